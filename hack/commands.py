@@ -1,0 +1,78 @@
+"""Runs other programs to their end and turns failure into a sentence; it starts nothing that outlives the call."""
+
+import os
+import shlex
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO
+
+from hack.failure import Failure
+
+TAIL_LINES = 20
+
+
+def run(
+    *argv: str | Path,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    feed: str | bytes | IO[bytes] | None = None,
+    within: float | None = None,
+    remedy: str = "",
+) -> str:
+    """Run a program and return its standard output.
+
+    Args:
+        argv: the program and its arguments.
+        cwd: where to run it.
+        env: variables on top of this process's own.
+        feed: text, bytes or an open file for its standard input.
+        within: seconds after which it is ended.
+        remedy: a sentence for the person if it fails.
+
+    Raises:
+        Failure: it is not there, ended with another code than 0, or took too long.
+    """
+    command = [str(part) for part in argv]
+    given: dict[str, object] = {"stdin": feed if hasattr(feed, "fileno") else None}
+    if isinstance(feed, str | bytes):
+        given = {"input": feed.encode() if isinstance(feed, str) else feed}
+    elif feed is None:
+        given = {"stdin": subprocess.DEVNULL}
+    try:
+        done = subprocess.run(  # type: ignore[call-overload]
+            command,
+            cwd=cwd,
+            env=os.environ | dict(env or {}),
+            capture_output=True,
+            timeout=within,
+            check=False,
+            **given,
+        )
+    except FileNotFoundError:
+        raise Failure(f"the program {command[0]} is not there. {remedy}".strip()) from None
+    except subprocess.TimeoutExpired:
+        raise Failure(f"{_shown(command)} took longer than {within:.0f} s. {remedy}".strip()) from None
+    if done.returncode != 0:
+        tail = (done.stderr + b"\n" + done.stdout if done.stdout else done.stderr).decode(errors="replace")
+        raise Failure(f"{_shown(command)} failed (exit {done.returncode}). {remedy}\n{_last_lines(tail)}".strip())
+    output: bytes = done.stdout
+    return output.decode(errors="replace")
+
+
+def succeeds(*argv: str | Path, env: Mapping[str, str] | None = None, within: float = 60) -> bool:
+    """Whether a program ends with exit code 0; a missing program or a late one does not."""
+    try:
+        run(*argv, env=env, within=within)
+    except Failure:
+        return False
+    return True
+
+
+def _shown(command: list[str]) -> str:
+    text = shlex.join(command)
+    return text if len(text) < 160 else text[:157] + "..."  # noqa: PLR2004 - about two lines of a terminal
+
+
+def _last_lines(text: str) -> str:
+    return "\n".join("  | " + line for line in text.strip().splitlines()[-TAIL_LINES:])
