@@ -1,0 +1,79 @@
+{{/* The chart's name, short enough for a label. */}}
+{{- define "utilitarian-operator.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* The name of what the release makes: the release's, with the chart's unless it says so already. */}}
+{{- define "utilitarian-operator.fullname" -}}
+{{- $name := include "utilitarian-operator.name" . -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
+{{- else if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What selects the operator's pods; never changes, since a Deployment's selector can't. */}}
+{{- define "utilitarian-operator.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "utilitarian-operator.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: operator
+{{- end -}}
+
+{{- define "utilitarian-operator.labels" -}}
+{{ include "utilitarian-operator.selectorLabels" . }}
+app.kubernetes.io/part-of: utilitarian-operator
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- end -}}
+
+{{- define "utilitarian-operator.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "utilitarian-operator.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- required "serviceAccount.name: name the service account to use, since serviceAccount.create is false" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "utilitarian-operator.image" -}}
+{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) -}}
+{{- end -}}
+
+{{/* What the operator may do where its fleets live, and no more. */}}
+{{- define "utilitarian-operator.fleetRules" -}}
+- apiGroups: [utilitarian.io]
+  resources: [utilitarianworkerpools]
+  verbs: [get, list, watch, patch]
+- apiGroups: [utilitarian.io]
+  resources: [utilitarianworkerpools/status]
+  verbs: [get, patch]
+- apiGroups: [apps]
+  resources: [deployments, statefulsets]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [apps]
+  resources: [deployments/scale]
+  verbs: [get, patch]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch, patch]
+- apiGroups: [""]
+  resources: [pods/status]
+  verbs: [patch]
+# Only what a resource names is read, one by one; a list would hand over every secret of the namespace.
+- apiGroups: [""]
+  resources: [secrets, configmaps]
+  verbs: [get]
+# Beat's volume is made once and never deleted: it keeps when each task was last run.
+- apiGroups: [""]
+  resources: [persistentvolumeclaims]
+  verbs: [get, create]
+- apiGroups: ["", events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end -}}
