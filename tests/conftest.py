@@ -1,0 +1,46 @@
+"""The fixtures that every tier shares: thin, because tests/support holds what they start; no test logic here."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.controlplane import REPOSITORY, ControlPlane
+from tests.support.rabbitmq import RabbitMQ
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--keep-cluster",
+        action="store_true",
+        help="leave the kind cluster of the end-to-end tests running afterwards, for a look or for the next run",
+    )
+
+
+@pytest.fixture(scope="session")
+def controlplane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A real control plane with the product's CRD, for the whole run; make a `namespace` of your own in it."""
+    crds = sorted(Path(REPOSITORY, "crds").glob("*.yaml"))
+    with ControlPlane(tmp_path_factory.mktemp("controlplane"), crds=crds) as started:
+        yield started
+
+
+@pytest.fixture
+def namespace(controlplane: ControlPlane) -> Iterator[str]:
+    """A namespace of the test's own."""
+    with controlplane.namespace() as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
+    """A real broker for the whole run; make a `vhost` of your own in it."""
+    with RabbitMQ(tmp_path_factory.mktemp("rabbitmq")) as started:
+        yield started
+
+
+@pytest.fixture
+def vhost(rabbitmq: RabbitMQ) -> Iterator[str]:
+    """A vhost of the test's own."""
+    with rabbitmq.vhost() as name:
+        yield name

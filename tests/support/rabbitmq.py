@@ -1,0 +1,291 @@
+"""Runs a real RabbitMQ node as a process with its own name, ports and folders; it touches no other broker."""
+
+import contextlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+from urllib.parse import quote
+
+import amqp
+import kombu
+
+from tests.support.http import HttpError, request_json
+from tests.support.ports import LOOPBACK, accepts_connections, free_port
+from tests.support.processes import Process
+
+START_WITHIN = timedelta(seconds=60)
+# Debian's program on the PATH changes user and folder and needs root; the one it wraps is RabbitMQ's own.
+_PROGRAMS = (Path("/usr/lib/rabbitmq/bin/rabbitmq-server"), Path("/opt/rabbitmq/sbin/rabbitmq-server"))
+
+
+class Depth(NamedTuple):
+    """What a passive declare says of a queue: messages ready for delivery, and its consumers."""
+
+    ready: int
+    consumers: int
+
+
+class Totals(NamedTuple):
+    """What the management API says of a queue: messages ready, and delivered but not acknowledged."""
+
+    ready: int
+    unacked: int
+
+
+def server_program() -> Path:
+    """The program that runs a RabbitMQ node in the foreground.
+
+    Raises:
+        RuntimeError: RabbitMQ is not installed.
+    """
+    for program in _PROGRAMS:
+        if program.exists():
+            return program
+    found = shutil.which("rabbitmq-server")
+    if found is None:
+        raise RuntimeError("rabbitmq-server is not installed: install the package rabbitmq-server")
+    return Path(found)
+
+
+@dataclass
+class RabbitMQ:
+    """A broker node with management and Prometheus plugins, on free ports of the loopback address.
+
+    One administrator is made at the start, with a password of its own. Data survive `stop`, `kill` and `restart`.
+    """
+
+    directory: Path
+    user: str = "tests"
+    password: str = field(default_factory=lambda: secrets.token_hex(8))
+    server: Process = field(init=False)
+    epmd: Process = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.directory = self.directory.resolve()
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.amqp_port, self.management_port, self.prometheus_port = free_port(), free_port(), free_port()
+        self._epmd_port, self._distribution_port = free_port(), free_port()
+        self._write_configuration()
+        self.epmd = Process(
+            "epmd",
+            ["epmd", "-port", str(self._epmd_port), "-address", LOOPBACK],
+            log=self.directory / "epmd.log",
+        )
+        self.server = Process(
+            "rabbitmq", [server_program()], log=self.directory / "rabbitmq.log", env=self._environment()
+        )
+
+    @property
+    def management_url(self) -> str:
+        """The management API with user and password, without a path."""
+        return f"http://{self.user}:{self.password}@{LOOPBACK}:{self.management_port}"
+
+    @property
+    def prometheus_url(self) -> str:
+        """The Prometheus endpoint, without a path; it asks for no password."""
+        return f"http://{LOOPBACK}:{self.prometheus_port}"
+
+    def amqp_url(self, vhost: str = "/") -> str:
+        """The AMQP address of a vhost with user and password."""
+        return f"amqp://{self.user}:{self.password}@{LOOPBACK}:{self.amqp_port}/{quote(vhost, safe='')}"
+
+    def start(self) -> Self:
+        """Starts the node (again) and returns when AMQP, management and Prometheus answer.
+
+        Raises:
+            ProcessEndedError: the node ended.
+            NotInTimeError: it does not answer; the message ends with its log.
+        """
+        if not self.epmd.running:
+            self.epmd.start()
+            self.epmd.wait_ready(lambda: accepts_connections(self._epmd_port), within=START_WITHIN)
+        self.server.start()
+        self.server.wait_ready(self.answers, within=START_WITHIN)
+        return self
+
+    def answers(self) -> bool:
+        """Whether the node accepts AMQP connections and serves management and Prometheus."""
+        if not all(map(accepts_connections, (self.amqp_port, self.prometheus_port, self.management_port))):
+            return False
+        try:
+            self.api("GET", "/api/vhosts/%2F")
+        except HttpError:
+            return False
+        return True
+
+    def stop(self) -> None:
+        """Ends the node in good order; its data stay."""
+        self.server.stop(within=timedelta(seconds=30))
+        self.epmd.stop()
+
+    def kill(self) -> None:
+        """Ends the node as a crash does (SIGKILL); its data stay."""
+        self.server.kill()
+        # It still knows the dead node's name and would refuse it to the next one for a while.
+        self.epmd.kill()
+
+    def restart(self) -> None:
+        """Ends the node in good order and starts it on the same ports with the same data."""
+        self.stop()
+        self.start()
+
+    def pause(self) -> None:
+        """Freezes the node: connections stay open, nobody answers."""
+        self.server.pause()
+
+    def resume(self) -> None:
+        """Lets a frozen node go on."""
+        self.server.resume()
+
+    def __enter__(self) -> Self:
+        try:
+            return self.start()
+        except BaseException:
+            self.kill()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        # A stop in good order takes six seconds and saves data that nobody reads any more.
+        self.kill()
+
+    def api(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Sends one request to the management API and returns its JSON answer (None when it is empty).
+
+        Raises:
+            HttpError: the broker refused it.
+            OSError: nobody answers.
+        """
+        url = f"http://{LOOPBACK}:{self.management_port}{path}"
+        return request_json(method, url, body, login=(self.user, self.password))
+
+    def make_vhost(self, name: str | None = None) -> str:
+        """Makes a vhost (with a name of its own when none is given) that the administrator may use."""
+        vhost = name or f"test-{secrets.token_hex(4)}"
+        self.api("PUT", f"/api/vhosts/{quote(vhost, safe='')}")
+        self.grant(self.user, vhost)
+        return vhost
+
+    def delete_vhost(self, vhost: str) -> None:
+        """Deletes a vhost with all that is in it; its connections are closed."""
+        self.api("DELETE", f"/api/vhosts/{quote(vhost, safe='')}")
+
+    @contextlib.contextmanager
+    def vhost(self) -> Iterator[str]:
+        """A vhost for the time of the block."""
+        name = self.make_vhost()
+        try:
+            yield name
+        finally:
+            self.delete_vhost(name)
+
+    def make_user(self, name: str, password: str, *, tags: str = "") -> None:
+        """Makes a user without any permission; `tags` as RabbitMQ has them, such as "monitoring"."""
+        self.api("PUT", f"/api/users/{quote(name, safe='')}", {"password": password, "tags": tags})
+
+    def grant(self, user: str, vhost: str, *, configure: str = ".*", write: str = ".*", read: str = ".*") -> None:
+        """Gives a user permissions in a vhost (regular expressions over names of queues and exchanges)."""
+        path = f"/api/permissions/{quote(vhost, safe='')}/{quote(user, safe='')}"
+        self.api("PUT", path, {"configure": configure, "write": write, "read": read})
+
+    def declare(self, vhost: str, *queues: str, arguments: Mapping[str, object] | None = None) -> None:
+        """Declares durable queues; `arguments` such as {"x-queue-type": "quorum"}."""
+        with self.channel(vhost) as channel:
+            for queue in queues:
+                channel.queue_declare(queue, durable=True, auto_delete=False, arguments=dict(arguments or {}))
+
+    def publish(self, vhost: str, queue: str, bodies: Iterable[str] = ("{}",)) -> None:
+        """Puts persistent messages straight into a queue and returns when the broker has confirmed them all."""
+        with self.connection(vhost, confirm_publish=True) as connection, connection.channel() as channel:
+            for body in bodies:
+                channel.basic_publish(amqp.Message(body, delivery_mode=2), exchange="", routing_key=queue)
+
+    def depth(self, vhost: str, queue: str) -> Depth:
+        """Asks the queue itself (a passive declare).
+
+        Raises:
+            amqp.exceptions.NotFound: there is no such queue.
+        """
+        with self.channel(vhost) as channel:
+            answer = channel.queue_declare(queue, passive=True)
+        return Depth(answer.message_count, answer.consumer_count)
+
+    def totals(self, vhost: str) -> dict[str, Totals]:
+        """Ready and unacknowledged messages by queue, as the management API has them now.
+
+        A queue that was just declared, or is down, comes without totals and is left out.
+        """
+        path = f"/api/queues/{quote(vhost, safe='')}?disable_stats=true&enable_queue_totals=true"
+        return {
+            row["name"]: Totals(row["messages_ready"], row["messages_unacknowledged"])
+            for row in self.api("GET", path)
+            if "messages_ready" in row
+        }
+
+    def queues(self, vhost: str) -> set[str]:
+        """The names of the queues of a vhost."""
+        rows = self.api("GET", f"/api/queues/{quote(vhost, safe='')}?disable_stats=true&enable_queue_totals=true")
+        return {row["name"] for row in rows}
+
+    def purge(self, vhost: str, *queues: str) -> int:
+        """Drops the ready messages of queues and returns how many there were."""
+        with self.channel(vhost) as channel:
+            return sum(channel.queue_purge(queue) for queue in queues)
+
+    def connection(self, vhost: str = "/", *, confirm_publish: bool = False) -> kombu.Connection:
+        """A kombu connection (not opened yet) that the caller closes."""
+        return kombu.Connection(
+            self.amqp_url(vhost), connect_timeout=5, transport_options={"confirm_publish": confirm_publish}
+        )
+
+    @contextlib.contextmanager
+    def channel(self, vhost: str = "/") -> Iterator[Any]:
+        """A py-amqp channel for the time of the block."""
+        with self.connection(vhost) as connection, connection.channel() as channel:
+            yield channel
+
+    def _write_configuration(self) -> None:
+        listen = f"""
+            listeners.tcp.default = {LOOPBACK}:{self.amqp_port}
+            management.tcp.ip = {LOOPBACK}
+            management.tcp.port = {self.management_port}
+            prometheus.tcp.ip = {LOOPBACK}
+            prometheus.tcp.port = {self.prometheus_port}
+            default_user = {self.user}
+            default_pass = {self.password}
+            disk_free_limit.absolute = 50MB
+            log.console = true
+            log.file = false
+        """
+        self._configuration.write_text("\n".join(line.strip() for line in listen.splitlines()))
+        self._plugins.write_text("[rabbitmq_management,rabbitmq_prometheus].\n")
+
+    @property
+    def _configuration(self) -> Path:
+        return self.directory / "rabbitmq.conf"
+
+    @property
+    def _plugins(self) -> Path:
+        return self.directory / "enabled_plugins"
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "HOME": str(self.directory),  # the Erlang cookie lives there
+            "PATH": f"{os.environ['PATH']}:/usr/sbin:/usr/bin",
+            "ERL_EPMD_PORT": str(self._epmd_port),
+            "ERL_EPMD_ADDRESS": LOOPBACK,
+            "RABBITMQ_NODENAME": f"tests-{self.amqp_port}@localhost",
+            "RABBITMQ_DIST_PORT": str(self._distribution_port),
+            "RABBITMQ_CONFIG_FILE": str(self._configuration),
+            "RABBITMQ_CONF_ENV_FILE": str(self.directory / "none.conf"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self._plugins),
+            "RABBITMQ_MNESIA_BASE": str(self.directory / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(self.directory / "log"),
+            # Idle schedulers must not spin: the tests share few cores with the broker.
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+sbwt none +sbwtdcpu none +sbwtdio none",
+            "RUNNING_UNDER_SYSTEMD": "true",  # makes the start script become the node, so that signals reach it
+        }
