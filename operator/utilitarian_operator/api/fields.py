@@ -1,0 +1,219 @@
+"""The kinds of value a field of the resource can have, with their bounds; each knows its own line of schema.
+
+A kind is metadata of an annotation: it checks in Python and writes the same rule, with the same words, as CEL for the
+API server. Nothing here knows where a field stands.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from utilitarian_operator.api import units
+
+DNS_LABEL_PATTERN = "^[a-z]([-a-z0-9]*[a-z0-9])?$"
+
+
+def rule(cel: str, message: str) -> dict[str, Any]:
+    """One entry of `x-kubernetes-validations`."""
+    return {"rule": cel, "message": message}
+
+
+def _quoted(pattern: str) -> str:
+    return "'" + pattern.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+@dataclass(frozen=True)
+class Text:
+    """A string of 1 to `longest` characters that matches `pattern` throughout; `message` says what to write instead."""
+
+    pattern: str
+    longest: int
+    message: str
+
+    def check(self, value: object) -> str:
+        """Return the text, or raise with the message.
+
+        Raises:
+            PydanticCustomError: not a string, too long, or not of the pattern.
+        """
+        if not isinstance(value, str):
+            raise PydanticCustomError("text", "must be a string: {message}", {"message": self.message})
+        if len(value) > self.longest:
+            raise PydanticCustomError("text", "may not be more than {longest} characters", {"longest": self.longest})
+        if not re.fullmatch(self.pattern.removesuffix("$"), value):
+            raise PydanticCustomError("text", "{message}", {"message": self.message})
+        return value
+
+    def __get_pydantic_core_schema__(self, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.check)
+
+    def __get_pydantic_json_schema__(self, _core: CoreSchema, _handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        cel = f"self.matches({_quoted(self.pattern)})"
+        return {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": self.longest,
+            "x-kubernetes-validations": [rule(cel, self.message)],
+        }
+
+
+@dataclass(frozen=True)
+class DurationBetween:
+    """A duration such as `500ms`, `90s` or `1h30m`, from `least` to `most` (written alike); in Python a `timedelta`."""
+
+    least: str
+    most: str
+
+    @property
+    def message(self) -> str:
+        """What to write instead."""
+        return f"write a duration from {self.least} to {self.most}, such as 500ms, 90s or 1h30m"
+
+    def check(self, value: object) -> timedelta:
+        """Return the duration, from text or as it is.
+
+        Raises:
+            PydanticCustomError: no duration, a bare number included, or out of bounds.
+        """
+        duration = value if isinstance(value, timedelta) else self._parsed(value)
+        if not units.parse_duration(self.least) <= duration <= units.parse_duration(self.most):
+            raise PydanticCustomError("duration", "{message}", {"message": self.message})
+        return duration
+
+    def _parsed(self, value: object) -> timedelta:
+        if isinstance(value, str):
+            try:
+                return units.parse_duration(value)
+            except ValueError as error:
+                raise PydanticCustomError("duration", "{message}", {"message": self.message}) from error
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            raise PydanticCustomError(
+                "duration", "a number has no unit; {message}", {"message": self.message, "number": value}
+            )
+        raise PydanticCustomError("duration", "{message}", {"message": self.message})
+
+    def __get_pydantic_core_schema__(self, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        written = core_schema.plain_serializer_function_ser_schema(units.format_duration, when_used="json")
+        return core_schema.no_info_plain_validator_function(self.check, serialization=written)
+
+    def __get_pydantic_json_schema__(self, _core: CoreSchema, _handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        cel = (
+            f"self.matches({_quoted(units.DURATION_PATTERN)}) && duration(self) >= duration('{self.least}') "
+            f"&& duration(self) <= duration('{self.most}')"
+        )
+        return {
+            "type": "string",
+            "minLength": 2,
+            "maxLength": units.DURATION_LENGTH,
+            "x-kubernetes-validations": [rule(cel, self.message)],
+        }
+
+
+@dataclass(frozen=True)
+class QuantityText:
+    """A Kubernetes quantity, given as text or as a whole number; text in Python, as it was written."""
+
+    message: str = "write a quantity such as 200m (CPU) or 512Mi (memory)"
+
+    def check(self, value: object) -> str:
+        """Return the quantity as text.
+
+        Raises:
+            PydanticCustomError: no quantity, or below zero.
+        """
+        text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        if not isinstance(text, str) or not re.fullmatch(units.QUANTITY_PATTERN.removesuffix("$"), text):
+            raise PydanticCustomError("quantity", "{message}", {"message": self.message})
+        return text
+
+    def __get_pydantic_core_schema__(self, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.check)
+
+    def __get_pydantic_json_schema__(self, _core: CoreSchema, _handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        cel = f"type(self) == int ? self >= 0 : string(self).matches({_quoted(units.QUANTITY_PATTERN)})"
+        return {
+            "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "x-kubernetes-int-or-string": True,
+            "maxLength": units.QUANTITY_LENGTH,
+            "x-kubernetes-validations": [rule(cel, self.message)],
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Schema:
+    """Extra lines for the schema of what it annotates; checks nothing in Python."""
+
+    extra: dict[str, Any]
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {**handler.resolve_ref_schema(handler(core)), **self.extra}
+
+
+def keyed_by(*keys: str) -> Schema:
+    """A list whose items are told apart by these fields, so that a name can't come twice and applies merge by it."""
+    return Schema({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)})
+
+
+SET = Schema({"x-kubernetes-list-type": "set"})
+ATOMIC = Schema({"x-kubernetes-list-type": "atomic"})
+ATOMIC_MAP = Schema({"x-kubernetes-map-type": "atomic"})
+
+DnsLabel = Annotated[
+    str,
+    Text(
+        DNS_LABEL_PATTERN,
+        45,
+        "write lower-case letters, digits and hyphens, a letter first, such as amr-daily",
+    ),
+]
+ObjectName = Annotated[
+    str,
+    Text(
+        "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+        253,
+        "write the name of an object of Kubernetes: lower-case letters, digits, hyphens and dots",
+    ),
+]
+SecretKey = Annotated[str, Text("^[-._a-zA-Z0-9]+$", 253, "write a key of a Secret's data, such as CELERY_BROKER_URL")]
+QueueName = Annotated[
+    str,
+    Text(
+        "^[^-,\\s\\x00-\\x1f][^,\\s\\x00-\\x1f]*$",
+        255,
+        "write the queue's name as the application declares it, without commas, spaces or a leading hyphen",
+    ),
+]
+ImageName = Annotated[
+    str, Text("^[^\\s]+$", 1024, "write an image, such as quay.io/pwit/utilitarian:2026.11, without spaces")
+]
+AppName = Annotated[
+    str,
+    Text(
+        "^[A-Za-z_][A-Za-z0-9_]*([.:][A-Za-z_][A-Za-z0-9_]*)*$",
+        128,
+        "write the application as for celery -A, such as utilitarian or package.module:app",
+    ),
+]
+ZoneName = Annotated[
+    str,
+    Text("^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$", 64, "write a time zone, such as Europe/Stockholm or UTC"),
+]
+Cron = Annotated[
+    str,
+    Text(
+        "^[^\\s]+( +[^\\s]+){4}$",
+        128,
+        'write a cron line of five fields: minute, hour, day, month, weekday, such as "0 0 1 * *"',
+    ),
+]
+MemoryText = Annotated[
+    str, Text(units.MEMORY_PATTERN, units.QUANTITY_LENGTH, "write memory with its unit, such as 150Mi or 1Gi")
+]
+Quantity = Annotated[str, QuantityText()]
+ShortText = Annotated[str, Field(strict=True, min_length=1, max_length=255)]
+LongText = Annotated[str, Field(strict=True, max_length=32768)]

@@ -1,0 +1,233 @@
+"""The parts of the resource that are Kubernetes' own shapes, passed on to pod templates as they were written.
+
+Small ones are closed models; the deep ones (affinity, volumes, security contexts, spread constraints) are bounded in
+number and left for the API server to check when the pod template is applied.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from utilitarian_operator.api.fields import (
+    ATOMIC,
+    ATOMIC_MAP,
+    LongText,
+    ObjectName,
+    Quantity,
+    Schema,
+    SecretKey,
+    ShortText,
+    keyed_by,
+)
+
+
+class Part(BaseModel):
+    """Base of every part of the resource: frozen, closed, camelCase outside and snake_case inside."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        validate_by_alias=True,
+        validate_by_name=True,
+        use_attribute_docstrings=True,
+    )
+
+
+FreeObject = Annotated[dict[str, Any], Schema({"x-kubernetes-preserve-unknown-fields": True})]
+"""An object of Kubernetes' own that is passed on as it is."""
+
+NamedObject = Annotated[
+    dict[str, Any],
+    Schema(
+        {
+            "x-kubernetes-preserve-unknown-fields": True,
+            "properties": {"name": {"type": "string", "minLength": 1, "maxLength": 63}},
+            "required": ["name"],
+        }
+    ),
+]
+StringMap = Annotated[
+    dict[
+        Annotated[str, Field(strict=True, min_length=1, max_length=317)],
+        Annotated[str, Field(strict=True, max_length=4096)],
+    ],
+    Field(max_length=64),
+]
+SelectorMap = Annotated[StringMap, ATOMIC_MAP]
+
+
+class SecretKeyRef(Part):
+    """One key of a Secret in the resource's own namespace."""
+
+    name: ObjectName
+    """Name of the Secret."""
+    key: SecretKey
+    """Key in the Secret's data."""
+
+
+class SecretSource(Part):
+    """A value that is read from a Secret; it never stands in the resource itself."""
+
+    secret_key_ref: SecretKeyRef
+    """Which Secret, and which key in it."""
+
+
+class OptionalKeyRef(Part):
+    """One key of a Secret or ConfigMap."""
+
+    name: ObjectName
+    """Name of the Secret or ConfigMap."""
+    key: SecretKey
+    """Key in its data."""
+    optional: bool | None = Field(default=None, strict=True)
+    """Start the container also without it."""
+
+
+class FieldRef(Part):
+    """A field of the pod."""
+
+    api_version: ShortText | None = None
+    """Version of the schema that the path is written in; v1 unless given."""
+    field_path: ShortText
+    """Path of the field, such as status.podIP."""
+
+
+class ResourceFieldRef(Part):
+    """A resource of a container."""
+
+    container_name: ShortText | None = None
+    """Name of the container."""
+    resource: ShortText
+    """Which resource, such as limits.memory."""
+    divisor: Quantity | None = None
+    """Unit of the value, such as 1Mi."""
+
+
+class EnvSource(Part):
+    """Where an environment variable's value comes from."""
+
+    secret_key_ref: OptionalKeyRef | None = None
+    """A key of a Secret."""
+    config_map_key_ref: OptionalKeyRef | None = None
+    """A key of a ConfigMap."""
+    field_ref: FieldRef | None = None
+    """A field of the pod."""
+    resource_field_ref: ResourceFieldRef | None = None
+    """A resource of the container."""
+
+
+class EnvVar(Part):
+    """An environment variable."""
+
+    name: Annotated[str, Field(strict=True, min_length=1, max_length=256)]
+    """Name of the variable."""
+    value: LongText | None = None
+    """Its value; numbers and booleans in quotes."""
+    value_from: EnvSource | None = None
+    """Source of its value, instead of `value`."""
+
+
+class OptionalRef(Part):
+    """A Secret or ConfigMap."""
+
+    name: ObjectName
+    """Name of the Secret or ConfigMap."""
+    optional: bool | None = Field(default=None, strict=True)
+    """Start the container also without it."""
+
+
+class EnvFrom(Part):
+    """A Secret or ConfigMap whose keys all become environment variables."""
+
+    prefix: ShortText | None = None
+    """Put before each key."""
+    secret_ref: OptionalRef | None = None
+    """The Secret."""
+    config_map_ref: OptionalRef | None = None
+    """The ConfigMap."""
+
+
+ResourceMap = Annotated[
+    dict[Annotated[str, Field(strict=True, min_length=1, max_length=128)], Quantity], Field(max_length=16)
+]
+
+
+class Resources(Part):
+    """What a container asks for and may use at most."""
+
+    requests: ResourceMap | None = None
+    """What is kept free for it on a node. Unless given: cpu 50m, memory 256Mi."""
+    limits: ResourceMap | None = None
+    """What it may use at most. Unless given: no limits."""
+
+
+class Toleration(Part):
+    """A taint of nodes that the pods accept."""
+
+    key: ShortText | None = None
+    """The taint's key; all keys unless given."""
+    operator: Literal["Exists", "Equal"] | None = None
+    """Whether the value counts."""
+    value: ShortText | None = None
+    """The taint's value."""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    """The taint's effect; all effects unless given."""
+    toleration_seconds: Annotated[int, Field(strict=True, ge=0, le=31_536_000)] | None = None
+    """How long a pod stays on a node with a NoExecute taint, in seconds."""
+
+
+class PullSecret(Part):
+    """A Secret with the login to a registry."""
+
+    name: ObjectName
+    """Name of the Secret."""
+
+
+class VolumeMount(Part):
+    """A volume in the worker's container."""
+
+    name: ShortText
+    """Name of the volume in `volumes`."""
+    mount_path: Annotated[str, Field(strict=True, min_length=1, max_length=1024)]
+    """Where the container sees it."""
+    sub_path: Annotated[str, Field(strict=True, min_length=1, max_length=1024)] | None = None
+    """Only this path within the volume."""
+    read_only: bool | None = Field(default=None, strict=True)
+    """Whether writing is refused."""
+
+
+class PodSpec(Part):
+    """What pods need from Kubernetes. Maps merge, lists replace: the fleet's, then the defaults', then the pool's."""
+
+    node_selector: SelectorMap | None = None
+    """Labels that a node must have."""
+    tolerations: Annotated[tuple[Toleration, ...], Field(max_length=32), ATOMIC] | None = None
+    """Taints of nodes that the pods accept."""
+    affinity: FreeObject | None = None
+    """Nodes and other pods to be near or far from, as in a pod."""
+    topology_spread_constraints: Annotated[tuple[FreeObject, ...], Field(max_length=8), ATOMIC] | None = None
+    """How a pool's pods spread over nodes and zones, as in a pod. Unless given: over nodes, if possible."""
+    priority_class_name: ObjectName | None = None
+    """The PriorityClass of the pods."""
+    service_account_name: ObjectName | None = None
+    """The ServiceAccount of the pods; default unless given."""
+    image_pull_secrets: Annotated[tuple[PullSecret, ...], Field(max_length=16), keyed_by("name")] | None = None
+    """Secrets with logins to the image's registry."""
+    labels: StringMap | None = None
+    """More labels for the pods. Those under utilitarian.io/ and app.kubernetes.io/ are the operator's."""
+    annotations: StringMap | None = None
+    """More annotations for the pods. Those under utilitarian.io/ are the operator's."""
+    security_context: FreeObject | None = None
+    """The pod's security context, as in a pod. Unless given: seccompProfile RuntimeDefault."""
+    container_security_context: FreeObject | None = None
+    """The container's security context, as in a pod. Unless given: no privilege escalation, no capabilities."""
+    volumes: Annotated[tuple[NamedObject, ...], Field(max_length=32), keyed_by("name")] | None = None
+    """Volumes of the pods, as in a pod."""
+    volume_mounts: Annotated[tuple[VolumeMount, ...], Field(max_length=32), keyed_by("mountPath")] | None = None
+    """Where the container sees them."""
+
+
+EnvList = Annotated[tuple[EnvVar, ...], Field(max_length=256), keyed_by("name")]
+EnvFromList = Annotated[tuple[EnvFrom, ...], Field(max_length=32), ATOMIC]

@@ -1,0 +1,293 @@
+"""The UtilitarianWorkerPool as its user writes it; fills in nothing below `pools` and `defaults` (`effective` does)."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, ValidationError
+
+from utilitarian_operator.api.fields import (
+    ATOMIC,
+    SET,
+    AppName,
+    Cron,
+    DnsLabel,
+    DurationBetween,
+    ImageName,
+    MemoryText,
+    ObjectName,
+    QueueName,
+    Schema,
+    ShortText,
+    ZoneName,
+    keyed_by,
+    rule,
+)
+from utilitarian_operator.api.invalid import InvalidSpec
+from utilitarian_operator.api.kubernetes import EnvFromList, EnvList, Part, PodSpec, Resources, SecretSource
+from utilitarian_operator.api.wording import problems
+
+GROUP = "utilitarian.io"
+VERSION = "v1alpha1"
+KIND = "UtilitarianWorkerPool"
+PLURAL = "utilitarianworkerpools"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+MOST_POOLS = 100
+MOST_QUEUES = 20
+MOST_SCHEDULES = 10
+
+Mode = Literal["Auto", "Preview", "Paused"]
+Execution = Literal["prefork", "threads", "gevent", "solo"]
+OutsideRuns = Literal["React", "Hold"]
+Until = Literal["Drained", "Duration"]
+Disruption = Literal["Allow", "Avoid"]
+
+Workers = Annotated[int, Field(strict=True, ge=1, le=1000)]
+Arguments = Annotated[tuple[ShortText, ...], Field(max_length=32), ATOMIC]
+
+
+class TLSSpec(Part):
+    """Certificates for amqps:// and https://, each a PEM text in a Secret."""
+
+    ca_from: SecretSource | None = None
+    """Certificate of the authority that signed the broker's; the system's own authorities unless given."""
+    cert_from: SecretSource | None = None
+    """Client certificate, with keyFrom."""
+    key_from: SecretSource | None = None
+    """Key of the client certificate, with certFrom."""
+
+
+class StatsSpec(Part):
+    """Where the broker's statistics are read: what is unacknowledged, and how much came and went."""
+
+    url_from: SecretSource
+    """URLs of the management API (:15672) or Prometheus endpoint (:15692), separated by commas; all nodes are read."""
+
+
+class BrokerSpec(Part):
+    """The RabbitMQ that feeds the workers."""
+
+    url_from: SecretSource
+    """Its amqp:// or amqps:// URL, or several separated by semicolons. Workers get it as CELERY_BROKER_URL."""
+    stats: StatsSpec | None = None
+    """Without it, what is unacknowledged is asked from the workers."""
+    tls: TLSSpec | None = None
+    """Certificates that the operator uses to read the broker."""
+
+
+class WorkerSpec(Part):
+    """How one worker runs: flags of `celery worker` and the resources of its container."""
+
+    concurrency: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = None
+    """Tasks that one worker runs at a time (--concurrency). Unless given: 4, and 1 with execution solo."""
+    execution: Execution | None = None
+    """How it runs them (--pool). Unless given: prefork."""
+    prefetch_multiplier: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = None
+    """Messages it reserves for each slot (--prefetch-multiplier). Unless given: 1."""
+    max_tasks_per_child: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] | None = None
+    """Replace a child process after so many tasks; prefork only. Unless given: never."""
+    max_memory_per_child: MemoryText | None = None
+    """Replace a child process that holds more memory after a task; prefork only. Unless given: never."""
+    resources: Resources | None = None
+    """Resources of the container. Unless given: requests of 50m and 256Mi, no limits."""
+    extra_args: Arguments | None = None
+    """More arguments for `celery worker`. Flags that the operator sets are refused."""
+
+
+class ScalingSpec(Part):
+    """How many workers a pool has, and what is promised to its tasks."""
+
+    min: Annotated[int, Field(strict=True, ge=0, le=1000)] | None = None
+    """Workers that stay when there is nothing to do. Unless given: 0, and 1 for the catch-all."""
+    max: Workers | None = None
+    """Workers it has at most. Unless given: 10."""
+    drain_within: Annotated[timedelta, DurationBetween("1s", "168h")] | None = None
+    """A task is started within this after it arrived. Unless given: 10m."""
+    task_duration: Annotated[timedelta, DurationBetween("1ms", "168h")] | None = None
+    """A first guess of the seconds per task; the measured figure replaces it. Unless given: 5s."""
+    stabilization: Annotated[timedelta, DurationBetween("0s", "24h")] | None = None
+    """No worker goes before it was superfluous for this long. Unless given: 60s."""
+    idle_after: Annotated[timedelta, DurationBetween("0s", "24h")] | None = None
+    """The last workers go after this long without any task. Unless given: 2m."""
+    outside_runs: OutsideRuns | None = None
+    """What happens to work outside the pool's scheduled runs: React to it, or Hold it, visibly. Unless given: React."""
+
+
+class ScheduleSpec(Part):
+    """A run that comes at a known time."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                rule(
+                    "has(self.duration) == (has(self.until) && self.until == 'Duration')",
+                    "duration and until: Duration go together: give both or neither",
+                )
+            ]
+        }
+    )
+
+    name: DnsLabel
+    """Name of the run."""
+    start: Cron
+    """When it starts: minute, hour, day, month, weekday; L and LW (last day, last weekday of the month) are known."""
+    time_zone: ZoneName | None = None
+    """Zone of `start`. Unless given: the fleet's timeZone."""
+    workers: Workers | None = None
+    """Workers that are ready when it starts. Unless given: 1."""
+    warm_up: Annotated[timedelta, DurationBetween("0s", "24h")] | None = None
+    """So much before the start they are asked for. Unless given: 2m."""
+    finish_within: Annotated[timedelta, DurationBetween("1m", "2160h")] | None = None
+    """Deadline of the run, from its start. Unless given: none, and the run is sized by drainWithin."""
+    until: Until | None = None
+    """What ends the run: Drained, all its tasks are done, or Duration. Unless given: Drained."""
+    duration: Annotated[timedelta, DurationBetween("1m", "2160h")] | None = None
+    """Length of a run with until: Duration."""
+
+
+class PoolSpec(Part):
+    """Workers of one kind: one Deployment, for one queue or a few."""
+
+    name: DnsLabel
+    """Name of the pool; its Deployment is called NAME-POOL."""
+    queues: (
+        Annotated[
+            tuple[QueueName, ...],
+            Field(max_length=MOST_QUEUES),
+            SET,
+            Schema(
+                {
+                    "x-kubernetes-validations": [
+                        rule("size(self) > 0", "name at least one queue, or leave queues out for the catch-all")
+                    ]
+                }
+            ),
+        ]
+        | None
+    ) = None
+    """Queues its workers consume (-Q). Left out: the catch-all, which consumes the application's own queues."""
+    priority: Annotated[int, Field(strict=True, ge=0, le=1000)] | None = None
+    """Who gets workers first when maxWorkers is short; higher first. Unless given: 50."""
+    env: EnvList | None = None
+    """Environment variables, over those of the fleet."""
+    env_from: EnvFromList | None = None
+    """Secrets and ConfigMaps that become environment variables, after those of the fleet."""
+    worker: WorkerSpec | None = None
+    """How one worker runs; over defaults.worker."""
+    scaling: ScalingSpec | None = None
+    """How many workers; over defaults.scaling."""
+    schedule: Annotated[tuple[ScheduleSpec, ...], Field(max_length=MOST_SCHEDULES), keyed_by("name")] | None = None
+    """Runs that come at known times. Unless given: none."""
+    drain_timeout: Annotated[timedelta, DurationBetween("1s", "168h")] | None = None
+    """Grace of a stopping worker. Unless given: 1h."""
+    disruption: Disruption | None = None
+    """Avoid: ask node autoscalers to leave a busy worker's node alone. Unless given: Allow."""
+    pod: PodSpec | None = None
+    """What its pods need; over defaults.pod and the fleet's pod."""
+
+
+class DefaultsSpec(Part):
+    """What a pool has unless it says otherwise."""
+
+    worker: WorkerSpec | None = None
+    """Under each pool's worker."""
+    scaling: ScalingSpec | None = None
+    """Under each pool's scaling."""
+    pod: PodSpec | None = None
+    """Under each pool's pod, over the fleet's."""
+
+
+class StorageSpec(Part):
+    """Where beat keeps when each task was last sent; without it a run that fell into a downtime is skipped."""
+
+    ephemeral: bool | None = Field(default=None, strict=True)
+    """Keep it in the pod only: for a scheduler that has a database of its own."""
+    size: MemoryText | None = None
+    """Size of the volume. Unless given: 100Mi."""
+    storage_class_name: ObjectName | None = None
+    """Class of the volume. Unless given: the cluster's default."""
+
+
+class BeatSpec(Part):
+    """The scheduler of periodic tasks: exactly one, ever."""
+
+    enabled: bool = Field(default=True, strict=True)
+    """Whether it runs here."""
+    storage: StorageSpec | None = None
+    """Its memory."""
+    scheduler: ShortText | None = None
+    """Class of the scheduler (--scheduler); Celery's own, with a file, unless given."""
+    extra_args: Arguments | None = None
+    """More arguments for `celery beat`."""
+    resources: Resources | None = None
+    """Resources of the container. Unless given: requests of 50m and 256Mi, no limits."""
+    pod: PodSpec | None = None
+    """What its pod needs; over the fleet's pod."""
+
+
+class UtilitarianWorkerPoolSpec(Part):
+    """The fleet: one image, one broker, pools of workers and one beat."""
+
+    image: ImageName
+    """Image of the application; workers and beat run the same."""
+    app: AppName = "utilitarian"
+    """The application, as for celery -A."""
+    broker: BrokerSpec
+    """The RabbitMQ that feeds the workers."""
+    env: EnvList | None = None
+    """Environment variables of every worker and beat."""
+    env_from: EnvFromList | None = None
+    """Secrets and ConfigMaps that become environment variables of every worker and beat."""
+    mode: Mode = "Auto"
+    """Auto; Preview: nothing is changed, status shows what would be; Paused: the numbers of workers are left alone."""
+    time_zone: ZoneName = "UTC"
+    """Zone of every schedule; it must be the application's own."""
+    max_workers: Annotated[int, Field(strict=True, ge=1, le=100_000)] | None = None
+    """The fleet's ceiling, shared by priority. Unless given: none but the pools' own."""
+    defaults: DefaultsSpec | None = None
+    """What every pool has unless it says otherwise."""
+    pools: Annotated[tuple[PoolSpec, ...], Field(max_length=MOST_POOLS), keyed_by("name")] | None = None
+    """The pools. Left out: the documented layout of the 14 queues, without schedules."""
+    pod: PodSpec | None = None
+    """What every pod needs, beat's included."""
+    beat: BeatSpec = BeatSpec()
+    """The scheduler of periodic tasks."""
+
+
+class Metadata(Part):
+    """What the operator reads of an object's metadata; the rest is Kubernetes' own business."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: str
+    namespace: str = ""
+    uid: str = ""
+    generation: int = 0
+    resource_version: str = ""
+    creation_timestamp: datetime | None = None
+    deletion_timestamp: datetime | None = None
+    labels: Mapping[str, str] = Field(default_factory=dict)
+    annotations: Mapping[str, str] = Field(default_factory=dict)
+
+
+class UtilitarianWorkerPool(Part):
+    """The Celery workers and the one beat of a Utilitarian installation, fed by one RabbitMQ."""
+
+    api_version: Literal["utilitarian.io/v1alpha1"]
+    kind: Literal["UtilitarianWorkerPool"]
+    metadata: Metadata
+    spec: UtilitarianWorkerPoolSpec
+    status: Mapping[str, Any] = Field(default_factory=dict)
+
+
+def parse(body: Mapping[str, Any]) -> UtilitarianWorkerPool:
+    """Read a resource as the API server or a YAML file gives it.
+
+    Raises:
+        InvalidSpec: with one Problem for each field that is missing, unknown or out of its bounds.
+    """
+    try:
+        return UtilitarianWorkerPool.model_validate(body, by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise InvalidSpec(problems(error, UtilitarianWorkerPool)) from None
