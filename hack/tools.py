@@ -69,15 +69,16 @@ def program(name: str) -> Path:
     Raises:
         Failure: it has to be built and Go is missing or too old, or the build fails.
     """
-    return _present(name) or built(_group_of(name)) / name
+    return _present(name) or built(group_of(name)) / name
 
 
 def missing(*names: str) -> list[str]:
     """Which of these programs would have to be built now."""
-    return [name for name in names if _present(name) is None and not (_place(_group_of(name)) / name).exists()]
+    return [name for name in names if _present(name) is None and not (_place(group_of(name)) / name).exists()]
 
 
-def _group_of(name: str) -> Group:
+def group_of(name: str) -> Group:
+    """The group of programs that this one is built with."""
     return next(group for group in GROUPS if name in group.packages)
 
 

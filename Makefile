@@ -1,0 +1,58 @@
+# What can be done with a checkout. Each target installs what it needs: Python packages into build/venv, programs and
+# images into the user's cache. hack/ has the work; nothing here needs more than python3 and make.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+BIN := build/venv/bin
+FAST_TESTS := $(wildcard tests/unit tests/properties tests/golden)
+
+.PHONY: help
+help: ## This list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+.PHONY: venv
+venv: ## The Python environment in build/venv
+	@python3 -m hack.venv
+
+.PHONY: demo
+demo: up ## A real cluster scales real workers, with a live table and a report
+	@$(BIN)/python -m demo
+
+.PHONY: test
+test: venv ## All tests, on a real API server, broker and cluster
+	@python3 -m hack.prerequisites
+	@$(BIN)/pytest tests $(PYTEST_ARGS)
+
+.PHONY: check
+check: venv ## Format, lint, types, layers and the quick tests, in under a minute
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/pytest -q $(FAST_TESTS)
+
+.PHONY: up
+up: venv ## A cluster with RabbitMQ and the operator in it (CLUSTER=existing: the one of KUBECONFIG)
+	@python3 -m hack.testbed up
+
+.PHONY: down
+down: ## Take away what `make up` made; the caches stay
+	@python3 -m hack.testbed down
+
+.PHONY: images
+images: venv ## The images of the operator and of the reference application
+	@python3 -m hack.testbed images
+
+.PHONY: crds
+crds: venv ## Generate the CRD and the chart's copy from the models
+	@$(BIN)/python -m hack.crds
+
+.PHONY: bench
+bench: venv ## Measure: make bench BENCH=name prints one JSON object a line
+	@test -n "$(BENCH)" || { echo "error: say which: make bench BENCH=name" >&2; exit 1; }
+	@$(BIN)/python -m bench.$(BENCH)
+
+.PHONY: soak
+soak: up ## Run a long scenario on the cluster: make soak NAME=name
+	@test -n "$(NAME)" || { echo "error: say which: make soak NAME=name" >&2; exit 1; }
+	@$(BIN)/python -m bench.soak $(NAME)

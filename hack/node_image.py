@@ -1,0 +1,177 @@
+"""Makes the node image that kind runs, from our builds, where none can be pulled; it starts no cluster."""
+
+import io
+import os
+import subprocess
+import tarfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from hack import base, tools
+from hack.commands import run
+from hack.console import say, step
+from hack.engine import Engine
+from hack.places import HACK, cache, key_of, locked, published
+
+# The node image that kind's release notes name for this minor version, by digest as they ask.
+OFFICIAL = "kindest/node:v1.34.11@sha256:44e222ee2132dab25ff87301682f89eb82c7880ea3a1bf543bfe9708fd08d67d"
+SANDBOX = "registry.k8s.io/pause:3.10.1"
+FILES = HACK / "node-image"
+SCRATCH_PATH = "ENV PATH=/usr/local/bin"
+UNITS = "etc/systemd/system"
+# kind insists on applying these two; pods' network is 10-bridge.conflist, and there is no storage class to set up.
+KIND_APPLIES = ("default-cni", "default-storage")
+NOTHING = "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, namespace: kube-system}}\n"
+
+
+def official(engine: Engine) -> bool:
+    """Whether published images serve: only on an engine that is not ours, if they are there or can be pulled."""
+    if engine.private:
+        return False
+    if engine.has_image(OFFICIAL):
+        return True
+    if engine.has_image(name()):
+        return False
+    say(f"pulling {OFFICIAL}; where that fails, a node image is made from packages")
+    try:
+        engine.docker("pull", OFFICIAL, within=900)
+    except Exception as refused:  # noqa: BLE001 - whatever the reason, there is another way
+        say(f"it can't be pulled: {str(refused).splitlines()[-1]}")
+        return False
+    return True
+
+
+def name() -> str:
+    """The name of our node image, which changes with what is in it."""
+    builds = [key_of(tools.group_of(program).folder) for program in ("kubelet", "etcd", "coredns")]
+    return f"utilitarian-node:{key_of(base.NODE.image, base.PODS.image, FILES, Path(__file__), *builds)}"
+
+
+def ensure(engine: Engine) -> str:
+    """The name of the node image to give to kind, made if the engine does not have it."""
+    if official(engine):
+        return OFFICIAL
+    with locked(cache() / "node-image.lock", "the node image being made"):
+        if not engine.has_image(name()):
+            node_base, pods_base = base.ensure(base.NODE, engine), base.ensure(base.PODS, engine)
+            programs = _programs()
+            with step("making the node image"):
+                system = list(_system_images(engine, pods_base, programs))
+                _make(engine, node_base, [*system, pods_base], programs)
+                engine.docker("image", "rm", *system)
+                remove_others(engine, name())
+    return name()
+
+
+def remove_others(engine: Engine, image: str) -> None:
+    """Remove the older images of the same repository; one that is in use stays."""
+    repository = image.rsplit(":", 1)[0]
+    for other in engine.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", repository).split():
+        if other != image:
+            run("sh", "-c", 'docker image rm "$0" || true', other, env=engine.env)
+
+
+def _programs() -> Mapping[str, Path]:
+    names = ("kubeadm", "kubelet", "kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+    found = {program: tools.program(program) for program in (*names, "kube-proxy", "etcd", "coredns")}
+    pause = FILES / "pause.go"
+    folder = published("tools/pause", key_of(pause), lambda to: _build_pause(pause, to))
+    return {**found, "pause": folder / "pause"}
+
+
+def _build_pause(source: Path, folder: Path) -> None:
+    run("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", folder / "pause", source, env={"CGO_ENABLED": "0"})
+
+
+def _system_images(engine: Engine, pods_base: str, programs: Mapping[str, Path]) -> Iterator[str]:
+    """Make the control plane's images under the names that kubeadm looks for."""
+    version = tools.kubernetes_version()
+    listed = run(programs["kubeadm"], "config", "images", "list", "--kubernetes-version", version)
+    for image in listed.split():
+        program = image.rsplit("/", 1)[-1].split(":")[0]
+        if program == "kube-proxy":  # it calls iptables
+            _layer(engine, image, pods_base, {"usr/local/bin/kube-proxy": programs[program]})
+        else:
+            entry = [f'ENTRYPOINT ["/usr/local/bin/{program}"]'] if program in {"coredns", "pause"} else []
+            _scratch(engine, image, programs[program], [SCRATCH_PATH, *entry])
+        yield image
+    if SANDBOX not in listed:
+        _scratch(engine, SANDBOX, programs["pause"], [SCRATCH_PATH, 'ENTRYPOINT ["/usr/local/bin/pause"]'])
+        yield SANDBOX
+
+
+def _scratch(engine: Engine, image: str, program: Path, changes: Iterable[str]) -> None:
+    options = [part for change in changes for part in ("--change", change)]
+    archive = _archive({f"usr/local/bin/{program.name}": program})
+    run("docker", "import", *options, "-", image, env=engine.env, feed=archive)
+
+
+def _archive(files: Mapping[str, Path | bytes], executable: Iterable[str] = ()) -> bytes:
+    """A tar archive of these files; bytes are files of mode 644 unless named as executable."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for target, content in files.items():
+            data = content if isinstance(content, bytes) else content.read_bytes()
+            entry = tarfile.TarInfo(target)
+            runs = target in executable or (isinstance(content, Path) and content.stat().st_mode & 0o100)
+            entry.size, entry.mode = len(data), 0o755 if runs else 0o644
+            archive.addfile(entry, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+@contextmanager
+def _container(engine: Engine, image: str, *options: str) -> Iterator[str]:
+    """A container that does nothing, to be filled and committed."""
+    create = ("run", "--detach", "--network", "none", *options, "--entrypoint", "sleep", image, "infinity")
+    container = engine.docker(*create).strip()
+    try:
+        yield container
+    finally:
+        engine.docker("rm", "--force", "--volumes", container)
+
+
+def _layer(engine: Engine, image: str, on: str, files: Mapping[str, Path | bytes]) -> None:
+    with _container(engine, on) as container:
+        run("docker", "cp", "-", f"{container}:/", env=engine.env, feed=_archive(files))
+        engine.docker("commit", "--pause=false", container, image)
+
+
+def _make(engine: Engine, node_base: str, images: list[str], programs: Mapping[str, Path]) -> None:
+    with _container(engine, node_base, "--privileged") as container:
+        run("docker", "cp", "-", f"{container}:/", env=engine.env, feed=_archive(_node_files(programs)))
+        engine.docker("exec", container, "sh", "-ec", _SETTLE)
+        with subprocess.Popen(
+            ["docker", "save", *images], stdout=subprocess.PIPE, env=os.environ | engine.env
+        ) as saving:
+            importing = ("exec", "--interactive", container, "sh", "-ec", _IMPORT)
+            run("docker", *importing, env=engine.env, feed=saving.stdout)
+        changes = ['ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]', "CMD []", "STOPSIGNAL SIGRTMIN+3"]
+        options = [part for change in [*changes, "ENV container=docker"] for part in ("--change", change)]
+        engine.docker("commit", "--pause=false", *options, container, name())
+
+
+_SETTLE = """
+systemctl enable containerd.service kubelet.service
+rm -f /etc/machine-id /var/lib/dbus/machine-id; touch /etc/machine-id
+"""
+# Unpacking needs mounts that a build may not make; the node unpacks what it runs.
+_IMPORT = """
+containerd >/var/log/containerd-import.log 2>&1 & daemon=$!
+until ctr version >/dev/null 2>&1; do kill -0 $daemon; done
+ctr --namespace k8s.io images import --no-unpack - >/dev/null
+kill $daemon; wait $daemon || true
+rm -rf /run/containerd /var/log/containerd-import.log
+"""
+
+
+def _node_files(programs: Mapping[str, Path]) -> dict[str, Path | bytes]:
+    return {
+        **{f"usr/bin/{program}": programs[program] for program in ("kubeadm", "kubelet", "kubectl")},
+        "usr/local/bin/entrypoint": FILES / "entrypoint",
+        "etc/containerd/config.toml": FILES / "containerd.toml",
+        "etc/cni/net.d/10-bridge.conflist": FILES / "10-bridge.conflist",
+        f"{UNITS}/kubelet.service": FILES / "kubelet.service",
+        "kind/version": tools.kubernetes_version().encode(),
+        **{f"kind/manifests/{part}.yaml": NOTHING.format(name=part).encode() for part in KIND_APPLIES},
+    }

@@ -1,0 +1,25 @@
+"""Installs what the tests need from the system's packages before they start; it starts nothing."""
+
+import sys
+
+from hack import packages, preflight
+from hack.console import exit_code
+from hack.engine import check_startable, running
+
+
+def ensure() -> None:
+    """Have the broker, Prometheus and openssl, and what an engine and base images need where none answers.
+
+    Raises:
+        Failure: something is missing and can't be installed, or the machine can't do it.
+    """
+    preflight.check_platform()
+    check_startable()
+    needs = [packages.FAST_TIER, packages.MONITORING]
+    if running() is None:
+        needs += [packages.ENGINE, packages.BASE]
+    packages.ensure(*needs)
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(ensure))
