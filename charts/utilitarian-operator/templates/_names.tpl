@@ -30,6 +30,11 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{- end -}}
 
+{{/* The labels with more beside them, which never take the place of ours: (dict "context" $ "more" LABELS). */}}
+{{- define "utilitarian-operator.labelsAnd" -}}
+{{- merge (include "utilitarian-operator.labels" .context | fromYaml) .more | toYaml -}}
+{{- end -}}
+
 {{- define "utilitarian-operator.serviceAccountName" -}}
 {{- if .Values.serviceAccount.create -}}
 {{- default (include "utilitarian-operator.fullname" .) .Values.serviceAccount.name -}}

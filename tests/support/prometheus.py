@@ -1,0 +1,167 @@
+"""Starts a real Prometheus on loopback, scraping the targets given, asks it, and runs promtool; it knows no metric."""
+
+import json
+import math
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlencode
+
+from tests.support.http import request_json
+from tests.support.ports import free_port
+from tests.support.processes import Process
+from tests.support.waiting import wait_until
+
+STARTS_WITHIN = timedelta(seconds=20)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One series of an answer: its labels and its value, which may be NaN."""
+
+    labels: Mapping[str, str]
+    value: float
+
+
+class Prometheus:
+    """One Prometheus process with a storage of its own; use it as a context manager, or `start` and `stop`."""
+
+    def __init__(self, targets: Sequence[str], *, folder: Path, scrape_every: timedelta = timedelta(seconds=1)) -> None:
+        """`targets` are `host:port` that answer `/metrics`; configuration, data and log go to `folder`.
+
+        Raises:
+            FileNotFoundError: no `prometheus` is installed.
+        """
+        program = installed("prometheus")
+        self.targets = tuple(targets)
+        self.url = f"http://127.0.0.1:{free_port()}"
+        folder.mkdir(parents=True, exist_ok=True)
+        config = folder / "prometheus.yml"
+        # JSON is YAML.
+        config.write_text(json.dumps(_configuration(self.targets, scrape_every)))
+        self.process = Process(
+            "prometheus",
+            [
+                program,
+                f"--config.file={config}",
+                f"--storage.tsdb.path={folder / 'data'}",
+                f"--web.listen-address={self.url.removeprefix('http://')}",
+                "--log.level=warn",
+            ],
+            log=folder / "prometheus.log",
+        )
+
+    def start(self) -> Self:
+        """Starts the process and waits until it answers.
+
+        Raises:
+            ProcessEndedError: it ended, as with a port that is in use.
+            NotInTimeError: it doesn't answer.
+        """
+        self.process.start()
+        self.process.wait_ready(
+            lambda: request_json("GET", f"{self.url}/-/ready"), within=STARTS_WITHIN, ignoring=(OSError, AssertionError)
+        )
+        return self
+
+    def stop(self) -> None:
+        """Ends the process by its pid."""
+        self.process.stop()
+
+    def query(self, expression: str) -> list[Sample]:
+        """What an instant query answers now: one sample a series, a scalar as a sample without labels.
+
+        Raises:
+            HttpError: the expression is wrong; the message holds what Prometheus says about it.
+        """
+        return _samples(self._ask("query", query=expression))
+
+    def wait_scraped(self, *, times: int = 1, within: timedelta = STARTS_WITHIN) -> None:
+        """Waits until every target has been scraped `times` times or more.
+
+        Raises:
+            NotInTimeError: a target doesn't answer; the message says which, and with what error.
+        """
+
+        def scraped() -> bool:
+            counts = [sample.value for sample in self.query("count_over_time(up[1h])") if self._is_target(sample)]
+            return len(counts) == len(self.targets) and min(counts) >= times and self._all_up()
+
+        wait_until(scraped, within=within, describe=self.target_states)
+
+    def target_states(self) -> list[str]:
+        """A line for each target: address, health and the last error."""
+        found = self._ask("targets", state="active")["activeTargets"]
+        return [f"{target['scrapeUrl']} {target['health']} {target['lastError']}".strip() for target in found]
+
+    def _all_up(self) -> bool:
+        return all(sample.value == 1 for sample in self.query("up") if self._is_target(sample))
+
+    def _is_target(self, sample: Sample) -> bool:
+        return sample.labels.get("instance") in self.targets
+
+    def _ask(self, what: str, **parameters: str) -> Any:
+        return request_json("GET", f"{self.url}/api/v1/{what}?{urlencode(parameters)}")["data"]
+
+    def __enter__(self) -> Self:
+        try:
+            return self.start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def promtool(*arguments: str | Path) -> str:
+    """What `promtool ARGUMENTS` prints.
+
+    Raises:
+        AssertionError: it failed; the message is what it said.
+        FileNotFoundError: it is not installed.
+    """
+    command = [installed("promtool"), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def installed(program: str) -> str:
+    """The path of `prometheus` or `promtool`.
+
+    Raises:
+        FileNotFoundError: it is not on the PATH.
+    """
+    found = shutil.which(program)
+    if found is None:
+        raise FileNotFoundError(f"{program} is not on the PATH; it is in Debian's package prometheus")
+    return found
+
+
+def _configuration(targets: Sequence[str], scrape_every: timedelta) -> Mapping[str, Any]:
+    interval = f"{scrape_every // timedelta(milliseconds=1)}ms"
+    return {
+        "global": {"scrape_interval": interval, "scrape_timeout": interval},
+        "scrape_configs": [
+            # As the chart's monitors do: the label "namespace" of a series is the fleet's.
+            {"job_name": "operator", "honor_labels": True, "static_configs": [{"targets": list(targets)}]}
+        ],
+    }
+
+
+def _samples(data: Mapping[str, Any]) -> list[Sample]:
+    if data["resultType"] == "scalar":
+        return [Sample({}, _number(data["result"][1]))]
+    return [Sample(series["metric"], _number(series["value"][1])) for series in data["result"]]
+
+
+def _number(text: str) -> float:
+    return math.nan if text == "NaN" else float(text)

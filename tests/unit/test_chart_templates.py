@@ -1,0 +1,290 @@
+"""What the chart makes of its values, rendered by the real helm."""
+
+import json
+from functools import cache
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.chart import CHART, NAMESPACE, ChartRefusedError, Object, helm, kinds, one, render
+from tests.support.dashboard import dashboard
+
+PLAIN = [
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "ConfigMap",
+    "CustomResourceDefinition",
+    "Deployment",
+    "Role",
+    "RoleBinding",
+    "Service",
+    "ServiceAccount",
+]
+
+FLEET_RIGHTS = {
+    ("utilitarian.io", "utilitarianworkerpools"): "get list watch patch",
+    ("utilitarian.io", "utilitarianworkerpools/status"): "get patch",
+    ("apps", "deployments"): "get list watch create patch delete",
+    ("apps", "statefulsets"): "get list watch create patch delete",
+    ("apps", "deployments/scale"): "get patch",
+    ("policy", "poddisruptionbudgets"): "get list watch create patch delete",
+    ("", "pods"): "get list watch patch",
+    ("", "pods/status"): "patch",
+    ("", "secrets"): "get",
+    ("", "configmaps"): "get",
+    ("", "persistentvolumeclaims"): "get create",
+    ("", "events"): "create patch",
+    ("events.k8s.io", "events"): "create patch",
+}
+CLUSTER_RIGHTS = {
+    ("apiextensions.k8s.io", "customresourcedefinitions"): "get list watch",
+    ("", "namespaces"): "list watch",
+}
+LEADERSHIP_RIGHTS = {("coordination.k8s.io", "leases"): "get create update patch"}
+
+
+@cache
+def default() -> list[Object]:
+    return render()
+
+
+def rights(role: Object) -> dict[tuple[str, str], str]:
+    return {
+        (group, resource): " ".join(rule["verbs"])
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+
+
+def pod(objects: list[Object]) -> dict[str, Any]:
+    spec: dict[str, Any] = one(objects, "Deployment")["spec"]["template"]["spec"]
+    return spec
+
+
+def container(objects: list[Object]) -> dict[str, Any]:
+    (only,) = pod(objects)["containers"]
+    found: dict[str, Any] = only
+    return found
+
+
+def test_defaults_make_one_operator_and_what_it_needs() -> None:
+    assert kinds(default()) == PLAIN
+    deployment = one(default(), "Deployment", "uo-utilitarian-operator")
+    assert deployment["spec"]["replicas"] == 1
+    assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+    assert container(default())["image"] == "utilitarian-operator:0.1.0"
+    namespaced = [it for it in default() if it["kind"] not in {"ClusterRole", "ClusterRoleBinding", PLAIN[3]}]
+    assert {it["metadata"]["namespace"] for it in namespaced} == {NAMESPACE}
+
+
+def test_the_chart_passes_helms_own_lint() -> None:
+    assert "0 chart(s) failed" in helm("lint", "--strict", str(CHART), "--kube-version", "1.34.4")
+
+
+def test_the_command_line_is_the_operators() -> None:
+    objects = render({"watchNamespaces": ["metering", "staging"], "tick": "500ms", "metrics": {"port": 9090}})
+    assert container(objects)["args"] == [
+        *("run", "--namespace", "metering", "--namespace", "staging"),
+        *("--tick", "500ms", "--metrics-port", "9090", "--health-port", "8081"),
+    ]
+    assert "command" not in container(objects)
+
+
+def test_the_pod_meets_the_restricted_profile() -> None:
+    assert pod(default())["securityContext"] == {
+        "runAsNonRoot": True,
+        "runAsUser": 65532,
+        "runAsGroup": 65532,
+        "fsGroup": 65532,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    assert container(default())["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert all(set(volume) <= {"name", "emptyDir"} for volume in pod(default())["volumes"])
+
+
+@pytest.mark.parametrize("probe", ["startupProbe", "livenessProbe", "readinessProbe"])
+def test_probes_ask_for_the_operators_own_health(probe: str) -> None:
+    assert container(default())[probe]["httpGet"] == {"path": "/healthz", "port": "health"}
+    ports = {port["name"]: port["containerPort"] for port in container(default())["ports"]}
+    assert ports == {"metrics": 8080, "health": 8081}
+
+
+def test_all_namespaces_need_a_cluster_role_and_no_more_than_this() -> None:
+    assert rights(one(default(), "ClusterRole")) == FLEET_RIGHTS | CLUSTER_RIGHTS
+    assert rights(one(default(), "Role")) == LEADERSHIP_RIGHTS
+
+
+def test_named_namespaces_need_no_right_outside_them() -> None:
+    objects = render({"watchNamespaces": ["metering", "staging"]})
+    roles = {
+        (it["metadata"]["namespace"], it["metadata"]["name"]): rights(it) for it in objects if it["kind"] == "Role"
+    }
+    assert roles == {
+        ("metering", "utilitarian-system-uo-utilitarian-operator"): FLEET_RIGHTS,
+        ("staging", "utilitarian-system-uo-utilitarian-operator"): FLEET_RIGHTS,
+        (NAMESPACE, "uo-utilitarian-operator-leadership"): LEADERSHIP_RIGHTS,
+    }
+    assert not {"ClusterRole", "ClusterRoleBinding"} & set(kinds(objects))
+
+
+@pytest.mark.parametrize("watched", [[], ["metering"]], ids=["all namespaces", "one namespace"])
+def test_every_role_is_bound_to_the_account_of_the_pod(watched: list[str]) -> None:
+    objects = render({"watchNamespaces": watched})
+    account = {"kind": "ServiceAccount", "name": pod(objects)["serviceAccountName"], "namespace": NAMESPACE}
+    bindings = [it for it in objects if it["kind"].endswith("RoleBinding")]
+    assert all(binding["subjects"] == [account] for binding in bindings)
+    roles = [it for it in objects if it["kind"] in {"Role", "ClusterRole"}]
+    bound = {(it["roleRef"]["kind"], it["roleRef"]["name"], it["metadata"].get("namespace")) for it in bindings}
+    assert bound == {(it["kind"], it["metadata"]["name"], it["metadata"].get("namespace")) for it in roles}
+
+
+def test_nothing_uses_a_wildcard_or_reads_all_secrets() -> None:
+    for role in (it for it in default() if it["kind"] in {"Role", "ClusterRole"}):
+        assert "*" not in json.dumps(role["rules"])
+        assert rights(role).get(("", "secrets"), "get") == "get"
+
+
+def test_the_definition_is_the_generated_file_kept_on_uninstall() -> None:
+    found = one(default(), "CustomResourceDefinition", "utilitarianworkerpools.utilitarian.io")
+    (file,) = (CHART / "files/crds").glob("*.yaml")
+    assert found["spec"] == yaml.safe_load(file.read_text())["spec"]
+    assert found["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+
+
+def test_the_definition_may_go_with_the_release_or_be_left_out() -> None:
+    going = one(render({"crds": {"keep": False}}), "CustomResourceDefinition")
+    assert "helm.sh/resource-policy" not in going["metadata"].get("annotations", {})
+    assert "CustomResourceDefinition" not in kinds(render({"crds": {"enabled": False}}))
+
+
+def test_the_dashboard_reaches_grafana_unchanged() -> None:
+    found = one(default(), "ConfigMap")
+    assert json.loads(found["data"]["utilitarian.json"]) == dashboard()
+    assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert "ConfigMap" not in kinds(render({"dashboard": {"enabled": False}}))
+
+
+def test_the_dashboard_may_live_where_grafana_looks() -> None:
+    found = one(render({"dashboard": {"namespace": "grafana", "annotations": {"grafana_folder": "Work"}}}), "ConfigMap")
+    assert found["metadata"]["namespace"] == "grafana"
+    assert found["metadata"]["annotations"] == {"grafana_folder": "Work"}
+
+
+def test_the_metrics_service_finds_the_operators_pods() -> None:
+    service = one(default(), "Service")
+    labels = one(default(), "Deployment")["spec"]["template"]["metadata"]["labels"]
+    assert service["spec"]["selector"].items() <= labels.items()
+    assert service["spec"]["ports"] == [{"name": "metrics", "port": 8080, "targetPort": "metrics", "protocol": "TCP"}]
+    assert "Service" not in kinds(render({"metrics": {"service": {"enabled": False}}}))
+
+
+@pytest.mark.parametrize(
+    "value, kind, endpoints",
+    [("serviceMonitor", "ServiceMonitor", "endpoints"), ("podMonitor", "PodMonitor", "podMetricsEndpoints")],
+)
+def test_a_monitor_keeps_the_fleets_own_namespace(value: str, kind: str, endpoints: str) -> None:
+    objects = render({"metrics": {value: {"enabled": True, "interval": "5s", "labels": {"release": "prom"}}}})
+    monitor = one(objects, kind)
+    (endpoint,) = monitor["spec"][endpoints]
+    assert endpoint == {"port": "metrics", "path": "/metrics", "interval": "5s", "honorLabels": True}
+    assert monitor["metadata"]["labels"]["release"] == "prom"
+    assert kinds(objects) == sorted([*PLAIN, kind])
+
+
+def test_a_rule_object_holds_the_alerts() -> None:
+    found = one(render({"metrics": {"prometheusRule": {"enabled": True}}}), "PrometheusRule")
+    assert found["spec"] == yaml.safe_load((CHART / "files/alerts.yaml").read_text())
+
+
+def test_a_stand_by_is_rolled_and_a_lone_operator_replaced() -> None:
+    assert one(render({"replicas": 2}), "Deployment")["spec"]["strategy"] == {"type": "RollingUpdate"}
+
+
+def test_what_a_pod_needs_to_be_placed_is_passed_on() -> None:
+    values = {
+        "image": {"repository": "registry.example/op", "tag": "dev", "pullPolicy": "Never"},
+        "imagePullSecrets": [{"name": "pull"}],
+        "nodeSelector": {"pool": "system"},
+        "tolerations": [{"key": "system", "operator": "Exists"}],
+        "affinity": {"nodeAffinity": {}},
+        "priorityClassName": "system-cluster-critical",
+        "podLabels": {"team": "metering", "app.kubernetes.io/name": "not-ours-to-change"},
+        "podAnnotations": {"a": "b"},
+        "resources": {"requests": {"cpu": 1, "memory": "1Gi"}},
+        "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy"}],
+        "logLevel": "DEBUG",
+        "logFormat": "json",
+        "serviceAccount": {"create": False, "name": "mine"},
+    }
+    objects = render(values)
+    spec = pod(objects)
+    for key in ("imagePullSecrets", "nodeSelector", "tolerations", "affinity", "priorityClassName"):
+        assert spec[key] == values[key]
+    assert spec["serviceAccountName"] == "mine"
+    assert "ServiceAccount" not in kinds(objects)
+    run = container(objects)
+    assert (run["image"], run["imagePullPolicy"]) == ("registry.example/op:dev", "Never")
+    assert run["resources"] == {"requests": {"cpu": 1, "memory": "1Gi"}, "limits": {"memory": "512Mi"}}
+    env = {it["name"]: it.get("value") for it in run["env"]}
+    assert env["HTTPS_PROXY"] == "http://proxy"
+    assert (env["UTILITARIAN_OPERATOR_LOG_LEVEL"], env["UTILITARIAN_OPERATOR_LOG_FORMAT"]) == ("DEBUG", "json")
+
+
+def test_a_pod_label_never_takes_the_pod_from_its_deployment() -> None:
+    template = one(render({"podLabels": {"app.kubernetes.io/name": "other"}}), "Deployment")["spec"]
+    assert template["selector"]["matchLabels"].items() <= template["template"]["metadata"]["labels"].items()
+
+
+@pytest.mark.parametrize(
+    "values, says",
+    [
+        ({"imge": {"tag": "1"}}, "'imge' not allowed"),
+        ({"metrics": {"serviceMonitor": {"enable": True}}}, "'enable' not allowed"),
+        ({"replicas": -1}, "/replicas"),
+        ({"replicas": "two"}, "/replicas"),
+        ({"tick": "1"}, "/tick"),
+        ({"logLevel": "LOUD"}, "/logLevel"),
+        ({"watchNamespaces": ["Not A Name"]}, "/watchNamespaces/0"),
+        ({"watchNamespaces": ["twice", "twice"]}, "/watchNamespaces"),
+        ({"watchNamespaces": "metering"}, "/watchNamespaces"),
+        ({"metrics": {"port": 8081}}, "/metrics/port"),
+        ({"extraEnv": [{"name": "CELERY_BROKER_URL", "value": "amqp://"}]}, "/extraEnv/0/name"),
+        ({"resources": {"limits": {"memory": "lots"}}}, "/resources/limits/memory"),
+        ({"metrics": {"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}}}, "not both"),
+        ({"metrics": {"serviceMonitor": {"enabled": True}, "service": {"enabled": False}}}, "metrics.service.enabled"),
+        ({"serviceAccount": {"create": False}}, "serviceAccount.name: name the service account"),
+    ],
+    ids=lambda value: json.dumps(value) if isinstance(value, dict) else "",
+)
+def test_what_makes_no_sense_is_refused(values: dict[str, Any], says: str) -> None:
+    with pytest.raises(ChartRefusedError, match=says):
+        render(values)
+
+
+def test_an_old_cluster_is_refused() -> None:
+    with pytest.raises(ChartRefusedError, match=r">=1\.29"):
+        render(kube_version="1.28.9")
+    assert kinds(render(kube_version="1.29.0-eks-1a2b3c")) == PLAIN
+
+
+def test_every_value_is_described_and_in_the_schema() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    _same_names(yaml.safe_load((CHART / "values.yaml").read_text()), schema, "values")
+
+
+def _same_names(values: dict[str, Any], schema: dict[str, Any], path: str) -> None:
+    assert schema["additionalProperties"] is False, f"{path} takes any name"
+    assert schema["description"], f"{path} has no description"
+    # Kubernetes has more resource kinds than anybody sets, and claims is one of them.
+    assert set(schema["properties"]) - {"claims"} == set(values), f"{path}: the schema and values.yaml differ"
+    for name, value in values.items():
+        inner = schema["properties"][name]
+        assert inner["description"], f"{path}.{name} has no description"
+        if "properties" in inner:
+            _same_names(value, inner, f"{path}.{name}")
