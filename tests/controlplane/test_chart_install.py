@@ -1,0 +1,134 @@
+"""The chart, installed by the real helm into a real API server: what it may do, what it may not, and what stays."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.chart import CHART, NAMESPACE, RELEASE, helm, one, render
+from tests.support.controlplane import ControlPlane
+
+CRD = "utilitarianworkerpools.utilitarian.io"
+ACCOUNT = f"system:serviceaccount:{NAMESPACE}:uo-utilitarian-operator"
+MAY = (
+    "watch utilitarian.io/utilitarianworkerpools",
+    "patch utilitarian.io/utilitarianworkerpools:status",
+    "create apps/deployments",
+    "patch apps/deployments:scale",
+    "delete apps/statefulsets",
+    "create policy/poddisruptionbudgets",
+    "watch pods",
+    "patch pods:status",
+    "get secrets",
+    "create persistentvolumeclaims",
+    "create events.k8s.io/events",
+)
+MAY_NOT = (
+    "list secrets",
+    "watch configmaps",
+    "create utilitarian.io/utilitarianworkerpools",
+    "delete utilitarian.io/utilitarianworkerpools",
+    "delete persistentvolumeclaims",
+    "create pods",
+    "delete pods",
+    "create pods:exec",
+    "create serviceaccounts:token",
+    "create rbac.authorization.k8s.io/roles",
+    "update coordination.k8s.io/leases",
+)
+RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
+
+
+def install(at: ControlPlane, values: dict[str, Any]) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(
+        helm(
+            *("upgrade", "--install", RELEASE, str(CHART), "--kubeconfig", str(at.kubeconfig)),
+            *("--output", "json", "--values", "-"),
+            values=values,
+        )
+    )
+    return answer
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A control plane of its own, without our CRD: bringing it is the chart's part."""
+    with ControlPlane(tmp_path_factory.mktemp("chart")) as started:
+        for name, labels in ((NAMESPACE, RESTRICTED), ("metering", {})):
+            started.request("POST", "/api/v1/namespaces", {"metadata": {"name": name, "labels": labels}})
+        yield started
+
+
+def allowed(at: ControlPlane, verb: str, resource: str, namespace: str) -> bool:
+    group, _, name = resource.rpartition("/")
+    name, _, subresource = name.partition(":")
+    attributes = {"verb": verb, "group": group, "resource": name, "subresource": subresource, "namespace": namespace}
+    review = at.request(
+        "POST",
+        "/apis/authorization.k8s.io/v1/subjectaccessreviews",
+        {"spec": {"user": ACCOUNT, "resourceAttributes": attributes}},
+    )
+    return bool(review["status"]["allowed"])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{}, {"watchNamespaces": ["metering"], "replicas": 2, "dashboard": {"namespace": "metering"}}],
+    ids=["defaults", "one namespace"],
+)
+def test_no_field_is_unknown_to_the_api_server(cluster: ControlPlane, values: dict[str, Any]) -> None:
+    for it in render(values):
+        cluster.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=json.dumps(it))
+
+
+def test_the_pod_is_let_into_a_restricted_namespace(cluster: ControlPlane) -> None:
+    pod = one(render({"serviceAccount": {"create": False, "name": "default"}}), "Deployment")["spec"]["template"]
+    pod["metadata"]["name"] = "restricted"
+    made = cluster.request("POST", f"/api/v1/namespaces/{NAMESPACE}/pods?dryRun=All", pod)
+    assert made["metadata"]["name"] == "restricted"
+
+
+def test_the_resource_is_served_after_the_first_install(cluster: ControlPlane) -> None:
+    assert install(cluster, {})["info"]["status"] == "deployed"
+    cluster.kubectl("wait", "--for=condition=Established", f"crd/{CRD}", "--timeout=20s")
+    assert cluster.kubectl("get", "uwp", "--all-namespaces", "--output=name") == ""
+
+
+@pytest.mark.parametrize("values", [{}, {"watchNamespaces": ["metering"]}], ids=["all namespaces", "one namespace"])
+def test_the_operator_may_run_a_fleet_and_do_nothing_else(cluster: ControlPlane, values: dict[str, Any]) -> None:
+    install(cluster, values)
+    assert [what for what in MAY if not allowed(cluster, *what.split(), "metering")] == []
+    assert [what for what in MAY_NOT if allowed(cluster, *what.split(), "metering")] == []
+    assert allowed(cluster, "update", "coordination.k8s.io/leases", NAMESPACE)
+
+
+def test_rights_end_at_the_namespaces_named(cluster: ControlPlane) -> None:
+    install(cluster, {"watchNamespaces": ["metering"]})
+    assert not allowed(cluster, "get", "secrets", "default")
+    assert not allowed(cluster, "list", "utilitarian.io/utilitarianworkerpools", "")
+    assert not allowed(cluster, "list", "namespaces", "")
+
+
+def test_installing_twice_changes_no_object(cluster: ControlPlane) -> None:
+    def versions() -> dict[str, str]:
+        found = cluster.kubectl("get", "deployments,roles,services,configmaps", "-n", NAMESPACE, "--output=json")
+        items = [it for it in json.loads(found)["items"] if it["kind"] != "Deployment"]
+        # A Deployment's status moves on by itself; its spec is told by the generation.
+        made = {f"{it['kind']}/{it['metadata']['name']}": it["metadata"]["resourceVersion"] for it in items}
+        deployment = one(json.loads(found)["items"], "Deployment")
+        return {**made, "Deployment": str(deployment["metadata"]["generation"])}
+
+    install(cluster, {})
+    before = versions()
+    install(cluster, {})
+    assert versions() == before
+
+
+def test_the_definition_and_the_fleets_survive_an_uninstall(cluster: ControlPlane) -> None:
+    install(cluster, {})
+    helm("uninstall", RELEASE, "--kubeconfig", str(cluster.kubeconfig), "--wait")
+    assert cluster.kubectl("get", "crd", CRD, "--output=name").strip().endswith(CRD)
+    assert cluster.kubectl("get", "deployments", "-n", NAMESPACE, "--output=name") == ""
+    # And the next release takes over the definition it finds.
+    install(cluster, {})
