@@ -24,18 +24,18 @@ from utilitarian_operator.api.resource import (
     Until,
     UtilitarianWorkerPoolSpec,
 )
+from utilitarian_operator.api.rules import BUILT_IN_MAX
 from utilitarian_operator.api.units import parse_quantity
 
 Tree = dict[str, Any]
 """A part of the resource as in YAML (camelCase), durations as timedelta."""
 
-DEFAULT_MAX = 10
 DEFAULT_SIZE = "100Mi"
 BUILT_IN_REQUESTS: Mapping[str, str] = {"cpu": "50m", "memory": "256Mi"}
 BUILT_IN_WORKER: Tree = {"concurrency": 4, "execution": "prefork", "prefetchMultiplier": 1}
 BUILT_IN_SCALING: Tree = {
     "min": 0,
-    "max": DEFAULT_MAX,
+    "max": BUILT_IN_MAX,
     "drainWithin": timedelta(minutes=10),
     "taskDuration": timedelta(seconds=5),
     "stabilization": timedelta(seconds=60),

@@ -5,7 +5,7 @@ API server. Nothing here knows where a field stands.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -14,17 +14,9 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from utilitarian_operator.api import units
+from utilitarian_operator.api.rules import Rule, quoted
 
 DNS_LABEL_PATTERN = "^[a-z]([-a-z0-9]*[a-z0-9])?$"
-
-
-def rule(cel: str, message: str) -> dict[str, Any]:
-    """One entry of `x-kubernetes-validations`."""
-    return {"rule": cel, "message": message}
-
-
-def _quoted(pattern: str) -> str:
-    return "'" + pattern.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 @dataclass(frozen=True)
@@ -34,6 +26,8 @@ class Text:
     pattern: str
     longest: int
     message: str
+    plain: bool = False
+    """Write a `pattern` to the schema, where so many may stand that rules with words of their own cost too much."""
 
     def check(self, value: object) -> str:
         """Return the text, or raise with the message.
@@ -53,13 +47,11 @@ class Text:
         return core_schema.no_info_plain_validator_function(self.check)
 
     def __get_pydantic_json_schema__(self, _core: CoreSchema, _handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        cel = f"self.matches({_quoted(self.pattern)})"
-        return {
-            "type": "string",
-            "minLength": 1,
-            "maxLength": self.longest,
-            "x-kubernetes-validations": [rule(cel, self.message)],
-        }
+        bounds = {"type": "string", "minLength": 1, "maxLength": self.longest}
+        if self.plain:
+            return {**bounds, "pattern": self.pattern}
+        cel = f"self.matches({quoted(self.pattern)})"
+        return {**bounds, "x-kubernetes-validations": [Rule(cel, self.message).written()]}
 
 
 @dataclass(frozen=True)
@@ -103,14 +95,14 @@ class DurationBetween:
 
     def __get_pydantic_json_schema__(self, _core: CoreSchema, _handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         cel = (
-            f"self.matches({_quoted(units.DURATION_PATTERN)}) && duration(self) >= duration('{self.least}') "
+            f"self.matches({quoted(units.DURATION_PATTERN)}) && duration(self) >= duration('{self.least}') "
             f"&& duration(self) <= duration('{self.most}')"
         )
         return {
             "type": "string",
             "minLength": 2,
             "maxLength": units.DURATION_LENGTH,
-            "x-kubernetes-validations": [rule(cel, self.message)],
+            "x-kubernetes-validations": [Rule(cel, self.message).written()],
         }
 
 
@@ -135,12 +127,12 @@ class QuantityText:
         return core_schema.no_info_plain_validator_function(self.check)
 
     def __get_pydantic_json_schema__(self, _core: CoreSchema, _handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        cel = f"type(self) == int ? self >= 0 : string(self).matches({_quoted(units.QUANTITY_PATTERN)})"
+        cel = f"type(self) == int ? self >= 0 : string(self).matches({quoted(units.QUANTITY_PATTERN)})"
         return {
             "anyOf": [{"type": "integer"}, {"type": "string"}],
             "x-kubernetes-int-or-string": True,
             "maxLength": units.QUANTITY_LENGTH,
-            "x-kubernetes-validations": [rule(cel, self.message)],
+            "x-kubernetes-validations": [Rule(cel, self.message).written()],
         }
 
 
@@ -159,6 +151,11 @@ def keyed_by(*keys: str) -> Schema:
     return Schema({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)})
 
 
+def ruled(*rules: Rule) -> Schema:
+    """Rules for what the annotation stands at."""
+    return Schema({"x-kubernetes-validations": [rule.written() for rule in rules]})
+
+
 SET = Schema({"x-kubernetes-list-type": "set"})
 ATOMIC = Schema({"x-kubernetes-list-type": "atomic"})
 ATOMIC_MAP = Schema({"x-kubernetes-map-type": "atomic"})
@@ -171,21 +168,22 @@ DnsLabel = Annotated[
         "write lower-case letters, digits and hyphens, a letter first, such as amr-daily",
     ),
 ]
-ObjectName = Annotated[
-    str,
-    Text(
-        "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
-        253,
-        "write the name of an object of Kubernetes: lower-case letters, digits, hyphens and dots",
-    ),
-]
-SecretKey = Annotated[str, Text("^[-._a-zA-Z0-9]+$", 253, "write a key of a Secret's data, such as CELERY_BROKER_URL")]
+_OBJECT_NAME = Text(
+    "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+    253,
+    "write the name of an object of Kubernetes: lower-case letters, digits, hyphens and dots",
+)
+_DATA_KEY = Text("^[-._a-zA-Z0-9]+$", 253, "write a key of a Secret's data, such as CELERY_BROKER_URL")
+ObjectName = Annotated[str, _OBJECT_NAME]
+DataKey = Annotated[str, _DATA_KEY]
+ManyObjectNames = Annotated[str, replace(_OBJECT_NAME, plain=True)]
+ManyDataKeys = Annotated[str, replace(_DATA_KEY, plain=True)]
 QueueName = Annotated[
     str,
     Text(
-        "^[^-,\\s\\x00-\\x1f][^,\\s\\x00-\\x1f]*$",
+        "^[!-+.-~][!-+\\x2d-~]*$",
         255,
-        "write the queue's name as the application declares it, without commas, spaces or a leading hyphen",
+        "write the queue's name as the application declares it, in ASCII, without commas, spaces or a leading hyphen",
     ),
 ]
 ImageName = Annotated[

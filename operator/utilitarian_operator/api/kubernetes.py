@@ -9,17 +9,22 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from utilitarian_operator.api import rules
 from utilitarian_operator.api.fields import (
     ATOMIC,
     ATOMIC_MAP,
+    DataKey,
     LongText,
+    ManyDataKeys,
+    ManyObjectNames,
     ObjectName,
     Quantity,
     Schema,
-    SecretKey,
     ShortText,
     keyed_by,
+    ruled,
 )
+from utilitarian_operator.api.rules import with_rules
 
 
 class Part(BaseModel):
@@ -63,7 +68,7 @@ class SecretKeyRef(Part):
 
     name: ObjectName
     """Name of the Secret."""
-    key: SecretKey
+    key: DataKey
     """Key in the Secret's data."""
 
 
@@ -77,9 +82,9 @@ class SecretSource(Part):
 class OptionalKeyRef(Part):
     """One key of a Secret or ConfigMap."""
 
-    name: ObjectName
+    name: ManyObjectNames
     """Name of the Secret or ConfigMap."""
-    key: SecretKey
+    key: ManyDataKeys
     """Key in its data."""
     optional: bool | None = Field(default=None, strict=True)
     """Start the container also without it."""
@@ -108,6 +113,8 @@ class ResourceFieldRef(Part):
 class EnvSource(Part):
     """Where an environment variable's value comes from."""
 
+    model_config = with_rules(rules.ONE_ENV_SOURCE)
+
     secret_key_ref: OptionalKeyRef | None = None
     """A key of a Secret."""
     config_map_key_ref: OptionalKeyRef | None = None
@@ -121,6 +128,8 @@ class EnvSource(Part):
 class EnvVar(Part):
     """An environment variable."""
 
+    model_config = with_rules(rules.ONE_VALUE)
+
     name: Annotated[str, Field(strict=True, min_length=1, max_length=256)]
     """Name of the variable."""
     value: LongText | None = None
@@ -132,7 +141,7 @@ class EnvVar(Part):
 class OptionalRef(Part):
     """A Secret or ConfigMap."""
 
-    name: ObjectName
+    name: ManyObjectNames
     """Name of the Secret or ConfigMap."""
     optional: bool | None = Field(default=None, strict=True)
     """Start the container also without it."""
@@ -140,6 +149,8 @@ class OptionalRef(Part):
 
 class EnvFrom(Part):
     """A Secret or ConfigMap whose keys all become environment variables."""
+
+    model_config = with_rules(rules.ONE_ENV_FROM)
 
     prefix: ShortText | None = None
     """Put before each key."""
@@ -157,6 +168,8 @@ ResourceMap = Annotated[
 class Resources(Part):
     """What a container asks for and may use at most."""
 
+    model_config = with_rules(rules.REQUESTS_WITHIN_LIMITS)
+
     requests: ResourceMap | None = None
     """What is kept free for it on a node. Unless given: cpu 50m, memory 256Mi."""
     limits: ResourceMap | None = None
@@ -165,6 +178,8 @@ class Resources(Part):
 
 class Toleration(Part):
     """A taint of nodes that the pods accept."""
+
+    model_config = with_rules(rules.TOLERATION_VALUE, rules.TOLERATION_KEY)
 
     key: ShortText | None = None
     """The taint's key; all keys unless given."""
@@ -215,9 +230,9 @@ class PodSpec(Part):
     """The ServiceAccount of the pods; default unless given."""
     image_pull_secrets: Annotated[tuple[PullSecret, ...], Field(max_length=16), keyed_by("name")] | None = None
     """Secrets with logins to the image's registry."""
-    labels: StringMap | None = None
+    labels: Annotated[StringMap, ruled(rules.OWN_LABELS)] | None = None
     """More labels for the pods. Those under utilitarian.io/ and app.kubernetes.io/ are the operator's."""
-    annotations: StringMap | None = None
+    annotations: Annotated[StringMap, ruled(rules.OWN_ANNOTATIONS)] | None = None
     """More annotations for the pods. Those under utilitarian.io/ are the operator's."""
     security_context: FreeObject | None = None
     """The pod's security context, as in a pod. Unless given: seccompProfile RuntimeDefault."""
@@ -229,5 +244,5 @@ class PodSpec(Part):
     """Where the container sees them."""
 
 
-EnvList = Annotated[tuple[EnvVar, ...], Field(max_length=256), keyed_by("name")]
+EnvList = Annotated[tuple[EnvVar, ...], Field(max_length=128), keyed_by("name")]
 EnvFromList = Annotated[tuple[EnvFrom, ...], Field(max_length=32), ATOMIC]

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError
 
+from utilitarian_operator.api import rules
 from utilitarian_operator.api.fields import (
     ATOMIC,
     SET,
@@ -17,14 +18,14 @@ from utilitarian_operator.api.fields import (
     MemoryText,
     ObjectName,
     QueueName,
-    Schema,
     ShortText,
     ZoneName,
     keyed_by,
-    rule,
+    ruled,
 )
 from utilitarian_operator.api.invalid import InvalidSpec
 from utilitarian_operator.api.kubernetes import EnvFromList, EnvList, Part, PodSpec, Resources, SecretSource
+from utilitarian_operator.api.rules import MOST_POOLS, with_rules
 from utilitarian_operator.api.wording import problems
 
 GROUP = "utilitarian.io"
@@ -33,7 +34,6 @@ KIND = "UtilitarianWorkerPool"
 PLURAL = "utilitarianworkerpools"
 API_VERSION = f"{GROUP}/{VERSION}"
 
-MOST_POOLS = 100
 MOST_QUEUES = 20
 MOST_SCHEDULES = 10
 
@@ -44,11 +44,13 @@ Until = Literal["Drained", "Duration"]
 Disruption = Literal["Allow", "Avoid"]
 
 Workers = Annotated[int, Field(strict=True, ge=1, le=1000)]
-Arguments = Annotated[tuple[ShortText, ...], Field(max_length=32), ATOMIC]
+Arguments = Annotated[tuple[ShortText, ...], Field(max_length=16), ATOMIC]
 
 
 class TLSSpec(Part):
     """Certificates for amqps:// and https://, each a PEM text in a Secret."""
+
+    model_config = with_rules(rules.CERT_WITH_KEY)
 
     ca_from: SecretSource | None = None
     """Certificate of the authority that signed the broker's; the system's own authorities unless given."""
@@ -79,6 +81,8 @@ class BrokerSpec(Part):
 class WorkerSpec(Part):
     """How one worker runs: flags of `celery worker` and the resources of its container."""
 
+    model_config = with_rules(rules.PREFORK_ONLY, rules.SOLO_IS_ONE)
+
     concurrency: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = None
     """Tasks that one worker runs at a time (--concurrency). Unless given: 4, and 1 with execution solo."""
     execution: Execution | None = None
@@ -91,12 +95,14 @@ class WorkerSpec(Part):
     """Replace a child process that holds more memory after a task; prefork only. Unless given: never."""
     resources: Resources | None = None
     """Resources of the container. Unless given: requests of 50m and 256Mi, no limits."""
-    extra_args: Arguments | None = None
+    extra_args: Annotated[Arguments, ruled(rules.WORKER_ARGUMENTS)] | None = None
     """More arguments for `celery worker`. Flags that the operator sets are refused."""
 
 
 class ScalingSpec(Part):
     """How many workers a pool has, and what is promised to its tasks."""
+
+    model_config = with_rules(rules.OWN_MIN_WITHIN_MAX)
 
     min: Annotated[int, Field(strict=True, ge=0, le=1000)] | None = None
     """Workers that stay when there is nothing to do. Unless given: 0, and 1 for the catch-all."""
@@ -117,16 +123,7 @@ class ScalingSpec(Part):
 class ScheduleSpec(Part):
     """A run that comes at a known time."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "x-kubernetes-validations": [
-                rule(
-                    "has(self.duration) == (has(self.until) && self.until == 'Duration')",
-                    "duration and until: Duration go together: give both or neither",
-                )
-            ]
-        }
-    )
+    model_config = with_rules(rules.DURATION_WITH_UNTIL)
 
     name: DnsLabel
     """Name of the run."""
@@ -149,6 +146,8 @@ class ScheduleSpec(Part):
 class PoolSpec(Part):
     """Workers of one kind: one Deployment, for one queue or a few."""
 
+    model_config = with_rules(rules.NOT_BEAT, rules.CATCH_ALL_AWAKE, rules.OWN_RUNS_WITHIN_MAX)
+
     name: DnsLabel
     """Name of the pool; its Deployment is called NAME-POOL."""
     queues: (
@@ -156,13 +155,7 @@ class PoolSpec(Part):
             tuple[QueueName, ...],
             Field(max_length=MOST_QUEUES),
             SET,
-            Schema(
-                {
-                    "x-kubernetes-validations": [
-                        rule("size(self) > 0", "name at least one queue, or leave queues out for the catch-all")
-                    ]
-                }
-            ),
+            ruled(rules.SOME_QUEUE),
         ]
         | None
     ) = None
@@ -201,6 +194,8 @@ class DefaultsSpec(Part):
 class StorageSpec(Part):
     """Where beat keeps when each task was last sent; without it a run that fell into a downtime is skipped."""
 
+    model_config = with_rules(rules.EPHEMERAL_HAS_NO_SIZE)
+
     ephemeral: bool | None = Field(default=None, strict=True)
     """Keep it in the pod only: for a scheduler that has a database of its own."""
     size: MemoryText | None = None
@@ -218,7 +213,7 @@ class BeatSpec(Part):
     """Its memory."""
     scheduler: ShortText | None = None
     """Class of the scheduler (--scheduler); Celery's own, with a file, unless given."""
-    extra_args: Arguments | None = None
+    extra_args: Annotated[Arguments, ruled(rules.BEAT_ARGUMENTS)] | None = None
     """More arguments for `celery beat`."""
     resources: Resources | None = None
     """Resources of the container. Unless given: requests of 50m and 256Mi, no limits."""
@@ -228,6 +223,8 @@ class BeatSpec(Part):
 
 class UtilitarianWorkerPoolSpec(Part):
     """The fleet: one image, one broker, pools of workers and one beat."""
+
+    model_config = with_rules(*rules.OF_THE_SPEC)
 
     image: ImageName
     """Image of the application; workers and beat run the same."""
@@ -247,7 +244,9 @@ class UtilitarianWorkerPoolSpec(Part):
     """The fleet's ceiling, shared by priority. Unless given: none but the pools' own."""
     defaults: DefaultsSpec | None = None
     """What every pool has unless it says otherwise."""
-    pools: Annotated[tuple[PoolSpec, ...], Field(max_length=MOST_POOLS), keyed_by("name")] | None = None
+    pools: (
+        Annotated[tuple[PoolSpec, ...], Field(max_length=MOST_POOLS), keyed_by("name"), ruled(rules.SOME_POOL)] | None
+    ) = None
     """The pools. Left out: the documented layout of the 14 queues, without schedules."""
     pod: PodSpec | None = None
     """What every pod needs, beat's included."""
@@ -273,6 +272,8 @@ class Metadata(Part):
 
 class UtilitarianWorkerPool(Part):
     """The Celery workers and the one beat of a Utilitarian installation, fed by one RabbitMQ."""
+
+    model_config = with_rules(*rules.OF_THE_RESOURCE)
 
     api_version: Literal["utilitarian.io/v1alpha1"]
     kind: Literal["UtilitarianWorkerPool"]

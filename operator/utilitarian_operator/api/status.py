@@ -1,0 +1,158 @@
+"""The status of the resource as the schema describes it; the operator writes it, nothing here composes any of it."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from utilitarian_operator.api.fields import ATOMIC, Schema, keyed_by
+from utilitarian_operator.api.kubernetes import Part
+from utilitarian_operator.api.rules import MOST_POOLS
+
+Line = Annotated[str, Field(max_length=255)]
+Sentence = Annotated[str, Field(max_length=4096)]
+Moment = Annotated[str, Schema({"type": "string", "format": "date-time"})]
+Figure = Annotated[int, Field(ge=0)]
+Maybe = Annotated[Figure, Schema({"nullable": True})]
+"""A figure that may be unknown, which is no zero: then it is absent or null."""
+
+
+class ConditionStatus(Part):
+    """One aspect of the fleet, after Kubernetes' API conventions."""
+
+    type: Annotated[str, Field(min_length=1, max_length=316)]
+    """Which aspect."""
+    status: Literal["True", "False", "Unknown"]
+    """Whether it holds."""
+    reason: Annotated[str, Field(max_length=1024)]
+    """Why, in one word for programs."""
+    message: Annotated[str, Field(max_length=32768)]
+    """Why, in a sentence for people."""
+    last_transition_time: Moment
+    """When `status` last changed."""
+    observed_generation: Figure | None = None
+    """The generation of the spec that this is about."""
+
+
+class StepStatus(Part):
+    """One rule's word on a pool."""
+
+    rule: Line
+    """Name of the rule."""
+    before: Figure
+    """Workers before the rule."""
+    after: Figure
+    """Workers after it."""
+    because: Sentence
+    """Why, with the numbers."""
+
+
+class RunStatus(Part):
+    """The run that is open."""
+
+    name: Line | None = None
+    """The schedule's name."""
+    started: Moment | None = None
+    """When it started."""
+    remaining: Figure | None = None
+    """Tasks left."""
+    eta: Moment | None = None
+    """When it will be done, at the present pace."""
+    deadline: Moment | None = None
+    """When it must be done."""
+
+
+class PastRunStatus(Part):
+    """A run that is over."""
+
+    name: Line | None = None
+    """The schedule's name."""
+    started: Moment | None = None
+    """When it started."""
+    finished: Moment | None = None
+    """When it was done."""
+    deadline: Moment | None = None
+    """When it had to be done."""
+    tasks: Figure | None = None
+    """Tasks done."""
+    outcome: Line | None = None
+    """How it ended."""
+
+
+Memory = Annotated[dict[str, Any], Schema({"x-kubernetes-preserve-unknown-fields": True, "maxProperties": 64})]
+
+
+class PoolStatus(Part):
+    """A pool as it was last seen, and what was decided for it."""
+
+    name: Line
+    """Name of the pool."""
+    replicas: Figure | None = None
+    """Workers that exist."""
+    ready: Figure | None = None
+    """Workers that consume."""
+    desired: Figure | None = None
+    """Workers wanted, without those that drain."""
+    draining: Figure | None = None
+    """Workers that finish what they hold and then go."""
+    backlog: Maybe | None = None
+    """Tasks waiting or running; absent or null while it can't be known."""
+    unacked: Maybe | None = None
+    """Messages delivered and not acknowledged; absent or null while it can't be known."""
+    busy: Maybe | None = None
+    """Tasks running; absent or null while it can't be known."""
+    deferred: Maybe | None = None
+    """Tasks with a later time of their own."""
+    reason: Line | None = None
+    """Why it has this size, in one word for programs."""
+    message: Sentence | None = None
+    """Why it has this size, in a sentence with numbers."""
+    trail: Annotated[tuple[StepStatus, ...], Field(max_length=16), ATOMIC] | None = None
+    """Each rule that spoke, in order."""
+    next_run: Moment | None = None
+    """When its next scheduled run starts."""
+    run: RunStatus | None = None
+    """The run that is open."""
+    task_duration: Annotated[str, Field(max_length=32)] | None = None
+    """Measured time per task."""
+    start_up: Annotated[str, Field(max_length=32)] | None = None
+    """Measured time from asking for a worker to its first sign."""
+    memory: Memory | None = None
+    """What the operator needs to decide alike after a restart; not for people."""
+    history: Annotated[tuple[PastRunStatus, ...], Field(max_length=12), ATOMIC] | None = None
+    """The last runs."""
+
+
+class BeatStatus(Part):
+    """The scheduler as it was last seen."""
+
+    ready: bool | None = None
+    """Whether exactly one runs."""
+    last_seen: Moment | None = None
+    """When it was last seen running."""
+
+
+class FleetStatus(Part):
+    """What was last seen and decided."""
+
+    observed_generation: Figure | None = None
+    """The generation of the spec that was last accepted or refused."""
+    mode: Line | None = None
+    """The mode that is in force."""
+    workers: Line | None = None
+    """Workers that consume, of those there may be at most."""
+    queues: Line | None = None
+    """Queues that some pool consumes, of those there should be."""
+    active_pools: Figure | None = None
+    """Pools that have workers."""
+    backlog: Maybe | None = None
+    """Tasks waiting or running in all pools; absent or null while it can't be known."""
+    next_run: Line | None = None
+    """The next scheduled run, of which pool and when."""
+    conditions: Annotated[tuple[ConditionStatus, ...], Field(max_length=16), keyed_by("type")] | None = None
+    """Ready, Reconciling, Stalled, BrokerReachable, QueuesCovered, BeatReady, AtMaximum, DeadlineAtRisk."""
+    pools: Annotated[tuple[PoolStatus, ...], Field(max_length=MOST_POOLS), keyed_by("name")] | None = None
+    """Each pool."""
+    beat: BeatStatus | None = None
+    """The scheduler."""
+    memory: Memory | None = None
+    """What the operator needs of the whole fleet to decide alike after a restart; not for people."""
