@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from tests.support.chart import CHART, NAMESPACE, ChartRefusedError, Object, helm, kinds, one, render
+from tests.support.chart_readme import README, readme, undescribed_values
 from tests.support.dashboard import dashboard
 
 PLAIN = [
@@ -288,3 +289,8 @@ def _same_names(values: dict[str, Any], schema: dict[str, Any], path: str) -> No
         assert inner["description"], f"{path}.{name} has no description"
         if "properties" in inner:
             _same_names(value, inner, f"{path}.{name}")
+
+
+def test_the_readme_has_every_value_with_its_default_and_meaning() -> None:
+    assert undescribed_values() == []
+    assert README.read_text() == readme(), "run: build/venv/bin/python -m tests.support.chart_readme"
