@@ -51,6 +51,7 @@ class Process:
         self._env = env or {}
         self._cwd = cwd
         self._child: subprocess.Popen[bytes] | None = None
+        self._log_start = 0
 
     @property
     def pid(self) -> int:
@@ -81,6 +82,7 @@ class Process:
             raise RuntimeError(f"{self.name} runs already as process {self.pid}")
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
+            self._log_start = log.tell()
             self._child = subprocess.Popen(
                 _ended_with_us(self.command),
                 stdin=subprocess.DEVNULL,
@@ -157,8 +159,12 @@ class Process:
         return code
 
     def log_text(self) -> str:
-        """All that the program has written so far."""
-        return self.log.read_text(errors="replace") if self.log.exists() else ""
+        """All that the program has written since it was started (the last time)."""
+        if not self.log.exists():
+            return ""
+        with self.log.open(errors="replace") as log:
+            log.seek(self._log_start)
+            return log.read()
 
     def tail(self, lines: int = TAIL_LINES) -> str:
         """The last lines of the log, under a heading that names the program."""

@@ -1,1 +1,1 @@
-"""The reference Utilitarian application."""
+"""A stand-in for the Utilitarian application: same module name, queues and commands; it reads no meters."""

@@ -1,0 +1,88 @@
+"""Runs the reference application's workers and beat as plain processes, as a container would; it watches no queue."""
+
+import contextlib
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from tests.support.controlplane import REPOSITORY
+from tests.support.processes import Process
+
+START_WITHIN = timedelta(seconds=60)
+
+
+@dataclass
+class Application:
+    """One installation of the reference application: its broker, its ledger, and a folder for logs and beat's file.
+
+    `ledger` is "amqp", a directory or None; `env` is added to the environment of each process.
+    """
+
+    broker_url: str
+    directory: Path
+    ledger: str | Path | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    def worker(
+        self,
+        name: str,
+        *flags: str,
+        queues: Sequence[str] = (),
+        concurrency: int = 2,
+        execution: str = "prefork",
+        env: Mapping[str, str] | None = None,
+    ) -> Process:
+        """A worker called `celery@NAME`, not started yet; without `queues` it consumes all 14.
+
+        `running` starts it, waits until it consumes, and stops it as a kubelet does (SIGTERM).
+        """
+        chosen = ["-Q", ",".join(queues)] if queues else []
+        command = ["worker", "--loglevel=INFO", "-n", f"celery@{name}", *chosen]
+        return self._process(name, [*command, f"--concurrency={concurrency}", f"--pool={execution}", *flags], env)
+
+    def beat(self, *flags: str, name: str = "beat", env: Mapping[str, str] | None = None) -> Process:
+        """A beat, not started yet, that keeps its schedule file in the application's folder."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        schedule = self.directory / f"{name}-schedule"
+        return self._process(name, ["beat", "--loglevel=INFO", "-s", str(schedule), *flags], env)
+
+    def _process(self, name: str, words: Sequence[str], env: Mapping[str, str] | None) -> Process:
+        variables = {
+            "CELERY_BROKER_URL": self.broker_url,
+            "PYTHONPATH": str(REPOSITORY / "worker"),
+            "PYTHONUNBUFFERED": "1",
+            "UTILITARIAN_LEDGER": str(self.ledger or ""),
+            **self.env,
+            **(env or {}),
+        }
+        command = [sys.executable, "-m", "celery", "-A", "utilitarian", *words]
+        return Process(name, command, log=self.directory / f"{name}.log", env=variables)
+
+
+@contextlib.contextmanager
+def running(*workers: Process, within: timedelta = START_WITHIN) -> Iterator[None]:
+    """Workers for the time of the block: started side by side, all of them consuming when it begins.
+
+    Raises:
+        ProcessEndedError: a worker ended.
+        NotInTimeError: a worker is not ready; the message ends with its log.
+    """
+    with contextlib.ExitStack() as stack:
+        for worker in workers:
+            stack.enter_context(worker)
+        for worker in workers:
+            wait_worker_ready(worker, within=within)
+        yield
+
+
+def wait_worker_ready(worker: Process, *, within: timedelta = START_WITHIN) -> None:
+    """Waits until a worker that was started says that it is ready.
+
+    Raises:
+        ProcessEndedError: it ended.
+        NotInTimeError: it is not ready; the message ends with its log.
+    """
+    worker.wait_ready(lambda: re.search(r"celery@\S+ ready\.", worker.log_text()), within=within)
