@@ -14,9 +14,8 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from utilitarian_operator.api import units
+from utilitarian_operator.api.names import DNS_LABEL_PATTERN
 from utilitarian_operator.api.rules import Rule, quoted
-
-DNS_LABEL_PATTERN = "^[a-z]([-a-z0-9]*[a-z0-9])?$"
 
 
 @dataclass(frozen=True)

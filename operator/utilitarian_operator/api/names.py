@@ -1,5 +1,9 @@
 """The names of the objects made for a fleet, and the rule that keeps them within Kubernetes' limits."""
 
+import re
+
+DNS_LABEL_PATTERN = "^[a-z]([-a-z0-9]*[a-z0-9])?$"
+
 LONGEST_PAIR = 45
 """Characters that fleet and pool may have together: `NAME-POOL` and a Pod's suffixes must fit a label (63)."""
 
@@ -20,3 +24,8 @@ def beat_object(fleet: str) -> str:
 def fits(fleet: str, pool: str) -> bool:
     """Whether names made of both are short enough for every object made from them."""
     return len(fleet) + len(pool) <= LONGEST_PAIR
+
+
+def is_label(name: str) -> bool:
+    """Whether a name may become part of other names: a DNS label that begins with a letter."""
+    return re.fullmatch(DNS_LABEL_PATTERN.removesuffix("$"), name) is not None

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ConfigDict
 
-from utilitarian_operator.api.names import BEAT, LONGEST_PAIR
+from utilitarian_operator.api.names import BEAT, DNS_LABEL_PATTERN, LONGEST_PAIR
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ QUEUE_IN_ONE_POOL = tuple(
     )
     for first in range(0, MOST_POOLS, _BLOCK)
 )
-"""One rule in parts, each for some of the pools: at 100 pools of 20 queues one alone would cost three times too much."""
+"""One rule in parts, each for some of the pools: at 100 pools of 20 queues one alone would cost too much."""
 
 ONE_CATCH_ALL = Rule(
     "!has(self.pools) || self.pools.filter(p, !has(p.queues)).size() <= 1",
@@ -178,8 +178,14 @@ PREFORK_ONLY_INHERITED = Rule(
     "maxTasksPerChild and maxMemoryPerChild need prefork, and defaults.worker.execution is another: "
     "set the pool's execution: prefork",
 )
+SOLO_INHERITED = Rule(
+    "!has(self.pools) || self.?defaults.?worker.?execution.orValue('prefork') != 'solo' || self.pools.all(p, "
+    "!has(p.worker) || has(p.worker.execution) || !has(p.worker.concurrency) || p.worker.concurrency == 1)",
+    "defaults.worker.execution is solo, which runs one task at a time: leave the pool's concurrency out, "
+    "or set its execution",
+)
 NAME_IS_LABEL = Rule(
-    "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+    f"self.metadata.name.matches({quoted(DNS_LABEL_PATTERN)})",
     "metadata.name becomes part of other names: use lower-case letters, digits and hyphens, a letter first, no dots",
 )
 NAMES_FIT = Rule(
@@ -197,5 +203,6 @@ OF_THE_SPEC = (
     RUNS_WITHIN_MAX,
     HOLD_NEEDS_RUNS,
     PREFORK_ONLY_INHERITED,
+    SOLO_INHERITED,
 )
 OF_THE_RESOURCE = (NAME_IS_LABEL, NAMES_FIT)
