@@ -46,6 +46,28 @@ PODS = Base(
     "pods", ("python3", "python3-venv", "ca-certificates", "tzdata", "rabbitmq-server", "iptables", "conntrack", "kmod")
 )
 
+# Debian's wrapper insists on being root; the server itself does not. A node name of its own host keeps DNS out of it.
+RABBITMQ_RECIPE = """FROM {base}
+ENV HOME=/var/lib/rabbitmq LANG=C.UTF-8
+ENV RABBITMQ_NODENAME=rabbit@localhost RABBITMQ_LOGS=- RABBITMQ_LOG_BASE=/var/lib/rabbitmq/log
+USER rabbitmq
+ENTRYPOINT ["/usr/lib/rabbitmq/bin/rabbitmq-server"]
+"""
+
+
+def rabbitmq_image() -> str:
+    """The name of the RabbitMQ image, which changes with what is in it."""
+    return f"utilitarian-rabbitmq:{key_of(PODS.image, RABBITMQ_RECIPE)}"
+
+
+def rabbitmq(engine: Engine) -> str:
+    """The name of the RabbitMQ image, made if the engine does not have it: Debian's package, nothing more."""
+    if not engine.has_image(rabbitmq_image()):
+        recipe = RABBITMQ_RECIPE.format(base=ensure(PODS, engine))
+        build = ("build", "--quiet", "--network", "none", "--tag", rabbitmq_image(), "-")
+        run("docker", *build, env=engine.env, feed=recipe)
+    return rabbitmq_image()
+
 
 def ensure(base: Base, engine: Engine) -> str:
     """The name of the base image, made if the engine does not have it.

@@ -44,6 +44,15 @@ class Engine:
         """Whether the engine holds this image."""
         return succeeds("docker", "image", "inspect", name, env=self.env)
 
+    def remove_others(self, *keep: str) -> None:
+        """Remove the images of the same repository that are superseded; one that a container uses stays."""
+        repository = keep[0].rsplit(":", 1)[0]
+        for image in self.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", repository).split():
+            if image not in keep:
+                succeeds("docker", "image", "rm", image, env=self.env)
+        if self.private:
+            self.docker("image", "prune", "--force")
+
 
 def state_folder() -> Path:
     """Where the private engine of this cache folder keeps its socket and pid: short, since socket names are limited."""

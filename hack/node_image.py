@@ -8,14 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from hack import base, tools
+from hack import base, registry, tools
 from hack.commands import run
-from hack.console import say, step
+from hack.console import step
 from hack.engine import Engine
 from hack.places import HACK, cache, key_of, locked, published
 
-# The node image that kind's release notes name for this minor version, by digest as they ask.
-OFFICIAL = "kindest/node:v1.34.11@sha256:44e222ee2132dab25ff87301682f89eb82c7880ea3a1bf543bfe9708fd08d67d"
 SANDBOX = "registry.k8s.io/pause:3.10.1"
 FILES = HACK / "node-image"
 SCRATCH_PATH = "ENV PATH=/usr/local/bin"
@@ -26,50 +24,30 @@ NOTHING = "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, namespace:
 
 
 def official(engine: Engine) -> bool:
-    """Whether published images serve: only on an engine that is not ours, if they are there or can be pulled."""
-    if engine.private:
-        return False
-    if engine.has_image(OFFICIAL):
-        return True
-    if engine.has_image(name()):
-        return False
-    say(f"pulling {OFFICIAL}; where that fails, a node image is made from packages")
-    try:
-        engine.docker("pull", OFFICIAL, within=900)
-    except Exception as refused:  # noqa: BLE001 - whatever the reason, there is another way
-        say(f"it can't be pulled: {str(refused).splitlines()[-1]}")
-        return False
-    return True
+    """Whether the published node image serves on this engine."""
+    return registry.serves(engine, fallback=name())
 
 
 def name() -> str:
     """The name of our node image, which changes with what is in it."""
     builds = [key_of(tools.group_of(program).folder) for program in ("kubelet", "etcd", "coredns")]
-    return f"utilitarian-node:{key_of(base.NODE.image, base.PODS.image, FILES, Path(__file__), *builds)}"
+    return f"utilitarian-node:{key_of(base.NODE.image, base.rabbitmq_image(), FILES, Path(__file__), *builds)}"
 
 
 def ensure(engine: Engine) -> str:
     """The name of the node image to give to kind, made if the engine does not have it."""
     if official(engine):
-        return OFFICIAL
+        return registry.NODE
     with locked(cache() / "node-image.lock", "the node image being made"):
         if not engine.has_image(name()):
             node_base, pods_base = base.ensure(base.NODE, engine), base.ensure(base.PODS, engine)
             programs = _programs()
             with step("making the node image"):
                 system = list(_system_images(engine, pods_base, programs))
-                _make(engine, node_base, [*system, pods_base], programs)
+                _make(engine, node_base, [*system, base.rabbitmq(engine)], programs)
                 engine.docker("image", "rm", *system)
-                remove_others(engine, name())
+                engine.remove_others(name())
     return name()
-
-
-def remove_others(engine: Engine, image: str) -> None:
-    """Remove the older images of the same repository; one that is in use stays."""
-    repository = image.rsplit(":", 1)[0]
-    for other in engine.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", repository).split():
-        if other != image:
-            run("sh", "-c", 'docker image rm "$0" || true', other, env=engine.env)
 
 
 def _programs() -> Mapping[str, Path]:
@@ -138,7 +116,7 @@ def _layer(engine: Engine, image: str, on: str, files: Mapping[str, Path | bytes
 
 
 def _make(engine: Engine, node_base: str, images: list[str], programs: Mapping[str, Path]) -> None:
-    with _container(engine, node_base, "--privileged") as container:
+    with _container(engine, node_base, "--privileged", "--stop-signal", "SIGRTMIN+3") as container:
         run("docker", "cp", "-", f"{container}:/", env=engine.env, feed=_archive(_node_files(programs)))
         engine.docker("exec", container, "sh", "-ec", _SETTLE)
         with subprocess.Popen(
@@ -146,8 +124,8 @@ def _make(engine: Engine, node_base: str, images: list[str], programs: Mapping[s
         ) as saving:
             importing = ("exec", "--interactive", container, "sh", "-ec", _IMPORT)
             run("docker", *importing, env=engine.env, feed=saving.stdout)
-        changes = ['ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]', "CMD []", "STOPSIGNAL SIGRTMIN+3"]
-        options = [part for change in [*changes, "ENV container=docker"] for part in ("--change", change)]
+        changes = ['ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]', "CMD []", "ENV container=docker"]
+        options = [part for change in changes for part in ("--change", change)]
         engine.docker("commit", "--pause=false", *options, container, name())
 
 

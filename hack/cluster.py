@@ -1,0 +1,158 @@
+"""Makes and removes the kind cluster, and gets images into a cluster; it installs nothing in it."""
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from hack import node_image, preflight, registry, tools
+from hack.commands import run, succeeds
+from hack.console import step
+from hack.engine import Engine
+from hack.failure import Failure
+from hack.places import BUILD, ROOT, key_of
+
+KUBECONFIG = BUILD / "kubeconfig"
+READY_WITHIN = "120s"
+NODE_PORTS = {"amqp": 30672, "management": 31672, "prometheus": 31692}
+# Ours is one node with a plain bridge and no Docker networking; see node-image.
+KUBELET_PATCH = """kind: KubeletConfiguration
+failSwapOn: false
+cgroupDriver: cgroupfs
+enforceNodeAllocatable: []
+resolvConf: /kind/resolv.conf
+"""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster that answers, by its kubeconfig; `name` is kind's, empty for one that was there."""
+
+    kubeconfig: Path
+    context: str
+    name: str = ""
+
+    @property
+    def node(self) -> str:
+        """The container that is the only node."""
+        return f"{self.name}-control-plane"
+
+    def kubectl(self, *arguments: str | Path, feed: str | None = None, within: float | None = 120) -> str:
+        """Run kubectl against it and return its output."""
+        command = (tools.program("kubectl"), "--kubeconfig", self.kubeconfig, "--context", self.context)
+        return run(*command, *arguments, feed=feed, within=within)
+
+
+def name() -> str:
+    """The cluster's name, one for each checkout, so that two of them do not meet."""
+    return f"utilitarian-{key_of(str(ROOT))[:6]}"
+
+
+def existing() -> Cluster:
+    """The cluster of KUBECONFIG, for CLUSTER=existing.
+
+    Raises:
+        Failure: there is none, or it does not look like one for tests.
+    """
+    given = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+    kubeconfig = Path(given.split(":")[0])
+    kubectl = (tools.program("kubectl"), "--kubeconfig", kubeconfig)
+    if not kubeconfig.exists():
+        raise Failure(f"CLUSTER=existing reads {kubeconfig}, which is not there; set KUBECONFIG")
+    context = run(*kubectl, "config", "current-context").strip()
+    preflight.check_context(context, os.environ.get("ALLOW_CLUSTER"))
+    if not succeeds(*kubectl, "get", "--raw", "/readyz", within=20):
+        raise Failure(f"the cluster of context {context} in {kubeconfig} does not answer; is it running?")
+    return Cluster(kubeconfig, context)
+
+
+def ours() -> Cluster:
+    """The kind cluster of this checkout, whether or not it is there."""
+    return Cluster(KUBECONFIG, f"kind-{name()}", name())
+
+
+def is_up(engine: Engine) -> bool:
+    """Whether this checkout's cluster is there and answers."""
+    if name() not in run(tools.program("kind"), "get", "clusters", env=engine.env).split() or not KUBECONFIG.exists():
+        return False
+    command = (tools.program("kubectl"), "--kubeconfig", KUBECONFIG, "get", "--raw", "/readyz")
+    return succeeds(*command, within=10)
+
+
+def ensure(engine: Engine) -> Cluster:
+    """The cluster of this checkout, made if it is not there; half of one, after an interruption, is made anew."""
+    cluster = ours()
+    if is_up(engine):
+        return cluster
+    image = node_image.ensure(engine)
+    with step(f"starting the cluster {cluster.name}"):
+        delete(engine)
+        BUILD.mkdir(exist_ok=True)
+        config = json.dumps(configuration(image, official=image == registry.NODE))
+        create = ("create", "cluster", "--name", cluster.name, "--kubeconfig", KUBECONFIG, "--config", "-")
+        run(tools.program("kind"), *create, "--wait", READY_WITHIN, env=engine.env, feed=config)
+        KUBECONFIG.chmod(0o600)
+    return cluster
+
+
+def configuration(image: str, *, official: bool) -> dict[str, object]:
+    """What kind is told; ports on the host are the kernel's choice, so none can be in use."""
+    ports = [
+        {"containerPort": port, "hostPort": 0, "listenAddress": "127.0.0.1", "protocol": "TCP"}
+        for port in NODE_PORTS.values()
+    ]
+    node = {"role": "control-plane", "image": image, "extraPortMappings": ports}
+    base: dict[str, object] = {"kind": "Cluster", "apiVersion": "kind.x-k8s.io/v1alpha4", "nodes": [node]}
+    return base if official else base | {"kubeadmConfigPatches": [KUBELET_PATCH]}
+
+
+def delete(engine: Engine) -> None:
+    """Remove this checkout's cluster, if it is there."""
+    run(tools.program("kind"), "delete", "cluster", "--name", name(), "--kubeconfig", KUBECONFIG, env=engine.env)
+    KUBECONFIG.unlink(missing_ok=True)
+    KUBECONFIG.with_suffix(".lock").unlink(missing_ok=True)
+
+
+def host_port(engine: Engine, cluster: Cluster, node_port: int) -> int:
+    """The loopback port of this machine that leads to a node port."""
+    shown = engine.docker("port", cluster.node, f"{node_port}/tcp").split()[0]
+    return int(shown.rsplit(":", 1)[1])
+
+
+def load(engine: Engine, cluster: Cluster, images: list[str]) -> None:
+    """Bring images from the engine into the cluster's node, those that it does not have."""
+    if not cluster.name:
+        _load_elsewhere(engine, cluster, images)
+        return
+    ctr = ("ctr", "--namespace", "k8s.io", "images")
+    held = engine.docker("exec", cluster.node, *ctr, "list", "--quiet").split()
+    absent = [image for image in images if _full_name(image) not in held]
+    if not absent:
+        return
+    with step(f"loading {', '.join(absent)} into the cluster"):
+        environment = os.environ | engine.env
+        with subprocess.Popen(["docker", "save", *absent], stdout=subprocess.PIPE, env=environment) as saving:
+            importing = ("exec", "--interactive", cluster.node, *ctr, "import", "-")
+            run("docker", *importing, env=engine.env, feed=saving.stdout)
+
+
+def _full_name(image: str) -> str:
+    registry, _, rest = image.partition("/")
+    if rest and ("." in registry or ":" in registry):
+        return image
+    return f"docker.io/{image}" if rest else f"docker.io/library/{image}"
+
+
+def _load_elsewhere(engine: Engine, cluster: Cluster, images: list[str]) -> None:
+    """By the loader of the cluster's own kind; Docker Desktop shares the engine's images."""
+    for image in images:
+        if cluster.context.startswith("kind-"):
+            target = ("--name", cluster.context.removeprefix("kind-"))
+            run(tools.program("kind"), "load", "docker-image", image, *target, env=engine.env)
+        elif cluster.context.startswith("minikube"):
+            run("minikube", "image", "load", image, "--profile", cluster.context, env=engine.env)
+        elif cluster.context.startswith("k3d-"):
+            run("k3d", "image", "import", image, "--cluster", cluster.context.removeprefix("k3d-"), env=engine.env)
+        elif cluster.context != "docker-desktop":
+            raise Failure(f"how images get into the cluster {cluster.context} is not known; use kind, minikube or k3d")
