@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -63,7 +64,7 @@ class Application:
 
 
 @contextlib.contextmanager
-def running(*workers: Process, within: timedelta = START_WITHIN) -> Iterator[None]:
+def running(*workers: Process, within: timedelta = START_WITHIN) -> Iterator[tuple[Process, ...]]:
     """Workers for the time of the block: started side by side, all of them consuming when it begins.
 
     Raises:
@@ -75,7 +76,10 @@ def running(*workers: Process, within: timedelta = START_WITHIN) -> Iterator[Non
             stack.enter_context(worker)
         for worker in workers:
             wait_worker_ready(worker, within=within)
-        yield
+        yield workers
+        # Told together, so that they also stop side by side.
+        for worker in workers:
+            worker.signal(signal.SIGTERM)
 
 
 def wait_worker_ready(worker: Process, *, within: timedelta = START_WITHIN) -> None:

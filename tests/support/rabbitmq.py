@@ -236,6 +236,16 @@ class RabbitMQ:
         with self.channel(vhost) as channel:
             return sum(channel.queue_purge(queue) for queue in queues)
 
+    def close_connections(self, vhost: str) -> int:
+        """Closes the connections of a vhost that the management API knows of, and returns how many there were.
+
+        A new connection is known after a moment only: wait until this is not 0.
+        """
+        names = [row["name"] for row in self.api("GET", f"/api/vhosts/{quote(vhost, safe='')}/connections")]
+        for name in names:
+            self.api("DELETE", f"/api/connections/{quote(name)}")
+        return len(names)
+
     def connection(self, vhost: str = "/", *, confirm_publish: bool = False) -> kombu.Connection:
         """A kombu connection (not opened yet) that the caller closes."""
         return kombu.Connection(

@@ -139,6 +139,12 @@ class BrokerLedger:
                 else:
                     return
 
+    def close(self) -> None:
+        """Closes this process's connection, if there is one; the next record opens another."""
+        with self._lock:
+            if self._owner == os.getpid():
+                self._drop()
+
     def _publish(self, record: Record) -> None:
         if self._owner != os.getpid():
             # What a parent left here is the parent's: using or closing it would mix two processes on one socket.
