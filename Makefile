@@ -32,7 +32,7 @@ check: venv ## Format, lint, types, layers and the quick tests, in under a minut
 	@$(BIN)/pytest -q $(FAST_TESTS)
 
 .PHONY: up
-up: venv ## A cluster with RabbitMQ and the operator in it (CLUSTER=existing: the one of KUBECONFIG)
+up: ## A cluster with RabbitMQ and the operator in it (CLUSTER=existing: the one of KUBECONFIG)
 	@python3 -m hack.testbed up
 
 .PHONY: down
@@ -40,7 +40,7 @@ down: ## Take away what `make up` made; the caches stay
 	@python3 -m hack.testbed down
 
 .PHONY: images
-images: venv ## The images of the operator and of the reference application
+images: ## The images of the operator and of the reference application
 	@python3 -m hack.testbed images
 
 .PHONY: crds

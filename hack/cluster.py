@@ -137,6 +137,15 @@ def load(engine: Engine, cluster: Cluster, images: list[str]) -> None:
             run("docker", *importing, env=engine.env, feed=saving.stdout)
 
 
+def tag(engine: Engine, cluster: Cluster, image: str, alias: str) -> None:
+    """Give an image of the cluster a second name, whatever had that name before."""
+    if cluster.name:
+        names = (_full_name(image), _full_name(alias))
+        engine.docker("exec", cluster.node, "ctr", "--namespace", "k8s.io", "images", "tag", "--force", *names)
+    else:
+        _load_elsewhere(engine, cluster, [alias])
+
+
 def _full_name(image: str) -> str:
     registry, _, rest = image.partition("/")
     if rest and ("." in registry or ":" in registry):

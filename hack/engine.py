@@ -107,6 +107,11 @@ def find_or_start() -> Engine:
     return Engine(f"unix://{_socket()}", private=True)
 
 
+def revive() -> Engine | None:
+    """Start again a private engine that was killed, since only it can remove the containers that live on without it."""
+    return find_or_start() if state_folder().exists() else None
+
+
 def _start() -> None:
     state = state_folder()
     state.mkdir(mode=0o700, exist_ok=True)

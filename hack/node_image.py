@@ -14,6 +14,9 @@ from hack.console import step
 from hack.engine import Engine
 from hack.places import HACK, cache, key_of, locked, published
 
+ON_NODE = ("kubeadm", "kubelet", "kubectl")
+IN_PODS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "etcd", "coredns")
+PROGRAMS = ON_NODE + IN_PODS
 SANDBOX = "registry.k8s.io/pause:3.10.1"
 FILES = HACK / "node-image"
 SCRATCH_PATH = "ENV PATH=/usr/local/bin"
@@ -51,8 +54,7 @@ def ensure(engine: Engine) -> str:
 
 
 def _programs() -> Mapping[str, Path]:
-    names = ("kubeadm", "kubelet", "kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
-    found = {program: tools.program(program) for program in (*names, "kube-proxy", "etcd", "coredns")}
+    found = {program: tools.program(program) for program in PROGRAMS}
     pause = FILES / "pause.go"
     folder = published("tools/pause", key_of(pause), lambda to: _build_pause(pause, to))
     return {**found, "pause": folder / "pause"}
@@ -145,7 +147,7 @@ rm -rf /run/containerd /var/log/containerd-import.log
 
 def _node_files(programs: Mapping[str, Path]) -> dict[str, Path | bytes]:
     return {
-        **{f"usr/bin/{program}": programs[program] for program in ("kubeadm", "kubelet", "kubectl")},
+        **{f"usr/bin/{program}": programs[program] for program in ON_NODE},
         "usr/local/bin/entrypoint": FILES / "entrypoint",
         "etc/containerd/config.toml": FILES / "containerd.toml",
         "etc/cni/net.d/10-bridge.conflist": FILES / "10-bridge.conflist",
