@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.chart import CHART, NAMESPACE, RELEASE, helm, one, render
 from tests.support.controlplane import ControlPlane
+from utilitarian_operator.leadership import LEASE
 
 CRD = "utilitarianworkerpools.utilitarian.io"
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:uo-utilitarian-operator"
@@ -28,6 +29,7 @@ MAY_NOT = (
     "list secrets",
     "watch configmaps",
     "create utilitarian.io/utilitarianworkerpools",
+    "patch utilitarian.io/utilitarianworkerpools",
     "delete utilitarian.io/utilitarianworkerpools",
     "delete persistentvolumeclaims",
     "create pods",
@@ -60,10 +62,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
         yield started
 
 
-def allowed(at: ControlPlane, verb: str, resource: str, namespace: str) -> bool:
-    group, _, name = resource.rpartition("/")
-    name, _, subresource = name.partition(":")
-    attributes = {"verb": verb, "group": group, "resource": name, "subresource": subresource, "namespace": namespace}
+def allowed(at: ControlPlane, verb: str, resource: str, namespace: str, name: str = "") -> bool:
+    group, _, what = resource.rpartition("/")
+    plural, _, subresource = what.partition(":")
+    where = {"namespace": namespace, "name": name}
+    attributes = {"verb": verb, "group": group, "resource": plural, "subresource": subresource, **where}
     review = at.request(
         "POST",
         "/apis/authorization.k8s.io/v1/subjectaccessreviews",
@@ -100,7 +103,8 @@ def test_the_operator_may_run_a_fleet_and_do_nothing_else(cluster: ControlPlane,
     install(cluster, values)
     assert [what for what in MAY if not allowed(cluster, *what.split(), "metering")] == []
     assert [what for what in MAY_NOT if allowed(cluster, *what.split(), "metering")] == []
-    assert allowed(cluster, "update", "coordination.k8s.io/leases", NAMESPACE)
+    assert allowed(cluster, "update", "coordination.k8s.io/leases", NAMESPACE, name=LEASE)
+    assert not allowed(cluster, "update", "coordination.k8s.io/leases", NAMESPACE, name="somebody-elses")
 
 
 def test_rights_end_at_the_namespaces_named(cluster: ControlPlane) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from functools import cache
+from itertools import product
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import yaml
 from tests.support.chart import CHART, NAMESPACE, ChartRefusedError, Object, helm, kinds, one, render
 from tests.support.chart_readme import README, readme, undescribed_values
 from tests.support.dashboard import dashboard
+from utilitarian_operator.leadership import LEASE
 
 PLAIN = [
     "ClusterRole",
@@ -24,8 +26,9 @@ PLAIN = [
 ]
 
 FLEET_RIGHTS = {
-    ("utilitarian.io", "utilitarianworkerpools"): "get list watch patch",
+    ("utilitarian.io", "utilitarianworkerpools"): "get list watch",
     ("utilitarian.io", "utilitarianworkerpools/status"): "get patch",
+    ("utilitarian.io", "utilitarianworkerpools/finalizers"): "update",
     ("apps", "deployments"): "get list watch create patch delete",
     ("apps", "statefulsets"): "get list watch create patch delete",
     ("apps", "deployments/scale"): "get patch",
@@ -38,11 +41,7 @@ FLEET_RIGHTS = {
     ("", "events"): "create patch",
     ("events.k8s.io", "events"): "create patch",
 }
-CLUSTER_RIGHTS = {
-    ("apiextensions.k8s.io", "customresourcedefinitions"): "get list watch",
-    ("", "namespaces"): "list watch",
-}
-LEADERSHIP_RIGHTS = {("coordination.k8s.io", "leases"): "get create update patch"}
+LEADERSHIP_RIGHTS = {("coordination.k8s.io", "leases"): "create get update patch"}
 
 
 @cache
@@ -51,12 +50,11 @@ def default() -> list[Object]:
 
 
 def rights(role: Object) -> dict[tuple[str, str], str]:
-    return {
-        (group, resource): " ".join(rule["verbs"])
-        for rule in role["rules"]
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-    }
+    found: dict[tuple[str, str], list[str]] = {}
+    for rule in role["rules"]:
+        for group, resource in product(rule["apiGroups"], rule["resources"]):
+            found.setdefault((group, resource), []).extend(rule["verbs"])
+    return {what: " ".join(verbs) for what, verbs in found.items()}
 
 
 def pod(objects: list[Object]) -> dict[str, Any]:
@@ -117,8 +115,25 @@ def test_probes_ask_for_the_operators_own_health(probe: str) -> None:
 
 
 def test_all_namespaces_need_a_cluster_role_and_no_more_than_this() -> None:
-    assert rights(one(default(), "ClusterRole")) == FLEET_RIGHTS | CLUSTER_RIGHTS
+    assert rights(one(default(), "ClusterRole")) == FLEET_RIGHTS
     assert rights(one(default(), "Role")) == LEADERSHIP_RIGHTS
+
+
+def test_only_the_operators_own_lease_can_be_touched() -> None:
+    create, rest = one(default(), "Role")["rules"]
+    assert create["verbs"] == ["create"]
+    assert rest["resourceNames"] == [LEASE]
+
+
+def test_a_network_policy_leaves_the_two_ports_open() -> None:
+    scrapers = [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}]
+    policy = one(render({"networkPolicy": {"enabled": True, "metricsFrom": scrapers}}), "NetworkPolicy")["spec"]
+    assert policy["policyTypes"] == ["Ingress"]
+    labels = one(default(), "Deployment")["spec"]["template"]["metadata"]["labels"]
+    assert policy["podSelector"]["matchLabels"].items() <= labels.items()
+    metrics, health = policy["ingress"]
+    assert metrics == {"ports": [{"port": "metrics", "protocol": "TCP"}], "from": scrapers}
+    assert health == {"ports": [{"port": "health", "protocol": "TCP"}]}
 
 
 def test_named_namespaces_need_no_right_outside_them() -> None:

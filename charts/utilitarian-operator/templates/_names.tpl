@@ -51,10 +51,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- define "utilitarian-operator.fleetRules" -}}
 - apiGroups: [utilitarian.io]
   resources: [utilitarianworkerpools]
-  verbs: [get, list, watch, patch]
+  verbs: [get, list, watch]
 - apiGroups: [utilitarian.io]
   resources: [utilitarianworkerpools/status]
   verbs: [get, patch]
+# What it makes blocks the deletion of its owner, and some clusters allow that only to those who may do this.
+- apiGroups: [utilitarian.io]
+  resources: [utilitarianworkerpools/finalizers]
+  verbs: [update]
 - apiGroups: [apps]
   resources: [deployments, statefulsets]
   verbs: [get, list, watch, create, patch, delete]
