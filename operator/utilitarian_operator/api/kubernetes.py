@@ -6,8 +6,9 @@ number and left for the API server to check when the pod template is applied.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 from utilitarian_operator.api import rules
 from utilitarian_operator.api.fields import (
@@ -43,8 +44,17 @@ class Part(BaseModel):
 FreeObject = Annotated[dict[str, Any], Schema({"x-kubernetes-preserve-unknown-fields": True})]
 """An object of Kubernetes' own that is passed on as it is."""
 
+
+def _named(value: dict[str, Any]) -> dict[str, Any]:
+    """Refuse an object without a name, which lists are merged by."""
+    if not isinstance(value.get("name"), str) or not value["name"]:
+        raise PydanticCustomError("unnamed", "name is required")
+    return value
+
+
 NamedObject = Annotated[
     dict[str, Any],
+    AfterValidator(_named),
     Schema(
         {
             "x-kubernetes-preserve-unknown-fields": True,

@@ -1,0 +1,143 @@
+"""Depths and consumers of queues over AMQP, by pipelined passive declares; declares and changes nothing."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from amqp import spec
+from amqp.exceptions import AccessRefused, AMQPError, NotAllowed, NotFound
+from kombu import Connection
+from kombu.exceptions import KombuError
+
+from utilitarian_operator.errors import BrokerError, BrokerUnreachable, LoginRefused, RightMissing
+
+TIMEOUT_S = 3.0
+"""Longest wait for one answer of the broker; a healthy one answers in a millisecond."""
+
+BATCH = 500
+"""Questions sent before the first answer is read: the answers (60 bytes each) must fit in the socket's buffers."""
+
+MISSING_ASKED_AT_A_TIME = 50
+"""Queues that were missing, asked again each tick: each costs a channel of its own, because a 404 closes it."""
+
+_DECLARE_SIGNATURE = "BsbbbbbF"  # py-amqp's for Queue.Declare
+_GONE = (OSError, AMQPError, KombuError)
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """What a passive declare says: messages ready and consumers, both of this moment."""
+
+    ready: int
+    consumers: int
+
+
+class DepthReader:
+    """One AMQP connection that reads depths; not thread-safe, to be used from one thread.
+
+    Args:
+        url: of the broker with user and password; several addresses separated by semicolons, as Celery takes them.
+        ssl: options for the TLS connection, or False.
+    """
+
+    def __init__(self, url: str, *, ssl: dict[str, Any] | bool = False) -> None:
+        self._url, self._ssl = url, ssl
+        self._connection: Connection | None = None
+        self._channel: Any = None
+        self._missing: list[str] = []
+
+    def read(self, queues: Sequence[str]) -> dict[str, Depth | None]:
+        """The depth of each queue; None for one that doesn't exist.
+
+        Queues that were missing are asked after the others and in turn, so that a 404 costs the batch nothing; one
+        whose turn has not come is still reported as missing.
+
+        Raises:
+            BrokerUnreachable: no connection, or it broke or fell silent.
+            LoginRefused: user, password or virtual host are wrong.
+            RightMissing: the user may not read one of the queues.
+        """
+        try:
+            with broker_errors():
+                return self._read(queues)
+        except BrokerError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the connection; the next read opens a new one."""
+        connection, self._connection, self._channel = self._connection, None, None
+        if connection is not None:
+            with contextlib.suppress(*_GONE):
+                connection.release()
+
+    def _read(self, queues: Sequence[str]) -> dict[str, Depth | None]:
+        channel = self._open()
+        wanted = set(queues)
+        self._missing = [name for name in self._missing if name in wanted]
+        known = [name for name in queues if name not in set(self._missing)]
+        answers: dict[str, Depth | None] = dict.fromkeys(queues)
+        answers.update(_depths(channel, known))
+        again, rest = self._missing[:MISSING_ASKED_AT_A_TIME], self._missing[MISSING_ASKED_AT_A_TIME:]
+        for name in again:
+            answers.update(_depths(channel, [name]))
+        self._missing = rest + [name for name in [*again, *known] if answers[name] is None]
+        return answers
+
+    def _open(self) -> Any:
+        if self._connection is None:
+            self._connection = connect(self._url, self._ssl, "utilitarian-operator depths")
+            self._channel = self._connection.default_channel
+        return self._channel
+
+
+def connect(url: str, ssl: dict[str, Any] | bool, name: str) -> Connection:
+    """A connection that is open; each address of the URL is tried once.
+
+    Args:
+        url: with user and password.
+        ssl: options for TLS, or False.
+        name: shown in the broker's list of connections.
+    """
+    options = {"read_timeout": TIMEOUT_S, "write_timeout": TIMEOUT_S, "client_properties": {"connection_name": name}}
+    connection = Connection(url, ssl=ssl, connect_timeout=TIMEOUT_S, transport_options=options)
+    connection.ensure_connection(max_retries=1, timeout=TIMEOUT_S)
+    return connection
+
+
+def _depths(channel: Any, queues: Sequence[str]) -> Iterator[tuple[str, Depth | None]]:
+    """The depth of each queue, in order; after a 404 the rest is asked again, forgotten as it is with the channel."""
+    position = 0
+    while position < len(queues):
+        batch = queues[position : position + BATCH]
+        for name in batch:
+            channel.send_method(spec.Queue.Declare, _DECLARE_SIGNATURE, (0, name, True, False, False, False, False, {}))
+        try:
+            for name in batch:
+                _, ready, consumers = channel.wait(spec.Queue.DeclareOk, returns_tuple=True, timeout=TIMEOUT_S)
+                position += 1
+                yield name, Depth(ready, consumers)
+        except NotFound:
+            yield queues[position], None
+            position += 1
+
+
+@contextlib.contextmanager
+def broker_errors() -> Iterator[None]:
+    """Translate py-amqp's errors at the edge; none of the messages holds the URL's password."""
+    try:
+        yield
+    except AccessRefused as error:
+        if error.method_name or "queue" in str(error.reply_text):
+            raise RightMissing(f"the broker refuses: {error.reply_text}; give the user `read` on the queues") from error
+        raise LoginRefused("the broker refuses user, password or virtual host of the URL") from error
+    except NotAllowed as error:  # the virtual host doesn't exist, or the user has no right in it
+        raise LoginRefused(f"the broker says: {error.reply_text}") from error
+    except _GONE as error:
+        raise BrokerUnreachable(f"no answer from the broker: {_said(error)}") from error
+
+
+def _said(error: Exception) -> str:
+    """What an error says, or its name where it says nothing."""
+    return str(error) or type(error).__name__

@@ -1,0 +1,195 @@
+"""One session per broker: depths at once, statistics and the workers' own word in the background; holds no rules."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from kombu.utils.url import parse_url
+
+from utilitarian_operator.adapters.amqp import Depth, DepthReader
+from utilitarian_operator.adapters.remote_control import RemoteControl
+from utilitarian_operator.adapters.statistics import Statistics
+from utilitarian_operator.core.observation import Held
+from utilitarian_operator.errors import BrokerError
+
+T = TypeVar("T")
+
+STATISTICS_EVERY_S = 5.0
+WORKERS_EVERY_S = 1.0
+LONGEST_PAUSE_S = 15.0
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """How to reach one broker; equal credentials share one session.
+
+    Args:
+        url: amqp:// or amqps:// with user and password.
+        stats: statistics endpoints, in order.
+    """
+
+    url: str
+    stats: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Without user and password."""
+        return "Credentials(not shown)"
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a worker said, and when it was asked (event loop's monotonic seconds)."""
+
+    held: Held
+    asked_at: float
+
+
+class Pause:
+    """Time to leave a broker alone after a failure: doubled each time, with jitter so that not all return at once."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._until = 0.0
+        self._error: BrokerError | None = None
+
+    @property
+    def lasts(self) -> bool:
+        """Whether the broker should still be left alone."""
+        return self._error is not None and time.monotonic() < self._until
+
+    def check(self) -> None:
+        """Raise the last failure while the pause lasts."""
+        if self._error is not None and self.lasts:
+            raise self._error
+
+    def failed(self, error: BrokerError) -> None:
+        """Start the next, longer pause."""
+        self._failures += 1
+        length = min(0.5 * 2**self._failures, LONGEST_PAUSE_S)
+        self._until = time.monotonic() + length * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, no secret
+        self._error = error
+
+    def ended(self) -> None:
+        """The broker answers again."""
+        self._failures, self._error = 0, None
+
+
+class BrokerSession:
+    """All that is read of one broker; depths when asked, the rest by a task of its own that `start` begins.
+
+    Args:
+        credentials: of the broker.
+    """
+
+    def __init__(self, credentials: Credentials) -> None:
+        vhost = parse_url(credentials.url.partition(";")[0])["virtual_host"] or "/"
+        self._depths = DepthReader(credentials.url)
+        self._workers = RemoteControl(credentials.url)
+        self._statistics = Statistics(credentials.stats, vhost) if credentials.stats else None
+        self._depth_thread = ThreadPoolExecutor(1, "depths")
+        self._worker_thread = ThreadPoolExecutor(1, "remote-control")
+        self._pause = Pause()
+        self._asked: frozenset[str] = frozenset()
+        self._told: dict[str, Told] = {}
+        self._unacked: dict[str, int] | BrokerError | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def depths(self, queues: Sequence[str]) -> dict[str, Depth | None]:
+        """Ready messages and consumers of each queue, of this moment; None for one that doesn't exist.
+
+        Raises:
+            BrokerError: it could not be read, or failed a moment ago.
+        """
+        self._pause.check()
+        try:
+            answer = await _in(self._depth_thread, lambda: self._depths.read(queues))
+        except BrokerError as error:
+            self._pause.failed(error)
+            raise
+        self._pause.ended()
+        return answer
+
+    def unacked(self) -> dict[str, int] | BrokerError | None:
+        """Unacknowledged messages by queue, a few seconds old; or why they are not known; None where nobody counts."""
+        return self._unacked
+
+    def told(self, node: str, not_before: float) -> Held | None:
+        """What a worker said to a question asked after a moment (monotonic seconds); None if it said nothing since."""
+        told = self._told.get(node)
+        return told.held if told and told.asked_at >= not_before else None
+
+    def ask(self, nodes: Iterable[str]) -> None:
+        """The workers to ask from now on, once a second; replaces those named before."""
+        self._asked = frozenset(nodes)
+        self._told = {node: told for node, told in self._told.items() if node in self._asked}
+
+    def start(self) -> None:
+        """Begin to read statistics and workers in the background."""
+        self._tasks = [asyncio.create_task(self._ask_workers(), name="workers")]
+        if self._statistics is not None:
+            self._tasks.append(asyncio.create_task(self._read_statistics(self._statistics), name="statistics"))
+
+    async def close(self) -> None:
+        """Stop the background and leave nothing on the broker."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await _in(self._depth_thread, self._depths.close)
+        await _in(self._worker_thread, self._workers.close)
+        self._depth_thread.shutdown(wait=False)
+        self._worker_thread.shutdown(wait=False)
+
+    async def _ask_workers(self) -> None:
+        pause = Pause()
+        while True:
+            started = time.monotonic()
+            # A worker that was not heard counts as busy, so a failure needs nothing but time.
+            if self._asked and not pause.lasts:
+                await self._ask_once(pause)
+            await asyncio.sleep(max(WORKERS_EVERY_S - (time.monotonic() - started), 0.05))
+
+    async def _ask_once(self, pause: Pause) -> None:
+        nodes, asked_at = sorted(self._asked), time.monotonic()
+        try:
+            answers = await _in(self._worker_thread, lambda: self._workers.holdings(nodes))
+        except BrokerError as error:
+            pause.failed(error)
+            return
+        pause.ended()
+        self._told |= {node: Told(held, asked_at) for node, held in answers.items()}
+
+    async def _read_statistics(self, statistics: Statistics) -> None:
+        while True:
+            started = time.monotonic()
+            try:
+                self._unacked = await statistics.unacked()
+            except BrokerError as error:
+                self._unacked = error
+            await asyncio.sleep(max(STATISTICS_EVERY_S - (time.monotonic() - started), 0.1))
+
+
+class Brokers:
+    """The sessions in use, one for each set of credentials."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[Credentials, BrokerSession] = {}
+
+    def session(self, credentials: Credentials) -> BrokerSession:
+        """The session of these credentials, opened if need be."""
+        if credentials not in self._sessions:
+            session = self._sessions[credentials] = BrokerSession(credentials)
+            session.start()
+        return self._sessions[credentials]
+
+    async def keep_only(self, used: set[Credentials]) -> None:
+        """Close the sessions that no resource uses any more."""
+        for credentials in [known for known in self._sessions if known not in used]:
+            await self._sessions.pop(credentials).close()
+
+
+async def _in(thread: ThreadPoolExecutor, call: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(thread, call)

@@ -1,0 +1,164 @@
+"""Requests to the Kubernetes API server, each one call; holds no rules and keeps nothing."""
+
+import base64
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from aiohttp import ClientError
+from kubernetes.aio.client.api_client import ApiClient
+from kubernetes.aio.client.exceptions import ApiException
+
+from utilitarian_operator.core.manifests import MANAGER
+from utilitarian_operator.errors import ClusterError, Conflict, Gone, Rejected
+
+Object: TypeAlias = dict[str, Any]
+
+TIMEOUT_S = 10.0
+JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+JSON_PATCH = "application/json-patch+json"
+
+_PATHS = {
+    "Deployment": "apis/apps/v1/namespaces/{}/deployments",
+    "StatefulSet": "apis/apps/v1/namespaces/{}/statefulsets",
+    "PersistentVolumeClaim": "api/v1/namespaces/{}/persistentvolumeclaims",
+    "UtilitarianWorkerPool": "apis/utilitarian.io/v1alpha1/namespaces/{}/utilitarianworkerpools",
+    "Secret": "api/v1/namespaces/{}/secrets",
+    "Event": "apis/events.k8s.io/v1/namespaces/{}/events",
+}
+_LISTS = {
+    "utilitarianworkerpools": "apis/utilitarian.io/v1alpha1",
+    "deployments": "apis/apps/v1",
+    "statefulsets": "apis/apps/v1",
+    "pods": "api/v1",
+}
+_ERRORS = {404: Gone, 409: Conflict, 400: Rejected, 403: Rejected, 422: Rejected}
+
+
+class Cluster:
+    """The API server, as the operator uses it.
+
+    Every method raises ClusterError when the server can't be reached or fails, and its subclasses Conflict, Gone and
+    Rejected when it refuses.
+
+    Args:
+        client: of the official library, which knows how to log in.
+        may_write: called before each write; raises LeadershipLost to prevent it.
+    """
+
+    def __init__(self, client: ApiClient, may_write: Callable[[], None] = lambda: None) -> None:
+        self._client, self._may_write = client, may_write
+
+    async def create(self, manifest: Object) -> Object:
+        """Make an object; returns it as it is now."""
+        return await self._write("POST", _collection(manifest), manifest, JSON)
+
+    async def apply(self, manifest: Object) -> Object:
+        """Server-side apply, taking over fields of others: called only for objects that the resource controls."""
+        return await self._write("PATCH", _item(manifest), manifest, APPLY_PATCH, [("force", "true")])
+
+    async def set_managed_fields(self, live: Object, fields: Sequence[Object]) -> Object:
+        """Rewrite who holds which field of an object, unless it changed since it was seen."""
+        patch = [
+            {"op": "replace", "path": "/metadata/managedFields", "value": list(fields)},
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": live["metadata"]["resourceVersion"]},
+        ]
+        return await self._write("PATCH", _item(live), patch, JSON_PATCH)
+
+    async def scale(
+        self, namespace: str, deployment: str, replicas: int, resource_version: str | None = None
+    ) -> Object:
+        """Set the replicas of a Deployment through /scale; returns the Scale.
+
+        Args:
+            namespace: of the Deployment.
+            deployment: its name.
+            replicas: wanted.
+            resource_version: refuse if the Deployment is not at this version any more; None asks for no such thing.
+        """
+        body: Object = {"spec": {"replicas": replicas}}
+        if resource_version is not None:
+            body["metadata"] = {"resourceVersion": resource_version}
+        path = f"{_PATHS['Deployment'].format(namespace)}/{deployment}/scale"
+        return await self._write("PATCH", path, body, MERGE_PATCH)
+
+    async def delete(self, live: Object) -> None:
+        """Delete exactly this object, not another of its name; its pods end in their own time."""
+        options = {"preconditions": {"uid": live["metadata"]["uid"]}, "propagationPolicy": "Background"}
+        await self._write("DELETE", _item(live), options, JSON)
+
+    async def patch_status(self, namespace: str, name: str, status: Mapping[str, Any]) -> Object:
+        """Write the status of a UtilitarianWorkerPool; fields that are not given stay."""
+        path = f"{_PATHS['UtilitarianWorkerPool'].format(namespace)}/{name}/status"
+        return await self._write("PATCH", path, {"status": dict(status)}, MERGE_PATCH)
+
+    async def secret(self, namespace: str, name: str) -> dict[str, str]:
+        """The decoded values of a Secret."""
+        answer = await self._request("GET", f"{_PATHS['Secret'].format(namespace)}/{name}")
+        return {key: base64.b64decode(value).decode() for key, value in (answer.get("data") or {}).items()}
+
+    async def event(self, namespace: str, event: Object) -> None:
+        """Record an event."""
+        await self._write("POST", _PATHS["Event"].format(namespace), event, JSON)
+
+    async def items(self, plural: str, namespace: str | None, selector: str = "") -> tuple[list[Object], int]:
+        """All objects of one kind, of a namespace or of all (None), and the version of the list."""
+        scope = f"namespaces/{namespace}/" if namespace else ""
+        query = [("labelSelector", selector)] if selector else []
+        answer = await self._request("GET", f"{_LISTS[plural]}/{scope}{plural}", query=query)
+        kind = {"apiVersion": answer["apiVersion"], "kind": answer["kind"].removesuffix("List")}
+        return [kind | item for item in answer["items"]], int(answer["metadata"]["resourceVersion"])
+
+    async def _write(
+        self, method: str, path: str, body: Any, content_type: str, query: Sequence[tuple[str, str]] = ()
+    ) -> Object:
+        self._may_write()
+        manager = [] if method == "DELETE" else [("fieldManager", MANAGER)]
+        return await self._request(method, path, body, content_type, [*manager, *query])
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        content_type: str = JSON,
+        query: Sequence[tuple[str, str]] = (),
+    ) -> Object:
+        headers = {"Accept": JSON, "Content-Type": content_type}
+        try:
+            request = await self._client.param_serialize(
+                method,
+                f"/{path}",
+                query_params=list(query),
+                header_params=headers,
+                body=body,
+                auth_settings=["BearerToken"],
+            )
+            answer = await self._client.call_api(*request, _request_timeout=TIMEOUT_S)
+            text = await answer.read()
+        except ApiException as error:
+            raise _error(error.status or 0, str(error.body or error.reason), f"{method} {path}") from error
+        except (ClientError, TimeoutError, OSError) as error:
+            raise ClusterError(f"{method} {path}: {error or type(error).__name__}") from error
+        if answer.status >= 300:  # noqa: PLR2004 - HTTP's own number
+            raise _error(answer.status, text.decode(errors="replace"), f"{method} {path}")
+        result: Object = json.loads(text) if text else {}
+        return result
+
+
+def _collection(manifest: Object) -> str:
+    return _PATHS[manifest["kind"]].format(manifest["metadata"]["namespace"])
+
+
+def _item(manifest: Object) -> str:
+    return f"{_collection(manifest)}/{manifest['metadata']['name']}"
+
+
+def _error(status: int, text: str, what: str) -> ClusterError:
+    try:
+        said = json.loads(text).get("message", text)
+    except ValueError:
+        said = text
+    return _ERRORS.get(status, ClusterError)(f"{what}: HTTP {status}: {said}")

@@ -1,0 +1,104 @@
+"""Unacknowledged messages by a broker's statistics, Prometheus' endpoint or the management API; reads only."""
+
+import asyncio
+import json
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
+from urllib.parse import quote, unquote, urlsplit
+
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+from yarl import URL
+
+from utilitarian_operator.errors import BrokerUnreachable, LoginRefused, RightMissing
+
+TIMEOUT_S = 3.0
+
+_UNACKED = "rabbitmq_detailed_queue_messages_unacked"
+
+
+class Statistics:
+    """The statistics endpoints of one broker.
+
+    A node's Prometheus endpoint tells only of the queues it hosts, so all are read and the larger figure counts.
+
+    Args:
+        endpoints: `http(s)://[user:password@]host:port` of each node's Prometheus endpoint, or of the management API.
+        vhost: of the queues.
+    """
+
+    def __init__(self, endpoints: Sequence[str], vhost: str) -> None:
+        self._endpoints, self._vhost = tuple(endpoints), quote(vhost, safe="")
+        self._management: set[str] = set()
+
+    async def unacked(self) -> dict[str, int]:
+        """Messages delivered and not yet acknowledged, by queue; one that no endpoint lists is not in the answer.
+
+        Raises:
+            BrokerUnreachable: one of the endpoints did not answer: what it would have told is unknown.
+            LoginRefused, RightMissing: it refused the user.
+        """
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+        async with aiohttp.ClientSession(timeout=timeout) as session:
+            tables = await asyncio.gather(*(self._read(session, endpoint) for endpoint in self._endpoints))
+        merged: dict[str, int] = {}
+        for name, count in (row for table in tables for row in table):
+            merged[name] = max(merged.get(name, 0), count)
+        return merged
+
+    async def _read(self, session: aiohttp.ClientSession, endpoint: str) -> list[tuple[str, int]]:
+        if endpoint not in self._management:
+            body = await _get(session, endpoint, f"/metrics/detailed?vhost={self._vhost}&family=queue_coarse_metrics")
+            if body is not None:
+                return list(_from_prometheus(body))
+            self._management.add(endpoint)
+        path = f"/api/queues/{self._vhost}?disable_stats=true&enable_queue_totals=true"
+        body = await _get(session, endpoint, path)
+        if body is None:
+            raise BrokerUnreachable(
+                f"{_place(endpoint)} is no statistics endpoint, or knows no virtual host {self._vhost}"
+            )
+        return list(_from_management(json.loads(body)))
+
+
+async def _get(session: aiohttp.ClientSession, endpoint: str, path: str) -> str | None:
+    """The body of an answer; None for a 404."""
+    parts = urlsplit(endpoint)
+    auth = aiohttp.BasicAuth(unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+    # As written: `%2F`, the default virtual host, must not be decoded on the way.
+    url = URL(f"{parts.scheme}://{_place(endpoint)}{path}", encoded=True)
+    try:
+        async with session.get(url, auth=auth) as answer:
+            if answer.status == HTTPStatus.NOT_FOUND:
+                return None
+            _refused(answer.status, _place(endpoint))
+            return await answer.text()
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise BrokerUnreachable(f"no statistics from {_place(endpoint)}: {error or type(error).__name__}") from error
+
+
+def _place(endpoint: str) -> str:
+    """Host and port of an endpoint, without user and password."""
+    return urlsplit(endpoint).netloc.rpartition("@")[2]
+
+
+def _refused(status: int, place: str) -> None:
+    if status == HTTPStatus.UNAUTHORIZED:
+        raise LoginRefused(f"{place} refuses the login, or its user lacks the tag `management`")
+    if status == HTTPStatus.FORBIDDEN:
+        raise RightMissing(f"{place} refuses the user: give it the tag `monitoring` and rights in the virtual host")
+    if status != HTTPStatus.OK:
+        raise BrokerUnreachable(f"no statistics from {place}: HTTP {status}")
+
+
+def _from_prometheus(body: str) -> Iterable[tuple[str, int]]:
+    for family in text_string_to_metric_families(body):
+        if family.name == _UNACKED:
+            yield from ((sample.labels["queue"], int(sample.value)) for sample in family.samples)
+
+
+def _from_management(rows: list[dict[str, object]]) -> Iterable[tuple[str, int]]:
+    for row in rows:
+        count = row.get("messages_unacknowledged")
+        if isinstance(count, int):
+            yield str(row["name"]), count

@@ -1,0 +1,97 @@
+"""What the watches last said of the objects of every fleet; keeps it in memory, asks nothing and changes nothing."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias
+
+from utilitarian_operator.core.manifests import INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER
+
+Object: TypeAlias = dict[str, Any]
+
+FLEETS = "utilitarianworkerpools"
+DEPLOYMENTS = "deployments"
+STATEFUL_SETS = "statefulsets"
+PODS = "pods"
+
+CHILD_SELECTOR = f"{MANAGED_BY_LABEL}={MANAGER}"
+"""Label selector of everything that the operator makes; asked of the API server, so that nothing else is sent."""
+
+
+class Key(NamedTuple):
+    """One resource: a fleet."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        """`NAMESPACE/NAME`, as Kubernetes' tools print it."""
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass
+class Store:
+    """Objects by kind, fleet and name.
+
+    A watch may miss deletions (kopf's relist after 410 makes none): `replace` is called with a full list now and then.
+    """
+
+    _objects: dict[str, dict[Key, dict[str, Object]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(dict))
+    )
+
+    def see(self, kind: str, body: Object, *, deleted: bool = False) -> Key | None:
+        """Remember one object as it is now; returns the fleet it belongs to, if any.
+
+        Of two versions the newer stays: an answer to a write may overtake the watch.
+        """
+        key = fleet_of(kind, body)
+        if key is None:
+            return None
+        name, known = body["metadata"]["name"], self._objects[kind][key]
+        if deleted:
+            known.pop(name, None)
+        elif name not in known or version(body) >= version(known[name]):
+            known[name] = body
+        return key
+
+    def replace(self, kind: str, bodies: Iterable[Object], at: int) -> set[Key]:
+        """Forget all of one kind but these, and what is newer than the list; returns the fleets of both.
+
+        Args:
+            kind: of the objects.
+            bodies: a full list.
+            at: resourceVersion of the list.
+        """
+        before = self._objects[kind]
+        newer = [body for known in before.values() for body in known.values() if version(body) > at]
+        self._objects[kind] = defaultdict(dict)
+        for body in [*bodies, *newer]:
+            self.see(kind, body)
+        return set(before) | set(self._objects[kind])
+
+    def fleets(self) -> list[Key]:
+        """All resources seen, those being deleted included."""
+        return [key for key, objects in self._objects[FLEETS].items() if objects]
+
+    def fleet(self, key: Key) -> Object | None:
+        """The resource itself."""
+        return self._objects[FLEETS][key].get(key.name)
+
+    def children(self, kind: str, key: Key) -> dict[str, Object]:
+        """The fleet's objects of one kind, by name."""
+        return dict(self._objects[kind][key])
+
+
+def fleet_of(kind: str, body: Object) -> Key | None:
+    """The fleet that an object belongs to, by its labels."""
+    metadata = body["metadata"]
+    if kind == FLEETS:
+        return Key(metadata["namespace"], metadata["name"])
+    instance = (metadata.get("labels") or {}).get(INSTANCE_LABEL)
+    return Key(metadata["namespace"], instance) if instance else None
+
+
+def version(body: Object) -> int:
+    """The object's resourceVersion as a number, to tell the newer of two (official from 1.35, so with etcd always)."""
+    return int(body["metadata"].get("resourceVersion", 0))

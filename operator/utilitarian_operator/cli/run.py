@@ -1,0 +1,92 @@
+"""`utilitarian-operator run`: reads the settings once and runs the operator until a signal."""
+
+import asyncio
+import os
+import signal
+import socket
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from utilitarian_operator import logs
+from utilitarian_operator.api.units import parse_duration
+from utilitarian_operator.errors import LeadershipLost, OperatorError
+from utilitarian_operator.settings import Settings
+
+SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+LEADERSHIP_LOST = 75
+"""Exit code after the Lease was lost (EX_TEMPFAIL): nothing is wrong with this process, start it again."""
+
+
+class Level(StrEnum):
+    """Log levels."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
+class Format(StrEnum):
+    """Formats of log lines."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def _env(name: str) -> str:
+    return f"UTILITARIAN_OPERATOR_{name}"
+
+
+def run(
+    namespace: Annotated[
+        list[str] | None,
+        typer.Option(envvar=_env("NAMESPACE"), help="Watch this namespace; repeatable. All unless given."),
+    ] = None,
+    tick: Annotated[str, typer.Option(envvar=_env("TICK"), help="Time between two looks at a fleet.")] = "1s",
+    metrics_port: Annotated[int, typer.Option(envvar=_env("METRICS_PORT"), help="Port of /metrics.")] = 8080,
+    health_port: Annotated[int, typer.Option(envvar=_env("HEALTH_PORT"), help="Port of /healthz.")] = 8081,
+    log_level: Annotated[
+        Level, typer.Option(envvar=_env("LOG_LEVEL"), help="Least level that is logged.")
+    ] = Level.INFO,
+    log_format: Annotated[Format, typer.Option(envvar=_env("LOG_FORMAT"), help="text or json.")] = Format.TEXT,
+) -> None:
+    """Run the operator until SIGTERM or SIGINT.
+
+    Exit codes: 0 stopped by a signal; 1 it can't run, the reason is printed; 75 another replica took the Lease.
+    """
+    # Celery's client library would prefer it to the URL that a resource names.
+    os.environ.pop("CELERY_BROKER_URL", None)
+    logs.configure(log_level, as_json=log_format is Format.JSON)
+    try:
+        settings = Settings(
+            namespaces=tuple(namespace or ()),
+            tick=parse_duration(tick),
+            metrics_port=metrics_port,
+            health_port=health_port,
+            lease_namespace=_own_namespace(),
+            instance=os.environ.get("POD_NAME") or socket.gethostname(),
+        )
+        asyncio.run(_until_signal(settings))
+    except LeadershipLost as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(LEADERSHIP_LOST) from error
+    except (OperatorError, ValueError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+async def _until_signal(settings: Settings) -> None:
+    from utilitarian_operator import wiring  # noqa: PLC0415 - imports kopf, which no other command may
+
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await wiring.run(settings, stop)
+
+
+def _own_namespace() -> str | None:
+    """The pod's namespace, where the Lease is; None outside a cluster, where nobody competes."""
+    return SERVICE_ACCOUNT_NAMESPACE.read_text().strip() if SERVICE_ACCOUNT_NAMESPACE.exists() else None

@@ -1,0 +1,169 @@
+"""The conditions of a fleet, after the Kubernetes API conventions and kstatus; says what is, decides nothing."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.api.invalid import Problem
+from utilitarian_operator.api.layout import DOCUMENTED_QUEUES
+from utilitarian_operator.core.decision import Decision
+from utilitarian_operator.core.observation import FleetSight, Unknown
+
+UNSEEN_IS_NOT_READY = timedelta(seconds=30)
+"""A broker that was not seen for this long makes the fleet not ready; a shorter gap is a hiccup."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One condition, without the time of its last transition.
+
+    Args:
+        type: of the condition.
+        status: `True`, `False` or `Unknown`.
+        reason: one word in CamelCase.
+        message: one sentence.
+    """
+
+    type: str
+    status: str
+    reason: str
+    message: str
+
+
+def verdicts(
+    fleet: Fleet, sight: FleetSight, decisions: Mapping[str, Decision], problems: Sequence[Problem]
+) -> tuple[Verdict, ...]:
+    """All conditions of a fleet whose spec could be read; `problems` are those of a newer spec that was refused."""
+    stalled = _stalled(problems)
+    return (
+        _ready(sight, decisions),
+        _reconciling(sight.rolling_out),
+        stalled,
+        _broker(fleet, sight),
+        _queues_covered(fleet),
+        _beat(fleet, sight),
+        _at_maximum(decisions),
+        Verdict("DeadlineAtRisk", "False", "NoOpenRun", "no run with a deadline is open"),
+    )
+
+
+def refused(problems: Sequence[Problem]) -> tuple[Verdict, ...]:
+    """The conditions of a resource that was never accepted: nothing of it runs."""
+    unseen = ("BrokerReachable", "QueuesCovered", "BeatReady", "AtMaximum", "DeadlineAtRisk")
+    message = "the spec was never accepted"
+    return (
+        Verdict("Ready", "False", "InvalidSpec", message),
+        Verdict("Reconciling", "False", "InvalidSpec", message),
+        _stalled(problems),
+        *(Verdict(kind, "Unknown", "InvalidSpec", message) for kind in unseen),
+    )
+
+
+def unread(error: str) -> tuple[Verdict, ...]:
+    """The conditions of a resource whose Secret can't be read: its templates are made, its queues can't be seen."""
+    return (Verdict("BrokerReachable", "Unknown", "SecretMissing", error),)
+
+
+def dated(
+    current: Iterable[Verdict], previous: Iterable[Mapping[str, Any]], generation: int, now: datetime
+) -> list[dict[str, Any]]:
+    """The conditions as they stand in a status; the transition time moves only when the status does.
+
+    Args:
+        current: of now.
+        previous: `status.conditions` as it was.
+        generation: of the spec they speak of.
+        now: the one clock.
+    """
+    before = {condition["type"]: condition for condition in previous}
+    return [_dated(verdict, before.get(verdict.type, {}), generation, now) for verdict in current]
+
+
+def _dated(verdict: Verdict, before: Mapping[str, Any], generation: int, now: datetime) -> dict[str, Any]:
+    same = before.get("status") == verdict.status and "lastTransitionTime" in before
+    return {
+        "type": verdict.type,
+        "status": verdict.status,
+        "reason": verdict.reason,
+        "message": verdict.message,
+        "observedGeneration": generation,
+        "lastTransitionTime": before["lastTransitionTime"] if same else timestamp(now),
+    }
+
+
+def timestamp(moment: datetime) -> str:
+    """A moment as Kubernetes writes it, in whole seconds of UTC."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _ready(sight: FleetSight, decisions: Mapping[str, Decision]) -> Verdict:
+    if sight.broker is not None and sight.at - sight.broker.since >= UNSEEN_IS_NOT_READY:
+        return Verdict("Ready", "False", "BrokerUnreachable", f"{sight.broker.why}; no worker is added or taken away")
+    for name, pool in sight.pools.items():
+        trouble = next((pod.trouble for pod in pool.pods if pod.trouble), None)
+        if trouble and not pool.ready_workers:
+            return Verdict("Ready", "False", "WorkersFailing", f"pool {name}: {trouble}")
+    if all(decision.replicas == 0 for decision in decisions.values()):
+        return Verdict("Ready", "True", "Idle", "nothing to do: no worker is needed")
+    busiest = max(decisions, key=lambda name: decisions[name].replicas)
+    return Verdict("Ready", "True", "Working", f"pool {busiest}: {decisions[busiest].message}")
+
+
+def _reconciling(rolling_out: Sequence[str]) -> Verdict:
+    if rolling_out:
+        return Verdict("Reconciling", "True", "RollingOut", f"a new template rolls out: {', '.join(rolling_out)}")
+    return Verdict("Reconciling", "False", "RolledOut", "every pod runs the current template")
+
+
+def _stalled(problems: Sequence[Problem]) -> Verdict:
+    if not problems:
+        return Verdict("Stalled", "False", "Accepted", "the spec is accepted")
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return Verdict("Stalled", "True", "InvalidSpec", f"{problems[0]}{more}; the last accepted spec keeps running")
+
+
+def _broker(fleet: Fleet, sight: FleetSight) -> Verdict:
+    if sight.broker is not None:
+        return Verdict("BrokerReachable", "False", "Unreachable", sight.broker.why)
+    if fleet.broker.stats_url is None:
+        message = "queues are seen over AMQP; what is unacknowledged is asked from the workers (no broker.stats)"
+        return Verdict("BrokerReachable", "True", "DepthOnly", message)
+    if sight.statistics is not None:
+        return Verdict("BrokerReachable", "True", "DepthOnly", f"{sight.statistics.why}; no worker is taken away")
+    return Verdict("BrokerReachable", "True", "Reachable", "queues and statistics are seen")
+
+
+def _queues_covered(fleet: Fleet) -> Verdict:
+    named = {queue for pool in fleet.pools for queue in pool.queues}
+    expected = DOCUMENTED_QUEUES if fleet.app == "utilitarian" else tuple(sorted(named))
+    uncovered = [] if any(pool.is_catch_all for pool in fleet.pools) else [q for q in expected if q not in named]
+    if uncovered:
+        return Verdict("QueuesCovered", "False", "NoPool", f"no pool consumes {', '.join(uncovered)}")
+    return Verdict("QueuesCovered", "True", "AllCovered", f"each of the {len(expected)} queues has a pool")
+
+
+def _beat(fleet: Fleet, sight: FleetSight) -> Verdict:
+    if not fleet.beat.enabled:
+        return Verdict(
+            "BeatReady", "True", "Disabled", "spec.beat.enabled is false: nobody sends scheduled tasks from here"
+        )
+    if sight.beat.ready:
+        return Verdict("BeatReady", "True", "Running", "exactly one beat runs")
+    if sight.beat.trouble:
+        return Verdict("BeatReady", "False", "BeatFailing", sight.beat.trouble)
+    return Verdict("BeatReady", "False", "BeatStarting", "beat is not ready yet")
+
+
+def _at_maximum(decisions: Mapping[str, Decision]) -> Verdict:
+    for name, decision in decisions.items():
+        for step in decision.trail:
+            if step.rule in {"bounds", "budget"} and step.after < step.before:
+                return Verdict("AtMaximum", "True", "MoreNeeded", f"pool {name}: {step.because}")
+    return Verdict("AtMaximum", "False", "EnoughRoom", "no pool wants more workers than it may have")
+
+
+def known(count: int | Unknown, otherwise: int | None = None) -> int | None:
+    """A count, or what stands for it where it is unknown."""
+    return otherwise if isinstance(count, Unknown) else count

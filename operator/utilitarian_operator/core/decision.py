@@ -1,0 +1,57 @@
+"""What was decided for a pool and why; status, event, log line and metrics all print this and compose nothing."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One rule's word on a pool.
+
+    Args:
+        rule: its name, the only part that may become a metric's label.
+        before: workers before the rule.
+        after: workers after it.
+        because: one sentence with the numbers it rests on.
+    """
+
+    rule: str
+    before: int
+    after: int
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """How many workers a pool should have.
+
+    Args:
+        replicas: workers wanted.
+        trail: the rules that spoke, in order; the first is always there.
+    """
+
+    replicas: int
+    trail: tuple[Step, ...]
+
+    @property
+    def deciding(self) -> Step:
+        """The step that set the number: the last that changed it, else the first that spoke."""
+        return next((step for step in reversed(self.trail) if step.before != step.after), self.trail[0])
+
+    @property
+    def rule(self) -> str:
+        """Name of the rule that set the number."""
+        return self.deciding.rule
+
+    @property
+    def message(self) -> str:
+        """The sentence of the rule that set the number."""
+        return self.deciding.because
+
+    def then(self, step: Step | None) -> "Decision":
+        """This decision with one more step; None leaves it as it is."""
+        return self if step is None else Decision(step.after, (*self.trail, step))
+
+
+def start(step: Step) -> Decision:
+    """A decision that so far rests on one step."""
+    return Decision(step.after, (step,))

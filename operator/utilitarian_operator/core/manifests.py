@@ -1,0 +1,238 @@
+"""The objects that a fleet is made of, as Kubernetes manifests; builds them and knows nothing of a cluster."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from utilitarian_operator.api.effective import Beat, Fleet, PodSettings, Pool, Worker
+from utilitarian_operator.api.names import beat_object, pool_object
+from utilitarian_operator.api.resource import API_VERSION, KIND
+from utilitarian_operator.api.units import parse_quantity
+
+Manifest: TypeAlias = dict[str, Any]
+
+MANAGER = "utilitarian-operator"
+INSTANCE_LABEL = "app.kubernetes.io/instance"
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+POOL_LABEL = "utilitarian.io/pool"
+TEMPLATE_HASH = "utilitarian.io/applied"
+"""Annotation with the hash of what was applied last: nothing is sent while it stays the same."""
+
+KIBIBYTE = 1024
+"""Celery's unit for --max-memory-per-child."""
+
+BROKER_VARIABLE = "CELERY_BROKER_URL"
+BEAT_FOLDER = "/var/lib/celery-beat"
+BEAT_GRACE_S = 30
+"""Beat syncs its schedule file on SIGTERM, which takes it well under a second."""
+
+BEAT_GROUP = 65534
+"""fsGroup of beat's volume, so that an image of any user can write its schedule file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The resource that owns the objects.
+
+    Args:
+        namespace, name, uid: of the UtilitarianWorkerPool.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+
+
+def deployment(owner: Owner, fleet: Fleet, pool: Pool) -> Manifest:
+    """A pool's Deployment, without replicas: those are set when it is created and then only through /scale."""
+    labels = _labels(owner, fleet, "worker") | {POOL_LABEL: pool.name}
+    selector = {INSTANCE_LABEL: owner.name, POOL_LABEL: pool.name}
+    container = {
+        "name": "worker",
+        "image": fleet.image,
+        "command": _worker_command(fleet, pool),
+        "env": [_pod_name(), *_environment(fleet, pool.env)],
+        "envFrom": list(pool.env_from),
+        "resources": pool.worker.resources,
+    }
+    pod = _pod(pool.pod, container)
+    pod["terminationGracePeriodSeconds"] = int(pool.drain_timeout.total_seconds())
+    if pool.pod.topology_spread_constraints is None:
+        pod["topologySpreadConstraints"] = _spread(selector)
+    spec = {
+        "selector": {"matchLabels": selector},
+        "revisionHistoryLimit": 2,
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"}},
+        "template": {"metadata": _pod_metadata(pool.pod, labels), "spec": pod},
+    }
+    return _stamped(_object("apps/v1", "Deployment", owner, pool_object(owner.name, pool.name), labels, spec))
+
+
+def beat_statefulset(owner: Owner, fleet: Fleet) -> Manifest:
+    """The StatefulSet of the one beat; a StatefulSet because it never starts a pod before its predecessor is gone."""
+    beat = fleet.beat
+    labels = _labels(owner, fleet, "beat")
+    selector = {INSTANCE_LABEL: owner.name, "app.kubernetes.io/component": "beat"}
+    container = {
+        "name": "beat",
+        "image": fleet.image,
+        "command": _beat_command(fleet),
+        "env": _environment(fleet, fleet.env),
+        "envFrom": list(fleet.env_from),
+        "resources": beat.resources,
+    }
+    pod = _pod(beat.pod, container)
+    pod["terminationGracePeriodSeconds"] = BEAT_GRACE_S
+    pod["securityContext"] = {"fsGroup": BEAT_GROUP} | pod["securityContext"]
+    pod["volumes"] = [_beat_volume(owner, beat), *pod.get("volumes", [])]
+    container["volumeMounts"] = [{"name": "schedule", "mountPath": BEAT_FOLDER}, *container.get("volumeMounts", [])]
+    spec = {
+        "replicas": 1,
+        "serviceName": "",
+        "selector": {"matchLabels": selector},
+        "revisionHistoryLimit": 2,
+        "template": {"metadata": _pod_metadata(beat.pod, labels), "spec": pod},
+    }
+    return _stamped(_object("apps/v1", "StatefulSet", owner, beat_object(owner.name), labels, spec))
+
+
+def beat_claim(owner: Owner, fleet: Fleet) -> Manifest | None:
+    """The claim for beat's schedule file, without an owner: it outlives the resource. None if it is ephemeral."""
+    storage = fleet.beat.storage
+    if storage.ephemeral:
+        return None
+    spec: Manifest = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": storage.size}}}
+    if storage.storage_class_name is not None:
+        spec["storageClassName"] = storage.storage_class_name
+    claim = _object("v1", "PersistentVolumeClaim", owner, beat_object(owner.name), _labels(owner, fleet, "beat"), spec)
+    del claim["metadata"]["ownerReferences"]
+    return claim
+
+
+def node_name(pod: str) -> str:
+    """Celery's name of the worker in a pod."""
+    return f"celery@{pod}"
+
+
+def _worker_command(fleet: Fleet, pool: Pool) -> list[str]:
+    worker = pool.worker
+    queues = ["-Q", ",".join(pool.queues)] if pool.queues else []
+    return [
+        *("celery", "-A", fleet.app, "worker", "--loglevel=INFO", "-n", node_name("$(POD_NAME)"), *queues),
+        *(f"--concurrency={worker.concurrency}", f"--pool={worker.execution}"),
+        *(f"--prefetch-multiplier={worker.prefetch_multiplier}", *_recycling(worker)),
+        *("--without-gossip", "--without-mingle", "--without-heartbeat", *worker.extra_args),
+    ]
+
+
+def _recycling(worker: Worker) -> list[str]:
+    flags = []
+    if worker.max_tasks_per_child is not None:
+        flags.append(f"--max-tasks-per-child={worker.max_tasks_per_child}")
+    if worker.max_memory_per_child is not None:
+        kibibytes = int(parse_quantity(worker.max_memory_per_child) / KIBIBYTE)
+        flags.append(f"--max-memory-per-child={kibibytes}")
+    return flags
+
+
+def _beat_command(fleet: Fleet) -> list[str]:
+    command = ["celery", "-A", fleet.app, "beat", "--loglevel=INFO", "-s", f"{BEAT_FOLDER}/schedule"]
+    if fleet.beat.scheduler is not None:
+        command.append(f"--scheduler={fleet.beat.scheduler}")
+    return [*command, *fleet.beat.extra_args]
+
+
+def _environment(fleet: Fleet, variables: tuple[Manifest, ...]) -> list[Manifest]:
+    """The variables, after the broker's URL unless one of them is named so."""
+    if any(variable["name"] == BROKER_VARIABLE for variable in variables):
+        return list(variables)
+    url = {"secretKeyRef": {"name": fleet.broker.url.name, "key": fleet.broker.url.key}}
+    return [{"name": BROKER_VARIABLE, "valueFrom": url}, *variables]
+
+
+def _pod_name() -> Manifest:
+    return {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
+
+
+def _pod(settings: PodSettings, container: Manifest) -> Manifest:
+    """A pod spec of one container; what the settings leave out is left out, so that Kubernetes' defaults hold."""
+    container["securityContext"] = _container_security() | dict(settings.container_security_context or {})
+    if settings.volume_mounts:
+        container["volumeMounts"] = list(settings.volume_mounts)
+    pod: Manifest = {
+        "containers": [container],
+        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}} | dict(settings.security_context or {}),
+    }
+    optional = {
+        "nodeSelector": settings.node_selector,
+        "tolerations": list(settings.tolerations),
+        "affinity": settings.affinity,
+        "topologySpreadConstraints": list(settings.topology_spread_constraints or ()),
+        "priorityClassName": settings.priority_class_name,
+        "serviceAccountName": settings.service_account_name,
+        "imagePullSecrets": list(settings.image_pull_secrets),
+        "volumes": list(settings.volumes),
+    }
+    return pod | {name: value for name, value in optional.items() if value}
+
+
+def _container_security() -> Manifest:
+    return {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+
+
+def _spread(selector: Mapping[str, str]) -> list[Manifest]:
+    """Over nodes where that is possible: the loss of one then costs a pool as few workers as can be."""
+    return [
+        {
+            "maxSkew": 1,
+            "topologyKey": "kubernetes.io/hostname",
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": dict(selector)},
+        }
+    ]
+
+
+def _beat_volume(owner: Owner, beat: Beat) -> Manifest:
+    if beat.storage.ephemeral:
+        return {"name": "schedule", "emptyDir": {}}
+    return {"name": "schedule", "persistentVolumeClaim": {"claimName": beat_object(owner.name)}}
+
+
+def _labels(owner: Owner, fleet: Fleet, component: str) -> dict[str, str]:
+    return {
+        "app.kubernetes.io/name": fleet.app.partition(":")[0],
+        INSTANCE_LABEL: owner.name,
+        "app.kubernetes.io/component": component,
+        "app.kubernetes.io/part-of": "utilitarian",
+        MANAGED_BY_LABEL: MANAGER,
+    }
+
+
+def _pod_metadata(settings: PodSettings, labels: Mapping[str, str]) -> Manifest:
+    metadata: Manifest = {"labels": {**settings.labels, **labels}}
+    if settings.annotations:
+        metadata["annotations"] = dict(settings.annotations)
+    return metadata
+
+
+def _object(
+    api_version: str, kind: str, owner: Owner, name: str, labels: Mapping[str, str], spec: Manifest
+) -> Manifest:
+    reference = {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "name": owner.name,
+        "uid": owner.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+    metadata = {"name": name, "namespace": owner.namespace, "labels": dict(labels), "ownerReferences": [reference]}
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def _stamped(manifest: Manifest) -> Manifest:
+    digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16]
+    manifest["metadata"]["annotations"] = {TEMPLATE_HASH: digest}
+    return manifest

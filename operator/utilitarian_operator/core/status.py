@@ -1,0 +1,138 @@
+"""The resource's status as it should read now, and whether it is worth writing; writes nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from utilitarian_operator.api.effective import Fleet, Pool
+from utilitarian_operator.api.invalid import Problem
+from utilitarian_operator.core.conditions import dated, known, refused, timestamp, verdicts
+from utilitarian_operator.core.decision import Decision
+from utilitarian_operator.core.observation import FleetSight, Missing, PoolSight
+from utilitarian_operator.core.rules import Memory
+
+REFRESH = timedelta(seconds=30)
+"""Figures that move alone are written at most this often; the exact ones are in the metrics."""
+
+Status = dict[str, Any]
+
+
+def fleet_status(  # noqa: PLR0913 - a status sums up everything
+    fleet: Fleet,
+    sight: FleetSight,
+    decisions: Mapping[str, Decision],
+    memories: Mapping[str, Memory],
+    problems: Sequence[Problem],
+    previous: Mapping[str, Any],
+    generation: int,
+) -> Status:
+    """The status of a fleet whose spec was accepted.
+
+    Args:
+        fleet: what runs: the last accepted spec.
+        sight: of this look.
+        decisions: by pool name.
+        memories: by pool name.
+        problems: of a newer spec that was refused, or none.
+        previous: the status as it is.
+        generation: of the spec that was looked at.
+    """
+    ceiling = fleet.max_workers or sum(pool.scaling.max for pool in fleet.pools)
+    backlogs = [known(sight.pools[pool.name].ready, 0) or 0 for pool in fleet.pools]
+    before = {pool["name"]: pool for pool in previous.get("pools", [])}
+    return {
+        "observedGeneration": generation,
+        "mode": fleet.mode,
+        "workers": f"{sum(sight.pools[pool.name].ready_workers for pool in fleet.pools)}/{ceiling}",
+        "queues": _queues(fleet, sight),
+        "activePools": sum(decision.replicas > 0 for decision in decisions.values()),
+        "backlog": sum(backlogs),
+        "conditions": dated(
+            verdicts(fleet, sight, decisions, problems), previous.get("conditions", []), generation, sight.at
+        ),
+        "pools": [
+            _pool(pool, sight.pools[pool.name], decisions[pool.name], memories[pool.name], before.get(pool.name, {}))
+            for pool in fleet.pools
+        ],
+        "beat": {"ready": sight.beat.ready},
+    }
+
+
+def refused_status(problems: Sequence[Problem], previous: Mapping[str, Any], generation: int, now: datetime) -> Status:
+    """The status of a resource that was never accepted."""
+    conditions = dated(refused(problems), previous.get("conditions", []), generation, now)
+    return {"observedGeneration": generation, "conditions": conditions}
+
+
+def worth_writing(wanted: Status, previous: Mapping[str, Any], written_at: datetime | None, now: datetime) -> bool:
+    """Whether the status must be written: at once when something changed, every 30 s when only figures moved."""
+    if wanted == previous:
+        return False
+    if _without_figures(wanted) != _without_figures(previous):
+        return True
+    return written_at is None or now - written_at >= REFRESH
+
+
+def remembered(previous: Mapping[str, Any]) -> dict[str, Memory]:
+    """What the pools remember, read back from a status: an operator that was restarted decides the same."""
+    return {
+        pool["name"]: Memory(
+            idle_since=_moment(pool.get("memory", {}).get("idleSince")),
+            first_worker_spent=bool(pool.get("memory", {}).get("firstWorkerSpent")),
+        )
+        for pool in previous.get("pools", [])
+    }
+
+
+def _pool(pool: Pool, sight: PoolSight, decision: Decision, memory: Memory, before: Mapping[str, Any]) -> Status:
+    message = _kept_while_only_figures_move(decision, before)
+    figures = {"backlog": known(sight.ready), "unacked": known(sight.unacked)}
+    return {name: figure for name, figure in figures.items() if figure is not None} | {
+        "name": pool.name,
+        "replicas": sight.current,
+        "ready": sight.ready_workers,
+        "desired": decision.replicas,
+        "draining": sum(pod.leaving for pod in sight.pods),
+        "busy": sight.total("active"),
+        "deferred": sight.total("scheduled"),
+        "reason": decision.rule,
+        "message": message,
+        "trail": [asdict(step) for step in decision.trail],
+        "memory": _memory(memory),
+    }
+
+
+def _kept_while_only_figures_move(decision: Decision, before: Mapping[str, Any]) -> str:
+    """The sentence is renewed when the rule or the number changes, not with every figure in it."""
+    if before.get("reason") == decision.rule and before.get("desired") == decision.replicas and before.get("message"):
+        return str(before["message"])
+    return decision.message
+
+
+def _memory(memory: Memory) -> Status:
+    result: Status = {}
+    if memory.idle_since is not None:
+        result["idleSince"] = timestamp(memory.idle_since)
+    if memory.first_worker_spent:
+        result["firstWorkerSpent"] = True
+    return result
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _queues(fleet: Fleet, sight: FleetSight) -> str:
+    sights = [queue for pool in fleet.pools for queue in sight.pools[pool.name].queues.values()]
+    return f"{sum(not isinstance(queue, Missing) for queue in sights)}/{len(sights)}"
+
+
+_POOL_FIGURES = ("backlog", "unacked", "busy", "deferred", "trail")
+
+
+def _without_figures(status: Mapping[str, Any]) -> Status:
+    pools = [{k: v for k, v in pool.items() if k not in _POOL_FIGURES} for pool in status.get("pools", [])]
+    conditions = [{k: v for k, v in c.items() if k != "message"} for c in status.get("conditions", [])]
+    rest = {k: v for k, v in status.items() if k not in {"backlog", "pools", "conditions"}}
+    return rest | {"pools": pools, "conditions": conditions}

@@ -1,0 +1,11 @@
+"""How numbers read in the sentences of the rules."""
+
+
+def number(value: float) -> str:
+    """A number with thousands separated, and no decimals where there are none: `20,000`, `174.8`."""
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
+
+
+def plural(value: float, noun: str) -> str:
+    """A count with its noun: `1 worker`, `20,000 tasks`."""
+    return f"{number(value)} {noun}" if value == 1 else f"{number(value)} {noun}s"

@@ -1,0 +1,58 @@
+"""What can go wrong, as one tree; adapters raise these `from` the library's own error and nothing else leaves them.
+
+OperatorError
+├── BrokerError            the broker can't be read: every queue is Unknown until it can
+│   ├── BrokerUnreachable  no connection, or it broke or fell silent
+│   ├── LoginRefused       the user or the password of the URL is wrong, or the virtual host is not theirs
+│   └── RightMissing       the user lacks a right; the message names it
+├── ClusterError           the API server refused or failed a request
+│   ├── Conflict           somebody changed the object in between: look again
+│   ├── Gone               the object is not there (any more)
+│   └── Rejected           the API server refuses the object as it is: a person must act
+├── SecretMissing          a Secret, or a key in it, that the resource names doesn't exist
+└── LeadershipLost         another replica holds the Lease: nothing may be written any more
+"""
+
+
+class OperatorError(Exception):
+    """Base of everything that this package raises on purpose."""
+
+
+class BrokerError(OperatorError):
+    """The broker can't be read."""
+
+
+class BrokerUnreachable(BrokerError):
+    """No connection to the broker, or it broke or fell silent."""
+
+
+class LoginRefused(BrokerError):
+    """The broker refused the user, the password or the virtual host."""
+
+
+class RightMissing(BrokerError):
+    """The broker's user lacks a right; the message names it."""
+
+
+class ClusterError(OperatorError):
+    """The API server refused or failed a request."""
+
+
+class Conflict(ClusterError):
+    """Somebody changed the object in between."""
+
+
+class Gone(ClusterError):
+    """The object is not there (any more)."""
+
+
+class Rejected(ClusterError):
+    """The API server refuses the object as it is."""
+
+
+class SecretMissing(OperatorError):
+    """A Secret, or a key in it, that the resource names doesn't exist."""
+
+
+class LeadershipLost(OperatorError):
+    """Another replica holds the Lease."""

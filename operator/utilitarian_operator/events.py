@@ -1,0 +1,69 @@
+"""The events that people see in `kubectl describe`, one enum of reasons; builds them and sends none."""
+
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from utilitarian_operator.core.manifests import MANAGER
+
+LONGEST_NOTE = 1000
+"""Kubernetes refuses a note of more than 1 kB."""
+
+
+class Reason(StrEnum):
+    """Every reason that an event of the operator may have."""
+
+    SCALED_UP = "ScaledUp"
+    SCALED_DOWN = "ScaledDown"
+    CREATED = "Created"
+    DELETED = "Deleted"
+    INVALID_SPEC = "InvalidSpec"
+    NAME_TAKEN = "NameTaken"
+    BROKER_UNREACHABLE = "BrokerUnreachable"
+    BROKER_REACHABLE = "BrokerReachable"
+    SECRET_MISSING = "SecretMissing"  # noqa: S105 - the name of a reason
+    REFUSED = "Refused"
+
+
+_WARNINGS = {
+    Reason.INVALID_SPEC,
+    Reason.NAME_TAKEN,
+    Reason.BROKER_UNREACHABLE,
+    Reason.SECRET_MISSING,
+    Reason.REFUSED,
+}
+
+
+def event(regarding: Mapping[str, Any], reason: Reason, note: str, *, instance: str, now: datetime) -> dict[str, Any]:
+    """An events.k8s.io/v1 Event.
+
+    Args:
+        regarding: the resource it is about.
+        reason: why it is told.
+        note: one sentence; cut at 1,000 characters.
+        instance: the operator's own name, as its pod is called.
+        now: the one clock.
+    """
+    metadata = regarding["metadata"]
+    reference = {
+        "apiVersion": regarding["apiVersion"],
+        "kind": regarding["kind"],
+        "namespace": metadata["namespace"],
+        "name": metadata["name"],
+        "uid": metadata["uid"],
+    }
+    return {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"name": f"{metadata['name']}.{uuid.uuid4().hex[:16]}", "namespace": metadata["namespace"]},
+        "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "reportingController": f"utilitarian.io/{MANAGER}",
+        "reportingInstance": instance,
+        "action": "Reconcile",
+        "type": "Warning" if reason in _WARNINGS else "Normal",
+        "reason": str(reason),
+        "note": note[:LONGEST_NOTE],
+        "regarding": reference,
+    }

@@ -1,0 +1,46 @@
+"""How log lines look: constant text and key-values, for people or as JSON; decides nothing about what is logged."""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class Lines(logging.Formatter):
+    """`2026-01-01T00:00:00Z INFO reconciler: scaled fleet=a/b pool=c`, or the same as one JSON object a line.
+
+    Args:
+        as_json: for machines.
+    """
+
+    def __init__(self, *, as_json: bool) -> None:
+        super().__init__()
+        self._as_json = as_json
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, with the traceback behind it where there is one."""
+        values = {key: value for key, value in vars(record).items() if key not in _STANDARD}
+        if record.exc_info:
+            values["traceback"] = self.formatException(record.exc_info)
+        moment = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        logger = record.name.removeprefix("utilitarian_operator.")
+        if self._as_json:
+            head = {"time": moment, "level": record.levelname, "logger": logger, "message": record.getMessage()}
+            return json.dumps(head | values, default=str)
+        pairs = "".join(f" {key}={_quoted(value)}" for key, value in values.items())
+        return f"{moment} {record.levelname} {logger}: {record.getMessage()}{pairs}"
+
+
+def configure(level: str, *, as_json: bool) -> None:
+    """Send everything to stderr in these lines; the libraries only from WARNING on."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Lines(as_json=as_json))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("utilitarian_operator").setLevel(level)
+
+
+def _quoted(value: object) -> str:
+    text = str(value)
+    return json.dumps(text) if " " in text or "=" in text or not text else text

@@ -1,0 +1,113 @@
+"""The operator's metrics, all written here; a label never carries a sentence, only names."""
+
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+
+from utilitarian_operator import __version__
+from utilitarian_operator.core.decision import Decision
+from utilitarian_operator.core.observation import FleetSight, Present
+
+_FLEET = ("namespace", "fleet")
+_POOL = (*_FLEET, "pool")
+_QUEUE = (*_POOL, "queue")
+_WAKE_BUCKETS = (0.1, 0.25, 0.5, 1, 1.5, 2, 3, 5, 10, 30)
+_TICK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+
+
+class Metrics:
+    """All metrics of one operator.
+
+    Args:
+        registry: where they are registered.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def gauge(name: str, text: str, labels: tuple[str, ...]) -> Gauge:
+            return Gauge(f"utilitarian_{name}", text, labels, registry=registry)
+
+        def counter(name: str, text: str, labels: tuple[str, ...]) -> Counter:
+            return Counter(f"utilitarian_{name}", text, labels, registry=registry)
+
+        def histogram(name: str, text: str, labels: tuple[str, ...], buckets: tuple[float, ...]) -> Histogram:
+            return Histogram(f"utilitarian_{name}", text, labels, registry=registry, buckets=buckets)
+
+        self._messages = gauge("queue_messages", "Messages on a queue, by state", (*_QUEUE, "state"))
+        self._consumers = gauge("queue_consumers", "Consumers on a queue", _QUEUE)
+        self._workers = gauge(
+            "pool_workers", "Workers of a pool: wanted by the decision, ready by the kubelet", (*_POOL, "state")
+        )
+        self._tasks = gauge("pool_tasks", "Tasks that the pool's workers say they hold, by state", (*_POOL, "state"))
+        self._decisions = counter("decisions", "Decisions by the rule that set the number", (*_POOL, "rule"))
+        self._scales = counter("scale_requests", "Scale requests sent, by direction", (*_POOL, "direction"))
+        self._wake = histogram(
+            "wake_seconds", "Work first seen on a sleeping pool to its scale request", _POOL, _WAKE_BUCKETS
+        )
+        self._tick_age = gauge("tick_age_seconds", "Seconds since the last complete look at the fleet", _FLEET)
+        self._tick = histogram("tick_duration_seconds", "How long observe, decide and act took", _FLEET, _TICK_BUCKETS)
+        self._reachable = gauge("broker_reachable", "1 when the broker answered the last look", _FLEET)
+        self._beat = gauge("beat_ready", "1 when beat's pod is ready", _FLEET)
+        self._errors = counter("errors", "Failed reconciliations by kind of error", ("kind",))
+        Info("utilitarian_build", "Version of the operator", registry=registry).info({"version": __version__})
+
+    def looked(self, fleet: tuple[str, str], sight: FleetSight, decisions: Mapping[str, Decision]) -> None:
+        """Record what was seen and decided.
+
+        Args:
+            fleet: namespace and name.
+            sight: of this look.
+            decisions: by pool name.
+        """
+        self._reachable.labels(*fleet).set(sight.broker is None)
+        self._beat.labels(*fleet).set(sight.beat.ready)
+        for name, pool in sight.pools.items():
+            self._workers.labels(*fleet, name, "wanted").set(decisions[name].replicas)
+            self._workers.labels(*fleet, name, "ready").set(pool.ready_workers)
+            self._decisions.labels(*fleet, name, decisions[name].rule).inc()
+            for state in ("active", "reserved", "scheduled"):
+                self._tasks.labels(*fleet, name, state).set(pool.total(state))
+            for queue, seen in pool.queues.items():
+                if isinstance(seen, Present):
+                    self._messages.labels(*fleet, name, queue, "ready").set(seen.ready)
+                    self._consumers.labels(*fleet, name, queue).set(seen.consumers)
+                    if seen.unacked is not None:
+                        self._messages.labels(*fleet, name, queue, "unacked").set(seen.unacked)
+
+    def ticked(self, fleet: tuple[str, str], took: timedelta) -> None:
+        """Record that a look was completed."""
+        self._tick.labels(*fleet).observe(took.total_seconds())
+        finished = time.monotonic()
+        self._tick_age.labels(*fleet).set_function(lambda: time.monotonic() - finished)
+
+    def scaled(self, fleet: tuple[str, str], pool: str, *, up: bool) -> None:
+        """Count a scale request."""
+        self._scales.labels(*fleet, pool, "up" if up else "down").inc()
+
+    def woke(self, fleet: tuple[str, str], pool: str, after: timedelta) -> None:
+        """Record how long a pool that slept had work waiting before it was woken."""
+        self._wake.labels(*fleet, pool).observe(after.total_seconds())
+
+    def failed(self, error: Exception) -> None:
+        """Count a reconciliation that failed."""
+        self._errors.labels(type(error).__name__).inc()
+
+    def forget(self, fleet: tuple[str, str]) -> None:
+        """Drop every series of a fleet that is gone: a gauge that stays at its last value tells a lie."""
+        namespace, name = fleet
+        labelled = (
+            self._messages,
+            self._consumers,
+            self._workers,
+            self._tasks,
+            self._decisions,
+            self._scales,
+            self._wake,
+            self._tick_age,
+            self._tick,
+            self._reachable,
+            self._beat,
+        )
+        for metric in labelled:
+            metric.remove_by_labels({"namespace": namespace, "fleet": name})

@@ -1,0 +1,213 @@
+"""Looks at one fleet: broker, workers and the cluster's objects become one `FleetSight`; decides nothing."""
+
+import time
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from utilitarian_operator.adapters.amqp import Depth
+from utilitarian_operator.adapters.store import DEPLOYMENTS, PODS, STATEFUL_SETS, Key, Store
+from utilitarian_operator.api.effective import Fleet, Pool
+from utilitarian_operator.api.names import beat_object, pool_object
+from utilitarian_operator.core.manifests import POOL_LABEL, node_name
+from utilitarian_operator.core.observation import (
+    BeatSight,
+    Count,
+    FleetSight,
+    Held,
+    Missing,
+    PodSight,
+    PoolSight,
+    Present,
+    QueueSight,
+    Unknown,
+)
+from utilitarian_operator.errors import BrokerError, BrokerUnreachable, OperatorError
+
+ANSWER_HOLDS_S = 4.0
+"""How long a worker's answer is believed: a few rounds of questions, each a second."""
+
+
+class Broker(Protocol):
+    """What the observer needs of a broker session."""
+
+    async def depths(self, queues: list[str]) -> Mapping[str, Depth | None]:
+        """Depth by queue, None for one that doesn't exist; raises BrokerError."""
+
+    def unacked(self) -> Mapping[str, int] | BrokerError | None:
+        """Unacknowledged messages by queue; why not; None where nobody counts them."""
+
+    def told(self, node: str, not_before: float) -> Held | None:
+        """What a worker said since a moment."""
+
+    def ask(self, nodes: Iterable[str]) -> None:
+        """The workers to ask from now on."""
+
+
+class Observer:
+    """Eyes of one fleet; keeps only since when something is unknown.
+
+    Args:
+        key: of the fleet.
+        store: of the cluster's objects.
+    """
+
+    def __init__(self, key: Key, store: Store) -> None:
+        self._key, self._store = key, store
+        self._unseen: dict[str, datetime] = {}
+
+    async def look(self, fleet: Fleet, broker: Broker, now: datetime) -> FleetSight:
+        """See everything once."""
+        queues = [queue for pool in fleet.pools for queue in pool.queues]
+        try:
+            depths = await broker.depths(queues)
+            unreachable = None
+            self._unseen.pop("broker", None)
+        except BrokerError as error:
+            depths = {}
+            unreachable = self._unknown("broker", str(error), now)
+        counted, statistics = self._statistics(broker, now)
+        deployments = self._store.children(DEPLOYMENTS, self._key)
+        pods = self._pods(broker, now)
+        sights = {}
+        for pool in fleet.pools:
+            seen = {queue: _queue(depths.get(queue), counted.get(queue), unreachable) for queue in pool.queues}
+            mine = pods.get(pool.name, ())
+            deployment = deployments.get(pool_object(self._key.name, pool.name))
+            replicas = None if deployment is None else int(deployment["spec"].get("replicas", 1))
+            unacked = self._unacked(pool, seen, mine, statistics, fleet.broker.stats_url is not None, now)
+            sights[pool.name] = PoolSight(seen, unacked, mine, replicas)
+        broker.ask(node for pool in sights.values() for node in _worth_asking(pool))
+        return FleetSight(now, sights, unreachable, statistics, self._beat(), tuple(self._rolling_out(deployments)))
+
+    def _statistics(self, broker: Broker, now: datetime) -> tuple[Mapping[str, int], Unknown | None]:
+        counted = broker.unacked()
+        if isinstance(counted, BrokerError):
+            return {}, self._unknown("statistics", str(counted), now)
+        self._unseen.pop("statistics", None)
+        return counted or {}, None
+
+    def _unacked(
+        self,
+        pool: Pool,
+        queues: Mapping[str, QueueSight],
+        pods: tuple[PodSight, ...],
+        statistics: Unknown | None,
+        counted: bool,
+        now: datetime,
+    ) -> Count:
+        if statistics is not None:
+            return statistics
+        present = {name: sight for name, sight in queues.items() if isinstance(sight, Present)}
+        if counted:
+            unlisted = [name for name, sight in present.items() if sight.unacked is None]
+            if unlisted:
+                return self._unknown(f"listing {pool.name}", f"queue {unlisted[0]} is not in the statistics", now)
+            return sum(sight.unacked or 0 for sight in present.values())
+        return self._told_unacked(pool, present, pods, now)
+
+    def _told_unacked(
+        self, pool: Pool, present: Mapping[str, Present], pods: tuple[PodSight, ...], now: datetime
+    ) -> Count:
+        """Without statistics: what the pool's workers say, if the consumers on each queue are exactly they."""
+        workers = [pod for pod in pods if pod.running]
+        for name, sight in present.items():
+            if sight.consumers != len(workers):
+                why = f"queue {name} has {sight.consumers} consumers, the pool {len(workers)} workers; no broker.stats"
+                return self._unknown(f"consumers {pool.name}", why, now)
+        self._unseen.pop(f"consumers {pool.name}", None)
+        silent = next((pod.held for pod in workers if isinstance(pod.held, Unknown)), None)
+        return silent or sum(pod.held.unacked for pod in workers if isinstance(pod.held, Held))
+
+    def _pods(self, broker: Broker, now: datetime) -> dict[str, tuple[PodSight, ...]]:
+        pools: dict[str, list[PodSight]] = {}
+        not_before = time.monotonic() - ANSWER_HOLDS_S
+        for name, body in sorted(self._store.children(PODS, self._key).items()):
+            pool = (body["metadata"].get("labels") or {}).get(POOL_LABEL)
+            if pool is None or body.get("status", {}).get("phase") in {"Succeeded", "Failed"}:
+                continue
+            held = broker.told(node_name(name), not_before)
+            silent = held is None
+            answer = self._unknown(f"worker {name}", "does not answer", now) if silent or held is None else held
+            if not silent:
+                self._unseen.pop(f"worker {name}", None)
+            pools.setdefault(pool, []).append(_pod(name, body, answer))
+        return {pool: tuple(pods) for pool, pods in pools.items()}
+
+    def _beat(self) -> BeatSight:
+        statefulset = self._store.children(STATEFUL_SETS, self._key).get(beat_object(self._key.name), {})
+        pod = self._store.children(PODS, self._key).get(f"{beat_object(self._key.name)}-0", {})
+        return BeatSight(bool(statefulset.get("status", {}).get("readyReplicas")), _trouble(pod))
+
+    def _rolling_out(self, deployments: Mapping[str, Any]) -> Iterable[str]:
+        for name, body in sorted({**deployments, **self._store.children(STATEFUL_SETS, self._key)}.items()):
+            status = body.get("status", {})
+            if status.get("updatedReplicas", 0) < status.get("replicas", 0):
+                yield name
+
+    def _unknown(self, what: str, why: str, now: datetime) -> Unknown:
+        return Unknown(why, self._unseen.setdefault(what, now))
+
+
+def _queue(depth: Depth | None, unacked: int | None, unreachable: Unknown | None) -> QueueSight:
+    if unreachable is not None:
+        return unreachable
+    return Missing() if depth is None else Present(depth.ready, depth.consumers, unacked)
+
+
+def _worth_asking(pool: PoolSight) -> Iterable[str]:
+    """The workers whose state matters now: a pool with messages waiting stays as it is whatever its workers say."""
+    if pool.ready == 0:
+        yield from (node_name(pod.name) for pod in pool.pods if pod.running)
+
+
+def _pod(name: str, body: Mapping[str, Any], held: Held | Unknown) -> PodSight:
+    status = body.get("status", {})
+    conditions = {condition["type"]: condition["status"] for condition in status.get("conditions", [])}
+    return PodSight(
+        name=name,
+        ready=conditions.get("Ready") == "True",
+        running=any("running" in container.get("state", {}) for container in status.get("containerStatuses", [])),
+        leaving="deletionTimestamp" in body["metadata"],
+        held=held,
+        trouble=_trouble(body),
+    )
+
+
+_WAITING_IS_NORMAL = {"ContainerCreating", "PodInitializing"}
+
+
+def _trouble(body: Mapping[str, Any]) -> str | None:
+    """Why a pod's container can't run, in the kubelet's words."""
+    for container in body.get("status", {}).get("containerStatuses", []):
+        waiting = container.get("state", {}).get("waiting")
+        if waiting and waiting.get("reason") not in _WAITING_IS_NORMAL:
+            name, reason = body["metadata"]["name"], waiting.get("reason")
+            return f"pod {name}: {reason}: {waiting.get('message', 'no message')}"
+    return None
+
+
+class Blind:
+    """A broker that can't be looked at, because nobody knows where it is.
+
+    Args:
+        error: why.
+    """
+
+    def __init__(self, error: OperatorError) -> None:
+        self._error = error
+
+    async def depths(self, queues: list[str]) -> Mapping[str, Depth | None]:
+        """Raise the reason, as a BrokerError."""
+        del queues
+        raise BrokerUnreachable(str(self._error)) from self._error
+
+    def unacked(self) -> None:
+        """Nobody counts."""
+
+    def told(self, node: str, not_before: float) -> None:
+        """Nobody answers."""
+
+    def ask(self, nodes: Iterable[str]) -> None:
+        """There is nobody to ask."""
+        del nodes

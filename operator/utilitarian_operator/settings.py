@@ -1,0 +1,32 @@
+"""How one operator process runs, read once from its command line and environment; nothing here changes afterwards."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settings of one operator process.
+
+    Args:
+        namespaces: watched; empty is all.
+        tick: time between two looks at the same fleet.
+        resync: time between two full lists, which find what a watch has missed.
+        metrics_port: of /metrics; 0 for any free port.
+        health_port: of /healthz; 0 for any free port.
+        host: address that both listen on.
+        lease_namespace: where the leader's Lease is; None runs without an election (by hand, or in a test).
+        instance: this process' name in the Lease and in events.
+        kubeconfig: None takes KUBECONFIG, the default file or the pod's service account.
+    """
+
+    namespaces: tuple[str, ...] = ()
+    tick: timedelta = timedelta(seconds=1)
+    resync: timedelta = timedelta(minutes=5)
+    metrics_port: int = 8080
+    health_port: int = 8081
+    host: str = "0.0.0.0"  # noqa: S104 - a pod's own address; the chart's NetworkPolicy may narrow it
+    lease_namespace: str | None = None
+    instance: str = "utilitarian-operator"
+    kubeconfig: Path | None = None

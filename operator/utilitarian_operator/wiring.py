@@ -1,0 +1,199 @@
+"""Constructs one operator and runs it: nothing is global, and nothing is constructed anywhere else."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+from kubernetes.aio import config
+from kubernetes.aio.client.api_client import ApiClient
+from kubernetes.aio.client.configuration import Configuration
+from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR, CollectorRegistry
+
+from utilitarian_operator import handlers
+from utilitarian_operator.actor import Actor
+from utilitarian_operator.adapters.broker import Brokers
+from utilitarian_operator.adapters.cluster import Cluster
+from utilitarian_operator.adapters.store import CHILD_SELECTOR, DEPLOYMENTS, FLEETS, PODS, STATEFUL_SETS, Key, Store
+from utilitarian_operator.errors import ClusterError, LeadershipLost
+from utilitarian_operator.leadership import Leadership
+from utilitarian_operator.metrics import Metrics
+from utilitarian_operator.reconciler import Reconciler
+from utilitarian_operator.serving import health_page, metrics_page, serve
+from utilitarian_operator.settings import Settings
+from utilitarian_operator.workqueue import WorkQueue
+
+logger = logging.getLogger(__name__)
+
+RETRY_S = 2.0
+SILENT_S = 120.0
+"""A ticker that has not ticked for this long will not tick again: the kubelet shall restart the process."""
+
+
+@dataclass
+class Pulse:
+    """When the operator last ticked; None while it waits for the Lease."""
+
+    at: float | None = None
+
+    def sick(self) -> str | None:
+        """What is wrong, or None."""
+        if self.at is not None and time.monotonic() - self.at > SILENT_S:
+            return f"no tick for {SILENT_S:.0f} s"
+        return None
+
+
+@dataclass(frozen=True)
+class Running:
+    """Where a running operator can be reached.
+
+    Args:
+        metrics_port, health_port: that it listens on.
+    """
+
+    metrics_port: int
+    health_port: int
+
+
+def utc_now() -> datetime:
+    """The one clock."""
+    return datetime.now(UTC)
+
+
+async def run(settings: Settings, stop: asyncio.Event, started: Callable[[Running], None] = lambda _: None) -> None:
+    """Run an operator until `stop` is set, a signal comes or the Lease is lost.
+
+    Args:
+        settings: of the process.
+        stop: ends it.
+        started: called when it listens.
+
+    Raises:
+        LeadershipLost: another process holds the Lease; this one must end.
+    """
+    registry = CollectorRegistry()
+    for collector in (GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR):
+        registry.register(collector)
+    pulse = Pulse()
+    login = partial(_login, settings)
+    async with (
+        serve(settings.host, settings.metrics_port, "/metrics", metrics_page(registry)) as metrics_port,
+        serve(settings.host, settings.health_port, "/healthz", health_page(pulse.sick)) as health_port,
+        ApiClient(await login()) as client,
+        _leading(settings, client, stop) as may_write,
+    ):
+        started(Running(metrics_port, health_port))
+        if not stop.is_set():
+            await _operate(settings, Cluster(client, may_write), Metrics(registry), pulse, login, stop)
+
+
+async def _operate(
+    settings: Settings,
+    cluster: Cluster,
+    metrics: Metrics,
+    pulse: Pulse,
+    login: Callable[[], Awaitable[Configuration]],
+    stop: asyncio.Event,
+) -> None:
+    store, brokers = Store(), Brokers()
+    actor = Actor(cluster, store, metrics, settings.instance, utc_now)
+    queue: WorkQueue[Key] = WorkQueue(Reconciler(cluster, store, brokers, actor, metrics, utc_now).reconcile)
+    await _list_all(cluster, store, settings, stop)
+    tasks = [
+        asyncio.create_task(queue.run(), name="queue"),
+        asyncio.create_task(_tick(store, queue, settings, pulse), name="tick"),
+        asyncio.create_task(_resync(cluster, store, queue, settings), name="resync"),
+    ]
+    informer = asyncio.create_task(
+        handlers.host(handlers.registry(store, queue.add), settings.namespaces, login, stop), name="informer"
+    )
+    try:
+        done, _ = await asyncio.wait([informer, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stop.set()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(informer, *tasks, return_exceptions=True)
+        await brokers.keep_only(set())
+    for task in done:
+        task.result()
+
+
+async def _tick(store: Store, queue: WorkQueue[Key], settings: Settings, pulse: Pulse) -> None:
+    """Ask for a look at every fleet, once a tick."""
+    while True:
+        pulse.at = time.monotonic()
+        for key in store.fleets():
+            queue.add(key)
+        await asyncio.sleep(settings.tick.total_seconds())
+
+
+async def _resync(cluster: Cluster, store: Store, queue: WorkQueue[Key], settings: Settings) -> None:
+    """List everything now and then: a watch may miss that something vanished."""
+    while True:
+        await asyncio.sleep(settings.resync.total_seconds())
+        try:
+            for key in await _list(cluster, store, settings):
+                queue.add(key)
+        except ClusterError as error:
+            logger.warning("not resynced", extra={"because": str(error)})
+
+
+async def _list_all(cluster: Cluster, store: Store, settings: Settings, stop: asyncio.Event) -> None:
+    """Know everything before anything is decided; tries until the API server answers."""
+    while not stop.is_set():
+        try:
+            await _list(cluster, store, settings)
+        except ClusterError as error:
+            logger.warning("waiting for the API server and the CRD", extra={"because": str(error)})
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), RETRY_S)
+        else:
+            return
+
+
+async def _list(cluster: Cluster, store: Store, settings: Settings) -> set[Key]:
+    touched: set[Key] = set()
+    for plural in (FLEETS, DEPLOYMENTS, STATEFUL_SETS, PODS):
+        selector = "" if plural == FLEETS else CHILD_SELECTOR
+        lists = [await cluster.items(plural, namespace, selector) for namespace in settings.namespaces or (None,)]
+        touched |= store.replace(plural, [body for bodies, _ in lists for body in bodies], min(at for _, at in lists))
+    return touched
+
+
+@contextlib.asynccontextmanager
+async def _leading(settings: Settings, client: ApiClient, stop: asyncio.Event) -> AsyncIterator[Callable[[], None]]:
+    """Wait for the Lease, if there is one; yields the check that must precede each write."""
+    if settings.lease_namespace is None:
+        yield lambda: None
+        return
+    leadership = Leadership(client, settings.lease_namespace, settings.instance)
+    async with leadership.held(stop) as lost:
+        watcher = asyncio.create_task(_stop_when(lost, stop))
+        try:
+            yield leadership.check
+        finally:
+            watcher.cancel()
+            if lost is not None and lost.done():
+                raise LeadershipLost("the Lease was lost: this process ends, and starts anew as a candidate")
+
+
+async def _stop_when(lost: "asyncio.Task[None] | None", stop: asyncio.Event) -> None:
+    if lost is not None:
+        await asyncio.wait([lost])
+        stop.set()
+
+
+async def _login(settings: Settings) -> Configuration:
+    configuration = Configuration()
+    if settings.kubeconfig is None and "KUBERNETES_SERVICE_HOST" in os.environ:
+        config.load_incluster_config(client_configuration=configuration)
+    else:
+        path = str(settings.kubeconfig) if settings.kubeconfig else None
+        await config.load_kube_config(path, client_configuration=configuration)
+    return configuration

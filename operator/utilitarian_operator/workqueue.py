@@ -1,0 +1,92 @@
+"""A queue of keys: one entry a key, one run of a key at a time, backoff after a failure; knows no Kubernetes."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 30.0
+
+
+class WorkQueue(Generic[K]):
+    """Runs `work(key)` for each key that was added.
+
+    A key that is added while its work runs is worked on once more afterwards. After a failure the key waits, each time
+    twice as long and with jitter, and is then worked on again by itself.
+
+    Args:
+        work: called with a key; returns whether it went well.
+        at_a_time: keys worked on together.
+    """
+
+    def __init__(self, work: Callable[[K], Awaitable[bool]], *, at_a_time: int = 10) -> None:
+        self._work = work
+        self._waiting: dict[K, None] = {}
+        self._running: set[K] = set()
+        self._failures: dict[K, int] = {}
+        self._paused: dict[K, asyncio.TimerHandle] = {}
+        self._more = asyncio.Event()
+        self._slots = asyncio.Semaphore(at_a_time)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def add(self, key: K) -> None:
+        """Ask for a key to be worked on; nothing happens if it waits already, for its turn or after a failure."""
+        if key in self._paused or key in self._waiting:
+            return
+        self._waiting[key] = None
+        self._more.set()
+
+    def forget(self, key: K) -> None:
+        """Drop what is kept for a key that is gone."""
+        self._waiting.pop(key, None)
+        self._failures.pop(key, None)
+        handle = self._paused.pop(key, None)
+        if handle is not None:
+            handle.cancel()
+
+    async def run(self) -> None:
+        """Work until cancelled; what runs then is cancelled too."""
+        try:
+            while True:
+                await self._more.wait()
+                self._more.clear()
+                for key in [key for key in self._waiting if key not in self._running]:
+                    await self._slots.acquire()
+                    del self._waiting[key]
+                    self._begin(key)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _begin(self, key: K) -> None:
+        self._running.add(key)
+        task = asyncio.create_task(self._one(key), name=f"reconcile {key}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _one(self, key: K) -> None:
+        well = False
+        try:
+            well = await self._work(key)
+        finally:
+            self._running.discard(key)
+            self._slots.release()
+            if well:
+                self._failures.pop(key, None)
+            else:
+                self._pause(key)
+            self._more.set()
+
+    def _pause(self, key: K) -> None:
+        count = self._failures[key] = self._failures.get(key, 0) + 1
+        length = min(FIRST_PAUSE_S * 2 ** (count - 1), LONGEST_PAUSE_S) * random.uniform(0.5, 1)  # noqa: S311 - jitter
+        self._waiting.pop(key, None)
+        self._paused[key] = asyncio.get_running_loop().call_later(length, self._resume, key)
+
+    def _resume(self, key: K) -> None:
+        self._paused.pop(key, None)
+        self.add(key)
