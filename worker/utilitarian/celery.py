@@ -20,7 +20,6 @@ def build(settings: Settings) -> Celery:
     app.conf.update(
         task_queues=routing.declarations(settings.queue_type),
         task_default_queue=routing.DEFAULT_QUEUE,
-        task_create_missing_queues=False,
         task_routes=routing.routes(),
         task_acks_late=settings.acks_late,
         task_ignore_result=True,
