@@ -1,0 +1,538 @@
+"""Resources that must be refused: what the API server says of each, and what the operator says of the same."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+BASE = """
+apiVersion: utilitarian.io/v1alpha1
+kind: UtilitarianWorkerPool
+metadata: {name: fleet}
+spec:
+  image: quay.io/pwit/utilitarian:2026.11
+  broker: {urlFrom: {secretKeyRef: {name: env, key: URL}}}
+"""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """One invalid resource.
+
+    Args:
+        id: of the case.
+        spec: YAML of fields that replace those of a valid spec; null takes one away.
+        says: part of the API server's message; empty where only the operator can tell.
+        path: of the operator's problem.
+        remedy: part of the operator's remedy; `says` unless given.
+        name: of the resource.
+    """
+
+    id: str
+    spec: str
+    says: str
+    path: str
+    remedy: str = ""
+    name: str = "fleet"
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The whole resource."""
+        return resource(self.spec, self.name)
+
+
+def resource(spec: str = "{}", name: str = "fleet") -> dict[str, Any]:
+    """A valid resource with some fields of its spec replaced."""
+    body: dict[str, Any] = yaml.safe_load(BASE)
+    body["metadata"]["name"] = name
+    body["spec"].update(yaml.safe_load(spec))
+    body["spec"] = {key: value for key, value in body["spec"].items() if value is not None}
+    return body
+
+
+def pool(fields: str) -> str:
+    """A spec with one pool that has a queue and these fields."""
+    return f"pools: [{{name: a, queues: [q], {fields}}}]"
+
+
+DURATION = "write a duration from 1s to 168h, such as 500ms, 90s or 1h30m"
+NOT_TWICE = "names must differ"
+
+INVALID: tuple[Refused, ...] = (
+    # What is required
+    Refused("no-image", "image: null", "spec.image: Required value", "spec.image", "is required"),
+    Refused("no-broker", "broker: null", "spec.broker: Required value", "spec.broker", "is required"),
+    Refused(
+        "no-secret-key",
+        "broker: {urlFrom: {secretKeyRef: {name: env}}}",
+        "spec.broker.urlFrom.secretKeyRef.key: Required value",
+        "spec.broker.urlFrom.secretKeyRef.key",
+        "is required",
+    ),
+    Refused("empty-image", 'image: ""', "spec.image", "spec.image", "write an image"),
+    Refused("image-with-space", 'image: "a b"', "write an image", "spec.image"),
+    # Names and fields that don't exist
+    Refused(
+        "unknown-field",
+        "maxWorker: 3",
+        'unknown field "spec.maxWorker"',
+        "spec.maxWorker",
+        "is no field here; did you mean maxWorkers?",
+    ),
+    Refused(
+        "url-in-the-resource",
+        'broker: {url: "amqp://user:hidden@rabbit/"}',
+        'unknown field "spec.broker.url"',
+        "spec.broker.url",
+        "did you mean urlFrom?",
+    ),
+    Refused(
+        "unknown-field-in-a-pool",
+        pool("scaling: {minimum: 3}"),
+        'unknown field "spec.pools[0].scaling.minimum"',
+        "spec.pools[0].scaling.minimum",
+        "did you mean min?",
+    ),
+    Refused(
+        "snake-case",
+        pool("drain_timeout: 1h"),
+        'unknown field "spec.pools[0].drain_timeout"',
+        "spec.pools[0].drain_timeout",
+        "did you mean drainTimeout?",
+    ),
+    Refused("app-with-flag", 'app: "utilitarian --foo"', "write the application as for celery -A", "spec.app"),
+    Refused("pool-in-capitals", "pools: [{name: AMR, queues: [q]}]", "write lower-case letters", "spec.pools[0].name"),
+    Refused("pool-with-dot", "pools: [{name: a.b, queues: [q]}]", "write lower-case letters", "spec.pools[0].name"),
+    Refused("pool-with-digit-first", "pools: [{name: 1a, queues: [q]}]", "a letter first", "spec.pools[0].name"),
+    Refused("pool-called-beat", "pools: [{name: beat, queues: [q]}]", "call the pool something", "spec.pools[0].name"),
+    Refused(
+        "pools-named-alike",
+        "pools: [{name: a, queues: [q]}, {name: a, queues: [r]}]",
+        'spec.pools[1]: Duplicate value: {"name":"a"}',
+        "spec.pools",
+        NOT_TWICE,
+    ),
+    Refused(
+        "names-too-long-together",
+        f"pools: [{{name: {'p' * 30}, queues: [q]}}]",
+        "may have 45 characters together",
+        "spec.pools[0].name",
+        name="f" * 16,
+    ),
+    Refused("name-too-long-for-the-layout", "{}", "may have 45 characters", "spec.pools[8].name", name="f" * 33),
+    Refused("dotted-name", "{}", "no dots", "metadata.name", name="a.fleet"),
+    # Queues
+    Refused("queue-with-comma", "pools: [{name: a, queues: ['q,r']}]", "without commas", "spec.pools[0].queues[0]"),
+    Refused("queue-with-space", "pools: [{name: a, queues: ['q r']}]", "without commas", "spec.pools[0].queues[0]"),
+    Refused("queue-like-a-flag", "pools: [{name: a, queues: [-q]}]", "leading hyphen", "spec.pools[0].queues[0]"),
+    Refused("queue-beyond-ascii", "pools: [{name: a, queues: [kö]}]", "in ASCII", "spec.pools[0].queues[0]"),
+    Refused(
+        "queue-too-long",
+        f"pools: [{{name: a, queues: [{'q' * 256}]}}]",
+        "Too long: may not be more than 255",
+        "spec.pools[0].queues[0]",
+        "may not be more than 255 characters",
+    ),
+    Refused(
+        "queue-is-a-number",
+        "pools: [{name: a, queues: [7]}]",
+        'must be of type string: "integer"',
+        "spec.pools[0].queues[0]",
+        "must be a string",
+    ),
+    Refused(
+        "queue-twice-in-a-pool",
+        "pools: [{name: a, queues: [q, q]}]",
+        'spec.pools[0].queues[1]: Duplicate value: "q"',
+        "spec.pools[0].queues",
+        NOT_TWICE,
+    ),
+    Refused(
+        "queue-in-two-pools",
+        "pools: [{name: a, queues: [p, q]}, {name: b, queues: [q]}]",
+        "a queue may be in one pool only",
+        "spec.pools[1].queues[0]",
+    ),
+    Refused(
+        "too-many-queues",
+        f"pools: [{{name: a, queues: {[f'q{n}' for n in range(21)]}}}]",
+        "Too many: 21: must have at most 20 items",
+        "spec.pools[0].queues",
+        "may have at most 20 entries",
+    ),
+    Refused(
+        "no-queue-in-the-list", "pools: [{name: a, queues: []}]", "name at least one queue", "spec.pools[0].queues"
+    ),
+    Refused("no-pool-in-the-list", "pools: []", "leave pools out for the documented layout", "spec.pools"),
+    Refused(
+        "two-catch-alls", "pools: [{name: a}, {name: b}]", "only one pool may be without queues", "spec.pools[1].queues"
+    ),
+    Refused("catch-all-asleep", "pools: [{name: a, scaling: {min: 0}}]", "one must stay", "spec.pools[0].scaling"),
+    # Numbers
+    Refused(
+        "negative-min",
+        pool("scaling: {min: -1}"),
+        "should be greater than or equal to 0",
+        "spec.pools[0].scaling.min",
+        "must be at least 0",
+    ),
+    Refused(
+        "max-of-zero",
+        pool("scaling: {max: 0}"),
+        "should be greater than or equal to 1",
+        "spec.pools[0].scaling.max",
+        "must be at least 1",
+    ),
+    Refused(
+        "huge-max",
+        pool("scaling: {max: 1001}"),
+        "should be less than or equal to 1000",
+        "spec.pools[0].scaling.max",
+        "must be at most 1000",
+    ),
+    Refused(
+        "number-in-quotes",
+        pool('scaling: {max: "5"}'),
+        'must be of type integer: "string"',
+        "spec.pools[0].scaling.max",
+        "write a whole number, without quotes",
+    ),
+    Refused(
+        "fraction",
+        pool("scaling: {max: 2.5}"),
+        'must be of type integer: "number"',
+        "spec.pools[0].scaling.max",
+        "write a whole number",
+    ),
+    Refused(
+        "concurrency-of-zero",
+        pool("worker: {concurrency: 0}"),
+        "should be greater than or equal to 1",
+        "spec.pools[0].worker.concurrency",
+        "must be at least 1",
+    ),
+    Refused(
+        "unlimited-prefetch",
+        pool("worker: {prefetchMultiplier: 0}"),
+        "should be greater than or equal to 1",
+        "spec.pools[0].worker.prefetchMultiplier",
+        "must be at least 1",
+    ),
+    Refused(
+        "priority-too-high",
+        pool("priority: 1001"),
+        "should be less than or equal to 1000",
+        "spec.pools[0].priority",
+        "must be at most 1000",
+    ),
+    Refused(
+        "min-above-max",
+        pool("scaling: {min: 5, max: 4}"),
+        "min may not be more than max",
+        "spec.pools[0].scaling.min",
+        "may not be more than scaling.max",
+    ),
+    Refused(
+        "min-above-the-built-in-max",
+        pool("scaling: {min: 11}"),
+        "which is 10 unless given",
+        "spec.pools[0].scaling.min",
+    ),
+    Refused(
+        "min-above-the-inherited-max",
+        "{defaults: {scaling: {max: 3}}, pools: [{name: a, queues: [q], scaling: {min: 4}}]}",
+        "scaling.min may not be more than scaling.max",
+        "spec.pools[0].scaling.min",
+    ),
+    Refused(
+        "min-above-max-in-the-layout",
+        "{defaults: {scaling: {min: 12}}}",
+        "scaling.min may not be more than scaling.max",
+        "spec.defaults.scaling.min",
+    ),
+    Refused(
+        "mins-above-the-budget",
+        "{maxWorkers: 5, defaults: {scaling: {min: 3}}, pools: [{name: a, queues: [q]}, {name: b, queues: [r]}]}",
+        "together may not be more than maxWorkers",
+        "spec.maxWorkers",
+    ),
+    Refused(
+        "mins-of-the-layout-above-the-budget",
+        "{maxWorkers: 10, defaults: {scaling: {min: 1}}}",
+        "together may not be more than maxWorkers",
+        "spec.maxWorkers",
+    ),
+    # Durations and quantities
+    Refused(
+        "bare-number",
+        pool("scaling: {drainWithin: 600}"),
+        'must be of type string: "integer"',
+        "spec.pools[0].scaling.drainWithin",
+        "a number has no unit; " + DURATION,
+    ),
+    Refused(
+        "bare-number-in-quotes", pool('scaling: {drainWithin: "600"}'), DURATION, "spec.pools[0].scaling.drainWithin"
+    ),
+    Refused("days", pool("scaling: {drainWithin: 1d}"), DURATION, "spec.pools[0].scaling.drainWithin"),
+    Refused("negative-duration", pool("scaling: {drainWithin: -5m}"), DURATION, "spec.pools[0].scaling.drainWithin"),
+    Refused("duration-too-short", pool("scaling: {drainWithin: 500ms}"), DURATION, "spec.pools[0].scaling.drainWithin"),
+    Refused("duration-too-long", pool("scaling: {drainWithin: 169h}"), DURATION, "spec.pools[0].scaling.drainWithin"),
+    Refused("words-for-a-duration", pool("drainTimeout: one hour"), DURATION, "spec.pools[0].drainTimeout"),
+    Refused(
+        "memory-without-unit",
+        pool('worker: {maxMemoryPerChild: "150"}'),
+        "write memory with its unit",
+        "spec.pools[0].worker.maxMemoryPerChild",
+    ),
+    Refused(
+        "memory-as-a-number",
+        pool("worker: {maxMemoryPerChild: 150000}"),
+        'must be of type string: "integer"',
+        "spec.pools[0].worker.maxMemoryPerChild",
+        "write memory with its unit",
+    ),
+    Refused(
+        "no-quantity",
+        pool("worker: {resources: {limits: {memory: 2GB}}}"),
+        "write a quantity such as 200m (CPU) or 512Mi (memory)",
+        "spec.pools[0].worker.resources.limits.memory",
+    ),
+    Refused(
+        "request-above-limit",
+        pool("worker: {resources: {requests: {memory: 2Gi}, limits: {memory: 1Gi}}}"),
+        "a request may not be more than its limit",
+        "spec.pools[0].worker.resources.requests",
+    ),
+    # Choices, and what excludes another
+    Refused(
+        "unknown-mode", "mode: Manual", 'supported values: "Auto", "Preview", "Paused"', "spec.mode", "must be 'Auto'"
+    ),
+    Refused(
+        "unknown-execution",
+        pool("worker: {execution: eventlet}"),
+        'supported values: "prefork", "threads", "gevent", "solo"',
+        "spec.pools[0].worker.execution",
+        "must be 'prefork'",
+    ),
+    Refused(
+        "prefork-only",
+        pool("worker: {execution: threads, maxTasksPerChild: 5}"),
+        "which only prefork has",
+        "spec.pools[0].worker",
+    ),
+    Refused(
+        "prefork-only-inherited",
+        "{defaults: {worker: {execution: gevent}}, pools: [{name: a, queues: [q], worker: {maxTasksPerChild: 5}}]}",
+        "defaults.worker.execution is another",
+        "spec.pools[0].worker",
+    ),
+    Refused(
+        "solo-with-concurrency",
+        pool("worker: {execution: solo, concurrency: 4}"),
+        "one task at a time",
+        "spec.pools[0].worker.concurrency",
+    ),
+    Refused(
+        "solo-inherited",
+        "{defaults: {worker: {execution: solo}}, pools: [{name: a, queues: [q], worker: {concurrency: 4}}]}",
+        "defaults.worker.execution is solo",
+        "spec.pools[0].worker.concurrency",
+    ),
+    Refused(
+        "queues-flag",
+        pool("worker: {extraArgs: ['-Q', x]}"),
+        "extraArgs may not have a flag",
+        "spec.pools[0].worker.extraArgs",
+    ),
+    Refused(
+        "autoscale-flag",
+        pool("worker: {extraArgs: ['--autoscale=10,3']}"),
+        "extraArgs may not have",
+        "spec.pools[0].worker.extraArgs",
+    ),
+    Refused(
+        "embedded-beat",
+        pool("worker: {extraArgs: ['-EB']}"),
+        "extraArgs may not have a flag",
+        "spec.pools[0].worker.extraArgs",
+    ),
+    Refused(
+        "beat-schedule-flag",
+        "beat: {extraArgs: ['-s', /tmp/x]}",
+        "use beat.scheduler and beat.storage",
+        "spec.beat.extraArgs",
+    ),
+    Refused(
+        "ephemeral-with-size",
+        "beat: {storage: {ephemeral: true, size: 1Gi}}",
+        "ephemeral storage has no volume",
+        "spec.beat.storage",
+    ),
+    Refused(
+        "switch-in-quotes",
+        'beat: {enabled: "yes"}',
+        'must be of type boolean: "string"',
+        "spec.beat.enabled",
+        "write true or false",
+    ),
+    Refused(
+        "cert-without-key",
+        "broker: {urlFrom: {secretKeyRef: {name: e, key: k}}, tls: {certFrom: {secretKeyRef: {name: e, key: c}}}}",
+        "certFrom and keyFrom go together",
+        "spec.broker.tls",
+    ),
+    # Schedules
+    Refused(
+        "cron-of-four-fields",
+        pool('schedule: [{name: s, start: "0 0 1 *"}]'),
+        "write a cron line of five fields",
+        "spec.pools[0].schedule[0].start",
+    ),
+    Refused(
+        "cron-alias",
+        pool('schedule: [{name: s, start: "@monthly"}]'),
+        "write a cron line of five fields",
+        "spec.pools[0].schedule[0].start",
+    ),
+    Refused(
+        "cron-nonsense",
+        pool('schedule: [{name: s, start: "61 0 1 * *"}]'),
+        "",
+        "spec.pools[0].schedule[0].start",
+        "not a cron line",
+    ),
+    Refused(
+        "cron-never",
+        pool('schedule: [{name: s, start: "0 0 30 2 *"}]'),
+        "",
+        "spec.pools[0].schedule[0].start",
+        "not a cron line",
+    ),
+    Refused(
+        "no-time-zone", 'timeZone: "+02:00"', "write a time zone, such as Europe/Stockholm or UTC", "spec.timeZone"
+    ),
+    Refused("unknown-time-zone", "timeZone: Europe/Stockholmm", "", "spec.timeZone", "no such time zone"),
+    Refused(
+        "duration-without-until",
+        pool('schedule: [{name: s, start: "0 0 1 * *", duration: 6h}]'),
+        "give both or neither",
+        "spec.pools[0].schedule[0]",
+    ),
+    Refused(
+        "until-without-duration",
+        pool('schedule: [{name: s, start: "0 0 1 * *", until: Duration}]'),
+        "give both or neither",
+        "spec.pools[0].schedule[0]",
+    ),
+    Refused(
+        "schedules-named-alike",
+        pool('schedule: [{name: s, start: "0 0 1 * *"}, {name: s, start: "0 0 2 * *"}]'),
+        'Duplicate value: {"name":"s"}',
+        "spec.pools[0].schedule",
+        NOT_TWICE,
+    ),
+    Refused(
+        "run-above-max",
+        pool('scaling: {max: 3}, schedule: [{name: s, start: "0 0 1 * *", workers: 4}]'),
+        "a schedule's workers may not be more than scaling.max",
+        "spec.pools[0].schedule[0].workers",
+    ),
+    Refused(
+        "run-above-the-built-in-max",
+        pool('schedule: [{name: s, start: "0 0 1 * *", workers: 11}]'),
+        "which is 10 unless given",
+        "spec.pools[0].schedule[0].workers",
+    ),
+    Refused(
+        "hold-without-runs",
+        pool("scaling: {outsideRuns: Hold}"),
+        "would hold the work for ever",
+        "spec.pools[0].scaling.outsideRuns",
+    ),
+    Refused(
+        "hold-in-the-layout",
+        "defaults: {scaling: {outsideRuns: Hold}}",
+        "would hold the work for ever",
+        "spec.defaults.scaling.outsideRuns",
+    ),
+    # Environment and pods
+    Refused(
+        "env-number",
+        "env: [{name: A, value: 5}]",
+        'must be of type string: "integer"',
+        "spec.env[0].value",
+        "numbers and booleans need quotes",
+    ),
+    Refused(
+        "env-twice",
+        "env: [{name: A, value: x}, {name: A, value: y}]",
+        'Duplicate value: {"name":"A"}',
+        "spec.env",
+        NOT_TWICE,
+    ),
+    Refused(
+        "env-value-and-source",
+        "env: [{name: A, value: x, valueFrom: {secretKeyRef: {name: e, key: k}}}]",
+        "give either value or valueFrom",
+        "spec.env[0]",
+    ),
+    Refused("env-without-source", "env: [{name: A, valueFrom: {}}]", "give exactly one of", "spec.env[0].valueFrom"),
+    Refused("env-from-nothing", "envFrom: [{prefix: A}]", "give either secretRef or configMapRef", "spec.envFrom[0]"),
+    Refused("own-label", "pod: {labels: {utilitarian.io/pool: x}}", "are the operator's", "spec.pod.labels"),
+    Refused(
+        "own-annotation", "pod: {annotations: {utilitarian.io/x: x}}", "are the operator's", "spec.pod.annotations"
+    ),
+    Refused(
+        "toleration-for-nothing",
+        "pod: {tolerations: [{value: x}]}",
+        "needs operator: Exists",
+        "spec.pod.tolerations[0]",
+    ),
+    Refused(
+        "volume-without-name",
+        "pod: {volumes: [{emptyDir: {}}]}",
+        "spec.pod.volumes[0].name: Required value",
+        "spec.pod.volumes[0]",
+        "name is required",
+    ),
+    Refused(
+        "mount-of-nothing",
+        "pod: {volumeMounts: [{name: x, mountPath: /x}]}",
+        "",
+        "spec.pools[0].pod.volumeMounts",
+        "no volume is called x",
+    ),
+    Refused(
+        "list-for-an-object",
+        "pod: []",
+        'must be of type object: "array"',
+        "spec.pod",
+        "must be an object with named fields",
+    ),
+)
+
+VALID: dict[str, str] = {
+    "nothing-else": "{}",
+    "durations": pool("scaling: {drainWithin: 1h30m, taskDuration: 1.5s, stabilization: 0s, idleAfter: 500ms}"),
+    "catch-all": "pools: [{name: a}]",
+    "catch-all-under-defaults-of-zero": "{defaults: {scaling: {min: 0}}, pools: [{name: a}]}",
+    "cron-of-the-last-day": pool('schedule: [{name: s, start: "0 0 L * *"}, {name: w, start: "0 0 LW * *"}]'),
+    "leap-day": pool('schedule: [{name: s, start: "0 0 29 2 *"}]'),
+    "budget-just-enough": "{maxWorkers: 11, defaults: {scaling: {min: 1}}}",
+    "min-is-max": pool("scaling: {min: 10}"),
+    "cpu-as-a-number": pool(
+        "worker: {resources: {requests: {cpu: 1}, limits: {cpu: 2, memory: 1Gi, nvidia.com/gpu: 1}}}"
+    ),
+    "names-just-fit": f"pools: [{{name: {'p' * 40}, queues: [q]}}]",
+    "longest-queue": f"pools: [{{name: a, queues: [{'q' * 255}]}}]",
+    "defaults-for-children-and-gevent": (
+        "{defaults: {worker: {maxTasksPerChild: 5}}, pools: [{name: a, queues: [q], worker: {execution: gevent}}]}"
+    ),
+    "hold-with-runs": pool('scaling: {outsideRuns: Hold}, schedule: [{name: s, start: "0 0 1 * *"}]'),
+    "log-level": pool("worker: {extraArgs: ['--loglevel=DEBUG', '-E', '-l', DEBUG]}"),
+    "empty-variable": "env: [{name: A}]",
+    "pod": (
+        "{pod: {affinity: {nodeAffinity: {}}, volumes: [{name: x, emptyDir: {}}], tolerations: [{operator: Exists}], "
+        "volumeMounts: [{name: x, mountPath: /x}], securityContext: {runAsNonRoot: true}}}"
+    ),
+}

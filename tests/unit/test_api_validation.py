@@ -1,0 +1,83 @@
+"""The operator refuses what the API server refuses, and what only it can tell, with a path and a remedy."""
+
+import pytest
+import yaml
+
+from tests.unit.api_cases import INVALID, VALID, Refused, pool, resource
+from utilitarian_operator.api.invalid import InvalidSpec
+from utilitarian_operator.api.resource import parse
+from utilitarian_operator.api.validation import accept, warnings
+
+
+@pytest.mark.parametrize("case", INVALID, ids=lambda case: case.id)
+def test_the_operator_refuses_with_path_and_remedy(case: Refused) -> None:
+    with pytest.raises(InvalidSpec) as refusal:
+        accept(case.body)
+    found = {problem.path: problem.remedy for problem in refusal.value.errors}
+    assert case.path in found
+    assert (case.remedy or case.says) in found[case.path]
+
+
+@pytest.mark.parametrize("spec", VALID.values(), ids=VALID.keys())
+def test_the_operator_accepts(spec: str) -> None:
+    assert accept(resource(spec)).spec.image
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        'broker: {url: "amqp://user:hidden@rabbit/"}',
+        'broker: "amqp://user:hidden@rabbit/"',
+        "env: [{name: PASSWORD, value: hidden, valueFrom: {}}]",
+        "env: hidden",
+        'password: "hidden"',
+        'pools: [{name: a, queues: ["amqp://user:hidden@rabbit/,"]}]',
+        'beat: {extraArgs: ["--broker=hidden"]}',
+        "{pod: {annotations: {utilitarian.io/token: hidden}}}",
+    ],
+)
+def test_no_message_shows_what_may_be_secret(spec: str) -> None:
+    with pytest.raises(InvalidSpec) as refusal:
+        accept(resource(spec))
+    assert "hidden" not in str(refusal.value)
+
+
+def test_all_problems_are_said_at_once() -> None:
+    with pytest.raises(InvalidSpec) as refusal:
+        parse(resource(pool("scaling: {min: -1, max: 0}, priority: high")))
+    assert [problem.path for problem in refusal.value.errors] == [
+        "spec.pools[0].priority",
+        "spec.pools[0].scaling.min",
+        "spec.pools[0].scaling.max",
+    ]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"spec": None},
+        {"spec": []},
+        {"metadata": {"name": "x"}, "spec": {"pools": {}}},
+        yaml.safe_load("spec: {1: 2}"),
+    ],
+    ids=["nothing", "null", "list", "pools-as-map", "number-as-field"],
+)
+def test_what_is_no_resource_at_all_is_refused_and_not_a_crash(body: dict[str, object]) -> None:
+    with pytest.raises(InvalidSpec):
+        accept(body)
+
+
+@pytest.mark.parametrize(
+    "worker,warned",
+    [
+        ("{concurrency: 10, maxMemoryPerChild: 150Mi, resources: {limits: {memory: 2Gi}}}", False),
+        ("{concurrency: 13, maxMemoryPerChild: 150Mi, resources: {limits: {memory: 2Gi}}}", True),
+        ("{concurrency: 13, maxMemoryPerChild: 150Mi}", False),
+        ("{concurrency: 13, resources: {limits: {memory: 2Gi}}}", False),
+    ],
+    ids=["fits", "too-much", "no-limit", "no-bound"],
+)
+def test_children_that_may_outgrow_the_limit_are_a_warning(worker: str, warned: bool) -> None:
+    found = warnings(parse(resource(pool(f"worker: {worker}"))).spec)
+    assert [problem.path for problem in found] == ["spec.pools[0].worker.maxMemoryPerChild"] * warned
