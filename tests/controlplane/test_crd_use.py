@@ -69,7 +69,7 @@ def largest() -> dict[str, Any]:
 def _full_pool(number: int) -> dict[str, Any]:
     run = {"start": "0 0 1 * *", "finishWithin": "24h", "workers": 2, "warmUp": "2m", "timeZone": "Europe/Stockholm"}
     return {
-        "name": f"pool-{number}",
+        "name": f"pool-{number:03}",  # in the order of the list, the dearest for the rule on queues
         "queues": [f"utilitarian.tasks.some.rather.long.name.of.a.queue.{number}.{n}" for n in range(MOST_QUEUES)],
         "priority": 5,
         "env": [{"name": f"V{n}", "value": "x"} for n in range(20)],
