@@ -1,5 +1,6 @@
 """The operator does its whole work with the rights that the chart gives it, and with no others."""
 
+import asyncio
 import json
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from kubernetes.aio import client, config
 
 from tests.support.chart import CHART, NAMESPACE, RELEASE, helm
 from tests.support.controlplane import ControlPlane
@@ -17,6 +19,7 @@ from tests.support.processes import Process
 from tests.support.prometheus import Prometheus
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
+from utilitarian_operator.leadership import LEASE, Leadership
 
 ACCOUNT = "uo-utilitarian-operator"
 QUEUE = "utilitarian.tasks.cleanup"
@@ -30,6 +33,13 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
         for name in (NAMESPACE, "metering"):
             started.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
         yield started
+
+
+def install(cluster: ControlPlane, watched: list[str]) -> None:
+    helm(
+        *("upgrade", "--install", RELEASE, str(CHART), "--kubeconfig", str(cluster.kubeconfig), "--values", "-"),
+        values={"watchNamespaces": watched},
+    )
 
 
 def as_operator(cluster: ControlPlane, folder: Path) -> Path:
@@ -68,10 +78,7 @@ def fleet(broker: str) -> list[dict[str, Any]]:
 def test_the_chart_grants_all_that_the_operator_needs(
     cluster: ControlPlane, rabbitmq: RabbitMQ, vhost: str, tmp_path: Path, watched: list[str]
 ) -> None:
-    helm(
-        *("upgrade", "--install", RELEASE, str(CHART), "--kubeconfig", str(cluster.kubeconfig), "--values", "-"),
-        values={"watchNamespaces": watched},
-    )
+    install(cluster, watched)
     cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
     rabbitmq.declare(vhost, QUEUE)
     rabbitmq.publish(vhost, QUEUE, ["{}"] * 3)
@@ -104,3 +111,22 @@ def test_the_chart_grants_all_that_the_operator_needs(
         assert prometheus.query("utilitarian_errors_total") == [], operator.tail()
     assert "403" not in operator.log_text(), operator.tail()
     cluster.kubectl("delete", "uwp", "--all", "--namespace", "metering")
+
+
+@pytest.mark.parametrize("watched", [[], ["metering"]], ids=["all namespaces", "one namespace"])
+async def test_the_lease_can_be_taken_and_given_to_the_next(
+    cluster: ControlPlane, tmp_path: Path, watched: list[str]
+) -> None:
+    install(cluster, watched)
+    as_itself = client.Configuration()
+    await config.load_kube_config(str(as_operator(cluster, tmp_path)), client_configuration=as_itself)
+    async with client.ApiClient(as_itself) as api:
+        for candidate in ("one", "two"):
+            async with asyncio.timeout(SOON.total_seconds()):
+                async with Leadership(api, NAMESPACE, candidate).held(asyncio.Event()):
+                    assert holder(cluster) == candidate
+                assert holder(cluster) == ""
+
+
+def holder(cluster: ControlPlane) -> str:
+    return cluster.kubectl("get", "lease", LEASE, "-n", NAMESPACE, "--output=jsonpath={.spec.holderIdentity}")
