@@ -77,7 +77,7 @@ def test_a_worker_without_queues_consumes_all_fourteen_and_records_failures(
 ) -> None:
     application = Application(rabbitmq.amqp_url(vhost), tmp_path, "amqp")
     reader = BrokerLedgerReader(rabbitmq, vhost)
-    with running(application.worker("all", execution=execution)):
+    with running(application.worker("all", execution=execution, quiet=False)):
         ours = {name for name in rabbitmq.queues(vhost) if name.startswith(routing.PREFIX)}
         assert ours == set(routing.QUEUES)
         assert [rabbitmq.depth(vhost, queue).consumers for queue in routing.QUEUES] == [1] * 14

@@ -13,6 +13,8 @@ from tests.support.controlplane import REPOSITORY
 from tests.support.processes import Process
 
 START_WITHIN = timedelta(seconds=60)
+# As the operator runs them; without mingle a worker also starts a second sooner.
+QUIET = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 
 
 @dataclass
@@ -34,15 +36,19 @@ class Application:
         queues: Sequence[str] = (),
         concurrency: int = 2,
         execution: str = "prefork",
+        quiet: bool = True,
         env: Mapping[str, str] | None = None,
     ) -> Process:
         """A worker called `celery@NAME`, not started yet; without `queues` it consumes all 14.
+
+        `quiet` runs it as the operator does, without the chatter between workers; else as the vendor documents it.
 
         `running` starts it, waits until it consumes, and stops it as a kubelet does (SIGTERM).
         """
         chosen = ["-Q", ",".join(queues)] if queues else []
         command = ["worker", "--loglevel=INFO", "-n", f"celery@{name}", *chosen]
-        return self._process(name, [*command, f"--concurrency={concurrency}", f"--pool={execution}", *flags], env)
+        size = [f"--concurrency={concurrency}", f"--pool={execution}"]
+        return self._process(name, [*command, *size, *(QUIET if quiet else ()), *flags], env)
 
     def beat(self, *flags: str, name: str = "beat", env: Mapping[str, str] | None = None) -> Process:
         """A beat, not started yet, that keeps its schedule file in the application's folder."""
