@@ -1,14 +1,19 @@
 """A queue of keys: one entry a key, one run of a key at a time, backoff after a failure; knows no Kubernetes."""
 
 import asyncio
+import logging
 import random
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
+logger = logging.getLogger(__name__)
+
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
+DOUBLINGS = 6
+"""From then on a pause has its longest; 2 to the power of a day's failures would be no float."""
 
 
 class WorkQueue(Generic[K]):
@@ -55,14 +60,19 @@ class WorkQueue(Generic[K]):
                 self._more.clear()
                 for key in [key for key in self._waiting if key not in self._running]:
                     await self._slots.acquire()
-                    del self._waiting[key]
                     self._begin(key)
         finally:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            for key in list(self._paused):
+                self.forget(key)
 
     def _begin(self, key: K) -> None:
+        if key not in self._waiting:  # forgotten while it waited for a slot
+            self._slots.release()
+            return
+        del self._waiting[key]
         self._running.add(key)
         task = asyncio.create_task(self._one(key), name=f"reconcile {key}")
         self._tasks.add(task)
@@ -72,6 +82,8 @@ class WorkQueue(Generic[K]):
         well = False
         try:
             well = await self._work(key)
+        except Exception:
+            logger.exception("work failed", extra={"key": str(key)})
         finally:
             self._running.discard(key)
             self._slots.release()
@@ -83,7 +95,7 @@ class WorkQueue(Generic[K]):
 
     def _pause(self, key: K) -> None:
         count = self._failures[key] = self._failures.get(key, 0) + 1
-        length = min(FIRST_PAUSE_S * 2 ** (count - 1), LONGEST_PAUSE_S) * random.uniform(0.5, 1)  # noqa: S311 - jitter
+        length = min(FIRST_PAUSE_S * 2 ** min(count - 1, DOUBLINGS), LONGEST_PAUSE_S) * random.uniform(0.5, 1)  # noqa: S311 - jitter
         self._waiting.pop(key, None)
         self._paused[key] = asyncio.get_running_loop().call_later(length, self._resume, key)
 
