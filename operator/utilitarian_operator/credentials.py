@@ -80,13 +80,20 @@ def broker_url(text: str) -> str:
     """
     for address in text.split(";"):
         scheme, separator, _ = address.partition("://")
-        try:
-            host = urlsplit(address).hostname if separator else None
-        except ValueError:
-            host = None
-        if scheme not in SCHEMES or not host:
+        if scheme not in SCHEMES or not _names_a_host(address):
             given = f"it is {scheme}://…" if separator and scheme.isalnum() else "it is no URL"
             raise SecretMissing(
                 f"spec.broker.urlFrom: {given}; write amqp://USER:PASSWORD@HOST:5672/VHOST, special characters escaped"
             )
     return text
+
+
+def _names_a_host(address: str) -> bool:
+    """Whether host and port stand where they should; an unescaped / ? or # in a password puts it in their place."""
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError:  # the port is no number, or a bracket is not closed
+        return False
+    password_went_on = parts.username is None and "@" in address
+    return bool(parts.hostname) and port != 0 and not password_went_on
