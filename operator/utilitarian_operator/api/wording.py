@@ -40,7 +40,7 @@ def _problem(details: ErrorDetails, model: type[BaseModel]) -> Problem:
     if kind == "extra_forbidden":
         value = details["input"]
         return Problem(path, MASKED if isinstance(value, str) else shown(path, value), _unknown(location, model))
-    remedy = _REMEDIES.get(kind, details["msg"]).format(**details.get("ctx", {}))
+    remedy = _REMEDIES[kind].format(**details.get("ctx", {})) if kind in _REMEDIES else details["msg"]
     return Problem(path, "" if kind == "missing" else shown(path, details["input"]), remedy)
 
 
