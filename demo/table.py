@@ -1,0 +1,108 @@
+"""Shows looks at the fleet: a live table on a terminal, lines of what changed without one; it changes nothing."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from demo.sight import PoolSight, Sight
+
+
+class Display(Protocol):
+    """Where a demonstration is shown."""
+
+    def phase(self, text: str) -> None:
+        """Something new begins."""
+
+    def show(self, sight: Sight) -> None:
+        """A look at the fleet."""
+
+
+class Lines:
+    """One plain line for each change that means something: a pool's size, or that its work is done."""
+
+    def __init__(self) -> None:
+        self._shown: dict[str, tuple[object, ...]] = {}
+
+    def phase(self, text: str) -> None:
+        """Print the sentence."""
+        print(f"{_clock(time.time())} {text}", flush=True)
+
+    def show(self, sight: Sight) -> None:
+        """Print the pools that changed since the last look."""
+        for pool in sight.pools:
+            state = (pool.wanted, pool.ready, pool.asleep)
+            if pool.wanted is None or self._shown.get(pool.name) == state:
+                continue
+            self._shown[pool.name] = state
+            print(f"{_clock(sight.at)}   {_line(pool)}", flush=True)
+
+
+class LiveTable:
+    """A table that is drawn again with each look."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self._phase = ""
+
+    def phase(self, text: str) -> None:
+        """Print the sentence above the table."""
+        self._phase = text
+        self._live.console.print(f"{_clock(time.time())} {text}", highlight=False)
+
+    def show(self, sight: Sight) -> None:
+        """Draw the table anew."""
+        self._live.update(table(sight, self._phase))
+
+
+@contextmanager
+def display() -> Iterator[Display]:
+    """A live table where there is a terminal to draw on, else plain lines."""
+    console = Console()
+    if not console.is_terminal:
+        yield Lines()
+        return
+    with Live(console=console, auto_refresh=True, refresh_per_second=4) as live:
+        yield LiveTable(live)
+
+
+def table(sight: Sight, title: str = "") -> Table:
+    """All pools as they were at one look."""
+    drawn = Table(title=title, title_justify="left", caption=_caption(sight), caption_justify="left", expand=True)
+    drawn.add_column("pool", no_wrap=True)
+    for name in ("backlog", "running", "workers"):
+        drawn.add_column(name, justify="right", no_wrap=True)
+    drawn.add_column("why", ratio=1, overflow="ellipsis", no_wrap=True)
+    for pool in sight.pools:
+        style = "dim" if pool.asleep else "bold" if pool.waiting or pool.running else ""
+        drawn.add_row(pool.name, _backlog(pool), str(pool.running), _workers(pool), pool.why, style=style)
+    return drawn
+
+
+def _caption(sight: Sight) -> str:
+    workers = sum(pool.ready for pool in sight.pools)
+    return (
+        f"{workers} workers ready, {sight.finished} tasks finished, beat {'ready' if sight.beat_ready else 'not ready'}"
+    )
+
+
+def _line(pool: PoolSight) -> str:
+    return f"{pool.name:<14} backlog {_backlog(pool):>4}  workers {_workers(pool):>6}  {pool.why}"
+
+
+def _backlog(pool: PoolSight) -> str:
+    """Messages that wait; a dash while a queue of the pool doesn't exist."""
+    return "-" if pool.waiting is None else str(pool.waiting)
+
+
+def _workers(pool: PoolSight) -> str:
+    """Ready of wanted."""
+    return "-" if pool.wanted is None else f"{pool.ready}/{pool.wanted}"
+
+
+def _clock(at: float) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(at))
