@@ -9,7 +9,7 @@ from typing import Any
 from utilitarian_operator.core.manifests import MANAGER
 
 LONGEST_NOTE = 1000
-"""Kubernetes refuses a note of more than 1 kB."""
+"""In bytes: Kubernetes refuses a note of more than 1 kB."""
 
 
 class Reason(StrEnum):
@@ -42,7 +42,7 @@ def event(regarding: Mapping[str, Any], reason: Reason, note: str, *, instance: 
     Args:
         regarding: the resource it is about.
         reason: why it is told.
-        note: one sentence; cut at 1,000 characters.
+        note: one sentence; cut at 1,000 bytes of UTF-8.
         instance: the operator's own name, as its pod is called.
         now: the one clock.
     """
@@ -64,6 +64,6 @@ def event(regarding: Mapping[str, Any], reason: Reason, note: str, *, instance: 
         "action": "Reconcile",
         "type": "Warning" if reason in _WARNINGS else "Normal",
         "reason": str(reason),
-        "note": note[:LONGEST_NOTE],
+        "note": note.encode()[:LONGEST_NOTE].decode(errors="ignore"),
         "regarding": reference,
     }

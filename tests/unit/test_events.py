@@ -1,0 +1,68 @@
+"""Events as `kubectl describe` shows them, within what Kubernetes accepts."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from utilitarian_operator.events import Reason, event
+
+NOW = datetime(2026, 11, 23, 12, 0, 0, 250_000, tzinfo=UTC)
+RESOURCE = {
+    "apiVersion": "utilitarian.io/v1alpha1",
+    "kind": "UtilitarianWorkerPool",
+    "metadata": {"namespace": "ns", "name": "fleet", "uid": "u"},
+}
+
+
+def told(reason: Reason = Reason.SCALED_UP, note: str = "a sentence") -> dict[str, object]:
+    return event(RESOURCE, reason, note, instance="operator-0", now=NOW)
+
+
+def test_an_event_names_the_resource_and_the_operator() -> None:
+    body = told()
+    name = body["metadata"]["name"]
+    assert name.startswith("fleet.")
+    assert body == {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"name": name, "namespace": "ns"},
+        "eventTime": "2026-11-23T12:00:00.250000Z",
+        "reportingController": "utilitarian.io/utilitarian-operator",
+        "reportingInstance": "operator-0",
+        "action": "Reconcile",
+        "type": "Normal",
+        "reason": "ScaledUp",
+        "note": "a sentence",
+        "regarding": {
+            "apiVersion": "utilitarian.io/v1alpha1",
+            "kind": "UtilitarianWorkerPool",
+            "namespace": "ns",
+            "name": "fleet",
+            "uid": "u",
+        },
+    }
+
+
+def test_two_events_have_two_names() -> None:
+    assert told()["metadata"] != told()["metadata"]
+
+
+WARNINGS = {"InvalidSpec", "NameTaken", "BrokerUnreachable", "SecretMissing", "Refused"}
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_what_a_person_must_look_at_is_a_warning(reason: Reason) -> None:
+    assert told(reason)["type"] == ("Warning" if reason in WARNINGS else "Normal")
+
+
+@pytest.mark.parametrize(
+    "note,kept",
+    [
+        pytest.param("x" * 1000, "x" * 1000, id="fits"),
+        pytest.param("x" * 5000, "x" * 1000, id="cut"),
+        pytest.param("ä" * 5000, "ä" * 500, id="cut-by-bytes"),
+        pytest.param("xä" + "€" * 5000, "xä" + "€" * 332, id="never-within-a-character"),
+    ],
+)
+def test_a_long_note_is_cut_to_what_kubernetes_takes(note: str, kept: str) -> None:
+    assert told(note=note)["note"] == kept
