@@ -2,8 +2,12 @@
 
 import json
 import logging
+import re
 import sys
 from datetime import UTC, datetime
+
+_PLAIN = re.compile(r'[^\s="]+')
+"""A value that needs no quotes: nobody could take it for two values or two lines."""
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -28,7 +32,7 @@ class Lines(logging.Formatter):
         logger = record.name.removeprefix("utilitarian_operator.")
         if self._as_json:
             head = {"time": moment, "level": record.levelname, "logger": logger, "message": record.getMessage()}
-            return json.dumps(head | values, default=str)
+            return json.dumps(values | head, default=str)
         pairs = "".join(f" {key}={_quoted(value)}" for key, value in values.items())
         return f"{moment} {record.levelname} {logger}: {record.getMessage()}{pairs}"
 
@@ -43,4 +47,4 @@ def configure(level: str, *, as_json: bool) -> None:
 
 def _quoted(value: object) -> str:
     text = str(value)
-    return json.dumps(text) if " " in text or "=" in text or not text else text
+    return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
