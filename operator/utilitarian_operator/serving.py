@@ -1,6 +1,8 @@
 """The two small HTTP servers of an operator: /metrics for Prometheus, /healthz for the kubelet; they change nothing."""
 
 import contextlib
+import errno
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import web
@@ -9,7 +11,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from utilitarian_operator.errors import OperatorError
 
 
-class PortTaken(OperatorError):
+class CannotListen(OperatorError):
+    """The address is not this host's, or the port is one that this user may not have."""
+
+
+class PortTaken(CannotListen):
     """Another process listens on the port."""
 
 
@@ -22,6 +28,7 @@ async def serve(host: str, port: int, path: str, answer: Callable[[], web.Respon
 
     Raises:
         PortTaken: somebody listens there already.
+        CannotListen: the system refuses the address or the port.
     """
 
     async def handle(_: web.Request) -> web.Response:
@@ -36,10 +43,16 @@ async def serve(host: str, port: int, path: str, answer: Callable[[], web.Respon
         try:
             await web.TCPSite(runner, host, port).start()
         except OSError as error:
-            raise PortTaken(f"port {port} of {host} is taken ({error.strerror}): choose another for {path}") from error
+            raise _refused(host, port, path, error) from error
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()
+
+
+def _refused(host: str, port: int, path: str, error: OSError) -> CannotListen:
+    if error.errno == errno.EADDRINUSE:
+        return PortTaken(f"{path}: port {port} of {host} is taken by another process: choose another port")
+    return CannotListen(f"{path}: can't listen on {host} port {port}: {os.strerror(error.errno or 0)}")
 
 
 def metrics_page(registry: CollectorRegistry) -> Callable[[], web.Response]:

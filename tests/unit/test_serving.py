@@ -1,0 +1,75 @@
+"""The two small HTTP servers, on real sockets."""
+
+import asyncio
+import contextlib
+import urllib.error
+import urllib.request
+
+import pytest
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Gauge
+
+from tests.support.ports import LOOPBACK
+from utilitarian_operator.errors import OperatorError
+from utilitarian_operator.serving import PortTaken, health_page, metrics_page, serve
+
+
+def _get(port: int, path: str) -> tuple[int, str, str]:
+    try:
+        with urllib.request.urlopen(f"http://{LOOPBACK}:{port}{path}", timeout=5) as answer:
+            return answer.status, answer.headers["Content-Type"], answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers["Content-Type"], error.read().decode()
+
+
+async def get(port: int, path: str) -> tuple[int, str, str]:
+    return await asyncio.to_thread(_get, port, path)
+
+
+async def test_metrics_are_served_as_prometheus_reads_them() -> None:
+    registry = CollectorRegistry()
+    Gauge("utilitarian_queue_messages", "Messages.", ["queue"], registry=registry).labels("a").set(3)
+    async with serve(LOOPBACK, 0, "/metrics", metrics_page(registry)) as port:
+        status, kind, body = await get(port, "/metrics")
+        assert (status, 'utilitarian_queue_messages{queue="a"} 3.0' in body) == (200, True)
+        assert kind.startswith("text/plain; version=")
+        assert (await get(port, "/"))[0] == 404
+
+
+async def test_health_says_what_is_wrong() -> None:
+    sick: list[str] = []
+    async with serve(LOOPBACK, 0, "/healthz", health_page(lambda: sick[0] if sick else None)) as port:
+        assert (await get(port, "/healthz"))[::2] == (200, "ok\n")
+        sick.append("no tick for 120 s")
+        assert (await get(port, "/healthz"))[::2] == (503, "no tick for 120 s\n")
+
+
+def nothing() -> web.Response:
+    return web.Response()
+
+
+async def test_a_taken_port_is_one_clear_sentence() -> None:
+    async with serve(LOOPBACK, 0, "/metrics", nothing) as port:
+        with pytest.raises(PortTaken) as taken:
+            async with contextlib.AsyncExitStack() as stack:
+                await stack.enter_async_context(serve(LOOPBACK, port, "/healthz", nothing))
+        assert (
+            str(taken.value) == f"/healthz: port {port} of {LOOPBACK} is taken by another process: choose another port"
+        )
+        assert isinstance(taken.value, OperatorError)
+
+
+async def test_a_host_that_is_not_ours_is_one_clear_sentence() -> None:
+    with pytest.raises(
+        OperatorError, match=r"^/healthz: can't listen on 192\.0\.2\.1 port \d+: Cannot assign requested"
+    ):
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(serve("192.0.2.1", 8081, "/healthz", nothing))
+
+
+async def test_the_port_is_free_again_afterwards() -> None:
+    async with serve(LOOPBACK, 0, "/metrics", nothing) as port:
+        pass
+    async with serve(LOOPBACK, port, "/metrics", nothing) as again:
+        assert again == port
