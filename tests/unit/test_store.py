@@ -1,0 +1,117 @@
+"""The store: the newer of two versions stays, whatever the order in which they come, and what vanished is forgotten."""
+
+from typing import Any
+
+import pytest
+
+from utilitarian_operator.adapters.store import DEPLOYMENTS, FLEETS, PODS, Key, Store, fleet_of, version
+
+KEY = Key("ns", "fleet")
+
+
+def fleet(name: str = "fleet", at: int = 1, namespace: str = "ns") -> dict[str, Any]:
+    return {"metadata": {"namespace": namespace, "name": name, "resourceVersion": str(at)}}
+
+
+def child(name: str, at: int = 1, instance: str | None = "fleet", **more: Any) -> dict[str, Any]:
+    labels = {"app.kubernetes.io/instance": instance} if instance else None
+    return {"metadata": {"namespace": "ns", "name": name, "resourceVersion": str(at), "labels": labels}, **more}
+
+
+@pytest.mark.parametrize(
+    "kind,body,key",
+    [
+        pytest.param(FLEETS, fleet(), KEY, id="the-resource-itself"),
+        pytest.param(PODS, child("a"), KEY, id="a-child-by-its-label"),
+        pytest.param(PODS, child("a", instance=None), None, id="no-labels"),
+        pytest.param(PODS, {"metadata": {"namespace": "ns", "name": "a"}}, None, id="labels-missing"),
+    ],
+)
+def test_the_fleet_of_an_object(kind: str, body: dict[str, Any], key: Key | None) -> None:
+    assert fleet_of(kind, body) == key
+    assert Store().see(kind, body) == key
+
+
+def test_a_key_reads_as_kubernetes_writes_it() -> None:
+    assert str(KEY) == "ns/fleet"
+
+
+@pytest.mark.parametrize(
+    "seen,stays",
+    [
+        pytest.param([1, 2], 2, id="in-order"),
+        pytest.param([2, 1], 2, id="the-watch-lags-behind-an-answer"),
+        pytest.param([9, 10], 10, id="as-numbers-not-as-text"),
+    ],
+)
+def test_the_newer_version_stays(seen: list[int], stays: int) -> None:
+    store = Store()
+    for at in seen:
+        store.see(DEPLOYMENTS, child("a", at))
+    assert version(store.children(DEPLOYMENTS, KEY)["a"]) == stays
+
+
+def test_of_the_same_version_the_later_stays() -> None:
+    store = Store()
+    store.see(DEPLOYMENTS, child("a", 3, spec={"replicas": 1}))
+    store.see(DEPLOYMENTS, child("a", 3, spec={"replicas": 5}))
+    assert store.children(DEPLOYMENTS, KEY)["a"]["spec"] == {"replicas": 5}
+
+
+def test_what_is_deleted_is_forgotten_and_its_fleet_is_told() -> None:
+    store = Store()
+    store.see(DEPLOYMENTS, child("a"))
+    assert store.see(DEPLOYMENTS, child("a", 2), deleted=True) == KEY
+    assert store.children(DEPLOYMENTS, KEY) == {}
+    assert store.see(DEPLOYMENTS, child("never-seen", 2), deleted=True) == KEY
+
+
+def test_a_fleet_is_listed_until_it_is_deleted() -> None:
+    store = Store()
+    store.see(PODS, child("a"))
+    assert store.fleets() == []  # a child alone is no fleet
+    assert store.fleet(KEY) is None
+    store.see(FLEETS, fleet())
+    assert store.fleets() == [KEY]
+    assert store.fleet(KEY) == fleet()
+    store.see(FLEETS, fleet(), deleted=True)
+    assert store.fleets() == []
+
+
+def test_a_full_list_forgets_what_vanished_and_keeps_what_is_newer_than_itself() -> None:
+    store = Store()
+    for name, at in [("stays", 1), ("vanished", 2), ("made-since", 7), ("changed-since", 8)]:
+        store.see(PODS, child(name, at))
+    store.see(DEPLOYMENTS, child("another-kind", 1))
+    touched = store.replace(PODS, [child("stays", 1), child("new", 4), child("changed-since", 3)], at=5)
+    assert {name: version(body) for name, body in store.children(PODS, KEY).items()} == {
+        "stays": 1,
+        "new": 4,
+        "made-since": 7,
+        "changed-since": 8,
+    }
+    assert store.children(DEPLOYMENTS, KEY).keys() == {"another-kind"}
+    assert touched == {KEY}
+
+
+def test_a_full_list_tells_of_fleets_that_lost_all_and_of_new_ones() -> None:
+    store = Store()
+    store.see(PODS, child("a", 1, instance="old"))
+    touched = store.replace(PODS, [child("b", 2, instance="new"), child("stray", 2, instance=None)], at=5)
+    assert touched == {Key("ns", "old"), Key("ns", "new")}
+    assert store.children(PODS, Key("ns", "old")) == {}
+
+
+def test_children_given_out_are_a_copy() -> None:
+    store = Store()
+    store.see(PODS, child("a"))
+    given = store.children(PODS, KEY)
+    store.see(PODS, child("b"))
+    assert given.keys() == {"a"}
+
+
+def test_fleets_of_the_same_name_in_two_namespaces_are_two() -> None:
+    store = Store()
+    store.see(FLEETS, fleet())
+    store.see(FLEETS, fleet(namespace="other"))
+    assert store.fleets() == [KEY, Key("other", "fleet")]
