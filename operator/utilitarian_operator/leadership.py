@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 
 from aiohttp import ClientError
+from kubernetes.aio import client
 from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.leaderelection.electionconfig import Config
@@ -25,13 +26,13 @@ class Leadership:
     """The Lease, from this process' side.
 
     Args:
-        client: of the API server.
+        api: client of the API server.
         namespace: of the Lease.
         identity: this process' name, unlike that of any other replica.
     """
 
-    def __init__(self, client: ApiClient, namespace: str, identity: str) -> None:
-        self._lock = _PatientLock(LEASE, namespace, identity, client)
+    def __init__(self, api: ApiClient, namespace: str, identity: str) -> None:
+        self._lock = _PatientLock(LEASE, namespace, identity, api)
         self._election = LeaderElection(
             Config(self._lock, DURATION_S, RENEW_WITHIN_S, RETRY_S, _nothing, onstopped_leading=_nothing)
         )
@@ -65,6 +66,7 @@ class Leadership:
             candidate.cancel()
             yield None
             return
+        candidate.result()  # what went wrong with the election itself is this process' own end
         renewal = asyncio.create_task(self._election.renew_loop(), name="lease")
         try:
             yield renewal
@@ -85,6 +87,15 @@ class _PatientLock(LeaseLock):  # type: ignore[misc]
         except (ClientError, TimeoutError, OSError) as error:
             return False, ApiException(status=0, reason=str(error))
         return found
+
+    async def create(self, name: str, namespace: str, election_record: LeaderElectionRecord) -> bool:
+        # The library's own passes pretty=True, which its client's validation refuses (37.0.1).
+        lease = client.V1Lease(metadata=client.V1ObjectMeta(name=name), spec=self.update_lease(election_record))
+        try:
+            await self.api_instance.create_namespaced_lease(namespace, lease)
+        except (ApiException, ClientError, TimeoutError, OSError):
+            return False
+        return True
 
     async def update(self, name: str, namespace: str, updated_record: LeaderElectionRecord) -> bool:
         try:

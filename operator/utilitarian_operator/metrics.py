@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from utilitarian_operator import __version__
 from utilitarian_operator.core.decision import Decision
-from utilitarian_operator.core.observation import FleetSight, Present
+from utilitarian_operator.core.observation import FleetSight, Present, QueueSight
 
 _FLEET = ("namespace", "fleet")
 _POOL = (*_FLEET, "pool")
@@ -61,19 +61,37 @@ class Metrics:
             decisions: by pool name.
         """
         self._reachable.labels(*fleet).set(sight.broker is None)
-        self._beat.labels(*fleet).set(sight.beat.ready)
+        if sight.beat is None:
+            self._beat.remove_by_labels(_labels(fleet))
+        else:
+            self._beat.labels(*fleet).set(sight.beat.ready)
         for name, pool in sight.pools.items():
+            self._begin(fleet, name)
             self._workers.labels(*fleet, name, "wanted").set(decisions[name].replicas)
             self._workers.labels(*fleet, name, "ready").set(pool.ready_workers)
             self._decisions.labels(*fleet, name, decisions[name].rule).inc()
             for state in ("active", "reserved", "scheduled"):
                 self._tasks.labels(*fleet, name, state).set(pool.total(state))
             for queue, seen in pool.queues.items():
-                if isinstance(seen, Present):
-                    self._messages.labels(*fleet, name, queue, "ready").set(seen.ready)
-                    self._consumers.labels(*fleet, name, queue).set(seen.consumers)
-                    if seen.unacked is not None:
-                        self._messages.labels(*fleet, name, queue, "unacked").set(seen.unacked)
+                self._queue(fleet, name, queue, seen)
+
+    def _begin(self, fleet: tuple[str, str], pool: str) -> None:
+        """Show the counters of a pool from its first look on: `rate` doesn't see the step from nothing to 1."""
+        self._wake.labels(*fleet, pool)
+        for direction in ("up", "down"):
+            self._scales.labels(*fleet, pool, direction)
+
+    def _queue(self, fleet: tuple[str, str], pool: str, queue: str, seen: QueueSight) -> None:
+        labels = _labels(fleet) | {"pool": pool, "queue": queue}
+        if not isinstance(seen, Present):
+            # What is not seen has no figure; the last one would look like the present one.
+            self._messages.remove_by_labels(labels)
+            self._consumers.remove_by_labels(labels)
+            return
+        self._messages.labels(*fleet, pool, queue, "ready").set(seen.ready)
+        self._consumers.labels(*fleet, pool, queue).set(seen.consumers)
+        if seen.unacked is not None:
+            self._messages.labels(*fleet, pool, queue, "unacked").set(seen.unacked)
 
     def ticked(self, fleet: tuple[str, str], took: timedelta) -> None:
         """Record that a look was completed."""
@@ -95,7 +113,6 @@ class Metrics:
 
     def forget(self, fleet: tuple[str, str]) -> None:
         """Drop every series of a fleet that is gone: a gauge that stays at its last value tells a lie."""
-        namespace, name = fleet
         labelled = (
             self._messages,
             self._consumers,
@@ -110,4 +127,8 @@ class Metrics:
             self._beat,
         )
         for metric in labelled:
-            metric.remove_by_labels({"namespace": namespace, "fleet": name})
+            metric.remove_by_labels(_labels(fleet))
+
+
+def _labels(fleet: tuple[str, str]) -> dict[str, str]:
+    return dict(zip(_FLEET, fleet, strict=True))

@@ -77,8 +77,9 @@ class Observer:
             replicas = None if deployment is None else int(deployment["spec"].get("replicas", 1))
             unacked = self._unacked(pool, seen, mine, statistics, fleet.broker.stats_url is not None, now)
             sights[pool.name] = PoolSight(seen, unacked, mine, replicas)
+        beat = self._beat() if fleet.beat.enabled else None
         broker.ask(node for pool in sights.values() for node in _worth_asking(pool))
-        return FleetSight(now, sights, unreachable, statistics, self._beat(), tuple(self._rolling_out(deployments)))
+        return FleetSight(now, sights, unreachable, statistics, beat, tuple(self._rolling_out(deployments)))
 
     def _statistics(self, broker: Broker, now: datetime) -> tuple[Mapping[str, int], Unknown | None]:
         counted = broker.unacked()

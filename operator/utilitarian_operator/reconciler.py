@@ -17,10 +17,12 @@ from utilitarian_operator.api.resource import parse
 from utilitarian_operator.api.validation import check
 from utilitarian_operator.core import manifests
 from utilitarian_operator.core.decision import Decision
-from utilitarian_operator.core.fleet import decide_fleet, first_seen_work, looked_well
+from utilitarian_operator.core.facts import facts
+from utilitarian_operator.core.fleet import Circumstances, decide_fleet, first_seen_work, looked_well
+from utilitarian_operator.core.memory import Memory
 from utilitarian_operator.core.observation import FleetSight
+from utilitarian_operator.core.override import overrides
 from utilitarian_operator.core.plan import Action, ScaleTo, controlled_by, scale_action, superfluous, template_actions
-from utilitarian_operator.core.rules import Memory
 from utilitarian_operator.core.status import fleet_status, refused_status, remembered, worth_writing
 from utilitarian_operator.credentials import BrokerCredentials
 from utilitarian_operator.errors import Conflict, Gone, OperatorError, SecretMissing
@@ -113,7 +115,7 @@ class Reconciler:
             await self._write_status(key, known, resource, status)
             return
         sight = await known.observer.look(fleet, await self._broker(known, resource, fleet), self._clock())
-        decisions = self._decide(known, fleet, sight)
+        decisions = self._decide(known, resource, fleet, sight)
         self._metrics.looked(key, sight, decisions)
         if fleet.mode != "Preview":
             await self._act(key, known, resource, fleet, decisions)
@@ -147,15 +149,17 @@ class Reconciler:
             await self._brokers.keep_only({k.used for k in self._known.values() if k.used})
         return self._brokers.session(credentials)
 
-    def _decide(self, known: Known, fleet: Fleet, sight: FleetSight) -> dict[str, Decision]:
+    def _decide(self, known: Known, resource: Object, fleet: Fleet, sight: FleetSight) -> dict[str, Decision]:
         known.good_looks = known.good_looks + 1 if looked_well(sight) else 0
-        decisions, known.memories = decide_fleet(
-            fleet,
-            sight,
-            known.memories,
+        circumstances = Circumstances(
+            now=sight.at,
             running_for=sight.at - known.started,
             good_looks=known.good_looks,
+            overrides=overrides(resource["metadata"].get("annotations", {}))[0],
+            drains=False,
         )
+        seen = {name: facts(pool) for name, pool in sight.pools.items()}
+        decisions, known.memories = decide_fleet(fleet, seen, known.memories, circumstances)
         known.waiting_since = first_seen_work(known.waiting_since, sight)
         return decisions
 
@@ -219,7 +223,7 @@ def _accept(known: Known, resource: Object) -> tuple[Fleet | None, list[Problem]
     """The fleet to run, and what is wrong with the spec as it stands; a bad edit leaves the last accepted one."""
     try:
         spec = parse(resource).spec
-        problems = list(check(spec))
+        problems = [*check(spec), *overrides(resource["metadata"].get("annotations", {}))[1]]
     except InvalidSpec as error:
         problems = list(error.errors)
     else:

@@ -43,7 +43,7 @@ def verdicts(
         stalled,
         _broker(fleet, sight),
         _queues_covered(fleet),
-        _beat(fleet, sight),
+        _beat(sight),
         _at_maximum(decisions),
         Verdict("DeadlineAtRisk", "False", "NoOpenRun", "no run with a deadline is open"),
     )
@@ -144,8 +144,8 @@ def _queues_covered(fleet: Fleet) -> Verdict:
     return Verdict("QueuesCovered", "True", "AllCovered", f"each of the {len(expected)} queues has a pool")
 
 
-def _beat(fleet: Fleet, sight: FleetSight) -> Verdict:
-    if not fleet.beat.enabled:
+def _beat(sight: FleetSight) -> Verdict:
+    if sight.beat is None:
         return Verdict(
             "BeatReady", "True", "Disabled", "spec.beat.enabled is false: nobody sends scheduled tasks from here"
         )

@@ -1,41 +1,71 @@
 """One decision for each pool: its own rules, then what the pools may have together, then what a person said."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from utilitarian_operator.api.effective import Fleet
-from utilitarian_operator.core import budget
+from utilitarian_operator.api.effective import Fleet, Pool
+from utilitarian_operator.core import budget, runs
 from utilitarian_operator.core.decision import Decision, Step
+from utilitarian_operator.core.facts import Facts
+from utilitarian_operator.core.memory import Memory, remember
 from utilitarian_operator.core.observation import FleetSight
-from utilitarian_operator.core.rules import Memory, Situation, decide, remember
+from utilitarian_operator.core.override import Override
+from utilitarian_operator.core.rules import Situation, arrival_window, decide, without_a_drain
 
 GOOD_LOOKS = 2
 """Complete looks that an operator must have had since it started before it takes a worker away."""
 
 
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What a decision depends on beside the pools.
+
+    Args:
+        now: the one clock.
+        running_for: since the operator began to look at this fleet.
+        good_looks: looks since then at which nothing was missing.
+        overrides: what a person set, by pool name.
+        drains: whether workers are drained before they go; else none goes before all are idle.
+    """
+
+    now: datetime
+    running_for: timedelta = timedelta.max
+    good_looks: int = GOOD_LOOKS
+    overrides: Mapping[str, Override] = field(default_factory=dict)
+    drains: bool = True
+
+
 def decide_fleet(
-    fleet: Fleet, sight: FleetSight, memories: Mapping[str, Memory], *, running_for: timedelta, good_looks: int
+    fleet: Fleet, seen: Mapping[str, Facts], memories: Mapping[str, Memory], circumstances: Circumstances
 ) -> tuple[dict[str, Decision], dict[str, Memory]]:
     """The decisions and what is remembered of them, both by pool name.
 
     Args:
         fleet: what is asked for.
-        sight: what was seen.
+        seen: the facts, by pool name.
         memories: of the last time; a pool without one starts afresh.
-        running_for: since the operator began to look at this fleet.
-        good_looks: looks since then at which the broker answered.
+        circumstances: of this look.
     """
     decisions, remembered = {}, {}
     for pool in fleet.pools:
-        seen = sight.pools[pool.name]
-        memory = remember(pool, seen, memories.get(pool.name, Memory()), sight.at)
-        steady = running_for >= pool.scaling.stabilization and good_looks >= GOOD_LOOKS
-        decisions[pool.name] = decide(Situation(pool, seen, memory, sight.at, steady))
-        remembered[pool.name] = memory
-    current = {name: seen.current for name, seen in sight.pools.items()}
+        memory = memories.get(pool.name, Memory())
+        decisions[pool.name], remembered[pool.name] = _decide_pool(pool, seen[pool.name], memory, circumstances)
+    current = {name: facts.current for name, facts in seen.items()}
     decisions = budget.in_turn(fleet.pools, decisions, current)
     decisions = budget.within(fleet.max_workers, fleet.pools, decisions, current)
     return {name: _as_told(fleet, decision, current[name]) for name, decision in decisions.items()}, remembered
+
+
+def _decide_pool(pool: Pool, facts: Facts, memory: Memory, circumstances: Circumstances) -> tuple[Decision, Memory]:
+    now = circumstances.now
+    memory = remember(pool, facts, memory, now, arrival_window(pool, memory))
+    if pool.schedule:
+        memory = runs.follow(pool, facts, memory, now)
+    steady = circumstances.running_for >= pool.scaling.stabilization and circumstances.good_looks >= GOOD_LOOKS
+    situation = Situation(pool, facts, memory, now, steady, circumstances.overrides.get(pool.name))
+    decision, memory = decide(situation)
+    return decision if circumstances.drains else without_a_drain(decision, facts), memory
 
 
 def looked_well(sight: FleetSight) -> bool:

@@ -1,7 +1,7 @@
 """What was seen of a fleet, as values; a figure that could not be read is `Unknown`, never zero and never absent."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
@@ -171,7 +171,7 @@ class FleetSight:
         pools: by pool name.
         broker: None when the broker answered; else why it did not.
         statistics: whether the broker's statistics are read: None when they were; else why not.
-        beat: of the fleet.
+        beat: of the fleet; None where it is not asked for.
         rolling_out: names of the Deployments and the StatefulSet whose template has not reached every pod.
     """
 
@@ -179,7 +179,7 @@ class FleetSight:
     pools: Mapping[str, PoolSight]
     broker: Unknown | None = None
     statistics: Unknown | None = None
-    beat: BeatSight = field(default_factory=BeatSight)
+    beat: BeatSight | None = None
     rolling_out: tuple[str, ...] = ()
 
 

@@ -2,31 +2,22 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from math import ceil
 
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.api.units import format_duration as duration
+from utilitarian_operator.core import memory as memories
+from utilitarian_operator.core import runs
 from utilitarian_operator.core.decision import Decision, Step, start
 from utilitarian_operator.core.demand import demand
-from utilitarian_operator.core.observation import Held, PodSight, PoolSight, Unknown
-from utilitarian_operator.core.wording import number, plural
+from utilitarian_operator.core.facts import Facts
+from utilitarian_operator.core.memory import Memory
+from utilitarian_operator.core.observation import Unknown
+from utilitarian_operator.core.override import Override
+from utilitarian_operator.core.wording import number, plural, seconds
 
 FIRST_GUESS_START_UP = timedelta(seconds=5)
 """Start-up time of a worker before one was measured."""
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What a pool remembers from one decision to the next.
-
-    Args:
-        idle_since: since when nothing is to do, seen without a gap; None while something is, or may be.
-        first_worker_since: since when a ready worker runs although one of the queues is missing.
-        first_worker_spent: that worker had its time and the queue is still missing: it is not given again.
-    """
-
-    idle_since: datetime | None = None
-    first_worker_since: datetime | None = None
-    first_worker_spent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,133 +26,245 @@ class Situation:
 
     Args:
         pool: the effective spec.
-        sight: what was seen.
-        memory: what was remembered, already brought up to `now`.
+        facts: what was seen.
+        memory: what is remembered, brought up to `now`.
         now: the one clock.
         steady: the operator has run long enough, and seen well often enough, to take workers away.
+        override: what a person set, or None.
     """
 
     pool: Pool
-    sight: PoolSight
+    facts: Facts
     memory: Memory
     now: datetime
-    steady: bool
+    steady: bool = True
+    override: Override | None = None
+
+    @property
+    def seconds_per_task(self) -> float:
+        """s, measured or guessed."""
+        return memories.seconds_per_task(self.pool, self.memory, self.now)
+
+    @property
+    def start_up(self) -> float:
+        """U in seconds, measured or guessed."""
+        return memories.start_up(self.memory, FIRST_GUESS_START_UP)
+
+    @property
+    def idle_for(self) -> timedelta | None:
+        """How long nothing has been to do; None while something is, or may be."""
+        return None if self.memory.idle_since is None else self.now - self.memory.idle_since
 
 
-def remember(pool: Pool, sight: PoolSight, memory: Memory, now: datetime) -> Memory:
-    """The memory after this look and before the decision."""
-    idle_since = (memory.idle_since or now) if nothing_to_do(sight) else None
-    if not sight.missing:
-        return Memory(idle_since)
-    tried = (memory.first_worker_since or now) if sight.ready_workers else None
-    spent = memory.first_worker_spent or (tried is not None and now - tried >= pool.scaling.idle_after)
-    return Memory(idle_since, tried, spent)
+def decide(situation: Situation) -> tuple[Decision, Memory]:
+    """All the rules of one pool, without what the fleet's ceiling says; and the memory with the demand in it."""
+    asked = start(by_demand(situation))
+    for floor in (by_run, declare_missing_queues):
+        asked = asked.then(floor(situation, asked.replicas))
+    memory = _demanded(situation, asked.replicas)
+    remembering = replace(situation, memory=memory)
+    decision = asked
+    for rule in (keep_what_is_of_use, sleep_when_idle, within_bounds, by_override, wait_after_a_start):
+        decision = decision.then(rule(remembering, decision.replicas))
+    return decision, memory
 
 
-def nothing_to_do(sight: PoolSight) -> bool:
-    """Whether broker and workers all say, freshly, that there is no task of any kind."""
-    return sight.ready == 0 and sight.unacked == 0 and all(_idle(pod) for pod in sight.pods)
-
-
-def _idle(pod: PodSight) -> bool:
-    """A worker that doesn't answer is busy, not idle; a container that doesn't run can hold no task."""
-    return not pod.running or (isinstance(pod.held, Held) and pod.held.nothing)
-
-
-def decide(situation: Situation) -> Decision:
-    """All the rules of one pool, without what the fleet's ceiling says."""
-    decision = start(by_demand(situation))
-    for rule in (declare_missing_queues, keep_while_there_is_work, unknown_changes_nothing, within_bounds):
-        decision = decision.then(rule(situation, decision.replicas))
-    return decision
+def arrival_window(pool: Pool, memory: Memory) -> timedelta:
+    """max(H, 60 s): the time over which arrivals are counted."""
+    u = memories.start_up(memory, FIRST_GUESS_START_UP)
+    s = pool.scaling.task_duration.total_seconds()
+    return max(timedelta(seconds=max(pool.scaling.drain_within.total_seconds() - u, s)), memories.SHORTEST_WINDOW)
 
 
 def by_demand(situation: Situation) -> Step:
     """What waits and runs, as far as it is certain, asks for this many workers."""
-    pool, sight = situation.pool, situation.sight
-    ready, unacked = sight.ready, sight.unacked
-    if isinstance(ready, Unknown):
-        return Step("unknown", sight.current, sight.current, f"backlog unknown ({ready.why}): nothing changes")
-    certain = ready + (0 if isinstance(unacked, Unknown) else unacked) + sight.known_early
+    pool, facts = situation.pool, situation.facts
+    if facts.at_least is None:
+        why = facts.ready.why if isinstance(facts.ready, Unknown) else "not seen"
+        return Step("unknown", facts.current, facts.current, f"backlog unknown ({why}): nothing changes")
+    if holds(situation):
+        because = f"{plural(facts.at_least, 'task')} wait for the next run (outsideRuns: Hold)"
+        return Step("hold", facts.current, 0, because)
+    s = situation.seconds_per_task
     result = demand(
-        certain,
+        facts.at_least,
+        arrivals=memories.arrival_rate(situation.memory, arrival_window(pool, situation.memory), situation.now),
         concurrency=pool.worker.concurrency,
-        seconds_per_task=pool.scaling.task_duration,
-        drain_within=pool.scaling.drain_within,
-        start_up=FIRST_GUESS_START_UP,
+        seconds_per_task=s,
+        drain_within=pool.scaling.drain_within.total_seconds(),
+        start_up=situation.start_up,
     )
-    if not certain:
-        return Step("demand", sight.current, 0, "nothing to do")
+    if not facts.at_least:
+        return Step("demand", facts.current, 0, "nothing to do")
     because = (
-        f"{plural(certain, 'task')} of {duration(pool.scaling.task_duration)}, to be started within "
+        f"{plural(facts.at_least, 'task')} of {seconds(s)}, to be started within "
         f"{duration(pool.scaling.drain_within)}: {plural(round(result.slots, 1), 'slot')}, "
-        f"{pool.worker.concurrency} a worker: {plural(result.workers, 'worker')}"
+        f"{number(pool.worker.concurrency)} a worker: {plural(result.workers, 'worker')}"
     )
-    return Step("demand", sight.current, result.workers, because)
+    return Step("demand", facts.current, result.workers, because)
+
+
+def holds(situation: Situation) -> bool:
+    """Whether the pool leaves work alone now: it has runs, none is open, and `outsideRuns` is Hold."""
+    pool = situation.pool
+    return pool.scaling.outside_runs == "Hold" and bool(pool.schedule) and not situation.memory.runs
+
+
+def by_run(situation: Situation, wanted: int) -> Step | None:
+    """An open run with a deadline is sized by it; every open run has its workers ready from its warm-up on."""
+    step = None
+    for run in situation.memory.runs:
+        schedule = next(schedule for schedule in situation.pool.schedule if schedule.name == run.name)
+        asked = runs.deadline_demand(
+            situation.pool,
+            situation.facts,
+            run,
+            seconds_per_task=situation.seconds_per_task,
+            longest=situation.memory.longest,
+            now=situation.now,
+        )
+        before = wanted if step is None else step.after
+        # The deadline replaces the promise; of several runs the one that needs most decides.
+        needed = max(
+            schedule.workers, before if asked is None or step is not None else 0, asked.workers if asked else 0
+        )
+        if needed != before:
+            step = Step("run", wanted, needed, _why_run(situation, run, schedule.workers, asked))
+    return step
+
+
+def _why_run(situation: Situation, run: memories.OpenRun, workers: int, asked: runs.RunDemand | None) -> str:
+    if situation.now < run.start:
+        until = duration(timedelta(seconds=round((run.start - situation.now).total_seconds())))
+        return f"run {run.name} starts in {until} with {plural(workers, 'worker')}"
+    if asked is None or asked.workers <= workers:
+        return f"run {run.name} is open with {plural(workers, 'worker')} at least"
+    left = duration(timedelta(seconds=round((asked.deadline - situation.now).total_seconds())))
+    work = situation.facts.at_least or 0
+    return (
+        f"run {run.name}: {plural(work, 'task')} of {seconds(situation.seconds_per_task)}, deadline in {left}: "
+        f"{plural(asked.workers, 'worker')}"
+    )
 
 
 def declare_missing_queues(situation: Situation, wanted: int) -> Step | None:
     """Only the application knows how to declare its queues, so a missing one gets its pool one worker, once."""
-    missing = situation.sight.missing
+    missing = situation.facts.missing
     if wanted or not missing or situation.memory.first_worker_spent:
         return None
     return Step("missing-queue", wanted, 1, f"queue {missing[0]} does not exist yet: one worker declares it")
 
 
-def keep_while_there_is_work(situation: Situation, wanted: int) -> Step | None:
-    """No worker goes before the whole pool has had nothing to do for a while."""
-    current, idle_since = situation.sight.current, situation.memory.idle_since
+def _demanded(situation: Situation, demanded: int) -> Memory:
+    """The memory with this demand, and since when fewer workers than there are would do."""
+    scaling, facts, now = situation.pool.scaling, situation.facts, situation.now
+    memory = situation.memory
+    if facts.at_least is not None:
+        memory = memories.with_demand(memory, demanded, scaling.stabilization, now)
+    surplus = max(memories.highest(memory), _useful(situation)) < facts.current
+    since = (memory.surplus_since or now) if surplus else None
+    return replace(memory, surplus_since=since)
+
+
+def _useful(situation: Situation) -> int:
+    """Workers whose slots the work can fill, at most those that are there; all of them while the work is unknown."""
+    facts = situation.facts
+    if isinstance(facts.work, Unknown):
+        return facts.current
+    held = facts.work - (facts.ready if holds(situation) and isinstance(facts.ready, int) else 0)
+    return min(facts.current, ceil(held / situation.pool.worker.concurrency))
+
+
+def keep_what_is_of_use(situation: Situation, wanted: int) -> Step | None:
+    """No worker goes while its slots have work, nor because of a demand that was higher a moment ago."""
+    facts, memory = situation.facts, situation.memory
+    current = facts.current
     if wanted >= current:
         return None
-    if idle_since is None:
-        return Step("calm", wanted, current, f"{plural(current, 'worker')} kept: {_why_busy(situation.sight)}")
-    patience = max(situation.pool.scaling.idle_after, situation.pool.scaling.stabilization)
-    waited = situation.now - idle_since
-    if waited < patience:
-        because = f"{plural(current, 'worker')} kept: nothing to do, but not yet for {duration(patience)}"
-        return Step("calm", wanted, current, because)
+    if isinstance(facts.work, Unknown):
+        return Step("calm", wanted, current, f"{plural(current, 'worker')} kept: {facts.work.why}")
+    useful, high = _useful(situation), min(memories.highest(memory), current)
+    kept = max(wanted, useful, high)
+    if kept > wanted and kept == useful:
+        because = f"{plural(kept, 'worker')} kept: {plural(facts.work, 'task')} fill their slots"
+    else:
+        because = f"{plural(kept, 'worker')} kept: as many were needed within the last {_stabilization(situation)}"
+    busy = current - facts.idle
+    if kept < busy and not _surplus_lasted(situation):
+        kept = min(busy, current)
+        because = f"{plural(kept, 'worker')} kept: they hold tasks, and the surplus has not yet lasted one task's time"
+    return Step("calm", wanted, kept, because) if kept > wanted else None
+
+
+def _stabilization(situation: Situation) -> str:
+    return duration(situation.pool.scaling.stabilization)
+
+
+def _surplus_lasted(situation: Situation) -> bool:
+    since = situation.memory.surplus_since
+    return since is not None and (situation.now - since).total_seconds() >= situation.seconds_per_task
+
+
+def sleep_when_idle(situation: Situation, wanted: int) -> Step | None:
+    """The last worker goes after `idleAfter` without any task, and not if the next run would wake it again at once."""
+    facts, idle_for = situation.facts, situation.idle_for
+    if wanted or not facts.current:
+        return None
+    if idle_for is None:
+        what = f"{plural(facts.deferred, 'task')} wait for their time" if facts.deferred else _not_seen_idle(facts)
+        return Step("idle", wanted, 1, f"1 worker kept: {what}")
+    if idle_for < situation.pool.scaling.idle_after:
+        patience = duration(situation.pool.scaling.idle_after)
+        return Step("idle", wanted, 1, f"1 worker kept: nothing to do, but not yet for {patience}")
+    for schedule in situation.pool.schedule:
+        wake = runs.next_start(schedule, situation.now) - schedule.warm_up - situation.now
+        if wake.total_seconds() < situation.start_up:
+            return Step("idle", wanted, 1, f"1 worker kept: run {schedule.name} would wake it again at once")
     return None
 
 
-def unknown_changes_nothing(situation: Situation, wanted: int) -> Step | None:
+def _not_seen_idle(facts: Facts) -> str:
+    return facts.work.why if isinstance(facts.work, Unknown) else plural(facts.work, "task") + " left"
+
+
+def within_bounds(situation: Situation, wanted: int) -> Step | None:
+    """`min` holds without any sight; `max` limits what is asked for."""
+    scaling = situation.pool.scaling
+    if wanted < scaling.min:
+        return Step("bounds", wanted, scaling.min, f"min is {number(scaling.min)}")
+    if wanted > scaling.max:
+        because = f"max is {number(scaling.max)}, {plural(wanted, 'worker')} would be needed"
+        return Step("bounds", wanted, scaling.max, because)
+    return None
+
+
+def by_override(situation: Situation, wanted: int) -> Step | None:
+    """What a person set, until the moment that they set, replaces demand, runs and bounds."""
+    override = situation.override
+    if override is None or situation.now >= override.until:
+        return None
+    until = override.until.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Step(
+        "override", wanted, override.workers, f"{plural(override.workers, 'worker')} by annotation until {until}"
+    )
+
+
+def wait_after_a_start(situation: Situation, wanted: int) -> Step | None:
     """After a start of the operator no worker goes before it has seen well, twice and for a while."""
-    current = situation.sight.current
+    current = situation.facts.current
     if wanted >= current or situation.steady:
         return None
     return Step("safety", wanted, current, f"{plural(current, 'worker')} kept: the operator has just started")
 
 
-def within_bounds(situation: Situation, wanted: int) -> Step | None:
-    """`min` holds without any sight; `max` limits what is asked for, and takes no busy worker away."""
-    scaling, current = situation.pool.scaling, situation.sight.current
-    if wanted < scaling.min:
-        return Step("bounds", wanted, scaling.min, f"min is {number(scaling.min)}")
-    ceiling = max(scaling.max, current if situation.memory.idle_since is None else 0)
-    if wanted > ceiling:
-        return Step(
-            "bounds", wanted, ceiling, f"max is {number(scaling.max)}, {plural(wanted, 'worker')} would be needed"
-        )
-    return None
+def without_a_drain(decision: Decision, facts: Facts) -> Decision:
+    """No worker goes before all are idle: what Kubernetes would choose to stop may be the one that works."""
+    if decision.replicas >= facts.current or facts.nothing_to_do:
+        return decision
+    because = f"{plural(facts.current, 'worker')} kept: not all of them are idle"
+    return decision.then(Step("busy", decision.replicas, facts.current, because))
 
 
 def held_back(decision: Decision, allowed: int, because: str) -> Decision:
     """The decision cut down by the fleet's ceiling."""
     return decision.then(Step("budget", decision.replicas, allowed, because))
-
-
-def _why_busy(sight: PoolSight) -> str:
-    """The first thing that keeps the pool from being called idle, as a clause."""
-    for what, count in (("ready", sight.ready), ("unacknowledged", sight.unacked)):
-        if isinstance(count, Unknown):
-            return f"messages {what} unknown ({count.why})"
-        if count:
-            return f"{plural(count, 'message')} {what}"
-    busy = next(pod for pod in sight.pods if not _idle(pod))
-    if isinstance(busy.held, Unknown):
-        return f"worker {busy.name} {busy.held.why}"
-    return f"worker {busy.name} holds {plural(busy.held.active + busy.held.reserved + busy.held.scheduled, 'task')}"
-
-
-def forget_idleness(memory: Memory) -> Memory:
-    """The memory of a pool whose workers were just added: they are given their time."""
-    return replace(memory, idle_since=None)

@@ -7,10 +7,11 @@ from typing import Any
 
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.invalid import Problem
-from utilitarian_operator.core.conditions import dated, known, refused, timestamp, verdicts
+from utilitarian_operator.core.conditions import dated, known, refused, verdicts
 from utilitarian_operator.core.decision import Decision
+from utilitarian_operator.core.memory import Memory
+from utilitarian_operator.core.memory_text import FIGURES, from_text, to_text
 from utilitarian_operator.core.observation import FleetSight, Missing, PoolSight
-from utilitarian_operator.core.rules import Memory
 
 REFRESH = timedelta(seconds=30)
 """Figures that move alone are written at most this often; the exact ones are in the metrics."""
@@ -55,7 +56,7 @@ def fleet_status(  # noqa: PLR0913 - a status sums up everything
             _pool(pool, sight.pools[pool.name], decisions[pool.name], memories[pool.name], before.get(pool.name, {}))
             for pool in fleet.pools
         ],
-        "beat": {"ready": sight.beat.ready},
+        "beat": {"ready": sight.beat is not None and sight.beat.ready},
     }
 
 
@@ -76,13 +77,7 @@ def worth_writing(wanted: Status, previous: Mapping[str, Any], written_at: datet
 
 def remembered(previous: Mapping[str, Any]) -> dict[str, Memory]:
     """What the pools remember, read back from a status: an operator that was restarted decides the same."""
-    return {
-        pool["name"]: Memory(
-            idle_since=_moment(pool.get("memory", {}).get("idleSince")),
-            first_worker_spent=bool(pool.get("memory", {}).get("firstWorkerSpent")),
-        )
-        for pool in previous.get("pools", [])
-    }
+    return {pool["name"]: from_text(pool.get("memory", {})) for pool in previous.get("pools", [])}
 
 
 def _pool(pool: Pool, sight: PoolSight, decision: Decision, memory: Memory, before: Mapping[str, Any]) -> Status:
@@ -99,7 +94,7 @@ def _pool(pool: Pool, sight: PoolSight, decision: Decision, memory: Memory, befo
         "reason": decision.rule,
         "message": message,
         "trail": [asdict(step) for step in decision.trail],
-        "memory": _memory(memory),
+        "memory": to_text(memory),
     }
 
 
@@ -108,19 +103,6 @@ def _kept_while_only_figures_move(decision: Decision, before: Mapping[str, Any])
     if before.get("reason") == decision.rule and before.get("desired") == decision.replicas and before.get("message"):
         return str(before["message"])
     return decision.message
-
-
-def _memory(memory: Memory) -> Status:
-    result: Status = {}
-    if memory.idle_since is not None:
-        result["idleSince"] = timestamp(memory.idle_since)
-    if memory.first_worker_spent:
-        result["firstWorkerSpent"] = True
-    return result
-
-
-def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
 
 
 def _queues(fleet: Fleet, sight: FleetSight) -> str:
@@ -132,7 +114,12 @@ _POOL_FIGURES = ("backlog", "unacked", "busy", "deferred", "trail")
 
 
 def _without_figures(status: Mapping[str, Any]) -> Status:
-    pools = [{k: v for k, v in pool.items() if k not in _POOL_FIGURES} for pool in status.get("pools", [])]
+    pools = [_pool_without_figures(pool) for pool in status.get("pools", [])]
     conditions = [{k: v for k, v in c.items() if k != "message"} for c in status.get("conditions", [])]
     rest = {k: v for k, v in status.items() if k not in {"backlog", "pools", "conditions"}}
     return rest | {"pools": pools, "conditions": conditions}
+
+
+def _pool_without_figures(pool: Mapping[str, Any]) -> Status:
+    memory = {k: v for k, v in pool.get("memory", {}).items() if k not in FIGURES}
+    return {k: v for k, v in pool.items() if k not in _POOL_FIGURES} | {"memory": memory}

@@ -3,9 +3,14 @@
 
 def number(value: float) -> str:
     """A number with thousands separated, and no decimals where there are none: `20,000`, `174.8`."""
-    return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.3g}" if value < 1 else f"{value:,.1f}"
 
 
 def plural(value: float, noun: str) -> str:
     """A count with its noun: `1 worker`, `20,000 tasks`."""
     return f"{number(value)} {noun}" if value == 1 else f"{number(value)} {noun}s"
+
+
+def seconds(value: float) -> str:
+    """Seconds with as many digits as are of use: `0.2 s`, `5 s`, `1,800 s`."""
+    return f"{number(round(value, 1 if value < 10 else 0) or round(value, 3))} s"  # noqa: PLR2004 - two digits

@@ -1,0 +1,66 @@
+"""What the rules of one pool look at: figures only, so that a simulated fleet can give them too; decides nothing."""
+
+from dataclasses import dataclass
+
+from utilitarian_operator.core.observation import Count, Held, PodSight, PoolSight, Unknown, add
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One pool at one moment.
+
+    Args:
+        current: workers asked for, without those that are draining.
+        ready: messages waiting on the pool's queues.
+        work: tasks to do, running ones included, deferred ones not: ready + unacked + early - deferred.
+        at_least: the part of `work` that is certain; None when even `ready` is unknown.
+        idle: workers that say they hold nothing, or whose container doesn't run.
+        running: tasks that run, by the workers' own word.
+        deferred: tasks that wait in a worker for their ETA.
+        arrived: tasks that came since the last look; None where nobody counts.
+        completed: tasks that ended since the last look; None where nobody counts.
+        slot_seconds: what running tasks took since the last look; None: `running` for the whole time.
+        missing: queues that don't exist.
+        serving: workers that are ready and stay.
+    """
+
+    current: int
+    ready: Count
+    work: Count
+    at_least: int | None
+    idle: int
+    running: int = 0
+    deferred: int = 0
+    arrived: int | None = None
+    completed: int | None = None
+    slot_seconds: float | None = None
+    missing: tuple[str, ...] = ()
+    serving: int = 0
+
+    @property
+    def nothing_to_do(self) -> bool:
+        """Whether broker and workers all say, freshly, that there is no task, deferred ones included."""
+        return self.work == 0 and not self.deferred
+
+
+def facts(sight: PoolSight) -> Facts:
+    """The facts of one look at a real pool."""
+    ready, deferred = sight.ready, sight.total("scheduled")
+    certain_unacked = 0 if isinstance(sight.unacked, Unknown) else sight.unacked
+    work = add((ready, sight.unacked, sight.early))
+    return Facts(
+        current=sight.current,
+        ready=ready,
+        work=work if isinstance(work, Unknown) else max(work - deferred, 0),
+        at_least=None if isinstance(ready, Unknown) else max(ready + certain_unacked + sight.known_early - deferred, 0),
+        idle=sum(is_idle(pod) for pod in sight.pods if not pod.leaving),
+        running=sight.total("active"),
+        deferred=deferred,
+        missing=sight.missing,
+        serving=sight.ready_workers,
+    )
+
+
+def is_idle(pod: PodSight) -> bool:
+    """A worker that doesn't answer is busy, not idle; a container that doesn't run can hold no task."""
+    return not pod.running or (isinstance(pod.held, Held) and pod.held.nothing)

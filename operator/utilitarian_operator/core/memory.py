@@ -1,0 +1,186 @@
+"""What a pool remembers from one decision to the next, small enough for status; decides nothing."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from utilitarian_operator.api.effective import Pool
+from utilitarian_operator.core.facts import Facts
+from utilitarian_operator.core.observation import Unknown
+
+GUESS_WEIGHT = 5
+"""Completions that the first guess of a task's duration counts as."""
+
+KEPT_AT_A_NEW_PERIOD = 200
+"""Completions that are carried into a new busy period: enough to know, few enough to learn anew."""
+
+HALVED_ABOVE = 10_000
+"""Completions above which old ones count half."""
+
+BUCKETS = 10
+SHORTEST_WINDOW = timedelta(seconds=60)
+LONGEST_GAP = timedelta(minutes=2)
+"""A longer time between two looks (the operator was away) is not counted as busy: nobody saw it."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """A run that has begun, or is being prepared.
+
+    Args:
+        name: of its schedule.
+        start: when it is due.
+        first_message: when the pool first had work in it; None if it had none yet.
+        tasks: seen to arrive in it, as far as arrivals are counted.
+    """
+
+    name: str
+    start: datetime
+    first_message: datetime | None = None
+    tasks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a pool remembers.
+
+    Args:
+        looked_at: when it was last seen.
+        idle_since: since when nothing is to do, seen without a gap; None while something is, or may be.
+        busy_since: since when something is to do; None while it is idle.
+        slot_seconds: A, what the tasks of this and earlier busy periods took.
+        completions: n, how many they were.
+        period_seconds: s at the start of the busy period.
+        longest: seconds of the longest task that was seen; 0 before one was.
+        start_up: measured seconds from scale request to first task; None before one was.
+        arrivals: tasks by bucket, each with the moment it begins; newest last.
+        highs: the largest demand of each stretch of the stabilization time, with its moment; newest last.
+        surplus_since: since when fewer workers would do; None while they would not.
+        first_worker_since: since when a ready worker runs although one of the queues is missing.
+        first_worker_spent: that worker had its time and the queue is still missing: it is not given again.
+        runs: open.
+        opened: start of the newest run of each schedule that was opened.
+    """
+
+    looked_at: datetime | None = None
+    idle_since: datetime | None = None
+    busy_since: datetime | None = None
+    slot_seconds: float = 0.0
+    completions: float = 0.0
+    period_seconds: float | None = None
+    longest: float = 0.0
+    start_up: float | None = None
+    arrivals: tuple[tuple[datetime, int], ...] = ()
+    highs: tuple[tuple[datetime, int], ...] = ()
+    surplus_since: datetime | None = None
+    first_worker_since: datetime | None = None
+    first_worker_spent: bool = False
+    runs: tuple[OpenRun, ...] = ()
+    opened: tuple[tuple[str, datetime], ...] = ()
+
+
+def seconds_per_task(pool: Pool, memory: Memory, now: datetime) -> float:
+    """S = (5 * taskDuration + A) / (5 + n): the measured mean, which the first guess gives way to.
+
+    Within a busy period it rises at most to the longer of its value at the start and the period's age: the running
+    tasks of a young period say how long they have run, not how long they will.
+    """
+    guess = pool.scaling.task_duration.total_seconds()
+    s = (GUESS_WEIGHT * guess + memory.slot_seconds) / (GUESS_WEIGHT + memory.completions)
+    if memory.busy_since is None or memory.period_seconds is None:
+        return s
+    return min(s, max(memory.period_seconds, (now - memory.busy_since).total_seconds()))
+
+
+def start_up(memory: Memory, first_guess: timedelta) -> float:
+    """u: seconds from a scale request to the first task, measured or guessed."""
+    return first_guess.total_seconds() if memory.start_up is None else memory.start_up
+
+
+def arrival_rate(memory: Memory, window: timedelta, now: datetime) -> float:
+    """Lambda: tasks a second that came within the window; 0 where nobody counts."""
+    return sum(count for begin, count in memory.arrivals if now - begin < window) / window.total_seconds()
+
+
+def remember(pool: Pool, facts: Facts, memory: Memory, now: datetime, window: timedelta) -> Memory:
+    """The memory after a look and before the decision that rests on it.
+
+    Args:
+        pool: the effective spec.
+        facts: of the look.
+        memory: of the look before.
+        now: of this look.
+        window: over which arrivals are counted.
+    """
+    memory = _period(pool, facts, memory, now)
+    memory = _learned(facts, memory, now)
+    memory = _arrived(facts, memory, now, max(window, SHORTEST_WINDOW))
+    memory = _first_worker(pool, facts, memory, now)
+    return replace(memory, looked_at=now)
+
+
+def _period(pool: Pool, facts: Facts, memory: Memory, now: datetime) -> Memory:
+    """Begin and end busy periods; one that begins keeps of the past only what it can still unlearn."""
+    idle_since = (memory.idle_since or now) if facts.nothing_to_do else None
+    busy = bool(facts.at_least)
+    if not busy or memory.busy_since is not None:
+        ended = facts.nothing_to_do
+        return replace(memory, idle_since=idle_since, busy_since=None if ended else memory.busy_since)
+    share = min(1.0, KEPT_AT_A_NEW_PERIOD / memory.completions) if memory.completions else 1.0
+    begun = replace(
+        memory,
+        idle_since=idle_since,
+        slot_seconds=memory.slot_seconds * share,
+        completions=memory.completions * share,
+    )
+    return replace(begun, busy_since=now, period_seconds=seconds_per_task(pool, begun, now))
+
+
+def _learned(facts: Facts, memory: Memory, now: datetime) -> Memory:
+    gap = timedelta() if memory.looked_at is None else min(now - memory.looked_at, LONGEST_GAP)
+    spent = facts.running * gap.total_seconds() if facts.slot_seconds is None else facts.slot_seconds
+    if facts.completed is None:
+        return memory  # slot-seconds without completions would only make tasks look longer
+    slot_seconds, completions = memory.slot_seconds + spent, memory.completions + facts.completed
+    share = 0.5 if completions > HALVED_ABOVE else 1.0
+    return replace(memory, slot_seconds=slot_seconds * share, completions=completions * share)
+
+
+def _arrived(facts: Facts, memory: Memory, now: datetime, window: timedelta) -> Memory:
+    kept = tuple((begin, count) for begin, count in memory.arrivals if now - begin < window)
+    if not facts.arrived:
+        return replace(memory, arrivals=kept)
+    length = window / BUCKETS
+    if kept and now - kept[-1][0] < length:
+        begin, count = kept[-1]
+        return replace(memory, arrivals=(*kept[:-1], (begin, count + facts.arrived)))
+    return replace(memory, arrivals=(*kept, (now, facts.arrived)))
+
+
+def _first_worker(pool: Pool, facts: Facts, memory: Memory, now: datetime) -> Memory:
+    if isinstance(facts.ready, Unknown):
+        return memory
+    if not facts.missing:
+        return replace(memory, first_worker_since=None, first_worker_spent=False)
+    tried = (memory.first_worker_since or now) if facts.serving else None
+    spent = memory.first_worker_spent or (tried is not None and now - tried >= pool.scaling.idle_after)
+    return replace(memory, first_worker_since=tried, first_worker_spent=spent)
+
+
+def highest(memory: Memory) -> int:
+    """The largest demand that is still remembered."""
+    return max((value for _, value in memory.highs), default=0)
+
+
+def with_demand(memory: Memory, demand: int, stabilization: timedelta, now: datetime) -> Memory:
+    """The memory with one more demand; those older than `stabilization` are forgotten.
+
+    Of a tenth of that time only the largest is kept, so that never more than a dozen are.
+    """
+    recent = [(at, value) for at, value in memory.highs if now - at < stabilization]
+    if recent and _same_bucket(recent[-1][0], now, stabilization / BUCKETS):
+        demand = max(demand, recent.pop()[1])
+    return replace(memory, highs=(*recent, (now, demand)))
+
+
+def _same_bucket(one: datetime, other: datetime, length: timedelta) -> bool:
+    return bool(length) and one.timestamp() // length.total_seconds() == other.timestamp() // length.total_seconds()

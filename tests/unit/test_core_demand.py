@@ -1,0 +1,117 @@
+"""The formulas, at the numbers that are worked out in the text beside them."""
+
+from datetime import timedelta
+
+import pytest
+
+from tests.support.pools import NOW, facts, pool
+from utilitarian_operator.core import runs
+from utilitarian_operator.core.demand import demand
+from utilitarian_operator.core.memory import Memory, OpenRun, arrival_rate, remember, seconds_per_task, with_demand
+
+
+@pytest.mark.parametrize(
+    "work, c, s, drain_within, start_up, workers",
+    [
+        pytest.param(20_000, 20, 5, 600, 28, 9, id="a burst: 175 slots"),
+        pytest.param(60, 20, 1800, 600, 28, 3, id="tasks longer than the promise need a slot each"),
+        pytest.param(1, 1, 1800, 600, 28, 1, id="one task, one slot"),
+        pytest.param(1, 20, 5, 600, 28, 1, id="one task wakes one worker"),
+        pytest.param(0, 20, 5, 600, 28, 0, id="nothing wakes nobody"),
+        pytest.param(10_000, 20, 5, 600, 28, 5, id="half of it"),
+        pytest.param(100, 4, 5, 10, 20, 25, id="start-up longer than the promise: at once"),
+    ],
+)
+def test_demand(work: int, c: int, s: float, drain_within: float, start_up: float, workers: int) -> None:
+    result = demand(work, arrivals=0, concurrency=c, seconds_per_task=s, drain_within=drain_within, start_up=start_up)
+    assert result.workers == workers
+
+
+def test_the_burst_takes_175_slots() -> None:
+    result = demand(20_000, arrivals=0, concurrency=20, seconds_per_task=5, drain_within=600, start_up=28)
+    assert round(result.slots) == 175
+
+
+@pytest.mark.parametrize(
+    "work, arrivals, workers",
+    [
+        pytest.param(100, 20.0, 5, id="a steady stream: arrivals times seconds"),
+        pytest.param(50, 20.0, 3, id="never more slots than tasks"),
+        pytest.param(0, 20.0, 0, id="arrivals alone keep nobody awake"),
+        pytest.param(24_000, 20.0, 11, id="a burst counts once, by the larger"),
+    ],
+)
+def test_arrivals(work: int, arrivals: float, workers: int) -> None:
+    result = demand(work, arrivals=arrivals, concurrency=20, seconds_per_task=5, drain_within=600, start_up=28)
+    assert result.workers == workers
+
+
+RUN = {"name": "run", "start": "0 12 * * *", "finishWithin": "2h"}
+
+
+@pytest.mark.parametrize(
+    "work, since_start, workers",
+    [
+        pytest.param(200_000, timedelta(), 9, id="at its start: 1,000,000 / (20 * 5,700)"),
+        pytest.param(100_000, timedelta(minutes=48), 9, id="on its way it keeps them"),
+        pytest.param(200, timedelta(minutes=95), 1, id="near the goal the deadline is the goal"),
+        pytest.param(500, timedelta(hours=2), 25, id="past the deadline: a slot for each task"),
+        pytest.param(1, timedelta(), 1, id="never more slots than tasks"),
+    ],
+)
+def test_run(work: int, since_start: timedelta, workers: int) -> None:
+    asked = runs.deadline_demand(
+        pool(concurrency=20, schedule=[RUN]),
+        facts(work),
+        OpenRun("run", NOW),
+        seconds_per_task=5,
+        longest=60,
+        now=NOW + since_start,
+    )
+    assert asked is not None
+    assert asked.workers == workers
+    assert asked.deadline == NOW + timedelta(hours=2)
+
+
+def test_seconds_per_task_starts_at_the_guess_and_ends_at_the_measure() -> None:
+    guessed = pool(taskDuration="20s")
+    assert seconds_per_task(guessed, Memory(), NOW) == 20
+    assert seconds_per_task(guessed, Memory(slot_seconds=2 * 995, completions=995), NOW) == pytest.approx(2.09)
+
+
+def test_within_a_busy_period_it_rises_to_the_age_of_the_period_at_most() -> None:
+    young = Memory(slot_seconds=10_000, completions=1, busy_since=NOW - timedelta(seconds=40), period_seconds=5)
+    assert seconds_per_task(pool(), young, NOW) == 40
+    assert seconds_per_task(pool(), young, NOW + timedelta(hours=10)) == pytest.approx(10_025 / 6)
+
+
+def test_a_new_busy_period_keeps_the_ratio_and_200_completions() -> None:
+    begun = remember(pool(), facts(1), Memory(slot_seconds=9_000, completions=3_000), NOW, timedelta(minutes=10))
+    assert (begun.completions, begun.slot_seconds) == (200, 600)
+    assert begun.busy_since == NOW
+
+
+def test_old_completions_count_half_above_ten_thousand() -> None:
+    old = Memory(slot_seconds=30_000, completions=9_999, busy_since=NOW, period_seconds=3)
+    learned = remember(pool(), facts(10, completed=3, slot_seconds=9.0), old, NOW, timedelta(minutes=10))
+    assert (learned.completions, learned.slot_seconds) == (5_001, 15_004.5)
+
+
+def test_arrivals_are_forgotten_after_the_window() -> None:
+    window = timedelta(minutes=10)
+    memory = Memory()
+    for minute in range(30):
+        memory = remember(pool(), facts(5, arrived=60), memory, NOW + timedelta(minutes=minute), window)
+    assert len(memory.arrivals) <= 10
+    assert arrival_rate(memory, window, NOW + timedelta(minutes=29)) == pytest.approx(1.0)
+    assert arrival_rate(memory, window, NOW + timedelta(minutes=40)) == 0
+
+
+def test_the_highest_demand_is_remembered_for_the_stabilization_and_in_little_room() -> None:
+    memory, stabilization = Memory(), timedelta(seconds=60)
+    for second in range(300):
+        memory = with_demand(memory, 300 - second, stabilization, NOW + timedelta(seconds=second))
+    values = [value for _, value in memory.highs]
+    assert len(values) <= 11
+    assert 55 <= values[0] <= 66
+    assert values[-1] <= 7

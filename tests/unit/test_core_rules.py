@@ -1,0 +1,136 @@
+"""Each rule of the decision in one row: what was seen, what was remembered, what comes of it and which rule says so."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.support.pools import NOW, facts, pool
+from utilitarian_operator.api.effective import Pool
+from utilitarian_operator.core.facts import Facts
+from utilitarian_operator.core.memory import Memory, OpenRun
+from utilitarian_operator.core.override import Override
+from utilitarian_operator.core.rules import Situation, decide
+
+
+def seconds_ago(seconds: float) -> Any:
+    return NOW - timedelta(seconds=seconds)
+
+
+@dataclass
+class Case:
+    facts: Facts
+    replicas: int
+    rule: str
+    says: str
+    memory: Memory = field(default_factory=Memory)
+    pool: Pool = field(default_factory=lambda: pool(concurrency=20))
+    override: Override | None = None
+    steady: bool = True
+
+
+IDLE_LONG = Memory(idle_since=seconds_ago(120))
+WOKEN = {"name": "soon", "start": "2 12 * * *", "workers": 3}
+
+CASES = {
+    "a burst wakes a sleeping pool in one step": Case(facts(20_000), 9, "demand", "20,000 tasks of 5 s"),
+    "no worker goes while its slots have work": Case(facts(10_000, current=9), 9, "calm", "fill their slots"),
+    "nine workers and 130 tasks: seven": Case(
+        facts(130, current=9, idle=2), 7, "calm", "7 workers kept: 130 tasks fill their slots"
+    ),
+    "a demand of a moment ago still counts": Case(
+        facts(1, current=9, idle=8),
+        6,
+        "calm",
+        "as many were needed within the last 1m",
+        memory=Memory(highs=((seconds_ago(30), 6),), surplus_since=seconds_ago(100)),
+    ),
+    "a demand of more than the stabilization ago does not": Case(
+        facts(1, current=9, idle=8),
+        1,
+        "demand",
+        "1 worker",
+        memory=Memory(highs=((seconds_ago(61), 6),), surplus_since=seconds_ago(100)),
+    ),
+    "a worker that holds tasks stays until the surplus has lasted": Case(
+        facts(4, current=4, idle=1),
+        3,
+        "calm",
+        "hold tasks",
+        memory=Memory(surplus_since=seconds_ago(4)),
+    ),
+    "and goes, by the drain, when it has": Case(
+        facts(4, current=4, idle=1),
+        1,
+        "demand",
+        "1 worker",
+        memory=Memory(surplus_since=seconds_ago(6)),
+    ),
+    "idle, but not yet for long": Case(
+        facts(0, current=1), 1, "idle", "not yet for 2m", memory=Memory(idle_since=seconds_ago(119))
+    ),
+    "idle for long enough": Case(facts(0, current=1), 0, "demand", "nothing to do", memory=IDLE_LONG),
+    "tasks that wait for their time keep one worker": Case(
+        facts(0, current=1, deferred=3), 1, "idle", "3 tasks wait for their time"
+    ),
+    "a broker that is not seen changes nothing": Case(
+        facts(None, current=4), 4, "unknown", "the broker does not answer"
+    ),
+    "and wakes nobody": Case(facts(None), 0, "unknown", "nothing changes"),
+    "min holds without any sight": Case(facts(None), 2, "bounds", "min is 2", pool=pool(min=2)),
+    "min holds at rest": Case(facts(0, current=2), 2, "bounds", "min is 2", memory=IDLE_LONG, pool=pool(min=2)),
+    "max limits": Case(
+        facts(20_000), 3, "bounds", "max is 3, 9 workers would be needed", pool=pool(concurrency=20, max=3)
+    ),
+    "a missing queue gets one worker": Case(
+        facts(0, missing=("amr",)), 1, "missing-queue", "queue amr does not exist yet"
+    ),
+    "but only once": Case(
+        facts(0, missing=("amr",)), 0, "demand", "nothing to do", memory=Memory(first_worker_spent=True)
+    ),
+    "after a start nobody goes": Case(facts(0, current=3), 3, "safety", "just started", memory=IDLE_LONG, steady=False),
+    "after a start workers come": Case(facts(20_000), 9, "demand", "9 workers", steady=False),
+    "a run is prepared": Case(
+        facts(0),
+        3,
+        "run",
+        "starts in 2m with 3 workers",
+        pool=pool(schedule=[WOKEN]),
+        memory=Memory(runs=(OpenRun("soon", NOW + timedelta(minutes=2)),)),
+    ),
+    "a run that comes at once keeps the last worker": Case(
+        facts(0, current=1),
+        1,
+        "idle",
+        "run soon would wake it again at once",
+        pool=pool(schedule=[WOKEN | {"warmUp": "2m"}]),
+        memory=IDLE_LONG,
+    ),
+    "a run with a deadline is sized by it": Case(
+        facts(200_000, current=9),
+        9,
+        "run",
+        "deadline in 2h",
+        pool=pool(concurrency=20, max=100, schedule=[{"name": "run", "start": "0 12 * * *", "finishWithin": "2h"}]),
+        memory=Memory(runs=(OpenRun("run", NOW),), longest=60),
+    ),
+    "outside its runs a pool may hold its work": Case(
+        facts(50),
+        0,
+        "hold",
+        "50 tasks wait for the next run",
+        pool=pool(outsideRuns="Hold", schedule=[{"name": "run", "start": "0 0 1 * *"}]),
+    ),
+    "a person's number replaces demand and bounds": Case(
+        facts(0), 25, "override", "25 workers by annotation", override=Override(25, NOW + timedelta(hours=1))
+    ),
+    "until it ends": Case(facts(0), 0, "demand", "nothing to do", override=Override(25, NOW)),
+}
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in CASES.items()])
+def test_rule(case: Case) -> None:
+    decision, _ = decide(Situation(case.pool, case.facts, case.memory, NOW, case.steady, case.override))
+    assert (decision.replicas, decision.rule) == (case.replicas, case.rule), decision.trail
+    assert case.says in decision.message
