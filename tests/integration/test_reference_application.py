@@ -105,7 +105,7 @@ def test_with_quorum_queues_and_late_acks_a_killed_workers_task_is_run_again(
     env = {"UTILITARIAN_QUEUE_TYPE": "quorum", "UTILITARIAN_ACKS_LATE": "true"}
     application = Application(rabbitmq.amqp_url(vhost), tmp_path, tmp_path / "ledger", env)
     reader = FileLedgerReader(tmp_path / "ledger")
-    with running(application.worker("killed", queues=THREE_QUEUES[:1], execution="solo")) as (worker,):
+    with running(application.worker("killed", queues=THREE_QUEUES[:1], concurrency=1)) as (worker,):
         # A sender that declared the queue otherwise than the worker did would be refused.
         sent = send(
             application.broker_url,
@@ -115,7 +115,7 @@ def test_with_quorum_queues_and_late_acks_a_killed_workers_task_is_run_again(
         )
         wait_until(lambda: reader.read().ids("start"), within=SOON)
         worker.kill()
-    with running(application.worker("next", queues=THREE_QUEUES[:1], execution="solo")):
+    with running(application.worker("next", queues=THREE_QUEUES[:1], concurrency=1)):
         wait_until(lambda: reader.read().ids("end"), within=SOON, describe=reader.read)
     summary = reader.read().summary(sent)
     assert summary.finished == summary.run_twice == set(sent)
@@ -129,7 +129,7 @@ def test_beat_sends_on_a_compressed_schedule_and_the_run_fans_out(
     application = Application(rabbitmq.amqp_url(vhost), tmp_path, "amqp", env)
     reader = BrokerLedgerReader(rabbitmq, vhost)
     hourly = routing.period_queue("hourly")
-    with running(application.worker("all", concurrency=10, execution="threads")):
+    with running(application.worker("all", concurrency=10, execution="threads", quiet=False)):
         with application.beat():
             wait_until(
                 lambda: rabbitmq.depth(vhost, hourly).ready or reader.read().of_queue(hourly).records, within=SOON

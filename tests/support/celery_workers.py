@@ -13,7 +13,8 @@ from tests.support.controlplane import REPOSITORY
 from tests.support.processes import Process
 
 START_WITHIN = timedelta(seconds=60)
-# As the operator runs them; without mingle a worker also starts a second sooner.
+# As the operator runs them. Without mingle a worker starts a second sooner; without heartbeats one of threads or solo
+# takes up to ten seconds to stop, since its timer sleeps that long when nothing else is due.
 QUIET = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 
 
