@@ -35,8 +35,15 @@ def install(cluster: Cluster, image: str) -> None:
                 "--timeout=120s",
             )
         except Failure as failure:
-            state = cluster.kubectl("get", "pods,events", "-n", NAMESPACE, "-o", "wide")
-            raise Failure(f"{failure}\n{state[-3000:]}") from None
+            raise Failure(f"{failure}\n{_state(cluster)}") from None
+
+
+def _state(cluster: Cluster) -> str:
+    pods = cluster.kubectl("get", "pods", "-n", NAMESPACE, "-o", "wide")
+    try:
+        return pods + cluster.kubectl("logs", "-n", NAMESPACE, "--tail=30", f"deployment/{RELEASE}")
+    except Failure as silent:
+        return f"{pods}{silent}"
 
 
 def uninstall(cluster: Cluster) -> None:

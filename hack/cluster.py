@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hack import node_image, preflight, registry, tools
-from hack.commands import run, succeeds
+from hack.commands import environment, run, succeeds
 from hack.console import step
 from hack.engine import Engine
 from hack.failure import Failure
@@ -131,8 +131,9 @@ def load(engine: Engine, cluster: Cluster, images: list[str]) -> None:
     if not absent:
         return
     with step(f"loading {', '.join(absent)} into the cluster"):
-        environment = os.environ | engine.env
-        with subprocess.Popen(["docker", "save", *absent], stdout=subprocess.PIPE, env=environment) as saving:
+        with subprocess.Popen(
+            ["docker", "save", *absent], stdout=subprocess.PIPE, env=environment(engine.env)
+        ) as saving:
             importing = ("exec", "--interactive", cluster.node, *ctr, "import", "-")
             run("docker", *importing, env=engine.env, feed=saving.stdout)
 

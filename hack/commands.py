@@ -69,6 +69,12 @@ def succeeds(*argv: str | Path, env: Mapping[str, str] | None = None, within: fl
     return True
 
 
+def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """This process's variables, with these on top, and with the folders of root's programs on the PATH."""
+    mine = os.environ | dict(more or {})
+    return mine | {"PATH": f"{mine.get('PATH', os.defpath)}:/usr/sbin:/sbin"}
+
+
 def _shown(command: list[str]) -> str:
     text = shlex.join(command)
     return text if len(text) < 160 else text[:157] + "..."  # noqa: PLR2004 - about two lines of a terminal

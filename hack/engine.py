@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hack import packages, preflight, snapshot
-from hack.commands import run, succeeds
+from hack.commands import environment, run, succeeds
 from hack.console import say, step
 from hack.failure import Failure
 from hack.places import HACK, cache, key_of, replace_file
@@ -51,7 +51,8 @@ class Engine:
             if image not in keep:
                 succeeds("docker", "image", "rm", image, env=self.env)
         if self.private:
-            self.docker("image", "prune", "--force")
+            # Younger ones are the stages that the next build takes its layers from.
+            self.docker("image", "prune", "--force", "--filter", "until=72h")
 
 
 def state_folder() -> Path:
@@ -123,7 +124,12 @@ def _start() -> None:
     with log.open("wb") as output:
         # A session of its own: an interrupt from the terminal is for the command, not for the engine.
         process = subprocess.Popen(
-            _command(), stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True
+            _command(),
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
+            env=environment(),
+            start_new_session=True,
         )
     deadline = time.monotonic() + READY_WITHIN
     while not _answers(f"unix://{_socket()}"):

@@ -1,7 +1,6 @@
 """Makes the node image that kind runs, from our builds, where none can be pulled; it starts no cluster."""
 
 import io
-import os
 import subprocess
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,21 +8,29 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hack import base, registry, tools
-from hack.commands import run
+from hack.commands import environment, run
 from hack.console import step
 from hack.engine import Engine
 from hack.places import HACK, cache, key_of, locked, published
 
 ON_NODE = ("kubeadm", "kubelet", "kubectl")
-IN_PODS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "etcd", "coredns")
+IN_PODS = (
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kube-proxy",
+    "etcd",
+    "coredns",
+    tools.PROVISIONER,
+)
 PROGRAMS = ON_NODE + IN_PODS
 SANDBOX = "registry.k8s.io/pause:3.10.1"
 FILES = HACK / "node-image"
 SCRATCH_PATH = "ENV PATH=/usr/local/bin"
 UNITS = "etc/systemd/system"
-# kind insists on applying these two; pods' network is 10-bridge.conflist, and there is no storage class to set up.
-KIND_APPLIES = ("default-cni", "default-storage")
-NOTHING = "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, namespace: kube-system}}\n"
+PROVISIONER = "docker.io/local/local-path-provisioner:1"
+# kind insists on applying a network, and pods' network is 10-bridge.conflist.
+NOTHING = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: default-cni, namespace: kube-system}\n"
 
 
 def official(engine: Engine) -> bool:
@@ -33,7 +40,7 @@ def official(engine: Engine) -> bool:
 
 def name() -> str:
     """The name of our node image, which changes with what is in it."""
-    builds = [key_of(tools.group_of(program).folder) for program in ("kubelet", "etcd", "coredns")]
+    builds = [key_of(tools.group_of(program).folder) for program in PROGRAMS]
     return f"utilitarian-node:{key_of(base.NODE.image, base.rabbitmq_image(), FILES, Path(__file__), *builds)}"
 
 
@@ -47,7 +54,7 @@ def ensure(engine: Engine) -> str:
             programs = _programs()
             with step("making the node image"):
                 system = list(_system_images(engine, pods_base, programs))
-                _make(engine, node_base, [*system, base.rabbitmq(engine)], programs)
+                _make(engine, node_base, [*system, pods_base, base.rabbitmq(engine)], programs)
                 engine.docker("image", "rm", *system)
                 engine.remove_others(name())
     return name()
@@ -79,6 +86,8 @@ def _system_images(engine: Engine, pods_base: str, programs: Mapping[str, Path])
     if SANDBOX not in listed:
         _scratch(engine, SANDBOX, programs["pause"], [SCRATCH_PATH, 'ENTRYPOINT ["/usr/local/bin/pause"]'])
         yield SANDBOX
+    _scratch(engine, PROVISIONER, programs[tools.PROVISIONER], [SCRATCH_PATH])
+    yield PROVISIONER
 
 
 def _scratch(engine: Engine, image: str, program: Path, changes: Iterable[str]) -> None:
@@ -122,7 +131,7 @@ def _make(engine: Engine, node_base: str, images: list[str], programs: Mapping[s
         run("docker", "cp", "-", f"{container}:/", env=engine.env, feed=_archive(_node_files(programs)))
         engine.docker("exec", container, "sh", "-ec", _SETTLE)
         with subprocess.Popen(
-            ["docker", "save", *images], stdout=subprocess.PIPE, env=os.environ | engine.env
+            ["docker", "save", *images], stdout=subprocess.PIPE, env=environment(engine.env)
         ) as saving:
             importing = ("exec", "--interactive", container, "sh", "-ec", _IMPORT)
             run("docker", *importing, env=engine.env, feed=saving.stdout)
@@ -153,5 +162,12 @@ def _node_files(programs: Mapping[str, Path]) -> dict[str, Path | bytes]:
         "etc/cni/net.d/10-bridge.conflist": FILES / "10-bridge.conflist",
         f"{UNITS}/kubelet.service": FILES / "kubelet.service",
         "kind/version": tools.kubernetes_version().encode(),
-        **{f"kind/manifests/{part}.yaml": NOTHING.format(name=part).encode() for part in KIND_APPLIES},
+        "kind/manifests/default-cni.yaml": NOTHING,
+        "kind/manifests/default-storage.yaml": _storage(),
     }
+
+
+def _storage() -> bytes:
+    text = (FILES / "default-storage.yaml").read_text()
+    helper = f"docker.io/library/{base.PODS.image}"
+    return text.replace("HELPER_IMAGE", helper).replace("PROVISIONER_IMAGE", PROVISIONER).encode()

@@ -47,10 +47,12 @@ def _check() -> None:
     if os.environ.get("CLUSTER", "existing") != "existing":
         raise Failure(f"CLUSTER={os.environ['CLUSTER']} means nothing here; leave it out, or say CLUSTER=existing")
     preflight.check_platform()
-    for name in tools.missing(*BUILT_BY_GO):
-        tools.check_go(tools.group_of(name))
+    needed: tuple[str, ...] = BUILT_BY_GO
     if os.environ.get("CLUSTER") != "existing":
         engine.check_startable()
+        needed += node_image.PROGRAMS if engine.running() is None else ()
+    for name in tools.missing(*needed):
+        tools.check_go(tools.group_of(name))
 
 
 def _up() -> dict[str, str]:
@@ -63,11 +65,10 @@ def _up() -> dict[str, str]:
         if found is None:
             engine.stop()
         raise
-    server = rabbitmq.image(docker)
-    _load(docker, bed, server, made)
-    secret = _install(bed, server, made)
+    secret = _install_rabbitmq(docker, bed)
+    _load(docker, bed, made)
     ports = {name: cluster.host_port(docker, bed, port) for name, port in cluster.NODE_PORTS.items()}
-    return _write_state(bed, docker, secret, ports)
+    return _finish(docker, bed, made, secret, ports)
 
 
 def _up_on_existing() -> dict[str, str]:
@@ -76,11 +77,11 @@ def _up_on_existing() -> dict[str, str]:
     if docker is None:
         raise Failure("images for CLUSTER=existing are built with Docker, and no engine answers; start it")
     made = images.ensure(docker)
-    server = rabbitmq.image(docker)
-    _load(docker, bed, server, made)
-    secret = _install(bed, server, made)
+    secret = _install_rabbitmq(docker, bed)
+    _load(docker, bed, made)
+    rabbitmq.wait(bed)
     ports = forwarding.start(bed, rabbitmq.NAMESPACE, "service/rabbitmq", rabbitmq.PORTS)
-    return _write_state(bed, docker, secret, ports)
+    return _finish(docker, bed, made, secret, ports)
 
 
 def _prepare(docker: Engine) -> dict[str, str]:
@@ -115,20 +116,27 @@ def _fetch_packages() -> None:
         images.wheels(product)
 
 
-def _load(docker: Engine, bed: Cluster, server: str, made: dict[str, str]) -> None:
-    cluster.load(docker, bed, [server, *made.values()])
+def _install_rabbitmq(docker: Engine, bed: Cluster) -> str:
+    """Begin with RabbitMQ, which starts while the other images are loaded; returns its password."""
+    server = rabbitmq.image(docker)
+    cluster.load(docker, bed, [server])
+    secret = rabbitmq.password(bed)
+    rabbitmq.install(bed, server, secret)
+    return secret
+
+
+def _load(docker: Engine, bed: Cluster, made: dict[str, str]) -> None:
+    cluster.load(docker, bed, list(made.values()))
     for name, image in made.items():
         cluster.tag(docker, bed, image, f"{name}:dev")
 
 
-def _install(bed: Cluster, server: str, made: dict[str, str]) -> str:
-    secret = rabbitmq.password(bed)
-    rabbitmq.install(bed, server, secret)
-    with ThreadPoolExecutor() as pool:
-        waiting = pool.submit(rabbitmq.wait, bed)
-        chart.install(bed, made[images.OPERATOR.name])
-        waiting.result()
-    return secret
+def _finish(docker: Engine, bed: Cluster, made: dict[str, str], secret: str, ports: dict[str, int]) -> dict[str, str]:
+    """The state is written before the operator is waited for: one that does not come up wants looking at."""
+    state = _write_state(bed, docker, secret, ports)
+    chart.install(bed, made[images.OPERATOR.name])
+    rabbitmq.wait(bed)
+    return state
 
 
 def _write_state(bed: Cluster, docker: Engine, secret: str, ports: dict[str, int]) -> dict[str, str]:

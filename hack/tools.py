@@ -14,6 +14,7 @@ from hack.console import say, step
 from hack.failure import Failure
 from hack.places import HACK, cache, key_of, published
 
+PROVISIONER = "local-path-provisioner"
 FAST_TIER = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
 
 
@@ -42,6 +43,7 @@ GROUPS = (
     Group("kind", "kind", {"kind": "sigs.k8s.io/kind"}),
     Group("helm", "helm", {"helm": "helm.sh/helm/v3/cmd/helm"}),
     Group("coredns", "coredns", {"coredns": "github.com/coredns/coredns"}),
+    Group(PROVISIONER, PROVISIONER, {PROVISIONER: f"github.com/rancher/{PROVISIONER}"}),
 )
 
 # How a program that is there already proves that it fits; what is not named here is always built.
