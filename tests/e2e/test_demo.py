@@ -1,0 +1,80 @@
+"""The demonstration's own scenario, on a real cluster with real worker pods, seen by a real Prometheus."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from demo.bed import Bed
+from demo.report import PROMISE, Report, wording
+from demo.scenario import Scenario
+from demo.sight import Sight
+from tests.support.bed import operator_metrics
+from tests.support.dashboard import dashboard_queries
+from tests.support.prometheus import Prometheus, Sample
+
+pytestmark = pytest.mark.timeout(1800)  # the first test of a run waits for the cluster to be made
+
+FOUR = {"amr", "amr-on-demand", "commits", "external"}
+# Only the broker's statistics tell it, and the quickstart names none.
+WITHOUT_STATISTICS = 'state="unacked"'
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """What was seen of one: its report, every look, and each query of the dashboard with its answer."""
+
+    report: Report
+    history: list[Sight]
+    dashboard: list[tuple[str, str, list[Sample]]]
+
+    def __str__(self) -> str:
+        return "\n".join(wording(self.report))
+
+
+@pytest.fixture(scope="module")
+def demonstration(bed: Bed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demonstration]:
+    folder = tmp_path_factory.mktemp("demonstration")
+    scenario = Scenario(bed, "e2e-demo", phase=print)
+    try:
+        with operator_metrics(bed, folder) as target, Prometheus([target], folder=folder) as prometheus:
+            report = scenario.run()
+            prometheus.wait_scraped()
+            queries = dashboard_queries(namespace="e2e-demo", window="5m")
+            answers = [(title, query, prometheus.query(query)) for title, query in queries]
+        yield Demonstration(report, scenario.watcher.history, answers)
+    finally:
+        scenario.clean_up()
+
+
+def test_every_task_finishes_exactly_once(demonstration: Demonstration) -> None:
+    assert demonstration.report.summary.each_finished_once, demonstration
+    assert len(demonstration.report.summary.sent) == 400
+
+
+def test_the_fleet_goes_to_many_workers_and_back_to_zero(demonstration: Demonstration) -> None:
+    most = {pool.name: pool.most for pool in demonstration.report.pools}
+    assert all(most[pool] > 1 for pool in FOUR), demonstration
+    assert demonstration.history[-1].asleep, demonstration.history[-1]
+    assert {pool.pods for pool in demonstration.history[-1].pools} == {0}
+
+
+def test_each_pool_is_asked_for_workers_soon_after_its_first_message(demonstration: Demonstration) -> None:
+    waits = {pool.name: pool.to_scale for pool in demonstration.report.pools if pool.sent}
+    assert set(waits) == FOUR
+    assert all(wait is not None and wait < PROMISE for wait in waits.values()), demonstration
+
+
+def test_beat_sends_its_tasks_and_they_are_done(demonstration: Demonstration) -> None:
+    assert demonstration.history[-1].beat_ready
+    assert demonstration.report.beat_tasks > 0, demonstration
+
+
+def test_every_query_of_the_dashboard_has_an_answer(demonstration: Demonstration) -> None:
+    silent = [
+        f"{title}: {query}"
+        for title, query, answer in demonstration.dashboard
+        if not answer and WITHOUT_STATISTICS not in query
+    ]
+    assert len(demonstration.dashboard) > 20
+    assert not silent, "\n".join(silent)

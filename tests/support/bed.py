@@ -1,0 +1,51 @@
+"""Brings the test bed (a kind cluster with RabbitMQ and the operator) up for a run, and opens ports into it."""
+
+import contextlib
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from demo.bed import ROOT, STATE, Bed, read_bed
+from hack import chart, tools
+from tests.support.processes import Process
+
+OPEN_WITHIN = timedelta(seconds=30)
+
+
+@contextlib.contextmanager
+def bed_up(*, keep: bool) -> Iterator[Bed]:
+    """The test bed for the time of the block; one that was up before is used and left as it is.
+
+    Raises:
+        subprocess.CalledProcessError: it doesn't come up, or something is left of it; the reason stands on stderr.
+    """
+    was_up = STATE.exists()
+    testbed = (sys.executable, "-m", "hack.testbed")
+    subprocess.run([*testbed, "up"], cwd=ROOT, check=True)
+    try:
+        yield read_bed()
+    finally:
+        if not (keep or was_up):
+            subprocess.run([*testbed, "down"], cwd=ROOT, check=True)
+
+
+@contextlib.contextmanager
+def operator_metrics(bed: Bed, folder: Path) -> Iterator[str]:
+    """Where this machine reads the operator's metrics, as `host:port`, for the time of the block.
+
+    Raises:
+        ProcessEndedError: kubectl could not open a port; the message holds what it said.
+    """
+    command = [str(tools.program("kubectl")), f"--kubeconfig={bed.kubeconfig}", f"--context={bed.context}"]
+    command += ["port-forward", f"--namespace={chart.NAMESPACE}", f"service/{chart.RELEASE}-metrics", ":8080"]
+    with Process("port-forward", command, log=folder / "port-forward.log") as forward:
+        forward.wait_ready(lambda: _opened(forward), within=OPEN_WITHIN)
+        yield _opened(forward)
+
+
+def _opened(forward: Process) -> str:
+    found = re.search(r"Forwarding from (127\.0\.0\.1:\d+) ->", forward.log_text())
+    return found[1] if found else ""
