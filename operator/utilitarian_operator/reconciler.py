@@ -13,8 +13,7 @@ from utilitarian_operator.adapters.store import DEPLOYMENTS, FLEETS, STATEFUL_SE
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.invalid import InvalidSpec, Problem
 from utilitarian_operator.api.names import beat_object, pool_object
-from utilitarian_operator.api.resource import parse
-from utilitarian_operator.api.validation import check
+from utilitarian_operator.api.validation import accept
 from utilitarian_operator.core import manifests
 from utilitarian_operator.core.decision import Decision
 from utilitarian_operator.core.facts import facts
@@ -221,14 +220,11 @@ class Reconciler:
 
 def _accept(known: Known, resource: Object) -> tuple[Fleet | None, list[Problem]]:
     """The fleet to run, and what is wrong with the spec as it stands; a bad edit leaves the last accepted one."""
+    problems = overrides(resource["metadata"].get("annotations", {}))[1]
     try:
-        spec = parse(resource).spec
-        problems = [*check(spec), *overrides(resource["metadata"].get("annotations", {}))[1]]
+        known.accepted = effective_fleet(accept(resource).spec)
     except InvalidSpec as error:
-        problems = list(error.errors)
-    else:
-        if not problems:
-            known.accepted = effective_fleet(spec)
+        problems = [*error.errors, *problems]
     return known.accepted, problems
 
 

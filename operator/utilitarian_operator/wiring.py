@@ -14,6 +14,7 @@ from kubernetes.aio import config
 from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
 from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR, CollectorRegistry
+from yaml import YAMLError
 
 from utilitarian_operator import handlers
 from utilitarian_operator.actor import Actor
@@ -191,9 +192,13 @@ async def _stop_when(lost: "asyncio.Task[None] | None", stop: asyncio.Event) -> 
 
 async def _login(settings: Settings) -> Configuration:
     configuration = Configuration()
-    if settings.kubeconfig is None and "KUBERNETES_SERVICE_HOST" in os.environ:
-        config.load_incluster_config(client_configuration=configuration)
-    else:
-        path = str(settings.kubeconfig) if settings.kubeconfig else None
-        await config.load_kube_config(path, client_configuration=configuration)
+    try:
+        if settings.kubeconfig is None and "KUBERNETES_SERVICE_HOST" in os.environ:
+            config.load_incluster_config(client_configuration=configuration)
+        else:
+            path = str(settings.kubeconfig) if settings.kubeconfig else None
+            await config.load_kube_config(path, client_configuration=configuration)
+    except (config.ConfigException, YAMLError, OSError) as error:
+        why = " ".join(str(error).split())
+        raise ClusterError(f"no cluster: {why}; set KUBECONFIG to a kubeconfig file, or run it in a pod") from error
     return configuration

@@ -115,7 +115,8 @@ class Cluster:
         self, method: str, path: str, body: Any, content_type: str, query: Sequence[tuple[str, str]] = ()
     ) -> Object:
         self._may_write()
-        manager = [] if method == "DELETE" else [("fieldManager", MANAGER)]
+        # Strict: a typing error in a part that the CRD passes through must not be dropped in silence.
+        manager = [] if method == "DELETE" else [("fieldManager", MANAGER), ("fieldValidation", "Strict")]
         return await self._request(method, path, body, content_type, [*manager, *query])
 
     async def _request(

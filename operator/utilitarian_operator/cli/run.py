@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,7 @@ from utilitarian_operator.errors import LeadershipLost, OperatorError
 from utilitarian_operator.settings import Settings
 
 SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+SHORTEST_TICK = timedelta(milliseconds=100)
 LEADERSHIP_LOST = 75
 """Exit code after the Lease was lost (EX_TEMPFAIL): nothing is wrong with this process, start it again."""
 
@@ -46,8 +48,12 @@ def run(
         typer.Option(envvar=_env("NAMESPACE"), help="Watch this namespace; repeatable. All unless given."),
     ] = None,
     tick: Annotated[str, typer.Option(envvar=_env("TICK"), help="Time between two looks at a fleet.")] = "1s",
-    metrics_port: Annotated[int, typer.Option(envvar=_env("METRICS_PORT"), help="Port of /metrics.")] = 8080,
-    health_port: Annotated[int, typer.Option(envvar=_env("HEALTH_PORT"), help="Port of /healthz.")] = 8081,
+    metrics_port: Annotated[
+        int, typer.Option(envvar=_env("METRICS_PORT"), min=0, max=65535, help="Port of /metrics; 0 for a free one.")
+    ] = 8080,
+    health_port: Annotated[
+        int, typer.Option(envvar=_env("HEALTH_PORT"), min=0, max=65535, help="Port of /healthz; 0 for a free one.")
+    ] = 8081,
     log_level: Annotated[
         Level, typer.Option(envvar=_env("LOG_LEVEL"), help="Least level that is logged.")
     ] = Level.INFO,
@@ -63,7 +69,7 @@ def run(
     try:
         settings = Settings(
             namespaces=tuple(namespace or ()),
-            tick=parse_duration(tick),
+            tick=_tick(tick),
             metrics_port=metrics_port,
             health_port=health_port,
             lease_namespace=_own_namespace(),
@@ -73,9 +79,19 @@ def run(
     except LeadershipLost as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(LEADERSHIP_LOST) from error
-    except (OperatorError, ValueError) as error:
+    except (OperatorError, typer.BadParameter) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from error
+
+
+def _tick(text: str) -> timedelta:
+    try:
+        tick = parse_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"--tick: {error}") from error
+    if tick < SHORTEST_TICK:
+        raise typer.BadParameter(f"--tick: {text} is too short: use 100ms or more")
+    return tick
 
 
 async def _until_signal(settings: Settings) -> None:
