@@ -1,0 +1,60 @@
+"""The shape of the source tree: what a reader, and Python's own import, may rely on."""
+
+import ast
+import operator
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "operator" / "utilitarian_operator"
+TREES = ("operator", "worker/utilitarian", "hack", "demo", "bench", "tests")
+MODULES = sorted(path for tree in TREES for path in (ROOT / tree).rglob("*.py"))
+OURS = sorted(PACKAGE.rglob("*.py"))
+LONGEST_MODULE = 400
+LONGEST_FUNCTION = 45
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def test_operator_is_a_directory_that_shadows_nothing() -> None:
+    assert not (ROOT / "operator" / "__init__.py").exists()
+    assert not list((ROOT / "operator").glob("operator*.py"))
+    assert operator.__file__ is not None
+    assert Path(operator.__file__).is_relative_to(Path(sys.base_prefix).resolve())
+    assert operator.add(1, 2) == 3
+
+
+def test_no_module_is_called_after_nothing() -> None:
+    nothing = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
+    assert [name(path) for path in MODULES if path.stem in nothing] == []
+
+
+def test_every_module_opens_with_what_it_does() -> None:
+    # A test module may leave that to its tests' names.
+    written = [path for path in MODULES if not path.name.startswith("test_") and path.read_text().strip()]
+    assert [name(path) for path in written if not ast.get_docstring(ast.parse(path.read_text()))] == []
+
+
+@pytest.mark.parametrize("path", OURS, ids=name)
+def test_modules_and_functions_stay_short(path: Path) -> None:
+    text = path.read_text()
+    assert len(text.splitlines()) < LONGEST_MODULE
+    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    assert [f.name for f in functions if (f.end_lineno or 0) - f.lineno >= LONGEST_FUNCTION] == []
+
+
+def test_only_handlers_import_kopf() -> None:
+    assert [path.name for path in OURS if "kopf" in set(_imports(path))] == ["handlers.py"]
+
+
+def _imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.partition(".")[0]
