@@ -284,8 +284,8 @@ def test_what_makes_no_sense_is_refused(values: dict[str, Any], says: str) -> No
 
 
 def test_an_old_cluster_is_refused() -> None:
-    with pytest.raises(ChartRefusedError, match=r">=1\.29"):
-        render(kube_version="1.28.9")
+    with pytest.raises(ChartRefusedError, match=r">=1\.30"):
+        render(kube_version="1.29.9")
     assert kinds(render(kube_version="1.30.0-eks-1a2b3c")) == PLAIN
 
 
