@@ -130,12 +130,12 @@ def load(engine: Engine, cluster: Cluster, images: list[str]) -> None:
     absent = [image for image in images if _full_name(image) not in held]
     if not absent:
         return
-    with step(f"loading {', '.join(absent)} into the cluster"):
-        with subprocess.Popen(
-            ["docker", "save", *absent], stdout=subprocess.PIPE, env=environment(engine.env)
-        ) as saving:
-            importing = ("exec", "--interactive", cluster.node, *ctr, "import", "-")
-            run("docker", *importing, env=engine.env, feed=saving.stdout)
+    with (
+        step(f"loading {', '.join(absent)} into the cluster"),
+        subprocess.Popen(["docker", "save", *absent], stdout=subprocess.PIPE, env=environment(engine.env)) as saving,
+    ):
+        importing = ("exec", "--interactive", cluster.node, *ctr, "import", "-")
+        run("docker", *importing, env=engine.env, feed=saving.stdout)
 
 
 def tag(engine: Engine, cluster: Cluster, image: str, alias: str) -> None:

@@ -1,5 +1,6 @@
 """Runs RabbitMQ in the test bed's cluster and says how it is reached; its messages live as long as its pod."""
 
+import base64
 import hashlib
 import json
 import secrets
@@ -36,15 +37,20 @@ def image(engine: Engine) -> str:
 def password(cluster: Cluster) -> str:
     """The password that is in the cluster already, else a new one."""
     found = cluster.kubectl("get", "secret", "rabbitmq", "-n", NAMESPACE, "--ignore-not-found", "-o", "json")
-    if not found:
-        return secrets.token_urlsafe(24)
-    text = json.loads(found)["metadata"]["annotations"]["utilitarian.io/password"]
-    return str(text)
+    kept = json.loads(found)["data"].get("password") if found else None
+    return base64.b64decode(kept).decode() if kept else secrets.token_urlsafe(24)
 
 
 def install(cluster: Cluster, server_image: str, secret: str) -> None:
     """Apply RabbitMQ's objects; `wait` waits for it."""
-    cluster.kubectl("apply", "--filename", "-", feed=json.dumps(_objects(server_image, secret)))
+    cluster.kubectl(
+        "apply",
+        "--server-side",
+        "--force-conflicts",
+        "--filename",
+        "-",
+        feed=json.dumps(_objects(server_image, secret)),
+    )
 
 
 def wait(cluster: Cluster) -> None:
@@ -83,8 +89,9 @@ def _secret(secret: str) -> dict[str, object]:
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": _metadata("rabbitmq", annotations={"utilitarian.io/password": secret}),
+        "metadata": _metadata("rabbitmq"),
         "stringData": {
+            "password": secret,
             "rabbitmq.conf": CONFIGURATION.format(user=USER, password=secret),
             "enabled_plugins": "[rabbitmq_management,rabbitmq_prometheus].\n",
         },
