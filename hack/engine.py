@@ -7,7 +7,8 @@ import shutil
 import signal
 import subprocess
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from hack import packages, preflight, snapshot
 from hack.commands import environment, run, succeeds
 from hack.console import say, step
 from hack.failure import Failure
-from hack.places import HACK, cache, key_of, replace_file
+from hack.places import HACK, cache, locked, replace_file
 
 READY_WITHIN = 60.0  # seconds
 GONE_WITHIN = 60.0  # seconds
@@ -55,17 +56,27 @@ class Engine:
             self.docker("image", "prune", "--force", "--filter", "until=72h")
 
 
-def state_folder() -> Path:
-    """Where the private engine of this cache folder keeps its socket and pid: short, since socket names are limited."""
-    return Path("/run") / f"utilitarian-operator-{key_of(str(cache()))}"
+# One private engine a machine, whoever's cache its data is in: two would flush each other's packet rules.
+# Short, since the names of sockets are limited.
+STATE = Path("/run/utilitarian-operator")
 
 
 def _socket() -> Path:
-    return state_folder() / "docker.sock"
+    return STATE / "docker.sock"
 
 
 def _data() -> Path:
-    return cache() / "engine" / "data"
+    """Where the engine that runs keeps its data, or one that is started would."""
+    noted = STATE / "data-root"
+    return Path(noted.read_text()) if noted.exists() else cache() / "engine" / "data"
+
+
+@contextmanager
+def exclusively() -> Iterator[None]:
+    """Hold the lock that keeps one command from stopping the engine while another begins to use it."""
+    folder = STATE.parent if os.geteuid() == 0 else cache()
+    with locked(folder / f"{STATE.name}.lock", "`make up` or `make down`"):
+        yield
 
 
 def _answers(host: str = "") -> bool:
@@ -110,15 +121,15 @@ def find_or_start() -> Engine:
 
 def revive() -> Engine | None:
     """Start again a private engine that was killed, since only it can remove the containers that live on without it."""
-    return find_or_start() if state_folder().exists() else None
+    return find_or_start() if STATE.exists() else None
 
 
 def _start() -> None:
-    state = state_folder()
-    state.mkdir(mode=0o700, exist_ok=True)
-    if not (state / "before.json").exists():
-        replace_file(state / "before.json", snapshot.take().to_json(), mode=0o600)
-    (state / "docker.pid").unlink(missing_ok=True)  # of an engine that was killed: dockerd would refuse to start
+    STATE.mkdir(mode=0o700, exist_ok=True)
+    if not (STATE / "before.json").exists():
+        replace_file(STATE / "before.json", snapshot.take().to_json(), mode=0o600)
+    replace_file(STATE / "data-root", str(_data()))
+    (STATE / "docker.pid").unlink(missing_ok=True)  # of an engine that was killed: dockerd would refuse to start
     log = cache() / "engine" / "dockerd.log"
     log.parent.mkdir(exist_ok=True)
     with log.open("wb") as output:
@@ -141,9 +152,8 @@ def _start() -> None:
 
 
 def _command() -> list[str]:
-    state = state_folder()
-    command = ["dockerd", "--data-root", str(_data()), "--exec-root", str(state / "exec")]
-    command += ["--pidfile", str(state / "docker.pid"), "--host", f"unix://{_socket()}"]
+    command = ["dockerd", "--data-root", str(_data()), "--exec-root", str(STATE / "exec")]
+    command += ["--pidfile", str(STATE / "docker.pid"), "--host", f"unix://{_socket()}"]
     # No default bridge: kind makes a network of its own, and image builds here need none.
     command += ["--bridge", "none"]
     if not _may(SYS_RESOURCE):
@@ -168,17 +178,16 @@ def _runtime() -> Path:
 
 def stop() -> list[str]:
     """End the private engine and remove what it left; returns what is still there that was not before it started."""
-    state = state_folder()
-    if not state.exists():
+    if not STATE.exists():
         return []
-    _end_process(state / "docker.pid")
-    before = snapshot.Snapshot.from_json((state / "before.json").read_text())
-    _unmount_below(_data(), state)
+    _end_process(STATE / "docker.pid")
+    before = snapshot.Snapshot.from_json((STATE / "before.json").read_text())
+    _unmount_below(_data(), STATE)
     _remove_bridges(before)
     _remove_rules(before)
     if before.forwarding == "0":
         snapshot.FORWARDING.write_text("0\n")
-    shutil.rmtree(state)
+    shutil.rmtree(STATE)
     return snapshot.left_over(before, snapshot.take())
 
 

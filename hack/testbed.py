@@ -25,7 +25,7 @@ from hack.cluster import Cluster
 from hack.console import exit_code, say, step
 from hack.engine import Engine
 from hack.failure import Failure
-from hack.places import BUILD, cache, locked, replace_file
+from hack.places import BUILD, replace_file
 
 STATE = BUILD / "testbed.json"
 BUILT_BY_GO = ("kind", "helm", "kubectl")
@@ -38,7 +38,7 @@ def up() -> dict[str, str]:
         Failure: something is missing or does not come up; an engine and a cluster that this call began are gone then.
     """
     _check()
-    with locked(cache() / "testbed.lock", "`make up` or `make down`", wait=False):
+    with engine.exclusively():
         return _up_on_existing() if os.environ.get("CLUSTER") == "existing" else _up()
 
 
@@ -166,7 +166,7 @@ def down() -> None:
     Raises:
         Failure: something is left; names it.
     """
-    with locked(cache() / "testbed.lock", "`make up` or `make down`", wait=False):
+    with engine.exclusively():
         forwarding.stop()
         if os.environ.get("CLUSTER") == "existing":
             _clear_existing()
@@ -213,8 +213,14 @@ def main() -> None:
 
 def _images() -> None:
     venv.ensure()
-    for name in images.ensure(engine.find_or_start()).values():
-        print(name)
+    with engine.exclusively():
+        found = engine.running()
+        try:
+            for name in images.ensure(found or engine.find_or_start()).values():
+                print(name)
+        finally:
+            if found is None:
+                engine.stop()  # the images stay in its data folder
 
 
 if __name__ == "__main__":
