@@ -23,9 +23,13 @@ from utilitarian_operator.core.observation import (
     Unknown,
 )
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable, OperatorError
+from utilitarian_operator.history import History
 
 ANSWER_HOLDS_S = 4.0
 """How long a worker's answer is believed: a few rounds of questions, each a second."""
+
+SAMPLE_HOLDS_S = 25.0
+"""How long a sample counts in averages: two of the slow rounds."""
 
 
 class Broker(Protocol):
@@ -40,12 +44,15 @@ class Broker(Protocol):
     def told(self, node: str, not_before: float) -> Held | None:
         """What a worker said since a moment."""
 
-    def ask(self, nodes: Iterable[str]) -> None:
-        """The workers to ask from now on."""
+    def sample(self, node: str, not_before: float) -> Held | None:
+        """What a worker last said, for averages."""
+
+    def ask(self, nodes: Iterable[str], learn: Iterable[str] = ()) -> None:
+        """The workers to ask from now on: because a decision rests on them, and to learn."""
 
 
 class Observer:
-    """Eyes of one fleet; keeps only since when something is unknown.
+    """Eyes of one fleet; keeps only since when something is unknown, and what was counted at the last look.
 
     Args:
         key: of the fleet.
@@ -55,6 +62,7 @@ class Observer:
     def __init__(self, key: Key, store: Store) -> None:
         self._key, self._store = key, store
         self._unseen: dict[str, datetime] = {}
+        self._history = History()
 
     async def look(self, fleet: Fleet, broker: Broker, now: datetime) -> FleetSight:
         """See everything once."""
@@ -78,7 +86,8 @@ class Observer:
             unacked = self._unacked(pool, seen, mine, statistics, fleet.broker.stats_url is not None, now)
             sights[pool.name] = PoolSight(seen, unacked, mine, replicas)
         beat = self._beat() if fleet.beat.enabled else None
-        broker.ask(node for pool in sights.values() for node in _worth_asking(pool))
+        running = (node_name(pod.name) for pool in sights.values() for pod in pool.pods if pod.running)
+        broker.ask((node for pool in sights.values() for node in _worth_asking(pool)), running)
         return FleetSight(now, sights, unreachable, statistics, beat, tuple(self._rolling_out(deployments)))
 
     def _statistics(self, broker: Broker, now: datetime) -> tuple[Mapping[str, int], Unknown | None]:
@@ -132,7 +141,9 @@ class Observer:
             answer = self._unknown(f"worker {name}", "does not answer", now) if silent or held is None else held
             if not silent:
                 self._unseen.pop(f"worker {name}", None)
-            pools.setdefault(pool, []).append(_pod(name, body, answer))
+            sample = broker.sample(node_name(name), time.monotonic() - SAMPLE_HOLDS_S)
+            pools.setdefault(pool, []).append(self._history.add(_pod(name, body, answer), body, sample))
+        self._history.keep_only(self._store.children(PODS, self._key))
         return {pool: tuple(pods) for pool, pods in pools.items()}
 
     def _beat(self) -> BeatSight:
@@ -209,6 +220,9 @@ class Blind:
     def told(self, node: str, not_before: float) -> None:
         """Nobody answers."""
 
-    def ask(self, nodes: Iterable[str]) -> None:
+    def sample(self, node: str, not_before: float) -> None:
+        """Nobody answers."""
+
+    def ask(self, nodes: Iterable[str], learn: Iterable[str] = ()) -> None:
         """There is nobody to ask."""
-        del nodes
+        del nodes, learn

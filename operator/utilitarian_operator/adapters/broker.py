@@ -20,6 +20,9 @@ T = TypeVar("T")
 
 STATISTICS_EVERY_S = 5.0
 WORKERS_EVERY_S = 1.0
+LEARN_EVERY_S = 10.0
+QUESTIONS_A_SECOND = 50.0
+"""Workers asked a second in order to learn: a question is one message to every worker, whomever it is for."""
 LONGEST_PAUSE_S = 15.0
 
 
@@ -94,7 +97,10 @@ class BrokerSession:
         self._worker_thread = ThreadPoolExecutor(1, "remote-control")
         self._pause = Pause()
         self._asked: frozenset[str] = frozenset()
+        self._learned_from: frozenset[str] = frozenset()
+        self._learned_at = 0.0
         self._told: dict[str, Told] = {}
+        self._samples: dict[str, Told] = {}
         self._unacked: dict[str, int] | BrokerError | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -122,10 +128,22 @@ class BrokerSession:
         told = self._told.get(node)
         return told.held if told and told.asked_at >= not_before else None
 
-    def ask(self, nodes: Iterable[str]) -> None:
-        """The workers to ask from now on, once a second; replaces those named before."""
-        self._asked = frozenset(nodes)
-        self._told = {node: told for node, told in self._told.items() if node in self._asked}
+    def sample(self, node: str, not_before: float) -> Held | None:
+        """What a worker last said of itself and of how much it has done, if it was asked since a moment."""
+        told = self._samples.get(node)
+        return told.held if told and told.asked_at >= not_before else None
+
+    def ask(self, nodes: Iterable[str], learn: Iterable[str] = ()) -> None:
+        """The workers to ask from now on; replaces those named before.
+
+        Args:
+            nodes: asked once a second, because a decision rests on them now.
+            learn: asked slowly, for averages.
+        """
+        self._asked, self._learned_from = frozenset(nodes), frozenset(learn)
+        wanted = self._asked | self._learned_from
+        self._told = {node: told for node, told in self._told.items() if node in wanted}
+        self._samples = {node: told for node, told in self._samples.items() if node in wanted}
 
     def start(self) -> None:
         """Begin to read statistics and workers in the background."""
@@ -148,19 +166,29 @@ class BrokerSession:
         while True:
             started = time.monotonic()
             # A worker that was not heard counts as busy, so a failure needs nothing but time.
-            if self._asked and not pause.lasts:
-                await self._ask_once(pause)
+            learning = bool(self._learned_from) and started - self._learned_at >= self._learning_pace
+            nodes = self._learned_from | self._asked if learning else self._asked
+            if nodes and not pause.lasts:
+                await self._ask_once(sorted(nodes), pause, learning=learning)
             await asyncio.sleep(max(WORKERS_EVERY_S - (time.monotonic() - started), 0.05))
 
-    async def _ask_once(self, pause: Pause) -> None:
-        nodes, asked_at = sorted(self._asked), time.monotonic()
+    @property
+    def _learning_pace(self) -> float:
+        return max(LEARN_EVERY_S, len(self._learned_from) / QUESTIONS_A_SECOND)
+
+    async def _ask_once(self, nodes: list[str], pause: Pause, *, learning: bool) -> None:
+        asked_at = time.monotonic()
         try:
-            answers = await _in(self._worker_thread, lambda: self._workers.holdings(nodes))
+            answers = await _in(self._worker_thread, lambda: self._workers.holdings(nodes, learning=learning))
         except BrokerError as error:
             pause.failed(error)
             return
         pause.ended()
-        self._told |= {node: Told(held, asked_at) for node, held in answers.items()}
+        told = {node: Told(held, asked_at) for node, held in answers.items()}
+        self._told |= told
+        if learning:
+            self._samples |= told
+            self._learned_at = asked_at
 
     async def _read_statistics(self, statistics: Statistics) -> None:
         while True:

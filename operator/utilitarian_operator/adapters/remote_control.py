@@ -4,6 +4,7 @@ A question is a fanout message to every worker of the broker, whatever its desti
 """
 
 import contextlib
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ ANSWER_WITHIN_S = 1.0
 """How long the slowest worker may take; a worker that is busy in a solo pool, or stopping, never answers."""
 
 QUESTIONS = ("active", "reserved", "scheduled")
+LEARNING = "stats"
+"""One more question, whose answer is larger: how many tasks the worker has begun."""
 
 
 class RemoteControl:
@@ -33,11 +36,12 @@ class RemoteControl:
         self._connection: Connection | None = None
         self._mailbox: Mailbox | None = None
 
-    def holdings(self, nodes: Sequence[str]) -> dict[str, Held]:
-        """What each worker holds; one that did not answer all three questions in time is not in the answer.
+    def holdings(self, nodes: Sequence[str], *, learning: bool = False) -> dict[str, Held]:
+        """What each worker holds; one that did not answer every question in time is not in the answer.
 
         Args:
             nodes: Celery node names, `celery@POD`.
+            learning: ask also how many tasks each has begun.
 
         Raises:
             BrokerUnreachable: no connection, or it broke.
@@ -49,14 +53,17 @@ class RemoteControl:
         try:
             with broker_errors():
                 mailbox = self._open()
-                told: dict[str, dict[str, Any]] = {question: {} for question in QUESTIONS}
-                for question in QUESTIONS:
-                    still = [node for node in nodes if question == "active" or node in told["active"]]
-                    told[question] = _ask(mailbox, question, still)
+                told: dict[str, dict[str, Any]] = {}
+                for question in (*QUESTIONS, *([LEARNING] if learning else [])):
+                    # One that is silent once is not waited for again.
+                    nodes = [node for node in nodes if all(node in answers for answers in told.values())]
+                    told[question] = _ask(mailbox, question, nodes)
         except BrokerError:
             self.close()
             raise
-        return {node: _held(told, node) for node in nodes if all(node in told[question] for question in QUESTIONS)}
+        return {
+            node: _held(told, node, time.time()) for node in nodes if all(node in answers for answers in told.values())
+        }
 
     def close(self) -> None:
         """Close the connection, and with it the reply queue; the next question opens a new one."""
@@ -77,10 +84,23 @@ def _ask(mailbox: Mailbox, question: str, nodes: Sequence[str]) -> dict[str, Any
     if not nodes:
         return {}
     replies = mailbox.call(list(nodes), question, timeout=ANSWER_WITHIN_S) or []
-    return {node: answer for reply in replies for node, answer in reply.items() if isinstance(answer, list)}
+    return {node: answer for reply in replies for node, answer in reply.items() if _useful(answer)}
 
 
-def _held(told: Mapping[str, Mapping[str, Any]], node: str) -> Held:
+def _useful(answer: object) -> bool:
+    """An answer, and not the worker's word that it failed to give one."""
+    return isinstance(answer, list) or (isinstance(answer, dict) and "error" not in answer)
+
+
+def _held(told: Mapping[str, Mapping[str, Any]], node: str, now: float) -> Held:
     active = told["active"][node]
-    early = sum(bool(request.get("acknowledged")) for request in active)
-    return Held(len(active), early, len(told["reserved"][node]), len(told["scheduled"][node]))
+    begun = sum(told[LEARNING][node].get("total", {}).values()) if LEARNING in told else None
+    starts = [request["time_start"] for request in active if request.get("time_start")]
+    return Held(
+        active=len(active),
+        early=sum(bool(request.get("acknowledged")) for request in active),
+        reserved=len(told["reserved"][node]),
+        scheduled=len(told["scheduled"][node]),
+        oldest=max(0.0, now - min(starts)) if starts else 0.0,
+        begun=begun,
+    )

@@ -22,6 +22,8 @@ class Facts:
         slot_seconds: what running tasks took since the last look; None: `running` for the whole time.
         missing: queues that don't exist.
         serving: workers that are ready and stay.
+        longest: seconds of the longest task seen running or ended; 0 where none was.
+        started_up: seconds from creation to readiness of each worker that became ready since the last look.
     """
 
     current: int
@@ -36,6 +38,8 @@ class Facts:
     slot_seconds: float | None = None
     missing: tuple[str, ...] = ()
     serving: int = 0
+    longest: float = 0.0
+    started_up: tuple[float, ...] = ()
 
     @property
     def nothing_to_do(self) -> bool:
@@ -47,6 +51,7 @@ def facts(sight: PoolSight) -> Facts:
     """The facts of one look at a real pool."""
     ready, deferred = sight.ready, sight.total("scheduled")
     certain_unacked = 0 if isinstance(sight.unacked, Unknown) else sight.unacked
+    samples = [pod.sample for pod in sight.pods if pod.sample is not None]
     work = add((ready, sight.unacked, sight.early))
     return Facts(
         current=sight.current,
@@ -54,7 +59,10 @@ def facts(sight: PoolSight) -> Facts:
         work=work if isinstance(work, Unknown) else max(work - deferred, 0),
         at_least=None if isinstance(ready, Unknown) else max(ready + certain_unacked + sight.known_early - deferred, 0),
         idle=sum(is_idle(pod) for pod in sight.pods if not pod.leaving),
-        running=sight.total("active"),
+        running=sum(sample.active for sample in samples),
+        completed=sum(counted) if (counted := [p.completed for p in sight.pods if p.completed is not None]) else None,
+        longest=max((sample.oldest for sample in samples), default=0.0),
+        started_up=tuple(pod.started_up for pod in sight.pods if pod.started_up is not None),
         deferred=deferred,
         missing=sight.missing,
         serving=sight.ready_workers,

@@ -16,6 +16,9 @@ KEPT_AT_A_NEW_PERIOD = 200
 HALVED_ABOVE = 10_000
 """Completions above which old ones count half."""
 
+NEWEST_START_UP = 0.3
+"""Weight of the newest start-up in the mean: images and nodes change, one slow start should not frighten."""
+
 BUCKETS = 10
 SHORTEST_WINDOW = timedelta(seconds=60)
 LONGEST_GAP = timedelta(minutes=2)
@@ -113,6 +116,7 @@ def remember(pool: Pool, facts: Facts, memory: Memory, now: datetime, window: ti
     """
     memory = _period(pool, facts, memory, now)
     memory = _learned(facts, memory, now)
+    memory = _started(facts, memory)
     memory = _arrived(facts, memory, now, max(window, SHORTEST_WINDOW))
     memory = _first_worker(pool, facts, memory, now)
     return replace(memory, looked_at=now)
@@ -143,6 +147,15 @@ def _learned(facts: Facts, memory: Memory, now: datetime) -> Memory:
     slot_seconds, completions = memory.slot_seconds + spent, memory.completions + facts.completed
     share = 0.5 if completions > HALVED_ABOVE else 1.0
     return replace(memory, slot_seconds=slot_seconds * share, completions=completions * share)
+
+
+def _started(facts: Facts, memory: Memory) -> Memory:
+    mean = memory.start_up
+    for seconds in facts.started_up:
+        mean = seconds if mean is None else mean + NEWEST_START_UP * (seconds - mean)
+    if mean == memory.start_up and facts.longest <= memory.longest:
+        return memory
+    return replace(memory, start_up=mean, longest=max(memory.longest, facts.longest))
 
 
 def _arrived(facts: Facts, memory: Memory, now: datetime, window: timedelta) -> Memory:

@@ -54,12 +54,16 @@ class Held:
         early: those of them already acknowledged: the broker doesn't know of them any more.
         reserved: messages prefetched and not yet started.
         scheduled: messages that wait in the worker for their ETA.
+        oldest: seconds that the longest running of them has run.
+        begun: tasks begun since the worker started; None where it was not asked for that.
     """
 
     active: int
     early: int
     reserved: int
     scheduled: int
+    oldest: float = 0.0
+    begun: int | None = None
 
     @property
     def nothing(self) -> bool:
@@ -83,6 +87,9 @@ class PodSight:
         leaving: whether it is being deleted.
         held: what its worker holds; Unknown when it did not answer or was not asked.
         trouble: why its container can't run, in the kubelet's words (`ImagePullBackOff: …`); None if nothing is wrong.
+        sample: what its worker last said, some seconds ago perhaps; good for averages, never for stopping it.
+        completed: tasks it ended since the last look, by its samples; None while it can't be told.
+        started_up: seconds from its creation to its readiness, told once; None before and afterwards.
     """
 
     name: str
@@ -91,6 +98,9 @@ class PodSight:
     leaving: bool
     held: Held | Unknown
     trouble: str | None = None
+    sample: Held | None = None
+    completed: int | None = None
+    started_up: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,57 @@
+"""What changed between two looks at a pod: tasks that it completed, and how long it took to start; decides nothing."""
+
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from utilitarian_operator.core.observation import Held, PodSight
+
+
+@dataclass
+class History:
+    """Counts of the last look, by pod.
+
+    Args:
+        began: when this operator began to look; what older pods did before is not counted.
+    """
+
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _completed: dict[str, int] = field(default_factory=dict)
+    _ready: set[str] = field(default_factory=set)
+
+    def add(self, pod: PodSight, body: Mapping[str, Any], sample: Held | None) -> PodSight:
+        """The pod with what is new of it since the last look.
+
+        Args:
+            pod: as it was seen.
+            body: the Kubernetes object.
+            sample: what its worker said of what it has done; None if it did not.
+        """
+        created = datetime.fromisoformat(body["metadata"]["creationTimestamp"])
+        started_up = None
+        if pod.ready and pod.name not in self._ready:
+            self._ready.add(pod.name)
+            started_up = _ready_after(body, created) if created >= self.began else None
+        return replace(pod, sample=sample, completed=self._newly(pod.name, created, sample), started_up=started_up)
+
+    def keep_only(self, pods: Container[str]) -> None:
+        """Forget the pods that are gone."""
+        self._completed = {name: count for name, count in self._completed.items() if name in pods}
+        self._ready = {name for name in self._ready if name in pods}
+
+    def _newly(self, name: str, created: datetime, sample: Held | None) -> int | None:
+        if sample is None or sample.begun is None:
+            return None
+        completed = sample.begun - sample.active
+        before = self._completed.get(name, 0 if created >= self.began else completed)
+        self._completed[name] = completed
+        # A container that was restarted counts from nothing.
+        return completed - before if completed >= before else completed
+
+
+def _ready_after(body: Mapping[str, Any], created: datetime) -> float | None:
+    for condition in body.get("status", {}).get("conditions", []):
+        if condition["type"] == "Ready" and condition.get("lastTransitionTime"):
+            return (datetime.fromisoformat(condition["lastTransitionTime"]) - created).total_seconds()
+    return None

@@ -1,0 +1,61 @@
+"""What is counted between two looks at a pod, in the order in which it was seen."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from utilitarian_operator.core.observation import Held, PodSight, Unknown
+from utilitarian_operator.history import History
+
+BEGAN = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+SILENT = Unknown("does not answer", BEGAN)
+
+
+def body(created: str, ready: str | None = None) -> dict[str, Any]:
+    conditions = [{"type": "Ready", "status": "True", "lastTransitionTime": ready}] if ready else []
+    return {"metadata": {"creationTimestamp": created}, "status": {"conditions": conditions}}
+
+
+def pod(*, ready: bool = True) -> PodSight:
+    return PodSight("worker", ready=ready, running=True, leaving=False, held=SILENT)
+
+
+def said(begun: int, active: int = 0) -> Held:
+    return Held(active=active, early=0, reserved=0, scheduled=0, begun=begun)
+
+
+@pytest.mark.parametrize(
+    "created, samples, completed",
+    [
+        pytest.param("2026-01-01T12:00:01Z", [said(7, 2)], [5], id="a new pod counts from nothing"),
+        pytest.param(
+            "2026-01-01T11:00:00Z", [said(700, 2), said(705, 2)], [0, 5], id="an older one from the first look"
+        ),
+        pytest.param("2026-01-01T12:00:01Z", [said(7, 2), None, said(9, 1)], [5, None, 3], id="a gap loses nothing"),
+        pytest.param("2026-01-01T12:00:01Z", [said(7), said(7)], [7, 0], id="the same sample adds nothing"),
+        pytest.param("2026-01-01T12:00:01Z", [said(7), said(2)], [7, 2], id="a restarted container counts anew"),
+    ],
+)
+def test_completed(created: str, samples: list[Held | None], completed: list[int | None]) -> None:
+    history = History(BEGAN)
+    assert [history.add(pod(), body(created), sample).completed for sample in samples] == completed
+
+
+def test_start_up_is_told_once() -> None:
+    history = History(BEGAN)
+    started = body("2026-01-01T12:00:01Z", ready="2026-01-01T12:00:09Z")
+    looks = [pod(ready=False), pod(), pod()]
+    assert [history.add(look, started, None).started_up for look in looks] == [None, 8.0, None]
+
+
+def test_start_up_of_an_older_pod_is_not_told() -> None:
+    started = body("2026-01-01T11:59:00Z", ready="2026-01-01T12:00:09Z")
+    assert History(BEGAN).add(pod(), started, None).started_up is None
+
+
+def test_pods_that_are_gone_are_forgotten() -> None:
+    history = History(BEGAN)
+    history.add(pod(), body("2026-01-01T12:00:01Z"), said(7))
+    history.keep_only([])
+    assert history.add(pod(), body("2026-01-01T12:00:01Z"), said(7)).completed == 7
