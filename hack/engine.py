@@ -89,7 +89,7 @@ def running() -> Engine | None:
     if _answers():
         return Engine(os.environ.get("DOCKER_HOST", ""), private=False)
     host = f"unix://{_socket()}"
-    return Engine(host, private=True) if _socket().exists() and _answers(host) else None
+    return Engine(host, private=True) if os.access(_socket(), os.W_OK) and _answers(host) else None
 
 
 def check_startable() -> None:
