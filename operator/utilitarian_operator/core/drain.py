@@ -1,0 +1,198 @@
+"""How workers leave: which one, and the next step of each that is on its way; says what to do and does none of it.
+
+A worker is marked, its consumers are cancelled, it finishes what it holds, it is released (not ready, and cheapest to
+delete), and only then the Deployment is scaled down by it. Every step rests on what is seen of the pod, so that an
+operator that was restarted goes on where the old one stopped.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import ceil
+from typing import TypeAlias
+
+from utilitarian_operator.core.observation import Held, Unknown
+
+LARGEST_STEP = 0.25
+"""Part of a pool's workers that may begin to leave at the same look: a mistake then costs a quarter at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One worker, as its drain sees it.
+
+    Args:
+        name: of its pod.
+        running: whether its container runs; one that doesn't can hold no task.
+        ready: the kubelet's word.
+        leaving: whether its pod is being deleted.
+        held: what it holds, by its own fresh word.
+        consuming: queues it consumes, by its own fresh word; None where it did not say.
+        marked: when it was chosen to leave; None if it was not.
+        released: whether its readiness gate is withdrawn and its deletion cost is the lowest, both seen on the watch.
+    """
+
+    name: str
+    running: bool
+    ready: bool
+    leaving: bool
+    held: Held | Unknown
+    consuming: tuple[str, ...] | None = None
+    marked: datetime | None = None
+    released: bool = False
+
+    @property
+    def empty(self) -> bool:
+        """Whether it surely holds nothing and will get nothing more."""
+        if not self.running:
+            return True
+        return self.consuming == () and isinstance(self.held, Held) and self.held.nothing
+
+    @property
+    def tasks(self) -> float:
+        """Tasks it holds; a worker that doesn't answer holds more than any that does."""
+        if not self.running:
+            return 0
+        return float("inf") if isinstance(self.held, Unknown) else self.held.active + self.held.reserved
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Choose a worker to leave: written on its pod before anything else is done to it."""
+
+    pod: str
+
+
+@dataclass(frozen=True, slots=True)
+class CancelConsumers:
+    """Tell a marked worker to take nothing more from its queues."""
+
+    pod: str
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Withdraw an empty worker's readiness gate and give it the lowest deletion cost."""
+
+    pod: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakeBack:
+    """Let a marked worker consume again, and lift its mark."""
+
+    pod: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resize:
+    """Ask the Deployment for another number of workers.
+
+    Args:
+        replicas: wanted.
+        going: released pods that a step down must take; empty for a step up.
+    """
+
+    replicas: int
+    going: tuple[str, ...] = ()
+
+
+DrainStep: TypeAlias = Mark | CancelConsumers | Release | TakeBack | Resize
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """The workers of a pool, and what its Deployment asks for.
+
+    Args:
+        workers: all of them, those being deleted included.
+        replicas: what the Deployment asks for.
+        rolling_out: whether several ReplicaSets have pods: deletion costs count within one of them only.
+        may_return: whether a worker that cancelled its consumers may consume again (not with gevent).
+    """
+
+    workers: Sequence[Worker]
+    replicas: int
+    rolling_out: bool = False
+    may_return: bool = True
+
+    @property
+    def staying(self) -> list[Worker]:
+        """Workers that are not being deleted."""
+        return [worker for worker in self.workers if not worker.leaving]
+
+    @property
+    def draining(self) -> list[Worker]:
+        """Marked workers that are still there."""
+        return [worker for worker in self.staying if worker.marked is not None]
+
+    @property
+    def capacity(self) -> int:
+        """Workers asked for that are not on their way out."""
+        return self.replicas - len(self.draining)
+
+
+def steps(crew: Crew, desired: int) -> list[DrainStep]:
+    """What to do now to come to `desired` workers without stopping one that holds anything.
+
+    Args:
+        crew: as it is.
+        desired: capacity wanted; draining workers are not capacity.
+    """
+    returning = _take_back(crew, desired - crew.capacity)
+    missing = desired - crew.capacity - len(returning)
+    grow = [Resize(crew.replicas + missing)] if missing > 0 else []
+    going = [worker for worker in crew.draining if worker.name not in {step.pod for step in returning}]
+    shrink = _shrink(crew, going) if not grow else []
+    return [*returning, *grow, *_choose(crew, desired), *_onwards(going), *shrink]
+
+
+def slow(crew: Crew, patience: timedelta, now: datetime) -> list[str]:
+    """Marked workers that still hold something after `patience`: named, counted, and left in peace."""
+    return [
+        worker.name
+        for worker in crew.draining
+        if worker.marked is not None and not worker.empty and now - worker.marked >= patience
+    ]
+
+
+def loses_least(worker: Worker) -> tuple[bool, float, str]:
+    """Order in which workers are chosen: not ready, then idle, then least work held; by name between equals."""
+    return (worker.ready, worker.tasks, worker.name)
+
+
+def _choose(crew: Crew, desired: int) -> Iterator[Mark]:
+    surplus = crew.capacity - desired
+    if surplus <= 0 or crew.rolling_out:
+        return
+    most = max(1, ceil(len(crew.staying) * LARGEST_STEP))
+    candidates = sorted((worker for worker in crew.staying if worker.marked is None), key=loses_least)
+    yield from (Mark(worker.name) for worker in candidates[: min(surplus, most)])
+
+
+def _take_back(crew: Crew, missing: int) -> list[TakeBack]:
+    """Marked workers that are not yet empty are capacity again before new ones are started, the busiest first."""
+    if missing <= 0 or not crew.may_return:
+        return []
+    busy = [worker for worker in crew.draining if not worker.empty and not worker.released and worker.running]
+    return [TakeBack(worker.name) for worker in sorted(busy, key=loses_least, reverse=True)[:missing]]
+
+
+def _onwards(going: Iterable[Worker]) -> Iterator[CancelConsumers | Release]:
+    for worker in going:
+        if worker.released:
+            continue
+        if worker.empty:
+            yield Release(worker.name)
+        elif worker.consuming != ():
+            yield CancelConsumers(worker.name)
+
+
+def _shrink(crew: Crew, going: Sequence[Worker]) -> list[Resize]:
+    """Scale down by the released workers, when nothing but them can be chosen by the ReplicaSet."""
+    released = tuple(worker.name for worker in going if worker.released)
+    unready = [worker for worker in crew.staying if not worker.ready and worker.name not in released]
+    complete = len(crew.staying) == crew.replicas
+    if not released or unready or crew.rolling_out or not complete:
+        return []
+    return [Resize(crew.replicas - len(released), released)]
