@@ -18,7 +18,12 @@ from utilitarian_operator.errors import BrokerError
 ANSWER_WITHIN_S = 1.0
 """How long the slowest worker may take; a worker that is busy in a solo pool, or stopping, never answers."""
 
-QUESTIONS = ("active", "reserved", "scheduled")
+QUESTIONS = ("scheduled", "reserved", "active")
+"""In the order in which a task moves: asked the other way round, one that moves on meanwhile would be seen nowhere."""
+
+QUEUES = "active_queues"
+"""Asked before the others: a worker that has cancelled its consumers then gets nothing new between two answers."""
+
 LEARNING = "stats"
 """One more question, whose answer is larger: how many tasks the worker has begun."""
 
@@ -36,11 +41,12 @@ class RemoteControl:
         self._connection: Connection | None = None
         self._mailbox: Mailbox | None = None
 
-    def holdings(self, nodes: Sequence[str], *, learning: bool = False) -> dict[str, Held]:
+    def holdings(self, nodes: Sequence[str], *, queues: bool = False, learning: bool = False) -> dict[str, Held]:
         """What each worker holds; one that did not answer every question in time is not in the answer.
 
         Args:
             nodes: Celery node names, `celery@POD`.
+            queues: ask also which queues each consumes.
             learning: ask also how many tasks each has begun.
 
         Raises:
@@ -54,7 +60,7 @@ class RemoteControl:
             with broker_errors():
                 mailbox = self._open()
                 told: dict[str, dict[str, Any]] = {}
-                for question in (*QUESTIONS, *([LEARNING] if learning else [])):
+                for question in (*([QUEUES] if queues else []), *QUESTIONS, *([LEARNING] if learning else [])):
                     # One that is silent once is not waited for again.
                     nodes = [node for node in nodes if all(node in answers for answers in told.values())]
                     told[question] = _ask(mailbox, question, nodes)
@@ -64,6 +70,32 @@ class RemoteControl:
         return {
             node: _held(told, node, time.time()) for node in nodes if all(node in answers for answers in told.values())
         }
+
+    def cancel_consumers(self, node: str, queues: Sequence[str]) -> None:
+        """Tell one worker to take nothing more from these queues; it goes on with what it holds, and says no word.
+
+        Raises:
+            BrokerError: it could not be told.
+        """
+        self._tell("cancel_consumer", node, queues)
+
+    def add_consumers(self, node: str, queues: Sequence[str]) -> None:
+        """Tell one worker to consume these queues again; not for gevent workers, which may crash.
+
+        Raises:
+            BrokerError: it could not be told.
+        """
+        self._tell("add_consumer", node, queues)
+
+    def _tell(self, command: str, node: str, queues: Sequence[str]) -> None:
+        try:
+            with broker_errors():
+                mailbox = self._open()
+                for queue in queues:
+                    mailbox.cast([node], command, {"queue": queue})
+        except BrokerError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close the connection, and with it the reply queue; the next question opens a new one."""
@@ -103,4 +135,5 @@ def _held(told: Mapping[str, Mapping[str, Any]], node: str, now: float) -> Held:
         scheduled=len(told["scheduled"][node]),
         oldest=max(0.0, now - min(starts)) if starts else 0.0,
         begun=begun,
+        consuming=tuple(sorted(queue["name"] for queue in told[QUEUES][node])) if QUEUES in told else None,
     )

@@ -56,6 +56,7 @@ class Held:
         scheduled: messages that wait in the worker for their ETA.
         oldest: seconds that the longest running of them has run.
         begun: tasks begun since the worker started; None where it was not asked for that.
+        consuming: queues that it consumes; None where it was not asked for that.
     """
 
     active: int
@@ -64,6 +65,7 @@ class Held:
     scheduled: int
     oldest: float = 0.0
     begun: int | None = None
+    consuming: tuple[str, ...] | None = None
 
     @property
     def nothing(self) -> bool:
