@@ -20,6 +20,9 @@ POOL_LABEL = "utilitarian.io/pool"
 TEMPLATE_HASH = "utilitarian.io/applied"
 """Annotation with the hash of what was applied last: nothing is sent while it stays the same."""
 
+CONFIG_CHECKSUM = "utilitarian.io/config-checksum"
+"""Annotation of pods with a checksum of the Secrets and ConfigMaps of their environment: a change rolls them."""
+
 KIBIBYTE = 1024
 """Celery's unit for --max-memory-per-child."""
 
@@ -45,8 +48,15 @@ class Owner:
     uid: str
 
 
-def deployment(owner: Owner, fleet: Fleet, pool: Pool) -> Manifest:
-    """A pool's Deployment, without replicas: those are set when it is created and then only through /scale."""
+def deployment(owner: Owner, fleet: Fleet, pool: Pool, checksum: str | None = None) -> Manifest:
+    """A pool's Deployment, without replicas: those are set when it is created and then only through /scale.
+
+    Args:
+        owner: the resource.
+        fleet: the effective spec.
+        pool: one of its pools.
+        checksum: of what the pods' environment refers to; None leaves the annotation out.
+    """
     labels = _labels(owner, fleet, "worker") | {POOL_LABEL: pool.name}
     selector = {INSTANCE_LABEL: owner.name, POOL_LABEL: pool.name}
     container = {
@@ -65,12 +75,24 @@ def deployment(owner: Owner, fleet: Fleet, pool: Pool) -> Manifest:
         "selector": {"matchLabels": selector},
         "revisionHistoryLimit": 2,
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"}},
-        "template": {"metadata": _pod_metadata(pool.pod, labels), "spec": pod},
+        "template": {"metadata": _pod_metadata(pool.pod, labels, checksum), "spec": pod},
     }
     return _stamped(_object("apps/v1", "Deployment", owner, pool_object(owner.name, pool.name), labels, spec))
 
 
-def beat_statefulset(owner: Owner, fleet: Fleet) -> Manifest:
+def disruption_budget(owner: Owner, fleet: Fleet, pool: Pool) -> Manifest:
+    """A pool's PodDisruptionBudget: a node is emptied one worker at a time, and never held up by a broken one."""
+    labels = _labels(owner, fleet, "worker") | {POOL_LABEL: pool.name}
+    spec = {
+        "maxUnavailable": 1,
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        "selector": {"matchLabels": {INSTANCE_LABEL: owner.name, POOL_LABEL: pool.name}},
+    }
+    name = pool_object(owner.name, pool.name)
+    return _stamped(_object("policy/v1", "PodDisruptionBudget", owner, name, labels, spec))
+
+
+def beat_statefulset(owner: Owner, fleet: Fleet, checksum: str | None = None) -> Manifest:
     """The StatefulSet of the one beat; a StatefulSet because it never starts a pod before its predecessor is gone."""
     beat = fleet.beat
     labels = _labels(owner, fleet, "beat")
@@ -93,7 +115,7 @@ def beat_statefulset(owner: Owner, fleet: Fleet) -> Manifest:
         "serviceName": "",
         "selector": {"matchLabels": selector},
         "revisionHistoryLimit": 2,
-        "template": {"metadata": _pod_metadata(beat.pod, labels), "spec": pod},
+        "template": {"metadata": _pod_metadata(beat.pod, labels, checksum), "spec": pod},
     }
     return _stamped(_object("apps/v1", "StatefulSet", owner, beat_object(owner.name), labels, spec))
 
@@ -109,6 +131,15 @@ def beat_claim(owner: Owner, fleet: Fleet) -> Manifest | None:
     claim = _object("v1", "PersistentVolumeClaim", owner, beat_object(owner.name), _labels(owner, fleet, "beat"), spec)
     del claim["metadata"]["ownerReferences"]
     return claim
+
+
+def fleet_objects(owner: Owner, fleet: Fleet) -> list[Manifest]:
+    """Every object of a fleet, always in the same order: the pools' as they are written, then beat's."""
+    objects = [deployment(owner, fleet, pool) for pool in fleet.pools]
+    if fleet.beat.enabled:
+        claim = beat_claim(owner, fleet)
+        objects += [*([claim] if claim is not None else []), beat_statefulset(owner, fleet)]
+    return objects
 
 
 def node_name(pod: str) -> str:
@@ -210,10 +241,11 @@ def _labels(owner: Owner, fleet: Fleet, component: str) -> dict[str, str]:
     }
 
 
-def _pod_metadata(settings: PodSettings, labels: Mapping[str, str]) -> Manifest:
+def _pod_metadata(settings: PodSettings, labels: Mapping[str, str], checksum: str | None) -> Manifest:
     metadata: Manifest = {"labels": {**settings.labels, **labels}}
-    if settings.annotations:
-        metadata["annotations"] = dict(settings.annotations)
+    own = {} if checksum is None else {CONFIG_CHECKSUM: checksum}
+    if settings.annotations or own:
+        metadata["annotations"] = {**settings.annotations, **own}
     return metadata
 
 
