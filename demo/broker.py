@@ -9,7 +9,9 @@ import urllib.parse
 import urllib.request
 import uuid
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import kombu
@@ -71,14 +73,24 @@ class Broker:
         return {row["name"]: Depth(row.get("messages_ready", 0), row.get("messages_unacknowledged", 0)) for row in rows}
 
     def send(self, lots: Sequence[Lot]) -> list[Sent]:
-        """Send all lots with Celery's own client; each message is confirmed by the broker."""
+        """Send all lots side by side, with Celery's own client; each message is confirmed by the broker."""
         app = build(Settings())
+        app.finalize()  # once, before threads share it
+        with ThreadPoolExecutor(max_workers=len(lots)) as pool:
+            return list(pool.map(partial(self._send, app), lots))
+
+    def _send(self, app: Any, lot: Lot) -> Sent:
+        task, ids = WORK_TASKS[lot.queue], tuple(str(uuid.uuid4()) for _ in range(lot.tasks))
         try:
             # An address of its own, since CELERY_BROKER_URL of whoever runs this must not count.
             with app.connection_for_write(self._url) as connection, app.amqp.Producer(connection) as producer:
-                return [_send(app, producer, lot) for lot in lots]
+                connection.ensure_connection(max_retries=3)
+                first_at = time.time()
+                for task_id in ids:
+                    app.send_task(task, kwargs={"duration": lot.duration}, task_id=task_id, producer=producer)
         except (OSError, AMQPError, OperationalError) as error:
             raise self._silent(error) from error
+        return Sent(lot.queue, ids, first_at)
 
     def ledger(self) -> Ledger:
         """All records so far; they are taken out of the ledger's queue, so there may be one reader only."""
@@ -126,11 +138,3 @@ class Broker:
     def _silent(self, error: Exception) -> DemoError:
         address = urllib.parse.urlsplit(self._url)
         return DemoError(f"RabbitMQ at {address.hostname}:{address.port} refuses ({error!r}): is it up? `make up`")
-
-
-def _send(app: Any, producer: Any, lot: Lot) -> Sent:
-    ids = tuple(str(uuid.uuid4()) for _ in range(lot.tasks))
-    first_at = time.time()
-    for task_id in ids:
-        app.send_task(WORK_TASKS[lot.queue], kwargs={"duration": lot.duration}, task_id=task_id, producer=producer)
-    return Sent(lot.queue, ids, first_at)

@@ -184,9 +184,9 @@ def _line(pool: PoolReport) -> str:
 
 def _cost(report: Report) -> list[str]:
     used, always_on = sum(pool.used for pool in report.pools), sum(pool.always_on for pool in report.pools)
-    share = f", {used / always_on:.0%} of that" if always_on else ""
+    share = f"{used / always_on:.0%} of the" if always_on else "of"
     return [
         f"asked for workers, first task: counted from the pool's first message; ok: within {PROMISE:g} s",
-        f"worker-seconds: {used:,.0f} used{share}; {always_on:,.0f} if each pool had kept its most workers",
-        f"all the {report.seconds:.0f} s that this took, as a fleet of fixed size does",
+        f"worker-seconds used: {used:,.0f}, {share} {always_on:,.0f} of a fleet that is always on,",
+        f"that is with each pool at its most workers for all of the {report.seconds:.0f} s",
     ]

@@ -1,6 +1,7 @@
 """What is shown, in which order: apply, declare, sleep, send, drain, sleep; it prints nothing and judges nothing."""
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -123,8 +124,12 @@ class Scenario:
         """Send the tasks, and wait until all is done, beat has been seen at work, and the fleet sleeps."""
         counts = ", ".join(f"{lot.tasks} to {lot.queue}" for lot in self.lots)
         self.phase(f"sending {self.tasks} tasks of a few seconds: {counts}")
-        self.sent = self.broker.send(self.lots)
-        self.phase("workers wake, work, and go again; beat sends its own tasks meanwhile")
+        with ThreadPoolExecutor(max_workers=1) as background:
+            sending = background.submit(self.broker.send, self.lots)
+            # Workers are asked for before the last message is out; nobody should miss it.
+            self.watcher.until(lambda _: sending.done(), within=DONE_WITHIN, what="the tasks were not sent")
+            self.sent = sending.result()
+        self.phase("all are sent; workers wake, work, and go again, and beat sends its own tasks meanwhile")
         return self.watcher.until(
             lambda sight: sight.asleep and self.beat_has_fired(),
             within=DONE_WITHIN,

@@ -23,7 +23,7 @@ class Display(Protocol):
 
 
 class Lines:
-    """One plain line for each change that means something: a pool's size, or that its work is done."""
+    """One plain line for each change of a pool's size."""
 
     def __init__(self) -> None:
         self._shown: dict[str, tuple[object, ...]] = {}
@@ -35,7 +35,7 @@ class Lines:
     def show(self, sight: Sight) -> None:
         """Print the pools that changed since the last look."""
         for pool in sight.pools:
-            state = (pool.wanted, pool.ready, pool.asleep)
+            state = (pool.wanted, pool.ready)
             if pool.wanted is None or self._shown.get(pool.name) == state:
                 continue
             self._shown[pool.name] = state
@@ -47,16 +47,14 @@ class LiveTable:
 
     def __init__(self, live: Live) -> None:
         self._live = live
-        self._phase = ""
 
     def phase(self, text: str) -> None:
         """Print the sentence above the table."""
-        self._phase = text
         self._live.console.print(f"{_clock(time.time())} {text}", highlight=False)
 
     def show(self, sight: Sight) -> None:
         """Draw the table anew."""
-        self._live.update(table(sight, self._phase))
+        self._live.update(table(sight))
 
 
 @contextmanager
@@ -70,9 +68,9 @@ def display() -> Iterator[Display]:
         yield LiveTable(live)
 
 
-def table(sight: Sight, title: str = "") -> Table:
+def table(sight: Sight) -> Table:
     """All pools as they were at one look."""
-    drawn = Table(title=title, title_justify="left", caption=_caption(sight), caption_justify="left", expand=True)
+    drawn = Table(caption=_caption(sight), caption_justify="left", expand=True)
     drawn.add_column("pool", no_wrap=True)
     for name in ("backlog", "running", "workers"):
         drawn.add_column(name, justify="right", no_wrap=True)
