@@ -61,16 +61,18 @@ class DepthReader:
         try:
             with broker_errors():
                 return self._read(queues)
-        except BrokerError:
-            self.close()
+        except BrokerError as error:
+            self._close(farewell=not isinstance(error, BrokerUnreachable))
             raise
 
     def close(self) -> None:
         """Close the connection; the next read opens a new one."""
+        self._close(farewell=True)
+
+    def _close(self, *, farewell: bool) -> None:
         connection, self._connection, self._channel = self._connection, None, None
         if connection is not None:
-            with contextlib.suppress(*_GONE):
-                connection.release()
+            release(connection, farewell=farewell)
 
     def _read(self, queues: Sequence[str]) -> dict[str, Depth | None]:
         channel = self._open()
@@ -93,7 +95,7 @@ class DepthReader:
 
 
 def connect(url: str, ssl: dict[str, Any] | bool, name: str) -> Connection:
-    """A connection that is open; each address of the URL is tried once.
+    """A connection that is open; each address of the URL is tried once, and given up after `TIMEOUT_S`.
 
     Args:
         url: with user and password.
@@ -102,8 +104,21 @@ def connect(url: str, ssl: dict[str, Any] | bool, name: str) -> Connection:
     """
     options = {"read_timeout": TIMEOUT_S, "write_timeout": TIMEOUT_S, "client_properties": {"connection_name": name}}
     connection = Connection(url, ssl=ssl, connect_timeout=TIMEOUT_S, transport_options=options)
-    connection.ensure_connection(max_retries=1, timeout=TIMEOUT_S)
+    connection.ensure_connection(max_retries=url.count(";"), interval_start=0, interval_step=0)
     return connection
+
+
+def release(connection: Connection, *, farewell: bool) -> None:
+    """Close a connection.
+
+    Args:
+        connection: of `connect`.
+        farewell: whether to tell the broker and wait for its answer; one that fell silent would only be waited for.
+    """
+    with contextlib.suppress(*_GONE):
+        if not farewell and connection.connected:
+            connection.connection.collect()
+        connection.release()
 
 
 def _depths(channel: Any, queues: Sequence[str]) -> Iterator[tuple[str, Depth | None]]:
