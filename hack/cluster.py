@@ -2,16 +2,17 @@
 
 import json
 import os
-import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from hack import node_image, preflight, registry, tools
-from hack.commands import environment, run, succeeds
+from hack.archive import without
+from hack.commands import run, succeeds
 from hack.console import step
 from hack.engine import Engine
 from hack.failure import Failure
-from hack.places import BUILD, ROOT, key_of
+from hack.places import BUILD, ROOT, cache, key_of
 
 KUBECONFIG = BUILD / "kubeconfig"
 READY_WITHIN = "120s"
@@ -130,12 +131,14 @@ def load(engine: Engine, cluster: Cluster, images: list[str]) -> None:
     absent = [image for image in images if _full_name(image) not in held]
     if not absent:
         return
-    with (
-        step(f"loading {', '.join(absent)} into the cluster"),
-        subprocess.Popen(["docker", "save", *absent], stdout=subprocess.PIPE, env=environment(engine.env)) as saving,
-    ):
-        importing = ("exec", "--interactive", cluster.node, *ctr, "import", "-")
-        run("docker", *importing, env=engine.env, feed=saving.stdout)
+    with step(f"loading {', '.join(absent)} into the cluster"), tempfile.TemporaryDirectory(dir=cache()) as folder:
+        saved, archive = Path(folder) / "saved.tar", Path(folder) / "missing.tar"
+        engine.docker("save", "--output", saved, *absent)
+        content = engine.docker("exec", cluster.node, "ctr", "--namespace", "k8s.io", "content", "list", "--quiet")
+        with archive.open("wb") as out:
+            without(frozenset(content.split()), saved, out, {image: _full_name(image) for image in absent})
+        with archive.open("rb") as reading:
+            run("docker", "exec", "--interactive", cluster.node, *ctr, "import", "-", env=engine.env, feed=reading)
 
 
 def tag(engine: Engine, cluster: Cluster, image: str, alias: str) -> None:
