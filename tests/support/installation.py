@@ -1,0 +1,77 @@
+"""One installation with real parts: its fleet, its broker, a node for its pods and its ledger; it runs no operator."""
+
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from tests.support.fleet import Fleet
+from tests.support.ledger import FileLedgerReader
+from tests.support.process_node import ProcessNode
+from tests.support.rabbitmq import RabbitMQ
+from tests.support.waiting import wait_until
+from utilitarian import routing
+from utilitarian.celery import build
+from utilitarian.settings import Settings
+
+WITHIN = timedelta(seconds=60)
+DEFAULT, CLEANUP = routing.DEFAULT_QUEUE, routing.CLEANUP_QUEUE
+POOLS: list[dict[str, Any]] = [{"name": "work", "queues": [DEFAULT]}, {"name": "cleanup", "queues": [CLEANUP]}]
+# Fast enough for a test: a worker goes when it had nothing to do for two seconds.
+QUICK = {"idleAfter": "2s", "stabilization": "2s", "taskDuration": "300ms", "drainWithin": "1s", "max": 5}
+DEFAULTS = {"worker": {"concurrency": 4}, "scaling": QUICK}
+NO_BEAT = {"enabled": False}
+
+
+class Installation:
+    """A fleet of two pools, `work` and `cleanup`, with everything around it but the operator.
+
+    Args:
+        fleet: not created yet.
+        rabbitmq, vhost: of its broker.
+        node: that runs its pods.
+        ledger: the folder of its ledger.
+    """
+
+    def __init__(self, fleet: Fleet, rabbitmq: RabbitMQ, vhost: str, node: ProcessNode, ledger: Path) -> None:
+        self.fleet, self.node = fleet, node
+        self.rabbitmq, self.vhost = rabbitmq, vhost
+        self.ledger = FileLedgerReader(ledger)
+        self.broker_url = rabbitmq.amqp_url(vhost)
+
+    def create(self, **spec: Any) -> None:
+        """Makes the Secret and the resource; `spec` is over quick pools without beat, their records in the ledger."""
+        env = [{"name": "UTILITARIAN_LEDGER", "value": str(self.ledger.directory)}]
+        self.fleet.create(
+            self.broker_url, **{"pools": POOLS, "defaults": DEFAULTS, "beat": NO_BEAT, "env": env, **spec}
+        )
+
+    def send(self, queue: str, number: int, seconds: float) -> list[str]:
+        """Puts tasks into a queue, all at once: whoever looks sees none of them or (nearly) all."""
+        app = build(Settings())
+        app.conf.broker_transport_options = {}  # a channel has either confirms or transactions
+        ids = [str(uuid.uuid4()) for _ in range(number)]
+        work = {"duration": {"distribution": "fixed", "seconds": seconds}}
+        with app.connection_for_write(self.broker_url) as connection, connection.channel() as channel:
+            channel.tx_select()
+            producer = app.amqp.Producer(channel)
+            for task_id in ids:
+                app.send_task(routing.WORK_TASKS[queue], kwargs=work, task_id=task_id, producer=producer)
+            channel.tx_commit()
+        return ids
+
+    def wait(self, condition: Callable[[], object], within: timedelta = WITHIN) -> None:
+        """Waits for a condition.
+
+        Raises:
+            NotInTimeError: the message tells the fleet's state and ends with the workers' logs.
+        """
+        wait_until(condition, within=within, describe=lambda: f"{self.fleet.describe()}\n{self.node.describe()}")
+
+    def settle(self) -> None:
+        """Waits until the queues have been declared and the fleet is at zero."""
+        queues = {DEFAULT, CLEANUP}
+        self.wait(lambda: queues <= self.rabbitmq.queues(self.vhost))
+        self.wait(lambda: [self.fleet.replicas(pool["name"]) for pool in POOLS] == [0, 0])
+        self.wait(lambda: not any(self.fleet.pods(pool["name"]) for pool in POOLS))
