@@ -21,6 +21,7 @@ demo: up ## A real cluster scales real workers, with a live table and a report
 .PHONY: test
 test: venv ## All tests, on a real API server, broker and cluster
 	@python3 -m hack.prerequisites
+	@python3 -m hack.testbed prepare
 	@$(BIN)/pytest tests $(PYTEST_ARGS)
 
 .PHONY: check

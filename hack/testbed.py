@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from hack import (
@@ -40,6 +40,29 @@ def up() -> dict[str, str]:
     _check()
     with engine.exclusively():
         return _up_on_existing() if os.environ.get("CLUSTER") == "existing" else _up()
+
+
+def prepare() -> None:
+    """Make all that takes minutes, so that tests with a time limit find it made; nothing runs afterwards that did not.
+
+    Raises:
+        Failure: as `up`.
+    """
+    _check()
+    tools.fast_tier()
+    if os.environ.get("CLUSTER") != "existing":
+        _with_engine(_prepare)
+
+
+def _with_engine(use: Callable[[Engine], object]) -> None:
+    """Call with an engine, which ends again if it was started for this; its images stay in its data folder."""
+    with engine.exclusively():
+        found = engine.running()
+        try:
+            use(found or engine.find_or_start())
+        finally:
+            if found is None:
+                engine.stop()
 
 
 def _check() -> None:
@@ -206,21 +229,14 @@ def show(state: dict[str, str]) -> None:
 def main() -> None:
     """Run one of the commands."""
     parser = argparse.ArgumentParser(prog="hack.testbed", description=__doc__)
-    commands = {"up": lambda: show(up()), "down": down, "images": _images}
+    commands = {"up": lambda: show(up()), "down": down, "images": _images, "prepare": prepare}
     parser.add_argument("command", choices=commands)
     commands[parser.parse_args().command]()
 
 
 def _images() -> None:
     venv.ensure()
-    with engine.exclusively():
-        found = engine.running()
-        try:
-            for name in images.ensure(found or engine.find_or_start()).values():
-                print(name)
-        finally:
-            if found is None:
-                engine.stop()  # the images stay in its data folder
+    _with_engine(lambda docker: print(*images.ensure(docker).values(), sep="\n"))
 
 
 if __name__ == "__main__":
