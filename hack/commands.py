@@ -10,6 +10,7 @@ from typing import IO
 from hack.failure import Failure
 
 TAIL_LINES = 20
+_under_way: "set[subprocess.Popen[bytes]]" = set()
 
 
 def run(
@@ -34,30 +35,41 @@ def run(
         Failure: it is not there, ended with another code than 0, or took too long.
     """
     command = [str(part) for part in argv]
-    given: dict[str, object] = {"stdin": feed if hasattr(feed, "fileno") else None}
-    if isinstance(feed, str | bytes):
-        given = {"input": feed.encode() if isinstance(feed, str) else feed}
-    elif feed is None:
-        given = {"stdin": subprocess.DEVNULL}
+    text = feed.encode() if isinstance(feed, str) else feed if isinstance(feed, bytes) else None
+    stdin: int | IO[bytes] = subprocess.DEVNULL if text is None else subprocess.PIPE
+    if feed is not None and not isinstance(feed, str | bytes):
+        stdin = feed
     try:
-        done = subprocess.run(  # type: ignore[call-overload]
-            command,
-            cwd=cwd,
-            env=os.environ | dict(env or {}),
-            capture_output=True,
-            timeout=within,
-            check=False,
-            **given,
-        )
+        process = _begin(command, cwd, env, stdin)
     except FileNotFoundError:
         raise Failure(f"the program {command[0]} is not there. {remedy}".strip()) from None
+    try:
+        output, errors = process.communicate(text, timeout=within)
     except subprocess.TimeoutExpired:
         raise Failure(f"{_shown(command)} took longer than {within:.0f} s. {remedy}".strip()) from None
-    if done.returncode != 0:
-        tail = (done.stderr + b"\n" + done.stdout if done.stdout else done.stderr).decode(errors="replace")
-        raise Failure(f"{_shown(command)} failed (exit {done.returncode}). {remedy}\n{_last_lines(tail)}".strip())
-    output: bytes = done.stdout
+    finally:
+        process.kill()
+        process.wait()
+        _under_way.discard(process)
+    if process.returncode != 0:
+        tail = (errors + b"\n" + output if output else errors).decode(errors="replace")
+        raise Failure(f"{_shown(command)} failed (exit {process.returncode}). {remedy}\n{_last_lines(tail)}".strip())
     return output.decode(errors="replace")
+
+
+def _begin(
+    command: list[str], cwd: Path | None, env: Mapping[str, str] | None, stdin: int | IO[bytes]
+) -> "subprocess.Popen[bytes]":
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, cwd=cwd, env=environment(env), stdin=stdin, stdout=pipe, stderr=pipe)
+    _under_way.add(process)
+    return process
+
+
+def end_all() -> None:
+    """Ask every program that `run` waits for, in whichever thread, to end: for a signal's handler."""
+    for process in list(_under_way):
+        process.terminate()
 
 
 def succeeds(*argv: str | Path, env: Mapping[str, str] | None = None, within: float = 60) -> bool:

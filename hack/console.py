@@ -1,12 +1,15 @@
 """Says on plain lines of stderr what is being done and how long it took; needs no terminal and never touches stdout."""
 
 import os
+import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
+from hack.commands import end_all
 from hack.failure import Failure
 
 STILL_EVERY = 30.0  # seconds between two signs of life of a long step
@@ -36,8 +39,16 @@ def _signs_of_life(name: str, started: float, over: threading.Event) -> None:
         say(f"{name}: still at it, {time.monotonic() - started:.0f} s")
 
 
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """End what is waited for, so that a thread pool does not keep a person waiting for minutes."""
+    end_all()
+    raise KeyboardInterrupt
+
+
 def exit_code(main: Callable[[], None]) -> int:
     """Run a command's main: 0, or 1 after one clear sentence, or 130 when it was interrupted."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         main()
     except Failure as failure:
