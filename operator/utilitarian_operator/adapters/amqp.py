@@ -139,13 +139,17 @@ def _depths(channel: Any, queues: Sequence[str]) -> Iterator[tuple[str, Depth | 
 
 
 @contextlib.contextmanager
-def broker_errors() -> Iterator[None]:
-    """Translate py-amqp's errors at the edge; none of the messages holds the URL's password."""
+def broker_errors(remedy: str = "give the user `read` on the queues") -> Iterator[None]:
+    """Translate py-amqp's errors at the edge; none of the messages holds the URL's password.
+
+    Args:
+        remedy: what to do where a right is missing.
+    """
     try:
         yield
     except AccessRefused as error:
         if error.method_name or "queue" in str(error.reply_text):
-            raise RightMissing(f"the broker refuses: {error.reply_text}; give the user `read` on the queues") from error
+            raise RightMissing(f"the broker refuses: {error.reply_text}; {remedy}") from error
         raise LoginRefused("the broker refuses user, password or virtual host of the URL") from error
     except NotAllowed as error:  # the virtual host doesn't exist, or the user has no right in it
         raise LoginRefused(f"the broker says: {error.reply_text}") from error

@@ -5,15 +5,15 @@ A question is a fanout message to every worker of the broker, whatever its desti
 
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from kombu import Connection
+from kombu import Connection, Producer
 from kombu.pidbox import Mailbox
 
-from utilitarian_operator.adapters.amqp import broker_errors, connect
+from utilitarian_operator.adapters.amqp import broker_errors, connect, release
 from utilitarian_operator.core.observation import Held
-from utilitarian_operator.errors import BrokerError
+from utilitarian_operator.errors import BrokerError, BrokerUnreachable
 
 ANSWER_WITHIN_S = 1.0
 """How long the slowest worker may take; a worker that is busy in a solo pool, or stopping, never answers."""
@@ -26,6 +26,8 @@ QUEUES = "active_queues"
 
 LEARNING = "stats"
 """One more question, whose answer is larger: how many tasks the worker has begun."""
+
+REMEDY = "remote control needs configure, write and read on celery.pidbox, reply.celery.pidbox, *.reply.celery.pidbox"
 
 
 class RemoteControl:
@@ -57,15 +59,15 @@ class RemoteControl:
         if not nodes:
             return {}
         try:
-            with broker_errors():
+            with broker_errors(REMEDY):
                 mailbox = self._open()
                 told: dict[str, dict[str, Any]] = {}
                 for question in (*([QUEUES] if queues else []), *QUESTIONS, *([LEARNING] if learning else [])):
                     # One that is silent once is not waited for again.
                     nodes = [node for node in nodes if all(node in answers for answers in told.values())]
                     told[question] = _ask(mailbox, question, nodes)
-        except BrokerError:
-            self.close()
+        except BrokerError as error:
+            self._close(farewell=not isinstance(error, BrokerUnreachable))
             raise
         return {
             node: _held(told, node, time.time()) for node in nodes if all(node in answers for answers in told.values())
@@ -89,33 +91,50 @@ class RemoteControl:
 
     def _tell(self, command: str, node: str, queues: Sequence[str]) -> None:
         try:
-            with broker_errors():
+            with broker_errors(REMEDY):
                 mailbox = self._open()
                 for queue in queues:
                     mailbox.cast([node], command, {"queue": queue})
-        except BrokerError:
-            self.close()
+        except BrokerError as error:
+            self._close(farewell=not isinstance(error, BrokerUnreachable))
             raise
 
     def close(self) -> None:
         """Close the connection, and with it the reply queue; the next question opens a new one."""
+        self._close(farewell=True)
+
+    def _close(self, *, farewell: bool) -> None:
         connection, self._connection, self._mailbox = self._connection, None, None
         if connection is not None:
             with contextlib.suppress(Exception):  # the broker may be gone; there is nothing left to do for it
-                connection.release()
+                release(connection, farewell=farewell)
 
     def _open(self) -> Mailbox:
         if self._mailbox is None:
             self._connection = connect(self._url, self._ssl, "utilitarian-operator remote control")
-            mailbox = Mailbox("celery", type="fanout", accept=["json"], serializer="json")
+            mailbox = _Mailbox("celery", type="fanout", accept=["json"], serializer="json")
             self._mailbox = mailbox(self._connection)
         return self._mailbox
+
+
+class _Mailbox(Mailbox):  # type: ignore[misc]
+    """The library's mailbox, which would go on for ever to publish to a broker that is away."""
+
+    @contextlib.contextmanager
+    def producer_or_acquire(self, producer: Producer | None = None, channel: Any = None) -> Iterator[Producer]:
+        yield producer or _Once(channel, auto_declare=False)
+
+
+class _Once(Producer):  # type: ignore[misc]
+    def publish(self, *args: Any, **options: Any) -> Any:
+        return super().publish(*args, **{**options, "retry": False})
 
 
 def _ask(mailbox: Mailbox, question: str, nodes: Sequence[str]) -> dict[str, Any]:
     if not nodes:
         return {}
     replies = mailbox.call(list(nodes), question, timeout=ANSWER_WITHIN_S) or []
+    mailbox.unclaimed.clear()  # answers to earlier questions, which would be kept for ever
     return {node: answer for reply in replies for node, answer in reply.items() if _useful(answer)}
 
 

@@ -1,0 +1,216 @@
+"""What real Celery workers say of themselves, and what asking them leaves on a real broker: nothing."""
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from tests.support.celery_workers import Application, running
+from tests.support.ports import LOOPBACK, free_port
+from tests.support.processes import Process
+from tests.support.rabbitmq import RabbitMQ
+from tests.support.waiting import wait_until
+from utilitarian import routing
+from utilitarian.celery import build
+from utilitarian.settings import Settings
+from utilitarian_operator.adapters.remote_control import RemoteControl
+from utilitarian_operator.core.observation import Held
+from utilitarian_operator.errors import BrokerUnreachable, LoginRefused, RightMissing
+
+SOON = timedelta(seconds=30)
+GIVEN_UP_WITHIN_S = 6.0
+QUEUE = routing.DEFAULT_QUEUE
+FLAGS = ("--prefetch-multiplier=1", "--without-gossip", "--without-mingle", "--without-heartbeat")
+IDLE = Held(active=0, early=0, reserved=0, scheduled=0)
+LONG = {"distribution": "fixed", "seconds": 600}
+LATE = {"UTILITARIAN_ACKS_LATE": "true"}
+
+
+@pytest.fixture
+def control(rabbitmq: RabbitMQ, vhost: str) -> Iterator[RemoteControl]:
+    with closing(RemoteControl(rabbitmq.amqp_url(vhost))) as made:
+        yield made
+
+
+@pytest.fixture
+def application(rabbitmq: RabbitMQ, vhost: str, tmp_path: Path) -> Application:
+    return Application(rabbitmq.amqp_url(vhost), tmp_path)
+
+
+def worker(application: Application, name: str, **options: object) -> Process:
+    return application.worker(name, *FLAGS, queues=[QUEUE], execution="threads", **options)
+
+
+def send(application: Application, count: int, *, eta: datetime | None = None) -> None:
+    """Tasks of ten minutes: the worker is killed with them."""
+    app = build(Settings())
+    with app.connection_for_write(application.broker_url) as connection, app.amqp.Producer(connection) as producer:
+        for _ in range(count):
+            app.send_task(
+                routing.WORK_TASKS[QUEUE],
+                kwargs={"duration": LONG},
+                eta=eta,
+                task_id=str(uuid.uuid4()),
+                producer=producer,
+            )
+
+
+def held(control: RemoteControl, *nodes: str) -> dict[str, Held]:
+    """The counts alone."""
+    told = control.holdings(nodes)
+    return {node: Held(held.active, held.early, held.reserved, held.scheduled) for node, held in told.items()}
+
+
+def wait_held(control: RemoteControl, expected: dict[str, Held]) -> None:
+    wait_until(
+        lambda: held(control, *expected) == expected, within=SOON, describe=lambda: control.holdings(sorted(expected))
+    )
+
+
+def queues_and_connections(rabbitmq: RabbitMQ, vhost: str) -> tuple[set[str], list[str]]:
+    rows = rabbitmq.api("GET", f"/api/vhosts/{quote(vhost, safe='')}/connections")
+    names = [row["client_properties"].get("connection_name", "") for row in rows]
+    return rabbitmq.queues(vhost), [name for name in names if name.startswith("utilitarian-operator")]
+
+
+def test_an_idle_worker_and_what_it_holds_with_early_acknowledgement(
+    application: Application, control: RemoteControl, rabbitmq: RabbitMQ, vhost: str
+) -> None:
+    with running(worker(application, "early")) as (early,):
+        assert held(control, "celery@early") == {"celery@early": IDLE}
+        queues, _ = queues_and_connections(rabbitmq, vhost)
+        send(application, 5)
+        # Two run and are forgotten by the broker, two are prefetched, one waits in the queue.
+        wait_held(control, {"celery@early": Held(active=2, early=2, reserved=2, scheduled=0)})
+        assert rabbitmq.depth(vhost, QUEUE).ready == 1
+        control.close()
+        left = queues - {name for name in queues if name.endswith("reply.celery.pidbox")}
+        wait_until(
+            lambda: queues_and_connections(rabbitmq, vhost) == (left, []),
+            within=SOON,
+            describe=lambda: (queues_and_connections(rabbitmq, vhost), left),
+        )
+        early.kill()
+
+
+def test_what_a_worker_holds_with_late_acknowledgement_is_unacked(
+    application: Application, control: RemoteControl, rabbitmq: RabbitMQ, vhost: str
+) -> None:
+    with running(worker(application, "late", env=LATE)) as (late,):
+        send(application, 3)
+        wait_held(control, {"celery@late": Held(active=2, early=0, reserved=0, scheduled=0)})
+        holding = control.holdings(["celery@late"])["celery@late"]
+        assert (holding.unacked, rabbitmq.totals(vhost)[QUEUE].unacked) == (2, 2)
+        late.kill()
+
+
+def test_tasks_for_later_wait_in_the_worker(application: Application, control: RemoteControl) -> None:
+    with running(worker(application, "eta")) as (eta,):
+        send(application, 2, eta=datetime.now(UTC) + timedelta(hours=1))
+        wait_held(control, {"celery@eta": Held(active=0, early=0, reserved=0, scheduled=2)})
+        assert not control.holdings(["celery@eta"])["celery@eta"].nothing
+        eta.kill()
+
+
+def test_only_who_is_asked_and_answers_is_in_the_answer(application: Application, control: RemoteControl) -> None:
+    workers = [worker(application, name) for name in ("one", "two", "three")]
+    with running(*workers) as (one, two, three):
+        names = ["celery@one", "celery@two"]
+        assert held(control, *names) == dict.fromkeys(names, IDLE)
+        two.pause()
+        assert held(control, *names) == {"celery@one": IDLE}
+        assert held(control, *names, "celery@nobody") == {"celery@one": IDLE}
+        two.resume()
+        wait_held(control, dict.fromkeys(names, IDLE))
+        # What came too late was thrown away: it holds the arguments of tasks.
+        assert not control._mailbox.unclaimed
+        two.kill()
+        assert held(control, *names) == {"celery@one": IDLE}
+        one.kill()
+        three.kill()
+
+
+def test_nobody_asked_costs_no_connection(rabbitmq: RabbitMQ, vhost: str, control: RemoteControl) -> None:
+    assert control.holdings([]) == {}
+    assert queues_and_connections(rabbitmq, vhost) == (set(), [])
+
+
+def test_an_answer_does_not_wait_out_its_time(application: Application, control: RemoteControl) -> None:
+    with running(worker(application, "quick")) as (quick,):
+        control.holdings(["celery@quick"])
+        started = time.monotonic()
+        control.holdings(["celery@quick"])
+        assert time.monotonic() - started < 1.0
+        quick.kill()
+
+
+def url(rabbitmq: RabbitMQ, user: str, vhost: str) -> str:
+    return f"amqp://{user}:hunter2@{LOOPBACK}:{rabbitmq.amqp_port}/{quote(vhost, safe='')}"
+
+
+def test_a_user_without_rights_on_the_mailbox_is_told_which(rabbitmq: RabbitMQ, vhost: str) -> None:
+    rabbitmq.make_user("reader", "hunter2")
+    rabbitmq.grant("reader", vhost, configure="^$", write="^$", read="^utilitarian")
+    with closing(RemoteControl(url(rabbitmq, "reader", vhost))) as control:
+        with pytest.raises(RightMissing, match=r"celery\.pidbox") as missing:
+            control.holdings(["celery@a"])
+        assert "configure, write and read" in str(missing.value)
+
+
+def test_a_wrong_password_is_a_refused_login(rabbitmq: RabbitMQ, vhost: str) -> None:
+    with closing(RemoteControl(url(rabbitmq, "stranger", vhost))) as control:
+        with pytest.raises(LoginRefused) as refused:
+            control.holdings(["celery@a"])
+        assert "hunter2" not in str(refused.value)
+
+
+def given_up(control: RemoteControl) -> None:
+    started = time.monotonic()
+    with pytest.raises(BrokerUnreachable):
+        control.holdings(["celery@a"])
+    assert time.monotonic() - started < GIVEN_UP_WITHIN_S
+
+
+def test_a_word_to_a_worker_is_not_repeated_for_ever_on_a_dead_connection(fragile: RabbitMQ) -> None:
+    with closing(RemoteControl(fragile.amqp_url())) as control:
+        control.cancel_consumers("celery@nobody", ["queue"])
+        fragile.kill()
+        try:
+            started = time.monotonic()
+            with pytest.raises(BrokerUnreachable):
+                control.cancel_consumers("celery@nobody", ["queue"])
+            assert time.monotonic() - started < GIVEN_UP_WITHIN_S
+        finally:
+            fragile.start()
+        control.cancel_consumers("celery@nobody", ["queue"])
+
+
+def test_nobody_there_is_said_at_once() -> None:
+    with closing(RemoteControl(f"amqp://u:p@{LOOPBACK}:{free_port()}//")) as control:
+        given_up(control)
+
+
+@pytest.mark.parametrize(
+    "gone,back",
+    [
+        pytest.param(RabbitMQ.pause, RabbitMQ.resume, id="frozen"),
+        pytest.param(RabbitMQ.kill, RabbitMQ.start, id="dead"),
+    ],
+)
+def test_a_broker_that_goes_away_between_two_questions_is_given_up(
+    fragile: RabbitMQ, gone: Callable[[RabbitMQ], None], back: Callable[[RabbitMQ], object]
+) -> None:
+    with closing(RemoteControl(fragile.amqp_url())) as control:
+        assert control.holdings(["celery@nobody"]) == {}
+        gone(fragile)
+        try:
+            given_up(control)
+            given_up(control)
+        finally:
+            back(fragile)
+        wait_until(lambda: control.holdings(["celery@nobody"]) == {}, within=SOON, ignoring=(BrokerUnreachable,))
