@@ -1,7 +1,7 @@
 """Looks at one fleet: broker, workers and the cluster's objects become one `FleetSight`; decides nothing."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -47,8 +47,8 @@ class Broker(Protocol):
     def sample(self, node: str, not_before: float) -> Held | None:
         """What a worker last said, for averages."""
 
-    def ask(self, nodes: Iterable[str], learn: Iterable[str] = ()) -> None:
-        """The workers to ask from now on: because a decision rests on them, and to learn."""
+    def ask(self, who: Hashable, nodes: Iterable[str], learn: Iterable[str] = ()) -> None:
+        """The workers that one fleet wants asked from now on: because a decision rests on them, and to learn."""
 
 
 class Observer:
@@ -63,12 +63,13 @@ class Observer:
         self._key, self._store = key, store
         self._unseen: dict[str, datetime] = {}
         self._history = History()
+        self._caught: tuple[str, ...] = ()
 
     async def look(self, fleet: Fleet, broker: Broker, now: datetime) -> FleetSight:
         """See everything once."""
-        queues = [queue for pool in fleet.pools for queue in pool.queues]
+        queues = {pool.name: self._queues(pool) for pool in fleet.pools}
         try:
-            depths = await broker.depths(queues)
+            depths = await broker.depths([queue for names in queues.values() for queue in names])
             unreachable = None
             self._unseen.pop("broker", None)
         except BrokerError as error:
@@ -79,16 +80,28 @@ class Observer:
         pods = self._pods(broker, now)
         sights = {}
         for pool in fleet.pools:
-            seen = {queue: _queue(depths.get(queue), counted.get(queue), unreachable) for queue in pool.queues}
+            seen = {queue: _queue(depths.get(queue), counted.get(queue), unreachable) for queue in queues[pool.name]}
             mine = pods.get(pool.name, ())
+            if pool.is_catch_all:
+                self._learn_queues(fleet, mine)
             deployment = deployments.get(pool_object(self._key.name, pool.name))
             replicas = None if deployment is None else int(deployment["spec"].get("replicas", 1))
             unacked = self._unacked(pool, seen, mine, statistics, fleet.broker.stats_url is not None, now)
             sights[pool.name] = PoolSight(seen, unacked, mine, replicas)
         beat = self._beat() if fleet.beat.enabled else None
         running = (node_name(pod.name) for pool in sights.values() for pod in pool.pods if pod.running)
-        broker.ask((node for pool in sights.values() for node in _worth_asking(pool)), running)
+        broker.ask(self._key, (node for pool in sights.values() for node in _worth_asking(pool)), running)
         return FleetSight(now, sights, unreachable, statistics, beat, tuple(self._rolling_out(deployments)))
+
+    def _queues(self, pool: Pool) -> tuple[str, ...]:
+        return self._caught if pool.is_catch_all else pool.queues
+
+    def _learn_queues(self, fleet: Fleet, workers: Iterable[PodSight]) -> None:
+        """The catch-all's queues are those that its workers consume and that no other pool names."""
+        named = {queue for pool in fleet.pools for queue in pool.queues}
+        told = [pod.sample.consuming for pod in workers if pod.sample is not None and pod.sample.consuming]
+        if told:
+            self._caught = tuple(sorted({queue for queues in told for queue in queues} - named))
 
     def _statistics(self, broker: Broker, now: datetime) -> tuple[Mapping[str, int], Unknown | None]:
         counted = broker.unacked()
@@ -223,6 +236,6 @@ class Blind:
     def sample(self, node: str, not_before: float) -> None:
         """Nobody answers."""
 
-    def ask(self, nodes: Iterable[str], learn: Iterable[str] = ()) -> None:
+    def ask(self, who: Hashable, nodes: Iterable[str], learn: Iterable[str] = ()) -> None:
         """There is nobody to ask."""
-        del nodes, learn
+        del who, nodes, learn

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -51,6 +51,19 @@ class Told:
     asked_at: float
 
 
+@dataclass(frozen=True)
+class Questions:
+    """Whom one fleet wants asked.
+
+    Args:
+        now: workers that a decision rests on.
+        slowly: workers to learn from.
+    """
+
+    now: frozenset[str]
+    slowly: frozenset[str]
+
+
 class Pause:
     """Time to leave a broker alone after a failure: doubled each time, with jitter so that not all return at once."""
 
@@ -96,8 +109,7 @@ class BrokerSession:
         self._depth_thread = ThreadPoolExecutor(1, "depths")
         self._worker_thread = ThreadPoolExecutor(1, "remote-control")
         self._pause = Pause()
-        self._asked: frozenset[str] = frozenset()
-        self._learned_from: frozenset[str] = frozenset()
+        self._questions: dict[Hashable, Questions] = {}
         self._learned_at = 0.0
         self._told: dict[str, Told] = {}
         self._samples: dict[str, Told] = {}
@@ -133,17 +145,26 @@ class BrokerSession:
         told = self._samples.get(node)
         return told.held if told and told.asked_at >= not_before else None
 
-    def ask(self, nodes: Iterable[str], learn: Iterable[str] = ()) -> None:
-        """The workers to ask from now on; replaces those named before.
+    def ask(self, who: Hashable, nodes: Iterable[str], learn: Iterable[str] = ()) -> None:
+        """The workers to ask from now on; replaces those that the same one named before.
 
         Args:
+            who: asks; several may share a broker.
             nodes: asked once a second, because a decision rests on them now.
             learn: asked slowly, for averages.
         """
-        self._asked, self._learned_from = frozenset(nodes), frozenset(learn)
+        self._questions[who] = Questions(frozenset(nodes), frozenset(learn))
         wanted = self._asked | self._learned_from
         self._told = {node: told for node, told in self._told.items() if node in wanted}
         self._samples = {node: told for node, told in self._samples.items() if node in wanted}
+
+    @property
+    def _asked(self) -> frozenset[str]:
+        return frozenset().union(*(questions.now for questions in self._questions.values()))
+
+    @property
+    def _learned_from(self) -> frozenset[str]:
+        return frozenset().union(*(questions.slowly for questions in self._questions.values()))
 
     def start(self) -> None:
         """Begin to read statistics and workers in the background."""
@@ -166,20 +187,20 @@ class BrokerSession:
         while True:
             started = time.monotonic()
             # A worker that was not heard counts as busy, so a failure needs nothing but time.
-            learning = bool(self._learned_from) and started - self._learned_at >= self._learning_pace
-            nodes = self._learned_from | self._asked if learning else self._asked
+            slowly = self._learned_from
+            pace = max(LEARN_EVERY_S, len(slowly) / QUESTIONS_A_SECOND)
+            learning = bool(slowly) and started - self._learned_at >= pace
+            nodes = slowly | self._asked if learning else self._asked
             if nodes and not pause.lasts:
                 await self._ask_once(sorted(nodes), pause, learning=learning)
             await asyncio.sleep(max(WORKERS_EVERY_S - (time.monotonic() - started), 0.05))
 
-    @property
-    def _learning_pace(self) -> float:
-        return max(LEARN_EVERY_S, len(self._learned_from) / QUESTIONS_A_SECOND)
-
     async def _ask_once(self, nodes: list[str], pause: Pause, *, learning: bool) -> None:
         asked_at = time.monotonic()
         try:
-            answers = await _in(self._worker_thread, lambda: self._workers.holdings(nodes, learning=learning))
+            answers = await _in(
+                self._worker_thread, lambda: self._workers.holdings(nodes, queues=learning, learning=learning)
+            )
         except BrokerError as error:
             pause.failed(error)
             return
