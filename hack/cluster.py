@@ -73,6 +73,11 @@ def ours() -> Cluster:
     return Cluster(KUBECONFIG, f"kind-{name()}", name())
 
 
+def has_node(engine: Engine) -> bool:
+    """Whether the node of this checkout's cluster runs, so that no image for it is needed."""
+    return bool(engine.docker("ps", "--quiet", "--filter", f"name=^{ours().node}$"))
+
+
 def is_up(engine: Engine) -> bool:
     """Whether this checkout's cluster is there and answers."""
     if name() not in run(tools.program("kind"), "get", "clusters", env=engine.env).split() or not KUBECONFIG.exists():

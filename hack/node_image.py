@@ -157,7 +157,7 @@ rm -rf /run/containerd /var/log/containerd-import.log
 def _node_files(programs: Mapping[str, Path]) -> dict[str, Path | bytes]:
     return {
         **{f"usr/bin/{program}": programs[program] for program in ON_NODE},
-        "usr/local/bin/entrypoint": FILES / "entrypoint",
+        **{f"usr/local/bin/{script}": FILES / script for script in ("entrypoint", "kubelet-cgroups")},
         "etc/containerd/config.toml": FILES / "containerd.toml",
         "etc/cni/net.d/10-bridge.conflist": FILES / "10-bridge.conflist",
         f"{UNITS}/kubelet.service": FILES / "kubelet.service",

@@ -109,7 +109,8 @@ def _up_on_existing() -> dict[str, str]:
 
 def _prepare(docker: Engine) -> dict[str, str]:
     """Make images and programs; what waits for the network overlaps with what keeps the processor busy."""
-    from_packages = not node_image.official(docker) and not docker.has_image(node_image.name())
+    node_wanted = not cluster.has_node(docker)
+    from_packages = node_wanted and not node_image.official(docker) and not docker.has_image(node_image.name())
     if from_packages:
         packages.ensure(packages.BASE)
     with ThreadPoolExecutor() as pool:
@@ -121,9 +122,10 @@ def _prepare(docker: Engine) -> dict[str, str]:
             jobs += [pool.submit(base.ensure, which, docker) for which in (base.PODS, base.NODE)]
         for job in jobs:
             job.result()
-        node = pool.submit(node_image.ensure, docker)
+        node = pool.submit(node_image.ensure, docker) if node_wanted else None
         made = images.ensure(docker)
-        node.result()
+        if node:
+            node.result()
     return made
 
 
