@@ -37,9 +37,12 @@ def demonstration(bed: Bed, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     folder = tmp_path_factory.mktemp("demonstration")
     scenario = Scenario(bed, "e2e-demo", phase=print)
     try:
-        with operator_metrics(bed, folder) as target, Prometheus([target], folder=folder) as prometheus:
-            report = scenario.run()
+        with (
+            operator_metrics(bed, folder) as (target, path),
+            Prometheus([target], folder=folder, path=path) as prometheus,
+        ):
             prometheus.wait_scraped()
+            report = scenario.run()
             queries = dashboard_queries(namespace="e2e-demo", window="5m")
             answers = [(title, query, prometheus.query(query)) for title, query in queries]
         yield Demonstration(report, scenario.watcher.history, answers)

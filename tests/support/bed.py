@@ -33,19 +33,22 @@ def bed_up(*, keep: bool) -> Iterator[Bed]:
 
 
 @contextlib.contextmanager
-def operator_metrics(bed: Bed, folder: Path) -> Iterator[str]:
-    """Where this machine reads the operator's metrics, as `host:port`, for the time of the block.
+def operator_metrics(bed: Bed, folder: Path) -> Iterator[tuple[str, str]]:
+    """Where this machine reads the operator's metrics, as `host:port` and path, for the time of the block.
+
+    Through the API server, so that it goes on when the operator's pod is replaced (a forwarded port would not).
 
     Raises:
         ProcessEndedError: kubectl could not open a port; the message holds what it said.
     """
+    path = f"/api/v1/namespaces/{chart.NAMESPACE}/services/{chart.RELEASE}-metrics:metrics/proxy/metrics"
     command = [str(tools.program("kubectl")), f"--kubeconfig={bed.kubeconfig}", f"--context={bed.context}"]
-    command += ["port-forward", f"--namespace={chart.NAMESPACE}", f"service/{chart.RELEASE}-metrics", ":8080"]
-    with Process("port-forward", command, log=folder / "port-forward.log") as forward:
-        forward.wait_ready(lambda: _opened(forward), within=OPEN_WITHIN)
-        yield _opened(forward)
+    command += ["proxy", "--port=0", f"--accept-paths=^{path}$"]
+    with Process("kubectl-proxy", command, log=folder / "kubectl-proxy.log") as proxy:
+        proxy.wait_ready(lambda: _opened(proxy), within=OPEN_WITHIN)
+        yield _opened(proxy), path
 
 
-def _opened(forward: Process) -> str:
-    found = re.search(r"Forwarding from (127\.0\.0\.1:\d+) ->", forward.log_text())
+def _opened(proxy: Process) -> str:
+    found = re.search(r"Starting to serve on (127\.0\.0\.1:\d+)", proxy.log_text())
     return found[1] if found else ""

@@ -31,8 +31,15 @@ class Sample:
 class Prometheus:
     """One Prometheus process with a storage of its own; use it as a context manager, or `start` and `stop`."""
 
-    def __init__(self, targets: Sequence[str], *, folder: Path, scrape_every: timedelta = timedelta(seconds=1)) -> None:
-        """`targets` are `host:port` that answer `/metrics`; configuration, data and log go to `folder`.
+    def __init__(
+        self,
+        targets: Sequence[str],
+        *,
+        folder: Path,
+        path: str = "/metrics",
+        scrape_every: timedelta = timedelta(seconds=1),
+    ) -> None:
+        """`targets` are `host:port` that answer `path`; configuration, data and log go to `folder`.
 
         Raises:
             FileNotFoundError: no `prometheus` is installed.
@@ -43,7 +50,7 @@ class Prometheus:
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / "prometheus.yml"
         # JSON is YAML.
-        config.write_text(json.dumps(_configuration(self.targets, scrape_every)))
+        config.write_text(json.dumps(_configuration(self.targets, path, scrape_every)))
         self.process = Process(
             "prometheus",
             [
@@ -146,13 +153,18 @@ def installed(program: str) -> str:
     return found
 
 
-def _configuration(targets: Sequence[str], scrape_every: timedelta) -> Mapping[str, Any]:
+def _configuration(targets: Sequence[str], path: str, scrape_every: timedelta) -> Mapping[str, Any]:
     interval = f"{scrape_every // timedelta(milliseconds=1)}ms"
     return {
         "global": {"scrape_interval": interval, "scrape_timeout": interval},
         "scrape_configs": [
             # As the chart's monitors do: the label "namespace" of a series is the fleet's.
-            {"job_name": "operator", "honor_labels": True, "static_configs": [{"targets": list(targets)}]}
+            {
+                "job_name": "operator",
+                "honor_labels": True,
+                "metrics_path": path,
+                "static_configs": [{"targets": list(targets)}],
+            }
         ],
     }
 
