@@ -1,8 +1,9 @@
 """Unacknowledged messages by a broker's statistics, Prometheus' endpoint or the management API; reads only."""
 
 import asyncio
+import base64
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
 from urllib.parse import quote, unquote, urlsplit
 
@@ -50,7 +51,7 @@ class Statistics:
         if endpoint not in self._management:
             body = await _get(session, endpoint, f"/metrics/detailed?vhost={self._vhost}&family=queue_coarse_metrics")
             if body is not None:
-                return list(_from_prometheus(body))
+                return _rows(endpoint, body, _from_prometheus)
             self._management.add(endpoint)
         path = f"/api/queues/{self._vhost}?disable_stats=true&enable_queue_totals=true"
         body = await _get(session, endpoint, path)
@@ -58,23 +59,50 @@ class Statistics:
             raise BrokerUnreachable(
                 f"{_place(endpoint)} is no statistics endpoint, or knows no virtual host {self._vhost}"
             )
-        return list(_from_management(json.loads(body)))
+        return _rows(endpoint, body, _from_management)
 
 
 async def _get(session: aiohttp.ClientSession, endpoint: str, path: str) -> str | None:
     """The body of an answer; None for a 404."""
-    parts = urlsplit(endpoint)
-    auth = aiohttp.BasicAuth(unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+    scheme, login = _address(endpoint)
     # As written: `%2F`, the default virtual host, must not be decoded on the way.
-    url = URL(f"{parts.scheme}://{_place(endpoint)}{path}", encoded=True)
+    url = URL(f"{scheme}://{_place(endpoint)}{path}", encoded=True)
     try:
-        async with session.get(url, auth=auth) as answer:
+        async with session.get(url, headers=login) as answer:
             if answer.status == HTTPStatus.NOT_FOUND:
                 return None
             _refused(answer.status, _place(endpoint))
             return await answer.text()
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         raise BrokerUnreachable(f"no statistics from {_place(endpoint)}: {error or type(error).__name__}") from error
+
+
+def _address(endpoint: str) -> tuple[str, dict[str, str]]:
+    """The scheme, and the header of the login where there is one.
+
+    Raises:
+        BrokerUnreachable: it is no URL; nothing of it is shown, because nobody knows where its password is.
+    """
+    try:
+        parts = urlsplit(endpoint)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or (parts.username is None and "@" in endpoint):
+        raise BrokerUnreachable(
+            "spec.broker.stats.urlFrom: write http://USER:PASSWORD@HOST:15672, special characters escaped"
+        )
+    if parts.username is None:
+        return parts.scheme, {}
+    login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return parts.scheme, {"Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"}
+
+
+def _rows(endpoint: str, body: str, read: Callable[[str], Iterable[tuple[str, int]]]) -> list[tuple[str, int]]:
+    try:
+        return list(read(body))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BrokerUnreachable(f"{_place(endpoint)} answers something else than RabbitMQ's statistics") from error
 
 
 def _place(endpoint: str) -> str:
@@ -97,8 +125,8 @@ def _from_prometheus(body: str) -> Iterable[tuple[str, int]]:
             yield from ((sample.labels["queue"], int(sample.value)) for sample in family.samples)
 
 
-def _from_management(rows: list[dict[str, object]]) -> Iterable[tuple[str, int]]:
-    for row in rows:
+def _from_management(body: str) -> Iterable[tuple[str, int]]:
+    for row in json.loads(body):
         count = row.get("messages_unacknowledged")
         if isinstance(count, int):
             yield str(row["name"]), count

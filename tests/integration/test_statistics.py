@@ -1,0 +1,154 @@
+"""Unacknowledged messages by a real broker's statistics, whatever the virtual host is called, and what goes wrong."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from urllib.parse import quote, urlsplit
+
+import pytest
+from aiohttp import web
+
+from tests.support.ports import LOOPBACK, free_port
+from tests.support.rabbitmq import RabbitMQ
+from tests.support.waiting import wait_until_async
+from utilitarian_operator.adapters.statistics import Statistics
+from utilitarian_operator.errors import BrokerUnreachable, LoginRefused, RightMissing
+from utilitarian_operator.serving import serve
+
+SOON = timedelta(seconds=20)
+VHOSTS = ("a/b %", "mätare?x=1&y#z", "/plain")
+ENDPOINTS = ("prometheus_url", "management_url")
+
+
+@contextmanager
+def unacknowledged(rabbitmq: RabbitMQ, vhost: str, **counts: int) -> Iterator[None]:
+    """Queues with one ready message each, and as many delivered and not acknowledged as named."""
+    rabbitmq.declare(vhost, *counts)
+    with rabbitmq.channel(vhost) as channel:
+        for queue, count in counts.items():
+            rabbitmq.publish(vhost, queue, ["{}"] * (count + 1))
+            for _ in range(count):
+                assert channel.basic_get(queue, no_ack=False)
+        yield
+
+
+async def wait_told(statistics: Statistics, expected: Mapping[str, int]) -> None:
+    # The broker's own figures are up to five seconds old.
+    await wait_until_async(lambda: _is(statistics, expected), within=SOON, describe=lambda: expected)
+
+
+async def _is(statistics: Statistics, expected: Mapping[str, int]) -> bool:
+    return await statistics.unacked() == expected
+
+
+@pytest.mark.parametrize("vhost", VHOSTS)
+async def test_both_kinds_of_endpoint_tell_what_is_unacknowledged(rabbitmq: RabbitMQ, vhost: str) -> None:
+    rabbitmq.make_vhost(vhost)
+    try:
+        with unacknowledged(rabbitmq, vhost, none=0, three=3):
+            for endpoint in ENDPOINTS:
+                await wait_told(Statistics([getattr(rabbitmq, endpoint)], vhost), {"none": 0, "three": 3})
+    finally:
+        rabbitmq.delete_vhost(vhost)
+
+
+async def test_only_the_queues_of_the_virtual_host_are_told(rabbitmq: RabbitMQ, vhost: str) -> None:
+    with rabbitmq.vhost() as other, unacknowledged(rabbitmq, other, other=2), unacknowledged(rabbitmq, vhost, ours=1):
+        for endpoint in ENDPOINTS:
+            await wait_told(Statistics([getattr(rabbitmq, endpoint)], vhost), {"ours": 1})
+
+
+async def test_of_several_endpoints_the_larger_figure_counts(rabbitmq: RabbitMQ, vhost: str) -> None:
+    with unacknowledged(rabbitmq, vhost, one=1):
+        await wait_told(Statistics([rabbitmq.prometheus_url, rabbitmq.management_url], vhost), {"one": 1})
+
+
+async def test_an_endpoint_that_is_away_makes_the_whole_unknown(rabbitmq: RabbitMQ, vhost: str) -> None:
+    away = f"http://user:hunter2@{LOOPBACK}:{free_port()}"
+    with pytest.raises(BrokerUnreachable, match=urlsplit(away).netloc.partition("@")[2]) as unreachable:
+        await Statistics([rabbitmq.prometheus_url, away], vhost).unacked()
+    assert "hunter2" not in str(unreachable.value)
+
+
+@pytest.mark.parametrize(
+    "tags,password,says",
+    [
+        pytest.param("monitoring", "wrong", "refuses the login", id="wrong-password"),
+        pytest.param("", "hunter2/@:", "lacks the tag `management`", id="tag-missing"),
+    ],
+)
+async def test_a_refusal_says_what_to_change_and_no_password(
+    rabbitmq: RabbitMQ, vhost: str, tags: str, password: str, says: str
+) -> None:
+    rabbitmq.make_user("statistics", "hunter2/@:", tags=tags)
+    rabbitmq.grant("statistics", vhost)
+    with pytest.raises(LoginRefused, match=says) as refused:
+        await Statistics([endpoint(rabbitmq, password)], vhost).unacked()
+    assert "hunter2" not in str(refused.value)
+    assert password not in str(refused.value)
+
+
+def endpoint(rabbitmq: RabbitMQ, password: str) -> str:
+    return f"http://statistics:{quote(password, safe='')}@{LOOPBACK}:{rabbitmq.management_port}"
+
+
+async def test_a_user_with_tag_and_escaped_password_reads(rabbitmq: RabbitMQ, vhost: str) -> None:
+    rabbitmq.make_user("statistics", "hunter2/@:", tags="monitoring")
+    rabbitmq.grant("statistics", vhost)
+    with unacknowledged(rabbitmq, vhost, one=1):
+        await wait_told(Statistics([endpoint(rabbitmq, "hunter2/@:")], vhost), {"one": 1})
+
+
+async def test_an_unknown_virtual_host_is_no_empty_answer_of_the_management_api(rabbitmq: RabbitMQ) -> None:
+    with pytest.raises(BrokerUnreachable, match="knows no virtual host a%20b"):
+        await Statistics([rabbitmq.management_url], "a b").unacked()
+
+
+@pytest.mark.parametrize(
+    "status,body",
+    [
+        pytest.param(200, "<!DOCTYPE html><html><body>Welcome</body></html>", id="a-web-page"),
+        pytest.param(200, "rabbitmq_detailed_queue_messages_unacked{queue=", id="cut-off"),
+        pytest.param(200, 'rabbitmq_detailed_queue_messages_unacked{vhost="/"} 1\n', id="without-a-queue"),
+        pytest.param(500, "boom", id="failed"),
+        pytest.param(404, "not here", id="not-there"),
+        pytest.param(200, "\x00", id="bytes"),
+    ],
+)
+async def test_another_server_at_that_address_is_said_so(status: int, body: str) -> None:
+    async with serve(LOOPBACK, 0, "/{path:.*}", lambda: web.Response(status=status, text=body)) as port:
+        with pytest.raises(BrokerUnreachable, match=str(port)):
+            await Statistics([f"http://{LOOPBACK}:{port}"], "/").unacked()
+
+
+async def test_a_forbidden_page_names_the_tag() -> None:
+    async with serve(LOOPBACK, 0, "/{path:.*}", lambda: web.Response(status=403)) as port:
+        with pytest.raises(RightMissing, match="tag `monitoring`"):
+            await Statistics([f"http://{LOOPBACK}:{port}"], "/").unacked()
+
+
+@pytest.mark.parametrize("body", ['{"error": "x"}', '[{"messages_unacknowledged": 1}]', "[1]", "null"])
+async def test_another_answer_of_a_management_api_is_said_so(body: str) -> None:
+    pages: Sequence[web.Response] = [web.Response(status=404), web.Response(text=body)]
+    turn = iter(pages)
+    async with serve(LOOPBACK, 0, "/{path:.*}", lambda: next(turn)) as port:
+        with pytest.raises(BrokerUnreachable, match=str(port)):
+            await Statistics([f"http://{LOOPBACK}:{port}"], "/").unacked()
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "rabbit:15672",
+        "ftp://rabbit",
+        "http://",
+        "http://[::1",
+        "http://u:hunter2@rabbit:port",
+        "rabbit",
+        "http://u:hunter/2@a",
+    ],
+)
+async def test_an_endpoint_that_is_no_url_is_said_so_without_its_password(written: str) -> None:
+    with pytest.raises(BrokerUnreachable) as unreachable:
+        await Statistics([written], "/").unacked()
+    assert "hunter" not in str(unreachable.value)
