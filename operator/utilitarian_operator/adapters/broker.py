@@ -1,6 +1,7 @@
 """One session per broker: depths at once, statistics and the workers' own word in the background; holds no rules."""
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -14,9 +15,11 @@ from utilitarian_operator.adapters.amqp import Depth, DepthReader
 from utilitarian_operator.adapters.remote_control import RemoteControl
 from utilitarian_operator.adapters.statistics import Statistics
 from utilitarian_operator.core.observation import Held
-from utilitarian_operator.errors import BrokerError
+from utilitarian_operator.errors import BrokerError, BrokerUnreachable
 
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 STATISTICS_EVERY_S = 5.0
 WORKERS_EVERY_S = 1.0
@@ -24,6 +27,8 @@ LEARN_EVERY_S = 10.0
 QUESTIONS_A_SECOND = 50.0
 """Workers asked a second in order to learn: a question is one message to every worker, whomever it is for."""
 LONGEST_PAUSE_S = 15.0
+DOUBLINGS = 5
+"""From then on a pause has its longest; 2 to the power of a night's failures would be no float."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,7 @@ class Pause:
     def failed(self, error: BrokerError) -> None:
         """Start the next, longer pause."""
         self._failures += 1
-        length = min(0.5 * 2**self._failures, LONGEST_PAUSE_S)
+        length = min(0.5 * 2 ** min(self._failures, DOUBLINGS), LONGEST_PAUSE_S)
         self._until = time.monotonic() + length * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, no secret
         self._error = error
 
@@ -204,6 +209,10 @@ class BrokerSession:
         except BrokerError as error:
             pause.failed(error)
             return
+        except Exception:
+            # Without its word a worker counts as busy: one bad answer must not end the asking, and is no secret.
+            logger.exception("workers not asked")
+            return
         pause.ended()
         told = {node: Told(held, asked_at) for node, held in answers.items()}
         self._told |= told
@@ -218,6 +227,9 @@ class BrokerSession:
                 self._unacked = await statistics.unacked()
             except BrokerError as error:
                 self._unacked = error
+            except Exception:
+                logger.exception("statistics not read")
+                self._unacked = BrokerUnreachable("the statistics could not be read: the operator's log has the cause")
             await asyncio.sleep(max(STATISTICS_EVERY_S - (time.monotonic() - started), 0.1))
 
 

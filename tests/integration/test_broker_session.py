@@ -1,0 +1,137 @@
+"""One session per broker: who is asked, how old an answer may be, what happens in an outage, and a clean end."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.support.celery_workers import Application, running
+from tests.support.ports import LOOPBACK, free_port
+from tests.support.rabbitmq import RabbitMQ
+from tests.support.waiting import wait_until_async
+from utilitarian import routing
+from utilitarian_operator.adapters.amqp import Depth
+from utilitarian_operator.adapters.broker import Brokers, BrokerSession, Credentials
+from utilitarian_operator.errors import BrokerError, BrokerUnreachable
+
+SOON = timedelta(seconds=20)
+FLAGS = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+
+
+@contextlib.asynccontextmanager
+async def session(url: str, *stats: str) -> AsyncIterator[BrokerSession]:
+    made = BrokerSession(Credentials(url, stats))
+    made.start()
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+def ours(rabbitmq: RabbitMQ, vhost: str) -> set[str]:
+    rows = rabbitmq.api("GET", f"/api/vhosts/{vhost}/connections")
+    names = {row["client_properties"].get("connection_name", "") for row in rows}
+    return {name for name in names if name.startswith("utilitarian-operator")}
+
+
+async def test_depths_are_of_this_moment(rabbitmq: RabbitMQ, vhost: str) -> None:
+    rabbitmq.declare(vhost, "queue")
+    async with session(rabbitmq.amqp_url(vhost)) as broker:
+        for count in (1, 2, 3):
+            rabbitmq.publish(vhost, "queue")
+            assert await broker.depths(["queue", "missing"]) == {"queue": Depth(count, 0), "missing": None}
+        assert broker.unacked() is None  # nobody counts without statistics
+
+
+async def test_statistics_come_by_themselves_and_say_when_they_do_not(rabbitmq: RabbitMQ, vhost: str) -> None:
+    rabbitmq.declare(vhost, "queue")
+    async with session(rabbitmq.amqp_url(vhost), rabbitmq.prometheus_url) as broker:
+        await wait_until_async(lambda: broker.unacked() == {"queue": 0}, within=SOON, describe=broker.unacked)
+    async with session(rabbitmq.amqp_url(vhost), f"http://{LOOPBACK}:{free_port()}") as broker:
+        await wait_until_async(lambda: isinstance(broker.unacked(), BrokerUnreachable), within=SOON)
+
+
+async def test_only_who_is_named_is_asked_and_an_answer_ages(rabbitmq: RabbitMQ, vhost: str, tmp_path: Path) -> None:
+    application = Application(rabbitmq.amqp_url(vhost), tmp_path)
+    workers = [
+        application.worker(name, *FLAGS, queues=[routing.DEFAULT_QUEUE], execution="solo") for name in ("one", "two")
+    ]
+    with running(*workers) as (one, two):
+        async with session(rabbitmq.amqp_url(vhost)) as broker:
+            assert ours(rabbitmq, vhost) == set()  # nobody named: not even a connection
+            asked_at = time.monotonic()
+            broker.ask("fleet", ["celery@one"])
+            assert broker.told("celery@one", 0) is None
+            await wait_until_async(lambda: broker.told("celery@one", asked_at), within=SOON)
+            assert broker.told("celery@one", asked_at).nothing
+            assert broker.told("celery@two", 0) is None
+            assert broker.told("celery@one", time.monotonic()) is None  # nothing was asked since this moment
+
+            broker.ask("another", ["celery@two"])
+            await wait_until_async(lambda: broker.told("celery@two", 0), within=SOON)
+            again = time.monotonic()
+            await wait_until_async(lambda: broker.told("celery@one", again), within=SOON)  # asked by the first still
+
+            one.pause()
+            silent_since = time.monotonic()
+            await wait_until_async(lambda: broker.told("celery@two", silent_since + 1), within=SOON)
+            assert broker.told("celery@one", silent_since + 1) is None
+            one.resume()
+
+            broker.ask("fleet", [])
+            assert broker.told("celery@one", 0) is None  # forgotten at once
+            assert broker.told("celery@two", 0) is not None
+        one.kill()
+        two.kill()
+
+
+async def test_closing_leaves_nothing_on_the_broker(rabbitmq: RabbitMQ, vhost: str) -> None:
+    async with session(rabbitmq.amqp_url(vhost)) as broker:
+        await broker.depths(["queue"])
+        broker.ask("fleet", ["celery@nobody"])
+        await wait_until_async(
+            lambda: len(ours(rabbitmq, vhost)) == 2, within=SOON, describe=lambda: ours(rabbitmq, vhost)
+        )
+    await wait_until_async(lambda: not ours(rabbitmq, vhost), within=SOON, describe=lambda: ours(rabbitmq, vhost))
+    assert rabbitmq.queues(vhost) == set()
+
+
+async def test_equal_credentials_share_a_session_until_nobody_uses_it(rabbitmq: RabbitMQ, vhost: str) -> None:
+    brokers = Brokers()
+    credentials = Credentials(rabbitmq.amqp_url(vhost))
+    one = brokers.session(credentials)
+    assert brokers.session(Credentials(rabbitmq.amqp_url(vhost))) is one
+    await brokers.keep_only({credentials})
+    assert brokers.session(credentials) is one
+    await brokers.keep_only(set())
+    another = brokers.session(credentials)
+    assert another is not one
+    assert await another.depths(["queue"]) == {"queue": None}
+    await brokers.keep_only(set())
+
+
+async def test_in_an_outage_it_fails_at_once_recovers_by_itself_and_can_be_closed(fragile: RabbitMQ) -> None:
+    closed_in_between = BrokerSession(Credentials(fragile.amqp_url()))
+    closed_in_between.start()
+    async with session(fragile.amqp_url()) as broker:
+        for one in (broker, closed_in_between):
+            one.ask("fleet", ["celery@nobody"])
+            await one.depths(["queue"])
+        fragile.kill()
+        try:
+            with pytest.raises(BrokerError):
+                await broker.depths(["queue"])
+            started = time.monotonic()
+            with pytest.raises(BrokerError):
+                await broker.depths(["queue"])  # left alone for a moment: the error again, without a wait
+            assert time.monotonic() - started < 0.2
+            async with asyncio.timeout(5):
+                await closed_in_between.close()
+        finally:
+            await asyncio.to_thread(fragile.start)
+        await wait_until_async(lambda: broker.depths(["queue"]), within=SOON, ignoring=(BrokerError,))
+        assert not [task for task in broker._tasks if task.done()]
