@@ -50,14 +50,25 @@ def decide_fleet(
     decisions, remembered = {}, {}
     for pool in fleet.pools:
         memory = memories.get(pool.name, Memory())
-        decisions[pool.name], remembered[pool.name] = _decide_pool(pool, seen[pool.name], memory, circumstances)
-    current = {name: facts.current for name, facts in seen.items()}
+        decisions[pool.name], remembered[pool.name] = decide_pool(pool, seen[pool.name], memory, circumstances)
+    return together(fleet, decisions, {name: facts.current for name, facts in seen.items()}), remembered
+
+
+def together(fleet: Fleet, decisions: Mapping[str, Decision], current: Mapping[str, int]) -> dict[str, Decision]:
+    """The pools' own decisions within what they may have together and what a person said of the whole fleet.
+
+    Args:
+        fleet: what is asked for.
+        decisions: by pool name, for each of its pools.
+        current: workers asked for now, by pool name.
+    """
     decisions = budget.in_turn(fleet.pools, decisions, current)
     decisions = budget.within(fleet.max_workers, fleet.pools, decisions, current)
-    return {name: _as_told(fleet, decision, current[name]) for name, decision in decisions.items()}, remembered
+    return {name: _as_told(fleet, decision, current[name]) for name, decision in decisions.items()}
 
 
-def _decide_pool(pool: Pool, facts: Facts, memory: Memory, circumstances: Circumstances) -> tuple[Decision, Memory]:
+def decide_pool(pool: Pool, facts: Facts, memory: Memory, circumstances: Circumstances) -> tuple[Decision, Memory]:
+    """The decision for one pool by itself, and what is remembered of it."""
     now = circumstances.now
     memory = remember(pool, facts, memory, now, arrival_window(pool, memory))
     if pool.schedule:

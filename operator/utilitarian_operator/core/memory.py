@@ -124,7 +124,7 @@ def remember(pool: Pool, facts: Facts, memory: Memory, now: datetime, window: ti
 
 def _period(pool: Pool, facts: Facts, memory: Memory, now: datetime) -> Memory:
     """Begin and end busy periods; one that begins keeps of the past only what it can still unlearn."""
-    idle_since = (memory.idle_since or now) if facts.nothing_to_do else None
+    idle_since = _idle_since(facts, memory, now)
     busy = bool(facts.at_least)
     if not busy or memory.busy_since is not None:
         ended = facts.nothing_to_do
@@ -137,6 +137,13 @@ def _period(pool: Pool, facts: Facts, memory: Memory, now: datetime) -> Memory:
         completions=memory.completions * share,
     )
     return replace(begun, busy_since=now, period_seconds=seconds_per_task(pool, begun, now))
+
+
+def _idle_since(facts: Facts, memory: Memory, now: datetime) -> datetime | None:
+    """A task that came and ended between two looks was work all the same: short ones are hardly ever seen running."""
+    if not facts.nothing_to_do:
+        return None
+    return now if facts.arrived or facts.completed or memory.idle_since is None else memory.idle_since
 
 
 def _learned(facts: Facts, memory: Memory, now: datetime) -> Memory:
