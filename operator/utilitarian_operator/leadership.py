@@ -44,8 +44,12 @@ class Leadership:
             LeadershipLost: it isn't.
         """
         record = self._election.observed_record
+        if record is None:
+            raise LeadershipLost(f"the Lease {LEASE} is not held")
         age_s = time.time() - self._election.observed_time_milliseconds / 1000
-        if record is None or record.holder_identity != self._lock.identity or age_s >= DURATION_S:
+        if record.holder_identity != self._lock.identity:
+            raise LeadershipLost(f"the Lease {LEASE} is held by {record.holder_identity or 'nobody'}")
+        if age_s >= DURATION_S:
             raise LeadershipLost(f"the Lease {LEASE} was last renewed {age_s:.0f} s ago")
 
     @contextlib.asynccontextmanager
@@ -75,6 +79,7 @@ class Leadership:
             await asyncio.gather(renewal, return_exceptions=True)
             with contextlib.suppress(LeadershipLost, ApiException, ClientError, OSError):
                 self.check()
+                self._election.observed_record = None  # a write that comes late must not pass the check
                 await self._lock.give_back()
 
 
