@@ -163,7 +163,7 @@ def _demanded(situation: Situation, demanded: int) -> Memory:
         memory = memories.with_demand(memory, demanded, scaling.stabilization, now)
     surplus = max(memories.highest(memory), _useful(situation)) < facts.current
     since = (memory.surplus_since or now) if surplus else None
-    return replace(memory, surplus_since=since)
+    return memory if since == memory.surplus_since else memories.changed(memory, surplus_since=since)
 
 
 def _useful(situation: Situation) -> int:

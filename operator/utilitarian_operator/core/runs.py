@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from math import ceil
 from zoneinfo import ZoneInfo
 
@@ -9,7 +10,7 @@ from cronsim import CronSim
 
 from utilitarian_operator.api.effective import Pool, Schedule
 from utilitarian_operator.core.facts import Facts
-from utilitarian_operator.core.memory import Memory, OpenRun
+from utilitarian_operator.core.memory import Memory, OpenRun, changed
 
 NO_MESSAGE_WITHIN = timedelta(minutes=15)
 """A run without any message for so long after its start will not come: somebody must look at beat."""
@@ -35,27 +36,39 @@ class RunDemand:
 
 def next_start(schedule: Schedule, after: datetime) -> datetime:
     """The first start later than a moment, in UTC; time zone and daylight saving as in Debian's cron."""
-    zone = ZoneInfo(schedule.time_zone)
-    return next(CronSim(schedule.start, after.astimezone(zone))).astimezone(after.tzinfo)
+    return _next_start(schedule.start, schedule.time_zone, after)
+
+
+@lru_cache(maxsize=4096)
+def _next_start(start: str, time_zone: str, after: datetime) -> datetime:
+    """Kept, since each look asks for the start after the last one: most are asked again a second later."""
+    return next(CronSim(start, after.astimezone(ZoneInfo(time_zone)))).astimezone(after.tzinfo)
 
 
 def last_start(schedule: Schedule, at: datetime) -> datetime:
     """The last start that is not later than a moment, in UTC."""
-    zone = ZoneInfo(schedule.time_zone)
-    just_after = (at + timedelta(minutes=1)).astimezone(zone).replace(second=0, microsecond=0)
-    return next(CronSim(schedule.start, just_after, reverse=True)).astimezone(at.tzinfo)
+    minute = at.replace(second=0, microsecond=0)
+    return _last_start(schedule.start, schedule.time_zone, minute)
+
+
+@lru_cache(maxsize=4096)
+def _last_start(start: str, time_zone: str, minute: datetime) -> datetime:
+    just_after = (minute + timedelta(minutes=1)).astimezone(ZoneInfo(time_zone))
+    return next(CronSim(start, just_after, reverse=True)).astimezone(minute.tzinfo)
 
 
 def follow(pool: Pool, facts: Facts, memory: Memory, now: datetime) -> Memory:
     """Open the runs that are due (or soon, by their warm-up), note their first message, close those that are over."""
     for schedule in pool.schedule:
         memory = _opened(schedule, memory, now)
+    if not memory.runs:
+        return memory
     noted = tuple(_noted(run, facts, now) for run in memory.runs)
     schedules = {schedule.name: schedule for schedule in pool.schedule}
     stay = tuple(
         run for run in noted if run.name in schedules and not _over(schedules[run.name], run, pool, memory, now)
     )
-    return replace(memory, runs=stay)
+    return memory if stay == memory.runs else changed(memory, runs=stay)
 
 
 def window(schedule: Schedule) -> timedelta:
@@ -89,20 +102,22 @@ def deadline_demand(
 
 def _opened(schedule: Schedule, memory: Memory, now: datetime) -> Memory:
     newest = dict(memory.opened).get(schedule.name)
-    if newest is not None and newest > now:
-        return memory  # it is being prepared already
+    if newest is not None and (newest > now or next_start(schedule, newest) > now + schedule.warm_up):
+        return memory  # it is being prepared already, or the one after it is not due yet
     due = last_start(schedule, now + schedule.warm_up)
     if (newest is not None and due <= newest) or now - due > window(schedule):
         return memory
     others = tuple(run for run in memory.runs if run.name != schedule.name)
     opened = {**dict(memory.opened), schedule.name: due}
-    return replace(memory, runs=(*others, OpenRun(schedule.name, due)), opened=tuple(sorted(opened.items())))
+    return changed(memory, runs=(*others, OpenRun(schedule.name, due)), opened=tuple(sorted(opened.items())))
 
 
 def _noted(run: OpenRun, facts: Facts, now: datetime) -> OpenRun:
     if now < run.start:
         return run
     first = run.first_message or (now if facts.at_least else None)
+    if first == run.first_message and not facts.arrived:
+        return run
     return replace(run, first_message=first, tasks=run.tasks + (facts.arrived or 0))
 
 
