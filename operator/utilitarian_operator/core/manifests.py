@@ -135,11 +135,18 @@ def beat_claim(owner: Owner, fleet: Fleet) -> Manifest | None:
 
 def fleet_objects(owner: Owner, fleet: Fleet) -> list[Manifest]:
     """Every object of a fleet, always in the same order: the pools' as they are written, then beat's."""
-    objects = [deployment(owner, fleet, pool) for pool in fleet.pools]
+    objects = [make(owner, fleet, pool) for pool in fleet.pools for make in (deployment, disruption_budget)]
     if fleet.beat.enabled:
         claim = beat_claim(owner, fleet)
         objects += [*([claim] if claim is not None else []), beat_statefulset(owner, fleet)]
     return objects
+
+
+def unowned(manifest: Manifest) -> Manifest:
+    """The manifest without what only a resource that exists can give: its uid, and the hash over it."""
+    metadata = {key: value for key, value in manifest["metadata"].items() if key != "ownerReferences"}
+    annotations = {key: value for key, value in metadata.pop("annotations", {}).items() if key != TEMPLATE_HASH}
+    return manifest | {"metadata": metadata | ({"annotations": annotations} if annotations else {})}
 
 
 def node_name(pod: str) -> str:

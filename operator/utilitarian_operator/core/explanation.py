@@ -1,0 +1,163 @@
+"""Why a pool has its size, in plain words with its numbers, from the resource alone; words of the rules stay theirs."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from utilitarian_operator.api.effective import Fleet, Pool
+from utilitarian_operator.api.units import format_duration
+from utilitarian_operator.core import runs
+from utilitarian_operator.core.decision import Step
+from utilitarian_operator.core.last_look import facts_told, trail_told
+from utilitarian_operator.core.memory import Memory, arrival_rate, highest
+from utilitarian_operator.core.memory_text import from_text
+from utilitarian_operator.core.outlook import Price, at, outlook, prices
+from utilitarian_operator.core.override import overrides
+from utilitarian_operator.core.recommendations import Figures, Recommendation, recommendations
+from utilitarian_operator.core.rules import Situation, arrival_window
+from utilitarian_operator.core.wording import number, plural, seconds
+
+_GOOD = {"Ready": "True", "Stalled": "False", "BrokerReachable": "True", "QueuesCovered": "True", "BeatReady": "True"}
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """All that a resource tells of one pool.
+
+    Args:
+        pool: its name.
+        summary: one sentence with its size and the reason.
+        seen: what was seen, by name.
+        trail: each rule's step, in order.
+        remembered: what counts beside what is seen, by name.
+        ahead: what would change the number.
+        prices: what the settings cost whatever the number is.
+        recommendations: what to change.
+        troubles: conditions of the fleet that are not as they should be.
+    """
+
+    pool: str
+    summary: str
+    seen: Mapping[str, str]
+    trail: tuple[Step, ...]
+    remembered: Mapping[str, str]
+    ahead: tuple[str, ...]
+    prices: tuple[Price, ...]
+    recommendations: tuple[Recommendation, ...]
+    troubles: tuple[str, ...]
+
+
+def explain(resource: Mapping[str, Any], fleet: Fleet, name: str, now: datetime) -> Explanation:
+    """Explain a pool from its resource.
+
+    Args:
+        resource: with its status.
+        fleet: the effective spec of the resource.
+        name: of one of the fleet's pools.
+        now: the one clock.
+    """
+    status = resource.get("status") or {}
+    pool = next(pool for pool in fleet.pools if pool.name == name)
+    told: Mapping[str, Any] = next((entry for entry in status.get("pools") or () if entry["name"] == name), {})
+    memory, facts, trail = from_text(told.get("memory") or {}), facts_told(told, now), trail_told(told)
+    override = overrides(resource["metadata"].get("annotations") or {})[0].get(name)
+    situation = Situation(pool, facts, memory, now, override=override)
+    return Explanation(
+        pool=name,
+        summary=_summary(told),
+        seen=dict(_seen(told)),
+        trail=trail,
+        remembered=dict(_remembered(situation)),
+        ahead=tuple(outlook(fleet, situation, trail)) if told else (),
+        prices=tuple(prices(situation)),
+        recommendations=recommendations(pool, figures(situation, trail)),
+        troubles=tuple(troubles(status)),
+    )
+
+
+def figures(situation: Situation, trail: tuple[Step, ...] = ()) -> Figures:
+    """What the operator has learned of a pool, for the recommendations."""
+    memory = situation.memory
+    asked = [step.before for step in trail if step.rule == "bounds" and step.after < step.before]
+    return Figures(
+        seconds_per_task=situation.seconds_per_task,
+        completions=memory.completions,
+        longest=memory.longest,
+        start_up=memory.start_up,
+        work=situation.facts.at_least,
+        needed=asked[-1] if asked else None,
+    )
+
+
+def troubles(status: Mapping[str, Any]) -> Iterator[str]:
+    """The conditions that are not as they should be, each with its reason and its sentence."""
+    for condition in status.get("conditions") or ():
+        good = _GOOD.get(condition["type"], "False" if condition["type"] != "Reconciling" else condition["status"])
+        if condition["status"] != good:
+            yield f"{condition['type']}={condition['status']}, {condition['reason']}: {condition['message']}"
+
+
+def next_run(pool: Pool, now: datetime) -> tuple[str, datetime] | None:
+    """Name and start of the pool's next run; None if it has no schedule."""
+    coming = [(runs.next_start(schedule, now), schedule.name) for schedule in pool.schedule]
+    return (min(coming)[1], min(coming)[0]) if coming else None
+
+
+def _summary(told: Mapping[str, Any]) -> str:
+    if not told:
+        return "no operator has looked at it yet: its status is empty"
+    wanted, ready = told.get("desired", 0), told.get("ready", 0)
+    return f"{plural(wanted, 'worker')} wanted, {number(ready)} ready: {told.get('message', 'no reason was given')}"
+
+
+def _seen(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if not told:
+        return
+    for title, key in (("waiting", "backlog"), ("not acknowledged", "unacked"), ("running", "busy")):
+        value = told.get(key)
+        yield title, "unknown" if value is None else plural(value, "message" if key == "unacked" else "task")
+    if told.get("deferred"):
+        yield "for later", plural(told["deferred"], "task")
+    leaving = f", {number(told['draining'])} leaving" if told.get("draining") else ""
+    yield "workers", f"{number(told.get('ready') or 0)} ready of {number(told.get('replicas') or 0)} asked for{leaving}"
+
+
+def _remembered(situation: Situation) -> Iterator[tuple[str, str]]:
+    pool, memory = situation.pool, situation.memory
+    guess = format_duration(pool.scaling.task_duration)
+    measured = f"over {plural(round(memory.completions), 'task')}" if memory.completions else "none was measured"
+    yield "a task takes", f"{seconds(situation.seconds_per_task)} ({measured}; first guess {guess})"
+    if memory.longest:
+        yield "longest task", seconds(memory.longest)
+    how = "measured" if memory.start_up is not None else "assumed: none was measured"
+    yield "a worker starts in", f"{seconds(situation.start_up)} ({how})"
+    yield from _arrivals(pool, memory, situation.now)
+    yield from _moments(memory)
+    if highest(memory):
+        within = format_duration(pool.scaling.stabilization)
+        yield "largest demand", f"{plural(highest(memory), 'worker')} within the last {within}"
+    for run in memory.runs:
+        first = f", first task at {at(run.first_message)}" if run.first_message else ", no task yet"
+        yield f"run {run.name}", f"open since {at(run.start)}{first}"
+
+
+def _arrivals(pool: Pool, memory: Memory, now: datetime) -> Iterator[tuple[str, str]]:
+    window = arrival_window(pool, memory)
+    rate = arrival_rate(memory, window, now)
+    if rate:
+        span = format_duration(timedelta(seconds=round(window.total_seconds())))
+        yield "arrivals", f"{number(rate)} a second over the last {span}"
+
+
+def _moments(memory: Memory) -> Iterator[tuple[str, str]]:
+    named = {
+        "idle since": memory.idle_since,
+        "busy since": memory.busy_since,
+        "more than enough since": memory.surplus_since,
+    }
+    for title, moment in named.items():
+        if moment is not None:
+            yield title, at(moment)
+    if memory.first_worker_spent:
+        yield "missing queue", "a worker ran to declare it and did not: none is started for that again"

@@ -1,0 +1,59 @@
+"""A pool as its status tells it, for those who have nothing but the resource; reads no cluster and no broker."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.core.decision import Decision, Step
+from utilitarian_operator.core.facts import Facts
+from utilitarian_operator.core.fleet import Circumstances, decide_fleet
+from utilitarian_operator.core.observation import Unknown
+from utilitarian_operator.core.override import overrides
+from utilitarian_operator.core.status import remembered
+
+
+def facts_told(pool: Mapping[str, Any], now: datetime) -> Facts:
+    """The facts of the last look at a pool, as far as its status has them.
+
+    What runs without the broker's knowledge is not told apart there, so the work is the waiting tasks and the larger of
+    the unacknowledged and the running ones: never more than there was.
+
+    Args:
+        pool: an entry of `status.pools`, empty for a pool that was never seen.
+        now: the one clock.
+    """
+    backlog, unacked, busy = pool.get("backlog"), pool.get("unacked"), pool.get("busy")
+    deferred, current = pool.get("deferred") or 0, pool.get("replicas") or 0
+    at_least = None if backlog is None else max(backlog + max(unacked or 0, busy or 0) - deferred, 0)
+    untold = Unknown("it was never seen" if not pool else "its status does not tell", now)
+    return Facts(
+        current=current,
+        ready=untold if backlog is None else backlog,
+        work=untold if at_least is None or unacked is None else at_least,
+        at_least=at_least,
+        idle=max(current - (busy or 0), 0),
+        running=busy or 0,
+        deferred=deferred,
+        serving=pool.get("ready") or 0,
+    )
+
+
+def trail_told(pool: Mapping[str, Any]) -> tuple[Step, ...]:
+    """The steps of the last decision."""
+    return tuple(Step(**{key: step[key] for key in Step.__slots__}) for step in pool.get("trail") or ())
+
+
+def decisions_now(fleet: Fleet, resource: Mapping[str, Any], now: datetime) -> dict[str, Decision]:
+    """What the engine decides of what it saw last, by pool name; a fleet other than the one that runs may be given.
+
+    Args:
+        fleet: whose rules count: the one that runs, or one that is being thought of.
+        resource: as the API server has it, with its status.
+        now: the one clock.
+    """
+    status = resource.get("status") or {}
+    told = {pool["name"]: pool for pool in status.get("pools") or ()}
+    seen = {pool.name: facts_told(told.get(pool.name, {}), now) for pool in fleet.pools}
+    set_by_hand, _ = overrides(resource["metadata"].get("annotations") or {})
+    return decide_fleet(fleet, seen, remembered(status), Circumstances(now=now, overrides=set_by_hand))[0]

@@ -1,0 +1,211 @@
+"""Each recommendation in one row: what is known of a pool, what to write instead and what that brings."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.support.pools import fleet
+from utilitarian_operator.api.effective import Pool
+from utilitarian_operator.api.resource import parse
+from utilitarian_operator.api.units import format_duration
+from utilitarian_operator.core.recommendations import Figures, Recommendation, recommendations, round_up
+
+QUIET = Figures(seconds_per_task=5, completions=100, longest=9, start_up=8)
+
+
+def pool(**written: Any) -> Pool:
+    return fleet({"name": "pool", **written}).pools[0]
+
+
+def found(field: str, pool: Pool, figures: Figures) -> Recommendation | None:
+    return next((it for it in recommendations(pool, figures) if it.path == f"pools.pool.{field}"), None)
+
+
+def worker(**fields: Any) -> dict[str, Any]:
+    return {"worker": fields}
+
+
+def scaling(**fields: Any) -> dict[str, Any]:
+    return {"scaling": fields}
+
+
+LIMITED = {"resources": {"limits": {"memory": "1Gi"}}}
+
+CASES: dict[str, tuple[str, dict[str, Any], Figures, tuple[str, str], str]] = {
+    "more workers than allowed": (
+        "scaling.max",
+        scaling(max=10),
+        replace(QUIET, needed=14, work=5_600),
+        ("10", "14"),
+        "about 8m20s instead of 11m40s",
+    ),
+    "more than allowed, nobody knows how much work": (
+        "scaling.max",
+        scaling(max=10),
+        Figures(needed=14),
+        ("10", "14"),
+        "all of the work is started within its promise",
+    ),
+    "a heavy tail keeps many slots empty": (
+        "worker.concurrency",
+        worker(concurrency=8),
+        replace(QUIET, longest=600),
+        ("8", "4"),
+        "4 slots fewer stand empty for 10m each time a worker goes; with scaling.max: 20",
+    ),
+    "more workers rather than more concurrency": (
+        "worker.concurrency",
+        worker(concurrency=40),
+        Figures(),
+        ("40", "10"),
+        "10 tasks with it instead of 40, and an idle one goes sooner; with scaling.max: 40",
+    ),
+    "messages wait behind running tasks": (
+        "worker.prefetchMultiplier",
+        worker(prefetchMultiplier=4),
+        QUIET,
+        ("4", "1"),
+        "the worker that is free first",
+    ),
+    "a promise shorter than a start": (
+        "scaling.drainWithin",
+        scaling(drainWithin="5s"),
+        QUIET,
+        ("5s", "15s"),
+        "scaling.min: 1 keeps the present one, for 24 worker-hours a day",
+    ),
+    "a promise that leaves less than a task's time": (
+        "scaling.drainWithin",
+        scaling(drainWithin="10s"),
+        QUIET,
+        ("10s", "30s"),
+        "1,000 tasks at once ask for 57 workers instead of 250",
+    ),
+    "asleep sooner than a restart is worth": (
+        "scaling.idleAfter",
+        scaling(idleAfter="10s"),
+        QUIET,
+        ("10s", "1m"),
+        "work that comes within 1m of the last task does not wait",
+    ),
+    "woken hundreds of times a day": (
+        "scaling.idleAfter",
+        scaling(idleAfter="2m"),
+        replace(QUIET, starts_per_day=234),
+        ("2m", "5m"),
+        "within 5m",
+    ),
+    "awake and idle most of the time": (
+        "scaling.idleAfter",
+        scaling(idleAfter="1h"),
+        replace(QUIET, starts_per_day=4, idle_share=0.8),
+        ("1h", "30m"),
+        "about 2 worker-hours a day less",
+    ),
+    "children without a ceiling under a limit": (
+        "worker.maxMemoryPerChild",
+        worker(concurrency=3, **LIMITED),
+        Figures(),
+        ("none", "256Mi"),
+        "replaced between two tasks",
+    ),
+    "children that together may exceed the limit": (
+        "worker.maxMemoryPerChild",
+        worker(concurrency=3, maxMemoryPerChild="400Mi", **LIMITED),
+        Figures(),
+        ("400Mi", "256Mi"),
+        "replaced between two tasks",
+    ),
+    "a task longer than a worker may take to stop": (
+        "drainTimeout",
+        {"drainTimeout": "10m"},
+        replace(QUIET, longest=1_200),
+        ("10m", "30m"),
+        "lets such a task end",
+    ),
+    "a first guess far too long": (
+        "scaling.taskDuration",
+        scaling(taskDuration="30s"),
+        QUIET,
+        ("30s", "5s"),
+        "sizes its first burst right",
+    ),
+    "a first guess far too short": (
+        "scaling.taskDuration",
+        scaling(taskDuration="100ms"),
+        replace(QUIET, seconds_per_task=0.24),
+        ("100ms", "200ms"),
+        "sizes its first burst right",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_should_be_changed(name: str) -> None:
+    field, written, figures, (was, to), effect = CASES[name]
+    recommendation = found(field, pool(**written), figures)
+    assert recommendation is not None
+    assert (recommendation.was, recommendation.to) == (was, to)
+    assert effect in recommendation.effect
+    assert recommendation.because
+
+
+SILENT: dict[str, tuple[dict[str, Any], Figures]] = {
+    "nothing is known": ({}, Figures()),
+    "everything fits": ({}, QUIET),
+    "too few tasks to trust the mean": (
+        {"worker": {"prefetchMultiplier": 4}, "scaling": {"taskDuration": "30s"}},
+        replace(QUIET, completions=19),
+    ),
+    "as many workers as are allowed": ({"scaling": {"max": 10}}, replace(QUIET, needed=10)),
+    "one slot can't be halved": ({"worker": {"concurrency": 1}}, replace(QUIET, longest=600)),
+    "threads share their memory": ({"worker": {"execution": "threads", "concurrency": 40, **LIMITED}}, Figures()),
+    "children fit under the limit": (
+        {"worker": {"concurrency": 3, "maxMemoryPerChild": "256Mi", **LIMITED}},
+        Figures(),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SILENT)
+def test_nothing_is_recommended_without_a_reason(name: str) -> None:
+    written, figures = SILENT[name]
+    assert recommendations(pool(**written), figures) == ()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_recommended_can_be_written(name: str) -> None:
+    """A resource with the better value is accepted, and the same figures don't ask for the same change again."""
+    field, written, figures, (_, to), _ = CASES[name]
+    *parents, leaf = field.split(".")
+    inner = part = {"name": "pool", "queues": ["queue"], **written}
+    for parent in parents:
+        part[parent] = dict(part.get(parent, {}))
+        part = part[parent]
+    part[leaf] = int(to) if to.isdigit() else to
+    assert parse(_resource(inner)).spec.pools
+    again = found(field, fleet(inner).pools[0], figures)
+    if field != "worker.concurrency" and figures.starts_per_day is None:  # those figures would be others then
+        assert again is None
+
+
+def _resource(pool: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "apiVersion": "utilitarian.io/v1alpha1",
+        "kind": "UtilitarianWorkerPool",
+        "metadata": {"name": "fleet"},
+        "spec": {
+            "image": "utilitarian:1",
+            "broker": {"urlFrom": {"secretKeyRef": {"name": "broker", "key": "url"}}},
+            "pools": [pool],
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    "value,text",
+    [(0.2, "1s"), (1, "1s"), (23.4, "30s"), (31, "1m"), (130, "5m"), (1_801, "1h"), (3_601, "2h"), (200_000, "56h")],
+)
+def test_durations_that_a_person_would_write(value: float, text: str) -> None:
+    assert format_duration(round_up(value)) == text
