@@ -6,18 +6,38 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from utilitarian_operator.adapters.store import DEPLOYMENTS, STATEFUL_SETS, Key, Store
+from utilitarian_operator.adapters.store import DEPLOYMENTS, DISRUPTION_BUDGETS, STATEFUL_SETS, Key, Store
 from utilitarian_operator.core.decision import Decision
-from utilitarian_operator.core.plan import Action, Apply, Create, Delete, Disown, ScaleTo, released_fields
-from utilitarian_operator.errors import ClusterError, Conflict, Gone
+from utilitarian_operator.core.manifests import Owner
+from utilitarian_operator.core.objects import Wanted, field_path
+from utilitarian_operator.core.obstacle import REFUSED, Obstacle
+from utilitarian_operator.core.plan import (
+    Action,
+    Adopt,
+    Apply,
+    Belongs,
+    Create,
+    Delete,
+    Disown,
+    ScaleTo,
+    belongs,
+    released_fields,
+)
+from utilitarian_operator.errors import ClusterError, Conflict, Gone, Rejected
 from utilitarian_operator.events import Reason, event
 from utilitarian_operator.metrics import Metrics
+from utilitarian_operator.refusals import Refusal, taken
 
 logger = logging.getLogger(__name__)
 
 Object = dict[str, Any]
 
-_KINDS = {"Deployment": DEPLOYMENTS, "StatefulSet": STATEFUL_SETS}
+_KINDS = {
+    "Deployment": DEPLOYMENTS,
+    "StatefulSet": STATEFUL_SETS,
+    "PodDisruptionBudget": DISRUPTION_BUDGETS,
+}
+CLAIM = "PersistentVolumeClaim"
 
 
 class Cluster(Protocol):
@@ -26,8 +46,11 @@ class Cluster(Protocol):
     async def create(self, manifest: Object) -> Object:
         """Make an object."""
 
-    async def apply(self, manifest: Object) -> Object:
-        """Server-side apply."""
+    async def read(self, kind: str, namespace: str, name: str) -> Object:
+        """One object as it is now."""
+
+    async def apply(self, manifest: Object, *, force: bool) -> Object:
+        """Server-side apply; with `force` it takes over fields of others."""
 
     async def set_managed_fields(self, live: Object, fields: Sequence[Object]) -> Object:
         """Rewrite who holds which field."""
@@ -75,36 +98,55 @@ class Actor:
             try:
                 # A step up must not wait for anybody; a step down must not rest on a Deployment that has changed.
                 await self.cluster.scale(key.namespace, step.name, step.replicas, None if up else step.resource_version)
-            except Conflict as error:
-                logger.info("scale down put off", extra={"fleet": str(key), "pool": pool, "because": str(error)})
+            except (Conflict, Gone) as error:
+                logger.info("scale request put off", extra={"fleet": str(key), "pool": pool, "because": str(error)})
                 continue
             self._remember_replicas(key, step)
             self.metrics.scaled(key, pool, up=up)
             note = f"pool {pool}: {step.before} to {step.replicas}: {decision.message}"
             await self.tell(resource, Reason.SCALED_UP if up else Reason.SCALED_DOWN, note)
 
-    async def carry_out(self, resource: Object, actions: Iterable[Action]) -> list[str]:
-        """Make, apply and delete; returns the names of objects that somebody else has already.
+    async def carry_out(self, resource: Object, actions: Iterable[tuple[Wanted, Action]]) -> list[Refusal]:
+        """Make and apply objects; one that is refused doesn't keep the others from being made.
 
         Args:
             resource: the fleet's.
-            actions: in this order.
+            actions: in this order, each with the object that it is for.
+
+        Returns:
+            Those that the API server refused, or whose names belong to somebody else.
         """
-        taken = []
-        for action in actions:
-            match action:
-                case Create(manifest):
-                    try:
-                        await self._create(resource, manifest)
-                    except Conflict:
-                        taken.append(manifest["metadata"]["name"])
-                case Apply(manifest):
-                    self._see(manifest["kind"], await self.cluster.apply(manifest))
-                case Disown(live):
-                    self._see(live["kind"], await self.cluster.set_managed_fields(live, released_fields(live)))
-                case Delete(live):
-                    await self._delete(resource, live)
-        return taken
+        refusals = []
+        for wanted, action in actions:
+            try:
+                refusal = await self._carry_out(resource, wanted, action)
+            except Rejected as error:
+                at = field_path(wanted, error.said)
+                message = f"{at}: {error.said}; until it is corrected, what ran before goes on as it is"
+                refusal = Refusal(wanted, Obstacle(REFUSED, message))
+            except (Conflict, Gone) as error:
+                logger.info("changed meanwhile", extra={"object": wanted.name, "because": str(error)})
+                continue
+            if refusal is not None:
+                refusals.append(refusal)
+        return refusals
+
+    async def remove(self, resource: Object, deletions: Iterable[Delete]) -> None:
+        """Delete objects that are no longer asked for; their pods end in their own time."""
+        for deletion in deletions:
+            await self._delete(resource, deletion.live)
+
+    async def _carry_out(self, resource: Object, wanted: Wanted, action: Action) -> Refusal | None:
+        match action:
+            case Create(manifest):
+                return await self._create(resource, wanted, manifest)
+            case Apply(manifest):
+                self._see(manifest["kind"], await self.cluster.apply(manifest, force=True))
+            case Adopt(manifest):
+                return await self._adopt(resource, wanted, manifest)
+            case Disown(live):
+                self._see(live["kind"], await self.cluster.set_managed_fields(live, released_fields(live)))
+        return None
 
     async def tell(self, resource: Object, reason: Reason, note: str) -> None:
         """Record an event and a log line; an event that can't be recorded stops nothing."""
@@ -116,9 +158,36 @@ class Actor:
         except ClusterError as error:
             logger.warning("event not recorded", extra={"fleet": str(key), "because": str(error)})
 
-    async def _create(self, resource: Object, manifest: Object) -> None:
-        self._see(manifest["kind"], await self.cluster.create(manifest))
-        await self.tell(resource, Reason.CREATED, f"{manifest['kind']} {manifest['metadata']['name']} created")
+    async def _create(self, resource: Object, wanted: Wanted, manifest: Object) -> Refusal | None:
+        try:
+            made = await self.cluster.create(manifest)
+        except Conflict:
+            return None if wanted.kind == CLAIM else await self._found(resource, wanted)
+        self._see(wanted.kind, made)
+        await self.tell(resource, Reason.CREATED, f"{wanted.kind} {wanted.name} created")
+        return None
+
+    async def _found(self, resource: Object, wanted: Wanted) -> Refusal | None:
+        """There is one already, without the labels by which it would have been seen."""
+        metadata = resource["metadata"]
+        live = await self.cluster.read(wanted.kind, metadata["namespace"], wanted.name)
+        match belongs(live, Owner(metadata["namespace"], metadata["name"], metadata["uid"])):
+            case Belongs.OURS:
+                self._see(wanted.kind, await self.cluster.apply(wanted.manifest, force=True))
+            case Belongs.LEFT:
+                return await self._adopt(resource, wanted, wanted.manifest)
+            case Belongs.ANOTHERS:
+                return taken(wanted)
+        return None
+
+    async def _adopt(self, resource: Object, wanted: Wanted, manifest: Object) -> Refusal | None:
+        try:
+            adopted = await self.cluster.apply(manifest, force=False)
+        except Conflict:
+            return taken(wanted)
+        self._see(wanted.kind, adopted)
+        await self.tell(resource, Reason.ADOPTED, f"{wanted.kind} {wanted.name} was there already and is adopted")
+        return None
 
     async def _delete(self, resource: Object, live: Object) -> None:
         try:
@@ -126,9 +195,8 @@ class Actor:
         except (Conflict, Gone):
             return  # somebody was faster, or it is another object by now: the next look sees
         self.store.see(_KINDS[live["kind"]], live, deleted=True)
-        await self.tell(
-            resource, Reason.DELETED, f"{live['kind']} {live['metadata']['name']} deleted: no longer asked for"
-        )
+        what = f"{live['kind']} {live['metadata']['name']}"
+        await self.tell(resource, Reason.DELETED, f"{what} deleted: no longer asked for{_farewell(live)}")
 
     def _see(self, kind: str, body: Object) -> None:
         if kind in _KINDS:
@@ -138,6 +206,15 @@ class Actor:
         live = self.store.children(DEPLOYMENTS, key).get(step.name)
         if live is not None:
             self.store.see(DEPLOYMENTS, {**live, "spec": {**live["spec"], "replicas": step.replicas}})
+
+
+def _farewell(live: Mapping[str, Any]) -> str:
+    """What becomes of the workers of a Deployment that is deleted."""
+    replicas = live["spec"].get("replicas", 1) if live["kind"] == "Deployment" else 0
+    if not replicas:
+        return ""
+    grace = live["spec"]["template"]["spec"].get("terminationGracePeriodSeconds", 30)
+    return f"; its {replicas} workers take no new task and have {grace} s to finish those that they run"
 
 
 def _key(resource: Mapping[str, Any]) -> Key:

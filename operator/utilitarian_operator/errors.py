@@ -47,7 +47,16 @@ class Gone(ClusterError):
 
 
 class Rejected(ClusterError):
-    """The API server refuses the object as it is."""
+    """The API server refuses the object as it is.
+
+    Args:
+        message: the whole of it.
+        said: the API server's own sentence; the message unless given.
+    """
+
+    def __init__(self, message: str, said: str = "") -> None:
+        super().__init__(message)
+        self.said = said or message
 
 
 class SecretMissing(OperatorError):

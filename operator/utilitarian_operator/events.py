@@ -19,21 +19,31 @@ class Reason(StrEnum):
     SCALED_DOWN = "ScaledDown"
     CREATED = "Created"
     DELETED = "Deleted"
+    ADOPTED = "Adopted"
+    CLAIM_KEPT = "ClaimKept"
+    RECOVERED = "Recovered"
+    SPEC_WARNING = "SpecWarning"
     INVALID_SPEC = "InvalidSpec"
     NAME_TAKEN = "NameTaken"
     BROKER_UNREACHABLE = "BrokerUnreachable"
     BROKER_REACHABLE = "BrokerReachable"
     SECRET_MISSING = "SecretMissing"  # noqa: S105 - the name of a reason
+    CONFIG_MAP_MISSING = "ConfigMapMissing"
     REFUSED = "Refused"
 
 
-_WARNINGS = {
-    Reason.INVALID_SPEC,
-    Reason.NAME_TAKEN,
-    Reason.BROKER_UNREACHABLE,
-    Reason.SECRET_MISSING,
-    Reason.REFUSED,
-}
+WARNINGS = frozenset(
+    {
+        Reason.SPEC_WARNING,
+        Reason.INVALID_SPEC,
+        Reason.NAME_TAKEN,
+        Reason.BROKER_UNREACHABLE,
+        Reason.SECRET_MISSING,
+        Reason.CONFIG_MAP_MISSING,
+        Reason.REFUSED,
+    }
+)
+"""What a person must look at; the others only tell what was done."""
 
 
 def event(regarding: Mapping[str, Any], reason: Reason, note: str, *, instance: str, now: datetime) -> dict[str, Any]:
@@ -62,7 +72,7 @@ def event(regarding: Mapping[str, Any], reason: Reason, note: str, *, instance: 
         "reportingController": f"utilitarian.io/{MANAGER}",
         "reportingInstance": instance,
         "action": "Reconcile",
-        "type": "Warning" if reason in _WARNINGS else "Normal",
+        "type": "Warning" if reason in WARNINGS else "Normal",
         "reason": str(reason),
         "note": note.encode()[:LONGEST_NOTE].decode(errors="ignore"),
         "regarding": reference,

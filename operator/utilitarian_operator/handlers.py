@@ -7,13 +7,22 @@ from typing import Any
 import kopf
 from kubernetes.aio.client.configuration import Configuration
 
-from utilitarian_operator.adapters.store import CHILD_SELECTOR, DEPLOYMENTS, FLEETS, PODS, STATEFUL_SETS, Store
+from utilitarian_operator.adapters.store import (
+    CHILD_SELECTOR,
+    DEPLOYMENTS,
+    DISRUPTION_BUDGETS,
+    FLEETS,
+    PODS,
+    STATEFUL_SETS,
+    Store,
+)
 from utilitarian_operator.api.resource import GROUP, VERSION
 
 WATCHED = {
     FLEETS: (GROUP, VERSION, FLEETS),
     DEPLOYMENTS: ("apps", "v1", DEPLOYMENTS),
     STATEFUL_SETS: ("apps", "v1", STATEFUL_SETS),
+    DISRUPTION_BUDGETS: ("policy", "v1", DISRUPTION_BUDGETS),
     PODS: ("", "v1", PODS),
 }
 
@@ -49,7 +58,7 @@ def settings() -> kopf.OperatorSettings:
     result.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=GROUP)
     result.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=GROUP)
     result.scanning.disabled = True  # the kinds are fixed: nothing to discover while running
-    for plural in (DEPLOYMENTS, STATEFUL_SETS, PODS):
+    for plural in WATCHED.keys() - {FLEETS}:
         result.watching.label_selectors[plural] = CHILD_SELECTOR
     return result
 

@@ -61,6 +61,8 @@ class Observer:
 
     def __init__(self, key: Key, store: Store) -> None:
         self._key, self._store = key, store
+        self.failed: BrokerError | None = None
+        """Why the broker could not be seen at the last look."""
         self._unseen: dict[str, datetime] = {}
         self._history = History()
         self._caught: tuple[str, ...] = ()
@@ -70,10 +72,10 @@ class Observer:
         queues = {pool.name: self._queues(pool) for pool in fleet.pools}
         try:
             depths = await broker.depths([queue for names in queues.values() for queue in names])
-            unreachable = None
+            unreachable = self.failed = None
             self._unseen.pop("broker", None)
         except BrokerError as error:
-            depths = {}
+            depths, self.failed = {}, error
             unreachable = self._unknown("broker", str(error), now)
         counted, statistics = self._statistics(broker, now)
         deployments = self._store.children(DEPLOYMENTS, self._key)

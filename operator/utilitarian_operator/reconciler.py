@@ -2,36 +2,47 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from utilitarian_operator.actor import Actor
+from utilitarian_operator.acceptance import KEPT, Acceptance, Judgement
+from utilitarian_operator.actor import CLAIM, Actor
 from utilitarian_operator.adapters.broker import Brokers, Credentials
-from utilitarian_operator.adapters.store import DEPLOYMENTS, FLEETS, STATEFUL_SETS, Key, Store
-from utilitarian_operator.api.effective import Fleet, effective_fleet
-from utilitarian_operator.api.invalid import InvalidSpec, Problem
+from utilitarian_operator.adapters.store import DEPLOYMENTS, DISRUPTION_BUDGETS, FLEETS, STATEFUL_SETS, Key, Store
+from utilitarian_operator.api.effective import Fleet, Schedule
 from utilitarian_operator.api.names import beat_object, pool_object
-from utilitarian_operator.api.validation import accept
-from utilitarian_operator.core import manifests
+from utilitarian_operator.core import manifests, objects
 from utilitarian_operator.core.decision import Decision
+from utilitarian_operator.core.drift import Applied, applied, drifted
 from utilitarian_operator.core.facts import facts
 from utilitarian_operator.core.fleet import Circumstances, decide_fleet, first_seen_work, looked_well
 from utilitarian_operator.core.memory import Memory
 from utilitarian_operator.core.observation import FleetSight
-from utilitarian_operator.core.override import overrides
-from utilitarian_operator.core.plan import Action, ScaleTo, controlled_by, scale_action, superfluous, template_actions
-from utilitarian_operator.core.status import fleet_status, refused_status, remembered, worth_writing
+from utilitarian_operator.core.obstacle import INVALID_SPEC, SECRET_MISSING, Obstacle
+from utilitarian_operator.core.plan import Action, Adopt, Apply, Create, Disown, ScaleTo, controlled_by, scale_action
+from utilitarian_operator.core.references import Content, Target, checksums, missing, targets
+from utilitarian_operator.core.status import Newest, fleet_status, patch, refused_status, remembered, worth_writing
+from utilitarian_operator.core.upcoming import by_pool, upcoming
 from utilitarian_operator.credentials import BrokerCredentials
-from utilitarian_operator.errors import Conflict, Gone, OperatorError, SecretMissing
+from utilitarian_operator.errors import Conflict, Gone, LoginRefused, OperatorError, SecretMissing
 from utilitarian_operator.events import Reason
 from utilitarian_operator.metrics import Metrics
 from utilitarian_operator.observer import Blind, Broker, Observer
+from utilitarian_operator.references import ReferenceReader
+from utilitarian_operator.refusals import Refusals, taken
 
 logger = logging.getLogger(__name__)
 
 Object = dict[str, Any]
+
+MOST_TOLD = 5
+"""Events of one kind at a time: the first say enough, and status counts the rest."""
+
+_MEANWHILE = "; until it is corrected, the last accepted spec keeps running"
+_BLIND = {SECRET_MISSING}
+"""Obstacles that say already why the broker can't be seen."""
 
 
 class Cluster(Protocol):
@@ -43,23 +54,38 @@ class Cluster(Protocol):
     async def secret(self, namespace: str, name: str) -> Mapping[str, str]:
         """The decoded values of a Secret."""
 
+    async def read(self, kind: str, namespace: str, name: str) -> Object:
+        """One object as it is now."""
+
 
 @dataclass
 class Known:
     """What is kept of one fleet between two looks; a restart loses it, and nothing that matters with it."""
 
+    resource: Object
     observer: Observer
     credentials: BrokerCredentials
+    references: ReferenceReader
+    acceptance: Acceptance
     started: datetime
     memories: dict[str, Memory]
-    accepted: Fleet | None = None
+    refusals: Refusals = field(default_factory=Refusals)
+    starts: dict[Schedule, datetime] = field(default_factory=dict)
     good_looks: int = 0
     waiting_since: dict[str, datetime] = field(default_factory=dict)
     used: Credentials | None = None
-    taken: dict[str, str] = field(default_factory=dict)
+    applied: dict[tuple[str, str], Applied] = field(default_factory=dict)
     claimed: bool = False
     status_written: datetime | None = None
-    told: dict[str, str] = field(default_factory=dict)
+    told_obstacles: tuple[Obstacle, ...] = ()
+    told_warnings: int = 0
+    told_broker: bool = False
+    login_refused: LoginRefused | None = None
+
+    @property
+    def uid(self) -> str:
+        """Of the resource."""
+        return str(self.resource["metadata"]["uid"])
 
 
 class Reconciler:
@@ -106,55 +132,84 @@ class Reconciler:
         return True
 
     async def _reconcile(self, key: Key, resource: Object) -> None:
-        known = self._known_of(key, resource)
-        fleet, problems = _accept(known, resource)
-        if fleet is None:
-            status = refused_status(problems, resource.get("status", {}), _generation(resource), self._clock())
-            await self._tell_once(known, resource, Reason.INVALID_SPEC, str(problems[0]))
+        known = await self._known_of(key, resource)
+        newest = known.acceptance.judge(resource)
+        obstacles = [Obstacle(INVALID_SPEC, f"{it}{_MEANWHILE}") for it in newest.problems]
+        contents, lacking = await self._references(key, known, newest)
+        obstacles += lacking
+        running = known.acceptance.running
+        if running is None or running.fleet is None:
+            status = refused_status(obstacles, resource.get("status", {}), newest.generation, self._clock())
+            await self._tell_obstacles(known, resource, obstacles)
             await self._write_status(key, known, resource, status)
             return
-        sight = await known.observer.look(fleet, await self._broker(known, resource, fleet), self._clock())
-        decisions = self._decide(known, resource, fleet, sight)
+        fleet = running.fleet
+        broker, unknown_place = await self._broker(known, fleet)
+        obstacles += [it for it in unknown_place if not any(o.message.startswith(it.message) for o in obstacles)]
+        sight = await known.observer.look(fleet, broker, self._clock())
+        _read_again_if_refused(known)
+        decisions = self._decide(known, newest, fleet, sight)
         self._metrics.looked(key, sight, decisions)
         if fleet.mode != "Preview":
-            await self._act(key, known, resource, fleet, decisions)
-        problems = [*problems, *(Problem("metadata.name", name, why) for name, why in known.taken.items())]
-        await self._tell_troubles(known, resource, problems, sight)
-        status = fleet_status(
-            fleet, sight, decisions, known.memories, problems, resource.get("status", {}), _generation(resource)
+            await self._act(key, known, resource, running, decisions, contents)
+            obstacles += known.refusals.obstacles
+        await self._tell(known, resource, newest, obstacles, sight)
+        known.starts = upcoming(fleet, known.starts, sight.at)
+        kept = known.acceptance.kept
+        about = Newest(
+            newest.generation, obstacles, newest.warnings, by_pool(fleet, known.starts), {KEPT: kept} if kept else {}
         )
+        status = fleet_status(fleet, sight, decisions, known.memories, resource.get("status", {}), about)
         await self._write_status(key, known, resource, status)
 
-    def _known_of(self, key: Key, resource: Object) -> Known:
-        if key not in self._known:
-            self._known[key] = Known(
+    async def _known_of(self, key: Key, resource: Object) -> Known:
+        known = self._known.get(key)
+        if known is not None and known.uid != resource["metadata"]["uid"]:
+            await self._forget(key)  # another resource of the same name
+            known = None
+        if known is None:
+            known = self._known[key] = Known(
+                resource=resource,
                 observer=Observer(key, self._store),
                 credentials=BrokerCredentials(self._cluster, key.namespace),
+                references=ReferenceReader(self._cluster, key.namespace),
+                acceptance=Acceptance(resource),
                 started=self._clock(),
                 memories=remembered(resource.get("status", {})),
             )
-        return self._known[key]
+        known.resource = resource
+        return known
 
-    async def _broker(self, known: Known, resource: Object, fleet: Fleet) -> Broker:
+    async def _references(
+        self, key: Key, known: Known, newest: Judgement
+    ) -> tuple[Mapping[Target, Content], list[Obstacle]]:
+        """Read what is referred to, and let the newest spec run unless it refers to what is not there."""
+        running = known.acceptance.running
+        wanted = targets(newest.references, running.fleet if running else None)
+        contents = await known.references.read(wanted)
+        lacking = missing(newest.references, contents, key.namespace, _MEANWHILE)
+        if newest.fleet is not None and newest is not running and (not lacking or running is None):
+            known.acceptance.let_run(newest)
+        return contents, lacking
+
+    async def _broker(self, known: Known, fleet: Fleet) -> tuple[Broker, list[Obstacle]]:
         """The session to look through, or one that sees nothing and says why."""
         try:
             credentials = await known.credentials.read(fleet)
         except SecretMissing as error:
-            await self._tell_once(known, resource, Reason.SECRET_MISSING, str(error))
-            return Blind(error)
-        known.told.pop(Reason.SECRET_MISSING, None)
+            return Blind(error), [Obstacle(SECRET_MISSING, str(error))]
         if credentials != known.used:
             known.used = credentials
             await self._brokers.keep_only({k.used for k in self._known.values() if k.used})
-        return self._brokers.session(credentials)
+        return self._brokers.session(credentials), []
 
-    def _decide(self, known: Known, resource: Object, fleet: Fleet, sight: FleetSight) -> dict[str, Decision]:
+    def _decide(self, known: Known, newest: Judgement, fleet: Fleet, sight: FleetSight) -> dict[str, Decision]:
         known.good_looks = known.good_looks + 1 if looked_well(sight) else 0
         circumstances = Circumstances(
             now=sight.at,
             running_for=sight.at - known.started,
             good_looks=known.good_looks,
-            overrides=overrides(resource["metadata"].get("annotations", {}))[0],
+            overrides=newest.overrides,
             drains=False,
         )
         seen = {name: facts(pool) for name, pool in sight.pools.items()}
@@ -163,105 +218,134 @@ class Reconciler:
         return decisions
 
     async def _act(
-        self, key: Key, known: Known, resource: Object, fleet: Fleet, decisions: Mapping[str, Decision]
+        self,
+        key: Key,
+        known: Known,
+        resource: Object,
+        running: Judgement,
+        decisions: Mapping[str, Decision],
+        contents: Mapping[Target, Content],
     ) -> None:
-        uid = resource["metadata"]["uid"]
-        live = {name: body for name, body in self._store.children(DEPLOYMENTS, key).items() if controlled_by(body, uid)}
-        steps = _steps(key, live, decisions)
+        live = self._live(key)
+        steps = _steps(key, resource, live["Deployment"], decisions)
         await self._actor.scale(resource, steps)
         for pool in steps.keys() & known.waiting_since.keys():
             self._metrics.woke(key, pool, self._clock() - known.waiting_since[pool])
-        actions = _templates(key, resource, fleet, decisions, self._store)
-        taken = await self._actor.carry_out(resource, actions)
-        known.taken = dict.fromkeys(taken, "an object of that name belongs to somebody else; rename one")
-        await self._claim(known, resource, fleet)
+        now = self._clock()
+        todo = _todo(known, running, self._live(key), decisions, contents, now)
+        actions = [*todo.actions, *_claim(known, resource, running)]
+        known.refusals.keep_only([*(it for it, _ in actions), *todo.taken])
+        due = [(it, action) for it, action in actions if known.refusals.due(it, now)]
+        refused = await self._actor.carry_out(resource, due)
+        known.refusals.note([*(it for it, _ in due), *todo.taken], [*refused, *map(taken, todo.taken)], now)
+        failed = {id(it.wanted) for it in refused}
+        known.claimed = known.claimed or any(it.kind == CLAIM and id(it) not in failed for it, _ in due)
+        await self._actor.remove(resource, todo.deletions)
+        live = self._live(key)
+        for it, action in due:
+            if isinstance(action, Apply | Adopt | Disown) and it.name in live.get(it.kind, {}):
+                known.applied[it.kind, it.name] = applied(live[it.kind][it.name], now)
 
-    async def _claim(self, known: Known, resource: Object, fleet: Fleet) -> None:
-        """Beat's volume claim is made once and then left alone: it outlives the resource."""
-        claim = manifests.beat_claim(_owner(resource), fleet) if fleet.beat.enabled else None
-        if claim is not None and not known.claimed:
-            try:
-                await self._actor.cluster.create(claim)
-            except Conflict:
-                logger.debug("claim kept", extra={"claim": claim["metadata"]["name"]})
-            known.claimed = True
+    def _live(self, key: Key) -> objects.Live:
+        kinds = {
+            objects.DEPLOYMENT: DEPLOYMENTS,
+            objects.DISRUPTION_BUDGET: DISRUPTION_BUDGETS,
+            objects.STATEFUL_SET: STATEFUL_SETS,
+        }
+        return {kind: self._store.children(plural, key) for kind, plural in kinds.items()}
 
-    async def _tell_troubles(self, known: Known, resource: Object, problems: list[Problem], sight: FleetSight) -> None:
-        for problem in problems[:1]:
-            reason = Reason.NAME_TAKEN if problem.path == "metadata.name" else Reason.INVALID_SPEC
-            await self._tell_once(known, resource, reason, str(problem))
-        if not problems:
-            known.told.pop(Reason.INVALID_SPEC, None)
-            known.told.pop(Reason.NAME_TAKEN, None)
-        if sight.broker is not None and Reason.SECRET_MISSING not in known.told:
-            if Reason.BROKER_UNREACHABLE not in known.told:
-                known.told[Reason.BROKER_UNREACHABLE] = sight.broker.why
-                note = f"{sight.broker.why}; no worker is added or taken away until it answers"
-                await self._actor.tell(resource, Reason.BROKER_UNREACHABLE, note)
-        elif sight.broker is None and known.told.pop(Reason.BROKER_UNREACHABLE, ""):
+    async def _tell(
+        self, known: Known, resource: Object, newest: Judgement, obstacles: list[Obstacle], sight: FleetSight
+    ) -> None:
+        await self._tell_obstacles(known, resource, obstacles)
+        if newest.warnings and known.told_warnings != newest.generation:
+            known.told_warnings = newest.generation
+            for warning in newest.warnings[:MOST_TOLD]:
+                await self._actor.tell(resource, Reason.SPEC_WARNING, str(warning))
+        if sight.broker is None and known.told_broker:
+            known.told_broker = False
             await self._actor.tell(resource, Reason.BROKER_REACHABLE, "the broker answers again")
+        elif sight.broker is not None and not known.told_broker and not any(o.reason in _BLIND for o in obstacles):
+            known.told_broker = True
+            note = f"{sight.broker.why}; no worker is added or taken away until it answers"
+            await self._actor.tell(resource, Reason.BROKER_UNREACHABLE, note)
 
-    async def _tell_once(self, known: Known, resource: Object, reason: Reason, note: str) -> None:
-        if known.told.get(reason) != note:
-            known.told[reason] = note
-            await self._actor.tell(resource, reason, note)
+    async def _tell_obstacles(self, known: Known, resource: Object, obstacles: list[Obstacle]) -> None:
+        for obstacle in [it for it in obstacles if it not in known.told_obstacles][:MOST_TOLD]:
+            await self._actor.tell(resource, Reason(obstacle.reason), obstacle.message)
+        if known.told_obstacles and not obstacles:
+            await self._actor.tell(resource, Reason.RECOVERED, "nothing is in the way any more: the newest spec runs")
+        known.told_obstacles = tuple(obstacles)
 
     async def _write_status(self, key: Key, known: Known, resource: Object, status: Object) -> None:
-        now = self._clock()
-        if worth_writing(status, resource.get("status", {}), known.status_written, now):
-            self._store.see(FLEETS, await self._cluster.patch_status(key.namespace, key.name, status))
+        now, previous = self._clock(), resource.get("status", {})
+        if worth_writing(status, previous, known.status_written, now):
+            written = await self._cluster.patch_status(key.namespace, key.name, patch(status, previous))
+            self._store.see(FLEETS, written)
             known.status_written = now
 
     async def _forget(self, key: Key) -> None:
-        if self._known.pop(key, None) is not None:
-            self._metrics.forget(key)
-            await self._brokers.keep_only({k.used for k in self._known.values() if k.used})
+        known = self._known.pop(key, None)
+        if known is None:
+            return
+        self._metrics.forget(key)
+        await self._brokers.keep_only({k.used for k in self._known.values() if k.used})
+        if known.claimed:
+            claim = beat_object(key.name)
+            note = f"PersistentVolumeClaim {claim} is kept: it says when each task was last run; delete it by hand"
+            await self._actor.tell(known.resource, Reason.CLAIM_KEPT, note)
 
 
-def _accept(known: Known, resource: Object) -> tuple[Fleet | None, list[Problem]]:
-    """The fleet to run, and what is wrong with the spec as it stands; a bad edit leaves the last accepted one."""
-    problems = overrides(resource["metadata"].get("annotations", {}))[1]
-    try:
-        known.accepted = effective_fleet(accept(resource).spec)
-    except InvalidSpec as error:
-        problems = [*error.errors, *problems]
-    return known.accepted, problems
+def _read_again_if_refused(known: Known) -> None:
+    """A refused login may mean that the password was changed: have the Secrets read again at the next look."""
+    error = known.observer.failed
+    if isinstance(error, LoginRefused) and error is not known.login_refused:  # a session repeats its last error
+        known.login_refused = error
+        known.credentials.refused()
+        known.references.refused()
 
 
 def _steps(
-    key: Key, live: Mapping[str, Object], decisions: Mapping[str, Decision]
+    key: Key, resource: Object, live: Mapping[str, Object], decisions: Mapping[str, Decision]
 ) -> dict[str, tuple[ScaleTo, Decision]]:
     steps = {}
     for pool, decision in decisions.items():
         deployment = live.get(pool_object(key.name, pool))
-        step = scale_action(deployment, decision.replicas) if deployment is not None else None
+        if deployment is None or not controlled_by(deployment, resource["metadata"]["uid"]):
+            continue
+        step = scale_action(deployment, decision.replicas)
         if step is not None:
             steps[pool] = (step, decision)
     return steps
 
 
-def _templates(
-    key: Key, resource: Object, fleet: Fleet, decisions: Mapping[str, Decision], store: Store
-) -> Iterable[Action]:
-    owner, uid = _owner(resource), resource["metadata"]["uid"]
-    deployments, statefulsets = store.children(DEPLOYMENTS, key), store.children(STATEFUL_SETS, key)
-    for pool in fleet.pools:
-        manifest = manifests.deployment(owner, fleet, pool)
-        live = deployments.get(manifest["metadata"]["name"])
-        if live is None or controlled_by(live, uid):
-            yield from template_actions(manifest, live, replicas=decisions[pool.name].replicas)
-    if fleet.beat.enabled:
-        live = statefulsets.get(beat_object(key.name))
-        yield from template_actions(manifests.beat_statefulset(owner, fleet), live)
-    yield from superfluous([pool_object(key.name, pool.name) for pool in fleet.pools], deployments, uid)
-    yield from superfluous([beat_object(key.name)] if fleet.beat.enabled else [], statefulsets, uid)
+def _todo(
+    known: Known,
+    running: Judgement,
+    live: objects.Live,
+    decisions: Mapping[str, Decision],
+    contents: Mapping[Target, Content],
+    now: datetime,
+) -> objects.Todo:
+    owner = _owner(known.resource)
+    if running.fleet is None or running.spec is None:
+        return objects.Todo((), (), ())
+    replicas = {name: decision.replicas for name, decision in decisions.items()}
+    sums = checksums(running.fleet, contents, owner.uid)
+    built_in = running.spec.pools is None
+    wanted = objects.wanted_objects(owner, running.fleet, live, replicas, sums, built_in=built_in)
+    return objects.todo(owner, wanted, live, lambda it, seen: drifted(seen, known.applied.get((it.kind, it.name)), now))
+
+
+def _claim(known: Known, resource: Object, running: Judgement) -> Iterator[tuple[objects.Wanted, Action]]:
+    """Beat's volume claim is made once and then left alone: it outlives the resource."""
+    if known.claimed or running.fleet is None or not running.fleet.beat.enabled:
+        return
+    claim = manifests.beat_claim(_owner(resource), running.fleet)
+    if claim is not None:
+        yield objects.Wanted(claim, "spec.beat.storage"), Create(claim)
 
 
 def _owner(resource: Object) -> manifests.Owner:
     metadata = resource["metadata"]
     return manifests.Owner(metadata["namespace"], metadata["name"], metadata["uid"])
-
-
-def _generation(resource: Object) -> int:
-    generation: int = resource["metadata"]["generation"]
-    return generation

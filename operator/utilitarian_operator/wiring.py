@@ -20,7 +20,7 @@ from utilitarian_operator import handlers
 from utilitarian_operator.actor import Actor
 from utilitarian_operator.adapters.broker import Brokers
 from utilitarian_operator.adapters.cluster import Cluster
-from utilitarian_operator.adapters.store import CHILD_SELECTOR, DEPLOYMENTS, FLEETS, PODS, STATEFUL_SETS, Key, Store
+from utilitarian_operator.adapters.store import CHILD_SELECTOR, FLEETS, Key, Store
 from utilitarian_operator.errors import ClusterError, LeadershipLost
 from utilitarian_operator.leadership import Leadership
 from utilitarian_operator.metrics import Metrics
@@ -160,7 +160,7 @@ async def _list_all(cluster: Cluster, store: Store, settings: Settings, stop: as
 
 async def _list(cluster: Cluster, store: Store, settings: Settings) -> set[Key]:
     touched: set[Key] = set()
-    for plural in (FLEETS, DEPLOYMENTS, STATEFUL_SETS, PODS):
+    for plural in handlers.WATCHED:
         selector = "" if plural == FLEETS else CHILD_SELECTOR
         lists = [await cluster.items(plural, namespace, selector) for namespace in settings.namespaces or (None,)]
         touched |= store.replace(plural, [body for bodies, _ in lists for body in bodies], min(at for _, at in lists))

@@ -47,7 +47,10 @@ def test_two_events_have_two_names() -> None:
     assert told()["metadata"] != told()["metadata"]
 
 
-WARNINGS = {"InvalidSpec", "NameTaken", "BrokerUnreachable", "SecretMissing", "Refused"}
+WARNINGS = {
+    *("InvalidSpec", "NameTaken", "BrokerUnreachable", "SecretMissing", "ConfigMapMissing", "Refused"),
+    "SpecWarning",
+}
 
 
 @pytest.mark.parametrize("reason", Reason)

@@ -23,15 +23,18 @@ JSON_PATCH = "application/json-patch+json"
 _PATHS = {
     "Deployment": "apis/apps/v1/namespaces/{}/deployments",
     "StatefulSet": "apis/apps/v1/namespaces/{}/statefulsets",
+    "PodDisruptionBudget": "apis/policy/v1/namespaces/{}/poddisruptionbudgets",
     "PersistentVolumeClaim": "api/v1/namespaces/{}/persistentvolumeclaims",
     "UtilitarianWorkerPool": "apis/utilitarian.io/v1alpha1/namespaces/{}/utilitarianworkerpools",
     "Secret": "api/v1/namespaces/{}/secrets",
+    "ConfigMap": "api/v1/namespaces/{}/configmaps",
     "Event": "apis/events.k8s.io/v1/namespaces/{}/events",
 }
 _LISTS = {
     "utilitarianworkerpools": "apis/utilitarian.io/v1alpha1",
     "deployments": "apis/apps/v1",
     "statefulsets": "apis/apps/v1",
+    "poddisruptionbudgets": "apis/policy/v1",
     "pods": "api/v1",
 }
 _ERRORS = {404: Gone, 409: Conflict, 400: Rejected, 403: Rejected, 422: Rejected}
@@ -55,9 +58,19 @@ class Cluster:
         """Make an object; returns it as it is now."""
         return await self._write("POST", _collection(manifest), manifest, JSON)
 
-    async def apply(self, manifest: Object) -> Object:
-        """Server-side apply, taking over fields of others: called only for objects that the resource controls."""
-        return await self._write("PATCH", _item(manifest), manifest, APPLY_PATCH, [("force", "true")])
+    async def read(self, kind: str, namespace: str, name: str) -> Object:
+        """One object as it is now."""
+        return await self._request("GET", f"{_PATHS[kind].format(namespace)}/{name}")
+
+    async def apply(self, manifest: Object, *, force: bool) -> Object:
+        """Server-side apply.
+
+        Args:
+            manifest: what is applied.
+            force: take over fields of others; only for objects that the resource controls. Else Conflict is raised.
+        """
+        query = [("force", "true")] if force else []
+        return await self._write("PATCH", _item(manifest), manifest, APPLY_PATCH, query)
 
     async def set_managed_fields(self, live: Object, fields: Sequence[Object]) -> Object:
         """Rewrite who holds which field of an object, unless it changed since it was seen."""
@@ -96,8 +109,10 @@ class Cluster:
 
     async def secret(self, namespace: str, name: str) -> dict[str, str]:
         """The decoded values of a Secret."""
-        answer = await self._request("GET", f"{_PATHS['Secret'].format(namespace)}/{name}")
-        return {key: base64.b64decode(value).decode() for key, value in (answer.get("data") or {}).items()}
+        answer = await self.read("Secret", namespace, name)
+        # A key that is no text is none that is asked for; it must not hide the others.
+        encoded: dict[str, str] = answer.get("data") or {}
+        return {key: base64.b64decode(value).decode(errors="replace") for key, value in encoded.items()}
 
     async def event(self, namespace: str, event: Object) -> None:
         """Record an event."""
@@ -162,4 +177,5 @@ def _error(status: int, text: str, what: str) -> ClusterError:
         said = json.loads(text).get("message", text)
     except ValueError:
         said = text
-    return _ERRORS.get(status, ClusterError)(f"{what}: HTTP {status}: {said}")
+    message, kind = f"{what}: HTTP {status}: {said}", _ERRORS.get(status, ClusterError)
+    return Rejected(message, said) if kind is Rejected else kind(message)

@@ -12,6 +12,7 @@ Object: TypeAlias = dict[str, Any]
 FLEETS = "utilitarianworkerpools"
 DEPLOYMENTS = "deployments"
 STATEFUL_SETS = "statefulsets"
+DISRUPTION_BUDGETS = "poddisruptionbudgets"
 PODS = "pods"
 
 CHILD_SELECTOR = f"{MANAGED_BY_LABEL}={MANAGER}"

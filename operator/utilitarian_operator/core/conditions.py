@@ -10,6 +10,7 @@ from utilitarian_operator.api.invalid import Problem
 from utilitarian_operator.api.layout import DOCUMENTED_QUEUES
 from utilitarian_operator.core.decision import Decision
 from utilitarian_operator.core.observation import FleetSight, Unknown
+from utilitarian_operator.core.obstacle import Obstacle
 
 UNSEEN_IS_NOT_READY = timedelta(seconds=30)
 """A broker that was not seen for this long makes the fleet not ready; a shorter gap is a hiccup."""
@@ -33,10 +34,22 @@ class Verdict:
 
 
 def verdicts(
-    fleet: Fleet, sight: FleetSight, decisions: Mapping[str, Decision], problems: Sequence[Problem]
+    fleet: Fleet,
+    sight: FleetSight,
+    decisions: Mapping[str, Decision],
+    obstacles: Sequence[Obstacle],
+    warnings: Sequence[Problem] = (),
 ) -> tuple[Verdict, ...]:
-    """All conditions of a fleet whose spec could be read; `problems` are those of a newer spec that was refused."""
-    stalled = _stalled(problems)
+    """All conditions of a fleet that runs.
+
+    Args:
+        fleet: what runs.
+        sight: of this look.
+        decisions: by pool name.
+        obstacles: what keeps it from being what the resource asks for.
+        warnings: what is accepted, but hardly as meant.
+    """
+    stalled = _stalled(obstacles, warnings)
     return (
         _ready(sight, decisions),
         _reconciling(sight.rolling_out),
@@ -49,21 +62,16 @@ def verdicts(
     )
 
 
-def refused(problems: Sequence[Problem]) -> tuple[Verdict, ...]:
+def refused(obstacles: Sequence[Obstacle]) -> tuple[Verdict, ...]:
     """The conditions of a resource that was never accepted: nothing of it runs."""
     unseen = ("BrokerReachable", "QueuesCovered", "BeatReady", "AtMaximum", "DeadlineAtRisk")
     message = "the spec was never accepted"
     return (
         Verdict("Ready", "False", "InvalidSpec", message),
         Verdict("Reconciling", "False", "InvalidSpec", message),
-        _stalled(problems),
+        _stalled(obstacles, ()),
         *(Verdict(kind, "Unknown", "InvalidSpec", message) for kind in unseen),
     )
-
-
-def unread(error: str) -> tuple[Verdict, ...]:
-    """The conditions of a resource whose Secret can't be read: its templates are made, its queues can't be seen."""
-    return (Verdict("BrokerReachable", "Unknown", "SecretMissing", error),)
 
 
 def dated(
@@ -117,11 +125,17 @@ def _reconciling(rolling_out: Sequence[str]) -> Verdict:
     return Verdict("Reconciling", "False", "RolledOut", "every pod runs the current template")
 
 
-def _stalled(problems: Sequence[Problem]) -> Verdict:
-    if not problems:
-        return Verdict("Stalled", "False", "Accepted", "the spec is accepted")
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return Verdict("Stalled", "True", "InvalidSpec", f"{problems[0]}{more}; the last accepted spec keeps running")
+def _stalled(obstacles: Sequence[Obstacle], warnings: Sequence[Problem]) -> Verdict:
+    if obstacles:
+        return Verdict("Stalled", "True", obstacles[0].reason, f"{obstacles[0].message}{_more(obstacles)}")
+    if warnings:
+        message = f"the spec is accepted; warning: {warnings[0]}{_more(warnings)}"
+        return Verdict("Stalled", "False", "AcceptedWithWarnings", message)
+    return Verdict("Stalled", "False", "Accepted", "the spec is accepted")
+
+
+def _more(things: Sequence[object]) -> str:
+    return f" (and {len(things) - 1} more)" if len(things) > 1 else ""
 
 
 def _broker(fleet: Fleet, sight: FleetSight) -> Verdict:

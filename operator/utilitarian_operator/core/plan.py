@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import TypeAlias
 
-from utilitarian_operator.core.manifests import MANAGER, TEMPLATE_HASH, Manifest
+from utilitarian_operator.api.resource import KIND
+from utilitarian_operator.core.manifests import MANAGED_BY_LABEL, MANAGER, TEMPLATE_HASH, Manifest, Owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,13 @@ class Create:
 @dataclass(frozen=True, slots=True)
 class Apply:
     """Bring an object to its manifest by server-side apply; of a Deployment the replicas stay as they are."""
+
+    manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Take over an object that an operator made and that nobody controls; no field of somebody else's is taken."""
 
     manifest: Manifest
 
@@ -55,7 +64,16 @@ class Delete:
     live: Manifest
 
 
-Action: TypeAlias = Create | Apply | Disown | ScaleTo | Delete
+Action: TypeAlias = Create | Apply | Adopt | Disown | ScaleTo | Delete
+
+
+class Belongs(Enum):
+    """Whose an object is."""
+
+    OURS = "ours"
+    LEFT = "left by an operator, controlled by nobody"
+    PREDECESSORS = "of a deleted resource of the same name: Kubernetes is about to remove it"
+    ANOTHERS = "somebody else's: never touched"
 
 
 def template_actions(manifest: Manifest, live: Manifest | None, *, replicas: int | None = None) -> Iterable[Action]:
@@ -103,6 +121,25 @@ def controlled_by(live: Manifest, owner_uid: str) -> bool:
     return any(reference.get("controller") and reference["uid"] == owner_uid for reference in references)
 
 
+def belongs(live: Manifest, owner: Owner) -> Belongs:
+    """Whose an object with the name of one of the resource's is.
+
+    Args:
+        live: as it was seen.
+        owner: the resource.
+    """
+    if controlled_by(live, owner.uid):
+        return Belongs.OURS
+    controller = next((it for it in live["metadata"].get("ownerReferences", []) if it.get("controller")), None)
+    if controller is not None:
+        predecessor = (controller.get("kind"), controller.get("name")) == (KIND, owner.name)
+        return Belongs.PREDECESSORS if predecessor else Belongs.ANOTHERS
+    labels = live["metadata"].get("labels") or {}
+    managers = {entry.get("manager") for entry in live["metadata"].get("managedFields", [])}
+    left = labels.get(MANAGED_BY_LABEL) == MANAGER and MANAGER in managers
+    return Belongs.LEFT if left else Belongs.ANOTHERS
+
+
 def held_by_create(live: Manifest) -> bool:
     """Whether the operator's create still holds more than the replicas."""
     entries = [e for e in live["metadata"].get("managedFields", []) if _is_our_create(e)]
@@ -110,10 +147,15 @@ def held_by_create(live: Manifest) -> bool:
 
 
 def released_fields(live: Manifest) -> list[Manifest]:
-    """The object's managedFields with the operator's create holding the replicas alone."""
+    """The object's managedFields with the operator's create holding the replicas alone, or nothing if it has none."""
     only_replicas: Manifest = {"f:spec": {"f:replicas": {}}}
-    fields = live["metadata"].get("managedFields", [])
-    return [entry | {"fieldsV1": only_replicas} if _is_our_create(entry) else entry for entry in fields]
+    fields = []
+    for entry in live["metadata"].get("managedFields", []):
+        if not _is_our_create(entry):
+            fields.append(entry)
+        elif "f:replicas" in entry.get("fieldsV1", {}).get("f:spec", {}):
+            fields.append(entry | {"fieldsV1": only_replicas})
+    return fields
 
 
 def _is_our_create(entry: Manifest) -> bool:

@@ -1,17 +1,18 @@
 """The resource's status as it should read now, and whether it is worth writing; writes nothing."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.invalid import Problem
-from utilitarian_operator.core.conditions import dated, known, refused, verdicts
+from utilitarian_operator.core.conditions import dated, known, refused, timestamp, verdicts
 from utilitarian_operator.core.decision import Decision
 from utilitarian_operator.core.memory import Memory
 from utilitarian_operator.core.memory_text import FIGURES, from_text, to_text
 from utilitarian_operator.core.observation import FleetSight, Missing, PoolSight
+from utilitarian_operator.core.obstacle import Obstacle
 
 REFRESH = timedelta(seconds=30)
 """Figures that move alone are written at most this often; the exact ones are in the metrics."""
@@ -19,51 +20,82 @@ REFRESH = timedelta(seconds=30)
 Status = dict[str, Any]
 
 
-def fleet_status(  # noqa: PLR0913 - a status sums up everything
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """What there is to say of a resource beside what was seen and decided.
+
+    Args:
+        generation: of its newest spec.
+        obstacles: what keeps the fleet from being as that spec asks.
+        warnings: what is accepted, but hardly as meant.
+        starts: the next scheduled run by pool name, UTC.
+        memory: of the whole fleet, for a restarted operator.
+    """
+
+    generation: int
+    obstacles: Sequence[Obstacle] = ()
+    warnings: Sequence[Problem] = ()
+    starts: Mapping[str, datetime] = field(default_factory=dict)
+    memory: Mapping[str, Any] = field(default_factory=dict)
+
+
+def fleet_status(
     fleet: Fleet,
     sight: FleetSight,
     decisions: Mapping[str, Decision],
     memories: Mapping[str, Memory],
-    problems: Sequence[Problem],
     previous: Mapping[str, Any],
-    generation: int,
+    newest: Newest,
 ) -> Status:
-    """The status of a fleet whose spec was accepted.
+    """The status of a fleet that runs.
 
     Args:
         fleet: what runs: the last accepted spec.
         sight: of this look.
         decisions: by pool name.
         memories: by pool name.
-        problems: of a newer spec that was refused, or none.
         previous: the status as it is.
-        generation: of the spec that was looked at.
+        newest: what there is to say of the resource's newest spec.
     """
     ceiling = fleet.max_workers or sum(pool.scaling.max for pool in fleet.pools)
     backlogs = [known(sight.pools[pool.name].ready, 0) or 0 for pool in fleet.pools]
     before = {pool["name"]: pool for pool in previous.get("pools", [])}
+    next_run = _next_run(newest.starts)
     return {
-        "observedGeneration": generation,
+        "observedGeneration": newest.generation,
         "mode": fleet.mode,
         "workers": f"{sum(sight.pools[pool.name].ready_workers for pool in fleet.pools)}/{ceiling}",
         "queues": _queues(fleet, sight),
         "activePools": sum(decision.replicas > 0 for decision in decisions.values()),
         "backlog": sum(backlogs),
         "conditions": dated(
-            verdicts(fleet, sight, decisions, problems), previous.get("conditions", []), generation, sight.at
+            verdicts(fleet, sight, decisions, newest.obstacles, newest.warnings),
+            previous.get("conditions", []),
+            newest.generation,
+            sight.at,
         ),
         "pools": [
             _pool(pool, sight.pools[pool.name], decisions[pool.name], memories[pool.name], before.get(pool.name, {}))
+            | _starts(newest.starts.get(pool.name))
             for pool in fleet.pools
         ],
-        "beat": {"ready": sight.beat is not None and sight.beat.ready},
+        "beat": _beat(sight, previous.get("beat", {})),
+        **({"nextRun": next_run} if next_run else {}),
+        **({"memory": newest.memory} if newest.memory else {}),
     }
 
 
-def refused_status(problems: Sequence[Problem], previous: Mapping[str, Any], generation: int, now: datetime) -> Status:
-    """The status of a resource that was never accepted."""
-    conditions = dated(refused(problems), previous.get("conditions", []), generation, now)
-    return {"observedGeneration": generation, "conditions": conditions}
+def refused_status(
+    obstacles: Sequence[Obstacle], previous: Mapping[str, Any], generation: int, now: datetime
+) -> Status:
+    """The status of a resource that was never accepted; what an earlier one is remembered by stays."""
+    conditions = dated(refused(obstacles), previous.get("conditions", []), generation, now)
+    return {**previous, "observedGeneration": generation, "conditions": conditions}
+
+
+def patch(wanted: Status, previous: Mapping[str, Any]) -> Status:
+    """What to merge into the status so that it becomes as wanted: a field that shall go must be named."""
+    return {**dict.fromkeys(previous.keys() - wanted.keys()), **wanted}
 
 
 def worth_writing(wanted: Status, previous: Mapping[str, Any], written_at: datetime | None, now: datetime) -> bool:
@@ -78,6 +110,27 @@ def worth_writing(wanted: Status, previous: Mapping[str, Any], written_at: datet
 def remembered(previous: Mapping[str, Any]) -> dict[str, Memory]:
     """What the pools remember, read back from a status: an operator that was restarted decides the same."""
     return {pool["name"]: from_text(pool.get("memory", {})) for pool in previous.get("pools", [])}
+
+
+def _beat(sight: FleetSight, before: Mapping[str, Any]) -> Status:
+    """Beat's part; its time moves only when it comes or goes, so that a fleet at rest is never written."""
+    ready = sight.beat is not None and sight.beat.ready
+    seen = before.get("lastSeen")
+    if ready != bool(before.get("ready")) and (ready or before.get("ready")):
+        seen = timestamp(sight.at)
+    return {"ready": ready} | ({"lastSeen": seen} if seen else {})
+
+
+def _starts(next_run: datetime | None) -> Status:
+    return {} if next_run is None else {"nextRun": timestamp(next_run)}
+
+
+def _next_run(starts: Mapping[str, datetime]) -> str | None:
+    """The first of all runs, as `POOL TIME`."""
+    if not starts:
+        return None
+    pool = min(starts, key=lambda name: (starts[name], name))
+    return f"{pool} {starts[pool]:%Y-%m-%dT%H:%MZ}"
 
 
 def _pool(pool: Pool, sight: PoolSight, decision: Decision, memory: Memory, before: Mapping[str, Any]) -> Status:

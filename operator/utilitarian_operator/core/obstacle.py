@@ -1,0 +1,22 @@
+"""What keeps a resource from running as it is written, as values; decides nothing."""
+
+from dataclasses import dataclass
+
+INVALID_SPEC = "InvalidSpec"
+NAME_TAKEN = "NameTaken"
+REFUSED = "Refused"
+SECRET_MISSING = "SecretMissing"  # noqa: S105 - the name of a reason
+CONFIG_MAP_MISSING = "ConfigMapMissing"
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """One thing that a person must put right; the rest of the fleet goes on.
+
+    Args:
+        reason: one word, of the condition `Stalled` and of the event.
+        message: field path, what is wrong, what to do, and what runs meanwhile.
+    """
+
+    reason: str
+    message: str
