@@ -207,7 +207,7 @@ def _first_worker(pool: Pool, facts: Facts, memory: Memory, now: datetime) -> Me
 
 def highest(memory: Memory) -> int:
     """The largest demand that is still remembered."""
-    return max((value for _, value in memory.highs), default=0)
+    return max([value for _, value in memory.highs], default=0)
 
 
 def with_demand(memory: Memory, demand: int, stabilization: timedelta, now: datetime) -> Memory:
@@ -215,7 +215,9 @@ def with_demand(memory: Memory, demand: int, stabilization: timedelta, now: date
 
     Of a tenth of that time only the largest is kept, so that never more than a dozen are.
     """
-    recent = [(at, value) for at, value in memory.highs if now - at < stabilization]
+    recent = list(memory.highs)
+    if recent and now - recent[0][0] >= stabilization:
+        recent = [(at, value) for at, value in recent if now - at < stabilization]
     if recent and _same_bucket(recent[-1][0], now, stabilization / BUCKETS):
         demand = max(demand, recent.pop()[1])
     return changed(memory, highs=(*recent, (now, demand)))

@@ -1,6 +1,6 @@
 """The rules that size one pool, in order; each returns the new number with a sentence, or None: nothing to say."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
 
@@ -62,7 +62,9 @@ def decide(situation: Situation) -> tuple[Decision, Memory]:
     for floor in (by_run, declare_missing_queues):
         asked = asked.then(floor(situation, asked.replicas))
     memory = _demanded(situation, asked.replicas)
-    remembering = replace(situation, memory=memory)
+    remembering = Situation(
+        situation.pool, situation.facts, memory, situation.now, situation.steady, situation.override
+    )
     decision = asked
     for rule in (keep_what_is_of_use, sleep_when_idle, within_bounds, by_override, wait_after_a_start):
         decision = decision.then(rule(remembering, decision.replicas))
@@ -72,8 +74,8 @@ def decide(situation: Situation) -> tuple[Decision, Memory]:
 def arrival_window(pool: Pool, memory: Memory) -> timedelta:
     """max(H, 60 s): the time over which arrivals are counted."""
     u = memories.start_up(memory, FIRST_GUESS_START_UP)
-    s = pool.scaling.task_duration.total_seconds()
-    return max(timedelta(seconds=max(pool.scaling.drain_within.total_seconds() - u, s)), memories.SHORTEST_WINDOW)
+    scaling = pool.scaling
+    return max(scaling.drain_within - timedelta(seconds=u), scaling.task_duration, memories.SHORTEST_WINDOW)
 
 
 def by_demand(situation: Situation) -> Step:
