@@ -160,7 +160,10 @@ class Cluster:
             raise ClusterError(f"{method} {path}: {error or type(error).__name__}") from error
         if answer.status >= 300:  # noqa: PLR2004 - HTTP's own number
             raise _error(answer.status, text.decode(errors="replace"), f"{method} {path}")
-        result: Object = json.loads(text) if text else {}
+        try:
+            result: Object = json.loads(text) if text else {}
+        except ValueError as error:
+            raise ClusterError(f"{method} {path}: no JSON in the answer: {error}") from error
         return result
 
 
@@ -175,7 +178,7 @@ def _item(manifest: Object) -> str:
 def _error(status: int, text: str, what: str) -> ClusterError:
     try:
         said = json.loads(text).get("message", text)
-    except ValueError:
+    except (ValueError, AttributeError):  # a page of a proxy, not the API server's own Status
         said = text
     message, kind = f"{what}: HTTP {status}: {said}", _ERRORS.get(status, ClusterError)
     return Rejected(message, said) if kind is Rejected else kind(message)
