@@ -100,7 +100,10 @@ class Fleet:
     def describe(self) -> str:
         """What a failing test wants to see."""
         status = self.status()
-        pools = {pool["name"]: (pool["replicas"], pool["ready"], pool["message"]) for pool in status.get("pools", [])}
+        pools = {
+            pool["name"]: (pool["replicas"], pool["ready"], pool["message"], pool["trail"])
+            for pool in status.get("pools", [])
+        }
         conditions = {it["type"]: (it["status"], it["message"]) for it in status.get("conditions", [])}
         return "\n".join(map(str, (pools, conditions, *self.events())))
 

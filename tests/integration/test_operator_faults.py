@@ -1,0 +1,199 @@
+"""What breaks while work runs: operator, broker, API server, a worker's image; no task is lost or run twice."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.controlplane import REPOSITORY, ControlPlane
+from tests.support.fleet import Fleet
+from tests.support.installation import CLEANUP, DEFAULT, DEFAULTS, POOLS, Installation
+from tests.support.operator import Operator, as_process, in_process
+from tests.support.process_node import ProcessNode
+from tests.support.rabbitmq import RabbitMQ
+
+LATE = {"name": "UTILITARIAN_ACKS_LATE", "value": "true"}
+
+
+@pytest.fixture
+def installation(
+    controlplane: ControlPlane, namespace: str, rabbitmq: RabbitMQ, vhost: str, tmp_path: Path
+) -> Iterator[Installation]:
+    """Everything but the operator and the resource."""
+    fleet = Fleet(controlplane, namespace)
+    with ProcessNode(controlplane, namespace, tmp_path / "node") as node:
+        yield Installation(fleet, rabbitmq, vhost, node, tmp_path / "ledger")
+
+
+@pytest.fixture
+def operator(controlplane: ControlPlane, namespace: str) -> Iterator[Operator]:
+    with in_process(controlplane, namespace) as running:
+        yield running
+
+
+def all_ended(installation: Installation, number: int) -> bool:
+    return len(installation.ledger.read().ids("end")) >= number
+
+
+def ledger_env(installation: Installation) -> dict[str, str]:
+    return {"name": "UTILITARIAN_LEDGER", "value": str(installation.ledger.directory)}
+
+
+def test_an_operator_that_is_killed_while_work_runs_is_followed_by_one_that_loses_nothing(
+    installation: Installation, controlplane: ControlPlane, namespace: str, tmp_path: Path
+) -> None:
+    fleet = installation.fleet
+    with as_process(controlplane, namespace, directory=tmp_path) as (process, operator):
+        installation.create()
+        installation.settle()
+        sent = installation.send(DEFAULT, 40, 1)
+        installation.wait(lambda: len(installation.ledger.read().ids("start")) > 4)
+        process.kill()
+        replicas, scalings = fleet.replicas("work"), len(fleet.scalings("work"))
+        process.start()
+        installation.wait(operator.healthy)
+        installation.wait(lambda: all_ended(installation, 40))
+        assert fleet.replicas("work") == replicas == 5
+        installation.wait(lambda: fleet.replicas("work") == 0)
+        assert fleet.scalings("work")[scalings][0] > installation.ledger.read().records[-1].at
+        summary = installation.ledger.read().summary(sent)
+        assert summary.each_finished_once, summary
+        process.signal(signal.SIGTERM)
+        installation.wait(lambda: process.exit_code == 0)
+
+
+def test_a_broker_that_restarts_under_long_tasks_makes_no_worker_go(
+    installation: Installation, controlplane: ControlPlane, namespace: str, tmp_path: Path
+) -> None:
+    fleet = installation.fleet
+    with RabbitMQ(tmp_path / "broker") as broker:
+        installation.rabbitmq, installation.vhost = broker, "/"
+        installation.broker_url = broker.amqp_url()
+        with in_process(controlplane, namespace):
+            installation.create()
+            installation.settle()
+            sent = installation.send(DEFAULT, 2, 20)
+            installation.wait(lambda: len(installation.ledger.read().ids("start")) == 2)
+            before = len(fleet.scalings("work"))
+            broker.restart()
+            installation.wait(lambda: all_ended(installation, 2))
+            steps = fleet.scalings("work")[before:]
+            assert not [at for at, _ in steps if at < installation.ledger.read().records[-1].at]
+            installation.wait(lambda: fleet.replicas("work") == 0)
+            summary = installation.ledger.read().summary(sent)
+            assert summary.each_finished_once, summary
+
+
+@pytest.mark.parametrize("late", [pytest.param(False, id="early acks"), pytest.param(True, id="late acks")])
+def test_with_statistics_of_the_broker_the_fleet_works_alike(
+    installation: Installation, operator: Operator, late: bool
+) -> None:
+    fleet, broker = installation.fleet, installation.rabbitmq
+    login = f"{broker.user}:{broker.password}"
+    stats = f"http://{login}@127.0.0.1:{broker.management_port}"
+    path = f"/api/v1/namespaces/{fleet.namespace}/secrets"
+    fleet.controlplane.request("POST", path, {"metadata": {"name": "stats"}, "stringData": {"URL": stats}})
+    refer = {"urlFrom": {"secretKeyRef": {"name": "utilitarian-env", "key": "CELERY_BROKER_URL"}}}
+    refer["stats"] = {"urlFrom": {"secretKeyRef": {"name": "stats", "key": "URL"}}}
+    installation.create(broker=refer, env=[ledger_env(installation), *([LATE] if late else [])])
+    installation.settle()
+    assert fleet.condition("BrokerReachable")[:2] == ("True", "Reachable")
+    sent = [*installation.send(DEFAULT, 5, 0.2), *installation.send(DEFAULT, 1, 7)]
+    installation.wait(lambda: all_ended(installation, 6))
+    ended_at = installation.ledger.read().records[-1].at
+    installation.wait(lambda: fleet.replicas("work") == 0)
+    assert not [to for at, to in fleet.scalings("work") if to == 0 and ended_at - 7 < at < ended_at]
+    summary = installation.ledger.read().summary(sent)
+    assert summary.each_finished_once, summary
+    assert operator.healthy()
+
+
+def test_a_new_image_rolls_out_under_running_tasks_without_losing_one(
+    installation: Installation, operator: Operator
+) -> None:
+    fleet = installation.fleet
+    installation.create()
+    installation.settle()
+    sent = installation.send(DEFAULT, 6, 5)
+    installation.wait(lambda: len(installation.ledger.read().ids("start")) >= 5)
+    fleet.edit(image="utilitarian:next")
+    installation.wait(lambda: fleet.condition("Reconciling")[0] == "True")
+    installation.wait(lambda: all_ended(installation, 6))
+    installation.wait(lambda: fleet.replicas("work") == 0 and fleet.condition("Reconciling")[0] == "False")
+    summary = installation.ledger.read().summary(sent)
+    assert summary.each_finished_once, summary
+    assert operator.healthy()
+
+
+@pytest.mark.parametrize(
+    "edit, reason",
+    [
+        pytest.param({"image": "missing:1"}, "ImagePullBackOff", id="no such image"),
+        pytest.param({"app": "no_such_application"}, "CrashLoopBackOff", id="an application that isn't there"),
+    ],
+)
+def test_workers_that_cannot_start_are_said_and_the_cure_is_taken(
+    installation: Installation, operator: Operator, edit: dict[str, str], reason: str
+) -> None:
+    fleet = installation.fleet
+    installation.create()
+    installation.settle()
+    fleet.edit(**edit)
+    sent = installation.send(DEFAULT, 3, 0.2)
+    installation.wait(lambda: fleet.condition("Ready")[:2] == ("False", "WorkersFailing"))
+    assert reason in fleet.condition("Ready")[2]
+    fleet.edit(image="utilitarian:dev", app="utilitarian")
+    installation.wait(lambda: all_ended(installation, 3))
+    installation.wait(lambda: fleet.condition("Ready")[0] == "True")
+    installation.wait(lambda: fleet.replicas("work") == 0)
+    assert installation.ledger.read().summary(sent).each_finished_once
+    assert operator.healthy()
+
+
+def test_an_api_server_that_restarts_is_followed_again(rabbitmq: RabbitMQ, vhost: str, tmp_path: Path) -> None:
+    """With a control plane of its own, that no other test misses."""
+    with (
+        ControlPlane(tmp_path / "plane", crds=sorted((REPOSITORY / "crds").glob("*.yaml"))) as plane,
+        plane.namespace() as namespace,
+        ProcessNode(plane, namespace, tmp_path / "node") as node,
+        as_process(plane, namespace, directory=tmp_path) as (process, operator),
+    ):
+        fleet = Fleet(plane, namespace)
+        installation = Installation(fleet, rabbitmq, vhost, node, tmp_path / "ledger")
+        installation.create()
+        installation.settle()
+        plane.apiserver.kill()
+        sent = installation.send(DEFAULT, 10, 0.2)
+        plane.start_apiserver()
+        installation.wait(lambda: all_ended(installation, 10))
+        installation.wait(lambda: fleet.replicas("work") == 0)
+        fleet.edit(pools=[POOLS[0]])
+        installation.wait(lambda: fleet.deployment("cleanup") is None)
+        assert installation.ledger.read().summary(sent).each_finished_once
+        assert process.running, process.tail()
+        assert operator.healthy()
+
+
+def test_the_ceiling_of_the_fleet_gives_every_pool_its_first_worker(
+    installation: Installation, operator: Operator
+) -> None:
+    fleet = installation.fleet
+    pools = [{**POOLS[0], "priority": 90}, {**POOLS[1], "priority": 10}]
+    installation.create(pools=pools, maxWorkers=3, defaults={**DEFAULTS, "worker": {"concurrency": 1}})
+    installation.settle()
+    sent = [*installation.send(DEFAULT, 30, 0.3), *installation.send(CLEANUP, 10, 0.3)]
+    seen = set()
+
+    def ended() -> bool:
+        seen.add((fleet.replicas("work") or 0) + (fleet.replicas("cleanup") or 0))
+        return all_ended(installation, 40)
+
+    installation.wait(ended)
+    assert max(seen) <= 3
+    first_of_cleanup = installation.ledger.read().of_queue(CLEANUP).records[0].at
+    assert first_of_cleanup < installation.ledger.read().of_queue(DEFAULT).records[-1].at
+    installation.wait(lambda: [fleet.replicas(pool["name"]) for pool in POOLS] == [0, 0])
+    summary = installation.ledger.read().summary(sent)
+    assert summary.each_finished_once, summary
+    assert operator.healthy()
