@@ -10,6 +10,7 @@ from tests.support.rabbitmq import RabbitMQ
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write tests/golden anew; then look at the diff")
     parser.addoption(
         "--keep-cluster",
         action="store_true",

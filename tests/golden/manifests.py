@@ -1,0 +1,48 @@
+"""The objects of every example as YAML, as they were last agreed on; compares nothing and asks no cluster."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from utilitarian_operator.api.effective import effective_fleet
+from utilitarian_operator.api.resource import KIND
+from utilitarian_operator.api.validation import accept
+from utilitarian_operator.core.manifests import Owner, fleet_objects
+
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = Path(__file__).parent
+UID = "00000000-0000-0000-0000-000000000000"
+"""Of a resource that doesn't exist, so that the files hold nothing by chance."""
+
+
+def examples() -> dict[str, dict[str, Any]]:
+    """The resource of each example that holds one, by the file's name without its ending."""
+    found = {}
+    for path in sorted((ROOT / "examples").glob("*.yaml")):
+        for document in yaml.safe_load_all(path.read_text()):
+            if document and document.get("kind") == KIND:
+                found[path.stem] = document
+    return found
+
+
+def golden_file(example: str) -> Path:
+    """Where the objects of an example are."""
+    return GOLDEN / f"{example}.yaml"
+
+
+def objects(resource: dict[str, Any], namespace: str = "metering") -> list[dict[str, Any]]:
+    """The objects that a resource is made of in a namespace."""
+    fleet = effective_fleet(accept(resource).spec)
+    return fleet_objects(Owner(namespace, resource["metadata"]["name"], UID), fleet)
+
+
+def as_yaml(manifests: list[dict[str, Any]]) -> str:
+    """Manifests as a reader likes them: one document each, keys in the order in which they were made, no aliases."""
+    return yaml.dump_all(manifests, Dumper=_Plain, sort_keys=False, width=120, explicit_start=True)
+
+
+class _Plain(yaml.SafeDumper):
+    def ignore_aliases(self, data: object) -> bool:
+        del data
+        return True

@@ -1,0 +1,26 @@
+"""The objects of every example stay what they are, until `pytest --update-golden` is said and its diff looked at."""
+
+import pytest
+
+from tests.golden.manifests import GOLDEN, as_yaml, examples, golden_file, objects
+
+EXAMPLES = examples()
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_objects_of_an_example_are_the_agreed_ones(example: str, request: pytest.FixtureRequest) -> None:
+    made = as_yaml(objects(EXAMPLES[example]))
+    if request.config.getoption("--update-golden"):
+        golden_file(example).write_text(made)
+    assert made == golden_file(example).read_text(), "if this is meant: pytest tests/golden --update-golden"
+
+
+def test_every_example_has_a_file_and_every_file_an_example() -> None:
+    assert {path.stem for path in GOLDEN.glob("*.yaml")} == set(EXAMPLES)
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_same_resource_gives_the_same_objects_in_the_same_order(example: str) -> None:
+    assert as_yaml(objects(EXAMPLES[example])) == as_yaml(objects(examples()[example]))
+    names = [(made["kind"], made["metadata"]["name"]) for made in objects(EXAMPLES[example])]
+    assert len(names) == len(set(names))
