@@ -51,26 +51,26 @@ def demonstration(bed: Bed, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 def test_every_task_finishes_exactly_once(demonstration: Demonstration) -> None:
-    assert demonstration.report.summary.each_finished_once, demonstration
+    assert demonstration.report.summary.each_finished_once, str(demonstration)
     assert len(demonstration.report.summary.sent) == 400
 
 
 def test_the_fleet_goes_to_many_workers_and_back_to_zero(demonstration: Demonstration) -> None:
     most = {pool.name: pool.most for pool in demonstration.report.pools}
-    assert all(most[pool] > 1 for pool in FOUR), demonstration
-    assert demonstration.history[-1].asleep, demonstration.history[-1]
+    assert all(most[pool] > 1 for pool in FOUR), str(demonstration)
+    assert demonstration.history[-1].asleep, str(demonstration.history[-1])
     assert {pool.pods for pool in demonstration.history[-1].pools} == {0}
 
 
 def test_each_pool_is_asked_for_workers_soon_after_its_first_message(demonstration: Demonstration) -> None:
     waits = {pool.name: pool.to_scale for pool in demonstration.report.pools if pool.sent}
     assert set(waits) == FOUR
-    assert all(wait is not None and wait < PROMISE for wait in waits.values()), demonstration
+    assert all(wait is not None and wait < PROMISE for wait in waits.values()), str(demonstration)
 
 
 def test_beat_sends_its_tasks_and_they_are_done(demonstration: Demonstration) -> None:
     assert demonstration.history[-1].beat_ready
-    assert demonstration.report.beat_tasks > 0, demonstration
+    assert demonstration.report.beat_tasks > 0, str(demonstration)
 
 
 def test_every_query_of_the_dashboard_has_an_answer(demonstration: Demonstration) -> None:
