@@ -1,0 +1,208 @@
+"""The resource's status: what is written at once, what can wait, and that nothing remembered is lost on the way."""
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.unit.api_cases import resource
+from utilitarian_operator.api.effective import Fleet, effective_fleet
+from utilitarian_operator.api.resource import parse
+from utilitarian_operator.api.status import FleetStatus
+from utilitarian_operator.core.decision import Decision, Step, start
+from utilitarian_operator.core.memory import Memory, OpenRun
+from utilitarian_operator.core.observation import (
+    BeatSight,
+    FleetSight,
+    Held,
+    Missing,
+    PodSight,
+    PoolSight,
+    Present,
+    Unknown,
+)
+from utilitarian_operator.core.obstacle import INVALID_SPEC, Obstacle
+from utilitarian_operator.core.status import Newest, fleet_status, patch, refused_status, remembered, worth_writing
+
+NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
+JUST_NOW, LONG_AGO = NOW - timedelta(seconds=29), NOW - timedelta(seconds=30)
+BUSY = Held(active=2, early=1, reserved=1, scheduled=3)
+POD = PodSight("fleet-a-1", ready=True, running=True, leaving=False, held=BUSY)
+SEEN = FleetSight(
+    NOW,
+    {
+        "a": PoolSight({"q": Present(5, 1), "r": Missing()}, 4, (POD, replace(POD, name="x", leaving=True)), 2),
+        "b": PoolSight({"s": Unknown("no answer", NOW)}, Unknown("no answer", NOW)),
+    },
+    beat=BeatSight(ready=True),
+)
+FULL = Memory(
+    looked_at=NOW,
+    idle_since=NOW,
+    busy_since=NOW,
+    slot_seconds=12.5,
+    completions=3.5,
+    period_seconds=4.5,
+    longest=60.0,
+    start_up=2.5,
+    arrivals=((NOW, 3), (NOW + timedelta(seconds=6), 4)),
+    highs=((NOW, 5),),
+    surplus_since=NOW,
+    first_worker_since=NOW,
+    first_worker_spent=True,
+    runs=(OpenRun("monthly", NOW, NOW, 7),),
+    opened=(("monthly", NOW),),
+)
+
+
+def fleet(spec: str = "maxWorkers: 7") -> Fleet:
+    pools = "pools: [{name: a, queues: [q, r]}, {name: b, queues: [s]}]"
+    return effective_fleet(parse(resource(f"{{{spec}, {pools}}}")).spec)
+
+
+def decided(a: int = 2, because: str = "2 wanted") -> dict[str, Decision]:
+    return {"a": start(Step("demand", 0, a, because)), "b": start(Step("unknown", 0, 0, "nothing changes"))}
+
+
+def status(
+    seen: FleetSight = SEEN,
+    decisions: Mapping[str, Decision] | None = None,
+    previous: Mapping[str, Any] | None = None,
+    memory: Memory | None = None,
+) -> dict[str, Any]:
+    memories = {"a": memory or Memory(), "b": Memory()}
+    return fleet_status(fleet(), seen, decisions or decided(), memories, previous or {}, Newest(3))
+
+
+def test_the_columns_and_figures_of_a_status() -> None:
+    told = status()
+    shown = ("observedGeneration", "mode", "workers", "queues", "activePools", "backlog")
+    assert {name: told[name] for name in shown} == {
+        "observedGeneration": 3,
+        "mode": "Auto",
+        "workers": "1/7",
+        "queues": "2/3",
+        "activePools": 1,
+        "backlog": 5,
+    }
+    assert len(told["conditions"]) == 8
+    assert FleetStatus.model_validate(told).pools
+
+
+def test_the_part_of_a_pool_and_what_is_unknown_is_left_out() -> None:
+    first, second = status()["pools"]
+    assert first == {
+        "backlog": 5,
+        "unacked": 4,
+        "name": "a",
+        "replicas": 2,
+        "ready": 1,
+        "desired": 2,
+        "draining": 1,
+        "busy": 4,
+        "deferred": 6,
+        "reason": "demand",
+        "message": "2 wanted",
+        "trail": [{"rule": "demand", "before": 0, "after": 2, "because": "2 wanted"}],
+        "memory": {},
+    }
+    assert not {"backlog", "unacked"} & second.keys()
+
+
+def test_without_a_ceiling_the_pools_own_count() -> None:
+    told = fleet_status(fleet("mode: Paused"), SEEN, decided(), dict.fromkeys("ab", Memory()), {}, Newest(1))
+    assert (told["workers"], told["mode"]) == ("1/20", "Paused")
+
+
+@pytest.mark.parametrize(
+    "decisions,message",
+    [
+        pytest.param(decided(2, "2 of other figures"), "2 wanted", id="only-figures-moved"),
+        pytest.param(decided(3, "3 wanted"), "3 wanted", id="another-number"),
+    ],
+)
+def test_a_sentence_is_renewed_with_rule_or_number(decisions: dict[str, Decision], message: str) -> None:
+    assert status(decisions=decisions, previous=status())["pools"][0]["message"] == message
+
+
+def changed(**new: object) -> dict[str, Any]:
+    return {**status(), **new}
+
+
+def with_pool(**new: object) -> dict[str, Any]:
+    told = status()
+    return {**told, "pools": [{**told["pools"][0], **new}, told["pools"][1]]}
+
+
+def with_condition(**new: object) -> dict[str, Any]:
+    told = status()
+    return {**told, "conditions": [{**told["conditions"][0], **new}, *told["conditions"][1:]]}
+
+
+@pytest.mark.parametrize(
+    "wanted,at_once,later",
+    [
+        pytest.param(status(), False, False, id="nothing"),
+        pytest.param(changed(backlog=6), False, True, id="the-backlog"),
+        pytest.param(with_pool(backlog=6), False, True, id="a-pools-backlog"),
+        pytest.param(with_pool(unacked=6), False, True, id="unacknowledged"),
+        pytest.param(with_pool(busy=6, deferred=1), False, True, id="what-workers-hold"),
+        pytest.param(with_pool(trail=[]), False, True, id="the-trails-figures"),
+        pytest.param(with_pool(memory={"completions": 5.0, "arrivals": []}), False, True, id="averages"),
+        pytest.param(with_condition(message="other figures"), False, True, id="a-conditions-message"),
+        pytest.param(with_condition(status="False"), True, True, id="a-conditions-status"),
+        pytest.param(with_condition(reason="Idle"), True, True, id="a-conditions-reason"),
+        pytest.param(with_pool(desired=3), True, True, id="a-number-of-workers"),
+        pytest.param(with_pool(reason="calm"), True, True, id="a-rule"),
+        pytest.param(with_pool(ready=2), True, True, id="a-worker-got-ready"),
+        pytest.param(with_pool(memory={"idleSince": "2026-11-23T12:00:00Z"}), True, True, id="what-changes-a-decision"),
+        pytest.param(changed(observedGeneration=4), True, True, id="a-new-generation"),
+        pytest.param(changed(workers="2/7"), True, True, id="workers"),
+    ],
+)
+def test_figures_alone_are_written_every_30_s_and_all_else_at_once(
+    wanted: dict[str, Any], *, at_once: bool, later: bool
+) -> None:
+    assert worth_writing(wanted, status(), JUST_NOW, NOW) is at_once
+    assert worth_writing(wanted, status(), LONG_AGO, NOW) is later
+    assert worth_writing(wanted, status(), None, NOW) is later
+
+
+def test_the_first_status_is_written_at_once() -> None:
+    assert worth_writing(status(), {}, None, NOW)
+    assert worth_writing(status(), {}, JUST_NOW, NOW)
+
+
+@pytest.mark.parametrize("memory", [Memory(), FULL, replace(FULL, idle_since=None)], ids=["new", "full", "busy"])
+def test_what_is_remembered_survives_the_status(memory: Memory) -> None:
+    told = status(memory=memory)
+    assert remembered(told) == {"a": replace(memory, looked_at=None), "b": Memory()}
+    assert FleetStatus.model_validate(told).pools
+
+
+def test_the_full_memory_is_full() -> None:
+    empty = Memory()
+    assert [f.name for f in fields(Memory) if getattr(FULL, f.name) == getattr(empty, f.name)] == []
+
+
+@pytest.mark.parametrize(
+    "previous",
+    [{}, {"pools": [{"name": "a"}]}, {"pools": [{"name": "a", "memory": {"idleSince": "yesterday", "runs": 5}}]}],
+    ids=["nothing", "no-memory", "of-another-version"],
+)
+def test_what_cannot_be_read_is_as_at_the_beginning(previous: dict[str, Any]) -> None:
+    assert remembered(previous) == {pool["name"]: Memory() for pool in previous.get("pools", [])}
+
+
+def test_what_shall_go_is_named_in_the_patch() -> None:
+    assert patch({"a": 1}, {"a": 0, "nextRun": "x"}) == {"a": 1, "nextRun": None}
+
+
+def test_a_refused_resource_keeps_what_it_is_remembered_by() -> None:
+    previous = status(memory=FULL)
+    told = refused_status([Obstacle(INVALID_SPEC, "spec.image: write an image")], previous, 4, NOW)
+    assert told["observedGeneration"] == 4
+    assert remembered(told) == remembered(previous)
+    assert len(told["conditions"]) == 8
