@@ -99,6 +99,7 @@ def _up_on_existing() -> dict[str, str]:
     docker = engine.running()
     if docker is None:
         raise Failure("images for CLUSTER=existing are built with Docker, and no engine answers; start it")
+    _fetch_packages()
     made = images.ensure(docker)
     secret = _install_rabbitmq(docker, bed)
     _load(docker, bed, made)
