@@ -21,6 +21,7 @@ from utilitarian_operator.core.plan import (
     Disown,
     ScaleTo,
     belongs,
+    held_by_create,
     released_fields,
 )
 from utilitarian_operator.errors import ClusterError, Conflict, Gone, Rejected
@@ -142,8 +143,8 @@ class Actor:
                 return await self._create(resource, wanted, manifest)
             case Apply(manifest):
                 self._see(manifest["kind"], await self.cluster.apply(manifest, force=True))
-            case Adopt(manifest):
-                return await self._adopt(resource, wanted, manifest)
+            case Adopt(_, live):
+                return await self._adopt(resource, wanted, live)
             case Disown(live):
                 self._see(live["kind"], await self.cluster.set_managed_fields(live, released_fields(live)))
         return None
@@ -175,15 +176,22 @@ class Actor:
             case Belongs.OURS:
                 self._see(wanted.kind, await self.cluster.apply(wanted.manifest, force=True))
             case Belongs.LEFT:
-                return await self._adopt(resource, wanted, wanted.manifest)
+                return await self._adopt(resource, wanted, live)
             case Belongs.ANOTHERS:
                 return taken(wanted)
         return None
 
-    async def _adopt(self, resource: Object, wanted: Wanted, manifest: Object) -> Refusal | None:
+    async def _adopt(self, resource: Object, wanted: Wanted, live: Object) -> Refusal | None:
+        metadata = resource["metadata"]
+        fresh = await self.cluster.read(resource["kind"], metadata["namespace"], metadata["name"])
+        if fresh["metadata"]["uid"] != metadata["uid"] or "deletionTimestamp" in fresh["metadata"]:
+            return None  # it goes, and what it leaves behind on purpose must not go with it
+        if held_by_create(live):
+            await self.cluster.set_managed_fields(live, released_fields(live))
         try:
-            adopted = await self.cluster.apply(manifest, force=False)
-        except Conflict:
+            adopted = await self.cluster.apply(wanted.manifest, force=False)
+        except Conflict as error:
+            logger.info("not adopted", extra={"object": wanted.name, "because": str(error)})
             return taken(wanted)
         self._see(wanted.kind, adopted)
         await self.tell(resource, Reason.ADOPTED, f"{wanted.kind} {wanted.name} was there already and is adopted")

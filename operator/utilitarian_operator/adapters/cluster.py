@@ -181,4 +181,6 @@ def _error(status: int, text: str, what: str) -> ClusterError:
     except (ValueError, AttributeError):  # a page of a proxy, not the API server's own Status
         said = text
     message, kind = f"{what}: HTTP {status}: {said}", _ERRORS.get(status, ClusterError)
+    if status == 500 and "failed to create typed patch object" in said:  # noqa: PLR2004 - HTTP's own number
+        kind = Rejected  # a field that Kubernetes doesn't know, as server-side apply says it
     return Rejected(message, said) if kind is Rejected else kind(message)

@@ -113,8 +113,8 @@ def todo(
             if seen is not None and not steps and changed(it, seen):
                 steps = [Apply(it.manifest)]
             actions += [(it, step) for step in steps]
-        elif whose is Belongs.LEFT:
-            actions.append((it, Adopt(it.manifest)))
+        elif whose is Belongs.LEFT and seen is not None:
+            actions.append((it, Adopt(it.manifest, seen)))
         elif whose is Belongs.ANOTHERS:
             taken.append(it)
     deletions = [delete for kind, seen in live.items() for delete in superfluous(names[kind], seen, owner.uid)]

@@ -28,6 +28,7 @@ class Adopt:
     """Take over an object that an operator made and that nobody controls; no field of somebody else's is taken."""
 
     manifest: Manifest
+    live: Manifest
 
 
 @dataclass(frozen=True, slots=True)

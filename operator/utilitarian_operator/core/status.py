@@ -163,12 +163,18 @@ def _queues(fleet: Fleet, sight: FleetSight) -> str:
     return f"{sum(not isinstance(queue, Missing) for queue in sights)}/{len(sights)}"
 
 
+_WITH_FIGURES = {"Ready", "BrokerReachable", "AtMaximum", "DeadlineAtRisk"}
+"""Conditions whose messages hold figures."""
+
 _POOL_FIGURES = ("backlog", "unacked", "busy", "deferred", "trail")
 
 
 def _without_figures(status: Mapping[str, Any]) -> Status:
     pools = [_pool_without_figures(pool) for pool in status.get("pools", [])]
-    conditions = [{k: v for k, v in c.items() if k != "message"} for c in status.get("conditions", [])]
+    conditions = [
+        {k: v for k, v in condition.items() if k != "message" or condition["type"] not in _WITH_FIGURES}
+        for condition in status.get("conditions", [])
+    ]
     rest = {k: v for k, v in status.items() if k not in {"backlog", "pools", "conditions"}}
     return rest | {"pools": pools, "conditions": conditions}
 
