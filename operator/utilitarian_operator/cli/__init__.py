@@ -5,10 +5,14 @@ from typing import Annotated
 import typer
 
 from utilitarian_operator import __version__
-from utilitarian_operator.cli import crd, run
+from utilitarian_operator.cli import crd, explain, plan, run, simulate, status
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.command()(run.run)
+app.command()(plan.plan)
+app.command()(explain.explain)
+app.command()(status.status)
+app.command()(simulate.simulate)
 app.command()(crd.crd)
 
 

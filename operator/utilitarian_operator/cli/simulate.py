@@ -1,0 +1,174 @@
+"""`utilitarian-operator simulate`: plays a resource over a load in virtual time; touches no cluster."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table as RichTable
+
+from utilitarian_operator.cli.output import Format, WrongInput, columns, document, emit, explained, section
+from utilitarian_operator.cli.resources import FleetName, Object, fleet_of, from_file, the_one
+from utilitarian_operator.simulation.document import as_json
+from utilitarian_operator.simulation.measure import PolicyResult, measured
+from utilitarian_operator.simulation.oracle import play_oracle
+from utilitarian_operator.simulation.page import as_page
+from utilitarian_operator.simulation.play import Scene, UnknownPolicy, checked_policy, play, scene
+from utilitarian_operator.simulation.report import (
+    Report,
+    Table,
+    advice,
+    policies,
+    pools,
+    queues,
+    remarks,
+    sparkline,
+)
+from utilitarian_operator.simulation.sweep import InvalidSweep, variants
+from utilitarian_operator.simulation.workload import InvalidLoad, read_load
+
+OURS = "utilitarian"
+
+
+class Shape(StrEnum):
+    """Formats of the report."""
+
+    TABLE = "table"
+    JSON = "json"
+    HTML = "html"
+
+
+def simulate(  # noqa: PLR0913 - one parameter an option
+    filename: Annotated[
+        Path, typer.Option("-f", "--filename", help="File with the UtilitarianWorkerPool; - is stdin.")
+    ],
+    load: Annotated[Path, typer.Option("--load", help="Load file: what comes when, and how long it takes.")],
+    fleet: FleetName = None,
+    *,
+    days: Annotated[float | None, typer.Option(min=0.01, max=400, help="Days to play; else the file's.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random: the same seed, the same tasks.")] = 1,
+    against: Annotated[
+        str, typer.Option(help="Other policies: keda, keda-amqp, hpa, fixed:N, oracle; comma-separated.")
+    ] = "",
+    sweep: Annotated[
+        str | None, typer.Option(help="Try values of a field: pools.NAME.scaling.drainWithin=1m,5m,30m.")
+    ] = None,
+    price: Annotated[float | None, typer.Option(min=0, help="Of a worker-hour, to show costs.")] = None,
+    output: Annotated[Shape, typer.Option("-o", "--output", help="Format of the report.")] = Shape.TABLE,
+) -> None:
+    """Play a UtilitarianWorkerPool over a load, with the operator's own rules, and show what it would cost and keep.
+
+    Beside it, if asked for, the same tasks under other policies: KEDA with its HPA, the HPA alone, a fixed number of
+    workers, and an oracle that knows the future. docs/simulate.md describes the load file and the models.
+
+    Exit codes: 0 done; 2 the resource, the load or the options are wrong: the line and the reason are printed.
+    """
+    with explained(Format.JSON if output is Shape.JSON else Format.TABLE), _as_wrong_input():
+        resource = the_one(from_file(filename), fleet)
+        others = [checked_policy(name.strip()) for name in against.split(",") if name.strip()]
+        wanted = list(variants(resource, sweep)) if sweep else [(OURS, resource)]
+        with _progress(len(wanted) + len(others)) as tell:
+            results, stage = _results(wanted, others, load, days, seed, tell)
+        emit(_printed(Report(str(resource["metadata"]["name"]), stage, results, price), output))
+
+
+@contextmanager
+def _as_wrong_input() -> Iterator[None]:
+    try:
+        yield
+    except (InvalidLoad, InvalidSweep, UnknownPolicy) as error:
+        raise WrongInput(str(error)) from error
+
+
+def _results(
+    wanted: list[tuple[str, Object]],
+    others: list[str],
+    path: Path,
+    days: float | None,
+    seed: int,
+    tell: Callable[[str], Callable[[float], None]],
+) -> tuple[list[PolicyResult], Scene]:
+    stages = []
+    for name, resource in wanted:
+        fleet = fleet_of(resource)
+        load = read_load(path, fleet)
+        stages.append((name, scene(fleet, load, days=days, seed=seed, folder=path.parent)))
+    results = [measured(name, play(OURS, stage, tell(name)), stage) for name, stage in stages]
+    first = stages[0][1]
+    for name in others:
+        if name == "oracle":
+            played, bounds = play_oracle(first, tell(name))
+            results.append(measured(name, played, first, bounds))
+        else:
+            results.append(measured(name, play(name, first, tell(name)), first))
+    return results, first
+
+
+@contextmanager
+def _progress(plays: int) -> Iterator[Callable[[str], Callable[[float], None]]]:
+    """A bar on stderr, if somebody sees it."""
+    console = Console(stderr=True)
+    shown = [TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()]
+    with Progress(*shown, console=console, transient=True, disable=not console.is_terminal) as bar:
+        whole = bar.add_task("simulating", total=plays)
+        done = 0
+
+        def begin(name: str) -> Callable[[float], None]:
+            nonlocal done
+            before, done = done, done + 1
+            return lambda part: bar.update(whole, completed=before + part, description=name)
+
+        yield begin
+
+
+def _printed(report: Report, output: Shape) -> str:
+    match output:
+        case Shape.JSON:
+            return document(as_json(report.results, report.price), Format.JSON)
+        case Shape.HTML:
+            return as_page(report).rstrip()
+        case Shape.TABLE:
+            return "\n".join(_text(report))
+
+
+def _text(report: Report) -> Iterator[str]:
+    yield report.title
+    yield ""
+    yield _table(policies(report))
+    yield from section(f"Pools under {report.first.policy}", _table(pools(report)))
+    if queues(report).rows:
+        yield from section("Queues that share a pool", _table(queues(report)))
+    yield from section("Tasks to do, and workers, over time", _sparklines(report))
+    yield from section("Remarks", "\n".join(remarks(report)))
+    found = advice(report.stage.fleet, report.first, report.stage.days)
+    said = "\n".join(f"{it.path}: {it.to} (is {it.was}): {it.because}; {it.effect}" for it in found)
+    yield from section("What to change", said)
+
+
+def _sparklines(report: Report) -> str:
+    until = report.stage.until
+    rows = (
+        [pool.name, sparkline(pool.samples, until, 1), sparkline(pool.samples, until, 2), f"at most {pool.peak}"]
+        for pool in report.first.pools.values()
+    )
+    return columns(["POOL", "TASKS", "WORKERS", ""], rows)
+
+
+def _table(table: Table) -> str:
+    """A drawn table for a terminal, bare columns for a file or a pipe."""
+    if not sys.stdout.isatty():
+        return columns(table.head, table.rows)
+    drawn = RichTable(*table.head, box=None, header_style="bold", pad_edge=False)
+    for column in drawn.columns[1:]:
+        column.justify = "right"
+    for row in table.rows:
+        drawn.add_row(*row)
+    console = Console(width=200, file=sys.stdout)
+    with console.capture() as capture:
+        console.print(drawn)
+    return capture.get().rstrip()

@@ -1,0 +1,273 @@
+"""Plays the live decision engine over the pools of a fleet; has no rule of its own.
+
+The operator looks each second. Here the engine is asked at those seconds at which it could say something else: when
+tasks come to a pool that sleeps or has more work than slots, when a worker becomes ready, when a schedule, idleAfter or
+stabilization is due, and at a pace that follows the backlog in between. docs/simulate.md has the reasons; a test
+compares a day with one that is looked at each second.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from heapq import heappop, heappush
+from math import ceil, floor, inf
+from operator import itemgetter
+
+from utilitarian_operator.api.effective import Fleet, Pool
+from utilitarian_operator.core.decision import Decision
+from utilitarian_operator.core.facts import Facts
+from utilitarian_operator.core.fleet import Circumstances, decide_pool, together
+from utilitarian_operator.core.memory import BUCKETS, Memory, seconds_per_task
+from utilitarian_operator.core.rules import arrival_window
+from utilitarian_operator.core.runs import NO_MESSAGE_WITHIN, next_start
+from utilitarian_operator.simulation.fleet import Workers
+from utilitarian_operator.simulation.worker import State
+
+TICK = 1.0
+SLOWEST_PACE = 30.0
+"""Seconds between two looks at a pool that is busy and needs nothing."""
+
+LOOKS_BEFORE_SURPLUS = 4
+"""Looks within the time after which, at the present pace, a worker would be one too many."""
+
+GROWN = 1.1
+"""Times the work of the last look: more is worth another look at once."""
+
+
+@dataclass(slots=True)
+class Lane:
+    """One pool as it is played.
+
+    Args:
+        pool: the effective spec.
+        workers: the model.
+        memory: the engine's.
+        decision: the last.
+        opens: when the next schedule opens, seconds.
+    """
+
+    pool: Pool
+    workers: Workers
+    memory: Memory = field(default_factory=Memory)
+    decision: Decision | None = None
+    opens: float = -inf
+    looked_at: float = 0.0
+    arrived: int = 0
+    completed: int = 0
+    used: float = 0.0
+    pace: float = TICK
+    rules: dict[str, int] = field(default_factory=dict)
+    samples: list[tuple[float, int, int]] = field(default_factory=list)
+
+
+class Engine:
+    """The live engine over a fleet.
+
+    Args:
+        fleet: what is asked for.
+        workers: the model of each pool, by name.
+        begins: the start of the load.
+        until: its end, seconds.
+        every_tick: look each second, as the operator does; slow, for comparison.
+    """
+
+    def __init__(
+        self, fleet: Fleet, workers: Mapping[str, Workers], begins: datetime, until: float, *, every_tick: bool = False
+    ) -> None:
+        self.fleet, self.begins, self.until, self.every_tick = fleet, begins, until, every_tick
+        self.lanes = {pool.name: Lane(pool, workers[pool.name]) for pool in fleet.pools}
+        self._agenda = [(0.0, index, pool.name) for index, pool in enumerate(fleet.pools)]
+
+    @property
+    def next_look(self) -> float:
+        """When somebody is looked at next."""
+        return self._agenda[0][0]
+
+    def advance(self, until: float) -> None:
+        """Look at the pools, each at its times, up to a moment."""
+        while self._agenda[0][0] < until:
+            now, index, name = heappop(self._agenda)
+            lane = self.lanes[name]
+            self._look(lane, now)
+            heappush(self._agenda, (max(self._next_look(lane, now, until), now + TICK), index, name))
+
+    def look_again(self, now: float) -> None:
+        """Have every pool looked at again soon: something happened to it from outside."""
+        self._agenda = sorted((min(at, floor(now) + TICK), index, name) for at, index, name in self._agenda)
+
+    def _moment(self, seconds: float) -> datetime:
+        return self.begins + timedelta(seconds=seconds)
+
+    def _seconds(self, moment: datetime) -> float:
+        return (moment - self.begins).total_seconds()
+
+    def _look(self, lane: Lane, now: float) -> None:
+        workers = lane.workers
+        workers.advance(now)
+        memory, since = self._caught_up(lane, now)
+        facts = self._facts(lane, since)
+        decision, lane.memory = decide_pool(lane.pool, facts, memory, Circumstances(self._moment(now)))
+        decision = self._shared(lane, decision)
+        lane.pace = TICK if decision.replicas != workers.current else min(lane.pace * 2, SLOWEST_PACE)
+        lane.decision, lane.looked_at = decision, now
+        if decision.replicas != workers.current:
+            lane.rules[decision.rule] = lane.rules.get(decision.rule, 0) + 1
+            workers.resize(decision.replicas, now)
+        lane.samples.append((now, workers.ready + workers.held(), len(workers.alive)))
+
+    def _shared(self, lane: Lane, decision: Decision) -> Decision:
+        """The decision within the fleet's ceiling, beside the last decisions of the other pools."""
+        ceiling = self.fleet.max_workers
+        wanted = {name: other.decision.replicas if other.decision else 0 for name, other in self.lanes.items()}
+        wanted[lane.pool.name] = decision.replicas
+        if self.fleet.mode != "Paused" and (ceiling is None or sum(wanted.values()) <= ceiling):
+            return decision
+        decisions = {name: other.decision or decision for name, other in self.lanes.items()} | {
+            lane.pool.name: decision
+        }
+        current = {name: other.workers.current for name, other in self.lanes.items()}
+        return together(self.fleet, decisions, current)[lane.pool.name]
+
+    def _facts(self, lane: Lane, since: int) -> Facts:
+        workers = lane.workers
+        ready, arrived, used = workers.ready, workers.arrived, workers.used
+        work = ready + workers.held()
+        facts = Facts(
+            current=workers.current,
+            ready=ready,
+            work=work,
+            at_least=work,
+            idle=workers.idle,
+            running=workers.running,
+            deferred=len(workers.deferred),
+            arrived=arrived - since,
+            completed=workers.completed - lane.completed,
+            slot_seconds=max(used - lane.used, 0.0),
+            serving=workers.count(State.SERVING),
+            longest=workers.oldest,
+            started_up=tuple(workers.started_up),
+        )
+        workers.started_up.clear()
+        lane.arrived, lane.completed, lane.used = arrived, workers.completed, used
+        return facts
+
+    def _caught_up(self, lane: Lane, now: float) -> tuple[Memory, int]:
+        """The memory as looks at each second would have left it, and how many tasks came before the last second."""
+        memory, workers = lane.memory, lane.workers
+        window = arrival_window(lane.pool, memory)
+        length = window.total_seconds() / BUCKETS
+        if now - lane.looked_at <= length:
+            return memory, lane.arrived
+        begin = max(now - TICK - window.total_seconds(), lane.looked_at)
+        edges = [begin + length * i for i in range(ceil((now - TICK - begin) / length))] + [now - TICK]
+        counts = [workers.arrived_by(edge) for edge in edges]
+        new = [(self._moment(edge), b - a) for edge, a, b in zip(edges, counts, counts[1:], strict=False) if b - a > 0]
+        return replace(
+            memory,
+            arrivals=(*memory.arrivals, *new),
+            busy_since=None if workers.emptied > lane.looked_at else memory.busy_since,
+            idle_since=None if counts[-1] > lane.arrived else memory.idle_since,
+        ), counts[-1]
+
+    # When to look next.
+
+    def _next_look(self, lane: Lane, now: float, until: float) -> float:
+        if self.every_tick:
+            return now + TICK
+        workers, known = lane.workers, min(self._known(lane, now), until)
+        if not workers.current:
+            waits = now + SLOWEST_PACE if workers.ready else _tick(workers.next_arrival)
+            return min(known, waits)
+        if workers.arrived == workers.completed + len(workers.lost) and not workers.deferred:
+            return self._while_empty(lane, now, known)
+        if self._may_coast(lane):
+            return self._coasted(lane, known)
+        return min(known, self._while_busy(lane, now))
+
+    def _known(self, lane: Lane, now: float) -> float:
+        """The next moment that is known by the calendar: a schedule opens, a run begins or may end."""
+        if lane.pool.schedule and lane.opens <= now:
+            lane.opens = min(
+                self._seconds(next_start(schedule, self._moment(now) + schedule.warm_up) - schedule.warm_up)
+                for schedule in lane.pool.schedule
+            )
+        moments = [lane.opens] if lane.pool.schedule else []
+        for run in lane.memory.runs:
+            start = self._seconds(run.start)
+            schedule = next(schedule for schedule in lane.pool.schedule if schedule.name == run.name)
+            moments += [start, start + NO_MESSAGE_WITHIN.total_seconds()]
+            moments += [start + schedule.duration.total_seconds()] if schedule.duration else []
+        return min((moment for moment in moments if moment > now), default=inf)
+
+    def _while_empty(self, lane: Lane, now: float, known: float) -> float:
+        """A pool without work changes at the next task, or when its workers have stood idle long enough."""
+        workers = lane.workers
+        idle_since = self._seconds(lane.memory.idle_since) if lane.memory.idle_since else now
+        patience = lane.pool.scaling.idle_after.total_seconds()
+        if workers.current == 1 and self._may_coast(lane) and now < idle_since + patience:
+            if workers.next_arrival < min(idle_since + patience, known):
+                workers.advance(workers.next_arrival)
+                return self._coasted(lane, known)
+            return min(known, idle_since + patience)
+        waits = [idle_since + patience, *self._calm_ends(lane), now + lane.pace]
+        later = [max(wait, now + TICK) for wait in waits if wait > now]
+        return min([known, _tick(workers.next_arrival), *later])
+
+    def _may_coast(self, lane: Lane) -> bool:
+        """Whether one worker serves alone with slots to spare: nothing but its end can change the decision."""
+        workers = lane.workers
+        alone = len(workers.alive) == 1 and workers.count(State.SERVING) == 1
+        settled = lane.decision is not None and lane.decision.replicas == 1
+        return (
+            alone
+            and settled
+            and not (workers.ready or workers.tasks.eta or workers.held(fetched_only=True))
+            and workers.running <= lane.pool.worker.concurrency
+        )
+
+    def _coasted(self, lane: Lane, known: float) -> float:
+        """When to look, after the quiet time was played."""
+        workers, patience = lane.workers, lane.pool.scaling.idle_after.total_seconds()
+        workers.coast(known, lane.pool.worker.concurrency, patience)
+        return min(known, _tick(workers.clock))
+
+    def _while_busy(self, lane: Lane, now: float) -> float:
+        workers, c = lane.workers, lane.pool.worker.concurrency
+        work = workers.ready + workers.held()
+        more = max(GROWN * work + c, c * workers.current) - work
+        alarm = _tick(workers.arrival(workers.arrived + floor(more)))
+        surplus_at = self._surplus_at(lane, now, work)
+        surplus = work <= c * (workers.current - 1)
+        waits: list[float] = [alarm, surplus_at, _tick(workers.next_event)]
+        waits += self._calm_ends(lane) if surplus else []
+        return min([max(wait, now + TICK) for wait in waits if wait > now])
+
+    def _surplus_at(self, lane: Lane, now: float, work: int) -> float:
+        """When to look because a worker may soon be one too many, or already is."""
+        workers, c = lane.workers, lane.pool.worker.concurrency
+        alone = workers.current == 1
+        if alone and work <= c:
+            slowest = now + SLOWEST_PACE
+            return min(_tick(workers.last_end), slowest) if workers.running else slowest
+        useful = work - c * max(workers.current - 1, 1)
+        if useful <= 0:
+            return now + lane.pace
+        s = seconds_per_task(lane.pool, lane.memory, self._moment(now))
+        slots = max(min(work, c * workers.count(State.SERVING)), 1)
+        return now + min(max(useful * s / slots / LOOKS_BEFORE_SURPLUS, TICK), SLOWEST_PACE)
+
+    def _calm_ends(self, lane: Lane) -> list[float]:
+        """When a demand that was higher is forgotten, and when a surplus has lasted one task's time."""
+        memory, pool, ends = lane.memory, lane.pool, []
+        high = max(memory.highs, key=itemgetter(1), default=None)
+        if high is not None:
+            ends.append(_tick(self._seconds(high[0]) + pool.scaling.stabilization.total_seconds() - TICK))
+        if memory.surplus_since is not None:
+            s = seconds_per_task(pool, memory, memory.surplus_since)
+            ends.append(_tick(self._seconds(memory.surplus_since) + s - TICK))
+        return ends
+
+
+def _tick(moment: float) -> float:
+    """The first look after a moment."""
+    return moment if moment == inf else floor(moment) + TICK

@@ -1,0 +1,210 @@
+"""The figures of a simulation as rows and sentences that text and page share; draws nothing."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.core.recommendations import Figures, Recommendation, recommendations
+from utilitarian_operator.core.wording import number, plural
+from utilitarian_operator.simulation.measure import PolicyResult, PoolResult, Waits
+from utilitarian_operator.simulation.play import Sample, Scene
+
+BARS = "▁▂▃▄▅▆▇█"
+NOTHING = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A simulation, ready to be shown.
+
+    Args:
+        name: of the resource.
+        stage: what was played on.
+        results: by policy; the first is the one that is shown in detail.
+        price: of a worker-hour; None if nobody said.
+    """
+
+    name: str
+    stage: Scene
+    results: Sequence[PolicyResult]
+    price: float | None
+
+    @property
+    def first(self) -> PolicyResult:
+        """The policy that is shown in detail."""
+        return self.results[0]
+
+    @property
+    def title(self) -> str:
+        """What was played."""
+        tasks = sum(len(tasks.at) for tasks in self.stage.tasks.values())
+        days, start = number(self.stage.days), self.stage.load.start.isoformat()
+        return f"{self.name}: {days} days from {start}, {number(tasks)} tasks, seed {self.stage.seed}"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows under a head."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def policies(report: Report) -> Table:
+    """One row a policy."""
+    cost = ["COST"] if report.price is not None else []
+    head = ["POLICY", "WORKER-HOURS", "OF-THEM-WAITING", *cost, "DEADLINES", "STARTED-IN-TIME", "P95-WAIT"]
+    rows = []
+    for result in report.results:
+        price = [f"{result.hours * report.price:,.2f}"] if report.price is not None else []
+        rows.append(
+            [
+                result.policy,
+                f"{result.hours:,.1f}",
+                f"{result.idle_inside:,.1f}",
+                *price,
+                f"{result.deadlines_met}/{result.deadlines}",
+                share(result.kept, result.promised),
+                clock(result.promised_wait_p95),
+                number(result.starts),
+                number(result.interrupted),
+            ]
+        )
+    return Table([*head, "STARTS", "INTERRUPTED"], rows)
+
+
+def pools(report: Report) -> Table:
+    """One row a pool, of the policy that is shown in detail."""
+    cost = ["COST"] if report.price is not None else []
+    head = ["POOL", "TASKS", "HOURS", "WAITING", *cost, "DEADLINES", "IN-TIME", "P50", "P95", "P99", "LONGEST"]
+    rows = []
+    for pool in report.first.pools.values():
+        price = [f"{pool.hours * report.price:,.2f}"] if report.price is not None else []
+        rows.append(
+            [
+                pool.name,
+                number(pool.waits.tasks),
+                f"{pool.hours:,.1f}",
+                f"{pool.idle_inside:,.1f}",
+                *price,
+                f"{sum(run.met for run in pool.runs)}/{len(pool.runs)}" if pool.runs else NOTHING,
+                share(pool.promises.kept, pool.promises.given),
+                *quantiles(pool.waits),
+                number(pool.starts),
+                number(pool.changes),
+                number(pool.interrupted),
+                number(pool.peak),
+            ]
+        )
+    return Table([*head, "STARTS", "CHANGES", "INTERRUPTED", "PEAK"], rows)
+
+
+def queues(report: Report) -> Table:
+    """One row a queue of the pools that have several."""
+    several = [pool for pool in report.first.pools.values() if len(pool.queues) > 1]
+    rows = [
+        [queue, pool.name, number(waits.tasks), *quantiles(waits)]
+        for pool in several
+        for queue, waits in pool.queues.items()
+    ]
+    return Table(["QUEUE", "POOL", "TASKS", "P50", "P95", "P99", "LONGEST"], rows)
+
+
+def remarks(report: Report) -> Iterator[str]:
+    """What the figures mean, where they need a word."""
+    ours, oracle = report.first, next((r for r in report.results if r.policy == "oracle"), None)
+    inside = ours.idle_inside
+    yield (
+        f"{number(round(inside, 1))} of {number(round(ours.hours, 1))} worker-hours stood ready after a task, within "
+        "idleAfter and stabilization"
+    )
+    if oracle is not None and oracle.hours and ours is not oracle:
+        bound = sum(pool.bound for pool in oracle.pools.values())
+        yield (
+            f"without them {number(round((ours.hours - inside) / oracle.hours, 2))} times the oracle's worker-hours, "
+            f"and {number(round((ours.hours - inside) / bound, 2))} times the bound that no schedule can beat "
+            f"({number(round(bound, 1))} h)"
+        )
+    for pool in ours.pools.values():
+        yield from _of_pool(pool)
+
+
+def advice(fleet: Fleet, result: PolicyResult, days: float) -> list[Recommendation]:
+    """What to change, by what was simulated."""
+    return [one for pool in fleet.pools for one in recommendations(pool, figures(result.pools[pool.name], days))]
+
+
+def figures(pool: PoolResult, days: float) -> Figures:
+    """What the simulation learned of a pool."""
+    return Figures(
+        seconds_per_task=pool.seconds_per_task,
+        completions=pool.waits.tasks,
+        longest=pool.longest_task,
+        starts_per_day=pool.starts / days,
+        idle_share=pool.idle / pool.hours if pool.hours else None,
+    )
+
+
+def sparkline(samples: Sequence[Sample], until: float, column: int, width: int = 48) -> str:
+    """The largest value in each of `width` parts of the time, as bars; column 1 is the backlog, 2 the workers."""
+    highest = binned(samples, until, column, width)
+    top = max(highest, default=0)
+    return "".join(BARS[round(value / top * (len(BARS) - 1))] if top else BARS[0] for value in highest)
+
+
+def binned(samples: Sequence[Sample], until: float, column: int, bins: int) -> list[int]:
+    """The largest value in each bin of the time; a value holds until the next sample."""
+    highest, current, place = [0] * bins, 0, 0
+    for sample in samples:
+        now = min(int(sample[0] / until * bins), bins - 1)
+        for between in range(place, now + 1):
+            highest[between] = max(highest[between], current)
+        place, current = now, int(sample[column])
+        highest[now] = max(highest[now], current)
+    for between in range(place, bins):
+        highest[between] = max(highest[between], current)
+    return highest
+
+
+def quantiles(waits: Waits) -> list[str]:
+    """Waits as they stand in a table."""
+    return [clock(value) for value in (waits.p50, waits.p95, waits.p99, waits.longest)]
+
+
+def share(part: int, whole: int) -> str:
+    """`99.87%`, never rounded up to all of it."""
+    if not whole:
+        return NOTHING
+    return "100%" if part == whole else f"{min(part / whole * 100, 99.99):.2f}%"
+
+
+def clock(seconds: float) -> str:
+    """Seconds as a person reads them: `0.4s`, `31s`, `4m10s`, `2h05m`."""
+    if seconds < 10:  # noqa: PLR2004 - one digit before the point
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    if whole < 60:  # noqa: PLR2004 - a minute
+        return f"{whole}s"
+    if whole < 3600:  # noqa: PLR2004 - an hour
+        return f"{whole // 60}m{whole % 60:02}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02}m"
+
+
+def _of_pool(pool: PoolResult) -> Iterator[str]:
+    promises = pool.promises
+    late = promises.given - promises.kept
+    if late:
+        rest = late - promises.start_up
+        why = f"{number(promises.start_up)} of them by no more than the start-up of the worker they waited for"
+        more = f", {number(rest)} because more was to do than workers were there" if rest else ""
+        yield (
+            f"{pool.name}: {plural(late, 'task')} of {number(promises.given)} started later than "
+            f"{clock(promises.within)}: {why}{more}"
+        )
+    missed = [run for run in pool.runs if not run.met]
+    if missed:
+        yield f"{pool.name}: {plural(len(missed), 'run')} of {number(len(pool.runs))} ended after the deadline"
+    if pool.lost:
+        yield f"{pool.name}: {plural(pool.lost, 'task')} lost: interrupted after they were acknowledged"
+    if pool.unfinished:
+        yield f"{pool.name}: {plural(pool.unfinished, 'task')} not done at the end of the time that was played"

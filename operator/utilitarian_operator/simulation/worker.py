@@ -1,0 +1,67 @@
+"""What a worker of the model is, and what is counted of it; times are seconds since the start of the load; no logic."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+
+class State(IntEnum):
+    """Where a worker is in its life."""
+
+    STARTING = 0
+    SERVING = 1
+    DRAINING = 2
+    GONE = 3
+
+
+class Event(IntEnum):
+    """What the calendar holds."""
+
+    READY = 0
+    DUE = 1
+    KILL = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How the workers of a pool work.
+
+    Args:
+        concurrency: slots.
+        fetched_ahead: messages held beside the running ones.
+        acks_late: a task that is interrupted comes back; else it is lost.
+        patience: seconds that an idle worker may stand after work: the larger of idleAfter and stabilization.
+    """
+
+    concurrency: int
+    fetched_ahead: int
+    acks_late: bool
+    patience: float
+
+
+@dataclass(slots=True)
+class Worker:
+    """One worker; `idle_from` counts only while it serves and runs nothing."""
+
+    began: float
+    state: State = State.STARTING
+    running: int = 0
+    held: deque[int] = field(default_factory=deque)
+    idle_from: float = 0.0
+    worked: bool = False
+
+
+@dataclass(slots=True)
+class Account:
+    """What the workers cost and did, in seconds and counts.
+
+    `idle_inside` is the part of `idle` within the patience after a worker's last task.
+    """
+
+    worker_seconds: float = 0.0
+    idle: float = 0.0
+    idle_inside: float = 0.0
+    starts: int = 0
+    changes: int = 0
+    interrupted: int = 0
+    peak: int = 0

@@ -1,0 +1,247 @@
+"""The load file: what comes when and how long it takes, read and checked; generates nothing and plays nothing."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+from cronsim import CronSim, CronSimError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+
+from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.api.units import parse_duration
+from utilitarian_operator.errors import OperatorError
+
+_RATE = re.compile(r"^(?P<count>-?[0-9]+(\.[0-9]+)?)/(?P<unit>s|m|h|d)$")
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_CLOCK = re.compile(r"^(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})$")
+_END_OF_DAY = 24 * 3600
+
+
+class InvalidLoad(OperatorError):
+    """A load that can't be played; the message names file, line and reason."""
+
+    def __init__(self, file: str, line: int, reason: str) -> None:
+        self.file, self.line, self.reason = file, line, reason
+        super().__init__(f"{file}:{line}: {reason}")
+
+
+def _rate(value: Any) -> float:
+    match = _RATE.match(str(value))
+    if match is None:
+        raise ValueError(f"{value!r} is no rate: write tasks per time, like 0.5/s, 60/h or 2000/d")
+    if float(match["count"]) < 0:
+        raise ValueError(f"{value!r}: a rate can't be negative")
+    return float(match["count"]) / _SECONDS[match["unit"]]
+
+
+def _clock(value: Any) -> int:
+    match = _CLOCK.match(str(value))
+    seconds = int(match["hour"]) * 3600 + int(match["minute"]) * 60 if match else -1
+    if not 0 <= seconds <= _END_OF_DAY or (match and int(match["minute"]) > 59):  # noqa: PLR2004 - a clock's
+        raise ValueError(f'{value!r} is no time of day: write it in quotes like "06:00"')
+    return seconds
+
+
+def _cron(value: Any) -> str:
+    try:
+        next(CronSim(str(value), datetime(2026, 1, 1, tzinfo=UTC)))
+    except (CronSimError, StopIteration) as error:
+        raise ValueError(f"{value!r} is no cron line that ever comes: {error}") from error
+    return str(value)
+
+
+def _zone(value: Any) -> str:
+    try:
+        ZoneInfo(str(value))
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"{value!r} is no time zone: write a name like Europe/Stockholm or UTC") from error
+    return str(value)
+
+
+def _duration(value: Any) -> Any:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+Rate = Annotated[float, BeforeValidator(_rate)]
+Clock = Annotated[int, BeforeValidator(_clock)]
+Cron = Annotated[str, BeforeValidator(_cron)]
+Zone = Annotated[str, BeforeValidator(_zone)]
+Duration = Annotated[timedelta, BeforeValidator(_duration), Field(ge=timedelta())]
+
+
+class Part(BaseModel):
+    """A part of the file: closed, so that a mistyped field is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+
+class Spread(Part):
+    """A lognormal distribution, given as it is read off a graph: median and 95th percentile, both in one unit."""
+
+    median: Annotated[float, Field(gt=0)]
+    p95: Annotated[float, Field(gt=0)]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.p95 < self.median:
+            raise ValueError(f"p95 {self.p95:g} is below the median {self.median:g}")
+        return self
+
+
+class StartUp(Part):
+    """Seconds from asking for a worker to its first task, lognormal."""
+
+    median: Duration
+    p95: Duration
+
+
+class Eta(Part):
+    """Tasks sent with a time before which they may not start."""
+
+    share: Annotated[float, Field(ge=0, le=1)]
+    after: Duration
+
+
+class Source(Part):
+    """One stream of tasks into a queue; exactly one of cron, poisson, rate, trace and prometheus says which kind.
+
+    `cron` sends `tasks` at once at each time of the line; `poisson` and `rate` (evenly spaced) flow between `from` and
+    `to`, by the clock of the file's time zone; `trace` names a CSV file of `time,count`; `prometheus` a server whose
+    history of the queue is played.
+    """
+
+    cron: Cron | None = None
+    tasks: Annotated[int, Field(ge=1)] | None = None
+    poisson: Rate | None = None
+    rate: Rate | None = None
+    trace: str | None = None
+    prometheus: str | None = None
+    since: Annotated[Clock, Field(alias="from")] = 0
+    to: Clock = _END_OF_DAY
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        kinds = [name for name in ("cron", "poisson", "rate", "trace", "prometheus") if getattr(self, name) is not None]
+        if len(kinds) != 1:
+            raise ValueError(f"give exactly one of cron, poisson, rate, trace, prometheus, not {kinds or 'none'}")
+        if (self.cron is None) != (self.tasks is None):
+            raise ValueError("cron and tasks go together: when, and how many at once")
+        if self.since >= self.to:
+            raise ValueError("from must be before to; write a window over midnight as two")
+        return self
+
+
+class Queue(Part):
+    """One queue: what comes and how long each task runs (seconds)."""
+
+    seconds: Spread
+    arrivals: Annotated[tuple[Source, ...], Field(min_length=1)]
+    eta: Eta | None = None
+
+
+class Kill(Part):
+    """A node that dies with the workers on it, once (`at`) or by a cron line."""
+
+    at: datetime | None = None
+    cron: Cron | None = None
+    workers: Annotated[int, Field(ge=1)] = 1
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if (self.at is None) == (self.cron is None):
+            raise ValueError("give at or cron: when the node dies")
+        return self
+
+
+class Load(Part):
+    """A whole load file."""
+
+    start: date
+    days: Annotated[float, Field(gt=0, le=400)] = 31
+    time_zone: Zone = "UTC"
+    start_up: Duration | StartUp = timedelta(seconds=10)
+    acks: Literal["early", "late"] = "early"
+    queues: Annotated[dict[str, Queue], Field(min_length=1)]
+    node_kills: tuple[Kill, ...] = ()
+
+    @property
+    def begins(self) -> datetime:
+        """The first moment, in UTC: midnight of `start` in the file's zone."""
+        return datetime.combine(self.start, time(), ZoneInfo(self.time_zone)).astimezone(UTC)
+
+
+def read_load(path: Path, fleet: Fleet) -> Load:
+    """Read a load file and hold it against the fleet that shall serve it.
+
+    Raises:
+        InvalidLoad: it can't be read or played; with the line.
+    """
+    text = _text(path)
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        values = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise InvalidLoad(str(path), line, f"no YAML: {error.problem}") from error
+    if not isinstance(values, dict):
+        raise InvalidLoad(str(path), 1, "no load: give start and queues (docs/simulate.md has an example)")
+    try:
+        load = Load.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InvalidLoad(str(path), _line(node, first["loc"]), _reason(first)) from error
+    _check_queues(path, node, load, fleet)
+    return load
+
+
+def unserved(queues: Sequence[str], fleet: Fleet) -> Iterator[str]:
+    """The queues that no pool of the fleet consumes; a catch-all consumes all that are left."""
+    named = {queue for pool in fleet.pools for queue in pool.queues}
+    catches_all = any(pool.is_catch_all for pool in fleet.pools)
+    return (queue for queue in queues if queue not in named and not catches_all)
+
+
+def _check_queues(path: Path, node: Any, load: Load, fleet: Fleet) -> None:
+    for queue in unserved(list(load.queues), fleet):
+        known = ", ".join(sorted(queue for pool in fleet.pools for queue in pool.queues))
+        raise InvalidLoad(
+            str(path), _line(node, ("queues", queue)), f"unknown queue {queue}: no pool consumes it; known are {known}"
+        )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidLoad(str(path), 1, f"can't be read: {error}") from error
+
+
+def _reason(error: Mapping[str, Any]) -> str:
+    where = ".".join(str(part) for part in error["loc"])
+    text = str(error["msg"]).removeprefix("Value error, ")
+    text = "unknown field" if error["type"] == "extra_forbidden" else text
+    return f"{where}: {text}"
+
+
+def _line(node: Any, location: Sequence[Any]) -> int:
+    """The line of a value, or of the nearest part around it that is there."""
+    line = int(node.start_mark.line)
+    for step in location:
+        below = _below(node, step)
+        if below is None:
+            break
+        line, node = below
+    return line + 1
+
+
+def _below(node: Any, step: Any) -> tuple[int, Any] | None:
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        return int(node.value[step].start_mark.line), node.value[step]
+    if isinstance(node, yaml.MappingNode):
+        return next(((int(k.start_mark.line), v) for k, v in node.value if k.value == str(step)), None)
+    return None
