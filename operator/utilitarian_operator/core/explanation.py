@@ -8,7 +8,7 @@ from typing import Any
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core import runs
-from utilitarian_operator.core.decision import Step
+from utilitarian_operator.core.decision import Decision, Step
 from utilitarian_operator.core.last_look import facts_told, trail_told
 from utilitarian_operator.core.memory import Memory, arrival_rate, highest
 from utilitarian_operator.core.memory_text import from_text
@@ -98,6 +98,15 @@ def troubles(status: Mapping[str, Any]) -> Iterator[str]:
             yield f"{condition['type']}={condition['status']}, {condition['reason']}: {condition['message']}"
 
 
+def why_told(told: Mapping[str, Any]) -> str:
+    """The sentence of the rule that set a pool's number, with the figures of the last look.
+
+    The status' own message is kept while only figures move, so the trail's is the newer one.
+    """
+    trail = trail_told(told)
+    return Decision(told.get("desired", 0), trail).message if trail else str(told.get("message", "no reason is told"))
+
+
 def next_run(pool: Pool, now: datetime) -> tuple[str, datetime] | None:
     """Name and start of the pool's next run; None if it has no schedule."""
     coming = [(runs.next_start(schedule, now), schedule.name) for schedule in pool.schedule]
@@ -108,7 +117,7 @@ def _summary(told: Mapping[str, Any]) -> str:
     if not told:
         return "no operator has looked at it yet: its status is empty"
     wanted, ready = told.get("desired", 0), told.get("ready", 0)
-    return f"{plural(wanted, 'worker')} wanted, {number(ready)} ready: {told.get('message', 'no reason was given')}"
+    return f"{plural(wanted, 'worker')} wanted, {number(ready)} ready: {why_told(told)}"
 
 
 def _seen(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

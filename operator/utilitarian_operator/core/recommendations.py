@@ -125,8 +125,8 @@ def _concurrency(pool: Pool, figures: Figures) -> Recommendation | None:
         )
     else:
         return None
-    more = ceil(pool.scaling.max * c / to)
-    effect += f"; with scaling.max: {more} there are as many slots as now"
+    most = max(pool.scaling.max, figures.needed or 0)
+    effect += f"; with scaling.max: {ceil(most * c / to)} there are as many slots as with {number(most)} now"
     return _change(pool, "worker.concurrency", str(c), str(to), because, effect)
 
 

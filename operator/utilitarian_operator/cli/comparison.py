@@ -1,0 +1,151 @@
+"""What the operator would change in a cluster for a resource, rehearsed on its API server; changes nothing."""
+
+import asyncio
+import difflib
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from utilitarian_operator.adapters.rehearsal import Rehearsal
+from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.core.manifests import (
+    INSTANCE_LABEL,
+    MANAGED_BY_LABEL,
+    MANAGER,
+    TEMPLATE_HASH,
+    Manifest,
+    Owner,
+    beat_claim,
+    unowned,
+)
+from utilitarian_operator.core.objects import DEPLOYMENT, DISRUPTION_BUDGET, STATEFUL_SET, Wanted, todo, wanted_objects
+from utilitarian_operator.core.plan import Belongs, Create, Disown, belongs
+from utilitarian_operator.errors import ClusterError, Conflict, Rejected
+
+AT_A_TIME = 8
+"""Requests under way together: quick for a hundred pools, and no burden to an API server."""
+
+_PLURALS = {DEPLOYMENT: "deployments", STATEFUL_SET: "statefulsets", DISRUPTION_BUDGET: "poddisruptionbudgets"}
+_SERVERS_OWN = ("managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "selfLink")
+_NOT_COMPARED = (TEMPLATE_HASH, "deployment.kubernetes.io/revision")
+
+Live = dict[str, dict[str, Manifest]]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What would happen to one object.
+
+    Args:
+        action: `create`, `change`, `delete`, `taken` (somebody else's, left alone) or `refused` (by the API server).
+        kind, name: of the object.
+        diff: unified, line by line.
+        because: why it is not done, where it is not.
+    """
+
+    action: str
+    kind: str
+    name: str
+    diff: list[str] = field(default_factory=list)
+    because: str = ""
+
+
+async def changes(cluster: Rehearsal, owner: Owner, fleet: Fleet, *, built_in: bool) -> list[Change]:
+    """Everything that would change, in the order in which the operator would do it; objects that stay are left out.
+
+    Args:
+        cluster: rehearsed on.
+        owner: the resource; its uid is empty if there is none yet.
+        fleet: as it should be.
+        built_in: whether the pools are the built-in layout's.
+
+    Raises:
+        ClusterError: the API server can't be reached, or what is there can't be read.
+    """
+    live = await _live(cluster, owner)
+    nobody = dict.fromkeys((pool.name for pool in fleet.pools), 0)
+    wanted = [*wanted_objects(owner, fleet, live, nobody, {}, built_in=built_in)]
+    plan = todo(owner, wanted, live)
+    rows = [(it, action) for it, action in plan.actions if not isinstance(action, Disown)]
+    turn = asyncio.Semaphore(AT_A_TIME)
+    found = await asyncio.gather(
+        *(_rehearsed(cluster, turn, owner, it, live, unseen=isinstance(action, Create)) for it, action in rows),
+        _claim(cluster, owner, fleet),
+    )
+    return [
+        *(change for change in found if change is not None),
+        *(_taken(it) for it in plan.taken),
+        *(_deleted(deletion.live) for deletion in plan.deletions),
+    ]
+
+
+def difference(before: Manifest | None, after: Manifest | None, what: str) -> list[str]:
+    """What differs between two states of an object, as a unified diff; empty if nothing that counts does.
+
+    Args:
+        before: the object as it is, None if there is none.
+        after: the object as it would be, None if there would be none.
+        what: names it in the head.
+    """
+    old, new = ([] if state is None else _text(state).splitlines() for state in (before, after))
+    return list(difflib.unified_diff(old, new, fromfile=f"live/{what}", tofile=f"planned/{what}", lineterm=""))
+
+
+async def _live(cluster: Rehearsal, owner: Owner) -> Live:
+    selector = f"{MANAGED_BY_LABEL}={MANAGER},{INSTANCE_LABEL}={owner.name}"
+    lists = [await cluster.items(plural, owner.namespace, selector) for plural in _PLURALS.values()]
+    return {
+        kind: {body["metadata"]["name"]: body for body in bodies}
+        for kind, (bodies, _) in zip(_PLURALS, lists, strict=True)
+    }
+
+
+async def _rehearsed(
+    cluster: Rehearsal, turn: asyncio.Semaphore, owner: Owner, wanted: Wanted, live: Live, *, unseen: bool
+) -> Change | None:
+    async with turn:
+        before = await cluster.find(wanted.manifest) if unseen else live[wanted.kind].get(wanted.name)
+        if before is not None and unseen and belongs(before, owner) is Belongs.ANOTHERS:
+            return _taken(wanted)
+        try:
+            after = await cluster.apply(wanted.manifest if owner.uid else unowned(wanted.manifest), force=True)
+        except (Rejected, Conflict) as error:
+            return Change("refused", wanted.kind, wanted.name, because=f"{wanted.path}: {error}")
+    diff = difference(before, after, f"{wanted.kind}/{wanted.name}")
+    return Change("create" if before is None else "change", wanted.kind, wanted.name, diff) if diff else None
+
+
+async def _claim(cluster: Rehearsal, owner: Owner, fleet: Fleet) -> Change | None:
+    """Beat's claim is made once and never changed."""
+    claim = beat_claim(owner, fleet) if fleet.beat.enabled else None
+    if claim is None or await cluster.find(claim) is not None:
+        return None
+    kind, name = claim["kind"], claim["metadata"]["name"]
+    try:
+        after = await cluster.create(claim)
+    except ClusterError as error:
+        return Change("refused", kind, name, because=f"spec.beat.storage: {error}")
+    return Change("create", kind, name, difference(None, after, f"{kind}/{name}"))
+
+
+def _taken(wanted: Wanted) -> Change:
+    because = "an object of that name belongs to somebody else, so it would be left alone: rename one"
+    return Change("taken", wanted.kind, wanted.name, because=because)
+
+
+def _deleted(live: Manifest) -> Change:
+    kind, name = live["kind"], live["metadata"]["name"]
+    return Change("delete", kind, name, difference(live, None, f"{kind}/{name}"))
+
+
+def _text(body: Manifest) -> str:
+    """An object as YAML, without what the server alone writes and what is none of a template's business."""
+    metadata = {key: value for key, value in body["metadata"].items() if key not in _SERVERS_OWN}
+    annotations = {k: v for k, v in (metadata.pop("annotations", None) or {}).items() if k not in _NOT_COMPARED}
+    spec = dict(body.get("spec", {}))
+    if body["kind"] == DEPLOYMENT:
+        spec.pop("replicas", None)  # set by /scale alone: what they will be is a decision, not a template
+    shown: dict[str, Any] = {"apiVersion": body["apiVersion"], "kind": body["kind"]}
+    shown["metadata"] = metadata | ({"annotations": annotations} if annotations else {})
+    return yaml.safe_dump(shown | {"spec": spec}, sort_keys=True, width=120)

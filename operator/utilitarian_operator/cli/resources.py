@@ -1,0 +1,142 @@
+"""Where a command's resource comes from, a file or the cluster; checks that it is the one that is meant."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from pydantic import ValidationError
+
+from utilitarian_operator.api.effective import Fleet, effective_fleet
+from utilitarian_operator.api.invalid import InvalidSpec, field_path
+from utilitarian_operator.api.resource import KIND
+from utilitarian_operator.api.status import FleetStatus
+from utilitarian_operator.api.validation import accept
+from utilitarian_operator.cli.connection import Target, connected
+from utilitarian_operator.cli.output import WrongInput
+
+Object = dict[str, Any]
+
+File = Annotated[
+    Path | None,
+    typer.Option("-f", "--filename", help="Read a saved resource (kubectl get -o yaml) instead; - is stdin."),
+]
+FleetName = Annotated[str | None, typer.Option("--fleet", help="Name of the UtilitarianWorkerPool.")]
+
+
+def from_file(path: Path) -> list[Object]:
+    """The UtilitarianWorkerPools in a YAML or JSON file, other objects in it left out.
+
+    Raises:
+        WrongInput: it can't be read, is no YAML, or has none.
+    """
+    name = "stdin" if str(path) == "-" else str(path)
+    try:
+        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+        objects = list(_flat(yaml.safe_load_all(text)))
+    except OSError as error:
+        raise WrongInput(f"{name}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise WrongInput(f"{name}: no text: {error.reason} at byte {error.start}") from error
+    except yaml.YAMLError as error:
+        raise WrongInput(f"{name}: no YAML: {' '.join(str(error).split())}") from error
+    found = [it for it in objects if isinstance(it, dict) and it.get("kind") == KIND]
+    if not found:
+        kinds = ", ".join(sorted({str(it.get("kind")) for it in objects if isinstance(it, dict)})) or "nothing"
+        raise WrongInput(f"{name}: no {KIND} in it, only {kinds}")
+    for resource in found:
+        _check(resource, name)
+    return found
+
+
+async def from_cluster(target: Target, *, everywhere: bool = False) -> list[Object]:
+    """The UtilitarianWorkerPools of the namespace, or of all, by namespace and name.
+
+    Raises:
+        ClusterError: they can't be read.
+    """
+    async with connected(target) as connection:
+        items, _ = await connection.cluster.items(
+            "utilitarianworkerpools", None if everywhere else connection.namespace
+        )
+    return sorted(items, key=label)
+
+
+def the_one(resources: Sequence[Object], fleet: str | None, pool: str | None = None) -> Object:
+    """The resource that is meant.
+
+    Args:
+        resources: there are.
+        fleet: name that was given, or None.
+        pool: that it must have, or None.
+
+    Raises:
+        WrongInput: none is, or several could be.
+    """
+    named = [it for it in resources if fleet is None or _name(it) == fleet]
+    if not named:
+        there_are = ", ".join(_name(it) for it in resources) or "none"
+        raise WrongInput(f"no {KIND} {fleet or ''}".rstrip() + f" here; there are: {there_are}")
+    fitting = [it for it in named if pool is None or pool in pools_of(it)] if len(named) > 1 else named
+    if len(fitting) > 1:
+        raise WrongInput(f"several fleets could be meant, name one by --fleet: {', '.join(map(_name, fitting))}")
+    if pool is not None and (not fitting or pool not in pools_of(fitting[0])):
+        there_are = ", ".join(name for it in named for name in pools_of(it)) or "none"
+        raise WrongInput(f"no pool {pool}; there are: {there_are}")
+    return fitting[0]
+
+
+def fleet_of(resource: Mapping[str, Any]) -> Fleet:
+    """The effective spec of a resource.
+
+    Raises:
+        InvalidSpec: with every problem.
+    """
+    return effective_fleet(accept(resource).spec)
+
+
+def pools_of(resource: Mapping[str, Any]) -> list[str]:
+    """Names of a resource's pools, by its spec or, if that can't be accepted, by its status."""
+    try:
+        return [pool.name for pool in fleet_of(resource).pools]
+    except InvalidSpec:
+        return [pool["name"] for pool in (resource.get("status") or {}).get("pools") or ()]
+
+
+def label(resource: Mapping[str, Any]) -> str:
+    """`NAMESPACE/NAME`, or the name alone where a file names no namespace."""
+    namespace = resource["metadata"].get("namespace")
+    return f"{namespace}/{_name(resource)}" if namespace else _name(resource)
+
+
+def _check(resource: Object, file: str) -> None:
+    """What a file must have before anything else is asked of it; its spec is another matter.
+
+    Raises:
+        WrongInput: there is no name, or the status is none that an operator writes.
+    """
+    if not _name(resource):
+        raise WrongInput(f"{file}: metadata.name is missing: give the {KIND} its name")
+    try:
+        FleetStatus.model_validate(resource.get("status") or {}, by_alias=True)
+    except ValidationError as error:
+        # A field that this version doesn't know is no fault: a newer operator may have written it.
+        wrong = [it for it in error.errors() if it["type"] != "extra_forbidden"]
+        if wrong:
+            at = field_path(("status", *wrong[0]["loc"]))
+            raise WrongInput(f"{file}: {at}: {wrong[0]['msg']}; take the status as kubectl prints it") from None
+
+
+def _name(resource: Mapping[str, Any]) -> str:
+    metadata = resource.get("metadata")
+    return str(metadata.get("name", "")) if isinstance(metadata, dict) else ""
+
+
+def _flat(documents: Iterator[Any]) -> Iterator[Any]:
+    for document in documents:
+        if isinstance(document, dict) and isinstance(document.get("items"), list):
+            yield from document["items"]
+        elif document is not None:
+            yield document

@@ -1,0 +1,133 @@
+"""`utilitarian-operator status`: each fleet and its pools in a table, from the resources' status alone."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.api.invalid import InvalidSpec
+from utilitarian_operator.cli.connection import Context, Kubeconfig, Namespace, Target
+from utilitarian_operator.cli.output import Format, Output, WrongInput, columns, document, emit, explained, painted
+from utilitarian_operator.cli.resources import (
+    File,
+    FleetName,
+    Object,
+    fleet_of,
+    from_cluster,
+    from_file,
+    label,
+    the_one,
+)
+from utilitarian_operator.core.explanation import next_run, troubles, why_told
+from utilitarian_operator.core.memory import seconds_per_task
+from utilitarian_operator.core.memory_text import from_text
+from utilitarian_operator.core.outlook import at, until
+from utilitarian_operator.core.wording import seconds
+
+
+def status(  # noqa: PLR0913 - one parameter an option
+    fleet: FleetName = None,
+    filename: File = None,
+    namespace: Namespace = None,
+    *,
+    everywhere: Annotated[bool, typer.Option("-A", "--all-namespaces", help="Fleets of all namespaces.")] = False,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+    output: Output = Format.TABLE,
+) -> None:
+    """Show the pools of each fleet: workers ready and wanted, backlog, tasks running, next run, and why.
+
+    All of it comes from the resources and their status, live or saved in a file: the broker is not asked. A ? stands
+    for what the operator could not see.
+
+    Exit codes: 0 done; 1 the cluster can't be asked; 2 there is no such file or fleet.
+    """
+    with explained(output):
+        if everywhere and namespace is not None:
+            raise WrongInput("--namespace and --all-namespaces contradict each other: give one of them")
+        if filename is not None:
+            found = from_file(filename)
+        else:
+            found = asyncio.run(from_cluster(Target(kubeconfig, context, namespace), everywhere=everywhere))
+        chosen = found if fleet is None else [the_one(found, fleet)]
+        if not chosen:
+            typer.echo("no UtilitarianWorkerPool here; -A looks in all namespaces", err=True)
+        emit(_printed(chosen, output, datetime.now(UTC)))
+
+
+def _printed(resources: list[Object], output: Format, now: datetime) -> str:
+    if output in {Format.JSON, Format.YAML}:
+        return document({"fleets": [_fleet(resource, now) for resource in resources]}, output)
+    blocks = ("\n".join(_text(resource, now, wide=output is Format.WIDE)) for resource in resources)
+    return "\n\n".join(blocks)
+
+
+def _fleet(resource: Object, now: datetime) -> dict[str, Any]:
+    """A fleet as programs want it: the status, without what only the operator reads, and each pool's next run."""
+    told, coming = resource.get("status") or {}, _next_runs(_effective(resource), now)
+    pools = [
+        {key: value for key, value in pool.items() if key != "memory"} | {"nextRun": coming.get(pool["name"])}
+        for pool in told.get("pools") or ()
+    ]
+    whole = {key: value for key, value in told.items() if key not in {"memory", "pools"}}
+    return {"fleet": label(resource), "troubles": list(troubles(told)), **whole, "pools": pools}
+
+
+def _text(resource: Object, now: datetime, *, wide: bool) -> Iterator[str]:
+    told = resource.get("status") or {}
+    figures = f"workers {told.get('workers', '?')}, queues {told.get('queues', '?')}, mode {told.get('mode', '?')}"
+    yield f"{label(resource)}: {figures}" if told else f"{label(resource)}: no operator has looked at it yet"
+    for trouble in troubles(told):
+        yield painted(trouble, "red")
+    rows = told.get("pools") or ()
+    if rows:
+        fleet = _effective(resource)
+        coming = _next_runs(fleet, now)
+        more = ["UNACKED", "LATER", "LEAVING", "A-TASK"] if wide else []
+        head = ["POOL", "READY", "BACKLOG", "BUSY", *more, "NEXT-RUN", "RULE", "WHY"]
+        yield columns(head, (_row(pool, fleet, coming, now, wide=wide) for pool in rows))
+
+
+def _row(
+    pool: Mapping[str, Any], fleet: Fleet | None, coming: Mapping[str, str], now: datetime, *, wide: bool
+) -> list[object]:
+    start = coming.get(pool["name"])
+    run = until(datetime.fromisoformat(start), now) if start else "-"
+    more = [_count(pool, "unacked"), _count(pool, "deferred"), pool.get("draining", 0), _task(pool, fleet, now)]
+    return [
+        pool["name"],
+        f"{pool.get('ready', 0)}/{pool.get('desired', 0)}",
+        _count(pool, "backlog"),
+        _count(pool, "busy"),
+        *(more if wide else []),
+        run,
+        pool.get("reason", "-"),
+        why_told(pool),
+    ]
+
+
+def _count(pool: Mapping[str, Any], key: str) -> str:
+    value = pool.get(key)
+    return "?" if value is None else str(value)
+
+
+def _task(pool: Mapping[str, Any], fleet: Fleet | None, now: datetime) -> str:
+    """Measured seconds per task, `-` where none was measured."""
+    memory = from_text(pool.get("memory") or {})
+    spec = next((it for it in fleet.pools if it.name == pool["name"]), None) if fleet else None
+    return seconds(seconds_per_task(spec, memory, now)) if spec is not None and memory.completions else "-"
+
+
+def _effective(resource: Mapping[str, Any]) -> Fleet | None:
+    try:
+        return fleet_of(resource)
+    except InvalidSpec:
+        return None  # the condition Stalled, printed above, says what is wrong
+
+
+def _next_runs(fleet: Fleet | None, now: datetime) -> dict[str, str]:
+    runs = {pool.name: next_run(pool, now) for pool in fleet.pools} if fleet else {}
+    return {name: at(run[1]) for name, run in runs.items() if run is not None}

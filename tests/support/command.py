@@ -1,0 +1,30 @@
+"""Runs the command line as a person would, in an environment without a cluster unless one is given."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from utilitarian_operator.cli import app
+
+PROGRAM = Path(sys.executable).with_name("utilitarian-operator")
+
+
+def operator_command(
+    *words: str | Path, env: Mapping[str, str] | None = None, stdin: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """One run of `utilitarian-operator` within this process, so that a hundred of them take seconds.
+
+    Raises:
+        Exception: whatever the command itself lets through, which a person would see as a traceback.
+    """
+    ours: dict[str, str | None] = {name: None for name in os.environ if name.startswith(("UTILITARIAN_", "KUBE"))}
+    environment = {**ours, "HOME": "/nonexistent", "COLUMNS": "200", **(env or {})}
+    told = [str(word) for word in words]
+    done = CliRunner().invoke(app, told, input=stdin, env=environment, prog_name=PROGRAM.name)
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return subprocess.CompletedProcess([PROGRAM.name, *told], done.exit_code, done.stdout, done.stderr)

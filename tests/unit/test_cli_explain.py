@@ -1,0 +1,109 @@
+"""`explain` as a person meets it with a saved resource."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.command import operator_command
+
+SAVED = Path(__file__).with_name("saved_fleet.yaml")
+
+
+def saved(**changes: Any) -> str:
+    return json.dumps(yaml.safe_load(SAVED.read_text()) | changes)
+
+
+def test_a_pool_is_explained_with_its_numbers() -> None:
+    done = operator_command("explain", "amr-hourly", "-f", SAVED)
+    assert (done.returncode, done.stderr) == (0, "")
+    head, summary, *rest = done.stdout.splitlines()
+    assert head.startswith("Pool amr-hourly of metering/utilitarian, as of 2026-03-02T12:00:00Z, ")
+    assert summary == "5 workers wanted, 3 ready: max is 5, 9 workers would be needed"
+    titles = [line for line in rest if line and not line.startswith(" ")]
+    assert titles == ["Beware", "Seen", "Rules, in their order", "Remembered", "What would change it", "Recommended"]
+    for said in (
+        "  AtMaximum=True, MoreNeeded: pool amr-hourly: max is 5",
+        "  waiting            19,940 tasks",
+        "  demand   5 to 9    20,000 tasks of 5 s, to be started within 10m",
+        "  a task takes         5 s (over 200 tasks; first guess 5s)",
+        "  scaling.max: 9 lets it have all that it asks for; now it is 5",
+        "  pools.amr-hourly.worker.prefetchMultiplier: 1 (now 4)",
+    ):
+        assert said in done.stdout
+
+
+def test_what_was_not_seen_is_unknown_and_not_zero() -> None:
+    done = operator_command("explain", "cleanup", "-f", SAVED)
+    assert "  waiting            unknown" in done.stdout
+    assert "nothing changes until its queues are seen again" in done.stdout
+
+
+@pytest.mark.parametrize("output", ["json", "yaml"])
+def test_programs_get_the_same(output: str) -> None:
+    text = operator_command("explain", "amr-hourly", "-f", SAVED, "-o", output).stdout
+    told = json.loads(text) if output == "json" else yaml.safe_load(text)
+    assert (told["fleet"], told["pool"]) == ("metering/utilitarian", "amr-hourly")
+    assert [step["rule"] for step in told["trail"]] == ["demand", "bounds"]
+    assert told["recommendations"][0]["path"] == "pools.amr-hourly.scaling.max"
+
+
+def test_wide_puts_recommendations_into_a_table() -> None:
+    done = operator_command("explain", "amr-hourly", "-f", SAVED, "-o", "wide")
+    assert "FIELD" in done.stdout
+    assert "BETTER" in done.stdout
+
+
+def test_a_list_as_kubectl_prints_it_is_read_from_stdin() -> None:
+    body = json.dumps({"apiVersion": "v1", "kind": "List", "items": [json.loads(saved())]})
+    assert operator_command("explain", "cleanup", "-f", "-", stdin=body).returncode == 0
+
+
+def test_a_refused_spec_still_tells_its_status() -> None:
+    spec = yaml.safe_load(SAVED.read_text())["spec"] | {"mode": "Sometimes"}
+    done = operator_command("explain", "amr-hourly", "-f", "-", stdin=saved(spec=spec))
+    assert done.returncode == 0, done.stderr
+    assert "the spec as it stands is refused, an earlier one runs: spec.mode: " in done.stdout
+    assert "demand   5 to 9" in done.stdout
+
+
+def test_a_fleet_that_no_operator_has_seen() -> None:
+    done = operator_command("explain", "amr-hourly", "-f", "-", stdin=saved(status={}))
+    assert done.returncode == 0
+    assert "no operator has looked at it yet" in done.stdout
+
+
+WRONG: dict[str, tuple[list[str], str, str]] = {
+    "no such pool": (["nothing"], saved(), "error: no pool nothing; there are: amr-hourly, cleanup"),
+    "no such fleet": (["cleanup", "--fleet", "x"], saved(), "error: no UtilitarianWorkerPool x here; there are: utili"),
+    "a status that nobody wrote": (
+        ["cleanup"],
+        saved(status={"pools": [{"replicas": 3}]}),
+        "error: stdin: status.pools[0].name: Field required; take the status as kubectl prints it",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_does_not_exist_is_said_in_one_sentence(name: str) -> None:
+    words, stdin, said = WRONG[name]
+    done = operator_command("explain", *words, "-f", "-", stdin=stdin)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(said)
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_newer_operators_status_is_read_too() -> None:
+    status = yaml.safe_load(SAVED.read_text())["status"]
+    status["pools"][0]["newer"] = status["newer"] = "figure"
+    done = operator_command("explain", "amr-hourly", "-f", "-", stdin=saved(status=status))
+    assert done.returncode == 0, done.stderr
+
+
+def test_without_a_cluster_it_fails_in_one_sentence() -> None:
+    done = operator_command("explain", "amr-hourly")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: no cluster: ")
+    assert len(done.stderr.splitlines()) == 1
