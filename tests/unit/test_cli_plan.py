@@ -7,6 +7,10 @@ import pytest
 import yaml
 
 from tests.support.command import operator_command
+from utilitarian_operator.api.effective import effective_fleet
+from utilitarian_operator.api.validation import accept
+from utilitarian_operator.core.manifests import Manifest, Owner, fleet_objects
+from utilitarian_operator.core.objects import DEPLOYMENT, DISRUPTION_BUDGET, STATEFUL_SET, wanted_objects
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
@@ -57,6 +61,17 @@ def test_json_has_the_effective_spec_with_every_default() -> None:
     assert hourly["stabilization"] == "1m"
     assert hourly["slots"] == 100
     assert "changes" not in whole  # nobody asked a cluster
+
+
+@pytest.mark.parametrize("path", FLEETS, ids=lambda path: path.stem)
+def test_the_objects_are_those_that_the_operator_makes(path: Path) -> None:
+    body = next(it for it in yaml.safe_load_all(path.read_text()) if it["kind"] == "UtilitarianWorkerPool")
+    fleet, owner = effective_fleet(accept(body).spec), Owner("default", body["metadata"]["name"], "uid")
+    nothing: dict[str, dict[str, Manifest]] = {DEPLOYMENT: {}, STATEFUL_SET: {}, DISRUPTION_BUDGET: {}}
+    wanted = wanted_objects(owner, fleet, nothing, {pool.name: 0 for pool in fleet.pools}, {})
+    made = [it.manifest for it in wanted]
+    planned = [it for it in fleet_objects(owner, fleet) if it["kind"] != "PersistentVolumeClaim"]
+    assert planned == made
 
 
 def test_it_reads_stdin_and_leaves_other_objects_out() -> None:
