@@ -54,11 +54,7 @@ class Cluster:
 
     def delete_namespace(self) -> None:
         """Ask for the deletion of the namespace, if it is there, and don't wait for it."""
-        try:
-            self.request("DELETE", f"api/v1/namespaces/{self.namespace}")
-        except Refused as error:
-            if error.status not in {NOT_FOUND, CONFLICT}:  # 409: it is being deleted already
-                raise
+        self._delete(f"api/v1/namespaces/{self.namespace}")
 
     def has_namespace(self) -> bool:
         """Whether the namespace is there, be it on its way out."""
@@ -86,8 +82,14 @@ class Cluster:
         self.request("POST", FLEETS.format(self.namespace), resource, {"fieldValidation": "Strict"})
 
     def delete_fleet(self, name: str) -> None:
-        """Ask for the deletion of a UtilitarianWorkerPool; what it owns goes after it."""
-        self.request("DELETE", f"{FLEETS.format(self.namespace)}/{name}", {"propagationPolicy": "Background"})
+        """Ask for the deletion of a UtilitarianWorkerPool, if it is there; what it owns goes after it."""
+        self._delete(f"{FLEETS.format(self.namespace)}/{name}")
+
+    def wait_without_pods(self, within: float) -> None:
+        """Wait until the namespace has no pods, at most so many seconds."""
+        deadline = time.monotonic() + within
+        while self.items(PODS) and time.monotonic() < deadline:
+            time.sleep(0.5)
 
     def fleet(self, name: str) -> Object | None:
         """A UtilitarianWorkerPool, or None."""
@@ -126,6 +128,13 @@ class Cluster:
         if answer.status >= 300:  # noqa: PLR2004 - all that HTTP calls no success
             raise Refused(f"{method} {path} was refused ({answer.status}): {_reason(content)}", answer.status)
         return json.loads(content)
+
+    def _delete(self, path: str) -> None:
+        try:
+            self.request("DELETE", path, {"propagationPolicy": "Background"})
+        except Refused as error:
+            if error.status not in {NOT_FOUND, CONFLICT}:  # 409: it is being deleted already
+                raise
 
     def _find(self, path: str) -> Object | None:
         try:

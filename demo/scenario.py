@@ -155,6 +155,9 @@ class Scenario:
         Raises:
             DemoError: it is still there after two minutes.
         """
+        # Workers first: a namespace with pods in it looks again only after half of their grace, which is an hour here.
+        self.cluster.delete_fleet(self.watcher.name)
+        self.cluster.wait_without_pods(GONE_WITHIN)
         self.cluster.delete_namespace()
         self.cluster.wait_gone(GONE_WITHIN)
         self.broker.sweep()
