@@ -1,0 +1,60 @@
+"""docs/events.md and docs/status.md name what the operator says, all of it and nothing else."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from utilitarian_operator.api.crd import definition
+from utilitarian_operator.core import conditions, obstacle
+from utilitarian_operator.events import WARNINGS, Reason
+
+ROOT = Path(__file__).resolve().parents[2]
+EVENTS = (ROOT / "docs" / "events.md").read_text()
+STATUS = (ROOT / "docs" / "status.md").read_text()
+
+
+def rows(page: str) -> list[list[str]]:
+    """The cells of every row of the tables of a page, without the heads."""
+    lines = [line.strip("|").split(" | ") for line in page.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in cells] for cells in lines if not set("".join(cells)) <= set("- |")]
+
+
+def test_every_event_is_described_with_its_type_and_what_to_do() -> None:
+    described = {cells[0].strip("`"): cells[1:] for cells in rows(EVENTS)[1:]}
+    assert set(described) == set(Reason)
+    for reason, (kind, when, what_to_do) in described.items():
+        assert kind == ("Warning" if reason in WARNINGS else "Normal"), reason
+        assert when.endswith(".")
+        assert what_to_do.endswith(".")
+
+
+def test_every_reason_of_a_condition_is_described() -> None:
+    """Each `Verdict(type, status, reason, …)` of the source has its row; `Stalled` also has those of the obstacles."""
+    described = set()
+    kind = ""
+    for cells in rows(STATUS)[1:]:
+        kind = cells[0].strip("`") or kind
+        status = cells[1].partition(" ")[0]
+        described |= {(kind, status, reason) for reason in re.findall(r"`(\w+)`", cells[1])}
+    obstacles = {value for name, value in vars(obstacle).items() if name.isupper()}
+    said = _verdicts() | {("Stalled", "True", reason) for reason in obstacles}
+    assert described == said
+
+
+def _verdicts() -> set[tuple[str, ...]]:
+    calls = [node for node in ast.walk(ast.parse(Path(conditions.__file__).read_text())) if isinstance(node, ast.Call)]
+    verdicts = [call.args[:3] for call in calls if isinstance(call.func, ast.Name) and call.func.id == "Verdict"]
+    return {tuple(a.value for a in args) for args in verdicts if all(isinstance(a, ast.Constant) for a in args)}  # type: ignore[misc, attr-defined]
+
+
+@pytest.mark.parametrize("reason", [value for name, value in vars(obstacle).items() if name.isupper()])
+def test_an_obstacle_is_told_as_a_warning(reason: str) -> None:
+    assert Reason(reason) in WARNINGS
+
+
+def test_every_column_is_described() -> None:
+    columns = [it["name"] for it in definition()["spec"]["versions"][0]["additionalPrinterColumns"]]
+    section = STATUS.partition("## Columns")[2]
+    assert [name for name in columns if name not in section and name != "Message"] == []
