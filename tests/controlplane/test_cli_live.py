@@ -195,6 +195,25 @@ def test_a_namespace_without_a_fleet_is_no_error_and_one_that_is_not_there_is(fl
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_who_may_only_read_is_told_which_right_a_plan_needs(fleet: Fleet, shell: Shell, tmp_path: Path) -> None:
+    cluster, where = fleet.controlplane, ("--namespace", fleet.namespace)
+    cluster.kubectl("create", "serviceaccount", "reader", *where)
+    every = "utilitarianworkerpools.utilitarian.io,deployments.apps,statefulsets.apps,poddisruptionbudgets.policy"
+    kinds = f"--resource={every},persistentvolumeclaims"
+    cluster.kubectl("create", "role", "reader", "--verb=get,list", kinds, *where)
+    account = f"--serviceaccount={fleet.namespace}:reader"
+    cluster.kubectl("create", "rolebinding", "reader", "--role=reader", account, *where)
+    config = yaml.safe_load(cluster.kubeconfig.read_text())
+    config["users"][0]["user"] = {"token": cluster.kubectl("create", "token", "reader", *where).strip()}
+    (tmp_path / "config").write_text(yaml.safe_dump(config))
+    reader = ["--kubeconfig", str(tmp_path / "config")]
+    assert shell.run("status", *reader).returncode == 0
+    done = shell.plan(*reader)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: a dry run needs the rights of a write: ")
+    assert "cannot patch resource" in done.stderr
+
+
 def test_an_api_server_that_does_not_answer_is_said_in_one_sentence(fleet: Fleet, tmp_path: Path) -> None:
     config = yaml.safe_load(fleet.controlplane.kubeconfig.read_text())
     config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"

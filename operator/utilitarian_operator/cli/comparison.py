@@ -2,6 +2,7 @@
 
 import asyncio
 import difflib
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,9 +20,17 @@ from utilitarian_operator.core.manifests import (
     beat_claim,
     unowned,
 )
-from utilitarian_operator.core.objects import DEPLOYMENT, DISRUPTION_BUDGET, STATEFUL_SET, Wanted, todo, wanted_objects
+from utilitarian_operator.core.objects import (
+    DEPLOYMENT,
+    DISRUPTION_BUDGET,
+    STATEFUL_SET,
+    Wanted,
+    field_path,
+    todo,
+    wanted_objects,
+)
 from utilitarian_operator.core.plan import Belongs, Create, Disown, belongs
-from utilitarian_operator.errors import ClusterError, Conflict, Rejected
+from utilitarian_operator.errors import ClusterError, Rejected
 
 AT_A_TIME = 8
 """Requests under way together: quick for a hundred pools, and no burden to an API server."""
@@ -29,6 +38,9 @@ AT_A_TIME = 8
 _PLURALS = {DEPLOYMENT: "deployments", STATEFUL_SET: "statefulsets", DISRUPTION_BUDGET: "poddisruptionbudgets"}
 _SERVERS_OWN = ("managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "selfLink")
 _NOT_COMPARED = (TEMPLATE_HASH, "deployment.kubernetes.io/revision")
+
+_NO_RIGHT = re.compile(r'is forbidden: User ".*" cannot ')
+"""How the API server's RBAC says no; quotas and policies use other words for the same status code."""
 
 Live = dict[str, dict[str, Manifest]]
 
@@ -110,8 +122,8 @@ async def _rehearsed(
             return _taken(wanted)
         try:
             after = await cluster.apply(wanted.manifest if owner.uid else unowned(wanted.manifest), force=True)
-        except (Rejected, Conflict) as error:
-            return Change("refused", wanted.kind, wanted.name, because=f"{wanted.path}: {error}")
+        except Rejected as error:
+            return _refused(wanted.kind, wanted.name, field_path(wanted, error.said), error)
     diff = difference(before, after, f"{wanted.kind}/{wanted.name}")
     return Change("create" if before is None else "change", wanted.kind, wanted.name, diff) if diff else None
 
@@ -124,9 +136,20 @@ async def _claim(cluster: Rehearsal, owner: Owner, fleet: Fleet) -> Change | Non
     kind, name = claim["kind"], claim["metadata"]["name"]
     try:
         after = await cluster.create(claim)
-    except ClusterError as error:
-        return Change("refused", kind, name, because=f"spec.beat.storage: {error}")
+    except Rejected as error:
+        return _refused(kind, name, "spec.beat.storage", error)
     return Change("create", kind, name, difference(None, after, f"{kind}/{name}"))
+
+
+def _refused(kind: str, name: str, path: str, error: Rejected) -> Change:
+    """An object that the API server doesn't take as it is.
+
+    Raises:
+        ClusterError: it is not the object, the person who asks lacks a right.
+    """
+    if _NO_RIGHT.search(error.said):
+        raise ClusterError(f"a dry run needs the rights of a write: {error.said}") from error
+    return Change("refused", kind, name, because=f"{path}: {error.said}")
 
 
 def _taken(wanted: Wanted) -> Change:
