@@ -167,6 +167,13 @@ PRICES: dict[str, tuple[Fleet, Facts, Memory, str, str]] = {
         "asleep, it takes 28 s to start a worker, and drainWithin is 10s",
         "scaling.min: 1",
     ),
+    "single tasks between which it sleeps": (
+        one(),
+        facts(0),
+        replace(MEASURED, arrivals=((ago(500), 1), (ago(300), 1), (ago(100), 1))),
+        "tasks come about every 3m11s, and it sleeps after 2m",
+        "scaling.idleAfter longer than 3m11s",
+    ),
     "tasks for later": (
         one(),
         facts(0, current=1, deferred=50),

@@ -8,9 +8,9 @@ from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core import runs
 from utilitarian_operator.core.decision import Step
-from utilitarian_operator.core.memory import highest
+from utilitarian_operator.core.memory import arrival_rate, highest
 from utilitarian_operator.core.observation import Unknown
-from utilitarian_operator.core.rules import Situation
+from utilitarian_operator.core.rules import Situation, arrival_window
 from utilitarian_operator.core.wording import number, plural, seconds
 
 LONG_TASK_S = 60.0
@@ -74,11 +74,28 @@ def prices(situation: Situation) -> Iterator[Price]:
             f"{format_duration(promise)}",
             "scaling.min: 1, or a schedule whose warmUp comes before the work does",
         )
+    yield from _trickle(situation)
     if situation.facts.deferred:
         yield Price(
             f"{plural(situation.facts.deferred, 'task')} with a later time wait inside a worker, which must not go",
             "quorum queues with Celery's native delayed delivery (5.5 or newer) keep them in the broker",
         )
+
+
+def _trickle(situation: Situation) -> Iterator[Price]:
+    """Single tasks that come so rarely that the pool sleeps between them."""
+    pool, now = situation.pool, situation.now
+    window = arrival_window(pool, situation.memory)
+    rate = arrival_rate(situation.memory, window, now)
+    patience = pool.scaling.idle_after
+    if pool.scaling.min or not rate or 1 / rate <= patience.total_seconds():
+        return
+    gap = format_duration(timedelta(seconds=round(1 / rate)))
+    yield Price(
+        f"tasks come about every {gap}, and it sleeps after {format_duration(patience)}: nearly every task starts a "
+        f"worker and waits {seconds(situation.start_up)} for it",
+        f"scaling.idleAfter longer than {gap}, which keeps a worker awake all the time, or bear it",
+    )
 
 
 def at(moment: datetime) -> str:
