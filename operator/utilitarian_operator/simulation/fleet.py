@@ -185,7 +185,8 @@ class Workers:
                 self.returned.append(k)
             else:
                 self.lost.append(k)
-        self.workers[w].running = 0
+        if mine:
+            self.workers[w].running, self.workers[w].idle_from = 0, now
         self.free = deque(other for other in self.free if other != w)
         self._leave(w, now)
         self._forget_deferred()
@@ -212,7 +213,7 @@ class Workers:
         worker, heap, at, seconds, began = self.workers[w], self._heap, self.at, self.tasks.seconds, self.began_at
         limit = min(limit, self.next_event)
         head, clock, completed, spent = self.head, self.clock, self.completed, self.spent
-        empty_from, idle = (clock if heap else worker.idle_from), 0.0
+        empty_from, idle, unused = (clock if heap else worker.idle_from), 0.0, 0.0
         while True:
             now = at[head]
             bound = min(limit, now)
@@ -223,14 +224,16 @@ class Workers:
                 break
             if not heap:
                 idle += now - empty_from
+                unused = unused or (0.0 if worker.worked else now - empty_from)
+                worker.worked = True
                 self.emptied = now
             clock = began[head] = now
             spent += seconds[head]
             heappush(heap, (now + seconds[head], w, head))
             head += 1
         self.account.idle += idle
-        self.account.idle_inside += min(idle, idle if worker.worked else 0.0)
-        worker.worked, worker.running, worker.idle_from = worker.worked or head > self.head, len(heap), empty_from
+        self.account.idle_inside += idle - unused
+        worker.running, worker.idle_from = len(heap), empty_from
         self.free = deque([w] * (self.kind.concurrency - len(heap)))
         self.head, self.clock, self.completed, self.spent = head, clock, completed, spent
         if heap or now - empty_from <= patience:
@@ -384,7 +387,6 @@ class Workers:
             self.free.append(w)
         if worker.running:
             return
+        worker.idle_from = now
         if worker.state is State.DRAINING and not worker.held:
             self._leave(w, now)
-        else:
-            worker.idle_from = now

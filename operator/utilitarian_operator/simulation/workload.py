@@ -193,7 +193,8 @@ def read_load(path: Path, fleet: Fleet) -> Load:
     try:
         load = Load.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
+        # A mistyped field is also one that is missing: what was written is the better hint.
+        first = min(error.errors(), key=lambda it: it["type"] != "extra_forbidden")
         raise InvalidLoad(str(path), _line(node, first["loc"]), _reason(first)) from error
     _check_queues(path, node, load, fleet)
     return load

@@ -1,0 +1,189 @@
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.simulated import load, one_pool, stage
+from utilitarian_operator.api.effective import effective_fleet
+from utilitarian_operator.api.validation import accept
+from utilitarian_operator.simulation.arrivals import cron_times, tasks_of
+from utilitarian_operator.simulation.workload import InvalidLoad, Load, read_load
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+HOUR, DAY = 3600, 86400
+
+GOOD = """\
+start: 2026-01-01
+queues:
+  work:
+    seconds: {median: 2, p95: 6}
+    arrivals:
+      - {cron: "0 * * * *", tasks: 5}
+"""
+
+
+@pytest.mark.parametrize(
+    "old, new, line, reason",
+    [
+        pytest.param("  work:", "  wrok:", 3, "unknown queue wrok: no pool consumes it; known are work", id="queue"),
+        pytest.param('cron: "0 * * * *", tasks: 5', "rate: -1/s", 6, "a rate can't be negative", id="negative rate"),
+        pytest.param('cron: "0 * * * *", tasks: 5', "poisson: -3/h", 6, "a rate can't be negative", id="negative flow"),
+        pytest.param('cron: "0 * * * *", tasks: 5', "rate: 5", 6, "is no rate: write tasks per time", id="no unit"),
+        pytest.param('"0 * * * *"', '"0 * * 13 *"', 6, "is no cron line", id="cron"),
+        pytest.param('cron: "0 * * * *", ', "", 6, "give exactly one of cron", id="no kind"),
+        pytest.param(", tasks: 5", "", 6, "cron and tasks go together", id="no tasks"),
+        pytest.param("p95: 6", "p95: 1", 4, "p95 1 is below the median 2", id="spread"),
+        pytest.param("median: 2", "median: 0", 4, "greater than 0", id="no time at all"),
+        pytest.param("p95: 6", "p96: 6", 4, "p96: unknown field", id="closed"),
+        pytest.param("start: 2026-01-01", "start: soon", 1, "valid date", id="date"),
+        pytest.param("queues:", "timeZone: Mars\nqueues:", 2, "is no time zone", id="zone"),
+        pytest.param("tasks: 5}", "tasks: 5", 7, "no YAML", id="yaml"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_line(tmp_path: Path, old: str, new: str, line: int, reason: str) -> None:
+    assert old in GOOD
+    path = tmp_path / "load.yaml"
+    path.write_text(GOOD.replace(old, new))
+    with pytest.raises(InvalidLoad, match=r"load\.yaml:\d+: ") as raised:
+        read_load(path, one_pool(["work"], {}))
+    assert reason in raised.value.reason
+    assert raised.value.line == line
+
+
+@pytest.mark.parametrize("text", ["", "- 1\n", "nothing\n"])
+def test_a_file_without_a_load_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "load.yaml"
+    path.write_text(text)
+    with pytest.raises(InvalidLoad):
+        read_load(path, one_pool(["work"], {}))
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidLoad, match="can't be read"):
+        read_load(tmp_path / "none.yaml", one_pool(["work"], {}))
+
+
+@pytest.mark.parametrize("name, resource", [("load-typical", "production"), ("load-hard", "hard")])
+def test_the_examples_can_be_played(name: str, resource: str) -> None:
+    fleet = effective_fleet(accept(yaml.safe_load((EXAMPLES / f"{resource}.yaml").read_text())).spec)
+    assert read_load(EXAMPLES / f"{name}.yaml", fleet).queues
+
+
+def test_the_typical_load_is_the_documented_one() -> None:
+    fleet = effective_fleet(accept(yaml.safe_load((EXAMPLES / "production.yaml").read_text())).spec)
+    typical = read_load(EXAMPLES / "load-typical.yaml", fleet)
+    counts: Counter[str] = Counter()
+    for pool in fleet.pools:
+        tasks = tasks_of(pool, fleet, typical, days=31, seed=1, folder=EXAMPLES)
+        for index, queue in enumerate(tasks.queues):
+            counts[queue.removeprefix("utilitarian.tasks.")] += tasks.queue.count(index)
+    exact = {
+        "amr.scheduled.hourly": 2000 * 24 * 31,
+        "amr.scheduled.daily": 20000 * 31,
+        "amr.scheduled.monthly": 20000,
+        "amr.scheduled.quarterly": 5000,
+        "amr.scheduled.yearly": 20000,
+        "commits.meter_readings": (5 * HOUR + 19 * 360) * 31,
+        "commits.meter_system_events": DAY // 20 * 31,
+        "commits": DAY // 50 * 31,
+        "external.publish": (20 * 720 + 4 * 7200) * 31,
+        "external": DAY // 50 * 31,
+        "default": DAY // 10 * 31,
+        "cleanup": 50 * 31,
+    }
+    assert {queue: counts[queue] for queue in exact} == exact
+    assert counts["amr.on_demand"] == pytest.approx(20 * 14 * 31, rel=0.05)
+    assert counts["amr"] == pytest.approx(60 * 24 * 31, rel=0.03)
+
+
+def tasks(queue: dict[str, Any], *, seed: int = 1, days: float = 1, **more: Any) -> Any:
+    return stage({"work": queue}, seed=seed, days=days, **more).tasks["pool"]
+
+
+def test_the_same_seed_brings_the_same_tasks_and_another_seed_others() -> None:
+    queue = {"arrivals": [{"poisson": "60/h"}]}
+    one, same, other = (tasks(queue, seed=seed) for seed in (1, 1, 2))
+    assert (one.at, one.seconds) == (same.at, same.seconds)
+    assert one.at != other.at
+    assert one.seconds[:50] != other.seconds[:50]
+
+
+def test_a_queue_draws_the_same_whatever_comes_to_others() -> None:
+    work = {"arrivals": [{"poisson": "60/h"}]}
+    alone = stage({"work": work}).tasks["pool"]
+    beside = stage({"more": {"arrivals": [{"rate": "1/s"}]}, "work": work}).tasks["pool"]
+    place = beside.queues.index("work")
+    assert [at for at, whose in zip(beside.at, beside.queue, strict=True) if whose == place] == list(alone.at)
+
+
+def test_seconds_have_the_median_and_the_percentile_that_were_given() -> None:
+    drawn = tasks({"arrivals": [{"cron": "0 1 * * *", "tasks": 50_000}], "seconds": {"median": 3, "p95": 10}}).seconds
+    assert median(drawn) == pytest.approx(3, rel=0.02)
+    assert quantiles(drawn, n=20)[-1] == pytest.approx(10, rel=0.02)
+
+
+def test_poisson_arrivals_have_their_rate_and_keep_to_their_hours() -> None:
+    came = tasks({"arrivals": [{"poisson": "600/h", "from": "06:00", "to": "20:00"}]}, days=10).at
+    assert len(came) == pytest.approx(600 * 14 * 10, rel=0.02)
+    assert all(6 * HOUR <= at % DAY < 20 * HOUR for at in came)
+
+
+def test_hours_are_those_of_the_clock_also_on_the_day_it_is_changed() -> None:
+    spring = {"start": "2026-03-29", "timeZone": "Europe/Stockholm"}  # from 02:00 the clock shows 03:00
+    came = tasks({"arrivals": [{"rate": "1/s", "from": "01:00", "to": "04:00"}]}, **spring).at
+    assert (came[0], len(came)) == (HOUR, 2 * HOUR)
+    evening = tasks({"arrivals": [{"cron": "0 20 * * *", "tasks": 1}]}, **spring).at
+    assert list(evening) == [19 * HOUR]
+
+
+def test_cron_counts_the_first_moment_and_not_the_last() -> None:
+    asked = load({"work": {"arrivals": [{"cron": "0 0 * * *", "tasks": 1}]}})
+    assert list(cron_times("0 0 * * *", asked, 2 * DAY)) == [0, DAY]
+
+
+def test_a_share_of_the_tasks_has_an_eta() -> None:
+    drawn = tasks({"arrivals": [{"rate": "1/s"}], "eta": {"share": 0.25, "after": "30m"}})
+    assert len(drawn.eta) == pytest.approx(DAY / 4, rel=0.05)
+    assert all(due == drawn.at[k] + 1800 for k, due in drawn.eta.items())
+
+
+def test_a_trace_is_played_at_its_times(tmp_path: Path) -> None:
+    (tmp_path / "trace.csv").write_text("time,count\n2026-03-02T00:00:05Z,2\n\n2026-03-02T01:00:00+01:00,0\n")
+    with pytest.raises(InvalidLoad, match=r"trace\.csv:4: 2026-03-02T01:00:00\+01:00 is before .* sort it"):
+        trace(tmp_path)
+    (tmp_path / "trace.csv").write_text("time,count\n2026-03-02T00:00:05Z,2\n2026-03-02T02:00:00+01:00,1\n")
+    assert trace(tmp_path) == [5, 5, HOUR]
+
+
+@pytest.mark.parametrize(
+    "text, reason",
+    [
+        ("2026-03-02T00:00:05Z,2\n", ":1: the first line must be"),
+        ("time,count\n2026-03-02T00:00:05Z,-2\n", ":2: a count can't be negative"),
+        ("time,count\nyesterday,2\n", ":2: can't be read"),
+        ("time,count\n1,2,3\n", ":2: 3 columns"),
+    ],
+)
+def test_what_is_wrong_with_a_trace_is_said_with_its_line(tmp_path: Path, text: str, reason: str) -> None:
+    (tmp_path / "trace.csv").write_text(text)
+    with pytest.raises(InvalidLoad) as raised:
+        trace(tmp_path)
+    assert reason in str(raised.value)
+
+
+def trace(folder: Path) -> list[float]:
+    asked = load({"work": {"arrivals": [{"trace": "trace.csv"}]}})
+    fleet = one_pool(["work"], {})
+    return list(tasks_of(fleet.pools[0], fleet, asked, days=1, seed=1, folder=folder).at)
+
+
+def test_start_up_is_a_duration_or_a_spread() -> None:
+    queues = {"work": {"arrivals": [{"rate": "1/s"}]}}
+    assert load(queues).start_up == timedelta(seconds=10)
+    spread = load(queues, startUp={"median": "8s", "p95": "20s"})
+    assert isinstance(spread, Load)
+    assert not isinstance(spread.start_up, timedelta)
