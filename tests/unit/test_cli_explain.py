@@ -95,6 +95,30 @@ def test_what_does_not_exist_is_said_in_one_sentence(name: str) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+EDITED: dict[str, tuple[tuple[str | int, ...], Any]] = {
+    "no list of managers": (("metadata", "managedFields"), 5),
+    "managers that are none": (("metadata", "managedFields"), "nobody"),
+    "a time that is none": (("metadata", "managedFields", 0, "time"), "yesterday"),
+    "no figure": (("status", "pools", 0, "ready"), None),
+    "a task longer than any": (("status", "pools", 0, "memory", "longest"), 1e300),
+    "a memory of another version": (("status", "pools", 0, "memory"), {"arrivals": "many"}),
+    "no trail": (("status", "pools", 0, "trail"), None),
+}
+
+
+@pytest.mark.parametrize("name", EDITED)
+def test_a_status_that_somebody_has_edited_is_told_as_far_as_it_goes(name: str) -> None:
+    (*parents, leaf), value = EDITED[name]
+    body = yaml.safe_load(SAVED.read_text())
+    part = body
+    for parent in parents:
+        part = part[parent]
+    part[leaf] = value
+    done = operator_command("explain", "amr-hourly", "-f", "-", stdin=json.dumps(body))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Pool amr-hourly of metering/utilitarian")
+
+
 def test_a_newer_operators_status_is_read_too() -> None:
     status = yaml.safe_load(SAVED.read_text())["status"]
     status["pools"][0]["newer"] = status["newer"] = "figure"

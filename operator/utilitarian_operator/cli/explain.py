@@ -111,9 +111,9 @@ def _recommended(explanation: Explanation, *, wide: bool) -> str:
 
 def _age(resource: Mapping[str, Any], now: datetime) -> str:
     """When the status was last written, as far as the API server tells it; a saved file often doesn't."""
-    fields = resource["metadata"].get("managedFields") or ()
-    written = [entry["time"] for entry in fields if entry.get("subresource") == "status" and "time" in entry]
-    if not written:
+    fields = resource["metadata"].get("managedFields")
+    try:
+        written = max(entry["time"] for entry in fields or () if entry.get("subresource") == "status")
+        return f"{written}, {until(now, datetime.fromisoformat(written)).removeprefix('in ')} ago"
+    except (AttributeError, KeyError, TypeError, ValueError):
         return ""
-    moment = datetime.fromisoformat(max(written))
-    return f"{max(written)}, {until(now, moment).removeprefix('in ')} ago"

@@ -20,6 +20,9 @@ from utilitarian_operator.core.wording import number, plural, seconds
 
 _GOOD = {"Ready": "True", "Stalled": "False", "BrokerReachable": "True", "QueuesCovered": "True", "BeatReady": "True"}
 
+LONGEST_S = 366 * 24 * 3600.0
+"""A figure above it is no measured task but a status that somebody has edited."""
+
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
@@ -83,7 +86,7 @@ def figures(situation: Situation, trail: tuple[Step, ...] = ()) -> Figures:
     return Figures(
         seconds_per_task=situation.seconds_per_task,
         completions=memory.completions,
-        longest=memory.longest,
+        longest=min(memory.longest, LONGEST_S),
         start_up=memory.start_up,
         work=situation.facts.at_least,
         needed=asked[-1] if asked else None,
@@ -104,7 +107,7 @@ def why_told(told: Mapping[str, Any]) -> str:
     The status' own message is kept while only figures move, so the trail's is the newer one.
     """
     trail = trail_told(told)
-    return Decision(told.get("desired", 0), trail).message if trail else str(told.get("message", "no reason is told"))
+    return Decision(told.get("desired") or 0, trail).message if trail else str(told.get("message", "no reason is told"))
 
 
 def next_run(pool: Pool, now: datetime) -> tuple[str, datetime] | None:
@@ -116,7 +119,7 @@ def next_run(pool: Pool, now: datetime) -> tuple[str, datetime] | None:
 def _summary(told: Mapping[str, Any]) -> str:
     if not told:
         return "no operator has looked at it yet: its status is empty"
-    wanted, ready = told.get("desired", 0), told.get("ready", 0)
+    wanted, ready = told.get("desired") or 0, told.get("ready") or 0
     return f"{plural(wanted, 'worker')} wanted, {number(ready)} ready: {why_told(told)}"
 
 
