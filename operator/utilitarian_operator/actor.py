@@ -1,5 +1,6 @@
 """Carries out actions, each one request, and tells the resource what was done; decides nothing."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -93,19 +94,25 @@ class Actor:
             resource: the fleet's.
             pools: the step and the decision behind it, by pool name.
         """
-        key = _key(resource)
-        for pool, (step, decision) in pools.items():
-            up = step.replicas > step.before
-            try:
-                # A step up must not wait for anybody; a step down must not rest on a Deployment that has changed.
-                await self.cluster.scale(key.namespace, step.name, step.replicas, None if up else step.resource_version)
-            except (Conflict, Gone) as error:
-                logger.info("scale request put off", extra={"fleet": str(key), "pool": pool, "because": str(error)})
-                continue
-            self._remember_replicas(key, step)
-            self.metrics.scaled(key, pool, up=up)
-            note = f"pool {pool}: {step.before} to {step.replicas}: {decision.message}"
-            await self.tell(resource, Reason.SCALED_UP if up else Reason.SCALED_DOWN, note)
+        # All at once, and told afterwards: no pool waits for another one's request or event.
+        sent = await asyncio.gather(*(self._scale(resource, pool, step) for pool, (step, _) in pools.items()))
+        for (pool, (step, decision)), went in zip(pools.items(), sent, strict=True):
+            if went:
+                note = f"pool {pool}: {step.before} to {step.replicas}: {decision.message}"
+                reason = Reason.SCALED_UP if step.replicas > step.before else Reason.SCALED_DOWN
+                await self.tell(resource, reason, note)
+
+    async def _scale(self, resource: Object, pool: str, step: ScaleTo) -> bool:
+        key, up = _key(resource), step.replicas > step.before
+        try:
+            # A step up must not wait for anybody; a step down must not rest on a Deployment that has changed.
+            await self.cluster.scale(key.namespace, step.name, step.replicas, None if up else step.resource_version)
+        except (Conflict, Gone) as error:
+            logger.info("scale request put off", extra={"fleet": str(key), "pool": pool, "because": str(error)})
+            return False
+        self._remember_replicas(key, step)
+        self.metrics.scaled(key, pool, up=up)
+        return True
 
     async def carry_out(self, resource: Object, actions: Iterable[tuple[Wanted, Action]]) -> list[Refusal]:
         """Make and apply objects; one that is refused doesn't keep the others from being made.

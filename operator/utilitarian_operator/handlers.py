@@ -1,7 +1,7 @@
 """Runs kopf as informer: every event goes to the store and asks for a look; the only module that imports kopf."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import kopf
@@ -14,9 +14,12 @@ from utilitarian_operator.adapters.store import (
     FLEETS,
     PODS,
     STATEFUL_SETS,
+    Key,
     Store,
 )
 from utilitarian_operator.api.resource import GROUP, VERSION
+from utilitarian_operator.settings import Settings
+from utilitarian_operator.workqueue import WorkQueue
 
 WATCHED = {
     FLEETS: (GROUP, VERSION, FLEETS),
@@ -27,20 +30,22 @@ WATCHED = {
 }
 
 
-def registry(store: Store, look_at: Callable[[Any], None]) -> kopf.OperatorRegistry:
+def registry(store: Store, queue: WorkQueue[Key]) -> kopf.OperatorRegistry:
     """The handlers of one operator.
 
     Args:
         store: told of every object.
-        look_at: called with the key of the fleet that an object belongs to.
+        queue: asked for a look at the fleet that an object belongs to.
     """
     handlers = kopf.OperatorRegistry()
 
     def watch(plural: str) -> None:
         async def saw(event: Mapping[str, Any], **_: object) -> None:
-            key = store.see(plural, dict(event["object"]), deleted=event["type"] == "DELETED")
+            body = dict(event["object"])
+            edited = plural == FLEETS and store.edited(body)
+            key = store.see(plural, body, deleted=event["type"] == "DELETED")
             if key is not None:
-                look_at(key)
+                queue.add(key, at_once=edited)
 
         kopf.on.event(*WATCHED[plural], id=f"saw-{plural}", registry=handlers)(saw)
 
@@ -49,7 +54,7 @@ def registry(store: Store, look_at: Callable[[Any], None]) -> kopf.OperatorRegis
     return handlers
 
 
-def settings() -> kopf.OperatorSettings:
+def informer_settings() -> kopf.OperatorSettings:
     """Make kopf a mere informer: no peering, no events of its own, nothing written to any object."""
     result = kopf.OperatorSettings()
     result.peering.standalone = True
@@ -65,16 +70,19 @@ def settings() -> kopf.OperatorSettings:
 
 async def host(
     handlers: kopf.OperatorRegistry,
-    namespaces: Collection[str],
+    settings: Settings,
     login: Callable[[], Awaitable[Configuration]],
+    *,
+    ready: asyncio.Event,
     stop: asyncio.Event,
 ) -> None:
     """Run kopf until `stop` is set or a signal comes.
 
     Args:
         handlers: of `registry`.
-        namespaces: watched; empty is all.
+        settings: of the process.
         login: gives the address and the credentials of the API server, anew each time it refuses the old ones.
+        ready: set when it has started.
         stop: ends it.
     """
 
@@ -84,10 +92,13 @@ async def host(
     kopf.on.login(registry=handlers)(connection)
     await kopf.operator(
         registry=handlers,
-        settings=settings(),
+        settings=informer_settings(),
+        # Its own guess asks for the user's name, which an arbitrary user id doesn't have.
+        identity=settings.instance,  # type: ignore[arg-type] # kopf's type for it is not public
         standalone=True,
-        clusterwide=not namespaces,
-        namespaces=tuple(namespaces),
+        clusterwide=not settings.namespaces,
+        namespaces=settings.namespaces,
+        ready_flag=ready,
         stop_flag=stop,
     )
 

@@ -1,9 +1,9 @@
-"""The two small HTTP servers of an operator: /metrics for Prometheus, /healthz for the kubelet; they change nothing."""
+"""The two small HTTP servers of an operator: metrics for Prometheus, health for the kubelet; they change nothing."""
 
 import contextlib
 import errno
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -20,8 +20,13 @@ class PortTaken(CannotListen):
 
 
 @contextlib.asynccontextmanager
-async def serve(host: str, port: int, path: str, answer: Callable[[], web.Response]) -> AsyncIterator[int]:
-    """Answer GET requests for one path while the context lasts.
+async def serve(host: str, port: int, pages: Mapping[str, Callable[[], web.Response]]) -> AsyncIterator[int]:
+    """Answer GET requests while the context lasts.
+
+    Args:
+        host: address to listen on.
+        port: to listen on; 0 for any free one.
+        pages: what answers for which path.
 
     Yields:
         The port, chosen by the system where 0 was asked for.
@@ -30,23 +35,26 @@ async def serve(host: str, port: int, path: str, answer: Callable[[], web.Respon
         PortTaken: somebody listens there already.
         CannotListen: the system refuses the address or the port.
     """
-
-    async def handle(_: web.Request) -> web.Response:
-        return answer()
-
-    handler: Callable[[web.Request], Awaitable[web.StreamResponse]] = handle
     application = web.Application()
-    application.router.add_get(path, handler)
+    for path, page in pages.items():
+        application.router.add_get(path, _handler(page))
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     try:
         try:
             await web.TCPSite(runner, host, port).start()
         except OSError as error:
-            raise _refused(host, port, path, error) from error
+            raise _refused(host, port, next(iter(pages)), error) from error
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()
+
+
+def _handler(page: Callable[[], web.Response]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def handle(_: web.Request) -> web.Response:
+        return page()
+
+    return handle
 
 
 def _refused(host: str, port: int, path: str, error: OSError) -> CannotListen:

@@ -38,12 +38,24 @@ SILENT_S = 120.0
 
 @dataclass
 class Pulse:
-    """When the operator last ticked; None while it waits for the Lease."""
+    """How the process is.
+
+    Args:
+        at: when it last ticked; None while it waits for the Lease.
+        leads: whether it has the Lease, or needs none.
+        watches: whether its watches are open.
+    """
 
     at: float | None = None
+    leads: bool = False
+    watches: bool = False
+
+    def unready(self) -> str | None:
+        """Why it can't do its work yet, or None: a candidate is ready to take over."""
+        return "the watches are not open yet" if self.leads and not self.watches else self.sick()
 
     def sick(self) -> str | None:
-        """What is wrong, or None."""
+        """What is wrong for good, or None."""
         if self.at is not None and time.monotonic() - self.at > SILENT_S:
             return f"no tick for {SILENT_S:.0f} s"
         return None
@@ -83,13 +95,18 @@ async def run(settings: Settings, stop: asyncio.Event, started: Callable[[Runnin
     pulse = Pulse()
     login = partial(_login, settings)
     async with (
-        serve(settings.host, settings.metrics_port, "/metrics", metrics_page(registry)) as metrics_port,
-        serve(settings.host, settings.health_port, "/healthz", health_page(pulse.sick)) as health_port,
+        serve(settings.host, settings.metrics_port, {"/metrics": metrics_page(registry)}) as metrics_port,
+        serve(
+            settings.host,
+            settings.health_port,
+            {"/healthz": health_page(pulse.sick), "/readyz": health_page(pulse.unready)},
+        ) as health_port,
         ApiClient(await login()) as client,
         _leading(settings, client, stop) as may_write,
     ):
         started(Running(metrics_port, health_port))
         if not stop.is_set():
+            pulse.leads = True
             await _operate(settings, Cluster(client, may_write), Metrics(registry), pulse, login, stop)
 
 
@@ -110,9 +127,7 @@ async def _operate(
         asyncio.create_task(_tick(store, queue, settings, pulse), name="tick"),
         asyncio.create_task(_resync(cluster, store, queue, settings), name="resync"),
     ]
-    informer = asyncio.create_task(
-        handlers.host(handlers.registry(store, queue.add), settings.namespaces, login, stop), name="informer"
-    )
+    informer = asyncio.create_task(_inform(settings, store, queue, pulse, login, stop), name="informer")
     try:
         done, _ = await asyncio.wait([informer, *tasks], return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -123,6 +138,28 @@ async def _operate(
         await brokers.keep_only(set())
     for task in done:
         task.result()
+
+
+async def _inform(
+    settings: Settings,
+    store: Store,
+    queue: WorkQueue[Key],
+    pulse: Pulse,
+    login: Callable[[], Awaitable[Configuration]],
+    stop: asyncio.Event,
+) -> None:
+    """Keep the watches open until `stop`."""
+    ready = asyncio.Event()
+    host = asyncio.create_task(
+        handlers.host(handlers.registry(store, queue), settings, login, ready=ready, stop=stop), name="kopf"
+    )
+    opened = asyncio.create_task(ready.wait())
+    try:
+        await asyncio.wait([host, opened], return_when=asyncio.FIRST_COMPLETED)
+        pulse.watches = ready.is_set()
+        await host
+    finally:
+        opened.cancel()
 
 
 async def _tick(store: Store, queue: WorkQueue[Key], settings: Settings, pulse: Pulse) -> None:

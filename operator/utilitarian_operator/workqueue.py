@@ -37,8 +37,15 @@ class WorkQueue(Generic[K]):
         self._slots = asyncio.Semaphore(at_a_time)
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def add(self, key: K) -> None:
-        """Ask for a key to be worked on; nothing happens if it waits already, for its turn or after a failure."""
+    def add(self, key: K, *, at_once: bool = False) -> None:
+        """Ask for a key to be worked on; nothing happens if it waits already, for its turn or after a failure.
+
+        Args:
+            key: of the work.
+            at_once: don't wait out the pause after a failure: what failed was changed.
+        """
+        if at_once and key in self._paused:
+            self._paused.pop(key).cancel()
         if key in self._paused or key in self._waiting:
             return
         self._waiting[key] = None

@@ -107,9 +107,11 @@ def test_the_pod_meets_the_restricted_profile() -> None:
     assert all(set(volume) <= {"name", "emptyDir"} for volume in pod(default())["volumes"])
 
 
-@pytest.mark.parametrize("probe", ["startupProbe", "livenessProbe", "readinessProbe"])
-def test_probes_ask_for_the_operators_own_health(probe: str) -> None:
-    assert container(default())[probe]["httpGet"] == {"path": "/healthz", "port": "health"}
+@pytest.mark.parametrize(
+    "probe, path", [("startupProbe", "/healthz"), ("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")]
+)
+def test_probes_ask_for_the_operators_own_health(probe: str, path: str) -> None:
+    assert container(default())[probe]["httpGet"] == {"path": path, "port": "health"}
     ports = {port["name"]: port["containerPort"] for port in container(default())["ports"]}
     assert ports == {"metrics": 8080, "health": 8081}
 

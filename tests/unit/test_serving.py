@@ -30,7 +30,7 @@ async def get(port: int, path: str) -> tuple[int, str, str]:
 async def test_metrics_are_served_as_prometheus_reads_them() -> None:
     registry = CollectorRegistry()
     Gauge("utilitarian_queue_messages", "Messages.", ["queue"], registry=registry).labels("a").set(3)
-    async with serve(LOOPBACK, 0, "/metrics", metrics_page(registry)) as port:
+    async with serve(LOOPBACK, 0, {"/metrics": metrics_page(registry)}) as port:
         status, kind, body = await get(port, "/metrics")
         assert (status, 'utilitarian_queue_messages{queue="a"} 3.0' in body) == (200, True)
         assert kind.startswith("text/plain; version=")
@@ -39,7 +39,7 @@ async def test_metrics_are_served_as_prometheus_reads_them() -> None:
 
 async def test_health_says_what_is_wrong() -> None:
     sick: list[str] = []
-    async with serve(LOOPBACK, 0, "/healthz", health_page(lambda: sick[0] if sick else None)) as port:
+    async with serve(LOOPBACK, 0, {"/healthz": health_page(lambda: sick[0] if sick else None)}) as port:
         assert (await get(port, "/healthz"))[::2] == (200, "ok\n")
         sick.append("no tick for 120 s")
         assert (await get(port, "/healthz"))[::2] == (503, "no tick for 120 s\n")
@@ -50,10 +50,10 @@ def nothing() -> web.Response:
 
 
 async def test_a_taken_port_is_one_clear_sentence() -> None:
-    async with serve(LOOPBACK, 0, "/metrics", nothing) as port:
+    async with serve(LOOPBACK, 0, {"/metrics": nothing}) as port:
         with pytest.raises(PortTaken) as taken:
             async with contextlib.AsyncExitStack() as stack:
-                await stack.enter_async_context(serve(LOOPBACK, port, "/healthz", nothing))
+                await stack.enter_async_context(serve(LOOPBACK, port, {"/healthz": nothing}))
         assert (
             str(taken.value) == f"/healthz: port {port} of {LOOPBACK} is taken by another process: choose another port"
         )
@@ -65,11 +65,11 @@ async def test_a_host_that_is_not_ours_is_one_clear_sentence() -> None:
         OperatorError, match=r"^/healthz: can't listen on 192\.0\.2\.1 port \d+: Cannot assign requested"
     ):
         async with contextlib.AsyncExitStack() as stack:
-            await stack.enter_async_context(serve("192.0.2.1", 8081, "/healthz", nothing))
+            await stack.enter_async_context(serve("192.0.2.1", 8081, {"/healthz": nothing}))
 
 
 async def test_the_port_is_free_again_afterwards() -> None:
-    async with serve(LOOPBACK, 0, "/metrics", nothing) as port:
+    async with serve(LOOPBACK, 0, {"/metrics": nothing}) as port:
         pass
-    async with serve(LOOPBACK, port, "/metrics", nothing) as again:
+    async with serve(LOOPBACK, port, {"/metrics": nothing}) as again:
         assert again == port

@@ -115,3 +115,22 @@ def test_fleets_of_the_same_name_in_two_namespaces_are_two() -> None:
     store.see(FLEETS, fleet())
     store.see(FLEETS, fleet(namespace="other"))
     assert store.fleets() == [KEY, Key("other", "fleet")]
+
+
+@pytest.mark.parametrize(
+    "change, edited",
+    [
+        pytest.param({}, False, id="nothing"),
+        pytest.param({"generation": 2}, True, id="a new spec"),
+        pytest.param(
+            {"annotations": {"utilitarian.io/override.a": "1 until 2030-01-01T00:00Z"}}, True, id="an annotation"
+        ),
+        pytest.param({"managedFields": []}, False, id="a status that was written"),
+    ],
+)
+def test_an_edit_is_told_from_a_status_that_was_written(change: dict[str, Any], edited: bool) -> None:
+    store = Store()
+    before = fleet()
+    before["metadata"]["generation"] = 1
+    store.see(FLEETS, before)
+    assert store.edited({**before, "metadata": {**before["metadata"], **change}}) is edited

@@ -143,6 +143,17 @@ async def test_a_key_added_while_it_waits_after_a_failure_waits_on() -> None:
         assert not queue._waiting
 
 
+async def test_what_failed_and_was_changed_does_not_wait() -> None:
+    work = Work(*[FAILS] * 8)
+    async with running(work) as queue:
+        for _ in range(8):  # the eighth pause is at least 15 s
+            queue.add("key", at_once=True)
+            assert await work.next() == "key"
+            await wait_until_async(lambda: "key" in queue._paused, within=timedelta(seconds=DEADLINE_S))
+        queue.add("key", at_once=True)
+        assert await work.next() == "key"
+
+
 @pytest.mark.parametrize(
     "failures,longest",
     [

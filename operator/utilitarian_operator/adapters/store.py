@@ -75,6 +75,13 @@ class Store:
         """All resources seen, those being deleted included."""
         return [key for key, objects in self._objects[FLEETS].items() if objects]
 
+    def edited(self, resource: Object) -> bool:
+        """Whether somebody changed what a resource asks for since it was seen: its spec or an annotation."""
+        metadata = resource["metadata"]
+        known = self.fleet(Key(metadata["namespace"], metadata["name"]))
+        before = known["metadata"] if known else {}
+        return any(metadata.get(field) != before.get(field) for field in ("generation", "annotations"))
+
     def fleet(self, key: Key) -> Object | None:
         """The resource itself."""
         return self._objects[FLEETS][key].get(key.name)
