@@ -28,7 +28,7 @@ pod:
   nodeSelector: {a: b}
   tolerations: [{key: a, operator: Equal, value: b, effect: NoExecute, tolerationSeconds: 5}]
   affinity: {nodeAffinity: {}}
-  topologySpreadConstraints: [{maxSkew: 1}]
+  topologySpreadConstraints: [{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: ScheduleAnyway}]
   priorityClassName: high
   serviceAccountName: worker
   imagePullSecrets: [{name: registry}]

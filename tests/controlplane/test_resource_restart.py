@@ -1,0 +1,126 @@
+"""What outlives the operator: the last good spec, objects that are as they should be; and a changed password."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.support.controlplane import ControlPlane
+from tests.support.fleet import SECRET, URL_KEY, Fleet
+from tests.support.operator import in_process
+from tests.support.rabbitmq import RabbitMQ
+from tests.support.waiting import wait_until
+
+SOON = timedelta(seconds=20)
+NOBODY = "amqp://user:password@127.0.0.1:1/"
+QUEUE = "utilitarian.tasks.default"
+WORK = {"name": "work", "queues": [QUEUE]}
+NO_BEAT = {"enabled": False}
+NEVER = {"name": "run", "start": "0 0 30 2 *"}
+
+
+@pytest.fixture
+def fleet(controlplane: ControlPlane, namespace: str) -> Fleet:
+    """A fleet whose broker nobody answers for, not created yet; no operator runs."""
+    found = Fleet(controlplane, namespace)
+    found.create_secret(NOBODY)
+    return found
+
+
+def objects(fleet: Fleet, api: str) -> list[dict[str, Any]]:
+    group, _, kind = api.rpartition("/")
+    found: list[dict[str, Any]] = fleet.controlplane.request("GET", f"/{group}/namespaces/{fleet.namespace}/{kind}")[
+        "items"
+    ]
+    return found
+
+
+ALL = ("apis/apps/v1/deployments", "apis/apps/v1/statefulsets", "apis/policy/v1/poddisruptionbudgets")
+
+
+def everything(fleet: Fleet) -> list[dict[str, Any]]:
+    return [it for api in ALL for it in objects(fleet, api)]
+
+
+def settled(fleet: Fleet, number: int) -> bool:
+    """Whether all objects are there and held by the operator's apply, so that nothing is left to be done."""
+    managers = [
+        {e["operation"] for e in it["metadata"]["managedFields"] if e["manager"] == "utilitarian-operator"}
+        for it in everything(fleet)
+    ]
+    return len(managers) == number and all("Apply" in operations for operations in managers)
+
+
+def test_deletion_needs_no_operator(fleet: Fleet) -> None:
+    with in_process(fleet.controlplane, fleet.namespace):
+        fleet.create(None, pools=[WORK])
+        wait_until(lambda: settled(fleet, 3), within=SOON, describe=fleet.describe)
+    assert "finalizers" not in fleet.read()["metadata"]
+    fleet.delete()
+    wait_until(lambda: not everything(fleet), within=SOON, describe=lambda: everything(fleet))
+    assert [it["metadata"]["name"] for it in objects(fleet, "api/v1/persistentvolumeclaims")] == ["fleet-beat"]
+
+
+def test_a_restart_makes_and_changes_nothing(fleet: Fleet) -> None:
+    with in_process(fleet.controlplane, fleet.namespace):
+        fleet.create(None, pools=[WORK])
+        wait_until(lambda: settled(fleet, 3), within=SOON, describe=fleet.describe)
+        wait_until(lambda: fleet.condition("Stalled")[0] == "False", within=SOON, describe=fleet.describe)
+
+    def versions() -> dict[str, str]:
+        return {f"{it['metadata']['uid']}": str(it["metadata"].get("generation")) for it in everything(fleet)}
+
+    before = versions()
+    with in_process(fleet.controlplane, fleet.namespace) as operator:
+        name = f'utilitarian_tick_duration_seconds_count{{fleet="fleet",namespace="{fleet.namespace}"}}'
+        wait_until(lambda: operator.metrics().get(name, 0) >= 3, within=SOON, describe=operator.metrics)
+    assert versions() == before
+
+
+def test_the_last_good_spec_outlives_the_operator(fleet: Fleet) -> None:
+    with in_process(fleet.controlplane, fleet.namespace):
+        fleet.create(None, pools=[WORK], beat=NO_BEAT, env=[{"name": "KEPT", "value": "1"}])
+        wait_until(lambda: settled(fleet, 2), within=SOON, describe=fleet.describe)
+        fleet.edit(pools=[{**WORK, "schedule": [NEVER]}], env=None)
+        wait_until(lambda: fleet.condition("Stalled")[0] == "True", within=SOON, describe=fleet.describe)
+    path = f"/apis/apps/v1/namespaces/{fleet.namespace}/deployments/fleet-work"
+    fleet.controlplane.request("DELETE", path)
+    with in_process(fleet.controlplane, fleet.namespace):
+        made = wait_until(lambda: fleet.deployment("work"), within=SOON, describe=fleet.describe)
+        assert made
+        assert "KEPT" in {it["name"] for it in made["spec"]["template"]["spec"]["containers"][0]["env"]}
+        assert fleet.condition("Stalled")[:2] == ("True", "InvalidSpec")
+        fleet.edit(pools=[WORK])
+        wait_until(lambda: fleet.condition("Stalled")[0] == "False", within=SOON, describe=fleet.describe)
+    assert "memory" not in fleet.status()
+
+
+def test_a_resource_that_was_never_right_is_named_and_then_runs(fleet: Fleet) -> None:
+    with in_process(fleet.controlplane, fleet.namespace):
+        fleet.create(None, pools=[{**WORK, "schedule": [NEVER]}], beat=NO_BEAT)
+        wait_until(
+            lambda: fleet.condition("Ready")[:2] == ("False", "InvalidSpec"), within=SOON, describe=fleet.describe
+        )
+        assert not everything(fleet)
+        fleet.edit(pools=[WORK])
+        wait_until(lambda: fleet.deployment("work"), within=SOON, describe=fleet.describe)
+
+
+def test_a_changed_password_is_read_as_soon_as_the_old_one_is_refused(
+    controlplane: ControlPlane, namespace: str, rabbitmq: RabbitMQ, vhost: str
+) -> None:
+    fleet = Fleet(controlplane, namespace)
+    rabbitmq.declare(vhost, QUEUE)
+    good = rabbitmq.amqp_url(vhost)
+    scheme, _, rest = good.partition("://")
+    fleet.create_secret(f"{scheme}://{rest.partition(':')[0]}:wrong@{rest.partition('@')[2]}")
+    with in_process(controlplane, namespace):
+        fleet.create(None, pools=[WORK], beat=NO_BEAT)
+        wait_until(lambda: fleet.condition("BrokerReachable")[0] == "False", within=SOON, describe=fleet.describe)
+        path = f"/api/v1/namespaces/{namespace}/secrets/{SECRET}"
+        body = {"stringData": {URL_KEY: good}}
+        controlplane.request("PATCH", path, body, "application/merge-patch+json")
+        wait_until(lambda: fleet.condition("BrokerReachable")[0] == "True", within=SOON, describe=fleet.describe)
+        wait_until(
+            lambda: "BrokerReachable" in [reason for reason, _ in fleet.events()], within=SOON, describe=fleet.events
+        )
