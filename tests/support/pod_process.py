@@ -168,9 +168,11 @@ class PodProcess:
 
     def _start_pre_stop(self) -> None:
         command = self._container.get("lifecycle", {}).get("preStop", {}).get("exec", {}).get("command")
-        if command and self.running:
+        if command and self.running and self.process is not None:
             found = launch(self.pod, self._container, self._read, self._folder)
             words = exec_command(command, self.pod, self._container, self._folder)
+            # In a container the first process is number 1; here it has a number of its own.
+            words = [word.replace("/proc/1/", f"/proc/{self.process.pid}/") for word in words]
             self._pre_stop = self._run("pre-stop", words, found.env)
 
     def _run(self, name: str, command: list[str], env: Mapping[str, str]) -> Process:

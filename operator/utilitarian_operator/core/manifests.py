@@ -10,6 +10,7 @@ from utilitarian_operator.api.effective import Beat, Fleet, PodSettings, Pool, W
 from utilitarian_operator.api.names import beat_object, pool_object
 from utilitarian_operator.api.resource import API_VERSION, KIND
 from utilitarian_operator.api.units import parse_quantity
+from utilitarian_operator.core import pre_stop
 
 Manifest: TypeAlias = dict[str, Any]
 
@@ -66,6 +67,7 @@ def deployment(owner: Owner, fleet: Fleet, pool: Pool, checksum: str | None = No
         "env": [_pod_name(), *_environment(fleet, pool.env)],
         "envFrom": list(pool.env_from),
         "resources": pool.worker.resources,
+        "lifecycle": {"preStop": {"exec": {"command": pre_stop.command(pool.drain_timeout)}}},
     }
     pod = _pod(pool.pod, container)
     pod["terminationGracePeriodSeconds"] = int(pool.drain_timeout.total_seconds())
