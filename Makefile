@@ -19,10 +19,15 @@ demo: up ## A real cluster scales real workers, with a live table and a report
 	@$(BIN)/python -m demo
 
 .PHONY: test
-test: venv ## All tests, on a real API server, broker and cluster
+test: e2e ## All tests, on a real API server, broker and cluster
+	@# Alone before the others: they measure how fast a fleet wakes.
+	@$(BIN)/pytest tests --ignore tests/e2e -n 3 --dist worksteal
+
+.PHONY: e2e
+e2e: venv ## The end-to-end tests alone: make e2e PYTEST_ARGS=--keep-cluster leaves their cluster
 	@python3 -m hack.prerequisites
 	@python3 -m hack.testbed prepare
-	@$(BIN)/pytest tests $(PYTEST_ARGS)
+	@$(BIN)/pytest tests/e2e $(PYTEST_ARGS)
 
 .PHONY: check
 check: venv ## Format, lint, types, layers and the quick tests, in under a minute
@@ -54,6 +59,7 @@ bench: venv ## Measure: make bench BENCH=name prints one JSON object a line
 	@$(BIN)/python -m bench.$(BENCH)
 
 .PHONY: soak
-soak: up ## Run a long scenario on the cluster: make soak NAME=name
-	@test -n "$(NAME)" || { echo "error: say which: make soak NAME=name" >&2; exit 1; }
-	@$(BIN)/python -m bench.soak $(NAME)
+soak: venv ## A long proof: make soak NAME=faults
+	@test -n "$(NAME)" || { echo "error: say which: make soak NAME=faults" >&2; exit 1; }
+	@python3 -m hack.prerequisites
+	@$(BIN)/pytest tests -m soak -k "$(NAME)"

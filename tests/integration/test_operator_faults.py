@@ -63,6 +63,7 @@ def test_an_operator_that_is_killed_while_work_runs_is_followed_by_one_that_lose
         installation.wait(lambda: process.exit_code == 0)
 
 
+@pytest.mark.soak
 def test_a_broker_that_restarts_under_long_tasks_makes_no_worker_go(
     installation: Installation, controlplane: ControlPlane, namespace: str, tmp_path: Path
 ) -> None:
@@ -85,7 +86,9 @@ def test_a_broker_that_restarts_under_long_tasks_makes_no_worker_go(
             assert summary.each_finished_once, summary
 
 
-@pytest.mark.parametrize("late", [pytest.param(False, id="early acks"), pytest.param(True, id="late acks")])
+@pytest.mark.parametrize(
+    "late", [pytest.param(False, id="early acks"), pytest.param(True, id="late acks", marks=pytest.mark.soak)]
+)
 def test_with_statistics_of_the_broker_the_fleet_works_alike(
     installation: Installation, operator: Operator, late: bool
 ) -> None:
@@ -130,7 +133,12 @@ def test_a_new_image_rolls_out_under_running_tasks_without_losing_one(
     "edit, reason",
     [
         pytest.param({"image": "missing:1"}, "ImagePullBackOff", id="no such image"),
-        pytest.param({"app": "no_such_application"}, "CrashLoopBackOff", id="an application that isn't there"),
+        pytest.param(
+            {"app": "no_such_application"},
+            "CrashLoopBackOff",
+            id="an application that isn't there",
+            marks=pytest.mark.soak,
+        ),
     ],
 )
 def test_workers_that_cannot_start_are_said_and_the_cure_is_taken(
@@ -151,6 +159,7 @@ def test_workers_that_cannot_start_are_said_and_the_cure_is_taken(
     assert operator.healthy()
 
 
+@pytest.mark.soak
 def test_an_api_server_that_restarts_is_followed_again(rabbitmq: RabbitMQ, vhost: str, tmp_path: Path) -> None:
     """With a control plane of its own, that no other test misses."""
     with (
@@ -175,6 +184,7 @@ def test_an_api_server_that_restarts_is_followed_again(rabbitmq: RabbitMQ, vhost
         assert operator.healthy()
 
 
+@pytest.mark.soak
 def test_the_ceiling_of_the_fleet_gives_every_pool_its_first_worker(
     installation: Installation, operator: Operator
 ) -> None:
