@@ -61,7 +61,8 @@ def decide(situation: Situation) -> tuple[Decision, Memory]:
     asked = start(by_demand(situation))
     for floor in (by_run, declare_missing_queues):
         asked = asked.then(floor(situation, asked.replicas))
-    memory = _demanded(situation, asked.replicas)
+    # A floor is no demand: with nothing to do there is none to remember, or each run would be stood by for longer.
+    memory = _demanded(situation, asked.replicas if situation.facts.at_least else 0)
     remembering = Situation(
         situation.pool, situation.facts, memory, situation.now, situation.steady, situation.override
     )

@@ -30,6 +30,9 @@ SLOWEST_PACE = 30.0
 LOOKS_BEFORE_SURPLUS = 4
 """Looks within the time after which, at the present pace, a worker would be one too many."""
 
+LEARNING = 0.03
+"""Part by which the seconds per task have moved since the last look: more is worth another look soon."""
+
 GROWN = 1.1
 """Times the work of the last look: more is worth another look at once."""
 
@@ -56,6 +59,7 @@ class Lane:
     completed: int = 0
     used: float = 0.0
     pace: float = TICK
+    seconds: float = 0.0
     rules: dict[str, int] = field(default_factory=dict)
     samples: list[tuple[float, int, int]] = field(default_factory=list)
 
@@ -108,12 +112,18 @@ class Engine:
         facts = self._facts(lane, since)
         decision, lane.memory = decide_pool(lane.pool, facts, memory, Circumstances(self._moment(now)))
         decision = self._shared(lane, decision)
-        lane.pace = TICK if decision.replicas != workers.current else min(lane.pace * 2, SLOWEST_PACE)
+        self._set_pace(lane, moved=decision.replicas != workers.current, now=now)
         lane.decision, lane.looked_at = decision, now
         if decision.replicas != workers.current:
             lane.rules[decision.rule] = lane.rules.get(decision.rule, 0) + 1
             workers.resize(decision.replicas, now)
         lane.samples.append((now, workers.ready + workers.held(), len(workers.alive)))
+
+    def _set_pace(self, lane: Lane, *, moved: bool, now: float) -> None:
+        """Look often after a change, and while the seconds per task are being learned; ever more rarely after."""
+        s = seconds_per_task(lane.pool, lane.memory, self._moment(now))
+        learning = abs(s - lane.seconds) > LEARNING * lane.seconds
+        lane.pace, lane.seconds = TICK if moved or learning else min(lane.pace * 2, SLOWEST_PACE), s
 
     def _shared(self, lane: Lane, decision: Decision) -> Decision:
         """The decision within the fleet's ceiling, beside the last decisions of the other pools."""
@@ -176,8 +186,9 @@ class Engine:
             return now + TICK
         workers, known = lane.workers, min(self._known(lane, now), until)
         if not workers.current:
-            waits = now + SLOWEST_PACE if workers.ready else _tick(workers.next_arrival)
-            return min(known, waits)
+            # What draining workers end belongs to the past, and must be learned before a new busy period begins.
+            ends = _tick(workers.last_end) if workers.running else inf
+            return min(known, ends, now + SLOWEST_PACE if workers.ready else _tick(workers.next_arrival))
         if workers.arrived == workers.completed + len(workers.lost) and not workers.deferred:
             return self._while_empty(lane, now, known)
         if self._may_coast(lane):
@@ -252,22 +263,24 @@ class Engine:
         useful = work - c * max(workers.current - 1, 1)
         if useful <= 0:
             return now + lane.pace
-        s = seconds_per_task(lane.pool, lane.memory, self._moment(now))
         slots = max(min(work, c * workers.count(State.SERVING)), 1)
-        return now + min(max(useful * s / slots / LOOKS_BEFORE_SURPLUS, TICK), SLOWEST_PACE)
+        soon = useful * lane.seconds / slots / LOOKS_BEFORE_SURPLUS
+        # A dip shorter than that is smoothed by the rules themselves.
+        calm = min(lane.pace, lane.pool.scaling.stabilization.total_seconds() / BUCKETS)
+        return now + min(max(soon, calm, TICK), lane.pace)
 
     def _calm_ends(self, lane: Lane) -> list[float]:
         """When a demand that was higher is forgotten, and when a surplus has lasted one task's time."""
         memory, pool, ends = lane.memory, lane.pool, []
         high = max(memory.highs, key=itemgetter(1), default=None)
         if high is not None:
-            ends.append(_tick(self._seconds(high[0]) + pool.scaling.stabilization.total_seconds() - TICK))
+            ends.append(_tick(self._seconds(high[0]) + pool.scaling.stabilization.total_seconds()))
         if memory.surplus_since is not None:
             s = seconds_per_task(pool, memory, memory.surplus_since)
-            ends.append(_tick(self._seconds(memory.surplus_since) + s - TICK))
+            ends.append(_tick(self._seconds(memory.surplus_since) + s))
         return ends
 
 
 def _tick(moment: float) -> float:
-    """The first look after a moment."""
-    return moment if moment == inf else floor(moment) + TICK
+    """The first look that sees what happened at a moment."""
+    return moment if moment == inf else float(ceil(moment))

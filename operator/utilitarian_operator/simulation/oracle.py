@@ -1,13 +1,14 @@
 """What the work costs at least when the future is known: a schedule that keeps every promise, and a bound below it.
 
-The schedule: workers become ready at the last moment at which the oldest waiting task can still start in time (at once
-for a run), serve what has come and what comes, first in first out, and leave when their slots are empty; as few at a
-time as keep every promise. The bound: no schedule can cost less (see `lower_bound`). docs/simulate.md has both.
+The schedule is the cheaper of two. In `stays` workers come together, as late as the promises let them (at once for a
+run), serve what has come and what comes, first in first out, and leave when the pool is empty; as few as keep every
+promise. In `one_by_one` a worker comes when a task can wait no longer, and leaves when its own slots are empty. The
+bound: no schedule can cost less (see `lower_bound`). docs/simulate.md has both.
 """
 
 from array import array
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from heapq import heappop, heappush, heapreplace
 from itertools import pairwise
 from math import inf
@@ -16,11 +17,19 @@ from statistics import fmean
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.simulation.arrivals import Tasks
 from utilitarian_operator.simulation.fleet import Workers
-from utilitarian_operator.simulation.play import Played, Progress, Scene, kind, start_ups
+from utilitarian_operator.simulation.play import Played, Progress, Sample, Scene, kind, start_ups
 from utilitarian_operator.simulation.promises import Run, latest_starts, runs_of
 
 START_UPS = 100
 """Start-ups of which the mean is taken: the oracle knows only that."""
+
+LATER = (1.0, 0.5, 0.25, 0.125)
+"""Parts of the slack by which a stay is tried to begin later: the later, the more tasks share a start-up."""
+
+WORTH_ANOTHER = 1.1
+"""Times the bound from which on another schedule is tried."""
+
+SLACK = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,18 @@ class Batch:
     beyond: int
     cost: float
     ends: float
+
+
+@dataclass(slots=True)
+class Plan:
+    """A whole schedule: when each task starts, and what it costs in worker-seconds."""
+
+    began: "array[float]"
+    cost: float = 0.0
+    starts: int = 0
+    peak: int = 0
+    late: int = 0
+    samples: list[Sample] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,73 +110,82 @@ def _problem(pool: Pool, tasks: Tasks, runs: list[Run], start_up: float) -> tupl
     return Problem(at, seconds, latest, pool.worker.concurrency, start_up, max(pool.scaling.max, 1)), order
 
 
-def _serve(
-    problem: Problem, order: list[int] | range, workers: Workers, least: int, until: float
-) -> list[tuple[float, int, int]]:
-    account, began = workers.account, array("d", [-1.0]) * len(problem.at)
-    i, left, samples = 0, -inf, []
-    account.worker_seconds = least * until
-    while i < len(problem.at):
-        ready = max(problem.latest[i], left)
-        stays = ready - left <= problem.start_up
-        count, batch = _fewest(problem, i, ready, began)
-        before = ready - left if stays else problem.start_up
-        account.worker_seconds += (batch.cost + count * before) * max(count - least, 0) / count
-        account.starts += max(count - least - stays, 0)
-        account.peak = max(account.peak, count, least)
-        waiting = bisect_right(problem.at, ready) - i
-        samples += [(ready - before, waiting, max(count, least)), (batch.ends, 0, least)]
-        i, left = batch.beyond, batch.ends
-    account.changes = 2 * account.starts
-    workers.completed = len(began)
+def _serve(problem: Problem, order: list[int] | range, workers: Workers, least: int, until: float) -> list[Sample]:
+    """The cheaper of two ways to keep the promises; the second only where the first is far from the bound."""
+    plan = stays(problem, least, until)
+    if not least and plan.cost > WORTH_ANOTHER * lower_bound(problem):
+        plan = min(plan, one_by_one(problem), key=lambda it: (it.late, it.cost))
+    account = workers.account
+    account.worker_seconds, account.starts, account.changes = plan.cost, plan.starts, 2 * plan.starts
+    account.peak = plan.peak
+    workers.completed = len(plan.began)
     for place, k in enumerate(order):
-        workers.began_at[k] = began[place]
-    return samples
+        workers.began_at[k] = plan.began[place]
+    return plan.samples
 
 
-def _fewest(problem: Problem, first: int, ready: float, began: "array[float]") -> tuple[int, Batch]:
+def stays(problem: Problem, least: int, until: float) -> Plan:
+    """Workers come together, as late as the promises let them, and go when the pool is empty."""
+    plan = Plan(array("d", [-1.0]) * len(problem.at), cost=least * until)
+    i, left = 0, -inf
+    while i < len(problem.at):
+        count, ready, batch = _fewest(problem, i, max(problem.at[i], left), plan.began)
+        stay = ready - left <= problem.start_up
+        before = ready - left if stay else problem.start_up
+        plan.cost += (batch.cost + count * before) * max(count - least, 0) / count
+        plan.starts += max(count - least, 0) if not stay else 0
+        plan.peak = max(plan.peak, count, least)
+        waiting = bisect_right(problem.at, ready) - i
+        plan.samples += [(ready - before, waiting, max(count, least)), (batch.ends, 0, least)]
+        i, left = batch.beyond, batch.ends
+    plan.late = sum(began > latest + SLACK for began, latest in zip(plan.began, problem.latest, strict=True))
+    return plan
+
+
+def _fewest(problem: Problem, first: int, earliest: float, began: "array[float]") -> tuple[int, float, Batch]:
     """The fewest workers that keep the promises of a stay: doubled until they do, then halved back."""
     low, high = 0, 1
-    while True:
-        batch = _stay(problem, first, ready, high, began)
-        if batch is not None or high >= problem.most:
-            break
+    while (ready := _latest_ready(problem, first, earliest, high, began)) is None and high < problem.most:
         low, high = high, min(high * 2, problem.most)
-    if batch is None:
-        batch = _stay(problem, first, ready, high, began, hopeless=True)
     while high - low > 1:
         middle = (low + high) // 2
-        fewer = _stay(problem, first, ready, middle, began)
-        low, high, batch = (low, middle, fewer) if fewer else (middle, high, batch)
-    batch = _stay(problem, first, ready, high, began, hopeless=True)
-    if batch is None:
-        raise AssertionError("a stay that may break promises always ends")
-    return high, batch
+        at = _latest_ready(problem, first, earliest, middle, began)
+        low, high, ready = (low, middle, at) if at is not None else (middle, high, ready)
+    if ready is None:
+        ready = earliest
+    return high, ready, _stay(problem, first, ready, high, began)[0]
 
 
-def _stay(
-    problem: Problem, first: int, ready: float, count: int, began: "array[float]", *, hopeless: bool = False
-) -> Batch | None:
-    """Play one stay; None as soon as a promise is broken, unless that can't be helped."""
+def _latest_ready(problem: Problem, first: int, earliest: float, count: int, began: "array[float]") -> float | None:
+    """How late so many workers may be ready and still keep the promises of a stay; None if they never can."""
+    _, slack = _stay(problem, first, earliest, count, began)
+    if slack < -SLACK:
+        return None
+    for share in LATER:
+        if share * slack > SLACK and _stay(problem, first, earliest + share * slack, count, began)[1] >= -SLACK:
+            return earliest + share * slack
+    return earliest
+
+
+def _stay(problem: Problem, first: int, ready: float, count: int, began: "array[float]") -> tuple[Batch, float]:
+    """Play one stay; and how much earlier than promised the tightest task was started, seconds."""
     at, seconds, latest, total = problem.at, problem.seconds, problem.latest, count * problem.slots
     heap: list[float] = []
-    k, size, now, busy = first, len(problem.at), ready, 0.0
+    k, size, busy, slack = first, len(problem.at), ready, inf
     while k < size:
         now = max(at[k], ready)
         while heap and heap[0] <= now:
             busy = heappop(heap)
-        if not heap and k > first and at[k] > busy and at[k] > ready:
+        if not heap and k > first and at[k] > max(busy, ready):
             break
         if len(heap) < total:
             heappush(heap, now + seconds[k])
         else:
-            now = heap[0]
-            heapreplace(heap, now + seconds[k])
-        if now > latest[k] and k > first and not hopeless:
-            return None
+            now = heapreplace(heap, heap[0] + seconds[k])
+        slack = min(slack, latest[k] - now)
         began[k] = now
         k += 1
-    return _left(heap, busy, k, ready, problem.slots, count)
+    return _left(heap, busy, k, ready, problem.slots, count), slack
 
 
 def _left(heap: list[float], busy: float, beyond: int, ready: float, slots: int, count: int) -> Batch:
@@ -163,6 +193,58 @@ def _left(heap: list[float], busy: float, beyond: int, ready: float, slots: int,
     ends = sorted(heap, reverse=True) or [busy]
     leaves = [ends[min(slots * worker, len(ends) - 1)] for worker in range(count)]
     return Batch(beyond, sum(max(leave, ready) - ready for leave in leaves), max(leaves))
+
+
+def one_by_one(problem: Problem) -> Plan:
+    """A worker comes when the oldest task can wait no longer and no slot is free, and goes when its slots are empty."""
+    at, latest, size = problem.at, problem.latest, len(problem.at)
+    plan = Plan(array("d", [-1.0]) * size)
+    heap: list[tuple[float, int]] = []
+    running: dict[int, int] = {}
+    k = worker = 0
+    while k < size or heap:
+        open_ones = [w for w, tasks in running.items() if tasks < problem.slots]
+        forced = max(latest[k], at[k]) if k < size and len(running) < problem.most else inf
+        begins = at[k] if k < size and open_ones else forced
+        if heap and heap[0][0] <= begins:
+            now, w = heappop(heap)
+            running[w] -= 1
+            if k < size and at[k] <= now:
+                k = _begin(problem, plan, heap, running, k, (w, now))
+            elif not running[w]:
+                del running[w]
+                plan.cost += now
+                plan.samples.append((now, 0, len(running)))
+            continue
+        if not open_ones:
+            worker += 1
+            running[worker] = 0
+            plan.cost -= begins - problem.start_up
+            plan.starts, plan.peak = plan.starts + 1, max(plan.peak, len(running))
+            plan.samples.append((begins, bisect_right(at, begins) - k, len(running)))
+        fullest = max(open_ones, key=running.__getitem__) if open_ones else worker
+        k = _begin(problem, plan, heap, running, k, (fullest, begins))
+    return plan
+
+
+def _begin(
+    problem: Problem,
+    plan: Plan,
+    heap: list[tuple[float, int]],
+    running: dict[int, int],
+    k: int,
+    where: tuple[int, float],
+) -> int:
+    """Start the oldest waiting task, and, in a worker that has just come, all that wait and find a slot."""
+    w, now = where
+    while True:
+        plan.began[k] = now
+        plan.late += now > problem.latest[k] + SLACK
+        heappush(heap, (now + problem.seconds[k], w))
+        running[w] += 1
+        k += 1
+        if k == len(problem.at) or problem.at[k] > now or running[w] == problem.slots:
+            return k
 
 
 def lower_bound(problem: Problem) -> float:
