@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 from aiohttp import web
@@ -38,13 +39,37 @@ async def serve(host: str, port: int, pages: Mapping[str, Callable[[], web.Respo
     application = web.Application()
     for path, page in pages.items():
         application.router.add_get(path, _handler(page))
+    async with listen(application, host, port, next(iter(pages))) as chosen:
+        yield chosen
+
+
+@contextlib.asynccontextmanager
+async def listen(
+    application: web.Application, host: str, port: int, path: str, *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[int]:
+    """Serve an application while the context lasts.
+
+    Args:
+        application: what is served.
+        host: address to listen on.
+        port: 0 for a free one.
+        path: what is asked for there, for the message if it can't be had.
+        tls: what it is served with; its certificate may change meanwhile.
+
+    Yields:
+        The port.
+
+    Raises:
+        PortTaken: somebody listens there already.
+        CannotListen: the system refuses the address or the port.
+    """
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     try:
         try:
-            await web.TCPSite(runner, host, port).start()
+            await web.TCPSite(runner, host, port, ssl_context=tls).start()
         except OSError as error:
-            raise _refused(host, port, next(iter(pages)), error) from error
+            raise _refused(host, port, path, error) from error
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()

@@ -6,6 +6,25 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
+class Admission:
+    """How the admission webhook is served.
+
+    Args:
+        namespace, secret: of the Secret with its certificate (`tls.crt`, `tls.key`, `ca.crt`).
+        names: DNS names or addresses that the API server calls it by.
+        configuration: the ValidatingWebhookConfiguration that is to trust the certificate; given, the operator makes
+            the certificate itself. None: somebody else, such as cert-manager, sees to both.
+        port: that it listens on; 0 for any free one.
+    """
+
+    namespace: str
+    secret: str
+    names: tuple[str, ...]
+    configuration: str | None = None
+    port: int = 9443
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Settings of one operator process.
 
@@ -18,6 +37,7 @@ class Settings:
         host: address that both listen on.
         lease_namespace: where the leader's Lease is; None runs without an election (by hand, or in a test).
         instance: this process' name in the Lease and in events.
+        admission: of the webhook; None has none.
         kubeconfig: None takes KUBECONFIG, the default file or the pod's service account.
     """
 
@@ -29,4 +49,5 @@ class Settings:
     host: str = "0.0.0.0"  # noqa: S104 - a pod's own address; the chart's NetworkPolicy may narrow it
     lease_namespace: str | None = None
     instance: str = "utilitarian-operator"
+    admission: Admission | None = None
     kubeconfig: Path | None = None

@@ -21,6 +21,7 @@ from utilitarian_operator.actor import Actor
 from utilitarian_operator.adapters.broker import Brokers
 from utilitarian_operator.adapters.cluster import Cluster
 from utilitarian_operator.adapters.store import CHILD_SELECTOR, FLEETS, Key, Store
+from utilitarian_operator.admission import Doorkeeper, renew
 from utilitarian_operator.errors import ClusterError, LeadershipLost
 from utilitarian_operator.leadership import Leadership
 from utilitarian_operator.metrics import Metrics
@@ -67,10 +68,12 @@ class Running:
 
     Args:
         metrics_port, health_port: that it listens on.
+        admission_port: the same, of the webhook; None without one.
     """
 
     metrics_port: int
     health_port: int
+    admission_port: int | None = None
 
 
 def utc_now() -> datetime:
@@ -102,9 +105,10 @@ async def run(settings: Settings, stop: asyncio.Event, started: Callable[[Runnin
             {"/healthz": health_page(pulse.sick), "/readyz": health_page(pulse.unready)},
         ) as health_port,
         ApiClient(await login()) as client,
+        _admitting(settings, client) as admission_port,
         _leading(settings, client, stop) as may_write,
     ):
-        started(Running(metrics_port, health_port))
+        started(Running(metrics_port, health_port, admission_port))
         if not stop.is_set():
             pulse.leads = True
             await _operate(settings, Cluster(client, may_write), Metrics(registry), pulse, login, stop)
@@ -127,6 +131,8 @@ async def _operate(
         asyncio.create_task(_tick(store, queue, settings, pulse), name="tick"),
         asyncio.create_task(_resync(cluster, store, queue, settings), name="resync"),
     ]
+    if settings.admission is not None:
+        tasks.append(asyncio.create_task(renew(settings.admission, cluster, utc_now), name="certificate"))
     informer = asyncio.create_task(_inform(settings, store, queue, pulse, login, stop), name="informer")
     try:
         done, _ = await asyncio.wait([informer, *tasks], return_when=asyncio.FIRST_COMPLETED)
@@ -202,6 +208,16 @@ async def _list(cluster: Cluster, store: Store, settings: Settings) -> set[Key]:
         lists = [await cluster.items(plural, namespace, selector) for namespace in settings.namespaces or (None,)]
         touched |= store.replace(plural, [body for bodies, _ in lists for body in bodies], min(at for _, at in lists))
     return touched
+
+
+@contextlib.asynccontextmanager
+async def _admitting(settings: Settings, client: ApiClient) -> AsyncIterator[int | None]:
+    """Serve the admission webhook, if there is one, whoever leads; yields its port."""
+    if settings.admission is None:
+        yield None
+        return
+    async with Doorkeeper(settings.admission, Cluster(client)).serve(settings.host) as port:
+        yield port
 
 
 @contextlib.asynccontextmanager

@@ -114,6 +114,22 @@ class Cluster:
         encoded: dict[str, str] = answer.get("data") or {}
         return {key: base64.b64decode(value).decode(errors="replace") for key, value in encoded.items()}
 
+    async def trust(self, configuration: str, authority: str) -> None:
+        """Have the API server trust an authority (PEM) when it calls the webhooks of a ValidatingWebhookConfiguration.
+
+        Nothing is written if it does already.
+        """
+        path = f"apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/{configuration}"
+        webhooks = (await self._request("GET", path)).get("webhooks", [])
+        bundle = base64.b64encode(authority.encode()).decode()
+        patch = [
+            {"op": "add", "path": f"/webhooks/{index}/clientConfig/caBundle", "value": bundle}
+            for index, webhook in enumerate(webhooks)
+            if webhook["clientConfig"].get("caBundle") != bundle
+        ]
+        if patch:
+            await self._write("PATCH", path, patch, JSON_PATCH)
+
     async def event(self, namespace: str, event: Object) -> None:
         """Record an event."""
         await self._write("POST", _PATHS["Event"].format(namespace), event, JSON)

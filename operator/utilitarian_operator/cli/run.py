@@ -14,7 +14,7 @@ import typer
 from utilitarian_operator import logs
 from utilitarian_operator.api.units import parse_duration
 from utilitarian_operator.errors import LeadershipLost, OperatorError
-from utilitarian_operator.settings import Settings
+from utilitarian_operator.settings import Admission, Settings
 
 SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 SHORTEST_TICK = timedelta(milliseconds=100)
@@ -42,7 +42,7 @@ def _env(name: str) -> str:
     return f"UTILITARIAN_OPERATOR_{name}"
 
 
-def run(
+def run(  # noqa: PLR0913 - each is an option of the command
     namespace: Annotated[
         list[str] | None,
         typer.Option(envvar=_env("NAMESPACE"), help="Watch this namespace; repeatable. All unless given."),
@@ -54,6 +54,24 @@ def run(
     health_port: Annotated[
         int, typer.Option(envvar=_env("HEALTH_PORT"), min=0, max=65535, help="Port of /healthz; 0 for a free one.")
     ] = 8081,
+    admission: Annotated[
+        str | None,
+        typer.Option(envvar=_env("ADMISSION"), help="Serve the webhook with the certificate of this NAMESPACE/SECRET."),
+    ] = None,
+    admission_name: Annotated[
+        list[str] | None,
+        typer.Option(envvar=_env("ADMISSION_NAME"), help="DNS name that the webhook is called by; repeatable."),
+    ] = None,
+    admission_configuration: Annotated[
+        str | None,
+        typer.Option(
+            envvar=_env("ADMISSION_CONFIGURATION"),
+            help="Make the certificate, and have this ValidatingWebhookConfiguration trust it.",
+        ),
+    ] = None,
+    admission_port: Annotated[
+        int, typer.Option(envvar=_env("ADMISSION_PORT"), min=0, max=65535, help="Port of the webhook.")
+    ] = 9443,
     log_level: Annotated[
         Level, typer.Option(envvar=_env("LOG_LEVEL"), help="Least level that is logged.")
     ] = Level.INFO,
@@ -74,6 +92,7 @@ def run(
             health_port=health_port,
             lease_namespace=_own_namespace(),
             instance=os.environ.get("POD_NAME") or socket.gethostname(),
+            admission=_admission(admission, admission_name or [], admission_configuration, admission_port),
         )
         asyncio.run(_until_signal(settings))
     except LeadershipLost as error:
@@ -92,6 +111,17 @@ def _tick(text: str) -> timedelta:
     if tick < SHORTEST_TICK:
         raise typer.BadParameter(f"--tick: {text} is too short: use 100ms or more")
     return tick
+
+
+def _admission(secret: str | None, names: list[str], configuration: str | None, port: int) -> Admission | None:
+    if secret is None:
+        return None
+    namespace, separator, name = secret.partition("/")
+    if not (namespace and separator and name):
+        raise typer.BadParameter(f"--admission: {secret} is no Secret: write NAMESPACE/NAME")
+    if configuration and not names:
+        raise typer.BadParameter("--admission-configuration: a certificate needs a name: give --admission-name too")
+    return Admission(namespace, name, tuple(names), configuration, port)
 
 
 async def _until_signal(settings: Settings) -> None:
