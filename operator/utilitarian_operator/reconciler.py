@@ -13,7 +13,7 @@ from utilitarian_operator.adapters.broker import Brokers, Credentials
 from utilitarian_operator.adapters.store import DEPLOYMENTS, DISRUPTION_BUDGETS, FLEETS, STATEFUL_SETS, Key, Store
 from utilitarian_operator.api.effective import Fleet, Schedule
 from utilitarian_operator.api.names import beat_object, pool_object
-from utilitarian_operator.core import manifests, objects
+from utilitarian_operator.core import manifests, objects, record
 from utilitarian_operator.core.decision import Decision
 from utilitarian_operator.core.drift import Applied, applied, drifted
 from utilitarian_operator.core.facts import facts
@@ -81,6 +81,11 @@ class Known:
     told_warnings: int = 0
     told_broker: bool = False
     login_refused: LoginRefused | None = None
+
+    @property
+    def key(self) -> Key:
+        """Of the resource."""
+        return Key(self.resource["metadata"]["namespace"], self.resource["metadata"]["name"])
 
     @property
     def uid(self) -> str:
@@ -215,6 +220,10 @@ class Reconciler:
         seen = {name: facts(pool) for name, pool in sight.pools.items()}
         decisions, known.memories = decide_fleet(fleet, seen, known.memories, circumstances)
         known.waiting_since = first_seen_work(known.waiting_since, sight)
+        if logger.isEnabledFor(logging.DEBUG):
+            # What `simulation.replay` reads: a record of what was seen and decided, to be played again.
+            look = record.to_text(circumstances, seen, decisions)
+            logger.debug("decided", extra={"fleet": str(known.key), "look": look})
         return decisions
 
     async def _act(

@@ -1,0 +1,74 @@
+"""Plays the recorded looks of an operator through the engine again and says where it decides otherwise."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.core.fleet import decide_fleet
+from utilitarian_operator.core.memory import Memory
+from utilitarian_operator.core.record import Look, from_text
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """A decision that came out otherwise than it was recorded.
+
+    Args:
+        look: number of the look, from 0.
+        pool: name.
+        recorded: workers and rule, as the operator decided.
+        replayed: workers and rule, as the engine decides now.
+    """
+
+    look: int
+    pool: str
+    recorded: tuple[int, str]
+    replayed: tuple[int, str]
+
+
+def looks(lines: Iterable[str], fleet: str) -> Iterator[Look]:
+    """The looks in an operator's log, written as JSON with level DEBUG.
+
+    Args:
+        lines: of the log; those that are about something else are passed over.
+        fleet: `NAMESPACE/NAME`.
+    """
+    for line in lines:
+        entry = _entry(line)
+        if entry.get("message") == "decided" and entry.get("fleet") == fleet:
+            yield from_text(entry["look"])
+
+
+def disagreements(fleet: Fleet, recorded: Iterable[Look]) -> list[Disagreement]:
+    """Where the engine decides otherwise, from an empty memory on: the record must begin with the first look."""
+    memories: dict[str, Memory] = {}
+    found = []
+    for number, look in enumerate(recorded):
+        decisions, memories = decide_fleet(fleet, look.seen, memories, look.circumstances)
+        for pool, decision in decisions.items():
+            replayed = (decision.replicas, decision.rule)
+            if replayed != look.decided[pool]:
+                found.append(Disagreement(number, pool, look.decided[pool], replayed))
+    return found
+
+
+def worker_seconds(recorded: Iterable[Look]) -> dict[str, float]:
+    """Seconds that workers were asked for, by pool, in the time from the first recorded look to the last."""
+    total: dict[str, float] = {}
+    before: Look | None = None
+    for look in recorded:
+        for pool, facts in before.seen.items() if before else ():
+            passed = (look.circumstances.now - before.circumstances.now).total_seconds() if before else 0.0
+            total[pool] = total.get(pool, 0.0) + facts.current * passed
+        before = look
+    return total
+
+
+def _entry(line: str) -> dict[str, Any]:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return {}
+    return entry if isinstance(entry, dict) else {}
