@@ -113,6 +113,36 @@ def test_the_chart_grants_all_that_the_operator_needs(
     cluster.kubectl("delete", "uwp", "--all", "--namespace", "metering")
 
 
+def test_the_chart_grants_what_the_webhooks_certificate_needs(cluster: ControlPlane, tmp_path: Path) -> None:
+    helm(
+        *("upgrade", "--install", RELEASE, str(CHART), "--kubeconfig", str(cluster.kubeconfig), "--values", "-"),
+        values={"admission": {"enabled": True}},
+    )
+    (deployment,) = json.loads(cluster.kubectl("get", "deployments", "-n", NAMESPACE, "--output=json"))["items"]
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    arguments = container["args"]
+    for port in ("--metrics-port", "--health-port", "--admission-port"):
+        arguments[arguments.index(port) + 1] = str(free_port())
+    operator = Process(
+        "operator",
+        [sys.executable, "-m", "utilitarian_operator", *arguments],
+        log=tmp_path / "operator.log",
+        env={"KUBECONFIG": str(as_operator(cluster, tmp_path))},
+    )
+
+    def trusted() -> bool:
+        found = cluster.kubectl("get", "validatingwebhookconfigurations", "--output=json")
+        (configuration,) = json.loads(found)["items"]
+        return bool(configuration["webhooks"][0]["clientConfig"].get("caBundle"))
+
+    with operator:
+        wait_until(trusted, within=SOON, describe=operator.tail)
+        wait_until(lambda: "admission is served" in operator.log_text(), within=SOON, describe=operator.tail)
+    assert "403" not in operator.log_text(), operator.tail()
+    # Left as the other tests want it.
+    install(cluster, [])
+
+
 @pytest.mark.parametrize("watched", [[], ["metering"]], ids=["all namespaces", "one namespace"])
 async def test_the_lease_can_be_taken_and_given_to_the_next(
     cluster: ControlPlane, tmp_path: Path, watched: list[str]

@@ -138,6 +138,59 @@ def test_a_network_policy_leaves_the_two_ports_open() -> None:
     assert health == {"ports": [{"port": "health", "protocol": "TCP"}]}
 
 
+ADMISSION = "uo-utilitarian-operator-admission"
+
+
+def test_the_webhook_never_stands_in_the_way_and_leads_to_the_operator() -> None:
+    objects = render({"admission": {"enabled": True}, "networkPolicy": {"enabled": True}})
+    found = one(objects, "ValidatingWebhookConfiguration", f"{NAMESPACE}-{ADMISSION}")
+    (webhook,) = found["webhooks"]
+    assert (webhook["failurePolicy"], webhook["timeoutSeconds"], webhook["sideEffects"]) == ("Ignore", 3, "None")
+    assert webhook["clientConfig"] == {
+        "service": {"name": ADMISSION, "namespace": NAMESPACE, "path": "/validate", "port": 443}
+    }
+    assert "namespaceSelector" not in webhook
+    service = one(objects, "Service", ADMISSION)["spec"]
+    assert service["ports"][0]["targetPort"] in {port["name"] for port in container(objects)["ports"]}
+    assert service["selector"].items() <= one(objects, "Deployment")["spec"]["template"]["metadata"]["labels"].items()
+    arguments = " ".join(container(objects)["args"])
+    assert f"--admission {NAMESPACE}/{ADMISSION} --admission-name {ADMISSION}.{NAMESPACE}.svc" in arguments
+    assert f"--admission-configuration {NAMESPACE}-{ADMISSION} --admission-port 9443" in arguments
+    assert {"ports": [{"port": "admission", "protocol": "TCP"}]} in one(objects, "NetworkPolicy")["spec"]["ingress"]
+
+
+def test_the_webhook_may_write_its_secret_and_whom_to_trust_and_nothing_else() -> None:
+    objects = render({"admission": {"enabled": True}})
+    named, create = one(objects, "Role", ADMISSION)["rules"]
+    assert (named["resourceNames"], named["verbs"]) == ([ADMISSION], ["get", "patch"])
+    assert (create["resources"], create["verbs"]) == (["secrets"], ["create"])
+    (trust,) = one(objects, "ClusterRole", f"{NAMESPACE}-{ADMISSION}")["rules"]
+    assert (trust["resourceNames"], trust["verbs"]) == ([f"{NAMESPACE}-{ADMISSION}"], ["get", "patch"])
+
+
+def test_cert_manager_may_make_the_certificate() -> None:
+    issuer = {"name": "internal", "kind": "ClusterIssuer"}
+    objects = render({"admission": {"enabled": True, "certManager": {"enabled": True, "issuerRef": issuer}}})
+    certificate = one(objects, "Certificate", ADMISSION)["spec"]
+    assert certificate["dnsNames"] == [f"{ADMISSION}.{NAMESPACE}.svc"]
+    assert certificate["issuerRef"] == issuer
+    assert "Issuer" not in kinds(objects)
+    webhook = one(objects, "ValidatingWebhookConfiguration")
+    assert webhook["metadata"]["annotations"] == {"cert-manager.io/inject-ca-from": f"{NAMESPACE}/{ADMISSION}"}
+    assert "--admission-configuration" not in container(objects)["args"]
+    assert [rule["verbs"] for rule in one(objects, "Role", ADMISSION)["rules"]] == [["get"]]
+    own = render({"admission": {"enabled": True, "certManager": {"enabled": True}}})
+    assert one(own, "Issuer", ADMISSION)["spec"] == {"selfSigned": {}}
+    assert one(own, "Certificate")["spec"]["issuerRef"] == {"name": ADMISSION, "kind": "Issuer"}
+
+
+def test_the_webhook_is_asked_of_the_watched_namespaces_alone() -> None:
+    objects = render({"admission": {"enabled": True}, "watchNamespaces": ["metering"]})
+    (webhook,) = one(objects, "ValidatingWebhookConfiguration")["webhooks"]
+    (selector,) = webhook["namespaceSelector"]["matchExpressions"]
+    assert selector == {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["metering"]}
+
+
 def test_named_namespaces_need_no_right_outside_them() -> None:
     objects = render({"watchNamespaces": ["metering", "staging"]})
     roles = {
@@ -272,6 +325,7 @@ def test_a_pod_label_never_takes_the_pod_from_its_deployment() -> None:
         ({"watchNamespaces": ["twice", "twice"]}, "/watchNamespaces"),
         ({"watchNamespaces": "metering"}, "/watchNamespaces"),
         ({"metrics": {"port": 8081}}, "/metrics/port"),
+        ({"admission": {"port": 8081}}, "/admission/port"),
         ({"extraEnv": [{"name": "CELERY_BROKER_URL", "value": "amqp://"}]}, "/extraEnv/0/name"),
         ({"resources": {"limits": {"memory": "lots"}}}, "/resources/limits/memory"),
         ({"metrics": {"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}}}, "not both"),

@@ -43,6 +43,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 {{- end -}}
 
+{{/* The admission webhook's Service, Secret and rights. */}}
+{{- define "utilitarian-operator.admission" -}}
+{{- printf "%s-admission" (include "utilitarian-operator.fullname" . | trunc 53 | trimSuffix "-") -}}
+{{- end -}}
+
 {{- define "utilitarian-operator.image" -}}
 {{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) -}}
 {{- end -}}
