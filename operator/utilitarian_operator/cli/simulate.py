@@ -151,9 +151,8 @@ def _text(report: Report) -> Iterator[str]:
 
 
 def _sparklines(report: Report) -> str:
-    until = report.stage.until
     rows = (
-        [pool.name, sparkline(pool.samples, until, 1), sparkline(pool.samples, until, 2), f"at most {pool.peak}"]
+        [pool.name, sparkline(pool.backlog), sparkline(pool.workers), f"at most {pool.peak}"]
         for pool in report.first.pools.values()
     )
     return columns(["POOL", "TASKS", "WORKERS", ""], rows)

@@ -14,10 +14,10 @@ from math import ceil, floor, inf
 from operator import itemgetter
 
 from utilitarian_operator.api.effective import Fleet, Pool
-from utilitarian_operator.core.decision import Decision
+from utilitarian_operator.core.decision import Decision, Step, start
 from utilitarian_operator.core.facts import Facts
 from utilitarian_operator.core.fleet import Circumstances, decide_pool, together
-from utilitarian_operator.core.memory import BUCKETS, Memory, seconds_per_task
+from utilitarian_operator.core.memory import BUCKETS, Memory, seconds_per_task, with_demand
 from utilitarian_operator.core.rules import arrival_window
 from utilitarian_operator.core.runs import NO_MESSAGE_WITHIN, next_start
 from utilitarian_operator.simulation.fleet import Workers
@@ -35,6 +35,9 @@ LEARNING = 0.03
 
 GROWN = 1.1
 """Times the work of the last look: more is worth another look at once."""
+
+
+NOBODY = start(Step("demand", 0, 0, "not looked at yet"))
 
 
 @dataclass(slots=True)
@@ -60,6 +63,7 @@ class Lane:
     used: float = 0.0
     pace: float = TICK
     seconds: float = 0.0
+    coasted: bool = False
     rules: dict[str, int] = field(default_factory=dict)
     samples: list[tuple[float, int, int]] = field(default_factory=list)
 
@@ -88,12 +92,17 @@ class Engine:
         return self._agenda[0][0]
 
     def advance(self, until: float) -> None:
-        """Look at the pools, each at its times, up to a moment."""
+        """Look at the pools, each at its times, up to a moment; those that are due together share the ceiling."""
         while self._agenda[0][0] < until:
-            now, index, name = heappop(self._agenda)
-            lane = self.lanes[name]
-            self._look(lane, now)
-            heappush(self._agenda, (max(self._next_look(lane, now, until), now + TICK), index, name))
+            now, due = self._agenda[0][0], []
+            while self._agenda and self._agenda[0][0] == now:
+                due.append(heappop(self._agenda)[1:])
+            lanes = [self.lanes[name] for _, name in due]
+            for lane in lanes:
+                self._look(lane, now)
+            self._act(lanes, now)
+            for (index, name), lane in zip(due, lanes, strict=True):
+                heappush(self._agenda, (max(self._next_look(lane, now, until), now + TICK), index, name))
 
     def look_again(self, now: float) -> None:
         """Have every pool looked at again soon: something happened to it from outside."""
@@ -106,18 +115,22 @@ class Engine:
         return (moment - self.begins).total_seconds()
 
     def _look(self, lane: Lane, now: float) -> None:
-        workers = lane.workers
-        workers.advance(now)
+        """See a pool and decide for it by itself."""
+        lane.workers.advance(now)
         memory, since = self._caught_up(lane, now)
         facts = self._facts(lane, since)
-        decision, lane.memory = decide_pool(lane.pool, facts, memory, Circumstances(self._moment(now)))
-        decision = self._shared(lane, decision)
-        self._set_pace(lane, moved=decision.replicas != workers.current, now=now)
-        lane.decision, lane.looked_at = decision, now
-        if decision.replicas != workers.current:
-            lane.rules[decision.rule] = lane.rules.get(decision.rule, 0) + 1
-            workers.resize(decision.replicas, now)
-        lane.samples.append((now, workers.ready + workers.held(), len(workers.alive)))
+        lane.decision, lane.memory = decide_pool(lane.pool, facts, memory, Circumstances(self._moment(now)))
+        lane.looked_at = now
+
+    def _act(self, lanes: list[Lane], now: float) -> None:
+        """Do what was decided, within the fleet's ceiling."""
+        for lane, decision in zip(lanes, self._shared(lanes), strict=True):
+            workers, moved = lane.workers, decision.replicas != lane.workers.current
+            self._set_pace(lane, moved=moved, now=now)
+            if moved:
+                lane.rules[decision.rule] = lane.rules.get(decision.rule, 0) + 1
+                workers.resize(decision.replicas, now)
+            lane.samples.append((now, workers.ready + workers.held(), len(workers.alive)))
 
     def _set_pace(self, lane: Lane, *, moved: bool, now: float) -> None:
         """Look often after a change, and while the seconds per task are being learned; ever more rarely after."""
@@ -125,18 +138,13 @@ class Engine:
         learning = abs(s - lane.seconds) > LEARNING * lane.seconds
         lane.pace, lane.seconds = TICK if moved or learning else min(lane.pace * 2, SLOWEST_PACE), s
 
-    def _shared(self, lane: Lane, decision: Decision) -> Decision:
-        """The decision within the fleet's ceiling, beside the last decisions of the other pools."""
+    def _shared(self, lanes: list[Lane]) -> list[Decision]:
+        """The decisions within the fleet's ceiling, beside the last ones of the other pools."""
+        own = {name: lane.decision or NOBODY for name, lane in self.lanes.items()}
         ceiling = self.fleet.max_workers
-        wanted = {name: other.decision.replicas if other.decision else 0 for name, other in self.lanes.items()}
-        wanted[lane.pool.name] = decision.replicas
-        if self.fleet.mode != "Paused" and (ceiling is None or sum(wanted.values()) <= ceiling):
-            return decision
-        decisions = {name: other.decision or decision for name, other in self.lanes.items()} | {
-            lane.pool.name: decision
-        }
-        current = {name: other.workers.current for name, other in self.lanes.items()}
-        return together(self.fleet, decisions, current)[lane.pool.name]
+        if self.fleet.mode == "Paused" or (ceiling is not None and sum(d.replicas for d in own.values()) > ceiling):
+            own = together(self.fleet, own, {name: lane.workers.current for name, lane in self.lanes.items()})
+        return [own[lane.pool.name] for lane in lanes]
 
     def _facts(self, lane: Lane, since: int) -> Facts:
         workers = lane.workers
@@ -164,6 +172,9 @@ class Engine:
     def _caught_up(self, lane: Lane, now: float) -> tuple[Memory, int]:
         """The memory as looks at each second would have left it, and how many tasks came before the last second."""
         memory, workers = lane.memory, lane.workers
+        if lane.coasted:
+            memory = with_demand(memory, 1, lane.pool.scaling.stabilization, self._moment(workers.busy_until))
+            lane.coasted = False
         window = arrival_window(lane.pool, memory)
         length = window.total_seconds() / BUCKETS
         if now - lane.looked_at <= length:
@@ -239,19 +250,26 @@ class Engine:
     def _coasted(self, lane: Lane, known: float) -> float:
         """When to look, after the quiet time was played."""
         workers, patience = lane.workers, lane.pool.scaling.idle_after.total_seconds()
+        lane.coasted = True
         workers.coast(known, lane.pool.worker.concurrency, patience)
         return min(known, _tick(workers.clock))
 
     def _while_busy(self, lane: Lane, now: float) -> float:
+        """A pool with work changes at its pace, when a worker is ready, and as soon as there is much more to do."""
         workers, c = lane.workers, lane.pool.worker.concurrency
         work = workers.ready + workers.held()
-        more = max(GROWN * work + c, c * workers.current) - work
-        alarm = _tick(workers.arrival(workers.arrived + floor(more)))
-        surplus_at = self._surplus_at(lane, now, work)
-        surplus = work <= c * (workers.current - 1)
-        waits: list[float] = [alarm, surplus_at, _tick(workers.next_event)]
-        waits += self._calm_ends(lane) if surplus else []
-        return min([max(wait, now + TICK) for wait in waits if wait > now])
+        waits: list[float] = [self._surplus_at(lane, now, work), _tick(workers.next_event)]
+        waits += self._calm_ends(lane) if work <= c * (workers.current - 1) else []
+        limit, most = (
+            min([max(wait, now + TICK) for wait in waits if wait > now]),
+            max(GROWN * work + c, c * workers.current),
+        )
+        while (alarm := workers.arrival(workers.arrived + floor(most - work))) < limit:
+            workers.advance(alarm)
+            work = workers.ready + workers.held()
+            if work >= most:
+                return _tick(alarm)
+        return limit
 
     def _surplus_at(self, lane: Lane, now: float, work: int) -> float:
         """When to look because a worker may soon be one too many, or already is."""

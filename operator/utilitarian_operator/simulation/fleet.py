@@ -104,6 +104,12 @@ class Workers:
         return max((end for end, _, _ in self._heap), default=self.clock)
 
     @property
+    def busy_until(self) -> float:
+        """Until when something ran, as far as time has passed."""
+        served = [self.workers[w].idle_from for w in self.alive if self.workers[w].state is State.SERVING]
+        return self.clock if self._heap else max(served, default=self.clock)
+
+    @property
     def next_event(self) -> float:
         """When the next worker is ready, the next ETA is due or the next grace ends; never if nothing is to come."""
         return self._calendar[0][0] if self._calendar else NEVER

@@ -12,6 +12,7 @@ from utilitarian_operator.simulation.play import Played, Sample, Scene
 from utilitarian_operator.simulation.promises import Run, runs_of
 
 HOUR = 3600.0
+BINS = 480
 SLACK = 1e-6
 """Seconds that a sum of floats may be off."""
 
@@ -79,7 +80,8 @@ class PoolResult:
         lost: of them, for good: acknowledged before they ran.
         unfinished: tasks that had not ended at the end, lost ones left out.
         peak: most workers at a time.
-        samples: backlog and workers over time.
+        backlog: most tasks to do in each of `BINS` parts of the time.
+        workers: most workers in each of them.
         bound: hours below which no schedule can come; 0 where nobody computed it.
         seconds_per_task: mean.
         longest_task: seconds.
@@ -99,7 +101,8 @@ class PoolResult:
     lost: int
     unfinished: int
     peak: int
-    samples: Sequence[Sample]
+    backlog: Sequence[int]
+    workers: Sequence[int]
     bound: float
     seconds_per_task: float
     longest_task: float
@@ -202,7 +205,8 @@ def _pool(
         lost=len(workers.lost),
         unfinished=len(tasks.at) - workers.completed - len(workers.lost),
         peak=account.peak,
-        samples=one.samples,
+        backlog=binned(one.samples, stage.until, 1),
+        workers=binned(one.samples, stage.until, 2),
         bound=bound / HOUR,
         seconds_per_task=sum(tasks.seconds) / max(len(tasks.seconds), 1),
         longest_task=max(tasks.seconds, default=0.0),
@@ -280,3 +284,17 @@ def _quantiles(waits: Sequence[float]) -> Waits:
     last = len(ordered) - 1
     p50, p95, p99 = (ordered[min(int(len(ordered) * share), last)] for share in (0.5, 0.95, 0.99))
     return Waits(len(ordered), p50, p95, p99, ordered[-1])
+
+
+def binned(samples: Sequence[Sample], until: float, column: int, bins: int = BINS) -> list[int]:
+    """The largest value in each bin of the time; a value holds until the next sample."""
+    highest, current, place = [0] * bins, 0, 0
+    for sample in samples:
+        now = min(int(sample[0] / until * bins), bins - 1)
+        for between in range(place, now + 1):
+            highest[between] = max(highest[between], current)
+        place, current = now, int(sample[column])
+        highest[now] = max(highest[now], current)
+    for between in range(place, bins):
+        highest[between] = max(highest[between], current)
+    return highest

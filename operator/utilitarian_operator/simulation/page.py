@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from html import escape
 
 from utilitarian_operator.core.recommendations import Recommendation
-from utilitarian_operator.simulation.measure import PoolResult
-from utilitarian_operator.simulation.report import Report, Table, advice, binned, policies, pools, queues, remarks
+from utilitarian_operator.simulation.measure import BINS, PoolResult
+from utilitarian_operator.simulation.report import Report, Table, advice, policies, pools, queues, remarks
 
 WIDTH, HEIGHT, GUTTER = 960, 120, 60
-BINS = 480
 STYLE = """
 :root{--ink:#1b2530;--soft:#5d6b7a;--line:#d6dde4;--paper:#fff;--work:#9fc5e8;--workers:#1f5f99;--good:#2f8f5b;
 --bad:#c0392b;--other:#8894a0}
@@ -91,7 +90,7 @@ def _over_time(pool: PoolResult, until: float) -> Iterator[str]:
 
 
 def _timeline(pool: PoolResult, until: float) -> str:
-    work, workers = (binned(pool.samples, until, column, BINS) for column in (1, 2))
+    work, workers = pool.backlog, pool.workers
     span, most, many = WIDTH - 2 * GUTTER, max(work, default=0) or 1, max(workers, default=0) or 1
 
     def at(index: int, value: float) -> str:

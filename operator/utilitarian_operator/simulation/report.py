@@ -7,7 +7,7 @@ from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.recommendations import Figures, Recommendation, recommendations
 from utilitarian_operator.core.wording import number, plural
 from utilitarian_operator.simulation.measure import PolicyResult, PoolResult, Waits
-from utilitarian_operator.simulation.play import Sample, Scene
+from utilitarian_operator.simulation.play import Scene
 
 BARS = "▁▂▃▄▅▆▇█"
 NOTHING = "-"
@@ -145,25 +145,12 @@ def figures(pool: PoolResult, days: float) -> Figures:
     )
 
 
-def sparkline(samples: Sequence[Sample], until: float, column: int, width: int = 48) -> str:
-    """The largest value in each of `width` parts of the time, as bars; column 1 is the backlog, 2 the workers."""
-    highest = binned(samples, until, column, width)
+def sparkline(values: Sequence[int], width: int = 48) -> str:
+    """Values as bars, the largest of each of `width` parts."""
+    part = len(values) / width
+    highest = [max(values[int(i * part) : int((i + 1) * part)], default=0) for i in range(width)]
     top = max(highest, default=0)
     return "".join(BARS[round(value / top * (len(BARS) - 1))] if top else BARS[0] for value in highest)
-
-
-def binned(samples: Sequence[Sample], until: float, column: int, bins: int) -> list[int]:
-    """The largest value in each bin of the time; a value holds until the next sample."""
-    highest, current, place = [0] * bins, 0, 0
-    for sample in samples:
-        now = min(int(sample[0] / until * bins), bins - 1)
-        for between in range(place, now + 1):
-            highest[between] = max(highest[between], current)
-        place, current = now, int(sample[column])
-        highest[now] = max(highest[now], current)
-    for between in range(place, bins):
-        highest[between] = max(highest[between], current)
-    return highest
 
 
 def quantiles(waits: Waits) -> list[str]:

@@ -1,0 +1,131 @@
+import json
+import re
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from typer.testing import CliRunner
+
+from utilitarian_operator.cli import app
+
+RESOURCE = """\
+apiVersion: utilitarian.io/v1alpha1
+kind: UtilitarianWorkerPool
+metadata: {name: small}
+spec:
+  image: utilitarian:1
+  broker: {urlFrom: {secretKeyRef: {name: broker, key: url}}}
+  maxWorkers: 8
+  pools:
+    - name: runs
+      queues: [hourly]
+      worker: {concurrency: 10}
+      schedule: [{name: run, start: "0 * * * *", finishWithin: 30m, warmUp: 30s}]
+    - name: rest
+      queues: [steady, rare]
+      scaling: {drainWithin: 5s}
+"""
+LOAD = """\
+start: 2026-03-02
+days: 0.5
+queues:
+  hourly:
+    seconds: {median: 2, p95: 6}
+    arrivals: [{cron: "0 * * * *", tasks: 400}]
+  steady:
+    seconds: {median: 0.5, p95: 2}
+    arrivals: [{rate: 20/h, from: "01:00", to: "05:00"}]
+  rare:
+    seconds: {median: 1, p95: 2}
+    arrivals: [{cron: "30 6 * * *", tasks: 3}]
+"""
+GOLDEN = Path(__file__).parent / "simulate_small.txt"
+FIGURES = {"worker_hours", "deadlines", "deadlines_met", "interrupted", "wait_p95_s", "starts", "pools"}
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[str]:
+    (tmp_path / "resource.yaml").write_text(RESOURCE)
+    (tmp_path / "load.yaml").write_text(LOAD)
+    return ["simulate", "-f", str(tmp_path / "resource.yaml"), "--load", str(tmp_path / "load.yaml")]
+
+
+def run(*arguments: str, code: int = 0) -> str:
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exit_code == code, result.output
+    return result.stdout if not code else result.stderr
+
+
+def test_json_has_its_shape(files: list[str]) -> None:
+    answer = json.loads(run(*files, "--against", "keda,hpa,fixed:1,oracle", "-o", "json"))
+    assert list(answer) == ["policies"]
+    assert list(answer["policies"]) == ["utilitarian", "keda", "hpa", "fixed:1", "oracle"]
+    for policy in answer["policies"].values():
+        assert set(policy) == FIGURES
+        assert set(policy["pools"]) == {"runs", "rest"}
+    ours = answer["policies"]["utilitarian"]
+    assert (ours["deadlines"], ours["deadlines_met"], ours["interrupted"]) == (12, 12, 0)
+    assert ours["pools"]["runs"]["tasks"] == 4800
+    assert set(ours["pools"]["rest"]["queues"]) == {"steady", "rare"}
+
+
+def test_the_table_says_all_of_it(files: list[str]) -> None:
+    assert run(*files, "--against", "keda,oracle", "--price", "0.05") == GOLDEN.read_text()
+
+
+def test_the_page_is_well_formed_and_asks_for_nothing(files: list[str]) -> None:
+    page = run(*files, "--against", "oracle", "-o", "html")
+    plots = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
+    assert len(plots) == 4
+    for plot in plots:
+        ET.fromstring(plot)  # noqa: S314 - our own
+    assert "<script" not in page
+    assert not re.search(r"(src|href)=|url\(|https?://", page)
+
+
+def test_days_and_seed_are_taken(files: list[str]) -> None:
+    def hours(*more: str) -> float:
+        return float(json.loads(run(*files, "-o", "json", *more))["policies"]["utilitarian"]["worker_hours"])
+
+    assert hours("--days", "0.25") < hours()
+    assert hours("--seed", "2") != hours() == hours("--seed", "1")
+
+
+def test_a_sweep_tries_each_value(files: list[str]) -> None:
+    answer = json.loads(run(*files, "--sweep", "pools.rest.scaling.idleAfter=10s,30m", "-o", "json"))["policies"]
+    short, long = (answer[f"pools.rest.scaling.idleAfter={value}"] for value in ("10s", "30m"))
+    assert short["pools"]["rest"]["worker_hours"] < long["pools"]["rest"]["worker_hours"]
+    assert short["starts"] > long["starts"]
+
+
+@pytest.mark.parametrize(
+    "more, reason",
+    [
+        (["--against", "kedda"], "unknown policy 'kedda'"),
+        (["--sweep", "pools.none.scaling.max=1,2"], "no pool 'none'; there are: runs, rest"),
+        (["--sweep", "pools.rest.scaling.max"], "write it like"),
+        (["--sweep", "pools.rest.scaling.max=soon"], "spec.pools[1].scaling.max"),
+        (["--sweep", "maxWorkers.more=1"], "has no fields"),
+        (["--days", "0"], "--days"),
+        (["-o", "pdf"], "--output"),
+        (["--fleet", "other"], "there are: small"),
+    ],
+)
+def test_wrong_options_are_refused_with_2(files: list[str], more: list[str], reason: str) -> None:
+    assert reason in run(*files, *more, code=2)
+
+
+def test_a_wrong_load_is_refused_with_2_and_its_line(files: list[str]) -> None:
+    path = Path(files[-1])
+    path.write_text(LOAD.replace("  rare:", "  raar:"))
+    assert f"{path}:10: unknown queue raar" in run(*files, code=2)
+    path.write_text(LOAD.replace("20/h", "-20/h"))
+    assert f"{path}:9: " in run(*files, code=2)
+    path.write_text(LOAD.replace('cron: "30 6 * * *", tasks: 3', "trace: t.csv"))
+    path.with_name("t.csv").write_text("time,count\n2026-03-02T02:00:00Z,1\n2026-03-02T01:00:00Z,1\n")
+    assert "t.csv:3: 2026-03-02T01:00:00Z is before" in run(*files, code=2)
+
+
+def test_a_wrong_resource_is_refused_with_2(files: list[str]) -> None:
+    Path(files[2]).write_text(RESOURCE.replace("maxWorkers: 8", "maxWorkers: some"))
+    assert "spec.maxWorkers" in run(*files, code=2)

@@ -1,0 +1,127 @@
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.pools import NOW, facts, fleet, pool
+from tests.support.simulated import load, stage
+from utilitarian_operator.core.fleet import Circumstances, decide_pool
+from utilitarian_operator.core.memory import Memory, remember
+from utilitarian_operator.simulation.engine import Engine
+from utilitarian_operator.simulation.fleet import Workers
+from utilitarian_operator.simulation.measure import PoolResult, measured
+from utilitarian_operator.simulation.play import Scene, kill_times, kind, play, scene, start_ups
+
+HOURLY = {"cron": "0 * * * *", "tasks": 1200}
+RUN = [{"name": "hourly", "start": "0 * * * *", "finishWithin": "30m", "warmUp": "1m"}]
+
+
+def looked(asked: Scene, *, every_tick: bool) -> Engine:
+    workers = {
+        one.name: Workers(asked.tasks[one.name], kind(one, asked), start_ups(one, asked)) for one in asked.fleet.pools
+    }
+    engine = Engine(asked.fleet, workers, asked.load.begins, asked.until, every_tick=every_tick)
+    engine.advance(asked.until)
+    for model in workers.values():
+        model.advance(asked.until)
+        model.close()
+    return engine
+
+
+@pytest.mark.parametrize(
+    "arrivals, settings, near",
+    [
+        pytest.param([HOURLY], {"schedule": RUN}, 0.002, id="runs"),
+        pytest.param([{"poisson": "40/h"}], {}, 0.002, id="a trickle"),
+        pytest.param([HOURLY], {"scaling": {"drainWithin": "2m"}}, 0.02, id="bursts"),
+        pytest.param([{"poisson": "8/s"}], {}, 0.03, id="a steady stream"),
+        pytest.param([{"poisson": "40/h"}, HOURLY], {"scaling": {"idleAfter": "30s"}}, 0.02, id="both"),
+    ],
+)
+def test_it_decides_as_if_it_looked_each_second(arrivals: list[Any], settings: dict[str, Any], near: float) -> None:
+    asked = stage({"work": {"arrivals": arrivals}}, settings, days=0.25)
+    sparse, dense = (looked(asked, every_tick=every).lanes["pool"] for every in (False, True))
+    one, other = sparse.workers.account, dense.workers.account
+    assert len(sparse.samples) < len(dense.samples) / 4
+    assert one.worker_seconds == pytest.approx(other.worker_seconds, rel=near)
+    assert abs(one.starts - other.starts) <= max(1, 0.1 * other.starts)
+    assert abs(one.changes - other.changes) <= max(1, 0.15 * other.changes)
+    assert sparse.workers.completed == dense.workers.completed
+
+
+def result(asked: Scene, policy: str = "utilitarian") -> PoolResult:
+    return measured(policy, play(policy, asked), asked).pools["pool"]
+
+
+def test_the_same_seed_plays_the_same() -> None:
+    one, same, other = (
+        result(stage({"work": {"arrivals": [{"poisson": "60/h"}, HOURLY]}}, days=0.5, seed=seed)) for seed in (3, 3, 4)
+    )
+    assert one == same
+    assert one.hours != other.hours
+
+
+def test_a_sleeping_pool_wakes_within_a_second() -> None:
+    asked = stage({"work": {"arrivals": [{"poisson": "4/h"}]}})
+    waits = result(asked).waits
+    assert 10 <= waits.p50 <= 11
+    assert waits.longest <= 11
+
+
+def test_runs_meet_their_deadlines_and_nothing_is_interrupted() -> None:
+    pool_result = result(stage({"work": {"arrivals": [HOURLY]}}, {"schedule": RUN}))
+    assert (len(pool_result.runs), sum(run.met for run in pool_result.runs)) == (24, 24)
+    assert (pool_result.interrupted, pool_result.unfinished) == (0, 0)
+
+
+def test_work_that_is_held_waits_for_the_next_run() -> None:
+    settings = {"scaling": {"outsideRuns": "Hold"}, "schedule": [{"name": "nightly", "start": "0 2 * * *"}]}
+    asked = stage({"work": {"arrivals": [{"cron": "0 1 * * *", "tasks": 10}]}}, settings)
+    assert result(asked).waits.p50 == pytest.approx(3490, abs=3)  # warmed up two minutes before
+
+
+def test_the_fleet_s_ceiling_binds_and_every_pool_gets_its_first() -> None:
+    pools = [{"name": name, "queues": [name], "priority": priority, "scaling": {"drainWithin": "1m"}}
+             for name, priority in (("high", 90), ("low", 10))]  # fmt: skip
+    burst = {"arrivals": [{"cron": "0 1 * * *", "tasks": 2000}]}
+    asked = scene(fleet(*pools, maxWorkers=4), load({"high": burst, "low": burst}), days=0.2, seed=1, folder=Path())
+    results = measured("utilitarian", play("utilitarian", asked), asked).pools
+    # While both have work; afterwards the rest is for the one that still has.
+    assert (results["high"].peak, results["low"].peak) == (3, 4)
+    first = [next(i for i, workers in enumerate(results[name].workers) if workers) for name in ("high", "low")]
+    assert first[0] == first[1]
+    assert all(one.unfinished == 0 for one in results.values())
+
+
+@pytest.mark.parametrize("acks, lost", [("early", True), ("late", False)])
+def test_a_node_that_dies_takes_tasks_with_it(acks: str, *, lost: bool) -> None:
+    kills = [{"cron": "30 * * * *", "workers": 1}, {"at": "2026-03-02T02:45:00"}]
+    busy = {"arrivals": [{"poisson": "1/s"}], "seconds": {"median": 20, "p95": 60}}
+    asked = stage({"work": busy}, acks=acks, nodeKills=kills, days=0.25)
+    assert len(kill_times(asked)) == 7
+    killed = result(asked)
+    assert killed.interrupted > 0
+    assert (killed.lost > 0) is lost
+    assert killed.unfinished < 200
+
+
+def test_start_ups_of_a_spread_differ_and_repeat() -> None:
+    asked = stage({"work": {"arrivals": [{"rate": "1/s"}]}}, days=0.01, startUp={"median": "8s", "p95": "20s"})
+    one, same = ([next(draws) for _ in range(5)] for draws in (start_ups(asked.fleet.pools[0], asked) for _ in "ab"))
+    assert one == same
+    assert len(set(one)) == 5
+
+
+def test_a_task_that_came_and_went_between_two_looks_was_work() -> None:
+    idle = Memory(idle_since=NOW - timedelta(minutes=5), looked_at=NOW - timedelta(seconds=1))
+    window = timedelta(minutes=10)
+    assert remember(pool(), facts(0, current=1, arrived=1, completed=1), idle, NOW, window).idle_since == NOW
+    assert remember(pool(), facts(0, current=1, arrived=0), idle, NOW, window).idle_since == idle.idle_since
+
+
+def test_a_floor_is_no_demand_to_remember() -> None:
+    asked = pool(schedule=[{"name": "run", "start": "0 12 * * *", "workers": 3}])
+    _, memory = decide_pool(asked, facts(0, current=0), Memory(), Circumstances(NOW))
+    assert memory.runs
+    assert [value for _, value in memory.highs] == [0]
