@@ -7,11 +7,15 @@ import pytest
 
 from demo.bed import Bed
 from demo.report import PROMISE, Report, wording
-from demo.scenario import Scenario
+from demo.scenario import Scenario, quickstart
 from demo.sight import Sight
-from tests.support.bed import operator_metrics
+from tests.support.bed import operator_metrics, recording_operator
 from tests.support.dashboard import dashboard_queries
 from tests.support.prometheus import Prometheus, Sample
+from utilitarian_operator.api.effective import effective_fleet
+from utilitarian_operator.api.validation import accept
+from utilitarian_operator.core.record import Look
+from utilitarian_operator.simulation.replay import disagreements, looks
 
 pytestmark = pytest.mark.timeout(1800)  # the first test of a run waits for the cluster to be made
 
@@ -22,11 +26,12 @@ WITHOUT_STATISTICS = 'state="unacked"'
 
 @dataclass(frozen=True)
 class Demonstration:
-    """What was seen of one: its report, every look, and each query of the dashboard with its answer."""
+    """What was seen of one: report, history, each query of the dashboard with its answer, the operator's looks."""
 
     report: Report
     history: list[Sight]
     dashboard: list[tuple[str, str, list[Sample]]]
+    looks: list[Look]
 
     def __str__(self) -> str:
         return "\n".join(wording(self.report))
@@ -38,6 +43,7 @@ def demonstration(bed: Bed, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     scenario = Scenario(bed, "e2e-demo", phase=print)
     try:
         with (
+            recording_operator(bed) as log,
             operator_metrics(bed, folder) as (target, path),
             Prometheus([target], folder=folder, path=path) as prometheus,
         ):
@@ -45,7 +51,8 @@ def demonstration(bed: Bed, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             report = scenario.run()
             queries = dashboard_queries(namespace="e2e-demo", window="5m")
             answers = [(title, query, prometheus.query(query)) for title, query in queries]
-        yield Demonstration(report, scenario.watcher.history, answers)
+            seen = list(looks(log(), f"e2e-demo/{scenario.watcher.name}"))
+        yield Demonstration(report, scenario.watcher.history, answers, seen)
     finally:
         scenario.clean_up()
 
@@ -66,6 +73,12 @@ def test_each_pool_is_asked_for_workers_soon_after_its_first_message(demonstrati
     waits = {pool.name: pool.to_scale for pool in demonstration.report.pools if pool.sent}
     assert set(waits) == FOUR
     assert all(wait is not None and wait < PROMISE for wait in waits.values()), str(demonstration)
+
+
+def test_the_engine_decides_again_what_the_operator_decided(demonstration: Demonstration) -> None:
+    fleet = effective_fleet(accept(quickstart()).spec)
+    assert len(demonstration.looks) > 30
+    assert disagreements(fleet, demonstration.looks) == []
 
 
 def test_beat_sends_its_tasks_and_they_are_done(demonstration: Demonstration) -> None:

@@ -4,7 +4,7 @@ import contextlib
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from demo.bed import ROOT, STATE, Bed, read_bed
 from hack import chart, tools
 from tests.support.processes import Process
 
+_LOG = "UTILITARIAN_OPERATOR_LOG"
 OPEN_WITHIN = timedelta(seconds=30)
 
 
@@ -42,11 +43,31 @@ def operator_metrics(bed: Bed, folder: Path) -> Iterator[tuple[str, str]]:
         ProcessEndedError: kubectl could not open a port; the message holds what it said.
     """
     path = f"/api/v1/namespaces/{chart.NAMESPACE}/services/{chart.RELEASE}-metrics:metrics/proxy/metrics"
-    command = [str(tools.program("kubectl")), f"--kubeconfig={bed.kubeconfig}", f"--context={bed.context}"]
-    command += ["proxy", "--port=0", f"--accept-paths=^{path}$"]
+    command = [*_kubectl(bed), "proxy", "--port=0", f"--accept-paths=^{path}$"]
     with Process("kubectl-proxy", command, log=folder / "kubectl-proxy.log") as proxy:
         proxy.wait_ready(lambda: _opened(proxy), within=OPEN_WITHIN)
         yield _opened(proxy), path
+
+
+@contextlib.contextmanager
+def recording_operator(bed: Bed) -> Iterator[Callable[[], list[str]]]:
+    """Has the operator write each of its looks into its log, for the time of the block; yields a reader of that log."""
+    deployment = f"deployment/{chart.RELEASE}"
+    _run(bed, "set", "env", deployment, f"{_LOG}_LEVEL=DEBUG", f"{_LOG}_FORMAT=json")
+    _run(bed, "rollout", "status", deployment, "--timeout=120s")
+    try:
+        yield lambda: _run(bed, "logs", deployment, "--tail=-1").splitlines()
+    finally:
+        _run(bed, "set", "env", deployment, f"{_LOG}_LEVEL-", f"{_LOG}_FORMAT-")
+
+
+def _run(bed: Bed, *words: str) -> str:
+    command = [*_kubectl(bed), "-n", chart.NAMESPACE, *words]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def _kubectl(bed: Bed) -> list[str]:
+    return [str(tools.program("kubectl")), f"--kubeconfig={bed.kubeconfig}", f"--context={bed.context}"]
 
 
 def _opened(proxy: Process) -> str:
