@@ -42,6 +42,26 @@ def _env(name: str) -> str:
     return f"UTILITARIAN_OPERATOR_{name}"
 
 
+AdmissionSecret = Annotated[
+    str | None,
+    typer.Option(envvar=_env("ADMISSION"), help="Serve the webhook with the certificate of this NAMESPACE/SECRET."),
+]
+AdmissionNames = Annotated[
+    list[str] | None,
+    typer.Option(envvar=_env("ADMISSION_NAME"), help="DNS name that the webhook is called by; repeatable."),
+]
+AdmissionConfiguration = Annotated[
+    str | None,
+    typer.Option(
+        envvar=_env("ADMISSION_CONFIGURATION"),
+        help="Make the certificate, and have this ValidatingWebhookConfiguration trust it.",
+    ),
+]
+AdmissionPort = Annotated[
+    int, typer.Option(envvar=_env("ADMISSION_PORT"), min=0, max=65535, help="Port of the webhook.")
+]
+
+
 def run(  # noqa: PLR0913 - each is an option of the command
     namespace: Annotated[
         list[str] | None,
@@ -54,24 +74,10 @@ def run(  # noqa: PLR0913 - each is an option of the command
     health_port: Annotated[
         int, typer.Option(envvar=_env("HEALTH_PORT"), min=0, max=65535, help="Port of /healthz; 0 for a free one.")
     ] = 8081,
-    admission: Annotated[
-        str | None,
-        typer.Option(envvar=_env("ADMISSION"), help="Serve the webhook with the certificate of this NAMESPACE/SECRET."),
-    ] = None,
-    admission_name: Annotated[
-        list[str] | None,
-        typer.Option(envvar=_env("ADMISSION_NAME"), help="DNS name that the webhook is called by; repeatable."),
-    ] = None,
-    admission_configuration: Annotated[
-        str | None,
-        typer.Option(
-            envvar=_env("ADMISSION_CONFIGURATION"),
-            help="Make the certificate, and have this ValidatingWebhookConfiguration trust it.",
-        ),
-    ] = None,
-    admission_port: Annotated[
-        int, typer.Option(envvar=_env("ADMISSION_PORT"), min=0, max=65535, help="Port of the webhook.")
-    ] = 9443,
+    admission: AdmissionSecret = None,
+    admission_name: AdmissionNames = None,
+    admission_configuration: AdmissionConfiguration = None,
+    admission_port: AdmissionPort = 9443,
     log_level: Annotated[
         Level, typer.Option(envvar=_env("LOG_LEVEL"), help="Least level that is logged.")
     ] = Level.INFO,
