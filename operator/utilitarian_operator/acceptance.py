@@ -18,9 +18,9 @@ KEPT = "accepted"
 """Where `status.memory` keeps the spec that runs, while it is not the one that is asked for."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Judgement:
-    """One version of a resource, read once.
+    """One version of a resource, read once; equal only to itself.
 
     Args:
         generation: of the spec.

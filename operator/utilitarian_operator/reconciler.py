@@ -75,6 +75,7 @@ class Known:
     waiting_since: dict[str, datetime] = field(default_factory=dict)
     used: Credentials | None = None
     applied: dict[tuple[str, str], Applied] = field(default_factory=dict)
+    made: tuple[Judgement, Mapping[str | None, str | None], tuple[objects.Wanted, ...]] | None = None
     claimed: bool = False
     status_written: datetime | None = None
     told_obstacles: tuple[Obstacle, ...] = ()
@@ -336,14 +337,23 @@ def _todo(
     contents: Mapping[Target, Content],
     now: datetime,
 ) -> objects.Todo:
-    owner = _owner(known.resource)
     if running.fleet is None or running.spec is None:
         return objects.Todo((), (), ())
-    replicas = {name: decision.replicas for name, decision in decisions.items()}
+    owner = _owner(known.resource)
     sums = checksums(running.fleet, contents, owner.uid)
-    built_in = running.spec.pools is None
-    wanted = objects.wanted_objects(owner, running.fleet, live, replicas, sums, built_in=built_in)
-    return objects.todo(owner, wanted, live, lambda it, seen: drifted(seen, known.applied.get((it.kind, it.name)), now))
+    # The same objects as long as spec and checksums are the same; an unknown checksum is taken from what is there.
+    if known.made is None or known.made[:2] != (running, sums) or None in sums.values():
+        built_in = running.spec.pools is None
+        wanted = tuple(objects.wanted_objects(owner, running.fleet, live, sums, built_in=built_in))
+        known.made = running, sums, wanted
+    replicas = {name: decision.replicas for name, decision in decisions.items()}
+    return objects.todo(
+        owner,
+        known.made[2],
+        live,
+        replicas,
+        lambda it, seen: drifted(seen, known.applied.get((it.kind, it.name)), now),
+    )
 
 
 def _claim(known: Known, resource: Object, running: Judgement) -> Iterator[tuple[objects.Wanted, Action]]:

@@ -77,8 +77,7 @@ async def changes(cluster: Rehearsal, owner: Owner, fleet: Fleet, *, built_in: b
     """
     live = await _live(cluster, owner)
     nobody = dict.fromkeys((pool.name for pool in fleet.pools), 0)
-    wanted = [*wanted_objects(owner, fleet, live, nobody, {}, built_in=built_in)]
-    plan = todo(owner, wanted, live)
+    plan = todo(owner, wanted_objects(owner, fleet, live, {}, built_in=built_in), live, nobody)
     rows = [(it, action) for it, action in plan.actions if not isinstance(action, Disown)]
     turn = asyncio.Semaphore(AT_A_TIME)
     found = await asyncio.gather(

@@ -1,9 +1,9 @@
 """Whether somebody changed what the operator applied, by who holds which field; decides nothing about it."""
 
-import hashlib
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from utilitarian_operator.core.manifests import MANAGER, Manifest
 
@@ -16,11 +16,11 @@ class Applied:
     """What the operator held of an object after its last apply.
 
     Args:
-        fields: digest of the fields.
+        fields: that it held, as Kubernetes writes them.
         at: when.
     """
 
-    fields: str
+    fields: Sequence[Any]
     at: datetime
 
 
@@ -42,7 +42,6 @@ def drifted(live: Manifest, last: Applied | None, now: datetime) -> bool:
     return last is None or (last.fields != _fields(live) and now - last.at >= AGAIN_AFTER)
 
 
-def _fields(live: Manifest) -> str:
+def _fields(live: Manifest) -> list[Any]:
     entries = live["metadata"].get("managedFields", [])
-    ours = [e.get("fieldsV1") for e in entries if e.get("manager") == MANAGER and e.get("operation") == "Apply"]
-    return hashlib.sha256(json.dumps(ours, sort_keys=True).encode()).hexdigest()
+    return [e.get("fieldsV1") for e in entries if e.get("manager") == MANAGER and e.get("operation") == "Apply"]

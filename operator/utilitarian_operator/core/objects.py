@@ -24,12 +24,12 @@ class Wanted:
     Args:
         manifest: of the object.
         path: of the part of the spec that asks for it.
-        replicas: a Deployment's first replicas, used only when it is created.
+        pool: that a Deployment runs, whose first replicas it gets when it is created.
     """
 
     manifest: Manifest
     path: str
-    replicas: int | None = None
+    pool: str | None = None
 
     @property
     def kind(self) -> str:
@@ -61,7 +61,6 @@ def wanted_objects(
     owner: Owner,
     fleet: Fleet,
     live: Live,
-    replicas: Mapping[str, int],
     checksums: Mapping[str | None, str | None],
     *,
     built_in: bool = False,
@@ -72,7 +71,6 @@ def wanted_objects(
         owner: the resource.
         fleet: what runs.
         live: what was seen; where a checksum is not known, the one that is there stays.
-        replicas: by pool name, for Deployments that are created.
         checksums: by pool name, beat's under None.
         built_in: whether the pools are the built-in layout's, which stand nowhere in the spec.
     """
@@ -80,7 +78,7 @@ def wanted_objects(
         at = "spec.defaults" if built_in else f"spec.pools[{index}]"
         name = pool_object(owner.name, pool.name)
         checksum = checksums.get(pool.name) or _checksum_of(live[DEPLOYMENT].get(name))
-        yield Wanted(manifests.deployment(owner, fleet, pool, checksum), at, replicas[pool.name])
+        yield Wanted(manifests.deployment(owner, fleet, pool, checksum), at, pool.name)
         yield Wanted(manifests.disruption_budget(owner, fleet, pool), at)
     if fleet.beat.enabled:
         checksum = checksums.get(None) or _checksum_of(live[STATEFUL_SET].get(beat_object(owner.name)))
@@ -91,6 +89,7 @@ def todo(
     owner: Owner,
     wanted: Iterable[Wanted],
     live: Live,
+    replicas: Mapping[str, int],
     changed: Callable[[Wanted, Manifest], bool] = lambda _, __: False,
 ) -> Todo:
     """What brings the cluster from what was seen to what is wanted; another's objects are only named.
@@ -99,6 +98,7 @@ def todo(
         owner: the resource.
         wanted: its objects.
         live: what was seen.
+        replicas: by pool name, for Deployments that are created.
         changed: whether somebody else changed an object that is as it should be, as far as its annotations say.
     """
     actions: list[tuple[Wanted, Action]] = []
@@ -109,7 +109,8 @@ def todo(
         seen = live[it.kind].get(it.name)
         whose = Belongs.OURS if seen is None else belongs(seen, owner)
         if whose is Belongs.OURS:
-            steps = list(template_actions(it.manifest, seen, replicas=it.replicas))
+            first = replicas[it.pool] if it.pool is not None else None
+            steps = list(template_actions(it.manifest, seen, replicas=first))
             if seen is not None and not steps and changed(it, seen):
                 steps = [Apply(it.manifest)]
             actions += [(it, step) for step in steps]
