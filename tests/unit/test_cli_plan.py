@@ -68,7 +68,7 @@ def test_the_objects_are_those_that_the_operator_makes(path: Path) -> None:
     body = next(it for it in yaml.safe_load_all(path.read_text()) if it["kind"] == "UtilitarianWorkerPool")
     fleet, owner = effective_fleet(accept(body).spec), Owner("default", body["metadata"]["name"], "uid")
     nothing: dict[str, dict[str, Manifest]] = {DEPLOYMENT: {}, STATEFUL_SET: {}, DISRUPTION_BUDGET: {}}
-    wanted = wanted_objects(owner, fleet, nothing, {pool.name: 0 for pool in fleet.pools}, {})
+    wanted = wanted_objects(owner, fleet, nothing, {})
     made = [it.manifest for it in wanted]
     planned = [it for it in fleet_objects(owner, fleet) if it["kind"] != "PersistentVolumeClaim"]
     assert planned == made
