@@ -1,6 +1,8 @@
 """What of a resource may run: judged anew only when it changes; a bad edit leaves what ran before. Reads no cluster."""
 
+import base64
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +15,9 @@ from utilitarian_operator.core.override import PREFIX, Override, overrides
 from utilitarian_operator.core.references import Reference, references
 
 Object = Mapping[str, Any]
+
+LARGEST = 4 * 1024 * 1024
+"""Bytes of a spec that is read back; the API server stores none so large."""
 
 KEPT = "accepted"
 """Where `status.memory` keeps the spec that runs, while it is not the one that is asked for."""
@@ -66,7 +71,7 @@ class Acceptance:
         """The spec that runs, as text, if it is not the newest one: a restarted operator then runs the same."""
         if self._running is None or self._newest is None or self._running.written == self._newest.written:
             return None
-        return json.dumps(self._running.written, sort_keys=True)
+        return _packed(self._running.written)
 
     def judge(self, resource: Object) -> Judgement:
         """Read a resource, unless generation and overrides are those that were read last."""
@@ -100,7 +105,16 @@ def _kept(resource: Object) -> Judgement | None:
     """The spec that status keeps, if there is one and this operator still understands it."""
     text = (resource.get("status", {}).get("memory") or {}).get(KEPT)
     try:
-        judgement = _judged({**resource, "spec": json.loads(text)}, {}) if text else None
-    except (TypeError, ValueError):
+        judgement = _judged({**resource, "spec": _unpacked(text)}, {}) if text else None
+    except (TypeError, ValueError, zlib.error):
         return None
     return replace(judgement, generation=0) if judgement and judgement.fleet else None
+
+
+def _packed(spec: Object) -> str:
+    """A spec as short text: a large one, as it is, would be more than a status should hold."""
+    return base64.b64encode(zlib.compress(json.dumps(spec, sort_keys=True).encode())).decode()
+
+
+def _unpacked(text: str) -> Any:
+    return json.loads(zlib.decompressobj().decompress(base64.b64decode(text), LARGEST))

@@ -193,6 +193,16 @@ def test_what_runs_is_kept_while_the_newest_is_wrong_and_no_longer() -> None:
     assert restarted.kept is None
 
 
-@pytest.mark.parametrize("kept", ["", "no json", "[]", "5", '{"image": 5}'])
+def test_a_large_spec_is_kept_in_little_room() -> None:
+    pools = [{"name": f"pool-{n}", "queues": [f"utilitarian.tasks.some.long.name.{n}"]} for n in range(100)]
+    large = body()
+    large["spec"]["pools"] = pools
+    acceptance = Acceptance(large)
+    acceptance.let_run(acceptance.judge(large))
+    acceptance.judge(body("timeZone: Mars", generation=2))
+    assert len(acceptance.kept or "") < 4096
+
+
+@pytest.mark.parametrize("kept", ["", "no base64", "bm8gemxpYg==", "eJwrTi0qy0xOVUhJTc4vSkktAgA9FgZM", "5"])
 def test_what_was_kept_and_can_not_be_read_is_forgotten(kept: str) -> None:
     assert Acceptance(body(memory={KEPT: kept})).running is None
