@@ -29,6 +29,9 @@ LATER = (1.0, 0.5, 0.25, 0.125)
 WORTH_ANOTHER = 1.1
 """Times the bound from which on another schedule is tried."""
 
+FEW, PAUSE = 10, 300.0
+"""When nothing came for so many seconds and only one slot in so many is busy, workers end what they have and go."""
+
 SLACK = 1e-6
 
 
@@ -39,7 +42,7 @@ class Batch:
     Args:
         beyond: index after the last task that they served.
         cost: worker-seconds from ready to gone.
-        ends: when the last one left.
+        ends: when the last one left; long ago if some still end their last tasks when others come.
     """
 
     beyond: int
@@ -136,7 +139,7 @@ def stays(problem: Problem, least: int, until: float) -> Plan:
         plan.starts += max(count - least, 0) if not stay else 0
         plan.peak = max(plan.peak, count, least)
         waiting = bisect_right(problem.at, ready) - i
-        plan.samples += [(ready - before, waiting, max(count, least)), (batch.ends, 0, least)]
+        plan.samples += [(ready - before, waiting, max(count, least)), (max(batch.ends, ready), 0, least)]
         i, left = batch.beyond, batch.ends
     plan.late = sum(began > latest + SLACK for began, latest in zip(plan.began, problem.latest, strict=True))
     return plan
@@ -153,7 +156,8 @@ def _fewest(problem: Problem, first: int, earliest: float, began: "array[float]"
         low, high, ready = (low, middle, at) if at is not None else (middle, high, ready)
     if ready is None:
         ready = earliest
-    return high, ready, _stay(problem, first, ready, high, began)[0]
+    beyond, _ = _stay(problem, first, ready, high, began)
+    return high, ready, _left(problem, began, range(first, beyond), ready, high)
 
 
 def _latest_ready(problem: Problem, first: int, earliest: float, count: int, began: "array[float]") -> float | None:
@@ -167,16 +171,16 @@ def _latest_ready(problem: Problem, first: int, earliest: float, count: int, beg
     return earliest
 
 
-def _stay(problem: Problem, first: int, ready: float, count: int, began: "array[float]") -> tuple[Batch, float]:
-    """Play one stay; and how much earlier than promised the tightest task was started, seconds."""
+def _stay(problem: Problem, first: int, ready: float, count: int, began: "array[float]") -> tuple[int, float]:
+    """Play one stay: the index after its last task, and how much earlier than promised the tightest one began."""
     at, seconds, latest, total = problem.at, problem.seconds, problem.latest, count * problem.slots
     heap: list[float] = []
-    k, size, busy, slack = first, len(problem.at), ready, inf
+    k, size, slack = first, len(problem.at), inf
     while k < size:
         now = max(at[k], ready)
         while heap and heap[0] <= now:
-            busy = heappop(heap)
-        if not heap and k > first and at[k] > max(busy, ready):
+            heappop(heap)
+        if k > first and at[k] > ready and (not heap or (len(heap) * FEW <= total and at[k] - began[k - 1] > PAUSE)):
             break
         if len(heap) < total:
             heappush(heap, now + seconds[k])
@@ -185,14 +189,16 @@ def _stay(problem: Problem, first: int, ready: float, count: int, began: "array[
         slack = min(slack, latest[k] - now)
         began[k] = now
         k += 1
-    return _left(heap, busy, k, ready, problem.slots, count), slack
+    return k, slack
 
 
-def _left(heap: list[float], busy: float, beyond: int, ready: float, slots: int, count: int) -> Batch:
-    """The workers leave one by one: the slots that end last are those of as few workers as can be."""
-    ends = sorted(heap, reverse=True) or [busy]
-    leaves = [ends[min(slots * worker, len(ends) - 1)] for worker in range(count)]
-    return Batch(beyond, sum(max(leave, ready) - ready for leave in leaves), max(leaves))
+def _left(problem: Problem, began: "array[float]", stay: range, ready: float, count: int) -> Batch:
+    """The workers leave one by one: the tasks that end last are those of as few workers as can be."""
+    last = began[stay[-1]]
+    ends = sorted((end for k in stay if (end := began[k] + problem.seconds[k]) > last), reverse=True)
+    leaves = [ends[problem.slots * worker] if problem.slots * worker < len(ends) else last for worker in range(count)]
+    alone = stay.stop == len(problem.at) or problem.at[stay.stop] >= ends[0]
+    return Batch(stay.stop, sum(leave - ready for leave in leaves), ends[0] if alone else -inf)
 
 
 def one_by_one(problem: Problem) -> Plan:
