@@ -250,8 +250,8 @@ class Engine:
     def _coasted(self, lane: Lane, known: float) -> float:
         """When to look, after the quiet time was played."""
         workers, patience = lane.workers, lane.pool.scaling.idle_after.total_seconds()
-        lane.coasted = True
-        workers.coast(known, lane.pool.worker.concurrency, patience)
+        lane.coasted, began = True, workers.clock
+        lane.samples.append((began, workers.coast(known, lane.pool.worker.concurrency, patience), 1))
         return min(known, _tick(workers.clock))
 
     def _while_busy(self, lane: Lane, now: float) -> float:

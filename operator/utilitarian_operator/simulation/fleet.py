@@ -52,8 +52,6 @@ class Workers:
         self._heap: list[tuple[float, int, int]] = []
         self._calendar: list[tuple[float, Event, int]] = []
 
-    # What is there.
-
     def count(self, *states: State) -> int:
         """Workers in any of these states."""
         return sum(self.workers[w].state in states for w in self.alive)
@@ -131,8 +129,6 @@ class Workers:
         worker = self.workers[w]
         return not worker.running and not worker.held
 
-    # What is done to it.
-
     def start(self, count: int, now: float) -> None:
         """Ask for more workers."""
         for _ in range(count):
@@ -209,15 +205,15 @@ class Workers:
             self._happen(event, which)
         self.clock = max(self.clock, until)
 
-    def coast(self, limit: float, at_most: int, patience: float) -> None:
-        """Let time pass while one worker serves and nobody needs to look: the fast way through quiet hours.
+    def coast(self, limit: float, at_most: int, patience: float) -> int:
+        """Let time pass while one worker serves and nobody needs to look; returns the most tasks that ran together.
 
         Stops at `limit`, before a task that would make more than `at_most`, or when nothing is left for longer than
         `patience` seconds. The worker must be alone, without anything fetched ahead, and `at_most` within its slots.
         """
         (w,) = self.alive
         worker, heap, at, seconds, began = self.workers[w], self._heap, self.at, self.tasks.seconds, self.began_at
-        limit = min(limit, self.next_event)
+        limit, most = min(limit, self.next_event), len(heap)
         head, clock, completed, spent = self.head, self.clock, self.completed, self.spent
         empty_from, idle, unused = (clock if heap else worker.idle_from), 0.0, 0.0
         while True:
@@ -237,6 +233,7 @@ class Workers:
             spent += seconds[head]
             heappush(heap, (now + seconds[head], w, head))
             head += 1
+            most = max(most, len(heap))
         self.account.idle += idle
         self.account.idle_inside += idle - unused
         worker.running, worker.idle_from = len(heap), empty_from
@@ -244,13 +241,12 @@ class Workers:
         self.head, self.clock, self.completed, self.spent = head, clock, completed, spent
         if heap or now - empty_from <= patience:
             self.clock = max(clock, min(now, limit))
+        return most
 
     def close(self) -> None:
         """Count what the workers cost that are still there."""
         for w in list(self.alive):
             self._leave(w, self.clock)
-
-    # How it works.
 
     def _staying(self) -> list[int]:
         return [w for w in self.alive if self.workers[w].state in {State.STARTING, State.SERVING}]

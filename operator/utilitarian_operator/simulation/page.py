@@ -13,7 +13,7 @@ STYLE = """
 --bad:#c0392b;--other:#8894a0}
 @media (prefers-color-scheme:dark){:root{--ink:#e6ebf0;--soft:#9aa7b4;--line:#36424e;--paper:#141a20;--work:#2d5274;
 --workers:#7db8ee;--good:#58c08a;--bad:#e57368;--other:#6b7884}}
-body{font:15px/1.45 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:1080px;margin:2em auto;
+body{font:15px/1.45 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:1240px;margin:2em auto;
 padding:0 1em}
 h1{font-size:1.5em}h2{font-size:1.15em;margin-top:2em}h3{font-size:1em;margin:1.4em 0 .3em}
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums}
