@@ -120,15 +120,22 @@ def _key(group: Group) -> str:
 def _build(group: Group, folder: Path) -> None:
     check_go(group)
     with step(f"building {', '.join(group.packages)} with Go"):
+        # All in one call, so that one program is compiled while another is linked.
+        run(
+            *("go", "build", "-mod=readonly", "-buildvcs=false", "-trimpath"),
+            *("-ldflags", _link_flags(group), "-o", f"{folder}/", *group.packages.values()),
+            cwd=group.folder,
+            env={"CGO_ENABLED": "0"},
+            remedy="The first build fetches Go modules: is there a network, and room under the Go cache?",
+        )
         for name, package in group.packages.items():
-            # Names are given one by one: etcd's package would be called `server`.
-            run(
-                *("go", "build", "-mod=readonly", "-buildvcs=false", "-trimpath"),
-                *("-ldflags", _link_flags(group), "-o", folder / name, package),
-                cwd=group.folder,
-                env={"CGO_ENABLED": "0"},
-                remedy="The first build fetches Go modules: is there a network, and room under the Go cache?",
-            )
+            folder.joinpath(_built_name(package)).rename(folder / name)
+
+
+def _built_name(package: str) -> str:
+    """What Go calls the program of a package: its last part that is no major version (etcd's is called `server`)."""
+    *_, before, last = package.split("/")
+    return before if re.fullmatch(r"v\d+", last) else last
 
 
 def _link_flags(group: Group) -> str:

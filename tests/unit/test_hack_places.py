@@ -123,3 +123,15 @@ def test_only_our_own_node_image_needs_the_patch_and_no_port_of_the_host_is_fixe
     assert "kubeadmConfigPatches" in ours
     assert "kubeadmConfigPatches" not in official
     assert "'hostPort': 0, 'listenAddress': '127.0.0.1'" in str(official)
+
+
+@pytest.mark.parametrize(
+    "package, name",
+    [
+        pytest.param("k8s.io/kubernetes/cmd/kubelet", "kubelet", id="a command's folder"),
+        pytest.param("sigs.k8s.io/kind", "kind", id="a module"),
+        pytest.param("go.etcd.io/etcd/server/v3", "server", id="a module's major version"),
+    ],
+)
+def test_what_go_calls_a_program(package: str, name: str) -> None:
+    assert tools._built_name(package) == name
