@@ -13,7 +13,7 @@ NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 def fleet(*pools: dict[str, Any], **spec: Any) -> Fleet:
     """The fleet of a resource with these pools, each as in YAML, and these fields of the spec."""
-    body = {
+    body: dict[str, Any] = {
         "apiVersion": "utilitarian.io/v1alpha1",
         "kind": "UtilitarianWorkerPool",
         "metadata": {"name": "fleet", "namespace": "test"},
