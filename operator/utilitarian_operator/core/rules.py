@@ -186,7 +186,9 @@ def keep_what_is_of_use(situation: Situation, wanted: int) -> Step | None:
         return None
     if isinstance(facts.work, Unknown):
         return Step("calm", wanted, current, f"{plural(current, 'worker')} kept: {facts.work.why}")
-    useful, high = _useful(situation), min(memories.highest(memory), current)
+    # Idle for idleAfter, it sleeps: what was needed a moment before that says nothing any more.
+    idle_long = situation.idle_for is not None and situation.idle_for >= situation.pool.scaling.idle_after
+    useful, high = _useful(situation), 0 if idle_long else min(memories.highest(memory), current)
     kept = max(wanted, useful, high)
     if kept > wanted and kept == useful:
         because = f"{plural(kept, 'worker')} kept: {plural(facts.work, 'task')} fill their slots"
