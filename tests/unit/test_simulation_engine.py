@@ -125,3 +125,13 @@ def test_a_floor_is_no_demand_to_remember() -> None:
     _, memory = decide_pool(asked, facts(0, current=0), Memory(), Circumstances(NOW))
     assert memory.runs
     assert [value for _, value in memory.highs] == [0]
+
+
+def test_idle_after_alone_says_when_a_pool_sleeps() -> None:
+    trickle = {"work": {"arrivals": [{"poisson": "20/h"}]}}
+    short, long = (
+        result(stage(trickle, {"scaling": {"idleAfter": patience, "stabilization": "5m"}}))
+        for patience in ("10s", "5m")
+    )
+    assert short.hours < long.hours / 3
+    assert short.waits.longest <= 11
