@@ -222,20 +222,36 @@ def test_a_taken_name_stalls_its_pool_alone(fleet: Fleet) -> None:
     assert objects(fleet, BUDGETS, "fleet-work")["spec"]["maxUnavailable"] == 3
 
 
+def orphan(fleet: Fleet) -> None:
+    """Delete the resource so that its objects stay, once the operator has nothing left to do with them."""
+
+    def settled() -> bool:
+        found = [it for api in (DEPLOYMENTS, BUDGETS) for it in objects(fleet, api)["items"]]
+        managers = [{(e["manager"], e["operation"]) for e in it["metadata"]["managedFields"]} for it in found]
+        return len(found) >= 2 and all(("utilitarian-operator", "Apply") in it for it in managers)
+
+    def gone() -> bool:
+        try:
+            fleet.read()
+        except HttpError as error:
+            return error.status == 404
+        return False
+
+    wait_until(settled, within=SOON, describe=fleet.describe)
+    resource = f"apis/utilitarian.io/v1alpha1/namespaces/{fleet.namespace}/utilitarianworkerpools/fleet"
+    write(fleet, "DELETE", resource, {"propagationPolicy": "Orphan"})
+    wait_until(gone, within=SOON)
+    live = objects(fleet, DEPLOYMENTS, "fleet-work")
+    assert not live["metadata"].get("ownerReferences")
+
+
 def test_what_an_orphaned_fleet_left_is_adopted(fleet: Fleet) -> None:
     fleet.create(None, pools=[WORK], defaults={"scaling": {"min": 3}}, beat=EPHEMERAL)
     made(fleet, "work")
     wait_until(fleet.beat, within=SOON, describe=fleet.describe)
     before = fleet.deployment("work")
     assert before
-    resource = f"apis/utilitarian.io/v1alpha1/namespaces/{fleet.namespace}/utilitarianworkerpools/fleet"
-    write(fleet, "DELETE", resource, {"propagationPolicy": "Orphan"})
-
-    def orphaned() -> bool:
-        live = fleet.deployment("work")
-        return live is not None and not live["metadata"].get("ownerReferences")
-
-    wait_until(orphaned, within=SOON, describe=fleet.describe)
+    orphan(fleet)
     uid = fleet.create(None, pools=[WORK], defaults={"scaling": {"min": 3}}, beat=EPHEMERAL)["metadata"]["uid"]
 
     def owned_by() -> list[str]:
@@ -271,12 +287,8 @@ def test_what_is_ours_without_its_labels_is_found_again(fleet: Fleet) -> None:
 def test_a_field_of_somebody_elses_is_not_taken_when_adopting(fleet: Fleet) -> None:
     fleet.create(None, pools=[WORK], beat=NO_BEAT)
     made(fleet, "work")
-    resource = f"apis/utilitarian.io/v1alpha1/namespaces/{fleet.namespace}/utilitarianworkerpools/fleet"
-    write(fleet, "DELETE", resource, {"propagationPolicy": "Orphan"})
+    orphan(fleet)
     path = f"{DEPLOYMENTS}/fleet-work"
-    wait_until(
-        lambda: not objects(fleet, path)["metadata"].get("ownerReferences"), within=SOON, describe=fleet.describe
-    )
     theirs = {"containers": [{"name": "worker", "image": "theirs:1"}]}
     body = {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"template": {"spec": theirs}}}
     fleet.controlplane.request(
