@@ -106,6 +106,13 @@ def test_a_node_that_dies_takes_tasks_with_it(acks: str, *, lost: bool) -> None:
     assert killed.unfinished < 200
 
 
+def test_a_kill_without_a_zone_is_in_the_file_s() -> None:
+    kills = [{"at": "2026-03-02T02:00:00"}, {"at": "2026-03-02T02:00:00Z"}]
+    queues = {"work": {"arrivals": [{"rate": "1/h"}]}}
+    asked = stage(queues, nodeKills=kills, timeZone="Europe/Stockholm", days=0.25)
+    assert kill_times(asked) == [(7200, 1), (10800, 1)]
+
+
 def test_start_ups_of_a_spread_differ_and_repeat() -> None:
     asked = stage({"work": {"arrivals": [{"rate": "1/s"}]}}, days=0.01, startUp={"median": "8s", "p95": "20s"})
     one, same = ([next(draws) for _ in range(5)] for draws in (start_ups(asked.fleet.pools[0], asked) for _ in "ab"))
