@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable, Hashable
+from random import SystemRandom
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -102,7 +102,7 @@ class WorkQueue(Generic[K]):
 
     def _pause(self, key: K) -> None:
         count = self._failures[key] = self._failures.get(key, 0) + 1
-        length = min(FIRST_PAUSE_S * 2 ** min(count - 1, DOUBLINGS), LONGEST_PAUSE_S) * random.uniform(0.5, 1)  # noqa: S311 - jitter
+        length = min(FIRST_PAUSE_S * 2 ** min(count - 1, DOUBLINGS), LONGEST_PAUSE_S) * SystemRandom().uniform(0.5, 1)
         self._waiting.pop(key, None)
         self._paused[key] = asyncio.get_running_loop().call_later(length, self._resume, key)
 

@@ -3,7 +3,7 @@
 import base64
 import contextlib
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from kubernetes.aio.client.configuration import Configuration
 
 from tests.support.controlplane import ControlPlane
 from tests.support.ports import LOOPBACK, free_port
+from tests.support.waiting import wait_until_async
 from tests.unit.api_cases import resource
 from utilitarian_operator.adapters.cluster import Cluster
 from utilitarian_operator.api.effective import effective_fleet
@@ -76,11 +77,20 @@ async def test_created_and_then_applied_twice_the_replicas_stay(
     assert (await cluster.apply(manifest, force=True))["spec"]["replicas"] == replicas + 1
 
 
-async def test_what_the_manifest_drops_vanishes_once_the_create_has_let_go(cluster: Cluster, namespace: str) -> None:
+async def test_what_the_manifest_drops_vanishes_once_the_create_has_let_go(
+    cluster: Cluster, controlplane: ControlPlane, namespace: str
+) -> None:
     await cluster.create(with_replicas(deployment(namespace, "KEPT", "DROPPED"), 3))
     applied = await cluster.apply(deployment(namespace, "KEPT", "DROPPED"), force=True)
     assert held_by_create(applied)
-    released = await cluster.set_managed_fields(applied, released_fields(applied))
+
+    async def let_go() -> dict[str, Any]:
+        # The Deployment controller writes meanwhile: what it changed must be looked at again.
+        live = controlplane.request("GET", f"/apis/apps/v1/namespaces/{namespace}/deployments/fleet-a")
+        whole = {"apiVersion": "apps/v1", "kind": "Deployment", **live}
+        return await cluster.set_managed_fields(whole, released_fields(whole))
+
+    released = await wait_until_async(let_go, within=timedelta(seconds=10), ignoring=(Conflict,))
     assert not held_by_create(released)
     assert released["metadata"]["generation"] == applied["metadata"]["generation"]
     again = await cluster.apply(deployment(namespace, "KEPT"), force=True)
@@ -203,7 +213,7 @@ async def test_an_error_by_its_http_status(
     controlplane: ControlPlane, status: int, kind: type[ClusterError], body: str
 ) -> None:
     async with (
-        serve(LOOPBACK, 0, "/{path:.*}", lambda: web.Response(status=status, text=body)) as port,
+        serve(LOOPBACK, 0, {"/{path:.*}": lambda: web.Response(status=status, text=body)}) as port,
         client(controlplane, f"http://{LOOPBACK}:{port}") as made,
     ):
         with pytest.raises(ClusterError, match=f"HTTP {status}: .*why") as raised:
@@ -213,7 +223,7 @@ async def test_an_error_by_its_http_status(
 
 async def test_an_answer_that_is_no_json_is_a_cluster_error(controlplane: ControlPlane) -> None:
     async with (
-        serve(LOOPBACK, 0, "/{path:.*}", lambda: web.Response(text="<html>a proxy's page</html>")) as port,
+        serve(LOOPBACK, 0, {"/{path:.*}": lambda: web.Response(text="<html>a proxy's page</html>")}) as port,
         client(controlplane, f"http://{LOOPBACK}:{port}") as made,
     ):
         with pytest.raises(ClusterError, match="GET api/v1/namespaces/ns/secrets/env: no JSON"):

@@ -116,13 +116,13 @@ async def test_an_unknown_virtual_host_is_no_empty_answer_of_the_management_api(
     ],
 )
 async def test_another_server_at_that_address_is_said_so(status: int, body: str) -> None:
-    async with serve(LOOPBACK, 0, "/{path:.*}", lambda: web.Response(status=status, text=body)) as port:
+    async with serve(LOOPBACK, 0, {"/{path:.*}": lambda: web.Response(status=status, text=body)}) as port:
         with pytest.raises(BrokerUnreachable, match=str(port)):
             await Statistics([f"http://{LOOPBACK}:{port}"], "/").unacked()
 
 
 async def test_a_forbidden_page_names_the_tag() -> None:
-    async with serve(LOOPBACK, 0, "/{path:.*}", lambda: web.Response(status=403)) as port:
+    async with serve(LOOPBACK, 0, {"/{path:.*}": lambda: web.Response(status=403)}) as port:
         with pytest.raises(RightMissing, match="tag `monitoring`"):
             await Statistics([f"http://{LOOPBACK}:{port}"], "/").unacked()
 
@@ -131,7 +131,7 @@ async def test_a_forbidden_page_names_the_tag() -> None:
 async def test_another_answer_of_a_management_api_is_said_so(body: str) -> None:
     pages: Sequence[web.Response] = [web.Response(status=404), web.Response(text=body)]
     turn = iter(pages)
-    async with serve(LOOPBACK, 0, "/{path:.*}", lambda: next(turn)) as port:
+    async with serve(LOOPBACK, 0, {"/{path:.*}": lambda: next(turn)}) as port:
         with pytest.raises(BrokerUnreachable, match=str(port)):
             await Statistics([f"http://{LOOPBACK}:{port}"], "/").unacked()
 

@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from random import SystemRandom
 from typing import TypeVar
 
 from kombu.utils.url import parse_url
@@ -91,7 +91,7 @@ class Pause:
         """Start the next, longer pause."""
         self._failures += 1
         length = min(0.5 * 2 ** min(self._failures, DOUBLINGS), LONGEST_PAUSE_S)
-        self._until = time.monotonic() + length * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, no secret
+        self._until = time.monotonic() + length * SystemRandom().uniform(0.5, 1.0)
         self._error = error
 
     def ended(self) -> None:
