@@ -35,7 +35,7 @@ check: venv ## Format, lint, types, layers and the quick tests, in under a minut
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/pytest -q $(FAST_TESTS)
+	@$(BIN)/pytest -q -n 2 $(FAST_TESTS)
 
 .PHONY: up
 up: ## A cluster with RabbitMQ and the operator in it (CLUSTER=existing: the one of KUBECONFIG)

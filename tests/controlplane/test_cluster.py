@@ -122,8 +122,14 @@ async def test_a_step_is_refused_if_the_deployment_changed_since_it_was_seen(clu
     assert (await cluster.scale(namespace, "fleet-a", 6))["spec"]["replicas"] == 6
     with pytest.raises(Conflict, match="fleet-a"):
         await cluster.scale(namespace, "fleet-a", 0, seen)
-    scaled = await cluster.scale(namespace, "fleet-a", 7)  # a step up asks for no such thing
-    assert (await cluster.scale(namespace, "fleet-a", 0, scaled["metadata"]["resourceVersion"]))["spec"] == {}
+
+    async def down_from_what_was_seen() -> dict[str, Any]:
+        scaled = await cluster.scale(namespace, "fleet-a", 7)  # a step up asks for no such thing
+        return await cluster.scale(namespace, "fleet-a", 0, scaled["metadata"]["resourceVersion"])
+
+    # Refused as long as the Deployment's controller writes its status in between.
+    down = await wait_until_async(down_from_what_was_seen, within=timedelta(seconds=10), ignoring=(Conflict,))
+    assert down["spec"] == {}
 
 
 async def test_only_the_object_that_was_seen_is_deleted(cluster: Cluster, namespace: str) -> None:
