@@ -22,6 +22,7 @@ from utilitarian_operator.core.observation import (
     QueueSight,
     Unknown,
 )
+from utilitarian_operator.core.wording import plural
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable, OperatorError
 from utilitarian_operator.history import History
 
@@ -138,7 +139,8 @@ class Observer:
         workers = [pod for pod in pods if pod.running]
         for name, sight in present.items():
             if sight.consumers != len(workers):
-                why = f"queue {name} has {sight.consumers} consumers, the pool {len(workers)} workers; no broker.stats"
+                ours = plural(len(workers), "worker")
+                why = f"queue {name} has {plural(sight.consumers, 'consumer')}, the pool {ours}; no broker.stats"
                 return self._unknown(f"consumers {pool.name}", why, now)
         self._unseen.pop(f"consumers {pool.name}", None)
         silent = next((pod.held for pod in workers if isinstance(pod.held, Unknown)), None)
@@ -152,9 +154,8 @@ class Observer:
             if pool is None or body.get("status", {}).get("phase") in {"Succeeded", "Failed"}:
                 continue
             held = broker.told(node_name(name), not_before)
-            silent = held is None
-            answer = self._unknown(f"worker {name}", "does not answer", now) if silent or held is None else held
-            if not silent:
+            answer = self._unknown(f"worker {name}", f"worker {name} does not answer", now) if held is None else held
+            if held is not None:
                 self._unseen.pop(f"worker {name}", None)
             sample = broker.sample(node_name(name), time.monotonic() - SAMPLE_HOLDS_S)
             pools.setdefault(pool, []).append(self._history.add(_pod(name, body, answer), body, sample))

@@ -119,11 +119,12 @@ def test_without_a_ceiling_the_pools_own_count() -> None:
 @pytest.mark.parametrize(
     "decisions,message",
     [
-        pytest.param(decided(2, "2 of other figures"), "2 wanted", id="only-figures-moved"),
+        pytest.param(decided(2, "1,234.5 wanted"), "2 wanted", id="only-figures-moved"),
+        pytest.param(decided(2, "2 kept"), "2 kept", id="another-cause"),
         pytest.param(decided(3, "3 wanted"), "3 wanted", id="another-number"),
     ],
 )
-def test_a_sentence_is_renewed_with_rule_or_number(decisions: dict[str, Decision], message: str) -> None:
+def test_a_sentence_is_renewed_with_rule_number_or_cause(decisions: dict[str, Decision], message: str) -> None:
     assert status(decisions=decisions, previous=status())["pools"][0]["message"] == message
 
 

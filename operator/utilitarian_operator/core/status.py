@@ -1,5 +1,6 @@
 """The resource's status as it should read now, and whether it is worth writing; writes nothing."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
@@ -152,10 +153,15 @@ def _pool(pool: Pool, sight: PoolSight, decision: Decision, memory: Memory, befo
 
 
 def _kept_while_only_figures_move(decision: Decision, before: Mapping[str, Any]) -> str:
-    """The sentence is renewed when the rule or the number changes, not with every figure in it."""
-    if before.get("reason") == decision.rule and before.get("desired") == decision.replicas and before.get("message"):
-        return str(before["message"])
-    return decision.message
+    """The sentence is renewed when the rule, the number or the words change, not with every figure in it."""
+    told = str(before.get("message", ""))
+    same = before.get("reason") == decision.rule and before.get("desired") == decision.replicas
+    return told if same and _words(told) == _words(decision.message) else decision.message
+
+
+def _words(sentence: str) -> str:
+    """A sentence without its figures."""
+    return re.sub(r"[0-9][0-9.,]*", "#", sentence)
 
 
 def _queues(fleet: Fleet, sight: FleetSight) -> str:
