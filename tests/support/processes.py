@@ -130,8 +130,13 @@ class Process:
         self._started().send_signal(number)
 
     def pause(self) -> None:
-        """Freezes the program (SIGSTOP): connections stay open, nobody answers."""
+        """Freezes the program (SIGSTOP), each of its threads: connections stay open, nobody answers.
+
+        Raises:
+            NotInTimeError: a thread still runs after 5 s.
+        """
         self.signal(signal.SIGSTOP)
+        wait_until(lambda: _frozen(self.pid), within=timedelta(seconds=5))
 
     def resume(self) -> None:
         """Lets a frozen program go on (SIGCONT)."""
@@ -201,6 +206,13 @@ def _ended_with_us(command: list[str]) -> list[str]:
 
 
 @atexit.register
+def _frozen(pid: int) -> bool:
+    """Whether every thread of a process has stopped: the signal reaches those on another core a moment later."""
+    threads = [stat.read_text() for stat in Path(f"/proc/{pid}/task").glob("*/stat")]
+    # The state follows the name, which stands in parentheses and may hold anything.
+    return all(thread.rpartition(")")[2].split()[0] == "T" for thread in threads)
+
+
 def stop_everything() -> None:
     """Kills every child that still runs, the last started first."""
     for process in reversed(_running.copy()):
