@@ -205,7 +205,6 @@ def _ended_with_us(command: list[str]) -> list[str]:
     return [setpriv, "--pdeathsig", "KILL", "--", *command]
 
 
-@atexit.register
 def _frozen(pid: int) -> bool:
     """Whether every thread of a process has stopped: the signal reaches those on another core a moment later."""
     threads = [stat.read_text() for stat in Path(f"/proc/{pid}/task").glob("*/stat")]
@@ -213,6 +212,7 @@ def _frozen(pid: int) -> bool:
     return all(thread.rpartition(")")[2].split()[0] == "T" for thread in threads)
 
 
+@atexit.register
 def stop_everything() -> None:
     """Kills every child that still runs, the last started first."""
     for process in reversed(_running.copy()):
