@@ -16,7 +16,7 @@ from hack import packages, preflight, snapshot
 from hack.commands import environment, run, succeeds
 from hack.console import say, step
 from hack.failure import Failure
-from hack.places import HACK, cache, locked, replace_file
+from hack.places import HACK_FOLDER, cache, locked, replace_file
 
 READY_WITHIN = 60.0  # seconds
 GONE_WITHIN = 60.0  # seconds
@@ -170,7 +170,7 @@ def _may(capability: int) -> bool:
 
 def _runtime() -> Path:
     """A copy of the runtime wrapper that outlives the checkout."""
-    source = HACK / "engine" / "runc-without-sys-resource"
+    source = HACK_FOLDER / "engine" / "runc-without-sys-resource"
     target = cache() / "engine" / source.name
     replace_file(target, source.read_text(), mode=0o755)
     return target

@@ -11,7 +11,7 @@ from hack import base, registry, tools
 from hack.commands import environment, run
 from hack.console import step
 from hack.engine import Engine
-from hack.places import HACK, cache, key_of, locked, published
+from hack.places import HACK_FOLDER, cache, key_of, locked, published
 
 ON_NODE = ("kubeadm", "kubelet", "kubectl")
 IN_PODS = (
@@ -25,7 +25,7 @@ IN_PODS = (
 )
 PROGRAMS = ON_NODE + IN_PODS
 SANDBOX = "registry.k8s.io/pause:3.10.1"
-FILES = HACK / "node-image"
+FILES = HACK_FOLDER / "node-image"
 SCRATCH_PATH = "ENV PATH=/usr/local/bin"
 UNITS = "etc/systemd/system"
 PROVISIONER = "docker.io/local/local-path-provisioner:1"

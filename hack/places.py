@@ -13,7 +13,7 @@ from hack.console import say
 from hack.failure import Failure
 
 ROOT = Path(__file__).resolve().parent.parent
-HACK = ROOT / "hack"
+HACK_FOLDER = ROOT / "hack"
 BUILD = ROOT / "build"
 KEY_LENGTH = 12
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from hack.commands import run
 from hack.console import say, step
 from hack.failure import Failure
-from hack.places import HACK, cache, key_of, published
+from hack.places import HACK_FOLDER, cache, key_of, published
 
 PROVISIONER = "local-path-provisioner"
 FAST_TIER = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
@@ -29,7 +29,7 @@ class Group:
     @property
     def folder(self) -> Path:
         """Where its go.mod and go.sum are."""
-        return HACK / "tools" / self.module
+        return HACK_FOLDER / "tools" / self.module
 
 
 def _kubernetes(name: str, *programs: str) -> Group:
@@ -59,7 +59,9 @@ FITS = {
 
 def kubernetes_version() -> str:
     """The pinned version of Kubernetes, as `v1.34.4`."""
-    found = re.search(r"^\tk8s\.io/kubernetes (v\S+)", (HACK / "tools/kubernetes/go.mod").read_text(), re.MULTILINE)
+    found = re.search(
+        r"^\tk8s\.io/kubernetes (v\S+)", (HACK_FOLDER / "tools/kubernetes/go.mod").read_text(), re.MULTILINE
+    )
     if found is None:
         raise Failure("hack/tools/kubernetes/go.mod names no version of k8s.io/kubernetes; restore the file")
     return found[1]

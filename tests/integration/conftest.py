@@ -1,9 +1,15 @@
 """The fixtures of the tests on a real broker that the other tiers have no use for."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.support.controlplane import ControlPlane
+from tests.support.fleet import Fleet
+from tests.support.installation import Installation
+from tests.support.operator import Operator, in_process
+from tests.support.process_node import ProcessNode
 from tests.support.rabbitmq import RabbitMQ
 
 
@@ -12,3 +18,20 @@ def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
     """A second broker, to be stopped and frozen; who uses it leaves it running."""
     with RabbitMQ(tmp_path_factory.mktemp("fragile")) as started:
         yield started
+
+
+@pytest.fixture
+def installation(
+    controlplane: ControlPlane, namespace: str, rabbitmq: RabbitMQ, vhost: str, tmp_path: Path
+) -> Iterator[Installation]:
+    """Everything but the operator and the resource."""
+    fleet = Fleet(controlplane, namespace)
+    with ProcessNode(controlplane, namespace, tmp_path / "node") as node:
+        yield Installation(fleet, rabbitmq, vhost, node, tmp_path / "ledger")
+
+
+@pytest.fixture
+def operator(controlplane: ControlPlane, namespace: str) -> Iterator[Operator]:
+    """An operator that watches the test's namespace."""
+    with in_process(controlplane, namespace) as running:
+        yield running

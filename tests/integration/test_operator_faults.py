@@ -1,7 +1,6 @@
 """What breaks while work runs: operator, broker, API server, a worker's image; no task is lost or run twice."""
 
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,22 +13,6 @@ from tests.support.process_node import ProcessNode
 from tests.support.rabbitmq import RabbitMQ
 
 LATE = {"name": "UTILITARIAN_ACKS_LATE", "value": "true"}
-
-
-@pytest.fixture
-def installation(
-    controlplane: ControlPlane, namespace: str, rabbitmq: RabbitMQ, vhost: str, tmp_path: Path
-) -> Iterator[Installation]:
-    """Everything but the operator and the resource."""
-    fleet = Fleet(controlplane, namespace)
-    with ProcessNode(controlplane, namespace, tmp_path / "node") as node:
-        yield Installation(fleet, rabbitmq, vhost, node, tmp_path / "ledger")
-
-
-@pytest.fixture
-def operator(controlplane: ControlPlane, namespace: str) -> Iterator[Operator]:
-    with in_process(controlplane, namespace) as running:
-        yield running
 
 
 def all_ended(installation: Installation, number: int) -> bool:

@@ -1,33 +1,15 @@
 """The main job with real parts: controllers, operator, broker and Celery workers, with processes for containers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.controlplane import MERGE_PATCH, ControlPlane
-from tests.support.fleet import Fleet
 from tests.support.installation import CLEANUP, DEFAULT, POOLS, Installation
 from tests.support.operator import Operator, in_process
-from tests.support.process_node import ProcessNode
 from tests.support.rabbitmq import RabbitMQ
-
-
-@pytest.fixture
-def installation(
-    controlplane: ControlPlane, namespace: str, rabbitmq: RabbitMQ, vhost: str, tmp_path: Path
-) -> Iterator[Installation]:
-    """Everything but the operator and the resource."""
-    fleet = Fleet(controlplane, namespace)
-    with ProcessNode(controlplane, namespace, tmp_path / "node") as node:
-        yield Installation(fleet, rabbitmq, vhost, node, tmp_path / "ledger")
-
-
-@pytest.fixture
-def operator(controlplane: ControlPlane, namespace: str) -> Iterator[Operator]:
-    with in_process(controlplane, namespace) as running:
-        yield running
 
 
 def histogram(operator: Operator, name: str, labels: str) -> tuple[float, float]:

@@ -1,35 +1,15 @@
 """A worker that is deleted by somebody: it takes nothing more, finishes what it holds, gives nothing back, and goes."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from tests.support.controlplane import ControlPlane
-from tests.support.fleet import Fleet
 from tests.support.installation import DEFAULT, Installation
-from tests.support.operator import in_process
-from tests.support.process_node import ProcessNode
-from tests.support.rabbitmq import RabbitMQ
-
-
-@pytest.fixture
-def installation(
-    controlplane: ControlPlane, namespace: str, rabbitmq: RabbitMQ, vhost: str, tmp_path: Path
-) -> Iterator[Installation]:
-    """Everything but the resource, with an operator that runs."""
-    fleet = Fleet(controlplane, namespace)
-    with (
-        ProcessNode(controlplane, namespace, tmp_path / "node") as node,
-        in_process(controlplane, namespace),
-    ):
-        yield Installation(fleet, rabbitmq, vhost, node, tmp_path / "ledger")
 
 
 def pod_names(installation: Installation) -> set[str]:
     return set(installation.fleet.pods("work"))
 
 
+@pytest.mark.usefixtures("operator")
 def test_a_busy_worker_that_is_deleted_finishes_what_it_holds_and_a_new_one_does_the_rest(
     installation: Installation,
 ) -> None:
