@@ -13,7 +13,14 @@ from hack.failure import Failure
 POLICY = Path("/usr/sbin/policy-rc.d")
 
 # program or file -> the package of Debian 12 that has it
-ENGINE = {"dockerd": "docker.io", "docker": "docker.io", "runc": "runc", "iptables": "iptables", "jq": "jq"}
+ENGINE = {
+    "dockerd": "docker.io",
+    "docker": "docker.io",
+    "runc": "runc",
+    "iptables": "iptables",
+    "ip": "iproute2",
+    "jq": "jq",
+}
 BASE = {"debootstrap": "debootstrap"}
 PYTHON = {"/usr/share/python-wheels": "python3-venv"}
 FAST_TIER = {"openssl": "openssl", "/usr/lib/rabbitmq/bin/rabbitmq-server": "rabbitmq-server"}
