@@ -123,7 +123,7 @@ NO_SUCH_DAY = [{"name": "never", "start": "0 0 31 2 *"}]
         pytest.param(
             {"pools": [{**POOLS[0], "schedule": NO_SUCH_DAY}, POOLS[1]]}, "schedule", id="a day that never comes"
         ),
-        pytest.param({"timeZone": "Europe/Atlantis"}, "timeZone", id="no such zone"),
+        pytest.param({"timeZone": "Europe/Atlantis"}, "timeZone", id="no such zone", marks=pytest.mark.soak),
     ],
 )
 def test_a_bad_edit_keeps_the_last_spec_running(

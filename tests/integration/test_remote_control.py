@@ -199,7 +199,7 @@ def test_nobody_there_is_said_at_once() -> None:
     "gone,back",
     [
         pytest.param(RabbitMQ.pause, RabbitMQ.resume, id="frozen"),
-        pytest.param(RabbitMQ.kill, RabbitMQ.start, id="dead"),
+        pytest.param(RabbitMQ.kill, RabbitMQ.start, id="dead", marks=pytest.mark.soak),
     ],
 )
 def test_a_broker_that_goes_away_between_two_questions_is_given_up(
