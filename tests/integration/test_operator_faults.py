@@ -95,6 +95,7 @@ def test_with_statistics_of_the_broker_the_fleet_works_alike(
     assert operator.healthy()
 
 
+@pytest.mark.soak
 def test_a_new_image_rolls_out_under_running_tasks_without_losing_one(
     installation: Installation, operator: Operator
 ) -> None:
@@ -115,7 +116,7 @@ def test_a_new_image_rolls_out_under_running_tasks_without_losing_one(
 @pytest.mark.parametrize(
     "edit, reason",
     [
-        pytest.param({"image": "missing:1"}, "ImagePullBackOff", id="no such image"),
+        pytest.param({"image": "missing:1"}, "ImagePullBackOff", id="no such image", marks=pytest.mark.soak),
         pytest.param(
             {"app": "no_such_application"},
             "CrashLoopBackOff",
