@@ -69,6 +69,20 @@ class Cluster(Protocol):
         """Record an event."""
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of the actions that were to be carried out.
+
+    Args:
+        refused: by the API server, or because the names belong to somebody else.
+        applied: the objects as the answers to their applies had them: what somebody changed a moment later, and the
+            watch has told meanwhile, is not in them.
+    """
+
+    refused: tuple[Refusal, ...]
+    applied: tuple[Object, ...]
+
+
 @dataclass(frozen=True)
 class Actor:
     """Hands of the operator.
@@ -114,42 +128,41 @@ class Actor:
         self.metrics.scaled(key, pool, up=up)
         return True
 
-    async def carry_out(self, resource: Object, actions: Iterable[tuple[Wanted, Action]]) -> list[Refusal]:
+    async def carry_out(self, resource: Object, actions: Iterable[tuple[Wanted, Action]]) -> Outcome:
         """Make and apply objects; one that is refused doesn't keep the others from being made.
 
         Args:
             resource: the fleet's.
             actions: in this order, each with the object that it is for.
-
-        Returns:
-            Those that the API server refused, or whose names belong to somebody else.
         """
-        refusals = []
+        refused, applied = [], []
         for wanted, action in actions:
             try:
-                refusal = await self._carry_out(resource, wanted, action)
+                came_of_it = await self._carry_out(resource, wanted, action)
             except Rejected as error:
                 at = field_path(wanted, error.said)
                 message = f"{at}: {error.said}; until it is corrected, what ran before goes on as it is"
-                refusal = Refusal(wanted, Obstacle(REFUSED, message))
+                came_of_it = Refusal(wanted, Obstacle(REFUSED, message))
             except (Conflict, Gone) as error:
                 logger.info("changed meanwhile", extra={"object": wanted.name, "because": str(error)})
                 continue
-            if refusal is not None:
-                refusals.append(refusal)
-        return refusals
+            if isinstance(came_of_it, Refusal):
+                refused.append(came_of_it)
+            elif came_of_it is not None:
+                applied.append(came_of_it)
+        return Outcome(tuple(refused), tuple(applied))
 
     async def remove(self, resource: Object, deletions: Iterable[Delete]) -> None:
         """Delete objects that are no longer asked for; their pods end in their own time."""
         for deletion in deletions:
             await self._delete(resource, deletion.live)
 
-    async def _carry_out(self, resource: Object, wanted: Wanted, action: Action) -> Refusal | None:
+    async def _carry_out(self, resource: Object, wanted: Wanted, action: Action) -> Refusal | Object | None:
         match action:
             case Create(manifest):
                 return await self._create(resource, wanted, manifest)
             case Apply(manifest):
-                self._see(manifest["kind"], await self.cluster.apply(manifest, force=True))
+                return await self._apply(manifest, force=True)
             case Adopt(_, live):
                 return await self._adopt(resource, wanted, live)
             case Disown(live):
@@ -166,7 +179,12 @@ class Actor:
         except ClusterError as error:
             logger.warning("event not recorded", extra={"fleet": str(key), "because": str(error)})
 
-    async def _create(self, resource: Object, wanted: Wanted, manifest: Object) -> Refusal | None:
+    async def _apply(self, manifest: Object, *, force: bool) -> Object:
+        answer = await self.cluster.apply(manifest, force=force)
+        self._see(manifest["kind"], answer)
+        return answer
+
+    async def _create(self, resource: Object, wanted: Wanted, manifest: Object) -> Refusal | Object | None:
         try:
             made = await self.cluster.create(manifest)
         except Conflict:
@@ -175,20 +193,20 @@ class Actor:
         await self.tell(resource, Reason.CREATED, f"{wanted.kind} {wanted.name} created")
         return None
 
-    async def _found(self, resource: Object, wanted: Wanted) -> Refusal | None:
+    async def _found(self, resource: Object, wanted: Wanted) -> Refusal | Object | None:
         """There is one already, without the labels by which it would have been seen."""
         metadata = resource["metadata"]
         live = await self.cluster.read(wanted.kind, metadata["namespace"], wanted.name)
         match belongs(live, Owner(metadata["namespace"], metadata["name"], metadata["uid"])):
             case Belongs.OURS:
-                self._see(wanted.kind, await self.cluster.apply(wanted.manifest, force=True))
+                return await self._apply(wanted.manifest, force=True)
             case Belongs.LEFT:
                 return await self._adopt(resource, wanted, live)
             case Belongs.ANOTHERS:
                 return taken(wanted)
         return None
 
-    async def _adopt(self, resource: Object, wanted: Wanted, live: Object) -> Refusal | None:
+    async def _adopt(self, resource: Object, wanted: Wanted, live: Object) -> Refusal | Object | None:
         metadata = resource["metadata"]
         fresh = await self.cluster.read(resource["kind"], metadata["namespace"], metadata["name"])
         if fresh["metadata"]["uid"] != metadata["uid"] or "deletionTimestamp" in fresh["metadata"]:
@@ -196,13 +214,12 @@ class Actor:
         if held_by_create(live):
             await self.cluster.set_managed_fields(live, released_fields(live))
         try:
-            adopted = await self.cluster.apply(wanted.manifest, force=False)
+            adopted = await self._apply(wanted.manifest, force=False)
         except Conflict as error:
             logger.info("not adopted", extra={"object": wanted.name, "because": str(error)})
             return taken(wanted)
-        self._see(wanted.kind, adopted)
         await self.tell(resource, Reason.ADOPTED, f"{wanted.kind} {wanted.name} was there already and is adopted")
-        return None
+        return adopted
 
     async def _delete(self, resource: Object, live: Object) -> None:
         try:

@@ -21,7 +21,7 @@ from utilitarian_operator.core.fleet import Circumstances, decide_fleet, first_s
 from utilitarian_operator.core.memory import Memory
 from utilitarian_operator.core.observation import FleetSight
 from utilitarian_operator.core.obstacle import INVALID_SPEC, SECRET_MISSING, Obstacle
-from utilitarian_operator.core.plan import Action, Adopt, Apply, Create, Disown, ScaleTo, controlled_by, scale_action
+from utilitarian_operator.core.plan import Action, Create, ScaleTo, controlled_by, scale_action
 from utilitarian_operator.core.references import Content, Target, checksums, missing, targets
 from utilitarian_operator.core.status import Newest, fleet_status, patch, refused_status, remembered, worth_writing
 from utilitarian_operator.core.upcoming import by_pool, upcoming
@@ -246,15 +246,12 @@ class Reconciler:
         actions = [*todo.actions, *_claim(known, resource, running)]
         known.refusals.keep_only([*(it for it, _ in actions), *todo.taken])
         due = [(it, action) for it, action in actions if known.refusals.due(it, now)]
-        refused = await self._actor.carry_out(resource, due)
-        known.refusals.note([*(it for it, _ in due), *todo.taken], [*refused, *map(taken, todo.taken)], now)
-        failed = {id(it.wanted) for it in refused}
+        outcome = await self._actor.carry_out(resource, due)
+        known.applied |= {(it["kind"], it["metadata"]["name"]): applied(it, now) for it in outcome.applied}
+        known.refusals.note([*(it for it, _ in due), *todo.taken], [*outcome.refused, *map(taken, todo.taken)], now)
+        failed = {id(it.wanted) for it in outcome.refused}
         known.claimed = known.claimed or any(it.kind == CLAIM and id(it) not in failed for it, _ in due)
         await self._actor.remove(resource, todo.deletions)
-        live = self._live(key)
-        for it, action in due:
-            if isinstance(action, Apply | Adopt | Disown) and it.name in live.get(it.kind, {}):
-                known.applied[it.kind, it.name] = applied(live[it.kind][it.name], now)
 
     def _live(self, key: Key) -> objects.Live:
         kinds = {
