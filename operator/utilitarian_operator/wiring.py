@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
+import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -97,6 +99,7 @@ async def run(settings: Settings, stop: asyncio.Event, started: Callable[[Runnin
         registry.register(collector)
     pulse = Pulse()
     login = partial(_login, settings)
+    _stop_on_signals(stop)
     async with (
         serve(settings.host, settings.metrics_port, {"/metrics": metrics_page(registry)}) as metrics_port,
         serve(
@@ -112,6 +115,17 @@ async def run(settings: Settings, stop: asyncio.Event, started: Callable[[Runnin
         if not stop.is_set():
             pulse.leads = True
             await _operate(settings, Cluster(client, may_write), Metrics(registry), pulse, login, stop)
+
+
+async def _until(event: asyncio.Event) -> None:
+    await event.wait()
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    """Signals come to the main thread only; an operator in another one is ended by who started it."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
 
 async def _operate(
@@ -133,37 +147,33 @@ async def _operate(
     ]
     if settings.admission is not None:
         tasks.append(asyncio.create_task(renew(settings.admission, cluster, utc_now), name="certificate"))
-    informer = asyncio.create_task(_inform(settings, store, queue, pulse, login, stop), name="informer")
+    ready, closing = asyncio.Event(), asyncio.Event()
+    host = handlers.host(handlers.registry(store, queue), settings, login, ready=ready, stop=closing)
+    informer = asyncio.create_task(_inform(host, ready, pulse, stop), name="informer")
+    tasks.append(asyncio.create_task(_until(stop), name="stop"))
     try:
         done, _ = await asyncio.wait([informer, *tasks], return_when=asyncio.FIRST_COMPLETED)
     finally:
         stop.set()
         for task in tasks:
             task.cancel()
-        await asyncio.gather(informer, *tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await brokers.keep_only(set())
+        # kopf goes last: it waits five seconds for every task that began after it did, and then cancels it.
+        closing.set()
+        await asyncio.gather(informer, return_exceptions=True)
     for task in done:
         task.result()
 
 
-async def _inform(
-    settings: Settings,
-    store: Store,
-    queue: WorkQueue[Key],
-    pulse: Pulse,
-    login: Callable[[], Awaitable[Configuration]],
-    stop: asyncio.Event,
-) -> None:
-    """Keep the watches open until `stop`."""
-    ready = asyncio.Event()
-    host = asyncio.create_task(
-        handlers.host(handlers.registry(store, queue), settings, login, ready=ready, stop=stop), name="kopf"
-    )
-    opened = asyncio.create_task(ready.wait())
+async def _inform(host: Coroutine[None, None, None], ready: asyncio.Event, pulse: Pulse, stop: asyncio.Event) -> None:
+    """Keep the watches open until the host ends; a signal sets `stop`."""
+    hosting, opened = asyncio.create_task(host, name="kopf"), asyncio.create_task(ready.wait())
     try:
-        await asyncio.wait([host, opened], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([hosting, opened], return_when=asyncio.FIRST_COMPLETED)
+        _stop_on_signals(stop)  # again: kopf has put its own handlers in their place
         pulse.watches = ready.is_set()
-        await host
+        await hosting
     finally:
         opened.cancel()
 

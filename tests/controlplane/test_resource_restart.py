@@ -1,13 +1,15 @@
 """What outlives the operator: the last good spec, objects that are as they should be; and a changed password."""
 
 from datetime import timedelta
+from pathlib import Path
+from signal import Signals
 from typing import Any
 
 import pytest
 
 from tests.support.controlplane import ControlPlane
 from tests.support.fleet import SECRET, URL_KEY, Fleet
-from tests.support.operator import in_process
+from tests.support.operator import as_process, in_process
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
 
@@ -124,3 +126,13 @@ def test_a_changed_password_is_read_as_soon_as_the_old_one_is_refused(
         wait_until(
             lambda: "BrokerReachable" in [reason for reason, _ in fleet.events()], within=SOON, describe=fleet.events
         )
+
+
+@pytest.mark.parametrize("signal", [pytest.param(it, id=it.name) for it in (Signals.SIGTERM, Signals.SIGINT)])
+def test_a_signal_ends_the_operator_in_a_moment(fleet: Fleet, signal: Signals, tmp_path: Path) -> None:
+    with as_process(fleet.controlplane, fleet.namespace, directory=tmp_path) as (process, _):
+        fleet.create(None, pools=[WORK])
+        wait_until(lambda: fleet.deployment("work"), within=SOON, describe=fleet.describe)
+        process.signal(signal)
+        # A new version of the operator starts when the old one has gone: nobody looks meanwhile.
+        assert process.wait(within=timedelta(seconds=3)) == 0

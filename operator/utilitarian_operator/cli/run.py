@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 import socket
 from datetime import timedelta
 from enum import StrEnum
@@ -133,10 +132,7 @@ def _admission(secret: str | None, names: list[str], configuration: str | None, 
 async def _until_signal(settings: Settings) -> None:
     from utilitarian_operator import wiring  # noqa: PLC0415 - imports kopf, which no other command may
 
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await wiring.run(settings, stop)
+    await wiring.run(settings, asyncio.Event())
 
 
 def _own_namespace() -> str | None:
