@@ -3,22 +3,20 @@
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from utilitarian_operator.acceptance import KEPT, Acceptance, Judgement
 from utilitarian_operator.actor import CLAIM, Actor
-from utilitarian_operator.adapters.broker import Brokers, Credentials
+from utilitarian_operator.adapters.broker import Brokers
 from utilitarian_operator.adapters.store import DEPLOYMENTS, DISRUPTION_BUDGETS, FLEETS, STATEFUL_SETS, Key, Store
-from utilitarian_operator.api.effective import Fleet, Schedule
+from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.names import beat_object, pool_object
 from utilitarian_operator.core import manifests, objects, record
 from utilitarian_operator.core.decision import Decision
-from utilitarian_operator.core.drift import Applied, applied, drifted
+from utilitarian_operator.core.drift import applied, drifted
 from utilitarian_operator.core.facts import facts
 from utilitarian_operator.core.fleet import Circumstances, decide_fleet, first_seen_work, looked_well
-from utilitarian_operator.core.memory import Memory
 from utilitarian_operator.core.observation import FleetSight
 from utilitarian_operator.core.obstacle import INVALID_SPEC, SECRET_MISSING, Obstacle
 from utilitarian_operator.core.plan import Action, Create, ScaleTo, controlled_by, scale_action
@@ -28,10 +26,11 @@ from utilitarian_operator.core.upcoming import by_pool, upcoming
 from utilitarian_operator.credentials import BrokerCredentials
 from utilitarian_operator.errors import Conflict, Gone, LoginRefused, OperatorError, SecretMissing
 from utilitarian_operator.events import Reason
+from utilitarian_operator.known import Known
 from utilitarian_operator.metrics import Metrics
 from utilitarian_operator.observer import Blind, Broker, Observer
 from utilitarian_operator.references import ReferenceReader
-from utilitarian_operator.refusals import Refusals, taken
+from utilitarian_operator.refusals import taken
 
 logger = logging.getLogger(__name__)
 
@@ -56,42 +55,6 @@ class Cluster(Protocol):
 
     async def read(self, kind: str, namespace: str, name: str) -> Object:
         """One object as it is now."""
-
-
-@dataclass
-class Known:
-    """What is kept of one fleet between two looks; a restart loses it, and nothing that matters with it."""
-
-    resource: Object
-    observer: Observer
-    credentials: BrokerCredentials
-    references: ReferenceReader
-    acceptance: Acceptance
-    started: datetime
-    memories: dict[str, Memory]
-    refusals: Refusals = field(default_factory=Refusals)
-    starts: dict[Schedule, datetime] = field(default_factory=dict)
-    good_looks: int = 0
-    waiting_since: dict[str, datetime] = field(default_factory=dict)
-    used: Credentials | None = None
-    applied: dict[tuple[str, str], Applied] = field(default_factory=dict)
-    made: tuple[Judgement, Mapping[str | None, str | None], tuple[objects.Wanted, ...]] | None = None
-    claimed: bool = False
-    status_written: datetime | None = None
-    told_obstacles: tuple[Obstacle, ...] = ()
-    told_warnings: int = 0
-    told_broker: bool = False
-    login_refused: LoginRefused | None = None
-
-    @property
-    def key(self) -> Key:
-        """Of the resource."""
-        return Key(self.resource["metadata"]["namespace"], self.resource["metadata"]["name"])
-
-    @property
-    def uid(self) -> str:
-        """Of the resource."""
-        return str(self.resource["metadata"]["uid"])
 
 
 class Reconciler:

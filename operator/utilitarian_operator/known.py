@@ -1,0 +1,58 @@
+"""What is kept of one fleet between two looks; values only, it calls nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from utilitarian_operator.acceptance import Acceptance, Judgement
+from utilitarian_operator.adapters.broker import Credentials
+from utilitarian_operator.adapters.store import Key
+from utilitarian_operator.api.effective import Schedule
+from utilitarian_operator.core import objects
+from utilitarian_operator.core.drift import Applied
+from utilitarian_operator.core.memory import Memory
+from utilitarian_operator.core.obstacle import Obstacle
+from utilitarian_operator.credentials import BrokerCredentials
+from utilitarian_operator.errors import LoginRefused
+from utilitarian_operator.observer import Observer
+from utilitarian_operator.references import ReferenceReader
+from utilitarian_operator.refusals import Refusals
+
+Object = dict[str, Any]
+
+
+@dataclass
+class Known:
+    """What is kept of one fleet between two looks; a restart loses it, and nothing that matters with it."""
+
+    resource: Object
+    observer: Observer
+    credentials: BrokerCredentials
+    references: ReferenceReader
+    acceptance: Acceptance
+    started: datetime
+    memories: dict[str, Memory]
+    refusals: Refusals = field(default_factory=Refusals)
+    starts: dict[Schedule, datetime] = field(default_factory=dict)
+    good_looks: int = 0
+    waiting_since: dict[str, datetime] = field(default_factory=dict)
+    used: Credentials | None = None
+    applied: dict[tuple[str, str], Applied] = field(default_factory=dict)
+    made: tuple[Judgement, Mapping[str | None, str | None], tuple[objects.Wanted, ...]] | None = None
+    claimed: bool = False
+    status_written: datetime | None = None
+    told_obstacles: tuple[Obstacle, ...] = ()
+    told_warnings: int = 0
+    told_broker: bool = False
+    login_refused: LoginRefused | None = None
+
+    @property
+    def key(self) -> Key:
+        """Of the resource."""
+        return Key(self.resource["metadata"]["namespace"], self.resource["metadata"]["name"])
+
+    @property
+    def uid(self) -> str:
+        """Of the resource."""
+        return str(self.resource["metadata"]["uid"])
