@@ -35,6 +35,10 @@ from utilitarian_operator.workqueue import WorkQueue
 logger = logging.getLogger(__name__)
 
 RETRY_S = 2.0
+GOODBYE_S = 0.25
+"""A closed TLS connection says goodbye in the background; a loop that ends at once leaves it open (aiohttp's manual,
+"Graceful Shutdown")."""
+
 SILENT_S = 120.0
 """A ticker that has not ticked for this long will not tick again: the kubelet shall restart the process."""
 
@@ -115,6 +119,7 @@ async def run(settings: Settings, stop: asyncio.Event, started: Callable[[Runnin
         if not stop.is_set():
             pulse.leads = True
             await _operate(settings, Cluster(client, may_write), Metrics(registry), pulse, login, stop)
+    await asyncio.sleep(GOODBYE_S)
 
 
 async def _until(event: asyncio.Event) -> None:

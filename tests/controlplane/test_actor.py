@@ -65,6 +65,7 @@ async def test_an_edit_that_overtakes_the_answer_to_an_apply_is_seen_as_drift(
     store = Store()
     fleet = effective_fleet(parse(resource("pools: [{name: work, queues: [q]}]")).spec)
     manifest = manifests.deployment(manifests.Owner(namespace, "fleet", "uid"), fleet, fleet.pools[0])
+    del manifest["metadata"]["ownerReferences"]  # of nobody: it would be collected as garbage
     cluster = Meddled(client, controlplane, store)
     actor = Actor(cluster, store, Metrics(CollectorRegistry()), "test", utc_now)
     owner = {"apiVersion": "utilitarian.io/v1alpha1", "kind": "UtilitarianWorkerPool"}
