@@ -9,16 +9,15 @@ import base64
 import contextlib
 import logging
 import ssl
-import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from json import JSONDecodeError
-from pathlib import Path
 from typing import Any, Protocol
 
 from aiohttp import web
 
+from utilitarian_operator.adapters.tls import load_key_pair
 from utilitarian_operator.api.invalid import InvalidSpec
 from utilitarian_operator.api.validation import accept, warnings
 from utilitarian_operator.certificates import Certificate, due, make
@@ -99,11 +98,7 @@ class Doorkeeper:
     def _load(self, values: Mapping[str, str]) -> None:
         if values["tls.crt"] == self._served:
             return
-        with tempfile.TemporaryDirectory() as folder:  # ssl reads files only; 0700, and gone at once
-            certificate, key = (Path(folder, name) for name in ("tls.crt", "tls.key"))
-            for file in (certificate, key):
-                file.write_text(values[file.name])
-            self._tls.load_cert_chain(certificate, key)
+        load_key_pair(self._tls, values["tls.crt"], values["tls.key"])
         self._served = values["tls.crt"]
         logger.info("admission is served", extra={"path": PATH})
 

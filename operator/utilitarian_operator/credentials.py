@@ -3,15 +3,15 @@
 import time
 from collections.abc import Mapping
 from typing import Protocol
-from urllib.parse import urlsplit
 
+from utilitarian_operator.adapters.address import WrongAddress, addresses
 from utilitarian_operator.adapters.broker import Credentials
-from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.adapters.tls import SYSTEM, Tls, UnusablePem
+from utilitarian_operator.api.effective import Broker, Fleet
 from utilitarian_operator.api.kubernetes import SecretKeyRef
 from utilitarian_operator.errors import ClusterError, Gone, SecretMissing
 
 READ_EVERY_S = 30.0
-SCHEMES = ("amqp", "amqps", "pyamqp")
 
 
 class Secrets(Protocol):
@@ -32,68 +32,76 @@ class BrokerCredentials:
     def __init__(self, secrets: Secrets, namespace: str) -> None:
         self._secrets, self._namespace = secrets, namespace
         self._last: Credentials | None = None
-        self._asked_for: tuple[SecretKeyRef, SecretKeyRef | None] | None = None
+        self._asked_for: Broker | None = None
         self._read_at = 0.0
 
     async def read(self, fleet: Fleet) -> Credentials:
         """The credentials as the resource names them; those read last while they are fresh or the API server is away.
 
         Raises:
-            SecretMissing: the Secret or its key doesn't exist, or holds no URL of RabbitMQ; the path is in the message.
+            SecretMissing: the Secret or its key doesn't exist, or holds no URL of RabbitMQ or no PEM; the message has
+                the path of the field.
             ClusterError: it can't be read and never was.
         """
-        wanted = (fleet.broker.url, fleet.broker.stats_url)
+        wanted = fleet.broker
         fresh = wanted == self._asked_for and time.monotonic() - self._read_at < READ_EVERY_S
         if self._last is not None and fresh:
             return self._last
         try:
-            url = broker_url(await self._value(fleet.broker.url, "spec.broker.urlFrom"))
-            stats = fleet.broker.stats_url
-            endpoints = await self._value(stats, "spec.broker.stats.urlFrom") if stats else ""
+            read = await self._credentials(wanted)
         except ClusterError:
             if self._last is None or wanted != self._asked_for:
                 raise
             return self._last  # an unreadable Secret keeps the last one
-        self._last = Credentials(url, tuple(part.strip() for part in endpoints.split(",") if part.strip()))
-        self._asked_for, self._read_at = wanted, time.monotonic()
+        self._last, self._asked_for, self._read_at = read, wanted, time.monotonic()
         return self._last
 
     def refused(self) -> None:
         """The broker refused the login: read the Secret again at the next look."""
         self._read_at = 0.0
 
-    async def _value(self, ref: SecretKeyRef, path: str) -> str:
-        try:
-            values = await self._secrets.secret(self._namespace, ref.name)
-        except Gone as error:
-            raise SecretMissing(f"{path}: Secret {self._namespace}/{ref.name} does not exist; create it") from error
-        if ref.key not in values:
-            raise SecretMissing(f"{path}: Secret {self._namespace}/{ref.name} has no key {ref.key}; add it")
-        return values[ref.key].strip()
+    async def _credentials(self, broker: Broker) -> Credentials:
+        refs = {
+            "urlFrom": broker.url,
+            "stats.urlFrom": broker.stats_url,
+            "tls.caFrom": broker.ca,
+            "tls.certFrom": broker.cert,
+            "tls.keyFrom": broker.key,
+        }
+        values = await self._values({field: ref for field, ref in refs.items() if ref is not None})
+        url, stats = values["urlFrom"], values.get("stats.urlFrom", "")
+        tls = Tls(*(values.get(field, "") for field in ("tls.caFrom", "tls.certFrom", "tls.keyFrom")))
+        if self._last is not None and tls == self._last.tls:
+            tls = self._last.tls  # whose context is made
+        _check(url, tls)
+        return Credentials(url, tuple(part.strip() for part in stats.split(",") if part.strip()), tls)
+
+    async def _values(self, refs: Mapping[str, SecretKeyRef]) -> dict[str, str]:
+        """The values of keys of Secrets by field; each Secret is read once, so that a certificate has its own key."""
+        secrets: dict[str, Mapping[str, str]] = {}
+        values = {}
+        for field, ref in refs.items():
+            where = f"spec.broker.{field}: Secret {self._namespace}/{ref.name}"
+            try:
+                secrets[ref.name] = secrets.get(ref.name) or await self._secrets.secret(self._namespace, ref.name)
+            except Gone as error:
+                raise SecretMissing(f"{where} does not exist; create it") from error
+            if ref.key not in secrets[ref.name]:
+                raise SecretMissing(f"{where} has no key {ref.key}; add it")
+            values[field] = secrets[ref.name][ref.key].strip()
+            if not values[field]:
+                raise SecretMissing(f"{where} has nothing under the key {ref.key}; write it")
+        return values
 
 
-def broker_url(text: str) -> str:
-    """The URL, if it is one of RabbitMQ's.
-
-    Raises:
-        SecretMissing: it is not; the message shows an example and nothing of the URL but its scheme.
-    """
-    for address in text.split(";"):
-        scheme, separator, _ = address.partition("://")
-        if scheme not in SCHEMES or not _names_a_host(address):
-            given = f"it is {scheme}://…" if separator and scheme.isalnum() else "it is no URL"
-            raise SecretMissing(
-                f"spec.broker.urlFrom: {given}; write amqp://USER:PASSWORD@HOST:5672/VHOST, special characters escaped"
-            )
-    return text
-
-
-def _names_a_host(address: str) -> bool:
-    """Whether host and port stand where they should; an unescaped / ? or # in a password puts it in their place."""
+def _check(url: str, tls: Tls) -> None:
+    """Refuse what can't be used; nothing of it is in the message, nor in what a traceback would print."""
     try:
-        parts = urlsplit(address)
-        port = parts.port
-    except ValueError:  # the port is no number, or a bracket is not closed
-        return False
-    password_went_on = parts.username is None and "@" in address
-    return bool(parts.hostname) and port != 0 and not password_went_on
+        addresses(url)
+    except WrongAddress as error:
+        raise SecretMissing(f"spec.broker.urlFrom: {error}") from None
+    try:
+        if tls != SYSTEM:
+            _ = tls.context
+    except UnusablePem as error:
+        raise SecretMissing(f"spec.broker.tls.{error.field}From: {error.why}") from None

@@ -4,12 +4,13 @@ OperatorError
 ├── BrokerError            the broker can't be read: every queue is Unknown until it can
 │   ├── BrokerUnreachable  no connection, or it broke or fell silent
 │   ├── LoginRefused       the user or the password of the URL is wrong, or the virtual host is not theirs
+│   │   └── CertificateRefused  TLS: we don't trust the broker's certificate, or the broker doesn't trust ours
 │   └── RightMissing       the user lacks a right; the message names it
 ├── ClusterError           the API server refused or failed a request
 │   ├── Conflict           somebody changed the object in between: look again
 │   ├── Gone               the object is not there (any more)
 │   └── Rejected           the API server refuses the object as it is: a person must act
-├── SecretMissing          a Secret, or a key in it, that the resource names doesn't exist
+├── SecretMissing          a Secret, or a key in it, that the resource names doesn't exist, or can't be what it is for
 └── LeadershipLost         another replica holds the Lease: nothing may be written any more
 """
 
@@ -28,6 +29,10 @@ class BrokerUnreachable(BrokerError):
 
 class LoginRefused(BrokerError):
     """The broker refused the user, the password or the virtual host."""
+
+
+class CertificateRefused(LoginRefused):
+    """TLS: the broker's certificate is not trusted, or the broker wants another one of ours."""
 
 
 class RightMissing(BrokerError):
@@ -60,7 +65,7 @@ class Rejected(ClusterError):
 
 
 class SecretMissing(OperatorError):
-    """A Secret, or a key in it, that the resource names doesn't exist."""
+    """A Secret, or a key in it, that the resource names doesn't exist, or holds something else than it should."""
 
 
 class LeadershipLost(OperatorError):

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from random import SystemRandom
 from typing import TypeVar
 
-from kombu.utils.url import parse_url
-
+from utilitarian_operator.adapters.address import addresses
 from utilitarian_operator.adapters.amqp import Depth, DepthReader
 from utilitarian_operator.adapters.remote_control import RemoteControl
 from utilitarian_operator.adapters.statistics import Statistics
+from utilitarian_operator.adapters.tls import SYSTEM, Tls
 from utilitarian_operator.core.observation import Held
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable
 
@@ -38,10 +38,12 @@ class Credentials:
     Args:
         url: amqp:// or amqps:// with user and password.
         stats: statistics endpoints, in order.
+        tls: certificates for amqps:// and https://.
     """
 
     url: str
     stats: tuple[str, ...] = ()
+    tls: Tls = SYSTEM
 
     def __repr__(self) -> str:
         """Without user and password."""
@@ -107,10 +109,10 @@ class BrokerSession:
     """
 
     def __init__(self, credentials: Credentials) -> None:
-        vhost = parse_url(credentials.url.partition(";")[0])["virtual_host"] or "/"
-        self._depths = DepthReader(credentials.url)
-        self._workers = RemoteControl(credentials.url)
-        self._statistics = Statistics(credentials.stats, vhost) if credentials.stats else None
+        url, stats, tls = credentials.url, credentials.stats, credentials.tls
+        self._depths = DepthReader(url, tls)
+        self._workers = RemoteControl(url, tls)
+        self._statistics = Statistics(stats, addresses(url)[0].vhost, tls) if stats else None
         self._depth_thread = ThreadPoolExecutor(1, "depths")
         self._worker_thread = ThreadPoolExecutor(1, "remote-control")
         self._pause = Pause()

@@ -11,7 +11,8 @@ from typing import Any
 from kombu import Connection, Producer
 from kombu.pidbox import Mailbox
 
-from utilitarian_operator.adapters.amqp import broker_errors, connect, release
+from utilitarian_operator.adapters.connection import broker_errors, connect, release
+from utilitarian_operator.adapters.tls import SYSTEM, Tls
 from utilitarian_operator.core.observation import Held
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable
 
@@ -35,11 +36,11 @@ class RemoteControl:
 
     Args:
         url: of the broker with user and password.
-        ssl: options for the TLS connection, or False.
+        tls: certificates for amqps://.
     """
 
-    def __init__(self, url: str, *, ssl: dict[str, Any] | bool = False) -> None:
-        self._url, self._ssl = url, ssl
+    def __init__(self, url: str, tls: Tls = SYSTEM) -> None:
+        self._url, self._tls = url, tls
         self._connection: Connection | None = None
         self._mailbox: Mailbox | None = None
 
@@ -111,7 +112,7 @@ class RemoteControl:
 
     def _open(self) -> Mailbox:
         if self._mailbox is None:
-            self._connection = connect(self._url, self._ssl, "utilitarian-operator remote control")
+            self._connection = connect(self._url, self._tls, "utilitarian-operator remote control")
             mailbox = _Mailbox("celery", type="fanout", accept=["json"], serializer="json")
             self._mailbox = mailbox(self._connection)
         return self._mailbox

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import ssl
 from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
 from urllib.parse import quote, unquote, urlsplit
@@ -11,6 +12,8 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 from yarl import URL
 
+from utilitarian_operator.adapters.connection import untrusted
+from utilitarian_operator.adapters.tls import SYSTEM, Tls
 from utilitarian_operator.errors import BrokerUnreachable, LoginRefused, RightMissing
 
 TIMEOUT_S = 3.0
@@ -27,11 +30,13 @@ class Statistics:
     Args:
         endpoints: `http(s)://[user:password@]host:port` of each node's Prometheus endpoint, or of the management API.
         vhost: of the queues.
+        tls: certificates for https://.
     """
 
-    def __init__(self, endpoints: Sequence[str], vhost: str) -> None:
+    def __init__(self, endpoints: Sequence[str], vhost: str, tls: Tls = SYSTEM) -> None:
         self._endpoints, self._vhost = tuple(endpoints), quote(vhost, safe="")
         self._management: set[str] = set()
+        self._tls = tls
 
     async def unacked(self) -> dict[str, int]:
         """Messages delivered and not yet acknowledged, by queue; one that no endpoint lists is not in the answer.
@@ -41,7 +46,8 @@ class Statistics:
             LoginRefused, RightMissing: it refused the user.
         """
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
-        async with aiohttp.ClientSession(timeout=timeout) as session:
+        connector = aiohttp.TCPConnector(ssl=self._tls.context)
+        async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
             tables = await asyncio.gather(*(self._read(session, endpoint) for endpoint in self._endpoints))
         merged: dict[str, int] = {}
         for name, count in (row for table in tables for row in table):
@@ -74,6 +80,11 @@ async def _get(session: aiohttp.ClientSession, endpoint: str, path: str) -> str 
                 return None
             _refused(answer.status, _place(endpoint))
             return await answer.text()
+    except aiohttp.ClientSSLError as error:
+        cause = error.__cause__
+        raise untrusted(
+            cause if isinstance(cause, ssl.SSLError) else ssl.SSLError(str(error)), _place(endpoint)
+        ) from error
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         raise BrokerUnreachable(f"no statistics from {_place(endpoint)}: {error or type(error).__name__}") from error
 

@@ -1,0 +1,91 @@
+"""Reads a broker's URL as Celery does, and says what is wrong with one; connects to nothing and shows no password."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+
+PORTS = {"amqp": 5672, "pyamqp": 5672, "amqps": 5671}
+EXAMPLE = "amqp://USER:PASSWORD@HOST:5672/VHOST"
+
+
+class WrongAddress(ValueError):
+    """It is no URL of RabbitMQ; the message shows an example and nothing of the URL but its scheme."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """One address of a broker.
+
+    Args:
+        host, port: where it is.
+        user, password: of the login; None where the URL names none.
+        vhost: `/` where the URL names none, as Celery has it.
+        secure: whether TLS is spoken.
+        by_certificate: whether the client certificate is the login (SASL's EXTERNAL).
+    """
+
+    host: str
+    port: int
+    user: str | None
+    password: str | None
+    vhost: str
+    secure: bool
+    by_certificate: bool
+
+    def __repr__(self) -> str:
+        """Without user and password."""
+        return f"Address({self.place})"
+
+    @property
+    def place(self) -> str:
+        """Host and port, for messages; without a user nobody knows whether they are no password that lost its host."""
+        return "the broker" if self.user is None else f"{self.host}:{self.port}"
+
+
+def addresses(url: str) -> tuple[Address, ...]:
+    """The addresses of a URL, which semicolons separate; all are of one virtual host.
+
+    Raises:
+        WrongAddress: one of them is wrong; the message says which.
+    """
+    return tuple(_addresses(url.split(";")))
+
+
+def _addresses(texts: list[str]) -> Iterator[Address]:
+    first = None
+    for number, text in enumerate(texts, start=1):
+        which = f"address {number} of {len(texts)}" if len(texts) > 1 else "it"
+        address = _address(text, which)
+        first = first or address
+        if address.vhost != first.vhost:
+            raise WrongAddress(f"{which} names another virtual host than the first; all must be of one broker")
+        yield address
+
+
+def _address(text: str, which: str) -> Address:
+    scheme, separator, _ = text.partition("://")
+    parts, port = _parts(text)
+    if scheme not in PORTS or parts is None:
+        given = f"{which} is {scheme}://…" if separator and scheme.isalnum() else f"{which} is no URL"
+        raise WrongAddress(f"{given}; write {EXAMPLE}, special characters escaped")
+    return Address(
+        host=unquote(parts.hostname or ""),
+        port=port or PORTS[scheme],
+        user=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
+        vhost=unquote(parts.path[1:]) or "/",
+        secure=scheme == "amqps",
+        by_certificate=parse_qs(parts.query).get("login_method") == ["EXTERNAL"],
+    )
+
+
+def _parts(text: str) -> tuple[SplitResult | None, int | None]:
+    """The parts and the port, if host and port stand where they should; an unescaped / ? or # puts a password there."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:  # the port is no number, or a bracket is not closed
+        return None, None
+    # An @ in a virtual host must be escaped too: nobody could tell it from one in a password that was cut off.
+    password_went_on = "@" in parts.path + parts.query + parts.fragment
+    return (parts if parts.hostname and port != 0 and not password_went_on else None), port

@@ -1,0 +1,114 @@
+"""The broker's URL as people write it, read as Celery reads it, and refused without a word of its password."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from kombu import Connection
+
+from utilitarian_operator.adapters.address import Address, WrongAddress, addresses
+
+SECRET = "hunter2"
+
+
+PLAIN = Address("rabbit", 5672, "user", SECRET, "/", secure=False, by_certificate=False)
+
+
+def address(**different: Any) -> Address:
+    """A plain one, but for what is named."""
+    return replace(PLAIN, **different)
+
+
+@pytest.mark.parametrize(
+    "url,read",
+    [
+        pytest.param(f"amqp://user:{SECRET}@rabbit:5673/vhost", address(port=5673, vhost="vhost"), id="plain"),
+        pytest.param(f"amqps://user:{SECRET}@rabbit/vhost", address(port=5671, vhost="vhost", secure=True), id="tls"),
+        pytest.param(f"pyamqp://user:{SECRET}@rabbit//", address(), id="celerys-own-name"),
+        pytest.param("amqp://rabbit", address(user=None, password=None), id="no-user"),
+        pytest.param("amqp://user@rabbit", address(password=None), id="no-password"),
+        pytest.param(f"amqp://user:{SECRET}@rabbit", address(), id="no-vhost"),
+        pytest.param(f"amqp://user:{SECRET}@rabbit/", address(), id="empty-vhost"),
+        pytest.param("amqp://user:p%2Fss%40%3A@rabbit:5672/", address(password="p/ss@:"), id="escaped-password"),
+        pytest.param("amqp://user:p@ss@rabbit:5672/", address(password="p@ss"), id="at-sign-that-python-forgives"),
+        pytest.param("amqp://user:a:b@rabbit:5672/", address(password="a:b"), id="colon-that-python-forgives"),
+        pytest.param(f"amqp://user:{SECRET}@rabbit/%2F", address(), id="escaped-vhost"),
+        pytest.param(f"amqp://user:{SECRET}@rabbit/a%40b", address(vhost="a@b"), id="at-sign-in-vhost"),
+        pytest.param(f"amqp://user:{SECRET}@rabbit//a%20b", address(vhost="/a b"), id="slash-in-vhost"),
+        pytest.param(f"amqp://user:{SECRET}@[::1]:5672/", address(host="::1"), id="ipv6"),
+        pytest.param(f"amqp://user:{SECRET}@rabbit/v?heartbeat=10", address(vhost="v"), id="options"),
+        pytest.param(
+            "amqps://rabbit/v?login_method=EXTERNAL",
+            address(port=5671, user=None, password=None, vhost="v", secure=True, by_certificate=True),
+            id="login-by-certificate",
+        ),
+    ],
+)
+def test_an_address_is_read_as_celery_reads_it(url: str, read: Address) -> None:
+    assert addresses(url) == (read,)
+    celerys = Connection(url)
+    assert (celerys.hostname, celerys.virtual_host) == (read.host, read.vhost)
+    assert (celerys.userid, celerys.password) == (read.user, read.password)
+
+
+def test_several_addresses_keep_their_order_and_differ_in_all_but_the_virtual_host() -> None:
+    read = addresses(f"amqp://user:{SECRET}@a/v;amqps://user:{SECRET}@b:5673/v")
+    assert read == (address(host="a", vhost="v"), address(host="b", port=5673, vhost="v", secure=True))
+
+
+@pytest.mark.parametrize(
+    "url,given",
+    [
+        pytest.param(f"redis://:{SECRET}@redis:6379/0", "it is redis://…", id="redis"),
+        pytest.param("sqs://", "it is sqs://…", id="sqs"),
+        pytest.param(f"http://u:{SECRET}@rabbit:15672", "it is http://…", id="http"),
+        pytest.param(f"user:{SECRET}@rabbit:5672", "it is no URL", id="no-scheme"),
+        pytest.param("", "it is no URL", id="empty"),
+        pytest.param(SECRET, "it is no URL", id="only-the-password"),
+        pytest.param("amqp://", "it is amqp://…", id="no-host"),
+        pytest.param(f"amqp://user:{SECRET}@", "it is amqp://…", id="no-host-after-the-password"),
+        pytest.param("amqp://user:hunter/2@rabbit:5672/", "it is amqp://…", id="slash-in-password"),
+        pytest.param("amqp://user:123/hunter2@rabbit:5672/", "it is amqp://…", id="password-like-a-port"),
+        pytest.param("amqp://user:hunter?2@rabbit:5672/", "it is amqp://…", id="question-mark-in-password"),
+        pytest.param("amqp://user:12?hunter2@rabbit:5672/", "it is amqp://…", id="question-mark-after-digits"),
+        pytest.param("amqp://user:hunter#2@rabbit:5672/", "it is amqp://…", id="hash-in-password"),
+        pytest.param("amqp://user:p@hunter/w#rd@rabbit:5672/", "it is amqp://…", id="everything-in-password"),
+        pytest.param("amqp://user:p@hunter/w@rabbit:5672/", "it is amqp://…", id="slash-after-at-sign-in-password"),
+        pytest.param("amqp://user:hunter[2@rabbit:5672/", "it is amqp://…", id="bracket-in-password"),
+        pytest.param("amqp://user:hunter;2@rabbit:5672/", "address 1 of 2 is amqp://…", id="semicolon-in-password"),
+        pytest.param(f"amqp://user:{SECRET}@rabbit:port/", "it is amqp://…", id="port-is-a-word"),
+        pytest.param(f"amqp://user:{SECRET}@rabbit:99999/", "it is amqp://…", id="port-too-large"),
+        pytest.param(f"amqp://user:{SECRET}@rabbit:0/", "it is amqp://…", id="port-zero"),
+        pytest.param(f"amqp://u:s@a/v;http://u:{SECRET}@b/v", "address 2 of 2 is http://…", id="second-address"),
+        pytest.param(f"amqp://u:{SECRET}@a/v;", "address 2 of 2 is no URL", id="nothing-after-the-semicolon"),
+        pytest.param(f"{SECRET}:x://rabbit", "it is no URL", id="secret-where-the-scheme-is"),
+    ],
+)
+def test_another_url_is_refused_without_a_word_of_it(url: str, given: str) -> None:
+    with pytest.raises(WrongAddress) as refused:
+        addresses(url)
+    said = f"{refused.value!s} {refused.value!r}"
+    assert given in said
+    assert "write amqp://USER:PASSWORD@HOST:5672/VHOST" in said
+    assert "hunter" not in said
+
+
+def test_addresses_of_several_virtual_hosts_are_refused() -> None:
+    with pytest.raises(WrongAddress, match="address 3 of 3 names another virtual host"):
+        addresses("amqp://a/v;amqp://b/v;amqp://c/w")
+
+
+def test_an_address_shows_no_password() -> None:
+    assert SECRET not in f"{address()} {address()!r} {addresses(f'amqp://user:{SECRET}@a')}"
+
+
+@pytest.mark.parametrize(
+    "url,place",
+    [
+        pytest.param(f"amqp://user:{SECRET}@rabbit/", "rabbit:5672", id="with-a-user"),
+        # Somebody who forgot the host: what stands in its place may be a password.
+        pytest.param("amqp://user:12345", "the broker", id="without-one"),
+    ],
+)
+def test_a_place_is_named_only_where_it_is_surely_one(url: str, place: str) -> None:
+    assert addresses(url)[0].place == place
