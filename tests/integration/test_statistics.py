@@ -146,6 +146,8 @@ async def test_another_answer_of_a_management_api_is_said_so(body: str) -> None:
         "http://u:hunter2@rabbit:port",
         "rabbit",
         "http://u:hunter/2@a",
+        "http://u:p@hunter/2@a",
+        "http://u:hunter#2@a",
     ],
 )
 async def test_an_endpoint_that_is_no_url_is_said_so_without_its_password(written: str) -> None:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import amqp
 import kombu
 
+from tests.support.authority import Authority
 from tests.support.http import HttpError, request_json
 from tests.support.ports import LOOPBACK, accepts_connections, free_port
 from tests.support.processes import Process
@@ -57,6 +58,7 @@ class RabbitMQ:
     """A broker node with management and Prometheus plugins, on free ports of the loopback address.
 
     One administrator is made at the start, with a password of its own. Data survive `stop`, `kill` and `restart`.
+    With TLS on ports of its own: a client certificate is a login for AMQP, and must be shown to the management API.
     """
 
     directory: Path
@@ -69,6 +71,8 @@ class RabbitMQ:
         self.directory = self.directory.resolve()
         self.directory.mkdir(parents=True, exist_ok=True)
         self.amqp_port, self.management_port, self.prometheus_port = free_port(), free_port(), free_port()
+        self.amqps_port, self.management_tls_port, self.prometheus_tls_port = free_port(), free_port(), free_port()
+        self.authority = Authority()
         self._epmd_port, self._distribution_port = free_port(), free_port()
         self._write_configuration()
         self.epmd = Process(
@@ -271,8 +275,32 @@ class RabbitMQ:
             log.console = true
             log.file = false
         """
-        self._configuration.write_text("\n".join(line.strip() for line in listen.splitlines()))
-        self._plugins.write_text("[rabbitmq_management,rabbitmq_prometheus].\n")
+        whole = "\n".join([listen, *self._tls_configuration()])
+        self._configuration.write_text("\n".join(line.strip() for line in whole.splitlines()))
+        self._plugins.write_text("[rabbitmq_management,rabbitmq_prometheus,rabbitmq_auth_mechanism_ssl].\n")
+
+    def _tls_configuration(self) -> Iterator[str]:
+        pair = self.authority.issue("broker", LOOPBACK, "localhost")
+        texts = {"cacertfile": self.authority.certificate, "certfile": pair.certificate, "keyfile": pair.key}
+        for place in ("ssl_options", "management.ssl", "prometheus.ssl"):
+            for name, text in texts.items():
+                (self.directory / name).write_text(text)
+                yield f"{place}.{name} = {self.directory / name}"
+        yield f"""
+            listeners.ssl.default = {LOOPBACK}:{self.amqps_port}
+            ssl_options.verify = verify_peer
+            ssl_options.fail_if_no_peer_cert = false
+            auth_mechanisms.1 = PLAIN
+            auth_mechanisms.2 = AMQPLAIN
+            auth_mechanisms.3 = EXTERNAL
+            ssl_cert_login_from = common_name
+            management.ssl.ip = {LOOPBACK}
+            management.ssl.port = {self.management_tls_port}
+            management.ssl.verify = verify_peer
+            management.ssl.fail_if_no_peer_cert = true
+            prometheus.ssl.ip = {LOOPBACK}
+            prometheus.ssl.port = {self.prometheus_tls_port}
+        """
 
     @property
     def _configuration(self) -> Path:

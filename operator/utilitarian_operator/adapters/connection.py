@@ -128,7 +128,7 @@ def untrusted(error: ssl.SSLError, place: str) -> BrokerError:
         )
     if reason == "WRONG_VERSION_NUMBER":
         return BrokerUnreachable(f"{place} speaks no TLS there; write its TLS port, or a URL without the s")
-    return BrokerUnreachable(f"no answer from {place}: TLS failed: {reason}")
+    return BrokerUnreachable(f"no answer from {place}: TLS failed: {reason}; see spec.broker.tls")
 
 
 class _SecureSocket(SSLTransport):  # type: ignore[misc]

@@ -80,12 +80,9 @@ async def _get(session: aiohttp.ClientSession, endpoint: str, path: str) -> str 
                 return None
             _refused(answer.status, _place(endpoint))
             return await answer.text()
-    except aiohttp.ClientSSLError as error:
-        cause = error.__cause__
-        raise untrusted(
-            cause if isinstance(cause, ssl.SSLError) else ssl.SSLError(str(error)), _place(endpoint)
-        ) from error
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        if isinstance(error.__cause__, ssl.SSLError):
+            raise untrusted(error.__cause__, _place(endpoint)) from error
         raise BrokerUnreachable(f"no statistics from {_place(endpoint)}: {error or type(error).__name__}") from error
 
 
@@ -100,7 +97,7 @@ def _address(endpoint: str) -> tuple[str, dict[str, str]]:
         usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
     except ValueError:
         usable = False
-    if not usable or (parts.username is None and "@" in endpoint):
+    if not usable or "@" in parts.path + parts.query + parts.fragment:  # an unescaped / ? or # in the password
         raise BrokerUnreachable(
             "spec.broker.stats.urlFrom: write http://USER:PASSWORD@HOST:15672, special characters escaped"
         )
