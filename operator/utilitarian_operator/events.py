@@ -30,6 +30,9 @@ class Reason(StrEnum):
     SECRET_MISSING = "SecretMissing"  # noqa: S105 - the name of a reason
     CONFIG_MAP_MISSING = "ConfigMapMissing"
     REFUSED = "Refused"
+    STUCK = "Stuck"
+    STARVED = "Starved"
+    FOREIGN_CONSUMERS = "ForeignConsumers"
 
 
 WARNINGS = frozenset(
@@ -41,6 +44,9 @@ WARNINGS = frozenset(
         Reason.SECRET_MISSING,
         Reason.CONFIG_MAP_MISSING,
         Reason.REFUSED,
+        Reason.STUCK,
+        Reason.STARVED,
+        Reason.FOREIGN_CONSUMERS,
     }
 )
 """What a person must look at; the others only tell what was done."""

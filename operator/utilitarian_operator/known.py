@@ -15,6 +15,7 @@ from utilitarian_operator.core.memory import Memory
 from utilitarian_operator.core.obstacle import Obstacle
 from utilitarian_operator.credentials import BrokerCredentials
 from utilitarian_operator.errors import LoginRefused
+from utilitarian_operator.health import Health
 from utilitarian_operator.observer import Observer
 from utilitarian_operator.references import ReferenceReader
 from utilitarian_operator.refusals import Refusals
@@ -33,6 +34,7 @@ class Known:
     acceptance: Acceptance
     started: datetime
     memories: dict[str, Memory]
+    health: Health = field(default_factory=Health)
     refusals: Refusals = field(default_factory=Refusals)
     starts: dict[Schedule, datetime] = field(default_factory=dict)
     good_looks: int = 0

@@ -1,12 +1,13 @@
 """The operator's metrics, all written here; a label never carries a sentence, only names."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from utilitarian_operator import __version__
+from utilitarian_operator.core.ailments import REASONS, Ailment
 from utilitarian_operator.core.decision import Decision
 from utilitarian_operator.core.observation import FleetSight, Present, QueueSight
 
@@ -40,6 +41,10 @@ class Metrics:
             "pool_workers", "Workers of a pool: wanted by the decision, ready by the kubelet", (*_POOL, "state")
         )
         self._tasks = gauge("pool_tasks", "Tasks that the pool's workers say they hold, by state", (*_POOL, "state"))
+        self._foreign = gauge(
+            "queue_foreign_consumers", "Consumers on a queue that are not the fleet's workers", _QUEUE
+        )
+        self._ailing = gauge("pool_ailing", "1 while something is wrong with the pool, by reason", (*_POOL, "reason"))
         self._decisions = counter("decisions", "Decisions by the rule that set the number", (*_POOL, "rule"))
         self._scales = counter("scale_requests", "Scale requests sent, by direction", (*_POOL, "direction"))
         self._wake = histogram(
@@ -52,13 +57,20 @@ class Metrics:
         self._errors = counter("errors", "Failed reconciliations by kind of error", ("kind",))
         Info("utilitarian_build", "Version of the operator", registry=registry).info({"version": __version__})
 
-    def looked(self, fleet: tuple[str, str], sight: FleetSight, decisions: Mapping[str, Decision]) -> None:
+    def looked(
+        self,
+        fleet: tuple[str, str],
+        sight: FleetSight,
+        decisions: Mapping[str, Decision],
+        ailments: Mapping[str, Sequence[Ailment]],
+    ) -> None:
         """Record what was seen and decided.
 
         Args:
             fleet: namespace and name.
             sight: of this look.
             decisions: by pool name.
+            ailments: what is wrong with each pool, by its name.
         """
         self._reachable.labels(*fleet).set(sight.broker is None)
         if sight.beat is None:
@@ -72,8 +84,13 @@ class Metrics:
             self._decisions.labels(*fleet, name, decisions[name].rule).inc()
             for state in ("active", "reserved", "scheduled"):
                 self._tasks.labels(*fleet, name, state).set(pool.total(state))
+            reasons = {it.reason for it in ailments.get(name, ())}
+            for reason in REASONS:
+                self._ailing.labels(*fleet, name, reason).set(reason in reasons)
             for queue, seen in pool.queues.items():
                 self._queue(fleet, name, queue, seen)
+                if isinstance(seen, Present):
+                    self._foreign.labels(*fleet, name, queue).set(pool.foreign.get(queue, 0))
 
     def _begin(self, fleet: tuple[str, str], pool: str) -> None:
         """Show the counters of a pool from its first look on: `rate` doesn't see the step from nothing to 1."""
@@ -87,6 +104,7 @@ class Metrics:
             # What is not seen has no figure; the last one would look like the present one.
             self._messages.remove_by_labels(labels)
             self._consumers.remove_by_labels(labels)
+            self._foreign.remove_by_labels(labels)
             return
         self._messages.labels(*fleet, pool, queue, "ready").set(seen.ready)
         self._consumers.labels(*fleet, pool, queue).set(seen.consumers)
@@ -118,6 +136,8 @@ class Metrics:
             self._consumers,
             self._workers,
             self._tasks,
+            self._foreign,
+            self._ailing,
             self._decisions,
             self._scales,
             self._wake,

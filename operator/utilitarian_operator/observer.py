@@ -9,6 +9,7 @@ from utilitarian_operator.adapters.amqp import Depth
 from utilitarian_operator.adapters.store import DEPLOYMENTS, PODS, STATEFUL_SETS, Key, Store
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.names import beat_object, pool_object
+from utilitarian_operator.core.foreign import with_foreign
 from utilitarian_operator.core.manifests import POOL_LABEL, node_name
 from utilitarian_operator.core.observation import (
     BeatSight,
@@ -48,8 +49,14 @@ class Broker(Protocol):
     def sample(self, node: str, not_before: float) -> Held | None:
         """What a worker last said, for averages."""
 
-    def ask(self, who: Hashable, nodes: Iterable[str], learn: Iterable[str] = ()) -> None:
-        """The workers that one fleet wants asked from now on: because a decision rests on them, and to learn."""
+    def consuming(self) -> Mapping[str, tuple[str, ...]]:
+        """Queues by node name, of every worker that answered when all were asked last."""
+
+    def mute(self) -> BrokerError | None:
+        """Why no worker can be asked, or None."""
+
+    def ask(self, who: Hashable, nodes: Iterable[str], learn: Iterable[str] = (), *, around: bool = False) -> None:
+        """The workers that one fleet wants asked from now on: because a decision rests on them, to learn, or all."""
 
 
 class Observer:
@@ -92,9 +99,12 @@ class Observer:
             unacked = self._unacked(pool, seen, mine, statistics, fleet.broker.stats_url is not None, now)
             sights[pool.name] = PoolSight(seen, unacked, mine, replicas)
         beat = self._beat() if fleet.beat.enabled else None
+        sights = with_foreign(fleet, sights, broker.consuming())
         running = (node_name(pod.name) for pool in sights.values() for pod in pool.pods if pod.running)
-        broker.ask(self._key, (node for pool in sights.values() for node in _worth_asking(pool)), running)
-        return FleetSight(now, sights, unreachable, statistics, beat, tuple(self._rolling_out(deployments)))
+        near = (node for pool in sights.values() for node in _worth_asking(pool))
+        broker.ask(self._key, near, running, around=any(pool.foreign for pool in sights.values()))
+        rolling_out = tuple(self._rolling_out(deployments))
+        return FleetSight(now, sights, unreachable, statistics, beat, rolling_out, self._mute(broker, now))
 
     def _queues(self, pool: Pool) -> tuple[str, ...]:
         return self._caught if pool.is_catch_all else pool.queues
@@ -112,6 +122,13 @@ class Observer:
             return {}, self._unknown("statistics", str(counted), now)
         self._unseen.pop("statistics", None)
         return counted or {}, None
+
+    def _mute(self, broker: Broker, now: datetime) -> Unknown | None:
+        error = broker.mute()
+        if error is not None:
+            return self._unknown("remote control", str(error), now)
+        self._unseen.pop("remote control", None)
+        return None
 
     def _unacked(
         self,
@@ -239,6 +256,13 @@ class Blind:
     def sample(self, node: str, not_before: float) -> None:
         """Nobody answers."""
 
-    def ask(self, who: Hashable, nodes: Iterable[str], learn: Iterable[str] = ()) -> None:
+    def consuming(self) -> Mapping[str, tuple[str, ...]]:
+        """Nobody answers."""
+        return {}
+
+    def mute(self) -> None:
+        """The reason is that of the depths."""
+
+    def ask(self, who: Hashable, nodes: Iterable[str], learn: Iterable[str] = (), *, around: bool = False) -> None:
         """There is nobody to ask."""
-        del who, nodes, learn
+        del who, nodes, learn, around

@@ -117,8 +117,9 @@ class Reconciler:
         obstacles += [it for it in unknown_place if not any(o.message.startswith(it.message) for o in obstacles)]
         sight = await known.observer.look(fleet, broker, self._clock())
         _read_again_if_refused(known)
+        known.health.examine(fleet, sight)
         decisions = self._decide(known, newest, fleet, sight)
-        self._metrics.looked(key, sight, decisions)
+        self._metrics.looked(key, sight, decisions, known.health.ailments)
         if fleet.mode != "Preview":
             await self._act(key, known, resource, running, decisions, contents)
             obstacles += known.refusals.obstacles
@@ -126,7 +127,12 @@ class Reconciler:
         known.starts = upcoming(fleet, known.starts, sight.at)
         kept = known.acceptance.kept
         about = Newest(
-            newest.generation, obstacles, newest.warnings, by_pool(fleet, known.starts), {KEPT: kept} if kept else {}
+            newest.generation,
+            obstacles,
+            newest.warnings,
+            by_pool(fleet, known.starts),
+            {KEPT: kept} if kept else {},
+            known.health.ailments,
         )
         status = fleet_status(fleet, sight, decisions, known.memories, resource.get("status", {}), about)
         await self._write_status(key, known, resource, status)
@@ -181,7 +187,7 @@ class Reconciler:
             overrides=newest.overrides,
             drains=False,
         )
-        seen = {name: facts(pool) for name, pool in sight.pools.items()}
+        seen = {name: facts(pool, known.health.starved(name)) for name, pool in sight.pools.items()}
         decisions, known.memories = decide_fleet(fleet, seen, known.memories, circumstances)
         known.waiting_since = first_seen_work(known.waiting_since, sight)
         if logger.isEnabledFor(logging.DEBUG):
@@ -232,6 +238,8 @@ class Reconciler:
             known.told_warnings = newest.generation
             for warning in newest.warnings[:MOST_TOLD]:
                 await self._actor.tell(resource, Reason.SPEC_WARNING, str(warning))
+        for reason, note in known.health.news()[:MOST_TOLD]:
+            await self._actor.tell(resource, reason, note)
         if sight.broker is None and known.told_broker:
             known.told_broker = False
             await self._actor.tell(resource, Reason.BROKER_REACHABLE, "the broker answers again")

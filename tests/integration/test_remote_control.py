@@ -135,6 +135,14 @@ def test_only_who_is_asked_and_answers_is_in_the_answer(application: Application
         three.kill()
 
 
+def test_everybody_is_asked_for_queues_whoever_runs_them(application: Application, control: RemoteControl) -> None:
+    with running(worker(application, "known"), worker(application, "stranger")) as (known, stranger):
+        assert control.consuming() == {"celery@known": (QUEUE,), "celery@stranger": (QUEUE,)}
+        known.kill()
+        stranger.kill()
+        assert control.consuming() == {}
+
+
 def test_nobody_asked_costs_no_connection(rabbitmq: RabbitMQ, vhost: str, control: RemoteControl) -> None:
     assert control.holdings([]) == {}
     assert queues_and_connections(rabbitmq, vhost) == (set(), [])

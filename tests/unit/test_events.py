@@ -49,7 +49,7 @@ def test_two_events_have_two_names() -> None:
 
 WARNINGS = {
     *("InvalidSpec", "NameTaken", "BrokerUnreachable", "SecretMissing", "ConfigMapMissing", "Refused"),
-    "SpecWarning",
+    *("SpecWarning", "Stuck", "Starved", "ForeignConsumers"),
 }
 
 

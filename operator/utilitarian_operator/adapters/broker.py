@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from random import SystemRandom
@@ -12,6 +12,7 @@ from typing import TypeVar
 from utilitarian_operator.adapters.address import addresses
 from utilitarian_operator.adapters.amqp import Depth, DepthReader
 from utilitarian_operator.adapters.remote_control import RemoteControl
+from utilitarian_operator.adapters.rounds import Round, Rounds
 from utilitarian_operator.adapters.statistics import Statistics
 from utilitarian_operator.adapters.tls import SYSTEM, Tls
 from utilitarian_operator.core.observation import Held
@@ -22,10 +23,8 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 STATISTICS_EVERY_S = 5.0
-WORKERS_EVERY_S = 1.0
-LEARN_EVERY_S = 10.0
-QUESTIONS_A_SECOND = 50.0
-"""Workers asked a second in order to learn: a question is one message to every worker, whomever it is for."""
+LOOKS_FOR_WORK_EVERY_S = 0.25
+"""How often the asking of workers looks whether somebody's turn has come."""
 LONGEST_PAUSE_S = 15.0
 DOUBLINGS = 5
 """From then on a pause has its longest; 2 to the power of a night's failures would be no float."""
@@ -56,19 +55,6 @@ class Told:
 
     held: Held
     asked_at: float
-
-
-@dataclass(frozen=True)
-class Questions:
-    """Whom one fleet wants asked.
-
-    Args:
-        now: workers that a decision rests on.
-        slowly: workers to learn from.
-    """
-
-    now: frozenset[str]
-    slowly: frozenset[str]
 
 
 class Pause:
@@ -116,8 +102,9 @@ class BrokerSession:
         self._depth_thread = ThreadPoolExecutor(1, "depths")
         self._worker_thread = ThreadPoolExecutor(1, "remote-control")
         self._pause = Pause()
-        self._questions: dict[Hashable, Questions] = {}
-        self._learned_at = 0.0
+        self._rounds = Rounds()
+        self._around: dict[str, tuple[str, ...]] = {}
+        self._mute: BrokerError | None = None
         self._told: dict[str, Told] = {}
         self._samples: dict[str, Told] = {}
         self._unacked: dict[str, int] | BrokerError | None = None
@@ -152,26 +139,26 @@ class BrokerSession:
         told = self._samples.get(node)
         return told.held if told and told.asked_at >= not_before else None
 
-    def ask(self, who: Hashable, nodes: Iterable[str], learn: Iterable[str] = ()) -> None:
+    def consuming(self) -> Mapping[str, tuple[str, ...]]:
+        """The queues that each worker consumes, whoever runs it, by its word when all were asked last."""
+        return self._around
+
+    def mute(self) -> BrokerError | None:
+        """Why no worker can be asked; None when they can, whether they answer or not."""
+        return self._mute
+
+    def ask(self, who: Hashable, nodes: Iterable[str], learn: Iterable[str] = (), *, around: bool = False) -> None:
         """The workers to ask from now on; replaces those that the same one named before.
 
         Args:
             who: asks; several may share a broker.
-            nodes: asked once a second, because a decision rests on them now.
+            nodes: asked once a second, or as often as their number allows, because a decision rests on them now.
             learn: asked slowly, for averages.
+            around: ask anybody at all, slowly, which queues they consume.
         """
-        self._questions[who] = Questions(frozenset(nodes), frozenset(learn))
-        wanted = self._asked | self._learned_from
+        wanted = self._rounds.want(who, nodes, learn, around=around)
         self._told = {node: told for node, told in self._told.items() if node in wanted}
         self._samples = {node: told for node, told in self._samples.items() if node in wanted}
-
-    @property
-    def _asked(self) -> frozenset[str]:
-        return frozenset().union(*(questions.now for questions in self._questions.values()))
-
-    @property
-    def _learned_from(self) -> frozenset[str]:
-        return frozenset().union(*(questions.slowly for questions in self._questions.values()))
 
     def start(self) -> None:
         """Begin to read statistics and workers in the background."""
@@ -192,35 +179,36 @@ class BrokerSession:
     async def _ask_workers(self) -> None:
         pause = Pause()
         while True:
-            started = time.monotonic()
             # A worker that was not heard counts as busy, so a failure needs nothing but time.
-            slowly = self._learned_from
-            pace = max(LEARN_EVERY_S, len(slowly) / QUESTIONS_A_SECOND)
-            learning = bool(slowly) and started - self._learned_at >= pace
-            nodes = slowly | self._asked if learning else self._asked
-            if nodes and not pause.lasts:
-                await self._ask_once(sorted(nodes), pause, learning=learning)
-            await asyncio.sleep(max(WORKERS_EVERY_S - (time.monotonic() - started), 0.05))
+            due = None if pause.lasts else self._rounds.due(time.monotonic())
+            if due is not None:
+                await self._ask_once(due, pause)
+            await asyncio.sleep(LOOKS_FOR_WORK_EVERY_S)
 
-    async def _ask_once(self, nodes: list[str], pause: Pause, *, learning: bool) -> None:
+    async def _ask_once(self, due: Round, pause: Pause) -> None:
         asked_at = time.monotonic()
         try:
+            if due.around:
+                self._around = await _in(self._worker_thread, self._workers.consuming)
             answers = await _in(
-                self._worker_thread, lambda: self._workers.holdings(nodes, queues=learning, learning=learning)
+                self._worker_thread,
+                lambda: self._workers.holdings(due.nodes, queues=due.learning, learning=due.learning),
             )
         except BrokerError as error:
+            self._mute = error
             pause.failed(error)
+            self._rounds.failed()
             return
         except Exception:
             # Without its word a worker counts as busy: one bad answer must not end the asking, and is no secret.
             logger.exception("workers not asked")
             return
+        self._mute = None
         pause.ended()
         told = {node: Told(held, asked_at) for node, held in answers.items()}
         self._told |= told
-        if learning:
+        if due.learning:
             self._samples |= told
-            self._learned_at = asked_at
 
     async def _read_statistics(self, statistics: Statistics) -> None:
         while True:

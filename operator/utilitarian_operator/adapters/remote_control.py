@@ -5,7 +5,7 @@ A question is a fanout message to every worker of the broker, whatever its desti
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from kombu import Connection, Producer
@@ -74,6 +74,20 @@ class RemoteControl:
             node: _held(told, node, time.time()) for node in nodes if all(node in answers for answers in told.values())
         }
 
+    def consuming(self) -> dict[str, tuple[str, ...]]:
+        """The queues that each worker consumes, of every worker that answers, whoever runs it.
+
+        Raises:
+            BrokerError: nobody could be asked, as `holdings` says it.
+        """
+        try:
+            with broker_errors(REMEDY):
+                answers = _ask(self._open(), QUEUES, None)
+        except BrokerError as error:
+            self._close(farewell=not isinstance(error, BrokerUnreachable))
+            raise
+        return {node: _names(queues) for node, queues in answers.items()}
+
     def cancel_consumers(self, node: str, queues: Sequence[str]) -> None:
         """Tell one worker to take nothing more from these queues; it goes on with what it holds, and says no word.
 
@@ -131,10 +145,14 @@ class _Once(Producer):  # type: ignore[misc]
         return super().publish(*args, **{**options, "retry": False})
 
 
-def _ask(mailbox: Mailbox, question: str, nodes: Sequence[str]) -> dict[str, Any]:
-    if not nodes:
+def _ask(mailbox: Mailbox, question: str, nodes: Sequence[str] | None) -> dict[str, Any]:
+    """The answers by node; without `nodes` everybody is asked, and the time waited out."""
+    if nodes is not None and not nodes:
         return {}
-    replies = mailbox.call(list(nodes), question, timeout=ANSWER_WITHIN_S) or []
+    if nodes is None:
+        replies = mailbox.multi_call(question, timeout=ANSWER_WITHIN_S) or []
+    else:
+        replies = mailbox.call(list(nodes), question, timeout=ANSWER_WITHIN_S) or []
     mailbox.unclaimed.clear()  # answers to earlier questions, which would be kept for ever
     return {node: answer for reply in replies for node, answer in reply.items() if _useful(answer)}
 
@@ -155,5 +173,9 @@ def _held(told: Mapping[str, Mapping[str, Any]], node: str, now: float) -> Held:
         scheduled=len(told["scheduled"][node]),
         oldest=max(0.0, now - min(starts)) if starts else 0.0,
         begun=begun,
-        consuming=tuple(sorted(queue["name"] for queue in told[QUEUES][node])) if QUEUES in told else None,
+        consuming=_names(told[QUEUES][node]) if QUEUES in told else None,
     )
+
+
+def _names(queues: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    return tuple(sorted(queue["name"] for queue in queues))

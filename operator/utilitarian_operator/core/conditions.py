@@ -8,6 +8,7 @@ from typing import Any
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.invalid import Problem
 from utilitarian_operator.api.layout import DOCUMENTED_QUEUES
+from utilitarian_operator.core.ailments import REASONS, Ailment
 from utilitarian_operator.core.decision import Decision
 from utilitarian_operator.core.observation import FleetSight, Unknown
 from utilitarian_operator.core.obstacle import Obstacle
@@ -39,6 +40,7 @@ def verdicts(
     decisions: Mapping[str, Decision],
     obstacles: Sequence[Obstacle],
     warnings: Sequence[Problem] = (),
+    ailments: Mapping[str, Sequence[Ailment]] | None = None,
 ) -> tuple[Verdict, ...]:
     """All conditions of a fleet that runs.
 
@@ -48,10 +50,11 @@ def verdicts(
         decisions: by pool name.
         obstacles: what keeps it from being what the resource asks for.
         warnings: what is accepted, but hardly as meant.
+        ailments: what is wrong with each pool, by its name.
     """
     stalled = _stalled(obstacles, warnings)
     return (
-        _ready(sight, decisions),
+        _ready(sight, decisions, ailments or {}),
         _reconciling(sight.rolling_out),
         stalled,
         _broker(fleet, sight),
@@ -106,17 +109,27 @@ def timestamp(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _ready(sight: FleetSight, decisions: Mapping[str, Decision]) -> Verdict:
+def _ready(sight: FleetSight, decisions: Mapping[str, Decision], ailments: Mapping[str, Sequence[Ailment]]) -> Verdict:
     if sight.broker is not None and sight.at - sight.broker.since >= UNSEEN_IS_NOT_READY:
         return Verdict("Ready", "False", "BrokerUnreachable", f"{sight.broker.why}; no worker is added or taken away")
     for name, pool in sight.pools.items():
         trouble = next((pod.trouble for pod in pool.pods if pod.trouble), None)
         if trouble and not pool.ready_workers:
             return Verdict("Ready", "False", "WorkersFailing", f"pool {name}: {trouble}")
+    ailing = _ailing(ailments)
     if all(decision.replicas == 0 for decision in decisions.values()):
-        return Verdict("Ready", "True", "Idle", "nothing to do: no worker is needed")
+        return Verdict("Ready", "True", "Idle", ailing or "nothing to do: no worker is needed")
     busiest = max(decisions, key=lambda name: decisions[name].replicas)
-    return Verdict("Ready", "True", "Working", f"pool {busiest}: {decisions[busiest].message}")
+    return Verdict("Ready", "True", "Working", ailing or f"pool {busiest}: {decisions[busiest].message}")
+
+
+def _ailing(ailments: Mapping[str, Sequence[Ailment]]) -> str:
+    """What is wrong with a pool, the most serious of all; empty if nothing is."""
+    found = [(REASONS.index(it.reason), pool, it) for pool, each in ailments.items() for it in each]
+    if not found:
+        return ""
+    _, pool, worst = min(found, key=lambda it: it[:2])
+    return f"{worst.reason}: pool {pool}: {worst.message}"
 
 
 def _reconciling(rolling_out: Sequence[str]) -> Verdict:

@@ -8,6 +8,7 @@ from typing import Any
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core import runs
+from utilitarian_operator.core.ailments import REASONS
 from utilitarian_operator.core.decision import Decision, Step
 from utilitarian_operator.core.last_look import facts_told, trail_told
 from utilitarian_operator.core.memory import Memory, arrival_rate, highest
@@ -37,7 +38,7 @@ class Explanation:
         ahead: what would change the number.
         prices: what the settings cost whatever the number is.
         recommendations: what to change.
-        troubles: conditions of the fleet that are not as they should be.
+        troubles: what is wrong with the pool, and conditions of the fleet that are not as they should be.
     """
 
     pool: str
@@ -75,7 +76,7 @@ def explain(resource: Mapping[str, Any], fleet: Fleet, name: str, now: datetime)
         ahead=tuple(outlook(fleet, situation, trail)) if told else (),
         prices=tuple(prices(situation)),
         recommendations=recommendations(pool, figures(situation, trail)),
-        troubles=tuple(troubles(status)),
+        troubles=(*_ailing(told), *troubles(status)),
     )
 
 
@@ -99,6 +100,12 @@ def troubles(status: Mapping[str, Any]) -> Iterator[str]:
         good = _GOOD.get(condition["type"], "False" if condition["type"] != "Reconciling" else condition["status"])
         if condition["status"] != good:
             yield f"{condition['type']}={condition['status']}, {condition['reason']}: {condition['message']}"
+
+
+def _ailing(told: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with the pool itself, as its status has it."""
+    if told.get("reason") in REASONS:
+        yield f"{told['reason']}: {told.get('message', '')}"
 
 
 def why_told(told: Mapping[str, Any]) -> str:

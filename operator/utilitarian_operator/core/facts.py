@@ -24,6 +24,7 @@ class Facts:
         serving: workers that are ready and stay.
         longest: seconds of the longest task seen running or ended; 0 where none was.
         started_up: seconds from creation to readiness of each worker that became ready since the last look.
+        starved: why no worker takes the work that waits, though free; empty where work goes on.
     """
 
     current: int
@@ -40,6 +41,7 @@ class Facts:
     serving: int = 0
     longest: float = 0.0
     started_up: tuple[float, ...] = ()
+    starved: str = ""
 
     @property
     def nothing_to_do(self) -> bool:
@@ -47,8 +49,13 @@ class Facts:
         return self.work == 0 and not self.deferred
 
 
-def facts(sight: PoolSight) -> Facts:
-    """The facts of one look at a real pool."""
+def facts(sight: PoolSight, starved: str = "") -> Facts:
+    """The facts of one look at a real pool.
+
+    Args:
+        sight: of the look.
+        starved: why no worker takes the work that waits, by looks over time.
+    """
     ready, deferred = sight.ready, sight.total("scheduled")
     certain_unacked = 0 if isinstance(sight.unacked, Unknown) else sight.unacked
     samples = [pod.sample for pod in sight.pods if pod.sample is not None]
@@ -66,6 +73,7 @@ def facts(sight: PoolSight) -> Facts:
         deferred=deferred,
         missing=sight.missing,
         serving=sight.ready_workers,
+        starved=starved,
     )
 
 

@@ -1,7 +1,7 @@
 """What was seen of a fleet, as values; a figure that could not be read is `Unknown`, never zero and never absent."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
@@ -104,6 +104,17 @@ class PodSight:
     completed: int | None = None
     started_up: float | None = None
 
+    @property
+    def word(self) -> Held | None:
+        """What its worker said last, with its queues if possible, some seconds ago perhaps; None if it is silent."""
+        held = None if isinstance(self.held, Unknown) else self.held
+        return held if held is not None and held.consuming is not None else self.sample or held
+
+    @property
+    def serves(self) -> bool:
+        """Whether it is ready and stays, so that it ought to consume."""
+        return self.ready and self.running and not self.leaving
+
 
 @dataclass(frozen=True, slots=True)
 class PoolSight:
@@ -115,12 +126,16 @@ class PoolSight:
             default (early) acknowledgement is not among them.
         pods: of the pool's Deployment.
         replicas: what the Deployment asks for; None while there is no Deployment.
+        foreign: consumers that are no workers of this fleet, by queue; a queue without any is not in it.
+        strangers: names of workers that consume one of the queues and are not the fleet's, as far as they answer.
     """
 
     queues: Mapping[str, QueueSight]
     unacked: Count
     pods: tuple[PodSight, ...] = ()
     replicas: int | None = None
+    foreign: Mapping[str, int] = field(default_factory=dict)
+    strangers: tuple[str, ...] = ()
 
     @property
     def current(self) -> int:
@@ -183,6 +198,7 @@ class FleetSight:
         pools: by pool name.
         broker: None when the broker answered; else why it did not.
         statistics: whether the broker's statistics are read: None when they were; else why not.
+        mute: None when workers can be asked, whether they answer or not; else why not.
         beat: of the fleet; None where it is not asked for.
         rolling_out: names of the Deployments and the StatefulSet whose template has not reached every pod.
     """
@@ -193,6 +209,7 @@ class FleetSight:
     statistics: Unknown | None = None
     beat: BeatSight | None = None
     rolling_out: tuple[str, ...] = ()
+    mute: Unknown | None = None
 
 
 def add(counts: Iterable[Count]) -> Count:

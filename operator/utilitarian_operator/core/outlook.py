@@ -134,6 +134,11 @@ def _hold(fleet: Fleet, situation: Situation, step: Step) -> str:
     return f"the work that waits is done when a run opens ({names}); scaling.outsideRuns: React does it now"
 
 
+def _starved(fleet: Fleet, situation: Situation, step: Step) -> str:
+    del fleet, situation
+    return f"a worker begins a task again: then it asks for {plural(step.before, 'worker')}"
+
+
 def _run(fleet: Fleet, situation: Situation, step: Step) -> str:
     del fleet, step
     return f"{', '.join(run.name for run in situation.memory.runs) or 'the run'} is over: then demand alone counts"
@@ -213,6 +218,7 @@ _BY_RULE: dict[str, Callable[[Fleet, Situation, Step], str]] = {
     "budget": _budget,
     "bounds": _bounds,
     "missing-queue": _missing,
+    "starved": _starved,
     "run": _run,
     "safety": _safety,
     "busy": _busy,

@@ -59,7 +59,7 @@ class Situation:
 def decide(situation: Situation) -> tuple[Decision, Memory]:
     """All the rules of one pool, without what the fleet's ceiling says; and the memory with the demand in it."""
     asked = start(by_demand(situation))
-    for floor in (by_run, declare_missing_queues):
+    for floor in (by_run, not_for_starved_work, declare_missing_queues):
         asked = asked.then(floor(situation, asked.replicas))
     # A floor is no demand: with nothing to do there is none to remember, or each run would be stood by for longer.
     memory = _demanded(situation, asked.replicas if situation.facts.at_least else 0)
@@ -148,6 +148,16 @@ def _why_run(situation: Situation, run: memories.OpenRun, workers: int, asked: r
         f"run {run.name}: {plural(work, 'task')} of {seconds(situation.seconds_per_task)}, deadline in {left}: "
         f"{plural(asked.workers, 'worker')}"
     )
+
+
+def not_for_starved_work(situation: Situation, wanted: int) -> Step | None:
+    """Work that no free worker takes is not answered with more workers; what an open run asked for in advance stays."""
+    facts, open_runs = situation.facts, {run.name for run in situation.memory.runs}
+    prepared = max((it.workers for it in situation.pool.schedule if it.name in open_runs), default=0)
+    enough = max(facts.current, prepared)
+    if not facts.starved or wanted <= enough:
+        return None
+    return Step("starved", wanted, enough, f"{plural(enough, 'worker')} kept: {facts.starved}")
 
 
 def declare_missing_queues(situation: Situation, wanted: int) -> Step | None:

@@ -1,13 +1,14 @@
 """The resource's status as it should read now, and whether it is worth writing; writes nothing."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.invalid import Problem
+from utilitarian_operator.core.ailments import Ailment
 from utilitarian_operator.core.conditions import dated, known, refused, timestamp, verdicts
 from utilitarian_operator.core.decision import Decision
 from utilitarian_operator.core.memory import Memory
@@ -31,6 +32,7 @@ class Newest:
         warnings: what is accepted, but hardly as meant.
         starts: the next scheduled run by pool name, UTC.
         memory: of the whole fleet, for a restarted operator.
+        ailments: what is wrong with each pool, by its name, the most serious first.
     """
 
     generation: int
@@ -38,6 +40,7 @@ class Newest:
     warnings: Sequence[Problem] = ()
     starts: Mapping[str, datetime] = field(default_factory=dict)
     memory: Mapping[str, Any] = field(default_factory=dict)
+    ailments: Mapping[str, Sequence[Ailment]] = field(default_factory=dict)
 
 
 def fleet_status(
@@ -70,13 +73,14 @@ def fleet_status(
         "activePools": sum(decision.replicas > 0 for decision in decisions.values()),
         "backlog": sum(backlogs),
         "conditions": dated(
-            verdicts(fleet, sight, decisions, newest.obstacles, newest.warnings),
+            verdicts(fleet, sight, decisions, newest.obstacles, newest.warnings, newest.ailments),
             previous.get("conditions", []),
             newest.generation,
             sight.at,
         ),
         "pools": [
-            _pool(pool, sight.pools[pool.name], decisions[pool.name], memories[pool.name], before.get(pool.name, {}))
+            _pool(pool, sight.pools[pool.name], decisions[pool.name], memories[pool.name])
+            | _why(decisions[pool.name], newest.ailments.get(pool.name, ()), before.get(pool.name, {}))
             | _starts(newest.starts.get(pool.name))
             for pool in fleet.pools
         ],
@@ -134,8 +138,7 @@ def _next_run(starts: Mapping[str, datetime]) -> str | None:
     return f"{pool} {starts[pool]:%Y-%m-%dT%H:%MZ}"
 
 
-def _pool(pool: Pool, sight: PoolSight, decision: Decision, memory: Memory, before: Mapping[str, Any]) -> Status:
-    message = _kept_while_only_figures_move(decision, before)
+def _pool(pool: Pool, sight: PoolSight, decision: Decision, memory: Memory) -> Status:
     figures = {"backlog": known(sight.ready), "unacked": known(sight.unacked)}
     return {name: figure for name, figure in figures.items() if figure is not None} | {
         "name": pool.name,
@@ -145,18 +148,22 @@ def _pool(pool: Pool, sight: PoolSight, decision: Decision, memory: Memory, befo
         "draining": sum(pod.leaving for pod in sight.pods),
         "busy": sight.total("active"),
         "deferred": sight.total("scheduled"),
-        "reason": decision.rule,
-        "message": message,
         "trail": [asdict(step) for step in decision.trail],
         "memory": to_text(memory),
     }
 
 
-def _kept_while_only_figures_move(decision: Decision, before: Mapping[str, Any]) -> str:
-    """The sentence is renewed when the rule, the number or the words change, not with every figure in it."""
+def _why(decision: Decision, ailments: Iterable[Ailment], before: Mapping[str, Any]) -> Status:
+    """Reason and sentence: first what is wrong with the pool, then the rule that set its number.
+
+    The sentence is renewed when the reason, the number or the words change, not with every figure in it.
+    """
+    found = tuple(ailments)
+    reason = found[0].reason if found else decision.rule
+    message = "; ".join([*(it.message for it in found), decision.message])
     told = str(before.get("message", ""))
-    same = before.get("reason") == decision.rule and before.get("desired") == decision.replicas
-    return told if same and _words(told) == _words(decision.message) else decision.message
+    same = before.get("reason") == reason and before.get("desired") == decision.replicas
+    return {"reason": reason, "message": told if same and _words(told) == _words(message) else message}
 
 
 def _words(sentence: str) -> str:

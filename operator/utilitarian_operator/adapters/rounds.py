@@ -1,0 +1,109 @@
+"""Whose turn it is to be asked: a question reaches every worker of the broker, so their number sets the pace.
+
+Remote control is a fanout: whomever a question is for, each worker gets the message. What must stay bounded is thus not
+the workers asked but the workers there are, times the rounds. It asks nobody itself.
+"""
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+
+NEAR_EVERY_S = 1.0
+LEARN_EVERY_S = 10.0
+LOOK_AROUND_EVERY_S = 30.0
+
+NEAR_A_SECOND = 100.0
+"""Workers that a question of the quick lane reaches a second: with a thousand there is a round each ten seconds."""
+
+LEARNING_A_SECOND = 50.0
+"""The same of the slow lanes."""
+
+MOST_IN_A_ROUND = 500
+"""Answers that are surely read within the time that a worker may take; more are asked in turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """What one fleet wants asked.
+
+    Args:
+        now: workers that a decision rests on.
+        slowly: workers to learn from.
+        around: whether anybody at all shall say which queues they consume.
+    """
+
+    now: frozenset[str]
+    slowly: frozenset[str]
+    around: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Questions that are due.
+
+    Args:
+        nodes: to ask what they hold, sorted.
+        learning: whether to ask them also what they have done.
+        around: whether to ask everybody which queues they consume.
+    """
+
+    nodes: tuple[str, ...]
+    learning: bool = False
+    around: bool = False
+
+
+class Rounds:
+    """The turns of one broker's workers; several fleets may share them."""
+
+    def __init__(self) -> None:
+        self._questions: dict[Hashable, Questions] = {}
+        self._near_at = self._learned_at = self._around_at = float("-inf")
+        self._last = ""
+
+    def want(self, who: Hashable, nodes: Iterable[str], learn: Iterable[str], *, around: bool) -> frozenset[str]:
+        """Replace what a fleet wanted before; returns all whom anybody wants asked."""
+        self._questions[who] = Questions(frozenset(nodes), frozenset(learn), around)
+        return self._near | self._slowly
+
+    def due(self, now: float) -> Round | None:
+        """The round that is due, which counts as begun; None while there is nothing to ask.
+
+        Args:
+            now: seconds of a clock that never goes back.
+        """
+        near, slowly = self._near, self._slowly
+        there = len(near | slowly)
+        if slowly and now - self._learned_at >= max(LEARN_EVERY_S, there / LEARNING_A_SECOND):
+            self._learned_at = self._near_at = now
+            return Round(tuple(sorted(near | slowly)), learning=True)
+        if self._wants_around and now - self._around_at >= max(LOOK_AROUND_EVERY_S, there / LEARNING_A_SECOND):
+            self._around_at = now
+            return Round((), around=True)
+        if near and now - self._near_at >= max(NEAR_EVERY_S, there / NEAR_A_SECOND):
+            self._near_at = now
+            return Round(self._turn(sorted(near)))
+        return None
+
+    def failed(self) -> None:
+        """The last round came to nothing: it is due again."""
+        self._near_at = self._learned_at = self._around_at = float("-inf")
+
+    @property
+    def _near(self) -> frozenset[str]:
+        return frozenset().union(*(questions.now for questions in self._questions.values()))
+
+    @property
+    def _slowly(self) -> frozenset[str]:
+        return frozenset().union(*(questions.slowly for questions in self._questions.values()))
+
+    @property
+    def _wants_around(self) -> bool:
+        return any(questions.around for questions in self._questions.values())
+
+    def _turn(self, nodes: list[str]) -> tuple[str, ...]:
+        """The next of them, after those that were asked last; by name, so that one who comes or goes shifts nobody."""
+        if len(nodes) <= MOST_IN_A_ROUND:
+            return tuple(nodes)
+        after = [node for node in nodes if node > self._last]
+        turn = [*after, *nodes][:MOST_IN_A_ROUND]
+        self._last = turn[-1]
+        return tuple(turn)

@@ -1,0 +1,232 @@
+"""What ails a pool, from looks over time: stuck workers, starved work, consumers that are not ours; mends nothing.
+
+A single look proves nothing: a worker that was just started consumes in a moment, and a broker counts for a while the
+consumer of one that has ended. So each sign must have lasted before it is said, and is said with its evidence.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from utilitarian_operator.api.effective import Fleet, Pool
+from utilitarian_operator.api.units import format_duration
+from utilitarian_operator.core.observation import FleetSight, Held, PodSight, PoolSight, Present
+from utilitarian_operator.core.wording import number, plural
+
+STUCK = "Stuck"
+STARVED = "Starved"
+FOREIGN_CONSUMERS = "ForeignConsumers"
+REASONS = (STUCK, STARVED, FOREIGN_CONSUMERS)
+"""The most serious first."""
+
+NOT_CONSUMING_FOR = timedelta(seconds=30)
+"""Three of the slow rounds of questions: a worker that reconnects consumes again after a few seconds."""
+
+MUTE_FOR = timedelta(minutes=5)
+"""A worker that says nothing is busy; one whose main process says nothing for so long answers nobody any more."""
+
+NO_PROGRESS_FOR = timedelta(seconds=30)
+FOREIGN_FOR = timedelta(seconds=30)
+"""A worker's word on its queues may be as old, and its consumer may be gone or back since then."""
+
+MOST_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Ailment:
+    """Something wrong with a pool that a person should know of.
+
+    Args:
+        reason: one of `REASONS`.
+        message: the evidence, and what follows from it.
+        pods: that are concerned, those longest in this state first.
+    """
+
+    reason: str
+    message: str
+    pods: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What is remembered of one pool's signs; small, and lost without harm: all then begins anew.
+
+    Args:
+        signs: since when each pod has shown one, by pod.
+        heard: pods that have answered once.
+        standing: tasks that the workers had begun, and since when that has not changed although work waits.
+        foreign_since: since when there have been consumers that are not ours.
+    """
+
+    signs: Mapping[str, datetime] = field(default_factory=dict)
+    heard: frozenset[str] = frozenset()
+    standing: tuple[int, datetime] | None = None
+    foreign_since: datetime | None = None
+
+
+_UNTROUBLED = Course()
+
+
+@dataclass(frozen=True, slots=True)
+class _Sign:
+    """What one worker shows at one look, and how long it must last to be said."""
+
+    what: str
+    patience: timedelta
+
+
+def examine(
+    fleet: Fleet, sight: FleetSight, before: Mapping[str, Course]
+) -> tuple[dict[str, tuple[Ailment, ...]], dict[str, Course]]:
+    """What ails each pool, the most serious first, and what to remember; both by pool name.
+
+    Args:
+        fleet: what runs.
+        sight: of this look, which must have reached the broker.
+        before: of the last look.
+    """
+    answering = any(pod.word is not None for pool in sight.pools.values() for pod in pool.pods)
+    ailments: dict[str, tuple[Ailment, ...]] = {}
+    courses: dict[str, Course] = {}
+    for pool in fleet.pools:
+        seen, course = sight.pools[pool.name], before.get(pool.name, _UNTROUBLED)
+        if not seen.pods and not seen.foreign:
+            ailments[pool.name], courses[pool.name] = (), _UNTROUBLED
+            continue
+        signs = dict(_signs(pool, seen, course, answering=answering)) if sight.mute is None else {}
+        course = _followed(seen, course, signs, sight.at)
+        courses[pool.name] = course
+        ailments[pool.name] = tuple(_said(pool, seen, course, signs, sight.at))
+    return ailments, courses
+
+
+def _followed(seen: PoolSight, course: Course, signs: Mapping[str, _Sign], now: datetime) -> Course:
+    return replace(
+        course,
+        signs={pod: course.signs.get(pod, now) for pod in signs},
+        heard=frozenset(pod.name for pod in seen.pods if pod.name in course.heard or pod.word is not None),
+        standing=_standing(seen, course, now),
+        foreign_since=(course.foreign_since or now) if seen.foreign else None,
+    )
+
+
+def _said(pool: Pool, seen: PoolSight, course: Course, signs: Mapping[str, _Sign], now: datetime) -> Iterator[Ailment]:
+    stuck = {pod: sign for pod, sign in signs.items() if now - course.signs[pod] >= sign.patience}
+    if stuck:
+        yield _stuck(stuck, course)
+    if course.standing is not None and now - course.standing[1] >= NO_PROGRESS_FOR and not stuck:
+        yield Ailment(STARVED, _why_starved(pool, seen, now - course.standing[1]))
+    if course.foreign_since is not None and now - course.foreign_since >= FOREIGN_FOR:
+        yield Ailment(FOREIGN_CONSUMERS, _who_consumes(seen))
+
+
+def _signs(pool: Pool, seen: PoolSight, course: Course, *, answering: bool) -> Iterator[tuple[str, _Sign]]:
+    """What each worker that ought to consume shows."""
+    serving = [pod for pod in seen.pods if pod.serves]
+    there = [(name, queue) for name, queue in seen.queues.items() if isinstance(queue, Present)]
+    unserved = [name for name, queue in there if not queue.consumers]
+    silent = [pod for pod in serving if pod.word is None]
+    told = [pod.word.consuming for pod in serving if pod.word is not None and pod.word.consuming is not None]
+    short = max((_consume(name, told) + len(silent) - queue.consumers for name, queue in there), default=0)
+    for pod in serving:
+        word = pod.word
+        if word is not None and word.consuming is not None:
+            lacking = [name for name, _ in there if name not in word.consuming]
+            if lacking:
+                yield pod.name, _Sign(f"answers and does not consume {lacking[0]}", NOT_CONSUMING_FOR)
+            elif unserved:
+                what = f"says that it consumes {unserved[0]}, and the broker has no consumer of it"
+                yield pod.name, _Sign(what, NOT_CONSUMING_FOR)
+        elif word is None and (answering or pod.name in course.heard):
+            yield from _of_a_silent_one(pool, pod, none_consumes=short >= len(silent))
+
+
+def _consume(queue: str, told: Iterable[tuple[str, ...]]) -> int:
+    return sum(queue in queues for queues in told)
+
+
+def _of_a_silent_one(pool: Pool, pod: PodSight, *, none_consumes: bool) -> Iterator[tuple[str, _Sign]]:
+    """One that runs a task in its only thread can't answer, and consumes all the same."""
+    if none_consumes:
+        yield pod.name, _Sign("neither answers nor consumes", 2 * NOT_CONSUMING_FOR)
+    elif pool.worker.execution != "solo":
+        yield pod.name, _Sign("has not answered", MUTE_FOR)
+
+
+def _stuck(stuck: Mapping[str, _Sign], course: Course) -> Ailment:
+    pods = sorted(stuck, key=lambda pod: (course.signs[pod], pod))
+    first = pods[0]
+    others = f", and {plural(len(pods) - 1, 'other')}" if len(pods) > 1 else ""
+    since = course.signs[first].strftime("%H:%M:%SZ")
+    message = (
+        f"pod {first} is ready and {stuck[first].what} since {since}{others}; it is replaced when it holds nothing"
+    )
+    return Ailment(STUCK, message, tuple(pods))
+
+
+def _standing(seen: PoolSight, course: Course, now: datetime) -> tuple[int, datetime] | None:
+    """Since when work has waited while all its workers say that they run nothing and have begun nothing more."""
+    words = [pod.word for pod in seen.pods if pod.serves]
+    samples = [pod.sample for pod in seen.pods if pod.serves]
+    free = bool(words) and all(word is not None and not word.active and word.consuming for word in words)
+    begun = [sample.begun for sample in samples if sample is not None and sample.begun is not None]
+    if not (isinstance(seen.ready, int) and seen.ready and free and len(begun) == len(words)):
+        return None
+    total = sum(begun)
+    return course.standing if course.standing is not None and course.standing[0] == total else (total, now)
+
+
+def _why_starved(pool: Pool, seen: PoolSight, lasted: timedelta) -> str:
+    words = [pod.word for pod in seen.pods if pod.serves and pod.word is not None]
+    scheduled, reserved = (sum(getattr(word, what) for word in words) for what in ("scheduled", "reserved"))
+    span = format_duration(timedelta(seconds=int(lasted.total_seconds())))
+    waiting = seen.ready if isinstance(seen.ready, int) else 0
+    free = (
+        f"{plural(waiting, 'task')} wait and {plural(len(words), 'worker')} free of running tasks began none for {span}"
+    )
+    if scheduled:
+        window = pool.worker.concurrency * max(pool.worker.prefetch_multiplier, 1)
+        cause = (
+            f"{plural(scheduled, 'task')} with a later time fill what they may hold ({number(window)} a worker); "
+            "quorum queues with Celery's native delayed delivery keep such tasks in the broker"
+        )
+    elif reserved:
+        cause = (
+            f"they hold {plural(reserved, 'message')} and start none: a rate limit, or a worker whose processes hang"
+        )
+    else:
+        cause = "the broker hands them none: another consumer goes first (single active consumer, priority)"
+    return f"{free}: {cause}; more workers would not help"
+
+
+def _who_consumes(seen: PoolSight) -> str:
+    queue = max(seen.foreign, key=lambda name: (seen.foreign[name], name))
+    count = seen.foreign[queue]
+    named = ", ".join(seen.strangers[:MOST_NAMED])
+    more = len(seen.strangers) - MOST_NAMED
+    names = f": {named}{f' and {number(more)} more' if more > 0 else ''}" if named else "; none of them answers"
+    return f"queue {queue} has {plural(count, 'consumer')} that {_are(count)} not this fleet's{names}; left alone"
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def replacement(pool: Pool, seen: PoolSight, stuck: Iterable[str], course: Course, now: datetime) -> str | None:
+    """The stuck pod to replace now: one at a time, and after what it may still run is over or `drainTimeout` is.
+
+    Args:
+        pool: whose workers they are.
+        seen: of the pool at this look.
+        stuck: its stuck pods, the longest first.
+        course: what is remembered of them.
+        now: of this look.
+    """
+    if not all(pod.serves for pod in seen.pods) or len(seen.pods) < seen.current:
+        return None  # another one goes or comes
+    pods = {pod.name: pod for pod in seen.pods}
+    for name in stuck:
+        word = pods[name].word
+        if now - course.signs[name] >= pool.drain_timeout or (isinstance(word, Held) and word.nothing):
+            return name
+    return None

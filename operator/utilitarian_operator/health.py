@@ -1,0 +1,42 @@
+"""What ails the pools of one fleet, kept from look to look, and what of it is new; mends nothing, calls nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.core.ailments import STARVED, Ailment, Course, examine
+from utilitarian_operator.core.observation import FleetSight
+from utilitarian_operator.events import Reason
+
+
+@dataclass
+class Health:
+    """Of one fleet.
+
+    Args:
+        ailments: at the last look, by pool name.
+    """
+
+    ailments: Mapping[str, tuple[Ailment, ...]] = field(default_factory=dict)
+    _courses: Mapping[str, Course] = field(default_factory=dict)
+    _told: frozenset[tuple[str, str]] = frozenset()
+
+    def examine(self, fleet: Fleet, sight: FleetSight) -> None:
+        """Take one more look into account; one that did not reach the broker says nothing new."""
+        if sight.broker is None:
+            self.ailments, self._courses = examine(fleet, sight, self._courses)
+
+    def starved(self, pool: str) -> str:
+        """Why no worker of a pool takes the work that waits; empty where work goes on."""
+        return next((it.message for it in self.ailments.get(pool, ()) if it.reason == STARVED), "")
+
+    def news(self) -> list[tuple[Reason, str]]:
+        """The events of what has begun since this was last asked."""
+        now = {(pool, it.reason): it for pool, found in self.ailments.items() for it in found}
+        new = [
+            (Reason(it.reason), f"pool {pool}: {it.message}")
+            for (pool, _), it in now.items()
+            if (pool, it.reason) not in self._told
+        ]
+        self._told = frozenset(now)
+        return new

@@ -1,0 +1,111 @@
+"""What goes wrong with real workers and real queues is seen, named with its evidence, and not made worse."""
+
+import uuid
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.support.celery_workers import Application, running
+from tests.support.installation import DEFAULT, Installation
+from tests.support.operator import Operator
+from utilitarian import routing
+from utilitarian.celery import build
+from utilitarian.settings import Settings
+from utilitarian_operator.adapters import rounds
+from utilitarian_operator.adapters.remote_control import RemoteControl
+from utilitarian_operator.core import ailments
+
+AT_ONCE = timedelta(seconds=3)
+POOL = [{"name": "work", "queues": [DEFAULT]}]
+SHORT = {"duration": {"distribution": "fixed", "seconds": 0.1}}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Signs must last for seconds only, and workers are asked as often."""
+    for name in ("NOT_CONSUMING_FOR", "NO_PROGRESS_FOR", "FOREIGN_FOR"):
+        monkeypatch.setattr(ailments, name, AT_ONCE)
+    for name in ("LEARN_EVERY_S", "LOOK_AROUND_EVERY_S"):
+        monkeypatch.setattr(rounds, name, 1.0)
+
+
+def one_worker(installation: Installation, **spec: Any) -> str:
+    """The fleet with one worker that stays, asked for by hand; returns its pod's name when it consumes."""
+    scaling = {"min": 1, "max": 5, "taskDuration": "1s", "drainWithin": "1m"}
+    defaults = {"worker": {"concurrency": 2, "prefetchMultiplier": 1}, "scaling": scaling}
+    installation.create(**{"pools": POOL, "defaults": defaults, **spec})
+    installation.wait(lambda: installation.fleet.pool("work").get("ready") == 1)
+    installation.wait(lambda: DEFAULT in installation.rabbitmq.queues(installation.vhost))
+    installation.wait(lambda: installation.rabbitmq.depth(installation.vhost, DEFAULT).consumers == 1)
+    (pod,) = installation.fleet.pods("work")
+    return pod
+
+
+def ailing(operator: Operator, installation: Installation, reason: str) -> float:
+    where = f'namespace="{installation.fleet.namespace}",pool="work",reason="{reason}"'
+    (value,) = [
+        it for name, it in operator.metrics().items() if name.startswith("utilitarian_pool_ailing") and where in name
+    ]
+    return value
+
+
+def test_a_worker_that_answers_and_does_not_consume_is_stuck_and_named(
+    installation: Installation, operator: Operator
+) -> None:
+    fleet, pod = installation.fleet, one_worker(installation)
+    with closing(RemoteControl(installation.broker_url)) as control:
+        control.cancel_consumers(f"celery@{pod}", [DEFAULT])
+        installation.wait(lambda: fleet.pool("work").get("reason") == "Stuck")
+        said = f"pod {pod} is ready and answers and does not consume {DEFAULT}"
+        assert said in fleet.pool("work")["message"]
+        assert ailing(operator, installation, "Stuck") == 1
+        installation.wait(lambda: [said in note for reason, note in fleet.events() if reason == "Stuck"] == [True])
+        assert said in fleet.condition("Ready")[2]
+        control.add_consumers(f"celery@{pod}", [DEFAULT])
+        installation.wait(lambda: fleet.pool("work").get("reason") != "Stuck")
+        assert ailing(operator, installation, "Stuck") == 0
+
+
+def test_work_behind_tasks_for_later_is_starved_and_gets_no_more_workers(
+    installation: Installation, operator: Operator
+) -> None:
+    """Where prefetch is static, as with quorum queues, tasks for later keep their places in the window."""
+    fleet = installation.fleet
+    one_worker(installation, env=[{"name": "UTILITARIAN_QUEUE_TYPE", "value": "quorum"}])
+    send(installation, 2, eta=datetime.now(UTC) + timedelta(hours=1))
+    installation.wait(lambda: installation.rabbitmq.totals(installation.vhost).get(DEFAULT) == (0, 2))
+    send(installation, 8)
+    installation.wait(lambda: fleet.pool("work").get("reason") == "Starved")
+    assert "2 tasks with a later time fill what they may hold (2 a worker)" in fleet.pool("work")["message"]
+    assert ailing(operator, installation, "Starved") == 1
+    send(installation, 400)
+    held_back = f'utilitarian_decisions_total{{fleet="fleet",namespace="{fleet.namespace}",pool="work",rule="starved"}}'
+    installation.wait(lambda: operator.metrics().get(held_back))
+    assert fleet.scalings("work") == []
+
+
+def send(installation: Installation, number: int, *, eta: datetime | None = None) -> None:
+    """Tasks of an application with quorum queues."""
+    app = build(Settings(queue_type="quorum"))
+    with app.connection_for_write(installation.broker_url) as connection, app.amqp.Producer(connection) as producer:
+        for _ in range(number):
+            task_id = str(uuid.uuid4())
+            app.send_task(routing.WORK_TASKS[DEFAULT], kwargs=SHORT, eta=eta, task_id=task_id, producer=producer)
+
+
+def test_workers_of_somebody_else_are_counted_named_and_left_alone(
+    installation: Installation, operator: Operator
+) -> None:
+    fleet = installation.fleet
+    application = Application(installation.broker_url, installation.ledger.directory.parent / "old")
+    one_worker(installation)
+    with running(application.worker("by-hand", queues=[DEFAULT], execution="solo")) as (old,):
+        installation.wait(lambda: fleet.pool("work").get("reason") == "ForeignConsumers")
+        installation.wait(
+            lambda: "1 consumer that is not this fleet's: celery@by-hand" in fleet.pool("work")["message"]
+        )
+        assert ailing(operator, installation, "ForeignConsumers") == 1
+        assert old.running
+    installation.wait(lambda: fleet.pool("work").get("reason") != "ForeignConsumers")

@@ -1,0 +1,265 @@
+"""What ails a pool: each sign must last, is told with its evidence, and is taken back when it passes."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from tests.support.pools import NOW, facts, fleet, pool
+from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.core.ailments import (
+    FOREIGN_CONSUMERS,
+    FOREIGN_FOR,
+    MUTE_FOR,
+    NO_PROGRESS_FOR,
+    NOT_CONSUMING_FOR,
+    STARVED,
+    STUCK,
+    Ailment,
+    Course,
+    examine,
+    replacement,
+)
+from utilitarian_operator.core.fleet import Circumstances, decide_pool
+from utilitarian_operator.core.foreign import with_foreign
+from utilitarian_operator.core.memory import Memory
+from utilitarian_operator.core.observation import FleetSight, Held, Missing, PodSight, PoolSight, Present, Unknown
+
+FLEET = fleet({"name": "work", "queues": ["q"]}, {"name": "other", "queues": ["r"]})
+SILENT = Unknown("does not answer", NOW)
+IDLE = Held(0, 0, 0, 0, begun=7, consuming=("q",))
+DEAF = replace(IDLE, consuming=())
+SECOND = timedelta(seconds=1)
+
+
+def pod(name: str, word: Held | None = IDLE, **more: object) -> PodSight:
+    fields: dict[str, object] = {"ready": True, "running": True, "leaving": False, "held": SILENT, "sample": word}
+    return PodSight(name, **{**fields, **more})  # type: ignore[arg-type]
+
+
+def sight(*pods: PodSight, ready: int = 0, consumers: int | None = None, **more: object) -> FleetSight:
+    """A fleet whose pool `work` has these pods, and `other` has one that is well."""
+    count = len(pods) if consumers is None else consumers
+    queue = more.pop("queue", Present(ready, count))
+    work = PoolSight({"q": queue}, 0, pods, len(pods))  # type: ignore[dict-item]
+    well = PoolSight({"r": Present(0, 1)}, 0, (pod("well", replace(IDLE, consuming=("r",))),), 1)
+    return FleetSight(NOW, {"work": work, "other": well}, **more)  # type: ignore[arg-type]
+
+
+def after(span: timedelta, *looks: FleetSight, asked: Fleet = FLEET) -> tuple[Ailment, ...]:
+    """What ails `work` when the looks came one after the other, the last of them once more after a while."""
+    courses: Mapping[str, Course] = {}
+    moment = NOW
+    for look in looks:
+        _, courses = examine(asked, replace(look, at=moment), courses)
+    found, _ = examine(asked, replace(looks[-1], at=moment + span), courses)
+    assert found["other"] == ()
+    return found["work"]
+
+
+HEARD_THEN_SILENT = (sight(pod("a")), sight(pod("a", None)))
+
+
+@pytest.mark.parametrize(
+    "looks, patience, said",
+    [
+        pytest.param(
+            (sight(pod("a"), pod("b", DEAF), consumers=1),),
+            NOT_CONSUMING_FOR,
+            "pod b is ready and answers and does not consume q",
+            id="it answers and does not consume",
+        ),
+        pytest.param(
+            (sight(pod("a"), consumers=0),),
+            NOT_CONSUMING_FOR,
+            "says that it consumes q, and the broker has no consumer",
+            id="the broker knows of no consumer",
+        ),
+        pytest.param(
+            (sight(pod("a"), pod("b", None), consumers=1),),
+            2 * NOT_CONSUMING_FOR,
+            "pod b is ready and neither answers nor consumes",
+            id="it neither answers nor consumes",
+        ),
+        pytest.param(HEARD_THEN_SILENT, MUTE_FOR, "pod a is ready and has not answered", id="it fell silent"),
+        pytest.param(
+            (sight(pod("a"), pod("b", None)),), MUTE_FOR, "pod b is ready and has not answered", id="it never answered"
+        ),
+    ],
+)
+def test_a_worker_that_does_not_consume_is_stuck_after_a_while(
+    looks: tuple[FleetSight, ...], patience: timedelta, said: str
+) -> None:
+    assert after(patience - SECOND, *looks) == ()
+    (found,) = after(patience, *looks)
+    assert found.reason == STUCK
+    assert said in found.message
+
+
+WELL = {
+    "all is well": sight(pod("a"), pod("b")),
+    "it leaves": sight(pod("a"), pod("b", DEAF, leaving=True), consumers=1),
+    "it is not ready": sight(pod("a"), pod("b", DEAF, ready=False), consumers=1),
+    "its container does not run": sight(pod("a"), pod("b", None, running=False), consumers=1),
+    "its queue does not exist": sight(pod("a", DEAF), queue=Missing()),
+    "its queue is not seen": sight(pod("a", DEAF), queue=SILENT),
+    "nobody can be asked": sight(pod("a", None), pod("b"), mute=SILENT),
+    "it was not asked for its queues": sight(pod("a", replace(IDLE, consuming=None))),
+}
+
+
+@pytest.mark.parametrize("look", WELL.values(), ids=WELL)
+def test_a_worker_that_may_be_well_is_never_called_stuck(look: FleetSight) -> None:
+    assert after(2 * MUTE_FOR, look) == ()
+
+
+def test_where_nobody_ever_answers_remote_control_fails_and_no_worker_is_stuck() -> None:
+    alone = fleet({"name": "work", "queues": ["q"]})
+    look = replace(sight(pod("a", None)), pools={"work": sight(pod("a", None)).pools["work"]})
+    _, courses = examine(alone, look, {})
+    found, _ = examine(alone, replace(look, at=NOW + 2 * MUTE_FOR), courses)
+    assert found == {"work": ()}
+
+
+def test_a_solo_worker_that_runs_a_task_answers_nobody_and_is_not_stuck() -> None:
+    solo = fleet(
+        {"name": "work", "queues": ["q"], "worker": {"execution": "solo", "concurrency": 1}},
+        {"name": "other", "queues": ["r"]},
+    )
+    assert after(2 * MUTE_FOR, *HEARD_THEN_SILENT, asked=solo) == ()
+
+
+def test_a_worker_that_consumes_again_is_well_and_begins_anew() -> None:
+    bad, good = sight(pod("b", DEAF), consumers=0), sight(pod("b"))
+    assert after(NOT_CONSUMING_FOR, bad, good) == ()
+    assert after(NOT_CONSUMING_FOR - SECOND, bad, good, bad) == ()
+
+
+WAITS = {"ready": 5}
+BEHIND_ETA = replace(IDLE, scheduled=2)
+HOLDING = replace(IDLE, reserved=4)
+
+
+@pytest.mark.parametrize(
+    "word, cause",
+    [
+        pytest.param(BEHIND_ETA, "2 tasks with a later time fill what they may hold", id="a full window"),
+        pytest.param(HOLDING, "they hold 4 messages and start none", id="nothing is started"),
+        pytest.param(IDLE, "the broker hands them none", id="nothing is handed out"),
+    ],
+)
+def test_work_that_waits_while_no_worker_begins_any_is_starved(word: Held, cause: str) -> None:
+    look = sight(pod("a", word), **WAITS)
+    assert after(NO_PROGRESS_FOR - SECOND, look) == ()
+    (found,) = after(NO_PROGRESS_FOR, look)
+    assert found.reason == STARVED
+    assert cause in found.message
+    assert "5 tasks wait and 1 worker" in found.message
+
+
+@pytest.mark.parametrize(
+    "looks",
+    [
+        pytest.param((sight(pod("a", replace(IDLE, active=1)), **WAITS),), id="a task runs"),
+        pytest.param((sight(pod("a")),), id="nothing waits"),
+        pytest.param((sight(pod("a"), pod("b", None), **WAITS),), id="one does not answer"),
+        pytest.param((sight(**WAITS),), id="no worker is there"),
+        pytest.param((sight(pod("a"), queue=SILENT),), id="what waits is not seen"),
+        pytest.param(
+            (sight(pod("a"), **WAITS), sight(pod("a", replace(IDLE, begun=8)), **WAITS)), id="tasks were begun"
+        ),
+    ],
+)
+def test_work_that_goes_on_is_not_starved(looks: tuple[FleetSight, ...]) -> None:
+    assert after(NO_PROGRESS_FOR - SECOND, *looks) == ()
+
+
+@pytest.mark.parametrize(
+    "run_workers, replicas, rule",
+    [pytest.param(0, 2, "starved", id="no run"), pytest.param(3, 3, "starved", id="a run that asked for three")],
+)
+def test_starved_work_gets_no_more_workers_than_were_asked_for_in_advance(
+    run_workers: int, replicas: int, rule: str
+) -> None:
+    schedule = [{"name": "run", "start": "0 12 * * *", "workers": run_workers}] if run_workers else None
+    asked = pool(concurrency=1, schedule=schedule, drainWithin="1s", taskDuration="10s")
+    waiting = facts(8, current=2)
+    circumstances = Circumstances(NOW)
+    assert decide_pool(asked, waiting, Memory(), circumstances)[0].replicas == 8
+    starved = replace(waiting, starved="they begin none")
+    decision, memory = decide_pool(asked, starved, Memory(), circumstances)
+    assert (decision.replicas, decision.rule) == (replicas, rule)
+    assert "they begin none" in decision.message
+    assert max(value for _, value in memory.highs) == replicas
+
+
+OLD = {"celery@old-1": ("q", "x"), "celery@old-2": ("q",), "celery@elsewhere": ("x",), "celery@a": ("q",)}
+
+
+def seen_with(look: FleetSight, consuming: Mapping[str, tuple[str, ...]] = OLD) -> FleetSight:
+    return replace(look, pools=with_foreign(FLEET, look.pools, consuming))
+
+
+def test_consumers_that_are_not_ours_are_counted_and_named_after_a_while() -> None:
+    look = seen_with(sight(pod("a"), consumers=4))
+    assert look.pools["work"].foreign == {"q": 3}
+    assert look.pools["work"].strangers == ("celery@old-1", "celery@old-2")
+    assert after(FOREIGN_FOR - SECOND, look) == ()
+    (found,) = after(FOREIGN_FOR, look)
+    assert found.reason == FOREIGN_CONSUMERS
+    assert found.message == "queue q has 3 consumers that are not this fleet's: celery@old-1, celery@old-2; left alone"
+
+
+def test_without_workers_of_ours_and_without_an_answer_they_are_still_counted() -> None:
+    (found,) = after(FOREIGN_FOR, seen_with(sight(consumers=1), {}))
+    assert found.message == "queue q has 1 consumer that is not this fleet's; none of them answers; left alone"
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        pytest.param(sight(pod("a"), pod("b")), id="as many as workers"),
+        pytest.param(sight(pod("a"), pod("b", None)), id="one says nothing"),
+        pytest.param(sight(pod("a"), pod("b", leaving=True)), id="one leaves and still consumes"),
+        pytest.param(sight(pod("a"), queue=Missing()), id="no queue"),
+        pytest.param(sight(pod("a"), queue=SILENT), id="not seen"),
+    ],
+)
+def test_our_own_are_not_foreign(look: FleetSight) -> None:
+    assert seen_with(look).pools["work"].foreign == {}
+
+
+def test_a_catch_all_that_consumes_the_queue_of_another_pool_is_ours() -> None:
+    asked = fleet({"name": "work", "queues": ["q"]}, {"name": "rest", "queues": None})
+    everything = pod("c", replace(IDLE, consuming=("q", "z")))
+    pools = {"work": PoolSight({"q": Present(0, 2)}, 0, (pod("a"),), 1), "rest": PoolSight({}, 0, (everything,), 1)}
+    assert with_foreign(asked, pools, {})["work"].foreign == {}
+
+
+STUCK_NOW = Course({"a": NOW - timedelta(minutes=10), "b": NOW})
+
+
+@pytest.mark.parametrize(
+    "pods, stuck, expected",
+    [
+        pytest.param([pod("a", DEAF), pod("b", DEAF)], ["a", "b"], "a", id="the longest first"),
+        pytest.param([pod("a", replace(DEAF, active=1)), pod("b", DEAF)], ["a", "b"], "b", id="not while it works"),
+        pytest.param([pod("a", None), pod("b")], ["a"], None, id="not while it may work"),
+        pytest.param([pod("a", DEAF), pod("b", leaving=True)], ["a"], None, id="one at a time: one goes"),
+        pytest.param([pod("a", DEAF), pod("b", ready=False)], ["a"], None, id="one at a time: one comes"),
+        pytest.param([pod("a"), pod("b")], [], None, id="none is stuck"),
+    ],
+)
+def test_a_stuck_worker_is_replaced_alone_and_when_it_holds_nothing(
+    pods: list[PodSight], stuck: list[str], expected: str | None
+) -> None:
+    seen = PoolSight({"q": Present(0, 0)}, 0, tuple(pods), len(pods))
+    assert replacement(FLEET.pools[0], seen, stuck, STUCK_NOW, NOW) == expected
+
+
+def test_a_stuck_worker_that_says_nothing_is_replaced_when_its_tasks_had_their_time() -> None:
+    asked = replace(FLEET.pools[0], drain_timeout=timedelta(minutes=10))
+    seen = PoolSight({"q": Present(0, 0)}, 0, (pod("a", None),), 1)
+    assert replacement(asked, seen, ["a"], STUCK_NOW, NOW) == "a"
+    assert replacement(asked, replace(seen, replicas=2), ["a"], STUCK_NOW, NOW) is None  # one is still to come

@@ -1,0 +1,87 @@
+"""Whose turn it is to be asked: at a bounded rate however many workers there are, and nobody is passed over."""
+
+from collections import Counter
+
+import pytest
+
+from utilitarian_operator.adapters.rounds import (
+    LEARN_EVERY_S,
+    LEARNING_A_SECOND,
+    MOST_IN_A_ROUND,
+    NEAR_A_SECOND,
+    Round,
+    Rounds,
+)
+
+SPAN_S = 200
+
+
+def names(count: int) -> list[str]:
+    return [f"celery@worker-{number:05}" for number in range(count)]
+
+
+def rounds_within(rounds: Rounds, seconds: int = SPAN_S) -> list[tuple[float, Round]]:
+    """What is due over a time, looked at four times a second as the session does."""
+    looks = [quarter / 4 for quarter in range(seconds * 4)]
+    return [(at, due) for at in looks if (due := rounds.due(at)) is not None]
+
+
+@pytest.mark.parametrize("near", [1, 50, 100, 400, 1000, 3000])
+def test_the_workers_that_questions_reach_a_second_are_bounded_and_nobody_is_passed_over(near: int) -> None:
+    rounds = Rounds()
+    rounds.want("fleet", names(near), names(near), around=True)
+    due = rounds_within(rounds)
+    slow, quick = [it for _, it in due if it.learning or it.around], [it for _, it in due if not it.learning]
+    assert len(quick) * near <= (NEAR_A_SECOND + LEARNING_A_SECOND) * SPAN_S + near
+    assert len(slow) * near <= 2 * LEARNING_A_SECOND * SPAN_S + 2 * near
+    turns = Counter(node for it in quick for node in it.nodes)
+    if sum(bool(it.nodes) for it in quick) * MOST_IN_A_ROUND >= near:
+        assert set(turns) == set(names(near))
+        assert max(turns.values()) - min(turns.values()) <= 1
+
+
+def test_a_few_workers_are_asked_each_second_and_learned_from_each_ten() -> None:
+    rounds = Rounds()
+    rounds.want("fleet", names(2), names(5), around=False)
+    due = rounds_within(rounds, seconds=20)
+    assert [at for at, it in due if it.learning] == [0, LEARN_EVERY_S]
+    assert [it.nodes for _, it in due if it.learning] == [tuple(names(5))] * 2
+    assert [at for at, _ in due] == list(range(20))
+    assert {it.nodes for _, it in due if not it.learning} == {tuple(names(2))}
+
+
+def test_fleets_that_share_a_broker_share_its_pace() -> None:
+    rounds = Rounds()
+    rounds.want("one", names(200), [], around=False)
+    assert rounds.want("other", names(300)[200:], [], around=False) == set(names(300))
+    due = rounds_within(rounds, seconds=31)
+    assert [at for at, _ in due] == list(range(0, 31, 3))
+    assert {it.nodes for _, it in due} == {tuple(names(300))}
+
+
+def test_who_is_not_named_any_more_is_not_asked() -> None:
+    rounds = Rounds()
+    rounds.want("fleet", names(3), [], around=True)
+    rounds.want("fleet", [], [], around=False)
+    assert rounds_within(rounds) == []
+
+
+def test_what_came_to_nothing_is_due_again() -> None:
+    rounds = Rounds()
+    rounds.want("fleet", names(1), names(1), around=False)
+    first = rounds.due(0)
+    assert rounds.due(0.5) is None
+    rounds.failed()
+    assert rounds.due(0.5) == first
+
+
+def test_workers_that_come_and_go_shift_nobody_out_of_their_turn() -> None:
+    rounds = Rounds()
+    everybody = names(2 * MOST_IN_A_ROUND)
+    rounds.want("fleet", everybody, [], around=False)
+    first = rounds.due(0)
+    rounds.want("fleet", everybody[1:], [], around=False)
+    second = rounds.due(1000)
+    assert first is not None
+    assert second is not None
+    assert set(first.nodes) | set(second.nodes) == set(everybody)
