@@ -33,6 +33,11 @@ class Reason(StrEnum):
     STUCK = "Stuck"
     STARVED = "Starved"
     FOREIGN_CONSUMERS = "ForeignConsumers"
+    DEADLINE_AT_RISK = "DeadlineAtRisk"
+    DEADLINE_SAFE = "DeadlineSafe"
+    DEADLINE_MISSED = "DeadlineMissed"
+    RUN_MISSED = "RunMissed"
+    RUN_OVERLAPS = "RunOverlaps"
 
 
 WARNINGS = frozenset(
@@ -47,6 +52,10 @@ WARNINGS = frozenset(
         Reason.STUCK,
         Reason.STARVED,
         Reason.FOREIGN_CONSUMERS,
+        Reason.DEADLINE_AT_RISK,
+        Reason.DEADLINE_MISSED,
+        Reason.RUN_MISSED,
+        Reason.RUN_OVERLAPS,
     }
 )
 """What a person must look at; the others only tell what was done."""

@@ -13,6 +13,7 @@ from utilitarian_operator.core import objects
 from utilitarian_operator.core.drift import Applied
 from utilitarian_operator.core.memory import Memory
 from utilitarian_operator.core.obstacle import Obstacle
+from utilitarian_operator.core.run_watch import Watched
 from utilitarian_operator.credentials import BrokerCredentials
 from utilitarian_operator.errors import LoginRefused
 from utilitarian_operator.health import Health
@@ -35,6 +36,7 @@ class Known:
     started: datetime
     memories: dict[str, Memory]
     health: Health = field(default_factory=Health)
+    runs: Watched = field(default_factory=Watched)
     refusals: Refusals = field(default_factory=Refusals)
     starts: dict[Schedule, datetime] = field(default_factory=dict)
     good_looks: int = 0

@@ -10,6 +10,7 @@ from utilitarian_operator import __version__
 from utilitarian_operator.core.ailments import REASONS, Ailment
 from utilitarian_operator.core.decision import Decision
 from utilitarian_operator.core.observation import FleetSight, Present, QueueSight
+from utilitarian_operator.run_metrics import RunMetrics
 
 _FLEET = ("namespace", "fleet")
 _POOL = (*_FLEET, "pool")
@@ -45,6 +46,7 @@ class Metrics:
             "queue_foreign_consumers", "Consumers on a queue that are not the fleet's workers", _QUEUE
         )
         self._ailing = gauge("pool_ailing", "1 while something is wrong with the pool, by reason", (*_POOL, "reason"))
+        self._held = gauge("pool_held_tasks", "Tasks that wait for the next run of a pool that holds them", _POOL)
         self._decisions = counter("decisions", "Decisions by the rule that set the number", (*_POOL, "rule"))
         self._scales = counter("scale_requests", "Scale requests sent, by direction", (*_POOL, "direction"))
         self._wake = histogram(
@@ -55,6 +57,7 @@ class Metrics:
         self._reachable = gauge("broker_reachable", "1 when the broker answered the last look", _FLEET)
         self._beat = gauge("beat_ready", "1 when beat's pod is ready", _FLEET)
         self._errors = counter("errors", "Failed reconciliations by kind of error", ("kind",))
+        self.runs = RunMetrics(registry)
         Info("utilitarian_build", "Version of the operator", registry=registry).info({"version": __version__})
 
     def looked(
@@ -81,6 +84,8 @@ class Metrics:
             self._begin(fleet, name)
             self._workers.labels(*fleet, name, "wanted").set(decisions[name].replicas)
             self._workers.labels(*fleet, name, "ready").set(pool.ready_workers)
+            holds = decisions[name].trail[0].rule == "hold"
+            self._held.labels(*fleet, name).set(pool.ready if holds and isinstance(pool.ready, int) else 0)
             self._decisions.labels(*fleet, name, decisions[name].rule).inc()
             for state in ("active", "reserved", "scheduled"):
                 self._tasks.labels(*fleet, name, state).set(pool.total(state))
@@ -138,6 +143,7 @@ class Metrics:
             self._tasks,
             self._foreign,
             self._ailing,
+            self._held,
             self._decisions,
             self._scales,
             self._wake,
@@ -148,6 +154,7 @@ class Metrics:
         )
         for metric in labelled:
             metric.remove_by_labels(_labels(fleet))
+        self.runs.forget(fleet)
 
 
 def _labels(fleet: tuple[str, str]) -> dict[str, str]:

@@ -17,11 +17,13 @@ from utilitarian_operator.core.decision import Decision
 from utilitarian_operator.core.drift import applied, drifted
 from utilitarian_operator.core.facts import facts
 from utilitarian_operator.core.fleet import Circumstances, decide_fleet, first_seen_work, looked_well
+from utilitarian_operator.core.newest import Newest
 from utilitarian_operator.core.observation import FleetSight
 from utilitarian_operator.core.obstacle import INVALID_SPEC, SECRET_MISSING, Obstacle
 from utilitarian_operator.core.plan import Action, Create, ScaleTo, controlled_by, scale_action
 from utilitarian_operator.core.references import Content, Target, checksums, missing, targets
-from utilitarian_operator.core.status import Newest, fleet_status, patch, refused_status, remembered, worth_writing
+from utilitarian_operator.core.run_watch import ailing, watch
+from utilitarian_operator.core.status import fleet_status, patch, refused_status, remembered, worth_writing
 from utilitarian_operator.core.upcoming import by_pool, upcoming
 from utilitarian_operator.credentials import BrokerCredentials
 from utilitarian_operator.errors import Conflict, Gone, LoginRefused, OperatorError, SecretMissing
@@ -119,21 +121,17 @@ class Reconciler:
         _read_again_if_refused(known)
         known.health.examine(fleet, sight)
         decisions = self._decide(known, newest, fleet, sight)
-        self._metrics.looked(key, sight, decisions, known.health.ailments)
+        ailments = ailing(known.health.ailments, known.runs.forecasts)
+        self._metrics.looked(key, sight, decisions, ailments)
+        self._metrics.runs.watched(key, fleet, known.runs)
         if fleet.mode != "Preview":
             await self._act(key, known, resource, running, decisions, contents)
             obstacles += known.refusals.obstacles
         await self._tell(known, resource, newest, obstacles, sight)
         known.starts = upcoming(fleet, known.starts, sight.at)
         kept = known.acceptance.kept
-        about = Newest(
-            newest.generation,
-            obstacles,
-            newest.warnings,
-            by_pool(fleet, known.starts),
-            {KEPT: kept} if kept else {},
-            known.health.ailments,
-        )
+        starts, memory = by_pool(fleet, known.starts), {KEPT: kept} if kept else {}
+        about = Newest(newest.generation, obstacles, newest.warnings, starts, memory, ailments, known.runs.forecasts)
         status = fleet_status(fleet, sight, decisions, known.memories, resource.get("status", {}), about)
         await self._write_status(key, known, resource, status)
 
@@ -179,6 +177,7 @@ class Reconciler:
         return self._brokers.session(credentials), []
 
     def _decide(self, known: Known, newest: Judgement, fleet: Fleet, sight: FleetSight) -> dict[str, Decision]:
+        known.started = min(known.started, sight.at)  # the clock may have been set back
         known.good_looks = known.good_looks + 1 if looked_well(sight) else 0
         circumstances = Circumstances(
             now=sight.at,
@@ -188,7 +187,9 @@ class Reconciler:
             drains=False,
         )
         seen = {name: facts(pool, known.health.starved(name)) for name, pool in sight.pools.items()}
-        decisions, known.memories = decide_fleet(fleet, seen, known.memories, circumstances)
+        decisions, memories = decide_fleet(fleet, seen, known.memories, circumstances)
+        known.runs = watch(fleet, sight, seen, decisions, known.memories, memories)
+        known.memories = known.runs.memories
         known.waiting_since = first_seen_work(known.waiting_since, sight)
         if logger.isEnabledFor(logging.DEBUG):
             # What `simulation.replay` reads: a record of what was seen and decided, to be played again.
@@ -238,7 +239,8 @@ class Reconciler:
             known.told_warnings = newest.generation
             for warning in newest.warnings[:MOST_TOLD]:
                 await self._actor.tell(resource, Reason.SPEC_WARNING, str(warning))
-        for reason, note in known.health.news()[:MOST_TOLD]:
+        news = [*known.health.news(), *((Reason(it.reason), it.note) for it in known.runs.news)]
+        for reason, note in news[:MOST_TOLD]:
             await self._actor.tell(resource, reason, note)
         if sight.broker is None and known.told_broker:
             known.told_broker = False

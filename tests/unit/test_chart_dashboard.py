@@ -33,9 +33,11 @@ VALUES = {
     "queue": ["utilitarian.tasks.amr.scheduled.hourly"],
     "rule": ["demand"],
     "direction": ["up", "down"],
-    "reason": ["Stuck", "Starved", "ForeignConsumers"],
+    "reason": ["Stuck", "Starved", "RunMissed", "ForeignConsumers"],
     "version": ["0.1.0"],
     "kind": ["BrokerUnreachable"],
+    "run": ["hourly-run"],
+    "outcome": ["Done", "Late"],
 }
 STATES = {
     "utilitarian_queue_messages": ["ready", "unacked"],

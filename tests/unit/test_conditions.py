@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -12,8 +13,12 @@ from utilitarian_operator.api.invalid import Problem
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.core.conditions import Verdict, dated, known, refused, timestamp, verdicts
 from utilitarian_operator.core.decision import Decision, Step, start
+from utilitarian_operator.core.forecast import Cause, Forecast, Forecasts, Risk
+from utilitarian_operator.core.newest import Newest
 from utilitarian_operator.core.observation import BeatSight, FleetSight, Held, PodSight, PoolSight, Present, Unknown
 from utilitarian_operator.core.obstacle import INVALID_SPEC, Obstacle
+from utilitarian_operator.core.run_memory import OpenRun
+from utilitarian_operator.core.run_watch import ailing
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 TYPES = [
@@ -171,7 +176,7 @@ def test_a_condition_by_what_was_seen(
     seen: FleetSight, decisions: Mapping[str, Decision], spec: str, expected: tuple[str, str, str, str]
 ) -> None:
     kind, status, reason, message = expected
-    told = verdicts(fleet(spec), seen, decisions, ())
+    told = verdicts(fleet(spec), seen, decisions, Newest(1))
     assert [each.type for each in told] == TYPES
     assert condition(kind, told)[:2] == (status, reason)
     assert message in condition(kind, told)[2]
@@ -198,7 +203,7 @@ ODD = (Problem("spec.timeZone", "", "say which"),)
 def test_what_keeps_it_from_running_as_written(
     obstacles: tuple[Obstacle, ...], warnings: tuple[Problem, ...], expected: tuple[str, str, str]
 ) -> None:
-    assert condition("Stalled", verdicts(fleet(), sight(), decided(), obstacles, warnings)) == expected
+    assert condition("Stalled", verdicts(fleet(), sight(), decided(), Newest(1, obstacles, warnings))) == expected
 
 
 def test_a_resource_that_was_never_accepted_has_all_conditions_too() -> None:
@@ -241,3 +246,47 @@ def test_the_time_of_a_transition_moves_only_with_the_status(before: list[dict[s
 def test_small_words() -> None:
     assert timestamp(NOW + timedelta(microseconds=5)) == "2026-11-23T12:00:00Z"
     assert (known(3), known(UNSEEN), known(UNSEEN, 0)) == (3, None, 0)
+
+
+def a_run(deadline: timedelta | None = timedelta(hours=1), **more: Any) -> Forecast:
+    return Forecast(OpenRun("run", NOW), None if deadline is None else NOW + deadline, **more)
+
+
+RISK = Risk(Cause.MAXIMUM_REACHED, "run run: 9 tasks left")
+
+
+@pytest.mark.parametrize(
+    "runs, expected",
+    [
+        pytest.param(
+            {"a": (a_run(None, remaining=9),)}, ("False", "NoOpenRun", "no run with a deadline"), id="no-deadline"
+        ),
+        pytest.param(
+            {"a": (a_run(timedelta(hours=2), remaining=1),), "b": (a_run(remaining=9, eta=NOW),)},
+            ("False", "InTime", "pool b, run run: 9 tasks left, done about 2026-11-23T12:00:00Z, due 2026-11-23T13:00"),
+            id="in-time",
+        ),
+        pytest.param(
+            {"a": (a_run(),)}, ("Unknown", "NotSeen", "pool a: what is left of run run is unknown"), id="unseen"
+        ),
+        pytest.param(
+            {"a": (a_run(),), "b": (a_run(risk=RISK), a_run(risk=RISK))},
+            ("True", "MaximumReached", "pool b, run run: 9 tasks left (and 1 more)"),
+            id="at-risk",
+        ),
+        *(
+            pytest.param({"a": (a_run(risk=Risk(cause, "x")),)}, ("True", str(cause), "pool a, x"), id=str(cause))
+            for cause in Cause
+        ),
+    ],
+)
+def test_what_is_said_of_deadlines(runs: Forecasts, expected: tuple[str, str, str]) -> None:
+    status, reason, message = condition("DeadlineAtRisk", verdicts(fleet(), sight(), decided(), Newest(1, runs=runs)))
+    assert (status, reason) == expected[:2]
+    assert expected[2] in message
+
+
+def test_a_missed_run_is_in_the_message_of_ready() -> None:
+    runs = {"a": (replace(a_run(), message="run x was due"),)}
+    told = verdicts(fleet(), sight(), decided(), Newest(1, ailments=ailing({}, runs), runs=runs))
+    assert condition("Ready", told) == ("True", "Idle", "RunMissed: pool a: run x was due")

@@ -7,7 +7,8 @@ import pytest
 from tests.support.pools import NOW, facts, pool
 from utilitarian_operator.core import runs
 from utilitarian_operator.core.demand import demand
-from utilitarian_operator.core.memory import Memory, OpenRun, arrival_rate, remember, seconds_per_task, with_demand
+from utilitarian_operator.core.memory import Memory, arrival_rate, remember, seconds_per_task, with_demand
+from utilitarian_operator.core.run_memory import OpenRun
 
 
 @pytest.mark.parametrize(

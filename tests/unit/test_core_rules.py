@@ -9,9 +9,10 @@ import pytest
 from tests.support.pools import NOW, facts, pool
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.core.facts import Facts
-from utilitarian_operator.core.memory import Memory, OpenRun
+from utilitarian_operator.core.memory import Memory
 from utilitarian_operator.core.override import Override
 from utilitarian_operator.core.rules import Situation, decide
+from utilitarian_operator.core.run_memory import OpenRun
 
 
 def seconds_ago(seconds: float) -> Any:

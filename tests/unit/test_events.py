@@ -50,6 +50,7 @@ def test_two_events_have_two_names() -> None:
 WARNINGS = {
     *("InvalidSpec", "NameTaken", "BrokerUnreachable", "SecretMissing", "ConfigMapMissing", "Refused"),
     *("SpecWarning", "Stuck", "Starved", "ForeignConsumers"),
+    *("DeadlineAtRisk", "DeadlineMissed", "RunMissed", "RunOverlaps"),
 }
 
 

@@ -12,7 +12,8 @@ from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.api.status import FleetStatus
 from utilitarian_operator.core.decision import Decision, Step, start
-from utilitarian_operator.core.memory import Memory, OpenRun
+from utilitarian_operator.core.memory import Memory
+from utilitarian_operator.core.newest import Newest
 from utilitarian_operator.core.observation import (
     BeatSight,
     FleetSight,
@@ -24,7 +25,15 @@ from utilitarian_operator.core.observation import (
     Unknown,
 )
 from utilitarian_operator.core.obstacle import INVALID_SPEC, Obstacle
-from utilitarian_operator.core.status import Newest, fleet_status, patch, refused_status, remembered, worth_writing
+from utilitarian_operator.core.run_memory import OpenRun, Outcome, PastRun
+from utilitarian_operator.core.status import (
+    fleet_status,
+    most_past_runs,
+    patch,
+    refused_status,
+    remembered,
+    worth_writing,
+)
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 JUST_NOW, LONG_AGO = NOW - timedelta(seconds=29), NOW - timedelta(seconds=30)
@@ -52,8 +61,12 @@ FULL = Memory(
     surplus_since=NOW,
     first_worker_since=NOW,
     first_worker_spent=True,
-    runs=(OpenRun("monthly", NOW, NOW, 7),),
+    runs=(OpenRun("monthly", NOW, NOW, NOW, NOW, 7, 6, 5, 4.5, NOW, missed=True, at_risk=True),),
     opened=(("monthly", NOW),),
+    history=(
+        PastRun("monthly", NOW, NOW, NOW, Outcome.LATE, 7, 5, 4.0),
+        PastRun("other", NOW, NOW, None, Outcome.DONE),
+    ),
 )
 
 
@@ -169,6 +182,7 @@ def test_figures_alone_are_written_every_30_s_and_all_else_at_once(
     assert worth_writing(wanted, status(), JUST_NOW, NOW) is at_once
     assert worth_writing(wanted, status(), LONG_AGO, NOW) is later
     assert worth_writing(wanted, status(), None, NOW) is later
+    assert worth_writing(wanted, status(), NOW + timedelta(hours=1), NOW) is later  # the clock was set back
 
 
 def test_the_first_status_is_written_at_once() -> None:
@@ -183,6 +197,13 @@ def test_what_is_remembered_survives_the_status(memory: Memory) -> None:
     assert FleetStatus.model_validate(told).pools
 
 
+@pytest.mark.parametrize("pools, most", [(1, 12), (25, 12), (30, 10), (100, 3)])
+def test_many_pools_tell_fewer_past_runs_each(pools: int, most: int) -> None:
+    run = "schedule: [{name: run, start: 0 1 * * *}]"
+    written = ", ".join(f"{{name: p{n}, queues: [q{n}], {run}}}" for n in range(pools))
+    assert most_past_runs(effective_fleet(parse(resource(f"{{pools: [{written}]}}")).spec)) == most
+
+
 def test_the_full_memory_is_full() -> None:
     empty = Memory()
     assert [f.name for f in fields(Memory) if getattr(FULL, f.name) == getattr(empty, f.name)] == []
@@ -190,7 +211,11 @@ def test_the_full_memory_is_full() -> None:
 
 @pytest.mark.parametrize(
     "previous",
-    [{}, {"pools": [{"name": "a"}]}, {"pools": [{"name": "a", "memory": {"idleSince": "yesterday", "runs": 5}}]}],
+    [
+        {},
+        {"pools": [{"name": "a"}]},
+        {"pools": [{"name": "a", "memory": {"idleSince": "yesterday", "runs": 5}, "history": [{"name": "a"}]}]},
+    ],
     ids=["nothing", "no-memory", "of-another-version"],
 )
 def test_what_cannot_be_read_is_as_at_the_beginning(previous: dict[str, Any]) -> None:

@@ -47,16 +47,18 @@ class StepStatus(Part):
 
 
 class RunStatus(Part):
-    """The run that is open."""
+    """The open run; of several, the one whose deadline is nearest."""
 
     name: Line | None = None
     """The schedule's name."""
     started: Moment | None = None
-    """When it started."""
+    """When it started, or will: it is open from its warm-up on."""
     remaining: Figure | None = None
-    """Tasks left."""
+    """Tasks left; absent while that is unknown."""
     eta: Moment | None = None
-    """When it will be done, at the present pace."""
+    """When it will be done, at the pace of the workers that it has; absent while nothing is left, or nobody works."""
+    uncertainty: Annotated[str, Field(max_length=32)] | None = None
+    """The eta may be off by so much, either way, in nineteen of twenty cases."""
     deadline: Moment | None = None
     """When it must be done."""
 
@@ -69,13 +71,17 @@ class PastRunStatus(Part):
     started: Moment | None = None
     """When it started."""
     finished: Moment | None = None
-    """When it was done."""
+    """When it was done, or was given up."""
     deadline: Moment | None = None
     """When it had to be done."""
     tasks: Figure | None = None
-    """Tasks done."""
+    """Tasks that were seen in it."""
     outcome: Line | None = None
-    """How it ended."""
+    """How it ended: Done, Late, Ended (its duration was over), Missed, Overtaken (by the next one) or Unseen."""
+    most_workers: Figure | None = None
+    """Workers asked for, at most."""
+    worker_seconds: Figure | None = None
+    """Worker-seconds of the pool, from the run's warm-up on."""
 
 
 Memory = Annotated[dict[str, Any], Schema({"x-kubernetes-preserve-unknown-fields": True, "maxProperties": 64})]
@@ -119,7 +125,7 @@ class PoolStatus(Part):
     memory: Memory | None = None
     """What the operator needs to decide alike after a restart; not for people."""
     history: Annotated[tuple[PastRunStatus, ...], Field(max_length=12), ATOMIC] | None = None
-    """The last runs."""
+    """The last runs, the newest first; fewer where more than 25 pools have schedules."""
 
 
 class BeatStatus(Part):

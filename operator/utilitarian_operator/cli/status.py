@@ -24,8 +24,8 @@ from utilitarian_operator.cli.resources import (
 from utilitarian_operator.core.explanation import next_run, troubles, why_told
 from utilitarian_operator.core.memory import seconds_per_task
 from utilitarian_operator.core.memory_text import from_text
-from utilitarian_operator.core.outlook import at, until
-from utilitarian_operator.core.wording import seconds
+from utilitarian_operator.core.outlook import until
+from utilitarian_operator.core.wording import at, seconds
 
 
 def status(  # noqa: PLR0913 - one parameter an option

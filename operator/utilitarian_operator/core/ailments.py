@@ -15,8 +15,9 @@ from utilitarian_operator.core.wording import number, plural
 
 STUCK = "Stuck"
 STARVED = "Starved"
+RUN_MISSED = "RunMissed"
 FOREIGN_CONSUMERS = "ForeignConsumers"
-REASONS = (STUCK, STARVED, FOREIGN_CONSUMERS)
+REASONS = (STUCK, STARVED, RUN_MISSED, FOREIGN_CONSUMERS)
 """The most serious first."""
 
 NOT_CONSUMING_FOR = timedelta(seconds=30)

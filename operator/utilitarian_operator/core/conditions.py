@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from utilitarian_operator.api.effective import Fleet
@@ -10,8 +11,11 @@ from utilitarian_operator.api.invalid import Problem
 from utilitarian_operator.api.layout import DOCUMENTED_QUEUES
 from utilitarian_operator.core.ailments import REASONS, Ailment
 from utilitarian_operator.core.decision import Decision
+from utilitarian_operator.core.forecast import Cause, Forecasts, Risk, at_risk
+from utilitarian_operator.core.newest import Newest
 from utilitarian_operator.core.observation import FleetSight, Unknown
 from utilitarian_operator.core.obstacle import Obstacle
+from utilitarian_operator.core.wording import at, plural
 
 UNSEEN_IS_NOT_READY = timedelta(seconds=30)
 """A broker that was not seen for this long makes the fleet not ready; a shorter gap is a hiccup."""
@@ -38,9 +42,7 @@ def verdicts(
     fleet: Fleet,
     sight: FleetSight,
     decisions: Mapping[str, Decision],
-    obstacles: Sequence[Obstacle],
-    warnings: Sequence[Problem] = (),
-    ailments: Mapping[str, Sequence[Ailment]] | None = None,
+    newest: Newest,
 ) -> tuple[Verdict, ...]:
     """All conditions of a fleet that runs.
 
@@ -48,20 +50,18 @@ def verdicts(
         fleet: what runs.
         sight: of this look.
         decisions: by pool name.
-        obstacles: what keeps it from being what the resource asks for.
-        warnings: what is accepted, but hardly as meant.
-        ailments: what is wrong with each pool, by its name.
+        newest: what there is to say beside.
     """
-    stalled = _stalled(obstacles, warnings)
+    stalled = _stalled(newest.obstacles, newest.warnings)
     return (
-        _ready(sight, decisions, ailments or {}),
+        _ready(sight, decisions, newest.ailments),
         _reconciling(sight.rolling_out),
         stalled,
         _broker(fleet, sight),
         _queues_covered(fleet),
         _beat(sight),
         _at_maximum(decisions),
-        Verdict("DeadlineAtRisk", "False", "NoOpenRun", "no run with a deadline is open"),
+        _deadline(newest.runs),
     )
 
 
@@ -189,6 +189,41 @@ def _at_maximum(decisions: Mapping[str, Decision]) -> Verdict:
             if step.rule in {"bounds", "budget"} and step.after < step.before:
                 return Verdict("AtMaximum", "True", "MoreNeeded", f"pool {name}: {step.because}")
     return Verdict("AtMaximum", "False", "EnoughRoom", "no pool wants more workers than it may have")
+
+
+def _deadline(runs: Forecasts) -> Verdict:
+    risks = list(at_risk(runs))
+    if risks:
+        pool, risk = risks[0]
+        return _at_risk(risk, f"pool {pool}, {risk.message}{_more(risks)}")
+    due = [(it.deadline, pool, it) for pool, told in runs.items() for it in told if it.deadline is not None]
+    if not due:
+        return Verdict("DeadlineAtRisk", "False", "NoOpenRun", "no run with a deadline is open")
+    for _, pool, it in due:
+        if it.remaining is None:
+            message = f"pool {pool}: what is left of run {it.run.name} is unknown"
+            return Verdict("DeadlineAtRisk", "Unknown", "NotSeen", message)
+    deadline, pool, first = min(due, key=itemgetter(0, 1))
+    left = plural(first.remaining or 0, "task")
+    done = f", done about {at(first.eta)}" if first.eta else ""
+    message = f"pool {pool}, run {first.run.name}: {left} left{done}, due {at(deadline)}"
+    return Verdict("DeadlineAtRisk", "False", "InTime", message)
+
+
+def _at_risk(risk: Risk, message: str) -> Verdict:
+    match risk.cause:
+        case Cause.OVERDUE:
+            return Verdict("DeadlineAtRisk", "True", "Overdue", message)
+        case Cause.WORKERS_MISSING:
+            return Verdict("DeadlineAtRisk", "True", "WorkersMissing", message)
+        case Cause.MAXIMUM_REACHED:
+            return Verdict("DeadlineAtRisk", "True", "MaximumReached", message)
+        case Cause.HELD_DOWN:
+            return Verdict("DeadlineAtRisk", "True", "HeldDown", message)
+        case Cause.TOO_MUCH_WORK:
+            return Verdict("DeadlineAtRisk", "True", "TooMuchWork", message)
+        case Cause.NOT_SEEN:
+            return Verdict("DeadlineAtRisk", "True", "NotSeen", message)
 
 
 def known(count: int | Unknown, otherwise: int | None = None) -> int | None:

@@ -13,11 +13,11 @@ from utilitarian_operator.core.decision import Decision, Step
 from utilitarian_operator.core.last_look import facts_told, trail_told
 from utilitarian_operator.core.memory import Memory, arrival_rate, highest
 from utilitarian_operator.core.memory_text import from_text
-from utilitarian_operator.core.outlook import Price, at, outlook, prices
+from utilitarian_operator.core.outlook import Price, outlook, prices
 from utilitarian_operator.core.override import overrides
 from utilitarian_operator.core.recommendations import Figures, Recommendation, recommendations
 from utilitarian_operator.core.rules import Situation, arrival_window
-from utilitarian_operator.core.wording import number, plural, seconds
+from utilitarian_operator.core.wording import at, number, plural, seconds
 
 _GOOD = {"Ready": "True", "Stalled": "False", "BrokerReachable": "True", "QueuesCovered": "True", "BeatReady": "True"}
 

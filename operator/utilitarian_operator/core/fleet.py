@@ -69,10 +69,10 @@ def together(fleet: Fleet, decisions: Mapping[str, Decision], current: Mapping[s
 
 def decide_pool(pool: Pool, facts: Facts, memory: Memory, circumstances: Circumstances) -> tuple[Decision, Memory]:
     """The decision for one pool by itself, and what is remembered of it."""
-    now = circumstances.now
+    now, since = circumstances.now, memory.looked_at
     memory = remember(pool, facts, memory, now, arrival_window(pool, memory))
     if pool.schedule:
-        memory = runs.follow(pool, facts, memory, now)
+        memory = runs.follow(pool, facts, memory, now, since)
     steady = circumstances.running_for >= pool.scaling.stabilization and circumstances.good_looks >= GOOD_LOOKS
     situation = Situation(pool, facts, memory, now, steady, circumstances.overrides.get(pool.name))
     decision, memory = decide(situation)

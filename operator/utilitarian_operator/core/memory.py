@@ -1,6 +1,6 @@
 """What a pool remembers from one decision to the next, small enough for status; decides nothing."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.core.facts import Facts
 from utilitarian_operator.core.observation import Unknown
+from utilitarian_operator.core.run_memory import OpenRun, PastRun
 
 GUESS_WEIGHT = 5
 """Completions that the first guess of a task's duration counts as."""
@@ -25,23 +26,6 @@ BUCKETS = 10
 SHORTEST_WINDOW = timedelta(seconds=60)
 LONGEST_GAP = timedelta(minutes=2)
 """A longer time between two looks (the operator was away) is not counted as busy: nobody saw it."""
-
-
-@dataclass(frozen=True, slots=True)
-class OpenRun:
-    """A run that has begun, or is being prepared.
-
-    Args:
-        name: of its schedule.
-        start: when it is due.
-        first_message: when the pool first had work in it; None if it had none yet.
-        tasks: seen to arrive in it, as far as arrivals are counted.
-    """
-
-    name: str
-    start: datetime
-    first_message: datetime | None = None
-    tasks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +48,7 @@ class Memory:
         first_worker_spent: that worker had its time and the queue is still missing: it is not given again.
         runs: open.
         opened: start of the newest run of each schedule that was opened.
+        history: the last runs that are over, the newest first.
     """
 
     looked_at: datetime | None = None
@@ -81,6 +66,7 @@ class Memory:
     first_worker_spent: bool = False
     runs: tuple[OpenRun, ...] = ()
     opened: tuple[tuple[str, datetime], ...] = ()
+    history: tuple[PastRun, ...] = ()
 
 
 _NAMES = tuple(field.name for field in fields(Memory))
@@ -125,12 +111,35 @@ def remember(pool: Pool, facts: Facts, memory: Memory, now: datetime, window: ti
         now: of this look.
         window: over which arrivals are counted.
     """
+    if memory.looked_at is None or now < memory.looked_at:
+        memory = _without_the_future(memory, now)
     memory = _period(pool, facts, memory, now)
     memory = _learned(facts, memory, now)
     memory = _started(facts, memory)
     memory = _arrived(facts, memory, now, max(window, SHORTEST_WINDOW))
     memory = _first_worker(pool, facts, memory, now)
     return changed(memory, looked_at=now)
+
+
+def _without_the_future(memory: Memory, now: datetime) -> Memory:
+    """The clock was set back: what it dated later than now counts from now, or nothing would end until then."""
+
+    def passed(moment: datetime | None) -> datetime | None:
+        return None if moment is None else min(moment, now)
+
+    return changed(
+        memory,
+        idle_since=passed(memory.idle_since),
+        busy_since=passed(memory.busy_since),
+        surplus_since=passed(memory.surplus_since),
+        first_worker_since=passed(memory.first_worker_since),
+        arrivals=tuple((min(begin, now), count) for begin, count in memory.arrivals),
+        highs=tuple((min(at, now), value) for at, value in memory.highs),
+        runs=tuple(
+            replace(run, first_message=passed(run.first_message), short_since=passed(run.short_since))
+            for run in memory.runs
+        ),
+    )
 
 
 def _period(pool: Pool, facts: Facts, memory: Memory, now: datetime) -> Memory:

@@ -1,4 +1,7 @@
-"""A pool's memory as it stands in status, and back, so that a restarted operator decides the same; decides nothing."""
+"""A pool's memory as it stands in status, and back, so that a restarted operator decides the same; decides nothing.
+
+The runs that are over stand beside it, in `history`, where people read them too.
+"""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -7,14 +10,19 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
-from utilitarian_operator.core.memory import Memory, OpenRun
+from utilitarian_operator.core.memory import Memory
+from utilitarian_operator.core.run_memory import OpenRun, Outcome, PastRun
+from utilitarian_operator.core.wording import at
 
 Text = dict[str, Any]
 
 FIGURES = ("slotSeconds", "completions", "longest", "startUp", "arrivals", "highs")
 """Averages: written with the other figures, every 30 s at most."""
 
-_NOT_KEPT = {"looked_at"}
+RUN_FIGURES = ("tasks", "done", "mostWorkers", "workerSeconds", "workedAt", "shortSince")
+"""The same of an open run."""
+
+_NOT_KEPT = {"looked_at", "history"}
 """A restarted operator did not look meanwhile."""
 
 
@@ -48,6 +56,42 @@ def from_text(text: Mapping[str, Any]) -> Memory:
         return Memory()
 
 
+def past_to_text(past: PastRun) -> Text:
+    """A run that is over, as it stands in `status.pools[].history`."""
+    due = {"deadline": at(past.deadline)} if past.deadline is not None else {}
+    return {
+        "name": past.name,
+        "started": at(past.start),
+        "finished": at(past.finished),
+        **due,
+        "tasks": past.tasks,
+        "outcome": str(past.outcome),
+        "mostWorkers": past.most_workers,
+        "workerSeconds": round(past.worker_seconds),
+    }
+
+
+def past_from_text(rows: Any) -> tuple[PastRun, ...]:
+    """The runs that were written; none if they can't be read."""
+    try:
+        return tuple(_past(row) for row in rows)
+    except (TypeError, ValueError, KeyError):
+        return ()
+
+
+def _past(row: Mapping[str, Any]) -> PastRun:
+    return PastRun(
+        name=str(row["name"]),
+        start=datetime.fromisoformat(row["started"]),
+        finished=datetime.fromisoformat(row["finished"]),
+        deadline=_moment(row.get("deadline")),
+        outcome=Outcome(row["outcome"]),
+        tasks=int(row.get("tasks", 0)),
+        most_workers=int(row.get("mostWorkers", 0)),
+        worker_seconds=float(row.get("workerSeconds", 0)),
+    )
+
+
 def _plain(value: Any) -> Any:
     match value:
         case datetime():
@@ -55,8 +99,10 @@ def _plain(value: Any) -> Any:
         case float():
             return round(value, 3)
         case OpenRun():
-            run = {"name": value.name, "start": value.start.isoformat(), "tasks": value.tasks}
-            return run | ({"firstMessage": value.first_message.isoformat()} if value.first_message else {})
+            empty = OpenRun(value.name, value.start)
+            values = {field.name: getattr(value, field.name) for field in fields(value)}
+            told = {key: it for key, it in values.items() if key in {"name", "start"} or it != getattr(empty, key)}
+            return {to_camel(key): _plain(it) for key, it in told.items()}
         case tuple():
             return [_plain(part) for part in value]
         case _:
@@ -77,5 +123,16 @@ def _counted(rows: Any) -> tuple[tuple[datetime, int], ...]:
 
 def _run(text: Mapping[str, Any]) -> OpenRun:
     return OpenRun(
-        str(text["name"]), datetime.fromisoformat(text["start"]), _moment(text.get("firstMessage")), int(text["tasks"])
+        name=str(text["name"]),
+        start=datetime.fromisoformat(text["start"]),
+        watched_since=_moment(text.get("watchedSince")),
+        first_message=_moment(text.get("firstMessage")),
+        worked_at=_moment(text.get("workedAt")),
+        tasks=int(text.get("tasks", 0)),
+        done=int(text.get("done", 0)),
+        most_workers=int(text.get("mostWorkers", 0)),
+        worker_seconds=float(text.get("workerSeconds", 0)),
+        short_since=_moment(text.get("shortSince")),
+        missed=bool(text.get("missed")),
+        at_risk=bool(text.get("atRisk")),
     )

@@ -11,7 +11,7 @@ from utilitarian_operator.core.decision import Step
 from utilitarian_operator.core.memory import arrival_rate, highest
 from utilitarian_operator.core.observation import Unknown
 from utilitarian_operator.core.rules import Situation, arrival_window
-from utilitarian_operator.core.wording import number, plural, seconds
+from utilitarian_operator.core.wording import at, number, plural, seconds
 
 LONG_TASK_S = 60.0
 MANY_SLOTS = 10
@@ -96,11 +96,6 @@ def _trickle(situation: Situation) -> Iterator[Price]:
         f"worker and waits {seconds(situation.start_up)} for it",
         f"scaling.idleAfter longer than {gap}, which keeps a worker awake all the time, or bear it",
     )
-
-
-def at(moment: datetime) -> str:
-    """A moment in UTC, to the second: `2026-03-02T12:00:00Z`."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _cure_of_early_acknowledgement(situation: Situation) -> str:

@@ -14,7 +14,8 @@ from utilitarian_operator.core.facts import Facts
 from utilitarian_operator.core.memory import Memory
 from utilitarian_operator.core.observation import Unknown
 from utilitarian_operator.core.override import Override
-from utilitarian_operator.core.wording import number, plural, seconds
+from utilitarian_operator.core.run_memory import OpenRun
+from utilitarian_operator.core.wording import at, number, plural, seconds
 
 FIRST_GUESS_START_UP = timedelta(seconds=5)
 """Start-up time of a worker before one was measured."""
@@ -86,7 +87,8 @@ def by_demand(situation: Situation) -> Step:
         why = facts.ready.why if isinstance(facts.ready, Unknown) else "not seen"
         return Step("unknown", facts.current, facts.current, f"backlog unknown ({why}): nothing changes")
     if holds(situation):
-        because = f"{plural(facts.at_least, 'task')} wait for the next run (outsideRuns: Hold)"
+        opens, run = min((runs.coming_start(it, situation.now), it.name) for it in pool.schedule)
+        because = f"{plural(facts.at_least, 'task')} wait for the next run, {run} at {at(opens)} (outsideRuns: Hold)"
         return Step("hold", facts.current, 0, because)
     s = situation.seconds_per_task
     result = demand(
@@ -127,16 +129,15 @@ def by_run(situation: Situation, wanted: int) -> Step | None:
             now=situation.now,
         )
         before = wanted if step is None else step.after
+        floor = schedule.workers if runs.stands_by(schedule, run, situation.now) else 0
         # The deadline replaces the promise; of several runs the one that needs most decides.
-        needed = max(
-            schedule.workers, before if asked is None or step is not None else 0, asked.workers if asked else 0
-        )
+        needed = max(floor, before if asked is None or step is not None else 0, asked.workers if asked else 0)
         if needed != before:
-            step = Step("run", wanted, needed, _why_run(situation, run, schedule.workers, asked))
+            step = Step("run", wanted, needed, _why_run(situation, run, floor, asked))
     return step
 
 
-def _why_run(situation: Situation, run: memories.OpenRun, workers: int, asked: runs.RunDemand | None) -> str:
+def _why_run(situation: Situation, run: OpenRun, workers: int, asked: runs.RunDemand | None) -> str:
     if situation.now < run.start:
         until = duration(timedelta(seconds=round((run.start - situation.now).total_seconds())))
         return f"run {run.name} starts in {until} with {plural(workers, 'worker')}"

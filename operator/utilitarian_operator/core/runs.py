@@ -10,10 +10,17 @@ from cronsim import CronSim
 
 from utilitarian_operator.api.effective import Pool, Schedule
 from utilitarian_operator.core.facts import Facts
-from utilitarian_operator.core.memory import Memory, OpenRun, changed
+from utilitarian_operator.core.memory import LONGEST_GAP, Memory, changed
+from utilitarian_operator.core.run_memory import MOST_PAST_RUNS, OpenRun, Outcome, PastRun
 
 NO_MESSAGE_WITHIN = timedelta(minutes=15)
-"""A run without any message for so long after its start will not come: somebody must look at beat."""
+"""A run without any message for so long after its start has hardly been sent: somebody must look at beat."""
+
+WITHOUT_A_DEADLINE = timedelta(hours=24)
+"""How long the first message of a run without a deadline is waited for, at most."""
+
+MOST_OPEN = 3
+"""Runs of one schedule that may be open at a time; an older one is not told apart any more."""
 
 AIM = 0.8
 """Part of finishWithin that a run is planned for; the rest is for what nobody foresees."""
@@ -45,6 +52,11 @@ def _next_start(start: str, time_zone: str, after: datetime) -> datetime:
     return next(CronSim(start, after.astimezone(ZoneInfo(time_zone)))).astimezone(after.tzinfo)
 
 
+def coming_start(schedule: Schedule, now: datetime) -> datetime:
+    """The first start later than now, at a fraction of what `next_start` costs each second anew."""
+    return next_start(schedule, last_start(schedule, now))
+
+
 def last_start(schedule: Schedule, at: datetime) -> datetime:
     """The last start that is not later than a moment, in UTC."""
     minute = at.replace(second=0, microsecond=0)
@@ -57,23 +69,66 @@ def _last_start(start: str, time_zone: str, minute: datetime) -> datetime:
     return next(CronSim(start, just_after, reverse=True)).astimezone(minute.tzinfo)
 
 
-def follow(pool: Pool, facts: Facts, memory: Memory, now: datetime) -> Memory:
-    """Open the runs that are due (or soon, by their warm-up), note their first message, close those that are over."""
+def follow(pool: Pool, facts: Facts, memory: Memory, now: datetime, since: datetime | None) -> Memory:
+    """Open the runs that are due (or soon, by their warm-up), note what happens in them, close those that are over.
+
+    Args:
+        pool: the effective spec.
+        facts: of this look.
+        memory: brought up to `now`, but for the runs.
+        now: of this look.
+        since: when the pool was looked at before; None for the first look of an operator.
+    """
     for schedule in pool.schedule:
         memory = _opened(schedule, memory, now)
     if not memory.runs:
         return memory
-    noted = tuple(_noted(run, facts, now) for run in memory.runs)
     schedules = {schedule.name: schedule for schedule in pool.schedule}
-    stay = tuple(
-        run for run in noted if run.name in schedules and not _over(schedules[run.name], run, pool, memory, now)
-    )
-    return memory if stay == memory.runs else changed(memory, runs=stay)
+    begun = [run for run in memory.runs if run.start <= now]
+    newest = max(begun, key=lambda run: run.start, default=None)
+    stay, over = [], []
+    for run in memory.runs:
+        if run.name not in schedules:
+            continue  # taken out of the spec: nobody asks any more how it ends
+        schedule = schedules[run.name]
+        noted = _staffed(run, facts, now, since)
+        if run.start <= now:
+            noted = _worked(schedule, noted, facts, now, alone=len(begun) == 1)
+        if run is newest:
+            noted = replace(noted, tasks=noted.tasks + (facts.arrived or 0), done=noted.done + (facts.completed or 0))
+        past = _past(schedule, noted, pool, memory, now)
+        if past is None:
+            stay.append(noted)
+        else:
+            over.append(past)
+    if not over and tuple(stay) == memory.runs:
+        return memory
+    history = sorted([*over, *memory.history], key=lambda past: past.finished, reverse=True)[:MOST_PAST_RUNS]
+    return changed(memory, runs=tuple(stay), history=tuple(history))
 
 
-def window(schedule: Schedule) -> timedelta:
-    """How long after its start a run may still be begun by an operator that was away."""
-    return schedule.duration or schedule.finish_within or NO_MESSAGE_WITHIN
+def window(schedule: Schedule, start: datetime) -> timedelta:
+    """How long after its start a run waits for messages that come late: without a deadline for half its period."""
+    if schedule.until == "Duration" and schedule.duration is not None:
+        return schedule.duration
+    return schedule.finish_within or min(WITHOUT_A_DEADLINE, (next_start(schedule, start) - start) / 2)
+
+
+def deadline(schedule: Schedule, run: OpenRun) -> datetime | None:
+    """When a run must be done; None if it has no deadline."""
+    return None if schedule.finish_within is None else run.start + schedule.finish_within
+
+
+def tolerance(schedule: Schedule, start: datetime) -> timedelta:
+    """How late the first message of a run may be: a quarter of an hour, or a quarter of the time to the next start."""
+    return min(NO_MESSAGE_WITHIN, (next_start(schedule, start) - start) / 4)
+
+
+def stands_by(schedule: Schedule, run: OpenRun, now: datetime) -> bool:
+    """Whether a run has its workers without any work: until its first message is overdue, or for its duration."""
+    if run.first_message is not None or schedule.until == "Duration":
+        return True
+    return now < run.start + tolerance(schedule, run.start)
 
 
 def deadline_demand(
@@ -90,41 +145,123 @@ def deadline_demand(
     if schedule.finish_within is None or facts.at_least is None:
         return None
     work, c, s = facts.at_least, pool.worker.concurrency, seconds_per_task
-    within = schedule.finish_within.total_seconds()
-    last = min(max(longest, s), within / 2)
-    deadline, goal = run.start + schedule.finish_within, run.start + AIM * schedule.finish_within
+    last = last_task(schedule.finish_within, s, longest)
+    due, goal = run.start + schedule.finish_within, run.start + AIM * schedule.finish_within
     if now >= goal - timedelta(seconds=last):
-        goal = deadline
+        goal = due
     left = max((goal - now).total_seconds() - last, s)
-    needed = ceil(work / c) if now >= deadline else min(ceil(work / c), ceil(work * s / (c * left)))
-    return RunDemand(needed, goal, deadline)
+    needed = ceil(work / c) if now >= due else min(ceil(work / c), ceil(work * s / (c * left)))
+    return RunDemand(needed, goal, due)
+
+
+def last_task(finish_within: timedelta, seconds_per_task: float, longest: float) -> float:
+    """L: seconds that a run keeps free for its last task, at most half of its time."""
+    return min(max(longest, seconds_per_task), finish_within.total_seconds() / 2)
 
 
 def _opened(schedule: Schedule, memory: Memory, now: datetime) -> Memory:
     newest = dict(memory.opened).get(schedule.name)
+    if newest is not None and newest > now + schedule.warm_up:
+        memory, newest = _without_the_future(schedule, memory, now), None
     if newest is not None and (newest > now or next_start(schedule, newest) > now + schedule.warm_up):
         return memory  # it is being prepared already, or the one after it is not due yet
     due = last_start(schedule, now + schedule.warm_up)
-    if (newest is not None and due <= newest) or now - due > window(schedule):
+    # A pool that is new has missed nothing: what began a day ago without a deadline was not its own.
+    late = window(schedule, due) if newest or schedule.finish_within or schedule.duration else NO_MESSAGE_WITHIN
+    if (newest is not None and due <= newest) or now - due > late or _is_known(schedule, due, memory):
         return memory
-    others = tuple(run for run in memory.runs if run.name != schedule.name)
     opened = {**dict(memory.opened), schedule.name: due}
-    return changed(memory, runs=(*others, OpenRun(schedule.name, due)), opened=tuple(sorted(opened.items())))
+    begun = OpenRun(schedule.name, due, watched_since=max(now, due))
+    return changed(memory, runs=(*memory.runs, begun), opened=tuple(sorted(opened.items())))
 
 
-def _noted(run: OpenRun, facts: Facts, now: datetime) -> OpenRun:
-    if now < run.start:
-        return run
-    first = run.first_message or (now if facts.at_least else None)
-    if first == run.first_message and not facts.arrived:
-        return run
-    return replace(run, first_message=first, tasks=run.tasks + (facts.arrived or 0))
+def _without_the_future(schedule: Schedule, memory: Memory, now: datetime) -> Memory:
+    """The clock was set back: what it said of the time to come is forgotten, or no run would open until then."""
+    soon = now + schedule.warm_up
+    opened = tuple((name, at) for name, at in memory.opened if name != schedule.name or at <= soon)
+    return changed(memory, opened=opened, runs=tuple(it for it in memory.runs if it.start <= soon))
 
 
-def _over(schedule: Schedule, run: OpenRun, pool: Pool, memory: Memory, now: datetime) -> bool:
+def _is_known(schedule: Schedule, due: datetime, memory: Memory) -> bool:
+    """Whether the run is open or over already, which only a clock that was set back makes a question."""
+    starts = [(run.name, run.start) for run in memory.runs] + [(past.name, past.start) for past in memory.history]
+    return (schedule.name, due) in starts
+
+
+def _staffed(run: OpenRun, facts: Facts, now: datetime, since: datetime | None) -> OpenRun:
+    """The run with the workers that this look tells of, and since when it has been watched without a gap."""
+    gap = timedelta() if since is None or now < since else now - since
+    unwatched = now > run.start and (since is None or gap > LONGEST_GAP)
+    return replace(
+        run,
+        watched_since=now if unwatched else run.watched_since,
+        most_workers=max(run.most_workers, facts.current),
+        worker_seconds=run.worker_seconds + facts.current * min(gap, LONGEST_GAP).total_seconds(),
+        short_since=(run.short_since or now) if facts.serving < facts.current else None,
+    )
+
+
+def _worked(schedule: Schedule, run: OpenRun, facts: Facts, now: datetime, *, alone: bool) -> OpenRun:
+    """A run that has begun, with the work that this look tells of."""
+    first = run.first_message or (now if _has_come(facts, alone=alone) else None)
+    return replace(
+        run,
+        first_message=first,
+        worked_at=now if facts.at_least or facts.arrived or facts.completed else run.worked_at,
+        missed=first is None and (run.missed or _is_missing(schedule, run, facts, now)),
+    )
+
+
+def _has_come(facts: Facts, *, alone: bool) -> bool:
+    """Whether a run's work has begun to come; what another run left behind is not this one's."""
+    if alone or facts.arrived is None:
+        return bool(facts.at_least or facts.arrived or facts.completed)
+    return bool(facts.arrived)
+
+
+def _is_missing(schedule: Schedule, run: OpenRun, facts: Facts, now: datetime) -> bool:
+    """Whether nothing came in time, seen by somebody who looked all the time."""
+    if facts.at_least is None or run.watched_since is None:
+        return False
+    patience = tolerance(schedule, run.start)
+    return run.watched_since <= run.start + patience and now >= run.watched_since + patience
+
+
+def _past(schedule: Schedule, run: OpenRun, pool: Pool, memory: Memory, now: datetime) -> PastRun | None:
+    """The run as it is told when it is over; None while it is open."""
+    found = _end(schedule, run, pool, memory, now)
+    if found is None:
+        return None
+    outcome, finished = found
+    tasks = max(run.tasks, run.done)
+    due = deadline(schedule, run)
+    return PastRun(run.name, run.start, finished, due, outcome, tasks, run.most_workers, run.worker_seconds)
+
+
+def _end(
+    schedule: Schedule, run: OpenRun, pool: Pool, memory: Memory, now: datetime
+) -> tuple[Outcome, datetime] | None:
+    due = deadline(schedule, run)
+    later = sum(it.name == run.name and run.start < it.start <= now for it in memory.runs)
     if schedule.until == "Duration":
-        return schedule.duration is not None and now >= run.start + schedule.duration
+        return (
+            (Outcome.MISSED if run.missed else Outcome.ENDED, now)
+            if now >= run.start + window(schedule, run.start)
+            else None
+        )
     if run.first_message is None:
-        return now - run.start >= NO_MESSAGE_WITHIN
-    idle_since = memory.idle_since
-    return idle_since is not None and now - max(idle_since, run.first_message) >= pool.scaling.idle_after
+        given_up = later or now >= run.start + window(schedule, run.start)
+        return (Outcome.MISSED if run.missed else Outcome.UNSEEN, now) if given_up else None
+    if memory.idle_since is not None:
+        finished = max(memory.idle_since, run.first_message)
+        if now - finished >= pool.scaling.idle_after:
+            return _drained(run, due, finished), finished
+    past_due = due is None or now >= due or later >= MOST_OPEN
+    return (Outcome.OVERTAKEN, now) if later and past_due else None
+
+
+def _drained(run: OpenRun, due: datetime | None, finished: datetime) -> Outcome:
+    if due is None or finished <= due:
+        return Outcome.DONE
+    unseen = run.worked_at is None or finished - run.worked_at > LONGEST_GAP
+    return Outcome.UNSEEN if unseen and (run.worked_at is None or run.worked_at <= due) else Outcome.LATE

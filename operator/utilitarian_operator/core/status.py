@@ -2,45 +2,31 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
 from utilitarian_operator.api.effective import Fleet, Pool
-from utilitarian_operator.api.invalid import Problem
+from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core.ailments import Ailment
 from utilitarian_operator.core.conditions import dated, known, refused, timestamp, verdicts
 from utilitarian_operator.core.decision import Decision
-from utilitarian_operator.core.memory import Memory
-from utilitarian_operator.core.memory_text import FIGURES, from_text, to_text
+from utilitarian_operator.core.forecast import Forecast
+from utilitarian_operator.core.memory import Memory, changed
+from utilitarian_operator.core.memory_text import FIGURES, RUN_FIGURES, from_text, past_from_text, past_to_text, to_text
+from utilitarian_operator.core.newest import Newest
 from utilitarian_operator.core.observation import FleetSight, Missing, PoolSight
 from utilitarian_operator.core.obstacle import Obstacle
+from utilitarian_operator.core.run_memory import MOST_PAST_RUNS, PastRun
+from utilitarian_operator.core.wording import whole
 
 REFRESH = timedelta(seconds=30)
 """Figures that move alone are written at most this often; the exact ones are in the metrics."""
 
+MOST_PAST_RUNS_TOLD = 300
+"""Of a whole fleet, at about 200 bytes each."""
+
 Status = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Newest:
-    """What there is to say of a resource beside what was seen and decided.
-
-    Args:
-        generation: of its newest spec.
-        obstacles: what keeps the fleet from being as that spec asks.
-        warnings: what is accepted, but hardly as meant.
-        starts: the next scheduled run by pool name, UTC.
-        memory: of the whole fleet, for a restarted operator.
-        ailments: what is wrong with each pool, by its name, the most serious first.
-    """
-
-    generation: int
-    obstacles: Sequence[Obstacle] = ()
-    warnings: Sequence[Problem] = ()
-    starts: Mapping[str, datetime] = field(default_factory=dict)
-    memory: Mapping[str, Any] = field(default_factory=dict)
-    ailments: Mapping[str, Sequence[Ailment]] = field(default_factory=dict)
 
 
 def fleet_status(
@@ -64,7 +50,7 @@ def fleet_status(
     ceiling = fleet.max_workers or sum(pool.scaling.max for pool in fleet.pools)
     backlogs = [known(sight.pools[pool.name].ready, 0) or 0 for pool in fleet.pools]
     before = {pool["name"]: pool for pool in previous.get("pools", [])}
-    next_run = _next_run(newest.starts)
+    most = most_past_runs(fleet)
     return {
         "observedGeneration": newest.generation,
         "mode": fleet.mode,
@@ -73,19 +59,17 @@ def fleet_status(
         "activePools": sum(decision.replicas > 0 for decision in decisions.values()),
         "backlog": sum(backlogs),
         "conditions": dated(
-            verdicts(fleet, sight, decisions, newest.obstacles, newest.warnings, newest.ailments),
-            previous.get("conditions", []),
-            newest.generation,
-            sight.at,
+            verdicts(fleet, sight, decisions, newest), previous.get("conditions", []), newest.generation, sight.at
         ),
         "pools": [
             _pool(pool, sight.pools[pool.name], decisions[pool.name], memories[pool.name])
             | _why(decisions[pool.name], newest.ailments.get(pool.name, ()), before.get(pool.name, {}))
             | _starts(newest.starts.get(pool.name))
+            | _runs(newest.runs.get(pool.name, ()), memories[pool.name].history[:most])
             for pool in fleet.pools
         ],
         "beat": _beat(sight, previous.get("beat", {})),
-        **({"nextRun": next_run} if next_run else {}),
+        **_next_run(newest.starts),
         **({"memory": newest.memory} if newest.memory else {}),
     }
 
@@ -109,12 +93,23 @@ def worth_writing(wanted: Status, previous: Mapping[str, Any], written_at: datet
         return False
     if _without_figures(wanted) != _without_figures(previous):
         return True
-    return written_at is None or now - written_at >= REFRESH
+    return written_at is None or not timedelta() <= now - written_at < REFRESH
 
 
 def remembered(previous: Mapping[str, Any]) -> dict[str, Memory]:
     """What the pools remember, read back from a status: an operator that was restarted decides the same."""
-    return {pool["name"]: from_text(pool.get("memory", {})) for pool in previous.get("pools", [])}
+    return {pool["name"]: _remembered(pool) for pool in previous.get("pools", [])}
+
+
+def _remembered(pool: Mapping[str, Any]) -> Memory:
+    history = past_from_text(pool.get("history", ()))
+    memory = from_text(pool.get("memory", {}))
+    return changed(memory, history=history) if history else memory
+
+
+def most_past_runs(fleet: Fleet) -> int:
+    """Past runs that each pool tells: fewer where many pools have some, so that a status stays small enough."""
+    return min(MOST_PAST_RUNS, max(MOST_PAST_RUNS_TOLD // max(sum(bool(pool.schedule) for pool in fleet.pools), 1), 1))
 
 
 def _beat(sight: FleetSight, before: Mapping[str, Any]) -> Status:
@@ -130,12 +125,28 @@ def _starts(next_run: datetime | None) -> Status:
     return {} if next_run is None else {"nextRun": timestamp(next_run)}
 
 
-def _next_run(starts: Mapping[str, datetime]) -> str | None:
+def _runs(forecasts: tuple[Forecast, ...], history: tuple[PastRun, ...]) -> Status:
+    """The open run whose deadline is nearest, and those that are over, the newest first."""
+    past = {"history": [past_to_text(run) for run in history]} if history else {}
+    if not forecasts:
+        return past
+    first = forecasts[0]
+    run: Status = {"name": first.run.name, "started": timestamp(first.run.start)}
+    if first.remaining is not None:
+        run["remaining"] = first.remaining
+    if first.eta is not None and first.uncertainty is not None:
+        run |= {"eta": timestamp(first.eta), "uncertainty": format_duration(whole(first.uncertainty))}
+    if first.deadline is not None:
+        run["deadline"] = timestamp(first.deadline)
+    return past | {"run": run}
+
+
+def _next_run(starts: Mapping[str, datetime]) -> Status:
     """The first of all runs, as `POOL TIME`."""
     if not starts:
-        return None
+        return {}
     pool = min(starts, key=lambda name: (starts[name], name))
-    return f"{pool} {starts[pool]:%Y-%m-%dT%H:%MZ}"
+    return {"nextRun": f"{pool} {starts[pool]:%Y-%m-%dT%H:%MZ}"}
 
 
 def _pool(pool: Pool, sight: PoolSight, decision: Decision, memory: Memory) -> Status:
@@ -180,6 +191,7 @@ _WITH_FIGURES = {"Ready", "BrokerReachable", "AtMaximum", "DeadlineAtRisk"}
 """Conditions whose messages hold figures."""
 
 _POOL_FIGURES = ("backlog", "unacked", "busy", "deferred", "trail")
+_RUN_FIGURES = ("remaining", "eta", "uncertainty")
 
 
 def _without_figures(status: Mapping[str, Any]) -> Status:
@@ -193,5 +205,12 @@ def _without_figures(status: Mapping[str, Any]) -> Status:
 
 
 def _pool_without_figures(pool: Mapping[str, Any]) -> Status:
-    memory = {k: v for k, v in pool.get("memory", {}).items() if k not in FIGURES}
-    return {k: v for k, v in pool.items() if k not in _POOL_FIGURES} | {"memory": memory}
+    memory = _without(pool.get("memory", {}), FIGURES)
+    if "runs" in memory:
+        memory["runs"] = [_without(run, RUN_FIGURES) for run in memory["runs"]]
+    run = {"run": _without(pool["run"], _RUN_FIGURES)} if "run" in pool else {}
+    return _without(pool, _POOL_FIGURES) | {"memory": memory} | run
+
+
+def _without(told: Mapping[str, Any], figures: Sequence[str]) -> Status:
+    return {key: value for key, value in told.items() if key not in figures}

@@ -1,4 +1,6 @@
-"""How numbers read in the sentences of the rules."""
+"""How numbers and moments read in the sentences of the rules."""
+
+from datetime import datetime, timedelta
 
 
 def number(value: float) -> str:
@@ -14,3 +16,14 @@ def plural(value: float, noun: str) -> str:
 def seconds(value: float) -> str:
     """Seconds with as many digits as are of use: `0.2 s`, `5 s`, `1,800 s`."""
     return f"{number(round(value, 1 if value < 10 else 0) or round(value, 3))} s"  # noqa: PLR2004 - two digits
+
+
+def at(moment: datetime) -> str:
+    """A moment in UTC, to the second: `2026-03-02T12:00:00Z`."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def whole(length: timedelta) -> timedelta:
+    """A length of time to the second, or to the minute where it is long; never zero."""
+    fine = timedelta(seconds=1) if length < timedelta(minutes=10) else timedelta(minutes=1)
+    return max(round(length / fine), 1) * fine

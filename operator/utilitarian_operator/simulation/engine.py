@@ -19,7 +19,7 @@ from utilitarian_operator.core.facts import Facts
 from utilitarian_operator.core.fleet import Circumstances, decide_pool, together
 from utilitarian_operator.core.memory import BUCKETS, Memory, seconds_per_task, with_demand
 from utilitarian_operator.core.rules import arrival_window
-from utilitarian_operator.core.runs import NO_MESSAGE_WITHIN, next_start
+from utilitarian_operator.core.runs import next_start, tolerance, window
 from utilitarian_operator.simulation.fleet import Workers
 from utilitarian_operator.simulation.worker import State
 
@@ -217,8 +217,8 @@ class Engine:
         for run in lane.memory.runs:
             start = self._seconds(run.start)
             schedule = next(schedule for schedule in lane.pool.schedule if schedule.name == run.name)
-            moments += [start, start + NO_MESSAGE_WITHIN.total_seconds()]
-            moments += [start + schedule.duration.total_seconds()] if schedule.duration else []
+            waits = (tolerance(schedule, run.start), window(schedule, run.start))
+            moments += [start, *(start + wait.total_seconds() for wait in waits)]
         return min((moment for moment in moments if moment > now), default=inf)
 
     def _while_empty(self, lane: Lane, now: float, known: float) -> float:

@@ -1,0 +1,238 @@
+"""When a run will be done, how sure that is, when it is at risk and what would help; and what is told of it, once."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.support.pools import NOW, facts, fleet
+from utilitarian_operator.core.decision import Decision, Step, start
+from utilitarian_operator.core.facts import Facts
+from utilitarian_operator.core.forecast import Cause, Forecast, forecast
+from utilitarian_operator.core.memory import Memory
+from utilitarian_operator.core.observation import BeatSight, FleetSight
+from utilitarian_operator.core.run_memory import OpenRun, Outcome, PastRun
+from utilitarian_operator.core.run_watch import Watched, watch
+
+HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
+STARTED = NOW - HOUR
+POOL = {
+    "name": "pool",
+    "worker": {"concurrency": 10},
+    "scaling": {"max": 20, "taskDuration": "10s"},
+    "schedule": [{"name": "run", "start": "0 11 * * *", "finishWithin": "2h"}],
+}
+FLEET = fleet(POOL, maxWorkers=20)
+MEASURED = Memory(slot_seconds=10_000, completions=1_000, longest=10)
+RUN = OpenRun("run", STARTED, STARTED, STARTED, NOW)
+MAX = Step("bounds", 30, 20, "max is 20, 30 workers would be needed")
+BUDGET = Step("budget", 30, 4, "maxWorkers is 20")
+
+
+def decided(workers: int = 5, *more: Step) -> Decision:
+    decision = start(Step("run", 0, workers, "so many"))
+    for step in more:
+        decision = decision.then(step)
+    return decision
+
+
+def told(
+    work: int | None, run: OpenRun = RUN, decision: Decision | None = None, memory: Memory = MEASURED, **more: Any
+) -> Forecast:
+    decision = decision or decided()
+    seen: Facts = facts(work, **{"current": 5, "serving": 5, **more})
+    return forecast(FLEET, FLEET.pools[0], seen, decision, replace(memory, runs=(run,)), NOW)[0]
+
+
+def test_the_end_is_the_work_by_the_slots_with_its_uncertainty() -> None:
+    it = told(10_000)  # of 10 s over 50 slots: 2,000 s, ± 2 * 2,000 * sqrt(1 / 10,000 + 1 / 1,005)
+    assert it.eta == NOW + 2_000 * SECOND
+    assert it.uncertainty is not None
+    assert it.uncertainty.total_seconds() == pytest.approx(132.3, abs=0.1)
+    assert (it.remaining, it.deadline, it.risk) == (10_000, NOW + HOUR, None)
+
+
+@pytest.mark.parametrize(
+    "less_sure",
+    [
+        pytest.param({"memory": Memory()}, id="nothing-was-measured"),
+        pytest.param({"memory": replace(MEASURED, longest=600)}, id="one-task-was-long"),
+    ],
+)
+def test_it_is_less_sure_where_less_is_known(less_sure: dict[str, Any]) -> None:
+    sure, other = told(1_000).uncertainty, told(1_000, **less_sure).uncertainty
+    assert sure is not None
+    assert other is not None
+    assert other > sure
+
+
+@pytest.mark.parametrize(
+    "it, eta",
+    [
+        pytest.param(told(None), None, id="unseen"),
+        pytest.param(told(0), None, id="nothing-left"),
+        pytest.param(told(10, replace(RUN, start=NOW + MINUTE)), None, id="not-begun"),
+        pytest.param(told(10, decision=decided(0)), None, id="nobody-works"),
+        pytest.param(told(3), NOW + 10 * SECOND, id="a-slot-for-each"),
+        pytest.param(told(3, serving=0), NOW + 15 * SECOND, id="they-are-starting"),
+        pytest.param(told(1_000, serving=1), NOW + 200 * SECOND, id="those-that-start-count"),
+        pytest.param(
+            told(1_000, replace(RUN, short_since=NOW - 2 * MINUTE), serving=1),
+            NOW + 1_000 * SECOND,
+            id="those-that-don-t-come-do-not",
+        ),
+    ],
+)
+def test_when_it_will_be_done(it: Forecast, eta: object) -> None:
+    assert it.eta == eta
+
+
+@pytest.mark.parametrize(
+    "it, cause, says",
+    [
+        pytest.param(told(18_000), None, "", id="exactly-in-time"),
+        pytest.param(told(20_000), Cause.TOO_MUCH_WORK, "no number of workers", id="too-late"),
+        pytest.param(
+            told(18_000, decision=decided(30, replace(MAX, after=5))),
+            Cause.MAXIMUM_REACHED,
+            "18,000 tasks left, done about 2026-03-02T13:00:00Z (± 3m53s), due 2026-03-02T13:00:00Z: "
+            "scaling.max is 20: 30 would do",
+            id="with-no-worker-to-spare-the-uncertainty-counts",
+        ),
+        pytest.param(
+            told(
+                18_000,
+                decision=decided(30, replace(MAX, after=5)),
+                memory=replace(MEASURED, slot_seconds=100, completions=10),
+            ),
+            None,
+            "",
+            id="but-not-that-of-a-guess",
+        ),
+        pytest.param(told(18_000, replace(RUN, at_risk=True)), Cause.TOO_MUCH_WORK, "", id="it-stays-at-risk"),
+        pytest.param(told(16_000, replace(RUN, at_risk=True)), None, "", id="until-it-is-well-out-of-it"),
+        pytest.param(
+            told(20_000, decision=decided(30, BUDGET)),
+            Cause.MAXIMUM_REACHED,
+            "spec.maxWorkers is 20 and leaves 4 workers of 30 that would do: raise it, or the pool's priority (50)",
+            id="the-fleet-s-ceiling",
+        ),
+        pytest.param(
+            told(20_000, replace(RUN, short_since=NOW - 5 * MINUTE), serving=2),
+            Cause.WORKERS_MISSING,
+            "3 of 5 workers asked for are not ready since 2026-03-02T11:55:00Z: look at the pods of pool pool",
+            id="pods-that-do-not-start",
+        ),
+        pytest.param(
+            told(20_000, decision=decided(9, Step("override", 9, 1, "1 worker by annotation"))),
+            Cause.HELD_DOWN,
+            "1 worker by annotation",
+            id="by-hand",
+        ),
+        pytest.param(
+            told(10, replace(RUN, start=NOW - 2 * HOUR)), Cause.OVERDUE, "the deadline has passed", id="overdue"
+        ),
+        pytest.param(
+            told(20_000, decision=decided(30, MAX), memory=replace(MEASURED, slot_seconds=40_000)),
+            Cause.MAXIMUM_REACHED,
+            "a task takes 40 s, taskDuration says 10s",
+            id="tasks-longer-than-thought",
+        ),
+        pytest.param(told(None, replace(RUN, at_risk=True)), Cause.NOT_SEEN, "unknown now", id="unseen-and-at-risk"),
+    ],
+)
+def test_what_is_at_risk_and_what_would_help(it: Forecast, cause: Cause | None, says: str) -> None:
+    assert (it.risk and it.risk.cause) == cause, it
+    assert says in (it.risk.message if it.risk else "")
+
+
+def test_the_nearest_deadline_comes_first() -> None:
+    both = {**POOL, "schedule": [POOL["schedule"][0], {"name": "open", "start": "0 11 * * *"}]}  # type: ignore[index]
+    asked = fleet(both)
+    memory = replace(MEASURED, runs=(OpenRun("open", STARTED), OpenRun("gone", STARTED), RUN))
+    names = [it.run.name for it in forecast(asked, asked.pools[0], facts(1), decided(), memory, NOW)]
+    assert names == ["run", "open"]
+
+
+SIGHT = FleetSight(NOW, {}, beat=BeatSight(ready=True))
+LOOKED = replace(MEASURED, looked_at=NOW - SECOND)
+
+
+def watched(before: Memory, after: Memory, work: int | None = 20_000, sight: FleetSight = SIGHT) -> Watched:
+    seen: Facts = facts(work, current=5, serving=5)
+    return watch(FLEET, sight, {"pool": seen}, {"pool": decided()}, {"pool": before}, {"pool": after})
+
+
+def news(*args: Any, **kwargs: Any) -> list[tuple[str, str]]:
+    return [(it.reason, it.note) for it in watched(*args, **kwargs).news]
+
+
+OPEN, RISKY = replace(LOOKED, runs=(RUN,)), replace(LOOKED, runs=(replace(RUN, at_risk=True),))
+MISSED = replace(LOOKED, runs=(OpenRun("run", STARTED, STARTED, missed=True),))
+PAST = PastRun("run", STARTED, NOW, NOW - 3 * MINUTE, Outcome.LATE, 500, 20, 3600)
+
+
+@pytest.mark.parametrize(
+    "found, expected",
+    [
+        pytest.param(news(OPEN, OPEN), [("DeadlineAtRisk", "pool pool: run run: 20,000 tasks left")], id="at-risk"),
+        pytest.param(news(RISKY, RISKY), [], id="still-at-risk"),
+        pytest.param(news(RISKY, RISKY, None), [], id="at-risk-and-unseen"),
+        pytest.param(news(RISKY, RISKY, 10), [("DeadlineSafe", "run run will be done in time")], id="safe-again"),
+        pytest.param(news(RISKY, RISKY, 0), [("DeadlineSafe", "run run is done in time")], id="done-in-time"),
+        pytest.param(
+            news(replace(MISSED, runs=(replace(MISSED.runs[0], missed=False),)), MISSED, 0),
+            [
+                (
+                    "RunMissed",
+                    "pool pool: run run was due at 2026-03-02T11:00:00Z and no message came within 15m: is beat alive",
+                )
+            ],
+            id="missed",
+        ),
+        pytest.param(news(MISSED, MISSED, 0), [], id="still-missed"),
+        pytest.param(
+            news(OPEN, replace(LOOKED, history=(PAST,))),
+            [("DeadlineMissed", "run run of 2026-03-02T11:00:00Z was done 3m after its deadline: 500 tasks with 20")],
+            id="late",
+        ),
+        pytest.param(
+            news(OPEN, replace(LOOKED, history=(replace(PAST, outcome=Outcome.OVERTAKEN),))),
+            [("RunOverlaps", "the next run begins, and run of 2026-03-02T11:00:00Z is not done")],
+            id="overtaken",
+        ),
+        pytest.param(news(OPEN, replace(LOOKED, history=(replace(PAST, outcome=Outcome.DONE),))), [], id="done"),
+        pytest.param(
+            news(
+                replace(LOOKED, runs=(RUN, OpenRun("run", NOW))), replace(LOOKED, runs=(RUN, OpenRun("run", NOW))), 100
+            ),
+            [("RunOverlaps", "run of 2026-03-02T11:00:00Z still has 100 tasks")],
+            id="longer-than-its-period",
+        ),
+    ],
+)
+def test_what_is_new_is_told_once(found: list[tuple[str, str]], expected: list[tuple[str, str]]) -> None:
+    assert [reason for reason, _ in found] == [reason for reason, _ in expected], found
+    assert all(words in note for (_, note), (_, words) in zip(found, expected, strict=True)), found
+
+
+@pytest.mark.parametrize(
+    "sight, says",
+    [
+        pytest.param(SIGHT, "(beat's pod is ready)", id="ready"),
+        pytest.param(
+            replace(SIGHT, beat=BeatSight()), "(beat is not ready: see the condition BeatReady)", id="not-ready"
+        ),
+        pytest.param(replace(SIGHT, beat=None), "(spec.beat.enabled is false", id="disabled"),
+    ],
+)
+def test_a_missed_run_says_how_beat_is(sight: FleetSight, says: str) -> None:
+    ((_, note),) = news(replace(MISSED, runs=()), MISSED, 0, sight)
+    assert says in note
+
+
+def test_what_is_at_risk_is_remembered_and_what_is_over_is_counted() -> None:
+    it = watched(OPEN, replace(OPEN, history=(PAST,)))
+    assert [run.at_risk for run in it.memories["pool"].runs] == [True]
+    assert it.ended == (("pool", PAST),)

@@ -1,0 +1,221 @@
+"""A run from its warm-up to its record, as an operator looks: what is opened, missed, overtaken, forgotten."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.support.pools import NOW, facts, pool
+from utilitarian_operator.api.effective import Pool
+from utilitarian_operator.core.facts import Facts
+from utilitarian_operator.core.fleet import Circumstances, decide_pool
+from utilitarian_operator.core.memory import Memory
+from utilitarian_operator.core.run_memory import Outcome
+
+HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
+RUN = {"name": "run", "start": "0 12 * * *", "workers": 2, "finishWithin": "2h"}
+TWICE = {"name": "twice", "start": "0 12,13 * * *"}
+HOURLY = {"name": "hourly", "start": "0 * * * *"}
+
+
+class Looks:
+    """A pool that is looked at each ten seconds.
+
+    Args:
+        schedule: of the pool.
+        start: of the first look.
+        scaling: of the pool.
+    """
+
+    def __init__(self, *schedule: dict[str, Any], start: datetime = NOW - 5 * MINUTE, **scaling: Any) -> None:
+        self.pool: Pool = pool(schedule=list(schedule), **scaling)
+        self.now, self.memory, self.workers = start, Memory(), 0
+
+    def until(self, moment: datetime, work: int | None = 0, every: timedelta = 10 * SECOND, **more: Any) -> "Looks":
+        """Looks at this work up to a moment; workers come at once, and go when they are not needed."""
+        while self.now < moment:
+            self.now = min(self.now + every, moment)
+            seen: Facts = facts(work, current=self.workers, serving=self.workers, **more)
+            decision, self.memory = decide_pool(self.pool, seen, self.memory, Circumstances(self.now))
+            self.workers = decision.replicas
+        return self
+
+    def restarted(self) -> "Looks":
+        """The operator was started anew."""
+        self.memory = replace(self.memory, looked_at=None)
+        return self
+
+    @property
+    def open(self) -> list[tuple[str, datetime]]:
+        """The open runs."""
+        return [(run.name, run.start) for run in self.memory.runs]
+
+    @property
+    def past(self) -> list[tuple[str, Outcome]]:
+        """The runs that are over, the newest first."""
+        return [(past.name, past.outcome) for past in self.memory.history]
+
+
+def test_a_run_from_its_warm_up_to_its_record() -> None:
+    looks = Looks(RUN).until(NOW - 3 * MINUTE)
+    assert (looks.open, looks.workers) == ([], 0)
+    looks.until(NOW - 2 * MINUTE)
+    assert (looks.open, looks.workers) == ([("run", NOW)], 2)
+    looks.until(NOW + HOUR, work=400, completed=1).until(NOW + HOUR + 5 * MINUTE)
+    assert (looks.open, looks.workers) == ([], 0)
+    (past,) = looks.memory.history
+    assert (past.name, past.start, past.outcome, past.deadline) == ("run", NOW, Outcome.DONE, NOW + 2 * HOUR)
+    assert past.finished == NOW + HOUR + 10 * SECOND
+    assert past.tasks == 361
+    assert past.most_workers == 2
+    assert past.worker_seconds == pytest.approx(2 * 64 * 60, abs=60)  # two minutes before, two minutes after
+
+
+@pytest.mark.parametrize(
+    "ends, outcome",
+    [
+        pytest.param(NOW + HOUR, Outcome.DONE, id="in-time"),
+        pytest.param(NOW + 2 * HOUR + MINUTE, Outcome.LATE, id="late"),
+    ],
+)
+def test_it_is_done_or_late(ends: datetime, outcome: Outcome) -> None:
+    assert Looks(RUN).until(ends, work=400).until(ends + 3 * MINUTE).past == [("run", outcome)]
+
+
+def test_what_nobody_saw_is_not_called_late() -> None:
+    looks = Looks(RUN).until(NOW + HOUR, work=400).restarted()
+    looks.now = NOW + 3 * HOUR
+    assert looks.until(looks.now + 3 * MINUTE).past == [("run", Outcome.UNSEEN)]
+
+
+def missed(looks: Looks) -> list[bool]:
+    return [run.missed for run in looks.memory.runs]
+
+
+def test_a_run_without_a_message_is_missed_sends_its_workers_home_and_still_does_what_comes() -> None:
+    looks = Looks(RUN).until(NOW + 15 * MINUTE - SECOND)
+    assert (missed(looks), looks.workers) == ([False], 2)
+    looks.until(NOW + 20 * MINUTE)
+    assert (missed(looks), looks.workers) == ([True], 0)
+    looks.until(NOW + HOUR, work=40_000)
+    assert missed(looks) == [False]
+    assert looks.workers > 2  # by its deadline
+    assert looks.until(NOW + HOUR + 5 * MINUTE).past == [("run", Outcome.DONE)]
+
+
+def test_a_run_that_never_came_is_told_as_missed() -> None:
+    assert Looks(RUN).until(NOW + 2 * HOUR).past == [("run", Outcome.MISSED)]
+
+
+def test_the_tolerance_is_a_quarter_of_a_short_period() -> None:
+    every_minute = {"name": "often", "start": "* * * * *", "warmUp": "0s"}
+    looks = Looks(every_minute, start=NOW - SECOND).until(NOW + 14 * SECOND, every=SECOND)
+    assert missed(looks) == [False]
+    assert missed(looks.until(NOW + 15 * SECOND, every=SECOND)) == [True]
+
+
+@pytest.mark.parametrize(
+    "work", [pytest.param(None, id="its-queues-are-not-seen"), pytest.param(0, id="the-operator-was-away")]
+)
+def test_what_was_not_seen_is_not_called_missed(work: int | None) -> None:
+    looks = Looks(RUN).until(NOW - MINUTE)
+    if work == 0:
+        looks.restarted().now = NOW + 20 * MINUTE
+    assert missed(looks.until(NOW + HOUR, work=work)) == [False]
+    assert looks.until(NOW + 2 * HOUR, work=work).past == [("run", Outcome.UNSEEN)]
+
+
+def test_a_restart_in_the_middle_forgets_nothing() -> None:
+    looks = Looks(RUN).until(NOW + HOUR, work=40, completed=1).restarted()
+    assert looks.until(NOW + HOUR + 3 * MINUTE).past == [("run", Outcome.DONE)]
+    assert looks.memory.history[0].tasks == 361
+
+
+@pytest.mark.parametrize(
+    "run, away, opened",
+    [
+        pytest.param(RUN, HOUR, True, id="within-its-deadline"),
+        pytest.param(RUN, 2 * HOUR + MINUTE, False, id="after-its-deadline"),
+        pytest.param({"name": "run", "start": "0 12 * * *"}, 11 * HOUR, True, id="without-a-deadline"),
+    ],
+)
+def test_an_operator_that_was_away_over_the_start_catches_up(
+    run: dict[str, Any], away: timedelta, *, opened: bool
+) -> None:
+    looks = Looks(run, start=NOW - 24 * HOUR - 5 * MINUTE, outsideRuns="Hold").until(NOW - 23 * HOUR, work=1)
+    looks.until(NOW - 20 * HOUR).restarted().now = NOW + away
+    looks.until(looks.now + MINUTE, work=4000)
+    assert (looks.open == [("run", NOW)]) is opened
+    assert (looks.workers > 0) is opened
+
+
+def test_a_new_pool_has_missed_nothing() -> None:
+    looks = Looks({"name": "run", "start": "0 12 * * *"}, start=NOW + HOUR, outsideRuns="Hold")
+    assert looks.until(NOW + 2 * HOUR, work=10).open == []
+    assert looks.workers == 0
+
+
+def test_a_run_longer_than_its_period_stays_open_beside_the_next_until_its_own_deadline() -> None:
+    looks = Looks(TWICE | {"finishWithin": "90m"}).until(NOW + HOUR + 10 * MINUTE, work=400, arrived=1)
+    assert looks.open == [("twice", NOW), ("twice", NOW + HOUR)]
+    first, second = looks.memory.runs
+    assert (first.tasks, second.tasks) == (360, 61)
+    assert looks.until(NOW + 90 * MINUTE, work=400).past == [("twice", Outcome.OVERTAKEN)]
+
+
+def test_a_run_without_a_deadline_ends_where_the_next_begins() -> None:
+    looks = Looks(HOURLY).until(NOW + 3 * HOUR, work=400)
+    assert looks.past == [("hourly", Outcome.OVERTAKEN)] * 3
+    assert looks.open == [("hourly", NOW + 3 * HOUR)]
+
+
+def test_the_work_of_the_run_before_is_not_the_beginning_of_this_one() -> None:
+    looks = Looks(TWICE | {"finishWithin": "2h"}).until(NOW + HOUR + 20 * MINUTE, work=400, arrived=0)
+    assert missed(looks) == [False, True]
+
+
+def test_of_several_schedules_each_has_its_own_runs() -> None:
+    looks = Looks(RUN, HOURLY | {"workers": 5}).until(NOW - MINUTE)
+    assert (looks.open, looks.workers) == ([("run", NOW), ("hourly", NOW)], 5)
+
+
+def test_a_duration_keeps_its_workers_whatever_comes() -> None:
+    fixed = {"name": "run", "start": "0 12 * * *", "workers": 2, "until": "Duration", "duration": "1h"}
+    looks = Looks(fixed).until(NOW + HOUR - SECOND)
+    assert (looks.open, looks.workers) == ([("run", NOW)], 2)
+    assert looks.until(NOW + HOUR + 5 * MINUTE).past == [("run", Outcome.MISSED)]
+    assert looks.workers == 0
+    assert Looks(fixed).until(NOW + HOUR + 5 * MINUTE, work=1).past == [("run", Outcome.ENDED)]
+
+
+def test_no_more_than_twelve_are_kept_the_newest_first() -> None:
+    looks = Looks(HOURLY)
+    for hour in range(20):
+        looks.until(NOW + hour * HOUR + MINUTE, work=1).until(NOW + (hour + 1) * HOUR - 5 * MINUTE)
+    starts = [past.start for past in looks.memory.history]
+    assert starts == [NOW + hour * HOUR for hour in range(19, 7, -1)]
+
+
+@pytest.mark.parametrize(
+    "ahead", [pytest.param(35 * 24 * HOUR, id="a-month-ahead"), pytest.param(25 * HOUR, id="a-day-ahead")]
+)
+def test_a_clock_that_was_ahead_for_a_minute_and_is_put_right_costs_no_run(ahead: timedelta) -> None:
+    looks = Looks(RUN, idleAfter="1m").until(NOW + MINUTE, work=4).until(NOW + 5 * MINUTE)
+    assert looks.past == [("run", Outcome.DONE)]
+    looks.now += ahead
+    looks.until(looks.now + MINUTE)
+    looks.now -= ahead
+    looks.until(NOW + HOUR)
+    assert looks.open == []  # that of today was done
+    assert looks.workers == 0
+    looks.until(NOW + 24 * HOUR + MINUTE, work=0, every=MINUTE)
+    assert looks.open == [("run", NOW + 24 * HOUR)]
+    assert looks.workers == 2
+
+
+def test_a_clock_that_was_put_back_lets_a_worker_sleep_all_the_same() -> None:
+    looks = Looks(RUN, idleAfter="1m", start=NOW + 6 * HOUR).until(NOW + 7 * HOUR, work=4)
+    looks.until(looks.now + 10 * SECOND)
+    looks.now -= HOUR
+    assert looks.until(looks.now + 5 * MINUTE).workers == 0
