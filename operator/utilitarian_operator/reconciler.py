@@ -177,11 +177,10 @@ class Reconciler:
         return self._brokers.session(credentials), []
 
     def _decide(self, known: Known, newest: Judgement, fleet: Fleet, sight: FleetSight) -> dict[str, Decision]:
-        known.started = min(known.started, sight.at)  # the clock may have been set back
         known.good_looks = known.good_looks + 1 if looked_well(sight) else 0
         circumstances = Circumstances(
             now=sight.at,
-            running_for=sight.at - known.started,
+            running_for=abs(sight.at - known.started),  # the clock may have been set back
             good_looks=known.good_looks,
             overrides=newest.overrides,
             drains=False,
