@@ -1,16 +1,20 @@
-"""Runs the reference application's workers and beat as plain processes, as a container would; it watches no queue."""
+"""Runs the reference application's workers and beat as plain processes, and sends them tasks; it watches no queue."""
 
 import contextlib
 import re
 import signal
 import sys
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from tests.support.controlplane import REPOSITORY
 from tests.support.processes import Process
+from utilitarian import routing
+from utilitarian.celery import build
+from utilitarian.settings import Settings
 
 START_WITHIN = timedelta(seconds=60)
 # As the operator runs them. Without mingle a worker starts a second sooner; without heartbeats one of threads or solo
@@ -22,13 +26,15 @@ QUIET = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 class Application:
     """One installation of the reference application: its broker, its ledger, and a folder for logs and beat's file.
 
-    `ledger` is "amqp", a directory or None; `env` is added to the environment of each process.
+    `ledger` is "amqp", a directory or None; `env` is added to the environment of each process; `python` is an
+    interpreter that has Celery.
     """
 
     broker_url: str
     directory: Path
     ledger: str | Path | None = None
     env: Mapping[str, str] = field(default_factory=dict)
+    python: str | Path = sys.executable
 
     def worker(
         self,
@@ -66,8 +72,34 @@ class Application:
             **self.env,
             **(env or {}),
         }
-        command = [sys.executable, "-m", "celery", "-A", "utilitarian", *words]
+        command = [str(self.python), "-m", "celery", "-A", "utilitarian", *words]
         return Process(name, command, log=self.directory / f"{name}.log", env=variables)
+
+
+def send(
+    broker_url: str,
+    queue: str,
+    seconds: Sequence[float],
+    *,
+    queue_type: str = "classic",
+    eta: datetime | None = None,
+) -> list[str]:
+    """Puts a task of each duration into a queue, all at once: whoever looks sees none of them or (nearly) all.
+
+    Returns their ids. A queue that is not there yet is made with this type, "classic" or "quorum"; tasks with an `eta`
+    are not run before it.
+    """
+    app = build(Settings(queue_type=queue_type))
+    app.conf.broker_transport_options = {}  # a channel has either confirms or transactions
+    ids = [str(uuid.uuid4()) for _ in seconds]
+    with app.connection_for_write(broker_url) as connection, connection.channel() as channel:
+        channel.tx_select()
+        producer = app.amqp.Producer(channel)
+        for task_id, duration in zip(ids, seconds, strict=True):
+            work = {"duration": {"distribution": "fixed", "seconds": duration}}
+            app.send_task(routing.WORK_TASKS[queue], kwargs=work, task_id=task_id, eta=eta, producer=producer)
+        channel.tx_commit()
+    return ids
 
 
 @contextlib.contextmanager

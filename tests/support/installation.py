@@ -1,19 +1,17 @@
 """One installation with real parts: its fleet, its broker, a node for its pods and its ledger; it runs no operator."""
 
-import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from tests.support.celery_workers import send
 from tests.support.fleet import Fleet
 from tests.support.ledger import FileLedgerReader
 from tests.support.process_node import ProcessNode
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
 from utilitarian import routing
-from utilitarian.celery import build
-from utilitarian.settings import Settings
 
 WITHIN = timedelta(seconds=60)
 DEFAULT, CLEANUP = routing.DEFAULT_QUEUE, routing.CLEANUP_QUEUE
@@ -49,17 +47,7 @@ class Installation:
 
     def send(self, queue: str, number: int, seconds: float) -> list[str]:
         """Puts tasks into a queue, all at once: whoever looks sees none of them or (nearly) all."""
-        app = build(Settings())
-        app.conf.broker_transport_options = {}  # a channel has either confirms or transactions
-        ids = [str(uuid.uuid4()) for _ in range(number)]
-        work = {"duration": {"distribution": "fixed", "seconds": seconds}}
-        with app.connection_for_write(self.broker_url) as connection, connection.channel() as channel:
-            channel.tx_select()
-            producer = app.amqp.Producer(channel)
-            for task_id in ids:
-                app.send_task(routing.WORK_TASKS[queue], kwargs=work, task_id=task_id, producer=producer)
-            channel.tx_commit()
-        return ids
+        return send(self.broker_url, queue, [seconds] * number)
 
     def wait(self, condition: Callable[[], object], within: timedelta = WITHIN) -> None:
         """Waits for a condition.

@@ -196,6 +196,11 @@ class RabbitMQ:
         path = f"/api/permissions/{quote(vhost, safe='')}/{quote(user, safe='')}"
         self.api("PUT", path, {"configure": configure, "write": write, "read": read})
 
+    def set_policy(self, vhost: str, pattern: str, definition: Mapping[str, object]) -> None:
+        """Gives the queues whose names match a policy of that name, such as {"delivery-limit": 2}."""
+        path = f"/api/policies/{quote(vhost, safe='')}/{quote(pattern, safe='')}"
+        self.api("PUT", path, {"pattern": pattern, "definition": dict(definition), "apply-to": "queues"})
+
     def declare(self, vhost: str, *queues: str, arguments: Mapping[str, object] | None = None) -> None:
         """Declares durable queues; `arguments` such as {"x-queue-type": "quorum"}."""
         with self.channel(vhost) as channel:

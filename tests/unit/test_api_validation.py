@@ -81,3 +81,19 @@ def test_what_is_no_resource_at_all_is_refused_and_not_a_crash(body: dict[str, o
 def test_children_that_may_outgrow_the_limit_are_a_warning(worker: str, warned: bool) -> None:
     found = warnings(parse(resource(pool(f"worker: {worker}"))).spec)
     assert [problem.path for problem in found] == ["spec.pools[0].worker.maxMemoryPerChild"] * warned
+
+
+@pytest.mark.parametrize(
+    "written,warned",
+    [
+        ("drainTimeout: 30m", True),
+        ("drainTimeout: 10m", False),
+        ("drainTimeout: 30m, disruption: Avoid", False),
+        ("priority: 50", False),
+    ],
+    ids=["longer", "as-long", "asked-to-stay-away", "built-in"],
+)
+def test_a_grace_that_node_autoscalers_would_cut_is_a_warning(written: str, warned: bool) -> None:
+    found = warnings(parse(resource(pool(written))).spec)
+    assert [problem.path for problem in found] == ["spec.pools[0].drainTimeout"] * warned
+    assert all("disruption: Avoid" in str(problem) for problem in found)

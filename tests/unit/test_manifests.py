@@ -15,6 +15,7 @@ from utilitarian_operator.core.manifests import (
     deployment,
     fleet_objects,
 )
+from utilitarian_operator.core.pre_stop import CA_VARIABLE, SCRIPT
 
 OWNER = Owner("ns", "fleet", "uid")
 
@@ -104,6 +105,22 @@ def test_a_users_labels_never_replace_those_that_select() -> None:
 def test_a_workers_grace_is_the_drains_time() -> None:
     spec = made(pool("drainTimeout: 90m"))["spec"]["template"]["spec"]
     assert spec["terminationGracePeriodSeconds"] == 5400
+
+
+@pytest.mark.parametrize("execution,settling", [("prefork", 0), ("threads", 0), ("gevent", 5), ("solo", 0)])
+def test_the_hook_knows_its_time_and_waits_for_what_gevent_acknowledges_late(execution: str, settling: int) -> None:
+    written = pool(f"drainTimeout: 90m, worker: {{execution: {execution}, concurrency: 1}}")
+    *_, patience, silence, late = container(written)["lifecycle"]["preStop"]["exec"]["command"]
+    assert (patience, silence, late) == ("5390", "30", str(settling))
+
+
+def test_the_hook_is_given_the_brokers_authority_and_no_pod_waits_for_it() -> None:
+    ref = "{secretKeyRef: {name: tls, key: ca.crt}}"
+    url = "urlFrom: {secretKeyRef: {name: env, key: URL}}"
+    env = container(f"broker: {{{url}, tls: {{caFrom: {ref}}}}}")["env"]
+    given = {variable["name"]: variable.get("valueFrom") for variable in env}
+    assert given[CA_VARIABLE] == {"secretKeyRef": {"name": "tls", "key": "ca.crt", "optional": True}}
+    assert f'os.environ.get("{CA_VARIABLE}")' in SCRIPT
 
 
 def test_the_hash_changes_with_the_template_and_with_nothing_else() -> None:

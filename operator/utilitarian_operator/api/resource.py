@@ -53,7 +53,7 @@ class TLSSpec(Part):
     model_config = with_rules(rules.CERT_WITH_KEY)
 
     ca_from: SecretSource | None = None
-    """Certificate of the authority that signed the broker's; the system's own authorities unless given."""
+    """Certificate of the authority that signed the broker's; the system's unless given. The preStop hook has it too."""
     cert_from: SecretSource | None = None
     """Client certificate, with keyFrom."""
     key_from: SecretSource | None = None

@@ -5,7 +5,7 @@ have been accepted under an older CRD. Only here: cron lines, time zones, and mo
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -24,10 +24,14 @@ from utilitarian_operator.api.resource import (
     UtilitarianWorkerPoolSpec,
     parse,
 )
-from utilitarian_operator.api.units import parse_quantity
+from utilitarian_operator.api.units import format_duration, parse_quantity
 
 _ANY_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 """Where the search for a run that never comes starts; any day does, since cronsim looks 50 years ahead."""
+
+
+AUTOSCALER_GRACE = timedelta(minutes=10)
+"""What cluster-autoscaler grants a pod of a node that it takes away (`--max-graceful-termination-sec`)."""
 
 
 def accept(body: Mapping[str, Any]) -> UtilitarianWorkerPool:
@@ -63,8 +67,13 @@ def check(spec: UtilitarianWorkerPoolSpec, name: str = "") -> list[Problem]:
 
 
 def warnings(spec: UtilitarianWorkerPoolSpec) -> list[Problem]:
-    """What will run, but hardly as meant: memory that children may take beyond the container's limit."""
-    return [warning for index, pool in enumerate(effective_fleet(spec).pools) for warning in _memory(index, pool)]
+    """What will run, but hardly as meant.
+
+    Memory that children may take beyond the container's limit, and a grace that node autoscalers would cut short. The
+    built-in grace of an hour is no wish of anybody's, and is not warned of.
+    """
+    found = [warning for index, pool in enumerate(effective_fleet(spec).pools) for warning in _memory(index, pool)]
+    return [*found, *(warning for index, pool in enumerate(spec.pools or ()) for warning in _grace(index, pool))]
 
 
 def parts(part: Part, path: str) -> Iterator[tuple[str, Part]]:
@@ -188,3 +197,15 @@ def _memory(index: int, pool: Pool) -> Iterator[Problem]:
             f"{processes} processes of {child} may take more than the container's limit of {limit}, which kills the "
             "worker with its tasks: lower concurrency or maxMemoryPerChild, or raise the limit",
         )
+
+
+def _grace(index: int, pool: PoolSpec) -> Iterator[Problem]:
+    grace = pool.drain_timeout
+    if grace is None or grace <= AUTOSCALER_GRACE or pool.disruption == "Avoid":
+        return
+    yield Problem(
+        f"spec.pools[{index}].drainTimeout",
+        format_duration(grace),
+        f"cluster-autoscaler ends a pod {format_duration(AUTOSCALER_GRACE)} after it asked it to go, with its tasks: "
+        "where one runs, write disruption: Avoid, which keeps it from busy workers",
+    )

@@ -64,10 +64,10 @@ def deployment(owner: Owner, fleet: Fleet, pool: Pool, checksum: str | None = No
         "name": "worker",
         "image": fleet.image,
         "command": _worker_command(fleet, pool),
-        "env": [_pod_name(), *_environment(fleet, pool.env)],
+        "env": [_pod_name(), *_broker_authority(fleet), *_environment(fleet, pool.env)],
         "envFrom": list(pool.env_from),
         "resources": pool.worker.resources,
-        "lifecycle": {"preStop": {"exec": {"command": pre_stop.command(pool.drain_timeout)}}},
+        "lifecycle": {"preStop": {"exec": {"command": pre_stop.command(pool.drain_timeout, pool.worker.execution)}}},
     }
     pod = _pod(pool.pod, container)
     pod["terminationGracePeriodSeconds"] = int(pool.drain_timeout.total_seconds())
@@ -190,6 +190,14 @@ def _environment(fleet: Fleet, variables: tuple[Manifest, ...]) -> list[Manifest
         return list(variables)
     url = {"secretKeyRef": {"name": fleet.broker.url.name, "key": fleet.broker.url.key}}
     return [{"name": BROKER_VARIABLE, "valueFrom": url}, *variables]
+
+
+def _broker_authority(fleet: Fleet) -> list[Manifest]:
+    """For the preStop hook alone; without it the hook trusts what the system trusts, so no pod waits for it."""
+    if fleet.broker.ca is None:
+        return []
+    ref = {"name": fleet.broker.ca.name, "key": fleet.broker.ca.key, "optional": True}
+    return [{"name": pre_stop.CA_VARIABLE, "valueFrom": {"secretKeyRef": ref}}]
 
 
 def _pod_name() -> Manifest:

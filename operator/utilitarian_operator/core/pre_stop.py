@@ -9,12 +9,24 @@ from datetime import timedelta
 LEFT_FOR_SIGTERM = timedelta(seconds=10)
 """Of the grace period: an empty worker ends within two seconds of SIGTERM, a threads worker within ten."""
 
+SILENCE = timedelta(seconds=30)
+"""A worker that has not said so long that it takes nothing more is left to SIGTERM, with its grace still before it."""
+
+SETTLING = timedelta(seconds=5)
+"""After a gevent worker holds nothing: it acknowledges what it ran every two seconds only, and a SIGTERM before that
+would give tasks back that have run."""
+
+CA_VARIABLE = "UTILITARIAN_BROKER_CA"
+"""In the worker's environment where `broker.tls.caFrom` is given: the script can't know what the application trusts."""
+
 SCRIPT = """\
-import os, sys, time
+import os, signal, sys, time
 from kombu import Connection
 from kombu.pidbox import Mailbox
 
-node, end = "celery@" + os.environ["POD_NAME"], time.time() + float(sys.argv[1])
+patience, silence, settling = map(int, sys.argv[1:])
+node, end = "celery@" + os.environ["POD_NAME"], time.time() + patience
+addresses, ca = os.environ["CELERY_BROKER_URL"].split(";"), os.environ.get("UTILITARIAN_BROKER_CA")
 
 
 def catches_sigterm():
@@ -24,31 +36,74 @@ def catches_sigterm():
     return int(caught.split()[1], 16) >> 14 & 1
 
 
+def ends_at_latest(moment):
+    # The signal ends this script, whatever the libraries wait for.
+    signal.alarm(max(1, int(moment - time.time())))
+
+
+def connect(address):
+    options = {}
+    if ca and address.startswith("amqps:"):
+        options["ssl"] = {"server_hostname": None, "context": {"cadata": ca, "check_hostname": True}}
+    made = Connection(address, connect_timeout=5, **options)
+    made.ensure_connection(max_retries=1, interval_start=0)
+    # The library would go on for ever to publish to an address that is away.
+    made.ensure = lambda _, publish, **retries: publish
+    return made
+
+
 def ask(question):
-    replies = mailbox.call([node], question, timeout=2) or [{}]
-    return replies[0].get(node)
+    replies = mailbox.call([node], question, timeout=10) or [{}]
+    answer = replies[0].get(node)
+    return answer if isinstance(answer, list) else None
 
 
-while not catches_sigterm() and time.time() < end:
+def empty():
+    queues = ask("active_queues")
+    if queues is None:
+        return False
+    for queue in queues:
+        mailbox.cast([node], "cancel_consumer", {"queue": queue["name"]})
+    ends_at_latest(min(end, time.time() + silence) if queues else end)
+    return not queues and ask("reserved") == [] and ask("active") == []
+
+
+ends_at_latest(end)
+while not catches_sigterm():
     time.sleep(0.2)
-with Connection(os.environ["CELERY_BROKER_URL"], connect_timeout=5) as connection:
-    mailbox = Mailbox("celery", type="fanout", accept=["json"], serializer="json")(connection)
-    while time.time() < end:
-        queues = ask("active_queues")
-        for queue in queues or ():
-            mailbox.cast([node], "cancel_consumer", {"queue": queue["name"]})
-        if queues == [] and ask("reserved") == [] and ask("active") == []:
+ends_at_latest(min(end, time.time() + silence))
+connection = None
+while True:
+    try:
+        if connection is None:
+            connection = connect(addresses[0])
+            mailbox = Mailbox("celery", type="fanout", accept=["json"], serializer="json")(connection)
+        if empty():
             break
-        time.sleep(1)
+    except Exception as error:
+        # Its kind alone: the words of an error may hold a part of the URL.
+        print("the broker:", type(error).__name__, file=sys.stderr, flush=True)
+        connection = None
+        addresses.append(addresses.pop(0))
+    time.sleep(1)
+connection.release()
+time.sleep(settling)
 """
-"""Tasks that wait for an ETA are given back by the SIGTERM that follows: they may be due in a month."""
+"""Tasks that wait for an ETA are given back by the SIGTERM that follows: they may be due in a month.
+
+It asks until the worker says that it consumes nothing and holds nothing. Until the first of these is known, a broker or
+a worker that is silent for `SILENCE` ends it: a worker that can't be told to take nothing more has to be told to stop.
+"""
 
 
-def command(grace: timedelta) -> list[str]:
+def command(grace: timedelta, execution: str, silence: timedelta = SILENCE) -> list[str]:
     """The hook's command: it returns when the worker is empty, or a little before the grace period ends.
 
     Args:
         grace: `terminationGracePeriodSeconds` of the pod.
+        execution: of the worker, Celery's `--pool`.
+        silence: how long broker and worker may say nothing before the worker takes nothing more.
     """
     patience = max(grace - LEFT_FOR_SIGTERM, grace / 2)
-    return ["python3", "-c", SCRIPT, f"{patience.total_seconds():.0f}"]
+    settling = SETTLING if execution == "gevent" else timedelta()
+    return ["python3", "-c", SCRIPT, *(f"{time.total_seconds():.0f}" for time in (patience, silence, settling))]
