@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from utilitarian_operator.adapters.store import DEPLOYMENTS, DISRUPTION_BUDGETS, STATEFUL_SETS, Key, Store
-from utilitarian_operator.core.decision import Decision
 from utilitarian_operator.core.manifests import Owner
 from utilitarian_operator.core.objects import Wanted, field_path
 from utilitarian_operator.core.obstacle import REFUSED, Obstacle
@@ -101,20 +100,25 @@ class Actor:
     instance: str
     clock: Callable[[], datetime]
 
-    async def scale(self, resource: Object, pools: Mapping[str, tuple[ScaleTo, Decision]]) -> None:
+    async def scale(self, resource: Object, pools: Mapping[str, tuple[ScaleTo, str]]) -> set[str]:
         """Send the scale requests of a fleet.
 
         Args:
             resource: the fleet's.
-            pools: the step and the decision behind it, by pool name.
+            pools: the step and the sentence behind it, by pool name.
+
+        Returns:
+            The pools whose request was accepted; the others are looked at again.
         """
         # All at once, and told afterwards: no pool waits for another one's request or event.
         sent = await asyncio.gather(*(self._scale(resource, pool, step) for pool, (step, _) in pools.items()))
-        for (pool, (step, decision)), went in zip(pools.items(), sent, strict=True):
-            if went:
-                note = f"pool {pool}: {step.before} to {step.replicas}: {decision.message}"
-                reason = Reason.SCALED_UP if step.replicas > step.before else Reason.SCALED_DOWN
-                await self.tell(resource, reason, note)
+        accepted = {pool for pool, went in zip(pools, sent, strict=True) if went}
+        for pool in accepted:
+            step, because = pools[pool]
+            note = f"pool {pool}: {step.before} to {step.replicas}: {because}"
+            reason = Reason.SCALED_UP if step.replicas > step.before else Reason.SCALED_DOWN
+            await self.tell(resource, reason, note)
+        return accepted
 
     async def _scale(self, resource: Object, pool: str, step: ScaleTo) -> bool:
         key, up = _key(resource), step.replicas > step.before

@@ -17,6 +17,10 @@ class Reason(StrEnum):
 
     SCALED_UP = "ScaledUp"
     SCALED_DOWN = "ScaledDown"
+    DRAINING = "Draining"
+    TAKEN_BACK = "TakenBack"
+    SLOW_DRAIN = "SlowDrain"
+    WRONG_VICTIM = "WrongVictim"
     CREATED = "Created"
     DELETED = "Deleted"
     ADOPTED = "Adopted"
@@ -42,6 +46,8 @@ class Reason(StrEnum):
 
 WARNINGS = frozenset(
     {
+        Reason.SLOW_DRAIN,
+        Reason.WRONG_VICTIM,
         Reason.SPEC_WARNING,
         Reason.INVALID_SPEC,
         Reason.NAME_TAKEN,

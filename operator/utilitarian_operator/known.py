@@ -11,6 +11,7 @@ from utilitarian_operator.adapters.store import Key
 from utilitarian_operator.api.effective import Schedule
 from utilitarian_operator.core import objects
 from utilitarian_operator.core.drift import Applied
+from utilitarian_operator.core.leading import Progress
 from utilitarian_operator.core.memory import Memory
 from utilitarian_operator.core.obstacle import Obstacle
 from utilitarian_operator.core.run_watch import Watched
@@ -37,6 +38,7 @@ class Known:
     memories: dict[str, Memory]
     health: Health = field(default_factory=Health)
     runs: Watched = field(default_factory=Watched)
+    drains: Progress = field(default_factory=Progress)
     refusals: Refusals = field(default_factory=Refusals)
     starts: dict[Schedule, datetime] = field(default_factory=dict)
     good_looks: int = 0

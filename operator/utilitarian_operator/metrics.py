@@ -39,7 +39,7 @@ class Metrics:
         self._messages = gauge("queue_messages", "Messages on a queue, by state", (*_QUEUE, "state"))
         self._consumers = gauge("queue_consumers", "Consumers on a queue", _QUEUE)
         self._workers = gauge(
-            "pool_workers", "Workers of a pool: wanted by the decision, ready by the kubelet", (*_POOL, "state")
+            "pool_workers", "Workers of a pool: wanted by the decision, ready and draining", (*_POOL, "state")
         )
         self._tasks = gauge("pool_tasks", "Tasks that the pool's workers say they hold, by state", (*_POOL, "state"))
         self._foreign = gauge(
@@ -49,6 +49,8 @@ class Metrics:
         self._held = gauge("pool_held_tasks", "Tasks that wait for the next run of a pool that holds them", _POOL)
         self._decisions = counter("decisions", "Decisions by the rule that set the number", (*_POOL, "rule"))
         self._scales = counter("scale_requests", "Scale requests sent, by direction", (*_POOL, "direction"))
+        self._slow = counter("slow_drains", "Workers that drained for longer than the pool's drainTimeout", _POOL)
+        self._wrong = counter("drain_wrong_victims", "Workers that a step down took although others were to go", _POOL)
         self._wake = histogram(
             "wake_seconds", "Work first seen on a sleeping pool to its scale request", _POOL, _WAKE_BUCKETS
         )
@@ -86,6 +88,7 @@ class Metrics:
             self._workers.labels(*fleet, name, "ready").set(pool.ready_workers)
             holds = decisions[name].trail[0].rule == "hold"
             self._held.labels(*fleet, name).set(pool.ready if holds and isinstance(pool.ready, int) else 0)
+            self._workers.labels(*fleet, name, "draining").set(pool.draining)
             self._decisions.labels(*fleet, name, decisions[name].rule).inc()
             for state in ("active", "reserved", "scheduled"):
                 self._tasks.labels(*fleet, name, state).set(pool.total(state))
@@ -99,7 +102,8 @@ class Metrics:
 
     def _begin(self, fleet: tuple[str, str], pool: str) -> None:
         """Show the counters of a pool from its first look on: `rate` doesn't see the step from nothing to 1."""
-        self._wake.labels(*fleet, pool)
+        for counted in (self._wake, self._slow, self._wrong):
+            counted.labels(*fleet, pool)
         for direction in ("up", "down"):
             self._scales.labels(*fleet, pool, direction)
 
@@ -126,6 +130,14 @@ class Metrics:
         """Count a scale request."""
         self._scales.labels(*fleet, pool, "up" if up else "down").inc()
 
+    def drained_slowly(self, fleet: tuple[str, str], pool: str) -> None:
+        """Count a worker that still holds something after the pool's `drainTimeout`."""
+        self._slow.labels(*fleet, pool).inc()
+
+    def wrong_victims(self, fleet: tuple[str, str], pool: str, number: int) -> None:
+        """Count workers that a step down took although others had been released for it."""
+        self._wrong.labels(*fleet, pool).inc(number)
+
     def woke(self, fleet: tuple[str, str], pool: str, after: timedelta) -> None:
         """Record how long a pool that slept had work waiting before it was woken."""
         self._wake.labels(*fleet, pool).observe(after.total_seconds())
@@ -146,6 +158,8 @@ class Metrics:
             self._held,
             self._decisions,
             self._scales,
+            self._slow,
+            self._wrong,
             self._wake,
             self._tick_age,
             self._tick,

@@ -1,7 +1,7 @@
 """Looks at one fleet: broker, workers and the cluster's objects become one `FleetSight`; decides nothing."""
 
 import time
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -23,6 +23,7 @@ from utilitarian_operator.core.observation import (
     QueueSight,
     Unknown,
 )
+from utilitarian_operator.core.pods import pod_sight, trouble
 from utilitarian_operator.core.wording import plural
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable, OperatorError
 from utilitarian_operator.history import History
@@ -58,6 +59,12 @@ class Broker(Protocol):
     def ask(self, who: Hashable, nodes: Iterable[str], learn: Iterable[str] = (), *, around: bool = False) -> None:
         """The workers that one fleet wants asked from now on: because a decision rests on them, to learn, or all."""
 
+    async def cancel_consumers(self, node: str, queues: Sequence[str]) -> None:
+        """Tell one worker to take nothing more from these queues; raises BrokerError."""
+
+    async def add_consumers(self, node: str, queues: Sequence[str]) -> None:
+        """Tell one worker to consume these queues again; raises BrokerError."""
+
 
 class Observer:
     """Eyes of one fleet; keeps only since when something is unknown, and what was counted at the last look.
@@ -75,8 +82,17 @@ class Observer:
         self._history = History()
         self._caught: tuple[str, ...] = ()
 
-    async def look(self, fleet: Fleet, broker: Broker, now: datetime) -> FleetSight:
-        """See everything once."""
+    async def look(
+        self, fleet: Fleet, broker: Broker, now: datetime, shrinking: Container[str] = frozenset()
+    ) -> FleetSight:
+        """See everything once.
+
+        Args:
+            fleet: what runs.
+            broker: to look at it through.
+            now: the one clock.
+            shrinking: names of pools with more workers than are wanted: all of them are asked what they hold.
+        """
         queues = {pool.name: self._queues(pool) for pool in fleet.pools}
         try:
             depths = await broker.depths([queue for names in queues.values() for queue in names])
@@ -100,11 +116,23 @@ class Observer:
             sights[pool.name] = PoolSight(seen, unacked, mine, replicas)
         beat = self._beat() if fleet.beat.enabled else None
         sights = with_foreign(fleet, sights, broker.consuming())
-        running = (node_name(pod.name) for pool in sights.values() for pod in pool.pods if pod.running)
-        near = (node for pool in sights.values() for node in _worth_asking(pool))
-        broker.ask(self._key, near, running, around=any(pool.foreign for pool in sights.values()))
+        leftover = _leftover(deployments, pods, sights)
+        self._ask(broker, sights, leftover, shrinking)
         rolling_out = tuple(self._rolling_out(deployments))
-        return FleetSight(now, sights, unreachable, statistics, beat, rolling_out, self._mute(broker, now))
+        return FleetSight(now, sights, unreachable, statistics, beat, rolling_out, self._mute(broker, now), leftover)
+
+    def _ask(
+        self,
+        broker: Broker,
+        pools: Mapping[str, PoolSight],
+        leftover: Mapping[str, PoolSight],
+        shrinking: Container[str],
+    ) -> None:
+        soon = (pod for name, pool in pools.items() for pod in _worth_asking(pool, shrinking=name in shrinking))
+        going = (pod for pool in leftover.values() for pod in pool.pods if pod.running)
+        running = (node_name(pod.name) for pool in pools.values() for pod in pool.pods if pod.running)
+        around = any(pool.foreign for pool in pools.values())
+        broker.ask(self._key, (node_name(pod.name) for pod in (*soon, *going)), running, around=around)
 
     def _queues(self, pool: Pool) -> tuple[str, ...]:
         return self._caught if pool.is_catch_all else pool.queues
@@ -112,7 +140,8 @@ class Observer:
     def _learn_queues(self, fleet: Fleet, workers: Iterable[PodSight]) -> None:
         """The catch-all's queues are those that its workers consume and that no other pool names."""
         named = {queue for pool in fleet.pools for queue in pool.queues}
-        told = [pod.sample.consuming for pod in workers if pod.sample is not None and pod.sample.consuming]
+        said = (pod.held if isinstance(pod.held, Held) else pod.sample for pod in workers if pod.staying)
+        told = [held.consuming for held in said if held is not None and held.consuming]
         if told:
             self._caught = tuple(sorted({queue for queues in told for queue in queues} - named))
 
@@ -154,13 +183,15 @@ class Observer:
     ) -> Count:
         """Without statistics: what the pool's workers say, if the consumers on each queue are exactly they."""
         workers = [pod for pod in pods if pod.running]
+        staying = [pod for pod in workers if pod.staying]
+        most = sum(not _takes_nothing(pod) for pod in workers)
         for name, sight in present.items():
-            if sight.consumers != len(workers):
-                ours = plural(len(workers), "worker")
+            if not len(staying) <= sight.consumers <= most:
+                ours = plural(len(staying), "worker")
                 why = f"queue {name} has {plural(sight.consumers, 'consumer')}, the pool {ours}; no broker.stats"
                 return self._unknown(f"consumers {pool.name}", why, now)
         self._unseen.pop(f"consumers {pool.name}", None)
-        silent = next((pod.held for pod in workers if isinstance(pod.held, Unknown)), None)
+        silent = next((pod.held for pod in staying if isinstance(pod.held, Unknown)), None)
         return silent or sum(pod.held.unacked for pod in workers if isinstance(pod.held, Held))
 
     def _pods(self, broker: Broker, now: datetime) -> dict[str, tuple[PodSight, ...]]:
@@ -175,14 +206,14 @@ class Observer:
             if held is not None:
                 self._unseen.pop(f"worker {name}", None)
             sample = broker.sample(node_name(name), time.monotonic() - SAMPLE_HOLDS_S)
-            pools.setdefault(pool, []).append(self._history.add(_pod(name, body, answer), body, sample))
+            pools.setdefault(pool, []).append(self._history.add(pod_sight(name, body, answer), body, sample))
         self._history.keep_only(self._store.children(PODS, self._key))
         return {pool: tuple(pods) for pool, pods in pools.items()}
 
     def _beat(self) -> BeatSight:
         statefulset = self._store.children(STATEFUL_SETS, self._key).get(beat_object(self._key.name), {})
         pod = self._store.children(PODS, self._key).get(f"{beat_object(self._key.name)}-0", {})
-        return BeatSight(bool(statefulset.get("status", {}).get("readyReplicas")), _trouble(pod))
+        return BeatSight(bool(statefulset.get("status", {}).get("readyReplicas")), trouble(pod))
 
     def _rolling_out(self, deployments: Mapping[str, Any]) -> Iterable[str]:
         for name, body in sorted({**deployments, **self._store.children(STATEFUL_SETS, self._key)}.items()):
@@ -200,36 +231,28 @@ def _queue(depth: Depth | None, unacked: int | None, unreachable: Unknown | None
     return Missing() if depth is None else Present(depth.ready, depth.consumers, unacked)
 
 
-def _worth_asking(pool: PoolSight) -> Iterable[str]:
-    """The workers whose state matters now: a pool with messages waiting stays as it is whatever its workers say."""
-    if pool.ready == 0:
-        yield from (node_name(pod.name) for pod in pool.pods if pod.running)
+def _worth_asking(pool: PoolSight, *, shrinking: bool) -> Iterable[PodSight]:
+    """The workers whose state matters now: a pool with messages waiting stays as it is whatever most of them say."""
+    for pod in pool.pods:
+        unopened = pod.gated and pod.gate is not True
+        if pod.running and (shrinking or pool.ready == 0 or unopened or not pod.staying):
+            yield pod
 
 
-def _pod(name: str, body: Mapping[str, Any], held: Held | Unknown) -> PodSight:
-    status = body.get("status", {})
-    conditions = {condition["type"]: condition["status"] for condition in status.get("conditions", [])}
-    return PodSight(
-        name=name,
-        ready=conditions.get("Ready") == "True",
-        running=any("running" in container.get("state", {}) for container in status.get("containerStatuses", [])),
-        leaving="deletionTimestamp" in body["metadata"],
-        held=held,
-        trouble=_trouble(body),
-    )
+def _takes_nothing(pod: PodSight) -> bool:
+    return isinstance(pod.held, Held) and pod.held.consuming == ()
 
 
-_WAITING_IS_NORMAL = {"ContainerCreating", "PodInitializing"}
-
-
-def _trouble(body: Mapping[str, Any]) -> str | None:
-    """Why a pod's container can't run, in the kubelet's words."""
-    for container in body.get("status", {}).get("containerStatuses", []):
-        waiting = container.get("state", {}).get("waiting")
-        if waiting and waiting.get("reason") not in _WAITING_IS_NORMAL:
-            name, reason = body["metadata"]["name"], waiting.get("reason")
-            return f"pod {name}: {reason}: {waiting.get('message', 'no message')}"
-    return None
+def _leftover(
+    deployments: Mapping[str, Any], pods: Mapping[str, tuple[PodSight, ...]], asked_for: Container[str]
+) -> dict[str, PoolSight]:
+    """Pools that nobody asks for any more, by name, as long as their Deployments are there."""
+    found = {}
+    for body in deployments.values():
+        name = (body["metadata"].get("labels") or {}).get(POOL_LABEL)
+        if name is not None and name not in asked_for:
+            found[name] = PoolSight({}, 0, pods.get(name, ()), int(body["spec"].get("replicas", 1)))
+    return found
 
 
 class Blind:
@@ -266,3 +289,13 @@ class Blind:
     def ask(self, who: Hashable, nodes: Iterable[str], learn: Iterable[str] = (), *, around: bool = False) -> None:
         """There is nobody to ask."""
         del who, nodes, learn, around
+
+    async def cancel_consumers(self, node: str, queues: Sequence[str]) -> None:
+        """Raise the reason, as a BrokerError."""
+        del node, queues
+        raise BrokerUnreachable(str(self._error)) from self._error
+
+    async def add_consumers(self, node: str, queues: Sequence[str]) -> None:
+        """Raise the reason, as a BrokerError."""
+        del node, queues
+        raise BrokerUnreachable(str(self._error)) from self._error

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from utilitarian_operator.acceptance import KEPT, Acceptance, Judgement
-from utilitarian_operator.actor import CLAIM, Actor
+from utilitarian_operator.actor import CLAIM
 from utilitarian_operator.adapters.broker import Brokers
 from utilitarian_operator.adapters.store import DEPLOYMENTS, DISRUPTION_BUDGETS, FLEETS, STATEFUL_SETS, Key, Store
 from utilitarian_operator.api.effective import Fleet
@@ -17,15 +17,17 @@ from utilitarian_operator.core.decision import Decision
 from utilitarian_operator.core.drift import applied, drifted
 from utilitarian_operator.core.facts import facts
 from utilitarian_operator.core.fleet import Circumstances, decide_fleet, first_seen_work, looked_well
+from utilitarian_operator.core.leading import Lead, leads, may_go, shrinking
 from utilitarian_operator.core.newest import Newest
 from utilitarian_operator.core.observation import FleetSight
 from utilitarian_operator.core.obstacle import INVALID_SPEC, SECRET_MISSING, Obstacle
-from utilitarian_operator.core.plan import Action, Create, ScaleTo, controlled_by, scale_action
+from utilitarian_operator.core.plan import Action, Create, controlled_by
 from utilitarian_operator.core.references import Content, Target, checksums, missing, targets
 from utilitarian_operator.core.run_watch import ailing, watch
 from utilitarian_operator.core.status import fleet_status, patch, refused_status, remembered, worth_writing
 from utilitarian_operator.core.upcoming import by_pool, upcoming
 from utilitarian_operator.credentials import BrokerCredentials
+from utilitarian_operator.drains import Drains
 from utilitarian_operator.errors import Conflict, Gone, LoginRefused, OperatorError, SecretMissing
 from utilitarian_operator.events import Reason
 from utilitarian_operator.known import Known
@@ -66,7 +68,7 @@ class Reconciler:
         cluster: the API server.
         store: what the watches said.
         brokers: the sessions in use.
-        actor: carries out what was decided.
+        drains: leads workers out, with the actor that carries out all the rest.
         metrics: the one writer.
         clock: the one clock, UTC.
     """
@@ -76,12 +78,12 @@ class Reconciler:
         cluster: Cluster,
         store: Store,
         brokers: Brokers,
-        actor: Actor,
+        drains: Drains,
         metrics: Metrics,
         clock: Callable[[], datetime],
     ) -> None:
         self._cluster, self._store, self._brokers = cluster, store, brokers
-        self._actor, self._metrics, self._clock = actor, metrics, clock
+        self._drains, self._actor, self._metrics, self._clock = drains, drains.actor, metrics, clock
         self._known: dict[Key, Known] = {}
 
     async def reconcile(self, key: Key) -> bool:
@@ -117,16 +119,24 @@ class Reconciler:
         fleet = running.fleet
         broker, unknown_place = await self._broker(known, fleet)
         obstacles += [it for it in unknown_place if not any(o.message.startswith(it.message) for o in obstacles)]
-        sight = await known.observer.look(fleet, broker, self._clock())
+        sight = await known.observer.look(fleet, broker, self._clock(), known.drains.shrinking.keys())
         _read_again_if_refused(known)
         known.health.examine(fleet, sight)
         decisions = self._decide(known, newest, fleet, sight)
         ailments = ailing(known.health.ailments, known.runs.forecasts)
         self._metrics.looked(key, sight, decisions, ailments)
         self._metrics.runs.watched(key, fleet, known.runs)
+        leading = self._leads(key, known, fleet, sight, decisions)
+        because = {name: decision.message for name, decision in decisions.items()}
         if fleet.mode != "Preview":
-            await self._act(key, known, resource, running, decisions, contents)
+            for pool in (
+                await self._drains.resize(resource, leading, because, known.drains) & known.waiting_since.keys()
+            ):
+                self._metrics.woke(key, pool, self._clock() - known.waiting_since[pool])
+            await self._act(known, running, sight, decisions, contents)
             obstacles += known.refusals.obstacles
+        await self._drains.carry_out(resource, leading, because, known.drains, broker)
+        await self._drains.review(resource, sight, known.drains)
         await self._tell(known, resource, newest, obstacles, sight)
         known.starts = upcoming(fleet, known.starts, sight.at)
         kept = known.acceptance.kept
@@ -183,7 +193,6 @@ class Reconciler:
             running_for=abs(sight.at - known.started),  # the clock may have been set back
             good_looks=known.good_looks,
             overrides=newest.overrides,
-            drains=False,
         )
         seen = {name: facts(pool, known.health.starved(name)) for name, pool in sight.pools.items()}
         decisions, memories = decide_fleet(fleet, seen, known.memories, circumstances)
@@ -196,21 +205,25 @@ class Reconciler:
             logger.debug("decided", extra={"fleet": str(known.key), "look": look})
         return decisions
 
+    def _leads(
+        self, key: Key, known: Known, fleet: Fleet, sight: FleetSight, decisions: Mapping[str, Decision]
+    ) -> dict[str, Lead]:
+        """What the pools need whose Deployments are this resource's."""
+        known.drains.shrinking = shrinking(sight, decisions, known.drains.shrinking)
+        deployments = self._store.children(DEPLOYMENTS, key)
+        found = leads(fleet, sight, decisions, known.drains.shrinking)
+        ours = {name for name, live in deployments.items() if controlled_by(live, known.uid)}
+        return {pool: lead for pool, lead in found.items() if pool_object(key.name, pool) in ours}
+
     async def _act(
         self,
-        key: Key,
         known: Known,
-        resource: Object,
         running: Judgement,
+        sight: FleetSight,
         decisions: Mapping[str, Decision],
         contents: Mapping[Target, Content],
     ) -> None:
-        live = self._live(key)
-        steps = _steps(key, resource, live["Deployment"], decisions)
-        await self._actor.scale(resource, steps)
-        for pool in steps.keys() & known.waiting_since.keys():
-            self._metrics.woke(key, pool, self._clock() - known.waiting_since[pool])
-        now = self._clock()
+        key, resource, now = known.key, known.resource, self._clock()
         todo = _todo(known, running, self._live(key), decisions, contents, now)
         actions = [*todo.actions, *_claim(known, resource, running)]
         known.refusals.keep_only([*(it for it, _ in actions), *todo.taken])
@@ -220,7 +233,7 @@ class Reconciler:
         known.refusals.note([*(it for it, _ in due), *todo.taken], [*outcome.refused, *map(taken, todo.taken)], now)
         failed = {id(it.wanted) for it in outcome.refused}
         known.claimed = known.claimed or any(it.kind == CLAIM and id(it) not in failed for it, _ in due)
-        await self._actor.remove(resource, todo.deletions)
+        await self._actor.remove(resource, (it for it in todo.deletions if not _works_still(it.live, sight)))
 
     def _live(self, key: Key) -> objects.Live:
         kinds = {
@@ -284,18 +297,13 @@ def _read_again_if_refused(known: Known) -> None:
         known.references.refused()
 
 
-def _steps(
-    key: Key, resource: Object, live: Mapping[str, Object], decisions: Mapping[str, Decision]
-) -> dict[str, tuple[ScaleTo, Decision]]:
-    steps = {}
-    for pool, decision in decisions.items():
-        deployment = live.get(pool_object(key.name, pool))
-        if deployment is None or not controlled_by(deployment, resource["metadata"]["uid"]):
-            continue
-        step = scale_action(deployment, decision.replicas)
-        if step is not None:
-            steps[pool] = (step, decision)
-    return steps
+def _works_still(live: Object, sight: FleetSight) -> bool:
+    """Whether an object is the Deployment of a removed pool whose workers are still being led out."""
+    pool = sight.leftover.get(live["metadata"]["labels"].get(manifests.POOL_LABEL, ""))
+    if pool is None or live["kind"] != objects.DEPLOYMENT:
+        return False
+    grace = live["spec"]["template"]["spec"].get("terminationGracePeriodSeconds", 30)
+    return not may_go(pool, timedelta(seconds=grace), sight.at)
 
 
 def _todo(

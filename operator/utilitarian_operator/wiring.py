@@ -24,6 +24,7 @@ from utilitarian_operator.adapters.broker import Brokers
 from utilitarian_operator.adapters.cluster import Cluster
 from utilitarian_operator.adapters.store import CHILD_SELECTOR, FLEETS, Key, Store
 from utilitarian_operator.admission import Doorkeeper, renew
+from utilitarian_operator.drains import Drains
 from utilitarian_operator.errors import ClusterError, LeadershipLost
 from utilitarian_operator.leadership import Leadership
 from utilitarian_operator.metrics import Metrics
@@ -143,7 +144,8 @@ async def _operate(
 ) -> None:
     store, brokers = Store(), Brokers()
     actor = Actor(cluster, store, metrics, settings.instance, utc_now)
-    queue: WorkQueue[Key] = WorkQueue(Reconciler(cluster, store, brokers, actor, metrics, utc_now).reconcile)
+    drains = Drains(cluster, store, actor, metrics, utc_now)
+    queue: WorkQueue[Key] = WorkQueue(Reconciler(cluster, store, brokers, drains, metrics, utc_now).reconcile)
     await _list_all(cluster, store, settings, stop)
     tasks = [
         asyncio.create_task(queue.run(), name="queue"),

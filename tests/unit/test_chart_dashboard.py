@@ -41,7 +41,7 @@ VALUES = {
 }
 STATES = {
     "utilitarian_queue_messages": ["ready", "unacked"],
-    "utilitarian_pool_workers": ["wanted", "ready"],
+    "utilitarian_pool_workers": ["wanted", "ready", "draining"],
     "utilitarian_pool_tasks": ["active", "reserved", "scheduled"],
 }
 

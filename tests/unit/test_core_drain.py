@@ -13,11 +13,14 @@ from utilitarian_operator.core.drain import (
     CancelConsumers,
     Crew,
     DrainStep,
+    Lift,
     Mark,
     Release,
     Resize,
     TakeBack,
     Worker,
+    lifted,
+    mute,
     slow,
     steps,
 )
@@ -61,18 +64,18 @@ CASES: dict[str, tuple[Crew, int, list[DrainStep]]] = {
     "a marked one is told to take nothing more": (
         Crew([worker("a", 1, marked=MARKED), worker("b", 1)], 2),
         1,
-        [CancelConsumers("a")],
+        [CancelConsumers("a", ("queue",))],
     ),
-    "one that is silent about its queues is told again": (
-        Crew([worker("a", 1, marked=MARKED, consuming=None), worker("b", 1)], 2),
+    "one that is silent about its queues is told again, of those of the pool": (
+        Crew([worker("a", 1, marked=MARKED, consuming=None), worker("b", 1)], 2, queues=("q1", "q2")),
         1,
-        [CancelConsumers("a")],
+        [CancelConsumers("a", ("q1", "q2"))],
     ),
     "it finishes what it holds": (Crew([cancelled("a", 1), worker("b", 1)], 2), 1, []),
     "empty and idle is not enough while it consumes": (
         Crew([worker("a", marked=MARKED), worker("b", 1)], 2),
         1,
-        [CancelConsumers("a")],
+        [CancelConsumers("a", ("queue",))],
     ),
     "empty it is released": (Crew([cancelled("a"), worker("b", 1)], 2), 1, [Release("a")]),
     "one whose container doesn't run is released at once": (
@@ -82,12 +85,42 @@ CASES: dict[str, tuple[Crew, int, list[DrainStep]]] = {
     ),
     "released it goes": (Crew([released("a"), worker("b", 1)], 2), 1, [Resize(1, ("a",))]),
     "not while another one is unready": (Crew([released("a"), worker("b", 1, ready=False)], 2), 1, []),
-    "not while the Deployment is not complete": (Crew([released("a"), worker("b", 1)], 3), 2, []),
+    "not while a pod too many is there": (Crew([released("a"), worker("b", 1), worker("c", 1)], 2), 2, []),
+    "one that the controller has yet to delete is asked for no more": (
+        Crew([released("a"), worker("b", 1)], 1),
+        1,
+        [],
+    ),
+    "nor is the last one": (Crew([released("a")], 0), 0, []),
+    "a pod that was not made goes before any": (Crew([released("a"), worker("b", 1)], 5), 1, [Resize(2)]),
+    "pods that are being made stay": (Crew([worker("b", 1)], 3), 3, []),
+    "none of those that wait for a quota is left": (Crew([], 3), 0, [Resize(0)]),
+    "nobody is chosen before all had the time to say what they hold": (
+        Crew([worker("a", None), worker("b", 1)], 2, asked=False),
+        1,
+        [],
+    ),
+    "during a rollout all may go": (
+        Crew([worker("a"), worker("b")], 2, rolling_out=True),
+        0,
+        [Mark("a")],
+    ),
+    "during a rollout all go together": (
+        Crew([released("a"), released("b")], 2, rolling_out=True),
+        0,
+        [Resize(0, ("a", "b"))],
+    ),
+    "during a rollout not one of them": (Crew([released("a"), worker("b", 1)], 2, rolling_out=True), 1, []),
     "the last one too": (Crew([released("a")], 1), 0, [Resize(0, ("a",))]),
     "load returns: one that is not empty is taken back": (
         Crew([cancelled("a", 2), worker("b", 1)], 2),
         2,
-        [TakeBack("a")],
+        [TakeBack("a", ())],
+    ),
+    "load returns: one that consumes again is like any other": (
+        Crew([worker("a", 2, marked=MARKED), worker("b", 1)], 2, queues=("queue",)),
+        2,
+        [Lift("a", ("queue",))],
     ),
     "load returns: an empty one goes on, a new one comes": (
         Crew([cancelled("a"), worker("b", 1)], 2),
@@ -99,7 +132,11 @@ CASES: dict[str, tuple[Crew, int, list[DrainStep]]] = {
         2,
         [Resize(3)],
     ),
-    "more than can be taken back": (Crew([cancelled("a", 2), worker("b", 1)], 2), 4, [TakeBack("a"), Resize(4)]),
+    "more than can be taken back: new ones first, they take longer": (
+        Crew([cancelled("a", 2), worker("b", 1)], 2),
+        4,
+        [Resize(4), TakeBack("a", ())],
+    ),
     "one that is being deleted is none of them": (
         Crew([worker("a", leaving=True), worker("b", 1)], 1),
         1,
@@ -111,6 +148,39 @@ CASES: dict[str, tuple[Crew, int, list[DrainStep]]] = {
 @pytest.mark.parametrize("crew, desired, expected", [pytest.param(*case, id=name) for name, case in CASES.items()])
 def test_step(crew: Crew, desired: int, expected: list[DrainStep]) -> None:
     assert steps(crew, desired) == expected
+
+
+@pytest.mark.parametrize(
+    "crew, expected",
+    [
+        pytest.param(Crew([worker("a", 1)], 1), [], id="nobody is on the way out"),
+        pytest.param(
+            Crew([cancelled("a", 1), released("b")], 2, queues=("q",)),
+            [TakeBack("a", ("q",)), TakeBack("b", ("q",))],
+            id="all are told to consume again",
+        ),
+        pytest.param(Crew([worker("a", marked=MARKED)], 1), [Lift("a", ())], id="one that consumes is like any other"),
+        pytest.param(
+            Crew([worker("a", None, running=False, marked=MARKED)], 1), [Lift("a", ())], id="one that doesn't run, too"
+        ),
+        pytest.param(Crew([cancelled("a")], 1, may_return=False), [], id="gevent goes on"),
+    ],
+)
+def test_leaving_auto_lifts_the_marks(crew: Crew, expected: list[DrainStep]) -> None:
+    assert lifted(crew) == expected
+
+
+@pytest.mark.parametrize(
+    "workers, expected",
+    [
+        pytest.param([worker("a", None)], True, id="silent"),
+        pytest.param([worker("a", None), worker("b")], False, id="one of them answers"),
+        pytest.param([], False, id="nobody is left"),
+    ],
+)
+def test_workers_that_say_nothing_can_not_be_led(workers: list[Worker], expected: bool) -> None:
+    assert mute(Crew(workers, 2), timedelta(hours=1), NOW + timedelta(hours=1)) is expected
+    assert not mute(Crew(workers, 2), timedelta(hours=1), NOW)
 
 
 def test_a_slow_worker_is_named_and_stays() -> None:
@@ -135,16 +205,20 @@ def crews(draw: st.DrawFn) -> Crew:
         )
         gone = marked and one.empty and draw(st.booleans())
         workers.append(replace(one, released=True, ready=False) if gone else one)
-    return Crew(workers, count, rolling_out=draw(st.booleans()), may_return=draw(st.booleans()))
+    return Crew(
+        workers, count + draw(st.integers(0, 2)), rolling_out=draw(st.booleans()), may_return=draw(st.booleans())
+    )
 
 
 @given(crews(), st.integers(0, 10))
-def test_the_deployment_shrinks_only_by_released_workers(crew: Crew, desired: int) -> None:
+def test_the_deployment_shrinks_only_by_released_workers_and_pods_that_are_not_there(crew: Crew, desired: int) -> None:
     for step in steps(crew, desired):
         if isinstance(step, Resize) and step.replicas < crew.replicas:
             gone = {one.name for one in crew.workers if one.released}
             assert set(step.going) <= gone
-            assert crew.replicas - step.replicas == len(step.going)
+            assert crew.replicas - step.replicas <= len(step.going) + crew.absent
+            # During a rollout the controller may choose any of them: then it is all or none.
+            assert not crew.rolling_out or len(step.going) == len(crew.staying)
 
 
 @given(crews(), st.integers(0, 10))

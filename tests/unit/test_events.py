@@ -51,6 +51,7 @@ WARNINGS = {
     *("InvalidSpec", "NameTaken", "BrokerUnreachable", "SecretMissing", "ConfigMapMissing", "Refused"),
     *("SpecWarning", "Stuck", "Starved", "ForeignConsumers"),
     *("DeadlineAtRisk", "DeadlineMissed", "RunMissed", "RunOverlaps"),
+    *("SlowDrain", "WrongVictim"),
 }
 
 

@@ -47,7 +47,7 @@ def test_the_engine_decides_what_was_recorded(seen: list[Mapping[str, Facts]]) -
 
 @given(SEEN)
 def test_a_look_reads_back_as_it_was_written(seen: Facts) -> None:
-    look = Look(Circumstances(NOW, timedelta(seconds=1.5), 3, drains=False), {"a": seen}, {})
+    look = Look(Circumstances(NOW, timedelta(seconds=1.5), 3), {"a": seen}, {})
     assert from_text(json.loads(json.dumps(to_text(look.circumstances, look.seen, {})))) == look
 
 

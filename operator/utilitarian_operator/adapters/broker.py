@@ -160,6 +160,22 @@ class BrokerSession:
         self._told = {node: told for node, told in self._told.items() if node in wanted}
         self._samples = {node: told for node, told in self._samples.items() if node in wanted}
 
+    async def cancel_consumers(self, node: str, queues: Sequence[str]) -> None:
+        """Tell one worker to take nothing more from these queues.
+
+        Raises:
+            BrokerError: it could not be told.
+        """
+        await _in(self._worker_thread, lambda: self._workers.cancel_consumers(node, queues))
+
+    async def add_consumers(self, node: str, queues: Sequence[str]) -> None:
+        """Tell one worker to consume these queues again.
+
+        Raises:
+            BrokerError: it could not be told.
+        """
+        await _in(self._worker_thread, lambda: self._workers.add_consumers(node, queues))
+
     def start(self) -> None:
         """Begin to read statistics and workers in the background."""
         self._tasks = [asyncio.create_task(self._ask_workers(), name="workers")]
@@ -192,7 +208,7 @@ class BrokerSession:
                 self._around = await _in(self._worker_thread, self._workers.consuming)
             answers = await _in(
                 self._worker_thread,
-                lambda: self._workers.holdings(due.nodes, queues=due.learning, learning=due.learning),
+                lambda: self._workers.holdings(due.nodes, queues=True, learning=due.learning),
             )
         except BrokerError as error:
             self._mute = error

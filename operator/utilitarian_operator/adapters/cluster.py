@@ -19,6 +19,7 @@ JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 JSON_PATCH = "application/json-patch+json"
+STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 
 _PATHS = {
     "Deployment": "apis/apps/v1/namespaces/{}/deployments",
@@ -28,6 +29,7 @@ _PATHS = {
     "UtilitarianWorkerPool": "apis/utilitarian.io/v1alpha1/namespaces/{}/utilitarianworkerpools",
     "Secret": "api/v1/namespaces/{}/secrets",
     "ConfigMap": "api/v1/namespaces/{}/configmaps",
+    "Pod": "api/v1/namespaces/{}/pods",
     "Event": "apis/events.k8s.io/v1/namespaces/{}/events",
 }
 _LISTS = {
@@ -101,6 +103,16 @@ class Cluster:
         """Delete exactly this object, not another of its name; its pods end in their own time."""
         options = {"preconditions": {"uid": live["metadata"]["uid"]}, "propagationPolicy": "Background"}
         await self._write("DELETE", _item(live), options, JSON)
+
+    async def annotate(self, pod: Object, annotations: Mapping[str, str | None]) -> Object:
+        """Set annotations of exactly this pod, None takes one away; returns it as it is now."""
+        patch = {"metadata": {"uid": pod["metadata"]["uid"], "annotations": dict(annotations)}}
+        return await self._write("PATCH", _pod(pod), patch, MERGE_PATCH)
+
+    async def set_condition(self, pod: Object, condition: Object) -> Object:
+        """Set one condition of exactly this pod, the others stay; returns it as it is now."""
+        patch = {"metadata": {"uid": pod["metadata"]["uid"]}, "status": {"conditions": [condition]}}
+        return await self._write("PATCH", f"{_pod(pod)}/status", patch, STRATEGIC_MERGE_PATCH)
 
     async def patch_status(self, namespace: str, name: str, status: Mapping[str, Any]) -> Object:
         """Write the status of a UtilitarianWorkerPool; fields that are not given stay."""
@@ -189,6 +201,10 @@ def _collection(manifest: Object) -> str:
 
 def _item(manifest: Object) -> str:
     return f"{_collection(manifest)}/{manifest['metadata']['name']}"
+
+
+def _pod(live: Object) -> str:
+    return f"{_PATHS['Pod'].format(live['metadata']['namespace'])}/{live['metadata']['name']}"
 
 
 def _error(status: int, text: str, what: str) -> ClusterError:

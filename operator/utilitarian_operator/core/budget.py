@@ -1,6 +1,8 @@
 """What the pools of a fleet may have together: its ceiling by priority, and whose missing queues are declared first."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
 
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.core.decision import Decision
@@ -24,34 +26,56 @@ def in_turn(
 
 
 def within(
-    ceiling: int | None, pools: Sequence[Pool], decisions: Mapping[str, Decision], current: Mapping[str, int]
+    ceiling: int | None,
+    pools: Sequence[Pool],
+    decisions: Mapping[str, Decision],
+    current: Mapping[str, int],
+    draining: Mapping[str, int],
 ) -> dict[str, Decision]:
     """The decisions cut down to the fleet's ceiling.
 
-    Workers that are there stay: taking a busy one away would kill its tasks. Of what is left, every pool that wants any
-    gets its first worker before any pool gets its second; then by priority, higher first, then by name.
+    Every pool that wants any worker has its share begin with one; the rest is shared by priority, and between pools of
+    the same priority whoever has workers keeps them. Workers beyond their pool's share leave by the drain, and hold
+    their places until they are gone: until then the others can't grow into them.
 
     Args:
         ceiling: `spec.maxWorkers`; None is no ceiling.
         pools: of the fleet.
         decisions: by pool name, for each of `pools`.
-        current: workers asked for now, by pool name.
+        current: workers asked for now, by pool name, without those that drain.
+        draining: workers on their way out, by pool name.
     """
-    if ceiling is None or sum(d.replicas for d in decisions.values()) <= ceiling:
+    leaving = sum(draining.values())
+    if ceiling is None or sum(d.replicas for d in decisions.values()) + leaving <= ceiling:
         return dict(decisions)
-    order = [pool.name for pool in by_priority(pools)]
-    granted = {name: min(decisions[name].replicas, current[name]) for name in order}
-    left = max(ceiling - sum(granted.values()), 0)
-    firsts = {name: min(decisions[name].replicas, 1) for name in order}
-    for goal in (firsts, {name: decisions[name].replicas for name in order}):
-        for name in order:
-            more = min(max(goal[name] - granted[name], 0), left)
-            granted[name] += more
-            left -= more
+    wanted = {pool.name: decisions[pool.name].replicas for pool in by_priority(pools)}
+    shares = _filled(dict.fromkeys(wanted, 0), ceiling, _goals(pools, wanted, current))
+    kept = {name: min(share, current[name]) for name, share in shares.items()}
+    free = ceiling - sum(current[name] for name in wanted) - leaving
+    granted = _filled(kept, max(free, 0), [{name: min(share, 1) for name, share in shares.items()}, shares])
     because = f"maxWorkers is {plural(ceiling, 'worker')} for the whole fleet, shared by priority"
     return {
         name: held_back(d, granted[name], because) if granted[name] < d.replicas else d for name, d in decisions.items()
     }
+
+
+def _goals(pools: Sequence[Pool], wanted: Mapping[str, int], current: Mapping[str, int]) -> Iterator[Mapping[str, int]]:
+    """What is granted in turn, each in the order of its names."""
+    yield {name: min(number, 1) for name, number in wanted.items()}
+    for _, equals in groupby(by_priority(pools), key=attrgetter("priority")):
+        names = [pool.name for pool in equals]
+        yield {name: min(wanted[name], current[name]) for name in names}
+        yield {name: wanted[name] for name in names}
+
+
+def _filled(granted: dict[str, int], left: int, goals: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """What is granted with `left` more, given out goal by goal until nothing is left."""
+    for goal in goals:
+        for name, number in goal.items():
+            more = min(max(number - granted[name], 0), left)
+            granted[name] += more
+            left -= more
+    return granted
 
 
 def by_priority(pools: Sequence[Pool]) -> list[Pool]:

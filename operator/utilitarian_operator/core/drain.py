@@ -68,6 +68,7 @@ class CancelConsumers:
     """Tell a marked worker to take nothing more from its queues."""
 
     pod: str
+    queues: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +80,18 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class TakeBack:
-    """Let a marked worker consume again, and lift its mark."""
+    """Tell a marked worker to consume again; its mark is lifted when it says that it does."""
 
     pod: str
+    queues: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lift:
+    """Take the mark from a worker that consumes: it is like any other again."""
+
+    pod: str
+    queues: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +107,8 @@ class Resize:
     going: tuple[str, ...] = ()
 
 
-DrainStep: TypeAlias = Mark | CancelConsumers | Release | TakeBack | Resize
+PodStep: TypeAlias = Mark | CancelConsumers | Release | TakeBack | Lift
+DrainStep: TypeAlias = PodStep | Resize
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +120,16 @@ class Crew:
         replicas: what the Deployment asks for.
         rolling_out: whether several ReplicaSets have pods: deletion costs count within one of them only.
         may_return: whether a worker that cancelled its consumers may consume again (not with gevent).
+        queues: that its workers consume, as far as they are known.
+        asked: whether every worker had the time to say what it holds.
     """
 
     workers: Sequence[Worker]
     replicas: int
     rolling_out: bool = False
     may_return: bool = True
+    queues: tuple[str, ...] = ()
+    asked: bool = True
 
     @property
     def staying(self) -> list[Worker]:
@@ -127,9 +142,17 @@ class Crew:
         return [worker for worker in self.staying if worker.marked is not None]
 
     @property
+    def absent(self) -> int:
+        """Workers asked for whose pods are not there."""
+        return max(self.replicas - len(self.staying), 0)
+
+    @property
     def capacity(self) -> int:
         """Workers asked for that are not on their way out."""
-        return self.replicas - len(self.draining)
+        # Of the released ones those are asked for no more that the ReplicaSet controller has yet to delete.
+        released = sum(worker.released for worker in self.draining)
+        deleted_soon = min(released, max(len(self.staying) - self.replicas, 0))
+        return self.replicas - len(self.draining) + deleted_soon
 
 
 def steps(crew: Crew, desired: int) -> list[DrainStep]:
@@ -139,12 +162,18 @@ def steps(crew: Crew, desired: int) -> list[DrainStep]:
         crew: as it is.
         desired: capacity wanted; draining workers are not capacity.
     """
-    returning = _take_back(crew, desired - crew.capacity)
+    returning = _taken_back(crew, desired - crew.capacity)
     missing = desired - crew.capacity - len(returning)
     grow = [Resize(crew.replicas + missing)] if missing > 0 else []
-    going = [worker for worker in crew.draining if worker.name not in {step.pod for step in returning}]
-    shrink = _shrink(crew, going) if not grow else []
-    return [*returning, *grow, *_choose(crew, desired), *_onwards(going), *shrink]
+    going = [worker for worker in crew.draining if worker not in returning]
+    shrink = _shrink(crew, going, desired) if not grow else []
+    back = [_return(crew, worker) for worker in returning]
+    return [*grow, *back, *_choose(crew, desired), *_onwards(crew, going), *shrink]
+
+
+def lifted(crew: Crew) -> list[DrainStep]:
+    """What to do so that no worker is on its way out any more, as far as its kind of worker can return."""
+    return [_return(crew, worker) for worker in crew.draining] if crew.may_return else []
 
 
 def slow(crew: Crew, patience: timedelta, now: datetime) -> list[str]:
@@ -156,43 +185,62 @@ def slow(crew: Crew, patience: timedelta, now: datetime) -> list[str]:
     ]
 
 
+def mute(crew: Crew, patience: timedelta, now: datetime) -> bool:
+    """Whether no worker that is left has said anything for `patience`: their drain can't be led."""
+    silent = [it.held for it in crew.staying if it.running and isinstance(it.held, Unknown)]
+    return len(silent) == len(crew.staying) > 0 and all(now - held.since >= patience for held in silent)
+
+
 def loses_least(worker: Worker) -> tuple[bool, float, str]:
     """Order in which workers are chosen: not ready, then idle, then least work held; by name between equals."""
     return (worker.ready, worker.tasks, worker.name)
 
 
 def _choose(crew: Crew, desired: int) -> Iterator[Mark]:
-    surplus = crew.capacity - desired
-    if surplus <= 0 or crew.rolling_out:
+    """Choose those that lose least; during a rollout only where all go, since then none is chosen among others."""
+    surplus = crew.capacity - desired - crew.absent
+    if surplus <= 0 or not crew.asked or (crew.rolling_out and desired):
         return
     most = max(1, ceil(len(crew.staying) * LARGEST_STEP))
     candidates = sorted((worker for worker in crew.staying if worker.marked is None), key=loses_least)
     yield from (Mark(worker.name) for worker in candidates[: min(surplus, most)])
 
 
-def _take_back(crew: Crew, missing: int) -> list[TakeBack]:
+def _taken_back(crew: Crew, missing: int) -> list[Worker]:
     """Marked workers that are not yet empty are capacity again before new ones are started, the busiest first."""
     if missing <= 0 or not crew.may_return:
         return []
     busy = [worker for worker in crew.draining if not worker.empty and not worker.released and worker.running]
-    return [TakeBack(worker.name) for worker in sorted(busy, key=loses_least, reverse=True)[:missing]]
+    return sorted(busy, key=loses_least, reverse=True)[:missing]
 
 
-def _onwards(going: Iterable[Worker]) -> Iterator[CancelConsumers | Release]:
+def _return(crew: Crew, worker: Worker) -> TakeBack | Lift:
+    consumes = bool(worker.consuming) or not worker.running
+    return Lift(worker.name, crew.queues) if consumes else TakeBack(worker.name, crew.queues)
+
+
+def _onwards(crew: Crew, going: Iterable[Worker]) -> Iterator[CancelConsumers | Release]:
     for worker in going:
         if worker.released:
             continue
         if worker.empty:
             yield Release(worker.name)
         elif worker.consuming != ():
-            yield CancelConsumers(worker.name)
+            yield CancelConsumers(worker.name, worker.consuming or crew.queues)
 
 
-def _shrink(crew: Crew, going: Sequence[Worker]) -> list[Resize]:
+def _shrink(crew: Crew, going: Sequence[Worker], desired: int) -> list[Resize]:
     """Scale down by the released workers, when nothing but them can be chosen by the ReplicaSet."""
     released = tuple(worker.name for worker in going if worker.released)
+    if desired == 0 and len(released) == len(crew.staying):
+        return [Resize(0, released)] if crew.replicas else []
+    if crew.rolling_out:
+        return []
+    if crew.absent:
+        # Pods that were not even made (a quota, no account) hold nothing: they go first, and choose nobody.
+        fewer = max(desired + len(going), len(crew.staying))
+        return [Resize(fewer)] if fewer < crew.replicas else []
     unready = [worker for worker in crew.staying if not worker.ready and worker.name not in released]
-    complete = len(crew.staying) == crew.replicas
-    if not released or unready or crew.rolling_out or not complete:
+    if not released or unready or len(crew.staying) > crew.replicas:
         return []
     return [Resize(crew.replicas - len(released), released)]

@@ -16,7 +16,8 @@ class Facts:
         at_least: the part of `work` that is certain; None when even `ready` is unknown.
         idle: workers that say they hold nothing, or whose container doesn't run.
         running: tasks that run, by the workers' own word.
-        deferred: tasks that wait in a worker for their ETA.
+        draining: workers on their way out that the Deployment still asks for.
+        deferred: tasks that wait for their ETA in a worker that stays.
         arrived: tasks that came since the last look; None where nobody counts.
         completed: tasks that ended since the last look; None where nobody counts.
         slot_seconds: what running tasks took since the last look; None: `running` for the whole time.
@@ -42,6 +43,7 @@ class Facts:
     longest: float = 0.0
     started_up: tuple[float, ...] = ()
     starved: str = ""
+    draining: int = 0
 
     @property
     def nothing_to_do(self) -> bool:
@@ -56,16 +58,18 @@ def facts(sight: PoolSight, starved: str = "") -> Facts:
         sight: of the look.
         starved: why no worker takes the work that waits, by looks over time.
     """
-    ready, deferred = sight.ready, sight.total("scheduled")
-    certain_unacked = 0 if isinstance(sight.unacked, Unknown) else sight.unacked
+    ready, deferred = sight.ready, sight.total("scheduled", going=False)
+    # The broker's count may be older than the workers' word.
+    unacked = sight.unacked if isinstance(sight.unacked, Unknown) else max(sight.unacked - sight.given_up, 0)
+    certain_unacked = 0 if isinstance(unacked, Unknown) else unacked
     samples = [pod.sample for pod in sight.pods if pod.sample is not None]
-    work = add((ready, sight.unacked, sight.early))
+    work = add((ready, unacked, sight.early))
     return Facts(
         current=sight.current,
         ready=ready,
         work=work if isinstance(work, Unknown) else max(work - deferred, 0),
         at_least=None if isinstance(ready, Unknown) else max(ready + certain_unacked + sight.known_early - deferred, 0),
-        idle=sum(is_idle(pod) for pod in sight.pods if not pod.leaving),
+        idle=sum(is_idle(pod) for pod in sight.pods if pod.staying),
         running=sum(sample.active for sample in samples),
         completed=sum(counted) if (counted := [p.completed for p in sight.pods if p.completed is not None]) else None,
         longest=max((sample.oldest for sample in samples), default=0.0),
@@ -74,6 +78,7 @@ def facts(sight: PoolSight, starved: str = "") -> Facts:
         missing=sight.missing,
         serving=sight.ready_workers,
         starved=starved,
+        draining=sight.draining,
     )
 
 

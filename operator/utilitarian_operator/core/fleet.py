@@ -11,7 +11,7 @@ from utilitarian_operator.core.facts import Facts
 from utilitarian_operator.core.memory import Memory, remember
 from utilitarian_operator.core.observation import FleetSight
 from utilitarian_operator.core.override import Override
-from utilitarian_operator.core.rules import Situation, arrival_window, decide, without_a_drain
+from utilitarian_operator.core.rules import Situation, arrival_window, decide
 
 GOOD_LOOKS = 2
 """Complete looks that an operator must have had since it started before it takes a worker away."""
@@ -26,14 +26,12 @@ class Circumstances:
         running_for: since the operator began to look at this fleet.
         good_looks: looks since then at which nothing was missing.
         overrides: what a person set, by pool name.
-        drains: whether workers are drained before they go; else none goes before all are idle.
     """
 
     now: datetime
     running_for: timedelta = timedelta.max
     good_looks: int = GOOD_LOOKS
     overrides: Mapping[str, Override] = field(default_factory=dict)
-    drains: bool = True
 
 
 def decide_fleet(
@@ -51,19 +49,23 @@ def decide_fleet(
     for pool in fleet.pools:
         memory = memories.get(pool.name, Memory())
         decisions[pool.name], remembered[pool.name] = decide_pool(pool, seen[pool.name], memory, circumstances)
-    return together(fleet, decisions, {name: facts.current for name, facts in seen.items()}), remembered
+    current = {name: facts.current for name, facts in seen.items()}
+    return together(fleet, decisions, current, {name: facts.draining for name, facts in seen.items()}), remembered
 
 
-def together(fleet: Fleet, decisions: Mapping[str, Decision], current: Mapping[str, int]) -> dict[str, Decision]:
+def together(
+    fleet: Fleet, decisions: Mapping[str, Decision], current: Mapping[str, int], draining: Mapping[str, int]
+) -> dict[str, Decision]:
     """The pools' own decisions within what they may have together and what a person said of the whole fleet.
 
     Args:
         fleet: what is asked for.
         decisions: by pool name, for each of its pools.
-        current: workers asked for now, by pool name.
+        current: workers asked for now, by pool name, without those that drain.
+        draining: workers on their way out, by pool name: they hold their places until they are gone.
     """
     decisions = budget.in_turn(fleet.pools, decisions, current)
-    decisions = budget.within(fleet.max_workers, fleet.pools, decisions, current)
+    decisions = budget.within(fleet.max_workers, fleet.pools, decisions, current, draining)
     return {name: _as_told(fleet, decision, current[name]) for name, decision in decisions.items()}
 
 
@@ -76,7 +78,7 @@ def decide_pool(pool: Pool, facts: Facts, memory: Memory, circumstances: Circums
     steady = circumstances.running_for >= pool.scaling.stabilization and circumstances.good_looks >= GOOD_LOOKS
     situation = Situation(pool, facts, memory, now, steady, circumstances.overrides.get(pool.name))
     decision, memory = decide(situation)
-    return decision if circumstances.drains else without_a_drain(decision, facts), memory
+    return decision, memory
 
 
 def looked_well(sight: FleetSight) -> bool:

@@ -21,6 +21,16 @@ POOL_LABEL = "utilitarian.io/pool"
 TEMPLATE_HASH = "utilitarian.io/applied"
 """Annotation with the hash of what was applied last: nothing is sent while it stays the same."""
 
+CONSUMING = "utilitarian.io/consuming"
+"""Readiness gate of a worker: it is ready when it consumes, and not when its container merely runs."""
+
+DRAINING = "utilitarian.io/draining"
+"""Annotation of a pod that was chosen to leave, with the moment; an operator that was restarted goes on from it."""
+
+DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
+CHEAPEST = "-2147483648"
+"""The lowest deletion cost: of ready pods the ReplicaSet controller deletes this one first."""
+
 CONFIG_CHECKSUM = "utilitarian.io/config-checksum"
 """Annotation of pods with a checksum of the Secrets and ConfigMaps of their environment: a change rolls them."""
 
@@ -70,6 +80,7 @@ def deployment(owner: Owner, fleet: Fleet, pool: Pool, checksum: str | None = No
         "lifecycle": {"preStop": {"exec": {"command": pre_stop.command(pool.drain_timeout, pool.worker.execution)}}},
     }
     pod = _pod(pool.pod, container)
+    pod["readinessGates"] = [{"conditionType": CONSUMING}]
     pod["terminationGracePeriodSeconds"] = int(pool.drain_timeout.total_seconds())
     if pool.pod.topology_spread_constraints is None:
         pod["topologySpreadConstraints"] = _spread(selector)

@@ -92,6 +92,12 @@ class PodSight:
         sample: what its worker last said, some seconds ago perhaps; good for averages, never for stopping it.
         completed: tasks it ended since the last look, by its samples; None while it can't be told.
         started_up: seconds from its creation to its readiness, told once; None before and afterwards.
+        gated: whether its template has the operator's readiness gate.
+        gate: what the operator last set it to; None while it has not.
+        marked: since when it is chosen to leave; None if it is not.
+        cheapest: whether it has the lowest deletion cost.
+        revision: of its template, as the Deployment controller numbers it.
+        running_since: when its container began to run; None while it doesn't.
     """
 
     name: str
@@ -103,6 +109,22 @@ class PodSight:
     sample: Held | None = None
     completed: int | None = None
     started_up: float | None = None
+    gated: bool = False
+    gate: bool | None = None
+    marked: datetime | None = None
+    cheapest: bool = False
+    revision: str = ""
+    running_since: datetime | None = None
+
+    @property
+    def staying(self) -> bool:
+        """Whether it is neither being deleted nor chosen to leave."""
+        return not self.leaving and self.marked is None
+
+    @property
+    def released(self) -> bool:
+        """Whether the ReplicaSet controller would choose it before any worker that stays."""
+        return self.cheapest and (self.gate is False or not self.gated)
 
     @property
     def word(self) -> Held | None:
@@ -113,7 +135,7 @@ class PodSight:
     @property
     def serves(self) -> bool:
         """Whether it is ready and stays, so that it ought to consume."""
-        return self.ready and self.running and not self.leaving
+        return self.ready and self.running and self.staying
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +144,8 @@ class PoolSight:
 
     Args:
         queues: one entry for each of the pool's queues.
-        unacked: messages delivered and not yet acknowledged on all of them. A running task of a worker with Celery's
-            default (early) acknowledgement is not among them.
+        unacked: messages delivered and not yet acknowledged on all of them, those that leaving workers hold included. A
+            running task of a worker with Celery's default (early) acknowledgement is not among them.
         pods: of the pool's Deployment.
         replicas: what the Deployment asks for; None while there is no Deployment.
         foreign: consumers that are no workers of this fleet, by queue; a queue without any is not in it.
@@ -138,14 +160,27 @@ class PoolSight:
     strangers: tuple[str, ...] = ()
 
     @property
+    def draining(self) -> int:
+        """Workers chosen to leave that the Deployment still asks for."""
+        there = [pod for pod in self.pods if not pod.leaving]
+        # A step down is seen before the pods that it takes are seen to go.
+        taken = min(sum(pod.released for pod in there), max(len(there) - (self.replicas or 0), 0))
+        return sum(pod.marked is not None for pod in there) - taken
+
+    @property
     def current(self) -> int:
-        """Workers asked for now."""
-        return self.replicas or 0
+        """Workers asked for now, without those that drain."""
+        return max((self.replicas or 0) - self.draining, 0)
 
     @property
     def ready_workers(self) -> int:
-        """Workers that the kubelet calls ready and that are not leaving."""
-        return sum(pod.ready and not pod.leaving for pod in self.pods)
+        """Workers that the kubelet calls ready and that stay."""
+        return sum(pod.ready and pod.staying for pod in self.pods)
+
+    @property
+    def rolling_out(self) -> bool:
+        """Whether pods of several templates are there."""
+        return len({pod.revision for pod in self.pods}) > 1
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -159,21 +194,29 @@ class PoolSight:
 
     @property
     def early(self) -> Count:
-        """Tasks that run although the broker has forgotten them; Unknown if a running worker did not say."""
-        return add(pod.held if isinstance(pod.held, Unknown) else pod.held.early for pod in self.pods if pod.running)
+        """Tasks that run in workers that stay although the broker has forgotten them; Unknown if one did not say."""
+        staying = (pod.held for pod in self.pods if pod.running and pod.staying)
+        return add(held if isinstance(held, Unknown) else held.early for held in staying)
 
     @property
     def known_early(self) -> int:
         """The part of `early` that is certain: what the workers that answered said."""
-        return sum(pod.held.early for pod in self.pods if isinstance(pod.held, Held))
+        return self.total("early", going=False)
 
-    def total(self, what: str) -> int:
+    @property
+    def given_up(self) -> int:
+        """Unacknowledged messages of workers on their way out, by their own word: no others are needed for them."""
+        return self.total("unacked") - self.total("unacked", going=False)
+
+    def total(self, what: str, *, going: bool = True) -> int:
         """Sum of one field of `Held` over the workers that answered.
 
         Args:
-            what: `active`, `reserved` or `scheduled`.
+            what: name of the field.
+            going: count those on their way out, too.
         """
-        return sum(getattr(pod.held, what) for pod in self.pods if isinstance(pod.held, Held))
+        answered = (pod.held for pod in self.pods if isinstance(pod.held, Held) and (going or pod.staying))
+        return sum(getattr(held, what) for held in answered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +244,7 @@ class FleetSight:
         mute: None when workers can be asked, whether they answer or not; else why not.
         beat: of the fleet; None where it is not asked for.
         rolling_out: names of the Deployments and the StatefulSet whose template has not reached every pod.
+        leftover: pools that the resource doesn't ask for any more and whose Deployment is still there, by name.
     """
 
     at: datetime
@@ -210,6 +254,7 @@ class FleetSight:
     beat: BeatSight | None = None
     rolling_out: tuple[str, ...] = ()
     mute: Unknown | None = None
+    leftover: Mapping[str, PoolSight] = field(default_factory=dict)
 
 
 def add(counts: Iterable[Count]) -> Count:

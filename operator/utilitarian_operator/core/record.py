@@ -34,7 +34,6 @@ def to_text(circumstances: Circumstances, seen: Mapping[str, Facts], decisions: 
         "at": circumstances.now.isoformat(),
         "running_for": circumstances.running_for.total_seconds(),
         "good_looks": circumstances.good_looks,
-        "drains": circumstances.drains,
         "seen": {name: _facts(facts) for name, facts in seen.items()},
         "decided": {name: [decision.replicas, decision.rule] for name, decision in decisions.items()},
     }
@@ -50,7 +49,6 @@ def from_text(text: Mapping[str, Any]) -> Look:
         now=datetime.fromisoformat(text["at"]),
         running_for=timedelta(seconds=text["running_for"]),
         good_looks=text["good_looks"],
-        drains=text["drains"],
     )
     seen = {name: _read_facts(facts) for name, facts in text["seen"].items()}
     return Look(circumstances, seen, {name: (replicas, rule) for name, (replicas, rule) in text["decided"].items()})

@@ -273,14 +273,6 @@ def wait_after_a_start(situation: Situation, wanted: int) -> Step | None:
     return Step("safety", wanted, current, f"{plural(current, 'worker')} kept: the operator has just started")
 
 
-def without_a_drain(decision: Decision, facts: Facts) -> Decision:
-    """No worker goes before all are idle: what Kubernetes would choose to stop may be the one that works."""
-    if decision.replicas >= facts.current or facts.nothing_to_do:
-        return decision
-    because = f"{plural(facts.current, 'worker')} kept: not all of them are idle"
-    return decision.then(Step("busy", decision.replicas, facts.current, because))
-
-
 def held_back(decision: Decision, allowed: int, because: str) -> Decision:
     """The decision cut down by the fleet's ceiling."""
     return decision.then(Step("budget", decision.replicas, allowed, because))

@@ -153,10 +153,10 @@ def _pool(pool: Pool, sight: PoolSight, decision: Decision, memory: Memory) -> S
     figures = {"backlog": known(sight.ready), "unacked": known(sight.unacked)}
     return {name: figure for name, figure in figures.items() if figure is not None} | {
         "name": pool.name,
-        "replicas": sight.current,
+        "replicas": sight.replicas or 0,
         "ready": sight.ready_workers,
         "desired": decision.replicas,
-        "draining": sum(pod.leaving for pod in sight.pods),
+        "draining": sum(not pod.staying for pod in sight.pods),
         "busy": sight.total("active"),
         "deferred": sight.total("scheduled"),
         "trail": [asdict(step) for step in decision.trail],

@@ -1,5 +1,6 @@
 """How numbers and moments read in the sentences of the rules."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 
@@ -27,3 +28,9 @@ def whole(length: timedelta) -> timedelta:
     """A length of time to the second, or to the minute where it is long; never zero."""
     fine = timedelta(seconds=1) if length < timedelta(minutes=10) else timedelta(minutes=1)
     return max(round(length / fine), 1) * fine
+
+
+def named(things: Sequence[str], most: int = 5) -> str:
+    """Names, the first few of them."""
+    more = len(things) - most
+    return ", ".join(things[:most]) + (f" and {more} more" if more > 0 else "")

@@ -142,9 +142,14 @@ class Engine:
         """The decisions within the fleet's ceiling, beside the last ones of the other pools."""
         own = {name: lane.decision or NOBODY for name, lane in self.lanes.items()}
         ceiling = self.fleet.max_workers
-        if self.fleet.mode == "Paused" or (ceiling is not None and sum(d.replicas for d in own.values()) > ceiling):
-            own = together(self.fleet, own, {name: lane.workers.current for name, lane in self.lanes.items()})
+        if self.fleet.mode == "Paused" or (ceiling is not None and self._asked(own) > ceiling):
+            current = {name: lane.workers.current for name, lane in self.lanes.items()}
+            own = together(self.fleet, own, current, {name: lane.workers.draining for name, lane in self.lanes.items()})
         return [own[lane.pool.name] for lane in lanes]
+
+    def _asked(self, decisions: Mapping[str, Decision]) -> int:
+        """Workers wanted, and those that still leave."""
+        return sum(it.replicas for it in decisions.values()) + sum(it.workers.draining for it in self.lanes.values())
 
     def _facts(self, lane: Lane, since: int) -> Facts:
         workers = lane.workers
@@ -164,6 +169,7 @@ class Engine:
             serving=workers.count(State.SERVING),
             longest=workers.oldest,
             started_up=tuple(workers.started_up),
+            draining=workers.draining,
         )
         workers.started_up.clear()
         lane.arrived, lane.completed, lane.used = arrived, workers.completed, used

@@ -1,0 +1,79 @@
+"""From a pool's pods to the workers that a drain leads, and to those whose readiness gate is due; values only."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from utilitarian_operator.api.effective import Pool
+from utilitarian_operator.core.drain import Crew, Worker
+from utilitarian_operator.core.observation import Held, PodSight, PoolSight, Present
+
+ASKED_AFTER = timedelta(seconds=3)
+"""Time in which a worker that was not asked before has said what it holds, or is one that doesn't answer."""
+
+MUTE_BUT_CONSUMING_AFTER = timedelta(seconds=30)
+"""A worker that can't answer (remote control refused, or busy in a solo pool) is believed by its consumers then."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenGate:
+    """Say to Kubernetes that a worker consumes, which makes it ready."""
+
+    pod: str
+
+
+def crew(pool: Pool | None, sight: PoolSight, shrinking_for: timedelta) -> Crew:
+    """The workers of a pool, as its drain sees them.
+
+    Args:
+        pool: the effective spec; None for a pool that is no longer asked for.
+        sight: of its pods.
+        shrinking_for: since when it has more workers than are wanted.
+    """
+    workers = [_worker(pod) for pod in sight.pods]
+    silent = any(pod.running and pod.staying and not isinstance(pod.held, Held) for pod in sight.pods)
+    return Crew(
+        workers,
+        sight.replicas or 0,
+        rolling_out=sight.rolling_out,
+        # Celery's gevent workers may crash when a queue is added again (celery/celery#4775), and of a catch-all's
+        # worker nobody knows any more what it consumed.
+        may_return=pool is not None and not pool.is_catch_all and pool.worker.execution != "gevent",
+        queues=tuple(sight.queues),
+        asked=not silent or shrinking_for >= ASKED_AFTER,
+    )
+
+
+def gates(sight: PoolSight, now: datetime) -> Iterator[OpenGate]:
+    """Workers that consume and are not yet called ready for it.
+
+    Args:
+        sight: of the pool.
+        now: the one clock.
+    """
+    for pod in sight.pods:
+        if pod.gated and pod.gate is not True and pod.staying and pod.running and _consumes(pod, sight, now):
+            yield OpenGate(pod.name)
+
+
+def _consumes(pod: PodSight, sight: PoolSight, now: datetime) -> bool:
+    if isinstance(pod.held, Held):
+        return bool(pod.held.consuming)
+    if pod.running_since is None or now - pod.running_since < MUTE_BUT_CONSUMING_AFTER:
+        return False
+    running = sum(other.running for other in sight.pods)
+    seen = [queue for queue in sight.queues.values() if isinstance(queue, Present)]
+    return bool(seen) and all(queue.consumers >= running for queue in seen)
+
+
+def _worker(pod: PodSight) -> Worker:
+    return Worker(
+        name=pod.name,
+        running=pod.running,
+        ready=pod.ready,
+        leaving=pod.leaving,
+        held=pod.held,
+        consuming=pod.held.consuming if isinstance(pod.held, Held) else None,
+        marked=pod.marked,
+        released=pod.released,
+    )

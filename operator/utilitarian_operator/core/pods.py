@@ -1,0 +1,61 @@
+"""From a pod as Kubernetes describes it to what is seen of it; reads values only and asks nobody."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from utilitarian_operator.core.manifests import CHEAPEST, CONSUMING, DELETION_COST, DRAINING
+from utilitarian_operator.core.observation import Held, PodSight, Unknown
+
+_WAITING_IS_NORMAL = {"ContainerCreating", "PodInitializing"}
+
+
+def pod_sight(name: str, body: Mapping[str, Any], held: Held | Unknown) -> PodSight:
+    """One pod.
+
+    Args:
+        name: of the pod.
+        body: the Kubernetes object.
+        held: what its worker said.
+    """
+    metadata, status = body["metadata"], body.get("status", {})
+    annotations = metadata.get("annotations") or {}
+    conditions = {condition["type"]: condition["status"] for condition in status.get("conditions", [])}
+    states = [container.get("state", {}) for container in status.get("containerStatuses", [])]
+    since = next((state["running"].get("startedAt") for state in states if "running" in state), None)
+    gates = body.get("spec", {}).get("readinessGates") or []
+    return PodSight(
+        name=name,
+        ready=conditions.get("Ready") == "True",
+        running=any("running" in state for state in states),
+        leaving="deletionTimestamp" in metadata,
+        held=held,
+        trouble=trouble(body),
+        gated={"conditionType": CONSUMING} in gates,
+        gate={"True": True, "False": False}.get(conditions.get(CONSUMING, "")),
+        marked=_moment(annotations.get(DRAINING)),
+        cheapest=annotations.get(DELETION_COST) == CHEAPEST,
+        revision=(metadata.get("labels") or {}).get("pod-template-hash", ""),
+        running_since=_moment(since),
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    """A moment as Kubernetes writes it; one that somebody wrote and that is none counts as long ago."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def trouble(body: Mapping[str, Any]) -> str | None:
+    """Why a pod's container can't run, in the kubelet's words."""
+    for container in body.get("status", {}).get("containerStatuses", []):
+        waiting = container.get("state", {}).get("waiting")
+        if waiting and waiting.get("reason") not in _WAITING_IS_NORMAL:
+            name, reason = body["metadata"]["name"], waiting.get("reason")
+            return f"pod {name}: {reason}: {waiting.get('message', 'no message')}"
+    return None

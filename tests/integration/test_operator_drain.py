@@ -1,0 +1,103 @@
+"""Workers are led out one by one with real parts: the idle one goes while the busy one works on, and marks return."""
+
+from typing import Any
+
+from tests.support.controlplane import MERGE_PATCH
+from tests.support.installation import DEFAULT, Installation
+from tests.support.operator import Operator
+
+ONE_SLOT = {"worker": {"concurrency": 1}}
+WORK = {"name": "work", "queues": [DEFAULT]}
+
+
+def pods(installation: Installation) -> list[dict[str, Any]]:
+    selector = "labelSelector=utilitarian.io/pool%3Dwork"
+    path = f"/api/v1/namespaces/{installation.fleet.namespace}/pods?{selector}"
+    found: list[dict[str, Any]] = installation.fleet.controlplane.request("GET", path)["items"]
+    return found
+
+
+def marked(installation: Installation) -> set[str]:
+    annotation = "utilitarian.io/draining"
+    return {
+        it["metadata"]["name"] for it in pods(installation) if annotation in (it["metadata"].get("annotations") or {})
+    }
+
+
+def ready(installation: Installation) -> set[str]:
+    return {
+        it["metadata"]["name"]
+        for it in pods(installation)
+        if any(c["type"] == "Ready" and c["status"] == "True" for c in it["status"].get("conditions", []))
+    }
+
+
+def ran_on(installation: Installation, task: str) -> str:
+    start = next(it for it in installation.ledger.read().records if it.task_id == task and it.event == "start")
+    return start.hostname.removeprefix("celery@")
+
+
+def test_an_idle_worker_leaves_while_a_busy_one_works_on(installation: Installation, operator: Operator) -> None:
+    # Acknowledged late, so that the busy worker doesn't fetch a short task that would wait behind its long one.
+    late = [{"name": "UTILITARIAN_ACKS_LATE", "value": "true"}]
+    installation.create(pools=[{**WORK, **ONE_SLOT, "env": late}])
+    (long,) = installation.send(DEFAULT, 1, 25)
+    short = installation.send(DEFAULT, 4, 1)
+    installation.wait(lambda: (installation.fleet.replicas("work") or 0) > 1)
+    installation.wait(lambda: installation.fleet.replicas("work") == 1)
+    assert long not in installation.ledger.read().ids("end")
+    installation.wait(lambda: [it["metadata"]["name"] for it in pods(installation)] == [ran_on(installation, long)])
+    installation.wait(lambda: installation.fleet.replicas("work") == 0)
+    assert installation.ledger.read().summary([long, *short]).each_finished_once
+    assert {name: value for name, value in operator.metrics().items() if "wrong_victims_total" in name and value} == {}
+
+
+def test_workers_above_a_lowered_maximum_finish_their_tasks_and_are_taken_back_when_it_is_raised(
+    installation: Installation, operator: Operator
+) -> None:
+    del operator
+    fleet = installation.fleet
+    installation.create(pools=[{**WORK, **ONE_SLOT}])
+    tasks = installation.send(DEFAULT, 2, 25)
+    installation.wait(lambda: installation.ledger.read().ids("start") == set(tasks))
+    installation.wait(lambda: len(ready(installation)) == 2)
+    fleet.edit(pools=[{**WORK, **ONE_SLOT, "scaling": {"max": 1}}])
+    installation.wait(lambda: len(marked(installation)) == 1)
+    installation.wait(lambda: fleet.pool("work").get("draining") == 1)
+    assert fleet.replicas("work") == 2
+    fleet.edit(pools=[{**WORK, **ONE_SLOT, "scaling": {"max": 5}}])
+    installation.wait(lambda: not marked(installation))
+    more = installation.send(DEFAULT, 2, 0.1)
+    installation.wait(lambda: fleet.replicas("work") == 0)
+    assert installation.ledger.read().summary([*tasks, *more]).each_finished_once
+    assert "TakenBack" in {reason for reason, _ in fleet.events()}
+
+
+def test_a_removed_pool_is_led_out_before_its_deployment_goes(installation: Installation, operator: Operator) -> None:
+    del operator
+    fleet = installation.fleet
+    installation.create(pools=[{**WORK, **ONE_SLOT}])
+    (task,) = installation.send(DEFAULT, 1, 8)
+    installation.wait(lambda: installation.ledger.read().ids("start"))
+    fleet.edit(pools=[{"name": "other", "queues": ["utilitarian.tasks.external"]}])
+    installation.wait(lambda: marked(installation))
+    assert fleet.deployment("work")
+    installation.wait(lambda: fleet.deployment("work") is None)
+    assert installation.ledger.read().ids("end") == {task}
+
+
+def test_leaving_auto_lets_a_worker_that_was_to_leave_work_on(installation: Installation, operator: Operator) -> None:
+    del operator
+    fleet = installation.fleet
+    installation.create(pools=[{**WORK, **ONE_SLOT}])
+    tasks = installation.send(DEFAULT, 2, 12)
+    installation.wait(lambda: installation.ledger.read().ids("start") == set(tasks))
+    annotation = {"utilitarian.io/override.work": "1 until 2100-01-01T00:00Z"}
+    path = f"/apis/utilitarian.io/v1alpha1/namespaces/{fleet.namespace}/utilitarianworkerpools/{fleet.name}"
+    fleet.controlplane.request("PATCH", path, {"metadata": {"annotations": annotation}}, MERGE_PATCH)
+    installation.wait(lambda: len(marked(installation)) == 1)
+    fleet.edit(mode="Paused")
+    installation.wait(lambda: not marked(installation))
+    again = installation.send(DEFAULT, 4, 0.1)
+    installation.wait(lambda: installation.ledger.read().ids("end") == {*tasks, *again})
+    assert fleet.replicas("work") == 2
