@@ -109,7 +109,7 @@ class Drains:
                 if pods:
                     why = because.get(pool, "the pool is no longer asked for")
                     await self.actor.tell(resource, reason, f"pool {pool}: {named(pods)} {what}: {why}")
-        await self._tell_slow(key, resource, leads, progress)
+        self._count_slow(key, leads, progress)
 
     async def review(self, resource: Object, sight: FleetSight, progress: Progress) -> None:
         """See whether those who went are those who were to go."""
@@ -124,14 +124,10 @@ class Drains:
             if seen is None or wrong or is_over(departure, seen):
                 del progress.departures[pool]
 
-    async def _tell_slow(self, key: Key, resource: Object, leads: Mapping[str, Lead], progress: Progress) -> None:
+    def _count_slow(self, key: Key, leads: Mapping[str, Lead], progress: Progress) -> None:
         slow = {pod: pool for pool, lead in leads.items() for pod in lead.slow}
-        for pod in sorted(slow.keys() - progress.slow):
+        for pod in slow.keys() - progress.slow:
             self.metrics.drained_slowly(key, slow[pod])
-            note = (
-                f"pool {slow[pod]}: {pod} still holds tasks after drainTimeout; it goes on, and leaves when it is empty"
-            )
-            await self.actor.tell(resource, Reason.SLOW_DRAIN, note)
         progress.slow = frozenset(slow)
 
     async def _done(self, key: Key, step: SingleStep, workers: Workers) -> bool:

@@ -4,20 +4,23 @@ A single look proves nothing: a worker that was just started consumes in a momen
 consumer of one that has ended. So each sign must have lasted before it is said, and is said with its evidence.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.units import format_duration
+from utilitarian_operator.core import drain
+from utilitarian_operator.core.crew import crew
 from utilitarian_operator.core.observation import FleetSight, Held, PodSight, PoolSight, Present
-from utilitarian_operator.core.wording import number, plural
+from utilitarian_operator.core.wording import named, number, plural
 
 STUCK = "Stuck"
 STARVED = "Starved"
 RUN_MISSED = "RunMissed"
+SLOW_DRAIN = "SlowDrain"
 FOREIGN_CONSUMERS = "ForeignConsumers"
-REASONS = (STUCK, STARVED, RUN_MISSED, FOREIGN_CONSUMERS)
+REASONS = (STUCK, STARVED, RUN_MISSED, SLOW_DRAIN, FOREIGN_CONSUMERS)
 """The most serious first."""
 
 NOT_CONSUMING_FOR = timedelta(seconds=30)
@@ -117,8 +120,17 @@ def _said(pool: Pool, seen: PoolSight, course: Course, signs: Mapping[str, _Sign
         yield _stuck(stuck, course)
     if course.standing is not None and now - course.standing[1] >= NO_PROGRESS_FOR and not stuck:
         yield Ailment(STARVED, _why_starved(pool, seen, now - course.standing[1]))
+    slow = drain.slow(crew(pool, seen, timedelta()), pool.drain_timeout, now)
+    if slow:
+        yield Ailment(SLOW_DRAIN, _who_is_slow(pool, slow), tuple(slow))
     if course.foreign_since is not None and now - course.foreign_since >= FOREIGN_FOR:
         yield Ailment(FOREIGN_CONSUMERS, _who_consumes(seen))
+
+
+def _who_is_slow(pool: Pool, slow: Sequence[str]) -> str:
+    after = format_duration(pool.drain_timeout)
+    what = "still hold tasks" if len(slow) > 1 else "still holds tasks"
+    return f"{named(slow, MOST_NAMED)} {what} after a drain of {after} (drainTimeout); no task is cut off"
 
 
 def _signs(pool: Pool, seen: PoolSight, course: Course, *, answering: bool) -> Iterator[tuple[str, _Sign]]:

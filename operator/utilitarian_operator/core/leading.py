@@ -36,7 +36,7 @@ class Progress:
     Args:
         shrinking: since when a pool has more workers than are wanted, by pool name.
         departures: steps down that were asked for and are not over, by pool name.
-        slow: pods that were told to be slow.
+        slow: pods that were counted as slow.
     """
 
     shrinking: dict[str, datetime] = field(default_factory=dict)
