@@ -3,6 +3,7 @@
 OperatorError
 ├── BrokerError            the broker can't be read: every queue is Unknown until it can
 │   ├── BrokerUnreachable  no connection, or it broke or fell silent
+│   │   └── BrokerBlocked  it has a memory or disk alarm and takes no messages
 │   ├── LoginRefused       the user or the password of the URL is wrong, or the virtual host is not theirs
 │   │   └── CertificateRefused  TLS: we don't trust the broker's certificate, or the broker doesn't trust ours
 │   └── RightMissing       the user lacks a right; the message names it
@@ -25,6 +26,10 @@ class BrokerError(OperatorError):
 
 class BrokerUnreachable(BrokerError):
     """No connection to the broker, or it broke or fell silent."""
+
+
+class BrokerBlocked(BrokerUnreachable):
+    """The broker has a memory or disk alarm and takes no messages."""
 
 
 class LoginRefused(BrokerError):

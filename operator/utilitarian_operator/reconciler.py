@@ -183,7 +183,7 @@ class Reconciler:
             return Blind(error), [Obstacle(SECRET_MISSING, str(error))]
         if credentials != known.used:
             known.used = credentials
-            await self._brokers.keep_only({k.used for k in self._known.values() if k.used})
+            await self._brokers.keep_only({it: known.used for it, known in self._known.items() if known.used})
         return self._brokers.session(credentials), []
 
     def _decide(self, known: Known, newest: Judgement, fleet: Fleet, sight: FleetSight) -> dict[str, Decision]:
@@ -281,7 +281,7 @@ class Reconciler:
         if known is None:
             return
         self._metrics.forget(key)
-        await self._brokers.keep_only({k.used for k in self._known.values() if k.used})
+        await self._brokers.keep_only({it: known.used for it, known in self._known.items() if known.used})
         if known.claimed:
             claim = beat_object(key.name)
             note = f"PersistentVolumeClaim {claim} is kept: it says when each task was last run; delete it by hand"

@@ -165,7 +165,7 @@ async def _operate(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await brokers.keep_only(set())
+        await brokers.keep_only({})
         # kopf goes last: it waits five seconds for every task that began after it did, and then cancels it.
         closing.set()
         await asyncio.gather(informer, return_exceptions=True)

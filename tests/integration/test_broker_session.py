@@ -105,13 +105,13 @@ async def test_equal_credentials_share_a_session_until_nobody_uses_it(rabbitmq: 
     credentials = Credentials(rabbitmq.amqp_url(vhost))
     one = brokers.session(credentials)
     assert brokers.session(Credentials(rabbitmq.amqp_url(vhost))) is one
-    await brokers.keep_only({credentials})
+    await brokers.keep_only({"fleet": credentials})
     assert brokers.session(credentials) is one
-    await brokers.keep_only(set())
+    await brokers.keep_only({})
     another = brokers.session(credentials)
     assert another is not one
     assert await another.depths(["queue"]) == {"queue": None}
-    await brokers.keep_only(set())
+    await brokers.keep_only({})
 
 
 async def test_in_an_outage_it_fails_at_once_recovers_by_itself_and_can_be_closed(fragile: RabbitMQ) -> None:

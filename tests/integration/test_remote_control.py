@@ -18,6 +18,7 @@ from tests.support.waiting import wait_until
 from utilitarian import routing
 from utilitarian.celery import build
 from utilitarian.settings import Settings
+from utilitarian_operator.adapters import remote_control
 from utilitarian_operator.adapters.remote_control import RemoteControl
 from utilitarian_operator.core.observation import Held
 from utilitarian_operator.errors import BrokerUnreachable, LoginRefused, RightMissing
@@ -146,6 +147,16 @@ def test_everybody_is_asked_for_queues_whoever_runs_them(application: Applicatio
 def test_nobody_asked_costs_no_connection(rabbitmq: RabbitMQ, vhost: str, control: RemoteControl) -> None:
     assert control.holdings([]) == {}
     assert queues_and_connections(rabbitmq, vhost) == (set(), [])
+
+
+def test_a_connection_that_nobody_uses_is_idle(control: RemoteControl, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not control.idle
+    control.holdings(["celery@nobody"])
+    assert not control.idle
+    monkeypatch.setattr(remote_control, "IDLE_S", 0.0)
+    assert control.idle
+    control.close()
+    assert not control.idle
 
 
 def test_an_answer_does_not_wait_out_its_time(application: Application, control: RemoteControl) -> None:

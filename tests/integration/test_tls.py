@@ -5,16 +5,19 @@ import re
 import time
 from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from tests.support.authority import Authority
+from tests.support.celery_workers import Application, running
 from tests.support.controlplane import MERGE_PATCH, ControlPlane
 from tests.support.fleet import SECRET, URL_KEY, Fleet
 from tests.support.operator import in_process
 from tests.support.ports import LOOPBACK, free_port
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
+from utilitarian.routing import DEFAULT_QUEUE
 from utilitarian_operator.adapters.amqp import Depth, DepthReader
 from utilitarian_operator.adapters.remote_control import RemoteControl
 from utilitarian_operator.adapters.statistics import Statistics
@@ -183,3 +186,17 @@ def test_an_operator_follows_a_certificate_that_is_put_right(
         patch = {"data": {"ca.crt": base64.b64encode(ours.certificate.encode()).decode()}}
         controlplane.request("PATCH", f"{path}/pem", patch, MERGE_PATCH)
         wait_until(lambda: fleet.condition("BrokerReachable")[0] == "True", within=SOON, describe=fleet.describe)
+
+
+def test_a_worker_trusts_a_private_authority_by_its_environment_alone(
+    rabbitmq: RabbitMQ, vhost: str, tmp_path: Path
+) -> None:
+    """As docs/install.md has it: neither the application nor its image knows of the authority."""
+    (tmp_path / "ca.crt").write_text(rabbitmq.authority.certificate)
+    env = {"SSL_CERT_FILE": str(tmp_path / "ca.crt")}
+    place = url(rabbitmq, vhost)
+    worker = Application(place, tmp_path, env=env).worker("secure", queues=[DEFAULT_QUEUE], execution="solo")
+    with running(worker) as (secure,), closing(RemoteControl(place, tls(rabbitmq, "authority"))) as control:
+        wait_until(lambda: control.holdings(["celery@secure"]), within=SOON)
+        assert control.holdings(["celery@secure"])["celery@secure"].nothing
+        secure.kill()

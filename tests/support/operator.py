@@ -5,7 +5,7 @@ import contextlib
 import sys
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -101,13 +101,16 @@ def in_process(controlplane: ControlPlane, *namespaces: str, **settings: Any) ->
 
 
 @contextlib.contextmanager
-def as_process(controlplane: ControlPlane, *namespaces: str, directory: Path) -> Iterator[tuple[Process, Operator]]:
+def as_process(
+    controlplane: ControlPlane, *namespaces: str, directory: Path, options: Sequence[str] = ()
+) -> Iterator[tuple[Process, Operator]]:
     """The operator as a process, for the time of the block; the test may kill it and start it again.
 
     Args:
         controlplane: that it works on, as its administrator.
         namespaces: it watches; none is all.
         directory: of its log.
+        options: more words for its command.
 
     Raises:
         ProcessEndedError: it ended before it was ready.
@@ -115,7 +118,7 @@ def as_process(controlplane: ControlPlane, *namespaces: str, directory: Path) ->
     operator = Operator(free_port(), free_port())
     watched = [word for name in namespaces for word in ("--namespace", name)]
     ports = [f"--metrics-port={operator.metrics_port}", f"--health-port={operator.health_port}"]
-    command = [sys.executable, "-m", "utilitarian_operator", "run", *watched, *ports]
+    command = [sys.executable, "-m", "utilitarian_operator", "run", *watched, *ports, *options]
     env = {"KUBECONFIG": str(controlplane.kubeconfig)}
     with Process("operator", command, log=directory / "operator.log", env=env) as process:
         process.wait_ready(operator.healthy, within=START_WITHIN, ignoring=(OSError, HttpError))

@@ -4,6 +4,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -156,6 +157,21 @@ class RabbitMQ:
     def __exit__(self, *_: object) -> None:
         # A stop in good order takes six seconds and saves data that nobody reads any more.
         self.kill()
+
+    @contextlib.contextmanager
+    def out_of_memory(self) -> Iterator[None]:
+        """The memory alarm for the time of the block: the node reads nothing more from who publishes."""
+        self.control("set_vm_memory_high_watermark", "absolute", "1")
+        try:
+            yield
+        finally:
+            self.control("set_vm_memory_high_watermark", "0.4")
+
+    def control(self, *words: str) -> str:
+        """Runs `rabbitmqctl` on the node and returns what it prints; each run takes a second or two."""
+        command = [str(server_program().with_name("rabbitmqctl")), "--quiet", *words]
+        environment = {**os.environ, **self._environment()}
+        return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout
 
     def api(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Sends one request to the management API and returns its JSON answer (None when it is empty).

@@ -66,6 +66,14 @@ def test_who_is_not_named_any_more_is_not_asked() -> None:
     assert rounds_within(rounds) == []
 
 
+def test_nobody_is_asked_for_a_fleet_that_is_gone() -> None:
+    rounds = Rounds()
+    rounds.want("stays", names(1), [], around=False)
+    rounds.want("goes", names(3), names(3), around=True)
+    rounds.keep_only({"stays"})
+    assert {it for _, it in rounds_within(rounds)} == {Round(tuple(names(1)))}
+
+
 def test_what_came_to_nothing_is_due_again() -> None:
     rounds = Rounds()
     rounds.want("fleet", names(1), names(1), around=False)

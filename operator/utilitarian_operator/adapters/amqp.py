@@ -72,6 +72,8 @@ class DepthReader:
 
     def _read(self, queues: Sequence[str]) -> dict[str, Depth | None]:
         channel = self._open()
+        if not queues:
+            channel.connection.send_heartbeat()  # or the broker would take the connection for a dead one
         wanted = set(queues)
         self._missing = [name for name in self._missing if name in wanted]
         known = [name for name in queues if name not in set(self._missing)]

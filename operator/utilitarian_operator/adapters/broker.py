@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from random import SystemRandom
@@ -176,6 +176,10 @@ class BrokerSession:
         """
         await _in(self._worker_thread, lambda: self._workers.add_consumers(node, queues))
 
+    def keep_only(self, who: Collection[Hashable]) -> None:
+        """Ask nothing more for anybody else."""
+        self._rounds.keep_only(who)
+
     def start(self) -> None:
         """Begin to read statistics and workers in the background."""
         self._tasks = [asyncio.create_task(self._ask_workers(), name="workers")]
@@ -199,6 +203,8 @@ class BrokerSession:
             due = None if pause.lasts else self._rounds.due(time.monotonic())
             if due is not None:
                 await self._ask_once(due, pause)
+            elif self._workers.idle:
+                await _in(self._worker_thread, self._workers.close)
             await asyncio.sleep(LOOKS_FOR_WORK_EVERY_S)
 
     async def _ask_once(self, due: Round, pause: Pause) -> None:
@@ -252,10 +258,16 @@ class Brokers:
             session.start()
         return self._sessions[credentials]
 
-    async def keep_only(self, used: set[Credentials]) -> None:
-        """Close the sessions that no resource uses any more."""
-        for credentials in [known for known in self._sessions if known not in used]:
+    async def keep_only(self, used: Mapping[Hashable, Credentials]) -> None:
+        """Close the sessions that nobody uses any more, and ask nothing more for those who don't.
+
+        Args:
+            used: the credentials of each that uses some.
+        """
+        for credentials in [known for known in self._sessions if known not in used.values()]:
             await self._sessions.pop(credentials).close()
+        for credentials, session in self._sessions.items():
+            session.keep_only({who for who, its in used.items() if its == credentials})
 
 
 async def _in(thread: ThreadPoolExecutor, call: Callable[[], T]) -> T:

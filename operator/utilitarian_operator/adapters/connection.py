@@ -2,7 +2,7 @@
 
 import contextlib
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from amqp.exceptions import AccessRefused, AMQPError, NotAllowed
@@ -24,16 +24,20 @@ from utilitarian_operator.errors import (
 TIMEOUT_S = 3.0
 """Longest wait for one answer of the broker; a healthy one answers in a millisecond."""
 
+HEARTBEAT_S = 60
+"""A broker forgets a connection after two of these in silence, also that of an operator whose node was lost."""
+
 _GONE = (OSError, AMQPError, KombuError)
 
 
-def connect(url: str, tls: Tls, name: str) -> Connection:
+def connect(url: str, tls: Tls, name: str, **callbacks: Callable[..., None]) -> Connection:
     """A connection that is open, to the first address of the URL that lets us in; each is tried once.
 
     Args:
         url: with user and password.
         tls: certificates for amqps://.
         name: shown in the broker's list of connections.
+        callbacks: py-amqp's on_blocked, with the reason, and on_unblocked: when the broker takes no messages any more.
 
     Raises:
         BrokerError: none does. A refusal goes before silence, and the message has what came of each.
@@ -42,7 +46,7 @@ def connect(url: str, tls: Tls, name: str) -> Connection:
     for address in addresses(url):
         try:
             with broker_errors(place=address.place):
-                return _open(address, tls, name)
+                return _open(address, tls, {"client_properties": {"connection_name": name}, **callbacks})
         except BrokerError as error:
             failures.append(error)
     worst = next((error for error in failures if not isinstance(error, BrokerUnreachable)), failures[0])
@@ -51,7 +55,7 @@ def connect(url: str, tls: Tls, name: str) -> Connection:
     raise type(worst)("; ".join(map(str, failures))) from worst
 
 
-def _open(address: Address, tls: Tls, name: str) -> Connection:
+def _open(address: Address, tls: Tls, options: dict[str, Any]) -> Connection:
     # A client certificate is there to log in with, where the URL has no other login.
     by_certificate = address.by_certificate or (address.secure and address.user is None and bool(tls.certificate))
     connection = Connection(
@@ -64,11 +68,8 @@ def _open(address: Address, tls: Tls, name: str) -> Connection:
         transport=_SecureTransport if address.secure else "pyamqp",
         login_method="EXTERNAL" if by_certificate else None,
         connect_timeout=TIMEOUT_S,
-        transport_options={
-            "read_timeout": TIMEOUT_S,
-            "write_timeout": TIMEOUT_S,
-            "client_properties": {"connection_name": name},
-        },
+        heartbeat=HEARTBEAT_S,
+        transport_options={"read_timeout": TIMEOUT_S, "write_timeout": TIMEOUT_S, **options},
     )
     connection.ensure_connection(max_retries=0, reraise_as_library_errors=False)
     return connection

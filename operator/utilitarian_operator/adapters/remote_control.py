@@ -11,13 +11,19 @@ from typing import Any
 from kombu import Connection, Producer
 from kombu.pidbox import Mailbox
 
-from utilitarian_operator.adapters.connection import broker_errors, connect, release
+from utilitarian_operator.adapters.connection import HEARTBEAT_S, broker_errors, connect, release
 from utilitarian_operator.adapters.tls import SYSTEM, Tls
 from utilitarian_operator.core.observation import Held
-from utilitarian_operator.errors import BrokerError, BrokerUnreachable
+from utilitarian_operator.errors import BrokerBlocked, BrokerError, BrokerUnreachable
 
 ANSWER_WITHIN_S = 1.0
 """How long the slowest worker may take; a worker that is busy in a solo pool, or stopping, never answers."""
+
+IDLE_S = HEARTBEAT_S
+"""A connection on which nothing is said for longer would be closed by the broker: no heartbeat is sent in between."""
+
+GLANCE_S = 0.01
+"""To look whether the broker has said something."""
 
 QUESTIONS = ("scheduled", "reserved", "active")
 """In the order in which a task moves: asked the other way round, one that moves on meanwhile would be seen nowhere."""
@@ -29,6 +35,9 @@ LEARNING = "stats"
 """One more question, whose answer is larger: how many tasks the worker has begun."""
 
 REMEDY = "remote control needs configure, write and read on celery.pidbox, reply.celery.pidbox, *.reply.celery.pidbox"
+
+
+BLOCKED = "the broker takes no messages (a memory or disk alarm): no worker can be asked"
 
 
 class RemoteControl:
@@ -43,6 +52,13 @@ class RemoteControl:
         self._url, self._tls = url, tls
         self._connection: Connection | None = None
         self._mailbox: Mailbox | None = None
+        self._blocked = False
+        self._used_at = 0.0
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is a connection that nobody has used for a while: it had better be closed."""
+        return self._connection is not None and time.monotonic() - self._used_at > IDLE_S
 
     def holdings(self, nodes: Sequence[str], *, queues: bool = False, learning: bool = False) -> dict[str, Held]:
         """What each worker holds; one that did not answer every question in time is not in the answer.
@@ -59,17 +75,12 @@ class RemoteControl:
         """
         if not nodes:
             return {}
-        try:
-            with broker_errors(REMEDY):
-                mailbox = self._open()
-                told: dict[str, dict[str, Any]] = {}
-                for question in (*([QUEUES] if queues else []), *QUESTIONS, *([LEARNING] if learning else [])):
-                    # One that is silent once is not waited for again.
-                    nodes = [node for node in nodes if all(node in answers for answers in told.values())]
-                    told[question] = _ask(mailbox, question, nodes)
-        except BrokerError as error:
-            self._close(farewell=not isinstance(error, BrokerUnreachable))
-            raise
+        with self._talking() as mailbox:
+            told: dict[str, dict[str, Any]] = {}
+            for question in (*([QUEUES] if queues else []), *QUESTIONS, *([LEARNING] if learning else [])):
+                # One that is silent once is not waited for again.
+                nodes = [node for node in nodes if all(node in answers for answers in told.values())]
+                told[question] = _ask(mailbox, question, nodes)
         return {
             node: _held(told, node, time.time()) for node in nodes if all(node in answers for answers in told.values())
         }
@@ -80,12 +91,8 @@ class RemoteControl:
         Raises:
             BrokerError: nobody could be asked, as `holdings` says it.
         """
-        try:
-            with broker_errors(REMEDY):
-                answers = _ask(self._open(), QUEUES, None)
-        except BrokerError as error:
-            self._close(farewell=not isinstance(error, BrokerUnreachable))
-            raise
+        with self._talking() as mailbox:
+            answers = _ask(mailbox, QUEUES, None)
         return {node: _names(queues) for node, queues in answers.items()}
 
     def cancel_consumers(self, node: str, queues: Sequence[str]) -> None:
@@ -105,28 +112,72 @@ class RemoteControl:
         self._tell("add_consumer", node, queues)
 
     def _tell(self, command: str, node: str, queues: Sequence[str]) -> None:
+        with self._talking() as mailbox:
+            for queue in queues:
+                mailbox.cast([node], command, {"queue": queue})
+
+    @contextlib.contextmanager
+    def _talking(self) -> Iterator[Mailbox]:
+        """The mailbox, on a connection that is closed when it fails, and kept while the broker takes no messages."""
         try:
             with broker_errors(REMEDY):
-                mailbox = self._open()
-                for queue in queues:
-                    mailbox.cast([node], command, {"queue": queue})
+                self._wait_for_flow()
+                yield self._open()
+        except BrokerBlocked:
+            raise
         except BrokerError as error:
+            if self._blocked:
+                # A new connection would be blocked too, and this one stay there until the broker reads again.
+                raise BrokerBlocked(BLOCKED) from error
             self._close(farewell=not isinstance(error, BrokerUnreachable))
             raise
+        if self._blocked:
+            raise BrokerBlocked(BLOCKED)
+
+    def _wait_for_flow(self) -> None:
+        """Look whether a broker that took no messages does again; what was asked meanwhile is forgotten."""
+        if self._connection is None or not self._blocked:
+            return
+        try:
+            while self._is_blocked():
+                self._connection.drain_events(timeout=GLANCE_S)
+        except TimeoutError:
+            raise BrokerBlocked(BLOCKED) from None
+        except Exception:
+            self._blocked = False  # it broke
+            raise
+        self._close(farewell=True)
+
+    def _is_blocked(self) -> bool:
+        """By the broker's last word, which comes with any frame that is read."""
+        return self._blocked
+
+    def _block(self, *_: str) -> None:
+        self._blocked = True
+
+    def _unblock(self) -> None:
+        self._blocked = False
 
     def close(self) -> None:
         """Close the connection, and with it the reply queue; the next question opens a new one."""
         self._close(farewell=True)
 
     def _close(self, *, farewell: bool) -> None:
-        connection, self._connection, self._mailbox = self._connection, None, None
+        connection, self._connection, self._mailbox, self._blocked = self._connection, None, None, False
         if connection is not None:
             with contextlib.suppress(Exception):  # the broker may be gone; there is nothing left to do for it
                 release(connection, farewell=farewell)
 
     def _open(self) -> Mailbox:
+        self._used_at = time.monotonic()
         if self._mailbox is None:
-            self._connection = connect(self._url, self._tls, "utilitarian-operator remote control")
+            self._connection = connect(
+                self._url,
+                self._tls,
+                "utilitarian-operator remote control",
+                on_blocked=self._block,
+                on_unblocked=self._unblock,
+            )
             mailbox = _Mailbox("celery", type="fanout", accept=["json"], serializer="json")
             self._mailbox = mailbox(self._connection)
         return self._mailbox

@@ -4,7 +4,7 @@ Remote control is a fanout: whomever a question is for, each worker gets the mes
 the workers asked but the workers there are, times the rounds. It asks nobody itself.
 """
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable
 from dataclasses import dataclass
 
 NEAR_EVERY_S = 1.0
@@ -63,6 +63,10 @@ class Rounds:
         """Replace what a fleet wanted before; returns all whom anybody wants asked."""
         self._questions[who] = Questions(frozenset(nodes), frozenset(learn), around)
         return self._near | self._slowly
+
+    def keep_only(self, who: Collection[Hashable]) -> None:
+        """Forget what anybody else wanted."""
+        self._questions = {one: questions for one, questions in self._questions.items() if one in who}
 
     def due(self, now: float) -> Round | None:
         """The round that is due, which counts as begun; None while there is nothing to ask.

@@ -75,7 +75,7 @@ class BrokerSpec(Part):
     stats: StatsSpec | None = None
     """Without it, what is unacknowledged is asked from the workers."""
     tls: TLSSpec | None = None
-    """Certificates that the operator uses to read the broker."""
+    """Certificates that the operator uses to read the broker. The workers' TLS is the application's own."""
 
 
 class WorkerSpec(Part):
