@@ -35,6 +35,21 @@ def test_a_pool_is_explained_with_its_numbers() -> None:
         assert said in done.stdout
 
 
+def test_the_open_run_and_the_last_ones_are_told() -> None:
+    status = json.loads(saved())["status"]
+    told = {"name": "run", "outcome": "Done", "tasks": 2000, "mostWorkers": 5, "workerSeconds": 5400}
+    past = [
+        told | {"started": f"2026-03-02T{hour:02}:00:00Z", "finished": f"2026-03-02T{hour:02}:20:30Z"}
+        for hour in (11, 10, 9, 8)
+    ]
+    status["pools"][0] |= {"run": {"name": "run", "started": "2026-03-02T12:00:00Z"}, "history": past}
+    lines = operator_command("explain", "amr-hourly", "-f", "-", stdin=saved(status=status)).stdout.splitlines()
+    runs = [line.strip() for line in lines[lines.index("Runs") + 1 :]]
+    assert runs[0].split(maxsplit=1) == ["open", "run run of 2026-03-02T12:00:00Z, what is left is unknown"]
+    assert runs[1] == "run of 2026-03-02T11:00:00Z   Done after 20m, 2,000 tasks, 5 workers at most, 1.5 worker-hours"
+    assert runs[4] == ""
+
+
 def test_what_was_not_seen_is_unknown_and_not_zero() -> None:
     done = operator_command("explain", "cleanup", "-f", SAVED)
     assert "  waiting            unknown" in done.stdout

@@ -30,6 +30,17 @@ def test_each_pool_has_a_row() -> None:
     assert cleanup[:4] == ["cleanup", "0/0", "?", "?"]
 
 
+def test_an_open_run_has_a_line() -> None:
+    body = yaml.safe_load(SAVED.read_text())
+    run = {"name": "hourly-run", "started": "2026-03-02T12:00:00Z", "remaining": 20000, "eta": "2026-03-02T12:17:00Z"}
+    body["status"]["pools"][0]["run"] = {**run, "uncertainty": "2m3s", "deadline": "2026-03-02T12:30:00Z"}
+    done = operator_command("status", "-f", "-", stdin=json.dumps(body))
+    assert (
+        "amr-hourly: run hourly-run of 2026-03-02T12:00:00Z, 20,000 tasks left, done about 2026-03-02T12:17:00Z "
+        "(± 2m3s), due 2026-03-02T12:30:00Z" in done.stdout.splitlines()
+    )
+
+
 def test_wide_shows_what_was_learned() -> None:
     done = operator_command("status", "-f", SAVED, "-o", "wide")
     names, hourly = (line.split() for line in done.stdout.splitlines()[2:4])

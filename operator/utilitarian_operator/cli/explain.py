@@ -70,6 +70,7 @@ def _status_alone(resource: Mapping[str, Any], name: str, error: InvalidSpec) ->
         pool=name,
         summary=why_told(told),
         seen={},
+        runs={},
         trail=trail_told(told),
         remembered={},
         ahead=(),
@@ -85,6 +86,7 @@ def _text(resource: Object, explanation: Explanation, now: datetime, *, wide: bo
     yield explanation.summary
     yield from section("Beware", "\n".join(explanation.troubles))
     yield from section("Seen", pairs(explanation.seen))
+    yield from section("Runs", pairs(explanation.runs))
     yield from section("Rules, in their order", _trail(explanation))
     yield from section("Remembered", pairs(explanation.remembered))
     yield from section("What would change it", "\n".join(explanation.ahead))

@@ -25,6 +25,7 @@ from utilitarian_operator.core.explanation import next_run, troubles, why_told
 from utilitarian_operator.core.memory import seconds_per_task
 from utilitarian_operator.core.memory_text import from_text
 from utilitarian_operator.core.outlook import until
+from utilitarian_operator.core.run_words import open_run
 from utilitarian_operator.core.wording import at, seconds
 
 
@@ -83,6 +84,7 @@ def _text(resource: Object, now: datetime, *, wide: bool) -> Iterator[str]:
     for trouble in troubles(told):
         yield painted(trouble, "red")
     rows = told.get("pools") or ()
+    yield from (f"{pool['name']}: {sentence}" for pool in rows if (sentence := open_run(pool)))
     if rows:
         fleet = _effective(resource)
         coming = _next_runs(fleet, now)

@@ -17,6 +17,7 @@ from utilitarian_operator.core.outlook import Price, outlook, prices
 from utilitarian_operator.core.override import overrides
 from utilitarian_operator.core.recommendations import Figures, Recommendation, recommendations
 from utilitarian_operator.core.rules import Situation, arrival_window
+from utilitarian_operator.core.run_words import open_run, past_runs
 from utilitarian_operator.core.wording import at, number, plural, seconds
 
 _GOOD = {"Ready": "True", "Stalled": "False", "BrokerReachable": "True", "QueuesCovered": "True", "BeatReady": "True"}
@@ -33,6 +34,7 @@ class Explanation:
         pool: its name.
         summary: one sentence with its size and the reason.
         seen: what was seen, by name.
+        runs: the open one, and the last that are over, by name.
         trail: each rule's step, in order.
         remembered: what counts beside what is seen, by name.
         ahead: what would change the number.
@@ -44,6 +46,7 @@ class Explanation:
     pool: str
     summary: str
     seen: Mapping[str, str]
+    runs: Mapping[str, str]
     trail: tuple[Step, ...]
     remembered: Mapping[str, str]
     ahead: tuple[str, ...]
@@ -71,6 +74,7 @@ def explain(resource: Mapping[str, Any], fleet: Fleet, name: str, now: datetime)
         pool=name,
         summary=_summary(told),
         seen=dict(_seen(told)),
+        runs=dict(_runs(told)),
         trail=trail,
         remembered=dict(_remembered(situation)),
         ahead=tuple(outlook(fleet, situation, trail)) if told else (),
@@ -142,6 +146,12 @@ def _seen(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "workers", f"{number(told.get('ready') or 0)} ready of {number(told.get('replicas') or 0)} asked for{leaving}"
 
 
+def _runs(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if sentence := open_run(told):
+        yield "open", sentence
+    yield from past_runs(told)
+
+
 def _remembered(situation: Situation) -> Iterator[tuple[str, str]]:
     pool, memory = situation.pool, situation.memory
     guess = format_duration(pool.scaling.task_duration)
@@ -158,7 +168,8 @@ def _remembered(situation: Situation) -> Iterator[tuple[str, str]]:
         yield "largest demand", f"{plural(highest(memory), 'worker')} within the last {within}"
     for run in memory.runs:
         first = f", first task at {at(run.first_message)}" if run.first_message else ", no task yet"
-        yield f"run {run.name}", f"open since {at(run.start)}{first}"
+        begun = "opens at" if run.start > situation.now else "open since"
+        yield f"run {run.name}", f"{begun} {at(run.start)}{first}"
 
 
 def _arrivals(pool: Pool, memory: Memory, now: datetime) -> Iterator[tuple[str, str]]:

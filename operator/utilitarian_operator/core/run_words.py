@@ -1,0 +1,49 @@
+"""The runs of a pool as its status tells them, in words for people; composes nothing that is not there."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from utilitarian_operator.api.units import format_duration
+from utilitarian_operator.core.wording import number, plural, whole
+
+MOST_PAST = 3
+"""Past runs that are worth a line; the others are in the status."""
+
+
+def open_run(told: Mapping[str, Any]) -> str:
+    """The open run of a pool as one sentence; empty if none is open.
+
+    Args:
+        told: the pool's entry in the status.
+    """
+    run = told.get("run")
+    if not run:
+        return ""
+    parts = [f"run {run.get('name', '?')} of {run.get('started', '?')}"]
+    left = run.get("remaining")
+    parts.append("what is left is unknown" if left is None else f"{plural(left, 'task')} left")
+    if run.get("eta"):
+        off = f" (± {run['uncertainty']})" if run.get("uncertainty") else ""
+        parts.append(f"done about {run['eta']}{off}")
+    if run.get("deadline"):
+        parts.append(f"due {run['deadline']}")
+    return ", ".join(parts)
+
+
+def past_runs(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The last runs that are over, each with its name and start, and what became of it."""
+    for past in (told.get("history") or ())[:MOST_PAST]:
+        took = _took(past)
+        workers = f"{plural(past.get('mostWorkers') or 0, 'worker')} at most"
+        hours = f"{number(round((past.get('workerSeconds') or 0) / 3600, 2))} worker-hours"
+        text = f"{past.get('outcome', '?')}{took}, {plural(past.get('tasks') or 0, 'task')}, {workers}, {hours}"
+        yield f"{past.get('name', '?')} of {past.get('started', '?')}", text
+
+
+def _took(past: Mapping[str, Any]) -> str:
+    try:
+        length = datetime.fromisoformat(past["finished"]) - datetime.fromisoformat(past["started"])
+    except (KeyError, TypeError, ValueError):
+        return ""
+    return f" after {format_duration(whole(length))}" if length > timedelta() else ""
