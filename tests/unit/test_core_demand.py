@@ -65,8 +65,8 @@ def test_run(work: int, since_start: timedelta, workers: int) -> None:
         pool(concurrency=20, schedule=[RUN]),
         facts(work),
         OpenRun("run", NOW),
+        Memory(longest=60),
         seconds_per_task=5,
-        longest=60,
         now=NOW + since_start,
     )
     assert asked is not None

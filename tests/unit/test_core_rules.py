@@ -12,7 +12,7 @@ from utilitarian_operator.core.facts import Facts
 from utilitarian_operator.core.memory import Memory
 from utilitarian_operator.core.override import Override
 from utilitarian_operator.core.rules import Situation, decide
-from utilitarian_operator.core.run_memory import OpenRun
+from utilitarian_operator.core.run_memory import OpenRun, Outcome, PastRun
 
 
 def seconds_ago(seconds: float) -> Any:
@@ -29,6 +29,11 @@ class Case:
     pool: Pool = field(default_factory=lambda: pool(concurrency=20))
     override: Override | None = None
     steady: bool = True
+
+
+def past(name: str, tasks: int) -> PastRun:
+    day = timedelta(days=1)
+    return PastRun(name, NOW - day, NOW - day, None, Outcome.DONE, tasks)
 
 
 IDLE_LONG = Memory(idle_since=seconds_ago(120))
@@ -115,6 +120,38 @@ CASES = {
         "deadline in 2h",
         pool=pool(concurrency=20, max=100, schedule=[{"name": "run", "start": "0 12 * * *", "finishWithin": "2h"}]),
         memory=Memory(runs=(OpenRun("run", NOW),), longest=60),
+    ),
+    "a run is prepared as the last one was": Case(
+        facts(0),
+        9,
+        "run",
+        "run run starts in 1m with 9 workers: 200,000 tasks came in the last one",
+        pool=pool(concurrency=20, max=100, schedule=[{"name": "run", "start": "1 12 * * *", "finishWithin": "2h"}]),
+        memory=Memory(
+            runs=(OpenRun("run", NOW + timedelta(minutes=1)),),
+            longest=60,
+            history=(past("run", 200_000), past("run", 1)),
+        ),
+    ),
+    "what is still to come is counted with": Case(
+        facts(20_000, current=2),
+        8,
+        "run",
+        "20,000 tasks of 5 s",
+        pool=pool(concurrency=20, max=100, schedule=[{"name": "run", "start": "0 12 * * *", "finishWithin": "2h"}]),
+        memory=Memory(
+            runs=(OpenRun("run", NOW, done=30_000),),
+            longest=60,
+            history=(past("other", 1_000_000), past("run", 0), past("run", 200_000)),
+        ),
+    ),
+    "but no more workers than the tasks that are there can use": Case(
+        facts(30, current=2),
+        2,
+        "run",
+        "30 tasks of 5 s",
+        pool=pool(concurrency=20, max=100, schedule=[{"name": "run", "start": "0 12 * * *", "finishWithin": "2h"}]),
+        memory=Memory(runs=(OpenRun("run", NOW),), longest=60, history=(past("run", 200_000),)),
     ),
     "outside its runs a pool may hold its work": Case(
         facts(50),

@@ -124,8 +124,8 @@ def by_run(situation: Situation, wanted: int) -> Step | None:
             situation.pool,
             situation.facts,
             run,
+            situation.memory,
             seconds_per_task=situation.seconds_per_task,
-            longest=situation.memory.longest,
             now=situation.now,
         )
         before = wanted if step is None else step.after
@@ -140,7 +140,10 @@ def by_run(situation: Situation, wanted: int) -> Step | None:
 def _why_run(situation: Situation, run: OpenRun, workers: int, asked: runs.RunDemand | None) -> str:
     if situation.now < run.start:
         until = duration(timedelta(seconds=round((run.start - situation.now).total_seconds())))
-        return f"run {run.name} starts in {until} with {plural(workers, 'worker')}"
+        learned = asked is not None and asked.workers > workers
+        why = f": {plural(runs.expected(run, situation.memory), 'task')} came in the last one" if learned else ""
+        ready = asked.workers if asked is not None and learned else workers
+        return f"run {run.name} starts in {until} with {plural(ready, 'worker')}{why}"
     if asked is None or asked.workers <= workers:
         return f"run {run.name} is open with {plural(workers, 'worker')} at least"
     left = duration(timedelta(seconds=round((asked.deadline - situation.now).total_seconds())))

@@ -132,12 +132,13 @@ def stands_by(schedule: Schedule, run: OpenRun, now: datetime) -> bool:
 
 
 def deadline_demand(
-    pool: Pool, facts: Facts, run: OpenRun, *, seconds_per_task: float, longest: float, now: datetime
+    pool: Pool, facts: Facts, run: OpenRun, memory: Memory, *, seconds_per_task: float, now: datetime
 ) -> RunDemand | None:
     """Workers that finish an open run in time; None if it has no deadline or the work is not known.
 
     The goal stands still: a margin taken off the time that is left would be spent by the end. From one longest task
-    before the goal on, the deadline itself is the goal.
+    before the goal on, the deadline itself is the goal. What the last run brought and this one has not yet is expected
+    still to come; from the start on it brings no more workers than the tasks that are there can use.
 
     Worked example: 200,000 tasks of 5 s in 2 h, concurrency 20, longest 60 s: 1,000,000 / (20 * 5,700) = 9 workers.
     """
@@ -145,13 +146,19 @@ def deadline_demand(
     if schedule.finish_within is None or facts.at_least is None:
         return None
     work, c, s = facts.at_least, pool.worker.concurrency, seconds_per_task
-    last = last_task(schedule.finish_within, s, longest)
+    coming = max(work, expected(run, memory) - run.done)
+    last = last_task(schedule.finish_within, s, memory.longest)
     due, goal = run.start + schedule.finish_within, run.start + AIM * schedule.finish_within
     if now >= goal - timedelta(seconds=last):
         goal = due
-    left = max((goal - now).total_seconds() - last, s)
-    needed = ceil(work / c) if now >= due else min(ceil(work / c), ceil(work * s / (c * left)))
-    return RunDemand(needed, goal, due)
+    left = max((goal - max(now, run.start)).total_seconds() - last, s)
+    useful = ceil((coming if now < run.start else work) / c)
+    return RunDemand(useful if now >= due else min(useful, ceil(coming * s / (c * left))), goal, due)
+
+
+def expected(run: OpenRun, memory: Memory) -> int:
+    """Tasks that the last run of its schedule brought; 0 before there was one."""
+    return next((past.tasks for past in memory.history if past.name == run.name and past.tasks), 0)
 
 
 def last_task(finish_within: timedelta, seconds_per_task: float, longest: float) -> float:
