@@ -113,12 +113,13 @@ def until(moment: datetime) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(1200)
 def test_runs_of_a_compressed_month_open_and_close_as_simulated(
     installation: Installation, operator: Operator, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fleet = installation.fleet
     now = datetime.now(UTC).replace(second=0, microsecond=0)
-    first = now + (4 + now.minute % 2) * MINUTE
+    first = now + (3 + (now.minute + 1) % 2) * MINUTE
     runs = compressed(first)
     env = [{"name": "UTILITARIAN_LEDGER", "value": str(installation.ledger.directory)}]
     installation.create(
