@@ -42,6 +42,14 @@ class Reason(StrEnum):
     DEADLINE_MISSED = "DeadlineMissed"
     RUN_MISSED = "RunMissed"
     RUN_OVERLAPS = "RunOverlaps"
+    BEAT_DUPLICATE = "BeatDuplicate"
+    BEAT_BLOCKED = "BeatBlocked"
+    VOLUME_PENDING = "VolumePending"
+    BEAT_RECOVERED = "BeatRecovered"
+    BEAT_SCALED_BACK = "BeatScaledBack"
+    BEAT_REPLACED = "BeatReplaced"
+    SCHEDULE_LOST = "ScheduleLost"
+    SCHEDULE_MOVED_ASIDE = "ScheduleMovedAside"
 
 
 WARNINGS = frozenset(
@@ -62,6 +70,12 @@ WARNINGS = frozenset(
         Reason.DEADLINE_MISSED,
         Reason.RUN_MISSED,
         Reason.RUN_OVERLAPS,
+        Reason.BEAT_DUPLICATE,
+        Reason.BEAT_BLOCKED,
+        Reason.VOLUME_PENDING,
+        Reason.BEAT_SCALED_BACK,
+        Reason.SCHEDULE_LOST,
+        Reason.SCHEDULE_MOVED_ASIDE,
     }
 )
 """What a person must look at; the others only tell what was done."""

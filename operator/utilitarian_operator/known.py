@@ -9,6 +9,7 @@ from utilitarian_operator.acceptance import Acceptance, Judgement
 from utilitarian_operator.adapters.broker import Credentials
 from utilitarian_operator.adapters.store import Key
 from utilitarian_operator.api.effective import Schedule
+from utilitarian_operator.beat_keeper import BeatKeeper
 from utilitarian_operator.core import objects
 from utilitarian_operator.core.drift import Applied
 from utilitarian_operator.core.leading import Progress
@@ -31,6 +32,7 @@ class Known:
 
     resource: Object
     observer: Observer
+    beat: BeatKeeper
     credentials: BrokerCredentials
     references: ReferenceReader
     acceptance: Acceptance

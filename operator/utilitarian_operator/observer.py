@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from utilitarian_operator.adapters.amqp import Depth
 from utilitarian_operator.adapters.store import DEPLOYMENTS, PODS, STATEFUL_SETS, Key, Store
 from utilitarian_operator.api.effective import Fleet, Pool
-from utilitarian_operator.api.names import beat_object, pool_object
+from utilitarian_operator.api.names import pool_object
 from utilitarian_operator.core.foreign import with_foreign
 from utilitarian_operator.core.manifests import POOL_LABEL, node_name
 from utilitarian_operator.core.observation import (
@@ -23,7 +23,7 @@ from utilitarian_operator.core.observation import (
     QueueSight,
     Unknown,
 )
-from utilitarian_operator.core.pods import pod_sight, trouble
+from utilitarian_operator.core.pods import pod_sight
 from utilitarian_operator.core.wording import plural
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable, OperatorError
 from utilitarian_operator.history import History
@@ -83,7 +83,12 @@ class Observer:
         self._caught: tuple[str, ...] = ()
 
     async def look(
-        self, fleet: Fleet, broker: Broker, now: datetime, shrinking: Container[str] = frozenset()
+        self,
+        fleet: Fleet,
+        broker: Broker,
+        now: datetime,
+        shrinking: Container[str] = frozenset(),
+        beat: BeatSight | None = None,
     ) -> FleetSight:
         """See everything once.
 
@@ -92,6 +97,7 @@ class Observer:
             broker: to look at it through.
             now: the one clock.
             shrinking: names of pools with more workers than are wanted: all of them are asked what they hold.
+            beat: what was seen of it, by eyes of its own.
         """
         queues = {pool.name: self._queues(pool) for pool in fleet.pools}
         try:
@@ -114,7 +120,6 @@ class Observer:
             replicas = None if deployment is None else int(deployment["spec"].get("replicas", 1))
             unacked = self._unacked(pool, seen, mine, statistics, fleet.broker.stats_url is not None, now)
             sights[pool.name] = PoolSight(seen, unacked, mine, replicas)
-        beat = self._beat() if fleet.beat.enabled else None
         sights = with_foreign(fleet, sights, broker.consuming())
         leftover = _leftover(deployments, pods, sights)
         self._ask(broker, sights, leftover, shrinking)
@@ -209,11 +214,6 @@ class Observer:
             pools.setdefault(pool, []).append(self._history.add(pod_sight(name, body, answer), body, sample))
         self._history.keep_only(self._store.children(PODS, self._key))
         return {pool: tuple(pods) for pool, pods in pools.items()}
-
-    def _beat(self) -> BeatSight:
-        statefulset = self._store.children(STATEFUL_SETS, self._key).get(beat_object(self._key.name), {})
-        pod = self._store.children(PODS, self._key).get(f"{beat_object(self._key.name)}-0", {})
-        return BeatSight(bool(statefulset.get("status", {}).get("readyReplicas")), trouble(pod))
 
     def _rolling_out(self, deployments: Mapping[str, Any]) -> Iterable[str]:
         for name, body in sorted({**deployments, **self._store.children(STATEFUL_SETS, self._key)}.items()):

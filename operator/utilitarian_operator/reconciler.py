@@ -2,10 +2,11 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from utilitarian_operator import beat_keeper
 from utilitarian_operator.acceptance import KEPT, Acceptance, Judgement
 from utilitarian_operator.actor import CLAIM
 from utilitarian_operator.adapters.broker import Brokers
@@ -21,7 +22,7 @@ from utilitarian_operator.core.leading import Lead, leads, may_go, shrinking
 from utilitarian_operator.core.newest import Newest
 from utilitarian_operator.core.observation import FleetSight
 from utilitarian_operator.core.obstacle import INVALID_SPEC, SECRET_MISSING, Obstacle
-from utilitarian_operator.core.plan import Action, Create, controlled_by
+from utilitarian_operator.core.plan import controlled_by
 from utilitarian_operator.core.references import Content, Target, checksums, missing, targets
 from utilitarian_operator.core.run_watch import ailing, watch
 from utilitarian_operator.core.status import fleet_status, patch, refused_status, remembered, worth_writing
@@ -48,7 +49,7 @@ _BLIND = {SECRET_MISSING}
 """Obstacles that say already why the broker can't be seen."""
 
 
-class Cluster(Protocol):
+class Cluster(beat_keeper.Cluster, Protocol):
     """What reconciling needs of the API server beside acting; each raises ClusterError."""
 
     async def patch_status(self, namespace: str, name: str, status: Mapping[str, Any]) -> Object:
@@ -56,9 +57,6 @@ class Cluster(Protocol):
 
     async def secret(self, namespace: str, name: str) -> Mapping[str, str]:
         """The decoded values of a Secret."""
-
-    async def read(self, kind: str, namespace: str, name: str) -> Object:
-        """One object as it is now."""
 
 
 class Reconciler:
@@ -119,7 +117,8 @@ class Reconciler:
         fleet = running.fleet
         broker, unknown_place = await self._broker(known, fleet)
         obstacles += [it for it in unknown_place if not any(o.message.startswith(it.message) for o in obstacles)]
-        sight = await known.observer.look(fleet, broker, self._clock(), known.drains.shrinking.keys())
+        beat = await known.beat.look(fleet, self._clock())
+        sight = await known.observer.look(fleet, broker, self._clock(), known.drains.shrinking.keys(), beat)
         _read_again_if_refused(known)
         known.health.examine(fleet, sight)
         decisions = self._decide(known, newest, fleet, sight)
@@ -138,6 +137,7 @@ class Reconciler:
         await self._drains.carry_out(resource, leading, because, known.drains, broker)
         await self._drains.review(resource, sight, known.drains)
         await self._tell(known, resource, newest, obstacles, sight)
+        await known.beat.tell(resource, self._actor, fleet, sight.beat)
         known.starts = upcoming(fleet, known.starts, sight.at)
         kept = known.acceptance.kept
         starts, memory = by_pool(fleet, known.starts), {KEPT: kept} if kept else {}
@@ -154,6 +154,7 @@ class Reconciler:
             known = self._known[key] = Known(
                 resource=resource,
                 observer=Observer(key, self._store),
+                beat=beat_keeper.BeatKeeper(key, self._store, self._cluster, resource.get("status", {})),
                 credentials=BrokerCredentials(self._cluster, key.namespace),
                 references=ReferenceReader(self._cluster, key.namespace),
                 acceptance=Acceptance(resource),
@@ -225,7 +226,8 @@ class Reconciler:
     ) -> None:
         key, resource, now = known.key, known.resource, self._clock()
         todo = _todo(known, running, self._live(key), decisions, contents, now)
-        actions = [*todo.actions, *_claim(known, resource, running)]
+        actions = [*todo.actions, *await known.beat.claim(_owner(resource), running.fleet, made=known.claimed)]
+        await known.beat.act(resource, self._actor)
         known.refusals.keep_only([*(it for it, _ in actions), *todo.taken])
         due = [(it, action) for it, action in actions if known.refusals.due(it, now)]
         outcome = await self._actor.carry_out(resource, due)
@@ -283,9 +285,8 @@ class Reconciler:
         self._metrics.forget(key)
         await self._brokers.keep_only({it: known.used for it, known in self._known.items() if known.used})
         if known.claimed:
-            claim = beat_object(key.name)
-            note = f"PersistentVolumeClaim {claim} is kept: it says when each task was last run; delete it by hand"
-            await self._actor.tell(known.resource, Reason.CLAIM_KEPT, note)
+            kept = f"PersistentVolumeClaim {beat_object(key.name)} is kept: it says when each task was last run"
+            await self._actor.tell(known.resource, Reason.CLAIM_KEPT, f"{kept}; delete it by hand")
 
 
 def _read_again_if_refused(known: Known) -> None:
@@ -331,15 +332,6 @@ def _todo(
         replicas,
         lambda it, seen: drifted(seen, known.applied.get((it.kind, it.name)), now),
     )
-
-
-def _claim(known: Known, resource: Object, running: Judgement) -> Iterator[tuple[objects.Wanted, Action]]:
-    """Beat's volume claim is made once and then left alone: it outlives the resource."""
-    if known.claimed or running.fleet is None or not running.fleet.beat.enabled:
-        return
-    claim = manifests.beat_claim(_owner(resource), running.fleet)
-    if claim is not None:
-        yield objects.Wanted(claim, "spec.beat.storage"), Create(claim)
 
 
 def _owner(resource: Object) -> manifests.Owner:

@@ -19,6 +19,7 @@ Object = dict[str, Any]
 
 FIRST_BACK_OFF_S = 0.5
 LONGEST_BACK_OFF_S = 5.0
+TERMINATION_MESSAGE = "/dev/termination-log"
 AFTER_LONG_PRE_STOP_S = 2.0
 """What a kubelet still gives a container whose preStop hook took all of the grace period."""
 
@@ -42,6 +43,7 @@ class PodProcess:
         self._started_at = ""
         self._begun = timestamp()
         self._inits_done = 0
+        self._inits_ended: list[Object] = []
         self._not_before = 0.0
         self._waiting = {"reason": "ContainerCreating"}
         self._last: Object = {}
@@ -85,6 +87,7 @@ class PodProcess:
             "hostIP": "127.0.0.1",
             "podIP": "127.0.0.1",
             "podIPs": [{"ip": "127.0.0.1"}],
+            "initContainerStatuses": self._init_statuses(),
             "containerStatuses": [self._container_status()],
         }
 
@@ -123,6 +126,7 @@ class PodProcess:
         code = process.kill()
         self.process = None
         if not self._initialized and code == 0:
+            self._inits_ended.append(self._terminated(code) | {"finishedAt": timestamp()} | self._message())
             self._inits_done += 1
             return
         self._last = {"terminated": self._terminated(code)}
@@ -139,7 +143,9 @@ class PodProcess:
         except ContainerConfigError as error:
             self._put_off(FIRST_BACK_OFF_S, "CreateContainerConfigError", str(error))
             return
-        self.process = self._run(container["name"], found.command, found.env)
+        self._message_file.unlink(missing_ok=True)
+        words = [word.replace(TERMINATION_MESSAGE, str(self._message_file)) for word in found.command]
+        self.process = self._run(container["name"], words, found.env)
         self._started_at = timestamp()
 
     def _put_off(self, seconds: float, reason: str, message: str) -> None:
@@ -189,6 +195,21 @@ class PodProcess:
         folder = self._claim(claim["claimName"]) if claim else self._directory / "volumes" / volume["name"]
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    @property
+    def _message_file(self) -> Path:
+        return self._directory / "termination-log"
+
+    def _message(self) -> Object:
+        return {"message": self._message_file.read_text()} if self._message_file.exists() else {}
+
+    def _init_statuses(self) -> list[Object]:
+        """Of the init containers that have ended well; that is all that anybody asks for."""
+        return [
+            {"name": it["name"], "image": it["image"], "imageID": it["image"], "ready": True, "restartCount": 0}
+            | {"state": {"terminated": ended}}
+            for it, ended in zip(self._inits, self._inits_ended, strict=False)
+        ]
 
     def _container_status(self) -> Object:
         container = self.pod["spec"]["containers"][0]

@@ -72,6 +72,14 @@ class ProcessNode:
                 return pod
         raise KeyError(f"{self.name} runs no pod {name}, but {[pod.name for pod in list(self._pods.values())]}")
 
+    def running(self, prefix: str) -> list[PodProcess]:
+        """The pods with names that begin so whose containers run now, those that are being ended included."""
+        return [pod for pod in list(self._pods.values()) if pod.name.startswith(prefix) and pod.running]
+
+    def claim(self, name: str) -> Path:
+        """The folder that stands for a PersistentVolumeClaim."""
+        return self._directory / "claims" / name
+
     def describe(self) -> str:
         """The end of the log of each container: what a failing test wants to see."""
         return "\n".join(pod.log() for pod in list(self._pods.values()))
@@ -120,7 +128,7 @@ class ProcessNode:
             elif bound_to != self.name:
                 return
             directory = self._directory / f"{pod['metadata']['name']}-{uid[:8]}"
-            self._pods[uid] = PodProcess(pod, directory, self._read, lambda claim: self._directory / "claims" / claim)
+            self._pods[uid] = PodProcess(pod, directory, self._read, self.claim)
         ours = self._pods[uid]
         ours.step(pod)
         self._write(uid, ours)

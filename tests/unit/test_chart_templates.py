@@ -33,7 +33,7 @@ FLEET_RIGHTS = {
     ("apps", "statefulsets"): "get list watch create patch delete",
     ("apps", "deployments/scale"): "get patch",
     ("policy", "poddisruptionbudgets"): "get list watch create patch delete",
-    ("", "pods"): "get list watch patch",
+    ("", "pods"): "get list watch patch delete",
     ("", "pods/status"): "patch",
     ("", "secrets"): "get",
     ("", "configmaps"): "get",
@@ -117,7 +117,8 @@ def test_probes_ask_for_the_operators_own_health(probe: str, path: str) -> None:
 
 
 def test_all_namespaces_need_a_cluster_role_and_no_more_than_this() -> None:
-    assert rights(one(default(), "ClusterRole")) == FLEET_RIGHTS
+    of_the_cluster = {("storage.k8s.io", "storageclasses"): "list", ("storage.k8s.io", "csidrivers"): "list"}
+    assert rights(one(default(), "ClusterRole")) == FLEET_RIGHTS | of_the_cluster
     assert rights(one(default(), "Role")) == LEADERSHIP_RIGHTS
 
 

@@ -11,7 +11,7 @@ from tests.unit.api_cases import resource
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.invalid import Problem
 from utilitarian_operator.api.resource import parse
-from utilitarian_operator.core.conditions import Verdict, dated, known, refused, timestamp, verdicts
+from utilitarian_operator.core.conditions import dated, known, refused, timestamp, verdicts
 from utilitarian_operator.core.decision import Decision, Step, start
 from utilitarian_operator.core.forecast import Cause, Forecast, Forecasts, Risk
 from utilitarian_operator.core.newest import Newest
@@ -19,6 +19,7 @@ from utilitarian_operator.core.observation import BeatSight, FleetSight, Held, P
 from utilitarian_operator.core.obstacle import INVALID_SPEC, Obstacle
 from utilitarian_operator.core.run_memory import OpenRun
 from utilitarian_operator.core.run_watch import ailing
+from utilitarian_operator.core.verdict import Verdict
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 TYPES = [

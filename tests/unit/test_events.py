@@ -52,6 +52,7 @@ WARNINGS = {
     *("SpecWarning", "Stuck", "Starved", "ForeignConsumers"),
     *("DeadlineAtRisk", "DeadlineMissed", "RunMissed", "RunOverlaps"),
     *("SlowDrain", "WrongVictim"),
+    *("BeatDuplicate", "BeatBlocked", "BeatScaledBack", "VolumePending", "ScheduleLost", "ScheduleMovedAside"),
 }
 
 

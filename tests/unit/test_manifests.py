@@ -159,7 +159,7 @@ def test_where_beat_keeps_its_schedule(storage: str, claim: dict[str, Any] | Non
     pod = beat_statefulset(OWNER, asked)["spec"]["template"]["spec"]
     assert pod["volumes"] == [volume]
     assert pod["containers"][0]["volumeMounts"] == [{"name": "schedule", "mountPath": "/var/lib/celery-beat"}]
-    assert pod["containers"][0]["command"][-2:] == ["-s", "/var/lib/celery-beat/schedule"]
+    assert pod["containers"][0]["command"][-3:] == ["-s", "/var/lib/celery-beat/schedule", "beat.sync_every=1"]
 
 
 def test_beats_scheduler_and_arguments() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from utilitarian_operator.api.crd import definition
-from utilitarian_operator.core import conditions, obstacle
+from utilitarian_operator.core import beat, conditions, obstacle
 from utilitarian_operator.events import WARNINGS, Reason
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,7 +44,8 @@ def test_every_reason_of_a_condition_is_described() -> None:
 
 
 def _verdicts() -> set[tuple[str, ...]]:
-    calls = [node for node in ast.walk(ast.parse(Path(conditions.__file__).read_text())) if isinstance(node, ast.Call)]
+    trees = [ast.parse(Path(module.__file__ or "").read_text()) for module in (beat, conditions)]
+    calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
     verdicts = [call.args[:3] for call in calls if isinstance(call.func, ast.Name) and call.func.id == "Verdict"]
     return {tuple(a.value for a in args) for args in verdicts if all(isinstance(a, ast.Constant) for a in args)}  # type: ignore[misc, attr-defined]
 

@@ -38,6 +38,8 @@ _LISTS = {
     "statefulsets": "apis/apps/v1",
     "poddisruptionbudgets": "apis/policy/v1",
     "pods": "api/v1",
+    "storageclasses": "apis/storage.k8s.io/v1",
+    "csidrivers": "apis/storage.k8s.io/v1",
 }
 _ERRORS = {404: Gone, 409: Conflict, 400: Rejected, 403: Rejected, 422: Rejected}
 
@@ -146,10 +148,13 @@ class Cluster:
         """Record an event."""
         await self._write("POST", _PATHS["Event"].format(namespace), event, JSON)
 
-    async def items(self, plural: str, namespace: str | None, selector: str = "") -> tuple[list[Object], int]:
-        """All objects of one kind, of a namespace or of all (None), and the version of the list."""
+    async def items(
+        self, plural: str, namespace: str | None, selector: str = "", limit: int | None = None
+    ) -> tuple[list[Object], int]:
+        """All objects of one kind, of a namespace or of all (None), and the version of the list; the first `limit`."""
         scope = f"namespaces/{namespace}/" if namespace else ""
-        query = [("labelSelector", selector)] if selector else []
+        asked = {"labelSelector": selector, "limit": limit}
+        query = [(name, str(value)) for name, value in asked.items() if value]
         answer = await self._request("GET", f"{_LISTS[plural]}/{scope}{plural}", query=query)
         kind = {"apiVersion": answer["apiVersion"], "kind": answer["kind"].removesuffix("List")}
         return [kind | item for item in answer["items"]], int(answer["metadata"]["resourceVersion"])

@@ -133,6 +133,8 @@ class BeatStatus(Part):
 
     ready: bool | None = None
     """Whether exactly one runs."""
+    memory_since: Moment | None = None
+    """Since when it has known without a gap when each task was last sent; what was due before is not caught up."""
     last_seen: Moment | None = None
     """When it was last seen running."""
 

@@ -1,7 +1,6 @@
 """The conditions of a fleet, after the Kubernetes API conventions and kstatus; says what is, decides nothing."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any
@@ -10,32 +9,17 @@ from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.invalid import Problem
 from utilitarian_operator.api.layout import DOCUMENTED_QUEUES
 from utilitarian_operator.core.ailments import REASONS, Ailment
+from utilitarian_operator.core.beat import beat_verdict
 from utilitarian_operator.core.decision import Decision
 from utilitarian_operator.core.forecast import Cause, Forecasts, Risk, at_risk
 from utilitarian_operator.core.newest import Newest
 from utilitarian_operator.core.observation import FleetSight, Unknown
 from utilitarian_operator.core.obstacle import Obstacle
+from utilitarian_operator.core.verdict import Verdict
 from utilitarian_operator.core.wording import at, plural
 
 UNSEEN_IS_NOT_READY = timedelta(seconds=30)
 """A broker that was not seen for this long makes the fleet not ready; a shorter gap is a hiccup."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """One condition, without the time of its last transition.
-
-    Args:
-        type: of the condition.
-        status: `True`, `False` or `Unknown`.
-        reason: one word in CamelCase.
-        message: one sentence.
-    """
-
-    type: str
-    status: str
-    reason: str
-    message: str
 
 
 def verdicts(
@@ -59,7 +43,7 @@ def verdicts(
         stalled,
         _broker(fleet, sight),
         _queues_covered(fleet),
-        _beat(sight),
+        beat_verdict(fleet.beat, sight.beat),
         _at_maximum(decisions),
         _deadline(newest.runs),
     )
@@ -169,18 +153,6 @@ def _queues_covered(fleet: Fleet) -> Verdict:
     if uncovered:
         return Verdict("QueuesCovered", "False", "NoPool", f"no pool consumes {', '.join(uncovered)}")
     return Verdict("QueuesCovered", "True", "AllCovered", f"each of the {len(expected)} queues has a pool")
-
-
-def _beat(sight: FleetSight) -> Verdict:
-    if sight.beat is None:
-        return Verdict(
-            "BeatReady", "True", "Disabled", "spec.beat.enabled is false: nobody sends scheduled tasks from here"
-        )
-    if sight.beat.ready:
-        return Verdict("BeatReady", "True", "Running", "exactly one beat runs")
-    if sight.beat.trouble:
-        return Verdict("BeatReady", "False", "BeatFailing", sight.beat.trouble)
-    return Verdict("BeatReady", "False", "BeatStarting", "beat is not ready yet")
 
 
 def _at_maximum(decisions: Mapping[str, Decision]) -> Verdict:

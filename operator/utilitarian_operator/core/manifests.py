@@ -10,7 +10,7 @@ from utilitarian_operator.api.effective import Beat, Fleet, PodSettings, Pool, W
 from utilitarian_operator.api.names import beat_object, pool_object
 from utilitarian_operator.api.resource import API_VERSION, KIND
 from utilitarian_operator.api.units import parse_quantity
-from utilitarian_operator.core import pre_stop
+from utilitarian_operator.core import beat_scripts, pre_stop
 
 Manifest: TypeAlias = dict[str, Any]
 
@@ -39,6 +39,14 @@ KIBIBYTE = 1024
 
 BROKER_VARIABLE = "CELERY_BROKER_URL"
 BEAT_FOLDER = "/var/lib/celery-beat"
+BEAT_FILE = f"{BEAT_FOLDER}/schedule"
+BEAT_CHECK = "check-schedule"
+"""Name of the init container that looks at beat's schedule file."""
+
+TERMINATION_MESSAGE = "/dev/termination-log"
+"""Kubernetes' default for terminationMessagePath."""
+
+READ_WRITE_ONCE, READ_WRITE_ONCE_POD = "ReadWriteOnce", "ReadWriteOncePod"
 BEAT_GRACE_S = 30
 """Beat syncs its schedule file on SIGTERM, which takes it well under a second."""
 
@@ -122,7 +130,10 @@ def beat_statefulset(owner: Owner, fleet: Fleet, checksum: str | None = None) ->
     pod["terminationGracePeriodSeconds"] = BEAT_GRACE_S
     pod["securityContext"] = {"fsGroup": BEAT_GROUP} | pod["securityContext"]
     pod["volumes"] = [_beat_volume(owner, beat), *pod.get("volumes", [])]
-    container["volumeMounts"] = [{"name": "schedule", "mountPath": BEAT_FOLDER}, *container.get("volumeMounts", [])]
+    mount = {"name": "schedule", "mountPath": BEAT_FOLDER}
+    container["volumeMounts"] = [mount, *container.get("volumeMounts", [])]
+    container["livenessProbe"] = _beat_probe()
+    pod["initContainers"] = [_beat_check(container, mount, BEAT_FILE if beat.scheduler is None else "")]
     spec = {
         "replicas": 1,
         "serviceName": "",
@@ -133,12 +144,18 @@ def beat_statefulset(owner: Owner, fleet: Fleet, checksum: str | None = None) ->
     return _stamped(_object("apps/v1", "StatefulSet", owner, beat_object(owner.name), labels, spec))
 
 
-def beat_claim(owner: Owner, fleet: Fleet) -> Manifest | None:
-    """The claim for beat's schedule file, without an owner: it outlives the resource. None if it is ephemeral."""
+def beat_claim(owner: Owner, fleet: Fleet, access_mode: str = READ_WRITE_ONCE) -> Manifest | None:
+    """The claim for beat's schedule file, without an owner: it outlives the resource. None if it is ephemeral.
+
+    Args:
+        owner: the resource.
+        fleet: the effective spec.
+        access_mode: READ_WRITE_ONCE_POD keeps a second pod from the file, where the storage can.
+    """
     storage = fleet.beat.storage
     if storage.ephemeral:
         return None
-    spec: Manifest = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": storage.size}}}
+    spec: Manifest = {"accessModes": [access_mode], "resources": {"requests": {"storage": storage.size}}}
     if storage.storage_class_name is not None:
         spec["storageClassName"] = storage.storage_class_name
     claim = _object("v1", "PersistentVolumeClaim", owner, beat_object(owner.name), _labels(owner, fleet, "beat"), spec)
@@ -189,10 +206,29 @@ def _recycling(worker: Worker) -> list[str]:
 
 
 def _beat_command(fleet: Fleet) -> list[str]:
-    command = ["celery", "-A", fleet.app, "beat", "--loglevel=INFO", "-s", f"{BEAT_FOLDER}/schedule"]
-    if fleet.beat.scheduler is not None:
-        command.append(f"--scheduler={fleet.beat.scheduler}")
-    return [*command, *fleet.beat.extra_args]
+    # No --pidfile: one that a killed beat left behind names process 1, which always lives, and would block the next.
+    command = ["celery", "-A", fleet.app, "beat", "--loglevel=INFO", "-s", BEAT_FILE]
+    # Written after each task that is sent: with Celery's own 180 s, a beat that is killed sends them again.
+    own = "beat.sync_every=1" if fleet.beat.scheduler is None else f"--scheduler={fleet.beat.scheduler}"
+    return [*command, own, *fleet.beat.extra_args]
+
+
+def _beat_check(beat: Manifest, mount: Manifest, file: str) -> Manifest:
+    return {
+        "name": BEAT_CHECK,
+        "image": beat["image"],
+        "command": beat_scripts.check(file, TERMINATION_MESSAGE),
+        "env": [_pod_name()],
+        "resources": beat["resources"],
+        "securityContext": beat["securityContext"],
+        "volumeMounts": [mount],
+    }
+
+
+def _beat_probe() -> Manifest:
+    """Seldom and patient: a beat that hangs has hung for a quarter of an hour, and one that works is never ended."""
+    exec_ = {"command": beat_scripts.alive(f"{BEAT_FOLDER}/.alive")}
+    return {"exec": exec_, "periodSeconds": 60, "timeoutSeconds": 20, "failureThreshold": 3}
 
 
 def _environment(fleet: Fleet, variables: tuple[Manifest, ...]) -> list[Manifest]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 
@@ -220,16 +220,54 @@ class PoolSight:
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduleFile:
+    """What the check before beat's start said of the schedule file.
+
+    Args:
+        state: `kept`, `new` (there was none) or `moved` (it could not be read and was moved aside).
+        said: the whole message.
+        at: when.
+    """
+
+    state: str
+    said: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What was seen of the claim for beat's volume.
+
+    Args:
+        phase: `Pending`, `Bound`, `Lost`, or empty while it was just made.
+        waiting: since it was made, while it is not bound.
+    """
+
+    phase: str
+    waiting: timedelta = timedelta()
+
+
+@dataclass(frozen=True, slots=True)
 class BeatSight:
     """What was seen of beat.
 
     Args:
         ready: whether its pod is.
-        trouble: why its container can't run, in the kubelet's words; None if nothing is wrong.
+        trouble: why its container can't run, in the kubelet's or the scheduler's words; None if nothing is wrong.
+        lost_on: the node that doesn't answer while the pod is bound to it; None if it does.
+        leaving: whether that pod is being deleted already.
+        file: what is known of the schedule file of the running pod; None if nothing was said of it.
+        claim: None where it was not looked at, as while beat is ready, or where there is none.
+        others: pods that also run a beat of the application, as `NAME (COMMAND)`.
     """
 
     ready: bool = False
     trouble: str | None = None
+    lost_on: str | None = None
+    leaving: bool = False
+    file: ScheduleFile | None = None
+    claim: Claim | None = None
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,8 @@ def template_actions(manifest: Manifest, live: Manifest | None, *, replicas: int
         first = manifest if replicas is None else manifest | {"spec": manifest["spec"] | {"replicas": replicas}}
         yield Create(first)
         return
-    if _applied(live) != manifest["metadata"]["annotations"][TEMPLATE_HASH] or not _has_applied(live):
+    outdated = _applied(live) != manifest["metadata"]["annotations"][TEMPLATE_HASH] or not _has_applied(live)
+    if outdated or _scaled(manifest, live):
         yield Apply(manifest)
     elif held_by_create(live):
         yield Disown(live)
@@ -170,6 +171,12 @@ def _more_than_replicas(entry: Manifest) -> bool:
 def _applied(live: Manifest) -> str | None:
     annotations: dict[str, str] = live["metadata"].get("annotations") or {}
     return annotations.get(TEMPLATE_HASH)
+
+
+def _scaled(manifest: Manifest, live: Manifest) -> bool:
+    """Whether somebody scaled what has a fixed number of pods: beat's StatefulSet, which is never left at two."""
+    wanted = manifest["spec"].get("replicas")
+    return wanted is not None and live["spec"].get("replicas") != wanted
 
 
 def _has_applied(live: Manifest) -> bool:

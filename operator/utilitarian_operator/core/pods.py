@@ -53,9 +53,18 @@ def _moment(text: str | None) -> datetime | None:
 
 def trouble(body: Mapping[str, Any]) -> str | None:
     """Why a pod's container can't run, in the kubelet's words."""
-    for container in body.get("status", {}).get("containerStatuses", []):
+    status = body.get("status", {})
+    for container in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]:
         waiting = container.get("state", {}).get("waiting")
         if waiting and waiting.get("reason") not in _WAITING_IS_NORMAL:
             name, reason = body["metadata"]["name"], waiting.get("reason")
             return f"pod {name}: {reason}: {waiting.get('message', 'no message')}"
     return None
+
+
+def hindrance(body: Mapping[str, Any]) -> str | None:
+    """Why no node takes a pod, in the scheduler's words, or why its container can't run."""
+    for condition in body.get("status", {}).get("conditions", []):
+        if (condition["type"], condition["status"]) == ("PodScheduled", "False") and condition.get("message"):
+            return f"pod {body['metadata']['name']}: {condition.get('reason')}: {condition['message']}"
+    return trouble(body)

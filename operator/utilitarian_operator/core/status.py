@@ -9,6 +9,7 @@ from typing import Any
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core.ailments import Ailment
+from utilitarian_operator.core.beat import KEPT_SINCE, memory_since
 from utilitarian_operator.core.conditions import dated, known, refused, timestamp, verdicts
 from utilitarian_operator.core.decision import Decision
 from utilitarian_operator.core.forecast import Forecast
@@ -118,7 +119,8 @@ def _beat(sight: FleetSight, before: Mapping[str, Any]) -> Status:
     seen = before.get("lastSeen")
     if ready != bool(before.get("ready")) and (ready or before.get("ready")):
         seen = timestamp(sight.at)
-    return {"ready": ready} | ({"lastSeen": seen} if seen else {})
+    since = memory_since(before, sight.beat)
+    return {"ready": ready} | ({"lastSeen": seen} if seen else {}) | ({KEPT_SINCE: since} if since else {})
 
 
 def _starts(next_run: datetime | None) -> Status:

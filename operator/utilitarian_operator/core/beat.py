@@ -1,0 +1,250 @@
+"""What is to be said of the one beat, and which of its pods must be replaced; values in, values out."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from utilitarian_operator.api.effective import Beat, Fleet
+from utilitarian_operator.core import beat_scripts
+from utilitarian_operator.core.manifests import BEAT_CHECK
+from utilitarian_operator.core.observation import BeatSight, ScheduleFile
+from utilitarian_operator.core.runs import last_start
+from utilitarian_operator.core.verdict import Verdict
+from utilitarian_operator.core.wording import plural
+
+PENDING_IS_TROUBLE = timedelta(minutes=1)
+"""A claim that waits for this long is said to wait: most provisioners need seconds."""
+
+OVERDUE = timedelta(seconds=30)
+"""A pod that should have ended for this long is on a node that doesn't answer."""
+
+KEPT_SINCE = "memorySince"
+"""Of status.beat: since when beat has remembered without a gap when each task was last sent."""
+
+MOST_NAMED = 5
+"""Runs that one sentence names."""
+
+Object = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Beat has lost its memory.
+
+    Args:
+        aside: whether the file is still there, under another name.
+        message: what happened, which runs are concerned and what to do.
+    """
+
+    aside: bool
+    message: str
+
+
+def beat_verdict(beat: Beat, sight: BeatSight | None) -> Verdict:
+    """The condition `BeatReady`.
+
+    Args:
+        beat: as it is asked for.
+        sight: of this look; None where beat is not asked for.
+    """
+    if sight is None:
+        return Verdict(
+            "BeatReady", "True", "Disabled", "spec.beat.enabled is false: nobody sends scheduled tasks from here"
+        )
+    return _down(sight) or Verdict("BeatReady", "True", "Running", _running(beat))
+
+
+def _down(sight: BeatSight) -> Verdict | None:
+    if sight.others:
+        return Verdict("BeatReady", "False", "BeatDuplicate", _duplicate(sight.others))
+    if sight.lost_on:
+        return Verdict("BeatReady", "False", "BeatBlocked", _blocked(sight))
+    if sight.ready:
+        return None
+    if sight.claim and (sight.claim.phase == "Lost" or sight.claim.waiting >= PENDING_IS_TROUBLE):
+        return Verdict("BeatReady", "False", "VolumePending", _pending(sight))
+    if sight.trouble:
+        return Verdict("BeatReady", "False", "BeatFailing", sight.trouble)
+    return Verdict("BeatReady", "False", "BeatStarting", "beat is not ready yet")
+
+
+def _duplicate(others: Sequence[str]) -> str:
+    runs = "runs" if len(others) == 1 else "run"
+    return (
+        f"{plural(len(others), 'other pod')} of the namespace also {runs} beat, so that tasks are sent more than once: "
+        f"{', '.join(others[:MOST_NAMED])}; delete what runs it, or set spec.beat.enabled to false"
+    )
+
+
+def _running(beat: Beat) -> str:
+    if beat.scheduler is not None:
+        return f"exactly one beat runs; its memory is that of the scheduler {beat.scheduler}"
+    if beat.storage.ephemeral:
+        return (
+            "exactly one beat runs; storage.ephemeral: a run that falls into a downtime of beat is skipped in silence"
+        )
+    return "exactly one beat runs"
+
+
+def _blocked(sight: BeatSight) -> str:
+    doing = "can't be ended" if sight.leaving else "may still run there, unseen"
+    return (
+        f"node {sight.lost_on} doesn't answer: beat {doing}, so none is started elsewhere and nothing may be sent; "
+        "bring the node back or, once it is certain that it is off, "
+        f"kubectl taint nodes {sight.lost_on} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
+    )
+
+
+def _pending(sight: BeatSight) -> str:
+    if sight.claim and sight.claim.phase == "Lost":
+        return (
+            "spec.beat.storage: the claim has lost its volume, and with it when each task was last sent; "
+            "restore the volume, or delete the claim: a new one is made"
+        )
+    why = f" ({sight.trouble})" if sight.trouble else ""
+    return (
+        f"spec.beat.storage: the claim has waited for a volume for over {PENDING_IS_TROUBLE.seconds} s{why}; "
+        "see kubectl describe pvc, make a volume that fits it, or delete the claim and set storageClassName, "
+        "or ephemeral where a skipped run does no harm"
+    )
+
+
+def file_of(pod: Object) -> ScheduleFile | None:
+    """What the check said of the schedule file that a pod runs with."""
+    for container in pod.get("status", {}).get("initContainerStatuses", []):
+        ended = container.get("state", {}).get("terminated", {})
+        if container.get("name") == BEAT_CHECK and ended.get("message") and ended.get("finishedAt"):
+            said = str(ended["message"])
+            state = said.partition(":")[0].strip()
+            return ScheduleFile(state, said, datetime.fromisoformat(ended["finishedAt"]))
+    return None
+
+
+def lost_on(pod: Object, now: datetime) -> str | None:
+    """The node of a pod, if it doesn't answer, as far as the pod shows it: nodes themselves are not read.
+
+    When a node falls silent, Kubernetes takes the pod's `Ready` away and leaves `ContainersReady`, which only a kubelet
+    writes; and a pod that was deleted goes only when its kubelet says that it has ended.
+    """
+    node = pod.get("spec", {}).get("nodeName")
+    if not node:
+        return None
+    conditions = {it["type"]: it["status"] for it in pod.get("status", {}).get("conditions", [])}
+    gates = {it["conditionType"] for it in pod["spec"].get("readinessGates", [])}
+    silent = (conditions.get("Ready"), conditions.get("ContainersReady")) == ("False", "True")
+    gated = any(conditions.get(gate) != "True" for gate in gates)
+    should_end = pod["metadata"].get("deletionTimestamp")
+    overdue = should_end is not None and now - datetime.fromisoformat(should_end) > OVERDUE
+    return str(node) if (silent and not gated) or overdue else None
+
+
+def stuck(statefulset: Object, pod: Object) -> bool:
+    """Whether a pod of an old template never ran and keeps the new one from being tried.
+
+    A StatefulSet waits for its pod to be ready before it replaces it, also when that can't be
+    (kubernetes/kubernetes#67250).
+    """
+    status = statefulset.get("status", {})
+    newest = status.get("updateRevision")
+    seen = status.get("observedGeneration") == statefulset.get("metadata", {}).get("generation")
+    labels = pod.get("metadata", {}).get("labels") or {}
+    old = newest and labels.get("controller-revision-hash") not in {None, newest}
+    containers = pod.get("status", {}).get("containerStatuses", [])
+    runs = any("waiting" not in it.get("state", {}) for it in containers)
+    return bool(seen and old and not runs and "deletionTimestamp" not in pod["metadata"])
+
+
+def memory_since(before: Object, sight: BeatSight | None) -> str | None:
+    """`status.beat.memorySince` as it is to be.
+
+    Args:
+        before: `status.beat` as it was.
+        sight: of this look.
+    """
+    known: str | None = before.get(KEPT_SINCE)
+    if sight is None or sight.file is None or (known and sight.file.state == beat_scripts.KEPT):
+        return known
+    return sight.file.at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def loss(fleet: Fleet, before: Object, sight: BeatSight | None) -> Loss | None:
+    """What is to be told once when beat started without the memory it had; None if it has it, or is the first.
+
+    Args:
+        fleet: what runs.
+        before: `status.beat` as it was written last.
+        sight: of this look.
+    """
+    since = memory_since(before, sight)
+    if sight is None or sight.file is None or since == before.get(KEPT_SINCE):
+        return None
+    aside = sight.file.state == beat_scripts.MOVED
+    expected = KEPT_SINCE not in before or fleet.beat.storage.ephemeral
+    if sight.file.state == beat_scripts.KEPT or (expected and not aside):
+        return None
+    what = sight.file.said.partition(": ")[2]
+    runs = _fell_into(fleet, before, sight.file.at)
+    skipped = f"; skipped: {', '.join(runs)}" if runs else ""
+    message = (
+        f"beat starts without its memory of when each task was last sent: {what}{skipped}; "
+        "a run that was due while it was down is not sent: send it by hand (docs/beat.md)"
+    )
+    return Loss(aside, message)
+
+
+def _fell_into(fleet: Fleet, before: Object, started: datetime) -> list[str]:
+    """The runs of the pools' schedules between the last sign of beat and its start."""
+    went = before.get("lastSeen")
+    if went is None:
+        return []
+    runs = [(pool.name, it.name, last_start(it, started)) for pool in fleet.pools for it in pool.schedule]
+    missed = [f"{pool} {name} of {at:%Y-%m-%dT%H:%MZ}" for pool, name, at in runs if at > datetime.fromisoformat(went)]
+    return missed[:MOST_NAMED]
+
+
+def also_beat(pods: Iterable[Object], app: str) -> tuple[str, ...]:
+    """Pods that run a beat of the application, as `NAME (COMMAND)`, by name; also a worker with an embedded one (-B).
+
+    Args:
+        pods: that are not the operator's.
+        app: as it is given to Celery.
+    """
+    found = {pod["metadata"]["name"]: _beat_command(pod, app) for pod in pods if _may_run(pod)}
+    return tuple(f"{name} ({command})" for name, command in sorted(found.items()) if command)
+
+
+def _may_run(pod: Object) -> bool:
+    return pod.get("status", {}).get("phase") not in {"Succeeded", "Failed"}
+
+
+def _beat_command(pod: Object, app: str) -> str | None:
+    for container in pod.get("spec", {}).get("containers", []):
+        # One that goes through a shell has its words in one argument.
+        words = " ".join([*container.get("command", []), *container.get("args", [])]).replace(";", " ; ").split()
+        names = [word.rsplit("/", 1)[-1] for word in words]
+        if "celery" not in names:
+            continue
+        rest = words[names.index("celery") + 1 :]
+        env = {it["name"]: it.get("value", "") for it in container.get("env", [])}
+        if _module(_app(rest) or env.get("APP", "")) == _module(app) and _schedules(rest):
+            return " ".join(["celery", *rest])[:120]
+    return None
+
+
+def _app(words: list[str]) -> str | None:
+    for index, word in enumerate(words):
+        if word in {"-A", "--app"} and index + 1 < len(words):
+            return words[index + 1]
+        if word.startswith(("--app=", "-A")):
+            return word.removeprefix("--app=").removeprefix("-A")
+    return None
+
+
+def _module(app: str) -> str:
+    """`utilitarian`, `utilitarian.celery` and `utilitarian:app` are one application."""
+    return app.partition(":")[0].removesuffix(".celery")
+
+
+def _schedules(words: list[str]) -> bool:
+    return "beat" in words or ("worker" in words and bool({"-B", "--beat"} & set(words)))

@@ -1,0 +1,130 @@
+"""Two scripts that run in beat's own containers and need nothing but the image's Python; here is their text alone.
+
+The first refuses to let a second pod begin, and looks at the schedule file before beat does, because Celery deletes one
+that it can't read, and with it when each task was last sent. The second tells a beat that sleeps, or waits for its
+broker, from one that hangs.
+"""
+
+KEPT, NEW, MOVED = "kept", "new", "moved"
+"""What the first script says of the schedule file, as the first word of its termination message."""
+
+SILENT_S = 900
+"""Beat wakes at least every 300 s by default (beat_max_loop_interval), broker or no broker; thrice that is a hang."""
+
+CHECK = """\
+import contextlib, dbm, os, pickletools, shutil, sys, tempfile, time
+
+path, tell, kept = sys.argv[1], sys.argv[2], 3
+pod = os.environ["POD_NAME"]
+endings = ("", ".db", ".dat", ".bak", ".dir", "-journal", "-wal", "-shm")
+
+
+def say(text):
+    print(text, flush=True)
+    with open(tell, "w") as message:
+        message.write(text)
+    sys.exit(0)
+
+
+def read(copy):
+    with dbm.open(copy, "w") as store:
+        for key in store.keys():
+            for _ in pickletools.genops(store[key]):
+                pass
+
+
+if not pod.endswith("-0"):
+    sys.exit(f"{pod} must not run: there is exactly one beat, and somebody has scaled its StatefulSet")
+if not path:
+    sys.exit(0)
+there = [end for end in endings if os.path.exists(path + end)]
+if not there:
+    say("new: there was no schedule file")
+# A copy: opened for reading alone, it can't mend what an interrupted write left; opened for writing, it would change.
+with contextlib.ExitStack() as stack:
+    try:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(dir=os.path.dirname(path)))
+        copy = os.path.join(folder, "schedule")
+        for end in there:
+            shutil.copyfile(path + end, copy + end)
+    except OSError as error:
+        say(f"kept: it could not be looked at ({error})")
+    # In a child, since a broken file may end the process that reads it.
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            read(copy)
+            code = 0
+        except MemoryError:
+            code = 2
+        except Exception as error:
+            with open(os.path.join(folder, "why"), "w") as why:
+                why.write(f"{type(error).__name__}: {error}"[:500])
+        finally:
+            os._exit(code)
+    end_of_child = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if end_of_child == 0 or end_of_child in (2, -9, -15):
+        say("kept" if end_of_child == 0 else "kept: it could not be looked at")
+    why = f"reading it ends with signal {-end_of_child}"
+    if end_of_child == 1:
+        why = open(os.path.join(folder, "why")).read()
+stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+aside = f"{path}.aside-{stamp}"
+for end in there:
+    os.replace(path + end, aside + end)
+folder = os.path.dirname(path)
+names = sorted({name[:len(os.path.basename(aside))] for name in os.listdir(folder) if ".aside-" in name})
+for name in os.listdir(folder):
+    if ".aside-" in name and not name.startswith(tuple(names[-kept:])):
+        os.remove(os.path.join(folder, name))
+say(f"moved: it can't be read ({why}) and is now {os.path.basename(aside)}")
+"""
+"""Arguments: the schedule file, or nothing where the scheduler has none, and where the message goes. It never writes to
+a file that can be read, imports neither Celery nor the application, and leaves alone what it could not look at (no
+memory, no room for a copy)."""
+
+ALIVE = """\
+import sys
+
+note, silent = sys.argv[1], float(sys.argv[2])
+with open("/proc/1/status") as status:
+    woke = next(line.split()[1] for line in status if line.startswith("voluntary_ctxt_switches"))
+with open("/proc/uptime") as uptime:
+    now = float(uptime.read().split()[0])
+try:
+    with open(note) as last:
+        before, since = last.read().split()
+except (OSError, ValueError):
+    before, since = "", 0.0
+if woke == before and 0 <= now - float(since) < silent:
+    sys.exit(0)
+if woke == before and now >= float(since):
+    sys.exit(f"beat has not woken for {silent:.0f} s")
+try:
+    with open(note, "w") as last:
+        last.write(f"{woke} {now}")
+except OSError:
+    pass
+"""
+"""Arguments: a file for its own note, and the seconds without a sign. It counts how often the main thread has gone to
+sleep of itself (Linux' voluntary context switches): it needs no broker, no clock that can jump and no schedule file."""
+
+
+def check(path: str, message: str) -> list[str]:
+    """The command of the init container.
+
+    Args:
+        path: of the schedule file, as beat is given it; empty where its scheduler has a memory of its own.
+        message: the file whose text Kubernetes shows as the container's termination message.
+    """
+    return ["python3", "-c", CHECK, path, message]
+
+
+def alive(note: str) -> list[str]:
+    """The command of the liveness probe.
+
+    Args:
+        note: a file that only this probe uses.
+    """
+    return ["python3", "-c", ALIVE, note, str(SILENT_S)]

@@ -1,0 +1,20 @@
+"""What one condition says, as a value; decides nothing."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One condition, without the time of its last transition.
+
+    Args:
+        type: of the condition.
+        status: `True`, `False` or `Unknown`.
+        reason: one word in CamelCase.
+        message: one sentence.
+    """
+
+    type: str
+    status: str
+    reason: str
+    message: str

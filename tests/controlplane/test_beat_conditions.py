@@ -1,0 +1,108 @@
+"""What a cluster shows of a beat that can't run: a claim without a volume, a node without an answer."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.support.controlplane import MERGE_PATCH, ControlPlane
+from tests.support.fleet import Fleet
+from tests.support.operator import in_process
+from tests.support.rabbitmq import RabbitMQ
+from tests.support.waiting import wait_until
+from utilitarian_operator.core import beat
+
+SOON = timedelta(seconds=20)
+CLAIMS = "persistentvolumeclaims"
+POD = "fleet-beat-0"
+
+
+@pytest.fixture
+def fleet(controlplane: ControlPlane, namespace: str, rabbitmq: RabbitMQ, vhost: str) -> Iterator[Fleet]:
+    """A fleet under a running operator, with nobody who runs its pods or makes volumes."""
+    found = Fleet(controlplane, namespace)
+    found.create_secret(rabbitmq.amqp_url(vhost))
+    with in_process(controlplane, namespace):
+        yield found
+
+
+def item(fleet: Fleet, method: str, kind: str, name: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    path = f"/api/v1/namespaces/{fleet.namespace}/{kind}/{name}"
+    answer: dict[str, Any] = fleet.controlplane.request(method, path, body, MERGE_PATCH if body else "application/json")
+    return answer
+
+
+def wait_for(fleet: Fleet, reason: str) -> str:
+    wait_until(lambda: fleet.condition("BeatReady")[1] == reason, within=SOON, describe=fleet.describe)
+    return fleet.condition("BeatReady")[2]
+
+
+def beats(fleet: Fleet) -> list[dict[str, Any]]:
+    return fleet.controlplane.pods(fleet.namespace, "app.kubernetes.io/component=beat")
+
+
+def create(fleet: Fleet, **spec: Any) -> None:
+    fleet.create(None, **{"pools": [{"name": "work", "queues": ["utilitarian.tasks.default"]}], **spec})
+
+
+def test_a_claim_that_waits_is_said_and_one_that_is_gone_is_made_again(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(beat, "PENDING_IS_TROUBLE", timedelta(seconds=1))
+    create(fleet)
+    assert "the claim has waited for a volume" in wait_for(fleet, "VolumePending")
+    assert "VolumePending" in dict(fleet.events())
+    first = item(fleet, "GET", CLAIMS, "fleet-beat")
+    item(fleet, "DELETE", CLAIMS, "fleet-beat")
+
+    def again() -> bool:
+        return any(
+            it["metadata"]["uid"] != first["metadata"]["uid"]
+            for it in fleet.controlplane.request("GET", f"/api/v1/namespaces/{fleet.namespace}/{CLAIMS}")["items"]
+        )
+
+    wait_until(again, within=SOON, describe=fleet.describe)
+
+
+@pytest.mark.parametrize("csi,mode", [(True, "ReadWriteOncePod"), (False, "ReadWriteOnce")], ids=["CSI", "no CSI"])
+def test_a_volume_is_for_one_pod_where_a_driver_serves_its_class(fleet: Fleet, *, csi: bool, mode: str) -> None:
+    name = f"{fleet.namespace}.example"
+    storage = "/apis/storage.k8s.io/v1"
+    made = [(f"{storage}/storageclasses", {"metadata": {"name": name}, "provisioner": name})]
+    if csi:
+        made.append((f"{storage}/csidrivers", {"metadata": {"name": name}, "spec": {}}))
+    for path, body in made:
+        fleet.controlplane.request("POST", path, body)
+    try:
+        create(fleet, beat={"storage": {"storageClassName": name}})
+        wait_until(lambda: ("Created", "PersistentVolumeClaim fleet-beat created") in fleet.events(), within=SOON)
+        assert item(fleet, "GET", CLAIMS, "fleet-beat")["spec"]["accessModes"] == [mode]
+    finally:
+        for path, _ in made:
+            fleet.controlplane.request("DELETE", f"{path}/{name}")
+
+
+def test_a_node_that_does_not_answer_is_named_and_nothing_is_forced(fleet: Fleet) -> None:
+    create(fleet, beat={"storage": {"ephemeral": True}})
+    pod = wait_until(lambda: beats(fleet), within=SOON, describe=fleet.describe)[0]
+    target = {"apiVersion": "v1", "kind": "Node", "name": "far-away"}
+    path = f"/api/v1/namespaces/{fleet.namespace}/pods/{POD}"
+    binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": POD}, "target": target}
+    fleet.controlplane.request("POST", f"{path}/binding", binding)
+
+    def seen(**conditions: str) -> None:
+        states = [{"type": kind, "status": status} for kind, status in conditions.items()]
+        body = {"status": {"phase": "Running", "conditions": states}}
+        fleet.controlplane.request("PATCH", f"{path}/status", body, MERGE_PATCH)
+
+    seen(Ready="True", ContainersReady="True")
+    wait_for(fleet, "Running")
+    # As Kubernetes' node controller has it when the node has been silent for 40 s.
+    seen(Ready="False", ContainersReady="True")
+    assert "node far-away doesn't answer" in wait_for(fleet, "BeatBlocked")
+    assert "out-of-service" in dict(fleet.events())["BeatBlocked"]
+    assert [it["metadata"]["uid"] for it in beats(fleet)] == [pod["metadata"]["uid"]]
+    seen(Ready="True", ContainersReady="True")
+    wait_for(fleet, "Running")
+    wait_until(lambda: "BeatRecovered" in dict(fleet.events()), within=SOON, describe=fleet.describe)

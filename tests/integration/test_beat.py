@@ -1,0 +1,174 @@
+"""A real beat under the real operator: never two, and what it remembers is kept or its loss is told."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+from tests.support.controlplane import MERGE_PATCH
+from tests.support.installation import CLEANUP, POOLS, Installation
+from tests.support.operator import Operator
+
+SOON = timedelta(seconds=40)
+EVERY_S = 6
+BEAT, POD, CLAIM = "fleet-beat", "fleet-beat-0", "fleet-beat"
+
+
+def create(installation: Installation, **spec: Any) -> None:
+    """Beat with a run of each entry every few seconds, or at its time; nobody takes what it sends."""
+    often = [{"name": "UTILITARIAN_BEAT_COMPRESSED", "value": str(EVERY_S)}]
+    installation.create(**{"mode": "Paused", "pools": POOLS, "beat": {}, "env": often, **spec})
+
+
+def verdict(installation: Installation) -> str:
+    return installation.fleet.condition("BeatReady")[1]
+
+
+def wait_for(installation: Installation, reason: str) -> str:
+    installation.wait(lambda: verdict(installation) == reason, SOON)
+    return installation.fleet.condition("BeatReady")[2]
+
+
+def told(installation: Installation, reason: str) -> str:
+    """The note of the first event of a reason."""
+    installation.wait(lambda: reason in dict(installation.fleet.events()), SOON)
+    return dict(installation.fleet.events())[reason]
+
+
+def delete_pod(installation: Installation, name: str = POD) -> None:
+    path = f"/api/v1/namespaces/{installation.fleet.namespace}/pods/{name}"
+    installation.fleet.controlplane.request("DELETE", path)
+
+
+@contextmanager
+def never_two(installation: Installation) -> Iterator[None]:
+    """Looks all the time: at no moment of the block do two beats run."""
+    most, done = [0], Event()
+
+    def look() -> None:
+        while not done.wait(0.02):
+            most[0] = max(most[0], len(installation.node.running(BEAT)))
+
+    watcher = Thread(target=look, daemon=True)
+    watcher.start()
+    yield
+    done.set()
+    watcher.join()
+    assert most[0] == 1
+
+
+def sent(installation: Installation) -> int:
+    """How often beat has sent the nightly cleanup."""
+    depth = installation.rabbitmq.depth(installation.vhost, CLEANUP)
+    return depth.ready
+
+
+def since_message(installation: Installation, number: int) -> float:
+    """When (monotonic) there were so many."""
+    installation.wait(lambda: CLEANUP in installation.rabbitmq.queues(installation.vhost), SOON)
+    installation.wait(lambda: sent(installation) >= number, SOON)
+    return time.monotonic()
+
+
+def test_a_beat_that_is_killed_goes_on_where_it_was(installation: Installation, operator: Operator) -> None:
+    del operator
+    create(installation)
+    first = since_message(installation, 1)
+    beat = installation.node.pod(POD)
+    assert beat.process
+    killed = beat.process.pid
+    beat.process.kill()
+    installation.wait(lambda: beat.running and beat.process and beat.process.pid != killed, SOON)
+    second = since_message(installation, 2)
+    assert sent(installation) == 2
+    # It was killed within the 180 s in which Celery by itself sends again.
+    assert second - first >= EVERY_S - 1
+    assert wait_for(installation, "Running") == "exactly one beat runs"
+
+
+def test_a_new_template_ends_the_old_beat_before_the_new_one_starts(
+    installation: Installation, operator: Operator
+) -> None:
+    del operator
+    create(installation)
+    wait_for(installation, "Running")
+    first = installation.node.pod(POD).process
+    since = installation.fleet.status()["beat"]["memorySince"]
+    with never_two(installation):
+        installation.fleet.edit(env=[{"name": "ROUND", "value": "2"}])
+        installation.wait(
+            lambda: (
+                [it.process for it in installation.node.running(BEAT)] not in ([], [first])
+                and verdict(installation) == "Running"
+            ),
+            SOON,
+        )
+    assert first
+    assert first.exit_code == 0, "it was told to end, and wrote its file"
+    assert installation.fleet.status()["beat"]["memorySince"] == since
+
+
+def test_a_second_beat_is_put_back_before_it_runs(installation: Installation, operator: Operator) -> None:
+    del operator
+    create(installation)
+    wait_for(installation, "Running")
+    plane, namespace = installation.fleet.controlplane, installation.fleet.namespace
+    with never_two(installation):
+        path = f"/apis/apps/v1/namespaces/{namespace}/statefulsets/{BEAT}/scale"
+        plane.request("PATCH", path, {"spec": {"replicas": 2}}, MERGE_PATCH)
+        asked = time.monotonic()
+        installation.wait(lambda: (installation.fleet.beat() or {})["spec"]["replicas"] == 1, timedelta(seconds=5))
+        assert time.monotonic() - asked < 2
+        installation.wait(lambda: len(plane.pods(namespace, "app.kubernetes.io/component=beat")) == 1, SOON)
+    assert "scaled to 2 and is put back to 1" in told(installation, "BeatScaledBack")
+
+
+def test_a_file_that_can_not_be_read_is_moved_aside_and_told(installation: Installation, operator: Operator) -> None:
+    del operator
+    volume: Path = installation.node.claim(CLAIM)
+    volume.mkdir(parents=True)
+    (volume / "schedule").write_bytes(b"no schedule at all" * 100)
+    create(installation)
+    wait_for(installation, "Running")
+    note = told(installation, "ScheduleMovedAside")
+    (aside,) = volume.glob("schedule.aside-*")
+    assert aside.name in note
+    assert aside.read_bytes() == b"no schedule at all" * 100
+
+
+def test_a_volume_that_is_lost_is_told_with_what_is_skipped(installation: Installation, operator: Operator) -> None:
+    del operator
+    create(installation, env=[])
+    wait_for(installation, "Running")
+    installation.wait(lambda: "memorySince" in installation.fleet.status().get("beat", {}))
+    for file in installation.node.claim(CLAIM).glob("schedule*"):
+        file.unlink()
+    first = installation.node.pod(POD).process
+    assert first
+    first.kill()  # so that it can't write its file again when it is told to end
+    delete_pod(installation)
+    note = told(installation, "ScheduleLost")
+    assert "send it by hand (docs/beat.md)" in note
+
+
+def test_a_pod_that_never_ran_gives_way_to_a_better_template(installation: Installation, operator: Operator) -> None:
+    del operator
+    create(installation, image="missing:1")
+    assert "ImagePullBackOff" in wait_for(installation, "BeatFailing")
+    installation.fleet.edit(image="utilitarian:dev")
+    wait_for(installation, "Running")
+    assert "ImagePullBackOff" in told(installation, "BeatReplaced")
+
+
+def test_another_beat_of_the_application_is_named(installation: Installation, operator: Operator) -> None:
+    del operator
+    container = {"name": "beat", "image": "utilitarian:dev", "command": ["celery", "-A", "utilitarian", "beat"]}
+    body = {"metadata": {"name": "old-beat"}, "spec": {"containers": [container]}}
+    path = f"/api/v1/namespaces/{installation.fleet.namespace}/pods"
+    installation.fleet.controlplane.request("POST", path, body)
+    create(installation)
+    assert "old-beat (celery -A utilitarian beat)" in wait_for(installation, "BeatDuplicate")
+    assert "old-beat" in told(installation, "BeatDuplicate")
