@@ -16,6 +16,14 @@ from hack.places import BUILD, ROOT, cache, key_of
 
 KUBECONFIG = BUILD / "kubeconfig"
 READY_WITHIN = "120s"
+MOST_WORKERS = 4
+SHARED = "/shared"
+"""A folder that all nodes of a cluster with workers have in common: where volumes are that follow a pod."""
+
+WORKER_LABEL = {"utilitarian.io/worker": "true"}
+WORKER_TAINT = {"key": "utilitarian.io/worker", "effect": "NoSchedule"}
+"""Of workers: only who tolerates it goes there, so that a test may take one away."""
+
 NODE_PORTS = {"amqp": 30672, "management": 31672, "prometheus": 31692}
 # Ours is one node with a plain bridge and no Docker networking; see node-image.
 KUBELET_PATCH = """kind: KubeletConfiguration
@@ -33,11 +41,20 @@ class Cluster:
     kubeconfig: Path
     context: str
     name: str = ""
+    workers: int = 0
 
     @property
     def node(self) -> str:
-        """The container that is the only node."""
+        """The container that is the control plane, and the only node unless there are workers."""
         return f"{self.name}-control-plane"
+
+    @property
+    def nodes(self) -> list[str]:
+        """The containers of all nodes."""
+        return [
+            self.node,
+            *(f"{self.name}-worker{number if number > 1 else ''}" for number in range(1, self.workers + 1)),
+        ]
 
     def kubectl(self, *arguments: str | Path, feed: str | None = None, within: float | None = 120) -> str:
         """Run kubectl against it and return its output."""
@@ -48,6 +65,11 @@ class Cluster:
 def name() -> str:
     """The cluster's name, one for each checkout, so that two of them do not meet."""
     return f"utilitarian-{key_of(str(ROOT))[:6]}"
+
+
+def shared_folder() -> Path:
+    """What `SHARED` is on this machine."""
+    return BUILD / "shared"
 
 
 def existing() -> Cluster:
@@ -69,8 +91,15 @@ def existing() -> Cluster:
 
 
 def ours() -> Cluster:
-    """The kind cluster of this checkout, whether or not it is there."""
-    return Cluster(KUBECONFIG, f"kind-{name()}", name())
+    """The kind cluster of this checkout, whether or not it is there; WORKERS in the environment gives it workers.
+
+    Raises:
+        Failure: WORKERS is no small number.
+    """
+    workers = os.environ.get("WORKERS", "0")
+    if workers not in {str(number) for number in range(MOST_WORKERS + 1)}:
+        raise Failure(f"WORKERS={workers} means nothing here; say a number from 0 to {MOST_WORKERS}")
+    return Cluster(KUBECONFIG, f"kind-{name()}", name(), int(workers))
 
 
 def has_node(engine: Engine) -> bool:
@@ -80,7 +109,8 @@ def has_node(engine: Engine) -> bool:
 
 def is_up(engine: Engine) -> bool:
     """Whether this checkout's cluster is there and answers."""
-    if name() not in run(tools.program("kind"), "get", "clusters", env=engine.env).split() or not KUBECONFIG.exists():
+    there = run(tools.program("kind"), "get", "nodes", "--name", name(), env=engine.env).split()
+    if set(there) != set(ours().nodes) or not KUBECONFIG.exists():
         return False
     command = (tools.program("kubectl"), "--kubeconfig", KUBECONFIG, "get", "--raw", "/readyz")
     return succeeds(*command, within=10)
@@ -95,21 +125,57 @@ def ensure(engine: Engine) -> Cluster:
     with step(f"starting the cluster {cluster.name}"):
         delete(engine)
         BUILD.mkdir(exist_ok=True)
-        config = json.dumps(configuration(image, official=image == registry.NODE))
+        official = image == registry.NODE
+        config = json.dumps(configuration(image, official=official, workers=cluster.workers))
         create = ("create", "cluster", "--name", cluster.name, "--kubeconfig", KUBECONFIG, "--config", "-")
         run(tools.program("kind"), *create, "--wait", READY_WITHIN, env=engine.env, feed=config)
         KUBECONFIG.chmod(0o600)
+        if cluster.workers:
+            prepare_workers(engine, cluster, official=official)
     return cluster
 
 
-def configuration(image: str, *, official: bool) -> dict[str, object]:
+def prepare_workers(engine: Engine, cluster: Cluster, *, official: bool) -> None:
+    """Let pods of different nodes reach each other, and keep all from the workers but those that want to be there."""
+    for worker in cluster.nodes[1:]:
+        taint = f"{WORKER_TAINT['key']}=:{WORKER_TAINT['effect']}"
+        cluster.kubectl("taint", "nodes", worker, taint, "--overwrite")
+    cluster.kubectl("taint", "nodes", cluster.node, "node-role.kubernetes.io/control-plane-")
+    if not official:  # the published image has a network of its own
+        _route(engine, cluster)
+
+
+def _route(engine: Engine, cluster: Cluster) -> None:
+    """Give each node's bridge the addresses that Kubernetes assigned to the node, and the others a way there."""
+    listed = json.loads(cluster.kubectl("get", "nodes", "--output", "json"))["items"]
+    networks = {node["metadata"]["name"]: node["spec"]["podCIDR"] for node in listed}
+    addresses = {
+        node["metadata"]["name"]: next(
+            it["address"] for it in node["status"]["addresses"] if it["type"] == "InternalIP"
+        )
+        for node in listed
+    }
+    for node, network in networks.items():
+        bridge = f'sed -i \'s#"subnet":"[^"]*"#"subnet":"{network}"#\' /etc/cni/net.d/10-bridge.conflist'
+        ways = [f"ip route replace {networks[it]} via {addresses[it]}" for it in networks if it != node]
+        engine.docker("exec", node, "sh", "-ec", "; ".join([bridge, *ways]))
+
+
+def configuration(image: str, *, official: bool, workers: int = 0) -> dict[str, object]:
     """What kind is told; ports on the host are the kernel's choice, so none can be in use."""
     ports = [
         {"containerPort": port, "hostPort": 0, "listenAddress": "127.0.0.1", "protocol": "TCP"}
         for port in NODE_PORTS.values()
     ]
-    node = {"role": "control-plane", "image": image, "extraPortMappings": ports}
-    base: dict[str, object] = {"kind": "Cluster", "apiVersion": "kind.x-k8s.io/v1alpha4", "nodes": [node]}
+    node: dict[str, object] = {"role": "control-plane", "image": image, "extraPortMappings": ports}
+    nodes: list[dict[str, object]] = [
+        node,
+        *({"role": "worker", "image": image, "labels": WORKER_LABEL} for _ in range(workers)),
+    ]
+    if workers:
+        mount = {"hostPath": str(shared_folder()), "containerPath": SHARED}
+        nodes = [{**it, "extraMounts": [mount]} for it in nodes]
+    base: dict[str, object] = {"kind": "Cluster", "apiVersion": "kind.x-k8s.io/v1alpha4", "nodes": nodes}
     return base if official else base | {"kubeadmConfigPatches": [KUBELET_PATCH]}
 
 
@@ -127,30 +193,36 @@ def host_port(engine: Engine, cluster: Cluster, node_port: int) -> int:
 
 
 def load(engine: Engine, cluster: Cluster, images: list[str]) -> None:
-    """Bring images from the engine into the cluster's node, those that it does not have."""
+    """Bring images from the engine into the cluster's nodes, those that they do not have."""
     if not cluster.name:
         _load_elsewhere(engine, cluster, images)
         return
+    for node in cluster.nodes:
+        _load(engine, node, images)
+
+
+def _load(engine: Engine, node: str, images: list[str]) -> None:
     ctr = ("ctr", "--namespace", "k8s.io", "images")
-    held = engine.docker("exec", cluster.node, *ctr, "list", "--quiet").split()
+    held = engine.docker("exec", node, *ctr, "list", "--quiet").split()
     absent = [image for image in images if _full_name(image) not in held]
     if not absent:
         return
-    with step(f"loading {', '.join(absent)} into the cluster"), tempfile.TemporaryDirectory(dir=cache()) as folder:
+    with step(f"loading {', '.join(absent)} into {node}"), tempfile.TemporaryDirectory(dir=cache()) as folder:
         saved, archive = Path(folder) / "saved.tar", Path(folder) / "missing.tar"
         engine.docker("save", "--output", saved, *absent)
-        content = engine.docker("exec", cluster.node, "ctr", "--namespace", "k8s.io", "content", "list", "--quiet")
+        content = engine.docker("exec", node, "ctr", "--namespace", "k8s.io", "content", "list", "--quiet")
         with archive.open("wb") as out:
             without(frozenset(content.split()), saved, out, {image: _full_name(image) for image in absent})
         with archive.open("rb") as reading:
-            run("docker", "exec", "--interactive", cluster.node, *ctr, "import", "-", env=engine.env, feed=reading)
+            run("docker", "exec", "--interactive", node, *ctr, "import", "-", env=engine.env, feed=reading)
 
 
 def tag(engine: Engine, cluster: Cluster, image: str, alias: str) -> None:
     """Give an image of the cluster a second name, whatever had that name before."""
     if cluster.name:
         names = (_full_name(image), _full_name(alias))
-        engine.docker("exec", cluster.node, "ctr", "--namespace", "k8s.io", "images", "tag", "--force", *names)
+        for node in cluster.nodes:
+            engine.docker("exec", node, "ctr", "--namespace", "k8s.io", "images", "tag", "--force", *names)
     else:
         _load_elsewhere(engine, cluster, [alias])
 

@@ -1,6 +1,7 @@
 """Brings the test bed (a kind cluster with RabbitMQ and the operator) up for a run, and opens ports into it."""
 
 import contextlib
+import os
 import re
 import subprocess
 import sys
@@ -17,15 +18,19 @@ OPEN_WITHIN = timedelta(seconds=30)
 
 
 @contextlib.contextmanager
-def bed_up(*, keep: bool) -> Iterator[Bed]:
+def bed_up(*, keep: bool, workers: int = 0) -> Iterator[Bed]:
     """The test bed for the time of the block; one that was up before is used and left as it is.
+
+    Args:
+        keep: leave it.
+        workers: nodes beside the control plane; one that was up with another number of them is made anew.
 
     Raises:
         subprocess.CalledProcessError: it doesn't come up, or something is left of it; the reason stands on stderr.
     """
     was_up = STATE.exists()
     testbed = (sys.executable, "-m", "hack.testbed")
-    subprocess.run([*testbed, "up"], cwd=ROOT, check=True)
+    subprocess.run([*testbed, "up"], cwd=ROOT, check=True, env={**os.environ, "WORKERS": str(workers)})
     try:
         yield read_bed()
     finally:

@@ -125,6 +125,23 @@ def test_only_our_own_node_image_needs_the_patch_and_no_port_of_the_host_is_fixe
     assert "'hostPort': 0, 'listenAddress': '127.0.0.1'" in str(official)
 
 
+@pytest.mark.parametrize("workers,roles", [("0", 1), ("1", 2), ("2", 3)])
+def test_workers_are_nodes_with_a_folder_in_common(monkeypatch: pytest.MonkeyPatch, workers: str, roles: int) -> None:
+    monkeypatch.setenv("WORKERS", workers)
+    found = cluster.ours()
+    assert len(found.nodes) == len(set(found.nodes)) == roles
+    made = cluster.configuration("node:1", official=True, workers=found.workers)["nodes"]
+    assert isinstance(made, list)
+    assert [it["role"] for it in made] == ["control-plane", *["worker"] * found.workers]
+    assert ["extraMounts" in it for it in made] == [found.workers > 0] * roles
+
+
+def test_a_number_of_workers_that_means_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKERS", "many")
+    with pytest.raises(Failure, match="WORKERS=many means nothing here"):
+        cluster.ours()
+
+
 @pytest.mark.parametrize(
     "package, name",
     [

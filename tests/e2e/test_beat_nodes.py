@@ -1,0 +1,277 @@
+"""The one beat on a cluster of several nodes, with a volume that follows it, through all that may happen to it."""
+
+import itertools
+import json
+import random
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any, Self
+
+import amqp
+import kombu
+import pytest
+
+from demo.bed import Bed
+from hack import chart, cluster, engine
+from hack.engine import Engine
+from tests.support.bed import bed_up
+from tests.support.waiting import wait_until
+from utilitarian.routing import CLEANUP_QUEUE, declarations
+
+NAMESPACE = "e2e-beat"
+EVERY_S = 6.0
+SOON = timedelta(seconds=90)
+NODE_LOST = timedelta(seconds=150)
+SELECTOR = "app.kubernetes.io/component=beat"
+ROUNDS = 20
+# Its own pattern must not match itself, and kubectl's words and the probe's are not beat.
+KILL = r"""for it in /proc/[0-9]*; do
+  if tr '\0' ' ' < $it/cmdline | grep -q '[c]elery.* beat --loglevel'; then kill -9 ${it#/proc/}; fi
+done 2>/dev/null; true"""
+
+
+class Sent:
+    """When beat's nightly cleanup came, which is sent every few seconds here; takes the messages as they come."""
+
+    def __init__(self, url: str) -> None:
+        self.times: list[float] = []
+        self._url, self._done = url, Event()
+        self._thread = Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        with kombu.Connection(self._url) as connection:
+            channel = connection.channel()
+            for queue in declarations("classic"):
+                queue(channel).declare()
+                queue(channel).purge()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join(30)
+
+    def _run(self) -> None:
+        with kombu.Connection(self._url) as connection:
+            channel = connection.channel()
+            while not self._done.wait(0.05):
+                while (message := channel.basic_get(CLEANUP_QUEUE, no_ack=True)) is not None:
+                    assert isinstance(message, amqp.Message)
+                    self.times.append(time.monotonic())
+
+    def wait_for_more(self, describe: Callable[[], object]) -> None:
+        """Waits for the next one that is sent from now on, and then until it is long noted."""
+        before = len(self.times)
+        wait_until(lambda: len(self.times) > before, within=SOON, describe=describe)
+        noted = self.times[-1] + EVERY_S / 3
+        wait_until(lambda: time.monotonic() > noted, within=SOON)
+
+
+@dataclass
+class Scene:
+    """A fleet of which only beat runs."""
+
+    docker: Engine
+    bed: Bed
+    sent: Sent
+    kube: cluster.Cluster = field(default_factory=cluster.ours)
+
+    def kubectl(self, *words: str, feed: str | None = None) -> str:
+        return self.kube.kubectl("--namespace", NAMESPACE, *words, feed=feed)
+
+    def items(self, kind: str, *words: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(self.kubectl("get", kind, *words, "--output=json"))["items"]
+        return found
+
+    def pod(self) -> dict[str, Any]:
+        """The one pod of beat; there is never another."""
+        pods = self.items("pods", "--selector", SELECTOR)
+        assert len(pods) <= 1
+        return pods[0] if pods else {}
+
+    def reason(self) -> str:
+        (fleet,) = self.items("uwp")
+        found = [it for it in fleet.get("status", {}).get("conditions", []) if it["type"] == "BeatReady"]
+        return f"{found[0]['reason']}" if found else ""
+
+    def events(self) -> list[str]:
+        return [it["reason"] for it in self.items("events.events.k8s.io")]
+
+    def describe(self) -> str:
+        return self.kubectl("describe", "uwp,pods,pvc")
+
+    def wait(self, condition: Callable[[], object], within: timedelta = SOON) -> None:
+        wait_until(condition, within=within, describe=self.describe, every=timedelta(seconds=0.5))
+
+    def wait_running(self, but_not: str = "") -> None:
+        self.wait(lambda: self.reason() == "Running" and self.pod().get("metadata", {}).get("uid", "") != but_not)
+
+    @property
+    def volume(self) -> Path:
+        return cluster.shared_folder() / NAMESPACE
+
+
+@pytest.fixture(scope="module")
+def bed(request: pytest.FixtureRequest) -> Iterator[Bed]:
+    """A cluster with two workers, and the operator and the broker on neither of them."""
+    with bed_up(keep=request.config.getoption("--keep-cluster"), workers=2) as up:
+        yield up
+
+
+@pytest.fixture(scope="module")
+def scene(bed: Bed) -> Iterator[Scene]:
+    docker = engine.running()
+    assert docker
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WORKERS", "2")
+        kube = cluster.ours()
+    with Sent(bed.amqp_url) as sent:
+        made = Scene(docker, bed, sent, kube)
+        new_folder(made.volume)
+        kube.kubectl("create", "namespace", NAMESPACE)
+        try:
+            for it in objects(bed):
+                made.kubectl("apply", "--filename", "-", feed=json.dumps(it))
+            made.wait_running()
+            yield made
+        finally:
+            kube.kubectl("delete", "namespace", NAMESPACE)
+            kube.kubectl("delete", "persistentvolume", NAMESPACE)
+
+
+def new_folder(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    folder.chmod(0o777)
+
+
+def objects(bed: Bed) -> list[dict[str, Any]]:
+    """A volume on the folder that all nodes share, the broker's Secret and the fleet."""
+    secret = {"name": "utilitarian-env", "key": "CELERY_BROKER_URL"}
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": NAMESPACE},
+            "spec": {
+                "storageClassName": "shared",
+                "capacity": {"storage": "1Gi"},
+                "accessModes": ["ReadWriteOnce"],
+                "hostPath": {"path": f"{cluster.SHARED}/{NAMESPACE}"},
+            },
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": secret["name"]},
+            "stringData": {secret["key"]: bed.cluster_amqp_url},
+        },
+        {
+            "apiVersion": "utilitarian.io/v1alpha1",
+            "kind": "UtilitarianWorkerPool",
+            "metadata": {"name": "fleet"},
+            "spec": {
+                "image": bed.worker_image,
+                "mode": "Paused",
+                "broker": {"urlFrom": {"secretKeyRef": secret}},
+                "pools": [{"name": "cleanup", "queues": [CLEANUP_QUEUE]}],
+                "env": [{"name": "UTILITARIAN_BEAT_COMPRESSED", "value": str(EVERY_S)}],
+                "beat": {
+                    "storage": {"size": "10Mi", "storageClassName": "shared"},
+                    "pod": {"nodeSelector": cluster.WORKER_LABEL, "tolerations": [cluster.WORKER_TAINT]},
+                },
+            },
+        },
+    ]
+
+
+def kill_its_process(scene: Scene) -> None:
+    before = scene.pod()["status"]["containerStatuses"][0]["restartCount"]
+    scene.docker.docker("exec", scene.pod()["spec"]["nodeName"], "sh", "-c", KILL)
+    scene.wait(lambda: scene.pod()["status"]["containerStatuses"][0]["restartCount"] > before)
+
+
+def move_it_to_the_other_node(scene: Scene) -> None:
+    pod = scene.pod()
+    scene.kubectl("cordon", pod["spec"]["nodeName"])
+    scene.kubectl("delete", "pod", pod["metadata"]["name"])
+    scene.wait_running(but_not=pod["metadata"]["uid"])
+    scene.kubectl("uncordon", pod["spec"]["nodeName"])
+    assert scene.pod()["spec"]["nodeName"] != pod["spec"]["nodeName"]
+
+
+def roll_out_a_new_template(scene: Scene) -> None:
+    uid = scene.pod()["metadata"]["uid"]
+    env = [
+        {"name": "UTILITARIAN_BEAT_COMPRESSED", "value": str(EVERY_S)},
+        {"name": "ROUND", "value": str(time.time_ns())},
+    ]
+    scene.kubectl("patch", "uwp", "fleet", "--type=merge", "--patch", json.dumps({"spec": {"env": env}}))
+    scene.wait_running(but_not=uid)
+
+
+def silence_its_node(scene: Scene) -> None:
+    """Its processes stand still and answer nobody: no other beat may be started, for all that is known."""
+    pod = scene.pod()
+    node = pod["spec"]["nodeName"]
+    scene.docker.docker("pause", node)
+    try:
+        scene.wait(lambda: scene.reason() == "BeatBlocked", NODE_LOST)
+        assert scene.pod()["metadata"]["uid"] == pod["metadata"]["uid"]
+        assert "BeatBlocked" in scene.events()
+    finally:
+        scene.docker.docker("unpause", node)
+    scene.wait_running()
+
+
+def lose_its_volume(scene: Scene) -> None:
+    uid, losses = scene.pod()["metadata"]["uid"], scene.events().count("ScheduleLost")
+    lost = scene.volume.with_name(f"{NAMESPACE}-lost")
+    shutil.rmtree(lost, ignore_errors=True)
+    scene.volume.rename(lost)
+    new_folder(scene.volume)
+    scene.kubectl("delete", "pod", "fleet-beat-0")
+    scene.wait_running(but_not=uid)
+    scene.wait(lambda: scene.events().count("ScheduleLost") > losses)
+
+
+def change_the_operator(scene: Scene) -> None:
+    """Two of them, of which one ends while a new template is on its way."""
+    deployment = f"deployment/{chart.RELEASE}"
+    there = ("--namespace", chart.NAMESPACE)
+    scene.kube.kubectl(*there, "scale", deployment, "--replicas=2")
+    scene.kube.kubectl(*there, "rollout", "status", deployment, "--timeout=60s")
+    holder = "jsonpath={.spec.holderIdentity}"
+    leads = scene.kube.kubectl(*there, "get", "lease", "utilitarian-operator", "--output", holder)
+    scene.kube.kubectl(*there, "delete", "pod", leads.partition("_")[0], "--wait=false")
+    roll_out_a_new_template(scene)
+    scene.kube.kubectl(*there, "scale", deployment, "--replicas=1")
+
+
+FAULTS = [
+    kill_its_process,
+    move_it_to_the_other_node,
+    roll_out_a_new_template,
+    silence_its_node,
+    lose_its_volume,
+    change_the_operator,
+]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_there_is_never_more_than_one_beat_and_each_task_is_sent_once(scene: Scene, seed: int) -> None:
+    faults = random.Random(seed).sample(FAULTS, len(FAULTS))  # noqa: S311 - a seed, so that a failure comes again
+    for fault in faults:
+        scene.sent.wait_for_more(scene.describe)
+        first = len(scene.sent.times) - 1
+        fault(scene)
+        scene.sent.wait_for_more(scene.describe)
+        times = scene.sent.times[first:]
+        gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+        # Two beats, or one that forgot, would send in between; a beat that was late sends once and goes on from there.
+        assert min(gaps) > EVERY_S - 1.5, (fault.__name__, gaps, scene.describe())
