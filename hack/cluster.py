@@ -155,10 +155,14 @@ def _route(engine: Engine, cluster: Cluster) -> None:
         )
         for node in listed
     }
+    # Docker tells the nodes' names to nodes, and not to what runs in them: kube-proxy asks for the control plane's.
+    hosts = "\n".join(f"{address} {node}" for node, address in addresses.items())
     for node, network in networks.items():
+        names = f"echo '{hosts}' >> /etc/hosts"
         bridge = f'sed -i \'s#"subnet":"[^"]*"#"subnet":"{network}"#\' /etc/cni/net.d/10-bridge.conflist'
         ways = [f"ip route replace {networks[it]} via {addresses[it]}" for it in networks if it != node]
-        engine.docker("exec", node, "sh", "-ec", "; ".join([bridge, *ways]))
+        engine.docker("exec", node, "sh", "-ec", "; ".join([names, bridge, *ways]))
+    cluster.kubectl("delete", "pods", "--namespace", "kube-system", "--selector", "k8s-app=kube-proxy")
 
 
 def configuration(image: str, *, official: bool, workers: int = 0) -> dict[str, object]:
@@ -168,10 +172,8 @@ def configuration(image: str, *, official: bool, workers: int = 0) -> dict[str, 
         for port in NODE_PORTS.values()
     ]
     node: dict[str, object] = {"role": "control-plane", "image": image, "extraPortMappings": ports}
-    nodes: list[dict[str, object]] = [
-        node,
-        *({"role": "worker", "image": image, "labels": WORKER_LABEL} for _ in range(workers)),
-    ]
+    worker: dict[str, object] = {"role": "worker", "image": image, "labels": WORKER_LABEL}
+    nodes = [node, *[worker] * workers]
     if workers:
         mount = {"hostPath": str(shared_folder()), "containerPath": SHARED}
         nodes = [{**it, "extraMounts": [mount]} for it in nodes]

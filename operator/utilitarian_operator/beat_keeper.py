@@ -127,7 +127,7 @@ class BeatKeeper:
             classes, _ = await self._cluster.items("storageclasses", None)
             drivers, _ = await self._cluster.items("csidrivers", None)
         except ClusterError as error:  # an operator of some namespaces may not see what belongs to the cluster
-            logger.info("storage classes not seen", extra={"fleet": str(self._key), "because": str(error)})
+            logger.debug("storage classes not seen", extra={"fleet": str(self._key), "because": str(error)})
             return READ_WRITE_ONCE
         wanted = fleet.beat.storage.storage_class_name
         fits = [it for it in classes if (it["metadata"]["name"] == wanted if wanted else _is_default(it))]

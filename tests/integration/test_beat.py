@@ -35,6 +35,11 @@ def wait_for(installation: Installation, reason: str) -> str:
     return installation.fleet.condition("BeatReady")[2]
 
 
+def wait_started(installation: Installation) -> None:
+    """Until beat has a handler for SIGTERM: it is called running from its process' first moment on."""
+    installation.wait(lambda: "beat: Starting" in installation.node.pod(POD).log(), SOON)
+
+
 def told(installation: Installation, reason: str) -> str:
     """The note of the first event of a reason."""
     installation.wait(lambda: reason in dict(installation.fleet.events()), SOON)
@@ -107,6 +112,7 @@ def test_a_new_template_ends_the_old_beat_before_the_new_one_starts(
     del operator
     create(installation)
     wait_for(installation, "Running")
+    wait_started(installation)
     first = installation.node.pod(POD).process
     since = installation.fleet.status()["beat"]["memorySince"]
     with never_two(installation):
@@ -156,6 +162,7 @@ def test_a_volume_that_is_lost_is_told_with_what_is_skipped(installation: Instal
     create(installation, env=[])
     wait_for(installation, "Running")
     installation.wait(lambda: "memorySince" in installation.fleet.status().get("beat", {}))
+    wait_started(installation)
     volume = installation.node.claim(CLAIM)
     volume.rename(volume.with_name("lost"))
     delete_pod(installation)

@@ -105,7 +105,7 @@ class Fleet:
             for pool in status.get("pools", [])
         }
         conditions = {it["type"]: (it["status"], it["message"]) for it in status.get("conditions", [])}
-        return "\n".join(map(str, (pools, conditions, *self.events())))
+        return "\n".join(map(str, (pools, conditions, status.get("beat"), *self.events())))
 
     def _maybe(self, kind: str, name: str) -> Object | None:
         try:
