@@ -145,6 +145,7 @@ def scene(bed: Bed) -> Iterator[Scene]:
 
 
 def new_folder(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     folder.chmod(0o777)
 
