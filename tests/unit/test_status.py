@@ -12,6 +12,7 @@ from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.api.status import FleetStatus
 from utilitarian_operator.core.decision import Decision, Step, start
+from utilitarian_operator.core.forecast import Forecast
 from utilitarian_operator.core.memory import Memory
 from utilitarian_operator.core.newest import Newest
 from utilitarian_operator.core.observation import (
@@ -232,3 +233,66 @@ def test_a_refused_resource_keeps_what_it_is_remembered_by() -> None:
     assert told["observedGeneration"] == 4
     assert remembered(told) == remembered(previous)
     assert len(told["conditions"]) == 8
+
+
+RUN = OpenRun("monthly", NOW, at_risk=True)
+FORECAST = Forecast(RUN, NOW + timedelta(hours=2), 12, NOW + timedelta(hours=1), timedelta(seconds=754))
+
+
+def with_run(it: Forecast = FORECAST, memory: Memory | None = None) -> dict[str, Any]:
+    memories = {"a": memory or Memory(runs=(RUN,)), "b": Memory()}
+    return fleet_status(fleet(), SEEN, decided(), memories, {}, Newest(3, runs={"a": (it,)}))
+
+
+@pytest.mark.parametrize(
+    "it, told",
+    [
+        pytest.param(
+            FORECAST,
+            {"remaining": 12, "eta": "2026-11-23T13:00:00Z", "uncertainty": "13m", "deadline": "2026-11-23T14:00:00Z"},
+            id="all-is-known",
+        ),
+        pytest.param(Forecast(RUN, None, 0), {"remaining": 0}, id="no-deadline-and-nothing-left"),
+        pytest.param(Forecast(RUN, None), {}, id="unseen"),
+    ],
+)
+def test_an_open_run_is_told(it: Forecast, told: dict[str, Any]) -> None:
+    status = with_run(it)
+    assert status["pools"][0]["run"] == {"name": "monthly", "started": "2026-11-23T12:00:00Z", **told}
+    assert FleetStatus.model_validate(status).pools
+
+
+@pytest.mark.parametrize(
+    "wanted, at_once",
+    [
+        pytest.param(with_run(replace(FORECAST, remaining=11, eta=NOW)), False, id="its-figures"),
+        pytest.param(
+            with_run(memory=Memory(runs=(replace(RUN, tasks=9, worked_at=NOW),))), False, id="what-is-counted"
+        ),
+        pytest.param(with_run(replace(FORECAST, deadline=NOW)), True, id="its-deadline"),
+        pytest.param(with_run(memory=Memory(runs=(replace(RUN, at_risk=False),))), True, id="its-risk"),
+        pytest.param(with_run(memory=Memory(runs=(replace(RUN, first_message=NOW),))), True, id="its-first-message"),
+        pytest.param(status(), True, id="its-end"),
+    ],
+)
+def test_what_changes_of_a_run_is_written_at_once_and_what_moves_later(
+    wanted: dict[str, Any], *, at_once: bool
+) -> None:
+    assert worth_writing(wanted, with_run(), JUST_NOW, NOW) is at_once
+    assert worth_writing(wanted, with_run(), LONG_AGO, NOW)
+
+
+def test_a_run_that_is_over_is_told() -> None:
+    past = PastRun("monthly", NOW, NOW + timedelta(hours=1), NOW + timedelta(hours=2), Outcome.DONE, 200, 3, 7200.4)
+    assert status(memory=Memory(history=(past,)))["pools"][0]["history"] == [
+        {
+            "name": "monthly",
+            "started": "2026-11-23T12:00:00Z",
+            "finished": "2026-11-23T13:00:00Z",
+            "deadline": "2026-11-23T14:00:00Z",
+            "tasks": 200,
+            "outcome": "Done",
+            "mostWorkers": 3,
+            "workerSeconds": 7200,
+        }
+    ]
