@@ -4,9 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.controlplane import REPOSITORY, ControlPlane
 from tests.support.rabbitmq import RabbitMQ
+
+# How long one example takes says how busy the machine is, and nothing of the code.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -109,7 +109,8 @@ class Observer:
             unreachable = self._unknown("broker", str(error), now)
         counted, statistics = self._statistics(broker, now)
         deployments = self._store.children(DEPLOYMENTS, self._key)
-        pods = self._pods(broker, now)
+        mute = self._mute(broker, now)
+        pods = self._pods(broker, mute, now)
         sights = {}
         for pool in fleet.pools:
             seen = {queue: _queue(depths.get(queue), counted.get(queue), unreachable) for queue in queues[pool.name]}
@@ -124,7 +125,7 @@ class Observer:
         leftover = _leftover(deployments, pods, sights)
         self._ask(broker, sights, leftover, shrinking)
         rolling_out = tuple(self._rolling_out(deployments))
-        return FleetSight(now, sights, unreachable, statistics, beat, rolling_out, self._mute(broker, now), leftover)
+        return FleetSight(now, sights, unreachable, statistics, beat, rolling_out, mute, leftover)
 
     def _ask(
         self,
@@ -199,7 +200,7 @@ class Observer:
         silent = next((pod.held for pod in staying if isinstance(pod.held, Unknown)), None)
         return silent or sum(pod.held.unacked for pod in workers if isinstance(pod.held, Held))
 
-    def _pods(self, broker: Broker, now: datetime) -> dict[str, tuple[PodSight, ...]]:
+    def _pods(self, broker: Broker, mute: Unknown | None, now: datetime) -> dict[str, tuple[PodSight, ...]]:
         pools: dict[str, list[PodSight]] = {}
         not_before = time.monotonic() - ANSWER_HOLDS_S
         for name, body in sorted(self._store.children(PODS, self._key).items()):
@@ -207,7 +208,8 @@ class Observer:
             if pool is None or body.get("status", {}).get("phase") in {"Succeeded", "Failed"}:
                 continue
             held = broker.told(node_name(name), not_before)
-            answer = self._unknown(f"worker {name}", f"worker {name} does not answer", now) if held is None else held
+            why = mute.why if mute else f"worker {name} does not answer"
+            answer = self._unknown(f"worker {name}", why, now) if held is None else held
             if held is not None:
                 self._unseen.pop(f"worker {name}", None)
             sample = broker.sample(node_name(name), time.monotonic() - SAMPLE_HOLDS_S)

@@ -116,6 +116,13 @@ SHARED = {"a": decided(9)["a"].then(Step("budget", 9, 5, "maxWorkers is 5")), "b
             sight(), decided(), POOLS, ("BrokerReachable", "True", "DepthOnly", "no broker.stats"), id="no-statistics"
         ),
         pytest.param(
+            replace(sight(), mute=Unknown("the broker refuses: no right on celery.pidbox", NOW)),
+            decided(),
+            POOLS,
+            ("BrokerReachable", "True", "WorkersUnasked", "no right on celery.pidbox; no worker is taken away"),
+            id="workers-cannot-be-asked",
+        ),
+        pytest.param(
             replace(sight(), statistics=Unknown("no statistics from a:15672", NOW)),
             decided(),
             f"broker: {STATS}, {POOLS}",

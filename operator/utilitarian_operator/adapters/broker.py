@@ -157,6 +157,8 @@ class BrokerSession:
             around: ask anybody at all, slowly, which queues they consume.
         """
         wanted = self._rounds.want(who, nodes, learn, around=around)
+        if not wanted:
+            self._mute = None  # with nobody to ask, nobody finds out
         self._told = {node: told for node, told in self._told.items() if node in wanted}
         self._samples = {node: told for node, told in self._samples.items() if node in wanted}
 

@@ -138,6 +138,8 @@ def _more(things: Sequence[object]) -> str:
 def _broker(fleet: Fleet, sight: FleetSight) -> Verdict:
     if sight.broker is not None:
         return Verdict("BrokerReachable", "False", "Unreachable", sight.broker.why)
+    if sight.mute is not None:
+        return Verdict("BrokerReachable", "True", "WorkersUnasked", f"{sight.mute.why}; no worker is taken away")
     if fleet.broker.stats_url is None:
         message = "queues are seen over AMQP; what is unacknowledged is asked from the workers (no broker.stats)"
         return Verdict("BrokerReachable", "True", "DepthOnly", message)
