@@ -84,7 +84,7 @@ OUTLOOKS: dict[str, tuple[Fleet, dict[str, Any], str]] = {
     "idle, but with tasks for later": (
         one(),
         {"seen": facts(0, current=1, deferred=3)},
-        "it sleeps when nothing has been to do for 2m",
+        "it sleeps when 3 tasks with a later time have run, or may be given back",
     ),
     "more workers than needed": (
         one(worker={"concurrency": 20}),

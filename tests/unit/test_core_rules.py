@@ -78,7 +78,7 @@ CASES = {
     ),
     "idle for long enough": Case(facts(0, current=1), 0, "demand", "nothing to do", memory=IDLE_LONG),
     "tasks that wait for their time keep one worker": Case(
-        facts(0, current=1, deferred=3), 1, "idle", "3 tasks wait for their time"
+        facts(0, current=1, deferred=3), 1, "deferred", "3 tasks wait for their time", memory=IDLE_LONG
     ),
     "a broker that is not seen changes nothing": Case(
         facts(None, current=4), 4, "unknown", "the broker does not answer"

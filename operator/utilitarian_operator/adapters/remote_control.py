@@ -6,6 +6,7 @@ A question is a fanout message to every worker of the broker, whatever its desti
 import contextlib
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from kombu import Connection, Producer
@@ -225,7 +226,19 @@ def _held(told: Mapping[str, Mapping[str, Any]], node: str, now: float) -> Held:
         oldest=max(0.0, now - min(starts)) if starts else 0.0,
         begun=begun,
         consuming=_names(told[QUEUES][node]) if QUEUES in told else None,
+        first_due=min((it for task in told["scheduled"][node] if (it := _eta(task.get("eta")))), default=None),
     )
+
+
+def _eta(value: object) -> datetime | None:
+    """The ETA of a task, as kombu's JSON brings it or as text; without a zone it is UTC, as Celery keeps it."""
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        return None
+    if not isinstance(moment, datetime):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _names(queues: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:

@@ -120,7 +120,7 @@ def _said(pool: Pool, seen: PoolSight, course: Course, signs: Mapping[str, _Sign
         yield _stuck(stuck, course)
     if course.standing is not None and now - course.standing[1] >= NO_PROGRESS_FOR and not stuck:
         yield Ailment(STARVED, _why_starved(pool, seen, now - course.standing[1]))
-    slow = drain.slow(crew(pool, seen, timedelta()), pool.drain_timeout, now)
+    slow = drain.slow(crew(pool, seen, now), pool.drain_timeout, now)
     if slow:
         yield Ailment(SLOW_DRAIN, _who_is_slow(pool, slow), tuple(slow))
     if course.foreign_since is not None and now - course.foreign_since >= FOREIGN_FOR:

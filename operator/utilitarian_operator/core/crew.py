@@ -22,15 +22,17 @@ class OpenGate:
     pod: str
 
 
-def crew(pool: Pool | None, sight: PoolSight, shrinking_for: timedelta) -> Crew:
+def crew(pool: Pool | None, sight: PoolSight, now: datetime, shrinking_for: timedelta = timedelta()) -> Crew:
     """The workers of a pool, as its drain sees them.
 
     Args:
         pool: the effective spec; None for a pool that is no longer asked for.
         sight: of its pods.
+        now: the one clock.
         shrinking_for: since when it has more workers than are wanted.
     """
-    workers = [_worker(pod) for pod in sight.pods]
+    patience = None if pool is None else now + pool.drain_timeout
+    workers = [_worker(pod, patience) for pod in sight.pods]
     silent = any(pod.running and pod.staying and not isinstance(pod.held, Held) for pod in sight.pods)
     return Crew(
         workers,
@@ -66,7 +68,9 @@ def _consumes(pod: PodSight, sight: PoolSight, now: datetime) -> bool:
     return bool(seen) and all(queue.consumers >= running for queue in seen)
 
 
-def _worker(pod: PodSight) -> Worker:
+def _worker(pod: PodSight, patience: datetime | None) -> Worker:
+    """A worker; what waits in it for an ETA after `patience` may be given back, with a pool that goes for good all."""
+    due = pod.held.first_due if isinstance(pod.held, Held) else None
     return Worker(
         name=pod.name,
         running=pod.running,
@@ -76,4 +80,5 @@ def _worker(pod: PodSight) -> Worker:
         consuming=pod.held.consuming if isinstance(pod.held, Held) else None,
         marked=pod.marked,
         released=pod.released,
+        later=patience is None or (due is not None and due > patience),
     )

@@ -30,6 +30,7 @@ class Worker:
         consuming: queues it consumes, by its own fresh word; None where it did not say.
         marked: when it was chosen to leave; None if it was not.
         released: whether its readiness gate is withdrawn and its deletion cost is the lowest, both seen on the watch.
+        later: whether all tasks that wait in it for their ETA are due too late to wait for: they go back to the queue.
     """
 
     name: str
@@ -40,13 +41,16 @@ class Worker:
     consuming: tuple[str, ...] | None = None
     marked: datetime | None = None
     released: bool = False
+    later: bool = False
 
     @property
     def empty(self) -> bool:
         """Whether it surely holds nothing and will get nothing more."""
         if not self.running:
             return True
-        return self.consuming == () and isinstance(self.held, Held) and self.held.nothing
+        if self.consuming != () or isinstance(self.held, Unknown):
+            return False
+        return not (self.held.active or self.held.reserved) and (self.later or not self.held.scheduled)
 
     @property
     def tasks(self) -> float:

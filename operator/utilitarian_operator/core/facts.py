@@ -1,6 +1,7 @@
 """What the rules of one pool look at: figures only, so that a simulated fleet can give them too; decides nothing."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from utilitarian_operator.core.observation import Count, Held, PodSight, PoolSight, Unknown, add
 
@@ -14,7 +15,7 @@ class Facts:
         ready: messages waiting on the pool's queues.
         work: tasks to do, running ones included, deferred ones not: ready + unacked + early - deferred.
         at_least: the part of `work` that is certain; None when even `ready` is unknown.
-        idle: workers that say they hold nothing, or whose container doesn't run.
+        idle: workers that say they hold nothing but tasks that wait for their ETA, or whose container doesn't run.
         running: tasks that run, by the workers' own word.
         draining: workers on their way out that the Deployment still asks for.
         deferred: tasks that wait for their ETA in a worker that stays.
@@ -24,6 +25,9 @@ class Facts:
         missing: queues that don't exist.
         serving: workers that are ready and stay.
         longest: seconds of the longest task seen running or ended; 0 where none was.
+        first_due: the earliest ETA of the deferred ones; None where none is, or it was not told.
+        leaving: workers whose container runs and that are on their way out.
+        given_back: tasks with an ETA that those hold; None where one of them does not say.
         started_up: seconds from creation to readiness of each worker that became ready since the last look.
         starved: why no worker takes the work that waits, though free; empty where work goes on.
     """
@@ -44,11 +48,14 @@ class Facts:
     started_up: tuple[float, ...] = ()
     starved: str = ""
     draining: int = 0
+    first_due: datetime | None = None
+    leaving: int = 0
+    given_back: int | None = 0
 
     @property
     def nothing_to_do(self) -> bool:
-        """Whether broker and workers all say, freshly, that there is no task, deferred ones included."""
-        return self.work == 0 and not self.deferred
+        """Whether broker and workers all say, freshly, that there is no task but those that wait for their ETA."""
+        return self.work == 0
 
 
 def facts(sight: PoolSight, starved: str = "") -> Facts:
@@ -79,9 +86,22 @@ def facts(sight: PoolSight, starved: str = "") -> Facts:
         serving=sight.ready_workers,
         starved=starved,
         draining=sight.draining,
+        first_due=min((it for pod in sight.pods if pod.staying and (it := _first_due(pod))), default=None),
+        leaving=sum(pod.running and not pod.staying for pod in sight.pods),
+        given_back=_given_back(sight),
     )
+
+
+def _first_due(pod: PodSight) -> datetime | None:
+    return pod.held.first_due if isinstance(pod.held, Held) else None
+
+
+def _given_back(sight: PoolSight) -> int | None:
+    going = [pod.held for pod in sight.pods if pod.running and not pod.staying]
+    told = [held.scheduled for held in going if isinstance(held, Held)]
+    return sum(told) if len(told) == len(going) else None
 
 
 def is_idle(pod: PodSight) -> bool:
     """A worker that doesn't answer is busy, not idle; a container that doesn't run can hold no task."""
-    return not pod.running or (isinstance(pod.held, Held) and pod.held.nothing)
+    return not pod.running or (isinstance(pod.held, Held) and not (pod.held.active or pod.held.reserved))

@@ -8,10 +8,11 @@ from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.core import budget, runs
 from utilitarian_operator.core.decision import Decision, Step
 from utilitarian_operator.core.facts import Facts
-from utilitarian_operator.core.memory import Memory, remember
+from utilitarian_operator.core.memory import Memory, changed, remember, start_up
+from utilitarian_operator.core.nap import deferring, followed, put_to_sleep
 from utilitarian_operator.core.observation import FleetSight
 from utilitarian_operator.core.override import Override
-from utilitarian_operator.core.rules import Situation, arrival_window, decide
+from utilitarian_operator.core.rules import FIRST_GUESS_START_UP, Situation, arrival_window, decide
 
 GOOD_LOOKS = 2
 """Complete looks that an operator must have had since it started before it takes a worker away."""
@@ -72,13 +73,18 @@ def together(
 def decide_pool(pool: Pool, facts: Facts, memory: Memory, circumstances: Circumstances) -> tuple[Decision, Memory]:
     """The decision for one pool by itself, and what is remembered of it."""
     now, since = circumstances.now, memory.looked_at
+    nap = followed(memory.nap, facts)
+    if nap != memory.nap:
+        memory = changed(memory, nap=nap)
+    facts = deferring(facts, nap, start_up(memory, FIRST_GUESS_START_UP), now)
     memory = remember(pool, facts, memory, now, arrival_window(pool, memory))
     if pool.schedule:
         memory = runs.follow(pool, facts, memory, now, since)
     steady = circumstances.running_for >= pool.scaling.stabilization and circumstances.good_looks >= GOOD_LOOKS
     situation = Situation(pool, facts, memory, now, steady, circumstances.overrides.get(pool.name))
     decision, memory = decide(situation)
-    return decision, memory
+    nap = put_to_sleep(memory.nap, facts, decision.replicas)
+    return decision, memory if nap == memory.nap else changed(memory, nap=nap)
 
 
 def looked_well(sight: FleetSight) -> bool:

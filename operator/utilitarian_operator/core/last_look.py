@@ -24,7 +24,8 @@ def facts_told(pool: Mapping[str, Any], now: datetime) -> Facts:
         now: the one clock.
     """
     backlog, unacked, busy = pool.get("backlog"), pool.get("unacked"), pool.get("busy")
-    deferred, current = pool.get("deferred") or 0, pool.get("replicas") or 0
+    ready, deferred = pool.get("ready") or 0, pool.get("deferred") or 0
+    current = max((pool.get("replicas") or 0) - (pool.get("draining") or 0), ready)
     at_least = None if backlog is None else max(backlog + max(unacked or 0, busy or 0) - deferred, 0)
     untold = Unknown("it was never seen" if not pool else "its status does not tell", now)
     return Facts(
@@ -35,7 +36,7 @@ def facts_told(pool: Mapping[str, Any], now: datetime) -> Facts:
         idle=max(current - (busy or 0), 0),
         running=busy or 0,
         deferred=deferred,
-        serving=pool.get("ready") or 0,
+        serving=ready,
     )
 
 

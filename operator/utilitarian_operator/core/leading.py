@@ -113,12 +113,12 @@ def may_go(seen: PoolSight, grace: timedelta, now: datetime) -> bool:
         grace: of its pods: after so much silence their own preStop hook is left to it.
         now: the one clock.
     """
-    return not any(pod.running for pod in seen.pods) or drain.mute(crew(None, seen, grace), grace, now)
+    return not any(pod.running for pod in seen.pods) or drain.mute(crew(None, seen, now), grace, now)
 
 
 def _lead(fleet: Fleet, pool: Pool, sight: FleetSight, desired: int, since: timedelta) -> Lead:
     seen = sight.pools[pool.name]
-    workers = crew(pool, seen, since)
+    workers = crew(pool, seen, sight.at, since)
     steps = drain.steps(workers, desired) if fleet.mode == "Auto" else drain.lifted(workers)
     opened = () if fleet.mode == "Preview" else gates(seen, sight.at)
     slow = drain.slow(workers, pool.drain_timeout, sight.at)
@@ -126,7 +126,7 @@ def _lead(fleet: Fleet, pool: Pool, sight: FleetSight, desired: int, since: time
 
 
 def _farewell(seen: PoolSight, sight: FleetSight) -> Lead:
-    return _sorted(drain.steps(crew(None, seen, timedelta.max), 0), sight, (), seen)
+    return _sorted(drain.steps(crew(None, seen, sight.at, timedelta.max), 0), sight, (), seen)
 
 
 def _sorted(steps: Iterable[DrainStep | OpenGate], sight: FleetSight, slow: Iterable[str], seen: PoolSight) -> Lead:

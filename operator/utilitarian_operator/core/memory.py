@@ -7,6 +7,7 @@ from typing import Any
 
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.core.facts import Facts
+from utilitarian_operator.core.nap import Nap
 from utilitarian_operator.core.observation import Unknown
 from utilitarian_operator.core.run_memory import OpenRun, PastRun
 
@@ -46,6 +47,7 @@ class Memory:
         surplus_since: since when fewer workers would do; None while they would not.
         first_worker_since: since when a ready worker runs although one of the queues is missing.
         first_worker_spent: that worker had its time and the queue is still missing: it is not given again.
+        nap: with tasks that wait for their time, or the last one while some of them may; None without any.
         runs: open.
         opened: start of the newest run of each schedule that was opened.
         history: the last runs that are over, the newest first.
@@ -64,6 +66,7 @@ class Memory:
     surplus_since: datetime | None = None
     first_worker_since: datetime | None = None
     first_worker_spent: bool = False
+    nap: Nap | None = None
     runs: tuple[OpenRun, ...] = ()
     opened: tuple[tuple[str, datetime], ...] = ()
     history: tuple[PastRun, ...] = ()

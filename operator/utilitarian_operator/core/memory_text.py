@@ -11,6 +11,7 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 
 from utilitarian_operator.core.memory import Memory
+from utilitarian_operator.core.nap import Nap
 from utilitarian_operator.core.run_memory import OpenRun, Outcome, PastRun
 from utilitarian_operator.core.wording import at
 
@@ -49,6 +50,7 @@ def from_text(text: Mapping[str, Any]) -> Memory:
             surplus_since=_moment(text.get("surplusSince")),
             first_worker_since=_moment(text.get("firstWorkerSince")),
             first_worker_spent=bool(text.get("firstWorkerSpent")),
+            nap=_nap(text.get("nap")),
             runs=tuple(_run(run) for run in text.get("runs", ())),
             opened=tuple((name, datetime.fromisoformat(at)) for name, at in text.get("opened", ())),
         )
@@ -103,6 +105,8 @@ def _plain(value: Any) -> Any:
             values = {field.name: getattr(value, field.name) for field in fields(value)}
             told = {key: it for key, it in values.items() if key in {"name", "start"} or it != getattr(empty, key)}
             return {to_camel(key): _plain(it) for key, it in told.items()}
+        case Nap():
+            return {to_camel(field.name): _plain(getattr(value, field.name)) for field in fields(value)}
         case tuple():
             return [_plain(part) for part in value]
         case _:
@@ -119,6 +123,13 @@ def _number(value: float | None) -> float | None:
 
 def _counted(rows: Any) -> tuple[tuple[datetime, int], ...]:
     return tuple((datetime.fromisoformat(at), int(count)) for at, count in rows)
+
+
+def _nap(text: Mapping[str, Any] | None) -> Nap | None:
+    if text is None:
+        return None
+    first_due = datetime.fromisoformat(text["firstDue"])
+    return Nap(int(text["number"]), first_due, int(text["returns"]), bool(text["slept"]))
 
 
 def _run(text: Mapping[str, Any]) -> OpenRun:

@@ -57,6 +57,7 @@ class Held:
         oldest: seconds that the longest running of them has run.
         begun: tasks begun since the worker started; None where it was not asked for that.
         consuming: queues that it consumes; None where it was not asked for that.
+        first_due: the earliest ETA of those scheduled; None where none is, or it was not told.
     """
 
     active: int
@@ -66,6 +67,7 @@ class Held:
     oldest: float = 0.0
     begun: int | None = None
     consuming: tuple[str, ...] | None = None
+    first_due: datetime | None = None
 
     @property
     def nothing(self) -> bool:

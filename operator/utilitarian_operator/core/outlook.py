@@ -77,7 +77,8 @@ def prices(situation: Situation) -> Iterator[Price]:
     yield from _trickle(situation)
     if situation.facts.deferred:
         yield Price(
-            f"{plural(situation.facts.deferred, 'task')} with a later time wait inside a worker, which must not go",
+            f"{plural(situation.facts.deferred, 'task')} with a later time wait inside a worker, which may not sleep "
+            "for long while they do",
             "quorum queues with Celery's native delayed delivery (5.5 or newer) keep them in the broker",
         )
 
@@ -195,9 +196,9 @@ def _safety(fleet: Fleet, situation: Situation, step: Step) -> str:
     return f"workers go again when the operator has seen well, twice, and run for {stabilization}"
 
 
-def _busy(fleet: Fleet, situation: Situation, step: Step) -> str:
-    del fleet, situation, step
-    return "workers go when all of them are idle"
+def _deferred(fleet: Fleet, situation: Situation, step: Step) -> str:
+    del fleet, step
+    return f"it sleeps when {plural(situation.facts.deferred, 'task')} with a later time have run, or may be given back"
 
 
 def _paused(fleet: Fleet, situation: Situation, step: Step) -> str:
@@ -216,7 +217,7 @@ _BY_RULE: dict[str, Callable[[Fleet, Situation, Step], str]] = {
     "starved": _starved,
     "run": _run,
     "safety": _safety,
-    "busy": _busy,
+    "deferred": _deferred,
     "idle": _idle,
     "calm": _calm,
 }

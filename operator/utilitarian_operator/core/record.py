@@ -64,7 +64,7 @@ def _facts(facts: Facts) -> Text:
 def _count(value: object) -> object:
     if isinstance(value, Unknown):
         return {"unknown": value.why, "since": value.since.isoformat()}
-    return value
+    return {"at": value.isoformat()} if isinstance(value, datetime) else value
 
 
 def _read_facts(text: Mapping[str, Any]) -> Facts:
@@ -73,6 +73,8 @@ def _read_facts(text: Mapping[str, Any]) -> Facts:
 
 
 def _read_count(value: Any) -> Any:
+    if isinstance(value, dict) and "at" in value:
+        return datetime.fromisoformat(value["at"])
     if isinstance(value, dict):
         return Unknown(value["unknown"], datetime.fromisoformat(value["since"]))
     return tuple(value) if isinstance(value, list) else value

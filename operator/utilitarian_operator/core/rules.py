@@ -12,6 +12,7 @@ from utilitarian_operator.core.decision import Decision, Step, start
 from utilitarian_operator.core.demand import demand
 from utilitarian_operator.core.facts import Facts
 from utilitarian_operator.core.memory import Memory
+from utilitarian_operator.core.nap import why_awake
 from utilitarian_operator.core.observation import Unknown
 from utilitarian_operator.core.override import Override
 from utilitarian_operator.core.run_memory import OpenRun
@@ -230,8 +231,11 @@ def sleep_when_idle(situation: Situation, wanted: int) -> Step | None:
     if wanted or not facts.current:
         return None
     if idle_for is None:
-        what = f"{plural(facts.deferred, 'task')} wait for their time" if facts.deferred else _not_seen_idle(facts)
-        return Step("idle", wanted, 1, f"1 worker kept: {what}")
+        return Step("idle", wanted, 1, f"1 worker kept: {_not_seen_idle(facts)}")
+    if facts.deferred:
+        why = why_awake(situation.pool, facts, situation.memory.nap, situation.start_up, situation.now)
+        if why is not None:
+            return Step("deferred", wanted, 1, f"1 worker kept: {why}")
     if idle_for < situation.pool.scaling.idle_after:
         patience = duration(situation.pool.scaling.idle_after)
         return Step("idle", wanted, 1, f"1 worker kept: nothing to do, but not yet for {patience}")

@@ -17,8 +17,8 @@ from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.core.decision import Decision, Step, start
 from utilitarian_operator.core.facts import Facts
 from utilitarian_operator.core.fleet import Circumstances, decide_pool, together
-from utilitarian_operator.core.memory import BUCKETS, Memory, seconds_per_task, with_demand
-from utilitarian_operator.core.rules import arrival_window
+from utilitarian_operator.core.memory import BUCKETS, Memory, seconds_per_task, start_up, with_demand
+from utilitarian_operator.core.rules import FIRST_GUESS_START_UP, arrival_window
 from utilitarian_operator.core.runs import next_start, tolerance, window
 from utilitarian_operator.simulation.fleet import Workers
 from utilitarian_operator.simulation.worker import State
@@ -170,6 +170,7 @@ class Engine:
             longest=workers.oldest,
             started_up=tuple(workers.started_up),
             draining=workers.draining,
+            first_due=self._moment(workers.first_due) if workers.deferred else None,
         )
         workers.started_up.clear()
         lane.arrived, lane.completed, lane.used = arrived, workers.completed, used
@@ -205,7 +206,9 @@ class Engine:
         if not workers.current:
             # What draining workers end belongs to the past, and must be learned before a new busy period begins.
             ends = _tick(workers.last_end) if workers.running else inf
-            return min(known, ends, now + SLOWEST_PACE if workers.ready else _tick(workers.next_arrival))
+            naps = lane.memory.nap is not None
+            arrives = _tick(workers.next_arrival) if naps or not workers.ready else inf
+            return min(known, ends, arrives, now + SLOWEST_PACE if workers.ready and not naps else inf)
         if workers.arrived == workers.completed + len(workers.lost) and not workers.deferred:
             return self._while_empty(lane, now, known)
         if self._may_coast(lane):
@@ -220,6 +223,8 @@ class Engine:
                 for schedule in lane.pool.schedule
             )
         moments = [lane.opens] if lane.pool.schedule else []
+        nap = lane.memory.nap
+        moments += [_tick(self._seconds(nap.first_due) - start_up(lane.memory, FIRST_GUESS_START_UP))] if nap else []
         for run in lane.memory.runs:
             start = self._seconds(run.start)
             schedule = next(schedule for schedule in lane.pool.schedule if schedule.name == run.name)

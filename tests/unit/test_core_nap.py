@@ -1,0 +1,110 @@
+"""Sleeping with tasks that wait for their ETA: when a pool may, what wakes it, and how often they are given back."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from tests.support.pools import NOW, pool
+from utilitarian_operator.core.decision import Decision
+from utilitarian_operator.core.facts import Facts
+from utilitarian_operator.core.fleet import Circumstances, decide_pool
+from utilitarian_operator.core.memory import Memory
+from utilitarian_operator.core.memory_text import from_text, to_text
+from utilitarian_operator.core.nap import MOST_RETURNS, Nap, followed
+
+HOUR = timedelta(hours=1)
+TOMORROW = NOW + timedelta(days=1)
+POOL = pool(idleAfter="2m", drainWithin="1m", stabilization="1m")
+IDLE = Memory(idle_since=NOW - HOUR, looked_at=NOW - timedelta(seconds=1), start_up=10.0)
+AWAKE = Facts(1, 0, 0, 0, 1, deferred=50, first_due=TOMORROW, serving=1)
+ASLEEP = Facts(0, 50, 50, 50, 0)
+NAP = Nap(50, TOMORROW, 1, slept=True)
+
+
+def decided(facts: Facts, memory: Memory, after: timedelta = timedelta()) -> tuple[Decision, Memory]:
+    return decide_pool(POOL, facts, memory, Circumstances(NOW + after))
+
+
+@pytest.mark.parametrize(
+    "facts, nap, replicas, why",
+    [
+        pytest.param(AWAKE, None, 0, "nothing to do", id="they are due tomorrow"),
+        pytest.param(
+            replace(AWAKE, first_due=NOW + timedelta(seconds=130)),
+            None,
+            1,
+            "the first at",
+            id="due before it would wake",
+        ),
+        pytest.param(
+            replace(AWAKE, first_due=NOW + timedelta(seconds=131)), None, 0, "nothing to do", id="just after that"
+        ),
+        pytest.param(replace(AWAKE, first_due=None), None, 1, "nobody knows when", id="an ETA that was not told"),
+        pytest.param(replace(AWAKE, deferred=100), None, 0, "nothing to do", id="as many as are fetched in time"),
+        pytest.param(replace(AWAKE, deferred=101), None, 1, "too many to be fetched anew", id="one too many"),
+        pytest.param(AWAKE, Nap(50, TOMORROW, MOST_RETURNS - 1, slept=True), 0, "nothing to do", id="given back twice"),
+        pytest.param(AWAKE, Nap(50, TOMORROW, MOST_RETURNS, slept=True), 1, "given back 3 times", id="three times"),
+        pytest.param(AWAKE, Nap(50, TOMORROW, MOST_RETURNS - 1), 0, "nothing to do", id="on its way to the third"),
+    ],
+)
+def test_a_pool_sleeps_with_tasks_that_wait(facts: Facts, nap: Nap | None, replicas: int, why: str) -> None:
+    decision, memory = decided(facts, replace(IDLE, nap=nap))
+    assert decision.replicas == replicas
+    assert why in decision.message
+    assert replicas or (memory.nap is not None and not memory.nap.slept and memory.nap.number == facts.deferred)
+
+
+@pytest.mark.parametrize(
+    "facts, after, awake",
+    [
+        pytest.param(ASLEEP, HOUR, False, id="what was given back is no work yet"),
+        pytest.param(replace(ASLEEP, ready=51, work=51, at_least=51), HOUR, True, id="one message more wakes it"),
+        pytest.param(
+            replace(AWAKE, ready=9, work=9, at_least=9, deferred=41), HOUR, False, id="nor while they are fetched anew"
+        ),
+        pytest.param(ASLEEP, timedelta(days=1, seconds=-11), False, id="not before a worker must start"),
+        pytest.param(ASLEEP, timedelta(days=1, seconds=-10), True, id="a start-up before the first is due"),
+    ],
+)
+def test_asleep_they_wake_nobody_before_their_time(facts: Facts, after: timedelta, awake: bool) -> None:
+    decision, _ = decided(facts, replace(IDLE, nap=NAP), after)
+    assert bool(decision.replicas) is awake
+
+
+@pytest.mark.parametrize(
+    "nap, facts, expected",
+    [
+        pytest.param(None, ASLEEP, None, id="none"),
+        pytest.param(Nap(50, TOMORROW), ASLEEP, NAP, id="the sleep begins"),
+        pytest.param(Nap(50, TOMORROW), AWAKE, Nap(50, TOMORROW), id="it has not begun"),
+        pytest.param(NAP, ASLEEP, NAP, id="asleep: all are on the queue"),
+        pytest.param(NAP, replace(ASLEEP, ready=20), replace(NAP, number=20), id="somebody else took some"),
+        pytest.param(NAP, replace(ASLEEP, ready=0), None, id="or all"),
+        pytest.param(
+            NAP, replace(ASLEEP, ready=0, leaving=1, given_back=50), NAP, id="the leaving worker still holds them"
+        ),
+        pytest.param(NAP, replace(ASLEEP, ready=0, leaving=1, given_back=0), None, id="it ran them itself"),
+        pytest.param(NAP, replace(ASLEEP, ready=0, leaving=1, given_back=None), NAP, id="it says nothing any more"),
+        pytest.param(NAP, replace(ASLEEP, current=1), NAP, id="awake again"),
+        pytest.param(NAP, Facts(1, 0, 0, 0, 1, serving=1), None, id="awake, and none waits any more"),
+    ],
+)
+def test_what_is_remembered_of_them(nap: Nap | None, facts: Facts, expected: Nap | None) -> None:
+    assert followed(nap, facts) == expected
+
+
+def test_each_sleep_counts_as_one_return_however_many_looks_it_takes() -> None:
+    memory = IDLE
+    for _ in range(3):
+        decision, memory = decided(AWAKE, memory)
+        assert decision.replicas == 0
+    assert memory.nap == Nap(50, TOMORROW)
+    _, memory = decided(ASLEEP, memory)
+    _, memory = decided(ASLEEP, memory)
+    assert memory.nap == NAP
+
+
+def test_a_restarted_operator_remembers_the_nap() -> None:
+    memory = replace(IDLE, looked_at=None, nap=NAP)
+    assert from_text(to_text(memory)) == memory
