@@ -18,7 +18,7 @@ import pytest
 from tests.support import leaving
 from tests.support.celery_versions import VERSIONS, interpreter
 from tests.support.celery_workers import running, send
-from tests.support.leaving import GRACE, NODE, QUEUE, SOON, Kind, Outcome, Stand, Way, standing
+from tests.support.leaving import GRACE, NODE, QUEUE, SOON, Kind, Outcome, Stand, Way, standing, started
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
 from utilitarian_operator.adapters.remote_control import RemoteControl
@@ -27,7 +27,7 @@ EXECUTIONS = ("prefork", "threads", "gevent", "solo")
 INSTALLED = "installed"
 BEAT = ("broker.heartbeat=2",)
 # The first of each slot is long enough to see the worker full; then short and longer ones by turns.
-SECONDS = (4.0, 4.0, *(0.2, 1.5) * 8)
+SECONDS = (5.0, 5.0, *(0.2, 1.5) * 8)
 
 
 def kinds(version: str, execution: str) -> list[Kind]:
@@ -41,9 +41,12 @@ def let_go(
     """Lets workers leave side by side; prints what became of each."""
     with ExitStack() as stack:
         stands = [
-            stack.enter_context(standing(kind, rabbitmq, directory / str(number), seconds))
+            stack.enter_context(started(kind, rabbitmq, directory / str(number)))
             for number, (kind, _) in enumerate(which)
         ]
+        # None before all of them consume: the first would have nothing left when the last comes.
+        for stand in stands:
+            stand.fill(seconds)
         with ThreadPoolExecutor(len(stands)) as threads:
             outcomes = list(threads.map(Stand.leave, stands, (way for _, way in which)))
     for (kind, way), outcome in zip(which, outcomes, strict=True):
@@ -74,7 +77,7 @@ def test_workers_of_the_installed_celery_leave_without_a_loss(rabbitmq: RabbitMQ
         for execution in ("prefork", "threads")
         for way in (leaving.led, leaving.by_hook)
     ]
-    outcomes = let_go(which, rabbitmq, tmp_path, (1.0,) * 8)
+    outcomes = let_go(which, rabbitmq, tmp_path, (2.0,) * 2 + (0.5,) * 6)
     assert harmed(outcomes) == [], outcomes
 
 
@@ -136,7 +139,7 @@ def test_tasks_for_later_are_given_back_and_wait_for_the_next_worker(rabbitmq: R
     kind = Kind(INSTALLED, sys.executable, "prefork", multiplier=4)
     with standing(kind, rabbitmq, tmp_path, (4.0,) * 2) as stand:
         later = send(stand.broker_url, QUEUE, [0.1] * 3, eta=datetime.now(UTC) + timedelta(hours=1))
-        stand.sent = [*stand.sent, *later]
+        stand.sent += later
         wait_until(lambda: rabbitmq.totals(stand.vhost)[QUEUE].unacked == 3, within=SOON)
         outcome = stand.leave(leaving.by_hook)
     assert (outcome.ran, outcome.returned, outcome.harmless) == (2, 3, True), outcome
@@ -147,7 +150,7 @@ def test_tasks_for_later_are_given_back_and_wait_for_the_next_worker(rabbitmq: R
 def test_returns_have_a_price_and_a_drain_pays_none(way: Way, lost: bool, rabbitmq: RabbitMQ, tmp_path: Path) -> None:
     """A worker comes and leaves ten times; its queue drops what was returned more than twice."""
     kind = Kind(INSTALLED, sys.executable, "prefork", multiplier=4)
-    with standing(kind, rabbitmq, tmp_path, (1.0,) * 80, queue_type="quorum", policy={"delivery-limit": 2}) as stand:
+    with standing(kind, rabbitmq, tmp_path, (0.5,) * 60, queue_type="quorum", policy={"delivery-limit": 2}) as stand:
         way(stand)
         for _ in range(9):
             with running(stand.worker):

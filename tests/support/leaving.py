@@ -4,7 +4,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -87,22 +87,31 @@ class Outcome:
 
 @dataclass
 class Stand:
-    """A worker alone on a virtual host, full of tasks, with more waiting in its queue."""
+    """A worker alone on a virtual host, and what it was sent."""
 
     kind: Kind
     rabbitmq: RabbitMQ
     vhost: str
+    queue_type: str
     worker: Process
     ledger: FileLedgerReader
-    sent: Sequence[str]
+    sent: list[str] = field(default_factory=list)
 
     @property
     def broker_url(self) -> str:
         """With user and password."""
         return self.rabbitmq.amqp_url(self.vhost)
 
-    def full(self) -> bool:
-        """Whether each slot runs a task and as much as allowed is fetched ahead."""
+    def fill(self, seconds: Sequence[float]) -> None:
+        """Sends tasks of these durations, and waits until each slot runs one and as much as allowed is fetched ahead.
+
+        Raises:
+            NotInTimeError: it does not fill.
+        """
+        self.sent += send(self.broker_url, QUEUE, seconds, queue_type=self.queue_type)
+        wait_until(self._full, within=SOON, describe=lambda: (self.rabbitmq.totals(self.vhost), self.worker.tail()))
+
+    def _full(self) -> bool:
         totals = self.rabbitmq.totals(self.vhost).get(QUEUE)
         running = len(self.ledger.read().running())
         return totals is not None and (running, totals.unacked) == self.kind.held(len(self.sent))
@@ -145,27 +154,22 @@ Way = Callable[[Stand], None]
 
 
 @contextmanager
-def standing(
+def started(
     kind: Kind,
     rabbitmq: RabbitMQ,
     directory: Path,
-    seconds: Sequence[float],
     *,
     queue_type: str = "classic",
     policy: Mapping[str, object] | None = None,
 ) -> Iterator[Stand]:
-    """A worker that has been sent tasks of these durations and is full of them.
+    """A worker that consumes and has been sent nothing yet.
 
     Args:
         kind: of the worker.
         rabbitmq: its broker, on which it has a virtual host of its own.
         directory: for its log and its ledger.
-        seconds: one for each task.
         queue_type: "classic" or "quorum".
         policy: for the queue, such as {"delivery-limit": 2}.
-
-    Raises:
-        NotInTimeError: it does not fill.
     """
     settings = ["--", *kind.settings] if kind.settings else []
     env = {"UTILITARIAN_ACKS_LATE": str(kind.late).lower(), "UTILITARIAN_QUEUE_TYPE": queue_type}
@@ -177,11 +181,22 @@ def standing(
         flags = (f"--prefetch-multiplier={kind.multiplier}", *settings)
         worker = application.worker(POD, *flags, queues=[QUEUE], concurrency=kind.concurrency, execution=kind.execution)
         with running(worker):
-            sent = send(rabbitmq.amqp_url(vhost), QUEUE, seconds, queue_type=queue_type)
-            stand = Stand(kind, rabbitmq, vhost, worker, ledger, sent)
-            wait_until(stand.full, within=SOON, describe=lambda: (rabbitmq.totals(vhost), worker.tail()))
-            yield stand
+            yield Stand(kind, rabbitmq, vhost, queue_type, worker, ledger)
             worker.kill()
+
+
+@contextmanager
+def standing(
+    kind: Kind, rabbitmq: RabbitMQ, directory: Path, seconds: Sequence[float], **options: Any
+) -> Iterator[Stand]:
+    """A worker that has been sent tasks of these durations and is full of them; `options` as for `started`.
+
+    Raises:
+        NotInTimeError: it does not fill.
+    """
+    with started(kind, rabbitmq, directory, **options) as stand:
+        stand.fill(seconds)
+        yield stand
 
 
 def led(stand: Stand) -> None:
