@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from utilitarian_operator.adapters.store import DEPLOYMENTS, DISRUPTION_BUDGETS, STATEFUL_SETS, Key, Store
+from utilitarian_operator.adapters.store import DEPLOYMENTS, DISRUPTION_BUDGETS, PODS, STATEFUL_SETS, Key, Store
 from utilitarian_operator.core.manifests import Owner
 from utilitarian_operator.core.objects import Wanted, field_path
 from utilitarian_operator.core.obstacle import REFUSED, Obstacle
@@ -160,6 +160,20 @@ class Actor:
         """Delete objects that are no longer asked for; their pods end in their own time."""
         for deletion in deletions:
             await self._delete(resource, deletion.live)
+
+    async def replace(self, resource: Object, pods: Iterable[tuple[str, str]]) -> None:
+        """Delete pods, each of a pool, so that others come in their place; they end in order, by their preStop hook."""
+        key = _key(resource)
+        for pool, name in pods:
+            live = self.store.children(PODS, key).get(name)
+            if live is None:
+                continue
+            try:
+                await self.cluster.delete({"kind": "Pod", **live})
+            except (Conflict, Gone):
+                continue
+            self.metrics.replaced(key, pool)
+            await self.tell(resource, Reason.WORKER_REPLACED, f"pool {pool}: pod {name} is replaced: it was stuck")
 
     async def _carry_out(self, resource: Object, wanted: Wanted, action: Action) -> Refusal | Object | None:
         match action:

@@ -35,6 +35,7 @@ class Reason(StrEnum):
     CONFIG_MAP_MISSING = "ConfigMapMissing"
     REFUSED = "Refused"
     STUCK = "Stuck"
+    WORKER_REPLACED = "WorkerReplaced"
     STARVED = "Starved"
     FOREIGN_CONSUMERS = "ForeignConsumers"
     DEADLINE_AT_RISK = "DeadlineAtRisk"

@@ -1,11 +1,12 @@
 """What ails the pools of one fleet, kept from look to look, and what of it is new; mends nothing, calls nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from utilitarian_operator.api.effective import Fleet
-from utilitarian_operator.core.ailments import STARVED, Ailment, Course, examine
+from utilitarian_operator.core.ailments import STARVED, STUCK, Ailment, Course, examine
 from utilitarian_operator.core.observation import FleetSight
+from utilitarian_operator.core.replacing import Replaced, replacement
 from utilitarian_operator.events import Reason
 
 
@@ -19,6 +20,7 @@ class Health:
 
     ailments: Mapping[str, tuple[Ailment, ...]] = field(default_factory=dict)
     _courses: Mapping[str, Course] = field(default_factory=dict)
+    _replaced: dict[str, Replaced] = field(default_factory=dict)
     _told: frozenset[tuple[str, str]] = frozenset()
 
     def examine(self, fleet: Fleet, sight: FleetSight) -> None:
@@ -29,6 +31,18 @@ class Health:
     def starved(self, pool: str) -> str:
         """Why no worker of a pool takes the work that waits; empty where work goes on."""
         return next((it.message for it in self.ailments.get(pool, ()) if it.reason == STARVED), "")
+
+    def replacements(self, fleet: Fleet, sight: FleetSight) -> Iterator[tuple[str, str]]:
+        """Pool and pod of each stuck worker to replace now, which then counts as replaced; only in `mode: Auto`."""
+        for pool in fleet.pools if fleet.mode == "Auto" and sight.broker is None else ():
+            stuck = [pod for it in self.ailments.get(pool.name, ()) if it.reason == STUCK for pod in it.pods]
+            if not stuck:
+                continue
+            seen, last = sight.pools[pool.name], self._replaced.get(pool.name)
+            pod = replacement(pool, seen, stuck, self._courses[pool.name], last, sight.at)
+            if pod is not None:
+                self._replaced[pool.name] = Replaced(sight.at, frozenset(it.name for it in seen.pods))
+                yield pool.name, pod
 
     def news(self) -> list[tuple[Reason, str]]:
         """The events of what has begun since this was last asked."""

@@ -51,6 +51,7 @@ class Metrics:
         self._scales = counter("scale_requests", "Scale requests sent, by direction", (*_POOL, "direction"))
         self._slow = counter("slow_drains", "Workers that drained for longer than the pool's drainTimeout", _POOL)
         self._wrong = counter("drain_wrong_victims", "Workers that a step down took although others were to go", _POOL)
+        self._replaced = counter("workers_replaced", "Stuck workers that were replaced", _POOL)
         self._wake = histogram(
             "wake_seconds", "Work first seen on a sleeping pool to its scale request", _POOL, _WAKE_BUCKETS
         )
@@ -102,7 +103,7 @@ class Metrics:
 
     def _begin(self, fleet: tuple[str, str], pool: str) -> None:
         """Show the counters of a pool from its first look on: `rate` doesn't see the step from nothing to 1."""
-        for counted in (self._wake, self._slow, self._wrong):
+        for counted in (self._wake, self._slow, self._wrong, self._replaced):
             counted.labels(*fleet, pool)
         for direction in ("up", "down"):
             self._scales.labels(*fleet, pool, direction)
@@ -138,6 +139,10 @@ class Metrics:
         """Count workers that a step down took although others had been released for it."""
         self._wrong.labels(*fleet, pool).inc(number)
 
+    def replaced(self, fleet: tuple[str, str], pool: str) -> None:
+        """Count a stuck worker that was replaced."""
+        self._replaced.labels(*fleet, pool).inc()
+
     def woke(self, fleet: tuple[str, str], pool: str, after: timedelta) -> None:
         """Record how long a pool that slept had work waiting before it was woken."""
         self._wake.labels(*fleet, pool).observe(after.total_seconds())
@@ -156,6 +161,7 @@ class Metrics:
             self._foreign,
             self._ailing,
             self._held,
+            self._replaced,
             self._decisions,
             self._scales,
             self._slow,

@@ -51,21 +51,22 @@ def ailing(operator: Operator, installation: Installation, reason: str) -> float
     return value
 
 
-def test_a_worker_that_answers_and_does_not_consume_is_stuck_and_named(
+def test_a_worker_that_answers_and_does_not_consume_is_stuck_and_replaced(
     installation: Installation, operator: Operator
 ) -> None:
     fleet, pod = installation.fleet, one_worker(installation)
     with closing(RemoteControl(installation.broker_url)) as control:
         control.cancel_consumers(f"celery@{pod}", [DEFAULT])
-        installation.wait(lambda: fleet.pool("work").get("reason") == "Stuck")
-        said = f"pod {pod} is ready and answers and does not consume {DEFAULT}"
-        assert said in fleet.pool("work")["message"]
-        assert ailing(operator, installation, "Stuck") == 1
-        installation.wait(lambda: [said in note for reason, note in fleet.events() if reason == "Stuck"] == [True])
-        assert said in fleet.condition("Ready")[2]
-        control.add_consumers(f"celery@{pod}", [DEFAULT])
-        installation.wait(lambda: fleet.pool("work").get("reason") != "Stuck")
-        assert ailing(operator, installation, "Stuck") == 0
+    sent = installation.send(DEFAULT, 3, 0.1)
+    installation.wait(lambda: fleet.pods("work") and pod not in fleet.pods("work"))
+    installation.wait(lambda: len(installation.ledger.read().ids("end")) == 3)
+    assert installation.ledger.read().summary(sent).each_finished_once
+    installation.wait(lambda: "WorkerReplaced" in dict(fleet.events()))
+    told = [(reason, note) for reason, note in fleet.events() if reason in {"Stuck", "WorkerReplaced"}]
+    assert [reason for reason, _ in told] == ["Stuck", "WorkerReplaced"]
+    assert f"pod {pod} is ready and answers and does not consume {DEFAULT}" in told[0][1]
+    assert told[1][1] == f"pool work: pod {pod} is replaced: it was stuck"
+    installation.wait(lambda: ailing(operator, installation, "Stuck") == 0)
 
 
 def test_work_behind_tasks_for_later_is_starved_and_gets_no_more_workers(

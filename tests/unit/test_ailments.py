@@ -19,7 +19,6 @@ from utilitarian_operator.core.ailments import (
     Ailment,
     Course,
     examine,
-    replacement,
 )
 from utilitarian_operator.core.fleet import Circumstances, decide_pool
 from utilitarian_operator.core.foreign import with_foreign
@@ -235,31 +234,3 @@ def test_a_catch_all_that_consumes_the_queue_of_another_pool_is_ours() -> None:
     everything = pod("c", replace(IDLE, consuming=("q", "z")))
     pools = {"work": PoolSight({"q": Present(0, 2)}, 0, (pod("a"),), 1), "rest": PoolSight({}, 0, (everything,), 1)}
     assert with_foreign(asked, pools, {})["work"].foreign == {}
-
-
-STUCK_NOW = Course({"a": NOW - timedelta(minutes=10), "b": NOW})
-
-
-@pytest.mark.parametrize(
-    "pods, stuck, expected",
-    [
-        pytest.param([pod("a", DEAF), pod("b", DEAF)], ["a", "b"], "a", id="the longest first"),
-        pytest.param([pod("a", replace(DEAF, active=1)), pod("b", DEAF)], ["a", "b"], "b", id="not while it works"),
-        pytest.param([pod("a", None), pod("b")], ["a"], None, id="not while it may work"),
-        pytest.param([pod("a", DEAF), pod("b", leaving=True)], ["a"], None, id="one at a time: one goes"),
-        pytest.param([pod("a", DEAF), pod("b", ready=False)], ["a"], None, id="one at a time: one comes"),
-        pytest.param([pod("a"), pod("b")], [], None, id="none is stuck"),
-    ],
-)
-def test_a_stuck_worker_is_replaced_alone_and_when_it_holds_nothing(
-    pods: list[PodSight], stuck: list[str], expected: str | None
-) -> None:
-    seen = PoolSight({"q": Present(0, 0)}, 0, tuple(pods), len(pods))
-    assert replacement(FLEET.pools[0], seen, stuck, STUCK_NOW, NOW) == expected
-
-
-def test_a_stuck_worker_that_says_nothing_is_replaced_when_its_tasks_had_their_time() -> None:
-    asked = replace(FLEET.pools[0], drain_timeout=timedelta(minutes=10))
-    seen = PoolSight({"q": Present(0, 0)}, 0, (pod("a", None),), 1)
-    assert replacement(asked, seen, ["a"], STUCK_NOW, NOW) == "a"
-    assert replacement(asked, replace(seen, replicas=2), ["a"], STUCK_NOW, NOW) is None  # one is still to come

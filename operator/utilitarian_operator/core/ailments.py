@@ -171,9 +171,7 @@ def _stuck(stuck: Mapping[str, _Sign], course: Course) -> Ailment:
     first = pods[0]
     others = f", and {plural(len(pods) - 1, 'other')}" if len(pods) > 1 else ""
     since = course.signs[first].strftime("%H:%M:%SZ")
-    message = (
-        f"pod {first} is ready and {stuck[first].what} since {since}{others}; it is replaced when it holds nothing"
-    )
+    message = f"pod {first} is ready and {stuck[first].what} since {since}{others}"
     return Ailment(STUCK, message, tuple(pods))
 
 
@@ -223,23 +221,3 @@ def _who_consumes(seen: PoolSight) -> str:
 
 def _are(count: int) -> str:
     return "is" if count == 1 else "are"
-
-
-def replacement(pool: Pool, seen: PoolSight, stuck: Iterable[str], course: Course, now: datetime) -> str | None:
-    """The stuck pod to replace now: one at a time, and after what it may still run is over or `drainTimeout` is.
-
-    Args:
-        pool: whose workers they are.
-        seen: of the pool at this look.
-        stuck: its stuck pods, the longest first.
-        course: what is remembered of them.
-        now: of this look.
-    """
-    if not all(pod.serves for pod in seen.pods) or len(seen.pods) < seen.current:
-        return None  # another one goes or comes
-    pods = {pod.name: pod for pod in seen.pods}
-    for name in stuck:
-        word = pods[name].word
-        if now - course.signs[name] >= pool.drain_timeout or (isinstance(word, Held) and word.nothing):
-            return name
-    return None

@@ -1,0 +1,92 @@
+"""Which stuck worker is replaced: one at a time, when it holds nothing or has had its time, and not over and over."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from tests.support.pools import NOW, fleet
+from utilitarian_operator.core.ailments import Course
+from utilitarian_operator.core.observation import FleetSight, Held, PodSight, PoolSight, Present, Unknown
+from utilitarian_operator.core.replacing import AGAIN_AFTER, SEEN_WITHIN, Replaced, replacement
+from utilitarian_operator.health import Health
+
+FLEET = fleet({"name": "work", "queues": ["q"]})
+POOL = replace(FLEET.pools[0], drain_timeout=timedelta(minutes=10))
+DEAF = Held(0, 0, 0, 0, begun=7, consuming=())
+LATELY = NOW - timedelta(minutes=1)
+STUCK_SINCE = Course({"a": NOW - timedelta(minutes=5), "b": LATELY})
+SECOND = timedelta(seconds=1)
+
+
+def pod(name: str, word: Held | None = DEAF, **more: bool) -> PodSight:
+    fields = {"ready": True, "running": True, "leaving": False, **more}
+    return PodSight(name, **fields, held=Unknown("does not answer", NOW), sample=word)
+
+
+def chosen(
+    *pods: PodSight,
+    stuck: str = "ab",
+    last: Replaced | None = None,
+    replicas: int | None = None,
+    now: datetime = NOW,
+) -> str | None:
+    seen = PoolSight({"q": Present(0, 0)}, 0, pods, len(pods) if replicas is None else replicas)
+    return replacement(POOL, seen, list(stuck), STUCK_SINCE, last, now)
+
+
+WORKING = replace(DEAF, active=1)
+
+
+@pytest.mark.parametrize(
+    "pods, expected",
+    [
+        pytest.param((pod("a"), pod("b")), "a", id="the longest first"),
+        pytest.param((pod("a", WORKING), pod("b")), "b", id="not while it works"),
+        pytest.param((pod("a", replace(DEAF, reserved=1)), pod("b")), "b", id="not while it holds a message"),
+        pytest.param((pod("a", replace(DEAF, scheduled=1)), pod("b")), "b", id="not while it holds a task for later"),
+        pytest.param((pod("a", None), pod("b")), "b", id="not while it may work"),
+        pytest.param((pod("a"), pod("b", leaving=True)), None, id="one at a time: another goes"),
+        pytest.param((pod("a"), pod("b", ready=False)), None, id="one at a time: another comes"),
+    ],
+)
+def test_a_stuck_worker_is_replaced_alone_and_when_it_holds_nothing(
+    pods: tuple[PodSight, ...], expected: str | None
+) -> None:
+    assert chosen(*pods) == expected
+
+
+def test_nothing_is_replaced_while_a_worker_is_still_to_come_or_none_is_stuck() -> None:
+    assert chosen(pod("a"), pod("b"), replicas=3) is None
+    assert chosen(pod("a"), pod("b"), stuck="") is None
+
+
+@pytest.mark.parametrize("word", [None, WORKING], ids=["it says nothing", "it works on and on"])
+def test_what_a_stuck_worker_may_still_run_has_as_long_as_a_drain(word: Held | None) -> None:
+    end = STUCK_SINCE.signs["a"] + POOL.drain_timeout
+    assert chosen(pod("a", word), stuck="a", now=end - SECOND) is None
+    assert chosen(pod("a", word), stuck="a", now=end) == "a"
+
+
+@pytest.mark.parametrize(
+    "there, pause",
+    [
+        pytest.param("abc", SEEN_WITHIN, id="it was stuck before"),
+        pytest.param("bc", AGAIN_AFTER, id="it came in the place of another"),
+    ],
+)
+def test_the_next_one_waits_and_longer_if_replacing_was_no_cure(there: str, pause: timedelta) -> None:
+    last = Replaced(NOW - pause + SECOND, frozenset(there))
+    assert chosen(pod("a"), stuck="a", last=last) is None
+    assert chosen(pod("a"), stuck="a", last=replace(last, at=NOW - pause)) == "a"
+
+
+@pytest.mark.parametrize("mode, expected", [("Auto", [("work", "a")]), ("Paused", []), ("Preview", [])])
+def test_it_is_named_once_and_only_where_the_operator_may_act(mode: str, expected: list[tuple[str, str]]) -> None:
+    asked = fleet({"name": "work", "queues": ["q"]}, mode=mode)
+    seen, health = PoolSight({"q": Present(0, 0)}, 0, (pod("a"),), 1), Health()
+    for minutes in (0, 1):
+        sight = FleetSight(NOW + timedelta(minutes=minutes), {"work": seen})
+        health.examine(asked, sight)
+    assert list(health.replacements(asked, sight)) == expected
+    assert list(health.replacements(asked, sight)) == []
