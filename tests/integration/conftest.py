@@ -1,6 +1,7 @@
 """The fixtures of the tests on a real broker that the other tiers have no use for."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from tests.support.installation import Installation
 from tests.support.operator import Operator, in_process
 from tests.support.process_node import ProcessNode
 from tests.support.rabbitmq import RabbitMQ
+from utilitarian_operator.adapters import rounds
+from utilitarian_operator.core import ailments
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +38,12 @@ def operator(controlplane: ControlPlane, namespace: str) -> Iterator[Operator]:
     """An operator that watches the test's namespace."""
     with in_process(controlplane, namespace) as running:
         yield running
+
+
+@pytest.fixture
+def quick_signs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What ails a pool must last for seconds only to be said, and workers are asked as often."""
+    for name in ("NOT_CONSUMING_FOR", "NO_PROGRESS_FOR", "FOREIGN_FOR"):
+        monkeypatch.setattr(ailments, name, timedelta(seconds=3))
+    for name in ("LEARN_EVERY_S", "LOOK_AROUND_EVERY_S"):
+        monkeypatch.setattr(rounds, name, 1.0)

@@ -13,22 +13,12 @@ from tests.support.operator import Operator
 from utilitarian import routing
 from utilitarian.celery import build
 from utilitarian.settings import Settings
-from utilitarian_operator.adapters import rounds
 from utilitarian_operator.adapters.remote_control import RemoteControl
-from utilitarian_operator.core import ailments
 
-AT_ONCE = timedelta(seconds=3)
+pytestmark = pytest.mark.usefixtures("quick_signs")
+
 POOL = [{"name": "work", "queues": [DEFAULT]}]
 SHORT = {"duration": {"distribution": "fixed", "seconds": 0.1}}
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Signs must last for seconds only, and workers are asked as often."""
-    for name in ("NOT_CONSUMING_FOR", "NO_PROGRESS_FOR", "FOREIGN_FOR"):
-        monkeypatch.setattr(ailments, name, AT_ONCE)
-    for name in ("LEARN_EVERY_S", "LOOK_AROUND_EVERY_S"):
-        monkeypatch.setattr(rounds, name, 1.0)
 
 
 def one_worker(installation: Installation, **spec: Any) -> str:
