@@ -9,6 +9,7 @@ from utilitarian_operator.adapters.amqp import Depth
 from utilitarian_operator.adapters.store import DEPLOYMENTS, PODS, STATEFUL_SETS, Key, Store
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.names import pool_object
+from utilitarian_operator.core.broker_settings import BrokerSettings
 from utilitarian_operator.core.foreign import with_foreign
 from utilitarian_operator.core.manifests import POOL_LABEL, node_name
 from utilitarian_operator.core.observation import (
@@ -55,6 +56,9 @@ class Broker(Protocol):
 
     def mute(self) -> BrokerError | None:
         """Why no worker can be asked, or None."""
+
+    def about(self) -> BrokerSettings:
+        """What the broker tells of itself."""
 
     def ask(self, who: Hashable, nodes: Iterable[str], learn: Iterable[str] = (), *, around: bool = False) -> None:
         """The workers that one fleet wants asked from now on: because a decision rests on them, to learn, or all."""
@@ -125,7 +129,8 @@ class Observer:
         leftover = _leftover(deployments, pods, sights)
         self._ask(broker, sights, leftover, shrinking)
         rolling_out = tuple(self._rolling_out(deployments))
-        return FleetSight(now, sights, unreachable, statistics, beat, rolling_out, mute, leftover)
+        about = broker.about()
+        return FleetSight(now, sights, unreachable, statistics, beat, rolling_out, mute, leftover, about)
 
     def _ask(
         self,
@@ -287,6 +292,10 @@ class Blind:
 
     def mute(self) -> None:
         """The reason is that of the depths."""
+
+    def about(self) -> BrokerSettings:
+        """Nothing is told."""
+        return BrokerSettings()
 
     def ask(self, who: Hashable, nodes: Iterable[str], learn: Iterable[str] = (), *, around: bool = False) -> None:
         """There is nobody to ask."""

@@ -138,6 +138,7 @@ class Reconciler:
         await self._drains.review(resource, sight, known.drains)
         await self._tell(known, resource, newest, obstacles, sight)
         await known.beat.tell(resource, self._actor, fleet, sight.beat)
+        await self._actor.replace(resource, known.health.replacements(fleet, sight))
         known.starts = upcoming(fleet, known.starts, sight.at)
         kept = known.acceptance.kept
         starts, memory = by_pool(fleet, known.starts), {KEPT: kept} if kept else {}

@@ -45,7 +45,7 @@ def test_hand_made_workers_are_seen_in_preview_and_followed_without_a_task_lost_
     old = sorted(pod["metadata"]["name"] for pod in plane.pods(fleet.namespace, f"app={OLD}"))
     named = ", ".join(f"celery@{name}" for name in old)
     installation.wait(lambda: f"2 consumers that are not this fleet's: {named}" in fleet.pool("work")["message"])
-    sent = installation.send(DEFAULT, 40, 0.5)
+    sent = installation.send(DEFAULT, 32, 0.4)
     installation.wait(lambda: fleet.pool("work").get("desired", 0) > 0)
     assert fleet.deployment("work") is None
 

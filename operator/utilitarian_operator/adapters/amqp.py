@@ -42,6 +42,8 @@ class DepthReader:
         self._connection: Connection | None = None
         self._channel: Any = None
         self._missing: list[str] = []
+        self.version: str | None = None
+        """Of the broker, as it said when it was connected to."""
 
     def read(self, queues: Sequence[str]) -> dict[str, Depth | None]:
         """The depth of each queue; None for one that doesn't exist.
@@ -89,6 +91,7 @@ class DepthReader:
         if self._connection is None:
             self._connection = connect(self._url, self._tls, "utilitarian-operator depths")
             self._channel = self._connection.default_channel
+            self.version = self._connection.connection.server_properties.get("version")
         return self._channel
 
 

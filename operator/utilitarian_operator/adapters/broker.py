@@ -1,6 +1,7 @@
 """One session per broker: depths at once, statistics and the workers' own word in the background; holds no rules."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
@@ -11,10 +12,12 @@ from typing import TypeVar
 
 from utilitarian_operator.adapters.address import addresses
 from utilitarian_operator.adapters.amqp import Depth, DepthReader
+from utilitarian_operator.adapters.declarations import declarations
 from utilitarian_operator.adapters.remote_control import RemoteControl
 from utilitarian_operator.adapters.rounds import Round, Rounds
 from utilitarian_operator.adapters.statistics import Statistics
 from utilitarian_operator.adapters.tls import SYSTEM, Tls
+from utilitarian_operator.core.broker_settings import BrokerSettings, QueueSettings
 from utilitarian_operator.core.observation import Held
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable
 
@@ -25,6 +28,8 @@ logger = logging.getLogger(__name__)
 STATISTICS_EVERY_S = 5.0
 LOOKS_FOR_WORK_EVERY_S = 0.25
 """How often the asking of workers looks whether somebody's turn has come."""
+CELERY_EVERY_S = 3600.0
+DECLARATIONS_EVERY_S = 300.0
 LONGEST_PAUSE_S = 15.0
 DOUBLINGS = 5
 """From then on a pause has its longest; 2 to the power of a night's failures would be no float."""
@@ -105,6 +110,10 @@ class BrokerSession:
         self._rounds = Rounds()
         self._around: dict[str, tuple[str, ...]] = {}
         self._mute: BrokerError | None = None
+        self._endpoints, self._vhost, self._tls = stats, addresses(url)[0].vhost, tls
+        self._declared: Mapping[str, QueueSettings] = {}
+        self._celery: str | None = None
+        self._celery_asked = float("-inf")
         self._told: dict[str, Told] = {}
         self._samples: dict[str, Told] = {}
         self._unacked: dict[str, int] | BrokerError | None = None
@@ -147,6 +156,10 @@ class BrokerSession:
         """Why no worker can be asked; None when they can, whether they answer or not."""
         return self._mute
 
+    def about(self) -> BrokerSettings:
+        """What broker and workers tell of themselves, minutes old; good for advice only."""
+        return BrokerSettings(self._depths.version, self._celery, self._declared)
+
     def ask(self, who: Hashable, nodes: Iterable[str], learn: Iterable[str] = (), *, around: bool = False) -> None:
         """The workers to ask from now on; replaces those that the same one named before.
 
@@ -185,6 +198,8 @@ class BrokerSession:
     def start(self) -> None:
         """Begin to read statistics and workers in the background."""
         self._tasks = [asyncio.create_task(self._ask_workers(), name="workers")]
+        if self._endpoints:
+            self._tasks.append(asyncio.create_task(self._read_declarations(), name="declarations"))
         if self._statistics is not None:
             self._tasks.append(asyncio.create_task(self._read_statistics(self._statistics), name="statistics"))
 
@@ -233,6 +248,19 @@ class BrokerSession:
         self._told |= told
         if due.learning:
             self._samples |= told
+            await self._ask_celery(next(iter(sorted(told)), None))
+
+    async def _ask_celery(self, node: str | None) -> None:
+        if node is None or time.monotonic() - self._celery_asked < CELERY_EVERY_S:
+            return
+        self._celery_asked = time.monotonic()
+        with contextlib.suppress(BrokerError):  # who could not be asked is asked for more important things, too
+            self._celery = await _in(self._worker_thread, lambda: self._workers.celery(node))
+
+    async def _read_declarations(self) -> None:
+        while True:
+            self._declared = await declarations(self._endpoints, self._vhost, self._tls)
+            await asyncio.sleep(DECLARATIONS_EVERY_S)
 
     async def _read_statistics(self, statistics: Statistics) -> None:
         while True:

@@ -4,6 +4,7 @@ A question is a fanout message to every worker of the broker, whatever its desti
 """
 
 import contextlib
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -32,6 +33,7 @@ QUESTIONS = ("scheduled", "reserved", "active")
 QUEUES = "active_queues"
 """Asked before the others: a worker that has cancelled its consumers then gets nothing new between two answers."""
 
+REPORT = "report"
 LEARNING = "stats"
 """One more question, whose answer is larger: how many tasks the worker has begun."""
 
@@ -95,6 +97,21 @@ class RemoteControl:
         with self._talking() as mailbox:
             answers = _ask(mailbox, QUEUES, None)
         return {node: _names(queues) for node, queues in answers.items()}
+
+    def celery(self, node: str) -> str | None:
+        """The version of Celery that a worker runs; None if it did not say. The rest of its report is thrown away.
+
+        Raises:
+            BrokerError: nobody could be asked, as `holdings` says it.
+        """
+        try:
+            with broker_errors(REMEDY):
+                answer = _ask(self._open(), REPORT, [node]).get(node)
+        except BrokerError as error:
+            self._close(farewell=not isinstance(error, BrokerUnreachable))
+            raise
+        found = re.search(r"\bcelery:(\d[\w.]*)", str((answer or {}).get("ok")))
+        return found[1] if found else None
 
     def cancel_consumers(self, node: str, queues: Sequence[str]) -> None:
         """Tell one worker to take nothing more from these queues; it goes on with what it holds, and says no word.

@@ -12,7 +12,7 @@ from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core import drain
 from utilitarian_operator.core.crew import crew
-from utilitarian_operator.core.observation import FleetSight, Held, PodSight, PoolSight, Present
+from utilitarian_operator.core.observation import FleetSight, PodSight, PoolSight, Present
 from utilitarian_operator.core.wording import named, number, plural
 
 STUCK = "Stuck"

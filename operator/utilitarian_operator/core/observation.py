@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
+from utilitarian_operator.core.broker_settings import BrokerSettings
+
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
@@ -282,6 +284,7 @@ class FleetSight:
         broker: None when the broker answered; else why it did not.
         statistics: whether the broker's statistics are read: None when they were; else why not.
         mute: None when workers can be asked, whether they answer or not; else why not.
+        about: the broker's settings, as far as it tells them.
         beat: of the fleet; None where it is not asked for.
         rolling_out: names of the Deployments and the StatefulSet whose template has not reached every pod.
         leftover: pools that the resource doesn't ask for any more and whose Deployment is still there, by name.
@@ -295,6 +298,7 @@ class FleetSight:
     rolling_out: tuple[str, ...] = ()
     mute: Unknown | None = None
     leftover: Mapping[str, PoolSight] = field(default_factory=dict)
+    about: BrokerSettings = field(default_factory=BrokerSettings)
 
 
 def add(counts: Iterable[Count]) -> Count:

@@ -18,6 +18,7 @@ from utilitarian_operator.core.memory_text import FIGURES, RUN_FIGURES, from_tex
 from utilitarian_operator.core.newest import Newest
 from utilitarian_operator.core.observation import FleetSight, Missing, PoolSight
 from utilitarian_operator.core.obstacle import Obstacle
+from utilitarian_operator.core.preflight import advice
 from utilitarian_operator.core.run_memory import MOST_PAST_RUNS, PastRun
 from utilitarian_operator.core.wording import whole
 
@@ -71,6 +72,7 @@ def fleet_status(
         ],
         "beat": _beat(sight, previous.get("beat", {})),
         **_next_run(newest.starts),
+        **({"advice": list(advised)} if (advised := advice(fleet, sight, memories)) else {}),
         **({"memory": newest.memory} if newest.memory else {}),
     }
 
@@ -202,7 +204,7 @@ def _without_figures(status: Mapping[str, Any]) -> Status:
         {k: v for k, v in condition.items() if k != "message" or condition["type"] not in _WITH_FIGURES}
         for condition in status.get("conditions", [])
     ]
-    rest = {k: v for k, v in status.items() if k not in {"backlog", "pools", "conditions"}}
+    rest = {k: v for k, v in status.items() if k not in {"backlog", "pools", "conditions", "advice"}}
     return rest | {"pools": pools, "conditions": conditions}
 
 

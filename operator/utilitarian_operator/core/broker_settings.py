@@ -1,0 +1,38 @@
+"""What a broker tells of itself and of how its queues were declared, as values; judges nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSettings:
+    """How one queue was declared.
+
+    Args:
+        kind: `classic`, `quorum` or `stream`.
+        settings: by name as a policy has them, `delivery-limit`; arguments of the queue come before its policy.
+    """
+
+    kind: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerSettings:
+    """What a broker tells of itself; what it doesn't tell is not in it.
+
+    Args:
+        version: of RabbitMQ, as it says.
+        celery: version of the workers' Celery, as one of them says.
+        queues: by name, where the management API is read.
+    """
+
+    version: str | None = None
+    celery: str | None = None
+    queues: Mapping[str, QueueSettings] = field(default_factory=dict)
+
+
+def by_policy_name(arguments: Mapping[str, Any], policy: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a queue under the names that policies use; an argument comes before the policy."""
+    return {**policy, **{name.removeprefix("x-"): value for name, value in arguments.items()}}

@@ -1,0 +1,107 @@
+"""What of a broker's settings will hardly go well with a fleet: advice only, and nothing on what is not known."""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+
+from utilitarian_operator.api.effective import Fleet, Pool
+from utilitarian_operator.api.units import format_duration
+from utilitarian_operator.core.broker_settings import BrokerSettings, QueueSettings
+from utilitarian_operator.core.memory import Memory
+from utilitarian_operator.core.observation import FleetSight, PoolSight
+from utilitarian_operator.core.wording import number, seconds
+
+MOST = 20
+"""Sentences of advice at a time: whoever has more begins with these."""
+
+DELIVERY_LIMIT = 20
+"""Of a quorum queue from RabbitMQ 4.0 on, unless it says otherwise."""
+
+CONSUMER_TIMEOUT = timedelta(minutes=30)
+"""RabbitMQ's own from 3.8.17 on; its configuration may say otherwise, and can't be read from outside."""
+
+NEAR = 0.8
+"""Part of a limit that a task may take before it is said."""
+
+
+def advice(fleet: Fleet, sight: FleetSight, memories: Mapping[str, Memory]) -> tuple[str, ...]:
+    """What had better be changed, each a sentence with where, why and what to do; at most `MOST`.
+
+    Args:
+        fleet: what runs.
+        sight: of this look.
+        memories: by pool name.
+    """
+    told = sight.about
+    found = list(_of_the_broker(told))
+    for pool in fleet.pools:
+        memory = memories.get(pool.name, Memory())
+        for queue in sight.pools[pool.name].queues:
+            found += _of_a_queue(pool, queue, memory, told)
+        found += _of_prefetch(pool, sight.pools[pool.name], memory)
+    return tuple(found[:MOST])
+
+
+def _of_the_broker(told: BrokerSettings) -> Iterator[str]:
+    if _at_least(told.version, 4, 3) and told.celery is not None and not _at_least(told.celery, 5, 7):
+        yield (
+            f"RabbitMQ {told.version} with Celery {told.celery}: queues of remote control are refused from 4.3 on "
+            "unless transient_nonexcl_queues is permitted; use Celery 5.7 or newer"
+        )
+
+
+def _of_a_queue(pool: Pool, queue: str, memory: Memory, told: BrokerSettings) -> Iterator[str]:
+    declared = told.queues.get(queue)
+    if declared is None:
+        return
+    has = declared.settings
+    limit = has.get("delivery-limit", DELIVERY_LIMIT if _at_least(told.version, 4, 0) else None)
+    if declared.kind == "quorum" and isinstance(limit, int) and limit > 0 and "dead-letter-exchange" not in has:
+        yield (
+            f"pool {pool.name}, queue {queue}: a message is dropped after {number(limit)} deliveries (a worker's "
+            "death counts as one for all that it held); set a policy with a dead-letter-exchange"
+        )
+    if has.get("single-active-consumer") is True and pool.scaling.max > 1:
+        yield (
+            f"pool {pool.name}, queue {queue}: only one consumer at a time gets messages (x-single-active-consumer), "
+            f"and scaling.max is {number(pool.scaling.max)}; set it to 1"
+        )
+    yield from _of_its_timeout(pool, queue, declared, memory, told)
+
+
+def _of_its_timeout(
+    pool: Pool, queue: str, declared: QueueSettings, memory: Memory, told: BrokerSettings
+) -> Iterator[str]:
+    """From 4.3 on quorum queues alone have the timeout."""
+    own = declared.settings.get("consumer-timeout")
+    if told.version is None or (_at_least(told.version, 4, 3) and declared.kind != "quorum"):
+        return
+    known = isinstance(own, int)
+    limit = timedelta(milliseconds=own) if isinstance(own, int) else CONSUMER_TIMEOUT
+    if memory.longest >= NEAR * limit.total_seconds():
+        whose = "its" if known else "unless rabbitmq.conf says otherwise, its"
+        yield (
+            f"pool {pool.name}, queue {queue}: the longest task took {seconds(memory.longest)}; {whose} "
+            f"consumer_timeout is {format_duration(limit)}, after which a worker with an unacknowledged message is cut "
+            "off; make it longer"
+        )
+
+
+def _of_prefetch(pool: Pool, seen: PoolSight, memory: Memory) -> Iterator[str]:
+    """Messages reserved behind long tasks wait for them, whoever else is idle."""
+    early = any(pod.sample is not None and pod.sample.early for pod in seen.pods)
+    promise = pool.scaling.drain_within
+    if early and pool.worker.prefetch_multiplier != 1 and memory.longest > promise.total_seconds():
+        yield (
+            f"pool {pool.name}: the longest task took {seconds(memory.longest)}, longer than drainWithin "
+            f"({format_duration(promise)}), and messages wait behind it in its worker; set worker.prefetchMultiplier "
+            "to 1, or acknowledge late in the application"
+        )
+
+
+def _at_least(version: str | None, *wanted: int) -> bool:
+    """Whether a version is as new as that; False for one that is not known or can't be read."""
+    parts = (version or "").split(".")
+    try:
+        return tuple(int(part) for part in parts[: len(wanted)]) >= wanted
+    except ValueError:
+        return False

@@ -1,0 +1,97 @@
+"""What is advised of a broker's settings; nothing on what nobody told."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.support.pools import NOW, fleet
+from utilitarian_operator.core.broker_settings import BrokerSettings, QueueSettings, by_policy_name
+from utilitarian_operator.core.memory import Memory
+from utilitarian_operator.core.observation import FleetSight, Held, PodSight, PoolSight, Present, Unknown
+from utilitarian_operator.core.preflight import MOST, advice
+
+FLEET = fleet({"name": "p", "queues": ["q"], "worker": {"prefetchMultiplier": 4}, "scaling": {"drainWithin": "10m"}})
+EARLY = Held(1, 1, 3, 0)
+QUORUM, CLASSIC = QueueSettings("quorum"), QueueSettings("classic")
+
+
+def told(
+    version: str | None, queue: QueueSettings | None = None, *, celery: str | None = None, longest: float = 0.0
+) -> tuple[str, ...]:
+    settings = BrokerSettings(version, celery, {} if queue is None else {"q": queue})
+    sight = FleetSight(NOW, {"p": PoolSight({"q": Present(0, 0)}, 0)}, about=settings)
+    return advice(FLEET, sight, {"p": Memory(longest=longest)})
+
+
+def having(queue: QueueSettings, **settings: object) -> QueueSettings:
+    return replace(queue, settings={name.replace("_", "-"): value for name, value in settings.items()})
+
+
+@pytest.mark.parametrize(
+    "version, queue, longest, said",
+    [
+        pytest.param("4.0.5", QUORUM, 0, "dropped after 20 deliveries", id="the limit of 4.0"),
+        pytest.param("3.10.8", having(QUORUM, delivery_limit=5), 0, "dropped after 5 deliveries", id="a limit"),
+        pytest.param("3.10.8", having(CLASSIC, single_active_consumer=True), 0, "scaling.max is 10", id="one consumer"),
+        pytest.param("3.10.8", CLASSIC, 1500, "unless rabbitmq.conf says otherwise", id="a long task"),
+        pytest.param("4.0.5", having(CLASSIC, consumer_timeout=60_000), 50, "its consumer_timeout is 1m", id="its own"),
+    ],
+)
+def test_it_is_advised(version: str, queue: QueueSettings, longest: float, said: str) -> None:
+    (sentence,) = told(version, queue, longest=longest)
+    assert sentence.startswith("pool p, queue q: ")
+    assert said in sentence
+
+
+@pytest.mark.parametrize(
+    "version, queue, longest",
+    [
+        pytest.param(None, QUORUM, 9000, id="an unknown version"),
+        pytest.param("next", QUORUM, 0, id="a version that is none"),
+        pytest.param("4.0.5", None, 9000, id="an unknown queue"),
+        pytest.param("3.10.8", QUORUM, 0, id="no limit before 4.0"),
+        pytest.param("4.0.5", having(QUORUM, dead_letter_exchange="dlx"), 0, id="dead letters"),
+        pytest.param("4.0.5", having(QUORUM, delivery_limit=-1), 0, id="no limit by its own word"),
+        pytest.param("3.10.8", CLASSIC, 60, id="short tasks"),
+        pytest.param("4.3.1", CLASSIC, 9000, id="no timeout on classic queues from 4.3 on"),
+    ],
+)
+def test_nothing_is_said_of_what_is_well_or_unknown(version: str | None, queue: QueueSettings, longest: float) -> None:
+    assert told(version, queue, longest=longest) == ()
+
+
+@pytest.mark.parametrize(
+    "version, celery, count",
+    [("4.3.6", "5.6.3", 1), ("4.3.6", "5.7.0", 0), ("4.2.0", "5.6.3", 0), ("4.3.6", None, 0), (None, "5.6.3", 0)],
+)
+def test_the_broker_is_compared_with_celery(version: str | None, celery: str | None, count: int) -> None:
+    assert len(told(version, celery=celery)) == count
+
+
+@pytest.mark.parametrize(
+    "held, longest, count", [(EARLY, 700, 1), (EARLY, 500, 0), (replace(EARLY, early=0), 700, 0)], ids=str
+)
+def test_messages_behind_long_tasks_are_told_where_tasks_are_acknowledged_early(
+    held: Held, longest: float, count: int
+) -> None:
+    pod = PodSight("a", ready=True, running=True, leaving=False, held=Unknown("", NOW), sample=held)
+    sight = FleetSight(NOW, {"p": PoolSight({"q": Present(0, 1)}, 0, (pod,), 1)})
+    assert len(advice(FLEET, sight, {"p": Memory(longest=longest)})) == count
+
+
+def test_there_is_not_too_much_of_it() -> None:
+    many = fleet(*({"name": f"p{number}"} for number in range(50)))
+    queues = {pool.queues[0]: QUORUM for pool in many.pools}
+    pools = {pool.name: PoolSight({pool.queues[0]: Present(0, 0)}, 0) for pool in many.pools}
+    about = BrokerSettings("4.0.5", None, queues)
+    assert len(advice(many, FleetSight(NOW, pools, about=about), {})) == MOST
+
+
+def test_an_argument_comes_before_the_policy() -> None:
+    arguments = {"x-delivery-limit": 3, "x-queue-type": "quorum"}
+    policy = {"delivery-limit": 9, "dead-letter-exchange": "dlx"}
+    assert by_policy_name(arguments, policy) == {
+        "delivery-limit": 3,
+        "queue-type": "quorum",
+        "dead-letter-exchange": "dlx",
+    }
