@@ -11,6 +11,8 @@ from pathlib import Path
 
 from demo.bed import ROOT, STATE, Bed, read_bed
 from hack import chart, tools
+from hack.cluster import has_node, ours
+from hack.engine import running
 from tests.support.processes import Process
 
 _LOG = "UTILITARIAN_OPERATOR_LOG"
@@ -64,6 +66,20 @@ def recording_operator(bed: Bed) -> Iterator[Callable[[], list[str]]]:
         yield lambda: _run(bed, "logs", deployment, "--tail=-1").splitlines()
     finally:
         _run(bed, "set", "env", deployment, f"{_LOG}_LEVEL-", f"{_LOG}_FORMAT-")
+
+
+def kill_operator(bed: Bed) -> None:
+    """Kills the operator (SIGKILL), which the kubelet then starts again; in a cluster that was there, its pod goes."""
+    pods = ("get", "pods", f"--selector=app.kubernetes.io/name={chart.RELEASE}")
+    engine = running()
+    if engine is None or not has_node(engine):
+        pod = _run(bed, *pods, "--output=jsonpath={.items[0].metadata.name}")
+        _run(bed, "delete", "pod", pod, "--force", "--grace-period=0", "--wait=false")
+        return
+    found = _run(bed, *pods, "--output=jsonpath={.items[0].status.containerStatuses[0].containerID}")
+    _, _, container = found.partition("://")
+    tasks = ("ctr", "--namespace", "k8s.io", "tasks")
+    engine.docker("exec", ours().node, *tasks, "kill", "--signal", "SIGKILL", container)
 
 
 def _run(bed: Bed, *words: str) -> str:

@@ -41,6 +41,11 @@ class Fleet:
         """Merges into the spec: null takes a field away, lists are replaced."""
         return self._request("PATCH", f"/apis/{_API}", f"utilitarianworkerpools/{self.name}", {"spec": spec})
 
+    def annotate(self, annotations: Mapping[str, str | None]) -> Object:
+        """Sets annotations of the resource; None takes one away."""
+        body = {"metadata": {"annotations": dict(annotations)}}
+        return self._request("PATCH", f"/apis/{_API}", f"utilitarianworkerpools/{self.name}", body)
+
     def delete(self) -> None:
         """Deletes the resource."""
         self._request("DELETE", f"/apis/{_API}", f"utilitarianworkerpools/{self.name}")

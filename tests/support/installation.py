@@ -45,6 +45,12 @@ class Installation:
             self.broker_url, **{"pools": POOLS, "defaults": DEFAULTS, "beat": NO_BEAT, "env": env, **spec}
         )
 
+    def declare(self) -> None:
+        """Declares the application's queues, so that no pool needs a first worker for that."""
+        with self.rabbitmq.channel(self.vhost) as channel:
+            for queue in routing.declarations("classic"):
+                queue(channel).declare()
+
     def send(self, queue: str, number: int, seconds: float) -> list[str]:
         """Puts tasks into a queue, all at once: whoever looks sees none of them or (nearly) all."""
         return send(self.broker_url, queue, [seconds] * number)

@@ -102,7 +102,11 @@ def in_process(controlplane: ControlPlane, *namespaces: str, **settings: Any) ->
 
 @contextlib.contextmanager
 def as_process(
-    controlplane: ControlPlane, *namespaces: str, directory: Path, options: Sequence[str] = ()
+    controlplane: ControlPlane,
+    *namespaces: str,
+    directory: Path,
+    options: Sequence[str] = (),
+    kubeconfig: Path | None = None,
 ) -> Iterator[tuple[Process, Operator]]:
     """The operator as a process, for the time of the block; the test may kill it and start it again.
 
@@ -111,6 +115,7 @@ def as_process(
         namespaces: it watches; none is all.
         directory: of its log.
         options: more words for its command.
+        kubeconfig: to log in with; None is the administrator's.
 
     Raises:
         ProcessEndedError: it ended before it was ready.
@@ -119,7 +124,7 @@ def as_process(
     watched = [word for name in namespaces for word in ("--namespace", name)]
     ports = [f"--metrics-port={operator.metrics_port}", f"--health-port={operator.health_port}"]
     command = [sys.executable, "-m", "utilitarian_operator", "run", *watched, *ports, *options]
-    env = {"KUBECONFIG": str(controlplane.kubeconfig)}
+    env = {"KUBECONFIG": str(kubeconfig or controlplane.kubeconfig)}
     with Process("operator", command, log=directory / "operator.log", env=env) as process:
         process.wait_ready(operator.healthy, within=START_WITHIN, ignoring=(OSError, HttpError))
         yield process, operator

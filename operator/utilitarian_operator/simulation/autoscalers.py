@@ -63,6 +63,7 @@ class Hpa:
         most: maxReplicas.
         random: for syncs that count a step twice.
         unlimited: no limit on steps up.
+        calm: seconds of its stabilization on the way down.
     """
 
     target: float
@@ -70,6 +71,7 @@ class Hpa:
     most: int
     random: Random
     unlimited: bool = False
+    calm: float = CALM
     stepped: bool = False
     wanted: deque[tuple[float, int]] = field(default_factory=deque)
 
@@ -78,7 +80,7 @@ class Hpa:
         ratio = metric / (self.target * current)
         desired = current if abs(ratio - 1) <= TOLERANCE else ceil(metric / self.target)
         desired = min(max(desired, self.least), self.most)
-        while self.wanted and self.wanted[0][0] <= now - CALM:
+        while self.wanted and self.wanted[0][0] <= now - self.calm:
             self.wanted.popleft()
         self.wanted.append((now, desired))
         if desired > current:

@@ -1,0 +1,62 @@
+"""The promise: whatever changes, no task is lost, killed or run twice because of the operator; the ledger decides."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from bench.drain import OURS, Case, bench
+from bench.drain import TASKS as FORTY
+from tests.support.drain_run import DrainRun, Verdict
+from tests.support.drain_scenario import CHANGES, CREWS, Crew, Kind, Phase, draw, paced, times
+from tests.support.installation import Installation
+from tests.support.operator import as_process
+from tests.support.pod_lives import PodLives
+from tests.support.rabbitmq import RabbitMQ
+
+TASKS = 2000
+SEED = 20261123
+
+
+def play(installation: Installation, directory: Path, crews: Sequence[Crew], phases: Sequence[Phase]) -> Verdict:
+    fleet = installation.fleet
+    with (
+        PodLives.of(fleet) as lives,
+        as_process(fleet.controlplane, fleet.namespace, directory=directory) as (process, operator),
+    ):
+        return DrainRun(installation, process, operator, crews, lives).play(phases)
+
+
+def test_a_busy_minute_costs_no_task(installation: Installation, tmp_path: Path) -> None:
+    crews = (CREWS[0], CREWS[3])
+    kinds: list[Kind] = ["burst", "lower max", "kill the operator", "roll out"]
+    phases = paced(draw(SEED, tasks=60, crews=crews, kinds=kinds), 0.4)
+    verdict = play(installation, tmp_path, crews, phases)
+    assert not verdict.faults, f"{verdict}\n{installation.fleet.describe()}"
+    assert max(verdict.largest.values()) > 1
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("seed", [SEED])
+def test_two_thousand_tasks_go_through_twenty_changes(
+    installation: Installation, tmp_path: Path, pytestconfig: pytest.Config, seed: int
+) -> None:
+    """With a broker of its own, that no other test misses."""
+    kinds = [*times(CHANGES), *times({"kill the operator": 3, "restart the broker": 1})]
+    with RabbitMQ(tmp_path / "broker") as broker:
+        installation.rabbitmq, installation.vhost = broker, "/"
+        installation.broker_url = broker.amqp_url()
+        verdict = play(installation, tmp_path, CREWS, draw(seed, tasks=TASKS, crews=CREWS, kinds=kinds))
+    pytestconfig.get_terminal_writer().line(f"\n{verdict}")
+    assert not verdict.faults, f"{verdict}\n{installation.fleet.describe()}"
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_tasks_of_minutes_finish_once_at_their_full_length(pytestconfig: pytest.Config) -> None:
+    """The first case of `make bench BENCH=drain` without a time factor."""
+    with bench() as parts:
+        row = parts.measure(OURS, Case(late=False, scale=1))
+    pytestconfig.get_terminal_writer().line(f"\n{row}")
+    assert (row["finished"], row["lost"], row["twice"]) == (FORTY, 0, 0)
