@@ -195,9 +195,9 @@ class Observer:
         """Without statistics: what the pool's workers say, if the consumers on each queue are exactly they."""
         workers = [pod for pod in pods if pod.running]
         staying = [pod for pod in workers if pod.staying]
-        most = sum(not _takes_nothing(pod) for pod in workers)
+        least, most = (sum(not _takes_nothing(pod) for pod in pods) for pods in (staying, workers))
         for name, sight in present.items():
-            if not len(staying) <= sight.consumers <= most:
+            if not least <= sight.consumers <= most:
                 ours = plural(len(staying), "worker")
                 why = f"queue {name} has {plural(sight.consumers, 'consumer')}, the pool {ours}; no broker.stats"
                 return self._unknown(f"consumers {pool.name}", why, now)

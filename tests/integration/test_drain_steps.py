@@ -1,6 +1,7 @@
 """What comes between the steps of a drain: an operator that dies, load that returns, a mode that changes."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ from tests.support.installation import DEFAULT, QUICK, Installation
 from tests.support.operator import Operator, as_process
 from tests.support.pod_lives import PodLives
 from tests.support.relay import Moment, Relay
+from utilitarian_operator.adapters.remote_control import RemoteControl
 from utilitarian_operator.core.manifests import DRAINING
 
+pytestmark = pytest.mark.soak  # a slice of all this is in test_drain_proof.py and test_operator_drain.py
 SECONDS = 2.0
 
 
@@ -70,7 +73,6 @@ def lives(installation: Installation) -> Iterator[PodLives]:
 POD, SCALE = "PATCH /api/v1/[^ ]*/pods/fleet-work-", "PATCH [^ ]*/deployments/fleet-work/scale"
 
 
-@pytest.mark.soak
 @pytest.mark.parametrize(
     "moment, request_that_matters",
     [
@@ -132,7 +134,19 @@ def test_load_that_returns_takes_busy_workers_back_and_starts_new_ones_at_once(
     assert all(life.led for life in lives.lives())
 
 
-@pytest.mark.soak
+def test_a_worker_that_takes_nothing_any_more_keeps_no_pool_awake(
+    installation: Installation, operator: Operator, lives: PodLives
+) -> None:
+    """As one that hung, and then obeyed at once and in any order what it had been told."""
+    busy = Busy.make(installation)
+    node = min(busy.at_work())
+    with closing(RemoteControl(installation.broker_url)) as control:
+        control.cancel_consumers(node, [DEFAULT])
+    busy.finish()
+    assert wrong_victims(operator) == 0
+    assert all(life.led for life in lives.lives())
+
+
 @pytest.mark.parametrize("mode", ["Paused", "Preview"])
 def test_leaving_auto_lifts_the_marks_and_nobody_goes(
     installation: Installation, operator: Operator, mode: str

@@ -183,8 +183,8 @@ class PoolSight:
 
     @property
     def rolling_out(self) -> bool:
-        """Whether pods of several templates are there."""
-        return len({pod.revision for pod in self.pods}) > 1
+        """Whether pods of several templates are there; those told to go are in no ReplicaSet's hands any more."""
+        return len({pod.revision for pod in self.pods if not pod.leaving}) > 1
 
     @property
     def missing(self) -> tuple[str, ...]:
