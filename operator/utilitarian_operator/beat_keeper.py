@@ -100,7 +100,7 @@ class BeatKeeper:
             leaving=bool(pod) and "deletionTimestamp" in pod["metadata"],
             file=rules.file_of(pod) if ready else None,
             claim=self._claim,
-            others=self._others,
+            others=self._others if fleet.mode != "Preview" else (),  # where theirs is the one that runs
         )
 
     async def claim(self, owner: Owner, fleet: Fleet | None, *, made: bool) -> list[tuple[Wanted, Action]]:
@@ -203,7 +203,9 @@ class BeatKeeper:
             phase = live.get("status", {}).get("phase", "")
             made = datetime.fromisoformat(live["metadata"]["creationTimestamp"])
             waits = phase == "Pending" and "deletionTimestamp" not in live["metadata"]
-            self._claim, self._claim_gone = Claim(phase, now - made) if waits else Claim(phase), False
+            for_one_pod = READ_WRITE_ONCE_POD in live["spec"]["accessModes"]
+            self._claim = Claim(phase, now - made, for_one_pod) if waits else Claim(phase)
+            self._claim_gone = False
 
 
 def _is_beats(condition: Mapping[str, Any]) -> bool:

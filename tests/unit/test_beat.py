@@ -48,6 +48,9 @@ def long_ago(**more: Any) -> Claim:
             ["spec.beat.storage", "60 s", "Unschedulable: no volume", "storageClassName"],
             id="claim waits",
         ),
+        pytest.param(
+            BeatSight(claim=long_ago(for_one_pod=True)), "VolumePending", ["ReadWriteOncePod"], id="claim for one pod"
+        ),
         pytest.param(BeatSight(claim=Claim("Lost")), "VolumePending", ["lost its volume"], id="volume lost"),
         pytest.param(BeatSight(claim=Claim("Bound"), trouble="pod b: x: y"), "BeatFailing", ["x: y"], id="claim bound"),
     ],

@@ -103,11 +103,18 @@ def _pending(sight: BeatSight) -> str:
             "restore the volume, or delete the claim: a new one is made"
         )
     why = f" ({sight.trouble})" if sight.trouble else ""
+    mode = (
+        "; if its driver can't do ReadWriteOncePod, make it by hand with ReadWriteOnce" if _for_one_pod(sight) else ""
+    )
     return (
         f"spec.beat.storage: the claim has waited for a volume for over {PENDING_IS_TROUBLE.seconds} s{why}; "
         "see kubectl describe pvc, make a volume that fits it, or delete the claim and set storageClassName, "
-        "or ephemeral where a skipped run does no harm"
+        f"or ephemeral where a skipped run does no harm{mode}"
     )
+
+
+def _for_one_pod(sight: BeatSight) -> bool:
+    return sight.claim is not None and sight.claim.for_one_pod
 
 
 def file_of(pod: Object) -> ScheduleFile | None:

@@ -245,10 +245,12 @@ class Claim:
     Args:
         phase: `Pending`, `Bound`, `Lost`, or empty while it was just made.
         waiting: since it was made, while it is not bound.
+        for_one_pod: whether it asks for ReadWriteOncePod.
     """
 
     phase: str
     waiting: timedelta = timedelta()
+    for_one_pod: bool = False
 
 
 @dataclass(frozen=True, slots=True)
