@@ -100,7 +100,8 @@ class BeatKeeper:
             leaving=bool(pod) and "deletionTimestamp" in pod["metadata"],
             file=rules.file_of(pod) if ready else None,
             claim=self._claim,
-            others=self._others if fleet.mode != "Preview" else (),  # where theirs is the one that runs
+            # While a fleet is only previewed, theirs is the one that runs.
+            others=(*self._others, *self._neighbours(fleet, pod)) if fleet.mode != "Preview" else (),
         )
 
     async def claim(self, owner: Owner, fleet: Fleet | None, *, made: bool) -> list[tuple[Wanted, Action]]:
@@ -176,6 +177,12 @@ class BeatKeeper:
 
     def _pod(self) -> Object:
         return self._store.children(PODS, self._key).get(f"{beat_object(self._key.name)}-0", {})
+
+    def _neighbours(self, fleet: Fleet, pod: Object) -> tuple[str, ...]:
+        """The same beat of other resources in the namespace, which the operator runs as well."""
+        others = (key for key in self._store.fleets() if key.namespace == self._key.namespace and key != self._key)
+        beats = (self._store.children(PODS, key).get(f"{beat_object(key.name)}-0") for key in others)
+        return rules.same_beat([it for it in beats if it], pod, fleet.app) if pod else ()
 
     def _is_due(self, what: str, every: float) -> bool:
         now = time.monotonic()

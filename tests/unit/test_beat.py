@@ -8,7 +8,16 @@ import pytest
 from tests.unit.api_cases import resource
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
-from utilitarian_operator.core.beat import also_beat, beat_verdict, file_of, loss, lost_on, memory_since, stuck
+from utilitarian_operator.core.beat import (
+    also_beat,
+    beat_verdict,
+    file_of,
+    loss,
+    lost_on,
+    memory_since,
+    same_beat,
+    stuck,
+)
 from utilitarian_operator.core.observation import BeatSight, Claim, ScheduleFile
 
 NOW = datetime(2026, 12, 1, 0, 10, tzinfo=UTC)
@@ -102,6 +111,21 @@ def test_the_application_may_stand_in_the_environment() -> None:
     found = pod("x", "celery", "beat")
     found["spec"]["containers"][0]["env"] = [{"name": "APP", "value": "utilitarian"}]
     assert also_beat([found], "utilitarian") == ("x (celery beat)",)
+
+
+def with_broker(name: str, secret: str) -> dict[str, Any]:
+    found = pod(name, "celery", "-A", "utilitarian", "beat")
+    reference = {"secretKeyRef": {"name": secret, "key": "CELERY_BROKER_URL"}}
+    found["spec"]["containers"][0]["env"] = [{"name": "CELERY_BROKER_URL", "valueFrom": reference}]
+    return found
+
+
+def test_another_resource_with_the_same_application_and_broker_has_the_same_beat() -> None:
+    neighbours = [with_broker("same-beat-0", "env"), with_broker("staging-beat-0", "staging"), pod("unknown-beat-0")]
+    assert same_beat(neighbours, with_broker("ours-beat-0", "env"), "utilitarian") == (
+        "same-beat-0 (celery -A utilitarian beat)",
+    )
+    assert same_beat(neighbours, pod("ours-beat-0"), "utilitarian") == ()
 
 
 def conditions(**statuses: str) -> list[dict[str, str]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from utilitarian_operator.api.effective import Beat, Fleet
 from utilitarian_operator.core import beat_scripts
-from utilitarian_operator.core.manifests import BEAT_CHECK
+from utilitarian_operator.core.manifests import BEAT_CHECK, BROKER_VARIABLE
 from utilitarian_operator.core.observation import BeatSight, ScheduleFile
 from utilitarian_operator.core.runs import last_start
 from utilitarian_operator.core.verdict import Verdict
@@ -219,6 +219,26 @@ def also_beat(pods: Iterable[Object], app: str) -> tuple[str, ...]:
     """
     found = {pod["metadata"]["name"]: _beat_command(pod, app) for pod in pods if _may_run(pod)}
     return tuple(f"{name} ({command})" for name, command in sorted(found.items()) if command)
+
+
+def same_beat(pods: Iterable[Object], ours: Object, app: str) -> tuple[str, ...]:
+    """Pods of other fleets that run a beat of the same application on the same broker, as `also_beat` names them.
+
+    Args:
+        pods: beats of other resources.
+        ours: the pod of this fleet's beat.
+        app: as it is given to Celery.
+    """
+    broker = _broker(ours)
+    return also_beat([pod for pod in pods if broker is not None and _broker(pod) == broker], app)
+
+
+def _broker(pod: Object) -> object:
+    """Where a pod's first container has its broker's URL from; None if that can't be told."""
+    for variable in pod.get("spec", {}).get("containers", [{}])[0].get("env", []):
+        if variable["name"] == BROKER_VARIABLE:
+            return variable.get("valueFrom") or variable.get("value")
+    return None
 
 
 def _may_run(pod: Object) -> bool:
