@@ -264,6 +264,9 @@ FAULTS = [
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(
+    1800
+)  # the first round's includes the making of the cluster, on a bare machine of all it is made of
 @pytest.mark.parametrize("seed", range(ROUNDS))
 def test_there_is_never_more_than_one_beat_and_each_task_is_sent_once(scene: Scene, seed: int) -> None:
     faults = random.Random(seed).sample(FAULTS, len(FAULTS))  # noqa: S311 - a seed, so that a failure comes again
