@@ -124,14 +124,14 @@ def test_a_worker_that_is_taken_back_goes_on(
     version: str, execution: str, queue_type: str, rabbitmq: RabbitMQ, tmp_path: Path
 ) -> None:
     kind = Kind(version, interpreter(version), execution)
-    with standing(kind, rabbitmq, tmp_path, (3.0,) * 2 + (0.1,) * 20, queue_type=queue_type) as stand:
+    with standing(kind, rabbitmq, tmp_path, (6.0,) * 2 + (0.1,) * 6, queue_type=queue_type) as stand:
         with closing(RemoteControl(stand.broker_url)) as control:
             control.cancel_consumers(NODE, [QUEUE])
             wait_until(lambda: control.holdings([NODE], queues=True)[NODE].consuming == (), within=SOON)
             control.add_consumers(NODE, [QUEUE])
-            wait_until(lambda: len(stand.ledger.read().ids("end")) == 22, within=SOON, describe=stand.worker.tail)
+            wait_until(lambda: len(stand.ledger.read().ids("end")) == 8, within=SOON, describe=stand.worker.tail)
         outcome = stand.leave(leaving.by_hook)
-    assert (outcome.ran, outcome.returned, outcome.harmless) == (22, 0, True), outcome
+    assert (outcome.ran, outcome.returned, outcome.harmless) == (8, 0, True), outcome
 
 
 @pytest.mark.soak
