@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import pytest
 
 from demo.bed import Bed
-from demo.report import PROMISE, Report, wording
+from demo.cluster import EVENTS
+from demo.report import PROMISE, Report, scale_ups, wording
 from demo.scenario import Scenario, quickstart
 from demo.sight import Sight
 from tests.support.bed import operator_metrics, recording_operator
 from tests.support.dashboard import dashboard_queries
+from tests.support.modelled import Run, modelled, observed
 from tests.support.prometheus import Prometheus, Sample
 from utilitarian_operator.api.effective import effective_fleet
 from utilitarian_operator.api.validation import accept
@@ -32,6 +34,7 @@ class Demonstration:
     history: list[Sight]
     dashboard: list[tuple[str, str, list[Sample]]]
     looks: list[Look]
+    run: Run
 
     def __str__(self) -> str:
         return "\n".join(wording(self.report))
@@ -52,7 +55,8 @@ def demonstration(bed: Bed, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             queries = dashboard_queries(namespace="e2e-demo", window="5m")
             answers = [(title, query, prometheus.query(query)) for title, query in queries]
             seen = list(looks(log(), f"e2e-demo/{scenario.watcher.name}"))
-        yield Demonstration(report, scenario.watcher.history, answers, seen)
+        run = Run(tuple(scenario.sent), scenario.watcher.ledger, scale_ups(scenario.cluster.items(EVENTS)))
+        yield Demonstration(report, scenario.watcher.history, answers, seen, run)
     finally:
         scenario.clean_up()
 
@@ -79,6 +83,13 @@ def test_the_engine_decides_again_what_the_operator_decided(demonstration: Demon
     fleet = effective_fleet(accept(quickstart()).spec)
     assert len(demonstration.looks) > 30
     assert disagreements(fleet, demonstration.looks) == []
+
+
+def test_the_simulator_knows_what_the_workers_cost(demonstration: Demonstration) -> None:
+    fleet = effective_fleet(accept(quickstart()).spec)
+    real = observed(demonstration.run, demonstration.looks, FOUR)
+    model = modelled(fleet, demonstration.run, demonstration.looks, FOUR)
+    assert sum(model.values()) == pytest.approx(sum(real.values()), rel=0.1), (real, model)
 
 
 def test_beat_sends_its_tasks_and_they_are_done(demonstration: Demonstration) -> None:

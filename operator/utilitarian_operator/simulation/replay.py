@@ -54,14 +54,22 @@ def disagreements(fleet: Fleet, recorded: Iterable[Look]) -> list[Disagreement]:
     return found
 
 
+def memories_after(fleet: Fleet, recorded: Iterable[Look]) -> dict[str, Memory]:
+    """What the pools remember after these looks, by name; the record must begin with the first look."""
+    memories: dict[str, Memory] = {}
+    for look in recorded:
+        _, memories = decide_fleet(fleet, look.seen, memories, look.circumstances)
+    return memories
+
+
 def worker_seconds(recorded: Iterable[Look]) -> dict[str, float]:
-    """Seconds that workers were asked for, by pool, in the time from the first recorded look to the last."""
+    """Seconds that workers were asked for until they had left, by pool, from the first recorded look to the last."""
     total: dict[str, float] = {}
     before: Look | None = None
     for look in recorded:
         for pool, facts in before.seen.items() if before else ():
             passed = (look.circumstances.now - before.circumstances.now).total_seconds() if before else 0.0
-            total[pool] = total.get(pool, 0.0) + facts.current * passed
+            total[pool] = total.get(pool, 0.0) + (facts.current + facts.draining) * passed
         before = look
     return total
 
