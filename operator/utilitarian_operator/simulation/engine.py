@@ -170,7 +170,7 @@ class Engine:
             longest=workers.oldest,
             started_up=tuple(workers.started_up),
             draining=workers.draining,
-            first_due=self._moment(workers.first_due) if workers.deferred else None,
+            first_due=min((self._moment(workers.tasks.eta[k]) for k in workers.deferred), default=None),
         )
         workers.started_up.clear()
         lane.arrived, lane.completed, lane.used = arrived, workers.completed, used

@@ -113,11 +113,6 @@ class Workers:
         return self.clock if self._heap else max(served, default=self.clock)
 
     @property
-    def first_due(self) -> float:
-        """When the first of the tasks is due that wait in a worker for their time; never if none does."""
-        return min((self.tasks.eta[k] for k in self.deferred), default=NEVER)
-
-    @property
     def next_event(self) -> float:
         """When the next worker is ready, the next ETA is due or the next grace ends; never if nothing is to come."""
         return self._calendar[0][0] if self._calendar else NEVER
