@@ -144,12 +144,19 @@ class Engine:
         ceiling = self.fleet.max_workers
         if self.fleet.mode == "Paused" or (ceiling is not None and self._asked(own) > ceiling):
             current = {name: lane.workers.current for name, lane in self.lanes.items()}
-            own = together(self.fleet, own, current, {name: lane.workers.draining for name, lane in self.lanes.items()})
+            own = together(
+                self.fleet,
+                own,
+                current,
+                {name: lane.workers.count(State.DRAINING) for name, lane in self.lanes.items()},
+            )
         return [own[lane.pool.name] for lane in lanes]
 
     def _asked(self, decisions: Mapping[str, Decision]) -> int:
         """Workers wanted, and those that still leave."""
-        return sum(it.replicas for it in decisions.values()) + sum(it.workers.draining for it in self.lanes.values())
+        return sum(it.replicas for it in decisions.values()) + sum(
+            it.workers.count(State.DRAINING) for it in self.lanes.values()
+        )
 
     def _facts(self, lane: Lane, since: int) -> Facts:
         workers = lane.workers
@@ -169,7 +176,7 @@ class Engine:
             serving=workers.count(State.SERVING),
             longest=workers.oldest,
             started_up=tuple(workers.started_up),
-            draining=workers.draining,
+            draining=workers.count(State.DRAINING),
             first_due=min((self._moment(workers.tasks.eta[k]) for k in workers.deferred), default=None),
         )
         workers.started_up.clear()

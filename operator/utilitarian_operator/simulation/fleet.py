@@ -62,11 +62,6 @@ class Workers:
         return self.count(State.STARTING, State.SERVING)
 
     @property
-    def draining(self) -> int:
-        """Workers that finish what they hold and then go."""
-        return self.count(State.DRAINING)
-
-    @property
     def arrived(self) -> int:
         """Tasks that came so far."""
         return bisect_right(self.at, self.clock, self.head)
