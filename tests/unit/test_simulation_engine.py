@@ -75,6 +75,18 @@ def test_runs_meet_their_deadlines_and_nothing_is_interrupted() -> None:
     assert (pool_result.interrupted, pool_result.unfinished) == (0, 0)
 
 
+def test_a_run_is_prepared_by_what_the_last_one_brought() -> None:
+    tight = [{"name": "hourly", "start": "30 * * * *", "finishWithin": "3m", "warmUp": "2m"}]
+    arrivals = [{"cron": "30 * * * *", "tasks": 1200}]
+    asked = stage(
+        {"work": {"arrivals": arrivals}}, {"schedule": tight, "scaling": {"max": 20}}, days=0.2, startUp="45s"
+    )
+    samples = looked(asked, every_tick=False).lanes["pool"].samples
+    at_start = [[workers for at, _, workers in samples if at < hour * 3600 + 1800][-1] for hour in range(4)]
+    assert at_start[0] == 1
+    assert min(at_start[1:]) >= 5
+
+
 def test_work_that_is_held_waits_for_the_next_run() -> None:
     settings = {"scaling": {"outsideRuns": "Hold"}, "schedule": [{"name": "nightly", "start": "0 2 * * *"}]}
     asked = stage({"work": {"arrivals": [{"cron": "0 1 * * *", "tasks": 10}]}}, settings)
