@@ -14,6 +14,7 @@ from utilitarian_operator.api.status import FleetStatus
 from utilitarian_operator.core.decision import Decision, Step, start
 from utilitarian_operator.core.forecast import Forecast
 from utilitarian_operator.core.memory import Memory
+from utilitarian_operator.core.nap import Nap
 from utilitarian_operator.core.newest import Newest
 from utilitarian_operator.core.observation import (
     BeatSight,
@@ -62,6 +63,7 @@ FULL = Memory(
     surplus_since=NOW,
     first_worker_since=NOW,
     first_worker_spent=True,
+    nap=Nap(3, NOW, 1, slept=True),
     runs=(OpenRun("monthly", NOW, NOW, NOW, NOW, 7, 6, 5, 4.5, NOW, missed=True, at_risk=True),),
     opened=(("monthly", NOW),),
     history=(
