@@ -1,0 +1,124 @@
+"""What is told of a beat as events: once when it begins and once when it is over, also across a restart."""
+
+from typing import Any
+
+import pytest
+
+from tests.unit.api_cases import resource
+from utilitarian_operator.adapters.store import PODS, STATEFUL_SETS, Key, Store
+from utilitarian_operator.api.effective import Fleet, effective_fleet
+from utilitarian_operator.api.resource import parse
+from utilitarian_operator.beat_keeper import BeatKeeper
+from utilitarian_operator.core.observation import BeatSight
+from utilitarian_operator.errors import Conflict
+from utilitarian_operator.events import Reason
+
+KEY = Key("ns", "fleet")
+RESOURCE = {"metadata": {"namespace": "ns", "name": "fleet", "uid": "u"}}
+RUNS, BLOCKED, STARTS = BeatSight(ready=True), BeatSight(lost_on="n1"), BeatSight()
+TWICE = BeatSight(ready=True, others=("other (celery -A utilitarian beat)",))
+
+
+class Told:
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.reasons: list[str] = []
+
+    async def tell(self, resource: dict[str, Any], reason: Reason, note: str) -> None:
+        del resource, note
+        self.reasons.append(str(reason))
+
+
+class Pods:
+    """Of the API server, only what deleting a pod needs."""
+
+    def __init__(self, *, refuses: bool = False) -> None:
+        self.deleted: list[str] = []
+        self._refuses = refuses
+
+    async def items(self, *_: Any) -> tuple[list[dict[str, Any]], int]:
+        return [], 0
+
+    async def read(self, *_: str) -> dict[str, Any]:
+        return {}
+
+    async def delete(self, live: dict[str, Any]) -> None:
+        if self._refuses:
+            raise Conflict("it is another pod by now")
+        self.deleted.append(live["metadata"]["uid"])
+
+
+def fleet() -> Fleet:
+    return effective_fleet(parse(resource("maxWorkers: 9")).spec)
+
+
+def known(reason: str) -> dict[str, Any]:
+    return {"conditions": [{"type": "BeatReady", "reason": reason}]}
+
+
+@pytest.mark.parametrize(
+    "status,sights,reasons",
+    [
+        pytest.param({}, [STARTS, RUNS, RUNS], [], id="nothing of note"),
+        pytest.param({}, [BLOCKED, BLOCKED, RUNS], ["BeatBlocked", "BeatRecovered"], id="once, and when it is over"),
+        pytest.param({}, [BLOCKED, STARTS, RUNS], ["BeatBlocked", "BeatRecovered"], id="over when beat runs again"),
+        pytest.param({}, [TWICE, BLOCKED, RUNS], ["BeatDuplicate", "BeatBlocked", "BeatRecovered"], id="one by one"),
+        pytest.param(known("BeatBlocked"), [BLOCKED], [], id="told before the restart"),
+        pytest.param(known("BeatBlocked"), [RUNS], ["BeatRecovered"], id="over since the restart"),
+        pytest.param(known("Running"), [TWICE], ["BeatDuplicate"], id="new since the restart"),
+        pytest.param(known("BeatDuplicate"), [None], ["BeatRecovered"], id="over because beat was switched off"),
+    ],
+)
+async def test_what_is_told(status: dict[str, Any], sights: list[BeatSight | None], reasons: list[str]) -> None:
+    keeper, told = BeatKeeper(KEY, Store(), Pods(), status), Told()
+    for sight in sights:
+        await keeper.tell(RESOURCE, told, fleet(), sight)
+    assert told.reasons == reasons
+
+
+def store(replicas: int, state: dict[str, Any], owner: str = "u") -> Store:
+    """A StatefulSet with a new template and its pod, which has the old one."""
+    labels = {"app.kubernetes.io/instance": "fleet"}
+    metadata = {"namespace": "ns", "labels": labels, "resourceVersion": "7", "generation": 2}
+    owners = [{"controller": True, "uid": owner}]
+    statefulset = {
+        "metadata": {**metadata, "name": "fleet-beat", "ownerReferences": owners},
+        "spec": {"replicas": replicas},
+        "status": {"updateRevision": "new", "observedGeneration": 2},
+    }
+    revision = {**labels, "controller-revision-hash": "old"}
+    pod = {
+        "metadata": {**metadata, "name": "fleet-beat-0", "uid": "p", "labels": revision},
+        "status": {"containerStatuses": [{"state": state}]},
+    }
+    found = Store()
+    found.see(STATEFUL_SETS, statefulset)
+    found.see(PODS, pod)
+    return found
+
+
+WAITS = {"waiting": {"reason": "ImagePullBackOff"}}
+
+
+@pytest.mark.parametrize(
+    "seen,deleted,reasons",
+    [
+        pytest.param(store(1, {"running": {}}), [], [], id="all is well"),
+        pytest.param(store(1, WAITS), ["p"], ["BeatReplaced"], id="never ran"),
+        pytest.param(store(2, {"running": {}}), [], ["BeatScaledBack"], id="scaled"),
+        pytest.param(store(2, WAITS, owner="another"), [], [], id="somebody else's"),
+    ],
+)
+async def test_what_is_done(seen: Store, deleted: list[str], reasons: list[str]) -> None:
+    pods, told = Pods(), Told()
+    keeper = BeatKeeper(KEY, seen, pods, {})
+    for _ in range(2):
+        await keeper.act(RESOURCE, told)
+    assert (pods.deleted, told.reasons) == (deleted, reasons)
+
+
+async def test_a_pod_that_was_replaced_meanwhile_is_left_alone() -> None:
+    told = Told()
+    await BeatKeeper(KEY, store(1, WAITS), Pods(refuses=True), {}).act(RESOURCE, told)
+    assert told.reasons == []
