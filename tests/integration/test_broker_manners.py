@@ -16,13 +16,13 @@ from tests.support.celery_workers import Application, running
 from tests.support.controlplane import REPOSITORY
 from tests.support.ports import LOOPBACK
 from tests.support.rabbitmq import RabbitMQ
-from tests.support.waiting import wait_until_async
+from tests.support.waiting import wait_until, wait_until_async
 from utilitarian import routing
-from utilitarian_operator.adapters.amqp import Depth
+from utilitarian_operator.adapters.amqp import Depth, DepthReader
 from utilitarian_operator.adapters.broker import BrokerSession, Credentials
 from utilitarian_operator.adapters.remote_control import RemoteControl
 from utilitarian_operator.adapters.statistics import Statistics
-from utilitarian_operator.errors import LoginRefused, RightMissing
+from utilitarian_operator.errors import BrokerUnreachable, LoginRefused, RightMissing
 
 SOON = timedelta(seconds=30)
 PASSWORD = "hunter2"
@@ -73,13 +73,17 @@ async def test_the_documented_rights_are_enough(rabbitmq: RabbitMQ, vhost: str, 
 
 
 @pytest.mark.parametrize("right", ["configure", "write", "read"])
-def test_a_right_that_is_missing_on_the_mailbox_is_named(rabbitmq: RabbitMQ, vhost: str, right: str) -> None:
-    url = login(rabbitmq, vhost, **{right: "^utilitarian"})
-    with (
-        closing(RemoteControl(url)) as control,
-        pytest.raises(RightMissing, match=r"remote control needs configure, write and read on celery\.pidbox"),
-    ):
-        control.holdings(["celery@one"])
+async def test_a_right_that_is_missing_on_the_mailbox_is_named(rabbitmq: RabbitMQ, vhost: str, right: str) -> None:
+    session = BrokerSession(Credentials(login(rabbitmq, vhost, **{right: "^utilitarian"})))
+    session.start()
+    try:
+        session.ask("fleet", ["celery@one"])
+        await wait_until_async(lambda: isinstance(session.mute(), RightMissing), within=SOON, describe=session.mute)
+        assert "remote control needs configure, write and read on celery.pidbox" in str(session.mute())
+        session.ask("fleet", [])
+        assert session.mute() is None
+    finally:
+        await session.close()
 
 
 async def test_a_tag_that_is_missing_is_named(rabbitmq: RabbitMQ, vhost: str) -> None:
@@ -155,3 +159,22 @@ async def test_a_hundred_pools_cost_a_broker_no_more_than_fourteen_and_nothing_s
 
 async def _at_least(counts: Any, number: int) -> bool:
     return min(await counts) >= number
+
+
+@pytest.mark.soak
+def test_a_broker_that_is_out_of_memory_is_seen_and_its_workers_are_unknown_until_it_is_not(fragile: RabbitMQ) -> None:
+    fragile.declare("/", "queue")
+    with closing(DepthReader(fragile.amqp_url())) as reader, closing(RemoteControl(fragile.amqp_url())) as control:
+        assert control.holdings(["celery@nobody"]) == {}
+        with fragile.out_of_memory():
+            for _ in range(3):
+                with pytest.raises(BrokerUnreachable, match="takes no messages"):
+                    control.holdings(["celery@nobody"])
+                assert reader.read(["queue"]) == {"queue": Depth(0, 0)}
+            # A new connection each time would stay there until the broker reads again.
+            wait_until(
+                lambda: [name for name, *_ in connections(fragile, "/")] == [name for name, *_ in TWO],
+                within=SOON,
+                describe=lambda: connections(fragile, "/"),
+            )
+        assert control.holdings(["celery@nobody"]) == {}

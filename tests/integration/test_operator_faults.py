@@ -7,10 +7,11 @@ import pytest
 
 from tests.support.controlplane import REPOSITORY, ControlPlane
 from tests.support.fleet import Fleet
-from tests.support.installation import CLEANUP, DEFAULT, DEFAULTS, POOLS, Installation
+from tests.support.installation import CLEANUP, DEFAULT, DEFAULTS, NO_BEAT, POOLS, WITHIN, Installation
 from tests.support.operator import Operator, as_process, in_process
 from tests.support.process_node import ProcessNode
 from tests.support.rabbitmq import RabbitMQ
+from tests.support.waiting import wait_until
 
 LATE = {"name": "UTILITARIAN_ACKS_LATE", "value": "true"}
 
@@ -67,6 +68,41 @@ def test_a_broker_that_restarts_under_long_tasks_makes_no_worker_go(
             installation.wait(lambda: fleet.replicas("work") == 0)
             summary = installation.ledger.read().summary(sent)
             assert summary.each_finished_once, summary
+
+
+def test_a_broker_that_falls_silent_or_hangs_up_is_said_and_nothing_scales(
+    controlplane: ControlPlane, namespace: str, fragile: RabbitMQ
+) -> None:
+    fleet = Fleet(controlplane, namespace)
+    fragile.declare("/", DEFAULT, CLEANUP)
+    fragile.publish("/", DEFAULT)
+
+    def reachable(status: str) -> None:
+        wait_until(lambda: fleet.condition("BrokerReachable")[0] == status, within=WITHIN, describe=fleet.describe)
+
+    with in_process(controlplane, namespace) as operator:
+        fleet.create(fragile.amqp_url(), pools=POOLS, defaults=DEFAULTS, beat=NO_BEAT)
+        wait_until(lambda: fleet.replicas("work") == 1, within=WITHIN, describe=fleet.describe)
+        settled = fleet.scalings("work"), fleet.scalings("cleanup")
+        fragile.pause()
+        try:
+            reachable("False")
+            assert "no answer from" in fleet.condition("BrokerReachable")[2]
+            assert {(pool["replicas"], "backlog" in pool) for pool in fleet.status()["pools"]} == {
+                (1, False),
+                (0, False),
+            }
+            assert "BrokerUnreachable" in dict(fleet.events())
+        finally:
+            fragile.resume()
+        reachable("True")
+        for _ in ("closed by an administrator", "and opened again"):
+            wait_until(lambda: fragile.close_connections("/"), within=WITHIN, describe=fleet.describe)
+        reachable("True")
+        assert "BrokerReachable" in dict(fleet.events())
+        assert (fleet.scalings("work"), fleet.scalings("cleanup")) == settled
+        assert operator.healthy()
+    fragile.purge("/", DEFAULT)
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,7 @@ def test_of_several_addresses_each_is_checked_by_its_own_name(rabbitmq: RabbitMQ
         assert rabbitmq.password not in str(refused.value)
 
 
+@pytest.mark.soak
 def test_a_frozen_broker_is_given_up_over_tls_too(fragile: RabbitMQ) -> None:
     fragile.declare("/", "queue")
     place, certificates = url(fragile, ""), tls(fragile, "authority")
