@@ -17,6 +17,11 @@ settings.load_profile("tests")
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write tests/golden anew; then look at the diff")
     parser.addoption(
+        "--bless-templates",
+        metavar="WORDS",
+        help="take the pod templates as they are now for those of the release; CHANGELOG.md must say so in these words",
+    )
+    parser.addoption(
         "--keep-cluster",
         action="store_true",
         help="leave the kind cluster of the end-to-end tests running afterwards, for a look or for the next run",

@@ -1,10 +1,7 @@
 """What of a resource may run: judged anew only when it changes; a bad edit leaves what ran before. Reads no cluster."""
 
-import base64
-import json
-import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from utilitarian_operator.api.effective import Fleet, effective_fleet
@@ -15,12 +12,6 @@ from utilitarian_operator.core.override import PREFIX, Override, overrides
 from utilitarian_operator.core.references import Reference, references
 
 Object = Mapping[str, Any]
-
-LARGEST = 4 * 1024 * 1024
-"""Bytes of a spec that is read back; the API server stores none so large."""
-
-KEPT = "accepted"
-"""Where `status.memory` keeps the spec that runs, while it is not the one that is asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,26 +43,19 @@ class Acceptance:
     """The spec that runs, and the newest one.
 
     Args:
-        resource: as it is when the operator first sees it. Its status holds the spec that ran before, if the newest
-            one was refused then.
+        resource: as it is when the operator first sees it.
+        kept: the ControllerRevision of the spec that ran before; None if none did.
     """
 
-    def __init__(self, resource: Object) -> None:
+    def __init__(self, resource: Object, kept: Object | None = None) -> None:
         self._newest: Judgement | None = None
         self._annotations: dict[str, str] = {}
-        self._running = _kept(resource)
+        self._running = None if kept is None else _kept(resource, kept)
 
     @property
     def running(self) -> Judgement | None:
         """The last that was let run; None while there was none."""
         return self._running
-
-    @property
-    def kept(self) -> str | None:
-        """The spec that runs, as text, if it is not the newest one: a restarted operator then runs the same."""
-        if self._running is None or self._newest is None or self._running.written == self._newest.written:
-            return None
-        return _packed(self._running.written)
 
     def judge(self, resource: Object) -> Judgement:
         """Read a resource, unless generation and overrides are those that were read last."""
@@ -101,20 +85,9 @@ def _judged(resource: Object, annotations: Mapping[str, str]) -> Judgement:
     return Judgement(generation, written, spec, fleet, references(spec), problems, warnings(spec), found)
 
 
-def _kept(resource: Object) -> Judgement | None:
-    """The spec that status keeps, if there is one and this operator still understands it."""
-    text = (resource.get("status", {}).get("memory") or {}).get(KEPT)
-    try:
-        judgement = _judged({**resource, "spec": _unpacked(text)}, {}) if text else None
-    except (TypeError, ValueError, zlib.error):
-        return None
-    return replace(judgement, generation=0) if judgement and judgement.fleet else None
-
-
-def _packed(spec: Object) -> str:
-    """A spec as short text: a large one, as it is, would be more than a status should hold."""
-    return base64.b64encode(zlib.compress(json.dumps(spec, sort_keys=True).encode())).decode()
-
-
-def _unpacked(text: str) -> Any:
-    return json.loads(zlib.decompressobj().decompress(base64.b64decode(text), LARGEST))
+def _kept(resource: Object, kept: Object) -> Judgement | None:
+    """The spec that was kept, if this operator still understands it."""
+    metadata = {**resource["metadata"], "generation": kept["revision"]}
+    written = (kept.get("data") or {}).get("spec")
+    judgement = _judged({**resource, "metadata": metadata, "spec": written}, {}) if isinstance(written, dict) else None
+    return judgement if judgement and judgement.fleet else None

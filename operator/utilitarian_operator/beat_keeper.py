@@ -10,6 +10,7 @@ from utilitarian_operator.adapters.store import PODS, STATEFUL_SETS, Key, Store
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.names import beat_object
 from utilitarian_operator.core import beat as rules
+from utilitarian_operator.core.hindrance import pod_hindrance
 from utilitarian_operator.core.manifests import (
     MANAGED_BY_LABEL,
     MANAGER,
@@ -21,7 +22,6 @@ from utilitarian_operator.core.manifests import (
 from utilitarian_operator.core.objects import Wanted
 from utilitarian_operator.core.observation import BeatSight, Claim
 from utilitarian_operator.core.plan import Action, Create, controlled_by
-from utilitarian_operator.core.pods import hindrance
 from utilitarian_operator.errors import ClusterError, Conflict, Gone
 from utilitarian_operator.events import Reason
 
@@ -95,7 +95,7 @@ class BeatKeeper:
             await self._see_claim(now)
         return BeatSight(
             ready=ready,
-            trouble=hindrance(pod) if pod else None,
+            trouble=pod_hindrance(pod) if pod else None,
             lost_on=lost,
             leaving=bool(pod) and "deletionTimestamp" in pod["metadata"],
             file=rules.file_of(pod) if ready else None,
@@ -152,7 +152,9 @@ class BeatKeeper:
             except (Conflict, Gone):
                 return
             self._store.see(PODS, pod, deleted=True)
-            note = f"pod {pod['metadata']['name']} of an earlier template never ran and is replaced: {hindrance(pod)}"
+            note = (
+                f"pod {pod['metadata']['name']} of an earlier template never ran and is replaced: {pod_hindrance(pod)}"
+            )
             await teller.tell(resource, Reason.BEAT_REPLACED, note)
 
     async def tell(self, resource: Object, teller: Teller, fleet: Fleet, sight: BeatSight | None) -> None:

@@ -6,10 +6,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from utilitarian_operator.core.casualties import Cause
 from utilitarian_operator.core.manifests import MANAGER
 
 LONGEST_NOTE = 1000
 """In bytes: Kubernetes refuses a note of more than 1 kB."""
+
+MOST_TOLD = 5
+"""Events of one kind at a time: the first say enough, and status or metrics count the rest."""
 
 
 class Reason(StrEnum):
@@ -51,6 +55,11 @@ class Reason(StrEnum):
     BEAT_REPLACED = "BeatReplaced"
     SCHEDULE_LOST = "ScheduleLost"
     SCHEDULE_MOVED_ASIDE = "ScheduleMovedAside"
+    OOM_KILLED = "OOMKilled"
+    CRASHED = "Crashed"
+    EVICTED = "Evicted"
+    PREEMPTED = "Preempted"
+    NODE_LOST = "NodeLost"
 
 
 WARNINGS = frozenset(
@@ -77,6 +86,7 @@ WARNINGS = frozenset(
         Reason.BEAT_SCALED_BACK,
         Reason.SCHEDULE_LOST,
         Reason.SCHEDULE_MOVED_ASIDE,
+        *(Reason(cause) for cause in Cause),
     }
 )
 """What a person must look at; the others only tell what was done."""

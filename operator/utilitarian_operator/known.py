@@ -16,12 +16,15 @@ from utilitarian_operator.core.leading import Progress
 from utilitarian_operator.core.memory import Memory
 from utilitarian_operator.core.obstacle import Obstacle
 from utilitarian_operator.core.run_watch import Watched
+from utilitarian_operator.core.shield import Shields
 from utilitarian_operator.credentials import BrokerCredentials
 from utilitarian_operator.errors import LoginRefused
 from utilitarian_operator.health import Health
+from utilitarian_operator.losses import Losses
 from utilitarian_operator.observer import Observer
 from utilitarian_operator.references import ReferenceReader
 from utilitarian_operator.refusals import Refusals
+from utilitarian_operator.revisions import Revisions
 
 Object = dict[str, Any]
 
@@ -36,11 +39,14 @@ class Known:
     credentials: BrokerCredentials
     references: ReferenceReader
     acceptance: Acceptance
+    revisions: Revisions
     started: datetime
     memories: dict[str, Memory]
     health: Health = field(default_factory=Health)
     runs: Watched = field(default_factory=Watched)
     drains: Progress = field(default_factory=Progress)
+    shields: Shields = field(default_factory=Shields)
+    losses: Losses = field(default_factory=Losses)
     refusals: Refusals = field(default_factory=Refusals)
     starts: dict[Schedule, datetime] = field(default_factory=dict)
     good_looks: int = 0

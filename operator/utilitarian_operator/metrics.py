@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from utilitarian_operator import __version__
 from utilitarian_operator.core.ailments import REASONS, Ailment
+from utilitarian_operator.core.casualties import Cause
 from utilitarian_operator.core.decision import Decision
 from utilitarian_operator.core.observation import FleetSight, Present, QueueSight
 from utilitarian_operator.run_metrics import RunMetrics
@@ -59,6 +60,7 @@ class Metrics:
         self._tick = histogram("tick_duration_seconds", "How long observe, decide and act took", _FLEET, _TICK_BUCKETS)
         self._reachable = gauge("broker_reachable", "1 when the broker answered the last look", _FLEET)
         self._beat = gauge("beat_ready", "1 when beat's pod is ready", _FLEET)
+        self._lost = counter("worker_losses", "Workers lost against everybody's will, by cause", (*_POOL, "reason"))
         self._errors = counter("errors", "Failed reconciliations by kind of error", ("kind",))
         self.runs = RunMetrics(registry)
         Info("utilitarian_build", "Version of the operator", registry=registry).info({"version": __version__})
@@ -96,6 +98,8 @@ class Metrics:
             reasons = {it.reason for it in ailments.get(name, ())}
             for reason in REASONS:
                 self._ailing.labels(*fleet, name, reason).set(reason in reasons)
+            if pool.pods:
+                self.lost(fleet, name)
             for queue, seen in pool.queues.items():
                 self._queue(fleet, name, queue, seen)
                 if isinstance(seen, Present):
@@ -147,6 +151,13 @@ class Metrics:
         """Record how long a pool that slept had work waiting before it was woken."""
         self._wake.labels(*fleet, pool).observe(after.total_seconds())
 
+    def lost(self, fleet: tuple[str, str], pool: str, cause: Cause | None = None) -> None:
+        """Count a lost worker; without a cause show the counters, which begin with a pool's first worker."""
+        for one in Cause if cause is None else ():
+            self._lost.labels(*fleet, pool, one)
+        if cause is not None:
+            self._lost.labels(*fleet, pool, cause).inc()
+
     def failed(self, error: Exception) -> None:
         """Count a reconciliation that failed."""
         self._errors.labels(type(error).__name__).inc()
@@ -167,6 +178,7 @@ class Metrics:
             self._slow,
             self._wrong,
             self._wake,
+            self._lost,
             self._tick_age,
             self._tick,
             self._reachable,

@@ -11,6 +11,7 @@ from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.names import pool_object
 from utilitarian_operator.core.broker_settings import BrokerSettings
 from utilitarian_operator.core.foreign import with_foreign
+from utilitarian_operator.core.hindrance import Hindrance, hindrance, rolls_out
 from utilitarian_operator.core.manifests import POOL_LABEL, node_name
 from utilitarian_operator.core.observation import (
     BeatSight,
@@ -104,13 +105,7 @@ class Observer:
             beat: what was seen of it, by eyes of its own.
         """
         queues = {pool.name: self._queues(pool) for pool in fleet.pools}
-        try:
-            depths = await broker.depths([queue for names in queues.values() for queue in names])
-            unreachable = self.failed = None
-            self._unseen.pop("broker", None)
-        except BrokerError as error:
-            depths, self.failed = {}, error
-            unreachable = self._unknown("broker", str(error), now)
+        depths, unreachable = await self._depths(broker, [queue for names in queues.values() for queue in names], now)
         counted, statistics = self._statistics(broker, now)
         deployments = self._store.children(DEPLOYMENTS, self._key)
         mute = self._mute(broker, now)
@@ -124,13 +119,28 @@ class Observer:
             deployment = deployments.get(pool_object(self._key.name, pool.name))
             replicas = None if deployment is None else int(deployment["spec"].get("replicas", 1))
             unacked = self._unacked(pool, seen, mine, statistics, fleet.broker.stats_url is not None, now)
-            sights[pool.name] = PoolSight(seen, unacked, mine, replicas)
+            sights[pool.name] = PoolSight(
+                seen, unacked, mine, replicas, hindrance=self._hindrance(pool.name, deployment, now)
+            )
         sights = with_foreign(fleet, sights, broker.consuming())
         leftover = _leftover(deployments, pods, sights)
         self._ask(broker, sights, leftover, shrinking)
         rolling_out = tuple(self._rolling_out(deployments))
         about = broker.about()
         return FleetSight(now, sights, unreachable, statistics, beat, rolling_out, mute, leftover, about)
+
+    async def _depths(
+        self, broker: Broker, queues: list[str], now: datetime
+    ) -> tuple[Mapping[str, Depth | None], Unknown | None]:
+        """The depths by queue, and why there are none."""
+        try:
+            depths = await broker.depths(queues)
+        except BrokerError as error:
+            self.failed = error
+            return {}, self._unknown("broker", str(error), now)
+        self.failed = None
+        self._unseen.pop("broker", None)
+        return depths, None
 
     def _ask(
         self,
@@ -209,7 +219,7 @@ class Observer:
         pools: dict[str, list[PodSight]] = {}
         not_before = time.monotonic() - ANSWER_HOLDS_S
         for name, body in sorted(self._store.children(PODS, self._key).items()):
-            pool = (body["metadata"].get("labels") or {}).get(POOL_LABEL)
+            pool = _pool_of(body)
             if pool is None or body.get("status", {}).get("phase") in {"Succeeded", "Failed"}:
                 continue
             held = broker.told(node_name(name), not_before)
@@ -222,14 +232,22 @@ class Observer:
         self._history.keep_only(self._store.children(PODS, self._key))
         return {pool: tuple(pods) for pool, pods in pools.items()}
 
+    def _hindrance(self, pool: str, deployment: Mapping[str, Any] | None, now: datetime) -> Hindrance | None:
+        pods = [it for it in self._store.children(PODS, self._key).values() if _pool_of(it) == pool]
+        return hindrance(deployment, pods, now)
+
     def _rolling_out(self, deployments: Mapping[str, Any]) -> Iterable[str]:
         for name, body in sorted({**deployments, **self._store.children(STATEFUL_SETS, self._key)}.items()):
-            status = body.get("status", {})
-            if status.get("updatedReplicas", 0) < status.get("replicas", 0):
+            if rolls_out(body):
                 yield name
 
     def _unknown(self, what: str, why: str, now: datetime) -> Unknown:
         return Unknown(why, self._unseen.setdefault(what, now))
+
+
+def _pool_of(body: Mapping[str, Any]) -> str | None:
+    labels: Mapping[str, str] = body["metadata"].get("labels") or {}
+    return labels.get(POOL_LABEL)
 
 
 def _queue(depth: Depth | None, unacked: int | None, unreachable: Unknown | None) -> QueueSight:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from utilitarian_operator import beat_keeper
-from utilitarian_operator.acceptance import KEPT, Acceptance, Judgement
+from utilitarian_operator.acceptance import Acceptance, Judgement
 from utilitarian_operator.actor import CLAIM
 from utilitarian_operator.adapters.broker import Brokers
 from utilitarian_operator.adapters.store import DEPLOYMENTS, DISRUPTION_BUDGETS, FLEETS, STATEFUL_SETS, Key, Store
@@ -30,26 +30,25 @@ from utilitarian_operator.core.upcoming import by_pool, upcoming
 from utilitarian_operator.credentials import BrokerCredentials
 from utilitarian_operator.drains import Drains
 from utilitarian_operator.errors import Conflict, Gone, LoginRefused, OperatorError, SecretMissing
-from utilitarian_operator.events import Reason
+from utilitarian_operator.events import MOST_TOLD, Reason
 from utilitarian_operator.known import Known
 from utilitarian_operator.metrics import Metrics
 from utilitarian_operator.observer import Blind, Broker, Observer
 from utilitarian_operator.references import ReferenceReader
 from utilitarian_operator.refusals import taken
+from utilitarian_operator.revisions import Records, Revisions
+from utilitarian_operator.shielding import Pods, shield
 
 logger = logging.getLogger(__name__)
 
 Object = dict[str, Any]
-
-MOST_TOLD = 5
-"""Events of one kind at a time: the first say enough, and status counts the rest."""
 
 _MEANWHILE = "; until it is corrected, the last accepted spec keeps running"
 _BLIND = {SECRET_MISSING}
 """Obstacles that say already why the broker can't be seen."""
 
 
-class Cluster(beat_keeper.Cluster, Protocol):
+class Cluster(beat_keeper.Cluster, Records, Pods, Protocol):
     """What reconciling needs of the API server beside acting; each raises ClusterError."""
 
     async def patch_status(self, namespace: str, name: str, status: Mapping[str, Any]) -> Object:
@@ -133,6 +132,7 @@ class Reconciler:
             ):
                 self._metrics.woke(key, pool, self._clock() - known.waiting_since[pool])
             await self._act(known, running, sight, decisions, contents)
+            await shield(self._cluster, self._store, key, known.shields, fleet, sight)
             obstacles += known.refusals.obstacles
         await self._drains.carry_out(resource, leading, because, known.drains, broker)
         await self._drains.review(resource, sight, known.drains)
@@ -140,9 +140,9 @@ class Reconciler:
         await known.beat.tell(resource, self._actor, fleet, sight.beat)
         await self._actor.replace(resource, known.health.replacements(fleet, sight))
         known.starts = upcoming(fleet, known.starts, sight.at)
-        kept = known.acceptance.kept
-        starts, memory = by_pool(fleet, known.starts), {KEPT: kept} if kept else {}
-        about = Newest(newest.generation, obstacles, newest.warnings, starts, memory, ailments, known.runs.forecasts)
+        await known.revisions.keep(running.generation, running.written, makes_objects=fleet.mode != "Preview")
+        starts = by_pool(fleet, known.starts)
+        about = Newest(newest.generation, obstacles, newest.warnings, starts, ailments, known.runs.forecasts)
         status = fleet_status(fleet, sight, decisions, known.memories, resource.get("status", {}), about)
         await self._write_status(key, known, resource, status)
 
@@ -152,13 +152,16 @@ class Reconciler:
             await self._forget(key)  # another resource of the same name
             known = None
         if known is None:
+            revisions = Revisions(self._cluster, _owner(resource))
+            acceptance = Acceptance(resource, await revisions.newest())
             known = self._known[key] = Known(
                 resource=resource,
                 observer=Observer(key, self._store),
                 beat=beat_keeper.BeatKeeper(key, self._store, self._cluster, resource.get("status", {})),
                 credentials=BrokerCredentials(self._cluster, key.namespace),
                 references=ReferenceReader(self._cluster, key.namespace),
-                acceptance=Acceptance(resource),
+                acceptance=acceptance,
+                revisions=revisions,
                 started=self._clock(),
                 memories=remembered(resource.get("status", {})),
             )
@@ -250,6 +253,7 @@ class Reconciler:
         self, known: Known, resource: Object, newest: Judgement, obstacles: list[Obstacle], sight: FleetSight
     ) -> None:
         await self._tell_obstacles(known, resource, obstacles)
+        await known.losses.tell(self._store.all_pods(known.key), resource, self._metrics, self._actor)
         if newest.warnings and known.told_warnings != newest.generation:
             known.told_warnings = newest.generation
             for warning in newest.warnings[:MOST_TOLD]:

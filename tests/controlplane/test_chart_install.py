@@ -18,6 +18,7 @@ MAY = (
     "create apps/deployments",
     "patch apps/deployments:scale",
     "delete apps/statefulsets",
+    "list apps/controllerrevisions",
     "create policy/poddisruptionbudgets",
     "watch pods",
     "patch pods:status",
@@ -27,6 +28,7 @@ MAY = (
 )
 MAY_NOT = (
     "list secrets",
+    "patch apps/controllerrevisions",
     "watch configmaps",
     "create utilitarian.io/utilitarianworkerpools",
     "patch utilitarian.io/utilitarianworkerpools",

@@ -1,5 +1,6 @@
 """What outlives the operator: the last good spec, objects that are as they should be; and a changed password."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from signal import Signals
@@ -79,22 +80,70 @@ def test_a_restart_makes_and_changes_nothing(fleet: Fleet) -> None:
     assert versions() == before
 
 
-def test_the_last_good_spec_outlives_the_operator(fleet: Fleet) -> None:
+def workers(fleet: Fleet, at_least: int) -> Callable[[], bool]:
+    return lambda: fleet.pool("work").get("desired") == at_least and fleet.replicas("work") == at_least
+
+
+@pytest.mark.parametrize(
+    "edit,part",
+    [
+        pytest.param({"pools": [{**WORK, "schedule": [NEVER]}]}, "spec.pools[0].schedule[0].start", id="a cron line"),
+        pytest.param({"timeZone": "Mars/Olympus"}, "spec.timeZone", id="a time zone"),
+    ],
+)
+def test_a_bad_edit_while_no_operator_runs_takes_nothing_down(fleet: Fleet, edit: dict[str, Any], part: str) -> None:
+    scaling = {"defaults": {"scaling": {"min": 2}}}
     with in_process(fleet.controlplane, fleet.namespace):
-        fleet.create(None, pools=[WORK], beat=NO_BEAT, env=[{"name": "KEPT", "value": "1"}])
-        wait_until(lambda: settled(fleet, 2), within=SOON, describe=fleet.describe)
-        fleet.edit(pools=[{**WORK, "schedule": [NEVER]}], env=None)
+        fleet.create(None, pools=[WORK], beat=NO_BEAT, env=[{"name": "KEPT", "value": "1"}], **scaling)
+        wait_until(lambda: fleet.condition("Stalled")[0] == "False", within=SOON, describe=fleet.describe)
+    fleet.edit(**edit, env=None, defaults={"scaling": {"min": 3}})
+    fleet.controlplane.request("DELETE", f"/apis/apps/v1/namespaces/{fleet.namespace}/deployments/fleet-work")
+    with in_process(fleet.controlplane, fleet.namespace):
         wait_until(lambda: fleet.condition("Stalled")[0] == "True", within=SOON, describe=fleet.describe)
-    path = f"/apis/apps/v1/namespaces/{fleet.namespace}/deployments/fleet-work"
-    fleet.controlplane.request("DELETE", path)
-    with in_process(fleet.controlplane, fleet.namespace):
-        made = wait_until(lambda: fleet.deployment("work"), within=SOON, describe=fleet.describe)
+        assert part in fleet.condition("Stalled")[2]
+        wait_until(workers(fleet, 2), within=SOON, describe=fleet.describe)
+        made = fleet.deployment("work")
         assert made
         assert "KEPT" in {it["name"] for it in made["spec"]["template"]["spec"]["containers"][0]["env"]}
-        assert fleet.condition("Stalled")[:2] == ("True", "InvalidSpec")
-        fleet.edit(pools=[WORK])
+        fleet.edit(pools=[WORK], timeZone=None)
+        wait_until(workers(fleet, 3), within=SOON, describe=fleet.describe)
         wait_until(lambda: fleet.condition("Stalled")[0] == "False", within=SOON, describe=fleet.describe)
-    assert "memory" not in fleet.status()
+
+
+def test_the_last_accepted_versions_are_kept_as_controller_revisions(fleet: Fleet) -> None:
+    with in_process(fleet.controlplane, fleet.namespace):
+        fleet.create(None, pools=[WORK], beat=NO_BEAT)
+        for ceiling in (5, 6, "wrong", 7, 8):
+            zone = "Mars" if ceiling == "wrong" else "UTC"
+            generation = fleet.edit(timeZone=zone, maxWorkers=9 if zone == "Mars" else ceiling)["metadata"][
+                "generation"
+            ]
+            wait_until(
+                lambda it=generation: fleet.status().get("observedGeneration") == it,  # type: ignore[misc]
+                within=SOON,
+                describe=fleet.describe,
+            )
+        shown = fleet.controlplane.kubectl("get", "controllerrevisions", "-n", fleet.namespace, "--no-headers")
+    kept = sorted(objects(fleet, "apis/apps/v1/controllerrevisions"), key=lambda it: it["revision"])
+    assert [it["data"]["spec"]["maxWorkers"] for it in kept] == [6, 7, 8]
+    assert kept[-1]["revision"] == fleet.read()["metadata"]["generation"]
+    assert "utilitarianworkerpool.utilitarian.io/fleet" in shown
+    fleet.delete()
+    wait_until(lambda: not objects(fleet, "apis/apps/v1/controllerrevisions"), within=SOON)
+
+
+def test_preview_keeps_no_version_before_one_that_made_something(fleet: Fleet) -> None:
+    with in_process(fleet.controlplane, fleet.namespace):
+        fleet.create(None, pools=[WORK], beat=NO_BEAT, mode="Preview")
+        wait_until(lambda: fleet.condition("Stalled")[0] == "False", within=SOON, describe=fleet.describe)
+        assert not objects(fleet, "apis/apps/v1/controllerrevisions")
+        for number, mode in enumerate(("Auto", "Preview"), start=1):
+            fleet.edit(mode=mode)
+            wait_until(
+                lambda it=number: len(objects(fleet, "apis/apps/v1/controllerrevisions")) == it,  # type: ignore[misc]
+                within=SOON,
+                describe=fleet.describe,
+            )
 
 
 def test_a_resource_that_was_never_right_is_named_and_then_runs(fleet: Fleet) -> None:

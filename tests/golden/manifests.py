@@ -1,5 +1,7 @@
 """The objects of every example as YAML, as they were last agreed on; compares nothing and asks no cluster."""
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,11 @@ from utilitarian_operator.api.validation import accept
 from utilitarian_operator.core.manifests import Owner, fleet_objects
 
 ROOT = Path(__file__).resolve().parents[2]
+CHANGELOG = ROOT / "CHANGELOG.md"
 GOLDEN = Path(__file__).parent
+TEMPLATES = GOLDEN / "released-templates.txt"
+"""The hashes of the pod templates as the last release makes them."""
+
 UID = "00000000-0000-0000-0000-000000000000"
 """Of a resource that doesn't exist, so that the files hold nothing by chance."""
 
@@ -35,6 +41,18 @@ def objects(resource: dict[str, Any], namespace: str = "metering") -> list[dict[
     """The objects that a resource is made of in a namespace."""
     fleet = effective_fleet(accept(resource).spec)
     return fleet_objects(Owner(namespace, resource["metadata"]["name"], UID), fleet)
+
+
+def template_hashes() -> str:
+    """One line a pod template of an example: whose it is, and a hash: another one makes all its pods anew."""
+    lines = []
+    for example, resource in examples().items():
+        for made in objects(resource):
+            if "template" in made["spec"]:
+                text = json.dumps(made["spec"]["template"], sort_keys=True)
+                digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+                lines.append(f"{example} {made['kind']} {made['metadata']['name']} {digest}\n")
+    return "".join(lines)
 
 
 def as_yaml(manifests: list[dict[str, Any]]) -> str:

@@ -2,7 +2,16 @@
 
 import pytest
 
-from tests.golden.manifests import GOLDEN, as_yaml, examples, golden_file, objects
+from tests.golden.manifests import (
+    CHANGELOG,
+    GOLDEN,
+    TEMPLATES,
+    as_yaml,
+    examples,
+    golden_file,
+    objects,
+    template_hashes,
+)
 
 EXAMPLES = examples()
 
@@ -13,6 +22,21 @@ def test_the_objects_of_an_example_are_the_agreed_ones(example: str, request: py
     if request.config.getoption("--update-golden"):
         golden_file(example).write_text(made)
     assert made == golden_file(example).read_text(), "if this is meant: pytest tests/golden --update-golden"
+
+
+def test_an_upgrade_of_the_operator_rolls_no_worker(request: pytest.FixtureRequest) -> None:
+    """A new template makes every pod of every installation anew, with all that their workers hold."""
+    made, change = template_hashes(), request.config.getoption("--bless-templates")
+    if change:
+        assert change in CHANGELOG.read_text(), "first tell it in CHANGELOG.md, in the words that you give here"
+        TEMPLATES.write_text(made)
+    differing = sorted(set(made.splitlines()) ^ set(TEMPLATES.read_text().splitlines()))
+    whose = sorted({line.rpartition(" ")[0] for line in differing})
+    assert not whose, (
+        f"an upgrade would roll the pods of {'; '.join(whose)}. Make the manifest as it was, or, if it is "
+        "worth that (or an example changed), tell those who upgrade in CHANGELOG.md and bless it: "
+        "pytest tests/golden --bless-templates 'the words of CHANGELOG.md'"
+    )
 
 
 def test_every_example_has_a_file_and_every_file_an_example() -> None:

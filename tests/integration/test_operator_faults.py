@@ -2,6 +2,7 @@
 
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -176,6 +177,44 @@ def test_workers_that_cannot_start_are_said_and_the_cure_is_taken(
     installation.wait(lambda: fleet.condition("Ready")[0] == "True")
     installation.wait(lambda: fleet.replicas("work") == 0)
     assert installation.ledger.read().summary(sent).each_finished_once
+    assert operator.healthy()
+
+
+NOWHERE = {"name": "CELERY_BROKER_URL", "value": "amqp://user:password@127.0.0.1:1/"}
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(
+    "edit, sign",
+    [
+        pytest.param({"image": "missing:1"}, "ImagePullBackOff", id="no such image"),
+        pytest.param({"app": "no_such_application"}, "CrashLoopBackOff", id="an application that isn't there"),
+        pytest.param({"env": [NOWHERE]}, "", id="a broker that nobody answers for"),
+    ],
+)
+def test_a_template_that_does_not_work_leaves_the_old_workers_at_work(
+    installation: Installation, operator: Operator, edit: dict[str, Any], sign: str
+) -> None:
+    fleet = installation.fleet
+    installation.create(pools=[{**POOLS[0], "scaling": {"min": 1, "max": 1}}])
+    installation.wait(lambda: fleet.pool("work").get("ready") == 1)
+    (old,) = fleet.pods("work")
+    sent = installation.send(DEFAULT, 8, 2)
+    installation.wait(lambda: installation.ledger.read().ids("start"))
+    fleet.edit(**edit)
+    installation.wait(lambda: len(fleet.pods("work")) == 2)
+    if sign:
+        installation.wait(lambda: fleet.condition("Ready")[:2] == ("False", "RolloutFailing"))
+        assert sign in fleet.condition("Ready")[2]
+    installation.wait(lambda: all_ended(installation, 8))
+    assert {it.hostname for it in installation.ledger.read().records} == {f"celery@{old}"}
+    assert fleet.pool("work")["ready"] == 1
+    assert fleet.condition("Reconciling")[0] == "True"
+    fleet.edit(image="utilitarian:dev", app="utilitarian", env=[ledger_env(installation)])
+    installation.wait(lambda: fleet.condition("Reconciling")[0] == "False" and old not in fleet.pods("work"))
+    installation.wait(lambda: fleet.condition("Ready")[0] == "True" and fleet.pool("work").get("ready") == 1)
+    summary = installation.ledger.read().summary(sent)
+    assert summary.each_finished_once, summary
     assert operator.healthy()
 
 

@@ -93,6 +93,14 @@ def test_unknown_changes_nothing(pool: Pool, memory: Memory, current: int) -> No
 
 
 @given(pools(), seen(), memories())
+def test_workers_that_fail_are_never_answered_with_more(pool: Pool, facts: Facts, memory: Memory) -> None:
+    free, _ = decide(Situation(pool, facts, memory, NOW))
+    hindered, _ = decide(Situation(pool, replace(facts, held_up="pod x: CrashLoopBackOff"), memory, NOW))
+    assert hindered.replicas <= max(facts.current, pool.scaling.min, 1)
+    assert hindered.replicas == free.replicas or hindered.rule in {"held-up", "bounds", "calm"}
+
+
+@given(pools(), seen(), memories())
 def test_the_same_facts_settle_in_one_step(pool: Pool, facts: Facts, memory: Memory) -> None:
     first, remembered = decide(Situation(pool, facts, memory, NOW))
     arrived = replace(facts, current=first.replicas, idle=max(first.replicas - (facts.current - facts.idle), 0))

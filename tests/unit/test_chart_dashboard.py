@@ -33,7 +33,10 @@ VALUES = {
     "queue": ["utilitarian.tasks.amr.scheduled.hourly"],
     "rule": ["demand"],
     "direction": ["up", "down"],
-    "reason": ["Stuck", "Starved", "RunMissed", "ForeignConsumers"],
+    "reason": [
+        *("Stuck", "Starved", "RunMissed", "ForeignConsumers"),
+        *("OOMKilled", "Crashed", "Evicted", "Preempted", "NodeLost"),
+    ],
     "version": ["0.1.0"],
     "kind": ["BrokerUnreachable"],
     "run": ["hourly-run"],

@@ -32,6 +32,7 @@ FLEET_RIGHTS = {
     ("apps", "deployments"): "get list watch create patch delete",
     ("apps", "statefulsets"): "get list watch create patch delete",
     ("apps", "deployments/scale"): "get patch",
+    ("apps", "controllerrevisions"): "list create delete",
     ("policy", "poddisruptionbudgets"): "get list watch create patch delete",
     ("", "pods"): "get list watch patch delete",
     ("", "pods/status"): "patch",

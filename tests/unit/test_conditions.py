@@ -14,6 +14,7 @@ from utilitarian_operator.api.resource import parse
 from utilitarian_operator.core.conditions import dated, known, refused, timestamp, verdicts
 from utilitarian_operator.core.decision import Decision, Step, start
 from utilitarian_operator.core.forecast import Cause, Forecast, Forecasts, Risk
+from utilitarian_operator.core.hindrance import Hindrance
 from utilitarian_operator.core.newest import Newest
 from utilitarian_operator.core.observation import BeatSight, FleetSight, Held, PodSight, PoolSight, Present, Unknown
 from utilitarian_operator.core.obstacle import INVALID_SPEC, Obstacle
@@ -37,9 +38,7 @@ POOLS = f"app: other, {TWO}"
 STATS = "{urlFrom: {secretKeyRef: {name: env, key: URL}}, stats: {urlFrom: {secretKeyRef: {name: s, key: u}}}}"
 UNSEEN = Unknown("no answer from the broker: timed out", NOW - timedelta(seconds=30))
 IDLE = Held(active=0, early=0, reserved=0, scheduled=0)
-FAILING = PodSight(
-    "fleet-a-1", ready=False, running=False, leaving=False, held=IDLE, trouble="pod fleet-a-1: ErrImagePull"
-)
+FAILING = Hindrance("WorkersFailing", "pod fleet-a-1: ErrImagePull")
 WORKING = PodSight("fleet-a-2", ready=True, running=True, leaving=False, held=IDLE)
 
 
@@ -47,9 +46,10 @@ def fleet(spec: str = POOLS) -> Fleet:
     return effective_fleet(parse(resource("{" + spec + "}")).spec)
 
 
-def sight(*pods: PodSight) -> FleetSight:
+def sight(*pods: PodSight, hindrance: Hindrance | None = None) -> FleetSight:
     pool = PoolSight({"q": Present(0, 0)}, 0)
-    return FleetSight(NOW, {"a": replace(pool, pods=pods), "b": pool}, beat=BeatSight(ready=True))
+    first = replace(pool, pods=pods, hindrance=hindrance)
+    return FleetSight(NOW, {"a": first, "b": pool}, beat=BeatSight(ready=True))
 
 
 def decided(a: int = 0, b: int = 0) -> dict[str, Decision]:
@@ -88,14 +88,18 @@ SHARED = {"a": decided(9)["a"].then(Step("budget", 9, 5, "maxWorkers is 5")), "b
             id="broker-unseen-for-29-s",
         ),
         pytest.param(
-            sight(FAILING),
+            sight(hindrance=FAILING),
             decided(1),
             POOLS,
             ("Ready", "False", "WorkersFailing", "pool a: pod fleet-a-1: ErrImagePull"),
             id="no-worker-starts",
         ),
         pytest.param(
-            sight(FAILING, WORKING), decided(2), POOLS, ("Ready", "True", "Working", "2 wanted"), id="one-of-two-starts"
+            sight(WORKING, hindrance=replace(FAILING, stops=False)),
+            decided(2),
+            POOLS,
+            ("Ready", "True", "Working", "2 wanted"),
+            id="one-of-two-starts",
         ),
         pytest.param(
             replace(sight(), rolling_out=("fleet-a", "fleet-beat")),

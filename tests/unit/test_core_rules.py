@@ -84,6 +84,21 @@ CASES = {
         facts(None, current=4), 4, "unknown", "the broker does not answer"
     ),
     "and wakes nobody": Case(facts(None), 0, "unknown", "nothing changes"),
+    "no more are asked for while those that are there fail": Case(
+        facts(20_000, current=3, held_up="pod a: CrashLoopBackOff"),
+        3,
+        "held-up",
+        "3 workers and no more, though 9 are needed: pod a: CrashLoopBackOff",
+    ),
+    "the first is asked for whatever hinders the others": Case(
+        facts(20_000, held_up="its pods are refused"), 1, "held-up", "1 worker and no more, though 9 are needed"
+    ),
+    "what hinders more workers keeps none from going": Case(
+        facts(0, current=3, held_up="its pods are refused"), 0, "demand", "nothing to do", memory=IDLE_LONG
+    ),
+    "min holds although workers fail": Case(
+        facts(0, current=1, held_up="its pods are refused"), 2, "bounds", "min is 2", pool=pool(min=2)
+    ),
     "min holds without any sight": Case(facts(None), 2, "bounds", "min is 2", pool=pool(min=2)),
     "min holds at rest": Case(facts(0, current=2), 2, "bounds", "min is 2", memory=IDLE_LONG, pool=pool(min=2)),
     "max limits": Case(

@@ -53,6 +53,7 @@ WARNINGS = {
     *("DeadlineAtRisk", "DeadlineMissed", "RunMissed", "RunOverlaps"),
     *("SlowDrain", "WrongVictim"),
     *("BeatDuplicate", "BeatBlocked", "BeatScaledBack", "VolumePending", "ScheduleLost", "ScheduleMovedAside"),
+    *("OOMKilled", "Crashed", "Evicted", "Preempted", "NodeLost"),
 }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.unit.api_cases import resource
-from utilitarian_operator.acceptance import KEPT, Acceptance
+from utilitarian_operator.acceptance import Acceptance
 from utilitarian_operator.api.effective import effective_fleet
 from utilitarian_operator.api.resource import KIND, parse
 from utilitarian_operator.core.drift import AGAIN_AFTER, applied, drifted
@@ -14,6 +14,7 @@ from utilitarian_operator.core.manifests import CONFIG_CHECKSUM, Owner
 from utilitarian_operator.core.objects import Wanted, field_path, todo, wanted_objects
 from utilitarian_operator.core.obstacle import NAME_TAKEN, REFUSED, Obstacle
 from utilitarian_operator.core.plan import Adopt, Apply, Belongs, Create, belongs
+from utilitarian_operator.core.revisions import in_order, newest, revision
 from utilitarian_operator.refusals import LONGEST_PAUSE, SHORTEST_PAUSE, Refusal, Refusals, taken
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -162,10 +163,10 @@ def test_a_refusal_is_over_when_a_try_went_well() -> None:
     assert refusals.obstacles == []
 
 
-def body(spec: str = "{}", generation: int = 1, **status: Any) -> dict[str, Any]:
+def body(spec: str = "{}", generation: int = 1) -> dict[str, Any]:
     found = resource(spec)
     found["metadata"] |= {"generation": generation, "uid": "mine", "namespace": "ns"}
-    return found | {"status": status}
+    return found
 
 
 def test_a_version_is_judged_once() -> None:
@@ -178,31 +179,50 @@ def test_a_version_is_judged_once() -> None:
     assert acceptance.judge(overridden).overrides["amr"].workers == 5
 
 
-def test_what_runs_is_kept_while_the_newest_is_wrong_and_no_longer() -> None:
-    acceptance = Acceptance(body())
-    acceptance.let_run(acceptance.judge(body("maxWorkers: 5")))
-    assert acceptance.kept is None
-    assert acceptance.judge(body("timeZone: Mars", generation=2)).fleet is None
-    kept = acceptance.kept
-    assert kept
-    restarted = Acceptance(body("timeZone: Mars", generation=2, memory={KEPT: kept}))
+def record(spec: Any, generation: int, uid: str = "mine") -> dict[str, Any]:
+    return revision(Owner("ns", "fleet", uid), generation, spec)
+
+
+def test_a_restarted_operator_runs_the_spec_that_was_kept_while_the_newest_is_wrong() -> None:
+    wrong = body("timeZone: Mars", generation=2)
+    restarted = Acceptance(wrong, record(body("maxWorkers: 5")["spec"], 1))
+    assert restarted.judge(wrong).fleet is None
     assert restarted.running is not None
     assert restarted.running.fleet is not None
     assert restarted.running.fleet.max_workers == 5
-    restarted.let_run(restarted.judge(body("maxWorkers: 7", generation=3)))
-    assert restarted.kept is None
+    corrected = restarted.judge(body("maxWorkers: 7", generation=3))
+    restarted.let_run(corrected)
+    assert restarted.running is corrected
 
 
-def test_a_large_spec_is_kept_in_little_room() -> None:
-    pools = [{"name": f"pool-{n}", "queues": [f"utilitarian.tasks.some.long.name.{n}"]} for n in range(100)]
-    large = body()
-    large["spec"]["pools"] = pools
-    acceptance = Acceptance(large)
-    acceptance.let_run(acceptance.judge(large))
-    acceptance.judge(body("timeZone: Mars", generation=2))
-    assert len(acceptance.kept or "") < 4096
+def test_the_newest_spec_runs_at_once_if_it_is_the_one_that_was_kept() -> None:
+    same = body("maxWorkers: 5", generation=4)
+    restarted = Acceptance(same, record(same["spec"], 4))
+    assert restarted.running is not restarted.judge(same)
+    assert restarted.running is restarted.judge(same)
 
 
-@pytest.mark.parametrize("kept", ["", "no base64", "bm8gemxpYg==", "eJwrTi0qy0xOVUhJTc4vSkktAgA9FgZM", "5"])
-def test_what_was_kept_and_can_not_be_read_is_forgotten(kept: str) -> None:
-    assert Acceptance(body(memory={KEPT: kept})).running is None
+@pytest.mark.parametrize(
+    "data",
+    [{}, {"spec": None}, {"spec": "text"}, {"spec": {"image": 5}}, {"spec": body("timeZone: Mars")["spec"]}],
+    ids=["nothing", "null", "text", "of another version", "refused by now"],
+)
+def test_what_was_kept_and_can_not_be_run_is_passed_over(data: dict[str, Any]) -> None:
+    assert Acceptance(body(), {**record({}, 1), "data": data}).running is None
+
+
+def test_records_are_ordered_by_generation_and_only_those_of_this_very_resource_count() -> None:
+    left = record({}, 12)
+    left["metadata"]["ownerReferences"] = []
+    live = [record({}, 10), record({}, 9), record({}, 11, uid="old"), left]
+    ordered = in_order(live, "mine")
+    assert [it["revision"] for it in ordered] == [12, 9, 10]
+    assert newest(ordered, "mine") == live[0]
+    assert newest(ordered[:1], "mine") is None
+    assert newest([], "mine") is None
+
+
+def test_a_record_has_a_name_of_its_own() -> None:
+    names = {record({}, generation, uid)["metadata"]["name"] for generation in (1, 2) for uid in ("mine", "old")}
+    assert len(names) == 4
+    assert all(name.startswith("fleet-spec-") for name in names)

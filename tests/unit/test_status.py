@@ -13,6 +13,7 @@ from utilitarian_operator.api.resource import parse
 from utilitarian_operator.api.status import FleetStatus
 from utilitarian_operator.core.decision import Decision, Step, start
 from utilitarian_operator.core.forecast import Forecast
+from utilitarian_operator.core.hindrance import Hindrance
 from utilitarian_operator.core.memory import Memory
 from utilitarian_operator.core.nap import Nap
 from utilitarian_operator.core.newest import Newest
@@ -125,6 +126,22 @@ def test_the_part_of_a_pool_and_what_is_unknown_is_left_out() -> None:
         "memory": {},
     }
     assert not {"backlog", "unacked"} & second.keys()
+
+
+@pytest.mark.parametrize(
+    "hindrance,reason,message",
+    [
+        pytest.param(Hindrance("PodsRefused", "a quota"), "PodsRefused", "a quota; 2 wanted", id="it-stops"),
+        pytest.param(
+            Hindrance("WorkersFailing", "one fails", stops=False), "demand", "2 wanted; one fails", id="some-go-on"
+        ),
+        pytest.param(Hindrance("Unschedulable", "wanted"), "Unschedulable", "2 wanted", id="the-decision-says-it"),
+    ],
+)
+def test_what_hinders_a_pool_is_its_reason(hindrance: Hindrance, reason: str, message: str) -> None:
+    hindered = replace(SEEN, pools={**SEEN.pools, "a": replace(SEEN.pools["a"], hindrance=hindrance)})
+    first, _ = status(hindered)["pools"]
+    assert (first["reason"], first["message"]) == (reason, message)
 
 
 def test_without_a_ceiling_the_pools_own_count() -> None:

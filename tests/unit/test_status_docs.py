@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from utilitarian_operator.api.crd import definition
-from utilitarian_operator.core import beat, conditions, obstacle
+from utilitarian_operator.core import beat, conditions, hindrance, obstacle
 from utilitarian_operator.events import WARNINGS, Reason
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,7 +31,7 @@ def test_every_event_is_described_with_its_type_and_what_to_do() -> None:
 
 
 def test_every_reason_of_a_condition_is_described() -> None:
-    """Each `Verdict(type, status, reason, …)` of the source has its row; `Stalled` also has those of the obstacles."""
+    """Each `Verdict(type, status, reason, …)` of the source has its row; so have obstacles and hindrances."""
     described = set()
     kind = ""
     for cells in rows(STATUS)[1:]:
@@ -40,6 +40,7 @@ def test_every_reason_of_a_condition_is_described() -> None:
         described |= {(kind, status, reason) for reason in re.findall(r"`(\w+)`", cells[1])}
     obstacles = {value for name, value in vars(obstacle).items() if name.isupper()}
     said = _verdicts() | {("Stalled", "True", reason) for reason in obstacles}
+    said |= {("Ready", "False", reason) for reason in hindrance.REASONS}
     assert described == said
 
 

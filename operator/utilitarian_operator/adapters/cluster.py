@@ -16,6 +16,7 @@ Object: TypeAlias = dict[str, Any]
 
 TIMEOUT_S = 10.0
 JSON = "application/json"
+YAML = "application/yaml"
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 JSON_PATCH = "application/json-patch+json"
@@ -25,6 +26,7 @@ _PATHS = {
     "Deployment": "apis/apps/v1/namespaces/{}/deployments",
     "StatefulSet": "apis/apps/v1/namespaces/{}/statefulsets",
     "PodDisruptionBudget": "apis/policy/v1/namespaces/{}/poddisruptionbudgets",
+    "ControllerRevision": "apis/apps/v1/namespaces/{}/controllerrevisions",
     "PersistentVolumeClaim": "api/v1/namespaces/{}/persistentvolumeclaims",
     "UtilitarianWorkerPool": "apis/utilitarian.io/v1alpha1/namespaces/{}/utilitarianworkerpools",
     "Secret": "api/v1/namespaces/{}/secrets",
@@ -36,6 +38,7 @@ _LISTS = {
     "utilitarianworkerpools": "apis/utilitarian.io/v1alpha1",
     "deployments": "apis/apps/v1",
     "statefulsets": "apis/apps/v1",
+    "controllerrevisions": "apis/apps/v1",
     "poddisruptionbudgets": "apis/policy/v1",
     "pods": "api/v1",
     "storageclasses": "apis/storage.k8s.io/v1",
@@ -60,7 +63,11 @@ class Cluster:
 
     async def create(self, manifest: Object) -> Object:
         """Make an object; returns it as it is now."""
-        return await self._write("POST", _collection(manifest), manifest, JSON)
+        if manifest["kind"] != "ControllerRevision":
+            return await self._write("POST", _collection(manifest), manifest, JSON)
+        # Its data may never change, and as JSON they are kept byte by byte: any patch of its metadata, the garbage
+        # collector's too, spells them anew and would be refused. As YAML they are spelt by the API server at once.
+        return await self._write("POST", _collection(manifest), json.dumps(manifest, ensure_ascii=False), YAML)
 
     async def read(self, kind: str, namespace: str, name: str) -> Object:
         """One object as it is now."""

@@ -1,6 +1,6 @@
 """What the watches last said of the objects of every fleet; keeps it in memory, asks nothing and changes nothing."""
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
@@ -17,6 +17,10 @@ PODS = "pods"
 
 CHILD_SELECTOR = f"{MANAGED_BY_LABEL}={MANAGER}"
 """Label selector of everything that the operator makes; asked of the API server, so that nothing else is sent."""
+
+
+MOST_DEPARTED = 100
+"""Pods of one fleet that are kept after they are gone, until the next look: their end may be worth telling."""
 
 
 class Key(NamedTuple):
@@ -41,6 +45,10 @@ class Store:
         default_factory=lambda: defaultdict(lambda: defaultdict(dict))
     )
 
+    _departed: dict[Key, deque[Object]] = field(
+        default_factory=lambda: defaultdict(lambda: deque(maxlen=MOST_DEPARTED))
+    )
+
     def see(self, kind: str, body: Object, *, deleted: bool = False) -> Key | None:
         """Remember one object as it is now; returns the fleet it belongs to, if any.
 
@@ -52,6 +60,8 @@ class Store:
         name, known = body["metadata"]["name"], self._objects[kind][key]
         if deleted:
             known.pop(name, None)
+            if kind == PODS and self.fleet(key) is not None:
+                self._departed[key].append(body)
         elif name not in known or version(body) >= version(known[name]):
             known[name] = body
         return key
@@ -85,6 +95,10 @@ class Store:
     def fleet(self, key: Key) -> Object | None:
         """The resource itself."""
         return self._objects[FLEETS][key].get(key.name)
+
+    def all_pods(self, key: Key) -> list[Object]:
+        """The fleet's pods, with those that went since this was asked last, as they were at their end."""
+        return [*self.children(PODS, key).values(), *self._departed.pop(key, ())]
 
     def children(self, kind: str, key: Key) -> dict[str, Object]:
         """The fleet's objects of one kind, by name."""

@@ -164,5 +164,3 @@ class FleetStatus(Part):
     """The scheduler."""
     advice: Annotated[tuple[Sentence, ...], Field(max_length=20), ATOMIC] | None = None
     """What of the broker's settings will hardly go well with the fleet."""
-    memory: Memory | None = None
-    """What the operator needs of the whole fleet to decide alike after a restart; not for people."""

@@ -55,7 +55,7 @@ def _printed(resource: Object, pool: str, output: Format, now: datetime) -> str:
     try:
         explanation = explanation_of(resource, fleet_of(resource), pool, now)
     except InvalidSpec as error:
-        # The operator runs the last accepted spec, which nobody kept: only its status can be told.
+        # The operator runs the last accepted spec, which a saved file does not have: only its status can be told.
         explanation = _status_alone(resource, pool, error)
     if output in {Format.JSON, Format.YAML}:
         return document({"fleet": label(resource)} | asdict(explanation), output)

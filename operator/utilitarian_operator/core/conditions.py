@@ -97,9 +97,8 @@ def _ready(sight: FleetSight, decisions: Mapping[str, Decision], ailments: Mappi
     if sight.broker is not None and sight.at - sight.broker.since >= UNSEEN_IS_NOT_READY:
         return Verdict("Ready", "False", "BrokerUnreachable", f"{sight.broker.why}; no worker is added or taken away")
     for name, pool in sight.pools.items():
-        trouble = next((pod.trouble for pod in pool.pods if pod.trouble), None)
-        if trouble and not pool.ready_workers:
-            return Verdict("Ready", "False", "WorkersFailing", f"pool {name}: {trouble}")
+        if pool.hindrance is not None and pool.hindrance.stops:
+            return Verdict("Ready", "False", pool.hindrance.reason, f"pool {name}: {pool.hindrance.message}")
     ailing = _ailing(ailments)
     if all(decision.replicas == 0 for decision in decisions.values()):
         return Verdict("Ready", "True", "Idle", ailing or "nothing to do: no worker is needed")

@@ -30,6 +30,7 @@ class Facts:
         given_back: tasks with an ETA that those hold; None where one of them does not say.
         started_up: seconds from creation to readiness of each worker that became ready since the last look.
         starved: why no worker takes the work that waits, though free; empty where work goes on.
+        held_up: why more workers would fare no better than those that can't be had; empty if they would.
     """
 
     current: int
@@ -51,6 +52,7 @@ class Facts:
     first_due: datetime | None = None
     leaving: int = 0
     given_back: int | None = 0
+    held_up: str = ""
 
     @property
     def nothing_to_do(self) -> bool:
@@ -89,6 +91,7 @@ def facts(sight: PoolSight, starved: str = "") -> Facts:
         first_due=min((it for pod in sight.pods if pod.staying and (it := _first_due(pod))), default=None),
         leaving=sum(pod.running and not pod.staying for pod in sight.pods),
         given_back=_given_back(sight),
+        held_up=sight.hindrance.message if sight.hindrance is not None and sight.hindrance.more_is_useless else "",
     )
 
 

@@ -37,6 +37,7 @@ def facts_told(pool: Mapping[str, Any], now: datetime) -> Facts:
         running=busy or 0,
         deferred=deferred,
         serving=ready,
+        held_up=next((step.because.partition(": ")[2] for step in trail_told(pool) if step.rule == "held-up"), ""),
     )
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from utilitarian_operator.api.invalid import Problem
 from utilitarian_operator.core.ailments import Ailment
@@ -20,7 +19,6 @@ class Newest:
         obstacles: what keeps the fleet from being as that spec asks.
         warnings: what is accepted, but hardly as meant.
         starts: the next scheduled run by pool name, UTC.
-        memory: of the whole fleet, for a restarted operator.
         ailments: what is wrong with each pool, by its name, the most serious first.
         runs: what is expected of the open runs, by pool name.
     """
@@ -29,6 +27,5 @@ class Newest:
     obstacles: Sequence[Obstacle] = ()
     warnings: Sequence[Problem] = ()
     starts: Mapping[str, datetime] = field(default_factory=dict)
-    memory: Mapping[str, Any] = field(default_factory=dict)
     ailments: Mapping[str, Sequence[Ailment]] = field(default_factory=dict)
     runs: Forecasts = field(default_factory=dict)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from utilitarian_operator.core.broker_settings import BrokerSettings
+from utilitarian_operator.core.hindrance import Hindrance
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,6 @@ class PodSight:
         running: whether its container runs; one that doesn't can hold no task.
         leaving: whether it is being deleted.
         held: what its worker holds; Unknown when it did not answer or was not asked.
-        trouble: why its container can't run, in the kubelet's words (`ImagePullBackOff: …`); None if nothing is wrong.
         sample: what its worker last said, some seconds ago perhaps; good for averages, never for stopping it.
         completed: tasks it ended since the last look, by its samples; None while it can't be told.
         started_up: seconds from its creation to its readiness, told once; None before and afterwards.
@@ -109,7 +109,6 @@ class PodSight:
     running: bool
     leaving: bool
     held: Held | Unknown
-    trouble: str | None = None
     sample: Held | None = None
     completed: int | None = None
     started_up: float | None = None
@@ -154,6 +153,7 @@ class PoolSight:
         replicas: what the Deployment asks for; None while there is no Deployment.
         foreign: consumers that are no workers of this fleet, by queue; a queue without any is not in it.
         strangers: names of workers that consume one of the queues and are not the fleet's, as far as they answer.
+        hindrance: why it can't have the pods that it asks for; None if nothing is wrong.
     """
 
     queues: Mapping[str, QueueSight]
@@ -162,6 +162,7 @@ class PoolSight:
     replicas: int | None = None
     foreign: Mapping[str, int] = field(default_factory=dict)
     strangers: tuple[str, ...] = ()
+    hindrance: Hindrance | None = None
 
     @property
     def draining(self) -> int:

@@ -201,6 +201,11 @@ def _deferred(fleet: Fleet, situation: Situation, step: Step) -> str:
     return f"it sleeps when {plural(situation.facts.deferred, 'task')} with a later time have run, or may be given back"
 
 
+def _held_up(fleet: Fleet, situation: Situation, step: Step) -> str:
+    del fleet, situation
+    return f"{plural(step.before, 'worker')} when what holds them up is mended; it is looked for each second"
+
+
 def _paused(fleet: Fleet, situation: Situation, step: Step) -> str:
     del fleet, situation
     return f"spec.mode: Auto sets it to {step.before}"
@@ -216,6 +221,7 @@ _BY_RULE: dict[str, Callable[[Fleet, Situation, Step], str]] = {
     "missing-queue": _missing,
     "starved": _starved,
     "run": _run,
+    "held-up": _held_up,
     "safety": _safety,
     "deferred": _deferred,
     "idle": _idle,

@@ -7,8 +7,6 @@ from typing import Any
 from utilitarian_operator.core.manifests import CHEAPEST, CONSUMING, DELETION_COST, DRAINING
 from utilitarian_operator.core.observation import Held, PodSight, Unknown
 
-_WAITING_IS_NORMAL = {"ContainerCreating", "PodInitializing"}
-
 
 def pod_sight(name: str, body: Mapping[str, Any], held: Held | Unknown) -> PodSight:
     """One pod.
@@ -30,7 +28,6 @@ def pod_sight(name: str, body: Mapping[str, Any], held: Held | Unknown) -> PodSi
         running=any("running" in state for state in states),
         leaving="deletionTimestamp" in metadata,
         held=held,
-        trouble=trouble(body),
         gated={"conditionType": CONSUMING} in gates,
         gate={"True": True, "False": False}.get(conditions.get(CONSUMING, "")),
         marked=_moment(annotations.get(DRAINING)),
@@ -49,22 +46,3 @@ def _moment(text: str | None) -> datetime | None:
     except ValueError:
         return datetime.min.replace(tzinfo=UTC)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def trouble(body: Mapping[str, Any]) -> str | None:
-    """Why a pod's container can't run, in the kubelet's words."""
-    status = body.get("status", {})
-    for container in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]:
-        waiting = container.get("state", {}).get("waiting")
-        if waiting and waiting.get("reason") not in _WAITING_IS_NORMAL:
-            name, reason = body["metadata"]["name"], waiting.get("reason")
-            return f"pod {name}: {reason}: {waiting.get('message', 'no message')}"
-    return None
-
-
-def hindrance(body: Mapping[str, Any]) -> str | None:
-    """Why no node takes a pod, in the scheduler's words, or why its container can't run."""
-    for condition in body.get("status", {}).get("conditions", []):
-        if (condition["type"], condition["status"]) == ("PodScheduled", "False") and condition.get("message"):
-            return f"pod {body['metadata']['name']}: {condition.get('reason')}: {condition['message']}"
-    return trouble(body)

@@ -69,7 +69,14 @@ def decide(situation: Situation) -> tuple[Decision, Memory]:
         situation.pool, situation.facts, memory, situation.now, situation.steady, situation.override
     )
     decision = asked
-    for rule in (keep_what_is_of_use, sleep_when_idle, within_bounds, by_override, wait_after_a_start):
+    for rule in (
+        ask_for_no_more_in_vain,
+        keep_what_is_of_use,
+        sleep_when_idle,
+        within_bounds,
+        by_override,
+        wait_after_a_start,
+    ):
         decision = decision.then(rule(remembering, decision.replicas))
     return decision, memory
 
@@ -191,6 +198,16 @@ def _useful(situation: Situation) -> int:
         return facts.current
     held = facts.work - (facts.ready if holds(situation) and isinstance(facts.ready, int) else 0)
     return min(facts.current, ceil(held / situation.pool.worker.concurrency))
+
+
+def ask_for_no_more_in_vain(situation: Situation, wanted: int) -> Step | None:
+    """While workers can't be had, or fail one like the other, more of them are not asked for: but for `min`."""
+    facts = situation.facts
+    enough = max(facts.current, 1)
+    if wanted <= enough or not facts.held_up:
+        return None
+    because = f"{plural(enough, 'worker')} and no more, though {number(wanted)} are needed: {facts.held_up}"
+    return Step("held-up", wanted, enough, because)
 
 
 def keep_what_is_of_use(situation: Situation, wanted: int) -> Step | None:

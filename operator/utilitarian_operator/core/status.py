@@ -1,14 +1,13 @@
 """The resource's status as it should read now, and whether it is worth writing; writes nothing."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.units import format_duration
-from utilitarian_operator.core.ailments import Ailment
 from utilitarian_operator.core.beat import KEPT_SINCE, memory_since
 from utilitarian_operator.core.conditions import dated, known, refused, timestamp, verdicts
 from utilitarian_operator.core.decision import Decision
@@ -65,7 +64,7 @@ def fleet_status(
         ),
         "pools": [
             _pool(pool, sight.pools[pool.name], decisions[pool.name], memories[pool.name])
-            | _why(decisions[pool.name], newest.ailments.get(pool.name, ()), before.get(pool.name, {}))
+            | _why(pool.name, sight.pools[pool.name], decisions[pool.name], newest, before.get(pool.name, {}))
             | _starts(newest.starts.get(pool.name))
             | _runs(newest.runs.get(pool.name, ()), memories[pool.name].history[:most])
             for pool in fleet.pools
@@ -73,7 +72,6 @@ def fleet_status(
         "beat": _beat(sight, previous.get("beat", {})),
         **_next_run(newest.starts),
         **({"advice": list(advised)} if (advised := advice(fleet, sight, memories)) else {}),
-        **({"memory": newest.memory} if newest.memory else {}),
     }
 
 
@@ -168,14 +166,20 @@ def _pool(pool: Pool, sight: PoolSight, decision: Decision, memory: Memory) -> S
     }
 
 
-def _why(decision: Decision, ailments: Iterable[Ailment], before: Mapping[str, Any]) -> Status:
+def _why(name: str, sight: PoolSight, decision: Decision, newest: Newest, before: Mapping[str, Any]) -> Status:
     """Reason and sentence: first what is wrong with the pool, then the rule that set its number.
 
-    The sentence is renewed when the reason, the number or the words change, not with every figure in it.
+    What hinders a pool comes first where it stops it, and last where some of its workers go on. The sentence is renewed
+    when the reason, the number or the words change, not with every figure in it.
     """
-    found = tuple(ailments)
-    reason = found[0].reason if found else decision.rule
-    message = "; ".join([*(it.message for it in found), decision.message])
+    hindrance = sight.hindrance
+    found = [(it.reason, it.message) for it in newest.ailments.get(name, ())]
+    if hindrance is not None and hindrance.stops:
+        found.insert(0, (hindrance.reason, hindrance.message))
+    reason = found[0][0] if found else decision.rule
+    aside = [hindrance.message] if hindrance is not None and not hindrance.stops else []
+    causes, asides = ([one for one in some if one not in decision.message] for some in ([it for _, it in found], aside))
+    message = "; ".join([*causes, decision.message, *asides])
     told = str(before.get("message", ""))
     same = before.get("reason") == reason and before.get("desired") == decision.replicas
     return {"reason": reason, "message": told if same and _words(told) == _words(message) else message}

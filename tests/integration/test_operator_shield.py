@@ -1,0 +1,32 @@
+"""A busy worker asks node autoscalers to leave its node alone, on a real API server, and an idle one does not."""
+
+from datetime import timedelta
+
+import pytest
+
+from tests.support.installation import DEFAULT, Installation
+from tests.support.operator import Operator
+from utilitarian_operator.core import shield
+
+WORK = {"name": "work", "queues": [DEFAULT], "disruption": "Avoid", "scaling": {"min": 1}}
+
+
+def shields(installation: Installation) -> list[bool]:
+    """Of each pod whether it has the whole shield."""
+    found = installation.fleet.controlplane.pods(installation.fleet.namespace)
+    return [(it["metadata"].get("annotations") or {}).items() >= shield.SHIELD.items() for it in found]
+
+
+def test_a_worker_is_shielded_while_it_is_busy(
+    installation: Installation, operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shield, "IDLE_FOR", timedelta(seconds=1))
+    installation.create(pools=[WORK])
+    installation.wait(lambda: installation.fleet.pool("work").get("ready") == 1)
+    installation.wait(lambda: shields(installation) == [False])
+    (task,) = installation.send(DEFAULT, 1, 4)
+    installation.wait(lambda: shields(installation) == [True])
+    assert task not in installation.ledger.read().ids("end")
+    installation.wait(lambda: shields(installation) == [False])
+    assert task in installation.ledger.read().ids("end")
+    assert operator.healthy()

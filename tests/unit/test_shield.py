@@ -1,0 +1,70 @@
+"""Which workers ask node autoscalers to leave them alone: the busy ones of pools that want it, while they are."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.support.pools import NOW, fleet
+from utilitarian_operator.core.observation import FleetSight, Held, PodSight, PoolSight, Unknown
+from utilitarian_operator.core.shield import IDLE_FOR, SHIELD, Shields
+
+Annotations = dict[str, Any]
+NOTHING = Held(active=0, early=0, reserved=0, scheduled=0)
+BUSY = Held(active=1, early=1, reserved=0, scheduled=0)
+SILENT = Unknown("worker p does not answer", NOW)
+OTHERS = {"example.com/a": "b"}
+TAKEN_AWAY = dict.fromkeys(SHIELD)
+
+
+def pod(held: Held | Unknown, *, running: bool = True) -> PodSight:
+    return PodSight("p", ready=True, running=running, leaving=False, held=held)
+
+
+def changes(
+    shields: Shields, seen: PodSight, there: Annotations, after: timedelta = timedelta(), **pool: Any
+) -> Annotations | None:
+    wanted = fleet({"name": "a", "disruption": "Avoid", **pool})
+    sight = FleetSight(NOW + after, {"a": PoolSight({}, 0, (seen,), 1)})
+    body = {"metadata": {"name": "p", "annotations": there}}
+    return next((change for _, change in shields.changes(wanted, sight, {"p": body})), None)
+
+
+@pytest.mark.parametrize(
+    "seen,there,pool,expected",
+    [
+        pytest.param(pod(BUSY), OTHERS, {}, SHIELD, id="busy"),
+        pytest.param(pod(SILENT), OTHERS, {}, SHIELD, id="silent counts as busy"),
+        pytest.param(pod(BUSY), {**OTHERS, **SHIELD}, {}, None, id="busy and shielded already"),
+        pytest.param(pod(BUSY), {}, {"disruption": "Allow"}, None, id="a pool that allows it"),
+        pytest.param(pod(BUSY), SHIELD, {"disruption": "Allow"}, TAKEN_AWAY, id="a pool that allows it by now"),
+        pytest.param(pod(SILENT, running=False), SHIELD, {}, TAKEN_AWAY, id="its container has ended"),
+        pytest.param(pod(NOTHING), {}, {}, None, id="idle"),
+        pytest.param(pod(NOTHING), SHIELD, {}, None, id="idle for a moment"),
+        pytest.param(
+            pod(BUSY),
+            {"karpenter.sh/do-not-disrupt": "false"},
+            {"pod": {"annotations": {"karpenter.sh/do-not-disrupt": "false"}}},
+            {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"},
+            id="what the resource itself says stays",
+        ),
+    ],
+)
+def test_who_is_shielded(seen: PodSight, there: Annotations, pool: Annotations, expected: Annotations | None) -> None:
+    assert changes(Shields(), seen, there, **pool) == expected
+
+
+def test_an_idle_worker_is_let_go_after_a_while_and_not_between_two_tasks() -> None:
+    shields, idle = Shields(), pod(NOTHING)
+    just_before = IDLE_FOR - timedelta(seconds=1)
+    assert changes(shields, idle, SHIELD) is None
+    assert changes(shields, idle, SHIELD, just_before) is None
+    assert changes(shields, replace(idle, held=BUSY), SHIELD, just_before) is None
+    assert changes(shields, idle, SHIELD, IDLE_FOR) is None
+    assert changes(shields, idle, SHIELD, 2 * IDLE_FOR) == TAKEN_AWAY
+
+
+def test_a_pod_that_nobody_has_seen_yet_is_left_alone() -> None:
+    sight = FleetSight(NOW, {"a": PoolSight({}, 0, (pod(BUSY),), 1)})
+    assert list(Shields().changes(fleet({"name": "a", "disruption": "Avoid"}), sight, {})) == []
