@@ -13,7 +13,9 @@ from tests.support.operator import Operator
 from utilitarian import routing
 from utilitarian.celery import build
 from utilitarian.settings import Settings
+from utilitarian_operator import observer
 from utilitarian_operator.adapters.remote_control import RemoteControl
+from utilitarian_operator.core import ailments
 
 pytestmark = pytest.mark.usefixtures("quick_signs")
 
@@ -57,6 +59,23 @@ def test_a_worker_that_answers_and_does_not_consume_is_stuck_and_replaced(
     assert f"pod {pod} is ready and answers and does not consume {DEFAULT}" in told[0][1]
     assert told[1][1] == f"pool work: pod {pod} is replaced: it was stuck"
     installation.wait(lambda: ailing(operator, installation, "Stuck") == 0)
+
+
+@pytest.mark.soak
+def test_a_worker_that_hangs_is_stuck_and_replaced_when_its_tasks_had_their_time(
+    installation: Installation, operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(observer, "SAMPLE_HOLDS_S", 4.0)
+    monkeypatch.setattr(ailments, "MUTE_FOR", timedelta(seconds=3))
+    fleet, pod = installation.fleet, one_worker(installation, pools=[{**POOL[0], "drainTimeout": "5s"}])
+    installation.node.pod(pod).process.pause()
+    installation.wait(lambda: fleet.pods("work") and pod not in fleet.pods("work"))
+    told = [(reason, note) for reason, note in fleet.events() if reason in {"Stuck", "WorkerReplaced"}]
+    assert [reason for reason, _ in told] == ["Stuck", "WorkerReplaced"]
+    assert f"pod {pod} is ready and has not answered" in told[0][1]
+    sent = installation.send(DEFAULT, 3, 0.1)
+    installation.wait(lambda: len(installation.ledger.read().ids("end")) == len(sent))
+    assert operator.healthy()
 
 
 def test_work_behind_tasks_for_later_is_starved_and_gets_no_more_workers(
