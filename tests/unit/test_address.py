@@ -25,9 +25,8 @@ def address(**different: Any) -> Address:
         pytest.param(f"amqp://user:{SECRET}@rabbit:5673/vhost", address(port=5673, vhost="vhost"), id="plain"),
         pytest.param(f"amqps://user:{SECRET}@rabbit/vhost", address(port=5671, vhost="vhost", secure=True), id="tls"),
         pytest.param(f"pyamqp://user:{SECRET}@rabbit//", address(), id="celerys-own-name"),
-        pytest.param("amqp://rabbit", address(user=None, password=None), id="no-user"),
-        pytest.param("amqp://user@rabbit", address(password=None), id="no-password"),
-        pytest.param(f"amqp://user:{SECRET}@rabbit", address(), id="no-vhost"),
+        pytest.param("amqp://rabbit/", address(user=None, password=None), id="no-user"),
+        pytest.param("amqp://user@rabbit/", address(password=None), id="no-password"),
         pytest.param(f"amqp://user:{SECRET}@rabbit/", address(), id="empty-vhost"),
         pytest.param("amqp://user:p%2Fss%40%3A@rabbit:5672/", address(password="p/ss@:"), id="escaped-password"),
         pytest.param("amqp://user:p@ss@rabbit:5672/", address(password="p@ss"), id="at-sign-that-python-forgives"),
@@ -60,6 +59,7 @@ def test_several_addresses_keep_their_order_and_differ_in_all_but_the_virtual_ho
     "url,given",
     [
         pytest.param(f"redis://:{SECRET}@redis:6379/0", "it is redis://…", id="redis"),
+        pytest.param(f"amqp://user:{SECRET}@rabbit:5672", "it names no virtual host", id="no-vhost"),
         pytest.param("sqs://", "it is sqs://…", id="sqs"),
         pytest.param(f"http://u:{SECRET}@rabbit:15672", "it is http://…", id="http"),
         pytest.param(f"user:{SECRET}@rabbit:5672", "it is no URL", id="no-scheme"),
@@ -99,7 +99,7 @@ def test_addresses_of_several_virtual_hosts_are_refused() -> None:
 
 
 def test_an_address_shows_no_password() -> None:
-    assert SECRET not in f"{address()} {address()!r} {addresses(f'amqp://user:{SECRET}@a')}"
+    assert SECRET not in f"{address()} {address()!r} {addresses(f'amqp://user:{SECRET}@a/')}"
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_an_address_shows_no_password() -> None:
     [
         pytest.param(f"amqp://user:{SECRET}@rabbit/", "rabbit:5672", id="with-a-user"),
         # Somebody who forgot the host: what stands in its place may be a password.
-        pytest.param("amqp://user:12345", "the broker", id="without-one"),
+        pytest.param("amqp://user:12345/", "the broker", id="without-one"),
     ],
 )
 def test_a_place_is_named_only_where_it_is_surely_one(url: str, place: str) -> None:

@@ -19,7 +19,7 @@ class Address:
     Args:
         host, port: where it is.
         user, password: of the login; None where the URL names none.
-        vhost: `/` where the URL names none, as Celery has it.
+        vhost: `/` where the URL ends with a slash, as Celery has it.
         secure: whether TLS is spoken.
         by_certificate: whether the client certificate is the login (SASL's EXTERNAL).
     """
@@ -67,6 +67,10 @@ def _address(text: str, which: str) -> Address:
     parts, port = _parts(text)
     if scheme not in PORTS or parts is None:
         given = f"{which} is {scheme}://…" if separator and scheme.isalnum() else f"{which} is no URL"
+        raise WrongAddress(f"{given}; write {EXAMPLE}, special characters escaped")
+    if not parts.path:
+        # Celery would take the one called /: whoever meant that can say so, and whoever forgot it learns it here.
+        given = f"{which} names no virtual host (the one called / is //)"
         raise WrongAddress(f"{given}; write {EXAMPLE}, special characters escaped")
     return Address(
         host=unquote(parts.hostname or ""),
