@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from hack import debian_rabbitmq
 from tests.support.controlplane import REPOSITORY, ControlPlane
 from tests.support.rabbitmq import RabbitMQ
 
@@ -44,9 +45,11 @@ def namespace(controlplane: ControlPlane) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
-    """A real broker for the whole run; make a `vhost` of your own in it."""
-    with RabbitMQ(tmp_path_factory.mktemp("rabbitmq")) as started:
+def rabbitmq(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
+    """A real broker for the whole run; make a `vhost` of your own in it. The parameter names a suite of Debian."""
+    suite = getattr(request, "param", None)
+    root = None if suite is None else debian_rabbitmq.root(suite)
+    with RabbitMQ(tmp_path_factory.mktemp("rabbitmq"), root=root) as started:
         yield started
 
 

@@ -1,11 +1,11 @@
-"""What changed between two looks at a pod: tasks that it completed, and how long it took to start; decides nothing."""
+"""What changed between two looks: a pod's completed tasks and its start, a queue's arrivals; decides nothing."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from utilitarian_operator.core.observation import Held, PodSight
+from utilitarian_operator.core.observation import Counted, Held, PodSight
 
 
 @dataclass
@@ -55,3 +55,26 @@ def _ready_after(body: Mapping[str, Any], created: datetime) -> float | None:
         if condition["type"] == "Ready" and condition.get("lastTransitionTime"):
             return (datetime.fromisoformat(condition["lastTransitionTime"]) - created).total_seconds()
     return None
+
+
+@dataclass
+class Flows:
+    """The totals of each pool's queues at the last look."""
+
+    _last: dict[tuple[str, str], Counted] = field(default_factory=dict)
+
+    def since(self, pool: str, counted: Mapping[str, Counted], queues: Iterable[str]) -> tuple[int | None, int | None]:
+        """Tasks that came to a pool's queues and that left them since the last look; None where nobody counts.
+
+        A queue that is counted for the first time, or anew (another session with the broker), had neither.
+        """
+        arrived = left = None
+        for queue in queues:
+            now = counted.get(queue)
+            if now is None or now.arrived is None or now.left is None:
+                continue
+            before = self._last.get((pool, queue), now)
+            self._last[pool, queue] = now
+            arrived = (arrived or 0) + max(now.arrived - (before.arrived or 0), 0)
+            left = (left or 0) + max(now.left - (before.left or 0), 0)
+        return arrived, left

@@ -59,6 +59,9 @@ class Metrics:
         self._tick_age = gauge("tick_age_seconds", "Seconds since the last complete look at the fleet", _FLEET)
         self._tick = histogram("tick_duration_seconds", "How long observe, decide and act took", _FLEET, _TICK_BUCKETS)
         self._reachable = gauge("broker_reachable", "1 when the broker answered the last look", _FLEET)
+        self._sight_age = gauge(
+            "sight_age_seconds", "Seconds since a source of sight last answered", (*_FLEET, "source")
+        )
         self._beat = gauge("beat_ready", "1 when beat's pod is ready", _FLEET)
         self._lost = counter("worker_losses", "Workers lost against everybody's will, by cause", (*_POOL, "reason"))
         self._errors = counter("errors", "Failed reconciliations by kind of error", ("kind",))
@@ -81,6 +84,9 @@ class Metrics:
             ailments: what is wrong with each pool, by its name.
         """
         self._reachable.labels(*fleet).set(sight.broker is None)
+        for source in sight.sources:
+            if source.age is not None:
+                self._sight_age.labels(*fleet, source.name).set(source.age.total_seconds())
         if sight.beat is None:
             self._beat.remove_by_labels(_labels(fleet))
         else:
@@ -182,6 +188,7 @@ class Metrics:
             self._tick_age,
             self._tick,
             self._reachable,
+            self._sight_age,
             self._beat,
         )
         for metric in labelled:

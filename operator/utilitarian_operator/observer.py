@@ -2,20 +2,22 @@
 
 import time
 from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from utilitarian_operator.adapters.amqp import Depth
+from utilitarian_operator.adapters.amqp import Away, Depth
 from utilitarian_operator.adapters.store import DEPLOYMENTS, PODS, STATEFUL_SETS, Key, Store
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.names import pool_object
 from utilitarian_operator.core.broker_settings import BrokerSettings
+from utilitarian_operator.core.doubt import doubted
 from utilitarian_operator.core.foreign import with_foreign
 from utilitarian_operator.core.hindrance import Hindrance, hindrance, rolls_out
 from utilitarian_operator.core.manifests import POOL_LABEL, node_name
 from utilitarian_operator.core.observation import (
     BeatSight,
     Count,
+    Counted,
     FleetSight,
     Held,
     Missing,
@@ -23,12 +25,13 @@ from utilitarian_operator.core.observation import (
     PoolSight,
     Present,
     QueueSight,
+    Source,
     Unknown,
 )
 from utilitarian_operator.core.pods import pod_sight
 from utilitarian_operator.core.wording import plural
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable, OperatorError
-from utilitarian_operator.history import History
+from utilitarian_operator.history import Flows, History
 
 ANSWER_HOLDS_S = 4.0
 """How long a worker's answer is believed: a few rounds of questions, each a second."""
@@ -40,17 +43,20 @@ SAMPLE_HOLDS_S = 25.0
 class Broker(Protocol):
     """What the observer needs of a broker session."""
 
-    async def depths(self, queues: list[str]) -> Mapping[str, Depth | None]:
+    async def depths(self, queues: list[str]) -> Mapping[str, Depth | Away | None]:
         """Depth by queue, None for one that doesn't exist; raises BrokerError."""
 
-    def unacked(self) -> Mapping[str, int] | BrokerError | None:
-        """Unacknowledged messages by queue; why not; None where nobody counts them."""
+    def counted(self) -> Mapping[str, Counted] | BrokerError | None:
+        """The statistics of each queue; why there are none; None where nobody counts."""
 
     def told(self, node: str, not_before: float) -> Held | None:
         """What a worker said since a moment."""
 
     def sample(self, node: str, not_before: float) -> Held | None:
         """What a worker last said, for averages."""
+
+    def seen_at(self) -> Mapping[str, float | None]:
+        """When each source last answered, by its name; None if never."""
 
     def consuming(self) -> Mapping[str, tuple[str, ...]]:
         """Queues by node name, of every worker that answered when all were asked last."""
@@ -85,6 +91,7 @@ class Observer:
         """Why the broker could not be seen at the last look."""
         self._unseen: dict[str, datetime] = {}
         self._history = History()
+        self._flows = Flows()
         self._caught: tuple[str, ...] = ()
 
     async def look(
@@ -112,35 +119,39 @@ class Observer:
         pods = self._pods(broker, mute, now)
         sights = {}
         for pool in fleet.pools:
-            seen = {queue: _queue(depths.get(queue), counted.get(queue), unreachable) for queue in queues[pool.name]}
             mine = pods.get(pool.name, ())
+            serving = sum(pod.serves and not _takes_nothing(pod) for pod in mine)
+            seen = {
+                queue: unreachable or self._queue(queue, depths.get(queue), counted.get(queue), serving, now)
+                for queue in queues[pool.name]
+            }
             if pool.is_catch_all:
                 self._learn_queues(fleet, mine)
             deployment = deployments.get(pool_object(self._key.name, pool.name))
             replicas = None if deployment is None else int(deployment["spec"].get("replicas", 1))
             unacked = self._unacked(pool, seen, mine, statistics, fleet.broker.stats_url is not None, now)
-            sights[pool.name] = PoolSight(
-                seen, unacked, mine, replicas, hindrance=self._hindrance(pool.name, deployment, now)
-            )
+            arrived, left = self._flows.since(pool.name, counted, seen)
+            hindered = self._hindrance(pool.name, deployment, now)
+            sights[pool.name] = PoolSight(seen, unacked, mine, replicas, hindrance=hindered, arrived=arrived, left=left)
         sights = with_foreign(fleet, sights, broker.consuming())
         leftover = _leftover(deployments, pods, sights)
         self._ask(broker, sights, leftover, shrinking)
         rolling_out = tuple(self._rolling_out(deployments))
-        about = broker.about()
-        return FleetSight(now, sights, unreachable, statistics, beat, rolling_out, mute, leftover, about)
+        about, sources = broker.about(), tuple(_sources(broker))
+        return FleetSight(now, sights, unreachable, statistics, beat, rolling_out, mute, leftover, about, sources)
 
     async def _depths(
         self, broker: Broker, queues: list[str], now: datetime
-    ) -> tuple[Mapping[str, Depth | None], Unknown | None]:
-        """The depths by queue, and why there are none."""
+    ) -> tuple[Mapping[str, Depth | Away | None], Unknown | None]:
+        """The broker's answers, or why there are none."""
         try:
-            depths = await broker.depths(queues)
+            answers = await broker.depths(queues)
         except BrokerError as error:
             self.failed = error
             return {}, self._unknown("broker", str(error), now)
         self.failed = None
         self._unseen.pop("broker", None)
-        return depths, None
+        return answers, None
 
     def _ask(
         self,
@@ -166,8 +177,8 @@ class Observer:
         if told:
             self._caught = tuple(sorted({queue for queues in told for queue in queues} - named))
 
-    def _statistics(self, broker: Broker, now: datetime) -> tuple[Mapping[str, int], Unknown | None]:
-        counted = broker.unacked()
+    def _statistics(self, broker: Broker, now: datetime) -> tuple[Mapping[str, Counted], Unknown | None]:
+        counted = broker.counted()
         if isinstance(counted, BrokerError):
             return {}, self._unknown("statistics", str(counted), now)
         self._unseen.pop("statistics", None)
@@ -179,6 +190,20 @@ class Observer:
             return self._unknown("remote control", str(error), now)
         self._unseen.pop("remote control", None)
         return None
+
+    def _queue(
+        self, name: str, depth: Depth | Away | None, counted: Counted | None, serving: int, now: datetime
+    ) -> QueueSight:
+        if depth is None:
+            return Missing()
+        if isinstance(depth, Away):
+            return self._unknown(f"queue {name}", f"queue {name} is away: {depth.why}", now)
+        ready, why = doubted(name, depth.ready, depth.consumers, counted, serving)
+        if why is None:
+            self._unseen.pop(f"queue {name}", None)
+        doubt = None if why is None else self._unknown(f"queue {name}", why, now)
+        most = max(ready, counted.ready) if counted else ready
+        return Present(ready, depth.consumers, counted.unacked if counted else None, most, doubt)
 
     def _unacked(
         self,
@@ -250,10 +275,9 @@ def _pool_of(body: Mapping[str, Any]) -> str | None:
     return labels.get(POOL_LABEL)
 
 
-def _queue(depth: Depth | None, unacked: int | None, unreachable: Unknown | None) -> QueueSight:
-    if unreachable is not None:
-        return unreachable
-    return Missing() if depth is None else Present(depth.ready, depth.consumers, unacked)
+def _sources(broker: Broker) -> Iterable[Source]:
+    for name, seen_at in broker.seen_at().items():
+        yield Source(name, None if seen_at is None else timedelta(seconds=time.monotonic() - seen_at))
 
 
 def _worth_asking(pool: PoolSight, *, shrinking: bool) -> Iterable[PodSight]:
@@ -290,12 +314,12 @@ class Blind:
     def __init__(self, error: OperatorError) -> None:
         self._error = error
 
-    async def depths(self, queues: list[str]) -> Mapping[str, Depth | None]:
+    async def depths(self, queues: list[str]) -> Mapping[str, Depth | Away | None]:
         """Raise the reason, as a BrokerError."""
         del queues
         raise BrokerUnreachable(str(self._error)) from self._error
 
-    def unacked(self) -> None:
+    def counted(self) -> None:
         """Nobody counts."""
 
     def told(self, node: str, not_before: float) -> None:
@@ -303,6 +327,10 @@ class Blind:
 
     def sample(self, node: str, not_before: float) -> None:
         """Nobody answers."""
+
+    def seen_at(self) -> Mapping[str, float | None]:
+        """Nobody ever answered."""
+        return {}
 
     def consuming(self) -> Mapping[str, tuple[str, ...]]:
         """Nobody answers."""

@@ -15,6 +15,18 @@ from tests.support.rabbitmq import RabbitMQ
 from utilitarian_operator.adapters import rounds
 from utilitarian_operator.core import ailments
 
+SUITES = [
+    pytest.param(None, id="rabbitmq3"),
+    pytest.param("trixie", id="rabbitmq4-trixie", marks=pytest.mark.soak),
+    pytest.param("sid", id="rabbitmq4-sid", marks=pytest.mark.soak),
+]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of a module with `EVERY_RABBITMQ` on each; `make soak NAME=rabbitmq4` has the newer ones."""
+    if getattr(metafunc.module, "EVERY_RABBITMQ", False) and "rabbitmq" in metafunc.fixturenames:
+        metafunc.parametrize("rabbitmq", SUITES, indirect=True, scope="session")
+
 
 @pytest.fixture(scope="session")
 def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:

@@ -65,7 +65,7 @@ async def test_the_documented_rights_are_enough(rabbitmq: RabbitMQ, vhost: str, 
             await wait_until_async(lambda: session.told("celery@one", 0), within=SOON)
         finally:
             await session.close()
-        assert set(await Statistics([management(rabbitmq)], vhost).unacked()) >= {QUEUE}
+        assert set(await Statistics([management(rabbitmq)], vhost).read()) >= {QUEUE}
         with closing(RemoteControl(url)) as control:
             control.cancel_consumers("celery@one", [QUEUE])
         await wait_until_async(lambda: rabbitmq.depth(vhost, QUEUE).consumers == 0, within=SOON)
@@ -89,7 +89,7 @@ async def test_a_right_that_is_missing_on_the_mailbox_is_named(rabbitmq: RabbitM
 async def test_a_tag_that_is_missing_is_named(rabbitmq: RabbitMQ, vhost: str) -> None:
     login(rabbitmq, vhost, tags="")
     with pytest.raises(LoginRefused, match="lacks the tag `management`"):
-        await Statistics([management(rabbitmq)], vhost).unacked()
+        await Statistics([management(rabbitmq)], vhost).read()
 
 
 def connections(rabbitmq: RabbitMQ, vhost: str) -> list[tuple[str, int, int]]:

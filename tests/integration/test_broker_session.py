@@ -16,8 +16,10 @@ from tests.support.waiting import wait_until_async
 from utilitarian import routing
 from utilitarian_operator.adapters.amqp import Depth
 from utilitarian_operator.adapters.broker import Brokers, BrokerSession, Credentials
+from utilitarian_operator.core.observation import Counted
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable
 
+EVERY_RABBITMQ = True
 SOON = timedelta(seconds=20)
 FLAGS = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 
@@ -44,15 +46,20 @@ async def test_depths_are_of_this_moment(rabbitmq: RabbitMQ, vhost: str) -> None
         for count in (1, 2, 3):
             rabbitmq.publish(vhost, "queue")
             assert await broker.depths(["queue", "missing"]) == {"queue": Depth(count, 0), "missing": None}
-        assert broker.unacked() is None  # nobody counts without statistics
+        assert broker.counted() is None  # nobody counts without statistics
 
 
 async def test_statistics_come_by_themselves_and_say_when_they_do_not(rabbitmq: RabbitMQ, vhost: str) -> None:
     rabbitmq.declare(vhost, "queue")
+    nothing = {"queue": Counted(0, 0, 0, 0)}
     async with session(rabbitmq.amqp_url(vhost), rabbitmq.prometheus_url) as broker:
-        await wait_until_async(lambda: broker.unacked() == {"queue": 0}, within=SOON, describe=broker.unacked)
+        await wait_until_async(lambda: broker.counted() == nothing, within=SOON, describe=broker.counted)
+        read_at = broker.seen_at()["statistics"]
+        assert read_at is not None
+        assert time.monotonic() - read_at < SOON.total_seconds()
     async with session(rabbitmq.amqp_url(vhost), f"http://{LOOPBACK}:{free_port()}") as broker:
-        await wait_until_async(lambda: isinstance(broker.unacked(), BrokerUnreachable), within=SOON)
+        await wait_until_async(lambda: isinstance(broker.counted(), BrokerUnreachable), within=SOON)
+        assert broker.seen_at()["statistics"] is None
 
 
 async def test_only_who_is_named_is_asked_and_an_answer_ages(rabbitmq: RabbitMQ, vhost: str, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from tests.support.waiting import wait_until
 from utilitarian_operator.adapters.amqp import BATCH, MISSING_ASKED_AT_A_TIME, Depth, DepthReader
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable, LoginRefused
 
+EVERY_RABBITMQ = True
 SOON = timedelta(seconds=10)
 GIVEN_UP_WITHIN_S = 5.0
 PASSWORD = "hunter2/@:%"

@@ -23,6 +23,7 @@ from utilitarian_operator.adapters.remote_control import RemoteControl
 from utilitarian_operator.core.observation import Held
 from utilitarian_operator.errors import BrokerUnreachable, LoginRefused, RightMissing
 
+EVERY_RABBITMQ = True
 SOON = timedelta(seconds=30)
 GIVEN_UP_WITHIN_S = 6.0
 QUEUE = routing.DEFAULT_QUEUE

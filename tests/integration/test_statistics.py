@@ -1,4 +1,4 @@
-"""Unacknowledged messages by a real broker's statistics, whatever the virtual host is called, and what goes wrong."""
+"""A real broker's statistics by either endpoint, whatever the virtual host is called, and what goes wrong."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,9 +12,11 @@ from tests.support.ports import LOOPBACK, free_port
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until_async
 from utilitarian_operator.adapters.statistics import Statistics
+from utilitarian_operator.core.observation import Counted
 from utilitarian_operator.errors import BrokerUnreachable, LoginRefused, RightMissing
 from utilitarian_operator.serving import serve
 
+EVERY_RABBITMQ = True
 SOON = timedelta(seconds=20)
 VHOSTS = ("a/b %", "mätare?x=1&y#z", "/plain")
 ENDPOINTS = ("prometheus_url", "management_url")
@@ -38,7 +40,7 @@ async def wait_told(statistics: Statistics, expected: Mapping[str, int]) -> None
 
 
 async def _is(statistics: Statistics, expected: Mapping[str, int]) -> bool:
-    return await statistics.unacked() == expected
+    return {queue: counted.unacked for queue, counted in (await statistics.read()).items()} == expected
 
 
 @pytest.mark.parametrize("vhost", VHOSTS)
@@ -58,15 +60,47 @@ async def test_only_the_queues_of_the_virtual_host_are_told(rabbitmq: RabbitMQ, 
             await wait_told(Statistics([getattr(rabbitmq, endpoint)], vhost), {"ours": 1})
 
 
-async def test_of_several_endpoints_the_larger_figure_counts(rabbitmq: RabbitMQ, vhost: str) -> None:
+async def test_what_came_and_what_left_is_counted_by_both(rabbitmq: RabbitMQ, vhost: str) -> None:
+    rabbitmq.declare(vhost, "queue")
+    rabbitmq.publish(vhost, "queue", ["{}"] * 3)
+    readers = [Statistics([getattr(rabbitmq, endpoint)], vhost) for endpoint in ENDPOINTS]
+    counted: list[Counted | None] = []
+
+    def listed() -> list[int | None]:
+        return [row.get("messages_ready") for row in rabbitmq.api("GET", f"/api/queues/{vhost}")]
+
+    async def told(**figures: int) -> bool:
+        counted[:] = [(await statistics.read()).get("queue") for statistics in readers]
+        return all(it is not None and {name: getattr(it, name) for name in figures} == figures for it in counted)
+
+    await wait_until_async(lambda: listed() == [3], within=SOON, describe=listed)
+    assert await told(arrived=0, left=0)  # what was there before the first reading did not arrive
+    with rabbitmq.channel(vhost) as channel:
+        rabbitmq.publish(vhost, "queue", ["{}"] * 4)
+        for _ in range(2):
+            channel.basic_ack(channel.basic_get("queue").delivery_tag)
+        channel.basic_get("queue", no_ack=True)
+        channel.basic_reject(channel.basic_get("queue").delivery_tag, requeue=True)  # comes back: not an arrival
+        await wait_until_async(
+            lambda: told(ready=4, unacked=0, arrived=4, left=3), within=SOON, describe=lambda: counted
+        )
+
+
+async def test_where_the_management_api_is_there_too_it_stands_in_for_a_node_that_is_away(
+    rabbitmq: RabbitMQ, vhost: str
+) -> None:
+    away = f"http://{LOOPBACK}:{free_port()}"
     with unacknowledged(rabbitmq, vhost, one=1):
-        await wait_told(Statistics([rabbitmq.prometheus_url, rabbitmq.management_url], vhost), {"one": 1})
+        for others in ([], [away]):
+            await wait_told(Statistics([*others, rabbitmq.prometheus_url, rabbitmq.management_url], vhost), {"one": 1})
 
 
 async def test_an_endpoint_that_is_away_makes_the_whole_unknown(rabbitmq: RabbitMQ, vhost: str) -> None:
     away = f"http://user:hunter2@{LOOPBACK}:{free_port()}"
-    with pytest.raises(BrokerUnreachable, match=urlsplit(away).netloc.partition("@")[2]) as unreachable:
-        await Statistics([rabbitmq.prometheus_url, away], vhost).unacked()
+    with pytest.raises(BrokerUnreachable) as unreachable:
+        await Statistics([rabbitmq.prometheus_url, away], vhost).read()
+    assert "the statistics of 1 of 2 nodes are read: no statistics from" in str(unreachable.value)
+    assert urlsplit(away).netloc.partition("@")[2] in str(unreachable.value)
     assert "hunter2" not in str(unreachable.value)
 
 
@@ -83,7 +117,7 @@ async def test_a_refusal_says_what_to_change_and_no_password(
     rabbitmq.make_user("statistics", "hunter2/@:", tags=tags)
     rabbitmq.grant("statistics", vhost)
     with pytest.raises(LoginRefused, match=says) as refused:
-        await Statistics([endpoint(rabbitmq, password)], vhost).unacked()
+        await Statistics([endpoint(rabbitmq, password)], vhost).read()
     assert "hunter2" not in str(refused.value)
     assert password not in str(refused.value)
 
@@ -101,7 +135,7 @@ async def test_a_user_with_tag_and_escaped_password_reads(rabbitmq: RabbitMQ, vh
 
 async def test_an_unknown_virtual_host_is_no_empty_answer_of_the_management_api(rabbitmq: RabbitMQ) -> None:
     with pytest.raises(BrokerUnreachable, match="knows no virtual host a%20b"):
-        await Statistics([rabbitmq.management_url], "a b").unacked()
+        await Statistics([rabbitmq.management_url], "a b").read()
 
 
 @pytest.mark.parametrize(
@@ -118,13 +152,13 @@ async def test_an_unknown_virtual_host_is_no_empty_answer_of_the_management_api(
 async def test_another_server_at_that_address_is_said_so(status: int, body: str) -> None:
     async with serve(LOOPBACK, 0, {"/{path:.*}": lambda: web.Response(status=status, text=body)}) as port:
         with pytest.raises(BrokerUnreachable, match=str(port)):
-            await Statistics([f"http://{LOOPBACK}:{port}"], "/").unacked()
+            await Statistics([f"http://{LOOPBACK}:{port}"], "/").read()
 
 
 async def test_a_forbidden_page_names_the_tag() -> None:
     async with serve(LOOPBACK, 0, {"/{path:.*}": lambda: web.Response(status=403)}) as port:
         with pytest.raises(RightMissing, match="tag `monitoring`"):
-            await Statistics([f"http://{LOOPBACK}:{port}"], "/").unacked()
+            await Statistics([f"http://{LOOPBACK}:{port}"], "/").read()
 
 
 @pytest.mark.parametrize("body", ['{"error": "x"}', '[{"messages_unacknowledged": 1}]', "[1]", "null"])
@@ -133,7 +167,7 @@ async def test_another_answer_of_a_management_api_is_said_so(body: str) -> None:
     turn = iter(pages)
     async with serve(LOOPBACK, 0, {"/{path:.*}": lambda: next(turn)}) as port:
         with pytest.raises(BrokerUnreachable, match=str(port)):
-            await Statistics([f"http://{LOOPBACK}:{port}"], "/").unacked()
+            await Statistics([f"http://{LOOPBACK}:{port}"], "/").read()
 
 
 @pytest.mark.parametrize(
@@ -152,5 +186,5 @@ async def test_another_answer_of_a_management_api_is_said_so(body: str) -> None:
 )
 async def test_an_endpoint_that_is_no_url_is_said_so_without_its_password(written: str) -> None:
     with pytest.raises(BrokerUnreachable) as unreachable:
-        await Statistics([written], "/").unacked()
+        await Statistics([written], "/").read()
     assert "hunter" not in str(unreachable.value)

@@ -156,10 +156,10 @@ async def test_statistics_over_https(rabbitmq: RabbitMQ, vhost: str, port: str, 
     endpoint = f"https://{rabbitmq.user}:{rabbitmq.password}@localhost:{getattr(rabbitmq, port)}"
     statistics = Statistics([endpoint], vhost, tls(rabbitmq, who))
     if says is None:
-        assert await statistics.unacked() == {}
+        assert await statistics.read() == {}
         return
     with pytest.raises(BrokerError, match=says) as refused:
-        await statistics.unacked()
+        await statistics.read()
     assert rabbitmq.password not in str(refused.value)
 
 

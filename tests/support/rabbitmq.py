@@ -60,11 +60,15 @@ class RabbitMQ:
 
     One administrator is made at the start, with a password of its own. Data survive `stop`, `kill` and `restart`.
     With TLS on ports of its own: a client certificate is a login for AMQP, and must be shown to the management API.
+    With `joins` it becomes, at its first start, a member of the cluster of a node that runs, with the same users.
+    With `root` it is the RabbitMQ of another system's folder instead of this one's.
     """
 
     directory: Path
     user: str = "tests"
     password: str = field(default_factory=lambda: secrets.token_hex(8))
+    joins: "RabbitMQ | None" = None
+    root: Path | None = None
     server: Process = field(init=False)
     epmd: Process = field(init=False)
 
@@ -75,15 +79,22 @@ class RabbitMQ:
         self.amqps_port, self.management_tls_port, self.prometheus_tls_port = free_port(), free_port(), free_port()
         self.authority = Authority()
         self._epmd_port, self._distribution_port = free_port(), free_port()
+        self._clustered = self.joins is not None
+        if self.joins is not None:
+            self._share(self.joins)
         self._write_configuration()
-        self.epmd = Process(
-            "epmd",
-            ["epmd", "-port", str(self._epmd_port), "-address", LOOPBACK],
-            log=self.directory / "epmd.log",
-        )
-        self.server = Process(
-            "rabbitmq", [server_program()], log=self.directory / "rabbitmq.log", env=self._environment()
-        )
+        if self.joins is None:
+            self.epmd = Process(
+                "epmd",
+                ["epmd", "-port", str(self._epmd_port), "-address", LOOPBACK],
+                log=self.directory / "epmd.log",
+            )
+        self.server = Process("rabbitmq", self._command(), log=self.directory / "rabbitmq.log", env=self._environment())
+
+    @property
+    def node(self) -> str:
+        """The name of the Erlang node."""
+        return f"tests-{self.amqp_port}@localhost"
 
     @property
     def management_url(self) -> str:
@@ -126,13 +137,15 @@ class RabbitMQ:
     def stop(self) -> None:
         """Ends the node in good order; its data stay."""
         self.server.stop(within=timedelta(seconds=30))
-        self.epmd.stop()
+        if not self._clustered:
+            self.epmd.stop()
 
     def kill(self) -> None:
         """Ends the node as a crash does (SIGKILL); its data stay."""
         self.server.kill()
-        # It still knows the dead node's name and would refuse it to the next one for a while.
-        self.epmd.kill()
+        if not self._clustered:
+            # It still knows the dead node's name and would refuse it to the next one for a while.
+            self.epmd.kill()
 
     def restart(self) -> None:
         """Ends the node in good order and starts it on the same ports with the same data."""
@@ -157,6 +170,8 @@ class RabbitMQ:
     def __exit__(self, *_: object) -> None:
         # A stop in good order takes six seconds and saves data that nobody reads any more.
         self.kill()
+        if self.joins is None:
+            self.epmd.kill()
 
     @contextlib.contextmanager
     def out_of_memory(self) -> Iterator[None]:
@@ -283,6 +298,19 @@ class RabbitMQ:
         with self.connection(vhost) as connection, connection.channel() as channel:
             yield channel
 
+    def _command(self) -> list[str | Path]:
+        if self.root is None:
+            return [server_program()]
+        # Mounts of its own, so that nothing of them outlives it; each step becomes the next, so that signals reach it.
+        script = """
+            mkdir -p "$1$2"
+            mount --bind "$2" "$1$2"
+            mount --rbind /proc "$1/proc"
+            mount --rbind /dev "$1/dev"
+            exec chroot "$1" "$3"
+        """
+        return ["unshare", "--mount", "sh", "-euc", script, "sh", self.root, self.directory, _PROGRAMS[0]]
+
     def _write_configuration(self) -> None:
         listen = f"""
             listeners.tcp.default = {LOOPBACK}:{self.amqp_port}
@@ -296,6 +324,12 @@ class RabbitMQ:
             log.console = true
             log.file = false
         """
+        if self.joins is not None:
+            listen += f"""
+                cluster_formation.peer_discovery_backend = classic_config
+                cluster_formation.classic_config.nodes.1 = {self.joins.node}
+                cluster_formation.classic_config.nodes.2 = {self.node}
+            """
         whole = "\n".join([listen, *self._tls_configuration()])
         self._configuration.write_text("\n".join(line.strip() for line in whole.splitlines()))
         self._plugins.write_text("[rabbitmq_management,rabbitmq_prometheus,rabbitmq_auth_mechanism_ssl].\n")
@@ -323,6 +357,14 @@ class RabbitMQ:
             prometheus.ssl.port = {self.prometheus_tls_port}
         """
 
+    def _share(self, first: "RabbitMQ") -> None:
+        """Have what the members of a cluster have in common: users, the port mapper and the cookie."""
+        first._clustered = True
+        self.user, self.password, self.epmd, self._epmd_port = first.user, first.password, first.epmd, first._epmd_port
+        cookie = self.directory / ".erlang.cookie"
+        cookie.write_bytes((first.directory / cookie.name).read_bytes())
+        cookie.chmod(0o400)
+
     @property
     def _configuration(self) -> Path:
         return self.directory / "rabbitmq.conf"
@@ -337,7 +379,7 @@ class RabbitMQ:
             "PATH": f"{os.environ['PATH']}:/usr/sbin:/usr/bin",
             "ERL_EPMD_PORT": str(self._epmd_port),
             "ERL_EPMD_ADDRESS": LOOPBACK,
-            "RABBITMQ_NODENAME": f"tests-{self.amqp_port}@localhost",
+            "RABBITMQ_NODENAME": self.node,
             "RABBITMQ_DIST_PORT": str(self._distribution_port),
             "RABBITMQ_CONFIG_FILE": str(self._configuration),
             "RABBITMQ_CONF_ENV_FILE": str(self.directory / "none.conf"),

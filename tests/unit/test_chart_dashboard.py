@@ -39,6 +39,7 @@ VALUES = {
     ],
     "version": ["0.1.0"],
     "kind": ["BrokerUnreachable"],
+    "source": ["depths", "statistics", "workers"],
     "run": ["hourly-run"],
     "outcome": ["Done", "Late"],
 }

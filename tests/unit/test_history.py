@@ -1,12 +1,12 @@
-"""What is counted between two looks at a pod, in the order in which it was seen."""
+"""What is counted between two looks at a pod and at a pool's queues, in the order in which it was seen."""
 
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from utilitarian_operator.core.observation import Held, PodSight, Unknown
-from utilitarian_operator.history import History
+from utilitarian_operator.core.observation import Counted, Held, PodSight, Unknown
+from utilitarian_operator.history import Flows, History
 
 BEGAN = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 SILENT = Unknown("does not answer", BEGAN)
@@ -59,3 +59,36 @@ def test_pods_that_are_gone_are_forgotten() -> None:
     history.add(pod(), body("2026-01-01T12:00:01Z"), said(7))
     history.keep_only([])
     assert history.add(pod(), body("2026-01-01T12:00:01Z"), said(7)).completed == 7
+
+
+def count(arrived: int | None, left: int | None = None) -> Counted:
+    return Counted(0, 0, arrived, left if left is not None or arrived is None else arrived)
+
+
+@pytest.mark.parametrize(
+    "looks, expected",
+    [
+        pytest.param([{"q": count(70)}, {"q": count(75, 72)}], [(0, 0), (5, 2)], id="nothing at first sight"),
+        pytest.param([{"q": count(1)}, {"q": count(1)}], [(0, 0), (0, 0)], id="the same reading adds nothing"),
+        pytest.param([{"q": count(1)}, {}, {"q": count(9)}], [(0, 0), (None, None), (8, 8)], id="a gap loses nothing"),
+        pytest.param([{"q": count(9)}, {"q": count(2)}, {"q": count(4)}], [(0, 0), (0, 0), (2, 2)], id="counted anew"),
+        pytest.param(
+            [{"q": count(1), "r": count(5)}, {"q": count(2), "r": count(7)}], [(0, 0), (3, 3)], id="two queues"
+        ),
+        pytest.param(
+            [{"q": count(1)}, {"q": count(2), "r": count(7)}], [(0, 0), (1, 1)], id="a queue that is seen first"
+        ),
+        pytest.param([{"q": count(None)}], [(None, None)], id="a broker that counts nothing"),
+    ],
+)
+def test_what_came_and_left(looks: list[dict[str, Counted]], expected: list[tuple[int | None, int | None]]) -> None:
+    flows = Flows()
+    assert [flows.since("pool", counted, ["q", "r"]) for counted in looks] == expected
+
+
+def test_two_pools_count_apart() -> None:
+    flows = Flows()
+    for pool in ("one", "two"):
+        flows.since(pool, {"q": count(1)}, ["q"])
+    flows.since("one", {"q": count(5)}, ["q"])
+    assert flows.since("two", {"q": count(5)}, ["q"]) == (4, 4)

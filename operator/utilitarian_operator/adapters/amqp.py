@@ -29,6 +29,17 @@ class Depth:
     consumers: int
 
 
+@dataclass(frozen=True, slots=True)
+class Away:
+    """A queue that exists and can't be asked, because the node that has it is away.
+
+    Args:
+        why: in the broker's words.
+    """
+
+    why: str
+
+
 class DepthReader:
     """One AMQP connection that reads depths; not thread-safe, to be used from one thread.
 
@@ -41,15 +52,15 @@ class DepthReader:
         self._url, self._tls = url, tls
         self._connection: Connection | None = None
         self._channel: Any = None
-        self._missing: list[str] = []
+        self._apart: dict[str, Away | None] = {}
         self.version: str | None = None
         """Of the broker, as it said when it was connected to."""
 
-    def read(self, queues: Sequence[str]) -> dict[str, Depth | None]:
+    def read(self, queues: Sequence[str]) -> dict[str, Depth | Away | None]:
         """The depth of each queue; None for one that doesn't exist.
 
-        Queues that were missing are asked after the others and in turn, so that a 404 costs the batch nothing; one
-        whose turn has not come is still reported as missing.
+        Queues that were missing or away are asked after the others and in turn, so that a 404 costs the batch nothing;
+        one whose turn has not come is still reported as it was.
 
         Raises:
             BrokerUnreachable: no connection, or it broke or fell silent.
@@ -72,19 +83,20 @@ class DepthReader:
         if connection is not None:
             release(connection, farewell=farewell)
 
-    def _read(self, queues: Sequence[str]) -> dict[str, Depth | None]:
+    def _read(self, queues: Sequence[str]) -> dict[str, Depth | Away | None]:
         channel = self._open()
         if not queues:
             channel.connection.send_heartbeat()  # or the broker would take the connection for a dead one
         wanted = set(queues)
-        self._missing = [name for name in self._missing if name in wanted]
-        known = [name for name in queues if name not in set(self._missing)]
-        answers: dict[str, Depth | None] = dict.fromkeys(queues)
+        apart = {name: last for name, last in self._apart.items() if name in wanted}
+        known = [name for name in queues if name not in apart]
+        answers: dict[str, Depth | Away | None] = {name: apart.get(name) for name in queues}
         answers.update(_depths(channel, known))
-        again, rest = self._missing[:MISSING_ASKED_AT_A_TIME], self._missing[MISSING_ASKED_AT_A_TIME:]
+        again, rest = list(apart)[:MISSING_ASKED_AT_A_TIME], list(apart)[MISSING_ASKED_AT_A_TIME:]
         for name in again:
             answers.update(_depths(channel, [name]))
-        self._missing = rest + [name for name in [*again, *known] if answers[name] is None]
+        asked_apart = ((name, answers[name]) for name in [*rest, *again, *known])
+        self._apart = {name: answer for name, answer in asked_apart if not isinstance(answer, Depth)}
         return answers
 
     def _open(self) -> Any:
@@ -95,7 +107,7 @@ class DepthReader:
         return self._channel
 
 
-def _depths(channel: Any, queues: Sequence[str]) -> Iterator[tuple[str, Depth | None]]:
+def _depths(channel: Any, queues: Sequence[str]) -> Iterator[tuple[str, Depth | Away | None]]:
     """The depth of each queue, in order; after a 404 the rest is asked again, forgotten as it is with the channel."""
     position = 0
     while position < len(queues):
@@ -107,6 +119,7 @@ def _depths(channel: Any, queues: Sequence[str]) -> Iterator[tuple[str, Depth | 
                 _, ready, consumers = channel.wait(spec.Queue.DeclareOk, returns_tuple=True, timeout=TIMEOUT_S)
                 position += 1
                 yield name, Depth(ready, consumers)
-        except NotFound:
-            yield queues[position], None
+        except NotFound as error:
+            said = str(error.reply_text)
+            yield queues[position], None if "no queue" in said else Away(said)
             position += 1

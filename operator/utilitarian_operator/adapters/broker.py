@@ -11,14 +11,14 @@ from random import SystemRandom
 from typing import TypeVar
 
 from utilitarian_operator.adapters.address import addresses
-from utilitarian_operator.adapters.amqp import Depth, DepthReader
+from utilitarian_operator.adapters.amqp import Away, Depth, DepthReader
 from utilitarian_operator.adapters.declarations import declarations
 from utilitarian_operator.adapters.remote_control import RemoteControl
 from utilitarian_operator.adapters.rounds import Round, Rounds
 from utilitarian_operator.adapters.statistics import Statistics
 from utilitarian_operator.adapters.tls import SYSTEM, Tls
 from utilitarian_operator.core.broker_settings import BrokerSettings, QueueSettings
-from utilitarian_operator.core.observation import Held
+from utilitarian_operator.core.observation import HOLDS, Counted, Held
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable
 
 T = TypeVar("T")
@@ -116,27 +116,39 @@ class BrokerSession:
         self._celery_asked = float("-inf")
         self._told: dict[str, Told] = {}
         self._samples: dict[str, Told] = {}
-        self._unacked: dict[str, int] | BrokerError | None = None
+        self._counted: dict[str, Counted] | BrokerError | None = None
+        self._seen_at: dict[str, float | None] = {"depths": None, "workers": None}
+        if self._statistics is not None:
+            self._seen_at["statistics"] = None
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def depths(self, queues: Sequence[str]) -> dict[str, Depth | None]:
+    async def depths(self, queues: Sequence[str]) -> dict[str, Depth | Away | None]:
         """Ready messages and consumers of each queue, of this moment; None for one that doesn't exist.
 
         Raises:
             BrokerError: it could not be read, or failed a moment ago.
         """
         self._pause.check()
+        asked_at = time.monotonic()
         try:
             answer = await _in(self._depth_thread, lambda: self._depths.read(queues))
         except BrokerError as error:
             self._pause.failed(error)
             raise
         self._pause.ended()
+        self._seen_at["depths"] = asked_at
         return answer
 
-    def unacked(self) -> dict[str, int] | BrokerError | None:
-        """Unacknowledged messages by queue, a few seconds old; or why they are not known; None where nobody counts."""
-        return self._unacked
+    def counted(self) -> dict[str, Counted] | BrokerError | None:
+        """The statistics of each queue, a few seconds old; or why they are not known; None where nobody counts."""
+        held_s = HOLDS.total_seconds()
+        if isinstance(self._counted, dict) and time.monotonic() - (self._seen_at["statistics"] or 0) > held_s:
+            return BrokerUnreachable(f"the statistics are older than {held_s:g} s")
+        return self._counted
+
+    def seen_at(self) -> Mapping[str, float | None]:
+        """When each source was last asked with success (monotonic seconds), None if never; by its name."""
+        return self._seen_at
 
     def told(self, node: str, not_before: float) -> Held | None:
         """What a worker said to a question asked after a moment (monotonic seconds); None if it said nothing since."""
@@ -245,6 +257,8 @@ class BrokerSession:
         self._mute = None
         pause.ended()
         told = {node: Told(held, asked_at) for node, held in answers.items()}
+        if told:
+            self._seen_at["workers"] = asked_at
         self._told |= told
         if due.learning:
             self._samples |= told
@@ -266,12 +280,13 @@ class BrokerSession:
         while True:
             started = time.monotonic()
             try:
-                self._unacked = await statistics.unacked()
+                self._counted = await statistics.read()
+                self._seen_at["statistics"] = started
             except BrokerError as error:
-                self._unacked = error
+                self._counted = error
             except Exception:
                 logger.exception("statistics not read")
-                self._unacked = BrokerUnreachable("the statistics could not be read: the operator's log has the cause")
+                self._counted = BrokerUnreachable("the statistics could not be read: the operator's log has the cause")
             await asyncio.sleep(max(STATISTICS_EVERY_S - (time.monotonic() - started), 0.1))
 
 

@@ -64,7 +64,7 @@ class StatsSpec(Part):
     """Where the broker's statistics are read: what is unacknowledged, and how much came and went."""
 
     url_from: SecretSource
-    """URLs of the management API (:15672) or Prometheus endpoint (:15692), separated by commas; all nodes are read."""
+    """URLs, separated by commas: the management API (:15672), or all nodes' :15692; each address of a name is read."""
 
 
 class BrokerSpec(Part):

@@ -1,5 +1,6 @@
 """What the rules of one pool look at: figures only, so that a simulated fleet can give them too; decides nothing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -72,7 +73,7 @@ def facts(sight: PoolSight, starved: str = "") -> Facts:
     unacked = sight.unacked if isinstance(sight.unacked, Unknown) else max(sight.unacked - sight.given_up, 0)
     certain_unacked = 0 if isinstance(unacked, Unknown) else unacked
     samples = [pod.sample for pod in sight.pods if pod.sample is not None]
-    work = add((ready, unacked, sight.early))
+    work = add((sight.most_ready, unacked, sight.early))
     return Facts(
         current=sight.current,
         ready=ready,
@@ -80,7 +81,8 @@ def facts(sight: PoolSight, starved: str = "") -> Facts:
         at_least=None if isinstance(ready, Unknown) else max(ready + certain_unacked + sight.known_early - deferred, 0),
         idle=sum(is_idle(pod) for pod in sight.pods if pod.staying),
         running=sum(sample.active for sample in samples),
-        completed=sum(counted) if (counted := [p.completed for p in sight.pods if p.completed is not None]) else None,
+        arrived=sight.arrived,
+        completed=_completed(sight, samples),
         longest=max((sample.oldest for sample in samples), default=0.0),
         started_up=tuple(pod.started_up for pod in sight.pods if pod.started_up is not None),
         deferred=deferred,
@@ -103,6 +105,17 @@ def _given_back(sight: PoolSight) -> int | None:
     going = [pod.held for pod in sight.pods if pod.running and not pod.staying]
     told = [held.scheduled for held in going if isinstance(held, Held)]
     return sum(told) if len(told) == len(going) else None
+
+
+def _completed(sight: PoolSight, samples: Sequence[Held]) -> int | None:
+    """Tasks that ended: by the workers' own count; where they only say what runs, by what the broker saw acknowledged.
+
+    Without a word of what runs a count would only make tasks look shorter.
+    """
+    counted = [pod.completed for pod in sight.pods if pod.completed is not None]
+    if counted:
+        return sum(counted)
+    return sight.left if samples else None
 
 
 def is_idle(pod: PodSight) -> bool:

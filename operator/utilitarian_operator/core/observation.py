@@ -25,6 +25,34 @@ class Unknown:
 Count: TypeAlias = int | Unknown
 
 
+LIVE = timedelta(seconds=2)
+"""What is not older counts as of this moment: a tick and its answer."""
+
+HOLDS = timedelta(seconds=15)
+"""What is older is not believed: three readings of the statistics."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One of the sources of a look and how fresh it is.
+
+    Args:
+        name: `depths` (ready and consumers, asked over AMQP), `statistics` (unacknowledged, arrivals) or `workers`
+            (what they hold, by remote control).
+        age: time since it was last asked with success; None if it never answered.
+    """
+
+    name: str
+    age: timedelta | None
+
+    @property
+    def quality(self) -> str:
+        """Of its figures: `live`, `sampled`, `stale` or `unknown`."""
+        if self.age is None:
+            return "unknown"
+        return "live" if self.age <= LIVE else "sampled" if self.age <= HOLDS else "stale"
+
+
 @dataclass(frozen=True, slots=True)
 class Present:
     """A queue that exists.
@@ -33,11 +61,15 @@ class Present:
         ready: messages waiting for delivery.
         consumers: consumers on the queue, whoever they belong to.
         unacked: messages delivered and not yet acknowledged, where the broker's statistics tell it.
+        most: messages that may be ready, by the larger of the sources; None where there is only one.
+        doubt: why what it says is no reason for a worker to go; None where it is.
     """
 
     ready: int
     consumers: int
     unacked: int | None = None
+    most: int | None = None
+    doubt: Unknown | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +78,23 @@ class Missing:
 
 
 QueueSight: TypeAlias = Present | Missing | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What the broker's statistics say of one queue.
+
+    Args:
+        ready: messages waiting for delivery, a few seconds ago.
+        unacked: messages delivered and not yet acknowledged, a few seconds ago.
+        arrived: tasks that came since the statistics were first read; never falls; None where nobody counts.
+        left: messages acknowledged, or delivered to one who need not, since then; never falls; None as above.
+    """
+
+    ready: int
+    unacked: int
+    arrived: int | None = None
+    left: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +203,8 @@ class PoolSight:
         foreign: consumers that are no workers of this fleet, by queue; a queue without any is not in it.
         strangers: names of workers that consume one of the queues and are not the fleet's, as far as they answer.
         hindrance: why it can't have the pods that it asks for; None if nothing is wrong.
+        arrived: tasks that came to the queues since the last look, by the broker's count; None where nobody counts.
+        left: messages acknowledged since the last look, by the broker's count; None where nobody counts.
     """
 
     queues: Mapping[str, QueueSight]
@@ -163,6 +214,8 @@ class PoolSight:
     foreign: Mapping[str, int] = field(default_factory=dict)
     strangers: tuple[str, ...] = ()
     hindrance: Hindrance | None = None
+    arrived: int | None = None
+    left: int | None = None
 
     @property
     def draining(self) -> int:
@@ -196,6 +249,11 @@ class PoolSight:
     def ready(self) -> Count:
         """Messages ready on all the pool's queues; Unknown if one of them is."""
         return add(sight if isinstance(sight, Unknown) else _ready(sight) for sight in self.queues.values())
+
+    @property
+    def most_ready(self) -> Count:
+        """Messages that may be ready by any source; Unknown if one of the queues is, or its answer is in doubt."""
+        return add(sight if isinstance(sight, Unknown) else _most_ready(sight) for sight in self.queues.values())
 
     @property
     def early(self) -> Count:
@@ -291,6 +349,7 @@ class FleetSight:
         beat: of the fleet; None where it is not asked for.
         rolling_out: names of the Deployments and the StatefulSet whose template has not reached every pod.
         leftover: pools that the resource doesn't ask for any more and whose Deployment is still there, by name.
+        sources: that were asked, and how fresh each is.
     """
 
     at: datetime
@@ -302,6 +361,7 @@ class FleetSight:
     mute: Unknown | None = None
     leftover: Mapping[str, PoolSight] = field(default_factory=dict)
     about: BrokerSettings = field(default_factory=BrokerSettings)
+    sources: tuple[Source, ...] = ()
 
 
 def add(counts: Iterable[Count]) -> Count:
@@ -316,3 +376,9 @@ def add(counts: Iterable[Count]) -> Count:
 
 def _ready(sight: Present | Missing) -> int:
     return sight.ready if isinstance(sight, Present) else 0
+
+
+def _most_ready(sight: Present | Missing) -> Count:
+    if isinstance(sight, Missing):
+        return 0
+    return sight.doubt or (sight.ready if sight.most is None else sight.most)

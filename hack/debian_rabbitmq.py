@@ -1,0 +1,41 @@
+"""A Debian suite's RabbitMQ in a folder of the cache, to be run with that folder as its root; it starts nothing."""
+
+import platform
+import shutil
+from pathlib import Path
+
+from hack import base, packages, preflight
+from hack.commands import run
+from hack.console import step
+from hack.places import cache, key_of, published
+
+PACKAGE = "rabbitmq-server"
+
+
+def root(suite: str) -> Path:
+    """A folder with a minimal Debian and the suite's RabbitMQ; made where it is not there.
+
+    Args:
+        suite: of Debian: `trixie` has RabbitMQ 4.0, `sid` the newest.
+
+    Raises:
+        Failure: not root, debootstrap missing, no mirror known, or no network.
+    """
+    return published(
+        f"rabbitmq-{suite}", key_of(suite, PACKAGE, platform.machine()), lambda folder: _make(suite, folder)
+    )
+
+
+def _make(suite: str, folder: Path) -> None:
+    preflight.check_root("another RabbitMQ must be installed with debootstrap")
+    packages.ensure(packages.BASE)
+    debs = cache() / "debs"
+    debs.mkdir(exist_ok=True)
+    with step(f"installing the RabbitMQ of Debian {suite}"):
+        run(
+            *("unshare", "--mount", "--pid", "--fork", "--kill-child", "debootstrap", "--variant=minbase"),
+            *(f"--cache-dir={debs}", f"--include={PACKAGE}", suite, folder, base.mirror()),
+            remedy=f"Its log is in {folder}/debootstrap while it runs. Is there a network?",
+        )
+    for path in base.TRIMMED:
+        shutil.rmtree(folder / path, ignore_errors=True)

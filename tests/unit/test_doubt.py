@@ -1,0 +1,62 @@
+"""What is believed of a broker's answers: up on the freshest sight, down only when all agree."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from utilitarian_operator.core.doubt import doubted
+from utilitarian_operator.core.facts import facts
+from utilitarian_operator.core.observation import Counted, Held, PodSight, PoolSight, Present, Source, Unknown
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+DOUBT = Unknown("is its leader away?", NOW)
+IDLE = PodSight("x", ready=True, running=True, leaving=False, held=Held(0, 0, 0, 0))
+
+
+@pytest.mark.parametrize(
+    "ready,consumers,counted,serving,believed",
+    [
+        pytest.param(0, 0, None, 0, (0, False), id="asleep"),
+        pytest.param(0, 0, Counted(0, 0), 0, (0, False), id="asleep, and the statistics agree"),
+        pytest.param(0, 2, Counted(0, 0), 2, (0, False), id="all done"),
+        pytest.param(0, 2, Counted(9, 0), 2, (0, False), id="done since the statistics were read"),
+        pytest.param(5, 0, Counted(0, 0), 2, (5, False), id="just published, workers not there yet"),
+        pytest.param(0, 0, None, 2, (0, True), id="nobody consumes, although workers are ready"),
+        pytest.param(0, 0, Counted(0, 0), 2, (0, True), id="and the statistics agree: those of a leader that died"),
+        pytest.param(0, 0, Counted(50, 0), 0, (50, True), id="asleep, and the statistics know of messages"),
+        pytest.param(0, 0, Counted(50, 0), 2, (50, True), id="awake, and the statistics know of messages"),
+    ],
+)
+def test_a_zero_needs_somebody_who_vouches_for_it(
+    ready: int, consumers: int, counted: Counted | None, serving: int, believed: tuple[int, bool]
+) -> None:
+    figure, why = doubted("q", ready, consumers, counted, serving)
+    assert (figure, why is not None) == believed
+    assert why is None or why.startswith("queue q says that it is empty")
+
+
+@pytest.mark.parametrize(
+    "queue,at_least,work",
+    [
+        pytest.param(Present(0, 1), 0, 0, id="one source"),
+        pytest.param(Present(0, 1, 0, 0), 0, 0, id="both say nothing"),
+        pytest.param(Present(0, 1, 0, 9), 0, 9, id="one says that nine wait: none is needed, none goes"),
+        pytest.param(Present(9, 1, 0, 9), 9, 9, id="both say nine"),
+        pytest.param(Present(50, 0, 0, 50, DOUBT), 50, DOUBT, id="a zero in doubt: as many as the statistics say come"),
+        pytest.param(Present(0, 0, None, 0, DOUBT), 0, DOUBT, id="a zero in doubt without statistics: none goes"),
+    ],
+)
+def test_the_larger_figure_keeps_workers_and_the_fresher_one_calls_them(
+    queue: Present, at_least: int, work: int | Unknown
+) -> None:
+    seen = facts(PoolSight({"q": queue}, 0, (IDLE,), 1))
+    assert (seen.at_least, seen.work) == (at_least, work)
+    assert seen.nothing_to_do == (work == 0)
+
+
+@pytest.mark.parametrize(
+    "age_s,quality",
+    [(0.0, "live"), (2.0, "live"), (2.1, "sampled"), (15.0, "sampled"), (15.1, "stale"), (None, "unknown")],
+)
+def test_a_source_has_a_quality(age_s: float | None, quality: str) -> None:
+    assert Source("statistics", None if age_s is None else timedelta(seconds=age_s)).quality == quality
