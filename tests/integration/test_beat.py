@@ -179,12 +179,15 @@ def test_a_pod_that_never_ran_gives_way_to_a_better_template(installation: Insta
     assert "ImagePullBackOff" in told(installation, "BeatReplaced")
 
 
-def test_another_beat_of_the_application_is_named(installation: Installation, operator: Operator) -> None:
+def test_another_beat_of_the_application_is_named(
+    installation: Installation, operator: Operator, tmp_path: Path
+) -> None:
     del operator
-    container = {"name": "beat", "image": "utilitarian:dev", "command": ["celery", "-A", "utilitarian", "beat"]}
+    command = ["celery", "-A", "utilitarian", "beat", "-s", str(tmp_path / "old")]
+    container = {"name": "beat", "image": "utilitarian:dev", "command": command}
     body = {"metadata": {"name": "old-beat"}, "spec": {"containers": [container]}}
     path = f"/api/v1/namespaces/{installation.fleet.namespace}/pods"
     installation.fleet.controlplane.request("POST", path, body)
     create(installation)
-    assert "old-beat (celery -A utilitarian beat)" in wait_for(installation, "BeatDuplicate")
+    assert "old-beat (celery -A utilitarian beat -s" in wait_for(installation, "BeatDuplicate")
     assert "old-beat" in told(installation, "BeatDuplicate")
