@@ -73,6 +73,19 @@ def test_a_worker_that_is_killed_for_memory_is_counted_each_time_and_named_once(
     assert fleet.replicas("work") == 2
 
 
+def test_a_worker_that_goes_with_its_node_at_once_is_counted_all_the_same(fleet: Fleet, operator: Operator) -> None:
+    """Kubernetes' own collector of lost pods writes the reason and deletes the pod in the same moment."""
+    pod = fleet.pods("work")[0]
+    # With a time: Kubernetes' disruption controller takes back a condition that is old and was followed by no deletion.
+    at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    why = {"reason": "DeletionByPodGC", "message": "PodGC: node no longer exists", "lastTransitionTime": at}
+    write_status(fleet, pod, conditions=[{"type": "DisruptionTarget", "status": "True", **why}])
+    path = f"/api/v1/namespaces/{fleet.namespace}/pods/{pod}?gracePeriodSeconds=0"
+    fleet.controlplane.request("DELETE", path)
+    wait_until(lambda: counted(operator, fleet, "NodeLost") == 1, within=SOON, describe=operator.metrics)
+    wait_until(lambda: "NodeLost" in [reason for reason, _ in fleet.events()], within=SOON, describe=fleet.events)
+
+
 def test_a_worker_that_is_evicted_is_replaced_and_no_other_is_added(fleet: Fleet, operator: Operator) -> None:
     pod = fleet.pods("work")[0]
     write_status(fleet, pod, phase="Failed", reason="Evicted", message="The node was low on resource: memory.")
