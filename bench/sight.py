@@ -228,6 +228,7 @@ async def measured(broker: RabbitMQ, pools: int) -> dict[str, object]:
     broker.declare("/", *names)
     for number in filter(busy, range(pools)):
         broker.publish("/", queue(number), ["{}"] * 5)
+    await asyncio.sleep(SETTLE_S)  # it goes on for a while with what the start and the declarations left to do
     before = cpu_of(broker.server.pid)
     await asyncio.sleep(AT_REST_S)
     at_rest = (cpu_of(broker.server.pid) - before) / AT_REST_S
