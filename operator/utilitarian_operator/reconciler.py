@@ -127,9 +127,8 @@ class Reconciler:
         leading = self._leads(key, known, fleet, sight, decisions)
         because = {name: decision.message for name, decision in decisions.items()}
         if fleet.mode != "Preview":
-            for pool in (
-                await self._drains.resize(resource, leading, because, known.drains) & known.waiting_since.keys()
-            ):
+            resized = await self._drains.resize(resource, leading, because, known.drains)
+            for pool in resized & known.waiting_since.keys():
                 self._metrics.woke(key, pool, self._clock() - known.waiting_since[pool])
             await self._act(known, running, sight, decisions, contents)
             await shield(self._cluster, self._store, key, known.shields, fleet, sight)
