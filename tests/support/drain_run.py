@@ -42,11 +42,11 @@ class Verdict:
         changes: sizes or templates that were changed, and what was killed or restarted.
         led, rolled: workers that left after they were marked, and by a rollout.
         unled: workers that left in any other way.
-        busy: workers that were led out and did something afterwards.
+        busy: workers that were led out, not by a rollout, and did something afterwards.
         wrong_victims: as the operator counted them.
         largest: most workers of each pool.
         asleep_after: seconds from the last task's end to zero workers asked for, the slowest pool's; from the end of
-            an override or of a rollout where that was later.
+            an override, of a rollout or of a worker's start where that was later.
         ways: sizes of each pool from then on, each with the seconds.
         seconds: from the first task sent to the last pool asleep.
     """
@@ -221,7 +221,7 @@ class DrainRun:
             led=len(led),
             rolled=sum(life.replaced and not life.led for life in gone),
             unled=tuple(life.name for life in gone if not (life.led or life.replaced)),
-            busy=tuple(life.name for life in led if life.worked_after(ledger.records)),
+            busy=tuple(life.name for life in led if not life.replaced and life.worked_after(ledger.records)),
             wrong_victims=int(self._wrong_victims),
             largest={crew.name: self.lives.largest(crew.name) for crew in self.crews},
             asleep_after=max((at for way in ways.values() for at, _ in way[-1:]), default=0.0),
@@ -231,6 +231,6 @@ class DrainRun:
 
     def _way_to_zero(self, crew: Crew) -> list[tuple[float, int]]:
         records = self.installation.ledger.read().of_queue(crew.queue).records
-        later = (self._overridden.get(crew.name, 0.0), self.lives.rolled_until(crew.name))
+        later = (self._overridden.get(crew.name, 0.0), self.lives.unsettled_until(crew.name))
         last = max([record.at for record in records] + list(later))
         return [(round(at - last, 1), size) for at, size in self.lives.sizes(crew.name) if at > last]

@@ -5,6 +5,7 @@ import time
 import urllib.error
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Self
 
 from tests.support.fleet import Fleet
@@ -26,7 +27,7 @@ class Life:
         pool: it worked for.
         template: hash of its pod template.
         first, last: when it was seen first and last; seconds since the epoch, like all times here.
-        told: when it was first seen to have been told to go; None if it was not.
+        told: when it was told to go, by the API server's own clock and up to a second late; None if it was not.
         led: whether it was marked when it was told.
         replaced: whether pods of another template were there when it was told: a rollout.
     """
@@ -61,7 +62,7 @@ class PodLives:
         self._get, self._namespace, self._fleet = get, namespace, fleet
         self._lives: dict[str, Life] = {}
         self._sizes: dict[str, list[tuple[float, int]]] = {}
-        self._rolled: dict[str, float] = {}
+        self._unsettled: dict[str, float] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pod-lives", daemon=True)
 
@@ -99,9 +100,9 @@ class PodLives:
         sizes = self.sizes(pool)
         return sizes[-1][0] if sizes and sizes[-1][1] == 0 else None
 
-    def rolled_until(self, pool: str) -> float:
-        """When pods of several templates were last seen side by side, those told to go left out; 0 if never."""
-        return self._rolled.get(pool, 0.0)
+    def unsettled_until(self, pool: str) -> float:
+        """When a worker was last seen that was only starting, or one of another template that stays; 0 if never."""
+        return self._unsettled.get(pool, 0.0)
 
     def _run(self) -> None:
         while not self._stop.wait(EVERY_S):
@@ -125,8 +126,9 @@ class PodLives:
                 pools.setdefault(pool, []).append(pod)
         for pool, bodies in pools.items():
             templates = {_template(body) for body in bodies}
-            if len({_template(body) for body in bodies if "deletionTimestamp" not in body["metadata"]}) > 1:
-                self._rolled[pool] = now
+            staying = [body for body in bodies if not _goes(body)]
+            if len({_template(body) for body in staying}) > 1 or not all(map(_is_ready, staying)):
+                self._unsettled[pool] = now
             for body in bodies:
                 self._see(pool, body, templates, now)
 
@@ -141,9 +143,24 @@ class PodLives:
         )
         life.last = now
         if life.told is None and "deletionTimestamp" in metadata:
-            life.told = now
+            life.told = _told(metadata)
             life.led = DRAINING in _annotations(metadata)
             life.replaced = len(templates) > 1
+
+
+def _goes(pod: Object) -> bool:
+    return "deletionTimestamp" in pod["metadata"] or DRAINING in _annotations(pod["metadata"])
+
+
+def _is_ready(pod: Object) -> bool:
+    conditions = pod.get("status", {}).get("conditions", [])
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+
+
+def _told(metadata: Mapping[str, Any]) -> float:
+    """The moment of the deletion request: Kubernetes writes that of its end, cut to the second."""
+    end = datetime.fromisoformat(metadata["deletionTimestamp"]).timestamp()
+    return end - float(metadata.get("deletionGracePeriodSeconds", 0)) + 1
 
 
 def _template(pod: Object) -> str:
