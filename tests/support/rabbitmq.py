@@ -304,6 +304,8 @@ class RabbitMQ:
         # Mounts of its own, so that nothing of them outlives it; each step becomes the next, so that signals reach it.
         script = """
             mkdir -p "$1$2"
+            touch "$1/etc/hosts"
+            mount --bind /etc/hosts "$1/etc/hosts"
             mount --bind "$2" "$1$2"
             mount --rbind /proc "$1/proc"
             mount --rbind /dev "$1/dev"
