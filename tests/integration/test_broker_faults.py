@@ -90,7 +90,7 @@ def test_a_queue_without_its_leader_takes_no_worker_away(
         scaling = {**QUICK, "max": 1}
         installation.create(pools=POOLS[:1], defaults={"worker": {"concurrency": 1}, "scaling": scaling}, env=env)
         installation.wait(lambda: fleet.replicas("work") == 0)
-        sent = installation.send(DEFAULT, 20, 1)
+        sent = installation.send(DEFAULT, 20, 1, queue_type="quorum")
         installation.wait(lambda: len(installation.ledger.read().ids("end")) >= 2)
         leader.kill()
         installation.wait(lambda: "is its leader away?" in fleet.pool("work").get("message", ""))

@@ -51,9 +51,9 @@ class Installation:
             for queue in routing.declarations("classic"):
                 queue(channel).declare()
 
-    def send(self, queue: str, number: int, seconds: float) -> list[str]:
+    def send(self, queue: str, number: int, seconds: float, *, queue_type: str = "classic") -> list[str]:
         """Puts tasks into a queue, all at once: whoever looks sees none of them or (nearly) all."""
-        return send(self.broker_url, queue, [seconds] * number)
+        return send(self.broker_url, queue, [seconds] * number, queue_type=queue_type)
 
     def wait(self, condition: Callable[[], object], within: timedelta = WITHIN) -> None:
         """Waits for a condition.
