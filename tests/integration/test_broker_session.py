@@ -49,6 +49,32 @@ async def test_depths_are_of_this_moment(rabbitmq: RabbitMQ, vhost: str) -> None
         assert broker.counted() is None  # nobody counts without statistics
 
 
+async def test_a_worker_that_was_told_to_consume_again_is_not_believed_to_be_empty(
+    rabbitmq: RabbitMQ, vhost: str, tmp_path: Path
+) -> None:
+    application = Application(rabbitmq.amqp_url(vhost), tmp_path)
+    queue = routing.DEFAULT_QUEUE
+    async with session(rabbitmq.amqp_url(vhost)) as broker:
+        with running(application.worker("one", *FLAGS, queues=[queue])):
+            node = "celery@one"
+            broker.ask("fleet", [node])
+
+            def consuming() -> tuple[str, ...] | None:
+                told = broker.told(node, time.monotonic() - SOON.total_seconds())
+                return told.consuming if told else None
+
+            await wait_until_async(lambda: consuming() == (queue,), within=SOON, describe=consuming)
+            await broker.cancel_consumers(node, [queue])
+            await wait_until_async(lambda: consuming() == (), within=SOON, describe=consuming)
+            await broker.add_consumers(node, [queue])
+            assert consuming() is None  # what it said before is no word on what it does now
+            await broker.cancel_consumers(node, [queue])
+            assert consuming() is None
+            await wait_until_async(lambda: consuming() == (), within=SOON, describe=consuming)
+            await broker.add_consumers(node, [queue])
+            await wait_until_async(lambda: consuming() == (queue,), within=SOON, describe=consuming)
+
+
 async def test_statistics_come_by_themselves_and_say_when_they_do_not(rabbitmq: RabbitMQ, vhost: str) -> None:
     rabbitmq.declare(vhost, "queue")
     nothing = {"queue": Counted(0, 0, 0, 0)}

@@ -115,6 +115,7 @@ class BrokerSession:
         self._celery: str | None = None
         self._celery_asked = float("-inf")
         self._told: dict[str, Told] = {}
+        self._returning: set[str] = set()
         self._samples: dict[str, Told] = {}
         self._counted: dict[str, Counted] | BrokerError | None = None
         self._seen_at: dict[str, float | None] = {"depths": None, "workers": None}
@@ -151,9 +152,16 @@ class BrokerSession:
         return self._seen_at
 
     def told(self, node: str, not_before: float) -> Held | None:
-        """What a worker said to a question asked after a moment (monotonic seconds); None if it said nothing since."""
+        """What a worker said to a question asked after a moment (monotonic seconds); None if it said nothing since.
+
+        One that was told to consume again, and says that it consumes nothing, has not come to it yet: it is not
+        believed until it was told to cancel anew, for it may take a task in the next moment.
+        """
         told = self._told.get(node)
-        return told.held if told and told.asked_at >= not_before else None
+        if told is None or told.asked_at < not_before or (node in self._returning and not told.held.consuming):
+            return None
+        self._returning.discard(node)
+        return told.held
 
     def sample(self, node: str, not_before: float) -> Held | None:
         """What a worker last said of itself and of how much it has done, if it was asked since a moment."""
@@ -186,6 +194,7 @@ class BrokerSession:
             self._mute = None  # with nobody to ask, nobody finds out
         self._told = {node: told for node, told in self._told.items() if node in wanted}
         self._samples = {node: told for node, told in self._samples.items() if node in wanted}
+        self._returning &= set(wanted)
 
     async def cancel_consumers(self, node: str, queues: Sequence[str]) -> None:
         """Tell one worker to take nothing more from these queues.
@@ -194,6 +203,9 @@ class BrokerSession:
             BrokerError: it could not be told.
         """
         await _in(self._worker_thread, lambda: self._workers.cancel_consumers(node, queues))
+        if node in self._returning:
+            self._returning.discard(node)
+            self._told.pop(node, None)
 
     async def add_consumers(self, node: str, queues: Sequence[str]) -> None:
         """Tell one worker to consume these queues again.
@@ -201,7 +213,9 @@ class BrokerSession:
         Raises:
             BrokerError: it could not be told.
         """
+        self._returning.add(node)
         await _in(self._worker_thread, lambda: self._workers.add_consumers(node, queues))
+        self._told.pop(node, None)
 
     def keep_only(self, who: Collection[Hashable]) -> None:
         """Ask nothing more for anybody else."""
