@@ -1,11 +1,11 @@
 """What ails the pools of one fleet, kept from look to look, and what of it is new; mends nothing, calls nothing."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from utilitarian_operator.api.effective import Fleet
-from utilitarian_operator.core.ailments import STARVED, STUCK, Ailment, Course, examine
-from utilitarian_operator.core.observation import FleetSight
+from utilitarian_operator.core.ailments import FOREIGN_CONSUMERS, STARVED, STUCK, Ailment, Course, examine
+from utilitarian_operator.core.observation import FleetSight, Unknown
 from utilitarian_operator.core.replacing import Replaced, replacement
 from utilitarian_operator.events import Reason
 
@@ -27,6 +27,19 @@ class Health:
         """Take one more look into account; one that did not reach the broker says nothing new."""
         if sight.broker is None:
             self.ailments, self._courses = examine(fleet, sight, self._courses)
+
+    def doubted(self, sight: FleetSight) -> FleetSight:
+        """The sight without what is not acknowledged where others consume too: nobody knows whose tasks those are."""
+        unknown = {
+            pool: Unknown(it.message, since)
+            for pool, found in self.ailments.items()
+            for it in found
+            if it.reason == FOREIGN_CONSUMERS and (since := self._courses[pool].foreign_since) is not None
+        }
+        pools = {
+            name: replace(it, unacked=unknown[name]) if name in unknown else it for name, it in sight.pools.items()
+        }
+        return replace(sight, pools=pools) if unknown else sight
 
     def starved(self, pool: str) -> str:
         """Why no worker of a pool takes the work that waits; empty where work goes on."""

@@ -120,6 +120,7 @@ class Reconciler:
         sight = await known.observer.look(fleet, broker, self._clock(), known.drains.shrinking.keys(), beat)
         _read_again_if_refused(known)
         known.health.examine(fleet, sight)
+        sight = known.health.doubted(sight)
         decisions = self._decide(known, newest, fleet, sight)
         ailments = ailing(known.health.ailments, known.runs.forecasts)
         self._metrics.looked(key, sight, decisions, ailments)

@@ -20,10 +20,12 @@ from utilitarian_operator.core.ailments import (
     Course,
     examine,
 )
+from utilitarian_operator.core.facts import facts as core_facts
 from utilitarian_operator.core.fleet import Circumstances, decide_pool
 from utilitarian_operator.core.foreign import with_foreign
 from utilitarian_operator.core.memory import Memory
 from utilitarian_operator.core.observation import FleetSight, Held, Missing, PodSight, PoolSight, Present, Unknown
+from utilitarian_operator.health import Health
 
 FLEET = fleet({"name": "work", "queues": ["q"]}, {"name": "other", "queues": ["r"]})
 SILENT = Unknown("does not answer", NOW)
@@ -234,3 +236,16 @@ def test_a_catch_all_that_consumes_the_queue_of_another_pool_is_ours() -> None:
     everything = pod("c", replace(IDLE, consuming=("q", "z")))
     pools = {"work": PoolSight({"q": Present(0, 2)}, 0, (pod("a"),), 1), "rest": PoolSight({}, 0, (everything,), 1)}
     assert with_foreign(asked, pools, {})["work"].foreign == {}
+
+
+def test_where_others_consume_what_is_unacknowledged_is_nobodys() -> None:
+    look = seen_with(sight(pod("a"), consumers=4))
+    health = Health()
+    for seconds in (0, FOREIGN_FOR.total_seconds()):
+        look = replace(look, at=NOW + timedelta(seconds=seconds))
+        health.examine(FLEET, look)
+    doubted = health.doubted(look).pools
+    assert isinstance(doubted["work"].unacked, Unknown)
+    assert doubted["work"].unacked.since == NOW
+    assert doubted["other"].unacked == 0
+    assert isinstance(core_facts(doubted["work"]).work, Unknown)  # which takes no worker away
