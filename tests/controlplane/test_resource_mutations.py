@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
+from tests.support.authority import Authority
 from tests.support.controlplane import ControlPlane
 from tests.support.fleet import Fleet
 from tests.support.http import HttpError
@@ -17,7 +18,7 @@ from tests.unit.mutations import as_yaml, full, spoiled
 
 SOON = timedelta(seconds=20)
 NOBODY = "amqp://user:password@127.0.0.1:1/"
-SECRETS = {"env": {"URL": NOBODY, "ca": "x"}, "e": {"k": "v"}}
+SECRETS = {"env": {"URL": NOBODY, "ca": Authority().certificate}, "e": {"k": "v"}}
 Object = dict[str, Any]
 
 

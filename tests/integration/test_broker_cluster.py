@@ -17,6 +17,8 @@ from utilitarian_operator.errors import BrokerError, BrokerUnreachable
 SOON = timedelta(seconds=30)
 QUORUM = {"x-queue-type": "quorum"}
 
+pytestmark = pytest.mark.soak  # two nodes that are stopped and started take half a minute
+
 
 @dataclass(frozen=True)
 class Pair:

@@ -71,6 +71,7 @@ def test_each_task_runs_once_and_nothing_is_given_back(
     assert harmed(outcomes) == [], outcomes
 
 
+@pytest.mark.soak
 def test_workers_of_the_installed_celery_leave_without_a_loss(rabbitmq: RabbitMQ, tmp_path: Path) -> None:
     which = [
         (Kind(INSTALLED, sys.executable, execution, multiplier=2), way)

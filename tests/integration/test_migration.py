@@ -30,6 +30,7 @@ def hand_made(installation: Installation, replicas: int) -> dict[str, Any]:
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": OLD}, "spec": spec}
 
 
+@pytest.mark.soak
 @pytest.mark.usefixtures("quick_signs")
 def test_hand_made_workers_are_seen_in_preview_and_followed_without_a_task_lost_or_run_twice(
     installation: Installation, operator: Operator

@@ -2,12 +2,15 @@
 
 from typing import Any
 
+import pytest
+
 from tests.support.controlplane import MERGE_PATCH
 from tests.support.installation import DEFAULT, Installation
 from tests.support.operator import Operator
 
-ONE_SLOT = {"worker": {"concurrency": 1}}
 WORK = {"name": "work", "queues": [DEFAULT]}
+# Acknowledged late, so that a busy worker doesn't fetch a task that would wait behind its own.
+ONE_SLOT = {"worker": {"concurrency": 1}, "env": [{"name": "UTILITARIAN_ACKS_LATE", "value": "true"}]}
 
 
 def pods(installation: Installation) -> list[dict[str, Any]]:
@@ -38,10 +41,8 @@ def ran_on(installation: Installation, task: str) -> str:
 
 
 def test_an_idle_worker_leaves_while_a_busy_one_works_on(installation: Installation, operator: Operator) -> None:
-    # Acknowledged late, so that the busy worker doesn't fetch a short task that would wait behind its long one.
-    late = [{"name": "UTILITARIAN_ACKS_LATE", "value": "true"}]
-    installation.create(pools=[{**WORK, **ONE_SLOT, "env": late}])
-    (long,) = installation.send(DEFAULT, 1, 25)
+    installation.create(pools=[{**WORK, **ONE_SLOT}])
+    (long,) = installation.send(DEFAULT, 1, 20)
     short = installation.send(DEFAULT, 4, 1)
     installation.wait(lambda: (installation.fleet.replicas("work") or 0) > 1)
     installation.wait(lambda: installation.fleet.replicas("work") == 1)
@@ -52,22 +53,24 @@ def test_an_idle_worker_leaves_while_a_busy_one_works_on(installation: Installat
     assert {name: value for name, value in operator.metrics().items() if "wrong_victims_total" in name and value} == {}
 
 
-def test_workers_above_a_lowered_maximum_finish_their_tasks_and_are_taken_back_when_it_is_raised(
+def test_a_worker_above_a_lowered_maximum_finishes_its_task_and_is_taken_back_when_load_returns(
     installation: Installation, operator: Operator
 ) -> None:
     del operator
     fleet = installation.fleet
     installation.create(pools=[{**WORK, **ONE_SLOT}])
-    tasks = installation.send(DEFAULT, 2, 25)
+    tasks = installation.send(DEFAULT, 2, 15)
     installation.wait(lambda: installation.ledger.read().ids("start") == set(tasks))
     installation.wait(lambda: len(ready(installation)) == 2)
     fleet.edit(pools=[{**WORK, **ONE_SLOT, "scaling": {"max": 1}}])
     installation.wait(lambda: len(marked(installation)) == 1)
     installation.wait(lambda: fleet.pool("work").get("draining") == 1)
     assert fleet.replicas("work") == 2
-    fleet.edit(pools=[{**WORK, **ONE_SLOT, "scaling": {"max": 5}}])
-    installation.wait(lambda: not marked(installation))
+    fleet.edit(pools=[{**WORK, **ONE_SLOT, "scaling": {"max": 2}}])
     more = installation.send(DEFAULT, 2, 0.1)
+    installation.wait(lambda: not marked(installation))
+    assert not installation.ledger.read().ids("end") & set(tasks)
+    installation.wait(lambda: installation.ledger.read().ids("end") == {*tasks, *more})
     installation.wait(lambda: fleet.replicas("work") == 0)
     assert installation.ledger.read().summary([*tasks, *more]).each_finished_once
     assert "TakenBack" in {reason for reason, _ in fleet.events()}
@@ -86,6 +89,7 @@ def test_a_removed_pool_is_led_out_before_its_deployment_goes(installation: Inst
     assert installation.ledger.read().ids("end") == {task}
 
 
+@pytest.mark.soak
 def test_leaving_auto_lets_a_worker_that_was_to_leave_work_on(installation: Installation, operator: Operator) -> None:
     del operator
     fleet = installation.fleet

@@ -213,9 +213,10 @@ class BrokerSession:
         Raises:
             BrokerError: it could not be told.
         """
-        self._returning.add(node)
         await _in(self._worker_thread, lambda: self._workers.add_consumers(node, queues))
-        self._told.pop(node, None)
+        if node not in self._returning:  # said once more, it must not throw away the answer that it waits for
+            self._returning.add(node)
+            self._told.pop(node, None)
 
     def keep_only(self, who: Collection[Hashable]) -> None:
         """Ask nothing more for anybody else."""
