@@ -53,6 +53,7 @@ def test_an_idle_worker_leaves_while_a_busy_one_works_on(installation: Installat
     assert {name: value for name, value in operator.metrics().items() if "wrong_victims_total" in name and value} == {}
 
 
+@pytest.mark.soak
 def test_a_worker_above_a_lowered_maximum_finishes_its_task_and_is_taken_back_when_load_returns(
     installation: Installation, operator: Operator
 ) -> None:

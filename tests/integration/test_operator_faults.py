@@ -25,6 +25,7 @@ def ledger_env(installation: Installation) -> dict[str, str]:
     return {"name": "UTILITARIAN_LEDGER", "value": str(installation.ledger.directory)}
 
 
+@pytest.mark.soak
 def test_an_operator_that_is_killed_while_work_runs_is_followed_by_one_that_loses_nothing(
     installation: Installation, controlplane: ControlPlane, namespace: str, tmp_path: Path
 ) -> None:

@@ -31,6 +31,7 @@ def left_well(stand: Stand) -> None:
     assert stand.ledger.read().ids("end") == begun
 
 
+@pytest.mark.soak
 def test_a_lost_connection_is_opened_again_to_an_address_that_answers(rabbitmq: RabbitMQ, tmp_path: Path) -> None:
     with standing(PREFORK, rabbitmq, tmp_path, [5, 5]) as stand:
         dead = f"amqp://u:p@{LOOPBACK}:{free_port()}//"
@@ -51,6 +52,7 @@ def test_a_worker_that_can_be_told_nothing_is_left_to_sigterm_in_time(rabbitmq: 
         left_well(stand)
 
 
+@pytest.mark.soak
 def test_a_broker_over_tls_is_asked_where_its_authority_is_known(rabbitmq: RabbitMQ, tmp_path: Path) -> None:
     with standing(PREFORK, rabbitmq, tmp_path, [5, 5]) as stand:
         url = f"amqps://{rabbitmq.user}:{rabbitmq.password}@localhost:{rabbitmq.amqps_port}/{stand.vhost}"
