@@ -144,13 +144,14 @@ async def test_only_the_object_that_was_seen_is_deleted(cluster: Cluster, namesp
 
 
 async def test_a_list_tells_kinds_and_its_version_and_is_narrowed_by_labels(cluster: Cluster, namespace: str) -> None:
-    assert await cluster.items("deployments", namespace) == ([], (await cluster.items("deployments", namespace))[1])
+    nothing, before = await cluster.items("deployments", namespace)
+    assert nothing == []
     await cluster.create(with_replicas(deployment(namespace), 0))
     items, version = await cluster.items("deployments", namespace, "app.kubernetes.io/instance=fleet")
     assert [(item["kind"], item["apiVersion"], item["metadata"]["name"]) for item in items] == [
         ("Deployment", "apps/v1", "fleet-a")
     ]
-    assert version >= int(items[0]["metadata"]["resourceVersion"])
+    assert version >= int(items[0]["metadata"]["resourceVersion"]) > before
     assert (await cluster.items("deployments", namespace, "app.kubernetes.io/instance=other"))[0] == []
     everywhere = (await cluster.items("deployments", None, "app.kubernetes.io/instance=fleet"))[0]
     assert namespace in {item["metadata"]["namespace"] for item in everywhere}
