@@ -90,11 +90,13 @@ def _make(base: Base, engine: Engine) -> None:
     folder = Path(tempfile.mkdtemp(prefix=".base-", dir=cache()))
     try:
         # Its own mounts and processes, so that nothing of them outlives it, however it ends.
-        run(
-            *("unshare", "--mount", "--pid", "--fork", "--kill-child", "debootstrap", "--variant=minbase"),
-            *(f"--cache-dir={debs}", f"--include={','.join(base.packages)}", SUITE, folder, mirror()),
-            remedy=f"Its log is in {folder}/debootstrap while it runs. Is there a network?",
-        )
+        # One at a time: two that fetch the same package into the same folder spoil it for each other.
+        with locked(cache() / "debs.lock", "another base image being made"):
+            run(
+                *("unshare", "--mount", "--pid", "--fork", "--kill-child", "debootstrap", "--variant=minbase"),
+                *(f"--cache-dir={debs}", f"--include={','.join(base.packages)}", SUITE, folder, mirror()),
+                remedy=f"Its log is in {folder}/debootstrap while it runs. Is there a network?",
+            )
         for path in TRIMMED:
             shutil.rmtree(folder / path, ignore_errors=True)
             (folder / path).mkdir(parents=True)
