@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,24 +85,38 @@ def ensure(base: Base, engine: Engine) -> str:
 
 
 def _make(base: Base, engine: Engine) -> None:
-    debs = cache() / "debs"
-    debs.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=".base-", dir=cache()))
     try:
-        # Its own mounts and processes, so that nothing of them outlives it, however it ends.
-        # One at a time: two that fetch the same package into the same folder spoil it for each other.
-        with locked(cache() / "debs.lock", "another base image being made"):
-            run(
-                *("unshare", "--mount", "--pid", "--fork", "--kill-child", "debootstrap", "--variant=minbase"),
-                *(f"--cache-dir={debs}", f"--include={','.join(base.packages)}", SUITE, folder, mirror()),
-                remedy=f"Its log is in {folder}/debootstrap while it runs. Is there a network?",
-            )
-        for path in TRIMMED:
-            shutil.rmtree(folder / path, ignore_errors=True)
-            (folder / path).mkdir(parents=True)
+        debootstrap(folder, SUITE, base.packages)
         _import(folder, base.image, engine)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def debootstrap(folder: Path, suite: str, wanted: Iterable[str]) -> None:
+    """Install a minimal Debian with some packages into a folder, without what only a person would read.
+
+    Args:
+        folder: where to; owned by root.
+        suite: of Debian, such as `trixie`.
+        wanted: names of packages.
+
+    Raises:
+        Failure: no mirror known, or no network.
+    """
+    debs = cache() / "debs"
+    debs.mkdir(exist_ok=True)
+    # One at a time: two that fetch the same package into the same folder spoil it for each other.
+    with locked(cache() / "debs.lock", "another base system being made"):
+        # Its own mounts and processes, so that nothing of them outlives it, however it ends.
+        run(
+            *("unshare", "--mount", "--pid", "--fork", "--kill-child", "debootstrap", "--variant=minbase"),
+            *(f"--cache-dir={debs}", f"--include={','.join(wanted)}", suite, folder, mirror()),
+            remedy=f"Its log is in {folder}/debootstrap while it runs. Is there a network?",
+        )
+    for path in TRIMMED:
+        shutil.rmtree(folder / path, ignore_errors=True)
+        (folder / path).mkdir(parents=True)
 
 
 def _import(folder: Path, image: str, engine: Engine) -> None:

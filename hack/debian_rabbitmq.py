@@ -1,13 +1,11 @@
 """A Debian suite's RabbitMQ in a folder of the cache, to be run with that folder as its root; it starts nothing."""
 
 import platform
-import shutil
 from pathlib import Path
 
 from hack import base, packages, preflight
-from hack.commands import run
 from hack.console import step
-from hack.places import cache, key_of, published
+from hack.places import key_of, published
 
 PACKAGE = "rabbitmq-server"
 
@@ -29,13 +27,5 @@ def root(suite: str) -> Path:
 def _make(suite: str, folder: Path) -> None:
     preflight.check_root("another RabbitMQ must be installed with debootstrap")
     packages.ensure(packages.BASE)
-    debs = cache() / "debs"
-    debs.mkdir(exist_ok=True)
     with step(f"installing the RabbitMQ of Debian {suite}"):
-        run(
-            *("unshare", "--mount", "--pid", "--fork", "--kill-child", "debootstrap", "--variant=minbase"),
-            *(f"--cache-dir={debs}", f"--include={PACKAGE}", suite, folder, base.mirror()),
-            remedy=f"Its log is in {folder}/debootstrap while it runs. Is there a network?",
-        )
-    for path in base.TRIMMED:
-        shutil.rmtree(folder / path, ignore_errors=True)
+        base.debootstrap(folder, suite, (PACKAGE,))
