@@ -19,15 +19,17 @@ demo: up ## A real cluster scales real workers, with a live table and a report
 	@$(BIN)/python -m demo
 
 .PHONY: test
-test: e2e ## All tests, on a real API server, broker and cluster
-	@# Alone before the others: they measure how fast a fleet wakes.
-	@$(BIN)/pytest tests --ignore tests/e2e -n 3 --dist worksteal
+test: ready ## All tests, on a real API server, broker and cluster
+	@$(BIN)/pytest tests -n 3 --dist loadgroup
 
 .PHONY: e2e
-e2e: venv ## The end-to-end tests alone: make e2e PYTEST_ARGS=--keep-cluster leaves their cluster
+e2e: ready ## The end-to-end tests alone: make e2e PYTEST_ARGS=--keep-cluster leaves their cluster
+	@$(BIN)/pytest tests/e2e $(PYTEST_ARGS)
+
+.PHONY: ready
+ready: venv # All that takes minutes is made before the tests, which have time limits
 	@python3 -m hack.prerequisites
 	@python3 -m hack.testbed prepare
-	@$(BIN)/pytest tests/e2e $(PYTEST_ARGS)
 
 .PHONY: check
 check: venv ## Format, lint, types, layers and the quick tests, in under a minute

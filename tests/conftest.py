@@ -1,6 +1,6 @@
 """The fixtures that every tier shares: thin, because tests/support holds what they start; no test logic here."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,7 @@ from hypothesis import settings
 from hack import debian_rabbitmq
 from tests.support.controlplane import REPOSITORY, ControlPlane
 from tests.support.rabbitmq import RabbitMQ
+from tests.support.turns import turn
 
 # How long one example takes says how busy the machine is, and nothing of the code.
 settings.register_profile("tests", deadline=None)
@@ -27,6 +28,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="leave the kind cluster of the end-to-end tests running afterwards, for a look or for the next run",
     )
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """A test marked `alone` shares the machine with no other one of its run, its fixtures' making included."""
+    if not hasattr(item.config, "workerinput"):
+        return (yield)  # one process runs one test at a time
+    folder = Path(item.config.getoption("basetemp")).parent  # of the whole run
+    with turn(folder, alone=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 @pytest.fixture(scope="session")
