@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -10,6 +10,7 @@ from utilitarian_operator.adapters.store import PODS, STATEFUL_SETS, Key, Store
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.names import beat_object
 from utilitarian_operator.core import beat as rules
+from utilitarian_operator.core import other_beats
 from utilitarian_operator.core.hindrance import pod_hindrance
 from utilitarian_operator.core.manifests import (
     MANAGED_BY_LABEL,
@@ -80,8 +81,14 @@ class BeatKeeper:
         self._due = {"others": 0.0, "claim": 0.0}
         self._claim_gone = False
 
-    async def look(self, fleet: Fleet, now: datetime) -> BeatSight | None:
-        """What is seen of beat; None where it is not asked for."""
+    async def look(self, fleet: Fleet, answering: Iterable[str], now: datetime) -> BeatSight | None:
+        """What is seen of beat; None where it is not asked for.
+
+        Args:
+            fleet: what runs.
+            answering: node names of all beats that answered on its broker.
+            now: the one clock.
+        """
         if not fleet.beat.enabled:
             return None
         statefulset, pod = self._statefulset(), self._pod()
@@ -93,6 +100,8 @@ class BeatKeeper:
             self._claim, self._claim_gone = None, False
         elif fleet.mode != "Preview" and self._is_due("claim", CLAIM_EVERY_S):
             await self._see_claim(now)
+        # While a fleet is only previewed, theirs is the one that runs.
+        others = (*self._others, *self._neighbours(fleet, pod)) if fleet.mode != "Preview" else ()
         return BeatSight(
             ready=ready,
             trouble=pod_hindrance(pod) if pod else None,
@@ -100,8 +109,8 @@ class BeatKeeper:
             leaving=bool(pod) and "deletionTimestamp" in pod["metadata"],
             file=rules.file_of(pod) if ready else None,
             claim=self._claim,
-            # While a fleet is only previewed, theirs is the one that runs.
-            others=(*self._others, *self._neighbours(fleet, pod)) if fleet.mode != "Preview" else (),
+            others=others,
+            elsewhere=self._elsewhere(fleet, answering, others) if fleet.mode != "Preview" else (),
         )
 
     async def claim(self, owner: Owner, fleet: Fleet | None, *, made: bool) -> list[tuple[Wanted, Action]]:
@@ -178,13 +187,25 @@ class BeatKeeper:
         return self._store.children(STATEFUL_SETS, self._key).get(beat_object(self._key.name), {})
 
     def _pod(self) -> Object:
-        return self._store.children(PODS, self._key).get(f"{beat_object(self._key.name)}-0", {})
+        return self._pod_of(self._key)
+
+    def _pod_of(self, key: Key) -> Object:
+        return self._store.children(PODS, key).get(_pod_name(key), {})
 
     def _neighbours(self, fleet: Fleet, pod: Object) -> tuple[str, ...]:
         """The same beat of other resources in the namespace, which the operator runs as well."""
         others = (key for key in self._store.fleets() if key.namespace == self._key.namespace and key != self._key)
-        beats = (self._store.children(PODS, key).get(f"{beat_object(key.name)}-0") for key in others)
-        return rules.same_beat([it for it in beats if it], pod, fleet.app) if pod else ()
+        beats = [self._pod_of(key) for key in others]
+        return other_beats.same_beat([it for it in beats if it], pod, fleet.app) if pod else ()
+
+    def _elsewhere(self, fleet: Fleet, answering: Iterable[str], others: Iterable[str]) -> tuple[str, ...]:
+        """Beats on the broker that are not ours; one of another application, which the operator runs, is no rival."""
+        if not answering:
+            return ()
+        beats = [it for key in self._store.fleets() if (it := self._pod_of(key))]
+        strangers = [it["metadata"]["name"] for it in beats if not other_beats.also_beat([it], fleet.app)]
+        ours = _pod_name(self._key)
+        return other_beats.elsewhere(answering, ours, fleet.beat.extra_args, others, strangers)
 
     def _is_due(self, what: str, every: float) -> bool:
         now = time.monotonic()
@@ -199,7 +220,7 @@ class BeatKeeper:
         except ClusterError as error:
             logger.info("pods of others not seen", extra={"fleet": str(self._key), "because": str(error)})
             return
-        self._others = rules.also_beat(pods, fleet.app)
+        self._others = other_beats.also_beat(pods, fleet.app)
 
     async def _see_claim(self, now: datetime) -> None:
         try:
@@ -215,6 +236,10 @@ class BeatKeeper:
             for_one_pod = READ_WRITE_ONCE_POD in live["spec"]["accessModes"]
             self._claim = Claim(phase, now - made, for_one_pod) if waits else Claim(phase)
             self._claim_gone = False
+
+
+def _pod_name(key: Key) -> str:
+    return f"{beat_object(key.name)}-0"
 
 
 def _is_beats(condition: Mapping[str, Any]) -> bool:

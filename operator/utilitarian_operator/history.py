@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from utilitarian_operator.core.observation import Counted, Held, PodSight
+from utilitarian_operator.core.observation import Counted, Held, Missing, PodSight, QueueSight, Unknown
 
 
 @dataclass
@@ -78,3 +78,45 @@ class Flows:
             arrived = (arrived or 0) + max(now.arrived - (before.arrived or 0), 0)
             left = (left or 0) + max(now.left - (before.left or 0), 0)
         return arrived, left
+
+
+class LastMessages:
+    """When a message was last seen to come to each queue that a schedule feeds.
+
+    Args:
+        known: from before a restart, by queue.
+    """
+
+    def __init__(self, known: Mapping[str, datetime]) -> None:
+        self.known: dict[str, datetime] = dict(known)
+        self._before: dict[str, tuple[int | None, int | None]] = {}
+
+    def see(self, queues: Mapping[str, QueueSight], counted: Mapping[str, Counted], now: datetime) -> None:
+        """Take note of what came to some queues since the last look: by the broker's count, else by what waits.
+
+        Where nobody counts, a message that a worker takes between two looks is not seen, and one that is returned looks
+        like a new one.
+        """
+        for queue, sight in queues.items():
+            ready, arrived = _waiting(sight), counted[queue].arrived if queue in counted else None
+            ready_before, arrived_before = self._before.get(queue, (None, None))
+            came = _rose(arrived_before, arrived) if arrived is not None else _rose(ready_before, ready)
+            if came or self.known.get(queue, now) > now:  # the clock was set back
+                self.known[queue] = now
+            self._before[queue] = (ready_before if ready is None else ready, arrived)
+
+    def keep_only(self, queues: Container[str]) -> None:
+        """Forget the queues that no schedule feeds any more."""
+        self.known = {queue: at for queue, at in self.known.items() if queue in queues}
+        self._before = {queue: before for queue, before in self._before.items() if queue in queues}
+
+
+def _waiting(sight: QueueSight) -> int | None:
+    """Messages ready; None where that is not sure: a zero that nobody vouches for would make them all come again."""
+    if isinstance(sight, Missing):
+        return 0
+    return None if isinstance(sight, Unknown) or sight.doubt else sight.ready
+
+
+def _rose(before: int | None, now: int | None) -> bool:
+    return before is not None and now is not None and now > before

@@ -91,6 +91,7 @@ class Metrics:
             self._beat.remove_by_labels(_labels(fleet))
         else:
             self._beat.labels(*fleet).set(sight.beat.ready)
+        self.runs.came(fleet, sight)
         for name, pool in sight.pools.items():
             self._begin(fleet, name)
             self._workers.labels(*fleet, name, "wanted").set(decisions[name].replicas)

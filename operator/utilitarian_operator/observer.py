@@ -31,7 +31,7 @@ from utilitarian_operator.core.observation import (
 from utilitarian_operator.core.pods import pod_sight
 from utilitarian_operator.core.wording import plural
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable, OperatorError
-from utilitarian_operator.history import Flows, History
+from utilitarian_operator.history import Flows, History, LastMessages
 
 ANSWER_HOLDS_S = 4.0
 """How long a worker's answer is believed: a few rounds of questions, each a second."""
@@ -61,13 +61,24 @@ class Broker(Protocol):
     def consuming(self) -> Mapping[str, tuple[str, ...]]:
         """Queues by node name, of every worker that answered when all were asked last."""
 
+    def beats(self) -> tuple[str, ...]:
+        """Node names of the beats that answered when they were asked last."""
+
     def mute(self) -> BrokerError | None:
         """Why no worker can be asked, or None."""
 
     def about(self) -> BrokerSettings:
         """What the broker tells of itself."""
 
-    def ask(self, who: Hashable, nodes: Iterable[str], learn: Iterable[str] = (), *, around: bool = False) -> None:
+    def ask(
+        self,
+        who: Hashable,
+        nodes: Iterable[str],
+        learn: Iterable[str] = (),
+        *,
+        around: bool = False,
+        beats: bool = False,
+    ) -> None:
         """The workers that one fleet wants asked from now on: because a decision rests on them, to learn, or all."""
 
     async def cancel_consumers(self, node: str, queues: Sequence[str]) -> None:
@@ -83,15 +94,17 @@ class Observer:
     Args:
         key: of the fleet.
         store: of the cluster's objects.
+        last_messages: by queue, as the resource's status has them.
     """
 
-    def __init__(self, key: Key, store: Store) -> None:
+    def __init__(self, key: Key, store: Store, last_messages: Mapping[str, datetime] | None = None) -> None:
         self._key, self._store = key, store
         self.failed: BrokerError | None = None
         """Why the broker could not be seen at the last look."""
         self._unseen: dict[str, datetime] = {}
         self._history = History()
         self._flows = Flows()
+        self._last = LastMessages(last_messages or {})
         self._caught: tuple[str, ...] = ()
 
     async def look(
@@ -135,10 +148,10 @@ class Observer:
             sights[pool.name] = PoolSight(seen, unacked, mine, replicas, hindrance=hindered, arrived=arrived, left=left)
         sights = with_foreign(fleet, sights, broker.consuming())
         leftover = _leftover(deployments, pods, sights)
-        self._ask(broker, sights, leftover, shrinking)
-        rolling_out = tuple(self._rolling_out(deployments))
-        about, sources = broker.about(), tuple(_sources(broker))
-        return FleetSight(now, sights, unreachable, statistics, beat, rolling_out, mute, leftover, about, sources)
+        self._ask(broker, sights, leftover, shrinking, beats=beat is not None and fleet.mode != "Preview")
+        rolling_out, sources = tuple(self._rolling_out(deployments)), tuple(_sources(broker))
+        about, last = broker.about(), self._last_messages(fleet, sights, counted, now)
+        return FleetSight(now, sights, unreachable, statistics, beat, rolling_out, mute, leftover, about, sources, last)
 
     async def _depths(
         self, broker: Broker, queues: list[str], now: datetime
@@ -159,15 +172,28 @@ class Observer:
         pools: Mapping[str, PoolSight],
         leftover: Mapping[str, PoolSight],
         shrinking: Container[str],
+        *,
+        beats: bool,
     ) -> None:
         soon = (pod for name, pool in pools.items() for pod in _worth_asking(pool, shrinking=name in shrinking))
         going = (pod for pool in leftover.values() for pod in pool.pods if pod.running)
         running = (node_name(pod.name) for pool in pools.values() for pod in pool.pods if pod.running)
         around = any(pool.foreign for pool in pools.values())
-        broker.ask(self._key, (node_name(pod.name) for pod in (*soon, *going)), running, around=around)
+        broker.ask(self._key, (node_name(pod.name) for pod in (*soon, *going)), running, around=around, beats=beats)
 
     def _queues(self, pool: Pool) -> tuple[str, ...]:
         return self._caught if pool.is_catch_all else pool.queues
+
+    def _last_messages(
+        self, fleet: Fleet, sights: Mapping[str, PoolSight], counted: Mapping[str, Counted], now: datetime
+    ) -> Mapping[str, datetime]:
+        """As far as they are known; a catch-all with a schedule may learn its queues only later."""
+        scheduled = [pool for pool in fleet.pools if pool.schedule]
+        for pool in scheduled:
+            self._last.see(sights[pool.name].queues, counted, now)
+        if not any(pool.is_catch_all for pool in scheduled):
+            self._last.keep_only({queue for pool in scheduled for queue in pool.queues})
+        return dict(self._last.known)
 
     def _learn_queues(self, fleet: Fleet, workers: Iterable[PodSight]) -> None:
         """The catch-all's queues are those that its workers consume and that no other pool names."""
@@ -336,6 +362,10 @@ class Blind:
         """Nobody answers."""
         return {}
 
+    def beats(self) -> tuple[str, ...]:
+        """Nobody answers."""
+        return ()
+
     def mute(self) -> None:
         """The reason is that of the depths."""
 
@@ -343,9 +373,17 @@ class Blind:
         """Nothing is told."""
         return BrokerSettings()
 
-    def ask(self, who: Hashable, nodes: Iterable[str], learn: Iterable[str] = (), *, around: bool = False) -> None:
+    def ask(
+        self,
+        who: Hashable,
+        nodes: Iterable[str],
+        learn: Iterable[str] = (),
+        *,
+        around: bool = False,
+        beats: bool = False,
+    ) -> None:
         """There is nobody to ask."""
-        del who, nodes, learn, around
+        del who, nodes, learn, around, beats
 
     async def cancel_consumers(self, node: str, queues: Sequence[str]) -> None:
         """Raise the reason, as a BrokerError."""

@@ -25,7 +25,14 @@ from utilitarian_operator.core.obstacle import INVALID_SPEC, SECRET_MISSING, Obs
 from utilitarian_operator.core.plan import controlled_by
 from utilitarian_operator.core.references import Content, Target, checksums, missing, targets
 from utilitarian_operator.core.run_watch import ailing, watch
-from utilitarian_operator.core.status import fleet_status, patch, refused_status, remembered, worth_writing
+from utilitarian_operator.core.status import (
+    fleet_status,
+    last_messages,
+    patch,
+    refused_status,
+    remembered,
+    worth_writing,
+)
 from utilitarian_operator.core.upcoming import by_pool, upcoming
 from utilitarian_operator.credentials import BrokerCredentials
 from utilitarian_operator.drains import Drains
@@ -116,7 +123,7 @@ class Reconciler:
         fleet = running.fleet
         broker, unknown_place = await self._broker(known, fleet)
         obstacles += [it for it in unknown_place if not any(o.message.startswith(it.message) for o in obstacles)]
-        beat = await known.beat.look(fleet, self._clock())
+        beat = await known.beat.look(fleet, broker.beats(), self._clock())
         sight = await known.observer.look(fleet, broker, self._clock(), known.drains.shrinking.keys(), beat)
         _read_again_if_refused(known)
         known.health.examine(fleet, sight)
@@ -156,7 +163,7 @@ class Reconciler:
             acceptance = Acceptance(resource, await revisions.newest())
             known = self._known[key] = Known(
                 resource=resource,
-                observer=Observer(key, self._store),
+                observer=Observer(key, self._store, last_messages(resource.get("status", {}))),
                 beat=beat_keeper.BeatKeeper(key, self._store, self._cluster, resource.get("status", {})),
                 credentials=BrokerCredentials(self._cluster, key.namespace),
                 references=ReferenceReader(self._cluster, key.namespace),

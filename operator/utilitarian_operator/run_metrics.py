@@ -1,11 +1,13 @@
 """The metrics of the runs, written with the others; a run that is over has no figures, only its outcome is counted."""
 
 import contextlib
+from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.forecast import Forecast
+from utilitarian_operator.core.observation import FleetSight
 from utilitarian_operator.core.run_memory import Outcome
 from utilitarian_operator.core.run_watch import Watched
 
@@ -29,6 +31,13 @@ class RunMetrics:
         self._deadline = gauge("deadline_timestamp_seconds", "When an open run must be done, Unix time")
         self._at_risk = gauge("at_risk", "1 while an open run will hardly be done by its deadline")
         self._missed = gauge("missed", "1 while a run is open and no message has come although it was due")
+        self._last_message = Gauge(
+            "utilitarian_queue_last_message_timestamp_seconds",
+            "When a message was last seen to come to a queue of a pool with runs, Unix time",
+            (*_POOL, "queue"),
+            registry=registry,
+        )
+        self._came: dict[tuple[str, str], dict[tuple[str, ...], datetime]] = {}
         self._told: dict[tuple[str, str], set[tuple[str, ...]]] = {}
         self._begun: dict[tuple[str, str], Fleet] = {}
         self._over = Counter(
@@ -54,12 +63,32 @@ class RunMetrics:
         for name, past in watched.ended:
             self._over.labels(*fleet, name, past.name, past.outcome).inc()
 
+    def came(self, fleet: tuple[str, str], sight: FleetSight) -> None:
+        """Record when something last came to the queues of pools with schedules.
+
+        Args:
+            fleet: namespace and name.
+            sight: of this look.
+        """
+        last = sight.last_messages
+        queues = ((pool, queue) for pool, seen in sight.pools.items() for queue in seen.queues if queue in last)
+        told: dict[tuple[str, ...], datetime] = {(*fleet, *it): last[it[1]] for it in queues}
+        before = self._came.get(fleet, {})
+        for labels in before.keys() - told.keys():
+            self._last_message.remove(*labels)
+        for labels, at in told.items():
+            if before.get(labels) != at:
+                self._last_message.labels(*labels).set(at.timestamp())
+        self._came[fleet] = told
+
     def forget(self, fleet: tuple[str, str]) -> None:
         """Drop every series of a fleet that is gone."""
         self._told.pop(fleet, None)
         self._begun.pop(fleet, None)
+        self._came.pop(fleet, None)
         namespace, name = fleet
-        for metric in (self._remaining, self._eta, self._deadline, self._at_risk, self._missed, self._over):
+        figures = (self._remaining, self._eta, self._deadline, self._at_risk, self._missed)
+        for metric in (*figures, self._over, self._last_message):
             metric.remove_by_labels({"namespace": namespace, "fleet": name})
 
     def _begin(self, fleet: tuple[str, str], spec: Fleet) -> None:

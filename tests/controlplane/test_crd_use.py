@@ -55,7 +55,11 @@ STATUS: dict[str, Any] = {
             "history": [{"name": "monthly-run", "started": "2026-11-01T00:30:00Z", "tasks": 20_000}],
         }
     ],
-    "beat": {"ready": True, "lastSeen": "2026-11-23T12:00:00Z"},
+    "beat": {
+        "ready": True,
+        "lastSeen": "2026-11-23T12:00:00Z",
+        "lastMessages": [{"queue": "q", "at": "2026-11-23T12:00:00Z"}],
+    },
 }
 
 

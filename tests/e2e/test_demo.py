@@ -30,6 +30,7 @@ NOTHING_TO_TELL = (
     'state="unacked"',
     "utilitarian_run_",
     "utilitarian_runs_",
+    "utilitarian_queue_last_message_",
     "utilitarian_worker_losses",
     "utilitarian_pool_ailing",
     "utilitarian_queue_foreign_consumers",

@@ -3,6 +3,8 @@
 import dbm
 import pickle
 import shelve
+import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,9 +13,17 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
+import pytest
+
+from tests.support.beat_probe import alive
+from tests.support.celery_workers import Application
 from tests.support.controlplane import MERGE_PATCH
 from tests.support.installation import CLEANUP, POOLS, Installation
 from tests.support.operator import Operator
+from tests.support.processes import Process
+from tests.support.rabbitmq import RabbitMQ
+from tests.support.waiting import wait_until
+from utilitarian_operator.adapters import rounds
 
 SOON = timedelta(seconds=40)
 EVERY_S = 6
@@ -191,3 +201,71 @@ def test_another_beat_of_the_application_is_named(
     create(installation)
     assert "old-beat (celery -A utilitarian beat -s" in wait_for(installation, "BeatDuplicate")
     assert "old-beat" in told(installation, "BeatDuplicate")
+
+
+def test_a_beat_outside_the_cluster_that_answers_is_named_and_ours_is_not(
+    installation: Installation, operator: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del operator
+    monkeypatch.setattr(rounds, "BEATS_EVERY_S", 1.0)
+    # In its pod it would have the pod's name; here it has this machine's, unless it is told.
+    answers = ["--enable-remote-control", "-n", f"celerybeat@{POD}"]
+    create(installation, beat={"extraArgs": answers})
+    wait_for(installation, "Running")
+    mailbox = f"celerybeat@{POD}.celery.pidbox"
+    installation.wait(lambda: mailbox in installation.rabbitmq.queues(installation.vhost), SOON)
+    schedule = ["-s", str(tmp_path / "schedule"), "--pidfile="]
+    command = [sys.executable, "-m", "celery", "-A", "utilitarian", "beat", "--enable-remote-control", *schedule]
+    env = {"CELERY_BROKER_URL": installation.broker_url}
+    with Process("server", [*command, "-n", "celerybeat@server"], log=tmp_path / "log", env=env, cwd=tmp_path):
+        message = wait_for(installation, "BeatDuplicate")
+        assert "1 other beat answers on the broker from elsewhere" in message
+        assert "celerybeat@server" in message
+        assert "celerybeat@server" in told(installation, "BeatDuplicate")
+    assert wait_for(installation, "Running") == "exactly one beat runs"
+    told(installation, "BeatRecovered")
+
+
+def test_when_something_last_came_to_a_queue_with_runs_is_told(installation: Installation, operator: Operator) -> None:
+    run = {"name": "nightly", "start": "0 3 * * *"}
+    create(installation, pools=[POOLS[0], {**POOLS[1], "schedule": [run]}])
+    since_message(installation, 1)
+    installation.wait(lambda: "lastMessages" in installation.fleet.status().get("beat", {}), SOON)
+    (came,) = installation.fleet.status()["beat"]["lastMessages"]
+    assert came["queue"] == CLEANUP
+    key = installation.fleet
+    labels = f'fleet="fleet",namespace="{key.namespace}",pool="cleanup",queue="{CLEANUP}"'
+    name = f"utilitarian_queue_last_message_timestamp_seconds{{{labels}}}"
+    first = operator.metrics()[name]
+    assert abs(first - time.time()) < SOON.total_seconds() + EVERY_S
+    installation.wait(lambda: operator.metrics()[name] >= first + EVERY_S / 2, SOON)
+
+
+def test_a_beat_that_waits_for_its_broker_is_alive_and_one_that_hangs_is_not(fragile: RabbitMQ, tmp_path: Path) -> None:
+    """The liveness probe's command on a real beat: in an outage, after it, and when beat stands still."""
+    beat, note = (
+        Application(fragile.amqp_url(), tmp_path).beat(env={"UTILITARIAN_BEAT_COMPRESSED": "1"}),
+        tmp_path / "n",
+    )
+
+    def sent() -> int:
+        return beat.log_text().count("Sending due task")
+
+    def wait_awake() -> None:
+        wait_until(lambda: alive(beat.pid, note, silent=0), within=SOON, describe=beat.tail)
+
+    with beat:
+        beat.wait_ready(sent, within=SOON)
+        fragile.stop()
+        try:
+            wait_until(lambda: "Connection refused" in beat.log_text(), within=SOON, describe=beat.tail)
+            for _ in range(3):
+                wait_awake()
+        finally:
+            fragile.start()
+        before = sent()
+        wait_until(lambda: sent() > before + 1, within=SOON, describe=beat.tail)
+        wait_awake()
+        beat.signal(signal.SIGSTOP)
+        wait_until(lambda: not alive(beat.pid, note, silent=0), within=SOON)
+        beat.signal(signal.SIGCONT)

@@ -9,13 +9,11 @@ from tests.unit.api_cases import resource
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.core.beat import (
-    also_beat,
     beat_verdict,
     file_of,
     loss,
     lost_on,
     memory_since,
-    same_beat,
     stuck,
 )
 from utilitarian_operator.core.observation import BeatSight, Claim, ScheduleFile
@@ -46,6 +44,12 @@ def long_ago(**more: Any) -> Claim:
             id="another one",
         ),
         pytest.param(BeatSight(ready=True, others=("a", "b")), "BeatDuplicate", ["2 other pods", "a, b"], id="others"),
+        pytest.param(
+            BeatSight(ready=True, elsewhere=("celerybeat@server",)),
+            "BeatDuplicate",
+            ["1 other beat answers on the broker", "celerybeat@server", "virtual host of its own"],
+            id="one outside the cluster",
+        ),
         pytest.param(BeatSight(lost_on="n1"), "BeatBlocked", ["node n1", "may still run there", TAINT], id="node lost"),
         pytest.param(
             BeatSight(lost_on="n1", leaving=True, claim=long_ago()), "BeatBlocked", ["can't be ended"], id="and deleted"
@@ -86,46 +90,6 @@ def test_whose_memory_a_running_beat_has_is_said(beat: str, part: str) -> None:
 def pod(name: str = "x", *command: str, **status: Any) -> dict[str, Any]:
     container = {"name": "c", "command": list(command)}
     return {"metadata": {"name": name}, "spec": {"nodeName": "n1", "containers": [container]}, "status": status}
-
-
-@pytest.mark.parametrize(
-    "found,is_one",
-    [
-        pytest.param(pod("x", "celery", "-A", "utilitarian", "beat", "-s", "f"), True, id="beat"),
-        pytest.param(pod("x", "/usr/bin/celery", "--app=utilitarian", "beat"), True, id="by path"),
-        pytest.param(pod("x", "python", "-m", "celery", "-Autilitarian.celery", "beat"), True, id="as a module"),
-        pytest.param(pod("x", "sh", "-c", "sleep 1; exec celery -A utilitarian beat"), True, id="through a shell"),
-        pytest.param(pod("x", "celery", "-A", "utilitarian", "worker", "-B"), True, id="embedded in a worker"),
-        pytest.param(pod("x", "celery", "-A", "utilitarian", "worker", "--loglevel=INFO"), False, id="worker"),
-        pytest.param(pod("x", "celery", "-A", "other", "beat"), False, id="other application"),
-        pytest.param(pod("x", "celery", "beat"), False, id="of nobody knows what"),
-        pytest.param(pod("x", "drummer", "-A", "utilitarian", "beat"), False, id="no celery"),
-        pytest.param(pod("x", "celery", "-A", "utilitarian", "beat", phase="Failed"), False, id="ended"),
-    ],
-)
-def test_what_counts_as_another_beat(found: dict[str, Any], *, is_one: bool) -> None:
-    assert bool(also_beat([found], "utilitarian")) is is_one
-
-
-def test_the_application_may_stand_in_the_environment() -> None:
-    found = pod("x", "celery", "beat")
-    found["spec"]["containers"][0]["env"] = [{"name": "APP", "value": "utilitarian"}]
-    assert also_beat([found], "utilitarian") == ("x (celery beat)",)
-
-
-def with_broker(name: str, secret: str) -> dict[str, Any]:
-    found = pod(name, "celery", "-A", "utilitarian", "beat")
-    reference = {"secretKeyRef": {"name": secret, "key": "CELERY_BROKER_URL"}}
-    found["spec"]["containers"][0]["env"] = [{"name": "CELERY_BROKER_URL", "valueFrom": reference}]
-    return found
-
-
-def test_another_resource_with_the_same_application_and_broker_has_the_same_beat() -> None:
-    neighbours = [with_broker("same-beat-0", "env"), with_broker("staging-beat-0", "staging"), pod("unknown-beat-0")]
-    assert same_beat(neighbours, with_broker("ours-beat-0", "env"), "utilitarian") == (
-        "same-beat-0 (celery -A utilitarian beat)",
-    )
-    assert same_beat(neighbours, pod("ours-beat-0"), "utilitarian") == ()
 
 
 def conditions(**statuses: str) -> list[dict[str, str]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.beat_probe import alive
 from utilitarian_operator.core import beat_scripts
 
 WITHIN_S = 30
@@ -159,30 +160,23 @@ def ticking() -> Iterator["subprocess.Popen[bytes]"]:
         process.kill()
 
 
-def alive(process: "subprocess.Popen[bytes]", note: Path, silent: float) -> bool:
-    _, flag, script, *_ = beat_scripts.alive(str(note))
-    script = script.replace("/proc/1/", f"/proc/{process.pid}/")  # in its container it is number 1
-    command = [sys.executable, flag, script, note, str(silent)]
-    return not subprocess.run(command, check=False).returncode  # noqa: S603 - our own program
-
-
 def test_a_beat_that_sleeps_is_alive_and_one_that_hangs_is_not(
     ticking: "subprocess.Popen[bytes]", tmp_path: Path
 ) -> None:
     note = tmp_path / "note"
-    assert alive(ticking, note, silent=0)
+    assert alive(ticking.pid, note, silent=0)
     ticking.send_signal(signal.SIGSTOP)
     os.waitid(os.P_PID, ticking.pid, os.WSTOPPED | os.WNOWAIT)
-    alive(ticking, note, silent=0)  # stopping may have counted once
-    assert alive(ticking, note, silent=60), "it may sleep for that long"
-    assert not alive(ticking, note, silent=0)
+    alive(ticking.pid, note, silent=0)  # stopping may have counted once
+    assert alive(ticking.pid, note, silent=60), "it may sleep for that long"
+    assert not alive(ticking.pid, note, silent=0)
     ticking.send_signal(signal.SIGCONT)
     os.waitid(os.P_PID, ticking.pid, os.WCONTINUED | os.WNOWAIT)
 
 
 def test_a_note_that_can_not_be_written_ends_nobody(ticking: "subprocess.Popen[bytes]", tmp_path: Path) -> None:
     for _ in range(2):
-        assert alive(ticking, tmp_path / "no such folder" / "note", silent=0)
+        assert alive(ticking.pid, tmp_path / "no such folder" / "note", silent=0)
 
 
 def test_a_node_that_began_anew_is_no_hang(ticking: "subprocess.Popen[bytes]", tmp_path: Path) -> None:
@@ -192,4 +186,4 @@ def test_a_node_that_began_anew_is_no_hang(ticking: "subprocess.Popen[bytes]", t
     woke = next(line.split()[1] for line in status.splitlines() if line.startswith("voluntary_ctxt"))
     note = tmp_path / "note"
     note.write_text(f"{woke} 99999999999.0")
-    assert alive(ticking, note, silent=0)
+    assert alive(ticking.pid, note, silent=0)

@@ -225,6 +225,11 @@ def test_what_is_new_is_told_once(found: list[tuple[str, str]], expected: list[t
             replace(SIGHT, beat=BeatSight()), "(beat is not ready: see the condition BeatReady)", id="not-ready"
         ),
         pytest.param(replace(SIGHT, beat=None), "(spec.beat.enabled is false", id="disabled"),
+        pytest.param(
+            replace(SIGHT, last_messages={"queue-pool": NOW, "another": NOW + timedelta(hours=1)}),
+            f"(beat's pod is ready; the last message came {NOW:%Y-%m-%dT%H:%M:%SZ})",
+            id="when-it-last-sent",
+        ),
     ],
 )
 def test_a_missed_run_says_how_beat_is(sight: FleetSight, says: str) -> None:

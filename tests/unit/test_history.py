@@ -1,12 +1,12 @@
 """What is counted between two looks at a pod and at a pool's queues, in the order in which it was seen."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from utilitarian_operator.core.observation import Counted, Held, PodSight, Unknown
-from utilitarian_operator.history import Flows, History
+from utilitarian_operator.core.observation import Counted, Held, Missing, PodSight, Present, QueueSight, Unknown
+from utilitarian_operator.history import Flows, History, LastMessages
 
 BEGAN = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 SILENT = Unknown("does not answer", BEGAN)
@@ -92,3 +92,44 @@ def test_two_pools_count_apart() -> None:
         flows.since(pool, {"q": count(1)}, ["q"])
     flows.since("one", {"q": count(5)}, ["q"])
     assert flows.since("two", {"q": count(5)}, ["q"]) == (4, 4)
+
+
+AWAY = Unknown("away", BEGAN)
+DOUBTED = Present(0, 0, doubt=AWAY)
+
+
+def waits(ready: int) -> Present:
+    return Present(ready, 0)
+
+
+@pytest.mark.parametrize(
+    "looks,came",
+    [
+        pytest.param([(waits(5), None), (waits(5), None)], [], id="what was there may be old"),
+        pytest.param([(waits(0), None), (waits(1), None), (waits(1), None)], [1], id="one more waits"),
+        pytest.param([(waits(5), None), (waits(2), None), (waits(3), None)], [2], id="also where some are taken"),
+        pytest.param([(Missing(), None), (waits(1), None)], [1], id="the first of all"),
+        pytest.param([(waits(3), None), (AWAY, None), (waits(3), None)], [], id="unseen meanwhile"),
+        pytest.param([(waits(3), None), (AWAY, None), (waits(4), None)], [2], id="came while unseen"),
+        pytest.param([(waits(3), None), (DOUBTED, None), (waits(3), None)], [], id="a false zero"),
+        pytest.param([(waits(0), 7), (waits(0), 8), (waits(0), 8)], [1], id="taken at once, and counted"),
+        pytest.param([(waits(0), 7), (waits(2), 7)], [], id="returned, and not counted"),
+        pytest.param([(waits(0), 7), (waits(0), 0), (waits(0), 1)], [2], id="the count begins anew"),
+        pytest.param([(waits(0), 7), (waits(1), None)], [1], id="the count is away"),
+    ],
+)
+def test_when_something_last_came(looks: list[tuple[QueueSight, int | None]], came: list[int]) -> None:
+    messages = LastMessages({})
+    times = []
+    for second, (sight, arrived) in enumerate(looks):
+        now = BEGAN + timedelta(seconds=second)
+        messages.see({"q": sight}, {} if arrived is None else {"q": count(arrived)}, now)
+        times += [second] if messages.known.get("q") == now else []
+    assert times == came
+
+
+def test_what_was_known_before_a_restart_stays_known_and_a_clock_that_was_set_back_leaves_no_future() -> None:
+    messages = LastMessages({"q": BEGAN, "r": BEGAN + timedelta(hours=1), "gone": BEGAN})
+    messages.keep_only({"q", "r"})
+    messages.see({"q": waits(1), "r": waits(1)}, {}, BEGAN + timedelta(minutes=1))
+    assert messages.known == {"q": BEGAN, "r": BEGAN + timedelta(minutes=1)}

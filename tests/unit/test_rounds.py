@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from utilitarian_operator.adapters.rounds import (
+    BEATS_EVERY_S,
     LEARN_EVERY_S,
     LEARNING_A_SECOND,
     MOST_IN_A_ROUND,
@@ -48,6 +49,16 @@ def test_a_few_workers_are_asked_each_second_and_learned_from_each_ten() -> None
     assert [it.nodes for _, it in due if it.learning] == [tuple(names(5))] * 2
     assert [at for at, _ in due] == list(range(20))
     assert {it.nodes for _, it in due if not it.learning} == {tuple(names(2))}
+
+
+def test_beats_are_asked_seldom_by_themselves_and_also_where_no_worker_is() -> None:
+    rounds = Rounds()
+    rounds.want("asleep", [], [], around=False, beats=True)
+    assert rounds_within(rounds, seconds=241) == [(at, Round((), beats=True)) for at in (0, BEATS_EVERY_S, 240)]
+    rounds.want("asleep", names(1), [], around=False, beats=True)
+    rounds.failed()
+    assert rounds.due(250) == Round(tuple(names(1))), "workers that could not be asked bring the beats no earlier turn"
+    assert rounds.due(250.5) is None
 
 
 def test_fleets_that_share_a_broker_share_its_pace() -> None:

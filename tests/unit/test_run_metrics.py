@@ -1,4 +1,4 @@
-"""The metrics of the runs: there while a run is open, gone when it is over, and each outcome counted once."""
+"""The metrics of the runs: there while a run is open, gone when it is over, each outcome counted once; and of beat."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from tests.support.pools import NOW, fleet
 from utilitarian_operator.core.forecast import Cause, Forecast, Risk
+from utilitarian_operator.core.observation import FleetSight, Missing, PoolSight, Present
 from utilitarian_operator.core.run_memory import OpenRun, Outcome, PastRun
 from utilitarian_operator.core.run_watch import Watched
 from utilitarian_operator.run_metrics import RunMetrics
@@ -42,6 +43,18 @@ def test_an_open_run_has_figures_and_one_that_is_over_has_none() -> None:
     assert "eta_timestamp_seconds" not in shown
     metrics.watched(KEY, FLEET, Watched())
     assert served(registry) == {}
+
+
+def test_when_something_last_came_is_shown_as_long_as_a_schedule_feeds_the_queue() -> None:
+    registry = CollectorRegistry()
+    metrics = RunMetrics(registry)
+    labels = {"namespace": "ns", "fleet": "fleet", "pool": "pool", "queue": "q"}
+    sight = FleetSight(NOW, {"pool": PoolSight({"q": Present(0, 0), "other": Missing()}, 0)})
+    shown = []
+    for at in (None, NOW, NOW + timedelta(hours=1), None):
+        metrics.came(KEY, replace(sight, last_messages={} if at is None else {"q": at}))
+        shown.append(registry.get_sample_value("utilitarian_queue_last_message_timestamp_seconds", labels))
+    assert shown == [None, NOW.timestamp(), NOW.timestamp() + 3600, None]
 
 
 def test_outcomes_are_counted_from_nothing_and_go_with_the_fleet() -> None:

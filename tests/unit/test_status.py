@@ -31,6 +31,7 @@ from utilitarian_operator.core.obstacle import INVALID_SPEC, Obstacle
 from utilitarian_operator.core.run_memory import OpenRun, Outcome, PastRun
 from utilitarian_operator.core.status import (
     fleet_status,
+    last_messages,
     most_past_runs,
     patch,
     refused_status,
@@ -142,6 +143,23 @@ def test_what_hinders_a_pool_is_its_reason(hindrance: Hindrance, reason: str, me
     hindered = replace(SEEN, pools={**SEEN.pools, "a": replace(SEEN.pools["a"], hindrance=hindrance)})
     first, _ = status(hindered)["pools"]
     assert (first["reason"], first["message"]) == (reason, message)
+
+
+def test_when_something_last_came_is_told_and_read_back_and_waits_for_the_next_write() -> None:
+    came = {"q": NOW, "r": NOW - timedelta(hours=1)}
+    told = status(replace(SEEN, last_messages=came))
+    assert FleetStatus.model_validate(told).beat
+    assert last_messages(told) == came
+    later = status(replace(SEEN, last_messages=came | {"q": NOW + timedelta(seconds=9)}), previous=told)
+    assert later["beat"] != told["beat"]
+    assert not worth_writing(later, told, JUST_NOW, NOW)
+    assert worth_writing(later, told, LONG_AGO, NOW)
+    assert last_messages({}) == {}
+
+
+def test_of_many_queues_those_are_told_to_which_nothing_came_for_longest() -> None:
+    came = {f"q{number:03}": NOW - timedelta(seconds=number) for number in range(150)}
+    assert set(last_messages(status(replace(SEEN, last_messages=came)))) == set(sorted(came)[50:])
 
 
 def test_without_a_ceiling_the_pools_own_count() -> None:

@@ -109,6 +109,7 @@ class BrokerSession:
         self._pause = Pause()
         self._rounds = Rounds()
         self._around: dict[str, tuple[str, ...]] = {}
+        self._beats: tuple[str, ...] = ()
         self._mute: BrokerError | None = None
         self._endpoints, self._vhost, self._tls = stats, addresses(url)[0].vhost, tls
         self._declared: Mapping[str, QueueSettings] = {}
@@ -172,6 +173,10 @@ class BrokerSession:
         """The queues that each worker consumes, whoever runs it, by its word when all were asked last."""
         return self._around
 
+    def beats(self) -> tuple[str, ...]:
+        """The node names of all beats that answered when they were asked last, minutes ago perhaps."""
+        return self._beats
+
     def mute(self) -> BrokerError | None:
         """Why no worker can be asked; None when they can, whether they answer or not."""
         return self._mute
@@ -180,7 +185,15 @@ class BrokerSession:
         """What broker and workers tell of themselves, minutes old; good for advice only."""
         return BrokerSettings(self._depths.version, self._celery, self._declared)
 
-    def ask(self, who: Hashable, nodes: Iterable[str], learn: Iterable[str] = (), *, around: bool = False) -> None:
+    def ask(
+        self,
+        who: Hashable,
+        nodes: Iterable[str],
+        learn: Iterable[str] = (),
+        *,
+        around: bool = False,
+        beats: bool = False,
+    ) -> None:
         """The workers to ask from now on; replaces those that the same one named before.
 
         Args:
@@ -188,8 +201,9 @@ class BrokerSession:
             nodes: asked once a second, or as often as their number allows, because a decision rests on them now.
             learn: asked slowly, for averages.
             around: ask anybody at all, slowly, which queues they consume.
+            beats: ask, seldom, which beats there are.
         """
-        wanted = self._rounds.want(who, nodes, learn, around=around)
+        wanted = self._rounds.want(who, nodes, learn, around=around, beats=beats)
         if not wanted:
             self._mute = None  # with nobody to ask, nobody finds out
         self._told = {node: told for node, told in self._told.items() if node in wanted}
@@ -246,7 +260,7 @@ class BrokerSession:
             # A worker that was not heard counts as busy, so a failure needs nothing but time.
             due = None if pause.lasts else self._rounds.due(time.monotonic())
             if due is not None:
-                await self._ask_once(due, pause)
+                await (self._ask_beats() if due.beats else self._ask_once(due, pause))
             elif self._workers.idle:
                 await _in(self._worker_thread, self._workers.close)
             await asyncio.sleep(LOOKS_FOR_WORK_EVERY_S)
@@ -278,6 +292,15 @@ class BrokerSession:
         if due.learning:
             self._samples |= told
             await self._ask_celery(next(iter(sorted(told)), None))
+
+    async def _ask_beats(self) -> None:
+        """A failure says nothing of the workers, and who answered last is believed until the beats are asked again."""
+        try:
+            self._beats = await _in(self._worker_thread, self._workers.beats)
+        except BrokerError as error:
+            logger.debug("beats not asked", extra={"because": str(error)})
+        except Exception:
+            logger.exception("beats not asked")
 
     async def _ask_celery(self, node: str | None) -> None:
         if node is None or time.monotonic() - self._celery_asked < CELERY_EVERY_S:

@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from typing import Any
 
 from kombu import Connection, Producer
@@ -37,6 +38,9 @@ REPORT = "report"
 LEARNING = "stats"
 """One more question, whose answer is larger: how many tasks the worker has begun."""
 
+BEATS = "celerybeat@*"
+"""Names of Celery's beats (5.7 and later, with beat_enable_remote_control), which answer a ping and nothing else."""
+
 REMEDY = "remote control needs configure, write and read on celery.pidbox, reply.celery.pidbox, *.reply.celery.pidbox"
 
 
@@ -54,7 +58,7 @@ class RemoteControl:
     def __init__(self, url: str, tls: Tls = SYSTEM) -> None:
         self._url, self._tls = url, tls
         self._connection: Connection | None = None
-        self._mailbox: Mailbox | None = None
+        self._mailbox: _Mailbox | None = None
         self._blocked = False
         self._used_at = 0.0
 
@@ -98,6 +102,17 @@ class RemoteControl:
             answers = _ask(mailbox, QUEUES, None)
         return {node: _names(queues) for node, queues in answers.items()}
 
+    def beats(self) -> tuple[str, ...]:
+        """The node names of the beats that answer, whoever runs them, sorted; the same name twice counts once.
+
+        Raises:
+            BrokerError: nobody could be asked, as `holdings` says it.
+        """
+        with self._talking() as mailbox:
+            answers = mailbox.ping(BEATS)
+        # A worker that is too old for a pattern answers as well.
+        return tuple(sorted(node for node in answers if fnmatchcase(node, BEATS)))
+
     def celery(self, node: str) -> str | None:
         """The version of Celery that a worker runs; None if it did not say. The rest of its report is thrown away.
 
@@ -135,7 +150,7 @@ class RemoteControl:
                 mailbox.cast([node], command, {"queue": queue})
 
     @contextlib.contextmanager
-    def _talking(self) -> Iterator[Mailbox]:
+    def _talking(self) -> Iterator["_Mailbox"]:
         """The mailbox, on a connection that is closed when it fails, and kept while the broker takes no messages."""
         try:
             with broker_errors(REMEDY):
@@ -186,7 +201,7 @@ class RemoteControl:
             with contextlib.suppress(Exception):  # the broker may be gone; there is nothing left to do for it
                 release(connection, farewell=farewell)
 
-    def _open(self) -> Mailbox:
+    def _open(self) -> "_Mailbox":
         self._used_at = time.monotonic()
         if self._mailbox is None:
             self._connection = connect(
@@ -207,6 +222,13 @@ class _Mailbox(Mailbox):  # type: ignore[misc]
     @contextlib.contextmanager
     def producer_or_acquire(self, producer: Producer | None = None, channel: Any = None) -> Iterator[Producer]:
         yield producer or _Once(channel, auto_declare=False)
+
+    def ping(self, pattern: str) -> set[str]:
+        """The nodes of these names that answer in time."""
+        options = {"reply": True, "timeout": ANSWER_WITHIN_S, "pattern": pattern, "matcher": "glob"}
+        replies = self._broadcast("ping", **options) or []
+        self.unclaimed.clear()  # answers to earlier questions, which would be kept for ever
+        return {node for reply in replies for node in reply}
 
 
 class _Once(Producer):  # type: ignore[misc]

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 NEAR_EVERY_S = 1.0
 LEARN_EVERY_S = 10.0
 LOOK_AROUND_EVERY_S = 30.0
+BEATS_EVERY_S = 120.0
+"""Longer than a connection is kept on which nobody asks: a fleet that sleeps holds none for this."""
 
 NEAR_A_SECOND = 100.0
 """Workers that a question of the quick lane reaches a second: with a thousand there is a round each ten seconds."""
@@ -29,11 +31,13 @@ class Questions:
         now: workers that a decision rests on.
         slowly: workers to learn from.
         around: whether anybody at all shall say which queues they consume.
+        beats: whether every beat shall say that it is there.
     """
 
     now: frozenset[str]
     slowly: frozenset[str]
     around: bool = False
+    beats: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +48,13 @@ class Round:
         nodes: to ask what they hold, sorted.
         learning: whether to ask them also what they have done.
         around: whether to ask everybody which queues they consume.
+        beats: whether to ask the beats, and nobody else.
     """
 
     nodes: tuple[str, ...]
     learning: bool = False
     around: bool = False
+    beats: bool = False
 
 
 class Rounds:
@@ -56,12 +62,14 @@ class Rounds:
 
     def __init__(self) -> None:
         self._questions: dict[Hashable, Questions] = {}
-        self._near_at = self._learned_at = self._around_at = float("-inf")
+        self._near_at = self._learned_at = self._around_at = self._beats_at = float("-inf")
         self._last = ""
 
-    def want(self, who: Hashable, nodes: Iterable[str], learn: Iterable[str], *, around: bool) -> frozenset[str]:
-        """Replace what a fleet wanted before; returns all whom anybody wants asked."""
-        self._questions[who] = Questions(frozenset(nodes), frozenset(learn), around)
+    def want(
+        self, who: Hashable, nodes: Iterable[str], learn: Iterable[str], *, around: bool, beats: bool = False
+    ) -> frozenset[str]:
+        """Replace what a fleet wanted before; returns all workers whom anybody wants asked."""
+        self._questions[who] = Questions(frozenset(nodes), frozenset(learn), around, beats)
         return self._near | self._slowly
 
     def keep_only(self, who: Collection[Hashable]) -> None:
@@ -82,13 +90,16 @@ class Rounds:
         if self._wants_around and now - self._around_at >= max(LOOK_AROUND_EVERY_S, there / LEARNING_A_SECOND):
             self._around_at = now
             return Round((), around=True)
+        if self._wants_beats and now - self._beats_at >= max(BEATS_EVERY_S, there / LEARNING_A_SECOND):
+            self._beats_at = now
+            return Round((), beats=True)
         if near and now - self._near_at >= max(NEAR_EVERY_S, there / NEAR_A_SECOND):
             self._near_at = now
             return Round(self._turn(sorted(near)))
         return None
 
     def failed(self) -> None:
-        """The last round came to nothing: it is due again."""
+        """The last round of workers came to nothing: it is due again."""
         self._near_at = self._learned_at = self._around_at = float("-inf")
 
     @property
@@ -102,6 +113,10 @@ class Rounds:
     @property
     def _wants_around(self) -> bool:
         return any(questions.around for questions in self._questions.values())
+
+    @property
+    def _wants_beats(self) -> bool:
+        return any(questions.beats for questions in self._questions.values())
 
     def _turn(self, nodes: list[str]) -> tuple[str, ...]:
         """The next of them, after those that were asked last; by name, so that one who comes or goes shifts nobody."""

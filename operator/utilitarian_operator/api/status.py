@@ -128,6 +128,15 @@ class PoolStatus(Part):
     """The last runs, the newest first; fewer where more than 25 pools have schedules."""
 
 
+class LastMessageStatus(Part):
+    """A queue of a pool with schedules."""
+
+    queue: Line
+    """Its name."""
+    at: Moment | None = None
+    """When a message was last seen to come to it."""
+
+
 class BeatStatus(Part):
     """The scheduler as it was last seen."""
 
@@ -137,6 +146,9 @@ class BeatStatus(Part):
     """Since when it has known without a gap when each task was last sent; what was due before is not caught up."""
     last_seen: Moment | None = None
     """When it was last seen running."""
+    last_messages: Annotated[tuple[LastMessageStatus, ...], Field(max_length=100), keyed_by("queue")] | None = None
+    """When something last came to the queues of pools with schedules: beat is alive when it sends. At most 100, those
+    to which nothing has come for longest; of a queue that is not among them no message has been seen yet."""
 
 
 class FleetStatus(Part):

@@ -1,13 +1,13 @@
 """What is to be said of the one beat, and which of its pods must be replaced; values in, values out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from utilitarian_operator.api.effective import Beat, Fleet
 from utilitarian_operator.core import beat_scripts
-from utilitarian_operator.core.manifests import BEAT_CHECK, BROKER_VARIABLE
+from utilitarian_operator.core.manifests import BEAT_CHECK
 from utilitarian_operator.core.observation import BeatSight, ScheduleFile
 from utilitarian_operator.core.runs import last_start
 from utilitarian_operator.core.verdict import Verdict
@@ -56,8 +56,9 @@ def beat_verdict(beat: Beat, sight: BeatSight | None) -> Verdict:
 
 
 def _down(sight: BeatSight) -> Verdict | None:
-    if sight.others:
-        return Verdict("BeatReady", "False", "BeatDuplicate", _duplicate(sight.others))
+    if sight.others or sight.elsewhere:
+        message = _duplicate(sight.others) if sight.others else _elsewhere(sight.elsewhere)
+        return Verdict("BeatReady", "False", "BeatDuplicate", message)
     if sight.lost_on:
         return Verdict("BeatReady", "False", "BeatBlocked", _blocked(sight))
     if sight.ready:
@@ -74,6 +75,15 @@ def _duplicate(others: Sequence[str]) -> str:
     return (
         f"{plural(len(others), 'other pod')} of the namespace also {runs} beat, so that tasks are sent more than once: "
         f"{', '.join(others[:MOST_NAMED])}; delete what runs it, or set spec.beat.enabled to false"
+    )
+
+
+def _elsewhere(nodes: Sequence[str]) -> str:
+    answers = "beat answers" if len(nodes) == 1 else "beats answer"
+    return (
+        f"{plural(len(nodes), 'other')} {answers} on the broker from elsewhere, so that tasks are sent more than once: "
+        f"{', '.join(nodes[:MOST_NAMED])}; stop it, or set spec.beat.enabled to false; if it is another application's, "
+        "give that a virtual host of its own"
     )
 
 
@@ -208,70 +218,3 @@ def _fell_into(fleet: Fleet, before: Object, started: datetime) -> list[str]:
     runs = [(pool.name, it.name, last_start(it, started)) for pool in fleet.pools for it in pool.schedule]
     missed = [f"{pool} {name} of {at:%Y-%m-%dT%H:%MZ}" for pool, name, at in runs if at > datetime.fromisoformat(went)]
     return missed[:MOST_NAMED]
-
-
-def also_beat(pods: Iterable[Object], app: str) -> tuple[str, ...]:
-    """Pods that run a beat of the application, as `NAME (COMMAND)`, by name; also a worker with an embedded one (-B).
-
-    Args:
-        pods: that are not the operator's.
-        app: as it is given to Celery.
-    """
-    found = {pod["metadata"]["name"]: _beat_command(pod, app) for pod in pods if _may_run(pod)}
-    return tuple(f"{name} ({command})" for name, command in sorted(found.items()) if command)
-
-
-def same_beat(pods: Iterable[Object], ours: Object, app: str) -> tuple[str, ...]:
-    """Pods of other fleets that run a beat of the same application on the same broker, as `also_beat` names them.
-
-    Args:
-        pods: beats of other resources.
-        ours: the pod of this fleet's beat.
-        app: as it is given to Celery.
-    """
-    broker = _broker(ours)
-    return also_beat([pod for pod in pods if broker is not None and _broker(pod) == broker], app)
-
-
-def _broker(pod: Object) -> object:
-    """Where a pod's first container has its broker's URL from; None if that can't be told."""
-    for variable in pod.get("spec", {}).get("containers", [{}])[0].get("env", []):
-        if variable["name"] == BROKER_VARIABLE:
-            return variable.get("valueFrom") or variable.get("value")
-    return None
-
-
-def _may_run(pod: Object) -> bool:
-    return pod.get("status", {}).get("phase") not in {"Succeeded", "Failed"}
-
-
-def _beat_command(pod: Object, app: str) -> str | None:
-    for container in pod.get("spec", {}).get("containers", []):
-        # One that goes through a shell has its words in one argument.
-        words = " ".join([*container.get("command", []), *container.get("args", [])]).replace(";", " ; ").split()
-        names = [word.rsplit("/", 1)[-1] for word in words]
-        if "celery" not in names:
-            continue
-        rest = words[names.index("celery") + 1 :]
-        env = {it["name"]: it.get("value", "") for it in container.get("env", [])}
-        if _module(_app(rest) or env.get("APP", "")) == _module(app) and _schedules(rest):
-            return " ".join(["celery", *rest])[:120]
-    return None
-
-
-def _app(words: list[str]) -> str | None:
-    for index, word in enumerate(words):
-        if word in {"-A", "--app"} and index + 1 < len(words):
-            return words[index + 1]
-        if word.startswith(("--app=", "-A")):
-            return word.removeprefix("--app=").removeprefix("-A")
-    return None
-
-
-def _module(app: str) -> str:
-    """`utilitarian`, `utilitarian.celery` and `utilitarian:app` are one application."""
-    return app.partition(":")[0].removesuffix(".celery")
-
-
-def _schedules(words: list[str]) -> bool:
-    return "beat" in words or ("worker" in words and bool({"-B", "--beat"} & set(words)))

@@ -324,6 +324,7 @@ class BeatSight:
         file: what is known of the schedule file of the running pod; None if nothing was said of it.
         claim: None where it was not looked at, as while beat is ready, or where there is none.
         others: pods that also run a beat of the application, as `NAME (COMMAND)`.
+        elsewhere: node names of beats that answer on the broker and of which no pod is known.
     """
 
     ready: bool = False
@@ -333,6 +334,7 @@ class BeatSight:
     file: ScheduleFile | None = None
     claim: Claim | None = None
     others: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,6 +352,7 @@ class FleetSight:
         rolling_out: names of the Deployments and the StatefulSet whose template has not reached every pod.
         leftover: pools that the resource doesn't ask for any more and whose Deployment is still there, by name.
         sources: that were asked, and how fresh each is.
+        last_messages: when a message was last seen to come to each queue of a pool with schedules, where one ever was.
     """
 
     at: datetime
@@ -362,6 +365,7 @@ class FleetSight:
     leftover: Mapping[str, PoolSight] = field(default_factory=dict)
     about: BrokerSettings = field(default_factory=BrokerSettings)
     sources: tuple[Source, ...] = ()
+    last_messages: Mapping[str, datetime] = field(default_factory=dict)
 
 
 def add(counts: Iterable[Count]) -> Count:

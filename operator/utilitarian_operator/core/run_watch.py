@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core.ailments import REASONS, RUN_MISSED, Ailment
 from utilitarian_operator.core.decision import Decision
@@ -84,7 +84,7 @@ def watch(
         memories[name] = memory if marked == memory.runs else changed(memory, runs=marked)
         closed = [past for past in memory.history if past not in was.history]
         ended += [(name, past) for past in closed]
-        news += [News(it.reason, f"pool {name}: {it.note}") for it in _news(was, told, closed, sight)]
+        news += [News(it.reason, f"pool {name}: {it.note}") for it in _news(pool, was, told, closed, sight)]
     return Watched(memories, forecasts, tuple(news), tuple(ended))
 
 
@@ -97,12 +97,14 @@ def ailing(ailments: Mapping[str, Sequence[Ailment]], forecasts: Forecasts) -> d
     return found
 
 
-def _news(was: Memory, told: tuple[Forecast, ...], closed: list[PastRun], sight: FleetSight) -> Iterator[News]:
+def _news(
+    pool: Pool, was: Memory, told: tuple[Forecast, ...], closed: list[PastRun], sight: FleetSight
+) -> Iterator[News]:
     known = {(run.name, run.start): run for run in was.runs}
     for it in told:
         run, old = it.run, known.get((it.run.name, it.run.start))
         if run.missed and not (old and old.missed):
-            yield News(RUN_MISSED, f"{it.message}{_of_beat(sight)}")
+            yield News(RUN_MISSED, f"{it.message}{_of_beat(pool, sight)}")
         if it.risk is not None and not (old and old.at_risk):
             yield News(DEADLINE_AT_RISK, it.risk.message)
         elif it.risk is None and old and old.at_risk:
@@ -140,7 +142,10 @@ def _late(past: PastRun) -> Iterator[News]:
         yield News(RUN_OVERLAPS, f"{_still_open(past)} is not done: {_TOO_LONG}; what is left is the next one's")
 
 
-def _of_beat(sight: FleetSight) -> str:
+def _of_beat(pool: Pool, sight: FleetSight) -> str:
+    came = [moment for queue, moment in sight.last_messages.items() if queue in pool.queues]
+    last = f"; the last message came {at(max(came))}" if came else ""
     if sight.beat is None:
-        return " (spec.beat.enabled is false: the scheduler is not run from here)"
-    return " (beat's pod is ready)" if sight.beat.ready else " (beat is not ready: see the condition BeatReady)"
+        return f" (spec.beat.enabled is false: the scheduler is not run from here{last})"
+    beat = "beat's pod is ready" if sight.beat.ready else "beat is not ready: see the condition BeatReady"
+    return f" ({beat}{last})"

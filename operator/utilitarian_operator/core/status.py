@@ -27,6 +27,10 @@ REFRESH = timedelta(seconds=30)
 MOST_PAST_RUNS_TOLD = 300
 """Of a whole fleet, at about 200 bytes each."""
 
+LAST_MESSAGES = "lastMessages"
+MOST_LAST_MESSAGES = 100
+"""Of a fleet, at about 100 bytes each: those of the queues to which nothing has come for longest."""
+
 Status = dict[str, Any]
 
 
@@ -102,6 +106,12 @@ def remembered(previous: Mapping[str, Any]) -> dict[str, Memory]:
     return {pool["name"]: _remembered(pool) for pool in previous.get("pools", [])}
 
 
+def last_messages(previous: Mapping[str, Any]) -> dict[str, datetime]:
+    """When a message last came to each queue with runs, read back from a status."""
+    told = previous.get("beat", {}).get(LAST_MESSAGES, ())
+    return {it["queue"]: datetime.fromisoformat(it["at"]) for it in told}
+
+
 def _remembered(pool: Mapping[str, Any]) -> Memory:
     history = past_from_text(pool.get("history", ()))
     memory = from_text(pool.get("memory", {}))
@@ -120,7 +130,14 @@ def _beat(sight: FleetSight, before: Mapping[str, Any]) -> Status:
     if ready != bool(before.get("ready")) and (ready or before.get("ready")):
         seen = timestamp(sight.at)
     since = memory_since(before, sight.beat)
-    return {"ready": ready} | ({"lastSeen": seen} if seen else {}) | ({KEPT_SINCE: since} if since else {})
+    oldest = sorted(sight.last_messages, key=lambda queue: (sight.last_messages[queue], queue))[:MOST_LAST_MESSAGES]
+    came = [{"queue": queue, "at": timestamp(sight.last_messages[queue])} for queue in sorted(oldest)]
+    return (
+        {"ready": ready}
+        | ({"lastSeen": seen} if seen else {})
+        | ({KEPT_SINCE: since} if since else {})
+        | ({LAST_MESSAGES: came} if came else {})
+    )
 
 
 def _starts(next_run: datetime | None) -> Status:
@@ -208,8 +225,9 @@ def _without_figures(status: Mapping[str, Any]) -> Status:
         {k: v for k, v in condition.items() if k != "message" or condition["type"] not in _WITH_FIGURES}
         for condition in status.get("conditions", [])
     ]
-    rest = {k: v for k, v in status.items() if k not in {"backlog", "pools", "conditions", "advice"}}
-    return rest | {"pools": pools, "conditions": conditions}
+    rest = {k: v for k, v in status.items() if k not in {"backlog", "pools", "conditions", "advice", "beat"}}
+    beat = _without(status.get("beat", {}), (LAST_MESSAGES,))
+    return rest | {"pools": pools, "conditions": conditions, "beat": beat}
 
 
 def _pool_without_figures(pool: Mapping[str, Any]) -> Status:
