@@ -3,6 +3,8 @@
 import json
 import os
 import tempfile
+from collections.abc import Container
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +34,19 @@ cgroupDriver: cgroupfs
 enforceNodeAllocatable: []
 resolvConf: /kind/resolv.conf
 """
+# By default a node that falls silent is called lost after 50 s; whoever silences one to see what follows only waits.
+LOSS_PATCHES = [
+    """kind: ClusterConfiguration
+controllerManager:
+  extraArgs:
+    node-monitor-grace-period: 16s
+    node-monitor-period: 1s
+""",
+    """kind: KubeletConfiguration
+nodeLeaseDurationSeconds: 8
+nodeStatusUpdateFrequency: 4s
+""",
+]
 
 
 @dataclass(frozen=True)
@@ -108,9 +123,10 @@ def has_node(engine: Engine) -> bool:
 
 
 def is_up(engine: Engine) -> bool:
-    """Whether this checkout's cluster is there and answers."""
-    there = run(tools.program("kind"), "get", "nodes", "--name", name(), env=engine.env).split()
-    if set(there) != set(ours().nodes) or not KUBECONFIG.exists():
+    """Whether this checkout's cluster is there and answers, with as many workers as WORKERS says, if it says it."""
+    there = set(run(tools.program("kind"), "get", "nodes", "--name", name(), env=engine.env).split())
+    fits = there == set(ours().nodes) if "WORKERS" in os.environ else ours().node in there
+    if not fits or not KUBECONFIG.exists():
         return False
     command = (tools.program("kubectl"), "--kubeconfig", KUBECONFIG, "get", "--raw", "/readyz")
     return succeeds(*command, within=10)
@@ -177,8 +193,9 @@ def configuration(image: str, *, official: bool, workers: int = 0) -> dict[str, 
     if workers:
         mount = {"hostPath": str(shared_folder()), "containerPath": SHARED}
         nodes = [{**it, "extraMounts": [mount]} for it in nodes]
+    patches = [*([] if official else [KUBELET_PATCH]), *(LOSS_PATCHES if workers else [])]
     base: dict[str, object] = {"kind": "Cluster", "apiVersion": "kind.x-k8s.io/v1alpha4", "nodes": nodes}
-    return base if official else base | {"kubeadmConfigPatches": [KUBELET_PATCH]}
+    return base | {"kubeadmConfigPatches": patches} if patches else base
 
 
 def delete(engine: Engine) -> None:
@@ -194,13 +211,26 @@ def host_port(engine: Engine, cluster: Cluster, node_port: int) -> int:
     return int(shown.rsplit(":", 1)[1])
 
 
-def load(engine: Engine, cluster: Cluster, images: list[str]) -> None:
-    """Bring images from the engine into the cluster's nodes, those that they do not have."""
+def load(engine: Engine, cluster: Cluster, images: list[str], everywhere: Container[str] = ()) -> None:
+    """Bring images from the engine into the cluster, to the nodes that do not have them.
+
+    Args:
+        engine: that has them.
+        cluster: any.
+        images: for its control plane, where all pods run that do not ask for a worker.
+        everywhere: those of them that its workers get, too.
+    """
     if not cluster.name:
         _load_elsewhere(engine, cluster, images)
         return
-    for node in cluster.nodes:
-        _load(engine, node, images)
+    with ThreadPoolExecutor() as pool:
+        for job in [pool.submit(_load, engine, node, these) for node, these in _by_node(cluster, images, everywhere)]:
+            job.result()
+
+
+def _by_node(cluster: Cluster, images: list[str], everywhere: Container[str]) -> list[tuple[str, list[str]]]:
+    for_workers = [image for image in images if image in everywhere]
+    return [(cluster.node, images), *((worker, for_workers) for worker in cluster.nodes[1:] if for_workers)]
 
 
 def _load(engine: Engine, node: str, images: list[str]) -> None:
@@ -219,11 +249,11 @@ def _load(engine: Engine, node: str, images: list[str]) -> None:
             run("docker", "exec", "--interactive", node, *ctr, "import", "-", env=engine.env, feed=reading)
 
 
-def tag(engine: Engine, cluster: Cluster, image: str, alias: str) -> None:
-    """Give an image of the cluster a second name, whatever had that name before."""
+def tag(engine: Engine, cluster: Cluster, image: str, alias: str, everywhere: Container[str] = ()) -> None:
+    """Give an image of the cluster a second name, whatever had that name before, on the nodes that `load` gave it."""
     if cluster.name:
         names = (_full_name(image), _full_name(alias))
-        for node in cluster.nodes:
+        for node, _ in _by_node(cluster, [image], everywhere):
             engine.docker("exec", node, "ctr", "--namespace", "k8s.io", "images", "tag", "--force", *names)
     else:
         _load_elsewhere(engine, cluster, [alias])

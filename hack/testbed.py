@@ -152,9 +152,10 @@ def _install_rabbitmq(docker: Engine, bed: Cluster) -> str:
 
 
 def _load(docker: Engine, bed: Cluster, made: dict[str, str]) -> None:
-    cluster.load(docker, bed, list(made.values()))
+    everywhere = {made[images.WORKER.name]}  # the operator stays on the control plane
+    cluster.load(docker, bed, list(made.values()), everywhere)
     for name, image in made.items():
-        cluster.tag(docker, bed, image, f"{name}:dev")
+        cluster.tag(docker, bed, image, f"{name}:dev", everywhere)
 
 
 def _finish(docker: Engine, bed: Cluster, made: dict[str, str], secret: str, ports: dict[str, int]) -> dict[str, str]:
