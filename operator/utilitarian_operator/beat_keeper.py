@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -81,7 +81,7 @@ class BeatKeeper:
         self._due = {"others": 0.0, "claim": 0.0}
         self._claim_gone = False
 
-    async def look(self, fleet: Fleet, answering: Iterable[str], now: datetime) -> BeatSight | None:
+    async def look(self, fleet: Fleet, answering: Collection[str], now: datetime) -> BeatSight | None:
         """What is seen of beat; None where it is not asked for.
 
         Args:
@@ -198,7 +198,7 @@ class BeatKeeper:
         beats = [self._pod_of(key) for key in others]
         return other_beats.same_beat([it for it in beats if it], pod, fleet.app) if pod else ()
 
-    def _elsewhere(self, fleet: Fleet, answering: Iterable[str], others: Iterable[str]) -> tuple[str, ...]:
+    def _elsewhere(self, fleet: Fleet, answering: Collection[str], others: Iterable[str]) -> tuple[str, ...]:
         """Beats on the broker that are not ours; one of another application, which the operator runs, is no rival."""
         if not answering:
             return ()

@@ -134,6 +134,9 @@ def test_workers_are_nodes_with_a_folder_in_common(monkeypatch: pytest.MonkeyPat
     assert isinstance(made, list)
     assert [it["role"] for it in made] == ["control-plane", *["worker"] * found.workers]
     assert ["extraMounts" in it for it in made] == [found.workers > 0] * roles
+    # One that is silenced there is soon called lost; a cluster of one node is as kind makes it.
+    patched = str(cluster.configuration("node:1", official=True, workers=found.workers))
+    assert ("node-monitor-grace-period" in patched) is (found.workers > 0)
 
 
 def test_a_number_of_workers_that_means_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
