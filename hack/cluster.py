@@ -39,12 +39,12 @@ LOSS_PATCHES = [
     """kind: ClusterConfiguration
 controllerManager:
   extraArgs:
-    node-monitor-grace-period: 16s
+    node-monitor-grace-period: 12s
     node-monitor-period: 1s
 """,
     """kind: KubeletConfiguration
 nodeLeaseDurationSeconds: 8
-nodeStatusUpdateFrequency: 4s
+nodeStatusUpdateFrequency: 2s
 """,
 ]
 

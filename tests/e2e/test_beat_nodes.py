@@ -26,7 +26,7 @@ from utilitarian.routing import CLEANUP_QUEUE, declarations
 logger = logging.getLogger(__name__)
 
 NAMESPACE = "e2e-beat"
-EVERY_S = 4.0
+EVERY_S = 3.0
 SOON = timedelta(seconds=90)
 NODE_LOST = timedelta(seconds=150)
 IMAGES = (images.WORKER.dev, f"{images.WORKER.name}:next")
@@ -130,6 +130,8 @@ def scene(bed: Bed) -> Iterator[Scene]:
         cluster.tag(docker, kube, *IMAGES, everywhere=IMAGES)
         made = Scene(docker, bed, sent, kube)
         new_folder(made.volume)
+        ours = ("delete", "--ignore-not-found", f"namespace/{NAMESPACE}", f"persistentvolume/{NAMESPACE}")
+        kube.kubectl(*ours)  # of a run before, in a cluster that was kept
         kube.kubectl("create", "namespace", NAMESPACE)
         try:
             for it in objects(bed):
@@ -137,8 +139,7 @@ def scene(bed: Bed) -> Iterator[Scene]:
             made.wait_running()
             yield made
         finally:
-            kube.kubectl("delete", "namespace", NAMESPACE)
-            kube.kubectl("delete", "persistentvolume", NAMESPACE)
+            kube.kubectl(*ours, "--wait=false")
 
 
 def new_folder(folder: Path) -> None:
