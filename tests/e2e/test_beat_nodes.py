@@ -1,5 +1,6 @@
 """The one beat on a cluster of several nodes, with a volume that follows it, through all that may happen to it."""
 
+import contextlib
 import itertools
 import json
 import logging
@@ -39,7 +40,10 @@ done 2>/dev/null; true"""
 
 
 class Sent:
-    """When beat's nightly cleanup came, which is sent every few seconds here; takes the messages as they come."""
+    """When beat's nightly cleanup came, which is sent every few seconds here; takes the messages as they come.
+
+    It leaves no queue, and so none of beat's other tasks, for the fleets of the tests that follow.
+    """
 
     def __init__(self, url: str) -> None:
         self.times: list[float] = []
@@ -47,17 +51,25 @@ class Sent:
         self._thread = Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Self:
-        with kombu.Connection(self._url) as connection:
-            channel = connection.channel()
-            for queue in declarations("classic"):
-                queue(channel).declare()
-                queue(channel).purge()
+        with self._queues() as queues:
+            for queue in queues:
+                queue.delete()
+                queue.declare()
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._done.set()
         self._thread.join(30)
+        with self._queues() as queues:
+            for queue in queues:
+                queue.delete()
+
+    @contextlib.contextmanager
+    def _queues(self) -> Iterator[list[kombu.Queue]]:
+        with kombu.Connection(self._url) as connection:
+            channel = connection.channel()
+            yield [queue(channel) for queue in declarations("classic")]
 
     def _run(self) -> None:
         with kombu.Connection(self._url) as connection:
@@ -139,6 +151,8 @@ def scene(bed: Bed) -> Iterator[Scene]:
             made.wait_running()
             yield made
         finally:
+            made.kubectl("delete", "uwp", "fleet")
+            made.wait(lambda: not made.pod())
             kube.kubectl(*ours, "--wait=false")
 
 

@@ -85,7 +85,7 @@ def test_workers_of_the_installed_celery_leave_without_a_loss(rabbitmq: RabbitMQ
 @pytest.mark.soak
 @pytest.mark.parametrize("way", [leaving.led, leaving.by_hook], ids=["led", "preStop"])
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_drain_outlasts_the_heartbeats_of_amqp(version: str, way: Way, rabbitmq: RabbitMQ, tmp_path: Path) -> None:
+def test_a_drain_outlasts_the_patience_of_amqp(version: str, way: Way, rabbitmq: RabbitMQ, tmp_path: Path) -> None:
     # The broker closes a connection that was silent for two beats: ten seconds of two are five minutes of sixty.
     # Not gevent: beats of less than four seconds stop it in its tracks, those of a minute don't.
     which = [
