@@ -41,12 +41,12 @@ class Known:
     acceptance: Acceptance
     revisions: Revisions
     started: datetime
+    losses: Losses
     memories: dict[str, Memory]
     health: Health = field(default_factory=Health)
     runs: Watched = field(default_factory=Watched)
     drains: Progress = field(default_factory=Progress)
     shields: Shields = field(default_factory=Shields)
-    losses: Losses = field(default_factory=Losses)
     refusals: Refusals = field(default_factory=Refusals)
     starts: dict[Schedule, datetime] = field(default_factory=dict)
     good_looks: int = 0

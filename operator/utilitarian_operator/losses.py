@@ -1,7 +1,7 @@
 """Counts the losses of pods that are new since the last look, and tells those not yet told; decides nothing."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import count
 from typing import Any
 
@@ -18,8 +18,8 @@ class Losses:
         began: when this operator began to look; what was lost before, an earlier one has told.
     """
 
-    def __init__(self, began: datetime | None = None) -> None:
-        self._began = began or datetime.now(UTC)
+    def __init__(self, began: datetime) -> None:
+        self._began = began
         self._seen: set[tuple[str, Cause, str]] | None = None
         self._told: set[tuple[str, Cause]] = set()
 

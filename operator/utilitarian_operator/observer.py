@@ -30,7 +30,7 @@ from utilitarian_operator.core.observation import (
 )
 from utilitarian_operator.core.pods import pod_sight
 from utilitarian_operator.core.wording import plural
-from utilitarian_operator.errors import BrokerError, BrokerUnreachable, OperatorError
+from utilitarian_operator.errors import BrokerError
 from utilitarian_operator.history import Flows, History, LastMessages
 
 ANSWER_HOLDS_S = 4.0
@@ -95,14 +95,21 @@ class Observer:
         key: of the fleet.
         store: of the cluster's objects.
         last_messages: by queue, as the resource's status has them.
+        began: when this operator began to look; without it, now.
     """
 
-    def __init__(self, key: Key, store: Store, last_messages: Mapping[str, datetime] | None = None) -> None:
+    def __init__(
+        self,
+        key: Key,
+        store: Store,
+        last_messages: Mapping[str, datetime] | None = None,
+        began: datetime | None = None,
+    ) -> None:
         self._key, self._store = key, store
         self.failed: BrokerError | None = None
         """Why the broker could not be seen at the last look."""
         self._unseen: dict[str, datetime] = {}
-        self._history = History()
+        self._history = History(began) if began else History()
         self._flows = Flows()
         self._last = LastMessages(last_messages or {})
         self._caught: tuple[str, ...] = ()
@@ -328,69 +335,3 @@ def _leftover(
         if name is not None and name not in asked_for:
             found[name] = PoolSight({}, 0, pods.get(name, ()), int(body["spec"].get("replicas", 1)))
     return found
-
-
-class Blind:
-    """A broker that can't be looked at, because nobody knows where it is.
-
-    Args:
-        error: why.
-    """
-
-    def __init__(self, error: OperatorError) -> None:
-        self._error = error
-
-    async def depths(self, queues: list[str]) -> Mapping[str, Depth | Away | None]:
-        """Raise the reason, as a BrokerError."""
-        del queues
-        raise BrokerUnreachable(str(self._error)) from self._error
-
-    def counted(self) -> None:
-        """Nobody counts."""
-
-    def told(self, node: str, not_before: float) -> None:
-        """Nobody answers."""
-
-    def sample(self, node: str, not_before: float) -> None:
-        """Nobody answers."""
-
-    def seen_at(self) -> Mapping[str, float | None]:
-        """Nobody ever answered."""
-        return {}
-
-    def consuming(self) -> Mapping[str, tuple[str, ...]]:
-        """Nobody answers."""
-        return {}
-
-    def beats(self) -> tuple[str, ...]:
-        """Nobody answers."""
-        return ()
-
-    def mute(self) -> None:
-        """The reason is that of the depths."""
-
-    def about(self) -> BrokerSettings:
-        """Nothing is told."""
-        return BrokerSettings()
-
-    def ask(
-        self,
-        who: Hashable,
-        nodes: Iterable[str],
-        learn: Iterable[str] = (),
-        *,
-        around: bool = False,
-        beats: bool = False,
-    ) -> None:
-        """There is nobody to ask."""
-        del who, nodes, learn, around, beats
-
-    async def cancel_consumers(self, node: str, queues: Sequence[str]) -> None:
-        """Raise the reason, as a BrokerError."""
-        del node, queues
-        raise BrokerUnreachable(str(self._error)) from self._error
-
-    async def add_consumers(self, node: str, queues: Sequence[str]) -> None:
-        """Raise the reason, as a BrokerError."""
-        del node, queues
-        raise BrokerUnreachable(str(self._error)) from self._error

@@ -13,6 +13,7 @@ from utilitarian_operator.adapters.broker import Brokers
 from utilitarian_operator.adapters.store import DEPLOYMENTS, DISRUPTION_BUDGETS, FLEETS, STATEFUL_SETS, Key, Store
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.names import beat_object, pool_object
+from utilitarian_operator.blind import Blind
 from utilitarian_operator.core import manifests, objects, record
 from utilitarian_operator.core.decision import Decision
 from utilitarian_operator.core.drift import applied, drifted
@@ -39,8 +40,9 @@ from utilitarian_operator.drains import Drains
 from utilitarian_operator.errors import Conflict, Gone, LoginRefused, OperatorError, SecretMissing
 from utilitarian_operator.events import MOST_TOLD, Reason
 from utilitarian_operator.known import Known
+from utilitarian_operator.losses import Losses
 from utilitarian_operator.metrics import Metrics
-from utilitarian_operator.observer import Blind, Broker, Observer
+from utilitarian_operator.observer import Broker, Observer
 from utilitarian_operator.references import ReferenceReader
 from utilitarian_operator.refusals import taken
 from utilitarian_operator.revisions import Records, Revisions
@@ -161,15 +163,17 @@ class Reconciler:
         if known is None:
             revisions = Revisions(self._cluster, _owner(resource))
             acceptance = Acceptance(resource, await revisions.newest())
+            now = self._clock()
             known = self._known[key] = Known(
                 resource=resource,
-                observer=Observer(key, self._store, last_messages(resource.get("status", {}))),
+                observer=Observer(key, self._store, last_messages(resource.get("status", {})), now),
                 beat=beat_keeper.BeatKeeper(key, self._store, self._cluster, resource.get("status", {})),
                 credentials=BrokerCredentials(self._cluster, key.namespace),
                 references=ReferenceReader(self._cluster, key.namespace),
                 acceptance=acceptance,
                 revisions=revisions,
-                started=self._clock(),
+                started=now,
+                losses=Losses(now),
                 memories=remembered(resource.get("status", {})),
             )
         known.resource = resource

@@ -59,6 +59,10 @@ def month_ends(*, weekday: bool = False) -> list[date]:
     return [end - timedelta(days=max(end.weekday() - 4, 0)) if weekday else end for end in ends]
 
 
+def last_fridays() -> list[date]:
+    return [max(day for day in DAYS if day.month == month and day.weekday() == 4) for month in range(1, 13)]
+
+
 PRODUCTION: dict[str, Callable[[], Starts]] = {
     "amr-hourly": hours,
     "amr-daily": partial(local, DAYS, 1),
@@ -71,6 +75,7 @@ LINES: dict[str, tuple[str, Callable[[], Starts]]] = {
     "in the hour that is missing and comes twice": ("30 2 * * *", partial(local, DAYS, 2, 30)),
     "last day of the month": ("0 6 L * *", partial(local, month_ends(), 6)),
     "last weekday of the month": ("0 6 LW * *", partial(local, month_ends(weekday=True), 6)),
+    "last Friday of the month": ("0 6 * * 5L", partial(local, last_fridays(), 6)),
     "leap day": ("0 0 29 2 *", partial(local, of_months((2,), 29), 0)),
 }
 COUNTS = {"amr-hourly": 8784, "amr-daily": 366, "amr-monthly": 12, "amr-quarterly": 4, "amr-yearly": 1, "cleanup": 366}

@@ -13,12 +13,13 @@ from utilitarian_operator.adapters.amqp import Away, Depth
 from utilitarian_operator.adapters.store import PODS, Key, Store
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
+from utilitarian_operator.blind import Blind
 from utilitarian_operator.core.facts import Facts, facts
 from utilitarian_operator.core.fleet import looked_well
 from utilitarian_operator.core.manifests import POOL_LABEL
 from utilitarian_operator.core.observation import Counted, FleetSight, Held, Missing, PoolSight, Present, Unknown
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable, OperatorError
-from utilitarian_operator.observer import Blind, Observer
+from utilitarian_operator.observer import Observer
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 KEY = Key("ns", "fleet")
