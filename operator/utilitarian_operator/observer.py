@@ -12,7 +12,7 @@ from utilitarian_operator.api.names import pool_object
 from utilitarian_operator.core.broker_settings import BrokerSettings
 from utilitarian_operator.core.doubt import doubted
 from utilitarian_operator.core.foreign import with_foreign
-from utilitarian_operator.core.hindrance import Hindrance, hindrance, rolls_out
+from utilitarian_operator.core.hindrance import hindrance, rolls_out
 from utilitarian_operator.core.manifests import POOL_LABEL, node_name
 from utilitarian_operator.core.observation import (
     BeatSight,
@@ -135,8 +135,8 @@ class Observer:
         depths, unreachable = await self._depths(broker, [queue for names in queues.values() for queue in names], now)
         counted, statistics = self._statistics(broker, now)
         deployments = self._store.children(DEPLOYMENTS, self._key)
-        mute = self._mute(broker, now)
-        pods = self._pods(broker, mute, now)
+        mute, bodies = self._mute(broker, now), self._bodies()
+        pods = self._pods(bodies, broker, mute, now)
         sights = {}
         for pool in fleet.pools:
             mine = pods.get(pool.name, ())
@@ -151,7 +151,7 @@ class Observer:
             replicas = None if deployment is None else int(deployment["spec"].get("replicas", 1))
             unacked = self._unacked(pool, seen, mine, statistics, fleet.broker.stats_url is not None, now)
             arrived, left = self._flows.since(pool.name, counted, seen)
-            hindered = self._hindrance(pool.name, deployment, now)
+            hindered = hindrance(deployment, bodies.get(pool.name, ()), now)
             sights[pool.name] = PoolSight(seen, unacked, mine, replicas, hindrance=hindered, arrived=arrived, left=left)
         sights = with_foreign(fleet, sights, broker.consuming())
         leftover = _leftover(deployments, pods, sights)
@@ -269,30 +269,44 @@ class Observer:
                 ours = plural(len(staying), "worker")
                 why = f"queue {name} has {plural(sight.consumers, 'consumer')}, the pool {ours}; no broker.stats"
                 return self._unknown(f"consumers {pool.name}", why, now)
+        limited = next((pod.name for pod in staying if pod.sample is not None and pod.sample.limited), None)
+        if limited is not None:
+            why = f"worker {limited} does not tell of messages that wait for a rate_limit; no broker.stats"
+            return self._unknown(f"consumers {pool.name}", why, now)
         self._unseen.pop(f"consumers {pool.name}", None)
         silent = next((pod.held for pod in staying if isinstance(pod.held, Unknown)), None)
         return silent or sum(pod.held.unacked for pod in workers if isinstance(pod.held, Held))
 
-    def _pods(self, broker: Broker, mute: Unknown | None, now: datetime) -> dict[str, tuple[PodSight, ...]]:
-        pools: dict[str, list[PodSight]] = {}
-        not_before = time.monotonic() - ANSWER_HOLDS_S
-        for name, body in sorted(self._store.children(PODS, self._key).items()):
-            pool = _pool_of(body)
-            if pool is None or body.get("status", {}).get("phase") in {"Succeeded", "Failed"}:
-                continue
-            held = broker.told(node_name(name), not_before)
-            why = mute.why if mute else f"worker {name} does not answer"
-            answer = self._unknown(f"worker {name}", why, now) if held is None else held
-            if held is not None:
-                self._unseen.pop(f"worker {name}", None)
-            sample = broker.sample(node_name(name), time.monotonic() - SAMPLE_HOLDS_S)
-            pools.setdefault(pool, []).append(self._history.add(pod_sight(name, body, answer), body, sample))
-        self._history.keep_only(self._store.children(PODS, self._key))
-        return {pool: tuple(pods) for pool, pods in pools.items()}
+    def _bodies(self) -> dict[str, list[Mapping[str, Any]]]:
+        """The pods' objects by pool, sorted by name."""
+        bodies: dict[str, list[Mapping[str, Any]]] = {}
+        for _, body in sorted(self._store.children(PODS, self._key).items()):
+            pool = (body["metadata"].get("labels") or {}).get(POOL_LABEL)
+            if pool is not None:
+                bodies.setdefault(pool, []).append(body)
+        return bodies
 
-    def _hindrance(self, pool: str, deployment: Mapping[str, Any] | None, now: datetime) -> Hindrance | None:
-        pods = [it for it in self._store.children(PODS, self._key).values() if _pool_of(it) == pool]
-        return hindrance(deployment, pods, now)
+    def _pods(
+        self, bodies: Mapping[str, Iterable[Mapping[str, Any]]], broker: Broker, mute: Unknown | None, now: datetime
+    ) -> dict[str, tuple[PodSight, ...]]:
+        there = {
+            pool: [it for it in found if it.get("status", {}).get("phase") not in {"Succeeded", "Failed"}]
+            for pool, found in bodies.items()
+        }
+        pods = {pool: tuple(self._pod(it, broker, mute, now) for it in found) for pool, found in there.items() if found}
+        self._history.keep_only(self._store.children(PODS, self._key))
+        return pods
+
+    def _pod(self, body: Mapping[str, Any], broker: Broker, mute: Unknown | None, now: datetime) -> PodSight:
+        name = body["metadata"]["name"]
+        asked = time.monotonic()
+        held = broker.told(node_name(name), asked - ANSWER_HOLDS_S)
+        why = mute.why if mute else f"worker {name} does not answer"
+        answer = self._unknown(f"worker {name}", why, now) if held is None else held
+        if held is not None:
+            self._unseen.pop(f"worker {name}", None)
+        sample = broker.sample(node_name(name), asked - SAMPLE_HOLDS_S)
+        return self._history.add(pod_sight(name, body, answer), body, sample)
 
     def _rolling_out(self, deployments: Mapping[str, Any]) -> Iterable[str]:
         for name, body in sorted({**deployments, **self._store.children(STATEFUL_SETS, self._key)}.items()):
@@ -301,11 +315,6 @@ class Observer:
 
     def _unknown(self, what: str, why: str, now: datetime) -> Unknown:
         return Unknown(why, self._unseen.setdefault(what, now))
-
-
-def _pool_of(body: Mapping[str, Any]) -> str | None:
-    labels: Mapping[str, str] = body["metadata"].get("labels") or {}
-    return labels.get(POOL_LABEL)
 
 
 def _sources(broker: Broker) -> Iterable[Source]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.controlplane import ControlPlane
-from tests.support.fleet import SECRET, URL_KEY, Fleet
+from tests.support.fleet import Fleet
 from tests.support.operator import as_process, in_process
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
@@ -168,9 +168,7 @@ def test_a_changed_password_is_read_as_soon_as_the_old_one_is_refused(
     with in_process(controlplane, namespace):
         fleet.create(None, pools=[WORK], beat=NO_BEAT)
         wait_until(lambda: fleet.condition("BrokerReachable")[0] == "False", within=SOON, describe=fleet.describe)
-        path = f"/api/v1/namespaces/{namespace}/secrets/{SECRET}"
-        body = {"stringData": {URL_KEY: good}}
-        controlplane.request("PATCH", path, body, "application/merge-patch+json")
+        fleet.edit_secret(good)
         wait_until(lambda: fleet.condition("BrokerReachable")[0] == "True", within=SOON, describe=fleet.describe)
         wait_until(
             lambda: "BrokerReachable" in [reason for reason, _ in fleet.events()], within=SOON, describe=fleet.events

@@ -1,18 +1,19 @@
 """What goes wrong with real workers and real queues is seen, named with its evidence, and not made worse."""
 
-import uuid
-from contextlib import closing
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.celery_workers import Application, running
-from tests.support.installation import DEFAULT, Installation
+from tests.support.celery_workers import Application, running, send
+from tests.support.controlplane import REPOSITORY
+from tests.support.installation import DEFAULT, QUICK, Installation
 from tests.support.operator import Operator
-from utilitarian import routing
-from utilitarian.celery import build
-from utilitarian.settings import Settings
 from utilitarian_operator import observer
 from utilitarian_operator.adapters.remote_control import RemoteControl
 from utilitarian_operator.core import ailments
@@ -20,17 +21,22 @@ from utilitarian_operator.core import ailments
 pytestmark = pytest.mark.usefixtures("quick_signs")
 
 POOL = [{"name": "work", "queues": [DEFAULT]}]
-SHORT = {"duration": {"distribution": "fixed", "seconds": 0.1}}
 
 
-def one_worker(installation: Installation, **spec: Any) -> str:
-    """The fleet with one worker that stays, asked for by hand; returns its pod's name when it consumes."""
+def one_worker(installation: Installation, *, others: int = 0, **spec: Any) -> str:
+    """The fleet with one worker that stays, asked for by hand; returns its pod's name when it consumes.
+
+    Args:
+        installation: of the fleet.
+        others: consumers that are there already.
+        spec: over one pool of two processes a worker, each holding one message.
+    """
     scaling = {"min": 1, "max": 5, "taskDuration": "1s", "drainWithin": "1m"}
     defaults = {"worker": {"concurrency": 2, "prefetchMultiplier": 1}, "scaling": scaling}
     installation.create(**{"pools": POOL, "defaults": defaults, **spec})
     installation.wait(lambda: installation.fleet.pool("work").get("ready") == 1)
     installation.wait(lambda: DEFAULT in installation.rabbitmq.queues(installation.vhost))
-    installation.wait(lambda: installation.rabbitmq.depth(installation.vhost, DEFAULT).consumers == 1)
+    installation.wait(lambda: installation.rabbitmq.depth(installation.vhost, DEFAULT).consumers == 1 + others)
     (pod,) = installation.fleet.pods("work")
     return pod
 
@@ -78,31 +84,116 @@ def test_a_worker_that_hangs_is_stuck_and_replaced_when_its_tasks_had_their_time
     assert operator.healthy()
 
 
-def test_work_behind_tasks_for_later_is_starved_and_gets_no_more_workers(
-    installation: Installation, operator: Operator
-) -> None:
+Fill = Callable[[int], object]
+"""Puts so many tasks into the queue."""
+
+
+@contextmanager
+def tasks_for_later(installation: Installation, folder: Path) -> Iterator[Fill]:
     """Where prefetch is static, as with quorum queues, tasks for later keep their places in the window."""
-    fleet = installation.fleet
+    del folder
     one_worker(installation, env=[{"name": "UTILITARIAN_QUEUE_TYPE", "value": "quorum"}])
-    send(installation, 2, eta=datetime.now(UTC) + timedelta(hours=1))
+    later = datetime.now(UTC) + timedelta(hours=1)
+    send(installation.broker_url, DEFAULT, [0.1] * 2, queue_type="quorum", eta=later)
     installation.wait(lambda: installation.rabbitmq.totals(installation.vhost).get(DEFAULT) == (0, 2))
-    send(installation, 8)
-    installation.wait(lambda: fleet.pool("work").get("reason") == "Starved")
-    assert "2 tasks with a later time fill what they may hold (2 a worker)" in fleet.pool("work")["message"]
-    assert ailing(operator, installation, "Starved") == 1
-    send(installation, 400)
-    held_back = f'utilitarian_decisions_total{{fleet="fleet",namespace="{fleet.namespace}",pool="work",rule="starved"}}'
-    installation.wait(lambda: operator.metrics().get(held_back))
-    assert fleet.scalings("work") == []
+    yield lambda number: installation.send(DEFAULT, number, 0.1, queue_type="quorum")
 
 
-def send(installation: Installation, number: int, *, eta: datetime | None = None) -> None:
-    """Tasks of an application with quorum queues."""
-    app = build(Settings(queue_type="quorum"))
-    with app.connection_for_write(installation.broker_url) as connection, app.amqp.Producer(connection) as producer:
-        for _ in range(number):
-            task_id = str(uuid.uuid4())
-            app.send_task(routing.WORK_TASKS[DEFAULT], kwargs=SHORT, eta=eta, task_id=task_id, producer=producer)
+@contextmanager
+def hanging_processes(installation: Installation, folder: Path) -> Iterator[Fill]:
+    """Those of a prefork worker that run the tasks; its main process answers."""
+    del folder
+    main = installation.node.pod(one_worker(installation)).process.pid
+    for child in Path(f"/proc/{main}/task/{main}/children").read_text().split():
+        os.kill(int(child), signal.SIGSTOP)
+    yield lambda number: installation.send(DEFAULT, number, 0.1)
+
+
+@contextmanager
+def rate_limit(installation: Installation, folder: Path) -> Iterator[Fill]:
+    """It lets one task through, and the next after an hour."""
+    words = changed_application(folder, "app.conf.task_annotations = {'*': {'rate_limit': '1/h'}}")
+    one_worker(installation, **words)
+    yield lambda number: installation.send(DEFAULT, number, 0.1)
+
+
+@contextmanager
+def another_consumer_that_goes_first(installation: Installation, folder: Path) -> Iterator[Fill]:
+    """Of a queue that hands messages to one consumer at a time, and holds its first message for ever."""
+    broker, vhost, single = installation.rabbitmq, installation.vhost, {"x-single-active-consumer": True}
+    broker.declare(vhost, DEFAULT, arguments=single)
+    with broker.channel(vhost) as channel:
+        channel.basic_qos(0, 1, a_global=False)
+        channel.basic_consume(DEFAULT, callback=lambda _: None)
+        lines = f"for queue in app.conf.task_queues:\n    queue.queue_arguments = {single}"
+        one_worker(installation, others=1, **changed_application(folder, lines))
+        yield lambda number: broker.publish(vhost, DEFAULT, ["{}"] * number)
+
+
+def changed_application(folder: Path, lines: str) -> dict[str, Any]:
+    """What the resource says to run an application of its own module."""
+    (folder / "changed.py").write_text(f"from utilitarian.celery import app\n\n{lines}\n")
+    places = os.pathsep.join(map(str, (folder, REPOSITORY / "worker")))
+    return {"app": "changed", "env": [{"name": "PYTHONPATH", "value": places}]}
+
+
+@pytest.mark.parametrize(
+    "cause, said",
+    [
+        pytest.param(
+            tasks_for_later, "2 tasks with a later time fill what they may hold (2 a worker)", id="tasks for later"
+        ),
+        pytest.param(
+            hanging_processes,
+            "they hold 2 messages and start none",
+            id="hanging processes",
+            marks=pytest.mark.soak,
+        ),
+        pytest.param(rate_limit, "they wait for a task's rate_limit", id="rate limit", marks=pytest.mark.soak),
+        pytest.param(
+            another_consumer_that_goes_first,
+            "another consumer goes first (x-single-active-consumer)",
+            id="single active consumer",
+            marks=pytest.mark.soak,
+        ),
+    ],
+)
+def test_work_that_no_free_worker_begins_is_starved_with_its_cause_and_gets_no_more_workers(
+    installation: Installation,
+    operator: Operator,
+    tmp_path: Path,
+    cause: Callable[[Installation, Path], AbstractContextManager[Fill]],
+    said: str,
+) -> None:
+    fleet = installation.fleet
+    with cause(installation, tmp_path) as fill:
+        fill(8)
+        installation.wait(lambda: fleet.pool("work").get("reason") == "Starved")
+        installation.wait(lambda: said in fleet.pool("work")["message"])
+        assert ailing(operator, installation, "Starved") == 1
+        fill(400)
+        where = f'fleet="fleet",namespace="{fleet.namespace}",pool="work",rule="starved"'
+        installation.wait(lambda: operator.metrics().get(f"utilitarian_decisions_total{{{where}}}"))
+        assert fleet.scalings("work") == []
+
+
+@pytest.mark.soak
+def test_a_pool_whose_messages_wait_for_a_rate_limit_keeps_its_worker(
+    installation: Installation, operator: Operator, tmp_path: Path
+) -> None:
+    """Its queue is empty, its worker says that it holds nothing, and one of three tasks has run."""
+    fleet, broker = installation.fleet, installation.rabbitmq
+    words = changed_application(tmp_path, "app.conf.task_annotations = {'*': {'rate_limit': '1/h'}}")
+    pools = [{**POOL[0], "worker": {"concurrency": 2, "prefetchMultiplier": 1}, "scaling": {**QUICK, "max": 1}}]
+    installation.create(pools=pools, **words)
+    installation.wait(lambda: DEFAULT in broker.queues(installation.vhost))
+    installation.send(DEFAULT, 3, 0.1)
+    installation.wait(lambda: broker.totals(installation.vhost).get(DEFAULT) == (0, 2))
+    scalings = fleet.scalings("work")
+    installation.wait(lambda: "messages that wait for a rate_limit; no broker.stats" in fleet.pool("work")["message"])
+    installation.wait_looks(operator)
+    assert fleet.scalings("work") == scalings
+    assert broker.totals(installation.vhost)[DEFAULT] == (0, 2)
 
 
 def test_workers_of_somebody_else_are_counted_named_and_left_alone(

@@ -114,12 +114,7 @@ def test_with_statistics_of_the_broker_the_fleet_works_alike(
     installation: Installation, operator: Operator, late: bool
 ) -> None:
     fleet, broker = installation.fleet, installation.rabbitmq
-    login = f"{broker.user}:{broker.password}"
-    stats = f"http://{login}@127.0.0.1:{broker.management_port}"
-    path = f"/api/v1/namespaces/{fleet.namespace}/secrets"
-    fleet.controlplane.request("POST", path, {"metadata": {"name": "stats"}, "stringData": {"URL": stats}})
-    refer = {"urlFrom": {"secretKeyRef": {"name": "utilitarian-env", "key": "CELERY_BROKER_URL"}}}
-    refer["stats"] = {"urlFrom": {"secretKeyRef": {"name": "stats", "key": "URL"}}}
+    refer = installation.with_statistics(broker.management_url)
     installation.create(broker=refer, env=[ledger_env(installation), *([LATE] if late else [])])
     installation.settle()
     assert fleet.condition("BrokerReachable")[:2] == ("True", "Reachable")

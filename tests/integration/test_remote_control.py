@@ -119,6 +119,26 @@ def test_tasks_for_later_wait_in_the_worker(application: Application, control: R
         eta.kill()
 
 
+def test_messages_that_wait_for_a_rate_limit_are_never_taken_for_none(
+    application: Application, control: RemoteControl, rabbitmq: RabbitMQ, vhost: str
+) -> None:
+    """No answer of the worker has them: that it runs tasks with such a limit has to be known."""
+    app = build(Settings())
+    app.conf.broker_url = application.broker_url
+    with running(worker(application, "limited")) as (limited,):
+        assert not control.holdings(["celery@limited"], learning=True)["celery@limited"].limited
+        app.control.rate_limit(routing.WORK_TASKS[QUEUE], "1/h", reply=True)
+        app.pool.force_close_all()
+        send(application, 4)
+        wait_until(
+            lambda: rabbitmq.totals(vhost)[QUEUE] == (1, 2), within=SOON, describe=lambda: rabbitmq.totals(vhost)
+        )
+        with closing(RemoteControl(application.broker_url)) as anew:
+            told = anew.holdings(["celery@limited"], learning=True)["celery@limited"]
+        assert (told.active, told.reserved, told.limited) == (1, 0, True)
+        limited.kill()
+
+
 def test_only_who_is_asked_and_answers_is_in_the_answer(application: Application, control: RemoteControl) -> None:
     workers = [worker(application, name) for name in ("one", "two", "three")]
     with running(*workers) as (one, two, three):

@@ -37,6 +37,10 @@ class Fleet:
         body = {"metadata": {"name": SECRET}, "stringData": {URL_KEY: broker_url}}
         self._request("POST", "/api/v1", "secrets", body)
 
+    def edit_secret(self, broker_url: str) -> None:
+        """Puts another URL into the Secret."""
+        self._request("PATCH", "/api/v1", f"secrets/{SECRET}", {"stringData": {URL_KEY: broker_url}})
+
     def edit(self, **spec: Any) -> Object:
         """Merges into the spec: null takes a field away, lists are replaced."""
         return self._request("PATCH", f"/apis/{_API}", f"utilitarianworkerpools/{self.name}", {"spec": spec})

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.celery_workers import send
-from tests.support.fleet import Fleet
+from tests.support.fleet import SECRET, URL_KEY, Fleet
 from tests.support.ledger import FileLedgerReader
+from tests.support.operator import Operator
 from tests.support.process_node import ProcessNode
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
@@ -20,6 +21,8 @@ POOLS: list[dict[str, Any]] = [{"name": "work", "queues": [DEFAULT]}, {"name": "
 QUICK = {"idleAfter": "2s", "stabilization": "2s", "taskDuration": "300ms", "drainWithin": "1s", "max": 5}
 DEFAULTS = {"worker": {"concurrency": 4}, "scaling": QUICK}
 NO_BEAT = {"enabled": False}
+LOOKS = 10
+"""A look a second: five times as long as a quick pool keeps an idle worker."""
 
 
 class Installation:
@@ -45,6 +48,16 @@ class Installation:
             self.broker_url, **{"pools": POOLS, "defaults": DEFAULTS, "beat": NO_BEAT, "env": env, **spec}
         )
 
+    def with_statistics(self, endpoint: str) -> dict[str, Any]:
+        """Makes the Secret of a statistics endpoint; returns what `spec.broker` is then, for `create`."""
+        path = f"/api/v1/namespaces/{self.fleet.namespace}/secrets"
+        secret = {"metadata": {"name": "stats"}, "stringData": {"URL": endpoint}}
+        self.fleet.controlplane.request("POST", path, secret)
+        url, stats = (
+            {"secretKeyRef": {"name": name, "key": key}} for name, key in ((SECRET, URL_KEY), ("stats", "URL"))
+        )
+        return {"urlFrom": url, "stats": {"urlFrom": stats}}
+
     def declare(self) -> None:
         """Declares the application's queues, so that no pool needs a first worker for that."""
         with self.rabbitmq.channel(self.vhost) as channel:
@@ -62,6 +75,15 @@ class Installation:
             NotInTimeError: the message tells the fleet's state and ends with the workers' logs.
         """
         wait_until(condition, within=within, describe=lambda: f"{self.fleet.describe()}\n{self.node.describe()}")
+
+    def wait_looks(self, operator: Operator) -> None:
+        """Waits until the operator has looked so often that an idle worker of a quick pool would be gone."""
+
+        def looks() -> float:
+            return sum(value for name, value in operator.metrics().items() if "tick_duration_seconds_count" in name)
+
+        seen = looks()
+        self.wait(lambda: looks() > seen + LOOKS)
 
     def settle(self) -> None:
         """Waits until the queues have been declared and the fleet is at zero."""

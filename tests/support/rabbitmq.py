@@ -5,7 +5,7 @@ import os
 import secrets
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -61,7 +61,8 @@ class RabbitMQ:
     One administrator is made at the start, with a password of its own. Data survive `stop`, `kill` and `restart`.
     With TLS on ports of its own: a client certificate is a login for AMQP, and must be shown to the management API.
     With `joins` it becomes, at its first start, a member of the cluster of a node that runs, with the same users.
-    With `root` it is the RabbitMQ of another system's folder instead of this one's.
+    With `root` it is the RabbitMQ of another system's folder instead of this one's. `settings` are more lines of its
+    configuration.
     """
 
     directory: Path
@@ -69,6 +70,7 @@ class RabbitMQ:
     password: str = field(default_factory=lambda: secrets.token_hex(8))
     joins: "RabbitMQ | None" = None
     root: Path | None = None
+    settings: Sequence[str] = ()
     server: Process = field(init=False)
     epmd: Process = field(init=False)
 
@@ -182,9 +184,21 @@ class RabbitMQ:
         finally:
             self.control("set_vm_memory_high_watermark", "0.4")
 
+    @contextlib.contextmanager
+    def without_plugin(self, name: str) -> Iterator[None]:
+        """A plugin switched off for the time of the block, its listener gone; the others go on."""
+        self._tool("rabbitmq-plugins", "disable", name)
+        try:
+            yield
+        finally:
+            self._tool("rabbitmq-plugins", "enable", name)
+
     def control(self, *words: str) -> str:
         """Runs `rabbitmqctl` on the node and returns what it prints; each run takes a second or two."""
-        command = [str(server_program().with_name("rabbitmqctl")), "--quiet", *words]
+        return self._tool("rabbitmqctl", "--quiet", *words)
+
+    def _tool(self, program: str, *words: str) -> str:
+        command = [str(server_program().with_name(program)), *words]
         environment = {**os.environ, **self._environment()}
         return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout
 
@@ -332,7 +346,7 @@ class RabbitMQ:
                 cluster_formation.classic_config.nodes.1 = {self.joins.node}
                 cluster_formation.classic_config.nodes.2 = {self.node}
             """
-        whole = "\n".join([listen, *self._tls_configuration()])
+        whole = "\n".join([listen, *self._tls_configuration(), *self.settings])
         self._configuration.write_text("\n".join(line.strip() for line in whole.splitlines()))
         self._plugins.write_text("[rabbitmq_management,rabbitmq_prometheus,rabbitmq_auth_mechanism_ssl].\n")
 

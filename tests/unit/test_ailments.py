@@ -140,6 +140,7 @@ def test_a_worker_that_consumes_again_is_well_and_begins_anew() -> None:
 WAITS = {"ready": 5}
 BEHIND_ETA = replace(IDLE, scheduled=2)
 HOLDING = replace(IDLE, reserved=4)
+LIMITED = replace(IDLE, limited=True)
 
 
 @pytest.mark.parametrize(
@@ -147,6 +148,7 @@ HOLDING = replace(IDLE, reserved=4)
     [
         pytest.param(BEHIND_ETA, "2 tasks with a later time fill what they may hold", id="a full window"),
         pytest.param(HOLDING, "they hold 4 messages and start none", id="nothing is started"),
+        pytest.param(LIMITED, "they wait for a task's rate_limit", id="a rate limit"),
         pytest.param(IDLE, "the broker hands them none", id="nothing is handed out"),
     ],
 )

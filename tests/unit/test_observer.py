@@ -15,6 +15,7 @@ HOLDS = PodSight(
 DEAF = replace(HOLDS, name="b", held=Held(0, 0, 0, 0, consuming=()))
 GOING = replace(HOLDS, name="c", marked=NOW)
 GOING_DEAF = replace(DEAF, name="d", marked=NOW)
+LIMITED = replace(HOLDS, sample=Held(0, 0, 0, 0, begun=1, limited=True))
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,7 @@ GOING_DEAF = replace(DEAF, name="d", marked=NOW)
         pytest.param(2, [HOLDS], None, id="a consumer too many"),
         pytest.param(0, [HOLDS], None, id="a consumer too few"),
         pytest.param(2, [HOLDS, DEAF], None, id="a consumer too many beside one that takes nothing"),
+        pytest.param(1, [LIMITED], None, id="messages that wait for a rate limit are told nowhere"),
     ],
 )
 def test_what_is_unacknowledged_is_known_where_each_consumer_is_a_worker_that_said_what_it_holds(

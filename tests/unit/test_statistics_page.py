@@ -101,12 +101,13 @@ def test_a_page_without_its_end_is_refused(body: str) -> None:
 
 def test_a_listing_of_the_management_api() -> None:
     body = """[
-        {"name": "q", "messages_ready": 1, "messages_unacknowledged": 2,
+        {"name": "q", "messages_ready": 1, "messages_unacknowledged": 2, "messages_details": {"rate": 0.0},
          "message_stats": {"ack": 3, "deliver_no_ack": 4, "get_no_ack": 5, "deliver": 99, "publish": 98}},
-        {"name": "quiet", "messages_ready": 0, "messages_unacknowledged": 0},
+        {"name": "quiet", "messages_ready": 0, "messages_unacknowledged": 0, "messages_details": {"rate": 0.0}},
+        {"name": "uncounted", "messages_ready": 5, "messages_unacknowledged": 0},
         {"name": "down", "state": "down"}
     ]"""
-    expected = {"q": Row(1, 2), "quiet": Row(0, 0)}, {("q", ""): 12, ("quiet", ""): 0}
+    expected = {"q": Row(1, 2), "quiet": Row(0, 0), "uncounted": Row(5, 0)}, {("q", ""): 12, ("quiet", ""): 0}
     assert from_management(body) == NodeStatistics(CLUSTER, *expected)
 
 

@@ -41,6 +41,10 @@ LEARNING = "stats"
 BEATS = "celerybeat@*"
 """Names of Celery's beats (5.7 and later, with beat_enable_remote_control), which answer a ping and nothing else."""
 
+REGISTERED = "registered"
+LIMIT = "rate_limit"
+"""Asked once of each worker: messages that wait for a task's rate limit stand in none of its other answers."""
+
 REMEDY = "remote control needs configure, write and read on celery.pidbox, reply.celery.pidbox, *.reply.celery.pidbox"
 
 
@@ -61,6 +65,7 @@ class RemoteControl:
         self._mailbox: _Mailbox | None = None
         self._blocked = False
         self._used_at = 0.0
+        self._limited: dict[str, frozenset[str]] = {}
 
     @property
     def idle(self) -> bool:
@@ -88,9 +93,17 @@ class RemoteControl:
                 # One that is silent once is not waited for again.
                 nodes = [node for node in nodes if all(node in answers for answers in told.values())]
                 told[question] = _ask(mailbox, question, nodes)
-        return {
-            node: _held(told, node, time.time()) for node in nodes if all(node in answers for answers in told.values())
-        }
+            nodes = [node for node in nodes if all(node in answers for answers in told.values())]
+            if learning:
+                self._learn_limits(mailbox, nodes)
+        return {node: _held(told, node, time.time(), self._limited.get(node, frozenset())) for node in nodes}
+
+    def _learn_limits(self, mailbox: Mailbox, nodes: Sequence[str]) -> None:
+        """Ask the workers that are new which of their tasks have a rate limit; forget those that are gone."""
+        unasked = [node for node in nodes if node not in self._limited]
+        answers = _ask(mailbox, REGISTERED, unasked, taskinfoitems=[LIMIT])
+        known = self._limited | {node: _limited(tasks) for node, tasks in answers.items()}
+        self._limited = {node: known[node] for node in nodes if node in known}
 
     def consuming(self) -> dict[str, tuple[str, ...]]:
         """The queues that each worker consumes, of every worker that answers, whoever runs it.
@@ -236,14 +249,14 @@ class _Once(Producer):  # type: ignore[misc]
         return super().publish(*args, **{**options, "retry": False})
 
 
-def _ask(mailbox: Mailbox, question: str, nodes: Sequence[str] | None) -> dict[str, Any]:
+def _ask(mailbox: Mailbox, question: str, nodes: Sequence[str] | None, **arguments: Any) -> dict[str, Any]:
     """The answers by node; without `nodes` everybody is asked, and the time waited out."""
     if nodes is not None and not nodes:
         return {}
     if nodes is None:
-        replies = mailbox.multi_call(question, timeout=ANSWER_WITHIN_S) or []
+        replies = mailbox.multi_call(question, arguments, timeout=ANSWER_WITHIN_S) or []
     else:
-        replies = mailbox.call(list(nodes), question, timeout=ANSWER_WITHIN_S) or []
+        replies = mailbox.call(list(nodes), question, arguments, timeout=ANSWER_WITHIN_S) or []
     mailbox.unclaimed.clear()  # answers to earlier questions, which would be kept for ever
     return {node: answer for reply in replies for node, answer in reply.items() if _useful(answer)}
 
@@ -253,9 +266,14 @@ def _useful(answer: object) -> bool:
     return isinstance(answer, list) or (isinstance(answer, dict) and "error" not in answer)
 
 
-def _held(told: Mapping[str, Mapping[str, Any]], node: str, now: float) -> Held:
+def _limited(tasks: Iterable[str]) -> frozenset[str]:
+    """Names of the tasks with a rate limit, each told as `NAME [rate_limit=10/m]`."""
+    return frozenset(task.partition(" ")[0] for task in tasks if f"[{LIMIT}=" in task)
+
+
+def _held(told: Mapping[str, Mapping[str, Any]], node: str, now: float, limited: frozenset[str]) -> Held:
     active = told["active"][node]
-    begun = sum(told[LEARNING][node].get("total", {}).values()) if LEARNING in told else None
+    totals = told[LEARNING][node].get("total", {}) if LEARNING in told else None
     starts = [request["time_start"] for request in active if request.get("time_start")]
     return Held(
         active=len(active),
@@ -263,9 +281,10 @@ def _held(told: Mapping[str, Mapping[str, Any]], node: str, now: float) -> Held:
         reserved=len(told["reserved"][node]),
         scheduled=len(told["scheduled"][node]),
         oldest=max(0.0, now - min(starts)) if starts else 0.0,
-        begun=begun,
+        begun=None if totals is None else sum(totals.values()),
         consuming=_names(told[QUEUES][node]) if QUEUES in told else None,
         first_due=min((it for task in told["scheduled"][node] if (it := _eta(task.get("eta")))), default=None),
+        limited=not limited.isdisjoint(totals or ()),
     )
 
 

@@ -8,7 +8,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TypeVar
 from urllib.parse import quote, unquote, urlsplit
@@ -175,10 +175,12 @@ class Statistics:
     async def _count(self, session: aiohttp.ClientSession, place: _Place) -> None:
         """Count by the full listing; where a broker keeps no such statistics nothing is counted."""
         stats = ",".join(f"message_stats.{counter}" for counter in ("ack", "deliver_no_ack", "get_no_ack"))
-        columns = f"columns=name,messages_ready,messages_unacknowledged,{stats}"
+        columns = f"columns=name,messages_ready,messages_unacknowledged,messages_details.rate,{stats}"
         with contextlib.suppress(BrokerError):
             at = time.monotonic()
-            self._tally = count(self._tally, [await self._listing(session, place, columns)], at)
+            listed = await self._listing(session, place, columns)
+            kept = {name: row for name, row in listed.rows.items() if (name, "") in listed.left}
+            self._tally = count(self._tally, [replace(listed, rows=kept)], at)
 
     async def _listing(self, session: aiohttp.ClientSession, place: _Place, query: str) -> NodeStatistics:
         body = await _get(session, place, f"/api/queues/{self._quoted}?{query}")

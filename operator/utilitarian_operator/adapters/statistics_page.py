@@ -88,9 +88,10 @@ def _plain(value: str) -> str:
 
 
 def from_management(body: str) -> NodeStatistics:
-    """A listing of `/api/queues/VHOST`, with what left the queues where it has `message_stats`.
+    """A listing of `/api/queues/VHOST`, with what left the queues where the broker keeps such statistics.
 
-    A queue that was just declared, or is down, comes without figures and is left out.
+    A queue that was just declared, or is down, comes without figures and is left out. What was never delivered has no
+    `message_stats`, and neither has a queue of a broker that is told to keep none: `messages_details` tells which.
 
     Raises:
         ValueError, KeyError, TypeError, AttributeError: it is no such listing.
@@ -101,8 +102,9 @@ def from_management(body: str) -> NodeStatistics:
         ready, unacked = listed.get("messages_ready"), listed.get("messages_unacknowledged")
         if isinstance(ready, int) and isinstance(unacked, int):
             rows[name] = Row(ready, unacked)
-            counters = listed.get("message_stats") or {}
-            left[name, ""] = sum(counters.get(counter, 0) for counter in _LEFT_IN_MANAGEMENT)
+            if "messages_details" in listed:
+                counters = listed.get("message_stats") or {}
+                left[name, ""] = sum(counters.get(counter, 0) for counter in _LEFT_IN_MANAGEMENT)
     return NodeStatistics(CLUSTER, rows, left)
 
 

@@ -202,11 +202,11 @@ def _why_starved(pool: Pool, seen: PoolSight, lasted: timedelta) -> str:
             "quorum queues with Celery's native delayed delivery keep such tasks in the broker"
         )
     elif reserved:
-        cause = (
-            f"they hold {plural(reserved, 'message')} and start none: a rate limit, or a worker whose processes hang"
-        )
+        cause = f"they hold {plural(reserved, 'message')} and start none, as workers do whose processes hang"
+    elif any(pod.sample is not None and pod.sample.limited for pod in seen.pods if pod.serves):
+        cause = "they wait for a task's rate_limit, and hold messages that they tell of in no answer"
     else:
-        cause = "the broker hands them none: another consumer goes first (single active consumer, priority)"
+        cause = "the broker hands them none: another consumer goes first (x-single-active-consumer)"
     return f"{free}: {cause}; more workers would not help"
 
 

@@ -110,6 +110,7 @@ class Held:
         begun: tasks begun since the worker started; None where it was not asked for that.
         consuming: queues that it consumes; None where it was not asked for that.
         first_due: the earliest ETA of those scheduled; None where none is, or it was not told.
+        limited: whether it has run a task with a rate limit: messages that wait for that are told nowhere.
     """
 
     active: int
@@ -120,6 +121,7 @@ class Held:
     begun: int | None = None
     consuming: tuple[str, ...] | None = None
     first_due: datetime | None = None
+    limited: bool = False
 
     @property
     def nothing(self) -> bool:
