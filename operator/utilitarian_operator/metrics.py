@@ -12,6 +12,7 @@ from utilitarian_operator.core.casualties import Cause
 from utilitarian_operator.core.decision import Decision
 from utilitarian_operator.core.observation import FleetSight, Present, QueueSight
 from utilitarian_operator.run_metrics import RunMetrics
+from utilitarian_operator.series import Series
 
 _FLEET = ("namespace", "fleet")
 _POOL = (*_FLEET, "pool")
@@ -28,14 +29,14 @@ class Metrics:
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        def gauge(name: str, text: str, labels: tuple[str, ...]) -> Gauge:
-            return Gauge(f"utilitarian_{name}", text, labels, registry=registry)
+        def gauge(name: str, text: str, labels: tuple[str, ...]) -> Series[Gauge]:
+            return Series(Gauge(f"utilitarian_{name}", text, labels, registry=registry))
 
-        def counter(name: str, text: str, labels: tuple[str, ...]) -> Counter:
-            return Counter(f"utilitarian_{name}", text, labels, registry=registry)
+        def counter(name: str, text: str, labels: tuple[str, ...]) -> Series[Counter]:
+            return Series(Counter(f"utilitarian_{name}", text, labels, registry=registry))
 
-        def histogram(name: str, text: str, labels: tuple[str, ...], buckets: tuple[float, ...]) -> Histogram:
-            return Histogram(f"utilitarian_{name}", text, labels, registry=registry, buckets=buckets)
+        def histogram(name: str, text: str, labels: tuple[str, ...], buckets: tuple[float, ...]) -> Series[Histogram]:
+            return Series(Histogram(f"utilitarian_{name}", text, labels, registry=registry, buckets=buckets))
 
         self._messages = gauge("queue_messages", "Messages on a queue, by state", (*_QUEUE, "state"))
         self._consumers = gauge("queue_consumers", "Consumers on a queue", _QUEUE)
@@ -88,7 +89,7 @@ class Metrics:
             if source.age is not None:
                 self._sight_age.labels(*fleet, source.name).set(source.age.total_seconds())
         if sight.beat is None:
-            self._beat.remove_by_labels(_labels(fleet))
+            self._beat.remove(*fleet)
         else:
             self._beat.labels(*fleet).set(sight.beat.ready)
         self.runs.came(fleet, sight)
@@ -114,18 +115,19 @@ class Metrics:
 
     def _begin(self, fleet: tuple[str, str], pool: str) -> None:
         """Show the counters of a pool from its first look on: `rate` doesn't see the step from nothing to 1."""
-        for counted in (self._wake, self._slow, self._wrong, self._replaced):
+        self._wake.labels(*fleet, pool)
+        for counted in (self._slow, self._wrong, self._replaced):
             counted.labels(*fleet, pool)
         for direction in ("up", "down"):
             self._scales.labels(*fleet, pool, direction)
 
     def _queue(self, fleet: tuple[str, str], pool: str, queue: str, seen: QueueSight) -> None:
-        labels = _labels(fleet) | {"pool": pool, "queue": queue}
         if not isinstance(seen, Present):
             # What is not seen has no figure; the last one would look like the present one.
-            self._messages.remove_by_labels(labels)
-            self._consumers.remove_by_labels(labels)
-            self._foreign.remove_by_labels(labels)
+            for state in ("ready", "unacked"):
+                self._messages.remove(*fleet, pool, queue, state)
+            self._consumers.remove(*fleet, pool, queue)
+            self._foreign.remove(*fleet, pool, queue)
             return
         self._messages.labels(*fleet, pool, queue, "ready").set(seen.ready)
         self._consumers.labels(*fleet, pool, queue).set(seen.consumers)
@@ -171,31 +173,11 @@ class Metrics:
 
     def forget(self, fleet: tuple[str, str]) -> None:
         """Drop every series of a fleet that is gone: a gauge that stays at its last value tells a lie."""
-        labelled = (
-            self._messages,
-            self._consumers,
-            self._workers,
-            self._tasks,
-            self._foreign,
-            self._ailing,
-            self._held,
-            self._replaced,
-            self._decisions,
-            self._scales,
-            self._slow,
-            self._wrong,
-            self._wake,
-            self._lost,
-            self._tick_age,
-            self._tick,
-            self._reachable,
-            self._sight_age,
-            self._beat,
-        )
-        for metric in labelled:
-            metric.remove_by_labels(_labels(fleet))
+        gauges = (self._messages, self._consumers, self._workers, self._tasks, self._foreign, self._ailing, self._held)
+        for gauge in (*gauges, self._tick_age, self._reachable, self._sight_age, self._beat):
+            gauge.forget(*fleet)
+        for counter in (self._replaced, self._decisions, self._scales, self._slow, self._wrong, self._lost):
+            counter.forget(*fleet)
+        for histogram in (self._wake, self._tick):
+            histogram.forget(*fleet)
         self.runs.forget(fleet)
-
-
-def _labels(fleet: tuple[str, str]) -> dict[str, str]:
-    return dict(zip(_FLEET, fleet, strict=True))

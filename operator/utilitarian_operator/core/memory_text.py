@@ -26,12 +26,15 @@ RUN_FIGURES = ("tasks", "done", "mostWorkers", "workerSeconds", "workedAt", "sho
 _NOT_KEPT = {"looked_at", "history"}
 """A restarted operator did not look meanwhile."""
 
+_EMPTY = Memory()
+_KEPT = {field.name: to_camel(field.name) for field in fields(Memory) if field.name not in _NOT_KEPT}
+"""Each field and how it is called in a status."""
+
 
 def to_text(memory: Memory) -> Text:
     """What is worth keeping, without what is as at the beginning."""
-    empty = Memory()
-    values = {field.name: getattr(memory, field.name) for field in fields(memory) if field.name not in _NOT_KEPT}
-    return {to_camel(name): _plain(value) for name, value in values.items() if value != getattr(empty, name)}
+    values = {name: getattr(memory, name) for name in _KEPT}
+    return {_KEPT[name]: _plain(value) for name, value in values.items() if value != getattr(_EMPTY, name)}
 
 
 def from_text(text: Mapping[str, Any]) -> Memory:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -178,7 +177,10 @@ def _pool(pool: Pool, sight: PoolSight, decision: Decision, memory: Memory) -> S
         "draining": sum(not pod.staying for pod in sight.pods),
         "busy": sight.total("active"),
         "deferred": sight.total("scheduled"),
-        "trail": [asdict(step) for step in decision.trail],
+        "trail": [
+            {"rule": step.rule, "before": step.before, "after": step.after, "because": step.because}
+            for step in decision.trail
+        ],
         "memory": to_text(memory),
     }
 
