@@ -24,6 +24,7 @@ from utilitarian_operator.adapters.remote_control import RemoteControl
 from utilitarian_operator.adapters.statistics import Statistics
 from utilitarian_operator.errors import BrokerUnreachable, LoginRefused, RightMissing
 
+EVERY_RABBITMQ = True
 SOON = timedelta(seconds=30)
 PASSWORD = "hunter2"
 OURS = "utilitarian-operator"
@@ -84,6 +85,22 @@ async def test_a_right_that_is_missing_on_the_mailbox_is_named(rabbitmq: RabbitM
         assert session.mute() is None
     finally:
         await session.close()
+
+
+def test_a_right_that_is_missing_on_a_queue_is_named_where_the_broker_asks_for_one(
+    rabbitmq: RabbitMQ, vhost: str
+) -> None:
+    """Before RabbitMQ 4.3.1 a passive declare needs no right at all."""
+    rabbitmq.declare(vhost, QUEUE)
+    none = dict.fromkeys(("configure", "write", "read"), "^$")
+    with closing(DepthReader(login(rabbitmq, vhost, **none))) as reader:
+        version = tuple(map(int, rabbitmq.api("GET", "/api/overview")["rabbitmq_version"].split(".")))
+        if version < (4, 3, 1):
+            assert reader.read([QUEUE]) == {QUEUE: Depth(0, 0)}
+            return
+        with pytest.raises(RightMissing, match="give the user `read` on the queues") as missing:
+            reader.read([QUEUE])
+        assert QUEUE in str(missing.value)
 
 
 async def test_a_tag_that_is_missing_is_named(rabbitmq: RabbitMQ, vhost: str) -> None:

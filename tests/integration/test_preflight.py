@@ -16,6 +16,7 @@ from utilitarian_operator.adapters.remote_control import RemoteControl
 from utilitarian_operator.adapters.tls import SYSTEM
 from utilitarian_operator.core.broker_settings import QueueSettings
 
+EVERY_RABBITMQ = True
 SOON = timedelta(seconds=20)
 QUORUM = {"x-queue-type": "quorum", "x-single-active-consumer": True}
 DECLARED = {

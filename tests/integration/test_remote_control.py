@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.support.celery_versions import interpreter
 from tests.support.celery_workers import Application, running
 from tests.support.ports import LOOPBACK, free_port
 from tests.support.processes import Process
@@ -117,6 +118,24 @@ def test_tasks_for_later_wait_in_the_worker(application: Application, control: R
         wait_held(control, {"celery@eta": Held(active=0, early=0, reserved=0, scheduled=2)})
         assert not control.holdings(["celery@eta"])["celery@eta"].nothing
         eta.kill()
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("execution", ["prefork", "threads", "gevent", "solo"])
+def test_each_kind_of_worker_answers_while_it_is_busy_but_one_of_a_single_thread(
+    application: Application, control: RemoteControl, rabbitmq: RabbitMQ, vhost: str, execution: str
+) -> None:
+    application.python = interpreter("5.7")
+    busy = application.worker("busy", *FLAGS, queues=[QUEUE], execution=execution)
+    with running(busy):
+        send(application, 2)
+        if execution == "solo":
+            wait_until(lambda: rabbitmq.depth(vhost, QUEUE) == (0, 1), within=SOON)
+            wait_until(lambda: control.holdings(["celery@busy"]) == {}, within=SOON)
+            assert control.holdings(["celery@busy"]) == {}
+        else:
+            wait_held(control, {"celery@busy": Held(active=2, early=2, reserved=0, scheduled=0)})
+        busy.kill()
 
 
 def test_messages_that_wait_for_a_rate_limit_are_never_taken_for_none(

@@ -17,11 +17,12 @@ Read = Callable[[str, str], Mapping[str, str] | None]
 """Reads the values of "secrets" or "configmaps" by name; None if there is no such object."""
 
 _REFERENCE = re.compile(r"\$\$|\$\((?P<name>[-._a-zA-Z][-._a-zA-Z0-9]*)\)")
-_PROGRAMS = {
+PROGRAMS = {
     "celery": [sys.executable, "-m", "celery"],
     "python": [sys.executable],
     "python3": [sys.executable],
 }
+"""What stands for the programs of a Python image; a test may put another interpreter there."""
 
 
 class ContainerConfigError(Exception):
@@ -73,7 +74,7 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
 
 def on_this_machine(command: list[str]) -> list[str]:
     """The same command with the programs of a Python image replaced by this interpreter's."""
-    return [*_PROGRAMS.get(command[0], command[:1]), *command[1:]]
+    return [*PROGRAMS.get(command[0], command[:1]), *command[1:]]
 
 
 def _environment(pod: Object, container: Object, read: Read, folders: Mapping[str, Path]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """What is advised of a broker's settings; nothing on what nobody told."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -66,6 +67,21 @@ def test_nothing_is_said_of_what_is_well_or_unknown(version: str | None, queue: 
 )
 def test_the_broker_is_compared_with_celery(version: str | None, celery: str | None, count: int) -> None:
     assert len(told(version, celery=celery)) == count
+
+
+@pytest.mark.parametrize(
+    "version, celery, silent_for, count",
+    [("4.3.6", None, 30, 1), ("4.3.6", None, 29, 0), ("4.2.0", None, 30, 0), ("4.3.6", "5.7.0", 30, 0)],
+)
+def test_workers_that_the_broker_may_not_let_answer_are_told(
+    version: str, celery: str | None, silent_for: float, count: int
+) -> None:
+    silent = Unknown("worker a does not answer", NOW - timedelta(seconds=silent_for))
+    pod = PodSight("a", ready=True, running=True, leaving=False, held=silent)
+    pools = {"p": PoolSight({"q": Present(0, 1)}, 0, (pod,), 1)}
+    found = advice(FLEET, FleetSight(NOW, pools, about=BrokerSettings(version, celery)), {})
+    assert len(found) == count
+    assert all("workers of which none answers" in sentence for sentence in found)
 
 
 @pytest.mark.parametrize(

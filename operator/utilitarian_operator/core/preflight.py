@@ -7,7 +7,7 @@ from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core.broker_settings import BrokerSettings, QueueSettings
 from utilitarian_operator.core.memory import Memory
-from utilitarian_operator.core.observation import FleetSight, PoolSight
+from utilitarian_operator.core.observation import FleetSight, PoolSight, Unknown
 from utilitarian_operator.core.wording import number, seconds
 
 MOST = 20
@@ -18,6 +18,9 @@ DELIVERY_LIMIT = 20
 
 CONSUMER_TIMEOUT = timedelta(minutes=30)
 """RabbitMQ's own from 3.8.17 on; its configuration may say otherwise, and can't be read from outside."""
+
+MUTE_FOR = timedelta(seconds=30)
+"""So long no worker must have answered to be taken for one that can't: three of the slow rounds of questions."""
 
 NEAR = 0.8
 """Part of a limit that a task may take before it is said."""
@@ -32,7 +35,7 @@ def advice(fleet: Fleet, sight: FleetSight, memories: Mapping[str, Memory]) -> t
         memories: by pool name.
     """
     told = sight.about
-    found = list(_of_the_broker(told))
+    found = list(_of_the_broker(told, sight))
     for pool in fleet.pools:
         memory = memories.get(pool.name, Memory())
         for queue in sight.pools[pool.name].queues:
@@ -41,12 +44,24 @@ def advice(fleet: Fleet, sight: FleetSight, memories: Mapping[str, Memory]) -> t
     return tuple(found[:MOST])
 
 
-def _of_the_broker(told: BrokerSettings) -> Iterator[str]:
-    if _at_least(told.version, 4, 3) and told.celery is not None and not _at_least(told.celery, 5, 7):
+def _of_the_broker(told: BrokerSettings, sight: FleetSight) -> Iterator[str]:
+    """A worker whose remote control is refused can't tell its version of Celery either."""
+    if not _at_least(told.version, 4, 3) or _at_least(told.celery, 5, 7):
+        return
+    if told.celery is not None or _nobody_answers(sight):
+        which = f"Celery {told.celery}" if told.celery else "workers of which none answers"
         yield (
-            f"RabbitMQ {told.version} with Celery {told.celery}: queues of remote control are refused from 4.3 on "
-            "unless transient_nonexcl_queues is permitted; use Celery 5.7 or newer"
+            f"RabbitMQ {told.version} with {which}: from 4.3 on queues of remote control of Celery up to 5.6 are "
+            "refused unless transient_nonexcl_queues is permitted, and a worker that can't be asked is never led out; "
+            "use Celery 5.7 or newer"
         )
+
+
+def _nobody_answers(sight: FleetSight) -> bool:
+    serving = [pod for pool in sight.pools.values() for pod in pool.pods if pod.serves]
+    return bool(serving) and all(
+        pod.word is None and isinstance(pod.held, Unknown) and sight.at - pod.held.since >= MUTE_FOR for pod in serving
+    )
 
 
 def _of_a_queue(pool: Pool, queue: str, memory: Memory, told: BrokerSettings) -> Iterator[str]:
