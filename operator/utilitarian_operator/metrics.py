@@ -10,7 +10,7 @@ from utilitarian_operator import __version__
 from utilitarian_operator.core.ailments import REASONS, Ailment
 from utilitarian_operator.core.casualties import Cause
 from utilitarian_operator.core.decision import Decision
-from utilitarian_operator.core.observation import FleetSight, Present, QueueSight
+from utilitarian_operator.core.observation import FleetSight, PoolSight, Present, QueueSight
 from utilitarian_operator.run_metrics import RunMetrics
 from utilitarian_operator.series import Series
 
@@ -66,6 +66,7 @@ class Metrics:
         self._beat = gauge("beat_ready", "1 when beat's pod is ready", _FLEET)
         self._lost = counter("worker_losses", "Workers lost against everybody's will, by cause", (*_POOL, "reason"))
         self._errors = counter("errors", "Failed reconciliations by kind of error", ("kind",))
+        self._shown: dict[tuple[str, ...], tuple[PoolSight, int, bool, frozenset[str]]] = {}
         self.runs = RunMetrics(registry)
         Info("utilitarian_build", "Version of the operator", registry=registry).info({"version": __version__})
 
@@ -94,24 +95,33 @@ class Metrics:
             self._beat.labels(*fleet).set(sight.beat.ready)
         self.runs.came(fleet, sight)
         for name, pool in sight.pools.items():
-            self._begin(fleet, name)
-            self._workers.labels(*fleet, name, "wanted").set(decisions[name].replicas)
-            self._workers.labels(*fleet, name, "ready").set(pool.ready_workers)
-            holds = decisions[name].trail[0].rule == "hold"
-            self._held.labels(*fleet, name).set(pool.ready if holds and isinstance(pool.ready, int) else 0)
-            self._workers.labels(*fleet, name, "draining").set(pool.draining)
             self._decisions.labels(*fleet, name, decisions[name].rule).inc()
-            for state in ("active", "reserved", "scheduled"):
-                self._tasks.labels(*fleet, name, state).set(pool.total(state))
-            reasons = {it.reason for it in ailments.get(name, ())}
-            for reason in REASONS:
-                self._ailing.labels(*fleet, name, reason).set(reason in reasons)
-            if pool.pods:
-                self.lost(fleet, name)
-            for queue, seen in pool.queues.items():
-                self._queue(fleet, name, queue, seen)
-                if isinstance(seen, Present):
-                    self._foreign.labels(*fleet, name, queue).set(pool.foreign.get(queue, 0))
+            reasons = frozenset(it.reason for it in ailments.get(name, ()))
+            holds = decisions[name].trail[0].rule == "hold"
+            shown = pool, decisions[name].replicas, holds, reasons
+            # Most pools of a large fleet are as they were a second ago, and setting it all anew would take longest.
+            if self._shown.get((*fleet, name)) != shown:
+                self._shown[*fleet, name] = shown
+                self._pool(fleet, name, *shown)
+
+    def _pool(
+        self, fleet: tuple[str, str], name: str, pool: PoolSight, wanted: int, holds: bool, reasons: frozenset[str]
+    ) -> None:
+        self._begin(fleet, name)
+        self._workers.labels(*fleet, name, "wanted").set(wanted)
+        self._workers.labels(*fleet, name, "ready").set(pool.ready_workers)
+        self._workers.labels(*fleet, name, "draining").set(pool.draining)
+        self._held.labels(*fleet, name).set(pool.ready if holds and isinstance(pool.ready, int) else 0)
+        for state in ("active", "reserved", "scheduled"):
+            self._tasks.labels(*fleet, name, state).set(pool.total(state))
+        for reason in REASONS:
+            self._ailing.labels(*fleet, name, reason).set(reason in reasons)
+        if pool.pods:
+            self.lost(fleet, name)
+        for queue, seen in pool.queues.items():
+            self._queue(fleet, name, queue, seen)
+            if isinstance(seen, Present):
+                self._foreign.labels(*fleet, name, queue).set(pool.foreign.get(queue, 0))
 
     def _begin(self, fleet: tuple[str, str], pool: str) -> None:
         """Show the counters of a pool from its first look on: `rate` doesn't see the step from nothing to 1."""
@@ -180,4 +190,5 @@ class Metrics:
             counter.forget(*fleet)
         for histogram in (self._wake, self._tick):
             histogram.forget(*fleet)
+        self._shown = {key: shown for key, shown in self._shown.items() if key[:2] != fleet}
         self.runs.forget(fleet)
