@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from amqp.exceptions import AccessRefused, AMQPError, NotAllowed
-from amqp.transport import SSLTransport
+from amqp.transport import SSLTransport, TCPTransport
 from kombu import Connection
 from kombu.exceptions import KombuError
 from kombu.transport import pyamqp
@@ -26,6 +26,9 @@ TIMEOUT_S = 3.0
 
 HEARTBEAT_S = 60
 """A broker forgets a connection after two of these in silence, also that of an operator whose node was lost."""
+
+AHEAD = 4096
+"""Bytes that are read at once: sixty answers about queues."""
 
 _GONE = (OSError, AMQPError, KombuError)
 
@@ -65,7 +68,7 @@ def _open(address: Address, tls: Tls, options: dict[str, Any]) -> Connection:
         address.vhost,
         address.port,
         ssl={"context": tls.context, "server_hostname": address.host} if address.secure else False,
-        transport=_SecureTransport if address.secure else "pyamqp",
+        transport=_SecureTransport if address.secure else _PlainTransport,
         login_method="EXTERNAL" if by_certificate else None,
         connect_timeout=TIMEOUT_S,
         heartbeat=HEARTBEAT_S,
@@ -132,8 +135,20 @@ def untrusted(error: ssl.SSLError, place: str) -> BrokerError:
     return BrokerUnreachable(f"no answer from {place}: TLS failed: {reason}; see spec.broker.tls")
 
 
+class _PlainSocket(TCPTransport):  # type: ignore[misc]
+    """The library's socket, which would read each frame in three: at each a thread gives up the interpreter."""
+
+    def _setup_transport(self) -> None:
+        super()._setup_transport()
+        self._quick_recv = lambda wanted: self.sock.recv(max(wanted, AHEAD))
+
+
 class _SecureSocket(SSLTransport):  # type: ignore[misc]
-    """The library's socket, with a context that was made from texts instead of one that it makes of files."""
+    """The same over TLS, with a context that was made from texts instead of one that it makes of files."""
+
+    def _setup_transport(self) -> None:
+        super()._setup_transport()
+        self._quick_recv = lambda wanted: self.sock.read(max(wanted, AHEAD))
 
     def _wrap_socket(self, sock: Any, context: ssl.SSLContext, server_hostname: str) -> ssl.SSLSocket:
         # The handshake is the library's next step, under a timeout.
@@ -141,6 +156,15 @@ class _SecureSocket(SSLTransport):  # type: ignore[misc]
 
     def _shutdown_transport(self) -> None:
         """AMQP has its own farewell; TLS would wait for an answer of a broker that fell silent."""
+
+
+class _PlainConnection(pyamqp.Connection):  # type: ignore[misc]
+    def Transport(self, host: str, timeout: float, security: Any, *timeouts: float, **options: Any) -> Any:  # noqa: N802
+        return _PlainSocket(host, timeout, *timeouts, ssl=security, **options)
+
+
+class _PlainTransport(pyamqp.Transport):  # type: ignore[misc]
+    Connection = _PlainConnection
 
 
 class _SecureConnection(pyamqp.Connection):  # type: ignore[misc]
