@@ -214,7 +214,7 @@ class Reconciler:
         decisions, memories = decide_fleet(fleet, seen, known.memories, circumstances)
         known.runs = watch(fleet, sight, seen, decisions, known.memories, memories)
         known.memories = known.runs.memories
-        known.waiting_since = first_seen_work(known.waiting_since, sight)
+        known.waiting_since = first_seen_work(known.waiting_since, sight, decisions)
         if logger.isEnabledFor(logging.DEBUG):
             # What `simulation.replay` reads: a record of what was seen and decided, to be played again.
             look = record.to_text(circumstances, seen, decisions)

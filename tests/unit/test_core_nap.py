@@ -8,10 +8,11 @@ import pytest
 from tests.support.pools import NOW, pool
 from utilitarian_operator.core.decision import Decision
 from utilitarian_operator.core.facts import Facts
-from utilitarian_operator.core.fleet import Circumstances, decide_pool
+from utilitarian_operator.core.fleet import Circumstances, decide_pool, first_seen_work
 from utilitarian_operator.core.memory import Memory
 from utilitarian_operator.core.memory_text import from_text, to_text
 from utilitarian_operator.core.nap import MOST_RETURNS, Nap, followed
+from utilitarian_operator.core.observation import FleetSight, PoolSight, Present
 
 HOUR = timedelta(hours=1)
 TOMORROW = NOW + timedelta(days=1)
@@ -63,6 +64,33 @@ def test_a_pool_sleeps_with_tasks_that_wait(facts: Facts, nap: Nap | None, repli
         pytest.param(
             replace(AWAKE, ready=9, work=9, at_least=9, deferred=41), HOUR, False, id="nor while they are fetched anew"
         ),
+        pytest.param(
+            Facts(0, 1, 1, 1, 0, leaving=1, given_back=50, still_held=50),
+            HOUR,
+            True,
+            id="a message beside those that a marked worker still holds",
+        ),
+        pytest.param(
+            replace(ASLEEP, ready=20, work=20, at_least=20, leaving=1, given_back=30, still_held=30),
+            HOUR,
+            False,
+            id="of two marked workers one has given its part back",
+        ),
+        pytest.param(
+            replace(ASLEEP, ready=21, work=21, at_least=21, leaving=1, given_back=30, still_held=30),
+            HOUR,
+            True,
+            id="and one message more has come",
+        ),
+        pytest.param(
+            replace(ASLEEP, leaving=1, given_back=50), HOUR, False, id="the last one ends, and they are back already"
+        ),
+        pytest.param(
+            Facts(0, 1, 1, 1, 0, leaving=1, given_back=None, still_held=None),
+            HOUR,
+            True,
+            id="a marked worker says nothing: what waits may be new",
+        ),
         pytest.param(ASLEEP, timedelta(days=1, seconds=-11), False, id="not before a worker must start"),
         pytest.param(ASLEEP, timedelta(days=1, seconds=-10), True, id="a start-up before the first is due"),
     ],
@@ -108,3 +136,11 @@ def test_each_sleep_counts_as_one_return_however_many_looks_it_takes() -> None:
 def test_a_restarted_operator_remembers_the_nap() -> None:
     memory = replace(IDLE, looked_at=None, nap=NAP)
     assert from_text(to_text(memory)) == memory
+
+
+def test_the_time_to_wake_a_pool_counts_from_work_and_not_from_what_was_given_back() -> None:
+    sight = FleetSight(NOW, {"pool": PoolSight({"q": Present(50, 0)}, 0, (), 0)})
+    asleep, _ = decided(ASLEEP, replace(IDLE, nap=NAP))
+    awake, _ = decided(replace(ASLEEP, ready=51, work=51, at_least=51), replace(IDLE, nap=NAP))
+    assert first_seen_work({}, sight, {"pool": asleep}) == {}
+    assert first_seen_work({}, sight, {"pool": awake}) == {"pool": NOW}

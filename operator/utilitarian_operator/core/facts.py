@@ -1,6 +1,6 @@
 """What the rules of one pool look at: figures only, so that a simulated fleet can give them too; decides nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -29,6 +29,7 @@ class Facts:
         first_due: the earliest ETA of the deferred ones; None where none is, or it was not told.
         leaving: workers whose container runs and that are on their way out.
         given_back: tasks with an ETA that those hold; None where one of them does not say.
+        still_held: the part of them in workers that nobody has ended yet; None where one of those does not say.
         started_up: seconds from creation to readiness of each worker that became ready since the last look.
         starved: why no worker takes the work that waits, though free; empty where work goes on.
         held_up: why more workers would fare no better than those that can't be had; empty if they would.
@@ -53,6 +54,7 @@ class Facts:
     first_due: datetime | None = None
     leaving: int = 0
     given_back: int | None = 0
+    still_held: int | None = 0
     held_up: str = ""
 
     @property
@@ -92,7 +94,8 @@ def facts(sight: PoolSight, starved: str = "") -> Facts:
         draining=sight.draining,
         first_due=min((it for pod in sight.pods if pod.staying and (it := _first_due(pod))), default=None),
         leaving=sum(pod.running and not pod.staying for pod in sight.pods),
-        given_back=_given_back(sight),
+        given_back=_scheduled(pod for pod in sight.pods if pod.running and not pod.staying),
+        still_held=_scheduled(pod for pod in sight.pods if pod.running and not pod.staying and not pod.leaving),
         held_up=sight.hindrance.message if sight.hindrance is not None and sight.hindrance.more_is_useless else "",
     )
 
@@ -101,10 +104,11 @@ def _first_due(pod: PodSight) -> datetime | None:
     return pod.held.first_due if isinstance(pod.held, Held) else None
 
 
-def _given_back(sight: PoolSight) -> int | None:
-    going = [pod.held for pod in sight.pods if pod.running and not pod.staying]
-    told = [held.scheduled for held in going if isinstance(held, Held)]
-    return sum(told) if len(told) == len(going) else None
+def _scheduled(pods: Iterable[PodSight]) -> int | None:
+    """Tasks with an ETA that these workers hold; None where one of them does not say."""
+    held = [pod.held for pod in pods]
+    told = [it.scheduled for it in held if isinstance(it, Held)]
+    return sum(told) if len(told) == len(held) else None
 
 
 def _completed(sight: PoolSight, samples: Sequence[Held]) -> int | None:

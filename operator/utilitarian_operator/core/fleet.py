@@ -100,10 +100,15 @@ def _as_told(fleet: Fleet, decision: Decision, current: int) -> Decision:
     return decision.then(Step("paused", decision.replicas, current, because))
 
 
-def first_seen_work(before: Mapping[str, datetime], sight: FleetSight) -> dict[str, datetime]:
-    """Since when each sleeping pool has had work waiting: where the time to wake it is counted from."""
+def first_seen_work(
+    before: Mapping[str, datetime], sight: FleetSight, decisions: Mapping[str, Decision]
+) -> dict[str, datetime]:
+    """Since when each sleeping pool has had work waiting: where the time to wake it is counted from.
+
+    Messages that wait for their own time or for the pool's next run are none: its first rule asks for no worker.
+    """
     return {
         name: before.get(name, sight.at)
         for name, pool in sight.pools.items()
-        if not pool.current and isinstance(pool.ready, int) and pool.ready
+        if not pool.current and isinstance(pool.ready, int) and pool.ready and decisions[name].trail[0].after
     }

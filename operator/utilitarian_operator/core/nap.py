@@ -46,7 +46,9 @@ def deferring(facts: Facts, nap: Nap | None, start_up: float, now: datetime) -> 
         return facts
     if facts.current and not nap.slept:
         return facts  # its workers still hold them
-    number = min(max(nap.number - facts.deferred, 0), facts.ready)
+    # A worker that was only told to leave holds its part, perhaps for as long as a drain may take.
+    held = nap.number if facts.still_held is None else facts.still_held
+    number = min(max(nap.number - facts.deferred - held, 0), facts.ready)
     return replace(
         facts,
         ready=facts.ready - number,
@@ -67,7 +69,7 @@ def followed(nap: Nap | None, facts: Facts) -> Nap | None:
     if nap is None or not isinstance(facts.ready, int):
         return nap
     if facts.leaving:
-        return nap if facts.given_back is None else _of(nap, facts.given_back)
+        return nap if facts.given_back is None else _of(nap, min(nap.number, facts.given_back + facts.ready))
     if not facts.current:
         begun = nap if nap.slept else replace(nap, slept=True, returns=nap.returns + 1)
         return _of(begun, min(nap.number, facts.ready))
