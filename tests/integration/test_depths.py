@@ -12,7 +12,7 @@ import pytest
 from tests.support.ports import LOOPBACK, free_port
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
-from utilitarian_operator.adapters.amqp import BATCH, MISSING_ASKED_AT_A_TIME, Depth, DepthReader
+from utilitarian_operator.adapters.amqp import BATCH, DELAYED, MISSING_ASKED_AT_A_TIME, Depth, DepthReader
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable, LoginRefused
 
 EVERY_RABBITMQ = True
@@ -65,6 +65,18 @@ def test_a_name_that_needs_no_mercy(rabbitmq: RabbitMQ, vhost: str, reader: Dept
     names = ["with space", "mätare/år", "a" * 255]
     rabbitmq.declare(vhost, *names)
     assert reader.read(names) == dict.fromkeys(names, Depth(0, 0))
+
+
+def test_what_the_broker_keeps_for_later_is_counted_apart(rabbitmq: RabbitMQ, vhost: str, reader: DepthReader) -> None:
+    rabbitmq.declare(vhost, "queue")
+    assert reader.delayed() is None  # nobody has connected yet
+    assert reader.read(["queue"]) == {"queue": Depth(0, 0)}
+    assert reader.delayed() is None
+    rabbitmq.declare(vhost, *DELAYED)
+    rabbitmq.publish(vhost, DELAYED[0], ["{}"])
+    rabbitmq.publish(vhost, DELAYED[-1], ["{}"] * 2)
+    assert reader.delayed() == 3
+    assert reader.read(["queue"]) == {"queue": Depth(0, 0)}
 
 
 def test_missing_queues_cost_the_others_nothing_and_are_seen_when_they_come(

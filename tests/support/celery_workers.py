@@ -82,14 +82,15 @@ def send(
     seconds: Sequence[float],
     *,
     queue_type: str = "classic",
+    exchange_type: str = "direct",
     eta: datetime | None = None,
 ) -> list[str]:
     """Puts a task of each duration into a queue, all at once: whoever looks sees none of them or (nearly) all.
 
-    Returns their ids. A queue that is not there yet is made with this type, "classic" or "quorum"; tasks with an `eta`
-    are not run before it.
+    Returns their ids. A queue that is not there yet is made with these types, "classic" or "quorum" and "direct" or
+    "topic"; tasks with an `eta` are not run before it.
     """
-    app = build(Settings(queue_type=queue_type))
+    app = build(Settings(queue_type=queue_type, exchange_type=exchange_type))
     app.conf.broker_transport_options = {}  # a channel has either confirms or transactions
     ids = [str(uuid.uuid4()) for _ in seconds]
     with app.connection_for_write(broker_url) as connection, connection.channel() as channel:

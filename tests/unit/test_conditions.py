@@ -11,6 +11,7 @@ from tests.unit.api_cases import resource
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.invalid import Problem
 from utilitarian_operator.api.resource import parse
+from utilitarian_operator.core.broker_settings import BrokerSettings
 from utilitarian_operator.core.conditions import dated, known, refused, timestamp, verdicts
 from utilitarian_operator.core.decision import Decision, Step, start
 from utilitarian_operator.core.forecast import Cause, Forecast, Forecasts, Risk
@@ -70,6 +71,13 @@ SHARED = {"a": decided(9)["a"].then(Step("budget", 9, 5, "maxWorkers is 5")), "b
     "seen,decisions,spec,expected",
     [
         pytest.param(sight(), decided(), POOLS, ("Ready", "True", "Idle", "no worker is needed"), id="idle"),
+        pytest.param(
+            replace(sight(), about=BrokerSettings(delayed=12)),
+            decided(),
+            POOLS,
+            ("Ready", "True", "Idle", "in the broker for later: 12 tasks"),
+            id="idle with tasks for later",
+        ),
         pytest.param(
             sight(), decided(1, 3), POOLS, ("Ready", "True", "Working", "pool b: 3 wanted"), id="the-busiest-is-named"
         ),

@@ -191,6 +191,17 @@ def test_known_prices_are_said_with_their_cure(name: str) -> None:
     assert any(what in price.what and cure in price.cure for price in prices), prices
 
 
+def test_tasks_that_the_broker_keeps_for_later_are_seen_and_one_that_it_does_not_has_another_cure() -> None:
+    decided = one()
+    resource = told(decided, facts(0, current=1, deferred=3), delayed=12)
+    explanation = explain(resource, decided, "pool", NOW)
+    assert explanation.seen["in the broker"] == "12 tasks for later, of all queues: each wakes its pool when it is due"
+    assert [price.cure for price in explanation.prices if "later time" in price.what] == [
+        "a topic exchange: Celery's native delayed delivery is set up, and keeps back no task of a direct one"
+    ]
+    assert "in the broker" not in explain(told(decided, facts(0), delayed=0), decided, "pool", NOW).seen
+
+
 def test_a_pool_that_keeps_its_promises_has_no_price() -> None:
     decided = one()
     assert explain(told(decided, facts(100, current=2), MEASURED), decided, "pool", NOW).prices == ()

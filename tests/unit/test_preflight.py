@@ -85,6 +85,25 @@ def test_workers_that_the_broker_may_not_let_answer_are_told(
 
 
 @pytest.mark.parametrize(
+    "delayed, due, count",
+    [
+        pytest.param(0, timedelta(minutes=1), 1, id="it is set up, and not for this queue"),
+        pytest.param(7, timedelta(seconds=1), 0, id="the broker handed it over in its last second"),
+        pytest.param(None, timedelta(minutes=1), 0, id="it is not set up"),
+        pytest.param(7, None, 0, id="none waits in a worker"),
+    ],
+)
+def test_tasks_that_wait_in_a_worker_although_the_broker_would_keep_them_are_told(
+    delayed: int | None, due: timedelta | None, count: int
+) -> None:
+    held = Held(0, 0, 0, int(due is not None), first_due=due and NOW + due)
+    pod = PodSight("a", ready=True, running=True, leaving=False, held=held)
+    about = BrokerSettings(delayed=delayed)
+    sight = FleetSight(NOW, {"p": PoolSight({"q": Present(0, 1)}, 0, (pod,), 1)}, about=about)
+    assert len(advice(FLEET, sight, {})) == count
+
+
+@pytest.mark.parametrize(
     "held, longest, count", [(EARLY, 700, 1), (EARLY, 500, 0), (replace(EARLY, early=0), 700, 0)], ids=str
 )
 def test_messages_behind_long_tasks_are_told_where_tasks_are_acknowledged_early(

@@ -56,6 +56,11 @@ def test_all_queues_are_declared_with_the_chosen_type(queue_type: str, arguments
     assert all(queue.queue_arguments == arguments for queue in app.conf.task_queues)
 
 
+def test_all_queues_are_on_the_chosen_exchange() -> None:
+    app = build(Settings(exchange_type="topic"))
+    assert {queue.exchange.type for queue in app.conf.task_queues} == {"topic"}
+
+
 @pytest.mark.parametrize(
     "entry, after, due",
     [
@@ -92,8 +97,10 @@ def test_settings_come_from_the_environment() -> None:
         "UTILITARIAN_BEAT_COMPRESSED": "2.5",
         "UTILITARIAN_METERS": "40",
         "UTILITARIAN_LEDGER": "amqp",
+        "UTILITARIAN_EXCHANGE_TYPE": "topic",
     }
-    assert Settings.from_environment(environ) == Settings("quorum", True, timedelta(seconds=2.5), 40, "amqp")  # noqa: FBT003
+    expected = Settings("quorum", True, timedelta(seconds=2.5), 40, "amqp", "topic")  # noqa: FBT003
+    assert Settings.from_environment(environ) == expected
     assert Settings.from_environment({}) == Settings.from_environment(dict.fromkeys(environ, "")) == Settings()
 
 

@@ -11,6 +11,7 @@ from tests.unit.api_cases import resource
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.api.status import FleetStatus
+from utilitarian_operator.core.broker_settings import BrokerSettings
 from utilitarian_operator.core.decision import Decision, Step, start
 from utilitarian_operator.core.forecast import Forecast
 from utilitarian_operator.core.hindrance import Hindrance
@@ -258,6 +259,16 @@ def test_the_full_memory_is_full() -> None:
 )
 def test_what_cannot_be_read_is_as_at_the_beginning(previous: dict[str, Any]) -> None:
     assert remembered(previous) == {pool["name"]: Memory() for pool in previous.get("pools", [])}
+
+
+def test_tasks_that_the_broker_keeps_for_later_are_told_and_only_move_as_figures_do() -> None:
+    def keeping(delayed: int | None) -> dict[str, Any]:
+        return status(replace(SEEN, about=BrokerSettings(delayed=delayed)))
+
+    assert "delayed" not in keeping(None)
+    assert FleetStatus.model_validate(keeping(12)).delayed == 12
+    assert not worth_writing(keeping(12), keeping(11), JUST_NOW, NOW)
+    assert worth_writing(keeping(12), keeping(11), LONG_AGO, NOW)
 
 
 def test_what_shall_go_is_named_in_the_patch() -> None:

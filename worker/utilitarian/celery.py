@@ -18,7 +18,7 @@ def build(settings: Settings) -> Celery:
     """The application with its queues, routes, schedule and tasks; Celery takes the broker from CELERY_BROKER_URL."""
     app = Celery("utilitarian", set_as_current=False)
     app.conf.update(
-        task_queues=routing.declarations(settings.queue_type),
+        task_queues=routing.declarations(settings.queue_type, settings.exchange_type),
         task_default_queue=routing.DEFAULT_QUEUE,
         task_routes=routing.routes(),
         task_acks_late=settings.acks_late,

@@ -33,8 +33,6 @@ QUEUES = tuple(WORK_TASKS)
 # What beat sends: a run over all meters of a period, in the same queue as the polls it fans out to.
 RUN_TASKS = MappingProxyType({period: f"utilitarian.amr.scheduled.{period}.poll_meters" for period in PERIODS})
 
-_EXCHANGE = Exchange(PREFIX, type="direct", durable=True)
-
 
 def period_queue(period: str) -> str:
     """The queue of one period of scheduled polling, such as "monthly"."""
@@ -48,8 +46,13 @@ def routes() -> dict[str, dict[str, str]]:
     return table
 
 
-def declarations(queue_type: str) -> tuple[Queue, ...]:
-    """Celery's `task_queues`: all 14, durable, on one direct exchange; `queue_type` is "classic" or "quorum"."""
+def declarations(queue_type: str, exchange_type: str = "direct") -> tuple[Queue, ...]:
+    """Celery's `task_queues`: all 14, durable, on one exchange.
+
+    `queue_type` is "classic" or "quorum"; `exchange_type` "direct", or "topic", with which Celery leaves tasks for
+    later in the broker if the queues are quorum queues.
+    """
+    exchange = Exchange(PREFIX, type=exchange_type, durable=True)
     # A classic queue says nothing of its type, so that a broker's own default for it stays in force.
     arguments = {"x-queue-type": queue_type} if queue_type != "classic" else None
-    return tuple(Queue(name, _EXCHANGE, routing_key=name, durable=True, queue_arguments=arguments) for name in QUEUES)
+    return tuple(Queue(name, exchange, routing_key=name, durable=True, queue_arguments=arguments) for name in QUEUES)

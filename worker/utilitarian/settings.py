@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Self
 
 QUEUE_TYPES = ("classic", "quorum")
+EXCHANGE_TYPES = ("direct", "topic")
 
 
 class SettingsError(ValueError):
@@ -19,6 +20,7 @@ class Settings:
 
     Attributes:
         queue_type: UTILITARIAN_QUEUE_TYPE, "classic" (default) or "quorum": how the 14 queues are declared.
+        exchange_type: UTILITARIAN_EXCHANGE_TYPE, "direct" (default) or "topic": of the exchange that they are bound to.
         acks_late: UTILITARIAN_ACKS_LATE, "true" or "false" (default): acknowledge a task after it ran, not before.
         beat_compressed: UTILITARIAN_BEAT_COMPRESSED, seconds: every scheduled entry runs this often instead of by its
             crontab, so that a demonstration sees beat at work.
@@ -31,6 +33,7 @@ class Settings:
     beat_compressed: timedelta | None = None
     meters: int = 1
     ledger: str | None = None
+    exchange_type: str = "direct"
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
@@ -47,6 +50,7 @@ class Settings:
             beat_compressed=None if compressed is None else _seconds("UTILITARIAN_BEAT_COMPRESSED", compressed),
             meters=_count("UTILITARIAN_METERS", given.get("UTILITARIAN_METERS", "1")),
             ledger=given.get("UTILITARIAN_LEDGER"),
+            exchange_type=_one_of(given, "UTILITARIAN_EXCHANGE_TYPE", EXCHANGE_TYPES, "direct"),
         )
 
 

@@ -18,6 +18,9 @@ BATCH = 500
 MISSING_ASKED_AT_A_TIME = 50
 """Queues that were missing, asked again each tick: each costs a channel of its own, because a 404 closes it."""
 
+DELAYED = tuple(f"celery_delayed_{level}" for level in range(28))
+"""Where tasks wait for their time with Celery's native delayed delivery (kombu's module of that name declares them)."""
+
 _DECLARE_SIGNATURE = "BsbbbbbF"  # py-amqp's for Queue.Declare
 
 
@@ -73,6 +76,21 @@ class DepthReader:
         except BrokerError as error:
             self._close(farewell=not isinstance(error, BrokerUnreachable))
             raise
+
+    def delayed(self) -> int | None:
+        """Messages that wait in the broker for their time, of the whole virtual host; None where none can wait there.
+
+        On a channel of its own, because a 404 closes it; None also while there is no connection.
+
+        Raises:
+            BrokerError: it could not be read.
+        """
+        if self._connection is None:
+            return None
+        with broker_errors(), self._connection.channel() as channel:
+            if dict(_depths(channel, DELAYED[-1:])) == {DELAYED[-1]: None}:
+                return None
+            return sum(depth.ready for _, depth in _depths(channel, DELAYED) if isinstance(depth, Depth))
 
     def close(self) -> None:
         """Close the connection; the next read opens a new one."""

@@ -30,6 +30,9 @@ LOOKS_FOR_WORK_EVERY_S = 0.25
 """How often the asking of workers looks whether somebody's turn has come."""
 CELERY_EVERY_S = 3600.0
 DECLARATIONS_EVERY_S = 300.0
+DELAYED_EVERY_S = 30.0
+DELAYED_LOOKED_FOR_EVERY_S = 300.0
+"""Where there are no queues for tasks with a later time: asking for one puts a line into the broker's log."""
 LONGEST_PAUSE_S = 15.0
 DOUBLINGS = 5
 """From then on a pause has its longest; 2 to the power of a night's failures would be no float."""
@@ -115,6 +118,7 @@ class BrokerSession:
         self._declared: Mapping[str, QueueSettings] = {}
         self._celery: str | None = None
         self._celery_asked = float("-inf")
+        self._delayed: int | None = None
         self._told: dict[str, Told] = {}
         self._returning: set[str] = set()
         self._samples: dict[str, Told] = {}
@@ -183,7 +187,7 @@ class BrokerSession:
 
     def about(self) -> BrokerSettings:
         """What broker and workers tell of themselves, minutes old; good for advice only."""
-        return BrokerSettings(self._depths.version, self._celery, self._declared)
+        return BrokerSettings(self._depths.version, self._celery, self._declared, self._delayed)
 
     def ask(
         self,
@@ -238,7 +242,10 @@ class BrokerSession:
 
     def start(self) -> None:
         """Begin to read statistics and workers in the background."""
-        self._tasks = [asyncio.create_task(self._ask_workers(), name="workers")]
+        self._tasks = [
+            asyncio.create_task(self._ask_workers(), name="workers"),
+            asyncio.create_task(self._read_delayed(), name="delayed"),
+        ]
         if self._endpoints:
             self._tasks.append(asyncio.create_task(self._read_declarations(), name="declarations"))
         if self._statistics is not None:
@@ -308,6 +315,15 @@ class BrokerSession:
         self._celery_asked = time.monotonic()
         with contextlib.suppress(BrokerError):  # who could not be asked is asked for more important things, too
             self._celery = await _in(self._worker_thread, lambda: self._workers.celery(node))
+
+    async def _read_delayed(self) -> None:
+        while True:
+            try:
+                self._delayed = await _in(self._depth_thread, self._depths.delayed)
+            except BrokerError:  # the depths say so, too
+                self._delayed = None
+            absent = self._delayed is None and self._seen_at["depths"] is not None
+            await asyncio.sleep(DELAYED_LOOKED_FOR_EVERY_S if absent else DELAYED_EVERY_S)
 
     async def _read_declarations(self) -> None:
         while True:

@@ -166,6 +166,8 @@ class FleetStatus(Part):
     """Pools that have workers."""
     backlog: Maybe | None = None
     """Tasks waiting or running in all pools; absent or null while it can't be known."""
+    delayed: Figure | None = None
+    """Tasks that wait in the broker for their time; absent where Celery's native delayed delivery is not set up."""
     next_run: Line | None = None
     """The next scheduled run, of which pool and when."""
     conditions: Annotated[tuple[ConditionStatus, ...], Field(max_length=16), keyed_by("type")] | None = None

@@ -80,6 +80,8 @@ def _fleet(resource: Object, now: datetime) -> dict[str, Any]:
 def _text(resource: Object, now: datetime, *, wide: bool) -> Iterator[str]:
     told = resource.get("status") or {}
     figures = f"workers {told.get('workers', '?')}, queues {told.get('queues', '?')}, mode {told.get('mode', '?')}"
+    if told.get("delayed"):
+        figures += f", for later in the broker {told['delayed']}"
     yield f"{label(resource)}: {figures}" if told else f"{label(resource)}: no operator has looked at it yet"
     for trouble in troubles(told):
         yield painted(trouble, "red")

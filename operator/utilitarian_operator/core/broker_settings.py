@@ -26,11 +26,14 @@ class BrokerSettings:
         version: of RabbitMQ, as it says.
         celery: version of the workers' Celery, as one of them says.
         queues: by name, where the management API is read.
+        delayed: tasks that wait in the broker for their time (Celery's native delayed delivery), of all queues of the
+            virtual host; None where that is not set up.
     """
 
     version: str | None = None
     celery: str | None = None
     queues: Mapping[str, QueueSettings] = field(default_factory=dict)
+    delayed: int | None = None
 
 
 def by_policy_name(arguments: Mapping[str, Any], policy: Mapping[str, Any]) -> dict[str, Any]:

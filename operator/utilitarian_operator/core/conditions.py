@@ -101,9 +101,15 @@ def _ready(sight: FleetSight, decisions: Mapping[str, Decision], ailments: Mappi
             return Verdict("Ready", "False", pool.hindrance.reason, f"pool {name}: {pool.hindrance.message}")
     ailing = _ailing(ailments)
     if all(decision.replicas == 0 for decision in decisions.values()):
-        return Verdict("Ready", "True", "Idle", ailing or "nothing to do: no worker is needed")
+        return Verdict("Ready", "True", "Idle", ailing or f"nothing to do: no worker is needed{_later(sight)}")
     busiest = max(decisions, key=lambda name: decisions[name].replicas)
     return Verdict("Ready", "True", "Working", ailing or f"pool {busiest}: {decisions[busiest].message}")
+
+
+def _later(sight: FleetSight) -> str:
+    if not sight.about.delayed:
+        return ""
+    return f"; in the broker for later: {plural(sight.about.delayed, 'task')}"
 
 
 def _ailing(ailments: Mapping[str, Sequence[Ailment]]) -> str:

@@ -73,12 +73,12 @@ def explain(resource: Mapping[str, Any], fleet: Fleet, name: str, now: datetime)
     return Explanation(
         pool=name,
         summary=_summary(told),
-        seen=dict(_seen(told)),
+        seen=dict(_seen(told, status.get("delayed"))),
         runs=dict(_runs(told)),
         trail=trail,
         remembered=dict(_remembered(situation)),
         ahead=tuple(outlook(fleet, situation, trail)) if told else (),
-        prices=tuple(prices(situation)),
+        prices=tuple(prices(situation, kept_in_broker="delayed" in status)),
         recommendations=recommendations(pool, figures(situation, trail)),
         troubles=(*_ailing(told), *troubles(status)),
     )
@@ -134,7 +134,7 @@ def _summary(told: Mapping[str, Any]) -> str:
     return f"{plural(wanted, 'worker')} wanted, {number(ready)} ready: {why_told(told)}"
 
 
-def _seen(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _seen(told: Mapping[str, Any], delayed: int | None) -> Iterator[tuple[str, str]]:
     if not told:
         return
     for title, key in (("waiting", "backlog"), ("not acknowledged", "unacked"), ("running", "busy")):
@@ -142,6 +142,8 @@ def _seen(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield title, "unknown" if value is None else plural(value, "message" if key == "unacked" else "task")
     if told.get("deferred"):
         yield "for later", plural(told["deferred"], "task")
+    if delayed:
+        yield "in the broker", f"{plural(delayed, 'task')} for later, of all queues: each wakes its pool when it is due"
     leaving = f", {number(told['draining'])} leaving" if told.get("draining") else ""
     yield "workers", f"{number(told.get('ready') or 0)} ready of {number(told.get('replicas') or 0)} asked for{leaving}"
 

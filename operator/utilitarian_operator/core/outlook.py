@@ -50,8 +50,13 @@ def outlook(fleet: Fleet, situation: Situation, trail: tuple[Step, ...]) -> Iter
         yield f"run {schedule.name} starts at {at(start)}, {earlier}"
 
 
-def prices(situation: Situation) -> Iterator[Price]:
-    """What this pool's settings cost, as far as its figures tell."""
+def prices(situation: Situation, *, kept_in_broker: bool = False) -> Iterator[Price]:
+    """What this pool's settings cost, as far as its figures tell.
+
+    Args:
+        situation: of the last look.
+        kept_in_broker: whether Celery's native delayed delivery is set up.
+    """
     pool, s, longest = situation.pool, situation.seconds_per_task, situation.memory.longest
     promise, c = pool.scaling.drain_within, pool.worker.concurrency
     if s > promise.total_seconds():
@@ -79,7 +84,9 @@ def prices(situation: Situation) -> Iterator[Price]:
         yield Price(
             f"{plural(situation.facts.deferred, 'task')} with a later time wait inside a worker, which may not sleep "
             "for long while they do",
-            "quorum queues with Celery's native delayed delivery (5.5 or newer) keep them in the broker",
+            "a topic exchange: Celery's native delayed delivery is set up, and keeps back no task of a direct one"
+            if kept_in_broker
+            else "quorum queues with Celery's native delayed delivery (5.5 or newer) keep them in the broker",
         )
 
 

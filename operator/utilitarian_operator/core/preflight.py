@@ -7,7 +7,7 @@ from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core.broker_settings import BrokerSettings, QueueSettings
 from utilitarian_operator.core.memory import Memory
-from utilitarian_operator.core.observation import FleetSight, PoolSight, Unknown
+from utilitarian_operator.core.observation import FleetSight, Held, PoolSight, Unknown
 from utilitarian_operator.core.wording import number, seconds
 
 MOST = 20
@@ -26,6 +26,10 @@ NEAR = 0.8
 """Part of a limit that a task may take before it is said."""
 
 
+HANDED_OVER = timedelta(seconds=5)
+"""A task that is due later, and is in a worker all the same, was not kept back by the broker."""
+
+
 def advice(fleet: Fleet, sight: FleetSight, memories: Mapping[str, Memory]) -> tuple[str, ...]:
     """What had better be changed, each a sentence with where, why and what to do; at most `MOST`.
 
@@ -41,6 +45,7 @@ def advice(fleet: Fleet, sight: FleetSight, memories: Mapping[str, Memory]) -> t
         for queue in sight.pools[pool.name].queues:
             found += _of_a_queue(pool, queue, memory, told)
         found += _of_prefetch(pool, sight.pools[pool.name], memory)
+        found += _of_later_tasks(pool, sight, told)
     return tuple(found[:MOST])
 
 
@@ -110,6 +115,16 @@ def _of_prefetch(pool: Pool, seen: PoolSight, memory: Memory) -> Iterator[str]:
             f"pool {pool.name}: the longest task took {seconds(memory.longest)}, longer than drainWithin "
             f"({format_duration(promise)}), and messages wait behind it in its worker; set worker.prefetchMultiplier "
             "to 1, or acknowledge late in the application"
+        )
+
+
+def _of_later_tasks(pool: Pool, sight: FleetSight, told: BrokerSettings) -> Iterator[str]:
+    """The broker hands a task that it kept over in its last second: one that waits longer in a worker was not kept."""
+    held = [pod.held for pod in sight.pools[pool.name].pods if isinstance(pod.held, Held)]
+    if told.delayed is not None and any(it.first_due and it.first_due - sight.at > HANDED_OVER for it in held):
+        yield (
+            f"pool {pool.name}: tasks with a later time wait inside a worker, although Celery has queues for them in "
+            "the broker (native delayed delivery); that needs a topic exchange, and Celery 5.5 or newer at the sender"
         )
 
 

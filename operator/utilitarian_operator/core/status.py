@@ -62,6 +62,7 @@ def fleet_status(
         "queues": _queues(fleet, sight),
         "activePools": sum(decision.replicas > 0 for decision in decisions.values()),
         "backlog": sum(backlogs),
+        **({} if sight.about.delayed is None else {"delayed": sight.about.delayed}),
         "conditions": dated(
             verdicts(fleet, sight, decisions, newest), previous.get("conditions", []), newest.generation, sight.at
         ),
@@ -227,7 +228,7 @@ def _without_figures(status: Mapping[str, Any]) -> Status:
         {k: v for k, v in condition.items() if k != "message" or condition["type"] not in _WITH_FIGURES}
         for condition in status.get("conditions", [])
     ]
-    rest = {k: v for k, v in status.items() if k not in {"backlog", "pools", "conditions", "advice", "beat"}}
+    rest = {k: v for k, v in status.items() if k not in {"backlog", "delayed", "pools", "conditions", "advice", "beat"}}
     beat = _without(status.get("beat", {}), (LAST_MESSAGES,))
     return rest | {"pools": pools, "conditions": conditions, "beat": beat}
 
