@@ -1,5 +1,6 @@
 """Workers are led out one by one with real parts: the idle one goes while the busy one works on, and marks return."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -33,6 +34,12 @@ def ready(installation: Installation) -> set[str]:
         for it in pods(installation)
         if any(c["type"] == "Ready" and c["status"] == "True" for c in it["status"].get("conditions", []))
     }
+
+
+def at_work(installation: Installation) -> set[str]:
+    ledger = installation.ledger.read()
+    running = ledger.running()
+    return {record.hostname for record in ledger.records if record.task_id in running}
 
 
 def ran_on(installation: Installation, task: str) -> str:
@@ -75,6 +82,26 @@ def test_a_worker_above_a_lowered_maximum_finishes_its_task_and_is_taken_back_wh
     installation.wait(lambda: fleet.replicas("work") == 0)
     assert installation.ledger.read().summary([*tasks, *more]).each_finished_once
     assert "TakenBack" in {reason for reason, _ in fleet.events()}
+
+
+@pytest.mark.soak
+def test_ten_times_up_and_down_under_load_give_no_message_back(installation: Installation, operator: Operator) -> None:
+    """On a queue that drops what was delivered more than twice; with much fetched ahead, as Celery does by default."""
+    fleet, pool = installation.fleet, {**WORK, "worker": {"concurrency": 2, "prefetchMultiplier": 4}}
+    installation.rabbitmq.set_policy(installation.vhost, DEFAULT, {"delivery-limit": 2})
+    variables = {"UTILITARIAN_LEDGER": str(installation.ledger.directory), "UTILITARIAN_QUEUE_TYPE": "quorum"}
+    installation.create(pools=[pool], env=[{"name": name, "value": value} for name, value in variables.items()])
+    sent: list[str] = []
+    for _ in range(10):
+        fleet.annotate({"utilitarian.io/override.work": "3 until 2100-01-01T00:00Z"})
+        installation.wait(lambda: len(ready(installation)) == 3)
+        sent += installation.send(DEFAULT, 60, 0.5, queue_type="quorum")
+        installation.wait(lambda: len(at_work(installation)) == 3)
+        fleet.annotate({"utilitarian.io/override.work": "1 until 2100-01-01T00:00Z"})
+        installation.wait(lambda: fleet.replicas("work") == 1 and len(pods(installation)) == 1)
+    installation.wait(lambda: installation.ledger.read().ids("end") == set(sent), within=timedelta(minutes=3))
+    assert installation.ledger.read().summary(sent).each_finished_once
+    assert operator.healthy()
 
 
 def test_a_removed_pool_is_led_out_before_its_deployment_goes(installation: Installation, operator: Operator) -> None:

@@ -1,30 +1,115 @@
-"""A worker that is deleted by somebody: it takes nothing more, finishes what it holds, gives nothing back, and goes."""
+"""Workers that somebody else ends: they take nothing more, finish what they hold, give nothing back, and go."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 
+from tests.support.controlplane import ControlPlane
 from tests.support.installation import DEFAULT, Installation
+from tests.support.operator import in_process
+
+POOL = {"name": "work", "queues": [DEFAULT], "worker": {"concurrency": 2}, "scaling": {"min": 1, "max": 1}}
+TASKS = 12
 
 
-def pod_names(installation: Installation) -> set[str]:
-    return set(installation.fleet.pods("work"))
+def delete(installation: Installation, pod: str) -> None:
+    installation.fleet.controlplane.kubectl("delete", "pod", pod, "-n", installation.fleet.namespace, "--wait=false")
 
 
-@pytest.mark.usefixtures("operator")
-def test_a_busy_worker_that_is_deleted_finishes_what_it_holds_and_a_new_one_does_the_rest(
-    installation: Installation,
-) -> None:
-    pool = {"name": "work", "queues": [DEFAULT], "worker": {"concurrency": 2}, "scaling": {"min": 1, "max": 1}}
-    installation.create(pools=[pool])
+def evict(installation: Installation, pod: str) -> None:
+    """As `kubectl drain` and node autoscalers do, which heed the pool's PodDisruptionBudget."""
+    namespace = installation.fleet.namespace
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": namespace}}
+    path = f"/api/v1/namespaces/{namespace}/pods/{pod}/eviction"
+    installation.fleet.controlplane.request("POST", path, body)
+
+
+def roll_out(installation: Installation, pod: str) -> None:
+    del pod
+    ledger = {"name": "UTILITARIAN_LEDGER", "value": str(installation.ledger.directory)}
+    installation.fleet.edit(env=[ledger, {"name": "REVISION", "value": "2"}])
+
+
+def scale_to_nothing(installation: Installation, pod: str) -> None:
+    del pod
+    where = ("deployment/fleet-work", "-n", installation.fleet.namespace)
+    installation.fleet.controlplane.kubectl("scale", *where, "--replicas=0")
+
+
+def delete_the_resource(installation: Installation, pod: str) -> None:
+    del pod
+    installation.fleet.delete()
+
+
+@pytest.fixture
+def operating(controlplane: ControlPlane, namespace: str) -> Iterator[ExitStack]:
+    """An operator that works until it is closed."""
+    with ExitStack() as stack:
+        stack.enter_context(in_process(controlplane, namespace))
+        yield stack
+
+
+def a_busy_worker(installation: Installation) -> tuple[str, list[str]]:
+    """The name of a pool's one pod that works on what was sent, and the tasks: it holds ten of the twelve."""
+    installation.create(pools=[POOL])
     installation.wait(lambda: DEFAULT in installation.rabbitmq.queues(installation.vhost))
-    sent = installation.send(DEFAULT, 12, 2)
+    installation.wait(lambda: installation.fleet.pool("work").get("ready") == 1)
+    sent = installation.send(DEFAULT, TASKS, 2)
     installation.wait(lambda: len(installation.ledger.read().ids("start")) >= 2)
-    (first,) = pod_names(installation)
-    installation.fleet.controlplane.kubectl("delete", "pod", first, "-n", installation.fleet.namespace, "--wait=false")
-    installation.wait(lambda: first not in pod_names(installation))
-    gone = installation.ledger.read()
-    held = [record for record in gone.records if record.hostname == f"celery@{first}"]
-    assert len({record.task_id for record in held if record.event == "start"}) == len(
-        {record.task_id for record in held if record.event == "end"}
-    ), held
-    installation.wait(lambda: len(installation.ledger.read().ids("end")) == 12)
+    (first,) = installation.fleet.pods("work")
+    return first, sent
+
+
+def started_and_ended_by(installation: Installation, pod: str) -> tuple[set[str], set[str]]:
+    records = [it for it in installation.ledger.read().records if it.hostname == f"celery@{pod}"]
+    started, ended = ({it.task_id for it in records if it.event == event} for event in ("start", "end"))
+    return started, ended
+
+
+@pytest.mark.parametrize(
+    "end, led",
+    [
+        pytest.param(delete, True, id="kubectl delete"),
+        pytest.param(evict, True, id="eviction", marks=pytest.mark.soak),
+        pytest.param(roll_out, True, id="rollout", marks=pytest.mark.soak),
+        pytest.param(delete, False, id="no operator, kubectl delete", marks=pytest.mark.soak),
+        pytest.param(evict, False, id="no operator, eviction", marks=pytest.mark.soak),
+    ],
+)
+def test_a_busy_worker_that_is_ended_finishes_what_it_holds_and_a_new_one_does_the_rest(
+    installation: Installation, operating: ExitStack, end: Callable[[Installation, str], None], *, led: bool
+) -> None:
+    first, sent = a_busy_worker(installation)
+    if not led:
+        operating.close()
+    end(installation, first)
+    installation.wait(lambda: first not in installation.fleet.pods("work"))
+    started, ended = started_and_ended_by(installation, first)
+    assert started == ended
+    installation.wait(lambda: len(installation.ledger.read().ids("end")) == TASKS)
     assert installation.ledger.read().summary(sent).each_finished_once
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(
+    "end, led",
+    [
+        pytest.param(delete_the_resource, True, id="deletion of the resource"),
+        pytest.param(delete_the_resource, False, id="no operator, deletion of the resource"),
+        pytest.param(scale_to_nothing, False, id="no operator, kubectl scale"),
+    ],
+)
+def test_the_last_busy_worker_finishes_what_it_holds_and_the_rest_waits_untouched(
+    installation: Installation, operating: ExitStack, end: Callable[[Installation, str], None], *, led: bool
+) -> None:
+    first, sent = a_busy_worker(installation)
+    if not led:
+        operating.close()
+    end(installation, first)
+    installation.wait(lambda: first not in installation.fleet.pods("work"))
+    started, ended = started_and_ended_by(installation, first)
+    assert started == ended
+    waiting = installation.rabbitmq.take(installation.vhost, DEFAULT)
+    assert {str(message.headers["id"]) for message in waiting} == set(sent) - ended
+    assert not any(message.delivery_info["redelivered"] for message in waiting)

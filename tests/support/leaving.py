@@ -9,8 +9,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import amqp
-
 from tests.support.celery_workers import Application, running, send
 from tests.support.ledger import FileLedgerReader
 from tests.support.processes import Process
@@ -140,12 +138,9 @@ class Stand:
         )
 
     def _queue(self) -> tuple[set[str], int]:
-        messages: list[Any] = []
         # Another channel's messages come back a moment after its connection is closed.
         wait_until(lambda: self.rabbitmq.totals(self.vhost)[QUEUE].unacked == 0, within=SOON)
-        with self.rabbitmq.channel(self.vhost) as channel:
-            while isinstance(message := channel.basic_get(QUEUE, no_ack=True), amqp.Message):
-                messages.append(message)
+        messages = self.rabbitmq.take(self.vhost, QUEUE)
         ids = {str(message.headers["id"]) for message in messages}
         return ids, sum(bool(message.delivery_info["redelivered"]) for message in messages)
 

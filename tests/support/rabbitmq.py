@@ -290,6 +290,11 @@ class RabbitMQ:
         with self.channel(vhost) as channel:
             return sum(channel.queue_purge(queue) for queue in queues)
 
+    def take(self, vhost: str, queue: str) -> list[amqp.Message]:
+        """Takes all ready messages off a queue, the first first."""
+        with self.channel(vhost) as channel:
+            return list(iter(lambda: channel.basic_get(queue, no_ack=True), None))
+
     def close_connections(self, vhost: str) -> int:
         """Closes the connections of a vhost that the management API knows of, and returns how many there were.
 

@@ -261,12 +261,13 @@ def test_what_cannot_be_read_is_as_at_the_beginning(previous: dict[str, Any]) ->
     assert remembered(previous) == {pool["name"]: Memory() for pool in previous.get("pools", [])}
 
 
-def test_tasks_that_the_broker_keeps_for_later_are_told_and_only_move_as_figures_do() -> None:
+def test_that_the_broker_keeps_tasks_for_later_is_told_at_once_and_how_many_as_figures_are() -> None:
     def keeping(delayed: int | None) -> dict[str, Any]:
         return status(replace(SEEN, about=BrokerSettings(delayed=delayed)))
 
     assert "delayed" not in keeping(None)
     assert FleetStatus.model_validate(keeping(12)).delayed == 12
+    assert worth_writing(keeping(12), keeping(0), JUST_NOW, NOW)
     assert not worth_writing(keeping(12), keeping(11), JUST_NOW, NOW)
     assert worth_writing(keeping(12), keeping(11), LONG_AGO, NOW)
 

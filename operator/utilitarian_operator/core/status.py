@@ -230,7 +230,8 @@ def _without_figures(status: Mapping[str, Any]) -> Status:
     ]
     rest = {k: v for k, v in status.items() if k not in {"backlog", "delayed", "pools", "conditions", "advice", "beat"}}
     beat = _without(status.get("beat", {}), (LAST_MESSAGES,))
-    return rest | {"pools": pools, "conditions": conditions, "beat": beat}
+    delayed = bool(status.get("delayed"))
+    return rest | {"pools": pools, "conditions": conditions, "beat": beat, "delayed": delayed}
 
 
 def _pool_without_figures(pool: Mapping[str, Any]) -> Status:
