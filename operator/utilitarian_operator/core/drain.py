@@ -225,17 +225,17 @@ def _return(crew: Crew, worker: Worker) -> TakeBack | Lift:
 
 def _onwards(crew: Crew, going: Iterable[Worker]) -> Iterator[CancelConsumers | Release]:
     for worker in going:
-        if worker.released:
-            continue
         if worker.empty:
-            yield Release(worker.name)
+            if not worker.released:
+                yield Release(worker.name)
         elif worker.consuming != ():
+            # Also a released one: it was empty because its container did not run yet, and has come to life since.
             yield CancelConsumers(worker.name, worker.consuming or crew.queues)
 
 
 def _shrink(crew: Crew, going: Sequence[Worker], desired: int) -> list[Resize]:
     """Scale down by the released workers, when nothing but them can be chosen by the ReplicaSet."""
-    released = tuple(worker.name for worker in going if worker.released)
+    released = tuple(worker.name for worker in going if worker.released and worker.empty)
     if desired == 0 and len(released) == len(crew.staying):
         return [Resize(0, released)] if crew.replicas else []
     if crew.rolling_out:
