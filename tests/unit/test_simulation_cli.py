@@ -98,6 +98,12 @@ def test_a_sweep_tries_each_value(files: list[str]) -> None:
     assert short["starts"] > long["starts"]
 
 
+def test_a_sweep_without_an_effect_is_said_to_have_none(files: list[str]) -> None:
+    said = "drainWithin makes no difference here: each value asks for the same workers; a run with finishWithin is"
+    assert said in run(*files, "--sweep", "pools.runs.scaling.drainWithin=5m,30m")
+    assert "no difference" not in run(*files, "--sweep", "pools.rest.scaling.idleAfter=10s,30m")
+
+
 @pytest.mark.parametrize(
     "more, reason",
     [

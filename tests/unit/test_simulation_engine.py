@@ -75,6 +75,12 @@ def test_runs_meet_their_deadlines_and_nothing_is_interrupted() -> None:
     assert (pool_result.interrupted, pool_result.unfinished) == (0, 0)
 
 
+def test_a_month_without_the_run_has_no_deadline() -> None:
+    quarterly = {"schedule": [{"name": "quarter", "start": "0 3 1 1,4,7,10 *", "finishWithin": "24h"}]}
+    pool_result = result(stage({"work": {"arrivals": [{"rate": "20/h"}]}}, quarterly))
+    assert (pool_result.runs, pool_result.promises.given, pool_result.waits.tasks) == ([], 480, 480)
+
+
 def test_a_run_is_prepared_by_what_the_last_one_brought() -> None:
     tight = [{"name": "hourly", "start": "30 * * * *", "finishWithin": "3m", "warmUp": "2m"}]
     arrivals = [{"cron": "30 * * * *", "tasks": 1200}]

@@ -41,7 +41,17 @@ queues:
         pytest.param("p95: 6", "p96: 6", 4, "p96: unknown field", id="closed"),
         pytest.param("start: 2026-01-01", "start: soon", 1, "valid date", id="date"),
         pytest.param("queues:", "timeZone: Mars\nqueues:", 2, "is no time zone", id="zone"),
-        pytest.param("tasks: 5}", "tasks: 5", 7, "no YAML", id="yaml"),
+        pytest.param("tasks: 5}", "tasks: 5", 7, "can't be read as YAML", id="yaml"),
+        pytest.param("start: 2026-01-01", "start: 2026-13-01", 1, "start: Input should be a valid date", id="month"),
+        pytest.param("p95: 6", "p95: .inf", 4, "p95: Input should be a finite number", id="endless"),
+        pytest.param("queues:", "days: 1\ndays: 2\nqueues:", 3, "days stands there twice", id="twice"),
+        pytest.param("queues:", "startUp: -3s\nqueues:", 2, "startUp: '-3s' is no duration", id="start-up"),
+        pytest.param(
+            "queues:", "startUp: {median: 9s, p95: 8s}\nqueues:", 2, "startUp: p95 0:00:08 is below", id="start-ups"
+        ),
+        pytest.param(
+            "queues:", "startUp: {median: 0s, p95: 8s}\nqueues:", 2, "median: Input should be greater", id="at once"
+        ),
     ],
 )
 def test_what_is_wrong_is_said_with_its_line(tmp_path: Path, old: str, new: str, line: int, reason: str) -> None:

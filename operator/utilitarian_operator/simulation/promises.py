@@ -5,6 +5,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, timedelta
+from itertools import pairwise
 from math import inf
 
 from utilitarian_operator.api.effective import Pool, Schedule
@@ -36,8 +37,7 @@ def runs_of(pool: Pool, tasks: Tasks, load: Load, until: float) -> list[Run]:
     """The runs with a deadline that begin within the time that is played and have at least one task, by their start."""
     found = []
     for schedule in pool.schedule:
-        starts = list(_starts(schedule, load, until))
-        for start, following in zip(starts, [*starts[1:], inf], strict=True):
+        for start, following in pairwise([*_starts(schedule, load, until), inf]):
             within = schedule.finish_within.total_seconds() if schedule.finish_within else inf
             deadline = start + within
             if deadline == inf:

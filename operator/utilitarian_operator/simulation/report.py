@@ -39,7 +39,8 @@ class Report:
         """What was played."""
         tasks = sum(len(tasks.at) for tasks in self.stage.tasks.values())
         days, start = number(self.stage.days), self.stage.load.start.isoformat()
-        return f"{self.name}: {days} days from {start}, {number(tasks)} tasks, seed {self.stage.seed}"
+        span = f"{days} day" if self.stage.days == 1 else f"{days} days"
+        return f"{self.name}: {span} from {start}, {number(tasks)} tasks, seed {self.stage.seed}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,7 @@ def remarks(report: Report) -> Iterator[str]:
             f"and {number(round((ours.hours - inside) / bound, 2))} times the bound that no schedule can beat "
             f"({number(round(bound, 1))} h)"
         )
+    yield from _of_sweep(report.results)
     for pool in ours.pools.values():
         yield from _of_pool(pool)
 
@@ -175,6 +177,15 @@ def clock(seconds: float) -> str:
     if whole < 3600:  # noqa: PLR2004 - an hour
         return f"{whole // 60}m{whole % 60:02}s"
     return f"{whole // 3600}h{whole % 3600 // 60:02}m"
+
+
+def _of_sweep(results: Sequence[PolicyResult]) -> Iterator[str]:
+    """Values that were tried in vain: said, since equal rows look like a mistake."""
+    tried = [result for result in results if "=" in result.policy]
+    if len(tried) > 1 and len({(result.hours, result.starts, result.deadlines_met) for result in tried}) == 1:
+        field = tried[0].policy.partition("=")[0]
+        why = "; a run with finishWithin is sized by its deadline instead" if field.endswith("drainWithin") else ""
+        yield f"{field} makes no difference here: each value asks for the same workers{why}"
 
 
 def _of_pool(pool: PoolResult) -> Iterator[str]:

@@ -9,7 +9,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 from cronsim import CronSim, CronSimError
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from utilitarian_operator.api.effective import Fleet
@@ -20,6 +29,7 @@ _RATE = re.compile(r"^(?P<count>-?[0-9]+(\.[0-9]+)?)/(?P<unit>s|m|h|d)$")
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _CLOCK = re.compile(r"^(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})$")
 _END_OF_DAY = 24 * 3600
+_CHOSEN = "="  # how the choices of a union begin in an error's path, which the file doesn't know
 
 
 class InvalidLoad(OperatorError):
@@ -77,7 +87,9 @@ Duration = Annotated[timedelta, BeforeValidator(_duration), Field(ge=timedelta()
 class Part(BaseModel):
     """A part of the file: closed, so that a mistyped field is refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True, allow_inf_nan=False
+    )
 
 
 class Spread(Part):
@@ -96,8 +108,20 @@ class Spread(Part):
 class StartUp(Part):
     """Seconds from asking for a worker to its first task, lognormal."""
 
-    median: Duration
+    median: Annotated[Duration, Field(gt=timedelta())]
     p95: Duration
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.p95 < self.median:
+            raise ValueError(f"p95 {self.p95} is below the median {self.median}")
+        return self
+
+
+StartUpTime = Annotated[
+    Annotated[Duration, Tag(f"{_CHOSEN}duration")] | Annotated[StartUp, Tag(f"{_CHOSEN}spread")],
+    Discriminator(lambda value: f"{_CHOSEN}{'spread' if isinstance(value, dict | StartUp) else 'duration'}"),
+]
 
 
 class Eta(Part):
@@ -164,7 +188,7 @@ class Load(Part):
     start: date
     days: Annotated[float, Field(gt=0, le=400)] = 31
     time_zone: Zone = "UTC"
-    start_up: Duration | StartUp = timedelta(seconds=10)
+    start_up: StartUpTime = timedelta(seconds=10)
     acks: Literal["early", "late"] = "early"
     queues: Annotated[dict[str, Queue], Field(min_length=1)]
     node_kills: tuple[Kill, ...] = ()
@@ -175,6 +199,24 @@ class Load(Part):
         return datetime.combine(self.start, time(), ZoneInfo(self.time_zone)).astimezone(UTC)
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice, and leaves dates to the fields that ask for one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT002 - theirs
+        seen = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value} stands there twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:timestamp"]
+    for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
 def read_load(path: Path, fleet: Fleet) -> Load:
     """Read a load file and hold it against the fleet that shall serve it.
 
@@ -183,11 +225,11 @@ def read_load(path: Path, fleet: Fleet) -> Load:
     """
     text = _text(path)
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        values = yaml.safe_load(text)
+        node = yaml.compose(text, Loader=_Loader)
+        values = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe one
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise InvalidLoad(str(path), line, f"no YAML: {error.problem}") from error
+        raise InvalidLoad(str(path), line, f"can't be read as YAML: {error.problem}") from error
     if not isinstance(values, dict):
         raise InvalidLoad(str(path), 1, "no load: give start and queues (docs/simulate.md has an example)")
     try:
@@ -195,7 +237,8 @@ def read_load(path: Path, fleet: Fleet) -> Load:
     except ValidationError as error:
         # A mistyped field is also one that is missing: what was written is the better hint.
         first = min(error.errors(), key=lambda it: it["type"] != "extra_forbidden")
-        raise InvalidLoad(str(path), _line(node, first["loc"]), _reason(first)) from error
+        where = [part for part in first["loc"] if not str(part).startswith(_CHOSEN)]
+        raise InvalidLoad(str(path), _line(node, where), _reason(first, where)) from error
     _check_queues(path, node, load, fleet)
     return load
 
@@ -222,11 +265,10 @@ def _text(path: Path) -> str:
         raise InvalidLoad(str(path), 1, f"can't be read: {error}") from error
 
 
-def _reason(error: Mapping[str, Any]) -> str:
-    where = ".".join(str(part) for part in error["loc"])
+def _reason(error: Mapping[str, Any], where: Sequence[Any]) -> str:
     text = str(error["msg"]).removeprefix("Value error, ")
     text = "unknown field" if error["type"] == "extra_forbidden" else text
-    return f"{where}: {text}"
+    return f"{'.'.join(str(part) for part in where)}: {text}"
 
 
 def _line(node: Any, location: Sequence[Any]) -> int:
