@@ -47,11 +47,16 @@ class Lot:
 
 @dataclass(frozen=True)
 class Sent:
-    """A lot that was sent: the tasks' ids, and when the first went off, in seconds since the epoch."""
+    """A lot that was sent: the tasks' ids, and when each went off, in seconds since the epoch."""
 
     queue: str
     ids: tuple[str, ...]
-    first_at: float
+    sent_at: tuple[float, ...]
+
+    @property
+    def first_at(self) -> float:
+        """When the first went off."""
+        return self.sent_at[0]
 
 
 class Broker:
@@ -85,12 +90,13 @@ class Broker:
             # An address of its own, since CELERY_BROKER_URL of whoever runs this must not count.
             with app.connection_for_write(self._url) as connection, app.amqp.Producer(connection) as producer:
                 connection.ensure_connection(max_retries=3)
-                first_at = time.time()
+                sent_at = []
                 for task_id in ids:
+                    sent_at.append(time.time())
                     app.send_task(task, kwargs={"duration": lot.duration}, task_id=task_id, producer=producer)
         except (OSError, AMQPError, OperationalError) as error:
             raise self._silent(error) from error
-        return Sent(lot.queue, ids, first_at)
+        return Sent(lot.queue, ids, tuple(sent_at))
 
     def ledger(self) -> Ledger:
         """All records so far; they are taken out of the ledger's queue, so there may be one reader only."""

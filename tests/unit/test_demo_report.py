@@ -46,7 +46,7 @@ WHOLE = [
 
 def report(records: Sequence[Record], last: Sight | None = None) -> Report:
     history = [look(0, 0), look(10, 2), look(20, 1), last or look(30, 0)]
-    sent = {"amr": [Sent(QUEUE, ("a", "b"), 10.0)]}
+    sent = {"amr": [Sent(QUEUE, ("a", "b"), (10.0, 10.1))]}
     return make_report(sent, Ledger.of(records), scale_ups(EVENTS), history)
 
 
@@ -80,7 +80,7 @@ def test_it_fails_and_says_why_when(records: list[Record], last: Sight | None, s
 
 
 def test_a_pool_without_a_scale_request_fails_and_a_late_one_is_marked() -> None:
-    sent = {"amr": [Sent(QUEUE, ("a", "b"), 10.0)]}
+    sent = {"amr": [Sent(QUEUE, ("a", "b"), (10.0, 10.1))]}
     ledger, history = Ledger.of(WHOLE), [look(0, 0), look(30, 0)]
     silent = make_report(sent, ledger, [], history)
     assert silent.failures == ["no scale request of pool amr was recorded"]
