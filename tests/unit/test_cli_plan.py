@@ -90,6 +90,8 @@ WRONG: dict[str, tuple[str, str]] = {
     "not there": ("/nonexistent/fleet.yaml", "error: /nonexistent/fleet.yaml: No such file or directory"),
     "a folder": (str(ROOT), "Is a directory"),
     "no YAML": ("a: [", "error: stdin: no YAML: "),
+    "a key twice": ("kind: A\nkind: B", "error: stdin: no YAML: kind stands there twice"),
+    "a date that is none": ("kind: Secret\nmetadata: 2026-13-01", "error: stdin: no UtilitarianWorkerPool in it"),
     "nothing": ("", "error: stdin: no UtilitarianWorkerPool in it, only nothing"),
     "something else": ("kind: Secret", "error: stdin: no UtilitarianWorkerPool in it, only Secret"),
     "no name": ("kind: UtilitarianWorkerPool", "error: stdin: metadata.name is missing"),

@@ -13,6 +13,7 @@ from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.invalid import InvalidSpec, field_path
 from utilitarian_operator.api.resource import KIND
 from utilitarian_operator.api.status import FleetStatus
+from utilitarian_operator.api.strict_yaml import StrictLoader
 from utilitarian_operator.api.validation import accept
 from utilitarian_operator.cli.connection import Target, connected
 from utilitarian_operator.cli.output import WrongInput
@@ -35,7 +36,7 @@ def from_file(path: Path) -> list[Object]:
     name = "stdin" if str(path) == "-" else str(path)
     try:
         text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
-        objects = list(_flat(yaml.safe_load_all(text)))
+        objects = list(_flat(yaml.load_all(text, Loader=StrictLoader)))
     except OSError as error:
         raise WrongInput(f"{name}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:

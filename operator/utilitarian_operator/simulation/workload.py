@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.api.strict_yaml import StrictLoader
 from utilitarian_operator.api.units import parse_duration
 from utilitarian_operator.errors import OperatorError
 
@@ -199,24 +200,6 @@ class Load(Part):
         return datetime.combine(self.start, time(), ZoneInfo(self.time_zone)).astimezone(UTC)
 
 
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice, and leaves dates to the fields that ask for one."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT002 - theirs
-        seen = set()
-        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{key.value} stands there twice", key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep=deep)
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:timestamp"]
-    for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-
 def read_load(path: Path, fleet: Fleet) -> Load:
     """Read a load file and hold it against the fleet that shall serve it.
 
@@ -225,8 +208,8 @@ def read_load(path: Path, fleet: Fleet) -> Load:
     """
     text = _text(path)
     try:
-        node = yaml.compose(text, Loader=_Loader)
-        values = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe one
+        node = yaml.compose(text, Loader=StrictLoader)
+        values = yaml.load(text, Loader=StrictLoader)  # noqa: S506 - a safe one
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise InvalidLoad(str(path), line, f"can't be read as YAML: {error.problem}") from error
