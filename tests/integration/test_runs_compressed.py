@@ -81,7 +81,7 @@ def simulated(runs: Iterable[Runs], first: datetime, start_up: float) -> dict[st
     days = (first - hour + LENGTH) / timedelta(days=1)
     asked = scene(fleet, load, days=days, seed=1, folder=Path())
     workers = {p.name: Workers(asked.tasks[p.name], kind(p, asked), start_ups(p, asked)) for p in fleet.pools}
-    engine = Engine(fleet, workers, load.begins, asked.until, every_tick=True)
+    engine = Engine(fleet, workers, load.begins, asked.until, range(int(asked.until)))
     engine.advance(asked.until)
     return {
         name: [(hour.timestamp() + at, alive) for at, _, alive in lane.samples] for name, lane in engine.lanes.items()

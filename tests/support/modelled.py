@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import cycle
+from itertools import chain, repeat
 from statistics import mean
 
 from demo.broker import Sent
@@ -13,7 +13,7 @@ from utilitarian.reckoning import Ledger
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.core.record import Look
 from utilitarian_operator.simulation.arrivals import Tasks
-from utilitarian_operator.simulation.engine import Engine
+from utilitarian_operator.simulation.engine import DEPARTURE, Engine
 from utilitarian_operator.simulation.fleet import Workers
 from utilitarian_operator.simulation.replay import memories_after, worker_seconds
 from utilitarian_operator.simulation.worker import Kind
@@ -40,7 +40,7 @@ def observed(run: Run, looks: Sequence[Look], pools: Collection[str]) -> dict[st
 
 
 def modelled(fleet: Fleet, run: Run, looks: Sequence[Look], pools: Collection[str]) -> dict[str, float]:
-    """The same by the model: the real tasks and the measured start-up of each pool, and what its engine makes of them.
+    """The same by the model: the real tasks, looks and start-ups, and what the model's engine makes of them.
 
     Args:
         fleet: the effective spec.
@@ -49,29 +49,35 @@ def modelled(fleet: Fleet, run: Run, looks: Sequence[Look], pools: Collection[st
         pools: that tasks were sent to.
     """
     chosen = replace(fleet, pools=tuple(pool for pool in fleet.pools if pool.name in pools))
-    before = [look for look in looks if look.circumstances.now.timestamp() < run.begins]
-    learned = memories_after(fleet, before)
-    until = looks[-1].circumstances.now.timestamp() - run.begins
-    workers = {pool.name: _workers(pool, run) for pool in chosen.pools}
-    engine = Engine(chosen, workers, datetime.fromtimestamp(run.begins, UTC), until, every_tick=True)
+    learned = memories_after(fleet, (look for look in looks if _at(look, run) < 0))
+    moments = [_at(look, run) for look in looks if _at(look, run) >= 0]
+    workers = {pool.name: _workers(pool, run, moments) for pool in chosen.pools}
+    engine = Engine(chosen, workers, datetime.fromtimestamp(run.begins, UTC), moments[-1], moments)
     for name, lane in engine.lanes.items():
         lane.memory = learned[name]
-    engine.advance(until)
+    engine.advance(moments[-1])
     for model in workers.values():
-        model.advance(until)
+        model.advance(moments[-1])
         model.close()
     return {name: model.account.worker_seconds for name, model in workers.items()}
 
 
-def _workers(pool: Pool, run: Run) -> Workers:
+def _at(look: Look, run: Run) -> float:
+    """Seconds from the first task to a look."""
+    return look.circumstances.now.timestamp() - run.begins
+
+
+def _workers(pool: Pool, run: Run, looks: Sequence[float]) -> Workers:
     sent = [lot for lot in run.sent if lot.queue in pool.queues]
     lasted = _seconds(run.ledger)
-    tasks = [(lot.first_at - run.begins, lasted[task]) for lot in sent for task in lot.ids]
+    tasks = sorted(
+        (at - run.begins, lasted[task]) for lot in sent for task, at in zip(lot.ids, lot.sent_at, strict=True)
+    )
     at, seconds = array("d", (when for when, _ in tasks)), array("d", (length for _, length in tasks))
     slots = pool.worker.concurrency
     patience = max(pool.scaling.idle_after, pool.scaling.stabilization).total_seconds()
-    kind = Kind(slots, slots * pool.worker.prefetch_multiplier, acks_late=False, patience=patience)
-    return Workers(Tasks(at, seconds, bytearray(len(tasks)), pool.queues, {}), kind, _start_ups(pool, run, sent))
+    kind = Kind(slots, slots * pool.worker.prefetch_multiplier, acks_late=False, patience=patience, departure=DEPARTURE)
+    return Workers(Tasks(at, seconds, bytearray(len(tasks)), pool.queues, {}), kind, _start_ups(pool, run, looks))
 
 
 def _seconds(ledger: Ledger) -> Mapping[str, float]:
@@ -80,12 +86,16 @@ def _seconds(ledger: Ledger) -> Mapping[str, float]:
     return {task: ends[task] - starts[task] for task in ends}
 
 
-def _start_ups(pool: Pool, run: Run, sent: Sequence[Sent]) -> Iterator[float]:
-    """From the first request to each worker's first task; the mean for all."""
-    asked = min(up.at for up in run.scale_ups if up.pool == pool.name and up.at >= run.begins)
-    ids = {task for lot in sent for task in lot.ids}
+def _start_ups(pool: Pool, run: Run, looks: Sequence[float]) -> Iterator[float]:
+    """From the look that asked for it to its first task, for each worker in turn; the mean for those that had none."""
+    requests = [up for up in run.scale_ups if up.pool == pool.name and up.at >= run.begins]
+    asked = [
+        max(at for at in looks if at <= up.at - run.begins) for up in requests for _ in range(up.after - up.before)
+    ]
+    ids = {task for lot in run.sent if lot.queue in pool.queues for task in lot.ids}
     first: dict[str, float] = {}
     for record in run.ledger.records:
         if record.event == "start" and record.task_id in ids:
-            first.setdefault(record.hostname, record.at)
-    return cycle([mean(first.values()) - asked])
+            first.setdefault(record.hostname, record.at - run.begins)
+    measured = [began - at for at, began in zip(asked, sorted(first.values()), strict=False)]
+    return chain(measured, repeat(mean(measured)))

@@ -14,7 +14,9 @@ from utilitarian_operator.simulation.worker import Kind, State
 def model(at: list[float], seconds: list[float], *, slots: int = 2, **more: Any) -> Workers:
     eta = more.pop("eta", {})
     tasks = Tasks(array("d", at), array("d", seconds), bytearray(len(at)), ("work",), eta)
-    kind = Kind(slots, more.get("ahead", 0), more.get("late", False), more.get("patience", 120))
+    kind = Kind(
+        slots, more.get("ahead", 0), more.get("late", False), more.get("patience", 120), more.get("departure", 0)
+    )
     return Workers(tasks, kind, repeat(10.0))
 
 
@@ -93,6 +95,21 @@ def test_a_worker_that_never_had_a_task_was_not_patient() -> None:
     played.advance(50)
     played.resize(0, 50)
     assert (played.account.idle, played.account.idle_inside) == (40, 0)
+
+
+def test_a_worker_that_goes_costs_until_that_was_seen() -> None:
+    played = model([0], [30], departure=3)
+    played.start(2, 0)
+    played.start(1, 15)  # one that runs, one that is idle and one that only starts
+    played.advance(20)
+    played.resize(0, 20)
+    assert (played.current, played.idle, len(played.alive)) == (0, 0, 3)
+    played.advance(23)
+    assert len(played.alive) == 1
+    played.advance(60)
+    assert not played.alive
+    assert played.account.worker_seconds == 23 + 8 + 43
+    assert (played.account.interrupted, played.completed) == (0, 1)
 
 
 def test_a_draining_worker_ends_its_tasks_and_takes_none() -> None:

@@ -6,7 +6,8 @@ stabilization is due, and at a pace that follows the backlog in between. docs/si
 compares a day with one that is looked at each second.
 """
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
@@ -15,6 +16,7 @@ from operator import itemgetter
 
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.core.decision import Decision, Step, start
+from utilitarian_operator.core.drain import LARGEST_STEP
 from utilitarian_operator.core.facts import Facts
 from utilitarian_operator.core.fleet import Circumstances, decide_pool, together
 from utilitarian_operator.core.memory import BUCKETS, Memory, seconds_per_task, start_up, with_demand
@@ -26,6 +28,12 @@ from utilitarian_operator.simulation.worker import State
 TICK = 1.0
 SLOWEST_PACE = 30.0
 """Seconds between two looks at a pool that is busy and needs nothing."""
+
+LOOKS_TO_REMEMBER = 20
+"""Looks at several workers within `stabilization`: fewer miss demands that would have kept them all."""
+
+DEPARTURE = 3.0
+"""Seconds that a worker costs after it has nothing more to do: marked, told, seen empty and released, a look each."""
 
 LOOKS_BEFORE_SURPLUS = 4
 """Looks within the time after which, at the present pace, a worker would be one too many."""
@@ -76,15 +84,21 @@ class Engine:
         workers: the model of each pool, by name.
         begins: the start of the load.
         until: its end, seconds.
-        every_tick: look each second, as the operator does; slow, for comparison.
+        looks: when to look, seconds; else when the engine could decide something else.
     """
 
     def __init__(
-        self, fleet: Fleet, workers: Mapping[str, Workers], begins: datetime, until: float, *, every_tick: bool = False
+        self,
+        fleet: Fleet,
+        workers: Mapping[str, Workers],
+        begins: datetime,
+        until: float,
+        looks: Sequence[float] | None = None,
     ) -> None:
-        self.fleet, self.begins, self.until, self.every_tick = fleet, begins, until, every_tick
+        self.fleet, self.begins, self.until, self.looks = fleet, begins, until, looks
         self.lanes = {pool.name: Lane(pool, workers[pool.name]) for pool in fleet.pools}
-        self._agenda = [(0.0, index, pool.name) for index, pool in enumerate(fleet.pools)]
+        first = looks[0] if looks else 0.0
+        self._agenda = [(first, index, pool.name) for index, pool in enumerate(fleet.pools)]
 
     @property
     def next_look(self) -> float:
@@ -102,7 +116,7 @@ class Engine:
                 self._look(lane, now)
             self._act(lanes, now)
             for (index, name), lane in zip(due, lanes, strict=True):
-                heappush(self._agenda, (max(self._next_look(lane, now, until), now + TICK), index, name))
+                heappush(self._agenda, (self._next_look(lane, now, until), index, name))
 
     def look_again(self, now: float) -> None:
         """Have every pool looked at again soon: something happened to it from outside."""
@@ -129,14 +143,16 @@ class Engine:
             self._set_pace(lane, moved=moved, now=now)
             if moved:
                 lane.rules[decision.rule] = lane.rules.get(decision.rule, 0) + 1
-                workers.resize(decision.replicas, now)
+                workers.resize(max(decision.replicas, _fewest(workers)), now)
             lane.samples.append((now, workers.ready + workers.held(), len(workers.alive)))
 
     def _set_pace(self, lane: Lane, *, moved: bool, now: float) -> None:
         """Look often after a change, and while the seconds per task are being learned; ever more rarely after."""
         s = seconds_per_task(lane.pool, lane.memory, self._moment(now))
         learning = abs(s - lane.seconds) > LEARNING * lane.seconds
-        lane.pace, lane.seconds = TICK if moved or learning else min(lane.pace * 2, SLOWEST_PACE), s
+        calm = lane.pool.scaling.stabilization.total_seconds() / LOOKS_TO_REMEMBER
+        slowest = min(SLOWEST_PACE, max(calm, TICK)) if lane.workers.current > 1 else SLOWEST_PACE
+        lane.pace, lane.seconds = TICK if moved or learning else min(lane.pace * 2, slowest), s
 
     def _shared(self, lanes: list[Lane]) -> list[Decision]:
         """The decisions within the fleet's ceiling, beside the last ones of the other pools."""
@@ -148,15 +164,14 @@ class Engine:
                 self.fleet,
                 own,
                 current,
-                {name: lane.workers.count(State.DRAINING) for name, lane in self.lanes.items()},
+                {name: _going(lane.workers) for name, lane in self.lanes.items()},
             )
         return [own[lane.pool.name] for lane in lanes]
 
     def _asked(self, decisions: Mapping[str, Decision]) -> int:
         """Workers wanted, and those that still leave."""
-        return sum(it.replicas for it in decisions.values()) + sum(
-            it.workers.count(State.DRAINING) for it in self.lanes.values()
-        )
+        going = sum(_going(lane.workers) for lane in self.lanes.values())
+        return going + sum(it.replicas for it in decisions.values())
 
     def _facts(self, lane: Lane, since: int) -> Facts:
         workers = lane.workers
@@ -176,7 +191,7 @@ class Engine:
             serving=workers.count(State.SERVING),
             longest=workers.oldest,
             started_up=tuple(workers.started_up),
-            draining=workers.count(State.DRAINING),
+            draining=_going(workers),
             first_due=min((self._moment(workers.tasks.eta[k]) for k in workers.deferred), default=None),
         )
         workers.started_up.clear()
@@ -207,8 +222,12 @@ class Engine:
     # When to look next.
 
     def _next_look(self, lane: Lane, now: float, until: float) -> float:
-        if self.every_tick:
-            return now + TICK
+        if self.looks is None:
+            return max(self._next_change(lane, now, until), now + TICK)
+        number = bisect_right(self.looks, now)
+        return self.looks[number] if number < len(self.looks) else inf
+
+    def _next_change(self, lane: Lane, now: float, until: float) -> float:
         workers, known = lane.workers, min(self._known(lane, now), until)
         if not workers.current:
             # What draining workers end belongs to the past, and must be learned before a new busy period begins.
@@ -315,6 +334,16 @@ class Engine:
             s = seconds_per_task(pool, memory, memory.surplus_since)
             ends.append(_tick(self._seconds(memory.surplus_since) + s))
         return ends
+
+
+def _going(workers: Workers) -> int:
+    """Workers on their way out."""
+    return len(workers.alive) - workers.current
+
+
+def _fewest(workers: Workers) -> int:
+    """How few may stay after this look: an operator begins to drain a part of them at a time."""
+    return workers.current - max(1, ceil(len(workers.alive) * LARGEST_STEP))
 
 
 def _tick(moment: float) -> float:

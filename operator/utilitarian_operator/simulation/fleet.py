@@ -16,8 +16,6 @@ from math import inf
 from utilitarian_operator.simulation.arrivals import Tasks
 from utilitarian_operator.simulation.worker import Account, Event, Kind, State, Worker
 
-NEVER = inf
-
 
 class Workers:
     """The workers of a pool and the tasks that they serve.
@@ -31,19 +29,16 @@ class Workers:
     def __init__(self, tasks: Tasks, kind: Kind, start_up: Iterator[float]) -> None:
         self.tasks, self.kind = tasks, kind
         self.at = array("d", tasks.at)
-        self.at.append(NEVER)
+        self.at.append(inf)
         self.began_at = array("d", [-1.0]) * len(tasks.at)
-        self.head = 0
+        self.head = self.completed = 0
+        self.clock = self.spent = self.emptied = 0.0
         self.returned: deque[int] = deque()
         self.deferred: set[int] = set()
         self.workers: list[Worker] = []
         self.alive: set[int] = set()
         self.free: deque[int] = deque()
         self.account = Account()
-        self.clock = 0.0
-        self.completed = 0
-        self.spent = 0.0
-        self.emptied = 0.0
         self.lost: list[int] = []
         self.started_up: list[float] = []
         self.ready_at: list[float] = []
@@ -84,7 +79,7 @@ class Workers:
     @property
     def idle(self) -> int:
         """Workers asked for that hold nothing."""
-        return sum(self._holds_nothing(w) and self.workers[w].state is not State.DRAINING for w in self.alive)
+        return sum(map(self._holds_nothing, self._staying()))
 
     @property
     def used(self) -> float:
@@ -110,7 +105,7 @@ class Workers:
     @property
     def next_event(self) -> float:
         """When the next worker is ready, the next ETA is due or the next grace ends; never if nothing is to come."""
-        return self._calendar[0][0] if self._calendar else NEVER
+        return self._calendar[0][0] if self._calendar else inf
 
     @property
     def next_arrival(self) -> float:
@@ -161,7 +156,7 @@ class Workers:
             self._give_back(w)
             self.drain(w, now)
             if self.workers[w].state is State.DRAINING:
-                heappush(self._calendar, (now + grace, Event.KILL, w))
+                heappush(self._calendar, (now + grace, Event.END, w))
         self._forget_deferred()
 
     def drain(self, w: int, now: float) -> None:
@@ -170,7 +165,7 @@ class Workers:
         if worker.state is State.SERVING:
             self.free = deque(other for other in self.free if other != w)
         if self._holds_nothing(w):
-            self._leave(w, now)
+            self._see_off(w, now)
         else:
             worker.state = State.DRAINING
 
@@ -181,6 +176,7 @@ class Workers:
         if mine:
             self._heap = [entry for entry in self._heap if entry[1] != w]
             heapify(self._heap)
+            self.workers[w].running, self.workers[w].idle_from = 0, now
         for end, _, k in mine:
             self.account.interrupted += 1
             self.spent -= end - now
@@ -188,8 +184,6 @@ class Workers:
                 self.returned.append(k)
             else:
                 self.lost.append(k)
-        if mine:
-            self.workers[w].running, self.workers[w].idle_from = 0, now
         self.free = deque(other for other in self.free if other != w)
         self._leave(w, now)
         self._forget_deferred()
@@ -272,6 +266,16 @@ class Workers:
             self.returned.extend(sorted(self.deferred))
             self.deferred.clear()
 
+    def _see_off(self, w: int, now: float) -> None:
+        """A worker that is to go holds nothing: it goes when that has been seen."""
+        if not self.kind.departure:
+            self._leave(w, now)
+            return
+        worker = self.workers[w]
+        worker.idle_from = now if worker.state is State.STARTING else worker.idle_from
+        worker.state = State.LEAVING
+        heappush(self._calendar, (now + self.kind.departure, Event.END, w))
+
     def _leave(self, w: int, now: float) -> None:
         worker = self.workers[w]
         if worker.state is not State.STARTING and not worker.running:
@@ -301,7 +305,7 @@ class Workers:
                 self.ready_at.append(self.clock)
                 self.start_ups.append(self.clock - worker.began)
                 self.free.extend([which] * self.kind.concurrency)
-        elif self.workers[which].state is State.DRAINING:
+        elif self.workers[which].state in {State.DRAINING, State.LEAVING}:
             self.kill(which, self.clock)
 
     def _defer(self, k: int, now: float) -> bool:
@@ -323,7 +327,7 @@ class Workers:
     def _begin(self, until: float) -> float:
         """Begin waiting tasks in free slots, up to the next end; returns `until`, or when the first ETA is due."""
         at, seconds, eta, heap, free = self.at, self.tasks.seconds, self.tasks.eta, self._heap, self.free
-        end = heap[0][0] if heap else NEVER
+        end = heap[0][0] if heap else inf
         while free:
             now = self.clock if self.returned else at[self.head]
             if now > end or now > until:
@@ -392,4 +396,4 @@ class Workers:
             return
         worker.idle_from = now
         if worker.state is State.DRAINING and not worker.held:
-            self._leave(w, now)
+            self._see_off(w, now)

@@ -14,7 +14,7 @@ from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.errors import OperatorError
 from utilitarian_operator.simulation.arrivals import Tasks, cron_times, tasks_of
 from utilitarian_operator.simulation.autoscalers import Autoscaler, Controller, Fixed
-from utilitarian_operator.simulation.engine import Engine
+from utilitarian_operator.simulation.engine import DEPARTURE, Engine
 from utilitarian_operator.simulation.fleet import Workers
 from utilitarian_operator.simulation.worker import Kind, State
 from utilitarian_operator.simulation.workload import Load
@@ -82,8 +82,10 @@ def scene(fleet: Fleet, load: Load, *, days: float | None, seed: int, folder: Pa
 def play(policy: str, stage: Scene, progress: Progress = lambda _: None) -> dict[str, Played]:
     """Play one policy: `utilitarian`, `keda`, `keda-amqp`, `hpa` or `fixed:N`."""
     pools = stage.fleet.pools
-    workers = {pool.name: Workers(stage.tasks[pool.name], kind(pool, stage), start_ups(pool, stage)) for pool in pools}
-    engine = Engine(stage.fleet, workers, stage.load.begins, stage.until) if policy == "utilitarian" else None
+    ours = policy == "utilitarian"
+    kinds = {pool.name: kind(pool, stage, departure=DEPARTURE if ours else 0.0) for pool in pools}
+    workers = {p.name: Workers(stage.tasks[p.name], kinds[p.name], start_ups(p, stage)) for p in pools}
+    engine = Engine(stage.fleet, workers, stage.load.begins, stage.until) if ours else None
     others = {} if engine else {p.name: controller(policy, p, workers[p.name], stage.seed) for p in pools}
     random = Random(f"{stage.seed}/kills")
     kills = [*kill_times(stage), (inf, 0)]
@@ -127,12 +129,12 @@ def controller(policy: str, pool: Pool, workers: Workers, seed: int) -> Controll
     return Fixed(workers, int(policy.removeprefix("fixed:")))
 
 
-def kind(pool: Pool, stage: Scene) -> Kind:
-    """How the pool's workers work under the load's way to acknowledge."""
+def kind(pool: Pool, stage: Scene, *, departure: float = 0.0) -> Kind:
+    """How the pool's workers work under the load's way to acknowledge, and how long an empty one takes to go."""
     slots, late = pool.worker.concurrency, stage.load.acks == "late"
     window = slots * (pool.worker.prefetch_multiplier or len(stage.tasks[pool.name].at) + 1)
     patience = max(pool.scaling.idle_after, pool.scaling.stabilization).total_seconds()
-    return Kind(slots, window - slots if late else window, late, patience)
+    return Kind(slots, window - slots if late else window, late, patience, departure)
 
 
 def start_ups(pool: Pool, stage: Scene) -> Iterator[float]:
@@ -170,7 +172,7 @@ def _kill(workers: Mapping[str, Workers], moment: float, count: int, random: Ran
         model.advance(moment)
     alive = [(name, w) for name, model in sorted(workers.items()) for w in sorted(model.alive)]
     for name, w in random.sample(alive, min(count, len(alive))):
-        replaced = workers[name].workers[w].state is not State.DRAINING
+        replaced = workers[name].workers[w].state in {State.STARTING, State.SERVING}
         workers[name].kill(w, moment)
         if replaced:
             workers[name].start(1, moment)

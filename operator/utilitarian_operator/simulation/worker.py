@@ -11,7 +11,9 @@ class State(IntEnum):
     STARTING = 0
     SERVING = 1
     DRAINING = 2
-    GONE = 3
+    LEAVING = 3
+    """Drained, and asked for until its operator has seen that."""
+    GONE = 4
 
 
 class Event(IntEnum):
@@ -19,7 +21,7 @@ class Event(IntEnum):
 
     READY = 0
     DUE = 1
-    KILL = 2
+    END = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +33,14 @@ class Kind:
         fetched_ahead: messages held beside the running ones.
         acks_late: a task that is interrupted comes back; else it is lost.
         patience: seconds that an idle worker may stand after work: the larger of idleAfter and stabilization.
+        departure: seconds that a worker which is to go and holds nothing still costs.
     """
 
     concurrency: int
     fetched_ahead: int
     acks_late: bool
     patience: float
+    departure: float = 0.0
 
 
 @dataclass(slots=True)
