@@ -257,9 +257,15 @@ def change_the_operator(scene: Scene) -> None:
     there = ("--namespace", chart.NAMESPACE)
     scene.kube.kubectl(*there, "scale", deployment, "--replicas=2")
     scene.kube.kubectl(*there, "rollout", "status", deployment, "--timeout=60s")
-    holder = "jsonpath={.spec.holderIdentity}"
-    leads = scene.kube.kubectl(*there, "get", "lease", "utilitarian-operator", "--output", holder)
-    scene.kube.kubectl(*there, "delete", "pod", leads.partition("_")[0], "--wait=false")
+
+    def leads() -> str:
+        holder = ("get", "lease", "utilitarian-operator", "--output", "jsonpath={.spec.holderIdentity}")
+        pods = scene.kube.kubectl(*there, "get", "pods", "--output", "jsonpath={.items[*].metadata.name}").split()
+        pod = scene.kube.kubectl(*there, *holder).partition("_")[0]
+        return pod if pod in pods else ""
+
+    scene.wait(leads)
+    scene.kube.kubectl(*there, "delete", "pod", leads(), "--wait=false")
     upgrade_its_image(scene)
     scene.kube.kubectl(*there, "scale", deployment, "--replicas=1")
 
