@@ -96,7 +96,6 @@ def test_the_engine_decides_again_what_the_operator_decided(demonstration: Demon
     assert disagreements(fleet, demonstration.looks) == []
 
 
-@pytest.mark.soak  # when the looks fell decides how many workers the first of them saw a need for
 def test_the_simulator_knows_what_the_workers_cost(demonstration: Demonstration) -> None:
     fleet = effective_fleet(accept(quickstart()).spec)
     real = observed(demonstration.run, demonstration.looks, FOUR)

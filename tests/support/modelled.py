@@ -5,18 +5,26 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain, repeat
+from math import inf
 from statistics import mean
 
 from demo.broker import Sent
 from demo.report import ScaleUp
 from utilitarian.reckoning import Ledger
 from utilitarian_operator.api.effective import Fleet, Pool
+from utilitarian_operator.core.facts import Facts
+from utilitarian_operator.core.observation import Unknown
 from utilitarian_operator.core.record import Look
 from utilitarian_operator.simulation.arrivals import Tasks
-from utilitarian_operator.simulation.engine import DEPARTURE, Engine
+from utilitarian_operator.simulation.engine import DEPARTURE, Engine, Lane
 from utilitarian_operator.simulation.fleet import Workers
 from utilitarian_operator.simulation.replay import memories_after, worker_seconds
 from utilitarian_operator.simulation.worker import Kind
+
+DEPARTING_LOOKS = 4
+"""Looks after the one that chose a worker: told, seen empty, released, scaled down by it."""
+
+_LEARNED = ("arrived", "completed", "running", "slot_seconds", "longest", "started_up")
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,8 @@ def modelled(fleet: Fleet, run: Run, looks: Sequence[Look], pools: Collection[st
     learned = memories_after(fleet, (look for look in looks if _at(look, run) < 0))
     moments = [_at(look, run) for look in looks if _at(look, run) >= 0]
     workers = {pool.name: _workers(pool, run, moments) for pool in chosen.pools}
-    engine = Engine(chosen, workers, datetime.fromtimestamp(run.begins, UTC), moments[-1], moments)
+    engine = _Replay(chosen, workers, datetime.fromtimestamp(run.begins, UTC), moments[-1], moments)
+    engine.seen = {at: look.seen for at, look in zip(moments, looks[-len(moments) :], strict=True)}
     for name, lane in engine.lanes.items():
         lane.memory = learned[name]
     engine.advance(moments[-1])
@@ -60,6 +69,34 @@ def modelled(fleet: Fleet, run: Run, looks: Sequence[Look], pools: Collection[st
         model.advance(moments[-1])
         model.close()
     return {name: model.account.worker_seconds for name, model in workers.items()}
+
+
+class _Replay(Engine):
+    """The model's engine, that learns what the real one learned, and misses the workers' word when that did.
+
+    How many workers there are and what waits in them and in the queue is the model's own.
+    """
+
+    seen: Mapping[float, Mapping[str, Facts]]
+
+    def _facts(self, lane: Lane, since: int) -> Facts:
+        modelled, real = super()._facts(lane, since), self.seen[lane.workers.clock][lane.pool.name]
+        facts = replace(modelled, **{name: getattr(real, name) for name in _LEARNED})
+        if not isinstance(real.work, Unknown):
+            return facts
+        known = real.at_least - real.ready if isinstance(real.ready, int) and real.at_least is not None else 0
+        certain = lane.workers.ready + min(max(known, 0), lane.workers.held())
+        return replace(facts, work=real.work, at_least=certain, idle=min(facts.idle, real.idle))
+
+
+class _Workers(Workers):
+    """Workers that go at the pace of the real looks: chosen, told, seen empty and released at one each."""
+
+    looks: Sequence[float]
+
+    def gone_at(self, emptied: float) -> float:
+        after = [at for at in self.looks if at > emptied]
+        return max(emptied + DEPARTURE, after[DEPARTING_LOOKS - 1] if len(after) >= DEPARTING_LOOKS else inf)
 
 
 def _at(look: Look, run: Run) -> float:
@@ -77,7 +114,9 @@ def _workers(pool: Pool, run: Run, looks: Sequence[float]) -> Workers:
     slots = pool.worker.concurrency
     patience = max(pool.scaling.idle_after, pool.scaling.stabilization).total_seconds()
     kind = Kind(slots, slots * pool.worker.prefetch_multiplier, acks_late=False, patience=patience, departure=DEPARTURE)
-    return Workers(Tasks(at, seconds, bytearray(len(tasks)), pool.queues, {}), kind, _start_ups(pool, run, looks))
+    model = _Workers(Tasks(at, seconds, bytearray(len(tasks)), pool.queues, {}), kind, _start_ups(pool, run, looks))
+    model.looks = looks
+    return model
 
 
 def _seconds(ledger: Ledger) -> Mapping[str, float]:

@@ -121,8 +121,7 @@ class Workers:
         return self.at[min(number, len(self.at) - 1)]
 
     def _holds_nothing(self, w: int) -> bool:
-        worker = self.workers[w]
-        return not worker.running and not worker.held
+        return not (self.workers[w].running or self.workers[w].held)
 
     def start(self, count: int, now: float) -> None:
         """Ask for more workers."""
@@ -180,10 +179,7 @@ class Workers:
         for end, _, k in mine:
             self.account.interrupted += 1
             self.spent -= end - now
-            if self.kind.acks_late:
-                self.returned.append(k)
-            else:
-                self.lost.append(k)
+            (self.returned if self.kind.acks_late else self.lost).append(k)
         self.free = deque(other for other in self.free if other != w)
         self._leave(w, now)
         self._forget_deferred()
@@ -247,8 +243,7 @@ class Workers:
         return [w for w in self.alive if self.workers[w].state in {State.STARTING, State.SERVING}]
 
     def _burden(self, w: int) -> tuple[int, int, int]:
-        worker = self.workers[w]
-        return worker.state, worker.running + len(worker.held), -w
+        return (worker := self.workers[w]).state, worker.running + len(worker.held), -w
 
     def _take_back(self, w: int) -> None:
         worker = self.workers[w]
@@ -268,13 +263,16 @@ class Workers:
 
     def _see_off(self, w: int, now: float) -> None:
         """A worker that is to go holds nothing: it goes when that has been seen."""
-        if not self.kind.departure:
+        if (gone := self.gone_at(now)) <= now:
             self._leave(w, now)
-            return
-        worker = self.workers[w]
-        worker.idle_from = now if worker.state is State.STARTING else worker.idle_from
-        worker.state = State.LEAVING
-        heappush(self._calendar, (now + self.kind.departure, Event.END, w))
+        else:
+            worker = self.workers[w]
+            worker.state, worker.idle_from = State.LEAVING, now if worker.state is State.STARTING else worker.idle_from
+            heappush(self._calendar, (gone, Event.END, w))
+
+    def gone_at(self, emptied: float) -> float:
+        """When a worker is gone that is to go and holds nothing from this moment on."""
+        return emptied + self.kind.departure
 
     def _leave(self, w: int, now: float) -> None:
         worker = self.workers[w]
