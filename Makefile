@@ -20,7 +20,7 @@ demo: up ## A real cluster scales real workers, with a live table and a report
 
 .PHONY: test
 test: ready ## All tests, on a real API server, broker and cluster
-	@$(BIN)/pytest tests -n 3 --dist loadgroup
+	@$(BIN)/pytest tests -n 3 --no-loadscope-reorder
 
 .PHONY: e2e
 e2e: ready ## The end-to-end tests alone: make e2e PYTEST_ARGS=--keep-cluster leaves their cluster

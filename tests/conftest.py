@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -9,6 +10,7 @@ from hypothesis import settings
 from hack import debian_rabbitmq
 from tests.support.controlplane import REPOSITORY, ControlPlane
 from tests.support.rabbitmq import RabbitMQ
+from tests.support.sharing import Sharing
 from tests.support.turns import turn
 
 # How long one example takes says how busy the machine is, and nothing of the code.
@@ -28,6 +30,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="leave the kind cluster of the end-to-end tests running afterwards, for a look or for the next run",
     )
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Sharing:
+    """How a run of several processes hands out its tests."""
+    return Sharing(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests on the cluster, which take longest and run one after the other."""
+    items.sort(key=lambda item: not item.path.is_relative_to(REPOSITORY / "tests" / "e2e"))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -10,8 +10,6 @@ from tests.support.chart import CHART, NAMESPACE, RELEASE, helm, one, render
 from tests.support.controlplane import ControlPlane
 from utilitarian_operator.leadership import LEASE
 
-pytestmark = pytest.mark.xdist_group("chart install")  # what its tests share is made once
-
 CRD = "utilitarianworkerpools.utilitarian.io"
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:uo-utilitarian-operator"
 MAY = (

@@ -21,8 +21,6 @@ from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
 from utilitarian_operator.leadership import LEASE, Leadership
 
-pytestmark = pytest.mark.xdist_group("chart rights")  # what its tests share is made once
-
 ACCOUNT = "uo-utilitarian-operator"
 QUEUE = "utilitarian.tasks.cleanup"
 SOON = timedelta(seconds=30)

@@ -14,8 +14,6 @@ from tests.support.waiting import wait_until
 from utilitarian_operator import references
 from utilitarian_operator.core.manifests import CONFIG_CHECKSUM
 
-pytestmark = pytest.mark.xdist_group("resource life")  # what its tests share is made once
-
 SOON = timedelta(seconds=20)
 NOBODY = "amqp://user:password@127.0.0.1:1/"
 WORK = {"name": "work", "queues": ["utilitarian.tasks.default"]}

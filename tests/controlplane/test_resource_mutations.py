@@ -16,8 +16,6 @@ from tests.support.operator import Operator, in_process
 from tests.support.waiting import wait_until
 from tests.unit.mutations import as_yaml, full, spoiled
 
-pytestmark = pytest.mark.xdist_group("resource mutations")  # what its tests share is made once
-
 SOON = timedelta(seconds=20)
 NOBODY = "amqp://user:password@127.0.0.1:1/"
 SECRETS = {"env": {"URL": NOBODY, "ca": Authority().certificate}, "e": {"k": "v"}}

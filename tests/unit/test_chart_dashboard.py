@@ -19,8 +19,6 @@ from tests.support.ports import free_port
 from tests.support.prometheus import Prometheus, promtool
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.xdist_group("chart dashboard")  # what its tests share is made once
-
 ALERTS = CHART / "files/alerts.yaml"
 ALERT_CASES = Path(__file__).parent / "chart_alert_cases.yaml"
 

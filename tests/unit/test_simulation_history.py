@@ -10,8 +10,6 @@ from tests.support.simulated import load
 from utilitarian_operator.simulation.history import read_history
 from utilitarian_operator.simulation.workload import InvalidLoad
 
-pytestmark = pytest.mark.xdist_group("simulation history")  # what its tests share is made once
-
 BEGINS = load({"work": {"arrivals": [{"rate": "1/s"}]}}).begins
 
 
