@@ -1,4 +1,4 @@
-"""Which tests are run by the same process, where several share a run: those that would else make the same thing twice."""
+"""Which tests of a run are done by the same process: those that would else make the same thing twice."""
 
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
