@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -12,11 +14,21 @@ from tests.support.bed import bed_up
 collect_ignore = ["test_beat_nodes.py"] if os.environ.get("CLUSTER") == "existing" else []
 
 
+IN_USE = pytest.StashKey[ExitStack]()
+
+
 @pytest.fixture(scope="session")
 def bed(request: pytest.FixtureRequest) -> Iterator[Bed]:
     """A cluster with RabbitMQ and the operator, and two workers that take only pods that ask for one.
 
     Make a namespace of your own in it.
     """
-    with bed_up(keep=request.config.getoption("--keep-cluster"), workers=2) as up:
-        yield up
+    with request.config.stash.setdefault(IN_USE, ExitStack()) as in_use:
+        yield in_use.enter_context(bed_up(keep=request.config.getoption("--keep-cluster"), workers=2))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Take the cluster down after the last test that needs it: three nodes keep a processor busy for the others."""
+    if nextitem is None or not nextitem.path.is_relative_to(Path(__file__).parent):
+        item.config.stash.get(IN_USE, ExitStack()).close()
