@@ -1,6 +1,6 @@
 """The fixtures that every tier shares: thin, because tests/support holds what they start; no test logic here."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ from hack import debian_rabbitmq
 from tests.support.controlplane import REPOSITORY, ControlPlane
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.sharing import Sharing
-from tests.support.turns import turn
 
 # How long one example takes says how busy the machine is, and nothing of the code.
 settings.register_profile("tests", deadline=None)
@@ -40,16 +39,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Sharing:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the tests on the cluster, which take longest and run one after the other."""
     items.sort(key=lambda item: not item.path.is_relative_to(REPOSITORY / "tests" / "e2e"))
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """A test marked `alone` shares the machine with no other one of its run, its fixtures' making included."""
-    if not hasattr(item.config, "workerinput"):
-        return (yield)  # one process runs one test at a time
-    folder = Path(item.config.getoption("basetemp")).parent  # of the whole run
-    with turn(folder, alone=item.get_closest_marker("alone") is not None):
-        return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -19,10 +19,7 @@ from utilitarian_operator.api.validation import accept
 from utilitarian_operator.core.record import Look
 from utilitarian_operator.simulation.replay import disagreements, looks
 
-pytestmark = [
-    pytest.mark.alone,  # how fast a fleet wakes is measured
-    pytest.mark.timeout(1800),  # the first test of a run waits for the cluster to be made
-]
+pytestmark = pytest.mark.timeout(1800)  # the first test of a run waits for the cluster to be made
 
 FOUR = {"amr", "amr-on-demand", "commits", "external"}
 # The quickstart names no statistics and no schedule, and nothing goes wrong in it; tests/unit asks these too.
