@@ -137,5 +137,5 @@ def _container(server_image: str) -> dict[str, object]:
         "ports": [{"name": name, "containerPort": number} for name, number in PORTS.items()],
         "volumeMounts": [*mounts, {"name": "data", "mountPath": "/var/lib/rabbitmq"}],
         "readinessProbe": {"tcpSocket": {"port": "amqp"}, "periodSeconds": 1, "failureThreshold": 120},
-        "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}},
+        "resources": {"requests": {"cpu": "200m", "memory": "256Mi"}},
     }
