@@ -44,6 +44,7 @@ def woken(installation: Installation) -> list[float]:
     return [at for (_, before), (at, to) in zip([(0.0, 0), *sizes], sizes, strict=False) if to and not before]
 
 
+@pytest.mark.soak
 def test_tasks_that_the_broker_keeps_for_later_let_the_pool_sleep_and_wake_it_when_they_are_due(
     installation: Installation, operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
