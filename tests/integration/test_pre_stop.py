@@ -67,6 +67,20 @@ def started_and_ended_by(installation: Installation, pod: str) -> tuple[set[str]
     return started, ended
 
 
+def what_was_sent_and_ended(
+    installation: Installation, end: Callable[[Installation, str], None], without: ExitStack | None
+) -> tuple[list[str], set[str]]:
+    """Ends a busy worker in some way, without its operator where that is given; whatever it had started it finished."""
+    first, sent = a_busy_worker(installation)
+    if without:
+        without.close()
+    end(installation, first)
+    installation.wait(lambda: first not in installation.fleet.pods("work"))
+    started, ended = started_and_ended_by(installation, first)
+    assert started == ended
+    return sent, ended
+
+
 @pytest.mark.parametrize(
     "end, led",
     [
@@ -80,13 +94,7 @@ def started_and_ended_by(installation: Installation, pod: str) -> tuple[set[str]
 def test_a_busy_worker_that_is_ended_finishes_what_it_holds_and_a_new_one_does_the_rest(
     installation: Installation, operating: ExitStack, end: Callable[[Installation, str], None], *, led: bool
 ) -> None:
-    first, sent = a_busy_worker(installation)
-    if not led:
-        operating.close()
-    end(installation, first)
-    installation.wait(lambda: first not in installation.fleet.pods("work"))
-    started, ended = started_and_ended_by(installation, first)
-    assert started == ended
+    sent, _ = what_was_sent_and_ended(installation, end, without=None if led else operating)
     installation.wait(lambda: len(installation.ledger.read().ids("end")) == TASKS)
     assert installation.ledger.read().summary(sent).each_finished_once
 
@@ -103,13 +111,7 @@ def test_a_busy_worker_that_is_ended_finishes_what_it_holds_and_a_new_one_does_t
 def test_the_last_busy_worker_finishes_what_it_holds_and_the_rest_waits_untouched(
     installation: Installation, operating: ExitStack, end: Callable[[Installation, str], None], *, led: bool
 ) -> None:
-    first, sent = a_busy_worker(installation)
-    if not led:
-        operating.close()
-    end(installation, first)
-    installation.wait(lambda: first not in installation.fleet.pods("work"))
-    started, ended = started_and_ended_by(installation, first)
-    assert started == ended
+    sent, ended = what_was_sent_and_ended(installation, end, without=None if led else operating)
     waiting = installation.rabbitmq.take(installation.vhost, DEFAULT)
     assert {str(message.headers["id"]) for message in waiting} == set(sent) - ended
     assert not any(message.delivery_info["redelivered"] for message in waiting)
