@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
-from utilitarian_operator.adapters.amqp import Away, Depth
+from utilitarian_operator.adapters.amqp import Depth, Untold
 from utilitarian_operator.core.broker_settings import BrokerSettings
 from utilitarian_operator.errors import BrokerUnreachable, OperatorError
 
@@ -17,7 +17,7 @@ class Blind:
     def __init__(self, error: OperatorError) -> None:
         self._error = error
 
-    async def depths(self, queues: list[str]) -> Mapping[str, Depth | Away | None]:
+    async def depths(self, queues: list[str]) -> Mapping[str, Depth | Untold | None]:
         """Raise the reason, as a BrokerError."""
         del queues
         raise BrokerUnreachable(str(self._error)) from self._error

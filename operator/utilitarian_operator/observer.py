@@ -5,7 +5,7 @@ from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from utilitarian_operator.adapters.amqp import Away, Depth
+from utilitarian_operator.adapters.amqp import Depth, Untold
 from utilitarian_operator.adapters.store import DEPLOYMENTS, PODS, STATEFUL_SETS, Key, Store
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.names import pool_object
@@ -43,7 +43,7 @@ SAMPLE_HOLDS_S = 25.0
 class Broker(Protocol):
     """What the observer needs of a broker session."""
 
-    async def depths(self, queues: list[str]) -> Mapping[str, Depth | Away | None]:
+    async def depths(self, queues: list[str]) -> Mapping[str, Depth | Untold | None]:
         """Depth by queue, None for one that doesn't exist; raises BrokerError."""
 
     def counted(self) -> Mapping[str, Counted] | BrokerError | None:
@@ -162,7 +162,7 @@ class Observer:
 
     async def _depths(
         self, broker: Broker, queues: list[str], now: datetime
-    ) -> tuple[Mapping[str, Depth | Away | None], Unknown | None]:
+    ) -> tuple[Mapping[str, Depth | Untold | None], Unknown | None]:
         """The broker's answers, or why there are none."""
         try:
             answers = await broker.depths(queues)
@@ -225,12 +225,12 @@ class Observer:
         return None
 
     def _queue(
-        self, name: str, depth: Depth | Away | None, counted: Counted | None, serving: int, now: datetime
+        self, name: str, depth: Depth | Untold | None, counted: Counted | None, serving: int, now: datetime
     ) -> QueueSight:
         if depth is None:
             return Missing()
-        if isinstance(depth, Away):
-            return self._unknown(f"queue {name}", f"queue {name} is away: {depth.why}", now)
+        if isinstance(depth, Untold):
+            return self._unknown(f"queue {name}", f"queue {name} {depth.why}", now)
         ready, why = doubted(name, depth.ready, depth.consumers, counted, serving)
         if why is None:
             self._unseen.pop(f"queue {name}", None)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until, wait_until_async
-from utilitarian_operator.adapters.amqp import Away, Depth, DepthReader
+from utilitarian_operator.adapters.amqp import Depth, DepthReader, Untold
 from utilitarian_operator.adapters.statistics import Statistics
 from utilitarian_operator.core.doubt import doubted
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable
@@ -128,11 +128,11 @@ def test_a_queue_whose_node_is_away_is_not_missing(pair: Pair, vhost: str, reade
     assert reader.read(queues) == {"missing": None, "there": Depth(7, 0), "here": Depth(1, 0)}
     pair.other.kill()
     try:
-        wait_until(lambda: isinstance(reader.read(queues)["there"], Away), within=SOON, ignoring=(BrokerError,))
+        wait_until(lambda: isinstance(reader.read(queues)["there"], Untold), within=SOON, ignoring=(BrokerError,))
         for _ in range(2):
             answer = reader.read(queues)
             assert (answer["missing"], answer["here"]) == (None, Depth(1, 0))
-            assert isinstance(answer["there"], Away)
+            assert isinstance(answer["there"], Untold)
             assert "is down" in answer["there"].why
     finally:
         pair.other.start()

@@ -18,7 +18,7 @@ from tests.support.ports import LOOPBACK
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until, wait_until_async
 from utilitarian import routing
-from utilitarian_operator.adapters.amqp import Depth, DepthReader
+from utilitarian_operator.adapters.amqp import Depth, DepthReader, Untold
 from utilitarian_operator.adapters.broker import BrokerSession, Credentials
 from utilitarian_operator.adapters.remote_control import RemoteControl
 from utilitarian_operator.adapters.statistics import Statistics
@@ -36,11 +36,17 @@ TWO = [(f"{OURS} depths", 1, 60), (f"{OURS} remote control", 1, 60)]
 """Connections of a broker that is looked at and whose workers are asked: name, channels, heartbeat in seconds."""
 
 QUEUE = routing.DEFAULT_QUEUE
+ASKS_FOR_READ = (4, 3, 1)
+"""The first RabbitMQ whose passive declare needs a right."""
 
 
 def rights() -> dict[str, str]:
     assert DOCUMENTED is not None
     return dict(zip(("configure", "write", "read"), DOCUMENTED.groups(), strict=True))
+
+
+def version(rabbitmq: RabbitMQ) -> tuple[int, ...]:
+    return tuple(map(int, rabbitmq.api("GET", "/api/overview")["rabbitmq_version"].split(".")))
 
 
 def login(rabbitmq: RabbitMQ, vhost: str, *, tags: str = "management", **different: str) -> str:
@@ -90,17 +96,26 @@ async def test_a_right_that_is_missing_on_the_mailbox_is_named(rabbitmq: RabbitM
 def test_a_right_that_is_missing_on_a_queue_is_named_where_the_broker_asks_for_one(
     rabbitmq: RabbitMQ, vhost: str
 ) -> None:
-    """Before RabbitMQ 4.3.1 a passive declare needs no right at all."""
     rabbitmq.declare(vhost, QUEUE)
     none = dict.fromkeys(("configure", "write", "read"), "^$")
     with closing(DepthReader(login(rabbitmq, vhost, **none))) as reader:
-        version = tuple(map(int, rabbitmq.api("GET", "/api/overview")["rabbitmq_version"].split(".")))
-        if version < (4, 3, 1):
+        if version(rabbitmq) < ASKS_FOR_READ:
             assert reader.read([QUEUE]) == {QUEUE: Depth(0, 0)}
             return
-        with pytest.raises(RightMissing, match="give the user `read` on the queues") as missing:
-            reader.read([QUEUE])
-        assert QUEUE in str(missing.value)
+        refused = reader.read([QUEUE])[QUEUE]
+        assert isinstance(refused, Untold)
+        assert QUEUE in refused.why
+        assert "give the user `read` on it" in refused.why
+
+
+def test_a_queue_that_may_not_be_read_costs_the_others_nothing(rabbitmq: RabbitMQ, vhost: str) -> None:
+    rabbitmq.declare(vhost, "ours", "theirs", "ours too")
+    rabbitmq.publish(vhost, "ours too", ["{}"] * 3)
+    with closing(DepthReader(login(rabbitmq, vhost, read="^ours"))) as reader:
+        for _ in range(2):
+            answers = reader.read(["ours", "theirs", "ours too"])
+            assert (answers["ours"], answers["ours too"]) == (Depth(0, 0), Depth(3, 0))
+            assert isinstance(answers["theirs"], Untold) == (version(rabbitmq) >= ASKS_FOR_READ)
 
 
 async def test_a_tag_that_is_missing_is_named(rabbitmq: RabbitMQ, vhost: str) -> None:

@@ -27,7 +27,7 @@ class Application:
     """One installation of the reference application: its broker, its ledger, and a folder for logs and beat's file.
 
     `ledger` is "amqp", a directory or None; `env` is added to the environment of each process; `python` is an
-    interpreter that has Celery.
+    interpreter that has Celery; `module` is the reference application or one that is made of it.
     """
 
     broker_url: str
@@ -35,6 +35,7 @@ class Application:
     ledger: str | Path | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     python: str | Path = sys.executable
+    module: str = "utilitarian"
 
     def worker(
         self,
@@ -66,13 +67,13 @@ class Application:
     def _process(self, name: str, words: Sequence[str], env: Mapping[str, str] | None) -> Process:
         variables = {
             "CELERY_BROKER_URL": self.broker_url,
-            "PYTHONPATH": str(REPOSITORY / "worker"),
+            "PYTHONPATH": f"{REPOSITORY / 'worker'}:{REPOSITORY}",
             "PYTHONUNBUFFERED": "1",
             "UTILITARIAN_LEDGER": str(self.ledger or ""),
             **self.env,
             **(env or {}),
         }
-        command = [str(self.python), "-m", "celery", "-A", "utilitarian", *words]
+        command = [str(self.python), "-m", "celery", "-A", self.module, *words]
         return Process(name, command, log=self.directory / f"{name}.log", env=variables)
 
 

@@ -35,6 +35,7 @@ class Kind:
         late: whether it acknowledges a task after it ran.
         multiplier: messages it fetches ahead, for each slot.
         settings: of Celery, over the application's own, such as "broker.heartbeat=2".
+        module: of the application.
     """
 
     version: str
@@ -43,6 +44,7 @@ class Kind:
     late: bool = False
     multiplier: int = 1
     settings: tuple[str, ...] = ()
+    module: str = "utilitarian"
 
     @property
     def concurrency(self) -> int:
@@ -172,7 +174,7 @@ def started(
         if policy:
             rabbitmq.set_policy(vhost, QUEUE, policy)
         ledger = FileLedgerReader(directory / "ledger")
-        application = Application(rabbitmq.amqp_url(vhost), directory, ledger.directory, env, kind.python)
+        application = Application(rabbitmq.amqp_url(vhost), directory, ledger.directory, env, kind.python, kind.module)
         flags = (f"--prefetch-multiplier={kind.multiplier}", *settings)
         worker = application.worker(POD, *flags, queues=[QUEUE], concurrency=kind.concurrency, execution=kind.execution)
         with running(worker):
@@ -199,7 +201,7 @@ def led(stand: Stand) -> None:
     with closing(RemoteControl(stand.broker_url)) as control:
 
         def empty() -> bool:
-            held = control.holdings([NODE], queues=True).get(NODE)
+            held = control.holdings([NODE], queues=True, learning=True).get(NODE)
             if held is None or held.consuming != ():
                 control.cancel_consumers(NODE, [QUEUE])
             return held is not None and held.consuming == () and held.nothing

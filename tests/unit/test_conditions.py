@@ -128,6 +128,13 @@ SHARED = {"a": decided(9)["a"].then(Step("budget", 9, 5, "maxWorkers is 5")), "b
             sight(), decided(), POOLS, ("BrokerReachable", "True", "DepthOnly", "no broker.stats"), id="no-statistics"
         ),
         pytest.param(
+            FleetSight(NOW, {"a": PoolSight({"q": Unknown("queue q is refused", NOW)}, 0)}),
+            decided(),
+            POOLS,
+            ("BrokerReachable", "True", "QueueUntold", "queue q is refused; its pool keeps its workers"),
+            id="one-queue-refused",
+        ),
+        pytest.param(
             replace(sight(), mute=Unknown("the broker refuses: no right on celery.pidbox", NOW)),
             decided(),
             POOLS,

@@ -107,11 +107,13 @@ def test_a_workers_grace_is_the_drains_time() -> None:
     assert spec["terminationGracePeriodSeconds"] == 5400
 
 
-@pytest.mark.parametrize("execution,settling", [("prefork", 0), ("threads", 0), ("gevent", 5), ("solo", 0)])
-def test_the_hook_knows_its_time_and_waits_for_what_gevent_acknowledges_late(execution: str, settling: int) -> None:
+@pytest.mark.parametrize(
+    "execution,settling,never_begun", [("prefork", 0, 0), ("threads", 0, 180), ("gevent", 5, 180), ("solo", 0, 180)]
+)
+def test_the_hook_knows_its_times(execution: str, settling: int, never_begun: int) -> None:
     written = pool(f"drainTimeout: 90m, worker: {{execution: {execution}, concurrency: 1}}")
-    *_, patience, silence, late = container(written)["lifecycle"]["preStop"]["exec"]["command"]
-    assert (patience, silence, late) == ("5390", "30", str(settling))
+    *_, patience, silence, late, doubted = container(written)["lifecycle"]["preStop"]["exec"]["command"]
+    assert (patience, silence, late, doubted) == ("5390", "30", str(settling), str(never_begun))
 
 
 def test_the_hook_is_given_the_brokers_authority_and_no_pod_waits_for_it() -> None:

@@ -114,6 +114,13 @@ def test_messages_behind_long_tasks_are_told_where_tasks_are_acknowledged_early(
     assert len(advice(FLEET, sight, {"p": Memory(longest=longest)})) == count
 
 
+def test_tasks_that_no_worker_will_ever_begin_are_told_of_one_worker() -> None:
+    held = replace(EARLY, active=0, early=0, never_begun=2)
+    pods = tuple(PodSight(name, ready=True, running=True, leaving=False, held=held) for name in ("a", "b"))
+    (sentence,) = advice(FLEET, FleetSight(NOW, {"p": PoolSight({"q": Present(0, 2)}, 0, pods)}), {})
+    assert "worker a calls 2 tasks active" in sentence
+
+
 def test_there_is_not_too_much_of_it() -> None:
     many = fleet(*({"name": f"p{number}"} for number in range(50)))
     queues = {pool.queues[0]: QUORUM for pool in many.pools}

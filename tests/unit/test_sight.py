@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.unit.api_cases import resource
-from utilitarian_operator.adapters.amqp import Away, Depth
+from utilitarian_operator.adapters.amqp import Depth, Untold
 from utilitarian_operator.adapters.store import PODS, Key, Store
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
@@ -31,7 +31,7 @@ IDLE = Held(active=0, early=0, reserved=0, scheduled=0)
 class Answers(Blind):
     """A broker that answers what it is told to."""
 
-    queue: Depth | Away | None = None
+    queue: Depth | Untold | None = None
     statistics: Mapping[str, Counted] | BrokerError | None = None
     held: Held | None = IDLE
     ages: Mapping[str, float | None] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class Answers(Blind):
     def __post_init__(self) -> None:
         super().__init__(OperatorError("not asked"))
 
-    async def depths(self, queues: list[str]) -> Mapping[str, Depth | Away | None]:
+    async def depths(self, queues: list[str]) -> Mapping[str, Depth | Untold | None]:
         return dict.fromkeys(queues, self.queue)
 
     def counted(self) -> Any:
@@ -91,7 +91,7 @@ async def test_a_queue_that_nobody_declared_is_missing() -> None:
 
 
 async def test_a_queue_whose_node_is_away_is_unknown_and_not_missing() -> None:
-    pool, seen = of(await look(Answers(Away("home node is down"), {}), workers=1))
+    pool, seen = of(await look(Answers(Untold("is away: home node is down"), {}), workers=1))
     assert pool.queues == {"q": Unknown("queue q is away: home node is down", NOW)}
     assert (seen.at_least, seen.missing) == (None, ())
     assert isinstance(seen.work, Unknown)

@@ -26,6 +26,9 @@ def build(settings: Settings) -> Celery:
         beat_schedule=beat_schedule(meters=settings.meters, compressed=settings.beat_compressed),
         timezone="UTC",
         broker_connection_retry_on_startup=True,
+        # After its broker was away Celery would restore the prefetch count from the threads of the tasks, on the
+        # connection that its main thread reads: tasks get lost, and others are called active for ever (5.7.0).
+        worker_enable_prefetch_count_reduction=False,
         broker_transport_options=_CONFIRMED,
     )
     ledger = open_ledger(settings.ledger, lambda: app.connection_for_write(connect_timeout=5))

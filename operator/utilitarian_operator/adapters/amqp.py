@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from amqp import spec
-from amqp.exceptions import NotFound
+from amqp.exceptions import AccessRefused, NotFound
 from kombu import Connection
 
 from utilitarian_operator.adapters.connection import TIMEOUT_S, broker_errors, connect, release
@@ -16,7 +16,7 @@ BATCH = 500
 """Questions sent before the first answer is read: the answers (60 bytes each) must fit in the socket's buffers."""
 
 MISSING_ASKED_AT_A_TIME = 50
-"""Queues that were missing, asked again each tick: each costs a channel of its own, because a 404 closes it."""
+"""Queues that were missing or refused, asked again each tick: each costs a channel of its own, which that closes."""
 
 DELAYED = tuple(f"celery_delayed_{level}" for level in range(28))
 """Where tasks wait for their time with Celery's native delayed delivery (kombu's module of that name declares them)."""
@@ -33,11 +33,11 @@ class Depth:
 
 
 @dataclass(frozen=True, slots=True)
-class Away:
-    """A queue that exists and can't be asked, because the node that has it is away.
+class Untold:
+    """A queue of which the broker won't say anything, while it tells of others.
 
     Args:
-        why: in the broker's words.
+        why: a clause that goes on after the queue's name, with the broker's words.
     """
 
     why: str
@@ -55,20 +55,19 @@ class DepthReader:
         self._url, self._tls = url, tls
         self._connection: Connection | None = None
         self._channel: Any = None
-        self._apart: dict[str, Away | None] = {}
+        self._apart: dict[str, Untold | None] = {}
         self.version: str | None = None
         """Of the broker, as it said when it was connected to."""
 
-    def read(self, queues: Sequence[str]) -> dict[str, Depth | Away | None]:
+    def read(self, queues: Sequence[str]) -> dict[str, Depth | Untold | None]:
         """The depth of each queue; None for one that doesn't exist.
 
-        Queues that were missing or away are asked after the others and in turn, so that a 404 costs the batch nothing;
-        one whose turn has not come is still reported as it was.
+        Queues that were missing or untold are asked after the others and in turn, so that a refusal costs the batch
+        nothing; one whose turn has not come is still reported as it was.
 
         Raises:
             BrokerUnreachable: no connection, or it broke or fell silent.
             LoginRefused: user, password or virtual host are wrong.
-            RightMissing: the user may not read one of the queues.
         """
         try:
             with broker_errors():
@@ -88,7 +87,7 @@ class DepthReader:
         if self._connection is None:
             return None
         with broker_errors(), self._connection.channel() as channel:
-            if dict(_depths(channel, DELAYED[-1:])) == {DELAYED[-1]: None}:
+            if not isinstance(dict(_depths(channel, DELAYED[-1:]))[DELAYED[-1]], Depth):
                 return None
             return sum(depth.ready for _, depth in _depths(channel, DELAYED) if isinstance(depth, Depth))
 
@@ -101,14 +100,14 @@ class DepthReader:
         if connection is not None:
             release(connection, farewell=farewell)
 
-    def _read(self, queues: Sequence[str]) -> dict[str, Depth | Away | None]:
+    def _read(self, queues: Sequence[str]) -> dict[str, Depth | Untold | None]:
         channel = self._open()
         if not queues:
             channel.connection.send_heartbeat()  # or the broker would take the connection for a dead one
         wanted = set(queues)
         apart = {name: last for name, last in self._apart.items() if name in wanted}
         known = [name for name in queues if name not in apart]
-        answers: dict[str, Depth | Away | None] = {name: apart.get(name) for name in queues}
+        answers: dict[str, Depth | Untold | None] = {name: apart.get(name) for name in queues}
         answers.update(_depths(channel, known))
         again, rest = list(apart)[:MISSING_ASKED_AT_A_TIME], list(apart)[MISSING_ASKED_AT_A_TIME:]
         for name in again:
@@ -125,8 +124,8 @@ class DepthReader:
         return self._channel
 
 
-def _depths(channel: Any, queues: Sequence[str]) -> Iterator[tuple[str, Depth | Away | None]]:
-    """The depth of each queue, in order; after a 404 the rest is asked again, forgotten as it is with the channel."""
+def _depths(channel: Any, queues: Sequence[str]) -> Iterator[tuple[str, Depth | Untold | None]]:
+    """The depth of each queue, in order; after a refusal the rest is asked again: the channel forgot it."""
     position = 0
     while position < len(queues):
         batch = queues[position : position + BATCH]
@@ -139,5 +138,8 @@ def _depths(channel: Any, queues: Sequence[str]) -> Iterator[tuple[str, Depth | 
                 yield name, Depth(ready, consumers)
         except NotFound as error:
             said = str(error.reply_text)
-            yield queues[position], None if "no queue" in said else Away(said)
+            yield queues[position], None if "no queue" in said else Untold(f"is away: {said}")
+            position += 1
+        except AccessRefused as error:
+            yield queues[position], Untold(f"is refused: {error.reply_text}; give the user `read` on it")
             position += 1

@@ -11,7 +11,7 @@ from random import SystemRandom
 from typing import TypeVar
 
 from utilitarian_operator.adapters.address import addresses
-from utilitarian_operator.adapters.amqp import Away, Depth, DepthReader
+from utilitarian_operator.adapters.amqp import Depth, DepthReader, Untold
 from utilitarian_operator.adapters.declarations import declarations
 from utilitarian_operator.adapters.remote_control import RemoteControl
 from utilitarian_operator.adapters.rounds import Round, Rounds
@@ -128,7 +128,7 @@ class BrokerSession:
             self._seen_at["statistics"] = None
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def depths(self, queues: Sequence[str]) -> dict[str, Depth | Away | None]:
+    async def depths(self, queues: Sequence[str]) -> dict[str, Depth | Untold | None]:
         """Ready messages and consumers of each queue, of this moment; None for one that doesn't exist.
 
         Raises:

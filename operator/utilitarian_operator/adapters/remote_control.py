@@ -7,6 +7,7 @@ import contextlib
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any
@@ -16,6 +17,7 @@ from kombu.pidbox import Mailbox
 
 from utilitarian_operator.adapters.connection import HEARTBEAT_S, broker_errors, connect, release
 from utilitarian_operator.adapters.tls import SYSTEM, Tls
+from utilitarian_operator.core.never_begun import IN_PROCESS, surely_run
 from utilitarian_operator.core.observation import Held
 from utilitarian_operator.errors import BrokerBlocked, BrokerError, BrokerUnreachable
 
@@ -42,13 +44,27 @@ BEATS = "celerybeat@*"
 """Names of Celery's beats (5.7 and later, with beat_enable_remote_control), which answer a ping and nothing else."""
 
 REGISTERED = "registered"
-LIMIT = "rate_limit"
-"""Asked once of each worker: messages that wait for a task's rate limit stand in none of its other answers."""
+LIMIT, LATE = "rate_limit", "acks_late"
+"""What is asked once of each worker about its tasks: messages that wait for a rate limit stand in none of its other
+answers, and some that it acknowledges early stand among the active ones for ever."""
 
 REMEDY = "remote control needs configure, write and read on celery.pidbox, reply.celery.pidbox, *.reply.celery.pidbox"
 
 
 BLOCKED = "the broker takes no messages (a memory or disk alarm): no worker can be asked"
+
+
+@dataclass(frozen=True, slots=True)
+class _Tasks:
+    """Names of tasks of one worker, learned once.
+
+    Args:
+        limited: those with a rate limit.
+        early: those that it acknowledges at their start, and doesn't begin where that fails.
+    """
+
+    limited: frozenset[str] = frozenset()
+    early: frozenset[str] = frozenset()
 
 
 class RemoteControl:
@@ -65,7 +81,7 @@ class RemoteControl:
         self._mailbox: _Mailbox | None = None
         self._blocked = False
         self._used_at = 0.0
-        self._limited: dict[str, frozenset[str]] = {}
+        self._tasks: dict[str, _Tasks] = {}
 
     @property
     def idle(self) -> bool:
@@ -95,15 +111,15 @@ class RemoteControl:
                 told[question] = _ask(mailbox, question, nodes)
             nodes = [node for node in nodes if all(node in answers for answers in told.values())]
             if learning:
-                self._learn_limits(mailbox, nodes)
-        return {node: _held(told, node, time.time(), self._limited.get(node, frozenset())) for node in nodes}
+                self._learn_tasks(mailbox, {node: told[LEARNING][node] for node in nodes})
+        return {node: _held(told, node, time.time(), self._tasks.get(node, _Tasks())) for node in nodes}
 
-    def _learn_limits(self, mailbox: Mailbox, nodes: Sequence[str]) -> None:
-        """Ask the workers that are new which of their tasks have a rate limit; forget those that are gone."""
-        unasked = [node for node in nodes if node not in self._limited]
-        answers = _ask(mailbox, REGISTERED, unasked, taskinfoitems=[LIMIT])
-        known = self._limited | {node: _limited(tasks) for node, tasks in answers.items()}
-        self._limited = {node: known[node] for node in nodes if node in known}
+    def _learn_tasks(self, mailbox: Mailbox, stats: Mapping[str, Mapping[str, Any]]) -> None:
+        """Ask the workers that are new about their tasks; forget those that are gone."""
+        unasked = [node for node in stats if node not in self._tasks]
+        answers = _ask(mailbox, REGISTERED, unasked, taskinfoitems=[LIMIT, LATE], builtins=True)
+        known = self._tasks | {node: _tasks(tasks, stats[node]) for node, tasks in answers.items()}
+        self._tasks = {node: known[node] for node in stats if node in known}
 
     def consuming(self) -> dict[str, tuple[str, ...]]:
         """The queues that each worker consumes, of every worker that answers, whoever runs it.
@@ -266,13 +282,17 @@ def _useful(answer: object) -> bool:
     return isinstance(answer, list) or (isinstance(answer, dict) and "error" not in answer)
 
 
-def _limited(tasks: Iterable[str]) -> frozenset[str]:
-    """Names of the tasks with a rate limit, each told as `NAME [rate_limit=10/m]`."""
-    return frozenset(task.partition(" ")[0] for task in tasks if f"[{LIMIT}=" in task)
+def _tasks(told: Sequence[str], stats: Mapping[str, Any]) -> _Tasks:
+    """What is known of tasks that are each told as `NAME [rate_limit=10/m acks_late=False]`."""
+    in_process = stats.get("pool", {}).get("implementation") in IN_PROCESS
+    return _Tasks(
+        limited=frozenset(task.partition(" ")[0] for task in told if f"[{LIMIT}=" in task),
+        early=frozenset(task.partition(" ")[0] for task in told if in_process and f"{LATE}=False]" in task),
+    )
 
 
-def _held(told: Mapping[str, Mapping[str, Any]], node: str, now: float, limited: frozenset[str]) -> Held:
-    active = told["active"][node]
+def _held(told: Mapping[str, Mapping[str, Any]], node: str, now: float, tasks: _Tasks) -> Held:
+    active = surely_run(told["active"][node], tasks.early, now)
     totals = told[LEARNING][node].get("total", {}) if LEARNING in told else None
     starts = [request["time_start"] for request in active if request.get("time_start")]
     return Held(
@@ -284,7 +304,8 @@ def _held(told: Mapping[str, Mapping[str, Any]], node: str, now: float, limited:
         begun=None if totals is None else sum(totals.values()),
         consuming=_names(told[QUEUES][node]) if QUEUES in told else None,
         first_due=min((it for task in told["scheduled"][node] if (it := _eta(task.get("eta")))), default=None),
-        limited=not limited.isdisjoint(totals or ()),
+        limited=not tasks.limited.isdisjoint(totals or ()),
+        never_begun=len(told["active"][node]) - len(active),
     )
 
 

@@ -1,6 +1,6 @@
 """The conditions of a fleet, after the Kubernetes API conventions and kstatus; says what is, decides nothing."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any
@@ -143,6 +143,8 @@ def _more(things: Sequence[object]) -> str:
 def _broker(fleet: Fleet, sight: FleetSight) -> Verdict:
     if sight.broker is not None:
         return Verdict("BrokerReachable", "False", "Unreachable", sight.broker.why)
+    if untold := next(_untold(sight), None):
+        return Verdict("BrokerReachable", "True", "QueueUntold", f"{untold.why}; its pool keeps its workers")
     if sight.mute is not None:
         return Verdict("BrokerReachable", "True", "WorkersUnasked", f"{sight.mute.why}; no worker is taken away")
     if fleet.broker.stats_url is None:
@@ -151,6 +153,11 @@ def _broker(fleet: Fleet, sight: FleetSight) -> Verdict:
     if sight.statistics is not None:
         return Verdict("BrokerReachable", "True", "DepthOnly", f"{sight.statistics.why}; no worker is taken away")
     return Verdict("BrokerReachable", "True", "Reachable", "queues and statistics are seen")
+
+
+def _untold(sight: FleetSight) -> Iterator[Unknown]:
+    """Why queues can't be read although the broker answers."""
+    return (it for pool in sight.pools.values() for it in pool.queues.values() if isinstance(it, Unknown))
 
 
 def _queues_covered(fleet: Fleet) -> Verdict:

@@ -102,7 +102,7 @@ class Held:
     """What one worker holds, by its own word (Celery's remote control).
 
     Args:
-        active: tasks running.
+        active: tasks running, without `never_begun`.
         early: those of them already acknowledged: the broker doesn't know of them any more.
         reserved: messages prefetched and not yet started.
         scheduled: messages that wait in the worker for their ETA.
@@ -111,6 +111,7 @@ class Held:
         consuming: queues that it consumes; None where it was not asked for that.
         first_due: the earliest ETA of those scheduled; None where none is, or it was not told.
         limited: whether it has run a task with a rate limit: messages that wait for that are told nowhere.
+        never_begun: tasks that it calls active and will never run.
     """
 
     active: int
@@ -122,6 +123,7 @@ class Held:
     consuming: tuple[str, ...] | None = None
     first_due: datetime | None = None
     limited: bool = False
+    never_begun: int = 0
 
     @property
     def nothing(self) -> bool:

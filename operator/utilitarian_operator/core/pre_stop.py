@@ -6,6 +6,8 @@ worker takes nothing more, finishes what it holds, and only then is told to end.
 
 from datetime import timedelta
 
+from utilitarian_operator.core import never_begun
+
 LEFT_FOR_SIGTERM = timedelta(seconds=10)
 """Of the grace period: an empty worker ends within two seconds of SIGTERM, a threads worker within ten."""
 
@@ -24,7 +26,7 @@ import os, signal, sys, time
 from kombu import Connection
 from kombu.pidbox import Mailbox
 
-patience, silence, settling = map(int, sys.argv[1:])
+patience, silence, settling, never_begun = map(int, sys.argv[1:])
 node, end = "celery@" + os.environ["POD_NAME"], time.time() + patience
 addresses, ca = os.environ["CELERY_BROKER_URL"].split(";"), os.environ.get("UTILITARIAN_BROKER_CA")
 
@@ -52,10 +54,24 @@ def connect(address):
     return made
 
 
-def ask(question):
-    replies = mailbox.call([node], question, timeout=10) or [{}]
+def ask(question, **arguments):
+    replies = mailbox.call([node], question, arguments, timeout=10) or [{}]
     answer = replies[0].get(node)
     return answer if isinstance(answer, list) else None
+
+
+def doubtful(task):
+    seconds = time.time() - (task["time_start"] or time.time())
+    return never_begun and not task["acknowledged"] and seconds > never_begun
+
+
+def runs_nothing():
+    active = ask("active")
+    if active and all(map(doubtful, active)):
+        # Their acknowledgement at the start failed: they stay in the answer for ever, and are never run.
+        tasks = ask("registered", taskinfoitems=["acks_late"], builtins=True) or ()
+        return all(task["name"] + " [acks_late=False]" in tasks for task in active)
+    return active == []
 
 
 def empty():
@@ -65,7 +81,7 @@ def empty():
     for queue in queues:
         mailbox.cast([node], "cancel_consumer", {"queue": queue["name"]})
     ends_at_latest(min(end, time.time() + silence) if queues else end)
-    return not queues and ask("reserved") == [] and ask("active") == []
+    return not queues and ask("reserved") == [] and runs_nothing()
 
 
 ends_at_latest(end)
@@ -106,4 +122,6 @@ def command(grace: timedelta, execution: str, silence: timedelta = SILENCE) -> l
     """
     patience = max(grace - LEFT_FOR_SIGTERM, grace / 2)
     settling = SETTLING if execution == "gevent" else timedelta()
-    return ["python3", "-c", SCRIPT, *(f"{time.total_seconds():.0f}" for time in (patience, silence, settling))]
+    doubted = timedelta() if execution == "prefork" else never_begun.AFTER
+    times = (patience, silence, settling, doubted)
+    return ["python3", "-c", SCRIPT, *(f"{time.total_seconds():.0f}" for time in times)]

@@ -8,7 +8,7 @@ from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core.broker_settings import BrokerSettings, QueueSettings
 from utilitarian_operator.core.memory import Memory
 from utilitarian_operator.core.observation import FleetSight, Held, PoolSight, Unknown
-from utilitarian_operator.core.wording import number, seconds
+from utilitarian_operator.core.wording import number, plural, seconds
 
 MOST = 20
 """Sentences of advice at a time: whoever has more begins with these."""
@@ -46,6 +46,7 @@ def advice(fleet: Fleet, sight: FleetSight, memories: Mapping[str, Memory]) -> t
             found += _of_a_queue(pool, queue, memory, told)
         found += _of_prefetch(pool, sight.pools[pool.name], memory)
         found += _of_later_tasks(pool, sight, told)
+        found += _of_tasks_never_begun(pool, sight.pools[pool.name])
     return tuple(found[:MOST])
 
 
@@ -126,6 +127,18 @@ def _of_later_tasks(pool: Pool, sight: FleetSight, told: BrokerSettings) -> Iter
             f"pool {pool.name}: tasks with a later time wait inside a worker, although Celery has queues for them in "
             "the broker (native delayed delivery); that needs a topic exchange, and Celery 5.5 or newer at the sender"
         )
+
+
+def _of_tasks_never_begun(pool: Pool, seen: PoolSight) -> Iterator[str]:
+    """The first of the workers that have any."""
+    for pod in seen.pods:
+        if pod.word is not None and pod.word.never_begun:
+            yield (
+                f"pool {pool.name}: worker {pod.name} calls {plural(pod.word.never_begun, 'task')} active and never "
+                "began any of them; Celery loses such tasks on threads and gevent after its broker was away, unless "
+                "the application sets worker_enable_prefetch_count_reduction to False"
+            )
+            return
 
 
 def _at_least(version: str | None, *wanted: int) -> bool:
