@@ -42,7 +42,7 @@ def test_a_busy_minute_costs_no_task(installation: Installation, tmp_path: Path)
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("seed", [SEED])
 def test_two_thousand_tasks_go_through_twenty_changes(
-    installation: Installation, tmp_path: Path, pytestconfig: pytest.Config, seed: int
+    installation: Installation, tmp_path: Path, capsys: pytest.CaptureFixture[str], seed: int
 ) -> None:
     """With a broker of its own, that no other test misses."""
     kinds = [*times(CHANGES), *times({"kill the operator": 3, "restart the broker": 1})]
@@ -50,15 +50,17 @@ def test_two_thousand_tasks_go_through_twenty_changes(
         installation.rabbitmq, installation.vhost = broker, "/"
         installation.broker_url = broker.amqp_url()
         verdict = play(installation, tmp_path, CREWS, draw(seed, tasks=TASKS, crews=CREWS, kinds=kinds))
-    pytestconfig.get_terminal_writer().line(f"\n{verdict}")
+    with capsys.disabled():
+        print(f"\n{verdict}")
     assert not verdict.faults, f"{verdict}\n{installation.fleet.describe()}"
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-def test_tasks_of_minutes_finish_once_at_their_full_length(pytestconfig: pytest.Config) -> None:
+def test_tasks_of_minutes_finish_once_at_their_full_length(capsys: pytest.CaptureFixture[str]) -> None:
     """The first case of `make bench BENCH=drain` without a time factor."""
     with bench() as parts:
         row = parts.measure(OURS, Case(late=False, scale=1))
-    pytestconfig.get_terminal_writer().line(f"\n{row}")
+    with capsys.disabled():
+        print(f"\n{row}")
     assert (row["finished"], row["lost"], row["twice"]) == (FORTY, 0, 0)

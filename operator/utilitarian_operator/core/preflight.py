@@ -57,9 +57,9 @@ def _of_the_broker(told: BrokerSettings, sight: FleetSight) -> Iterator[str]:
     if told.celery is not None or _nobody_answers(sight):
         which = f"Celery {told.celery}" if told.celery else "workers of which none answers"
         yield (
-            f"RabbitMQ {told.version} with {which}: from 4.3 on queues of remote control of Celery up to 5.6 are "
-            "refused unless transient_nonexcl_queues is permitted, and a worker that can't be asked is never led out; "
-            "use Celery 5.7 or newer"
+            f"RabbitMQ {told.version} with {which}: the mailbox of Celery up to 5.6 is refused where "
+            "transient_nonexcl_queues is not permitted, as newer versions will, and a worker that can't be asked is "
+            "never led out; use Celery 5.7 or newer"
         )
 
 
