@@ -1,5 +1,6 @@
 """The promise: whatever changes, no task is lost, killed or run twice because of the operator; the ledger decides."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def test_two_thousand_tasks_go_through_twenty_changes(
         installation.broker_url = broker.amqp_url()
         verdict = play(installation, tmp_path, CREWS, draw(seed, tasks=TASKS, crews=CREWS, kinds=kinds))
     with capsys.disabled():
-        print(f"\n{verdict}")
+        sys.stdout.write(f"\n{verdict}\n")
     assert not verdict.faults, f"{verdict}\n{installation.fleet.describe()}"
 
 
@@ -62,5 +63,5 @@ def test_tasks_of_minutes_finish_once_at_their_full_length(capsys: pytest.Captur
     with bench() as parts:
         row = parts.measure(OURS, Case(late=False, scale=1))
     with capsys.disabled():
-        print(f"\n{row}")
+        sys.stdout.write(f"\n{row}\n")
     assert (row["finished"], row["lost"], row["twice"]) == (FORTY, 0, 0)
