@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from demo.bed import Bed
+from demo.bed import Bed, DemoError
 from demo.broker import Broker, Lot
 from demo.cluster import EVENTS, FLEETS, Cluster, Refused
 from demo.scenario import SECRET, environment, quickstart
 from demo.sight import Sight, Watcher
-from tests.support.bed import kill_operator
+from tests.support.bed import kill_operator, stop_broker
 from tests.support.drain_scenario import CREWS, Crew
 from tests.support.http import HttpError
 from tests.support.pod_lives import PodLives
@@ -105,6 +105,33 @@ def test_every_task_is_done_once_by_pods_that_shrink_roll_out_and_lose_their_ope
     assert sum(life.led for life in gone) >= 3
     assert [life for life in gone if not (life.led or life.replaced)] == []
     assert [life for life in gone if life.led and life.worked_after(drained.watcher.ledger.records)] == []
+
+
+@pytest.mark.soak
+def test_a_broker_that_restarts_in_the_middle_costs_pods_no_task(bed: Bed, drained: Drained) -> None:
+    """The tasks at work outlast the broker's absence; what waited in a worker is given out again by the broker."""
+    at_work = drained.broker.send([lot(EARLY, 6, 25, 30)])
+    with PodLives(lambda path: get(drained.cluster, path), NAMESPACE, drained.watcher.name) as lives:
+        drained.cluster.make_fleet(resource())
+        drained.until(lambda sight: pool(sight, EARLY).running == 6, "the long tasks did not begin")
+        waiting = drained.broker.send([lot(EARLY, 20, 0.5, 1), lot(LATE, 8, 0.5, 1)])
+        stop_broker(bed)
+        wait_until(lambda: not answers(drained), within=timedelta(seconds=30))
+        wait_until(lambda: answers(drained), within=timedelta(seconds=60))
+        drained.apply(most=1)
+        drained.until(lambda sight: sight.asleep, "the fleet did not finish and sleep")
+    summary = drained.watcher.ledger.summary(task for part in (*at_work, *waiting) for task in part.ids)
+    assert summary.finished == summary.sent, summary
+    assert summary.run_twice.isdisjoint(at_work[0].ids), summary
+    gone = [life for life in lives.lives() if life.told is not None]
+    assert [life for life in gone if not (life.led or life.replaced)] == []
+
+
+def answers(drained: Drained) -> bool:
+    try:
+        return bool(drained.broker.depths())
+    except DemoError:
+        return False
 
 
 def reasons(cluster: Cluster) -> list[str]:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from demo.bed import ROOT, STATE, Bed, read_bed
-from hack import chart, tools
+from hack import chart, rabbitmq, tools
 from hack.cluster import has_node, ours
 from hack.engine import running
 from tests.support.processes import Process
@@ -82,8 +82,13 @@ def kill_operator(bed: Bed) -> None:
     engine.docker("exec", ours().node, *tasks, "kill", "--signal", "SIGKILL", container)
 
 
-def _run(bed: Bed, *words: str) -> str:
-    command = [*_kubectl(bed), "-n", chart.NAMESPACE, *words]
+def stop_broker(bed: Bed) -> None:
+    """Ends the broker's process in good order; the kubelet starts it again, with its data."""
+    _run(bed, "exec", "deployment/rabbitmq", "--", "sh", "-c", "kill 1", namespace=rabbitmq.NAMESPACE)
+
+
+def _run(bed: Bed, *words: str, namespace: str = chart.NAMESPACE) -> str:
+    command = [*_kubectl(bed), "-n", namespace, *words]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
