@@ -1,7 +1,6 @@
 """A task that a worker calls active and will never run holds nobody up: real workers, and a broker that restarts."""
 
 import sys
-from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.celery_workers import Application, running, send
-from tests.support.leaving import QUEUE, SOON, Kind, Stand, by_hook, led, standing
+from tests.support.leaving import NODE, QUEUE, SOON, Kind, by_hook, standing
 from tests.support.ledger import FileLedgerReader
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
@@ -19,14 +18,20 @@ from utilitarian_operator.core import never_begun
 RESTARTS = 4
 
 
-@pytest.mark.parametrize("way", [led, by_hook])
 def test_a_task_whose_acknowledgement_failed_keeps_no_worker(
-    rabbitmq: RabbitMQ, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: Callable[[Stand], None]
+    rabbitmq: RabbitMQ, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(never_begun, "AFTER", timedelta(seconds=1))
     kind = Kind("installed", sys.executable, "threads", module="tests.support.unlucky")
     with standing(kind, rabbitmq, tmp_path, [1, 4, 0.1]) as stand:
-        outcome = stand.leave(way)
+        with closing(RemoteControl(stand.broker_url)) as control:
+            wait_until(
+                lambda: control.holdings([NODE], learning=True)[NODE].never_begun == 1,
+                within=SOON,
+                describe=lambda: control.holdings([NODE]),
+            )
+            assert control.holdings([NODE])[NODE].reserved == 0
+        outcome = stand.leave(by_hook)
     assert (outcome.ran, outcome.returned) == (2, 1), outcome
     assert outcome.harmless, outcome
 
