@@ -4,7 +4,6 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 BIN := build/venv/bin
-DEMONSTRATION := tests/e2e/test_demo.py
 FAST_TESTS := $(wildcard tests/unit tests/properties tests/golden)
 
 .PHONY: help
@@ -21,9 +20,8 @@ demo: up ## A real cluster scales real workers, with a live table and a report
 
 .PHONY: test
 test: ready ## All tests, on a real API server, broker and cluster
-	@# First and alone: how fast a fleet wakes is measured.
-	@$(BIN)/pytest $(DEMONSTRATION)
-	@$(BIN)/pytest tests --ignore $(DEMONSTRATION) -n 3 --no-loadscope-reorder
+	@# In the order of tests/support/sharing.py
+	@$(BIN)/pytest tests -n 4 --no-loadscope-reorder
 
 .PHONY: e2e
 e2e: ready ## The end-to-end tests alone: make e2e PYTEST_ARGS=--keep-cluster leaves their cluster

@@ -10,7 +10,7 @@ from hypothesis import settings
 from hack import debian_rabbitmq
 from tests.support.controlplane import REPOSITORY, ControlPlane
 from tests.support.rabbitmq import RabbitMQ
-from tests.support.sharing import Sharing
+from tests.support.sharing import Sharing, measures
 
 # How long one example takes says how busy the machine is, and nothing of the code.
 settings.register_profile("tests", deadline=None)
@@ -37,8 +37,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Sharing:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests on the cluster, which take longest and run one after the other."""
-    items.sort(key=lambda item: not item.path.is_relative_to(REPOSITORY / "tests" / "e2e"))
+    """Begin with what is measured; then the other tests on the cluster, which take long one after the other."""
+    cluster = REPOSITORY / "tests" / "e2e"
+    items.sort(key=lambda item: (not measures(item.nodeid), not item.path.is_relative_to(cluster)))
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,47 @@
-"""Which tests of a run are done by the same process: those that would else make the same thing twice."""
+"""Which tests of a run are done by the same process, those that would else make the same thing twice, and when."""
 
 from xdist.scheduler.loadscope import LoadScopeScheduling
+from xdist.workermanage import WorkerController
+
+MEASURES = "tests/e2e/test_demo.py"
+"""How fast a fleet wakes: nothing else runs beside these tests, and everything else after them."""
 
 
 class Sharing(LoadScopeScheduling):  # type: ignore[misc]
-    """Hands out tests in the order of the run, and those together that need the same thing."""
+    """Hands out tests in the order of the run, and those together that need the same thing.
+
+    Whoever has the tests that measure gets more at any time; the other processes wait until these are done.
+    """
+
+    def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:
+        """Note that a test is done; the last of those that measure sets the other processes to work."""
+        super().mark_test_complete(node, item_index, duration)
+        if measures(self.registered_collections[node][item_index]):
+            for other in self.nodes:
+                # Two units, as at the start: a process begins a test when it knows the next.
+                self._reschedule(other)
+                self._reschedule(other)
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        if not self._is_measured_elsewhere(node):
+            super()._assign_work_unit(node)
+
+    def _is_measured_elsewhere(self, node: WorkerController) -> bool:
+        return any(
+            measures(nodeid) and not done
+            for other, units in self.assigned_work.items()
+            if other is not node
+            for unit in units.values()
+            for nodeid, done in unit.items()
+        )
 
     def _split_scope(self, nodeid: str) -> str:
         return shared(nodeid)
+
+
+def measures(nodeid: str) -> bool:
+    """Whether a test wants the machine for itself; `nodeid` is pytest's name of it."""
+    return nodeid.startswith(MEASURES)
 
 
 def shared(nodeid: str) -> str:
