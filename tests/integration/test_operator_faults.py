@@ -76,14 +76,14 @@ def test_a_broker_that_falls_silent_or_hangs_up_is_said_and_nothing_scales(
     controlplane: ControlPlane, namespace: str, fragile: RabbitMQ
 ) -> None:
     fleet = Fleet(controlplane, namespace)
-    fragile.declare("/", DEFAULT, CLEANUP)
-    fragile.publish("/", DEFAULT)
 
     def reachable(status: str) -> None:
         wait_until(lambda: fleet.condition("BrokerReachable")[0] == status, within=WITHIN, describe=fleet.describe)
 
-    with in_process(controlplane, namespace) as operator:
-        fleet.create(fragile.amqp_url(), pools=POOLS, defaults=DEFAULTS, beat=NO_BEAT)
+    with fragile.vhost() as vhost, in_process(controlplane, namespace) as operator:
+        fragile.declare(vhost, DEFAULT, CLEANUP)
+        fragile.publish(vhost, DEFAULT)
+        fleet.create(fragile.amqp_url(vhost), pools=POOLS, defaults=DEFAULTS, beat=NO_BEAT)
         wait_until(lambda: fleet.replicas("work") == 1, within=WITHIN, describe=fleet.describe)
         settled = fleet.scalings("work"), fleet.scalings("cleanup")
         fragile.pause()
@@ -99,12 +99,11 @@ def test_a_broker_that_falls_silent_or_hangs_up_is_said_and_nothing_scales(
             fragile.resume()
         reachable("True")
         for _ in ("closed by an administrator", "and opened again"):
-            wait_until(lambda: fragile.close_connections("/"), within=WITHIN, describe=fleet.describe)
+            wait_until(lambda: fragile.close_connections(vhost), within=WITHIN, describe=fleet.describe)
         reachable("True")
         assert "BrokerReachable" in dict(fleet.events())
         assert (fleet.scalings("work"), fleet.scalings("cleanup")) == settled
         assert operator.healthy()
-    fragile.purge("/", DEFAULT)
 
 
 @pytest.mark.parametrize(
