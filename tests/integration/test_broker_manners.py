@@ -35,7 +35,7 @@ DOCUMENTED = re.search(
 TWO = [(f"{OURS} depths", 1, 60), (f"{OURS} remote control", 1, 60)]
 """Connections of a broker that is looked at and whose workers are asked: name, channels, heartbeat in seconds."""
 
-QUEUE = routing.DEFAULT_QUEUE
+QUEUE, MISSING = routing.DEFAULT_QUEUE, "utilitarian.tasks.missing"
 ASKS_FOR_READ = (4, 3, 1)
 """The first RabbitMQ whose passive declare needs a right."""
 
@@ -67,7 +67,7 @@ async def test_the_documented_rights_are_enough(rabbitmq: RabbitMQ, vhost: str, 
         session = BrokerSession(Credentials(url, (management(rabbitmq),)))
         session.start()
         try:
-            assert await session.depths([QUEUE, "missing"]) == {QUEUE: Depth(0, 1), "missing": None}
+            assert await session.depths([QUEUE, MISSING]) == {QUEUE: Depth(0, 1), MISSING: None}
             session.ask("fleet", ["celery@one"])
             await wait_until_async(lambda: session.told("celery@one", 0), within=SOON)
         finally:

@@ -19,31 +19,31 @@ from utilitarian_operator.core.broker_settings import QueueSettings
 EVERY_RABBITMQ = True
 SOON = timedelta(seconds=20)
 QUORUM = {"x-queue-type": "quorum", "x-single-active-consumer": True}
-DECLARED = {
-    "q": QueueSettings("classic", {}),
-    "r": QueueSettings("quorum", {"queue-type": "quorum", "single-active-consumer": True, "delivery-limit": 5}),
-}
 
 
-def declare(rabbitmq: RabbitMQ, vhost: str) -> None:
+def declare(rabbitmq: RabbitMQ, vhost: str, version: str) -> dict[str, QueueSettings]:
+    """Two queues; returns what should be told of them. RabbitMQ 4 adds the type that it chose to the arguments."""
     rabbitmq.declare(vhost, "q")
     rabbitmq.declare(vhost, "r", arguments=QUORUM)
     policy = {"pattern": "^r$", "definition": {"delivery-limit": 5}, "apply-to": "queues"}
     rabbitmq.api("PUT", f"/api/policies/{vhost}/limit", policy)
+    chosen = {} if version.startswith("3.") else {"queue-type": "classic"}
+    quorum = {"queue-type": "quorum", "single-active-consumer": True, "delivery-limit": 5}
+    return {"q": QueueSettings("classic", chosen), "r": QueueSettings("quorum", quorum)}
 
 
 async def test_arguments_and_policies_are_told_by_the_first_endpoint_that_knows_them(
     rabbitmq: RabbitMQ, vhost: str
 ) -> None:
-    declare(rabbitmq, vhost)
+    version = rabbitmq.api("GET", "/api/overview")["rabbitmq_version"]
+    declared = declare(rabbitmq, vhost, version)
     session = BrokerSession(Credentials(rabbitmq.amqp_url(vhost), (rabbitmq.prometheus_url, rabbitmq.management_url)))
     session.start()
     try:
         await session.depths(["q"])
         await wait_until_async(
-            lambda: session.about().queues == DECLARED, within=SOON, describe=lambda: session.about().queues
+            lambda: session.about().queues == declared, within=SOON, describe=lambda: session.about().queues
         )
-        version = rabbitmq.api("GET", "/api/overview")["rabbitmq_version"]
         assert session.about().version == version
     finally:
         await session.close()

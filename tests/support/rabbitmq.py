@@ -132,6 +132,7 @@ class RabbitMQ:
             return False
         try:
             self.api("GET", "/api/vhosts/%2F")
+            self.api("GET", "/api/overview")  # of RabbitMQ 4.3 it fails for a moment longer
         except HttpError:
             return False
         return True
