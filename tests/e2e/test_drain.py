@@ -110,10 +110,10 @@ def test_every_task_is_done_once_by_pods_that_shrink_roll_out_and_lose_their_ope
 @pytest.mark.soak
 def test_a_broker_that_restarts_in_the_middle_costs_pods_no_task(bed: Bed, drained: Drained) -> None:
     """The tasks at work outlast the broker's absence; what waited in a worker is given out again by the broker."""
-    at_work = drained.broker.send([lot(EARLY, 6, 25, 30)])
+    at_work = drained.broker.send([lot(EARLY, 2, 25, 30)])
     with PodLives(lambda path: get(drained.cluster, path), NAMESPACE, drained.watcher.name) as lives:
         drained.cluster.make_fleet(resource())
-        drained.until(lambda sight: pool(sight, EARLY).running == 6, "the long tasks did not begin")
+        drained.until(lambda sight: pool(sight, EARLY).running == 2, "the long tasks did not begin")
         waiting = drained.broker.send([lot(EARLY, 20, 0.5, 1), lot(LATE, 8, 0.5, 1)])
         stop_broker(bed)
         wait_until(lambda: not answers(drained), within=timedelta(seconds=30))
