@@ -135,7 +135,7 @@ def _of_tasks_never_begun(pool: Pool, seen: PoolSight) -> Iterator[str]:
         if pod.word is not None and pod.word.never_begun:
             yield (
                 f"pool {pool.name}: worker {pod.name} calls {plural(pod.word.never_begun, 'task')} active and never "
-                "began any of them; Celery loses such tasks on threads and gevent after its broker was away, unless "
+                "began any of them; Celery 5.7 loses such tasks on threads after its broker was away, unless "
                 "the application sets worker_enable_prefetch_count_reduction to False"
             )
             return
