@@ -92,7 +92,9 @@ def release(connection: Connection, *, farewell: bool) -> None:
 
 
 @contextlib.contextmanager
-def broker_errors(remedy: str = "give the user `read` on the queues", place: str = "the broker") -> Iterator[None]:
+def broker_errors(
+    remedy: str = "docs/install.md has the rights that it needs", place: str = "the broker"
+) -> Iterator[None]:
     """Translate py-amqp's errors at the edge; none of the messages holds the URL's password.
 
     Args:

@@ -15,7 +15,8 @@ from typing import Any
 
 AFTER = timedelta(minutes=3)
 """An acknowledgement takes a moment. One that waits for a word of the broker gets that with the next heartbeat, which
-comes each minute; one that has not come so long after the start never will."""
+comes each minute; one that has not come so long after the start never will. Should one come after all, the task still
+ends within the grace period: a worker waits for its threads before it ends (concurrency/thread.py, `on_stop`)."""
 
 IN_PROCESS = frozenset(f"celery.concurrency.{kind}:TaskPool" for kind in ("thread", "gevent", "eventlet", "solo"))
 """Pools of Celery, as a worker's statistics name them, that call a task after its acknowledgement."""
