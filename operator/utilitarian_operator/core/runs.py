@@ -2,13 +2,10 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import lru_cache
 from math import ceil
-from zoneinfo import ZoneInfo
-
-from cronsim import CronSim
 
 from utilitarian_operator.api.effective import Pool, Schedule
+from utilitarian_operator.core import cron_starts
 from utilitarian_operator.core.facts import Facts
 from utilitarian_operator.core.memory import LONGEST_GAP, Memory, changed
 from utilitarian_operator.core.run_memory import MOST_PAST_RUNS, OpenRun, Outcome, PastRun
@@ -43,13 +40,7 @@ class RunDemand:
 
 def next_start(schedule: Schedule, after: datetime) -> datetime:
     """The first start later than a moment, in UTC; time zone and daylight saving as in Debian's cron."""
-    return _next_start(schedule.start, schedule.time_zone, after)
-
-
-@lru_cache(maxsize=4096)
-def _next_start(start: str, time_zone: str, after: datetime) -> datetime:
-    """Kept, since each look asks for the start after the last one: most are asked again a second later."""
-    return next(CronSim(start, after.astimezone(ZoneInfo(time_zone)))).astimezone(after.tzinfo)
+    return cron_starts.next_after(schedule.start, schedule.time_zone, after)
 
 
 def coming_start(schedule: Schedule, now: datetime) -> datetime:
@@ -58,15 +49,8 @@ def coming_start(schedule: Schedule, now: datetime) -> datetime:
 
 
 def last_start(schedule: Schedule, at: datetime) -> datetime:
-    """The last start that is not later than a moment, in UTC."""
-    minute = at.replace(second=0, microsecond=0)
-    return _last_start(schedule.start, schedule.time_zone, minute)
-
-
-@lru_cache(maxsize=4096)
-def _last_start(start: str, time_zone: str, minute: datetime) -> datetime:
-    just_after = (minute + timedelta(minutes=1)).astimezone(ZoneInfo(time_zone))
-    return next(CronSim(start, just_after, reverse=True)).astimezone(minute.tzinfo)
+    """The last start that is not later than a moment, in UTC: the same for each second of a minute."""
+    return cron_starts.last_until(schedule.start, schedule.time_zone, at.replace(second=0, microsecond=0))
 
 
 def follow(pool: Pool, facts: Facts, memory: Memory, now: datetime, since: datetime | None) -> Memory:
