@@ -114,3 +114,14 @@ def test_unknown_takes_no_worker_and_adds_only_what_a_run_stands_by_with(pool: P
     )
     assert decision.replicas >= min(look.current, pool.scaling.max)
     assert decision.replicas <= max(min(max(look.current, floor), pool.scaling.max), pool.scaling.min)
+
+
+@EXAMPLES
+@given(pools(), LOOKS, seen())
+def test_outside_its_runs_a_pool_that_holds_has_no_worker_whatever_was_before(
+    pool: Pool, looks: Looks, look: Facts
+) -> None:
+    memory, now = after(pool, looks)
+    decision, memory = decide_pool(pool, look, memory, Circumstances(now))
+    if pool.scaling.outside_runs == "Hold" and not memory.runs:
+        assert decision.replicas == pool.scaling.min

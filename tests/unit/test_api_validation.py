@@ -84,6 +84,22 @@ def test_children_that_may_outgrow_the_limit_are_a_warning(worker: str, warned: 
 
 
 @pytest.mark.parametrize(
+    "written,says",
+    [
+        ("scaling: {outsideRuns: Hold, min: 2}", "scaling.min is 2, and a worker that stands takes what comes"),
+        ("queues: null, scaling: {outsideRuns: Hold}", "a catch-all always has a worker"),
+        ("scaling: {outsideRuns: Hold}", ""),
+        ("scaling: {min: 2}", ""),
+    ],
+    ids=["min", "catch-all", "asleep-outside-runs", "react"],
+)
+def test_work_that_no_pool_can_hold_is_a_warning(written: str, says: str) -> None:
+    found = warnings(parse(resource(pool(f'{written}, schedule: [{{name: s, start: "0 0 1 * *"}}]'))).spec)
+    assert [problem.path for problem in found] == ["spec.pools[0].scaling.outsideRuns"] * bool(says)
+    assert all(says in str(problem) for problem in found)
+
+
+@pytest.mark.parametrize(
     "written,warned",
     [
         ("drainTimeout: 30m", True),

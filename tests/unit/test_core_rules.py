@@ -1,6 +1,6 @@
 """Each rule of the decision in one row: what was seen, what was remembered, what comes of it and which rule says so."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +10,8 @@ from tests.support.pools import NOW, facts, pool
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.core.facts import Facts
 from utilitarian_operator.core.memory import Memory
+from utilitarian_operator.core.nap import Nap
+from utilitarian_operator.core.observation import Unknown
 from utilitarian_operator.core.override import Override
 from utilitarian_operator.core.rules import Situation, decide
 from utilitarian_operator.core.run_memory import OpenRun, Outcome, PastRun
@@ -37,6 +39,7 @@ def past(name: str, tasks: int) -> PastRun:
 
 
 IDLE_LONG = Memory(idle_since=seconds_ago(120))
+HOLDING = pool(outsideRuns="Hold", schedule=[{"name": "run", "start": "0 0 1 * *"}])
 WOKEN = {"name": "soon", "start": "2 12 * * *", "workers": 3}
 
 CASES = {
@@ -174,6 +177,58 @@ CASES = {
         "hold",
         "50 tasks wait for the next run",
         pool=pool(outsideRuns="Hold", schedule=[{"name": "run", "start": "0 0 1 * *"}]),
+    ),
+    "once its run is over its workers go at once, full of tasks as they are, whatever still waits": Case(
+        facts(85_600, current=5, ready=85_580, serving=5),
+        0,
+        "hold",
+        "85,580 tasks wait for the next run",
+        pool=HOLDING,
+        memory=Memory(busy_since=NOW - timedelta(hours=6), highs=((NOW, 10),)),
+    ),
+    "a single task outside the runs finds no worker that stands by for idleAfter": Case(
+        facts(1, current=1, serving=1),
+        0,
+        "hold",
+        "1 task waits",
+        pool=HOLDING,
+        memory=Memory(idle_since=None),
+    ),
+    "nor does a pool that holds its work wait to fall asleep": Case(
+        facts(0, current=2, serving=2), 0, "hold", "nothing waits", pool=HOLDING, memory=Memory(idle_since=NOW)
+    ),
+    "but none goes on unknown sight": Case(
+        replace(facts(50, current=5), work=Unknown("statistics are 20 s old", NOW)),
+        5,
+        "calm",
+        "5 workers kept: statistics",
+        pool=HOLDING,
+    ),
+    "min stays, and can hold nothing": Case(
+        facts(50, current=5),
+        1,
+        "bounds",
+        "min is 1",
+        pool=pool(min=1, outsideRuns="Hold", schedule=[{"name": "run", "start": "0 0 1 * *"}]),
+    ),
+    "a missing queue still gets its first worker": Case(
+        facts(0, missing=("queue-pool",)), 1, "missing-queue", "does not exist yet", pool=HOLDING
+    ),
+    "another run that is open lets it work": Case(
+        facts(50, current=1),
+        1,
+        "demand",
+        "50 tasks",
+        pool=pool(concurrency=20, outsideRuns="Hold", schedule=[{"name": "run", "start": "0 0 1 * *"}]),
+        memory=Memory(runs=(OpenRun("run", NOW, first_message=NOW),)),
+    ),
+    "tasks with a later time are given back, but not so often that a queue drops them": Case(
+        facts(0, current=1, deferred=3, first_due=NOW + timedelta(days=3)),
+        1,
+        "deferred",
+        "were given back 3 times",
+        pool=HOLDING,
+        memory=Memory(nap=Nap(3, NOW + timedelta(days=3), returns=3)),
     ),
     "a person's number replaces demand and bounds": Case(
         facts(0), 25, "override", "25 workers by annotation", override=Override(25, NOW + timedelta(hours=1))

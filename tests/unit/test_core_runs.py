@@ -189,6 +189,16 @@ def test_a_duration_keeps_its_workers_whatever_comes() -> None:
     assert Looks(fixed).until(NOW + HOUR + 5 * MINUTE, work=1).past == [("run", Outcome.ENDED)]
 
 
+def test_work_that_is_left_when_a_duration_is_over_waits_for_the_next_run() -> None:
+    fixed = {"name": "run", "start": "0 12 * * *", "workers": 5, "until": "Duration", "duration": "1h"}
+    looks = Looks(fixed, outsideRuns="Hold", max=5).until(NOW + HOUR - SECOND, work=85_600, running=20)
+    assert looks.workers == 5
+    assert looks.until(NOW + HOUR, work=85_600, running=20).workers == 0
+    for minute in range(1, 600):  # one task a minute keeps none awake
+        assert looks.until(NOW + HOUR + minute * MINUTE, work=85_600 + minute, arrived=1, every=MINUTE).workers == 0
+    assert looks.until(NOW + 24 * HOUR, work=90_000).workers == 5
+
+
 def test_no_more_than_twelve_are_kept_the_newest_first() -> None:
     looks = Looks(HOURLY)
     for hour in range(20):

@@ -112,6 +112,18 @@ def test_work_that_is_held_waits_for_the_next_run() -> None:
     assert result(asked).waits.p50 == pytest.approx(3490, abs=3)  # warmed up two minutes before
 
 
+def test_what_is_left_after_a_duration_is_held_and_no_worker_stands_for_it() -> None:
+    run = {"name": "early", "start": "0 1 * * *", "until": "Duration", "duration": "1h", "workers": 2}
+    settings = {"scaling": {"outsideRuns": "Hold", "max": 2}, "schedule": [run]}
+    arrivals = [{"cron": "0 1 * * *", "tasks": 20_000}, {"cron": "* 2-23 * * *", "tasks": 1}]
+    asked = stage({"work": {"arrivals": arrivals}}, settings, days=1)
+    samples = looked(asked, every_tick=False).lanes["pool"].samples
+    awake = [at for at, _, workers in samples if workers]
+    assert min(awake) >= 3600 - 130
+    assert max(awake) <= 7200 + 60
+    assert max(waiting for at, waiting, _ in samples if at > 7200 + 60) > 5_000
+
+
 def test_the_fleet_s_ceiling_binds_and_every_pool_gets_its_first() -> None:
     pools = [{"name": name, "queues": [name], "priority": priority, "scaling": {"drainWithin": "1m"}}
              for name, priority in (("high", 90), ("low", 10))]  # fmt: skip

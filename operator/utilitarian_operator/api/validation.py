@@ -69,10 +69,12 @@ def check(spec: UtilitarianWorkerPoolSpec, name: str = "") -> list[Problem]:
 def warnings(spec: UtilitarianWorkerPoolSpec) -> list[Problem]:
     """What will run, but hardly as meant.
 
-    Memory that children may take beyond the container's limit, and a grace that node autoscalers would cut short. The
-    built-in grace of an hour is no wish of anybody's, and is not warned of.
+    Memory that children may take beyond the container's limit, work that can't be held while a worker always stands,
+    and a grace that node autoscalers would cut short. The built-in grace of an hour is no wish of anybody's, and is not
+    warned of.
     """
-    found = [warning for index, pool in enumerate(effective_fleet(spec).pools) for warning in _memory(index, pool)]
+    pools = list(enumerate(effective_fleet(spec).pools))
+    found = [warning for index, pool in pools for warning in (*_memory(index, pool), *_held_by_none(index, pool))]
     return [*found, *(warning for index, pool in enumerate(spec.pools or ()) for warning in _grace(index, pool))]
 
 
@@ -197,6 +199,19 @@ def _memory(index: int, pool: Pool) -> Iterator[Problem]:
             f"{processes} processes of {child} may take more than the container's limit of {limit}, which kills the "
             "worker with its tasks: lower concurrency or maxMemoryPerChild, or raise the limit",
         )
+
+
+def _held_by_none(index: int, pool: Pool) -> Iterator[Problem]:
+    scaling = pool.scaling
+    if scaling.outside_runs != "Hold" or not scaling.min:
+        return
+    always = "a catch-all always has a worker" if pool.is_catch_all else f"scaling.min is {scaling.min}"
+    cure = "name its queues and set min: 0" if pool.is_catch_all else "set min: 0"
+    yield Problem(
+        f"spec.pools[{index}].scaling.outsideRuns",
+        "Hold",
+        f"{always}, and a worker that stands takes what comes outside the runs too: {cure}, or write React",
+    )
 
 
 def _grace(index: int, pool: PoolSpec) -> Iterator[Problem]:

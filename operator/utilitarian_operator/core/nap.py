@@ -98,9 +98,15 @@ def why_awake(pool: Pool, facts: Facts, nap: Nap | None, start_up: float, now: d
         return f"{waiting}, the first at {facts.first_due:%Y-%m-%dT%H:%M:%SZ}"
     if timedelta(seconds=facts.deferred / SOAKED_A_SECOND) + wakes > scaling.drain_within:
         return f"{waiting}, too many to be fetched anew within {format_duration(scaling.drain_within)}"
-    if nap is not None and nap.returns >= MOST_RETURNS:
-        return f"{waiting} and were given back {MOST_RETURNS} times: a queue may drop a message after too many"
-    return None
+    return given_back_too_often(facts, nap)
+
+
+def given_back_too_often(facts: Facts, nap: Nap | None) -> str | None:
+    """Why tasks that wait for their time may not be given back once more; None if they may, or there are none."""
+    if not facts.deferred or nap is None or nap.returns < MOST_RETURNS:
+        return None
+    waiting = f"{plural(facts.deferred, 'task')} wait for their time"
+    return f"{waiting} and were given back {MOST_RETURNS} times: a queue may drop a message after too many"
 
 
 def _of(nap: Nap, number: int) -> Nap | None:

@@ -12,7 +12,7 @@ from utilitarian_operator.core.decision import Decision, Step, start
 from utilitarian_operator.core.demand import demand
 from utilitarian_operator.core.facts import Facts
 from utilitarian_operator.core.memory import Memory
-from utilitarian_operator.core.nap import why_awake
+from utilitarian_operator.core.nap import given_back_too_often, why_awake
 from utilitarian_operator.core.observation import Unknown
 from utilitarian_operator.core.override import Override
 from utilitarian_operator.core.run_memory import OpenRun
@@ -73,6 +73,7 @@ def decide(situation: Situation) -> tuple[Decision, Memory]:
         ask_for_no_more_in_vain,
         keep_what_is_of_use,
         sleep_when_idle,
+        give_back_seldom,
         within_bounds,
         by_override,
         wait_after_a_start,
@@ -96,7 +97,9 @@ def by_demand(situation: Situation) -> Step:
         return Step("unknown", facts.current, facts.current, f"backlog unknown ({why}): nothing changes")
     if holds(situation):
         opens, run = min((runs.coming_start(it, situation.now), it.name) for it in pool.schedule)
-        because = f"{plural(facts.at_least, 'task')} wait for the next run, {run} at {at(opens)} (outsideRuns: Hold)"
+        waiting = facts.ready if isinstance(facts.ready, int) else facts.at_least
+        some = f"{plural(waiting, 'task')} {'waits' if waiting == 1 else 'wait'}" if waiting else "nothing waits"
+        because = f"{some} for the next run, {run} at {at(opens)} (outsideRuns: Hold)"
         return Step("hold", facts.current, 0, because)
     s = situation.seconds_per_task
     result = demand(
@@ -118,7 +121,11 @@ def by_demand(situation: Situation) -> Step:
 
 
 def holds(situation: Situation) -> bool:
-    """Whether the pool leaves work alone now: it has runs, none is open, and `outsideRuns` is Hold."""
+    """Whether the pool leaves work alone now: it has runs, none is open, and `outsideRuns` is Hold.
+
+    Then nothing but `min`, a missing queue, an override or unknown sight keeps a worker: one that is there takes what
+    comes, whatever the rules say. It is led out at once, and ends what it holds.
+    """
     pool = situation.pool
     return pool.scaling.outside_runs == "Hold" and bool(pool.schedule) and not situation.memory.runs
 
@@ -218,6 +225,8 @@ def keep_what_is_of_use(situation: Situation, wanted: int) -> Step | None:
         return None
     if isinstance(facts.work, Unknown):
         return Step("calm", wanted, current, f"{plural(current, 'worker')} kept: {facts.work.why}")
+    if holds(situation):
+        return None
     # Idle for idleAfter, it sleeps: what was needed a moment before that says nothing any more.
     idle_long = situation.idle_for is not None and situation.idle_for >= situation.pool.scaling.idle_after
     useful, high = _useful(situation), 0 if idle_long else min(memories.highest(memory), current)
@@ -245,7 +254,7 @@ def _surplus_lasted(situation: Situation) -> bool:
 def sleep_when_idle(situation: Situation, wanted: int) -> Step | None:
     """The last worker goes after `idleAfter` without any task, and not if the next run would wake it again at once."""
     facts, idle_for = situation.facts, situation.idle_for
-    if wanted or not facts.current:
+    if wanted or not facts.current or holds(situation):
         return None
     if idle_for is None:
         return Step("idle", wanted, 1, f"1 worker kept: {_not_seen_idle(facts)}")
@@ -261,6 +270,14 @@ def sleep_when_idle(situation: Situation, wanted: int) -> Step | None:
         if wake.total_seconds() < situation.start_up:
             return Step("idle", wanted, 1, f"1 worker kept: run {schedule.name} would wake it again at once")
     return None
+
+
+def give_back_seldom(situation: Situation, wanted: int) -> Step | None:
+    """A pool that holds its work may give tasks with a later time back, but not so often that a queue drops them."""
+    if wanted or not situation.facts.current or not holds(situation):
+        return None
+    why = given_back_too_often(situation.facts, situation.memory.nap)
+    return None if why is None else Step("deferred", wanted, 1, f"1 worker kept: {why}")
 
 
 def _not_seen_idle(facts: Facts) -> str:
