@@ -11,7 +11,7 @@ from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.names import beat_object
 from utilitarian_operator.core import beat as rules
 from utilitarian_operator.core import other_beats
-from utilitarian_operator.core.hindrance import pod_hindrance
+from utilitarian_operator.core.containers import lost_on
 from utilitarian_operator.core.manifests import (
     MANAGED_BY_LABEL,
     MANAGER,
@@ -23,6 +23,7 @@ from utilitarian_operator.core.manifests import (
 from utilitarian_operator.core.objects import Wanted
 from utilitarian_operator.core.observation import BeatSight, Claim
 from utilitarian_operator.core.plan import Action, Create, controlled_by
+from utilitarian_operator.core.pod_trouble import pod_hindrance
 from utilitarian_operator.errors import ClusterError, Conflict, Gone
 from utilitarian_operator.events import Reason
 
@@ -93,7 +94,7 @@ class BeatKeeper:
             return None
         statefulset, pod = self._statefulset(), self._pod()
         ready = bool(statefulset.get("status", {}).get("readyReplicas"))
-        lost = rules.lost_on(pod, now) if pod else None
+        lost = lost_on(pod, now) if pod else None
         if fleet.mode != "Preview" and self._is_due("others", OTHERS_EVERY_S):
             await self._see_others(fleet)
         if ready or fleet.beat.storage.ephemeral:
@@ -104,7 +105,7 @@ class BeatKeeper:
         others = (*self._others, *self._neighbours(fleet, pod)) if fleet.mode != "Preview" else ()
         return BeatSight(
             ready=ready,
-            trouble=pod_hindrance(pod) if pod else None,
+            trouble=pod_hindrance(pod, now) if pod else None,
             lost_on=lost,
             leaving=bool(pod) and "deletionTimestamp" in pod["metadata"],
             file=rules.file_of(pod) if ready else None,
@@ -144,7 +145,7 @@ class BeatKeeper:
         names = {it["metadata"]["name"] for it in drivers}
         return READ_WRITE_ONCE_POD if fits and all(it["provisioner"] in names for it in fits) else READ_WRITE_ONCE
 
-    async def act(self, resource: Object, teller: Teller) -> None:
+    async def act(self, resource: Object, teller: Teller, now: datetime) -> None:
         """Replace a pod that never ran and keeps a new template from being tried; say that a wrong scale was undone."""
         statefulset, pod = self._statefulset(), self._pod()
         if not statefulset or not controlled_by(statefulset, resource["metadata"]["uid"]):
@@ -161,9 +162,8 @@ class BeatKeeper:
             except (Conflict, Gone):
                 return
             self._store.see(PODS, pod, deleted=True)
-            note = (
-                f"pod {pod['metadata']['name']} of an earlier template never ran and is replaced: {pod_hindrance(pod)}"
-            )
+            why = pod_hindrance(pod, now)
+            note = f"pod {pod['metadata']['name']} of an earlier template never ran and is replaced: {why}"
             await teller.tell(resource, Reason.BEAT_REPLACED, note)
 
     async def tell(self, resource: Object, teller: Teller, fleet: Fleet, sight: BeatSight | None) -> None:

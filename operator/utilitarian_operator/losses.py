@@ -50,12 +50,14 @@ class Losses:
         """
         now = [casualty for pod in pods for casualty in casualties(pod)]
         before, self._seen = self._seen, {_key(it) for it in now}
-        if before is None:
-            fresh = [it for it in now if it.at is not None and it.at >= self._began]
-        else:
-            fresh = [it for it in now if _key(it) not in before]
+        known = before or set()
+        fresh = [it for it in now if _key(it) not in known and self._is_since(it, first_look=before is None)]
         self._told &= {(it.uid, it.cause) for it in now}
         return [(it, self._first(it, left)) for left, it in zip(count(MOST_TOLD, -1), fresh, strict=False)]
+
+    def _is_since(self, casualty: Casualty, *, first_look: bool) -> bool:
+        """Whether it happened since this operator began: a pod's status shows a container's last end for weeks."""
+        return not first_look if casualty.at is None else casualty.at >= self._began
 
     def _first(self, casualty: Casualty, left: int) -> bool:
         subject = (casualty.uid, casualty.cause)

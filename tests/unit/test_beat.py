@@ -12,10 +12,10 @@ from utilitarian_operator.core.beat import (
     beat_verdict,
     file_of,
     loss,
-    lost_on,
     memory_since,
     stuck,
 )
+from utilitarian_operator.core.containers import lost_on
 from utilitarian_operator.core.observation import BeatSight, Claim, ScheduleFile
 
 NOW = datetime(2026, 12, 1, 0, 10, tzinfo=UTC)
@@ -133,11 +133,20 @@ def test_only_a_pod_that_never_ran_and_is_out_of_date_is_replaced(
     revision: str, state: dict[str, Any], seen: int, *, leaving: bool, is_stuck: bool
 ) -> None:
     statefulset = {"metadata": {"generation": 2}, "status": {"updateRevision": "new", "observedGeneration": seen}}
-    found = pod(containerStatuses=[{"state": state}])
+    sidecar = {"name": "istio-proxy", "state": {"running": {}}}
+    found = pod(containerStatuses=[sidecar, {"name": "beat", "state": state}])
     found["metadata"]["labels"] = {"controller-revision-hash": revision}
     if leaving:
         found["metadata"]["deletionTimestamp"] = "2026-12-01T00:00:00Z"
     assert stuck(statefulset, found) is is_stuck
+
+
+def test_a_beat_whose_containers_have_not_been_told_of_never_ran() -> None:
+    """As it is while no node has been found for it."""
+    statefulset = {"metadata": {"generation": 2}, "status": {"updateRevision": "new", "observedGeneration": 2}}
+    found = pod()
+    found["metadata"]["labels"] = {"controller-revision-hash": "old"}
+    assert stuck(statefulset, found)
 
 
 def test_what_the_check_said_is_read_from_the_pod() -> None:

@@ -1,5 +1,6 @@
 """What is told of a beat as events: once when it begins and once when it is over, also across a restart."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -90,7 +91,7 @@ def store(replicas: int, state: dict[str, Any], owner: str = "u") -> Store:
     revision = {**labels, "controller-revision-hash": "old"}
     pod = {
         "metadata": {**metadata, "name": "fleet-beat-0", "uid": "p", "labels": revision},
-        "status": {"containerStatuses": [{"state": state}]},
+        "status": {"containerStatuses": [{"name": "beat", "state": state}]},
     }
     found = Store()
     found.see(STATEFUL_SETS, statefulset)
@@ -98,6 +99,7 @@ def store(replicas: int, state: dict[str, Any], owner: str = "u") -> Store:
     return found
 
 
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 WAITS = {"waiting": {"reason": "ImagePullBackOff"}}
 
 
@@ -114,11 +116,11 @@ async def test_what_is_done(seen: Store, deleted: list[str], reasons: list[str])
     pods, told = Pods(), Told()
     keeper = BeatKeeper(KEY, seen, pods, {})
     for _ in range(2):
-        await keeper.act(RESOURCE, told)
+        await keeper.act(RESOURCE, told, NOW)
     assert (pods.deleted, told.reasons) == (deleted, reasons)
 
 
 async def test_a_pod_that_was_replaced_meanwhile_is_left_alone() -> None:
     told = Told()
-    await BeatKeeper(KEY, store(1, WAITS), Pods(refuses=True), {}).act(RESOURCE, told)
+    await BeatKeeper(KEY, store(1, WAITS), Pods(refuses=True), {}).act(RESOURCE, told, NOW)
     assert told.reasons == []

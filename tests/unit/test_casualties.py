@@ -20,7 +20,8 @@ def pod(
     name: str = "fleet-amr-1", *, pool: str | None = "amr", resources: Object | None = None, **status: Any
 ) -> Object:
     labels = {"app.kubernetes.io/instance": "fleet"} | ({"utilitarian.io/pool": pool} if pool else {})
-    container = {"command": COMMAND if pool else ["celery", "beat"], "resources": resources or {}}
+    name_of_ours, command = ("worker", COMMAND) if pool else ("beat", ["celery", "beat"])
+    container = {"name": name_of_ours, "command": command, "resources": resources or {}}
     return {
         "metadata": {"name": name, "namespace": "ns", "uid": f"uid-{name}", "labels": labels, "resourceVersion": "1"},
         "spec": {"nodeName": "node-7", "containers": [container]},
@@ -32,8 +33,8 @@ def ended(reason: str = "Error", code: int = 1, at: str = "2026-11-23T12:00:05Z"
     return {"terminated": {"reason": reason, "exitCode": code, "finishedAt": at}}
 
 
-def containers(state: Object | None = None, last: Object | None = None) -> list[Object]:
-    return [{"name": "worker", "state": state or {"running": {}}, "lastState": last or {}}]
+def containers(state: Object | None = None, last: Object | None = None, name: str = "worker") -> list[Object]:
+    return [{"name": name, "state": state or {"running": {}}, "lastState": last or {}}]
 
 
 def disrupted(reason: str, message: str) -> list[Object]:
@@ -63,7 +64,12 @@ LOW = "The node was low on resource: memory. Threshold quantity: 100Mi, availabl
             id="killed without a limit",
         ),
         pytest.param(
-            pod("fleet-beat-0", pool=None, resources=LIMIT, containerStatuses=containers(last=ended("OOMKilled", 137))),
+            pod(
+                "fleet-beat-0",
+                pool=None,
+                resources=LIMIT,
+                containerStatuses=containers(last=ended("OOMKilled", 137), name="beat"),
+            ),
             Cause.OOM_KILLED,
             "beat: pod fleet-beat-0 on node node-7 was killed at its memory limit of 2Gi; raise "
             "beat.resources.limits.memory",

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from utilitarian_operator.core.hindrance import Hindrance, hindrance, trouble
+from utilitarian_operator.core.hindrance import Hindrance, hindrance
 from utilitarian_operator.core.manifests import DRAINING
+from utilitarian_operator.core.pod_trouble import trouble
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 Object = dict[str, Any]
@@ -25,7 +26,7 @@ def stamp(ago: timedelta) -> str:
 
 
 def pod(name: str, state: Object, last: Object | None = None, *, ready: bool = False, **metadata: Any) -> Object:
-    container = {"state": state, "lastState": last or {}, "restartCount": 1 if last else 0}
+    container = {"name": "worker", "state": state, "lastState": last or {}, "restartCount": 1 if last else 0}
     conditions = [{"type": "Ready", "status": str(ready)}]
     return {
         "metadata": {"name": name, "creationTimestamp": stamp(timedelta(hours=1)), **metadata},
@@ -61,7 +62,7 @@ LONG, SHORT = timedelta(minutes=2), timedelta(seconds=119)
     [
         pytest.param(None, [], None, id="nothing is there"),
         pytest.param(deployment(), [WORKS], None, id="all is well"),
-        pytest.param(deployment(), [pod("p", CREATING)], None, id="one starts"),
+        pytest.param(deployment(), [pod("p", CREATING, creationTimestamp=stamp(SHORT))], None, id="one starts"),
         pytest.param(
             deployment(), [pod("p", LOOPING, FAILED, deletionTimestamp="x")], None, id="one that leaves is no matter"
         ),
@@ -153,6 +154,7 @@ LONG, SHORT = timedelta(minutes=2), timedelta(seconds=119)
                 "PodsRefused",
                 f"its pods are refused: {QUOTA}; raise the ResourceQuota compute, or lower scaling.max or "
                 "worker.resources",
+                stops=False,
             ),
             id="a quota",
         ),
@@ -204,5 +206,5 @@ def test_what_to_do_about_pods_that_are_refused(said: str, cure: str) -> None:
 
 
 def test_a_pod_without_a_status_is_no_trouble() -> None:
-    assert trouble({"metadata": {"name": "p"}}) is None
-    assert trouble({}) is None
+    assert trouble({"metadata": {"name": "p"}}, NOW) is None
+    assert trouble({}, NOW) is None

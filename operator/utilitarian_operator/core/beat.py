@@ -7,6 +7,7 @@ from typing import Any
 
 from utilitarian_operator.api.effective import Beat, Fleet
 from utilitarian_operator.core import beat_scripts
+from utilitarian_operator.core.containers import ours
 from utilitarian_operator.core.manifests import BEAT_CHECK
 from utilitarian_operator.core.observation import BeatSight, ScheduleFile
 from utilitarian_operator.core.runs import last_start
@@ -15,9 +16,6 @@ from utilitarian_operator.core.wording import plural
 
 PENDING_IS_TROUBLE = timedelta(minutes=1)
 """A claim that waits for this long is said to wait: most provisioners need seconds."""
-
-OVERDUE = timedelta(seconds=30)
-"""A pod that should have ended for this long is on a node that doesn't answer."""
 
 KEPT_SINCE = "memorySince"
 """Of status.beat: since when beat has remembered without a gap when each task was last sent."""
@@ -138,24 +136,6 @@ def file_of(pod: Object) -> ScheduleFile | None:
     return None
 
 
-def lost_on(pod: Object, now: datetime) -> str | None:
-    """The node of a pod, if it doesn't answer, as far as the pod shows it: nodes themselves are not read.
-
-    When a node falls silent, Kubernetes takes the pod's `Ready` away and leaves `ContainersReady`, which only a kubelet
-    writes; and a pod that was deleted goes only when its kubelet says that it has ended.
-    """
-    node = pod.get("spec", {}).get("nodeName")
-    if not node:
-        return None
-    conditions = {it["type"]: it["status"] for it in pod.get("status", {}).get("conditions", [])}
-    gates = {it["conditionType"] for it in pod["spec"].get("readinessGates", [])}
-    silent = (conditions.get("Ready"), conditions.get("ContainersReady")) == ("False", "True")
-    gated = any(conditions.get(gate) != "True" for gate in gates)
-    should_end = pod["metadata"].get("deletionTimestamp")
-    overdue = should_end is not None and now - datetime.fromisoformat(should_end) > OVERDUE
-    return str(node) if (silent and not gated) or overdue else None
-
-
 def stuck(statefulset: Object, pod: Object) -> bool:
     """Whether a pod of an old template never ran and keeps the new one from being tried.
 
@@ -167,8 +147,8 @@ def stuck(statefulset: Object, pod: Object) -> bool:
     seen = status.get("observedGeneration") == statefulset.get("metadata", {}).get("generation")
     labels = pod.get("metadata", {}).get("labels") or {}
     old = newest and labels.get("controller-revision-hash") not in {None, newest}
-    containers = pod.get("status", {}).get("containerStatuses", [])
-    runs = any("waiting" not in it.get("state", {}) for it in containers)
+    state = (ours(pod) or {}).get("state", {})
+    runs = "running" in state or "terminated" in state
     return bool(seen and old and not runs and "deletionTimestamp" not in pod["metadata"])
 
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeAlias
 
+from utilitarian_operator.core.containers import condition, ours, spec_of_ours
 from utilitarian_operator.core.manifests import POOL_LABEL
 
 Object = Mapping[str, Any]
@@ -63,22 +64,56 @@ class Casualty:
         return f"{whose}: pod {self.pod}{queues} on node {self.node} {_WHAT[self.cause](self)}"
 
 
+_Lost: TypeAlias = tuple[Cause, str | None, str]
+"""Why a pod was lost as a whole: cause, moment, words."""
+
+
 def casualties(pod: Object) -> Iterator[Casualty]:
-    """All losses that a pod's status still shows."""
-    status, metadata = pod.get("status", {}), pod["metadata"]
-    for container in status.get("containerStatuses", []):
-        ended = container.get("state", {}).get("terminated") or container.get("lastState", {}).get("terminated")
-        # One that was told to stop has ended as it should.
-        if ended and ("deletionTimestamp" not in metadata or ended.get("reason") == Cause.OOM_KILLED):
-            cause = Cause.OOM_KILLED if ended.get("reason") == Cause.OOM_KILLED else Cause.CRASHED
-            words = f"exit code {ended.get('exitCode')} ({ended.get('reason', 'Error')})"
-            occasion = str(ended.get("containerID") or ended.get("finishedAt"))
-            yield _casualty(pod, cause, ended.get("finishedAt"), occasion, words)
-    lost = _disruption(status)
+    """All losses that a pod's status still shows: of the container that runs Celery, and of the pod as a whole.
+
+    A container that ended because its pod was evicted, or its node shut down, is one loss and not two.
+    """
+    lost = _of_the_pod(pod)
+    own = ours(pod) or {}
+    ended = _terminated(own, "state") or _terminated(own, "lastState")
+    if ended is not None and not _was_told_to(pod, own, ended, lost):
+        yield _of_our_container(pod, ended)
     if lost is not None:
         cause, at, words = lost
         yield _casualty(pod, cause, at, "", words)
 
+
+def _of_our_container(pod: Object, ended: Object) -> Casualty:
+    reason = ended.get("reason", "Error")
+    words = f"exit code {ended.get('exitCode')} ({reason})"
+    occasion = str(ended.get("containerID") or ended.get("finishedAt"))
+    if reason in _OUT_OF_SIGHT:
+        said = ended.get("message") or "its node restarted, or lost sight of it"
+        return _casualty(pod, Cause.NODE_LOST, ended.get("finishedAt"), occasion, f"{said.rstrip('. ')}, {words}")
+    cause = Cause.OOM_KILLED if reason == Cause.OOM_KILLED else Cause.CRASHED
+    return _casualty(pod, cause, ended.get("finishedAt"), occasion, words)
+
+
+def _was_told_to(pod: Object, own: Object, ended: Object, lost: _Lost | None) -> bool:
+    """Whether the container ended because its pod was to; one that the kernel kills for memory never does."""
+    if ended.get("reason") == Cause.OOM_KILLED:
+        return False
+    if "deletionTimestamp" in pod["metadata"]:
+        return True
+    if lost is None:
+        return False
+    _, since, _ = lost
+    now = _terminated(own, "state") is not None
+    at = ended.get("finishedAt")
+    return now if since is None or at is None else datetime.fromisoformat(at) >= datetime.fromisoformat(since)
+
+
+def _terminated(container: Object, which: str) -> Object | None:
+    return (container.get(which) or {}).get("terminated")
+
+
+_OUT_OF_SIGHT = {"ContainerStatusUnknown", "Unknown"}
+"""How a kubelet calls the end of a container that it found gone, after its node was restarted say."""
 
 _DISRUPTIONS = {
     "PreemptionByScheduler": Cause.PREEMPTED,
@@ -88,20 +123,37 @@ _DISRUPTIONS = {
     "TerminationByKubelet": Cause.EVICTED,
 }
 
+_ENDS = {
+    "Evicted": Cause.EVICTED,
+    "Terminated": Cause.EVICTED,
+    "NodeShutdown": Cause.EVICTED,
+    "Shutdown": Cause.EVICTED,
+    "Preempting": Cause.PREEMPTED,
+    "NodeLost": Cause.NODE_LOST,
+}
+"""By `status.reason` of a pod: what a kubelet writes that ends one as a whole."""
 
-def _disruption(status: Object) -> tuple[Cause, str | None, str] | None:
-    for condition in status.get("conditions", []):
-        if (condition["type"], condition["status"]) == ("DisruptionTarget", "True"):
-            cause = _DISRUPTIONS.get(condition.get("reason", ""), Cause.EVICTED)
-            words = condition.get("message") or condition.get("reason", "")
-            return cause, condition.get("lastTransitionTime"), words.rstrip(". ")
-    if status.get("reason") == Cause.EVICTED:
-        return Cause.EVICTED, None, str(status.get("message", "no message")).rstrip(". ")
-    return None
+
+def _of_the_pod(pod: Object) -> _Lost | None:
+    """Why a pod as a whole was ended against everybody's will; one whose container never began is no loss."""
+    status = pod.get("status", {})
+    why, by_kubelet = status.get("reason", ""), _ENDS.get(status.get("reason", ""))
+    target = condition(pod, "DisruptionTarget")
+    if target.get("status") == "True":
+        cause = _DISRUPTIONS.get(target.get("reason", ""), Cause.EVICTED)
+        if target.get("reason") == "TerminationByKubelet" and by_kubelet is not None:
+            cause = by_kubelet
+        words = target.get("message") or target.get("reason", "")
+        return cause, target.get("lastTransitionTime"), words.rstrip(". ")
+    if by_kubelet is None and status.get("phase") == "Failed" and why and ours(pod) is not None:
+        by_kubelet = Cause.EVICTED
+    if by_kubelet is None:
+        return None
+    return by_kubelet, None, str(status.get("message") or why).rstrip(". ")
 
 
 def _casualty(pod: Object, cause: Cause, at: str | None, occasion: str, words: str) -> Casualty:
-    metadata, container = pod["metadata"], pod["spec"]["containers"][0]
+    metadata, container = pod["metadata"], spec_of_ours(pod)
     command = container.get("command", [])
     return Casualty(
         pod=metadata["name"],
@@ -130,7 +182,10 @@ def _crashed(it: Casualty) -> str:
 
 
 def _evicted(it: Casualty) -> str:
-    cure = "" if "The node was low on resource" not in it.words else "; give worker.resources.requests what it uses"
+    if "shutdown" in it.words.lower():
+        return f"was ended because its node shuts down: {it.words}; it had the node's shutdownGracePeriod to finish"
+    field = "beat.resources.requests" if it.pool == BEAT else "worker.resources.requests"
+    cure = "" if "The node was low on resource" not in it.words else f"; give {field} what it uses"
     return f"was evicted: {it.words}{cure}"
 
 

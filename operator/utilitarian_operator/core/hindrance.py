@@ -4,32 +4,37 @@ A ReplicaSet may be refused its pods (a quota, a limit range, pod security, a se
 may find no node, and a container may not start. None of it is mended by asking for more workers.
 """
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from utilitarian_operator.api.units import format_duration
+from utilitarian_operator.core.containers import condition, is_ready, lost_on, ours
 from utilitarian_operator.core.manifests import DRAINING
+from utilitarian_operator.core.pod_trouble import Events, trouble, unplaced, unready_since, what_is_missing
+from utilitarian_operator.core.refusal_cures import cure
 from utilitarian_operator.core.wording import plural
 
 Object = Mapping[str, Any]
 
 PODS_REFUSED = "PodsRefused"
+PODS_NOT_DELETED = "PodsNotDeleted"
 UNSCHEDULABLE = "Unschedulable"
 WORKERS_FAILING = "WorkersFailing"
 ROLLOUT_FAILING = "RolloutFailing"
 NEVER_READY = "NeverReady"
+NODE_LOST = "NodeLost"
 
-REASONS = (PODS_REFUSED, UNSCHEDULABLE, WORKERS_FAILING, ROLLOUT_FAILING, NEVER_READY)
-"""All reasons of a hindrance."""
+REASONS = (PODS_REFUSED, UNSCHEDULABLE, WORKERS_FAILING, ROLLOUT_FAILING, NEVER_READY, NODE_LOST)
+"""All reasons of a hindrance that stops a pool."""
 
 UNSCHEDULABLE_AFTER = timedelta(minutes=2)
 """A pod that waits for a node for less long may be what a cluster autoscaler answers to."""
 
-ON_ITS_WAY = {"ContainerCreating", "PodInitializing"}
-"""Reasons of a waiting container that are no trouble."""
+REJECTED_FOR = timedelta(minutes=2)
+"""A pod that its node has sent away is told of for this long: its ReplicaSet makes another at once."""
 
 PROGRESS_DEADLINE_S = 600
 """Kubernetes' own, of a Deployment that names none."""
@@ -52,30 +57,19 @@ class Hindrance:
     more_is_useless: bool = True
 
 
-def hindrance(deployment: Object | None, pods: Sequence[Object], now: datetime) -> Hindrance | None:
-    """What hinders a pool; None if nothing does. Of several causes the one that a person must mend first.
+def hindrance(
+    deployment: Object | None, pods: Sequence[Object], now: datetime, events: Events = MappingProxyType({})
+) -> Hindrance | None:
+    """What hinders a pool; None if nothing does. What stops it goes first, then the one that a person must mend first.
 
     Args:
         deployment: of the pool, as it was seen; None while there is none.
         pods: of the pool, as they were seen.
         now: the one clock.
+        events: what Kubernetes says of pods that have not become ready, as far as it was asked.
     """
-    refused = _refused(deployment or {})
-    if refused is not None:
-        return refused
-    there = [pod for pod in pods if _stays(pod)]
-    ready = sum(_is_ready(pod) for pod in there)
-    failing = [words for pod in there if (words := trouble(pod))]
-    if failing:
-        return _failing(failing, ready, rolls_out(deployment or {}))
-    waiting = list(_unschedulable(there, now))
-    if waiting:
-        what = (
-            f"{plural(len(waiting), 'worker')} found no node for {format_duration(UNSCHEDULABLE_AFTER)}: {waiting[0]}"
-        )
-        cure = "add nodes, or lower worker.resources.requests"
-        return Hindrance(UNSCHEDULABLE, f"{what.rstrip('.')}; {cure}", stops=not ready)
-    return _never_ready(deployment or {}, there, ready)
+    found = list(_hindrances(deployment or {}, pods, now, events))
+    return next((it for it in found if it.stops), found[0] if found else None)
 
 
 def rolls_out(live: Object) -> bool:
@@ -84,38 +78,34 @@ def rolls_out(live: Object) -> bool:
     return bool(status.get("updatedReplicas", 0) < status.get("replicas", 0))
 
 
-def trouble(pod: Object) -> str | None:
-    """Why a pod's container can't run, in the kubelet's words; None if it runs, or is on its way."""
-    status = pod.get("status", {})
-    for container in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]:
-        state, last = container.get("state", {}), container.get("lastState", {}).get("terminated")
-        waiting = state.get("waiting")
-        if waiting and waiting.get("reason") not in ON_ITS_WAY:
-            words = f"{waiting.get('reason')}: {waiting.get('message', 'no message')}"
-        elif waiting or not last or _is_ready(pod) or not last.get("exitCode"):
-            continue  # it runs, or starts for the first time
-        else:
-            words = f"{plural(container.get('restartCount', 1), 'restart')}"
-        return f"pod {pod['metadata']['name']}: {words}{_ending(last)}"
-    return None
+def late(deployment: Object | None, pods: Sequence[Object], now: datetime) -> list[Object]:
+    """The pods that have a node and have not become ready for too long, those that have waited longest first."""
+    waited = [(since, pod) for pod in pods if _stays(pod) and (since := unready_since(pod))]
+    too_long = [(since, pod) for since, pod in waited if now - since >= _patience(deployment or {})]
+    return [pod for _, pod in sorted(too_long, key=lambda it: (it[0], it[1]["metadata"]["name"]))]
 
 
-def pod_hindrance(pod: Object) -> str | None:
-    """Why no node takes a pod, in the scheduler's words, or why its container can't run."""
-    for condition in pod.get("status", {}).get("conditions", []):
-        if (condition["type"], condition["status"]) == ("PodScheduled", "False") and condition.get("message"):
-            return f"pod {pod['metadata']['name']}: {condition.get('reason')}: {condition['message']}"
-    return trouble(pod)
+def _hindrances(deployment: Object, pods: Sequence[Object], now: datetime, events: Events) -> Iterator[Hindrance]:
+    there = [pod for pod in pods if _stays(pod)]
+    ready, rolling_out = sum(is_ready(pod) for pod in there), rolls_out(deployment)
+    yield from _refused(deployment, ready, rolling_out=rolling_out)
+    yield from _rejected(pods, ready, now)
+    lost = [(pod, node) for pod in there if (node := lost_on(pod, now))]
+    there = [pod for pod in there if not lost_on(pod, now)]
+    failing = [words for pod in there if (words := trouble(pod, now))]
+    if failing:
+        yield _failing(failing, ready, rolling_out=rolling_out)
+    waiting = [found for pod in there if (found := unplaced(pod, now, UNSCHEDULABLE_AFTER))]
+    if waiting:
+        said, remedy = waiting[0]
+        what = f"{plural(len(waiting), 'worker')} found no node for {format_duration(UNSCHEDULABLE_AFTER)}: {said}"
+        yield Hindrance(UNSCHEDULABLE, f"{what.rstrip('.')}; {remedy}", stops=not ready)
+    if lost:
+        yield _lost(lost, ready)
+    yield from _never_ready(deployment, there, ready, now, events)
 
 
-def _ending(last: Object | None) -> str:
-    """How the container ended the last time: what `CrashLoopBackOff` itself doesn't say."""
-    if not last:
-        return ""
-    return f"; it ended with exit code {last.get('exitCode')} ({last.get('reason', 'Error')})"
-
-
-def _failing(failing: Sequence[str], ready: int, rolling_out: bool) -> Hindrance:
+def _failing(failing: Sequence[str], ready: int, *, rolling_out: bool) -> Hindrance:
     useless = len(failing) >= ready
     if not ready:
         return Hindrance(WORKERS_FAILING, failing[0])
@@ -126,66 +116,59 @@ def _failing(failing: Sequence[str], ready: int, rolling_out: bool) -> Hindrance
     return Hindrance(WORKERS_FAILING, message, stops=False, more_is_useless=useless)
 
 
-def _never_ready(deployment: Object, there: Sequence[Object], ready: int) -> Hindrance | None:
-    """Workers that run and don't consume, after the time that Kubernetes gives a Deployment to make progress."""
-    unready = sorted(pod["metadata"]["name"] for pod in there if not _is_ready(pod))
-    conditions = deployment.get("status", {}).get("conditions", [])
-    reasons = {it.get("reason") for it in conditions if (it["type"], it["status"]) == ("Progressing", "False")}
-    if not unready or "ProgressDeadlineExceeded" not in reasons:
-        return None
-    patience = timedelta(seconds=deployment["spec"].get("progressDeadlineSeconds", PROGRESS_DEADLINE_S))
+def _lost(lost: Sequence[tuple[Object, str]], ready: int) -> Hindrance:
+    pod, node = lost[0]
     message = (
-        f"{plural(len(unready), 'worker')} did not become ready within {format_duration(patience)}, pod {unready[0]} "
-        "for one: its log says why it doesn't consume (kubectl logs)"
+        f"{plural(len(lost), 'worker')} can't be seen: pod {pod['metadata']['name']}: its node {node} doesn't answer; "
+        "Kubernetes replaces it after some minutes (tolerationSeconds of node.kubernetes.io/unreachable)"
     )
-    return Hindrance(NEVER_READY, message, stops=not ready or rolls_out(deployment), more_is_useless=not ready)
+    return Hindrance(NODE_LOST, message, stops=not ready, more_is_useless=False)
 
 
-def _refused(deployment: Object) -> Hindrance | None:
-    """What the API server says of pods that it does not let the ReplicaSet make."""
-    for condition in deployment.get("status", {}).get("conditions", []):
-        if (condition["type"], condition["status"]) == ("ReplicaFailure", "True"):
-            said = str(condition.get("message", "no message")).rstrip(".")
-            return Hindrance(PODS_REFUSED, f"its pods are refused: {said}; {_cure(said)}")
-    return None
+def _never_ready(
+    deployment: Object, there: Sequence[Object], ready: int, now: datetime, events: Events
+) -> Iterator[Hindrance]:
+    """Workers that have a node and don't become ready, by their own age: as long as a Deployment may make no progress.
+
+    Not by the Deployment's condition, which Kubernetes never sets on one that was complete with no replicas.
+    """
+    unready = late(deployment, there, now)
+    if unready:
+        message = (
+            f"{plural(len(unready), 'worker')} did not become ready within {format_duration(_patience(deployment))}, "
+            f"{what_is_missing(unready[0], events)}"
+        )
+        yield Hindrance(NEVER_READY, message, stops=not ready or rolls_out(deployment), more_is_useless=not ready)
 
 
-_CURES = (
-    (r"exceeded quota: (?P<name>[^,]+)", "raise the ResourceQuota {name}, or lower scaling.max or worker.resources"),
-    (r"failed quota: (?P<name>[^:]+)", "give worker.resources what the ResourceQuota {name} asks for"),
-    (
-        r"violates PodSecurity",
-        "set pod.securityContext and pod.containerSecurityContext to what the namespace's level asks for",
-    ),
-    (
-        r'serviceaccount "(?P<name>[^"]+)" not found',
-        "make the ServiceAccount {name}, or correct pod.serviceAccountName",
-    ),
-    (
-        r"(?:maximum|minimum|max limit|min)\b.*\bper (?:Container|Pod)\b",
-        "give worker.resources what the LimitRange allows",
-    ),
-    (r"is invalid: \S+resources", "correct worker.resources: a LimitRange may have filled in what it leaves open"),
-    (r"no PriorityClass with name (?P<name>\S+)", "make the PriorityClass {name}, or correct pod.priorityClassName"),
-)
+def _patience(deployment: Object) -> timedelta:
+    return timedelta(seconds=deployment.get("spec", {}).get("progressDeadlineSeconds", PROGRESS_DEADLINE_S))
 
 
-def _cure(said: str) -> str:
-    for pattern, cure in _CURES:
-        found = re.search(pattern, said)
-        if found:
-            return cure.format(**found.groupdict())
-    return "change what it complains of: no worker is made before"
+def _refused(deployment: Object, ready: int, *, rolling_out: bool) -> Iterator[Hindrance]:
+    """What the API server says of pods that it does not let the ReplicaSet make, or delete."""
+    failure = condition(deployment, "ReplicaFailure")
+    if failure.get("status") != "True":
+        return
+    said = str(failure.get("message", "no message")).rstrip(".")
+    if failure.get("reason") == "FailedDelete":
+        message = f"a pod of it can't be deleted: {said}; until it can, more workers run than are asked for"
+        yield Hindrance(PODS_NOT_DELETED, message, stops=False, more_is_useless=False)
+    else:
+        message = f"its pods are refused: {said}; {cure(said)}"
+        yield Hindrance(PODS_REFUSED, message, stops=not ready or rolling_out)
 
 
-def _unschedulable(pods: Iterable[Object], now: datetime) -> Iterator[str]:
+def _rejected(pods: Sequence[Object], ready: int, now: datetime) -> Iterator[Hindrance]:
+    """What a node says of pods that it got and did not begin with."""
     for pod in pods:
-        for condition in pod.get("status", {}).get("conditions", []):
-            unplaced = (condition["type"], condition["status"], condition.get("reason"))
-            since = condition.get("lastTransitionTime") or pod["metadata"]["creationTimestamp"]
-            waited = now - datetime.fromisoformat(since)
-            if unplaced == ("PodScheduled", "False", "Unschedulable") and waited >= UNSCHEDULABLE_AFTER:
-                yield f"pod {pod['metadata']['name']}: {condition.get('message', 'no message')}"
+        status, made = pod.get("status", {}), pod["metadata"].get("creationTimestamp")
+        young = made is not None and now - datetime.fromisoformat(made) < REJECTED_FOR
+        if status.get("phase") == "Failed" and status.get("reason") and young and ours(pod) is None:
+            said = f"{status['reason']}: {status.get('message', 'no message')}".rstrip(". ")
+            message = f"its pods are refused by their node: pod {pod['metadata']['name']}: {said}"
+            yield Hindrance(PODS_REFUSED, message, stops=not ready)
+            return
 
 
 def _stays(pod: Object) -> bool:
@@ -193,8 +176,3 @@ def _stays(pod: Object) -> bool:
     ended = pod.get("status", {}).get("phase") in {"Succeeded", "Failed"}
     drains = DRAINING in (pod["metadata"].get("annotations") or {})
     return not ended and not drains and "deletionTimestamp" not in pod["metadata"]
-
-
-def _is_ready(pod: Object) -> bool:
-    conditions = pod.get("status", {}).get("conditions", [])
-    return any((it["type"], it["status"]) == ("Ready", "True") for it in conditions)
