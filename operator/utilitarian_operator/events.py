@@ -33,6 +33,7 @@ class Reason(StrEnum):
     SPEC_WARNING = "SpecWarning"
     INVALID_SPEC = "InvalidSpec"
     NAME_TAKEN = "NameTaken"
+    QUEUE_TAKEN = "QueueTaken"
     BROKER_UNREACHABLE = "BrokerUnreachable"
     BROKER_REACHABLE = "BrokerReachable"
     SECRET_MISSING = "SecretMissing"  # noqa: S105 - the name of a reason
@@ -69,6 +70,7 @@ WARNINGS = frozenset(
         Reason.SPEC_WARNING,
         Reason.INVALID_SPEC,
         Reason.NAME_TAKEN,
+        Reason.QUEUE_TAKEN,
         Reason.BROKER_UNREACHABLE,
         Reason.SECRET_MISSING,
         Reason.CONFIG_MAP_MISSING,

@@ -31,12 +31,16 @@ Object = dict[str, Any]
 
 @dataclass
 class Known:
-    """What is kept of one fleet between two looks; a restart loses it, and nothing that matters with it."""
+    """What is kept of one fleet between two looks; a restart loses it, and nothing that matters with it.
+
+    `edited_credentials` are of the newest spec, where it names another broker than the one that runs.
+    """
 
     resource: Object
     observer: Observer
     beat: BeatKeeper
     credentials: BrokerCredentials
+    edited_credentials: BrokerCredentials
     references: ReferenceReader
     acceptance: Acceptance
     revisions: Revisions

@@ -153,7 +153,7 @@ class Observer:
             arrived, left = self._flows.since(pool.name, counted, seen)
             hindered = hindrance(deployment, bodies.get(pool.name, ()), now)
             sights[pool.name] = PoolSight(seen, unacked, mine, replicas, hindrance=hindered, arrived=arrived, left=left)
-        sights = with_foreign(fleet, sights, broker.consuming())
+        sights = with_foreign(fleet, sights, broker.consuming(), self._neighbours)
         leftover = _leftover(deployments, pods, sights)
         self._ask(broker, sights, leftover, shrinking, beats=beat is not None and fleet.mode != "Preview")
         rolling_out, sources = tuple(self._rolling_out(deployments)), tuple(_sources(broker))
@@ -187,6 +187,9 @@ class Observer:
         running = (node_name(pod.name) for pool in pools.values() for pod in pool.pods if pod.running)
         around = any(pool.foreign for pool in pools.values())
         broker.ask(self._key, (node_name(pod.name) for pod in (*soon, *going)), running, around=around, beats=beats)
+
+    def _neighbours(self) -> dict[str, str]:
+        return {node_name(pod): str(key) for pod, key in self._store.neighbours(self._key).items()}
 
     def _queues(self, pool: Pool) -> tuple[str, ...]:
         return self._caught if pool.is_catch_all else pool.queues

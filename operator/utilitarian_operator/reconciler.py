@@ -1,19 +1,21 @@
 """Observe, decide, act for one resource: level-based, read anew each time; holds no rules and makes no calls itself."""
 
+import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from utilitarian_operator import beat_keeper
 from utilitarian_operator.acceptance import Acceptance, Judgement
 from utilitarian_operator.actor import CLAIM
-from utilitarian_operator.adapters.broker import Brokers
+from utilitarian_operator.adapters.broker import Brokers, Credentials
 from utilitarian_operator.adapters.store import DEPLOYMENTS, DISRUPTION_BUDGETS, FLEETS, STATEFUL_SETS, Key, Store
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.names import beat_object, pool_object
 from utilitarian_operator.blind import Blind
+from utilitarian_operator.claims import Claims, Lost
 from utilitarian_operator.core import manifests, objects, record
 from utilitarian_operator.core.decision import Decision
 from utilitarian_operator.core.drift import applied, drifted
@@ -91,11 +93,12 @@ class Reconciler:
         self._cluster, self._store, self._brokers = cluster, store, brokers
         self._drains, self._actor, self._metrics, self._clock = drains, drains.actor, metrics, clock
         self._known: dict[Key, Known] = {}
+        self._claims, self._looking_around = Claims(store, brokers), asyncio.Lock()
 
     async def reconcile(self, key: Key) -> bool:
         """Bring one fleet to what it should be; False asks to be called again after a pause."""
-        resource = self._store.fleet(key)
-        if resource is None or "deletionTimestamp" in resource["metadata"]:
+        resource = self._present(key)
+        if resource is None:
             await self._forget(key)
             return True
         started = time.monotonic()
@@ -114,8 +117,9 @@ class Reconciler:
         known = await self._known_of(key, resource)
         newest = known.acceptance.judge(resource)
         obstacles = [Obstacle(INVALID_SPEC, f"{it}{_MEANWHILE}") for it in newest.problems]
-        contents, lacking = await self._references(key, known, newest)
-        obstacles += lacking
+        lost = await self._lost(known, newest)
+        contents, lacking = await self._references(key, known, newest, lost)
+        obstacles += [*lacking, *lost.obstacles]
         running = known.acceptance.running
         if running is None or running.fleet is None:
             status = refused_status(obstacles, resource.get("status", {}), newest.generation, self._clock())
@@ -130,7 +134,7 @@ class Reconciler:
         _read_again_if_refused(known)
         known.health.examine(fleet, sight)
         sight = known.health.doubted(sight)
-        decisions = self._decide(known, newest, fleet, sight)
+        decisions = self._decide(known, newest, fleet, sight, lost)
         ailments = ailing(known.health.ailments, known.runs.forecasts)
         self._metrics.looked(key, sight, decisions, ailments)
         self._metrics.runs.watched(key, fleet, known.runs)
@@ -163,12 +167,15 @@ class Reconciler:
         if known is None:
             revisions = Revisions(self._cluster, _owner(resource))
             acceptance = Acceptance(resource, await revisions.newest())
+            if key in self._known:  # looked at meanwhile, because of another fleet
+                return self._known[key]
             now = self._clock()
             known = self._known[key] = Known(
                 resource=resource,
                 observer=Observer(key, self._store, last_messages(resource.get("status", {})), now),
                 beat=beat_keeper.BeatKeeper(key, self._store, self._cluster, resource.get("status", {})),
                 credentials=BrokerCredentials(self._cluster, key.namespace),
+                edited_credentials=BrokerCredentials(self._cluster, key.namespace),
                 references=ReferenceReader(self._cluster, key.namespace),
                 acceptance=acceptance,
                 revisions=revisions,
@@ -179,15 +186,39 @@ class Reconciler:
         known.resource = resource
         return known
 
+    async def _lost(self, known: Known, newest: Judgement) -> Lost:
+        """What other resources on the same broker have of this one's queues: who was never looked at may, too."""
+        async with self._looking_around:
+            for key in self._store.fleets():
+                if key not in self._claims and key != known.key and (other := self._present(key)) is not None:
+                    await self._look_up(key, other)
+        before = self._claims.in_use
+        await self._claims.note(known, newest)
+        if self._claims.in_use != before:
+            await self._keep_brokers()
+        return await self._claims.lost(known, newest)
+
+    async def _look_up(self, key: Key, resource: Object) -> None:
+        try:
+            found = await self._known_of(key, resource)
+            await self._claims.note(found, found.acceptance.judge(resource))
+        except OperatorError:
+            self._claims.unseen(key)
+
+    def _present(self, key: Key) -> Object | None:
+        resource = self._store.fleet(key)
+        return None if resource is None or "deletionTimestamp" in resource["metadata"] else resource
+
     async def _references(
-        self, key: Key, known: Known, newest: Judgement
+        self, key: Key, known: Known, newest: Judgement, lost: Lost
     ) -> tuple[Mapping[Target, Content], list[Obstacle]]:
-        """Read what is referred to, and let the newest spec run unless it refers to what is not there."""
+        """Read what is referred to, and let the newest spec run unless that, or a queue of it, is not to be had."""
         running = known.acceptance.running
         wanted = targets(newest.references, running.fleet if running else None)
         contents = await known.references.read(wanted)
         lacking = missing(newest.references, contents, key.namespace, _MEANWHILE)
-        if newest.fleet is not None and newest is not running and (not lacking or running is None):
+        may_run = newest.fleet is not None and newest is not running and lost.may_run
+        if may_run and (not lacking or running is None):
             known.acceptance.let_run(newest)
         return contents, lacking
 
@@ -199,16 +230,19 @@ class Reconciler:
             return Blind(error), [Obstacle(SECRET_MISSING, str(error))]
         if credentials != known.used:
             known.used = credentials
-            await self._brokers.keep_only({it: known.used for it, known in self._known.items() if known.used})
+            await self._keep_brokers()
         return self._brokers.session(credentials), []
 
-    def _decide(self, known: Known, newest: Judgement, fleet: Fleet, sight: FleetSight) -> dict[str, Decision]:
+    def _decide(
+        self, known: Known, newest: Judgement, fleet: Fleet, sight: FleetSight, lost: Lost
+    ) -> dict[str, Decision]:
         known.good_looks = known.good_looks + 1 if looked_well(sight) else 0
         circumstances = Circumstances(
             now=sight.at,
             running_for=abs(sight.at - known.started),  # the clock may have been set back
             good_looks=known.good_looks,
             overrides=newest.overrides,
+            given_up=lost.pools,
         )
         seen = {name: facts(pool, known.health.starved(name)) for name, pool in sight.pools.items()}
         decisions, memories = decide_fleet(fleet, seen, known.memories, circumstances)
@@ -294,12 +328,17 @@ class Reconciler:
             self._store.see(FLEETS, written)
             known.status_written = now
 
+    async def _keep_brokers(self) -> None:
+        used: dict[Hashable, Credentials] = {it: known.used for it, known in self._known.items() if known.used}
+        await self._brokers.keep_only(used | self._claims.in_use)
+
     async def _forget(self, key: Key) -> None:
         known = self._known.pop(key, None)
         if known is None:
             return
         self._metrics.forget(key)
-        await self._brokers.keep_only({it: known.used for it, known in self._known.items() if known.used})
+        self._claims.forget(key)
+        await self._keep_brokers()
         if known.claimed:
             kept = f"PersistentVolumeClaim {beat_object(key.name)} is kept: it says when each task was last run"
             await self._actor.tell(known.resource, Reason.CLAIM_KEPT, f"{kept}; delete it by hand")

@@ -214,6 +214,12 @@ def test_consumers_that_are_not_ours_are_counted_and_named_after_a_while() -> No
     assert found.message == "queue q has 3 consumers that are not this fleet's: celery@old-1, celery@old-2; left alone"
 
 
+def test_the_workers_of_another_resource_are_named_as_such() -> None:
+    look = sight(pod("a"), consumers=3)
+    named = with_foreign(FLEET, look.pools, OLD, lambda: {"celery@old-2": "shop/old", "celery@x": "shop/x"})
+    assert named["work"].strangers == ("celery@old-1", "celery@old-2 (of UtilitarianWorkerPool shop/old)")
+
+
 def test_without_workers_of_ours_and_without_an_answer_they_are_still_counted() -> None:
     (found,) = after(FOREIGN_FOR, seen_with(sight(consumers=1), {}))
     assert found.message == "queue q has 1 consumer that is not this fleet's; none of them answers; left alone"

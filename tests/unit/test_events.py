@@ -48,7 +48,8 @@ def test_two_events_have_two_names() -> None:
 
 
 WARNINGS = {
-    *("InvalidSpec", "NameTaken", "BrokerUnreachable", "SecretMissing", "ConfigMapMissing", "Refused"),
+    *("InvalidSpec", "NameTaken", "QueueTaken"),
+    *("BrokerUnreachable", "SecretMissing", "ConfigMapMissing", "Refused"),
     *("SpecWarning", "Stuck", "Starved", "ForeignConsumers"),
     *("DeadlineAtRisk", "DeadlineMissed", "RunMissed", "RunOverlaps"),
     *("SlowDrain", "WrongVictim"),

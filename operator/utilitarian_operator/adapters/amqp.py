@@ -1,11 +1,13 @@
-"""Depths and consumers of queues over AMQP, by pipelined passive declares; declares and changes nothing."""
+"""Depths and consumers of queues over AMQP, by pipelined passive declares; declares nothing but its own short mark."""
 
+import contextlib
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from amqp import spec
-from amqp.exceptions import AccessRefused, NotFound
+from amqp.exceptions import AccessRefused, NotFound, ResourceLocked
 from kombu import Connection
 
 from utilitarian_operator.adapters.connection import TIMEOUT_S, broker_errors, connect, release
@@ -58,6 +60,8 @@ class DepthReader:
         self._apart: dict[str, Untold | None] = {}
         self.version: str | None = None
         """Of the broker, as it said when it was connected to."""
+        self.cluster: str | None = None
+        """What the broker calls itself, as it said then."""
 
     def read(self, queues: Sequence[str]) -> dict[str, Depth | Untold | None]:
         """The depth of each queue; None for one that doesn't exist.
@@ -91,6 +95,36 @@ class DepthReader:
                 return None
             return sum(depth.ready for _, depth in _depths(channel, DELAYED) if isinstance(depth, Depth))
 
+    @contextlib.contextmanager
+    def mark(self) -> Iterator[str]:
+        """A queue of this connection alone, for the time of the block: who sees it is on the same broker.
+
+        Yields its name, which is one of those that remote control has the rights for.
+
+        Raises:
+            BrokerError: it could not be made.
+        """
+        name = f"{uuid.uuid4()}.reply.celery.pidbox"
+        with broker_errors(), self._open().connection.channel() as channel:
+            channel.queue_declare(name, exclusive=True, auto_delete=True)
+            yield name
+            channel.queue_delete(name)
+
+    def sees(self, mark: str) -> bool:
+        """Whether a mark of another connection is on this one's broker, in the same virtual host.
+
+        Raises:
+            BrokerError: it could not be asked.
+        """
+        with broker_errors(), self._open().connection.channel() as channel:
+            try:
+                channel.queue_declare(mark, passive=True)
+            except ResourceLocked:
+                return True
+            except NotFound:
+                return False
+            return True
+
     def close(self) -> None:
         """Close the connection; the next read opens a new one."""
         self._close(farewell=True)
@@ -120,7 +154,8 @@ class DepthReader:
         if self._connection is None:
             self._connection = connect(self._url, self._tls, "utilitarian-operator depths")
             self._channel = self._connection.default_channel
-            self.version = self._connection.connection.server_properties.get("version")
+            told = self._connection.connection.server_properties
+            self.version, self.cluster = told.get("version"), told.get("cluster_name")
         return self._channel
 
 

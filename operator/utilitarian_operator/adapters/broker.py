@@ -189,6 +189,23 @@ class BrokerSession:
         """What broker and workers tell of themselves, minutes old; good for advice only."""
         return BrokerSettings(self._depths.version, self._celery, self._declared, self._delayed)
 
+    @property
+    def cluster(self) -> str | None:
+        """What the broker calls itself; None while it was never connected to."""
+        return self._depths.cluster
+
+    async def reaches(self, other: "BrokerSession") -> bool | None:
+        """Whether another session looks at the same virtual host of the same broker; None where it can't be told."""
+        with contextlib.ExitStack() as marked:
+            try:
+                name = await _in(self._depth_thread, lambda: marked.enter_context(self._depths.mark()))
+                return await _in(other._depth_thread, lambda: other._depths.sees(name))  # noqa: SLF001 - of its kind
+            except BrokerError:
+                return None
+            finally:
+                with contextlib.suppress(BrokerError):
+                    await _in(self._depth_thread, marked.close)
+
     def ask(
         self,
         who: Hashable,
@@ -356,6 +373,11 @@ class Brokers:
             session = self._sessions[credentials] = BrokerSession(credentials)
             session.start()
         return self._sessions[credentials]
+
+    def cluster(self, credentials: Credentials) -> str | None:
+        """What the broker of these credentials calls itself, if a session has heard it."""
+        session = self._sessions.get(credentials)
+        return None if session is None else session.cluster
 
     async def keep_only(self, used: Mapping[Hashable, Credentials]) -> None:
         """Close the sessions that nobody uses any more, and ask nothing more for those who don't.

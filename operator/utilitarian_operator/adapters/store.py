@@ -100,6 +100,10 @@ class Store:
         """The fleet's pods, with those that went since this was asked last, as they were at their end."""
         return [*self.children(PODS, key).values(), *self._departed.pop(key, ())]
 
+    def neighbours(self, key: Key) -> dict[str, Key]:
+        """The fleet of each pod of all the others, by the pod's name."""
+        return {name: other for other, pods in self._objects[PODS].items() if other != key for name in pods}
+
     def children(self, kind: str, key: Key) -> dict[str, Object]:
         """The fleet's objects of one kind, by name."""
         return dict(self._objects[kind][key])

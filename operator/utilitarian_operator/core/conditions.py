@@ -14,7 +14,7 @@ from utilitarian_operator.core.decision import Decision
 from utilitarian_operator.core.forecast import Cause, Forecasts, Risk, at_risk
 from utilitarian_operator.core.newest import Newest
 from utilitarian_operator.core.observation import FleetSight, Unknown
-from utilitarian_operator.core.obstacle import Obstacle
+from utilitarian_operator.core.obstacle import INVALID_SPEC, QUEUE_TAKEN, Obstacle
 from utilitarian_operator.core.verdict import Verdict
 from utilitarian_operator.core.wording import at, plural
 
@@ -50,14 +50,21 @@ def verdicts(
 
 
 def refused(obstacles: Sequence[Obstacle]) -> tuple[Verdict, ...]:
-    """The conditions of a resource that was never accepted: nothing of it runs."""
+    """The conditions of a resource that was never let run: nothing of it does."""
     unseen = ("BrokerReachable", "QueuesCovered", "BeatReady", "AtMaximum", "DeadlineAtRisk")
-    message = "the spec was never accepted"
+    taken = bool(obstacles) and all(it.reason == QUEUE_TAKEN for it in obstacles)
+    message = obstacles[0].message if taken else "the spec was never accepted"
     return (
-        Verdict("Ready", "False", "InvalidSpec", message),
-        Verdict("Reconciling", "False", "InvalidSpec", message),
+        *(
+            (Verdict("Ready", "False", "QueueTaken", message), Verdict("Reconciling", "False", "QueueTaken", message))
+            if taken
+            else (
+                Verdict("Ready", "False", "InvalidSpec", message),
+                Verdict("Reconciling", "False", "InvalidSpec", message),
+            )
+        ),
         _stalled(obstacles, ()),
-        *(Verdict(kind, "Unknown", "InvalidSpec", message) for kind in unseen),
+        *(Verdict(kind, "Unknown", QUEUE_TAKEN if taken else INVALID_SPEC, message) for kind in unseen),
     )
 
 

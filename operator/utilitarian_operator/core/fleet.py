@@ -27,12 +27,14 @@ class Circumstances:
         running_for: since the operator began to look at this fleet.
         good_looks: looks since then at which nothing was missing.
         overrides: what a person set, by pool name.
+        given_up: why pools leave their queues to another resource, by pool name.
     """
 
     now: datetime
     running_for: timedelta = timedelta.max
     good_looks: int = GOOD_LOOKS
     overrides: Mapping[str, Override] = field(default_factory=dict)
+    given_up: Mapping[str, str] = field(default_factory=dict)
 
 
 def decide_fleet(
@@ -83,6 +85,8 @@ def decide_pool(pool: Pool, facts: Facts, memory: Memory, circumstances: Circums
     steady = circumstances.running_for >= pool.scaling.stabilization and circumstances.good_looks >= GOOD_LOOKS
     situation = Situation(pool, facts, memory, now, steady, circumstances.overrides.get(pool.name))
     decision, memory = decide(situation)
+    if (why := circumstances.given_up.get(pool.name)) is not None:
+        decision = decision.then(Step("queue-taken", decision.replicas, 0, why))
     nap = put_to_sleep(memory.nap, facts, decision.replicas)
     return decision, memory if nap == memory.nap else changed(memory, nap=nap)
 

@@ -1,7 +1,7 @@
 """Which consumers of a fleet's queues are not the fleet's own workers: counts and names; stops none of them."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from utilitarian_operator.api.effective import Fleet
@@ -10,7 +10,10 @@ from utilitarian_operator.core.observation import PoolSight, Present
 
 
 def with_foreign(
-    fleet: Fleet, sights: Mapping[str, PoolSight], consuming: Mapping[str, tuple[str, ...]]
+    fleet: Fleet,
+    sights: Mapping[str, PoolSight],
+    consuming: Mapping[str, tuple[str, ...]],
+    neighbours: Callable[[], Mapping[str, str]] = dict,
 ) -> dict[str, PoolSight]:
     """The sights with the consumers that are not the fleet's.
 
@@ -21,6 +24,7 @@ def with_foreign(
         fleet: what runs.
         sights: by pool name.
         consuming: queues by node name, of every worker on the broker that answered, whoever runs it.
+        neighbours: gives the resource, as `NAMESPACE/NAME`, by node name, of the workers of other resources.
     """
     ours = _ours(fleet, sights)
     nodes = {node_name(pod.name) for sight in sights.values() for pod in sight.pods}
@@ -31,10 +35,17 @@ def with_foreign(
             for queue, seen in sight.queues.items()
             if isinstance(seen, Present) and seen.consumers > ours[queue]
         }
-        result[name] = (
-            replace(sight, foreign=foreign, strangers=_names(foreign, consuming, nodes)) if foreign else sight
-        )
+        result[name] = sight
+        if foreign:
+            theirs = neighbours()
+            named = tuple(_named(node, theirs) for node in _names(foreign, consuming, nodes))
+            result[name] = replace(sight, foreign=foreign, strangers=named)
     return result
+
+
+def _named(node: str, theirs: Mapping[str, str]) -> str:
+    """A worker, with its resource where it is one's."""
+    return f"{node} (of UtilitarianWorkerPool {theirs[node]})" if node in theirs else node
 
 
 def _ours(fleet: Fleet, sights: Mapping[str, PoolSight]) -> Counter[str]:

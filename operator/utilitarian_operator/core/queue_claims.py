@@ -1,0 +1,127 @@
+"""Which of several resources keeps a queue that they all name on one broker: values in, values out; stops nobody."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from utilitarian_operator.api.effective import Pool
+from utilitarian_operator.core.wording import named, plural
+
+Pair = frozenset["Place"]
+"""Two places."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where queues are: a virtual host of a broker.
+
+    Args:
+        addresses: host and port of each, as the URL names them.
+        vhost: virtual host.
+        cluster: what the broker calls itself; None while nobody has heard it.
+    """
+
+    addresses: frozenset[str]
+    vhost: str
+    cluster: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One version of a resource that names queues.
+
+    Args:
+        fleet: the resource, as `NAMESPACE/NAME`.
+        created: when the resource was made, as Kubernetes writes it.
+        runs: whether this version runs; else it is only asked for.
+        place: of the queues.
+        queues: their names.
+    """
+
+    fleet: str
+    created: str
+    runs: bool
+    place: Place
+    queues: frozenset[str]
+
+    @property
+    def rank(self) -> tuple[bool, str, str]:
+        """The lower keeps the queue: what runs goes before what is only asked for, then the older resource."""
+        return not self.runs, self.created, self.fleet
+
+
+def only_asking_tells(one: Place, other: Place) -> bool:
+    """Whether two places may be one under two names: brokers made alike in two namespaces call themselves alike."""
+    return (
+        one.vhost == other.vhost
+        and one.cluster is not None
+        and one.cluster == other.cluster
+        and not one.addresses & other.addresses
+    )
+
+
+def lost(claims: Iterable[Claim], apart: Collection[Pair] = ()) -> dict[Claim, dict[str, str]]:
+    """The queues that each claim doesn't get, with the resource that has them; a claim that gets all is not in it.
+
+    What is only asked for, and doesn't get all, is not let run: so it takes nothing from others.
+
+    Args:
+        claims: of all resources.
+        apart: places that were seen to be two although they call themselves alike.
+    """
+    holders: dict[str, list[Claim]] = defaultdict(list)
+    result = {}
+    for claim in sorted(claims, key=lambda it: it.rank):
+        missed = {
+            queue: holder.fleet
+            for queue in sorted(claim.queues)
+            if (holder := next((it for it in holders[queue] if _rival(it, claim, apart)), None)) is not None
+        }
+        if missed:
+            result[claim] = missed
+        if claim.runs or not missed:
+            for queue in claim.queues - missed.keys():
+                holders[queue].append(claim)
+    return result
+
+
+def _rival(holder: Claim, claim: Claim, apart: Collection[Pair]) -> bool:
+    return holder.fleet != claim.fleet and _one(holder.place, claim.place, apart)
+
+
+def _one(place: Place, other: Place, apart: Collection[Pair]) -> bool:
+    if place.vhost != other.vhost:
+        return False
+    known_alike = only_asking_tells(place, other) and frozenset({place, other}) not in apart
+    return bool(place.addresses & other.addresses) or known_alike
+
+
+def why_stalled(missed: Mapping[str, str], *, runs: bool, meanwhile: str) -> list[str]:
+    """One sentence for each resource that has queues of this one.
+
+    Args:
+        missed: who has each of them.
+        runs: whether this version runs already: then its pools on those queues are led to zero.
+        meanwhile: what runs until then, where this version does not.
+    """
+    found = []
+    for holder in sorted(set(missed.values())):
+        queues = [queue for queue, who in sorted(missed.items()) if who == holder]
+        noun, them = ("queue", "it") if len(queues) == 1 else ("queues", "them")
+        clash = f"spec.pools: UtilitarianWorkerPool {holder} has the {noun} {named(queues)} on the same broker already"
+        remedy = f"take {them} out of one of the two resources, or delete one"
+        after = "; its own pools there are led to zero until then" if runs else meanwhile
+        found.append(f"{clash}: {remedy}{after}")
+    return found
+
+
+def given_up(pools: Sequence[Pool], missed: Mapping[str, str]) -> dict[str, str]:
+    """The pools that consume a queue that another resource has, each with the sentence that leads it to zero."""
+    found = {}
+    for pool in pools:
+        queues = [queue for queue in pool.queues if queue in missed]
+        if queues:
+            others = len(pool.queues) - len(queues)
+            rest = f", and {plural(others, 'queue')} of its own with it" if others else ""
+            found[pool.name] = f"queue {queues[0]} is left to UtilitarianWorkerPool {missed[queues[0]]}{rest}"
+    return found
