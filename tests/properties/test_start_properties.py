@@ -7,7 +7,11 @@ from cronsim import CronSim
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.pools import NOW, facts, pool
 from utilitarian_operator.core.cron_starts import last_until, next_after
+from utilitarian_operator.core.fleet import Circumstances, decide_pool
+from utilitarian_operator.core.memory import Memory
+from utilitarian_operator.core.runs import MOST_OPEN, next_start, window
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
@@ -91,3 +95,36 @@ def wall(moment: datetime, zone: ZoneInfo) -> datetime:
 
 def matches(line: str, shown: datetime) -> bool:
     return next(CronSim(line, shown - MINUTE)) == shown
+
+
+SCHEDULES = st.fixed_dictionaries(
+    {
+        "start": st.sampled_from(("*/5 * * * *", "0 * * * *", "1,2,3,50 * * * *", "0 12 * * *", "* * * * *")),
+        "warmUp": st.sampled_from(("0s", "2m", "10m", "1h", "24h")),
+    },
+    optional={"finishWithin": st.sampled_from(("1m", "1h", "72h"))},
+)
+
+
+@given(
+    st.lists(st.tuples(SCHEDULES, st.none() | st.sampled_from(("1m", "1h", "72h"))), min_size=1, max_size=2),
+    st.lists(st.tuples(st.integers(0, 2), st.sampled_from((1, 20, 60, 300, 4000, 90_000))), max_size=40),
+)
+@settings(max_examples=100, deadline=None)
+def test_never_are_more_runs_open_than_may_be_and_no_start_is_passed_over(
+    written: list[tuple[dict[str, str], str | None]], looks: list[tuple[int, int]]
+) -> None:
+    runs = [
+        {"name": f"run-{number}", **fields, **({"until": "Duration", "duration": length} if length else {})}
+        for number, (fields, length) in enumerate(written)
+    ]
+    seen, now = pool(schedule=runs, max=10), NOW
+    _, memory = decide_pool(seen, facts(0), Memory(), Circumstances(now))
+    for work, seconds in looks:
+        before, now = now, now + timedelta(seconds=seconds)
+        _, memory = decide_pool(seen, facts(work), memory, Circumstances(now))
+        for schedule in seen.schedule:
+            assert sum(run.name == schedule.name for run in memory.runs) <= MOST_OPEN
+            start = next_start(schedule, before)
+            if start <= now <= start + window(schedule, start):
+                assert dict(memory.opened)[schedule.name] >= start

@@ -100,6 +100,24 @@ def test_work_that_no_pool_can_hold_is_a_warning(written: str, says: str) -> Non
 
 
 @pytest.mark.parametrize(
+    "written,says",
+    [
+        ('start: "0 * * * *", warmUp: 24h', "schedule[0].warmUp: two starts are 1h apart at most"),
+        ('start: "*/5 * * * *", until: Duration, duration: 72h', "duration: two starts are 5m apart at most"),
+        ('start: "0,20,40 8 * * *", warmUp: 3h', ""),
+        ('start: "* 8 * * *", warmUp: 3h', ""),
+        ('start: "0 * * * *", warmUp: 59m', ""),
+        ('start: "0 0 29 2 *", until: Duration, duration: 168h', ""),
+    ],
+    ids=["warm-up", "duration", "starts-close-together", "an-hour-of-minutes", "short", "leap-day"],
+)
+def test_runs_without_a_pause_between_them_are_a_warning(written: str, says: str) -> None:
+    found = [str(problem) for problem in warnings(parse(resource(pool(f"schedule: [{{name: s, {written}}}]"))).spec)]
+    assert len(found) == bool(says)
+    assert all(says in problem for problem in found)
+
+
+@pytest.mark.parametrize(
     "written,warned",
     [
         ("drainTimeout: 30m", True),

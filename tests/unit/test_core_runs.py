@@ -12,6 +12,7 @@ from utilitarian_operator.core.facts import Facts
 from utilitarian_operator.core.fleet import Circumstances, decide_pool
 from utilitarian_operator.core.memory import Memory
 from utilitarian_operator.core.run_memory import Outcome
+from utilitarian_operator.core.runs import MOST_OPEN
 
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
 RUN = {"name": "run", "start": "0 12 * * *", "workers": 2, "finishWithin": "2h"}
@@ -173,6 +174,32 @@ def test_a_run_without_a_deadline_ends_where_the_next_begins() -> None:
 def test_the_work_of_the_run_before_is_not_the_beginning_of_this_one() -> None:
     looks = Looks(TWICE | {"finishWithin": "2h"}).until(NOW + HOUR + 20 * MINUTE, work=400, arrived=0)
     assert missed(looks) == [False, True]
+
+
+@pytest.mark.parametrize("ahead", ["90m", "3h", "24h"])
+def test_a_warm_up_of_several_periods_skips_no_start(ahead: str) -> None:
+    looks, seen = Looks(HOURLY | {"warmUp": ahead}, start=NOW - MINUTE), set()
+    for step in range(12 * 12):
+        looks.until(NOW + 5 * step * MINUTE, work=1, every=5 * MINUTE)
+        assert len(looks.open) <= MOST_OPEN
+        assert ("hourly", looks.now.replace(minute=0)) in looks.open
+        seen |= {start for _, start in looks.open if start <= looks.now}
+    assert seen == {NOW + hour * HOUR for hour in range(12)}
+
+
+def test_starts_that_lie_close_together_are_all_prepared() -> None:
+    close = {"name": "run", "start": "0,20,40 12 * * *", "warmUp": "3h"}
+    looks = Looks(close, start=NOW - 4 * HOUR).until(NOW - 2 * HOUR)
+    assert looks.open == [("run", NOW), ("run", NOW + 20 * MINUTE), ("run", NOW + 40 * MINUTE)]
+
+
+@pytest.mark.parametrize("work", [0, 400])
+def test_a_duration_of_many_periods_keeps_three_runs_open(work: int) -> None:
+    piled = {"name": "run", "start": "*/5 * * * *", "until": "Duration", "duration": "72h"}
+    looks = Looks(piled).until(NOW + 2 * HOUR, work=work, every=MINUTE)
+    starts = [start for _, start in looks.open]
+    assert starts == [NOW + 110 * MINUTE, NOW + 115 * MINUTE, NOW + 120 * MINUTE]
+    assert looks.workers
 
 
 def test_of_several_schedules_each_has_its_own_runs() -> None:

@@ -30,6 +30,9 @@ _ANY_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 """Where the search for a run that never comes starts; any day does, since cronsim looks 50 years ahead."""
 
 
+_STARTS_LOOKED_AT = 400
+"""Enough for a line of each minute to meet its first pause, and for a daily one to see a whole year."""
+
 AUTOSCALER_GRACE = timedelta(minutes=10)
 """What cluster-autoscaler grants a pod of a node that it takes away (`--max-graceful-termination-sec`)."""
 
@@ -70,11 +73,14 @@ def warnings(spec: UtilitarianWorkerPoolSpec) -> list[Problem]:
     """What will run, but hardly as meant.
 
     Memory that children may take beyond the container's limit, work that can't be held while a worker always stands,
-    and a grace that node autoscalers would cut short. The built-in grace of an hour is no wish of anybody's, and is not
-    warned of.
+    runs that leave no time between them, and a grace that node autoscalers would cut short. The built-in grace of an
+    hour is no wish of anybody's, and is not warned of.
     """
-    pools = list(enumerate(effective_fleet(spec).pools))
-    found = [warning for index, pool in pools for warning in (*_memory(index, pool), *_held_by_none(index, pool))]
+    found = [
+        warning
+        for index, pool in enumerate(effective_fleet(spec).pools)
+        for warning in (*_memory(index, pool), *_held_by_none(index, pool), *_without_a_pause(index, pool))
+    ]
     return [*found, *(warning for index, pool in enumerate(spec.pools or ()) for warning in _grace(index, pool))]
 
 
@@ -212,6 +218,31 @@ def _held_by_none(index: int, pool: Pool) -> Iterator[Problem]:
         "Hold",
         f"{always}, and a worker that stands takes what comes outside the runs too: {cure}, or write React",
     )
+
+
+def _without_a_pause(index: int, pool: Pool) -> Iterator[Problem]:
+    """Schedules whose warm-up or duration reaches from each start to the next, so that the pool never sleeps."""
+    for number, schedule in enumerate(pool.schedule):
+        for field, length in (("warmUp", schedule.warm_up), ("duration", schedule.duration)):
+            if length is not None and length >= (pause := _longest_pause(schedule.start, length)):
+                yield Problem(
+                    f"spec.pools[{index}].schedule[{number}].{field}",
+                    format_duration(length),
+                    f"two starts are {format_duration(pause)} apart at most, so the pool never sleeps and no more than "
+                    "3 runs are told apart: make it shorter, or set scaling.min",
+                )
+
+
+def _longest_pause(line: str, enough: timedelta) -> timedelta:
+    """The longest time between two starts; a time that is longer than enough says as much."""
+    starts, longest = CronSim(line, _ANY_DAY), timedelta()
+    before = next(starts)
+    for _ in range(_STARTS_LOOKED_AT):
+        start = next(starts)
+        longest, before = max(longest, start - before), start
+        if longest > enough:
+            break
+    return longest
 
 
 def _grace(index: int, pool: PoolSpec) -> Iterator[Problem]:

@@ -17,7 +17,10 @@ WITHOUT_A_DEADLINE = timedelta(hours=24)
 """How long the first message of a run without a deadline is waited for, at most."""
 
 MOST_OPEN = 3
-"""Runs of one schedule that may be open at a time; an older one is not told apart any more."""
+"""Runs of one schedule that are open or being prepared at a time, whatever its warm-up and its duration.
+
+An older one ends where one more begins, and a later one is prepared when one of them is over.
+"""
 
 AIM = 0.8
 """Part of finishWithin that a run is planned for; the rest is for what nobody foresees."""
@@ -151,18 +154,31 @@ def last_task(finish_within: timedelta, seconds_per_task: float, longest: float)
 
 
 def _opened(schedule: Schedule, memory: Memory, now: datetime) -> Memory:
+    """The memory with the run that is due, and with those that are to be prepared by now, each start in its turn."""
     newest = dict(memory.opened).get(schedule.name)
     if newest is not None and newest > now + schedule.warm_up:
         memory, newest = _without_the_future(schedule, memory, now), None
-    if newest is not None and (newest > now or next_start(schedule, newest) > now + schedule.warm_up):
-        return memory  # it is being prepared already, or the one after it is not due yet
-    due = last_start(schedule, now + schedule.warm_up)
-    # A pool that is new has missed nothing: what began a day ago without a deadline was not its own.
-    late = window(schedule, due) if newest or schedule.finish_within or schedule.duration else NO_MESSAGE_WITHIN
-    if (newest is not None and due <= newest) or now - due > late or _is_known(schedule, due, memory):
+    due = last_start(schedule, now)
+    if newest is None or due > newest:
+        # A pool that is new has missed nothing: what began a day ago without a deadline was not its own.
+        known = newest or schedule.finish_within or schedule.duration
+        if now - due <= (window(schedule, due) if known else NO_MESSAGE_WITHIN):
+            memory = _with_run(schedule, due, memory, now)
+        newest = due
+    while (coming := next_start(schedule, newest)) <= now + schedule.warm_up and _open(schedule, memory) < MOST_OPEN:
+        memory, newest = _with_run(schedule, coming, memory, now), coming
+    return memory
+
+
+def _open(schedule: Schedule, memory: Memory) -> int:
+    return sum(run.name == schedule.name for run in memory.runs)
+
+
+def _with_run(schedule: Schedule, start: datetime, memory: Memory, now: datetime) -> Memory:
+    if _is_known(schedule, start, memory):
         return memory
-    opened = {**dict(memory.opened), schedule.name: due}
-    begun = OpenRun(schedule.name, due, watched_since=max(now, due))
+    opened = {**dict(memory.opened), schedule.name: start}
+    begun = OpenRun(schedule.name, start, watched_since=max(now, start))
     return changed(memory, runs=(*memory.runs, begun), opened=tuple(sorted(opened.items())))
 
 
@@ -235,11 +251,8 @@ def _end(
     due = deadline(schedule, run)
     later = sum(it.name == run.name and run.start < it.start <= now for it in memory.runs)
     if schedule.until == "Duration":
-        return (
-            (Outcome.MISSED if run.missed else Outcome.ENDED, now)
-            if now >= run.start + window(schedule, run.start)
-            else None
-        )
+        ended = now >= run.start + window(schedule, run.start) or later >= MOST_OPEN
+        return (Outcome.MISSED if run.missed else Outcome.ENDED, now) if ended else None
     if run.first_message is None:
         given_up = later or now >= run.start + window(schedule, run.start)
         return (Outcome.MISSED if run.missed else Outcome.UNSEEN, now) if given_up else None
