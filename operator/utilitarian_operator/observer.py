@@ -28,6 +28,7 @@ from utilitarian_operator.core.observation import (
     Source,
     Unknown,
 )
+from utilitarian_operator.core.own_queues import Learned, learned
 from utilitarian_operator.core.pods import pod_sight
 from utilitarian_operator.core.wording import plural
 from utilitarian_operator.errors import BrokerError
@@ -112,7 +113,7 @@ class Observer:
         self._history = History(began) if began else History()
         self._flows = Flows()
         self._last = LastMessages(last_messages or {})
-        self._caught: tuple[str, ...] = ()
+        self._caught = Learned()
 
     async def look(
         self,
@@ -146,7 +147,9 @@ class Observer:
                 for queue in queues[pool.name]
             }
             if pool.is_catch_all:
-                self._learn_queues(fleet, mine)
+                # Its queues are those that its workers share and that no other pool names.
+                named = {queue for other in fleet.pools for queue in other.queues}
+                self._caught = learned(self._caught, mine, named)
             deployment = deployments.get(pool_object(self._key.name, pool.name))
             replicas = None if deployment is None else int(deployment["spec"].get("replicas", 1))
             unacked = self._unacked(pool, seen, mine, statistics, fleet.broker.stats_url is not None, now)
@@ -192,7 +195,7 @@ class Observer:
         return {node_name(pod): str(key) for pod, key in self._store.neighbours(self._key).items()}
 
     def _queues(self, pool: Pool) -> tuple[str, ...]:
-        return self._caught if pool.is_catch_all else pool.queues
+        return self._caught.queues if pool.is_catch_all else pool.queues
 
     def _last_messages(
         self, fleet: Fleet, sights: Mapping[str, PoolSight], counted: Mapping[str, Counted], now: datetime
@@ -204,14 +207,6 @@ class Observer:
         if not any(pool.is_catch_all for pool in scheduled):
             self._last.keep_only({queue for pool in scheduled for queue in pool.queues})
         return dict(self._last.known)
-
-    def _learn_queues(self, fleet: Fleet, workers: Iterable[PodSight]) -> None:
-        """The catch-all's queues are those that its workers consume and that no other pool names."""
-        named = {queue for pool in fleet.pools for queue in pool.queues}
-        said = (pod.held if isinstance(pod.held, Held) else pod.sample for pod in workers if pod.staying)
-        told = [held.consuming for held in said if held is not None and held.consuming]
-        if told:
-            self._caught = tuple(sorted({queue for queues in told for queue in queues} - named))
 
     def _statistics(self, broker: Broker, now: datetime) -> tuple[Mapping[str, Counted], Unknown | None]:
         counted = broker.counted()

@@ -196,6 +196,36 @@ def test_a_pool_whose_messages_wait_for_a_rate_limit_keeps_its_worker(
     assert broker.totals(installation.vhost)[DEFAULT] == (0, 2)
 
 
+PRIVATE = """
+from kombu.common import Broadcast
+app.conf.worker_direct = True
+app.conf.task_queues = (*app.conf.task_queues, Broadcast("cache"))
+"""
+
+
+def test_workers_of_a_catch_all_with_queues_of_their_own_are_well_and_their_pool_goes_down(
+    installation: Installation, operator: Operator, tmp_path: Path
+) -> None:
+    """Kombu's Broadcast and Celery's worker_direct: seven of them were replaced in 75 s."""
+    fleet, broker = installation.fleet, installation.rabbitmq
+    scaling = {**QUICK, "min": 2, "max": 4}
+    pools = [{"name": "work", "worker": {"concurrency": 1}, "scaling": scaling}]
+    installation.create(pools=pools, **changed_application(tmp_path, PRIVATE))
+    installation.wait(lambda: fleet.pool("work").get("ready") == 2)
+    first = set(fleet.pods("work"))
+    installation.wait(lambda: {f"celery@{pod}.dq2" for pod in first} <= broker.queues(installation.vhost))
+    installation.send(DEFAULT, 12, 1.0)
+    installation.wait(lambda: fleet.pool("work").get("ready", 0) > len(first))
+    installation.wait(lambda: broker.totals(installation.vhost).get(DEFAULT) == (0, 0))
+    installation.wait(lambda: fleet.pool("work").get("ready") == len(fleet.pods("work")) == len(first))
+    installation.wait_looks(operator)
+    told = [(reason, note) for reason, note in fleet.events() if reason in {"Stuck", "WorkerReplaced"}]
+    assert told == []
+    (advised,) = [it for it in fleet.status().get("advice", []) if ".dq2" in it]
+    assert "stays on the broker for ever when the worker is gone" in advised
+    assert fleet.status()["queues"] == "14/14"
+
+
 def test_workers_of_somebody_else_are_counted_named_and_left_alone(
     installation: Installation, operator: Operator
 ) -> None:

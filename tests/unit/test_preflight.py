@@ -137,3 +137,22 @@ def test_an_argument_comes_before_the_policy() -> None:
         "queue-type": "quorum",
         "dead-letter-exchange": "dlx",
     }
+
+
+DIRECT, BROADCAST = "celery@p-1.dq2", "bcast.0b5a"
+
+
+@pytest.mark.parametrize(
+    "own, passing, said",
+    [
+        pytest.param({DIRECT}, set(), True, id="worker_direct"),
+        pytest.param({DIRECT, BROADCAST}, {BROADCAST}, True, id="beside one that goes with its worker"),
+        pytest.param({BROADCAST}, {BROADCAST}, False, id="Broadcast"),
+        pytest.param(set(), {"q"}, False, id="a shared one that goes with the last"),
+    ],
+)
+def test_queues_that_workers_leave_behind_are_named(own: set[str], passing: set[str], said: bool) -> None:
+    word = Held(0, 0, 0, 0, consuming=("q", *sorted(own)), own=frozenset(own), passing=frozenset(passing))
+    pod = PodSight("p-1", ready=True, running=True, leaving=False, held=word)
+    found = advice(FLEET, FleetSight(NOW, {"p": PoolSight({"q": Present(0, 1)}, 0, (pod,), 1)}), {})
+    assert [f"stays on the broker for ever when the worker is gone ({DIRECT}" in it for it in found] == [True] * said

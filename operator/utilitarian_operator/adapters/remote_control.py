@@ -19,6 +19,7 @@ from utilitarian_operator.adapters.connection import HEARTBEAT_S, broker_errors,
 from utilitarian_operator.adapters.tls import SYSTEM, Tls
 from utilitarian_operator.core.never_begun import IN_PROCESS, surely_run
 from utilitarian_operator.core.observation import Held
+from utilitarian_operator.core.own_queues import own, passing
 from utilitarian_operator.errors import BrokerBlocked, BrokerError, BrokerUnreachable
 
 ANSWER_WITHIN_S = 1.0
@@ -303,6 +304,8 @@ def _held(told: Mapping[str, Mapping[str, Any]], node: str, now: float, tasks: _
         oldest=max(0.0, now - min(starts)) if starts else 0.0,
         begun=None if totals is None else sum(totals.values()),
         consuming=_names(told[QUEUES][node]) if QUEUES in told else None,
+        own=own(node, told[QUEUES][node] if QUEUES in told else ()),
+        passing=passing(told[QUEUES][node] if QUEUES in told else ()),
         first_due=min((it for task in told["scheduled"][node] if (it := _eta(task.get("eta")))), default=None),
         limited=not tasks.limited.isdisjoint(totals or ()),
         never_begun=len(told["active"][node]) - len(active),

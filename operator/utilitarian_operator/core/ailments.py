@@ -13,6 +13,7 @@ from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core import drain
 from utilitarian_operator.core.crew import crew
 from utilitarian_operator.core.observation import FleetSight, PodSight, PoolSight, Present
+from utilitarian_operator.core.own_queues import owed
 from utilitarian_operator.core.wording import named, number, plural
 
 STUCK = "Stuck"
@@ -136,22 +137,30 @@ def _who_is_slow(pool: Pool, slow: Sequence[str]) -> str:
 def _signs(pool: Pool, seen: PoolSight, course: Course, *, answering: bool) -> Iterator[tuple[str, _Sign]]:
     """What each worker that ought to consume shows."""
     serving = [pod for pod in seen.pods if pod.serves]
-    there = [(name, queue) for name, queue in seen.queues.items() if isinstance(queue, Present)]
-    unserved = [name for name, queue in there if not queue.consumers]
-    silent = [pod for pod in serving if pod.word is None]
+    there = {name: queue.consumers for name, queue in seen.queues.items() if isinstance(queue, Present)}
     told = [pod.word.consuming for pod in serving if pod.word is not None and pod.word.consuming is not None]
-    short = max((_consume(name, told) + len(silent) - queue.consumers for name, queue in there), default=0)
+    unclaimed = {name: consumers - _consume(name, told) for name, consumers in there.items()}
     for pod in serving:
-        word = pod.word
+        word, owes = pod.word, owed(pod, serving, there, catches_all=pool.is_catch_all)
         if word is not None and word.consuming is not None:
-            lacking = [name for name, _ in there if name not in word.consuming]
-            if lacking:
-                yield pod.name, _Sign(f"answers and does not consume {lacking[0]}", NOT_CONSUMING_FOR)
-            elif unserved:
-                what = f"says that it consumes {unserved[0]}, and the broker has no consumer of it"
-                yield pod.name, _Sign(what, NOT_CONSUMING_FOR)
+            yield from _of_one_that_told(pod, word.consuming, owes, there)
         elif word is None and (answering or pod.name in course.heard):
-            yield from _of_a_silent_one(pool, pod, none_consumes=short >= len(silent))
+            idle = [unclaimed[queue] <= 0 for queue in owes or there]
+            # One of a catch-all's queues may be another worker's own: only where all are idle it consumes none.
+            none_consumes = bool(idle) and (all(idle) if pool.is_catch_all else any(idle))
+            yield from _of_a_silent_one(pool, pod, none_consumes=none_consumes)
+
+
+def _of_one_that_told(
+    pod: PodSight, consuming: tuple[str, ...], owes: Sequence[str], consumers: Mapping[str, int]
+) -> Iterator[tuple[str, _Sign]]:
+    lacking = [queue for queue in (owes if consuming else consumers) if queue not in consuming]
+    unserved = [queue for queue in consumers if queue in consuming and not consumers[queue]]
+    if lacking:
+        yield pod.name, _Sign(f"answers and does not consume {lacking[0]}", NOT_CONSUMING_FOR)
+    elif unserved:
+        what = f"says that it consumes {unserved[0]}, and the broker has no consumer of it"
+        yield pod.name, _Sign(what, NOT_CONSUMING_FOR)
 
 
 def _consume(queue: str, told: Iterable[tuple[str, ...]]) -> int:

@@ -18,7 +18,7 @@ def with_foreign(
     """The sights with the consumers that are not the fleet's.
 
     A worker counts on the queues that it says it consumes, also those of another pool (a catch-all consumes all that
-    the application knows); one that says nothing counts on its pool's.
+    the application knows); one that says nothing counts on its pool's, which a catch-all has learned from others.
 
     Args:
         fleet: what runs.
@@ -55,7 +55,8 @@ def _ours(fleet: Fleet, sights: Mapping[str, PoolSight]) -> Counter[str]:
         for pod in sights[pool.name].pods:
             word = pod.word
             said = None if word is None else word.consuming
-            count.update(() if not pod.running else pool.queues if said is None else said)
+            silent = pool.queues or tuple(sights[pool.name].queues)
+            count.update(() if not pod.running else silent if said is None else said)
     return count
 
 

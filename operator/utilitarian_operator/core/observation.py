@@ -112,6 +112,8 @@ class Held:
         first_due: the earliest ETA of those scheduled; None where none is, or it was not told.
         limited: whether it has run a task with a rate limit: messages that wait for that are told nowhere.
         never_begun: tasks that it calls active and will never run.
+        own: those of `consuming` that are surely this worker's alone.
+        passing: those of `consuming` that are deleted with their last consumer.
     """
 
     active: int
@@ -124,6 +126,8 @@ class Held:
     first_due: datetime | None = None
     limited: bool = False
     never_begun: int = 0
+    own: frozenset[str] = frozenset()
+    passing: frozenset[str] = frozenset()
 
     @property
     def nothing(self) -> bool:

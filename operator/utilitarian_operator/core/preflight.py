@@ -47,6 +47,7 @@ def advice(fleet: Fleet, sight: FleetSight, memories: Mapping[str, Memory]) -> t
         found += _of_prefetch(pool, sight.pools[pool.name], memory)
         found += _of_later_tasks(pool, sight, told)
         found += _of_tasks_never_begun(pool, sight.pools[pool.name])
+        found += _of_queues_that_stay(pool, sight.pools[pool.name])
     return tuple(found[:MOST])
 
 
@@ -139,6 +140,16 @@ def _of_tasks_never_begun(pool: Pool, seen: PoolSight) -> Iterator[str]:
                 "the application sets worker_enable_prefetch_count_reduction to False"
             )
             return
+
+
+def _of_queues_that_stay(pool: Pool, seen: PoolSight) -> Iterator[str]:
+    """A queue of one worker alone that nobody deletes with it, as Celery's worker_direct makes them."""
+    staying = {queue for pod in seen.pods if pod.word is not None for queue in pod.word.own - pod.word.passing}
+    if staying:
+        yield (
+            f"pool {pool.name}: each worker has a queue of its own, which stays on the broker for ever when the worker "
+            f"is gone ({min(staying)}: Celery's worker_direct makes such); set a policy with expires for their names"
+        )
 
 
 def _at_least(version: str | None, *wanted: int) -> bool:

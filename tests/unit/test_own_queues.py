@@ -1,0 +1,222 @@
+"""A queue of one worker alone is no work of its pool, and no other worker is called stuck for not consuming it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from celery.utils.nodenames import worker_direct
+from hypothesis import given
+from hypothesis import strategies as st
+from kombu import Exchange, Queue
+from kombu.common import Broadcast
+
+from tests.support.pools import NOW, fleet
+from utilitarian_operator.core.ailments import FOREIGN_CONSUMERS, MUTE_FOR, NOT_CONSUMING_FOR, STUCK
+from utilitarian_operator.core.foreign import with_foreign
+from utilitarian_operator.core.observation import FleetSight, Held, PodSight, PoolSight, Present, Unknown
+from utilitarian_operator.core.own_queues import Learned, learned, own, passing
+from utilitarian_operator.health import Health
+
+SHOP = fleet({"name": "everything", "queues": None, "worker": {"concurrency": 8}, "scaling": {"min": 3, "max": 8}})
+SECOND = timedelta(seconds=1)
+SILENT = Unknown("does not answer", NOW)
+
+
+def pod(name: str, *queues: Queue | str, revision: str = "1", **more: Any) -> PodSight:
+    """A worker that stays and tells its queues as Celery does."""
+    told = [(Queue(it, Exchange(it), it) if isinstance(it, str) else it).as_dict(recurse=True) for it in queues]
+    node, names = f"celery@{name}", tuple(sorted(queue["name"] for queue in told))
+    word = Held(0, 0, 0, 0, begun=1, consuming=names, own=own(node, told), passing=passing(told))
+    fields: dict[str, Any] = {"ready": True, "running": True, "leaving": False, "held": word, "revision": revision}
+    return PodSight(name, **{**fields, **more})
+
+
+def mute(name: str) -> PodSight:
+    return replace(pod(name), held=SILENT)
+
+
+CACHE = "cache"
+
+
+@pytest.mark.parametrize(
+    "queue, is_own",
+    [
+        pytest.param(Broadcast(CACHE), True, id="Broadcast"),
+        pytest.param(Broadcast(CACHE, queue="cache", unique=True), True, id="Broadcast of a unique name"),
+        pytest.param(Broadcast(CACHE, auto_delete=False), True, id="Broadcast that stays"),
+        pytest.param(worker_direct("celery@shop-1"), True, id="worker_direct"),
+        pytest.param(Queue("reload.shop-1", Exchange("reload"), "reload"), True, id="named after its host"),
+        pytest.param(Queue("replies", Exchange("replies"), exclusive=True), True, id="exclusive"),
+        pytest.param(worker_direct("celery@shop-2"), False, id="another worker's direct queue"),
+        pytest.param(Queue("orders", Exchange("orders"), "orders"), False, id="a queue of work"),
+        pytest.param(Queue("orders", Exchange("orders"), auto_delete=True), False, id="work that goes with the last"),
+        pytest.param(Queue("all", Exchange("all", type="fanout")), False, id="work that a fanout brings"),
+    ],
+)
+def test_a_queue_that_is_surely_one_workers_own(queue: Queue, is_own: bool) -> None:
+    assert own("celery@shop-1", [queue.as_dict(recurse=True)]) == (frozenset({queue.name}) if is_own else frozenset())
+
+
+NOTHING = Learned()
+
+
+def queues(*workers: PodSight, before: Learned = NOTHING, named: tuple[str, ...] = ()) -> tuple[str, ...]:
+    return learned(before, workers, named).queues
+
+
+AT_RANDOM = tuple(Queue(f"w-{number}", Exchange("w"), f"{number}", auto_delete=True) for number in range(3))
+
+
+@pytest.mark.parametrize(
+    "workers, found",
+    [
+        pytest.param([pod("a", "x", "y", Broadcast(CACHE))], ("x", "y"), id="one worker, and its own by the name"),
+        pytest.param([pod("a", "x", AT_RANDOM[0])], ("w-0", "x"), id="one worker, nobody knows better"),
+        pytest.param(
+            [pod("a", "x", AT_RANDOM[0]), pod("b", "x", AT_RANDOM[1])], ("x",), id="what only one of two consumes"
+        ),
+        pytest.param(
+            [pod("a", "x"), pod("b", "x"), pod("c", "x", "new", revision="2")], ("new", "x"), id="a new template's"
+        ),
+        pytest.param([pod("a", "x", "named")], ("x",), id="another pool names it"),
+        pytest.param([pod("a", "x"), pod("b", "x", "y", marked=NOW)], ("x",), id="of those that stay"),
+        pytest.param([mute("a")], (), id="nobody says anything"),
+    ],
+)
+def test_a_catch_all_scales_on_what_its_workers_share(workers: list[PodSight], found: tuple[str, ...]) -> None:
+    assert queues(*workers, named=("named",)) == found
+
+
+def test_what_was_learned_lasts_while_nobody_says_anything_and_a_queue_once_shared_stays_the_pools() -> None:
+    both = learned(NOTHING, [pod("a", "x", "y", AT_RANDOM[0]), pod("b", "x", "y", AT_RANDOM[1])], ())
+    assert both.queues == ("x", "y")
+    assert learned(both, [mute("a")], ()) == both
+    # One of two has lost a consumer of the pool's work: the queue is not the other one's own for that.
+    assert queues(pod("a", "x", "y"), pod("b", "x"), before=both) == ("x", "y")
+    # Of what was one worker's own nothing is learned anew when it is the only one left.
+    assert queues(pod("a", "x", "y", AT_RANDOM[0]), before=both) == ("x", "y")
+
+
+def test_a_queue_that_two_workers_consumed_one_after_the_other_is_the_pools() -> None:
+    first = learned(NOTHING, [pod("a", "x")], ())
+    second = learned(first, [pod("b", "x")], ())
+    assert queues(pod("b", "x"), pod("c", "y"), before=second) == ("x",)
+
+
+def sight(*pods: PodSight, consumers: Mapping[str, int]) -> FleetSight:
+    there = {queue: Present(0, count) for queue, count in consumers.items()}
+    pool = PoolSight(there, 0, pods, len(pods))
+    return FleetSight(NOW, with_foreign(SHOP, {"everything": pool}, {}))
+
+
+def said_and_replaced(look: FleetSight, seconds: int) -> tuple[list[str], list[str]]:
+    """What is said of the pool at the last of so many looks, and the pods that were replaced at any of them."""
+    health, gone = Health(), []
+    for second in range(seconds + 1):
+        now = replace(look, at=NOW + second * SECOND)
+        health.examine(SHOP, now)
+        gone += [name for _, name in health.replacements(SHOP, now)]
+    return [f"{it.reason}: {it.message}" for it in health.ailments["everything"]], gone
+
+
+LONG = int((2 * MUTE_FOR).total_seconds())
+
+
+@pytest.mark.parametrize(
+    "private",
+    [
+        pytest.param(lambda _: Broadcast(CACHE), id="Broadcast"),
+        pytest.param(lambda name: worker_direct(f"celery@{name}"), id="worker_direct"),
+        pytest.param(lambda name: Queue(f"w-{hash(name)}", Exchange("w"), name), id="one at random that stays"),
+    ],
+)
+def test_healthy_workers_with_a_queue_of_their_own_are_not_stuck_and_none_is_replaced(private: Any) -> None:
+    """They were: 7 in 75 s."""
+    workers = [pod(name, "orders", "mail", private(name)) for name in "abc"]
+    consumed = [queue for worker in workers if isinstance(worker.held, Held) for queue in worker.held.consuming or ()]
+    known = learned(NOTHING, workers, ()).queues
+    look = sight(*workers, consumers={queue: consumed.count(queue) for queue in known})
+    assert said_and_replaced(look, 75) == ([], [])
+    assert said_and_replaced(look, LONG) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "workers, consumers, said",
+    [
+        pytest.param(
+            [pod("a", "x", "y"), pod("b", "x", "y"), pod("c", "x")],
+            {"x": 3, "y": 2},
+            "pod c is ready and answers and does not consume y",
+            id="one lost a queue that two others consume",
+        ),
+        pytest.param(
+            [pod("a", "x"), pod("b")],
+            {"x": 1},
+            "pod b is ready and answers and does not consume x",
+            id="one of two consumes nothing at all",
+        ),
+        pytest.param(
+            [pod("a", "x"), mute("b")],
+            {"x": 1},
+            "pod b is ready and neither answers nor consumes",
+            id="one neither answers nor consumes",
+        ),
+    ],
+)
+def test_a_catch_alls_worker_that_lost_its_queues_is_still_stuck(
+    workers: list[PodSight], consumers: Mapping[str, int], said: str
+) -> None:
+    found, _ = said_and_replaced(sight(*workers, consumers=consumers), int(2 * NOT_CONSUMING_FOR.total_seconds()))
+    assert found[0].startswith(STUCK)
+    assert said in found[0]
+
+
+@pytest.mark.parametrize(
+    "workers, consumers",
+    [
+        pytest.param(
+            [pod("a", "x"), pod("b", "x", "new", revision="2")], {"x": 2, "new": 1}, id="of the template before it"
+        ),
+        pytest.param([pod("a", "x", "own"), mute("b")], {"x": 2, "own": 1}, id="silent and consuming"),
+    ],
+)
+def test_a_catch_alls_worker_that_may_be_well_is_not_stuck(
+    workers: list[PodSight], consumers: Mapping[str, int]
+) -> None:
+    before_it_is_mute = int((MUTE_FOR - SECOND).total_seconds())
+    found, gone = said_and_replaced(sight(*workers, consumers=consumers), before_it_is_mute)
+    assert [it for it in found if it.startswith(STUCK)] == gone == []
+
+
+def test_a_silent_worker_of_a_catch_all_is_no_consumer_of_somebody_elses() -> None:
+    found, _ = said_and_replaced(sight(pod("a", "x"), mute("b"), consumers={"x": 2}), 60)
+    assert not [it for it in found if it.startswith(FOREIGN_CONSUMERS)]
+
+
+WORK = st.frozensets(st.sampled_from(("orders", "mail", "reports")), min_size=1)
+KINDS = st.frozensets(st.sampled_from(("broadcast", "direct", "random")))
+
+
+def _private(kind: str, name: str) -> Queue:
+    return {
+        "broadcast": Broadcast(CACHE),
+        "direct": worker_direct(f"celery@{name}"),
+        "random": Queue(f"r{ord(name)}", Exchange("r"), name),
+    }[kind]
+
+
+@given(work=WORK, kinds=KINDS, number=st.integers(2, 6), quiet=st.integers(0, 2), by_turns=st.booleans())
+def test_whatever_queues_healthy_workers_have_of_their_own_the_pool_has_its_work_and_nobody_is_replaced(
+    work: frozenset[str], kinds: frozenset[str], number: int, quiet: int, by_turns: bool
+) -> None:
+    names = "abcdefgh"[:number]
+    telling = [pod(name, *sorted(work), *(_private(kind, name) for kind in sorted(kinds))) for name in names]
+    known = learned(NOTHING, telling, ())
+    for worker in telling if by_turns else []:
+        known = learned(known, [mute(it.name) if it is worker else it for it in telling], ())
+    assert known.queues == tuple(sorted(work))
+    silent = [mute(name) for name in "xyz"[:quiet]]
+    look = sight(*telling, *silent, consumers=dict.fromkeys(known.queues, number + quiet))
+    assert said_and_replaced(look, 75) == ([], [])
