@@ -173,7 +173,7 @@ def pod(key: Key, number: int) -> dict[str, Any]:
     status = {
         "phase": "Running",
         "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}],
-        "containerStatuses": [{"state": {"running": {}}}],
+        "containerStatuses": [{"name": "worker", "state": {"running": {}}}],
     }
     return {"metadata": metadata(key, f"{key.name}-p{number}-0", number), "status": status}
 

@@ -147,9 +147,7 @@ class Observer:
                 for queue in queues[pool.name]
             }
             if pool.is_catch_all:
-                # Its queues are those that its workers share and that no other pool names.
-                named = {queue for other in fleet.pools for queue in other.queues}
-                self._caught = learned(self._caught, mine, named)
+                self._learn_queues(fleet, mine)
             deployment = deployments.get(pool_object(self._key.name, pool.name))
             replicas = None if deployment is None else int(deployment["spec"].get("replicas", 1))
             unacked = self._unacked(pool, seen, mine, statistics, fleet.broker.stats_url is not None, now)
@@ -207,6 +205,10 @@ class Observer:
         if not any(pool.is_catch_all for pool in scheduled):
             self._last.keep_only({queue for pool in scheduled for queue in pool.queues})
         return dict(self._last.known)
+
+    def _learn_queues(self, fleet: Fleet, workers: Iterable[PodSight]) -> None:
+        """The catch-all's queues are those that its workers share and that no other pool names."""
+        self._caught = learned(self._caught, workers, {queue for pool in fleet.pools for queue in pool.queues})
 
     def _statistics(self, broker: Broker, now: datetime) -> tuple[Mapping[str, Counted], Unknown | None]:
         counted = broker.counted()

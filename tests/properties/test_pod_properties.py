@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from utilitarian_operator.core.casualties import casualties
 from utilitarian_operator.core.hindrance import hindrance
+from utilitarian_operator.core.observation import Unknown
+from utilitarian_operator.core.pods import pod_sight
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 Object = dict[str, Any]
@@ -75,6 +77,16 @@ def test_what_becomes_of_other_containers_is_no_loss(
     status: Object, beside: Object, before: Object, *, gone: bool
 ) -> None:
     assert list(casualties(pod(amid(status, beside, before), gone=gone))) == list(casualties(pod(status, gone=gone)))
+
+
+@given(status=STATUSES, beside=container("istio-proxy"), before=container("istio-init"), gone=st.booleans())
+def test_a_worker_is_seen_alike_whatever_runs_beside_it(
+    status: Object, beside: Object, before: Object, *, gone: bool
+) -> None:
+    silent = Unknown("does not answer", NOW)
+    alone = pod_sight("p", pod(status, gone=gone), silent)
+    assert pod_sight("p", pod(amid(status, beside, before), gone=gone), silent) == alone
+    assert alone.running == ("running" in status["containerStatuses"][0]["state"])
 
 
 @given(STATUSES, container("istio-proxy"), container("istio-init"))

@@ -71,7 +71,7 @@ def store(workers: int) -> Store:
             "creationTimestamp": "2026-11-23T11:00:00Z",
         }
         conditions = [{"type": "Ready", "status": "True"}]
-        running = [{"state": {"running": {"startedAt": "2026-11-23T11:00:00Z"}}}]
+        running = [{"name": "worker", "state": {"running": {"startedAt": "2026-11-23T11:00:00Z"}}}]
         made.see(PODS, {"metadata": metadata, "status": {"conditions": conditions, "containerStatuses": running}})
     return made
 

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from utilitarian_operator.core.containers import ours
 from utilitarian_operator.core.manifests import CHEAPEST, CONSUMING, DELETION_COST, DRAINING
 from utilitarian_operator.core.observation import Held, PodSight, Unknown
 
 
 def pod_sight(name: str, body: Mapping[str, Any], held: Held | Unknown) -> PodSight:
-    """One pod.
+    """One pod of a pool.
 
     Args:
         name: of the pod.
@@ -18,14 +19,14 @@ def pod_sight(name: str, body: Mapping[str, Any], held: Held | Unknown) -> PodSi
     """
     metadata, status = body["metadata"], body.get("status", {})
     annotations = metadata.get("annotations") or {}
-    conditions = {condition["type"]: condition["status"] for condition in status.get("conditions", [])}
-    states = [container.get("state", {}) for container in status.get("containerStatuses", [])]
-    since = next((state["running"].get("startedAt") for state in states if "running" in state), None)
+    conditions = {condition["type"]: condition["status"] for condition in status.get("conditions") or []}
+    # The worker's container alone: one that a cluster puts beside it runs on while the worker crashes.
+    running = ((ours(body) or {}).get("state") or {}).get("running")
     gates = body.get("spec", {}).get("readinessGates") or []
     return PodSight(
         name=name,
         ready=conditions.get("Ready") == "True",
-        running=any("running" in state for state in states),
+        running=running is not None,
         leaving="deletionTimestamp" in metadata,
         held=held,
         gated={"conditionType": CONSUMING} in gates,
@@ -33,7 +34,7 @@ def pod_sight(name: str, body: Mapping[str, Any], held: Held | Unknown) -> PodSi
         marked=_moment(annotations.get(DRAINING)),
         cheapest=annotations.get(DELETION_COST) == CHEAPEST,
         revision=(metadata.get("labels") or {}).get("pod-template-hash", ""),
-        running_since=_moment(since),
+        running_since=_moment((running or {}).get("startedAt")),
     )
 
 
