@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.support.pools import NOW, facts, fleet, pool
 from utilitarian_operator.api.effective import Pool
+from utilitarian_operator.core.demand import horizon, is_cut
 from utilitarian_operator.core.facts import Facts
 from utilitarian_operator.core.fleet import Circumstances, decide_fleet
 from utilitarian_operator.core.memory import Memory
@@ -78,6 +79,16 @@ def test_more_backlog_never_asks_for_fewer_workers(
     few = by_demand(Situation(pool, facts(less, current=current), memory, NOW)).after
     many = by_demand(Situation(pool, facts(more, current=current), memory, NOW)).after
     assert few <= many
+
+
+SECONDS = st.floats(0, 10**6)
+
+
+@given(st.floats(1, 10**6), SECONDS, SECONDS, SECONDS)
+def test_slower_starts_never_ask_for_a_slot_a_task(within: float, one: float, other: float, s: float) -> None:
+    fast, slow = sorted((one, other))
+    assert horizon(within, fast, s) >= horizon(within, slow, s) >= max(within / 3, s)
+    assert is_cut(within, slow, s) >= is_cut(within, fast, s)
 
 
 @given(pools(), memories(), WORK)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.pools import NOW, facts, pool
 from utilitarian_operator.core import runs
-from utilitarian_operator.core.demand import demand
+from utilitarian_operator.core.demand import demand, horizon, is_cut
 from utilitarian_operator.core.memory import Memory, arrival_rate, remember, seconds_per_task, with_demand
 from utilitarian_operator.core.run_memory import OpenRun
 
@@ -14,13 +14,19 @@ from utilitarian_operator.core.run_memory import OpenRun
 @pytest.mark.parametrize(
     "work, c, s, drain_within, start_up, workers",
     [
-        pytest.param(20_000, 20, 5, 600, 28, 9, id="a burst: 175 slots"),
+        pytest.param(20_000, 20, 5, 600, 28, 9, id="a burst: 174 slots"),
         pytest.param(60, 20, 1800, 600, 28, 3, id="tasks longer than the promise need a slot each"),
         pytest.param(1, 1, 1800, 600, 28, 1, id="one task, one slot"),
         pytest.param(1, 20, 5, 600, 28, 1, id="one task wakes one worker"),
         pytest.param(0, 20, 5, 600, 28, 0, id="nothing wakes nobody"),
         pytest.param(10_000, 20, 5, 600, 28, 5, id="half of it"),
         pytest.param(100, 4, 5, 10, 20, 25, id="start-up longer than the promise: at once"),
+        pytest.param(80, 10, 5, 30, 3, 2, id="a short promise: 6 waves"),
+        pytest.param(80, 10, 5, 30, 25, 4, id="slow starts ask for no slot a task: a third of the promise"),
+        pytest.param(80, 10, 5, 30, 29, 4, id="nor do slower ones"),
+        pytest.param(80, 10, 5, 30, 1_000, 4, id="nor those that take longer than the promise"),
+        pytest.param(400, 10, 1, 30, 25, 4, id="short tasks: 40 slots of a third of the promise"),
+        pytest.param(2_000, 4, 5, 600, 86_400, 13, id="a start of a day: 50 slots"),
     ],
 )
 def test_demand(work: int, c: int, s: float, drain_within: float, start_up: float, workers: int) -> None:
@@ -28,9 +34,26 @@ def test_demand(work: int, c: int, s: float, drain_within: float, start_up: floa
     assert result.workers == workers
 
 
-def test_the_burst_takes_175_slots() -> None:
+@pytest.mark.parametrize(
+    "drain_within, start_up, s, seconds, cut",
+    [
+        pytest.param(600, 28, 5, 575, False, id="115 waves"),
+        pytest.param(30, 25, 5, 10, False, id="two waves are a third of the promise"),
+        pytest.param(30, 26, 5, 10, True, id="a third of the promise"),
+        pytest.param(30, 40, 5, 10, True, id="starts longer than the promise"),
+        pytest.param(600, 28, 1_800, 1_800, False, id="one task"),
+        pytest.param(30, 0, 10, 40, False, id="the last wave begins at the end"),
+        pytest.param(30, 5, 0, 10, False, id="tasks of no time"),
+    ],
+)
+def test_the_horizon(drain_within: float, start_up: float, s: float, seconds: float, *, cut: bool) -> None:
+    assert horizon(drain_within, start_up, s) == seconds
+    assert is_cut(drain_within, start_up, s) is cut
+
+
+def test_the_burst_takes_174_slots() -> None:
     result = demand(20_000, arrivals=0, concurrency=20, seconds_per_task=5, drain_within=600, start_up=28)
-    assert round(result.slots) == 175
+    assert round(result.slots) == 174
 
 
 @pytest.mark.parametrize(
@@ -103,7 +126,7 @@ def test_arrivals_are_forgotten_after_the_window() -> None:
     memory = Memory()
     for minute in range(30):
         memory = remember(pool(), facts(5, arrived=60), memory, NOW + timedelta(minutes=minute), window)
-    assert len(memory.arrivals) <= 10
+    assert len(memory.arrivals) <= 11
     assert arrival_rate(memory, window, NOW + timedelta(minutes=29)) == pytest.approx(1.0)
     assert arrival_rate(memory, window, NOW + timedelta(minutes=40)) == 0
 

@@ -63,7 +63,7 @@ OUTLOOKS: dict[str, tuple[Fleet, dict[str, Any], str]] = {
     "work": (
         one(worker={"concurrency": 20}),
         {"seen": facts(20_000, current=9), "memory": MEASURED},
-        "from 20,593 tasks on, 5 s each, it asks for 10 workers",
+        "from 20,701 tasks on, 5 s each, it asks for 10 workers",
     ),
     "at its max": (
         one(worker={"concurrency": 20}, scaling={"max": 5}),
@@ -171,8 +171,8 @@ PRICES: dict[str, tuple[Fleet, Facts, Memory, str, str]] = {
         one(),
         facts(0),
         replace(MEASURED, arrivals=((ago(500), 1), (ago(300), 1), (ago(100), 1))),
-        "tasks come about every 3m11s, and it sleeps after 2m",
-        "scaling.idleAfter longer than 3m11s",
+        "tasks come about every 3m12s, and it sleeps after 2m",
+        "scaling.idleAfter longer than 3m12s",
     ),
     "tasks for later": (
         one(),
@@ -222,7 +222,7 @@ def test_what_is_seen_and_remembered_is_told_with_its_numbers() -> None:
     assert explanation.remembered["a task takes"] == "5 s (over 200 tasks; first guess 5s)"
     assert explanation.remembered["a worker starts in"] == "28 s (measured)"
     assert explanation.remembered["longest task"] == "12 s"
-    assert "a second over the last 9m32s" in explanation.remembered["arrivals"]
+    assert "a second over the last 9m35s" in explanation.remembered["arrivals"]
     assert explanation.remembered["busy since"] == "2026-03-02T11:50:00Z"
 
 

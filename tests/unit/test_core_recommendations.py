@@ -80,7 +80,7 @@ CASES: dict[str, tuple[str, dict[str, Any], Figures, tuple[str, str], str]] = {
         scaling(drainWithin="10s"),
         QUIET,
         ("10s", "30s"),
-        "1,000 tasks at once ask for 57 workers instead of 250",
+        "1,000 tasks at once ask for 50 workers instead of 250",
     ),
     "asleep sooner than a restart is worth": (
         "scaling.idleAfter",

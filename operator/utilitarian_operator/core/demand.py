@@ -1,7 +1,11 @@
 """How many workers a pool's work asks for: the formula alone, no bounds, no memory of the past."""
 
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, floor
+
+LEAST_PART = 3
+"""Work is always spread over a third of the promise at least, however slow the starts: workers that start together slow
+each other down, so that asking for more of them as starts get slower would feed on itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +26,11 @@ def demand(
 ) -> Demand:
     """Workers needed to have every task started within `drain_within` of its arrival.
 
-    A new worker can use only what start-up leaves of the promise, H = max(drain_within - start_up, s). H is never
-    shorter than one task: the promise is about starting, and a task longer than the promise needs a slot of its own.
-    A burst is in the work and in the arrivals, so the larger counts and not the sum. Never more slots than tasks: a
-    slot without a task helps nobody, and arrivals alone keep nobody awake.
+    The work is spread over the `horizon`. A burst is in the work and in the arrivals, so the larger counts and not the
+    sum. Never more slots than tasks: a slot without a task helps nobody, and arrivals alone keep nobody awake.
 
-    Worked example: 20,000 tasks of 5 s, concurrency 20, 10 minutes, start-up 28 s: 20,000 * 5 / 572 = 175 slots,
-    9 workers.
+    Worked example: 20,000 tasks of 5 s, concurrency 20, 10 minutes, start-up 28 s: 115 waves, a horizon of 575 s,
+    20,000 * 5 / 575 = 174 slots, 9 workers.
 
     Args:
         work: tasks to do, running ones included.
@@ -38,6 +40,26 @@ def demand(
         drain_within: the promise, seconds.
         start_up: seconds from a scale request to the first task.
     """
-    horizon = max(drain_within - start_up, seconds_per_task)
-    slots = min(float(work), max(work * seconds_per_task / horizon, arrivals * seconds_per_task))
+    over = horizon(drain_within, start_up, seconds_per_task)
+    slots = min(float(work), max(work * seconds_per_task / over, arrivals * seconds_per_task))
     return Demand(slots, max(ceil(slots / concurrency), 1) if work else 0)
+
+
+def horizon(drain_within: float, start_up: float, seconds_per_task: float) -> float:
+    """H: the seconds over which work is spread, max(s * (floor((D - u) / s) + 1), D / 3), and s at least.
+
+    The promise is about starting, so a new worker has time for whole waves of tasks: of the last one only the start
+    lies within what start-up leaves. A task longer than that needs a slot of its own.
+
+    Args:
+        drain_within: D, the promise, seconds.
+        start_up: u, seconds from a scale request to the first task.
+        seconds_per_task: s, mean seconds that a task runs.
+    """
+    waves = floor((drain_within - start_up) / seconds_per_task) + 1 if seconds_per_task else 0
+    return max(waves * seconds_per_task, drain_within / LEAST_PART, seconds_per_task)
+
+
+def is_cut(drain_within: float, start_up: float, seconds_per_task: float) -> bool:
+    """Whether starts leave less of the promise than work is spread over, so that some of it will start too late."""
+    return drain_within - start_up < horizon(drain_within, start_up, seconds_per_task) - seconds_per_task

@@ -175,7 +175,7 @@ def _remembered(situation: Situation) -> Iterator[tuple[str, str]]:
 
 
 def _arrivals(pool: Pool, memory: Memory, now: datetime) -> Iterator[tuple[str, str]]:
-    window = arrival_window(pool, memory)
+    window = arrival_window(pool, memory, now)
     rate = arrival_rate(memory, window, now)
     if rate:
         span = format_duration(timedelta(seconds=round(window.total_seconds())))

@@ -79,7 +79,7 @@ def decide_pool(pool: Pool, facts: Facts, memory: Memory, circumstances: Circums
     if nap != memory.nap:
         memory = changed(memory, nap=nap)
     facts = deferring(facts, nap, start_up(memory, FIRST_GUESS_START_UP), now)
-    memory = remember(pool, facts, memory, now, arrival_window(pool, memory))
+    memory = remember(pool, facts, memory, now, arrival_window(pool, memory, now))
     if pool.schedule:
         memory = runs.follow(pool, facts, memory, now, since)
     steady = circumstances.running_for >= pool.scaling.stabilization and circumstances.good_looks >= GOOD_LOOKS

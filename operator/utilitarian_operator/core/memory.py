@@ -193,12 +193,12 @@ def _started(facts: Facts, memory: Memory) -> Memory:
 
 
 def _arrived(facts: Facts, memory: Memory, now: datetime, window: timedelta) -> Memory:
-    kept = memory.arrivals
-    if kept and now - kept[0][0] >= window:
-        kept = tuple((begin, count) for begin, count in kept if now - begin < window)
+    # One bucket more than the window has: with the seconds per task the window may grow again a little.
+    kept, length = memory.arrivals, window / BUCKETS
+    if kept and now - kept[0][0] >= window + length:
+        kept = tuple((begin, count) for begin, count in kept if now - begin < window + length)
     if not facts.arrived:
         return memory if kept is memory.arrivals else changed(memory, arrivals=kept)
-    length = window / BUCKETS
     if kept and now - kept[-1][0] < length:
         begin, count = kept[-1]
         return changed(memory, arrivals=(*kept[:-1], (begin, count + facts.arrived)))

@@ -8,6 +8,7 @@ from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core import runs
 from utilitarian_operator.core.decision import Step
+from utilitarian_operator.core.demand import horizon, is_cut
 from utilitarian_operator.core.memory import arrival_rate, highest
 from utilitarian_operator.core.observation import Unknown
 from utilitarian_operator.core.rules import Situation, arrival_window
@@ -79,6 +80,13 @@ def prices(situation: Situation, *, kept_in_broker: bool = False) -> Iterator[Pr
             f"{format_duration(promise)}",
             "scaling.min: 1, or a schedule whose warmUp comes before the work does",
         )
+    elif is_cut(promise.total_seconds(), situation.start_up, s):
+        yield Price(
+            f"a start takes {seconds(situation.start_up)} of drainWithin ({format_duration(promise)}), and the "
+            "rest is too short for a burst: some of its tasks begin too late, and more workers would only slow each "
+            "other's starts",
+            "a longer scaling.drainWithin, or scaling.min: 1",
+        )
     yield from _trickle(situation)
     if situation.facts.deferred:
         yield Price(
@@ -93,7 +101,7 @@ def prices(situation: Situation, *, kept_in_broker: bool = False) -> Iterator[Pr
 def _trickle(situation: Situation) -> Iterator[Price]:
     """Single tasks that come so rarely that the pool sleeps between them."""
     pool, now = situation.pool, situation.now
-    window = arrival_window(pool, situation.memory)
+    window = arrival_window(pool, situation.memory, now)
     rate = arrival_rate(situation.memory, window, now)
     patience = pool.scaling.idle_after
     if pool.scaling.min or not rate or 1 / rate <= patience.total_seconds():
@@ -119,10 +127,10 @@ def _growth(situation: Situation) -> Iterator[str]:
         return
     if not facts.current and not facts.at_least:
         yield "the first message wakes it with one worker"
-    horizon = max(pool.scaling.drain_within.total_seconds() - situation.start_up, s)
+    over = horizon(pool.scaling.drain_within.total_seconds(), situation.start_up, s)
     more = max(facts.current, 1) + 1
     if more <= pool.scaling.max and s > 0:
-        tasks = int((more - 1) * pool.worker.concurrency * horizon / s) + 1
+        tasks = int((more - 1) * pool.worker.concurrency * over / s) + 1
         yield f"from {plural(tasks, 'task')} on, {seconds(s)} each, it asks for {plural(more, 'worker')}"
 
 

@@ -8,7 +8,7 @@ from math import ceil
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.api.layout import POLLING
 from utilitarian_operator.api.units import format_duration, parse_quantity
-from utilitarian_operator.core.demand import demand
+from utilitarian_operator.core.demand import demand, horizon
 from utilitarian_operator.core.wording import number, plural, seconds
 
 ENOUGH = 20
@@ -150,7 +150,7 @@ def _drain_within(pool: Pool, figures: Figures) -> Recommendation | None:
         to = round_up(u + max(s, 1))
         because = f"a worker takes {seconds(u)} to start: what finds the pool asleep starts later than {was}"
         effect = "a promise that can be kept; scaling.min: 1 keeps the present one, for 24 worker-hours a day"
-    elif figures.measured and promise.total_seconds() - u < s:
+    elif figures.measured and horizon(promise.total_seconds(), u, s) <= s:
         to = round_up(u + 4 * s)
         now, then = (_burst(pool, s, u, within) for within in (promise, to))
         because = f"start-up ({seconds(u)}) leaves less than one task's time ({seconds(s)}): each task has its own slot"

@@ -9,7 +9,7 @@ from utilitarian_operator.api.units import format_duration as duration
 from utilitarian_operator.core import memory as memories
 from utilitarian_operator.core import runs
 from utilitarian_operator.core.decision import Decision, Step, start
-from utilitarian_operator.core.demand import demand
+from utilitarian_operator.core.demand import demand, horizon, is_cut
 from utilitarian_operator.core.facts import Facts
 from utilitarian_operator.core.memory import Memory
 from utilitarian_operator.core.nap import given_back_too_often, why_awake
@@ -82,11 +82,11 @@ def decide(situation: Situation) -> tuple[Decision, Memory]:
     return decision, memory
 
 
-def arrival_window(pool: Pool, memory: Memory) -> timedelta:
+def arrival_window(pool: Pool, memory: Memory, now: datetime) -> timedelta:
     """max(H, 60 s): the time over which arrivals are counted."""
-    u = memories.start_up(memory, FIRST_GUESS_START_UP)
-    scaling = pool.scaling
-    return max(scaling.drain_within - timedelta(seconds=u), scaling.task_duration, memories.SHORTEST_WINDOW)
+    s, u = memories.seconds_per_task(pool, memory, now), memories.start_up(memory, FIRST_GUESS_START_UP)
+    spread = horizon(pool.scaling.drain_within.total_seconds(), u, s)
+    return max(timedelta(seconds=spread), memories.SHORTEST_WINDOW)
 
 
 def by_demand(situation: Situation) -> Step:
@@ -101,10 +101,10 @@ def by_demand(situation: Situation) -> Step:
         some = f"{plural(waiting, 'task')} {'waits' if waiting == 1 else 'wait'}" if waiting else "nothing waits"
         because = f"{some} for the next run, {run} at {at(opens)} (outsideRuns: Hold)"
         return Step("hold", facts.current, 0, because)
-    s = situation.seconds_per_task
+    s, window = situation.seconds_per_task, arrival_window(pool, situation.memory, situation.now)
     result = demand(
         facts.at_least,
-        arrivals=memories.arrival_rate(situation.memory, arrival_window(pool, situation.memory), situation.now),
+        arrivals=memories.arrival_rate(situation.memory, window, situation.now),
         concurrency=pool.worker.concurrency,
         seconds_per_task=s,
         drain_within=pool.scaling.drain_within.total_seconds(),
@@ -117,6 +117,11 @@ def by_demand(situation: Situation) -> Step:
         f"{duration(pool.scaling.drain_within)}: {plural(round(result.slots, 1), 'slot')}, "
         f"{number(pool.worker.concurrency)} a worker: {plural(result.workers, 'worker')}"
     )
+    if result.workers > facts.current and is_cut(pool.scaling.drain_within.total_seconds(), situation.start_up, s):
+        because += (
+            f"; a start takes {seconds(situation.start_up)} of that, so some begin too late whatever their number: "
+            "a longer drainWithin, or workers that stand by (min)"
+        )
     return Step("demand", facts.current, result.workers, because)
 
 

@@ -204,7 +204,7 @@ class Engine:
         if lane.coasted:
             memory = with_demand(memory, 1, lane.pool.scaling.stabilization, self._moment(workers.busy_until))
             lane.coasted = False
-        window = arrival_window(lane.pool, memory)
+        window = arrival_window(lane.pool, memory, self._moment(now))
         length = window.total_seconds() / BUCKETS
         if now - lane.looked_at <= length:
             return memory, lane.arrived
