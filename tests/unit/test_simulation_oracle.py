@@ -4,6 +4,8 @@ from itertools import pairwise
 import pytest
 
 from tests.support.simulated import stage
+from tests.support.steps import at_most
+from utilitarian_operator.simulation import oracle as oracle_module
 from utilitarian_operator.simulation.measure import PolicyResult, measured
 from utilitarian_operator.simulation.oracle import Problem, lower_bound, one_by_one, play_oracle, stays
 from utilitarian_operator.simulation.play import play
@@ -83,6 +85,25 @@ def test_tasks_with_an_eta_start_when_they_are_due() -> None:
     workers, tasks = played["pool"].workers, scene.tasks["pool"]
     assert all(workers.began_at[k] >= due for k, due in tasks.eta.items())
     assert all(began >= came for began, came in zip(workers.began_at, tasks.at, strict=True))
+
+
+@pytest.mark.parametrize("after", ["1m", "20m", "3h"])
+def test_tasks_with_an_eta_in_a_run_come_to_an_end(after: str) -> None:
+    scene = stage({"work": HOURLY | {"eta": {"share": 0.3, "after": after}}}, POOL, days=0.25)
+    with at_most(2_000_000, oracle_module):
+        played, bounds = play_oracle(scene)
+    workers, tasks = played["pool"].workers, scene.tasks["pool"]
+    assert all(workers.began_at[k] >= due for k, due in tasks.eta.items())
+    assert 0 < bounds["pool"] <= workers.account.worker_seconds
+    if after == "1m":
+        oracle = measured("oracle", played, scene, bounds)
+        assert oracle.deadlines_met == oracle.deadlines == 6
+
+
+def test_a_task_that_can_no_longer_start_in_time_ends_the_bound_all_the_same() -> None:
+    late = Problem(array("d", [100, 200, 300]), array("d", [5.0] * 3), array("d", [50, 60, 310]), 2, 10.0, 30)
+    with at_most(1_000, oracle_module):
+        assert lower_bound(late) > 0
 
 
 def test_a_minimum_is_paid_all_the_time() -> None:

@@ -92,8 +92,7 @@ def play_oracle(stage: Scene, progress: Progress = lambda _: None) -> tuple[dict
         runs = runs_of(pool, tasks, stage.load, stage.until)
         problem, order = _problem(pool, tasks, runs, start_up)
         bounds[pool.name] = max(lower_bound(problem), pool.scaling.min * stage.until)
-        for run in runs:  # waiting brings a run nothing
-            problem.latest[run.first] = tasks.at[run.first]
+        _begin_runs_at_once(problem, order, runs)
         workers = Workers(tasks, kind(pool, stage), start_ups(pool, stage))
         samples = _serve(problem, order, workers, pool.scaling.min, stage.until)
         played[pool.name] = Played(pool, workers, samples, {})
@@ -111,6 +110,14 @@ def _problem(pool: Pool, tasks: Tasks, runs: list[Run], start_up: float) -> tupl
         at, seconds = array("d", [due[k] for k in order]), array("d", [tasks.seconds[k] for k in order])
         latest = array("d", [latest[k] for k in order])
     return Problem(at, seconds, latest, pool.worker.concurrency, start_up, max(pool.scaling.max, 1)), order
+
+
+def _begin_runs_at_once(problem: Problem, order: list[int] | range, runs: list[Run]) -> None:
+    """Let the first task of each run start as soon as it can: waiting brings a run nothing."""
+    firsts = {run.first for run in runs}
+    for place, k in enumerate(order):
+        if k in firsts:
+            problem.latest[place] = problem.at[place]
 
 
 def _serve(problem: Problem, order: list[int] | range, workers: Workers, least: int, until: float) -> list[Sample]:
@@ -265,7 +272,7 @@ def lower_bound(problem: Problem) -> float:
         return 0.0
     longest, widest = max(seconds), max(end - begin for begin, end in zip(at, latest, strict=True))
     anchors = [0]
-    while (following := bisect_right(at, latest[anchors[-1]])) < len(at):
+    while (following := bisect_right(at, max(latest[anchors[-1]], at[anchors[-1]]))) < len(at):
         anchors.append(following)
     total = sum(seconds) / problem.slots + problem.start_up
     for this, following in pairwise(anchors):

@@ -57,7 +57,7 @@ def latest_starts(pool: Pool, tasks: Tasks, runs: list[Run]) -> "array[float]":
         latest[k] = due + promise
     for run in runs:
         for k in range(run.first, run.beyond):
-            latest[k] = max(run.deadline - tasks.seconds[k], tasks.at[k])
+            latest[k] = max(run.deadline - tasks.seconds[k], tasks.eta.get(k, tasks.at[k]))
     return latest
 
 
