@@ -132,6 +132,34 @@ def test_an_edit_shows_as_a_difference_and_as_decisions(running: Fleet, shell: S
     assert _templates(running) == before
 
 
+def test_what_was_changed_by_hand_would_be_changed_back(
+    fleet: Fleet, shell: Shell, rabbitmq: RabbitMQ, vhost: str
+) -> None:
+    """No operator runs meanwhile, and the annotation with the template's hash stays as the operator wrote it."""
+    rabbitmq.declare(vhost, QUEUE, OTHER_QUEUE)
+    fleet.create(rabbitmq.amqp_url(vhost), pools=POOLS)
+    with in_process(fleet.controlplane, fleet.namespace):
+        wait_until(lambda: _settled(fleet), within=SOON, describe=lambda: _templates(fleet))
+    by_hand = {
+        "deployment/fleet-work": '{"spec":{"template":{"spec":{"terminationGracePeriodSeconds":30}}}}',
+        "statefulset/fleet-beat": '{"spec":{"template":{"spec":{"containers":[{"name":"beat","image":"own:1"}]}}}}',
+        "poddisruptionbudget/fleet-other": '{"spec":{"maxUnavailable":7}}',
+        "deployment/fleet-other": '{"metadata":{"annotations":{"team":"metering"}},"spec":{"replicas":3}}',
+    }
+    for what, patch in by_hand.items():
+        fleet.controlplane.kubectl("patch", what, "--namespace", fleet.namespace, "--type=strategic", "--patch", patch)
+    assert shell.plan("--exit-code").returncode == 3
+    changes = shell.changes()
+    assert {it: change["action"] for it, change in changes.items()} == {
+        ("Deployment", "fleet-work"): "change",
+        ("StatefulSet", "fleet-beat"): "change",
+        ("PodDisruptionBudget", "fleet-other"): "change",
+    }  # an annotation of somebody else's, and replicas, are none of the template's business
+    diff = [line.replace(" ", "") for line in changes["Deployment", "fleet-work"]["diff"]]
+    assert "-terminationGracePeriodSeconds:30" in diff
+    assert "+terminationGracePeriodSeconds:3600" in diff
+
+
 def test_objects_that_are_no_longer_asked_for_would_be_deleted(running: Fleet, shell: Shell) -> None:
     changes = shell.changes(pools=[POOLS[0]], beat={"enabled": False})
     gone = {("Deployment", "fleet-other"), ("PodDisruptionBudget", "fleet-other"), ("StatefulSet", "fleet-beat")}

@@ -29,7 +29,7 @@ from utilitarian_operator.core.objects import (
     todo,
     wanted_objects,
 )
-from utilitarian_operator.core.plan import Belongs, Create, Disown, belongs
+from utilitarian_operator.core.plan import Belongs, Create, belongs
 from utilitarian_operator.errors import ClusterError, Rejected
 
 AT_A_TIME = 8
@@ -77,11 +77,12 @@ async def changes(cluster: Rehearsal, owner: Owner, fleet: Fleet, *, built_in: b
     """
     live = await _live(cluster, owner)
     nobody = dict.fromkeys((pool.name for pool in fleet.pools), 0)
-    plan = todo(owner, wanted_objects(owner, fleet, live, {}, built_in=built_in), live, nobody)
-    rows = [(it, action) for it, action in plan.actions if not isinstance(action, Disown)]
+    # Whether an object is as it should be is not believed from its annotations: a dry run of the apply shows it.
+    wanted = wanted_objects(owner, fleet, live, {}, built_in=built_in)
+    plan = todo(owner, wanted, live, nobody, changed=lambda _, __: True)
     turn = asyncio.Semaphore(AT_A_TIME)
     found = await asyncio.gather(
-        *(_rehearsed(cluster, turn, owner, it, live, unseen=isinstance(action, Create)) for it, action in rows),
+        *(_rehearsed(cluster, turn, owner, it, live, unseen=isinstance(action, Create)) for it, action in plan.actions),
         _claim(cluster, owner, fleet),
     )
     return [
