@@ -1,5 +1,6 @@
 from collections import Counter
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -10,7 +11,9 @@ import yaml
 from tests.support.simulated import load, one_pool, stage
 from utilitarian_operator.api.effective import effective_fleet
 from utilitarian_operator.api.validation import accept
+from utilitarian_operator.simulation import arrivals
 from utilitarian_operator.simulation.arrivals import cron_times, tasks_of
+from utilitarian_operator.simulation.play import scene
 from utilitarian_operator.simulation.workload import InvalidLoad, Load, read_load
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -44,6 +47,24 @@ queues:
         pytest.param("tasks: 5}", "tasks: 5", 7, "can't be read as YAML", id="yaml"),
         pytest.param("start: 2026-01-01", "start: 2026-13-01", 1, "start: Input should be a valid date", id="month"),
         pytest.param("p95: 6", "p95: .inf", 4, "p95: Input should be a finite number", id="endless"),
+        pytest.param(
+            "p95: 6", "p95: 1e300", 4, "p95: Input should be less than or equal to 2678400", id="p95 of 1e300"
+        ),
+        pytest.param("median: 2", "median: 0.001", 4, "more than 1,000 times the median", id="no such distribution"),
+        pytest.param("start: 2026-01-01", "start: 9999-12-31", 1, "start: Input should be less", id="the end of time"),
+        pytest.param("start: 2026-01-01", "start: 0001-01-01", 1, "start: Input should be greater", id="its begin"),
+        pytest.param(
+            'cron: "0 * * * *", tasks: 5', f"rate: {'9' * 400}/s", 6, "at most 10,000 tasks a second", id="endless rate"
+        ),
+        pytest.param("start: 2026-01-01", "start: !!int soon", 1, "can't be read as YAML: this is no int", id="tag"),
+        pytest.param("start: 2026-01-01", "start: !!bool soon", 1, "this is no bool", id="no yes"),
+        pytest.param("start: 2026-01-01", "start: !!timestamp x", 1, "this is no timestamp", id="no moment"),
+        pytest.param("tasks: 5}", f"tasks: {'[' * 3000}", 6, "more than 100 parts within each other", id="deep"),
+        pytest.param("start: 2026-01-01", "start: \x07", 1, "special characters are not allowed", id="a bell"),
+        pytest.param(
+            "queues:", "startUp: {median: 1s, p95: 2h}\nqueues:", 2, "startUp: p95 7200 is more than", id="any start-up"
+        ),
+        pytest.param("queues:", "startUp: 48h\nqueues:", 2, "startUp: Input should be less", id="never started"),
         pytest.param("queues:", "days: 1\ndays: 2\nqueues:", 3, "days stands there twice", id="twice"),
         pytest.param("queues:", "startUp: -3s\nqueues:", 2, "startUp: '-3s' is no duration", id="start-up"),
         pytest.param(
@@ -62,6 +83,34 @@ def test_what_is_wrong_is_said_with_its_line(tmp_path: Path, old: str, new: str,
         read_load(path, one_pool(["work"], {}))
     assert reason in raised.value.reason
     assert raised.value.line == line
+
+
+def test_a_load_without_a_zone_has_the_fleet_s(tmp_path: Path) -> None:
+    path = tmp_path / "load.yaml"
+    stockholm = replace(one_pool(["work"], {}), time_zone="Europe/Stockholm")
+    path.write_text(GOOD)
+    assert read_load(path, stockholm).begins == datetime(2025, 12, 31, 23, tzinfo=UTC)
+    path.write_text(f"timeZone: UTC\n{GOOD}")
+    assert read_load(path, stockholm).begins == datetime(2026, 1, 1, tzinfo=UTC)
+    path.write_text(GOOD.replace('{cron: "0 * * * *", tasks: 5}', "{trace: trace.csv}"))
+    (tmp_path / "trace.csv").write_text("time,count\n2026-01-01T00:00:05,2\n")
+    asked = read_load(path, stockholm)
+    assert list(tasks_of(stockholm.pools[0], stockholm, asked, days=1, seed=1, folder=tmp_path).at) == [5, 5]
+
+
+def test_more_tasks_than_can_be_kept_are_refused_with_the_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrivals, "MOST_TASKS", 1000)
+    path, fleet = tmp_path / "load.yaml", one_pool(["work"], {})
+    path.write_text(GOOD.replace("tasks: 5", f"tasks: {10**15}"))
+    with pytest.raises(InvalidLoad, match=r"load\.yaml:5: queues\.work\.arrivals: more than 1,000 tasks: play fewer"):
+        scene(fleet, read_load(path, fleet), days=1, seed=1, folder=tmp_path)
+
+
+def test_a_mark_of_the_byte_order_is_no_part_of_a_file(tmp_path: Path) -> None:
+    path, fleet = tmp_path / "load.yaml", one_pool(["work"], {})
+    path.write_text(GOOD.replace('{cron: "0 * * * *", tasks: 5}', "{trace: trace.csv}"), encoding="utf-8-sig")
+    (tmp_path / "trace.csv").write_text("time,count\n2026-01-01T00:00:05Z,2\n", encoding="utf-8-sig")
+    assert list(scene(fleet, read_load(path, fleet), days=1, seed=1, folder=tmp_path).tasks["pool"].at) == [5, 5]
 
 
 @pytest.mark.parametrize("text", ["", "- 1\n", "nothing\n"])
@@ -142,6 +191,34 @@ def test_poisson_arrivals_have_their_rate_and_keep_to_their_hours() -> None:
     assert all(6 * HOUR <= at % DAY < 20 * HOUR for at in came)
 
 
+@pytest.mark.parametrize(
+    "rate, hours, days, count",
+    [
+        pytest.param("1/h", ("06:00", "06:30"), 30, 15, id="half a task a day"),
+        pytest.param("1/d", ("06:00", "07:00"), 48, 2, id="a task in two dozen windows"),
+        pytest.param("90/h", ("00:00", "01:00"), 7, 630, id="whole tasks"),
+        pytest.param("2/h", ("10:00", "10:45"), 8, 12, id="one and a half"),
+        pytest.param("0.1/s", ("00:00", "24:00"), 0.5, 4320, id="all day"),
+        pytest.param("7/d", ("00:00", "24:00"), 0.5, 4, id="the first comes at once"),
+    ],
+)
+def test_a_part_of_a_task_is_carried_into_the_next_window(
+    rate: str, hours: tuple[str, str], days: float, count: int
+) -> None:
+    came = tasks({"arrivals": [{"rate": rate, "from": hours[0], "to": hours[1]}]}, days=days).at
+    assert len(came) == count
+    begin, end = (int(clock[:2]) * HOUR + int(clock[3:]) * 60 for clock in hours)
+    assert all(begin <= at % DAY < end for at in came)
+
+
+@pytest.mark.parametrize("kind", ["rate", "poisson"])
+def test_a_window_that_begins_in_the_hour_that_is_skipped_takes_nothing_from_the_next_day(kind: str) -> None:
+    spring = {"start": "2026-03-29", "timeZone": "Europe/Stockholm"}
+    came = tasks({"arrivals": [{kind: "1/s", "from": "02:30", "to": "03:15"}]}, days=2, **spring).at
+    assert len(came) == pytest.approx(45 * 60, rel=0 if kind == "rate" else 0.1)
+    assert min(came) >= DAY - HOUR
+
+
 def test_hours_are_those_of_the_clock_also_on_the_day_it_is_changed() -> None:
     spring = {"start": "2026-03-29", "timeZone": "Europe/Stockholm"}  # from 02:00 the clock shows 03:00
     came = tasks({"arrivals": [{"rate": "1/s", "from": "01:00", "to": "04:00"}]}, **spring).at
@@ -176,6 +253,9 @@ def test_a_trace_is_played_at_its_times(tmp_path: Path) -> None:
         ("time,count\n2026-03-02T00:00:05Z,-2\n", ":2: a count can't be negative"),
         ("time,count\nyesterday,2\n", ":2: can't be read"),
         ("time,count\n1,2,3\n", ":2: 3 columns"),
+        (f"time,count\n2026-03-02T00:00:05Z,{10**15}\n", ":2: a count of 1e+15 is more than"),
+        (f"time,count\n2026-03-02T00:00:05Z,{'1' * 200_000}\n", ":1: can't be read: field larger than field limit"),
+        (f"time,count\n2026-03-02T00:00:05Z,{'1' * 5_000}\n", ":2: can't be read"),
     ],
 )
 def test_what_is_wrong_with_a_trace_is_said_with_its_line(tmp_path: Path, text: str, reason: str) -> None:

@@ -7,8 +7,32 @@ import yaml
 _TIMESTAMP = "tag:yaml.org,2002:timestamp"
 
 
+DEEPEST = 100
+"""Parts within parts; a resource has a dozen."""
+
+
 class StrictLoader(yaml.SafeLoader):
     """For `yaml.load`, `load_all` and `compose`, which raise yaml.YAMLError."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """The next part, unless it is within too many others."""
+        self.depth += 1
+        if self.depth > DEEPEST:
+            where = parent.start_mark if parent is not None else None
+            raise yaml.composer.ComposerError(None, None, f"more than {DEEPEST} parts within each other", where)
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: FBT002 - theirs
+        """The value; what has a tag that it does not fit (`!!int soon`) is no YAML either."""
+        try:
+            return super().construct_object(node, deep=deep)
+        except (ValueError, LookupError, AttributeError, TypeError, ArithmeticError) as error:
+            kind = node.tag.rpartition(":")[2]
+            raise yaml.constructor.ConstructorError(None, None, f"this is no {kind}", node.start_mark) from error
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT002 - theirs
         """The mapping, if each of its keys stands there once."""

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from itertools import accumulate, islice
-from math import exp, log
+from itertools import accumulate, islice, repeat
+from math import ceil, exp, log
 from pathlib import Path
 from random import Random
 from statistics import NormalDist
@@ -21,10 +21,13 @@ from cronsim import CronSim
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.simulation.history import read_history
 from utilitarian_operator.simulation.trace import read_trace
-from utilitarian_operator.simulation.workload import Load, Queue, Source, Spread
+from utilitarian_operator.simulation.workload import MOST_TASKS, Load, Queue, Source, Spread
 
 TABLE = 16_381
 """Draws in a table: a prime, so that no regular pattern of arrivals meets the same ones again and again."""
+
+WHOLE = 1e-6
+"""Part of a task by which a sum of floats may be off a whole one."""
 
 Z95 = NormalDist().inv_cdf(0.95)
 
@@ -99,9 +102,11 @@ def _merged(streams: Sequence[_Stream], queues: tuple[str, ...]) -> Tasks:
 
 
 def _queue(name: str, queue: Queue, load: Load, until: float, random: Random, folder: Path) -> _Stream:
-    at = [t for source in queue.arrivals for t in _source(name, source, load, until, random, folder)]
-    if len(queue.arrivals) > 1:
-        at.sort()
+    came = (t for source in queue.arrivals for t in _source(name, source, load, until, random, folder))
+    at = list(islice(came, MOST_TASKS + 1))
+    if len(at) > MOST_TASKS:
+        raise load.wrong(("queues", name, "arrivals"), f"more than {MOST_TASKS:,} tasks: play fewer days, or send less")
+    at.sort()
     seconds = list(islice(cycled(duration_table(queue.seconds, random), random), len(at)))
     eta = {}
     if queue.eta is not None:
@@ -113,25 +118,35 @@ def _queue(name: str, queue: Queue, load: Load, until: float, random: Random, fo
 def _source(name: str, source: Source, load: Load, until: float, random: Random, folder: Path) -> Iterator[float]:
     if source.cron is not None:
         for moment in cron_times(source.cron, load, until):
-            yield from [moment] * (source.tasks or 0)
+            yield from repeat(moment, source.tasks or 0)
     elif source.trace is not None:
-        yield from (t for t in read_trace(folder / source.trace, load.begins) if 0 <= t < until)
+        trace = read_trace(folder / source.trace, load.begins, ZoneInfo(load.time_zone))
+        yield from (t for t in trace if 0 <= t < until)
     elif source.prometheus is not None:
         yield from read_history(source.prometheus, name, load.begins, until)
     else:
+        flowed = 0.0
         for begin, end in windows(source, load, until):
-            yield from _flow(source, begin, end, random)
+            yield from _flow(source, flowed, begin, end, random)
+            flowed += end - begin
 
 
-def _flow(source: Source, begin: float, end: float, random: Random) -> Iterator[float]:
+def _flow(source: Source, flowed: float, begin: float, end: float, random: Random) -> Iterator[float]:
+    """One window of a stream that flowed for so many seconds before it: a part of a task is carried into the next."""
     if source.rate:
-        gap = 1 / source.rate
-        return (begin + gap * i for i in range(int((end - begin) * source.rate)))
+        return _evenly(source.rate, flowed, begin, end)
     if not source.poisson:
         return iter(())
     gap = 1 / source.poisson
     draws = cycled([gap * draw for draw in _exponential()], random, shuffle=True)
     return _until(accumulate(draws, initial=begin + gap * random.expovariate(1)), end)
+
+
+def _evenly(rate: float, flowed: float, begin: float, end: float) -> Iterator[float]:
+    """One task each 1/rate seconds of flowing, the first with the first of them."""
+    first, beyond = (ceil(at * rate - WHOLE) for at in (flowed, flowed + end - begin))
+    start = begin + max(first / rate - flowed, 0.0)
+    return (start + i / rate for i in range(beyond - first))
 
 
 def _until(times: Iterator[float], end: float) -> Iterator[float]:
@@ -167,7 +182,7 @@ def windows(source: Source, load: Load, until: float) -> Iterator[tuple[float, f
         )
         if begin >= until:
             return
-        yield begin, min(end, until)
+        yield begin, max(min(end, until), begin)  # its end may lie before it where the clock is changed
         day += timedelta(days=1)
 
 

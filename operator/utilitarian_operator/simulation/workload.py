@@ -15,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    PrivateAttr,
     Tag,
     ValidationError,
     model_validator,
@@ -30,15 +31,24 @@ _RATE = re.compile(r"^(?P<count>-?[0-9]+(\.[0-9]+)?)/(?P<unit>s|m|h|d)$")
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _CLOCK = re.compile(r"^(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})$")
 _END_OF_DAY = 24 * 3600
+MOST_DAYS = 400
+MOST_TASKS = 50_000_000
+"""Tasks of one queue: they are kept in memory."""
+
+MOST_A_SECOND = 10_000
+MOST_TASK_SECONDS = 31 * 24 * 3600
+MOST_TIMES = 1_000
+"""Times the median that a 95th percentile may be: above it the longest of some thousand draws has no end."""
+
 _CHOSEN = "="  # how the choices of a union begin in an error's path, which the file doesn't know
 
 
 class InvalidLoad(OperatorError):
-    """A load that can't be played; the message names file, line and reason."""
+    """A load that can't be played; the message names file, line (0: there is none) and reason."""
 
     def __init__(self, file: str, line: int, reason: str) -> None:
         self.file, self.line, self.reason = file, line, reason
-        super().__init__(f"{file}:{line}: {reason}")
+        super().__init__(f"{file}:{line}: {reason}" if line else f"{file}: {reason}")
 
 
 def _rate(value: Any) -> float:
@@ -47,7 +57,10 @@ def _rate(value: Any) -> float:
         raise ValueError(f"{value!r} is no rate: write tasks per time, like 0.5/s, 60/h or 2000/d")
     if float(match["count"]) < 0:
         raise ValueError(f"{value!r}: a rate can't be negative")
-    return float(match["count"]) / _SECONDS[match["unit"]]
+    rate = float(match["count"]) / _SECONDS[match["unit"]]
+    if rate > MOST_A_SECOND:
+        raise ValueError(f"{value!r}: at most {MOST_A_SECOND:,} tasks a second can be played")
+    return rate
 
 
 def _clock(value: Any) -> int:
@@ -61,7 +74,7 @@ def _clock(value: Any) -> int:
 def _cron(value: Any) -> str:
     try:
         next(CronSim(str(value), datetime(2026, 1, 1, tzinfo=UTC)))
-    except (CronSimError, StopIteration) as error:
+    except (CronSimError, StopIteration, ValueError) as error:
         raise ValueError(f"{value!r} is no cron line that ever comes: {error}") from error
     return str(value)
 
@@ -82,7 +95,17 @@ Rate = Annotated[float, BeforeValidator(_rate)]
 Clock = Annotated[int, BeforeValidator(_clock)]
 Cron = Annotated[str, BeforeValidator(_cron)]
 Zone = Annotated[str, BeforeValidator(_zone)]
-Duration = Annotated[timedelta, BeforeValidator(_duration), Field(ge=timedelta())]
+Duration = Annotated[timedelta, BeforeValidator(_duration), Field(ge=timedelta(), le=timedelta(days=MOST_DAYS))]
+StartUpDuration = Annotated[timedelta, BeforeValidator(_duration), Field(ge=timedelta(), le=timedelta(days=1))]
+TaskSeconds = Annotated[float, Field(gt=0, le=MOST_TASK_SECONDS)]
+
+
+def _check_spread(median: float, p95: float) -> None:
+    """What a lognormal distribution can be drawn from; seconds."""
+    if p95 > MOST_TIMES * median:
+        raise ValueError(
+            f"p95 {p95:g} is more than {MOST_TIMES:,} times the median {median:g}: take both from one graph, in seconds"
+        )
 
 
 class Part(BaseModel):
@@ -96,31 +119,33 @@ class Part(BaseModel):
 class Spread(Part):
     """A lognormal distribution, given as it is read off a graph: median and 95th percentile, both in one unit."""
 
-    median: Annotated[float, Field(gt=0)]
-    p95: Annotated[float, Field(gt=0)]
+    median: TaskSeconds
+    p95: TaskSeconds
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.p95 < self.median:
             raise ValueError(f"p95 {self.p95:g} is below the median {self.median:g}")
+        _check_spread(self.median, self.p95)
         return self
 
 
 class StartUp(Part):
     """Seconds from asking for a worker to its first task, lognormal."""
 
-    median: Annotated[Duration, Field(gt=timedelta())]
-    p95: Duration
+    median: Annotated[StartUpDuration, Field(gt=timedelta())]
+    p95: StartUpDuration
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.p95 < self.median:
             raise ValueError(f"p95 {self.p95} is below the median {self.median}")
+        _check_spread(self.median.total_seconds(), self.p95.total_seconds())
         return self
 
 
 StartUpTime = Annotated[
-    Annotated[Duration, Tag(f"{_CHOSEN}duration")] | Annotated[StartUp, Tag(f"{_CHOSEN}spread")],
+    Annotated[StartUpDuration, Tag(f"{_CHOSEN}duration")] | Annotated[StartUp, Tag(f"{_CHOSEN}spread")],
     Discriminator(lambda value: f"{_CHOSEN}{'spread' if isinstance(value, dict | StartUp) else 'duration'}"),
 ]
 
@@ -184,15 +209,28 @@ class Kill(Part):
 
 
 class Load(Part):
-    """A whole load file."""
+    """A whole load file; read from one, its time zone is the fleet's unless it names one."""
 
-    start: date
-    days: Annotated[float, Field(gt=0, le=400)] = 31
+    start: Annotated[date, Field(ge=date(1971, 1, 1), le=date(2100, 1, 1))]
+    days: Annotated[float, Field(gt=0, le=MOST_DAYS)] = 31
     time_zone: Zone = "UTC"
     start_up: StartUpTime = timedelta(seconds=10)
     acks: Literal["early", "late"] = "early"
     queues: Annotated[dict[str, Queue], Field(min_length=1)]
     node_kills: tuple[Kill, ...] = ()
+    _file: str = PrivateAttr("the load")
+    _node: Any = PrivateAttr(None)
+
+    def read_from(self, path: Path, node: Any) -> Self:
+        """The load, which remembers its file and what stands where."""
+        self._file, self._node = str(path), node
+        return self
+
+    def wrong(self, field: Sequence[Any], reason: str) -> InvalidLoad:
+        """What is said of a field that turned out to be wrong only when it was played."""
+        where = ".".join(str(part) for part in field)
+        line = _line(self._node, field) if self._node is not None else 0
+        return InvalidLoad(self._file, line, f"{where}: {reason}")
 
     @property
     def begins(self) -> datetime:
@@ -210,20 +248,21 @@ def read_load(path: Path, fleet: Fleet) -> Load:
     try:
         node = yaml.compose(text, Loader=StrictLoader)
         values = yaml.load(text, Loader=StrictLoader)  # noqa: S506 - a safe one
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise InvalidLoad(str(path), line, f"can't be read as YAML: {error.problem}") from error
+    except yaml.YAMLError as error:
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None) or error
+        line = mark.line + 1 if mark else 1
+        raise InvalidLoad(str(path), line, f"can't be read as YAML: {' '.join(str(problem).split())}") from error
     if not isinstance(values, dict):
         raise InvalidLoad(str(path), 1, "no load: give start and queues (docs/simulate.md has an example)")
     try:
-        load = Load.model_validate(values)
+        load = Load.model_validate({"timeZone": fleet.time_zone} | values)
     except ValidationError as error:
         # A mistyped field is also one that is missing: what was written is the better hint.
         first = min(error.errors(), key=lambda it: it["type"] != "extra_forbidden")
         where = [part for part in first["loc"] if not str(part).startswith(_CHOSEN)]
         raise InvalidLoad(str(path), _line(node, where), _reason(first, where)) from error
     _check_queues(path, node, load, fleet)
-    return load
+    return load.read_from(path, node)
 
 
 def unserved(queues: Sequence[str], fleet: Fleet) -> Iterator[str]:
@@ -243,9 +282,9 @@ def _check_queues(path: Path, node: Any, load: Load, fleet: Fleet) -> None:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidLoad(str(path), 1, f"can't be read: {error}") from error
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise InvalidLoad(str(path), 1, f"can't be read: {error}: give a YAML file in UTF-8") from error
 
 
 def _reason(error: Mapping[str, Any], where: Sequence[Any]) -> str:
