@@ -112,8 +112,7 @@ def _workers(pool: Pool, run: Run, looks: Sequence[float]) -> Workers:
     )
     at, seconds = array("d", (when for when, _ in tasks)), array("d", (length for _, length in tasks))
     slots = pool.worker.concurrency
-    patience = max(pool.scaling.idle_after, pool.scaling.stabilization).total_seconds()
-    kind = Kind(slots, slots * pool.worker.prefetch_multiplier, acks_late=False, patience=patience, departure=DEPARTURE)
+    kind = Kind(slots, slots * pool.worker.prefetch_multiplier, acks_late=False, departure=DEPARTURE)
     model = _Workers(Tasks(at, seconds, bytearray(len(tasks)), pool.queues, {}), kind, _start_ups(pool, run, looks))
     model.looks = looks
     return model

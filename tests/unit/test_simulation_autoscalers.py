@@ -1,18 +1,27 @@
 """The models of the others, held against what was measured on a real cluster with KEDA 2.21 and Kubernetes 1.34."""
 
+from dataclasses import replace
 from itertools import repeat
+from pathlib import Path
 from random import Random
 from statistics import median
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.support.pools import pool
 from tests.support.simulated import stage
-from utilitarian_operator.simulation.autoscalers import Autoscaler, Hpa, default_target
+from utilitarian_operator.api.effective import effective_fleet
+from utilitarian_operator.api.validation import accept
+from utilitarian_operator.simulation.autoscalers import Autoscaler, Hpa, Settings, default_target
 from utilitarian_operator.simulation.fleet import Workers
 from utilitarian_operator.simulation.measure import PolicyResult, measured
-from utilitarian_operator.simulation.play import UnknownPolicy, checked_policy, kind, play
+from utilitarian_operator.simulation.oracle import play_oracle
+from utilitarian_operator.simulation.play import UnknownPolicy, checked_policy, kind, play, scene
+from utilitarian_operator.simulation.workload import read_load
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 BURST_AT = 3600
 
@@ -28,7 +37,7 @@ def climbs(**how: Any) -> tuple[list[float], list[float]]:
     for seed in range(40):
         workers = Workers(scene.tasks["pool"], kind(asked, scene), repeat(1e6))
         chance = Random(seed)  # noqa: S311 - no secret
-        Autoscaler(asked, workers, chance, target=10.0, **how).advance(BURST_AT + 300)
+        Autoscaler(asked, workers, chance, Settings(**how), target=10.0).advance(BURST_AT + 300)
         began = sorted(worker.began - BURST_AT for worker in workers.workers)
         first.append(began[0])
         twentieth.append(began[19])
@@ -89,6 +98,45 @@ LONG = {"arrivals": [{"cron": "0 * * * *", "tasks": 40}], "seconds": {"median": 
 SMALL = {"worker": {"concurrency": 2}, "scaling": {"drainWithin": "2m", "taskDuration": "100s"}}
 
 
+def test_an_expert_s_keda_interrupts_nothing_and_keeps_every_deadline() -> None:
+    """Four days of the typical month's runs: the same grace as ours makes the difference."""
+    fleet = effective_fleet(accept(yaml.safe_load((EXAMPLES / "production.yaml").read_text())).spec)
+    runs = replace(fleet, pools=tuple(pool for pool in fleet.pools if pool.schedule))
+    month = scene(runs, read_load(EXAMPLES / "load-typical.yaml", fleet), days=4, seed=1, folder=EXAMPLES)
+    tuned = measured("keda-tuned", play("keda-tuned", month), month)
+    assert (tuned.deadlines, tuned.deadlines_met, tuned.interrupted) == (107, 107, 0)
+    defaults = measured("keda", play("keda", month), month)
+    assert defaults.interrupted > 0
+
+
+@pytest.mark.parametrize("policy", ["keda", "keda-tuned", "keda-amqp", "hpa", "utilitarian", "fixed:2", "oracle"])
+def test_waiting_is_what_ready_workers_stood_without_a_task_under_every_policy(policy: str) -> None:
+    """Two workers that stay, one slot each, tasks that share them: whatever the policy, the same hours are idle."""
+    queue = {"arrivals": [{"rate": "20/h"}], "seconds": {"median": 60, "p95": 60}}
+    two = {"worker": {"concurrency": 1}, "scaling": {"min": 2, "max": 2, "idleAfter": "10s", "stabilization": "10s"}}
+    scene = stage({"work": queue}, two, days=0.25)
+    if policy == "oracle":
+        known, bounds = play_oracle(scene)
+        result = measured(policy, known, scene, bounds)
+    else:
+        result = measured(policy, play(policy, scene), scene)
+    assert result.hours == pytest.approx(12)
+    assert result.idle == pytest.approx(12 - 2, abs=0.02)
+
+
+@pytest.mark.parametrize("policy", ["keda", "keda-tuned", "keda-amqp", "hpa"])
+def test_an_idle_pool_at_its_minimum_changes_nothing(policy: str) -> None:
+    result = played(policy, {"arrivals": [{"cron": "0 1 1 1 *", "tasks": 1}]}, {"scaling": {"min": 2}}, days=1)
+    assert (result.pools["pool"].changes, result.pools["pool"].starts) == (0, 2)
+
+
+def test_an_expert_s_pool_is_awake_and_asleep_sooner() -> None:
+    queue = {"arrivals": [{"poisson": "2/h"}]}
+    defaults, tuned = (played(policy, queue, {}, days=5).pools["pool"] for policy in ("keda", "keda-tuned"))
+    assert tuned.waits.p50 < defaults.waits.p50
+    assert tuned.hours < 0.6 * defaults.hours
+
+
 @pytest.mark.parametrize("acks, lost", [("early", True), ("late", False)])
 def test_it_kills_what_it_does_not_see(acks: str, *, lost: bool) -> None:
     result = played("keda-amqp", LONG, SMALL, acks=acks).pools["pool"]
@@ -120,7 +168,7 @@ def test_the_target_is_what_a_worker_starts_within_the_promise() -> None:
     assert default_target(one) == 1200
 
 
-@pytest.mark.parametrize("name", ["keda", "keda-amqp", "hpa", "oracle", "fixed:0", "fixed:12"])
+@pytest.mark.parametrize("name", ["keda", "keda-tuned", "keda-amqp", "hpa", "oracle", "fixed:0", "fixed:12"])
 def test_policies_have_names(name: str) -> None:
     assert checked_policy(name) == name
 

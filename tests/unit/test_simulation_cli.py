@@ -40,7 +40,7 @@ queues:
     arrivals: [{cron: "30 6 * * *", tasks: 3}]
 """
 GOLDEN = Path(__file__).parent / "simulate_small.txt"
-FIGURES = {"worker_hours", "deadlines", "deadlines_met", "interrupted", "wait_p95_s", "starts", "pools"}
+FIGURES = {"worker_hours", "idle_hours", "deadlines", "deadlines_met", "interrupted", "wait_p95_s", "starts", "pools"}
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_json_has_its_shape(files: list[str]) -> None:
 
 
 def test_the_table_says_all_of_it(files: list[str]) -> None:
-    assert run(*files, "--against", "keda,oracle", "--price", "0.05") == GOLDEN.read_text()
+    assert run(*files, "--against", "keda,keda-tuned,oracle", "--price", "0.05") == GOLDEN.read_text()
 
 
 def test_the_page_is_well_formed_and_asks_for_nothing(files: list[str]) -> None:

@@ -14,9 +14,7 @@ from utilitarian_operator.simulation.worker import Kind, State
 def model(at: list[float], seconds: list[float], *, slots: int = 2, **more: Any) -> Workers:
     eta = more.pop("eta", {})
     tasks = Tasks(array("d", at), array("d", seconds), bytearray(len(at)), ("work",), eta)
-    kind = Kind(
-        slots, more.get("ahead", 0), more.get("late", False), more.get("patience", 120), more.get("departure", 0)
-    )
+    kind = Kind(slots, more.get("ahead", 0), more.get("late", False), more.get("departure", 0))
     return Workers(tasks, kind, repeat(10.0))
 
 
@@ -62,7 +60,6 @@ def test_coasting_comes_to_the_same_as_playing() -> None:
     for one in (played, coasted):
         one.close()
     assert coasted.account.idle == pytest.approx(played.account.idle)
-    assert coasted.account.idle_inside == pytest.approx(played.account.idle_inside)
     assert coasted.account.worker_seconds == played.account.worker_seconds
 
 
@@ -86,15 +83,15 @@ def test_a_worker_costs_from_the_start_of_its_start_up() -> None:
     played.resize(0, 100)
     assert played.began_at[0] == 10
     assert played.account.worker_seconds == 100
-    assert (played.account.idle, played.account.idle_inside) == (85, 85)
+    assert played.account.idle == 85
 
 
-def test_a_worker_that_never_had_a_task_was_not_patient() -> None:
+def test_a_worker_that_never_had_a_task_was_idle_since_it_was_ready() -> None:
     played = model([1000], [5])
     played.start(1, 0)
     played.advance(50)
     played.resize(0, 50)
-    assert (played.account.idle, played.account.idle_inside) == (40, 0)
+    assert played.account.idle == 40
 
 
 def test_a_worker_that_goes_costs_until_that_was_seen() -> None:

@@ -27,7 +27,7 @@ def test_one_task_costs_a_start_up_and_itself() -> None:
 def test_tasks_that_can_wait_for_each_other_share_a_start_up() -> None:
     together = problem([100, 130, 155], 5, 60)
     plan = stays(together, 0, 1000)
-    assert (plan.starts, plan.cost) == (1, 10 + 10)
+    assert (plan.starts, plan.cost, plan.idle) == (1, 10 + 10, 0)
     assert list(plan.began) == [160, 160, 165]
 
 
@@ -36,7 +36,7 @@ def test_what_comes_soon_is_worth_waiting_for() -> None:
     assert stays(close, 0, 1000).starts == 2
     closer = problem([100, 112], 5, 0)
     plan = stays(closer, 0, 1000)
-    assert (plan.starts, plan.cost) == (1, 10 + 5 + 7 + 5)
+    assert (plan.starts, plan.cost, plan.idle) == (1, 10 + 5 + 7 + 5, 7)
 
 
 def test_a_burst_begins_early_enough_for_its_last_task() -> None:
@@ -109,7 +109,10 @@ def test_a_task_that_can_no_longer_start_in_time_ends_the_bound_all_the_same() -
 def test_a_minimum_is_paid_all_the_time() -> None:
     scene = stage({"work": {"arrivals": [{"poisson": "60/h"}]}}, {"scaling": {"min": 2}})
     played, bounds = play_oracle(scene)
-    assert played["pool"].workers.account.worker_seconds == bounds["pool"] == 2 * 86400
+    account = played["pool"].workers.account
+    assert account.worker_seconds == bounds["pool"] == 2 * 86400
+    busy = sum(scene.tasks["pool"].seconds)
+    assert 2 * 86400 - busy <= account.idle < 2 * 86400 - busy / 4  # 4 slots
 
 
 def test_no_task_starts_before_it_came_nor_after_the_next_in_line() -> None:

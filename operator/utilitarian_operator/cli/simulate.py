@@ -53,7 +53,8 @@ def simulate(  # noqa: PLR0913 - one parameter an option
     days: Annotated[float | None, typer.Option(min=0.01, max=400, help="Days to play; else the file's.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random: the same seed, the same tasks.")] = 1,
     against: Annotated[
-        str, typer.Option(help="Other policies: keda, keda-amqp, hpa, fixed:N, oracle; comma-separated.")
+        str,
+        typer.Option(help="Other policies: keda, keda-tuned, keda-amqp, hpa, fixed:N, oracle; comma-separated."),
     ] = "",
     sweep: Annotated[
         str | None, typer.Option(help="Try values of a field: pools.NAME.scaling.drainWithin=1m,5m,30m.")
@@ -63,8 +64,9 @@ def simulate(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Play a UtilitarianWorkerPool over a load, with the operator's own rules, and show what it would cost and keep.
 
-    Beside it, if asked for, the same tasks under other policies: KEDA with its HPA, the HPA alone, a fixed number of
-    workers, and an oracle that knows the future. docs/simulate.md describes the load file and the models.
+    Beside it, if asked for, the same tasks under other policies: KEDA with its HPA, with its defaults or as an expert
+    sets them, the HPA alone, a fixed number of workers, and an oracle that knows the future. docs/simulate.md
+    describes the load file and the models.
 
     Exit codes: 0 done; 2 the resource, the load or the options are wrong: the line and the reason are printed.
     """

@@ -22,13 +22,46 @@ POLL, COOLDOWN = 30.0, 300.0
 SYNC, TOLERANCE, CALM = 15.0, 0.1, 300.0
 MOST_PODS, MOST_TIMES = 4, 2
 GRACE = 30.0
-"""terminationGracePeriodSeconds unless somebody sets it."""
+"""terminationGracePeriodSeconds unless it is set."""
+
+TUNED_POLL, TUNED_COOLDOWN = 5.0, 120.0
+"""What an expert sets who wants pools awake soon and asleep soon."""
 
 REACTION = 4.0
 """Seconds from KEDA's poll to the pod, and what the management API's statistics are late: both measured."""
 
 BLOCKED = 0.5
 """Share of the syncs after a step up that still count that step into their period: measured climbs were as slow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How KEDA and the HPA are set; the fields' defaults are their own.
+
+    Args:
+        counting: amqp sees ready messages, http also those that are not acknowledged, some seconds late.
+        keda: whether KEDA is there; the HPA alone can't go below one.
+        poll: pollingInterval, seconds.
+        cooldown: cooldownPeriod, seconds.
+        own_grace: whether workers get the pool's drainTimeout to end their tasks, as ours do; else `GRACE`.
+        unlimited: no limit on the HPA's steps up.
+    """
+
+    counting: Counting = "http"
+    keda: bool = True
+    poll: float = POLL
+    cooldown: float = COOLDOWN
+    own_grace: bool = False
+    unlimited: bool = False
+
+
+SCALERS = {
+    "keda": Settings(),
+    "keda-tuned": Settings(poll=TUNED_POLL, cooldown=TUNED_COOLDOWN, own_grace=True),
+    "keda-amqp": Settings(counting="amqp"),
+    "hpa": Settings(keda=False),
+}
+"""The policies that are an autoscaler, by name."""
 
 
 class Controller(Protocol):
@@ -100,25 +133,20 @@ class Hpa:
 
 @dataclass(slots=True)
 class Autoscaler:
-    """KEDA and its HPA on one pool; with `keda` false the HPA alone, which can't go below one.
+    """KEDA and its HPA on one pool.
 
     Args:
         pool: the effective spec; of its scaling only min, max, drainWithin and taskDuration count.
         workers: the model.
         random: phases of polls and syncs.
-        counting: amqp sees ready messages, http also those that are not acknowledged, some seconds late.
-        keda: whether KEDA is there.
-        poll: pollingInterval, seconds.
-        unlimited: no limit on the HPA's steps up.
+        settings: how they are set.
+        target: of the metric for each worker; `default_target` unless given.
     """
 
     pool: Pool
     workers: Workers
     random: Random
-    counting: Counting = "http"
-    keda: bool = True
-    poll: float = POLL
-    unlimited: bool = False
+    settings: Settings = SCALERS["keda"]
     target: float | None = None
     _hpa: Hpa = field(init=False)
     _poll_at: float = field(init=False)
@@ -130,10 +158,10 @@ class Autoscaler:
     def __post_init__(self) -> None:
         scaling = self.pool.scaling
         per_worker = self.target or default_target(self.pool)
-        self._hpa = Hpa(per_worker, max(scaling.min, 1), max(scaling.max, 1), self.random, self.unlimited)
-        self._poll_at = self.random.uniform(0, self.poll) if self.keda else inf
+        self._hpa = Hpa(per_worker, max(scaling.min, 1), max(scaling.max, 1), self.random, self.settings.unlimited)
+        self._poll_at = self.random.uniform(0, self.settings.poll) if self.settings.keda else inf
         self._sync_at = self.random.uniform(0, SYNC)
-        least = scaling.min if self.keda else max(scaling.min, 1)
+        least = scaling.min if self.settings.keda else max(scaling.min, 1)
         self.workers.start(least, 0.0)
 
     def advance(self, until: float) -> None:
@@ -148,16 +176,21 @@ class Autoscaler:
             if now == self._wake_at:
                 self._wake(now)
             elif now == self._poll_at:
-                self._poll_at += self.poll
+                self._poll_at += self.settings.poll
                 self._polled(now)
             else:
                 self._sync_at += SYNC
                 self._synced(now)
 
+    @property
+    def _grace(self) -> float:
+        """Seconds from the stop of a worker to its kill."""
+        return self.pool.drain_timeout.total_seconds() if self.settings.own_grace else GRACE
+
     def metric(self) -> int:
         """Messages as the scaler sees them."""
         workers = self.workers
-        if self.counting == "amqp":
+        if self.settings.counting == "amqp":
             return workers.ready
         came = workers.arrived_by(workers.clock - REACTION)
         unacked = workers.running * workers.kind.acks_late + workers.held(fetched_only=True) + len(workers.deferred)
@@ -171,7 +204,8 @@ class Autoscaler:
         if now == inf:
             self._poll_at = self._sync_at = inf
             return
-        self._poll_at += max(ceil((now - self._poll_at) / self.poll), 0) * self.poll
+        poll = self.settings.poll
+        self._poll_at += max(ceil((now - self._poll_at) / poll), 0) * poll
         self._sync_at += max(ceil((now - self._sync_at) / SYNC), 0) * SYNC
 
     def _polled(self, now: float) -> None:
@@ -179,9 +213,9 @@ class Autoscaler:
         if self.metric() > 0:
             self._active_at = now
             if not current and self._wake_at == inf:
-                self._wake_at = now + (REACTION if self.poll == POLL else 0.0)
-        elif current and now - self._active_at >= COOLDOWN:
-            self.workers.stop_newest(current - self.pool.scaling.min, now, GRACE)
+                self._wake_at = now + (REACTION if self.settings.poll == POLL else 0.0)
+        elif current and not self.pool.scaling.min and now - self._active_at >= self.settings.cooldown:
+            self.workers.stop_newest(current, now, self._grace)  # above a minimum the HPA alone counts
         self._sample(now)
 
     def _wake(self, now: float) -> None:
@@ -200,7 +234,7 @@ class Autoscaler:
             self.workers.account.changes += 1
             self.workers.start(wanted - current, now)
         elif wanted < current:
-            self.workers.stop_newest(current - wanted, now, GRACE)
+            self.workers.stop_newest(current - wanted, now, self._grace)
         self._sample(now)
 
     def _sample(self, now: float) -> None:

@@ -19,6 +19,7 @@ def as_json(results: Sequence[PolicyResult], price: float | None) -> Json:
 def _policy(result: PolicyResult, price: float | None) -> Json:
     return {
         "worker_hours": round(result.hours, 3),
+        "idle_hours": round(result.idle, 3),
         "deadlines": result.deadlines,
         "deadlines_met": result.deadlines_met,
         "interrupted": result.interrupted,
@@ -36,7 +37,6 @@ def _pool(pool: PoolResult, price: float | None) -> Json:
         "unfinished": pool.unfinished,
         "worker_hours": round(pool.hours, 3),
         "idle_hours": round(pool.idle, 3),
-        "idle_inside_hours": round(pool.idle_inside, 3),
         **bound,
         **cost,
         "deadlines": len(pool.runs),

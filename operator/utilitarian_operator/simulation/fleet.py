@@ -149,6 +149,8 @@ class Workers:
 
     def stop_newest(self, count: int, now: float, grace: float) -> None:
         """Stop workers as a ReplicaSet does: those not ready first, then the newest; killed after the grace."""
+        if count <= 0:
+            return
         self.account.changes += 1
         newest = sorted(self._staying(), key=lambda w: (self.workers[w].state, -self.workers[w].began, -w))
         for w in newest[:count]:
@@ -206,7 +208,7 @@ class Workers:
         worker, heap, at, seconds, began = self.workers[w], self._heap, self.at, self.tasks.seconds, self.began_at
         limit, most = min(limit, self.next_event), len(heap)
         head, clock, completed, spent = self.head, self.clock, self.completed, self.spent
-        empty_from, idle, unused = (clock if heap else worker.idle_from), 0.0, 0.0
+        empty_from, idle = (clock if heap else worker.idle_from), 0.0
         while True:
             now = at[head]
             bound = min(limit, now)
@@ -217,8 +219,6 @@ class Workers:
                 break
             if not heap:
                 idle += now - empty_from
-                unused = unused or (0.0 if worker.worked else now - empty_from)
-                worker.worked = True
                 self.emptied = now
             clock = began[head] = now
             spent += seconds[head]
@@ -226,7 +226,6 @@ class Workers:
             head += 1
             most = max(most, len(heap))
         self.account.idle += idle
-        self.account.idle_inside += idle - unused
         worker.running, worker.idle_from = len(heap), empty_from
         self.free = deque([w] * (self.kind.concurrency - len(heap)))
         self.head, self.clock, self.completed, self.spent = head, clock, completed, spent
@@ -277,17 +276,10 @@ class Workers:
     def _leave(self, w: int, now: float) -> None:
         worker = self.workers[w]
         if worker.state is not State.STARTING and not worker.running:
-            self._count_idle(worker, now)
+            self.account.idle += now - worker.idle_from
         worker.state = State.GONE
         self.alive.discard(w)
         self.account.worker_seconds += now - worker.began
-
-    def _count_idle(self, worker: Worker, now: float) -> None:
-        gap = now - worker.idle_from
-        self.account.idle += gap
-        if worker.worked:
-            self.account.idle_inside += min(gap, self.kind.patience)
-        worker.worked = True
 
     def _happen(self, event: Event, which: int) -> None:
         if event is Event.DUE:
@@ -338,7 +330,7 @@ class Workers:
             w = free.popleft()
             worker = self.workers[w]
             if not worker.running:
-                self._count_idle(worker, now)
+                self.account.idle += now - worker.idle_from
             if not heap:
                 self.emptied = now
             worker.running += 1

@@ -72,8 +72,7 @@ class PoolResult:
         runs: with a deadline within the time that was played.
         promises: of drainWithin.
         hours: from the start of each worker's start-up until it is gone.
-        idle: of them, serving without any task.
-        idle_inside: of those, within idleAfter or stabilization of the worker's last task.
+        idle: of them, ready without any task.
         starts: of workers.
         changes: of their number.
         interrupted: tasks.
@@ -94,7 +93,6 @@ class PoolResult:
     promises: Promises
     hours: float
     idle: float
-    idle_inside: float
     starts: int
     changes: int
     interrupted: int
@@ -122,9 +120,9 @@ class PolicyResult:
         return sum(pool.hours for pool in self.pools.values())
 
     @property
-    def idle_inside(self) -> float:
-        """Worker-hours idle within idleAfter and stabilization."""
-        return sum(pool.idle_inside for pool in self.pools.values())
+    def idle(self) -> float:
+        """Worker-hours of workers that were ready and had no task."""
+        return sum(pool.idle for pool in self.pools.values())
 
     @property
     def deadlines(self) -> int:
@@ -198,7 +196,6 @@ def _pool(
         promises=promises,
         hours=account.worker_seconds / HOUR,
         idle=account.idle / HOUR,
-        idle_inside=account.idle_inside / HOUR,
         starts=account.starts,
         changes=account.changes,
         interrupted=account.interrupted,

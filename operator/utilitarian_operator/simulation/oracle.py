@@ -42,20 +42,23 @@ class Batch:
     Args:
         beyond: index after the last task that they served.
         cost: worker-seconds from ready to gone.
+        busy: of them, those with a task: of as few workers at a time as the running tasks fit in.
         ends: when the last one left; long ago if some still end their last tasks when others come.
     """
 
     beyond: int
     cost: float
+    busy: float
     ends: float
 
 
 @dataclass(slots=True)
 class Plan:
-    """A whole schedule: when each task starts, and what it costs in worker-seconds."""
+    """A whole schedule: when each task starts, and its worker-seconds; `idle` are those ready, without a task."""
 
     began: "array[float]"
     cost: float = 0.0
+    idle: float = 0.0
     starts: int = 0
     peak: int = 0
     late: int = 0
@@ -126,8 +129,8 @@ def _serve(problem: Problem, order: list[int] | range, workers: Workers, least: 
     if not least and plan.cost > WORTH_ANOTHER * lower_bound(problem):
         plan = min(plan, one_by_one(problem), key=lambda it: (it.late, it.cost))
     account = workers.account
-    account.worker_seconds, account.starts, account.changes = plan.cost, plan.starts, 2 * plan.starts
-    account.peak = plan.peak
+    account.worker_seconds, account.idle = plan.cost, plan.idle
+    account.starts, account.changes, account.peak = plan.starts, 2 * plan.starts, plan.peak
     workers.completed = len(plan.began)
     for place, k in enumerate(order):
         workers.began_at[k] = plan.began[place]
@@ -137,17 +140,19 @@ def _serve(problem: Problem, order: list[int] | range, workers: Workers, least: 
 def stays(problem: Problem, least: int, until: float) -> Plan:
     """Workers come together, as late as the promises let them, and go when the pool is empty."""
     plan = Plan(array("d", [-1.0]) * len(problem.at), cost=least * until)
-    i, left = 0, -inf
+    i, left, busy = 0, -inf, 0.0
     while i < len(problem.at):
         count, ready, batch = _fewest(problem, i, max(problem.at[i], left), plan.began)
         stay = ready - left <= problem.start_up
         before = ready - left if stay else problem.start_up
         plan.cost += (batch.cost + count * before) * max(count - least, 0) / count
         plan.starts += max(count - least, 0) if not stay else 0
+        busy += batch.busy
         plan.peak = max(plan.peak, count, least)
         waiting = bisect_right(problem.at, ready) - i
         plan.samples += [(ready - before, waiting, max(count, least)), (max(batch.ends, ready), 0, least)]
         i, left = batch.beyond, batch.ends
+    plan.idle = max(plan.cost - busy - plan.starts * problem.start_up, 0.0)
     plan.late = sum(began > latest + SLACK for began, latest in zip(plan.began, problem.latest, strict=True))
     return plan
 
@@ -205,7 +210,25 @@ def _left(problem: Problem, began: "array[float]", stay: range, ready: float, co
     ends = sorted((end for k in stay if (end := began[k] + problem.seconds[k]) > last), reverse=True)
     leaves = [ends[problem.slots * worker] if problem.slots * worker < len(ends) else last for worker in range(count)]
     alone = stay.stop == len(problem.at) or problem.at[stay.stop] >= ends[0]
-    return Batch(stay.stop, sum(leave - ready for leave in leaves), ends[0] if alone else -inf)
+    busy = _busy(problem, began, stay)
+    return Batch(stay.stop, sum(leave - ready for leave in leaves), busy, ends[0] if alone else -inf)
+
+
+def _busy(problem: Problem, began: "array[float]", stay: range) -> float:
+    """Worker-seconds with a task, if the tasks of a stay always run in as few workers as they fit in."""
+    begins = array("d", [began[k] for k in stay])  # first in, first out: in their order
+    ends = array("d", sorted(began[k] + problem.seconds[k] for k in stay))
+    total, running, ended, before, slots = 0.0, 0, 0, begins[0], problem.slots
+    for begin in begins:
+        while ends[ended] <= begin:
+            total += (ends[ended] - before) * -(-running // slots)
+            before, running, ended = ends[ended], running - 1, ended + 1
+        total += (begin - before) * -(-running // slots)
+        before, running = begin, running + 1
+    for end in ends[ended:]:
+        total += (end - before) * -(-running // slots)
+        before, running = end, running - 1
+    return total
 
 
 def one_by_one(problem: Problem) -> Plan:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.errors import OperatorError
 from utilitarian_operator.simulation.arrivals import Tasks, cron_times, tasks_of
-from utilitarian_operator.simulation.autoscalers import Autoscaler, Controller, Fixed
+from utilitarian_operator.simulation.autoscalers import SCALERS, Autoscaler, Controller, Fixed
 from utilitarian_operator.simulation.engine import DEPARTURE, Engine
 from utilitarian_operator.simulation.fleet import Workers
 from utilitarian_operator.simulation.worker import Kind, State
@@ -80,7 +80,7 @@ def scene(fleet: Fleet, load: Load, *, days: float | None, seed: int, folder: Pa
 
 
 def play(policy: str, stage: Scene, progress: Progress = lambda _: None) -> dict[str, Played]:
-    """Play one policy: `utilitarian`, `keda`, `keda-amqp`, `hpa` or `fixed:N`."""
+    """Play one policy: `utilitarian`, `keda`, `keda-tuned`, `keda-amqp`, `hpa` or `fixed:N`."""
     pools = stage.fleet.pools
     ours = policy == "utilitarian"
     kinds = {pool.name: kind(pool, stage, departure=DEPARTURE if ours else 0.0) for pool in pools}
@@ -114,18 +114,18 @@ def checked_policy(name: str) -> str:
         UnknownPolicy: there is none of that name.
     """
     kind_of, _, count = name.partition(":")
-    if name in {"keda", "keda-amqp", "hpa", "oracle"} or (kind_of == "fixed" and count.isdecimal()):
+    if name in {*SCALERS, "oracle"} or (kind_of == "fixed" and count.isdecimal()):
         return name
-    raise UnknownPolicy(f"--against: unknown policy {name!r}: choose from keda, keda-amqp, hpa, fixed:N, oracle")
+    raise UnknownPolicy(
+        f"--against: unknown policy {name!r}: choose from keda, keda-tuned, keda-amqp, hpa, fixed:N, oracle"
+    )
 
 
 def controller(policy: str, pool: Pool, workers: Workers, seed: int) -> Controller:
     """What sizes a pool under a policy that is not ours and looks at it while it is played."""
     random = Random(f"{seed}/{policy}/{pool.name}")
-    if policy in {"keda", "keda-amqp"}:
-        return Autoscaler(pool, workers, random, counting="amqp" if policy == "keda-amqp" else "http")
-    if policy == "hpa":
-        return Autoscaler(pool, workers, random, keda=False)
+    if policy in SCALERS:
+        return Autoscaler(pool, workers, random, SCALERS[policy])
     return Fixed(workers, int(policy.removeprefix("fixed:")))
 
 
@@ -133,8 +133,7 @@ def kind(pool: Pool, stage: Scene, *, departure: float = 0.0) -> Kind:
     """How the pool's workers work under the load's way to acknowledge, and how long an empty one takes to go."""
     slots, late = pool.worker.concurrency, stage.load.acks == "late"
     window = slots * (pool.worker.prefetch_multiplier or len(stage.tasks[pool.name].at) + 1)
-    patience = max(pool.scaling.idle_after, pool.scaling.stabilization).total_seconds()
-    return Kind(slots, window - slots if late else window, late, patience, departure)
+    return Kind(slots, window - slots if late else window, late, departure)
 
 
 def start_ups(pool: Pool, stage: Scene) -> Iterator[float]:

@@ -62,7 +62,7 @@ def policies(report: Report) -> Table:
             [
                 result.policy,
                 f"{result.hours:,.1f}",
-                f"{result.idle_inside:,.1f}",
+                f"{result.idle:,.1f}",
                 *price,
                 f"{result.deadlines_met}/{result.deadlines}",
                 share(result.kept, result.promised),
@@ -86,7 +86,7 @@ def pools(report: Report) -> Table:
                 pool.name,
                 number(pool.waits.tasks),
                 f"{pool.hours:,.1f}",
-                f"{pool.idle_inside:,.1f}",
+                f"{pool.idle:,.1f}",
                 *price,
                 f"{sum(run.met for run in pool.runs)}/{len(pool.runs)}" if pool.runs else NOTHING,
                 share(pool.promises.kept, pool.promises.given),
@@ -114,16 +114,15 @@ def queues(report: Report) -> Table:
 def remarks(report: Report) -> Iterator[str]:
     """What the figures mean, where they need a word."""
     ours, oracle = report.first, next((r for r in report.results if r.policy == "oracle"), None)
-    inside = ours.idle_inside
     yield (
-        f"{number(round(inside, 1))} of {number(round(ours.hours, 1))} worker-hours stood ready after a task, within "
-        "idleAfter and stabilization"
+        f"{number(round(ours.idle, 1))} of {number(round(ours.hours, 1))} worker-hours are of workers that were ready "
+        "and had no task"
     )
     if oracle is not None and oracle.hours and ours is not oracle:
         bound = sum(pool.bound for pool in oracle.pools.values())
         yield (
-            f"without them {number(round((ours.hours - inside) / oracle.hours, 2))} times the oracle's worker-hours, "
-            f"and {number(round((ours.hours - inside) / bound, 2))} times the bound that no schedule can beat "
+            f"all worker-hours are {number(round(ours.hours / oracle.hours, 2))} times the oracle's, and "
+            f"{number(round(ours.hours / bound, 2))} times the bound that no schedule can beat "
             f"({number(round(bound, 1))} h)"
         )
     yield from _of_sweep(report.results)

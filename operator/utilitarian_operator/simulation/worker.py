@@ -32,14 +32,12 @@ class Kind:
         concurrency: slots.
         fetched_ahead: messages held beside the running ones.
         acks_late: a task that is interrupted comes back; else it is lost.
-        patience: seconds that an idle worker may stand after work: the larger of idleAfter and stabilization.
         departure: seconds that a worker which is to go and holds nothing still costs.
     """
 
     concurrency: int
     fetched_ahead: int
     acks_late: bool
-    patience: float
     departure: float = 0.0
 
 
@@ -52,19 +50,14 @@ class Worker:
     running: int = 0
     held: deque[int] = field(default_factory=deque)
     idle_from: float = 0.0
-    worked: bool = False
 
 
 @dataclass(slots=True)
 class Account:
-    """What the workers cost and did, in seconds and counts.
-
-    `idle_inside` is the part of `idle` within the patience after a worker's last task.
-    """
+    """What the workers cost and did, in seconds and counts; `idle` is of workers that are ready and run no task."""
 
     worker_seconds: float = 0.0
     idle: float = 0.0
-    idle_inside: float = 0.0
     starts: int = 0
     changes: int = 0
     interrupted: int = 0
