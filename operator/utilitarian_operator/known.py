@@ -22,6 +22,7 @@ from utilitarian_operator.errors import LoginRefused
 from utilitarian_operator.health import Health
 from utilitarian_operator.losses import Losses
 from utilitarian_operator.observer import Observer
+from utilitarian_operator.pod_warnings import PodWarnings
 from utilitarian_operator.references import ReferenceReader
 from utilitarian_operator.refusals import Refusals
 from utilitarian_operator.revisions import Revisions
@@ -46,6 +47,7 @@ class Known:
     revisions: Revisions
     started: datetime
     losses: Losses
+    warnings: PodWarnings
     memories: dict[str, Memory]
     health: Health = field(default_factory=Health)
     runs: Watched = field(default_factory=Watched)

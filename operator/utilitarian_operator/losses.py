@@ -1,7 +1,7 @@
 """Counts the losses of pods that are new since the last look, and tells those not yet told; decides nothing."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -9,6 +9,9 @@ from utilitarian_operator.actor import Actor
 from utilitarian_operator.core.casualties import Casualty, Cause, casualties
 from utilitarian_operator.events import MOST_TOLD, Reason
 from utilitarian_operator.metrics import Metrics
+
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""Kubernetes' moments are whole seconds of another machine's clock."""
 
 
 class Losses:
@@ -57,7 +60,9 @@ class Losses:
 
     def _is_since(self, casualty: Casualty, *, first_look: bool) -> bool:
         """Whether it happened since this operator began: a pod's status shows a container's last end for weeks."""
-        return not first_look if casualty.at is None else casualty.at >= self._began
+        if casualty.at is None:
+            return not first_look
+        return casualty.at >= (self._began if first_look else self._began - CLOCKS_DIFFER)
 
     def _first(self, casualty: Casualty, left: int) -> bool:
         subject = (casualty.uid, casualty.cause)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from utilitarian_operator.adapters.amqp import Depth, Untold
@@ -122,6 +123,7 @@ class Observer:
         now: datetime,
         shrinking: Container[str] = frozenset(),
         beat: BeatSight | None = None,
+        warnings: Mapping[str, str] = MappingProxyType({}),
     ) -> FleetSight:
         """See everything once.
 
@@ -131,6 +133,7 @@ class Observer:
             now: the one clock.
             shrinking: names of pools with more workers than are wanted: all of them are asked what they hold.
             beat: what was seen of it, by eyes of its own.
+            warnings: what Kubernetes warns of about pods that don't become ready, by the pod's name.
         """
         queues = {pool.name: self._queues(pool) for pool in fleet.pools}
         depths, unreachable = await self._depths(broker, [queue for names in queues.values() for queue in names], now)
@@ -152,7 +155,7 @@ class Observer:
             replicas = None if deployment is None else int(deployment["spec"].get("replicas", 1))
             unacked = self._unacked(pool, seen, mine, statistics, fleet.broker.stats_url is not None, now)
             arrived, left = self._flows.since(pool.name, counted, seen)
-            hindered = hindrance(deployment, bodies.get(pool.name, ()), now)
+            hindered = hindrance(deployment, bodies.get(pool.name, ()), now, warnings)
             sights[pool.name] = PoolSight(seen, unacked, mine, replicas, hindrance=hindered, arrived=arrived, left=left)
         sights = with_foreign(fleet, sights, broker.consuming(), self._neighbours)
         leftover = _leftover(deployments, pods, sights)

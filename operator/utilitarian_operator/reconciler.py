@@ -11,7 +11,7 @@ from utilitarian_operator import beat_keeper
 from utilitarian_operator.acceptance import Acceptance, Judgement
 from utilitarian_operator.actor import CLAIM
 from utilitarian_operator.adapters.broker import Brokers, Credentials
-from utilitarian_operator.adapters.store import DEPLOYMENTS, DISRUPTION_BUDGETS, FLEETS, STATEFUL_SETS, Key, Store
+from utilitarian_operator.adapters.store import DEPLOYMENTS, DISRUPTION_BUDGETS, FLEETS, PODS, STATEFUL_SETS, Key, Store
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.names import beat_object, pool_object
 from utilitarian_operator.blind import Blind
@@ -45,6 +45,7 @@ from utilitarian_operator.known import Known
 from utilitarian_operator.losses import Losses
 from utilitarian_operator.metrics import Metrics
 from utilitarian_operator.observer import Broker, Observer
+from utilitarian_operator.pod_warnings import Events, PodWarnings
 from utilitarian_operator.references import ReferenceReader
 from utilitarian_operator.refusals import taken
 from utilitarian_operator.revisions import Records, Revisions
@@ -59,7 +60,7 @@ _BLIND = {SECRET_MISSING}
 """Obstacles that say already why the broker can't be seen."""
 
 
-class Cluster(beat_keeper.Cluster, Records, Pods, Protocol):
+class Cluster(beat_keeper.Cluster, Records, Pods, Events, Protocol):
     """What reconciling needs of the API server beside acting; each raises ClusterError."""
 
     async def patch_status(self, namespace: str, name: str, status: Mapping[str, Any]) -> Object:
@@ -130,7 +131,8 @@ class Reconciler:
         broker, unknown_place = await self._broker(known, fleet)
         obstacles += [it for it in unknown_place if not any(o.message.startswith(it.message) for o in obstacles)]
         beat = await known.beat.look(fleet, broker.beats(), self._clock())
-        sight = await known.observer.look(fleet, broker, self._clock(), known.drains.shrinking.keys(), beat)
+        warnings = await known.warnings.look(list(self._store.children(PODS, key).values()), self._clock())
+        sight = await known.observer.look(fleet, broker, self._clock(), known.drains.shrinking.keys(), beat, warnings)
         _read_again_if_refused(known)
         known.health.examine(fleet, sight)
         sight = known.health.doubted(sight)
@@ -181,6 +183,7 @@ class Reconciler:
                 revisions=revisions,
                 started=now,
                 losses=Losses(now),
+                warnings=PodWarnings(self._cluster),
                 memories=remembered(resource.get("status", {})),
             )
         known.resource = resource

@@ -131,3 +131,44 @@ def test_workers_that_find_no_node_are_named_after_a_while(fleet: Fleet, rabbitm
     for pod in (first, second):
         write(fleet, "PATCH", f"/pods/{pod}/status", {"status": {"conditions": [placed]}})
     ready(fleet, pods=5)
+
+
+def test_a_worker_that_hangs_after_a_wake_from_zero_is_named_with_what_kubernetes_warns_of(fleet: Fleet) -> None:
+    """Kubernetes itself never calls such a Deployment late: it was complete with no replicas."""
+    create(fleet)
+    wait_until(lambda: len(fleet.pods("work")) == 2, within=SOON, describe=fleet.describe)
+    since = (datetime.now(UTC) - timedelta(minutes=11)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    conditions = [
+        {"type": kind, "status": status, "lastTransitionTime": since}
+        for kind, status in (("PodScheduled", "True"), ("PodReadyToStartContainers", "False"), ("Ready", "False"))
+    ]
+    container = {
+        "name": "worker",
+        "image": "i",
+        "imageID": "",
+        "ready": False,
+        "restartCount": 0,
+        "state": {"waiting": {"reason": "ContainerCreating"}},
+    }
+    first, second = sorted(fleet.pods("work"))
+    for name in (first, second):
+        status = {"conditions": conditions, "containerStatuses": [container]}
+        write(fleet, "PATCH", f"/pods/{name}/status", {"status": status})
+    said = 'MountVolume.SetUp failed for volume "config" : configmap "worker-config" not found'
+    uid = fleet.controlplane.request("GET", f"/api/v1/namespaces/{fleet.namespace}/pods/{first}")["metadata"]["uid"]
+    event = {
+        "metadata": {"name": "mount"},
+        "involvedObject": {"kind": "Pod", "namespace": fleet.namespace, "name": first, "uid": uid},
+        "type": "Warning",
+        "reason": "FailedMount",
+        "message": said,
+        "lastTimestamp": since,
+    }
+    write(fleet, "POST", "/events", event)
+    not_ready(fleet, "NeverReady", "2 workers did not become ready within 10m", f"pod {first}")
+    assert "its volumes or its network are not ready" in fleet.condition("Ready")[2]
+
+    def has_its_words() -> bool:
+        return f"FailedMount: {said}" in fleet.condition("Ready")[2]
+
+    wait_until(has_its_words, within=timedelta(seconds=60), describe=lambda: fleet.condition("Ready"))

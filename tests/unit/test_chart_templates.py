@@ -39,7 +39,7 @@ FLEET_RIGHTS = {
     ("", "secrets"): "get",
     ("", "configmaps"): "get",
     ("", "persistentvolumeclaims"): "get create",
-    ("", "events"): "create patch",
+    ("", "events"): "create patch list",
     ("events.k8s.io", "events"): "create patch",
 }
 LEADERSHIP_RIGHTS = {("coordination.k8s.io", "leases"): "create get update patch"}

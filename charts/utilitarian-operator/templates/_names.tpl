@@ -94,4 +94,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 - apiGroups: ["", events.k8s.io]
   resources: [events]
   verbs: [create, patch]
+# Kubernetes says in an event alone that a pod's volume can't be mounted.
+- apiGroups: [""]
+  resources: [events]
+  verbs: [list]
 {{- end -}}

@@ -15,6 +15,7 @@ from utilitarian_operator.errors import ClusterError, Conflict, Gone, Rejected
 Object: TypeAlias = dict[str, Any]
 
 TIMEOUT_S = 10.0
+MOST_EVENTS = 100
 JSON = "application/json"
 YAML = "application/yaml"
 MERGE_PATCH = "application/merge-patch+json"
@@ -154,6 +155,12 @@ class Cluster:
     async def event(self, namespace: str, event: Object) -> None:
         """Record an event."""
         await self._write("POST", _PATHS["Event"].format(namespace), event, JSON)
+
+    async def warnings(self, namespace: str, uid: str) -> list[Object]:
+        """The events of type Warning about one object."""
+        about = [("fieldSelector", f"involvedObject.uid={uid},type=Warning"), ("limit", str(MOST_EVENTS))]
+        answer = await self._request("GET", f"api/v1/namespaces/{namespace}/events", query=about)
+        return list(answer["items"])
 
     async def items(
         self, plural: str, namespace: str | None, selector: str = "", limit: int | None = None

@@ -1,6 +1,6 @@
 """Why one pod doesn't run or doesn't become ready, in the words of Kubernetes that its status has."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +14,9 @@ ON_ITS_WAY = {None, "ContainerCreating", "PodInitializing"}
 
 HISTORY_AFTER = timedelta(minutes=10)
 """An end of a container that lies further back explains nothing any more: Kubernetes forgets its backoff by then."""
+
+LONGEST_WARNING = 400
+"""Characters of a warning that are told."""
 
 Events = Mapping[str, str]
 """What Kubernetes' newest warning says of a pod, by the pod's name."""
@@ -130,6 +133,19 @@ def what_is_missing(pod: Object, events: Events) -> str:
     if beside is not None:
         return f"pod {name} for one: its container {beside} is not ready{said} (kubectl logs {name} -c {beside})"
     return f"pod {name} for one: its log says why it doesn't consume{said} (kubectl logs)"
+
+
+def newest_warning(events: Sequence[Object]) -> str:
+    """The newest of a pod's warnings, as `REASON: MESSAGE`; empty if there is none.
+
+    Args:
+        events: of the pod, as the API server lists them.
+    """
+    said = [it for it in events if it.get("type") == "Warning" and it.get("message")]
+    if not said:
+        return ""
+    newest = max(said, key=lambda it: str(it.get("lastTimestamp") or it.get("eventTime") or ""))
+    return f"{newest.get('reason', 'Warning')}: {newest['message']}"[:LONGEST_WARNING].strip()
 
 
 def _hangs(pod: Object, container: Object) -> bool:
