@@ -362,6 +362,23 @@ INVALID: tuple[Refused, ...] = (
         "use beat.scheduler and beat.storage",
         "spec.beat.extraArgs",
     ),
+    Refused("beat-pidfile", "beat: {extraArgs: ['--pidfile=/tmp/b.pid']}", "stops the next", "spec.beat.extraArgs"),
+    Refused("beat-detached", "beat: {extraArgs: [--detach]}", "--detach", "spec.beat.extraArgs"),
+    *(
+        Refused(f"beat-{name}", f"beat: {{extraArgs: {arguments}}}", "", "spec.beat.extraArgs", remedy)
+        for name, arguments, remedy in (
+            (
+                "sleeps-for-an-hour",
+                "[--max-interval, '3600']",
+                "--max-interval 3600: a beat that hasn't woken for 900 s",
+            ),
+            ("sleeps-for-an-hour-in-one-word", "['--max-interval=3600']", "write 900 or less"),
+            ("sleeps-by-a-setting", "[beat.max_loop_interval=3600]", "beat.max_loop_interval 3600"),
+            ("sleeps-by-a-setting-after-a-dash", "['--', beat_max_loop_interval=3600]", "write 900 or less"),
+            ("writes-seldom", "[beat.sync_every=0]", "so that none is sent twice"),
+            ("file-elsewhere", "[beat.schedule_filename=/tmp/s]", "on beat's own volume"),
+        )
+    ),
     Refused(
         "ephemeral-with-size",
         "beat: {storage: {ephemeral: true, size: 1Gi}}",
@@ -529,6 +546,7 @@ VALID: dict[str, str] = {
         "{defaults: {worker: {maxTasksPerChild: 5}}, pools: [{name: a, queues: [q], worker: {execution: gevent}}]}"
     ),
     "hold-with-runs": pool('scaling: {outsideRuns: Hold}, schedule: [{name: s, start: "0 0 1 * *"}]'),
+    "beat-awake-often": "beat: {extraArgs: [--max-interval, '900', -lDEBUG, -n, beat, beat.sync_every=1]}",
     "log-level": pool("worker: {extraArgs: ['--loglevel=DEBUG', '-E', '-l', DEBUG]}"),
     "empty-variable": "env: [{name: A}]",
     "pod": (

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.beat_probe import alive
+from utilitarian_operator.api.beat_arguments import LONGEST_INTERVAL_S
 from utilitarian_operator.core import beat_scripts
 
 WITHIN_S = 30
@@ -187,3 +188,7 @@ def test_a_node_that_began_anew_is_no_hang(ticking: "subprocess.Popen[bytes]", t
     note = tmp_path / "note"
     note.write_text(f"{woke} 99999999999.0")
     assert alive(ticking.pid, note, silent=0)
+
+
+def test_arguments_may_let_beat_sleep_as_long_as_its_probe_allows() -> None:
+    assert beat_scripts.SILENT_S == LONGEST_INTERVAL_S

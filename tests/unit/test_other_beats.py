@@ -6,9 +6,15 @@ import pytest
 
 from utilitarian_operator.core.other_beats import also_beat, elsewhere, same_beat
 
+WORKS = ("celery", "-A", "utilitarian", "worker")
+
+
+def shell(script: str) -> dict[str, Any]:
+    return pod("x", "/bin/sh", "-c", script)
+
 
 def pod(name: str = "x", *command: str, **status: Any) -> dict[str, Any]:
-    container = {"name": "c", "command": list(command)}
+    container = {"name": "beat", "command": list(command)}
     return {"metadata": {"name": name}, "spec": {"nodeName": "n1", "containers": [container]}, "status": status}
 
 
@@ -25,6 +31,30 @@ def pod(name: str = "x", *command: str, **status: Any) -> dict[str, Any]:
         pytest.param(pod("x", "celery", "beat"), False, id="of nobody knows what"),
         pytest.param(pod("x", "drummer", "-A", "utilitarian", "beat"), False, id="no celery"),
         pytest.param(pod("x", "celery", "-A", "utilitarian", "beat", phase="Failed"), False, id="ended"),
+        pytest.param(pod("x", *WORKS, "-Q", "beat"), False, id="a worker of a queue called beat"),
+        pytest.param(pod("x", *WORKS, "-Qbeat", "-lINFO"), False, id="and written as one word"),
+        pytest.param(pod("x", *WORKS, "-n", "beat"), False, id="a worker called beat"),
+        pytest.param(pod("x", *WORKS, "--hostname", "beat", "-cB"), False, id="the value of an option is none"),
+        pytest.param(pod("x", "celery", "-A", "utilitarian", "inspect", "ping", "-d", "beat"), False, id="a question"),
+        pytest.param(pod("x", *WORKS, "-BE"), True, id="embedded, with events"),
+        pytest.param(pod("x", *WORKS, "-EB"), True, id="the other way round"),
+        pytest.param(pod("x", *WORKS, "-EBlINFO"), True, id="and with a level behind it"),
+        pytest.param(pod("x", *WORKS, "-s", "/f", "--beat"), True, id="embedded, in words"),
+        pytest.param(pod("x", "celery", "-qA", "utilitarian", "beat"), True, id="quiet"),
+        pytest.param(pod("x", "celery", "-b", "amqp://h", "-A", "utilitarian", "beat"), True, id="with a broker"),
+        pytest.param(shell("celery -A 'utilitarian' beat"), True, id="quoted in a shell"),
+        pytest.param(shell('exec celery -A "utilitarian" worker -BE'), True, id="quoted, embedded"),
+        pytest.param(shell("celery -A utilitarian worker -Q beat; sleep 9"), False, id="a shell's worker"),
+        pytest.param(shell("./wait-for celery && celery -A utilitarian beat"), True, id="after another command"),
+        pytest.param(shell("celery -A utilitarian worker & celery -A utilitarian beat"), True, id="beside a worker"),
+        pytest.param(shell("celery \\\n  -A utilitarian \\\n  beat"), True, id="in lines"),
+        pytest.param(shell("celery -A utilitarian worker # not beat -B"), False, id="a remark"),
+        pytest.param(shell("celery -A 'utilitarian beat"), True, id="a quotation without an end"),
+        pytest.param(shell("celery -A ${X:-utilitarian} beat"), True, id="from a variable that is not set"),
+        pytest.param(pod("x", "tini", "--", "celery", "-A", "utilitarian", "beat"), True, id="behind an init"),
+        pytest.param(pod("x", "su-exec", "celery", "celery", "-A", "utilitarian", "beat"), True, id="as a user"),
+        pytest.param(pod("x", "celery", "multi", "start", "w", "-A", "utilitarian", "-B"), True, id="as a daemon"),
+        pytest.param(pod("x", "celery", "-A", "'x y'", "beat"), False, id="another quoted application"),
     ],
 )
 def test_what_counts_as_another_beat(found: dict[str, Any], *, is_one: bool) -> None:
@@ -35,6 +65,25 @@ def test_the_application_may_stand_in_the_environment() -> None:
     found = pod("x", "celery", "beat")
     found["spec"]["containers"][0]["env"] = [{"name": "APP", "value": "utilitarian"}]
     assert also_beat([found], "utilitarian") == ("x (celery beat)",)
+
+
+def test_a_variable_of_the_container_may_name_the_application() -> None:
+    found = shell("celery -A $WHICH beat")
+    found["spec"]["containers"][0]["env"] = [{"name": "WHICH", "value": "utilitarian"}]
+    assert also_beat([found], "utilitarian") == ("x (celery -A utilitarian beat)",)
+    assert also_beat([found], "other") == ()
+
+
+def test_a_beat_in_a_sidecar_that_keeps_running_is_one() -> None:
+    sidecar = {"name": "s", "restartPolicy": "Always", "command": ["celery", "-A", "utilitarian", "beat"]}
+    found = pod("x", "web")
+    found["spec"]["initContainers"] = [sidecar]
+    assert also_beat([found], "utilitarian") == ("x (celery -A utilitarian beat)",)
+
+
+def test_the_password_of_a_command_is_not_told() -> None:
+    found = pod("x", "celery", "-A", "utilitarian", "-b", "amqp://u:secret@h", "worker", "-B")
+    assert also_beat([found], "utilitarian") == ("x (celery -A utilitarian worker -B)",)
 
 
 def with_broker(name: str, secret: str) -> dict[str, Any]:

@@ -51,7 +51,8 @@ WORKER_FLAGS = (
     r"^(-E*[AbQXcPnBD]|--(app|broker|queues|exclude-queues|concurrency|pool|hostname|beat|detach|autoscale|purge|discard"
     r"|prefetch-multiplier|max-tasks-per-child|max-memory-per-child|without-gossip|without-mingle|without-heartbeat)(=|$))"
 )
-BEAT_FLAGS = r"^(-[AbsS]|--(app|broker|schedule|scheduler|detach)(=|$))"
+BEAT_FLAGS = r"^(-[AbsS]|--(app|broker|schedule|scheduler|detach|pidfile)(=|$))"
+
 
 _DEFAULT = "self.?defaults.?scaling.?"
 _MIN = f"p.?scaling.?min.orValue({_DEFAULT}min.orValue(0))"
@@ -92,7 +93,8 @@ WORKER_ARGUMENTS = Rule(
 )
 BEAT_ARGUMENTS = Rule(
     f"self.all(a, !a.matches({quoted(BEAT_FLAGS)}))",
-    "extraArgs may not have a flag that the operator sets: use beat.scheduler and beat.storage",
+    "extraArgs may not have a flag that the operator sets (use beat.scheduler and beat.storage), nor one that keeps "
+    "beat from running: --pidfile (a beat that was killed leaves its file, which stops the next) and --detach",
 )
 REQUESTS_WITHIN_LIMITS = Rule(
     "!has(self.requests) || !has(self.limits) || self.requests.all(k, !(k in self.limits) "

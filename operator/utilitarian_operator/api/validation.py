@@ -13,6 +13,7 @@ from cronsim import CronSim, CronSimError
 from pydantic.alias_generators import to_camel
 
 from utilitarian_operator.api import names, rules
+from utilitarian_operator.api.beat_arguments import check_beat_arguments
 from utilitarian_operator.api.effective import Fleet, Pool, Tree, effective_fleet, tree
 from utilitarian_operator.api.invalid import InvalidSpec, Problem, shown
 from utilitarian_operator.api.kubernetes import Part
@@ -65,6 +66,7 @@ def check(spec: UtilitarianWorkerPoolSpec, name: str = "") -> list[Problem]:
         *_check_queues(fleet),
         *_check_pools(spec, fleet),
         *_check_budget(fleet),
+        *check_beat_arguments(fleet.beat.extra_args),
         *_check_mounts(fleet),
     ]
 

@@ -1,14 +1,20 @@
 """Which beats beside the fleet's own send the application's tasks as well: names alone; it stops none of them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
+from utilitarian_operator.api.command_line import BEAT, Command, celery_command, read
+from utilitarian_operator.core.containers import spec_of_ours
 from utilitarian_operator.core.manifests import BROKER_VARIABLE
 
 NODE = "celerybeat"
 """What Celery calls a beat's node, before the @, unless it is told otherwise."""
 
-_NODE_OPTIONS = ("--hostname", "-n")
+_NODE_OPTIONS = {"--hostname", "-n"}
+_VARIABLE = re.compile(r"\$(?:\{(?P<a>\w+)(?::?-(?P<otherwise>[^}]*))?\}|\((?P<b>\w+)\)|(?P<c>\w+))")
 
 Object = Mapping[str, Any]
 
@@ -35,9 +41,9 @@ def elsewhere(
 
 def _node(pod: str, extra_args: Sequence[str]) -> str:
     """The node name of our beat, as Celery makes it of its pod's name and `-n`."""
-    words = [part for word in extra_args for part in (word.split("=", 1) if word.startswith("--") else [word])]
-    given = next((words[at + 1] for at, word in enumerate(words[:-1]) if word in _NODE_OPTIONS), pod)
-    return (given if "@" in given else f"{NODE}@{given}").replace("%h", pod)
+    names = [word.value for word in read(extra_args, BEAT) if word.option in _NODE_OPTIONS and word.value]
+    given = names[-1] if names else pod
+    return (given if given and "@" in given else f"{NODE}@{given}").replace("%h", pod)
 
 
 def also_beat(pods: Iterable[Object], app: str) -> tuple[str, ...]:
@@ -64,8 +70,8 @@ def same_beat(pods: Iterable[Object], ours: Object, app: str) -> tuple[str, ...]
 
 
 def _broker(pod: Object) -> object:
-    """Where a pod's first container has its broker's URL from; None if that can't be told."""
-    for variable in pod.get("spec", {}).get("containers", [{}])[0].get("env", []):
+    """Where a beat of ours has its broker's URL from; None if that can't be told."""
+    for variable in spec_of_ours(pod).get("env") or []:
         if variable["name"] == BROKER_VARIABLE:
             return variable.get("valueFrom") or variable.get("value")
     return None
@@ -76,32 +82,50 @@ def _may_run(pod: Object) -> bool:
 
 
 def _beat_command(pod: Object, app: str) -> str | None:
-    for container in pod.get("spec", {}).get("containers", []):
-        # One that goes through a shell has its words in one argument.
-        words = " ".join([*container.get("command", []), *container.get("args", [])]).replace(";", " ; ").split()
-        names = [word.rsplit("/", 1)[-1] for word in words]
-        if "celery" not in names:
-            continue
-        rest = words[names.index("celery") + 1 :]
-        env = {it["name"]: it.get("value", "") for it in container.get("env", [])}
-        if _module(_app(rest) or env.get("APP", "")) == _module(app) and _schedules(rest):
-            return " ".join(["celery", *rest])[:120]
+    """The command with which a pod runs a beat of the application, without options that may hold a password."""
+    spec = pod.get("spec", {})
+    sidecars = [it for it in spec.get("initContainers") or [] if it.get("restartPolicy") == "Always"]
+    for container in [*spec.get("containers", []), *sidecars]:
+        env = {it["name"]: it.get("value") or "" for it in container.get("env") or []}
+        for words in _commands([*(container.get("command") or []), *(container.get("args") or [])]):
+            found = celery_command(words)
+            given = _filled_in(found.app, env)
+            if found.schedules and _module(given or env.get("APP", "")) == _module(app):
+                return " ".join(["celery", *(["-A", given] if given else []), _shown(found)])
     return None
 
 
-def _app(words: list[str]) -> str | None:
-    for index, word in enumerate(words):
-        if word in {"-A", "--app"} and index + 1 < len(words):
-            return words[index + 1]
-        if word.startswith(("--app=", "-A")):
-            return word.removeprefix("--app=").removeprefix("-A")
-    return None
+def _shown(command: Command) -> str:
+    return command.subcommand if command.subcommand == "beat" else f"{command.subcommand} -B"
+
+
+def _commands(words: Sequence[str]) -> Iterator[Sequence[str]]:
+    """What follows each `celery` of a container's words; those that a shell is given in one are split as it does."""
+    scripts = [word for word in words if "celery" in word and any(it.isspace() for it in word)]
+    for part in (words, *(part for script in scripts for part in _split(script))):
+        for at, word in enumerate(part):
+            if word.rsplit("/", 1)[-1] == "celery":
+                yield part[at + 1 :]
+
+
+def _split(script: str) -> Iterator[Sequence[str]]:
+    """The commands of a shell script, each in words."""
+    lexer = shlex.shlex(script.replace("\\\n", " "), posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    try:
+        words = list(lexer)
+    except ValueError:  # a quotation that does not end
+        words = script.replace("'", " ").replace('"', " ").split()
+    for ends, command in groupby(words, key=lambda word: set(word) <= set(";&|()")):
+        if not ends:
+            yield list(command)
+
+
+def _filled_in(word: str, env: Mapping[str, str]) -> str:
+    """A word with the variables of its container, as a shell or Kubernetes fills them in."""
+    return _VARIABLE.sub(lambda it: env.get(it["a"] or it["b"] or it["c"], "") or it["otherwise"] or "", word)
 
 
 def _module(app: str) -> str:
     """`utilitarian`, `utilitarian.celery` and `utilitarian:app` are one application."""
     return app.partition(":")[0].removesuffix(".celery")
-
-
-def _schedules(words: list[str]) -> bool:
-    return "beat" in words or ("worker" in words and bool({"-B", "--beat"} & set(words)))
