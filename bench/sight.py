@@ -35,7 +35,8 @@ from utilitarian_operator.core.facts import facts
 from utilitarian_operator.core.fleet import Circumstances, decide_fleet
 from utilitarian_operator.core.manifests import INSTANCE_LABEL, POOL_LABEL
 from utilitarian_operator.core.memory import Memory
-from utilitarian_operator.core.status import Newest, fleet_status, worth_writing
+from utilitarian_operator.core.status import Newest, fleet_status
+from utilitarian_operator.core.status_change import Written, worth_writing
 from utilitarian_operator.health import Health
 from utilitarian_operator.metrics import Metrics
 from utilitarian_operator.observer import Observer
@@ -74,7 +75,7 @@ class Watched:
     health: Health = field(default_factory=Health)
     memories: dict[str, Memory] = field(default_factory=dict)
     status: dict[str, Any] = field(default_factory=dict)
-    written: datetime | None = None
+    written: Written | None = None
 
 
 class Watch:
@@ -135,7 +136,7 @@ class Watch:
         self._metrics.looked(key, sight, decisions, it.health.ailments)
         status = fleet_status(it.fleet, sight, decisions, it.memories, it.status, Newest(1))
         if worth_writing(status, it.status, it.written, sight.at):
-            it.status, it.written = status, sight.at
+            it.status, it.written = status, Written(status, status, sight.at)
         self._left.discard(key)
         if not self._left:
             self.took.append(time.monotonic() - self._began)

@@ -17,6 +17,7 @@ from utilitarian_operator.core.memory import Memory
 from utilitarian_operator.core.obstacle import Obstacle
 from utilitarian_operator.core.run_watch import Watched
 from utilitarian_operator.core.shield import Shields
+from utilitarian_operator.core.status_change import Written
 from utilitarian_operator.credentials import BrokerCredentials
 from utilitarian_operator.errors import LoginRefused
 from utilitarian_operator.health import Health
@@ -61,7 +62,7 @@ class Known:
     applied: dict[tuple[str, str], Applied] = field(default_factory=dict)
     made: tuple[Judgement, Mapping[str | None, str | None], tuple[objects.Wanted, ...]] | None = None
     claimed: bool = False
-    status_written: datetime | None = None
+    status_written: Written | None = None
     told_obstacles: tuple[Obstacle, ...] = ()
     told_warnings: int = 0
     told_broker: bool = False

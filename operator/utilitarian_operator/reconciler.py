@@ -28,14 +28,8 @@ from utilitarian_operator.core.obstacle import INVALID_SPEC, SECRET_MISSING, Obs
 from utilitarian_operator.core.plan import controlled_by
 from utilitarian_operator.core.references import Content, Target, checksums, missing, targets
 from utilitarian_operator.core.run_watch import ailing, watch
-from utilitarian_operator.core.status import (
-    fleet_status,
-    last_messages,
-    patch,
-    refused_status,
-    remembered,
-    worth_writing,
-)
+from utilitarian_operator.core.status import fleet_status, last_messages, refused_status, remembered
+from utilitarian_operator.core.status_change import Written, patch, worth_writing
 from utilitarian_operator.core.upcoming import by_pool, upcoming
 from utilitarian_operator.credentials import BrokerCredentials
 from utilitarian_operator.drains import Drains
@@ -327,9 +321,9 @@ class Reconciler:
     async def _write_status(self, key: Key, known: Known, resource: Object, status: Object) -> None:
         now, previous = self._clock(), resource.get("status", {})
         if worth_writing(status, previous, known.status_written, now):
-            written = await self._cluster.patch_status(key.namespace, key.name, patch(status, previous))
-            self._store.see(FLEETS, written)
-            known.status_written = now
+            stored = await self._cluster.patch_status(key.namespace, key.name, patch(status, previous))
+            self._store.see(FLEETS, stored)
+            known.status_written = Written(status, stored.get("status", {}), now)
 
     async def _keep_brokers(self) -> None:
         used: dict[Hashable, Credentials] = {it: known.used for it, known in self._known.items() if known.used}

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.pools import fleet as made
 from tests.unit.api_cases import resource
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
@@ -34,14 +35,15 @@ from utilitarian_operator.core.status import (
     fleet_status,
     last_messages,
     most_past_runs,
-    patch,
     refused_status,
     remembered,
-    worth_writing,
 )
+from utilitarian_operator.core.status_change import Written, patch, worth_writing
+from utilitarian_operator.core.status_size import CONDITION_LENGTH, size
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
-JUST_NOW, LONG_AGO = NOW - timedelta(seconds=29), NOW - timedelta(seconds=30)
+JUST_NOW, LONG_AGO = (Written({}, {}, NOW - timedelta(seconds=ago)) for ago in (29, 30))
+TO_COME = Written({}, {}, NOW + timedelta(hours=1))
 BUSY = Held(active=2, early=1, reserved=1, scheduled=3)
 POD = PodSight("fleet-a-1", ready=True, running=True, leaving=False, held=BUSY)
 SEEN = FleetSight(
@@ -168,16 +170,14 @@ def test_without_a_ceiling_the_pools_own_count() -> None:
     assert (told["workers"], told["mode"]) == ("1/20", "Paused")
 
 
-@pytest.mark.parametrize(
-    "decisions,message",
-    [
-        pytest.param(decided(2, "1,234.5 wanted"), "2 wanted", id="only-figures-moved"),
-        pytest.param(decided(2, "2 kept"), "2 kept", id="another-cause"),
-        pytest.param(decided(3, "3 wanted"), "3 wanted", id="another-number"),
-    ],
-)
-def test_a_sentence_is_renewed_with_rule_number_or_cause(decisions: dict[str, Decision], message: str) -> None:
-    assert status(decisions=decisions, previous=status())["pools"][0]["message"] == message
+def test_a_pool_s_sentence_has_the_figures_that_ready_has_and_is_written_with_the_others() -> None:
+    before = status(decisions=decided(because="1,103 tasks: 2 workers"))
+    now = status(decisions=decided(because="4,882 tasks: 2 workers"), previous=before)
+    ready = next(it for it in now["conditions"] if it["type"] == "Ready")
+    assert now["pools"][0]["message"] == "4,882 tasks: 2 workers"
+    assert ready["message"] == "pool a: 4,882 tasks: 2 workers"
+    assert not worth_writing(now, before, JUST_NOW, NOW)
+    assert worth_writing(now, before, LONG_AGO, NOW)
 
 
 def changed(**new: object) -> dict[str, Any]:
@@ -221,7 +221,7 @@ def test_figures_alone_are_written_every_30_s_and_all_else_at_once(
     assert worth_writing(wanted, status(), JUST_NOW, NOW) is at_once
     assert worth_writing(wanted, status(), LONG_AGO, NOW) is later
     assert worth_writing(wanted, status(), None, NOW) is later
-    assert worth_writing(wanted, status(), NOW + timedelta(hours=1), NOW) is later  # the clock was set back
+    assert worth_writing(wanted, status(), TO_COME, NOW) is later  # the clock was set back
 
 
 def test_the_first_status_is_written_at_once() -> None:
@@ -272,8 +272,37 @@ def test_that_the_broker_keeps_tasks_for_later_is_told_at_once_and_how_many_as_f
     assert worth_writing(keeping(12), keeping(11), LONG_AGO, NOW)
 
 
-def test_what_shall_go_is_named_in_the_patch() -> None:
-    assert patch({"a": 1}, {"a": 0, "nextRun": "x"}) == {"a": 1, "nextRun": None}
+def merged(target: Any, patch: Any) -> Any:
+    """RFC 7386, as the API server does it."""
+    if not isinstance(patch, dict):
+        return patch
+    kept = target if isinstance(target, dict) else {}
+    found = {**kept, **{key: merged(kept.get(key), value) for key, value in patch.items()}}
+    return {key: value for key, value in found.items() if patch.get(key, value) is not None}
+
+
+@pytest.mark.parametrize(
+    "wanted, previous",
+    [
+        ({"a": 1}, {"a": 0, "nextRun": "x"}),
+        ({"beat": {"ready": True}}, {"beat": {"ready": True, "lastMessages": [{"queue": "q"}], "memorySince": "x"}}),
+        ({"beat": {"ready": True}}, {}),
+        ({"beat": {"deep": {"x": 1}}}, {"beat": {"deep": {"y": 1}}}),
+        ({"beat": {"deep": 1}}, {"beat": {"deep": {"y": 1}}}),
+    ],
+    ids=["a-field", "a-field-of-a-part", "nothing-before", "deeper", "a-part-that-was"],
+)
+def test_what_shall_go_is_named_in_the_patch_however_deep(wanted: dict[str, Any], previous: dict[str, Any]) -> None:
+    assert merged(previous, patch(wanted, previous)) == wanted
+
+
+def test_what_the_api_server_does_not_take_is_not_written_again_and_again() -> None:
+    wanted = status() | {"ofANewerVersion": {"x": 1}}
+    stored = status()  # its CRD is older
+    written = Written(wanted, stored, NOW - timedelta(hours=1))
+    assert not worth_writing(wanted, stored, written, NOW)
+    assert worth_writing(wanted, stored | {"mode": "Paused"}, written, NOW)  # somebody else wrote
+    assert worth_writing(wanted | {"mode": "Paused"}, stored, written, NOW)
 
 
 def test_a_refused_resource_keeps_what_it_is_remembered_by() -> None:
@@ -345,3 +374,52 @@ def test_a_run_that_is_over_is_told() -> None:
             "workerSeconds": 7200,
         }
     ]
+
+
+def crowd(schedules: int, pools: int = 100) -> dict[str, Any]:
+    """A status of the largest fleet, each of its pools awake in as many runs."""
+    runs = [{"name": f"hourly-run-{number}", "start": f"{number} * * * *"} for number in range(schedules)]
+    asked = made(*({"name": f"pool-{number:03}", "schedule": runs} for number in range(pools)))
+    memory = replace(
+        FULL,
+        arrivals=FULL.arrivals * 5,
+        highs=FULL.highs * 10,
+        runs=tuple(replace(FULL.runs[0], name=run["name"]) for run in runs),
+        opened=tuple((run["name"], NOW) for run in runs),
+        history=FULL.history * 6,
+    )
+    names = [pool.name for pool in asked.pools]
+    because = "run hourly-run-1: 12,345 tasks of 5.2 s, deadline in 27m: 9 workers"
+    steps = tuple(Step(rule, 3, 9, because) for rule in ("demand", "run", "calm", "bounds"))
+    sight = FleetSight(
+        NOW, dict.fromkeys(names, SEEN.pools["a"]), last_messages=dict.fromkeys(map(str, range(100)), NOW)
+    )
+    forecasts = dict.fromkeys(names, (FORECAST,))
+    about = Newest(3, starts=dict.fromkeys(names, NOW), runs=forecasts)
+    return fleet_status(asked, sight, dict.fromkeys(names, Decision(9, steps)), dict.fromkeys(names, memory), {}, about)
+
+
+@pytest.mark.parametrize("schedules", [0, 1, 10])
+def test_a_hundred_busy_pools_fit_and_what_they_decide_by_is_kept(schedules: int) -> None:
+    told = crowd(schedules)
+    assert size(told) <= 200 * 1024
+    for pool in told["pools"]:
+        memory = remembered({"pools": [pool]})[pool["name"]]
+        assert (memory.slot_seconds, memory.completions, memory.longest) == (12.5, 3.5, 60.0)
+        assert memory.nap == FULL.nap
+        assert len(memory.runs) == schedules
+        assert pool["message"]
+        assert pool["run"]["eta"]
+
+
+def test_a_small_fleet_is_told_whole() -> None:
+    (pool,) = crowd(3, pools=1)["pools"]
+    assert (len(pool["trail"]), len(pool["history"]), len(pool["memory"]["opened"])) == (4, 12, 3)
+
+
+def test_a_peer_of_any_name_makes_no_message_that_the_api_server_refuses() -> None:
+    peer = "x" * 100_000
+    told = status(replace(SEEN, broker=Unknown(f"statistics are read from {peer}", NOW - timedelta(hours=1))))
+    messages = [it["message"] for it in told["conditions"]]
+    assert max(map(len, messages)) == CONDITION_LENGTH
+    assert next(it for it in messages if len(it) == CONDITION_LENGTH).startswith("statistics are read from xxx")

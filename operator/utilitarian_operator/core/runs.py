@@ -155,7 +155,7 @@ def last_task(finish_within: timedelta, seconds_per_task: float, longest: float)
 
 def _opened(schedule: Schedule, memory: Memory, now: datetime) -> Memory:
     """The memory with the run that is due, and with those that are to be prepared by now, each start in its turn."""
-    newest = dict(memory.opened).get(schedule.name)
+    newest = _newest(schedule, memory)
     if newest is not None and newest > now + schedule.warm_up:
         memory, newest = _without_the_future(schedule, memory, now), None
     due = last_start(schedule, now)
@@ -168,6 +168,12 @@ def _opened(schedule: Schedule, memory: Memory, now: datetime) -> Memory:
     while (coming := next_start(schedule, newest)) <= now + schedule.warm_up and _open(schedule, memory) < MOST_OPEN:
         memory, newest = _with_run(schedule, coming, memory, now), coming
     return memory
+
+
+def _newest(schedule: Schedule, memory: Memory) -> datetime | None:
+    """Start of the newest run that was opened; an open run says it too."""
+    opened = [start for name, start in memory.opened if name == schedule.name]
+    return max([*opened, *(run.start for run in memory.runs if run.name == schedule.name)], default=None)
 
 
 def _open(schedule: Schedule, memory: Memory) -> int:

@@ -1,8 +1,7 @@
-"""The resource's status as it should read now, and whether it is worth writing; writes nothing."""
+"""The resource's status as it should read now; writes nothing."""
 
-import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from utilitarian_operator.api.effective import Fleet, Pool
@@ -12,25 +11,21 @@ from utilitarian_operator.core.conditions import dated, known, refused, timestam
 from utilitarian_operator.core.decision import Decision
 from utilitarian_operator.core.forecast import Forecast
 from utilitarian_operator.core.memory import Memory, changed
-from utilitarian_operator.core.memory_text import FIGURES, RUN_FIGURES, from_text, past_from_text, past_to_text, to_text
+from utilitarian_operator.core.memory_text import from_text, past_from_text, past_to_text, to_text
 from utilitarian_operator.core.newest import Newest
 from utilitarian_operator.core.observation import FleetSight, Missing, PoolSight
 from utilitarian_operator.core.obstacle import Obstacle
 from utilitarian_operator.core.preflight import advice
 from utilitarian_operator.core.run_memory import MOST_PAST_RUNS, PastRun
+from utilitarian_operator.core.status_change import LAST_MESSAGES
+from utilitarian_operator.core.status_size import Status, bounded, fitting
 from utilitarian_operator.core.wording import whole
-
-REFRESH = timedelta(seconds=30)
-"""Figures that move alone are written at most this often; the exact ones are in the metrics."""
 
 MOST_PAST_RUNS_TOLD = 300
 """Of a whole fleet, at about 200 bytes each."""
 
-LAST_MESSAGES = "lastMessages"
 MOST_LAST_MESSAGES = 100
 """Of a fleet, at about 100 bytes each: those of the queues to which nothing has come for longest."""
-
-Status = dict[str, Any]
 
 
 def fleet_status(
@@ -53,9 +48,8 @@ def fleet_status(
     """
     ceiling = fleet.max_workers or sum(pool.scaling.max for pool in fleet.pools)
     backlogs = [known(sight.pools[pool.name].ready, 0) or 0 for pool in fleet.pools]
-    before = {pool["name"]: pool for pool in previous.get("pools", [])}
     most = most_past_runs(fleet)
-    return {
+    whole_status = {
         "observedGeneration": newest.generation,
         "mode": fleet.mode,
         "workers": f"{sum(sight.pools[pool.name].ready_workers for pool in fleet.pools)}/{ceiling}",
@@ -68,7 +62,7 @@ def fleet_status(
         ),
         "pools": [
             _pool(pool, sight.pools[pool.name], decisions[pool.name], memories[pool.name])
-            | _why(pool.name, sight.pools[pool.name], decisions[pool.name], newest, before.get(pool.name, {}))
+            | _why(pool.name, sight.pools[pool.name], decisions[pool.name], newest)
             | _starts(newest.starts.get(pool.name))
             | _runs(newest.runs.get(pool.name, ()), memories[pool.name].history[:most])
             for pool in fleet.pools
@@ -77,6 +71,7 @@ def fleet_status(
         **_next_run(newest.starts),
         **({"advice": list(advised)} if (advised := advice(fleet, sight, memories)) else {}),
     }
+    return fitting(whole_status)
 
 
 def refused_status(
@@ -84,21 +79,7 @@ def refused_status(
 ) -> Status:
     """The status of a resource that was never accepted; what an earlier one is remembered by stays."""
     conditions = dated(refused(obstacles), previous.get("conditions", []), generation, now)
-    return {**previous, "observedGeneration": generation, "conditions": conditions}
-
-
-def patch(wanted: Status, previous: Mapping[str, Any]) -> Status:
-    """What to merge into the status so that it becomes as wanted: a field that shall go must be named."""
-    return {**dict.fromkeys(previous.keys() - wanted.keys()), **wanted}
-
-
-def worth_writing(wanted: Status, previous: Mapping[str, Any], written_at: datetime | None, now: datetime) -> bool:
-    """Whether the status must be written: at once when something changed, every 30 s when only figures moved."""
-    if wanted == previous:
-        return False
-    if _without_figures(wanted) != _without_figures(previous):
-        return True
-    return written_at is None or not timedelta() <= now - written_at < REFRESH
+    return {**previous, "observedGeneration": generation, "conditions": bounded(conditions)}
 
 
 def remembered(previous: Mapping[str, Any]) -> dict[str, Memory]:
@@ -186,11 +167,10 @@ def _pool(pool: Pool, sight: PoolSight, decision: Decision, memory: Memory) -> S
     }
 
 
-def _why(name: str, sight: PoolSight, decision: Decision, newest: Newest, before: Mapping[str, Any]) -> Status:
+def _why(name: str, sight: PoolSight, decision: Decision, newest: Newest) -> Status:
     """Reason and sentence: first what is wrong with the pool, then the rule that set its number.
 
-    What hinders a pool comes first where it stops it, and last where some of its workers go on. The sentence is renewed
-    when the reason, the number or the words change, not with every figure in it.
+    What hinders a pool comes first where it stops it, and last where some of its workers go on.
     """
     hindrance = sight.hindrance
     found = [(it.reason, it.message) for it in newest.ailments.get(name, ())]
@@ -200,47 +180,9 @@ def _why(name: str, sight: PoolSight, decision: Decision, newest: Newest, before
     aside = [hindrance.message] if hindrance is not None and not hindrance.stops else []
     causes, asides = ([one for one in some if one not in decision.message] for some in ([it for _, it in found], aside))
     message = "; ".join([*causes, decision.message, *asides])
-    told = str(before.get("message", ""))
-    same = before.get("reason") == reason and before.get("desired") == decision.replicas
-    return {"reason": reason, "message": told if same and _words(told) == _words(message) else message}
-
-
-def _words(sentence: str) -> str:
-    """A sentence without its figures."""
-    return re.sub(r"[0-9][0-9.,]*", "#", sentence)
+    return {"reason": reason, "message": message}
 
 
 def _queues(fleet: Fleet, sight: FleetSight) -> str:
     sights = [queue for pool in fleet.pools for queue in sight.pools[pool.name].queues.values()]
     return f"{sum(not isinstance(queue, Missing) for queue in sights)}/{len(sights)}"
-
-
-_WITH_FIGURES = {"Ready", "BrokerReachable", "AtMaximum", "DeadlineAtRisk"}
-"""Conditions whose messages hold figures."""
-
-_POOL_FIGURES = ("backlog", "unacked", "busy", "deferred", "trail")
-_RUN_FIGURES = ("remaining", "eta", "uncertainty")
-
-
-def _without_figures(status: Mapping[str, Any]) -> Status:
-    pools = [_pool_without_figures(pool) for pool in status.get("pools", [])]
-    conditions = [
-        {k: v for k, v in condition.items() if k != "message" or condition["type"] not in _WITH_FIGURES}
-        for condition in status.get("conditions", [])
-    ]
-    rest = {k: v for k, v in status.items() if k not in {"backlog", "delayed", "pools", "conditions", "advice", "beat"}}
-    beat = _without(status.get("beat", {}), (LAST_MESSAGES,))
-    delayed = bool(status.get("delayed"))
-    return rest | {"pools": pools, "conditions": conditions, "beat": beat, "delayed": delayed}
-
-
-def _pool_without_figures(pool: Mapping[str, Any]) -> Status:
-    memory = _without(pool.get("memory", {}), FIGURES)
-    if "runs" in memory:
-        memory["runs"] = [_without(run, RUN_FIGURES) for run in memory["runs"]]
-    run = {"run": _without(pool["run"], _RUN_FIGURES)} if "run" in pool else {}
-    return _without(pool, _POOL_FIGURES) | {"memory": memory} | run
-
-
-def _without(told: Mapping[str, Any], figures: Sequence[str]) -> Status:
-    return {key: value for key, value in told.items() if key not in figures}

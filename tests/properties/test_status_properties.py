@@ -1,0 +1,138 @@
+"""A status of the hugest fleet, with what may come from outside, fits its size and the schema of the API server."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.pools import NOW, fleet
+from utilitarian_operator.api.crd import definition
+from utilitarian_operator.core.ailments import Ailment
+from utilitarian_operator.core.decision import Decision, Step
+from utilitarian_operator.core.forecast import Forecast
+from utilitarian_operator.core.memory import Memory
+from utilitarian_operator.core.newest import Newest
+from utilitarian_operator.core.observation import FleetSight, PoolSight, Present, Unknown
+from utilitarian_operator.core.obstacle import INVALID_SPEC, Obstacle
+from utilitarian_operator.core.run_memory import OpenRun, Outcome, PastRun
+from utilitarian_operator.core.runs import MOST_OPEN
+from utilitarian_operator.core.status import fleet_status, refused_status, remembered
+from utilitarian_operator.core.status_size import LIMIT, size
+
+SCHEMA = definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]
+WORDS = st.one_of(st.text(max_size=20), st.text(min_size=1, max_size=5).map(lambda word: word * 25_000))
+"""What a peer calls itself, or what a broker says, up to 100,000 characters."""
+
+
+@st.composite
+def memories(draw: st.DrawFn, schedules: list[str]) -> Memory:
+    """As full as it may be, or less."""
+    opened = draw(st.integers(0, MOST_OPEN))
+    runs = tuple(
+        OpenRun(name, NOW + timedelta(hours=hour), NOW, NOW, NOW, 10**6, 10**6, 99, 1e9, NOW, missed=True)
+        for name in schedules
+        for hour in range(opened)
+    )
+    past = PastRun("run", NOW, NOW, NOW, Outcome.OVERTAKEN, 10**6, 99, 1e9)
+    return Memory(
+        idle_since=NOW,
+        slot_seconds=123_456.789,
+        completions=9_999.5,
+        arrivals=tuple((NOW - timedelta(seconds=s), 10**9) for s in range(draw(st.sampled_from((0, 10))))),
+        highs=tuple((NOW - timedelta(seconds=s), s) for s in range(draw(st.sampled_from((0, 11))))),
+        runs=runs,
+        opened=tuple((name, NOW + timedelta(hours=opened)) for name in schedules),
+        history=tuple(replace(past, name=name) for name in (schedules * 12)[:12]),
+    )
+
+
+@st.composite
+def told(draw: st.DrawFn) -> dict[str, Any]:
+    """A status of a fleet of any size, at which all goes wrong at once."""
+    pools, schedules, length = draw(st.sampled_from((1, 30, 100))), draw(st.sampled_from((0, 1, 10))), 40
+    runs = [f"{'s' * (length - 2)}{number:02}" for number in range(schedules)]
+    names = [f"{'p' * 30}{number:03}" for number in range(pools)]
+    asked = fleet(
+        *({"name": name, "schedule": [{"name": run, "start": "0 * * * *"} for run in runs]} for name in names),
+        maxWorkers=1000,
+    )
+    words = draw(WORDS)
+    trail = tuple(Step("demand", 99, 100, words) for _ in range(draw(st.integers(1, 20))))
+    sight = FleetSight(
+        NOW,
+        {name: PoolSight({"q": Present(10**9, 3)}, 10**9, replicas=10**6) for name in names},
+        broker=draw(st.none() | st.builds(Unknown, WORDS, st.just(NOW - timedelta(hours=1)))),
+        last_messages={f"{'q' * 200}{number}": NOW for number in range(draw(st.sampled_from((0, 150))))},
+    )
+    memory = draw(memories(runs))
+    forecasts = tuple(Forecast(run, NOW, 10**9, NOW, timedelta(days=9), message=words) for run in memory.runs)
+    about = Newest(
+        7,
+        obstacles=[Obstacle(INVALID_SPEC, words)],
+        starts=dict.fromkeys(names, NOW) if runs else {},
+        ailments=dict.fromkeys(names, (Ailment("Stuck", words),)),
+        runs=dict.fromkeys(names, forecasts),
+    )
+    decisions = dict.fromkeys(names, Decision(100, trail))
+    return fleet_status(asked, sight, decisions, dict.fromkeys(names, memory), {}, about)
+
+
+@given(told())
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_every_status_is_under_its_limit_and_as_the_schema_has_it(status: dict[str, Any]) -> None:
+    assert size(status) <= LIMIT == 200 * 1024
+    assert list(broken(SCHEMA, json.loads(json.dumps(status)), "status")) == []
+    assert remembered(status).keys() == {pool["name"] for pool in status["pools"]}
+
+
+@given(WORDS)
+def test_a_refused_resource_tells_no_more_than_the_schema_takes(words: str) -> None:
+    status = refused_status([Obstacle(INVALID_SPEC, words)], {}, 1, NOW)
+    assert list(broken(SCHEMA, status, "status")) == []
+
+
+def broken(schema: dict[str, Any], value: Any, at: str) -> Iterator[str]:
+    """What of a value the API server would refuse or prune, as far as these schemas say it."""
+    if value is None and schema.get("nullable"):
+        return
+    kind = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}.get(schema.get("type", ""))
+    if kind is not None and not isinstance(value, kind):
+        yield f"{at}: {value!r} is no {schema['type']}"
+    elif isinstance(value, str):
+        yield from _broken_text(schema, value, at)
+    elif isinstance(value, int) and value < schema.get("minimum", value):
+        yield f"{at}: {value}"
+    elif isinstance(value, list):
+        if len(value) > schema.get("maxItems", len(value)):
+            yield f"{at}: {len(value)} items"
+        for number, item in enumerate(value):
+            yield from broken(schema["items"], item, f"{at}[{number}]")
+    elif isinstance(value, dict):
+        yield from _broken_object(schema, value, at)
+
+
+def _broken_text(schema: dict[str, Any], value: str, at: str) -> Iterator[str]:
+    if not schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value)):
+        yield f"{at}: {len(value)} characters"
+    if value not in schema.get("enum", (value,)):
+        yield f"{at}: {value} is not one of them"
+    if schema.get("format") == "date-time" and not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", value):
+        yield f"{at}: {value} is no moment"
+
+
+def _broken_object(schema: dict[str, Any], value: dict[str, Any], at: str) -> Iterator[str]:
+    yield from (f"{at}.{name} is missing" for name in schema.get("required", ()) if name not in value)
+    if len(value) > schema.get("maxProperties", len(value)):
+        yield f"{at}: {len(value)} fields"
+    if schema.get("x-kubernetes-preserve-unknown-fields"):
+        return
+    for name, part in value.items():
+        if name in schema["properties"]:
+            yield from broken(schema["properties"][name], part, f"{at}.{name}")
+        else:
+            yield f"{at}.{name} is unknown"
