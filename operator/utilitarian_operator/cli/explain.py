@@ -64,7 +64,7 @@ def _printed(resource: Object, pool: str, output: Format, now: datetime) -> str:
 
 def _status_alone(resource: Mapping[str, Any], name: str, error: InvalidSpec) -> Explanation:
     status = resource.get("status") or {}
-    told = next(entry for entry in status["pools"] if entry["name"] == name)
+    told = next(entry for entry in status["pools"] if entry.get("name") == name)
     refused = f"the spec as it stands is refused, an earlier one runs: {error}"
     return Explanation(
         pool=name,

@@ -103,7 +103,7 @@ def pools_of(resource: Mapping[str, Any]) -> list[str]:
     try:
         return [pool.name for pool in fleet_of(resource).pools]
     except InvalidSpec:
-        return [pool["name"] for pool in (resource.get("status") or {}).get("pools") or ()]
+        return [pool["name"] for pool in (resource.get("status") or {}).get("pools") or () if "name" in pool]
 
 
 def label(resource: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core import runs
 from utilitarian_operator.core.ailments import REASONS
 from utilitarian_operator.core.decision import Decision, Step
-from utilitarian_operator.core.last_look import facts_told, trail_told
+from utilitarian_operator.core.last_look import NO_REASON, facts_told, trail_told
 from utilitarian_operator.core.memory import Memory, arrival_rate, highest
 from utilitarian_operator.core.memory_text import from_text
 from utilitarian_operator.core.outlook import Price, outlook, prices
@@ -66,7 +66,7 @@ def explain(resource: Mapping[str, Any], fleet: Fleet, name: str, now: datetime)
     """
     status = resource.get("status") or {}
     pool = next(pool for pool in fleet.pools if pool.name == name)
-    told: Mapping[str, Any] = next((entry for entry in status.get("pools") or () if entry["name"] == name), {})
+    told: Mapping[str, Any] = next((entry for entry in status.get("pools") or () if entry.get("name") == name), {})
     memory, facts, trail = from_text(told.get("memory") or {}), facts_told(told, now), trail_told(told)
     override = overrides(resource["metadata"].get("annotations") or {})[0].get(name)
     situation = Situation(pool, facts, memory, now, override=override)
@@ -101,9 +101,9 @@ def figures(situation: Situation, trail: tuple[Step, ...] = ()) -> Figures:
 def troubles(status: Mapping[str, Any]) -> Iterator[str]:
     """The conditions that are not as they should be, each with its reason and its sentence."""
     for condition in status.get("conditions") or ():
-        good = _GOOD.get(condition["type"], "False" if condition["type"] != "Reconciling" else condition["status"])
-        if condition["status"] != good:
-            yield f"{condition['type']}={condition['status']}, {condition['reason']}: {condition['message']}"
+        kind, state = condition.get("type", "Unknown"), condition.get("status", "Unknown")
+        if kind != "Reconciling" and state != _GOOD.get(kind, "False"):
+            yield f"{kind}={state}, {condition.get('reason', 'Unknown')}: {condition.get('message', NO_REASON)}"
 
 
 def _ailing(told: Mapping[str, Any]) -> Iterator[str]:
@@ -118,7 +118,7 @@ def why_told(told: Mapping[str, Any]) -> str:
     The status' own message is kept while only figures move, so the trail's is the newer one.
     """
     trail = trail_told(told)
-    return Decision(told.get("desired") or 0, trail).message if trail else str(told.get("message", "no reason is told"))
+    return Decision(told.get("desired") or 0, trail).message if trail else str(told.get("message", NO_REASON))
 
 
 def next_run(pool: Pool, now: datetime) -> tuple[str, datetime] | None:

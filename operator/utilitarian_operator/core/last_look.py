@@ -12,6 +12,8 @@ from utilitarian_operator.core.observation import Unknown
 from utilitarian_operator.core.override import overrides
 from utilitarian_operator.core.status import remembered
 
+NO_REASON = "no reason is told"
+
 
 def facts_told(pool: Mapping[str, Any], now: datetime) -> Facts:
     """The facts of the last look at a pool, as far as its status has them.
@@ -42,8 +44,12 @@ def facts_told(pool: Mapping[str, Any], now: datetime) -> Facts:
 
 
 def trail_told(pool: Mapping[str, Any]) -> tuple[Step, ...]:
-    """The steps of the last decision."""
-    return tuple(Step(**{key: step[key] for key in Step.__slots__}) for step in pool.get("trail") or ())
+    """The steps of the last decision; one that does not tell what it made of what is left out."""
+    return tuple(
+        Step(str(step.get("rule", "unknown")), step["before"], step["after"], str(step.get("because", NO_REASON)))
+        for step in pool.get("trail") or ()
+        if isinstance(step.get("before"), int) and isinstance(step.get("after"), int)
+    )
 
 
 def decisions_now(fleet: Fleet, resource: Mapping[str, Any], now: datetime) -> dict[str, Decision]:
@@ -55,7 +61,7 @@ def decisions_now(fleet: Fleet, resource: Mapping[str, Any], now: datetime) -> d
         now: the one clock.
     """
     status = resource.get("status") or {}
-    told = {pool["name"]: pool for pool in status.get("pools") or ()}
+    told = {pool.get("name"): pool for pool in status.get("pools") or ()}
     seen = {pool.name: facts_told(told.get(pool.name, {}), now) for pool in fleet.pools}
     set_by_hand, _ = overrides(resource["metadata"].get("annotations") or {})
     return decide_fleet(fleet, seen, remembered(status), Circumstances(now=now, overrides=set_by_hand))[0]

@@ -84,7 +84,7 @@ def refused_status(
 
 def remembered(previous: Mapping[str, Any]) -> dict[str, Memory]:
     """What the pools remember, read back from a status: an operator that was restarted decides the same."""
-    return {pool["name"]: _remembered(pool) for pool in previous.get("pools", [])}
+    return {pool["name"]: _remembered(pool) for pool in previous.get("pools") or () if "name" in pool}
 
 
 def last_messages(previous: Mapping[str, Any]) -> dict[str, datetime]:
