@@ -13,7 +13,8 @@ from utilitarian_operator.core.facts import Facts
 from utilitarian_operator.core.fleet import Circumstances, decide_fleet
 from utilitarian_operator.core.memory import Memory
 from utilitarian_operator.core.memory_text import from_text, to_text
-from utilitarian_operator.core.rules import Situation, by_demand, decide
+from utilitarian_operator.core.rules import Situation, by_demand, by_run, decide
+from utilitarian_operator.core.run_memory import OpenRun
 
 WORK = st.integers(0, 100_000)
 WORKERS = st.integers(0, 50)
@@ -79,6 +80,26 @@ def test_more_backlog_never_asks_for_fewer_workers(
     few = by_demand(Situation(pool, facts(less, current=current), memory, NOW)).after
     many = by_demand(Situation(pool, facts(more, current=current), memory, NOW)).after
     assert few <= many
+
+
+@given(st.lists(st.tuples(st.integers(1, 100), st.integers(1, 9)), min_size=1, max_size=3), WORK, st.integers(0, 99))
+def test_of_several_runs_the_one_that_needs_most_decides(
+    written: list[tuple[int, int]], work: int, minutes: int
+) -> None:
+    schedule = [
+        {"name": f"run-{number}", "start": "0 12 * * *", "finishWithin": f"{within}m", "workers": workers}
+        for number, (within, workers) in enumerate(written)
+    ]
+    of, now, seen = pool(max=1_000, schedule=schedule), NOW + timedelta(minutes=minutes), facts(work)
+
+    def needed(*runs: int) -> int:
+        memory = Memory(runs=tuple(OpenRun(f"run-{number}", NOW) for number in runs))
+        asked = by_demand(Situation(of, seen, memory, now)).after
+        step = by_run(Situation(of, seen, memory, now), asked)
+        return asked if step is None else step.after
+
+    each = range(len(written))
+    assert needed(*each) == max(needed(number) for number in each)
 
 
 SECONDS = st.floats(0, 10**6)

@@ -139,6 +139,35 @@ CASES = {
         pool=pool(concurrency=20, max=100, schedule=[{"name": "run", "start": "0 12 * * *", "finishWithin": "2h"}]),
         memory=Memory(runs=(OpenRun("run", NOW),), longest=60),
     ),
+    "of two open runs the one that needs most decides, though it needs as much as demand": Case(
+        facts(4_000, current=9),
+        9,
+        "demand",
+        "9 workers",
+        pool=pool(
+            max=100,
+            drainWithin="10m",
+            schedule=[
+                {"name": "needy", "start": "0 12 * * *", "finishWithin": "12m"},
+                {"name": "patient", "start": "0 12 * * *", "finishWithin": "24h"},
+            ],
+        ),
+        memory=Memory(runs=(OpenRun("needy", NOW), OpenRun("patient", NOW))),
+    ),
+    "a run without a deadline beside one with it is promised what demand asks for": Case(
+        facts(20_000, current=9),
+        42,
+        "demand",
+        "42 workers",
+        pool=pool(
+            max=100,
+            schedule=[
+                {"name": "open", "start": "0 12 * * *"},
+                {"name": "patient", "start": "0 12 * * *", "finishWithin": "24h"},
+            ],
+        ),
+        memory=Memory(runs=(OpenRun("open", NOW), OpenRun("patient", NOW))),
+    ),
     "a run is prepared as the last one was": Case(
         facts(0),
         9,

@@ -7,6 +7,9 @@ LEAST_PART = 3
 """Work is always spread over a third of the promise at least, however slow the starts: workers that start together slow
 each other down, so that asking for more of them as starts get slower would feed on itself."""
 
+SHORTEST_TASK_S = 1e-6
+"""Tasks that take less are counted as this long."""
+
 
 @dataclass(frozen=True, slots=True)
 class Demand:
@@ -56,10 +59,11 @@ def horizon(drain_within: float, start_up: float, seconds_per_task: float) -> fl
         start_up: u, seconds from a scale request to the first task.
         seconds_per_task: s, mean seconds that a task runs.
     """
-    waves = floor((drain_within - start_up) / seconds_per_task) + 1 if seconds_per_task else 0
-    return max(waves * seconds_per_task, drain_within / LEAST_PART, seconds_per_task)
+    wave = max(seconds_per_task, SHORTEST_TASK_S)
+    waves = floor((drain_within - start_up) / wave) + 1
+    return max(waves * wave, drain_within / LEAST_PART, seconds_per_task)
 
 
 def is_cut(drain_within: float, start_up: float, seconds_per_task: float) -> bool:
     """Whether starts leave less of the promise than work is spread over, so that some of it will start too late."""
-    return drain_within - start_up < horizon(drain_within, start_up, seconds_per_task) - seconds_per_task
+    return drain_within - start_up < max(drain_within / LEAST_PART, seconds_per_task) - seconds_per_task

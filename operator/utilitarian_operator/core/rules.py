@@ -137,24 +137,30 @@ def holds(situation: Situation) -> bool:
 
 def by_run(situation: Situation, wanted: int) -> Step | None:
     """An open run with a deadline is sized by it; every open run has its workers ready from its warm-up on."""
-    step = None
-    for run in situation.memory.runs:
-        schedule = next(schedule for schedule in situation.pool.schedule if schedule.name == run.name)
-        asked = runs.deadline_demand(
-            situation.pool,
-            situation.facts,
-            run,
-            situation.memory,
-            seconds_per_task=situation.seconds_per_task,
-            now=situation.now,
-        )
-        before = wanted if step is None else step.after
+    schedules = {schedule.name: schedule for schedule in situation.pool.schedule}
+    asked = [(run, _deadline_demand(situation, run)) for run in situation.memory.runs]
+    replaced = any(by_deadline is not None for _, by_deadline in asked)
+    most = None
+    for run, by_deadline in asked:
+        schedule = schedules[run.name]
         floor = schedule.workers if runs.stands_by(schedule, run, situation.now) else 0
-        # The deadline replaces the promise; of several runs the one that needs most decides.
-        needed = max(floor, before if asked is None or step is not None else 0, asked.workers if asked else 0)
-        if needed != before:
-            step = Step("run", wanted, needed, _why_run(situation, run, floor, asked))
-    return step
+        # The deadline replaces the promise, but for the tasks of a run that has none; the run that needs most decides.
+        promised = wanted if not replaced or run.start <= situation.now else 0
+        needed = max(floor, promised if by_deadline is None else by_deadline.workers)
+        if most is None or needed > most.after:
+            most = Step("run", wanted, needed, _why_run(situation, run, floor, by_deadline))
+    return most if most is not None and most.after != wanted else None
+
+
+def _deadline_demand(situation: Situation, run: OpenRun) -> runs.RunDemand | None:
+    return runs.deadline_demand(
+        situation.pool,
+        situation.facts,
+        run,
+        situation.memory,
+        seconds_per_task=situation.seconds_per_task,
+        now=situation.now,
+    )
 
 
 def _why_run(situation: Situation, run: OpenRun, workers: int, asked: runs.RunDemand | None) -> str:
