@@ -1,18 +1,26 @@
 """The operator's metrics, all written here; a label never carries a sentence, only names."""
 
+import contextlib
 import time
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from utilitarian_operator import __version__
+from utilitarian_operator.api.names import BEAT
+from utilitarian_operator.api.resource import Mode
 from utilitarian_operator.core.ailments import REASONS, Ailment
 from utilitarian_operator.core.casualties import Cause
 from utilitarian_operator.core.decision import Decision
-from utilitarian_operator.core.observation import FleetSight, PoolSight, Present, QueueSight
-from utilitarian_operator.run_metrics import RunMetrics
-from utilitarian_operator.series import Series
+from utilitarian_operator.core.observation import FleetSight, PoolSight, Present, Unknown
+from utilitarian_operator.core.queue_claims import RULE as QUEUE_TAKEN_RULE
+from utilitarian_operator.run_metrics import CAME, RUNS, RunMetrics
+from utilitarian_operator.series import Board, Figures, Series
+from utilitarian_operator.series import FleetLabels as Fleet
 
 _FLEET = ("namespace", "fleet")
 _POOL = (*_FLEET, "pool")
@@ -48,7 +56,8 @@ class Metrics:
             "queue_foreign_consumers", "Consumers on a queue that are not the fleet's workers", _QUEUE
         )
         self._ailing = gauge("pool_ailing", "1 while something is wrong with the pool, by reason", (*_POOL, "reason"))
-        self._held = gauge("pool_held_tasks", "Tasks that wait for the next run of a pool that holds them", _POOL)
+        self._held = gauge("pool_held_tasks", "Tasks that no worker is asked for on purpose", _POOL)
+        self._mode = gauge("fleet_mode", "1 for the mode of a fleet, 0 for the others", (*_FLEET, "mode"))
         self._decisions = counter("decisions", "Decisions by the rule that set the number", (*_POOL, "rule"))
         self._scales = counter("scale_requests", "Scale requests sent, by direction", (*_POOL, "direction"))
         self._slow = counter("slow_drains", "Workers that drained for longer than the pool's drainTimeout", _POOL)
@@ -66,64 +75,114 @@ class Metrics:
         self._beat = gauge("beat_ready", "1 when beat's pod is ready", _FLEET)
         self._lost = counter("worker_losses", "Workers lost against everybody's will, by cause", (*_POOL, "reason"))
         self._errors = counter("errors", "Failed reconciliations by kind of error", ("kind",))
-        self._shown: dict[tuple[str, ...], tuple[PoolSight, int, bool, frozenset[str]]] = {}
-        self.runs = RunMetrics(registry)
+        self._last_tick = Gauge(
+            "utilitarian_operator_last_tick_timestamp_seconds",
+            "When this operator last began a round of looks, Unix time; 0 while it waits for the Lease",
+            registry=registry,
+        )
+        self._board = Board()
+        self._shown: dict[Fleet, dict[str, _Shown]] = {}
+        self._counted: dict[Fleet, set[str]] = defaultdict(set)
+        self._unseen: set[Fleet] = set()
+        self.runs = RunMetrics(registry, self._board)
         Info("utilitarian_build", "Version of the operator", registry=registry).info({"version": __version__})
+
+    @contextlib.contextmanager
+    def look(self, fleet: Fleet) -> Iterator[None]:
+        """Around one look at a fleet: if it comes to nothing, the figures of the last one are shown no more."""
+        self._unseen.add(fleet)
+        try:
+            yield
+        finally:
+            if fleet in self._unseen:
+                self._unseen.discard(fleet)
+                self._shown.pop(fleet, None)
+                self._board.keep_only(fleet, ())
 
     def looked(
         self,
-        fleet: tuple[str, str],
+        fleet: Fleet,
         sight: FleetSight,
         decisions: Mapping[str, Decision],
         ailments: Mapping[str, Sequence[Ailment]],
+        mode: Mode = "Auto",
     ) -> None:
-        """Record what was seen and decided.
+        """Record what was seen and decided; what this look says nothing of is shown no more.
 
         Args:
             fleet: namespace and name.
             sight: of this look.
             decisions: by pool name.
             ailments: what is wrong with each pool, by its name.
+            mode: of the fleet; while it is only previewed, its beat is somebody else's.
         """
-        self._reachable.labels(*fleet).set(sight.broker is None)
-        for source in sight.sources:
-            if source.age is not None:
-                self._sight_age.labels(*fleet, source.name).set(source.age.total_seconds())
-        if sight.beat is None:
-            self._beat.remove(*fleet)
-        else:
-            self._beat.labels(*fleet).set(sight.beat.ready)
+        self._unseen.discard(fleet)
+        self._keep_only(fleet, sight)
+        self._board.show(fleet, "", self._whole(fleet, sight, mode))
         self.runs.came(fleet, sight)
+        before = self._shown.get(fleet, {})
+        now = self._shown[fleet] = {}
         for name, pool in sight.pools.items():
             self._decisions.labels(*fleet, name, decisions[name].rule).inc()
             reasons = frozenset(it.reason for it in ailments.get(name, ()))
-            holds = decisions[name].trail[0].rule == "hold"
-            shown = pool, decisions[name].replicas, holds, reasons
+            shown = now[name] = _Shown(pool, decisions[name].replicas, waits_on_purpose(pool, decisions[name]), reasons)
             # Most pools of a large fleet are as they were a second ago, and setting it all anew would take longest.
-            if self._shown.get((*fleet, name)) != shown:
-                self._shown[*fleet, name] = shown
-                self._pool(fleet, name, *shown)
+            if before.get(name) != shown:
+                self._begin(fleet, name)
+                self._board.show(fleet, name, self._pool((*fleet, name), shown))
+        for name, pool in sight.leftover.items():
+            self._board.show(fleet, name, self._workers_of((*fleet, name), pool, 0))
 
-    def _pool(
-        self, fleet: tuple[str, str], name: str, pool: PoolSight, wanted: int, holds: bool, reasons: frozenset[str]
-    ) -> None:
-        self._begin(fleet, name)
-        self._workers.labels(*fleet, name, "wanted").set(wanted)
-        self._workers.labels(*fleet, name, "ready").set(pool.ready_workers)
-        self._workers.labels(*fleet, name, "draining").set(pool.draining)
-        self._held.labels(*fleet, name).set(pool.ready if holds and isinstance(pool.ready, int) else 0)
+    def _keep_only(self, fleet: Fleet, sight: FleetSight) -> None:
+        """Show nothing of pools that are neither asked for nor led out any more, their counters included."""
+        there = {*sight.pools, *sight.leftover}
+        self._board.keep_only(fleet, {"", RUNS, CAME, *there})
+        gone = self._counted[fleet] - there - ({BEAT} if sight.beat is not None else set())
+        for pool in gone:
+            self._wake.forget(*fleet, pool)
+            for counter in self._counters:
+                counter.forget(*fleet, pool)
+        self._counted[fleet] = (self._counted[fleet] - gone) | there
+
+    def _whole(self, fleet: Fleet, sight: FleetSight, mode: Mode) -> Figures:
+        beat = sight.beat if mode != "Preview" else None
+        ages: Figures = {
+            (self._sight_age, (*fleet, it.name)): None if it.age is None else it.age.total_seconds()
+            for it in sight.sources
+        }
+        return {
+            (self._reachable, fleet): sight.broker is None,
+            (self._beat, fleet): None if beat is None else beat.ready,
+            **{(self._mode, (*fleet, it)): it == mode for it in get_args(Mode)},
+            **ages,
+        }
+
+    def _pool(self, pool: tuple[str, str, str], shown: "_Shown") -> Figures:
+        seen = shown.seen
+        if seen.pods:
+            self.lost(pool[:2], pool[2])
+        figures = dict(self._workers_of(pool, seen, shown.wanted))
+        figures[self._held, pool] = shown.held
         for state in ("active", "reserved", "scheduled"):
-            self._tasks.labels(*fleet, name, state).set(pool.total(state))
+            figures[self._tasks, (*pool, state)] = said(seen, state)
         for reason in REASONS:
-            self._ailing.labels(*fleet, name, reason).set(reason in reasons)
-        if pool.pods:
-            self.lost(fleet, name)
-        for queue, seen in pool.queues.items():
-            self._queue(fleet, name, queue, seen)
-            if isinstance(seen, Present):
-                self._foreign.labels(*fleet, name, queue).set(pool.foreign.get(queue, 0))
+            figures[self._ailing, (*pool, reason)] = reason in shown.reasons
+        for queue, it in seen.queues.items():
+            if isinstance(it, Present):  # what is not seen has no figure; the last one would look like the present one
+                figures[self._messages, (*pool, queue, "ready")] = it.ready
+                figures[self._messages, (*pool, queue, "unacked")] = it.unacked
+                figures[self._consumers, (*pool, queue)] = it.consumers
+                figures[self._foreign, (*pool, queue)] = seen.foreign.get(queue, 0)
+        return figures
 
-    def _begin(self, fleet: tuple[str, str], pool: str) -> None:
+    def _workers_of(self, pool: tuple[str, str, str], seen: PoolSight, wanted: int) -> Figures:
+        return {
+            (self._workers, (*pool, "wanted")): wanted,
+            (self._workers, (*pool, "ready")): seen.ready_workers,
+            (self._workers, (*pool, "draining")): seen.draining,
+        }
+
+    def _begin(self, fleet: Fleet, pool: str) -> None:
         """Show the counters of a pool from its first look on: `rate` doesn't see the step from nothing to 1."""
         self._wake.labels(*fleet, pool)
         for counted in (self._slow, self._wrong, self._replaced):
@@ -131,47 +190,44 @@ class Metrics:
         for direction in ("up", "down"):
             self._scales.labels(*fleet, pool, direction)
 
-    def _queue(self, fleet: tuple[str, str], pool: str, queue: str, seen: QueueSight) -> None:
-        if not isinstance(seen, Present):
-            # What is not seen has no figure; the last one would look like the present one.
-            for state in ("ready", "unacked"):
-                self._messages.remove(*fleet, pool, queue, state)
-            self._consumers.remove(*fleet, pool, queue)
-            self._foreign.remove(*fleet, pool, queue)
-            return
-        self._messages.labels(*fleet, pool, queue, "ready").set(seen.ready)
-        self._consumers.labels(*fleet, pool, queue).set(seen.consumers)
-        if seen.unacked is not None:
-            self._messages.labels(*fleet, pool, queue, "unacked").set(seen.unacked)
+    def began_a_round(self, at: datetime) -> None:
+        """Record that the operator lives and looks at its fleets."""
+        self._last_tick.set(at.timestamp())
 
-    def ticked(self, fleet: tuple[str, str], took: timedelta) -> None:
+    def ticked(self, fleet: Fleet, took: timedelta) -> None:
         """Record that a look was completed."""
         self._tick.labels(*fleet).observe(took.total_seconds())
         finished = time.monotonic()
         self._tick_age.labels(*fleet).set_function(lambda: time.monotonic() - finished)
 
-    def scaled(self, fleet: tuple[str, str], pool: str, *, up: bool) -> None:
+    def scaled(self, fleet: Fleet, pool: str, *, up: bool) -> None:
         """Count a scale request."""
+        self._counted[fleet].add(pool)
         self._scales.labels(*fleet, pool, "up" if up else "down").inc()
 
-    def drained_slowly(self, fleet: tuple[str, str], pool: str) -> None:
+    def drained_slowly(self, fleet: Fleet, pool: str) -> None:
         """Count a worker that still holds something after the pool's `drainTimeout`."""
+        self._counted[fleet].add(pool)
         self._slow.labels(*fleet, pool).inc()
 
-    def wrong_victims(self, fleet: tuple[str, str], pool: str, number: int) -> None:
+    def wrong_victims(self, fleet: Fleet, pool: str, number: int) -> None:
         """Count workers that a step down took although others had been released for it."""
+        self._counted[fleet].add(pool)
         self._wrong.labels(*fleet, pool).inc(number)
 
-    def replaced(self, fleet: tuple[str, str], pool: str) -> None:
+    def replaced(self, fleet: Fleet, pool: str) -> None:
         """Count a stuck worker that was replaced."""
+        self._counted[fleet].add(pool)
         self._replaced.labels(*fleet, pool).inc()
 
-    def woke(self, fleet: tuple[str, str], pool: str, after: timedelta) -> None:
+    def woke(self, fleet: Fleet, pool: str, after: timedelta) -> None:
         """Record how long a pool that slept had work waiting before it was woken."""
+        self._counted[fleet].add(pool)
         self._wake.labels(*fleet, pool).observe(after.total_seconds())
 
-    def lost(self, fleet: tuple[str, str], pool: str, cause: Cause | None = None) -> None:
+    def lost(self, fleet: Fleet, pool: str, cause: Cause | None = None) -> None:
         """Count a lost worker; without a cause show the counters, which begin with a pool's first worker."""
+        self._counted[fleet].add(pool)
         for one in Cause if cause is None else ():
             self._lost.labels(*fleet, pool, one)
         if cause is not None:
@@ -181,14 +237,44 @@ class Metrics:
         """Count a reconciliation that failed."""
         self._errors.labels(type(error).__name__).inc()
 
-    def forget(self, fleet: tuple[str, str]) -> None:
+    def forget(self, fleet: Fleet) -> None:
         """Drop every series of a fleet that is gone: a gauge that stays at its last value tells a lie."""
-        gauges = (self._messages, self._consumers, self._workers, self._tasks, self._foreign, self._ailing, self._held)
-        for gauge in (*gauges, self._tick_age, self._reachable, self._sight_age, self._beat):
-            gauge.forget(*fleet)
-        for counter in (self._replaced, self._decisions, self._scales, self._slow, self._wrong, self._lost):
+        self._board.forget(fleet)
+        self._tick_age.forget(*fleet)
+        for counter in self._counters:
             counter.forget(*fleet)
         for histogram in (self._wake, self._tick):
             histogram.forget(*fleet)
-        self._shown = {key: shown for key, shown in self._shown.items() if key[:2] != fleet}
+        self._shown.pop(fleet, None)
+        self._counted.pop(fleet, None)
         self.runs.forget(fleet)
+
+    @property
+    def _counters(self) -> tuple[Series[Counter], ...]:
+        return self._replaced, self._decisions, self._scales, self._slow, self._wrong, self._lost
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """All that the gauges of one pool rest on; `held`: tasks that no worker is asked for on purpose."""
+
+    seen: PoolSight
+    wanted: int
+    held: int | None
+    reasons: frozenset[str]
+
+
+def waits_on_purpose(pool: PoolSight, decision: Decision) -> int | None:
+    """Ready messages that no worker is asked for: they wait for a run or their own time, or are another resource's.
+
+    None where nobody knows how much is ready.
+    """
+    if isinstance(pool.ready, Unknown):
+        return None
+    return pool.ready if decision.trail[0].after == 0 or decision.rule == QUEUE_TAKEN_RULE else 0
+
+
+def said(pool: PoolSight, what: str) -> int | None:
+    """A figure of `Held` over a pool's workers, by what each said last; None where one of them says nothing."""
+    words = [pod.word for pod in pool.pods if pod.running]
+    return None if None in words else sum(getattr(word, what) for word in words)

@@ -98,7 +98,8 @@ class Reconciler:
             return True
         started = time.monotonic()
         try:
-            await self._reconcile(key, resource)
+            with self._metrics.look(key):
+                await self._reconcile(key, resource)
         except (Conflict, Gone) as error:
             logger.info("changed meanwhile", extra={"fleet": str(key), "because": str(error)})
         except OperatorError as error:
@@ -132,7 +133,7 @@ class Reconciler:
         sight = known.health.doubted(sight)
         decisions = self._decide(known, newest, fleet, sight, lost)
         ailments = ailing(known.health.ailments, known.runs.forecasts)
-        self._metrics.looked(key, sight, decisions, ailments)
+        self._metrics.looked(key, sight, decisions, ailments, fleet.mode)
         self._metrics.runs.watched(key, fleet, known.runs)
         leading = self._leads(key, known, fleet, sight, decisions)
         because = {name: decision.message for name, decision in decisions.items()}

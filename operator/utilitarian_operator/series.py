@@ -1,13 +1,18 @@
-"""The series of one metric, found again without making their labels anew; it knows no figure.
+"""The series of metrics: found again without making their labels anew, and gone when nothing is told any more.
 
 A look at a fleet sets two dozen series of each pool, and the library takes longer to find one than to set it.
 """
 
+from collections import defaultdict
+from collections.abc import Collection, Mapping
 from typing import Generic, TypeVar
 
 from prometheus_client import Counter, Gauge, Histogram
 
 Metric = TypeVar("Metric", Gauge, Counter, Histogram)
+
+FleetLabels = tuple[str, str]
+"""Namespace and name."""
 
 
 class Series(Generic[Metric]):
@@ -37,3 +42,44 @@ class Series(Generic[Metric]):
         """Show none any more whose first labels have these values."""
         for values in [it for it in self._shown if it[: len(first)] == first]:
             self.remove(*values)
+
+
+Figures = Mapping[tuple[Series[Gauge], tuple[str, ...]], float | None]
+"""What gauges tell, by metric and labels; None where a figure is not known: it is not shown, as what is not told."""
+
+
+class Board:
+    """The gauges of all fleets: each part of a fleet shows what it told last, and nothing that it told before."""
+
+    def __init__(self) -> None:
+        self._told: dict[FleetLabels, dict[str, Figures]] = defaultdict(dict)
+
+    def show(self, fleet: FleetLabels, part: str, figures: Figures) -> None:
+        """Show what a part tells now, and nothing else of it any more.
+
+        Args:
+            fleet: whose part it is.
+            part: whose figures no other part tells.
+            figures: all of it.
+        """
+        before = self._told[fleet].get(part, {})
+        for key, value in figures.items():
+            if value is not None and before.get(key) != value:
+                series, labels = key
+                series.labels(*labels).set(value)
+        for key, value in before.items():
+            if value is not None and figures.get(key) is None:
+                series, labels = key
+                series.remove(*labels)
+        self._told[fleet][part] = figures
+
+    def keep_only(self, fleet: FleetLabels, parts: Collection[str]) -> None:
+        """Show nothing of a fleet's other parts any more."""
+        for part in self._told[fleet].keys() - parts:
+            self.show(fleet, part, {})
+            del self._told[fleet][part]
+
+    def forget(self, fleet: FleetLabels) -> None:
+        """Show nothing of a fleet any more."""
+        self.keep_only(fleet, ())
+        del self._told[fleet]

@@ -149,7 +149,7 @@ async def _operate(
     await _list_all(cluster, store, settings, stop)
     tasks = [
         asyncio.create_task(queue.run(), name="queue"),
-        asyncio.create_task(_tick(store, queue, settings, pulse), name="tick"),
+        asyncio.create_task(_tick(store, queue, settings, pulse, metrics), name="tick"),
         asyncio.create_task(_resync(cluster, store, queue, settings), name="resync"),
     ]
     if settings.admission is not None:
@@ -185,10 +185,11 @@ async def _inform(host: Coroutine[None, None, None], ready: asyncio.Event, pulse
         opened.cancel()
 
 
-async def _tick(store: Store, queue: WorkQueue[Key], settings: Settings, pulse: Pulse) -> None:
+async def _tick(store: Store, queue: WorkQueue[Key], settings: Settings, pulse: Pulse, metrics: Metrics) -> None:
     """Ask for a look at every fleet, once a tick."""
     while True:
         pulse.at = time.monotonic()
+        metrics.began_a_round(utc_now())
         for key in store.fleets():
             queue.add(key)
         await asyncio.sleep(settings.tick.total_seconds())

@@ -21,6 +21,7 @@ from tests.support.waiting import wait_until
 
 ALERTS = CHART / "files/alerts.yaml"
 ALERT_CASES = Path(__file__).parent / "chart_alert_cases.yaml"
+ALERT_MONTH = Path(__file__).parent / "chart_alert_month.yaml"
 
 QUERIES = dashboard_queries()
 QUERY_IDS = [f"{number}-{title}" for number, (title, _) in enumerate(QUERIES)]
@@ -42,6 +43,7 @@ VALUES = {
     "source": ["depths", "statistics", "workers"],
     "run": ["hourly-run"],
     "outcome": ["Done", "Late"],
+    "mode": ["Auto", "Preview", "Paused"],
 }
 STATES = {
     "utilitarian_queue_messages": ["ready", "unacked"],
@@ -71,7 +73,7 @@ class Exposition:
     def advance(self) -> None:
         for metric, made in self._metrics:
             for labels in label_sets(metric):
-                child = made.labels(**labels)
+                child = made.labels(**labels) if labels else made
                 if isinstance(made, Histogram):
                     child.observe(0.4)
                 else:
@@ -132,8 +134,9 @@ def test_a_wrong_query_says_what_is_wrong_with_it(prometheus: Prometheus) -> Non
         prometheus.query("sum(up")
 
 
-def test_alerts_fire_when_they_should_and_only_then() -> None:
-    assert "SUCCESS" in promtool("test", "rules", ALERT_CASES)
+@pytest.mark.parametrize("cases", [ALERT_CASES, ALERT_MONTH], ids=["cases", "an idle month"])
+def test_alerts_fire_when_they_should_and_only_then(cases: Path) -> None:
+    assert "SUCCESS" in promtool("test", "rules", cases)
 
 
 @pytest.mark.parametrize("title, expression", EXPRESSIONS, ids=[f"{n}-{it[0]}" for n, it in enumerate(EXPRESSIONS)])

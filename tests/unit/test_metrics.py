@@ -1,13 +1,25 @@
 """What the metrics of a fleet show: the figures of the last look, and nothing of what is not seen any more."""
 
 from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
+import pytest
 from prometheus_client import CollectorRegistry
 
 from tests.support.pools import NOW
 from utilitarian_operator.core.ailments import STARVED, Ailment
-from utilitarian_operator.core.decision import Step, start
-from utilitarian_operator.core.observation import FleetSight, PoolSight, Present, Unknown
+from utilitarian_operator.core.decision import Decision, Step, start
+from utilitarian_operator.core.observation import (
+    BeatSight,
+    FleetSight,
+    Held,
+    PodSight,
+    PoolSight,
+    Present,
+    Source,
+    Unknown,
+)
 from utilitarian_operator.metrics import Metrics
 
 FLEET = ("ns", "fleet")
@@ -24,6 +36,16 @@ class Shown:
 
     def look(self, pool: PoolSight, *ailments: Ailment) -> None:
         self.metrics.looked(FLEET, FleetSight(NOW, {"p": pool}), {"p": ONE}, {"p": ailments})
+
+    def look_at(self, *pools: str, **sight: Any) -> None:
+        """A look at pools that have a queue `q` each."""
+        decisions = dict.fromkeys(pools, ONE)
+        self.metrics.looked(FLEET, FleetSight(NOW, dict.fromkeys(pools, POOL), **sight), decisions, {})
+
+    def series(self, pool: str) -> set[str]:
+        """What is served of a pool."""
+        samples = [it for metric in self.registry.collect() for it in metric.samples]
+        return {it.name for it in samples if it.labels.get("pool") == pool}
 
     def value(self, name: str, **labels: str) -> float | None:
         where = {"namespace": "ns", "fleet": "fleet", "pool": "p", **labels}
@@ -67,3 +89,121 @@ def test_nothing_stays_of_a_fleet_that_is_gone_and_it_may_come_again() -> None:
     assert [it for metric in shown.registry.collect() for it in metric.samples if it.labels.get("fleet")] == []
     shown.look(POOL)
     assert shown.value("queue_messages", queue="q", state="ready") == 3
+
+
+def test_a_pool_that_is_removed_leaves_no_series_its_counters_included() -> None:
+    shown = Shown()
+    shown.look_at("p", "gone")
+    shown.metrics.lost(FLEET, "gone")
+    assert len(shown.series("gone")) > 10
+    shown.look_at("p", leftover={"gone": replace(POOL, queues={})})
+    assert shown.value("pool_workers", pool="gone", state="wanted") == 0  # still led out
+    assert shown.value("queue_messages", pool="gone", queue="q", state="ready") is None
+    shown.metrics.scaled(FLEET, "gone", up=False)
+    shown.look_at("p")
+    assert shown.series("gone") == set()
+    assert len(shown.series("p")) > 10
+    shown.metrics.replaced(FLEET, "gone")  # told late, of its last pod
+    shown.look_at("p")
+    assert shown.series("gone") == set()
+
+
+def test_a_queue_that_moves_to_another_pool_is_counted_once() -> None:
+    shown = Shown()
+    both = {"a": POOL, "b": replace(POOL, queues={})}
+    for pools in (both, {"a": both["b"], "b": both["a"]}):
+        shown.metrics.looked(FLEET, FleetSight(NOW, pools), dict.fromkeys(pools, ONE), {})
+    found = [it for it in shown.registry.collect() if it.name == "utilitarian_queue_messages"]
+    assert {sample.labels["pool"] for metric in found for sample in metric.samples} == {"b"}
+
+
+def test_what_is_unacknowledged_has_no_figure_while_the_statistics_are_away() -> None:
+    shown = Shown()
+    shown.look(POOL)
+    shown.look(replace(POOL, queues={"q": Present(3, 1)}))
+    assert shown.value("queue_messages", queue="q", state="ready") == 3
+    assert shown.value("queue_messages", queue="q", state="unacked") is None
+
+
+def pod(name: str, held: Held | Unknown, sample: Held | None = None, *, running: bool = True) -> PodSight:
+    return PodSight(name, ready=running, running=running, leaving=False, held=held, sample=sample)
+
+
+BUSY = Held(3, 3, 1, 0, consuming=("q",))
+SILENT = Unknown("does not answer", NOW)
+
+
+@pytest.mark.parametrize(
+    "pods, active",
+    [
+        pytest.param([pod("a", BUSY)], 3, id="it answers"),
+        pytest.param([pod("a", SILENT, BUSY)], 3, id="it answered some seconds ago"),
+        pytest.param([pod("a", SILENT)], None, id="it does not answer"),
+        pytest.param([pod("a", BUSY), pod("b", SILENT)], None, id="one does not"),
+        pytest.param([pod("a", SILENT, running=False)], 0, id="its container does not run"),
+        pytest.param([], 0, id="no worker"),
+    ],
+)
+def test_tasks_of_a_worker_that_says_nothing_are_unknown_and_not_none(pods: list[PodSight], active: int | None) -> None:
+    shown = Shown()
+    shown.look(POOL)
+    shown.look(replace(POOL, pods=tuple(pods)))
+    assert shown.value("pool_tasks", state="active") == active
+
+
+def test_a_source_that_is_asked_no_more_and_a_beat_that_is_not_ours_have_no_figure() -> None:
+    shown = Shown()
+    sources = (Source("depths", timedelta()), Source("statistics", timedelta(seconds=3)))
+    shown.look_at("p", sources=sources, beat=BeatSight(ready=True))
+    where = {"namespace": "ns", "fleet": "fleet"}
+    served = shown.registry.get_sample_value
+    assert served("utilitarian_sight_age_seconds", where | {"source": "statistics"}) == 3
+    assert served("utilitarian_beat_ready", where) == 1
+    shown.look_at("p", sources=sources[:1])
+    assert served("utilitarian_sight_age_seconds", where | {"source": "depths"}) == 0
+    assert served("utilitarian_sight_age_seconds", where | {"source": "statistics"}) is None
+    assert served("utilitarian_beat_ready", where) is None
+    shown.metrics.looked(FLEET, FleetSight(NOW, {}, beat=BeatSight()), {}, {}, "Preview")
+    assert served("utilitarian_beat_ready", where) is None
+    assert served("utilitarian_fleet_mode", where | {"mode": "Preview"}) == 1
+    assert served("utilitarian_fleet_mode", where | {"mode": "Auto"}) == 0
+
+
+def test_a_look_that_comes_to_nothing_leaves_no_figure_of_the_one_before() -> None:
+    shown = Shown()
+    with shown.metrics.look(FLEET):
+        shown.look(POOL)
+    shown.metrics.ticked(FLEET, timedelta())
+    assert shown.value("queue_messages", queue="q", state="ready") == 3
+    with pytest.raises(OSError), shown.metrics.look(FLEET):  # noqa: PT011 - any
+        raise OSError
+    assert shown.value("queue_messages", queue="q", state="ready") is None
+    assert shown.value("pool_workers", state="wanted") is None
+    assert shown.value("scale_requests_total", direction="up") == 0  # a counter goes on
+    assert (
+        shown.registry.get_sample_value("utilitarian_tick_age_seconds", {"namespace": "ns", "fleet": "fleet"})
+        is not None
+    )
+    shown.look(POOL)
+    assert shown.value("queue_messages", queue="q", state="ready") == 3
+
+
+@pytest.mark.parametrize(
+    "decision, ready, held",
+    [
+        pytest.param(start(Step("hold", 0, 0, "for the run")), 3, 3, id="for the next run"),
+        pytest.param(start(Step("demand", 0, 0, "nothing to do")), 3, 3, id="for their own time"),
+        pytest.param(start(Step("demand", 0, 2, "3 tasks")), 3, 0, id="for workers"),
+        pytest.param(start(Step("demand", 0, 2, "3 tasks")).then(Step("bounds", 2, 0, "max")), 3, 0, id="for room"),
+        pytest.param(
+            start(Step("demand", 0, 2, "3")).then(Step("queue-taken", 2, 0, "x")), 3, 3, id="another resource's"
+        ),
+        pytest.param(start(Step("demand", 0, 0, "nothing to do")), 0, 0, id="nothing"),
+        pytest.param(start(Step("unknown", 0, 0, "not seen")), None, None, id="unknown"),
+    ],
+)
+def test_what_waits_on_purpose(decision: Decision, ready: int | None, held: int | None) -> None:
+    shown = Shown()
+    queue = Unknown("away", NOW) if ready is None else Present(ready, 0)
+    shown.metrics.looked(FLEET, FleetSight(NOW, {"p": replace(POOL, queues={"q": queue})}), {"p": decision}, {})
+    assert shown.value("pool_held_tasks") == held

@@ -11,6 +11,7 @@ from utilitarian_operator.core.observation import FleetSight, Missing, PoolSight
 from utilitarian_operator.core.run_memory import OpenRun, Outcome, PastRun
 from utilitarian_operator.core.run_watch import Watched
 from utilitarian_operator.run_metrics import RunMetrics
+from utilitarian_operator.series import Board
 
 KEY = ("ns", "fleet")
 FLEET = fleet({"name": "pool", "schedule": [{"name": "run", "start": "0 12 * * *"}]})
@@ -27,7 +28,7 @@ def served(registry: CollectorRegistry) -> dict[str, float]:
 
 def test_an_open_run_has_figures_and_one_that_is_over_has_none() -> None:
     registry = CollectorRegistry()
-    metrics = RunMetrics(registry)
+    metrics = RunMetrics(registry, Board())
     metrics.watched(KEY, FLEET, Watched(forecasts={"pool": (IT,)}))
     assert served(registry) == {
         "remaining_tasks": 9,
@@ -47,7 +48,7 @@ def test_an_open_run_has_figures_and_one_that_is_over_has_none() -> None:
 
 def test_when_something_last_came_is_shown_as_long_as_a_schedule_feeds_the_queue() -> None:
     registry = CollectorRegistry()
-    metrics = RunMetrics(registry)
+    metrics = RunMetrics(registry, Board())
     labels = {"namespace": "ns", "fleet": "fleet", "pool": "pool", "queue": "q"}
     sight = FleetSight(NOW, {"pool": PoolSight({"q": Present(0, 0), "other": Missing()}, 0)})
     shown = []
@@ -59,7 +60,7 @@ def test_when_something_last_came_is_shown_as_long_as_a_schedule_feeds_the_queue
 
 def test_outcomes_are_counted_from_nothing_and_go_with_the_fleet() -> None:
     registry = CollectorRegistry()
-    metrics = RunMetrics(registry)
+    metrics = RunMetrics(registry, Board())
     past = PastRun("run", NOW, NOW, None, Outcome.LATE)
     counts = []
     for watched in (Watched(), Watched(ended=(("pool", past),)), Watched()):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from utilitarian_operator.api.effective import Fleet, Pool
-from utilitarian_operator.core import budget, runs
+from utilitarian_operator.core import budget, queue_claims, runs
 from utilitarian_operator.core.decision import Decision, Step
 from utilitarian_operator.core.facts import Facts
 from utilitarian_operator.core.memory import Memory, changed, remember, start_up
@@ -86,7 +86,7 @@ def decide_pool(pool: Pool, facts: Facts, memory: Memory, circumstances: Circums
     situation = Situation(pool, facts, memory, now, steady, circumstances.overrides.get(pool.name))
     decision, memory = decide(situation)
     if (why := circumstances.given_up.get(pool.name)) is not None:
-        decision = decision.then(Step("queue-taken", decision.replicas, 0, why))
+        decision = decision.then(Step(queue_claims.RULE, decision.replicas, 0, why))
     nap = put_to_sleep(memory.nap, facts, decision.replicas)
     return decision, memory if nap == memory.nap else changed(memory, nap=nap)
 
