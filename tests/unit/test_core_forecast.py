@@ -76,7 +76,13 @@ def test_it_is_less_sure_where_less_is_known(less_sure: dict[str, Any]) -> None:
         pytest.param(told(10, decision=decided(0)), None, id="nobody-works"),
         pytest.param(told(3), NOW + 10 * SECOND, id="a-slot-for-each"),
         pytest.param(told(3, serving=0), NOW + 15 * SECOND, id="they-are-starting"),
-        pytest.param(told(1_000, serving=1), NOW + 200 * SECOND, id="those-that-start-count"),
+        pytest.param(told(1_000, serving=1), NOW + 204 * SECOND, id="those-that-start-count-from-their-start-up-on"),
+        pytest.param(told(20, serving=2), NOW + 10 * SECOND, id="what-serves-is-done-before-others-have-started"),
+        pytest.param(
+            told(1_000, replace(RUN, short_since=NOW - 3 * SECOND), serving=1),
+            NOW + timedelta(seconds=201.6),
+            id="some-of-the-start-up-is-over",
+        ),
         pytest.param(
             told(1_000, replace(RUN, short_since=NOW - 2 * MINUTE), serving=1),
             NOW + 1_000 * SECOND,
@@ -86,6 +92,37 @@ def test_it_is_less_sure_where_less_is_known(less_sure: dict[str, Any]) -> None:
 )
 def test_when_it_will_be_done(it: Forecast, eta: object) -> None:
     assert it.eta == eta
+
+
+ONE_OF_FIFTY = {
+    "decision": decided(50),
+    "current": 50,
+    "serving": 1,
+    "memory": replace(MEASURED, longest=32, start_up=120.0),
+}
+"""1,250 tasks of 10 s for 500 slots, of which ten serve: played, it is done after 157 s."""
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param({}, id="with-a-start-up-that-was-measured"),
+        pytest.param({"memory": replace(MEASURED, longest=32)}, id="with-one-that-was-not"),
+    ],
+)
+def test_slots_that_are_still_starting_do_no_work_yet(more: dict[str, Any]) -> None:
+    it = told(1_250, **(ONE_OF_FIFTY | more))
+    assert it.eta is not None
+    assert it.uncertainty is not None
+    assert abs(it.eta - (NOW + 157 * SECOND)) <= it.uncertainty
+    serving = told(1_250, **(ONE_OF_FIFTY | {"serving": 50}))
+    assert serving.eta == NOW + 36 * SECOND
+
+
+def test_no_work_is_too_much_for_a_forecast() -> None:
+    it = told(10**15, memory=replace(MEASURED, slot_seconds=1e12))
+    assert it.eta is not None
+    assert it.eta > NOW + timedelta(days=36_000)
 
 
 @pytest.mark.parametrize(

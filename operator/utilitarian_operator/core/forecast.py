@@ -26,6 +26,9 @@ ENOUGH_TASKS = 20
 SHORT_FOR = timedelta(minutes=2)
 """Workers that were asked for and are not ready after so long (or three start-ups) are not counted on any more."""
 
+LONGEST_S = timedelta(days=36_500).total_seconds()
+"""What takes longer is told as so long, for there are moments that no calendar has."""
+
 LONGER_THAN_THOUGHT = 1.5
 """Times taskDuration: from there on a message names the longer tasks."""
 
@@ -129,26 +132,42 @@ class _Course:
         return Forecast(self.run, due, work, eta, uncertainty, self._risk(work, due, eta, uncertainty))
 
     def _end(self, work: int) -> tuple[datetime | None, timedelta | None]:
-        """Now and W·s / slots, and what the last tasks take longer than the mean; ± two standard errors.
+        """When the slots that serve, and from their start-up on those that are starting, have done W·s.
 
-        A task's spread is taken as large as its mean: the mean of n tasks is then known to s/√n, and the sum of the W
-        that are left to s·√W. Half of what the longest task takes over the mean goes on top, either way.
+        And what the last tasks take longer than the mean; ± two standard errors. A task's spread is taken as large as
+        its mean: the mean of n tasks is then known to s/√n, and the sum of the W that are left to s·√W. Half of what
+        the longest task takes over the mean goes on top, either way, and what the start-up may be off, as far as the
+        work depends on it.
         """
-        slots = min(self._workers() * self.pool.worker.concurrency, work)
+        c, s, within = self.pool.worker.concurrency, self._seconds_per_task, self.schedule.finish_within
+        slots = min(self._workers() * c, work)
         if not slots:
             return None, None
-        s, within = self._seconds_per_task, self.schedule.finish_within or timedelta.max
-        tail = (runs.last_task(within, s, self.memory.longest) - s) / 2
-        length = max(work * s / slots, s)
-        starting = 0.0 if self.facts.serving else self._start_up
+        serving = min(self.facts.serving * c, slots)
+        tail = (runs.last_task(within or timedelta.max, s, self.memory.longest) - s) / 2
+        waited = min(self._starting, work * s / serving) if serving else self._starting
+        working = max((work * s - serving * waited) / slots, 0 if serving else s)
+        length = max(waited + working, s)
         known = GUESS_WEIGHT + self.memory.completions
-        spread = SURE * length * sqrt(1 / work + 1 / known) + tail
-        return self.now + timedelta(seconds=starting + length + tail), timedelta(seconds=spread)
+        spread = SURE * max(work * s / slots, s) * sqrt(1 / work + 1 / known) + tail
+        spread += (1 - serving / slots) * self._start_up_off
+        return self.now + _seconds(length + tail), _seconds(spread)
 
     def _workers(self) -> int:
         """Those that work, and those that were asked for, as long as they may still be starting."""
         serving, wanted = self.facts.serving, self.decision.replicas
         return min(serving, wanted) if self._is_short else wanted
+
+    @property
+    def _starting(self) -> float:
+        """Seconds until workers that were asked for serve; what took longer than ever is not over at once."""
+        since, usual = self.run.short_since, self._start_up
+        return usual if since is None else max(usual - (self.now - since).total_seconds(), usual / 4)
+
+    @property
+    def _start_up_off(self) -> float:
+        """Seconds that a start-up may take longer: where none was measured, until nobody counts on it any more."""
+        return SHORT_FOR.total_seconds() if self.memory.start_up is None else self._start_up / 4
 
     @property
     def _is_short(self) -> bool:
@@ -227,6 +246,10 @@ class _Course:
             f"run {self.run.name} was due at {at(self.run.start)} and no message came within {patience}: is beat "
             "alive, and does the application's schedule say the same? Whatever still comes is worked off"
         )
+
+
+def _seconds(length: float) -> timedelta:
+    return timedelta(seconds=min(length, LONGEST_S))
 
 
 def at_risk(forecasts: Forecasts) -> Iterator[tuple[str, Risk]]:
