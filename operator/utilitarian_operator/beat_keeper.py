@@ -20,7 +20,7 @@ from utilitarian_operator.core.manifests import (
     Owner,
     beat_claim,
 )
-from utilitarian_operator.core.objects import Wanted
+from utilitarian_operator.core.objects import STATEFUL_SET, Wanted
 from utilitarian_operator.core.observation import BeatSight, Claim
 from utilitarian_operator.core.plan import Action, Create, controlled_by
 from utilitarian_operator.core.pod_trouble import pod_hindrance
@@ -81,6 +81,7 @@ class BeatKeeper:
         self._claim: Claim | None = None
         self._due = {"others": 0.0, "claim": 0.0}
         self._claim_gone = False
+        self._ahead: tuple[str, ...] = ()
 
     async def look(self, fleet: Fleet, answering: Collection[str], now: datetime) -> BeatSight | None:
         """What is seen of beat; None where it is not asked for.
@@ -102,7 +103,8 @@ class BeatKeeper:
         elif fleet.mode != "Preview" and self._is_due("claim", CLAIM_EVERY_S):
             await self._see_claim(now)
         # While a fleet is only previewed, theirs is the one that runs.
-        others = (*self._others, *self._neighbours(fleet, pod)) if fleet.mode != "Preview" else ()
+        neighbours = () if self._ahead else self._neighbours(fleet, pod)
+        others = (*self._others, *neighbours) if fleet.mode != "Preview" else ()
         return BeatSight(
             ready=ready,
             trouble=pod_hindrance(pod, now) if pod else None,
@@ -112,6 +114,7 @@ class BeatKeeper:
             claim=self._claim,
             others=others,
             elsewhere=self._elsewhere(fleet, answering, others) if fleet.mode != "Preview" else (),
+            ahead=self._ahead,
         )
 
     async def claim(self, owner: Owner, fleet: Fleet | None, *, made: bool) -> list[tuple[Wanted, Action]]:
@@ -128,6 +131,36 @@ class BeatKeeper:
         self._claim_gone = False  # as long as nobody has looked again
         manifest = beat_claim(owner, fleet, await self._access_mode(fleet))
         return [(Wanted(manifest, "spec.beat.storage"), Create(manifest))] if manifest else []
+
+    def in_turn(self, actions: Iterable[tuple[Wanted, Action]], fleet: Fleet) -> list[tuple[Wanted, Action]]:
+        """The actions, without the one that makes beat while the same beat of another resource has not ended.
+
+        So it is when a resource is renamed: its old pod may need all of its grace.
+
+        Args:
+            actions: that are due.
+            fleet: what runs.
+        """
+        self._ahead = ()
+        found = []
+        for wanted, action in actions:
+            if isinstance(action, Create) and wanted.kind == STATEFUL_SET:
+                self._ahead = self._still_there(fleet, wanted.manifest)
+                if self._ahead:
+                    continue
+            found.append((wanted, action))
+        return found
+
+    def _still_there(self, fleet: Fleet, statefulset: Object) -> tuple[str, ...]:
+        """The same beats of other resources in the namespace, also of those that are gone."""
+        template = statefulset["spec"]["template"]
+        beats = []
+        for key in {*self._store.owners(STATEFUL_SETS), *self._store.owners(PODS)}:
+            if key.namespace == self._key.namespace and key != self._key:
+                live = self._store.children(STATEFUL_SETS, key).get(beat_object(key.name))
+                made = {**live["spec"]["template"], "metadata": {"name": live["metadata"]["name"]}} if live else {}
+                beats.append(self._pod_of(key) or made)
+        return other_beats.same_beat([it for it in beats if it], template, fleet.app)
 
     async def _access_mode(self, fleet: Fleet) -> str:
         """Of a claim that is made: for one pod alone where a CSI driver serves the storage class, if one may see that.

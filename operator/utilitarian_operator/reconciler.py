@@ -273,7 +273,8 @@ class Reconciler:
     ) -> None:
         key, resource, now = known.key, known.resource, self._clock()
         todo = _todo(known, running, self._live(key), decisions, contents, now)
-        actions = [*todo.actions, *await known.beat.claim(_owner(resource), running.fleet, made=known.claimed)]
+        todos = known.beat.in_turn(todo.actions, running.fleet) if running.fleet else todo.actions
+        actions = [*todos, *await known.beat.claim(_owner(resource), running.fleet, made=known.claimed)]
         await known.beat.act(resource, self._actor, now)
         known.refusals.keep_only([*(it for it, _ in actions), *todo.taken])
         due = [(it, action) for it, action in actions if known.refusals.due(it, now)]

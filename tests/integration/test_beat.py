@@ -199,7 +199,7 @@ def test_another_beat_of_the_application_is_named(
     path = f"/api/v1/namespaces/{installation.fleet.namespace}/pods"
     installation.fleet.controlplane.request("POST", path, body)
     create(installation)
-    assert "old-beat (celery -A utilitarian beat -s" in wait_for(installation, "BeatDuplicate")
+    assert "old-beat (celery -A utilitarian beat)" in wait_for(installation, "BeatDuplicate")
     assert "old-beat" in told(installation, "BeatDuplicate")
 
 

@@ -50,6 +50,12 @@ def long_ago(**more: Any) -> Claim:
             ["1 other beat answers on the broker", "celerybeat@server", "virtual host of its own"],
             id="one outside the cluster",
         ),
+        pytest.param(
+            BeatSight(ahead=("old-beat-0 (celery -A u beat)",)),
+            "BeatStarting",
+            ["when the same beat of another resource has ended", "old-beat-0 (celery -A u beat)"],
+            id="waits for another's to end",
+        ),
         pytest.param(BeatSight(lost_on="n1"), "BeatBlocked", ["node n1", "may still run there", TAINT], id="node lost"),
         pytest.param(
             BeatSight(lost_on="n1", leaving=True, claim=long_ago()), "BeatBlocked", ["can't be ended"], id="and deleted"

@@ -10,7 +10,10 @@ from utilitarian_operator.adapters.store import PODS, STATEFUL_SETS, Key, Store
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.beat_keeper import BeatKeeper
+from utilitarian_operator.core.manifests import Owner, beat_statefulset
+from utilitarian_operator.core.objects import Wanted
 from utilitarian_operator.core.observation import BeatSight
+from utilitarian_operator.core.plan import Apply, Create
 from utilitarian_operator.errors import Conflict
 from utilitarian_operator.events import Reason
 
@@ -124,3 +127,58 @@ async def test_a_pod_that_was_replaced_meanwhile_is_left_alone() -> None:
     told = Told()
     await BeatKeeper(KEY, store(1, WAITS), Pods(refuses=True), {}).act(RESOURCE, told, NOW)
     assert told.reasons == []
+
+
+OWNER = Owner("ns", "fleet", "u")
+
+
+def beat_of(name: str, where: str = "env", *, app: str = "utilitarian") -> dict[str, Any]:
+    """A StatefulSet of beat as it is made, with what the API server adds."""
+    spec = f"{{app: {app}, broker: {{urlFrom: {{secretKeyRef: {{name: {where}, key: URL}}}}}}}}"
+    made = effective_fleet(parse(resource(spec)).spec)
+    manifest = beat_statefulset(Owner("ns", name, f"u-{name}"), made)
+    manifest["metadata"]["resourceVersion"] = "1"
+    return manifest
+
+
+def pod_of(statefulset: dict[str, Any], **status: Any) -> dict[str, Any]:
+    labels = statefulset["metadata"]["labels"]
+    metadata = {"namespace": "ns", "name": f"{statefulset['metadata']['name']}-0", "uid": "p", "labels": labels}
+    spec = statefulset["spec"]["template"]["spec"]
+    return {"metadata": metadata | {"resourceVersion": "1"}, "spec": spec, "status": status}
+
+
+OLD = beat_of("old")
+
+
+@pytest.mark.parametrize(
+    "sets,pods,ahead",
+    [
+        pytest.param([], [], (), id="the first"),
+        pytest.param([OLD], [pod_of(OLD, phase="Running")], ("old-beat-0",), id="another resource has the same"),
+        pytest.param([], [pod_of(OLD, phase="Running")], ("old-beat-0",), id="its resource is gone, its pod not yet"),
+        pytest.param([OLD], [], ("old-beat",), id="its pod is not there yet"),
+        pytest.param([], [pod_of(OLD, phase="Succeeded")], (), id="its pod has ended"),
+        pytest.param([beat_of("old", "other")], [], (), id="on another broker"),
+        pytest.param([beat_of("old", app="other")], [], (), id="of another application"),
+    ],
+)
+async def test_a_renamed_resource_has_its_beat_when_the_old_one_has_ended(
+    sets: list[dict[str, Any]], pods: list[dict[str, Any]], ahead: tuple[str, ...]
+) -> None:
+    seen = Store()
+    for statefulset in sets:
+        seen.see(STATEFUL_SETS, statefulset)
+    for pod in pods:
+        seen.see(PODS, pod)
+    keeper = BeatKeeper(KEY, seen, Pods(), {"conditions": []})
+    ours = beat_of("fleet")
+    wanted = Wanted(ours, "spec.beat")
+    other = Wanted({"kind": "Deployment", "metadata": {"name": "fleet-a"}}, "spec.pools[0]", "a")
+    actions = [(other, Create(other.manifest)), (wanted, Create(ours))]
+    assert keeper.in_turn(actions, fleet()) == (actions[:1] if ahead else actions)
+    without_claim = effective_fleet(parse(resource("beat: {storage: {ephemeral: true}}")).spec)
+    sight = await keeper.look(without_claim, (), NOW)
+    assert sight is not None
+    assert tuple(it.split()[0] for it in sight.ahead) == ahead
+    assert keeper.in_turn([(wanted, Apply(ours))], fleet()) == [(wanted, Apply(ours))], "one that is there stays"

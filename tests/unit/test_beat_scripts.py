@@ -83,8 +83,14 @@ def cut_values(folder: Path) -> None:
 
 
 def cut_index(folder: Path) -> None:
-    (index,) = folder.glob("*.dir")
-    index.write_text("'entries', (0,")
+    """And the last one is not there either."""
+    (folder / "schedule.dir").write_text("'entries', (0,")
+    (folder / "schedule.bak").unlink(missing_ok=True)
+
+
+def cut_index_to_nothing(folder: Path) -> None:
+    cut_index(folder)
+    (folder / "schedule.dir").write_text("")
 
 
 def garbage(folder: Path) -> None:
@@ -98,7 +104,7 @@ def empty(folder: Path) -> None:
     (folder / "schedule").write_bytes(b"")
 
 
-@pytest.mark.parametrize("spoil", [cut_values, cut_index, garbage, empty])
+@pytest.mark.parametrize("spoil", [cut_values, cut_index, cut_index_to_nothing, garbage, empty])
 def test_a_file_that_can_not_be_read_is_moved_aside_whole(volume: Path, spoil: "pytest.Function") -> None:
     write(volume)
     spoil(volume)  # type: ignore[operator]
@@ -112,13 +118,57 @@ def test_a_file_that_can_not_be_read_is_moved_aside_whole(volume: Path, spoil: "
     assert check(volume)[1].startswith("new")
 
 
+BEFORE, AFTER = pickle.dumps({"run": 1}), pickle.dumps({"run": 2**40, "more": "x" * 20})
+FAR_LONGER = pickle.dumps({"run": 2, "more": "x" * 2000})
+
+
+def killed_in_a_commit(folder: Path, value: bytes, written: int | None) -> None:
+    """The files as dbm.dumb leaves them when it is killed while it writes an index.
+
+    Args:
+        folder: of the files.
+        value: of the entries, which is in the data already.
+        written: bytes of the new index that are; None if its file was not made yet.
+    """
+    with importlib.import_module("dbm.dumb").open(str(folder / "schedule"), "n") as store:
+        store[b"entries"], store[b"tz"] = BEFORE, pickle.dumps("UTC")
+    last = (folder / "schedule.dir").read_bytes()
+    with importlib.import_module("dbm.dumb").open(str(folder / "schedule"), "w") as store:
+        store[b"entries"] = value
+    new = (folder / "schedule.dir").read_bytes()
+    (folder / "schedule.bak").write_bytes(last)
+    (folder / "schedule.dir").unlink()
+    if written is not None:
+        (folder / "schedule.dir").write_bytes(new[:written])
+
+
+@pytest.mark.parametrize("value", [pytest.param(it, id=f"{len(it)} bytes") for it in (BEFORE, AFTER, FAR_LONGER)])
+@pytest.mark.parametrize("written", [None, 0, 5, 18, 24])
+def test_a_kill_within_a_commit_costs_no_memory(volume: Path, value: bytes, written: int | None) -> None:
+    """Celery itself would take an empty index for an empty memory, and skip what was due in silence."""
+    killed_in_a_commit(volume, value, written)
+    code, said = check(volume)
+    assert (code, said) == (0, "kept: its index was cut off by a kill and was mended")
+    with dbm.open(str(volume / "schedule"), "r") as store:
+        assert pickle.loads(store[b"tz"]) == "UTC"  # noqa: S301 - our own
+        assert store[b"entries"] in {BEFORE, value}
+    assert check(volume) == (0, "kept")
+
+
+def test_a_cut_index_whose_data_are_cut_too_is_moved_aside_whole(volume: Path) -> None:
+    killed_in_a_commit(volume, BEFORE, 0)
+    cut_values(volume)
+    before = contents(volume)
+    assert check(volume)[1].startswith("moved")
+    assert sorted(contents(volume).values()) == sorted(before.values())
+
+
 def test_only_the_last_three_are_kept(volume: Path) -> None:
     for year in range(2020, 2026):
         for ending in (".dat", ".dir"):
             (volume / f"schedule.aside-{year}0101T000000Z{ending}").touch()
     write(volume)
-    garbage_file = volume / "schedule.dir"
-    garbage_file.write_text("'entries', (0,")
+    cut_index(volume)
     check(volume)
     times = {name.partition("-")[2][:4] for name in contents(volume)}
     assert len(times) == 3

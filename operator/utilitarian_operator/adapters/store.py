@@ -104,6 +104,10 @@ class Store:
         """The fleet of each pod of all the others, by the pod's name."""
         return {name: other for other, pods in self._objects[PODS].items() if other != key for name in pods}
 
+    def owners(self, kind: str) -> list[Key]:
+        """The fleets that have objects of one kind, also those whose resource is gone."""
+        return [key for key, objects in self._objects[kind].items() if objects]
+
     def children(self, kind: str, key: Key) -> dict[str, Object]:
         """The fleet's objects of one kind, by name."""
         return dict(self._objects[kind][key])

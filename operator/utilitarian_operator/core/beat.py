@@ -50,6 +50,8 @@ def beat_verdict(beat: Beat, sight: BeatSight | None) -> Verdict:
         return Verdict(
             "BeatReady", "True", "Disabled", "spec.beat.enabled is false: nobody sends scheduled tasks from here"
         )
+    if sight.ahead:
+        return Verdict("BeatReady", "False", "BeatStarting", _after(sight.ahead))
     return _down(sight) or Verdict("BeatReady", "True", "Running", _running(beat))
 
 
@@ -73,6 +75,13 @@ def _duplicate(others: Sequence[str]) -> str:
     return (
         f"{plural(len(others), 'other pod')} of the namespace also {runs} beat, so that tasks are sent more than once: "
         f"{', '.join(others[:MOST_NAMED])}; delete what runs it, or set spec.beat.enabled to false"
+    )
+
+
+def _after(ahead: Sequence[str]) -> str:
+    return (
+        "beat is started when the same beat of another resource has ended, so that no task is sent twice: "
+        f"{', '.join(ahead[:MOST_NAMED])}; if that one is to stay, set spec.beat.enabled to false here"
     )
 
 

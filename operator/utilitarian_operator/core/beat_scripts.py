@@ -12,7 +12,7 @@ SILENT_S = 900
 """Beat wakes at least every 300 s by default (beat_max_loop_interval), broker or no broker; thrice that is a hang."""
 
 CHECK = """\
-import contextlib, dbm, os, pickletools, shutil, sys, tempfile, time
+import ast, contextlib, dbm, os, pickletools, shutil, sys, tempfile, time
 
 path, tell, kept = sys.argv[1], sys.argv[2], 3
 pod = os.environ["POD_NAME"]
@@ -31,12 +31,48 @@ def read(copy):
         for key in store.keys():
             for _ in pickletools.genops(store[key]):
                 pass
+        if not store.keys() and os.path.exists(copy + ".dat") and os.path.getsize(copy + ".dat"):
+            raise ValueError("its index is empty")
+
+
+def index(file):
+    try:
+        with open(file, encoding="latin-1") as lines:
+            return dict(ast.literal_eval(line) for line in lines)
+    except (OSError, ValueError, SyntaxError, TypeError):
+        return {}
+
+
+def mend():
+    # dbm.dumb writes its index anew each time, after it has renamed the last one; a kill in between leaves half of it.
+    if not os.path.exists(path + ".dat") or os.path.exists(path):
+        return False
+    last, now = index(path + ".bak"), index(path + ".dir")
+    if set(last) <= set(now):
+        return False
+    try:
+        with open(path + ".dat", "rb") as file:
+            data = file.read()
+        whole = {}
+        for key, (at, _) in {**last, **now}.items():
+            # A value may have been written already whose length the last index doesn't know: a pickle has its own end.
+            for _, _, end in pickletools.genops(data[at:]):
+                whole[key] = at, end + 1
+        with open(path + ".new", "w", encoding="latin-1") as file:
+            for key, place in whole.items():
+                print(f"{key!r}, {place!r}", file=file)
+        os.replace(path + ".new", path + ".dir")
+    except Exception as error:
+        print(f"its index can't be mended: {error}", flush=True)
+        return False
+    return True
 
 
 if not pod.endswith("-0"):
     sys.exit(f"{pod} must not run: there is exactly one beat, and somebody has scaled its StatefulSet")
 if not path:
     sys.exit(0)
+mended = mend()
 there = [end for end in endings if os.path.exists(path + end)]
 if not there:
     say("new: there was no schedule file")
@@ -65,7 +101,8 @@ with contextlib.ExitStack() as stack:
             os._exit(code)
     end_of_child = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if end_of_child == 0 or end_of_child in (2, -9, -15):
-        say("kept" if end_of_child == 0 else "kept: it could not be looked at")
+        how = ": its index was cut off by a kill and was mended" if mended else ""
+        say("kept" + how if end_of_child == 0 else "kept: it could not be looked at")
     why = f"reading it ends with signal {-end_of_child}"
     if end_of_child == 1:
         why = open(os.path.join(folder, "why")).read()
@@ -81,8 +118,8 @@ for name in os.listdir(folder):
 say(f"moved: it can't be read ({why}) and is now {os.path.basename(aside)}")
 """
 """Arguments: the schedule file, or nothing where the scheduler has none, and where the message goes. It never writes to
-a file that can be read, imports neither Celery nor the application, and leaves alone what it could not look at (no
-memory, no room for a copy)."""
+a file that can be read whole (an index of dbm.dumb that a kill has cut off is mended), imports neither Celery nor the
+application, and leaves alone what it could not look at (no memory, no room for a copy)."""
 
 ALIVE = """\
 import sys

@@ -333,6 +333,7 @@ class BeatSight:
         claim: None where it was not looked at, as while beat is ready, or where there is none.
         others: pods that also run a beat of the application, as `NAME (COMMAND)`.
         elsewhere: node names of beats that answer on the broker and of which no pod is known.
+        ahead: beats of other resources that must have ended before ours is made, as `others` are named.
     """
 
     ready: bool = False
@@ -343,6 +344,7 @@ class BeatSight:
     claim: Claim | None = None
     others: tuple[str, ...] = ()
     elsewhere: tuple[str, ...] = ()
+    ahead: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
