@@ -31,6 +31,9 @@ class Blind:
     def sample(self, node: str, not_before: float) -> None:
         """Nobody answers."""
 
+    def worked(self, node: str) -> None:
+        """Nobody answers."""
+
     def seen_at(self) -> Mapping[str, float | None]:
         """Nobody ever answered."""
         return {}

@@ -1,4 +1,4 @@
-"""What changed between two looks: a pod's completed tasks and its start, a queue's arrivals; decides nothing."""
+"""What changed between two looks: what a pod's worker has done and its start, a queue's arrivals; decides nothing."""
 
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -6,48 +6,57 @@ from datetime import UTC, datetime
 from typing import Any
 
 from utilitarian_operator.core.observation import Counted, Held, Missing, PodSight, QueueSight, Unknown
+from utilitarian_operator.core.worked import Worked
 
 
 @dataclass
 class History:
-    """Counts of the last look, by pod.
+    """What was known of each pod at the last look.
 
     Args:
         began: when this operator began to look; what older pods did before is not counted.
     """
 
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
-    _completed: dict[str, int] = field(default_factory=dict)
+    _worked: dict[str, Worked] = field(default_factory=dict)
     _ready: set[str] = field(default_factory=set)
 
-    def add(self, pod: PodSight, body: Mapping[str, Any], sample: Held | None) -> PodSight:
+    def add(self, pod: PodSight, body: Mapping[str, Any], sample: Held | None, worked: Worked | None) -> PodSight:
         """The pod with what is new of it since the last look.
 
         Args:
             pod: as it was seen.
             body: the Kubernetes object.
-            sample: what its worker said of what it has done; None if it did not.
+            sample: what its worker said last; None if it said nothing.
+            worked: what that has done, as far as it was seen; None while it was not.
         """
         created = datetime.fromisoformat(body["metadata"]["creationTimestamp"])
         started_up = None
         if pod.ready and pod.name not in self._ready:
             self._ready.add(pod.name)
             started_up = _ready_after(body, created) if created >= self.began else None
-        return replace(pod, sample=sample, completed=self._newly(pod.name, created, sample), started_up=started_up)
+        return self._newly(replace(pod, sample=sample, started_up=started_up), created, worked)
 
     def keep_only(self, pods: Container[str]) -> None:
         """Forget the pods that are gone."""
-        self._completed = {name: count for name, count in self._completed.items() if name in pods}
+        self._worked = {name: worked for name, worked in self._worked.items() if name in pods}
         self._ready = {name for name in self._ready if name in pods}
 
-    def _newly(self, name: str, created: datetime, sample: Held | None) -> int | None:
-        if sample is None or sample.begun is None:
-            return None
-        completed = sample.begun - sample.active
-        before = self._completed.get(name, 0 if created >= self.began else completed)
-        self._completed[name] = completed
-        # A container that was restarted counts from nothing.
-        return completed - before if completed >= before else completed
+    def _newly(self, pod: PodSight, created: datetime, worked: Worked | None) -> PodSight:
+        """With what its worker has done since the last look; what it did before this operator began is not counted."""
+        if worked is None or worked.last is None:
+            return pod
+        first = Worked() if created >= self.began else worked
+        before = self._worked.get(pod.name, first)
+        self._worked[pod.name] = worked
+        if worked.ended < before.ended or worked.slot_seconds < before.slot_seconds:
+            before = first  # another session with the broker, which counts anew
+        return replace(
+            pod,
+            completed=worked.ended - before.ended,
+            slot_seconds=worked.slot_seconds - before.slot_seconds,
+            lasted=worked.longest,
+        )
 
 
 def _ready_after(body: Mapping[str, Any], created: datetime) -> float | None:

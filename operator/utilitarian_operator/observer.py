@@ -32,6 +32,7 @@ from utilitarian_operator.core.observation import (
 from utilitarian_operator.core.own_queues import Learned, learned
 from utilitarian_operator.core.pods import pod_sight
 from utilitarian_operator.core.wording import plural
+from utilitarian_operator.core.worked import Worked
 from utilitarian_operator.errors import BrokerError
 from utilitarian_operator.history import Flows, History, LastMessages
 
@@ -56,6 +57,9 @@ class Broker(Protocol):
 
     def sample(self, node: str, not_before: float) -> Held | None:
         """What a worker last said, for averages."""
+
+    def worked(self, node: str) -> Worked | None:
+        """What a worker has done since it was first asked."""
 
     def seen_at(self) -> Mapping[str, float | None]:
         """When each source last answered, by its name; None if never."""
@@ -309,7 +313,7 @@ class Observer:
         if held is not None:
             self._unseen.pop(f"worker {name}", None)
         sample = broker.sample(node_name(name), asked - SAMPLE_HOLDS_S)
-        return self._history.add(pod_sight(name, body, answer), body, sample)
+        return self._history.add(pod_sight(name, body, answer), body, sample, broker.worked(node_name(name)))
 
     def _rolling_out(self, deployments: Mapping[str, Any]) -> Iterable[str]:
         for name, body in sorted({**deployments, **self._store.children(STATEFUL_SETS, self._key)}.items()):

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from utilitarian_operator.core.observation import Counted, Held, Missing, PodSight, Present, QueueSight, Unknown
+from utilitarian_operator.core.observation import Counted, Missing, PodSight, Present, QueueSight, Unknown
+from utilitarian_operator.core.worked import Word, Worked
 from utilitarian_operator.history import Flows, History, LastMessages
 
 BEGAN = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -21,44 +22,61 @@ def pod(*, ready: bool = True) -> PodSight:
     return PodSight("worker", ready=ready, running=True, leaving=False, held=SILENT)
 
 
-def said(begun: int, active: int = 0) -> Held:
-    return Held(active=active, early=0, reserved=0, scheduled=0, begun=begun)
+def worked(ended: int, seconds: float = 0.0) -> Worked:
+    return Worked(ended, seconds, last=Word(1.0, ended, 0))
 
 
 @pytest.mark.parametrize(
-    "created, samples, completed",
+    "created, looks, new",
     [
-        pytest.param("2026-01-01T12:00:01Z", [said(7, 2)], [5], id="a new pod counts from nothing"),
+        pytest.param("2026-01-01T12:00:01Z", [worked(7, 3.0)], [(7, 3.0)], id="a new pod counts from nothing"),
         pytest.param(
-            "2026-01-01T11:00:00Z", [said(700, 2), said(705, 2)], [0, 5], id="an older one from the first look"
+            "2026-01-01T11:00:00Z",
+            [worked(700, 90.0), worked(705, 93.0)],
+            [(0, 0.0), (5, 3.0)],
+            id="an older one from the first look",
         ),
-        pytest.param("2026-01-01T12:00:01Z", [said(7, 2), None, said(9, 1)], [5, None, 3], id="a gap loses nothing"),
-        pytest.param("2026-01-01T12:00:01Z", [said(7), said(7)], [7, 0], id="the same sample adds nothing"),
-        pytest.param("2026-01-01T12:00:01Z", [said(7), said(2)], [7, 2], id="a restarted container counts anew"),
+        pytest.param(
+            "2026-01-01T12:00:01Z",
+            [worked(7, 3.0), None, worked(9, 3.5)],
+            [(7, 3.0), None, (2, 0.5)],
+            id="a gap loses nothing",
+        ),
+        pytest.param(
+            "2026-01-01T12:00:01Z", [worked(7, 3.0)] * 2, [(7, 3.0), (0, 0.0)], id="the same once more adds nothing"
+        ),
+        pytest.param(
+            "2026-01-01T12:00:01Z",
+            [worked(7, 3.0), worked(2, 1.0)],
+            [(7, 3.0), (2, 1.0)],
+            id="another session with the broker counts anew",
+        ),
+        pytest.param("2026-01-01T12:00:01Z", [Worked()], [None], id="asked, and never heard"),
     ],
 )
-def test_completed(created: str, samples: list[Held | None], completed: list[int | None]) -> None:
+def test_what_was_done(created: str, looks: list[Worked | None], new: list[tuple[int, float] | None]) -> None:
     history = History(BEGAN)
-    assert [history.add(pod(), body(created), sample).completed for sample in samples] == completed
+    seen = [history.add(pod(), body(created), None, it) for it in looks]
+    assert [None if it.completed is None else (it.completed, it.slot_seconds) for it in seen] == new
 
 
 def test_start_up_is_told_once() -> None:
     history = History(BEGAN)
     started = body("2026-01-01T12:00:01Z", ready="2026-01-01T12:00:09Z")
     looks = [pod(ready=False), pod(), pod()]
-    assert [history.add(look, started, None).started_up for look in looks] == [None, 8.0, None]
+    assert [history.add(look, started, None, None).started_up for look in looks] == [None, 8.0, None]
 
 
 def test_start_up_of_an_older_pod_is_not_told() -> None:
     started = body("2026-01-01T11:59:00Z", ready="2026-01-01T12:00:09Z")
-    assert History(BEGAN).add(pod(), started, None).started_up is None
+    assert History(BEGAN).add(pod(), started, None, None).started_up is None
 
 
 def test_pods_that_are_gone_are_forgotten() -> None:
     history = History(BEGAN)
-    history.add(pod(), body("2026-01-01T12:00:01Z"), said(7))
+    history.add(pod(), body("2026-01-01T12:00:01Z"), None, worked(7))
     history.keep_only([])
-    assert history.add(pod(), body("2026-01-01T12:00:01Z"), said(7)).completed == 7
+    assert history.add(pod(), body("2026-01-01T12:00:01Z"), None, worked(7)).completed == 7
 
 
 def count(arrived: int | None, left: int | None = None) -> Counted:

@@ -19,6 +19,7 @@ from utilitarian_operator.adapters.statistics import Statistics
 from utilitarian_operator.adapters.tls import SYSTEM, Tls
 from utilitarian_operator.core.broker_settings import BrokerSettings, QueueSettings
 from utilitarian_operator.core.observation import HOLDS, Counted, Held
+from utilitarian_operator.core.worked import Word, Worked, heard, unheard
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable
 
 T = TypeVar("T")
@@ -122,6 +123,7 @@ class BrokerSession:
         self._told: dict[str, Told] = {}
         self._returning: set[str] = set()
         self._samples: dict[str, Told] = {}
+        self._worked: dict[str, Worked] = {}
         self._counted: dict[str, Counted] | BrokerError | None = None
         self._seen_at: dict[str, float | None] = {"depths": None, "workers": None}
         if self._statistics is not None:
@@ -172,6 +174,10 @@ class BrokerSession:
         """What a worker last said of itself and of how much it has done, if it was asked since a moment."""
         told = self._samples.get(node)
         return told.held if told and told.asked_at >= not_before else None
+
+    def worked(self, node: str) -> Worked | None:
+        """What a worker has done since it was first asked, by all its answers; None before the first question."""
+        return self._worked.get(node)
 
     def consuming(self) -> Mapping[str, tuple[str, ...]]:
         """The queues that each worker consumes, whoever runs it, by its word when all were asked last."""
@@ -229,6 +235,7 @@ class BrokerSession:
             self._mute = None  # with nobody to ask, nobody finds out
         self._told = {node: told for node, told in self._told.items() if node in wanted}
         self._samples = {node: told for node, told in self._samples.items() if node in wanted}
+        self._worked = {node: worked for node, worked in self._worked.items() if node in wanted}
         self._returning &= set(wanted)
 
     async def cancel_consumers(self, node: str, queues: Sequence[str]) -> None:
@@ -296,7 +303,7 @@ class BrokerSession:
                 self._around = await _in(self._worker_thread, self._workers.consuming)
             answers = await _in(
                 self._worker_thread,
-                lambda: self._workers.holdings(due.nodes, queues=True, learning=due.learning),
+                lambda: self._workers.holdings(due.nodes, queues=True, learning=True, everybody=due.learning),
             )
         except BrokerError as error:
             self._mute = error
@@ -313,9 +320,16 @@ class BrokerSession:
         if told:
             self._seen_at["workers"] = asked_at
         self._told |= told
+        self._samples |= told
+        self._count(due.nodes, told, asked_at)
         if due.learning:
-            self._samples |= told
             await self._ask_celery(next(iter(sorted(told)), None))
+
+    def _count(self, asked: Iterable[str], told: Mapping[str, Told], at: float) -> None:
+        """Go on with what each worker has done."""
+        for node in asked:
+            worked, answer = self._worked.get(node, Worked()), told.get(node)
+            self._worked[node] = unheard(worked, at) if answer is None else heard(worked, _word(answer))
 
     async def _ask_beats(self) -> None:
         """A failure says nothing of the workers, and who answered last is believed until the beats are asked again."""
@@ -389,6 +403,11 @@ class Brokers:
             await self._sessions.pop(credentials).close()
         for credentials, session in self._sessions.items():
             session.keep_only({who for who, its in used.items() if its == credentials})
+
+
+def _word(told: Told) -> Word:
+    held = told.held
+    return Word(told.asked_at, held.begun or 0, held.active, held.took, held.alone, held.up)
 
 
 async def _in(thread: ThreadPoolExecutor, call: Callable[[], T]) -> T:

@@ -7,7 +7,7 @@ import contextlib
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any
@@ -40,6 +40,9 @@ QUEUES = "active_queues"
 REPORT = "report"
 LEARNING = "stats"
 """One more question, whose answer is larger: how many tasks the worker has begun."""
+
+ALONE = "celery.concurrency.solo:TaskPool"
+"""The pool, as a worker's statistics name it, that runs tasks in the thread that answers."""
 
 BEATS = "celerybeat@*"
 """Names of Celery's beats (5.7 and later, with beat_enable_remote_control), which answer a ping and nothing else."""
@@ -89,13 +92,16 @@ class RemoteControl:
         """Whether there is a connection that nobody has used for a while: it had better be closed."""
         return self._connection is not None and time.monotonic() - self._used_at > IDLE_S
 
-    def holdings(self, nodes: Sequence[str], *, queues: bool = False, learning: bool = False) -> dict[str, Held]:
+    def holdings(
+        self, nodes: Sequence[str], *, queues: bool = False, learning: bool = False, everybody: bool = False
+    ) -> dict[str, Held]:
         """What each worker holds; one that did not answer every question in time is not in the answer.
 
         Args:
             nodes: Celery node names, `celery@POD`.
             queues: ask also which queues each consumes.
             learning: ask also how many tasks each has begun.
+            everybody: whether these are all that anybody will ask for: what is known of others' tasks is forgotten.
 
         Raises:
             BrokerUnreachable: no connection, or it broke.
@@ -106,21 +112,23 @@ class RemoteControl:
             return {}
         with self._talking() as mailbox:
             told: dict[str, dict[str, Any]] = {}
+            took: dict[str, float] = {}
             for question in (*([QUEUES] if queues else []), *QUESTIONS, *([LEARNING] if learning else [])):
                 # One that is silent once is not waited for again.
                 nodes = [node for node in nodes if all(node in answers for answers in told.values())]
-                told[question] = _ask(mailbox, question, nodes)
+                told[question] = _ask(mailbox, question, nodes, None if told else took)
             nodes = [node for node in nodes if all(node in answers for answers in told.values())]
             if learning:
-                self._learn_tasks(mailbox, {node: told[LEARNING][node] for node in nodes})
-        return {node: _held(told, node, time.time(), self._tasks.get(node, _Tasks())) for node in nodes}
+                self._learn_tasks(mailbox, {node: told[LEARNING][node] for node in nodes}, forget=everybody)
+        held = {node: _held(told, node, time.time(), self._tasks.get(node, _Tasks())) for node in nodes}
+        return {node: replace(it, took=took.get(node, 0.0)) for node, it in held.items()}
 
-    def _learn_tasks(self, mailbox: Mailbox, stats: Mapping[str, Mapping[str, Any]]) -> None:
+    def _learn_tasks(self, mailbox: Mailbox, stats: Mapping[str, Mapping[str, Any]], *, forget: bool) -> None:
         """Ask the workers that are new about their tasks; forget those that are gone."""
         unasked = [node for node in stats if node not in self._tasks]
         answers = _ask(mailbox, REGISTERED, unasked, taskinfoitems=[LIMIT, LATE], builtins=True)
         known = self._tasks | {node: _tasks(tasks, stats[node]) for node, tasks in answers.items()}
-        self._tasks = {node: known[node] for node in stats if node in known}
+        self._tasks = {node: tasks for node, tasks in known.items() if node in stats or not forget}
 
     def consuming(self) -> dict[str, tuple[str, ...]]:
         """The queues that each worker consumes, of every worker that answers, whoever runs it.
@@ -266,14 +274,29 @@ class _Once(Producer):  # type: ignore[misc]
         return super().publish(*args, **{**options, "retry": False})
 
 
-def _ask(mailbox: Mailbox, question: str, nodes: Sequence[str] | None, **arguments: Any) -> dict[str, Any]:
-    """The answers by node; without `nodes` everybody is asked, and the time waited out."""
+def _ask(
+    mailbox: Mailbox,
+    question: str,
+    nodes: Sequence[str] | None,
+    took: dict[str, float] | None = None,
+    **arguments: Any,
+) -> dict[str, Any]:
+    """The answers by node; without `nodes` everybody is asked, and the time waited out.
+
+    `took` is filled with the seconds that each let us wait.
+    """
     if nodes is not None and not nodes:
         return {}
+    asked_at = time.monotonic()
+
+    def came(reply: Mapping[str, Any]) -> None:
+        if took is not None:
+            took.update(dict.fromkeys(reply, time.monotonic() - asked_at))
+
     if nodes is None:
         replies = mailbox.multi_call(question, arguments, timeout=ANSWER_WITHIN_S) or []
     else:
-        replies = mailbox.call(list(nodes), question, arguments, timeout=ANSWER_WITHIN_S) or []
+        replies = mailbox.call(list(nodes), question, arguments, timeout=ANSWER_WITHIN_S, callback=came) or []
     mailbox.unclaimed.clear()  # answers to earlier questions, which would be kept for ever
     return {node: answer for reply in replies for node, answer in reply.items() if _useful(answer)}
 
@@ -294,7 +317,8 @@ def _tasks(told: Sequence[str], stats: Mapping[str, Any]) -> _Tasks:
 
 def _held(told: Mapping[str, Mapping[str, Any]], node: str, now: float, tasks: _Tasks) -> Held:
     active = surely_run(told["active"][node], tasks.early, now)
-    totals = told[LEARNING][node].get("total", {}) if LEARNING in told else None
+    stats = told[LEARNING][node] if LEARNING in told else {}
+    totals = stats.get("total", {}) if stats else None
     starts = [request["time_start"] for request in active if request.get("time_start")]
     return Held(
         active=len(active),
@@ -309,6 +333,8 @@ def _held(told: Mapping[str, Mapping[str, Any]], node: str, now: float, tasks: _
         first_due=min((it for task in told["scheduled"][node] if (it := _eta(task.get("eta")))), default=None),
         limited=not tasks.limited.isdisjoint(totals or ()),
         never_begun=len(told["active"][node]) - len(active),
+        alone=stats.get("pool", {}).get("implementation") == ALONE,
+        up=stats.get("uptime"),
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Hashable, Iterable
 from dataclasses import dataclass
 
 NEAR_EVERY_S = 1.0
-LEARN_EVERY_S = 10.0
+LEARN_EVERY_S = 2.0
 LOOK_AROUND_EVERY_S = 30.0
 BEATS_EVERY_S = 120.0
 """Longer than a connection is kept on which nobody asks: a fleet that sleeps holds none for this."""

@@ -1,6 +1,6 @@
 """What the rules of one pool look at: figures only, so that a simulated fleet can give them too; decides nothing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,8 +21,8 @@ class Facts:
         draining: workers on their way out that the Deployment still asks for.
         deferred: tasks that wait for their ETA in a worker that stays.
         arrived: tasks that came since the last look; None where nobody counts.
-        completed: tasks that ended since the last look; None where nobody counts.
-        slot_seconds: what running tasks took since the last look; None: `running` for the whole time.
+        completed: tasks that ended since the last look, of workers that say so; None where none does.
+        slot_seconds: what the tasks of the same workers took over the same time; None: `running` for the whole time.
         missing: queues that don't exist.
         serving: workers that are ready and stay.
         longest: seconds of the longest task seen running or ended; 0 where none was.
@@ -75,6 +75,7 @@ def facts(sight: PoolSight, starved: str = "") -> Facts:
     unacked = sight.unacked if isinstance(sight.unacked, Unknown) else max(sight.unacked - sight.given_up, 0)
     certain_unacked = 0 if isinstance(unacked, Unknown) else unacked
     samples = [pod.sample for pod in sight.pods if pod.sample is not None]
+    told = [pod for pod in sight.pods if pod.completed is not None]
     work = add((sight.most_ready, unacked, sight.early))
     return Facts(
         current=sight.current,
@@ -84,8 +85,9 @@ def facts(sight: PoolSight, starved: str = "") -> Facts:
         idle=sum(is_idle(pod) for pod in sight.pods if pod.staying),
         running=sum(sample.active for sample in samples),
         arrived=sight.arrived,
-        completed=_completed(sight, samples),
-        longest=max((sample.oldest for sample in samples), default=0.0),
+        completed=sum(pod.completed or 0 for pod in told) if told else None,
+        slot_seconds=sum(pod.slot_seconds or 0.0 for pod in told) if told else None,
+        longest=max([*(sample.oldest for sample in samples), *(pod.lasted for pod in sight.pods)], default=0.0),
         started_up=tuple(pod.started_up for pod in sight.pods if pod.started_up is not None),
         deferred=deferred,
         missing=sight.missing,
@@ -109,17 +111,6 @@ def _scheduled(pods: Iterable[PodSight]) -> int | None:
     held = [pod.held for pod in pods]
     told = [it.scheduled for it in held if isinstance(it, Held)]
     return sum(told) if len(told) == len(held) else None
-
-
-def _completed(sight: PoolSight, samples: Sequence[Held]) -> int | None:
-    """Tasks that ended: by the workers' own count; where they only say what runs, by what the broker saw acknowledged.
-
-    Without a word of what runs a count would only make tasks look shorter.
-    """
-    counted = [pod.completed for pod in sight.pods if pod.completed is not None]
-    if counted:
-        return sum(counted)
-    return sight.left if samples else None
 
 
 def is_idle(pod: PodSight) -> bool:

@@ -114,6 +114,9 @@ class Held:
         never_begun: tasks that it calls active and will never run.
         own: those of `consuming` that are surely this worker's alone.
         passing: those of `consuming` that are deleted with their last consumer.
+        took: seconds until it answered.
+        alone: whether it runs its tasks in the thread that answers, one at a time.
+        up: seconds since it started; None where it does not say.
     """
 
     active: int
@@ -128,6 +131,9 @@ class Held:
     never_begun: int = 0
     own: frozenset[str] = frozenset()
     passing: frozenset[str] = frozenset()
+    took: float = 0.0
+    alone: bool = False
+    up: float | None = None
 
     @property
     def nothing(self) -> bool:
@@ -151,7 +157,9 @@ class PodSight:
         leaving: whether it is being deleted.
         held: what its worker holds; Unknown when it did not answer or was not asked.
         sample: what its worker last said, some seconds ago perhaps; good for averages, never for stopping it.
-        completed: tasks it ended since the last look, by its samples; None while it can't be told.
+        completed: tasks it ended since the last look, by its answers; None while it can't be told.
+        slot_seconds: what they took since then, and those that run; None as above.
+        lasted: seconds of the longest task that its silence told of; 0 where none did.
         started_up: seconds from its creation to its readiness, told once; None before and afterwards.
         gated: whether its template has the operator's readiness gate.
         gate: what the operator last set it to; None while it has not.
@@ -168,6 +176,8 @@ class PodSight:
     held: Held | Unknown
     sample: Held | None = None
     completed: int | None = None
+    slot_seconds: float | None = None
+    lasted: float = 0.0
     started_up: float | None = None
     gated: bool = False
     gate: bool | None = None
