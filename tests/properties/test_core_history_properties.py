@@ -12,7 +12,7 @@ from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.core.decision import Decision
 from utilitarian_operator.core.facts import Facts
 from utilitarian_operator.core.fleet import Circumstances, decide_pool
-from utilitarian_operator.core.memory import Memory
+from utilitarian_operator.core.memory import Memory, longest_seen, longest_task, seconds_per_task
 
 EXAMPLES = settings(max_examples=150)
 
@@ -64,7 +64,10 @@ def seen(draw: st.DrawFn) -> Facts:
 
 
 UNSEEN = WORKERS.map(lambda current: facts(None, current=current))
-LOOKS = st.lists(st.tuples(st.one_of(seen(), UNSEEN), st.integers(1, 400)), min_size=1, max_size=8)
+STEPS = st.one_of(st.integers(1, 400), st.sampled_from((-864_000, -600, -1, 0, 7_200, 864_000)))
+"""Seconds between two looks; a clock may also be set back or forward meanwhile."""
+
+LOOKS = st.lists(st.tuples(st.one_of(seen(), UNSEEN), STEPS), min_size=1, max_size=8)
 Looks = list[tuple[Facts, int]]
 
 
@@ -79,6 +82,21 @@ def after(pool: Pool, looks: Looks) -> tuple[Memory, datetime]:
 
 def decided(pool: Pool, look: Facts, memory: Memory, now: datetime) -> Decision:
     return decide_pool(pool, look, memory, Circumstances(now))[0]
+
+
+@EXAMPLES
+@given(pools(), LOOKS)
+def test_what_is_learned_keeps_its_bounds_whatever_the_clock_does(pool: Pool, looks: Looks) -> None:
+    memory, now = Memory(), NOW
+    guess = pool.scaling.task_duration.total_seconds()
+    for look, seconds in looks:
+        now += timedelta(seconds=seconds)
+        decision, memory = decide_pool(pool, look, memory, Circumstances(now))
+        assert memory.slot_seconds >= 0
+        assert memory.completions >= 0
+        assert 0 < seconds_per_task(pool, memory, now) <= 1.001 * max(guess, memory.slot_seconds)
+        assert pool.scaling.min <= decision.replicas <= pool.scaling.max
+    assert 0 <= longest_task(memory, guess) <= longest_seen(memory)
 
 
 @EXAMPLES

@@ -16,6 +16,7 @@ from utilitarian_operator.core.broker_settings import BrokerSettings
 from utilitarian_operator.core.decision import Decision, Step, start
 from utilitarian_operator.core.forecast import Forecast
 from utilitarian_operator.core.hindrance import Hindrance
+from utilitarian_operator.core.learning import Oldest
 from utilitarian_operator.core.memory import Memory
 from utilitarian_operator.core.nap import Nap
 from utilitarian_operator.core.newest import Newest
@@ -62,6 +63,8 @@ FULL = Memory(
     completions=3.5,
     period_seconds=4.5,
     longest=60.0,
+    longest_before=(50.0, 40.0),
+    oldest=Oldest(30.0, 20.0, 10.0, 5.0),
     start_up=2.5,
     arrivals=((NOW, 3), (NOW + timedelta(seconds=6), 4)),
     highs=((NOW, 5),),
@@ -232,7 +235,7 @@ def test_the_first_status_is_written_at_once() -> None:
 @pytest.mark.parametrize("memory", [Memory(), FULL, replace(FULL, idle_since=None)], ids=["new", "full", "busy"])
 def test_what_is_remembered_survives_the_status(memory: Memory) -> None:
     told = status(memory=memory)
-    assert remembered(told) == {"a": replace(memory, looked_at=None), "b": Memory()}
+    assert remembered(told) == {"a": replace(memory, looked_at=None, oldest=Oldest()), "b": Memory()}
     assert FleetStatus.model_validate(told).pools
 
 

@@ -11,7 +11,7 @@ from utilitarian_operator.core import runs
 from utilitarian_operator.core.ailments import REASONS
 from utilitarian_operator.core.decision import Decision, Step
 from utilitarian_operator.core.last_look import NO_REASON, facts_told, trail_told
-from utilitarian_operator.core.memory import Memory, arrival_rate, highest
+from utilitarian_operator.core.memory import Memory, arrival_rate, highest, longest_seen, longest_task
 from utilitarian_operator.core.memory_text import from_text
 from utilitarian_operator.core.outlook import Price, outlook, prices
 from utilitarian_operator.core.override import overrides
@@ -91,7 +91,7 @@ def figures(situation: Situation, trail: tuple[Step, ...] = ()) -> Figures:
     return Figures(
         seconds_per_task=situation.seconds_per_task,
         completions=memory.completions,
-        longest=min(memory.longest, LONGEST_S),
+        longest=min(longest_task(memory, situation.seconds_per_task), LONGEST_S),
         start_up=memory.start_up,
         work=situation.facts.at_least,
         needed=asked[-1] if asked else None,
@@ -159,8 +159,10 @@ def _remembered(situation: Situation) -> Iterator[tuple[str, str]]:
     guess = format_duration(pool.scaling.task_duration)
     measured = f"over {plural(round(memory.completions), 'task')}" if memory.completions else "none was measured"
     yield "a task takes", f"{seconds(situation.seconds_per_task)} ({measured}; first guess {guess})"
-    if memory.longest:
-        yield "longest task", seconds(memory.longest)
+    if longest := longest_task(memory, situation.seconds_per_task):
+        seen = longest_seen(memory)
+        hung = f" (one ran for {seconds(seen)} and is taken for one that hung)" if seen > longest else ""
+        yield "longest task", f"{seconds(longest)}{hung}"
     how = "measured" if memory.start_up is not None else "assumed: none was measured"
     yield "a worker starts in", f"{seconds(situation.start_up)} ({how})"
     yield from _arrivals(pool, memory, situation.now)

@@ -12,7 +12,8 @@ from utilitarian_operator.core import memory as memories
 from utilitarian_operator.core import runs
 from utilitarian_operator.core.decision import Decision
 from utilitarian_operator.core.facts import Facts
-from utilitarian_operator.core.memory import GUESS_WEIGHT, Memory
+from utilitarian_operator.core.learning import GUESS_WEIGHT
+from utilitarian_operator.core.memory import Memory
 from utilitarian_operator.core.rules import FIRST_GUESS_START_UP
 from utilitarian_operator.core.run_memory import OpenRun
 from utilitarian_operator.core.wording import at, number, plural, seconds, whole
@@ -144,7 +145,8 @@ class _Course:
         if not slots:
             return None, None
         serving = min(self.facts.serving * c, slots)
-        tail = (runs.last_task(within or timedelta.max, s, self.memory.longest) - s) / 2
+        longest = memories.longest_task(self.memory, s)
+        tail = (runs.last_task(within or timedelta.max, s, longest) - s) / 2
         waited = min(self._starting, work * s / serving) if serving else self._starting
         working = max((work * s - serving * waited) / slots, 0 if serving else s)
         length = max(waited + working, s)

@@ -1,24 +1,27 @@
 """What a pool remembers from one decision to the next, small enough for status; decides nothing."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any
 
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.core.facts import Facts
+from utilitarian_operator.core.learning import (
+    GUESS_WEIGHT,
+    LONGEST_TASK_S,
+    MOST_COMPLETIONS,
+    MOST_STRETCHES,
+    Oldest,
+    believed,
+    spent,
+)
 from utilitarian_operator.core.nap import Nap
 from utilitarian_operator.core.observation import Unknown
 from utilitarian_operator.core.run_memory import OpenRun, PastRun
 
-GUESS_WEIGHT = 5
-"""Completions that the first guess of a task's duration counts as."""
-
 KEPT_AT_A_NEW_PERIOD = 200
 """Completions that are carried into a new busy period: enough to know, few enough to learn anew."""
-
-HALVED_ABOVE = 10_000
-"""Completions above which old ones count half."""
 
 NEWEST_START_UP = 0.3
 """Weight of the newest start-up in the mean: images and nodes change, one slow start should not frighten."""
@@ -40,7 +43,9 @@ class Memory:
         slot_seconds: A, what the tasks of this and earlier busy periods took.
         completions: n, how many they were.
         period_seconds: s at the start of the busy period.
-        longest: seconds of the longest task that was seen; 0 before one was.
+        longest: seconds of the longest task that was seen in this busy period, or in a day of it; 0 before one was.
+        longest_before: the same of the stretches before, the newest last.
+        oldest: the task that has run longest.
         start_up: measured seconds from scale request to first task; None before one was.
         arrivals: tasks by bucket, each with the moment it begins; newest last.
         highs: the largest demand of each stretch of the stabilization time, with its moment; newest last.
@@ -60,6 +65,8 @@ class Memory:
     completions: float = 0.0
     period_seconds: float | None = None
     longest: float = 0.0
+    longest_before: tuple[float, ...] = ()
+    oldest: Oldest = field(default_factory=Oldest)
     start_up: float | None = None
     arrivals: tuple[tuple[datetime, int], ...] = ()
     highs: tuple[tuple[datetime, int], ...] = ()
@@ -88,10 +95,20 @@ def seconds_per_task(pool: Pool, memory: Memory, now: datetime) -> float:
     tasks of a young period say how long they have run, not how long they will.
     """
     guess = pool.scaling.task_duration.total_seconds()
-    s = (GUESS_WEIGHT * guess + memory.slot_seconds) / (GUESS_WEIGHT + memory.completions)
+    s = min((GUESS_WEIGHT * guess + memory.slot_seconds) / (GUESS_WEIGHT + memory.completions), LONGEST_TASK_S)
     if memory.busy_since is None or memory.period_seconds is None:
         return s
     return min(s, max(memory.period_seconds, (now - memory.busy_since).total_seconds()))
+
+
+def longest_task(memory: Memory, seconds_per_task: float) -> float:
+    """Seconds of the longest task that is to be expected again; 0 before one was seen."""
+    return believed(memory.longest, memory.longest_before, seconds_per_task)
+
+
+def longest_seen(memory: Memory) -> float:
+    """Seconds of the longest task that was seen in recent busy periods, one that hung included."""
+    return max(memory.longest, *memory.longest_before, 0.0)
 
 
 def start_up(memory: Memory, first_guess: timedelta) -> float:
@@ -117,7 +134,7 @@ def remember(pool: Pool, facts: Facts, memory: Memory, now: datetime, window: ti
     if memory.looked_at is None or now < memory.looked_at:
         memory = _without_the_future(memory, now)
     memory = _period(pool, facts, memory, now)
-    memory = _learned(facts, memory, now)
+    memory = _learned(pool, facts, memory, now)
     memory = _started(facts, memory)
     memory = _arrived(facts, memory, now, max(window, SHORTEST_WINDOW))
     memory = _first_worker(pool, facts, memory, now)
@@ -139,7 +156,13 @@ def _without_the_future(memory: Memory, now: datetime) -> Memory:
         arrivals=tuple((min(begin, now), count) for begin, count in memory.arrivals),
         highs=tuple((min(at, now), value) for at, value in memory.highs),
         runs=tuple(
-            replace(run, first_message=passed(run.first_message), short_since=passed(run.short_since))
+            replace(
+                run,
+                watched_since=passed(run.watched_since),
+                first_message=passed(run.first_message),
+                worked_at=passed(run.worked_at),
+                short_since=passed(run.short_since),
+            )
             for run in memory.runs
         ),
     )
@@ -160,6 +183,7 @@ def _period(pool: Pool, facts: Facts, memory: Memory, now: datetime) -> Memory:
         idle_since=idle_since,
         slot_seconds=memory.slot_seconds * share,
         completions=memory.completions * share,
+        **_next_stretch(memory),
     )
     return changed(begun, busy_since=now, period_seconds=seconds_per_task(pool, begun, now))
 
@@ -171,25 +195,42 @@ def _idle_since(facts: Facts, memory: Memory, now: datetime) -> datetime | None:
     return now if facts.arrived or facts.completed or memory.idle_since is None else memory.idle_since
 
 
-def _learned(facts: Facts, memory: Memory, now: datetime) -> Memory:
-    gap = timedelta() if memory.looked_at is None else min(now - memory.looked_at, LONGEST_GAP)
-    spent = facts.running * gap.total_seconds() if facts.slot_seconds is None else facts.slot_seconds
+def _next_stretch(memory: Memory) -> dict[str, Any]:
+    """What was the longest task is one of those before; without any there is nothing to put there."""
+    if not memory.longest:
+        return {}
+    return {"longest": 0.0, "longest_before": (*memory.longest_before, memory.longest)[-MOST_STRETCHES:]}
+
+
+def _learned(pool: Pool, facts: Facts, memory: Memory, now: datetime) -> Memory:
+    memory = _with_longest(facts, memory, now)
     if facts.completed is None:
         return memory  # slot-seconds without completions would only make tasks look longer
-    if not (spent or facts.completed):
+    gap = timedelta() if memory.looked_at is None else min(max(now - memory.looked_at, timedelta()), LONGEST_GAP)
+    s, most = seconds_per_task(pool, memory, now), pool.drain_timeout.total_seconds()
+    used, oldest = spent(facts, memory.oldest, gap.total_seconds(), s, most)
+    ended = max(facts.completed, 0)
+    if not (used or ended) and oldest == memory.oldest:
         return memory
-    slot_seconds, completions = memory.slot_seconds + spent, memory.completions + facts.completed
-    share = 0.5 if completions > HALVED_ABOVE else 1.0
-    return changed(memory, slot_seconds=slot_seconds * share, completions=completions * share)
+    slot_seconds, completions = memory.slot_seconds + used, memory.completions + ended
+    share = 0.5 if completions > MOST_COMPLETIONS else 1.0
+    return changed(memory, slot_seconds=slot_seconds * share, completions=completions * share, oldest=oldest)
+
+
+def _with_longest(facts: Facts, memory: Memory, now: datetime) -> Memory:
+    """The longest task of this stretch; in a busy period without an end each day is one, unless the task runs on."""
+    since, before, day = memory.busy_since, memory.looked_at, timedelta(days=1)
+    runs_on = facts.longest >= max(memory.longest, day.total_seconds())
+    if since is not None and before is not None and not runs_on and (now - since) // day > (before - since) // day:
+        memory = changed(memory, **_next_stretch(memory))
+    return changed(memory, longest=facts.longest) if facts.longest > memory.longest else memory
 
 
 def _started(facts: Facts, memory: Memory) -> Memory:
     mean = memory.start_up
     for seconds in facts.started_up:
         mean = seconds if mean is None else mean + NEWEST_START_UP * (seconds - mean)
-    if mean == memory.start_up and facts.longest <= memory.longest:
-        return memory
-    return changed(memory, start_up=mean, longest=max(memory.longest, facts.longest))
+    return memory if mean == memory.start_up else changed(memory, start_up=mean)
 
 
 def _arrived(facts: Facts, memory: Memory, now: datetime, window: timedelta) -> Memory:

@@ -17,13 +17,13 @@ from utilitarian_operator.core.wording import at
 
 Text = dict[str, Any]
 
-FIGURES = ("slotSeconds", "completions", "longest", "startUp", "arrivals", "highs")
+FIGURES = ("slotSeconds", "completions", "longest", "longestBefore", "startUp", "arrivals", "highs")
 """Averages: written with the other figures, every 30 s at most."""
 
 RUN_FIGURES = ("tasks", "done", "mostWorkers", "workerSeconds", "workedAt", "shortSince")
 """The same of an open run."""
 
-_NOT_KEPT = {"looked_at", "history"}
+_NOT_KEPT = {"looked_at", "history", "oldest"}
 """A restarted operator did not look meanwhile."""
 
 _EMPTY = Memory()
@@ -47,6 +47,7 @@ def from_text(text: Mapping[str, Any]) -> Memory:
             completions=float(text.get("completions", 0)),
             period_seconds=_number(text.get("periodSeconds")),
             longest=float(text.get("longest", 0)),
+            longest_before=tuple(float(it) for it in text.get("longestBefore", ())),
             start_up=_number(text.get("startUp")),
             arrivals=_counted(text.get("arrivals", ())),
             highs=_counted(text.get("highs", ())),

@@ -9,7 +9,7 @@ from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core import runs
 from utilitarian_operator.core.decision import Step
 from utilitarian_operator.core.demand import horizon, is_cut
-from utilitarian_operator.core.memory import arrival_rate, highest
+from utilitarian_operator.core.memory import arrival_rate, highest, longest_task
 from utilitarian_operator.core.observation import Unknown
 from utilitarian_operator.core.rules import Situation, arrival_window
 from utilitarian_operator.core.wording import at, number, plural, seconds
@@ -58,7 +58,8 @@ def prices(situation: Situation, *, kept_in_broker: bool = False) -> Iterator[Pr
         situation: of the last look.
         kept_in_broker: whether Celery's native delayed delivery is set up.
     """
-    pool, s, longest = situation.pool, situation.seconds_per_task, situation.memory.longest
+    pool, s = situation.pool, situation.seconds_per_task
+    longest = longest_task(situation.memory, s)
     promise, c = pool.scaling.drain_within, pool.worker.concurrency
     if s > promise.total_seconds():
         held = c * max(pool.worker.prefetch_multiplier, 1)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core.broker_settings import BrokerSettings, QueueSettings
-from utilitarian_operator.core.memory import Memory
+from utilitarian_operator.core.memory import Memory, longest_seen
 from utilitarian_operator.core.observation import FleetSight, Held, PoolSight, Unknown
 from utilitarian_operator.core.wording import number, plural, seconds
 
@@ -99,10 +99,10 @@ def _of_its_timeout(
         return
     known = isinstance(own, int)
     limit = timedelta(milliseconds=own) if isinstance(own, int) else CONSUMER_TIMEOUT
-    if memory.longest >= NEAR * limit.total_seconds():
+    if longest_seen(memory) >= NEAR * limit.total_seconds():
         whose = "its" if known else "unless rabbitmq.conf says otherwise, its"
         yield (
-            f"pool {pool.name}, queue {queue}: the longest task took {seconds(memory.longest)}; {whose} "
+            f"pool {pool.name}, queue {queue}: the longest task took {seconds(longest_seen(memory))}; {whose} "
             f"consumer_timeout is {format_duration(limit)}, after which a worker with an unacknowledged message is cut "
             "off; make it longer"
         )
@@ -112,9 +112,9 @@ def _of_prefetch(pool: Pool, seen: PoolSight, memory: Memory) -> Iterator[str]:
     """Messages reserved behind long tasks wait for them, whoever else is idle."""
     early = any(pod.sample is not None and pod.sample.early for pod in seen.pods)
     promise = pool.scaling.drain_within
-    if early and pool.worker.prefetch_multiplier != 1 and memory.longest > promise.total_seconds():
+    if early and pool.worker.prefetch_multiplier != 1 and longest_seen(memory) > promise.total_seconds():
         yield (
-            f"pool {pool.name}: the longest task took {seconds(memory.longest)}, longer than drainWithin "
+            f"pool {pool.name}: the longest task took {seconds(longest_seen(memory))}, longer than drainWithin "
             f"({format_duration(promise)}), and messages wait behind it in its worker; set worker.prefetchMultiplier "
             "to 1, or acknowledge late in the application"
         )

@@ -7,7 +7,7 @@ from math import ceil
 from utilitarian_operator.api.effective import Pool, Schedule
 from utilitarian_operator.core import cron_starts
 from utilitarian_operator.core.facts import Facts
-from utilitarian_operator.core.memory import LONGEST_GAP, Memory, changed
+from utilitarian_operator.core.memory import LONGEST_GAP, Memory, changed, longest_task
 from utilitarian_operator.core.run_memory import MOST_PAST_RUNS, OpenRun, Outcome, PastRun
 
 NO_MESSAGE_WITHIN = timedelta(minutes=15)
@@ -134,7 +134,7 @@ def deadline_demand(
         return None
     work, c, s = facts.at_least, pool.worker.concurrency, seconds_per_task
     coming = max(work, expected(run, memory) - run.done)
-    last = last_task(schedule.finish_within, s, memory.longest)
+    last = last_task(schedule.finish_within, s, longest_task(memory, s))
     due, goal = run.start + schedule.finish_within, run.start + AIM * schedule.finish_within
     if now >= goal - timedelta(seconds=last):
         goal = due
