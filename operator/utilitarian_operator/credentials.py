@@ -74,7 +74,8 @@ class BrokerCredentials:
         if self._last is not None and tls == self._last.tls:
             tls = self._last.tls  # whose context is made
         _check(url, tls)
-        return Credentials(url, tuple(part.strip() for part in stats.split(",") if part.strip()), tls)
+        endpoints = tuple(part.strip() for part in stats.split(",") if part.strip())
+        return Credentials(url, endpoints, tls, broker.control_exchange)
 
     async def _values(self, refs: Mapping[str, SecretKeyRef]) -> dict[str, str]:
         """The values of keys of Secrets by field; each Secret is read once, so that a certificate has its own key."""

@@ -42,6 +42,7 @@ class Reason(StrEnum):
     STUCK = "Stuck"
     WORKER_REPLACED = "WorkerReplaced"
     STARVED = "Starved"
+    MUTE = "Mute"
     FOREIGN_CONSUMERS = "ForeignConsumers"
     DEADLINE_AT_RISK = "DeadlineAtRisk"
     DEADLINE_SAFE = "DeadlineSafe"
@@ -77,6 +78,7 @@ WARNINGS = frozenset(
         Reason.REFUSED,
         Reason.STUCK,
         Reason.STARVED,
+        Reason.MUTE,
         Reason.FOREIGN_CONSUMERS,
         Reason.DEADLINE_AT_RISK,
         Reason.DEADLINE_MISSED,

@@ -11,10 +11,17 @@ from tests.support.leaving import QUEUE, SOON, Kind, Stand, hook, plain, standin
 from tests.support.ports import LOOPBACK, free_port
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
-from utilitarian_operator.core.pre_stop import CA_VARIABLE
+from utilitarian_operator.core.pre_stop import CA_VARIABLE, EXCHANGE_VARIABLE
 
 PREFORK = Kind("installed", sys.executable, "prefork")
-MUTE = Kind("installed", sys.executable, "prefork", settings=("worker.enable_remote_control=false",))
+
+
+def configured(*settings: str) -> Kind:
+    """A worker with these settings of its application."""
+    return Kind("installed", sys.executable, "prefork", settings=settings)
+
+
+ELSEWHERE = configured("control_exchange=shop")
 SHORT = timedelta(seconds=2)
 IN_TIME = timedelta(seconds=5)
 
@@ -46,9 +53,46 @@ def test_a_lost_connection_is_opened_again_to_an_address_that_answers(rabbitmq: 
         left_well(stand)
 
 
-def test_a_worker_that_can_be_told_nothing_is_left_to_sigterm_in_time(rabbitmq: RabbitMQ, tmp_path: Path) -> None:
-    with standing(MUTE, rabbitmq, tmp_path, [5, 5]) as stand:
-        gives_up_in_time(stand)
+NO_MAILBOX, NOT_JSON = "the worker has no mailbox", "the worker's answers are not in JSON"
+
+
+@pytest.mark.parametrize(
+    "kind, said",
+    [
+        pytest.param(ELSEWHERE, NO_MAILBOX, id="another control_exchange"),
+        pytest.param(configured("worker.enable_remote_control=false"), NO_MAILBOX, id="no remote control"),
+        pytest.param(configured("task_serializer=yaml"), NOT_JSON, id="answers in another serializer"),
+    ],
+)
+def test_a_worker_that_can_be_told_nothing_is_left_to_sigterm_at_once(
+    rabbitmq: RabbitMQ, tmp_path: Path, kind: Kind, said: str
+) -> None:
+    """It took 14 of 32 new tasks while the hook waited for its word."""
+    with standing(kind, rabbitmq, tmp_path, [20, 20]) as stand:
+        running = hook(stand)
+        assert running.wait(within=SOON) == 1, running.tail()
+        assert said in running.log_text()
+        # Not one of them has come to its end.
+        assert len(stand.ledger.read().running()) == 2
+        stand.worker.kill()
+
+
+def test_a_worker_that_never_answers_is_left_to_sigterm_sooner_than_a_silent_broker(
+    rabbitmq: RabbitMQ, tmp_path: Path
+) -> None:
+    with standing(PREFORK, rabbitmq, tmp_path, []) as stand:
+        stand.worker.pause()
+        running = hook(stand, first_answer=SHORT)
+        assert running.wait(within=IN_TIME) == -signal.SIGALRM, running.tail()
+
+
+def test_a_worker_with_another_control_exchange_is_told_where_the_hook_knows_it(
+    rabbitmq: RabbitMQ, tmp_path: Path
+) -> None:
+    with standing(ELSEWHERE, rabbitmq, tmp_path, [5, 5]) as stand:
+        running = hook(stand, **{EXCHANGE_VARIABLE: "shop"})
+        assert running.wait(within=SOON) == 0, running.tail()
+        assert len(stand.ledger.read().ids("end")) == 2
         left_well(stand)
 
 

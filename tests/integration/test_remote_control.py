@@ -273,3 +273,27 @@ def test_a_broker_that_goes_away_between_two_questions_is_given_up(
         finally:
             back(fragile)
         wait_until(lambda: control.holdings(["celery@nobody"]) == {}, within=SOON, ignoring=(BrokerUnreachable,))
+
+
+def test_an_answer_that_is_no_json_is_never_decoded_and_costs_the_others_nothing(
+    application: Application, control: RemoteControl
+) -> None:
+    """One such worker made the whole broker's workers unknown: its answer ended the asking of all."""
+    strange = application.worker("strange", "--", "task_serializer=yaml", queues=[QUEUE])
+    with running(worker(application, "plain"), strange):
+        wait_held(control, {"celery@plain": IDLE})
+        assert control.holdings(["celery@plain", "celery@strange"], queues=True).keys() == {"celery@plain"}
+        assert control.unreadable == {"application/x-yaml"}
+        assert "celery@plain" in control.consuming()
+        assert control.holdings(["celery@plain"]).keys() == {"celery@plain"}
+        assert control.unreadable == frozenset()
+
+
+def test_workers_of_another_control_exchange_are_asked_and_told_there(application: Application) -> None:
+    elsewhere = application.worker("elsewhere", "--", "control_exchange=shop", queues=[QUEUE])
+    with running(elsewhere), closing(RemoteControl(application.broker_url, exchange="shop")) as control:
+        wait_until(lambda: control.holdings(["celery@elsewhere"]).keys() == {"celery@elsewhere"}, within=SOON)
+        control.cancel_consumers("celery@elsewhere", [QUEUE])
+        wait_until(lambda: control.consuming().get("celery@elsewhere") == (), within=SOON)
+        with closing(RemoteControl(application.broker_url)) as at_celerys:
+            assert at_celerys.holdings(["celery@elsewhere"]) == {}

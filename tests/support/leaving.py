@@ -223,10 +223,16 @@ def plain(stand: Stand) -> None:
 
 
 def hook(
-    stand: Stand, *, grace: timedelta = GRACE, silence: timedelta = pre_stop.SILENCE, url: str = "", **env: str
+    stand: Stand,
+    *,
+    grace: timedelta = GRACE,
+    silence: timedelta = pre_stop.SILENCE,
+    first_answer: timedelta = pre_stop.FIRST_ANSWER,
+    url: str = "",
+    **env: str,
 ) -> Process:
     """The preStop hook, started; it takes the worker's process for number 1, as it is in a container."""
-    _, *words = pre_stop.command(grace, stand.kind.execution, silence)
+    _, *words = pre_stop.command(grace, stand.kind.execution, silence, first_answer)
     command = [word.replace("/proc/1/", f"/proc/{stand.worker.pid}/") for word in words]
     variables = {"POD_NAME": POD, "CELERY_BROKER_URL": url or stand.broker_url, **env}
     log = stand.worker.log.with_name("pre-stop.log")

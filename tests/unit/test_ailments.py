@@ -11,6 +11,7 @@ from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.ailments import (
     FOREIGN_CONSUMERS,
     FOREIGN_FOR,
+    MUTE,
     MUTE_FOR,
     NO_PROGRESS_FOR,
     NOT_CONSUMING_FOR,
@@ -20,6 +21,7 @@ from utilitarian_operator.core.ailments import (
     Course,
     examine,
 )
+from utilitarian_operator.core.broker_settings import BrokerSettings
 from utilitarian_operator.core.facts import facts as core_facts
 from utilitarian_operator.core.fleet import Circumstances, decide_pool
 from utilitarian_operator.core.foreign import with_foreign
@@ -115,12 +117,79 @@ def test_a_worker_that_may_be_well_is_never_called_stuck(look: FleetSight) -> No
     assert after(2 * MUTE_FOR, look) == ()
 
 
-def test_where_nobody_ever_answers_remote_control_fails_and_no_worker_is_stuck() -> None:
-    alone = fleet({"name": "work", "queues": ["q"]})
-    look = replace(sight(pod("a", None)), pools={"work": sight(pod("a", None)).pools["work"]})
-    _, courses = examine(alone, look, {})
-    found, _ = examine(alone, replace(look, at=NOW + 2 * MUTE_FOR), courses)
-    assert found == {"work": ()}
+ALONE = fleet({"name": "work", "queues": ["q"]})
+SECRET = {"secretKeyRef": {"name": "broker", "key": "url"}}
+SHOP = fleet({"name": "work", "queues": ["q"]}, broker={"urlFrom": SECRET, "controlExchange": "shop"})
+SOLO = {"execution": "solo", "concurrency": 1}
+ALONE_SOLO = fleet({"name": "work", "queues": ["q"], "worker": SOLO, "drainTimeout": "30m"})
+MUTE_POOL = sight(pod("a", None), pod("b", None), pod("c", None))
+
+
+def of_one_pool(look: FleetSight, **more: object) -> FleetSight:
+    return replace(look, pools={"work": look.pools["work"]}, **more)  # type: ignore[arg-type]
+
+
+def ails(asked: Fleet, look: FleetSight, span: timedelta, first: FleetSight | None = None) -> tuple[Ailment, ...]:
+    """What ails the pool `work` of a fleet after a while of one sight."""
+    _, courses = examine(asked, first or look, {})
+    found, _ = examine(asked, replace(look, at=NOW + span), courses)
+    return found["work"]
+
+
+THREE_CAUSES = (
+    "json in accept_content",
+    "the control_exchange that spec.broker.controlExchange names (celery)",
+    "worker_enable_remote_control on",
+)
+
+
+def test_where_nobody_ever_answers_the_causes_are_named_and_no_worker_is_stuck() -> None:
+    look = of_one_pool(MUTE_POOL)
+    assert ails(ALONE, look, MUTE_FOR - SECOND) == ()
+    (found,) = ails(ALONE, look, MUTE_FOR)
+    assert (found.reason, found.pods) == (MUTE, ())
+    assert found.message.startswith("no worker has answered since 12:00:00Z, so none is taken away: ")
+    assert [cause for cause in THREE_CAUSES if cause not in found.message] == []
+
+
+IN_YAML, IN_PICKLE = (
+    BrokerSettings(unreadable=frozenset({f"application/x-{kind}"})) for kind in ("yaml", "python-serialize")
+)
+
+
+@pytest.mark.parametrize(
+    "asked, look, said",
+    [
+        pytest.param(SHOP, of_one_pool(MUTE_POOL), "controlExchange names (shop)", id="another control exchange"),
+        pytest.param(
+            ALONE,
+            of_one_pool(MUTE_POOL, about=IN_PICKLE),
+            "answers come in pickle, which is never decoded",
+            id="pickle",
+        ),
+        pytest.param(ALONE, of_one_pool(MUTE_POOL, about=IN_YAML), "set task_serializer to json", id="yaml"),
+        # The pool beside it answers, so that remote control as a whole works.
+        pytest.param(FLEET, MUTE_POOL, THREE_CAUSES[0], id="one pool of two"),
+    ],
+)
+def test_a_mute_pool_is_told_what_keeps_it_from_answering(asked: Fleet, look: FleetSight, said: str) -> None:
+    (found,) = ails(asked, look, 2 * MUTE_FOR)
+    assert found.reason == MUTE
+    assert said in found.message
+
+
+@pytest.mark.parametrize(
+    "asked, look, first",
+    [
+        pytest.param(ALONE, of_one_pool(sight(pod("a"), pod("b", None))), None, id="one of two answers"),
+        pytest.param(ALONE, of_one_pool(MUTE_POOL, mute=SILENT), None, id="nobody can be asked"),
+        pytest.param(ALONE, of_one_pool(sight(pod("a", None, running=False))), None, id="none runs"),
+        pytest.param(ALONE, of_one_pool(sight(pod("a", None))), of_one_pool(sight(pod("a"))), id="it answered"),
+        pytest.param(ALONE_SOLO, of_one_pool(MUTE_POOL), None, id="a solo worker's first task may be as long"),
+    ],
+)
+def test_a_pool_that_can_answer_is_not_mute(asked: Fleet, look: FleetSight, first: FleetSight | None) -> None:
+    assert [it for it in ails(asked, look, 2 * MUTE_FOR, first) if it.reason == MUTE] == []
 
 
 def test_a_solo_worker_that_runs_a_task_answers_nobody_and_is_not_stuck() -> None:

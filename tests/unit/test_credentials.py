@@ -1,6 +1,7 @@
 """How the Secrets that name a broker are read and followed, and that no message shows what they hold."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -200,3 +201,10 @@ async def test_what_is_no_certificate_is_refused_with_its_path(values: Mapping[s
     assert "hunter" not in str(refused.value)
     assert refused.value.__cause__ is None
     assert refused.value.__suppress_context__
+
+
+async def test_the_control_exchange_is_one_of_what_a_session_is_opened_with() -> None:
+    secrets = Secrets(env={"URL": "amqp://a/"})
+    elsewhere = replace(fleet(), broker=replace(fleet().broker, control_exchange="shop"))
+    read = [await BrokerCredentials(secrets, "ns").read(it) for it in (fleet(), elsewhere)]
+    assert read == [Credentials("amqp://a/"), Credentials("amqp://a/", control_exchange="shop")]

@@ -50,7 +50,7 @@ def test_two_events_have_two_names() -> None:
 WARNINGS = {
     *("InvalidSpec", "NameTaken", "QueueTaken"),
     *("BrokerUnreachable", "SecretMissing", "ConfigMapMissing", "Refused"),
-    *("SpecWarning", "Stuck", "Starved", "ForeignConsumers"),
+    *("SpecWarning", "Stuck", "Starved", "Mute", "ForeignConsumers"),
     *("DeadlineAtRisk", "DeadlineMissed", "RunMissed", "RunOverlaps"),
     *("SlowDrain", "WrongVictim"),
     *("BeatDuplicate", "BeatBlocked", "BeatScaledBack", "VolumePending", "ScheduleLost", "ScheduleMovedAside"),

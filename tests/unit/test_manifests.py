@@ -15,7 +15,7 @@ from utilitarian_operator.core.manifests import (
     deployment,
     fleet_objects,
 )
-from utilitarian_operator.core.pre_stop import CA_VARIABLE, SCRIPT
+from utilitarian_operator.core.pre_stop import CA_VARIABLE, EXCHANGE_VARIABLE, SCRIPT
 
 OWNER = Owner("ns", "fleet", "uid")
 
@@ -112,8 +112,9 @@ def test_a_workers_grace_is_the_drains_time() -> None:
 )
 def test_the_hook_knows_its_times(execution: str, settling: int, never_begun: int) -> None:
     written = pool(f"drainTimeout: 90m, worker: {{execution: {execution}, concurrency: 1}}")
-    *_, patience, silence, late, doubted = container(written)["lifecycle"]["preStop"]["exec"]["command"]
+    *_, patience, silence, late, doubted, first = container(written)["lifecycle"]["preStop"]["exec"]["command"]
     assert (patience, silence, late, doubted) == ("5390", "30", str(settling), str(never_begun))
+    assert first == ("30" if execution == "solo" else "10")
 
 
 def test_the_hook_is_given_the_brokers_authority_and_no_pod_waits_for_it() -> None:
@@ -123,6 +124,14 @@ def test_the_hook_is_given_the_brokers_authority_and_no_pod_waits_for_it() -> No
     given = {variable["name"]: variable.get("valueFrom") for variable in env}
     assert given[CA_VARIABLE] == {"secretKeyRef": {"name": "tls", "key": "ca.crt", "optional": True}}
     assert f'os.environ.get("{CA_VARIABLE}")' in SCRIPT
+
+
+def test_the_hook_knows_another_control_exchange_and_celerys_own_needs_no_word() -> None:
+    url = "urlFrom: {secretKeyRef: {name: env, key: URL}}"
+    told, untold = (container(f"broker: {{{url}{more}}}")["env"] for more in (", controlExchange: shop", ""))
+    assert [it for it in told if it not in untold] == [{"name": EXCHANGE_VARIABLE, "value": "shop"}]
+    assert f'os.environ.get("{EXCHANGE_VARIABLE}", "celery")' in SCRIPT
+    assert container(f"broker: {{{url}, controlExchange: celery}}")["env"] == untold
 
 
 def test_the_hash_changes_with_the_template_and_with_nothing_else() -> None:

@@ -156,3 +156,34 @@ def test_queues_that_workers_leave_behind_are_named(own: set[str], passing: set[
     pod = PodSight("p-1", ready=True, running=True, leaving=False, held=word)
     found = advice(FLEET, FleetSight(NOW, {"p": PoolSight({"q": Present(0, 1)}, 0, (pod,), 1)}), {})
     assert [f"stays on the broker for ever when the worker is gone ({DIRECT}" in it for it in found] == [True] * said
+
+
+def mute_pool(seconds: int, **more: object) -> FleetSight:
+    silent = Unknown("does not answer", NOW - timedelta(seconds=seconds))
+    pods = tuple(PodSight(f"p-{n}", ready=True, running=True, leaving=False, held=silent) for n in range(3))
+    return FleetSight(NOW, {"p": PoolSight({"q": Present(0, 3)}, 0, pods, 3)}, **more)  # type: ignore[arg-type]
+
+
+IN_PICKLE = BrokerSettings(unreadable=frozenset({"application/x-python-serialize"}))
+
+
+@pytest.mark.parametrize(
+    "look, said",
+    [
+        pytest.param(
+            mute_pool(300),
+            ["json in accept_content", "controlExchange names (celery)", "worker_enable_remote_control on"],
+            id="three causes",
+        ),
+        pytest.param(mute_pool(300, about=IN_PICKLE), ["answers come in pickle", "task_serializer"], id="in pickle"),
+        pytest.param(mute_pool(299), None, id="not yet"),
+        pytest.param(mute_pool(300, mute=Unknown("refused", NOW)), None, id="nobody can be asked"),
+    ],
+)
+def test_what_keeps_all_workers_of_a_pool_from_answering_is_named(look: FleetSight, said: list[str] | None) -> None:
+    """Three workers were kept for good with "does not answer" and no cause."""
+    found = advice(FLEET, look, {})
+    assert [it.startswith("pool p: none of its 3 workers answers, so none is taken away; ") for it in found] == (
+        [] if said is None else [True]
+    )
+    assert [words for words in said or () if words not in found[0]] == []

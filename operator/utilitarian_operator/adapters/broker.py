@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from random import SystemRandom
 from typing import TypeVar
 
 from utilitarian_operator.adapters.address import addresses
 from utilitarian_operator.adapters.amqp import Depth, DepthReader, Untold
 from utilitarian_operator.adapters.declarations import declarations
+from utilitarian_operator.adapters.pause import Pause
 from utilitarian_operator.adapters.remote_control import RemoteControl
 from utilitarian_operator.adapters.rounds import Round, Rounds
 from utilitarian_operator.adapters.statistics import Statistics
@@ -34,9 +34,6 @@ DECLARATIONS_EVERY_S = 300.0
 DELAYED_EVERY_S = 30.0
 DELAYED_LOOKED_FOR_EVERY_S = 300.0
 """Where there are no queues for tasks with a later time: asking for one puts a line into the broker's log."""
-LONGEST_PAUSE_S = 15.0
-DOUBLINGS = 5
-"""From then on a pause has its longest; 2 to the power of a night's failures would be no float."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +44,13 @@ class Credentials:
         url: amqp:// or amqps:// with user and password.
         stats: statistics endpoints, in order.
         tls: certificates for amqps:// and https://.
+        control_exchange: of the application, by which its workers are asked.
     """
 
     url: str
     stats: tuple[str, ...] = ()
     tls: Tls = SYSTEM
+    control_exchange: str = "celery"
 
     def __repr__(self) -> str:
         """Without user and password."""
@@ -66,36 +65,6 @@ class Told:
     asked_at: float
 
 
-class Pause:
-    """Time to leave a broker alone after a failure: doubled each time, with jitter so that not all return at once."""
-
-    def __init__(self) -> None:
-        self._failures = 0
-        self._until = 0.0
-        self._error: BrokerError | None = None
-
-    @property
-    def lasts(self) -> bool:
-        """Whether the broker should still be left alone."""
-        return self._error is not None and time.monotonic() < self._until
-
-    def check(self) -> None:
-        """Raise the last failure while the pause lasts."""
-        if self._error is not None and self.lasts:
-            raise self._error
-
-    def failed(self, error: BrokerError) -> None:
-        """Start the next, longer pause."""
-        self._failures += 1
-        length = min(0.5 * 2 ** min(self._failures, DOUBLINGS), LONGEST_PAUSE_S)
-        self._until = time.monotonic() + length * SystemRandom().uniform(0.5, 1.0)
-        self._error = error
-
-    def ended(self) -> None:
-        """The broker answers again."""
-        self._failures, self._error = 0, None
-
-
 class BrokerSession:
     """All that is read of one broker; depths when asked, the rest by a task of its own that `start` begins.
 
@@ -106,7 +75,7 @@ class BrokerSession:
     def __init__(self, credentials: Credentials) -> None:
         url, stats, tls = credentials.url, credentials.stats, credentials.tls
         self._depths = DepthReader(url, tls)
-        self._workers = RemoteControl(url, tls)
+        self._workers = RemoteControl(url, tls, credentials.control_exchange)
         self._statistics = Statistics(stats, addresses(url)[0].vhost, tls) if stats else None
         self._depth_thread = ThreadPoolExecutor(1, "depths")
         self._worker_thread = ThreadPoolExecutor(1, "remote-control")
@@ -120,6 +89,7 @@ class BrokerSession:
         self._celery: str | None = None
         self._celery_asked = float("-inf")
         self._delayed: int | None = None
+        self._unreadable: frozenset[str] = frozenset()
         self._told: dict[str, Told] = {}
         self._returning: set[str] = set()
         self._samples: dict[str, Told] = {}
@@ -193,7 +163,7 @@ class BrokerSession:
 
     def about(self) -> BrokerSettings:
         """What broker and workers tell of themselves, minutes old; good for advice only."""
-        return BrokerSettings(self._depths.version, self._celery, self._declared, self._delayed)
+        return BrokerSettings(self._depths.version, self._celery, self._declared, self._delayed, self._unreadable)
 
     @property
     def cluster(self) -> str | None:
@@ -323,6 +293,7 @@ class BrokerSession:
         self._samples |= told
         self._count(due.nodes, told, asked_at)
         if due.learning:
+            self._unreadable = self._workers.unreadable  # all were asked
             await self._ask_celery(next(iter(sorted(told)), None))
 
     def _count(self, asked: Iterable[str], told: Mapping[str, Told], at: float) -> None:

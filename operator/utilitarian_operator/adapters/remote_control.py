@@ -12,18 +12,16 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
-from kombu import Connection, Producer
+from kombu import Connection
 from kombu.pidbox import Mailbox
 
 from utilitarian_operator.adapters.connection import HEARTBEAT_S, broker_errors, connect, release
+from utilitarian_operator.adapters.mailbox import ANSWER_WITHIN_S, AnswersBox
 from utilitarian_operator.adapters.tls import SYSTEM, Tls
 from utilitarian_operator.core.never_begun import IN_PROCESS, surely_run
 from utilitarian_operator.core.observation import Held
 from utilitarian_operator.core.own_queues import own, passing
 from utilitarian_operator.errors import BrokerBlocked, BrokerError, BrokerUnreachable
-
-ANSWER_WITHIN_S = 1.0
-"""How long the slowest worker may take; a worker that is busy in a solo pool, or stopping, never answers."""
 
 IDLE_S = HEARTBEAT_S
 """A connection on which nothing is said for longer would be closed by the broker: no heartbeat is sent in between."""
@@ -52,8 +50,8 @@ LIMIT, LATE = "rate_limit", "acks_late"
 """What is asked once of each worker about its tasks: messages that wait for a rate limit stand in none of its other
 answers, and some that it acknowledges early stand among the active ones for ever."""
 
-REMEDY = "remote control needs configure, write and read on celery.pidbox, reply.celery.pidbox, *.reply.celery.pidbox"
-
+REMEDY = "remote control needs configure, write and read on {0}.pidbox, reply.{0}.pidbox, *.reply.{0}.pidbox".format
+"""What to do where the broker refuses it; of the application's control_exchange."""
 
 BLOCKED = "the broker takes no messages (a memory or disk alarm): no worker can be asked"
 
@@ -77,12 +75,15 @@ class RemoteControl:
     Args:
         url: of the broker with user and password.
         tls: certificates for amqps://.
+        exchange: the application's `control_exchange`, Celery's own unless given.
     """
 
-    def __init__(self, url: str, tls: Tls = SYSTEM) -> None:
-        self._url, self._tls = url, tls
+    def __init__(self, url: str, tls: Tls = SYSTEM, exchange: str = "celery") -> None:
+        self._url, self._tls, self._exchange = url, tls, exchange
+        self.unreadable: frozenset[str] = frozenset()
+        """Content types of answers to the last `holdings` that are not read: whatever is no JSON is never decoded."""
         self._connection: Connection | None = None
-        self._mailbox: _Mailbox | None = None
+        self._mailbox: AnswersBox | None = None
         self._blocked = False
         self._used_at = 0.0
         self._tasks: dict[str, _Tasks] = {}
@@ -108,9 +109,11 @@ class RemoteControl:
             LoginRefused: user, password or virtual host are wrong.
             RightMissing: the user may not use Celery's pidbox exchanges and queues.
         """
+        self.unreadable = frozenset()
         if not nodes:
             return {}
         with self._talking() as mailbox:
+            mailbox.unreadable.clear()
             told: dict[str, dict[str, Any]] = {}
             took: dict[str, float] = {}
             for question in (*([QUEUES] if queues else []), *QUESTIONS, *([LEARNING] if learning else [])):
@@ -120,6 +123,7 @@ class RemoteControl:
             nodes = [node for node in nodes if all(node in answers for answers in told.values())]
             if learning:
                 self._learn_tasks(mailbox, {node: told[LEARNING][node] for node in nodes}, forget=everybody)
+            self.unreadable = frozenset(mailbox.unreadable)
         held = {node: _held(told, node, time.time(), self._tasks.get(node, _Tasks())) for node in nodes}
         return {node: replace(it, took=took.get(node, 0.0)) for node, it in held.items()}
 
@@ -158,7 +162,7 @@ class RemoteControl:
             BrokerError: nobody could be asked, as `holdings` says it.
         """
         try:
-            with broker_errors(REMEDY):
+            with broker_errors(REMEDY(self._exchange)):
                 answer = _ask(self._open(), REPORT, [node]).get(node)
         except BrokerError as error:
             self._close(farewell=not isinstance(error, BrokerUnreachable))
@@ -188,10 +192,10 @@ class RemoteControl:
                 mailbox.cast([node], command, {"queue": queue})
 
     @contextlib.contextmanager
-    def _talking(self) -> Iterator["_Mailbox"]:
+    def _talking(self) -> Iterator[AnswersBox]:
         """The mailbox, on a connection that is closed when it fails, and kept while the broker takes no messages."""
         try:
-            with broker_errors(REMEDY):
+            with broker_errors(REMEDY(self._exchange)):
                 self._wait_for_flow()
                 yield self._open()
         except BrokerBlocked:
@@ -239,7 +243,7 @@ class RemoteControl:
             with contextlib.suppress(Exception):  # the broker may be gone; there is nothing left to do for it
                 release(connection, farewell=farewell)
 
-    def _open(self) -> "_Mailbox":
+    def _open(self) -> AnswersBox:
         self._used_at = time.monotonic()
         if self._mailbox is None:
             self._connection = connect(
@@ -249,29 +253,9 @@ class RemoteControl:
                 on_blocked=self._block,
                 on_unblocked=self._unblock,
             )
-            mailbox = _Mailbox("celery", type="fanout", accept=["json"], serializer="json")
+            mailbox = AnswersBox(self._exchange, type="fanout", accept=["json"], serializer="json")
             self._mailbox = mailbox(self._connection)
         return self._mailbox
-
-
-class _Mailbox(Mailbox):  # type: ignore[misc]
-    """The library's mailbox, which would go on for ever to publish to a broker that is away."""
-
-    @contextlib.contextmanager
-    def producer_or_acquire(self, producer: Producer | None = None, channel: Any = None) -> Iterator[Producer]:
-        yield producer or _Once(channel, auto_declare=False)
-
-    def ping(self, pattern: str) -> set[str]:
-        """The nodes of these names that answer in time."""
-        options = {"reply": True, "timeout": ANSWER_WITHIN_S, "pattern": pattern, "matcher": "glob"}
-        replies = self._broadcast("ping", **options) or []
-        self.unclaimed.clear()  # answers to earlier questions, which would be kept for ever
-        return {node for reply in replies for node in reply}
-
-
-class _Once(Producer):  # type: ignore[misc]
-    def publish(self, *args: Any, **options: Any) -> Any:
-        return super().publish(*args, **{**options, "retry": False})
 
 
 def _ask(
@@ -297,7 +281,6 @@ def _ask(
         replies = mailbox.multi_call(question, arguments, timeout=ANSWER_WITHIN_S) or []
     else:
         replies = mailbox.call(list(nodes), question, arguments, timeout=ANSWER_WITHIN_S, callback=came) or []
-    mailbox.unclaimed.clear()  # answers to earlier questions, which would be kept for ever
     return {node: answer for reply in replies for node, answer in reply.items() if _useful(answer)}
 
 

@@ -30,6 +30,9 @@ from utilitarian_operator.api.units import parse_quantity
 Tree = dict[str, Any]
 """A part of the resource as in YAML (camelCase), durations as timedelta."""
 
+CONTROL_EXCHANGE = "celery"
+"""Celery's own `control_exchange`."""
+
 DEFAULT_SIZE = "100Mi"
 BUILT_IN_REQUESTS: Mapping[str, str] = {"cpu": "50m", "memory": "256Mi"}
 BUILT_IN_WORKER: Tree = {"concurrency": 4, "execution": "prefork", "prefetchMultiplier": 1}
@@ -48,13 +51,14 @@ BUILT_IN_POOL: Tree = {"priority": 50, "drainTimeout": timedelta(hours=1), "disr
 
 @dataclass(frozen=True)
 class Broker:
-    """Where the broker's URLs and certificates are: keys of Secrets, never their values."""
+    """Keys of Secrets with the broker's URLs and certificates, never their values, and by what workers are asked."""
 
     url: SecretKeyRef
     stats_url: SecretKeyRef | None
     ca: SecretKeyRef | None
     cert: SecretKeyRef | None
     key: SecretKeyRef | None
+    control_exchange: str = CONTROL_EXCHANGE
 
 
 @dataclass(frozen=True)
@@ -331,6 +335,7 @@ def _broker(spec: BrokerSpec) -> Broker:
         ca=key_of(spec.tls.ca_from) if spec.tls else None,
         cert=key_of(spec.tls.cert_from) if spec.tls else None,
         key=key_of(spec.tls.key_from) if spec.tls else None,
+        control_exchange=spec.control_exchange,
     )
 
 

@@ -185,6 +185,9 @@ QueueName = Annotated[
         "write the queue's name as the application declares it, in ASCII, without commas, spaces or a leading hyphen",
     ),
 ]
+ExchangeName = Annotated[
+    str, Text("^[!-~]+$", 240, "write the application's control_exchange, such as celery, in ASCII and without spaces")
+]
 ImageName = Annotated[
     str, Text("^[^\\s]+$", 1024, "write an image, such as quay.io/pwit/utilitarian:2026.11, without spaces")
 ]

@@ -14,6 +14,7 @@ from utilitarian_operator.api.fields import (
     Cron,
     DnsLabel,
     DurationBetween,
+    ExchangeName,
     ImageName,
     MemoryText,
     ObjectName,
@@ -76,6 +77,8 @@ class BrokerSpec(Part):
     """Without it, what is unacknowledged is asked from the workers."""
     tls: TLSSpec | None = None
     """Certificates that the operator uses to read the broker. The workers' TLS is the application's own."""
+    control_exchange: ExchangeName = "celery"
+    """The application's control_exchange, by which its workers are asked and told; Celery's own unless given."""
 
 
 class WorkerSpec(Part):

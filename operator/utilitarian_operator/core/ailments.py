@@ -14,14 +14,16 @@ from utilitarian_operator.core import drain
 from utilitarian_operator.core.crew import crew
 from utilitarian_operator.core.observation import FleetSight, PodSight, PoolSight, Present
 from utilitarian_operator.core.own_queues import owed
+from utilitarian_operator.core.silence import causes
 from utilitarian_operator.core.wording import named, number, plural
 
 STUCK = "Stuck"
 STARVED = "Starved"
 RUN_MISSED = "RunMissed"
 SLOW_DRAIN = "SlowDrain"
+MUTE = "Mute"
 FOREIGN_CONSUMERS = "ForeignConsumers"
-REASONS = (STUCK, STARVED, RUN_MISSED, SLOW_DRAIN, FOREIGN_CONSUMERS)
+REASONS = (STUCK, STARVED, RUN_MISSED, SLOW_DRAIN, MUTE, FOREIGN_CONSUMERS)
 """The most serious first."""
 
 NOT_CONSUMING_FOR = timedelta(seconds=30)
@@ -61,12 +63,14 @@ class Course:
         heard: pods that have answered once.
         standing: tasks that the workers had begun, and since when that has not changed although work waits.
         foreign_since: since when there have been consumers that are not ours.
+        unheard_since: since when none of the workers that run has ever answered.
     """
 
     signs: Mapping[str, datetime] = field(default_factory=dict)
     heard: frozenset[str] = frozenset()
     standing: tuple[int, datetime] | None = None
     foreign_since: datetime | None = None
+    unheard_since: datetime | None = None
 
 
 _UNTROUBLED = Course()
@@ -100,8 +104,11 @@ def examine(
             continue
         signs = dict(_signs(pool, seen, course, answering=answering)) if sight.mute is None else {}
         course = _followed(seen, course, signs, sight.at)
+        course = replace(course, unheard_since=_unheard_since(seen, course, sight))
         courses[pool.name] = course
-        ailments[pool.name] = tuple(_said(pool, seen, course, signs, sight.at))
+        mute = _mute(pool, course, sight.at, causes(fleet.broker, sight.about.unreadable))
+        found = [*_said(pool, seen, course, signs, sight.at), *mute]
+        ailments[pool.name] = tuple(sorted(found, key=lambda it: REASONS.index(it.reason)))
     return ailments, courses
 
 
@@ -128,6 +135,22 @@ def _said(pool: Pool, seen: PoolSight, course: Course, signs: Mapping[str, _Sign
         yield Ailment(FOREIGN_CONSUMERS, _who_consumes(seen))
 
 
+def _unheard_since(seen: PoolSight, course: Course, sight: FleetSight) -> datetime | None:
+    """While workers could be asked; of a container that was started again nothing was heard before."""
+    running = [pod for pod in seen.pods if pod.running and pod.staying]
+    if sight.mute is not None or not running or any(pod.name in course.heard for pod in running):
+        return None
+    return course.unheard_since or sight.at
+
+
+def _mute(pool: Pool, course: Course, now: datetime, remedy: str) -> Iterator[Ailment]:
+    """A worker with a single thread answers nothing while it runs a task, which may be the first that it got."""
+    patience = max(MUTE_FOR, pool.drain_timeout) if pool.worker.execution == "solo" else MUTE_FOR
+    if course.unheard_since is not None and now - course.unheard_since >= patience:
+        since = course.unheard_since.strftime("%H:%M:%SZ")
+        yield Ailment(MUTE, f"no worker has answered since {since}, so none is taken away: {remedy}")
+
+
 def _who_is_slow(pool: Pool, slow: Sequence[str]) -> str:
     after = format_duration(pool.drain_timeout)
     what = "still hold tasks" if len(slow) > 1 else "still holds tasks"
@@ -139,6 +162,7 @@ def _signs(pool: Pool, seen: PoolSight, course: Course, *, answering: bool) -> I
     serving = [pod for pod in seen.pods if pod.serves]
     there = {name: queue.consumers for name, queue in seen.queues.items() if isinstance(queue, Present)}
     told = [pod.word.consuming for pod in serving if pod.word is not None and pod.word.consuming is not None]
+    heard = bool(course.heard) or any(pod.word is not None for pod in seen.pods)
     unclaimed = {name: consumers - _consume(name, told) for name, consumers in there.items()}
     for pod in serving:
         word, owes = pod.word, owed(pod, serving, there, catches_all=pool.is_catch_all)
@@ -148,7 +172,7 @@ def _signs(pool: Pool, seen: PoolSight, course: Course, *, answering: bool) -> I
             idle = [unclaimed[queue] <= 0 for queue in owes or there]
             # One of a catch-all's queues may be another worker's own: only where all are idle it consumes none.
             none_consumes = bool(idle) and (all(idle) if pool.is_catch_all else any(idle))
-            yield from _of_a_silent_one(pool, pod, none_consumes=none_consumes)
+            yield from _of_a_silent_one(pool, pod, none_consumes=none_consumes, heard=heard)
 
 
 def _of_one_that_told(
@@ -167,11 +191,14 @@ def _consume(queue: str, told: Iterable[tuple[str, ...]]) -> int:
     return sum(queue in queues for queues in told)
 
 
-def _of_a_silent_one(pool: Pool, pod: PodSight, *, none_consumes: bool) -> Iterator[tuple[str, _Sign]]:
-    """One that runs a task in its only thread can't answer, and consumes all the same."""
+def _of_a_silent_one(pool: Pool, pod: PodSight, *, none_consumes: bool, heard: bool) -> Iterator[tuple[str, _Sign]]:
+    """One that runs a task in its only thread can't answer, and consumes all the same.
+
+    Where no worker of the pool ever answered the cause is none of this worker's: another would be as mute.
+    """
     if none_consumes:
         yield pod.name, _Sign("neither answers nor consumes", 2 * NOT_CONSUMING_FOR)
-    elif pool.worker.execution != "solo":
+    elif heard and pool.worker.execution != "solo":
         yield pod.name, _Sign("has not answered", MUTE_FOR)
 
 

@@ -28,12 +28,14 @@ class BrokerSettings:
         queues: by name, where the management API is read.
         delayed: tasks that wait in the broker for their time (Celery's native delayed delivery), of all queues of the
             virtual host; None where that is not set up.
+        unreadable: content types in which workers answered that are never decoded.
     """
 
     version: str | None = None
     celery: str | None = None
     queues: Mapping[str, QueueSettings] = field(default_factory=dict)
     delayed: int | None = None
+    unreadable: frozenset[str] = frozenset()
 
 
 def by_policy_name(arguments: Mapping[str, Any], policy: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from utilitarian_operator.api.effective import Beat, Fleet, PodSettings, Pool, Worker
+from utilitarian_operator.api.effective import CONTROL_EXCHANGE, Beat, Fleet, PodSettings, Pool, Worker
 from utilitarian_operator.api.names import beat_object, pool_object
 from utilitarian_operator.api.resource import API_VERSION, KIND
 from utilitarian_operator.api.units import parse_quantity
@@ -82,7 +82,7 @@ def deployment(owner: Owner, fleet: Fleet, pool: Pool, checksum: str | None = No
         "name": "worker",
         "image": fleet.image,
         "command": _worker_command(fleet, pool),
-        "env": [_pod_name(), *_broker_authority(fleet), *_environment(fleet, pool.env)],
+        "env": [_pod_name(), *_for_the_hook(fleet), *_environment(fleet, pool.env)],
         "envFrom": list(pool.env_from),
         "resources": pool.worker.resources,
         "lifecycle": {"preStop": {"exec": {"command": pre_stop.command(pool.drain_timeout, pool.worker.execution)}}},
@@ -239,12 +239,16 @@ def _environment(fleet: Fleet, variables: tuple[Manifest, ...]) -> list[Manifest
     return [{"name": BROKER_VARIABLE, "valueFrom": url}, *variables]
 
 
-def _broker_authority(fleet: Fleet) -> list[Manifest]:
-    """For the preStop hook alone; without it the hook trusts what the system trusts, so no pod waits for it."""
-    if fleet.broker.ca is None:
-        return []
-    ref = {"name": fleet.broker.ca.name, "key": fleet.broker.ca.key, "optional": True}
-    return [{"name": pre_stop.CA_VARIABLE, "valueFrom": {"secretKeyRef": ref}}]
+def _for_the_hook(fleet: Fleet) -> list[Manifest]:
+    """What the preStop hook alone needs to know."""
+    variables: list[Manifest] = []
+    if fleet.broker.ca is not None:
+        # Without it the hook trusts what the system trusts, so no pod waits for it.
+        ref = {"name": fleet.broker.ca.name, "key": fleet.broker.ca.key, "optional": True}
+        variables.append({"name": pre_stop.CA_VARIABLE, "valueFrom": {"secretKeyRef": ref}})
+    if fleet.broker.control_exchange != CONTROL_EXCHANGE:
+        variables.append({"name": pre_stop.EXCHANGE_VARIABLE, "value": fleet.broker.control_exchange})
+    return variables
 
 
 def _pod_name() -> Manifest:

@@ -14,6 +14,9 @@ LEFT_FOR_SIGTERM = timedelta(seconds=10)
 SILENCE = timedelta(seconds=30)
 """A worker that has not said so long that it takes nothing more is left to SIGTERM, with its grace still before it."""
 
+FIRST_ANSWER = timedelta(seconds=10)
+"""The same for one that has said nothing at all since the broker answers: it goes on taking tasks as long."""
+
 SETTLING = timedelta(seconds=5)
 """After a gevent worker holds nothing: it acknowledges what it ran every two seconds only, and a SIGTERM before that
 would give tasks back that have run."""
@@ -21,12 +24,17 @@ would give tasks back that have run."""
 CA_VARIABLE = "UTILITARIAN_BROKER_CA"
 """In the worker's environment where `broker.tls.caFrom` is given: the script can't know what the application trusts."""
 
+EXCHANGE_VARIABLE = "UTILITARIAN_CONTROL_EXCHANGE"
+"""In the worker's environment where `broker.controlExchange` is not Celery's own."""
+
 SCRIPT = """\
 import os, signal, sys, time
 from kombu import Connection
+from kombu.exceptions import ContentDisallowed
 from kombu.pidbox import Mailbox
 
-patience, silence, settling, never_begun = map(int, sys.argv[1:])
+patience, silence, settling, never_begun, first_answer = map(int, sys.argv[1:])
+exchange = os.environ.get("UTILITARIAN_CONTROL_EXCHANGE", "celery")
 node, end = "celery@" + os.environ["POD_NAME"], time.time() + patience
 addresses, ca = os.environ["CELERY_BROKER_URL"].split(";"), os.environ.get("UTILITARIAN_BROKER_CA")
 
@@ -54,6 +62,16 @@ def connect(address):
     return made
 
 
+def has_a_mailbox():
+    # Of another connection's own queue the broker says that it is locked: it is there.
+    try:
+        with connection.channel() as channel:
+            channel.queue_declare(f"{node}.{exchange}.pidbox", passive=True)
+    except Exception as error:
+        return getattr(error, "code", None) != 404
+    return True
+
+
 def ask(question, **arguments):
     replies = mailbox.call([node], question, arguments, timeout=10) or [{}]
     answer = replies[0].get(node)
@@ -75,9 +93,11 @@ def runs_nothing():
 
 
 def empty():
+    global heard
     queues = ask("active_queues")
     if queues is None:
         return False
+    heard = True
     for queue in queues:
         mailbox.cast([node], "cancel_consumer", {"queue": queue["name"]})
     ends_at_latest(min(end, time.time() + silence) if queues else end)
@@ -88,14 +108,22 @@ ends_at_latest(end)
 while not catches_sigterm():
     time.sleep(0.2)
 ends_at_latest(min(end, time.time() + silence))
-connection = None
+connection, heard, unheard_until, missing = None, False, None, 0
 while True:
     try:
         if connection is None:
             connection = connect(addresses[0])
-            mailbox = Mailbox("celery", type="fanout", accept=["json"], serializer="json")(connection)
-        if empty():
+            mailbox = Mailbox(exchange, type="fanout", accept=["json"], serializer="json")(connection)
+        if not heard:
+            unheard_until = unheard_until or time.time() + first_answer
+            ends_at_latest(min(end, unheard_until))
+            missing = 0 if has_a_mailbox() else missing + 1
+            if missing > 2:
+                sys.exit("the worker has no mailbox: SIGTERM has to tell it")
+        if not missing and empty():
             break
+    except ContentDisallowed:
+        sys.exit("the worker's answers are not in JSON: SIGTERM has to tell it")
     except Exception as error:
         # Its kind alone: the words of an error may hold a part of the URL.
         print("the broker:", type(error).__name__, file=sys.stderr, flush=True)
@@ -109,19 +137,25 @@ time.sleep(settling)
 
 It asks until the worker says that it consumes nothing and holds nothing. Until the first of these is known, a broker or
 a worker that is silent for `SILENCE` ends it: a worker that can't be told to take nothing more has to be told to stop.
+One that has no mailbox, or answers in what is never read, is left to SIGTERM at once.
 """
 
 
-def command(grace: timedelta, execution: str, silence: timedelta = SILENCE) -> list[str]:
+def command(
+    grace: timedelta, execution: str, silence: timedelta = SILENCE, first_answer: timedelta = FIRST_ANSWER
+) -> list[str]:
     """The hook's command: it returns when the worker is empty, or a little before the grace period ends.
 
     Args:
         grace: `terminationGracePeriodSeconds` of the pod.
         execution: of the worker, Celery's `--pool`.
         silence: how long broker and worker may say nothing before the worker takes nothing more.
+        first_answer: how long the worker may say nothing at all although the broker answers.
     """
     patience = max(grace - LEFT_FOR_SIGTERM, grace / 2)
     settling = SETTLING if execution == "gevent" else timedelta()
     doubted = timedelta() if execution == "prefork" else never_begun.AFTER
-    times = (patience, silence, settling, doubted)
+    # One with a single thread answers between two tasks, and takes none while it is mute.
+    first = silence if execution == "solo" else min(first_answer, silence)
+    times = (patience, silence, settling, doubted, first)
     return ["python3", "-c", SCRIPT, *(f"{time.total_seconds():.0f}" for time in times)]

@@ -8,6 +8,7 @@ from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core.broker_settings import BrokerSettings, QueueSettings
 from utilitarian_operator.core.memory import Memory, longest_seen
 from utilitarian_operator.core.observation import FleetSight, Held, PoolSight, Unknown
+from utilitarian_operator.core.silence import causes
 from utilitarian_operator.core.wording import number, plural, seconds
 
 MOST = 20
@@ -21,6 +22,9 @@ CONSUMER_TIMEOUT = timedelta(minutes=30)
 
 MUTE_FOR = timedelta(seconds=30)
 """So long no worker must have answered to be taken for one that can't: three of the slow rounds of questions."""
+
+SILENT_FOR = timedelta(minutes=5)
+"""So long none of a pool's workers must have answered for the causes to be named."""
 
 NEAR = 0.8
 """Part of a limit that a task may take before it is said."""
@@ -48,6 +52,7 @@ def advice(fleet: Fleet, sight: FleetSight, memories: Mapping[str, Memory]) -> t
         found += _of_later_tasks(pool, sight, told)
         found += _of_tasks_never_begun(pool, sight.pools[pool.name])
         found += _of_queues_that_stay(pool, sight.pools[pool.name])
+        found += _of_silence(fleet, pool, sight)
     return tuple(found[:MOST])
 
 
@@ -140,6 +145,16 @@ def _of_tasks_never_begun(pool: Pool, seen: PoolSight) -> Iterator[str]:
                 "the application sets worker_enable_prefetch_count_reduction to False"
             )
             return
+
+
+def _of_silence(fleet: Fleet, pool: Pool, sight: FleetSight) -> Iterator[str]:
+    """Said while workers could be asked and none of the pool's has answered, nor did when it was asked slowly."""
+    running = [pod for pod in sight.pools[pool.name].pods if pod.running and pod.staying]
+    silent = [pod.held.since for pod in running if pod.word is None and isinstance(pod.held, Unknown)]
+    patience = max(SILENT_FOR, pool.drain_timeout) if pool.worker.execution == "solo" else SILENT_FOR
+    if sight.mute is None and running and len(silent) == len(running) and sight.at - min(silent) >= patience:
+        remedy = causes(fleet.broker, sight.about.unreadable)
+        yield f"pool {pool.name}: none of its {plural(len(running), 'worker')} answers, so none is taken away; {remedy}"
 
 
 def _of_queues_that_stay(pool: Pool, seen: PoolSight) -> Iterator[str]:

@@ -1,0 +1,31 @@
+"""Why none of a pool's workers answers, and what to do: the sentence alone; judges no worker and asks nobody."""
+
+from collections.abc import Collection
+
+from utilitarian_operator.api.effective import Broker
+
+SERIALIZERS = {
+    "application/x-python-serialize": "pickle",
+    "application/x-yaml": "yaml",
+    "application/x-msgpack": "msgpack",
+}
+"""Celery's names of the content types that an answer may have beside JSON."""
+
+
+def causes(broker: Broker, unreadable: Collection[str]) -> str:
+    """What keeps workers from answering, and the settings of the application that cure it.
+
+    Args:
+        broker: of the fleet.
+        unreadable: content types of answers that came and are never decoded.
+    """
+    if unreadable:
+        first = min(unreadable)
+        return (
+            f"answers come in {SERIALIZERS.get(first, first)}, which is never decoded: set task_serializer to json in "
+            "the application (a task may have a serializer of its own)"
+        )
+    return (
+        "the application must have json in accept_content, the control_exchange that spec.broker.controlExchange "
+        f"names ({broker.control_exchange}), and worker_enable_remote_control on"
+    )
