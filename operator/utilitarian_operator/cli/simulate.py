@@ -14,15 +14,16 @@ from rich.table import Table as RichTable
 
 from utilitarian_operator.cli.output import Format, WrongInput, columns, document, emit, explained, section
 from utilitarian_operator.cli.resources import FleetName, Object, fleet_of, from_file, the_one
+from utilitarian_operator.simulation.advice import advice
 from utilitarian_operator.simulation.document import as_json
 from utilitarian_operator.simulation.measure import PolicyResult, measured
 from utilitarian_operator.simulation.oracle import play_oracle
 from utilitarian_operator.simulation.page import as_page
 from utilitarian_operator.simulation.play import Scene, UnknownPolicy, checked_policy, play, scene
 from utilitarian_operator.simulation.report import (
+    NO_ADVICE,
     Report,
     Table,
-    advice,
     policies,
     pools,
     queues,
@@ -74,9 +75,11 @@ def simulate(  # noqa: PLR0913 - one parameter an option
         resource = the_one(from_file(filename), fleet)
         others = [checked_policy(name.strip()) for name in against.split(",") if name.strip()]
         wanted = list(variants(resource, sweep)) if sweep else [(OURS, resource)]
-        with _progress(len(wanted) + len(others)) as tell:
+        advised = output is not Shape.JSON
+        with _progress(len(wanted) + len(others) + advised) as tell:
             results, stage = _results(wanted, others, load, days, seed, tell)
-        emit(_printed(Report(str(resource["metadata"]["name"]), stage, results, price), output))
+            found = advice(stage, results[0], tell("what to change")) if advised else ()
+        emit(_printed(Report(str(resource["metadata"]["name"]), stage, results, price, found), output))
 
 
 @contextmanager
@@ -147,9 +150,8 @@ def _text(report: Report) -> Iterator[str]:
         yield from section("Queues that share a pool", _table(queues(report)))
     yield from section("Tasks to do, and workers, over time", _sparklines(report))
     yield from section("Remarks", "\n".join(remarks(report)))
-    found = advice(report.stage.fleet, report.first, report.stage.days)
-    said = "\n".join(f"{it.path}: {it.to} (is {it.was}): {it.because}; {it.effect}" for it in found)
-    yield from section("What to change", said)
+    said = (f"{it.path}: {it.to} (is {it.was}): {it.because}; {it.effect}" for it in report.advice)
+    yield from section("What to change", "\n".join(said) or NO_ADVICE)
 
 
 def _sparklines(report: Report) -> str:

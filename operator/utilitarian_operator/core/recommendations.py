@@ -1,12 +1,15 @@
-"""What to change in a pool and what it would bring, from figures that were learned or simulated; changes nothing."""
+"""What to change in a pool and what it would bring, from figures that were learned; changes nothing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from math import ceil
 
+from pydantic import ValidationError
+
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.api.layout import POLLING
+from utilitarian_operator.api.resource import PoolSpec
 from utilitarian_operator.api.units import format_duration, parse_quantity
 from utilitarian_operator.core.demand import demand, horizon
 from utilitarian_operator.core.wording import number, plural, seconds
@@ -20,15 +23,15 @@ BURST = 1_000
 OFF_BY = 2.0
 """Times that a first guess may be off without mattering: the measured figure replaces it within a few tasks."""
 
-LONG_TASK_S = 60.0
-HEAVY_TAIL = 5.0
-"""A pool with tasks this many times as long as the mean keeps its slots half empty whenever a worker is to go."""
+LONGEST_H = 10_000
+"""Nobody waits so long; the schema takes none of it."""
 
 STARTS_WORTH = 2
 """Start-ups that `idleAfter` should be worth at least, and twice that for certain."""
 
-MANY_STARTS = 100
-MOSTLY_IDLE = 0.3
+LONGEST_GRACE_S = 168 * 3600.0
+SHORTEST_GUESS_S = 0.001
+"""What the schema takes for `drainTimeout` at most, for `taskDuration` at least."""
 
 _MEBIBYTE = 1024**2
 _STEPS_S = tuple(step * unit for unit in (1, 60, 3600) for step in (1, 2, 5, 10, 15, 20, 30))
@@ -45,8 +48,6 @@ class Figures:
         start_up: measured seconds from asking for a worker to its first task.
         work: tasks that wait or run.
         needed: workers that the rules asked for, before the pool's bounds.
-        starts_per_day: workers started a day.
-        idle_share: part of the workers' time in which they had nothing to do, 0 to 1.
     """
 
     seconds_per_task: float = 0.0
@@ -55,8 +56,6 @@ class Figures:
     start_up: float | None = None
     work: int | None = None
     needed: int | None = None
-    starts_per_day: float | None = None
-    idle_share: float | None = None
 
     @property
     def measured(self) -> bool:
@@ -84,15 +83,32 @@ class Recommendation:
 
 
 def recommendations(pool: Pool, figures: Figures) -> tuple[Recommendation, ...]:
-    """What should be changed in a pool; empty where everything fits, or too little is known."""
+    """What should be changed in a pool; empty where everything fits, or too little is known.
+
+    Nothing is said that the schema would refuse, or that changes nothing. What a change does to the bill only a
+    simulation knows: no recommendation rests on it.
+    """
     found = (rule(pool, figures) for rule in _RULES)
-    return tuple(recommendation for recommendation in found if recommendation is not None)
+    return tuple(it for it in found if it is not None and it.was != it.to and can_be_written(it.path, it.to))
+
+
+def can_be_written(path: str, value: str) -> bool:
+    """Whether the schema takes a value for a field of a pool, `pools.NAME.scaling.max` and the like."""
+    _, _, field = path.removeprefix("pools.").partition(".")
+    section, _, leaf = field.rpartition(".")
+    written = {leaf: int(value) if value.isdecimal() else value}
+    pool = {"name": "pool", "queues": ["queue"], **({section: written} if section else written)}
+    try:
+        PoolSpec.model_validate(pool, by_alias=True, by_name=False)
+    except ValidationError:
+        return False
+    return True
 
 
 def round_up(value: float) -> timedelta:
     """The next duration that a person would write: `23.4` seconds are 30s, `130` are 5m."""
     step = next((step for step in _STEPS_S if step >= value), None)
-    return timedelta(seconds=step) if step is not None else timedelta(hours=ceil(value / 3600))
+    return timedelta(seconds=step) if step is not None else timedelta(hours=ceil(min(value / 3600, LONGEST_H)))
 
 
 def _max(pool: Pool, figures: Figures) -> Recommendation | None:
@@ -109,25 +125,16 @@ def _max(pool: Pool, figures: Figures) -> Recommendation | None:
 
 
 def _concurrency(pool: Pool, figures: Figures) -> Recommendation | None:
-    c, s, longest = pool.worker.concurrency, figures.seconds_per_task, figures.longest
-    if figures.measured and longest >= max(LONG_TASK_S, HEAVY_TAIL * s) and c > 1:
-        to = max(c // 2, 1)
-        because = (
-            f"a worker that is to go waits for the longest of its {number(c)} tasks: {_about(longest)} was seen, "
-            f"the mean is {seconds(s)}"
-        )
-        effect = f"up to {number(c - to)} slots fewer stand empty for {_about(longest)} each time a worker goes"
-    elif c > POLLING and pool.worker.execution == "prefork":
-        to = POLLING
-        because = f"better to start more workers than keep increasing concurrency beyond {POLLING}"
-        effect = (
-            f"a worker that dies takes {number(to)} tasks with it instead of {number(c)}, and an idle one goes sooner"
-        )
-    else:
+    c = pool.worker.concurrency
+    if c <= POLLING or pool.worker.execution != "prefork":
         return None
     most = max(pool.scaling.max, figures.needed or 0)
-    effect += f"; with scaling.max: {ceil(most * c / to)} there are as many slots as with {number(most)} now"
-    return _change(pool, "worker.concurrency", str(c), str(to), because, effect)
+    because = f"better to start more workers than keep increasing concurrency beyond {POLLING}"
+    effect = (
+        f"a worker that dies takes {number(POLLING)} tasks with it instead of {number(c)}; with scaling.max: "
+        f"{ceil(most * c / POLLING)} there are as many slots as with {number(most)} now"
+    )
+    return _change(pool, "worker.concurrency", str(c), str(POLLING), because, effect)
 
 
 def _prefetch(pool: Pool, figures: Figures) -> Recommendation | None:
@@ -167,23 +174,13 @@ def _burst(pool: Pool, s: float, u: float, promise: timedelta) -> int:
 
 
 def _idle_after(pool: Pool, figures: Figures) -> Recommendation | None:
-    idle, u, starts = pool.scaling.idle_after.total_seconds(), figures.start_up, figures.starts_per_day
-    if u is None:
+    u = figures.start_up
+    if u is None or pool.scaling.idle_after.total_seconds() >= STARTS_WORTH * u:
         return None
-    was = format_duration(pool.scaling.idle_after)
-    if idle < STARTS_WORTH * u or (starts or 0) > MANY_STARTS:
-        to = round_up(max(2 * STARTS_WORTH * u, 2 * idle if (starts or 0) > MANY_STARTS else 0))
-        often = f", {number(round(starts))} times a day" if starts is not None else ""
-        because = f"each start takes {seconds(u)}{often}, and the pool sleeps after {was}"
-        effect = f"work that comes within {format_duration(to)} of the last task does not wait for a start"
-    elif figures.idle_share is not None and figures.idle_share > MOSTLY_IDLE and idle >= 4 * STARTS_WORTH * u:
-        to = timedelta(seconds=idle / 2)
-        because = f"workers had nothing to do {figures.idle_share:.0%} of their time; a start takes only {seconds(u)}"
-        saved = (starts or 1) * idle / 2 / 3600
-        effect = f"about {plural(round(saved, 1), 'worker-hour')} a day less, at the price of more starts"
-    else:
-        return None
-    return _change(pool, "scaling.idleAfter", was, format_duration(to), because, effect)
+    was, to = format_duration(pool.scaling.idle_after), format_duration(round_up(2 * STARTS_WORTH * u))
+    because = f"each start takes {seconds(u)}, and the pool sleeps after {was}"
+    effect = f"work that comes within {to} of the last task does not wait for a start"
+    return _change(pool, "scaling.idleAfter", was, to, because, effect)
 
 
 def _memory_per_child(pool: Pool, figures: Figures) -> Recommendation | None:
@@ -202,9 +199,9 @@ def _memory_per_child(pool: Pool, figures: Figures) -> Recommendation | None:
 
 
 def _drain_timeout(pool: Pool, figures: Figures) -> Recommendation | None:
-    if figures.longest <= pool.drain_timeout.total_seconds():
+    if not pool.drain_timeout.total_seconds() < figures.longest <= LONGEST_GRACE_S:
         return None
-    to = format_duration(round_up(1.5 * figures.longest))
+    to = format_duration(timedelta(seconds=min(round_up(1.5 * figures.longest).total_seconds(), LONGEST_GRACE_S)))
     because = f"a task ran for {_about(figures.longest)}: longer than a worker may take to stop"
     effect = "a rollout or a node drain lets such a task end instead of killing it"
     return _change(pool, "drainTimeout", format_duration(pool.drain_timeout), to, because, effect)
@@ -215,7 +212,9 @@ def _task_duration(pool: Pool, figures: Figures) -> Recommendation | None:
     if not figures.measured or max(guess / s, s / guess) < OFF_BY:
         return None
     was = format_duration(pool.scaling.task_duration)
-    to = format_duration(timedelta(seconds=round(s, 1 if s < 10 else 0) or round(s, 3)))  # noqa: PLR2004 - two digits
+    s = min(s, LONGEST_H * 3600)
+    rounded = round(s, 1 if s < 10 else 0) or round(s, 3)  # noqa: PLR2004 - two digits
+    to = format_duration(timedelta(seconds=max(rounded, SHORTEST_GUESS_S)))
     because = f"{number(round(figures.completions))} tasks took {seconds(s)} on average, the first guess is {was}"
     effect = "a new installation, which has measured nothing yet, sizes its first burst right"
     return _change(pool, "scaling.taskDuration", was, to, because, effect)
@@ -226,7 +225,7 @@ def _change(pool: Pool, field: str, was: str, to: str, because: str, effect: str
 
 
 def _about(value: float) -> str:
-    return format_duration(timedelta(seconds=max(round(value), 1)))
+    return format_duration(timedelta(seconds=max(round(min(value, LONGEST_H * 3600)), 1)))
 
 
 _Rule = Callable[[Pool, Figures], Recommendation | None]

@@ -34,3 +34,15 @@ def named(things: Sequence[str], most: int = 5) -> str:
     """Names, the first few of them."""
     more = len(things) - most
     return ", ".join(things[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def clock(value: float) -> str:
+    """Seconds as a table has them: `0.4s`, `31s`, `4m10s`, `2h05m`."""
+    if value < 10:  # noqa: PLR2004 - one digit before the point
+        return f"{value:.1f}s"
+    rounded = round(value)
+    if rounded < 60:  # noqa: PLR2004 - a minute
+        return f"{rounded}s"
+    if rounded < 3600:  # noqa: PLR2004 - an hour
+        return f"{rounded // 60}m{rounded % 60:02}s"
+    return f"{rounded // 3600}h{rounded % 3600 // 60:02}m"

@@ -1,11 +1,11 @@
 """The simulation as one self-contained HTML page with SVG plots; needs no network, no script and no font."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 
 from utilitarian_operator.core.recommendations import Recommendation
 from utilitarian_operator.simulation.measure import BINS, PoolResult
-from utilitarian_operator.simulation.report import Report, Table, advice, policies, pools, queues, remarks
+from utilitarian_operator.simulation.report import NO_ADVICE, Report, Table, policies, pools, queues, remarks
 
 WIDTH, HEIGHT, GUTTER = 960, 120, 60
 STYLE = """
@@ -50,7 +50,7 @@ def _page(report: Report) -> Iterator[str]:
     yield '<p class="key">Area: tasks to do, at its highest in each part of the time. Line: workers.</p>'
     for pool in report.first.pools.values():
         yield from _over_time(pool, report.stage.until)
-    yield from _recommended(advice(report.stage.fleet, report.first, report.stage.days))
+    yield from _recommended(report.advice)
     yield "</body></html>"
 
 
@@ -132,10 +132,13 @@ def _svg(height: float, body: str, title: str) -> str:
     return f'<svg viewBox="0 0 {WIDTH} {height}" role="img"><title>{escape(title)}</title>{body}</svg>'
 
 
-def _recommended(found: list[Recommendation]) -> Iterator[str]:
-    if found:
-        yield "<h2>What to change</h2><ul>"
-        for one in found:
-            yield f"<li><code>{escape(one.path)}: {escape(one.to)}</code> (is {escape(one.was)}): "
-            yield f"{escape(one.because)}; {escape(one.effect)}</li>"
-        yield "</ul>"
+def _recommended(found: Sequence[Recommendation]) -> Iterator[str]:
+    yield "<h2>What to change</h2>"
+    if not found:
+        yield f'<p class="key">{escape(NO_ADVICE)}</p>'
+        return
+    yield "<ul>"
+    for one in found:
+        yield f"<li><code>{escape(one.path)}: {escape(one.to)}</code> (is {escape(one.was)}): "
+        yield f"{escape(one.because)}; {escape(one.effect)}</li>"
+    yield "</ul>"

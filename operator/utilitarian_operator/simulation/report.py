@@ -3,14 +3,17 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from utilitarian_operator.api.effective import Fleet
-from utilitarian_operator.core.recommendations import Figures, Recommendation, recommendations
-from utilitarian_operator.core.wording import number, plural
+from utilitarian_operator.core.recommendations import Recommendation
+from utilitarian_operator.core.wording import clock, number, plural
 from utilitarian_operator.simulation.measure import PolicyResult, PoolResult, Waits
 from utilitarian_operator.simulation.play import Scene
 
 BARS = "▁▂▃▄▅▆▇█"
 NOTHING = "-"
+NO_ADVICE = (
+    "nothing: no shorter idleAfter, smaller prefetchMultiplier or concurrency that was tried costs less and breaks no "
+    "promise"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +25,14 @@ class Report:
         stage: what was played on.
         results: by policy; the first is the one that is shown in detail.
         price: of a worker-hour; None if nobody said.
+        advice: what to change, as it was tried.
     """
 
     name: str
     stage: Scene
     results: Sequence[PolicyResult]
     price: float | None
+    advice: Sequence[Recommendation] = ()
 
     @property
     def first(self) -> PolicyResult:
@@ -130,22 +135,6 @@ def remarks(report: Report) -> Iterator[str]:
         yield from _of_pool(pool)
 
 
-def advice(fleet: Fleet, result: PolicyResult, days: float) -> list[Recommendation]:
-    """What to change, by what was simulated."""
-    return [one for pool in fleet.pools for one in recommendations(pool, figures(result.pools[pool.name], days))]
-
-
-def figures(pool: PoolResult, days: float) -> Figures:
-    """What the simulation learned of a pool."""
-    return Figures(
-        seconds_per_task=pool.seconds_per_task,
-        completions=pool.waits.tasks,
-        longest=pool.longest_task,
-        starts_per_day=pool.starts / days,
-        idle_share=pool.idle / pool.hours if pool.hours else None,
-    )
-
-
 def sparkline(values: Sequence[int], width: int = 48) -> str:
     """Values as bars, the largest of each of `width` parts."""
     part = len(values) / width
@@ -164,18 +153,6 @@ def share(part: int, whole: int) -> str:
     if not whole:
         return NOTHING
     return "100%" if part == whole else f"{min(part / whole * 100, 99.99):.2f}%"
-
-
-def clock(seconds: float) -> str:
-    """Seconds as a person reads them: `0.4s`, `31s`, `4m10s`, `2h05m`."""
-    if seconds < 10:  # noqa: PLR2004 - one digit before the point
-        return f"{seconds:.1f}s"
-    whole = round(seconds)
-    if whole < 60:  # noqa: PLR2004 - a minute
-        return f"{whole}s"
-    if whole < 3600:  # noqa: PLR2004 - an hour
-        return f"{whole // 60}m{whole % 60:02}s"
-    return f"{whole // 3600}h{whole % 3600 // 60:02}m"
 
 
 def _of_sweep(results: Sequence[PolicyResult]) -> Iterator[str]:
