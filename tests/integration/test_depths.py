@@ -147,6 +147,43 @@ def test_a_refused_login_says_so_without_the_password(
         assert reader.read(["queue"]) == {"queue": None}
 
 
+@pytest.mark.parametrize(
+    "limit,says",
+    [
+        pytest.param("vhost-limits/{vhost}/max-connections", "connection limit \\(0\\) is reached", id="of-the-vhost"),
+        pytest.param(
+            "user-limits/limited/max-connections", "user connection limit \\(0\\) is reached", id="of-the-user"
+        ),
+    ],
+)
+def test_a_limit_of_connections_is_named_with_what_to_do(rabbitmq: RabbitMQ, vhost: str, limit: str, says: str) -> None:
+    rabbitmq.make_user("limited", PASSWORD)
+    rabbitmq.grant("limited", vhost)
+    path = f"/api/{limit.format(vhost=vhost)}"
+    rabbitmq.api("PUT", path, {"value": 0})
+    try:
+        with (
+            closing(DepthReader(url(rabbitmq, "limited", PASSWORD, vhost))) as reader,
+            pytest.raises(BrokerUnreachable, match=f"{says}; raise that limit"),
+        ):
+            reader.read(["queue"])
+    finally:
+        rabbitmq.api("DELETE", path)
+
+
+def test_looking_at_a_queue_keeps_it_from_expiring(rabbitmq: RabbitMQ, vhost: str) -> None:
+    """As docs/sight.md says: a passive declare is a use of the queue to RabbitMQ."""
+    rabbitmq.declare(vhost, "short-lived", "looked-at", arguments={"x-expires": 5000})
+    with closing(DepthReader(rabbitmq.amqp_url(vhost))) as reader:
+
+        def other_is_gone() -> bool:
+            assert reader.read(["looked-at"]) == {"looked-at": Depth(0, 0)}
+            return rabbitmq.queues(vhost) == {"looked-at"}
+
+        wait_until(other_is_gone, within=2 * SOON, describe=lambda: rabbitmq.queues(vhost))
+    wait_until(lambda: not rabbitmq.queues(vhost), within=2 * SOON, describe=lambda: rabbitmq.queues(vhost))
+
+
 def url(rabbitmq: RabbitMQ, user: str, password: str, vhost: str) -> str:
     escaped = quote(password, safe="")
     return f"amqp://{user}:{escaped}@{LOOPBACK}:{rabbitmq.amqp_port}/{quote(vhost, safe='')}"

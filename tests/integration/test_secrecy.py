@@ -54,7 +54,9 @@ def cases(rabbitmq: RabbitMQ, vhost: str) -> dict[str, Case]:
         "no-vhost": Case(
             f"amqp://{login}@{there}", WRONG_URL.format("it names no virtual host (the one called / is //)")
         ),
-        "other-vhost": Case(f"amqp://{login}@{there}/nowhere", "vhost nowhere not found; write amqp://"),
+        "other-vhost": Case(
+            f"amqp://{login}@{there}/nowhere", "vhost nowhere not found; make it (rabbitmqctl add_vhost)"
+        ),
         "stats-no-scheme": Case(rabbitmq.amqp_url(vhost), WRONG_STATS, f"u:{WORD}@{there}"),
         "stats-unescaped": Case(rabbitmq.amqp_url(vhost), WRONG_STATS, f"http://u:p@{WORD}/w#rd@{there}"),
         "stats-refused": Case(

@@ -5,13 +5,13 @@ import ssl
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from amqp.exceptions import AccessRefused, AMQPError, NotAllowed
+from amqp.exceptions import AccessRefused, AMQPError, NotAllowed, PreconditionFailed
 from amqp.transport import SSLTransport, TCPTransport
 from kombu import Connection
 from kombu.exceptions import KombuError
 from kombu.transport import pyamqp
 
-from utilitarian_operator.adapters.address import EXAMPLE, Address, addresses
+from utilitarian_operator.adapters.address import Address, addresses
 from utilitarian_operator.adapters.tls import Tls
 from utilitarian_operator.errors import (
     BrokerError,
@@ -107,12 +107,37 @@ def broker_errors(
         if error.method_name or "queue" in str(error.reply_text):
             raise RightMissing(f"{place} refuses: {error.reply_text}; {remedy}") from error
         raise LoginRefused(f"{place} refuses user, password or virtual host of the URL") from error
-    except NotAllowed as error:  # the virtual host doesn't exist, or the user has no right in it
-        raise LoginRefused(f"{place} says: {error.reply_text}; write {EXAMPLE}") from error
+    except NotAllowed as error:
+        raise not_allowed(str(error.reply_text), place) from error
+    except PreconditionFailed as error:  # it did answer
+        raise BrokerUnreachable(f"{place} ended the call: {error.reply_text}") from error
     except ssl.SSLError as error:
         raise untrusted(error, place) from error
     except _GONE as error:
         raise BrokerUnreachable(f"no answer from {place}: {str(error) or type(error).__name__}") from error
+
+
+def not_allowed(said: str, place: str) -> BrokerError:
+    """Why RabbitMQ opens no connection although the login is right, and what to do.
+
+    Args:
+        said: RabbitMQ's own words (NOT_ALLOWED).
+        place: who was asked.
+    """
+    if "connection limit" in said:
+        return BrokerUnreachable(
+            f"{place} takes no more connections: {said}; raise that limit (rabbitmqctl set_vhost_limits or "
+            "set_user_limits, or rabbitmq.conf), or close connections"
+        )
+    if "is down" in said:
+        return BrokerUnreachable(f"{place} has no virtual host that works: {said}; rabbitmqctl restart_vhost")
+    if "not found" in said:
+        return LoginRefused(
+            f"{place} lacks the virtual host: {said}; make it (rabbitmqctl add_vhost), or correct the URL's last part"
+        )
+    if "refused for user" in said:
+        return LoginRefused(f"{place} says: {said}; give the user rights in it (rabbitmqctl set_permissions)")
+    return LoginRefused(f"{place} says: {said}")
 
 
 def untrusted(error: ssl.SSLError, place: str) -> BrokerError:
