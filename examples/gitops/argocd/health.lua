@@ -19,16 +19,18 @@ local stalled, reconciling, ready = conditions.Stalled, conditions.Reconciling, 
 if stalled ~= nil and stalled.status == "True" then
   return { status = "Degraded", message = stalled.reason .. ": " .. stalled.message }
 end
+-- Preview and Paused are what was asked for. Suspended would be the word, but a sync wave waits for it for ever.
+local mode = ""
 if status.mode == "Preview" or status.mode == "Paused" then
-  return { status = "Suspended", message = "mode " .. status.mode }
+  mode = "mode " .. status.mode .. ": "
 end
 if ready ~= nil and ready.status == "False" then
-  return { status = "Degraded", message = ready.reason .. ": " .. ready.message }
+  return { status = "Degraded", message = mode .. ready.reason .. ": " .. ready.message }
 end
 if reconciling ~= nil and reconciling.status == "True" then
-  return { status = "Progressing", message = reconciling.message }
+  return { status = "Progressing", message = mode .. reconciling.message }
 end
 if ready ~= nil and ready.status == "True" then
-  return { status = "Healthy", message = ready.message }
+  return { status = "Healthy", message = mode .. ready.message }
 end
 return health

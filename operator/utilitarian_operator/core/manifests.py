@@ -31,6 +31,12 @@ DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 CHEAPEST = "-2147483648"
 """The lowest deletion cost: of ready pods the ReplicaSet controller deletes this one first."""
 
+KEPT_BY_ARGO_CD = {
+    "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
+    "argocd.argoproj.io/compare-options": "IgnoreExtraneous",
+}
+"""Annotations of what has no owner: tracking by the label `app.kubernetes.io/instance`, Argo CD would prune it."""
+
 CONFIG_CHECKSUM = "utilitarian.io/config-checksum"
 """Annotation of pods with a checksum of the Secrets and ConfigMaps of their environment: a change rolls them."""
 
@@ -160,6 +166,7 @@ def beat_claim(owner: Owner, fleet: Fleet, access_mode: str = READ_WRITE_ONCE) -
         spec["storageClassName"] = storage.storage_class_name
     claim = _object("v1", "PersistentVolumeClaim", owner, beat_object(owner.name), _labels(owner, fleet, "beat"), spec)
     del claim["metadata"]["ownerReferences"]
+    claim["metadata"]["annotations"] = dict(KEPT_BY_ARGO_CD)
     return claim
 
 
