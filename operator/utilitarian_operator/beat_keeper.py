@@ -11,6 +11,7 @@ from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.names import beat_object
 from utilitarian_operator.core import beat as rules
 from utilitarian_operator.core import other_beats
+from utilitarian_operator.core.beat_sight import BeatSight, Claim
 from utilitarian_operator.core.containers import lost_on
 from utilitarian_operator.core.manifests import (
     MANAGED_BY_LABEL,
@@ -21,7 +22,6 @@ from utilitarian_operator.core.manifests import (
     beat_claim,
 )
 from utilitarian_operator.core.objects import STATEFUL_SET, Wanted
-from utilitarian_operator.core.observation import BeatSight, Claim
 from utilitarian_operator.core.plan import Action, Create, controlled_by
 from utilitarian_operator.core.pod_trouble import pod_hindrance
 from utilitarian_operator.errors import ClusterError, Conflict, Gone

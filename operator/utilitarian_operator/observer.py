@@ -10,13 +10,13 @@ from utilitarian_operator.adapters.amqp import Depth, Untold
 from utilitarian_operator.adapters.store import DEPLOYMENTS, PODS, STATEFUL_SETS, Key, Store
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.names import pool_object
+from utilitarian_operator.core.beat_sight import BeatSight
 from utilitarian_operator.core.broker_settings import BrokerSettings
 from utilitarian_operator.core.doubt import doubted
 from utilitarian_operator.core.foreign import with_foreign
 from utilitarian_operator.core.hindrance import hindrance, rolls_out
 from utilitarian_operator.core.manifests import POOL_LABEL, node_name
 from utilitarian_operator.core.observation import (
-    BeatSight,
     Count,
     Counted,
     FleetSight,

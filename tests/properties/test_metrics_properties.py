@@ -9,10 +9,10 @@ from prometheus_client import CollectorRegistry
 
 from tests.support.pools import NOW, fleet
 from utilitarian_operator.core.ailments import STARVED, Ailment
+from utilitarian_operator.core.beat_sight import BeatSight
 from utilitarian_operator.core.decision import Decision, Step, start
 from utilitarian_operator.core.forecast import Forecast
 from utilitarian_operator.core.observation import (
-    BeatSight,
     FleetSight,
     Held,
     Missing,

@@ -15,8 +15,8 @@ from utilitarian_operator.core.beat import (
     memory_since,
     stuck,
 )
+from utilitarian_operator.core.beat_sight import BeatSight, Claim, ScheduleFile
 from utilitarian_operator.core.containers import lost_on
-from utilitarian_operator.core.observation import BeatSight, Claim, ScheduleFile
 
 NOW = datetime(2026, 12, 1, 0, 10, tzinfo=UTC)
 RUN = "pools: [{name: a, queues: [q], schedule: [{name: monthly, start: '0 0 1 * *'}]}]"

@@ -10,9 +10,9 @@ from utilitarian_operator.adapters.store import PODS, STATEFUL_SETS, Key, Store
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.beat_keeper import BeatKeeper
+from utilitarian_operator.core.beat_sight import BeatSight
 from utilitarian_operator.core.manifests import Owner, beat_statefulset
 from utilitarian_operator.core.objects import Wanted
-from utilitarian_operator.core.observation import BeatSight
 from utilitarian_operator.core.plan import Apply, Create
 from utilitarian_operator.errors import Conflict
 from utilitarian_operator.events import Reason

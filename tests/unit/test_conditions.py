@@ -11,13 +11,14 @@ from tests.unit.api_cases import resource
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.invalid import Problem
 from utilitarian_operator.api.resource import parse
+from utilitarian_operator.core.beat_sight import BeatSight
 from utilitarian_operator.core.broker_settings import BrokerSettings
 from utilitarian_operator.core.conditions import dated, known, refused, timestamp, verdicts
 from utilitarian_operator.core.decision import Decision, Step, start
 from utilitarian_operator.core.forecast import Cause, Forecast, Forecasts, Risk
 from utilitarian_operator.core.hindrance import Hindrance
 from utilitarian_operator.core.newest import Newest
-from utilitarian_operator.core.observation import BeatSight, FleetSight, Held, PodSight, PoolSight, Present, Unknown
+from utilitarian_operator.core.observation import FleetSight, Held, PodSight, PoolSight, Present, Unknown
 from utilitarian_operator.core.obstacle import INVALID_SPEC, Obstacle
 from utilitarian_operator.core.run_memory import OpenRun
 from utilitarian_operator.core.run_watch import ailing

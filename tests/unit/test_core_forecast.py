@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from tests.support.pools import NOW, facts, fleet
+from utilitarian_operator.core.beat_sight import BeatSight
 from utilitarian_operator.core.decision import Decision, Step, start
 from utilitarian_operator.core.facts import Facts
 from utilitarian_operator.core.forecast import Cause, Forecast, forecast
 from utilitarian_operator.core.memory import Memory
-from utilitarian_operator.core.observation import BeatSight, FleetSight
+from utilitarian_operator.core.observation import FleetSight
 from utilitarian_operator.core.run_memory import OpenRun, Outcome, PastRun
 from utilitarian_operator.core.run_watch import Watched, watch
 

@@ -9,17 +9,9 @@ from prometheus_client import CollectorRegistry
 
 from tests.support.pools import NOW
 from utilitarian_operator.core.ailments import STARVED, Ailment
+from utilitarian_operator.core.beat_sight import BeatSight
 from utilitarian_operator.core.decision import Decision, Step, start
-from utilitarian_operator.core.observation import (
-    BeatSight,
-    FleetSight,
-    Held,
-    PodSight,
-    PoolSight,
-    Present,
-    Source,
-    Unknown,
-)
+from utilitarian_operator.core.observation import FleetSight, Held, PodSight, PoolSight, Present, Source, Unknown
 from utilitarian_operator.metrics import Metrics
 
 FLEET = ("ns", "fleet")

@@ -12,6 +12,7 @@ from tests.unit.api_cases import resource
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.api.status import FleetStatus
+from utilitarian_operator.core.beat_sight import BeatSight
 from utilitarian_operator.core.broker_settings import BrokerSettings
 from utilitarian_operator.core.decision import Decision, Step, start
 from utilitarian_operator.core.forecast import Forecast
@@ -20,16 +21,7 @@ from utilitarian_operator.core.learning import Oldest
 from utilitarian_operator.core.memory import Memory
 from utilitarian_operator.core.nap import Nap
 from utilitarian_operator.core.newest import Newest
-from utilitarian_operator.core.observation import (
-    BeatSight,
-    FleetSight,
-    Held,
-    Missing,
-    PodSight,
-    PoolSight,
-    Present,
-    Unknown,
-)
+from utilitarian_operator.core.observation import FleetSight, Held, Missing, PodSight, PoolSight, Present, Unknown
 from utilitarian_operator.core.obstacle import INVALID_SPEC, Obstacle
 from utilitarian_operator.core.run_memory import OpenRun, Outcome, PastRun
 from utilitarian_operator.core.status import (

@@ -11,12 +11,13 @@ import pytest
 from tests.support.pools import NOW, fleet
 from tests.unit.test_status import merged
 from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.core.beat_sight import BeatSight
 from utilitarian_operator.core.facts import facts
 from utilitarian_operator.core.fleet import Circumstances, decide_fleet
 from utilitarian_operator.core.memory import Memory
 from utilitarian_operator.core.nap import Nap
 from utilitarian_operator.core.newest import Newest
-from utilitarian_operator.core.observation import BeatSight, FleetSight, Held, PodSight, PoolSight, Present
+from utilitarian_operator.core.observation import FleetSight, Held, PodSight, PoolSight, Present
 from utilitarian_operator.core.run_watch import watch
 from utilitarian_operator.core.status import fleet_status, remembered
 from utilitarian_operator.core.status_change import Written, patch, worth_writing

@@ -7,9 +7,9 @@ from typing import Any
 
 from utilitarian_operator.api.effective import Beat, Fleet
 from utilitarian_operator.core import beat_scripts
+from utilitarian_operator.core.beat_sight import BeatSight, ScheduleFile
 from utilitarian_operator.core.containers import ours
 from utilitarian_operator.core.manifests import BEAT_CHECK
-from utilitarian_operator.core.observation import BeatSight, ScheduleFile
 from utilitarian_operator.core.runs import last_start
 from utilitarian_operator.core.verdict import Verdict
 from utilitarian_operator.core.wording import plural

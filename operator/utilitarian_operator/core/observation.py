@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
+from utilitarian_operator.core.beat_sight import BeatSight
 from utilitarian_operator.core.broker_settings import BrokerSettings
 from utilitarian_operator.core.hindrance import Hindrance
 
@@ -298,63 +299,6 @@ class PoolSight:
         """
         answered = (pod.held for pod in self.pods if isinstance(pod.held, Held) and (going or pod.staying))
         return sum(getattr(held, what) for held in answered)
-
-
-@dataclass(frozen=True, slots=True)
-class ScheduleFile:
-    """What the check before beat's start said of the schedule file.
-
-    Args:
-        state: `kept`, `new` (there was none) or `moved` (it could not be read and was moved aside).
-        said: the whole message.
-        at: when.
-    """
-
-    state: str
-    said: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What was seen of the claim for beat's volume.
-
-    Args:
-        phase: `Pending`, `Bound`, `Lost`, or empty while it was just made.
-        waiting: since it was made, while it is not bound.
-        for_one_pod: whether it asks for ReadWriteOncePod.
-    """
-
-    phase: str
-    waiting: timedelta = timedelta()
-    for_one_pod: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class BeatSight:
-    """What was seen of beat.
-
-    Args:
-        ready: whether its pod is.
-        trouble: why its container can't run, in the kubelet's or the scheduler's words; None if nothing is wrong.
-        lost_on: the node that doesn't answer while the pod is bound to it; None if it does.
-        leaving: whether that pod is being deleted already.
-        file: what is known of the schedule file of the running pod; None if nothing was said of it.
-        claim: None where it was not looked at, as while beat is ready, or where there is none.
-        others: pods that also run a beat of the application, as `NAME (COMMAND)`.
-        elsewhere: node names of beats that answer on the broker and of which no pod is known.
-        ahead: beats of other resources that must have ended before ours is made, as `others` are named.
-    """
-
-    ready: bool = False
-    trouble: str | None = None
-    lost_on: str | None = None
-    leaving: bool = False
-    file: ScheduleFile | None = None
-    claim: Claim | None = None
-    others: tuple[str, ...] = ()
-    elsewhere: tuple[str, ...] = ()
-    ahead: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
