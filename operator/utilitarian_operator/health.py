@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from utilitarian_operator.api.effective import Fleet
-from utilitarian_operator.core.ailments import FOREIGN_CONSUMERS, STARVED, STUCK, Ailment, Course, examine
+from utilitarian_operator.core.ailments import FOREIGN_CONSUMERS, STARVED, STUCK, Ailment, Course, examine, unseen
 from utilitarian_operator.core.observation import FleetSight, Unknown
 from utilitarian_operator.core.replacing import Replaced, replacement
 from utilitarian_operator.events import Reason
@@ -24,9 +24,14 @@ class Health:
     _told: frozenset[tuple[str, str]] = frozenset()
 
     def examine(self, fleet: Fleet, sight: FleetSight) -> None:
-        """Take one more look into account; one that did not reach the broker says nothing new."""
+        """Take one more look into account; one that did not reach the broker says nothing new.
+
+        What went on meanwhile nobody has seen: a sign must last anew when the broker is back.
+        """
         if sight.broker is None:
             self.ailments, self._courses = examine(fleet, sight, self._courses)
+        else:
+            self._courses = unseen(self._courses)
 
     def doubted(self, sight: FleetSight) -> FleetSight:
         """The sight without what is not acknowledged where others consume too: nobody knows whose tasks those are."""

@@ -1,16 +1,17 @@
 """Looks at one fleet: broker, workers and the cluster's objects become one `FleetSight`; decides nothing."""
 
 import time
-from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from utilitarian_operator.adapters.amqp import Depth, Untold
 from utilitarian_operator.adapters.store import DEPLOYMENTS, PODS, STATEFUL_SETS, Key, Store
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.names import pool_object
 from utilitarian_operator.core.beat_sight import BeatSight
+from utilitarian_operator.core.blank import Beginnings, begun, consumers_told, with_blank
 from utilitarian_operator.core.broker_settings import BrokerSettings
 from utilitarian_operator.core.doubt import doubted
 from utilitarian_operator.core.foreign import with_foreign
@@ -41,6 +42,11 @@ ANSWER_HOLDS_S = 4.0
 
 SAMPLE_HOLDS_S = 25.0
 """How long a sample counts in averages: two of the slow rounds."""
+
+Answers: TypeAlias = tuple[Mapping[str, Depth | Untold | None], Unknown | None]
+"""Depths by queue, and why there are none."""
+
+_Pods: TypeAlias = Mapping[str, tuple[PodSight, ...]]
 
 
 class Broker(Protocol):
@@ -119,6 +125,7 @@ class Observer:
         self._flows = Flows()
         self._last = LastMessages(last_messages or {})
         self._caught = Learned()
+        self._beginnings: dict[str, Beginnings] = {}
 
     async def look(
         self,
@@ -139,22 +146,14 @@ class Observer:
             beat: what was seen of it, by eyes of its own.
             warnings: what Kubernetes warns of about pods that don't become ready, by the pod's name.
         """
-        queues = {pool.name: self._queues(pool) for pool in fleet.pools}
-        depths, unreachable = await self._depths(broker, [queue for names in queues.values() for queue in names], now)
+        queues = [queue for pool in fleet.pools for queue in self._queues(pool)]
+        answers = await self._depths(broker, queues, now)
         counted, statistics = self._statistics(broker, now)
         deployments = self._store.children(DEPLOYMENTS, self._key)
         mute, bodies = self._mute(broker, now), self._bodies()
         pods = self._pods(bodies, broker, mute, now)
         sights = {}
-        for pool in fleet.pools:
-            mine = pods.get(pool.name, ())
-            serving = sum(pod.serves and not _takes_nothing(pod) for pod in mine)
-            seen = {
-                queue: unreachable or self._queue(queue, depths.get(queue), counted.get(queue), serving, now)
-                for queue in queues[pool.name]
-            }
-            if pool.is_catch_all:
-                self._learn_queues(fleet, mine)
+        for pool, seen, mine in self._each(fleet, answers, counted, pods, now):
             deployment = deployments.get(pool_object(self._key.name, pool.name))
             replicas = None if deployment is None else int(deployment["spec"].get("replicas", 1))
             unacked = self._unacked(pool, seen, mine, statistics, fleet.broker.stats_url is not None, now)
@@ -166,11 +165,28 @@ class Observer:
         self._ask(broker, sights, leftover, shrinking, beats=beat is not None and fleet.mode != "Preview")
         rolling_out, sources = tuple(self._rolling_out(deployments)), tuple(_sources(broker))
         about, last = broker.about(), self._last_messages(fleet, sights, counted, now)
-        return FleetSight(now, sights, unreachable, statistics, beat, rolling_out, mute, leftover, about, sources, last)
+        return FleetSight(now, sights, answers[1], statistics, beat, rolling_out, mute, leftover, about, sources, last)
 
-    async def _depths(
-        self, broker: Broker, queues: list[str], now: datetime
-    ) -> tuple[Mapping[str, Depth | Untold | None], Unknown | None]:
+    def _each(
+        self, fleet: Fleet, answers: Answers, counted: Mapping[str, Counted], pods: _Pods, now: datetime
+    ) -> Iterator[tuple[Pool, dict[str, QueueSight], tuple[PodSight, ...]]]:
+        """Each pool with its queues and its workers."""
+        depths, unreachable = answers
+        told = consumers_told(pod for found in pods.values() for pod in found)
+        for pool in fleet.pools:
+            mine = pods.get(pool.name, ())
+            serving = sum(pod.serves and not _takes_nothing(pod) for pod in mine)
+            seen = {
+                queue: unreachable or self._queue(queue, depths.get(queue), counted.get(queue), serving, now)
+                for queue in self._queues(pool)
+            }
+            if pool.is_catch_all:
+                self._learn_queues(fleet, mine)
+            known = begun(self._beginnings.get(pool.name, Beginnings()), mine, seen, told, now)
+            self._beginnings[pool.name] = known
+            yield pool, seen, with_blank(mine, known, now)
+
+    async def _depths(self, broker: Broker, queues: list[str], now: datetime) -> Answers:
         """The broker's answers, or why there are none."""
         try:
             answers = await broker.depths(queues)

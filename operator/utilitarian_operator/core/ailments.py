@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.units import format_duration
-from utilitarian_operator.core import drain
+from utilitarian_operator.core import blank, drain
 from utilitarian_operator.core.crew import crew
 from utilitarian_operator.core.observation import FleetSight, PodSight, PoolSight, Present
 from utilitarian_operator.core.own_queues import owed
@@ -28,6 +28,9 @@ REASONS = (STUCK, STARVED, RUN_MISSED, SLOW_DRAIN, MUTE, FOREIGN_CONSUMERS)
 
 NOT_CONSUMING_FOR = timedelta(seconds=30)
 """Three of the slow rounds of questions: a worker that reconnects consumes again after a few seconds."""
+
+STARTS_WITHIN = blank.STARTS_WITHIN
+"""A worker that runs for longer and was never ready hangs; until then it may just be slow."""
 
 MUTE_FOR = timedelta(minutes=5)
 """A worker that says nothing is busy; one whose main process says nothing for so long answers nobody any more."""
@@ -82,6 +85,7 @@ class _Sign:
 
     what: str
     patience: timedelta
+    state: str = "is ready and"
 
 
 def examine(
@@ -94,7 +98,7 @@ def examine(
         sight: of this look, which must have reached the broker.
         before: of the last look.
     """
-    answering = any(pod.word is not None for pool in sight.pools.values() for pod in pool.pods)
+    answering = any(_answered(pod) for pool in sight.pools.values() for pod in pool.pods)
     ailments: dict[str, tuple[Ailment, ...]] = {}
     courses: dict[str, Course] = {}
     for pool in fleet.pools:
@@ -102,7 +106,7 @@ def examine(
         if not seen.pods and not seen.foreign:
             ailments[pool.name], courses[pool.name] = (), _UNTROUBLED
             continue
-        signs = dict(_signs(pool, seen, course, answering=answering)) if sight.mute is None else {}
+        signs = dict(_all_signs(pool, seen, course, answering=answering)) if sight.mute is None else {}
         course = _followed(seen, course, signs, sight.at)
         course = replace(course, unheard_since=_unheard_since(seen, course, sight))
         courses[pool.name] = course
@@ -116,10 +120,14 @@ def _followed(seen: PoolSight, course: Course, signs: Mapping[str, _Sign], now: 
     return replace(
         course,
         signs={pod: course.signs.get(pod, now) for pod in signs},
-        heard=frozenset(pod.name for pod in seen.pods if pod.name in course.heard or pod.word is not None),
+        heard=frozenset(pod.name for pod in seen.pods if pod.name in course.heard or _answered(pod)),
         standing=_standing(seen, course, now),
         foreign_since=(course.foreign_since or now) if seen.foreign else None,
     )
+
+
+def _answered(pod: PodSight) -> bool:
+    return pod.word is not None and not pod.blank
 
 
 def _said(pool: Pool, seen: PoolSight, course: Course, signs: Mapping[str, _Sign], now: datetime) -> Iterator[Ailment]:
@@ -157,12 +165,17 @@ def _who_is_slow(pool: Pool, slow: Sequence[str]) -> str:
     return f"{named(slow, MOST_NAMED)} {what} after a drain of {after} (drainTimeout); no task is cut off"
 
 
+def _all_signs(pool: Pool, seen: PoolSight, course: Course, *, answering: bool) -> Iterator[tuple[str, _Sign]]:
+    yield from _signs(pool, seen, course, answering=answering)
+    yield from _never_ready(pool, seen, course)
+
+
 def _signs(pool: Pool, seen: PoolSight, course: Course, *, answering: bool) -> Iterator[tuple[str, _Sign]]:
     """What each worker that ought to consume shows."""
     serving = [pod for pod in seen.pods if pod.serves]
     there = {name: queue.consumers for name, queue in seen.queues.items() if isinstance(queue, Present)}
     told = [pod.word.consuming for pod in serving if pod.word is not None and pod.word.consuming is not None]
-    heard = bool(course.heard) or any(pod.word is not None for pod in seen.pods)
+    heard = bool(course.heard) or any(map(_answered, seen.pods))
     unclaimed = {name: consumers - _consume(name, told) for name, consumers in there.items()}
     for pod in serving:
         word, owes = pod.word, owed(pod, serving, there, catches_all=pool.is_catch_all)
@@ -173,6 +186,17 @@ def _signs(pool: Pool, seen: PoolSight, course: Course, *, answering: bool) -> I
             # One of a catch-all's queues may be another worker's own: only where all are idle it consumes none.
             none_consumes = bool(idle) and (all(idle) if pool.is_catch_all else any(idle))
             yield from _of_a_silent_one(pool, pod, none_consumes=none_consumes, heard=heard)
+
+
+def _never_ready(pool: Pool, seen: PoolSight, course: Course) -> Iterator[tuple[str, _Sign]]:
+    """Workers that run and have not come up; one that was ready once may have lost that to another container."""
+    # Of a catch-all nobody knows what it consumes: where none of its workers ever answered, none is called ready.
+    unknowable = pool.is_catch_all and not course.heard and not any(map(_answered, seen.pods))
+    for pod in seen.pods:
+        if not pod.running or not pod.staying or pod.ready or pod.gate is not None or unknowable:
+            continue
+        if pod.blank or (pod.word is None and pod.name not in course.heard):
+            yield pod.name, _Sign("has neither answered nor been ready", STARTS_WITHIN, "runs and")
 
 
 def _of_one_that_told(
@@ -207,8 +231,13 @@ def _stuck(stuck: Mapping[str, _Sign], course: Course) -> Ailment:
     first = pods[0]
     others = f", and {plural(len(pods) - 1, 'other')}" if len(pods) > 1 else ""
     since = course.signs[first].strftime("%H:%M:%SZ")
-    message = f"pod {first} is ready and {stuck[first].what} since {since}{others}"
+    message = f"pod {first} {stuck[first].state} {stuck[first].what} since {since}{others}"
     return Ailment(STUCK, message, tuple(pods))
+
+
+def unseen(courses: Mapping[str, Course]) -> dict[str, Course]:
+    """What is left of the signs when the broker was not seen at a look: who has answered; all else begins anew."""
+    return {pool: Course(heard=course.heard) for pool, course in courses.items()}
 
 
 def _standing(seen: PoolSight, course: Course, now: datetime) -> tuple[int, datetime] | None:

@@ -80,5 +80,6 @@ def _worker(pod: PodSight, patience: datetime | None) -> Worker:
         consuming=pod.held.consuming if isinstance(pod.held, Held) else None,
         marked=pod.marked,
         released=pod.released,
+        blank=pod.blank,
         later=patience is None or (due is not None and due > patience),
     )

@@ -30,6 +30,7 @@ class Worker:
         consuming: queues it consumes, by its own fresh word; None where it did not say.
         marked: when it was chosen to leave; None if it was not.
         released: whether its readiness gate is withdrawn and its deletion cost is the lowest, both seen on the watch.
+        blank: whether it should long have started and surely has taken no message: it becomes ready no more.
         later: whether all tasks that wait in it for their ETA are due too late to wait for: they go back to the queue.
     """
 
@@ -42,6 +43,7 @@ class Worker:
     marked: datetime | None = None
     released: bool = False
     later: bool = False
+    blank: bool = False
 
     @property
     def empty(self) -> bool:
@@ -244,7 +246,8 @@ def _shrink(crew: Crew, going: Sequence[Worker], desired: int) -> list[Resize]:
         # Pods that were not even made (a quota, no account) hold nothing: they go first, and choose nobody.
         fewer = max(desired + len(going), len(crew.staying))
         return [Resize(fewer)] if fewer < crew.replicas else []
-    unready = [worker for worker in crew.staying if not worker.ready and worker.name not in released]
+    # Of those that hang while they start it does not matter which goes.
+    unready = [it for it in crew.staying if not (it.ready or it.blank) and it.name not in released]
     if not released or unready or len(crew.staying) > crew.replicas:
         return []
     return [Resize(crew.replicas - len(released), released)]

@@ -168,6 +168,7 @@ class PodSight:
         cheapest: whether it has the lowest deletion cost.
         revision: of its template, as the Deployment controller numbers it.
         running_since: when its container began to run; None while it doesn't.
+        blank: whether it should long have started and surely has taken no message: what it holds is then deduced.
     """
 
     name: str
@@ -186,6 +187,7 @@ class PodSight:
     cheapest: bool = False
     revision: str = ""
     running_since: datetime | None = None
+    blank: bool = False
 
     @property
     def staying(self) -> bool:

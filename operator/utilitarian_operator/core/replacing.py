@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.core.ailments import Course
-from utilitarian_operator.core.observation import PoolSight
+from utilitarian_operator.core.observation import PodSight, PoolSight
 
 SEEN_WITHIN = timedelta(seconds=10)
 """Until then the watch may not yet have told that the last one leaves."""
@@ -41,13 +41,20 @@ def replacement(
         last: what was replaced before; None if nothing was.
         now: of this look.
     """
-    if not all(pod.serves for pod in seen.pods) or len(seen.pods) < seen.current:
+    if not all(pod.serves or (pod.name in stuck and _never_came_up(pod)) for pod in seen.pods):
         return None  # another one goes or comes
+    if len(seen.pods) < seen.current:
+        return None  # one is not made yet
     if last is not None and now - last.at < (SEEN_WITHIN if last.pods.issuperset(stuck) else AGAIN_AFTER):
         return None
-    words = {pod.name: pod.word for pod in seen.pods}
+    # One that never came up may still do so: it is told to hold nothing by others' word, not by its own.
+    words = {pod.name: None if pod.blank else pod.word for pod in seen.pods}
     for name in stuck:
         word = words[name]
         if now - course.signs[name] >= pool.drain_timeout or (word is not None and word.nothing):
             return name
     return None
+
+
+def _never_came_up(pod: PodSight) -> bool:
+    return pod.running and pod.staying and not pod.ready and (pod.blank or pod.word is None)
