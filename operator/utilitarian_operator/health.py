@@ -23,6 +23,11 @@ class Health:
     _replaced: dict[str, Replaced] = field(default_factory=dict)
     _told: frozenset[tuple[str, str]] = frozenset()
 
+    def examined(self, fleet: Fleet, sight: FleetSight) -> FleetSight:
+        """Take one more look into account, and give it without what is in doubt by all of them."""
+        self.examine(fleet, sight)
+        return self.doubted(sight)
+
     def examine(self, fleet: Fleet, sight: FleetSight) -> None:
         """Take one more look into account; one that did not reach the broker says nothing new.
 

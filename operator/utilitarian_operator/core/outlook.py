@@ -89,6 +89,10 @@ def prices(situation: Situation, *, kept_in_broker: bool = False) -> Iterator[Pr
             "a longer scaling.drainWithin, or scaling.min: 1",
         )
     yield from _trickle(situation)
+    yield from _of_later_tasks(situation, kept_in_broker=kept_in_broker)
+
+
+def _of_later_tasks(situation: Situation, *, kept_in_broker: bool) -> Iterator[Price]:
     if situation.facts.deferred:
         yield Price(
             f"{plural(situation.facts.deferred, 'task')} with a later time wait inside a worker, which may not sleep "
