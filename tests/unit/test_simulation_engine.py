@@ -185,3 +185,19 @@ def test_idle_after_alone_says_when_a_pool_sleeps() -> None:
     )
     assert short.hours < long.hours / 3
     assert short.waits.longest <= 11
+
+
+@pytest.mark.parametrize("task, seconds, most_hours", [(80, 5, 12.0), (400, 1, 10.0)])
+def test_a_node_that_its_own_starts_slow_down_is_not_asked_for_ever_more(
+    task: int, seconds: int, most_hours: float
+) -> None:
+    """By the promise less the start-up alone the eight workers that are allowed ran all day, for 1 % in time: 22 h."""
+    burst = {"arrivals": [{"cron": "*/20 * * * *", "tasks": task}], "seconds": {"median": seconds, "p95": seconds}}
+    scaling = {"max": 8, "drainWithin": "30s", "taskDuration": f"{seconds}s"}
+    asked = stage(
+        {"work": burst},
+        {"worker": {"concurrency": 10}, "scaling": scaling},
+        days=0.5,
+        startUps={"pool": {"each": "8s"}},
+    )
+    assert result(asked).hours <= most_hours / 2

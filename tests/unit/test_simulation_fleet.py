@@ -94,6 +94,19 @@ def test_a_worker_that_never_had_a_task_was_idle_since_it_was_ready() -> None:
     assert played.account.idle == 40
 
 
+def test_workers_that_share_a_node_start_more_slowly_together() -> None:
+    tasks = Tasks(array("d", [1000.0]), array("d", [5.0]), bytearray(1), ("work",), {})
+    played = Workers(tasks, Kind(2, 0, acks_late=False, crowded=True), repeat(8.0))
+    played.start(1, 0)
+    played.advance(2)
+    played.start(2, 2)  # the first goes on as it began
+    played.advance(100)
+    assert played.ready_at == [8, 26, 26]
+    played.start(1, 100)
+    played.advance(200)
+    assert played.ready_at[-1] == 108
+
+
 def test_a_worker_that_goes_costs_until_that_was_seen() -> None:
     played = model([0], [30], departure=3)
     played.start(2, 0)

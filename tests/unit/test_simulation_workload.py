@@ -14,7 +14,7 @@ from utilitarian_operator.api.validation import accept
 from utilitarian_operator.simulation import arrivals
 from utilitarian_operator.simulation.arrivals import cron_times, tasks_of
 from utilitarian_operator.simulation.play import scene
-from utilitarian_operator.simulation.workload import InvalidLoad, Load, read_load
+from utilitarian_operator.simulation.workload import InvalidLoad, Load, OnOneNode, read_load
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 HOUR, DAY = 3600, 86400
@@ -64,6 +64,14 @@ queues:
         pytest.param(
             "queues:", "startUp: {median: 1s, p95: 2h}\nqueues:", 2, "startUp: p95 7200 is more than", id="any start-up"
         ),
+        pytest.param(
+            "queues:",
+            "startUps: {other: {each: 8s}}\nqueues:",
+            2,
+            "startUps.other: no such pool: known are pool",
+            id="a pool's start-up",
+        ),
+        pytest.param("queues:", "startUps: {pool: {each: 0s}}\nqueues:", 2, "each: Input should be", id="a node's"),
         pytest.param("queues:", "startUp: 48h\nqueues:", 2, "startUp: Input should be less", id="never started"),
         pytest.param("queues:", "days: 1\ndays: 2\nqueues:", 3, "days stands there twice", id="twice"),
         pytest.param("queues:", "startUp: -3s\nqueues:", 2, "startUp: '-3s' is no duration", id="start-up"),
@@ -269,6 +277,12 @@ def trace(folder: Path) -> list[float]:
     asked = load({"work": {"arrivals": [{"trace": "trace.csv"}]}})
     fleet = one_pool(["work"], {})
     return list(tasks_of(fleet.pools[0], fleet, asked, days=1, seed=1, folder=folder).at)
+
+
+def test_a_pool_s_own_start_up_counts_before_the_load_s() -> None:
+    asked = load({"work": {"arrivals": [{"rate": "1/s"}]}}, startUp="5s", startUps={"pool": {"each": "8s"}})
+    assert isinstance(asked.start_up_of("pool"), OnOneNode)
+    assert asked.start_up_of("other") == timedelta(seconds=5)
 
 
 def test_start_up_is_a_duration_or_a_spread() -> None:

@@ -23,7 +23,7 @@ class Workers:
     Args:
         tasks: of the whole load.
         kind: of worker.
-        start_up: seconds of each worker's start-up, in turn.
+        start_up: seconds of each worker's start-up, in turn; of one that starts alone where they share a node.
     """
 
     def __init__(self, tasks: Tasks, kind: Kind, start_up: Iterator[float]) -> None:
@@ -125,9 +125,10 @@ class Workers:
 
     def start(self, count: int, now: float) -> None:
         """Ask for more workers."""
+        times = self.count(State.STARTING) + count if self.kind.crowded else 1
         for _ in range(count):
             self.alive.add(len(self.workers))
-            heappush(self._calendar, (now + next(self._start_up), Event.READY, len(self.workers)))
+            heappush(self._calendar, (now + next(self._start_up) * times, Event.READY, len(self.workers)))
             self.workers.append(Worker(now))
         self.account.starts += count
         self.account.peak = max(self.account.peak, len(self.alive))

@@ -17,7 +17,7 @@ from utilitarian_operator.simulation.autoscalers import SCALERS, Autoscaler, Con
 from utilitarian_operator.simulation.engine import DEPARTURE, Engine
 from utilitarian_operator.simulation.fleet import Workers
 from utilitarian_operator.simulation.worker import Kind, State
-from utilitarian_operator.simulation.workload import Load
+from utilitarian_operator.simulation.workload import Load, OnOneNode
 
 DAY = 86400.0
 STEPS = 200
@@ -133,12 +133,15 @@ def kind(pool: Pool, stage: Scene, *, departure: float = 0.0) -> Kind:
     """How the pool's workers work under the load's way to acknowledge, and how long an empty one takes to go."""
     slots, late = pool.worker.concurrency, stage.load.acks == "late"
     window = slots * (pool.worker.prefetch_multiplier or len(stage.tasks[pool.name].at) + 1)
-    return Kind(slots, window - slots if late else window, late, departure)
+    crowded = isinstance(stage.load.start_up_of(pool.name), OnOneNode)
+    return Kind(slots, window - slots if late else window, late, departure, crowded)
 
 
 def start_ups(pool: Pool, stage: Scene) -> Iterator[float]:
-    """Seconds of each start-up, in turn."""
-    spread = stage.load.start_up
+    """Seconds of each start-up, in turn; on a node that its own starts slow down those of one that starts alone."""
+    spread = stage.load.start_up_of(pool.name)
+    if isinstance(spread, OnOneNode):
+        return repeat(spread.each.total_seconds())
     if isinstance(spread, timedelta):
         return repeat(spread.total_seconds())
     middle, p95 = spread.median.total_seconds(), spread.p95.total_seconds()

@@ -33,12 +33,14 @@ class Kind:
         fetched_ahead: messages held beside the running ones.
         acks_late: a task that is interrupted comes back; else it is lost.
         departure: seconds that a worker which is to go and holds nothing still costs.
+        crowded: a start-up takes as many times as long as workers of the pool start together: they share a node.
     """
 
     concurrency: int
     fetched_ahead: int
     acks_late: bool
     departure: float = 0.0
+    crowded: bool = False
 
 
 @dataclass(slots=True)

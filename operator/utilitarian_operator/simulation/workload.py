@@ -144,9 +144,23 @@ class StartUp(Part):
         return self
 
 
+class OnOneNode(Part):
+    """The workers of a pool share a node that is full while they start: each takes so long times those that start."""
+
+    each: Annotated[StartUpDuration, Field(gt=timedelta())]
+
+
+def _kind_of_start_up(value: Any) -> str:
+    if isinstance(value, OnOneNode) or (isinstance(value, dict) and "each" in value):
+        return f"{_CHOSEN}node"
+    return f"{_CHOSEN}{'spread' if isinstance(value, dict | StartUp) else 'duration'}"
+
+
 StartUpTime = Annotated[
-    Annotated[StartUpDuration, Tag(f"{_CHOSEN}duration")] | Annotated[StartUp, Tag(f"{_CHOSEN}spread")],
-    Discriminator(lambda value: f"{_CHOSEN}{'spread' if isinstance(value, dict | StartUp) else 'duration'}"),
+    Annotated[StartUpDuration, Tag(f"{_CHOSEN}duration")]
+    | Annotated[StartUp, Tag(f"{_CHOSEN}spread")]
+    | Annotated[OnOneNode, Tag(f"{_CHOSEN}node")],
+    Discriminator(_kind_of_start_up),
 ]
 
 
@@ -215,11 +229,16 @@ class Load(Part):
     days: Annotated[float, Field(gt=0, le=MOST_DAYS)] = 31
     time_zone: Zone = "UTC"
     start_up: StartUpTime = timedelta(seconds=10)
+    start_ups: dict[str, StartUpTime] = Field(default_factory=dict)
     acks: Literal["early", "late"] = "early"
     queues: Annotated[dict[str, Queue], Field(min_length=1)]
     node_kills: tuple[Kill, ...] = ()
     _file: str = PrivateAttr("the load")
     _node: Any = PrivateAttr(None)
+
+    def start_up_of(self, pool: str) -> timedelta | StartUp | OnOneNode:
+        """How long a worker of a pool takes to start."""
+        return self.start_ups.get(pool, self.start_up)
 
     def read_from(self, path: Path, node: Any) -> Self:
         """The load, which remembers its file and what stands where."""
@@ -262,6 +281,7 @@ def read_load(path: Path, fleet: Fleet) -> Load:
         where = [part for part in first["loc"] if not str(part).startswith(_CHOSEN)]
         raise InvalidLoad(str(path), _line(node, where), _reason(first, where)) from error
     _check_queues(path, node, load, fleet)
+    _check_pools(path, node, load, fleet)
     return load.read_from(path, node)
 
 
@@ -278,6 +298,13 @@ def _check_queues(path: Path, node: Any, load: Load, fleet: Fleet) -> None:
         raise InvalidLoad(
             str(path), _line(node, ("queues", queue)), f"unknown queue {queue}: no pool consumes it; known are {known}"
         )
+
+
+def _check_pools(path: Path, node: Any, load: Load, fleet: Fleet) -> None:
+    known = [pool.name for pool in fleet.pools]
+    for name in load.start_ups.keys() - set(known):
+        reason = f"startUps.{name}: no such pool: known are {', '.join(known)}"
+        raise InvalidLoad(str(path), _line(node, ("startUps", name)), reason)
 
 
 def _text(path: Path) -> str:
