@@ -118,6 +118,9 @@ EDITED: dict[str, tuple[tuple[str | int, ...], Any]] = {
     "a task longer than any": (("status", "pools", 0, "memory", "longest"), 1e300),
     "a memory of another version": (("status", "pools", 0, "memory"), {"arrivals": "many"}),
     "no trail": (("status", "pools", 0, "trail"), None),
+    "a step without its reason": (("status", "pools", 0, "trail", 0), {"rule": "demand", "before": 5, "after": 9}),
+    "a step without its number": (("status", "pools", 0, "trail", 0), {"rule": "demand", "because": "so"}),
+    "a condition without a reason": (("status", "conditions", 0), {"type": "Ready", "status": "False"}),
 }
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.invalid import InvalidSpec, field_path
@@ -123,11 +124,16 @@ def _check(resource: Object, file: str) -> None:
     try:
         FleetStatus.model_validate(resource.get("status") or {}, by_alias=True)
     except ValidationError as error:
-        # A field that this version doesn't know is no fault: a newer operator may have written it.
-        wrong = [it for it in error.errors() if it["type"] != "extra_forbidden"]
+        # A field that this version doesn't know, or misses, is no fault: another version may have written the status.
+        wrong = [it for it in error.errors() if it["type"] != "extra_forbidden" and not _is_spared(it)]
         if wrong:
             at = field_path(("status", *wrong[0]["loc"]))
             raise WrongInput(f"{file}: {at}: {wrong[0]['msg']}; take the status as kubectl prints it") from None
+
+
+def _is_spared(error: ErrorDetails) -> bool:
+    """Whether a field is missing without which the rest can be told; nothing is told of what has no name."""
+    return error["type"] == "missing" and error["loc"][-1] != "name"
 
 
 def _name(resource: Mapping[str, Any]) -> str:
