@@ -96,7 +96,7 @@ def test_the_pod_is_let_into_a_restricted_namespace(cluster: ControlPlane) -> No
 
 def test_the_resource_is_served_after_the_first_install(cluster: ControlPlane) -> None:
     assert install(cluster, {})["info"]["status"] == "deployed"
-    cluster.kubectl("wait", "--for=condition=Established", f"crd/{CRD}", "--timeout=20s")
+    cluster.kubectl("wait", "--for=condition=Established", f"crd/{CRD}", "--timeout=120s")
     assert cluster.kubectl("get", "uwp", "--all-namespaces", "--output=name") == ""
 
 

@@ -84,7 +84,7 @@ def test_the_chart_grants_all_that_the_operator_needs(
     cluster: ControlPlane, rabbitmq: RabbitMQ, vhost: str, tmp_path: Path, watched: list[str]
 ) -> None:
     install(cluster, watched)
-    cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=120s")
     rabbitmq.declare(vhost, QUEUE)
     rabbitmq.publish(vhost, QUEUE, ["{}"] * 3)
     metrics, health = free_port(), free_port()

@@ -13,7 +13,9 @@ from utilitarian_operator.api.resource import parse
 PATH = "/apis/utilitarian.io/v1alpha1/namespaces/default/utilitarianworkerpools?dryRun=All&fieldValidation=Strict"
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(spoiled())
 def test_what_the_api_server_accepts_the_operator_can_read(controlplane: ControlPlane, body: dict[str, Any]) -> None:
     note(as_yaml(body))

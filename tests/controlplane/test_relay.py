@@ -26,7 +26,7 @@ def make(relay: Relay, namespace: str, name: str) -> int:
         "Authorization": f"Bearer {configuration['users'][0]['user']['token']}",
         "Content-Type": "application/json",
     }
-    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=10)
+    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=60)
     body = json.dumps({"metadata": {"name": name}, "data": {"long": "x" * 200_000}})
     try:
         connection.request("POST", f"/api/v1/namespaces/{namespace}/configmaps", body, headers)

@@ -13,6 +13,7 @@ from demo.sight import Sight
 from tests.support.bed import operator_metrics, recording_operator
 from tests.support.dashboard import dashboard_queries
 from tests.support.modelled import Run, modelled, observed
+from tests.support.pace import paced
 from tests.support.prometheus import Prometheus, Sample
 from utilitarian_operator.api.effective import effective_fleet
 from utilitarian_operator.api.validation import accept
@@ -43,6 +44,7 @@ class Demonstration:
     dashboard: list[tuple[str, str, list[Sample]]]
     looks: list[Look]
     run: Run
+    slowness: float
 
     def __str__(self) -> str:
         return "\n".join(wording(self.report))
@@ -59,12 +61,13 @@ def demonstration(bed: Bed, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             Prometheus([target], folder=folder, path=path) as prometheus,
         ):
             prometheus.wait_scraped()
-            report = scenario.run()
+            with paced() as pace:
+                report = scenario.run()
             queries = dashboard_queries(namespace="e2e-demo", window="5m")
             answers = [(title, query, prometheus.query(query)) for title, query in queries]
             seen = list(looks(log(), f"e2e-demo/{scenario.watcher.name}"))
         run = Run(tuple(scenario.sent), scenario.watcher.ledger, scale_ups(scenario.cluster.items(EVENTS)))
-        yield Demonstration(report, scenario.watcher.history, answers, seen, run)
+        yield Demonstration(report, scenario.watcher.history, answers, seen, run, pace.worst)
     finally:
         scenario.clean_up()
 
@@ -84,7 +87,9 @@ def test_the_fleet_goes_to_many_workers_and_back_to_zero(demonstration: Demonstr
 def test_each_pool_is_asked_for_workers_soon_after_its_first_message(demonstration: Demonstration) -> None:
     waits = {pool.name: pool.to_scale for pool in demonstration.report.pools if pool.sent}
     assert set(waits) == FOUR
-    assert all(wait is not None and wait < PROMISE for wait in waits.values()), str(demonstration)
+    assert all(wait is not None and wait < PROMISE * demonstration.slowness for wait in waits.values()), str(
+        demonstration
+    )
 
 
 def test_the_engine_decides_again_what_the_operator_decided(demonstration: Demonstration) -> None:
@@ -97,7 +102,9 @@ def test_the_simulator_knows_what_the_workers_cost(demonstration: Demonstration)
     fleet = effective_fleet(accept(quickstart()).spec)
     real = observed(demonstration.run, demonstration.looks, FOUR)
     model = modelled(fleet, demonstration.run, demonstration.looks, FOUR)
-    assert sum(model.values()) == pytest.approx(sum(real.values()), rel=0.1), (real, model)
+    # The model's workers take as long to go as on a machine at rest.
+    near = 0.1 * demonstration.slowness
+    assert sum(model.values()) == pytest.approx(sum(real.values()), rel=near), (real, model)
 
 
 def test_beat_sends_its_tasks_and_they_are_done(demonstration: Demonstration) -> None:

@@ -20,6 +20,7 @@ from tests.support.celery_workers import Application
 from tests.support.controlplane import MERGE_PATCH
 from tests.support.installation import CLEANUP, POOLS, Installation
 from tests.support.operator import Operator
+from tests.support.pace import slowness, takes_at_most
 from tests.support.processes import Process
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
@@ -112,7 +113,7 @@ def test_a_beat_that_is_killed_goes_on_where_it_was(installation: Installation, 
     installation.wait(lambda: beat.running and beat.process and beat.process.pid != killed, SOON)
     second = since_message(installation, 2)
     assert sent(installation) == 2
-    assert second - first >= EVERY_S - 1
+    assert second - first >= EVERY_S - min(slowness(), EVERY_S / 2), "it was not sent again at the start"
     assert wait_for(installation, "Running") == "exactly one beat runs"
 
 
@@ -147,9 +148,8 @@ def test_a_second_beat_is_put_back_before_it_runs(installation: Installation, op
     with never_two(installation):
         path = f"/apis/apps/v1/namespaces/{namespace}/statefulsets/{BEAT}/scale"
         plane.request("PATCH", path, {"spec": {"replicas": 2}}, MERGE_PATCH)
-        asked = time.monotonic()
-        installation.wait(lambda: (installation.fleet.beat() or {})["spec"]["replicas"] == 1, timedelta(seconds=5))
-        assert time.monotonic() - asked < 2
+        with takes_at_most(2):
+            installation.wait(lambda: (installation.fleet.beat() or {})["spec"]["replicas"] == 1, timedelta(seconds=5))
         installation.wait(lambda: len(plane.pods(namespace, "app.kubernetes.io/component=beat")) == 1, SOON)
     assert "scaled to 2 and is put back to 1" in told(installation, "BeatScaledBack")
 
@@ -232,7 +232,7 @@ def test_when_something_last_came_to_a_queue_with_runs_is_told(installation: Ins
     labels = f'fleet="fleet",namespace="{installation.fleet.namespace}",pool="cleanup",queue="{CLEANUP}"'
     name = f"utilitarian_queue_last_message_timestamp_seconds{{{labels}}}"
     installation.wait(lambda: name in operator.metrics(), SOON)
-    assert abs(operator.metrics()[name] - time.time()) < EVERY_S + 1
+    assert abs(operator.metrics()[name] - time.time()) < (EVERY_S + 1) * slowness()
     installation.wait(lambda: "lastMessages" in installation.fleet.status().get("beat", {}), SOON)
     assert [it["queue"] for it in installation.fleet.status()["beat"]["lastMessages"]] == [CLEANUP]
 

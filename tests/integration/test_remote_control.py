@@ -1,6 +1,5 @@
 """What real Celery workers say of themselves, and what asking them leaves on a real broker: nothing."""
 
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -12,6 +11,7 @@ import pytest
 
 from tests.support.celery_versions import interpreter
 from tests.support.celery_workers import Application, running
+from tests.support.pace import takes_at_most
 from tests.support.ports import LOOPBACK, free_port
 from tests.support.processes import Process
 from tests.support.rabbitmq import RabbitMQ
@@ -202,9 +202,8 @@ def test_a_connection_that_nobody_uses_is_idle(control: RemoteControl, monkeypat
 def test_an_answer_does_not_wait_out_its_time(application: Application, control: RemoteControl) -> None:
     with running(worker(application, "quick")) as (quick,):
         control.holdings(["celery@quick"])
-        started = time.monotonic()
-        control.holdings(["celery@quick"])
-        assert time.monotonic() - started < 1.0
+        with takes_at_most(1.0):
+            control.holdings(["celery@quick"])
         quick.kill()
 
 
@@ -229,10 +228,8 @@ def test_a_wrong_password_is_a_refused_login(rabbitmq: RabbitMQ, vhost: str) -> 
 
 
 def given_up(control: RemoteControl) -> None:
-    started = time.monotonic()
-    with pytest.raises(BrokerUnreachable):
+    with takes_at_most(GIVEN_UP_WITHIN_S), pytest.raises(BrokerUnreachable):
         control.holdings(["celery@a"])
-    assert time.monotonic() - started < GIVEN_UP_WITHIN_S
 
 
 def test_a_word_to_a_worker_is_not_repeated_for_ever_on_a_dead_connection(fragile: RabbitMQ) -> None:
@@ -240,10 +237,8 @@ def test_a_word_to_a_worker_is_not_repeated_for_ever_on_a_dead_connection(fragil
         control.cancel_consumers("celery@nobody", ["queue"])
         fragile.kill()
         try:
-            started = time.monotonic()
-            with pytest.raises(BrokerUnreachable):
+            with takes_at_most(GIVEN_UP_WITHIN_S), pytest.raises(BrokerUnreachable):
                 control.cancel_consumers("celery@nobody", ["queue"])
-            assert time.monotonic() - started < GIVEN_UP_WITHIN_S
         finally:
             fragile.start()
         control.cancel_consumers("celery@nobody", ["queue"])

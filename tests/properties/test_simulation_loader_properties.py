@@ -111,7 +111,9 @@ def played_well(tasks: Tasks) -> None:
     assert all(0 < seconds < 1e12 for seconds in tasks.seconds)
 
 
-FILES = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FILES = settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 
 @FILES

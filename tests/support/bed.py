@@ -61,7 +61,7 @@ def recording_operator(bed: Bed) -> Iterator[Callable[[], list[str]]]:
     """Has the operator write each of its looks into its log, for the time of the block; yields a reader of that log."""
     deployment = f"deployment/{chart.RELEASE}"
     _run(bed, "set", "env", deployment, f"{_LOG}_LEVEL=DEBUG", f"{_LOG}_FORMAT=json")
-    _run(bed, "rollout", "status", deployment, "--timeout=120s")
+    _run(bed, "rollout", "status", deployment, "--timeout=300s")
     try:
         yield lambda: _run(bed, "logs", deployment, "--tail=-1").splitlines()
     finally:

@@ -59,7 +59,7 @@ def helm(*arguments: str, values: Mapping[str, Any] | None = None) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     if done.returncode != 0:
         raise ChartRefusedError(done.stderr.strip())

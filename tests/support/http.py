@@ -42,7 +42,7 @@ def request_json(  # noqa: PLR0913 - these are the parts of a request
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, method=method, data=data, headers=headers)  # noqa: S310 - our own servers
     try:
-        with urllib.request.urlopen(request, timeout=30, context=tls) as answer:  # noqa: S310 - as above
+        with urllib.request.urlopen(request, timeout=120, context=tls) as answer:  # noqa: S310 - as above
             text = answer.read().decode()
             is_json = answer.headers.get_content_type() == "application/json"
     except urllib.error.HTTPError as error:

@@ -32,14 +32,14 @@ class Operator:
 
     def metrics(self) -> dict[str, float]:
         """Every sample of /metrics, by its name with labels as it is written there."""
-        with urllib.request.urlopen(f"http://{LOOPBACK}:{self.metrics_port}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{LOOPBACK}:{self.metrics_port}/metrics", timeout=60) as answer:
             lines = answer.read().decode().splitlines()
         return {name: float(value) for name, _, value in (s.rpartition(" ") for s in lines if not s.startswith("#"))}
 
     def healthy(self) -> bool:
         """Whether the kubelet would leave it running."""
         try:
-            with urllib.request.urlopen(f"http://{LOOPBACK}:{self.health_port}/healthz", timeout=10):
+            with urllib.request.urlopen(f"http://{LOOPBACK}:{self.health_port}/healthz", timeout=60):
                 return True
         except OSError:
             return False

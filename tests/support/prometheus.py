@@ -136,7 +136,7 @@ def promtool(*arguments: str | Path) -> str:
         FileNotFoundError: it is not installed.
     """
     command = [installed("promtool"), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 

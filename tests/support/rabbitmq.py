@@ -309,7 +309,7 @@ class RabbitMQ:
     def connection(self, vhost: str = "/", *, confirm_publish: bool = False) -> kombu.Connection:
         """A kombu connection (not opened yet) that the caller closes."""
         return kombu.Connection(
-            self.amqp_url(vhost), connect_timeout=5, transport_options={"confirm_publish": confirm_publish}
+            self.amqp_url(vhost), connect_timeout=30, transport_options={"confirm_publish": confirm_publish}
         )
 
     @contextlib.contextmanager

@@ -58,7 +58,7 @@ class Relay:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._open.wait(5)
+        self._open.wait(60)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TypeVar
 
+from tests.support.pace import Pace
+
 T = TypeVar("T")
 
 EVERY = timedelta(milliseconds=50)
@@ -27,7 +29,7 @@ def wait_until(
 
     Args:
         condition: asked at once, then each `every`, and a last time when the deadline has passed.
-        within: how long to wait; counted on the monotonic clock.
+        within: how long to wait on a machine at rest; longer by as much as it is found to be slower (`pace`).
         describe: called only on failure; what it returns stands in the message.
         every: the pause between two questions.
         ignoring: exceptions of `condition` that count as "not yet" (the last one stands in the message).
@@ -35,9 +37,9 @@ def wait_until(
     Raises:
         NotInTimeError: the deadline passed.
     """
-    deadline = time.monotonic() + within.total_seconds()
+    deadline = _Deadline(within)
     while True:
-        late = time.monotonic() >= deadline
+        late = deadline.has_passed()
         seen: object
         try:
             seen = answer = condition()
@@ -63,9 +65,9 @@ async def wait_until_async(
     Raises:
         NotInTimeError: the deadline passed.
     """
-    deadline = time.monotonic() + within.total_seconds()
+    deadline = _Deadline(within)
     while True:
-        late = time.monotonic() >= deadline
+        late = deadline.has_passed()
         seen: object
         try:
             asked = condition()
@@ -77,6 +79,20 @@ async def wait_until_async(
         if late:
             raise NotInTimeError(_message(condition, within, seen, describe))
         await asyncio.sleep(every.total_seconds())
+
+
+class _Deadline:
+    """A moment that moves as far as the machine is found to be slower than at rest, at each quarter of the way."""
+
+    def __init__(self, within: timedelta) -> None:
+        self._began, self._within, self._pace, self._noted = time.monotonic(), within.total_seconds(), Pace(), 0
+
+    def has_passed(self) -> bool:
+        quarters = int((time.monotonic() - self._began) / self._within * 4) if self._within else 4
+        if quarters > self._noted:
+            self._noted = quarters
+            self._pace.note()
+        return time.monotonic() >= self._began + self._within * self._pace.worst
 
 
 def _message(

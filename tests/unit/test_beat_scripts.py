@@ -16,7 +16,7 @@ from tests.support.beat_probe import alive
 from utilitarian_operator.api.beat_arguments import LONGEST_INTERVAL_S
 from utilitarian_operator.core import beat_scripts
 
-WITHIN_S = 30
+WITHIN_S = 300
 CONTENT = {b"entries": pickle.dumps({"run": 1}), b"__version__": pickle.dumps("5.7.0")}
 
 

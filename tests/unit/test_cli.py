@@ -24,7 +24,7 @@ def run(
         env={**clean, "HOME": "/nonexistent", "TERM": "dumb", **(env or {})},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
         cwd=cwd,
     )

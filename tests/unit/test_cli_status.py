@@ -111,7 +111,7 @@ def on_a_terminal(**env: str) -> str:
                 shown += chunk
         except OSError:
             pass  # the terminal is gone with its last writer
-        assert process.wait(60) == 0
+        assert process.wait(300) == 0
     os.close(ours)
     return shown.decode()
 
@@ -126,7 +126,7 @@ def test_colour_is_for_terminals_and_can_be_switched_off() -> None:
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     command = f"set -o pipefail; {PROGRAM} plan -f {SAVED} -o yaml | head -c 10 >/dev/null"
     done = subprocess.run(  # noqa: S603 - our own program
-        ["/bin/bash", "-c", command], capture_output=True, text=True, check=False, timeout=60
+        ["/bin/bash", "-c", command], capture_output=True, text=True, check=False, timeout=300
     )
     assert done.stderr == ""
 
@@ -145,7 +145,9 @@ def test_the_shell_completes_commands_options_and_formats(typed: str, offered: s
         "COMP_WORDS": typed,
         "COMP_CWORD": str(len(typed.split(" ")) - 1),
     }
-    done = subprocess.run([PROGRAM], env={**os.environ, **env}, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603 - our own program
+    done = subprocess.run(  # noqa: S603 - our own program
+        [PROGRAM], env={**os.environ, **env}, capture_output=True, text=True, check=False, timeout=300
+    )
     assert offered <= set(done.stdout.split()), done
 
 
@@ -179,7 +181,7 @@ def imported_by(words: list[str], code: int = 0) -> set[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     return set(done.stderr.splitlines()[-1].split())

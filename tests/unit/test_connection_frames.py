@@ -38,7 +38,7 @@ def broker(*chunks: bytes) -> Iterator[_PlainSocket]:
             yield ours
         finally:
             ours.close()
-            thread.join(5.0)
+            thread.join(60.0)
 
 
 @pytest.mark.parametrize("size", [1, 7, 8, 61, AHEAD - 1, len(FRAMES)])

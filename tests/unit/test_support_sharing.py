@@ -55,7 +55,7 @@ def test_what_is_measured_runs_first_and_alone_and_then_everything_runs(tmp_path
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     done = [line for line in run.stdout.splitlines() if line.endswith(" ran")]
     assert run.returncode == 0, run.stdout

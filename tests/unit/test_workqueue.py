@@ -51,7 +51,7 @@ class Work:
 
     async def next(self) -> str:
         """The key of the next run, once it has begun."""
-        return await asyncio.wait_for(self.begun.get(), DEADLINE_S)
+        return await asyncio.wait_for(self.begun.get(), 60)
 
 
 @contextlib.asynccontextmanager
