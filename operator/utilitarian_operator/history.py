@@ -55,7 +55,7 @@ class History:
             pod,
             completed=worked.ended - before.ended,
             slot_seconds=worked.slot_seconds - before.slot_seconds,
-            lasted=worked.longest,
+            lasted=worked.lasted if worked.ended > before.ended else 0.0,
         )
 
 

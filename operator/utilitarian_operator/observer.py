@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias
@@ -146,20 +147,23 @@ class Observer:
             beat: what was seen of it, by eyes of its own.
             warnings: what Kubernetes warns of about pods that don't become ready, by the pod's name.
         """
+        deployments = self._store.children(DEPLOYMENTS, self._key)
+        mute, bodies = self._mute(broker, now), self._bodies()
+        # Before the depths: what a worker took in between is then missed once, and not counted on both sides.
+        pods = self._pods(bodies, broker, mute, now)
         queues = [queue for pool in fleet.pools for queue in self._queues(pool)]
         answers = await self._depths(broker, queues, now)
         counted, statistics = self._statistics(broker, now)
-        deployments = self._store.children(DEPLOYMENTS, self._key)
-        mute, bodies = self._mute(broker, now), self._bodies()
-        pods = self._pods(bodies, broker, mute, now)
         sights = {}
         for pool, seen, mine in self._each(fleet, answers, counted, pods, now):
             deployment = deployments.get(pool_object(self._key.name, pool.name))
             replicas = None if deployment is None else int(deployment["spec"].get("replicas", 1))
-            unacked = self._unacked(pool, seen, mine, statistics, fleet.broker.stats_url is not None, now)
+            unlearned, counts = self._unlearned(pool, now), fleet.broker.stats_url is not None
+            unacked = unlearned or self._unacked(pool, seen, mine, statistics, counts, now)
             arrived, left = self._flows.since(pool.name, counted, seen)
             hindered = hindrance(deployment, bodies.get(pool.name, ()), now, warnings)
-            sights[pool.name] = PoolSight(seen, unacked, mine, replicas, hindrance=hindered, arrived=arrived, left=left)
+            sight = PoolSight(seen, unacked, mine, replicas, hindrance=hindered, unlearned=unlearned)
+            sights[pool.name] = replace(sight, arrived=arrived, left=left)
         sights = with_foreign(fleet, sights, broker.consuming(), self._neighbours)
         leftover = _leftover(deployments, pods, sights)
         self._ask(broker, sights, leftover, shrinking, beats=beat is not None and fleet.mode != "Preview")
@@ -232,6 +236,12 @@ class Observer:
     def _learn_queues(self, fleet: Fleet, workers: Iterable[PodSight]) -> None:
         """The catch-all's queues are those that its workers share and that no other pool names."""
         self._caught = learned(self._caught, workers, {queue for pool in fleet.pools for queue in pool.queues})
+
+    def _unlearned(self, pool: Pool, now: datetime) -> Unknown | None:
+        """Why nothing is known of a catch-all's queues: none of its workers has said yet which it consumes."""
+        if not pool.is_catch_all or self._caught.told:
+            return None
+        return self._unknown(f"catch-all {pool.name}", "no worker has said yet which queues it consumes", now)
 
     def _statistics(self, broker: Broker, now: datetime) -> tuple[Mapping[str, Counted], Unknown | None]:
         counted = broker.counted()
@@ -349,7 +359,7 @@ def _worth_asking(pool: PoolSight, *, shrinking: bool) -> Iterable[PodSight]:
     """The workers whose state matters now: a pool with messages waiting stays as it is whatever most of them say."""
     for pod in pool.pods:
         unopened = pod.gated and pod.gate is not True
-        if pod.running and (shrinking or pool.ready == 0 or unopened or not pod.staying):
+        if pod.running and (shrinking or pool.ready == 0 or pool.unlearned or unopened or not pod.staying):
             yield pod
 
 

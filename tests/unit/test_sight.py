@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -119,6 +119,39 @@ async def test_up_on_the_freshest_sight_and_down_only_when_all_agree(
     _, seen = of(await look(Answers(queue, statistics), workers))
     assert seen.at_least == at_least
     assert (None if isinstance(seen.work, Unknown) else seen.work) == work
+
+
+@pytest.mark.parametrize(
+    "unacked, held, at_least, work",
+    [
+        pytest.param(5, Held(5, 5, 0, 0), 5, 10, id="what was fetched ahead has begun since the broker counted"),
+        pytest.param(0, Held(4, 4, 0, 4), 4, 4, id="tasks for later were fetched since and hide none that runs"),
+        pytest.param(9, Held(4, 4, 5, 4), 9, 9, id="of one moment: five fetched ahead, four for later, four at work"),
+        pytest.param(4, Held(4, 2, 2, 0), 6, 6, id="of one moment: two of four acknowledge late"),
+        pytest.param(3, Held(0, 0, 0, 3), 0, 0, id="nothing but tasks for later"),
+        pytest.param(0, Held(0, 0, 2, 0), 2, 2, id="two were fetched since"),
+        pytest.param(6, Held(1, 0, 0, 0), 6, 6, id="five on their way to a worker"),
+    ],
+)
+async def test_figures_of_different_moments_are_never_added_as_if_of_one(
+    unacked: int, held: Held, at_least: int, work: int
+) -> None:
+    _, seen = of(await look(Answers(Depth(0, 1), {"q": Counted(0, unacked)}, held), workers=1))
+    assert (seen.at_least, seen.work) == (at_least, work)
+
+
+async def test_a_catch_all_whose_workers_have_not_said_what_they_consume_is_unknown_and_not_empty() -> None:
+    spec = f"{{app: other, pools: [{{name: a}}], broker: {STATS}}}"
+    asked, observer = effective_fleet(parse(resource(spec)).spec), Observer(KEY, store(1))
+    broker = Answers(Depth(7, 1), {"q": Counted(7, 0)})
+    _, unlearned = of(await observer.look(asked, broker, NOW))
+    assert unlearned.at_least is None
+    assert isinstance(unlearned.work, Unknown)
+    broker.held = replace(IDLE, consuming=("q",))
+    await observer.look(asked, broker, NOW)
+    broker.held = None
+    pool, learned = of(await observer.look(asked, broker, NOW))
+    assert (pool.unlearned, learned.at_least) == (None, 7)
 
 
 async def test_a_worker_that_does_not_answer_keeps_the_pool_as_it_is() -> None:

@@ -71,9 +71,10 @@ def test_a_worker_that_is_mute_while_it_runs_a_task_is_learned_from_its_silence(
     assert (counted, spent) == (ended, pytest.approx(seconds, abs=0.6))
 
 
-def test_how_long_a_silent_task_took_at_most_is_known() -> None:
+def test_how_long_a_silent_task_took_is_told_once() -> None:
     worked = heard(unheard(heard(Worked(), alone(1, 0)), 2.0), alone(31, 1, took=0.5))
-    assert worked.longest == pytest.approx(30, abs=1)
+    assert worked.lasted == pytest.approx(30, abs=1)
+    assert heard(worked, alone(32, 1)).lasted == 0
 
 
 def pauses(chance: random.Random, pace: float) -> Iterator[float]:

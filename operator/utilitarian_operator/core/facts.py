@@ -14,8 +14,8 @@ class Facts:
     Args:
         current: workers asked for, without those that are draining.
         ready: messages waiting on the pool's queues.
-        work: tasks to do, running ones included, deferred ones not: ready + unacked + early - deferred.
-        at_least: the part of `work` that is certain; None when even `ready` is unknown.
+        work: tasks to do, running ones included, deferred ones not; never fewer than there are.
+        at_least: those that are certain: never more than there are; None when even `ready` is unknown.
         idle: workers that say they hold nothing but tasks that wait for their ETA, or whose container doesn't run.
         running: tasks that run, by the workers' own word.
         draining: workers on their way out that the Deployment still asks for.
@@ -70,18 +70,14 @@ def facts(sight: PoolSight, starved: str = "") -> Facts:
         sight: of the look.
         starved: why no worker takes the work that waits, by looks over time.
     """
-    ready, deferred = sight.ready, sight.total("scheduled", going=False)
-    # The broker's count may be older than the workers' word.
-    unacked = sight.unacked if isinstance(sight.unacked, Unknown) else max(sight.unacked - sight.given_up, 0)
-    certain_unacked = 0 if isinstance(unacked, Unknown) else unacked
+    ready = sight.ready
     samples = [pod.sample for pod in sight.pods if pod.sample is not None]
     told = [pod for pod in sight.pods if pod.completed is not None]
-    work = add((sight.most_ready, unacked, sight.early))
     return Facts(
         current=sight.current,
         ready=ready,
-        work=work if isinstance(work, Unknown) else max(work - deferred, 0),
-        at_least=None if isinstance(ready, Unknown) else max(ready + certain_unacked + sight.known_early - deferred, 0),
+        work=add((sight.most_ready, sight.begun_or_next, sight.elsewhere)),
+        at_least=None if isinstance(ready, Unknown) else ready + sight.surely_held,
         idle=sum(is_idle(pod) for pod in sight.pods if pod.staying),
         running=sum(sample.active for sample in samples),
         arrived=sight.arrived,
@@ -89,7 +85,7 @@ def facts(sight: PoolSight, starved: str = "") -> Facts:
         slot_seconds=sum(pod.slot_seconds or 0.0 for pod in told) if told else None,
         longest=max([*(sample.oldest for sample in samples), *(pod.lasted for pod in sight.pods)], default=0.0),
         started_up=tuple(pod.started_up for pod in sight.pods if pod.started_up is not None),
-        deferred=deferred,
+        deferred=sight.total("scheduled", going=False),
         missing=sight.missing,
         serving=sight.ready_workers,
         starved=starved,

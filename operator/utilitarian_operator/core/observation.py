@@ -160,7 +160,7 @@ class PodSight:
         sample: what its worker last said, some seconds ago perhaps; good for averages, never for stopping it.
         completed: tasks it ended since the last look, by its answers; None while it can't be told.
         slot_seconds: what they took since then, and those that run; None as above.
-        lasted: seconds of the longest task that its silence told of; 0 where none did.
+        lasted: seconds of the task that it ended since the last look and was silent through; 0 where none was.
         started_up: seconds from its creation to its readiness, told once; None before and afterwards.
         gated: whether its template has the operator's readiness gate.
         gate: what the operator last set it to; None while it has not.
@@ -226,6 +226,7 @@ class PoolSight:
         hindrance: why it can't have the pods that it asks for; None if nothing is wrong.
         arrived: tasks that came to the queues since the last look, by the broker's count; None where nobody counts.
         left: messages acknowledged since the last look, by the broker's count; None where nobody counts.
+        unlearned: why nobody knows yet which its queues are; None where they are known.
     """
 
     queues: Mapping[str, QueueSight]
@@ -237,6 +238,7 @@ class PoolSight:
     hindrance: Hindrance | None = None
     arrived: int | None = None
     left: int | None = None
+    unlearned: Unknown | None = None
 
     @property
     def draining(self) -> int:
@@ -269,23 +271,43 @@ class PoolSight:
     @property
     def ready(self) -> Count:
         """Messages ready on all the pool's queues; Unknown if one of them is."""
-        return add(sight if isinstance(sight, Unknown) else _ready(sight) for sight in self.queues.values())
+        counts = (sight if isinstance(sight, Unknown) else _ready(sight) for sight in self.queues.values())
+        return self.unlearned or add(counts)
 
     @property
     def most_ready(self) -> Count:
         """Messages that may be ready by any source; Unknown if one of the queues is, or its answer is in doubt."""
-        return add(sight if isinstance(sight, Unknown) else _most_ready(sight) for sight in self.queues.values())
+        counts = (sight if isinstance(sight, Unknown) else _most_ready(sight) for sight in self.queues.values())
+        return self.unlearned or add(counts)
 
     @property
-    def early(self) -> Count:
-        """Tasks that run in workers that stay although the broker has forgotten them; Unknown if one did not say."""
+    def begun_or_next(self) -> Count:
+        """Tasks that workers which stay run or are about to, by their own word; Unknown if one did not say."""
         staying = (pod.held for pod in self.pods if pod.running and pod.staying)
-        return add(held if isinstance(held, Unknown) else held.early for held in staying)
+        return add(held if isinstance(held, Unknown) else held.active + held.reserved for held in staying)
 
     @property
-    def known_early(self) -> int:
-        """The part of `early` that is certain: what the workers that answered said."""
-        return self.total("early", going=False)
+    def elsewhere(self) -> Count:
+        """Unacknowledged messages that no worker tells of: more of them than there are where one took some since."""
+        return self.unacked if isinstance(self.unacked, Unknown) else max(self.unacked - self.total("unacked"), 0)
+
+    @property
+    def surely_held(self) -> int:
+        """Tasks that are no longer ready and surely there: by the broker's count or by the workers' word.
+
+        The two are of different moments. A task that begins in between is in both, and one that waits for its ETA and
+        was fetched in between only in one: so the larger counts, and never their sum.
+        """
+        told = self.total("active", going=False) + self.total("reserved", going=False)
+        if isinstance(self.unacked, Unknown):
+            return told
+        return max(told, self.unacked - self.given_up - self._most_deferred)
+
+    @property
+    def _most_deferred(self) -> int:
+        """Messages that wait for their ETA in workers that stay, by what each said last."""
+        words = (pod.held if isinstance(pod.held, Held) else pod.sample for pod in self.pods if pod.staying)
+        return sum(word.scheduled for word in words if word is not None)
 
     @property
     def given_up(self) -> int:

@@ -52,7 +52,7 @@ class Worked:
     Args:
         ended: tasks; never falls.
         slot_seconds: what they took, and what those that run took so far; never falls.
-        longest: seconds of the longest that was told by silence alone, since such a worker never shows a task running.
+        lasted: seconds of the task that silence alone told of with the last answer; 0 where none did.
         last: its last answer; None before the first.
         silent_since: the first question since then that it did not answer; None where it answered all.
         silent_until: the last of them.
@@ -61,7 +61,7 @@ class Worked:
 
     ended: int = 0
     slot_seconds: float = 0.0
-    longest: float = 0.0
+    lasted: float = 0.0
     last: Word | None = None
     silent_since: float | None = None
     silent_until: float | None = None
@@ -88,7 +88,7 @@ def heard(worked: Worked, word: Word) -> Worked:
     return Worked(
         ended=worked.ended + (newly if seen else 0),
         slot_seconds=worked.slot_seconds + (seconds if seen else 0.0),
-        longest=max(worked.longest, seconds if word.alone and newly == 1 and seen else 0.0),
+        lasted=seconds if word.alone and newly == 1 and seen else 0.0,
         last=word,
         done=done + newly,
     )
