@@ -5,8 +5,10 @@ from contextlib import contextmanager
 from datetime import timedelta
 from urllib.parse import quote, urlsplit
 
+import aiohttp
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from tests.support.ports import LOOPBACK, free_port
 from tests.support.rabbitmq import RabbitMQ
@@ -168,6 +170,37 @@ async def test_another_answer_of_a_management_api_is_said_so(body: str) -> None:
     async with serve(LOOPBACK, 0, {"/{path:.*}": lambda: next(turn)}) as port:
         with pytest.raises(BrokerUnreachable, match=str(port)):
             await Statistics([f"http://{LOOPBACK}:{port}"], "/").read()
+
+
+async def test_a_page_that_is_away_for_a_moment_makes_no_management_api_of_an_endpoint(
+    rabbitmq: RabbitMQ, vhost: str
+) -> None:
+    """A node that starts, or a proxy before it, answers 404 now and then."""
+    away = {"now": True}
+
+    async def page(request: web.Request) -> web.Response:
+        if away["now"] or not request.path.startswith("/metrics"):
+            return web.Response(status=404)
+        url = f"{rabbitmq.prometheus_url}{request.raw_path}"
+        async with aiohttp.ClientSession() as asking, asking.get(URL(url, encoded=True)) as answer:
+            return web.Response(text=await answer.text())
+
+    application = web.Application()
+    application.router.add_get("/{path:.*}", page)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    port = free_port()
+    await web.TCPSite(runner, LOOPBACK, port).start()
+    try:
+        statistics = Statistics([f"http://{LOOPBACK}:{port}"], vhost)
+        with unacknowledged(rabbitmq, vhost, one=1):
+            for _ in range(2):
+                with pytest.raises(BrokerUnreachable):
+                    await statistics.read()
+            away["now"] = False
+            await wait_told(statistics, {"one": 1})
+    finally:
+        await runner.cleanup()
 
 
 @pytest.mark.parametrize(

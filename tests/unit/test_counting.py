@@ -1,6 +1,7 @@
 """What came and what left by a broker's totals: resets, restarts, redeliveries, missed readings, several nodes."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,10 @@ EVERY_S = 5.0
 def node(ready: int, unacked: int, left: int | None, name: str = "a", channel: str = "") -> NodeStatistics:
     counters = {} if left is None else {(Q, channel): left}
     return NodeStatistics(name, {Q: Row(ready, unacked)}, counters)
+
+
+def of_all(ready: int, left: int) -> NodeStatistics:
+    return replace(node(ready, 0, left), of_all=True)
 
 
 class Counting:
@@ -65,6 +70,40 @@ def told(*readings: Sequence[NodeStatistics]) -> Counted:
             id="channels of one queue are on several nodes",
         ),
         pytest.param([[node(2, 0, 1)], [node(2, 0, 1), node(2, 0, 70, "b")]], 0, 0, id="a node joined"),
+        pytest.param(
+            [[node(5, 0, 1_000_000)], [node(5, 0, None)], [node(5, 0, 1_000_010)]],
+            10,
+            10,
+            id="a counter that was away comes back with all that it ever counted",
+        ),
+        pytest.param(
+            [
+                [node(5, 0, 1_000_000, channel="<0.1.0>")],
+                [node(5, 0, None)],
+                [node(5, 0, 1_000_010, channel="<0.1.0>")],
+            ],
+            10,
+            10,
+            id="a channel that was away, too",
+        ),
+        pytest.param(
+            [[of_all(5, 2_000_000)], [of_all(5, 1_000_004)], [of_all(5, 2_000_010)]],
+            10,
+            10,
+            id="a node's share of a sum is away, and is back",
+        ),
+        pytest.param(
+            [[of_all(5, 3_000_000)], [of_all(5, 2_000_000)], [of_all(5, 500_003)], [of_all(5, 3_000_010)]],
+            10,
+            10,
+            id="two shares",
+        ),
+        pytest.param(
+            [[of_all(5, 2_000_000)], [of_all(5, 1_000_000)], [of_all(5, 1_000_040)], [of_all(5, 1_000_080)]],
+            80,
+            80,
+            id="a share that stays away",
+        ),
     ],
 )
 def test_what_came_and_what_left(readings: Sequence[Sequence[NodeStatistics]], arrived: int, left: int) -> None:
@@ -165,3 +204,34 @@ def test_totals_never_fall(readings: list[tuple[int, int, int]]) -> None:
         assert arrived >= before[0]
         assert left >= before[1]
         before = arrived, left
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 1), st.booleans()), max_size=20))
+def test_a_sum_over_nodes_that_come_and_go_never_counts_what_they_counted_before(
+    steps: list[tuple[int, int, bool]],
+) -> None:
+    """Two nodes with a million each; what leaves while a share is away or comes back may be lost, and nothing else."""
+    shares, there, went = [1_000_000, 1_000_000], [True, True], 0
+    counting = Counting([of_all(9, sum(shares))])
+    for gone, which, turns in steps:
+        if turns:
+            there[which] = not there[which]
+        shares[which], went = shares[which] + gone, went + gone
+        counting.read(of_all(9, sum(share for share, is_there in zip(shares, there, strict=True) if is_there)))
+    left, arrived = counting.told.left, counting.told.arrived
+    assert left is not None
+    assert left <= went
+    assert arrived is not None
+    assert arrived <= went
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.booleans()), max_size=20))
+def test_a_counter_that_is_away_now_and_then_loses_nothing_and_invents_nothing(steps: list[tuple[int, bool]]) -> None:
+    acked, went = 1_000_000, 0
+    counting = Counting([node(9, 0, acked)])
+    for gone, away in steps:
+        acked, went = acked + gone, went + gone
+        counting.read(node(9, 0, None if away else acked))
+    for _ in range(2):
+        counting.read(node(9, 0, acked))
+    assert (counting.told.arrived, counting.told.left) == (went, went)

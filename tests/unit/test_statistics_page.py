@@ -109,7 +109,7 @@ def test_a_listing_of_the_management_api() -> None:
         {"name": "down", "state": "down"}
     ]"""
     expected = {"q": Row(1, 2), "quiet": Row(0, 0), "uncounted": Row(5, 0)}, {("q", ""): 12, ("quiet", ""): 0}
-    assert from_management(body) == NodeStatistics(CLUSTER, *expected)
+    assert from_management(body) == NodeStatistics(CLUSTER, *expected, of_all=True)
 
 
 def test_a_thousand_queues_are_read_in_no_time() -> None:

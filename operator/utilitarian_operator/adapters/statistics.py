@@ -185,8 +185,14 @@ class Statistics:
     async def _listing(self, session: aiohttp.ClientSession, place: _Place, query: str) -> NodeStatistics:
         body = await _get(session, place, f"/api/queues/{self._quoted}?{query}")
         if body is None:
+            # It answered 404 to both: Prometheus' page may have been away for a moment, as while a node starts.
+            self._management.discard(place.endpoint)
             raise BrokerUnreachable(f"{place} is no statistics endpoint, or knows no virtual host {self._quoted}")
-        return _read(place, from_management, body)
+        try:
+            return _read(place, from_management, body)
+        except BrokerUnreachable:
+            self._management.discard(place.endpoint)
+            raise
 
 
 def _partly(read: int, of: int, why: str) -> str:

@@ -105,7 +105,7 @@ def from_management(body: str) -> NodeStatistics:
             if "messages_details" in listed:
                 counters = listed.get("message_stats") or {}
                 left[name, ""] = sum(counters.get(counter, 0) for counter in _LEFT_IN_MANAGEMENT)
-    return NodeStatistics(CLUSTER, rows, left)
+    return NodeStatistics(CLUSTER, rows, left, of_all=True)
 
 
 def _listed(body: str) -> Iterator[tuple[str, Any]]:

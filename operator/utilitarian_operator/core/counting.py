@@ -18,6 +18,15 @@ WAVERS_S = 4.9
 FELL_S = 18.0
 """How long a sum must be lower before that counts as a fall; also how long an unlisted queue is remembered."""
 
+KEPT_S = 7 * 86_400.0
+"""How long a queue's counter is remembered that its node doesn't tell: it may come back with all that it counted."""
+
+CHANNEL_KEPT_S = 3_600.0
+"""The same of a channel's: one that was closed never comes back, and there may be many."""
+
+MOST_SHARES = 8
+"""Falls of a sum over nodes that are remembered, the largest: a cluster has few nodes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -43,11 +52,23 @@ class NodeStatistics:
         rows: by queue; a node knows the queues that it hosts, and perhaps some that it once led.
         left: messages acknowledged, or delivered to one who need not, since some moment; by queue and channel, the
             channel empty where the node sums them up itself.
+        of_all: whether its counters are sums over the nodes of a cluster: they fall by the share of a node that goes
+            away, and rise by it when that is back.
     """
 
     node: str
     rows: Mapping[str, Row]
     left: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    of_all: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Counter:
+    """The last value of a counter, when it was told, and the shares of nodes that are away, the largest first."""
+
+    value: int
+    at: float
+    away: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +86,11 @@ class Tally:
     """What is remembered from one reading to the next.
 
     Args:
-        counters: the last of each node, by node, as it told them.
+        counters: the last of each node, by node, then by queue and channel.
         queues: by name.
     """
 
-    counters: Mapping[str, Mapping[tuple[str, str], int]] = field(default_factory=dict)
+    counters: Mapping[str, Mapping[tuple[str, str], _Counter]] = field(default_factory=dict)
     queues: Mapping[str, _Queue] = field(default_factory=dict)
 
 
@@ -82,13 +103,14 @@ def count(tally: Tally, nodes: Iterable[NodeStatistics], at: float) -> Tally:
         at: seconds on any clock that never goes back.
     """
     told = {node.node: node for node in nodes}
-    left = _left(tally.counters, told)
+    left: dict[str, int] = {}
+    counters = {name: _told(tally.counters.get(name), node, at, left) for name, node in told.items()}
     rows = merged(told.values())
     queues = {name: _counted(tally.queues.get(name), row, left.get(name, 0), at) for name, row in rows.items()}
     for name, queue in tally.queues.items():
         if name not in queues and at - queue.sums[-1][0] < FELL_S:
             queues[name] = replace(queue, left=queue.left + left.get(name, 0))
-    return Tally({name: node.left for name, node in told.items()}, queues)
+    return Tally(counters, queues)
 
 
 def figures(rows: Mapping[str, Row], tally: Tally) -> dict[str, Counted]:
@@ -117,19 +139,37 @@ def merged(nodes: Iterable[NodeStatistics]) -> dict[str, Row]:
     return rows
 
 
-def _left(before: Mapping[str, Mapping[tuple[str, str], int]], told: Mapping[str, NodeStatistics]) -> dict[str, int]:
-    """What left each queue since the last reading; a counter that fell began anew, and so did one that is new."""
-    left: dict[str, int] = {}
-    for name, node in told.items():
-        known = before.get(name)
-        if known is None:
-            continue
-        for key, value in node.left.items():
-            last = known.get(key, 0)
-            more = value - last if value >= last else value
-            if more:
-                left[key[0]] = left.get(key[0], 0) + more
-    return left
+def _told(
+    before: Mapping[tuple[str, str], _Counter] | None, node: NodeStatistics, at: float, left: dict[str, int]
+) -> dict[tuple[str, str], _Counter]:
+    """The counters of a node after a reading; adds to `left` what left each queue since the last.
+
+    What a node counted before it was first read is not counted, nor what a counter had that its node told before and
+    now tells again; one that is new since then began with the node's own first word of it.
+    """
+    if before is None:
+        return {key: _Counter(value, at) for key, value in node.left.items()}
+    counters = {key: it for key, it in before.items() if at - it.at < (CHANNEL_KEPT_S if key[1] else KEPT_S)}
+    for key, value in node.left.items():
+        counters[key], more = _more(counters.get(key, _Counter(0, at)), value, at, of_all=node.of_all)
+        if more:
+            left[key[0]] = left.get(key[0], 0) + more
+    return counters
+
+
+def _more(last: _Counter, value: int, at: float, *, of_all: bool) -> tuple[_Counter, int]:
+    """A counter and what it counted since the last reading; a node's own that fell began anew."""
+    more = value - last.value
+    if not of_all:
+        return _Counter(value, at), more if more >= 0 else value
+    if more < 0:
+        return _Counter(value, at, tuple(sorted((*last.away, -more), reverse=True))[:MOST_SHARES]), 0
+    away = list(last.away)
+    for share in last.away:
+        if more >= share:
+            more -= share
+            away.remove(share)
+    return _Counter(value, at, tuple(away)), more
 
 
 def _counted(before: _Queue | None, row: Row, left: int, at: float) -> _Queue:
