@@ -31,6 +31,7 @@ class Reason(StrEnum):
     CLAIM_KEPT = "ClaimKept"
     RECOVERED = "Recovered"
     SPEC_WARNING = "SpecWarning"
+    MEMORY_UNREADABLE = "MemoryUnreadable"
     INVALID_SPEC = "InvalidSpec"
     NAME_TAKEN = "NameTaken"
     QUEUE_TAKEN = "QueueTaken"
@@ -69,6 +70,7 @@ WARNINGS = frozenset(
         Reason.SLOW_DRAIN,
         Reason.WRONG_VICTIM,
         Reason.SPEC_WARNING,
+        Reason.MEMORY_UNREADABLE,
         Reason.INVALID_SPEC,
         Reason.NAME_TAKEN,
         Reason.QUEUE_TAKEN,

@@ -1,4 +1,4 @@
-"""What is kept of one fleet between two looks; values only, it calls nothing."""
+"""What is kept of one fleet between two looks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -77,3 +77,11 @@ class Known:
     def uid(self) -> str:
         """Of the resource."""
         return str(self.resource["metadata"]["uid"])
+
+    def read_again_if_refused(self) -> None:
+        """A refused login may mean that the password was changed: have the Secrets read again at the next look."""
+        error = self.observer.failed
+        if isinstance(error, LoginRefused) and error is not self.login_refused:  # a session repeats its last error
+            self.login_refused = error
+            self.credentials.refused()
+            self.references.refused()

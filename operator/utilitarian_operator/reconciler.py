@@ -26,14 +26,15 @@ from utilitarian_operator.core.newest import Newest
 from utilitarian_operator.core.observation import FleetSight
 from utilitarian_operator.core.obstacle import INVALID_SPEC, SECRET_MISSING, Obstacle
 from utilitarian_operator.core.plan import controlled_by
+from utilitarian_operator.core.recall import recall, well_formed
 from utilitarian_operator.core.references import Content, Target, checksums, missing, targets
 from utilitarian_operator.core.run_watch import ailing, watch
-from utilitarian_operator.core.status import fleet_status, last_messages, refused_status, remembered
+from utilitarian_operator.core.status import fleet_status, refused_status
 from utilitarian_operator.core.status_change import Written, patch, worth_writing
 from utilitarian_operator.core.upcoming import by_pool, upcoming
 from utilitarian_operator.credentials import BrokerCredentials
 from utilitarian_operator.drains import Drains
-from utilitarian_operator.errors import Conflict, Gone, LoginRefused, OperatorError, SecretMissing
+from utilitarian_operator.errors import Conflict, Gone, OperatorError, SecretMissing
 from utilitarian_operator.events import MOST_TOLD, Reason
 from utilitarian_operator.known import Known
 from utilitarian_operator.losses import Losses
@@ -118,9 +119,7 @@ class Reconciler:
         obstacles += [*lacking, *lost.obstacles]
         running = known.acceptance.running
         if running is None or running.fleet is None:
-            status = refused_status(obstacles, resource.get("status", {}), newest.generation, self._clock())
-            await self._tell_obstacles(known, resource, obstacles)
-            await self._write_status(key, known, resource, status)
+            await self._refuse(known, resource, newest, obstacles)
             return
         fleet = running.fleet
         broker, unknown_place = await self._broker(known, fleet)
@@ -128,7 +127,7 @@ class Reconciler:
         beat = await known.beat.look(fleet, broker.beats(), self._clock())
         warnings = await known.warnings.look(list(self._store.children(PODS, key).values()), self._clock())
         sight = await known.observer.look(fleet, broker, self._clock(), known.drains.shrinking.keys(), beat, warnings)
-        _read_again_if_refused(known)
+        known.read_again_if_refused()
         sight = known.health.examined(fleet, sight)
         decisions = self._decide(known, newest, fleet, sight, lost)
         ailments = ailing(known.health.ailments, known.runs.forecasts)
@@ -152,8 +151,13 @@ class Reconciler:
         await known.revisions.keep(running.generation, running.written, makes_objects=fleet.mode != "Preview")
         starts = by_pool(fleet, known.starts)
         about = Newest(newest.generation, obstacles, newest.warnings, starts, ailments, known.runs.forecasts)
-        status = fleet_status(fleet, sight, decisions, known.memories, resource.get("status", {}), about)
-        await self._write_status(key, known, resource, status)
+        status = fleet_status(fleet, sight, decisions, known.memories, resource["status"], about)
+        await self._write_status(known, resource, status)
+
+    async def _refuse(self, known: Known, resource: Object, newest: Judgement, obstacles: list[Obstacle]) -> None:
+        await self._tell_obstacles(known, resource, obstacles)
+        status = refused_status(obstacles, resource["status"], newest.generation, self._clock())
+        await self._write_status(known, resource, status)
 
     async def _known_of(self, key: Key, resource: Object) -> Known:
         known = self._known.get(key)
@@ -166,10 +170,11 @@ class Reconciler:
             if key in self._known:  # looked at meanwhile, because of another fleet
                 return self._known[key]
             now = self._clock()
+            recalled = recall(resource["status"], now)
             known = self._known[key] = Known(
                 resource=resource,
-                observer=Observer(key, self._store, last_messages(resource.get("status", {})), now),
-                beat=beat_keeper.BeatKeeper(key, self._store, self._cluster, resource.get("status", {})),
+                observer=Observer(key, self._store, recalled.last_messages, now),
+                beat=beat_keeper.BeatKeeper(key, self._store, self._cluster, resource["status"]),
                 credentials=BrokerCredentials(self._cluster, key.namespace),
                 edited_credentials=BrokerCredentials(self._cluster, key.namespace),
                 references=ReferenceReader(self._cluster, key.namespace),
@@ -178,8 +183,10 @@ class Reconciler:
                 started=now,
                 losses=Losses(now),
                 warnings=PodWarnings(self._cluster),
-                memories=remembered(resource.get("status", {})),
+                memories=dict(recalled.memories),
             )
+            if recalled.note:
+                await self._actor.tell(resource, Reason.MEMORY_UNREADABLE, recalled.note)
         known.resource = resource
         return known
 
@@ -204,7 +211,8 @@ class Reconciler:
 
     def _present(self, key: Key) -> Object | None:
         resource = self._store.fleet(key)
-        return None if resource is None or "deletionTimestamp" in resource["metadata"] else resource
+        gone = resource is None or "deletionTimestamp" in resource["metadata"]
+        return None if resource is None or gone else resource | {"status": well_formed(resource.get("status"))}
 
     async def _references(
         self, key: Key, known: Known, newest: Judgement, lost: Lost
@@ -319,8 +327,8 @@ class Reconciler:
             await self._actor.tell(resource, Reason.RECOVERED, "nothing is in the way any more: the newest spec runs")
         known.told_obstacles = tuple(obstacles)
 
-    async def _write_status(self, key: Key, known: Known, resource: Object, status: Object) -> None:
-        now, previous = self._clock(), resource.get("status", {})
+    async def _write_status(self, known: Known, resource: Object, status: Object) -> None:
+        key, now, previous = known.key, self._clock(), resource["status"]
         if worth_writing(status, previous, known.status_written, now):
             stored = await self._cluster.patch_status(key.namespace, key.name, patch(status, previous))
             self._store.see(FLEETS, stored)
@@ -340,15 +348,6 @@ class Reconciler:
         if known.claimed:
             kept = f"PersistentVolumeClaim {beat_object(key.name)} is kept: it says when each task was last run"
             await self._actor.tell(known.resource, Reason.CLAIM_KEPT, f"{kept}; delete it by hand")
-
-
-def _read_again_if_refused(known: Known) -> None:
-    """A refused login may mean that the password was changed: have the Secrets read again at the next look."""
-    error = known.observer.failed
-    if isinstance(error, LoginRefused) and error is not known.login_refused:  # a session repeats its last error
-        known.login_refused = error
-        known.credentials.refused()
-        known.references.refused()
 
 
 def _works_still(live: Object, sight: FleetSight) -> bool:

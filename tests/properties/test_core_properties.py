@@ -143,8 +143,8 @@ def test_the_same_facts_settle_in_one_step(pool: Pool, facts: Facts, memory: Mem
 @given(pools(), seen(), memories())
 def test_a_restarted_operator_decides_the_same(pool: Pool, facts: Facts, memory: Memory) -> None:
     decision, remembered = decide(Situation(pool, facts, memory, NOW))
-    read_back = from_text(to_text(remembered))
-    again, _ = decide(Situation(pool, facts, from_text(to_text(memory)), NOW))
+    read_back = from_text(to_text(remembered), NOW)
+    again, _ = decide(Situation(pool, facts, from_text(to_text(memory), NOW), NOW))
     assert again == decision
     assert replace(read_back, looked_at=None) == replace(remembered, looked_at=None)
 

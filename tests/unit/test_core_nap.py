@@ -135,7 +135,7 @@ def test_each_sleep_counts_as_one_return_however_many_looks_it_takes() -> None:
 
 def test_a_restarted_operator_remembers_the_nap() -> None:
     memory = replace(IDLE, looked_at=None, nap=NAP)
-    assert from_text(to_text(memory)) == memory
+    assert from_text(to_text(memory), NOW) == memory
 
 
 def test_the_time_to_wake_a_pool_counts_from_work_and_not_from_what_was_given_back() -> None:

@@ -48,7 +48,7 @@ def test_two_events_have_two_names() -> None:
 
 
 WARNINGS = {
-    *("InvalidSpec", "NameTaken", "QueueTaken"),
+    *("MemoryUnreadable", "InvalidSpec", "NameTaken", "QueueTaken"),
     *("BrokerUnreachable", "SecretMissing", "ConfigMapMissing", "Refused"),
     *("SpecWarning", "Stuck", "Starved", "Mute", "ForeignConsumers"),
     *("DeadlineAtRisk", "DeadlineMissed", "RunMissed", "RunOverlaps"),

@@ -111,7 +111,7 @@ class Year:
             # Between two runs the pool is at zero, and nothing opens before its time.
             assert self._look(start - schedule.warm_up - SECOND) == 0, start
             if away(number):
-                self._restart()
+                self._restart(start)
                 assert self._look(start + AWAY, work=1) > 0, start
             else:
                 assert self._look(start - schedule.warm_up) == schedule.workers, start
@@ -135,10 +135,10 @@ class Year:
     def _known(memory: Memory) -> set[datetime]:
         return {run.start for run in memory.runs}
 
-    def _restart(self) -> None:
+    def _restart(self, now: datetime) -> None:
         """All that a new operator has is the status."""
-        history = past_from_text([past_to_text(past) for past in self.memory.history])
-        self.memory = replace(from_text(to_text(self.memory)), history=history)
+        history = past_from_text([past_to_text(past) for past in self.memory.history], now)
+        self.memory = replace(from_text(to_text(self.memory), now), history=history)
 
 
 def check(pool: Pool, starts: Starts, away: Callable[[int], bool] = lambda _: False) -> None:

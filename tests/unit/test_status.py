@@ -23,14 +23,9 @@ from utilitarian_operator.core.nap import Nap
 from utilitarian_operator.core.newest import Newest
 from utilitarian_operator.core.observation import FleetSight, Held, Missing, PodSight, PoolSight, Present, Unknown
 from utilitarian_operator.core.obstacle import INVALID_SPEC, Obstacle
+from utilitarian_operator.core.recall import last_messages, remembered
 from utilitarian_operator.core.run_memory import OpenRun, Outcome, PastRun
-from utilitarian_operator.core.status import (
-    fleet_status,
-    last_messages,
-    most_past_runs,
-    refused_status,
-    remembered,
-)
+from utilitarian_operator.core.status import fleet_status, most_past_runs, refused_status
 from utilitarian_operator.core.status_change import Written, patch, worth_writing
 from utilitarian_operator.core.status_size import CONDITION_LENGTH, size
 
@@ -147,17 +142,17 @@ def test_when_something_last_came_is_told_and_read_back_and_waits_for_the_next_w
     came = {"q": NOW, "r": NOW - timedelta(hours=1)}
     told = status(replace(SEEN, last_messages=came))
     assert FleetStatus.model_validate(told).beat
-    assert last_messages(told) == came
+    assert last_messages(told, NOW) == came
     later = status(replace(SEEN, last_messages=came | {"q": NOW + timedelta(seconds=9)}), previous=told)
     assert later["beat"] != told["beat"]
     assert not worth_writing(later, told, JUST_NOW, NOW)
     assert worth_writing(later, told, LONG_AGO, NOW)
-    assert last_messages({}) == {}
+    assert last_messages({}, NOW) == {}
 
 
 def test_of_many_queues_those_are_told_to_which_nothing_came_for_longest() -> None:
     came = {f"q{number:03}": NOW - timedelta(seconds=number) for number in range(150)}
-    assert set(last_messages(status(replace(SEEN, last_messages=came)))) == set(sorted(came)[50:])
+    assert set(last_messages(status(replace(SEEN, last_messages=came)), NOW)) == set(sorted(came)[50:])
 
 
 def test_without_a_ceiling_the_pools_own_count() -> None:
@@ -227,7 +222,7 @@ def test_the_first_status_is_written_at_once() -> None:
 @pytest.mark.parametrize("memory", [Memory(), FULL, replace(FULL, idle_since=None)], ids=["new", "full", "busy"])
 def test_what_is_remembered_survives_the_status(memory: Memory) -> None:
     told = status(memory=memory)
-    assert remembered(told) == {"a": replace(memory, looked_at=None, oldest=Oldest()), "b": Memory()}
+    assert remembered(told, NOW) == {"a": replace(memory, looked_at=None, oldest=Oldest()), "b": Memory()}
     assert FleetStatus.model_validate(told).pools
 
 
@@ -253,7 +248,7 @@ def test_the_full_memory_is_full() -> None:
     ids=["nothing", "no-memory", "of-another-version"],
 )
 def test_what_cannot_be_read_is_as_at_the_beginning(previous: dict[str, Any]) -> None:
-    assert remembered(previous) == {pool["name"]: Memory() for pool in previous.get("pools", [])}
+    assert remembered(previous, NOW) == {pool["name"]: Memory() for pool in previous.get("pools", [])}
 
 
 def test_that_the_broker_keeps_tasks_for_later_is_told_at_once_and_how_many_as_figures_are() -> None:
@@ -304,7 +299,7 @@ def test_a_refused_resource_keeps_what_it_is_remembered_by() -> None:
     previous = status(memory=FULL)
     told = refused_status([Obstacle(INVALID_SPEC, "spec.image: write an image")], previous, 4, NOW)
     assert told["observedGeneration"] == 4
-    assert remembered(told) == remembered(previous)
+    assert remembered(told, NOW) == remembered(previous, NOW)
     assert len(told["conditions"]) == 8
 
 
@@ -399,7 +394,7 @@ def test_a_hundred_busy_pools_fit_and_what_they_decide_by_is_kept(schedules: int
     told = crowd(schedules)
     assert size(told) <= 200 * 1024
     for pool in told["pools"]:
-        memory = remembered({"pools": [pool]})[pool["name"]]
+        memory = remembered({"pools": [pool]}, NOW)[pool["name"]]
         assert (memory.slot_seconds, memory.completions, memory.longest) == (12.5, 3.5, 60.0)
         assert memory.nap == FULL.nap
         assert len(memory.runs) == schedules

@@ -120,7 +120,7 @@ def _count(pool: Mapping[str, Any], key: str) -> str:
 
 def _task(pool: Mapping[str, Any], fleet: Fleet | None, now: datetime) -> str:
     """Measured seconds per task, `-` where none was measured."""
-    memory = from_text(pool.get("memory") or {})
+    memory = from_text(pool.get("memory"), now)
     spec = next((it for it in fleet.pools if it.name == pool["name"]), None) if fleet else None
     return seconds(seconds_per_task(spec, memory, now)) if spec is not None and memory.completions else "-"
 

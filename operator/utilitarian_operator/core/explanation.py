@@ -67,7 +67,7 @@ def explain(resource: Mapping[str, Any], fleet: Fleet, name: str, now: datetime)
     status = resource.get("status") or {}
     pool = next(pool for pool in fleet.pools if pool.name == name)
     told: Mapping[str, Any] = next((entry for entry in status.get("pools") or () if entry.get("name") == name), {})
-    memory, facts, trail = from_text(told.get("memory") or {}), facts_told(told, now), trail_told(told)
+    memory, facts, trail = from_text(told.get("memory"), now), facts_told(told, now), trail_told(told)
     override = overrides(resource["metadata"].get("annotations") or {})[0].get(name)
     situation = Situation(pool, facts, memory, now, override=override)
     return Explanation(

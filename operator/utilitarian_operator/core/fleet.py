@@ -80,7 +80,7 @@ def decide_pool(pool: Pool, facts: Facts, memory: Memory, circumstances: Circums
         memory = changed(memory, nap=nap)
     facts = deferring(facts, nap, start_up(memory, FIRST_GUESS_START_UP), now)
     memory = remember(pool, facts, memory, now, arrival_window(pool, memory, now))
-    if pool.schedule:
+    if pool.schedule or memory.runs:
         memory = runs.follow(pool, facts, memory, now, since)
     steady = circumstances.running_for >= pool.scaling.stabilization and circumstances.good_looks >= GOOD_LOOKS
     situation = Situation(pool, facts, memory, now, steady, circumstances.overrides.get(pool.name))

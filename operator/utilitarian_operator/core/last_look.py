@@ -10,7 +10,7 @@ from utilitarian_operator.core.facts import Facts
 from utilitarian_operator.core.fleet import Circumstances, decide_fleet
 from utilitarian_operator.core.observation import Unknown
 from utilitarian_operator.core.override import overrides
-from utilitarian_operator.core.status import remembered
+from utilitarian_operator.core.recall import remembered
 
 NO_REASON = "no reason is told"
 
@@ -64,4 +64,4 @@ def decisions_now(fleet: Fleet, resource: Mapping[str, Any], now: datetime) -> d
     told = {pool.get("name"): pool for pool in status.get("pools") or ()}
     seen = {pool.name: facts_told(told.get(pool.name, {}), now) for pool in fleet.pools}
     set_by_hand, _ = overrides(resource["metadata"].get("annotations") or {})
-    return decide_fleet(fleet, seen, remembered(status), Circumstances(now=now, overrides=set_by_hand))[0]
+    return decide_fleet(fleet, seen, remembered(status, now), Circumstances(now=now, overrides=set_by_hand))[0]

@@ -213,7 +213,7 @@ def _learned(pool: Pool, facts: Facts, memory: Memory, now: datetime) -> Memory:
     if not (used or ended) and oldest == memory.oldest:
         return memory
     slot_seconds, completions = memory.slot_seconds + used, memory.completions + ended
-    share = 0.5 if completions > MOST_COMPLETIONS else 1.0
+    share = min(0.5, MOST_COMPLETIONS / completions) if completions > MOST_COMPLETIONS else 1.0
     return changed(memory, slot_seconds=slot_seconds * share, completions=completions * share, oldest=oldest)
 
 

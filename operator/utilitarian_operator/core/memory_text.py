@@ -3,19 +3,33 @@
 The runs that are over stand beside it, in `history`, where people read them too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import fields
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
 
 from pydantic.alias_generators import to_camel
 
+from utilitarian_operator.core.learning import LONGEST_TASK_S, MOST_COMPLETIONS, MOST_STRETCHES
 from utilitarian_operator.core.memory import Memory
 from utilitarian_operator.core.nap import Nap
-from utilitarian_operator.core.run_memory import OpenRun, Outcome, PastRun
+from utilitarian_operator.core.reading import MOST_SECONDS, Reader
+from utilitarian_operator.core.run_memory import MOST_PAST_RUNS, OpenRun, Outcome, PastRun
 from utilitarian_operator.core.wording import at
 
 Text = dict[str, Any]
+T = TypeVar("T")
+
+MOST_SLOT_SECONDS = LONGEST_TASK_S * MOST_COMPLETIONS
+MOST_WORKERS = 100_000
+MOST_KEPT = 24
+"""Rows of what is counted by buckets: about twice as many as are written."""
+
+LONGEST_WARM_UP = timedelta(hours=25)
+"""How far ahead the start of a run may lie that is being prepared: the longest `warmUp`, and clocks that differ."""
+
+FAR_AHEAD = timedelta(days=366)
+"""How far ahead a task's own time or a deadline may lie."""
 
 FIGURES = ("slotSeconds", "completions", "longest", "longestBefore", "startUp", "arrivals", "highs")
 """Averages: written with the other figures, every 30 s at most."""
@@ -37,29 +51,50 @@ def to_text(memory: Memory) -> Text:
     return {_KEPT[name]: _plain(value) for name, value in values.items() if value != getattr(_EMPTY, name)}
 
 
-def from_text(text: Mapping[str, Any]) -> Memory:
-    """The memory that was written; what can't be read, of another version perhaps, is as at the beginning."""
-    try:
-        return Memory(
-            idle_since=_moment(text.get("idleSince")),
-            busy_since=_moment(text.get("busySince")),
-            slot_seconds=float(text.get("slotSeconds", 0)),
-            completions=float(text.get("completions", 0)),
-            period_seconds=_number(text.get("periodSeconds")),
-            longest=float(text.get("longest", 0)),
-            longest_before=tuple(float(it) for it in text.get("longestBefore", ())),
-            start_up=_number(text.get("startUp")),
-            arrivals=_counted(text.get("arrivals", ())),
-            highs=_counted(text.get("highs", ())),
-            surplus_since=_moment(text.get("surplusSince")),
-            first_worker_since=_moment(text.get("firstWorkerSince")),
-            first_worker_spent=bool(text.get("firstWorkerSpent")),
-            nap=_nap(text.get("nap")),
-            runs=tuple(_run(run) for run in text.get("runs", ())),
-            opened=tuple((name, datetime.fromisoformat(at)) for name, at in text.get("opened", ())),
-        )
-    except (TypeError, ValueError, KeyError):
-        return Memory()
+def from_text(text: object, now: datetime) -> Memory:
+    """The memory that was written; each field that can't be read, of another version perhaps, is as at the beginning.
+
+    Args:
+        text: as it stands in a status.
+        now: the one clock.
+    """
+    return read(Reader(now, "memory", []), text)
+
+
+def read(reader: Reader, text: object) -> Memory:
+    """The same, by a reader that names what is left out."""
+    written = reader.fields(text) or {}
+
+    def moment(name: str) -> datetime | None:
+        return reader.at(f".{name}").moment(written.get(name))
+
+    def figure(name: str, most: float = MOST_SECONDS) -> float | None:
+        return reader.at(f".{name}").figure(written.get(name), most)
+
+    def each(name: str, part: Callable[[Reader, Any], T | None]) -> tuple[T, ...]:
+        return tuple(reader.at(f".{name}").each(written.get(name), part))
+
+    slot_seconds, completions = figure("slotSeconds", MOST_SLOT_SECONDS), figure("completions", 2 * MOST_COMPLETIONS)
+    if slot_seconds is None or completions is None:
+        slot_seconds = completions = 0.0  # each of them says nothing without the other
+    return Memory(
+        idle_since=moment("idleSince"),
+        busy_since=moment("busySince"),
+        slot_seconds=slot_seconds,
+        completions=completions,
+        period_seconds=figure("periodSeconds", LONGEST_TASK_S),
+        longest=figure("longest") or 0.0,
+        longest_before=each("longestBefore", lambda place, it: place.figure(it))[-MOST_STRETCHES:],
+        start_up=figure("startUp"),
+        arrivals=_in_order(each("arrivals", _counted)),
+        highs=_in_order(each("highs", _counted)),
+        surplus_since=moment("surplusSince"),
+        first_worker_since=moment("firstWorkerSince"),
+        first_worker_spent=reader.at(".firstWorkerSpent").flag(written.get("firstWorkerSpent")),
+        nap=_nap(reader.at(".nap"), written.get("nap")),
+        runs=each("runs", _run),
+        opened=each("opened", _named_start),
+    )
 
 
 def past_to_text(past: PastRun) -> Text:
@@ -77,24 +112,39 @@ def past_to_text(past: PastRun) -> Text:
     }
 
 
-def past_from_text(rows: Any) -> tuple[PastRun, ...]:
-    """The runs that were written; none if they can't be read."""
-    try:
-        return tuple(_past(row) for row in rows)
-    except (TypeError, ValueError, KeyError):
-        return ()
+def past_from_text(rows: object, now: datetime) -> tuple[PastRun, ...]:
+    """The runs that were written, without those that can't be read.
+
+    Args:
+        rows: as they stand in a status.
+        now: the one clock.
+    """
+    return read_past(Reader(now, "history", []), rows)
 
 
-def _past(row: Mapping[str, Any]) -> PastRun:
+def read_past(reader: Reader, rows: object) -> tuple[PastRun, ...]:
+    """The same, by a reader that names what is left out."""
+    return tuple(reader.each(rows, _past))[:MOST_PAST_RUNS]
+
+
+def _past(reader: Reader, row: object) -> PastRun | None:
+    written = reader.fields(row) or {}
+    name, outcome = reader.at(".name").name(written.get("name")), written.get("outcome")
+    start, finished = (reader.at(f".{it}").moment(written.get(it)) for it in ("started", "finished"))
+    if not isinstance(outcome, str) or outcome not in set(Outcome):
+        reader.at(".outcome").leave_out(outcome, "no outcome that this version knows")
+        return None
+    if name is None or start is None or finished is None:
+        return None
     return PastRun(
-        name=str(row["name"]),
-        start=datetime.fromisoformat(row["started"]),
-        finished=datetime.fromisoformat(row["finished"]),
-        deadline=_moment(row.get("deadline")),
-        outcome=Outcome(row["outcome"]),
-        tasks=int(row.get("tasks", 0)),
-        most_workers=int(row.get("mostWorkers", 0)),
-        worker_seconds=float(row.get("workerSeconds", 0)),
+        name=name,
+        start=start,
+        finished=finished,
+        deadline=reader.at(".deadline").moment(written.get("deadline"), FAR_AHEAD),
+        outcome=Outcome(outcome),
+        tasks=reader.at(".tasks").count(written.get("tasks")) or 0,
+        most_workers=reader.at(".mostWorkers").count(written.get("mostWorkers"), MOST_WORKERS) or 0,
+        worker_seconds=reader.at(".workerSeconds").figure(written.get("workerSeconds"), MOST_SLOT_SECONDS) or 0.0,
     )
 
 
@@ -117,37 +167,57 @@ def _plain(value: Any) -> Any:
             return value
 
 
-def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
-
-
-def _number(value: float | None) -> float | None:
-    return None if value is None else float(value)
-
-
-def _counted(rows: Any) -> tuple[tuple[datetime, int], ...]:
-    return tuple((datetime.fromisoformat(at), int(count)) for at, count in rows)
-
-
-def _nap(text: Mapping[str, Any] | None) -> Nap | None:
-    if text is None:
+def _counted(reader: Reader, row: object) -> tuple[datetime, int] | None:
+    pair = reader.pair(row)
+    if pair is None:
         return None
-    first_due = datetime.fromisoformat(text["firstDue"])
-    return Nap(int(text["number"]), first_due, int(text["returns"]), bool(text["slept"]))
+    moment, count = reader.at("[0]").moment(pair[0]), reader.at("[1]").count(pair[1])
+    return None if moment is None or count is None else (moment, count)
 
 
-def _run(text: Mapping[str, Any]) -> OpenRun:
+def _in_order(counted: tuple[tuple[datetime, int], ...]) -> tuple[tuple[datetime, int], ...]:
+    return tuple(sorted(counted))[-MOST_KEPT:]
+
+
+def _named_start(reader: Reader, row: object) -> tuple[str, datetime] | None:
+    pair = reader.pair(row)
+    if pair is None:
+        return None
+    name, moment = reader.at("[0]").name(pair[0]), reader.at("[1]").moment(pair[1], LONGEST_WARM_UP)
+    return None if name is None or moment is None else (name, moment)
+
+
+def _nap(reader: Reader, text: object) -> Nap | None:
+    written = reader.fields(text)
+    if written is None:
+        return None
+    number, returns = (reader.at(f".{it}").count(written.get(it)) for it in ("number", "returns"))
+    first_due = reader.at(".firstDue").moment(written.get("firstDue"), FAR_AHEAD)
+    if not number or first_due is None or returns is None:
+        return None
+    return Nap(number, first_due, returns, reader.at(".slept").flag(written.get("slept")))
+
+
+def _run(reader: Reader, text: object) -> OpenRun | None:
+    written = reader.fields(text) or {}
+    name = reader.at(".name").name(written.get("name"))
+    start = reader.at(".start").moment(written.get("start"), LONGEST_WARM_UP)
+    if name is None or start is None:
+        return None
+    watched, first, worked, short = (
+        reader.at(f".{it}").moment(written.get(it)) for it in ("watchedSince", "firstMessage", "workedAt", "shortSince")
+    )
     return OpenRun(
-        name=str(text["name"]),
-        start=datetime.fromisoformat(text["start"]),
-        watched_since=_moment(text.get("watchedSince")),
-        first_message=_moment(text.get("firstMessage")),
-        worked_at=_moment(text.get("workedAt")),
-        tasks=int(text.get("tasks", 0)),
-        done=int(text.get("done", 0)),
-        most_workers=int(text.get("mostWorkers", 0)),
-        worker_seconds=float(text.get("workerSeconds", 0)),
-        short_since=_moment(text.get("shortSince")),
-        missed=bool(text.get("missed")),
-        at_risk=bool(text.get("atRisk")),
+        name=name,
+        start=start,
+        watched_since=watched,
+        first_message=first,
+        worked_at=worked,
+        tasks=reader.at(".tasks").count(written.get("tasks")) or 0,
+        done=reader.at(".done").count(written.get("done")) or 0,
+        most_workers=reader.at(".mostWorkers").count(written.get("mostWorkers"), MOST_WORKERS) or 0,
+        worker_seconds=reader.at(".workerSeconds").figure(written.get("workerSeconds"), MOST_SLOT_SECONDS) or 0.0,
+        short_since=short,
+        missed=reader.at(".missed").flag(written.get("missed")),
+        at_risk=reader.at(".atRisk").flag(written.get("atRisk")),
     )

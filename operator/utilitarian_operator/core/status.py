@@ -10,8 +10,8 @@ from utilitarian_operator.core.beat import KEPT_SINCE, memory_since
 from utilitarian_operator.core.conditions import dated, known, refused, timestamp, verdicts
 from utilitarian_operator.core.decision import Decision
 from utilitarian_operator.core.forecast import Forecast
-from utilitarian_operator.core.memory import Memory, changed
-from utilitarian_operator.core.memory_text import from_text, past_from_text, past_to_text, to_text
+from utilitarian_operator.core.memory import Memory
+from utilitarian_operator.core.memory_text import past_to_text, to_text
 from utilitarian_operator.core.newest import Newest
 from utilitarian_operator.core.observation import FleetSight, Missing, PoolSight
 from utilitarian_operator.core.obstacle import Obstacle
@@ -80,23 +80,6 @@ def refused_status(
     """The status of a resource that was never accepted; what an earlier one is remembered by stays."""
     conditions = dated(refused(obstacles), previous.get("conditions", []), generation, now)
     return {**previous, "observedGeneration": generation, "conditions": bounded(conditions)}
-
-
-def remembered(previous: Mapping[str, Any]) -> dict[str, Memory]:
-    """What the pools remember, read back from a status: an operator that was restarted decides the same."""
-    return {pool["name"]: _remembered(pool) for pool in previous.get("pools") or () if "name" in pool}
-
-
-def last_messages(previous: Mapping[str, Any]) -> dict[str, datetime]:
-    """When a message last came to each queue with runs, read back from a status."""
-    told = previous.get("beat", {}).get(LAST_MESSAGES, ())
-    return {it["queue"]: datetime.fromisoformat(it["at"]) for it in told}
-
-
-def _remembered(pool: Mapping[str, Any]) -> Memory:
-    history = past_from_text(pool.get("history", ()))
-    memory = from_text(pool.get("memory", {}))
-    return changed(memory, history=history) if history else memory
 
 
 def most_past_runs(fleet: Fleet) -> int:
