@@ -40,6 +40,9 @@ _KINDS = {
 }
 CLAIM = "PersistentVolumeClaim"
 
+MOST_TRIES = 5
+"""Times that a step up is sent while the Deployment changes under it; the next look goes on from there."""
+
 
 class Cluster(Protocol):
     """What acting needs of the API server; each raises ClusterError."""
@@ -59,7 +62,7 @@ class Cluster(Protocol):
     async def scale(
         self, namespace: str, deployment: str, replicas: int, resource_version: str | None = None
     ) -> Object:
-        """Set a Deployment's replicas."""
+        """Set a Deployment's replicas, if it is at this version still."""
 
     async def delete(self, live: Object) -> None:
         """Delete exactly this object."""
@@ -123,14 +126,32 @@ class Actor:
     async def _scale(self, resource: Object, pool: str, step: ScaleTo) -> bool:
         key, up = _key(resource), step.replicas > step.before
         try:
-            # A step up must not wait for anybody; a step down must not rest on a Deployment that has changed.
-            await self.cluster.scale(key.namespace, step.name, step.replicas, None if up else step.resource_version)
+            scaled = await self._scaled(key, step)
         except (Conflict, Gone) as error:
             logger.info("scale request put off", extra={"fleet": str(key), "pool": pool, "because": str(error)})
             return False
-        self._remember_replicas(key, step)
+        self._remember_replicas(key, step, scaled)
         self.metrics.scaled(key, pool, up=up)
         return True
+
+    async def _scaled(self, key: Key, step: ScaleTo) -> Object:
+        """Send one scale request, on the Deployment as it was seen or, for a step up, as it is found at once.
+
+        A Deployment whose pods are starting changes several times a second, and a step up must not wait for that. It
+        is sent again as long as the Deployment asks for what the step starts from: what somebody else set is not
+        undone by a figure from before. A step down rests on all that was seen, so only the next look may repeat it.
+        """
+        at = step.resource_version
+        for _ in range(MOST_TRIES - 1):
+            try:
+                return await self.cluster.scale(key.namespace, step.name, step.replicas, at)
+            except Conflict:
+                live = await self.cluster.read("Deployment", key.namespace, step.name)
+                self.store.see(DEPLOYMENTS, live)
+                if step.replicas < step.before or int(live["spec"].get("replicas", 1)) != step.before:
+                    raise
+                at = live["metadata"]["resourceVersion"]
+        return await self.cluster.scale(key.namespace, step.name, step.replicas, at)
 
     async def carry_out(self, resource: Object, actions: Iterable[tuple[Wanted, Action]]) -> Outcome:
         """Make and apply objects; one that is refused doesn't keep the others from being made.
@@ -252,10 +273,15 @@ class Actor:
         if kind in _KINDS:
             self.store.see(_KINDS[kind], body)
 
-    def _remember_replicas(self, key: Key, step: ScaleTo) -> None:
+    def _remember_replicas(self, key: Key, step: ScaleTo, scaled: Object) -> None:
+        """What the Deployment is now: its status has yet to speak of it, which its generation says."""
         live = self.store.children(DEPLOYMENTS, key).get(step.name)
-        if live is not None:
-            self.store.see(DEPLOYMENTS, {**live, "spec": {**live["spec"], "replicas": step.replicas}})
+        if live is None:
+            return
+        metadata = {**live["metadata"], "resourceVersion": scaled["metadata"]["resourceVersion"]}
+        metadata["generation"] = live["metadata"].get("generation", 0) + 1
+        body = {**live, "metadata": metadata, "spec": {**live["spec"], "replicas": step.replicas}}
+        self.store.answered(DEPLOYMENTS, body)
 
 
 def _farewell(live: Mapping[str, Any]) -> str:

@@ -146,7 +146,7 @@ class Drains:
         node = node_name(pod["metadata"]["name"])
         match step:
             case OpenGate():
-                await self._set_gate(pod, "True", "Consumes", "the worker consumes its queues")
+                await self._set_gate(pod, "True", "Consumes", "the worker consumes its queues, or leaves later")
             case Mark():
                 await self._annotate(pod, {DRAINING: timestamp(self.clock())})
             case CancelConsumers(_, queues):
@@ -154,8 +154,9 @@ class Drains:
             case TakeBack(_, queues):
                 await workers.add_consumers(node, queues)
             case Release():
-                await self._set_gate(pod, "False", "Drained", "the worker holds nothing and takes nothing more")
+                # The cost first: who counts one ready pod less has seen both.
                 await self._annotate(pod, {DELETION_COST: CHEAPEST})
+                await self._set_gate(pod, "False", "Drained", "the worker holds nothing and takes nothing more")
             case Lift(_, queues):
                 # Said once more: a cancel of an operator that has ended since may have come after the last word.
                 await workers.add_consumers(node, queues)
@@ -163,7 +164,7 @@ class Drains:
                 await self._annotate(pod, {DRAINING: None, DELETION_COST: None})
 
     async def _annotate(self, pod: Object, annotations: Mapping[str, str | None]) -> None:
-        self.store.see(PODS, await self.cluster.annotate(pod, annotations))
+        self.store.answered(PODS, await self.cluster.annotate(pod, annotations))
 
     async def _set_gate(self, pod: Object, status: str, reason: str, message: str) -> None:
         if {"conditionType": CONSUMING} not in (pod["spec"].get("readinessGates") or []):
@@ -175,4 +176,4 @@ class Drains:
             "message": message,
             "lastTransitionTime": timestamp(self.clock()),
         }
-        self.store.see(PODS, await self.cluster.set_condition(pod, condition))
+        self.store.answered(PODS, await self.cluster.set_condition(pod, condition))

@@ -33,6 +33,7 @@ from utilitarian_operator.core.observation import (
 )
 from utilitarian_operator.core.own_queues import Learned, learned
 from utilitarian_operator.core.pods import pod_sight
+from utilitarian_operator.core.reported import reported
 from utilitarian_operator.core.wording import plural
 from utilitarian_operator.core.worked import Worked
 from utilitarian_operator.errors import BrokerError
@@ -163,7 +164,8 @@ class Observer:
             arrived, left = self._flows.since(pool.name, counted, seen)
             hindered = hindrance(deployment, bodies.get(pool.name, ()), now, warnings)
             sight = PoolSight(seen, unacked, mine, replicas, hindrance=hindered, unlearned=unlearned)
-            sights[pool.name] = replace(sight, arrived=arrived, left=left)
+            said = None if deployment is None else reported(deployment)
+            sights[pool.name] = replace(sight, arrived=arrived, left=left, reported=said)
         sights = with_foreign(fleet, sights, broker.consuming(), self._neighbours)
         leftover = _leftover(deployments, pods, sights)
         self._ask(broker, sights, leftover, shrinking, beats=beat is not None and fleet.mode != "Preview")
@@ -339,7 +341,8 @@ class Observer:
         if held is not None:
             self._unseen.pop(f"worker {name}", None)
         sample = broker.sample(node_name(name), asked - SAMPLE_HOLDS_S)
-        return self._history.add(pod_sight(name, body, answer), body, sample, broker.worked(node_name(name)))
+        told = self._store.told(PODS, self._key, name)
+        return self._history.add(pod_sight(name, body, answer, told=told), body, sample, broker.worked(node_name(name)))
 
     def _rolling_out(self, deployments: Mapping[str, Any]) -> Iterable[str]:
         for name, body in sorted({**deployments, **self._store.children(STATEFUL_SETS, self._key)}.items()):
@@ -359,7 +362,10 @@ def _worth_asking(pool: PoolSight, *, shrinking: bool) -> Iterable[PodSight]:
     """The workers whose state matters now: a pool with messages waiting stays as it is whatever most of them say."""
     for pod in pool.pods:
         unopened = pod.gated and pod.gate is not True
-        if pod.running and (shrinking or pool.ready == 0 or pool.unlearned or unopened or not pod.staying):
+        # One that was chosen because its container didn't run may have come to life since, and says so first.
+        leaves = pod.marked is not None and not pod.leaving
+        matters = shrinking or pool.ready == 0 or pool.unlearned or unopened or not pod.staying
+        if leaves or (pod.running and matters):
             yield pod
 
 
@@ -375,5 +381,6 @@ def _leftover(
     for body in deployments.values():
         name = (body["metadata"].get("labels") or {}).get(POOL_LABEL)
         if name is not None and name not in asked_for:
-            found[name] = PoolSight({}, 0, pods.get(name, ()), int(body["spec"].get("replicas", 1)))
+            replicas = int(body["spec"].get("replicas", 1))
+            found[name] = PoolSight({}, 0, pods.get(name, ()), replicas, reported=reported(body))
     return found

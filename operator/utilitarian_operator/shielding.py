@@ -25,6 +25,6 @@ async def shield(cluster: Pods, store: Store, key: Key, shields: Shields, fleet:
     """Annotate the pods whose shield is not as it should be; one that can't be written is tried at the next look."""
     for body, annotations in shields.changes(fleet, sight, store.children(PODS, key)):
         try:
-            store.see(PODS, await cluster.annotate(dict(body), annotations))
+            store.answered(PODS, await cluster.annotate(dict(body), annotations))
         except ClusterError as error:
             logger.info("pod not annotated", extra={"pod": body["metadata"]["name"], "because": str(error)})

@@ -108,9 +108,44 @@ CASES: dict[str, tuple[Crew, int, list[DrainStep]]] = {
         [],
     ),
     "nor is the last one": (Crew([released("a")], 0), 0, []),
-    "a pod that was not made goes before any": (Crew([released("a"), worker("b", 1)], 5), 1, [Resize(2)]),
+    "a pod that was not made goes before any": (
+        Crew([released("a"), worker("b", 1)], 5, refused=True),
+        1,
+        [Resize(2)],
+    ),
+    "a pod that is not seen may be there all the same": (Crew([released("a"), worker("b", 1)], 5), 1, []),
+    "also where none is seen": (Crew([], 3), 0, []),
+    "nobody goes while the Deployment says something else of its pods": (
+        Crew([released("a"), worker("b", 1)], 2, agreed=False),
+        1,
+        [],
+    ),
+    "not all of them either": (Crew([released("a")], 1, agreed=False), 0, []),
+    "nor is a worker called unready then": (Crew([cancelled("a"), worker("b", 1)], 2, agreed=False), 1, []),
+    "one whose container didn't run before it was marked may run now": (
+        Crew([worker("a", None, running=False, ready=False, marked=MARKED, told=False), worker("b", 1)], 2),
+        1,
+        [CancelConsumers("a", ("queue",))],
+    ),
+    "in a rollout one that leaves stays ready, or the rollout would never end": (
+        Crew([cancelled("a"), worker("b", 1), worker("c", 0, ready=False, running=False)], 2, rolling_out=True),
+        1,
+        [],
+    ),
+    "of pods whose containers don't run any may go": (
+        Crew(
+            [
+                worker("a", None, running=False, ready=False, marked=MARKED, released=True),
+                worker("b", None, running=False, ready=False),
+                worker("c", 1),
+            ],
+            3,
+        ),
+        2,
+        [Resize(2, ("a",))],
+    ),
     "pods that are being made stay": (Crew([worker("b", 1)], 3), 3, []),
-    "none of those that wait for a quota is left": (Crew([], 3), 0, [Resize(0)]),
+    "none of those that wait for a quota is left": (Crew([], 3, refused=True), 0, [Resize(0)]),
     "nobody is chosen before all had the time to say what they hold": (
         Crew([worker("a", None), worker("b", 1)], 2, asked=False),
         1,
@@ -222,7 +257,12 @@ def crews(draw: st.DrawFn) -> Crew:
         gone = marked and draw(st.booleans())  # empty then, or its container did not run yet
         workers.append(replace(one, released=True, ready=False) if gone else one)
     return Crew(
-        workers, count + draw(st.integers(0, 2)), rolling_out=draw(st.booleans()), may_return=draw(st.booleans())
+        workers,
+        count + draw(st.integers(0, 2)),
+        rolling_out=draw(st.booleans()),
+        may_return=draw(st.booleans()),
+        agreed=draw(st.booleans()),
+        refused=draw(st.booleans()),
     )
 
 
@@ -232,7 +272,8 @@ def test_the_deployment_shrinks_only_by_released_workers_and_pods_that_are_not_t
         if isinstance(step, Resize) and step.replicas < crew.replicas:
             gone = {one.name for one in crew.workers if one.released and one.empty}
             assert set(step.going) <= gone
-            assert crew.replicas - step.replicas <= len(step.going) + crew.absent
+            assert crew.replicas - step.replicas <= len(step.going) + (crew.absent if crew.refused else 0)
+            assert crew.agreed
             # During a rollout the controller may choose any of them: then it is all or none.
             assert not crew.rolling_out or len(step.going) == len(crew.staying)
 

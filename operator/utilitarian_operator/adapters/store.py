@@ -49,8 +49,11 @@ class Store:
         default_factory=lambda: defaultdict(lambda: deque(maxlen=MOST_DEPARTED))
     )
 
+    _answers: dict[tuple[str, Key], set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Names of the objects whose newest version is the answer to a write, which the watch has yet to tell."""
+
     def see(self, kind: str, body: Object, *, deleted: bool = False) -> Key | None:
-        """Remember one object as it is now; returns the fleet it belongs to, if any.
+        """Remember one object as a watch or a list told it; returns the fleet it belongs to, if any.
 
         Of two versions the newer stays: an answer to a write may overtake the watch.
         """
@@ -60,11 +63,30 @@ class Store:
         name, known = body["metadata"]["name"], self._objects[kind][key]
         if deleted:
             known.pop(name, None)
+            self._answers[kind, key].discard(name)
             if kind == PODS and self.fleet(key) is not None:
                 self._departed[key].append(body)
         elif name not in known or version(body) >= version(known[name]):
             known[name] = body
+            self._answers[kind, key].discard(name)
         return key
+
+    def answered(self, kind: str, body: Object) -> None:
+        """Remember the answer to a write, so that the next look doesn't wait for the watch to tell it.
+
+        An object that went meanwhile is not brought back by it.
+        """
+        key = fleet_of(kind, body)
+        if key is None:
+            return
+        name, known = body["metadata"]["name"], self._objects[kind][key]
+        if name in known and version(body) > version(known[name]):
+            known[name] = body
+            self._answers[kind, key].add(name)
+
+    def told(self, kind: str, key: Key, name: str) -> bool:
+        """Whether the watch has told the newest version that is known of an object, or a later one."""
+        return name not in self._answers[kind, key]
 
     def replace(self, kind: str, bodies: Iterable[Object], at: int) -> set[Key]:
         """Forget all of one kind but these, and what is newer than the list; returns the fleets of both.
@@ -74,11 +96,20 @@ class Store:
             bodies: a full list.
             at: resourceVersion of the list.
         """
-        before = self._objects[kind]
+        before, answers = (
+            self._objects[kind],
+            {key: set(names) for (of, key), names in self._answers.items() if of == kind},
+        )
         newer = [body for known in before.values() for body in known.values() if version(body) > at]
         self._objects[kind] = defaultdict(dict)
-        for body in [*bodies, *newer]:
+        for key in answers:
+            self._answers[kind, key].clear()
+        for body in bodies:
             self.see(kind, body)
+        for body in newer:
+            fleet, name = self.see(kind, body), body["metadata"]["name"]
+            if fleet is not None and self._objects[kind][fleet][name] is body and name in answers.get(fleet, ()):
+                self._answers[kind, fleet].add(name)
         return set(before) | set(self._objects[kind])
 
     def fleets(self) -> list[Key]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from utilitarian_operator.api.effective import Pool
+from utilitarian_operator.core import drain
 from utilitarian_operator.core.drain import Crew, Worker
 from utilitarian_operator.core.observation import Held, PodSight, PoolSight, Present
 
@@ -37,25 +38,50 @@ def crew(pool: Pool | None, sight: PoolSight, now: datetime, shrinking_for: time
     return Crew(
         workers,
         sight.replicas or 0,
-        rolling_out=sight.rolling_out,
+        rolling_out=_rolling_out(sight),
         # Celery's gevent workers may crash when a queue is added again (celery/celery#4775), and of a catch-all's
         # worker nobody knows any more what it consumed.
         may_return=pool is not None and not pool.is_catch_all and pool.worker.execution != "gevent",
         queues=tuple(sight.queues),
         asked=not silent or shrinking_for >= ASKED_AFTER,
+        agreed=agreed(sight),
+        refused=sight.reported is not None and sight.reported.refused,
     )
 
 
-def gates(sight: PoolSight, now: datetime) -> Iterator[OpenGate]:
-    """Workers that consume and are not yet called ready for it.
+def agreed(sight: PoolSight) -> bool:
+    """Whether the Deployment, in its own word on the spec as it is now, has the pods that are seen, and as many ready.
+
+    Pods and Deployments come by watches of their own, each of which may stand still or come late.
+    """
+    said, there = sight.reported, [pod for pod in sight.pods if not pod.leaving]
+    if said is None or not said.observed or not all(pod.told for pod in there):
+        return False
+    return (said.pods, said.ready) == (len(there), sum(pod.ready for pod in there))
+
+
+def gates(sight: PoolSight, now: datetime, workers: Crew, desired: int) -> Iterator[OpenGate]:
+    """Workers that are to be called ready and are not yet: those that consume, and of those that leave some.
 
     Args:
         sight: of the pool.
         now: the one clock.
+        workers: of the pool, as its drain sees them.
+        desired: workers wanted.
     """
-    for pod in sight.pods:
-        if pod.gated and pod.gate is not True and pod.staying and pod.running and _consumes(pod, sight, now):
+    keeping = drain.keeps_ready(workers, desired)
+    for pod, worker in zip(sight.pods, workers.workers, strict=True):
+        if not pod.gated or pod.gate is True or pod.leaving or not pod.running:
+            continue
+        # One that was released before its container ran is led like any other, and keeps nobody waiting meanwhile.
+        alive = isinstance(pod.held, Held) and not worker.empty
+        if _consumes(pod, sight, now) if pod.staying else keeping or alive:
             yield OpenGate(pod.name)
+
+
+def _rolling_out(sight: PoolSight) -> bool:
+    """Whether pods of several templates are there, by their own labels or by the Deployment's word."""
+    return sight.rolling_out or (sight.reported is not None and sight.reported.updated < sight.reported.pods)
 
 
 def _consumes(pod: PodSight, sight: PoolSight, now: datetime) -> bool:
@@ -73,7 +99,7 @@ def _worker(pod: PodSight, patience: datetime | None) -> Worker:
     due = pod.held.first_due if isinstance(pod.held, Held) else None
     return Worker(
         name=pod.name,
-        running=pod.running,
+        running=pod.running or isinstance(pod.held, Held),  # who answers runs, whatever the watch has told so far
         ready=pod.ready,
         leaving=pod.leaving,
         held=pod.held,
@@ -81,5 +107,7 @@ def _worker(pod: PodSight, patience: datetime | None) -> Worker:
         marked=pod.marked,
         released=pod.released,
         blank=pod.blank,
+        told=pod.told,
+        withdrawn=pod.gated and pod.gate is False,
         later=patience is None or (due is not None and due > patience),
     )

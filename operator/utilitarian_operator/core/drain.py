@@ -2,7 +2,8 @@
 
 A worker is marked, its consumers are cancelled, it finishes what it holds, it is released (not ready, and cheapest to
 delete), and only then the Deployment is scaled down by it. Every step rests on what is seen of the pod, so that an
-operator that was restarted goes on where the old one stopped.
+operator that was restarted goes on where the old one stopped. What is seen may be old: a step down waits until the
+Deployment says the same of its pods. Its ready ones are those of the ReplicaSet controller, which chooses who goes.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,8 +30,10 @@ class Worker:
         held: what it holds, by its own fresh word.
         consuming: queues it consumes, by its own fresh word; None where it did not say.
         marked: when it was chosen to leave; None if it was not.
-        released: whether its readiness gate is withdrawn and its deletion cost is the lowest, both seen on the watch.
+        released: whether its readiness gate is withdrawn and its deletion cost is the lowest, both told by the watch.
         blank: whether it should long have started and surely has taken no message: it becomes ready no more.
+        told: whether the watch has told of all that was written on its pod: what is seen is not older than its mark.
+        withdrawn: whether its readiness gate was withdrawn last, told or not.
         later: whether all tasks that wait in it for their ETA are due too late to wait for: they go back to the queue.
     """
 
@@ -44,12 +47,14 @@ class Worker:
     released: bool = False
     later: bool = False
     blank: bool = False
+    told: bool = True
+    withdrawn: bool = False
 
     @property
     def empty(self) -> bool:
         """Whether it surely holds nothing and will get nothing more."""
         if not self.running:
-            return True
+            return self.told
         if self.consuming != () or isinstance(self.held, Unknown):
             return False
         return not (self.held.active or self.held.reserved) and (self.later or not self.held.scheduled)
@@ -128,6 +133,8 @@ class Crew:
         may_return: whether a worker that cancelled its consumers may consume again (not with gevent).
         queues: that its workers consume, as far as they are known.
         asked: whether every worker had the time to say what it holds.
+        agreed: whether the Deployment says the same of its pods as is seen of them.
+        refused: whether the API server refuses pods, so that those that are not there were not made.
     """
 
     workers: Sequence[Worker]
@@ -136,6 +143,8 @@ class Crew:
     may_return: bool = True
     queues: tuple[str, ...] = ()
     asked: bool = True
+    agreed: bool = True
+    refused: bool = False
 
     @property
     def staying(self) -> list[Worker]:
@@ -174,7 +183,23 @@ def steps(crew: Crew, desired: int) -> list[DrainStep]:
     going = [worker for worker in crew.draining if worker not in returning]
     shrink = _shrink(crew, going, desired) if not grow else []
     back = [_return(crew, worker) for worker in returning]
-    return [*grow, *back, *_choose(crew, desired), *_onwards(crew, going), *shrink]
+    return [*grow, *back, *_choose(crew, desired), *_onwards(crew, going, desired), *shrink]
+
+
+def keeps_ready(crew: Crew, desired: int) -> bool:
+    """Whether those that leave are ready until something else is over.
+
+    A rollout ends no pod of the old template while one of the new is not ready, so a worker that was made unready to
+    leave would keep it from ever ending, and would never leave: the Deployment shrinks only after the rollout. And
+    while another worker becomes ready, the Deployment's count of ready pods does not tell whether the controller has
+    seen the one go or the other come.
+
+    Args:
+        crew: as it is.
+        desired: workers wanted; without any all go, whatever the rollout does.
+    """
+    coming = any(not (worker.ready or worker.withdrawn or worker.released) for worker in crew.staying)
+    return coming or (crew.rolling_out and desired > 0)
 
 
 def lifted(crew: Crew) -> list[DrainStep]:
@@ -225,10 +250,10 @@ def _return(crew: Crew, worker: Worker) -> TakeBack | Lift:
     return Lift(worker.name, crew.queues) if consumes else TakeBack(worker.name, crew.queues)
 
 
-def _onwards(crew: Crew, going: Iterable[Worker]) -> Iterator[CancelConsumers | Release]:
+def _onwards(crew: Crew, going: Iterable[Worker], desired: int) -> Iterator[CancelConsumers | Release]:
     for worker in going:
         if worker.empty:
-            if not worker.released:
+            if not worker.released and crew.agreed and not (worker.running and keeps_ready(crew, desired)):
                 yield Release(worker.name)
         elif worker.consuming != ():
             # Also a released one: it was empty because its container did not run yet, and has come to life since.
@@ -236,7 +261,14 @@ def _onwards(crew: Crew, going: Iterable[Worker]) -> Iterator[CancelConsumers | 
 
 
 def _shrink(crew: Crew, going: Sequence[Worker], desired: int) -> list[Resize]:
-    """Scale down by the released workers, when nothing but them can be chosen by the ReplicaSet."""
+    """Scale down by the released workers, when nothing but them can be chosen by the ReplicaSet.
+
+    The controller may see its pods later than they are seen here, and a watch may stand still: where the Deployment
+    says something else of them, nothing is known of who would go. A pod that is not seen is there all the same, or will
+    be in a moment, unless pods are refused.
+    """
+    if not crew.agreed or (crew.absent and not crew.refused):
+        return []
     released = tuple(worker.name for worker in going if worker.released and worker.empty)
     if desired == 0 and len(released) == len(crew.staying):
         return [Resize(0, released)] if crew.replicas else []
@@ -246,8 +278,16 @@ def _shrink(crew: Crew, going: Sequence[Worker], desired: int) -> list[Resize]:
         # Pods that were not even made (a quota, no account) hold nothing: they go first, and choose nobody.
         fewer = max(desired + len(going), len(crew.staying))
         return [Resize(fewer)] if fewer < crew.replicas else []
-    # Of those that hang while they start it does not matter which goes.
-    unready = [it for it in crew.staying if not (it.ready or it.blank) and it.name not in released]
-    if not released or unready or len(crew.staying) > crew.replicas:
+    if not released or _another_may_go(crew, released) or len(crew.staying) > crew.replicas:
         return []
     return [Resize(crew.replicas - len(released), released)]
+
+
+def _another_may_go(crew: Crew, released: Sequence[str]) -> bool:
+    """Whether the ReplicaSet may choose one that was not released: another that isn't ready, which it prefers.
+
+    Among pods whose containers don't run, or hang while they start, it does not matter which goes.
+    """
+    unready = [it for it in crew.staying if not (it.ready or it.blank) and it.name not in released]
+    going = [worker for worker in crew.staying if worker.name in released]
+    return bool(unready) and any(worker.running for worker in (*unready, *going))

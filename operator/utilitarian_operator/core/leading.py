@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.core import drain
-from utilitarian_operator.core.crew import OpenGate, crew, gates
+from utilitarian_operator.core.crew import OpenGate, agreed, crew, gates
 from utilitarian_operator.core.decision import Decision
 from utilitarian_operator.core.drain import CancelConsumers, DrainStep, Lift, PodStep, Resize, TakeBack
 from utilitarian_operator.core.observation import FleetSight, PoolSight
@@ -113,14 +113,15 @@ def may_go(seen: PoolSight, grace: timedelta, now: datetime) -> bool:
         grace: of its pods: after so much silence their own preStop hook is left to it.
         now: the one clock.
     """
-    return not any(pod.running for pod in seen.pods) or drain.mute(crew(None, seen, now), grace, now)
+    idle = agreed(seen) and not any(pod.running for pod in seen.pods)
+    return idle or drain.mute(crew(None, seen, now), grace, now)
 
 
 def _lead(fleet: Fleet, pool: Pool, sight: FleetSight, desired: int, since: timedelta) -> Lead:
     seen = sight.pools[pool.name]
     workers = crew(pool, seen, sight.at, since)
     steps = drain.steps(workers, desired) if fleet.mode == "Auto" else drain.lifted(workers)
-    opened = () if fleet.mode == "Preview" else gates(seen, sight.at)
+    opened = () if fleet.mode == "Preview" else gates(seen, sight.at, workers, desired)
     slow = drain.slow(workers, pool.drain_timeout, sight.at)
     return _sorted((*opened, *steps), sight, slow, seen)
 

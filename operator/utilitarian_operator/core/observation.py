@@ -8,6 +8,7 @@ from typing import TypeAlias
 from utilitarian_operator.core.beat_sight import BeatSight
 from utilitarian_operator.core.broker_settings import BrokerSettings
 from utilitarian_operator.core.hindrance import Hindrance
+from utilitarian_operator.core.reported import Reported
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +170,7 @@ class PodSight:
         revision: of its template, as the Deployment controller numbers it.
         running_since: when its container began to run; None while it doesn't.
         blank: whether it should long have started and surely has taken no message: what it holds is then deduced.
+        told: whether the watch has told of all that the operator wrote to it.
     """
 
     name: str
@@ -188,6 +190,7 @@ class PodSight:
     revision: str = ""
     running_since: datetime | None = None
     blank: bool = False
+    told: bool = True
 
     @property
     def staying(self) -> bool:
@@ -196,8 +199,8 @@ class PodSight:
 
     @property
     def released(self) -> bool:
-        """Whether the ReplicaSet controller would choose it before any worker that stays."""
-        return self.cheapest and (self.gate is False or not self.gated)
+        """Whether the ReplicaSet controller would choose it before any worker that stays, as the watch told it."""
+        return self.told and self.cheapest and (self.gate is False or not self.gated)
 
     @property
     def word(self) -> Held | None:
@@ -227,6 +230,7 @@ class PoolSight:
         arrived: tasks that came to the queues since the last look, by the broker's count; None where nobody counts.
         left: messages acknowledged since the last look, by the broker's count; None where nobody counts.
         unlearned: why nobody knows yet which its queues are; None where they are known.
+        reported: what its Deployment says of its pods; None while there is no Deployment.
     """
 
     queues: Mapping[str, QueueSight]
@@ -239,6 +243,7 @@ class PoolSight:
     arrived: int | None = None
     left: int | None = None
     unlearned: Unknown | None = None
+    reported: Reported | None = None
 
     @property
     def draining(self) -> int:

@@ -49,7 +49,7 @@ class ScaleTo:
         name: of the Deployment.
         before: the replicas it asks for now.
         replicas: the replicas it shall ask for.
-        resource_version: of the Deployment as it was seen; a step down is refused if it changed since.
+        resource_version: of the Deployment as it was seen; the step is refused if it changed since.
     """
 
     name: str

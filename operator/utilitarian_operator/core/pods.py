@@ -9,13 +9,14 @@ from utilitarian_operator.core.manifests import CHEAPEST, CONSUMING, DELETION_CO
 from utilitarian_operator.core.observation import Held, PodSight, Unknown
 
 
-def pod_sight(name: str, body: Mapping[str, Any], held: Held | Unknown) -> PodSight:
+def pod_sight(name: str, body: Mapping[str, Any], held: Held | Unknown, *, told: bool = True) -> PodSight:
     """One pod of a pool.
 
     Args:
         name: of the pod.
         body: the Kubernetes object.
         held: what its worker said.
+        told: whether the watch has told of all that the operator wrote to it.
     """
     metadata, status = body["metadata"], body.get("status", {})
     annotations = metadata.get("annotations") or {}
@@ -35,6 +36,7 @@ def pod_sight(name: str, body: Mapping[str, Any], held: Held | Unknown) -> PodSi
         cheapest=annotations.get(DELETION_COST) == CHEAPEST,
         revision=(metadata.get("labels") or {}).get("pod-template-hash", ""),
         running_since=_moment((running or {}).get("startedAt")),
+        told=told,
     )
 
 

@@ -1,0 +1,41 @@
+"""What a Deployment says of its pods itself: the word of Kubernetes' controllers, beside what is seen of the pods."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """The status of a Deployment.
+
+    Args:
+        observed: whether it speaks of the spec as it is now.
+        pods: that there are, those that are being deleted left out.
+        ready: of them, as the ReplicaSet controller sees them.
+        updated: of them, from the newest template.
+        refused: whether the API server refuses pods (a quota, no service account).
+    """
+
+    observed: bool
+    pods: int
+    ready: int
+    updated: int
+    refused: bool = False
+
+
+def reported(deployment: Mapping[str, Any]) -> Reported:
+    """What a Deployment says of its pods.
+
+    Args:
+        deployment: as it was seen.
+    """
+    status = deployment.get("status") or {}
+    conditions = status.get("conditions") or []
+    return Reported(
+        observed=status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0),
+        pods=status.get("replicas") or 0,
+        ready=status.get("readyReplicas") or 0,
+        updated=status.get("updatedReplicas") or 0,
+        refused=any(it["type"] == "ReplicaFailure" and it["status"] == "True" for it in conditions),
+    )

@@ -1,0 +1,212 @@
+"""From pods and a Deployment's own word to the workers that a drain leads: what may be believed of a late view."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.support.pools import NOW, fleet
+from utilitarian_operator.core import drain
+from utilitarian_operator.core.crew import agreed, crew, gates
+from utilitarian_operator.core.decision import Step, start
+from utilitarian_operator.core.drain import Mark, Resize
+from utilitarian_operator.core.leading import leads, may_go
+from utilitarian_operator.core.observation import FleetSight, Held, PodSight, PoolSight, Present, Unknown
+from utilitarian_operator.core.pods import pod_sight
+from utilitarian_operator.core.reported import Reported, reported
+
+FLEET = fleet({"name": "pool", "queues": ["q"]})
+(POOL,) = FLEET.pools
+NOTHING = Held(0, 0, 0, 0, consuming=())
+WORKS = Held(1, 1, 0, 0, consuming=("q",))
+SILENT = Unknown("does not answer", NOW)
+MARKED = NOW - timedelta(seconds=5)
+
+
+def pod(name: str, held: Held | Unknown = WORKS, **more: Any) -> PodSight:
+    fields = {"ready": True, "running": True, "leaving": False, "gated": True, "gate": True, "revision": "1", **more}
+    return PodSight(name=name, held=held, **fields)
+
+
+def released(name: str, **more: Any) -> PodSight:
+    fields = {"ready": False, "gate": False, "cheapest": True, "marked": MARKED, **more}
+    return pod(name, NOTHING, **fields)
+
+
+def said(pods: int, ready: int, *, updated: int | None = None, observed: bool = True) -> Reported:
+    return Reported(observed, pods, ready, pods if updated is None else updated)
+
+
+def sight(*pods: PodSight, reported: Reported | None, replicas: int | None = None) -> PoolSight:
+    there = len(pods) if replicas is None else replicas
+    return PoolSight({"q": Present(0, len(pods))}, 0, pods, there, reported=reported)
+
+
+@pytest.mark.parametrize(
+    "metadata, status, expected",
+    [
+        pytest.param({"generation": 3}, {}, Reported(observed=False, pods=0, ready=0, updated=0), id="just made"),
+        pytest.param(
+            {"generation": 3},
+            {"observedGeneration": 2, "replicas": 4, "readyReplicas": 3, "updatedReplicas": 4},
+            Reported(observed=False, pods=4, ready=3, updated=4),
+            id="of an older spec",
+        ),
+        pytest.param(
+            {"generation": 3},
+            {
+                "observedGeneration": 3,
+                "replicas": 4,
+                "updatedReplicas": 1,
+                "conditions": [{"type": "ReplicaFailure", "status": "True"}],
+            },
+            Reported(observed=True, pods=4, ready=0, updated=1, refused=True),
+            id="pods are refused",
+        ),
+    ],
+)
+def test_what_a_deployment_says_of_its_pods(
+    metadata: dict[str, Any], status: dict[str, Any], expected: Reported
+) -> None:
+    assert reported({"metadata": metadata, "status": status}) == expected
+
+
+@pytest.mark.parametrize(
+    "pods, word, expected",
+    [
+        pytest.param([pod("a"), released("b")], said(2, 1), True, id="as many, and as many ready"),
+        pytest.param([pod("a"), released("b")], said(2, 2), False, id="the controller has yet to see the one unready"),
+        pytest.param([pod("a"), released("b")], said(3, 1), False, id="a pod that no watch has told of"),
+        pytest.param([pod("a"), released("b")], said(1, 1), False, id="a pod that went and that no watch told of"),
+        pytest.param([pod("a"), released("b")], said(2, 1, observed=False), False, id="the word is on an older spec"),
+        pytest.param([pod("a"), released("b")], None, False, id="no word"),
+        pytest.param(
+            [pod("a"), released("b", told=False)], said(2, 1), False, id="a write that no watch has told of yet"
+        ),
+        pytest.param([pod("a"), pod("b", leaving=True)], said(1, 1), True, id="what is being deleted is in no count"),
+    ],
+)
+def test_the_deployments_word_and_the_pods_agree(pods: list[PodSight], word: Reported | None, expected: bool) -> None:
+    assert agreed(sight(*pods, reported=word)) is expected
+
+
+def steps(seen: PoolSight, desired: int) -> list[drain.DrainStep]:
+    return drain.steps(crew(POOL, seen, NOW, timedelta.max), desired)
+
+
+def test_pods_that_a_standing_watch_does_not_tell_of_are_not_taken_for_pods_that_were_never_made() -> None:
+    """Three asked for, all three at work, and the watch of pods has told of one of them for 45 s."""
+    one = sight(pod("a"), replicas=3, reported=said(3, 3))
+    assert steps(one, 1) == []
+    refused = Reported(observed=True, pods=1, ready=1, updated=1, refused=True)
+    assert steps(replace(one, reported=refused), 1) == [Resize(1)]
+
+
+def test_a_step_down_waits_until_the_controller_has_seen_the_worker_unready() -> None:
+    """The answer to the write is not the watch's word, and the watch's word is not the controller's."""
+    busy, gone = pod("a"), released("b")
+    assert steps(sight(busy, replace(gone, told=False), reported=said(2, 1)), 1) == []
+    assert steps(sight(busy, gone, reported=said(2, 2)), 1) == []
+    assert steps(sight(busy, gone, reported=said(2, 1)), 1) == [Resize(1, ("b",))]
+
+
+def test_a_rollout_that_its_deployment_knows_of_counts_before_a_pod_is_seen() -> None:
+    assert steps(sight(pod("a"), released("b"), reported=said(2, 1, updated=0)), 1) == []
+
+
+def test_a_worker_that_answers_runs_whatever_the_watch_told_of_its_pod() -> None:
+    asleep = released("b", running=False)
+    (_, worker) = crew(POOL, sight(pod("a"), replace(asleep, held=WORKS), reported=None), NOW).workers
+    assert worker.running
+    assert not worker.empty
+
+
+def opened(seen: PoolSight, desired: int) -> list[str]:
+    return [step.pod for step in gates(seen, NOW, crew(POOL, seen, NOW), desired)]
+
+
+BROKEN = pod("broken", SILENT, ready=False, running=False, gate=None, revision="2")
+STARTING = pod("starting", SILENT, ready=False, gate=None)
+
+
+@pytest.mark.parametrize(
+    "pods, desired, expected",
+    [
+        pytest.param([pod("a"), released("b")], 1, [], id="one that leaves is not ready"),
+        pytest.param([pod("a"), released("b"), BROKEN], 1, ["b"], id="a rollout would never end without it"),
+        pytest.param([pod("a"), released("b"), BROKEN], 0, ["b"], id="until the broken one is released, too"),
+        pytest.param([released("a"), released("b", revision="2")], 0, [], id="all go, whatever the rollout does"),
+        pytest.param(
+            [pod("a"), released("b"), STARTING], 2, ["b"], id="another becomes ready: two changes that look like none"
+        ),
+        pytest.param(
+            [pod("a"), released("b", running=False, ready=False), STARTING], 2, [], id="not one that does not run"
+        ),
+        pytest.param(
+            [pod("a"), replace(released("b"), held=WORKS)],
+            1,
+            ["b"],
+            id="released before its container ran, and at work now: it keeps nobody from leaving",
+        ),
+        pytest.param([pod("a"), pod("b", gate=None, ready=False)], 2, ["b"], id="one that consumes"),
+        pytest.param([pod("a"), pod("b", gate=None, ready=False, leaving=True)], 2, [], id="not one that is deleted"),
+    ],
+)
+def test_who_is_called_ready(pods: list[PodSight], desired: int, expected: list[str]) -> None:
+    assert opened(sight(*pods, reported=None), desired) == expected
+
+
+def test_a_bad_template_that_was_corrected_does_not_stop_the_pool_from_shrinking() -> None:
+    """Four workers, one is wanted; one was released while a bad image was there: its pod stays until all are ready."""
+    workers = [pod("a"), pod("b"), pod("c")]
+    stuck = sight(*workers, released("d"), BROKEN, replicas=4, reported=said(5, 3, updated=4))
+    assert opened(stuck, 1) == ["d"]
+    assert steps(stuck, 1) == []
+    # All four are ready, so the Deployment takes the broken pod away, and the drain goes on.
+    ready = pod("d", NOTHING, marked=MARKED, cheapest=True)
+    assert [type(step) for step in steps(sight(*workers, ready, reported=said(4, 4)), 1)] == [Mark, drain.Release]
+    assert Resize(3, ("d",)) in steps(sight(*workers, released("d"), reported=said(4, 3)), 1)
+
+
+@pytest.mark.parametrize(
+    "pods, word, expected",
+    [
+        pytest.param([], said(0, 0), True, id="nobody is there, and the Deployment says so"),
+        pytest.param([], said(2, 2), False, id="no watch has told of its two pods"),
+        pytest.param([pod("a")], said(1, 1), False, id="one works"),
+        pytest.param([pod("a", SILENT, running=False, ready=False)], said(1, 0), True, id="one that does not run"),
+    ],
+)
+def test_the_deployment_of_a_removed_pool_goes_when_it_says_itself_that_nobody_works(
+    pods: list[PodSight], word: Reported, expected: bool
+) -> None:
+    assert may_go(sight(*pods, reported=word), timedelta(hours=1), NOW) is expected
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["the watch told", "only the write's answer"])
+def test_a_pod_is_released_by_the_word_of_the_watch_alone(told: bool) -> None:
+    body = {
+        "metadata": {
+            "annotations": {
+                "controller.kubernetes.io/pod-deletion-cost": "-2147483648",
+                "utilitarian.io/draining": "2026-03-02T11:59:00Z",
+            }
+        },
+        "spec": {"readinessGates": [{"conditionType": "utilitarian.io/consuming"}]},
+        "status": {"conditions": [{"type": "utilitarian.io/consuming", "status": "False"}]},
+    }
+    seen = pod_sight("a", body, NOTHING, told=told)
+    assert seen.released is told
+    assert seen.marked is not None
+
+
+def test_a_look_over_the_fleet_asks_each_deployment() -> None:
+    seen = sight(pod("a"), released("b"), reported=said(2, 2))
+    fleet_sight = FleetSight(NOW, {"pool": seen})
+    decisions = {"pool": start(Step("demand", 2, 1, "one is enough"))}
+    assert leads(FLEET, fleet_sight, decisions, {})["pool"].resize is None
+    fresh = replace(fleet_sight, pools={"pool": replace(seen, reported=said(2, 1))})
+    lead = leads(FLEET, fresh, decisions, {})["pool"]
+    assert lead.resize == Resize(1, ("b",))
+    assert lead.others == {"a"}
