@@ -10,7 +10,7 @@ from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
 from prometheus_client import CollectorRegistry
 
-from tests.support.controlplane import APPLY_PATCH, ControlPlane
+from tests.support.controlplane import APPLY_PATCH, MERGE_PATCH, ControlPlane
 from tests.unit.api_cases import resource
 from utilitarian_operator.actor import Actor
 from utilitarian_operator.adapters.cluster import Cluster
@@ -20,7 +20,7 @@ from utilitarian_operator.api.resource import parse
 from utilitarian_operator.core import manifests
 from utilitarian_operator.core.drift import AGAIN_AFTER, applied, drifted
 from utilitarian_operator.core.objects import Wanted
-from utilitarian_operator.core.plan import Apply
+from utilitarian_operator.core.plan import Apply, scale_action
 from utilitarian_operator.metrics import Metrics
 from utilitarian_operator.wiring import utc_now
 
@@ -79,3 +79,66 @@ async def test_an_edit_that_overtakes_the_answer_to_an_apply_is_seen_as_drift(
     assert live["spec"]["template"]["spec"]["containers"][0]["image"] == "by-hand:1"
     now = datetime.now(UTC)
     assert drifted(live, applied(answer, now), now + AGAIN_AFTER)
+
+
+@pytest.fixture
+async def scaled(client: ApiClient, namespace: str) -> tuple[Actor, Object, Object]:
+    """An actor, a resource, and its Deployment of three workers, as the watch told of it."""
+    store, cluster = Store(), Cluster(client)
+    fleet = effective_fleet(parse(resource("pools: [{name: work, queues: [q]}]")).spec)
+    manifest = manifests.deployment(manifests.Owner(namespace, "fleet", "uid"), fleet, fleet.pools[0])
+    del manifest["metadata"]["ownerReferences"]
+    manifest["spec"]["replicas"] = 3
+    seen = await cluster.create(manifest)
+    store.see(DEPLOYMENTS, seen)
+    owner = {"apiVersion": "utilitarian.io/v1alpha1", "kind": "UtilitarianWorkerPool"}
+    owner |= {"metadata": {"namespace": namespace, "name": "fleet", "uid": "uid"}}
+    return Actor(cluster, store, Metrics(CollectorRegistry()), "test", utc_now), owner, seen
+
+
+def path_of(deployment: Object) -> str:
+    metadata = deployment["metadata"]
+    return f"/apis/apps/v1/namespaces/{metadata['namespace']}/deployments/{metadata['name']}"
+
+
+async def asked_for(actor: Actor, owner: Object, seen: Object, replicas: int) -> set[str]:
+    """The pools whose request was accepted, of one that rests on a Deployment as it was seen."""
+    step = scale_action(seen, replicas)
+    assert step is not None
+    return await actor.scale(owner, {"work": (step, "because")})
+
+
+@pytest.mark.parametrize("replicas", [4, 2], ids=["up", "down"])
+async def test_what_a_person_set_is_not_undone_by_a_figure_from_before(
+    controlplane: ControlPlane, scaled: tuple[Actor, Object, Object], replicas: int
+) -> None:
+    actor, owner, seen = scaled
+    controlplane.request("PATCH", f"{path_of(seen)}/scale", {"spec": {"replicas": 20}}, MERGE_PATCH)
+    assert await asked_for(actor, owner, seen, replicas) == set()
+    assert controlplane.request("GET", path_of(seen))["spec"]["replicas"] == 20
+    (known,) = actor.store.children(DEPLOYMENTS, Key(seen["metadata"]["namespace"], "fleet")).values()
+    assert known["spec"]["replicas"] == 20  # the next look starts from it, whatever the watch does
+
+
+async def test_a_step_up_does_not_wait_for_a_deployment_that_changes_otherwise(
+    controlplane: ControlPlane, scaled: tuple[Actor, Object, Object]
+) -> None:
+    actor, owner, seen = scaled
+    controlplane.request("PATCH", path_of(seen), {"metadata": {"annotations": {"touched": "yes"}}}, MERGE_PATCH)
+    assert await asked_for(actor, owner, seen, 4) == {"work"}
+    live = controlplane.request("GET", path_of(seen))
+    assert live["spec"]["replicas"] == 4
+    (known,) = actor.store.children(DEPLOYMENTS, Key(seen["metadata"]["namespace"], "fleet")).values()
+    assert known["spec"]["replicas"] == 4
+    assert known["metadata"]["generation"] == live["metadata"]["generation"]
+    # A second one rests on the first, though no watch has told of it.
+    assert await asked_for(actor, owner, known, 6) == {"work"}
+
+
+async def test_a_step_down_rests_on_the_deployment_as_it_was_seen(
+    controlplane: ControlPlane, scaled: tuple[Actor, Object, Object]
+) -> None:
+    actor, owner, seen = scaled
+    controlplane.request("PATCH", path_of(seen), {"metadata": {"annotations": {"touched": "yes"}}}, MERGE_PATCH)
+    assert await asked_for(actor, owner, seen, 2) == set()
+    assert controlplane.request("GET", path_of(seen))["spec"]["replicas"] == 3

@@ -24,6 +24,7 @@ from utilitarian_operator.core.observation import (
     QueueSight,
     Unknown,
 )
+from utilitarian_operator.core.reported import Reported
 from utilitarian_operator.health import Health
 
 FLEET = fleet({"name": "work", "queues": ["q"], "drainTimeout": "30m"})
@@ -111,7 +112,7 @@ def test_a_hung_worker_keeps_its_pool_from_going_down_no_more() -> None:
     pods = tuple(
         after((([*map(well, "abc"), waiting()]), consumed_by(3)), ([*map(well, "abc"), hung()], consumed_by(3)))
     )
-    sight = PoolSight(consumed_by(3), 0, pods, 4)
+    sight = PoolSight(consumed_by(3), 0, pods, 4, reported=Reported(observed=True, pods=4, ready=3, updated=4))
     assert facts(sight).work == 0
     assert facts(sight).idle == 4
     assert steps(crew(FLEET.pools[0], sight, NOW), 3) == [Mark("hung")]
@@ -126,7 +127,7 @@ def test_one_of_two_that_hang_can_go() -> None:
     pods = tuple(after(*looks))
     assert blank(pods) == ["h", "i"]
     released = (pods[0], replace(pods[1], marked=NOW, cheapest=True, gate=False), pods[2])
-    sight = PoolSight(consumed_by(1), 0, released, 3)
+    sight = PoolSight(consumed_by(1), 0, released, 3, reported=Reported(observed=True, pods=3, ready=1, updated=3))
     assert steps(crew(FLEET.pools[0], sight, NOW), 2) == [Resize(2, ("h",))]
 
 

@@ -83,6 +83,12 @@ CASES: dict[str, tuple[Crew, int, list[DrainStep]]] = {
         1,
         [Release("a")],
     ),
+    "empty it is released, also if it never was ready": (
+        Crew([replace(cancelled("a"), ready=False), worker("b", 1)], 2),
+        1,
+        [Release("a")],
+    ),
+    "not while another becomes ready": (Crew([cancelled("a"), worker("b", 1, ready=False)], 2), 1, []),
     "released it goes": (Crew([released("a"), worker("b", 1)], 2), 1, [Resize(1, ("a",))]),
     "one that was released before its container ran, and works now, is told to take nothing more": (
         Crew([replace(released("a"), held=Held(1, 1, 0, 0), consuming=("queue",)), worker("b", 1)], 2),

@@ -9,6 +9,7 @@ from utilitarian_operator.core.crew import crew
 from utilitarian_operator.core.drain import Mark, Release, steps
 from utilitarian_operator.core.observation import PodSight, PoolSight, Unknown
 from utilitarian_operator.core.pods import pod_sight
+from utilitarian_operator.core.reported import Reported
 
 SILENT = Unknown("worker p does not answer", NOW)
 RUNS = {"running": {"startedAt": "2026-03-02T11:00:00Z"}}
@@ -66,6 +67,8 @@ def test_a_worker_that_crashes_beside_a_sidecar_holds_nothing_and_is_released() 
     """It counted as running: marked, never empty, never released."""
     pool = fleet({"name": "work"}).pools[0]
     marked = seen(SIDECAR, status("worker", CRASHED), annotations={"utilitarian.io/draining": "2026-03-02T11:59:00Z"})
-    assert steps(crew(pool, PoolSight({}, 0, (marked,), 1), NOW), 0) == [Release("p")]
+    assert steps(
+        crew(pool, PoolSight({}, 0, (marked,), 1, reported=Reported(observed=True, pods=1, ready=0, updated=1)), NOW), 0
+    ) == [Release("p")]
     free = seen(SIDECAR, status("worker", CRASHED))
     assert steps(crew(pool, PoolSight({}, 0, (free,), 1), NOW), 0) == [Mark("p")]

@@ -198,8 +198,13 @@ def keeps_ready(crew: Crew, desired: int) -> bool:
         crew: as it is.
         desired: workers wanted; without any all go, whatever the rollout does.
     """
-    coming = any(not (worker.ready or worker.withdrawn or worker.released) for worker in crew.staying)
-    return coming or (crew.rolling_out and desired > 0)
+    return (crew.rolling_out and desired > 0) or any(_becomes_ready(worker) for worker in crew.staying)
+
+
+def _becomes_ready(worker: Worker) -> bool:
+    """Whether a worker is not ready and may be in a moment: not one that is to be released, or was."""
+    leaves = worker.marked is not None and worker.empty
+    return not (worker.ready or worker.withdrawn or worker.released or leaves)
 
 
 def lifted(crew: Crew) -> list[DrainStep]:
