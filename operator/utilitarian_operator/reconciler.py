@@ -15,7 +15,7 @@ from utilitarian_operator.adapters.store import DEPLOYMENTS, DISRUPTION_BUDGETS,
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.names import beat_object, pool_object
 from utilitarian_operator.blind import Blind
-from utilitarian_operator.claims import Claims, Lost
+from utilitarian_operator.claims import Claims, Lost, versions_of
 from utilitarian_operator.core import manifests, objects, record
 from utilitarian_operator.core.decision import Decision
 from utilitarian_operator.core.drift import applied, drifted
@@ -119,7 +119,8 @@ class Reconciler:
         obstacles += [*lacking, *lost.obstacles]
         running = known.acceptance.running
         if running is None or running.fleet is None:
-            await self._refuse(known, resource, newest, obstacles)
+            if obstacles or not lost.doubted:  # else it is being found out whose its queues are: a look or two
+                await self._refuse(known, resource, newest, obstacles)
             return
         fleet = running.fleet
         broker, unknown_place = await self._broker(known, fleet)
@@ -150,7 +151,8 @@ class Reconciler:
         known.starts = upcoming(fleet, known.starts, sight.at)
         await known.revisions.keep(running.generation, running.written, makes_objects=fleet.mode != "Preview")
         starts = by_pool(fleet, known.starts)
-        about = Newest(newest.generation, obstacles, newest.warnings, starts, ailments, known.runs.forecasts)
+        generation = running.generation if lost.doubted else newest.generation
+        about = Newest(generation, obstacles, newest.warnings, starts, ailments, known.runs.forecasts)
         status = fleet_status(fleet, sight, decisions, known.memories, resource["status"], about)
         await self._write_status(known, resource, status)
 
@@ -197,15 +199,20 @@ class Reconciler:
                 if key not in self._claims and key != known.key and (other := self._present(key)) is not None:
                     await self._look_up(key, other)
         before = self._claims.in_use
-        await self._claims.note(known, newest)
+        await self._note(known, newest)
         if self._claims.in_use != before:
             await self._keep_brokers()
-        return await self._claims.lost(known, newest)
+        running = known.acceptance.running
+        return self._claims.lost(known.key, running.fleet if running is not None else None, newest.fleet)
+
+    async def _note(self, known: Known, newest: Judgement) -> None:
+        created = known.resource["metadata"]["creationTimestamp"]
+        await self._claims.note(known.key, created, versions_of(known, newest))
 
     async def _look_up(self, key: Key, resource: Object) -> None:
         try:
             found = await self._known_of(key, resource)
-            await self._claims.note(found, found.acceptance.judge(resource))
+            await self._note(found, found.acceptance.judge(resource))
         except OperatorError:
             self._claims.unseen(key)
 

@@ -5,7 +5,15 @@ from dataclasses import replace
 import pytest
 
 from tests.support.pools import fleet
-from utilitarian_operator.core.queue_claims import Claim, Place, given_up, lost, only_asking_tells, why_stalled
+from utilitarian_operator.core.queue_claims import (
+    Claim,
+    Place,
+    given_up,
+    lost,
+    may_clash,
+    only_asking_tells,
+    why_stalled,
+)
 
 BROKER = Place(frozenset({"rabbit:5672"}), "/", "rabbit@one")
 ALIAS = Place(frozenset({"rabbit.shop.svc:5671"}), "/", "rabbit@one")
@@ -26,8 +34,7 @@ NEW = Claim("test/new", "2026-02-01T00:00:00Z", runs=False, place=BROKER, queues
             [OLD, new := replace(NEW, place=ALIAS)], {new: {"q": "shop/old"}}, id="another name of the same broker"
         ),
         pytest.param([OLD, replace(NEW, place=replace(BROKER, vhost="v"))], {}, id="another virtual host"),
-        pytest.param([OLD, replace(NEW, place=replace(ALIAS, cluster="rabbit@two"))], {}, id="another broker"),
-        pytest.param([OLD, replace(NEW, place=replace(ALIAS, cluster=None))], {}, id="not heard yet"),
+        pytest.param([OLD, replace(NEW, place=NAMESAKE)], {}, id="another broker that calls itself alike"),
         pytest.param(
             [OLD, new := replace(NEW, place=Place(frozenset({"other:1", "rabbit:5672"}), "/"))],
             {new: {"q": "shop/old"}},
@@ -53,15 +60,30 @@ NEW = Claim("test/new", "2026-02-01T00:00:00Z", runs=False, place=BROKER, queues
     ],
 )
 def test_the_older_keeps_the_queue(claims: list[Claim], expected: dict[Claim, dict[str, str]]) -> None:
-    assert lost(claims) == expected
+    assert lost(claims, {frozenset({BROKER, ALIAS})}) == expected
 
 
-def test_brokers_that_call_themselves_alike_are_two_where_that_was_seen() -> None:
-    new = replace(NEW, place=NAMESAKE)
+def test_brokers_that_call_themselves_alike_are_asked_whether_they_are_one() -> None:
     assert only_asking_tells(BROKER, NAMESAKE)
+    assert only_asking_tells(BROKER, ALIAS)
+    assert not only_asking_tells(BROKER, BROKER)
     assert not only_asking_tells(BROKER, replace(NAMESAKE, vhost="v"))
-    assert not only_asking_tells(BROKER, replace(BROKER, cluster="rabbit@two"))
-    assert lost([OLD, new], {frozenset({BROKER, NAMESAKE})}) == {}
+    assert not only_asking_tells(BROKER, replace(NAMESAKE, cluster="rabbit@two"))
+    assert not only_asking_tells(BROKER, replace(NAMESAKE, cluster=None))
+
+
+@pytest.mark.parametrize(
+    "other, expected",
+    [
+        pytest.param(NEW, True, id="a queue of both"),
+        pytest.param(replace(NEW, place=ALIAS), True, id="perhaps another name of the broker"),
+        pytest.param(replace(NEW, queues=frozenset({"y"})), False, id="no queue of both"),
+        pytest.param(replace(NEW, place=replace(BROKER, vhost="v")), False, id="another virtual host"),
+        pytest.param(replace(NEW, fleet=OLD.fleet), False, id="its own next version"),
+    ],
+)
+def test_who_may_clash(other: Claim, expected: bool) -> None:
+    assert may_clash(OLD, other) is expected
 
 
 def test_the_sentence_names_the_other_and_what_to_do() -> None:

@@ -20,7 +20,7 @@ from utilitarian_operator.adapters.tls import SYSTEM, Tls
 from utilitarian_operator.core.broker_settings import BrokerSettings, QueueSettings
 from utilitarian_operator.core.observation import HOLDS, Counted, Held
 from utilitarian_operator.core.worked import Word, Worked, heard, unheard
-from utilitarian_operator.errors import BrokerError, BrokerUnreachable
+from utilitarian_operator.errors import BrokerError, BrokerUnreachable, RightMissing
 
 T = TypeVar("T")
 
@@ -171,12 +171,16 @@ class BrokerSession:
         return self._depths.cluster
 
     async def reaches(self, other: "BrokerSession") -> bool | None:
-        """Whether another session looks at the same virtual host of the same broker; None where it can't be told."""
+        """Whether another session looks at the same virtual host of the same broker; None where a right is missing.
+
+        Raises:
+            BrokerError: one of them can't be asked now.
+        """
         with contextlib.ExitStack() as marked:
             try:
                 name = await _in(self._depth_thread, lambda: marked.enter_context(self._depths.mark()))
                 return await _in(other._depth_thread, lambda: other._depths.sees(name))  # noqa: SLF001 - of its kind
-            except BrokerError:
+            except RightMissing:
                 return None
             finally:
                 with contextlib.suppress(BrokerError):

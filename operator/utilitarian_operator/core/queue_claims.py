@@ -63,14 +63,20 @@ def only_asking_tells(one: Place, other: Place) -> bool:
     )
 
 
-def lost(claims: Iterable[Claim], apart: Collection[Pair] = ()) -> dict[Claim, dict[str, str]]:
+def may_clash(claim: Claim, other: Claim) -> bool:
+    """Whether two claims are rivals if their places are one."""
+    alike = claim.fleet != other.fleet and claim.place.vhost == other.place.vhost
+    return alike and not claim.queues.isdisjoint(other.queues)
+
+
+def lost(claims: Iterable[Claim], same: Collection[Pair] = ()) -> dict[Claim, dict[str, str]]:
     """The queues that each claim doesn't get, with the resource that has them; a claim that gets all is not in it.
 
     What is only asked for, and doesn't get all, is not let run: so it takes nothing from others.
 
     Args:
         claims: of all resources.
-        apart: places that were seen to be two although they call themselves alike.
+        same: places that are one although no address says so.
     """
     holders: dict[str, list[Claim]] = defaultdict(list)
     result = {}
@@ -78,7 +84,7 @@ def lost(claims: Iterable[Claim], apart: Collection[Pair] = ()) -> dict[Claim, d
         missed = {
             queue: holder.fleet
             for queue in sorted(claim.queues)
-            if (holder := next((it for it in holders[queue] if _rival(it, claim, apart)), None)) is not None
+            if (holder := next((it for it in holders[queue] if _rival(it, claim, same)), None)) is not None
         }
         if missed:
             result[claim] = missed
@@ -88,15 +94,15 @@ def lost(claims: Iterable[Claim], apart: Collection[Pair] = ()) -> dict[Claim, d
     return result
 
 
-def _rival(holder: Claim, claim: Claim, apart: Collection[Pair]) -> bool:
-    return holder.fleet != claim.fleet and _one(holder.place, claim.place, apart)
+def _rival(holder: Claim, claim: Claim, same: Collection[Pair]) -> bool:
+    return holder.fleet != claim.fleet and is_one(holder.place, claim.place, same)
 
 
-def _one(place: Place, other: Place, apart: Collection[Pair]) -> bool:
+def is_one(place: Place, other: Place, same: Collection[Pair]) -> bool:
+    """Whether two places are known to be one: by an address of both, or because it was seen."""
     if place.vhost != other.vhost:
         return False
-    known_alike = only_asking_tells(place, other) and frozenset({place, other}) not in apart
-    return bool(place.addresses & other.addresses) or known_alike
+    return not place.addresses.isdisjoint(other.addresses) or frozenset({place, other}) in same
 
 
 def why_stalled(missed: Mapping[str, str], *, runs: bool, meanwhile: str) -> list[str]:
