@@ -147,6 +147,10 @@ class Claims:
         self._doubts.pop(key, None)
         self._tried &= set(self.in_use.values())
 
+    async def note_versions(self, known: Known, newest: Judgement) -> None:
+        """Remember what a resource claims now, by the spec that runs and by its newest one."""
+        await self.note(known.key, known.resource["metadata"]["creationTimestamp"], _versions(known, newest))
+
     async def note(self, key: Key, created: str, versions: Sequence[Version]) -> None:
         """Remember what a resource claims now.
 
@@ -257,7 +261,7 @@ class Claims:
             self._failed[pair] = self._clock()
 
 
-def versions_of(known: Known, newest: Judgement) -> list[Version]:
+def _versions(known: Known, newest: Judgement) -> list[Version]:
     """The versions of a resource that claim queues."""
     running, found = known.acceptance.running, []
     if running is not None and running.fleet is not None:

@@ -3,12 +3,13 @@
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client import CollectorRegistry, Counter, Gauge, Info
 
 from utilitarian_operator import __version__
 from utilitarian_operator.api.names import BEAT
@@ -19,7 +20,7 @@ from utilitarian_operator.core.decision import Decision
 from utilitarian_operator.core.observation import FleetSight, PoolSight, Present, Unknown
 from utilitarian_operator.core.queue_claims import RULE as QUEUE_TAKEN_RULE
 from utilitarian_operator.run_metrics import CAME, RUNS, RunMetrics
-from utilitarian_operator.series import Board, Figures, Series
+from utilitarian_operator.series import Board, Figures, Series, counter_of, gauge_of, histogram_of
 from utilitarian_operator.series import FleetLabels as Fleet
 
 _FLEET = ("namespace", "fleet")
@@ -37,7 +38,8 @@ class Metrics:
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        gauge, counter, histogram = _makers(registry)
+        gauge, counter = partial(gauge_of, registry), partial(counter_of, registry)
+        histogram = partial(histogram_of, registry)
         self._messages = gauge("queue_messages", "Messages on a queue, by state", (*_QUEUE, "state"))
         self._consumers = gauge("queue_consumers", "Consumers on a queue", _QUEUE)
         self._workers = gauge(
@@ -270,23 +272,3 @@ def said(pool: PoolSight, what: str) -> int | None:
     """A figure of `Held` over a pool's workers, by what each said last; None where one of them says nothing."""
     words = [pod.word for pod in pool.pods if pod.running]
     return None if None in words else sum(getattr(word, what) for word in words)
-
-
-_Gauges = Callable[[str, str, tuple[str, ...]], Series[Gauge]]
-_Counters = Callable[[str, str, tuple[str, ...]], Series[Counter]]
-_Histograms = Callable[[str, str, tuple[str, ...], tuple[float, ...]], Series[Histogram]]
-
-
-def _makers(registry: CollectorRegistry) -> tuple[_Gauges, _Counters, _Histograms]:
-    """What makes a gauge, a counter or a histogram of a name, a text and labels."""
-
-    def gauge(name: str, text: str, labels: tuple[str, ...]) -> Series[Gauge]:
-        return Series(Gauge(f"utilitarian_{name}", text, labels, registry=registry))
-
-    def counter(name: str, text: str, labels: tuple[str, ...]) -> Series[Counter]:
-        return Series(Counter(f"utilitarian_{name}", text, labels, registry=registry))
-
-    def histogram(name: str, text: str, labels: tuple[str, ...], buckets: tuple[float, ...]) -> Series[Histogram]:
-        return Series(Histogram(f"utilitarian_{name}", text, labels, registry=registry, buckets=buckets))
-
-    return gauge, counter, histogram

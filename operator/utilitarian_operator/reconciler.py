@@ -15,13 +15,13 @@ from utilitarian_operator.adapters.store import DEPLOYMENTS, DISRUPTION_BUDGETS,
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.names import beat_object, pool_object
 from utilitarian_operator.blind import Blind
-from utilitarian_operator.claims import Claims, Lost, versions_of
+from utilitarian_operator.claims import Claims, Lost
 from utilitarian_operator.core import manifests, objects, record
 from utilitarian_operator.core.decision import Decision
 from utilitarian_operator.core.drift import applied, drifted
 from utilitarian_operator.core.facts import facts
 from utilitarian_operator.core.fleet import Circumstances, decide_fleet, first_seen_work, looked_well
-from utilitarian_operator.core.leading import Lead, leads, may_go, shrinking
+from utilitarian_operator.core.leading import Lead, leads, shrinking, works_still
 from utilitarian_operator.core.newest import Newest
 from utilitarian_operator.core.observation import FleetSight
 from utilitarian_operator.core.obstacle import INVALID_SPEC, SECRET_MISSING, Obstacle
@@ -199,20 +199,16 @@ class Reconciler:
                 if key not in self._claims and key != known.key and (other := self._present(key)) is not None:
                     await self._look_up(key, other)
         before = self._claims.in_use
-        await self._note(known, newest)
+        await self._claims.note_versions(known, newest)
         if self._claims.in_use != before:
             await self._keep_brokers()
         running = known.acceptance.running
         return self._claims.lost(known.key, running.fleet if running is not None else None, newest.fleet)
 
-    async def _note(self, known: Known, newest: Judgement) -> None:
-        created = known.resource["metadata"]["creationTimestamp"]
-        await self._claims.note(known.key, created, versions_of(known, newest))
-
     async def _look_up(self, key: Key, resource: Object) -> None:
         try:
             found = await self._known_of(key, resource)
-            await self._note(found, found.acceptance.judge(resource))
+            await self._claims.note_versions(found, found.acceptance.judge(resource))
         except OperatorError:
             self._claims.unseen(key)
 
@@ -297,7 +293,7 @@ class Reconciler:
         known.refusals.note([*(it for it, _ in due), *todo.taken], [*outcome.refused, *map(taken, todo.taken)], now)
         failed = {id(it.wanted) for it in outcome.refused}
         known.claimed = known.claimed or any(it.kind == CLAIM and id(it) not in failed for it, _ in due)
-        await self._actor.remove(resource, (it for it in todo.deletions if not _works_still(it.live, sight)))
+        await self._actor.remove(resource, (it for it in todo.deletions if not works_still(it.live, sight)))
 
     def _live(self, key: Key) -> objects.Live:
         kinds = {
@@ -355,15 +351,6 @@ class Reconciler:
         if known.claimed:
             kept = f"PersistentVolumeClaim {beat_object(key.name)} is kept: it says when each task was last run"
             await self._actor.tell(known.resource, Reason.CLAIM_KEPT, f"{kept}; delete it by hand")
-
-
-def _works_still(live: Object, sight: FleetSight) -> bool:
-    """Whether an object is the Deployment of a removed pool whose workers are still being led out."""
-    pool = sight.leftover.get(live["metadata"]["labels"].get(manifests.POOL_LABEL, ""))
-    if pool is None or live["kind"] != objects.DEPLOYMENT:
-        return False
-    grace = live["spec"]["template"]["spec"].get("terminationGracePeriodSeconds", 30)
-    return not may_go(pool, timedelta(seconds=grace), sight.at)
 
 
 def _todo(

@@ -2,14 +2,14 @@
 
 from datetime import datetime
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Gauge
 
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.forecast import Forecast
 from utilitarian_operator.core.observation import FleetSight
 from utilitarian_operator.core.run_memory import Outcome
 from utilitarian_operator.core.run_watch import Watched
-from utilitarian_operator.series import Board, Figures, FleetLabels, Series
+from utilitarian_operator.series import Board, Figures, FleetLabels, Series, counter_of, gauge_of
 
 _POOL = ("namespace", "fleet", "pool")
 _RUN = (*_POOL, "run")
@@ -28,7 +28,7 @@ class RunMetrics:
 
     def __init__(self, registry: CollectorRegistry, board: Board) -> None:
         def gauge(name: str, text: str) -> Series[Gauge]:
-            return Series(Gauge(f"utilitarian_run_{name}", text, _RUN, registry=registry))
+            return gauge_of(registry, f"run_{name}", text, _RUN)
 
         self._board = board
         self._remaining = gauge("remaining_tasks", "Tasks left in an open run")
@@ -36,18 +36,14 @@ class RunMetrics:
         self._deadline = gauge("deadline_timestamp_seconds", "When an open run must be done, Unix time")
         self._at_risk = gauge("at_risk", "1 while an open run will hardly be done by its deadline")
         self._missed = gauge("missed", "1 while a run is open and no message has come although it was due")
-        self._last_message = Series(
-            Gauge(
-                "utilitarian_queue_last_message_timestamp_seconds",
-                "When a message was last seen to come to a queue of a pool with runs, Unix time",
-                (*_POOL, "queue"),
-                registry=registry,
-            )
+        self._last_message = gauge_of(
+            registry,
+            "queue_last_message_timestamp_seconds",
+            "When a message was last seen to come to a queue of a pool with runs, Unix time",
+            (*_POOL, "queue"),
         )
         self._begun: dict[FleetLabels, Fleet] = {}
-        self._over = Series(
-            Counter("utilitarian_runs", "Runs that are over, by outcome", (*_RUN, "outcome"), registry=registry)
-        )
+        self._over = counter_of(registry, "runs", "Runs that are over, by outcome", (*_RUN, "outcome"))
 
     def watched(self, fleet: FleetLabels, spec: Fleet, watched: Watched) -> None:
         """Record what is expected of the open runs, and count those that are over.

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from typing import Generic, TypeVar
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 Metric = TypeVar("Metric", Gauge, Counter, Histogram)
 
@@ -42,6 +42,23 @@ class Series(Generic[Metric]):
         """Show none any more whose first labels have these values."""
         for values in [it for it in self._shown if it[: len(first)] == first]:
             self.remove(*values)
+
+
+def gauge_of(registry: CollectorRegistry, name: str, text: str, labels: tuple[str, ...]) -> Series[Gauge]:
+    """A gauge of the operator, registered."""
+    return Series(Gauge(f"utilitarian_{name}", text, labels, registry=registry))
+
+
+def counter_of(registry: CollectorRegistry, name: str, text: str, labels: tuple[str, ...]) -> Series[Counter]:
+    """A counter of the operator, registered; `_total` is added to its name."""
+    return Series(Counter(f"utilitarian_{name}", text, labels, registry=registry))
+
+
+def histogram_of(
+    registry: CollectorRegistry, name: str, text: str, labels: tuple[str, ...], buckets: tuple[float, ...]
+) -> Series[Histogram]:
+    """A histogram of the operator, registered."""
+    return Series(Histogram(f"utilitarian_{name}", text, labels, registry=registry, buckets=buckets))
 
 
 Figures = Mapping[tuple[Series[Gauge], tuple[str, ...]], float | None]

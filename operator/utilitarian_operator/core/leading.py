@@ -3,13 +3,15 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.core import drain
 from utilitarian_operator.core.crew import OpenGate, agreed, crew, gates
 from utilitarian_operator.core.decision import Decision
 from utilitarian_operator.core.drain import CancelConsumers, DrainStep, Lift, PodStep, Resize, TakeBack
+from utilitarian_operator.core.manifests import POOL_LABEL
+from utilitarian_operator.core.objects import DEPLOYMENT
 from utilitarian_operator.core.observation import FleetSight, PoolSight
 
 SingleStep: TypeAlias = PodStep | OpenGate
@@ -115,6 +117,15 @@ def may_go(seen: PoolSight, grace: timedelta, now: datetime) -> bool:
     """
     idle = agreed(seen) and not any(pod.running for pod in seen.pods)
     return idle or drain.mute(crew(None, seen, now), grace, now)
+
+
+def works_still(live: Mapping[str, Any], sight: FleetSight) -> bool:
+    """Whether an object is the Deployment of a removed pool whose workers are still being led out."""
+    pool = sight.leftover.get(live["metadata"]["labels"].get(POOL_LABEL, ""))
+    if pool is None or live["kind"] != DEPLOYMENT:
+        return False
+    grace = live["spec"]["template"]["spec"].get("terminationGracePeriodSeconds", 30)
+    return not may_go(pool, timedelta(seconds=grace), sight.at)
 
 
 def _lead(fleet: Fleet, pool: Pool, sight: FleetSight, desired: int, since: timedelta) -> Lead:
