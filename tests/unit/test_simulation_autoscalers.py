@@ -173,7 +173,9 @@ def test_policies_have_names(name: str) -> None:
     assert checked_policy(name) == name
 
 
-@pytest.mark.parametrize("name", ["kedda", "fixed", "fixed:", "fixed:-1", "fixed:two", ""])
+@pytest.mark.parametrize(
+    "name", ["kedda", "fixed", "fixed:", "fixed:-1", "fixed:two", "fixed:1001", f"fixed:{'9' * 5000}", ""]
+)
 def test_other_names_are_refused(name: str) -> None:
     with pytest.raises(UnknownPolicy, match="choose from keda"):
         checked_policy(name)

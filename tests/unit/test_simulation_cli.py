@@ -112,7 +112,11 @@ def test_a_sweep_without_an_effect_is_said_to_have_none(files: list[str]) -> Non
         (["--sweep", "pools.rest.scaling.max"], "write it like"),
         (["--sweep", "pools.rest.scaling.max=soon"], "spec.pools[1].scaling.max"),
         (["--sweep", "maxWorkers.more=1"], "has no fields"),
+        (["--sweep", "pools.rest.scaling.max=["], "'[' can't be read as YAML"),
+        (["--sweep", "pools.rest.scaling.max=!!int many"], "can't be read as YAML"),
+        (["--sweep", "pools.rest.scaling.max=2026-01-01"], "spec.pools[1].scaling.max"),
         (["--days", "0"], "--days"),
+        (["--days", "nan"], "--days"),
         (["-o", "pdf"], "--output"),
         (["--fleet", "other"], "there are: small"),
     ],
@@ -135,3 +139,6 @@ def test_a_wrong_load_is_refused_with_2_and_its_line(files: list[str]) -> None:
 def test_a_wrong_resource_is_refused_with_2(files: list[str]) -> None:
     Path(files[2]).write_text(RESOURCE.replace("maxWorkers: 8", "maxWorkers: some"))
     assert "spec.maxWorkers" in run(*files, code=2)
+    Path(files[2]).write_text(RESOURCE.partition("spec:")[0] + "spec:\n")
+    assert "the resource has no spec" in run(*files, "--sweep", "pools.rest.scaling.max=1", code=2)
+    run(*files, code=2)

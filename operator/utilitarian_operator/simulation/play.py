@@ -20,6 +20,9 @@ from utilitarian_operator.simulation.worker import Kind, State
 from utilitarian_operator.simulation.workload import Load, OnOneNode
 
 DAY = 86400.0
+MOST_FIXED = 1000
+"""Workers of `fixed:N`: as many as a pool may have."""
+
 STEPS = 200
 """Parts in which a load is played, so that progress can be told."""
 
@@ -114,10 +117,12 @@ def checked_policy(name: str) -> str:
         UnknownPolicy: there is none of that name.
     """
     kind_of, _, count = name.partition(":")
-    if name in {*SCALERS, "oracle"} or (kind_of == "fixed" and count.isdecimal()):
+    fixed = kind_of == "fixed" and count.isdecimal() and len(count) <= len(str(MOST_FIXED)) and int(count) <= MOST_FIXED
+    if name in {*SCALERS, "oracle"} or fixed:
         return name
     raise UnknownPolicy(
-        f"--against: unknown policy {name!r}: choose from keda, keda-tuned, keda-amqp, hpa, fixed:N, oracle"
+        f"--against: unknown policy {name!r}: choose from keda, keda-tuned, keda-amqp, hpa, fixed:N (at most "
+        f"fixed:{MOST_FIXED}), oracle"
     )
 
 

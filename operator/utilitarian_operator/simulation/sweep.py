@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from utilitarian_operator.api.strict_yaml import StrictLoader
 from utilitarian_operator.errors import OperatorError
 
 
@@ -29,8 +30,18 @@ def variants(resource: Mapping[str, Any], sweep: str) -> Iterator[tuple[str, dic
         raise InvalidSweep(f"--sweep {sweep}: write it like pools.amr-hourly.scaling.drainWithin=1m,5m,30m")
     for value in values.split(","):
         changed = deepcopy(dict(resource))
-        _set(changed.get("spec", {}), steps, yaml.safe_load(value), sweep)
+        spec = changed.get("spec")
+        if not isinstance(spec, dict):
+            raise InvalidSweep(f"--sweep {sweep}: the resource has no spec to change")
+        _set(spec, steps, _read(value, sweep), sweep)
         yield f"{path}={value}", changed
+
+
+def _read(value: str, sweep: str) -> Any:
+    try:
+        return yaml.load(value, Loader=StrictLoader)  # noqa: S506 - a safe one
+    except yaml.YAMLError as error:
+        raise InvalidSweep(f"--sweep {sweep}: {value!r} can't be read as YAML: write it as in the resource") from error
 
 
 def _set(spec: dict[str, Any], steps: list[str], value: Any, sweep: str) -> None:
