@@ -346,6 +346,7 @@ class Reconciler:
         if known is None:
             return
         self._metrics.forget(key)
+        known.warnings.close()
         self._claims.forget(key)
         await self._keep_brokers()
         if known.claimed:

@@ -36,6 +36,7 @@ FLEET_RIGHTS = {
     ("policy", "poddisruptionbudgets"): "get list watch create patch delete",
     ("", "pods"): "get list watch patch delete",
     ("", "pods/status"): "patch",
+    ("", "pods/log"): "get",
     ("", "secrets"): "get",
     ("", "configmaps"): "get",
     ("", "persistentvolumeclaims"): "get create",

@@ -94,6 +94,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 - apiGroups: ["", events.k8s.io]
   resources: [events]
   verbs: [create, patch]
+# Of a worker that crashed, only what the broker refused it is looked for in the last lines of its log.
+- apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
 # Kubernetes says in an event alone that a pod's volume can't be mounted.
 - apiGroups: [""]
   resources: [events]

@@ -16,6 +16,7 @@ Object: TypeAlias = dict[str, Any]
 
 TIMEOUT_S = 10.0
 MOST_EVENTS = 100
+LOG_LINES, LOG_BYTES = 100, 65_536
 JSON = "application/json"
 YAML = "application/yaml"
 MERGE_PATCH = "application/merge-patch+json"
@@ -162,6 +163,18 @@ class Cluster:
         answer = await self._request("GET", f"api/v1/namespaces/{namespace}/events", query=about)
         return list(answer["items"])
 
+    async def log_end(self, pod: Object, container: str, *, previous: bool) -> str:
+        """The last lines of a container's log, as its node has them.
+
+        Args:
+            pod: as it was seen.
+            container: its name.
+            previous: of the one that ran before the present one.
+        """
+        which = [("container", container), ("previous", str(previous).lower())]
+        bounds = [("tailLines", str(LOG_LINES)), ("limitBytes", str(LOG_BYTES))]
+        return (await self._answer("GET", f"{_pod(pod)}/log", query=[*which, *bounds])).decode(errors="replace")
+
     async def items(
         self, plural: str, namespace: str | None, selector: str = "", limit: int | None = None
     ) -> tuple[list[Object], int]:
@@ -189,7 +202,22 @@ class Cluster:
         content_type: str = JSON,
         query: Sequence[tuple[str, str]] = (),
     ) -> Object:
-        headers = {"Accept": JSON, "Content-Type": content_type}
+        text = await self._answer(method, path, body, content_type, query)
+        try:
+            result: Object = json.loads(text) if text else {}
+        except ValueError as error:
+            raise ClusterError(f"{method} {path}: no JSON in the answer: {error}") from error
+        return result
+
+    async def _answer(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        content_type: str = JSON,
+        query: Sequence[tuple[str, str]] = (),
+    ) -> bytes:
+        headers = {"Accept": f"{JSON}, */*", "Content-Type": content_type}
         try:
             request = await self._client.param_serialize(
                 method,
@@ -200,18 +228,14 @@ class Cluster:
                 auth_settings=["BearerToken"],
             )
             answer = await self._client.call_api(*request, _request_timeout=TIMEOUT_S)
-            text = await answer.read()
+            text: bytes = await answer.read()
         except ApiException as error:
             raise _error(error.status or 0, str(error.body or error.reason), f"{method} {path}") from error
         except (ClientError, TimeoutError, OSError) as error:
             raise ClusterError(f"{method} {path}: {error or type(error).__name__}") from error
         if answer.status >= 300:  # noqa: PLR2004 - HTTP's own number
             raise _error(answer.status, text.decode(errors="replace"), f"{method} {path}")
-        try:
-            result: Object = json.loads(text) if text else {}
-        except ValueError as error:
-            raise ClusterError(f"{method} {path}: no JSON in the answer: {error}") from error
-        return result
+        return text
 
 
 def _collection(manifest: Object) -> str:

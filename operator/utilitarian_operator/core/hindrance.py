@@ -92,7 +92,7 @@ def _hindrances(deployment: Object, pods: Sequence[Object], now: datetime, event
     yield from _rejected(pods, ready, now)
     lost = [(pod, node) for pod in there if (node := lost_on(pod, now))]
     there = [pod for pod in there if not lost_on(pod, now)]
-    failing = [words for pod in there if (words := trouble(pod, now))]
+    failing = [_with(words, pod, events) for pod in there if (words := trouble(pod, now))]
     if failing:
         yield _failing(failing, ready, rolling_out=rolling_out)
     waiting = [found for pod in there if (found := unplaced(pod, now, UNSCHEDULABLE_AFTER))]
@@ -103,6 +103,11 @@ def _hindrances(deployment: Object, pods: Sequence[Object], now: datetime, event
     if lost:
         yield _lost(lost, ready)
     yield from _never_ready(deployment, there, ready, now, events)
+
+
+def _with(words: str, pod: Object, events: Events) -> str:
+    name = pod["metadata"]["name"]
+    return f"{words}; {events[name]}" if name in events else words
 
 
 def _failing(failing: Sequence[str], ready: int, *, rolling_out: bool) -> Hindrance:

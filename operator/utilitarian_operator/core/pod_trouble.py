@@ -19,7 +19,7 @@ LONGEST_WARNING = 400
 """Characters of a warning that are told."""
 
 Events = Mapping[str, str]
-"""What Kubernetes' newest warning says of a pod, by the pod's name."""
+"""What Kubernetes warns of, or the broker refused, of a pod that doesn't run or become ready, by the pod's name."""
 
 
 def trouble(pod: Object, now: datetime) -> str | None:
@@ -41,6 +41,18 @@ def trouble(pod: Object, now: datetime) -> str | None:
             whose = "" if container is own else f", container {container.get('name')}"
             return f"pod {pod['metadata']['name']}{whose}: {words}"
     return None
+
+
+def crashed(pod: Object, now: datetime) -> str | None:
+    """Whose log says why our container doesn't stay up: `previous` or `current`; None if it did not end lately."""
+    own = ours(pod)
+    if own is None or is_ready(pod) or "deletionTimestamp" in pod["metadata"]:
+        return None
+    ended = (own.get("state") or {}).get("terminated")
+    last = ended or (own.get("lastState") or {}).get("terminated")
+    if not last or not last.get("exitCode") or _is_history(last, now):
+        return None
+    return "current" if ended else "previous"
 
 
 def pod_hindrance(pod: Object, now: datetime) -> str | None:
