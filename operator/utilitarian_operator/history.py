@@ -1,4 +1,4 @@
-"""What changed between two looks: what a pod's worker has done and its start, a queue's arrivals; decides nothing."""
+"""What changed between two looks: what a pod's worker has done, a queue's arrivals; decides nothing."""
 
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -19,7 +19,6 @@ class History:
 
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
     _worked: dict[str, Worked] = field(default_factory=dict)
-    _ready: set[str] = field(default_factory=set)
 
     def add(self, pod: PodSight, body: Mapping[str, Any], sample: Held | None, worked: Worked | None) -> PodSight:
         """The pod with what is new of it since the last look.
@@ -31,16 +30,11 @@ class History:
             worked: what that has done, as far as it was seen; None while it was not.
         """
         created = datetime.fromisoformat(body["metadata"]["creationTimestamp"])
-        started_up = None
-        if pod.ready and pod.name not in self._ready:
-            self._ready.add(pod.name)
-            started_up = _ready_after(body, created) if created >= self.began else None
-        return self._newly(replace(pod, sample=sample, started_up=started_up), created, worked)
+        return self._newly(replace(pod, sample=sample), created, worked)
 
     def keep_only(self, pods: Container[str]) -> None:
         """Forget the pods that are gone."""
         self._worked = {name: worked for name, worked in self._worked.items() if name in pods}
-        self._ready = {name for name in self._ready if name in pods}
 
     def _newly(self, pod: PodSight, created: datetime, worked: Worked | None) -> PodSight:
         """With what its worker has done since the last look; what it did before this operator began is not counted."""
@@ -57,13 +51,6 @@ class History:
             slot_seconds=worked.slot_seconds - before.slot_seconds,
             lasted=worked.lasted if worked.ended > before.ended else 0.0,
         )
-
-
-def _ready_after(body: Mapping[str, Any], created: datetime) -> float | None:
-    for condition in body.get("status", {}).get("conditions", []):
-        if condition["type"] == "Ready" and condition.get("lastTransitionTime"):
-            return (datetime.fromisoformat(condition["lastTransitionTime"]) - created).total_seconds()
-    return None
 
 
 @dataclass

@@ -32,12 +32,13 @@ from utilitarian_operator.core.observation import (
     Unknown,
 )
 from utilitarian_operator.core.own_queues import Learned, learned
-from utilitarian_operator.core.pods import pod_sight
+from utilitarian_operator.core.pods import no_older, pod_sight
 from utilitarian_operator.core.reported import reported
 from utilitarian_operator.core.wording import plural
 from utilitarian_operator.core.worked import Worked
 from utilitarian_operator.errors import BrokerError
 from utilitarian_operator.history import Flows, History, LastMessages
+from utilitarian_operator.starts import Starts
 
 ANSWER_HOLDS_S = 4.0
 """How long a worker's answer is believed: a few rounds of questions, each a second."""
@@ -124,6 +125,7 @@ class Observer:
         """Why the broker could not be seen at the last look."""
         self._unseen: dict[str, datetime] = {}
         self._history = History(began) if began else History()
+        self._starts = Starts(self._history.began)
         self._flows = Flows()
         self._last = LastMessages(last_messages or {})
         self._caught = Learned()
@@ -329,8 +331,9 @@ class Observer:
             for pool, found in bodies.items()
         }
         pods = {pool: tuple(self._pod(it, broker, mute, now) for it in found) for pool, found in there.items() if found}
-        self._history.keep_only(self._store.children(PODS, self._key))
-        return pods
+        everyone = self._store.children(PODS, self._key)
+        self._history.keep_only(everyone)
+        return self._starts.see(pods, everyone, now, broker_away=self.failed is not None)
 
     def _pod(self, body: Mapping[str, Any], broker: Broker, mute: Unknown | None, now: datetime) -> PodSight:
         name = body["metadata"]["name"]
@@ -342,7 +345,9 @@ class Observer:
             self._unseen.pop(f"worker {name}", None)
         sample = broker.sample(node_name(name), asked - SAMPLE_HOLDS_S)
         told = self._store.told(PODS, self._key, name)
-        return self._history.add(pod_sight(name, body, answer, told=told), body, sample, broker.worked(node_name(name)))
+        pod = pod_sight(name, body, answer, told=told)
+        sample = None if sample is None else no_older(sample, pod.running_since, now)
+        return self._history.add(pod, body, sample, broker.worked(node_name(name)))
 
     def _rolling_out(self, deployments: Mapping[str, Any]) -> Iterable[str]:
         for name, body in sorted({**deployments, **self._store.children(STATEFUL_SETS, self._key)}.items()):

@@ -60,18 +60,6 @@ def test_what_was_done(created: str, looks: list[Worked | None], new: list[tuple
     assert [None if it.completed is None else (it.completed, it.slot_seconds) for it in seen] == new
 
 
-def test_start_up_is_told_once() -> None:
-    history = History(BEGAN)
-    started = body("2026-01-01T12:00:01Z", ready="2026-01-01T12:00:09Z")
-    looks = [pod(ready=False), pod(), pod()]
-    assert [history.add(look, started, None, None).started_up for look in looks] == [None, 8.0, None]
-
-
-def test_start_up_of_an_older_pod_is_not_told() -> None:
-    started = body("2026-01-01T11:59:00Z", ready="2026-01-01T12:00:09Z")
-    assert History(BEGAN).add(pod(), started, None, None).started_up is None
-
-
 def test_pods_that_are_gone_are_forgotten() -> None:
     history = History(BEGAN)
     history.add(pod(), body("2026-01-01T12:00:01Z"), None, worked(7))

@@ -121,7 +121,9 @@ class PoolStatus(Part):
     task_duration: Annotated[str, Field(max_length=32)] | None = None
     """Measured time per task."""
     start_up: Annotated[str, Field(max_length=32)] | None = None
-    """Measured time from asking for a worker to its first sign."""
+    """Measured time from asking for a worker to its first sign, without what it waited for."""
+    start_waited: Annotated[str, Field(max_length=32)] | None = None
+    """Time that the newest worker waited before it could start: for a node, its image, a volume or the broker."""
     memory: Memory | None = None
     """What the operator needs to decide alike after a restart; not for people."""
     history: Annotated[tuple[PastRunStatus, ...], Field(max_length=12), ATOMIC] | None = None

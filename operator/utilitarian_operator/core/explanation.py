@@ -165,6 +165,8 @@ def _remembered(situation: Situation) -> Iterator[tuple[str, str]]:
         yield "longest task", f"{seconds(longest)}{hung}"
     how = "measured" if memory.start_up is not None else "assumed: none was measured"
     yield "a worker starts in", f"{seconds(situation.start_up)} ({how})"
+    if memory.start_waited:
+        yield "the newest waited", f"{seconds(memory.start_waited)} for a node, its image, a volume or the broker"
     yield from _arrivals(pool, memory, situation.now)
     yield from _moments(memory)
     if highest(memory):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from utilitarian_operator.core.observation import Count, Held, PodSight, PoolSight, Unknown, add
+from utilitarian_operator.core.start_ups import MOST_AT_ONCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,10 @@ class Facts:
         leaving: workers whose container runs and that are on their way out.
         given_back: tasks with an ETA that those hold; None where one of them does not say.
         still_held: the part of them in workers that nobody has ended yet; None where one of those does not say.
-        started_up: seconds from creation to readiness of each worker that became ready since the last look.
+        started_up: seconds of the start of each worker that became ready since the last look, without what it waited
+            for; of those starts of which few ran at once in the fleet.
+        started_together: the same of larger groups, which slow each other down.
+        start_waited: the longest that one of them waited for a node, its image or the broker; None where none started.
         starved: why no worker takes the work that waits, though free; empty where work goes on.
         held_up: why more workers would fare no better than those that can't be had; empty if they would.
     """
@@ -49,6 +53,8 @@ class Facts:
     serving: int = 0
     longest: float = 0.0
     started_up: tuple[float, ...] = ()
+    started_together: tuple[float, ...] = ()
+    start_waited: float | None = None
     starved: str = ""
     draining: int = 0
     first_due: datetime | None = None
@@ -84,7 +90,9 @@ def facts(sight: PoolSight, starved: str = "") -> Facts:
         completed=sum(pod.completed or 0 for pod in told) if told else None,
         slot_seconds=sum(pod.slot_seconds or 0.0 for pod in told) if told else None,
         longest=max([*(sample.oldest for sample in samples), *(pod.lasted for pod in sight.pods)], default=0.0),
-        started_up=tuple(pod.started_up for pod in sight.pods if pod.started_up is not None),
+        started_up=_starts(sight, together=False),
+        started_together=_starts(sight, together=True),
+        start_waited=max((pod.started_up.waited for pod in sight.pods if pod.started_up is not None), default=None),
         deferred=sight.total("scheduled", going=False),
         missing=sight.missing,
         serving=sight.ready_workers,
@@ -96,6 +104,12 @@ def facts(sight: PoolSight, starved: str = "") -> Facts:
         still_held=_scheduled(pod for pod in sight.pods if pod.running and not pod.staying and not pod.leaving),
         held_up=sight.hindrance.message if sight.hindrance is not None and sight.hindrance.more_is_useless else "",
     )
+
+
+def _starts(sight: PoolSight, *, together: bool) -> tuple[float, ...]:
+    """Seconds of the starts that ended with this look: of those in a group that slows itself down, or of the others."""
+    started = (pod.started_up for pod in sight.pods if pod.started_up is not None)
+    return tuple(it.seconds for it in started if it.seconds is not None and (it.at_once > MOST_AT_ONCE) is together)
 
 
 def _first_due(pod: PodSight) -> datetime | None:

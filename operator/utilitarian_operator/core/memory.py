@@ -6,6 +6,7 @@ from operator import attrgetter
 from typing import Any
 
 from utilitarian_operator.api.effective import Pool
+from utilitarian_operator.core import start_ups
 from utilitarian_operator.core.facts import Facts
 from utilitarian_operator.core.learning import (
     GUESS_WEIGHT,
@@ -22,9 +23,6 @@ from utilitarian_operator.core.run_memory import OpenRun, PastRun
 
 KEPT_AT_A_NEW_PERIOD = 200
 """Completions that are carried into a new busy period: enough to know, few enough to learn anew."""
-
-NEWEST_START_UP = 0.3
-"""Weight of the newest start-up in the mean: images and nodes change, one slow start should not frighten."""
 
 BUCKETS = 10
 SHORTEST_WINDOW = timedelta(seconds=60)
@@ -46,7 +44,10 @@ class Memory:
         longest: seconds of the longest task that was seen in this busy period, or in a day of it; 0 before one was.
         longest_before: the same of the stretches before, the newest last.
         oldest: the task that has run longest.
-        start_up: measured seconds from scale request to first task; None before one was.
+        start_up: u, measured seconds from scale request to first task; None before one was.
+        start_ups: the newest starts that it rests on; empty where it rests on starts of a larger group.
+        started_at: when a start was measured last.
+        start_waited: seconds that a worker of the newest starts waited for a node, its image or the broker.
         arrivals: tasks by bucket, each with the moment it begins; newest last.
         highs: the largest demand of each stretch of the stabilization time, with its moment; newest last.
         surplus_since: since when fewer workers would do; None while they would not.
@@ -68,6 +69,9 @@ class Memory:
     longest_before: tuple[float, ...] = ()
     oldest: Oldest = field(default_factory=Oldest)
     start_up: float | None = None
+    start_ups: tuple[float, ...] = ()
+    started_at: datetime | None = None
+    start_waited: float = 0.0
     arrivals: tuple[tuple[datetime, int], ...] = ()
     highs: tuple[tuple[datetime, int], ...] = ()
     surplus_since: datetime | None = None
@@ -135,7 +139,7 @@ def remember(pool: Pool, facts: Facts, memory: Memory, now: datetime, window: ti
         memory = _without_the_future(memory, now)
     memory = _period(pool, facts, memory, now)
     memory = _learned(pool, facts, memory, now)
-    memory = _started(facts, memory)
+    memory = _started(facts, memory, now)
     memory = _arrived(facts, memory, now, max(window, SHORTEST_WINDOW))
     memory = _first_worker(pool, facts, memory, now)
     return changed(memory, looked_at=now)
@@ -153,6 +157,7 @@ def _without_the_future(memory: Memory, now: datetime) -> Memory:
         busy_since=passed(memory.busy_since),
         surplus_since=passed(memory.surplus_since),
         first_worker_since=passed(memory.first_worker_since),
+        started_at=passed(memory.started_at),
         arrivals=tuple((min(begin, now), count) for begin, count in memory.arrivals),
         highs=tuple((min(at, now), value) for at, value in memory.highs),
         runs=tuple(
@@ -226,11 +231,12 @@ def _with_longest(facts: Facts, memory: Memory, now: datetime) -> Memory:
     return changed(memory, longest=facts.longest) if facts.longest > memory.longest else memory
 
 
-def _started(facts: Facts, memory: Memory) -> Memory:
-    mean = memory.start_up
-    for seconds in facts.started_up:
-        mean = seconds if mean is None else mean + NEWEST_START_UP * (seconds - mean)
-    return memory if mean == memory.start_up else changed(memory, start_up=mean)
+def _started(facts: Facts, memory: Memory, now: datetime) -> Memory:
+    if not facts.started_up and not facts.started_together and facts.start_waited is None:
+        return memory
+    u, kept = start_ups.learned(memory.start_up, memory.start_ups, facts.started_up, facts.started_together)
+    measured = now if facts.started_up or facts.started_together else memory.started_at
+    return changed(memory, start_up=u, start_ups=kept, started_at=measured, start_waited=facts.start_waited or 0.0)
 
 
 def _arrived(facts: Facts, memory: Memory, now: datetime, window: timedelta) -> Memory:

@@ -15,6 +15,7 @@ from utilitarian_operator.core.memory import Memory
 from utilitarian_operator.core.nap import Nap
 from utilitarian_operator.core.reading import MOST_SECONDS, Reader
 from utilitarian_operator.core.run_memory import MOST_PAST_RUNS, OpenRun, Outcome, PastRun
+from utilitarian_operator.core.start_ups import LONGEST_START_UP_S, MOST_START_UPS
 from utilitarian_operator.core.wording import at
 
 Text = dict[str, Any]
@@ -31,7 +32,8 @@ LONGEST_WARM_UP = timedelta(hours=25)
 FAR_AHEAD = timedelta(days=366)
 """How far ahead a task's own time or a deadline may lie."""
 
-FIGURES = ("slotSeconds", "completions", "longest", "longestBefore", "startUp", "arrivals", "highs")
+_STARTS = ("startUp", "startUps", "startedAt", "startWaited")
+FIGURES = ("slotSeconds", "completions", "longest", "longestBefore", *_STARTS, "arrivals", "highs")
 """Averages: written with the other figures, every 30 s at most."""
 
 RUN_FIGURES = ("tasks", "done", "mostWorkers", "workerSeconds", "workedAt", "shortSince")
@@ -85,7 +87,10 @@ def read(reader: Reader, text: object) -> Memory:
         period_seconds=figure("periodSeconds", LONGEST_TASK_S),
         longest=figure("longest") or 0.0,
         longest_before=each("longestBefore", lambda place, it: place.figure(it))[-MOST_STRETCHES:],
-        start_up=figure("startUp"),
+        start_up=figure("startUp", LONGEST_START_UP_S),
+        start_ups=each("startUps", lambda place, it: place.figure(it, LONGEST_START_UP_S))[-MOST_START_UPS:],
+        started_at=moment("startedAt"),
+        start_waited=figure("startWaited") or 0.0,
         arrivals=_in_order(each("arrivals", _counted)),
         highs=_in_order(each("highs", _counted)),
         surplus_since=moment("surplusSince"),

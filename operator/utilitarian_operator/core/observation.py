@@ -9,6 +9,7 @@ from utilitarian_operator.core.beat_sight import BeatSight
 from utilitarian_operator.core.broker_settings import BrokerSettings
 from utilitarian_operator.core.hindrance import Hindrance
 from utilitarian_operator.core.reported import Reported
+from utilitarian_operator.core.start_ups import StartUp
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,7 @@ class PodSight:
         completed: tasks it ended since the last look, by its answers; None while it can't be told.
         slot_seconds: what they took since then, and those that run; None as above.
         lasted: seconds of the task that it ended since the last look and was silent through; 0 where none was.
-        started_up: seconds from its creation to its readiness, told once; None before and afterwards.
+        started_up: its start, told once it is ready; None before and afterwards.
         gated: whether its template has the operator's readiness gate.
         gate: what the operator last set it to; None while it has not.
         marked: since when it is chosen to leave; None if it is not.
@@ -182,7 +183,7 @@ class PodSight:
     completed: int | None = None
     slot_seconds: float | None = None
     lasted: float = 0.0
-    started_up: float | None = None
+    started_up: StartUp | None = None
     gated: bool = False
     gate: bool | None = None
     marked: datetime | None = None

@@ -1,6 +1,7 @@
 """From a pod as Kubernetes describes it to what is seen of it; reads values only and asks nobody."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,6 +39,14 @@ def pod_sight(name: str, body: Mapping[str, Any], held: Held | Unknown, *, told:
         running_since=_moment((running or {}).get("startedAt")),
         told=told,
     )
+
+
+def no_older(held: Held, since: datetime | None, now: datetime) -> Held:
+    """What a worker holds, with no task older than its container: ages are told by the clocks of other machines."""
+    if since is None:
+        return held
+    age = max((now - since).total_seconds(), 0.0)
+    return held if held.oldest <= age else replace(held, oldest=age)
 
 
 def _moment(text: str | None) -> datetime | None:

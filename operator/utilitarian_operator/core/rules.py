@@ -21,6 +21,9 @@ from utilitarian_operator.core.wording import at, number, plural, seconds
 FIRST_GUESS_START_UP = timedelta(seconds=5)
 """Start-up time of a worker before one was measured."""
 
+START_HOLDS = timedelta(days=1)
+"""For how long a measured start is a reason to keep a worker awake."""
+
 
 @dataclass(frozen=True, slots=True)
 class Situation:
@@ -278,7 +281,7 @@ def sleep_when_idle(situation: Situation, wanted: int) -> Step | None:
         return Step("idle", wanted, 1, f"1 worker kept: nothing to do, but not yet for {patience}")
     for schedule in situation.pool.schedule:
         wake = runs.next_start(schedule, situation.now) - schedule.warm_up - situation.now
-        if wake.total_seconds() < situation.start_up:
+        if wake.total_seconds() < situation.start_up and not _start_is_old(situation):
             return Step("idle", wanted, 1, f"1 worker kept: run {schedule.name} would wake it again at once")
     return None
 
@@ -289,6 +292,12 @@ def give_back_seldom(situation: Situation, wanted: int) -> Step | None:
         return None
     why = given_back_too_often(situation.facts, situation.memory.nap)
     return None if why is None else Step("deferred", wanted, 1, f"1 worker kept: {why}")
+
+
+def _start_is_old(situation: Situation) -> bool:
+    """Whether no start was measured for a day: a pool that stays awake because of a slow one would never learn more."""
+    measured = situation.memory.started_at
+    return measured is not None and situation.now - measured >= START_HOLDS
 
 
 def _not_seen_idle(facts: Facts) -> str:

@@ -1,7 +1,7 @@
 """The resource's status as it should read now; writes nothing."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from utilitarian_operator.api.effective import Fleet, Pool
@@ -147,7 +147,14 @@ def _pool(pool: Pool, sight: PoolSight, decision: Decision, memory: Memory) -> S
             for step in decision.trail
         ],
         "memory": to_text(memory),
+        **_started(memory),
     }
+
+
+def _started(memory: Memory) -> Status:
+    """What a start takes and what the newest waited for before, where that is known."""
+    told = {"startUp": memory.start_up, "startWaited": memory.start_waited or None}
+    return {name: format_duration(whole(timedelta(seconds=it))) for name, it in told.items() if it is not None}
 
 
 def _why(name: str, sight: PoolSight, decision: Decision, newest: Newest) -> Status:

@@ -79,7 +79,7 @@ def _in_turn(highs: Iterable[Sequence[Any]]) -> list[Any]:
 _WITH_FIGURES = {"Ready", "BrokerReachable", "AtMaximum", "DeadlineAtRisk"}
 """Conditions whose messages hold figures."""
 
-_POOL_FIGURES = ("backlog", "unacked", "busy", "deferred", "trail")
+_POOL_FIGURES = ("backlog", "unacked", "busy", "deferred", "trail", "startUp", "startWaited")
 _RUN_FIGURES = ("remaining", "eta", "uncertainty")
 
 

@@ -1,0 +1,70 @@
+"""How long a worker takes to start, and what it waited for before: from times that were seen to what is learned."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from statistics import median
+
+LONGEST_START_UP_S = 600.0
+"""No start is counted as longer: what took longer did not only start."""
+
+LONGEST_REQUEST_S = 5.0
+"""Seconds from a pod's creation to its container's start that belong to every start; what took longer was a wait."""
+
+MOST_AT_ONCE = 2
+"""Starts at once in a fleet that are learned from: a node that its own starts slow down would else ask for more."""
+
+MOST_START_UPS = 10
+"""Starts that the median is taken of: each counts a tenth, and the oldest goes with each new one."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartUp:
+    """One worker's start.
+
+    Args:
+        seconds: from the request to its readiness, without what it waited for; None where that can't be told.
+        waited: seconds that it waited: for a node, its image, a volume, or the broker.
+        at_once: workers of the fleet that were starting at the same time, itself included.
+    """
+
+    seconds: float | None
+    waited: float = 0.0
+    at_once: int = 1
+
+
+def start_up(
+    created: datetime, running: datetime | None, ready: datetime, unseen: datetime | None, at_once: int
+) -> StartUp:
+    """One worker's start by the times that Kubernetes gives.
+
+    Args:
+        created: when its pod was.
+        running: when its container began to run, the last time.
+        ready: when it became ready.
+        unseen: when the broker was last away; None if it never was.
+        at_once: workers of the fleet that were starting at the same time, itself included.
+    """
+    whole = max((ready - created).total_seconds(), 0.0)
+    if running is None or (unseen is not None and unseen >= running):
+        return StartUp(None, whole, at_once)
+    requested = min(max((running - created).total_seconds(), 0.0), LONGEST_REQUEST_S)
+    own = max((ready - running).total_seconds(), 0.0)
+    return StartUp(requested + own, max(whole - requested - own, 0.0), at_once)
+
+
+def learned(
+    known: float | None, start_ups: Sequence[float], alone: Sequence[float], together: Sequence[float]
+) -> tuple[float | None, tuple[float, ...]]:
+    """What a start takes, and the newest starts that this rests on.
+
+    Args:
+        known: what it took so far; None before one was measured.
+        start_ups: the newest starts that this rests on, the newest last; empty while it rests on others.
+        alone: seconds of the starts of a look, of those of which few ran at once.
+        together: the same of larger groups: they count only while no other is known.
+    """
+    kept = (*start_ups, *(min(max(it, 0.0), LONGEST_START_UP_S) for it in alone))[-MOST_START_UPS:]
+    if kept:
+        return median(kept), kept
+    return (min(max(median(together), 0.0), LONGEST_START_UP_S) if together else known), ()
