@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from utilitarian_operator.adapters.store import PODS, STATEFUL_SETS, Key, Store
@@ -83,13 +84,20 @@ class BeatKeeper:
         self._claim_gone = False
         self._ahead: tuple[str, ...] = ()
 
-    async def look(self, fleet: Fleet, answering: Collection[str], now: datetime) -> BeatSight | None:
+    async def look(
+        self,
+        fleet: Fleet,
+        answering: Collection[str],
+        now: datetime,
+        warnings: Mapping[str, str] = MappingProxyType({}),
+    ) -> BeatSight | None:
         """What is seen of beat; None where it is not asked for.
 
         Args:
             fleet: what runs.
             answering: node names of all beats that answered on its broker.
             now: the one clock.
+            warnings: what is known of pods that don't run or become ready, by the pod's name.
         """
         if not fleet.beat.enabled:
             return None
@@ -107,7 +115,7 @@ class BeatKeeper:
         others = (*self._others, *neighbours) if fleet.mode != "Preview" else ()
         return BeatSight(
             ready=ready,
-            trouble=pod_hindrance(pod, now) if pod else None,
+            trouble=pod_hindrance(pod, now, warnings) if pod else None,
             lost_on=lost,
             leaving=bool(pod) and "deletionTimestamp" in pod["metadata"],
             file=rules.file_of(pod) if ready else None,

@@ -125,8 +125,8 @@ class Reconciler:
         fleet = running.fleet
         broker, unknown_place = await self._broker(known, fleet)
         obstacles += [it for it in unknown_place if not any(o.message.startswith(it.message) for o in obstacles)]
-        beat = await known.beat.look(fleet, broker.beats(), self._clock())
         warnings = await known.warnings.look(list(self._store.children(PODS, key).values()), self._clock())
+        beat = await known.beat.look(fleet, broker.beats(), self._clock(), warnings)
         sight = await known.observer.look(fleet, broker, self._clock(), known.drains.shrinking.keys(), beat, warnings)
         known.read_again_if_refused()
         sight = known.health.examined(fleet, sight)

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from utilitarian_operator.core.hindrance import hindrance
+from utilitarian_operator.core.pod_trouble import pod_hindrance
 from utilitarian_operator.losses import Losses
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -97,3 +98,26 @@ def test_an_old_end_is_not_told_when_its_pod_is_seen_anew() -> None:
     killed = next(it for it in STATES if it["id"].startswith("a node falls silent"))
     losses = Losses(HOUR_AGO)
     assert [losses.new(pods) for pods in ([], pods_of(killed), [], pods_of(killed))] == [[], [], [], []]
+
+
+def beat_that_hangs(wanted: str) -> Object:
+    state = next(it for it in STATES if it["id"] == wanted)
+    return pod(state["pods"][0] | {"metadata": {**state["pods"][0]["metadata"], "name": "fleet-beat-0"}}, "beat")
+
+
+@pytest.mark.parametrize(
+    "state,events,said",
+    [
+        ("after a wake from zero an init container hangs", {}, "its init container wait-for-db has not ended"),
+        (
+            "after a wake from zero a volume is not there",
+            {"fleet-beat-0": 'FailedMount: no volume "v"'},
+            'its volumes or its network are not ready (FailedMount: no volume "v")',
+        ),
+    ],
+)
+def test_what_beat_waits_for_is_said_too(state: str, events: Object, said: str) -> None:
+    words = pod_hindrance(beat_that_hangs(state), NOW, events)
+    assert words is not None
+    assert words.startswith(f"pod fleet-beat-0: {said}")
+    assert pod_hindrance(beat_that_hangs(state), datetime(2026, 11, 23, 11, 9, tzinfo=UTC), events) is None

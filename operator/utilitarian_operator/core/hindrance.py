@@ -13,7 +13,15 @@ from typing import Any
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core.containers import condition, is_ready, lost_on, ours
 from utilitarian_operator.core.manifests import DRAINING
-from utilitarian_operator.core.pod_trouble import Events, trouble, unplaced, unready_since, what_is_missing
+from utilitarian_operator.core.pod_trouble import (
+    LATE_AFTER,
+    Events,
+    trouble,
+    unplaced,
+    unready_since,
+    what_is_missing,
+    with_events,
+)
 from utilitarian_operator.core.refusal_cures import cure
 from utilitarian_operator.core.wording import plural
 
@@ -35,9 +43,6 @@ UNSCHEDULABLE_AFTER = timedelta(minutes=2)
 
 REJECTED_FOR = timedelta(minutes=2)
 """A pod that its node has sent away is told of for this long: its ReplicaSet makes another at once."""
-
-PROGRESS_DEADLINE_S = 600
-"""Kubernetes' own, of a Deployment that names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,7 @@ def _hindrances(deployment: Object, pods: Sequence[Object], now: datetime, event
     yield from _rejected(pods, ready, now)
     lost = [(pod, node) for pod in there if (node := lost_on(pod, now))]
     there = [pod for pod in there if not lost_on(pod, now)]
-    failing = [_with(words, pod, events) for pod in there if (words := trouble(pod, now))]
+    failing = [words for pod in there if (words := with_events(trouble(pod, now), pod, events))]
     if failing:
         yield _failing(failing, ready, rolling_out=rolling_out)
     waiting = [found for pod in there if (found := unplaced(pod, now, UNSCHEDULABLE_AFTER))]
@@ -103,11 +108,6 @@ def _hindrances(deployment: Object, pods: Sequence[Object], now: datetime, event
     if lost:
         yield _lost(lost, ready)
     yield from _never_ready(deployment, there, ready, now, events)
-
-
-def _with(words: str, pod: Object, events: Events) -> str:
-    name = pod["metadata"]["name"]
-    return f"{words}; {events[name]}" if name in events else words
 
 
 def _failing(failing: Sequence[str], ready: int, *, rolling_out: bool) -> Hindrance:
@@ -141,13 +141,13 @@ def _never_ready(
     if unready:
         message = (
             f"{plural(len(unready), 'worker')} did not become ready within {format_duration(_patience(deployment))}, "
-            f"{what_is_missing(unready[0], events)}"
+            f"pod {unready[0]['metadata']['name']} for one: {what_is_missing(unready[0], events)}"
         )
         yield Hindrance(NEVER_READY, message, stops=not ready or rolls_out(deployment), more_is_useless=not ready)
 
 
 def _patience(deployment: Object) -> timedelta:
-    return timedelta(seconds=deployment.get("spec", {}).get("progressDeadlineSeconds", PROGRESS_DEADLINE_S))
+    return timedelta(seconds=deployment.get("spec", {}).get("progressDeadlineSeconds", LATE_AFTER.total_seconds()))
 
 
 def _refused(deployment: Object, ready: int, *, rolling_out: bool) -> Iterator[Hindrance]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from utilitarian_operator.core.containers import before_ours, beside_ours, condition, is_ready, keeps_running, ours
@@ -14,6 +15,9 @@ ON_ITS_WAY = {None, "ContainerCreating", "PodInitializing"}
 
 HISTORY_AFTER = timedelta(minutes=10)
 """An end of a container that lies further back explains nothing any more: Kubernetes forgets its backoff by then."""
+
+LATE_AFTER = timedelta(minutes=10)
+"""A pod that has a node should be ready by then: as long as Kubernetes lets a Deployment make no progress."""
 
 LONGEST_WARNING = 400
 """Characters of a warning that are told."""
@@ -55,12 +59,28 @@ def crashed(pod: Object, now: datetime) -> str | None:
     return "current" if ended else "previous"
 
 
-def pod_hindrance(pod: Object, now: datetime) -> str | None:
-    """Why no node takes a pod, in the scheduler's words, or why its container can't run."""
+def pod_hindrance(pod: Object, now: datetime, events: Events = MappingProxyType({})) -> str | None:
+    """Why no node takes a pod, in the scheduler's words, why its container can't run, or what it waits for so long.
+
+    Args:
+        pod: as it was seen.
+        now: the one clock.
+        events: what is known of pods beyond their status.
+    """
     placed = condition(pod, "PodScheduled")
     if placed.get("status") == "False" and placed.get("message"):
         return f"pod {pod['metadata']['name']}: {placed.get('reason')}: {placed['message']}"
-    return trouble(pod, now)
+    words = with_events(trouble(pod, now), pod, events)
+    since = unready_since(pod)
+    if words is None and since is not None and now - since >= LATE_AFTER:
+        return f"pod {pod['metadata']['name']}: {what_is_missing(pod, events)}"
+    return words
+
+
+def with_events(words: str | None, pod: Object, events: Events) -> str | None:
+    """A sentence on a pod, with what is known beyond its status; None if there is no sentence."""
+    name = pod["metadata"]["name"]
+    return words if words is None or name not in events else f"{words}; {events[name]}"
 
 
 def _of_a_container(container: Object, now: datetime, *, ended_well: bool) -> str | None:
@@ -126,7 +146,7 @@ def unready_since(pod: Object) -> datetime | None:
 
 
 def what_is_missing(pod: Object, events: Events) -> str:
-    """What a pod that has a node still waits for, by its status and by Kubernetes' newest warning.
+    """What a pod that has a node still waits for, as a clause, by its status and by Kubernetes' newest warning.
 
     Args:
         pod: that is not ready.
@@ -136,15 +156,15 @@ def what_is_missing(pod: Object, events: Events) -> str:
     said = f" ({events[name]})" if name in events else ""
     hangs = next((it["name"] for it in before_ours(pod) if _hangs(pod, it)), None)
     if hangs is not None:
-        return f"pod {name} for one: its init container {hangs} has not ended{said} (kubectl logs {name} -c {hangs})"
+        return f"its init container {hangs} has not ended{said} (kubectl logs {name} -c {hangs})"
     own = ours(pod)
     if own is None or "running" not in (own.get("state") or {}):
         lacks = _before_a_container(pod, own)
-        return f"pod {name} for one: {lacks}{said} (kubectl describe pod {name})"
+        return f"{lacks}{said} (kubectl describe pod {name})"
     beside = next((it["name"] for it in beside_ours(pod) if not it.get("ready")), None)
     if beside is not None:
-        return f"pod {name} for one: its container {beside} is not ready{said} (kubectl logs {name} -c {beside})"
-    return f"pod {name} for one: its log says why it doesn't consume{said} (kubectl logs)"
+        return f"its container {beside} is not ready{said} (kubectl logs {name} -c {beside})"
+    return f"its log says why it doesn't consume{said} (kubectl logs)"
 
 
 def newest_warning(events: Sequence[Object]) -> str:
