@@ -61,6 +61,7 @@ FULL = Memory(
     surplus_since=NOW,
     first_worker_since=NOW,
     first_worker_spent=True,
+    first_worker_turn=NOW - timedelta(hours=3),
     nap=Nap(3, NOW, 1, slept=True),
     runs=(OpenRun("monthly", NOW, NOW, NOW, NOW, 7, 6, 5, 4.5, NOW, missed=True, at_risk=True),),
     opened=(("monthly", NOW),),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.core import budget, queue_claims, runs
@@ -10,7 +11,7 @@ from utilitarian_operator.core.decision import Decision, Step
 from utilitarian_operator.core.facts import Facts
 from utilitarian_operator.core.memory import Memory, changed, remember, start_up
 from utilitarian_operator.core.nap import deferring, followed, put_to_sleep
-from utilitarian_operator.core.observation import FleetSight
+from utilitarian_operator.core.observation import FleetSight, Unknown
 from utilitarian_operator.core.override import Override
 from utilitarian_operator.core.rules import FIRST_GUESS_START_UP, Situation, arrival_window, decide
 
@@ -53,11 +54,36 @@ def decide_fleet(
         memory = memories.get(pool.name, Memory())
         decisions[pool.name], remembered[pool.name] = decide_pool(pool, seen[pool.name], memory, circumstances)
     current = {name: facts.current for name, facts in seen.items()}
-    return together(fleet, decisions, current, {name: facts.draining for name, facts in seen.items()}), remembered
+    draining = {name: facts.draining for name, facts in seen.items()}
+    turns = {name: it.first_worker_turn for name, it in remembered.items() if it.first_worker_turn is not None}
+    decisions = together(fleet, decisions, current, draining, turns=turns, now=circumstances.now)
+    return decisions, _with_turns(decisions, remembered, seen, circumstances.now)
+
+
+def _with_turns(
+    decisions: Mapping[str, Decision], memories: Mapping[str, Memory], seen: Mapping[str, Facts], now: datetime
+) -> dict[str, Memory]:
+    """The memories with when the turn of each pool's first worker began; forgotten once its queues are there."""
+    return {name: _with_turn(decisions[name], memory, seen[name], now) for name, memory in memories.items()}
+
+
+def _with_turn(decision: Decision, memory: Memory, facts: Facts, now: datetime) -> Memory:
+    turn = memory.first_worker_turn
+    if turn is not None and not facts.missing and not isinstance(facts.ready, Unknown):
+        turn = None
+    elif budget.declares(decision) and decision.replicas and (turn is None or turn > now or not facts.current):
+        turn = now
+    return memory if turn == memory.first_worker_turn else changed(memory, first_worker_turn=turn)
 
 
 def together(
-    fleet: Fleet, decisions: Mapping[str, Decision], current: Mapping[str, int], draining: Mapping[str, int]
+    fleet: Fleet,
+    decisions: Mapping[str, Decision],
+    current: Mapping[str, int],
+    draining: Mapping[str, int],
+    *,
+    now: datetime,
+    turns: Mapping[str, datetime] = MappingProxyType({}),
 ) -> dict[str, Decision]:
     """The pools' own decisions within what they may have together and what a person said of the whole fleet.
 
@@ -66,8 +92,10 @@ def together(
         decisions: by pool name, for each of its pools.
         current: workers asked for now, by pool name, without those that drain.
         draining: workers on their way out, by pool name: they hold their places until they are gone.
+        now: the one clock.
+        turns: when the last turn of each pool's first worker began, by pool name.
     """
-    decisions = budget.in_turn(fleet.pools, decisions, current)
+    decisions = budget.in_turn(fleet.pools, decisions, current, turns, now)
     decisions = budget.within(fleet.max_workers, fleet.pools, decisions, current, draining)
     return {name: _as_told(fleet, decision, current[name]) for name, decision in decisions.items()}
 

@@ -53,6 +53,7 @@ class Memory:
         surplus_since: since when fewer workers would do; None while they would not.
         first_worker_since: since when a ready worker runs although one of the queues is missing.
         first_worker_spent: that worker had its time and the queue is still missing: it is not given again.
+        first_worker_turn: when its last turn to start that worker began; None once its queues are there.
         nap: with tasks that wait for their time, or the last one while some of them may; None without any.
         runs: open.
         opened: start of the newest run of each schedule that was opened.
@@ -77,6 +78,7 @@ class Memory:
     surplus_since: datetime | None = None
     first_worker_since: datetime | None = None
     first_worker_spent: bool = False
+    first_worker_turn: datetime | None = None
     nap: Nap | None = None
     runs: tuple[OpenRun, ...] = ()
     opened: tuple[tuple[str, datetime], ...] = ()

@@ -95,6 +95,7 @@ def read(reader: Reader, text: object) -> Memory:
         highs=_in_order(each("highs", _counted)),
         surplus_since=moment("surplusSince"),
         first_worker_since=moment("firstWorkerSince"),
+        first_worker_turn=moment("firstWorkerTurn"),
         first_worker_spent=reader.at(".firstWorkerSpent").flag(written.get("firstWorkerSpent")),
         nap=_nap(reader.at(".nap"), written.get("nap")),
         runs=each("runs", _run),

@@ -138,7 +138,7 @@ class Engine:
 
     def _act(self, lanes: list[Lane], now: float) -> None:
         """Do what was decided, within the fleet's ceiling."""
-        for lane, decision in zip(lanes, self._shared(lanes), strict=True):
+        for lane, decision in zip(lanes, self._shared(lanes, now), strict=True):
             workers, moved = lane.workers, decision.replicas != lane.workers.current
             self._set_pace(lane, moved=moved, now=now)
             if moved:
@@ -154,7 +154,7 @@ class Engine:
         slowest = min(SLOWEST_PACE, max(calm, TICK)) if lane.workers.current > 1 else SLOWEST_PACE
         lane.pace, lane.seconds = TICK if moved or learning else min(lane.pace * 2, slowest), s
 
-    def _shared(self, lanes: list[Lane]) -> list[Decision]:
+    def _shared(self, lanes: list[Lane], now: float) -> list[Decision]:
         """The decisions within the fleet's ceiling, beside the last ones of the other pools."""
         own = {name: lane.decision or NOBODY for name, lane in self.lanes.items()}
         ceiling = self.fleet.max_workers
@@ -165,13 +165,14 @@ class Engine:
                 own,
                 current,
                 {name: _going(lane.workers) for name, lane in self.lanes.items()},
+                now=self._moment(now),
             )
         return [own[lane.pool.name] for lane in lanes]
 
     def _asked(self, decisions: Mapping[str, Decision]) -> int:
-        """Workers wanted, and those that still leave."""
+        """Workers wanted, or there still, and those that leave."""
         going = sum(_going(lane.workers) for lane in self.lanes.values())
-        return going + sum(it.replicas for it in decisions.values())
+        return going + sum(max(it.replicas, self.lanes[name].workers.current) for name, it in decisions.items())
 
     def _facts(self, lane: Lane, since: int) -> Facts:
         workers = lane.workers

@@ -1,0 +1,159 @@
+"""What the pools of a fleet have together: its ceiling, and the turns of the workers that declare queues."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.pools import NOW, facts, fleet
+from utilitarian_operator.core.budget import FIRST_WORKERS_AT_A_TIME
+from utilitarian_operator.core.decision import Decision, Step, start
+from utilitarian_operator.core.facts import Facts
+from utilitarian_operator.core.fleet import Circumstances, decide_fleet, together
+from utilitarian_operator.core.memory import Memory
+from utilitarian_operator.core.memory_text import from_text, to_text
+
+MINUTE = timedelta(minutes=1)
+
+
+def wants(replicas: int, *, work: bool = True) -> Decision:
+    """A pool's own decision, because of its work or of its minimum."""
+    if work:
+        return start(Step("demand", replicas, replicas, "its work asks for them"))
+    return start(Step("demand", replicas, 0, "nothing to do")).then(Step("bounds", 0, replicas, "min"))
+
+
+def shared(
+    ceiling: int, asked: dict[str, tuple[int, int, Decision]], draining: dict[str, int] | None = None
+) -> dict[str, int]:
+    """Workers granted, by pool; each is given as its priority, the workers it has, and what it asks for."""
+    pools = [{"name": name, "priority": priority} for name, (priority, _, _) in asked.items()]
+    current = {name: there for name, (_, there, _) in asked.items()}
+    decisions = {name: decision for name, (_, _, decision) in asked.items()}
+    given = together(
+        fleet(*pools, maxWorkers=ceiling), decisions, current, draining or dict.fromkeys(asked, 0), now=NOW
+    )
+    return {name: decision.replicas for name, decision in given.items()}
+
+
+def test_a_pool_grows_into_what_another_has_left_and_not_into_what_it_gives_up() -> None:
+    """Ceiling 20, one pool from 15 to 4 with long tasks, another from 0 to 16: 31 pods while the first drained."""
+    assert shared(20, {"a": (50, 15, wants(4)), "b": (50, 0, wants(16))}) == {"a": 4, "b": 5}
+    # All that leave hold their places.
+    assert shared(20, {"a": (50, 4, wants(4)), "b": (50, 5, wants(16))}, {"a": 11, "b": 0}) == {"a": 4, "b": 5}
+    assert shared(20, {"a": (50, 4, wants(4)), "b": (50, 5, wants(16))}, {"a": 3, "b": 0}) == {"a": 4, "b": 13}
+
+
+@pytest.mark.parametrize(
+    "ceiling, asked, expected",
+    [
+        pytest.param(
+            2,
+            {"high": (90, 0, wants(5)), "middle": (80, 0, wants(5)), "low": (10, 1, wants(1))},
+            {"high": 1, "middle": 0, "low": 1},
+            id="one that has work keeps its worker",
+        ),
+        pytest.param(
+            2,
+            {"high": (90, 1, wants(5)), "middle": (80, 1, wants(5)), "low": (10, 1, wants(1))},
+            {"high": 1, "middle": 1, "low": 1},
+            id="also where the ceiling was lowered under it",
+        ),
+        pytest.param(
+            1,
+            {"high": (90, 0, wants(5)), "low": (10, 1, wants(1, work=False))},
+            {"high": 0, "low": 0},
+            id="one without work gives its place up, and holds it until it is gone",
+        ),
+        pytest.param(
+            4,
+            {"high": (90, 0, wants(9)), "low": (10, 4, wants(4))},
+            {"high": 0, "low": 1},
+            id="what is more than one goes to the higher priority",
+        ),
+    ],
+)
+def test_below_the_number_of_pools_with_work(
+    ceiling: int, asked: dict[str, tuple[int, int, Decision]], expected: dict[str, int]
+) -> None:
+    assert shared(ceiling, asked) == expected
+
+
+POOLS = st.lists(
+    st.tuples(st.integers(0, 9), st.integers(0, 6), st.integers(0, 9), st.integers(0, 4), st.booleans()),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(POOLS, st.integers(1, 30))
+def test_the_ceiling_holds_with_all_that_leaves_and_nobody_with_work_is_left_without(
+    asked: list[tuple[int, int, int, int, bool]], ceiling: int
+) -> None:
+    """Each pool: its priority, the workers it has, those it wants, those that leave, and whether work asks for them."""
+    rows = {f"p{i}": (of, there, wants(most, work=work)) for i, (of, there, most, _, work) in enumerate(asked)}
+    leaving = {f"p{i}": number for i, (_, _, _, number, _) in enumerate(asked)}
+    given = shared(ceiling, rows, leaving)
+    before = sum(there for _, there, _ in rows.values()) + sum(leaving.values())
+    after = sum(max(there, given[name]) for name, (_, there, _) in rows.items()) + sum(leaving.values())
+    assert after <= max(ceiling, before)
+    for name, (_, there, decision) in rows.items():
+        assert given[name] <= decision.replicas
+        if there and decision.replicas and decision.trail[0].after:
+            assert given[name] >= 1
+
+
+def names(number: int) -> list[str]:
+    return [f"p{i:02}" for i in range(number)]
+
+
+class Fleet:
+    """A new fleet, of which some pools' first workers never start; the others declare their queue in a minute."""
+
+    def __init__(self, number: int, broken: set[str]) -> None:
+        self.pools = fleet(*({"name": it, "priority": 99 - i} for i, it in enumerate(names(number))))
+        self.broken, self.missing = broken, set(names(number))
+        self.current, self.since = dict.fromkeys(names(number), 0), dict.fromkeys(names(number), NOW)
+        self.memories: dict[str, Memory] = {}
+        self.most = 0
+
+    def look(self, now: datetime) -> None:
+        """What is decided happens at once; the operator starts anew each time, and remembers what stands in status."""
+        decisions, memories = decide_fleet(self.pools, self._seen(now), self.memories, Circumstances(now))
+        self.memories = {name: from_text(to_text(it), now) for name, it in memories.items()}
+        for name, decision in decisions.items():
+            if decision.replicas and not self.current[name]:
+                self.since[name] = now
+            self.current[name] = decision.replicas
+        self.most = max(self.most, sum(bool(self.current[name]) for name in self.missing))
+
+    def _seen(self, now: datetime) -> dict[str, Facts]:
+        for name in sorted(self.missing - self.broken):
+            if self.current[name] and now - self.since[name] >= MINUTE:
+                self.missing.discard(name)
+        return {
+            name: facts(0, current=number, missing=(f"queue-{name}",) if name in self.missing else ())
+            for name, number in self.current.items()
+        }
+
+
+def test_workers_that_can_not_start_keep_no_turn_for_ever() -> None:
+    """Three pools of the highest priority whose image can't be pulled: after six hours no other had had a turn."""
+    world = Fleet(14, set(names(3)))
+    for minute in range(60):
+        world.look(NOW + minute * MINUTE)
+    assert world.missing == set(names(3))
+    assert world.most <= FIRST_WORKERS_AT_A_TIME
+    assert [world.current[name] for name in names(3)] == [1, 1, 1]  # nobody waits any more: they go on trying
+
+
+def test_turns_go_round_among_those_that_can_not_start() -> None:
+    world, had = Fleet(5, set(names(5))), dict.fromkeys(names(5), 0)
+    for minute in range(300):
+        world.look(NOW + minute * MINUTE)
+        for name, number in world.current.items():
+            had[name] += number
+    assert world.most <= FIRST_WORKERS_AT_A_TIME
+    fair = 300 * FIRST_WORKERS_AT_A_TIME / 5
+    assert all(minutes >= fair / 2 for minutes in had.values()), had
