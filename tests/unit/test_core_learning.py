@@ -157,3 +157,21 @@ def test_the_fleet_decides_alike_with_a_clock_that_jumps_to_and_fro() -> None:
         look = facts(40, current=1, running=4, completed=1)
         _, memories = decide_fleet(of, {"p": look}, memories, Circumstances(NOW + step * SECOND))
     assert memories["p"].slot_seconds <= 4 * (1 + 120 + 1 + 1)
+
+
+@pytest.mark.parametrize(
+    "slot_seconds, completions, longest, expected",
+    [
+        pytest.param(183.0, 33.0, 1.296, 2.296, id="a third of the tasks counted and all of their time, and more"),
+        pytest.param(96.0, 96.0, 1.296, 1.0, id="as it is"),
+        pytest.param(0.0, 0.0, 1.296, 1.0, id="nothing was learned: the guess"),
+        pytest.param(183.0, 33.0, 0.0, 4.95, id="none was seen running"),
+        pytest.param(900.0, 0.0, 90.0, 91.0, id="ten that run"),
+    ],
+)
+def test_tasks_are_never_longer_on_the_average_than_the_longest(
+    slot_seconds: float, completions: float, longest: float, expected: float
+) -> None:
+    memory = Memory(slot_seconds=slot_seconds, completions=completions, longest=longest)
+    learned = seconds_per_task(pool(taskDuration="1s"), memory, NOW)
+    assert learned == pytest.approx(expected, abs=0.25)

@@ -27,6 +27,9 @@ MOST_AT_ONCE_S = 120.0
 LONGEST_TASK_S = 7 * 86_400.0
 """No task is counted as longer: the most that `taskDuration` may say."""
 
+SEEN_EARLIER_S = 1.0
+"""Seconds that a task may go on for after it was last seen, about; so much the clock of a worker may differ, too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Oldest:
@@ -55,6 +58,20 @@ def believed(longest: float, earlier: tuple[float, ...], seconds_per_task: float
     """
     first, second = sorted((longest, *earlier, 0.0), reverse=True)[:2]
     return max(second, min(first, FAR_LONGER * seconds_per_task))
+
+
+def no_longer_than(longest: float, guess: float, completions: float) -> float:
+    """Seconds that a task takes at most: the mean of tasks is never above the longest of them.
+
+    Args:
+        longest: that was seen; 0 before one was.
+        guess: of a task's duration, which is believed before anything was learned.
+        completions: n.
+    """
+    if not longest:
+        return LONGEST_TASK_S
+    most = longest + SEEN_EARLIER_S
+    return min(max(most, (GUESS_WEIGHT * guess + completions * most) / (GUESS_WEIGHT + completions)), LONGEST_TASK_S)
 
 
 def spent(facts: Facts, oldest: Oldest, gap: float, seconds_per_task: float, most: float) -> tuple[float, Oldest]:

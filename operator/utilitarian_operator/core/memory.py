@@ -10,11 +10,11 @@ from utilitarian_operator.core import start_ups
 from utilitarian_operator.core.facts import Facts
 from utilitarian_operator.core.learning import (
     GUESS_WEIGHT,
-    LONGEST_TASK_S,
     MOST_COMPLETIONS,
     MOST_STRETCHES,
     Oldest,
     believed,
+    no_longer_than,
     spent,
 )
 from utilitarian_operator.core.nap import Nap
@@ -101,7 +101,8 @@ def seconds_per_task(pool: Pool, memory: Memory, now: datetime) -> float:
     tasks of a young period say how long they have run, not how long they will.
     """
     guess = pool.scaling.task_duration.total_seconds()
-    s = min((GUESS_WEIGHT * guess + memory.slot_seconds) / (GUESS_WEIGHT + memory.completions), LONGEST_TASK_S)
+    most = no_longer_than(longest_seen(memory), guess, memory.completions)
+    s = min((GUESS_WEIGHT * guess + memory.slot_seconds) / (GUESS_WEIGHT + memory.completions), most)
     if memory.busy_since is None or memory.period_seconds is None:
         return s
     return min(s, max(memory.period_seconds, (now - memory.busy_since).total_seconds()))
