@@ -104,3 +104,20 @@ def test_workers_that_come_and_go_shift_nobody_out_of_their_turn() -> None:
     assert first is not None
     assert second is not None
     assert set(first.nodes) | set(second.nodes) == set(everybody)
+
+
+def test_short_tasks_are_looked_at_four_times_a_second_between_the_other_rounds() -> None:
+    rounds = Rounds()
+    rounds.want("fleet", names(2), names(2), around=False)
+    due = [it for quarter in range(40) if (it := rounds.due(quarter / 4, names(1))) is not None]
+    assert len(due) == 40
+    assert sum(it.closely for it in due) == 30
+    assert {it.nodes for it in due if it.closely} == {tuple(names(1))}
+
+
+@pytest.mark.parametrize("there", [12, 100, 1000])
+def test_however_many_workers_there_are_a_closer_look_reaches_no_more_of_them_a_second(there: int) -> None:
+    rounds = Rounds()
+    rounds.want("fleet", [], names(there), around=False)
+    due = [it for quarter in range(SPAN_S * 4) if (it := rounds.due(quarter / 4, names(there))) is not None]
+    assert sum(it.closely for it in due) * there <= LEARNING_A_SECOND * SPAN_S + there

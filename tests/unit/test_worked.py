@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TypeAlias
 
 import pytest
@@ -136,3 +137,21 @@ def test_tasks_that_are_shorter_than_the_time_between_two_questions_are_right_on
 
 def test_an_old_worker_that_is_asked_at_last_is_not_taken_for_a_new_one() -> None:
     assert told(1.0, 2.0, word(3, 70_000, 2, up=FRESH_S + 1), word(4, 70_001, 2, up=FRESH_S + 2)) == (1, 2.0)
+
+
+@pytest.mark.parametrize(
+    "words, closely",
+    [
+        pytest.param([], False, id="never heard"),
+        pytest.param([word(95, 0)], True, id="it has just come"),
+        pytest.param([word(60, 0)], False, id="it began nothing for long"),
+        pytest.param([word(70, 0), word(95, 8, 1)], True, id="short tasks"),
+        pytest.param([word(70, 0), word(95, 80, 1)], False, id="enough of them"),
+        pytest.param([word(80, 0), word(88, 4, 4), word(95, 5, 4)], False, id="long ones"),
+    ],
+)
+def test_who_is_asked_more_often(words: list[Word], closely: bool) -> None:
+    worked = Worked()
+    for it in words:
+        worked = heard(worked, replace(it, up=1.0))
+    assert worked.wants_a_closer_look(100.0) is closely

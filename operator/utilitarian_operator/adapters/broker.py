@@ -19,7 +19,7 @@ from utilitarian_operator.adapters.statistics import Statistics
 from utilitarian_operator.adapters.tls import SYSTEM, Tls
 from utilitarian_operator.core.broker_settings import BrokerSettings, QueueSettings
 from utilitarian_operator.core.observation import HOLDS, Counted, Held
-from utilitarian_operator.core.worked import Word, Worked, heard, unheard
+from utilitarian_operator.core.worked import Word, Worked, heard, unheard, word
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable, RightMissing
 
 T = TypeVar("T")
@@ -263,8 +263,10 @@ class BrokerSession:
         pause = Pause()
         while True:
             # A worker that was not heard counts as busy, so a failure needs nothing but time.
-            due = None if pause.lasts else self._rounds.due(time.monotonic())
-            if due is not None:
+            due = None if pause.lasts else self._rounds.due(now := time.monotonic(), self._closely(now))
+            if due is not None and due.closely:
+                await self._ask_closely(due, pause)
+            elif due is not None:
                 await (self._ask_beats() if due.beats else self._ask_once(due, pause))
             elif self._workers.idle:
                 await _in(self._worker_thread, self._workers.close)
@@ -295,16 +297,30 @@ class BrokerSession:
             self._seen_at["workers"] = asked_at
         self._told |= told
         self._samples |= told
-        self._count(due.nodes, told, asked_at)
+        self._count(due.nodes, {node: word(held, asked_at) for node, held in answers.items()}, asked_at)
         if due.learning:
             self._unreadable = self._workers.unreadable  # all were asked
             await self._ask_celery(next(iter(sorted(told)), None))
 
-    def _count(self, asked: Iterable[str], told: Mapping[str, Told], at: float) -> None:
-        """Go on with what each worker has done."""
+    def _closely(self, now: float) -> list[str]:
+        return [node for node, worked in self._worked.items() if worked.wants_a_closer_look(now)]
+
+    async def _ask_closely(self, due: Round, pause: Pause) -> None:
+        asked_at = time.monotonic()
+        try:
+            words = await _in(self._worker_thread, lambda: self._workers.words(due.nodes))
+        except BrokerError as error:
+            pause.failed(error)
+        except Exception:
+            logger.exception("workers not asked closely")
+        else:
+            self._count(due.nodes, words, asked_at)
+
+    def _count(self, asked: Iterable[str], words: Mapping[str, Word], at: float) -> None:
+        """Go on with what each worker has done; one that nobody wants asked any more is forgotten."""
         for node in asked:
-            worked, answer = self._worked.get(node, Worked()), told.get(node)
-            self._worked[node] = unheard(worked, at) if answer is None else heard(worked, _word(answer))
+            worked, said = self._worked.get(node, Worked()), words.get(node)
+            self._worked[node] = unheard(worked, at) if said is None else heard(worked, said)
 
     async def _ask_beats(self) -> None:
         """A failure says nothing of the workers, and who answered last is believed until the beats are asked again."""
@@ -378,11 +394,6 @@ class Brokers:
             await self._sessions.pop(credentials).close()
         for credentials, session in self._sessions.items():
             session.keep_only({who for who, its in used.items() if its == credentials})
-
-
-def _word(told: Told) -> Word:
-    held = told.held
-    return Word(told.asked_at, held.begun or 0, held.active, held.took, held.alone, held.up)
 
 
 async def _in(thread: ThreadPoolExecutor, call: Callable[[], T]) -> T:

@@ -21,6 +21,7 @@ from utilitarian_operator.adapters.tls import SYSTEM, Tls
 from utilitarian_operator.core.never_begun import IN_PROCESS, surely_run
 from utilitarian_operator.core.observation import Held
 from utilitarian_operator.core.own_queues import own, passing
+from utilitarian_operator.core.worked import Word
 from utilitarian_operator.errors import BrokerBlocked, BrokerError, BrokerUnreachable
 
 IDLE_S = HEARTBEAT_S
@@ -29,7 +30,8 @@ IDLE_S = HEARTBEAT_S
 GLANCE_S = 0.01
 """To look whether the broker has said something."""
 
-QUESTIONS = ("scheduled", "reserved", "active")
+ACTIVE = "active"
+QUESTIONS = ("scheduled", "reserved", ACTIVE)
 """In the order in which a task moves: asked the other way round, one that moves on meanwhile would be seen nowhere."""
 
 QUEUES = "active_queues"
@@ -126,6 +128,29 @@ class RemoteControl:
             self.unreadable = frozenset(mailbox.unreadable)
         held = {node: _held(told, node, time.time(), self._tasks.get(node, _Tasks())) for node in nodes}
         return {node: replace(it, took=took.get(node, 0.0)) for node, it in held.items()}
+
+    def words(self, nodes: Sequence[str]) -> dict[str, Word]:
+        """What each worker runs and how much it has begun, and nothing more; who does not answer is left out.
+
+        Raises:
+            BrokerError: nobody could be asked, as `holdings` says it.
+        """
+        with self._talking() as mailbox:
+            asked, took = time.monotonic(), dict[str, float]()
+            active = _ask(mailbox, ACTIVE, nodes, took)
+            stats = _ask(mailbox, LEARNING, list(active))
+        told = {ACTIVE: active, LEARNING: stats}
+        return {
+            node: Word(
+                asked=asked,
+                begun=sum(stats[node].get("total", {}).values()),
+                active=len(_running(told, node, time.time(), self._tasks.get(node, _Tasks()))),
+                took=took.get(node, 0.0),
+                alone=_alone(stats[node]),
+                up=stats[node].get("uptime"),
+            )
+            for node in stats
+        }
 
     def _learn_tasks(self, mailbox: Mailbox, stats: Mapping[str, Mapping[str, Any]], *, forget: bool) -> None:
         """Ask the workers that are new about their tasks; forget those that are gone."""
@@ -299,7 +324,7 @@ def _tasks(told: Sequence[str], stats: Mapping[str, Any]) -> _Tasks:
 
 
 def _held(told: Mapping[str, Mapping[str, Any]], node: str, now: float, tasks: _Tasks) -> Held:
-    active = surely_run(told["active"][node], tasks.early, now)
+    active = _running(told, node, now, tasks)
     stats = told[LEARNING][node] if LEARNING in told else {}
     totals = stats.get("total", {}) if stats else None
     starts = [request["time_start"] for request in active if request.get("time_start")]
@@ -316,9 +341,19 @@ def _held(told: Mapping[str, Mapping[str, Any]], node: str, now: float, tasks: _
         first_due=min((it for task in told["scheduled"][node] if (it := _eta(task.get("eta")))), default=None),
         limited=not tasks.limited.isdisjoint(totals or ()),
         never_begun=len(told["active"][node]) - len(active),
-        alone=stats.get("pool", {}).get("implementation") == ALONE,
+        alone=_alone(stats),
         up=stats.get("uptime"),
     )
+
+
+def _running(
+    told: Mapping[str, Mapping[str, Any]], node: str, now: float, tasks: _Tasks
+) -> Sequence[Mapping[str, Any]]:
+    return surely_run(told[ACTIVE][node], tasks.early, now)
+
+
+def _alone(stats: Mapping[str, Any]) -> bool:
+    return bool(stats.get("pool", {}).get("implementation") == ALONE)
 
 
 def _eta(value: object) -> datetime | None:

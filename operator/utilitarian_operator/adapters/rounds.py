@@ -7,6 +7,7 @@ the workers asked but the workers there are, times the rounds. It asks nobody it
 from collections.abc import Collection, Hashable, Iterable
 from dataclasses import dataclass
 
+CLOSELY_EVERY_S = 0.25
 NEAR_EVERY_S = 1.0
 LEARN_EVERY_S = 2.0
 LOOK_AROUND_EVERY_S = 30.0
@@ -49,12 +50,14 @@ class Round:
         learning: whether to ask them also what they have done.
         around: whether to ask everybody which queues they consume.
         beats: whether to ask the beats, and nobody else.
+        closely: whether to ask only what runs, and how much was begun.
     """
 
     nodes: tuple[str, ...]
     learning: bool = False
     around: bool = False
     beats: bool = False
+    closely: bool = False
 
 
 class Rounds:
@@ -62,7 +65,7 @@ class Rounds:
 
     def __init__(self) -> None:
         self._questions: dict[Hashable, Questions] = {}
-        self._near_at = self._learned_at = self._around_at = self._beats_at = float("-inf")
+        self._near_at = self._learned_at = self._around_at = self._beats_at = self._closely_at = float("-inf")
         self._last = ""
 
     def want(
@@ -76,11 +79,12 @@ class Rounds:
         """Forget what anybody else wanted."""
         self._questions = {one: questions for one, questions in self._questions.items() if one in who}
 
-    def due(self, now: float) -> Round | None:
+    def due(self, now: float, closely: Collection[str] = ()) -> Round | None:
         """The round that is due, which counts as begun; None while there is nothing to ask.
 
         Args:
             now: seconds of a clock that never goes back.
+            closely: workers whose tasks are short and of which too few were seen.
         """
         near, slowly = self._near, self._slowly
         there = len(near | slowly)
@@ -96,6 +100,10 @@ class Rounds:
         if near and now - self._near_at >= max(NEAR_EVERY_S, there / NEAR_A_SECOND):
             self._near_at = now
             return Round(self._turn(sorted(near)))
+        since = now - max(self._near_at, self._closely_at)
+        if closely and since >= max(CLOSELY_EVERY_S, there / LEARNING_A_SECOND):
+            self._closely_at = now
+            return Round(tuple(sorted(closely)), closely=True)
         return None
 
     def failed(self) -> None:

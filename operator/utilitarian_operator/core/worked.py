@@ -8,6 +8,8 @@ here is a guess of a duration: where nothing is ever seen running, tasks take ne
 
 from dataclasses import dataclass, replace
 
+from utilitarian_operator.core.observation import Held
+
 UNSEEN_S = 30.0
 """A worker that nobody asked for longer may have done anything meanwhile: neither tasks nor their time count."""
 
@@ -22,6 +24,13 @@ STARTS_S = 1.0
 
 WAITED_S = 1.0
 """How long an answer is waited for."""
+
+SHORT_S = 2.0
+KNOWN = 50
+"""Tasks after which a worker's are known well enough; before, short ones are hardly ever seen at a second's pace."""
+
+STILL_S = 30.0
+"""A worker that began nothing for so long is asked no more often than others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +66,7 @@ class Worked:
         silent_since: the first question since then that it did not answer; None where it answered all.
         silent_until: the last of them.
         done: tasks that it ended since it started, by its own count.
+        moved: when it was first heard, or last seen to have begun a task.
     """
 
     ended: int = 0
@@ -66,6 +76,17 @@ class Worked:
     silent_since: float | None = None
     silent_until: float | None = None
     done: int = 0
+    moved: float = 0.0
+
+    def wants_a_closer_look(self, now: float) -> bool:
+        """Whether it is at work on tasks that are short, and too few of them were seen."""
+        few = self.ended < KNOWN and self.slot_seconds < SHORT_S * max(self.ended, 10)
+        return self.last is not None and few and now - self.moved < STILL_S
+
+
+def word(held: Held, asked: float) -> Word:
+    """The answer to all questions, as far as it counts here."""
+    return Word(asked, held.begun or 0, held.active, held.took, held.alone, held.up)
 
 
 def unheard(worked: Worked, asked: float) -> Worked:
@@ -91,6 +112,7 @@ def heard(worked: Worked, word: Word) -> Worked:
         lasted=seconds if word.alone and newly == 1 and seen else 0.0,
         last=word,
         done=done + newly,
+        moved=word.asked if worked.last is None or word.begun > last.begun else worked.moved,
     )
 
 
