@@ -39,9 +39,9 @@ AFTER = (10, 50)
 
 SLOTS = {0.1: 4, 1.0: 4, 10.0: 8, 100.0: 16}
 TASKS = 60
-FEW = 10
+FEW = 6
 """Tasks of a worker that would be at work for longer than a quarter of an hour with all of them."""
-LONGEST_S = 900.0
+LONGEST_S = 840.0
 BURST = 12
 LOAD = 0.6
 """Part of the slots that a stream keeps at work."""

@@ -145,7 +145,7 @@ def test_an_old_worker_that_is_asked_at_last_is_not_taken_for_a_new_one() -> Non
         pytest.param([], False, id="never heard"),
         pytest.param([word(95, 0)], True, id="it has just come"),
         pytest.param([word(60, 0)], False, id="it began nothing for long"),
-        pytest.param([word(70, 0), word(95, 8, 1)], True, id="short tasks"),
+        pytest.param([word(90, 0), word(95, 8, 1)], True, id="short tasks"),
         pytest.param([word(70, 0), word(95, 80, 1)], False, id="enough of them"),
         pytest.param([word(80, 0), word(88, 4, 4), word(95, 5, 4)], False, id="long ones"),
     ],

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from utilitarian_operator.adapters.address import addresses
 from utilitarian_operator.adapters.amqp import Depth, DepthReader, Untold
+from utilitarian_operator.adapters.answers import Answers
 from utilitarian_operator.adapters.declarations import declarations
 from utilitarian_operator.adapters.pause import Pause
 from utilitarian_operator.adapters.remote_control import RemoteControl
@@ -19,7 +20,7 @@ from utilitarian_operator.adapters.statistics import Statistics
 from utilitarian_operator.adapters.tls import SYSTEM, Tls
 from utilitarian_operator.core.broker_settings import BrokerSettings, QueueSettings
 from utilitarian_operator.core.observation import HOLDS, Counted, Held
-from utilitarian_operator.core.worked import Word, Worked, heard, unheard, word
+from utilitarian_operator.core.worked import Worked
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable, RightMissing
 
 T = TypeVar("T")
@@ -57,14 +58,6 @@ class Credentials:
         return "Credentials(not shown)"
 
 
-@dataclass(frozen=True)
-class Told:
-    """What a worker said, and when it was asked (event loop's monotonic seconds)."""
-
-    held: Held
-    asked_at: float
-
-
 class BrokerSession:
     """All that is read of one broker; depths when asked, the rest by a task of its own that `start` begins.
 
@@ -90,10 +83,7 @@ class BrokerSession:
         self._celery_asked = float("-inf")
         self._delayed: int | None = None
         self._unreadable: frozenset[str] = frozenset()
-        self._told: dict[str, Told] = {}
-        self._returning: set[str] = set()
-        self._samples: dict[str, Told] = {}
-        self._worked: dict[str, Worked] = {}
+        self._answers = Answers()
         self._counted: dict[str, Counted] | BrokerError | None = None
         self._seen_at: dict[str, float | None] = {"depths": None, "workers": None}
         if self._statistics is not None:
@@ -129,25 +119,16 @@ class BrokerSession:
         return self._seen_at
 
     def told(self, node: str, not_before: float) -> Held | None:
-        """What a worker said to a question asked after a moment (monotonic seconds); None if it said nothing since.
-
-        One that was told to consume again, and says that it consumes nothing, has not come to it yet: it is not
-        believed until it was told to cancel anew, for it may take a task in the next moment.
-        """
-        told = self._told.get(node)
-        if told is None or told.asked_at < not_before or (node in self._returning and not told.held.consuming):
-            return None
-        self._returning.discard(node)
-        return told.held
+        """What a worker said to a question asked after a moment (monotonic seconds); None if it said nothing since."""
+        return self._answers.told(node, not_before)
 
     def sample(self, node: str, not_before: float) -> Held | None:
         """What a worker last said of itself and of how much it has done, if it was asked since a moment."""
-        told = self._samples.get(node)
-        return told.held if told and told.asked_at >= not_before else None
+        return self._answers.sample(node, not_before)
 
     def worked(self, node: str) -> Worked | None:
         """What a worker has done since it was first asked, by all its answers; None before the first question."""
-        return self._worked.get(node)
+        return self._answers.worked(node)
 
     def consuming(self) -> Mapping[str, tuple[str, ...]]:
         """The queues that each worker consumes, whoever runs it, by its word when all were asked last."""
@@ -207,10 +188,7 @@ class BrokerSession:
         wanted = self._rounds.want(who, nodes, learn, around=around, beats=beats)
         if not wanted:
             self._mute = None  # with nobody to ask, nobody finds out
-        self._told = {node: told for node, told in self._told.items() if node in wanted}
-        self._samples = {node: told for node, told in self._samples.items() if node in wanted}
-        self._worked = {node: worked for node, worked in self._worked.items() if node in wanted}
-        self._returning &= set(wanted)
+        self._answers.keep_only(wanted)
 
     async def cancel_consumers(self, node: str, queues: Sequence[str]) -> None:
         """Tell one worker to take nothing more from these queues.
@@ -219,9 +197,7 @@ class BrokerSession:
             BrokerError: it could not be told.
         """
         await _in(self._worker_thread, lambda: self._workers.cancel_consumers(node, queues))
-        if node in self._returning:
-            self._returning.discard(node)
-            self._told.pop(node, None)
+        self._answers.cancelled(node)
 
     async def add_consumers(self, node: str, queues: Sequence[str]) -> None:
         """Tell one worker to consume these queues again.
@@ -230,9 +206,7 @@ class BrokerSession:
             BrokerError: it could not be told.
         """
         await _in(self._worker_thread, lambda: self._workers.add_consumers(node, queues))
-        if node not in self._returning:  # said once more, it must not throw away the answer that it waits for
-            self._returning.add(node)
-            self._told.pop(node, None)
+        self._answers.returns(node)
 
     def keep_only(self, who: Collection[Hashable]) -> None:
         """Ask nothing more for anybody else."""
@@ -263,7 +237,11 @@ class BrokerSession:
         pause = Pause()
         while True:
             # A worker that was not heard counts as busy, so a failure needs nothing but time.
-            due = None if pause.lasts else self._rounds.due(now := time.monotonic(), self._closely(now))
+            due = (
+                None
+                if pause.lasts
+                else self._rounds.due(now := time.monotonic(), self._answers.wanting_a_closer_look(now))
+            )
             if due is not None and due.closely:
                 await self._ask_closely(due, pause)
             elif due is not None:
@@ -292,18 +270,12 @@ class BrokerSession:
             return
         self._mute = None
         pause.ended()
-        told = {node: Told(held, asked_at) for node, held in answers.items()}
-        if told:
+        if answers:
             self._seen_at["workers"] = asked_at
-        self._told |= told
-        self._samples |= told
-        self._count(due.nodes, {node: word(held, asked_at) for node, held in answers.items()}, asked_at)
+        self._answers.take(due.nodes, answers, asked_at)
         if due.learning:
             self._unreadable = self._workers.unreadable  # all were asked
-            await self._ask_celery(next(iter(sorted(told)), None))
-
-    def _closely(self, now: float) -> list[str]:
-        return [node for node, worked in self._worked.items() if worked.wants_a_closer_look(now)]
+            await self._ask_celery(next(iter(sorted(answers)), None))
 
     async def _ask_closely(self, due: Round, pause: Pause) -> None:
         asked_at = time.monotonic()
@@ -314,13 +286,7 @@ class BrokerSession:
         except Exception:
             logger.exception("workers not asked closely")
         else:
-            self._count(due.nodes, words, asked_at)
-
-    def _count(self, asked: Iterable[str], words: Mapping[str, Word], at: float) -> None:
-        """Go on with what each worker has done; one that nobody wants asked any more is forgotten."""
-        for node in asked:
-            worked, said = self._worked.get(node, Worked()), words.get(node)
-            self._worked[node] = unheard(worked, at) if said is None else heard(worked, said)
+            self._answers.count(due.nodes, words, asked_at)
 
     async def _ask_beats(self) -> None:
         """A failure says nothing of the workers, and who answered last is believed until the beats are asked again."""
