@@ -14,9 +14,9 @@ from kubernetes.aio.leaderelection.leaderelection import LeaderElection
 from kubernetes.aio.leaderelection.leaderelectionrecord import LeaderElectionRecord
 from kubernetes.aio.leaderelection.resourcelock.leaselock import LeaseLock
 
+from utilitarian_operator.api.names import LEASE
 from utilitarian_operator.errors import LeadershipLost
 
-LEASE = "utilitarian-operator"
 DURATION_S = 15
 RENEW_WITHIN_S = 10
 RETRY_S = 2

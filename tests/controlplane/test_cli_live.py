@@ -3,7 +3,7 @@
 import json
 import subprocess
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from tests.support.fleet import Fleet
 from tests.support.operator import in_process
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
+from utilitarian_operator.api.names import LEASE
 
 SOON = timedelta(seconds=30)
 QUEUE, OTHER_QUEUE = "utilitarian.tasks.default", "utilitarian.tasks.cleanup"
@@ -206,7 +207,7 @@ def test_status_and_explain_read_what_the_operator_wrote(
     row = next(line.split() for line in done.stdout.splitlines() if line.startswith("work "))
     assert row[1:4] == ["0/1", "3", "0"]
     explained = shell.run("explain", "work")
-    head, summary, *_ = explained.stdout.splitlines()
+    head, _, summary, *_ = explained.stdout.splitlines()
     assert head.startswith(f"Pool work of {running.namespace}/fleet, as of 2")
     assert summary.startswith("1 worker wanted, 0 ready: 3 tasks of 5 s")
     assert "waiting            3 tasks" in explained.stdout
@@ -237,11 +238,43 @@ def test_who_may_only_read_is_told_which_right_a_plan_needs(fleet: Fleet, shell:
     config["users"][0]["user"] = {"token": cluster.kubectl("create", "token", "reader", *where).strip()}
     (tmp_path / "config").write_text(yaml.safe_dump(config))
     reader = ["--kubeconfig", str(tmp_path / "config")]
-    assert shell.run("status", *reader).returncode == 0
+    seen = shell.run("status", *reader)
+    assert seen.returncode == 0
+    fleet.create(None, pools=POOLS)
+    line = shell.run("status", *reader).stdout.splitlines()[1]
+    assert line.startswith("whether an operator is at work can't be known: its Lease can't be read: leases.")
     done = shell.plan(*reader)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("error: a dry run needs the rights of a write: ")
     assert "cannot patch resource" in done.stderr
+
+
+def test_whether_an_operator_is_at_work_is_told_by_its_lease(fleet: Fleet, shell: Shell) -> None:
+    fleet.create(None, pools=POOLS)
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{fleet.namespace}/leases"
+    spec = {"holderIdentity": "operator-1", "leaseDurationSeconds": 15}
+
+    def renewed(ago: timedelta) -> str:
+        return (datetime.now(UTC) - ago).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+    lease = {"metadata": {"name": LEASE}, "spec": {**spec, "renewTime": renewed(timedelta(seconds=2))}}
+    fleet.controlplane.request("POST", path, lease)
+    assert shell.run("status").stdout.splitlines()[1].startswith("operator seen ")
+    gone = {"spec": {"renewTime": renewed(timedelta(hours=3))}}
+    fleet.controlplane.request("PATCH", f"{path}/{LEASE}", gone, "application/merge-patch+json")
+    for command in (["status"], ["explain", "work"]):
+        line = shell.run(*command).stdout.splitlines()[1]
+        assert line == "operator NOT SEEN for 3 h; nothing below is newer than that"
+    told = json.loads(shell.run("status", "-o", "json").stdout)["fleets"][0]["operator"]
+    assert told["seen"] == "Not"
+
+
+def test_an_operator_that_runs_is_seen_and_one_that_ended_is_not(fleet: Fleet, shell: Shell, namespace: str) -> None:
+    fleet.create(None, pools=POOLS)
+    with in_process(fleet.controlplane, namespace, lease_namespace=namespace):
+        wait_until(lambda: "operator seen" in shell.run("status").stdout, within=SOON, describe=fleet.describe)
+    assert "operator NOT SEEN for" in shell.run("status").stdout.splitlines()[1]
+    assert "it ended, and no other has begun" in shell.run("status").stdout
 
 
 def test_an_api_server_that_does_not_answer_is_said_in_one_sentence(fleet: Fleet, tmp_path: Path) -> None:

@@ -19,8 +19,10 @@ def saved(**changes: Any) -> str:
 def test_a_pool_is_explained_with_its_numbers() -> None:
     done = operator_command("explain", "amr-hourly", "-f", SAVED)
     assert (done.returncode, done.stderr) == (0, "")
-    head, summary, *rest = done.stdout.splitlines()
+    head, age, summary, *rest = done.stdout.splitlines()
     assert head.startswith("Pool amr-hourly of metering/utilitarian, as of 2026-03-02T12:00:00Z, ")
+    assert age.startswith("read from a file: nothing in it is newer than 2026-03-02T12:00:00Z, ")
+    assert "run hourly-run starts at 2026-03-02T13:00:00Z" in done.stdout
     assert summary == "5 workers wanted, 3 ready: max is 5, 9 workers would be needed"
     titles = [line for line in rest if line and not line.startswith(" ")]
     assert titles == ["Beware", "Seen", "Rules, in their order", "Remembered", "What would change it", "Recommended"]

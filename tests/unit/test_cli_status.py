@@ -19,13 +19,14 @@ HEAVY = ("kopf", "kubernetes", "kombu", "aiohttp", "amqp")
 def test_each_pool_has_a_row() -> None:
     done = operator_command("status", "-f", SAVED)
     assert (done.returncode, done.stderr) == (0, "")
-    head, trouble, names, *rows = done.stdout.splitlines()
+    head, age, trouble, names, *rows = done.stdout.splitlines()
     assert head == "metering/utilitarian: workers 3/15, queues 1/2, mode Auto"
+    assert age.startswith("read from a file: nothing in it is newer than 2026-03-02T12:00:00Z, ")
     assert trouble.startswith("AtMaximum=True, MoreNeeded: ")
     assert names.split() == ["POOL", "READY", "BACKLOG", "BUSY", "NEXT-RUN", "RULE", "WHY"]
     hourly, cleanup = (row.split(maxsplit=4) for row in rows)
     assert hourly[:4] == ["amr-hourly", "3/5", "19940", "60"]
-    assert hourly[4].startswith("in ")
+    assert hourly[4].startswith("2026-03-02T13:00:00Z ")  # no time that is left is counted from what is old
     assert hourly[4].endswith("bounds    max is 5, 9 workers would be needed")
     assert cleanup[:4] == ["cleanup", "0/0", "?", "?"]
 
@@ -43,7 +44,7 @@ def test_an_open_run_has_a_line() -> None:
 
 def test_wide_shows_what_was_learned() -> None:
     done = operator_command("status", "-f", SAVED, "-o", "wide")
-    names, hourly = (line.split() for line in done.stdout.splitlines()[2:4])
+    names, hourly = (line.split() for line in done.stdout.splitlines()[3:5])
     assert names[4:8] == ["UNACKED", "LATER", "LEAVING", "A-TASK"]
     assert hourly[4:9] == ["60", "0", "0", "5", "s"]
 
@@ -55,7 +56,8 @@ def test_programs_get_the_status_without_the_operators_own_memory(output: str) -
     hourly, cleanup = fleet["pools"]
     assert (fleet["fleet"], fleet["workers"]) == ("metering/utilitarian", "3/15")
     assert "memory" not in hourly
-    assert hourly["nextRun"].endswith(":00:00Z")
+    assert hourly["nextRun"] == "2026-03-02T13:00:00Z"
+    assert (fleet["asOf"], fleet["operator"]["seen"]) == ("2026-03-02T12:00:00Z", "Unknown")
     assert cleanup["nextRun"] is None
 
 

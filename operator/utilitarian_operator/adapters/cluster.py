@@ -34,6 +34,7 @@ _PATHS = {
     "Secret": "api/v1/namespaces/{}/secrets",
     "ConfigMap": "api/v1/namespaces/{}/configmaps",
     "Pod": "api/v1/namespaces/{}/pods",
+    "Lease": "apis/coordination.k8s.io/v1/namespaces/{}/leases",
     "Event": "apis/events.k8s.io/v1/namespaces/{}/events",
 }
 _LISTS = {
@@ -43,6 +44,7 @@ _LISTS = {
     "controllerrevisions": "apis/apps/v1",
     "poddisruptionbudgets": "apis/policy/v1",
     "pods": "api/v1",
+    "leases": "apis/coordination.k8s.io/v1",
     "storageclasses": "apis/storage.k8s.io/v1",
     "csidrivers": "apis/storage.k8s.io/v1",
 }
@@ -176,11 +178,11 @@ class Cluster:
         return (await self._answer("GET", f"{_pod(pod)}/log", query=[*which, *bounds])).decode(errors="replace")
 
     async def items(
-        self, plural: str, namespace: str | None, selector: str = "", limit: int | None = None
+        self, plural: str, namespace: str | None, selector: str = "", limit: int | None = None, name: str = ""
     ) -> tuple[list[Object], int]:
         """All objects of one kind, of a namespace or of all (None), and the version of the list; the first `limit`."""
         scope = f"namespaces/{namespace}/" if namespace else ""
-        asked = {"labelSelector": selector, "limit": limit}
+        asked = {"labelSelector": selector, "limit": limit, "fieldSelector": name and f"metadata.name={name}"}
         query = [(name, str(value)) for name, value in asked.items() if value]
         answer = await self._request("GET", f"{_LISTS[plural]}/{scope}{plural}", query=query)
         kind = {"apiVersion": answer["apiVersion"], "kind": answer["kind"].removesuffix("List")}

@@ -1,10 +1,11 @@
 """The API server as the command line uses it: reads, and writes as a dry run only; it can change nothing."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from utilitarian_operator.adapters.cluster import JSON, Cluster, Object
-from utilitarian_operator.errors import Gone
+from utilitarian_operator.errors import ClusterError, Gone, Rejected
 
 DRY_RUN = ("dryRun", "All")
 
@@ -19,6 +20,17 @@ class Rehearsal(Cluster):
             return await self.read(manifest["kind"], metadata["namespace"], metadata["name"])
         except Gone:
             return None
+
+    async def leases(self, name: str, namespaces: Iterable[str]) -> tuple[list[Object], str]:
+        """The Leases of a name in all namespaces; where that is refused, those of some. And why not all were read."""
+        try:
+            return (await self.items("leases", None, name=name))[0], ""
+        except ClusterError as error:
+            found, untold = [], error.said if isinstance(error, Rejected) else str(error)
+        for namespace in namespaces:
+            with contextlib.suppress(ClusterError):
+                found.append(await self.read("Lease", namespace, name))
+        return found, untold
 
     async def _request(
         self,

@@ -7,6 +7,9 @@ DNS_LABEL_PATTERN = "^[a-z]([-a-z0-9]*[a-z0-9])?$"
 LONGEST_PAIR = 45
 """Characters that fleet and pool may have together: `NAME-POOL` and a Pod's suffixes must fit a label (63)."""
 
+LEASE = "utilitarian-operator"
+"""The Lease by which several operators agree on which one works, in the namespace of each."""
+
 BEAT = "beat"
 """Taken by beat's own objects, so no pool may be called so."""
 

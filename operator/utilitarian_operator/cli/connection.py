@@ -28,6 +28,13 @@ Namespace = Annotated[
     str | None, typer.Option("-n", "--namespace", help="Namespace; the context's unless given, else default.")
 ]
 
+OperatorNamespace = Annotated[
+    str,
+    typer.Option("--operator-namespace", help="Where the operator's Lease is looked for if not all may be listed."),
+]
+INSTALLED_IN = "utilitarian-system"
+"""Namespace of the operator in all our examples."""
+
 
 @dataclass(frozen=True, slots=True)
 class Target:

@@ -9,11 +9,19 @@ from typing import Annotated, Any
 import typer
 
 from utilitarian_operator.api.invalid import InvalidSpec
-from utilitarian_operator.cli.connection import Context, Kubeconfig, Namespace, Target
-from utilitarian_operator.cli.output import Format, Output, columns, document, emit, explained, pairs, section
+from utilitarian_operator.cli.connection import (
+    INSTALLED_IN,
+    Context,
+    Kubeconfig,
+    Namespace,
+    OperatorNamespace,
+    Target,
+)
+from utilitarian_operator.cli.output import Format, Output, columns, document, emit, explained, painted, pairs, section
 from utilitarian_operator.cli.resources import (
     File,
     FleetName,
+    Found,
     Object,
     fleet_of,
     from_cluster,
@@ -24,7 +32,8 @@ from utilitarian_operator.cli.resources import (
 from utilitarian_operator.core.explanation import Explanation, troubles, why_told
 from utilitarian_operator.core.explanation import explain as explanation_of
 from utilitarian_operator.core.last_look import trail_told
-from utilitarian_operator.core.outlook import until
+from utilitarian_operator.core.presence import Presence, Seen
+from utilitarian_operator.core.wording import at, span
 
 
 def explain(  # noqa: PLR0913 - one parameter an option
@@ -34,6 +43,7 @@ def explain(  # noqa: PLR0913 - one parameter an option
     namespace: Namespace = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
+    operator_namespace: OperatorNamespace = INSTALLED_IN,
     output: Output = Format.TABLE,
 ) -> None:
     """Say why a pool has its size, what would change it, what it costs, and what could be better.
@@ -45,21 +55,24 @@ def explain(  # noqa: PLR0913 - one parameter an option
     """
     with explained(output):
         if filename is not None:
-            resources = from_file(filename)
+            found = Found(from_file(filename))
         else:
-            resources = asyncio.run(from_cluster(Target(kubeconfig, context, namespace)))
-        emit(_printed(the_one(resources, fleet, pool), pool, output, datetime.now(UTC)))
+            target = Target(kubeconfig, context, namespace)
+            found = asyncio.run(from_cluster(target, operator_namespace=operator_namespace))
+        emit(_printed(found, the_one(found.resources, fleet, pool), pool, output, datetime.now(UTC)))
 
 
-def _printed(resource: Object, pool: str, output: Format, now: datetime) -> str:
+def _printed(found: Found, resource: Object, pool: str, output: Format, now: datetime) -> str:
+    it = found.presence(resource, now)
     try:
-        explanation = explanation_of(resource, fleet_of(resource), pool, now)
+        explanation = explanation_of(resource, fleet_of(resource), pool, found.as_of(resource, now))
     except InvalidSpec as error:
         # The operator runs the last accepted spec, which a saved file does not have: only its status can be told.
         explanation = _status_alone(resource, pool, error)
     if output in {Format.JSON, Format.YAML}:
-        return document({"fleet": label(resource)} | asdict(explanation), output)
-    return "\n".join(_text(resource, explanation, now, wide=output is Format.WIDE))
+        operator = {"seen": it.seen, "at": at(it.at) if it.at else None, "message": it.message}
+        return document({"fleet": label(resource), "operator": operator} | asdict(explanation), output)
+    return "\n".join(_text(resource, explanation, it, now, wide=output is Format.WIDE))
 
 
 def _status_alone(resource: Mapping[str, Any], name: str, error: InvalidSpec) -> Explanation:
@@ -80,9 +93,10 @@ def _status_alone(resource: Mapping[str, Any], name: str, error: InvalidSpec) ->
     )
 
 
-def _text(resource: Object, explanation: Explanation, now: datetime, *, wide: bool) -> Iterator[str]:
+def _text(resource: Object, explanation: Explanation, it: Presence, now: datetime, *, wide: bool) -> Iterator[str]:
     age = _age(resource, now)
     yield f"Pool {explanation.pool} of {label(resource)}" + (f", as of {age}" if age else "")
+    yield painted(it.message, "red") if it.seen is Seen.NOT else it.message
     yield explanation.summary
     yield from section("Beware", "\n".join(explanation.troubles))
     yield from section("Seen", pairs(explanation.seen))
@@ -116,6 +130,6 @@ def _age(resource: Mapping[str, Any], now: datetime) -> str:
     fields = resource["metadata"].get("managedFields")
     try:
         written = max(entry["time"] for entry in fields or () if entry.get("subresource") == "status")
-        return f"{written}, {until(now, datetime.fromisoformat(written)).removeprefix('in ')} ago"
+        return f"{written}, {span(now - datetime.fromisoformat(written))} ago"
     except (AttributeError, KeyError, TypeError, ValueError):
         return ""

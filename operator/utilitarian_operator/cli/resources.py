@@ -2,6 +2,8 @@
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,12 +14,14 @@ from pydantic_core import ErrorDetails
 
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.invalid import InvalidSpec, field_path
+from utilitarian_operator.api.names import LEASE
 from utilitarian_operator.api.resource import KIND
 from utilitarian_operator.api.status import FleetStatus
 from utilitarian_operator.api.strict_yaml import StrictLoader
 from utilitarian_operator.api.validation import accept
-from utilitarian_operator.cli.connection import Target, connected
+from utilitarian_operator.cli.connection import INSTALLED_IN, Target, connected
 from utilitarian_operator.cli.output import WrongInput
+from utilitarian_operator.core.presence import Presence, Seen, newest_moment, of_a_file, presence
 
 Object = dict[str, Any]
 
@@ -53,8 +57,35 @@ def from_file(path: Path) -> list[Object]:
     return found
 
 
-async def from_cluster(target: Target, *, everywhere: bool = False) -> list[Object]:
-    """The UtilitarianWorkerPools of the namespace, or of all, by namespace and name.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Resources, and what is known of the operator that looks after them.
+
+    Args:
+        resources: by namespace and name.
+        leases: the operators' Leases and why not all could be read; None where the resources come from a file.
+    """
+
+    resources: list[Object]
+    leases: tuple[list[Object], str] | None = None
+
+    def presence(self, resource: Object, now: datetime) -> Presence:
+        """Whether an operator is at work on a resource."""
+        if self.leases is None:
+            return of_a_file(resource, now)
+        leases, untold = self.leases
+        return presence(leases, untold, str(resource["metadata"].get("namespace", "")), now)
+
+    def as_of(self, resource: Object, now: datetime) -> datetime:
+        """The moment that a resource tells of: now while an operator is at work on it, as far as that is known."""
+        it = self.presence(resource, now)
+        if it.seen is Seen.NOW or (it.seen is Seen.UNKNOWN and self.leases is not None):
+            return now
+        return it.at or newest_moment(resource, now) or now
+
+
+async def from_cluster(target: Target, *, everywhere: bool = False, operator_namespace: str = INSTALLED_IN) -> Found:
+    """The UtilitarianWorkerPools of the namespace, or of all, and the Leases of their operators.
 
     Raises:
         ClusterError: they can't be read.
@@ -63,7 +94,9 @@ async def from_cluster(target: Target, *, everywhere: bool = False) -> list[Obje
         items, _ = await connection.cluster.items(
             "utilitarianworkerpools", None if everywhere else connection.namespace
         )
-    return sorted(items, key=label)
+        places = sorted({operator_namespace, *(str(item["metadata"]["namespace"]) for item in items)})
+        leases = await connection.cluster.leases(LEASE, places)
+    return Found(sorted(items, key=label), leases)
 
 
 def the_one(resources: Sequence[Object], fleet: str | None, pool: str | None = None) -> Object:

@@ -9,11 +9,19 @@ import typer
 
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.invalid import InvalidSpec
-from utilitarian_operator.cli.connection import Context, Kubeconfig, Namespace, Target
+from utilitarian_operator.cli.connection import (
+    INSTALLED_IN,
+    Context,
+    Kubeconfig,
+    Namespace,
+    OperatorNamespace,
+    Target,
+)
 from utilitarian_operator.cli.output import Format, Output, WrongInput, columns, document, emit, explained, painted
 from utilitarian_operator.cli.resources import (
     File,
     FleetName,
+    Found,
     Object,
     fleet_of,
     from_cluster,
@@ -25,6 +33,7 @@ from utilitarian_operator.core.explanation import next_run, troubles, why_told
 from utilitarian_operator.core.memory import seconds_per_task
 from utilitarian_operator.core.memory_text import from_text
 from utilitarian_operator.core.outlook import until
+from utilitarian_operator.core.presence import Seen
 from utilitarian_operator.core.run_words import open_run
 from utilitarian_operator.core.wording import at, seconds
 
@@ -37,12 +46,13 @@ def status(  # noqa: PLR0913 - one parameter an option
     everywhere: Annotated[bool, typer.Option("-A", "--all-namespaces", help="Fleets of all namespaces.")] = False,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
+    operator_namespace: OperatorNamespace = INSTALLED_IN,
     output: Output = Format.TABLE,
 ) -> None:
     """Show the pools of each fleet: workers ready and wanted, backlog, tasks running, next run, and why.
 
     All of it comes from the resources and their status, live or saved in a file: the broker is not asked. A ? stands
-    for what the operator could not see.
+    for what the operator could not see. Whether an operator is at work is told by its Lease, where that may be read.
 
     Exit codes: 0 done; 1 the cluster can't be asked; 2 there is no such file or fleet.
     """
@@ -50,56 +60,63 @@ def status(  # noqa: PLR0913 - one parameter an option
         if everywhere and namespace is not None:
             raise WrongInput("--namespace and --all-namespaces contradict each other: give one of them")
         if filename is not None:
-            found = from_file(filename)
+            found = Found(from_file(filename))
         else:
-            found = asyncio.run(from_cluster(Target(kubeconfig, context, namespace), everywhere=everywhere))
-        chosen = found if fleet is None else [the_one(found, fleet)]
+            target = Target(kubeconfig, context, namespace)
+            found = asyncio.run(from_cluster(target, everywhere=everywhere, operator_namespace=operator_namespace))
+        chosen = found.resources if fleet is None else [the_one(found.resources, fleet)]
         if not chosen:
             typer.echo("no UtilitarianWorkerPool here; -A looks in all namespaces", err=True)
-        emit(_printed(chosen, output, datetime.now(UTC)))
+        emit(_printed(found, chosen, output, datetime.now(UTC)))
 
 
-def _printed(resources: list[Object], output: Format, now: datetime) -> str:
+def _printed(found: Found, chosen: list[Object], output: Format, now: datetime) -> str:
     if output in {Format.JSON, Format.YAML}:
-        return document({"fleets": [_fleet(resource, now) for resource in resources]}, output)
-    blocks = ("\n".join(_text(resource, now, wide=output is Format.WIDE)) for resource in resources)
+        return document({"fleets": [_fleet(found, resource, now) for resource in chosen]}, output)
+    blocks = ("\n".join(_text(found, resource, now, wide=output is Format.WIDE)) for resource in chosen)
     return "\n\n".join(blocks)
 
 
-def _fleet(resource: Object, now: datetime) -> dict[str, Any]:
+def _fleet(found: Found, resource: Object, now: datetime) -> dict[str, Any]:
     """A fleet as programs want it: the status, without what only the operator reads, and each pool's next run."""
-    told, coming = resource.get("status") or {}, _next_runs(_effective(resource), now)
+    told, it, moment = resource.get("status") or {}, found.presence(resource, now), found.as_of(resource, now)
+    coming = _next_runs(_effective(resource), moment)
+    operator = {"seen": it.seen, "at": at(it.at) if it.at else None, "message": it.message}
     pools = [
         {key: value for key, value in pool.items() if key != "memory"} | {"nextRun": coming.get(pool["name"])}
         for pool in told.get("pools") or ()
     ]
     whole = {key: value for key, value in told.items() if key not in {"memory", "pools"}}
-    return {"fleet": label(resource), "troubles": list(troubles(told)), **whole, "pools": pools}
+    about = {"fleet": label(resource), "operator": operator, "asOf": at(moment), "troubles": list(troubles(told))}
+    return {**about, **whole, "pools": pools}
 
 
-def _text(resource: Object, now: datetime, *, wide: bool) -> Iterator[str]:
-    told = resource.get("status") or {}
+def _text(found: Found, resource: Object, now: datetime, *, wide: bool) -> Iterator[str]:
+    told, it, moment = resource.get("status") or {}, found.presence(resource, now), found.as_of(resource, now)
     figures = f"workers {told.get('workers', '?')}, queues {told.get('queues', '?')}, mode {told.get('mode', '?')}"
     if told.get("delayed"):
         figures += f", for later in the broker {told['delayed']}"
     yield f"{label(resource)}: {figures}" if told else f"{label(resource)}: no operator has looked at it yet"
+    if told or found.leases is not None:
+        yield painted(it.message, "red") if it.seen is Seen.NOT else it.message
     for trouble in troubles(told):
         yield painted(trouble, "red")
     rows = told.get("pools") or ()
     yield from (f"{pool['name']}: {sentence}" for pool in rows if (sentence := open_run(pool)))
     if rows:
         fleet = _effective(resource)
-        coming = _next_runs(fleet, now)
+        coming = _next_runs(fleet, moment)
         more = ["UNACKED", "LATER", "LEAVING", "A-TASK"] if wide else []
         head = ["POOL", "READY", "BACKLOG", "BUSY", *more, "NEXT-RUN", "RULE", "WHY"]
-        yield columns(head, (_row(pool, fleet, coming, now, wide=wide) for pool in rows))
+        yield columns(head, (_row(pool, fleet, coming, moment, live=moment == now, wide=wide) for pool in rows))
 
 
 def _row(
-    pool: Mapping[str, Any], fleet: Fleet | None, coming: Mapping[str, str], now: datetime, *, wide: bool
+    pool: Mapping[str, Any], fleet: Fleet | None, coming: Mapping[str, str], now: datetime, *, live: bool, wide: bool
 ) -> list[object]:
     start = coming.get(pool["name"])
-    run = until(datetime.fromisoformat(start), now) if start else "-"
+    # From what is old no time that is left may be counted: the moment itself says how old it is.
+    run = (until(datetime.fromisoformat(start), now) if live else start) if start else "-"
     more = [_count(pool, "unacked"), _count(pool, "deferred"), pool.get("draining", 0), _task(pool, fleet, now)]
     return [
         pool["name"],

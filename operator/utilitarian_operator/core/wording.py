@@ -30,6 +30,14 @@ def whole(length: timedelta) -> timedelta:
     return max(round(length / fine), 1) * fine
 
 
+def span(length: timedelta) -> str:
+    """A length of time in its largest unit, as people say it: `2 s`, `5 min`, `3 h`, `270 days`."""
+    for unit, most, word in ((1, 120, "s"), (60, 120, "min"), (3600, 48, "h")):
+        if length < timedelta(seconds=unit * most):
+            return f"{round(length.total_seconds() / unit)} {word}"
+    return f"{length.days} days"
+
+
 def named(things: Sequence[str], most: int = 5) -> str:
     """Names, the first few of them."""
     more = len(things) - most

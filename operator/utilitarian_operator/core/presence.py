@@ -1,0 +1,117 @@
+"""Whether an operator is at work, by its Lease; and of what moment a status is, by the moments that it holds."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from utilitarian_operator.core.wording import at, span
+
+LEASE_DURATION = timedelta(seconds=15)
+"""What the operator's Lease says where it says nothing else."""
+
+Object = Mapping[str, Any]
+
+
+class Seen(StrEnum):
+    """Whether an operator was seen."""
+
+    NOW = "Now"
+    NOT = "Not"
+    UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Whether an operator looks after a fleet.
+
+    Args:
+        seen: in one word.
+        at: when it last renewed its Lease; None where that is unknown.
+        message: the same for people.
+    """
+
+    seen: Seen
+    at: datetime | None
+    message: str
+
+
+def presence(leases: Sequence[Object], untold: str, namespace: str, now: datetime) -> Presence:
+    """Whether an operator looks after the fleets of a namespace.
+
+    Args:
+        leases: of the operator's name that could be read, of any namespace.
+        untold: why some may be there that could not be read; empty if there are none.
+        namespace: of the fleets: a Lease there is that of their own operator.
+        now: the one clock.
+    """
+    renewed = {id(lease): moment for lease in leases if (moment := _moment((lease.get("spec") or {}).get("renewTime")))}
+    dated = [lease for lease in leases if id(lease) in renewed]
+    own = [lease for lease in dated if lease["metadata"].get("namespace") == namespace]
+    if not dated and untold:
+        return Presence(
+            Seen.UNKNOWN, None, f"whether an operator is at work can't be known: its Lease can't be read: {untold}"
+        )
+    if not dated:
+        none = "there is no Lease of one (only one that runs outside the cluster has none)"
+        return Presence(Seen.NOT, None, f"operator NOT SEEN: {none}")
+    newest = max(own or dated, key=lambda lease: renewed[id(lease)])
+    return _told(newest["spec"], renewed[id(newest)], now)
+
+
+def _told(spec: Object, at: datetime, now: datetime) -> Presence:
+    ago, lasts = max(now - at, timedelta()), timedelta(seconds=spec.get("leaseDurationSeconds") or 0) or LEASE_DURATION
+    if ago <= lasts and spec.get("holderIdentity"):
+        return Presence(Seen.NOW, at, f"operator seen {span(ago)} ago")
+    gone = "" if spec.get("holderIdentity") else ": it ended, and no other has begun"
+    return Presence(Seen.NOT, at, f"operator NOT SEEN for {span(ago)}{gone}; nothing below is newer than that")
+
+
+def of_a_file(resource: Object, now: datetime) -> Presence:
+    """What a saved resource tells: of when it is, and nothing of an operator."""
+    newest = newest_moment(resource, now)
+    if newest is None:
+        return Presence(Seen.UNKNOWN, None, "read from a file that tells no moment")
+    ago = span(now - newest)
+    return Presence(Seen.UNKNOWN, newest, f"read from a file: nothing in it is newer than {at(newest)}, {ago} ago")
+
+
+def newest_moment(resource: Object, now: datetime) -> datetime | None:
+    """The newest moment that a status tells of what has been, the time of its last write included where it is known."""
+    moments = (_moment(text) for text in _told_of_the_past(resource))
+    return max((moment for moment in moments if moment is not None and moment <= now), default=None)
+
+
+def _told_of_the_past(resource: Object) -> Iterator[Any]:
+    status = resource.get("status") or {}
+    fields = _entries(resource["metadata"], "managedFields")
+    yield from (entry.get("time") for entry in fields if entry.get("subresource") == "status")
+    yield from (condition.get("lastTransitionTime") for condition in _entries(status, "conditions"))
+    beat = status.get("beat") or {}
+    yield beat.get("lastSeen")
+    yield from (came.get("at") for came in _entries(beat, "lastMessages"))
+    for pool in _entries(status, "pools"):
+        yield from (past.get("finished") for past in _entries(pool, "history"))
+        yield from _remembered(pool.get("memory") or {})
+
+
+def _entries(part: Object, name: str) -> Iterator[Object]:
+    """The objects of a list; what somebody has made something else of is none."""
+    found = part.get(name)
+    return (entry for entry in found if isinstance(entry, Mapping)) if isinstance(found, list) else iter(())
+
+
+def _remembered(memory: Object) -> Iterator[Any]:
+    yield from (memory.get(name) for name in ("idleSince", "busySince", "surplusSince", "firstWorkerSince"))
+    for series in ("arrivals", "highs"):
+        rows = memory.get(series)
+        yield from (row[0] for row in (rows if isinstance(rows, list) else ()) if isinstance(row, list) and row)
+
+
+def _moment(text: Any) -> datetime | None:
+    try:
+        moment = text if isinstance(text, datetime) else datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo is not None else None
