@@ -14,6 +14,7 @@ app: utilitarian
 mode: Auto
 timeZone: Europe/Oslo
 maxWorkers: 60
+queuesElsewhere: [s, t]
 broker:
   urlFrom: {secretKeyRef: {name: env, key: URL}}
   stats: {urlFrom: {secretKeyRef: {name: env, key: URL}}}

@@ -10,6 +10,7 @@ import pytest
 from tests.unit.api_cases import resource
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.invalid import Problem
+from utilitarian_operator.api.layout import DOCUMENTED_QUEUES
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.core.beat_sight import BeatSight
 from utilitarian_operator.core.broker_settings import BrokerSettings
@@ -169,6 +170,20 @@ SHARED = {"a": decided(9)["a"].then(Step("budget", 9, 5, "maxWorkers is 5")), "b
         pytest.param(
             sight(),
             decided(),
+            f"app: utilitarian, queuesElsewhere: [utilitarian.tasks.default], {TWO}",
+            ("QueuesCovered", "False", "NoPool", "no pool consumes utilitarian.tasks.amr,"),
+            id="of-those-one-on-purpose",
+        ),
+        pytest.param(
+            sight(),
+            decided(),
+            f"app: utilitarian, queuesElsewhere: [{', '.join(DOCUMENTED_QUEUES)}], {TWO}",
+            ("QueuesCovered", "True", "AllCovered", "14 are left out on purpose (spec.queuesElsewhere)"),
+            id="left-out-on-purpose",
+        ),
+        pytest.param(
+            sight(),
+            decided(),
             "app: utilitarian, pools: [{name: a}, {name: b, queues: [r]}]",
             ("QueuesCovered", "True", "AllCovered", "each of the 14 queues has a pool"),
             id="a-catch-all-covers-the-rest",
@@ -195,6 +210,13 @@ SHARED = {"a": decided(9)["a"].then(Step("budget", 9, 5, "maxWorkers is 5")), "b
         pytest.param(sight(), LIMITED, POOLS, ("AtMaximum", "True", "MoreNeeded", "pool a: max is 5"), id="at-its-max"),
         pytest.param(
             sight(), SHARED, POOLS, ("AtMaximum", "True", "MoreNeeded", "maxWorkers is 5"), id="at-the-fleets"
+        ),
+        pytest.param(
+            sight(),
+            decided(1) | {"a": start(Step("held-up", 15, 1, "1 worker and no more, though 15 are needed: no room"))},
+            POOLS,
+            ("AtMaximum", "False", "EnoughRoom", "neither max nor maxWorkers keeps a pool from what it wants"),
+            id="kept-down-by-something-else",
         ),
         pytest.param(sight(), RAISED, POOLS, ("AtMaximum", "False", "EnoughRoom", ""), id="raised-to-its-min"),
         pytest.param(sight(), decided(), POOLS, ("DeadlineAtRisk", "False", "NoOpenRun", ""), id="no-run"),

@@ -286,6 +286,17 @@ def test_conditions_that_are_as_they_should_be_are_no_trouble() -> None:
     assert list(troubles({"conditions": bad})) == ["Ready=Unknown, Why: because", "AtMaximum=True, Why: because"]
 
 
+def test_the_names_of_queues_without_a_pool_are_not_repeated_beside_each_pool() -> None:
+    meant = "no pool consumes utilitarian.tasks.amr, utilitarian.tasks.external; if that is meant, name them in ..."
+    condition = {"type": "QueuesCovered", "status": "False", "reason": "NoPool", "message": meant}
+    fleet = one()
+    resource = told(fleet, facts(0))
+    resource["status"]["conditions"] = [condition]
+    (only,) = explain(resource, fleet, "pool", NOW).troubles
+    assert only.startswith("QueuesCovered=False, NoPool: `status` names the queues")
+    assert list(troubles(resource["status"])) == [f"QueuesCovered=False, NoPool: {meant}"]
+
+
 def test_the_next_run_is_the_first_of_all_schedules() -> None:
     schedule = [{"name": "late", "start": "0 3 * * *"}, {"name": "early", "start": "0 2 * * *"}]
     assert next_run(one(schedule=schedule).pools[0], NOW) == ("early", datetime(2026, 3, 3, 2, tzinfo=UTC))

@@ -176,6 +176,7 @@ class Fleet:
     mode: Mode
     time_zone: str
     max_workers: int | None
+    queues_elsewhere: tuple[str, ...]
     pools: tuple[Pool, ...]
     beat: Beat
     pod: PodSettings
@@ -194,6 +195,7 @@ def effective_fleet(spec: UtilitarianWorkerPoolSpec) -> Fleet:
         mode=spec.mode,
         time_zone=spec.time_zone,
         max_workers=spec.max_workers,
+        queues_elsewhere=spec.queues_elsewhere or (),
         pools=tuple(_pool(written, spec, env, env_from) for written in written_pools(spec)),
         beat=_beat(spec.beat, fleet_pod),
         pod=_pod(fleet_pod),

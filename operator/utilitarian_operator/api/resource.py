@@ -36,6 +36,7 @@ PLURAL = "utilitarianworkerpools"
 API_VERSION = f"{GROUP}/{VERSION}"
 
 MOST_QUEUES = 20
+MOST_QUEUES_ELSEWHERE = 40
 MOST_SCHEDULES = 10
 
 Mode = Literal["Auto", "Preview", "Paused"]
@@ -251,6 +252,8 @@ class UtilitarianWorkerPoolSpec(Part):
         Annotated[tuple[PoolSpec, ...], Field(max_length=MOST_POOLS), keyed_by("name"), ruled(rules.SOME_POOL)] | None
     ) = None
     """The pools. Left out: the documented layout of the 14 queues, without schedules."""
+    queues_elsewhere: Annotated[tuple[QueueName, ...], Field(max_length=MOST_QUEUES_ELSEWHERE), SET] | None = None
+    """Queues that no pool consumes on purpose; QueuesCovered doesn't miss them. Unless given: none."""
     pod: PodSpec | None = None
     """What every pod needs, beat's included."""
     beat: BeatSpec = BeatSpec()

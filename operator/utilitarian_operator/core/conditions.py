@@ -170,10 +170,14 @@ def _untold(sight: FleetSight) -> Iterator[Unknown]:
 def _queues_covered(fleet: Fleet) -> Verdict:
     named = {queue for pool in fleet.pools for queue in pool.queues}
     expected = DOCUMENTED_QUEUES if fleet.app == "utilitarian" else tuple(sorted(named))
-    uncovered = [] if any(pool.is_catch_all for pool in fleet.pools) else [q for q in expected if q not in named]
+    missing = [] if any(pool.is_catch_all for pool in fleet.pools) else [q for q in expected if q not in named]
+    uncovered = [queue for queue in missing if queue not in fleet.queues_elsewhere]
     if uncovered:
-        return Verdict("QueuesCovered", "False", "NoPool", f"no pool consumes {', '.join(uncovered)}")
-    return Verdict("QueuesCovered", "True", "AllCovered", f"each of the {len(expected)} queues has a pool")
+        meant = "if that is meant, name them in spec.queuesElsewhere"
+        return Verdict("QueuesCovered", "False", "NoPool", f"no pool consumes {', '.join(uncovered)}; {meant}")
+    rest = f", {len(missing)} are left out on purpose (spec.queuesElsewhere)" if missing else ""
+    covered = f"each of the {len(expected) - len(missing)} queues has a pool{rest}"
+    return Verdict("QueuesCovered", "True", "AllCovered", covered)
 
 
 def _at_maximum(decisions: Mapping[str, Decision]) -> Verdict:
@@ -181,7 +185,7 @@ def _at_maximum(decisions: Mapping[str, Decision]) -> Verdict:
         for step in decision.trail:
             if step.rule in {"bounds", "budget"} and step.after < step.before:
                 return Verdict("AtMaximum", "True", "MoreNeeded", f"pool {name}: {step.because}")
-    return Verdict("AtMaximum", "False", "EnoughRoom", "no pool wants more workers than it may have")
+    return Verdict("AtMaximum", "False", "EnoughRoom", "neither max nor maxWorkers keeps a pool from what it wants")
 
 
 def _deadline(runs: Forecasts) -> Verdict:

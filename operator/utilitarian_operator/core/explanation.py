@@ -21,6 +21,7 @@ from utilitarian_operator.core.run_words import open_run, past_runs
 from utilitarian_operator.core.wording import at, number, plural, seconds
 
 _GOOD = {"Ready": "True", "Stalled": "False", "BrokerReachable": "True", "QueuesCovered": "True", "BeatReady": "True"}
+_NAMED_ELSEWHERE = "`status` names the queues that no pool consumes, and how to say that it is meant"
 
 LONGEST_S = 366 * 24 * 3600.0
 """A figure above it is no measured task but a status that somebody has edited."""
@@ -80,7 +81,7 @@ def explain(resource: Mapping[str, Any], fleet: Fleet, name: str, now: datetime)
         ahead=tuple(outlook(fleet, situation, trail)) if told else (),
         prices=tuple(prices(situation, kept_in_broker="delayed" in status)),
         recommendations=recommendations(pool, figures(situation, trail)),
-        troubles=(*_ailing(told), *troubles(status)),
+        troubles=(*_ailing(told), *troubles(status, beside_a_pool=True)),
     )
 
 
@@ -98,12 +99,19 @@ def figures(situation: Situation, trail: tuple[Step, ...] = ()) -> Figures:
     )
 
 
-def troubles(status: Mapping[str, Any]) -> Iterator[str]:
-    """The conditions that are not as they should be, each with its reason and its sentence."""
+def troubles(status: Mapping[str, Any], *, beside_a_pool: bool = False) -> Iterator[str]:
+    """The conditions that are not as they should be, each with its reason and its sentence.
+
+    Args:
+        status: of the fleet.
+        beside_a_pool: told for one pool of several: queues that have none are named in the fleet's own view, once.
+    """
     for condition in status.get("conditions") or ():
         kind, state = condition.get("type", "Unknown"), condition.get("status", "Unknown")
         if kind != "Reconciling" and state != _GOOD.get(kind, "False"):
-            yield f"{kind}={state}, {condition.get('reason', 'Unknown')}: {condition.get('message', NO_REASON)}"
+            message = condition.get("message", NO_REASON)
+            told = _NAMED_ELSEWHERE if beside_a_pool and kind == "QueuesCovered" else message
+            yield f"{kind}={state}, {condition.get('reason', 'Unknown')}: {told}"
 
 
 def _ailing(told: Mapping[str, Any]) -> Iterator[str]:
