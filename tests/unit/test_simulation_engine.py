@@ -187,17 +187,22 @@ def test_idle_after_alone_says_when_a_pool_sleeps() -> None:
     assert short.waits.longest <= 11
 
 
-@pytest.mark.parametrize("task, seconds, most_hours", [(80, 5, 12.0), (400, 1, 10.0)])
+@pytest.mark.parametrize("tasks, seconds, in_time", [(80, 5, 0.7), (400, 1, 0.5)])
 def test_a_node_that_its_own_starts_slow_down_is_not_asked_for_ever_more(
-    task: int, seconds: int, most_hours: float
+    tasks: int, seconds: int, in_time: float
 ) -> None:
-    """By the promise less the start-up alone the eight workers that are allowed ran all day, for 1 % in time: 22 h."""
-    burst = {"arrivals": [{"cron": "*/20 * * * *", "tasks": task}], "seconds": {"median": seconds, "p95": seconds}}
+    """By the promise less the start-up alone the eight workers stood all day, for 1 % in time: 22 hours a day."""
+    burst = {"arrivals": [{"cron": "*/20 * * * *", "tasks": tasks}], "seconds": {"median": seconds, "p95": seconds}}
     scaling = {"max": 8, "drainWithin": "30s", "taskDuration": f"{seconds}s"}
-    asked = stage(
-        {"work": burst},
-        {"worker": {"concurrency": 10}, "scaling": scaling},
-        days=0.5,
-        startUps={"pool": {"each": "8s"}},
-    )
-    assert result(asked).hours <= most_hours / 2
+    node = {"startUps": {"pool": {"each": "8s"}}}
+    found = result(stage({"work": burst}, {"worker": {"concurrency": 10}, "scaling": scaling}, days=0.5, **node))
+    assert found.hours <= 7.5 / 2
+    assert found.promises.kept >= in_time * found.promises.given
+
+
+def test_start_ups_of_many_at_once_are_told_apart() -> None:
+    asked = stage({"work": {"arrivals": [{"cron": "0 * * * *", "tasks": 4000}]}}, {"scaling": {"max": 20}}, days=0.2)
+    lane = looked(asked, every_tick=False).lanes["pool"]
+    together = [worker.at_once for worker in lane.workers.workers]
+    assert max(together) > 2
+    assert lane.workers.account.peak >= max(together)

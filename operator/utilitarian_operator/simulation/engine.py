@@ -22,6 +22,7 @@ from utilitarian_operator.core.fleet import Circumstances, decide_pool, together
 from utilitarian_operator.core.memory import BUCKETS, Memory, seconds_per_task, start_up, with_demand
 from utilitarian_operator.core.rules import FIRST_GUESS_START_UP, arrival_window
 from utilitarian_operator.core.runs import next_start, tolerance, window
+from utilitarian_operator.core.start_ups import MOST_AT_ONCE
 from utilitarian_operator.simulation.fleet import Workers
 from utilitarian_operator.simulation.worker import State
 
@@ -145,6 +146,13 @@ class Engine:
                 lane.rules[decision.rule] = lane.rules.get(decision.rule, 0) + 1
                 workers.resize(max(decision.replicas, _fewest(workers)), now)
             lane.samples.append((now, workers.ready + workers.held(), len(workers.alive)))
+        self._see_who_start()
+
+    def _see_who_start(self) -> None:
+        """Workers that start together may slow each other down: their start-ups are told apart."""
+        starting = [it for lane in self.lanes.values() for it in lane.workers.in_state(State.STARTING)]
+        for worker in starting:
+            worker.at_once = max(worker.at_once, len(starting))
 
     def _set_pace(self, lane: Lane, *, moved: bool, now: float) -> None:
         """Look often after a change, and while the seconds per task are being learned; ever more rarely after."""
@@ -191,7 +199,8 @@ class Engine:
             slot_seconds=max(used - lane.used, 0.0),
             serving=workers.count(State.SERVING),
             longest=workers.oldest,
-            started_up=tuple(workers.started_up),
+            started_up=tuple(seconds for seconds, at_once in workers.started_up if at_once <= MOST_AT_ONCE),
+            started_together=tuple(seconds for seconds, at_once in workers.started_up if at_once > MOST_AT_ONCE),
             draining=_going(workers),
             first_due=min((self._moment(workers.tasks.eta[k]) for k in workers.deferred), default=None),
         )

@@ -40,7 +40,7 @@ class Workers:
         self.free: deque[int] = deque()
         self.account = Account()
         self.lost: list[int] = []
-        self.started_up: list[float] = []
+        self.started_up: list[tuple[float, int]] = []
         self.ready_at: list[float] = []
         self.start_ups: list[float] = []
         self._start_up = start_up
@@ -50,6 +50,10 @@ class Workers:
     def count(self, *states: State) -> int:
         """Workers in any of these states."""
         return sum(self.workers[w].state in states for w in self.alive)
+
+    def in_state(self, state: State) -> list[Worker]:
+        """The workers in a state."""
+        return [self.workers[w] for w in self.alive if self.workers[w].state is state]
 
     @property
     def current(self) -> int:
@@ -292,7 +296,7 @@ class Workers:
             worker = self.workers[which]
             if worker.state is State.STARTING:
                 worker.state, worker.idle_from = State.SERVING, self.clock
-                self.started_up.append(self.clock - worker.began)
+                self.started_up.append((self.clock - worker.began, worker.at_once))
                 self.ready_at.append(self.clock)
                 self.start_ups.append(self.clock - worker.began)
                 self.free.extend([which] * self.kind.concurrency)

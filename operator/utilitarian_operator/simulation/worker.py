@@ -45,13 +45,17 @@ class Kind:
 
 @dataclass(slots=True)
 class Worker:
-    """One worker; `idle_from` counts only while it serves and runs nothing."""
+    """One worker; `idle_from` counts only while it serves and runs nothing.
+
+    `at_once` is the most workers of the fleet that were seen starting together with it, itself included.
+    """
 
     began: float
     state: State = State.STARTING
     running: int = 0
     held: deque[int] = field(default_factory=deque)
     idle_from: float = 0.0
+    at_once: int = 1
 
 
 @dataclass(slots=True)
