@@ -126,6 +126,6 @@ def event(regarding: Mapping[str, Any], reason: Reason, note: str, *, instance: 
         "action": "Reconcile",
         "type": "Warning" if reason in WARNINGS else "Normal",
         "reason": str(reason),
-        "note": note.encode()[:LONGEST_NOTE].decode(errors="ignore"),
+        "note": note.encode(errors="replace")[:LONGEST_NOTE].decode(errors="ignore"),
         "regarding": reference,
     }

@@ -19,9 +19,11 @@ from utilitarian_operator.core.memory import Memory
 from utilitarian_operator.core.newest import Newest
 from utilitarian_operator.core.observation import FleetSight, PoolSight, Present, Unknown
 from utilitarian_operator.core.obstacle import INVALID_SPEC, Obstacle
+from utilitarian_operator.core.recall import remembered
 from utilitarian_operator.core.run_memory import OpenRun, Outcome, PastRun
 from utilitarian_operator.core.runs import MOST_OPEN
-from utilitarian_operator.core.status import fleet_status, refused_status, remembered
+from utilitarian_operator.core.start_ups import MOST_START_UPS
+from utilitarian_operator.core.status import fleet_status, refused_status
 from utilitarian_operator.core.status_size import LIMIT, size
 
 SCHEMA = definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]
@@ -46,6 +48,8 @@ def memories(draw: st.DrawFn, schedules: list[str]) -> Memory:
         arrivals=tuple((NOW - timedelta(seconds=s), 10**9) for s in range(draw(st.sampled_from((0, 10))))),
         highs=tuple((NOW - timedelta(seconds=s), s) for s in range(draw(st.sampled_from((0, 11))))),
         runs=runs,
+        longest_before=(1e9,) * 4,
+        start_ups=(599.999,) * MOST_START_UPS,
         opened=tuple((name, NOW + timedelta(hours=opened)) for name in schedules),
         history=tuple(replace(past, name=name) for name in (schedules * 12)[:12]),
     )
@@ -87,7 +91,7 @@ def told(draw: st.DrawFn) -> dict[str, Any]:
 def test_every_status_is_under_its_limit_and_as_the_schema_has_it(status: dict[str, Any]) -> None:
     assert size(status) <= LIMIT == 200 * 1024
     assert list(broken(SCHEMA, json.loads(json.dumps(status)), "status")) == []
-    assert remembered(status).keys() == {pool["name"] for pool in status["pools"]}
+    assert remembered(status, NOW).keys() == {pool["name"] for pool in status["pools"]}
 
 
 @given(WORDS)

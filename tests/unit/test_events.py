@@ -70,6 +70,7 @@ def test_what_a_person_must_look_at_is_a_warning(reason: Reason) -> None:
         pytest.param("x" * 5000, "x" * 1000, id="cut"),
         pytest.param("ä" * 5000, "ä" * 500, id="cut-by-bytes"),
         pytest.param("xä" + "€" * 5000, "xä" + "€" * 332, id="never-within-a-character"),
+        pytest.param("a peer \ud800", "a peer ?", id="what-is-no-character"),
     ],
 )
 def test_a_long_note_is_cut_to_what_kubernetes_takes(note: str, kept: str) -> None:

@@ -18,8 +18,9 @@ from utilitarian_operator.core.memory import Memory
 from utilitarian_operator.core.nap import Nap
 from utilitarian_operator.core.newest import Newest
 from utilitarian_operator.core.observation import FleetSight, Held, PodSight, PoolSight, Present
+from utilitarian_operator.core.recall import remembered
 from utilitarian_operator.core.run_watch import watch
-from utilitarian_operator.core.status import fleet_status, remembered
+from utilitarian_operator.core.status import fleet_status
 from utilitarian_operator.core.status_change import Written, patch, worth_writing
 from utilitarian_operator.core.upcoming import by_pool, upcoming
 
@@ -68,7 +69,7 @@ FLEETS: dict[str, tuple[list[dict[str, Any]], PoolSight, Memory]] = {
 
 def looks(asked: Fleet, seen: PoolSight, status: dict[str, Any], memory: Memory) -> Iterator[bool]:
     """Looks as an operator does, each with whether it wrote; the status is as the API server would have it."""
-    memories = remembered(status) or {"pool": memory}
+    memories = remembered(status, NOW) or {"pool": memory}
     written, starts = None, {}
     for second in range(SETTLING + REST):
         now = NOW + timedelta(seconds=second)

@@ -121,10 +121,7 @@ def _ailing(told: Mapping[str, Any]) -> Iterator[str]:
 
 
 def why_told(told: Mapping[str, Any]) -> str:
-    """The sentence of the rule that set a pool's number, with the figures of the last look.
-
-    The status' own message is kept while only figures move, so the trail's is the newer one.
-    """
+    """The sentence of the rule that set a pool's number; its own message where the status has no room for the rules."""
     trail = trail_told(told)
     return Decision(told.get("desired") or 0, trail).message if trail else str(told.get("message", NO_REASON))
 
