@@ -10,7 +10,7 @@ import contextlib
 import re
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -52,8 +52,9 @@ class Relay:
         self._tls = ssl.create_default_context(cadata=authority.decode())
         self._port = controlplane.port
         self._trap: _Trap | None = None
+        self._held: re.Pattern[str] | None = None
         self._loop = asyncio.new_event_loop()
-        self._open, self._ending = threading.Event(), asyncio.Event()
+        self._open, self._ending, self._flows = threading.Event(), asyncio.Event(), asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
 
     def __enter__(self) -> Self:
@@ -77,6 +78,25 @@ class Relay:
         trap = self._trap = _Trap(moment, re.compile(request, re.DOTALL), act)
         return trap.sprung
 
+    @contextlib.contextmanager
+    def holding(self, request: str) -> Iterator[None]:
+        """Holds the answers to requests that match back for the time of the block: a watch stands still meanwhile.
+
+        Args:
+            request: a regular expression, searched in `METHOD PATH`.
+        """
+        self._loop.call_soon_threadsafe(self._flows.clear)
+        self._held = re.compile(request)
+        try:
+            yield
+        finally:
+            self._held = None
+            self._loop.call_soon_threadsafe(self._flows.set)
+
+    async def _passes(self, request: str) -> None:
+        if self._held is not None and self._held.search(request):
+            await self._flows.wait()
+
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
             runner.run(self._listen())
@@ -92,7 +112,7 @@ class Relay:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             from_server, to_server = await asyncio.open_connection(LOOPBACK, self._port, ssl=self._tls)
-            crossing = _Crossing(from_server, writer)
+            crossing = _Crossing(from_server, writer, self._passes)
             answers = asyncio.create_task(crossing.answers())
             try:
                 while True:
@@ -101,7 +121,7 @@ class Relay:
                     if trap is not None and trap.moment == "before":
                         trap.spring()
                         break
-                    crossing.trap = trap
+                    crossing.trap, crossing.request = trap, request.partition(b" HTTP/")[0].decode()
                     to_server.write(request)
                     await to_server.drain()
             finally:
@@ -125,7 +145,9 @@ class _Crossing:
 
     server: asyncio.StreamReader
     client: asyncio.StreamWriter
+    passes: Callable[[str], Awaitable[None]]
     trap: _Trap | None = None
+    request: str = ""
 
     async def answers(self) -> None:
         with contextlib.suppress(OSError):
@@ -133,6 +155,7 @@ class _Crossing:
                 if self.trap is not None:
                     self.trap.spring()
                     break
+                await self.passes(self.request)
                 self.client.write(answer)
                 await self.client.drain()
         self.client.close()
