@@ -43,7 +43,7 @@ def size(status: Mapping[str, Any]) -> int:
 
 def short(text: str, most: int) -> str:
     """A text that is cut where it is too long, and that every JSON reader takes."""
-    whole = text.encode(errors="replace").decode()
+    whole = text if text.isascii() else text.encode(errors="replace").decode()
     return whole if len(whole) <= most else f"{whole[: most - 1]}…"
 
 
@@ -66,7 +66,11 @@ def _bounded(status: Status) -> Status:
 
 
 def _bounded_pool(pool: Status) -> Status:
-    steps = [{**step, "because": short(step["because"], SENTENCE_LENGTH)} for step in pool.get("trail", ())]
+    steps = pool["trail"]
+    told = [pool["message"], pool["reason"], *(step["because"] for step in steps)]
+    if len(steps) <= MOST_STEPS and all(it.isascii() and len(it) <= WORD_LENGTH for it in told):
+        return pool
+    steps = [{**step, "because": short(step["because"], SENTENCE_LENGTH)} for step in steps]
     return {
         **pool,
         "reason": short(pool["reason"], WORD_LENGTH),
