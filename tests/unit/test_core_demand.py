@@ -7,7 +7,7 @@ import pytest
 from tests.support.pools import NOW, facts, pool
 from utilitarian_operator.core import runs
 from utilitarian_operator.core.demand import demand, horizon, is_cut
-from utilitarian_operator.core.memory import Memory, arrival_rate, remember, seconds_per_task, with_demand
+from utilitarian_operator.core.memory import Memory, arrival_rate, is_rising, remember, seconds_per_task, with_demand
 from utilitarian_operator.core.run_memory import OpenRun
 
 
@@ -30,7 +30,7 @@ from utilitarian_operator.core.run_memory import OpenRun
     ],
 )
 def test_demand(work: int, c: int, s: float, drain_within: float, start_up: float, workers: int) -> None:
-    result = demand(work, arrivals=0, concurrency=c, seconds_per_task=s, drain_within=drain_within, start_up=start_up)
+    result = demand(work, arrivals=0, concurrency=c, seconds_per_task=s, over=horizon(drain_within, start_up, s))
     assert result.workers == workers
 
 
@@ -51,8 +51,26 @@ def test_the_horizon(drain_within: float, start_up: float, s: float, seconds: fl
     assert is_cut(drain_within, start_up, s) is cut
 
 
+@pytest.mark.parametrize(
+    "s, age, rising, workers",
+    [
+        pytest.param(500, 500, True, 9, id="they run and run: no wave is counted on"),
+        pytest.param(500, 1_100, False, 5, id="the first have ended by now: two waves"),
+        pytest.param(5, 500, False, 1, id="as long as was thought"),
+    ],
+)
+def test_while_tasks_turn_out_longer_than_thought_no_wave_of_them_is_counted_on(
+    s: float, age: float, workers: int, *, rising: bool
+) -> None:
+    memory = Memory(busy_since=NOW - timedelta(seconds=age), period_seconds=5.0)
+    assert is_rising(memory, s, NOW) is rising
+    over = horizon(600, 24, s, rising=rising)
+    asked = demand(200, arrivals=0, concurrency=20, seconds_per_task=s, over=over)
+    assert asked.workers == workers
+
+
 def test_the_burst_takes_174_slots() -> None:
-    result = demand(20_000, arrivals=0, concurrency=20, seconds_per_task=5, drain_within=600, start_up=28)
+    result = demand(20_000, arrivals=0, concurrency=20, seconds_per_task=5, over=horizon(600, 28, 5))
     assert round(result.slots) == 174
 
 
@@ -66,7 +84,7 @@ def test_the_burst_takes_174_slots() -> None:
     ],
 )
 def test_arrivals(work: int, arrivals: float, workers: int) -> None:
-    result = demand(work, arrivals=arrivals, concurrency=20, seconds_per_task=5, drain_within=600, start_up=28)
+    result = demand(work, arrivals=arrivals, concurrency=20, seconds_per_task=5, over=horizon(600, 28, 5))
     assert result.workers == workers
 
 

@@ -24,13 +24,11 @@ class Demand:
     workers: int
 
 
-def demand(
-    work: int, *, arrivals: float, concurrency: int, seconds_per_task: float, drain_within: float, start_up: float
-) -> Demand:
-    """Workers needed to have every task started within `drain_within` of its arrival.
+def demand(work: int, *, arrivals: float, concurrency: int, seconds_per_task: float, over: float) -> Demand:
+    """Workers needed to have every task started within the promise after its arrival.
 
-    The work is spread over the `horizon`. A burst is in the work and in the arrivals, so the larger counts and not the
-    sum. Never more slots than tasks: a slot without a task helps nobody, and arrivals alone keep nobody awake.
+    A burst is in the work and in the arrivals, so the larger counts and not the sum. Never more slots than tasks: a
+    slot without a task helps nobody, and arrivals alone keep nobody awake.
 
     Worked example: 20,000 tasks of 5 s, concurrency 20, 10 minutes, start-up 28 s: 115 waves, a horizon of 575 s,
     20,000 * 5 / 575 = 174 slots, 9 workers.
@@ -40,25 +38,27 @@ def demand(
         arrivals: tasks a second.
         concurrency: slots of a worker.
         seconds_per_task: s, mean seconds that a task runs.
-        drain_within: the promise, seconds.
-        start_up: seconds from a scale request to the first task.
+        over: H, the seconds over which the work is spread: the `horizon`.
     """
-    over = horizon(drain_within, start_up, seconds_per_task)
     slots = min(float(work), max(work * seconds_per_task / over, arrivals * seconds_per_task))
     return Demand(slots, max(ceil(slots / concurrency), 1) if work else 0)
 
 
-def horizon(drain_within: float, start_up: float, seconds_per_task: float) -> float:
+def horizon(drain_within: float, start_up: float, seconds_per_task: float, *, rising: bool = False) -> float:
     """H: the seconds over which work is spread, max(s * (floor((D - u) / s) + 1), D / 3), and s at least.
 
     The promise is about starting, so a new worker has time for whole waves of tasks: of the last one only the start
-    lies within what start-up leaves. A task longer than that needs a slot of its own.
+    lies within what start-up leaves. A task longer than that needs a slot of its own. While the tasks turn out longer
+    than was thought, nobody knows when a wave ends: then H = max(D - u, D / 3, s).
 
     Args:
         drain_within: D, the promise, seconds.
         start_up: u, seconds from a scale request to the first task.
         seconds_per_task: s, mean seconds that a task runs.
+        rising: whether s is not known yet.
     """
+    if rising:
+        return max(drain_within - start_up, drain_within / LEAST_PART, seconds_per_task)
     wave = max(seconds_per_task, SHORTEST_TASK_S)
     waves = floor((drain_within - start_up) / wave) + 1
     return max(waves * wave, drain_within / LEAST_PART, seconds_per_task)

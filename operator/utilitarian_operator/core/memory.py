@@ -24,6 +24,9 @@ from utilitarian_operator.core.run_memory import OpenRun, PastRun
 KEPT_AT_A_NEW_PERIOD = 200
 """Completions that are carried into a new busy period: enough to know, few enough to learn anew."""
 
+LONGER = 1.5
+"""Times the seconds per task at the start of a busy period: then they were not known."""
+
 BUCKETS = 10
 SHORTEST_WINDOW = timedelta(seconds=60)
 LONGEST_GAP = timedelta(minutes=2)
@@ -106,6 +109,20 @@ def seconds_per_task(pool: Pool, memory: Memory, now: datetime) -> float:
     if memory.busy_since is None or memory.period_seconds is None:
         return s
     return min(s, max(memory.period_seconds, (now - memory.busy_since).total_seconds()))
+
+
+def is_rising(memory: Memory, seconds_per_task: float, now: datetime) -> bool:
+    """Whether the tasks of a young busy period turn out longer than was thought at its start.
+
+    Args:
+        memory: brought up to `now`.
+        seconds_per_task: s.
+        now: the one clock.
+    """
+    if memory.busy_since is None or memory.period_seconds is None:
+        return False
+    young = (now - memory.busy_since).total_seconds() <= 2 * seconds_per_task
+    return young and seconds_per_task > LONGER * memory.period_seconds
 
 
 def longest_task(memory: Memory, seconds_per_task: float) -> float:

@@ -8,10 +8,10 @@ from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core import runs
 from utilitarian_operator.core.decision import Step
-from utilitarian_operator.core.demand import horizon, is_cut
+from utilitarian_operator.core.demand import is_cut
 from utilitarian_operator.core.memory import arrival_rate, highest, longest_task
 from utilitarian_operator.core.observation import Unknown
-from utilitarian_operator.core.rules import Situation, arrival_window
+from utilitarian_operator.core.rules import Situation, arrival_window, horizon_now
 from utilitarian_operator.core.wording import at, number, plural, seconds
 
 LONG_TASK_S = 60.0
@@ -132,7 +132,7 @@ def _growth(situation: Situation) -> Iterator[str]:
         return
     if not facts.current and not facts.at_least:
         yield "the first message wakes it with one worker"
-    over = horizon(pool.scaling.drain_within.total_seconds(), situation.start_up, s)
+    over = horizon_now(pool, situation.memory, situation.now)
     more = max(facts.current, 1) + 1
     if more <= pool.scaling.max and s > 0:
         tasks = int((more - 1) * pool.worker.concurrency * over / s) + 1

@@ -168,9 +168,8 @@ def _drain_within(pool: Pool, figures: Figures) -> Recommendation | None:
 
 
 def _burst(pool: Pool, s: float, u: float, promise: timedelta) -> int:
-    within = promise.total_seconds()
-    c = pool.worker.concurrency
-    return demand(BURST, arrivals=0, concurrency=c, seconds_per_task=s, drain_within=within, start_up=u).workers
+    over, c = horizon(promise.total_seconds(), u, s), pool.worker.concurrency
+    return demand(BURST, arrivals=0, concurrency=c, seconds_per_task=s, over=over).workers
 
 
 def _idle_after(pool: Pool, figures: Figures) -> Recommendation | None:

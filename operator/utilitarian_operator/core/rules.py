@@ -85,11 +85,16 @@ def decide(situation: Situation) -> tuple[Decision, Memory]:
     return decision, memory
 
 
+def horizon_now(pool: Pool, memory: Memory, now: datetime) -> float:
+    """H in seconds, by what is known now."""
+    s, u = memories.seconds_per_task(pool, memory, now), memories.start_up(memory, FIRST_GUESS_START_UP)
+    rising = memories.is_rising(memory, s, now)
+    return horizon(pool.scaling.drain_within.total_seconds(), u, s, rising=rising)
+
+
 def arrival_window(pool: Pool, memory: Memory, now: datetime) -> timedelta:
     """max(H, 60 s): the time over which arrivals are counted."""
-    s, u = memories.seconds_per_task(pool, memory, now), memories.start_up(memory, FIRST_GUESS_START_UP)
-    spread = horizon(pool.scaling.drain_within.total_seconds(), u, s)
-    return max(timedelta(seconds=spread), memories.SHORTEST_WINDOW)
+    return max(timedelta(seconds=horizon_now(pool, memory, now)), memories.SHORTEST_WINDOW)
 
 
 def by_demand(situation: Situation) -> Step:
@@ -110,8 +115,7 @@ def by_demand(situation: Situation) -> Step:
         arrivals=memories.arrival_rate(situation.memory, window, situation.now),
         concurrency=pool.worker.concurrency,
         seconds_per_task=s,
-        drain_within=pool.scaling.drain_within.total_seconds(),
-        start_up=situation.start_up,
+        over=horizon_now(pool, situation.memory, situation.now),
     )
     if not facts.at_least:
         return Step("demand", facts.current, 0, "nothing to do")
