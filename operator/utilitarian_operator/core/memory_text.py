@@ -76,14 +76,14 @@ def read(reader: Reader, text: object) -> Memory:
     def each(name: str, part: Callable[[Reader, Any], T | None]) -> tuple[T, ...]:
         return tuple(reader.at(f".{name}").each(written.get(name), part))
 
-    slot_seconds, completions = figure("slotSeconds", MOST_SLOT_SECONDS), figure("completions", 2 * MOST_COMPLETIONS)
-    if slot_seconds is None or completions is None:
-        slot_seconds = completions = 0.0  # each of them says nothing without the other
+    counted = (figure("slotSeconds", MOST_SLOT_SECONDS), figure("completions", 2 * MOST_COMPLETIONS))
+    if any(it is None and name in written for name, it in zip(("slotSeconds", "completions"), counted, strict=True)):
+        counted = (None, None)  # each of them says nothing without the other
     return Memory(
         idle_since=moment("idleSince"),
         busy_since=moment("busySince"),
-        slot_seconds=slot_seconds,
-        completions=completions,
+        slot_seconds=counted[0] or 0.0,
+        completions=counted[1] or 0.0,
         period_seconds=figure("periodSeconds", LONGEST_TASK_S),
         longest=figure("longest") or 0.0,
         longest_before=each("longestBefore", lambda place, it: place.figure(it))[-MOST_STRETCHES:],
