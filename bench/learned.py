@@ -13,7 +13,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -58,6 +58,7 @@ class Case:
     execution: str
     way: str
     seconds: float
+    number: int = TASKS
 
     @property
     def slots(self) -> int:
@@ -67,7 +68,7 @@ class Case:
     @property
     def tasks(self) -> int:
         """How many it is given."""
-        return TASKS if TASKS * self.seconds / self.slots / LOAD < LONGEST_S else FEW
+        return self.number if self.number * self.seconds / self.slots / LOAD < LONGEST_S else FEW
 
     @property
     def name(self) -> str:
@@ -151,6 +152,7 @@ async def measured(broker: RabbitMQ, case: Case, folder: Path) -> list[dict[str,
             await feed(url, case)
             await looking
             worker.kill()
+    await loop.run_in_executor(None, broker.delete_vhost, vhost)
     return [
         {"bench": "learned", "execution": case.execution, "way": case.way, "seconds": case.seconds, "sight": name}
         | {f"after_{count}": it.ratios.get(count) for count in AFTER}
@@ -167,7 +169,7 @@ async def feed(url: str, case: Case) -> None:
         await loop.run_in_executor(None, send, url, QUEUE, [case.seconds] * count)
 
 
-async def watch(watches: "Sequence[Watched] | Any", case: Case) -> None:
+async def watch(watches: Collection[Watched], case: Case) -> None:
     """Look each second until every task was counted by both, or surely never will be."""
     until = time.monotonic() + LONGEST_S
     while time.monotonic() < until:
