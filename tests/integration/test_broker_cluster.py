@@ -4,13 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until, wait_until_async
 from utilitarian_operator.adapters.amqp import Depth, DepthReader, Untold
-from utilitarian_operator.adapters.statistics import Statistics
+from utilitarian_operator.adapters.statistics import COUNTED_EACH, Statistics
 from utilitarian_operator.core.doubt import doubted
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable
 
@@ -82,6 +83,53 @@ async def test_what_is_acknowledged_on_another_node_than_the_queues_is_counted(p
 
 async def _left(statistics: Statistics, expected: int) -> bool:
     return (await statistics.read())["queue"].left == expected
+
+
+async def test_the_share_of_a_node_that_stops_leaves_the_sum_for_good_and_counts_nothing(
+    pair: Pair, vhost: str
+) -> None:
+    """RabbitMQ 3.10: the management API sums what was acknowledged on each node, and forgets what one counted."""
+    pair.one.declare(vhost, "queue")
+
+    def acknowledge(node: RabbitMQ, count: int) -> None:
+        pair.one.publish(vhost, "queue", ["{}"] * count)
+        with node.channel(vhost) as channel:
+            for _ in range(count):
+                wait_until(lambda: take(channel), within=SOON)
+
+    def take(channel: Any) -> bool:
+        message = channel.basic_get("queue")
+        if message is not None:
+            channel.basic_ack(message.delivery_tag)
+        return message is not None
+
+    def acknowledged() -> int:
+        listed = pair.one.api("GET", f"/api/queues/{vhost}")
+        return int((listed[0].get("message_stats") or {}).get("ack", 0)) if listed else 0
+
+    statistics, rest = Statistics([pair.one.management_url], vhost), 0
+
+    async def told(left: int) -> bool:
+        """Whether so many left and as many came, by the last of some readings: the management API counts each third."""
+        counted = [(await statistics.read())["queue"] for _ in range(COUNTED_EACH + 1)][-1]
+        return (counted.left, counted.arrived) == (left, left)
+
+    acknowledge(pair.one, 30)
+    acknowledge(pair.other, 40)
+    wait_until(lambda: acknowledged() == 70, within=SOON, describe=acknowledged)
+    assert await told(0)
+    pair.other.kill()
+    try:
+        wait_until(lambda: acknowledged() < 70, within=SOON, describe=acknowledged)
+        rest = acknowledged()
+        assert await told(0)
+        acknowledge(pair.one, 5)
+        wait_until(lambda: acknowledged() == rest + 5, within=SOON, describe=acknowledged)
+        await wait_until_async(lambda: told(5), within=SOON)
+    finally:
+        pair.other.start()
+    assert (rest, acknowledged()) == (30, 35)
+    assert await told(5)
 
 
 @pytest.mark.parametrize("number", [0, 1], ids=["the first alone", "the second alone"])

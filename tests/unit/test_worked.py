@@ -155,3 +155,14 @@ def test_who_is_asked_more_often(words: list[Word], closely: bool) -> None:
     for it in words:
         worked = heard(worked, replace(it, up=1.0))
     assert worked.wants_a_closer_look(100.0) is closely
+
+
+def test_slots_that_are_full_are_counted_to_the_second_however_short_their_tasks_are() -> None:
+    """A pool that falls behind is the one whose size matters: there the sum is no matter of chance."""
+    worker = Asked(played([0.0] * 1_000, [0.1] * 1_000, 4))
+    worker.ask(0.0)
+    before = worker.worked
+    worker.ask(7.0)
+    worker.ask(20.0)
+    assert worker.worked.slot_seconds - before.slot_seconds == pytest.approx(4 * 20)
+    assert worker.worked.ended - before.ended == pytest.approx(4 * 20 / 0.1, abs=8)
