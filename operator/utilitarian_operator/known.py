@@ -8,7 +8,6 @@ from typing import Any
 from utilitarian_operator.acceptance import Acceptance, Judgement
 from utilitarian_operator.adapters.broker import Credentials
 from utilitarian_operator.adapters.store import Key
-from utilitarian_operator.api.effective import Schedule
 from utilitarian_operator.beat_keeper import BeatKeeper
 from utilitarian_operator.core import objects
 from utilitarian_operator.core.drift import Applied
@@ -55,7 +54,6 @@ class Known:
     drains: Progress = field(default_factory=Progress)
     shields: Shields = field(default_factory=Shields)
     refusals: Refusals = field(default_factory=Refusals)
-    starts: dict[Schedule, datetime] = field(default_factory=dict)
     good_looks: int = 0
     waiting_since: dict[str, datetime] = field(default_factory=dict)
     used: Credentials | None = None

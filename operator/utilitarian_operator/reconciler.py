@@ -31,7 +31,7 @@ from utilitarian_operator.core.references import Content, Target, checksums, mis
 from utilitarian_operator.core.run_watch import ailing, watch
 from utilitarian_operator.core.status import fleet_status, refused_status
 from utilitarian_operator.core.status_change import Written, patch, worth_writing
-from utilitarian_operator.core.upcoming import by_pool, upcoming
+from utilitarian_operator.core.upcoming import upcoming
 from utilitarian_operator.credentials import BrokerCredentials
 from utilitarian_operator.drains import Drains
 from utilitarian_operator.errors import Conflict, Gone, OperatorError, SecretMissing
@@ -148,9 +148,8 @@ class Reconciler:
         await self._tell(known, resource, newest, obstacles, sight)
         await known.beat.tell(resource, self._actor, fleet, sight.beat)
         await self._actor.replace(resource, known.health.replacements(fleet, sight))
-        known.starts = upcoming(fleet, known.starts, sight.at)
         await known.revisions.keep(running.generation, running.written, makes_objects=fleet.mode != "Preview")
-        starts = by_pool(fleet, known.starts)
+        starts = upcoming(fleet, sight.at)
         generation = running.generation if lost.doubted else newest.generation
         about = Newest(generation, obstacles, newest.warnings, starts, ailments, known.runs.forecasts)
         status = fleet_status(fleet, sight, decisions, known.memories, resource["status"], about)

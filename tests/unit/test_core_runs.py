@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from tests.support.pools import NOW, facts, pool
+from tests.support.pools import NOW, facts, fleet, pool
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.core.facts import Facts
 from utilitarian_operator.core.fleet import Circumstances, decide_pool
 from utilitarian_operator.core.memory import Memory
 from utilitarian_operator.core.run_memory import Outcome
 from utilitarian_operator.core.runs import MOST_OPEN
+from utilitarian_operator.core.upcoming import upcoming
 
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
 RUN = {"name": "run", "start": "0 12 * * *", "workers": 2, "finishWithin": "2h"}
@@ -249,6 +250,12 @@ def test_a_clock_that_was_ahead_for_a_minute_and_is_put_right_costs_no_run(ahead
     looks.until(NOW + 24 * HOUR + MINUTE, work=0, every=MINUTE)
     assert looks.open == [("run", NOW + 24 * HOUR)]
     assert looks.workers == 2
+
+
+def test_a_clock_that_was_put_back_names_the_run_that_is_next() -> None:
+    asked = fleet({"name": "pool", "schedule": [RUN, HOURLY]}, {"name": "other"})
+    assert upcoming(asked, NOW + 35 * 24 * HOUR) == {"pool": NOW + 35 * 24 * HOUR + HOUR}
+    assert upcoming(asked, NOW + MINUTE) == {"pool": NOW + HOUR}
 
 
 def test_a_clock_that_was_put_back_lets_a_worker_sleep_all_the_same() -> None:

@@ -22,7 +22,7 @@ from utilitarian_operator.core.recall import remembered
 from utilitarian_operator.core.run_watch import watch
 from utilitarian_operator.core.status import fleet_status
 from utilitarian_operator.core.status_change import Written, patch, worth_writing
-from utilitarian_operator.core.upcoming import by_pool, upcoming
+from utilitarian_operator.core.upcoming import upcoming
 
 SETTLING, REST = 180, 600
 """Looks, one a second: until a stabilization and an idleAfter are over, and those that count."""
@@ -70,15 +70,15 @@ FLEETS: dict[str, tuple[list[dict[str, Any]], PoolSight, Memory]] = {
 def looks(asked: Fleet, seen: PoolSight, status: dict[str, Any], memory: Memory) -> Iterator[bool]:
     """Looks as an operator does, each with whether it wrote; the status is as the API server would have it."""
     memories = remembered(status, NOW) or {"pool": memory}
-    written, starts = None, {}
+    written = None
     for second in range(SETTLING + REST):
         now = NOW + timedelta(seconds=second)
         sight = FleetSight(now, {"pool": seen}, beat=BeatSight(ready=True), last_messages={})
         found = {"pool": facts(seen)}
         decisions, after = decide_fleet(asked, found, memories, Circumstances(now))
         watched = watch(asked, sight, found, decisions, memories, after)
-        memories, starts = watched.memories, upcoming(asked, starts, now)
-        about = Newest(1, starts=by_pool(asked, starts), runs=watched.forecasts)
+        memories = watched.memories
+        about = Newest(1, starts=upcoming(asked, now), runs=watched.forecasts)
         wanted = fleet_status(asked, sight, decisions, memories, status, about)
         wrote = worth_writing(wanted, status, written, now)
         if wrote:

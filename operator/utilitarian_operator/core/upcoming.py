@@ -1,28 +1,16 @@
-"""When the next scheduled run of each pool starts, worked out again only when one has passed; decides nothing."""
+"""When the next scheduled run of each pool starts."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import TypeAlias
 
-from utilitarian_operator.api.effective import Fleet, Schedule
-from utilitarian_operator.core.runs import next_start
-
-Starts: TypeAlias = Mapping[Schedule, datetime]
-"""The next start of each schedule."""
+from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.core.runs import coming_start
 
 
-def upcoming(fleet: Fleet, known: Starts, now: datetime) -> dict[Schedule, datetime]:
-    """The next start of every schedule of a fleet; one that is known and still to come is taken as it is.
+def upcoming(fleet: Fleet, now: datetime) -> dict[str, datetime]:
+    """The first start that is to come of each pool with schedules, by its name.
 
     Args:
         fleet: what runs.
-        known: of the last time.
-        now: the one clock.
+        now: the one clock; where it was set back, what it said before is of no account.
     """
-    schedules = (schedule for pool in fleet.pools for schedule in pool.schedule)
-    return {it: known[it] if it in known and known[it] > now else next_start(it, now) for it in schedules}
-
-
-def by_pool(fleet: Fleet, starts: Starts) -> dict[str, datetime]:
-    """The first of each pool's, by its name."""
-    return {pool.name: min(starts[it] for it in pool.schedule) for pool in fleet.pools if pool.schedule}
+    return {pool.name: min(coming_start(it, now) for it in pool.schedule) for pool in fleet.pools if pool.schedule}
