@@ -18,6 +18,7 @@ from utilitarian_operator.core.doubt import doubted
 from utilitarian_operator.core.foreign import with_foreign
 from utilitarian_operator.core.hindrance import hindrance, rolls_out
 from utilitarian_operator.core.manifests import POOL_LABEL, node_name
+from utilitarian_operator.core.moments import since
 from utilitarian_operator.core.observation import (
     Count,
     Counted,
@@ -355,7 +356,8 @@ class Observer:
                 yield name
 
     def _unknown(self, what: str, why: str, now: datetime) -> Unknown:
-        return Unknown(why, self._unseen.setdefault(what, now))
+        self._unseen[what] = since(self._unseen.get(what), now)
+        return Unknown(why, self._unseen[what])
 
 
 def _sources(broker: Broker) -> Iterable[Source]:

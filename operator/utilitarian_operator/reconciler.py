@@ -22,6 +22,7 @@ from utilitarian_operator.core.drift import applied, drifted
 from utilitarian_operator.core.facts import facts
 from utilitarian_operator.core.fleet import Circumstances, decide_fleet, first_seen_work, looked_well
 from utilitarian_operator.core.leading import Lead, leads, shrinking, works_still
+from utilitarian_operator.core.moments import apart
 from utilitarian_operator.core.newest import Newest
 from utilitarian_operator.core.observation import FleetSight
 from utilitarian_operator.core.obstacle import INVALID_SPEC, SECRET_MISSING, Obstacle
@@ -139,7 +140,7 @@ class Reconciler:
         if fleet.mode != "Preview":
             resized = await self._drains.resize(resource, leading, because, known.drains)
             for pool in resized & known.waiting_since.keys():
-                self._metrics.woke(key, pool, self._clock() - known.waiting_since[pool])
+                self._metrics.woke(key, pool, apart(self._clock(), known.waiting_since[pool]))
             await self._act(known, running, sight, decisions, contents)
             await shield(self._cluster, self._store, key, known.shields, fleet, sight)
             obstacles += known.refusals.obstacles

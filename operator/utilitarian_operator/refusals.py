@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from utilitarian_operator.core.manifests import TEMPLATE_HASH
+from utilitarian_operator.core.moments import apart
 from utilitarian_operator.core.objects import Wanted
 from utilitarian_operator.core.obstacle import NAME_TAKEN, Obstacle
 
@@ -52,7 +53,7 @@ class Refusals:
     def due(self, wanted: Wanted, now: datetime) -> bool:
         """Whether it may be tried: at once if it is new, else after a pause that grows with the refusal's age."""
         it = self._pending.get(_key(wanted))
-        return it is None or now - it.tried >= min(max(it.tried - it.since, SHORTEST_PAUSE), LONGEST_PAUSE)
+        return it is None or apart(now, it.tried) >= min(max(it.tried - it.since, SHORTEST_PAUSE), LONGEST_PAUSE)
 
     def note(self, tried: Iterable[Wanted], refused: Iterable[Refusal], now: datetime) -> None:
         """Remember what came of a try.

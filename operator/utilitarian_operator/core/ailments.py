@@ -12,6 +12,7 @@ from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core import blank, drain
 from utilitarian_operator.core.crew import crew
+from utilitarian_operator.core.moments import since
 from utilitarian_operator.core.observation import FleetSight, PodSight, PoolSight, Present
 from utilitarian_operator.core.own_queues import owed
 from utilitarian_operator.core.silence import causes
@@ -119,10 +120,10 @@ def examine(
 def _followed(seen: PoolSight, course: Course, signs: Mapping[str, _Sign], now: datetime) -> Course:
     return replace(
         course,
-        signs={pod: course.signs.get(pod, now) for pod in signs},
+        signs={pod: since(course.signs.get(pod), now) for pod in signs},
         heard=frozenset(pod.name for pod in seen.pods if pod.name in course.heard or _answered(pod)),
         standing=_standing(seen, course, now),
-        foreign_since=(course.foreign_since or now) if seen.foreign else None,
+        foreign_since=since(course.foreign_since, now) if seen.foreign else None,
     )
 
 
@@ -148,15 +149,15 @@ def _unheard_since(seen: PoolSight, course: Course, sight: FleetSight) -> dateti
     running = [pod for pod in seen.pods if pod.running and pod.staying]
     if sight.mute is not None or not running or any(pod.name in course.heard for pod in running):
         return None
-    return course.unheard_since or sight.at
+    return since(course.unheard_since, sight.at)
 
 
 def _mute(pool: Pool, course: Course, now: datetime, remedy: str) -> Iterator[Ailment]:
     """A worker with a single thread answers nothing while it runs a task, which may be the first that it got."""
     patience = max(MUTE_FOR, pool.drain_timeout) if pool.worker.execution == "solo" else MUTE_FOR
     if course.unheard_since is not None and now - course.unheard_since >= patience:
-        since = course.unheard_since.strftime("%H:%M:%SZ")
-        yield Ailment(MUTE, f"no worker has answered since {since}, so none is taken away: {remedy}")
+        unheard = course.unheard_since.strftime("%H:%M:%SZ")
+        yield Ailment(MUTE, f"no worker has answered since {unheard}, so none is taken away: {remedy}")
 
 
 def _who_is_slow(pool: Pool, slow: Sequence[str]) -> str:
@@ -249,7 +250,8 @@ def _standing(seen: PoolSight, course: Course, now: datetime) -> tuple[int, date
     if not (isinstance(seen.ready, int) and seen.ready and free and len(begun) == len(words)):
         return None
     total = sum(begun)
-    return course.standing if course.standing is not None and course.standing[0] == total else (total, now)
+    known = course.standing is not None and course.standing[0] == total
+    return total, since(course.standing[1] if known and course.standing is not None else None, now)
 
 
 def _why_starved(pool: Pool, seen: PoolSight, lasted: timedelta) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from utilitarian_operator.core.moments import since
 from utilitarian_operator.core.observation import Held, PodSight, Present, QueueSight, Unknown
 
 STARTS_WITHIN = timedelta(minutes=10)
@@ -55,9 +56,9 @@ def begun(
     """
     ran = {pod.name: pod.running_since if pod.running else None for pod in pods}
     if not _explained(queues, told):
-        since = before.doubted or now
-        long = now - since > IN_DOUBT_FOR
-        return Beginnings(ran, doubted=since) if long else replace(before, doubted=since)
+        doubted = since(before.doubted, now)
+        long = now - doubted > IN_DOUBT_FOR
+        return Beginnings(ran, doubted=doubted) if long else replace(before, doubted=doubted)
     silent = [pod for pod in pods if pod.running and pod.word is None and not pod.ready and pod.gate is not True]
     return Beginnings(ran, frozenset(pod.name for pod in silent if _from_the_beginning(pod, before)))
 

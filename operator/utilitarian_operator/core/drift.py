@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from utilitarian_operator.core.manifests import MANAGER, Manifest
+from utilitarian_operator.core.moments import apart
 
 AGAIN_AFTER = timedelta(seconds=10)
 """Somebody who changes it each time it is changed back is not fought each second."""
@@ -39,7 +40,7 @@ def drifted(live: Manifest, last: Applied | None, now: datetime) -> bool:
         last: what was held then; None when it is not known.
         now: the one clock.
     """
-    return last is None or (last.fields != _fields(live) and now - last.at >= AGAIN_AFTER)
+    return last is None or (last.fields != _fields(live) and apart(now, last.at) >= AGAIN_AFTER)
 
 
 def _fields(live: Manifest) -> list[Any]:

@@ -10,6 +10,7 @@ from utilitarian_operator.core import budget, queue_claims, runs
 from utilitarian_operator.core.decision import Decision, Step
 from utilitarian_operator.core.facts import Facts
 from utilitarian_operator.core.memory import Memory, changed, remember, start_up
+from utilitarian_operator.core.moments import since
 from utilitarian_operator.core.nap import deferring, followed, put_to_sleep
 from utilitarian_operator.core.observation import FleetSight, Unknown
 from utilitarian_operator.core.override import Override
@@ -140,7 +141,7 @@ def first_seen_work(
     Messages that wait for their own time or for the pool's next run are none: its first rule asks for no worker.
     """
     return {
-        name: before.get(name, sight.at)
+        name: since(before.get(name), sight.at)
         for name, pool in sight.pools.items()
         if not pool.current and isinstance(pool.ready, int) and pool.ready and decisions[name].trail[0].after
     }

@@ -11,6 +11,7 @@ from utilitarian_operator.core.crew import OpenGate, agreed, crew, gates
 from utilitarian_operator.core.decision import Decision
 from utilitarian_operator.core.drain import CancelConsumers, DrainStep, Lift, PodStep, Resize, TakeBack
 from utilitarian_operator.core.manifests import POOL_LABEL
+from utilitarian_operator.core.moments import since
 from utilitarian_operator.core.objects import DEPLOYMENT
 from utilitarian_operator.core.observation import FleetSight, PoolSight
 
@@ -90,7 +91,7 @@ def shrinking(
 ) -> dict[str, datetime]:
     """Since when each pool that has more workers than are wanted has them."""
     return {
-        name: before.get(name, sight.at)
+        name: since(before.get(name), sight.at)
         for name, decision in decisions.items()
         if decision.replicas < sight.pools[name].current or sight.pools[name].draining
     }

@@ -177,6 +177,7 @@ def _without_the_future(memory: Memory, now: datetime) -> Memory:
         busy_since=passed(memory.busy_since),
         surplus_since=passed(memory.surplus_since),
         first_worker_since=passed(memory.first_worker_since),
+        first_worker_turn=passed(memory.first_worker_turn),
         started_at=passed(memory.started_at),
         arrivals=tuple((min(begin, now), count) for begin, count in memory.arrivals),
         highs=tuple((min(at, now), value) for at, value in memory.highs),

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.core.ailments import Course
+from utilitarian_operator.core.moments import apart
 from utilitarian_operator.core.observation import PodSight, PoolSight
 
 SEEN_WITHIN = timedelta(seconds=10)
@@ -45,7 +46,7 @@ def replacement(
         return None  # another one goes or comes
     if len(seen.pods) < seen.current:
         return None  # one is not made yet
-    if last is not None and now - last.at < (SEEN_WITHIN if last.pods.issuperset(stuck) else AGAIN_AFTER):
+    if last is not None and apart(now, last.at) < (SEEN_WITHIN if last.pods.issuperset(stuck) else AGAIN_AFTER):
         return None
     # One that never came up may still do so: it is told to hold nothing by others' word, not by its own.
     words = {pod.name: None if pod.blank else pod.word for pod in seen.pods}

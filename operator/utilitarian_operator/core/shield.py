@@ -6,6 +6,7 @@ from typing import Any
 
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.core.facts import is_idle
+from utilitarian_operator.core.moments import since
 from utilitarian_operator.core.observation import FleetSight, PodSight
 
 Object = Mapping[str, Any]
@@ -37,7 +38,7 @@ class Shields:
             bodies: of the pods, by name.
         """
         idle = {pod.name for pool in sight.pools.values() for pod in pool.pods if is_idle(pod)}
-        self._idle_since = {name: self._idle_since.get(name, sight.at) for name in idle}
+        self._idle_since = {name: since(self._idle_since.get(name), sight.at) for name in idle}
         for pool in fleet.pools:
             for pod in sight.pools[pool.name].pods:
                 body = bodies.get(pod.name)

@@ -1,0 +1,83 @@
+"""What has lasted for a while goes on lasting when the clock is set back: nothing has to be waited for twice."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from tests.support.pools import NOW
+from tests.unit.test_ailments import DEAF, FLEET, IDLE, pod, sight
+from utilitarian_operator.core.ailments import FOREIGN_FOR, NO_PROGRESS_FOR, NOT_CONSUMING_FOR, Course, examine
+from utilitarian_operator.core.decision import Decision, Step
+from utilitarian_operator.core.drift import AGAIN_AFTER, Applied, drifted
+from utilitarian_operator.core.fleet import first_seen_work
+from utilitarian_operator.core.leading import shrinking
+from utilitarian_operator.core.moments import apart, since
+from utilitarian_operator.core.objects import Wanted
+from utilitarian_operator.core.observation import FleetSight, PoolSight, Present
+from utilitarian_operator.core.obstacle import Obstacle
+from utilitarian_operator.refusals import LONGEST_PAUSE, Refusal, Refusals
+
+SECOND, BACK = timedelta(seconds=1), timedelta(days=10)
+
+
+@pytest.mark.parametrize(
+    "before, began", [(None, NOW), (NOW - SECOND, NOW - SECOND), (NOW + BACK, NOW)], ids=["new", "lasts", "set back"]
+)
+def test_when_something_began(before: datetime | None, began: datetime) -> None:
+    assert since(before, NOW) == began
+
+
+def test_two_moments_are_never_less_than_nothing_apart() -> None:
+    assert apart(NOW, NOW + BACK) == apart(NOW + BACK, NOW) == BACK
+
+
+@pytest.mark.parametrize(
+    "look, patience, ailment",
+    [
+        pytest.param(sight(pod("deaf", DEAF)), NOT_CONSUMING_FOR, "Stuck", id="stuck"),
+        pytest.param(sight(pod("idle", IDLE), ready=3), NO_PROGRESS_FOR, "Starved", id="starved"),
+        pytest.param(
+            replace(
+                sight(pod("idle", IDLE)),
+                pools={
+                    **sight(pod("idle", IDLE)).pools,
+                    "work": replace(sight(pod("idle", IDLE)).pools["work"], foreign={"q": 1}),
+                },
+            ),
+            FOREIGN_FOR,
+            "ForeignConsumers",
+            id="foreign",
+        ),
+    ],
+)
+def test_an_ailment_is_named_in_time_after_the_clock_was_set_back(
+    look: FleetSight, patience: timedelta, ailment: str
+) -> None:
+    courses: dict[str, Course] = {}
+    for moment in (NOW + BACK, NOW, NOW + patience):
+        found, courses = examine(FLEET, replace(look, at=moment), courses)
+    assert [it.reason for it in found["work"]] == [ailment]
+
+
+def decided(replicas: int, current: int) -> dict[str, Decision]:
+    return {"work": Decision(replicas, (Step("demand", current, replicas, "because"),))}
+
+
+def test_work_that_waits_and_a_pool_that_shrinks_began_no_later_than_now() -> None:
+    waits = FleetSight(NOW, {"work": PoolSight({"q": Present(3, 0)}, 0)})
+    assert first_seen_work({"work": NOW + BACK}, waits, decided(1, 0)) == {"work": NOW}
+    many = FleetSight(NOW, {"work": PoolSight({"q": Present(0, 2)}, 0, replicas=2)})
+    assert shrinking(many, decided(1, 2), {"work": NOW + BACK}) == {"work": NOW}
+
+
+def test_what_was_tried_in_the_future_is_tried_again() -> None:
+    live = {"metadata": {"managedFields": []}}
+    assert drifted(live, Applied([{"manager": "other"}], NOW + BACK), NOW)
+    assert not drifted(live, Applied([{"manager": "other"}], NOW - AGAIN_AFTER + SECOND), NOW)
+    wanted = Wanted({"kind": "Deployment", "metadata": {"name": "a", "namespace": "b"}}, "spec")
+    refusals = Refusals()
+    refusals.note([wanted], [Refusal(wanted, Obstacle("Refused", "no"))], NOW + BACK)
+    assert refusals.due(wanted, NOW)
+    assert not refusals.due(wanted, NOW + BACK + SECOND / 10)
+    assert LONGEST_PAUSE < BACK
