@@ -11,6 +11,7 @@ from tests.support.pools import NOW, facts, pool
 from utilitarian_operator.core.cron_starts import last_until, next_after
 from utilitarian_operator.core.fleet import Circumstances, decide_pool
 from utilitarian_operator.core.memory import Memory
+from utilitarian_operator.core.run_memory import OpenRun
 from utilitarian_operator.core.runs import MOST_OPEN, next_start, window
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -104,6 +105,23 @@ SCHEDULES = st.fixed_dictionaries(
     },
     optional={"finishWithin": st.sampled_from(("1m", "1h", "72h"))},
 )
+
+
+@given(
+    starts=st.lists(st.integers(-5_000, 90_000).map(lambda second: NOW + timedelta(seconds=second)), max_size=20),
+    warm_up=st.sampled_from(("0s", "2m", "24h")),
+    twice=st.booleans(),
+)
+def test_no_more_runs_are_open_than_may_be_whatever_a_status_tells(
+    starts: list[datetime], warm_up: str, *, twice: bool
+) -> None:
+    run = {"name": "run", "start": "*/5 * * * *", "warmUp": warm_up, "finishWithin": "72h"}
+    told = Memory(
+        runs=tuple(OpenRun("run", start, first_message=start) for start in starts * (1 + twice)),
+        opened=(("run", max(starts, default=NOW)),),
+    )
+    _, memory = decide_pool(pool(schedule=[run], max=10), facts(5), told, Circumstances(NOW))
+    assert len(memory.runs) <= MOST_OPEN
 
 
 @given(

@@ -155,6 +155,7 @@ def last_task(finish_within: timedelta, seconds_per_task: float, longest: float)
 
 def _opened(schedule: Schedule, memory: Memory, now: datetime) -> Memory:
     """The memory with the run that is due, and with those that are to be prepared by now, each start in its turn."""
+    memory = _with_none_too_many(schedule, memory, now)
     newest = _newest(schedule, memory)
     if newest is not None and newest > now + schedule.warm_up:
         memory, newest = _without_the_future(schedule, memory, now), None
@@ -168,6 +169,20 @@ def _opened(schedule: Schedule, memory: Memory, now: datetime) -> Memory:
     while (coming := next_start(schedule, newest)) <= now + schedule.warm_up and _open(schedule, memory) < MOST_OPEN:
         memory, newest = _with_run(schedule, coming, memory, now), coming
     return memory
+
+
+def _with_none_too_many(schedule: Schedule, memory: Memory, now: datetime) -> Memory:
+    """Each run once, and of those that are to come no more than may be: a status may tell anything."""
+    mine = {run.start: run for run in memory.runs if run.name == schedule.name}
+    begun = [start for start in mine if start <= now]
+    ahead = sorted(mine.keys() - begun)[: max(MOST_OPEN - len(begun), 0)]
+    if len(begun) + len(ahead) == _open(schedule, memory):
+        return memory
+    kept = tuple(mine[start] for start in sorted([*begun, *ahead]))
+    others = tuple(run for run in memory.runs if run.name != schedule.name)
+    soon = kept[-1].start if kept else now
+    opened = tuple((name, min(at, soon) if name == schedule.name else at) for name, at in memory.opened)
+    return changed(memory, runs=(*others, *kept), opened=opened)
 
 
 def _newest(schedule: Schedule, memory: Memory) -> datetime | None:
