@@ -106,3 +106,21 @@ def test_a_node_that_does_not_answer_is_named_and_nothing_is_forced(fleet: Fleet
     seen(Ready="True", ContainersReady="True")
     wait_for(fleet, "Running")
     wait_until(lambda: "BeatRecovered" in dict(fleet.events()), within=SOON, describe=fleet.describe)
+
+
+def test_a_renamed_resource_has_its_beat_when_the_old_pod_has_ended(fleet: Fleet) -> None:
+    """The old pod may need all of its grace, which a finalizer stands for here."""
+    create(fleet)
+    wait_until(lambda: beats(fleet), within=SOON, describe=fleet.describe)
+    item(fleet, "PATCH", "pods", POD, {"metadata": {"finalizers": ["example.com/still-ends"]}})
+    renamed = Fleet(fleet.controlplane, fleet.namespace, "renamed")
+    renamed.create(None, pools=[{"name": "work", "queues": ["utilitarian.tasks.cleanup"]}])
+    assert f"has ended, so that no task is sent twice: {POD}" in wait_for(renamed, "BeatStarting")
+    fleet.delete()
+    wait_until(lambda: "deletionTimestamp" in item(fleet, "GET", "pods", POD)["metadata"], within=SOON)
+    wait_until(lambda: fleet.beat() is None, within=SOON, describe=fleet.describe)
+    changed = renamed.edit(env=[{"name": "ROUND", "value": "2"}])["metadata"]["generation"]
+    wait_until(lambda: renamed.status().get("observedGeneration") == changed, within=SOON, describe=renamed.describe)
+    assert renamed.beat() is None, "a whole look after the old StatefulSet had gone"
+    item(fleet, "PATCH", "pods", POD, {"metadata": {"finalizers": None}})
+    wait_until(renamed.beat, within=SOON, describe=renamed.describe)

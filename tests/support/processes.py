@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.support.pace import slowness
 from tests.support.waiting import NotInTimeError, wait_until
 
 TAIL_LINES = 40
@@ -118,12 +119,13 @@ class Process:
         Raises:
             NotInTimeError: it still runs; the message ends with the log.
         """
+        child = self._started()
         try:
-            code = self._started().wait(within.total_seconds())
-        except subprocess.TimeoutExpired as error:
+            wait_until(lambda: child.poll() is not None, within=within)
+        except NotInTimeError as error:
             raise NotInTimeError(f"{self.name} still runs after {within.total_seconds():g} s\n{self.tail()}") from error
         self._bury()
-        return code
+        return child.returncode
 
     def signal(self, number: signal.Signals) -> None:
         """Sends a signal to the program alone, not to its children; does nothing if it has ended."""
@@ -150,7 +152,7 @@ class Process:
             self.signal(signal.SIGTERM)
             self.resume()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._child.wait(within.total_seconds())
+                self._child.wait(within.total_seconds() * slowness())
         return self.kill()
 
     def kill(self) -> int | None:
