@@ -80,6 +80,33 @@ def test_a_restart_makes_and_changes_nothing(fleet: Fleet) -> None:
     assert versions() == before
 
 
+BROKEN = {
+    "idleSince": "2026-03-02T11:00:00",
+    "completions": -5,
+    "slotSeconds": 1e300,
+    "periodSeconds": "nan",
+    "longest": 9.0,
+    "runs": [{"name": "run", "start": "9999-01-01T00:00:00Z"}],
+}
+
+
+def test_what_a_status_remembers_stops_no_fleet_whoever_wrote_it(fleet: Fleet) -> None:
+    with in_process(fleet.controlplane, fleet.namespace):
+        fleet.create(None, pools=[WORK], beat=NO_BEAT)
+        wait_until(lambda: fleet.pool("work").get("reason"), within=SOON, describe=fleet.describe)
+    path = f"/apis/utilitarian.io/v1alpha1/namespaces/{fleet.namespace}/utilitarianworkerpools/fleet/status"
+    known = {**fleet.pool("work"), "memory": BROKEN, "history": [{"name": "run", "outcome": "Unheard"}]}
+    written = {"pools": [known], "beat": {"lastMessages": [{"queue": QUEUE}]}}
+    fleet.controlplane.request("PATCH", path, {"status": written}, "application/merge-patch+json")
+    with in_process(fleet.controlplane, fleet.namespace) as operator:
+        name = f'utilitarian_tick_duration_seconds_count{{fleet="fleet",namespace="{fleet.namespace}"}}'
+        wait_until(lambda: operator.metrics().get(name, 0) >= 3, within=SOON, describe=operator.metrics)
+        wait_until(lambda: fleet.pool("work")["memory"] == {"longest": 9.0}, within=SOON, describe=fleet.describe)
+    (note,) = [note for reason, note in fleet.events() if reason == "MemoryUnreadable"]
+    for value in ("history[0].outcome is 'Unheard'", "memory.completions is -5", "and 1 more"):
+        assert value in note
+
+
 def workers(fleet: Fleet, at_least: int) -> Callable[[], bool]:
     return lambda: fleet.pool("work").get("desired") == at_least and fleet.replicas("work") == at_least
 
