@@ -14,7 +14,7 @@ from utilitarian_operator.api.names import pool_object
 from utilitarian_operator.core.beat_sight import BeatSight
 from utilitarian_operator.core.blank import Beginnings, begun, consumers_told, with_blank
 from utilitarian_operator.core.broker_settings import BrokerSettings
-from utilitarian_operator.core.doubt import doubted
+from utilitarian_operator.core.doubt import Contradiction, believed, contradiction, doubted
 from utilitarian_operator.core.foreign import with_foreign
 from utilitarian_operator.core.hindrance import hindrance, rolls_out
 from utilitarian_operator.core.manifests import POOL_LABEL, node_name
@@ -128,6 +128,7 @@ class Observer:
         self._history = History(began) if began else History()
         self._starts = Starts(self._history.began)
         self._flows = Flows()
+        self._contradicted: dict[str, Contradiction | None] = {}
         self._last = LastMessages(last_messages or {})
         self._caught = Learned()
         self._beginnings: dict[str, Beginnings] = {}
@@ -269,6 +270,10 @@ class Observer:
             return Missing()
         if isinstance(depth, Untold):
             return self._unknown(f"queue {name}", f"queue {name} {depth.why}", now)
+        self._contradicted[name] = contradiction(
+            self._contradicted.get(name), depth.ready, depth.consumers, counted, now
+        )
+        counted = believed(counted, depth.ready, self._contradicted[name])
         ready, why = doubted(name, depth.ready, depth.consumers, counted, serving)
         if why is None:
             self._unseen.pop(f"queue {name}", None)

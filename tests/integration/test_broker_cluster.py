@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -185,3 +186,36 @@ def test_a_queue_whose_node_is_away_is_not_missing(pair: Pair, vhost: str, reade
     finally:
         pair.other.start()
     wait_until(lambda: reader.read(queues)["there"] == Depth(7, 0), within=SOON, ignoring=(BrokerError,))
+
+
+async def test_a_node_that_comes_back_tells_what_it_led_once_and_the_node_that_leads_now_is_believed(
+    tmp_path: Path,
+) -> None:
+    """RabbitMQ 3.10: its row never changes again, and the management API repeats it."""
+    quick = ["net_ticktime = 8"]
+    with (
+        RabbitMQ(tmp_path / "one", settings=quick) as one,
+        RabbitMQ(tmp_path / "two", joins=one, settings=quick) as two,
+        RabbitMQ(tmp_path / "three", joins=one, settings=quick) as three,
+        one.vhost() as vhost,
+    ):
+        filled(two, vhost, "quorum", 5, QUORUM)
+        nodes = Statistics([it.prometheus_url for it in (one, two, three)], vhost)
+        management = Statistics([one.management_url], vhost)
+        await wait_until_async(lambda: _ready(nodes, {"quorum": 5}), within=SOON)
+        taken: list[object] = []
+
+        def emptied() -> bool:
+            taken.extend(one.take(vhost, "quorum"))
+            return len(taken) == 5
+
+        two.pause()
+        try:
+            wait_until(emptied, within=3 * SOON, describe=lambda: taken, ignoring=(Exception,))
+        finally:
+            two.resume()
+        await wait_until_async(lambda: _ready(nodes, {"quorum": 0}), within=SOON, ignoring=(BrokerError,))
+        anew = Statistics([it.prometheus_url for it in (one, two, three)], vhost)
+        for statistics in (management, anew):
+            await wait_until_async(lambda: _ready(statistics, {"quorum": 5}), within=SOON, ignoring=(BrokerError,))  # noqa: B023 - waited for
+        assert one.depth(vhost, "quorum").ready == 0

@@ -64,7 +64,7 @@ def told(*readings: Sequence[NodeStatistics]) -> Counted:
             id="another channel acknowledges",
         ),
         pytest.param(
-            [[node(2, 0, 1), node(2, 0, 1, "b")], [node(0, 0, 2), node(2, 0, 2, "b")]],
+            [[node(2, 0, 1), node(2, 0, 1, "b")], [node(2, 0, 2), node(2, 0, 2, "b")]],
             2,
             2,
             id="channels of one queue are on several nodes",
@@ -162,6 +162,40 @@ def test_a_queue_that_is_gone_is_forgotten() -> None:
 def test_nodes_are_merged(rows: Sequence[Row], expected: Row) -> None:
     nodes = [NodeStatistics(str(number), {Q: row}) for number, row in enumerate(rows)]
     assert merged(nodes) == {Q: expected}
+
+
+def two(stale: Row | None, row: Row) -> list[NodeStatistics]:
+    """Two nodes: one that led a queue once, and the one that leads it now."""
+    return [NodeStatistics("was", {} if stale is None else {Q: stale}), NodeStatistics("leads", {Q: row})]
+
+
+@pytest.mark.parametrize(
+    "readings, expected",
+    [
+        pytest.param([two(Row(50, 3), Row(0, 0))], Row(50, 3), id="who knows: the larger"),
+        pytest.param([two(Row(50, 3), Row(0, 0))] * 9, Row(50, 3), id="nothing ever changes"),
+        pytest.param([two(Row(50, 3), Row(0, 1)), two(Row(50, 3), Row(0, 0))], Row(0, 0), id="one changes"),
+        pytest.param(
+            [two(Row(50, 3), Row(0, 1)), two(Row(50, 3), Row(0, 0)), two(Row(50, 3), Row(0, 0))],
+            Row(0, 0),
+            id="and rests",
+        ),
+        pytest.param(
+            [two(Row(50, 3), Row(0, 1)), two(Row(50, 3), Row(0, 0)), two(Row(49, 3), Row(0, 0))],
+            Row(49, 3),
+            id="the other leads again",
+        ),
+        pytest.param([two(None, Row(9, 0)), two(Row(7, 0), Row(9, 0))], Row(7, 0), id="a queue that moved to a node"),
+        pytest.param(
+            [two(None, Row(9, 0))[1:], two(Row(0, 0), Row(9, 0))], Row(9, 0), id="a node that comes back with old rows"
+        ),
+    ],
+)
+def test_a_row_that_never_changes_again_gives_way_to_one_that_does(
+    readings: Sequence[Sequence[NodeStatistics]], expected: Row
+) -> None:
+    counting = Counting(*readings)
+    assert merged(readings[-1], counting.tally.rows) == {Q: expected}
 
 
 def played(steps: Sequence[tuple[int, int, bool]], *, missed: Mapping[int, bool]) -> tuple[Counted, int, int]:

@@ -154,6 +154,26 @@ async def test_a_catch_all_whose_workers_have_not_said_what_they_consume_is_unkn
     assert (pool.unlearned, learned.at_least) == (None, 7)
 
 
+async def test_a_figure_of_the_statistics_that_stands_still_against_the_queues_own_word_is_no_work_in_the_end() -> None:
+    """A node that comes back from a partition tells for ever what was ready when it led the queue last."""
+    stale, told = {"q": Counted(5, 0)}, []
+    observer, broker = Observer(KEY, store(0)), Answers(Depth(0, 0), stale)
+    awake = Observer(KEY, store(1))
+    _, asleep = of(await observer.look(fleet(), broker, NOW))
+    assert asleep.at_least == 5  # nobody knows better: it wakes
+    broker.queue = Depth(0, 1)
+    for second in (0, 5, 10, 15):
+        _, seen = of(await awake.look(fleet(), broker, NOW + timedelta(seconds=second)))
+        told.append((seen.at_least, seen.work))
+    assert told == [(0, 5), (0, 5), (0, 5), (0, 0)]
+    broker.queue, broker.held = Depth(0, 0), None
+    _, gone = of(await awake.look(fleet(), broker, NOW + timedelta(seconds=60)))
+    assert gone.at_least == 0  # and it is not woken again
+    broker.statistics = {"q": Counted(6, 0)}
+    _, changed = of(await awake.look(fleet(), broker, NOW + timedelta(seconds=65)))
+    assert changed.at_least == 6
+
+
 async def test_a_worker_that_does_not_answer_keeps_the_pool_as_it_is() -> None:
     _, seen = of(await look(Answers(Depth(0, 1), {"q": Counted(0, 0)}, held=None), workers=1))
     assert isinstance(seen.work, Unknown)

@@ -89,7 +89,7 @@ class Statistics:
             if nodes is None:
                 return figures(await self._of_cluster(session), self._tally)
         self._tally = count(self._tally, nodes, at)
-        return figures(merged(nodes), self._tally)
+        return figures(merged(nodes, self._tally.rows), self._tally)
 
     async def _nodes(self, session: aiohttp.ClientSession) -> list[NodeStatistics] | None:
         """The statistics of every node; None where the management API has to be asked for those of all."""

@@ -82,16 +82,26 @@ class _Queue:
 
 
 @dataclass(frozen=True, slots=True)
+class _Told:
+    """The last row of a queue from one node, and when it was last seen to change; None where it was not."""
+
+    row: Row
+    changed: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Tally:
     """What is remembered from one reading to the next.
 
     Args:
         counters: the last of each node, by node, then by queue and channel.
         queues: by name.
+        rows: the last of each node, by node, then by queue.
     """
 
     counters: Mapping[str, Mapping[tuple[str, str], _Counter]] = field(default_factory=dict)
     queues: Mapping[str, _Queue] = field(default_factory=dict)
+    rows: Mapping[str, Mapping[str, _Told]] = field(default_factory=dict)
 
 
 def count(tally: Tally, nodes: Iterable[NodeStatistics], at: float) -> Tally:
@@ -105,12 +115,13 @@ def count(tally: Tally, nodes: Iterable[NodeStatistics], at: float) -> Tally:
     told = {node.node: node for node in nodes}
     left: dict[str, int] = {}
     counters = {name: _told(tally.counters.get(name), node, at, left) for name, node in told.items()}
-    rows = merged(told.values())
+    seen = {name: _changes(tally.rows.get(name), node, at) for name, node in told.items()}
+    rows = merged(told.values(), seen)
     queues = {name: _counted(tally.queues.get(name), row, left.get(name, 0), at) for name, row in rows.items()}
     for name, queue in tally.queues.items():
         if name not in queues and at - queue.sums[-1][0] < FELL_S:
             queues[name] = replace(queue, left=queue.left + left.get(name, 0))
-    return Tally(counters, queues)
+    return Tally(counters, queues, seen)
 
 
 def figures(rows: Mapping[str, Row], tally: Tally) -> dict[str, Counted]:
@@ -122,21 +133,37 @@ def figures(rows: Mapping[str, Row], tally: Tally) -> dict[str, Counted]:
     }
 
 
-def merged(nodes: Iterable[NodeStatistics]) -> dict[str, Row]:
-    """One row for each queue: the leader's, or the larger figures where no node says that it leads.
+def merged(nodes: Iterable[NodeStatistics], seen: Mapping[str, Mapping[str, _Told]] | None = None) -> dict[str, Row]:
+    """One row for each queue: the leader's, else the one that changed last, else the larger figures.
 
-    A node that was away keeps the row of a queue that it led once: too much is safe, it only keeps workers.
+    A node that was away keeps the row of a queue that it led once, and before RabbitMQ 4.1 no node says that it leads:
+    such a row never changes again. As long as the other's has not changed either, too much is safe: it keeps workers.
+
+    Args:
+        nodes: of one reading.
+        seen: when the rows of each node changed; nothing where nobody remembers.
     """
     rows: dict[str, Row] = {}
+    ranks: dict[str, tuple[bool, float]] = {}
     for node in nodes:
+        changes = (seen or {}).get(node.node, {})
         for name, row in node.rows.items():
-            before = rows.get(name)
-            if before is None or (row.leads and not before.leads):
-                rows[name] = row
-            elif bool(row.leads) == bool(before.leads):
-                larger = max(before.ready, row.ready), max(before.unacked, row.unacked)
-                rows[name] = Row(*larger, row.leads)
+            changed = changes[name].changed if name in changes else None
+            rank = bool(row.leads), float("-inf") if changed is None else changed
+            if name not in rows or rank > ranks[name]:
+                rows[name], ranks[name] = row, rank
+            elif rank == ranks[name]:
+                before = rows[name]
+                rows[name] = Row(max(before.ready, row.ready), max(before.unacked, row.unacked), row.leads)
     return rows
+
+
+def _changes(before: Mapping[str, _Told] | None, node: NodeStatistics, at: float) -> dict[str, _Told]:
+    """The rows of a node after a reading; one that is first read, or comes back, brings old rows with it."""
+    if before is None:
+        return {name: _Told(row) for name, row in node.rows.items()}
+    same = {name for name, told in before.items() if node.rows.get(name) == told.row}
+    return {name: before[name] if name in same else _Told(row, at) for name, row in node.rows.items()}
 
 
 def _told(
