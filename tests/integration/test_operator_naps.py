@@ -82,6 +82,9 @@ def test_tasks_that_are_given_back_wake_nobody_before_their_time_and_one_message
     installation.wait(lambda: len(woken(installation)) == before + 1)
     installation.wait(lambda: asleep(installation))
     assert installation.rabbitmq.depth(installation.vhost, DEFAULT).ready == 3
+    labels = f'fleet="fleet",namespace="{installation.fleet.namespace}",pool="work"'
+    held = f"utilitarian_pool_held_tasks{{{labels}}}"  # without which the alert on work without workers would fire
+    installation.wait(lambda: operator.metrics().get(held) == 3)
     installation.wait(lambda: datetime.now(UTC) > due - timedelta(seconds=30))
     assert len(woken(installation)) == before + 1
     more = installation.send(DEFAULT, 1, 0.1)
