@@ -134,7 +134,17 @@ async def test_a_step_is_refused_if_the_deployment_changed_since_it_was_seen(clu
 
 async def test_only_the_object_that_was_seen_is_deleted(cluster: Cluster, namespace: str) -> None:
     first = await cluster.create(with_replicas(deployment(namespace), 0))
-    await cluster.delete(first)
+    changed = await cluster.scale(namespace, "fleet-a", 1)
+    with pytest.raises(Conflict):
+        await cluster.delete(first)  # somebody asked for a worker meanwhile
+    assert changed["spec"]["replicas"] == 1
+
+    async def delete_what_is_there() -> bool:
+        await cluster.delete({**first, **await cluster.read("Deployment", namespace, "fleet-a")})
+        return True
+
+    # Refused as long as the Deployment's controller writes its status in between.
+    await wait_until_async(delete_what_is_there, within=timedelta(seconds=10), ignoring=(Conflict,))
     with pytest.raises(Gone):
         await cluster.delete(first)
     second = await cluster.create(with_replicas(deployment(namespace), 0))

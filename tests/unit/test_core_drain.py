@@ -60,6 +60,11 @@ CASES: dict[str, tuple[Crew, int, list[DrainStep]]] = {
         0,
         [Mark("w0"), Mark("w1")],
     ),
+    "one at a time while messages wait: one may be on its way to it, and comes back": (
+        Crew([worker(f"w{i}") for i in range(8)], 8, waiting=True),
+        0,
+        [Mark("w0")],
+    ),
     "not during a rollout": (Crew([worker("a"), worker("b")], 2, rolling_out=True), 1, []),
     "a marked one is told to take nothing more": (
         Crew([worker("a", 1, marked=MARKED), worker("b", 1)], 2),

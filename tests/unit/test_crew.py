@@ -210,3 +210,12 @@ def test_a_look_over_the_fleet_asks_each_deployment() -> None:
     lead = leads(FLEET, fresh, decisions, {})["pool"]
     assert lead.resize == Resize(1, ("b",))
     assert lead.others == {"a"}
+
+
+def test_of_pods_that_do_not_run_none_is_a_wrong_victim() -> None:
+    asleep = {"running": False, "ready": False}
+    gone = replace(released("b", **asleep), held=SILENT)
+    seen = sight(pod("a"), gone, pod("c", SILENT, gate=None, **asleep), reported=said(3, 1))
+    lead = leads(FLEET, FleetSight(NOW, {"pool": seen}), {"pool": start(Step("demand", 3, 2, "two"))}, {})["pool"]
+    assert lead.resize == Resize(2, ("b",))
+    assert lead.others == {"a"}

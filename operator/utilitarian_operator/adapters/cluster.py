@@ -113,8 +113,13 @@ class Cluster:
         return await self._write("PATCH", path, body, MERGE_PATCH)
 
     async def delete(self, live: Object) -> None:
-        """Delete exactly this object, not another of its name; its pods end in their own time."""
-        options = {"preconditions": {"uid": live["metadata"]["uid"]}, "propagationPolicy": "Background"}
+        """Delete exactly this object, not another of its name; its pods end in their own time.
+
+        A Deployment goes only as it was seen: its status says that nobody works there any more.
+        """
+        sure = ("uid", "resourceVersion") if live["kind"] == "Deployment" else ("uid",)
+        preconditions = {name: live["metadata"][name] for name in sure}
+        options = {"preconditions": preconditions, "propagationPolicy": "Background"}
         await self._write("DELETE", _item(live), options, JSON)
 
     async def annotate(self, pod: Object, annotations: Mapping[str, str | None]) -> Object:

@@ -46,6 +46,7 @@ def crew(pool: Pool | None, sight: PoolSight, now: datetime, shrinking_for: time
         asked=not silent or shrinking_for >= ASKED_AFTER,
         agreed=agreed(sight),
         refused=sight.reported is not None and sight.reported.refused,
+        waiting=any(isinstance(queue, Present) and queue.ready > 0 for queue in sight.queues.values()),
     )
 
 

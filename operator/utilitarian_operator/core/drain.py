@@ -135,6 +135,7 @@ class Crew:
         asked: whether every worker had the time to say what it holds.
         agreed: whether the Deployment says the same of its pods as is seen of them.
         refused: whether the API server refuses pods, so that those that are not there were not made.
+        waiting: whether messages wait for its workers, so that one may be on its way to a worker that is told to leave.
     """
 
     workers: Sequence[Worker]
@@ -145,6 +146,7 @@ class Crew:
     asked: bool = True
     agreed: bool = True
     refused: bool = False
+    waiting: bool = False
 
     @property
     def staying(self) -> list[Worker]:
@@ -237,7 +239,9 @@ def _choose(crew: Crew, desired: int) -> Iterator[Mark]:
     surplus = crew.capacity - desired - crew.absent
     if surplus <= 0 or not crew.asked or (crew.rolling_out and desired):
         return
-    most = max(1, ceil(len(crew.staying) * LARGEST_STEP))
+    # What is on its way to one when it cancels its consumers comes back to the head of a quorum queue, and counts as
+    # delivered once: the next one cancels a look later, when it has gone to another.
+    most = 1 if crew.waiting else max(1, ceil(len(crew.staying) * LARGEST_STEP))
     candidates = sorted((worker for worker in crew.staying if worker.marked is None), key=loses_least)
     yield from (Mark(worker.name) for worker in candidates[: min(surplus, most)])
 

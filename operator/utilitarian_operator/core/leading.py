@@ -25,7 +25,7 @@ class Departure:
 
     Args:
         going: released pods that it must take.
-        others: pods that it must not take.
+        others: pods that it must not take; one whose container doesn't run may go as well.
     """
 
     going: frozenset[str]
@@ -148,6 +148,6 @@ def _sorted(steps: Iterable[DrainStep | OpenGate], sight: FleetSight, slow: Iter
     resize = next((step for step in steps if isinstance(step, Resize)), None)
     told: tuple[type, ...] = (CancelConsumers, TakeBack, Lift) if sight.broker is not None else ()
     going = resize.going if resize else ()
-    others = frozenset(pod.name for pod in seen.pods if not pod.leaving and pod.name not in going)
+    others = frozenset(pod.name for pod in seen.pods if pod.running and not pod.leaving and pod.name not in going)
     single = tuple(step for step in steps if not isinstance(step, Resize) and not isinstance(step, told))
     return Lead(resize, single, tuple(slow), others)
