@@ -172,7 +172,7 @@ def test_no_work_is_too_much_for_a_forecast() -> None:
             told(10, replace(RUN, start=NOW - 2 * HOUR)), Cause.OVERDUE, "the deadline has passed", id="overdue"
         ),
         pytest.param(
-            told(20_000, decision=decided(30, MAX), memory=replace(MEASURED, slot_seconds=40_000)),
+            told(20_000, decision=decided(30, MAX), memory=replace(MEASURED, slot_seconds=40_000, longest=40)),
             Cause.MAXIMUM_REACHED,
             "a task takes 40 s, taskDuration says 10s",
             id="tasks-longer-than-thought",
