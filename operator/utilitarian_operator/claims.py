@@ -38,6 +38,9 @@ ASK_AGAIN_S = 30.0
 LONGEST_DOUBT_S = 15.0
 """A new spec waits no longer to know whose its queues are: then only what is known counts."""
 
+AT_A_TIME = 4
+"""Questions that are open together: brokers that are all called alike make one for each pair of them."""
+
 _NOTHING_RUNS = "; nothing of this resource runs until then"
 _LAST_RUNS = "; until then, the last accepted spec keeps running"
 
@@ -234,8 +237,8 @@ class Claims:
         return pair not in self._failed
 
     def _begin(self, what: object, finding: Coroutine[Any, Any, None]) -> None:
-        if what in self._tasks:
-            finding.close()
+        if what in self._tasks or len(self._tasks) >= AT_A_TIME:
+            finding.close()  # asked for again at the next look
             return
         task = self._tasks[what] = asyncio.create_task(finding, name="claims")
         task.add_done_callback(lambda _: self._tasks.pop(what, None))

@@ -11,7 +11,15 @@ from tests.support.pools import fleet
 from utilitarian_operator.adapters.broker import Credentials
 from utilitarian_operator.adapters.store import Key, Store
 from utilitarian_operator.api.effective import Fleet
-from utilitarian_operator.claims import ASK_AGAIN_S, FIND_OUT_WITHIN_S, LONGEST_DOUBT_S, Claims, Lost, Version
+from utilitarian_operator.claims import (
+    ASK_AGAIN_S,
+    AT_A_TIME,
+    FIND_OUT_WITHIN_S,
+    LONGEST_DOUBT_S,
+    Claims,
+    Lost,
+    Version,
+)
 from utilitarian_operator.errors import BrokerUnreachable
 
 OLD, NEW = Key("shop", "old"), Key("test", "new")
@@ -77,8 +85,7 @@ class World:
     async def look(self, key: Key, *, runs: bool, spec: Fleet = SPEC) -> Lost:
         await self.claims.note(key, BEFORE if key == OLD else AFTER, [Version(spec, Reader(key), runs)])
         found = self.claims.lost(key, spec if runs else None, spec)
-        for _ in range(10):  # what was begun beside the look goes on as far as it can
-            await asyncio.sleep(0)
+        await pause()
         return found
 
     async def rounds(self, number: int, *, new_runs: bool = False) -> list[Lost]:
@@ -88,6 +95,12 @@ class World:
             found.append(await self.look(NEW, runs=new_runs))
             self.now += 1
         return found
+
+
+async def pause() -> None:
+    """What was begun beside the looks goes on as far as it can."""
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 def url(key: Key) -> str:
@@ -101,6 +114,15 @@ class Reader:
     async def read(self, fleet: Fleet) -> Credentials:
         del fleet
         return CREDENTIALS[self.key]
+
+
+@dataclass(frozen=True)
+class Named:
+    credentials: Credentials
+
+    async def read(self, fleet: Fleet) -> Credentials:
+        del fleet
+        return self.credentials
 
 
 CREDENTIALS = {key: Credentials(url(key)) for key in (OLD, NEW)}
@@ -158,6 +180,22 @@ async def test_what_came_to_nothing_is_asked_again_and_not_at_each_look() -> Non
     world.old.cluster = world.new.cluster = "one"
     world.now += ASK_AGAIN_S
     assert not (await world.rounds(3))[-1].may_run
+
+
+async def test_brokers_that_are_all_called_alike_are_compared_few_at_a_time() -> None:
+    keys = [Key("ns", f"fleet-{number}") for number in range(8)]
+    sessions = {url(key): Session("one", same=False, heard="one") for key in keys}
+    claims = Claims(Store(), Brokers(sessions))
+    asked = []
+    for _ in range(10):
+        for key in keys:
+            await claims.note(key, BEFORE, [Version(SPEC, Named(Credentials(url(key))), runs=True)])
+            claims.lost(key, SPEC, SPEC)
+        before = sum(it.asked for it in sessions.values())
+        await pause()
+        asked.append(sum(it.asked for it in sessions.values()) - before)
+    assert max(asked) <= AT_A_TIME
+    assert sum(asked) == 28  # each pair once
 
 
 def test_what_is_found_out_has_an_end() -> None:
