@@ -148,6 +148,16 @@ def test_workers_that_can_not_start_keep_no_turn_for_ever() -> None:
     assert [world.current[name] for name in names(3)] == [1, 1, 1]  # nobody waits any more: they go on trying
 
 
+def test_what_is_remembered_of_a_turn_does_not_change_at_each_look() -> None:
+    """In Preview no worker comes of a turn."""
+    pools, seen, memories = fleet({"name": "a"}), {"a": facts(0, missing=("queue-a",))}, dict[str, Memory]()
+    turns = set()
+    for minute in range(30):
+        _, memories = decide_fleet(pools, seen, memories, Circumstances(NOW + minute * MINUTE))
+        turns.add(memories["a"].first_worker_turn)
+    assert len(turns) == 3
+
+
 def test_turns_go_round_among_those_that_can_not_start() -> None:
     world, had = Fleet(5, set(names(5))), dict.fromkeys(names(5), 0)
     for minute in range(300):

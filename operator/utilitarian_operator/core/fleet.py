@@ -72,9 +72,14 @@ def _with_turn(decision: Decision, memory: Memory, facts: Facts, now: datetime) 
     turn = memory.first_worker_turn
     if turn is not None and not facts.missing and not isinstance(facts.ready, Unknown):
         turn = None
-    elif budget.declares(decision) and decision.replicas and (turn is None or turn > now or not facts.current):
+    elif budget.declares(decision) and decision.replicas and not _lasts(turn, facts, now):
         turn = now
     return memory if turn == memory.first_worker_turn else changed(memory, first_worker_turn=turn)
+
+
+def _lasts(turn: datetime | None, facts: Facts, now: datetime) -> bool:
+    """Whether a turn goes on; one that is over does as long as nobody else waits."""
+    return turn is not None and turn <= now and (facts.current > 0 or now - turn < budget.TURN_LASTS)
 
 
 def together(
