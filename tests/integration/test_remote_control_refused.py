@@ -1,5 +1,6 @@
 """RabbitMQ 4.3 may refuse the mailbox of Celery up to 5.6; its workers then run without one, and can't be asked."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,13 +8,14 @@ import pytest
 from hack import debian_rabbitmq
 from tests.support import containers
 from tests.support.celery_versions import interpreter
+from tests.support.controlplane import REPOSITORY
 from tests.support.installation import DEFAULT, POOLS, Installation
 from tests.support.operator import Operator
 from tests.support.rabbitmq import RabbitMQ
 
 CELERY = "5.6"
 REFUSED = "deprecated_features.permit.transient_nonexcl_queues = false"
-NO_MAILBOX = ["--", "worker.enable_remote_control=false"]
+NO_MAILBOX = "from utilitarian.celery import app\n\napp.conf.worker_enable_remote_control = False\n"
 
 
 @pytest.mark.soak
@@ -27,7 +29,11 @@ def test_workers_that_have_no_mailbox_count_as_busy_and_end_by_their_own_hook(
     with RabbitMQ(tmp_path / "broker", root=debian_rabbitmq.root("sid"), settings=[REFUSED]) as broker:
         installation.rabbitmq, installation.vhost, installation.broker_url = broker, "/", broker.amqp_url()
         installation.declare()
-        installation.create(pools=[{**POOLS[0], "drainTimeout": "60s", "worker": {"extraArgs": NO_MAILBOX}}])
+        (tmp_path / "changed.py").write_text(NO_MAILBOX)
+        places = os.pathsep.join(map(str, (tmp_path, REPOSITORY / "worker")))
+        env = {"PYTHONPATH": places, "UTILITARIAN_LEDGER": str(installation.ledger.directory)}
+        variables = [{"name": name, "value": value} for name, value in env.items()]
+        installation.create(pools=[{**POOLS[0], "drainTimeout": "60s"}], app="changed", env=variables)
         sent = installation.send(DEFAULT, 3, 0.2)
         installation.wait(lambda: len(installation.ledger.read().ids("end")) == len(sent))
         installation.wait(lambda: fleet.pool("work").get("ready") == fleet.replicas("work"))

@@ -51,9 +51,6 @@ def cases(rabbitmq: RabbitMQ, vhost: str) -> dict[str, Case]:
         "all-dead": Case(f"amqp://{login}@{dead}/v;amqp://{login}@{dead}/v", f"; no answer from {dead}: "),
         "no-tls": Case(f"amqps://{login}@{there}/{vhost}", f"{there} speaks no TLS there"),
         "refused": Case(f"amqp://known:{WORD}@{there}/{vhost}", f"{there} refuses user, password or virtual host"),
-        "no-vhost": Case(
-            f"amqp://{login}@{there}", WRONG_URL.format("it names no virtual host (the one called / is //)")
-        ),
         "other-vhost": Case(
             f"amqp://{login}@{there}/nowhere", "vhost nowhere not found; make it (rabbitmqctl add_vhost)"
         ),

@@ -56,6 +56,7 @@ def pool(fields: str) -> str:
 
 
 DURATION = "write a duration from 1s to 168h, such as 500ms, 90s or 1h30m"
+WORKER_ARGUMENTS = "spec.pools[0].worker.extraArgs"
 NOT_TWICE = "names must differ"
 
 INVALID: tuple[Refused, ...] = (
@@ -338,23 +339,58 @@ INVALID: tuple[Refused, ...] = (
         "defaults.worker.execution is solo",
         "spec.pools[0].worker.concurrency",
     ),
-    Refused(
-        "queues-flag",
-        pool("worker: {extraArgs: ['-Q', x]}"),
-        "extraArgs may not have a flag",
-        "spec.pools[0].worker.extraArgs",
+    *(
+        Refused(f"worker-{name}", pool(f"worker: {{extraArgs: {arguments}}}"), says, WORKER_ARGUMENTS, remedy)
+        for name, arguments, says, remedy in (
+            ("queues", "['-Q', x]", "may not have a flag", "-Q: the operator sets it: use queues"),
+            ("concurrency", "['-c4']", "may not have a flag", "-c: the operator sets it: use worker.concurrency"),
+            ("app", "[--app=x]", "may not have a flag", "use spec.app"),
+            ("autoscale", "['--autoscale=10,3']", "use scaling", "--autoscale: it ends child processes"),
+            ("autoscale-in-two-words", "[--autoscale, '10,3']", "use scaling", "--autoscale: it ends child processes"),
+            ("purge", "[--discard]", "throws away", "--discard: it throws away"),
+            ("beat", "['-B']", "use spec.beat", "-B: a beat inside each worker"),
+            ("beat-in-one-word", "['-EB']", "use spec.beat", "-B: a beat inside each worker"),
+            ("beat-first-in-one-word", "['-BE']", "use spec.beat", "-B: a beat inside each worker"),
+            ("beats-scheduler", "['--scheduler', a.b:C]", "use spec.beat", "--scheduler: a beat inside each worker"),
+            ("statedb", "['--statedb=/tmp/state']", "--statedb", "--statedb: it is one file for one worker"),
+            ("statedb-in-short", "['-S/tmp/state']", "--statedb", "-S: it is one file for one worker"),
+            ("pidfile", "[--pidfile, /tmp/p]", "--pidfile", "stops the next"),
+            ("detach", "['-D']", "--detach", "-D: the container would end at once"),
+            ("user", "[--uid=1000]", "pod.securityContext", "--uid: a container has no right"),
+            ("help", "[--help]", "--help", "--help: the worker would say it and end"),
+            ("config", "[--config=x]", "CELERY_CONFIG_MODULE", "--config: it is an option of celery"),
+            ("mute", "['--', worker.enable_remote_control=false]", "can't ask workers", "only remote control tells"),
+            (
+                "mute-without-dashes",
+                "[worker_enable_remote_control=0]",
+                "can't ask workers",
+                "only remote control tells",
+            ),
+            ("mute-in-short", "['--', .Enable_Remote_Control=false]", "can't ask workers", "only remote control"),
+            ("exchange", "['--', control.exchange=shop]", "spec.broker", "spec.broker.controlExchange"),
+            ("serializer", "['--', task.serializer=pickle]", "spec.broker", "what is no JSON is never decoded"),
+            (
+                "prefetch",
+                "['--', worker.prefetch_multiplier=8]",
+                "the fields of worker",
+                "use worker.prefetchMultiplier",
+            ),
+            ("broker", "['--', broker_url=amqp://a//]", "spec.broker", "use spec.broker.urlFrom"),
+            (
+                "soft-shutdown",
+                "['--', worker.soft_shutdown_timeout=9]",
+                "lead them out",
+                "a soft shutdown cuts off tasks",
+            ),
+            ("no-option", "[fair]", "", "fair: it is no option"),
+            ("no-value", "[--loglevel]", "", "--loglevel: it needs a value"),
+        )
     ),
     Refused(
-        "autoscale-flag",
-        pool("worker: {extraArgs: ['--autoscale=10,3']}"),
-        "extraArgs may not have",
-        "spec.pools[0].worker.extraArgs",
-    ),
-    Refused(
-        "embedded-beat",
-        pool("worker: {extraArgs: ['-EB']}"),
-        "extraArgs may not have a flag",
-        "spec.pools[0].worker.extraArgs",
+        "worker-of-the-defaults",
+        "defaults: {worker: {extraArgs: [--purge]}}",
+        "throws away",
+        "spec.defaults.worker.extraArgs",
     ),
     Refused(
         "beat-schedule-flag",
@@ -548,6 +584,9 @@ VALID: dict[str, str] = {
     "hold-with-runs": pool('scaling: {outsideRuns: Hold}, schedule: [{name: s, start: "0 0 1 * *"}]'),
     "beat-awake-often": "beat: {extraArgs: [--max-interval, '900', -lDEBUG, -n, beat, beat.sync_every=1]}",
     "log-level": pool("worker: {extraArgs: ['--loglevel=DEBUG', '-E', '-l', DEBUG]}"),
+    "limits": pool(
+        "worker: {extraArgs: ['--time-limit=60', -Ofair, -EIa.b, '--', worker.enable_prefetch_count_reduction=0]}"
+    ),
     "empty-variable": "env: [{name: A}]",
     "pod": (
         "{pod: {affinity: {nodeAffinity: {}}, volumes: [{name: x, emptyDir: {}}], tolerations: [{operator: Exists}], "

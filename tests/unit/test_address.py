@@ -2,8 +2,11 @@
 
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from kombu import Connection
 
 from utilitarian_operator.adapters.address import Address, WrongAddress, addresses
@@ -34,6 +37,28 @@ def address(**different: Any) -> Address:
         pytest.param(f"amqp://user:{SECRET}@rabbit/%2F", address(), id="escaped-vhost"),
         pytest.param(f"amqp://user:{SECRET}@rabbit/a%40b", address(vhost="a@b"), id="at-sign-in-vhost"),
         pytest.param(f"amqp://user:{SECRET}@rabbit//a%20b", address(vhost="/a b"), id="slash-in-vhost"),
+        pytest.param(f"amqp://user:{SECRET}@rabbit:5672", address(), id="no-vhost"),
+        pytest.param("amqp://rabbit", address(user=None, password=None), id="a-host-alone"),
+        pytest.param(f"amqps://user:{SECRET}@rabbit", address(port=5671, secure=True), id="no-vhost-over-tls"),
+        pytest.param(f"amqp://user:{SECRET}@rabbit?heartbeat=10", address(), id="no-vhost-and-options"),
+        pytest.param(f"amqp://user:{SECRET}@[::1]", address(host="::1"), id="no-vhost-and-ipv6"),
+        pytest.param(f"amqp://user:{SECRET}@rabbit///", address(vhost="//"), id="two-slashes-are-the-vhost"),
+        pytest.param(f"amqp://user:{SECRET}@rabbit/%2f", address(), id="escaped-vhost-in-small-letters"),
+        pytest.param(f"amqp://user:{SECRET}@rabbit/%2Fa", address(vhost="/a"), id="escaped-slash-in-vhost"),
+        pytest.param(f"amqp://user:{SECRET}@rabbit/a/", address(vhost="a/"), id="slash-after-vhost"),
+        pytest.param(f"amqp://user:{SECRET}@rabbit/a+b", address(vhost="a+b"), id="plus-is-no-space"),
+        pytest.param(f"AMQPS://user:{SECRET}@Rabbit/v", address(port=5671, vhost="v", secure=True), id="capitals"),
+        pytest.param("amqp://user:@rabbit/", address(password=None), id="empty-password"),
+        pytest.param(f"amqp://:{SECRET}@rabbit/", address(user=None), id="empty-user"),
+        pytest.param(f"amqp://user:{SECRET}@rabbit:/", address(), id="empty-port"),
+        pytest.param(
+            f"amqp://user:{SECRET}@rabbit/v?ssl=true", address(port=5671, vhost="v", secure=True), id="tls-by-option"
+        ),
+        pytest.param(
+            f"amqp://user:{SECRET}@rabbit/v?ssl_cert_reqs=CERT_REQUIRED",
+            address(port=5671, vhost="v", secure=True),
+            id="tls-by-an-option-of-it",
+        ),
         pytest.param(f"amqp://user:{SECRET}@[::1]:5672/", address(host="::1"), id="ipv6"),
         pytest.param(f"amqp://user:{SECRET}@rabbit/v?heartbeat=10", address(vhost="v"), id="options"),
         pytest.param(
@@ -45,9 +70,41 @@ def address(**different: Any) -> Address:
 )
 def test_an_address_is_read_as_celery_reads_it(url: str, read: Address) -> None:
     assert addresses(url) == (read,)
+    assert as_celery_reads(url) == read
+
+
+def as_celery_reads(url: str) -> Address:
     celerys = Connection(url)
-    assert (celerys.hostname, celerys.virtual_host) == (read.host, read.vhost)
-    assert (celerys.userid, celerys.password) == (read.user, read.password)
+    asked_for = (celerys.userid, celerys.password)
+    transport = celerys.transport  # what it makes of the options
+    return Address(
+        celerys.hostname,
+        celerys.port or transport.default_connection_params["port"],
+        *asked_for,
+        celerys.virtual_host,
+        secure=bool(celerys.ssl),
+        by_certificate=celerys.login_method == "EXTERNAL",
+    )
+
+
+NAMES = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=8)
+HOSTS = st.sampled_from(("rabbit", "rabbit.mq.svc", "10.0.0.1", "[::1]"))
+
+
+@given(
+    scheme=st.sampled_from(("amqp", "pyamqp", "amqps")),
+    login=st.one_of(st.none(), st.tuples(NAMES, NAMES)),
+    host=HOSTS,
+    port=st.one_of(st.none(), st.integers(1, 65535)),
+    vhost=st.one_of(st.none(), st.just(""), NAMES),
+)
+def test_whatever_is_escaped_is_read_as_celery_reads_it(
+    scheme: str, login: tuple[str, str] | None, host: str, port: int | None, vhost: str | None
+) -> None:
+    who = "" if login is None else f"{quote(login[0], safe='')}:{quote(login[1], safe='')}@"
+    where = host if port is None else f"{host}:{port}"
+    url = f"{scheme}://{who}{where}{'' if vhost is None else '/' + quote(vhost, safe='')}"
+    assert addresses(url) == (as_celery_reads(url),)
 
 
 def test_several_addresses_keep_their_order_and_differ_in_all_but_the_virtual_host() -> None:
@@ -59,7 +116,6 @@ def test_several_addresses_keep_their_order_and_differ_in_all_but_the_virtual_ho
     "url,given",
     [
         pytest.param(f"redis://:{SECRET}@redis:6379/0", "it is redis://…", id="redis"),
-        pytest.param(f"amqp://user:{SECRET}@rabbit:5672", "it names no virtual host", id="no-vhost"),
         pytest.param("sqs://", "it is sqs://…", id="sqs"),
         pytest.param(f"http://u:{SECRET}@rabbit:15672", "it is http://…", id="http"),
         pytest.param(f"user:{SECRET}@rabbit:5672", "it is no URL", id="no-scheme"),

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 PORTS = {"amqp": 5672, "pyamqp": 5672, "amqps": 5671}
+"""Of the schemes of Celery's own library for RabbitMQ; another one is no RabbitMQ, or needs another library."""
 EXAMPLE = "amqp://USER:PASSWORD@HOST:5672/VHOST"
 
 
@@ -19,7 +20,7 @@ class Address:
     Args:
         host, port: where it is.
         user, password: of the login; None where the URL names none.
-        vhost: `/` where the URL ends with a slash, as Celery has it.
+        vhost: `/` where the URL names none, as Celery has it.
         secure: whether TLS is spoken.
         by_certificate: whether the client certificate is the login (SASL's EXTERNAL).
     """
@@ -65,21 +66,20 @@ def _addresses(texts: list[str]) -> Iterator[Address]:
 def _address(text: str, which: str) -> Address:
     scheme, separator, _ = text.partition("://")
     parts, port = _parts(text)
-    if scheme not in PORTS or parts is None:
+    if scheme.lower() not in PORTS or parts is None:
         given = f"{which} is {scheme}://…" if separator and scheme.isalnum() else f"{which} is no URL"
         raise WrongAddress(f"{given}; write {EXAMPLE}, special characters escaped")
-    if not parts.path:
-        # Celery would take the one called /: whoever meant that can say so, and whoever forgot it learns it here.
-        given = f"{which} names no virtual host (the one called / is //)"
-        raise WrongAddress(f"{given}; write {EXAMPLE}, special characters escaped")
+    options = dict(parse_qsl(parts.query))
+    # Celery hands the options to its connection, which speaks TLS where any of these is given.
+    secure = scheme.lower() == "amqps" or any(name == "ssl" or name.startswith("ssl_") for name in options)
     return Address(
         host=unquote(parts.hostname or ""),
-        port=port or PORTS[scheme],
+        port=port or PORTS["amqps" if secure else "amqp"],
         user=unquote(parts.username) if parts.username else None,
         password=unquote(parts.password) if parts.password else None,
         vhost=unquote(parts.path[1:]) or "/",
-        secure=scheme == "amqps",
-        by_certificate=parse_qs(parts.query).get("login_method") == ["EXTERNAL"],
+        secure=secure,
+        by_certificate=options.get("login_method") == "EXTERNAL",
     )
 
 

@@ -96,12 +96,6 @@ LOCAL_RULES: tuple[Local, ...] = (
         lambda worker: worker.execution != "solo" or worker.concurrency in (None, 1),
     ),
     Local(
-        resource.WorkerSpec,
-        "extraArgs",
-        rules.WORKER_ARGUMENTS.message,
-        lambda worker: _no_flags(rules.WORKER_FLAGS, worker.extra_args),
-    ),
-    Local(
         resource.BeatSpec,
         "extraArgs",
         rules.BEAT_ARGUMENTS.message,

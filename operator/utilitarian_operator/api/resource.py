@@ -99,8 +99,8 @@ class WorkerSpec(Part):
     """Replace a child process that holds more memory after a task; prefork only. Unless given: never."""
     resources: Resources | None = None
     """Resources of the container. Unless given: requests of 50m and 256Mi, no limits."""
-    extra_args: Annotated[Arguments, ruled(rules.WORKER_ARGUMENTS)] | None = None
-    """More arguments for `celery worker`. Flags that the operator sets are refused."""
+    extra_args: Annotated[Arguments, ruled(*rules.WORKER_ARGUMENTS)] | None = None
+    """More arguments for `celery worker`. Those that the operator sets, or that break its promises, are refused."""
 
 
 class ScalingSpec(Part):

@@ -48,8 +48,16 @@ LONGEST_BUILT_IN_NAME = 13
 """Of the layout without `pools`; a test compares both with it."""
 
 WORKER_FLAGS = (
-    r"^(-E*[AbQXcPnBD]|--(app|broker|queues|exclude-queues|concurrency|pool|hostname|beat|detach|autoscale|purge|discard"
+    r"^(-E*[AbQXcPn]|--(app|broker|queues|exclude-queues|concurrency|pool|hostname"
     r"|prefetch-multiplier|max-tasks-per-child|max-memory-per-child|without-gossip|without-mingle|without-heartbeat)(=|$))"
+)
+WORKER_LOSSES = r"^--(autoscale|purge|discard)(=|$)"
+WORKER_BEATS = r"^(-E*[Bs]|--(beat|schedule|schedule-filename|scheduler)(=|$))"
+WORKER_ENDS = r"^(-E*[DS]|--(detach|executable|pidfile|statedb|uid|gid|help|version)(=|$))"
+GLOBAL_FLAGS = r"^(-E*[Cq]|--(result-backend|loader|config|workdir|skip-checks|no-color|quiet)(=|$))"
+WORKER_SETTINGS = (
+    r"(?i)^((worker)?[._](enable_remote_control|concurrency|pool|prefetch_multiplier|max_\w+_per_child|autoscaler"
+    r"|state_db|\w*soft_shutdown\w*)|broker[._]\w*url|control[._]exchange|task[._]serializer)="
 )
 BEAT_FLAGS = r"^(-[AbsS]|--(app|broker|schedule|scheduler|detach|pidfile)(=|$))"
 
@@ -86,10 +94,41 @@ SOLO_IS_ONE = Rule(
     "!has(self.execution) || self.execution != 'solo' || !has(self.concurrency) || self.concurrency == 1",
     "execution: solo runs one task at a time: leave concurrency out, or set another execution",
 )
-WORKER_ARGUMENTS = Rule(
-    f"self.all(a, !a.matches({quoted(WORKER_FLAGS)}))",
-    "extraArgs may not have a flag that the operator sets, or that loses tasks (--autoscale, --purge): "
-    "use the fields of worker and queues",
+
+
+def _without(pattern: str, message: str) -> Rule:
+    """No argument may match."""
+    return Rule(f"self.all(a, !a.matches({quoted(pattern)}))", message)
+
+
+WORKER_ARGUMENTS = (
+    _without(
+        WORKER_FLAGS,
+        "extraArgs may not have a flag that the operator sets: use queues, the fields of worker, spec.app, spec.broker",
+    ),
+    _without(
+        WORKER_LOSSES,
+        "extraArgs may not have what loses tasks: --autoscale ends children at work (use scaling), --purge throws away "
+        "what waits",
+    ),
+    _without(
+        WORKER_BEATS, "extraArgs may not start a beat in each worker, which sends every task as often: use spec.beat"
+    ),
+    _without(
+        WORKER_ENDS,
+        "extraArgs may not have what ends a container or keeps it from starting again: --detach, --pidfile, --statedb, "
+        "--uid and --gid (use pod.securityContext), --help",
+    ),
+    _without(
+        GLOBAL_FLAGS,
+        "extraArgs may not have an option of celery itself, with which its worker does not start: use env, such as "
+        "CELERY_RESULT_BACKEND, CELERY_CONFIG_MODULE or SKIP_CHECKS",
+    ),
+    _without(
+        WORKER_SETTINGS,
+        "extraArgs may not have a setting that the operator makes (use the fields of worker, spec.broker), or with "
+        "which it can't ask workers what they hold or lead them out: set the rest in the application",
+    ),
 )
 BEAT_ARGUMENTS = Rule(
     f"self.all(a, !a.matches({quoted(BEAT_FLAGS)}))",

@@ -23,9 +23,11 @@ from utilitarian_operator.api.resource import (
     ScheduleSpec,
     UtilitarianWorkerPool,
     UtilitarianWorkerPoolSpec,
+    WorkerSpec,
     parse,
 )
 from utilitarian_operator.api.units import format_duration, parse_quantity
+from utilitarian_operator.api.worker_arguments import check_worker_arguments
 
 _ANY_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 """Where the search for a run that never comes starts; any day does, since cronsim looks 50 years ahead."""
@@ -103,6 +105,8 @@ def parts(part: Part, path: str) -> Iterator[tuple[str, Part]]:
 def _check_parts(spec: UtilitarianWorkerPoolSpec) -> Iterator[Problem]:
     for path, part in parts(spec, "spec"):
         yield from broken_rules(path, part)
+        if isinstance(part, WorkerSpec):
+            yield from check_worker_arguments(f"{path}.extraArgs", part.extra_args or ())
 
 
 def _check_name(name: str, fleet: Fleet) -> Iterator[Problem]:
