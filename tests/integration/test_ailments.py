@@ -16,7 +16,7 @@ from tests.support.installation import DEFAULT, QUICK, Installation
 from tests.support.operator import Operator
 from utilitarian_operator import observer
 from utilitarian_operator.adapters.remote_control import RemoteControl
-from utilitarian_operator.core import ailments
+from utilitarian_operator.core import ailments, preflight
 
 pytestmark = pytest.mark.usefixtures("quick_signs")
 
@@ -224,6 +224,30 @@ def test_workers_of_a_catch_all_with_queues_of_their_own_are_well_and_their_pool
     (advised,) = [it for it in fleet.status().get("advice", []) if ".dq2" in it]
     assert "stays on the broker for ever when the worker is gone" in advised
     assert fleet.status()["queues"] == "14/14"
+
+
+def test_an_application_with_another_control_exchange_is_mute_until_the_resource_names_it(
+    installation: Installation, operator: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its workers were kept for good, with "does not answer" and no cause."""
+    for module, name in ((ailments, "MUTE_FOR"), (preflight, "SILENT_FOR")):
+        monkeypatch.setattr(module, name, timedelta(seconds=3))
+    fleet = installation.fleet
+    words = changed_application(tmp_path, "app.conf.control_exchange = 'shop'")
+    installation.create(pools=[{**POOL[0], "scaling": QUICK}], **words)
+    installation.wait(lambda: fleet.pool("work").get("reason") == "Mute")
+    causes = ("json in accept_content", "broker.controlExchange names (celery)", "worker_enable_remote_control")
+    assert [cause for cause in causes if cause not in fleet.pool("work")["message"]] == []
+    installation.wait(lambda: [it for it in fleet.status().get("advice", []) if causes[1] in it])
+    assert ailing(operator, installation, "Mute") == 1
+    assert fleet.replicas("work") == 1
+    fleet.edit(broker={"controlExchange": "shop"})
+    installation.wait(lambda: fleet.replicas("work") == 0)
+    assert not [it for it in fleet.status().get("advice", []) if causes[1] in it]
+    installation.send(DEFAULT, 3, 0.1)
+    installation.wait(lambda: fleet.replicas("work"))
+    installation.wait(lambda: fleet.replicas("work") == 0)
+    assert installation.rabbitmq.totals(installation.vhost)[DEFAULT] == (0, 0)
 
 
 def test_workers_of_somebody_else_are_counted_named_and_left_alone(

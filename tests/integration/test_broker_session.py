@@ -50,6 +50,28 @@ async def test_depths_are_of_this_moment(rabbitmq: RabbitMQ, vhost: str) -> None
         assert broker.counted() is None  # nobody counts without statistics
 
 
+async def test_a_worker_that_is_taken_back_has_its_own_queue_again(
+    rabbitmq: RabbitMQ, vhost: str, tmp_path: Path
+) -> None:
+    application, queue, node = Application(rabbitmq.amqp_url(vhost), tmp_path), routing.DEFAULT_QUEUE, "celery@one"
+    both = tuple(sorted((queue, f"{node}.dq2")))
+    worker = application.worker("one", *FLAGS, "--", "worker.direct=true", queues=[queue], quiet=False)
+    async with session(rabbitmq.amqp_url(vhost)) as broker:
+        with running(worker):
+            broker.ask("fleet", [node])
+
+            def consuming() -> tuple[str, ...] | None:
+                held = broker.told(node, time.monotonic() - 2)
+                return None if held is None else held.consuming
+
+            await wait_until_async(lambda: consuming() == both, within=SOON, describe=consuming)
+            await broker.cancel_consumers(node, both)
+            await wait_until_async(lambda: consuming() == (), within=SOON, describe=consuming)
+            # The operator names the pool's queues alone.
+            await broker.add_consumers(node, [queue])
+            await wait_until_async(lambda: consuming() == both, within=SOON, describe=consuming)
+
+
 async def test_a_worker_that_was_told_to_consume_again_is_not_believed_to_be_empty(
     rabbitmq: RabbitMQ, vhost: str, tmp_path: Path
 ) -> None:

@@ -21,6 +21,7 @@ class Answers:
     def __init__(self) -> None:
         self._told: dict[str, Told] = {}
         self._returning: set[str] = set()
+        self._cancelled: dict[str, tuple[str, ...]] = {}
         self._samples: dict[str, Told] = {}
         self._worked: dict[str, Worked] = {}
 
@@ -62,11 +63,16 @@ class Answers:
         """The workers whose tasks are short and of which too few were seen."""
         return [node for node, worked in self._worked.items() if worked.wants_a_closer_look(now)]
 
-    def cancelled(self, node: str) -> None:
-        """A worker was told to take nothing more."""
+    def cancelled(self, node: str, queues: Iterable[str]) -> None:
+        """A worker was told to take nothing more from these queues."""
+        self._cancelled[node] = self.to_return(node, queues)
         if node in self._returning:
             self._returning.discard(node)
             self._told.pop(node, None)
+
+    def to_return(self, node: str, queues: Iterable[str]) -> tuple[str, ...]:
+        """These queues, and those of its own that a worker was told to leave."""
+        return tuple(dict.fromkeys((*queues, *self._cancelled.get(node, ()))))
 
     def returns(self, node: str) -> None:
         """A worker was told to consume again."""
@@ -80,3 +86,4 @@ class Answers:
         self._samples = {node: told for node, told in self._samples.items() if node in wanted}
         self._worked = {node: worked for node, worked in self._worked.items() if node in wanted}
         self._returning &= set(wanted)
+        self._cancelled = {node: queues for node, queues in self._cancelled.items() if node in wanted}

@@ -197,15 +197,16 @@ class BrokerSession:
             BrokerError: it could not be told.
         """
         await _in(self._worker_thread, lambda: self._workers.cancel_consumers(node, queues))
-        self._answers.cancelled(node)
+        self._answers.cancelled(node, queues)
 
     async def add_consumers(self, node: str, queues: Sequence[str]) -> None:
-        """Tell one worker to consume these queues again.
+        """Tell one worker to consume these queues again, and those of its own that it was told to leave.
 
         Raises:
             BrokerError: it could not be told.
         """
-        await _in(self._worker_thread, lambda: self._workers.add_consumers(node, queues))
+        every = self._answers.to_return(node, queues)
+        await _in(self._worker_thread, lambda: self._workers.add_consumers(node, every))
         self._answers.returns(node)
 
     def keep_only(self, who: Collection[Hashable]) -> None:
