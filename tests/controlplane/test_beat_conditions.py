@@ -115,7 +115,11 @@ def test_a_renamed_resource_has_its_beat_when_the_old_pod_has_ended(fleet: Fleet
     item(fleet, "PATCH", "pods", POD, {"metadata": {"finalizers": ["example.com/still-ends"]}})
     renamed = Fleet(fleet.controlplane, fleet.namespace, "renamed")
     renamed.create(None, pools=[{"name": "work", "queues": ["utilitarian.tasks.cleanup"]}])
-    assert f"has ended, so that no task is sent twice: {POD}" in wait_for(renamed, "BeatStarting")
+
+    def waits() -> bool:
+        return f"has ended, so that no task is sent twice: {POD}" in renamed.condition("BeatReady")[2]
+
+    wait_until(waits, within=SOON, describe=renamed.describe)
     fleet.delete()
     wait_until(lambda: "deletionTimestamp" in item(fleet, "GET", "pods", POD)["metadata"], within=SOON)
     wait_until(lambda: fleet.beat() is None, within=SOON, describe=fleet.describe)
