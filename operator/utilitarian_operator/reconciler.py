@@ -335,7 +335,7 @@ class Reconciler:
         if worth_writing(status, previous, known.status_written, now):
             stored = await self._cluster.patch_status(key.namespace, key.name, patch(status, previous))
             self._store.see(FLEETS, stored)
-            known.status_written = Written(status, stored.get("status", {}), now)
+            known.status_written = Written(status, well_formed(stored.get("status")), now)
 
     async def _keep_brokers(self) -> None:
         used: dict[Hashable, Credentials] = {it: known.used for it, known in self._known.items() if known.used}
