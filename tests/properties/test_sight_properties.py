@@ -101,11 +101,14 @@ STEPS = st.lists(
 
 
 @settings(max_examples=400)
-@given(STEPS, STEPS)
+@given(STEPS, STEPS, st.sets(st.integers(0, WORKERS - 1), max_size=1))
 def test_at_least_is_never_more_and_work_never_less_than_there_is(
-    before: list[tuple[str, int, int]], since: list[tuple[str, int, int]]
+    before: list[tuple[str, int, int]], since: list[tuple[str, int, int]], going: set[int]
 ) -> None:
-    """The broker counted after the first steps; workers are asked, and the queue is read, after the others."""
+    """The broker counted after the first steps; workers are asked, and the queue is read, after the others.
+
+    What a worker on its way out holds is its own business: no other is needed for it.
+    """
     queue = Queue()
     for it in before:
         queue.step(*it)
@@ -115,12 +118,17 @@ def test_at_least_is_never_more_and_work_never_less_than_there_is(
     ready = sum(task.at is At.READY for task in queue.tasks)
     waiting_for_later = sum(task.at is At.READY and task.eta for task in queue.tasks)
     pods = tuple(
-        PodSight(str(worker), ready=True, running=True, leaving=False, held=queue.held(worker))
+        PodSight(str(worker), ready=True, running=True, leaving=worker in going, held=queue.held(worker))
         for worker in range(WORKERS)
     )
     seen = facts(PoolSight({"q": Present(ready, WORKERS, unacked)}, unacked, pods, WORKERS))
+    kept = {
+        number
+        for number, task in enumerate(queue.tasks)
+        if task.worker in going and task.at in {At.FETCHED, At.RUNS, At.FOR_LATER}
+    }
     # A message that waits in the queue is work for a worker, whatever its task waits for.
     assert seen.at_least is not None
-    assert seen.at_least <= len(queue.ever) + waiting_for_later
+    assert seen.at_least <= len(queue.ever - kept) + waiting_for_later
     assert isinstance(seen.work, int)
-    assert seen.work >= len(queue.throughout) + waiting_for_later
+    assert seen.work >= len(queue.throughout - kept) + waiting_for_later

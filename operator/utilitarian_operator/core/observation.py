@@ -317,8 +317,11 @@ class PoolSight:
 
     @property
     def given_up(self) -> int:
-        """Unacknowledged messages of workers on their way out, by their own word: no others are needed for them."""
-        return self.total("unacked") - self.total("unacked", going=False)
+        """What workers on their way out hold of any kind, by their own word: no others are needed for it.
+
+        What runs in them now may have been unacknowledged when the broker counted.
+        """
+        return sum(self.total(what) - self.total(what, going=False) for what in ("active", "reserved", "scheduled"))
 
     def total(self, what: str, *, going: bool = True) -> int:
         """Sum of one field of `Held` over the workers that answered.
