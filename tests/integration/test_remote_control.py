@@ -158,6 +158,16 @@ def test_messages_that_wait_for_a_rate_limit_are_never_taken_for_none(
         limited.kill()
 
 
+def test_a_closer_look_tells_what_runs_and_what_was_begun(application: Application, control: RemoteControl) -> None:
+    with running(worker(application, "one")) as (one,):
+        send(application, 3)
+        wait_held(control, {"celery@one": Held(active=2, early=2, reserved=1, scheduled=0)})
+        word = control.words(["celery@one", "celery@nobody"])["celery@one"]
+        assert (word.begun, word.active, word.mean, word.alone) == (2, 2, 2.0, False)
+        assert word.up is not None
+        one.kill()
+
+
 def test_only_who_is_asked_and_answers_is_in_the_answer(application: Application, control: RemoteControl) -> None:
     workers = [worker(application, name) for name in ("one", "two", "three")]
     with running(*workers) as (one, two, three):

@@ -35,6 +35,7 @@ def told(*words: Word | float) -> tuple[int, float]:
         pytest.param([word(100, 7), word(101, 2, 1, up=1)], 1, 1, id="a restarted container counts anew"),
         pytest.param([word(1, 4, 2), word(2, 4, 3), word(3, 4, 0)], 4, 3, id="figures that are not of one moment"),
         pytest.param([word(1, 0), word(2, 50), word(3, 100)], 100, 0, id="never seen running: next to no time"),
+        pytest.param([word(1, 0), word(2, 5, 0, mean=1.5)], 5, 1.5, id="several looks in a row"),
     ],
 )
 def test_tasks_and_their_time(words: list[Word | float], ended: int, seconds: float) -> None:

@@ -27,6 +27,9 @@ from utilitarian_operator.errors import BrokerBlocked, BrokerError, BrokerUnreac
 IDLE_S = HEARTBEAT_S
 """A connection on which nothing is said for longer would be closed by the broker: no heartbeat is sent in between."""
 
+GLANCES, GLANCE_EACH_S = 3, 0.08
+"""Looks at what runs in one closer look: the shortest tasks are seen in one of them as often as not."""
+
 GLANCE_S = 0.01
 """To look whether the broker has said something."""
 
@@ -136,18 +139,23 @@ class RemoteControl:
             BrokerError: nobody could be asked, as `holdings` says it.
         """
         with self._talking() as mailbox:
-            asked, took = time.monotonic(), dict[str, float]()
-            active = _ask(mailbox, ACTIVE, nodes, took)
-            stats = _ask(mailbox, LEARNING, list(active))
-        told = {ACTIVE: active, LEARNING: stats}
+            asked, took, running = time.monotonic(), dict[str, float](), list[dict[str, int]]()
+            for _ in range(GLANCES):
+                if running:
+                    time.sleep(GLANCE_EACH_S)
+                told = {ACTIVE: _ask(mailbox, ACTIVE, nodes, None if running else took)}
+                nodes = list(told[ACTIVE])
+                running.append({it: len(_running(told, it, self._tasks.get(it, _Tasks()))) for it in nodes})
+            stats = _ask(mailbox, LEARNING, nodes)
         return {
             node: Word(
                 asked=asked,
                 begun=sum(stats[node].get("total", {}).values()),
-                active=len(_running(told, node, time.time(), self._tasks.get(node, _Tasks()))),
+                active=running[-1][node],
                 took=took.get(node, 0.0),
                 alone=_alone(stats[node]),
                 up=stats[node].get("uptime"),
+                mean=sum(it[node] for it in running) / len(running),
             )
             for node in stats
         }
@@ -324,7 +332,7 @@ def _tasks(told: Sequence[str], stats: Mapping[str, Any]) -> _Tasks:
 
 
 def _held(told: Mapping[str, Mapping[str, Any]], node: str, now: float, tasks: _Tasks) -> Held:
-    active = _running(told, node, now, tasks)
+    active = _running(told, node, tasks)
     stats = told[LEARNING][node] if LEARNING in told else {}
     totals = stats.get("total", {}) if stats else None
     starts = [request["time_start"] for request in active if request.get("time_start")]
@@ -346,10 +354,8 @@ def _held(told: Mapping[str, Mapping[str, Any]], node: str, now: float, tasks: _
     )
 
 
-def _running(
-    told: Mapping[str, Mapping[str, Any]], node: str, now: float, tasks: _Tasks
-) -> Sequence[Mapping[str, Any]]:
-    return surely_run(told[ACTIVE][node], tasks.early, now)
+def _running(told: Mapping[str, Mapping[str, Any]], node: str, tasks: _Tasks) -> Sequence[Mapping[str, Any]]:
+    return surely_run(told[ACTIVE][node], tasks.early, time.time())
 
 
 def _alone(stats: Mapping[str, Any]) -> bool:

@@ -44,6 +44,7 @@ class Word:
         took: seconds until it answered.
         alone: whether it runs its tasks in the thread that answers, one at a time (`--pool solo`).
         up: seconds since it started; None where it does not say.
+        mean: tasks that ran, over several looks in a row of which `active` is the last; None for a single one.
     """
 
     asked: float
@@ -52,6 +53,12 @@ class Word:
     took: float = 0.0
     alone: bool = False
     up: float | None = None
+    mean: float | None = None
+
+    @property
+    def running(self) -> float:
+        """Tasks that ran when it was asked."""
+        return self.active if self.mean is None else self.mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +111,7 @@ def heard(worked: Worked, word: Word) -> Worked:
         last, done = replace(last, begun=0, active=0), 0
     # The two figures of an answer are some milliseconds apart: a task that ends in between counts once all the same.
     newly = max(word.begun - word.active - done, 0)
-    seconds = _by_silence(worked, last, word, newly) if word.alone else word.active * (word.asked - last.asked)
+    seconds = _by_silence(worked, last, word, newly) if word.alone else word.running * (word.asked - last.asked)
     seen = _unwatched(worked, last, word) <= UNSEEN_S
     return Worked(
         ended=worked.ended + (newly if seen else 0),
