@@ -16,7 +16,7 @@ from tests.support.installation import DEFAULT, QUICK, Installation
 from tests.support.operator import Operator
 from utilitarian_operator import observer
 from utilitarian_operator.adapters.remote_control import RemoteControl
-from utilitarian_operator.core import ailments, preflight
+from utilitarian_operator.core import ailments, blank, preflight
 
 pytestmark = pytest.mark.usefixtures("quick_signs")
 
@@ -224,6 +224,39 @@ def test_workers_of_a_catch_all_with_queues_of_their_own_are_well_and_their_pool
     (advised,) = [it for it in fleet.status().get("advice", []) if ".dq2" in it]
     assert "stays on the broker for ever when the worker is gone" in advised
     assert fleet.status()["queues"] == "14/14"
+
+
+HANGS = """
+import pathlib, time
+
+while pathlib.Path({flag!r}).exists():
+    time.sleep(0.1)
+"""
+
+
+def test_workers_that_hang_while_they_start_are_stuck_and_keep_their_pool_from_nothing(
+    installation: Installation, operator: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They ran, were never ready and said nothing: they counted as busy, and no worker of the pool could go."""
+    for module in (ailments, blank):
+        monkeypatch.setattr(module, "STARTS_WITHIN", timedelta(seconds=5))
+    fleet, flag = installation.fleet, tmp_path / "hang"
+    words = changed_application(tmp_path, HANGS.format(flag=str(flag)))
+    scaling = {**QUICK, "min": 1, "max": 3}
+    installation.create(pools=[{**POOL[0], "worker": {"concurrency": 1}, "scaling": scaling}], **words)
+    installation.wait(lambda: fleet.pool("work").get("ready") == 1)
+    (well,) = fleet.pods("work")
+    flag.touch()
+    installation.send(DEFAULT, 12, 1.0)
+    installation.wait(lambda: len(fleet.pods("work")) == 3)
+    installation.wait(lambda: "Stuck" in dict(fleet.events()))
+    told = dict(fleet.events())["Stuck"]
+    assert "runs and has neither answered nor been ready" in told
+    assert well not in told
+    installation.wait(lambda: fleet.pods("work") == [well])
+    assert fleet.replicas("work") == 1
+    assert installation.rabbitmq.totals(installation.vhost)[DEFAULT] == (0, 0)
+    installation.wait(lambda: ailing(operator, installation, "Stuck") == 0)
 
 
 def test_an_application_with_another_control_exchange_is_mute_until_the_resource_names_it(

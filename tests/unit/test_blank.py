@@ -126,8 +126,10 @@ def test_one_of_two_that_hang_can_go() -> None:
     looks = [([well("a"), one("h"), one("i")], consumed_by(1)) for one in (waiting, hung)]
     pods = tuple(after(*looks))
     assert blank(pods) == ["h", "i"]
+    marked = (pods[0], replace(pods[1], marked=NOW), pods[2])
     released = (pods[0], replace(pods[1], marked=NOW, cheapest=True, gate=False), pods[2])
     sight = PoolSight(consumed_by(1), 0, released, 3, reported=Reported(observed=True, pods=3, ready=1, updated=3))
+    assert steps(crew(FLEET.pools[0], replace(sight, pods=marked), NOW), 2) == [Release("h")]
     assert steps(crew(FLEET.pools[0], sight, NOW), 2) == [Resize(2, ("h",))]
 
 

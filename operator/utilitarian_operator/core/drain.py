@@ -206,7 +206,7 @@ def keeps_ready(crew: Crew, desired: int) -> bool:
 def _becomes_ready(worker: Worker) -> bool:
     """Whether a worker is not ready and may be in a moment: not one that is to be released, or was."""
     leaves = worker.marked is not None and worker.empty
-    return not (worker.ready or worker.withdrawn or worker.released or leaves)
+    return not (worker.ready or worker.withdrawn or worker.released or worker.blank or leaves)
 
 
 def lifted(crew: Crew) -> list[DrainStep]:
