@@ -243,7 +243,9 @@ def test_workers_that_hang_while_they_start_are_stuck_and_keep_their_pool_from_n
     fleet, flag = installation.fleet, tmp_path / "hang"
     words = changed_application(tmp_path, HANGS.format(flag=str(flag)))
     scaling = {**QUICK, "min": 1, "max": 3}
-    installation.create(pools=[{**POOL[0], "worker": {"concurrency": 1}, "scaling": scaling}], **words)
+    # Before Celery catches SIGTERM a process 1 does not hear it: such a pod ends with its grace period.
+    pools = [{**POOL[0], "worker": {"concurrency": 1}, "scaling": scaling, "drainTimeout": "15s"}]
+    installation.create(pools=pools, **words)
     installation.wait(lambda: fleet.pool("work").get("ready") == 1)
     (well,) = fleet.pods("work")
     flag.touch()
