@@ -383,6 +383,8 @@ INVALID: tuple[Refused, ...] = (
                 "a soft shutdown cuts off tasks",
             ),
             ("no-option", "[fair]", "", "fair: it is no option"),
+            ("no-name", "['=1']", "", "=1: it names no setting"),
+            ("deaf", "['accept.content=(list)[\"pickle\"]']", "", "name json too"),
             ("no-value", "[--loglevel]", "", "--loglevel: it needs a value"),
         )
     ),
@@ -413,6 +415,18 @@ INVALID: tuple[Refused, ...] = (
             ("sleeps-by-a-setting-after-a-dash", "['--', beat_max_loop_interval=3600]", "write 900 or less"),
             ("writes-seldom", "[beat.sync_every=0]", "so that none is sent twice"),
             ("file-elsewhere", "[beat.schedule_filename=/tmp/s]", "on beat's own volume"),
+            ("sleeps-by-a-setting-in-capitals", "[BEAT.Max_Loop.Interval=3600]", "write 900 or less"),
+            ("sleeps-by-a-number-with-its-type", "['beat_max_loop_interval=(float)3600']", "write 900 or less"),
+            ("sleeps-by-no-number", "['--max-interval=nan']", "write 900 or less"),
+            ("never-sleeps", "['--max-interval=-5']", "write a number above 0"),
+            ("writes-seldom-in-capitals", "[BEAT_SYNC_EVERY=10]", "so that none is sent twice"),
+            ("scheduler-by-a-setting", "['beat.scheduler=app:S']", "use beat.scheduler"),
+            ("broker-by-a-setting", "['broker_url=amqp://h']", "use spec.broker.urlFrom"),
+            ("another-user", "['--uid', '5']", "use pod.securityContext"),
+            ("ends-at-once", "[--help]", "leave it out"),
+            ("option-of-celery", "[--workdir, /x]", "set PYTHONPATH in env"),
+            ("no-option", "[often]", "often: it is no option"),
+            ("no-value", "[--max-interval]", "--max-interval: it needs a value"),
         )
     ),
     Refused(

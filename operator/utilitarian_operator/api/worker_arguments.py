@@ -23,6 +23,7 @@ _EXCLUDES = (
 _GLOBAL = "it is an option of celery and not of its worker, which would not start: "
 _MUTE = "only remote control tells what a worker holds, and tells it to take nothing more: leave it out"
 _SOFT = "a soft shutdown cuts off tasks that were acknowledged when they began: leave it out"
+_DEAF = "the operator asks workers in json, which they would not take: name json too"
 _SERIALIZER = "workers would answer in it, and what is no JSON is never decoded: give tasks a serializer of their own"
 
 REFUSED = {
@@ -99,9 +100,13 @@ def _wrong(words: Iterable[Word]) -> Iterator[tuple[str, str]]:
 
 
 def _wrong_setting(text: str) -> Iterator[tuple[str, str]]:
-    name, given, _ = text.partition("=")
+    name, given, value = text.partition("=")
     if not given:
         yield name, "it is no option: a setting of Celery is written as worker.NAME=VALUE"
+    elif not name:
+        yield text, "it names no setting: one of Celery is written as worker.NAME=VALUE"
+    elif setting_name(name) == "accept_content" and "json" not in value:
+        yield name, _DEAF
     elif setting_name(name) in SETTINGS:
         yield name, SETTINGS[setting_name(name)]
 
