@@ -188,10 +188,10 @@ def test_a_queue_whose_node_is_away_is_not_missing(pair: Pair, vhost: str, reade
     wait_until(lambda: reader.read(queues)["there"] == Depth(7, 0), within=SOON, ignoring=(BrokerError,))
 
 
-async def test_a_node_that_comes_back_tells_what_it_led_once_and_the_node_that_leads_now_is_believed(
+async def test_after_a_node_was_cut_off_the_one_that_leads_its_queue_now_is_believed(
     tmp_path: Path,
 ) -> None:
-    """RabbitMQ 3.10: its row never changes again, and the management API repeats it."""
+    """It may come back with what was ready when it led, and never change that (seen on RabbitMQ 3.10)."""
     quick = ["net_ticktime = 8"]
     with (
         RabbitMQ(tmp_path / "one", settings=quick) as one,
@@ -201,7 +201,6 @@ async def test_a_node_that_comes_back_tells_what_it_led_once_and_the_node_that_l
     ):
         filled(two, vhost, "quorum", 5, QUORUM)
         nodes = Statistics([it.prometheus_url for it in (one, two, three)], vhost)
-        management = Statistics([one.management_url], vhost)
         await wait_until_async(lambda: _ready(nodes, {"quorum": 5}), within=SOON)
         taken: list[object] = []
 
@@ -215,7 +214,4 @@ async def test_a_node_that_comes_back_tells_what_it_led_once_and_the_node_that_l
         finally:
             two.resume()
         await wait_until_async(lambda: _ready(nodes, {"quorum": 0}), within=SOON, ignoring=(BrokerError,))
-        anew = Statistics([it.prometheus_url for it in (one, two, three)], vhost)
-        for statistics in (management, anew):
-            await wait_until_async(lambda: _ready(statistics, {"quorum": 5}), within=SOON, ignoring=(BrokerError,))  # noqa: B023 - waited for
         assert one.depth(vhost, "quorum").ready == 0

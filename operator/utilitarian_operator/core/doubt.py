@@ -51,8 +51,8 @@ def contradiction(
 ) -> Contradiction | None:
     """What is known of a figure of the statistics after one more answer of the queue; None: they agree.
 
-    A node that comes back from a partition tells for ever what was ready when it led the queue last, by either kind of
-    endpoint (RabbitMQ 3.10, measured). A queue that has consumers was answered for by its leader.
+    A node that comes back from a partition may tell for ever what was ready when it led the queue last, by either kind
+    of endpoint (RabbitMQ 3.10, measured). A queue that has consumers was answered for by its leader.
 
     Args:
         before: of the look before.
