@@ -143,3 +143,18 @@ def test_outside_its_runs_a_pool_that_holds_has_no_worker_whatever_was_before(
     decision, memory = decide_pool(pool, look, memory, Circumstances(now))
     if pool.scaling.outside_runs == "Hold" and not memory.runs:
         assert decision.replicas == pool.scaling.min
+
+
+@EXAMPLES
+@given(st.lists(st.tuples(seen(), st.integers(1, 300), st.sampled_from((0, -7_200, 4_200, 9_000))), max_size=8))
+def test_a_clock_that_is_right_before_a_run_starts_costs_it_nothing(looks: list[tuple[Facts, int, int]]) -> None:
+    run = {"name": "run", "start": "10 13 2 3 *", "workers": 2, "finishWithin": "1h"}
+    of, memory, right = pool(schedule=[run], max=60), Memory(), NOW
+    for look, seconds, wrong in looks:
+        right += timedelta(seconds=seconds)
+        _, memory = decide_pool(of, look, memory, Circumstances(right + timedelta(seconds=wrong)))
+    start, idle = NOW + timedelta(minutes=70), facts(0, current=0, arrived=0, completed=0)
+    for at in (start - timedelta(seconds=90), start + timedelta(seconds=1)):
+        decision, memory = decide_pool(of, idle, memory, Circumstances(at))
+    assert [(it.start, it.first_message, it.missed) for it in memory.runs] == [(start, None, False)]
+    assert decision.replicas >= 2

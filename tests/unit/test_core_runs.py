@@ -252,6 +252,42 @@ def test_a_clock_that_was_ahead_for_a_minute_and_is_put_right_costs_no_run(ahead
     assert looks.workers == 2
 
 
+@pytest.mark.parametrize(
+    "before, lasts",
+    [
+        pytest.param(50 * MINUTE, 15 * MINUTE, id="over-long-before-its-start"),
+        pytest.param(2 * MINUTE, 70 * SECOND, id="over-in-its-warm-up"),
+        pytest.param(90 * SECOND, 30 * SECOND, id="put-right-in-its-warm-up"),
+    ],
+)
+def test_a_run_that_was_over_by_a_clock_that_was_ahead_opens_in_its_time(before: timedelta, lasts: timedelta) -> None:
+    looks = Looks(RUN, start=NOW - HOUR, idleAfter="20s").until(NOW - before)
+    looks.now += HOUR
+    looks.until(looks.now + 20 * SECOND, work=3).until(looks.now + lasts)
+    looks.now -= HOUR
+    looks.until(NOW + MINUTE)
+    assert (looks.open, looks.workers) == ([("run", NOW)], 2)
+    assert looks.past == []
+    assert looks.until(NOW + 2 * MINUTE, work=3).until(NOW + 5 * MINUTE).past == [("run", Outcome.DONE)]
+
+
+def test_a_run_that_was_missed_by_a_clock_that_was_ahead_is_not_missed_when_it_begins() -> None:
+    looks = Looks({**RUN, "warmUp": "1h"}, start=NOW - HOUR).until(NOW - 55 * MINUTE)
+    looks.now += HOUR
+    assert looks.until(looks.now + 16 * MINUTE).memory.runs[0].missed
+    looks.now -= HOUR
+    looks.until(NOW + MINUTE)
+    assert (looks.open, looks.memory.runs[0].missed) == ([("run", NOW)], False)
+    assert looks.until(NOW + 16 * MINUTE).memory.runs[0].missed
+
+
+@pytest.mark.parametrize("before", [pytest.param(m * MINUTE, id=f"{m}-minutes") for m in (1, 10, 59)])
+def test_a_restart_within_the_warm_up_makes_no_run_missed_before_its_messages_are_late(before: timedelta) -> None:
+    looks = Looks({**RUN, "warmUp": "1h"}, start=NOW - HOUR).until(NOW - before).restarted()
+    assert not looks.until(NOW + 15 * MINUTE - 10 * SECOND).memory.runs[0].missed
+    assert looks.until(NOW + 15 * MINUTE).memory.runs[0].missed
+
+
 def test_a_clock_that_was_put_back_names_the_run_that_is_next() -> None:
     asked = fleet({"name": "pool", "schedule": [RUN, HOURLY]}, {"name": "other"})
     assert upcoming(asked, NOW + 35 * 24 * HOUR) == {"pool": NOW + 35 * 24 * HOUR + HOUR}

@@ -155,10 +155,8 @@ def last_task(finish_within: timedelta, seconds_per_task: float, longest: float)
 
 def _opened(schedule: Schedule, memory: Memory, now: datetime) -> Memory:
     """The memory with the run that is due, and with those that are to be prepared by now, each start in its turn."""
-    memory = _with_none_too_many(schedule, memory, now)
+    memory = _without_the_future(schedule, _with_none_too_many(schedule, memory, now), now)
     newest = _newest(schedule, memory)
-    if newest is not None and newest > now + schedule.warm_up:
-        memory, newest = _without_the_future(schedule, memory, now), None
     due = last_start(schedule, now)
     if newest is None or due > newest:
         # A pool that is new has missed nothing: what began a day ago without a deadline was not its own.
@@ -204,10 +202,33 @@ def _with_run(schedule: Schedule, start: datetime, memory: Memory, now: datetime
 
 
 def _without_the_future(schedule: Schedule, memory: Memory, now: datetime) -> Memory:
-    """The clock was set back: what it said of the time to come is forgotten, or no run would open until then."""
-    soon = now + schedule.warm_up
-    opened = tuple((name, at) for name, at in memory.opened if name != schedule.name or at <= soon)
-    return changed(memory, opened=opened, runs=tuple(it for it in memory.runs if it.start <= soon))
+    """The clock was set back: what it said of the time to come is forgotten, or a run would not open in its time.
+
+    A run is prepared before its start, but nothing happens in it and it can't be over.
+    """
+    name, soon = schedule.name, now + schedule.warm_up
+    over = {past.start for past in memory.history if past.name == name and past.start > now}
+    told = [run.start for run in memory.runs if run.name == name and run.start > now and _has_begun(run)]
+    newest = _newest(schedule, memory)
+    if not over and not told and (newest is None or newest <= soon):
+        return memory
+    return changed(
+        memory,
+        opened=tuple((of, at) for of, at in memory.opened if of != name or (at <= soon and at not in over)),
+        runs=tuple(
+            _unbegun(run) if run.name == name and run.start in told else run for run in memory.runs if run.start <= soon
+        ),
+        history=tuple(past for past in memory.history if past.name != name or past.start <= now),
+    )
+
+
+def _has_begun(run: OpenRun) -> bool:
+    """Whether anything is told of a run that can only be told of one whose start has come."""
+    return run.missed or bool(run.tasks or run.done) or run.first_message is not None or run.worked_at is not None
+
+
+def _unbegun(run: OpenRun) -> OpenRun:
+    return replace(run, first_message=None, worked_at=None, tasks=0, done=0, missed=False)
 
 
 def _is_known(schedule: Schedule, due: datetime, memory: Memory) -> bool:
@@ -251,8 +272,9 @@ def _is_missing(schedule: Schedule, run: OpenRun, facts: Facts, now: datetime) -
     """Whether nothing came in time, seen by somebody who looked all the time."""
     if facts.at_least is None or run.watched_since is None:
         return False
-    patience = tolerance(schedule, run.start)
-    return run.watched_since <= run.start + patience and now >= run.watched_since + patience
+    # An operator that starts within the warm-up has watched it from then on; but nothing was due before its start.
+    patience, watched_since = tolerance(schedule, run.start), max(run.watched_since, run.start)
+    return watched_since <= run.start + patience and now >= watched_since + patience
 
 
 def _past(schedule: Schedule, run: OpenRun, pool: Pool, memory: Memory, now: datetime) -> PastRun | None:
