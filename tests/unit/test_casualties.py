@@ -43,6 +43,19 @@ def disrupted(reason: str, message: str) -> list[Object]:
     return [{"type": "Ready", "status": "True"}, condition | {"lastTransitionTime": at}]
 
 
+@pytest.mark.parametrize(
+    "command,queues",
+    [
+        pytest.param(["run", "-Q", "celery", "worker", "-Q", "q"], "q", id="a-prefix-with-such-an-option"),
+        pytest.param(["celery", "worker", "-Q"], "", id="nothing-follows"),
+    ],
+)
+def test_the_queues_of_a_lost_worker(command: list[str], queues: str) -> None:
+    lost = pod(containerStatuses=containers(ended()))
+    lost["spec"]["containers"][0]["command"] = command
+    assert [it.queues for it in casualties(lost)] == [queues]
+
+
 LOW = "The node was low on resource: memory. Threshold quantity: 100Mi, available: 20Mi. "
 
 

@@ -4,10 +4,11 @@ A container that its node killed for memory or that ended by itself, and a pod t
 its node. The names of the causes are Kubernetes' own (pod conditions, `DisruptionTarget`; container status, `reason`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 from utilitarian_operator.core.containers import condition, ours, spec_of_ours
@@ -163,10 +164,15 @@ def _casualty(pod: Object, cause: Cause, at: str | None, occasion: str, words: s
         at=datetime.fromisoformat(at) if at else None,
         occasion=occasion,
         words=words,
-        queues=", ".join(command[command.index("-Q") + 1].split(",")) if "-Q" in command else "",
+        queues=", ".join(named[-1].split(",")) if (named := _values(command, "-Q")) else "",
         memory_limit=(container.get("resources", {}).get("limits") or {}).get("memory"),
         node=pod["spec"].get("nodeName", "?"),
     )
+
+
+def _values(command: Sequence[str], option: str) -> list[str]:
+    """What follows an option in a command; the last counts, a prefix before `celery` may have one of that name."""
+    return [value for word, value in pairwise(command) if word == option]
 
 
 def _out_of_memory(it: Casualty) -> str:
