@@ -158,7 +158,7 @@ class Metrics:
         figures = dict(self._workers_of(pool, seen, shown.wanted))
         figures[self._held, pool] = shown.held
         for state in ("active", "reserved", "scheduled"):
-            figures[self._tasks, (*pool, state)] = said(seen, state)
+            figures[self._tasks, (*pool, state)] = seen.said(state)
         for reason in REASONS:
             figures[self._ailing, (*pool, reason)] = reason in shown.reasons
         for queue, it in seen.queues.items():
@@ -266,9 +266,3 @@ def waits_on_purpose(pool: PoolSight, decision: Decision) -> int | None:
     if isinstance(pool.ready, Unknown):
         return None
     return pool.ready if decision.trail[0].after == 0 or decision.rule == QUEUE_TAKEN_RULE else 0
-
-
-def said(pool: PoolSight, what: str) -> int | None:
-    """A figure of `Held` over a pool's workers, by what each said last; None where one of them says nothing."""
-    words = [pod.word for pod in pool.pods if pod.running]
-    return None if None in words else sum(getattr(word, what) for word in words)

@@ -93,14 +93,13 @@ def status(
 
 def test_the_columns_and_figures_of_a_status() -> None:
     told = status()
-    shown = ("observedGeneration", "mode", "workers", "queues", "activePools", "backlog")
+    shown = ("observedGeneration", "mode", "workers", "queues", "activePools")
     assert {name: told[name] for name in shown} == {
         "observedGeneration": 3,
         "mode": "Auto",
         "workers": "1/7",
         "queues": "2/3",
         "activePools": 1,
-        "backlog": 5,
     }
     assert len(told["conditions"]) == 8
     assert FleetStatus.model_validate(told).pools
@@ -124,6 +123,31 @@ def test_the_part_of_a_pool_and_what_is_unknown_is_left_out() -> None:
         "memory": {},
     }
     assert not {"backlog", "unacked"} & second.keys()
+
+
+NONE = PoolSight({"s": Missing()}, 0)
+
+
+@pytest.mark.parametrize("other,backlog", [(SEEN.pools["b"], None), (NONE, 5)], ids=["unknown", "known"])
+def test_a_fleets_backlog_is_told_where_that_of_each_pool_is_known(other: PoolSight, backlog: int | None) -> None:
+    assert status(replace(SEEN, pools={"a": SEEN.pools["a"], "b": other})).get("backlog") == backlog
+
+
+SILENT = replace(POD, name="silent", held=Unknown("does not answer", NOW))
+
+
+@pytest.mark.parametrize(
+    "pods,busy",
+    [
+        pytest.param((POD, SILENT), None, id="one-never-answered"),
+        pytest.param((POD, replace(SILENT, sample=BUSY)), 4, id="one-answered-some-seconds-ago"),
+        pytest.param((POD, replace(SILENT, running=False)), 2, id="one-does-not-run"),
+        pytest.param((), 0, id="no-worker"),
+    ],
+)
+def test_what_runs_is_told_where_each_worker_has_said_it(pods: tuple[PodSight, ...], busy: int | None) -> None:
+    seen = replace(SEEN, pools=SEEN.pools | {"a": replace(SEEN.pools["a"], pods=pods)})
+    assert status(seen)["pools"][0].get("busy") == busy
 
 
 @pytest.mark.parametrize(

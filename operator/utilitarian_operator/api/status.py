@@ -101,7 +101,7 @@ class PoolStatus(Part):
     draining: Figure | None = None
     """Workers that finish what they hold and then go."""
     backlog: Maybe | None = None
-    """Tasks waiting or running; absent or null while it can't be known."""
+    """Messages that wait in its queues; absent or null while it can't be known."""
     unacked: Maybe | None = None
     """Messages delivered and not acknowledged; absent or null while it can't be known."""
     busy: Maybe | None = None
@@ -167,7 +167,7 @@ class FleetStatus(Part):
     active_pools: Figure | None = None
     """Pools that have workers."""
     backlog: Maybe | None = None
-    """Tasks waiting or running in all pools; absent or null while it can't be known."""
+    """Messages that wait in the queues of all pools; absent or null while that of one can't be known."""
     delayed: Figure | None = None
     """Tasks that wait in the broker for their time; absent where Celery's native delayed delivery is not set up."""
     next_run: Line | None = None

@@ -35,7 +35,7 @@ def facts_told(pool: Mapping[str, Any], now: datetime) -> Facts:
         ready=untold if backlog is None else backlog,
         work=untold if at_least is None or unacked is None else at_least,
         at_least=at_least,
-        idle=max(current - (busy or 0), 0),
+        idle=0 if busy is None else max(current - busy, 0),
         running=busy or 0,
         deferred=deferred,
         serving=ready,

@@ -333,6 +333,11 @@ class PoolSight:
         answered = (pod.held for pod in self.pods if isinstance(pod.held, Held) and (going or pod.staying))
         return sum(getattr(held, what) for held in answered)
 
+    def said(self, what: str) -> int | None:
+        """The same over all workers, by what each said last; None where one of them says nothing."""
+        words = [pod.word for pod in self.pods if pod.running]
+        return None if None in words else sum(getattr(word, what) for word in words)
+
 
 @dataclass(frozen=True, slots=True)
 class FleetSight:

@@ -13,7 +13,7 @@ from utilitarian_operator.core.forecast import Forecast
 from utilitarian_operator.core.memory import Memory
 from utilitarian_operator.core.memory_text import past_to_text, to_text
 from utilitarian_operator.core.newest import Newest
-from utilitarian_operator.core.observation import FleetSight, Missing, PoolSight
+from utilitarian_operator.core.observation import FleetSight, Missing, PoolSight, add
 from utilitarian_operator.core.obstacle import Obstacle
 from utilitarian_operator.core.preflight import advice
 from utilitarian_operator.core.run_memory import MOST_PAST_RUNS, PastRun
@@ -47,7 +47,7 @@ def fleet_status(
         newest: what there is to say of the resource's newest spec.
     """
     ceiling = fleet.max_workers or sum(pool.scaling.max for pool in fleet.pools)
-    backlogs = [known(sight.pools[pool.name].ready, 0) or 0 for pool in fleet.pools]
+    backlog = known(add(sight.pools[pool.name].ready for pool in fleet.pools))
     most = most_past_runs(fleet)
     whole_status = {
         "observedGeneration": newest.generation,
@@ -55,7 +55,7 @@ def fleet_status(
         "workers": f"{sum(sight.pools[pool.name].ready_workers for pool in fleet.pools)}/{ceiling}",
         "queues": _queues(fleet, sight),
         "activePools": sum(decision.replicas > 0 for decision in decisions.values()),
-        "backlog": sum(backlogs),
+        **({} if backlog is None else {"backlog": backlog}),
         **({} if sight.about.delayed is None else {"delayed": sight.about.delayed}),
         "conditions": dated(
             verdicts(fleet, sight, decisions, newest), previous.get("conditions", []), newest.generation, sight.at
@@ -133,14 +133,13 @@ def _next_run(starts: Mapping[str, datetime]) -> Status:
 
 
 def _pool(pool: Pool, sight: PoolSight, decision: Decision, memory: Memory) -> Status:
-    figures = {"backlog": known(sight.ready), "unacked": known(sight.unacked)}
+    figures = {"backlog": known(sight.ready), "unacked": known(sight.unacked), "busy": sight.said("active")}
     return {name: figure for name, figure in figures.items() if figure is not None} | {
         "name": pool.name,
         "replicas": sight.replicas or 0,
         "ready": sight.ready_workers,
         "desired": decision.replicas,
         "draining": sum(not pod.staying for pod in sight.pods),
-        "busy": sight.total("active"),
         "deferred": sight.total("scheduled"),
         "trail": [
             {"rule": step.rule, "before": step.before, "after": step.after, "because": step.because}
