@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 
 from tests.support.ports import free_port
+from utilitarian_operator.adapters import statistics as adapter
 from utilitarian_operator.adapters.statistics import PEERS_EACH, Statistics
 from utilitarian_operator.errors import BrokerUnreachable
 from utilitarian_operator.serving import listen
@@ -141,3 +142,27 @@ async def test_a_name_that_nobody_knows_is_said(names: Names) -> None:
     names.are()
     with pytest.raises(BrokerUnreachable, match=f"{NAME}:15692: no such name"):
         await ready(Statistics([f"http://{NAME}:15692"], "/"))
+
+
+@pytest.mark.parametrize(
+    "body,why",
+    [
+        pytest.param(b"x" * 2000, "its page has more than", id="longer-than-any"),
+        pytest.param(b"[" * 1000, "something else than", id="deeper-than-any"),
+        pytest.param(b"{}", "something else than", id="no-list"),
+        pytest.param(b"\xff", "no statistics from", id="no-text"),
+    ],
+)
+async def test_a_page_that_is_none_fills_and_stops_nothing(
+    body: bytes, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adapter, "MOST_BYTES", 1500)
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(body=body, content_type="text/plain")
+
+    application, port = web.Application(), free_port()
+    application.router.add_get("/api/{rest:.*}", answer)
+    async with listen(application, ONE, port, "statistics"):
+        with pytest.raises(BrokerUnreachable, match=why):
+            await Statistics([f"http://{ONE}:{port}"], "/").read()

@@ -126,3 +126,10 @@ def test_a_thousand_queues_are_read_in_no_time() -> None:
         assert len(from_prometheus(body, "/").statistics.rows) == QUEUES
         took.append(time.process_time() - started)
     assert min(took) < SLOW_S * slowness()
+
+
+@pytest.mark.parametrize("figure", ["-1", "true", "1.5", '"7"', "null", str(10**15)])
+def test_what_is_no_count_of_messages_is_not_known(figure: str) -> None:
+    listed = f'[{{"name": "q", "messages_ready": {figure}, "messages_unacknowledged": 2}}]'
+    assert from_management(listed).rows == {}
+    assert from_prometheus(page(gauges('vhost="/",queue="q"', ready=10**15)), "/").statistics.rows == {}

@@ -28,6 +28,9 @@ T = TypeVar("T")
 
 TIMEOUT_S = 3.0
 
+MOST_BYTES = 64 * 1024 * 1024
+"""Of one page: that of 10,000 queues has 12 MiB. What goes on for ever must not fill the operator of all fleets."""
+
 COUNTED_EACH = 3
 """Of so many readings of the management API one counts: its full listing costs the broker five times the totals."""
 
@@ -213,11 +216,21 @@ async def _get(session: aiohttp.ClientSession, place: _Place, path: str) -> str 
             if answer.status == HTTPStatus.NOT_FOUND:
                 return None
             _refused(answer.status, str(place))
-            return await answer.text()
+            return await _text(answer, place)
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         if isinstance(error.__cause__, ssl.SSLError):
             raise untrusted(error.__cause__, _place(place.endpoint)) from error
         raise BrokerUnreachable(f"no statistics from {place}: {error or type(error).__name__}") from error
+
+
+async def _text(answer: aiohttp.ClientResponse, place: _Place) -> str:
+    """The body, which is UTF-8 whatever its header says."""
+    body = bytearray()
+    async for part in answer.content.iter_any():
+        body += part
+        if len(body) > MOST_BYTES:
+            raise BrokerUnreachable(f"no statistics from {place}: its page has more than {MOST_BYTES // 1024**2} MiB")
+    return body.decode()
 
 
 def _address(endpoint: str) -> tuple[str, dict[str, str]]:
@@ -244,7 +257,7 @@ def _address(endpoint: str) -> tuple[str, dict[str, str]]:
 def _read(place: _Place, read: Callable[[str], T], body: str) -> T:
     try:
         return read(body)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BrokerUnreachable(f"{place} answers something else than RabbitMQ's statistics") from error
 
 

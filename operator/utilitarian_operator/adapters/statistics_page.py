@@ -16,6 +16,9 @@ from utilitarian_operator.core.counting import NodeStatistics, Row
 CLUSTER = "the cluster"
 """The one that speaks in the management API, whichever node answered."""
 
+MOST = 10**15
+"""Messages that a queue has fewer of: what says more is no count, and no number that Kubernetes takes."""
+
 _READY, _UNACKED, _INFO = "queue_messages_ready", "queue_messages_unacked", "queue_info"
 _ACKED = "queue_messages_acked_total"
 _LEFT = {
@@ -78,7 +81,7 @@ def from_prometheus(body: str, vhost: str) -> Page:
 def _line(vhost: str) -> re.Pattern[str]:
     """A line of a family, of one virtual host: channel where there is one, queue, other labels and the figure."""
     label = vhost.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    rest = rf'vhost="{re.escape(label)}",queue={_VALUE}([^\n]*)\}} (\d+)$'
+    rest = rf'vhost="{re.escape(label)}",queue={_VALUE}([^\n]*)\}} (\d{{1,15}})$'
     return re.compile(rf"^rabbitmq_detailed_[a-z_]+\{{(?:channel={_VALUE},)?{rest}", re.MULTILINE)
 
 
@@ -94,13 +97,13 @@ def from_management(body: str) -> NodeStatistics:
     `message_stats`, and neither has a queue of a broker that is told to keep none: `messages_details` tells which.
 
     Raises:
-        ValueError, KeyError, TypeError, AttributeError: it is no such listing.
+        ValueError, KeyError, TypeError, AttributeError, RecursionError: it is no such listing.
     """
     rows: dict[str, Row] = {}
     left: dict[tuple[str, str], int] = {}
     for name, listed in _listed(body):
         ready, unacked = listed.get("messages_ready"), listed.get("messages_unacknowledged")
-        if isinstance(ready, int) and isinstance(unacked, int):
+        if _counts(ready) and _counts(unacked):
             rows[name] = Row(ready, unacked)
             if "messages_details" in listed:
                 counters = listed.get("message_stats") or {}
@@ -108,6 +111,14 @@ def from_management(body: str) -> NodeStatistics:
     return NodeStatistics(CLUSTER, rows, left, of_all=True)
 
 
+def _counts(figure: object) -> bool:
+    """Whether it may be a number of messages."""
+    return type(figure) is int and 0 <= figure < MOST
+
+
 def _listed(body: str) -> Iterator[tuple[str, Any]]:
-    for listed in json.loads(body):
+    listing = json.loads(body)
+    if not isinstance(listing, list):
+        raise TypeError("no list")
+    for listed in listing:
         yield str(listed["name"]), listed
