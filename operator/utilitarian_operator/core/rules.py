@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from math import ceil
 
 from utilitarian_operator.api.effective import Pool
@@ -25,9 +26,9 @@ START_HOLDS = timedelta(days=1)
 """For how long a measured start is a reason to keep a worker awake."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Situation:
-    """All that a rule may look at.
+    """All that a rule may look at; what is worked out from it is worked out once.
 
     Args:
         pool: the effective spec.
@@ -45,10 +46,15 @@ class Situation:
     steady: bool = True
     override: Override | None = None
 
-    @property
+    @cached_property
     def seconds_per_task(self) -> float:
         """s, measured or guessed."""
         return memories.seconds_per_task(self.pool, self.memory, self.now)
+
+    @cached_property
+    def horizon(self) -> float:
+        """H in seconds, by what is known now."""
+        return _horizon(self.pool, self.memory, self.seconds_per_task, self.now)
 
     @property
     def start_up(self) -> float:
@@ -87,14 +93,22 @@ def decide(situation: Situation) -> tuple[Decision, Memory]:
 
 def horizon_now(pool: Pool, memory: Memory, now: datetime) -> float:
     """H in seconds, by what is known now."""
-    s, u = memories.seconds_per_task(pool, memory, now), memories.start_up(memory, FIRST_GUESS_START_UP)
-    rising = memories.is_rising(memory, s, now)
-    return horizon(pool.scaling.drain_within.total_seconds(), u, s, rising=rising)
+    return _horizon(pool, memory, memories.seconds_per_task(pool, memory, now), now)
+
+
+def _horizon(pool: Pool, memory: Memory, seconds_per_task: float, now: datetime) -> float:
+    u, rising = memories.start_up(memory, FIRST_GUESS_START_UP), memories.is_rising(memory, seconds_per_task, now)
+    return horizon(pool.scaling.drain_within.total_seconds(), u, seconds_per_task, rising=rising)
 
 
 def arrival_window(pool: Pool, memory: Memory, now: datetime) -> timedelta:
     """max(H, 60 s): the time over which arrivals are counted."""
-    return max(timedelta(seconds=horizon_now(pool, memory, now)), memories.SHORTEST_WINDOW)
+    return window_of(horizon_now(pool, memory, now))
+
+
+def window_of(over: float) -> timedelta:
+    """The time over which arrivals are counted, where H is so many seconds."""
+    return max(timedelta(seconds=over), memories.SHORTEST_WINDOW)
 
 
 def by_demand(situation: Situation) -> Step:
@@ -109,13 +123,13 @@ def by_demand(situation: Situation) -> Step:
         some = f"{plural(waiting, 'task')} {'waits' if waiting == 1 else 'wait'}" if waiting else "nothing waits"
         because = f"{some} for the next run, {run} at {at(opens)} (outsideRuns: Hold)"
         return Step("hold", facts.current, 0, because)
-    s, window = situation.seconds_per_task, arrival_window(pool, situation.memory, situation.now)
+    s = situation.seconds_per_task
     result = demand(
         facts.at_least,
-        arrivals=memories.arrival_rate(situation.memory, window, situation.now),
+        arrivals=memories.arrival_rate(situation.memory, window_of(situation.horizon), situation.now),
         concurrency=pool.worker.concurrency,
         seconds_per_task=s,
-        over=horizon_now(pool, situation.memory, situation.now),
+        over=situation.horizon,
     )
     if not facts.at_least:
         return Step("demand", facts.current, 0, "nothing to do")
