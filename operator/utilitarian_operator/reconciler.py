@@ -211,6 +211,9 @@ class Reconciler:
             await self._claims.note_versions(found, found.acceptance.judge(resource))
         except OperatorError:
             self._claims.unseen(key)
+        except Exception:  # whatever is wrong with it, no other fleet is held up by it
+            logger.exception("another fleet's queues not known", extra={"fleet": str(key)})
+            self._claims.unseen(key)
 
     def _present(self, key: Key) -> Object | None:
         resource = self._store.fleet(key)

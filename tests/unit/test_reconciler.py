@@ -1,0 +1,63 @@
+"""One fleet's look goes on whatever becomes of another's, in another namespace."""
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from utilitarian_operator.adapters.store import FLEETS, Key, Store
+from utilitarian_operator.drains import Drains
+from utilitarian_operator.errors import ClusterError
+from utilitarian_operator.metrics import Metrics
+from utilitarian_operator.reconciler import Reconciler
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+OURS, OTHER = Key("ours", "fleet"), Key("other", "fleet")
+
+
+class Cluster:
+    """An API server that keeps statuses and fails, in one way, for one namespace."""
+
+    def __init__(self, failure: Exception) -> None:
+        self.failure = failure
+        self.written: dict[str, Any] = {}
+
+    async def items(self, plural: str, namespace: str, selector: str) -> tuple[list[Any], str]:
+        del plural, selector
+        if namespace == OTHER.namespace:
+            raise self.failure
+        return [], ""
+
+    async def patch_status(self, namespace: str, name: str, status: dict[str, Any]) -> dict[str, Any]:
+        self.written[namespace] = status
+        return resource(Key(namespace, name)) | {"status": status}
+
+
+class Actor:
+    async def tell(self, *told: object) -> None:
+        """Nothing is kept of it."""
+
+
+class Brokers:
+    async def keep_only(self, used: object) -> None:
+        """None is open."""
+
+
+def resource(key: Key) -> dict[str, Any]:
+    metadata = {"namespace": key.namespace, "name": key.name, "uid": str(key), "generation": 1, "resourceVersion": "1"}
+    spec = {"image": "i", "broker": {"urlFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}, "pools": []}
+    return {"metadata": metadata | {"creationTimestamp": "2026-01-01T00:00:00Z"}, "spec": spec}
+
+
+@pytest.mark.parametrize("failure", [ClusterError("no answer"), KeyError("what nobody thought of")], ids=type)
+async def test_no_fleet_is_held_up_by_what_is_wrong_with_another(failure: Exception) -> None:
+    store, cluster = Store(), Cluster(failure)
+    for key in (OURS, OTHER):
+        store.see(FLEETS, resource(key))
+    drains = cast("Drains", SimpleNamespace(actor=Actor()))
+    metrics = Metrics(CollectorRegistry())
+    reconciler = Reconciler(cast("Any", cluster), store, cast("Any", Brokers()), drains, metrics, lambda: NOW)
+    assert await reconciler.reconcile(OURS)
+    assert {it["reason"] for it in cluster.written["ours"]["conditions"] if it["type"] == "Stalled"} == {"InvalidSpec"}
