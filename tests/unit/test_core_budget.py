@@ -1,5 +1,6 @@
 """What the pools of a fleet have together: its ceiling, and the turns of the workers that declare queues."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -7,12 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.pools import NOW, facts, fleet
+from utilitarian_operator.core import facts as from_sight
 from utilitarian_operator.core.budget import FIRST_WORKERS_AT_A_TIME
 from utilitarian_operator.core.decision import Decision, Step, start
 from utilitarian_operator.core.facts import Facts
 from utilitarian_operator.core.fleet import Circumstances, decide_fleet, together
 from utilitarian_operator.core.memory import Memory
 from utilitarian_operator.core.memory_text import from_text, to_text
+from utilitarian_operator.core.observation import Held, PodSight, PoolSight, Present
 
 MINUTE = timedelta(minutes=1)
 
@@ -43,6 +46,27 @@ def test_a_pool_grows_into_what_another_has_left_and_not_into_what_it_gives_up()
     # All that leave hold their places.
     assert shared(20, {"a": (50, 4, wants(4)), "b": (50, 5, wants(16))}, {"a": 11, "b": 0}) == {"a": 4, "b": 5}
     assert shared(20, {"a": (50, 4, wants(4)), "b": (50, 5, wants(16))}, {"a": 3, "b": 0}) == {"a": 4, "b": 13}
+
+
+@pytest.mark.parametrize(
+    "replicas, leaving, granted",
+    [
+        pytest.param(2, False, 1, id="before-the-step-down"),
+        pytest.param(1, False, 1, id="after-it"),
+        pytest.param(1, True, 2, id="its-pod-is-ended"),
+    ],
+)
+def test_a_worker_holds_its_place_until_its_pod_is_ended(replicas: int, leaving: bool, granted: int) -> None:
+    """Else its Deployment goes 2, 1, 2, 1 for as long as the ReplicaSet controller is behind."""
+    nothing = Held(0, 0, 0, 0, consuming=())
+    stays = PodSight("stays", running=True, ready=True, leaving=False, held=nothing)
+    goes = replace(stays, name="goes", leaving=leaving, marked=NOW, cheapest=True, gated=True, gate=False)
+    queues = {"q": Present(5_000, 1, 0)}
+    sight = PoolSight(queues, 0, (stays, goes), replicas=replicas)
+    fleets = fleet({"name": "pool", "scaling": {"max": 9}}, {"name": "other"}, maxWorkers=4)
+    other = facts(2, current=2, idle=0, running=2)
+    decisions, _ = decide_fleet(fleets, {"pool": from_sight.facts(sight), "other": other}, {}, Circumstances(NOW))
+    assert decisions["pool"].replicas == granted
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ class Facts:
         at_least: those that are certain: never more than there are; None when even `ready` is unknown.
         idle: workers that say they hold nothing but tasks that wait for their ETA, or whose container doesn't run.
         running: tasks that run, by the workers' own word.
-        draining: workers on their way out that the Deployment still asks for.
+        draining: workers on their way out whose pods nobody has ended yet, whether the Deployment asks for them or not.
         deferred: tasks that wait for their ETA in a worker that stays.
         arrived: tasks that came since the last look; None where nobody counts.
         completed: tasks that ended since the last look, of workers that say so; None where none does.
@@ -97,7 +97,7 @@ def facts(sight: PoolSight, starved: str = "") -> Facts:
         missing=sight.missing,
         serving=sight.ready_workers,
         starved=starved,
-        draining=sight.draining,
+        draining=sight.draining + sight.deleted_soon,
         first_due=min((it for pod in sight.pods if pod.staying and (it := _first_due(pod))), default=None),
         leaving=sum(pod.running and not pod.staying for pod in sight.pods),
         given_back=_scheduled(pod for pod in sight.pods if pod.running and not pod.staying),

@@ -249,10 +249,13 @@ class PoolSight:
     @property
     def draining(self) -> int:
         """Workers chosen to leave that the Deployment still asks for."""
+        return sum(pod.marked is not None for pod in self.pods if not pod.leaving) - self.deleted_soon
+
+    @property
+    def deleted_soon(self) -> int:
+        """Released workers that the Deployment asks for no more: a step down is seen before its pods are seen to go."""
         there = [pod for pod in self.pods if not pod.leaving]
-        # A step down is seen before the pods that it takes are seen to go.
-        taken = min(sum(pod.released for pod in there), max(len(there) - (self.replicas or 0), 0))
-        return sum(pod.marked is not None for pod in there) - taken
+        return min(sum(pod.released for pod in there), max(len(there) - (self.replicas or 0), 0))
 
     @property
     def current(self) -> int:
