@@ -271,6 +271,26 @@ def test_a_run_that_was_over_by_a_clock_that_was_ahead_opens_in_its_time(before:
     assert looks.until(NOW + 2 * MINUTE, work=3).until(NOW + 5 * MINUTE).past == [("run", Outcome.DONE)]
 
 
+@pytest.mark.parametrize(
+    "schedule, scaling",
+    [
+        pytest.param({"until": "Duration", "duration": "8h"}, {}, id="for-its-duration"),
+        pytest.param({"finishWithin": "8h"}, {}, id="with-a-deadline"),
+        pytest.param({}, {"outsideRuns": "Hold"}, id="without-one"),
+    ],
+)
+def test_a_run_whose_time_was_over_by_a_clock_that_was_ahead_goes_on(
+    schedule: dict[str, str], scaling: dict[str, str]
+) -> None:
+    looks = Looks({"name": "run", "start": "0 12 * * *", **schedule}, **scaling).until(NOW + 30 * MINUTE, every=MINUTE)
+    looks.now += 13 * HOUR
+    assert looks.until(looks.now + MINUTE).open == []
+    looks.now -= 13 * HOUR
+    looks.until(looks.now + MINUTE, work=50)
+    assert (looks.open, looks.past) == ([("run", NOW)], [])
+    assert looks.workers >= 1
+
+
 def test_a_run_that_was_missed_by_a_clock_that_was_ahead_is_not_missed_when_it_begins() -> None:
     looks = Looks({**RUN, "warmUp": "1h"}, start=NOW - HOUR).until(NOW - 55 * MINUTE)
     looks.now += HOUR

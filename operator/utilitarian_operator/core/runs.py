@@ -204,22 +204,30 @@ def _with_run(schedule: Schedule, start: datetime, memory: Memory, now: datetime
 def _without_the_future(schedule: Schedule, memory: Memory, now: datetime) -> Memory:
     """The clock was set back: what it said of the time to come is forgotten, or a run would not open in its time.
 
-    A run is prepared before its start, but nothing happens in it and it can't be over.
+    A run is prepared before its start, but nothing happens in it and it can't be over. Nor is the time over of one that
+    was given up later than now.
     """
     name, soon = schedule.name, now + schedule.warm_up
-    over = {past.start for past in memory.history if past.name == name and past.start > now}
+    over = {past.start for past in memory.history if past.name == name and _is_over_too_early(past, now)}
     told = [run.start for run in memory.runs if run.name == name and run.start > now and _has_begun(run)]
     newest = _newest(schedule, memory)
     if not over and not told and (newest is None or newest <= soon):
         return memory
+    before = min(over, default=soon) - timedelta(seconds=1)
+    opened = ((of, min(at, before) if of == name and over else at) for of, at in memory.opened)
     return changed(
         memory,
-        opened=tuple((of, at) for of, at in memory.opened if of != name or (at <= soon and at not in over)),
+        opened=tuple((of, at) for of, at in opened if of != name or at <= soon),
         runs=tuple(
             _unbegun(run) if run.name == name and run.start in told else run for run in memory.runs if run.start <= soon
         ),
-        history=tuple(past for past in memory.history if past.name != name or past.start <= now),
+        history=tuple(past for past in memory.history if past.name != name or past.start not in over),
     )
+
+
+def _is_over_too_early(past: PastRun, now: datetime) -> bool:
+    given_up = past.outcome not in {Outcome.DONE, Outcome.LATE} and past.finished > now + LONGEST_GAP
+    return past.start > now or given_up
 
 
 def _has_begun(run: OpenRun) -> bool:
