@@ -72,7 +72,7 @@ class AnswersBox(Mailbox):  # type: ignore[misc]
         """The nodes of these names that answer in time."""
         options = {"reply": True, "timeout": ANSWER_WITHIN_S, "pattern": pattern, "matcher": "glob"}
         replies = self._broadcast("ping", **options) or []
-        return {node for reply in replies for node in reply}
+        return {node for reply in replies if isinstance(reply, dict) for node in reply if isinstance(node, str)}
 
 
 class _Once(Producer):  # type: ignore[misc]

@@ -17,6 +17,7 @@ from kombu.pidbox import Mailbox
 
 from utilitarian_operator.adapters.connection import HEARTBEAT_S, broker_errors, connect, release
 from utilitarian_operator.adapters.mailbox import ANSWER_WITHIN_S, AnswersBox
+from utilitarian_operator.adapters.replies import is_answer
 from utilitarian_operator.adapters.tls import SYSTEM, Tls
 from utilitarian_operator.core.never_begun import IN_PROCESS, surely_run
 from utilitarian_operator.core.observation import Held
@@ -306,20 +307,16 @@ def _ask(
         return {}
     asked_at = time.monotonic()
 
-    def came(reply: Mapping[str, Any]) -> None:
-        if took is not None:
+    def came(reply: object) -> None:
+        if took is not None and isinstance(reply, dict):
             took.update(dict.fromkeys(reply, time.monotonic() - asked_at))
 
     if nodes is None:
         replies = mailbox.multi_call(question, arguments, timeout=ANSWER_WITHIN_S) or []
     else:
         replies = mailbox.call(list(nodes), question, arguments, timeout=ANSWER_WITHIN_S, callback=came) or []
-    return {node: answer for reply in replies for node, answer in reply.items() if _useful(answer)}
-
-
-def _useful(answer: object) -> bool:
-    """An answer, and not the worker's word that it failed to give one."""
-    return isinstance(answer, list) or (isinstance(answer, dict) and "error" not in answer)
+    told = (pair for reply in replies if isinstance(reply, dict) for pair in reply.items())
+    return {node: answer for node, answer in told if is_answer(question, answer)}
 
 
 def _tasks(told: Sequence[str], stats: Mapping[str, Any]) -> _Tasks:

@@ -1,0 +1,44 @@
+"""Whether what a worker sent back is an answer to the question at all; what is none counts as silence.
+
+One worker's odd word, of a plugin that answers in Celery's stead say, must not end the asking of all.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def is_answer(question: str, told: object) -> bool:
+    """Whether a reply answers a question, and is not the worker's word that it failed to.
+
+    Args:
+        question: Celery's name of it.
+        told: what one worker sent.
+    """
+    match told:
+        case list() if question == "registered":
+            return all(isinstance(it, str) for it in told)
+        case list() if question == "active_queues":
+            return all(isinstance(it, dict) and _is_queue(it) for it in told)
+        case list() if question in {"active", "reserved", "scheduled"}:
+            return all(isinstance(it, dict) and _is_number(it.get("time_start")) for it in told)
+        case dict() if question == "stats":
+            return "error" not in told and _counts(told)
+        case dict():
+            return question == "report" and "error" not in told
+    return False
+
+
+def _is_queue(queue: Mapping[str, Any]) -> bool:
+    return isinstance(queue.get("name"), str) and isinstance(queue.get("exchange") or {}, dict)
+
+
+def _counts(stats: Mapping[str, Any]) -> bool:
+    """Whether the figures of a worker's statistics are some."""
+    totals, pool = stats.get("total", {}), stats.get("pool", {})
+    kinds = isinstance(pool, dict) and isinstance(totals, dict)
+    return kinds and all(type(it) is int and it >= 0 for it in totals.values()) and _is_number(stats.get("uptime"))
+
+
+def _is_number(value: object) -> bool:
+    """Whether a figure is a number of seconds, or is not told."""
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
