@@ -185,8 +185,9 @@ def test_a_changed_secret_rolls_the_pods_and_a_missing_one_does_not(fleet: Fleet
 
 def test_two_resources_with_one_secret_have_two_checksums(fleet: Fleet) -> None:
     twin = Fleet(fleet.controlplane, fleet.namespace, "twin")
-    for it in (fleet, twin):
-        it.create(None, pools=[WORK], beat=NO_BEAT)
+    # Each with queues of its own: two resources can't have one.
+    for it, queue in ((fleet, "one"), (twin, "other")):
+        it.create(None, pools=[{**WORK, "queues": [queue]}], beat=NO_BEAT)
         wait_until(lambda it=it: CONFIG_CHECKSUM in pod_annotations(it), within=SOON, describe=it.describe)  # type: ignore[misc]
     assert pod_annotations(fleet)[CONFIG_CHECKSUM] != pod_annotations(twin)[CONFIG_CHECKSUM]
 

@@ -215,7 +215,7 @@ def test_workers_of_a_catch_all_with_queues_of_their_own_are_well_and_their_pool
     first = set(fleet.pods("work"))
     installation.wait(lambda: {f"celery@{pod}.dq2" for pod in first} <= broker.queues(installation.vhost))
     installation.send(DEFAULT, 12, 1.0)
-    installation.wait(lambda: fleet.pool("work").get("ready", 0) > len(first))
+    installation.wait(lambda: len(fleet.pods("work")) > len(first))
     installation.wait(lambda: broker.totals(installation.vhost).get(DEFAULT) == (0, 0))
     installation.wait(lambda: fleet.pool("work").get("ready") == len(fleet.pods("work")) == len(first))
     installation.wait_looks(operator)
