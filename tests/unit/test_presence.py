@@ -22,6 +22,7 @@ REFUSED = 'leases.coordination.k8s.io is forbidden: User "jo" cannot list resour
 CASES: dict[str, tuple[list[dict[str, Any]], str, Seen, str]] = {
     "at-work": ([lease(SECONDS)], "", Seen.NOW, "operator seen 2 s ago"),
     "ahead-of-our-clock": ([lease(-SECONDS)], "", Seen.NOW, "operator seen 0 s ago"),
+    "of-a-clock-that-was-wrong": ([lease(-HOURS)], "", Seen.UNKNOWN, "at 2026-11-28T15:00:00Z, which is yet to come"),
     "dead-for-hours": ([lease(HOURS)], "", Seen.NOT, "operator NOT SEEN for 3 h; nothing below is newer than that"),
     "given-back": ([lease(SECONDS, holderIdentity=None)], "", Seen.NOT, "NOT SEEN for 2 s: it ended, and no other"),
     "never-there": ([], "", Seen.NOT, "operator NOT SEEN: there is no Lease"),

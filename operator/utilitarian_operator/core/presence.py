@@ -6,10 +6,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from utilitarian_operator.core.wording import at, span
+from utilitarian_operator.core.wording import at as written
+from utilitarian_operator.core.wording import span
 
 LEASE_DURATION = timedelta(seconds=15)
 """What the operator's Lease says where it says nothing else."""
+
+CLOCKS_APART = timedelta(minutes=5)
+"""A Lease of a later moment than that was not written by a clock that goes right."""
 
 Object = Mapping[str, Any]
 
@@ -62,6 +66,9 @@ def presence(leases: Sequence[Object], untold: str, namespace: str, now: datetim
 
 def _told(spec: Object, at: datetime, now: datetime) -> Presence:
     ago, lasts = max(now - at, timedelta()), timedelta(seconds=spec.get("leaseDurationSeconds") or 0) or LEASE_DURATION
+    if at - now > CLOCKS_APART:
+        why = f"its Lease says that it was renewed at {written(at)}, which is yet to come: a clock is wrong"
+        return Presence(Seen.UNKNOWN, at, f"whether an operator is at work can't be known: {why}")
     if ago <= lasts and spec.get("holderIdentity"):
         return Presence(Seen.NOW, at, f"operator seen {span(ago)} ago")
     gone = "" if spec.get("holderIdentity") else ": it ended, and no other has begun"
@@ -74,7 +81,7 @@ def of_a_file(resource: Object, now: datetime) -> Presence:
     if newest is None:
         return Presence(Seen.UNKNOWN, None, "read from a file that tells no moment")
     ago = span(now - newest)
-    return Presence(Seen.UNKNOWN, newest, f"read from a file: nothing in it is newer than {at(newest)}, {ago} ago")
+    return Presence(Seen.UNKNOWN, newest, f"read from a file: nothing in it is newer than {written(newest)}, {ago} ago")
 
 
 def newest_moment(resource: Object, now: datetime) -> datetime | None:
