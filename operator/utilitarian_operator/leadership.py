@@ -46,7 +46,9 @@ class Leadership:
         record = self._election.observed_record
         if record is None:
             raise LeadershipLost(f"the Lease {LEASE} is not held")
-        age_s = time.time() - self._election.observed_time_milliseconds / 1000
+        # The clock may have been set back, and the other one stands still while a machine sleeps: the longer counts.
+        by_the_clock = time.time() - self._election.observed_time_milliseconds / 1000
+        age_s = max(by_the_clock, time.monotonic() - self._lock.renewed_at)
         if record.holder_identity != self._lock.identity:
             raise LeadershipLost(f"the Lease {LEASE} is held by {record.holder_identity or 'nobody'}")
         if age_s >= DURATION_S:
@@ -84,7 +86,12 @@ class Leadership:
 
 
 class _PatientLock(LeaseLock):  # type: ignore[misc]
-    """The library's Lease lock, for which an API server that is away is a failed try and not the end."""
+    """The library's Lease lock, for which an API server that is away is a failed try and not the end.
+
+    `renewed_at` is when the last write that came through was begun (monotonic seconds).
+    """
+
+    renewed_at = float("-inf")
 
     async def get(self, name: str, namespace: str) -> tuple[bool, LeaderElectionRecord | ApiException | None]:
         try:
@@ -95,18 +102,23 @@ class _PatientLock(LeaseLock):  # type: ignore[misc]
 
     async def create(self, name: str, namespace: str, election_record: LeaderElectionRecord) -> bool:
         # The library's own passes pretty=True, which its client's validation refuses (37.0.1).
+        begun = time.monotonic()
         lease = client.V1Lease(metadata=client.V1ObjectMeta(name=name), spec=self.update_lease(election_record))
         try:
             await self.api_instance.create_namespaced_lease(namespace, lease)
         except (ApiException, ClientError, TimeoutError, OSError):
             return False
+        self.renewed_at = begun
         return True
 
     async def update(self, name: str, namespace: str, updated_record: LeaderElectionRecord) -> bool:
+        begun = time.monotonic()
         try:
-            return bool(await super().update(name, namespace, updated_record))
+            done = bool(await super().update(name, namespace, updated_record))
         except (ClientError, TimeoutError, OSError):
             return False
+        self.renewed_at = begun if done else self.renewed_at
+        return done
 
     async def give_back(self) -> None:
         """Leave the Lease without a holder."""

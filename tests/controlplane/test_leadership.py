@@ -131,6 +131,14 @@ async def test_it_may_not_write_when_the_lease_ran_out_or_another_took_it(
         election.observed_time_milliseconds = held_since
         candidate.leadership.check()
 
+        lock = election.election_config.lock
+        renewed_at = lock.renewed_at
+        election.observed_time_milliseconds = held_since + 600_000  # as it looks when the clock is set back
+        lock.renewed_at = renewed_at - DURATION_S
+        assert refused(candidate.leadership)
+        election.observed_time_milliseconds, lock.renewed_at = held_since, renewed_at
+        candidate.leadership.check()
+
         path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{LEASE}"
         spec = {"holderIdentity": "usurper", "renewTime": "2099-01-01T00:00:00.000000Z"}
         controlplane.request("PATCH", path, {"spec": spec}, "application/merge-patch+json")
