@@ -291,6 +291,17 @@ def test_a_run_whose_time_was_over_by_a_clock_that_was_ahead_goes_on(
     assert looks.workers >= 1
 
 
+def test_a_clock_that_was_put_back_takes_no_run_of_another_schedule_that_is_prepared() -> None:
+    prepared = {"name": "prepared", "start": "40 12 * * *", "workers": 3, "warmUp": "1h"}
+    looks = Looks(RUN, prepared, start=NOW - 10 * MINUTE).until(NOW - 5 * MINUTE)
+    assert looks.open == [("prepared", NOW + 40 * MINUTE)]
+    looks.now += 10 * MINUTE
+    looks.until(looks.now + 10 * SECOND)
+    looks.now -= 10 * MINUTE
+    looks.until(NOW - 4 * MINUTE)
+    assert (looks.open, looks.workers) == ([("prepared", NOW + 40 * MINUTE)], 3)
+
+
 def test_a_run_that_was_missed_by_a_clock_that_was_ahead_is_not_missed_when_it_begins() -> None:
     looks = Looks({**RUN, "warmUp": "1h"}, start=NOW - HOUR).until(NOW - 55 * MINUTE)
     looks.now += HOUR

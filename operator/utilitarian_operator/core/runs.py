@@ -219,7 +219,9 @@ def _without_the_future(schedule: Schedule, memory: Memory, now: datetime) -> Me
         memory,
         opened=tuple((of, at) for of, at in opened if of != name or at <= soon),
         runs=tuple(
-            _unbegun(run) if run.name == name and run.start in told else run for run in memory.runs if run.start <= soon
+            _unbegun(run) if run.name == name and run.start in told else run
+            for run in memory.runs
+            if run.name != name or run.start <= soon
         ),
         history=tuple(past for past in memory.history if past.name != name or past.start not in over),
     )
