@@ -208,3 +208,13 @@ def test_what_to_do_about_pods_that_are_refused(said: str, cure: str) -> None:
 def test_a_pod_without_a_status_is_no_trouble() -> None:
     assert trouble({"metadata": {"name": "p"}}, NOW) is None
     assert trouble({}, NOW) is None
+
+
+@pytest.mark.parametrize("ago", [timedelta(minutes=-1), timedelta(minutes=1), timedelta(hours=1), timedelta(hours=-1)])
+def test_what_was_is_told_no_longer_when_the_clock_was_set_back(ago: timedelta) -> None:
+    ended = {"terminated": {**KILLED["terminated"], "finishedAt": stamp(ago)}}
+    rejected = {"phase": "Failed", "reason": "OutOfcpu", "message": "no room"}
+    sent_away = {"metadata": {"name": "a", "creationTimestamp": stamp(ago)}, "status": rejected}
+    lately = abs(ago) < timedelta(minutes=2)
+    assert (trouble(pod("a", RUNNING, ended), NOW) is not None) == lately
+    assert (hindrance(deployment(), [sent_away], NOW) is not None) == lately

@@ -13,6 +13,7 @@ from typing import Any
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core.containers import condition, is_ready, lost_on, ours
 from utilitarian_operator.core.manifests import DRAINING
+from utilitarian_operator.core.moments import apart
 from utilitarian_operator.core.pod_trouble import (
     LATE_AFTER,
     Events,
@@ -168,7 +169,7 @@ def _rejected(pods: Sequence[Object], ready: int, now: datetime) -> Iterator[Hin
     """What a node says of pods that it got and did not begin with."""
     for pod in pods:
         status, made = pod.get("status", {}), pod["metadata"].get("creationTimestamp")
-        young = made is not None and now - datetime.fromisoformat(made) < REJECTED_FOR
+        young = made is not None and apart(datetime.fromisoformat(made), now) < REJECTED_FOR
         if status.get("phase") == "Failed" and status.get("reason") and young and ours(pod) is None:
             said = f"{status['reason']}: {status.get('message', 'no message')}".rstrip(". ")
             message = f"its pods are refused by their node: pod {pod['metadata']['name']}: {said}"

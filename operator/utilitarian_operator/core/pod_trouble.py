@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from utilitarian_operator.core.containers import before_ours, beside_ours, condition, is_ready, keeps_running, ours
+from utilitarian_operator.core.moments import apart
 from utilitarian_operator.core.wording import plural
 
 Object = Mapping[str, Any]
@@ -99,7 +100,7 @@ def _of_a_container(container: Object, now: datetime, *, ended_well: bool) -> st
 
 def _is_history(ended: Object, now: datetime) -> bool:
     at = ended.get("finishedAt")
-    return at is not None and now - datetime.fromisoformat(at) > HISTORY_AFTER
+    return at is not None and apart(datetime.fromisoformat(at), now) > HISTORY_AFTER
 
 
 def _ending(last: Object | None) -> str:
