@@ -35,7 +35,7 @@ from kombu.pidbox import Mailbox
 
 patience, silence, settling, never_begun, first_answer = map(int, sys.argv[1:])
 exchange = os.environ.get("UTILITARIAN_CONTROL_EXCHANGE", "celery")
-node, end = "celery@" + os.environ["POD_NAME"], time.time() + patience
+node, end = "celery@" + os.environ["POD_NAME"], time.monotonic() + patience
 addresses, ca = os.environ["CELERY_BROKER_URL"].split(";"), os.environ.get("UTILITARIAN_BROKER_CA")
 
 
@@ -48,7 +48,7 @@ def catches_sigterm():
 
 def ends_at_latest(moment):
     # The signal ends this script, whatever the libraries wait for.
-    signal.alarm(max(1, int(moment - time.time())))
+    signal.alarm(max(1, int(moment - time.monotonic())))
 
 
 def connect(address):
@@ -100,14 +100,14 @@ def empty():
     heard = True
     for queue in queues:
         mailbox.cast([node], "cancel_consumer", {"queue": queue["name"]})
-    ends_at_latest(min(end, time.time() + silence) if queues else end)
+    ends_at_latest(min(end, time.monotonic() + silence) if queues else end)
     return not queues and ask("reserved") == [] and runs_nothing()
 
 
 ends_at_latest(end)
 while not catches_sigterm():
     time.sleep(0.2)
-ends_at_latest(min(end, time.time() + silence))
+ends_at_latest(min(end, time.monotonic() + silence))
 connection, heard, unheard_until, missing = None, False, None, 0
 while True:
     try:
@@ -115,7 +115,7 @@ while True:
             connection = connect(addresses[0])
             mailbox = Mailbox(exchange, type="fanout", accept=["json"], serializer="json")(connection)
         if not heard:
-            unheard_until = unheard_until or time.time() + first_answer
+            unheard_until = unheard_until or time.monotonic() + first_answer
             ends_at_latest(min(end, unheard_until))
             missing = 0 if has_a_mailbox() else missing + 1
             if missing > 2:
