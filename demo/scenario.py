@@ -23,12 +23,13 @@ GONE_WITHIN = 120.0
 
 _POLL: Mapping[str, object] = {"distribution": "lognormal", "median": 2.5, "sigma": 0.3, "max": 6}
 _COMMIT: Mapping[str, object] = {"distribution": "uniform", "low": 1.0, "high": 2.0}
-# Percent of all tasks; none of these queues is one that beat sends to, so that the first message is always ours.
+# Percent of all tasks, so that of 400 each queue has enough for several workers; none of these queues is one that beat
+# sends to, so that the first message is always ours.
 _SHARES = (
-    ("utilitarian.tasks.amr", 40, _POLL),
+    ("utilitarian.tasks.amr", 38, _POLL),
     ("utilitarian.tasks.amr.on_demand", 20, _POLL),
-    ("utilitarian.tasks.commits.meter_readings", 25, _COMMIT),
-    ("utilitarian.tasks.external.publish", 15, _COMMIT),
+    ("utilitarian.tasks.commits.meter_readings", 22, _COMMIT),
+    ("utilitarian.tasks.external.publish", 20, _COMMIT),
 )
 FEWEST = len(_SHARES)
 
