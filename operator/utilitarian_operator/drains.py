@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -26,6 +27,11 @@ logger = logging.getLogger(__name__)
 
 Object = dict[str, Any]
 
+CANCEL_GAP_S = 0.1
+"""Between the cancels of two workers of one pool. A message that is on its way to the first comes back to a quorum
+queue and is with another worker within milliseconds (docs/drain.md): the second cancels when it has it, so none comes
+back twice."""
+
 
 class Cluster(Protocol):
     """What draining needs of the API server; each raises ClusterError."""
@@ -47,6 +53,14 @@ class Workers(Protocol):
         """Tell one worker to consume these queues again."""
 
 
+@dataclass
+class _Turns:
+    """One after the other: whose turn it is, and whether one was taken."""
+
+    one: asyncio.Lock = field(default_factory=asyncio.Lock)
+    taken: bool = False
+
+
 @dataclass(frozen=True)
 class Drains:
     """The hands that lead workers out.
@@ -57,6 +71,7 @@ class Drains:
         actor: sends scale requests, and tells.
         metrics: where slow drains and wrong victims are counted.
         clock: the one clock.
+        sleep: waits for so many seconds.
     """
 
     cluster: Cluster
@@ -64,6 +79,7 @@ class Drains:
     actor: Actor
     metrics: Metrics
     clock: Callable[[], datetime]
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def resize(
         self, resource: Object, leads: Mapping[str, Lead], because: Mapping[str, str], progress: Progress
@@ -98,10 +114,21 @@ class Drains:
         progress: Progress,
         workers: Workers,
     ) -> None:
-        """Do what single pods need, all at once, and tell of it; what fails is seen again at the next look."""
+        """Do what single pods need and tell of it; what fails is seen again at the next look.
+
+        All at once, but the workers of one pool cancel their consumers one after the other.
+        """
         key = Key(resource["metadata"]["namespace"], resource["metadata"]["name"])
         todo = [(pool, step) for pool, lead in leads.items() for step in lead.steps]
-        done = await asyncio.gather(*(self._done(key, step, workers) for _, step in todo))
+        turns: dict[str, _Turns] = defaultdict(_Turns)
+        done = await asyncio.gather(
+            *(
+                self._in_turn(turns[pool], key, step, workers)
+                if isinstance(step, CancelConsumers)
+                else self._done(key, step, workers)
+                for pool, step in todo
+            )
+        )
         for kind, reason, what in ((Mark, Reason.DRAINING, "drain"), (Lift, Reason.TAKEN_BACK, "work again")):
             for pool in leads:
                 found = zip(todo, done, strict=True)
@@ -129,6 +156,13 @@ class Drains:
         for pod in slow.keys() - progress.slow:
             self.metrics.drained_slowly(key, slow[pod])
         progress.slow = frozenset(slow)
+
+    async def _in_turn(self, turns: _Turns, key: Key, step: SingleStep, workers: Workers) -> bool:
+        async with turns.one:
+            if turns.taken:
+                await self.sleep(CANCEL_GAP_S)
+            turns.taken = True
+            return await self._done(key, step, workers)
 
     async def _done(self, key: Key, step: SingleStep, workers: Workers) -> bool:
         pod = self.store.children(PODS, key).get(step.pod)

@@ -17,6 +17,9 @@ from utilitarian_operator.core.observation import Held, Unknown
 LARGEST_STEP = 0.25
 """Part of a pool's workers that may begin to leave at the same look: a mistake then costs a quarter at most."""
 
+MOST_AT_ONCE = 8
+"""Workers of one pool that begin to leave at the same look: they cancel in turn, and other pools wait for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Worker:
@@ -229,6 +232,11 @@ def mute(crew: Crew, patience: timedelta, now: datetime) -> bool:
     return len(silent) == len(crew.staying) > 0 and all(now - held.since >= patience for held in silent)
 
 
+def largest_step(workers: int) -> int:
+    """How many of so many workers may begin to leave at the same look: one at least."""
+    return max(1, min(ceil(workers * LARGEST_STEP), MOST_AT_ONCE))
+
+
 def loses_least(worker: Worker) -> tuple[bool, float, str]:
     """Order in which workers are chosen: not ready, then idle, then least work held; by name between equals."""
     return (worker.ready, worker.tasks, worker.name)
@@ -241,7 +249,7 @@ def _choose(crew: Crew, desired: int) -> Iterator[Mark]:
         return
     # What is on its way to one when it cancels its consumers comes back to the head of a quorum queue, and counts as
     # delivered once: the next one cancels a look later, when it has gone to another.
-    most = 1 if crew.waiting else max(1, ceil(len(crew.staying) * LARGEST_STEP))
+    most = 1 if crew.waiting else largest_step(len(crew.staying))
     candidates = sorted((worker for worker in crew.staying if worker.marked is None), key=loses_least)
     yield from (Mark(worker.name) for worker in candidates[: min(surplus, most)])
 

@@ -16,7 +16,7 @@ from operator import itemgetter
 
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.core.decision import Decision, Step, start
-from utilitarian_operator.core.drain import LARGEST_STEP
+from utilitarian_operator.core.drain import largest_step
 from utilitarian_operator.core.facts import Facts
 from utilitarian_operator.core.fleet import Circumstances, decide_pool, together
 from utilitarian_operator.core.memory import BUCKETS, Memory, seconds_per_task, start_up, with_demand
@@ -353,7 +353,7 @@ def _going(workers: Workers) -> int:
 
 def _fewest(workers: Workers) -> int:
     """How few may stay after this look: an operator begins to drain a part of them at a time."""
-    return workers.current - max(1, ceil(len(workers.alive) * LARGEST_STEP))
+    return workers.current - largest_step(len(workers.alive))
 
 
 def _tick(moment: float) -> float:

@@ -1,0 +1,85 @@
+"""Steps of drains as they are carried out: what happens at the same time, and what in turn."""
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from utilitarian_operator.adapters.store import FLEETS, PODS, Store
+from utilitarian_operator.core.drain import CancelConsumers
+from utilitarian_operator.core.leading import Lead, Progress
+from utilitarian_operator.core.manifests import INSTANCE_LABEL
+from utilitarian_operator.drains import CANCEL_GAP_S, Drains
+from utilitarian_operator.errors import BrokerUnreachable
+from utilitarian_operator.metrics import Metrics
+
+RESOURCE: dict[str, Any] = {"metadata": {"namespace": "shop", "name": "fleet", "resourceVersion": "1"}}
+
+
+class Workers:
+    """Notes which workers are told to cancel; those that are mute can't be told anything."""
+
+    def __init__(self, heard: list[str | float], mute: Collection[str]) -> None:
+        self.heard, self.mute = heard, mute
+
+    async def cancel_consumers(self, node: str, _queues: Sequence[str]) -> None:
+        pod = node.rpartition("@")[2]
+        self.heard.append(pod)
+        if pod in self.mute:
+            raise BrokerUnreachable("no answer")
+
+    async def add_consumers(self, node: str, _queues: Sequence[str]) -> None:
+        raise AssertionError(f"{node} was not to be taken back")
+
+
+def drains(store: Store, said: list[str | float]) -> Drains:
+    async def sleep(seconds: float) -> None:
+        said.append(seconds)
+
+    unasked: Any = None  # a cancel concerns the worker alone
+    metrics = Metrics(CollectorRegistry())
+    return Drains(unasked, store, unasked, metrics, lambda: datetime(2026, 1, 1, tzinfo=UTC), sleep)
+
+
+def pods(*names: str) -> Store:
+    store = Store()
+    store.see(FLEETS, RESOURCE)
+    for name in names:
+        labels = {INSTANCE_LABEL: "fleet"}
+        store.see(PODS, {"metadata": {"namespace": "shop", "name": name, "labels": labels, "resourceVersion": "1"}})
+    return store
+
+
+def cancels(*names: str) -> Lead:
+    return Lead(None, tuple(CancelConsumers(name, ("q",)) for name in names))
+
+
+@pytest.mark.parametrize(
+    "leads, mute, said",
+    [
+        pytest.param({"a": cancels("a-1")}, (), ["a-1"], id="one-worker-at-once"),
+        pytest.param(
+            {"a": cancels("a-1", "a-2", "a-3")},
+            (),
+            ["a-1", CANCEL_GAP_S, "a-2", CANCEL_GAP_S, "a-3"],
+            id="workers-of-one-pool-with-a-gap-between-them",
+        ),
+        pytest.param(
+            {"a": cancels("a-1", "a-2")},
+            ("a-1",),
+            ["a-1", CANCEL_GAP_S, "a-2"],
+            id="a-mute-worker-keeps-nobody-from-leaving",
+        ),
+        pytest.param({"a": cancels("a-1"), "b": cancels("b-1")}, (), ["a-1", "b-1"], id="pools-at-the-same-time"),
+    ],
+)
+async def test_the_workers_of_a_pool_cancel_their_consumers_in_turn(
+    leads: dict[str, Lead], mute: tuple[str, ...], said: list[str | float]
+) -> None:
+    """What came back from the first has gone to another worker when the second cancels: it comes back once."""
+    heard: list[str | float] = []
+    store = pods("a-1", "a-2", "a-3", "b-1")
+    await drains(store, heard).carry_out(RESOURCE, leads, {}, Progress(), Workers(heard, mute))
+    assert heard == said
