@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 from urllib.parse import quote
@@ -19,8 +20,10 @@ from tests.support.authority import Authority
 from tests.support.http import HttpError, request_json
 from tests.support.ports import LOOPBACK, accepts_connections, free_port
 from tests.support.processes import Process
+from tests.support.waiting import wait_until
 
 START_WITHIN = timedelta(seconds=60)
+VHOST_WITHIN = timedelta(seconds=90)
 # Debian's program on the PATH changes user and folder and needs root; the one it wraps is RabbitMQ's own.
 _PROGRAMS = (Path("/usr/lib/rabbitmq/bin/rabbitmq-server"), Path("/opt/rabbitmq/sbin/rabbitmq-server"))
 
@@ -216,9 +219,20 @@ class RabbitMQ:
     def make_vhost(self, name: str | None = None) -> str:
         """Makes a vhost (with a name of its own when none is given) that the administrator may use."""
         vhost = name or f"test-{secrets.token_hex(4)}"
-        self.api("PUT", f"/api/vhosts/{quote(vhost, safe='')}")
+        # A cluster that has just formed may say 500, "timed out while waiting for the vhost to initialise", and go on.
+        wait_until(lambda: self._has_made(vhost), within=VHOST_WITHIN)
         self.grant(self.user, vhost)
         return vhost
+
+    def _has_made(self, vhost: str) -> bool:
+        """Asks for a vhost, as often as one likes; whether it is there."""
+        try:
+            self.api("PUT", f"/api/vhosts/{quote(vhost, safe='')}")
+        except HttpError as error:
+            if error.status != HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise
+            return False
+        return True
 
     def delete_vhost(self, vhost: str) -> None:
         """Deletes a vhost with all that is in it; its connections are closed."""
