@@ -219,18 +219,19 @@ class RabbitMQ:
     def make_vhost(self, name: str | None = None) -> str:
         """Makes a vhost (with a name of its own when none is given) that the administrator may use."""
         vhost = name or f"test-{secrets.token_hex(4)}"
-        # A cluster that has just formed may say 500, "timed out while waiting for the vhost to initialise", and go on.
+        # A young cluster may say 500, "timed out while waiting for the vhost to initialise": such a one stays down.
         wait_until(lambda: self._has_made(vhost), within=VHOST_WITHIN)
         self.grant(self.user, vhost)
         return vhost
 
     def _has_made(self, vhost: str) -> bool:
-        """Asks for a vhost, as often as one likes; whether it is there."""
+        """Asks for a vhost; whether it is up. One that isn't is taken away."""
         try:
             self.api("PUT", f"/api/vhosts/{quote(vhost, safe='')}")
         except HttpError as error:
             if error.status != HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise
+            self.delete_vhost(vhost)
             return False
         return True
 
