@@ -34,7 +34,12 @@ from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import NotInTimeError, wait_until
 from utilitarian_operator.api.effective import effective_fleet
 from utilitarian_operator.api.validation import accept
-from utilitarian_operator.core.manifests import Owner, deployment
+from utilitarian_operator.core.labels import (
+    Owner,
+)
+from utilitarian_operator.core.manifests import (
+    deployment,
+)
 from utilitarian_operator.simulation.autoscalers import GRACE, POLL, SYNC, Hpa
 
 OURS, READY, UNACKED = SYSTEMS = ("utilitarian", "depth-only-ready", "depth-only-unacked")

@@ -33,7 +33,10 @@ from utilitarian_operator.adapters.store import DEPLOYMENTS, PODS, Key, Store
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.facts import facts
 from utilitarian_operator.core.fleet import Circumstances, decide_fleet
-from utilitarian_operator.core.manifests import INSTANCE_LABEL, POOL_LABEL
+from utilitarian_operator.core.labels import (
+    INSTANCE_LABEL,
+    POOL_LABEL,
+)
 from utilitarian_operator.core.memory import Memory
 from utilitarian_operator.core.status import Newest, fleet_status
 from utilitarian_operator.core.status_change import Written, worth_writing

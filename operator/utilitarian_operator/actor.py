@@ -8,7 +8,9 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from utilitarian_operator.adapters.store import DEPLOYMENTS, DISRUPTION_BUDGETS, PODS, STATEFUL_SETS, Key, Store
-from utilitarian_operator.core.manifests import Owner
+from utilitarian_operator.core.labels import (
+    Owner,
+)
 from utilitarian_operator.core.objects import Wanted, field_path
 from utilitarian_operator.core.obstacle import REFUSED, Obstacle
 from utilitarian_operator.core.plan import (
@@ -24,8 +26,13 @@ from utilitarian_operator.core.plan import (
     held_by_create,
     released_fields,
 )
+from utilitarian_operator.core.reasons import (
+    Reason,
+)
 from utilitarian_operator.errors import ClusterError, Conflict, Gone, Rejected
-from utilitarian_operator.events import Reason, event
+from utilitarian_operator.events import (
+    event,
+)
 from utilitarian_operator.metrics import Metrics
 from utilitarian_operator.refusals import Refusal, taken
 

@@ -14,19 +14,23 @@ from utilitarian_operator.core import beat as rules
 from utilitarian_operator.core import other_beats
 from utilitarian_operator.core.beat_sight import BeatSight, Claim
 from utilitarian_operator.core.containers import lost_on
-from utilitarian_operator.core.manifests import (
+from utilitarian_operator.core.labels import (
     MANAGED_BY_LABEL,
     MANAGER,
+    Owner,
+)
+from utilitarian_operator.core.manifests import (
     READ_WRITE_ONCE,
     READ_WRITE_ONCE_POD,
-    Owner,
     beat_claim,
 )
 from utilitarian_operator.core.objects import STATEFUL_SET, Wanted
 from utilitarian_operator.core.plan import Action, Create, controlled_by
 from utilitarian_operator.core.pod_trouble import pod_hindrance
+from utilitarian_operator.core.reasons import (
+    Reason,
+)
 from utilitarian_operator.errors import ClusterError, Conflict, Gone
-from utilitarian_operator.events import Reason
 
 logger = logging.getLogger(__name__)
 

@@ -14,13 +14,21 @@ from utilitarian_operator.api.names import pool_object
 from utilitarian_operator.core.conditions import timestamp
 from utilitarian_operator.core.crew import OpenGate
 from utilitarian_operator.core.drain import CancelConsumers, Lift, Mark, Release, TakeBack
+from utilitarian_operator.core.labels import (
+    CHEAPEST,
+    CONSUMING,
+    DELETION_COST,
+    DRAINING,
+    node_name,
+)
 from utilitarian_operator.core.leading import Departure, Lead, Progress, SingleStep, is_over, wrong_victims
-from utilitarian_operator.core.manifests import CHEAPEST, CONSUMING, DELETION_COST, DRAINING, node_name
 from utilitarian_operator.core.observation import FleetSight
 from utilitarian_operator.core.plan import scale_action
+from utilitarian_operator.core.reasons import (
+    Reason,
+)
 from utilitarian_operator.core.wording import named
 from utilitarian_operator.errors import BrokerError, ClusterError
-from utilitarian_operator.events import Reason
 from utilitarian_operator.metrics import Metrics
 
 logger = logging.getLogger(__name__)

@@ -3,66 +3,21 @@
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from utilitarian_operator.core.casualties import Cause
-from utilitarian_operator.core.manifests import MANAGER
+from utilitarian_operator.core.labels import (
+    MANAGER,
+)
+from utilitarian_operator.core.reasons import (
+    Reason,
+)
 
 LONGEST_NOTE = 1000
 """In bytes: Kubernetes refuses a note of more than 1 kB."""
 
 MOST_TOLD = 5
 """Events of one kind at a time: the first say enough, and status or metrics count the rest."""
-
-
-class Reason(StrEnum):
-    """Every reason that an event of the operator may have."""
-
-    SCALED_UP = "ScaledUp"
-    SCALED_DOWN = "ScaledDown"
-    DRAINING = "Draining"
-    TAKEN_BACK = "TakenBack"
-    SLOW_DRAIN = "SlowDrain"
-    WRONG_VICTIM = "WrongVictim"
-    CREATED = "Created"
-    DELETED = "Deleted"
-    ADOPTED = "Adopted"
-    CLAIM_KEPT = "ClaimKept"
-    RECOVERED = "Recovered"
-    SPEC_WARNING = "SpecWarning"
-    MEMORY_UNREADABLE = "MemoryUnreadable"
-    INVALID_SPEC = "InvalidSpec"
-    NAME_TAKEN = "NameTaken"
-    QUEUE_TAKEN = "QueueTaken"
-    BROKER_UNREACHABLE = "BrokerUnreachable"
-    BROKER_REACHABLE = "BrokerReachable"
-    SECRET_MISSING = "SecretMissing"  # noqa: S105 - the name of a reason
-    CONFIG_MAP_MISSING = "ConfigMapMissing"
-    REFUSED = "Refused"
-    STUCK = "Stuck"
-    WORKER_REPLACED = "WorkerReplaced"
-    STARVED = "Starved"
-    MUTE = "Mute"
-    FOREIGN_CONSUMERS = "ForeignConsumers"
-    DEADLINE_AT_RISK = "DeadlineAtRisk"
-    DEADLINE_SAFE = "DeadlineSafe"
-    DEADLINE_MISSED = "DeadlineMissed"
-    RUN_MISSED = "RunMissed"
-    RUN_OVERLAPS = "RunOverlaps"
-    BEAT_DUPLICATE = "BeatDuplicate"
-    BEAT_BLOCKED = "BeatBlocked"
-    VOLUME_PENDING = "VolumePending"
-    BEAT_RECOVERED = "BeatRecovered"
-    BEAT_SCALED_BACK = "BeatScaledBack"
-    BEAT_REPLACED = "BeatReplaced"
-    SCHEDULE_LOST = "ScheduleLost"
-    SCHEDULE_MOVED_ASIDE = "ScheduleMovedAside"
-    OOM_KILLED = "OOMKilled"
-    CRASHED = "Crashed"
-    EVICTED = "Evicted"
-    PREEMPTED = "Preempted"
-    NODE_LOST = "NodeLost"
 
 
 WARNINGS = frozenset(

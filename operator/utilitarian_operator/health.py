@@ -6,8 +6,10 @@ from dataclasses import dataclass, field, replace
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.ailments import FOREIGN_CONSUMERS, STARVED, STUCK, Ailment, Course, examine, unseen
 from utilitarian_operator.core.observation import FleetSight, Unknown
+from utilitarian_operator.core.reasons import (
+    Reason,
+)
 from utilitarian_operator.core.replacing import Replaced, replacement
-from utilitarian_operator.events import Reason
 
 
 @dataclass

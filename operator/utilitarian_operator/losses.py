@@ -7,7 +7,12 @@ from typing import Any
 
 from utilitarian_operator.actor import Actor
 from utilitarian_operator.core.casualties import Casualty, Cause, casualties
-from utilitarian_operator.events import MOST_TOLD, Reason
+from utilitarian_operator.core.reasons import (
+    Reason,
+)
+from utilitarian_operator.events import (
+    MOST_TOLD,
+)
 from utilitarian_operator.metrics import Metrics
 
 CLOCKS_DIFFER = timedelta(minutes=5)

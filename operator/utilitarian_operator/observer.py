@@ -17,7 +17,10 @@ from utilitarian_operator.core.broker_settings import BrokerSettings
 from utilitarian_operator.core.doubt import Contradiction, believed, contradiction, doubted
 from utilitarian_operator.core.foreign import with_foreign
 from utilitarian_operator.core.hindrance import hindrance, rolls_out
-from utilitarian_operator.core.manifests import POOL_LABEL, node_name
+from utilitarian_operator.core.labels import (
+    POOL_LABEL,
+    node_name,
+)
 from utilitarian_operator.core.moments import since
 from utilitarian_operator.core.observation import (
     Count,

@@ -16,7 +16,7 @@ from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.names import beat_object, pool_object
 from utilitarian_operator.blind import Blind
 from utilitarian_operator.claims import Claims, Lost
-from utilitarian_operator.core import manifests, objects, record
+from utilitarian_operator.core import labels, objects, record
 from utilitarian_operator.core.decision import Decision
 from utilitarian_operator.core.drift import applied, drifted
 from utilitarian_operator.core.facts import facts
@@ -27,6 +27,9 @@ from utilitarian_operator.core.newest import Newest
 from utilitarian_operator.core.observation import FleetSight
 from utilitarian_operator.core.obstacle import INVALID_SPEC, SECRET_MISSING, Obstacle
 from utilitarian_operator.core.plan import controlled_by
+from utilitarian_operator.core.reasons import (
+    Reason,
+)
 from utilitarian_operator.core.recall import recall, well_formed
 from utilitarian_operator.core.references import Content, Target, checksums, missing, targets
 from utilitarian_operator.core.run_watch import ailing, watch
@@ -36,7 +39,9 @@ from utilitarian_operator.core.upcoming import upcoming
 from utilitarian_operator.credentials import BrokerCredentials
 from utilitarian_operator.drains import Drains
 from utilitarian_operator.errors import Conflict, Gone, OperatorError, SecretMissing
-from utilitarian_operator.events import MOST_TOLD, Reason
+from utilitarian_operator.events import (
+    MOST_TOLD,
+)
 from utilitarian_operator.known import Known
 from utilitarian_operator.losses import Losses
 from utilitarian_operator.metrics import Metrics
@@ -384,6 +389,6 @@ def _todo(
     )
 
 
-def _owner(resource: Object) -> manifests.Owner:
+def _owner(resource: Object) -> labels.Owner:
     metadata = resource["metadata"]
-    return manifests.Owner(metadata["namespace"], metadata["name"], metadata["uid"])
+    return labels.Owner(metadata["namespace"], metadata["name"], metadata["uid"])

@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from utilitarian_operator.core.manifests import TEMPLATE_HASH
+from utilitarian_operator.core.labels import (
+    TEMPLATE_HASH,
+)
 from utilitarian_operator.core.moments import apart
 from utilitarian_operator.core.objects import Wanted
 from utilitarian_operator.core.obstacle import NAME_TAKEN, Obstacle

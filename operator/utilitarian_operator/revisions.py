@@ -5,7 +5,9 @@ import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from utilitarian_operator.core.manifests import Owner
+from utilitarian_operator.core.labels import (
+    Owner,
+)
 from utilitarian_operator.core.revisions import KEPT, in_order, newest, revision, selector
 from utilitarian_operator.errors import Conflict, Gone, Rejected
 

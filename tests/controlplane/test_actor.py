@@ -17,7 +17,7 @@ from utilitarian_operator.adapters.cluster import Cluster
 from utilitarian_operator.adapters.store import DEPLOYMENTS, Key, Store
 from utilitarian_operator.api.effective import effective_fleet
 from utilitarian_operator.api.resource import parse
-from utilitarian_operator.core import manifests
+from utilitarian_operator.core import labels, manifests
 from utilitarian_operator.core.drift import AGAIN_AFTER, applied, drifted
 from utilitarian_operator.core.objects import Wanted
 from utilitarian_operator.core.plan import Apply, scale_action
@@ -64,7 +64,7 @@ async def test_an_edit_that_overtakes_the_answer_to_an_apply_is_seen_as_drift(
 ) -> None:
     store = Store()
     fleet = effective_fleet(parse(resource("pools: [{name: work, queues: [q]}]")).spec)
-    manifest = manifests.deployment(manifests.Owner(namespace, "fleet", "uid"), fleet, fleet.pools[0])
+    manifest = manifests.deployment(labels.Owner(namespace, "fleet", "uid"), fleet, fleet.pools[0])
     del manifest["metadata"]["ownerReferences"]  # of nobody: it would be collected as garbage
     cluster = Meddled(client, controlplane, store)
     actor = Actor(cluster, store, Metrics(CollectorRegistry()), "test", utc_now)
@@ -86,7 +86,7 @@ async def scaled(client: ApiClient, namespace: str) -> tuple[Actor, Object, Obje
     """An actor, a resource, and its Deployment of three workers, as the watch told of it."""
     store, cluster = Store(), Cluster(client)
     fleet = effective_fleet(parse(resource("pools: [{name: work, queues: [q]}]")).spec)
-    manifest = manifests.deployment(manifests.Owner(namespace, "fleet", "uid"), fleet, fleet.pools[0])
+    manifest = manifests.deployment(labels.Owner(namespace, "fleet", "uid"), fleet, fleet.pools[0])
     del manifest["metadata"]["ownerReferences"]
     manifest["spec"]["replicas"] = 3
     seen = await cluster.create(manifest)

@@ -19,10 +19,16 @@ from tests.unit.api_cases import resource
 from utilitarian_operator.adapters.cluster import Cluster
 from utilitarian_operator.api.effective import effective_fleet
 from utilitarian_operator.api.resource import parse
-from utilitarian_operator.core import manifests
+from utilitarian_operator.core import labels, manifests
 from utilitarian_operator.core.plan import held_by_create, released_fields
+from utilitarian_operator.core.reasons import (
+    Reason,
+)
 from utilitarian_operator.errors import ClusterError, Conflict, Gone, LeadershipLost, Rejected
-from utilitarian_operator.events import LONGEST_NOTE, Reason, event
+from utilitarian_operator.events import (
+    LONGEST_NOTE,
+    event,
+)
 from utilitarian_operator.serving import serve
 
 Object = dict[str, Any]
@@ -49,7 +55,7 @@ def deployment(namespace: str, *variables: str, name: str = "fleet") -> Object:
     env = ", ".join(f"{{name: {variable}, value: x}}" for variable in variables)
     spec = parse(resource(f"pools: [{{name: a, queues: [q], env: [{env}]}}]")).spec
     fleet = effective_fleet(spec)
-    made = manifests.deployment(manifests.Owner(namespace, name, "u"), fleet, fleet.pools[0])
+    made = manifests.deployment(labels.Owner(namespace, name, "u"), fleet, fleet.pools[0])
     del made["metadata"]["ownerReferences"]
     return made
 

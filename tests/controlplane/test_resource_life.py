@@ -12,7 +12,9 @@ from tests.support.http import HttpError
 from tests.support.operator import in_process
 from tests.support.waiting import wait_until
 from utilitarian_operator import references
-from utilitarian_operator.core.manifests import CONFIG_CHECKSUM
+from utilitarian_operator.core.labels import (
+    CONFIG_CHECKSUM,
+)
 
 SOON = timedelta(seconds=20)
 NOBODY = "amqp://user:password@127.0.0.1:1/"

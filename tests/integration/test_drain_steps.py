@@ -14,7 +14,9 @@ from tests.support.operator import Operator, as_process
 from tests.support.pod_lives import PodLives
 from tests.support.relay import Moment, Relay
 from utilitarian_operator.adapters.remote_control import RemoteControl
-from utilitarian_operator.core.manifests import DRAINING
+from utilitarian_operator.core.labels import (
+    DRAINING,
+)
 
 pytestmark = pytest.mark.soak  # a slice of all this is in test_drain_proof.py and test_operator_drain.py
 SECONDS = 2.0

@@ -11,11 +11,18 @@ from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.beat_keeper import BeatKeeper
 from utilitarian_operator.core.beat_sight import BeatSight
-from utilitarian_operator.core.manifests import Owner, beat_statefulset
+from utilitarian_operator.core.labels import (
+    Owner,
+)
+from utilitarian_operator.core.manifests import (
+    beat_statefulset,
+)
 from utilitarian_operator.core.objects import Wanted
 from utilitarian_operator.core.plan import Apply, Create
+from utilitarian_operator.core.reasons import (
+    Reason,
+)
 from utilitarian_operator.errors import Conflict
-from utilitarian_operator.events import Reason
 
 KEY = Key("ns", "fleet")
 RESOURCE = {"metadata": {"namespace": "ns", "name": "fleet", "uid": "u"}}

@@ -7,7 +7,13 @@ import pytest
 
 from utilitarian_operator.adapters.store import FLEETS, PODS, Key, Store
 from utilitarian_operator.core.casualties import Cause, casualties
-from utilitarian_operator.events import MOST_TOLD, WARNINGS, Reason
+from utilitarian_operator.core.reasons import (
+    Reason,
+)
+from utilitarian_operator.events import (
+    MOST_TOLD,
+    WARNINGS,
+)
 from utilitarian_operator.losses import Losses
 
 Object = dict[str, Any]

@@ -9,8 +9,10 @@ from prometheus_client import CollectorRegistry
 
 from utilitarian_operator.adapters.store import FLEETS, PODS, Store
 from utilitarian_operator.core.drain import CancelConsumers
+from utilitarian_operator.core.labels import (
+    INSTANCE_LABEL,
+)
 from utilitarian_operator.core.leading import Lead, Progress
-from utilitarian_operator.core.manifests import INSTANCE_LABEL
 from utilitarian_operator.drains import CANCEL_GAP_S, Drains
 from utilitarian_operator.errors import BrokerUnreachable
 from utilitarian_operator.metrics import Metrics

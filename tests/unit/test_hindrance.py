@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from utilitarian_operator.core.hindrance import Hindrance, hindrance
-from utilitarian_operator.core.manifests import DRAINING
+from utilitarian_operator.core.labels import (
+    DRAINING,
+)
 from utilitarian_operator.core.pod_trouble import trouble
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

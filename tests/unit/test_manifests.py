@@ -7,9 +7,11 @@ import pytest
 from tests.unit.api_cases import pool, resource
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
-from utilitarian_operator.core.manifests import (
+from utilitarian_operator.core.labels import (
     TEMPLATE_HASH,
     Owner,
+)
+from utilitarian_operator.core.manifests import (
     beat_claim,
     beat_statefulset,
     deployment,

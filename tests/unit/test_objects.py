@@ -10,7 +10,10 @@ from utilitarian_operator.acceptance import Acceptance
 from utilitarian_operator.api.effective import effective_fleet
 from utilitarian_operator.api.resource import KIND, parse
 from utilitarian_operator.core.drift import AGAIN_AFTER, applied, drifted
-from utilitarian_operator.core.manifests import CONFIG_CHECKSUM, Owner
+from utilitarian_operator.core.labels import (
+    CONFIG_CHECKSUM,
+    Owner,
+)
 from utilitarian_operator.core.objects import Wanted, field_path, todo, wanted_objects
 from utilitarian_operator.core.obstacle import NAME_TAKEN, REFUSED, Obstacle
 from utilitarian_operator.core.plan import Adopt, Apply, Belongs, Create, belongs

@@ -16,7 +16,9 @@ from utilitarian_operator.api.resource import parse
 from utilitarian_operator.blind import Blind
 from utilitarian_operator.core.facts import Facts, facts
 from utilitarian_operator.core.fleet import looked_well
-from utilitarian_operator.core.manifests import POOL_LABEL
+from utilitarian_operator.core.labels import (
+    POOL_LABEL,
+)
 from utilitarian_operator.core.observation import Counted, FleetSight, Held, Missing, PoolSight, Present, Unknown
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable, OperatorError
 from utilitarian_operator.observer import Observer

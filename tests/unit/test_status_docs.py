@@ -8,7 +8,12 @@ import pytest
 
 from utilitarian_operator.api.crd import definition
 from utilitarian_operator.core import beat, conditions, hindrance, obstacle
-from utilitarian_operator.events import WARNINGS, Reason
+from utilitarian_operator.core.reasons import (
+    Reason,
+)
+from utilitarian_operator.events import (
+    WARNINGS,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 EVENTS = (ROOT / "docs" / "events.md").read_text()

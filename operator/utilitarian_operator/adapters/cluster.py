@@ -9,7 +9,9 @@ from aiohttp import ClientError
 from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.exceptions import ApiException
 
-from utilitarian_operator.core.manifests import MANAGER
+from utilitarian_operator.core.labels import (
+    MANAGER,
+)
 from utilitarian_operator.errors import ClusterError, Conflict, Gone, Rejected
 
 Object: TypeAlias = dict[str, Any]

@@ -5,7 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
-from utilitarian_operator.core.manifests import INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER
+from utilitarian_operator.core.labels import (
+    INSTANCE_LABEL,
+    MANAGED_BY_LABEL,
+    MANAGER,
+)
 
 Object: TypeAlias = dict[str, Any]
 

@@ -10,13 +10,15 @@ import yaml
 
 from utilitarian_operator.adapters.rehearsal import Rehearsal
 from utilitarian_operator.api.effective import Fleet
-from utilitarian_operator.core.manifests import (
+from utilitarian_operator.core.labels import (
     INSTANCE_LABEL,
     MANAGED_BY_LABEL,
     MANAGER,
     TEMPLATE_HASH,
     Manifest,
     Owner,
+)
+from utilitarian_operator.core.manifests import (
     beat_claim,
     unowned,
 )

@@ -29,8 +29,15 @@ from utilitarian_operator.cli.output import (
 )
 from utilitarian_operator.cli.resources import FleetName, Object, fleet_of, from_file, the_one
 from utilitarian_operator.core.decision import Decision
+from utilitarian_operator.core.labels import (
+    Manifest,
+    Owner,
+)
 from utilitarian_operator.core.last_look import decisions_now
-from utilitarian_operator.core.manifests import Manifest, Owner, fleet_objects, unowned
+from utilitarian_operator.core.manifests import (
+    fleet_objects,
+    unowned,
+)
 
 _MEBIBYTE = 1024**2
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}

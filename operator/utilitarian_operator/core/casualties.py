@@ -12,7 +12,9 @@ from itertools import pairwise
 from typing import Any, TypeAlias
 
 from utilitarian_operator.core.containers import condition, ours, spec_of_ours
-from utilitarian_operator.core.manifests import POOL_LABEL
+from utilitarian_operator.core.labels import (
+    POOL_LABEL,
+)
 
 Object = Mapping[str, Any]
 

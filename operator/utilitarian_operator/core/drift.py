@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from utilitarian_operator.core.manifests import MANAGER, Manifest
+from utilitarian_operator.core.labels import (
+    MANAGER,
+    Manifest,
+)
 from utilitarian_operator.core.moments import apart
 
 AGAIN_AFTER = timedelta(seconds=10)

@@ -5,7 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from utilitarian_operator.api.effective import Fleet
-from utilitarian_operator.core.manifests import node_name
+from utilitarian_operator.core.labels import (
+    node_name,
+)
 from utilitarian_operator.core.observation import PoolSight, Present
 
 

@@ -12,7 +12,9 @@ from typing import Any
 
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core.containers import condition, is_ready, lost_on, ours
-from utilitarian_operator.core.manifests import DRAINING
+from utilitarian_operator.core.labels import (
+    DRAINING,
+)
 from utilitarian_operator.core.moments import apart
 from utilitarian_operator.core.pod_trouble import (
     LATE_AFTER,

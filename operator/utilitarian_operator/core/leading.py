@@ -10,7 +10,9 @@ from utilitarian_operator.core import drain
 from utilitarian_operator.core.crew import OpenGate, agreed, crew, gates
 from utilitarian_operator.core.decision import Decision
 from utilitarian_operator.core.drain import CancelConsumers, DrainStep, Lift, PodStep, Resize, TakeBack
-from utilitarian_operator.core.manifests import POOL_LABEL
+from utilitarian_operator.core.labels import (
+    POOL_LABEL,
+)
 from utilitarian_operator.core.moments import since
 from utilitarian_operator.core.objects import DEPLOYMENT
 from utilitarian_operator.core.observation import FleetSight, PoolSight

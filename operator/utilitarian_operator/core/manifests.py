@@ -3,33 +3,24 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, TypeAlias
 
 from utilitarian_operator.api.effective import CONTROL_EXCHANGE, Beat, Fleet, PodSettings, Pool, Worker
 from utilitarian_operator.api.names import beat_object, pool_object
 from utilitarian_operator.api.resource import API_VERSION, KIND
 from utilitarian_operator.api.units import parse_quantity
 from utilitarian_operator.core import beat_scripts, pre_stop
-
-Manifest: TypeAlias = dict[str, Any]
-
-MANAGER = "utilitarian-operator"
-INSTANCE_LABEL = "app.kubernetes.io/instance"
-MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
-POOL_LABEL = "utilitarian.io/pool"
-TEMPLATE_HASH = "utilitarian.io/applied"
-"""Annotation with the hash of what was applied last: nothing is sent while it stays the same."""
-
-CONSUMING = "utilitarian.io/consuming"
-"""Readiness gate of a worker: it is ready when it consumes, and not when its container merely runs."""
-
-DRAINING = "utilitarian.io/draining"
-"""Annotation of a pod that was chosen to leave, with the moment; an operator that was restarted goes on from it."""
-
-DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
-CHEAPEST = "-2147483648"
-"""The lowest deletion cost: of ready pods the ReplicaSet controller deletes this one first."""
+from utilitarian_operator.core.labels import (
+    CONFIG_CHECKSUM,
+    CONSUMING,
+    INSTANCE_LABEL,
+    MANAGED_BY_LABEL,
+    MANAGER,
+    POOL_LABEL,
+    TEMPLATE_HASH,
+    Manifest,
+    Owner,
+    node_name,
+)
 
 KEPT_BY_ARGO_CD = {
     "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
@@ -37,8 +28,6 @@ KEPT_BY_ARGO_CD = {
 }
 """Annotations of what has no owner: tracking by the label `app.kubernetes.io/instance`, Argo CD would prune it."""
 
-CONFIG_CHECKSUM = "utilitarian.io/config-checksum"
-"""Annotation of pods with a checksum of the Secrets and ConfigMaps of their environment: a change rolls them."""
 
 KIBIBYTE = 1024
 """Celery's unit for --max-memory-per-child."""
@@ -58,19 +47,6 @@ BEAT_GRACE_S = 30
 
 BEAT_GROUP = 65534
 """fsGroup of beat's volume, so that an image of any user can write its schedule file."""
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """The resource that owns the objects.
-
-    Args:
-        namespace, name, uid: of the UtilitarianWorkerPool.
-    """
-
-    namespace: str
-    name: str
-    uid: str
 
 
 def deployment(owner: Owner, fleet: Fleet, pool: Pool, checksum: str | None = None) -> Manifest:
@@ -184,11 +160,6 @@ def unowned(manifest: Manifest) -> Manifest:
     metadata = {key: value for key, value in manifest["metadata"].items() if key != "ownerReferences"}
     annotations = {key: value for key, value in metadata.pop("annotations", {}).items() if key != TEMPLATE_HASH}
     return manifest | {"metadata": metadata | ({"annotations": annotations} if annotations else {})}
-
-
-def node_name(pod: str) -> str:
-    """Celery's name of the worker in a pod."""
-    return f"celery@{pod}"
 
 
 def _worker_command(fleet: Fleet, pool: Pool) -> list[str]:

@@ -8,7 +8,11 @@ from typing import TypeAlias
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.names import beat_object, pool_object
 from utilitarian_operator.core import manifests
-from utilitarian_operator.core.manifests import CONFIG_CHECKSUM, Manifest, Owner
+from utilitarian_operator.core.labels import (
+    CONFIG_CHECKSUM,
+    Manifest,
+    Owner,
+)
 from utilitarian_operator.core.plan import Action, Adopt, Apply, Belongs, Delete, belongs, superfluous, template_actions
 
 Live: TypeAlias = Mapping[str, Mapping[str, Manifest]]

@@ -6,7 +6,13 @@ from enum import Enum
 from typing import TypeAlias
 
 from utilitarian_operator.api.resource import KIND
-from utilitarian_operator.core.manifests import MANAGED_BY_LABEL, MANAGER, TEMPLATE_HASH, Manifest, Owner
+from utilitarian_operator.core.labels import (
+    MANAGED_BY_LABEL,
+    MANAGER,
+    TEMPLATE_HASH,
+    Manifest,
+    Owner,
+)
 
 
 @dataclass(frozen=True, slots=True)

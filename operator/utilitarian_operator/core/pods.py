@@ -6,7 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from utilitarian_operator.core.containers import ours
-from utilitarian_operator.core.manifests import CHEAPEST, CONSUMING, DELETION_COST, DRAINING
+from utilitarian_operator.core.labels import (
+    CHEAPEST,
+    CONSUMING,
+    DELETION_COST,
+    DRAINING,
+)
 from utilitarian_operator.core.observation import Held, PodSight, Unknown
 
 

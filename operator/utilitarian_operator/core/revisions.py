@@ -8,7 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from utilitarian_operator.api.resource import API_VERSION, KIND
-from utilitarian_operator.core.manifests import INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER, Manifest, Owner
+from utilitarian_operator.core.labels import (
+    INSTANCE_LABEL,
+    MANAGED_BY_LABEL,
+    MANAGER,
+    Manifest,
+    Owner,
+)
 from utilitarian_operator.core.plan import controlled_by
 
 KEPT = 3

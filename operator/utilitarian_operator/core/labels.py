@@ -1,0 +1,39 @@
+"""Names that the operator writes on objects and reads again: labels, annotations, the owner, a worker's node name."""
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+Manifest: TypeAlias = dict[str, Any]
+MANAGER = "utilitarian-operator"
+INSTANCE_LABEL = "app.kubernetes.io/instance"
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+POOL_LABEL = "utilitarian.io/pool"
+TEMPLATE_HASH = "utilitarian.io/applied"
+"""Annotation with the hash of what was applied last: nothing is sent while it stays the same."""
+CONSUMING = "utilitarian.io/consuming"
+"""Readiness gate of a worker: it is ready when it consumes, and not when its container merely runs."""
+DRAINING = "utilitarian.io/draining"
+"""Annotation of a pod that was chosen to leave, with the moment; an operator that was restarted goes on from it."""
+DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
+CHEAPEST = "-2147483648"
+"""The lowest deletion cost: of ready pods the ReplicaSet controller deletes this one first."""
+CONFIG_CHECKSUM = "utilitarian.io/config-checksum"
+"""Annotation of pods with a checksum of the Secrets and ConfigMaps of their environment: a change rolls them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The resource that owns the objects.
+
+    Args:
+        namespace, name, uid: of the UtilitarianWorkerPool.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+
+
+def node_name(pod: str) -> str:
+    """Celery's name of the worker in a pod."""
+    return f"celery@{pod}"
