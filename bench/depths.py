@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from tests.support.rabbitmq import RabbitMQ
-from utilitarian_operator.adapters.amqp import DepthReader
+from utilitarian_operator.adapters.broker.depths import DepthReader
 
 SIZES = (14, 100, 1000)
 READS = 30

@@ -33,13 +33,9 @@ from tests.support.process_node import ProcessNode
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import NotInTimeError, wait_until
 from utilitarian_operator.api.effective import effective_fleet
-from utilitarian_operator.api.validation import accept
-from utilitarian_operator.core.labels import (
-    Owner,
-)
-from utilitarian_operator.core.manifests import (
-    deployment,
-)
+from utilitarian_operator.api.validation.resource_rules import accept
+from utilitarian_operator.core.labels import Owner
+from utilitarian_operator.core.objects.manifests import deployment
 from utilitarian_operator.simulation.autoscalers import GRACE, POLL, SYNC, Hpa
 
 OURS, READY, UNACKED = SYSTEMS = ("utilitarian", "depth-only-ready", "depth-only-unacked")

@@ -23,17 +23,14 @@ from typing import Any
 from tests.support.celery_workers import Application, running, send
 from tests.support.pools import fleet
 from tests.support.rabbitmq import RabbitMQ
-from utilitarian_operator.adapters.broker import BrokerSession, Credentials
-from utilitarian_operator.adapters.store import DEPLOYMENTS, PODS, Key, Store
+from utilitarian_operator.adapters.broker.session import BrokerSession, Credentials
+from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, PODS, Key, Store
 from utilitarian_operator.api.effective import Fleet
-from utilitarian_operator.core.facts import facts
-from utilitarian_operator.core.fleet import Circumstances, decide_fleet
-from utilitarian_operator.core.labels import (
-    INSTANCE_LABEL,
-    POOL_LABEL,
-)
-from utilitarian_operator.core.memory import Memory
-from utilitarian_operator.observer import Observer
+from utilitarian_operator.core.labels import INSTANCE_LABEL, POOL_LABEL
+from utilitarian_operator.core.sizing.facts import facts
+from utilitarian_operator.core.sizing.memory import Memory
+from utilitarian_operator.core.sizing.pools import Circumstances, decide_fleet
+from utilitarian_operator.reconcile.observe.observer import Observer
 
 LENGTHS = (0.1, 1.0, 10.0, 100.0)
 EXECUTIONS = ("prefork", "threads", "solo")

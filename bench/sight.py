@@ -28,22 +28,19 @@ from prometheus_client import CollectorRegistry
 
 from tests.support.pools import fleet
 from tests.support.rabbitmq import RabbitMQ
-from utilitarian_operator.adapters.broker import BrokerSession, Credentials
-from utilitarian_operator.adapters.store import DEPLOYMENTS, PODS, Key, Store
+from utilitarian_operator.adapters.broker.session import BrokerSession, Credentials
+from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, PODS, Key, Store
 from utilitarian_operator.api.effective import Fleet
-from utilitarian_operator.core.facts import facts
-from utilitarian_operator.core.fleet import Circumstances, decide_fleet
-from utilitarian_operator.core.labels import (
-    INSTANCE_LABEL,
-    POOL_LABEL,
-)
-from utilitarian_operator.core.memory import Memory
-from utilitarian_operator.core.status import Newest, fleet_status
-from utilitarian_operator.core.status_change import Written, worth_writing
-from utilitarian_operator.health import Health
-from utilitarian_operator.metrics import Metrics
-from utilitarian_operator.observer import Observer
-from utilitarian_operator.workqueue import WorkQueue
+from utilitarian_operator.core.diagnosis.finding_history import Health
+from utilitarian_operator.core.labels import INSTANCE_LABEL, POOL_LABEL
+from utilitarian_operator.core.sizing.facts import facts
+from utilitarian_operator.core.sizing.memory import Memory
+from utilitarian_operator.core.sizing.pools import Circumstances, decide_fleet
+from utilitarian_operator.core.status.change import Written, worth_writing
+from utilitarian_operator.core.status.status import Newest, fleet_status
+from utilitarian_operator.host.workqueue import WorkQueue
+from utilitarian_operator.metrics.fleet import Metrics
+from utilitarian_operator.reconcile.observe.observer import Observer
 
 SIZES = (14, 100, 1000)
 A_FLEET = 100

@@ -7,11 +7,11 @@ from time import process_time
 import yaml
 
 from utilitarian_operator.api.effective import effective_fleet
-from utilitarian_operator.api.validation import accept
-from utilitarian_operator.simulation.measure import measured
+from utilitarian_operator.api.validation.resource_rules import accept
+from utilitarian_operator.simulation.load.workload import read_load
 from utilitarian_operator.simulation.oracle import play_oracle
 from utilitarian_operator.simulation.play import play, scene
-from utilitarian_operator.simulation.workload import read_load
+from utilitarian_operator.simulation.report.measure import measured
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 DAYS = 31

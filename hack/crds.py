@@ -12,7 +12,7 @@ PLACES = (ROOT / "crds" / FILE, ROOT / "charts/utilitarian-operator/files/crds" 
 
 def write() -> None:
     """Print the CRD by the models' own generator into both places."""
-    text = run(sys.executable, "-m", "utilitarian_operator.api.crd")
+    text = run(sys.executable, "-m", "utilitarian_operator.api.generated.crd")
     for place in PLACES:
         replace_file(place, text)
         say(f"wrote {place.relative_to(ROOT)}")

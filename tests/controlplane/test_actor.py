@@ -12,17 +12,18 @@ from prometheus_client import CollectorRegistry
 
 from tests.support.controlplane import APPLY_PATCH, MERGE_PATCH, ControlPlane
 from tests.unit.api_cases import resource
-from utilitarian_operator.actor import Actor
-from utilitarian_operator.adapters.cluster import Cluster
-from utilitarian_operator.adapters.store import DEPLOYMENTS, Key, Store
+from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, Key, Store
+from utilitarian_operator.adapters.cluster.client import Cluster
 from utilitarian_operator.api.effective import effective_fleet
 from utilitarian_operator.api.resource import parse
-from utilitarian_operator.core import labels, manifests
-from utilitarian_operator.core.drift import AGAIN_AFTER, applied, drifted
-from utilitarian_operator.core.objects import Wanted
-from utilitarian_operator.core.plan import Apply, scale_action
-from utilitarian_operator.metrics import Metrics
-from utilitarian_operator.wiring import utc_now
+from utilitarian_operator.core import labels
+from utilitarian_operator.core.objects import manifests
+from utilitarian_operator.core.objects.actions import Apply, scale_action
+from utilitarian_operator.core.objects.drift import AGAIN_AFTER, applied, drifted
+from utilitarian_operator.core.objects.wanted import Wanted
+from utilitarian_operator.host.wiring import utc_now
+from utilitarian_operator.metrics.fleet import Metrics
+from utilitarian_operator.reconcile.act.writer import Actor
 
 Object = dict[str, Any]
 

@@ -16,10 +16,10 @@ from tests.support.operator import in_process
 from tests.support.ports import LOOPBACK, free_port
 from tests.support.waiting import wait_until, wait_until_async
 from tests.unit.api_cases import resource
-from utilitarian_operator.certificates import LIFETIME, make
-from utilitarian_operator.leadership import LEASE, Leadership
-from utilitarian_operator.settings import Admission, Settings
-from utilitarian_operator.wiring import run
+from utilitarian_operator.host.certificates import LIFETIME, make
+from utilitarian_operator.host.leadership import LEASE, Leadership
+from utilitarian_operator.host.settings import Admission, Settings
+from utilitarian_operator.host.wiring import run
 
 SOON = timedelta(seconds=20)
 CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"

@@ -11,7 +11,7 @@ from tests.support.fleet import Fleet
 from tests.support.operator import in_process
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
-from utilitarian_operator.core import beat
+from utilitarian_operator.core.beat import checks as beat
 
 SOON = timedelta(seconds=20)
 CLAIMS = "persistentvolumeclaims"

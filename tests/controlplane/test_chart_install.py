@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.chart import CHART, NAMESPACE, RELEASE, helm, one, render
 from tests.support.controlplane import ControlPlane
-from utilitarian_operator.leadership import LEASE
+from utilitarian_operator.host.leadership import LEASE
 
 CRD = "utilitarianworkerpools.utilitarian.io"
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:uo-utilitarian-operator"

@@ -19,7 +19,7 @@ from tests.support.processes import Process
 from tests.support.prometheus import Prometheus
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
-from utilitarian_operator.leadership import LEASE, Leadership
+from utilitarian_operator.host.leadership import LEASE, Leadership
 
 ACCOUNT = "uo-utilitarian-operator"
 QUEUE = "utilitarian.tasks.cleanup"

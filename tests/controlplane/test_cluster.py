@@ -16,20 +16,16 @@ from tests.support.controlplane import ControlPlane
 from tests.support.ports import LOOPBACK, free_port
 from tests.support.waiting import wait_until_async
 from tests.unit.api_cases import resource
-from utilitarian_operator.adapters.cluster import Cluster
+from utilitarian_operator.adapters.cluster.client import Cluster
 from utilitarian_operator.api.effective import effective_fleet
 from utilitarian_operator.api.resource import parse
-from utilitarian_operator.core import labels, manifests
-from utilitarian_operator.core.plan import held_by_create, released_fields
-from utilitarian_operator.core.reasons import (
-    Reason,
-)
+from utilitarian_operator.core import labels
+from utilitarian_operator.core.objects import manifests
+from utilitarian_operator.core.objects.actions import held_by_create, released_fields
+from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.errors import ClusterError, Conflict, Gone, LeadershipLost, Rejected
-from utilitarian_operator.events import (
-    LONGEST_NOTE,
-    event,
-)
-from utilitarian_operator.serving import serve
+from utilitarian_operator.host.http import serve
+from utilitarian_operator.reconcile.act.events import LONGEST_NOTE, event
 
 Object = dict[str, Any]
 

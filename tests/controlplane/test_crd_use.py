@@ -10,7 +10,7 @@ from tests.support.controlplane import ControlPlane
 from tests.unit.api_cases import resource
 from utilitarian_operator.api.resource import MOST_POOLS, MOST_QUEUES, MOST_SCHEDULES
 from utilitarian_operator.api.status import FleetStatus
-from utilitarian_operator.api.validation import accept, warnings
+from utilitarian_operator.api.validation.resource_rules import accept, warnings
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = {

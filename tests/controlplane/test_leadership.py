@@ -17,7 +17,7 @@ from tests.support.pace import takes_at_most
 from tests.support.ports import free_port
 from tests.support.waiting import wait_until_async
 from utilitarian_operator.errors import LeadershipLost
-from utilitarian_operator.leadership import DURATION_S, LEASE, Leadership
+from utilitarian_operator.host.leadership import DURATION_S, LEASE, Leadership
 
 SOON = timedelta(seconds=10)
 HANDED_OVER_WITHIN_S = 5.0

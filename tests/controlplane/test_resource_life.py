@@ -11,10 +11,8 @@ from tests.support.fleet import SECRET, URL_KEY, Fleet
 from tests.support.http import HttpError
 from tests.support.operator import in_process
 from tests.support.waiting import wait_until
-from utilitarian_operator import references
-from utilitarian_operator.core.labels import (
-    CONFIG_CHECKSUM,
-)
+from utilitarian_operator.core.labels import CONFIG_CHECKSUM
+from utilitarian_operator.reconcile.observe import reference_reader as references
 
 SOON = timedelta(seconds=20)
 NOBODY = "amqp://user:password@127.0.0.1:1/"

@@ -9,7 +9,7 @@ from tests.support.fleet import Fleet
 from tests.support.operator import Operator, in_process
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
-from utilitarian_operator.core.status_change import REFRESH
+from utilitarian_operator.core.status.change import REFRESH
 
 SOON = timedelta(seconds=20)
 TICK = timedelta(milliseconds=200)

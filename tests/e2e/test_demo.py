@@ -16,8 +16,8 @@ from tests.support.modelled import Run, modelled, observed
 from tests.support.pace import paced
 from tests.support.prometheus import Prometheus, Sample
 from utilitarian_operator.api.effective import effective_fleet
-from utilitarian_operator.api.validation import accept
-from utilitarian_operator.core.record import Look
+from utilitarian_operator.api.validation.resource_rules import accept
+from utilitarian_operator.core.sizing.decision_record import Look
 from utilitarian_operator.simulation.replay import disagreements, looks
 
 pytestmark = pytest.mark.timeout(1800)  # the first test of a run waits for the cluster to be made

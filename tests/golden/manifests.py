@@ -9,13 +9,9 @@ import yaml
 
 from utilitarian_operator.api.effective import effective_fleet
 from utilitarian_operator.api.resource import KIND
-from utilitarian_operator.api.validation import accept
-from utilitarian_operator.core.labels import (
-    Owner,
-)
-from utilitarian_operator.core.manifests import (
-    fleet_objects,
-)
+from utilitarian_operator.api.validation.resource_rules import accept
+from utilitarian_operator.core.labels import Owner
+from utilitarian_operator.core.objects.manifests import fleet_objects
 
 ROOT = Path(__file__).resolve().parents[2]
 CHANGELOG = ROOT / "CHANGELOG.md"

@@ -12,8 +12,8 @@ from tests.support.installation import Installation
 from tests.support.operator import Operator, in_process
 from tests.support.process_node import ProcessNode
 from tests.support.rabbitmq import RabbitMQ
-from utilitarian_operator.adapters import rounds
-from utilitarian_operator.core import ailments
+from utilitarian_operator.adapters.broker import poll_schedule as rounds
+from utilitarian_operator.core.diagnosis import findings as ailments
 
 SUITES = [
     pytest.param(None, id="rabbitmq3"),

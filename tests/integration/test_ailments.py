@@ -14,9 +14,11 @@ from tests.support.celery_workers import Application, running, send
 from tests.support.controlplane import REPOSITORY
 from tests.support.installation import DEFAULT, QUICK, Installation
 from tests.support.operator import Operator
-from utilitarian_operator import observer
-from utilitarian_operator.adapters.remote_control import RemoteControl
-from utilitarian_operator.core import ailments, blank, preflight
+from utilitarian_operator.adapters.broker.remote_control import RemoteControl
+from utilitarian_operator.core.diagnosis import broker_advice as preflight
+from utilitarian_operator.core.diagnosis import findings as ailments
+from utilitarian_operator.core.observation import blank_workers as blank
+from utilitarian_operator.reconcile.observe import observer
 
 pytestmark = pytest.mark.usefixtures("quick_signs")
 

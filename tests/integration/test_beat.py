@@ -24,7 +24,7 @@ from tests.support.pace import slowness, takes_at_most
 from tests.support.processes import Process
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
-from utilitarian_operator.adapters import rounds
+from utilitarian_operator.adapters.broker import poll_schedule as rounds
 
 SOON = timedelta(seconds=40)
 EVERY_S = 6

@@ -11,9 +11,9 @@ import pytest
 
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until, wait_until_async
-from utilitarian_operator.adapters.amqp import Depth, DepthReader, Untold
-from utilitarian_operator.adapters.statistics import COUNTED_EACH, Statistics
-from utilitarian_operator.core.doubt import doubted
+from utilitarian_operator.adapters.broker.depths import Depth, DepthReader, Untold
+from utilitarian_operator.adapters.broker.statistics import COUNTED_EACH, Statistics
+from utilitarian_operator.core.observation.queue_trust import doubted
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable
 
 SOON = timedelta(seconds=30)

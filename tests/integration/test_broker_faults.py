@@ -15,7 +15,7 @@ from tests.support.operator import Operator, as_process
 from tests.support.ports import LOOPBACK
 from tests.support.rabbitmq import RabbitMQ
 from utilitarian import routing
-from utilitarian_operator.adapters.statistics import Statistics
+from utilitarian_operator.adapters.broker.statistics import Statistics
 
 USER = "fleet"
 WORD = "geheim"

@@ -18,10 +18,10 @@ from tests.support.ports import LOOPBACK
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until, wait_until_async
 from utilitarian import routing
-from utilitarian_operator.adapters.amqp import Depth, DepthReader, Untold
-from utilitarian_operator.adapters.broker import BrokerSession, Credentials
-from utilitarian_operator.adapters.remote_control import RemoteControl
-from utilitarian_operator.adapters.statistics import Statistics
+from utilitarian_operator.adapters.broker.depths import Depth, DepthReader, Untold
+from utilitarian_operator.adapters.broker.remote_control import RemoteControl
+from utilitarian_operator.adapters.broker.session import BrokerSession, Credentials
+from utilitarian_operator.adapters.broker.statistics import Statistics
 from utilitarian_operator.errors import BrokerUnreachable, LoginRefused, RightMissing
 
 EVERY_RABBITMQ = True

@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.support.celery_workers import Application
 from tests.support.rabbitmq import RabbitMQ
 from utilitarian.routing import CLEANUP_QUEUE
-from utilitarian_operator.core.broker_refusal import broker_refusal
+from utilitarian_operator.core.observation.causes.worker_log import broker_refusal
 
 SOON = timedelta(seconds=60)
 

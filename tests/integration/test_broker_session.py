@@ -15,9 +15,9 @@ from tests.support.ports import LOOPBACK, free_port
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until_async
 from utilitarian import routing
-from utilitarian_operator.adapters.amqp import Depth
-from utilitarian_operator.adapters.broker import Brokers, BrokerSession, Credentials
-from utilitarian_operator.core.observation import Counted
+from utilitarian_operator.adapters.broker.depths import Depth
+from utilitarian_operator.adapters.broker.session import Brokers, BrokerSession, Credentials
+from utilitarian_operator.core.observation.model import Counted
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable
 
 EVERY_RABBITMQ = True

@@ -10,9 +10,9 @@ from tests.support.celery_workers import Application, running, send
 from tests.support.pools import fleet
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until_async
-from utilitarian_operator.adapters.broker import BrokerSession, Credentials
-from utilitarian_operator.adapters.store import Key
-from utilitarian_operator.observer import Observer
+from utilitarian_operator.adapters.broker.session import BrokerSession, Credentials
+from utilitarian_operator.adapters.cluster.cache import Key
+from utilitarian_operator.reconcile.observe.observer import Observer
 
 SOON = timedelta(seconds=60)
 

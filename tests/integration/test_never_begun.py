@@ -12,8 +12,8 @@ from tests.support.leaving import NODE, QUEUE, SOON, Kind, by_hook, standing
 from tests.support.ledger import FileLedgerReader
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
-from utilitarian_operator.adapters.remote_control import RemoteControl
-from utilitarian_operator.core import never_begun
+from utilitarian_operator.adapters.broker.remote_control import RemoteControl
+from utilitarian_operator.core import never_started as never_begun
 
 RESTARTS = 4
 

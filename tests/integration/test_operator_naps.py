@@ -7,8 +7,8 @@ import pytest
 from tests.support.celery_workers import send
 from tests.support.installation import DEFAULT, QUICK, Installation
 from tests.support.operator import Operator
-from utilitarian_operator.adapters import broker
-from utilitarian_operator.adapters.amqp import DELAYED
+from utilitarian_operator.adapters.broker import session as broker
+from utilitarian_operator.adapters.broker.depths import DELAYED
 
 NATIVE = {"queue_type": "quorum", "exchange_type": "topic"}
 # What is due later than a drain may take is given back; three tasks are fetched anew in time.

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.installation import DEFAULT, Installation
 from tests.support.operator import Operator
-from utilitarian_operator.core import shield
+from utilitarian_operator.core.draining import eviction_guard as shield
 
 WORK = {"name": "work", "queues": [DEFAULT], "disruption": "Avoid", "scaling": {"min": 1}}
 

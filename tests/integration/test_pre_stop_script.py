@@ -11,7 +11,7 @@ from tests.support.leaving import QUEUE, SOON, Kind, Stand, hook, plain, standin
 from tests.support.ports import LOOPBACK, free_port
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
-from utilitarian_operator.core.pre_stop import CA_VARIABLE, EXCHANGE_VARIABLE
+from utilitarian_operator.core.objects.pre_stop_hook import CA_VARIABLE, EXCHANGE_VARIABLE
 
 PREFORK = Kind("installed", sys.executable, "prefork")
 

@@ -10,11 +10,11 @@ from tests.support.celery_workers import Application, running
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until_async
 from utilitarian import routing
-from utilitarian_operator.adapters.broker import BrokerSession, Credentials
-from utilitarian_operator.adapters.declarations import declarations
-from utilitarian_operator.adapters.remote_control import RemoteControl
-from utilitarian_operator.adapters.tls import SYSTEM
-from utilitarian_operator.core.broker_settings import QueueSettings
+from utilitarian_operator.adapters.broker.declarations import declarations
+from utilitarian_operator.adapters.broker.remote_control import RemoteControl
+from utilitarian_operator.adapters.broker.session import BrokerSession, Credentials
+from utilitarian_operator.adapters.broker.tls import SYSTEM
+from utilitarian_operator.core.observation.broker_settings import QueueSettings
 
 EVERY_RABBITMQ = True
 SOON = timedelta(seconds=20)

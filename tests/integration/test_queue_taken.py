@@ -13,7 +13,7 @@ from tests.support.operator import Operator, in_process
 from tests.support.ports import LOOPBACK
 from tests.support.process_node import ProcessNode
 from tests.support.rabbitmq import RabbitMQ
-from utilitarian_operator.adapters.broker import BrokerSession, Credentials
+from utilitarian_operator.adapters.broker.session import BrokerSession, Credentials
 
 
 @pytest.fixture

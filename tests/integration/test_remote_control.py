@@ -19,9 +19,9 @@ from tests.support.waiting import wait_until
 from utilitarian import routing
 from utilitarian.celery import build
 from utilitarian.settings import Settings
-from utilitarian_operator.adapters import remote_control
-from utilitarian_operator.adapters.remote_control import RemoteControl
-from utilitarian_operator.core.observation import Held
+from utilitarian_operator.adapters.broker import remote_control
+from utilitarian_operator.adapters.broker.remote_control import RemoteControl
+from utilitarian_operator.core.observation.model import Held
 from utilitarian_operator.errors import BrokerUnreachable, LoginRefused, RightMissing
 
 EVERY_RABBITMQ = True

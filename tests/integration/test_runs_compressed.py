@@ -16,9 +16,9 @@ from tests.support.installation import NO_BEAT, Installation
 from tests.support.operator import Operator
 from utilitarian import routing
 from utilitarian_operator.simulation.engine import Engine
-from utilitarian_operator.simulation.fleet import Workers
+from utilitarian_operator.simulation.load.workload import Load
 from utilitarian_operator.simulation.play import kind, scene, start_ups
-from utilitarian_operator.simulation.workload import Load
+from utilitarian_operator.simulation.pool_model import Workers
 
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 LENGTH = 7 * MINUTE + 30 * SECOND

@@ -13,10 +13,10 @@ from yarl import URL
 from tests.support.ports import LOOPBACK, free_port
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until_async
-from utilitarian_operator.adapters.statistics import Statistics
-from utilitarian_operator.core.observation import Counted
+from utilitarian_operator.adapters.broker.statistics import Statistics
+from utilitarian_operator.core.observation.model import Counted
 from utilitarian_operator.errors import BrokerUnreachable, LoginRefused, RightMissing
-from utilitarian_operator.serving import serve
+from utilitarian_operator.host.http import serve
 
 EVERY_RABBITMQ = True
 SOON = timedelta(seconds=20)

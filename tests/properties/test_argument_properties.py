@@ -4,7 +4,7 @@ from celery import Celery
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utilitarian_operator.api.beat_arguments import LONGEST_INTERVAL_S, check_beat_arguments
+from utilitarian_operator.api.validation.beat_arguments import LONGEST_INTERVAL_S, check_beat_arguments
 
 NAMES = st.lists(st.sampled_from(["beat", "Beat", "BEAT", "max", "loop", "interval", "sync", "EVERY", ".", "_"]))
 KNOWN = st.builds(

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from tests.support.pools import NOW, facts, pool
 from utilitarian_operator.api.effective import Pool
-from utilitarian_operator.core.decision import Decision
-from utilitarian_operator.core.facts import Facts
-from utilitarian_operator.core.fleet import Circumstances, decide_pool
-from utilitarian_operator.core.memory import Memory, longest_seen, longest_task, seconds_per_task
+from utilitarian_operator.core.sizing.decision import Decision
+from utilitarian_operator.core.sizing.facts import Facts
+from utilitarian_operator.core.sizing.memory import Memory, longest_seen, longest_task, seconds_per_task
+from utilitarian_operator.core.sizing.pools import Circumstances, decide_pool
 
 EXAMPLES = settings(max_examples=150)
 

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from tests.support.pools import NOW, facts, fleet, pool
 from utilitarian_operator.api.effective import Pool
-from utilitarian_operator.core.demand import horizon, is_cut
-from utilitarian_operator.core.facts import Facts
-from utilitarian_operator.core.fleet import Circumstances, decide_fleet
-from utilitarian_operator.core.memory import Memory
-from utilitarian_operator.core.memory_text import from_text, to_text
-from utilitarian_operator.core.rules import Situation, by_demand, by_run, decide
-from utilitarian_operator.core.run_memory import OpenRun
+from utilitarian_operator.core.sizing.demand import horizon, is_cut
+from utilitarian_operator.core.sizing.facts import Facts
+from utilitarian_operator.core.sizing.memory import Memory
+from utilitarian_operator.core.sizing.memory_json import from_text, to_text
+from utilitarian_operator.core.sizing.pools import Circumstances, decide_fleet
+from utilitarian_operator.core.sizing.rules import Situation, by_demand, by_run, decide
+from utilitarian_operator.core.sizing.run_state import OpenRun
 
 WORK = st.integers(0, 100_000)
 WORKERS = st.integers(0, 50)

@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.pools import NOW, facts, pool
-from utilitarian_operator.core.fleet import Circumstances, decide_pool
-from utilitarian_operator.core.memory import Memory, seconds_per_task
-from utilitarian_operator.core.memory_text import read, to_text
 from utilitarian_operator.core.reading import Reader
-from utilitarian_operator.core.recall import recall, remembered, well_formed
-from utilitarian_operator.core.status_change import patch, worth_writing
+from utilitarian_operator.core.sizing.memory import Memory, seconds_per_task
+from utilitarian_operator.core.sizing.memory_json import read, to_text
+from utilitarian_operator.core.sizing.pools import Circumstances, decide_pool
+from utilitarian_operator.core.status.change import patch, worth_writing
+from utilitarian_operator.core.status.recall import recall, remembered, well_formed
 
 EXAMPLES = settings(max_examples=300)
 

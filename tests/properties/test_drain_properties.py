@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from tests.support.pools import NOW, fleet
 from utilitarian_operator.api.effective import Pool
-from utilitarian_operator.core import drain
-from utilitarian_operator.core.crew import OpenGate, crew, gates
-from utilitarian_operator.core.drain import CancelConsumers, Lift, Mark, Release, Resize, TakeBack
-from utilitarian_operator.core.observation import Held, PodSight, PoolSight, Present, Unknown
-from utilitarian_operator.core.reported import Reported
+from utilitarian_operator.core.draining import steps as drain
+from utilitarian_operator.core.draining.steps import CancelConsumers, Lift, Mark, Release, Resize, TakeBack
+from utilitarian_operator.core.draining.workers import OpenGate, crew, gates
+from utilitarian_operator.core.observation.model import Held, PodSight, PoolSight, Present, Unknown
+from utilitarian_operator.core.observation.reported import Reported
 
 QUEUE = "queue"
 SURGE = 0.25

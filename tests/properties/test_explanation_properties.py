@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from utilitarian_operator.cli.resources import fleet_of, pools_of, the_one
-from utilitarian_operator.core.explanation import explain
-from utilitarian_operator.core.last_look import NO_REASON, decisions_now, trail_told
+from utilitarian_operator.core.explain.explanation import explain
+from utilitarian_operator.core.explain.from_status import NO_REASON, decisions_now, trail_told
 
 SAVED = yaml.safe_load((Path(__file__).parents[1] / "unit" / "saved_fleet.yaml").read_text())
 NOW = datetime.fromisoformat("2026-03-02T12:10:00Z")

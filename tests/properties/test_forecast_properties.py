@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.pools import NOW, facts, fleet
-from utilitarian_operator.core.decision import Step, start
-from utilitarian_operator.core.forecast import forecast
-from utilitarian_operator.core.memory import Memory
-from utilitarian_operator.core.run_memory import OpenRun
+from utilitarian_operator.core.forecast.completion import forecast
+from utilitarian_operator.core.sizing.decision import Step, start
+from utilitarian_operator.core.sizing.memory import Memory
+from utilitarian_operator.core.sizing.run_state import OpenRun
 
 RUN = OpenRun("run", NOW, NOW, NOW, NOW)
 

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from tests.support.pools import NOW, fleet
-from utilitarian_operator.core.ailments import STARVED, Ailment
-from utilitarian_operator.core.beat_sight import BeatSight
-from utilitarian_operator.core.decision import Decision, Step, start
-from utilitarian_operator.core.forecast import Forecast
-from utilitarian_operator.core.observation import (
+from utilitarian_operator.core.diagnosis.findings import STARVED, Ailment
+from utilitarian_operator.core.forecast.completion import Forecast
+from utilitarian_operator.core.forecast.news import Watched
+from utilitarian_operator.core.observation.beat import BeatSight
+from utilitarian_operator.core.observation.model import (
     FleetSight,
     Held,
     Missing,
@@ -22,9 +22,9 @@ from utilitarian_operator.core.observation import (
     Source,
     Unknown,
 )
-from utilitarian_operator.core.run_memory import OpenRun
-from utilitarian_operator.core.run_watch import Watched
-from utilitarian_operator.metrics import Metrics
+from utilitarian_operator.core.sizing.decision import Decision, Step, start
+from utilitarian_operator.core.sizing.run_state import OpenRun
+from utilitarian_operator.metrics.fleet import Metrics
 
 FLEETS = [("ns", "a"), ("ns", "b")]
 NOT_SEEN = Unknown("away", NOW)

@@ -6,10 +6,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utilitarian_operator.core.casualties import casualties
-from utilitarian_operator.core.hindrance import hindrance
-from utilitarian_operator.core.observation import Unknown
-from utilitarian_operator.core.pods import pod_sight
+from utilitarian_operator.core.diagnosis.pod_losses import casualties
+from utilitarian_operator.core.observation.model import Unknown
+from utilitarian_operator.core.observation.pod import pod_sight
+from utilitarian_operator.core.observation.pod_failures import hindrance
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 Object = dict[str, Any]

@@ -5,7 +5,7 @@ from collections import defaultdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utilitarian_operator.core.queue_claims import Claim, Place, lost
+from utilitarian_operator.core.spec.queue_claims import Claim, Place, lost
 
 PLACES = [
     Place(frozenset({"a:5672"}), "/", "one"),

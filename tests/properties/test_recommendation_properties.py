@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.support.pools import fleet
 from utilitarian_operator.api.units import format_duration
-from utilitarian_operator.core.recommendations import Figures, can_be_written, recommendations
+from utilitarian_operator.core.explain.recommendations import Figures, can_be_written, recommendations
 
 SECONDS = st.sampled_from([0.0, 1e-9, 0.0004, 0.001, 0.3, 5.0, 600.0, 86_400.0, 604_800.0, 8.64e5, 1e12, 1e300])
 FIGURES = st.builds(

@@ -7,8 +7,8 @@ from enum import Enum
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from utilitarian_operator.core.facts import facts
-from utilitarian_operator.core.observation import Held, PodSight, PoolSight, Present
+from utilitarian_operator.core.observation.model import Held, PodSight, PoolSight, Present
+from utilitarian_operator.core.sizing.facts import facts
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 WORKERS = 3

@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.simulated import load, one_pool
-from utilitarian_operator.simulation.arrivals import Tasks
-from utilitarian_operator.simulation.history import read_history
+from utilitarian_operator.simulation.load.arrivals import Tasks
+from utilitarian_operator.simulation.load.prometheus_history import read_history
+from utilitarian_operator.simulation.load.trace import read_trace
+from utilitarian_operator.simulation.load.workload import InvalidLoad, read_load
 from utilitarian_operator.simulation.play import scene
-from utilitarian_operator.simulation.trace import read_trace
-from utilitarian_operator.simulation.workload import InvalidLoad, read_load
 
 FLEET = one_pool(["work"], {})
 BEGINS = load({"work": {"arrivals": [{"rate": "1/s"}]}}).begins

@@ -6,9 +6,9 @@ from itertools import repeat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from utilitarian_operator.simulation.arrivals import Tasks
-from utilitarian_operator.simulation.fleet import Workers
+from utilitarian_operator.simulation.load.arrivals import Tasks
 from utilitarian_operator.simulation.oracle import Problem, lower_bound
+from utilitarian_operator.simulation.pool_model import Workers
 from utilitarian_operator.simulation.worker import Kind, State
 
 GAPS = st.lists(st.sampled_from([0.0, 0.0, 0.5, 3.0, 40.0, 400.0]), min_size=1, max_size=60)

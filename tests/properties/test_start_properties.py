@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.pools import NOW, facts, pool
-from utilitarian_operator.core.cron_starts import last_until, next_after
-from utilitarian_operator.core.fleet import Circumstances, decide_pool
-from utilitarian_operator.core.memory import Memory
-from utilitarian_operator.core.run_memory import OpenRun
-from utilitarian_operator.core.runs import MOST_OPEN, next_start, window
+from utilitarian_operator.core.sizing.cron_starts import last_until, next_after
+from utilitarian_operator.core.sizing.memory import Memory
+from utilitarian_operator.core.sizing.pools import Circumstances, decide_pool
+from utilitarian_operator.core.sizing.run_state import OpenRun
+from utilitarian_operator.core.sizing.runs import MOST_OPEN, next_start, window
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 

@@ -11,20 +11,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.pools import NOW, fleet
-from utilitarian_operator.api.crd import definition
-from utilitarian_operator.core.ailments import Ailment
-from utilitarian_operator.core.decision import Decision, Step
-from utilitarian_operator.core.forecast import Forecast
-from utilitarian_operator.core.memory import Memory
-from utilitarian_operator.core.newest import Newest
-from utilitarian_operator.core.observation import FleetSight, PoolSight, Present, Unknown
-from utilitarian_operator.core.obstacle import INVALID_SPEC, Obstacle
-from utilitarian_operator.core.recall import remembered
-from utilitarian_operator.core.run_memory import OpenRun, Outcome, PastRun
-from utilitarian_operator.core.runs import MOST_OPEN
-from utilitarian_operator.core.start_ups import MOST_START_UPS
-from utilitarian_operator.core.status import fleet_status, refused_status
-from utilitarian_operator.core.status_size import LIMIT, size
+from utilitarian_operator.api.generated.crd import definition
+from utilitarian_operator.core.blocker import INVALID_SPEC, Obstacle
+from utilitarian_operator.core.diagnosis.findings import Ailment
+from utilitarian_operator.core.forecast.completion import Forecast
+from utilitarian_operator.core.observation.model import FleetSight, PoolSight, Present, Unknown
+from utilitarian_operator.core.observation.start_ups import MOST_START_UPS
+from utilitarian_operator.core.sizing.decision import Decision, Step
+from utilitarian_operator.core.sizing.memory import Memory
+from utilitarian_operator.core.sizing.run_state import OpenRun, Outcome, PastRun
+from utilitarian_operator.core.sizing.runs import MOST_OPEN
+from utilitarian_operator.core.status.recall import remembered
+from utilitarian_operator.core.status.report import Newest
+from utilitarian_operator.core.status.size import LIMIT, size
+from utilitarian_operator.core.status.status import fleet_status, refused_status
 
 SCHEMA = definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]
 WORDS = st.one_of(st.text(max_size=20), st.text(min_size=1, max_size=5).map(lambda word: word * 25_000))

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from utilitarian_operator.core import beat_scripts
+from utilitarian_operator.core.objects import beat_scripts
 
 
 def alive(pid: int, note: Path, silent: float) -> bool:

@@ -15,8 +15,8 @@ from tests.support.processes import Process
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
 from utilitarian import routing
-from utilitarian_operator.adapters.remote_control import RemoteControl
-from utilitarian_operator.core import pre_stop
+from utilitarian_operator.adapters.broker.remote_control import RemoteControl
+from utilitarian_operator.core.objects import pre_stop_hook as pre_stop
 
 QUEUE = routing.DEFAULT_QUEUE
 POD = "leaving"

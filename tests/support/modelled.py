@@ -12,12 +12,12 @@ from demo.broker import Sent
 from demo.report import ScaleUp
 from utilitarian.reckoning import Ledger
 from utilitarian_operator.api.effective import Fleet, Pool
-from utilitarian_operator.core.facts import Facts
-from utilitarian_operator.core.observation import Unknown
-from utilitarian_operator.core.record import Look
-from utilitarian_operator.simulation.arrivals import Tasks
+from utilitarian_operator.core.observation.model import Unknown
+from utilitarian_operator.core.sizing.decision_record import Look
+from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.simulation.engine import DEPARTURE, Engine, Lane
-from utilitarian_operator.simulation.fleet import Workers
+from utilitarian_operator.simulation.load.arrivals import Tasks
+from utilitarian_operator.simulation.pool_model import Workers
 from utilitarian_operator.simulation.replay import memories_after, worker_seconds
 from utilitarian_operator.simulation.worker import Kind
 

@@ -16,8 +16,8 @@ from tests.support.http import HttpError
 from tests.support.ports import LOOPBACK, free_port
 from tests.support.processes import Process
 from tests.support.waiting import wait_until
-from utilitarian_operator.settings import Settings
-from utilitarian_operator.wiring import Running, run
+from utilitarian_operator.host.settings import Settings
+from utilitarian_operator.host.wiring import Running, run
 
 START_WITHIN = timedelta(seconds=30)
 STOP_WITHIN = timedelta(seconds=30)

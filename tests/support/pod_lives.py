@@ -11,9 +11,7 @@ from typing import Any, Self
 from tests.support.fleet import Fleet
 from tests.support.http import HttpError
 from utilitarian.ledger import Record
-from utilitarian_operator.core.labels import (
-    DRAINING,
-)
+from utilitarian_operator.core.labels import DRAINING
 
 EVERY_S = 0.2
 

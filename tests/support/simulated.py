@@ -5,8 +5,8 @@ from typing import Any
 
 from tests.support.pools import fleet
 from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.simulation.load.workload import Load
 from utilitarian_operator.simulation.play import Scene, scene
-from utilitarian_operator.simulation.workload import Load
 
 
 def load(queues: dict[str, Any], **more: Any) -> Load:

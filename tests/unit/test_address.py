@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kombu import Connection
 
-from utilitarian_operator.adapters.address import Address, WrongAddress, addresses
+from utilitarian_operator.adapters.broker.address import Address, WrongAddress, addresses
 
 SECRET = "hunter2"
 

@@ -7,8 +7,8 @@ import pytest
 from cryptography import x509
 
 from tests.unit.api_cases import resource
-from utilitarian_operator.admission import review
-from utilitarian_operator.certificates import LIFETIME, RENEWED_BEFORE, due, make
+from utilitarian_operator.host.admission_webhook import review
+from utilitarian_operator.host.certificates import LIFETIME, RENEWED_BEFORE, due, make
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 NAMES = ["operator.system.svc", "127.0.0.1"]

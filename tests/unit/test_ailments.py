@@ -8,7 +8,8 @@ import pytest
 
 from tests.support.pools import NOW, facts, fleet, pool
 from utilitarian_operator.api.effective import Fleet
-from utilitarian_operator.core.ailments import (
+from utilitarian_operator.core.diagnosis.finding_history import Health
+from utilitarian_operator.core.diagnosis.findings import (
     FOREIGN_CONSUMERS,
     FOREIGN_FOR,
     MUTE,
@@ -21,13 +22,12 @@ from utilitarian_operator.core.ailments import (
     Course,
     examine,
 )
-from utilitarian_operator.core.broker_settings import BrokerSettings
-from utilitarian_operator.core.facts import facts as core_facts
-from utilitarian_operator.core.fleet import Circumstances, decide_pool
-from utilitarian_operator.core.foreign import with_foreign
-from utilitarian_operator.core.memory import Memory
-from utilitarian_operator.core.observation import FleetSight, Held, Missing, PodSight, PoolSight, Present, Unknown
-from utilitarian_operator.health import Health
+from utilitarian_operator.core.observation.broker_settings import BrokerSettings
+from utilitarian_operator.core.observation.foreign_consumers import with_foreign
+from utilitarian_operator.core.observation.model import FleetSight, Held, Missing, PodSight, PoolSight, Present, Unknown
+from utilitarian_operator.core.sizing.facts import facts as core_facts
+from utilitarian_operator.core.sizing.memory import Memory
+from utilitarian_operator.core.sizing.pools import Circumstances, decide_pool
 
 FLEET = fleet({"name": "work", "queues": ["q"]}, {"name": "other", "queues": ["r"]})
 SILENT = Unknown("does not answer", NOW)

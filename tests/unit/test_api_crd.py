@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from utilitarian_operator.api.crd import crd_yaml, definition
-from utilitarian_operator.api.reference import reference
+from utilitarian_operator.api.generated.crd import crd_yaml, definition
+from utilitarian_operator.api.generated.reference_page import reference
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = "utilitarianworkerpools.yaml"
@@ -35,7 +35,9 @@ def test_the_file_is_what_the_models_say(folder: str) -> None:
 
 def test_the_reference_is_what_the_models_say() -> None:
     path = ROOT / "docs" / "resource.md"
-    assert path.read_text() == reference(), f"run `python -m utilitarian_operator.api.reference > {path.name}` in docs/"
+    assert path.read_text() == reference(), (
+        f"run `python -m utilitarian_operator.api.generated.reference_page > {path.name}` in docs/"
+    )
 
 
 def test_the_yaml_is_the_definition() -> None:

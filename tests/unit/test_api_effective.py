@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from tests.unit.api_cases import pool, resource
+from utilitarian_operator.api.built_in_pools import BUILT_IN_POOLS, DOCUMENTED_QUEUES
+from utilitarian_operator.api.cel_rules import BUILT_IN_POOL_COUNT, LONGEST_BUILT_IN_NAME
 from utilitarian_operator.api.effective import Fleet, effective_fleet, merged
 from utilitarian_operator.api.kubernetes import SecretKeyRef
-from utilitarian_operator.api.layout import BUILT_IN_POOLS, DOCUMENTED_QUEUES
 from utilitarian_operator.api.resource import parse
-from utilitarian_operator.api.rules import BUILT_IN_POOL_COUNT, LONGEST_BUILT_IN_NAME
 
 MINUTE = timedelta(minutes=1)
 

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 
 from tests.unit.mutations import full, spoiled
 from utilitarian_operator.api.effective import effective_fleet
-from utilitarian_operator.api.invalid import InvalidSpec, Problem
-from utilitarian_operator.api.validation import accept, warnings
+from utilitarian_operator.api.problem import InvalidSpec, Problem
+from utilitarian_operator.api.validation.resource_rules import accept, warnings
 
 
 def test_the_full_resource_is_valid() -> None:

@@ -4,9 +4,9 @@ import pytest
 import yaml
 
 from tests.unit.api_cases import INVALID, VALID, Refused, pool, resource
-from utilitarian_operator.api.invalid import InvalidSpec
+from utilitarian_operator.api.problem import InvalidSpec
 from utilitarian_operator.api.resource import parse
-from utilitarian_operator.api.validation import accept, warnings
+from utilitarian_operator.api.validation.resource_rules import accept, warnings
 
 
 @pytest.mark.parametrize("case", INVALID, ids=lambda case: case.id)

@@ -8,15 +8,9 @@ import pytest
 from tests.unit.api_cases import resource
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
-from utilitarian_operator.core.beat import (
-    beat_verdict,
-    file_of,
-    loss,
-    memory_since,
-    stuck,
-)
-from utilitarian_operator.core.beat_sight import BeatSight, Claim, ScheduleFile
+from utilitarian_operator.core.beat.checks import beat_verdict, file_of, loss, memory_since, stuck
 from utilitarian_operator.core.containers import lost_on
+from utilitarian_operator.core.observation.beat import BeatSight, Claim, ScheduleFile
 
 NOW = datetime(2026, 12, 1, 0, 10, tzinfo=UTC)
 RUN = "pools: [{name: a, queues: [q], schedule: [{name: monthly, start: '0 0 1 * *'}]}]"

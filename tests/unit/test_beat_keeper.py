@@ -6,23 +6,17 @@ from typing import Any
 import pytest
 
 from tests.unit.api_cases import resource
-from utilitarian_operator.adapters.store import PODS, STATEFUL_SETS, Key, Store
+from utilitarian_operator.adapters.cluster.cache import PODS, STATEFUL_SETS, Key, Store
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
-from utilitarian_operator.beat_keeper import BeatKeeper
-from utilitarian_operator.core.beat_sight import BeatSight
-from utilitarian_operator.core.labels import (
-    Owner,
-)
-from utilitarian_operator.core.manifests import (
-    beat_statefulset,
-)
-from utilitarian_operator.core.objects import Wanted
-from utilitarian_operator.core.plan import Apply, Create
-from utilitarian_operator.core.reasons import (
-    Reason,
-)
+from utilitarian_operator.core.labels import Owner
+from utilitarian_operator.core.objects.actions import Apply, Create
+from utilitarian_operator.core.objects.manifests import beat_statefulset
+from utilitarian_operator.core.objects.wanted import Wanted
+from utilitarian_operator.core.observation.beat import BeatSight
+from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.errors import Conflict
+from utilitarian_operator.reconcile.beat_keeper import BeatKeeper
 
 KEY = Key("ns", "fleet")
 RESOURCE = {"metadata": {"namespace": "ns", "name": "fleet", "uid": "u"}}

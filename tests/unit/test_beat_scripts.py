@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.beat_probe import alive
-from utilitarian_operator.api.beat_arguments import LONGEST_INTERVAL_S
-from utilitarian_operator.core import beat_scripts
+from utilitarian_operator.api.validation.beat_arguments import LONGEST_INTERVAL_S
+from utilitarian_operator.core.objects import beat_scripts
 
 WITHIN_S = 300
 CONTENT = {b"entries": pickle.dumps({"run": 1}), b"__version__": pickle.dumps("5.7.0")}

@@ -9,12 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.pools import NOW, fleet
-from utilitarian_operator.core.ailments import STUCK
-from utilitarian_operator.core.blank import IN_DOUBT_FOR, STARTS_WITHIN, Beginnings, begun, consumers_told, with_blank
-from utilitarian_operator.core.crew import crew
-from utilitarian_operator.core.drain import Mark, Release, Resize, steps
-from utilitarian_operator.core.facts import facts
-from utilitarian_operator.core.observation import (
+from utilitarian_operator.core.diagnosis.finding_history import Health
+from utilitarian_operator.core.diagnosis.findings import STUCK
+from utilitarian_operator.core.draining.steps import Mark, Release, Resize, steps
+from utilitarian_operator.core.draining.workers import crew
+from utilitarian_operator.core.observation.blank_workers import (
+    IN_DOUBT_FOR,
+    STARTS_WITHIN,
+    Beginnings,
+    begun,
+    consumers_told,
+    with_blank,
+)
+from utilitarian_operator.core.observation.model import (
     FleetSight,
     Held,
     Missing,
@@ -24,8 +31,8 @@ from utilitarian_operator.core.observation import (
     QueueSight,
     Unknown,
 )
-from utilitarian_operator.core.reported import Reported
-from utilitarian_operator.health import Health
+from utilitarian_operator.core.observation.reported import Reported
+from utilitarian_operator.core.sizing.facts import facts
 
 FLEET = fleet({"name": "work", "queues": ["q"], "drainTimeout": "30m"})
 SILENT = Unknown("does not answer", NOW)

@@ -3,8 +3,8 @@
 import pytest
 from amqp.exceptions import NotAllowed, PreconditionFailed
 
-from utilitarian_operator.adapters.address import EXAMPLE
-from utilitarian_operator.adapters.connection import broker_errors
+from utilitarian_operator.adapters.broker.address import EXAMPLE
+from utilitarian_operator.adapters.broker.connection import broker_errors
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable, LoginRefused
 
 

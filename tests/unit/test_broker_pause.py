@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from utilitarian_operator.adapters.pause import LONGEST_PAUSE_S, Pause
+from utilitarian_operator.adapters.broker.pause import LONGEST_PAUSE_S, Pause
 from utilitarian_operator.errors import BrokerUnreachable
 
 ERROR = BrokerUnreachable("no answer")

@@ -5,16 +5,11 @@ from typing import Any
 
 import pytest
 
-from utilitarian_operator.adapters.store import FLEETS, PODS, Key, Store
-from utilitarian_operator.core.casualties import Cause, casualties
-from utilitarian_operator.core.reasons import (
-    Reason,
-)
-from utilitarian_operator.events import (
-    MOST_TOLD,
-    WARNINGS,
-)
-from utilitarian_operator.losses import Losses
+from utilitarian_operator.adapters.cluster.cache import FLEETS, PODS, Key, Store
+from utilitarian_operator.core.diagnosis.pod_losses import Cause, casualties
+from utilitarian_operator.core.reasons import Reason
+from utilitarian_operator.reconcile.act.events import MOST_TOLD, WARNINGS
+from utilitarian_operator.reconcile.act.pod_losses import Losses
 
 Object = dict[str, Any]
 BEGAN = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

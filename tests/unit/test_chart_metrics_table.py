@@ -5,7 +5,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from tests.support.metrics_table import Metric, documented_metrics
-from utilitarian_operator.metrics import Metrics
+from utilitarian_operator.metrics.fleet import Metrics
 
 
 def registered_metrics() -> set[Metric]:

@@ -11,7 +11,7 @@ import yaml
 from tests.support.chart import CHART, NAMESPACE, ChartRefusedError, Object, helm, kinds, one, render
 from tests.support.chart_readme import README, readme, undescribed_values
 from tests.support.dashboard import dashboard
-from utilitarian_operator.leadership import LEASE
+from utilitarian_operator.host.leadership import LEASE
 
 PLAIN = [
     "ClusterRole",

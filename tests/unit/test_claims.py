@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from tests.support.pools import fleet
-from utilitarian_operator.adapters.broker import Credentials
-from utilitarian_operator.adapters.store import Key, Store
+from utilitarian_operator.adapters.broker.session import Credentials
+from utilitarian_operator.adapters.cluster.cache import Key, Store
 from utilitarian_operator.api.effective import Fleet
-from utilitarian_operator.claims import (
+from utilitarian_operator.errors import BrokerUnreachable
+from utilitarian_operator.reconcile.claims import (
     ASK_AGAIN_S,
     AT_A_TIME,
     FIND_OUT_WITHIN_S,
@@ -20,7 +21,6 @@ from utilitarian_operator.claims import (
     Lost,
     Version,
 )
-from utilitarian_operator.errors import BrokerUnreachable
 
 OLD, NEW = Key("shop", "old"), Key("test", "new")
 SPEC = fleet({"name": "work", "queues": ["q"]})

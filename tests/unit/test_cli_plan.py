@@ -8,15 +8,10 @@ import yaml
 
 from tests.support.command import operator_command
 from utilitarian_operator.api.effective import effective_fleet
-from utilitarian_operator.api.validation import accept
-from utilitarian_operator.core.labels import (
-    Manifest,
-    Owner,
-)
-from utilitarian_operator.core.manifests import (
-    fleet_objects,
-)
-from utilitarian_operator.core.objects import DEPLOYMENT, DISRUPTION_BUDGET, STATEFUL_SET, wanted_objects
+from utilitarian_operator.api.validation.resource_rules import accept
+from utilitarian_operator.core.labels import Manifest, Owner
+from utilitarian_operator.core.objects.manifests import fleet_objects
+from utilitarian_operator.core.objects.wanted import DEPLOYMENT, DISRUPTION_BUDGET, STATEFUL_SET, wanted_objects
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))

@@ -8,7 +8,7 @@ from celery.bin.worker import worker
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utilitarian_operator.api.command_line import BEAT, CELERY, WORKER, Options, read
+from utilitarian_operator.api.validation.command_line import BEAT, CELERY, WORKER, Options, read
 
 
 @pytest.mark.parametrize(

@@ -8,22 +8,22 @@ from typing import Any
 import pytest
 
 from tests.unit.api_cases import resource
+from utilitarian_operator.api.built_in_pools import DOCUMENTED_QUEUES
 from utilitarian_operator.api.effective import Fleet, effective_fleet
-from utilitarian_operator.api.invalid import Problem
-from utilitarian_operator.api.layout import DOCUMENTED_QUEUES
+from utilitarian_operator.api.problem import Problem
 from utilitarian_operator.api.resource import parse
-from utilitarian_operator.core.beat_sight import BeatSight
-from utilitarian_operator.core.broker_settings import BrokerSettings
-from utilitarian_operator.core.conditions import dated, known, refused, timestamp, verdicts
-from utilitarian_operator.core.decision import Decision, Step, start
-from utilitarian_operator.core.forecast import Cause, Forecast, Forecasts, Risk
-from utilitarian_operator.core.hindrance import Hindrance
-from utilitarian_operator.core.newest import Newest
-from utilitarian_operator.core.observation import FleetSight, Held, PodSight, PoolSight, Present, Unknown
-from utilitarian_operator.core.obstacle import INVALID_SPEC, Obstacle
-from utilitarian_operator.core.run_memory import OpenRun
-from utilitarian_operator.core.run_watch import ailing
-from utilitarian_operator.core.verdict import Verdict
+from utilitarian_operator.core.blocker import INVALID_SPEC, Obstacle
+from utilitarian_operator.core.condition import Verdict
+from utilitarian_operator.core.forecast.completion import Cause, Forecast, Forecasts, Risk
+from utilitarian_operator.core.forecast.news import ailing
+from utilitarian_operator.core.observation.beat import BeatSight
+from utilitarian_operator.core.observation.broker_settings import BrokerSettings
+from utilitarian_operator.core.observation.model import FleetSight, Held, PodSight, PoolSight, Present, Unknown
+from utilitarian_operator.core.observation.pod_failures import Hindrance
+from utilitarian_operator.core.sizing.decision import Decision, Step, start
+from utilitarian_operator.core.sizing.run_state import OpenRun
+from utilitarian_operator.core.status.conditions import dated, known, refused, timestamp, verdicts
+from utilitarian_operator.core.status.report import Newest
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 TYPES = [

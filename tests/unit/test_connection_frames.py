@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from utilitarian_operator.adapters import connection
-from utilitarian_operator.adapters.connection import AHEAD, _PlainSocket
+from utilitarian_operator.adapters.broker import connection
+from utilitarian_operator.adapters.broker.connection import AHEAD, _PlainSocket
 
 LOOPBACK = "127.0.0.1"
 HELLO = len(b"AMQP\x00\x00\x09\x01")

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.pools import NOW, facts, fleet
-from utilitarian_operator.core import facts as from_sight
-from utilitarian_operator.core.budget import FIRST_WORKERS_AT_A_TIME
-from utilitarian_operator.core.decision import Decision, Step, start
-from utilitarian_operator.core.facts import Facts
-from utilitarian_operator.core.fleet import Circumstances, decide_fleet, together
-from utilitarian_operator.core.memory import Memory
-from utilitarian_operator.core.memory_text import from_text, to_text
-from utilitarian_operator.core.observation import Held, PodSight, PoolSight, Present
+from utilitarian_operator.core.observation.model import Held, PodSight, PoolSight, Present
+from utilitarian_operator.core.sizing import facts as from_sight
+from utilitarian_operator.core.sizing.decision import Decision, Step, start
+from utilitarian_operator.core.sizing.facts import Facts
+from utilitarian_operator.core.sizing.fleet_limits import FIRST_WORKERS_AT_A_TIME
+from utilitarian_operator.core.sizing.memory import Memory
+from utilitarian_operator.core.sizing.memory_json import from_text, to_text
+from utilitarian_operator.core.sizing.pools import Circumstances, decide_fleet, together
 
 MINUTE = timedelta(minutes=1)
 

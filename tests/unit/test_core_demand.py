@@ -5,10 +5,17 @@ from datetime import timedelta
 import pytest
 
 from tests.support.pools import NOW, facts, pool
-from utilitarian_operator.core import runs
-from utilitarian_operator.core.demand import demand, horizon, is_cut
-from utilitarian_operator.core.memory import Memory, arrival_rate, is_rising, remember, seconds_per_task, with_demand
-from utilitarian_operator.core.run_memory import OpenRun
+from utilitarian_operator.core.sizing import runs
+from utilitarian_operator.core.sizing.demand import demand, horizon, is_cut
+from utilitarian_operator.core.sizing.memory import (
+    Memory,
+    arrival_rate,
+    is_rising,
+    remember,
+    seconds_per_task,
+    with_demand,
+)
+from utilitarian_operator.core.sizing.run_state import OpenRun
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.pools import NOW
-from utilitarian_operator.core.drain import (
+from utilitarian_operator.core.draining.steps import (
     CancelConsumers,
     Crew,
     DrainStep,
@@ -24,7 +24,7 @@ from utilitarian_operator.core.drain import (
     slow,
     steps,
 )
-from utilitarian_operator.core.observation import Held, Unknown
+from utilitarian_operator.core.observation.model import Held, Unknown
 
 SILENT = Unknown("does not answer", NOW)
 MARKED = NOW - timedelta(seconds=5)

@@ -9,14 +9,14 @@ import pytest
 
 from tests.support.pools import NOW, facts, fleet
 from utilitarian_operator.api.effective import Fleet
-from utilitarian_operator.core import outlook as outlooks
-from utilitarian_operator.core.explanation import explain, next_run, troubles
-from utilitarian_operator.core.facts import Facts
-from utilitarian_operator.core.fleet import Circumstances, decide_fleet
-from utilitarian_operator.core.last_look import decisions_now, facts_told
-from utilitarian_operator.core.memory import Memory
-from utilitarian_operator.core.memory_text import to_text
-from utilitarian_operator.core.observation import Unknown
+from utilitarian_operator.core.explain import next_changes as outlooks
+from utilitarian_operator.core.explain.explanation import explain, next_run, troubles
+from utilitarian_operator.core.explain.from_status import decisions_now, facts_told
+from utilitarian_operator.core.observation.model import Unknown
+from utilitarian_operator.core.sizing.facts import Facts
+from utilitarian_operator.core.sizing.memory import Memory
+from utilitarian_operator.core.sizing.memory_json import to_text
+from utilitarian_operator.core.sizing.pools import Circumstances, decide_fleet
 
 UNTIL = "2026-03-02T15:00:00Z"
 

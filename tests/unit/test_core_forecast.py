@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from tests.support.pools import NOW, facts, fleet
-from utilitarian_operator.core.beat_sight import BeatSight
-from utilitarian_operator.core.decision import Decision, Step, start
-from utilitarian_operator.core.facts import Facts
-from utilitarian_operator.core.forecast import Cause, Forecast, forecast
-from utilitarian_operator.core.memory import Memory
-from utilitarian_operator.core.observation import FleetSight
-from utilitarian_operator.core.run_memory import OpenRun, Outcome, PastRun
-from utilitarian_operator.core.run_watch import Watched, watch
+from utilitarian_operator.core.forecast.completion import Cause, Forecast, forecast
+from utilitarian_operator.core.forecast.news import Watched, watch
+from utilitarian_operator.core.observation.beat import BeatSight
+from utilitarian_operator.core.observation.model import FleetSight
+from utilitarian_operator.core.sizing.decision import Decision, Step, start
+from utilitarian_operator.core.sizing.facts import Facts
+from utilitarian_operator.core.sizing.memory import Memory
+from utilitarian_operator.core.sizing.run_state import OpenRun, Outcome, PastRun
 
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
 STARTED = NOW - HOUR

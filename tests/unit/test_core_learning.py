@@ -8,11 +8,11 @@ import pytest
 
 from tests.support.pools import NOW, facts, fleet, pool
 from utilitarian_operator.api.effective import Pool
-from utilitarian_operator.core.facts import Facts
-from utilitarian_operator.core.fleet import Circumstances, decide_fleet, decide_pool
-from utilitarian_operator.core.learning import believed
-from utilitarian_operator.core.memory import Memory, longest_task, seconds_per_task
-from utilitarian_operator.core.run_memory import OpenRun
+from utilitarian_operator.core.sizing.facts import Facts
+from utilitarian_operator.core.sizing.learning import believed
+from utilitarian_operator.core.sizing.memory import Memory, longest_task, seconds_per_task
+from utilitarian_operator.core.sizing.pools import Circumstances, decide_fleet, decide_pool
+from utilitarian_operator.core.sizing.run_state import OpenRun
 
 SECOND, MINUTE, HOUR, DAY = (timedelta(seconds=n) for n in (1, 60, 3_600, 86_400))
 RUN = [{"name": "run", "start": "0 12 * * *", "finishWithin": "2h"}]

@@ -6,13 +6,13 @@ from datetime import timedelta
 import pytest
 
 from tests.support.pools import NOW, pool
-from utilitarian_operator.core.decision import Decision
-from utilitarian_operator.core.facts import Facts
-from utilitarian_operator.core.fleet import Circumstances, decide_pool, first_seen_work
-from utilitarian_operator.core.memory import Memory
-from utilitarian_operator.core.memory_text import from_text, to_text
-from utilitarian_operator.core.nap import MOST_RETURNS, Nap, followed
-from utilitarian_operator.core.observation import FleetSight, PoolSight, Present
+from utilitarian_operator.core.observation.model import FleetSight, PoolSight, Present
+from utilitarian_operator.core.sizing.decision import Decision
+from utilitarian_operator.core.sizing.eta_sleep import MOST_RETURNS, Nap, followed
+from utilitarian_operator.core.sizing.facts import Facts
+from utilitarian_operator.core.sizing.memory import Memory
+from utilitarian_operator.core.sizing.memory_json import from_text, to_text
+from utilitarian_operator.core.sizing.pools import Circumstances, decide_pool, first_seen_work
 
 HOUR = timedelta(hours=1)
 TOMORROW = NOW + timedelta(days=1)

@@ -9,7 +9,7 @@ from tests.support.pools import fleet
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.api.units import format_duration
-from utilitarian_operator.core.recommendations import Figures, Recommendation, recommendations, round_up
+from utilitarian_operator.core.explain.recommendations import Figures, Recommendation, recommendations, round_up
 
 QUIET = Figures(seconds_per_task=5, completions=100, longest=9, start_up=8)
 

@@ -8,13 +8,13 @@ import pytest
 
 from tests.support.pools import NOW, facts, pool
 from utilitarian_operator.api.effective import Pool
-from utilitarian_operator.core.facts import Facts
-from utilitarian_operator.core.memory import Memory
-from utilitarian_operator.core.nap import Nap
-from utilitarian_operator.core.observation import Unknown
-from utilitarian_operator.core.override import Override
-from utilitarian_operator.core.rules import Situation, decide
-from utilitarian_operator.core.run_memory import OpenRun, Outcome, PastRun
+from utilitarian_operator.core.observation.model import Unknown
+from utilitarian_operator.core.sizing.eta_sleep import Nap
+from utilitarian_operator.core.sizing.facts import Facts
+from utilitarian_operator.core.sizing.memory import Memory
+from utilitarian_operator.core.sizing.rules import Situation, decide
+from utilitarian_operator.core.sizing.run_state import OpenRun, Outcome, PastRun
+from utilitarian_operator.core.spec.override import Override
 
 
 def seconds_ago(seconds: float) -> Any:

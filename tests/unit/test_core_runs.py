@@ -8,12 +8,12 @@ import pytest
 
 from tests.support.pools import NOW, facts, fleet, pool
 from utilitarian_operator.api.effective import Pool
-from utilitarian_operator.core.facts import Facts
-from utilitarian_operator.core.fleet import Circumstances, decide_pool
-from utilitarian_operator.core.memory import Memory
-from utilitarian_operator.core.run_memory import Outcome
-from utilitarian_operator.core.runs import MOST_OPEN
-from utilitarian_operator.core.upcoming import upcoming
+from utilitarian_operator.core.forecast.next_starts import upcoming
+from utilitarian_operator.core.sizing.facts import Facts
+from utilitarian_operator.core.sizing.memory import Memory
+from utilitarian_operator.core.sizing.pools import Circumstances, decide_pool
+from utilitarian_operator.core.sizing.run_state import Outcome
+from utilitarian_operator.core.sizing.runs import MOST_OPEN
 
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
 RUN = {"name": "run", "start": "0 12 * * *", "workers": 2, "finishWithin": "2h"}

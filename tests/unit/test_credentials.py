@@ -9,13 +9,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.unit.api_cases import resource
-from utilitarian_operator.adapters.broker import Credentials
-from utilitarian_operator.adapters.tls import Tls
+from utilitarian_operator.adapters.broker.session import Credentials
+from utilitarian_operator.adapters.broker.tls import Tls
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
-from utilitarian_operator.certificates import make
-from utilitarian_operator.credentials import BrokerCredentials
 from utilitarian_operator.errors import ClusterError, Gone, SecretMissing
+from utilitarian_operator.host.certificates import make
+from utilitarian_operator.reconcile.observe.credentials import BrokerCredentials
 
 SECRET = "hunter2"
 STATS = "broker: {urlFrom: {secretKeyRef: {name: env, key: URL}}, stats: {urlFrom: {secretKeyRef: {name: s, key: u}}}}"

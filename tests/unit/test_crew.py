@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from tests.support.pools import NOW, fleet
-from utilitarian_operator.core import drain
-from utilitarian_operator.core.crew import agreed, crew, gates
-from utilitarian_operator.core.decision import Step, start
-from utilitarian_operator.core.drain import Mark, Resize
-from utilitarian_operator.core.leading import leads, may_go
-from utilitarian_operator.core.observation import FleetSight, Held, PodSight, PoolSight, Present, Unknown
-from utilitarian_operator.core.pods import pod_sight
-from utilitarian_operator.core.reported import Reported, reported
+from utilitarian_operator.core.draining import steps as drain
+from utilitarian_operator.core.draining.plan import leads, may_go
+from utilitarian_operator.core.draining.steps import Mark, Resize
+from utilitarian_operator.core.draining.workers import agreed, crew, gates
+from utilitarian_operator.core.observation.model import FleetSight, Held, PodSight, PoolSight, Present, Unknown
+from utilitarian_operator.core.observation.pod import pod_sight
+from utilitarian_operator.core.observation.reported import Reported, reported
+from utilitarian_operator.core.sizing.decision import Step, start
 
 FLEET = fleet({"name": "pool", "queues": ["q"]})
 (POOL,) = FLEET.pools

@@ -6,10 +6,10 @@ from itertools import pairwise
 import pytest
 
 from tests.support.pools import facts, pool
-from utilitarian_operator.core.cron_starts import last_until, next_after
-from utilitarian_operator.core.fleet import Circumstances, decide_pool
-from utilitarian_operator.core.memory import Memory
-from utilitarian_operator.core.runs import last_start, next_start
+from utilitarian_operator.core.sizing.cron_starts import last_until, next_after
+from utilitarian_operator.core.sizing.memory import Memory
+from utilitarian_operator.core.sizing.pools import Circumstances, decide_pool
+from utilitarian_operator.core.sizing.runs import last_start, next_start
 
 MINUTE = timedelta(minutes=1)
 

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from utilitarian_operator.core.doubt import doubted
-from utilitarian_operator.core.facts import facts
-from utilitarian_operator.core.observation import Counted, Held, PodSight, PoolSight, Present, Source, Unknown
+from utilitarian_operator.core.observation.model import Counted, Held, PodSight, PoolSight, Present, Source, Unknown
+from utilitarian_operator.core.observation.queue_trust import doubted
+from utilitarian_operator.core.sizing.facts import facts
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 DOUBT = Unknown("is its leader away?", NOW)

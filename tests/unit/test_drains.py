@@ -7,15 +7,13 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from utilitarian_operator.adapters.store import FLEETS, PODS, Store
-from utilitarian_operator.core.drain import CancelConsumers
-from utilitarian_operator.core.labels import (
-    INSTANCE_LABEL,
-)
-from utilitarian_operator.core.leading import Lead, Progress
-from utilitarian_operator.drains import CANCEL_GAP_S, Drains
+from utilitarian_operator.adapters.cluster.cache import FLEETS, PODS, Store
+from utilitarian_operator.core.draining.plan import Lead, Progress
+from utilitarian_operator.core.draining.steps import CancelConsumers
+from utilitarian_operator.core.labels import INSTANCE_LABEL
 from utilitarian_operator.errors import BrokerUnreachable
-from utilitarian_operator.metrics import Metrics
+from utilitarian_operator.metrics.fleet import Metrics
+from utilitarian_operator.reconcile.act.drains import CANCEL_GAP_S, Drains
 
 RESOURCE: dict[str, Any] = {"metadata": {"namespace": "shop", "name": "fleet", "resourceVersion": "1"}}
 

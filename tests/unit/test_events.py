@@ -4,12 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from utilitarian_operator.core.reasons import (
-    Reason,
-)
-from utilitarian_operator.events import (
-    event,
-)
+from utilitarian_operator.core.reasons import Reason
+from utilitarian_operator.reconcile.act.events import event
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, 250_000, tzinfo=UTC)
 RESOURCE = {

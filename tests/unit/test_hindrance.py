@@ -5,11 +5,9 @@ from typing import Any
 
 import pytest
 
-from utilitarian_operator.core.hindrance import Hindrance, hindrance
-from utilitarian_operator.core.labels import (
-    DRAINING,
-)
-from utilitarian_operator.core.pod_trouble import trouble
+from utilitarian_operator.core.labels import DRAINING
+from utilitarian_operator.core.observation.causes.pod_status import trouble
+from utilitarian_operator.core.observation.pod_failures import Hindrance, hindrance
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 Object = dict[str, Any]

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from utilitarian_operator.core.observation import Counted, Missing, PodSight, Present, QueueSight, Unknown
-from utilitarian_operator.core.worked import Word, Worked
-from utilitarian_operator.history import Flows, History, LastMessages
+from utilitarian_operator.core.observation.deltas import Flows, History, LastMessages
+from utilitarian_operator.core.observation.model import Counted, Missing, PodSight, Present, QueueSight, Unknown
+from utilitarian_operator.core.observation.worked import Word, Worked
 
 BEGAN = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 SILENT = Unknown("does not answer", BEGAN)

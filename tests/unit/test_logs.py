@@ -7,13 +7,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from utilitarian_operator import logs
-from utilitarian_operator.adapters.broker import Credentials
+from utilitarian_operator.adapters.broker.session import Credentials
+from utilitarian_operator.host import logs
 
 SECRET = "hunter2"
 
 
-def record(message: str = "scaled", *, name: str = "utilitarian_operator.actor", **extra: object) -> logging.LogRecord:
+def record(
+    message: str = "scaled", *, name: str = "utilitarian_operator.reconcile.act.writer", **extra: object
+) -> logging.LogRecord:
     made = logging.getLogger(name).makeRecord(name, logging.INFO, "file.py", 1, message, (), None, extra=extra)
     made.created = 1_795_435_200.25
     return made
@@ -105,7 +107,7 @@ def test_the_level_is_the_operators_own_and_libraries_only_warn(
     capsys: pytest.CaptureFixture[str], level: str, lines: int
 ) -> None:
     logs.configure(level, as_json=False)
-    ours, kopf = logging.getLogger("utilitarian_operator.actor"), logging.getLogger("kopf.objects")
+    ours, kopf = logging.getLogger("utilitarian_operator.reconcile.act.writer"), logging.getLogger("kopf.objects")
     ours.debug("one")
     ours.info("two")
     ours.warning("three")

@@ -7,17 +7,9 @@ import pytest
 from tests.unit.api_cases import pool, resource
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
-from utilitarian_operator.core.labels import (
-    TEMPLATE_HASH,
-    Owner,
-)
-from utilitarian_operator.core.manifests import (
-    beat_claim,
-    beat_statefulset,
-    deployment,
-    fleet_objects,
-)
-from utilitarian_operator.core.pre_stop import CA_VARIABLE, EXCHANGE_VARIABLE, SCRIPT
+from utilitarian_operator.core.labels import TEMPLATE_HASH, Owner
+from utilitarian_operator.core.objects.manifests import beat_claim, beat_statefulset, deployment, fleet_objects
+from utilitarian_operator.core.objects.pre_stop_hook import CA_VARIABLE, EXCHANGE_VARIABLE, SCRIPT
 
 OWNER = Owner("ns", "fleet", "uid")
 

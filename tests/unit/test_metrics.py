@@ -8,11 +8,11 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from tests.support.pools import NOW
-from utilitarian_operator.core.ailments import STARVED, Ailment
-from utilitarian_operator.core.beat_sight import BeatSight
-from utilitarian_operator.core.decision import Decision, Step, start
-from utilitarian_operator.core.observation import FleetSight, Held, PodSight, PoolSight, Present, Source, Unknown
-from utilitarian_operator.metrics import Metrics
+from utilitarian_operator.core.diagnosis.findings import STARVED, Ailment
+from utilitarian_operator.core.observation.beat import BeatSight
+from utilitarian_operator.core.observation.model import FleetSight, Held, PodSight, PoolSight, Present, Source, Unknown
+from utilitarian_operator.core.sizing.decision import Decision, Step, start
+from utilitarian_operator.metrics.fleet import Metrics
 
 FLEET = ("ns", "fleet")
 POOL = PoolSight({"q": Present(3, 1, 2)}, 2, (), 1)

@@ -7,16 +7,22 @@ import pytest
 
 from tests.support.pools import NOW
 from tests.unit.test_ailments import DEAF, FLEET, IDLE, pod, sight
-from utilitarian_operator.core.ailments import FOREIGN_FOR, NO_PROGRESS_FOR, NOT_CONSUMING_FOR, Course, examine
-from utilitarian_operator.core.decision import Decision, Step
-from utilitarian_operator.core.drift import AGAIN_AFTER, Applied, drifted
-from utilitarian_operator.core.fleet import first_seen_work
-from utilitarian_operator.core.leading import shrinking
+from utilitarian_operator.core.blocker import Obstacle
+from utilitarian_operator.core.diagnosis.findings import (
+    FOREIGN_FOR,
+    NO_PROGRESS_FOR,
+    NOT_CONSUMING_FOR,
+    Course,
+    examine,
+)
+from utilitarian_operator.core.draining.plan import shrinking
 from utilitarian_operator.core.moments import apart, since
-from utilitarian_operator.core.objects import Wanted
-from utilitarian_operator.core.observation import FleetSight, PoolSight, Present
-from utilitarian_operator.core.obstacle import Obstacle
-from utilitarian_operator.refusals import LONGEST_PAUSE, Refusal, Refusals
+from utilitarian_operator.core.objects.drift import AGAIN_AFTER, Applied, drifted
+from utilitarian_operator.core.objects.refusals import LONGEST_PAUSE, Refusal, Refusals
+from utilitarian_operator.core.objects.wanted import Wanted
+from utilitarian_operator.core.observation.model import FleetSight, PoolSight, Present
+from utilitarian_operator.core.sizing.decision import Decision, Step
+from utilitarian_operator.core.sizing.pools import first_seen_work
 
 SECOND, BACK = timedelta(seconds=1), timedelta(days=10)
 

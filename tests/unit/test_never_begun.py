@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from utilitarian_operator.core.never_begun import surely_run
+from utilitarian_operator.core.never_started import surely_run
 
 NOW = 1_000_000.0
 EARLY = frozenset({"poll", "publish"})

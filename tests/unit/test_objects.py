@@ -6,19 +6,16 @@ from typing import Any
 import pytest
 
 from tests.unit.api_cases import resource
-from utilitarian_operator.acceptance import Acceptance
 from utilitarian_operator.api.effective import effective_fleet
 from utilitarian_operator.api.resource import KIND, parse
-from utilitarian_operator.core.drift import AGAIN_AFTER, applied, drifted
-from utilitarian_operator.core.labels import (
-    CONFIG_CHECKSUM,
-    Owner,
-)
-from utilitarian_operator.core.objects import Wanted, field_path, todo, wanted_objects
-from utilitarian_operator.core.obstacle import NAME_TAKEN, REFUSED, Obstacle
-from utilitarian_operator.core.plan import Adopt, Apply, Belongs, Create, belongs
-from utilitarian_operator.core.revisions import in_order, newest, revision
-from utilitarian_operator.refusals import LONGEST_PAUSE, SHORTEST_PAUSE, Refusal, Refusals, taken
+from utilitarian_operator.core.blocker import NAME_TAKEN, REFUSED, Obstacle
+from utilitarian_operator.core.labels import CONFIG_CHECKSUM, Owner
+from utilitarian_operator.core.objects.actions import Adopt, Apply, Belongs, Create, belongs
+from utilitarian_operator.core.objects.drift import AGAIN_AFTER, applied, drifted
+from utilitarian_operator.core.objects.refusals import LONGEST_PAUSE, SHORTEST_PAUSE, Refusal, Refusals, taken
+from utilitarian_operator.core.objects.wanted import Wanted, field_path, todo, wanted_objects
+from utilitarian_operator.core.spec.acceptance import Acceptance
+from utilitarian_operator.core.spec.revisions import in_order, newest, revision
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 OWNER = Owner("ns", "fleet", "mine")

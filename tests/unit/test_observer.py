@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from tests.support.pools import NOW, pool
-from utilitarian_operator.adapters.store import Key, Store
-from utilitarian_operator.core.observation import Held, PodSight, PoolSight, Present, Unknown
-from utilitarian_operator.observer import Observer
+from utilitarian_operator.adapters.cluster.cache import Key, Store
+from utilitarian_operator.core.observation.model import Held, PodSight, PoolSight, Present, Unknown
+from utilitarian_operator.reconcile.observe.observer import Observer
 
 HOLDS = PodSight(
     "a", ready=True, running=True, leaving=False, held=Held(2, 1, 3, 0, consuming=("queue",)), revision="1"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from utilitarian_operator.core.other_beats import also_beat, elsewhere, same_beat
+from utilitarian_operator.core.beat.duplicates import also_beat, elsewhere, same_beat
 
 WORKS = ("celery", "-A", "utilitarian", "worker")
 

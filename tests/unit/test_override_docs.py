@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from utilitarian_operator.api.layout import BUILT_IN_POOLS
-from utilitarian_operator.core.override import PREFIX, overrides
+from utilitarian_operator.api.built_in_pools import BUILT_IN_POOLS
+from utilitarian_operator.core.spec.override import PREFIX, overrides
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "pools.md").read_text()
 

@@ -13,11 +13,11 @@ from kombu import Exchange, Queue
 from kombu.common import Broadcast
 
 from tests.support.pools import NOW, fleet
-from utilitarian_operator.core.ailments import FOREIGN_CONSUMERS, MUTE_FOR, NOT_CONSUMING_FOR, STUCK
-from utilitarian_operator.core.foreign import with_foreign
-from utilitarian_operator.core.observation import FleetSight, Held, PodSight, PoolSight, Present, Unknown
-from utilitarian_operator.core.own_queues import Learned, learned, own, passing
-from utilitarian_operator.health import Health
+from utilitarian_operator.core.diagnosis.finding_history import Health
+from utilitarian_operator.core.diagnosis.findings import FOREIGN_CONSUMERS, MUTE_FOR, NOT_CONSUMING_FOR, STUCK
+from utilitarian_operator.core.observation.foreign_consumers import with_foreign
+from utilitarian_operator.core.observation.model import FleetSight, Held, PodSight, PoolSight, Present, Unknown
+from utilitarian_operator.core.observation.own_queues import Learned, learned, own, passing
 
 SHOP = fleet({"name": "everything", "queues": None, "worker": {"concurrency": 8}, "scaling": {"min": 3, "max": 8}})
 SECOND = timedelta(seconds=1)

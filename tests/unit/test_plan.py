@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from utilitarian_operator.core.plan import (
+from utilitarian_operator.core.objects.actions import (
     Action,
     Apply,
     Create,

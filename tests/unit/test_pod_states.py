@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from utilitarian_operator.core.hindrance import hindrance
-from utilitarian_operator.core.pod_trouble import pod_hindrance
-from utilitarian_operator.losses import Losses
+from utilitarian_operator.core.observation.causes.pod_status import pod_hindrance
+from utilitarian_operator.core.observation.pod_failures import hindrance
+from utilitarian_operator.reconcile.act.pod_losses import Losses
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 HOUR_AGO = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from utilitarian_operator.core.broker_refusal import LONGEST, broker_refusal
-from utilitarian_operator.core.hindrance import hindrance
-from utilitarian_operator.core.pod_trouble import LONGEST_WARNING, newest_warning
+from utilitarian_operator.core.observation.causes.pod_status import LONGEST_WARNING, newest_warning
+from utilitarian_operator.core.observation.causes.worker_log import LONGEST, broker_refusal
+from utilitarian_operator.core.observation.pod_failures import hindrance
 from utilitarian_operator.errors import ClusterError
-from utilitarian_operator.pod_warnings import MOST_PODS, PodWarnings
+from utilitarian_operator.reconcile.observe.pod_warnings import MOST_PODS, PodWarnings
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 Object = dict[str, Any]

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from tests.support.pools import NOW, fleet
-from utilitarian_operator.core.crew import crew
-from utilitarian_operator.core.drain import Mark, Release, steps
-from utilitarian_operator.core.observation import PodSight, PoolSight, Unknown
-from utilitarian_operator.core.pods import pod_sight
-from utilitarian_operator.core.reported import Reported
+from utilitarian_operator.core.draining.steps import Mark, Release, steps
+from utilitarian_operator.core.draining.workers import crew
+from utilitarian_operator.core.observation.model import PodSight, PoolSight, Unknown
+from utilitarian_operator.core.observation.pod import pod_sight
+from utilitarian_operator.core.observation.reported import Reported
 
 SILENT = Unknown("worker p does not answer", NOW)
 RUNS = {"running": {"startedAt": "2026-03-02T11:00:00Z"}}

@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 
 from tests.support.pools import NOW, fleet
-from utilitarian_operator.core.broker_settings import BrokerSettings, QueueSettings, by_policy_name
-from utilitarian_operator.core.memory import Memory
-from utilitarian_operator.core.observation import FleetSight, Held, PodSight, PoolSight, Present, Unknown
-from utilitarian_operator.core.preflight import MOST, advice
+from utilitarian_operator.core.diagnosis.broker_advice import MOST, advice
+from utilitarian_operator.core.observation.broker_settings import BrokerSettings, QueueSettings, by_policy_name
+from utilitarian_operator.core.observation.model import FleetSight, Held, PodSight, PoolSight, Present, Unknown
+from utilitarian_operator.core.sizing.memory import Memory
 
 FLEET = fleet({"name": "p", "queues": ["q"], "worker": {"prefetchMultiplier": 4}, "scaling": {"drainWithin": "10m"}})
 EARLY = Held(1, 1, 3, 0)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from utilitarian_operator.core.presence import Seen, newest_moment, of_a_file, presence
+from utilitarian_operator.core.explain.presence import Seen, newest_moment, of_a_file, presence
 
 NOW = datetime(2026, 11, 28, 12, 0, 0, tzinfo=UTC)
 

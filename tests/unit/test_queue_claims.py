@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.support.pools import fleet
-from utilitarian_operator.core.queue_claims import (
+from utilitarian_operator.core.spec.queue_claims import (
     Claim,
     Place,
     given_up,

@@ -7,11 +7,11 @@ from typing import Any, cast
 import pytest
 from prometheus_client import CollectorRegistry
 
-from utilitarian_operator.adapters.store import FLEETS, Key, Store
-from utilitarian_operator.drains import Drains
+from utilitarian_operator.adapters.cluster.cache import FLEETS, Key, Store
 from utilitarian_operator.errors import ClusterError
-from utilitarian_operator.metrics import Metrics
-from utilitarian_operator.reconciler import Reconciler
+from utilitarian_operator.metrics.fleet import Metrics
+from utilitarian_operator.reconcile.act.drains import Drains
+from utilitarian_operator.reconcile.reconciler import Reconciler
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 OURS, OTHER = Key("ours", "fleet"), Key("other", "fleet")

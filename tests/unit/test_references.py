@@ -7,8 +7,8 @@ import pytest
 from tests.unit.api_cases import resource
 from utilitarian_operator.api.effective import effective_fleet
 from utilitarian_operator.api.resource import parse
-from utilitarian_operator.core.obstacle import CONFIG_MAP_MISSING, SECRET_MISSING
-from utilitarian_operator.core.references import (
+from utilitarian_operator.core.blocker import CONFIG_MAP_MISSING, SECRET_MISSING
+from utilitarian_operator.core.spec.references import (
     Absent,
     Content,
     Target,
@@ -19,7 +19,7 @@ from utilitarian_operator.core.references import (
     targets,
 )
 from utilitarian_operator.errors import ClusterError, Gone, Rejected
-from utilitarian_operator.references import ReferenceReader
+from utilitarian_operator.reconcile.observe.reference_reader import ReferenceReader
 
 SPEC = """
 broker:

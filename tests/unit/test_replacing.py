@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from tests.support.pools import NOW, fleet
-from utilitarian_operator.core.ailments import Course
-from utilitarian_operator.core.observation import FleetSight, Held, PodSight, PoolSight, Present, Unknown
-from utilitarian_operator.core.replacing import AGAIN_AFTER, SEEN_WITHIN, Replaced, replacement
-from utilitarian_operator.health import Health
+from utilitarian_operator.core.diagnosis.finding_history import Health
+from utilitarian_operator.core.diagnosis.findings import Course
+from utilitarian_operator.core.diagnosis.replacement import AGAIN_AFTER, SEEN_WITHIN, Replaced, replacement
+from utilitarian_operator.core.observation.model import FleetSight, Held, PodSight, PoolSight, Present, Unknown
 
 FLEET = fleet({"name": "work", "queues": ["q"]})
 POOL = replace(FLEET.pools[0], drain_timeout=timedelta(minutes=10))

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utilitarian_operator.adapters.remote_control import LEARNING, QUESTIONS, QUEUES, REGISTERED, _ask, _held, _Tasks
+from utilitarian_operator.adapters.broker.remote_control import (
+    LEARNING,
+    QUESTIONS,
+    QUEUES,
+    REGISTERED,
+    _ask,
+    _held,
+    _Tasks,
+)
 
 QUIET: dict[str, Any] = {
     **{question: [] for question in (*QUESTIONS, QUEUES, REGISTERED)},

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from utilitarian_operator.adapters.rounds import (
+from utilitarian_operator.adapters.broker.poll_schedule import (
     BEATS_EVERY_S,
     LEARN_EVERY_S,
     LEARNING_A_SECOND,

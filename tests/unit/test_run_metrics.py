@@ -6,12 +6,12 @@ from datetime import timedelta
 from prometheus_client import CollectorRegistry
 
 from tests.support.pools import NOW, fleet
-from utilitarian_operator.core.forecast import Cause, Forecast, Risk
-from utilitarian_operator.core.observation import FleetSight, Missing, PoolSight, Present
-from utilitarian_operator.core.run_memory import OpenRun, Outcome, PastRun
-from utilitarian_operator.core.run_watch import Watched
-from utilitarian_operator.run_metrics import RunMetrics
-from utilitarian_operator.series import Board
+from utilitarian_operator.core.forecast.completion import Cause, Forecast, Risk
+from utilitarian_operator.core.forecast.news import Watched
+from utilitarian_operator.core.observation.model import FleetSight, Missing, PoolSight, Present
+from utilitarian_operator.core.sizing.run_state import OpenRun, Outcome, PastRun
+from utilitarian_operator.metrics.runs import RunMetrics
+from utilitarian_operator.metrics.series import Board
 
 KEY = ("ns", "fleet")
 FLEET = fleet({"name": "pool", "schedule": [{"name": "run", "start": "0 12 * * *"}]})

@@ -18,10 +18,10 @@ import yaml
 from tests.support.pools import facts, fleet
 from utilitarian_operator.api.effective import Pool, effective_fleet
 from utilitarian_operator.api.resource import parse
-from utilitarian_operator.core.fleet import Circumstances, decide_pool
-from utilitarian_operator.core.memory import Memory
-from utilitarian_operator.core.memory_text import from_text, past_from_text, past_to_text, to_text
-from utilitarian_operator.core.run_memory import Outcome
+from utilitarian_operator.core.sizing.memory import Memory
+from utilitarian_operator.core.sizing.memory_json import from_text, past_from_text, past_to_text, to_text
+from utilitarian_operator.core.sizing.pools import Circumstances, decide_pool
+from utilitarian_operator.core.sizing.run_state import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
 STOCKHOLM = ZoneInfo("Europe/Stockholm")

@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Gauge
 
-from utilitarian_operator.series import Series
+from utilitarian_operator.metrics.series import Series
 
 
 def test_a_series_is_shown_until_it_is_removed_or_its_fleet_forgotten() -> None:

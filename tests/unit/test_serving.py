@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from tests.support.ports import LOOPBACK
 from utilitarian_operator.errors import OperatorError
-from utilitarian_operator.serving import PortTaken, health_page, metrics_page, serve
+from utilitarian_operator.host.http import PortTaken, health_page, metrics_page, serve
 
 
 def _get(port: int, path: str) -> tuple[int, str, str]:

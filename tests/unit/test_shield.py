@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.support.pools import NOW, fleet
-from utilitarian_operator.core.observation import FleetSight, Held, PodSight, PoolSight, Unknown
-from utilitarian_operator.core.shield import IDLE_FOR, SHIELD, Shields
+from utilitarian_operator.core.draining.eviction_guard import IDLE_FOR, SHIELD, Shields
+from utilitarian_operator.core.observation.model import FleetSight, Held, PodSight, PoolSight, Unknown
 
 Annotations = dict[str, Any]
 NOTHING = Held(active=0, early=0, reserved=0, scheduled=0)

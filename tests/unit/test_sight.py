@@ -9,19 +9,17 @@ from typing import Any
 import pytest
 
 from tests.unit.api_cases import resource
-from utilitarian_operator.adapters.amqp import Depth, Untold
-from utilitarian_operator.adapters.store import PODS, Key, Store
+from utilitarian_operator.adapters.broker.depths import Depth, Untold
+from utilitarian_operator.adapters.broker.unreachable import Blind
+from utilitarian_operator.adapters.cluster.cache import PODS, Key, Store
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
-from utilitarian_operator.blind import Blind
-from utilitarian_operator.core.facts import Facts, facts
-from utilitarian_operator.core.fleet import looked_well
-from utilitarian_operator.core.labels import (
-    POOL_LABEL,
-)
-from utilitarian_operator.core.observation import Counted, FleetSight, Held, Missing, PoolSight, Present, Unknown
+from utilitarian_operator.core.labels import POOL_LABEL
+from utilitarian_operator.core.observation.model import Counted, FleetSight, Held, Missing, PoolSight, Present, Unknown
+from utilitarian_operator.core.sizing.facts import Facts, facts
+from utilitarian_operator.core.sizing.pools import looked_well
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable, OperatorError
-from utilitarian_operator.observer import Observer
+from utilitarian_operator.reconcile.observe.observer import Observer
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 KEY = Key("ns", "fleet")

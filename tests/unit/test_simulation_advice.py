@@ -10,12 +10,12 @@ import yaml
 from tests.support.simulated import stage
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
-from utilitarian_operator.api.validation import accept
-from utilitarian_operator.core.recommendations import Recommendation, can_be_written
-from utilitarian_operator.simulation.advice import advice
-from utilitarian_operator.simulation.measure import PolicyResult, measured
+from utilitarian_operator.api.validation.resource_rules import accept
+from utilitarian_operator.core.explain.recommendations import Recommendation, can_be_written
+from utilitarian_operator.simulation.load.workload import read_load
 from utilitarian_operator.simulation.play import Scene, play, scene
-from utilitarian_operator.simulation.workload import read_load
+from utilitarian_operator.simulation.report.advice import advice
+from utilitarian_operator.simulation.report.measure import PolicyResult, measured
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 ROUNDS = 3

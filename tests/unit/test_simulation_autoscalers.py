@@ -13,13 +13,13 @@ import yaml
 from tests.support.pools import pool
 from tests.support.simulated import stage
 from utilitarian_operator.api.effective import effective_fleet
-from utilitarian_operator.api.validation import accept
+from utilitarian_operator.api.validation.resource_rules import accept
 from utilitarian_operator.simulation.autoscalers import Autoscaler, Hpa, Settings, default_target
-from utilitarian_operator.simulation.fleet import Workers
-from utilitarian_operator.simulation.measure import PolicyResult, measured
+from utilitarian_operator.simulation.load.workload import read_load
 from utilitarian_operator.simulation.oracle import play_oracle
 from utilitarian_operator.simulation.play import UnknownPolicy, checked_policy, kind, play, scene
-from utilitarian_operator.simulation.workload import read_load
+from utilitarian_operator.simulation.pool_model import Workers
+from utilitarian_operator.simulation.report.measure import PolicyResult, measured
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 

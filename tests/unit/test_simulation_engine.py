@@ -8,12 +8,12 @@ import pytest
 
 from tests.support.pools import NOW, facts, fleet, pool
 from tests.support.simulated import load, stage
-from utilitarian_operator.core.fleet import Circumstances, decide_pool
-from utilitarian_operator.core.memory import Memory, remember
+from utilitarian_operator.core.sizing.memory import Memory, remember
+from utilitarian_operator.core.sizing.pools import Circumstances, decide_pool
 from utilitarian_operator.simulation.engine import DEPARTURE, Engine
-from utilitarian_operator.simulation.fleet import Workers
-from utilitarian_operator.simulation.measure import PoolResult, measured
 from utilitarian_operator.simulation.play import Scene, kill_times, kind, play, scene, start_ups
+from utilitarian_operator.simulation.pool_model import Workers
+from utilitarian_operator.simulation.report.measure import PoolResult, measured
 
 HOURLY = {"cron": "0 * * * *", "tasks": 1200}
 RUN = [{"name": "hourly", "start": "0 * * * *", "finishWithin": "30m", "warmUp": "1m"}]

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from utilitarian_operator.simulation.arrivals import Tasks
-from utilitarian_operator.simulation.fleet import Workers
+from utilitarian_operator.simulation.load.arrivals import Tasks
+from utilitarian_operator.simulation.pool_model import Workers
 from utilitarian_operator.simulation.worker import Kind, State
 
 

@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.support.simulated import load
-from utilitarian_operator.simulation.history import MOST_SAMPLES, read_history
-from utilitarian_operator.simulation.workload import InvalidLoad
+from utilitarian_operator.simulation.load.prometheus_history import MOST_SAMPLES, read_history
+from utilitarian_operator.simulation.load.workload import InvalidLoad
 
 BEGINS = load({"work": {"arrivals": [{"rate": "1/s"}]}}).begins
 

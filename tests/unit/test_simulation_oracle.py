@@ -6,9 +6,9 @@ import pytest
 from tests.support.simulated import stage
 from tests.support.steps import at_most
 from utilitarian_operator.simulation import oracle as oracle_module
-from utilitarian_operator.simulation.measure import PolicyResult, measured
 from utilitarian_operator.simulation.oracle import Problem, lower_bound, one_by_one, play_oracle, stays
 from utilitarian_operator.simulation.play import play
+from utilitarian_operator.simulation.report.measure import PolicyResult, measured
 
 FIXED = {"median": 5, "p95": 5}
 

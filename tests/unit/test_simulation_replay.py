@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.pools import NOW, facts, fleet
-from utilitarian_operator.core.facts import Facts
-from utilitarian_operator.core.fleet import Circumstances, decide_fleet
-from utilitarian_operator.core.memory import Memory
-from utilitarian_operator.core.record import Look, from_text, to_text
+from utilitarian_operator.core.sizing.decision_record import Look, from_text, to_text
+from utilitarian_operator.core.sizing.facts import Facts
+from utilitarian_operator.core.sizing.memory import Memory
+from utilitarian_operator.core.sizing.pools import Circumstances, decide_fleet
 from utilitarian_operator.simulation.replay import Disagreement, disagreements, looks, worker_seconds
 
 FLEET = fleet(

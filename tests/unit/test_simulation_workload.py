@@ -10,11 +10,11 @@ import yaml
 
 from tests.support.simulated import load, one_pool, stage
 from utilitarian_operator.api.effective import effective_fleet
-from utilitarian_operator.api.validation import accept
-from utilitarian_operator.simulation import arrivals
-from utilitarian_operator.simulation.arrivals import cron_times, tasks_of
+from utilitarian_operator.api.validation.resource_rules import accept
+from utilitarian_operator.simulation.load import arrivals
+from utilitarian_operator.simulation.load.arrivals import cron_times, tasks_of
+from utilitarian_operator.simulation.load.workload import InvalidLoad, Load, OnOneNode, read_load
 from utilitarian_operator.simulation.play import scene
-from utilitarian_operator.simulation.workload import InvalidLoad, Load, OnOneNode, read_load
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 HOUR, DAY = 3600, 86400

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.pools import NOW, facts, pool
-from utilitarian_operator.core.facts import facts as facts_of
-from utilitarian_operator.core.fleet import Circumstances, decide_pool
-from utilitarian_operator.core.memory import Memory, remember
-from utilitarian_operator.core.observation import Held, PodSight, PoolSight, Unknown
-from utilitarian_operator.core.pods import no_older, pod_sight
-from utilitarian_operator.core.start_ups import LONGEST_START_UP_S, StartUp, learned, start_up
-from utilitarian_operator.starts import Starts
+from utilitarian_operator.core.observation.model import Held, PodSight, PoolSight, Unknown
+from utilitarian_operator.core.observation.pod import no_older, pod_sight
+from utilitarian_operator.core.observation.start_ups import LONGEST_START_UP_S, StartUp, learned, start_up
+from utilitarian_operator.core.sizing.facts import facts as facts_of
+from utilitarian_operator.core.sizing.memory import Memory, remember
+from utilitarian_operator.core.sizing.pools import Circumstances, decide_pool
+from utilitarian_operator.reconcile.observe.starts import Starts
 
 SECOND = timedelta(seconds=1)
 DAY = 86_400

@@ -9,10 +9,10 @@ import pytest
 from aiohttp import web
 
 from tests.support.ports import free_port
-from utilitarian_operator.adapters import statistics as adapter
-from utilitarian_operator.adapters.statistics import PEERS_EACH, Statistics
+from utilitarian_operator.adapters.broker import statistics as adapter
+from utilitarian_operator.adapters.broker.statistics import PEERS_EACH, Statistics
 from utilitarian_operator.errors import BrokerUnreachable
-from utilitarian_operator.serving import listen
+from utilitarian_operator.host.http import listen
 
 NAME = "rabbit-nodes.example"
 ONE, TWO, THREE = "127.0.0.1", "127.0.0.2", "127.0.0.3"

@@ -12,22 +12,22 @@ from tests.unit.api_cases import resource
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.api.status import FleetStatus
-from utilitarian_operator.core.beat_sight import BeatSight
-from utilitarian_operator.core.broker_settings import BrokerSettings
-from utilitarian_operator.core.decision import Decision, Step, start
-from utilitarian_operator.core.forecast import Forecast
-from utilitarian_operator.core.hindrance import Hindrance
-from utilitarian_operator.core.learning import Oldest
-from utilitarian_operator.core.memory import Memory
-from utilitarian_operator.core.nap import Nap
-from utilitarian_operator.core.newest import Newest
-from utilitarian_operator.core.observation import FleetSight, Held, Missing, PodSight, PoolSight, Present, Unknown
-from utilitarian_operator.core.obstacle import INVALID_SPEC, Obstacle
-from utilitarian_operator.core.recall import last_messages, remembered
-from utilitarian_operator.core.run_memory import OpenRun, Outcome, PastRun
-from utilitarian_operator.core.status import fleet_status, most_past_runs, refused_status
-from utilitarian_operator.core.status_change import Written, patch, worth_writing
-from utilitarian_operator.core.status_size import CONDITION_LENGTH, size
+from utilitarian_operator.core.blocker import INVALID_SPEC, Obstacle
+from utilitarian_operator.core.forecast.completion import Forecast
+from utilitarian_operator.core.observation.beat import BeatSight
+from utilitarian_operator.core.observation.broker_settings import BrokerSettings
+from utilitarian_operator.core.observation.model import FleetSight, Held, Missing, PodSight, PoolSight, Present, Unknown
+from utilitarian_operator.core.observation.pod_failures import Hindrance
+from utilitarian_operator.core.sizing.decision import Decision, Step, start
+from utilitarian_operator.core.sizing.eta_sleep import Nap
+from utilitarian_operator.core.sizing.learning import Oldest
+from utilitarian_operator.core.sizing.memory import Memory
+from utilitarian_operator.core.sizing.run_state import OpenRun, Outcome, PastRun
+from utilitarian_operator.core.status.change import Written, patch, worth_writing
+from utilitarian_operator.core.status.recall import last_messages, remembered
+from utilitarian_operator.core.status.report import Newest
+from utilitarian_operator.core.status.size import CONDITION_LENGTH, size
+from utilitarian_operator.core.status.status import fleet_status, most_past_runs, refused_status
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 JUST_NOW, LONG_AGO = (Written({}, {}, NOW - timedelta(seconds=ago)) for ago in (29, 30))

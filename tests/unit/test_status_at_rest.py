@@ -11,18 +11,18 @@ import pytest
 from tests.support.pools import NOW, fleet
 from tests.unit.test_status import merged
 from utilitarian_operator.api.effective import Fleet
-from utilitarian_operator.core.beat_sight import BeatSight
-from utilitarian_operator.core.facts import facts
-from utilitarian_operator.core.fleet import Circumstances, decide_fleet
-from utilitarian_operator.core.memory import Memory
-from utilitarian_operator.core.nap import Nap
-from utilitarian_operator.core.newest import Newest
-from utilitarian_operator.core.observation import FleetSight, Held, PodSight, PoolSight, Present
-from utilitarian_operator.core.recall import remembered
-from utilitarian_operator.core.run_watch import watch
-from utilitarian_operator.core.status import fleet_status
-from utilitarian_operator.core.status_change import Written, patch, worth_writing
-from utilitarian_operator.core.upcoming import upcoming
+from utilitarian_operator.core.forecast.news import watch
+from utilitarian_operator.core.forecast.next_starts import upcoming
+from utilitarian_operator.core.observation.beat import BeatSight
+from utilitarian_operator.core.observation.model import FleetSight, Held, PodSight, PoolSight, Present
+from utilitarian_operator.core.sizing.eta_sleep import Nap
+from utilitarian_operator.core.sizing.facts import facts
+from utilitarian_operator.core.sizing.memory import Memory
+from utilitarian_operator.core.sizing.pools import Circumstances, decide_fleet
+from utilitarian_operator.core.status.change import Written, patch, worth_writing
+from utilitarian_operator.core.status.recall import remembered
+from utilitarian_operator.core.status.report import Newest
+from utilitarian_operator.core.status.status import fleet_status
 
 SETTLING, REST = 180, 600
 """Looks, one a second: until a stabilization and an idleAfter are over, and those that count."""

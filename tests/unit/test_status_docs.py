@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from utilitarian_operator.api.crd import definition
-from utilitarian_operator.core import beat, conditions, hindrance, obstacle
-from utilitarian_operator.core.reasons import (
-    Reason,
-)
-from utilitarian_operator.events import (
-    WARNINGS,
-)
+from utilitarian_operator.api.generated.crd import definition
+from utilitarian_operator.core import blocker as obstacle
+from utilitarian_operator.core.beat import checks as beat
+from utilitarian_operator.core.observation import pod_failures as hindrance
+from utilitarian_operator.core.reasons import Reason
+from utilitarian_operator.core.status import conditions
+from utilitarian_operator.reconcile.act.events import WARNINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 EVENTS = (ROOT / "docs" / "events.md").read_text()

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from utilitarian_operator.adapters.store import DEPLOYMENTS, FLEETS, PODS, Key, Store, fleet_of, version
+from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, FLEETS, PODS, Key, Store, fleet_of, version
 
 KEY = Key("ns", "fleet")
 

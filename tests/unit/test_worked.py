@@ -8,7 +8,7 @@ from typing import TypeAlias
 import pytest
 
 from tests.support.answering import Asked, bursts, played, stream
-from utilitarian_operator.core.worked import FRESH_S, UNSEEN_S, Word, Worked, heard, unheard
+from utilitarian_operator.core.observation.worked import FRESH_S, UNSEEN_S, Word, Worked, heard, unheard
 
 
 def word(asked: float, begun: int, active: int = 0, **more: float) -> Word:

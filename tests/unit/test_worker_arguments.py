@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.celery_versions import VERSIONS, interpreter
-from utilitarian_operator.api import rules
-from utilitarian_operator.api.worker_arguments import REFUSED, SETTINGS, check_worker_arguments
+from utilitarian_operator.api import cel_rules as rules
+from utilitarian_operator.api.validation.worker_arguments import REFUSED, SETTINGS, check_worker_arguments
 
 ALLOWED = {
     *("-l", "--loglevel", "-f", "--logfile", "--umask"),

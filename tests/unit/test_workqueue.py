@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from tests.support.waiting import wait_until_async
-from utilitarian_operator.workqueue import FIRST_PAUSE_S, LONGEST_PAUSE_S, WorkQueue
+from utilitarian_operator.host.workqueue import FIRST_PAUSE_S, LONGEST_PAUSE_S, WorkQueue
 
 DEADLINE_S = 5.0
 FAILS = None
@@ -181,7 +181,7 @@ async def test_work_that_raises_is_logged_and_tried_again(caplog: pytest.LogCapt
         queue.add("a")
         assert [await work.next(), await work.next()] == ["a", "a"]
     [record] = [record for record in caplog.records if record.levelno >= logging.ERROR]
-    assert (record.name, record.message) == ("utilitarian_operator.workqueue", "work failed")
+    assert (record.name, record.message) == ("utilitarian_operator.host.workqueue", "work failed")
     assert record.exc_info
     assert "a bug" in str(record.exc_info[1])
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from pydantic.alias_generators import to_snake
 
+from utilitarian_operator.api.built_in_pools import BUILT_IN_POOLS
+from utilitarian_operator.api.cel_rules import BUILT_IN_MAX
 from utilitarian_operator.api.kubernetes import Part, SecretKeyRef, SecretSource
-from utilitarian_operator.api.layout import BUILT_IN_POOLS
 from utilitarian_operator.api.resource import (
     BeatSpec,
     BrokerSpec,
@@ -24,7 +25,6 @@ from utilitarian_operator.api.resource import (
     Until,
     UtilitarianWorkerPoolSpec,
 )
-from utilitarian_operator.api.rules import BUILT_IN_MAX
 from utilitarian_operator.api.units import parse_quantity
 
 Tree = dict[str, Any]

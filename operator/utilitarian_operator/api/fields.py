@@ -14,8 +14,8 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from utilitarian_operator.api import units
+from utilitarian_operator.api.cel_rules import Rule, quoted
 from utilitarian_operator.api.names import DNS_LABEL_PATTERN
-from utilitarian_operator.api.rules import Rule, quoted
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from utilitarian_operator.api import rules
+from utilitarian_operator.api import cel_rules as rules
+from utilitarian_operator.api.cel_rules import with_rules
 from utilitarian_operator.api.fields import (
     ATOMIC,
     ATOMIC_MAP,
@@ -25,7 +26,6 @@ from utilitarian_operator.api.fields import (
     keyed_by,
     ruled,
 )
-from utilitarian_operator.api.rules import with_rules
 
 
 class Part(BaseModel):

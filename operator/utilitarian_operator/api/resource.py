@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from utilitarian_operator.api import rules
+from utilitarian_operator.api import cel_rules as rules
+from utilitarian_operator.api.cel_rules import MOST_POOLS, with_rules
 from utilitarian_operator.api.fields import (
     ATOMIC,
     SET,
@@ -24,10 +25,9 @@ from utilitarian_operator.api.fields import (
     keyed_by,
     ruled,
 )
-from utilitarian_operator.api.invalid import InvalidSpec
 from utilitarian_operator.api.kubernetes import EnvFromList, EnvList, Part, PodSpec, Resources, SecretSource
-from utilitarian_operator.api.rules import MOST_POOLS, with_rules
-from utilitarian_operator.api.wording import problems
+from utilitarian_operator.api.problem import InvalidSpec
+from utilitarian_operator.api.pydantic_messages import problems
 
 GROUP = "utilitarian.io"
 VERSION = "v1alpha1"

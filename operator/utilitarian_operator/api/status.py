@@ -4,9 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from utilitarian_operator.api.cel_rules import MOST_POOLS
 from utilitarian_operator.api.fields import ATOMIC, Schema, keyed_by
 from utilitarian_operator.api.kubernetes import Part
-from utilitarian_operator.api.rules import MOST_POOLS
 
 Line = Annotated[str, Field(max_length=255)]
 Sentence = Annotated[str, Field(max_length=4096)]

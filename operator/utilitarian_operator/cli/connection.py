@@ -14,7 +14,7 @@ from utilitarian_operator.errors import ClusterError
 if TYPE_CHECKING:
     from kubernetes.aio.client.configuration import Configuration
 
-    from utilitarian_operator.adapters.rehearsal import Rehearsal
+    from utilitarian_operator.adapters.cluster.dry_run import Rehearsal
 
 DEFAULT_KUBECONFIG = Path("~/.kube/config")
 SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -72,9 +72,9 @@ async def connected(target: Target) -> AsyncIterator[Connection]:
         ClusterError: there is no cluster to log in to.
     """
     # Slow to import: a command that needs no cluster starts in a quarter of the time.
-    from kubernetes.aio.client.api_client import ApiClient  # noqa: PLC0415
+    from kubernetes.aio.client.api_client import ApiClient
 
-    from utilitarian_operator.adapters.rehearsal import Rehearsal  # noqa: PLC0415
+    from utilitarian_operator.adapters.cluster.dry_run import Rehearsal
 
     configuration, namespace = await _login(target)
     async with ApiClient(configuration) as client:
@@ -83,9 +83,9 @@ async def connected(target: Target) -> AsyncIterator[Connection]:
 
 async def _login(target: Target) -> "tuple[Configuration, str]":
     """The configuration of the client, and the namespace of its context."""
-    from kubernetes.aio import config  # noqa: PLC0415
-    from kubernetes.aio.client.configuration import Configuration  # noqa: PLC0415
-    from yaml import YAMLError  # noqa: PLC0415
+    from kubernetes.aio import config
+    from kubernetes.aio.client.configuration import Configuration
+    from yaml import YAMLError
 
     configuration = Configuration()
     in_pod = target.kubeconfig is None and target.context is None and "KUBERNETES_SERVICE_HOST" in os.environ

@@ -5,6 +5,6 @@ import typer
 
 def crd() -> None:
     """Print the CustomResourceDefinition as YAML, to be piped into `kubectl apply --server-side -f -`."""
-    from utilitarian_operator.api.crd import crd_yaml  # noqa: PLC0415 - the other commands start faster without it
+    from utilitarian_operator.api.generated.crd import crd_yaml
 
     typer.echo(crd_yaml(), nl=False)

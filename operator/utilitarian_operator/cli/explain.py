@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from utilitarian_operator.api.invalid import InvalidSpec
+from utilitarian_operator.api.problem import InvalidSpec
 from utilitarian_operator.cli.connection import (
     INSTALLED_IN,
     Context,
@@ -17,7 +17,17 @@ from utilitarian_operator.cli.connection import (
     OperatorNamespace,
     Target,
 )
-from utilitarian_operator.cli.output import Format, Output, columns, document, emit, explained, painted, pairs, section
+from utilitarian_operator.cli.output import (
+    Format,
+    Output,
+    columns,
+    document,
+    emit,
+    explained,
+    painted,
+    pairs,
+    section,
+)
 from utilitarian_operator.cli.resources import (
     File,
     FleetName,
@@ -29,10 +39,10 @@ from utilitarian_operator.cli.resources import (
     label,
     the_one,
 )
-from utilitarian_operator.core.explanation import Explanation, troubles, why_told
-from utilitarian_operator.core.explanation import explain as explanation_of
-from utilitarian_operator.core.last_look import trail_told
-from utilitarian_operator.core.presence import Presence, Seen
+from utilitarian_operator.core.explain.explanation import Explanation, troubles, why_told
+from utilitarian_operator.core.explain.explanation import explain as explanation_of
+from utilitarian_operator.core.explain.from_status import trail_told
+from utilitarian_operator.core.explain.presence import Presence, Seen
 from utilitarian_operator.core.wording import at, span
 
 

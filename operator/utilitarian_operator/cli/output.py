@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from utilitarian_operator.api.invalid import InvalidSpec
+from utilitarian_operator.api.problem import InvalidSpec
 from utilitarian_operator.errors import OperatorError
 
 FAILED = 1

@@ -11,9 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from utilitarian_operator.api.effective import Fleet, Pool
-from utilitarian_operator.api.invalid import Problem
+from utilitarian_operator.api.problem import Problem
 from utilitarian_operator.api.units import format_duration, parse_quantity
-from utilitarian_operator.api.validation import accept, warnings
+from utilitarian_operator.api.validation.resource_rules import accept, warnings
 from utilitarian_operator.cli.connection import Context, Kubeconfig, Namespace, Target, connected
 from utilitarian_operator.cli.output import (
     CHANGED,
@@ -28,16 +28,10 @@ from utilitarian_operator.cli.output import (
     section,
 )
 from utilitarian_operator.cli.resources import FleetName, Object, fleet_of, from_file, the_one
-from utilitarian_operator.core.decision import Decision
-from utilitarian_operator.core.labels import (
-    Manifest,
-    Owner,
-)
-from utilitarian_operator.core.last_look import decisions_now
-from utilitarian_operator.core.manifests import (
-    fleet_objects,
-    unowned,
-)
+from utilitarian_operator.core.explain.from_status import decisions_now
+from utilitarian_operator.core.labels import Manifest, Owner
+from utilitarian_operator.core.objects.manifests import fleet_objects, unowned
+from utilitarian_operator.core.sizing.decision import Decision
 
 _MEBIBYTE = 1024**2
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
@@ -116,7 +110,7 @@ def _proposal(resource: Object, namespace: str | None) -> Proposal:
 
 async def _compare(proposal: Proposal, target: Target) -> None:
     """Add what would change in the cluster and what the rules would decide there."""
-    from utilitarian_operator.cli.comparison import changes  # noqa: PLC0415 - needs the client, which is slow to import
+    from utilitarian_operator.cli.plan_diff import changes
 
     metadata = proposal.resource["metadata"]
     async with connected(target) as connection:

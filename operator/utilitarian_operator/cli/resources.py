@@ -13,15 +13,15 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from utilitarian_operator.api.effective import Fleet, effective_fleet
-from utilitarian_operator.api.invalid import InvalidSpec, field_path
 from utilitarian_operator.api.names import LEASE
+from utilitarian_operator.api.problem import InvalidSpec, field_path
 from utilitarian_operator.api.resource import KIND
 from utilitarian_operator.api.status import FleetStatus
 from utilitarian_operator.api.strict_yaml import StrictLoader
-from utilitarian_operator.api.validation import accept
+from utilitarian_operator.api.validation.resource_rules import accept
 from utilitarian_operator.cli.connection import INSTALLED_IN, Target, connected
 from utilitarian_operator.cli.output import WrongInput
-from utilitarian_operator.core.presence import Presence, Seen, newest_moment, of_a_file, presence
+from utilitarian_operator.core.explain.presence import Presence, Seen, newest_moment, of_a_file, presence
 
 Object = dict[str, Any]
 

@@ -10,10 +10,10 @@ from typing import Annotated
 
 import typer
 
-from utilitarian_operator import logs
 from utilitarian_operator.api.units import parse_duration
 from utilitarian_operator.errors import LeadershipLost, OperatorError
-from utilitarian_operator.settings import Admission, Settings
+from utilitarian_operator.host import logs
+from utilitarian_operator.host.settings import Admission, Settings
 
 SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 SHORTEST_TICK = timedelta(milliseconds=100)
@@ -130,7 +130,7 @@ def _admission(secret: str | None, names: list[str], configuration: str | None, 
 
 
 async def _until_signal(settings: Settings) -> None:
-    from utilitarian_operator import wiring  # noqa: PLC0415 - imports kopf, which no other command may
+    from utilitarian_operator.host import wiring
 
     await wiring.run(settings, asyncio.Event())
 

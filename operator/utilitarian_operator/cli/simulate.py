@@ -14,13 +14,15 @@ from rich.table import Table as RichTable
 
 from utilitarian_operator.cli.output import Format, WrongInput, columns, document, emit, explained, section
 from utilitarian_operator.cli.resources import FleetName, Object, fleet_of, from_file, the_one
-from utilitarian_operator.simulation.advice import advice
-from utilitarian_operator.simulation.document import as_json
-from utilitarian_operator.simulation.measure import PolicyResult, measured
+from utilitarian_operator.simulation.load.sweep import InvalidSweep, variants
+from utilitarian_operator.simulation.load.workload import InvalidLoad, read_load
 from utilitarian_operator.simulation.oracle import play_oracle
-from utilitarian_operator.simulation.page import as_page
 from utilitarian_operator.simulation.play import Scene, UnknownPolicy, checked_policy, play, scene
-from utilitarian_operator.simulation.report import (
+from utilitarian_operator.simulation.report.advice import advice
+from utilitarian_operator.simulation.report.document import as_json
+from utilitarian_operator.simulation.report.measure import PolicyResult, measured
+from utilitarian_operator.simulation.report.page import as_page
+from utilitarian_operator.simulation.report.report import (
     NO_ADVICE,
     Report,
     Table,
@@ -30,8 +32,6 @@ from utilitarian_operator.simulation.report import (
     remarks,
     sparkline,
 )
-from utilitarian_operator.simulation.sweep import InvalidSweep, variants
-from utilitarian_operator.simulation.workload import InvalidLoad, read_load
 
 OURS = "utilitarian"
 

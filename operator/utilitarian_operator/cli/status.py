@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from utilitarian_operator.api.effective import Fleet
-from utilitarian_operator.api.invalid import InvalidSpec
+from utilitarian_operator.api.problem import InvalidSpec
 from utilitarian_operator.cli.connection import (
     INSTALLED_IN,
     Context,
@@ -17,7 +17,16 @@ from utilitarian_operator.cli.connection import (
     OperatorNamespace,
     Target,
 )
-from utilitarian_operator.cli.output import Format, Output, WrongInput, columns, document, emit, explained, painted
+from utilitarian_operator.cli.output import (
+    Format,
+    Output,
+    WrongInput,
+    columns,
+    document,
+    emit,
+    explained,
+    painted,
+)
 from utilitarian_operator.cli.resources import (
     File,
     FleetName,
@@ -29,12 +38,12 @@ from utilitarian_operator.cli.resources import (
     label,
     the_one,
 )
-from utilitarian_operator.core.explanation import next_run, troubles, why_told
-from utilitarian_operator.core.memory import seconds_per_task
-from utilitarian_operator.core.memory_text import from_text
-from utilitarian_operator.core.outlook import until
-from utilitarian_operator.core.presence import Seen
-from utilitarian_operator.core.run_words import open_run
+from utilitarian_operator.core.explain.explanation import next_run, troubles, why_told
+from utilitarian_operator.core.explain.next_changes import until
+from utilitarian_operator.core.explain.presence import Seen
+from utilitarian_operator.core.explain.run_sentences import open_run
+from utilitarian_operator.core.sizing.memory import seconds_per_task
+from utilitarian_operator.core.sizing.memory_json import from_text
 from utilitarian_operator.core.wording import at, seconds
 
 

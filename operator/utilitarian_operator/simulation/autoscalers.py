@@ -14,7 +14,7 @@ from random import Random
 from typing import Literal, Protocol
 
 from utilitarian_operator.api.effective import Pool
-from utilitarian_operator.simulation.fleet import Workers
+from utilitarian_operator.simulation.pool_model import Workers
 
 Counting = Literal["amqp", "http"]
 

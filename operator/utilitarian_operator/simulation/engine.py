@@ -15,15 +15,15 @@ from math import ceil, floor, inf
 from operator import itemgetter
 
 from utilitarian_operator.api.effective import Fleet, Pool
-from utilitarian_operator.core.decision import Decision, Step, start
-from utilitarian_operator.core.drain import largest_step
-from utilitarian_operator.core.facts import Facts
-from utilitarian_operator.core.fleet import Circumstances, decide_pool, together
-from utilitarian_operator.core.memory import BUCKETS, Memory, seconds_per_task, start_up, with_demand
-from utilitarian_operator.core.rules import FIRST_GUESS_START_UP, arrival_window
-from utilitarian_operator.core.runs import next_start, tolerance, window
-from utilitarian_operator.core.start_ups import MOST_AT_ONCE
-from utilitarian_operator.simulation.fleet import Workers
+from utilitarian_operator.core.draining.steps import largest_step
+from utilitarian_operator.core.observation.start_ups import MOST_AT_ONCE
+from utilitarian_operator.core.sizing.decision import Decision, Step, start
+from utilitarian_operator.core.sizing.facts import Facts
+from utilitarian_operator.core.sizing.memory import BUCKETS, Memory, seconds_per_task, start_up, with_demand
+from utilitarian_operator.core.sizing.pools import Circumstances, decide_pool, together
+from utilitarian_operator.core.sizing.rules import FIRST_GUESS_START_UP, arrival_window
+from utilitarian_operator.core.sizing.runs import next_start, tolerance, window
+from utilitarian_operator.simulation.pool_model import Workers
 from utilitarian_operator.simulation.worker import State
 
 TICK = 1.0

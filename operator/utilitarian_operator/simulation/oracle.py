@@ -15,9 +15,9 @@ from math import inf
 from statistics import fmean
 
 from utilitarian_operator.api.effective import Pool
-from utilitarian_operator.simulation.arrivals import Tasks
-from utilitarian_operator.simulation.fleet import Workers
+from utilitarian_operator.simulation.load.arrivals import Tasks
 from utilitarian_operator.simulation.play import Played, Progress, Sample, Scene, kind, start_ups
+from utilitarian_operator.simulation.pool_model import Workers
 from utilitarian_operator.simulation.promises import Run, latest_starts, runs_of
 
 START_UPS = 100

@@ -12,12 +12,12 @@ from zoneinfo import ZoneInfo
 
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.errors import OperatorError
-from utilitarian_operator.simulation.arrivals import Tasks, cron_times, tasks_of
 from utilitarian_operator.simulation.autoscalers import SCALERS, Autoscaler, Controller, Fixed
 from utilitarian_operator.simulation.engine import DEPARTURE, Engine
-from utilitarian_operator.simulation.fleet import Workers
+from utilitarian_operator.simulation.load.arrivals import Tasks, cron_times, tasks_of
+from utilitarian_operator.simulation.load.workload import Load, OnOneNode
+from utilitarian_operator.simulation.pool_model import Workers
 from utilitarian_operator.simulation.worker import Kind, State
-from utilitarian_operator.simulation.workload import Load, OnOneNode
 
 DAY = 86400.0
 MOST_FIXED = 1000

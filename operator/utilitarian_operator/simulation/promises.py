@@ -9,9 +9,9 @@ from itertools import pairwise
 from math import inf
 
 from utilitarian_operator.api.effective import Pool, Schedule
-from utilitarian_operator.core.runs import NO_MESSAGE_WITHIN, next_start
-from utilitarian_operator.simulation.arrivals import Tasks
-from utilitarian_operator.simulation.workload import Load
+from utilitarian_operator.core.sizing.runs import NO_MESSAGE_WITHIN, next_start
+from utilitarian_operator.simulation.load.arrivals import Tasks
+from utilitarian_operator.simulation.load.workload import Load
 
 
 @dataclass(frozen=True, slots=True)

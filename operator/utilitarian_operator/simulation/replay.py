@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from utilitarian_operator.api.effective import Fleet
-from utilitarian_operator.core.fleet import decide_fleet
-from utilitarian_operator.core.memory import Memory
-from utilitarian_operator.core.record import Look, from_text
+from utilitarian_operator.core.sizing.decision_record import Look, from_text
+from utilitarian_operator.core.sizing.memory import Memory
+from utilitarian_operator.core.sizing.pools import decide_fleet
 
 
 @dataclass(frozen=True, slots=True)

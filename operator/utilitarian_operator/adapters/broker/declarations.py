@@ -1,0 +1,56 @@
+"""How the queues of a virtual host were declared, by the management API; what can't be read is left out, and no error.
+
+The statistics, from the same endpoints, say what is wrong with them.
+"""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+from yarl import URL
+
+from utilitarian_operator.adapters.broker.tls import Tls
+from utilitarian_operator.core.observation.broker_settings import QueueSettings, by_policy_name
+
+TIMEOUT_S = 10.0
+
+
+async def declarations(endpoints: Sequence[str], vhost: str, tls: Tls) -> dict[str, QueueSettings]:
+    """The settings of each queue by the first endpoint that tells them; empty where none does.
+
+    Args:
+        endpoints: `http(s)://[user:password@]host:port`; those of Prometheus know nothing of it.
+        vhost: of the queues.
+        tls: certificates for https://.
+    """
+    timeout, connector = aiohttp.ClientTimeout(total=TIMEOUT_S), aiohttp.TCPConnector(ssl=tls.context)
+    async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
+        for endpoint in endpoints:
+            try:
+                return await _read(session, endpoint.rstrip("/"), quote(vhost, safe=""))
+            except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError, TypeError, AttributeError):
+                continue
+    return {}
+
+
+async def _read(session: aiohttp.ClientSession, endpoint: str, vhost: str) -> dict[str, QueueSettings]:
+    queues = await _json(session, f"{endpoint}/api/queues/{vhost}?disable_stats=true&enable_queue_totals=true")
+    policies = await _json(session, f"{endpoint}/api/policies/{vhost}")
+    defined = {policy["name"]: policy["definition"] for policy in policies}
+    return {row["name"]: _settings(row, defined) for row in queues}
+
+
+def _settings(row: Mapping[str, Any], policies: Mapping[str, Mapping[str, Any]]) -> QueueSettings:
+    arguments = row.get("arguments") or {}
+    kind = row.get("type") or arguments.get("x-queue-type") or "classic"
+    return QueueSettings(str(kind), by_policy_name(arguments, policies.get(row.get("policy") or "", {})))
+
+
+async def _json(session: aiohttp.ClientSession, address: str) -> Any:
+    # As written: `%2F`, the default virtual host, must not be decoded on the way.
+    async with session.get(URL(address, encoded=True)) as answer:
+        if answer.status != HTTPStatus.OK:
+            raise ValueError(f"HTTP {answer.status}")
+        return await answer.json()

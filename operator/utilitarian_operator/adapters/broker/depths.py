@@ -1,0 +1,180 @@
+"""Depths and consumers of queues over AMQP, by pipelined passive declares; declares nothing but its own short mark."""
+
+import contextlib
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from amqp import spec
+from amqp.exceptions import AccessRefused, NotFound, ResourceLocked
+from kombu import Connection
+
+from utilitarian_operator.adapters.broker.connection import TIMEOUT_S, broker_errors, connect, release
+from utilitarian_operator.adapters.broker.tls import SYSTEM, Tls
+from utilitarian_operator.errors import BrokerError, BrokerUnreachable
+
+BATCH = 500
+"""Questions sent before the first answer is read: the answers (60 bytes each) must fit in the socket's buffers."""
+
+MISSING_ASKED_AT_A_TIME = 50
+"""Queues that were missing or refused, asked again each tick: each costs a channel of its own, which that closes."""
+
+DELAYED = tuple(f"celery_delayed_{level}" for level in range(28))
+"""Where tasks wait for their time with Celery's native delayed delivery (kombu's module of that name declares them)."""
+
+_DECLARE_SIGNATURE = "BsbbbbbF"  # py-amqp's for Queue.Declare
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """What a passive declare says: messages ready and consumers, both of this moment."""
+
+    ready: int
+    consumers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Untold:
+    """A queue of which the broker won't say anything, while it tells of others.
+
+    Args:
+        why: a clause that goes on after the queue's name, with the broker's words.
+    """
+
+    why: str
+
+
+class DepthReader:
+    """One AMQP connection that reads depths; not thread-safe, to be used from one thread.
+
+    Args:
+        url: of the broker with user and password; several addresses separated by semicolons, as Celery takes them.
+        tls: certificates for amqps://.
+    """
+
+    def __init__(self, url: str, tls: Tls = SYSTEM) -> None:
+        self._url, self._tls = url, tls
+        self._connection: Connection | None = None
+        self._channel: Any = None
+        self._apart: dict[str, Untold | None] = {}
+        self.version: str | None = None
+        """Of the broker, as it said when it was connected to."""
+        self.cluster: str | None = None
+        """What the broker calls itself, as it said then."""
+
+    def read(self, queues: Sequence[str]) -> dict[str, Depth | Untold | None]:
+        """The depth of each queue; None for one that doesn't exist.
+
+        Queues that were missing or untold are asked after the others and in turn, so that a refusal costs the batch
+        nothing; one whose turn has not come is still reported as it was.
+
+        Raises:
+            BrokerUnreachable: no connection, or it broke or fell silent.
+            LoginRefused: user, password or virtual host are wrong.
+        """
+        try:
+            with broker_errors():
+                return self._read(queues)
+        except BrokerError as error:
+            self._close(farewell=not isinstance(error, BrokerUnreachable))
+            raise
+
+    def delayed(self) -> int | None:
+        """Messages that wait in the broker for their time, of the whole virtual host; None where none can wait there.
+
+        On a channel of its own, because a 404 closes it; None also while there is no connection.
+
+        Raises:
+            BrokerError: it could not be read.
+        """
+        if self._connection is None:
+            return None
+        with broker_errors(), self._connection.channel() as channel:
+            if not isinstance(dict(_depths(channel, DELAYED[-1:]))[DELAYED[-1]], Depth):
+                return None
+            return sum(depth.ready for _, depth in _depths(channel, DELAYED) if isinstance(depth, Depth))
+
+    @contextlib.contextmanager
+    def mark(self) -> Iterator[str]:
+        """A queue of this connection alone, for the time of the block: who sees it is on the same broker.
+
+        Yields its name, which is one of those that remote control has the rights for.
+
+        Raises:
+            BrokerError: it could not be made.
+        """
+        name = f"{uuid.uuid4()}.reply.celery.pidbox"
+        with broker_errors(), self._open().connection.channel() as channel:
+            channel.queue_declare(name, exclusive=True, auto_delete=True)
+            yield name
+            channel.queue_delete(name)
+
+    def sees(self, mark: str) -> bool:
+        """Whether a mark of another connection is on this one's broker, in the same virtual host.
+
+        Raises:
+            BrokerError: it could not be asked.
+        """
+        with broker_errors(), self._open().connection.channel() as channel:
+            try:
+                channel.queue_declare(mark, passive=True)
+            except ResourceLocked:
+                return True
+            except NotFound:
+                return False
+            return True
+
+    def close(self) -> None:
+        """Close the connection; the next read opens a new one."""
+        self._close(farewell=True)
+
+    def _close(self, *, farewell: bool) -> None:
+        connection, self._connection, self._channel = self._connection, None, None
+        if connection is not None:
+            release(connection, farewell=farewell)
+
+    def _read(self, queues: Sequence[str]) -> dict[str, Depth | Untold | None]:
+        channel = self._open()
+        if not queues:
+            channel.connection.send_heartbeat()  # or the broker would take the connection for a dead one
+        wanted = set(queues)
+        apart = {name: last for name, last in self._apart.items() if name in wanted}
+        known = [name for name in queues if name not in apart]
+        answers: dict[str, Depth | Untold | None] = {name: apart.get(name) for name in queues}
+        answers.update(_depths(channel, known))
+        again, rest = list(apart)[:MISSING_ASKED_AT_A_TIME], list(apart)[MISSING_ASKED_AT_A_TIME:]
+        for name in again:
+            answers.update(_depths(channel, [name]))
+        asked_apart = ((name, answers[name]) for name in [*rest, *again, *known])
+        self._apart = {name: answer for name, answer in asked_apart if not isinstance(answer, Depth)}
+        return answers
+
+    def _open(self) -> Any:
+        if self._connection is None:
+            self._connection = connect(self._url, self._tls, "utilitarian-operator depths")
+            self._channel = self._connection.default_channel
+            told = self._connection.connection.server_properties
+            self.version, self.cluster = told.get("version"), told.get("cluster_name")
+        return self._channel
+
+
+def _depths(channel: Any, queues: Sequence[str]) -> Iterator[tuple[str, Depth | Untold | None]]:
+    """The depth of each queue, in order; after a refusal the rest is asked again: the channel forgot it."""
+    position = 0
+    while position < len(queues):
+        batch = queues[position : position + BATCH]
+        for name in batch:
+            channel.send_method(spec.Queue.Declare, _DECLARE_SIGNATURE, (0, name, True, False, False, False, False, {}))
+        try:
+            for name in batch:
+                _, ready, consumers = channel.wait(spec.Queue.DeclareOk, returns_tuple=True, timeout=TIMEOUT_S)
+                position += 1
+                yield name, Depth(ready, consumers)
+        except NotFound as error:
+            said = str(error.reply_text)
+            yield queues[position], None if "no queue" in said else Untold(f"is away: {said}")
+            position += 1
+        except AccessRefused as error:
+            yield queues[position], Untold(f"is refused: {error.reply_text}; give the user `read` on it")
+            position += 1

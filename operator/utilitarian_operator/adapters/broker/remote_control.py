@@ -1,0 +1,374 @@
+"""What Celery workers say of themselves over remote control; asks only, and keeps counts and names, never arguments.
+
+A question is a fanout message to every worker of the broker, whatever its destination: who calls bounds the rate.
+"""
+
+import contextlib
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import Any
+
+from kombu import Connection
+from kombu.pidbox import Mailbox
+
+from utilitarian_operator.adapters.broker.connection import HEARTBEAT_S, broker_errors, connect, release
+from utilitarian_operator.adapters.broker.mailbox import ANSWER_WITHIN_S, AnswersBox
+from utilitarian_operator.adapters.broker.replies import is_answer
+from utilitarian_operator.adapters.broker.tls import SYSTEM, Tls
+from utilitarian_operator.core.never_started import IN_PROCESS, surely_run
+from utilitarian_operator.core.observation.model import Held
+from utilitarian_operator.core.observation.own_queues import own, passing
+from utilitarian_operator.core.observation.worked import Word
+from utilitarian_operator.errors import BrokerBlocked, BrokerError, BrokerUnreachable
+
+IDLE_S = HEARTBEAT_S
+"""A connection on which nothing is said for longer would be closed by the broker: no heartbeat is sent in between."""
+
+GLANCES, GLANCE_EACH_S = 3, 0.08
+"""Looks at what runs in one closer look: the shortest tasks are seen in one of them as often as not."""
+
+GLANCE_S = 0.01
+"""To look whether the broker has said something."""
+
+ACTIVE = "active"
+QUESTIONS = ("scheduled", "reserved", ACTIVE)
+"""In the order in which a task moves: asked the other way round, one that moves on meanwhile would be seen nowhere."""
+
+QUEUES = "active_queues"
+"""Asked before the others: a worker that has cancelled its consumers then gets nothing new between two answers."""
+
+REPORT = "report"
+LEARNING = "stats"
+"""One more question, whose answer is larger: how many tasks the worker has begun."""
+
+ALONE = "celery.concurrency.solo:TaskPool"
+"""The pool, as a worker's statistics name it, that runs tasks in the thread that answers."""
+
+BEATS = "celerybeat@*"
+"""Names of Celery's beats (5.7 and later, with beat_enable_remote_control), which answer a ping and nothing else."""
+
+REGISTERED = "registered"
+LIMIT, LATE = "rate_limit", "acks_late"
+"""What is asked once of each worker about its tasks: messages that wait for a rate limit stand in none of its other
+answers, and some that it acknowledges early stand among the active ones for ever."""
+
+REMEDY = "remote control needs configure, write and read on {0}.pidbox, reply.{0}.pidbox, *.reply.{0}.pidbox".format
+"""What to do where the broker refuses it; of the application's control_exchange."""
+
+BLOCKED = "the broker takes no messages (a memory or disk alarm): no worker can be asked"
+
+
+@dataclass(frozen=True, slots=True)
+class _Tasks:
+    """Names of tasks of one worker, learned once.
+
+    Args:
+        limited: those with a rate limit.
+        early: those that it acknowledges at their start, and doesn't begin where that fails.
+    """
+
+    limited: frozenset[str] = frozenset()
+    early: frozenset[str] = frozenset()
+
+
+class RemoteControl:
+    """One connection to the workers' mailbox; not thread-safe, to be used from one thread.
+
+    Args:
+        url: of the broker with user and password.
+        tls: certificates for amqps://.
+        exchange: the application's `control_exchange`, Celery's own unless given.
+    """
+
+    def __init__(self, url: str, tls: Tls = SYSTEM, exchange: str = "celery") -> None:
+        self._url, self._tls, self._exchange = url, tls, exchange
+        self.unreadable: frozenset[str] = frozenset()
+        """Content types of answers to the last `holdings` that are not read: whatever is no JSON is never decoded."""
+        self._connection: Connection | None = None
+        self._mailbox: AnswersBox | None = None
+        self._blocked = False
+        self._used_at = 0.0
+        self._tasks: dict[str, _Tasks] = {}
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is a connection that nobody has used for a while: it had better be closed."""
+        return self._connection is not None and time.monotonic() - self._used_at > IDLE_S
+
+    def holdings(
+        self, nodes: Sequence[str], *, queues: bool = False, learning: bool = False, everybody: bool = False
+    ) -> dict[str, Held]:
+        """What each worker holds; one that did not answer every question in time is not in the answer.
+
+        Args:
+            nodes: Celery node names, `celery@POD`.
+            queues: ask also which queues each consumes.
+            learning: ask also how many tasks each has begun.
+            everybody: whether these are all that anybody will ask for: what is known of others' tasks is forgotten.
+
+        Raises:
+            BrokerUnreachable: no connection, or it broke.
+            LoginRefused: user, password or virtual host are wrong.
+            RightMissing: the user may not use Celery's pidbox exchanges and queues.
+        """
+        self.unreadable = frozenset()
+        if not nodes:
+            return {}
+        with self._talking() as mailbox:
+            mailbox.unreadable.clear()
+            told: dict[str, dict[str, Any]] = {}
+            took: dict[str, float] = {}
+            for question in (*([QUEUES] if queues else []), *QUESTIONS, *([LEARNING] if learning else [])):
+                # One that is silent once is not waited for again.
+                nodes = [node for node in nodes if all(node in answers for answers in told.values())]
+                told[question] = _ask(mailbox, question, nodes, None if told else took)
+            nodes = [node for node in nodes if all(node in answers for answers in told.values())]
+            if learning:
+                self._learn_tasks(mailbox, {node: told[LEARNING][node] for node in nodes}, forget=everybody)
+            self.unreadable = frozenset(mailbox.unreadable)
+        held = {node: _held(told, node, time.time(), self._tasks.get(node, _Tasks())) for node in nodes}
+        return {node: replace(it, took=took.get(node, 0.0)) for node, it in held.items()}
+
+    def words(self, nodes: Sequence[str]) -> dict[str, Word]:
+        """What each worker runs and how much it has begun, and nothing more; who does not answer is left out.
+
+        Raises:
+            BrokerError: nobody could be asked, as `holdings` says it.
+        """
+        with self._talking() as mailbox:
+            asked, took, running = time.monotonic(), dict[str, float](), list[dict[str, int]]()
+            for _ in range(GLANCES):
+                if running:
+                    time.sleep(GLANCE_EACH_S)
+                told = {ACTIVE: _ask(mailbox, ACTIVE, nodes, None if running else took)}
+                nodes = list(told[ACTIVE])
+                running.append({it: len(_running(told, it, self._tasks.get(it, _Tasks()))) for it in nodes})
+            stats = _ask(mailbox, LEARNING, nodes)
+        return {
+            node: Word(
+                asked=asked,
+                begun=sum(stats[node].get("total", {}).values()),
+                active=running[-1][node],
+                took=took.get(node, 0.0),
+                alone=_alone(stats[node]),
+                up=stats[node].get("uptime"),
+                mean=sum(it[node] for it in running) / len(running),
+            )
+            for node in stats
+        }
+
+    def _learn_tasks(self, mailbox: Mailbox, stats: Mapping[str, Mapping[str, Any]], *, forget: bool) -> None:
+        """Ask the workers that are new about their tasks; forget those that are gone."""
+        unasked = [node for node in stats if node not in self._tasks]
+        answers = _ask(mailbox, REGISTERED, unasked, taskinfoitems=[LIMIT, LATE], builtins=True)
+        known = self._tasks | {node: _tasks(tasks, stats[node]) for node, tasks in answers.items()}
+        self._tasks = {node: tasks for node, tasks in known.items() if node in stats or not forget}
+
+    def consuming(self) -> dict[str, tuple[str, ...]]:
+        """The queues that each worker consumes, of every worker that answers, whoever runs it.
+
+        Raises:
+            BrokerError: nobody could be asked, as `holdings` says it.
+        """
+        with self._talking() as mailbox:
+            answers = _ask(mailbox, QUEUES, None)
+        return {node: _names(queues) for node, queues in answers.items()}
+
+    def beats(self) -> tuple[str, ...]:
+        """The node names of the beats that answer, whoever runs them, sorted; the same name twice counts once.
+
+        Raises:
+            BrokerError: nobody could be asked, as `holdings` says it.
+        """
+        with self._talking() as mailbox:
+            answers = mailbox.ping(BEATS)
+        # A worker that is too old for a pattern answers as well.
+        return tuple(sorted(node for node in answers if fnmatchcase(node, BEATS)))
+
+    def celery(self, node: str) -> str | None:
+        """The version of Celery that a worker runs; None if it did not say. The rest of its report is thrown away.
+
+        Raises:
+            BrokerError: nobody could be asked, as `holdings` says it.
+        """
+        try:
+            with broker_errors(REMEDY(self._exchange)):
+                answer = _ask(self._open(), REPORT, [node]).get(node)
+        except BrokerError as error:
+            self._close(farewell=not isinstance(error, BrokerUnreachable))
+            raise
+        found = re.search(r"\bcelery:(\d[\w.]*)", str((answer or {}).get("ok")))
+        return found[1] if found else None
+
+    def cancel_consumers(self, node: str, queues: Sequence[str]) -> None:
+        """Tell one worker to take nothing more from these queues; it goes on with what it holds, and says no word.
+
+        Raises:
+            BrokerError: it could not be told.
+        """
+        self._tell("cancel_consumer", node, queues)
+
+    def add_consumers(self, node: str, queues: Sequence[str]) -> None:
+        """Tell one worker to consume these queues again; not for gevent workers, which may crash.
+
+        Raises:
+            BrokerError: it could not be told.
+        """
+        self._tell("add_consumer", node, queues)
+
+    def _tell(self, command: str, node: str, queues: Sequence[str]) -> None:
+        with self._talking() as mailbox:
+            for queue in queues:
+                mailbox.cast([node], command, {"queue": queue})
+
+    @contextlib.contextmanager
+    def _talking(self) -> Iterator[AnswersBox]:
+        """The mailbox, on a connection that is closed when it fails, and kept while the broker takes no messages."""
+        try:
+            with broker_errors(REMEDY(self._exchange)):
+                self._wait_for_flow()
+                yield self._open()
+        except BrokerBlocked:
+            raise
+        except BrokerError as error:
+            if self._blocked:
+                # A new connection would be blocked too, and this one stay there until the broker reads again.
+                raise BrokerBlocked(BLOCKED) from error
+            self._close(farewell=not isinstance(error, BrokerUnreachable))
+            raise
+        if self._blocked:
+            raise BrokerBlocked(BLOCKED)
+
+    def _wait_for_flow(self) -> None:
+        """Look whether a broker that took no messages does again; what was asked meanwhile is forgotten."""
+        if self._connection is None or not self._blocked:
+            return
+        try:
+            while self._is_blocked():
+                self._connection.drain_events(timeout=GLANCE_S)
+        except TimeoutError:
+            raise BrokerBlocked(BLOCKED) from None
+        except Exception:
+            self._blocked = False  # it broke
+            raise
+        self._close(farewell=True)
+
+    def _is_blocked(self) -> bool:
+        """By the broker's last word, which comes with any frame that is read."""
+        return self._blocked
+
+    def _block(self, *_: str) -> None:
+        self._blocked = True
+
+    def _unblock(self) -> None:
+        self._blocked = False
+
+    def close(self) -> None:
+        """Close the connection, and with it the reply queue; the next question opens a new one."""
+        self._close(farewell=True)
+
+    def _close(self, *, farewell: bool) -> None:
+        connection, self._connection, self._mailbox, self._blocked = self._connection, None, None, False
+        if connection is not None:
+            with contextlib.suppress(Exception):  # the broker may be gone; there is nothing left to do for it
+                release(connection, farewell=farewell)
+
+    def _open(self) -> AnswersBox:
+        self._used_at = time.monotonic()
+        if self._mailbox is None:
+            self._connection = connect(
+                self._url,
+                self._tls,
+                "utilitarian-operator remote control",
+                on_blocked=self._block,
+                on_unblocked=self._unblock,
+            )
+            mailbox = AnswersBox(self._exchange, type="fanout", accept=["json"], serializer="json")
+            self._mailbox = mailbox(self._connection)
+        return self._mailbox
+
+
+def _ask(
+    mailbox: Mailbox,
+    question: str,
+    nodes: Sequence[str] | None,
+    took: dict[str, float] | None = None,
+    **arguments: Any,
+) -> dict[str, Any]:
+    """The answers by node; without `nodes` everybody is asked, and the time waited out.
+
+    `took` is filled with the seconds that each let us wait.
+    """
+    if nodes is not None and not nodes:
+        return {}
+    asked_at = time.monotonic()
+
+    def came(reply: object) -> None:
+        if took is not None and isinstance(reply, dict):
+            took.update(dict.fromkeys(reply, time.monotonic() - asked_at))
+
+    if nodes is None:
+        replies = mailbox.multi_call(question, arguments, timeout=ANSWER_WITHIN_S) or []
+    else:
+        replies = mailbox.call(list(nodes), question, arguments, timeout=ANSWER_WITHIN_S, callback=came) or []
+    told = (pair for reply in replies if isinstance(reply, dict) for pair in reply.items())
+    return {node: answer for node, answer in told if is_answer(question, answer)}
+
+
+def _tasks(told: Sequence[str], stats: Mapping[str, Any]) -> _Tasks:
+    """What is known of tasks that are each told as `NAME [rate_limit=10/m acks_late=False]`."""
+    in_process = stats.get("pool", {}).get("implementation") in IN_PROCESS
+    return _Tasks(
+        limited=frozenset(task.partition(" ")[0] for task in told if f"[{LIMIT}=" in task),
+        early=frozenset(task.partition(" ")[0] for task in told if in_process and f"{LATE}=False]" in task),
+    )
+
+
+def _held(told: Mapping[str, Mapping[str, Any]], node: str, now: float, tasks: _Tasks) -> Held:
+    active = _running(told, node, tasks)
+    stats = told[LEARNING][node] if LEARNING in told else {}
+    totals = stats.get("total", {}) if stats else None
+    starts = [request["time_start"] for request in active if request.get("time_start")]
+    return Held(
+        active=len(active),
+        early=sum(bool(request.get("acknowledged")) for request in active),
+        reserved=len(told["reserved"][node]),
+        scheduled=len(told["scheduled"][node]),
+        oldest=max(0.0, now - min(starts)) if starts else 0.0,
+        begun=None if totals is None else sum(totals.values()),
+        consuming=_names(told[QUEUES][node]) if QUEUES in told else None,
+        own=own(node, told[QUEUES][node] if QUEUES in told else ()),
+        passing=passing(told[QUEUES][node] if QUEUES in told else ()),
+        first_due=min((it for task in told["scheduled"][node] if (it := _eta(task.get("eta")))), default=None),
+        limited=not tasks.limited.isdisjoint(totals or ()),
+        never_begun=len(told["active"][node]) - len(active),
+        alone=_alone(stats),
+        up=stats.get("uptime"),
+    )
+
+
+def _running(told: Mapping[str, Mapping[str, Any]], node: str, tasks: _Tasks) -> Sequence[Mapping[str, Any]]:
+    return surely_run(told[ACTIVE][node], tasks.early, time.time())
+
+
+def _alone(stats: Mapping[str, Any]) -> bool:
+    return bool(stats.get("pool", {}).get("implementation") == ALONE)
+
+
+def _eta(value: object) -> datetime | None:
+    """The ETA of a task, as kombu's JSON brings it or as text; without a zone it is UTC, as Celery keeps it."""
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        return None
+    if not isinstance(moment, datetime):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _names(queues: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    return tuple(sorted(queue["name"] for queue in queues))

@@ -1,0 +1,367 @@
+"""One session per broker: depths at once, statistics and the workers' own word in the background; holds no rules."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from utilitarian_operator.adapters.broker.address import addresses
+from utilitarian_operator.adapters.broker.answers import Answers
+from utilitarian_operator.adapters.broker.declarations import declarations
+from utilitarian_operator.adapters.broker.depths import Depth, DepthReader, Untold
+from utilitarian_operator.adapters.broker.pause import Pause
+from utilitarian_operator.adapters.broker.poll_schedule import Round, Rounds
+from utilitarian_operator.adapters.broker.remote_control import RemoteControl
+from utilitarian_operator.adapters.broker.statistics import Statistics
+from utilitarian_operator.adapters.broker.tls import SYSTEM, Tls
+from utilitarian_operator.core.observation.broker_settings import BrokerSettings, QueueSettings
+from utilitarian_operator.core.observation.model import HOLDS, Counted, Held
+from utilitarian_operator.core.observation.worked import Worked
+from utilitarian_operator.errors import BrokerError, BrokerUnreachable, RightMissing
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+STATISTICS_EVERY_S = 5.0
+LOOKS_FOR_WORK_EVERY_S = 0.25
+"""How often the asking of workers looks whether somebody's turn has come."""
+CELERY_EVERY_S = 3600.0
+DECLARATIONS_EVERY_S = 300.0
+DELAYED_EVERY_S = 30.0
+DELAYED_LOOKED_FOR_EVERY_S = 300.0
+"""Where there are no queues for tasks with a later time: asking for one puts a line into the broker's log."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """How to reach one broker; equal credentials share one session.
+
+    Args:
+        url: amqp:// or amqps:// with user and password.
+        stats: statistics endpoints, in order.
+        tls: certificates for amqps:// and https://.
+        control_exchange: of the application, by which its workers are asked.
+    """
+
+    url: str
+    stats: tuple[str, ...] = ()
+    tls: Tls = SYSTEM
+    control_exchange: str = "celery"
+
+    def __repr__(self) -> str:
+        """Without user and password."""
+        return "Credentials(not shown)"
+
+
+class BrokerSession:
+    """All that is read of one broker; depths when asked, the rest by a task of its own that `start` begins.
+
+    Args:
+        credentials: of the broker.
+    """
+
+    def __init__(self, credentials: Credentials) -> None:
+        url, stats, tls = credentials.url, credentials.stats, credentials.tls
+        self._depths = DepthReader(url, tls)
+        self._workers = RemoteControl(url, tls, credentials.control_exchange)
+        self._statistics = Statistics(stats, addresses(url)[0].vhost, tls) if stats else None
+        self._depth_thread = ThreadPoolExecutor(1, "depths")
+        self._worker_thread = ThreadPoolExecutor(1, "remote-control")
+        self._pause = Pause()
+        self._rounds = Rounds()
+        self._around: dict[str, tuple[str, ...]] = {}
+        self._beats: tuple[str, ...] = ()
+        self._mute: BrokerError | None = None
+        self._endpoints, self._vhost, self._tls = stats, addresses(url)[0].vhost, tls
+        self._declared: Mapping[str, QueueSettings] = {}
+        self._celery: str | None = None
+        self._celery_asked = float("-inf")
+        self._delayed: int | None = None
+        self._unreadable: frozenset[str] = frozenset()
+        self._answers = Answers()
+        self._counted: dict[str, Counted] | BrokerError | None = None
+        self._seen_at: dict[str, float | None] = {"depths": None, "workers": None}
+        if self._statistics is not None:
+            self._seen_at["statistics"] = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def depths(self, queues: Sequence[str]) -> dict[str, Depth | Untold | None]:
+        """Ready messages and consumers of each queue, of this moment; None for one that doesn't exist.
+
+        Raises:
+            BrokerError: it could not be read, or failed a moment ago.
+        """
+        self._pause.check()
+        asked_at = time.monotonic()
+        try:
+            answer = await _in(self._depth_thread, lambda: self._depths.read(queues))
+        except BrokerError as error:
+            self._pause.failed(error)
+            raise
+        self._pause.ended()
+        self._seen_at["depths"] = asked_at
+        return answer
+
+    def counted(self) -> dict[str, Counted] | BrokerError | None:
+        """The statistics of each queue, a few seconds old; or why they are not known; None where nobody counts."""
+        held_s = HOLDS.total_seconds()
+        if isinstance(self._counted, dict) and time.monotonic() - (self._seen_at["statistics"] or 0) > held_s:
+            return BrokerUnreachable(f"the statistics are older than {held_s:g} s")
+        return self._counted
+
+    def seen_at(self) -> Mapping[str, float | None]:
+        """When each source was last asked with success (monotonic seconds), None if never; by its name."""
+        return self._seen_at
+
+    def told(self, node: str, not_before: float) -> Held | None:
+        """What a worker said to a question asked after a moment (monotonic seconds); None if it said nothing since."""
+        return self._answers.told(node, not_before)
+
+    def sample(self, node: str, not_before: float) -> Held | None:
+        """What a worker last said of itself and of how much it has done, if it was asked since a moment."""
+        return self._answers.sample(node, not_before)
+
+    def worked(self, node: str) -> Worked | None:
+        """What a worker has done since it was first asked, by all its answers; None before the first question."""
+        return self._answers.worked(node)
+
+    def consuming(self) -> Mapping[str, tuple[str, ...]]:
+        """The queues that each worker consumes, whoever runs it, by its word when all were asked last."""
+        return self._around
+
+    def beats(self) -> tuple[str, ...]:
+        """The node names of all beats that answered when they were asked last, minutes ago perhaps."""
+        return self._beats
+
+    def mute(self) -> BrokerError | None:
+        """Why no worker can be asked; None when they can, whether they answer or not."""
+        return self._mute
+
+    def about(self) -> BrokerSettings:
+        """What broker and workers tell of themselves, minutes old; good for advice only."""
+        return BrokerSettings(self._depths.version, self._celery, self._declared, self._delayed, self._unreadable)
+
+    @property
+    def cluster(self) -> str | None:
+        """What the broker calls itself; None while it was never connected to."""
+        return self._depths.cluster
+
+    async def reaches(self, other: "BrokerSession") -> bool | None:
+        """Whether another session looks at the same virtual host of the same broker; None where a right is missing.
+
+        Raises:
+            BrokerError: one of them can't be asked now.
+        """
+        with contextlib.ExitStack() as marked:
+            try:
+                name = await _in(self._depth_thread, lambda: marked.enter_context(self._depths.mark()))
+                return await _in(other._depth_thread, lambda: other._depths.sees(name))  # noqa: SLF001 - of its kind
+            except RightMissing:
+                return None
+            finally:
+                with contextlib.suppress(BrokerError):
+                    await _in(self._depth_thread, marked.close)
+
+    def ask(
+        self,
+        who: Hashable,
+        nodes: Iterable[str],
+        learn: Iterable[str] = (),
+        *,
+        around: bool = False,
+        beats: bool = False,
+    ) -> None:
+        """The workers to ask from now on; replaces those that the same one named before.
+
+        Args:
+            who: asks; several may share a broker.
+            nodes: asked once a second, or as often as their number allows, because a decision rests on them now.
+            learn: asked slowly, for averages.
+            around: ask anybody at all, slowly, which queues they consume.
+            beats: ask, seldom, which beats there are.
+        """
+        wanted = self._rounds.want(who, nodes, learn, around=around, beats=beats)
+        if not wanted:
+            self._mute = None  # with nobody to ask, nobody finds out
+        self._answers.keep_only(wanted)
+
+    async def cancel_consumers(self, node: str, queues: Sequence[str]) -> None:
+        """Tell one worker to take nothing more from these queues.
+
+        Raises:
+            BrokerError: it could not be told.
+        """
+        await _in(self._worker_thread, lambda: self._workers.cancel_consumers(node, queues))
+        self._answers.cancelled(node, queues)
+
+    async def add_consumers(self, node: str, queues: Sequence[str]) -> None:
+        """Tell one worker to consume these queues again, and those of its own that it was told to leave.
+
+        Raises:
+            BrokerError: it could not be told.
+        """
+        every = self._answers.to_return(node, queues)
+        await _in(self._worker_thread, lambda: self._workers.add_consumers(node, every))
+        self._answers.returns(node)
+
+    def keep_only(self, who: Collection[Hashable]) -> None:
+        """Ask nothing more for anybody else."""
+        self._rounds.keep_only(who)
+
+    def start(self) -> None:
+        """Begin to read statistics and workers in the background."""
+        self._tasks = [
+            asyncio.create_task(self._ask_workers(), name="workers"),
+            asyncio.create_task(self._read_delayed(), name="delayed"),
+        ]
+        if self._endpoints:
+            self._tasks.append(asyncio.create_task(self._read_declarations(), name="declarations"))
+        if self._statistics is not None:
+            self._tasks.append(asyncio.create_task(self._read_statistics(self._statistics), name="statistics"))
+
+    async def close(self) -> None:
+        """Stop the background and leave nothing on the broker."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await _in(self._depth_thread, self._depths.close)
+        await _in(self._worker_thread, self._workers.close)
+        self._depth_thread.shutdown(wait=False)
+        self._worker_thread.shutdown(wait=False)
+
+    async def _ask_workers(self) -> None:
+        pause = Pause()
+        while True:
+            # A worker that was not heard counts as busy, so a failure needs nothing but time.
+            due = (
+                None
+                if pause.lasts
+                else self._rounds.due(now := time.monotonic(), self._answers.wanting_a_closer_look(now))
+            )
+            if due is not None and due.closely:
+                await self._ask_closely(due, pause)
+            elif due is not None:
+                await (self._ask_beats() if due.beats else self._ask_once(due, pause))
+            elif self._workers.idle:
+                await _in(self._worker_thread, self._workers.close)
+            await asyncio.sleep(LOOKS_FOR_WORK_EVERY_S)
+
+    async def _ask_once(self, due: Round, pause: Pause) -> None:
+        asked_at = time.monotonic()
+        try:
+            if due.around:
+                self._around = await _in(self._worker_thread, self._workers.consuming)
+            answers = await _in(
+                self._worker_thread,
+                lambda: self._workers.holdings(due.nodes, queues=True, learning=True, everybody=due.learning),
+            )
+        except BrokerError as error:
+            self._mute = error
+            pause.failed(error)
+            self._rounds.failed()
+            return
+        except Exception:
+            # Without its word a worker counts as busy: one bad answer must not end the asking, and is no secret.
+            logger.exception("workers not asked")
+            return
+        self._mute = None
+        pause.ended()
+        if answers:
+            self._seen_at["workers"] = asked_at
+        self._answers.take(due.nodes, answers, asked_at)
+        if due.learning:
+            self._unreadable = self._workers.unreadable  # all were asked
+            await self._ask_celery(next(iter(sorted(answers)), None))
+
+    async def _ask_closely(self, due: Round, pause: Pause) -> None:
+        asked_at = time.monotonic()
+        try:
+            words = await _in(self._worker_thread, lambda: self._workers.words(due.nodes))
+        except BrokerError as error:
+            pause.failed(error)
+        except Exception:
+            logger.exception("workers not asked closely")
+        else:
+            self._answers.count(due.nodes, words, asked_at)
+
+    async def _ask_beats(self) -> None:
+        """A failure says nothing of the workers, and who answered last is believed until the beats are asked again."""
+        try:
+            self._beats = await _in(self._worker_thread, self._workers.beats)
+        except BrokerError as error:
+            logger.debug("beats not asked", extra={"because": str(error)})
+        except Exception:
+            logger.exception("beats not asked")
+
+    async def _ask_celery(self, node: str | None) -> None:
+        if node is None or time.monotonic() - self._celery_asked < CELERY_EVERY_S:
+            return
+        self._celery_asked = time.monotonic()
+        with contextlib.suppress(BrokerError):  # who could not be asked is asked for more important things, too
+            self._celery = await _in(self._worker_thread, lambda: self._workers.celery(node))
+
+    async def _read_delayed(self) -> None:
+        while True:
+            try:
+                self._delayed = await _in(self._depth_thread, self._depths.delayed)
+            except BrokerError:  # the depths say so, too
+                self._delayed = None
+            absent = self._delayed is None and self._seen_at["depths"] is not None
+            await asyncio.sleep(DELAYED_LOOKED_FOR_EVERY_S if absent else DELAYED_EVERY_S)
+
+    async def _read_declarations(self) -> None:
+        while True:
+            self._declared = await declarations(self._endpoints, self._vhost, self._tls)
+            await asyncio.sleep(DECLARATIONS_EVERY_S)
+
+    async def _read_statistics(self, statistics: Statistics) -> None:
+        while True:
+            started = time.monotonic()
+            try:
+                self._counted = await statistics.read()
+                self._seen_at["statistics"] = started
+            except BrokerError as error:
+                self._counted = error
+            except Exception:
+                logger.exception("statistics not read")
+                self._counted = BrokerUnreachable("the statistics could not be read: the operator's log has the cause")
+            await asyncio.sleep(max(STATISTICS_EVERY_S - (time.monotonic() - started), 0.1))
+
+
+class Brokers:
+    """The sessions in use, one for each set of credentials."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[Credentials, BrokerSession] = {}
+
+    def session(self, credentials: Credentials) -> BrokerSession:
+        """The session of these credentials, opened if need be."""
+        if credentials not in self._sessions:
+            session = self._sessions[credentials] = BrokerSession(credentials)
+            session.start()
+        return self._sessions[credentials]
+
+    def cluster(self, credentials: Credentials) -> str | None:
+        """What the broker of these credentials calls itself, if a session has heard it."""
+        session = self._sessions.get(credentials)
+        return None if session is None else session.cluster
+
+    async def keep_only(self, used: Mapping[Hashable, Credentials]) -> None:
+        """Close the sessions that nobody uses any more, and ask nothing more for those who don't.
+
+        Args:
+            used: the credentials of each that uses some.
+        """
+        for credentials in [known for known in self._sessions if known not in used.values()]:
+            await self._sessions.pop(credentials).close()
+        for credentials, session in self._sessions.items():
+            session.keep_only({who for who, its in used.items() if its == credentials})
+
+
+async def _in(thread: ThreadPoolExecutor, call: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(thread, call)

@@ -1,0 +1,124 @@
+"""What the pages of RabbitMQ's statistics say, as values; fetches none and judges nothing.
+
+A page of Prometheus' text has a dozen lines a queue, and no other coroutine runs while it is read: one expression finds
+the few that count (1,000 queues in 10 ms; Prometheus' own parser takes 200).
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from utilitarian_operator.core.observation.queue_rates import NodeStatistics, Row
+
+CLUSTER = "the cluster"
+"""The one that speaks in the management API, whichever node answered."""
+
+MOST = 10**15
+"""Messages that a queue has fewer of: what says more is no count, and no number that Kubernetes takes."""
+
+_READY, _UNACKED, _INFO = "queue_messages_ready", "queue_messages_unacked", "queue_info"
+_ACKED = "queue_messages_acked_total"
+_LEFT = {
+    *(_ACKED, "queue_messages_delivered_total", "queue_get_total"),
+    *("channel_messages_acked_total", "channel_messages_delivered_total", "channel_get_total"),
+}
+_FAMILY = "# TYPE rabbitmq_detailed_"
+_VALUE = r'"([^"\\\n]*(?:\\.[^"\\\n]*)*)"'
+_NODE = re.compile(rf"^rabbitmq_identity_info\{{[^\n]*rabbitmq_node={_VALUE}", re.MULTILINE)
+_ESCAPE = re.compile(r"\\(.)")
+_LEFT_IN_MANAGEMENT = ("ack", "deliver_no_ack", "get_no_ack")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one node's Prometheus endpoint said.
+
+    Args:
+        statistics: of the queues of one virtual host.
+        sums_up: whether the node counts by queue what left it; one before RabbitMQ 3.12 counts by channel alone.
+    """
+
+    statistics: NodeStatistics
+    sums_up: bool
+
+
+def from_prometheus(body: str, vhost: str) -> Page:
+    """A page of `/metrics/detailed`.
+
+    Args:
+        body: with the families `queue_coarse_metrics` and `queue_delivery_metrics` or `channel_queue_metrics`.
+        vhost: of the queues; what is counted by channel is told of all of them.
+
+    Raises:
+        ValueError: it is no page of RabbitMQ's, or not the whole of it.
+    """
+    node = _NODE.search(body)
+    if node is None:
+        raise ValueError("no rabbitmq_identity_info")
+    line = _line(vhost)
+    gauges: dict[str, dict[str, int]] = {_READY: {}, _UNACKED: {}}
+    leads: dict[str, bool] = {}
+    left: dict[tuple[str, str], int] = {}
+    families = [family.partition(" ") for family in body.split(_FAMILY)[1:]]
+    for name, _, lines in families:
+        if name in gauges:
+            gauges[name] = {_plain(queue): int(value) for _, queue, _, value in line.findall(lines)}
+        elif name == _INFO:
+            leads = {_plain(queue): 'membership="leader"' in more for _, queue, more, _ in line.findall(lines)}
+        elif name in _LEFT:
+            for channel, queue, _, value in line.findall(lines):
+                key = _plain(queue), channel
+                left[key] = left.get(key, 0) + int(value)
+    ready, unacked = gauges.values()
+    rows = {queue: Row(ready[queue], unacked[queue], leads.get(queue)) for queue in ready.keys() & unacked.keys()}
+    return Page(NodeStatistics(_plain(node[1]), rows, left), any(name == _ACKED for name, _, _ in families))
+
+
+@lru_cache
+def _line(vhost: str) -> re.Pattern[str]:
+    """A line of a family, of one virtual host: channel where there is one, queue, other labels and the figure."""
+    label = vhost.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    rest = rf'vhost="{re.escape(label)}",queue={_VALUE}([^\n]*)\}} (\d{{1,15}})$'
+    return re.compile(rf"^rabbitmq_detailed_[a-z_]+\{{(?:channel={_VALUE},)?{rest}", re.MULTILINE)
+
+
+def _plain(value: str) -> str:
+    """A label's value as it was before it was escaped."""
+    return _ESCAPE.sub(lambda found: "\n" if found[1] == "n" else found[1], value) if "\\" in value else value
+
+
+def from_management(body: str) -> NodeStatistics:
+    """A listing of `/api/queues/VHOST`, with what left the queues where the broker keeps such statistics.
+
+    A queue that was just declared, or is down, comes without figures and is left out. What was never delivered has no
+    `message_stats`, and neither has a queue of a broker that is told to keep none: `messages_details` tells which.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError, RecursionError: it is no such listing.
+    """
+    rows: dict[str, Row] = {}
+    left: dict[tuple[str, str], int] = {}
+    for name, listed in _listed(body):
+        ready, unacked = listed.get("messages_ready"), listed.get("messages_unacknowledged")
+        if _counts(ready) and _counts(unacked):
+            rows[name] = Row(ready, unacked)
+            if "messages_details" in listed:
+                counters = listed.get("message_stats") or {}
+                left[name, ""] = sum(counters.get(counter, 0) for counter in _LEFT_IN_MANAGEMENT)
+    return NodeStatistics(CLUSTER, rows, left, of_all=True)
+
+
+def _counts(figure: object) -> bool:
+    """Whether it may be a number of messages."""
+    return type(figure) is int and 0 <= figure < MOST
+
+
+def _listed(body: str) -> Iterator[tuple[str, Any]]:
+    listing = json.loads(body)
+    if not isinstance(listing, list):
+        raise TypeError("no list")
+    for listed in listing:
+        yield str(listed["name"]), listed

@@ -1,0 +1,158 @@
+"""What the watches last said of the objects of every fleet; keeps it in memory, asks nothing and changes nothing."""
+
+from collections import defaultdict, deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias
+
+from utilitarian_operator.core.labels import INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER
+
+Object: TypeAlias = dict[str, Any]
+
+FLEETS = "utilitarianworkerpools"
+DEPLOYMENTS = "deployments"
+STATEFUL_SETS = "statefulsets"
+DISRUPTION_BUDGETS = "poddisruptionbudgets"
+PODS = "pods"
+
+CHILD_SELECTOR = f"{MANAGED_BY_LABEL}={MANAGER}"
+"""Label selector of everything that the operator makes; asked of the API server, so that nothing else is sent."""
+
+
+MOST_DEPARTED = 100
+"""Pods of one fleet that are kept after they are gone, until the next look: their end may be worth telling."""
+
+
+class Key(NamedTuple):
+    """One resource: a fleet."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        """`NAMESPACE/NAME`, as Kubernetes' tools print it."""
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass
+class Store:
+    """Objects by kind, fleet and name.
+
+    A watch may miss deletions (kopf's relist after 410 makes none): `replace` is called with a full list now and then.
+    """
+
+    _objects: dict[str, dict[Key, dict[str, Object]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(dict))
+    )
+
+    _departed: dict[Key, deque[Object]] = field(
+        default_factory=lambda: defaultdict(lambda: deque(maxlen=MOST_DEPARTED))
+    )
+
+    _answers: dict[tuple[str, Key], set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Names of the objects whose newest version is the answer to a write, which the watch has yet to tell."""
+
+    def see(self, kind: str, body: Object, *, deleted: bool = False) -> Key | None:
+        """Remember one object as a watch or a list told it; returns the fleet it belongs to, if any.
+
+        Of two versions the newer stays: an answer to a write may overtake the watch.
+        """
+        key = fleet_of(kind, body)
+        if key is None:
+            return None
+        name, known = body["metadata"]["name"], self._objects[kind][key]
+        if deleted:
+            known.pop(name, None)
+            self._answers[kind, key].discard(name)
+            if kind == PODS and self.fleet(key) is not None:
+                self._departed[key].append(body)
+        elif name not in known or version(body) >= version(known[name]):
+            known[name] = body
+            self._answers[kind, key].discard(name)
+        return key
+
+    def answered(self, kind: str, body: Object) -> None:
+        """Remember the answer to a write, so that the next look doesn't wait for the watch to tell it.
+
+        An object that went meanwhile is not brought back by it.
+        """
+        key = fleet_of(kind, body)
+        if key is None:
+            return
+        name, known = body["metadata"]["name"], self._objects[kind][key]
+        if name in known and version(body) > version(known[name]):
+            known[name] = body
+            self._answers[kind, key].add(name)
+
+    def told(self, kind: str, key: Key, name: str) -> bool:
+        """Whether the watch has told the newest version that is known of an object, or a later one."""
+        return name not in self._answers[kind, key]
+
+    def replace(self, kind: str, bodies: Iterable[Object], at: int) -> set[Key]:
+        """Forget all of one kind but these, and what is newer than the list; returns the fleets of both.
+
+        Args:
+            kind: of the objects.
+            bodies: a full list.
+            at: resourceVersion of the list.
+        """
+        before, answers = (
+            self._objects[kind],
+            {key: set(names) for (of, key), names in self._answers.items() if of == kind},
+        )
+        newer = [body for known in before.values() for body in known.values() if version(body) > at]
+        self._objects[kind] = defaultdict(dict)
+        for key in answers:
+            self._answers[kind, key].clear()
+        for body in bodies:
+            self.see(kind, body)
+        for body in newer:
+            fleet, name = self.see(kind, body), body["metadata"]["name"]
+            if fleet is not None and self._objects[kind][fleet][name] is body and name in answers.get(fleet, ()):
+                self._answers[kind, fleet].add(name)
+        return set(before) | set(self._objects[kind])
+
+    def fleets(self) -> list[Key]:
+        """All resources seen, those being deleted included."""
+        return [key for key, objects in self._objects[FLEETS].items() if objects]
+
+    def edited(self, resource: Object) -> bool:
+        """Whether somebody changed what a resource asks for since it was seen: its spec or an annotation."""
+        metadata = resource["metadata"]
+        known = self.fleet(Key(metadata["namespace"], metadata["name"]))
+        before = known["metadata"] if known else {}
+        return any(metadata.get(field) != before.get(field) for field in ("generation", "annotations"))
+
+    def fleet(self, key: Key) -> Object | None:
+        """The resource itself."""
+        return self._objects[FLEETS][key].get(key.name)
+
+    def all_pods(self, key: Key) -> list[Object]:
+        """The fleet's pods, with those that went since this was asked last, as they were at their end."""
+        return [*self.children(PODS, key).values(), *self._departed.pop(key, ())]
+
+    def neighbours(self, key: Key) -> dict[str, Key]:
+        """The fleet of each pod of all the others, by the pod's name."""
+        return {name: other for other, pods in self._objects[PODS].items() if other != key for name in pods}
+
+    def owners(self, kind: str) -> list[Key]:
+        """The fleets that have objects of one kind, also those whose resource is gone."""
+        return [key for key, objects in self._objects[kind].items() if objects]
+
+    def children(self, kind: str, key: Key) -> dict[str, Object]:
+        """The fleet's objects of one kind, by name."""
+        return dict(self._objects[kind][key])
+
+
+def fleet_of(kind: str, body: Object) -> Key | None:
+    """The fleet that an object belongs to, by its labels."""
+    metadata = body["metadata"]
+    if kind == FLEETS:
+        return Key(metadata["namespace"], metadata["name"])
+    instance = (metadata.get("labels") or {}).get(INSTANCE_LABEL)
+    return Key(metadata["namespace"], instance) if instance else None
+
+
+def version(body: Object) -> int:
+    """The object's resourceVersion as a number, to tell the newer of two (official from 1.35, so with etcd always)."""
+    return int(body["metadata"].get("resourceVersion", 0))

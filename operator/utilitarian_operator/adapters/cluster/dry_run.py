@@ -1,0 +1,44 @@
+"""The API server as the command line uses it: reads, and writes as a dry run only; it can change nothing."""
+
+import contextlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from utilitarian_operator.adapters.cluster.client import JSON, Cluster, Object
+from utilitarian_operator.errors import ClusterError, Gone, Rejected
+
+DRY_RUN = ("dryRun", "All")
+
+
+class Rehearsal(Cluster):
+    """The API server; whatever is written to it is checked, admitted, given its defaults, and not kept."""
+
+    async def find(self, manifest: Object) -> Object | None:
+        """The object that a manifest describes, as it is now; None if there is none."""
+        metadata = manifest["metadata"]
+        try:
+            return await self.read(manifest["kind"], metadata["namespace"], metadata["name"])
+        except Gone:
+            return None
+
+    async def leases(self, name: str, namespaces: Iterable[str]) -> tuple[list[Object], str]:
+        """The Leases of a name in all namespaces; where that is refused, those of some. And why not all were read."""
+        try:
+            return (await self.items("leases", None, name=name))[0], ""
+        except ClusterError as error:
+            found, untold = [], error.said if isinstance(error, Rejected) else str(error)
+        for namespace in namespaces:
+            with contextlib.suppress(ClusterError):
+                found.append(await self.read("Lease", namespace, name))
+        return found, untold
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        content_type: str = JSON,
+        query: Sequence[tuple[str, str]] = (),
+    ) -> Object:
+        dry = [] if method == "GET" else [DRY_RUN]
+        return await super()._request(method, path, body, content_type, [*query, *dry])

@@ -1,0 +1,209 @@
+"""What is to be said of the one beat, and which of its pods must be replaced; values in, values out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from utilitarian_operator.api.effective import Beat, Fleet
+from utilitarian_operator.core.condition import Verdict
+from utilitarian_operator.core.containers import ours
+from utilitarian_operator.core.objects import beat_scripts
+from utilitarian_operator.core.objects.manifests import BEAT_CHECK
+from utilitarian_operator.core.observation.beat import BeatSight, ScheduleFile
+from utilitarian_operator.core.sizing.runs import last_start
+from utilitarian_operator.core.wording import plural
+
+PENDING_IS_TROUBLE = timedelta(minutes=1)
+"""A claim that waits for this long is said to wait: most provisioners need seconds."""
+
+KEPT_SINCE = "memorySince"
+"""Of status.beat: since when beat has remembered without a gap when each task was last sent."""
+
+MOST_NAMED = 5
+"""Runs that one sentence names."""
+
+Object = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Beat has lost its memory.
+
+    Args:
+        aside: whether the file is still there, under another name.
+        message: what happened, which runs are concerned and what to do.
+    """
+
+    aside: bool
+    message: str
+
+
+def beat_verdict(beat: Beat, sight: BeatSight | None) -> Verdict:
+    """The condition `BeatReady`.
+
+    Args:
+        beat: as it is asked for.
+        sight: of this look; None where beat is not asked for.
+    """
+    if sight is None:
+        return Verdict(
+            "BeatReady", "True", "Disabled", "spec.beat.enabled is false: nobody sends scheduled tasks from here"
+        )
+    if sight.ahead:
+        return Verdict("BeatReady", "False", "BeatStarting", _after(sight.ahead))
+    return _down(sight) or Verdict("BeatReady", "True", "Running", _running(beat))
+
+
+def _down(sight: BeatSight) -> Verdict | None:
+    if sight.others or sight.elsewhere:
+        message = _duplicate(sight.others) if sight.others else _elsewhere(sight.elsewhere)
+        return Verdict("BeatReady", "False", "BeatDuplicate", message)
+    if sight.lost_on:
+        return Verdict("BeatReady", "False", "BeatBlocked", _blocked(sight))
+    if sight.ready:
+        return None
+    if sight.claim and (sight.claim.phase == "Lost" or sight.claim.waiting >= PENDING_IS_TROUBLE):
+        return Verdict("BeatReady", "False", "VolumePending", _pending(sight))
+    if sight.trouble:
+        return Verdict("BeatReady", "False", "BeatFailing", sight.trouble)
+    return Verdict("BeatReady", "False", "BeatStarting", "beat is not ready yet")
+
+
+def _duplicate(others: Sequence[str]) -> str:
+    runs = "runs" if len(others) == 1 else "run"
+    return (
+        f"{plural(len(others), 'other pod')} of the namespace also {runs} beat, so that tasks are sent more than once: "
+        f"{', '.join(others[:MOST_NAMED])}; delete what runs it, or set spec.beat.enabled to false"
+    )
+
+
+def _after(ahead: Sequence[str]) -> str:
+    return (
+        "beat is started when the same beat of another resource has ended, so that no task is sent twice: "
+        f"{', '.join(ahead[:MOST_NAMED])}; if that one is to stay, set spec.beat.enabled to false here"
+    )
+
+
+def _elsewhere(nodes: Sequence[str]) -> str:
+    answers = "beat answers" if len(nodes) == 1 else "beats answer"
+    return (
+        f"{plural(len(nodes), 'other')} {answers} on the broker from elsewhere, so that tasks are sent more than once: "
+        f"{', '.join(nodes[:MOST_NAMED])}; stop it, or set spec.beat.enabled to false; if it is another application's, "
+        "give that a virtual host of its own"
+    )
+
+
+def _running(beat: Beat) -> str:
+    if beat.scheduler is not None:
+        return f"exactly one beat runs; its memory is that of the scheduler {beat.scheduler}"
+    if beat.storage.ephemeral:
+        return (
+            "exactly one beat runs; storage.ephemeral: a run that falls into a downtime of beat is skipped in silence"
+        )
+    return "exactly one beat runs"
+
+
+def _blocked(sight: BeatSight) -> str:
+    doing = "can't be ended" if sight.leaving else "may still run there, unseen"
+    return (
+        f"node {sight.lost_on} doesn't answer: beat {doing}, so none is started elsewhere and nothing may be sent; "
+        "bring the node back or, once it is certain that it is off, "
+        f"kubectl taint nodes {sight.lost_on} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
+    )
+
+
+def _pending(sight: BeatSight) -> str:
+    if sight.claim and sight.claim.phase == "Lost":
+        return (
+            "spec.beat.storage: the claim has lost its volume, and with it when each task was last sent; "
+            "restore the volume, or delete the claim: a new one is made"
+        )
+    why = f" ({sight.trouble})" if sight.trouble else ""
+    mode = (
+        "; if its driver can't do ReadWriteOncePod, make it by hand with ReadWriteOnce" if _for_one_pod(sight) else ""
+    )
+    return (
+        f"spec.beat.storage: the claim has waited for a volume for over {PENDING_IS_TROUBLE.seconds} s{why}; "
+        "see kubectl describe pvc, make a volume that fits it, or delete the claim and set storageClassName, "
+        f"or ephemeral where a skipped run does no harm{mode}"
+    )
+
+
+def _for_one_pod(sight: BeatSight) -> bool:
+    return sight.claim is not None and sight.claim.for_one_pod
+
+
+def file_of(pod: Object) -> ScheduleFile | None:
+    """What the check said of the schedule file that a pod runs with."""
+    for container in pod.get("status", {}).get("initContainerStatuses", []):
+        ended = container.get("state", {}).get("terminated", {})
+        if container.get("name") == BEAT_CHECK and ended.get("message") and ended.get("finishedAt"):
+            said = str(ended["message"])
+            state = said.partition(":")[0].strip()
+            return ScheduleFile(state, said, datetime.fromisoformat(ended["finishedAt"]))
+    return None
+
+
+def stuck(statefulset: Object, pod: Object) -> bool:
+    """Whether a pod of an old template never ran and keeps the new one from being tried.
+
+    A StatefulSet waits for its pod to be ready before it replaces it, also when that can't be
+    (kubernetes/kubernetes#67250).
+    """
+    status = statefulset.get("status", {})
+    newest = status.get("updateRevision")
+    seen = status.get("observedGeneration") == statefulset.get("metadata", {}).get("generation")
+    labels = pod.get("metadata", {}).get("labels") or {}
+    old = newest and labels.get("controller-revision-hash") not in {None, newest}
+    state = (ours(pod) or {}).get("state", {})
+    runs = "running" in state or "terminated" in state
+    return bool(seen and old and not runs and "deletionTimestamp" not in pod["metadata"])
+
+
+def memory_since(before: Object, sight: BeatSight | None) -> str | None:
+    """`status.beat.memorySince` as it is to be.
+
+    Args:
+        before: `status.beat` as it was.
+        sight: of this look.
+    """
+    known: str | None = before.get(KEPT_SINCE)
+    if sight is None or sight.file is None or (known and sight.file.state == beat_scripts.KEPT):
+        return known
+    return sight.file.at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def loss(fleet: Fleet, before: Object, sight: BeatSight | None) -> Loss | None:
+    """What is to be told once when beat started without the memory it had; None if it has it, or is the first.
+
+    Args:
+        fleet: what runs.
+        before: `status.beat` as it was written last.
+        sight: of this look.
+    """
+    since = memory_since(before, sight)
+    if sight is None or sight.file is None or since == before.get(KEPT_SINCE):
+        return None
+    aside = sight.file.state == beat_scripts.MOVED
+    expected = KEPT_SINCE not in before or fleet.beat.storage.ephemeral
+    if sight.file.state == beat_scripts.KEPT or (expected and not aside):
+        return None
+    what = sight.file.said.partition(": ")[2]
+    runs = _fell_into(fleet, before, sight.file.at)
+    skipped = f"; skipped: {', '.join(runs)}" if runs else ""
+    message = (
+        f"beat starts without its memory of when each task was last sent: {what}{skipped}; "
+        "a run that was due while it was down is not sent: send it by hand (docs/beat.md)"
+    )
+    return Loss(aside, message)
+
+
+def _fell_into(fleet: Fleet, before: Object, started: datetime) -> list[str]:
+    """The runs of the pools' schedules between the last sign of beat and its start."""
+    went = before.get("lastSeen")
+    if went is None:
+        return []
+    runs = [(pool.name, it.name, last_start(it, started)) for pool in fleet.pools for it in pool.schedule]
+    missed = [f"{pool} {name} of {at:%Y-%m-%dT%H:%MZ}" for pool, name, at in runs if at > datetime.fromisoformat(went)]
+    return missed[:MOST_NAMED]

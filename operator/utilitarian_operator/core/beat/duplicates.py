@@ -1,0 +1,131 @@
+"""Which beats beside the fleet's own send the application's tasks as well: names alone; it stops none of them."""
+
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from utilitarian_operator.api.validation.command_line import BEAT, Command, celery_command, read
+from utilitarian_operator.core.containers import spec_of_ours
+from utilitarian_operator.core.objects.manifests import BROKER_VARIABLE
+
+NODE = "celerybeat"
+"""What Celery calls a beat's node, before the @, unless it is told otherwise."""
+
+_NODE_OPTIONS = {"--hostname", "-n"}
+_VARIABLE = re.compile(r"\$(?:\{(?P<a>\w+)(?::?-(?P<otherwise>[^}]*))?\}|\((?P<b>\w+)\)|(?P<c>\w+))")
+
+Object = Mapping[str, Any]
+
+
+def elsewhere(
+    answering: Iterable[str], ours: str, extra_args: Sequence[str], named: Iterable[str], strangers: Iterable[str]
+) -> tuple[str, ...]:
+    """The node names of beats that answer and are neither the fleet's own nor told of already, sorted.
+
+    Args:
+        answering: node names of all beats that answered on the broker.
+        ours: name of the pod of this fleet's beat.
+        extra_args: of its command: it may have another node name by them.
+        named: other beats in the namespace, as `also_beat` names them.
+        strangers: names of pods that run the beat of another application, which may share the broker.
+    """
+    known = {
+        _node(ours, extra_args),
+        *(f"{NODE}@{it.split()[0]}" for it in named),
+        *(f"{NODE}@{it}" for it in strangers),
+    }
+    return tuple(sorted(set(answering) - known))
+
+
+def _node(pod: str, extra_args: Sequence[str]) -> str:
+    """The node name of our beat, as Celery makes it of its pod's name and `-n`."""
+    names = [word.value for word in read(extra_args, BEAT) if word.option in _NODE_OPTIONS and word.value]
+    given = names[-1] if names else pod
+    return (given if given and "@" in given else f"{NODE}@{given}").replace("%h", pod)
+
+
+def also_beat(pods: Iterable[Object], app: str) -> tuple[str, ...]:
+    """Pods that run a beat of the application, as `NAME (COMMAND)`, by name; also a worker with an embedded one (-B).
+
+    Args:
+        pods: that are not the operator's.
+        app: as it is given to Celery.
+    """
+    found = {pod["metadata"]["name"]: _beat_command(pod, app) for pod in pods if _may_run(pod)}
+    return tuple(f"{name} ({command})" for name, command in sorted(found.items()) if command)
+
+
+def same_beat(pods: Iterable[Object], ours: Object, app: str) -> tuple[str, ...]:
+    """Pods of other fleets that run a beat of the same application on the same broker, as `also_beat` names them.
+
+    Args:
+        pods: beats of other resources.
+        ours: the pod of this fleet's beat.
+        app: as it is given to Celery.
+    """
+    broker = _broker(ours)
+    return also_beat([pod for pod in pods if broker is not None and _broker(pod) == broker], app)
+
+
+def _broker(pod: Object) -> object:
+    """Where a beat of ours has its broker's URL from; None if that can't be told."""
+    for variable in spec_of_ours(pod).get("env") or []:
+        if variable["name"] == BROKER_VARIABLE:
+            return variable.get("valueFrom") or variable.get("value")
+    return None
+
+
+def _may_run(pod: Object) -> bool:
+    return pod.get("status", {}).get("phase") not in {"Succeeded", "Failed"}
+
+
+def _beat_command(pod: Object, app: str) -> str | None:
+    """The command with which a pod runs a beat of the application, without options that may hold a password."""
+    spec = pod.get("spec", {})
+    sidecars = [it for it in spec.get("initContainers") or [] if it.get("restartPolicy") == "Always"]
+    for container in [*spec.get("containers", []), *sidecars]:
+        env = {it["name"]: it.get("value") or "" for it in container.get("env") or []}
+        for words in _commands([*(container.get("command") or []), *(container.get("args") or [])]):
+            found = celery_command(words)
+            given = _filled_in(found.app, env)
+            if found.schedules and _module(given or env.get("APP", "")) == _module(app):
+                return " ".join(["celery", *(["-A", given] if given else []), _shown(found)])
+    return None
+
+
+def _shown(command: Command) -> str:
+    return command.subcommand if command.subcommand == "beat" else f"{command.subcommand} -B"
+
+
+def _commands(words: Sequence[str]) -> Iterator[Sequence[str]]:
+    """What follows each `celery` of a container's words; those that a shell is given in one are split as it does."""
+    scripts = [word for word in words if "celery" in word and any(it.isspace() for it in word)]
+    for part in (words, *(part for script in scripts for part in _split(script))):
+        for at, word in enumerate(part):
+            if word.rsplit("/", 1)[-1] == "celery":
+                yield part[at + 1 :]
+
+
+def _split(script: str) -> Iterator[Sequence[str]]:
+    """The commands of a shell script, each in words."""
+    lexer = shlex.shlex(script.replace("\\\n", " "), posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    try:
+        words = list(lexer)
+    except ValueError:  # a quotation that does not end
+        words = script.replace("'", " ").replace('"', " ").split()
+    for ends, command in groupby(words, key=lambda word: set(word) <= set(";&|()")):
+        if not ends:
+            yield list(command)
+
+
+def _filled_in(word: str, env: Mapping[str, str]) -> str:
+    """A word with the variables of its container, as a shell or Kubernetes fills them in."""
+    return _VARIABLE.sub(lambda it: env.get(it["a"] or it["b"] or it["c"], "") or it["otherwise"] or "", word)
+
+
+def _module(app: str) -> str:
+    """`utilitarian`, `utilitarian.celery` and `utilitarian:app` are one application."""
+    return app.partition(":")[0].removesuffix(".celery")

@@ -1,0 +1,176 @@
+"""What of a broker's settings will hardly go well with a fleet: advice only, and nothing on what is not known."""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+
+from utilitarian_operator.api.effective import Fleet, Pool
+from utilitarian_operator.api.units import format_duration
+from utilitarian_operator.core.diagnosis.silence import causes
+from utilitarian_operator.core.observation.broker_settings import BrokerSettings, QueueSettings
+from utilitarian_operator.core.observation.model import FleetSight, Held, PoolSight, Unknown
+from utilitarian_operator.core.sizing.memory import Memory, longest_seen
+from utilitarian_operator.core.wording import number, plural, seconds
+
+MOST = 20
+"""Sentences of advice at a time: whoever has more begins with these."""
+
+DELIVERY_LIMIT = 20
+"""Of a quorum queue from RabbitMQ 4.0 on, unless it says otherwise."""
+
+CONSUMER_TIMEOUT = timedelta(minutes=30)
+"""RabbitMQ's own from 3.8.17 on; its configuration may say otherwise, and can't be read from outside."""
+
+MUTE_FOR = timedelta(seconds=30)
+"""So long no worker must have answered to be taken for one that can't: three of the slow rounds of questions."""
+
+SILENT_FOR = timedelta(minutes=5)
+"""So long none of a pool's workers must have answered for the causes to be named."""
+
+NEAR = 0.8
+"""Part of a limit that a task may take before it is said."""
+
+
+HANDED_OVER = timedelta(seconds=5)
+"""A task that is due later, and is in a worker all the same, was not kept back by the broker."""
+
+
+def advice(fleet: Fleet, sight: FleetSight, memories: Mapping[str, Memory]) -> tuple[str, ...]:
+    """What had better be changed, each a sentence with where, why and what to do; at most `MOST`.
+
+    Args:
+        fleet: what runs.
+        sight: of this look.
+        memories: by pool name.
+    """
+    told = sight.about
+    found = list(_of_the_broker(told, sight))
+    for pool in fleet.pools:
+        memory = memories.get(pool.name, Memory())
+        for queue in sight.pools[pool.name].queues:
+            found += _of_a_queue(pool, queue, memory, told)
+        found += _of_prefetch(pool, sight.pools[pool.name], memory)
+        found += _of_later_tasks(pool, sight, told)
+        found += _of_tasks_never_begun(pool, sight.pools[pool.name])
+        found += _of_queues_that_stay(pool, sight.pools[pool.name])
+        found += _of_silence(fleet, pool, sight)
+    return tuple(found[:MOST])
+
+
+def _of_the_broker(told: BrokerSettings, sight: FleetSight) -> Iterator[str]:
+    """A worker whose remote control is refused can't tell its version of Celery either."""
+    if not _at_least(told.version, 4, 3) or _at_least(told.celery, 5, 7):
+        return
+    if told.celery is not None or _nobody_answers(sight):
+        which = f"Celery {told.celery}" if told.celery else "workers of which none answers"
+        yield (
+            f"RabbitMQ {told.version} with {which}: the mailbox of Celery up to 5.6 is refused where "
+            "transient_nonexcl_queues is not permitted, as newer versions will, and a worker that can't be asked is "
+            "never led out; use Celery 5.7 or newer"
+        )
+
+
+def _nobody_answers(sight: FleetSight) -> bool:
+    serving = [pod for pool in sight.pools.values() for pod in pool.pods if pod.serves]
+    return bool(serving) and all(
+        pod.word is None and isinstance(pod.held, Unknown) and sight.at - pod.held.since >= MUTE_FOR for pod in serving
+    )
+
+
+def _of_a_queue(pool: Pool, queue: str, memory: Memory, told: BrokerSettings) -> Iterator[str]:
+    declared = told.queues.get(queue)
+    if declared is None:
+        return
+    has = declared.settings
+    limit = has.get("delivery-limit", DELIVERY_LIMIT if _at_least(told.version, 4, 0) else None)
+    if declared.kind == "quorum" and isinstance(limit, int) and limit > 0 and "dead-letter-exchange" not in has:
+        yield (
+            f"pool {pool.name}, queue {queue}: a message is dropped after {number(limit)} deliveries (a worker's "
+            "death counts as one for all that it held); set a policy with a dead-letter-exchange"
+        )
+    if has.get("single-active-consumer") is True and pool.scaling.max > 1:
+        yield (
+            f"pool {pool.name}, queue {queue}: only one consumer at a time gets messages (x-single-active-consumer), "
+            f"and scaling.max is {number(pool.scaling.max)}; set it to 1"
+        )
+    yield from _of_its_timeout(pool, queue, declared, memory, told)
+
+
+def _of_its_timeout(
+    pool: Pool, queue: str, declared: QueueSettings, memory: Memory, told: BrokerSettings
+) -> Iterator[str]:
+    """From 4.3 on quorum queues alone have the timeout."""
+    own = declared.settings.get("consumer-timeout")
+    if told.version is None or (_at_least(told.version, 4, 3) and declared.kind != "quorum"):
+        return
+    known = isinstance(own, int)
+    limit = timedelta(milliseconds=own) if isinstance(own, int) else CONSUMER_TIMEOUT
+    if longest_seen(memory) >= NEAR * limit.total_seconds():
+        whose = "its" if known else "unless rabbitmq.conf says otherwise, its"
+        yield (
+            f"pool {pool.name}, queue {queue}: the longest task took {seconds(longest_seen(memory))}; {whose} "
+            f"consumer_timeout is {format_duration(limit)}, after which a worker with an unacknowledged message is cut "
+            "off; make it longer"
+        )
+
+
+def _of_prefetch(pool: Pool, seen: PoolSight, memory: Memory) -> Iterator[str]:
+    """Messages reserved behind long tasks wait for them, whoever else is idle."""
+    early = any(pod.sample is not None and pod.sample.early for pod in seen.pods)
+    promise = pool.scaling.drain_within
+    if early and pool.worker.prefetch_multiplier != 1 and longest_seen(memory) > promise.total_seconds():
+        yield (
+            f"pool {pool.name}: the longest task took {seconds(longest_seen(memory))}, longer than drainWithin "
+            f"({format_duration(promise)}), and messages wait behind it in its worker; set worker.prefetchMultiplier "
+            "to 1, or acknowledge late in the application"
+        )
+
+
+def _of_later_tasks(pool: Pool, sight: FleetSight, told: BrokerSettings) -> Iterator[str]:
+    """The broker hands a task that it kept over in its last second: one that waits longer in a worker was not kept."""
+    held = [pod.held for pod in sight.pools[pool.name].pods if isinstance(pod.held, Held)]
+    if told.delayed is not None and any(it.first_due and it.first_due - sight.at > HANDED_OVER for it in held):
+        yield (
+            f"pool {pool.name}: tasks with a later time wait inside a worker, although Celery has queues for them in "
+            "the broker (native delayed delivery); that needs a topic exchange, and Celery 5.5 or newer at the sender"
+        )
+
+
+def _of_tasks_never_begun(pool: Pool, seen: PoolSight) -> Iterator[str]:
+    """The first of the workers that have any."""
+    for pod in seen.pods:
+        if pod.word is not None and pod.word.never_begun:
+            yield (
+                f"pool {pool.name}: worker {pod.name} calls {plural(pod.word.never_begun, 'task')} active and never "
+                "began any of them; Celery 5.7 loses such tasks on threads after its broker was away, unless "
+                "the application sets worker_enable_prefetch_count_reduction to False"
+            )
+            return
+
+
+def _of_silence(fleet: Fleet, pool: Pool, sight: FleetSight) -> Iterator[str]:
+    """Said while workers could be asked and none of the pool's has answered, nor did when it was asked slowly."""
+    running = [pod for pod in sight.pools[pool.name].pods if pod.running and pod.staying]
+    silent = [pod.held.since for pod in running if pod.word is None and isinstance(pod.held, Unknown)]
+    patience = max(SILENT_FOR, pool.drain_timeout) if pool.worker.execution == "solo" else SILENT_FOR
+    if sight.mute is None and running and len(silent) == len(running) and sight.at - min(silent) >= patience:
+        remedy = causes(fleet.broker, sight.about.unreadable)
+        yield f"pool {pool.name}: none of its {plural(len(running), 'worker')} answers, so none is taken away; {remedy}"
+
+
+def _of_queues_that_stay(pool: Pool, seen: PoolSight) -> Iterator[str]:
+    """A queue of one worker alone that nobody deletes with it, as Celery's worker_direct makes them."""
+    staying = {queue for pod in seen.pods if pod.word is not None for queue in pod.word.own - pod.word.passing}
+    if staying:
+        yield (
+            f"pool {pool.name}: each worker has a queue of its own, which stays on the broker for ever when the worker "
+            f"is gone ({min(staying)}: Celery's worker_direct makes such); set a policy with expires for their names"
+        )
+
+
+def _at_least(version: str | None, *wanted: int) -> bool:
+    """Whether a version is as new as that; False for one that is not known or can't be read."""
+    parts = (version or "").split(".")
+    try:
+        return tuple(int(part) for part in parts[: len(wanted)]) >= wanted
+    except ValueError:
+        return False

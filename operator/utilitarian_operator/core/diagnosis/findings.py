@@ -1,0 +1,291 @@
+"""What ails a pool, from looks over time: stuck workers, starved work, consumers that are not ours; mends nothing.
+
+A single look proves nothing: a worker that was just started consumes in a moment, and a broker counts for a while the
+consumer of one that has ended. So each sign must have lasted before it is said, and is said with its evidence.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from utilitarian_operator.api.effective import Fleet, Pool
+from utilitarian_operator.api.units import format_duration
+from utilitarian_operator.core.diagnosis.silence import causes
+from utilitarian_operator.core.draining import steps as drain
+from utilitarian_operator.core.draining.workers import crew
+from utilitarian_operator.core.moments import since
+from utilitarian_operator.core.observation import blank_workers as blank
+from utilitarian_operator.core.observation.model import FleetSight, PodSight, PoolSight, Present
+from utilitarian_operator.core.observation.own_queues import owed
+from utilitarian_operator.core.wording import named, number, plural
+
+STUCK = "Stuck"
+STARVED = "Starved"
+RUN_MISSED = "RunMissed"
+SLOW_DRAIN = "SlowDrain"
+MUTE = "Mute"
+FOREIGN_CONSUMERS = "ForeignConsumers"
+REASONS = (STUCK, STARVED, RUN_MISSED, SLOW_DRAIN, MUTE, FOREIGN_CONSUMERS)
+"""The most serious first."""
+
+NOT_CONSUMING_FOR = timedelta(seconds=30)
+"""Three of the slow rounds of questions: a worker that reconnects consumes again after a few seconds."""
+
+STARTS_WITHIN = blank.STARTS_WITHIN
+"""A worker that runs for longer and was never ready hangs; until then it may just be slow."""
+
+MUTE_FOR = timedelta(minutes=5)
+"""A worker that says nothing is busy; one whose main process says nothing for so long answers nobody any more."""
+
+NO_PROGRESS_FOR = timedelta(seconds=30)
+FOREIGN_FOR = timedelta(seconds=30)
+"""A worker's word on its queues may be as old, and its consumer may be gone or back since then."""
+
+MOST_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Ailment:
+    """Something wrong with a pool that a person should know of.
+
+    Args:
+        reason: one of `REASONS`.
+        message: the evidence, and what follows from it.
+        pods: that are concerned, those longest in this state first.
+    """
+
+    reason: str
+    message: str
+    pods: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What is remembered of one pool's signs; small, and lost without harm: all then begins anew.
+
+    Args:
+        signs: since when each pod has shown one, by pod.
+        heard: pods that have answered once.
+        standing: tasks that the workers had begun, and since when that has not changed although work waits.
+        foreign_since: since when there have been consumers that are not ours.
+        unheard_since: since when none of the workers that run has ever answered.
+    """
+
+    signs: Mapping[str, datetime] = field(default_factory=dict)
+    heard: frozenset[str] = frozenset()
+    standing: tuple[int, datetime] | None = None
+    foreign_since: datetime | None = None
+    unheard_since: datetime | None = None
+
+
+_UNTROUBLED = Course()
+
+
+@dataclass(frozen=True, slots=True)
+class _Sign:
+    """What one worker shows at one look, and how long it must last to be said."""
+
+    what: str
+    patience: timedelta
+    state: str = "is ready and"
+
+
+def examine(
+    fleet: Fleet, sight: FleetSight, before: Mapping[str, Course]
+) -> tuple[dict[str, tuple[Ailment, ...]], dict[str, Course]]:
+    """What ails each pool, the most serious first, and what to remember; both by pool name.
+
+    Args:
+        fleet: what runs.
+        sight: of this look, which must have reached the broker.
+        before: of the last look.
+    """
+    answering = any(_answered(pod) for pool in sight.pools.values() for pod in pool.pods)
+    ailments: dict[str, tuple[Ailment, ...]] = {}
+    courses: dict[str, Course] = {}
+    for pool in fleet.pools:
+        seen, course = sight.pools[pool.name], before.get(pool.name, _UNTROUBLED)
+        if not seen.pods and not seen.foreign:
+            ailments[pool.name], courses[pool.name] = (), _UNTROUBLED
+            continue
+        signs = dict(_all_signs(pool, seen, course, answering=answering)) if sight.mute is None else {}
+        course = _followed(seen, course, signs, sight.at)
+        course = replace(course, unheard_since=_unheard_since(seen, course, sight))
+        courses[pool.name] = course
+        mute = _mute(pool, course, sight.at, causes(fleet.broker, sight.about.unreadable))
+        found = [*_said(pool, seen, course, signs, sight.at), *mute]
+        ailments[pool.name] = tuple(sorted(found, key=lambda it: REASONS.index(it.reason)))
+    return ailments, courses
+
+
+def _followed(seen: PoolSight, course: Course, signs: Mapping[str, _Sign], now: datetime) -> Course:
+    return replace(
+        course,
+        signs={pod: since(course.signs.get(pod), now) for pod in signs},
+        heard=frozenset(pod.name for pod in seen.pods if pod.name in course.heard or _answered(pod)),
+        standing=_standing(seen, course, now),
+        foreign_since=since(course.foreign_since, now) if seen.foreign else None,
+    )
+
+
+def _answered(pod: PodSight) -> bool:
+    return pod.word is not None and not pod.blank
+
+
+def _said(pool: Pool, seen: PoolSight, course: Course, signs: Mapping[str, _Sign], now: datetime) -> Iterator[Ailment]:
+    stuck = {pod: sign for pod, sign in signs.items() if now - course.signs[pod] >= sign.patience}
+    if stuck:
+        yield _stuck(stuck, course)
+    if course.standing is not None and now - course.standing[1] >= NO_PROGRESS_FOR and not stuck:
+        yield Ailment(STARVED, _why_starved(pool, seen, now - course.standing[1]))
+    slow = drain.slow(crew(pool, seen, now), pool.drain_timeout, now)
+    if slow:
+        yield Ailment(SLOW_DRAIN, _who_is_slow(pool, slow), tuple(slow))
+    if course.foreign_since is not None and now - course.foreign_since >= FOREIGN_FOR:
+        yield Ailment(FOREIGN_CONSUMERS, _who_consumes(seen))
+
+
+def _unheard_since(seen: PoolSight, course: Course, sight: FleetSight) -> datetime | None:
+    """While workers could be asked; of a container that was started again nothing was heard before."""
+    running = [pod for pod in seen.pods if pod.running and pod.staying]
+    if sight.mute is not None or not running or any(pod.name in course.heard for pod in running):
+        return None
+    return since(course.unheard_since, sight.at)
+
+
+def _mute(pool: Pool, course: Course, now: datetime, remedy: str) -> Iterator[Ailment]:
+    """A worker with a single thread answers nothing while it runs a task, which may be the first that it got."""
+    patience = max(MUTE_FOR, pool.drain_timeout) if pool.worker.execution == "solo" else MUTE_FOR
+    if course.unheard_since is not None and now - course.unheard_since >= patience:
+        unheard = course.unheard_since.strftime("%H:%M:%SZ")
+        yield Ailment(MUTE, f"no worker has answered since {unheard}, so none is taken away: {remedy}")
+
+
+def _who_is_slow(pool: Pool, slow: Sequence[str]) -> str:
+    after = format_duration(pool.drain_timeout)
+    what = "still hold tasks" if len(slow) > 1 else "still holds tasks"
+    return f"{named(slow, MOST_NAMED)} {what} after a drain of {after} (drainTimeout); no task is cut off"
+
+
+def _all_signs(pool: Pool, seen: PoolSight, course: Course, *, answering: bool) -> Iterator[tuple[str, _Sign]]:
+    yield from _signs(pool, seen, course, answering=answering)
+    yield from _never_ready(pool, seen, course)
+
+
+def _signs(pool: Pool, seen: PoolSight, course: Course, *, answering: bool) -> Iterator[tuple[str, _Sign]]:
+    """What each worker that ought to consume shows."""
+    serving = [pod for pod in seen.pods if pod.serves]
+    there = {name: queue.consumers for name, queue in seen.queues.items() if isinstance(queue, Present)}
+    told = [pod.word.consuming for pod in serving if pod.word is not None and pod.word.consuming is not None]
+    heard = bool(course.heard) or any(map(_answered, seen.pods))
+    unclaimed = {name: consumers - _consume(name, told) for name, consumers in there.items()}
+    for pod in serving:
+        word, owes = pod.word, owed(pod, serving, there, catches_all=pool.is_catch_all)
+        if word is not None and word.consuming is not None:
+            yield from _of_one_that_told(pod, word.consuming, owes, there)
+        elif word is None and (answering or pod.name in course.heard):
+            idle = [unclaimed[queue] <= 0 for queue in owes or there]
+            # One of a catch-all's queues may be another worker's own: only where all are idle it consumes none.
+            none_consumes = bool(idle) and (all(idle) if pool.is_catch_all else any(idle))
+            yield from _of_a_silent_one(pool, pod, none_consumes=none_consumes, heard=heard)
+
+
+def _never_ready(pool: Pool, seen: PoolSight, course: Course) -> Iterator[tuple[str, _Sign]]:
+    """Workers that run and have not come up; one that was ready once may have lost that to another container."""
+    # Of a catch-all nobody knows what it consumes: where none of its workers ever answered, none is called ready.
+    unknowable = pool.is_catch_all and not course.heard and not any(map(_answered, seen.pods))
+    for pod in seen.pods:
+        if not pod.running or not pod.staying or pod.ready or pod.gate is not None or unknowable:
+            continue
+        if pod.blank or (pod.word is None and pod.name not in course.heard):
+            yield pod.name, _Sign("has neither answered nor been ready", STARTS_WITHIN, "runs and")
+
+
+def _of_one_that_told(
+    pod: PodSight, consuming: tuple[str, ...], owes: Sequence[str], consumers: Mapping[str, int]
+) -> Iterator[tuple[str, _Sign]]:
+    lacking = [queue for queue in (owes if consuming else consumers) if queue not in consuming]
+    unserved = [queue for queue in consumers if queue in consuming and not consumers[queue]]
+    if lacking:
+        yield pod.name, _Sign(f"answers and does not consume {lacking[0]}", NOT_CONSUMING_FOR)
+    elif unserved:
+        what = f"says that it consumes {unserved[0]}, and the broker has no consumer of it"
+        yield pod.name, _Sign(what, NOT_CONSUMING_FOR)
+
+
+def _consume(queue: str, told: Iterable[tuple[str, ...]]) -> int:
+    return sum(queue in queues for queues in told)
+
+
+def _of_a_silent_one(pool: Pool, pod: PodSight, *, none_consumes: bool, heard: bool) -> Iterator[tuple[str, _Sign]]:
+    """One that runs a task in its only thread can't answer, and consumes all the same.
+
+    Where no worker of the pool ever answered the cause is none of this worker's: another would be as mute.
+    """
+    if none_consumes:
+        yield pod.name, _Sign("neither answers nor consumes", 2 * NOT_CONSUMING_FOR)
+    elif heard and pool.worker.execution != "solo":
+        yield pod.name, _Sign("has not answered", MUTE_FOR)
+
+
+def _stuck(stuck: Mapping[str, _Sign], course: Course) -> Ailment:
+    pods = sorted(stuck, key=lambda pod: (course.signs[pod], pod))
+    first = pods[0]
+    others = f", and {plural(len(pods) - 1, 'other')}" if len(pods) > 1 else ""
+    since = course.signs[first].strftime("%H:%M:%SZ")
+    message = f"pod {first} {stuck[first].state} {stuck[first].what} since {since}{others}"
+    return Ailment(STUCK, message, tuple(pods))
+
+
+def unseen(courses: Mapping[str, Course]) -> dict[str, Course]:
+    """What is left of the signs when the broker was not seen at a look: who has answered; all else begins anew."""
+    return {pool: Course(heard=course.heard) for pool, course in courses.items()}
+
+
+def _standing(seen: PoolSight, course: Course, now: datetime) -> tuple[int, datetime] | None:
+    """Since when work has waited while all its workers say that they run nothing and have begun nothing more."""
+    words = [pod.word for pod in seen.pods if pod.serves]
+    samples = [pod.sample for pod in seen.pods if pod.serves]
+    free = bool(words) and all(word is not None and not word.active and word.consuming for word in words)
+    begun = [sample.begun for sample in samples if sample is not None and sample.begun is not None]
+    if not (isinstance(seen.ready, int) and seen.ready and free and len(begun) == len(words)):
+        return None
+    total = sum(begun)
+    known = course.standing is not None and course.standing[0] == total
+    return total, since(course.standing[1] if known and course.standing is not None else None, now)
+
+
+def _why_starved(pool: Pool, seen: PoolSight, lasted: timedelta) -> str:
+    words = [pod.word for pod in seen.pods if pod.serves and pod.word is not None]
+    scheduled, reserved = (sum(getattr(word, what) for word in words) for what in ("scheduled", "reserved"))
+    span = format_duration(timedelta(seconds=int(lasted.total_seconds())))
+    waiting = seen.ready if isinstance(seen.ready, int) else 0
+    free = (
+        f"{plural(waiting, 'task')} wait and {plural(len(words), 'worker')} free of running tasks began none for {span}"
+    )
+    if scheduled:
+        window = pool.worker.concurrency * max(pool.worker.prefetch_multiplier, 1)
+        cause = (
+            f"{plural(scheduled, 'task')} with a later time fill what they may hold ({number(window)} a worker); "
+            "quorum queues with Celery's native delayed delivery keep such tasks in the broker"
+        )
+    elif reserved:
+        cause = f"they hold {plural(reserved, 'message')} and start none, as workers do whose processes hang"
+    elif any(pod.sample is not None and pod.sample.limited for pod in seen.pods if pod.serves):
+        cause = "they wait for a task's rate_limit, and hold messages that they tell of in no answer"
+    else:
+        cause = "the broker hands them none: another consumer goes first (x-single-active-consumer)"
+    return f"{free}: {cause}; more workers would not help"
+
+
+def _who_consumes(seen: PoolSight) -> str:
+    queue = max(seen.foreign, key=lambda name: (seen.foreign[name], name))
+    count = seen.foreign[queue]
+    named = ", ".join(seen.strangers[:MOST_NAMED])
+    more = len(seen.strangers) - MOST_NAMED
+    names = f": {named}{f' and {number(more)} more' if more > 0 else ''}" if named else "; none of them answers"
+    return f"queue {queue} has {plural(count, 'consumer')} that {_are(count)} not this fleet's{names}; left alone"
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"

@@ -1,0 +1,153 @@
+"""What the drains of a fleet need now: the steps of each pool, and which removed pools may go; does none of it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
+
+from utilitarian_operator.api.effective import Fleet, Pool
+from utilitarian_operator.core.draining import steps as drain
+from utilitarian_operator.core.draining.steps import CancelConsumers, DrainStep, Lift, PodStep, Resize, TakeBack
+from utilitarian_operator.core.draining.workers import OpenGate, agreed, crew, gates
+from utilitarian_operator.core.labels import POOL_LABEL
+from utilitarian_operator.core.moments import since
+from utilitarian_operator.core.objects.wanted import DEPLOYMENT
+from utilitarian_operator.core.observation.model import FleetSight, PoolSight
+from utilitarian_operator.core.sizing.decision import Decision
+
+SingleStep: TypeAlias = PodStep | OpenGate
+"""What is done to one pod."""
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """A step down that was asked for.
+
+    Args:
+        going: released pods that it must take.
+        others: pods that it must not take; one whose container doesn't run may go as well.
+    """
+
+    going: frozenset[str]
+    others: frozenset[str]
+
+
+@dataclass
+class Progress:
+    """What is kept of a fleet's drains between two looks; nothing is lost with it: the marks are on the pods.
+
+    Args:
+        shrinking: since when a pool has more workers than are wanted, by pool name.
+        departures: steps down that were asked for and are not over, by pool name.
+        slow: pods that were counted as slow.
+    """
+
+    shrinking: dict[str, datetime] = field(default_factory=dict)
+    departures: dict[str, Departure] = field(default_factory=dict)
+    slow: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """What one pool needs now.
+
+    Args:
+        resize: the Deployment to this, or None.
+        steps: for single pods.
+        slow: pods that drain for longer than the pool's `drainTimeout`.
+        others: pods that a step down must not take.
+    """
+
+    resize: Resize | None
+    steps: tuple[SingleStep, ...]
+    slow: tuple[str, ...] = ()
+    others: frozenset[str] = frozenset()
+
+
+def leads(
+    fleet: Fleet, sight: FleetSight, decisions: Mapping[str, Decision], shrinking: Mapping[str, datetime]
+) -> dict[str, Lead]:
+    """What each pool with a Deployment needs now, those included that nobody asks for any more.
+
+    Args:
+        fleet: what runs.
+        sight: of this look.
+        decisions: by pool name.
+        shrinking: since when pools have more workers than are wanted, by pool name.
+    """
+    found = {}
+    for pool in fleet.pools:
+        seen = sight.pools[pool.name]
+        if seen.replicas is not None:
+            since = sight.at - shrinking.get(pool.name, sight.at)
+            found[pool.name] = _lead(fleet, pool, sight, decisions[pool.name].replicas, since)
+    if fleet.mode != "Preview":
+        found |= {name: _farewell(seen, sight) for name, seen in sight.leftover.items()}
+    return found
+
+
+def shrinking(
+    sight: FleetSight, decisions: Mapping[str, Decision], before: Mapping[str, datetime]
+) -> dict[str, datetime]:
+    """Since when each pool that has more workers than are wanted has them."""
+    return {
+        name: since(before.get(name), sight.at)
+        for name, decision in decisions.items()
+        if decision.replicas < sight.pools[name].current or sight.pools[name].draining
+    }
+
+
+def wrong_victims(departure: Departure, seen: PoolSight) -> tuple[str, ...]:
+    """Pods that went although they were not to: only where one that was to go was spared is it the scale's doing."""
+    left = {pod.name for pod in seen.pods if not pod.leaving}
+    return tuple(sorted(departure.others - left)) if departure.going & left else ()
+
+
+def is_over(departure: Departure, seen: PoolSight) -> bool:
+    """Whether all pods that were to go have gone, or are on their way."""
+    return not departure.going & {pod.name for pod in seen.pods if not pod.leaving}
+
+
+def may_go(seen: PoolSight, grace: timedelta, now: datetime) -> bool:
+    """Whether the Deployment of a removed pool may be deleted: nobody works there, or nobody can be led.
+
+    Args:
+        seen: of the pool.
+        grace: of its pods: after so much silence their own preStop hook is left to it.
+        now: the one clock.
+    """
+    idle = agreed(seen) and not any(pod.running for pod in seen.pods)
+    return idle or drain.mute(crew(None, seen, now), grace, now)
+
+
+def works_still(live: Mapping[str, Any], sight: FleetSight) -> bool:
+    """Whether an object is the Deployment of a removed pool whose workers are still being led out."""
+    pool = sight.leftover.get(live["metadata"]["labels"].get(POOL_LABEL, ""))
+    if pool is None or live["kind"] != DEPLOYMENT:
+        return False
+    grace = live["spec"]["template"]["spec"].get("terminationGracePeriodSeconds", 30)
+    return not may_go(pool, timedelta(seconds=grace), sight.at)
+
+
+def _lead(fleet: Fleet, pool: Pool, sight: FleetSight, desired: int, since: timedelta) -> Lead:
+    seen = sight.pools[pool.name]
+    workers = crew(pool, seen, sight.at, since)
+    steps = drain.steps(workers, desired) if fleet.mode == "Auto" else drain.lifted(workers)
+    opened = () if fleet.mode == "Preview" else gates(seen, sight.at, workers, desired)
+    slow = drain.slow(workers, pool.drain_timeout, sight.at)
+    return _sorted((*opened, *steps), sight, slow, seen)
+
+
+def _farewell(seen: PoolSight, sight: FleetSight) -> Lead:
+    return _sorted(drain.steps(crew(None, seen, sight.at, timedelta.max), 0), sight, (), seen)
+
+
+def _sorted(steps: Iterable[DrainStep | OpenGate], sight: FleetSight, slow: Iterable[str], seen: PoolSight) -> Lead:
+    """Steps that need the broker are left out while it is away."""
+    steps = list(steps)
+    resize = next((step for step in steps if isinstance(step, Resize)), None)
+    told: tuple[type, ...] = (CancelConsumers, TakeBack, Lift) if sight.broker is not None else ()
+    going = resize.going if resize else ()
+    others = frozenset(pod.name for pod in seen.pods if pod.running and not pod.leaving and pod.name not in going)
+    single = tuple(step for step in steps if not isinstance(step, Resize) and not isinstance(step, told))
+    return Lead(resize, single, tuple(slow), others)

@@ -1,0 +1,310 @@
+"""How workers leave: which one, and the next step of each that is on its way; says what to do and does none of it.
+
+A worker is marked, its consumers are cancelled, it finishes what it holds, it is released (not ready, and cheapest to
+delete), and only then the Deployment is scaled down by it. Every step rests on what is seen of the pod, so that an
+operator that was restarted goes on where the old one stopped. What is seen may be old: a step down waits until the
+Deployment says the same of its pods. Its ready ones are those of the ReplicaSet controller, which chooses who goes.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import ceil
+from typing import TypeAlias
+
+from utilitarian_operator.core.observation.model import Held, Unknown
+
+LARGEST_STEP = 0.25
+"""Part of a pool's workers that may begin to leave at the same look: a mistake then costs a quarter at most."""
+
+MOST_AT_ONCE = 8
+"""Workers of one pool that begin to leave at the same look: they cancel in turn, and other pools wait for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One worker, as its drain sees it.
+
+    Args:
+        name: of its pod.
+        running: whether its container runs; one that doesn't can hold no task.
+        ready: the kubelet's word.
+        leaving: whether its pod is being deleted.
+        held: what it holds, by its own fresh word.
+        consuming: queues it consumes, by its own fresh word; None where it did not say.
+        marked: when it was chosen to leave; None if it was not.
+        released: whether its readiness gate is withdrawn and its deletion cost is the lowest, both told by the watch.
+        blank: whether it should long have started and surely has taken no message: it becomes ready no more.
+        told: whether the watch has told of all that was written on its pod: what is seen is not older than its mark.
+        withdrawn: whether its readiness gate was withdrawn last, told or not.
+        later: whether all tasks that wait in it for their ETA are due too late to wait for: they go back to the queue.
+    """
+
+    name: str
+    running: bool
+    ready: bool
+    leaving: bool
+    held: Held | Unknown
+    consuming: tuple[str, ...] | None = None
+    marked: datetime | None = None
+    released: bool = False
+    later: bool = False
+    blank: bool = False
+    told: bool = True
+    withdrawn: bool = False
+
+    @property
+    def empty(self) -> bool:
+        """Whether it surely holds nothing and will get nothing more."""
+        if not self.running:
+            return self.told
+        if self.consuming != () or isinstance(self.held, Unknown):
+            return False
+        return not (self.held.active or self.held.reserved) and (self.later or not self.held.scheduled)
+
+    @property
+    def tasks(self) -> float:
+        """Tasks it holds; a worker that doesn't answer holds more than any that does."""
+        if not self.running:
+            return 0
+        return float("inf") if isinstance(self.held, Unknown) else self.held.active + self.held.reserved
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Choose a worker to leave: written on its pod before anything else is done to it."""
+
+    pod: str
+
+
+@dataclass(frozen=True, slots=True)
+class CancelConsumers:
+    """Tell a marked worker to take nothing more from its queues."""
+
+    pod: str
+    queues: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Withdraw an empty worker's readiness gate and give it the lowest deletion cost."""
+
+    pod: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakeBack:
+    """Tell a marked worker to consume again; its mark is lifted when it says that it does."""
+
+    pod: str
+    queues: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lift:
+    """Take the mark from a worker that consumes: it is like any other again."""
+
+    pod: str
+    queues: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Resize:
+    """Ask the Deployment for another number of workers.
+
+    Args:
+        replicas: wanted.
+        going: released pods that a step down must take; empty for a step up.
+    """
+
+    replicas: int
+    going: tuple[str, ...] = ()
+
+
+PodStep: TypeAlias = Mark | CancelConsumers | Release | TakeBack | Lift
+DrainStep: TypeAlias = PodStep | Resize
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """The workers of a pool, and what its Deployment asks for.
+
+    Args:
+        workers: all of them, those being deleted included.
+        replicas: what the Deployment asks for.
+        rolling_out: whether several ReplicaSets have pods: deletion costs count within one of them only.
+        may_return: whether a worker that cancelled its consumers may consume again (not with gevent).
+        queues: that its workers consume, as far as they are known.
+        asked: whether every worker had the time to say what it holds.
+        agreed: whether the Deployment says the same of its pods as is seen of them.
+        refused: whether the API server refuses pods, so that those that are not there were not made.
+        waiting: whether messages wait for its workers, so that one may be on its way to a worker that is told to leave.
+    """
+
+    workers: Sequence[Worker]
+    replicas: int
+    rolling_out: bool = False
+    may_return: bool = True
+    queues: tuple[str, ...] = ()
+    asked: bool = True
+    agreed: bool = True
+    refused: bool = False
+    waiting: bool = False
+
+    @property
+    def staying(self) -> list[Worker]:
+        """Workers that are not being deleted."""
+        return [worker for worker in self.workers if not worker.leaving]
+
+    @property
+    def draining(self) -> list[Worker]:
+        """Marked workers that are still there."""
+        return [worker for worker in self.staying if worker.marked is not None]
+
+    @property
+    def absent(self) -> int:
+        """Workers asked for whose pods are not there."""
+        return max(self.replicas - len(self.staying), 0)
+
+    @property
+    def capacity(self) -> int:
+        """Workers asked for that are not on their way out."""
+        # Of the released ones those are asked for no more that the ReplicaSet controller has yet to delete.
+        released = sum(worker.released for worker in self.draining)
+        deleted_soon = min(released, max(len(self.staying) - self.replicas, 0))
+        return self.replicas - len(self.draining) + deleted_soon
+
+
+def steps(crew: Crew, desired: int) -> list[DrainStep]:
+    """What to do now to come to `desired` workers without stopping one that holds anything.
+
+    Args:
+        crew: as it is.
+        desired: capacity wanted; draining workers are not capacity.
+    """
+    returning = _taken_back(crew, desired - crew.capacity)
+    missing = desired - crew.capacity - len(returning)
+    grow = [Resize(crew.replicas + missing)] if missing > 0 else []
+    going = [worker for worker in crew.draining if worker not in returning]
+    shrink = _shrink(crew, going, desired) if not grow else []
+    back = [_return(crew, worker) for worker in returning]
+    return [*grow, *back, *_choose(crew, desired), *_onwards(crew, going, desired), *shrink]
+
+
+def keeps_ready(crew: Crew, desired: int) -> bool:
+    """Whether those that leave are ready until something else is over.
+
+    A rollout ends no pod of the old template while one of the new is not ready, so a worker that was made unready to
+    leave would keep it from ever ending, and would never leave: the Deployment shrinks only after the rollout. And
+    while another worker becomes ready, the Deployment's count of ready pods does not tell whether the controller has
+    seen the one go or the other come.
+
+    Args:
+        crew: as it is.
+        desired: workers wanted; without any all go, whatever the rollout does.
+    """
+    return (crew.rolling_out and desired > 0) or any(_becomes_ready(worker) for worker in crew.staying)
+
+
+def _becomes_ready(worker: Worker) -> bool:
+    """Whether a worker is not ready and may be in a moment: not one that is to be released, or was."""
+    leaves = worker.marked is not None and worker.empty
+    return not (worker.ready or worker.withdrawn or worker.released or worker.blank or leaves)
+
+
+def lifted(crew: Crew) -> list[DrainStep]:
+    """What to do so that no worker is on its way out any more, as far as its kind of worker can return."""
+    return [_return(crew, worker) for worker in crew.draining] if crew.may_return else []
+
+
+def slow(crew: Crew, patience: timedelta, now: datetime) -> list[str]:
+    """Marked workers that still hold something after `patience`: named, counted, and left in peace."""
+    return [
+        worker.name
+        for worker in crew.draining
+        if worker.marked is not None and not worker.empty and now - worker.marked >= patience
+    ]
+
+
+def mute(crew: Crew, patience: timedelta, now: datetime) -> bool:
+    """Whether no worker that is left has said anything for `patience`: their drain can't be led."""
+    silent = [it.held for it in crew.staying if it.running and isinstance(it.held, Unknown)]
+    return len(silent) == len(crew.staying) > 0 and all(now - held.since >= patience for held in silent)
+
+
+def largest_step(workers: int) -> int:
+    """How many of so many workers may begin to leave at the same look: one at least."""
+    return max(1, min(ceil(workers * LARGEST_STEP), MOST_AT_ONCE))
+
+
+def loses_least(worker: Worker) -> tuple[bool, float, str]:
+    """Order in which workers are chosen: not ready, then idle, then least work held; by name between equals."""
+    return (worker.ready, worker.tasks, worker.name)
+
+
+def _choose(crew: Crew, desired: int) -> Iterator[Mark]:
+    """Choose those that lose least; during a rollout only where all go, since then none is chosen among others."""
+    surplus = crew.capacity - desired - crew.absent
+    if surplus <= 0 or not crew.asked or (crew.rolling_out and desired):
+        return
+    # What is on its way to one when it cancels its consumers comes back to the head of a quorum queue, and counts as
+    # delivered once: the next one cancels a look later, when it has gone to another.
+    most = 1 if crew.waiting else largest_step(len(crew.staying))
+    candidates = sorted((worker for worker in crew.staying if worker.marked is None), key=loses_least)
+    yield from (Mark(worker.name) for worker in candidates[: min(surplus, most)])
+
+
+def _taken_back(crew: Crew, missing: int) -> list[Worker]:
+    """Marked workers that are not yet empty are capacity again before new ones are started, the busiest first."""
+    if missing <= 0 or not crew.may_return:
+        return []
+    busy = [worker for worker in crew.draining if not worker.empty and not worker.released and worker.running]
+    return sorted(busy, key=loses_least, reverse=True)[:missing]
+
+
+def _return(crew: Crew, worker: Worker) -> TakeBack | Lift:
+    consumes = bool(worker.consuming) or not worker.running
+    return Lift(worker.name, crew.queues) if consumes else TakeBack(worker.name, crew.queues)
+
+
+def _onwards(crew: Crew, going: Iterable[Worker], desired: int) -> Iterator[CancelConsumers | Release]:
+    for worker in going:
+        if worker.empty:
+            if not worker.released and crew.agreed and not (worker.running and keeps_ready(crew, desired)):
+                yield Release(worker.name)
+        elif worker.consuming != ():
+            # Also a released one: it was empty because its container did not run yet, and has come to life since.
+            yield CancelConsumers(worker.name, worker.consuming or crew.queues)
+
+
+def _shrink(crew: Crew, going: Sequence[Worker], desired: int) -> list[Resize]:
+    """Scale down by the released workers, when nothing but them can be chosen by the ReplicaSet.
+
+    The controller may see its pods later than they are seen here, and a watch may stand still: where the Deployment
+    says something else of them, nothing is known of who would go. A pod that is not seen is there all the same, or will
+    be in a moment, unless pods are refused.
+    """
+    if not crew.agreed or (crew.absent and not crew.refused):
+        return []
+    released = tuple(worker.name for worker in going if worker.released and worker.empty)
+    if desired == 0 and len(released) == len(crew.staying):
+        return [Resize(0, released)] if crew.replicas else []
+    if crew.rolling_out:
+        return []
+    if crew.absent:
+        # Pods that were not even made (a quota, no account) hold nothing: they go first, and choose nobody.
+        fewer = max(desired + len(going), len(crew.staying))
+        return [Resize(fewer)] if fewer < crew.replicas else []
+    if not released or _another_may_go(crew, released) or len(crew.staying) > crew.replicas:
+        return []
+    return [Resize(crew.replicas - len(released), released)]
+
+
+def _another_may_go(crew: Crew, released: Sequence[str]) -> bool:
+    """Whether the ReplicaSet may choose one that was not released: another that isn't ready, which it prefers.
+
+    Among pods whose containers don't run, or hang while they start, it does not matter which goes.
+    """
+    unready = [it for it in crew.staying if not (it.ready or it.blank) and it.name not in released]
+    going = [worker for worker in crew.staying if worker.name in released]
+    return bool(unready) and any(worker.running for worker in (*unready, *going))

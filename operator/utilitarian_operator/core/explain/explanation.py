@@ -1,0 +1,204 @@
+"""Why a pool has its size, in plain words with its numbers, from the resource alone; words of the rules stay theirs."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from utilitarian_operator.api.effective import Fleet, Pool
+from utilitarian_operator.api.units import format_duration
+from utilitarian_operator.core.diagnosis.findings import REASONS
+from utilitarian_operator.core.explain.from_status import NO_REASON, facts_told, trail_told
+from utilitarian_operator.core.explain.next_changes import Price, outlook, prices
+from utilitarian_operator.core.explain.recommendations import Figures, Recommendation, recommendations
+from utilitarian_operator.core.explain.run_sentences import open_run, past_runs
+from utilitarian_operator.core.sizing import runs
+from utilitarian_operator.core.sizing.decision import Decision, Step
+from utilitarian_operator.core.sizing.memory import Memory, arrival_rate, highest, longest_seen, longest_task
+from utilitarian_operator.core.sizing.memory_json import from_text
+from utilitarian_operator.core.sizing.rules import Situation, arrival_window
+from utilitarian_operator.core.spec.override import overrides
+from utilitarian_operator.core.wording import at, number, plural, seconds
+
+_GOOD = {"Ready": "True", "Stalled": "False", "BrokerReachable": "True", "QueuesCovered": "True", "BeatReady": "True"}
+_NAMED_ELSEWHERE = "`status` names the queues that no pool consumes, and how to say that it is meant"
+
+LONGEST_S = 366 * 24 * 3600.0
+"""A figure above it is no measured task but a status that somebody has edited."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """All that a resource tells of one pool.
+
+    Args:
+        pool: its name.
+        summary: one sentence with its size and the reason.
+        seen: what was seen, by name.
+        runs: the open one, and the last that are over, by name.
+        trail: each rule's step, in order.
+        remembered: what counts beside what is seen, by name.
+        ahead: what would change the number.
+        prices: what the settings cost whatever the number is.
+        recommendations: what to change.
+        troubles: what is wrong with the pool, and conditions of the fleet that are not as they should be.
+    """
+
+    pool: str
+    summary: str
+    seen: Mapping[str, str]
+    runs: Mapping[str, str]
+    trail: tuple[Step, ...]
+    remembered: Mapping[str, str]
+    ahead: tuple[str, ...]
+    prices: tuple[Price, ...]
+    recommendations: tuple[Recommendation, ...]
+    troubles: tuple[str, ...]
+
+
+def explain(resource: Mapping[str, Any], fleet: Fleet, name: str, now: datetime) -> Explanation:
+    """Explain a pool from its resource.
+
+    Args:
+        resource: with its status.
+        fleet: the effective spec of the resource.
+        name: of one of the fleet's pools.
+        now: the one clock.
+    """
+    status = resource.get("status") or {}
+    pool = next(pool for pool in fleet.pools if pool.name == name)
+    told: Mapping[str, Any] = next((entry for entry in status.get("pools") or () if entry.get("name") == name), {})
+    memory, facts, trail = from_text(told.get("memory"), now), facts_told(told, now), trail_told(told)
+    override = overrides(resource["metadata"].get("annotations") or {})[0].get(name)
+    situation = Situation(pool, facts, memory, now, override=override)
+    return Explanation(
+        pool=name,
+        summary=_summary(told),
+        seen=dict(_seen(told, status.get("delayed"))),
+        runs=dict(_runs(told)),
+        trail=trail,
+        remembered=dict(_remembered(situation)),
+        ahead=tuple(outlook(fleet, situation, trail)) if told else (),
+        prices=tuple(prices(situation, kept_in_broker="delayed" in status)),
+        recommendations=recommendations(pool, figures(situation, trail)),
+        troubles=(*_ailing(told), *troubles(status, beside_a_pool=True)),
+    )
+
+
+def figures(situation: Situation, trail: tuple[Step, ...] = ()) -> Figures:
+    """What the operator has learned of a pool, for the recommendations."""
+    memory = situation.memory
+    asked = [step.before for step in trail if step.rule == "bounds" and step.after < step.before]
+    return Figures(
+        seconds_per_task=situation.seconds_per_task,
+        completions=memory.completions,
+        longest=min(longest_task(memory, situation.seconds_per_task), LONGEST_S),
+        start_up=memory.start_up,
+        work=situation.facts.at_least,
+        needed=asked[-1] if asked else None,
+    )
+
+
+def troubles(status: Mapping[str, Any], *, beside_a_pool: bool = False) -> Iterator[str]:
+    """The conditions that are not as they should be, each with its reason and its sentence.
+
+    Args:
+        status: of the fleet.
+        beside_a_pool: told for one pool of several: queues that have none are named in the fleet's own view, once.
+    """
+    for condition in status.get("conditions") or ():
+        kind, state = condition.get("type", "Unknown"), condition.get("status", "Unknown")
+        if kind != "Reconciling" and state != _GOOD.get(kind, "False"):
+            message = condition.get("message", NO_REASON)
+            told = _NAMED_ELSEWHERE if beside_a_pool and kind == "QueuesCovered" else message
+            yield f"{kind}={state}, {condition.get('reason', 'Unknown')}: {told}"
+
+
+def _ailing(told: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with the pool itself, as its status has it."""
+    if told.get("reason") in REASONS:
+        yield f"{told['reason']}: {told.get('message', '')}"
+
+
+def why_told(told: Mapping[str, Any]) -> str:
+    """The sentence of the rule that set a pool's number; its own message where the status has no room for the rules."""
+    trail = trail_told(told)
+    return Decision(told.get("desired") or 0, trail).message if trail else str(told.get("message", NO_REASON))
+
+
+def next_run(pool: Pool, now: datetime) -> tuple[str, datetime] | None:
+    """Name and start of the pool's next run; None if it has no schedule."""
+    coming = [(runs.next_start(schedule, now), schedule.name) for schedule in pool.schedule]
+    return (min(coming)[1], min(coming)[0]) if coming else None
+
+
+def _summary(told: Mapping[str, Any]) -> str:
+    if not told:
+        return "no operator has looked at it yet: its status is empty"
+    wanted, ready = told.get("desired") or 0, told.get("ready") or 0
+    return f"{plural(wanted, 'worker')} wanted, {number(ready)} ready: {why_told(told)}"
+
+
+def _seen(told: Mapping[str, Any], delayed: int | None) -> Iterator[tuple[str, str]]:
+    if not told:
+        return
+    for title, key in (("waiting", "backlog"), ("not acknowledged", "unacked"), ("running", "busy")):
+        value = told.get(key)
+        yield title, "unknown" if value is None else plural(value, "message" if key == "unacked" else "task")
+    if told.get("deferred"):
+        yield "for later", plural(told["deferred"], "task")
+    if delayed:
+        yield "in the broker", f"{plural(delayed, 'task')} for later, of all queues: each wakes its pool when it is due"
+    leaving = f", {number(told['draining'])} leaving" if told.get("draining") else ""
+    yield "workers", f"{number(told.get('ready') or 0)} ready of {number(told.get('replicas') or 0)} asked for{leaving}"
+
+
+def _runs(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if sentence := open_run(told):
+        yield "open", sentence
+    yield from past_runs(told)
+
+
+def _remembered(situation: Situation) -> Iterator[tuple[str, str]]:
+    pool, memory = situation.pool, situation.memory
+    guess = format_duration(pool.scaling.task_duration)
+    measured = f"over {plural(round(memory.completions), 'task')}" if memory.completions else "none was measured"
+    yield "a task takes", f"{seconds(situation.seconds_per_task)} ({measured}; first guess {guess})"
+    if longest := longest_task(memory, situation.seconds_per_task):
+        seen = longest_seen(memory)
+        hung = f" (one ran for {seconds(seen)} and is taken for one that hung)" if seen > longest else ""
+        yield "longest task", f"{seconds(longest)}{hung}"
+    how = "measured" if memory.start_up is not None else "assumed: none was measured"
+    yield "a worker starts in", f"{seconds(situation.start_up)} ({how})"
+    if memory.start_waited:
+        yield "the newest waited", f"{seconds(memory.start_waited)} for a node, its image, a volume or the broker"
+    yield from _arrivals(pool, memory, situation.now)
+    yield from _moments(memory)
+    if highest(memory):
+        within = format_duration(pool.scaling.stabilization)
+        yield "largest demand", f"{plural(highest(memory), 'worker')} within the last {within}"
+    for run in memory.runs:
+        first = f", first task at {at(run.first_message)}" if run.first_message else ", no task yet"
+        begun = "opens at" if run.start > situation.now else "open since"
+        yield f"run {run.name}", f"{begun} {at(run.start)}{first}"
+
+
+def _arrivals(pool: Pool, memory: Memory, now: datetime) -> Iterator[tuple[str, str]]:
+    window = arrival_window(pool, memory, now)
+    rate = arrival_rate(memory, window, now)
+    if rate:
+        span = format_duration(timedelta(seconds=round(window.total_seconds())))
+        yield "arrivals", f"{number(rate)} a second over the last {span}"
+
+
+def _moments(memory: Memory) -> Iterator[tuple[str, str]]:
+    named = {
+        "idle since": memory.idle_since,
+        "busy since": memory.busy_since,
+        "more than enough since": memory.surplus_since,
+    }
+    for title, moment in named.items():
+        if moment is not None:
+            yield title, at(moment)
+    if memory.first_worker_spent:
+        yield "missing queue", "a worker ran to declare it and did not: none is started for that again"

@@ -1,0 +1,67 @@
+"""A pool as its status tells it, for those who have nothing but the resource; reads no cluster and no broker."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.core.observation.model import Unknown
+from utilitarian_operator.core.sizing.decision import Decision, Step
+from utilitarian_operator.core.sizing.facts import Facts
+from utilitarian_operator.core.sizing.pools import Circumstances, decide_fleet
+from utilitarian_operator.core.spec.override import overrides
+from utilitarian_operator.core.status.recall import remembered
+
+NO_REASON = "no reason is told"
+
+
+def facts_told(pool: Mapping[str, Any], now: datetime) -> Facts:
+    """The facts of the last look at a pool, as far as its status has them.
+
+    What runs without the broker's knowledge is not told apart there, so the work is the waiting tasks and the larger of
+    the unacknowledged and the running ones: never more than there was.
+
+    Args:
+        pool: an entry of `status.pools`, empty for a pool that was never seen.
+        now: the one clock.
+    """
+    backlog, unacked, busy = pool.get("backlog"), pool.get("unacked"), pool.get("busy")
+    ready, deferred = pool.get("ready") or 0, pool.get("deferred") or 0
+    current = max((pool.get("replicas") or 0) - (pool.get("draining") or 0), ready)
+    at_least = None if backlog is None else max(backlog + max(unacked or 0, busy or 0) - deferred, 0)
+    untold = Unknown("it was never seen" if not pool else "its status does not tell", now)
+    return Facts(
+        current=current,
+        ready=untold if backlog is None else backlog,
+        work=untold if at_least is None or unacked is None else at_least,
+        at_least=at_least,
+        idle=0 if busy is None else max(current - busy, 0),
+        running=busy or 0,
+        deferred=deferred,
+        serving=ready,
+        held_up=next((step.because.partition(": ")[2] for step in trail_told(pool) if step.rule == "held-up"), ""),
+    )
+
+
+def trail_told(pool: Mapping[str, Any]) -> tuple[Step, ...]:
+    """The steps of the last decision; one that does not tell what it made of what is left out."""
+    return tuple(
+        Step(str(step.get("rule", "unknown")), step["before"], step["after"], str(step.get("because", NO_REASON)))
+        for step in pool.get("trail") or ()
+        if isinstance(step.get("before"), int) and isinstance(step.get("after"), int)
+    )
+
+
+def decisions_now(fleet: Fleet, resource: Mapping[str, Any], now: datetime) -> dict[str, Decision]:
+    """What the engine decides of what it saw last, by pool name; a fleet other than the one that runs may be given.
+
+    Args:
+        fleet: whose rules count: the one that runs, or one that is being thought of.
+        resource: as the API server has it, with its status.
+        now: the one clock.
+    """
+    status = resource.get("status") or {}
+    told = {pool.get("name"): pool for pool in status.get("pools") or ()}
+    seen = {pool.name: facts_told(told.get(pool.name, {}), now) for pool in fleet.pools}
+    set_by_hand, _ = overrides(resource["metadata"].get("annotations") or {})
+    return decide_fleet(fleet, seen, remembered(status, now), Circumstances(now=now, overrides=set_by_hand))[0]

@@ -1,0 +1,151 @@
+"""What there is to tell of the runs after a decision: forecasts, and what is new; decides nothing."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from utilitarian_operator.api.effective import Fleet, Pool
+from utilitarian_operator.api.units import format_duration
+from utilitarian_operator.core.diagnosis.findings import REASONS, RUN_MISSED, Ailment
+from utilitarian_operator.core.forecast.completion import Forecast, Forecasts, forecast, missed
+from utilitarian_operator.core.observation.model import FleetSight
+from utilitarian_operator.core.sizing.decision import Decision
+from utilitarian_operator.core.sizing.facts import Facts
+from utilitarian_operator.core.sizing.memory import Memory, changed
+from utilitarian_operator.core.sizing.run_state import OpenRun, Outcome, PastRun
+from utilitarian_operator.core.wording import at, number, plural
+
+DEADLINE_AT_RISK = "DeadlineAtRisk"
+DEADLINE_SAFE = "DeadlineSafe"
+DEADLINE_MISSED = "DeadlineMissed"
+RUN_OVERLAPS = "RunOverlaps"
+
+_TOO_LONG = "a run takes longer than the time between two of them"
+_SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One thing that began or ended with this look.
+
+    Args:
+        reason: one word, of the event.
+        note: pool, run, and the figures.
+    """
+
+    reason: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """The runs of a fleet at one look.
+
+    Args:
+        memories: with what is known of each run now, by pool name.
+        forecasts: of the open runs, by pool name.
+        news: since the look before.
+        ended: runs that are over since the look before, each with its pool.
+    """
+
+    memories: dict[str, Memory] = field(default_factory=dict)
+    forecasts: Forecasts = field(default_factory=dict)
+    news: tuple[News, ...] = ()
+    ended: tuple[tuple[str, PastRun], ...] = ()
+
+
+def watch(
+    fleet: Fleet,
+    sight: FleetSight,
+    seen: Mapping[str, Facts],
+    decisions: Mapping[str, Decision],
+    before: Mapping[str, Memory],
+    after: Mapping[str, Memory],
+) -> Watched:
+    """Forecast every open run and say what is new.
+
+    Args:
+        fleet: what runs.
+        sight: of this look.
+        seen: the facts of it, by pool name.
+        decisions: of it, by pool name.
+        before: memories of the look before, by pool name.
+        after: memories of this look, by pool name.
+    """
+    memories, forecasts, news, ended = dict(after), {}, [], []
+    for pool in fleet.pools:
+        name, was, memory = pool.name, before.get(pool.name, Memory()), after[pool.name]
+        if not memory.runs and memory.history is was.history:
+            continue
+        told = forecast(fleet, pool, seen[name], decisions[name], memory, sight.at)
+        forecasts[name] = told
+        risky = {(it.run.name, it.run.start) for it in told if it.risk is not None}
+        marked = tuple(replace(run, at_risk=(run.name, run.start) in risky) for run in memory.runs)
+        memories[name] = memory if marked == memory.runs else changed(memory, runs=marked)
+        closed = [past for past in memory.history if past not in was.history]
+        ended += [(name, past) for past in closed]
+        news += [News(it.reason, f"pool {name}: {it.note}") for it in _news(pool, was, told, closed, sight)]
+    return Watched(memories, forecasts, tuple(news), tuple(ended))
+
+
+def ailing(ailments: Mapping[str, Sequence[Ailment]], forecasts: Forecasts) -> dict[str, tuple[Ailment, ...]]:
+    """What ails the pools, missed runs included, the most serious first; all by pool name."""
+    found = {pool: tuple(each) for pool, each in ailments.items()}
+    for pool, message in missed(forecasts):
+        each = (*found.get(pool, ()), Ailment(RUN_MISSED, message))
+        found[pool] = tuple(sorted(each, key=lambda it: REASONS.index(it.reason)))
+    return found
+
+
+def _news(
+    pool: Pool, was: Memory, told: tuple[Forecast, ...], closed: list[PastRun], sight: FleetSight
+) -> Iterator[News]:
+    known = {(run.name, run.start): run for run in was.runs}
+    for it in told:
+        run, old = it.run, known.get((it.run.name, it.run.start))
+        if run.missed and not (old and old.missed):
+            yield News(RUN_MISSED, f"{it.message}{_of_beat(pool, sight)}")
+        if it.risk is not None and not (old and old.at_risk):
+            yield News(DEADLINE_AT_RISK, it.risk.message)
+        elif it.risk is None and old and old.at_risk:
+            yield News(DEADLINE_SAFE, f"run {run.name} {'will be' if it.remaining else 'is'} done in time after all")
+        if run.start <= sight.at and (old is None or (was.looked_at is not None and was.looked_at < run.start)):
+            yield from _overlaps(it, told)
+    for past in closed:
+        yield from _late(past)
+
+
+def _overlaps(it: Forecast, told: tuple[Forecast, ...]) -> Iterator[News]:
+    for other in told:
+        if (
+            other.run.name == it.run.name
+            and other.run.start < it.run.start
+            and other.run.first_message
+            and it.remaining
+        ):
+            yield News(RUN_OVERLAPS, f"{_still_open(other.run)} still has {plural(it.remaining, 'task')}: {_TOO_LONG}")
+
+
+def _still_open(run: OpenRun | PastRun) -> str:
+    return f"the next run begins, and {run.name} of {at(run.start)}"
+
+
+def _late(past: PastRun) -> Iterator[News]:
+    if past.outcome is Outcome.LATE and past.deadline is not None:
+        late = format_duration(max(round((past.finished - past.deadline).total_seconds()), 1) * _SECOND)
+        yield News(
+            DEADLINE_MISSED,
+            f"run {past.name} of {at(past.start)} was done {late} after its deadline: "
+            f"{plural(past.tasks, 'task')} with {number(past.most_workers)} workers at most",
+        )
+    elif past.outcome is Outcome.OVERTAKEN:
+        yield News(RUN_OVERLAPS, f"{_still_open(past)} is not done: {_TOO_LONG}; what is left is the next one's")
+
+
+def _of_beat(pool: Pool, sight: FleetSight) -> str:
+    came = [moment for queue, moment in sight.last_messages.items() if queue in pool.queues]
+    last = f"; the last message came {at(max(came))}" if came else ""
+    if sight.beat is None:
+        return f" (spec.beat.enabled is false: the scheduler is not run from here{last})"
+    beat = "beat's pod is ready" if sight.beat.ready else "beat is not ready: see the condition BeatReady"
+    return f" ({beat}{last})"

@@ -1,0 +1,185 @@
+"""What must be done to make a fleet's objects what they should be, as values; does none of it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+from utilitarian_operator.api.resource import KIND
+from utilitarian_operator.core.labels import MANAGED_BY_LABEL, MANAGER, TEMPLATE_HASH, Manifest, Owner
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Make an object that doesn't exist; a Deployment carries its first replicas."""
+
+    manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """Bring an object to its manifest by server-side apply; of a Deployment the replicas stay as they are."""
+
+    manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Take over an object that an operator made and that nobody controls; no field of somebody else's is taken."""
+
+    manifest: Manifest
+    live: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Disown:
+    """Take from the operator's *create* all fields but the replicas.
+
+    Else they would be held by both its create and its apply, and a field that the manifest drops would stay for ever.
+    """
+
+    live: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleTo:
+    """Set the replicas of a Deployment.
+
+    Args:
+        name: of the Deployment.
+        before: the replicas it asks for now.
+        replicas: the replicas it shall ask for.
+        resource_version: of the Deployment as it was seen; the step is refused if it changed since.
+    """
+
+    name: str
+    before: int
+    replicas: int
+    resource_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete an object that the resource no longer asks for."""
+
+    live: Manifest
+
+
+Action: TypeAlias = Create | Apply | Adopt | Disown | ScaleTo | Delete
+
+
+class Belongs(Enum):
+    """Whose an object is."""
+
+    OURS = "ours"
+    LEFT = "left by an operator, controlled by nobody"
+    PREDECESSORS = "of a deleted resource of the same name: Kubernetes is about to remove it"
+    ANOTHERS = "somebody else's: never touched"
+
+
+def template_actions(manifest: Manifest, live: Manifest | None, *, replicas: int | None = None) -> Iterable[Action]:
+    """What brings one object to its manifest.
+
+    Args:
+        manifest: as it should be.
+        live: as it was seen, or None.
+        replicas: a Deployment's first replicas, used only when it is created.
+    """
+    if live is None:
+        first = manifest if replicas is None else manifest | {"spec": manifest["spec"] | {"replicas": replicas}}
+        yield Create(first)
+        return
+    outdated = _applied(live) != manifest["metadata"]["annotations"][TEMPLATE_HASH] or not _has_applied(live)
+    if outdated or _scaled(manifest, live):
+        yield Apply(manifest)
+    elif held_by_create(live):
+        yield Disown(live)
+
+
+def scale_action(live: Manifest, replicas: int) -> ScaleTo | None:
+    """The step to a number of workers; None if the Deployment asks for it already."""
+    before = int(live["spec"].get("replicas", 1))
+    if before == replicas:
+        return None
+    metadata = live["metadata"]
+    return ScaleTo(metadata["name"], before, replicas, metadata["resourceVersion"])
+
+
+def superfluous(wanted: Iterable[str], live: Mapping[str, Manifest], owner_uid: str) -> Iterable[Delete]:
+    """Objects of the resource that it doesn't ask for any more.
+
+    Args:
+        wanted: names of the objects it asks for.
+        live: the objects seen, by name.
+        owner_uid: of the resource; objects of another owner are not its own.
+    """
+    names = set(wanted)
+    return (Delete(obj) for name, obj in sorted(live.items()) if name not in names and controlled_by(obj, owner_uid))
+
+
+def controlled_by(live: Manifest, owner_uid: str) -> bool:
+    """Whether the resource controls the object; one of the same name that somebody else made is never touched."""
+    references = live["metadata"].get("ownerReferences", [])
+    return any(reference.get("controller") and reference["uid"] == owner_uid for reference in references)
+
+
+def belongs(live: Manifest, owner: Owner) -> Belongs:
+    """Whose an object with the name of one of the resource's is.
+
+    Args:
+        live: as it was seen.
+        owner: the resource.
+    """
+    if controlled_by(live, owner.uid):
+        return Belongs.OURS
+    controller = next((it for it in live["metadata"].get("ownerReferences", []) if it.get("controller")), None)
+    if controller is not None:
+        predecessor = (controller.get("kind"), controller.get("name")) == (KIND, owner.name)
+        return Belongs.PREDECESSORS if predecessor else Belongs.ANOTHERS
+    labels = live["metadata"].get("labels") or {}
+    managers = {entry.get("manager") for entry in live["metadata"].get("managedFields", [])}
+    left = labels.get(MANAGED_BY_LABEL) == MANAGER and MANAGER in managers
+    return Belongs.LEFT if left else Belongs.ANOTHERS
+
+
+def held_by_create(live: Manifest) -> bool:
+    """Whether the operator's create still holds more than the replicas."""
+    entries = [e for e in live["metadata"].get("managedFields", []) if _is_our_create(e)]
+    return any(set(entry.get("fieldsV1", {})) - {"f:spec"} or _more_than_replicas(entry) for entry in entries)
+
+
+def released_fields(live: Manifest) -> list[Manifest]:
+    """The object's managedFields with the operator's create holding the replicas alone, or nothing if it has none."""
+    only_replicas: Manifest = {"f:spec": {"f:replicas": {}}}
+    fields = []
+    for entry in live["metadata"].get("managedFields", []):
+        if not _is_our_create(entry):
+            fields.append(entry)
+        elif "f:replicas" in entry.get("fieldsV1", {}).get("f:spec", {}):
+            fields.append(entry | {"fieldsV1": only_replicas})
+    return fields
+
+
+def _is_our_create(entry: Manifest) -> bool:
+    return entry.get("manager") == MANAGER and entry.get("operation") == "Update" and not entry.get("subresource")
+
+
+def _more_than_replicas(entry: Manifest) -> bool:
+    return bool(set(entry.get("fieldsV1", {}).get("f:spec", {})) - {"f:replicas"})
+
+
+def _applied(live: Manifest) -> str | None:
+    annotations: dict[str, str] = live["metadata"].get("annotations") or {}
+    return annotations.get(TEMPLATE_HASH)
+
+
+def _scaled(manifest: Manifest, live: Manifest) -> bool:
+    """Whether somebody scaled what has a fixed number of pods: beat's StatefulSet, which is never left at two."""
+    wanted = manifest["spec"].get("replicas")
+    return wanted is not None and live["spec"].get("replicas") != wanted
+
+
+def _has_applied(live: Manifest) -> bool:
+    """Whether the operator applied it once; until then its create alone holds the fields."""
+    entries = live["metadata"].get("managedFields", [])
+    return any(e.get("manager") == MANAGER and e.get("operation") == "Apply" for e in entries)

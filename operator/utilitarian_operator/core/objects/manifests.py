@@ -1,0 +1,317 @@
+"""The objects that a fleet is made of, as Kubernetes manifests; builds them and knows nothing of a cluster."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+from utilitarian_operator.api.effective import CONTROL_EXCHANGE, Beat, Fleet, PodSettings, Pool, Worker
+from utilitarian_operator.api.names import beat_object, pool_object
+from utilitarian_operator.api.resource import API_VERSION, KIND
+from utilitarian_operator.api.units import parse_quantity
+from utilitarian_operator.core.labels import (
+    CONFIG_CHECKSUM,
+    CONSUMING,
+    INSTANCE_LABEL,
+    MANAGED_BY_LABEL,
+    MANAGER,
+    POOL_LABEL,
+    TEMPLATE_HASH,
+    Manifest,
+    Owner,
+    node_name,
+)
+from utilitarian_operator.core.objects import beat_scripts
+from utilitarian_operator.core.objects import pre_stop_hook as pre_stop
+
+KEPT_BY_ARGO_CD = {
+    "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
+    "argocd.argoproj.io/compare-options": "IgnoreExtraneous",
+}
+"""Annotations of what has no owner: tracking by the label `app.kubernetes.io/instance`, Argo CD would prune it."""
+
+
+KIBIBYTE = 1024
+"""Celery's unit for --max-memory-per-child."""
+
+BROKER_VARIABLE = "CELERY_BROKER_URL"
+BEAT_FOLDER = "/var/lib/celery-beat"
+BEAT_FILE = f"{BEAT_FOLDER}/schedule"
+BEAT_CHECK = "check-schedule"
+"""Name of the init container that looks at beat's schedule file."""
+
+TERMINATION_MESSAGE = "/dev/termination-log"
+"""Kubernetes' default for terminationMessagePath."""
+
+READ_WRITE_ONCE, READ_WRITE_ONCE_POD = "ReadWriteOnce", "ReadWriteOncePod"
+BEAT_GRACE_S = 30
+"""Beat syncs its schedule file on SIGTERM, which takes it well under a second."""
+
+BEAT_GROUP = 65534
+"""fsGroup of beat's volume, so that an image of any user can write its schedule file."""
+
+
+def deployment(owner: Owner, fleet: Fleet, pool: Pool, checksum: str | None = None) -> Manifest:
+    """A pool's Deployment, without replicas: those are set when it is created and then only through /scale.
+
+    Args:
+        owner: the resource.
+        fleet: the effective spec.
+        pool: one of its pools.
+        checksum: of what the pods' environment refers to; None leaves the annotation out.
+    """
+    labels = _labels(owner, fleet, "worker") | {POOL_LABEL: pool.name}
+    selector = {INSTANCE_LABEL: owner.name, POOL_LABEL: pool.name}
+    container = {
+        "name": "worker",
+        "image": fleet.image,
+        "command": _worker_command(fleet, pool),
+        "env": [_pod_name(), *_for_the_hook(fleet), *_environment(fleet, pool.env)],
+        "envFrom": list(pool.env_from),
+        "resources": pool.worker.resources,
+        "lifecycle": {"preStop": {"exec": {"command": pre_stop.command(pool.drain_timeout, pool.worker.execution)}}},
+    }
+    pod = _pod(pool.pod, container)
+    pod["readinessGates"] = [{"conditionType": CONSUMING}]
+    pod["terminationGracePeriodSeconds"] = int(pool.drain_timeout.total_seconds())
+    if pool.pod.topology_spread_constraints is None:
+        pod["topologySpreadConstraints"] = _spread(selector)
+    spec = {
+        "selector": {"matchLabels": selector},
+        "revisionHistoryLimit": 2,
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"}},
+        "template": {"metadata": _pod_metadata(pool.pod, labels, checksum), "spec": pod},
+    }
+    return _stamped(_object("apps/v1", "Deployment", owner, pool_object(owner.name, pool.name), labels, spec))
+
+
+def disruption_budget(owner: Owner, fleet: Fleet, pool: Pool) -> Manifest:
+    """A pool's PodDisruptionBudget: a node is emptied one worker at a time, and never held up by a broken one."""
+    labels = _labels(owner, fleet, "worker") | {POOL_LABEL: pool.name}
+    spec = {
+        "maxUnavailable": 1,
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        "selector": {"matchLabels": {INSTANCE_LABEL: owner.name, POOL_LABEL: pool.name}},
+    }
+    name = pool_object(owner.name, pool.name)
+    return _stamped(_object("policy/v1", "PodDisruptionBudget", owner, name, labels, spec))
+
+
+def beat_statefulset(owner: Owner, fleet: Fleet, checksum: str | None = None) -> Manifest:
+    """The StatefulSet of the one beat; a StatefulSet because it never starts a pod before its predecessor is gone."""
+    beat = fleet.beat
+    labels = _labels(owner, fleet, "beat")
+    selector = {INSTANCE_LABEL: owner.name, "app.kubernetes.io/component": "beat"}
+    container = {
+        "name": "beat",
+        "image": fleet.image,
+        "command": _beat_command(fleet),
+        "env": _environment(fleet, fleet.env),
+        "envFrom": list(fleet.env_from),
+        "resources": beat.resources,
+    }
+    pod = _pod(beat.pod, container)
+    pod["terminationGracePeriodSeconds"] = BEAT_GRACE_S
+    pod["securityContext"] = {"fsGroup": BEAT_GROUP} | pod["securityContext"]
+    pod["volumes"] = [_beat_volume(owner, beat), *pod.get("volumes", [])]
+    mount = {"name": "schedule", "mountPath": BEAT_FOLDER}
+    container["volumeMounts"] = [mount, *container.get("volumeMounts", [])]
+    container["livenessProbe"] = _beat_probe()
+    pod["initContainers"] = [_beat_check(container, mount, BEAT_FILE if beat.scheduler is None else "")]
+    spec = {
+        "replicas": 1,
+        "serviceName": "",
+        "selector": {"matchLabels": selector},
+        "revisionHistoryLimit": 2,
+        "template": {"metadata": _pod_metadata(beat.pod, labels, checksum), "spec": pod},
+    }
+    return _stamped(_object("apps/v1", "StatefulSet", owner, beat_object(owner.name), labels, spec))
+
+
+def beat_claim(owner: Owner, fleet: Fleet, access_mode: str = READ_WRITE_ONCE) -> Manifest | None:
+    """The claim for beat's schedule file, without an owner: it outlives the resource. None if it is ephemeral.
+
+    Args:
+        owner: the resource.
+        fleet: the effective spec.
+        access_mode: READ_WRITE_ONCE_POD keeps a second pod from the file, where the storage can.
+    """
+    storage = fleet.beat.storage
+    if storage.ephemeral:
+        return None
+    spec: Manifest = {"accessModes": [access_mode], "resources": {"requests": {"storage": storage.size}}}
+    if storage.storage_class_name is not None:
+        spec["storageClassName"] = storage.storage_class_name
+    claim = _object("v1", "PersistentVolumeClaim", owner, beat_object(owner.name), _labels(owner, fleet, "beat"), spec)
+    del claim["metadata"]["ownerReferences"]
+    claim["metadata"]["annotations"] = dict(KEPT_BY_ARGO_CD)
+    return claim
+
+
+def fleet_objects(owner: Owner, fleet: Fleet) -> list[Manifest]:
+    """Every object of a fleet, always in the same order: the pools' as they are written, then beat's."""
+    objects = [make(owner, fleet, pool) for pool in fleet.pools for make in (deployment, disruption_budget)]
+    if fleet.beat.enabled:
+        claim = beat_claim(owner, fleet)
+        objects += [*([claim] if claim is not None else []), beat_statefulset(owner, fleet)]
+    return objects
+
+
+def unowned(manifest: Manifest) -> Manifest:
+    """The manifest without what only a resource that exists can give: its uid, and the hash over it."""
+    metadata = {key: value for key, value in manifest["metadata"].items() if key != "ownerReferences"}
+    annotations = {key: value for key, value in metadata.pop("annotations", {}).items() if key != TEMPLATE_HASH}
+    return manifest | {"metadata": metadata | ({"annotations": annotations} if annotations else {})}
+
+
+def _worker_command(fleet: Fleet, pool: Pool) -> list[str]:
+    worker = pool.worker
+    queues = ["-Q", ",".join(pool.queues)] if pool.queues else []
+    return [
+        *("celery", "-A", fleet.app, "worker", "--loglevel=INFO", "-n", node_name("$(POD_NAME)"), *queues),
+        *(f"--concurrency={worker.concurrency}", f"--pool={worker.execution}"),
+        *(f"--prefetch-multiplier={worker.prefetch_multiplier}", *_recycling(worker)),
+        *("--without-gossip", "--without-mingle", "--without-heartbeat", *worker.extra_args),
+    ]
+
+
+def _recycling(worker: Worker) -> list[str]:
+    flags = []
+    if worker.max_tasks_per_child is not None:
+        flags.append(f"--max-tasks-per-child={worker.max_tasks_per_child}")
+    if worker.max_memory_per_child is not None:
+        kibibytes = int(parse_quantity(worker.max_memory_per_child) / KIBIBYTE)
+        flags.append(f"--max-memory-per-child={kibibytes}")
+    return flags
+
+
+def _beat_command(fleet: Fleet) -> list[str]:
+    # No --pidfile: one that a killed beat left behind names process 1, which always lives, and would block the next.
+    command = ["celery", "-A", fleet.app, "beat", "--loglevel=INFO", "-s", BEAT_FILE]
+    # Written after each task that is sent: with Celery's own 180 s, a beat that is killed sends them again.
+    own = "beat.sync_every=1" if fleet.beat.scheduler is None else f"--scheduler={fleet.beat.scheduler}"
+    return [*command, own, *fleet.beat.extra_args]
+
+
+def _beat_check(beat: Manifest, mount: Manifest, file: str) -> Manifest:
+    return {
+        "name": BEAT_CHECK,
+        "image": beat["image"],
+        "command": beat_scripts.check(file, TERMINATION_MESSAGE),
+        "env": [_pod_name()],
+        "resources": beat["resources"],
+        "securityContext": beat["securityContext"],
+        "volumeMounts": [mount],
+    }
+
+
+def _beat_probe() -> Manifest:
+    """Seldom and patient: a beat that hangs has hung for a quarter of an hour, and one that works is never ended."""
+    exec_ = {"command": beat_scripts.alive(f"{BEAT_FOLDER}/.alive")}
+    return {"exec": exec_, "periodSeconds": 60, "timeoutSeconds": 20, "failureThreshold": 3}
+
+
+def _environment(fleet: Fleet, variables: tuple[Manifest, ...]) -> list[Manifest]:
+    """The variables, after the broker's URL unless one of them is named so."""
+    if any(variable["name"] == BROKER_VARIABLE for variable in variables):
+        return list(variables)
+    url = {"secretKeyRef": {"name": fleet.broker.url.name, "key": fleet.broker.url.key}}
+    return [{"name": BROKER_VARIABLE, "valueFrom": url}, *variables]
+
+
+def _for_the_hook(fleet: Fleet) -> list[Manifest]:
+    """What the preStop hook alone needs to know."""
+    variables: list[Manifest] = []
+    if fleet.broker.ca is not None:
+        # Without it the hook trusts what the system trusts, so no pod waits for it.
+        ref = {"name": fleet.broker.ca.name, "key": fleet.broker.ca.key, "optional": True}
+        variables.append({"name": pre_stop.CA_VARIABLE, "valueFrom": {"secretKeyRef": ref}})
+    if fleet.broker.control_exchange != CONTROL_EXCHANGE:
+        variables.append({"name": pre_stop.EXCHANGE_VARIABLE, "value": fleet.broker.control_exchange})
+    return variables
+
+
+def _pod_name() -> Manifest:
+    return {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
+
+
+def _pod(settings: PodSettings, container: Manifest) -> Manifest:
+    """A pod spec of one container; what the settings leave out is left out, so that Kubernetes' defaults hold."""
+    container["securityContext"] = _container_security() | dict(settings.container_security_context or {})
+    if settings.volume_mounts:
+        container["volumeMounts"] = list(settings.volume_mounts)
+    pod: Manifest = {
+        "containers": [container],
+        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}} | dict(settings.security_context or {}),
+    }
+    optional = {
+        "nodeSelector": settings.node_selector,
+        "tolerations": list(settings.tolerations),
+        "affinity": settings.affinity,
+        "topologySpreadConstraints": list(settings.topology_spread_constraints or ()),
+        "priorityClassName": settings.priority_class_name,
+        "serviceAccountName": settings.service_account_name,
+        "imagePullSecrets": list(settings.image_pull_secrets),
+        "volumes": list(settings.volumes),
+    }
+    return pod | {name: value for name, value in optional.items() if value}
+
+
+def _container_security() -> Manifest:
+    return {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+
+
+def _spread(selector: Mapping[str, str]) -> list[Manifest]:
+    """Over nodes where that is possible: the loss of one then costs a pool as few workers as can be."""
+    return [
+        {
+            "maxSkew": 1,
+            "topologyKey": "kubernetes.io/hostname",
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": dict(selector)},
+        }
+    ]
+
+
+def _beat_volume(owner: Owner, beat: Beat) -> Manifest:
+    if beat.storage.ephemeral:
+        return {"name": "schedule", "emptyDir": {}}
+    return {"name": "schedule", "persistentVolumeClaim": {"claimName": beat_object(owner.name)}}
+
+
+def _labels(owner: Owner, fleet: Fleet, component: str) -> dict[str, str]:
+    return {
+        "app.kubernetes.io/name": fleet.app.partition(":")[0],
+        INSTANCE_LABEL: owner.name,
+        "app.kubernetes.io/component": component,
+        "app.kubernetes.io/part-of": "utilitarian",
+        MANAGED_BY_LABEL: MANAGER,
+    }
+
+
+def _pod_metadata(settings: PodSettings, labels: Mapping[str, str], checksum: str | None) -> Manifest:
+    metadata: Manifest = {"labels": {**settings.labels, **labels}}
+    own = {} if checksum is None else {CONFIG_CHECKSUM: checksum}
+    if settings.annotations or own:
+        metadata["annotations"] = {**settings.annotations, **own}
+    return metadata
+
+
+def _object(
+    api_version: str, kind: str, owner: Owner, name: str, labels: Mapping[str, str], spec: Manifest
+) -> Manifest:
+    reference = {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "name": owner.name,
+        "uid": owner.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+    metadata = {"name": name, "namespace": owner.namespace, "labels": dict(labels), "ownerReferences": [reference]}
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def _stamped(manifest: Manifest) -> Manifest:
+    digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16]
+    manifest["metadata"]["annotations"] = {TEMPLATE_HASH: digest}
+    return manifest

@@ -1,0 +1,170 @@
+"""All objects that a fleet is made of, and what must be done to have them; does none of it."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.api.names import beat_object, pool_object
+from utilitarian_operator.core.labels import CONFIG_CHECKSUM, Manifest, Owner
+from utilitarian_operator.core.objects import manifests
+from utilitarian_operator.core.objects.actions import (
+    Action,
+    Adopt,
+    Apply,
+    Belongs,
+    Delete,
+    belongs,
+    superfluous,
+    template_actions,
+)
+
+Live: TypeAlias = Mapping[str, Mapping[str, Manifest]]
+"""The objects seen, by kind and name."""
+
+DEPLOYMENT, STATEFUL_SET, DISRUPTION_BUDGET = "Deployment", "StatefulSet", "PodDisruptionBudget"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One object as it should be.
+
+    Args:
+        manifest: of the object.
+        path: of the part of the spec that asks for it.
+        pool: that a Deployment runs, whose first replicas it gets when it is created.
+    """
+
+    manifest: Manifest
+    path: str
+    pool: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """Of the object."""
+        return str(self.manifest["kind"])
+
+    @property
+    def name(self) -> str:
+        """Of the object."""
+        return str(self.manifest["metadata"]["name"])
+
+
+@dataclass(frozen=True, slots=True)
+class Todo:
+    """What must be done.
+
+    Args:
+        actions: in this order, each with the object that it is for.
+        deletions: of what is no longer asked for.
+        taken: objects whose names belong to somebody else.
+    """
+
+    actions: tuple[tuple[Wanted, Action], ...]
+    deletions: tuple[Delete, ...]
+    taken: tuple[Wanted, ...]
+
+
+def wanted_objects(
+    owner: Owner,
+    fleet: Fleet,
+    live: Live,
+    checksums: Mapping[str | None, str | None],
+    *,
+    built_in: bool = False,
+) -> Iterator[Wanted]:
+    """Every object of a fleet but beat's claim.
+
+    Args:
+        owner: the resource.
+        fleet: what runs.
+        live: what was seen; where a checksum is not known, the one that is there stays.
+        checksums: by pool name, beat's under None.
+        built_in: whether the pools are the built-in layout's, which stand nowhere in the spec.
+    """
+    for index, pool in enumerate(fleet.pools):
+        at = "spec.defaults" if built_in else f"spec.pools[{index}]"
+        name = pool_object(owner.name, pool.name)
+        checksum = checksums.get(pool.name) or _checksum_of(live[DEPLOYMENT].get(name))
+        yield Wanted(manifests.deployment(owner, fleet, pool, checksum), at, pool.name)
+        yield Wanted(manifests.disruption_budget(owner, fleet, pool), at)
+    if fleet.beat.enabled:
+        checksum = checksums.get(None) or _checksum_of(live[STATEFUL_SET].get(beat_object(owner.name)))
+        yield Wanted(manifests.beat_statefulset(owner, fleet, checksum), "spec.beat")
+
+
+def todo(
+    owner: Owner,
+    wanted: Iterable[Wanted],
+    live: Live,
+    replicas: Mapping[str, int],
+    changed: Callable[[Wanted, Manifest], bool] = lambda _, __: False,
+) -> Todo:
+    """What brings the cluster from what was seen to what is wanted; another's objects are only named.
+
+    Args:
+        owner: the resource.
+        wanted: its objects.
+        live: what was seen.
+        replicas: by pool name, for Deployments that are created.
+        changed: whether somebody else changed an object that is as it should be, as far as its annotations say.
+    """
+    actions: list[tuple[Wanted, Action]] = []
+    taken = []
+    names: dict[str, list[str]] = {kind: [] for kind in live}
+    for it in wanted:
+        names[it.kind].append(it.name)
+        seen = live[it.kind].get(it.name)
+        whose = Belongs.OURS if seen is None else belongs(seen, owner)
+        if whose is Belongs.OURS:
+            first = replicas[it.pool] if it.pool is not None else None
+            steps = list(template_actions(it.manifest, seen, replicas=first))
+            if seen is not None and not steps and changed(it, seen):
+                steps = [Apply(it.manifest)]
+            actions += [(it, step) for step in steps]
+        elif whose is Belongs.LEFT and seen is not None:
+            actions.append((it, Adopt(it.manifest, seen)))
+        elif whose is Belongs.ANOTHERS:
+            taken.append(it)
+    deletions = [delete for kind, seen in live.items() for delete in superfluous(names[kind], seen, owner.uid)]
+    return Todo(tuple(actions), tuple(deletions), tuple(taken))
+
+
+_FIELDS = {
+    "env": "env",
+    "envFrom": "envFrom",
+    "resources": "worker.resources",
+    "securityContext": "pod.containerSecurityContext",
+    "volumeMounts": "pod.volumeMounts",
+}
+"""Where in the spec the fields of a container come from."""
+
+
+def field_path(wanted: Wanted, said: str) -> str:
+    """The field of the spec that the API server's sentence is about, as near as it can be told.
+
+    Args:
+        wanted: the object that was refused.
+        said: the API server's sentence, with a path such as `spec.template.spec.containers[0].env[1].name`.
+    """
+    inside = re.search(r"spec\.template\.(?:spec\.containers\[0\]\.(\w+)|spec\.(\w+)|metadata\.(\w+))", said)
+    if inside is None:
+        return wanted.path
+    container, pod, metadata = inside.groups()
+    if container == "image":
+        return "spec.image"
+    if container in {"env", "envFrom"} and wanted.path == "spec.beat":
+        return f"spec.{container}"
+    if container is not None:
+        field = _FIELDS.get(container, "worker")
+        return f"{wanted.path}.{field if wanted.path != 'spec.beat' else field.removeprefix('worker.')}"
+    return f"{wanted.path}.pod.{pod or metadata}"
+
+
+def _checksum_of(live: Manifest | None) -> str | None:
+    """The checksum that the pods of an object have now."""
+    if live is None:
+        return None
+    annotations: dict[str, str] = live["spec"]["template"]["metadata"].get("annotations") or {}
+    return annotations.get(CONFIG_CHECKSUM)

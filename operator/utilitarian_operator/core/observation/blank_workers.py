@@ -1,0 +1,92 @@
+"""Workers that run and surely have taken no message: silent since their container began, and without a consumer.
+
+A worker that says nothing counts as busy, and keeps its pool from going down. One that hangs while it starts says
+nothing for ever. That it has never consumed is known where it was seen before its container ran, and every consumer
+of its queues has been another worker's at each look since then.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from utilitarian_operator.core.moments import since
+from utilitarian_operator.core.observation.model import Held, PodSight, Present, QueueSight, Unknown
+
+STARTS_WITHIN = timedelta(minutes=10)
+"""Kubernetes' own progressDeadlineSeconds; a worker that takes longer is taken for one that hangs."""
+
+IN_DOUBT_FOR = timedelta(seconds=15)
+"""So long a consumer may be nobody's, or the broker be away: the worker that came up tells of it soon. One that hangs
+would have to begin to consume and to stop within that time, without the end of its container."""
+
+NOTHING = Held(0, 0, 0, 0, consuming=())
+
+
+@dataclass(frozen=True, slots=True)
+class Beginnings:
+    """What is remembered of one pool's workers from look to look.
+
+    Args:
+        ran: since when the container of each pod ran at the last look; None for one that did not.
+        blank: pods that surely have taken no message.
+        doubted: since when there have been consumers of whom nobody knows whose they are, or queues that are not seen.
+    """
+
+    ran: Mapping[str, datetime | None] = field(default_factory=dict)
+    blank: frozenset[str] = frozenset()
+    doubted: datetime | None = None
+
+
+def begun(
+    before: Beginnings,
+    pods: Sequence[PodSight],
+    queues: Mapping[str, QueueSight],
+    told: Mapping[str, int],
+    now: datetime,
+) -> Beginnings:
+    """What is remembered after one more look.
+
+    Args:
+        before: of the last look.
+        pods: of the pool.
+        queues: that they ought to consume.
+        told: workers by queue that say they consume it, of whatever pool.
+        now: of this look.
+    """
+    ran = {pod.name: pod.running_since if pod.running else None for pod in pods}
+    if not _explained(queues, told):
+        doubted = since(before.doubted, now)
+        long = now - doubted > IN_DOUBT_FOR
+        return Beginnings(ran, doubted=doubted) if long else replace(before, doubted=doubted)
+    silent = [pod for pod in pods if pod.running and pod.word is None and not pod.ready and pod.gate is not True]
+    return Beginnings(ran, frozenset(pod.name for pod in silent if _from_the_beginning(pod, before)))
+
+
+def _explained(queues: Mapping[str, QueueSight], told: Mapping[str, int]) -> bool:
+    """Whether all queues are seen, and no more consumers than there are workers that say so."""
+    if not queues or any(isinstance(queue, Unknown) for queue in queues.values()):
+        return False
+    return all(it.consumers <= told.get(name, 0) for name, it in queues.items() if isinstance(it, Present))
+
+
+def _from_the_beginning(pod: PodSight, before: Beginnings) -> bool:
+    if pod.name not in before.ran or pod.running_since is None:
+        return False
+    return pod.name in before.blank or before.ran[pod.name] != pod.running_since
+
+
+def consumers_told(pods: Iterable[PodSight]) -> Counter[str]:
+    """Workers by queue that say they consume it."""
+    words = (pod.word for pod in pods)
+    return Counter(queue for word in words if word is not None for queue in word.consuming or ())
+
+
+def with_blank(pods: Sequence[PodSight], known: Beginnings, now: datetime) -> tuple[PodSight, ...]:
+    """The pods, of which those that should long have started and never took a message hold nothing."""
+    return tuple(replace(pod, held=NOTHING, blank=True) if _is_blank(pod, known, now) else pod for pod in pods)
+
+
+def _is_blank(pod: PodSight, known: Beginnings, now: datetime) -> bool:
+    since = pod.running_since
+    return pod.name in known.blank and since is not None and now - since >= STARTS_WITHIN

@@ -1,0 +1,66 @@
+"""Which consumers of a fleet's queues are not the fleet's own workers: counts and names; stops none of them."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.core.labels import node_name
+from utilitarian_operator.core.observation.model import PoolSight, Present
+
+
+def with_foreign(
+    fleet: Fleet,
+    sights: Mapping[str, PoolSight],
+    consuming: Mapping[str, tuple[str, ...]],
+    neighbours: Callable[[], Mapping[str, str]] = dict,
+) -> dict[str, PoolSight]:
+    """The sights with the consumers that are not the fleet's.
+
+    A worker counts on the queues that it says it consumes, also those of another pool (a catch-all consumes all that
+    the application knows); one that says nothing counts on its pool's, which a catch-all has learned from others.
+
+    Args:
+        fleet: what runs.
+        sights: by pool name.
+        consuming: queues by node name, of every worker on the broker that answered, whoever runs it.
+        neighbours: gives the resource, as `NAMESPACE/NAME`, by node name, of the workers of other resources.
+    """
+    ours = _ours(fleet, sights)
+    nodes = {node_name(pod.name) for sight in sights.values() for pod in sight.pods}
+    result = {}
+    for name, sight in sights.items():
+        foreign = {
+            queue: seen.consumers - ours[queue]
+            for queue, seen in sight.queues.items()
+            if isinstance(seen, Present) and seen.consumers > ours[queue]
+        }
+        result[name] = sight
+        if foreign:
+            theirs = neighbours()
+            named = tuple(_named(node, theirs) for node in _names(foreign, consuming, nodes))
+            result[name] = replace(sight, foreign=foreign, strangers=named)
+    return result
+
+
+def _named(node: str, theirs: Mapping[str, str]) -> str:
+    """A worker, with its resource where it is one's."""
+    return f"{node} (of UtilitarianWorkerPool {theirs[node]})" if node in theirs else node
+
+
+def _ours(fleet: Fleet, sights: Mapping[str, PoolSight]) -> Counter[str]:
+    """Workers of the fleet by queue."""
+    count: Counter[str] = Counter()
+    for pool in fleet.pools:
+        for pod in sights[pool.name].pods:
+            word = pod.word
+            said = None if word is None else word.consuming
+            silent = pool.queues or tuple(sights[pool.name].queues)
+            count.update(() if not pod.running else silent if said is None else said)
+    return count
+
+
+def _names(foreign: Mapping[str, int], consuming: Mapping[str, tuple[str, ...]], ours: set[str]) -> tuple[str, ...]:
+    return tuple(
+        sorted(node for node, queues in consuming.items() if node not in ours and foreign.keys() & set(queues))
+    )

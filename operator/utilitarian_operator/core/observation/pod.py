@@ -1,0 +1,60 @@
+"""From a pod as Kubernetes describes it to what is seen of it; reads values only and asks nobody."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from utilitarian_operator.core.containers import ours
+from utilitarian_operator.core.labels import CHEAPEST, CONSUMING, DELETION_COST, DRAINING
+from utilitarian_operator.core.observation.model import Held, PodSight, Unknown
+
+
+def pod_sight(name: str, body: Mapping[str, Any], held: Held | Unknown, *, told: bool = True) -> PodSight:
+    """One pod of a pool.
+
+    Args:
+        name: of the pod.
+        body: the Kubernetes object.
+        held: what its worker said.
+        told: whether the watch has told of all that the operator wrote to it.
+    """
+    metadata, status = body["metadata"], body.get("status", {})
+    annotations = metadata.get("annotations") or {}
+    conditions = {condition["type"]: condition["status"] for condition in status.get("conditions") or []}
+    # The worker's container alone: one that a cluster puts beside it runs on while the worker crashes.
+    running = ((ours(body) or {}).get("state") or {}).get("running")
+    gates = body.get("spec", {}).get("readinessGates") or []
+    return PodSight(
+        name=name,
+        ready=conditions.get("Ready") == "True",
+        running=running is not None,
+        leaving="deletionTimestamp" in metadata,
+        held=held,
+        gated={"conditionType": CONSUMING} in gates,
+        gate={"True": True, "False": False}.get(conditions.get(CONSUMING, "")),
+        marked=_moment(annotations.get(DRAINING)),
+        cheapest=annotations.get(DELETION_COST) == CHEAPEST,
+        revision=(metadata.get("labels") or {}).get("pod-template-hash", ""),
+        running_since=_moment((running or {}).get("startedAt")),
+        told=told,
+    )
+
+
+def no_older(held: Held, since: datetime | None, now: datetime) -> Held:
+    """What a worker holds, with no task older than its container: ages are told by the clocks of other machines."""
+    if since is None:
+        return held
+    age = max((now - since).total_seconds(), 0.0)
+    return held if held.oldest <= age else replace(held, oldest=age)
+
+
+def _moment(text: str | None) -> datetime | None:
+    """A moment as Kubernetes writes it; one that somebody wrote and that is none counts as long ago."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,184 @@
+"""What keeps a pool from having the workers that were asked for, in Kubernetes' own words; decides nothing.
+
+A ReplicaSet may be refused its pods (a quota, a limit range, pod security, a service account that is not there), a pod
+may find no node, and a container may not start. None of it is mended by asking for more workers.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any
+
+from utilitarian_operator.api.units import format_duration
+from utilitarian_operator.core.containers import condition, is_ready, lost_on, ours
+from utilitarian_operator.core.labels import DRAINING
+from utilitarian_operator.core.moments import apart
+from utilitarian_operator.core.observation.causes.pod_status import (
+    LATE_AFTER,
+    Events,
+    trouble,
+    unplaced,
+    unready_since,
+    what_is_missing,
+    with_events,
+)
+from utilitarian_operator.core.observation.causes.refused_pods import cure
+from utilitarian_operator.core.wording import plural
+
+Object = Mapping[str, Any]
+
+PODS_REFUSED = "PodsRefused"
+PODS_NOT_DELETED = "PodsNotDeleted"
+UNSCHEDULABLE = "Unschedulable"
+WORKERS_FAILING = "WorkersFailing"
+ROLLOUT_FAILING = "RolloutFailing"
+NEVER_READY = "NeverReady"
+NODE_LOST = "NodeLost"
+
+REASONS = (PODS_REFUSED, UNSCHEDULABLE, WORKERS_FAILING, ROLLOUT_FAILING, NEVER_READY, NODE_LOST)
+"""All reasons of a hindrance that stops a pool."""
+
+UNSCHEDULABLE_AFTER = timedelta(minutes=2)
+"""A pod that waits for a node for less long may be what a cluster autoscaler answers to."""
+
+REJECTED_FOR = timedelta(minutes=2)
+"""A pod that its node has sent away is told of for this long: its ReplicaSet makes another at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hindrance:
+    """Why a pool can't have its workers.
+
+    Args:
+        reason: one word in CamelCase.
+        message: one sentence, with what Kubernetes says and what to do.
+        stops: whether the pool can't do its work, or a new template can't take over; else some workers go on.
+        more_is_useless: whether more workers would fare no better than those that are hindered.
+    """
+
+    reason: str
+    message: str
+    stops: bool = True
+    more_is_useless: bool = True
+
+
+def hindrance(
+    deployment: Object | None, pods: Sequence[Object], now: datetime, events: Events = MappingProxyType({})
+) -> Hindrance | None:
+    """What hinders a pool; None if nothing does. What stops it goes first, then the one that a person must mend first.
+
+    Args:
+        deployment: of the pool, as it was seen; None while there is none.
+        pods: of the pool, as they were seen.
+        now: the one clock.
+        events: what Kubernetes says of pods that have not become ready, as far as it was asked.
+    """
+    found = list(_hindrances(deployment or {}, pods, now, events))
+    return next((it for it in found if it.stops), found[0] if found else None)
+
+
+def rolls_out(live: Object) -> bool:
+    """Whether a new template has not reached every pod of a Deployment or StatefulSet."""
+    status = live.get("status", {})
+    return bool(status.get("updatedReplicas", 0) < status.get("replicas", 0))
+
+
+def late(deployment: Object | None, pods: Sequence[Object], now: datetime) -> list[Object]:
+    """The pods that have a node and have not become ready for too long, those that have waited longest first."""
+    waited = [(since, pod) for pod in pods if _stays(pod) and (since := unready_since(pod))]
+    too_long = [(since, pod) for since, pod in waited if now - since >= _patience(deployment or {})]
+    return [pod for _, pod in sorted(too_long, key=lambda it: (it[0], it[1]["metadata"]["name"]))]
+
+
+def _hindrances(deployment: Object, pods: Sequence[Object], now: datetime, events: Events) -> Iterator[Hindrance]:
+    there = [pod for pod in pods if _stays(pod)]
+    ready, rolling_out = sum(is_ready(pod) for pod in there), rolls_out(deployment)
+    yield from _refused(deployment, ready, rolling_out=rolling_out)
+    yield from _rejected(pods, ready, now)
+    lost = [(pod, node) for pod in there if (node := lost_on(pod, now))]
+    there = [pod for pod in there if not lost_on(pod, now)]
+    failing = [words for pod in there if (words := with_events(trouble(pod, now), pod, events))]
+    if failing:
+        yield _failing(failing, ready, rolling_out=rolling_out)
+    waiting = [found for pod in there if (found := unplaced(pod, now, UNSCHEDULABLE_AFTER))]
+    if waiting:
+        said, remedy = waiting[0]
+        what = f"{plural(len(waiting), 'worker')} found no node for {format_duration(UNSCHEDULABLE_AFTER)}: {said}"
+        yield Hindrance(UNSCHEDULABLE, f"{what.rstrip('.')}; {remedy}", stops=not ready)
+    if lost:
+        yield _lost(lost, ready)
+    yield from _never_ready(deployment, there, ready, now, events)
+
+
+def _failing(failing: Sequence[str], ready: int, *, rolling_out: bool) -> Hindrance:
+    useless = len(failing) >= ready
+    if not ready:
+        return Hindrance(WORKERS_FAILING, failing[0])
+    if rolling_out:
+        message = f"a new template can't take over and the old workers go on: {failing[0]}"
+        return Hindrance(ROLLOUT_FAILING, message, more_is_useless=useless)
+    message = f"{plural(len(failing), 'worker')} of {len(failing) + ready} can't run: {failing[0]}"
+    return Hindrance(WORKERS_FAILING, message, stops=False, more_is_useless=useless)
+
+
+def _lost(lost: Sequence[tuple[Object, str]], ready: int) -> Hindrance:
+    pod, node = lost[0]
+    message = (
+        f"{plural(len(lost), 'worker')} can't be seen: pod {pod['metadata']['name']}: its node {node} doesn't answer; "
+        "Kubernetes replaces it after some minutes (tolerationSeconds of node.kubernetes.io/unreachable)"
+    )
+    return Hindrance(NODE_LOST, message, stops=not ready, more_is_useless=False)
+
+
+def _never_ready(
+    deployment: Object, there: Sequence[Object], ready: int, now: datetime, events: Events
+) -> Iterator[Hindrance]:
+    """Workers that have a node and don't become ready, by their own age: as long as a Deployment may make no progress.
+
+    Not by the Deployment's condition, which Kubernetes never sets on one that was complete with no replicas.
+    """
+    unready = late(deployment, there, now)
+    if unready:
+        message = (
+            f"{plural(len(unready), 'worker')} did not become ready within {format_duration(_patience(deployment))}, "
+            f"pod {unready[0]['metadata']['name']} for one: {what_is_missing(unready[0], events)}"
+        )
+        yield Hindrance(NEVER_READY, message, stops=not ready or rolls_out(deployment), more_is_useless=not ready)
+
+
+def _patience(deployment: Object) -> timedelta:
+    return timedelta(seconds=deployment.get("spec", {}).get("progressDeadlineSeconds", LATE_AFTER.total_seconds()))
+
+
+def _refused(deployment: Object, ready: int, *, rolling_out: bool) -> Iterator[Hindrance]:
+    """What the API server says of pods that it does not let the ReplicaSet make, or delete."""
+    failure = condition(deployment, "ReplicaFailure")
+    if failure.get("status") != "True":
+        return
+    said = str(failure.get("message", "no message")).rstrip(".")
+    if failure.get("reason") == "FailedDelete":
+        message = f"a pod of it can't be deleted: {said}; until it can, more workers run than are asked for"
+        yield Hindrance(PODS_NOT_DELETED, message, stops=False, more_is_useless=False)
+    else:
+        message = f"its pods are refused: {said}; {cure(said)}"
+        yield Hindrance(PODS_REFUSED, message, stops=not ready or rolling_out)
+
+
+def _rejected(pods: Sequence[Object], ready: int, now: datetime) -> Iterator[Hindrance]:
+    """What a node says of pods that it got and did not begin with."""
+    for pod in pods:
+        status, made = pod.get("status", {}), pod["metadata"].get("creationTimestamp")
+        young = made is not None and apart(datetime.fromisoformat(made), now) < REJECTED_FOR
+        if status.get("phase") == "Failed" and status.get("reason") and young and ours(pod) is None:
+            said = f"{status['reason']}: {status.get('message', 'no message')}".rstrip(". ")
+            message = f"its pods are refused by their node: pod {pod['metadata']['name']}: {said}"
+            yield Hindrance(PODS_REFUSED, message, stops=not ready)
+            return
+
+
+def _stays(pod: Object) -> bool:
+    """Whether it has not ended (an evicted pod stays as Failed), nor is about to: one that drains is not ready."""
+    ended = pod.get("status", {}).get("phase") in {"Succeeded", "Failed"}
+    drains = DRAINING in (pod["metadata"].get("annotations") or {})
+    return not ended and not drains and "deletionTimestamp" not in pod["metadata"]

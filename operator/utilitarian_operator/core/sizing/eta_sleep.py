@@ -1,0 +1,113 @@
+"""Sleeping with tasks that wait for their ETA: what is remembered of them, and when a pool may; decides nothing else.
+
+An idle worker soaks such tasks up and holds them unacknowledged. When it goes, they are back on the queue, where they
+look like work that waits: unless it is remembered how many they are and when the first is due, they would wake the pool
+at once.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from utilitarian_operator.api.effective import Pool
+from utilitarian_operator.api.units import format_duration
+from utilitarian_operator.core.sizing.facts import Facts
+from utilitarian_operator.core.wording import plural
+
+MOST_RETURNS = 3
+"""Naps that may give the same tasks back: a quorum queue drops a message after 20 deliveries (RabbitMQ 4.0 and later),
+and others count, too."""
+
+SOAKED_A_SECOND = 2.0
+"""Tasks with an ETA that a waking worker takes off its queue a second, with one message fetched ahead for each slot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nap:
+    """A sleep with tasks that wait for their time.
+
+    Args:
+        number: of those tasks: as many messages on the queue are no work yet.
+        first_due: when the first of them is.
+        returns: sleeps so far that gave them back.
+        slept: whether this one has begun: the pool has been at zero.
+    """
+
+    number: int
+    first_due: datetime
+    returns: int = 0
+    slept: bool = False
+
+
+def deferring(facts: Facts, nap: Nap | None, start_up: float, now: datetime) -> Facts:
+    """The facts with the messages that a nap gave back as deferred, until a worker must start to be there in time."""
+    if nap is None or facts.at_least is None or not isinstance(facts.ready, int):
+        return facts
+    if now >= nap.first_due - timedelta(seconds=start_up):
+        return facts
+    if facts.current and not nap.slept:
+        return facts  # its workers still hold them
+    # A worker that was only told to leave holds its part, perhaps for as long as a drain may take.
+    held = nap.number if facts.still_held is None else facts.still_held
+    number = min(max(nap.number - facts.deferred - held, 0), facts.ready)
+    return replace(
+        facts,
+        ready=facts.ready - number,
+        work=facts.work - number if isinstance(facts.work, int) else facts.work,
+        at_least=max(facts.at_least - number, 0),
+        deferred=facts.deferred + number,
+        first_due=min(nap.first_due, facts.first_due or nap.first_due) if number else facts.first_due,
+    )
+
+
+def followed(nap: Nap | None, facts: Facts) -> Nap | None:
+    """What is still to be remembered after a look: less, when leaving workers ran some tasks or others took them.
+
+    Args:
+        nap: of the look before.
+        facts: as they were seen, without what `deferring` makes of them.
+    """
+    if nap is None or not isinstance(facts.ready, int):
+        return nap
+    if facts.leaving:
+        return nap if facts.given_back is None else _of(nap, min(nap.number, facts.given_back + facts.ready))
+    if not facts.current:
+        begun = nap if nap.slept else replace(nap, slept=True, returns=nap.returns + 1)
+        return _of(begun, min(nap.number, facts.ready))
+    # Awake again, a worker soaks them up anew: none is left on the queue, and none in the workers, when all have run.
+    return None if nap.slept and facts.serving and not facts.ready and not facts.deferred else nap
+
+
+def put_to_sleep(nap: Nap | None, facts: Facts, replicas: int) -> Nap | None:
+    """The nap that begins with a decision for no worker, if tasks wait for their time in one."""
+    if replicas or not facts.current or not facts.deferred or facts.first_due is None:
+        return nap
+    return Nap(facts.deferred, facts.first_due, 0 if nap is None else nap.returns)
+
+
+def why_awake(pool: Pool, facts: Facts, nap: Nap | None, start_up: float, now: datetime) -> str | None:
+    """Why a pool with nothing but tasks that wait for their time keeps a worker; None if it may sleep.
+
+    The first must be due later than the pool would fall asleep and wake again; a waking worker must have taken all of
+    them off the queue before a task that came meanwhile is late; and none may be given back too often.
+    """
+    waiting = f"{plural(facts.deferred, 'task')} wait for their time"
+    if facts.first_due is None:
+        return f"{waiting}, nobody knows when that is"
+    scaling, wakes = pool.scaling, timedelta(seconds=start_up)
+    if facts.first_due - now <= scaling.idle_after + wakes:
+        return f"{waiting}, the first at {facts.first_due:%Y-%m-%dT%H:%M:%SZ}"
+    if timedelta(seconds=facts.deferred / SOAKED_A_SECOND) + wakes > scaling.drain_within:
+        return f"{waiting}, too many to be fetched anew within {format_duration(scaling.drain_within)}"
+    return given_back_too_often(facts, nap)
+
+
+def given_back_too_often(facts: Facts, nap: Nap | None) -> str | None:
+    """Why tasks that wait for their time may not be given back once more; None if they may, or there are none."""
+    if not facts.deferred or nap is None or nap.returns < MOST_RETURNS:
+        return None
+    waiting = f"{plural(facts.deferred, 'task')} wait for their time"
+    return f"{waiting} and were given back {MOST_RETURNS} times: a queue may drop a message after too many"
+
+
+def _of(nap: Nap, number: int) -> Nap | None:
+    return replace(nap, number=number) if number else None

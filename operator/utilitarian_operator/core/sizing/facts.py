@@ -1,0 +1,128 @@
+"""What the rules of one pool look at: figures only, so that a simulated fleet can give them too; decides nothing."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from utilitarian_operator.core.observation.model import Count, Held, PodSight, PoolSight, Unknown, add
+from utilitarian_operator.core.observation.start_ups import MOST_AT_ONCE
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One pool at one moment.
+
+    Args:
+        current: workers asked for, without those that are draining.
+        ready: messages waiting on the pool's queues.
+        work: tasks to do, running ones included, deferred ones not; never fewer than there are.
+        at_least: those that are certain: never more than there are; None when even `ready` is unknown.
+        idle: workers that say they hold nothing but tasks that wait for their ETA, or whose container doesn't run.
+        running: tasks that run, by the workers' own word.
+        draining: workers on their way out whose pods nobody has ended yet, whether the Deployment asks for them or not.
+        deferred: tasks that wait for their ETA in a worker that stays.
+        arrived: tasks that came since the last look; None where nobody counts.
+        completed: tasks that ended since the last look, of workers that say so; None where none does.
+        slot_seconds: what the tasks of the same workers took over the same time; None: `running` for the whole time.
+        missing: queues that don't exist.
+        serving: workers that are ready and stay.
+        longest: seconds of the longest task seen running or ended; 0 where none was.
+        first_due: the earliest ETA of the deferred ones; None where none is, or it was not told.
+        leaving: workers whose container runs and that are on their way out.
+        given_back: tasks with an ETA that those hold; None where one of them does not say.
+        still_held: the part of them in workers that nobody has ended yet; None where one of those does not say.
+        started_up: seconds of the start of each worker that became ready since the last look, without what it waited
+            for; of those starts of which few ran at once in the fleet.
+        started_together: the same of larger groups, which slow each other down.
+        start_waited: the longest that one of them waited for a node, its image or the broker; None where none started.
+        starved: why no worker takes the work that waits, though free; empty where work goes on.
+        held_up: why more workers would fare no better than those that can't be had; empty if they would.
+    """
+
+    current: int
+    ready: Count
+    work: Count
+    at_least: int | None
+    idle: int
+    running: int = 0
+    deferred: int = 0
+    arrived: int | None = None
+    completed: int | None = None
+    slot_seconds: float | None = None
+    missing: tuple[str, ...] = ()
+    serving: int = 0
+    longest: float = 0.0
+    started_up: tuple[float, ...] = ()
+    started_together: tuple[float, ...] = ()
+    start_waited: float | None = None
+    starved: str = ""
+    draining: int = 0
+    first_due: datetime | None = None
+    leaving: int = 0
+    given_back: int | None = 0
+    still_held: int | None = 0
+    held_up: str = ""
+
+    @property
+    def nothing_to_do(self) -> bool:
+        """Whether broker and workers all say, freshly, that there is no task but those that wait for their ETA."""
+        return self.work == 0
+
+
+def facts(sight: PoolSight, starved: str = "") -> Facts:
+    """The facts of one look at a real pool.
+
+    Args:
+        sight: of the look.
+        starved: why no worker takes the work that waits, by looks over time.
+    """
+    ready = sight.ready
+    samples = [pod.sample for pod in sight.pods if pod.sample is not None]
+    told = [pod for pod in sight.pods if pod.completed is not None]
+    return Facts(
+        current=sight.current,
+        ready=ready,
+        work=add((sight.most_ready, sight.begun_or_next, sight.elsewhere)),
+        at_least=None if isinstance(ready, Unknown) else ready + sight.surely_held,
+        idle=sum(is_idle(pod) for pod in sight.pods if pod.staying),
+        running=sum(sample.active for sample in samples),
+        arrived=sight.arrived,
+        completed=sum(pod.completed or 0 for pod in told) if told else None,
+        slot_seconds=sum(pod.slot_seconds or 0.0 for pod in told) if told else None,
+        longest=max([*(sample.oldest for sample in samples), *(pod.lasted for pod in sight.pods)], default=0.0),
+        started_up=_starts(sight, together=False),
+        started_together=_starts(sight, together=True),
+        start_waited=max((pod.started_up.waited for pod in sight.pods if pod.started_up is not None), default=None),
+        deferred=sight.total("scheduled", going=False),
+        missing=sight.missing,
+        serving=sight.ready_workers,
+        starved=starved,
+        draining=sight.draining + sight.deleted_soon,
+        first_due=min((it for pod in sight.pods if pod.staying and (it := _first_due(pod))), default=None),
+        leaving=sum(pod.running and not pod.staying for pod in sight.pods),
+        given_back=_scheduled(pod for pod in sight.pods if pod.running and not pod.staying),
+        still_held=_scheduled(pod for pod in sight.pods if pod.running and not pod.staying and not pod.leaving),
+        held_up=sight.hindrance.message if sight.hindrance is not None and sight.hindrance.more_is_useless else "",
+    )
+
+
+def _starts(sight: PoolSight, *, together: bool) -> tuple[float, ...]:
+    """Seconds of the starts that ended with this look: of those in a group that slows itself down, or of the others."""
+    started = (pod.started_up for pod in sight.pods if pod.started_up is not None)
+    return tuple(it.seconds for it in started if it.seconds is not None and (it.at_once > MOST_AT_ONCE) is together)
+
+
+def _first_due(pod: PodSight) -> datetime | None:
+    return pod.held.first_due if isinstance(pod.held, Held) else None
+
+
+def _scheduled(pods: Iterable[PodSight]) -> int | None:
+    """Tasks with an ETA that these workers hold; None where one of them does not say."""
+    held = [pod.held for pod in pods]
+    told = [it.scheduled for it in held if isinstance(it, Held)]
+    return sum(told) if len(told) == len(held) else None
+
+
+def is_idle(pod: PodSight) -> bool:
+    """A worker that doesn't answer is busy, not idle; a container that doesn't run can hold no task."""
+    return not pod.running or (isinstance(pod.held, Held) and not (pod.held.active or pod.held.reserved))

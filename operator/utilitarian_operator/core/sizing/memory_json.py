@@ -1,0 +1,229 @@
+"""A pool's memory as it stands in status, and back, so that a restarted operator decides the same; decides nothing.
+
+The runs that are over stand beside it, in `history`, where people read them too.
+"""
+
+from collections.abc import Callable
+from dataclasses import fields
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from pydantic.alias_generators import to_camel
+
+from utilitarian_operator.core.observation.start_ups import LONGEST_START_UP_S, MOST_START_UPS
+from utilitarian_operator.core.reading import MOST_SECONDS, Reader
+from utilitarian_operator.core.sizing.eta_sleep import Nap
+from utilitarian_operator.core.sizing.learning import LONGEST_TASK_S, MOST_COMPLETIONS, MOST_STRETCHES
+from utilitarian_operator.core.sizing.memory import Memory
+from utilitarian_operator.core.sizing.run_state import MOST_PAST_RUNS, OpenRun, Outcome, PastRun
+from utilitarian_operator.core.wording import at
+
+Text = dict[str, Any]
+T = TypeVar("T")
+
+MOST_SLOT_SECONDS = LONGEST_TASK_S * MOST_COMPLETIONS
+MOST_WORKERS = 100_000
+MOST_KEPT = 24
+"""Rows of what is counted by buckets: about twice as many as are written."""
+
+LONGEST_WARM_UP = timedelta(hours=25)
+"""How far ahead the start of a run may lie that is being prepared: the longest `warmUp`, and clocks that differ."""
+
+FAR_AHEAD = timedelta(days=366)
+"""How far ahead a task's own time or a deadline may lie."""
+
+_STARTS = ("startUp", "startUps", "startedAt", "startWaited")
+FIGURES = ("slotSeconds", "completions", "longest", "longestBefore", *_STARTS, "arrivals", "highs")
+"""Averages: written with the other figures, every 30 s at most."""
+
+RUN_FIGURES = ("tasks", "done", "mostWorkers", "workerSeconds", "workedAt", "shortSince")
+"""The same of an open run."""
+
+_NOT_KEPT = {"looked_at", "history", "oldest"}
+"""A restarted operator did not look meanwhile."""
+
+_EMPTY = Memory()
+_KEPT = {field.name: to_camel(field.name) for field in fields(Memory) if field.name not in _NOT_KEPT}
+"""Each field and how it is called in a status."""
+
+
+def to_text(memory: Memory) -> Text:
+    """What is worth keeping, without what is as at the beginning."""
+    values = {name: getattr(memory, name) for name in _KEPT}
+    return {_KEPT[name]: _plain(value) for name, value in values.items() if value != getattr(_EMPTY, name)}
+
+
+def from_text(text: object, now: datetime) -> Memory:
+    """The memory that was written; each field that can't be read, of another version perhaps, is as at the beginning.
+
+    Args:
+        text: as it stands in a status.
+        now: the one clock.
+    """
+    return read(Reader(now, "memory", []), text)
+
+
+def read(reader: Reader, text: object) -> Memory:
+    """The same, by a reader that names what is left out."""
+    written = reader.fields(text) or {}
+
+    def moment(name: str) -> datetime | None:
+        return reader.at(f".{name}").moment(written.get(name))
+
+    def figure(name: str, most: float = MOST_SECONDS) -> float | None:
+        return reader.at(f".{name}").figure(written.get(name), most)
+
+    def each(name: str, part: Callable[[Reader, Any], T | None]) -> tuple[T, ...]:
+        return tuple(reader.at(f".{name}").each(written.get(name), part))
+
+    counted = (figure("slotSeconds", MOST_SLOT_SECONDS), figure("completions", 2 * MOST_COMPLETIONS))
+    if any(it is None and name in written for name, it in zip(("slotSeconds", "completions"), counted, strict=True)):
+        counted = (None, None)  # each of them says nothing without the other
+    return Memory(
+        idle_since=moment("idleSince"),
+        busy_since=moment("busySince"),
+        slot_seconds=counted[0] or 0.0,
+        completions=counted[1] or 0.0,
+        period_seconds=figure("periodSeconds", LONGEST_TASK_S),
+        longest=figure("longest") or 0.0,
+        longest_before=each("longestBefore", lambda place, it: place.figure(it))[-MOST_STRETCHES:],
+        start_up=figure("startUp", LONGEST_START_UP_S),
+        start_ups=each("startUps", lambda place, it: place.figure(it, LONGEST_START_UP_S))[-MOST_START_UPS:],
+        started_at=moment("startedAt"),
+        start_waited=figure("startWaited") or 0.0,
+        arrivals=_in_order(each("arrivals", _counted)),
+        highs=_in_order(each("highs", _counted)),
+        surplus_since=moment("surplusSince"),
+        first_worker_since=moment("firstWorkerSince"),
+        first_worker_turn=moment("firstWorkerTurn"),
+        first_worker_spent=reader.at(".firstWorkerSpent").flag(written.get("firstWorkerSpent")),
+        nap=_nap(reader.at(".nap"), written.get("nap")),
+        runs=each("runs", _run),
+        opened=each("opened", _named_start),
+    )
+
+
+def past_to_text(past: PastRun) -> Text:
+    """A run that is over, as it stands in `status.pools[].history`."""
+    due = {"deadline": at(past.deadline)} if past.deadline is not None else {}
+    return {
+        "name": past.name,
+        "started": at(past.start),
+        "finished": at(past.finished),
+        **due,
+        "tasks": past.tasks,
+        "outcome": str(past.outcome),
+        "mostWorkers": past.most_workers,
+        "workerSeconds": round(past.worker_seconds),
+    }
+
+
+def past_from_text(rows: object, now: datetime) -> tuple[PastRun, ...]:
+    """The runs that were written, without those that can't be read.
+
+    Args:
+        rows: as they stand in a status.
+        now: the one clock.
+    """
+    return read_past(Reader(now, "history", []), rows)
+
+
+def read_past(reader: Reader, rows: object) -> tuple[PastRun, ...]:
+    """The same, by a reader that names what is left out."""
+    return tuple(reader.each(rows, _past))[:MOST_PAST_RUNS]
+
+
+def _past(reader: Reader, row: object) -> PastRun | None:
+    written = reader.fields(row) or {}
+    name, outcome = reader.at(".name").name(written.get("name")), written.get("outcome")
+    start, finished = (reader.at(f".{it}").moment(written.get(it)) for it in ("started", "finished"))
+    if not isinstance(outcome, str) or outcome not in set(Outcome):
+        reader.at(".outcome").leave_out(outcome, "no outcome that this version knows")
+        return None
+    if name is None or start is None or finished is None:
+        return None
+    return PastRun(
+        name=name,
+        start=start,
+        finished=finished,
+        deadline=reader.at(".deadline").moment(written.get("deadline"), FAR_AHEAD),
+        outcome=Outcome(outcome),
+        tasks=reader.at(".tasks").count(written.get("tasks")) or 0,
+        most_workers=reader.at(".mostWorkers").count(written.get("mostWorkers"), MOST_WORKERS) or 0,
+        worker_seconds=reader.at(".workerSeconds").figure(written.get("workerSeconds"), MOST_SLOT_SECONDS) or 0.0,
+    )
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case datetime():
+            return value.isoformat()
+        case float():
+            return round(value, 3)
+        case OpenRun():
+            empty = OpenRun(value.name, value.start)
+            values = {field.name: getattr(value, field.name) for field in fields(value)}
+            told = {key: it for key, it in values.items() if key in {"name", "start"} or it != getattr(empty, key)}
+            return {to_camel(key): _plain(it) for key, it in told.items()}
+        case Nap():
+            return {to_camel(field.name): _plain(getattr(value, field.name)) for field in fields(value)}
+        case tuple():
+            return [_plain(part) for part in value]
+        case _:
+            return value
+
+
+def _counted(reader: Reader, row: object) -> tuple[datetime, int] | None:
+    pair = reader.pair(row)
+    if pair is None:
+        return None
+    moment, count = reader.at("[0]").moment(pair[0]), reader.at("[1]").count(pair[1])
+    return None if moment is None or count is None else (moment, count)
+
+
+def _in_order(counted: tuple[tuple[datetime, int], ...]) -> tuple[tuple[datetime, int], ...]:
+    return tuple(sorted(counted))[-MOST_KEPT:]
+
+
+def _named_start(reader: Reader, row: object) -> tuple[str, datetime] | None:
+    pair = reader.pair(row)
+    if pair is None:
+        return None
+    name, moment = reader.at("[0]").name(pair[0]), reader.at("[1]").moment(pair[1], LONGEST_WARM_UP)
+    return None if name is None or moment is None else (name, moment)
+
+
+def _nap(reader: Reader, text: object) -> Nap | None:
+    written = reader.fields(text)
+    if written is None:
+        return None
+    number, returns = (reader.at(f".{it}").count(written.get(it)) for it in ("number", "returns"))
+    first_due = reader.at(".firstDue").moment(written.get("firstDue"), FAR_AHEAD)
+    if not number or first_due is None or returns is None:
+        return None
+    return Nap(number, first_due, returns, reader.at(".slept").flag(written.get("slept")))
+
+
+def _run(reader: Reader, text: object) -> OpenRun | None:
+    written = reader.fields(text) or {}
+    name = reader.at(".name").name(written.get("name"))
+    start = reader.at(".start").moment(written.get("start"), LONGEST_WARM_UP)
+    if name is None or start is None:
+        return None
+    watched, first, worked, short = (
+        reader.at(f".{it}").moment(written.get(it)) for it in ("watchedSince", "firstMessage", "workedAt", "shortSince")
+    )
+    return OpenRun(
+        name=name,
+        start=start,
+        watched_since=watched,
+        first_message=first,
+        worked_at=worked,
+        tasks=reader.at(".tasks").count(written.get("tasks")) or 0,
+        done=reader.at(".done").count(written.get("done")) or 0,
+        most_workers=reader.at(".mostWorkers").count(written.get("mostWorkers"), MOST_WORKERS) or 0,
+        worker_seconds=reader.at(".workerSeconds").figure(written.get("workerSeconds"), MOST_SLOT_SECONDS) or 0.0,
+        short_since=short,
+        missed=reader.at(".missed").flag(written.get("missed")),
+        at_risk=reader.at(".atRisk").flag(written.get("atRisk")),
+    )

@@ -1,0 +1,154 @@
+"""One decision for each pool: its own rules, then what the pools may have together, then what a person said."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+from utilitarian_operator.api.effective import Fleet, Pool
+from utilitarian_operator.core.moments import since
+from utilitarian_operator.core.observation.model import FleetSight, Unknown
+from utilitarian_operator.core.sizing import fleet_limits as budget
+from utilitarian_operator.core.sizing import runs
+from utilitarian_operator.core.sizing.decision import Decision, Step
+from utilitarian_operator.core.sizing.eta_sleep import deferring, followed, put_to_sleep
+from utilitarian_operator.core.sizing.facts import Facts
+from utilitarian_operator.core.sizing.memory import Memory, changed, remember, start_up
+from utilitarian_operator.core.sizing.rules import FIRST_GUESS_START_UP, Situation, arrival_window, decide
+from utilitarian_operator.core.spec import queue_claims
+from utilitarian_operator.core.spec.override import Override
+
+GOOD_LOOKS = 2
+"""Complete looks that an operator must have had since it started before it takes a worker away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What a decision depends on beside the pools.
+
+    Args:
+        now: the one clock.
+        running_for: since the operator began to look at this fleet.
+        good_looks: looks since then at which nothing was missing.
+        overrides: what a person set, by pool name.
+        given_up: why pools leave their queues to another resource, by pool name.
+    """
+
+    now: datetime
+    running_for: timedelta = timedelta.max
+    good_looks: int = GOOD_LOOKS
+    overrides: Mapping[str, Override] = field(default_factory=dict)
+    given_up: Mapping[str, str] = field(default_factory=dict)
+
+
+def decide_fleet(
+    fleet: Fleet, seen: Mapping[str, Facts], memories: Mapping[str, Memory], circumstances: Circumstances
+) -> tuple[dict[str, Decision], dict[str, Memory]]:
+    """The decisions and what is remembered of them, both by pool name.
+
+    Args:
+        fleet: what is asked for.
+        seen: the facts, by pool name.
+        memories: of the last time; a pool without one starts afresh.
+        circumstances: of this look.
+    """
+    decisions, remembered = {}, {}
+    for pool in fleet.pools:
+        memory = memories.get(pool.name, Memory())
+        decisions[pool.name], remembered[pool.name] = decide_pool(pool, seen[pool.name], memory, circumstances)
+    current = {name: facts.current for name, facts in seen.items()}
+    draining = {name: facts.draining for name, facts in seen.items()}
+    turns = {name: it.first_worker_turn for name, it in remembered.items() if it.first_worker_turn is not None}
+    decisions = together(fleet, decisions, current, draining, turns=turns, now=circumstances.now)
+    return decisions, _with_turns(decisions, remembered, seen, circumstances.now)
+
+
+def _with_turns(
+    decisions: Mapping[str, Decision], memories: Mapping[str, Memory], seen: Mapping[str, Facts], now: datetime
+) -> dict[str, Memory]:
+    """The memories with when the turn of each pool's first worker began; forgotten once its queues are there."""
+    return {name: _with_turn(decisions[name], memory, seen[name], now) for name, memory in memories.items()}
+
+
+def _with_turn(decision: Decision, memory: Memory, facts: Facts, now: datetime) -> Memory:
+    turn = memory.first_worker_turn
+    if turn is not None and not facts.missing and not isinstance(facts.ready, Unknown):
+        turn = None
+    elif budget.declares(decision) and decision.replicas and not _lasts(turn, facts, now):
+        turn = now
+    return memory if turn == memory.first_worker_turn else changed(memory, first_worker_turn=turn)
+
+
+def _lasts(turn: datetime | None, facts: Facts, now: datetime) -> bool:
+    """Whether a turn goes on; one that is over does as long as nobody else waits."""
+    return turn is not None and turn <= now and (facts.current > 0 or now - turn < budget.TURN_LASTS)
+
+
+def together(
+    fleet: Fleet,
+    decisions: Mapping[str, Decision],
+    current: Mapping[str, int],
+    draining: Mapping[str, int],
+    *,
+    now: datetime,
+    turns: Mapping[str, datetime] = MappingProxyType({}),
+) -> dict[str, Decision]:
+    """The pools' own decisions within what they may have together and what a person said of the whole fleet.
+
+    Args:
+        fleet: what is asked for.
+        decisions: by pool name, for each of its pools.
+        current: workers asked for now, by pool name, without those that drain.
+        draining: workers on their way out, by pool name: they hold their places until they are gone.
+        now: the one clock.
+        turns: when the last turn of each pool's first worker began, by pool name.
+    """
+    decisions = budget.in_turn(fleet.pools, decisions, current, turns, now)
+    decisions = budget.within(fleet.max_workers, fleet.pools, decisions, current, draining)
+    return {name: _as_told(fleet, decision, current[name]) for name, decision in decisions.items()}
+
+
+def decide_pool(pool: Pool, facts: Facts, memory: Memory, circumstances: Circumstances) -> tuple[Decision, Memory]:
+    """The decision for one pool by itself, and what is remembered of it."""
+    now, since = circumstances.now, memory.looked_at
+    nap = followed(memory.nap, facts)
+    if nap != memory.nap:
+        memory = changed(memory, nap=nap)
+    facts = deferring(facts, nap, start_up(memory, FIRST_GUESS_START_UP), now)
+    memory = remember(pool, facts, memory, now, arrival_window(pool, memory, now))
+    if pool.schedule or memory.runs:
+        memory = runs.follow(pool, facts, memory, now, since)
+    steady = circumstances.running_for >= pool.scaling.stabilization and circumstances.good_looks >= GOOD_LOOKS
+    situation = Situation(pool, facts, memory, now, steady, circumstances.overrides.get(pool.name))
+    decision, memory = decide(situation)
+    if (why := circumstances.given_up.get(pool.name)) is not None:
+        decision = decision.then(Step(queue_claims.RULE, decision.replicas, 0, why))
+    nap = put_to_sleep(memory.nap, facts, decision.replicas)
+    return decision, memory if nap == memory.nap else changed(memory, nap=nap)
+
+
+def looked_well(sight: FleetSight) -> bool:
+    """Whether a look was complete enough to count as a good one."""
+    return sight.broker is None and sight.statistics is None
+
+
+def _as_told(fleet: Fleet, decision: Decision, current: int) -> Decision:
+    """`mode: Paused` leaves the numbers of workers alone."""
+    if fleet.mode != "Paused" or decision.replicas == current:
+        return decision
+    because = f"paused: would be {decision.replicas} ({decision.message})"
+    return decision.then(Step("paused", decision.replicas, current, because))
+
+
+def first_seen_work(
+    before: Mapping[str, datetime], sight: FleetSight, decisions: Mapping[str, Decision]
+) -> dict[str, datetime]:
+    """Since when each sleeping pool has had work waiting: where the time to wake it is counted from.
+
+    Messages that wait for their own time or for the pool's next run are none: its first rule asks for no worker.
+    """
+    return {
+        name: since(before.get(name), sight.at)
+        for name, pool in sight.pools.items()
+        if not pool.current and isinstance(pool.ready, int) and pool.ready and decisions[name].trail[0].after
+    }

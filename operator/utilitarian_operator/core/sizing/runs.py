@@ -1,0 +1,324 @@
+"""When runs are due, open and over, and how many workers a run with a deadline needs; cron lines in, moments out."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from math import ceil
+
+from utilitarian_operator.api.effective import Pool, Schedule
+from utilitarian_operator.core.sizing import cron_starts
+from utilitarian_operator.core.sizing.facts import Facts
+from utilitarian_operator.core.sizing.memory import LONGEST_GAP, Memory, changed, longest_task
+from utilitarian_operator.core.sizing.run_state import MOST_PAST_RUNS, OpenRun, Outcome, PastRun
+
+NO_MESSAGE_WITHIN = timedelta(minutes=15)
+"""A run without any message for so long after its start has hardly been sent: somebody must look at beat."""
+
+WITHOUT_A_DEADLINE = timedelta(hours=24)
+"""How long the first message of a run without a deadline is waited for, at most."""
+
+MOST_OPEN = 3
+"""Runs of one schedule that are open or being prepared at a time, whatever its warm-up and its duration.
+
+An older one ends where one more begins, and a later one is prepared when one of them is over.
+"""
+
+AIM = 0.8
+"""Part of finishWithin that a run is planned for; the rest is for what nobody foresees."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunDemand:
+    """What a run with a deadline asks for.
+
+    Args:
+        workers: wanted.
+        goal: when it aims to be done.
+        deadline: when it must be done.
+    """
+
+    workers: int
+    goal: datetime
+    deadline: datetime
+
+
+def next_start(schedule: Schedule, after: datetime) -> datetime:
+    """The first start later than a moment, in UTC; time zone and daylight saving as in Debian's cron."""
+    return cron_starts.next_after(schedule.start, schedule.time_zone, after)
+
+
+def coming_start(schedule: Schedule, now: datetime) -> datetime:
+    """The first start later than now, at a fraction of what `next_start` costs each second anew."""
+    return next_start(schedule, last_start(schedule, now))
+
+
+def last_start(schedule: Schedule, at: datetime) -> datetime:
+    """The last start that is not later than a moment, in UTC: the same for each second of a minute."""
+    return cron_starts.last_until(schedule.start, schedule.time_zone, at.replace(second=0, microsecond=0))
+
+
+def follow(pool: Pool, facts: Facts, memory: Memory, now: datetime, since: datetime | None) -> Memory:
+    """Open the runs that are due (or soon, by their warm-up), note what happens in them, close those that are over.
+
+    Args:
+        pool: the effective spec.
+        facts: of this look.
+        memory: brought up to `now`, but for the runs.
+        now: of this look.
+        since: when the pool was looked at before; None for the first look of an operator.
+    """
+    for schedule in pool.schedule:
+        memory = _opened(schedule, memory, now)
+    if not memory.runs:
+        return memory
+    schedules = {schedule.name: schedule for schedule in pool.schedule}
+    begun = [run for run in memory.runs if run.start <= now]
+    newest = max(begun, key=lambda run: run.start, default=None)
+    stay, over = [], []
+    for run in memory.runs:
+        if run.name not in schedules:
+            continue  # taken out of the spec: nobody asks any more how it ends
+        schedule = schedules[run.name]
+        noted = _staffed(run, facts, now, since)
+        if run.start <= now:
+            noted = _worked(schedule, noted, facts, now, alone=len(begun) == 1)
+        if run is newest:
+            noted = replace(noted, tasks=noted.tasks + (facts.arrived or 0), done=noted.done + (facts.completed or 0))
+        past = _past(schedule, noted, pool, memory, now)
+        if past is None:
+            stay.append(noted)
+        else:
+            over.append(past)
+    if not over and tuple(stay) == memory.runs:
+        return memory
+    history = sorted([*over, *memory.history], key=lambda past: past.finished, reverse=True)[:MOST_PAST_RUNS]
+    return changed(memory, runs=tuple(stay), history=tuple(history))
+
+
+def window(schedule: Schedule, start: datetime) -> timedelta:
+    """How long after its start a run waits for messages that come late: without a deadline for half its period."""
+    if schedule.until == "Duration" and schedule.duration is not None:
+        return schedule.duration
+    return schedule.finish_within or min(WITHOUT_A_DEADLINE, (next_start(schedule, start) - start) / 2)
+
+
+def deadline(schedule: Schedule, run: OpenRun) -> datetime | None:
+    """When a run must be done; None if it has no deadline."""
+    return None if schedule.finish_within is None else run.start + schedule.finish_within
+
+
+def tolerance(schedule: Schedule, start: datetime) -> timedelta:
+    """How late the first message of a run may be: a quarter of an hour, or a quarter of the time to the next start."""
+    return min(NO_MESSAGE_WITHIN, (next_start(schedule, start) - start) / 4)
+
+
+def stands_by(schedule: Schedule, run: OpenRun, now: datetime) -> bool:
+    """Whether a run has its workers without any work: until its first message is overdue, or for its duration."""
+    if run.first_message is not None or schedule.until == "Duration":
+        return True
+    return now < run.start + tolerance(schedule, run.start)
+
+
+def deadline_demand(
+    pool: Pool, facts: Facts, run: OpenRun, memory: Memory, *, seconds_per_task: float, now: datetime
+) -> RunDemand | None:
+    """Workers that finish an open run in time; None if it has no deadline or the work is not known.
+
+    The goal stands still: a margin taken off the time that is left would be spent by the end. From one longest task
+    before the goal on, the deadline itself is the goal. What the last run brought and this one has not yet is expected
+    still to come; from the start on it brings no more workers than the tasks that are there can use.
+
+    Worked example: 200,000 tasks of 5 s in 2 h, concurrency 20, longest 60 s: 1,000,000 / (20 * 5,700) = 9 workers.
+    """
+    schedule = next(schedule for schedule in pool.schedule if schedule.name == run.name)
+    if schedule.finish_within is None or facts.at_least is None:
+        return None
+    work, c, s = facts.at_least, pool.worker.concurrency, seconds_per_task
+    coming = max(work, expected(run, memory) - run.done)
+    last = last_task(schedule.finish_within, s, longest_task(memory, s))
+    due, goal = run.start + schedule.finish_within, run.start + AIM * schedule.finish_within
+    if now >= goal - timedelta(seconds=last):
+        goal = due
+    left = max((goal - max(now, run.start)).total_seconds() - last, s)
+    useful = ceil((coming if now < run.start else work) / c)
+    return RunDemand(useful if now >= due else min(useful, ceil(coming * s / (c * left))), goal, due)
+
+
+def expected(run: OpenRun, memory: Memory) -> int:
+    """Tasks that the last run of its schedule brought; 0 before there was one."""
+    return next((past.tasks for past in memory.history if past.name == run.name and past.tasks), 0)
+
+
+def last_task(finish_within: timedelta, seconds_per_task: float, longest: float) -> float:
+    """L: seconds that a run keeps free for its last task, at most half of its time."""
+    return min(max(longest, seconds_per_task), finish_within.total_seconds() / 2)
+
+
+def _opened(schedule: Schedule, memory: Memory, now: datetime) -> Memory:
+    """The memory with the run that is due, and with those that are to be prepared by now, each start in its turn."""
+    memory = _without_the_future(schedule, _with_none_too_many(schedule, memory, now), now)
+    newest = _newest(schedule, memory)
+    due = last_start(schedule, now)
+    if newest is None or due > newest:
+        # A pool that is new has missed nothing: what began a day ago without a deadline was not its own.
+        known = newest or schedule.finish_within or schedule.duration
+        if now - due <= (window(schedule, due) if known else NO_MESSAGE_WITHIN):
+            memory = _with_run(schedule, due, memory, now)
+        newest = due
+    while (coming := next_start(schedule, newest)) <= now + schedule.warm_up and _open(schedule, memory) < MOST_OPEN:
+        memory, newest = _with_run(schedule, coming, memory, now), coming
+    return memory
+
+
+def _with_none_too_many(schedule: Schedule, memory: Memory, now: datetime) -> Memory:
+    """Each run once, and of those that are to come no more than may be: a status may tell anything."""
+    mine = {run.start: run for run in memory.runs if run.name == schedule.name}
+    begun = [start for start in mine if start <= now]
+    ahead = sorted(mine.keys() - begun)[: max(MOST_OPEN - len(begun), 0)]
+    if len(begun) + len(ahead) == _open(schedule, memory):
+        return memory
+    kept = tuple(mine[start] for start in sorted([*begun, *ahead]))
+    others = tuple(run for run in memory.runs if run.name != schedule.name)
+    soon = kept[-1].start if kept else now
+    opened = tuple((name, min(at, soon) if name == schedule.name else at) for name, at in memory.opened)
+    return changed(memory, runs=(*others, *kept), opened=opened)
+
+
+def _newest(schedule: Schedule, memory: Memory) -> datetime | None:
+    """Start of the newest run that was opened; an open run says it too."""
+    opened = [start for name, start in memory.opened if name == schedule.name]
+    return max([*opened, *(run.start for run in memory.runs if run.name == schedule.name)], default=None)
+
+
+def _open(schedule: Schedule, memory: Memory) -> int:
+    return sum(run.name == schedule.name for run in memory.runs)
+
+
+def _with_run(schedule: Schedule, start: datetime, memory: Memory, now: datetime) -> Memory:
+    if _is_known(schedule, start, memory):
+        return memory
+    opened = {**dict(memory.opened), schedule.name: start}
+    begun = OpenRun(schedule.name, start, watched_since=max(now, start))
+    return changed(memory, runs=(*memory.runs, begun), opened=tuple(sorted(opened.items())))
+
+
+def _without_the_future(schedule: Schedule, memory: Memory, now: datetime) -> Memory:
+    """The clock was set back: what it said of the time to come is forgotten, or a run would not open in its time.
+
+    A run is prepared before its start, but nothing happens in it and it can't be over. Nor is the time over of one that
+    was given up later than now.
+    """
+    name, soon = schedule.name, now + schedule.warm_up
+    over = {past.start for past in memory.history if past.name == name and _is_over_too_early(past, now)}
+    told = [run.start for run in memory.runs if run.name == name and run.start > now and _has_begun(run)]
+    newest = _newest(schedule, memory)
+    if not over and not told and (newest is None or newest <= soon):
+        return memory
+    before = min(over, default=soon) - timedelta(seconds=1)
+    opened = ((of, min(at, before) if of == name and over else at) for of, at in memory.opened)
+    return changed(
+        memory,
+        opened=tuple((of, at) for of, at in opened if of != name or at <= soon),
+        runs=tuple(
+            _unbegun(run) if run.name == name and run.start in told else run
+            for run in memory.runs
+            if run.name != name or run.start <= soon
+        ),
+        history=tuple(past for past in memory.history if past.name != name or past.start not in over),
+    )
+
+
+def _is_over_too_early(past: PastRun, now: datetime) -> bool:
+    given_up = past.outcome not in {Outcome.DONE, Outcome.LATE} and past.finished > now + LONGEST_GAP
+    return past.start > now or given_up
+
+
+def _has_begun(run: OpenRun) -> bool:
+    """Whether anything is told of a run that can only be told of one whose start has come."""
+    return run.missed or bool(run.tasks or run.done) or run.first_message is not None or run.worked_at is not None
+
+
+def _unbegun(run: OpenRun) -> OpenRun:
+    return replace(run, first_message=None, worked_at=None, tasks=0, done=0, missed=False)
+
+
+def _is_known(schedule: Schedule, due: datetime, memory: Memory) -> bool:
+    """Whether the run is open or over already, which only a clock that was set back makes a question."""
+    starts = [(run.name, run.start) for run in memory.runs] + [(past.name, past.start) for past in memory.history]
+    return (schedule.name, due) in starts
+
+
+def _staffed(run: OpenRun, facts: Facts, now: datetime, since: datetime | None) -> OpenRun:
+    """The run with the workers that this look tells of, and since when it has been watched without a gap."""
+    gap = timedelta() if since is None or now < since else now - since
+    unwatched = now > run.start and (since is None or gap > LONGEST_GAP)
+    return replace(
+        run,
+        watched_since=now if unwatched else run.watched_since,
+        most_workers=max(run.most_workers, facts.current),
+        worker_seconds=run.worker_seconds + facts.current * min(gap, LONGEST_GAP).total_seconds(),
+        short_since=(run.short_since or now) if facts.serving < facts.current else None,
+    )
+
+
+def _worked(schedule: Schedule, run: OpenRun, facts: Facts, now: datetime, *, alone: bool) -> OpenRun:
+    """A run that has begun, with the work that this look tells of."""
+    first = run.first_message or (now if _has_come(facts, alone=alone) else None)
+    return replace(
+        run,
+        first_message=first,
+        worked_at=now if facts.at_least or facts.arrived or facts.completed else run.worked_at,
+        missed=first is None and (run.missed or _is_missing(schedule, run, facts, now)),
+    )
+
+
+def _has_come(facts: Facts, *, alone: bool) -> bool:
+    """Whether a run's work has begun to come; what another run left behind is not this one's."""
+    if alone or facts.arrived is None:
+        return bool(facts.at_least or facts.arrived or facts.completed)
+    return bool(facts.arrived)
+
+
+def _is_missing(schedule: Schedule, run: OpenRun, facts: Facts, now: datetime) -> bool:
+    """Whether nothing came in time, seen by somebody who looked all the time."""
+    if facts.at_least is None or run.watched_since is None:
+        return False
+    # An operator that starts within the warm-up has watched it from then on; but nothing was due before its start.
+    patience, watched_since = tolerance(schedule, run.start), max(run.watched_since, run.start)
+    return watched_since <= run.start + patience and now >= watched_since + patience
+
+
+def _past(schedule: Schedule, run: OpenRun, pool: Pool, memory: Memory, now: datetime) -> PastRun | None:
+    """The run as it is told when it is over; None while it is open."""
+    found = _end(schedule, run, pool, memory, now)
+    if found is None:
+        return None
+    outcome, finished = found
+    tasks = max(run.tasks, run.done)
+    due = deadline(schedule, run)
+    return PastRun(run.name, run.start, finished, due, outcome, tasks, run.most_workers, run.worker_seconds)
+
+
+def _end(
+    schedule: Schedule, run: OpenRun, pool: Pool, memory: Memory, now: datetime
+) -> tuple[Outcome, datetime] | None:
+    due = deadline(schedule, run)
+    later = sum(it.name == run.name and run.start < it.start <= now for it in memory.runs)
+    if schedule.until == "Duration":
+        ended = now >= run.start + window(schedule, run.start) or later >= MOST_OPEN
+        return (Outcome.MISSED if run.missed else Outcome.ENDED, now) if ended else None
+    if run.first_message is None:
+        given_up = later or now >= run.start + window(schedule, run.start)
+        return (Outcome.MISSED if run.missed else Outcome.UNSEEN, now) if given_up else None
+    if memory.idle_since is not None:
+        finished = max(memory.idle_since, run.first_message)
+        if now - finished >= pool.scaling.idle_after:
+            return _drained(run, due, finished), finished
+    past_due = due is None or now >= due or later >= MOST_OPEN
+    return (Outcome.OVERTAKEN, now) if later and past_due else None
+
+
+def _drained(run: OpenRun, due: datetime | None, finished: datetime) -> Outcome:
+    if due is None or finished <= due:
+        return Outcome.DONE
+    unseen = run.worked_at is None or finished - run.worked_at > LONGEST_GAP
+    return Outcome.UNSEEN if unseen and (run.worked_at is None or run.worked_at <= due) else Outcome.LATE

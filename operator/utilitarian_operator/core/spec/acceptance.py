@@ -1,0 +1,93 @@
+"""What of a resource may run: judged anew only when it changes; a bad edit leaves what ran before. Reads no cluster."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from utilitarian_operator.api.effective import Fleet, effective_fleet
+from utilitarian_operator.api.problem import InvalidSpec, Problem
+from utilitarian_operator.api.resource import UtilitarianWorkerPoolSpec
+from utilitarian_operator.api.validation.resource_rules import accept, warnings
+from utilitarian_operator.core.spec.override import PREFIX, Override, overrides
+from utilitarian_operator.core.spec.references import Reference, references
+
+Object = Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """One version of a resource, read once; equal only to itself.
+
+    Args:
+        generation: of the spec.
+        written: the spec as it was written.
+        spec: the same, read; None if it is wrong.
+        fleet: the same with every default; None if it is wrong.
+        references: what the spec names.
+        problems: what is wrong with the spec, or with an override.
+        warnings: what will run, but hardly as meant.
+        overrides: numbers of workers that a person set, by pool name.
+    """
+
+    generation: int
+    written: Object
+    spec: UtilitarianWorkerPoolSpec | None
+    fleet: Fleet | None
+    references: Sequence[Reference]
+    problems: Sequence[Problem]
+    warnings: Sequence[Problem]
+    overrides: Mapping[str, Override]
+
+
+class Acceptance:
+    """The spec that runs, and the newest one.
+
+    Args:
+        resource: as it is when the operator first sees it.
+        kept: the ControllerRevision of the spec that ran before; None if none did.
+    """
+
+    def __init__(self, resource: Object, kept: Object | None = None) -> None:
+        self._newest: Judgement | None = None
+        self._annotations: dict[str, str] = {}
+        self._running = None if kept is None else _kept(resource, kept)
+
+    @property
+    def running(self) -> Judgement | None:
+        """The last that was let run; None while there was none."""
+        return self._running
+
+    def judge(self, resource: Object) -> Judgement:
+        """Read a resource, unless generation and overrides are those that were read last."""
+        metadata = resource["metadata"]
+        annotations = {k: v for k, v in (metadata.get("annotations") or {}).items() if k.startswith(PREFIX)}
+        newest = self._newest
+        if newest is None or newest.generation != metadata["generation"] or annotations != self._annotations:
+            newest, self._annotations = _judged(resource, annotations), annotations
+            self._newest = newest
+            if self._running is not None and self._running.generation == newest.generation and newest.fleet:
+                self._running = newest  # only an override changed
+        return newest
+
+    def let_run(self, judgement: Judgement) -> None:
+        """Run this one from now on; it must have a fleet."""
+        self._running = judgement
+
+
+def _judged(resource: Object, annotations: Mapping[str, str]) -> Judgement:
+    found, problems = overrides(annotations)
+    generation, written = int(resource["metadata"]["generation"]), resource.get("spec", {})
+    try:
+        spec = accept(resource).spec
+    except InvalidSpec as error:
+        return Judgement(generation, written, None, None, (), (*error.errors, *problems), (), found)
+    fleet = effective_fleet(spec)
+    return Judgement(generation, written, spec, fleet, references(spec), problems, warnings(spec), found)
+
+
+def _kept(resource: Object, kept: Object) -> Judgement | None:
+    """The spec that was kept, if this operator still understands it."""
+    metadata = {**resource["metadata"], "generation": kept["revision"]}
+    written = (kept.get("data") or {}).get("spec")
+    judgement = _judged({**resource, "metadata": metadata, "spec": written}, {}) if isinstance(written, dict) else None
+    return judgement if judgement and judgement.fleet else None

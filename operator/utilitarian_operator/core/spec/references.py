@@ -1,0 +1,178 @@
+"""The Secrets and ConfigMaps that a resource names, what is missing of them, and a checksum of them; reads none."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+from utilitarian_operator.api.effective import Fleet, Tree, tree
+from utilitarian_operator.api.kubernetes import Part
+from utilitarian_operator.api.resource import UtilitarianWorkerPoolSpec
+from utilitarian_operator.core.blocker import CONFIG_MAP_MISSING, SECRET_MISSING, Obstacle
+from utilitarian_operator.core.objects.manifests import BROKER_VARIABLE
+
+SECRET = "Secret"  # noqa: S105 - a kind of object
+CONFIG_MAP = "ConfigMap"
+
+
+class Target(NamedTuple):
+    """An object that is referred to, in the resource's own namespace."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One place in the spec that names a Secret or ConfigMap.
+
+    Args:
+        target: what is named.
+        key: the one key that is asked for; None where all of them are.
+        path: of the field.
+        optional: whether pods start without it.
+    """
+
+    target: Target
+    key: str | None
+    path: str
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The object doesn't exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """The object could not be read, so nobody knows."""
+
+
+Content: TypeAlias = Mapping[str, str] | Absent | Unreadable
+"""Values by key as the API server writes them (a Secret's in base64), or why there are none."""
+
+
+def references(spec: UtilitarianWorkerPoolSpec) -> list[Reference]:
+    """Every place of a spec that names a Secret or ConfigMap which must be there, or may be."""
+    found = [*_broker(spec), *_environment("spec", spec.env, spec.env_from)]
+    for index, pool in enumerate(spec.pools or ()):
+        found += _environment(f"spec.pools[{index}]", pool.env, pool.env_from)
+    return found
+
+
+def missing(
+    found: Iterable[Reference], contents: Mapping[Target, Content], namespace: str, doing: str
+) -> list[Obstacle]:
+    """An obstacle for each reference whose object or key is surely not there.
+
+    Args:
+        found: the references.
+        contents: what was read.
+        namespace: of the resource.
+        doing: what happens meanwhile, the end of the message.
+    """
+    obstacles = {}
+    for reference in found:
+        what = _lack(reference, contents.get(reference.target, Unreadable()), namespace)
+        if what and not reference.optional:
+            reason = SECRET_MISSING if reference.target.kind == SECRET else CONFIG_MAP_MISSING
+            obstacles[what] = Obstacle(reason, f"{reference.path}: {what}{doing}")
+    return list(obstacles.values())
+
+
+def checksums(fleet: Fleet, contents: Mapping[Target, Content], salt: str) -> dict[str | None, str | None]:
+    """A checksum of all that a pod's environment is made of, by pool name; beat's under None.
+
+    It is None where something could not be read or must be there and is not: what is unknown never rolls a pod.
+
+    Args:
+        fleet: what runs.
+        contents: what was read.
+        salt: the resource's uid, so that equal secrets of two resources don't show.
+    """
+    beat = {None: _checksum(_in_pod(fleet, fleet.env, fleet.env_from), contents, salt)}
+    pools = {pool.name: _checksum(_in_pod(fleet, pool.env, pool.env_from), contents, salt) for pool in fleet.pools}
+    return beat | pools
+
+
+def targets(found: Iterable[Reference], fleet: Fleet | None) -> set[Target]:
+    """Everything that must be read: of a spec, and of the fleet that runs if it is another one."""
+    wanted = {reference.target for reference in found}
+    if fleet is not None:
+        for variables, sources in [(fleet.env, fleet.env_from), *((p.env, p.env_from) for p in fleet.pools)]:
+            wanted |= {reference.target for reference in _in_pod(fleet, variables, sources)}
+    return wanted
+
+
+def _lack(reference: Reference, content: Content, namespace: str) -> str | None:
+    kind, name = reference.target
+    if isinstance(content, Absent):
+        return f"{kind} {namespace}/{name} does not exist; create it"
+    if not isinstance(content, Unreadable) and reference.key is not None and reference.key not in content:
+        return f"{kind} {namespace}/{name} has no key {reference.key}; add it"
+    return None
+
+
+def _checksum(found: Iterable[Reference], contents: Mapping[Target, Content], salt: str) -> str | None:
+    parts: list[tuple[str, str, str, object]] = []
+    for reference in found:
+        content = contents.get(reference.target, Unreadable())
+        if isinstance(content, Unreadable):
+            return None
+        values = {} if isinstance(content, Absent) else content
+        here = not isinstance(content, Absent) and (reference.key is None or reference.key in values)
+        if not here and not reference.optional:
+            return None
+        value = values.get(reference.key) if reference.key is not None else dict(values)
+        parts.append((*reference.target, reference.key or "", value))
+    if not parts:
+        return None
+    text = json.dumps(sorted(parts, key=lambda part: part[:3]), sort_keys=True)
+    return hmac.new(salt.encode(), text.encode(), hashlib.sha256).hexdigest()[:16]
+
+
+def _in_pod(fleet: Fleet, variables: Iterable[Tree], sources: Iterable[Tree]) -> Iterator[Reference]:
+    """What the environment of a pod refers to; the broker's URL too unless a variable takes its place."""
+    named = list(variables)
+    if all(variable["name"] != BROKER_VARIABLE for variable in named):
+        yield Reference(Target(SECRET, fleet.broker.url.name), fleet.broker.url.key, "spec.broker.urlFrom")
+    yield from _of_trees("", named, list(sources))
+
+
+def _broker(spec: UtilitarianWorkerPoolSpec) -> Iterator[Reference]:
+    broker, tls = spec.broker, spec.broker.tls
+    sources = {
+        "urlFrom": broker.url_from,
+        "stats.urlFrom": broker.stats.url_from if broker.stats else None,
+        "tls.caFrom": tls.ca_from if tls else None,
+        "tls.certFrom": tls.cert_from if tls else None,
+        "tls.keyFrom": tls.key_from if tls else None,
+    }
+    for path, source in sources.items():
+        if source is not None:
+            ref = source.secret_key_ref
+            yield Reference(Target(SECRET, ref.name), ref.key, f"spec.broker.{path}")
+
+
+def _environment(at: str, env: Iterable[Part] | None, env_from: Iterable[Part] | None) -> Iterator[Reference]:
+    return _of_trees(f"{at}.", [tree(part) for part in env or ()], [tree(part) for part in env_from or ()])
+
+
+def _of_trees(at: str, env: list[Tree], env_from: list[Tree]) -> Iterator[Reference]:
+    for index, variable in enumerate(env):
+        source = variable.get("valueFrom", {})
+        for field, kind in (("secretKeyRef", SECRET), ("configMapKeyRef", CONFIG_MAP)):
+            if field in source:
+                ref = source[field]
+                path = f"{at}env[{index}].valueFrom.{field}"
+                yield Reference(Target(kind, ref["name"]), ref["key"], path, bool(ref.get("optional")))
+    for index, source in enumerate(env_from):
+        for field, kind in (("secretRef", SECRET), ("configMapRef", CONFIG_MAP)):
+            if field in source:
+                ref = source[field]
+                yield Reference(
+                    Target(kind, ref["name"]), None, f"{at}envFrom[{index}].{field}", bool(ref.get("optional"))
+                )

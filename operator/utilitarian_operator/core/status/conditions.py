@@ -1,0 +1,228 @@
+"""The conditions of a fleet, after the Kubernetes API conventions and kstatus; says what is, decides nothing."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from operator import itemgetter
+from typing import Any
+
+from utilitarian_operator.api.built_in_pools import DOCUMENTED_QUEUES
+from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.api.problem import Problem
+from utilitarian_operator.core.beat.checks import beat_verdict
+from utilitarian_operator.core.blocker import INVALID_SPEC, QUEUE_TAKEN, Obstacle
+from utilitarian_operator.core.condition import Verdict
+from utilitarian_operator.core.diagnosis.findings import REASONS, Ailment
+from utilitarian_operator.core.forecast.completion import Cause, Forecasts, Risk, at_risk
+from utilitarian_operator.core.observation.model import FleetSight, Unknown
+from utilitarian_operator.core.sizing.decision import Decision
+from utilitarian_operator.core.status.report import Newest
+from utilitarian_operator.core.wording import at, plural
+
+UNSEEN_IS_NOT_READY = timedelta(seconds=30)
+"""A broker that was not seen for this long makes the fleet not ready; a shorter gap is a hiccup."""
+
+
+def verdicts(
+    fleet: Fleet,
+    sight: FleetSight,
+    decisions: Mapping[str, Decision],
+    newest: Newest,
+) -> tuple[Verdict, ...]:
+    """All conditions of a fleet that runs.
+
+    Args:
+        fleet: what runs.
+        sight: of this look.
+        decisions: by pool name.
+        newest: what there is to say beside.
+    """
+    stalled = _stalled(newest.obstacles, newest.warnings)
+    return (
+        _ready(sight, decisions, newest.ailments),
+        _reconciling(sight.rolling_out),
+        stalled,
+        _broker(fleet, sight),
+        _queues_covered(fleet),
+        beat_verdict(fleet.beat, sight.beat),
+        _at_maximum(decisions),
+        _deadline(newest.runs),
+    )
+
+
+def refused(obstacles: Sequence[Obstacle]) -> tuple[Verdict, ...]:
+    """The conditions of a resource that was never let run: nothing of it does."""
+    unseen = ("BrokerReachable", "QueuesCovered", "BeatReady", "AtMaximum", "DeadlineAtRisk")
+    taken = bool(obstacles) and all(it.reason == QUEUE_TAKEN for it in obstacles)
+    message = obstacles[0].message if taken else "the spec was never accepted"
+    return (
+        *(
+            (Verdict("Ready", "False", "QueueTaken", message), Verdict("Reconciling", "False", "QueueTaken", message))
+            if taken
+            else (
+                Verdict("Ready", "False", "InvalidSpec", message),
+                Verdict("Reconciling", "False", "InvalidSpec", message),
+            )
+        ),
+        _stalled(obstacles, ()),
+        *(Verdict(kind, "Unknown", QUEUE_TAKEN if taken else INVALID_SPEC, message) for kind in unseen),
+    )
+
+
+def dated(
+    current: Iterable[Verdict], previous: Iterable[Mapping[str, Any]], generation: int, now: datetime
+) -> list[dict[str, Any]]:
+    """The conditions as they stand in a status; the transition time moves only when the status does.
+
+    Args:
+        current: of now.
+        previous: `status.conditions` as it was.
+        generation: of the spec they speak of.
+        now: the one clock.
+    """
+    before = {condition["type"]: condition for condition in previous}
+    return [_dated(verdict, before.get(verdict.type, {}), generation, now) for verdict in current]
+
+
+def _dated(verdict: Verdict, before: Mapping[str, Any], generation: int, now: datetime) -> dict[str, Any]:
+    same = before.get("status") == verdict.status and "lastTransitionTime" in before
+    return {
+        "type": verdict.type,
+        "status": verdict.status,
+        "reason": verdict.reason,
+        "message": verdict.message,
+        "observedGeneration": generation,
+        "lastTransitionTime": before["lastTransitionTime"] if same else timestamp(now),
+    }
+
+
+def timestamp(moment: datetime) -> str:
+    """A moment as Kubernetes writes it, in whole seconds of UTC."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _ready(sight: FleetSight, decisions: Mapping[str, Decision], ailments: Mapping[str, Sequence[Ailment]]) -> Verdict:
+    if sight.broker is not None and sight.at - sight.broker.since >= UNSEEN_IS_NOT_READY:
+        return Verdict("Ready", "False", "BrokerUnreachable", f"{sight.broker.why}; no worker is added or taken away")
+    for name, pool in sight.pools.items():
+        if pool.hindrance is not None and pool.hindrance.stops:
+            return Verdict("Ready", "False", pool.hindrance.reason, f"pool {name}: {pool.hindrance.message}")
+    ailing = _ailing(ailments)
+    if all(decision.replicas == 0 for decision in decisions.values()):
+        return Verdict("Ready", "True", "Idle", ailing or f"nothing to do: no worker is needed{_later(sight)}")
+    busiest = max(decisions, key=lambda name: decisions[name].replicas)
+    return Verdict("Ready", "True", "Working", ailing or f"pool {busiest}: {decisions[busiest].message}")
+
+
+def _later(sight: FleetSight) -> str:
+    if not sight.about.delayed:
+        return ""
+    return f"; in the broker for later: {plural(sight.about.delayed, 'task')}"
+
+
+def _ailing(ailments: Mapping[str, Sequence[Ailment]]) -> str:
+    """What is wrong with a pool, the most serious of all; empty if nothing is."""
+    found = [(REASONS.index(it.reason), pool, it) for pool, each in ailments.items() for it in each]
+    if not found:
+        return ""
+    _, pool, worst = min(found, key=lambda it: it[:2])
+    return f"{worst.reason}: pool {pool}: {worst.message}"
+
+
+def _reconciling(rolling_out: Sequence[str]) -> Verdict:
+    if rolling_out:
+        return Verdict("Reconciling", "True", "RollingOut", f"a new template rolls out: {', '.join(rolling_out)}")
+    return Verdict("Reconciling", "False", "RolledOut", "every pod runs the current template")
+
+
+def _stalled(obstacles: Sequence[Obstacle], warnings: Sequence[Problem]) -> Verdict:
+    if obstacles:
+        return Verdict("Stalled", "True", obstacles[0].reason, f"{obstacles[0].message}{_more(obstacles)}")
+    if warnings:
+        message = f"the spec is accepted; warning: {warnings[0]}{_more(warnings)}"
+        return Verdict("Stalled", "False", "AcceptedWithWarnings", message)
+    return Verdict("Stalled", "False", "Accepted", "the spec is accepted")
+
+
+def _more(things: Sequence[object]) -> str:
+    return f" (and {len(things) - 1} more)" if len(things) > 1 else ""
+
+
+def _broker(fleet: Fleet, sight: FleetSight) -> Verdict:
+    if sight.broker is not None:
+        return Verdict("BrokerReachable", "False", "Unreachable", sight.broker.why)
+    if untold := next(_untold(sight), None):
+        return Verdict("BrokerReachable", "True", "QueueUntold", f"{untold.why}; its pool keeps its workers")
+    if sight.mute is not None:
+        return Verdict("BrokerReachable", "True", "WorkersUnasked", f"{sight.mute.why}; no worker is taken away")
+    if fleet.broker.stats_url is None:
+        message = "queues are seen over AMQP; what is unacknowledged is asked from the workers (no broker.stats)"
+        return Verdict("BrokerReachable", "True", "DepthOnly", message)
+    if sight.statistics is not None:
+        return Verdict("BrokerReachable", "True", "DepthOnly", f"{sight.statistics.why}; no worker is taken away")
+    return Verdict("BrokerReachable", "True", "Reachable", "queues and statistics are seen")
+
+
+def _untold(sight: FleetSight) -> Iterator[Unknown]:
+    """Why queues can't be read although the broker answers."""
+    return (it for pool in sight.pools.values() for it in pool.queues.values() if isinstance(it, Unknown))
+
+
+def _queues_covered(fleet: Fleet) -> Verdict:
+    named = {queue for pool in fleet.pools for queue in pool.queues}
+    expected = DOCUMENTED_QUEUES if fleet.app == "utilitarian" else tuple(sorted(named))
+    missing = [] if any(pool.is_catch_all for pool in fleet.pools) else [q for q in expected if q not in named]
+    uncovered = [queue for queue in missing if queue not in fleet.queues_elsewhere]
+    if uncovered:
+        meant = "if that is meant, name them in spec.queuesElsewhere"
+        return Verdict("QueuesCovered", "False", "NoPool", f"no pool consumes {', '.join(uncovered)}; {meant}")
+    rest = f", {len(missing)} are left out on purpose (spec.queuesElsewhere)" if missing else ""
+    covered = f"each of the {len(expected) - len(missing)} queues has a pool{rest}"
+    return Verdict("QueuesCovered", "True", "AllCovered", covered)
+
+
+def _at_maximum(decisions: Mapping[str, Decision]) -> Verdict:
+    for name, decision in decisions.items():
+        for step in decision.trail:
+            if step.rule in {"bounds", "budget"} and step.after < step.before:
+                return Verdict("AtMaximum", "True", "MoreNeeded", f"pool {name}: {step.because}")
+    return Verdict("AtMaximum", "False", "EnoughRoom", "neither max nor maxWorkers keeps a pool from what it wants")
+
+
+def _deadline(runs: Forecasts) -> Verdict:
+    risks = list(at_risk(runs))
+    if risks:
+        pool, risk = risks[0]
+        return _at_risk(risk, f"pool {pool}, {risk.message}{_more(risks)}")
+    due = [(it.deadline, pool, it) for pool, told in runs.items() for it in told if it.deadline is not None]
+    if not due:
+        return Verdict("DeadlineAtRisk", "False", "NoOpenRun", "no run with a deadline is open")
+    for _, pool, it in due:
+        if it.remaining is None:
+            message = f"pool {pool}: what is left of run {it.run.name} is unknown"
+            return Verdict("DeadlineAtRisk", "Unknown", "NotSeen", message)
+    deadline, pool, first = min(due, key=itemgetter(0, 1))
+    left = plural(first.remaining or 0, "task")
+    done = f", done about {at(first.eta)}" if first.eta else ""
+    message = f"pool {pool}, run {first.run.name}: {left} left{done}, due {at(deadline)}"
+    return Verdict("DeadlineAtRisk", "False", "InTime", message)
+
+
+def _at_risk(risk: Risk, message: str) -> Verdict:
+    match risk.cause:
+        case Cause.OVERDUE:
+            return Verdict("DeadlineAtRisk", "True", "Overdue", message)
+        case Cause.WORKERS_MISSING:
+            return Verdict("DeadlineAtRisk", "True", "WorkersMissing", message)
+        case Cause.MAXIMUM_REACHED:
+            return Verdict("DeadlineAtRisk", "True", "MaximumReached", message)
+        case Cause.HELD_DOWN:
+            return Verdict("DeadlineAtRisk", "True", "HeldDown", message)
+        case Cause.TOO_MUCH_WORK:
+            return Verdict("DeadlineAtRisk", "True", "TooMuchWork", message)
+        case Cause.NOT_SEEN:
+            return Verdict("DeadlineAtRisk", "True", "NotSeen", message)
+
+
+def known(count: int | Unknown, otherwise: int | None = None) -> int | None:
+    """A count, or what stands for it where it is unknown."""
+    return otherwise if isinstance(count, Unknown) else count

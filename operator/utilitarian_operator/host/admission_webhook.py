@@ -1,0 +1,179 @@
+"""The validating admission webhook: refuses at apply what would stall the fleet; writes to no resource.
+
+It is served by every replica, also by one that waits for the Lease, so kopf's own server, which starts with kopf, is
+not used. The API server goes on without it while nobody answers: the same is checked again when the fleet is run.
+"""
+
+import asyncio
+import base64
+import contextlib
+import logging
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from json import JSONDecodeError
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from utilitarian_operator.adapters.broker.tls import load_key_pair
+from utilitarian_operator.api.problem import InvalidSpec
+from utilitarian_operator.api.validation.resource_rules import accept, warnings
+from utilitarian_operator.errors import ClusterError, Gone
+from utilitarian_operator.host.certificates import Certificate, due, make
+from utilitarian_operator.host.http import listen
+from utilitarian_operator.host.settings import Admission
+
+logger = logging.getLogger(__name__)
+
+PATH = "/validate"
+LOOK_EVERY_S = 30.0
+FIRST_LOOKS_EVERY_S = 1.0
+LONGEST_BODY = 3 * 1024 * 1024
+"""Bytes; the API server itself takes no larger object."""
+
+Object = dict[str, Any]
+
+
+class Cluster(Protocol):
+    """What is needed of the API server; each raises ClusterError."""
+
+    async def secret(self, namespace: str, name: str) -> Mapping[str, str]:
+        """The decoded values of a Secret."""
+
+    async def apply(self, manifest: Object, *, force: bool) -> Object:
+        """Server-side apply."""
+
+    async def trust(self, configuration: str, authority: str) -> None:
+        """Have the API server trust an authority when it calls the webhooks of a configuration."""
+
+
+@dataclass
+class Doorkeeper:
+    """Serves the webhook with the certificate of a Secret, and follows it when it is renewed.
+
+    Args:
+        settings: where the certificate is.
+        cluster: where it is read.
+    """
+
+    settings: Admission
+    cluster: Cluster
+
+    def __post_init__(self) -> None:
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._served = ""
+
+    @contextlib.asynccontextmanager
+    async def serve(self, host: str) -> AsyncIterator[int]:
+        """Answer the API server while the context lasts; yields the port.
+
+        Raises:
+            CannotListen: the port can't be had.
+        """
+        application = web.Application(client_max_size=LONGEST_BODY)
+        application.router.add_post(PATH, _answer)
+        async with listen(application, host, self.settings.port, PATH, tls=self._tls) as port:
+            follower = asyncio.create_task(self._follow(), name="admission-certificate")
+            try:
+                yield port
+            finally:
+                follower.cancel()
+                await asyncio.gather(follower, return_exceptions=True)
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                values = await self.cluster.secret(self.settings.namespace, self.settings.secret)
+                self._load(values)
+            except ClusterError as error:
+                logger.debug("no certificate yet", extra={"because": str(error)})
+            except (KeyError, OSError, ValueError) as error:
+                # Of a file, ssl says no more than that something is wrong with it.
+                name = f"{self.settings.namespace}/{self.settings.secret}"
+                logger.warning("certificate unusable", extra={"secret": name, "because": type(error).__name__})
+            await asyncio.sleep(LOOK_EVERY_S if self._served else FIRST_LOOKS_EVERY_S)
+
+    def _load(self, values: Mapping[str, str]) -> None:
+        if values["tls.crt"] == self._served:
+            return
+        load_key_pair(self._tls, values["tls.crt"], values["tls.key"])
+        self._served = values["tls.crt"]
+        logger.info("admission is served", extra={"path": PATH})
+
+
+async def renew(settings: Admission, cluster: Cluster, clock: Callable[[], datetime]) -> None:
+    """Make the certificate and renew it in time, for ever; the leader's task.
+
+    Args:
+        settings: with the names of the Secret and of the configuration.
+        cluster: where both are written.
+        clock: the one clock, UTC.
+    """
+    while True:
+        pause = LOOK_EVERY_S
+        try:
+            await _renew_once(settings, cluster, clock())
+        except ClusterError as error:
+            logger.warning("certificate not renewed", extra={"because": str(error)})
+            pause = FIRST_LOOKS_EVERY_S
+        await asyncio.sleep(pause)
+
+
+async def _renew_once(settings: Admission, cluster: Cluster, now: datetime) -> None:
+    if settings.configuration is None:
+        return  # somebody else's: cert-manager's
+    try:
+        values = await cluster.secret(settings.namespace, settings.secret)
+    except Gone:
+        values = {}
+    authority = values.get("ca.crt", "")
+    if due(values.get("tls.crt", ""), settings.names, now) or not authority or "tls.key" not in values:
+        made = make(settings.names, now, authority)
+        # Trusted first: a replica may serve the new certificate as soon as it is written.
+        await cluster.trust(settings.configuration, made.authority)
+        await cluster.apply(_secret(settings, made), force=True)
+        return
+    await cluster.trust(settings.configuration, authority)
+
+
+def _secret(settings: Admission, made: Certificate) -> Object:
+    values = {"tls.crt": made.certificate, "tls.key": made.key, "ca.crt": made.authority}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": settings.secret, "namespace": settings.namespace},
+        "type": "kubernetes.io/tls",
+        "data": {name: base64.b64encode(value.encode()).decode() for name, value in values.items()},
+    }
+
+
+async def _answer(request: web.Request) -> web.Response:
+    try:
+        body = await request.json()
+        return web.json_response(review(body))
+    except (JSONDecodeError, KeyError, TypeError, AttributeError):
+        return web.Response(status=400, text="write an AdmissionReview of admission.k8s.io/v1\n")
+
+
+def review(body: Mapping[str, Any]) -> Object:
+    """The answer to an AdmissionReview: allowed, or every problem with its field path and remedy.
+
+    A resource whose spec doesn't change is let through whatever it holds, so that one that was accepted by an older
+    version can still be labelled, and deleted.
+
+    Raises:
+        KeyError, TypeError, AttributeError: it is no AdmissionReview.
+    """
+    request = body["request"]
+    new, old = request.get("object") or {}, request.get("oldObject") or {}
+    response: Object = {"uid": request["uid"], "allowed": True}
+    if request.get("operation") in {"CREATE", "UPDATE"} and new.get("spec") != old.get("spec"):
+        try:
+            found = [str(warning)[:256] for warning in warnings(accept(new).spec)]
+            response |= {"warnings": found} if found else {}
+        except InvalidSpec as error:
+            message = "; ".join(str(problem) for problem in error.errors)
+            response |= {"allowed": False, "status": {"code": 422, "reason": "Invalid", "message": message}}
+    return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}

@@ -1,0 +1,275 @@
+"""Constructs one operator and runs it: nothing is global, and nothing is constructed anywhere else."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+from kubernetes.aio import config
+from kubernetes.aio.client.api_client import ApiClient
+from kubernetes.aio.client.configuration import Configuration
+from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR, CollectorRegistry
+from yaml import YAMLError
+
+from utilitarian_operator.adapters.broker.session import Brokers
+from utilitarian_operator.adapters.cluster.cache import CHILD_SELECTOR, FLEETS, Key, Store
+from utilitarian_operator.adapters.cluster.client import Cluster
+from utilitarian_operator.errors import ClusterError, LeadershipLost
+from utilitarian_operator.host import kopf_host as handlers
+from utilitarian_operator.host.admission_webhook import Doorkeeper, renew
+from utilitarian_operator.host.http import health_page, metrics_page, serve
+from utilitarian_operator.host.leadership import Leadership
+from utilitarian_operator.host.settings import Settings
+from utilitarian_operator.host.workqueue import WorkQueue
+from utilitarian_operator.metrics.fleet import Metrics
+from utilitarian_operator.reconcile.act.drains import Drains
+from utilitarian_operator.reconcile.act.writer import Actor
+from utilitarian_operator.reconcile.reconciler import Reconciler
+
+logger = logging.getLogger(__name__)
+
+RETRY_S = 2.0
+GOODBYE_S = 0.25
+"""A closed TLS connection says goodbye in the background; a loop that ends at once leaves it open (aiohttp's manual,
+"Graceful Shutdown")."""
+
+SILENT_S = 120.0
+"""A ticker that has not ticked for this long will not tick again: the kubelet shall restart the process."""
+
+
+@dataclass
+class Pulse:
+    """How the process is.
+
+    Args:
+        at: when it last ticked; None while it waits for the Lease.
+        leads: whether it has the Lease, or needs none.
+        watches: whether its watches are open.
+    """
+
+    at: float | None = None
+    leads: bool = False
+    watches: bool = False
+
+    def unready(self) -> str | None:
+        """Why it can't do its work yet, or None: a candidate is ready to take over."""
+        return "the watches are not open yet" if self.leads and not self.watches else self.sick()
+
+    def sick(self) -> str | None:
+        """What is wrong for good, or None."""
+        if self.at is not None and time.monotonic() - self.at > SILENT_S:
+            return f"no tick for {SILENT_S:.0f} s"
+        return None
+
+
+@dataclass(frozen=True)
+class Running:
+    """Where a running operator can be reached.
+
+    Args:
+        metrics_port, health_port: that it listens on.
+        admission_port: the same, of the webhook; None without one.
+    """
+
+    metrics_port: int
+    health_port: int
+    admission_port: int | None = None
+
+
+def utc_now() -> datetime:
+    """The one clock."""
+    return datetime.now(UTC)
+
+
+async def run(settings: Settings, stop: asyncio.Event, started: Callable[[Running], None] = lambda _: None) -> None:
+    """Run an operator until `stop` is set, a signal comes or the Lease is lost.
+
+    Args:
+        settings: of the process.
+        stop: ends it.
+        started: called when it listens.
+
+    Raises:
+        LeadershipLost: another process holds the Lease; this one must end.
+    """
+    registry = CollectorRegistry()
+    for collector in (GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR):
+        registry.register(collector)
+    pulse = Pulse()
+    login = partial(_login, settings)
+    _stop_on_signals(stop)
+    async with (
+        serve(settings.host, settings.metrics_port, {"/metrics": metrics_page(registry)}) as metrics_port,
+        serve(
+            settings.host,
+            settings.health_port,
+            {"/healthz": health_page(pulse.sick), "/readyz": health_page(pulse.unready)},
+        ) as health_port,
+        ApiClient(await login()) as client,
+        _admitting(settings, client) as admission_port,
+        _leading(settings, client, stop) as may_write,
+    ):
+        started(Running(metrics_port, health_port, admission_port))
+        if not stop.is_set():
+            pulse.leads = True
+            await _operate(settings, Cluster(client, may_write), Metrics(registry), pulse, login, stop)
+    await asyncio.sleep(GOODBYE_S)
+
+
+async def _until(event: asyncio.Event) -> None:
+    await event.wait()
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    """Signals come to the main thread only; an operator in another one is ended by who started it."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+
+async def _operate(
+    settings: Settings,
+    cluster: Cluster,
+    metrics: Metrics,
+    pulse: Pulse,
+    login: Callable[[], Awaitable[Configuration]],
+    stop: asyncio.Event,
+) -> None:
+    store, brokers = Store(), Brokers()
+    actor = Actor(cluster, store, metrics, settings.instance, utc_now)
+    drains = Drains(cluster, store, actor, metrics, utc_now)
+    queue: WorkQueue[Key] = WorkQueue(Reconciler(cluster, store, brokers, drains, metrics, utc_now).reconcile)
+    await _list_all(cluster, store, settings, stop)
+    tasks = [
+        asyncio.create_task(queue.run(), name="queue"),
+        asyncio.create_task(_tick(store, queue, settings, pulse, metrics), name="tick"),
+        asyncio.create_task(_resync(cluster, store, queue, settings), name="resync"),
+    ]
+    if settings.admission is not None:
+        tasks.append(asyncio.create_task(renew(settings.admission, cluster, utc_now), name="certificate"))
+    ready, closing = asyncio.Event(), asyncio.Event()
+    host = handlers.host(handlers.registry(store, queue), settings, login, ready=ready, stop=closing)
+    informer = asyncio.create_task(_inform(host, ready, pulse, stop), name="informer")
+    tasks.append(asyncio.create_task(_until(stop), name="stop"))
+    try:
+        done, _ = await asyncio.wait([informer, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stop.set()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await brokers.keep_only({})
+        # kopf goes last: it waits five seconds for every task that began after it did, and then cancels it.
+        closing.set()
+        await asyncio.gather(informer, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+async def _inform(host: Coroutine[None, None, None], ready: asyncio.Event, pulse: Pulse, stop: asyncio.Event) -> None:
+    """Keep the watches open until the host ends; a signal sets `stop`."""
+    hosting, opened = asyncio.create_task(host, name="kopf"), asyncio.create_task(ready.wait())
+    try:
+        await asyncio.wait([hosting, opened], return_when=asyncio.FIRST_COMPLETED)
+        _stop_on_signals(stop)  # again: kopf has put its own handlers in their place
+        pulse.watches = ready.is_set()
+        await hosting
+    finally:
+        opened.cancel()
+
+
+async def _tick(store: Store, queue: WorkQueue[Key], settings: Settings, pulse: Pulse, metrics: Metrics) -> None:
+    """Ask for a look at every fleet, once a tick."""
+    while True:
+        pulse.at = time.monotonic()
+        metrics.began_a_round(utc_now())
+        for key in store.fleets():
+            queue.add(key)
+        await asyncio.sleep(settings.tick.total_seconds())
+
+
+async def _resync(cluster: Cluster, store: Store, queue: WorkQueue[Key], settings: Settings) -> None:
+    """List everything now and then: a watch may miss that something vanished."""
+    while True:
+        await asyncio.sleep(settings.resync.total_seconds())
+        try:
+            for key in await _list(cluster, store, settings):
+                queue.add(key)
+        except ClusterError as error:
+            logger.warning("not resynced", extra={"because": str(error)})
+
+
+async def _list_all(cluster: Cluster, store: Store, settings: Settings, stop: asyncio.Event) -> None:
+    """Know everything before anything is decided; tries until the API server answers."""
+    while not stop.is_set():
+        try:
+            await _list(cluster, store, settings)
+        except ClusterError as error:
+            logger.warning("waiting for the API server and the CRD", extra={"because": str(error)})
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), RETRY_S)
+        else:
+            return
+
+
+async def _list(cluster: Cluster, store: Store, settings: Settings) -> set[Key]:
+    touched: set[Key] = set()
+    for plural in handlers.WATCHED:
+        selector = "" if plural == FLEETS else CHILD_SELECTOR
+        lists = [await cluster.items(plural, namespace, selector) for namespace in settings.namespaces or (None,)]
+        touched |= store.replace(plural, [body for bodies, _ in lists for body in bodies], min(at for _, at in lists))
+    return touched
+
+
+@contextlib.asynccontextmanager
+async def _admitting(settings: Settings, client: ApiClient) -> AsyncIterator[int | None]:
+    """Serve the admission webhook, if there is one, whoever leads; yields its port."""
+    if settings.admission is None:
+        yield None
+        return
+    async with Doorkeeper(settings.admission, Cluster(client)).serve(settings.host) as port:
+        yield port
+
+
+@contextlib.asynccontextmanager
+async def _leading(settings: Settings, client: ApiClient, stop: asyncio.Event) -> AsyncIterator[Callable[[], None]]:
+    """Wait for the Lease, if there is one; yields the check that must precede each write."""
+    if settings.lease_namespace is None:
+        yield lambda: None
+        return
+    leadership = Leadership(client, settings.lease_namespace, settings.instance)
+    async with leadership.held(stop) as lost:
+        watcher = asyncio.create_task(_stop_when(lost, stop))
+        try:
+            yield leadership.check
+        finally:
+            watcher.cancel()
+            if lost is not None and lost.done():
+                raise LeadershipLost("the Lease was lost: this process ends, and starts anew as a candidate")
+
+
+async def _stop_when(lost: "asyncio.Task[None] | None", stop: asyncio.Event) -> None:
+    if lost is not None:
+        await asyncio.wait([lost])
+        stop.set()
+
+
+async def _login(settings: Settings) -> Configuration:
+    configuration = Configuration()
+    try:
+        if settings.kubeconfig is None and "KUBERNETES_SERVICE_HOST" in os.environ:
+            config.load_incluster_config(client_configuration=configuration)
+        else:
+            path = str(settings.kubeconfig) if settings.kubeconfig else None
+            await config.load_kube_config(path, client_configuration=configuration)
+    except (config.ConfigException, YAMLError, OSError) as error:
+        why = " ".join(str(error).split())
+        raise ClusterError(f"no cluster: {why}; set KUBECONFIG to a kubeconfig file, or run it in a pod") from error
+    return configuration

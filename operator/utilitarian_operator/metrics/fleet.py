@@ -1,0 +1,268 @@
+"""The operator's metrics, all written here; a label never carries a sentence, only names."""
+
+import contextlib
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import get_args
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Info
+
+from utilitarian_operator import __version__
+from utilitarian_operator.api.names import BEAT
+from utilitarian_operator.api.resource import Mode
+from utilitarian_operator.core.diagnosis.findings import REASONS, Ailment
+from utilitarian_operator.core.diagnosis.pod_losses import Cause
+from utilitarian_operator.core.observation.model import FleetSight, PoolSight, Present, Unknown
+from utilitarian_operator.core.sizing.decision import Decision
+from utilitarian_operator.core.spec.queue_claims import RULE as QUEUE_TAKEN_RULE
+from utilitarian_operator.metrics.runs import CAME, RUNS, RunMetrics
+from utilitarian_operator.metrics.series import Board, Figures, Series, counter_of, gauge_of, histogram_of
+from utilitarian_operator.metrics.series import FleetLabels as Fleet
+
+_FLEET = ("namespace", "fleet")
+_POOL = (*_FLEET, "pool")
+_QUEUE = (*_POOL, "queue")
+_WAKE_BUCKETS = (0.1, 0.25, 0.5, 1, 1.5, 2, 3, 5, 10, 30)
+_TICK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+
+
+class Metrics:
+    """All metrics of one operator.
+
+    Args:
+        registry: where they are registered.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        gauge, counter = partial(gauge_of, registry), partial(counter_of, registry)
+        histogram = partial(histogram_of, registry)
+        self._messages = gauge("queue_messages", "Messages on a queue, by state", (*_QUEUE, "state"))
+        self._consumers = gauge("queue_consumers", "Consumers on a queue", _QUEUE)
+        self._workers = gauge(
+            "pool_workers", "Workers of a pool: wanted by the decision, ready and draining", (*_POOL, "state")
+        )
+        self._tasks = gauge("pool_tasks", "Tasks that the pool's workers say they hold, by state", (*_POOL, "state"))
+        self._foreign = gauge(
+            "queue_foreign_consumers", "Consumers on a queue that are not the fleet's workers", _QUEUE
+        )
+        self._ailing = gauge("pool_ailing", "1 while something is wrong with the pool, by reason", (*_POOL, "reason"))
+        self._held = gauge("pool_held_tasks", "Tasks that no worker is asked for on purpose", _POOL)
+        self._mode = gauge("fleet_mode", "1 for the mode of a fleet, 0 for the others", (*_FLEET, "mode"))
+        self._decisions = counter("decisions", "Decisions by the rule that set the number", (*_POOL, "rule"))
+        self._scales = counter("scale_requests", "Scale requests sent, by direction", (*_POOL, "direction"))
+        self._slow = counter("slow_drains", "Workers that drained for longer than the pool's drainTimeout", _POOL)
+        self._wrong = counter("drain_wrong_victims", "Workers that a step down took although others were to go", _POOL)
+        self._replaced = counter("workers_replaced", "Stuck workers that were replaced", _POOL)
+        self._wake = histogram(
+            "wake_seconds", "Work first seen on a sleeping pool to its scale request", _POOL, _WAKE_BUCKETS
+        )
+        self._tick_age = gauge("tick_age_seconds", "Seconds since the last complete look at the fleet", _FLEET)
+        self._tick = histogram("tick_duration_seconds", "How long observe, decide and act took", _FLEET, _TICK_BUCKETS)
+        self._reachable = gauge("broker_reachable", "1 when the broker answered the last look", _FLEET)
+        self._sight_age = gauge(
+            "sight_age_seconds", "Seconds since a source of sight last answered", (*_FLEET, "source")
+        )
+        self._beat = gauge("beat_ready", "1 when beat's pod is ready", _FLEET)
+        self._lost = counter("worker_losses", "Workers lost against everybody's will, by cause", (*_POOL, "reason"))
+        self._errors = counter("errors", "Failed reconciliations by kind of error", ("kind",))
+        self._last_tick = Gauge(
+            "utilitarian_operator_last_tick_timestamp_seconds",
+            "When this operator last began a round of looks, Unix time; 0 while it waits for the Lease",
+            registry=registry,
+        )
+        self._board = Board()
+        self._shown: dict[Fleet, dict[str, _Shown]] = {}
+        self._counted: dict[Fleet, set[str]] = defaultdict(set)
+        self._unseen: set[Fleet] = set()
+        self.runs = RunMetrics(registry, self._board)
+        Info("utilitarian_build", "Version of the operator", registry=registry).info({"version": __version__})
+
+    @contextlib.contextmanager
+    def look(self, fleet: Fleet) -> Iterator[None]:
+        """Around one look at a fleet: if it comes to nothing, the figures of the last one are shown no more."""
+        self._unseen.add(fleet)
+        try:
+            yield
+        finally:
+            if fleet in self._unseen:
+                self._unseen.discard(fleet)
+                self._shown.pop(fleet, None)
+                self._board.keep_only(fleet, ())
+
+    def looked(
+        self,
+        fleet: Fleet,
+        sight: FleetSight,
+        decisions: Mapping[str, Decision],
+        ailments: Mapping[str, Sequence[Ailment]],
+        mode: Mode = "Auto",
+    ) -> None:
+        """Record what was seen and decided; what this look says nothing of is shown no more.
+
+        Args:
+            fleet: namespace and name.
+            sight: of this look.
+            decisions: by pool name.
+            ailments: what is wrong with each pool, by its name.
+            mode: of the fleet; while it is only previewed, its beat is somebody else's.
+        """
+        self._unseen.discard(fleet)
+        self._keep_only(fleet, sight)
+        self._board.show(fleet, "", self._whole(fleet, sight, mode))
+        self.runs.came(fleet, sight)
+        before = self._shown.get(fleet, {})
+        now = self._shown[fleet] = {}
+        for name, pool in sight.pools.items():
+            self._decisions.labels(*fleet, name, decisions[name].rule).inc()
+            reasons = frozenset(it.reason for it in ailments.get(name, ()))
+            shown = now[name] = _Shown(pool, decisions[name].replicas, waits_on_purpose(pool, decisions[name]), reasons)
+            # Most pools of a large fleet are as they were a second ago, and setting it all anew would take longest.
+            if before.get(name) != shown:
+                self._begin(fleet, name)
+                self._board.show(fleet, name, self._pool((*fleet, name), shown))
+        for name, pool in sight.leftover.items():
+            self._board.show(fleet, name, self._workers_of((*fleet, name), pool, 0))
+
+    def _keep_only(self, fleet: Fleet, sight: FleetSight) -> None:
+        """Show nothing of pools that are neither asked for nor led out any more, their counters included."""
+        there = {*sight.pools, *sight.leftover}
+        self._board.keep_only(fleet, {"", RUNS, CAME, *there})
+        gone = self._counted[fleet] - there - ({BEAT} if sight.beat is not None else set())
+        for pool in gone:
+            self._wake.forget(*fleet, pool)
+            for counter in self._counters:
+                counter.forget(*fleet, pool)
+        self._counted[fleet] = (self._counted[fleet] - gone) | there
+
+    def _whole(self, fleet: Fleet, sight: FleetSight, mode: Mode) -> Figures:
+        beat = sight.beat if mode != "Preview" else None
+        ages: Figures = {
+            (self._sight_age, (*fleet, it.name)): None if it.age is None else it.age.total_seconds()
+            for it in sight.sources
+        }
+        return {
+            (self._reachable, fleet): sight.broker is None,
+            (self._beat, fleet): None if beat is None else beat.ready,
+            **{(self._mode, (*fleet, it)): it == mode for it in get_args(Mode)},
+            **ages,
+        }
+
+    def _pool(self, pool: tuple[str, str, str], shown: "_Shown") -> Figures:
+        seen = shown.seen
+        if seen.pods:
+            self.lost(pool[:2], pool[2])
+        figures = dict(self._workers_of(pool, seen, shown.wanted))
+        figures[self._held, pool] = shown.held
+        for state in ("active", "reserved", "scheduled"):
+            figures[self._tasks, (*pool, state)] = seen.said(state)
+        for reason in REASONS:
+            figures[self._ailing, (*pool, reason)] = reason in shown.reasons
+        for queue, it in seen.queues.items():
+            if isinstance(it, Present):  # what is not seen has no figure; the last one would look like the present one
+                figures[self._messages, (*pool, queue, "ready")] = it.ready
+                figures[self._messages, (*pool, queue, "unacked")] = it.unacked
+                figures[self._consumers, (*pool, queue)] = it.consumers
+                figures[self._foreign, (*pool, queue)] = seen.foreign.get(queue, 0)
+        return figures
+
+    def _workers_of(self, pool: tuple[str, str, str], seen: PoolSight, wanted: int) -> Figures:
+        return {
+            (self._workers, (*pool, "wanted")): wanted,
+            (self._workers, (*pool, "ready")): seen.ready_workers,
+            (self._workers, (*pool, "draining")): seen.draining,
+        }
+
+    def _begin(self, fleet: Fleet, pool: str) -> None:
+        """Show the counters of a pool from its first look on: `rate` doesn't see the step from nothing to 1."""
+        self._wake.labels(*fleet, pool)
+        for counted in (self._slow, self._wrong, self._replaced):
+            counted.labels(*fleet, pool)
+        for direction in ("up", "down"):
+            self._scales.labels(*fleet, pool, direction)
+
+    def began_a_round(self, at: datetime) -> None:
+        """Record that the operator lives and looks at its fleets."""
+        self._last_tick.set(at.timestamp())
+
+    def ticked(self, fleet: Fleet, took: timedelta) -> None:
+        """Record that a look was completed."""
+        self._tick.labels(*fleet).observe(took.total_seconds())
+        finished = time.monotonic()
+        self._tick_age.labels(*fleet).set_function(lambda: time.monotonic() - finished)
+
+    def scaled(self, fleet: Fleet, pool: str, *, up: bool) -> None:
+        """Count a scale request."""
+        self._counted[fleet].add(pool)
+        self._scales.labels(*fleet, pool, "up" if up else "down").inc()
+
+    def drained_slowly(self, fleet: Fleet, pool: str) -> None:
+        """Count a worker that still holds something after the pool's `drainTimeout`."""
+        self._counted[fleet].add(pool)
+        self._slow.labels(*fleet, pool).inc()
+
+    def wrong_victims(self, fleet: Fleet, pool: str, number: int) -> None:
+        """Count workers that a step down took although others had been released for it."""
+        self._counted[fleet].add(pool)
+        self._wrong.labels(*fleet, pool).inc(number)
+
+    def replaced(self, fleet: Fleet, pool: str) -> None:
+        """Count a stuck worker that was replaced."""
+        self._counted[fleet].add(pool)
+        self._replaced.labels(*fleet, pool).inc()
+
+    def woke(self, fleet: Fleet, pool: str, after: timedelta) -> None:
+        """Record how long a pool that slept had work waiting before it was woken."""
+        self._counted[fleet].add(pool)
+        self._wake.labels(*fleet, pool).observe(after.total_seconds())
+
+    def lost(self, fleet: Fleet, pool: str, cause: Cause | None = None) -> None:
+        """Count a lost worker; without a cause show the counters, which begin with a pool's first worker."""
+        self._counted[fleet].add(pool)
+        for one in Cause if cause is None else ():
+            self._lost.labels(*fleet, pool, one)
+        if cause is not None:
+            self._lost.labels(*fleet, pool, cause).inc()
+
+    def failed(self, error: Exception) -> None:
+        """Count a reconciliation that failed."""
+        self._errors.labels(type(error).__name__).inc()
+
+    def forget(self, fleet: Fleet) -> None:
+        """Drop every series of a fleet that is gone: a gauge that stays at its last value tells a lie."""
+        self._board.forget(fleet)
+        self._tick_age.forget(*fleet)
+        for counter in self._counters:
+            counter.forget(*fleet)
+        for histogram in (self._wake, self._tick):
+            histogram.forget(*fleet)
+        self._shown.pop(fleet, None)
+        self._counted.pop(fleet, None)
+        self.runs.forget(fleet)
+
+    @property
+    def _counters(self) -> tuple[Series[Counter], ...]:
+        return self._replaced, self._decisions, self._scales, self._slow, self._wrong, self._lost
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """All that the gauges of one pool rest on; `held`: tasks that no worker is asked for on purpose."""
+
+    seen: PoolSight
+    wanted: int
+    held: int | None
+    reasons: frozenset[str]
+
+
+def waits_on_purpose(pool: PoolSight, decision: Decision) -> int | None:
+    """Ready messages that no worker is asked for: they wait for a run or their own time, or are another resource's.
+
+    None where nobody knows how much is ready.
+    """
+    if isinstance(pool.ready, Unknown):
+        return None
+    return pool.ready if decision.trail[0].after == 0 or decision.rule == QUEUE_TAKEN_RULE else 0

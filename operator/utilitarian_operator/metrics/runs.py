@@ -1,0 +1,106 @@
+"""The metrics of the runs, written with the others; a run that is over has no figures, only its outcome is counted."""
+
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry, Gauge
+
+from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.core.forecast.completion import Forecast
+from utilitarian_operator.core.forecast.news import Watched
+from utilitarian_operator.core.observation.model import FleetSight
+from utilitarian_operator.core.sizing.run_state import Outcome
+from utilitarian_operator.metrics.series import Board, Figures, FleetLabels, Series, counter_of, gauge_of
+
+_POOL = ("namespace", "fleet", "pool")
+_RUN = (*_POOL, "run")
+
+RUNS, CAME = "/runs", "/came"
+"""The parts of a fleet's board that are told here: no pool can be called so."""
+
+
+class RunMetrics:
+    """The metrics of all runs of one operator.
+
+    Args:
+        registry: where they are registered.
+        board: where their figures are shown, and taken away.
+    """
+
+    def __init__(self, registry: CollectorRegistry, board: Board) -> None:
+        def gauge(name: str, text: str) -> Series[Gauge]:
+            return gauge_of(registry, f"run_{name}", text, _RUN)
+
+        self._board = board
+        self._remaining = gauge("remaining_tasks", "Tasks left in an open run")
+        self._eta = gauge("eta_timestamp_seconds", "When an open run will be done, Unix time")
+        self._deadline = gauge("deadline_timestamp_seconds", "When an open run must be done, Unix time")
+        self._at_risk = gauge("at_risk", "1 while an open run will hardly be done by its deadline")
+        self._missed = gauge("missed", "1 while a run is open and no message has come although it was due")
+        self._last_message = gauge_of(
+            registry,
+            "queue_last_message_timestamp_seconds",
+            "When a message was last seen to come to a queue of a pool with runs, Unix time",
+            (*_POOL, "queue"),
+        )
+        self._begun: dict[FleetLabels, Fleet] = {}
+        self._over = counter_of(registry, "runs", "Runs that are over, by outcome", (*_RUN, "outcome"))
+
+    def watched(self, fleet: FleetLabels, spec: Fleet, watched: Watched) -> None:
+        """Record what is expected of the open runs, and count those that are over.
+
+        Args:
+            fleet: namespace and name.
+            spec: what runs.
+            watched: of this look.
+        """
+        told = {(*fleet, name, it.run.name): it for name, runs in watched.forecasts.items() for it in reversed(runs)}
+        figures: dict[tuple[Series[Gauge], tuple[str, ...]], float | None] = {}
+        for labels, it in told.items():
+            figures |= self._figures(labels, it)
+        self._board.show(fleet, RUNS, figures)
+        if self._begun.get(fleet) is not spec:
+            self._begin(fleet, spec)
+        known = _runs(spec) if watched.ended else set()
+        for name, past in watched.ended:
+            if (name, past.name) in known:  # the counters of a schedule that was taken away are gone
+                self._over.labels(*fleet, name, past.name, past.outcome).inc()
+
+    def came(self, fleet: FleetLabels, sight: FleetSight) -> None:
+        """Record when something last came to the queues of pools with schedules.
+
+        Args:
+            fleet: namespace and name.
+            sight: of this look.
+        """
+        last: dict[str, datetime] = dict(sight.last_messages)
+        queues = ((pool, queue) for pool, seen in sight.pools.items() for queue in seen.queues if queue in last)
+        figures: Figures = {(self._last_message, (*fleet, *it)): last[it[1]].timestamp() for it in queues}
+        self._board.show(fleet, CAME, figures)
+
+    def forget(self, fleet: FleetLabels) -> None:
+        """Drop the counters of a fleet that is gone; its figures go with the board."""
+        self._begun.pop(fleet, None)
+        self._over.forget(*fleet)
+
+    def _begin(self, fleet: FleetLabels, spec: Fleet) -> None:
+        """Show the counters of the spec's runs, from nothing on, and no others: `increase` sees no step to 1."""
+        before, self._begun[fleet] = self._begun.get(fleet), spec
+        for run in (_runs(before) if before is not None else set()) - _runs(spec):
+            self._over.forget(*fleet, *run)
+        for run in _runs(spec):
+            for outcome in Outcome:
+                self._over.labels(*fleet, *run, outcome)
+
+    def _figures(self, labels: tuple[str, ...], it: Forecast) -> Figures:
+        return {
+            (self._remaining, labels): it.remaining,
+            (self._eta, labels): it.eta.timestamp() if it.eta else None,
+            (self._deadline, labels): it.deadline.timestamp() if it.deadline else None,
+            (self._at_risk, labels): it.risk is not None,
+            (self._missed, labels): it.run.missed,
+        }
+
+
+def _runs(spec: Fleet) -> set[tuple[str, str]]:
+    """Pool and name of each of its schedules."""
+    return {(pool.name, schedule.name) for pool in spec.pools for schedule in pool.schedule}

@@ -1,0 +1,97 @@
+"""Keeps the specs that were accepted of one resource in the cluster, and reads them at a start; judges none."""
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from utilitarian_operator.core.labels import Owner
+from utilitarian_operator.core.spec.revisions import KEPT, in_order, newest, revision, selector
+from utilitarian_operator.errors import Conflict, Gone, Rejected
+
+logger = logging.getLogger(__name__)
+
+Object = dict[str, Any]
+
+AGAIN_AFTER_S = 30.0
+"""A record that the API server refuses (a missing right, a quota) stops nothing; it is tried again after this time."""
+
+
+class Records(Protocol):
+    """What is needed of the cluster; each raises ClusterError."""
+
+    async def items(self, plural: str, namespace: str | None, selector: str = "") -> tuple[list[Object], int]:
+        """All objects of one kind."""
+
+    async def create(self, manifest: Object) -> Object:
+        """Make an object."""
+
+    async def delete(self, live: Object) -> None:
+        """Delete exactly this object."""
+
+
+class Revisions:
+    """The accepted specs of one resource.
+
+    Args:
+        records: where they are kept.
+        owner: the resource.
+    """
+
+    def __init__(self, records: Records, owner: Owner) -> None:
+        self._records, self._owner = records, owner
+        self._live: list[Object] = []
+        self._kept = 0
+        self._not_before = 0.0
+
+    async def newest(self) -> Object | None:
+        """Read the spec that was accepted last, with its generation as `revision`; None if none was, or may be read.
+
+        Raises:
+            ClusterError: nobody knows yet: nothing may be decided.
+        """
+        try:
+            found, _ = await self._records.items(
+                "controllerrevisions", self._owner.namespace, selector(self._owner.name)
+            )
+        except Rejected as error:
+            logger.warning("accepted specs not read", extra={"fleet": self._owner.name, "because": str(error)})
+            return None
+        self._live = in_order(found, self._owner.uid)
+        return newest(self._live, self._owner.uid)
+
+    async def keep(self, generation: int, spec: Mapping[str, Any], *, makes_objects: bool) -> None:
+        """Keep an accepted spec, unless it is the one that was kept last; the oldest goes.
+
+        Args:
+            generation: of the resource.
+            spec: as it was written.
+            makes_objects: whether it lets the operator make objects; one that doesn't is kept only after one that did.
+
+        Raises:
+            ClusterError: it could not be kept, and may be if it is tried again.
+        """
+        last = newest(self._live, self._owner.uid)
+        if generation == self._kept or time.monotonic() < self._not_before or not (makes_objects or last):
+            return
+        if last is None or last["data"]["spec"] != spec:
+            try:
+                await self._add(revision(self._owner, generation, spec))
+            except Rejected as error:
+                logger.warning("accepted spec not kept", extra={"fleet": self._owner.name, "because": str(error)})
+                self._not_before = time.monotonic() + AGAIN_AFTER_S
+                return
+        self._kept = generation
+
+    async def _add(self, manifest: Object) -> None:
+        try:
+            made = await self._records.create(manifest)
+        except Conflict:  # the answer to an earlier request was lost
+            made = manifest
+        self._live.append(made)
+        while len(self._live) > KEPT:
+            try:
+                await self._records.delete(self._live[0])
+            except (Conflict, Gone):
+                logger.info("accepted spec gone already", extra={"object": self._live[0]["metadata"]["name"]})
+            self._live.pop(0)

@@ -1,0 +1,213 @@
+"""Leads workers out and opens readiness gates: carries out the steps of drains and tells of them; decides none."""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, PODS, Key, Store
+from utilitarian_operator.api.names import pool_object
+from utilitarian_operator.core.draining.plan import Departure, Lead, Progress, SingleStep, is_over, wrong_victims
+from utilitarian_operator.core.draining.steps import CancelConsumers, Lift, Mark, Release, TakeBack
+from utilitarian_operator.core.draining.workers import OpenGate
+from utilitarian_operator.core.labels import CHEAPEST, CONSUMING, DELETION_COST, DRAINING, node_name
+from utilitarian_operator.core.objects.actions import scale_action
+from utilitarian_operator.core.observation.model import FleetSight
+from utilitarian_operator.core.reasons import Reason
+from utilitarian_operator.core.status.conditions import timestamp
+from utilitarian_operator.core.wording import named
+from utilitarian_operator.errors import BrokerError, ClusterError
+from utilitarian_operator.metrics.fleet import Metrics
+from utilitarian_operator.reconcile.act.writer import Actor
+
+logger = logging.getLogger(__name__)
+
+Object = dict[str, Any]
+
+CANCEL_GAP_S = 0.1
+"""Between the cancels of two workers of one pool. A message that is on its way to the first comes back to a quorum
+queue and is with another worker within milliseconds (docs/drain.md): the second cancels when it has it, so none comes
+back twice."""
+
+
+class Cluster(Protocol):
+    """What draining needs of the API server; each raises ClusterError."""
+
+    async def annotate(self, pod: Object, annotations: Mapping[str, str | None]) -> Object:
+        """Set annotations of exactly this pod; None takes one away."""
+
+    async def set_condition(self, pod: Object, condition: Object) -> Object:
+        """Set one condition of exactly this pod."""
+
+
+class Workers(Protocol):
+    """What draining needs of a broker session; each raises BrokerError."""
+
+    async def cancel_consumers(self, node: str, queues: Sequence[str]) -> None:
+        """Tell one worker to take nothing more from these queues."""
+
+    async def add_consumers(self, node: str, queues: Sequence[str]) -> None:
+        """Tell one worker to consume these queues again."""
+
+
+@dataclass
+class _Turns:
+    """One after the other: whose turn it is, and whether one was taken."""
+
+    one: asyncio.Lock = field(default_factory=asyncio.Lock)
+    taken: bool = False
+
+
+@dataclass(frozen=True)
+class Drains:
+    """The hands that lead workers out.
+
+    Args:
+        cluster: the API server.
+        store: told at once what a write came to.
+        actor: sends scale requests, and tells.
+        metrics: where slow drains and wrong victims are counted.
+        clock: the one clock.
+        sleep: waits for so many seconds.
+    """
+
+    cluster: Cluster
+    store: Store
+    actor: Actor
+    metrics: Metrics
+    clock: Callable[[], datetime]
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    async def resize(
+        self, resource: Object, leads: Mapping[str, Lead], because: Mapping[str, str], progress: Progress
+    ) -> set[str]:
+        """Send the scale requests of all pools; returns the pools whose request was accepted.
+
+        Args:
+            resource: the fleet's.
+            leads: what each pool needs, by pool name.
+            because: the sentence behind its number, by pool name; none for a pool that nobody asks for any more.
+            progress: of the fleet's drains; remembers who is to go.
+        """
+        key = Key(resource["metadata"]["namespace"], resource["metadata"]["name"])
+        live = self.store.children(DEPLOYMENTS, key)
+        steps = {}
+        for pool, lead in leads.items():
+            step = scale_action(live[pool_object(key.name, pool)], lead.resize.replicas) if lead.resize else None
+            if step is not None:
+                steps[pool] = (step, because.get(pool, "the pool is no longer asked for"))
+        accepted = await self.actor.scale(resource, steps)
+        for pool in accepted:
+            resize = leads[pool].resize
+            if resize is not None and resize.going:
+                progress.departures[pool] = Departure(frozenset(resize.going), leads[pool].others)
+        return accepted
+
+    async def carry_out(
+        self,
+        resource: Object,
+        leads: Mapping[str, Lead],
+        because: Mapping[str, str],
+        progress: Progress,
+        workers: Workers,
+    ) -> None:
+        """Do what single pods need and tell of it; what fails is seen again at the next look.
+
+        All at once, but the workers of one pool cancel their consumers one after the other.
+        """
+        key = Key(resource["metadata"]["namespace"], resource["metadata"]["name"])
+        todo = [(pool, step) for pool, lead in leads.items() for step in lead.steps]
+        turns: dict[str, _Turns] = defaultdict(_Turns)
+        done = await asyncio.gather(
+            *(
+                self._in_turn(turns[pool], key, step, workers)
+                if isinstance(step, CancelConsumers)
+                else self._done(key, step, workers)
+                for pool, step in todo
+            )
+        )
+        for kind, reason, what in ((Mark, Reason.DRAINING, "drain"), (Lift, Reason.TAKEN_BACK, "work again")):
+            for pool in leads:
+                found = zip(todo, done, strict=True)
+                pods = [it.pod for (of, it), well in found if of == pool and well and isinstance(it, kind)]
+                if pods:
+                    why = because.get(pool, "the pool is no longer asked for")
+                    await self.actor.tell(resource, reason, f"pool {pool}: {named(pods)} {what}: {why}")
+        self._count_slow(key, leads, progress)
+
+    async def review(self, resource: Object, sight: FleetSight, progress: Progress) -> None:
+        """See whether those who went are those who were to go."""
+        key = Key(resource["metadata"]["namespace"], resource["metadata"]["name"])
+        for pool, departure in list(progress.departures.items()):
+            seen = sight.pools.get(pool) or sight.leftover.get(pool)
+            wrong = wrong_victims(departure, seen) if seen else ()
+            if wrong:
+                self.metrics.wrong_victims(key, pool, len(wrong))
+                note = f"pool {pool}: {named(wrong)} went instead of {named(sorted(departure.going))}"
+                await self.actor.tell(resource, Reason.WRONG_VICTIM, f"{note}; the preStop hook lets them finish")
+            if seen is None or wrong or is_over(departure, seen):
+                del progress.departures[pool]
+
+    def _count_slow(self, key: Key, leads: Mapping[str, Lead], progress: Progress) -> None:
+        slow = {pod: pool for pool, lead in leads.items() for pod in lead.slow}
+        for pod in slow.keys() - progress.slow:
+            self.metrics.drained_slowly(key, slow[pod])
+        progress.slow = frozenset(slow)
+
+    async def _in_turn(self, turns: _Turns, key: Key, step: SingleStep, workers: Workers) -> bool:
+        async with turns.one:
+            if turns.taken:
+                await self.sleep(CANCEL_GAP_S)
+            turns.taken = True
+            return await self._done(key, step, workers)
+
+    async def _done(self, key: Key, step: SingleStep, workers: Workers) -> bool:
+        pod = self.store.children(PODS, key).get(step.pod)
+        if pod is None:
+            return False
+        try:
+            await self._carry_out(pod, step, workers)
+        except (ClusterError, BrokerError) as error:
+            about = {"fleet": str(key), "pod": step.pod, "step": type(step).__name__}
+            logger.info("step of a drain put off", extra={**about, "because": str(error)})
+            return False
+        return True
+
+    async def _carry_out(self, pod: Object, step: SingleStep, workers: Workers) -> None:
+        node = node_name(pod["metadata"]["name"])
+        match step:
+            case OpenGate():
+                await self._set_gate(pod, "True", "Consumes", "the worker consumes its queues, or leaves later")
+            case Mark():
+                await self._annotate(pod, {DRAINING: timestamp(self.clock())})
+            case CancelConsumers(_, queues):
+                await workers.cancel_consumers(node, queues)
+            case TakeBack(_, queues):
+                await workers.add_consumers(node, queues)
+            case Release():
+                # The cost first: who counts one ready pod less has seen both.
+                await self._annotate(pod, {DELETION_COST: CHEAPEST})
+                await self._set_gate(pod, "False", "Drained", "the worker holds nothing and takes nothing more")
+            case Lift(_, queues):
+                # Said once more: a cancel of an operator that has ended since may have come after the last word.
+                await workers.add_consumers(node, queues)
+                await self._set_gate(pod, "True", "Consumes", "the worker was taken back and consumes its queues")
+                await self._annotate(pod, {DRAINING: None, DELETION_COST: None})
+
+    async def _annotate(self, pod: Object, annotations: Mapping[str, str | None]) -> None:
+        self.store.answered(PODS, await self.cluster.annotate(pod, annotations))
+
+    async def _set_gate(self, pod: Object, status: str, reason: str, message: str) -> None:
+        if {"conditionType": CONSUMING} not in (pod["spec"].get("readinessGates") or []):
+            return  # of a template from before the gate: its readiness is the kubelet's alone
+        condition = {
+            "type": CONSUMING,
+            "status": status,
+            "reason": reason,
+            "message": message,
+            "lastTransitionTime": timestamp(self.clock()),
+        }
+        self.store.answered(PODS, await self.cluster.set_condition(pod, condition))

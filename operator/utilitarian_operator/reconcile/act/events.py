@@ -1,0 +1,82 @@
+"""The events that people see in `kubectl describe`, one enum of reasons; builds them and sends none."""
+
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from utilitarian_operator.core.diagnosis.pod_losses import Cause
+from utilitarian_operator.core.labels import MANAGER
+from utilitarian_operator.core.reasons import Reason
+
+LONGEST_NOTE = 1000
+"""In bytes: Kubernetes refuses a note of more than 1 kB."""
+
+MOST_TOLD = 5
+"""Events of one kind at a time: the first say enough, and status or metrics count the rest."""
+
+
+WARNINGS = frozenset(
+    {
+        Reason.SLOW_DRAIN,
+        Reason.WRONG_VICTIM,
+        Reason.SPEC_WARNING,
+        Reason.MEMORY_UNREADABLE,
+        Reason.INVALID_SPEC,
+        Reason.NAME_TAKEN,
+        Reason.QUEUE_TAKEN,
+        Reason.BROKER_UNREACHABLE,
+        Reason.SECRET_MISSING,
+        Reason.CONFIG_MAP_MISSING,
+        Reason.REFUSED,
+        Reason.STUCK,
+        Reason.STARVED,
+        Reason.MUTE,
+        Reason.FOREIGN_CONSUMERS,
+        Reason.DEADLINE_AT_RISK,
+        Reason.DEADLINE_MISSED,
+        Reason.RUN_MISSED,
+        Reason.RUN_OVERLAPS,
+        Reason.BEAT_DUPLICATE,
+        Reason.BEAT_BLOCKED,
+        Reason.VOLUME_PENDING,
+        Reason.BEAT_SCALED_BACK,
+        Reason.SCHEDULE_LOST,
+        Reason.SCHEDULE_MOVED_ASIDE,
+        *(Reason(cause) for cause in Cause),
+    }
+)
+"""What a person must look at; the others only tell what was done."""
+
+
+def event(regarding: Mapping[str, Any], reason: Reason, note: str, *, instance: str, now: datetime) -> dict[str, Any]:
+    """An events.k8s.io/v1 Event.
+
+    Args:
+        regarding: the resource it is about.
+        reason: why it is told.
+        note: one sentence; cut at 1,000 bytes of UTF-8.
+        instance: the operator's own name, as its pod is called.
+        now: the one clock.
+    """
+    metadata = regarding["metadata"]
+    reference = {
+        "apiVersion": regarding["apiVersion"],
+        "kind": regarding["kind"],
+        "namespace": metadata["namespace"],
+        "name": metadata["name"],
+        "uid": metadata["uid"],
+    }
+    return {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"name": f"{metadata['name']}.{uuid.uuid4().hex[:16]}", "namespace": metadata["namespace"]},
+        "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "reportingController": f"utilitarian.io/{MANAGER}",
+        "reportingInstance": instance,
+        "action": "Reconcile",
+        "type": "Warning" if reason in WARNINGS else "Normal",
+        "reason": str(reason),
+        "note": note.encode(errors="replace")[:LONGEST_NOTE].decode(errors="ignore"),
+        "regarding": reference,
+    }

@@ -1,0 +1,30 @@
+"""Puts the shields of busy workers on their pods and takes them away again; decides none."""
+
+import logging
+from typing import Any, Protocol
+
+from utilitarian_operator.adapters.cluster.cache import PODS, Key, Store
+from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.core.draining.eviction_guard import Shields
+from utilitarian_operator.core.observation.model import FleetSight
+from utilitarian_operator.errors import ClusterError
+
+logger = logging.getLogger(__name__)
+
+Object = dict[str, Any]
+
+
+class Pods(Protocol):
+    """What is needed of the API server; raises ClusterError."""
+
+    async def annotate(self, pod: Object, annotations: dict[str, str | None]) -> Object:
+        """Set annotations of exactly this pod; None takes one away."""
+
+
+async def shield(cluster: Pods, store: Store, key: Key, shields: Shields, fleet: Fleet, sight: FleetSight) -> None:
+    """Annotate the pods whose shield is not as it should be; one that can't be written is tried at the next look."""
+    for body, annotations in shields.changes(fleet, sight, store.children(PODS, key)):
+        try:
+            store.answered(PODS, await cluster.annotate(dict(body), annotations))
+        except ClusterError as error:
+            logger.info("pod not annotated", extra={"pod": body["metadata"]["name"], "because": str(error)})

@@ -1,0 +1,298 @@
+"""Carries out actions, each one request, and tells the resource what was done; decides nothing."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, DISRUPTION_BUDGETS, PODS, STATEFUL_SETS, Key, Store
+from utilitarian_operator.core.blocker import REFUSED, Obstacle
+from utilitarian_operator.core.labels import Owner
+from utilitarian_operator.core.objects.actions import (
+    Action,
+    Adopt,
+    Apply,
+    Belongs,
+    Create,
+    Delete,
+    Disown,
+    ScaleTo,
+    belongs,
+    held_by_create,
+    released_fields,
+)
+from utilitarian_operator.core.objects.refusals import Refusal, taken
+from utilitarian_operator.core.objects.wanted import Wanted, field_path
+from utilitarian_operator.core.reasons import Reason
+from utilitarian_operator.errors import ClusterError, Conflict, Gone, Rejected
+from utilitarian_operator.metrics.fleet import Metrics
+from utilitarian_operator.reconcile.act.events import event
+
+logger = logging.getLogger(__name__)
+
+Object = dict[str, Any]
+
+_KINDS = {
+    "Deployment": DEPLOYMENTS,
+    "StatefulSet": STATEFUL_SETS,
+    "PodDisruptionBudget": DISRUPTION_BUDGETS,
+}
+CLAIM = "PersistentVolumeClaim"
+
+MOST_TRIES = 5
+"""Times that a step up is sent while the Deployment changes under it; the next look goes on from there."""
+
+
+class Cluster(Protocol):
+    """What acting needs of the API server; each raises ClusterError."""
+
+    async def create(self, manifest: Object) -> Object:
+        """Make an object."""
+
+    async def read(self, kind: str, namespace: str, name: str) -> Object:
+        """One object as it is now."""
+
+    async def apply(self, manifest: Object, *, force: bool) -> Object:
+        """Server-side apply; with `force` it takes over fields of others."""
+
+    async def set_managed_fields(self, live: Object, fields: Sequence[Object]) -> Object:
+        """Rewrite who holds which field."""
+
+    async def scale(
+        self, namespace: str, deployment: str, replicas: int, resource_version: str | None = None
+    ) -> Object:
+        """Set a Deployment's replicas, if it is at this version still."""
+
+    async def delete(self, live: Object) -> None:
+        """Delete exactly this object."""
+
+    async def event(self, namespace: str, event: Object) -> None:
+        """Record an event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of the actions that were to be carried out.
+
+    Args:
+        refused: by the API server, or because the names belong to somebody else.
+        applied: the objects as the answers to their applies had them: what somebody changed a moment later, and the
+            watch has told meanwhile, is not in them.
+    """
+
+    refused: tuple[Refusal, ...]
+    applied: tuple[Object, ...]
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Hands of the operator.
+
+    Args:
+        cluster: the API server.
+        store: told at once what a write came to, so that the next look doesn't wait for the watch.
+        metrics: where scale requests are counted.
+        instance: the operator's own name, for events.
+        clock: the one clock.
+    """
+
+    cluster: Cluster
+    store: Store
+    metrics: Metrics
+    instance: str
+    clock: Callable[[], datetime]
+
+    async def scale(self, resource: Object, pools: Mapping[str, tuple[ScaleTo, str]]) -> set[str]:
+        """Send the scale requests of a fleet.
+
+        Args:
+            resource: the fleet's.
+            pools: the step and the sentence behind it, by pool name.
+
+        Returns:
+            The pools whose request was accepted; the others are looked at again.
+        """
+        # All at once, and told afterwards: no pool waits for another one's request or event.
+        sent = await asyncio.gather(*(self._scale(resource, pool, step) for pool, (step, _) in pools.items()))
+        accepted = {pool for pool, went in zip(pools, sent, strict=True) if went}
+        for pool in accepted:
+            step, because = pools[pool]
+            note = f"pool {pool}: {step.before} to {step.replicas}: {because}"
+            reason = Reason.SCALED_UP if step.replicas > step.before else Reason.SCALED_DOWN
+            await self.tell(resource, reason, note)
+        return accepted
+
+    async def _scale(self, resource: Object, pool: str, step: ScaleTo) -> bool:
+        key, up = _key(resource), step.replicas > step.before
+        try:
+            scaled = await self._scaled(key, step)
+        except (Conflict, Gone) as error:
+            logger.info("scale request put off", extra={"fleet": str(key), "pool": pool, "because": str(error)})
+            return False
+        self._remember_replicas(key, step, scaled)
+        self.metrics.scaled(key, pool, up=up)
+        return True
+
+    async def _scaled(self, key: Key, step: ScaleTo) -> Object:
+        """Send one scale request, on the Deployment as it was seen or, for a step up, as it is found at once.
+
+        A Deployment whose pods are starting changes several times a second, and a step up must not wait for that. It
+        is sent again as long as the Deployment asks for what the step starts from: what somebody else set is not
+        undone by a figure from before. A step down rests on all that was seen, so only the next look may repeat it.
+        """
+        at = step.resource_version
+        for _ in range(MOST_TRIES - 1):
+            try:
+                return await self.cluster.scale(key.namespace, step.name, step.replicas, at)
+            except Conflict:
+                live = await self.cluster.read("Deployment", key.namespace, step.name)
+                self.store.see(DEPLOYMENTS, live)
+                if step.replicas < step.before or int(live["spec"].get("replicas", 1)) != step.before:
+                    raise
+                at = live["metadata"]["resourceVersion"]
+        return await self.cluster.scale(key.namespace, step.name, step.replicas, at)
+
+    async def carry_out(self, resource: Object, actions: Iterable[tuple[Wanted, Action]]) -> Outcome:
+        """Make and apply objects; one that is refused doesn't keep the others from being made.
+
+        Args:
+            resource: the fleet's.
+            actions: in this order, each with the object that it is for.
+        """
+        refused, applied = [], []
+        for wanted, action in actions:
+            try:
+                came_of_it = await self._carry_out(resource, wanted, action)
+            except Rejected as error:
+                at = field_path(wanted, error.said)
+                message = f"{at}: {error.said}; until it is corrected, what ran before goes on as it is"
+                came_of_it = Refusal(wanted, Obstacle(REFUSED, message))
+            except (Conflict, Gone) as error:
+                logger.info("changed meanwhile", extra={"object": wanted.name, "because": str(error)})
+                continue
+            if isinstance(came_of_it, Refusal):
+                refused.append(came_of_it)
+            elif came_of_it is not None:
+                applied.append(came_of_it)
+        return Outcome(tuple(refused), tuple(applied))
+
+    async def remove(self, resource: Object, deletions: Iterable[Delete]) -> None:
+        """Delete objects that are no longer asked for; their pods end in their own time."""
+        for deletion in deletions:
+            await self._delete(resource, deletion.live)
+
+    async def replace(self, resource: Object, pods: Iterable[tuple[str, str]]) -> None:
+        """Delete pods, each of a pool, so that others come in their place; they end in order, by their preStop hook."""
+        key = _key(resource)
+        for pool, name in pods:
+            live = self.store.children(PODS, key).get(name)
+            if live is None:
+                continue
+            try:
+                await self.cluster.delete({"kind": "Pod", **live})
+            except (Conflict, Gone):
+                continue
+            self.metrics.replaced(key, pool)
+            await self.tell(resource, Reason.WORKER_REPLACED, f"pool {pool}: pod {name} is replaced: it was stuck")
+
+    async def _carry_out(self, resource: Object, wanted: Wanted, action: Action) -> Refusal | Object | None:
+        match action:
+            case Create(manifest):
+                return await self._create(resource, wanted, manifest)
+            case Apply(manifest):
+                return await self._apply(manifest, force=True)
+            case Adopt(_, live):
+                return await self._adopt(resource, wanted, live)
+            case Disown(live):
+                self._see(live["kind"], await self.cluster.set_managed_fields(live, released_fields(live)))
+        return None
+
+    async def tell(self, resource: Object, reason: Reason, note: str) -> None:
+        """Record an event and a log line; an event that can't be recorded stops nothing."""
+        key = _key(resource)
+        logger.info("event", extra={"fleet": str(key), "reason": str(reason), "note": note})
+        try:
+            body = event(resource, reason, note, instance=self.instance, now=self.clock())
+            await self.cluster.event(key.namespace, body)
+        except ClusterError as error:
+            logger.warning("event not recorded", extra={"fleet": str(key), "because": str(error)})
+
+    async def _apply(self, manifest: Object, *, force: bool) -> Object:
+        answer = await self.cluster.apply(manifest, force=force)
+        self._see(manifest["kind"], answer)
+        return answer
+
+    async def _create(self, resource: Object, wanted: Wanted, manifest: Object) -> Refusal | Object | None:
+        try:
+            made = await self.cluster.create(manifest)
+        except Conflict:
+            return None if wanted.kind == CLAIM else await self._found(resource, wanted)
+        self._see(wanted.kind, made)
+        await self.tell(resource, Reason.CREATED, f"{wanted.kind} {wanted.name} created")
+        return None
+
+    async def _found(self, resource: Object, wanted: Wanted) -> Refusal | Object | None:
+        """There is one already, without the labels by which it would have been seen."""
+        metadata = resource["metadata"]
+        live = await self.cluster.read(wanted.kind, metadata["namespace"], wanted.name)
+        match belongs(live, Owner(metadata["namespace"], metadata["name"], metadata["uid"])):
+            case Belongs.OURS:
+                return await self._apply(wanted.manifest, force=True)
+            case Belongs.LEFT:
+                return await self._adopt(resource, wanted, live)
+            case Belongs.ANOTHERS:
+                return taken(wanted)
+        return None
+
+    async def _adopt(self, resource: Object, wanted: Wanted, live: Object) -> Refusal | Object | None:
+        metadata = resource["metadata"]
+        fresh = await self.cluster.read(resource["kind"], metadata["namespace"], metadata["name"])
+        if fresh["metadata"]["uid"] != metadata["uid"] or "deletionTimestamp" in fresh["metadata"]:
+            return None  # it goes, and what it leaves behind on purpose must not go with it
+        if held_by_create(live):
+            await self.cluster.set_managed_fields(live, released_fields(live))
+        try:
+            adopted = await self._apply(wanted.manifest, force=False)
+        except Conflict as error:
+            logger.info("not adopted", extra={"object": wanted.name, "because": str(error)})
+            return taken(wanted)
+        await self.tell(resource, Reason.ADOPTED, f"{wanted.kind} {wanted.name} was there already and is adopted")
+        return adopted
+
+    async def _delete(self, resource: Object, live: Object) -> None:
+        try:
+            await self.cluster.delete(live)
+        except (Conflict, Gone):
+            return  # somebody was faster, or it is another object by now: the next look sees
+        self.store.see(_KINDS[live["kind"]], live, deleted=True)
+        what = f"{live['kind']} {live['metadata']['name']}"
+        await self.tell(resource, Reason.DELETED, f"{what} deleted: no longer asked for{_farewell(live)}")
+
+    def _see(self, kind: str, body: Object) -> None:
+        if kind in _KINDS:
+            self.store.see(_KINDS[kind], body)
+
+    def _remember_replicas(self, key: Key, step: ScaleTo, scaled: Object) -> None:
+        """What the Deployment is now: its status has yet to speak of it, which its generation says."""
+        live = self.store.children(DEPLOYMENTS, key).get(step.name)
+        if live is None:
+            return
+        metadata = {**live["metadata"], "resourceVersion": scaled["metadata"]["resourceVersion"]}
+        metadata["generation"] = live["metadata"].get("generation", 0) + 1
+        body = {**live, "metadata": metadata, "spec": {**live["spec"], "replicas": step.replicas}}
+        self.store.answered(DEPLOYMENTS, body)
+
+
+def _farewell(live: Mapping[str, Any]) -> str:
+    """What becomes of the workers of a Deployment that is deleted."""
+    replicas = live["spec"].get("replicas", 1) if live["kind"] == "Deployment" else 0
+    if not replicas:
+        return ""
+    grace = live["spec"]["template"]["spec"].get("terminationGracePeriodSeconds", 30)
+    return f"; its {replicas} workers take no new task and have {grace} s to finish those that they run"
+
+
+def _key(resource: Mapping[str, Any]) -> Key:
+    return Key(resource["metadata"]["namespace"], resource["metadata"]["name"])

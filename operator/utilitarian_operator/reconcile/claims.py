@@ -1,0 +1,293 @@
+"""Which queues of a fleet another resource on the same broker has; no look waits for a broker here.
+
+What brokers say of themselves, and whether two of them are one, is found out by tasks beside the looks.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from utilitarian_operator.adapters.broker.address import addresses
+from utilitarian_operator.adapters.broker.session import Credentials
+from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, Key, Store
+from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.core.blocker import QUEUE_TAKEN, Obstacle
+from utilitarian_operator.core.spec.acceptance import Judgement
+from utilitarian_operator.core.spec.queue_claims import (
+    Claim,
+    Pair,
+    Place,
+    given_up,
+    is_one,
+    lost,
+    may_clash,
+    only_asking_tells,
+    why_stalled,
+)
+from utilitarian_operator.errors import BrokerError, OperatorError
+from utilitarian_operator.reconcile.fleet_state import Known
+
+FIND_OUT_WITHIN_S = 10.0
+"""After so long a broker has not said who it is, and a comparison came to nothing."""
+
+ASK_AGAIN_S = 30.0
+"""After a comparison that came to nothing."""
+
+LONGEST_DOUBT_S = 15.0
+"""A new spec waits no longer to know whose its queues are: then only what is known counts."""
+
+AT_A_TIME = 4
+"""Questions that are open together: brokers that are all called alike make one for each pair of them."""
+
+_NOTHING_RUNS = "; nothing of this resource runs until then"
+_LAST_RUNS = "; until then, the last accepted spec keeps running"
+
+
+class Session(Protocol):
+    """What is asked of a broker."""
+
+    async def depths(self, queues: Sequence[str]) -> Mapping[str, object]:
+        """Connect, if it isn't; raises BrokerError."""
+
+    async def reaches(self, other: Any) -> bool | None:
+        """Whether another session is of the same broker; None where a right is missing; raises BrokerError."""
+
+
+class Brokers(Protocol):
+    """The sessions in use."""
+
+    def session(self, credentials: Credentials) -> Session:
+        """The session of these credentials."""
+
+    def cluster(self, credentials: Credentials) -> str | None:
+        """What their broker calls itself, if it was heard."""
+
+
+class Reader(Protocol):
+    """Where credentials come from."""
+
+    async def read(self, fleet: Fleet) -> Credentials:
+        """Those that a fleet names; raises OperatorError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """What one fleet doesn't get.
+
+    Args:
+        obstacles: what to say of it.
+        may_run: whether its newest spec may run.
+        pools: of the spec that runs, those that are led to zero, each with why.
+        doubted: whether it isn't known yet whose the queues of its newest spec are.
+    """
+
+    obstacles: tuple[Obstacle, ...] = ()
+    may_run: bool = True
+    pools: Mapping[str, str] = field(default_factory=dict)
+    doubted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a resource.
+
+    Args:
+        fleet: what it asks for.
+        reader: of its broker's credentials.
+        runs: whether it runs.
+    """
+
+    fleet: Fleet
+    reader: Reader
+    runs: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Noted:
+    """A claim; `holds`: whether its resource can have consumers: one that was only ever previewed has none."""
+
+    claim: Claim
+    credentials: Credentials
+    holds: bool
+
+
+class Claims:
+    """The queues that all resources name.
+
+    Args:
+        store: of the cluster's objects.
+        brokers: the sessions in use.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, store: Store, brokers: Brokers, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store, self._brokers, self._clock = store, brokers, clock
+        self._noted: dict[Key, tuple[_Noted, ...]] = {}
+        self._tried: set[Credentials] = set()
+        self._same: dict[Pair, bool] = {}
+        self._failed: dict[Pair, float] = {}
+        self._doubts: dict[Key, float] = {}
+        self._tasks: dict[object, asyncio.Task[None]] = {}
+
+    def __contains__(self, key: Key) -> bool:
+        """Whether the claims of a resource are known."""
+        return key in self._noted
+
+    @property
+    def in_use(self) -> dict[tuple[Key, int], Credentials]:
+        """The credentials that were noted, so that their sessions are kept open."""
+        return {(key, number): it.credentials for key, each in self._noted.items() for number, it in enumerate(each)}
+
+    def unseen(self, key: Key) -> None:
+        """A resource can't be looked at yet: it claims nothing until it was."""
+        self._noted.setdefault(key, ())
+
+    def forget(self, key: Key) -> None:
+        """A resource is gone: it claims nothing any more."""
+        self._noted.pop(key, None)
+        self._doubts.pop(key, None)
+        self._tried &= set(self.in_use.values())
+
+    async def note_versions(self, known: Known, newest: Judgement) -> None:
+        """Remember what a resource claims now, by the spec that runs and by its newest one."""
+        await self.note(known.key, known.resource["metadata"]["creationTimestamp"], _versions(known, newest))
+
+    async def note(self, key: Key, created: str, versions: Sequence[Version]) -> None:
+        """Remember what a resource claims now.
+
+        Args:
+            key: of it.
+            created: when it was made, as Kubernetes writes it.
+            versions: the one that runs, and the newest where it is another.
+        """
+        noted = [await self._read(key, created, version) for version in versions]
+        self._noted[key] = tuple(it for it in noted if it is not None)
+
+    async def _read(self, key: Key, created: str, version: Version) -> _Noted | None:
+        """One claim; None where nobody knows its broker: it can't be anybody's rival yet."""
+        try:
+            credentials = await version.reader.read(version.fleet)
+        except OperatorError:  # said where the broker is looked at
+            return None
+        before = next((it for it in self._noted.get(key, ()) if it.credentials is credentials), None)
+        place = before.claim.place if before else _place(credentials)
+        cluster = self._brokers.cluster(credentials) or place.cluster
+        queues = frozenset(queue for pool in version.fleet.pools for queue in pool.queues)
+        claim = Claim(str(key), created, version.runs, replace(place, cluster=cluster), queues)
+        holds = version.fleet.mode != "Preview" or bool(self._store.children(DEPLOYMENTS, key))
+        noted = _Noted(claim, credentials, holds)
+        return before if noted == before else noted
+
+    def lost(self, key: Key, running: Fleet | None, newest: Fleet | None) -> Lost:
+        """What a resource doesn't get of the queues that it names, by what is known now.
+
+        Args:
+            key: of it.
+            running: what runs of it.
+            newest: its newest spec; None if that is wrong.
+        """
+        mine = self._noted.get(key, ())
+        rivals = [
+            (one, it)
+            for one in mine
+            for other, each in self._noted.items()
+            if other != key
+            for it in each
+            if it.holds and may_clash(one.claim, it.claim)
+        ]
+        if not rivals:
+            self._doubts.pop(key, None)
+            return Lost()
+        doubtful = {one.claim.runs for one, other in rivals if self._find_out(one, other)}
+        doubted = False in doubtful and self._clock() - self._doubts.setdefault(key, self._clock()) < LONGEST_DOUBT_S
+        if False not in doubtful:
+            self._doubts.pop(key, None)
+        same = {pair for pair, one in self._same.items() if one}
+        clashes = [pair for pair in rivals if is_one(pair[0].claim.place, pair[1].claim.place, same)]
+        places = {it.claim.place for pair in clashes for it in pair}
+        missed = self._missed(places, [it.claim for it in mine], same) if places else {}
+        found = _said(running, newest, {it.claim.runs: missed[it.claim] for it in mine if it.claim in missed})
+        return replace(found, may_run=False, doubted=True) if doubted and found.may_run else found
+
+    def _missed(
+        self, places: Collection[Place], mine: Sequence[Claim], same: Collection[Pair]
+    ) -> Mapping[Claim, Mapping[str, str]]:
+        """Who doesn't get what, of those at some places."""
+        held = [it.claim for each in self._noted.values() for it in each if it.holds]
+        there = [it for it in held if any(is_one(it.place, place, same) for place in places)]
+        return lost({*there, *mine}, same)
+
+    def _find_out(self, one: _Noted, other: _Noted) -> bool:
+        """Whether it isn't known yet if two claims are at one place; if so, it is being found out."""
+        place, another = one.claim.place, other.claim.place
+        if place.cluster != another.cluster and None not in {place.cluster, another.cluster}:
+            return False
+        pair = frozenset({place, another})
+        if place.addresses & another.addresses or pair in self._same:
+            return False
+        unheard = [it for it in (one, other) if it.claim.place.cluster is None and it.credentials not in self._tried]
+        for it in unheard:
+            self._begin(it.credentials, self._hear(it.credentials))
+        if unheard or not only_asking_tells(place, another):
+            return bool(unheard)
+        if self._clock() - self._failed.get(pair, float("-inf")) >= ASK_AGAIN_S:
+            self._begin(pair, self._compare(one.credentials, other.credentials, pair))
+        return pair not in self._failed
+
+    def _begin(self, what: object, finding: Coroutine[Any, Any, None]) -> None:
+        if what in self._tasks or len(self._tasks) >= AT_A_TIME:
+            finding.close()  # asked for again at the next look
+            return
+        task = self._tasks[what] = asyncio.create_task(finding, name="claims")
+        task.add_done_callback(lambda _: self._tasks.pop(what, None))
+
+    async def _hear(self, credentials: Credentials) -> None:
+        """Have a broker say who it is; where it doesn't, the URLs alone are compared until it does."""
+        try:
+            async with asyncio.timeout(FIND_OUT_WITHIN_S):
+                await self._brokers.session(credentials).depths(())
+        except (BrokerError, TimeoutError, RuntimeError):  # the last: its session was closed meanwhile
+            pass
+        finally:
+            self._tried.add(credentials)
+
+    async def _compare(self, one: Credentials, other: Credentials, pair: Pair) -> None:
+        """Find out whether two brokers that call themselves alike are one; without the right to ask, they are."""
+        try:
+            async with asyncio.timeout(FIND_OUT_WITHIN_S):
+                same = await self._brokers.session(one).reaches(self._brokers.session(other))
+            self._same[pair] = same is not False
+            self._failed.pop(pair, None)
+        except (BrokerError, TimeoutError, RuntimeError):
+            self._failed[pair] = self._clock()
+
+
+def _versions(known: Known, newest: Judgement) -> list[Version]:
+    """The versions of a resource that claim queues."""
+    running, found = known.acceptance.running, []
+    if running is not None and running.fleet is not None:
+        found.append(Version(running.fleet, known.credentials, runs=True))
+    if newest.fleet is not None and newest is not running:
+        moves = running is not None and running.fleet is not None and newest.fleet.broker != running.fleet.broker
+        found.append(Version(newest.fleet, known.edited_credentials if moves else known.credentials, runs=False))
+    return found
+
+
+def _place(credentials: Credentials) -> Place:
+    found = addresses(credentials.url)
+    return Place(frozenset(f"{it.host.lower().rstrip('.')}:{it.port}" for it in found), found[0].vhost)
+
+
+def _said(running: Fleet | None, newest: Fleet | None, missed: Mapping[bool, Mapping[str, str]]) -> Lost:
+    """What follows for a resource of which others have queues, by whether those are of the spec that runs."""
+    meanwhile = _NOTHING_RUNS if running is None else _LAST_RUNS
+    said = [
+        Obstacle(QUEUE_TAKEN, why)
+        for runs, queues in sorted(missed.items())
+        for why in why_stalled(queues, runs=runs, meanwhile=meanwhile)
+    ]
+    # Who only looks takes nothing from anybody.
+    may_run = False not in missed or (newest is not None and newest.mode == "Preview")
+    return Lost(tuple(said), may_run, given_up(running.pools, missed.get(True, {})) if running is not None else {})

@@ -1,0 +1,108 @@
+"""Reads the broker's credentials from the Secrets that a resource names; prints none of them."""
+
+import time
+from collections.abc import Mapping
+from typing import Protocol
+
+from utilitarian_operator.adapters.broker.address import WrongAddress, addresses
+from utilitarian_operator.adapters.broker.session import Credentials
+from utilitarian_operator.adapters.broker.tls import SYSTEM, Tls, UnusablePem
+from utilitarian_operator.api.effective import Broker, Fleet
+from utilitarian_operator.api.kubernetes import SecretKeyRef
+from utilitarian_operator.errors import ClusterError, Gone, SecretMissing
+
+READ_EVERY_S = 30.0
+
+
+class Secrets(Protocol):
+    """What is needed of the cluster."""
+
+    async def secret(self, namespace: str, name: str) -> Mapping[str, str]:
+        """The decoded values of a Secret; raises Gone."""
+
+
+class BrokerCredentials:
+    """The broker's credentials of one resource, followed when its Secret changes.
+
+    Args:
+        secrets: where they are read.
+        namespace: of the resource.
+    """
+
+    def __init__(self, secrets: Secrets, namespace: str) -> None:
+        self._secrets, self._namespace = secrets, namespace
+        self._last: Credentials | None = None
+        self._asked_for: Broker | None = None
+        self._read_at = 0.0
+
+    async def read(self, fleet: Fleet) -> Credentials:
+        """The credentials as the resource names them; those read last while they are fresh or the API server is away.
+
+        Raises:
+            SecretMissing: the Secret or its key doesn't exist, or holds no URL of RabbitMQ or no PEM; the message has
+                the path of the field.
+            ClusterError: it can't be read and never was.
+        """
+        wanted = fleet.broker
+        fresh = wanted == self._asked_for and time.monotonic() - self._read_at < READ_EVERY_S
+        if self._last is not None and fresh:
+            return self._last
+        try:
+            read = await self._credentials(wanted)
+        except ClusterError:
+            if self._last is None or wanted != self._asked_for:
+                raise
+            return self._last  # an unreadable Secret keeps the last one
+        self._last, self._asked_for, self._read_at = read, wanted, time.monotonic()
+        return self._last
+
+    def refused(self) -> None:
+        """The broker refused the login: read the Secret again at the next look."""
+        self._read_at = 0.0
+
+    async def _credentials(self, broker: Broker) -> Credentials:
+        refs = {
+            "urlFrom": broker.url,
+            "stats.urlFrom": broker.stats_url,
+            "tls.caFrom": broker.ca,
+            "tls.certFrom": broker.cert,
+            "tls.keyFrom": broker.key,
+        }
+        values = await self._values({field: ref for field, ref in refs.items() if ref is not None})
+        url, stats = values["urlFrom"], values.get("stats.urlFrom", "")
+        tls = Tls(*(values.get(field, "") for field in ("tls.caFrom", "tls.certFrom", "tls.keyFrom")))
+        if self._last is not None and tls == self._last.tls:
+            tls = self._last.tls  # whose context is made
+        _check(url, tls)
+        endpoints = tuple(part.strip() for part in stats.split(",") if part.strip())
+        return Credentials(url, endpoints, tls, broker.control_exchange)
+
+    async def _values(self, refs: Mapping[str, SecretKeyRef]) -> dict[str, str]:
+        """The values of keys of Secrets by field; each Secret is read once, so that a certificate has its own key."""
+        secrets: dict[str, Mapping[str, str]] = {}
+        values = {}
+        for field, ref in refs.items():
+            where = f"spec.broker.{field}: Secret {self._namespace}/{ref.name}"
+            try:
+                secrets[ref.name] = secrets.get(ref.name) or await self._secrets.secret(self._namespace, ref.name)
+            except Gone as error:
+                raise SecretMissing(f"{where} does not exist; create it") from error
+            if ref.key not in secrets[ref.name]:
+                raise SecretMissing(f"{where} has no key {ref.key}; add it")
+            values[field] = secrets[ref.name][ref.key].strip()
+            if not values[field]:
+                raise SecretMissing(f"{where} has nothing under the key {ref.key}; write it")
+        return values
+
+
+def _check(url: str, tls: Tls) -> None:
+    """Refuse what can't be used; nothing of it is in the message, nor in what a traceback would print."""
+    try:
+        addresses(url)
+    except WrongAddress as error:
+        raise SecretMissing(f"spec.broker.urlFrom: {error}") from None
+    try:
+        if tls != SYSTEM:
+            _ = tls.context
+    except UnusablePem as error:
+        raise SecretMissing(f"spec.broker.tls.{error.field}From: {error.why}") from None

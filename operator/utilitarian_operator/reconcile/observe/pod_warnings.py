@@ -1,0 +1,95 @@
+"""Asks why pods don't run or become ready: what Kubernetes warns of, and what the broker refused one that crashed."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from utilitarian_operator.core.containers import spec_of_ours
+from utilitarian_operator.core.observation.causes.pod_status import crashed, newest_warning
+from utilitarian_operator.core.observation.causes.worker_log import broker_refusal
+from utilitarian_operator.core.observation.pod_failures import late
+from utilitarian_operator.errors import ClusterError
+
+logger = logging.getLogger(__name__)
+
+Object = dict[str, Any]
+
+EVERY_S = 30.0
+MOST_PODS = 3
+"""Pods of a fleet that are asked about at a time, of each kind: a message names one pod of a pool."""
+
+
+class Events(Protocol):
+    """What is needed of the API server; each raises ClusterError."""
+
+    async def warnings(self, namespace: str, uid: str) -> list[Object]:
+        """The events of type Warning about one object."""
+
+    async def log_end(self, pod: Object, container: str, *, previous: bool) -> str:
+        """The last lines of a container's log."""
+
+
+class PodWarnings:
+    """What is known of the pods of one fleet that don't run or become ready, beyond their status.
+
+    Args:
+        cluster: where events and logs are read.
+    """
+
+    def __init__(self, cluster: Events) -> None:
+        self._cluster = cluster
+        self._words: dict[str, str] = {}
+        self._due = 0.0
+        self._reading: asyncio.Task[None] | None = None
+
+    async def look(self, pods: Sequence[Object], now: datetime) -> Mapping[str, str]:
+        """A sentence by the pod's name, as far as there is one and it may be read.
+
+        Args:
+            pods: of the fleet, as they were seen.
+            now: the one clock.
+        """
+        waiting = late(None, pods, now)[:MOST_PODS]
+        ended = [(pod, which) for pod in pods if (which := crashed(pod, now))][:MOST_PODS]
+        concerned = {it["metadata"]["name"] for it in [*waiting, *(pod for pod, _ in ended)]}
+        self._words = {name: words for name, words in self._words.items() if name in concerned}
+        if not concerned:
+            self._due = 0.0
+        elif time.monotonic() >= self._due:
+            self._due = time.monotonic() + EVERY_S
+            for pod in waiting:
+                await self._ask(pod["metadata"])
+            if ended and (self._reading is None or self._reading.done()):
+                # Aside: a node that doesn't answer would hold up the look for as long as the request may take.
+                self._reading = asyncio.create_task(self._read(ended))
+        return self._words
+
+    def close(self) -> None:
+        """Give up what is still being read."""
+        if self._reading is not None:
+            self._reading.cancel()
+
+    async def _ask(self, metadata: Mapping[str, Any]) -> None:
+        try:
+            events = await self._cluster.warnings(metadata["namespace"], metadata["uid"])
+        except ClusterError as error:  # its role may be an older chart's, without the right
+            logger.debug("warnings not seen", extra={"pod": metadata["name"], "because": str(error)})
+            return
+        self._note(metadata["name"], newest_warning(events))
+
+    async def _read(self, ended: Sequence[tuple[Object, str]]) -> None:
+        for pod, which in ended:
+            name, container = pod["metadata"]["name"], spec_of_ours(pod).get("name", "")
+            try:
+                log = await self._cluster.log_end(pod, container, previous=which == "previous")
+            except ClusterError as error:
+                logger.debug("log not seen", extra={"pod": name, "because": str(error)})
+            else:
+                self._note(name, broker_refusal(log))
+
+    def _note(self, pod: str, words: str) -> None:
+        if words:
+            self._words = {**self._words, pod: words}

@@ -1,0 +1,75 @@
+"""Reads the Secrets and ConfigMaps that a resource names, one by one and now and then; shows nothing of them."""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from utilitarian_operator.core.spec.references import Absent, Content, Target, Unreadable
+from utilitarian_operator.errors import ClusterError, Gone, Rejected
+
+READ_EVERY_S = 30.0
+MISSING_READ_EVERY_S = 5.0
+"""What is missing is waited for, so it is looked for more often than what is there."""
+
+
+class Objects(Protocol):
+    """What is needed of the cluster."""
+
+    async def read(self, kind: str, namespace: str, name: str) -> dict[str, Any]:
+        """One object; raises Gone and ClusterError."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    content: Content
+    due: float
+
+
+class ReferenceReader:
+    """The contents of what one resource names, as they were last read.
+
+    Args:
+        objects: where they are read.
+        namespace: of the resource.
+    """
+
+    def __init__(self, objects: Objects, namespace: str) -> None:
+        self._objects, self._namespace = objects, namespace
+        self._readings: dict[Target, _Reading] = {}
+
+    async def read(self, targets: Iterable[Target]) -> Mapping[Target, Content]:
+        """The contents of all of them; what could not be read keeps what was read last."""
+        readings: dict[Target, _Reading] = {}
+        away = False
+        for target in sorted(targets):
+            known = self._readings.get(target)
+            if known is not None and (away or time.monotonic() < known.due):
+                readings[target] = known
+                continue
+            reading = None if away else await self._read(target)
+            away = away or reading is None
+            readings[target] = reading or _later(known)
+        self._readings = readings
+        return {target: reading.content for target, reading in readings.items()}
+
+    def refused(self) -> None:
+        """The broker refused the login: read everything again at the next look."""
+        self._readings = {target: _Reading(it.content, 0.0) for target, it in self._readings.items()}
+
+    async def _read(self, target: Target) -> _Reading | None:
+        """What is there now; None when the API server is away, so that the others need not be tried."""
+        now = time.monotonic()
+        try:
+            body = await self._objects.read(target.kind, self._namespace, target.name)
+        except Gone:
+            return _Reading(Absent(), now + MISSING_READ_EVERY_S)
+        except Rejected:
+            return _later(self._readings.get(target))
+        except ClusterError:
+            return None
+        return _Reading({**(body.get("data") or {}), **(body.get("binaryData") or {})}, now + READ_EVERY_S)
+
+
+def _later(known: _Reading | None) -> _Reading:
+    return _Reading(known.content if known else Unreadable(), time.monotonic() + MISSING_READ_EVERY_S)

@@ -1,0 +1,400 @@
+"""Observe, decide, act for one resource: level-based, read anew each time; holds no rules and makes no calls itself."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Hashable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from utilitarian_operator.adapters.broker.session import Brokers, Credentials
+from utilitarian_operator.adapters.broker.unreachable import Blind
+from utilitarian_operator.adapters.cluster.cache import (
+    DEPLOYMENTS,
+    DISRUPTION_BUDGETS,
+    FLEETS,
+    PODS,
+    STATEFUL_SETS,
+    Key,
+    Store,
+)
+from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.api.names import beat_object, pool_object
+from utilitarian_operator.core import labels
+from utilitarian_operator.core.blocker import INVALID_SPEC, SECRET_MISSING, Obstacle
+from utilitarian_operator.core.draining.plan import Lead, leads, shrinking, works_still
+from utilitarian_operator.core.forecast.news import ailing, watch
+from utilitarian_operator.core.forecast.next_starts import upcoming
+from utilitarian_operator.core.moments import apart
+from utilitarian_operator.core.objects import wanted as objects
+from utilitarian_operator.core.objects.actions import controlled_by
+from utilitarian_operator.core.objects.drift import applied, drifted
+from utilitarian_operator.core.objects.refusals import taken
+from utilitarian_operator.core.observation.model import FleetSight
+from utilitarian_operator.core.reasons import Reason
+from utilitarian_operator.core.sizing import decision_record as record
+from utilitarian_operator.core.sizing.decision import Decision
+from utilitarian_operator.core.sizing.facts import facts
+from utilitarian_operator.core.sizing.pools import Circumstances, decide_fleet, first_seen_work, looked_well
+from utilitarian_operator.core.spec.acceptance import Acceptance, Judgement
+from utilitarian_operator.core.spec.references import Content, Target, checksums, missing, targets
+from utilitarian_operator.core.status.change import Written, patch, worth_writing
+from utilitarian_operator.core.status.recall import recall, well_formed
+from utilitarian_operator.core.status.report import Newest
+from utilitarian_operator.core.status.status import fleet_status, refused_status
+from utilitarian_operator.errors import Conflict, Gone, OperatorError, SecretMissing
+from utilitarian_operator.metrics.fleet import Metrics
+from utilitarian_operator.reconcile import beat_keeper
+from utilitarian_operator.reconcile.act.accepted_specs import Records, Revisions
+from utilitarian_operator.reconcile.act.drains import Drains
+from utilitarian_operator.reconcile.act.events import MOST_TOLD
+from utilitarian_operator.reconcile.act.eviction_guard import Pods, shield
+from utilitarian_operator.reconcile.act.pod_losses import Losses
+from utilitarian_operator.reconcile.act.writer import CLAIM
+from utilitarian_operator.reconcile.claims import Claims, Lost
+from utilitarian_operator.reconcile.fleet_state import Known
+from utilitarian_operator.reconcile.observe.credentials import BrokerCredentials
+from utilitarian_operator.reconcile.observe.observer import Broker, Observer
+from utilitarian_operator.reconcile.observe.pod_warnings import Events, PodWarnings
+from utilitarian_operator.reconcile.observe.reference_reader import ReferenceReader
+
+logger = logging.getLogger(__name__)
+
+Object = dict[str, Any]
+
+_MEANWHILE = "; until it is corrected, the last accepted spec keeps running"
+_BLIND = {SECRET_MISSING}
+"""Obstacles that say already why the broker can't be seen."""
+
+
+class Cluster(beat_keeper.Cluster, Records, Pods, Events, Protocol):
+    """What reconciling needs of the API server beside acting; each raises ClusterError."""
+
+    async def patch_status(self, namespace: str, name: str, status: Mapping[str, Any]) -> Object:
+        """Write a resource's status."""
+
+    async def secret(self, namespace: str, name: str) -> Mapping[str, str]:
+        """The decoded values of a Secret."""
+
+
+class Reconciler:
+    """One operator's work on all its fleets.
+
+    Args:
+        cluster: the API server.
+        store: what the watches said.
+        brokers: the sessions in use.
+        drains: leads workers out, with the actor that carries out all the rest.
+        metrics: the one writer.
+        clock: the one clock, UTC.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        store: Store,
+        brokers: Brokers,
+        drains: Drains,
+        metrics: Metrics,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._cluster, self._store, self._brokers = cluster, store, brokers
+        self._drains, self._actor, self._metrics, self._clock = drains, drains.actor, metrics, clock
+        self._known: dict[Key, Known] = {}
+        self._claims, self._looking_around = Claims(store, brokers), asyncio.Lock()
+
+    async def reconcile(self, key: Key) -> bool:
+        """Bring one fleet to what it should be; False asks to be called again after a pause."""
+        resource = self._present(key)
+        if resource is None:
+            await self._forget(key)
+            return True
+        started = time.monotonic()
+        try:
+            with self._metrics.look(key):
+                await self._reconcile(key, resource)
+        except (Conflict, Gone) as error:
+            logger.info("changed meanwhile", extra={"fleet": str(key), "because": str(error)})
+        except OperatorError as error:
+            self._metrics.failed(error)
+            logger.warning("not reconciled", extra={"fleet": str(key), "because": str(error)})
+            return False
+        self._metrics.ticked(key, timedelta(seconds=time.monotonic() - started))
+        return True
+
+    async def _reconcile(self, key: Key, resource: Object) -> None:
+        known = await self._known_of(key, resource)
+        newest = known.acceptance.judge(resource)
+        obstacles = [Obstacle(INVALID_SPEC, f"{it}{_MEANWHILE}") for it in newest.problems]
+        lost = await self._lost(known, newest)
+        contents, lacking = await self._references(key, known, newest, lost)
+        obstacles += [*lacking, *lost.obstacles]
+        running = known.acceptance.running
+        if running is None or running.fleet is None:
+            if obstacles or not lost.doubted:  # else it is being found out whose its queues are: a look or two
+                await self._refuse(known, resource, newest, obstacles)
+            return
+        fleet = running.fleet
+        broker, unknown_place = await self._broker(known, fleet)
+        obstacles += [it for it in unknown_place if not any(o.message.startswith(it.message) for o in obstacles)]
+        warnings = await known.warnings.look(list(self._store.children(PODS, key).values()), self._clock())
+        beat = await known.beat.look(fleet, broker.beats(), self._clock(), warnings)
+        sight = await known.observer.look(fleet, broker, self._clock(), known.drains.shrinking.keys(), beat, warnings)
+        known.read_again_if_refused()
+        sight = known.health.examined(fleet, sight)
+        decisions = self._decide(known, newest, fleet, sight, lost)
+        ailments = ailing(known.health.ailments, known.runs.forecasts)
+        self._metrics.looked(key, sight, decisions, ailments, fleet.mode)
+        self._metrics.runs.watched(key, fleet, known.runs)
+        leading = self._leads(key, known, fleet, sight, decisions)
+        because = {name: decision.message for name, decision in decisions.items()}
+        if fleet.mode != "Preview":
+            resized = await self._drains.resize(resource, leading, because, known.drains)
+            for pool in resized & known.waiting_since.keys():
+                self._metrics.woke(key, pool, apart(self._clock(), known.waiting_since[pool]))
+            await self._act(known, running, sight, decisions, contents)
+            await shield(self._cluster, self._store, key, known.shields, fleet, sight)
+            obstacles += known.refusals.obstacles
+        await self._drains.carry_out(resource, leading, because, known.drains, broker)
+        await self._drains.review(resource, sight, known.drains)
+        await self._tell(known, resource, newest, obstacles, sight)
+        await known.beat.tell(resource, self._actor, fleet, sight.beat)
+        await self._actor.replace(resource, known.health.replacements(fleet, sight))
+        await known.revisions.keep(running.generation, running.written, makes_objects=fleet.mode != "Preview")
+        starts = upcoming(fleet, sight.at)
+        generation = running.generation if lost.doubted else newest.generation
+        about = Newest(generation, obstacles, newest.warnings, starts, ailments, known.runs.forecasts)
+        status = fleet_status(fleet, sight, decisions, known.memories, resource["status"], about)
+        await self._write_status(known, resource, status)
+
+    async def _refuse(self, known: Known, resource: Object, newest: Judgement, obstacles: list[Obstacle]) -> None:
+        await self._tell_obstacles(known, resource, obstacles)
+        status = refused_status(obstacles, resource["status"], newest.generation, self._clock())
+        await self._write_status(known, resource, status)
+
+    async def _known_of(self, key: Key, resource: Object) -> Known:
+        known = self._known.get(key)
+        if known is not None and known.uid != resource["metadata"]["uid"]:
+            await self._forget(key)  # another resource of the same name
+            known = None
+        if known is None:
+            revisions = Revisions(self._cluster, _owner(resource))
+            acceptance = Acceptance(resource, await revisions.newest())
+            if key in self._known:  # looked at meanwhile, because of another fleet
+                return self._known[key]
+            now = self._clock()
+            recalled = recall(resource["status"], now)
+            known = self._known[key] = Known(
+                resource=resource,
+                observer=Observer(key, self._store, recalled.last_messages, now),
+                beat=beat_keeper.BeatKeeper(key, self._store, self._cluster, resource["status"]),
+                credentials=BrokerCredentials(self._cluster, key.namespace),
+                edited_credentials=BrokerCredentials(self._cluster, key.namespace),
+                references=ReferenceReader(self._cluster, key.namespace),
+                acceptance=acceptance,
+                revisions=revisions,
+                started=now,
+                losses=Losses(now),
+                warnings=PodWarnings(self._cluster),
+                memories=dict(recalled.memories),
+            )
+            if recalled.note:
+                await self._actor.tell(resource, Reason.MEMORY_UNREADABLE, recalled.note)
+        known.resource = resource
+        return known
+
+    async def _lost(self, known: Known, newest: Judgement) -> Lost:
+        """What other resources on the same broker have of this one's queues: who was never looked at may, too."""
+        async with self._looking_around:
+            for key in self._store.fleets():
+                if key not in self._claims and key != known.key and (other := self._present(key)) is not None:
+                    await self._look_up(key, other)
+        before = self._claims.in_use
+        await self._claims.note_versions(known, newest)
+        if self._claims.in_use != before:
+            await self._keep_brokers()
+        running = known.acceptance.running
+        return self._claims.lost(known.key, running.fleet if running is not None else None, newest.fleet)
+
+    async def _look_up(self, key: Key, resource: Object) -> None:
+        try:
+            found = await self._known_of(key, resource)
+            await self._claims.note_versions(found, found.acceptance.judge(resource))
+        except OperatorError:
+            self._claims.unseen(key)
+        except Exception:  # whatever is wrong with it, no other fleet is held up by it
+            logger.exception("another fleet's queues not known", extra={"fleet": str(key)})
+            self._claims.unseen(key)
+
+    def _present(self, key: Key) -> Object | None:
+        resource = self._store.fleet(key)
+        gone = resource is None or "deletionTimestamp" in resource["metadata"]
+        return None if resource is None or gone else resource | {"status": well_formed(resource.get("status"))}
+
+    async def _references(
+        self, key: Key, known: Known, newest: Judgement, lost: Lost
+    ) -> tuple[Mapping[Target, Content], list[Obstacle]]:
+        """Read what is referred to, and let the newest spec run unless that, or a queue of it, is not to be had."""
+        running = known.acceptance.running
+        wanted = targets(newest.references, running.fleet if running else None)
+        contents = await known.references.read(wanted)
+        lacking = missing(newest.references, contents, key.namespace, _MEANWHILE)
+        may_run = newest.fleet is not None and newest is not running and lost.may_run
+        if may_run and (not lacking or running is None):
+            known.acceptance.let_run(newest)
+        return contents, lacking
+
+    async def _broker(self, known: Known, fleet: Fleet) -> tuple[Broker, list[Obstacle]]:
+        """The session to look through, or one that sees nothing and says why."""
+        try:
+            credentials = await known.credentials.read(fleet)
+        except SecretMissing as error:
+            return Blind(error), [Obstacle(SECRET_MISSING, str(error))]
+        if credentials != known.used:
+            known.used = credentials
+            await self._keep_brokers()
+        return self._brokers.session(credentials), []
+
+    def _decide(
+        self, known: Known, newest: Judgement, fleet: Fleet, sight: FleetSight, lost: Lost
+    ) -> dict[str, Decision]:
+        known.good_looks = known.good_looks + 1 if looked_well(sight) else 0
+        circumstances = Circumstances(
+            now=sight.at,
+            running_for=abs(sight.at - known.started),  # the clock may have been set back
+            good_looks=known.good_looks,
+            overrides=newest.overrides,
+            given_up=lost.pools,
+        )
+        seen = {name: facts(pool, known.health.starved(name)) for name, pool in sight.pools.items()}
+        decisions, memories = decide_fleet(fleet, seen, known.memories, circumstances)
+        known.runs = watch(fleet, sight, seen, decisions, known.memories, memories)
+        known.memories = known.runs.memories
+        known.waiting_since = first_seen_work(known.waiting_since, sight, decisions)
+        if logger.isEnabledFor(logging.DEBUG):
+            # What `simulation.replay` reads: a record of what was seen and decided, to be played again.
+            look = record.to_text(circumstances, seen, decisions)
+            logger.debug("decided", extra={"fleet": str(known.key), "look": look})
+        return decisions
+
+    def _leads(
+        self, key: Key, known: Known, fleet: Fleet, sight: FleetSight, decisions: Mapping[str, Decision]
+    ) -> dict[str, Lead]:
+        """What the pools need whose Deployments are this resource's."""
+        known.drains.shrinking = shrinking(sight, decisions, known.drains.shrinking)
+        deployments = self._store.children(DEPLOYMENTS, key)
+        found = leads(fleet, sight, decisions, known.drains.shrinking)
+        ours = {name for name, live in deployments.items() if controlled_by(live, known.uid)}
+        return {pool: lead for pool, lead in found.items() if pool_object(key.name, pool) in ours}
+
+    async def _act(
+        self,
+        known: Known,
+        running: Judgement,
+        sight: FleetSight,
+        decisions: Mapping[str, Decision],
+        contents: Mapping[Target, Content],
+    ) -> None:
+        key, resource, now = known.key, known.resource, self._clock()
+        todo = _todo(known, running, self._live(key), decisions, contents, now)
+        todos = known.beat.in_turn(todo.actions, running.fleet) if running.fleet else todo.actions
+        actions = [*todos, *await known.beat.claim(_owner(resource), running.fleet, made=known.claimed)]
+        await known.beat.act(resource, self._actor, now)
+        known.refusals.keep_only([*(it for it, _ in actions), *todo.taken])
+        due = [(it, action) for it, action in actions if known.refusals.due(it, now)]
+        outcome = await self._actor.carry_out(resource, due)
+        known.applied |= {(it["kind"], it["metadata"]["name"]): applied(it, now) for it in outcome.applied}
+        known.refusals.note([*(it for it, _ in due), *todo.taken], [*outcome.refused, *map(taken, todo.taken)], now)
+        failed = {id(it.wanted) for it in outcome.refused}
+        known.claimed = known.claimed or any(it.kind == CLAIM and id(it) not in failed for it, _ in due)
+        await self._actor.remove(resource, (it for it in todo.deletions if not works_still(it.live, sight)))
+
+    def _live(self, key: Key) -> objects.Live:
+        kinds = {
+            objects.DEPLOYMENT: DEPLOYMENTS,
+            objects.DISRUPTION_BUDGET: DISRUPTION_BUDGETS,
+            objects.STATEFUL_SET: STATEFUL_SETS,
+        }
+        return {kind: self._store.children(plural, key) for kind, plural in kinds.items()}
+
+    async def _tell(
+        self, known: Known, resource: Object, newest: Judgement, obstacles: list[Obstacle], sight: FleetSight
+    ) -> None:
+        await self._tell_obstacles(known, resource, obstacles)
+        await known.losses.tell(self._store.all_pods(known.key), resource, self._metrics, self._actor)
+        if newest.warnings and known.told_warnings != newest.generation:
+            known.told_warnings = newest.generation
+            for warning in newest.warnings[:MOST_TOLD]:
+                await self._actor.tell(resource, Reason.SPEC_WARNING, str(warning))
+        news = [*known.health.news(), *((Reason(it.reason), it.note) for it in known.runs.news)]
+        for reason, note in news[:MOST_TOLD]:
+            await self._actor.tell(resource, reason, note)
+        if sight.broker is None and known.told_broker:
+            known.told_broker = False
+            await self._actor.tell(resource, Reason.BROKER_REACHABLE, "the broker answers again")
+        elif sight.broker is not None and not known.told_broker and not any(o.reason in _BLIND for o in obstacles):
+            known.told_broker = True
+            note = f"{sight.broker.why}; no worker is added or taken away until it answers"
+            await self._actor.tell(resource, Reason.BROKER_UNREACHABLE, note)
+
+    async def _tell_obstacles(self, known: Known, resource: Object, obstacles: list[Obstacle]) -> None:
+        for obstacle in [it for it in obstacles if it not in known.told_obstacles][:MOST_TOLD]:
+            await self._actor.tell(resource, Reason(obstacle.reason), obstacle.message)
+        if known.told_obstacles and not obstacles:
+            await self._actor.tell(resource, Reason.RECOVERED, "nothing is in the way any more: the newest spec runs")
+        known.told_obstacles = tuple(obstacles)
+
+    async def _write_status(self, known: Known, resource: Object, status: Object) -> None:
+        key, now, previous = known.key, self._clock(), resource["status"]
+        if worth_writing(status, previous, known.status_written, now):
+            stored = await self._cluster.patch_status(key.namespace, key.name, patch(status, previous))
+            self._store.see(FLEETS, stored)
+            known.status_written = Written(status, well_formed(stored.get("status")), now)
+
+    async def _keep_brokers(self) -> None:
+        used: dict[Hashable, Credentials] = {it: known.used for it, known in self._known.items() if known.used}
+        await self._brokers.keep_only(used | self._claims.in_use)
+
+    async def _forget(self, key: Key) -> None:
+        known = self._known.pop(key, None)
+        if known is None:
+            return
+        self._metrics.forget(key)
+        known.warnings.close()
+        self._claims.forget(key)
+        await self._keep_brokers()
+        if known.claimed:
+            kept = f"PersistentVolumeClaim {beat_object(key.name)} is kept: it says when each task was last run"
+            await self._actor.tell(known.resource, Reason.CLAIM_KEPT, f"{kept}; delete it by hand")
+
+
+def _todo(
+    known: Known,
+    running: Judgement,
+    live: objects.Live,
+    decisions: Mapping[str, Decision],
+    contents: Mapping[Target, Content],
+    now: datetime,
+) -> objects.Todo:
+    if running.fleet is None or running.spec is None:
+        return objects.Todo((), (), ())
+    owner = _owner(known.resource)
+    sums = checksums(running.fleet, contents, owner.uid)
+    # The same objects as long as spec and checksums are the same; an unknown checksum is taken from what is there.
+    if known.made is None or known.made[:2] != (running, sums) or None in sums.values():
+        built_in = running.spec.pools is None
+        wanted = tuple(objects.wanted_objects(owner, running.fleet, live, sums, built_in=built_in))
+        known.made = running, sums, wanted
+    replicas = {name: decision.replicas for name, decision in decisions.items()}
+    return objects.todo(
+        owner,
+        known.made[2],
+        live,
+        replicas,
+        lambda it, seen: drifted(seen, known.applied.get((it.kind, it.name)), now),
+    )
+
+
+def _owner(resource: Object) -> labels.Owner:
+    metadata = resource["metadata"]
+    return labels.Owner(metadata["namespace"], metadata["name"], metadata["uid"])
