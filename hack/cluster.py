@@ -18,6 +18,9 @@ from hack.places import BUILD, ROOT, cache, key_of
 
 KUBECONFIG = BUILD / "kubeconfig"
 READY_WITHIN = "120s"
+CREATE_TRIES = 3
+SLOW_NODE = "could not find a log line that matches"
+"""What kind says of a node whose system took longer than kind waits; it has taken the nodes away again."""
 MOST_WORKERS = 4
 SHARED = "/shared"
 """A folder that all nodes of a cluster with workers have in common: where volumes are that follow a pod."""
@@ -144,11 +147,23 @@ def ensure(engine: Engine) -> Cluster:
         official = image == registry.NODE
         config = json.dumps(configuration(image, official=official, workers=cluster.workers))
         create = ("create", "cluster", "--name", cluster.name, "--kubeconfig", KUBECONFIG, "--config", "-")
-        run(tools.program("kind"), *create, "--wait", READY_WITHIN, env=engine.env, feed=config)
+        _created(engine, config, *create, "--wait", READY_WITHIN)
         KUBECONFIG.chmod(0o600)
         if cluster.workers:
             prepare_workers(engine, cluster, official=official)
     return cluster
+
+
+def _created(engine: Engine, config: str, *create: str | Path) -> None:
+    """Make the nodes; kind waits 30 s for a node's own system, and a machine that is at work may need longer."""
+    for tries_left in reversed(range(CREATE_TRIES)):
+        try:
+            run(tools.program("kind"), *create, env=engine.env, feed=config)
+        except Failure as failure:
+            if not tries_left or SLOW_NODE not in str(failure):
+                raise
+        else:
+            return
 
 
 def prepare_workers(engine: Engine, cluster: Cluster, *, official: bool) -> None:

@@ -14,8 +14,8 @@ from tests.support.controlplane import ControlPlane
 from tests.support.http import HttpError
 from tests.support.operator import in_process
 from tests.support.ports import LOOPBACK, free_port
+from tests.support.resources import resource
 from tests.support.waiting import wait_until, wait_until_async
-from tests.unit.api_cases import resource
 from utilitarian_operator.host.certificates import LIFETIME, make
 from utilitarian_operator.host.leadership import LEASE, Leadership
 from utilitarian_operator.host.settings import Admission, Settings

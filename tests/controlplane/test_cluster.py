@@ -14,8 +14,8 @@ from kubernetes.aio.client.configuration import Configuration
 
 from tests.support.controlplane import ControlPlane
 from tests.support.ports import LOOPBACK, free_port
+from tests.support.resources import resource
 from tests.support.waiting import wait_until_async
-from tests.unit.api_cases import resource
 from utilitarian_operator.adapters.cluster.client import Cluster
 from utilitarian_operator.api.effective import effective_fleet
 from utilitarian_operator.api.resource import parse

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, note, settings
 
 from tests.support.controlplane import ControlPlane
 from tests.support.http import HttpError
-from tests.unit.mutations import as_yaml, spoiled
+from tests.support.mutations import as_yaml, spoiled
 from utilitarian_operator.api.resource import parse
 
 PATH = "/apis/utilitarian.io/v1alpha1/namespaces/default/utilitarianworkerpools?dryRun=All&fieldValidation=Strict"

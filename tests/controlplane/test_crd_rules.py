@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.controlplane import ControlPlane
 from tests.support.http import HttpError
-from tests.unit.api_cases import INVALID, VALID, Refused, resource
+from tests.support.resources import INVALID, VALID, Refused, resource
 
 
 def create(controlplane: ControlPlane, namespace: str, body: dict[str, object]) -> dict[str, object]:

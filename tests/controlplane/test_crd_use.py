@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from tests.support.controlplane import ControlPlane
-from tests.unit.api_cases import resource
+from tests.support.resources import resource
 from utilitarian_operator.api.resource import MOST_POOLS, MOST_QUEUES, MOST_SCHEDULES
 from utilitarian_operator.api.status import FleetStatus
 from utilitarian_operator.api.validation.resource_rules import accept, warnings

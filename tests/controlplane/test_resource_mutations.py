@@ -12,9 +12,9 @@ from tests.support.authority import Authority
 from tests.support.controlplane import ControlPlane
 from tests.support.fleet import Fleet
 from tests.support.http import HttpError
+from tests.support.mutations import as_yaml, full, spoiled
 from tests.support.operator import Operator, in_process
 from tests.support.waiting import wait_until
-from tests.unit.mutations import as_yaml, full, spoiled
 
 SOON = timedelta(seconds=20)
 NOBODY = "amqp://user:password@127.0.0.1:1/"

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from tests.support.pools import NOW
-from tests.unit.test_ailments import DEAF, FLEET, IDLE, pod, sight
+from tests.unit.diagnosis.test_findings import DEAF, FLEET, IDLE, pod, sight
 from utilitarian_operator.core.blocker import Obstacle
 from utilitarian_operator.core.diagnosis.findings import (
     FOREIGN_FOR,

@@ -20,11 +20,11 @@ from utilitarian_operator.adapters.cluster.cache import (
 )
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.names import beat_object, pool_object
-from utilitarian_operator.core import labels
 from utilitarian_operator.core.blocker import INVALID_SPEC, SECRET_MISSING, Obstacle
 from utilitarian_operator.core.draining.plan import Lead, leads, shrinking, works_still
 from utilitarian_operator.core.forecast.news import ailing, watch
 from utilitarian_operator.core.forecast.next_starts import upcoming
+from utilitarian_operator.core.labels import Owner
 from utilitarian_operator.core.moments import apart
 from utilitarian_operator.core.objects import wanted as objects
 from utilitarian_operator.core.objects.actions import controlled_by
@@ -385,16 +385,15 @@ def _todo(
         built_in = running.spec.pools is None
         wanted = tuple(objects.wanted_objects(owner, running.fleet, live, sums, built_in=built_in))
         known.made = running, sums, wanted
-    replicas = {name: decision.replicas for name, decision in decisions.items()}
     return objects.todo(
         owner,
         known.made[2],
         live,
-        replicas,
+        {name: decision.replicas for name, decision in decisions.items()},
         lambda it, seen: drifted(seen, known.applied.get((it.kind, it.name)), now),
     )
 
 
-def _owner(resource: Object) -> labels.Owner:
+def _owner(resource: Object) -> Owner:
     metadata = resource["metadata"]
-    return labels.Owner(metadata["namespace"], metadata["name"], metadata["uid"])
+    return Owner(metadata["namespace"], metadata["name"], metadata["uid"])

@@ -1,0 +1,204 @@
+"""What is said of the one beat, what counts as a second one, and which of its pods is replaced."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.support.resources import resource
+from utilitarian_operator.api.effective import Fleet, effective_fleet
+from utilitarian_operator.api.resource import parse
+from utilitarian_operator.core.beat.checks import beat_verdict, file_of, loss, memory_since, stuck
+from utilitarian_operator.core.containers import lost_on
+from utilitarian_operator.core.observation.beat import BeatSight, Claim, ScheduleFile
+
+NOW = datetime(2026, 12, 1, 0, 10, tzinfo=UTC)
+RUN = "pools: [{name: a, queues: [q], schedule: [{name: monthly, start: '0 0 1 * *'}]}]"
+TAINT = "kubectl taint nodes n1 node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
+
+
+def fleet(spec: str = RUN) -> Fleet:
+    return effective_fleet(parse(resource(spec)).spec)
+
+
+def long_ago(**more: Any) -> Claim:
+    return Claim(**{"phase": "Pending", "waiting": timedelta(minutes=2), **more})
+
+
+@pytest.mark.parametrize(
+    "sight,reason,parts",
+    [
+        pytest.param(BeatSight(ready=True), "Running", ["exactly one beat runs"], id="runs"),
+        pytest.param(BeatSight(), "BeatStarting", ["not ready yet"], id="starts"),
+        pytest.param(BeatSight(trouble="pod b: ImagePullBackOff: no"), "BeatFailing", ["ImagePullBackOff"], id="fails"),
+        pytest.param(
+            BeatSight(ready=True, others=("old (celery -A u beat)",)),
+            "BeatDuplicate",
+            ["1 other pod", "old (celery -A u beat)", "spec.beat.enabled to false"],
+            id="another one",
+        ),
+        pytest.param(BeatSight(ready=True, others=("a", "b")), "BeatDuplicate", ["2 other pods", "a, b"], id="others"),
+        pytest.param(
+            BeatSight(ready=True, elsewhere=("celerybeat@server",)),
+            "BeatDuplicate",
+            ["1 other beat answers on the broker", "celerybeat@server", "virtual host of its own"],
+            id="one outside the cluster",
+        ),
+        pytest.param(
+            BeatSight(ahead=("old-beat-0 (celery -A u beat)",)),
+            "BeatStarting",
+            ["when the same beat of another resource has ended", "old-beat-0 (celery -A u beat)"],
+            id="waits for another's to end",
+        ),
+        pytest.param(BeatSight(lost_on="n1"), "BeatBlocked", ["node n1", "may still run there", TAINT], id="node lost"),
+        pytest.param(
+            BeatSight(lost_on="n1", leaving=True, claim=long_ago()), "BeatBlocked", ["can't be ended"], id="and deleted"
+        ),
+        pytest.param(BeatSight(claim=Claim("Pending", timedelta(seconds=59))), "BeatStarting", [], id="claim is young"),
+        pytest.param(
+            BeatSight(claim=long_ago(), trouble="pod b: Unschedulable: no volume"),
+            "VolumePending",
+            ["spec.beat.storage", "60 s", "Unschedulable: no volume", "storageClassName"],
+            id="claim waits",
+        ),
+        pytest.param(
+            BeatSight(claim=long_ago(for_one_pod=True)), "VolumePending", ["ReadWriteOncePod"], id="claim for one pod"
+        ),
+        pytest.param(BeatSight(claim=Claim("Lost")), "VolumePending", ["lost its volume"], id="volume lost"),
+        pytest.param(BeatSight(claim=Claim("Bound"), trouble="pod b: x: y"), "BeatFailing", ["x: y"], id="claim bound"),
+    ],
+)
+def test_what_is_said_of_beat(sight: BeatSight, reason: str, parts: list[str]) -> None:
+    verdict = beat_verdict(fleet().beat, sight)
+    assert (verdict.reason, verdict.status) == (reason, "True" if reason == "Running" else "False")
+    assert [part for part in parts if part not in verdict.message] == []
+
+
+@pytest.mark.parametrize(
+    "beat,part",
+    [
+        pytest.param(
+            "{storage: {ephemeral: true}}", "a run that falls into a downtime of beat is skipped", id="ephemeral"
+        ),
+        pytest.param("{scheduler: 'd.s:D'}", "its memory is that of the scheduler d.s:D", id="scheduler of its own"),
+    ],
+)
+def test_whose_memory_a_running_beat_has_is_said(beat: str, part: str) -> None:
+    assert part in beat_verdict(fleet(f"beat: {beat}").beat, BeatSight(ready=True)).message
+
+
+def pod(name: str = "x", *command: str, **status: Any) -> dict[str, Any]:
+    container = {"name": "c", "command": list(command)}
+    return {"metadata": {"name": name}, "spec": {"nodeName": "n1", "containers": [container]}, "status": status}
+
+
+def conditions(**statuses: str) -> list[dict[str, str]]:
+    return [{"type": name, "status": status} for name, status in statuses.items()]
+
+
+@pytest.mark.parametrize(
+    "found,node",
+    [
+        pytest.param(pod(conditions=conditions(Ready="True", ContainersReady="True")), None, id="well"),
+        pytest.param(
+            pod(conditions=conditions(Ready="False", ContainersReady="False")), None, id="its container failed"
+        ),
+        pytest.param(pod(conditions=conditions(Ready="False", ContainersReady="True")), "n1", id="its node is silent"),
+        pytest.param(pod(), None, id="just bound"),
+    ],
+)
+def test_a_silent_node_is_told_by_its_pod(found: dict[str, Any], node: str | None) -> None:
+    assert lost_on(found, NOW) == node
+
+
+@pytest.mark.parametrize("late,node", [(-10, None), (10, None), (40, "n1")])
+def test_a_pod_that_does_not_go_is_on_a_silent_node(late: int, node: str | None) -> None:
+    leaving = pod(conditions=conditions(Ready="True", ContainersReady="True"))
+    leaving["metadata"]["deletionTimestamp"] = f"{NOW - timedelta(seconds=late):%Y-%m-%dT%H:%M:%SZ}"
+    assert lost_on(leaving, NOW) == node
+
+
+@pytest.mark.parametrize(
+    "revision,state,seen,leaving,is_stuck",
+    [
+        pytest.param("old", {"waiting": {}}, 2, False, True, id="waits with the old template"),
+        pytest.param("old", {"running": {}}, 2, False, False, id="runs"),
+        pytest.param("old", {"terminated": {}}, 2, False, False, id="has run"),
+        pytest.param("new", {"waiting": {}}, 2, False, False, id="is the new one"),
+        pytest.param("old", {"waiting": {}}, 1, False, False, id="not seen by the controller yet"),
+        pytest.param("old", {"waiting": {}}, 2, True, False, id="goes already"),
+    ],
+)
+def test_only_a_pod_that_never_ran_and_is_out_of_date_is_replaced(
+    revision: str, state: dict[str, Any], seen: int, *, leaving: bool, is_stuck: bool
+) -> None:
+    statefulset = {"metadata": {"generation": 2}, "status": {"updateRevision": "new", "observedGeneration": seen}}
+    sidecar = {"name": "istio-proxy", "state": {"running": {}}}
+    found = pod(containerStatuses=[sidecar, {"name": "beat", "state": state}])
+    found["metadata"]["labels"] = {"controller-revision-hash": revision}
+    if leaving:
+        found["metadata"]["deletionTimestamp"] = "2026-12-01T00:00:00Z"
+    assert stuck(statefulset, found) is is_stuck
+
+
+def test_a_beat_whose_containers_have_not_been_told_of_never_ran() -> None:
+    """As it is while no node has been found for it."""
+    statefulset = {"metadata": {"generation": 2}, "status": {"updateRevision": "new", "observedGeneration": 2}}
+    found = pod()
+    found["metadata"]["labels"] = {"controller-revision-hash": "old"}
+    assert stuck(statefulset, found)
+
+
+def test_what_the_check_said_is_read_from_the_pod() -> None:
+    ended = {"message": "moved: it can't be read", "finishedAt": "2026-12-01T00:10:00Z"}
+    found = pod(initContainerStatuses=[{"name": "check-schedule", "state": {"terminated": ended}}])
+    assert file_of(found) == ScheduleFile("moved", "moved: it can't be read", NOW)
+    assert file_of(pod()) is None
+
+
+def sight(said: str) -> BeatSight:
+    return BeatSight(ready=True, file=ScheduleFile(said.partition(":")[0], said, NOW))
+
+
+STARTED = "2026-12-01T00:10:00Z"
+EARLIER = {"memorySince": "2026-11-01T00:00:00Z", "lastSeen": "2026-11-30T23:58:00Z"}
+BY_HAND = "send it by hand (docs/beat.md)"
+SKIPPED = "skipped: a monthly of 2026-12-01T00:00Z"
+
+
+@pytest.mark.parametrize(
+    "before,said,since,parts",
+    [
+        pytest.param({}, "new: there was no file", STARTED, None, id="the first of all"),
+        pytest.param({}, "kept", STARTED, None, id="seen for the first time"),
+        pytest.param(EARLIER, "kept", EARLIER["memorySince"], None, id="kept"),
+        pytest.param(EARLIER, "new: there was no file", STARTED, ["no file", SKIPPED, BY_HAND], id="lost"),
+        pytest.param(EARLIER, "moved: it is s.aside", STARTED, ["s.aside", SKIPPED, BY_HAND], id="moved aside"),
+        pytest.param({}, "moved: it is s.aside", STARTED, ["s.aside", BY_HAND], id="moved aside at the first start"),
+        pytest.param({"memorySince": STARTED}, "new: there was no file", STARTED, None, id="told already"),
+        pytest.param(
+            EARLIER | {"lastSeen": "2026-12-01T00:05:00Z"}, "new: gone", STARTED, ["gone", BY_HAND], id="no run between"
+        ),
+    ],
+)
+def test_a_memory_that_is_lost_is_told_once(
+    before: dict[str, str], said: str, since: str, parts: list[str] | None
+) -> None:
+    assert memory_since(before, sight(said)) == since
+    told = loss(fleet(), before, sight(said))
+    assert (told is None) == (parts is None)
+    if told is not None and parts is not None:
+        assert [part for part in parts if part not in told.message] == []
+        assert (SKIPPED in told.message) == (SKIPPED in parts)
+        assert told.aside == said.startswith("moved")
+
+
+def test_an_ephemeral_memory_is_not_lost_but_was_never_kept() -> None:
+    asked = fleet("beat: {storage: {ephemeral: true}}")
+    assert loss(asked, EARLIER, sight("new: there was no file")) is None
+
+
+def test_without_a_sight_the_memory_stays_what_it_was() -> None:
+    for seen in (None, BeatSight()):
+        assert memory_since(EARLIER, seen) == EARLIER["memorySince"]
+        assert loss(fleet(), EARLIER, seen) is None

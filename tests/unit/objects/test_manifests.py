@@ -1,0 +1,180 @@
+"""What the golden files can't show: each setting's place in a manifest, one at a time."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.resources import pool, resource
+from utilitarian_operator.api.effective import Fleet, effective_fleet
+from utilitarian_operator.api.resource import parse
+from utilitarian_operator.core.labels import TEMPLATE_HASH, Owner
+from utilitarian_operator.core.objects.manifests import beat_claim, beat_statefulset, deployment, fleet_objects
+from utilitarian_operator.core.objects.pre_stop_hook import CA_VARIABLE, EXCHANGE_VARIABLE, SCRIPT
+
+OWNER = Owner("ns", "fleet", "uid")
+
+
+def fleet(spec: str) -> Fleet:
+    return effective_fleet(parse(resource(spec)).spec)
+
+
+def made(spec: str) -> dict[str, Any]:
+    asked = fleet(spec)
+    return deployment(OWNER, asked, asked.pools[0])
+
+
+def container(spec: str) -> dict[str, Any]:
+    found: dict[str, Any] = made(spec)["spec"]["template"]["spec"]["containers"][0]
+    return found
+
+
+@pytest.mark.parametrize(
+    "fields,flags",
+    [
+        pytest.param("worker: {concurrency: 7}", ["--concurrency=7"], id="concurrency"),
+        pytest.param("worker: {execution: gevent}", ["--pool=gevent"], id="execution"),
+        pytest.param("worker: {execution: solo}", ["--pool=solo", "--concurrency=1"], id="solo-is-one"),
+        pytest.param("worker: {prefetchMultiplier: 4}", ["--prefetch-multiplier=4"], id="prefetch"),
+        pytest.param("worker: {maxTasksPerChild: 9}", ["--max-tasks-per-child=9"], id="tasks-per-child"),
+        pytest.param("worker: {maxMemoryPerChild: 150Mi}", ["--max-memory-per-child=153600"], id="memory-in-kibibytes"),
+        pytest.param("worker: {maxMemoryPerChild: 1G}", ["--max-memory-per-child=976562"], id="memory-rounded-down"),
+        pytest.param("worker: {extraArgs: [--time-limit=9]}", ["--time-limit=9"], id="extra"),
+        pytest.param("priority: 1", ["-Q", "q", "-n", "celery@$(POD_NAME)", "--loglevel=INFO"], id="always"),
+    ],
+)
+def test_a_flag_of_the_worker(fields: str, flags: list[str]) -> None:
+    command = container(pool(fields))["command"]
+    assert command[:4] == ["celery", "-A", "utilitarian", "worker"]
+    assert [flag for flag in flags if flag not in command] == []
+
+
+def test_extra_arguments_come_last_so_that_they_win() -> None:
+    assert container(pool("worker: {extraArgs: [--loglevel=DEBUG]}"))["command"][-1] == "--loglevel=DEBUG"
+
+
+def test_a_catch_all_names_no_queue() -> None:
+    assert "-Q" not in container("pools: [{name: a}]")["command"]
+
+
+def test_the_brokers_url_comes_from_the_secret_before_what_may_refer_to_it() -> None:
+    env = container(pool("env: [{name: A, value: $(CELERY_BROKER_URL)}]"))["env"]
+    assert [variable["name"] for variable in env] == ["POD_NAME", "CELERY_BROKER_URL", "A"]
+    assert env[1]["valueFrom"] == {"secretKeyRef": {"name": "env", "key": "URL"}}
+
+
+def test_a_brokers_url_of_ones_own_is_left_alone() -> None:
+    env = container(pool("env: [{name: CELERY_BROKER_URL, value: x}]"))["env"]
+    assert [variable for variable in env if variable["name"] == "CELERY_BROKER_URL"] == [
+        {"name": "CELERY_BROKER_URL", "value": "x"}
+    ]
+
+
+@pytest.mark.parametrize(
+    "pod,path,value",
+    [
+        pytest.param("nodeSelector: {a: b}", "nodeSelector", {"a": "b"}, id="node-selector"),
+        pytest.param("priorityClassName: batch", "priorityClassName", "batch", id="priority-class"),
+        pytest.param("serviceAccountName: sa", "serviceAccountName", "sa", id="service-account"),
+        pytest.param("imagePullSecrets: [{name: s}]", "imagePullSecrets", [{"name": "s"}], id="pull-secrets"),
+        pytest.param("topologySpreadConstraints: []", "topologySpreadConstraints", None, id="no-spread-wanted"),
+        pytest.param(
+            "securityContext: {runAsNonRoot: true}",
+            "securityContext",
+            {"seccompProfile": {"type": "RuntimeDefault"}, "runAsNonRoot": True},
+            id="security-context-is-added-to",
+        ),
+        pytest.param("annotations: {a: b}", "affinity", None, id="what-nobody-asked-for-is-left-out"),
+    ],
+)
+def test_a_setting_of_the_pod(pod: str, path: str, value: object) -> None:
+    spec = made(pool(f"pod: {{{pod}}}"))["spec"]["template"]["spec"]
+    assert spec.get(path) == value
+
+
+def test_a_users_labels_never_replace_those_that_select() -> None:
+    template = made(pool("pod: {labels: {mine: x, utilitarian.io/pool: theirs}}"))["spec"]["template"]
+    assert template["metadata"]["labels"] | {"mine": "x", "utilitarian.io/pool": "a"} == template["metadata"]["labels"]
+
+
+def test_a_workers_grace_is_the_drains_time() -> None:
+    spec = made(pool("drainTimeout: 90m"))["spec"]["template"]["spec"]
+    assert spec["terminationGracePeriodSeconds"] == 5400
+
+
+@pytest.mark.parametrize(
+    "execution,settling,never_begun", [("prefork", 0, 0), ("threads", 0, 180), ("gevent", 5, 180), ("solo", 0, 180)]
+)
+def test_the_hook_knows_its_times(execution: str, settling: int, never_begun: int) -> None:
+    written = pool(f"drainTimeout: 90m, worker: {{execution: {execution}, concurrency: 1}}")
+    *_, patience, silence, late, doubted, first = container(written)["lifecycle"]["preStop"]["exec"]["command"]
+    assert (patience, silence, late, doubted) == ("5390", "30", str(settling), str(never_begun))
+    assert first == ("30" if execution == "solo" else "10")
+
+
+def test_the_hook_is_given_the_brokers_authority_and_no_pod_waits_for_it() -> None:
+    ref = "{secretKeyRef: {name: tls, key: ca.crt}}"
+    url = "urlFrom: {secretKeyRef: {name: env, key: URL}}"
+    env = container(f"broker: {{{url}, tls: {{caFrom: {ref}}}}}")["env"]
+    given = {variable["name"]: variable.get("valueFrom") for variable in env}
+    assert given[CA_VARIABLE] == {"secretKeyRef": {"name": "tls", "key": "ca.crt", "optional": True}}
+    assert f'os.environ.get("{CA_VARIABLE}")' in SCRIPT
+
+
+def test_the_hook_knows_another_control_exchange_and_celerys_own_needs_no_word() -> None:
+    url = "urlFrom: {secretKeyRef: {name: env, key: URL}}"
+    told, untold = (container(f"broker: {{{url}{more}}}")["env"] for more in (", controlExchange: shop", ""))
+    assert [it for it in told if it not in untold] == [{"name": EXCHANGE_VARIABLE, "value": "shop"}]
+    assert f'os.environ.get("{EXCHANGE_VARIABLE}", "celery")' in SCRIPT
+    assert container(f"broker: {{{url}, controlExchange: celery}}")["env"] == untold
+
+
+def test_the_hash_changes_with_the_template_and_with_nothing_else() -> None:
+    def hashed(spec: str) -> str:
+        return str(made(spec)["metadata"]["annotations"][TEMPLATE_HASH])
+
+    assert hashed(pool("priority: 1")) == hashed(pool("priority: 2")) == hashed(pool("scaling: {max: 3}"))
+    assert hashed(pool("worker: {concurrency: 3}")) != hashed(pool("priority: 1"))
+
+
+def test_a_deployment_says_nothing_of_replicas() -> None:
+    assert "replicas" not in made(pool("scaling: {min: 3}"))["spec"]
+
+
+@pytest.mark.parametrize(
+    "storage,claim,volume",
+    [
+        pytest.param(
+            "{size: 1Gi, storageClassName: fast}",
+            {
+                "accessModes": ["ReadWriteOnce"],
+                "resources": {"requests": {"storage": "1Gi"}},
+                "storageClassName": "fast",
+            },
+            {"name": "schedule", "persistentVolumeClaim": {"claimName": "fleet-beat"}},
+            id="claimed",
+        ),
+        pytest.param("{ephemeral: true}", None, {"name": "schedule", "emptyDir": {}}, id="ephemeral"),
+    ],
+)
+def test_where_beat_keeps_its_schedule(storage: str, claim: dict[str, Any] | None, volume: dict[str, Any]) -> None:
+    asked = fleet(f"beat: {{storage: {storage}}}")
+    found = beat_claim(OWNER, asked)
+    assert (found and found["spec"]) == claim
+    assert found is None or "ownerReferences" not in found["metadata"]  # it outlives the resource
+    pod = beat_statefulset(OWNER, asked)["spec"]["template"]["spec"]
+    assert pod["volumes"] == [volume]
+    assert pod["containers"][0]["volumeMounts"] == [{"name": "schedule", "mountPath": "/var/lib/celery-beat"}]
+    assert pod["containers"][0]["command"][-3:] == ["-s", "/var/lib/celery-beat/schedule", "beat.sync_every=1"]
+
+
+def test_beats_scheduler_and_arguments() -> None:
+    asked = fleet("beat: {scheduler: 'a.b:C', extraArgs: [--max-interval=5]}")
+    command = beat_statefulset(OWNER, asked)["spec"]["template"]["spec"]["containers"][0]["command"]
+    assert command[-2:] == ["--scheduler=a.b:C", "--max-interval=5"]
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_without_beat_there_is_nothing_of_it(*, enabled: bool) -> None:
+    kinds = {made["kind"] for made in fleet_objects(OWNER, fleet(f"beat: {{enabled: {str(enabled).lower()}}}"))}
+    assert ({"StatefulSet", "PersistentVolumeClaim"} <= kinds) is enabled
+    assert bool({"StatefulSet", "PersistentVolumeClaim"} & kinds) is enabled

@@ -1,0 +1,210 @@
+"""How the Secrets that name a broker are read and followed, and that no message shows what they hold."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.support.resources import resource
+from utilitarian_operator.adapters.broker.session import Credentials
+from utilitarian_operator.adapters.broker.tls import Tls
+from utilitarian_operator.api.effective import Fleet, effective_fleet
+from utilitarian_operator.api.resource import parse
+from utilitarian_operator.errors import ClusterError, Gone, SecretMissing
+from utilitarian_operator.host.certificates import make
+from utilitarian_operator.reconcile.observe.credentials import BrokerCredentials
+
+SECRET = "hunter2"
+STATS = "broker: {urlFrom: {secretKeyRef: {name: env, key: URL}}, stats: {urlFrom: {secretKeyRef: {name: s, key: u}}}}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param(f"redis://:{SECRET}@redis:6379/0", id="redis"),
+        pytest.param("amqp://user:p@hunter2/w#rd@rabbit:5672/", id="unescaped-password"),
+        pytest.param(f"amqp://user:{SECRET}@rabbit:port/", id="port-is-a-word"),
+    ],
+)
+async def test_another_url_is_refused_with_its_path_and_without_a_word_of_it(url: str) -> None:
+    with pytest.raises(SecretMissing) as refused:
+        await BrokerCredentials(Secrets(env={"URL": url}), "ns").read(fleet())
+    said = str(refused.value)
+    assert said.startswith("spec.broker.urlFrom: ")
+    assert "write amqp://USER:PASSWORD@HOST:5672/VHOST" in said
+    assert "hunter" not in said
+    # A traceback prints the chain too.
+    assert refused.value.__cause__ is None
+    assert refused.value.__suppress_context__ or refused.value.__context__ is None
+
+
+def test_credentials_are_never_shown() -> None:
+    credentials = Credentials(f"amqp://user:{SECRET}@rabbit/", (f"http://user:{SECRET}@rabbit:15672",))
+    assert (
+        SECRET
+        not in f"{credentials} {credentials!r} {Tls(SECRET, SECRET, SECRET)} {[credentials]} { ({'a': credentials}) }"
+    )
+
+
+ENCRYPTED = (
+    ec.generate_private_key(ec.SECP256R1())
+    .private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"hunter2")
+    )
+    .decode()
+)
+
+
+class Secrets:
+    """Secrets by name; a value that is an error is raised."""
+
+    def __init__(self, **secrets: Mapping[str, str] | ClusterError) -> None:
+        self.secrets = secrets
+        self.asked: list[str] = []
+
+    async def secret(self, namespace: str, name: str) -> Mapping[str, str]:
+        self.asked.append(f"{namespace}/{name}")
+        found = self.secrets.get(name, Gone("HTTP 404"))
+        if isinstance(found, ClusterError):
+            raise found
+        return found
+
+
+def fleet(spec: str = "{}") -> Fleet:
+    return effective_fleet(parse(resource(spec)).spec)
+
+
+async def test_a_secret_is_read_once_until_the_login_is_refused() -> None:
+    secrets = Secrets(env={"URL": "amqp://a/\n"})
+    credentials = BrokerCredentials(secrets, "ns")
+    assert await credentials.read(fleet()) == await credentials.read(fleet()) == Credentials("amqp://a/")
+    assert secrets.asked == ["ns/env"]
+    secrets.secrets["env"] = {"URL": "amqp://b/"}
+    credentials.refused()
+    assert await credentials.read(fleet()) == Credentials("amqp://b/")
+
+
+async def test_statistics_endpoints_are_split_and_trimmed() -> None:
+    secrets = Secrets(env={"URL": "amqp://a/"}, s={"u": " http://a:15692 ,http://b:15692,\n"})
+    read = await BrokerCredentials(secrets, "ns").read(fleet(STATS))
+    assert read.stats == ("http://a:15692", "http://b:15692")
+
+
+async def test_another_reference_is_read_at_once() -> None:
+    secrets = Secrets(env={"URL": "amqp://a/"}, other={"URL": "amqp://b/"})
+    credentials = BrokerCredentials(secrets, "ns")
+    await credentials.read(fleet())
+    other = fleet("broker: {urlFrom: {secretKeyRef: {name: other, key: URL}}}")
+    assert await credentials.read(other) == Credentials("amqp://b/")
+
+
+@pytest.mark.parametrize("error", [ClusterError("HTTP 500"), ClusterError("timed out")], ids=["failed", "away"])
+async def test_an_unreadable_secret_keeps_the_last_one(error: ClusterError) -> None:
+    secrets = Secrets(env={"URL": "amqp://a/"})
+    credentials = BrokerCredentials(secrets, "ns")
+    await credentials.read(fleet())
+    credentials.refused()
+    secrets.secrets["env"] = error
+    assert await credentials.read(fleet()) == Credentials("amqp://a/")
+
+
+async def test_an_unreadable_secret_that_never_was_read_is_an_error() -> None:
+    with pytest.raises(ClusterError):
+        await BrokerCredentials(Secrets(env=ClusterError("HTTP 500")), "ns").read(fleet())
+
+
+@pytest.mark.parametrize(
+    "secrets,message",
+    [
+        pytest.param(Secrets(), "spec.broker.urlFrom: Secret ns/env does not exist; create it", id="no-secret"),
+        pytest.param(
+            Secrets(env={"X": SECRET}), "spec.broker.urlFrom: Secret ns/env has no key URL; add it", id="no-key"
+        ),
+        pytest.param(
+            Secrets(env={"URL": "\n"}),
+            "spec.broker.urlFrom: Secret ns/env has nothing under the key URL; write it",
+            id="empty",
+        ),
+        pytest.param(
+            Secrets(env={"URL": "amqp://a/"}),
+            "spec.broker.stats.urlFrom: Secret ns/s does not exist; create it",
+            id="no-secret-of-the-statistics",
+        ),
+    ],
+)
+async def test_what_is_missing_is_named(secrets: Secrets, message: str) -> None:
+    with pytest.raises(SecretMissing) as missing:
+        await BrokerCredentials(secrets, "ns").read(fleet(STATS))
+    assert str(missing.value) == message
+
+
+CERTIFIED = """
+broker:
+  urlFrom: {secretKeyRef: {name: env, key: URL}}
+  tls:
+    caFrom: {secretKeyRef: {name: pem, key: ca.crt}}
+    certFrom: {secretKeyRef: {name: pem, key: tls.crt}}
+    keyFrom: {secretKeyRef: {name: pem, key: tls.key}}
+"""
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def pem(**values: str) -> dict[str, str]:
+    made = make(["client"], NOW)
+    return {"ca.crt": made.authority, "tls.crt": made.certificate, "tls.key": made.key} | values
+
+
+async def test_certificates_are_held_as_texts_and_a_renewed_one_is_another_set_of_credentials() -> None:
+    secrets = Secrets(env={"URL": "amqps://a/"}, pem=pem())
+    credentials = BrokerCredentials(secrets, "ns")
+    first = await credentials.read(fleet(CERTIFIED))
+    assert secrets.asked == ["ns/env", "ns/pem"]  # once, so that a certificate has its own key
+    credentials.refused()
+    again = await credentials.read(fleet(CERTIFIED))
+    assert (again, again.tls.context) == (first, first.tls.context)
+    credentials.refused()
+    secrets.secrets["pem"] = pem()
+    assert await credentials.read(fleet(CERTIFIED)) != first
+    assert await credentials.read(fleet()) == Credentials("amqps://a/")
+
+
+@pytest.mark.parametrize(
+    "values,message",
+    [
+        pytest.param({"ca.crt": "hunter2"}, "spec.broker.tls.caFrom: it holds no certificate", id="no-authority"),
+        pytest.param({"ca.crt": "mätare"}, "spec.broker.tls.caFrom: it holds no certificate", id="no-ascii"),
+        pytest.param(
+            {"tls.crt": "hunter2"}, "spec.broker.tls.keyFrom: it and the certificate are no pair", id="no-pem"
+        ),
+        pytest.param(
+            {"tls.key": "hunter2"}, "spec.broker.tls.keyFrom: it and the certificate are no pair", id="no-key"
+        ),
+        pytest.param(
+            {"tls.key": make(["other"], NOW).key},
+            "spec.broker.tls.keyFrom: it and the certificate are no pair",
+            id="the-key-of-another",
+        ),
+        pytest.param(
+            {"tls.key": ENCRYPTED},
+            "spec.broker.tls.keyFrom: it and the certificate are no pair",
+            id="key-with-passphrase",
+        ),
+    ],
+)
+async def test_what_is_no_certificate_is_refused_with_its_path(values: Mapping[str, str], message: str) -> None:
+    with pytest.raises(SecretMissing) as refused:
+        await BrokerCredentials(Secrets(env={"URL": "amqps://a/"}, pem=pem(**values)), "ns").read(fleet(CERTIFIED))
+    assert str(refused.value).startswith(message)
+    assert "hunter" not in str(refused.value)
+    assert refused.value.__cause__ is None
+    assert refused.value.__suppress_context__
+
+
+async def test_the_control_exchange_is_one_of_what_a_session_is_opened_with() -> None:
+    secrets = Secrets(env={"URL": "amqp://a/"})
+    elsewhere = replace(fleet(), broker=replace(fleet().broker, control_exchange="shop"))
+    read = [await BrokerCredentials(secrets, "ns").read(it) for it in (fleet(), elsewhere)]
+    assert read == [Credentials("amqp://a/"), Credentials("amqp://a/", control_exchange="shop")]

@@ -1,0 +1,185 @@
+"""What is told of a beat as events: once when it begins and once when it is over, also across a restart."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tests.support.resources import resource
+from utilitarian_operator.adapters.cluster.cache import PODS, STATEFUL_SETS, Key, Store
+from utilitarian_operator.api.effective import Fleet, effective_fleet
+from utilitarian_operator.api.resource import parse
+from utilitarian_operator.core.labels import Owner
+from utilitarian_operator.core.objects.actions import Apply, Create
+from utilitarian_operator.core.objects.manifests import beat_statefulset
+from utilitarian_operator.core.objects.wanted import Wanted
+from utilitarian_operator.core.observation.beat import BeatSight
+from utilitarian_operator.core.reasons import Reason
+from utilitarian_operator.errors import Conflict
+from utilitarian_operator.reconcile.beat_keeper import BeatKeeper
+
+KEY = Key("ns", "fleet")
+RESOURCE = {"metadata": {"namespace": "ns", "name": "fleet", "uid": "u"}}
+RUNS, BLOCKED, STARTS = BeatSight(ready=True), BeatSight(lost_on="n1"), BeatSight()
+TWICE = BeatSight(ready=True, others=("other (celery -A utilitarian beat)",))
+
+
+class Told:
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.reasons: list[str] = []
+
+    async def tell(self, resource: dict[str, Any], reason: Reason, note: str) -> None:
+        del resource, note
+        self.reasons.append(str(reason))
+
+
+class Pods:
+    """Of the API server, only what deleting a pod needs."""
+
+    def __init__(self, *, refuses: bool = False) -> None:
+        self.deleted: list[str] = []
+        self._refuses = refuses
+
+    async def items(self, *_: Any) -> tuple[list[dict[str, Any]], int]:
+        return [], 0
+
+    async def read(self, *_: str) -> dict[str, Any]:
+        return {}
+
+    async def delete(self, live: dict[str, Any]) -> None:
+        if self._refuses:
+            raise Conflict("it is another pod by now")
+        self.deleted.append(live["metadata"]["uid"])
+
+
+def fleet() -> Fleet:
+    return effective_fleet(parse(resource("maxWorkers: 9")).spec)
+
+
+def known(reason: str) -> dict[str, Any]:
+    return {"conditions": [{"type": "BeatReady", "reason": reason}]}
+
+
+@pytest.mark.parametrize(
+    "status,sights,reasons",
+    [
+        pytest.param({}, [STARTS, RUNS, RUNS], [], id="nothing of note"),
+        pytest.param({}, [BLOCKED, BLOCKED, RUNS], ["BeatBlocked", "BeatRecovered"], id="once, and when it is over"),
+        pytest.param({}, [BLOCKED, STARTS, RUNS], ["BeatBlocked", "BeatRecovered"], id="over when beat runs again"),
+        pytest.param({}, [TWICE, BLOCKED, RUNS], ["BeatDuplicate", "BeatBlocked", "BeatRecovered"], id="one by one"),
+        pytest.param(known("BeatBlocked"), [BLOCKED], [], id="told before the restart"),
+        pytest.param(known("BeatBlocked"), [RUNS], ["BeatRecovered"], id="over since the restart"),
+        pytest.param(known("Running"), [TWICE], ["BeatDuplicate"], id="new since the restart"),
+        pytest.param(known("BeatDuplicate"), [None], ["BeatRecovered"], id="over because beat was switched off"),
+    ],
+)
+async def test_what_is_told(status: dict[str, Any], sights: list[BeatSight | None], reasons: list[str]) -> None:
+    keeper, told = BeatKeeper(KEY, Store(), Pods(), status), Told()
+    for sight in sights:
+        await keeper.tell(RESOURCE, told, fleet(), sight)
+    assert told.reasons == reasons
+
+
+def store(replicas: int, state: dict[str, Any], owner: str = "u") -> Store:
+    """A StatefulSet with a new template and its pod, which has the old one."""
+    labels = {"app.kubernetes.io/instance": "fleet"}
+    metadata = {"namespace": "ns", "labels": labels, "resourceVersion": "7", "generation": 2}
+    owners = [{"controller": True, "uid": owner}]
+    statefulset = {
+        "metadata": {**metadata, "name": "fleet-beat", "ownerReferences": owners},
+        "spec": {"replicas": replicas},
+        "status": {"updateRevision": "new", "observedGeneration": 2},
+    }
+    revision = {**labels, "controller-revision-hash": "old"}
+    pod = {
+        "metadata": {**metadata, "name": "fleet-beat-0", "uid": "p", "labels": revision},
+        "status": {"containerStatuses": [{"name": "beat", "state": state}]},
+    }
+    found = Store()
+    found.see(STATEFUL_SETS, statefulset)
+    found.see(PODS, pod)
+    return found
+
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+WAITS = {"waiting": {"reason": "ImagePullBackOff"}}
+
+
+@pytest.mark.parametrize(
+    "seen,deleted,reasons",
+    [
+        pytest.param(store(1, {"running": {}}), [], [], id="all is well"),
+        pytest.param(store(1, WAITS), ["p"], ["BeatReplaced"], id="never ran"),
+        pytest.param(store(2, {"running": {}}), [], ["BeatScaledBack"], id="scaled"),
+        pytest.param(store(2, WAITS, owner="another"), [], [], id="somebody else's"),
+    ],
+)
+async def test_what_is_done(seen: Store, deleted: list[str], reasons: list[str]) -> None:
+    pods, told = Pods(), Told()
+    keeper = BeatKeeper(KEY, seen, pods, {})
+    for _ in range(2):
+        await keeper.act(RESOURCE, told, NOW)
+    assert (pods.deleted, told.reasons) == (deleted, reasons)
+
+
+async def test_a_pod_that_was_replaced_meanwhile_is_left_alone() -> None:
+    told = Told()
+    await BeatKeeper(KEY, store(1, WAITS), Pods(refuses=True), {}).act(RESOURCE, told, NOW)
+    assert told.reasons == []
+
+
+OWNER = Owner("ns", "fleet", "u")
+
+
+def beat_of(name: str, where: str = "env", *, app: str = "utilitarian") -> dict[str, Any]:
+    """A StatefulSet of beat as it is made, with what the API server adds."""
+    spec = f"{{app: {app}, broker: {{urlFrom: {{secretKeyRef: {{name: {where}, key: URL}}}}}}}}"
+    made = effective_fleet(parse(resource(spec)).spec)
+    manifest = beat_statefulset(Owner("ns", name, f"u-{name}"), made)
+    manifest["metadata"]["resourceVersion"] = "1"
+    return manifest
+
+
+def pod_of(statefulset: dict[str, Any], **status: Any) -> dict[str, Any]:
+    labels = statefulset["metadata"]["labels"]
+    metadata = {"namespace": "ns", "name": f"{statefulset['metadata']['name']}-0", "uid": "p", "labels": labels}
+    spec = statefulset["spec"]["template"]["spec"]
+    return {"metadata": metadata | {"resourceVersion": "1"}, "spec": spec, "status": status}
+
+
+OLD = beat_of("old")
+
+
+@pytest.mark.parametrize(
+    "sets,pods,ahead",
+    [
+        pytest.param([], [], (), id="the first"),
+        pytest.param([OLD], [pod_of(OLD, phase="Running")], ("old-beat-0",), id="another resource has the same"),
+        pytest.param([], [pod_of(OLD, phase="Running")], ("old-beat-0",), id="its resource is gone, its pod not yet"),
+        pytest.param([OLD], [], ("old-beat",), id="its pod is not there yet"),
+        pytest.param([], [pod_of(OLD, phase="Succeeded")], (), id="its pod has ended"),
+        pytest.param([beat_of("old", "other")], [], (), id="on another broker"),
+        pytest.param([beat_of("old", app="other")], [], (), id="of another application"),
+    ],
+)
+async def test_a_renamed_resource_has_its_beat_when_the_old_one_has_ended(
+    sets: list[dict[str, Any]], pods: list[dict[str, Any]], ahead: tuple[str, ...]
+) -> None:
+    seen = Store()
+    for statefulset in sets:
+        seen.see(STATEFUL_SETS, statefulset)
+    for pod in pods:
+        seen.see(PODS, pod)
+    keeper = BeatKeeper(KEY, seen, Pods(), {"conditions": []})
+    ours = beat_of("fleet")
+    wanted = Wanted(ours, "spec.beat")
+    other = Wanted({"kind": "Deployment", "metadata": {"name": "fleet-a"}}, "spec.pools[0]", "a")
+    actions = [(other, Create(other.manifest)), (wanted, Create(ours))]
+    assert keeper.in_turn(actions, fleet()) == (actions[:1] if ahead else actions)
+    without_claim = effective_fleet(parse(resource("beat: {storage: {ephemeral: true}}")).spec)
+    sight = await keeper.look(without_claim, (), NOW)
+    assert sight is not None
+    assert tuple(it.split()[0] for it in sight.ahead) == ahead
+    assert keeper.in_turn([(wanted, Apply(ours))], fleet()) == [(wanted, Apply(ours))], "one that is there stays"

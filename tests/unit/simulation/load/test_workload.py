@@ -1,0 +1,293 @@
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.simulated import load, one_pool, stage
+from utilitarian_operator.api.effective import effective_fleet
+from utilitarian_operator.api.validation.resource_rules import accept
+from utilitarian_operator.simulation.load import arrivals
+from utilitarian_operator.simulation.load.arrivals import cron_times, tasks_of
+from utilitarian_operator.simulation.load.workload import InvalidLoad, Load, OnOneNode, read_load
+from utilitarian_operator.simulation.play import scene
+
+EXAMPLES = Path(__file__).resolve().parents[4] / "examples"
+HOUR, DAY = 3600, 86400
+
+GOOD = """\
+start: 2026-01-01
+queues:
+  work:
+    seconds: {median: 2, p95: 6}
+    arrivals:
+      - {cron: "0 * * * *", tasks: 5}
+"""
+
+
+@pytest.mark.parametrize(
+    "old, new, line, reason",
+    [
+        pytest.param("  work:", "  wrok:", 3, "unknown queue wrok: no pool consumes it; known are work", id="queue"),
+        pytest.param('cron: "0 * * * *", tasks: 5', "rate: -1/s", 6, "a rate can't be negative", id="negative rate"),
+        pytest.param('cron: "0 * * * *", tasks: 5', "poisson: -3/h", 6, "a rate can't be negative", id="negative flow"),
+        pytest.param('cron: "0 * * * *", tasks: 5', "rate: 5", 6, "is no rate: write tasks per time", id="no unit"),
+        pytest.param('"0 * * * *"', '"0 * * 13 *"', 6, "is no cron line", id="cron"),
+        pytest.param('cron: "0 * * * *", ', "", 6, "give exactly one of cron", id="no kind"),
+        pytest.param(", tasks: 5", "", 6, "cron and tasks go together", id="no tasks"),
+        pytest.param("p95: 6", "p95: 1", 4, "p95 1 is below the median 2", id="spread"),
+        pytest.param("median: 2", "median: 0", 4, "greater than 0", id="no time at all"),
+        pytest.param("p95: 6", "p96: 6", 4, "p96: unknown field", id="closed"),
+        pytest.param("start: 2026-01-01", "start: soon", 1, "valid date", id="date"),
+        pytest.param("queues:", "timeZone: Mars\nqueues:", 2, "is no time zone", id="zone"),
+        pytest.param("tasks: 5}", "tasks: 5", 7, "can't be read as YAML", id="yaml"),
+        pytest.param("start: 2026-01-01", "start: 2026-13-01", 1, "start: Input should be a valid date", id="month"),
+        pytest.param("p95: 6", "p95: .inf", 4, "p95: Input should be a finite number", id="endless"),
+        pytest.param(
+            "p95: 6", "p95: 1e300", 4, "p95: Input should be less than or equal to 2678400", id="p95 of 1e300"
+        ),
+        pytest.param("median: 2", "median: 0.001", 4, "more than 1,000 times the median", id="no such distribution"),
+        pytest.param("start: 2026-01-01", "start: 9999-12-31", 1, "start: Input should be less", id="the end of time"),
+        pytest.param("start: 2026-01-01", "start: 0001-01-01", 1, "start: Input should be greater", id="its begin"),
+        pytest.param(
+            'cron: "0 * * * *", tasks: 5', f"rate: {'9' * 400}/s", 6, "at most 10,000 tasks a second", id="endless rate"
+        ),
+        pytest.param("start: 2026-01-01", "start: !!int soon", 1, "can't be read as YAML: this is no int", id="tag"),
+        pytest.param("start: 2026-01-01", "start: !!bool soon", 1, "this is no bool", id="no yes"),
+        pytest.param("start: 2026-01-01", "start: !!timestamp x", 1, "this is no timestamp", id="no moment"),
+        pytest.param("tasks: 5}", f"tasks: {'[' * 3000}", 6, "more than 100 parts within each other", id="deep"),
+        pytest.param("start: 2026-01-01", "start: \x07", 1, "special characters are not allowed", id="a bell"),
+        pytest.param(
+            "queues:", "startUp: {median: 1s, p95: 2h}\nqueues:", 2, "startUp: p95 7200 is more than", id="any start-up"
+        ),
+        pytest.param(
+            "queues:",
+            "startUps: {other: {each: 8s}}\nqueues:",
+            2,
+            "startUps.other: no such pool: known are pool",
+            id="a pool's start-up",
+        ),
+        pytest.param("queues:", "startUps: {pool: {each: 0s}}\nqueues:", 2, "each: Input should be", id="a node's"),
+        pytest.param("queues:", "startUp: 48h\nqueues:", 2, "startUp: Input should be less", id="never started"),
+        pytest.param("queues:", "days: 1\ndays: 2\nqueues:", 3, "days stands there twice", id="twice"),
+        pytest.param("queues:", "startUp: -3s\nqueues:", 2, "startUp: '-3s' is no duration", id="start-up"),
+        pytest.param(
+            "queues:", "startUp: {median: 9s, p95: 8s}\nqueues:", 2, "startUp: p95 0:00:08 is below", id="start-ups"
+        ),
+        pytest.param(
+            "queues:", "startUp: {median: 0s, p95: 8s}\nqueues:", 2, "median: Input should be greater", id="at once"
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_line(tmp_path: Path, old: str, new: str, line: int, reason: str) -> None:
+    assert old in GOOD
+    path = tmp_path / "load.yaml"
+    path.write_text(GOOD.replace(old, new))
+    with pytest.raises(InvalidLoad, match=r"load\.yaml:\d+: ") as raised:
+        read_load(path, one_pool(["work"], {}))
+    assert reason in raised.value.reason
+    assert raised.value.line == line
+
+
+def test_a_load_without_a_zone_has_the_fleet_s(tmp_path: Path) -> None:
+    path = tmp_path / "load.yaml"
+    stockholm = replace(one_pool(["work"], {}), time_zone="Europe/Stockholm")
+    path.write_text(GOOD)
+    assert read_load(path, stockholm).begins == datetime(2025, 12, 31, 23, tzinfo=UTC)
+    path.write_text(f"timeZone: UTC\n{GOOD}")
+    assert read_load(path, stockholm).begins == datetime(2026, 1, 1, tzinfo=UTC)
+    path.write_text(GOOD.replace('{cron: "0 * * * *", tasks: 5}', "{trace: trace.csv}"))
+    (tmp_path / "trace.csv").write_text("time,count\n2026-01-01T00:00:05,2\n")
+    asked = read_load(path, stockholm)
+    assert list(tasks_of(stockholm.pools[0], stockholm, asked, days=1, seed=1, folder=tmp_path).at) == [5, 5]
+
+
+def test_more_tasks_than_can_be_kept_are_refused_with_the_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrivals, "MOST_TASKS", 1000)
+    path, fleet = tmp_path / "load.yaml", one_pool(["work"], {})
+    path.write_text(GOOD.replace("tasks: 5", f"tasks: {10**15}"))
+    with pytest.raises(InvalidLoad, match=r"load\.yaml:5: queues\.work\.arrivals: more than 1,000 tasks: play fewer"):
+        scene(fleet, read_load(path, fleet), days=1, seed=1, folder=tmp_path)
+
+
+def test_a_mark_of_the_byte_order_is_no_part_of_a_file(tmp_path: Path) -> None:
+    path, fleet = tmp_path / "load.yaml", one_pool(["work"], {})
+    path.write_text(GOOD.replace('{cron: "0 * * * *", tasks: 5}', "{trace: trace.csv}"), encoding="utf-8-sig")
+    (tmp_path / "trace.csv").write_text("time,count\n2026-01-01T00:00:05Z,2\n", encoding="utf-8-sig")
+    assert list(scene(fleet, read_load(path, fleet), days=1, seed=1, folder=tmp_path).tasks["pool"].at) == [5, 5]
+
+
+@pytest.mark.parametrize("text", ["", "- 1\n", "nothing\n"])
+def test_a_file_without_a_load_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "load.yaml"
+    path.write_text(text)
+    with pytest.raises(InvalidLoad):
+        read_load(path, one_pool(["work"], {}))
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidLoad, match="can't be read"):
+        read_load(tmp_path / "none.yaml", one_pool(["work"], {}))
+
+
+@pytest.mark.parametrize("name, resource", [("load-typical", "production"), ("load-hard", "hard")])
+def test_the_examples_can_be_played(name: str, resource: str) -> None:
+    fleet = effective_fleet(accept(yaml.safe_load((EXAMPLES / f"{resource}.yaml").read_text())).spec)
+    assert read_load(EXAMPLES / f"{name}.yaml", fleet).queues
+
+
+def test_the_typical_load_is_the_documented_one() -> None:
+    fleet = effective_fleet(accept(yaml.safe_load((EXAMPLES / "production.yaml").read_text())).spec)
+    typical = read_load(EXAMPLES / "load-typical.yaml", fleet)
+    counts: Counter[str] = Counter()
+    for pool in fleet.pools:
+        tasks = tasks_of(pool, fleet, typical, days=31, seed=1, folder=EXAMPLES)
+        for index, queue in enumerate(tasks.queues):
+            counts[queue.removeprefix("utilitarian.tasks.")] += tasks.queue.count(index)
+    exact = {
+        "amr.scheduled.hourly": 2000 * 24 * 31,
+        "amr.scheduled.daily": 20000 * 31,
+        "amr.scheduled.monthly": 20000,
+        "amr.scheduled.quarterly": 5000,
+        "amr.scheduled.yearly": 20000,
+        "commits.meter_readings": (5 * HOUR + 19 * 360) * 31,
+        "commits.meter_system_events": DAY // 20 * 31,
+        "commits": DAY // 50 * 31,
+        "external.publish": (20 * 720 + 4 * 7200) * 31,
+        "external": DAY // 50 * 31,
+        "default": DAY // 10 * 31,
+        "cleanup": 50 * 31,
+    }
+    assert {queue: counts[queue] for queue in exact} == exact
+    assert counts["amr.on_demand"] == pytest.approx(20 * 14 * 31, rel=0.05)
+    assert counts["amr"] == pytest.approx(60 * 24 * 31, rel=0.03)
+
+
+def tasks(queue: dict[str, Any], *, seed: int = 1, days: float = 1, **more: Any) -> Any:
+    return stage({"work": queue}, seed=seed, days=days, **more).tasks["pool"]
+
+
+def test_the_same_seed_brings_the_same_tasks_and_another_seed_others() -> None:
+    queue = {"arrivals": [{"poisson": "60/h"}]}
+    one, same, other = (tasks(queue, seed=seed) for seed in (1, 1, 2))
+    assert (one.at, one.seconds) == (same.at, same.seconds)
+    assert one.at != other.at
+    assert one.seconds[:50] != other.seconds[:50]
+
+
+def test_a_queue_draws_the_same_whatever_comes_to_others() -> None:
+    work = {"arrivals": [{"poisson": "60/h"}]}
+    alone = stage({"work": work}).tasks["pool"]
+    beside = stage({"more": {"arrivals": [{"rate": "1/s"}]}, "work": work}).tasks["pool"]
+    place = beside.queues.index("work")
+    assert [at for at, whose in zip(beside.at, beside.queue, strict=True) if whose == place] == list(alone.at)
+
+
+def test_seconds_have_the_median_and_the_percentile_that_were_given() -> None:
+    drawn = tasks({"arrivals": [{"cron": "0 1 * * *", "tasks": 50_000}], "seconds": {"median": 3, "p95": 10}}).seconds
+    assert median(drawn) == pytest.approx(3, rel=0.02)
+    assert quantiles(drawn, n=20)[-1] == pytest.approx(10, rel=0.02)
+
+
+def test_poisson_arrivals_have_their_rate_and_keep_to_their_hours() -> None:
+    came = tasks({"arrivals": [{"poisson": "600/h", "from": "06:00", "to": "20:00"}]}, days=10).at
+    assert len(came) == pytest.approx(600 * 14 * 10, rel=0.02)
+    assert all(6 * HOUR <= at % DAY < 20 * HOUR for at in came)
+
+
+@pytest.mark.parametrize(
+    "rate, hours, days, count",
+    [
+        pytest.param("1/h", ("06:00", "06:30"), 30, 15, id="half a task a day"),
+        pytest.param("1/d", ("06:00", "07:00"), 48, 2, id="a task in two dozen windows"),
+        pytest.param("90/h", ("00:00", "01:00"), 7, 630, id="whole tasks"),
+        pytest.param("2/h", ("10:00", "10:45"), 8, 12, id="one and a half"),
+        pytest.param("0.1/s", ("00:00", "24:00"), 0.5, 4320, id="all day"),
+        pytest.param("7/d", ("00:00", "24:00"), 0.5, 4, id="the first comes at once"),
+    ],
+)
+def test_a_part_of_a_task_is_carried_into_the_next_window(
+    rate: str, hours: tuple[str, str], days: float, count: int
+) -> None:
+    came = tasks({"arrivals": [{"rate": rate, "from": hours[0], "to": hours[1]}]}, days=days).at
+    assert len(came) == count
+    begin, end = (int(clock[:2]) * HOUR + int(clock[3:]) * 60 for clock in hours)
+    assert all(begin <= at % DAY < end for at in came)
+
+
+@pytest.mark.parametrize("kind", ["rate", "poisson"])
+def test_a_window_that_begins_in_the_hour_that_is_skipped_takes_nothing_from_the_next_day(kind: str) -> None:
+    spring = {"start": "2026-03-29", "timeZone": "Europe/Stockholm"}
+    came = tasks({"arrivals": [{kind: "1/s", "from": "02:30", "to": "03:15"}]}, days=2, **spring).at
+    assert len(came) == pytest.approx(45 * 60, rel=0 if kind == "rate" else 0.1)
+    assert min(came) >= DAY - HOUR
+
+
+def test_hours_are_those_of_the_clock_also_on_the_day_it_is_changed() -> None:
+    spring = {"start": "2026-03-29", "timeZone": "Europe/Stockholm"}  # from 02:00 the clock shows 03:00
+    came = tasks({"arrivals": [{"rate": "1/s", "from": "01:00", "to": "04:00"}]}, **spring).at
+    assert (came[0], len(came)) == (HOUR, 2 * HOUR)
+    evening = tasks({"arrivals": [{"cron": "0 20 * * *", "tasks": 1}]}, **spring).at
+    assert list(evening) == [19 * HOUR]
+
+
+def test_cron_counts_the_first_moment_and_not_the_last() -> None:
+    asked = load({"work": {"arrivals": [{"cron": "0 0 * * *", "tasks": 1}]}})
+    assert list(cron_times("0 0 * * *", asked, 2 * DAY)) == [0, DAY]
+
+
+def test_a_share_of_the_tasks_has_an_eta() -> None:
+    drawn = tasks({"arrivals": [{"rate": "1/s"}], "eta": {"share": 0.25, "after": "30m"}})
+    assert len(drawn.eta) == pytest.approx(DAY / 4, rel=0.05)
+    assert all(due == drawn.at[k] + 1800 for k, due in drawn.eta.items())
+
+
+def test_a_trace_is_played_at_its_times(tmp_path: Path) -> None:
+    (tmp_path / "trace.csv").write_text("time,count\n2026-03-02T00:00:05Z,2\n\n2026-03-02T01:00:00+01:00,0\n")
+    with pytest.raises(InvalidLoad, match=r"trace\.csv:4: 2026-03-02T01:00:00\+01:00 is before .* sort it"):
+        trace(tmp_path)
+    (tmp_path / "trace.csv").write_text("time,count\n2026-03-02T00:00:05Z,2\n2026-03-02T02:00:00+01:00,1\n")
+    assert trace(tmp_path) == [5, 5, HOUR]
+
+
+@pytest.mark.parametrize(
+    "text, reason",
+    [
+        ("2026-03-02T00:00:05Z,2\n", ":1: the first line must be"),
+        ("time,count\n2026-03-02T00:00:05Z,-2\n", ":2: a count can't be negative"),
+        ("time,count\nyesterday,2\n", ":2: can't be read"),
+        ("time,count\n1,2,3\n", ":2: 3 columns"),
+        (f"time,count\n2026-03-02T00:00:05Z,{10**15}\n", ":2: a count of 1e+15 is more than"),
+        (f"time,count\n2026-03-02T00:00:05Z,{'1' * 200_000}\n", ":1: can't be read: field larger than field limit"),
+        (f"time,count\n2026-03-02T00:00:05Z,{'1' * 5_000}\n", ":2: can't be read"),
+    ],
+)
+def test_what_is_wrong_with_a_trace_is_said_with_its_line(tmp_path: Path, text: str, reason: str) -> None:
+    (tmp_path / "trace.csv").write_text(text)
+    with pytest.raises(InvalidLoad) as raised:
+        trace(tmp_path)
+    assert reason in str(raised.value)
+
+
+def trace(folder: Path) -> list[float]:
+    asked = load({"work": {"arrivals": [{"trace": "trace.csv"}]}})
+    fleet = one_pool(["work"], {})
+    return list(tasks_of(fleet.pools[0], fleet, asked, days=1, seed=1, folder=folder).at)
+
+
+def test_a_pool_s_own_start_up_counts_before_the_load_s() -> None:
+    asked = load({"work": {"arrivals": [{"rate": "1/s"}]}}, startUp="5s", startUps={"pool": {"each": "8s"}})
+    assert isinstance(asked.start_up_of("pool"), OnOneNode)
+    assert asked.start_up_of("other") == timedelta(seconds=5)
+
+
+def test_start_up_is_a_duration_or_a_spread() -> None:
+    queues = {"work": {"arrivals": [{"rate": "1/s"}]}}
+    assert load(queues).start_up == timedelta(seconds=10)
+    spread = load(queues, startUp={"median": "8s", "p95": "20s"})
+    assert isinstance(spread, Load)
+    assert not isinstance(spread.start_up, timedelta)

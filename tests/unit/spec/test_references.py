@@ -1,0 +1,179 @@
+"""What a spec refers to, what is missing of it, and which change of it rolls which pods."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.resources import resource
+from utilitarian_operator.api.effective import effective_fleet
+from utilitarian_operator.api.resource import parse
+from utilitarian_operator.core.blocker import CONFIG_MAP_MISSING, SECRET_MISSING
+from utilitarian_operator.core.spec.references import (
+    Absent,
+    Content,
+    Target,
+    Unreadable,
+    checksums,
+    missing,
+    references,
+    targets,
+)
+from utilitarian_operator.errors import ClusterError, Gone, Rejected
+from utilitarian_operator.reconcile.observe.reference_reader import ReferenceReader
+
+SPEC = """
+broker:
+  urlFrom: {secretKeyRef: {name: env, key: URL}}
+  stats: {urlFrom: {secretKeyRef: {name: stats, key: u}}}
+  tls: {caFrom: {secretKeyRef: {name: tls, key: ca}}}
+env: [{name: A, value: x}, {name: B, valueFrom: {configMapKeyRef: {name: conf, key: b}}}]
+envFrom: [{secretRef: {name: all, optional: true}}]
+pools:
+  - {name: a, queues: [q], env: [{name: C, valueFrom: {secretKeyRef: {name: own, key: c, optional: true}}}]}
+  - {name: b, queues: [r], envFrom: [{configMapRef: {name: more}}]}
+"""
+ENV, STATS, TLS = Target("Secret", "env"), Target("Secret", "stats"), Target("Secret", "tls")
+CONF, ALL = Target("ConfigMap", "conf"), Target("Secret", "all")
+OWN, MORE = Target("Secret", "own"), Target("ConfigMap", "more")
+FULL: dict[Target, Content] = {
+    ENV: {"URL": "1"},
+    STATS: {"u": "1"},
+    TLS: {"ca": "1"},
+    CONF: {"b": "1"},
+    ALL: {"x": "1"},
+    OWN: {"c": "1"},
+    MORE: {"y": "1"},
+}
+PARSED = parse(resource(SPEC)).spec
+FLEET = effective_fleet(PARSED)
+
+
+def lacking(target: Target, content: Content) -> list[tuple[str, str]]:
+    found = missing(references(PARSED), {**FULL, target: content}, "ns", "")
+    return [(it.reason, it.message) for it in found]
+
+
+def test_every_place_is_found() -> None:
+    assert {reference.path: reference.target for reference in references(PARSED)} == {
+        "spec.broker.urlFrom": ENV,
+        "spec.broker.stats.urlFrom": STATS,
+        "spec.broker.tls.caFrom": TLS,
+        "spec.env[1].valueFrom.configMapKeyRef": CONF,
+        "spec.envFrom[0].secretRef": ALL,
+        "spec.pools[0].env[0].valueFrom.secretKeyRef": OWN,
+        "spec.pools[1].envFrom[0].configMapRef": MORE,
+    }
+    assert targets(references(PARSED), None) == set(FULL)
+    assert targets([], FLEET) == set(FULL) - {STATS, TLS}
+
+
+@pytest.mark.parametrize(
+    "target,content,expected",
+    [
+        pytest.param(ENV, FULL[ENV], [], id="all there"),
+        pytest.param(
+            ENV,
+            Absent(),
+            [(SECRET_MISSING, "spec.broker.urlFrom: Secret ns/env does not exist; create it")],
+            id="a secret",
+        ),
+        pytest.param(
+            CONF,
+            {"other": "1"},
+            [(CONFIG_MAP_MISSING, "spec.env[1].valueFrom.configMapKeyRef: ConfigMap ns/conf has no key b; add it")],
+            id="a key",
+        ),
+        pytest.param(
+            MORE,
+            Absent(),
+            [
+                (
+                    CONFIG_MAP_MISSING,
+                    "spec.pools[1].envFrom[0].configMapRef: ConfigMap ns/more does not exist; create it",
+                )
+            ],
+            id="all keys of a pool",
+        ),
+        pytest.param(ALL, Absent(), [], id="optional"),
+        pytest.param(OWN, {}, [], id="an optional key"),
+        pytest.param(ENV, Unreadable(), [], id="unreadable is not missing"),
+    ],
+)
+def test_what_is_missing_is_named_once(target: Target, content: Content, expected: list[tuple[str, str]]) -> None:
+    assert lacking(target, content) == expected
+
+
+@pytest.mark.parametrize(
+    "target,content,rolled",
+    [
+        pytest.param(ENV, {"URL": "2"}, {"a", "b", None}, id="the broker"),
+        pytest.param(ENV, {"URL": "1", "other": "2"}, set(), id="another key of its secret"),
+        pytest.param(STATS, {"u": "2"}, set(), id="what only the operator reads"),
+        pytest.param(TLS, {"ca": "2"}, set(), id="its certificates too"),
+        pytest.param(CONF, {"b": "2"}, {"a", "b", None}, id="the fleet's variable"),
+        pytest.param(ALL, {"x": "1", "y": "2"}, {"a", "b", None}, id="a new key of all keys"),
+        pytest.param(ALL, Absent(), {"a", "b", None}, id="an optional one that went"),
+        pytest.param(OWN, {"c": "2"}, {"a"}, id="one pool's"),
+        pytest.param(MORE, {"y": "2"}, {"b"}, id="the other pool's"),
+    ],
+)
+def test_a_change_rolls_whom_it_concerns(target: Target, content: Content, rolled: set[str | None]) -> None:
+    before, after = checksums(FLEET, FULL, "uid"), checksums(FLEET, {**FULL, target: content}, "uid")
+    assert {name for name in before if before[name] != after[name]} == rolled
+    assert None not in after.values()
+
+
+@pytest.mark.parametrize("content", [Unreadable(), Absent(), {}], ids=["unreadable", "gone", "without the key"])
+def test_what_is_unknown_has_no_checksum(content: Content) -> None:
+    assert set(checksums(FLEET, {**FULL, CONF: content}, "uid").values()) == {None}
+    assert checksums(FLEET, {**FULL, MORE: Unreadable()}, "uid")["a"] is not None
+
+
+def test_the_checksum_tells_nothing_of_the_secret_to_another_resource() -> None:
+    assert checksums(FLEET, FULL, "uid") != checksums(FLEET, FULL, "another")
+
+
+class Objects:
+    """Objects by target; a value that is an error is raised."""
+
+    def __init__(self, **answers: dict[str, Any] | ClusterError) -> None:
+        self.answers = answers
+        self.asked: list[str] = []
+
+    async def read(self, kind: str, namespace: str, name: str) -> dict[str, Any]:
+        assert (kind, namespace) == ("Secret", "ns")
+        self.asked.append(name)
+        answer = self.answers[name]
+        if isinstance(answer, ClusterError):
+            raise answer
+        return answer
+
+
+A, B = Target("Secret", "a"), Target("Secret", "b")
+
+
+async def test_each_object_is_read_once_and_again_after_a_refused_login() -> None:
+    objects = Objects(a={"data": {"k": "dg=="}}, b=Gone("HTTP 404"))
+    reader = ReferenceReader(objects, "ns")
+    assert await reader.read({A, B}) == await reader.read({A, B}) == {A: {"k": "dg=="}, B: Absent()}
+    assert objects.asked == ["a", "b"]
+    reader.refused()
+    await reader.read({A, B})
+    assert objects.asked == ["a", "b", "a", "b"]
+
+
+@pytest.mark.parametrize("error", [Rejected("HTTP 403"), ClusterError("timed out")], ids=["forbidden", "away"])
+async def test_what_can_not_be_read_keeps_what_was_read_last(error: ClusterError) -> None:
+    objects = Objects(a={"data": {"k": "1"}}, b={"binaryData": {"k": "2"}})
+    reader = ReferenceReader(objects, "ns")
+    before = await reader.read({A, B})
+    objects.answers["a"] = error
+    reader.refused()
+    assert await reader.read({A, B}) == before
+    assert await ReferenceReader(objects, "ns").read({A}) == {A: Unreadable()}
+
+
+async def test_when_the_api_server_is_away_the_others_are_not_tried() -> None:
+    objects = Objects(a=ClusterError("timed out"), b={"data": {}})
+    assert await ReferenceReader(objects, "ns").read({A, B}) == {A: Unreadable(), B: Unreadable()}
+    assert objects.asked == ["a"]
