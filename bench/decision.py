@@ -10,7 +10,7 @@ from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory
-from utilitarian_operator.core.sizing.pools import Circumstances, decide_fleet
+from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet
 
 SIZES = (14, 1000)
 LOOKS = 60
@@ -60,9 +60,9 @@ def measure(size: int) -> float:
     memories: dict[str, Memory] = {}
     for look in range(LOOKS):
         seen = {pool.name: facts(index, look) for index, pool in enumerate(asked.pools)}
-        circumstances = Circumstances(START + timedelta(seconds=look))
+        context = FleetContext(START + timedelta(seconds=look))
         begin = perf_counter()
-        _, memories = decide_fleet(asked, seen, memories, circumstances)
+        _, memories = decide_fleet(asked, seen, memories, context)
         took.append((perf_counter() - begin) * 1000)
     return median(took)
 

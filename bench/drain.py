@@ -118,7 +118,7 @@ class Bench:
 
     def measure(self, system: str, case: Case) -> dict[str, object]:
         """One row."""
-        name = f"{system}-{'late' if case.late else 'early'}"
+        name = f"{system}-{'late' if case.late else 'acked_early'}"
         with self._installation(self.folder / name) as installation, PodLives.of(installation.fleet) as lives:
             if system == "utilitarian":
                 with as_process(self.plane, installation.fleet.namespace, directory=self.folder / name):

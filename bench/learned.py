@@ -29,7 +29,7 @@ from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.labels import INSTANCE_LABEL, POOL_LABEL
 from utilitarian_operator.core.sizing.facts import facts
 from utilitarian_operator.core.sizing.memory import Memory
-from utilitarian_operator.core.sizing.pools import Circumstances, decide_fleet
+from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet
 from utilitarian_operator.reconcile.observe.observer import Observer
 
 LENGTHS = (0.1, 1.0, 10.0, 100.0)
@@ -97,9 +97,9 @@ class Watched:
 
     async def look(self, seconds: float) -> float:
         """Look once; returns how many tasks were counted until now."""
-        sight = await self.observer.look(self.asked, self.session, datetime.now(UTC))
-        seen = {name: facts(pool) for name, pool in sight.pools.items()}
-        _, self.memories = decide_fleet(self.asked, seen, self.memories, Circumstances(sight.at))
+        snapshot = await self.observer.look(self.asked, self.session, datetime.now(UTC))
+        seen = {name: facts(pool) for name, pool in snapshot.pools.items()}
+        _, self.memories = decide_fleet(self.asked, seen, self.memories, FleetContext(snapshot.at))
         memory = self.memories[POOL]
         for count in AFTER:
             if memory.completions >= count:

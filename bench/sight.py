@@ -35,9 +35,9 @@ from utilitarian_operator.core.diagnosis.finding_history import Health
 from utilitarian_operator.core.labels import INSTANCE_LABEL, POOL_LABEL
 from utilitarian_operator.core.sizing.facts import facts
 from utilitarian_operator.core.sizing.memory import Memory
-from utilitarian_operator.core.sizing.pools import Circumstances, decide_fleet
+from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet
 from utilitarian_operator.core.status.change import Written, worth_writing
-from utilitarian_operator.core.status.status import Newest, fleet_status
+from utilitarian_operator.core.status.status import StatusInput, fleet_status
 from utilitarian_operator.host.workqueue import WorkQueue
 from utilitarian_operator.metrics.fleet import Metrics
 from utilitarian_operator.reconcile.observe.observer import Observer
@@ -128,15 +128,15 @@ class Watch:
 
     async def _look(self, key: Key) -> bool:
         it = self._fleets[key]
-        sight = await it.observer.look(it.fleet, self._session, datetime.now(UTC))
-        it.health.examine(it.fleet, sight)
-        seen = {name: facts(pool, it.health.starved(name)) for name, pool in sight.pools.items()}
-        decisions, it.memories = decide_fleet(it.fleet, seen, it.memories, Circumstances(sight.at))
+        snapshot = await it.observer.look(it.fleet, self._session, datetime.now(UTC))
+        it.health.examine(it.fleet, snapshot)
+        seen = {name: facts(pool, it.health.starved(name)) for name, pool in snapshot.pools.items()}
+        decisions, it.memories = decide_fleet(it.fleet, seen, it.memories, FleetContext(snapshot.at))
         self._note(it, {name for name, decision in decisions.items() if decision.replicas})
-        self._metrics.looked(key, sight, decisions, it.health.ailments)
-        status = fleet_status(it.fleet, sight, decisions, it.memories, it.status, Newest(1))
-        if worth_writing(status, it.status, it.written, sight.at):
-            it.status, it.written = status, Written(status, status, sight.at)
+        self._metrics.looked(key, snapshot, decisions, it.health.findings)
+        status = fleet_status(it.fleet, snapshot, decisions, it.memories, it.status, StatusInput(1))
+        if worth_writing(status, it.status, it.written, snapshot.at):
+            it.status, it.written = status, Written(status, status, snapshot.at)
         self._left.discard(key)
         if not self._left:
             self.took.append(time.monotonic() - self._began)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from demo.broker import Sent
-from demo.sight import Sight
+from demo.snapshot import Snapshot
 from utilitarian.reckoning import Ledger, Summary
 
 PROMISE = 1.5  # seconds from a pool's first message to its scale request
@@ -95,7 +95,7 @@ def scale_ups(events: Iterable[Mapping[str, Any]]) -> list[ScaleUp]:
 
 
 def make_report(
-    sent: Mapping[str, Sequence[Sent]], ledger: Ledger, requests: Sequence[ScaleUp], history: Sequence[Sight]
+    sent: Mapping[str, Sequence[Sent]], ledger: Ledger, requests: Sequence[ScaleUp], history: Sequence[Snapshot]
 ) -> Report:
     """Put it all together.
 
@@ -142,11 +142,11 @@ def _pool_report(
     return PoolReport(name, len(ids), finished, to_scale, to_start, workers.most, workers.used, workers.always_on)
 
 
-def _most(history: Sequence[Sight]) -> dict[str, int]:
-    return {pool.name: max(_pods(sight, pool.name) for sight in history) for pool in history[-1].pools}
+def _most(history: Sequence[Snapshot]) -> dict[str, int]:
+    return {pool.name: max(_pods(snapshot, pool.name) for snapshot in history) for pool in history[-1].pools}
 
 
-def _used(history: Sequence[Sight]) -> dict[str, float]:
+def _used(history: Sequence[Snapshot]) -> dict[str, float]:
     """Worker-seconds by pool: pods seen at a look are counted until the next one."""
     return {
         pool.name: sum(_pods(before, pool.name) * (after.at - before.at) for before, after in pairwise(history))
@@ -154,8 +154,8 @@ def _used(history: Sequence[Sight]) -> dict[str, float]:
     }
 
 
-def _pods(sight: Sight, pool: str) -> int:
-    return next(seen.pods for seen in sight.pools if seen.name == pool)
+def _pods(snapshot: Snapshot, pool: str) -> int:
+    return next(seen.pods for seen in snapshot.pools if seen.name == pool)
 
 
 def wording(report: Report) -> list[str]:

@@ -11,7 +11,7 @@ from demo.bed import ROOT, Bed, DemoError
 from demo.broker import Broker, Lot, Sent
 from demo.cluster import EVENTS, Cluster
 from demo.report import Report, make_report, scale_ups
-from demo.sight import Sight, Watcher
+from demo.snapshot import Snapshot, Watcher
 
 QUICKSTART = ROOT / "examples" / "quickstart.yaml"
 SECRET = "utilitarian-env"  # noqa: S105 - the name of one
@@ -80,7 +80,7 @@ class Scenario:
     namespace: str
     tasks: int = TASKS
     resource: Mapping[str, Any] = field(default_factory=quickstart)
-    show: Callable[[Sight], None] = lambda _: None
+    show: Callable[[Snapshot], None] = lambda _: None
     phase: Callable[[str], None] = lambda _: None
 
     def __post_init__(self) -> None:
@@ -112,16 +112,18 @@ class Scenario:
         self.cluster.make_secret(SECRET, environment(self.bed))
         self.cluster.make_fleet(self.resource)
 
-    def declare(self) -> Sight:
+    def declare(self) -> Snapshot:
         """Wait until a first worker of each pool has declared its queues, and the fleet sleeps."""
         pools = self.watcher.pools
         queues = sum(map(len, pools.values()))
         self.phase(f"{len(pools)} pools declare their {queues} queues by a first worker each, and fall asleep")
         return self.watcher.until(
-            lambda sight: sight.asleep, within=DECLARED_WITHIN, what="the fleet did not declare its queues and sleep"
+            lambda snapshot: snapshot.asleep,
+            within=DECLARED_WITHIN,
+            what="the fleet did not declare its queues and sleep",
         )
 
-    def work(self) -> Sight:
+    def work(self) -> Snapshot:
         """Send the tasks, and wait until all is done, beat has been seen at work, and the fleet sleeps."""
         counts = ", ".join(f"{lot.tasks} to {lot.queue}" for lot in self.lots)
         self.phase(f"sending {self.tasks} tasks of a few seconds: {counts}")
@@ -132,7 +134,7 @@ class Scenario:
             self.sent = sending.result()
         self.phase("all are sent; workers wake, work, and go again, and beat sends its own tasks meanwhile")
         return self.watcher.until(
-            lambda sight: sight.asleep and self.beat_has_fired(),
+            lambda snapshot: snapshot.asleep and self.beat_has_fired(),
             within=DONE_WITHIN,
             what="the fleet did not finish, see beat's tasks done and sleep",
         )

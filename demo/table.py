@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from demo.sight import PoolSight, Sight
+from demo.snapshot import PoolSnapshot, Snapshot
 
 
 class Display(Protocol):
@@ -18,7 +18,7 @@ class Display(Protocol):
     def phase(self, text: str) -> None:
         """Something new begins."""
 
-    def show(self, sight: Sight) -> None:
+    def show(self, snapshot: Snapshot) -> None:
         """A look at the fleet."""
 
 
@@ -32,14 +32,14 @@ class Lines:
         """Print the sentence."""
         print(f"{_clock(time.time())} {text}", flush=True)
 
-    def show(self, sight: Sight) -> None:
+    def show(self, snapshot: Snapshot) -> None:
         """Print the pools that changed since the last look."""
-        for pool in sight.pools:
+        for pool in snapshot.pools:
             state = (pool.wanted, pool.ready)
             if pool.wanted is None or self._shown.get(pool.name) == state:
                 continue
             self._shown[pool.name] = state
-            print(f"{_clock(sight.at)}   {_line(pool)}", flush=True)
+            print(f"{_clock(snapshot.at)}   {_line(pool)}", flush=True)
 
 
 class LiveTable:
@@ -52,9 +52,9 @@ class LiveTable:
         """Print the sentence above the table."""
         self._live.console.print(f"{_clock(time.time())} {text}", highlight=False)
 
-    def show(self, sight: Sight) -> None:
+    def show(self, snapshot: Snapshot) -> None:
         """Draw the table anew."""
-        self._live.update(table(sight))
+        self._live.update(table(snapshot))
 
 
 @contextmanager
@@ -68,36 +68,35 @@ def display() -> Iterator[Display]:
         yield LiveTable(live)
 
 
-def table(sight: Sight) -> Table:
+def table(snapshot: Snapshot) -> Table:
     """All pools as they were at one look."""
-    drawn = Table(caption=_caption(sight), caption_justify="left", expand=True)
+    drawn = Table(caption=_caption(snapshot), caption_justify="left", expand=True)
     drawn.add_column("pool", no_wrap=True)
     for name in ("backlog", "running", "workers"):
         drawn.add_column(name, justify="right", no_wrap=True)
     drawn.add_column("why", ratio=1, overflow="ellipsis", no_wrap=True)
-    for pool in sight.pools:
+    for pool in snapshot.pools:
         style = "dim" if pool.asleep else "bold" if pool.waiting or pool.running else ""
         drawn.add_row(pool.name, _backlog(pool), str(pool.running), _workers(pool), pool.why, style=style)
     return drawn
 
 
-def _caption(sight: Sight) -> str:
-    workers = sum(pool.ready for pool in sight.pools)
-    return (
-        f"{workers} workers ready, {sight.finished} tasks finished, beat {'ready' if sight.beat_ready else 'not ready'}"
-    )
+def _caption(snapshot: Snapshot) -> str:
+    workers = sum(pool.ready for pool in snapshot.pools)
+    beat = "ready" if snapshot.beat_ready else "not ready"
+    return f"{workers} workers ready, {snapshot.finished} tasks finished, beat {beat}"
 
 
-def _line(pool: PoolSight) -> str:
+def _line(pool: PoolSnapshot) -> str:
     return f"{pool.name:<14} backlog {_backlog(pool):>4}  workers {_workers(pool):>6}  {pool.why}"
 
 
-def _backlog(pool: PoolSight) -> str:
+def _backlog(pool: PoolSnapshot) -> str:
     """Messages that wait; a dash while a queue of the pool doesn't exist."""
     return "-" if pool.waiting is None else str(pool.waiting)
 
 
-def _workers(pool: PoolSight) -> str:
+def _workers(pool: PoolSnapshot) -> str:
     """Ready of wanted."""
     return "-" if pool.wanted is None else f"{pool.ready}/{pool.wanted}"
 

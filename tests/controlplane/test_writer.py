@@ -23,7 +23,7 @@ from utilitarian_operator.core.objects.drift import AGAIN_AFTER, applied, drifte
 from utilitarian_operator.core.objects.wanted import Wanted
 from utilitarian_operator.host.wiring import utc_now
 from utilitarian_operator.metrics.fleet import Metrics
-from utilitarian_operator.reconcile.act.writer import Actor
+from utilitarian_operator.reconcile.act.writer import ObjectWriter
 
 Object = dict[str, Any]
 
@@ -68,11 +68,11 @@ async def test_an_edit_that_overtakes_the_answer_to_an_apply_is_seen_as_drift(
     manifest = manifests.deployment(labels.Owner(namespace, "fleet", "uid"), fleet, fleet.pools[0])
     del manifest["metadata"]["ownerReferences"]  # of nobody: it would be collected as garbage
     cluster = Meddled(client, controlplane, store)
-    actor = Actor(cluster, store, Metrics(CollectorRegistry()), "test", utc_now)
+    writer = ObjectWriter(cluster, store, Metrics(CollectorRegistry()), "test", utc_now)
     owner = {"apiVersion": "utilitarian.io/v1alpha1", "kind": "UtilitarianWorkerPool"}
     owner |= {"metadata": {"namespace": namespace, "name": "fleet", "uid": "uid"}}
 
-    outcome = await actor.carry_out(owner, [(Wanted(manifest, "spec.pools[0]", "work"), Apply(manifest))])
+    outcome = await writer.carry_out(owner, [(Wanted(manifest, "spec.pools[0]", "work"), Apply(manifest))])
 
     assert not outcome.refused
     (answer,) = outcome.applied
@@ -83,7 +83,7 @@ async def test_an_edit_that_overtakes_the_answer_to_an_apply_is_seen_as_drift(
 
 
 @pytest.fixture
-async def scaled(client: ApiClient, namespace: str) -> tuple[Actor, Object, Object]:
+async def scaled(client: ApiClient, namespace: str) -> tuple[ObjectWriter, Object, Object]:
     """An actor, a resource, and its Deployment of three workers, as the watch told of it."""
     store, cluster = Store(), Cluster(client)
     fleet = effective_fleet(parse(resource("pools: [{name: work, queues: [q]}]")).spec)
@@ -94,7 +94,7 @@ async def scaled(client: ApiClient, namespace: str) -> tuple[Actor, Object, Obje
     store.see(DEPLOYMENTS, seen)
     owner = {"apiVersion": "utilitarian.io/v1alpha1", "kind": "UtilitarianWorkerPool"}
     owner |= {"metadata": {"namespace": namespace, "name": "fleet", "uid": "uid"}}
-    return Actor(cluster, store, Metrics(CollectorRegistry()), "test", utc_now), owner, seen
+    return ObjectWriter(cluster, store, Metrics(CollectorRegistry()), "test", utc_now), owner, seen
 
 
 def path_of(deployment: Object) -> str:
@@ -102,44 +102,44 @@ def path_of(deployment: Object) -> str:
     return f"/apis/apps/v1/namespaces/{metadata['namespace']}/deployments/{metadata['name']}"
 
 
-async def asked_for(actor: Actor, owner: Object, seen: Object, replicas: int) -> set[str]:
+async def asked_for(writer: ObjectWriter, owner: Object, seen: Object, replicas: int) -> set[str]:
     """The pools whose request was accepted, of one that rests on a Deployment as it was seen."""
     step = scale_action(seen, replicas)
     assert step is not None
-    return await actor.scale(owner, {"work": (step, "because")})
+    return await writer.scale(owner, {"work": (step, "because")})
 
 
 @pytest.mark.parametrize("replicas", [4, 2], ids=["up", "down"])
 async def test_what_a_person_set_is_not_undone_by_a_figure_from_before(
-    controlplane: ControlPlane, scaled: tuple[Actor, Object, Object], replicas: int
+    controlplane: ControlPlane, scaled: tuple[ObjectWriter, Object, Object], replicas: int
 ) -> None:
-    actor, owner, seen = scaled
+    writer, owner, seen = scaled
     controlplane.request("PATCH", f"{path_of(seen)}/scale", {"spec": {"replicas": 20}}, MERGE_PATCH)
-    assert await asked_for(actor, owner, seen, replicas) == set()
+    assert await asked_for(writer, owner, seen, replicas) == set()
     assert controlplane.request("GET", path_of(seen))["spec"]["replicas"] == 20
-    (known,) = actor.store.children(DEPLOYMENTS, Key(seen["metadata"]["namespace"], "fleet")).values()
+    (known,) = writer.store.children(DEPLOYMENTS, Key(seen["metadata"]["namespace"], "fleet")).values()
     assert known["spec"]["replicas"] == 20  # the next look starts from it, whatever the watch does
 
 
 async def test_a_step_up_does_not_wait_for_a_deployment_that_changes_otherwise(
-    controlplane: ControlPlane, scaled: tuple[Actor, Object, Object]
+    controlplane: ControlPlane, scaled: tuple[ObjectWriter, Object, Object]
 ) -> None:
-    actor, owner, seen = scaled
+    writer, owner, seen = scaled
     controlplane.request("PATCH", path_of(seen), {"metadata": {"annotations": {"touched": "yes"}}}, MERGE_PATCH)
-    assert await asked_for(actor, owner, seen, 4) == {"work"}
+    assert await asked_for(writer, owner, seen, 4) == {"work"}
     live = controlplane.request("GET", path_of(seen))
     assert live["spec"]["replicas"] == 4
-    (known,) = actor.store.children(DEPLOYMENTS, Key(seen["metadata"]["namespace"], "fleet")).values()
+    (known,) = writer.store.children(DEPLOYMENTS, Key(seen["metadata"]["namespace"], "fleet")).values()
     assert known["spec"]["replicas"] == 4
     assert known["metadata"]["generation"] == live["metadata"]["generation"]
     # A second one rests on the first, though no watch has told of it.
-    assert await asked_for(actor, owner, known, 6) == {"work"}
+    assert await asked_for(writer, owner, known, 6) == {"work"}
 
 
 async def test_a_step_down_rests_on_the_deployment_as_it_was_seen(
-    controlplane: ControlPlane, scaled: tuple[Actor, Object, Object]
+    controlplane: ControlPlane, scaled: tuple[ObjectWriter, Object, Object]
 ) -> None:
-    actor, owner, seen = scaled
+    writer, owner, seen = scaled
     controlplane.request("PATCH", path_of(seen), {"metadata": {"annotations": {"touched": "yes"}}}, MERGE_PATCH)
-    assert await asked_for(actor, owner, seen, 2) == set()
+    assert await asked_for(writer, owner, seen, 2) == set()
     assert controlplane.request("GET", path_of(seen))["spec"]["replicas"] == 3

@@ -11,7 +11,7 @@ from demo.bed import Bed, DemoError
 from demo.broker import Broker, Lot
 from demo.cluster import EVENTS, FLEETS, Cluster, Refused
 from demo.scenario import SECRET, environment, quickstart
-from demo.sight import Sight, Watcher
+from demo.snapshot import Snapshot, Watcher
 from tests.support.bed import kill_operator, stop_broker
 from tests.support.drain_scenario import CREWS, Crew
 from tests.support.http import HttpError
@@ -48,7 +48,7 @@ class Drained:
             ignoring=(Refused,),
         )
 
-    def until(self, condition: Any, what: str) -> Sight:
+    def until(self, condition: Any, what: str) -> Snapshot:
         """Looks until the condition holds."""
         return self.watcher.until(condition, within=SOON, what=what)
 
@@ -72,7 +72,7 @@ def drained(bed: Bed) -> Iterator[Drained]:
         broker.sweep()
 
 
-def pool(sight: Sight, crew: Crew) -> Any:
+def pool(sight: Snapshot, crew: Crew) -> Any:
     return next(pool for pool in sight.pools if pool.name == crew.name)
 
 

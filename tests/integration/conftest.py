@@ -12,8 +12,8 @@ from tests.support.installation import Installation
 from tests.support.operator import Operator, in_process
 from tests.support.process_node import ProcessNode
 from tests.support.rabbitmq import RabbitMQ
-from utilitarian_operator.adapters.broker import poll_schedule as rounds
-from utilitarian_operator.core.diagnosis import findings as ailments
+from utilitarian_operator.adapters.broker import poll_schedule
+from utilitarian_operator.core.diagnosis import findings
 
 SUITES = [
     pytest.param(None, id="rabbitmq3"),
@@ -56,6 +56,6 @@ def operator(controlplane: ControlPlane, namespace: str) -> Iterator[Operator]:
 def quick_signs(monkeypatch: pytest.MonkeyPatch) -> None:
     """What ails a pool must last for seconds only to be said, and workers are asked as often."""
     for name in ("NOT_CONSUMING_FOR", "NO_PROGRESS_FOR", "FOREIGN_FOR"):
-        monkeypatch.setattr(ailments, name, timedelta(seconds=3))
+        monkeypatch.setattr(findings, name, timedelta(seconds=3))
     for name in ("LEARN_EVERY_S", "LOOK_AROUND_EVERY_S"):
-        monkeypatch.setattr(rounds, name, 1.0)
+        monkeypatch.setattr(poll_schedule, name, 1.0)

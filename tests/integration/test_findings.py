@@ -16,7 +16,7 @@ from tests.support.installation import DEFAULT, QUICK, Installation
 from tests.support.operator import Operator
 from utilitarian_operator.adapters.broker.remote_control import RemoteControl
 from utilitarian_operator.core.diagnosis import broker_advice as preflight
-from utilitarian_operator.core.diagnosis import findings as ailments
+from utilitarian_operator.core.diagnosis import findings
 from utilitarian_operator.core.observation import blank_workers as blank
 from utilitarian_operator.reconcile.observe import observer
 
@@ -74,7 +74,7 @@ def test_a_worker_that_hangs_is_stuck_and_replaced_when_its_tasks_had_their_time
     installation: Installation, operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(observer, "SAMPLE_HOLDS_S", 4.0)
-    monkeypatch.setattr(ailments, "MUTE_FOR", timedelta(seconds=3))
+    monkeypatch.setattr(findings, "MUTE_FOR", timedelta(seconds=3))
     fleet, pod = installation.fleet, one_worker(installation, pools=[{**POOL[0], "drainTimeout": "5s"}])
     installation.node.pod(pod).process.pause()
     installation.wait(lambda: fleet.pods("work") and pod not in fleet.pods("work"))
@@ -248,7 +248,7 @@ def test_workers_that_hang_while_they_start_are_stuck_and_keep_their_pool_from_n
     installation.create(pools=pools, **words)
     installation.wait(lambda: fleet.pool("work").get("ready") == 1)
     (well,) = fleet.pods("work")
-    for module in (ailments, blank):  # from now on: on a slow machine the first one, too, takes longer
+    for module in (findings, blank):  # from now on: on a slow machine the first one, too, takes longer
         monkeypatch.setattr(module, "STARTS_WITHIN", timedelta(seconds=5))
     flag.touch()
     installation.send(DEFAULT, 12, 1.0)
@@ -267,7 +267,7 @@ def test_an_application_with_another_control_exchange_is_mute_until_the_resource
     installation: Installation, operator: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its workers were kept for good, with "does not answer" and no cause."""
-    for module, name in ((ailments, "MUTE_FOR"), (preflight, "SILENT_FOR")):
+    for module, name in ((findings, "MUTE_FOR"), (preflight, "SILENT_FOR")):
         monkeypatch.setattr(module, name, timedelta(seconds=3))
     fleet = installation.fleet
     words = changed_application(tmp_path, "app.conf.control_exchange = 'shop'")

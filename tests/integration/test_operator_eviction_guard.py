@@ -6,27 +6,27 @@ import pytest
 
 from tests.support.installation import DEFAULT, Installation
 from tests.support.operator import Operator
-from utilitarian_operator.core.draining import eviction_guard as shield
+from utilitarian_operator.core.draining import eviction_guard
 
 WORK = {"name": "work", "queues": [DEFAULT], "disruption": "Avoid", "scaling": {"min": 1}}
 
 
-def shields(installation: Installation) -> list[bool]:
+def eviction_guards(installation: Installation) -> list[bool]:
     """Of each pod whether it has the whole shield."""
     found = installation.fleet.controlplane.pods(installation.fleet.namespace)
-    return [(it["metadata"].get("annotations") or {}).items() >= shield.SHIELD.items() for it in found]
+    return [(it["metadata"].get("annotations") or {}).items() >= eviction_guard.SHIELD.items() for it in found]
 
 
 def test_a_worker_is_shielded_while_it_is_busy(
     installation: Installation, operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shield, "IDLE_FOR", timedelta(seconds=1))
+    monkeypatch.setattr(eviction_guard, "IDLE_FOR", timedelta(seconds=1))
     installation.create(pools=[WORK])
     installation.wait(lambda: installation.fleet.pool("work").get("ready") == 1)
-    installation.wait(lambda: shields(installation) == [False])
+    installation.wait(lambda: eviction_guards(installation) == [False])
     (task,) = installation.send(DEFAULT, 1, 4)
-    installation.wait(lambda: shields(installation) == [True])
+    installation.wait(lambda: eviction_guards(installation) == [True])
     assert task not in installation.ledger.read().ids("end")
-    installation.wait(lambda: shields(installation) == [False])
+    installation.wait(lambda: eviction_guards(installation) == [False])
     assert task in installation.ledger.read().ids("end")
     assert operator.healthy()

@@ -21,7 +21,7 @@ from utilitarian.celery import build
 from utilitarian.settings import Settings
 from utilitarian_operator.adapters.broker import remote_control
 from utilitarian_operator.adapters.broker.remote_control import RemoteControl
-from utilitarian_operator.core.observation.model import Held
+from utilitarian_operator.core.observation.model import WorkerLoad
 from utilitarian_operator.errors import BrokerUnreachable, LoginRefused, RightMissing
 
 EVERY_RABBITMQ = True
@@ -29,7 +29,7 @@ SOON = timedelta(seconds=30)
 GIVEN_UP_WITHIN_S = 6.0
 QUEUE = routing.DEFAULT_QUEUE
 FLAGS = ("--prefetch-multiplier=1", "--without-gossip", "--without-mingle", "--without-heartbeat")
-IDLE = Held(active=0, early=0, reserved=0, scheduled=0)
+IDLE = WorkerLoad(active=0, acked_early=0, reserved=0, scheduled=0)
 LONG = {"distribution": "fixed", "seconds": 600}
 LATE = {"UTILITARIAN_ACKS_LATE": "true"}
 
@@ -63,13 +63,15 @@ def send(application: Application, count: int, *, eta: datetime | None = None) -
             )
 
 
-def held(control: RemoteControl, *nodes: str) -> dict[str, Held]:
+def held(control: RemoteControl, *nodes: str) -> dict[str, WorkerLoad]:
     """The counts alone."""
     told = control.holdings(nodes)
-    return {node: Held(held.active, held.early, held.reserved, held.scheduled) for node, held in told.items()}
+    return {
+        node: WorkerLoad(held.active, held.acked_early, held.reserved, held.scheduled) for node, held in told.items()
+    }
 
 
-def wait_held(control: RemoteControl, expected: dict[str, Held]) -> None:
+def wait_held(control: RemoteControl, expected: dict[str, WorkerLoad]) -> None:
     wait_until(
         lambda: held(control, *expected) == expected, within=SOON, describe=lambda: control.holdings(sorted(expected))
     )
@@ -84,12 +86,12 @@ def queues_and_connections(rabbitmq: RabbitMQ, vhost: str) -> tuple[set[str], li
 def test_an_idle_worker_and_what_it_holds_with_early_acknowledgement(
     application: Application, control: RemoteControl, rabbitmq: RabbitMQ, vhost: str
 ) -> None:
-    with running(worker(application, "early")) as (early,):
+    with running(worker(application, "early")) as (acked_early,):
         assert held(control, "celery@early") == {"celery@early": IDLE}
         queues, _ = queues_and_connections(rabbitmq, vhost)
         send(application, 5)
         # Two run and are forgotten by the broker, two are prefetched, one waits in the queue.
-        wait_held(control, {"celery@early": Held(active=2, early=2, reserved=2, scheduled=0)})
+        wait_held(control, {"celery@early": WorkerLoad(active=2, acked_early=2, reserved=2, scheduled=0)})
         assert rabbitmq.depth(vhost, QUEUE).ready == 1
         control.close()
         left = queues - {name for name in queues if name.endswith("reply.celery.pidbox")}
@@ -98,7 +100,7 @@ def test_an_idle_worker_and_what_it_holds_with_early_acknowledgement(
             within=SOON,
             describe=lambda: (queues_and_connections(rabbitmq, vhost), left),
         )
-        early.kill()
+        acked_early.kill()
 
 
 def test_what_a_worker_holds_with_late_acknowledgement_is_unacked(
@@ -106,7 +108,7 @@ def test_what_a_worker_holds_with_late_acknowledgement_is_unacked(
 ) -> None:
     with running(worker(application, "late", env=LATE)) as (late,):
         send(application, 3)
-        wait_held(control, {"celery@late": Held(active=2, early=0, reserved=0, scheduled=0)})
+        wait_held(control, {"celery@late": WorkerLoad(active=2, acked_early=0, reserved=0, scheduled=0)})
         holding = control.holdings(["celery@late"])["celery@late"]
         assert (holding.unacked, rabbitmq.totals(vhost)[QUEUE].unacked) == (2, 2)
         late.kill()
@@ -115,7 +117,7 @@ def test_what_a_worker_holds_with_late_acknowledgement_is_unacked(
 def test_tasks_for_later_wait_in_the_worker(application: Application, control: RemoteControl) -> None:
     with running(worker(application, "eta")) as (eta,):
         send(application, 2, eta=datetime.now(UTC) + timedelta(hours=1))
-        wait_held(control, {"celery@eta": Held(active=0, early=0, reserved=0, scheduled=2)})
+        wait_held(control, {"celery@eta": WorkerLoad(active=0, acked_early=0, reserved=0, scheduled=2)})
         assert not control.holdings(["celery@eta"])["celery@eta"].nothing
         eta.kill()
 
@@ -134,7 +136,7 @@ def test_each_kind_of_worker_answers_while_it_is_busy_but_one_of_a_single_thread
             wait_until(lambda: control.holdings(["celery@busy"]) == {}, within=SOON)
             assert control.holdings(["celery@busy"]) == {}
         else:
-            wait_held(control, {"celery@busy": Held(active=2, early=2, reserved=0, scheduled=0)})
+            wait_held(control, {"celery@busy": WorkerLoad(active=2, acked_early=2, reserved=0, scheduled=0)})
         busy.kill()
 
 
@@ -161,7 +163,7 @@ def test_messages_that_wait_for_a_rate_limit_are_never_taken_for_none(
 def test_a_closer_look_tells_what_runs_and_what_was_begun(application: Application, control: RemoteControl) -> None:
     with running(worker(application, "one")) as (one,):
         send(application, 3)
-        wait_held(control, {"celery@one": Held(active=2, early=2, reserved=1, scheduled=0)})
+        wait_held(control, {"celery@one": WorkerLoad(active=2, acked_early=2, reserved=1, scheduled=0)})
         word = control.words(["celery@one", "celery@nobody"])["celery@one"]
         assert (word.begun, word.active, word.mean, word.alone) == (2, 2, 2.0, False)
         assert word.up is not None

@@ -12,7 +12,7 @@ from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.core.sizing.decision import Decision
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory, longest_seen, longest_task, seconds_per_task
-from utilitarian_operator.core.sizing.pools import Circumstances, decide_pool
+from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool
 
 EXAMPLES = settings(max_examples=150)
 
@@ -76,12 +76,12 @@ def after(pool: Pool, looks: Looks) -> tuple[Memory, datetime]:
     memory, now = Memory(), NOW
     for look, seconds in looks:
         now += timedelta(seconds=seconds)
-        _, memory = decide_pool(pool, look, memory, Circumstances(now))
+        _, memory = decide_pool(pool, look, memory, FleetContext(now))
     return memory, now + timedelta(seconds=1)
 
 
 def decided(pool: Pool, look: Facts, memory: Memory, now: datetime) -> Decision:
-    return decide_pool(pool, look, memory, Circumstances(now))[0]
+    return decide_pool(pool, look, memory, FleetContext(now))[0]
 
 
 @EXAMPLES
@@ -91,7 +91,7 @@ def test_what_is_learned_keeps_its_bounds_whatever_the_clock_does(pool: Pool, lo
     guess = pool.scaling.task_duration.total_seconds()
     for look, seconds in looks:
         now += timedelta(seconds=seconds)
-        decision, memory = decide_pool(pool, look, memory, Circumstances(now))
+        decision, memory = decide_pool(pool, look, memory, FleetContext(now))
         assert memory.slot_seconds >= 0
         assert memory.completions >= 0
         assert 0 < seconds_per_task(pool, memory, now) <= 1.001 * max(guess, memory.slot_seconds)
@@ -103,7 +103,7 @@ def test_what_is_learned_keeps_its_bounds_whatever_the_clock_does(pool: Pool, lo
 @given(pools(), LOOKS, seen())
 def test_within_bounds_and_settled_in_one_step(pool: Pool, looks: Looks, look: Facts) -> None:
     memory, now = after(pool, looks)
-    first, memory = decide_pool(pool, look, memory, Circumstances(now))
+    first, memory = decide_pool(pool, look, memory, FleetContext(now))
     assert pool.scaling.min <= first.replicas <= pool.scaling.max
     idle = max(first.replicas - (look.current - look.idle), 0)
     done = replace(look, current=first.replicas, idle=idle, arrived=0, completed=0, started_up=())
@@ -126,7 +126,7 @@ def test_more_backlog_never_gives_fewer_workers(pool: Pool, looks: Looks, look: 
 @given(pools(), LOOKS, UNSEEN)
 def test_unknown_takes_no_worker_and_adds_only_what_a_run_stands_by_with(pool: Pool, looks: Looks, look: Facts) -> None:
     memory, now = after(pool, looks)
-    decision, memory = decide_pool(pool, look, memory, Circumstances(now))
+    decision, memory = decide_pool(pool, look, memory, FleetContext(now))
     floor = max(
         [pool.scaling.min, *(it.workers for it in pool.schedule if it.name in {run.name for run in memory.runs})]
     )
@@ -140,7 +140,7 @@ def test_outside_its_runs_a_pool_that_holds_has_no_worker_whatever_was_before(
     pool: Pool, looks: Looks, look: Facts
 ) -> None:
     memory, now = after(pool, looks)
-    decision, memory = decide_pool(pool, look, memory, Circumstances(now))
+    decision, memory = decide_pool(pool, look, memory, FleetContext(now))
     if pool.scaling.outside_runs == "Hold" and not memory.runs:
         assert decision.replicas == pool.scaling.min
 
@@ -152,9 +152,9 @@ def test_a_clock_that_is_right_before_a_run_starts_costs_it_nothing(looks: list[
     of, memory, right = pool(schedule=[run], max=60), Memory(), NOW
     for look, seconds, wrong in looks:
         right += timedelta(seconds=seconds)
-        _, memory = decide_pool(of, look, memory, Circumstances(right + timedelta(seconds=wrong)))
+        _, memory = decide_pool(of, look, memory, FleetContext(right + timedelta(seconds=wrong)))
     start, idle = NOW + timedelta(minutes=70), facts(0, current=0, arrived=0, completed=0)
     for at in (start - timedelta(seconds=90), start + timedelta(seconds=1)):
-        decision, memory = decide_pool(of, idle, memory, Circumstances(at))
+        decision, memory = decide_pool(of, idle, memory, FleetContext(at))
     assert [(it.start, it.first_message, it.missed) for it in memory.runs] == [(start, None, False)]
     assert decision.replicas >= 2

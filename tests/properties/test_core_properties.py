@@ -12,8 +12,8 @@ from utilitarian_operator.core.sizing.demand import horizon, is_cut
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.memory_json import from_text, to_text
-from utilitarian_operator.core.sizing.pools import Circumstances, decide_fleet
-from utilitarian_operator.core.sizing.rules import Situation, by_demand, by_run, decide
+from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet
+from utilitarian_operator.core.sizing.rules import RuleInput, by_demand, by_run, decide
 from utilitarian_operator.core.sizing.run_state import OpenRun
 
 WORK = st.integers(0, 100_000)
@@ -59,13 +59,13 @@ def memories(draw: st.DrawFn) -> Memory:
 
 @given(pools(), seen(), memories())
 def test_within_bounds_or_explained(pool: Pool, facts: Facts, memory: Memory) -> None:
-    decision, _ = decide(Situation(pool, facts, memory, NOW))
+    decision, _ = decide(RuleInput(pool, facts, memory, NOW))
     assert pool.scaling.min <= decision.replicas <= pool.scaling.max
 
 
 @given(pools(), seen(), memories())
 def test_the_trail_leads_from_what_is_to_what_is_decided(pool: Pool, facts: Facts, memory: Memory) -> None:
-    decision, _ = decide(Situation(pool, facts, memory, NOW))
+    decision, _ = decide(RuleInput(pool, facts, memory, NOW))
     assert decision.trail[0].before == facts.current
     assert decision.trail[-1].after == decision.replicas
     assert all(one.after == other.before for one, other in zip(decision.trail, decision.trail[1:], strict=False))
@@ -77,8 +77,8 @@ def test_more_backlog_never_asks_for_fewer_workers(
     pool: Pool, memory: Memory, current: int, one: int, other: int
 ) -> None:
     less, more = sorted((one, other))
-    few = by_demand(Situation(pool, facts(less, current=current), memory, NOW)).after
-    many = by_demand(Situation(pool, facts(more, current=current), memory, NOW)).after
+    few = by_demand(RuleInput(pool, facts(less, current=current), memory, NOW)).after
+    many = by_demand(RuleInput(pool, facts(more, current=current), memory, NOW)).after
     assert few <= many
 
 
@@ -94,8 +94,8 @@ def test_of_several_runs_the_one_that_needs_most_decides(
 
     def needed(*runs: int) -> int:
         memory = Memory(runs=tuple(OpenRun(f"run-{number}", NOW) for number in runs))
-        asked = by_demand(Situation(of, seen, memory, now)).after
-        step = by_run(Situation(of, seen, memory, now), asked)
+        asked = by_demand(RuleInput(of, seen, memory, now)).after
+        step = by_run(RuleInput(of, seen, memory, now), asked)
         return asked if step is None else step.after
 
     each = range(len(written))
@@ -114,37 +114,37 @@ def test_slower_starts_never_ask_for_a_slot_a_task(within: float, one: float, ot
 
 @given(pools(), memories(), WORK)
 def test_a_pool_never_asks_for_more_slots_than_tasks(pool: Pool, memory: Memory, work: int) -> None:
-    workers = by_demand(Situation(pool, facts(work), memory, NOW)).after
+    workers = by_demand(RuleInput(pool, facts(work), memory, NOW)).after
     assert (workers - 1) * pool.worker.concurrency < max(work, 1)
 
 
 @given(pools(), memories(), WORKERS)
 def test_unknown_changes_nothing(pool: Pool, memory: Memory, current: int) -> None:
-    decision, _ = decide(Situation(pool, facts(None, current=current), memory, NOW))
+    decision, _ = decide(RuleInput(pool, facts(None, current=current), memory, NOW))
     assert decision.replicas == min(max(current, pool.scaling.min), pool.scaling.max)
 
 
 @given(pools(), seen(), memories())
 def test_workers_that_fail_are_never_answered_with_more(pool: Pool, facts: Facts, memory: Memory) -> None:
-    free, _ = decide(Situation(pool, facts, memory, NOW))
-    hindered, _ = decide(Situation(pool, replace(facts, held_up="pod x: CrashLoopBackOff"), memory, NOW))
-    assert hindered.replicas <= max(facts.current, pool.scaling.min, 1)
-    assert hindered.replicas == free.replicas or hindered.rule in {"held-up", "bounds", "calm"}
+    free, _ = decide(RuleInput(pool, facts, memory, NOW))
+    failure, _ = decide(RuleInput(pool, replace(facts, held_up="pod x: CrashLoopBackOff"), memory, NOW))
+    assert failure.replicas <= max(facts.current, pool.scaling.min, 1)
+    assert failure.replicas == free.replicas or failure.rule in {"held-up", "bounds", "calm"}
 
 
 @given(pools(), seen(), memories())
 def test_the_same_facts_settle_in_one_step(pool: Pool, facts: Facts, memory: Memory) -> None:
-    first, remembered = decide(Situation(pool, facts, memory, NOW))
+    first, remembered = decide(RuleInput(pool, facts, memory, NOW))
     arrived = replace(facts, current=first.replicas, idle=max(first.replicas - (facts.current - facts.idle), 0))
-    again, _ = decide(Situation(pool, arrived, remembered, NOW))
+    again, _ = decide(RuleInput(pool, arrived, remembered, NOW))
     assert again.replicas == first.replicas
 
 
 @given(pools(), seen(), memories())
 def test_a_restarted_operator_decides_the_same(pool: Pool, facts: Facts, memory: Memory) -> None:
-    decision, remembered = decide(Situation(pool, facts, memory, NOW))
+    decision, remembered = decide(RuleInput(pool, facts, memory, NOW))
     read_back = from_text(to_text(remembered), NOW)
-    again, _ = decide(Situation(pool, facts, from_text(to_text(memory), NOW), NOW))
+    again, _ = decide(RuleInput(pool, facts, from_text(to_text(memory), NOW), NOW))
     assert again == decision
     assert replace(read_back, looked_at=None) == replace(remembered, looked_at=None)
 
@@ -157,9 +157,9 @@ def test_the_ceiling_holds_and_every_waiting_pool_gets_its_first_worker_first(
     work: list[tuple[int, int]], ceiling: int
 ) -> None:
     written = [{"name": f"p{i}", "priority": priority} for i, (_, priority) in enumerate(work)]
-    crew = fleet(*written, maxWorkers=ceiling)
+    pool_workers = fleet(*written, maxWorkers=ceiling)
     looks = {f"p{i}": facts(amount) for i, (amount, _) in enumerate(work)}
-    decisions, _ = decide_fleet(crew, looks, {}, Circumstances(NOW))
+    decisions, _ = decide_fleet(pool_workers, looks, {}, FleetContext(NOW))
     assert sum(decision.replicas for decision in decisions.values()) <= ceiling
     waiting = [name for name, look in looks.items() if look.at_least and not decisions[name].replicas]
     assert not waiting or all(decision.replicas <= 1 for decision in decisions.values())
@@ -170,7 +170,7 @@ def test_a_constant_load_makes_no_oscillation(pool: Pool, work: int, current: in
     memory, numbers = Memory(), []
     for tick in range(120):
         look = facts(work, current=current, idle=max(current - -(-work // pool.worker.concurrency), 0))
-        decision, memory = decide(Situation(pool, look, memory, NOW + timedelta(seconds=10 * tick)))
+        decision, memory = decide(RuleInput(pool, look, memory, NOW + timedelta(seconds=10 * tick)))
         current = decision.replicas
         numbers.append(current)
     turns = sum((b - a) * (c - b) < 0 for a, b, c in zip(numbers, numbers[1:], numbers[2:], strict=False))

@@ -10,7 +10,7 @@ from tests.support.pools import NOW, facts, pool
 from utilitarian_operator.core.reading import Reader
 from utilitarian_operator.core.sizing.memory import Memory, seconds_per_task
 from utilitarian_operator.core.sizing.memory_json import read, to_text
-from utilitarian_operator.core.sizing.pools import Circumstances, decide_pool
+from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool
 from utilitarian_operator.core.status.change import patch, worth_writing
 from utilitarian_operator.core.status.recall import recall, remembered, well_formed
 
@@ -63,7 +63,7 @@ def decides(memory: Memory, minutes: int = 3) -> None:
         for minute in range(minutes):
             now = NOW + timedelta(minutes=minute)
             for look in LOOKS:
-                decision, remembered = decide_pool(of, look, remembered, Circumstances(now))
+                decision, remembered = decide_pool(of, look, remembered, FleetContext(now))
                 assert of.scaling.min <= decision.replicas <= of.scaling.max
                 assert 0 < seconds_per_task(of, remembered, now) < 10**6
 

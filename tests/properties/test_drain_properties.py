@@ -12,9 +12,16 @@ from hypothesis import strategies as st
 from tests.support.pools import NOW, fleet
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.core.draining import steps as drain
-from utilitarian_operator.core.draining.steps import CancelConsumers, Lift, Mark, Release, Resize, TakeBack
-from utilitarian_operator.core.draining.workers import OpenGate, crew, gates
-from utilitarian_operator.core.observation.model import Held, PodSight, PoolSight, Present, Unknown
+from utilitarian_operator.core.draining.steps import (
+    CancelConsumers,
+    MarkDraining,
+    Release,
+    Resize,
+    ResumeConsumers,
+    Unmark,
+)
+from utilitarian_operator.core.draining.workers import OpenGate, gates, pool_workers
+from utilitarian_operator.core.observation.model import PodSnapshot, PoolSnapshot, Present, Unknown, WorkerLoad
 from utilitarian_operator.core.observation.reported import Reported
 
 QUEUE = "queue"
@@ -181,30 +188,30 @@ class Operator:
         self.answers: dict[str, Pod] = {}
 
     def look(self, desired: int) -> None:
-        sight = self._sight()
-        workers = crew(self.pool, sight, NOW, timedelta.max)
+        snapshot = self._sight()
+        workers = pool_workers(self.pool, snapshot, NOW, timedelta.max)
         going = drain.steps(workers, desired)
-        for step in (*gates(sight, NOW, workers, desired), *going):
+        for step in (*gates(snapshot, NOW, workers, desired), *going):
             self._do(step)
 
-    def _sight(self) -> PoolSight:
+    def _sight(self) -> PoolSnapshot:
         world = self.world
         told = world.pods[world.seen_pods]
         newest = {name: self._newest(pod) for name, pod in told.items()}
         pods = tuple(self._pod(pod, told[name].written >= pod.written) for name, pod in newest.items())
         live = world.deployments[world.seen_deployment]
         said = replace(live.said, observed=live.said.observed and live.observed >= live.generation)
-        return PoolSight({QUEUE: Present(0, len(pods))}, 0, pods, live.replicas, reported=said)
+        return PoolSnapshot({QUEUE: Present(0, len(pods))}, 0, pods, live.replicas, reported=said)
 
     def _newest(self, pod: Pod) -> Pod:
         answer = self.answers.get(pod.name, pod)
         return answer if answer.written > pod.written else pod
 
-    def _pod(self, pod: Pod, told: bool) -> PodSight:
+    def _pod(self, pod: Pod, told: bool) -> PodSnapshot:
         worker = self.world.workers.get(pod.name) if pod.running or pod.marked else None
         queues = (QUEUE,) if worker and worker.consumes else ()
-        held = Held(worker.tasks, worker.tasks, 0, 0, consuming=queues) if worker else Unknown("silent", NOW)
-        return PodSight(
+        held = WorkerLoad(worker.tasks, worker.tasks, 0, 0, consuming=queues) if worker else Unknown("silent", NOW)
+        return PodSnapshot(
             name=pod.name,
             ready=pod.ready,
             running=pod.running,
@@ -222,17 +229,17 @@ class Operator:
         match step:
             case OpenGate(name):
                 self._write(name, gate=True)
-            case Mark(name):
+            case MarkDraining(name):
                 self._write(name, marked=True)
             case CancelConsumers(name, _):
                 if name in self.world.workers:
                     self.world.workers[name].consumes = False
-            case TakeBack(name, _):
+            case ResumeConsumers(name, _):
                 self.world.workers[name].consumes = True
             case Release(name):
                 self._write(name, cheapest=True)
                 self._write(name, gate=False)
-            case Lift(name, _):
+            case Unmark(name, _):
                 if name in self.world.workers:
                     self.world.workers[name].consumes = True
                 self._write(name, gate=self.world.now[name].running if name in self.world.now else False)
@@ -253,9 +260,9 @@ class Operator:
             world.seen_deployment = len(world.deployments) - 1
 
 
-def settle(world: World, operator: Operator, desired: int, rounds: int = 60) -> None:
+def settle(world: World, operator: Operator, desired: int, poll_schedule: int = 60) -> None:
     """Everything is seen at once and goes on by itself."""
-    for _ in range(rounds):
+    for _ in range(poll_schedule):
         world.kubelet()
         world.cached = len(world.pods) - 1
         world.controller()
@@ -346,7 +353,7 @@ def test_a_pool_settles_after_a_bad_template_that_came_while_workers_left(
     live(world, operator, pace, chance, lambda _: least, chance.randrange(40))
     world.edit(template=0, generation=world.deployment.generation + 1)
     world.finish()
-    settle(world, operator, least, rounds=120)
+    settle(world, operator, least, poll_schedule=120)
     assert [pod.template for pod in world.now.values()] == [0] * least, world.now
     assert world.deployment.replicas == least
     assert world.stopped == []

@@ -8,19 +8,19 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from tests.support.pools import NOW, fleet
-from utilitarian_operator.core.diagnosis.findings import STARVED, Ailment
+from utilitarian_operator.core.diagnosis.findings import STARVED, Finding
 from utilitarian_operator.core.forecast.completion import Forecast
 from utilitarian_operator.core.forecast.news import Watched
-from utilitarian_operator.core.observation.beat import BeatSight
+from utilitarian_operator.core.observation.beat import BeatSnapshot
 from utilitarian_operator.core.observation.model import (
-    FleetSight,
-    Held,
+    FleetSnapshot,
     Missing,
-    PodSight,
-    PoolSight,
+    PodSnapshot,
+    PoolSnapshot,
     Present,
     Source,
     Unknown,
+    WorkerLoad,
 )
 from utilitarian_operator.core.sizing.decision import Decision, Step, start
 from utilitarian_operator.core.sizing.run_state import OpenRun
@@ -34,20 +34,20 @@ QUEUES = st.dictionaries(
     st.builds(Present, COUNTS, COUNTS, st.none() | COUNTS) | st.just(Missing()) | st.just(NOT_SEEN),
     max_size=3,
 )
-HELD = st.builds(Held, COUNTS, st.just(0), COUNTS, COUNTS, consuming=st.just(("q",)))
+HELD = st.builds(WorkerLoad, COUNTS, st.just(0), COUNTS, COUNTS, consuming=st.just(("q",)))
 PODS = st.lists(
-    st.builds(PodSight, st.just("pod"), st.booleans(), st.booleans(), st.booleans(), HELD | st.just(NOT_SEEN)),
+    st.builds(PodSnapshot, st.just("pod"), st.booleans(), st.booleans(), st.booleans(), HELD | st.just(NOT_SEEN)),
     max_size=2,
 )
-POOLS = st.builds(PoolSight, QUEUES, st.just(0), PODS.map(tuple), st.none() | COUNTS)
+POOLS = st.builds(PoolSnapshot, QUEUES, st.just(0), PODS.map(tuple), st.none() | COUNTS)
 NAMES = st.sampled_from(["p", "o", "beat-like"])
 
 
 @dataclass(frozen=True)
 class Look:
-    sight: FleetSight
+    snapshot: FleetSnapshot
     decisions: dict[str, Decision]
-    ailments: dict[str, tuple[Ailment, ...]]
+    findings: dict[str, tuple[Finding, ...]]
     runs: Watched
     mode: str
 
@@ -56,11 +56,11 @@ class Look:
 def looks(draw: st.DrawFn) -> Look:
     pools = draw(st.dictionaries(NAMES, POOLS, max_size=3))
     left = draw(st.dictionaries(NAMES, POOLS, max_size=1))
-    sight = FleetSight(
+    snapshot = FleetSnapshot(
         NOW,
         pools,
         broker=draw(st.none() | st.just(NOT_SEEN)),
-        beat=draw(st.none() | st.builds(BeatSight, st.booleans())),
+        beat=draw(st.none() | st.builds(BeatSnapshot, st.booleans())),
         leftover={name: pool for name, pool in left.items() if name not in pools},
         sources=tuple(
             draw(st.lists(st.sampled_from([Source("depths", timedelta()), Source("workers", None)]), unique=True))
@@ -68,11 +68,11 @@ def looks(draw: st.DrawFn) -> Look:
         last_messages=draw(st.dictionaries(st.sampled_from("qr"), st.just(NOW))),
     )
     decisions = {name: start(Step("demand", 0, draw(COUNTS), "x")) for name in pools}
-    ailments = {name: (Ailment(STARVED, "x"),) for name in pools if draw(st.booleans())}
+    findings = {name: (Finding(STARVED, "x"),) for name in pools if draw(st.booleans())}
     run = OpenRun("run", NOW)
     one = st.builds(Forecast, st.just(run), st.none() | st.just(NOW), st.none() | COUNTS, st.none() | st.just(NOW))
     runs = Watched(forecasts={name: (draw(one),) for name in pools if draw(st.booleans())})
-    return Look(sight, decisions, ailments, runs, draw(st.sampled_from(["Auto", "Preview", "Paused"])))
+    return Look(snapshot, decisions, findings, runs, draw(st.sampled_from(["Auto", "Preview", "Paused"])))
 
 
 class Shown:
@@ -86,7 +86,7 @@ class Shown:
         """Look at a fleet; None is a look that fails before anything was seen."""
         with self.metrics.look(where):
             if look is not None:
-                self.metrics.looked(where, look.sight, look.decisions, look.ailments, look.mode)  # type: ignore[arg-type]
+                self.metrics.looked(where, look.snapshot, look.decisions, look.findings, look.mode)  # type: ignore[arg-type]
                 self.metrics.runs.watched(where, SPEC, look.runs)
 
     def gauges(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -126,5 +126,9 @@ def test_no_pool_is_counted_that_the_newest_look_does_not_know(seen: list[Look])
     for look in seen:
         bare = replace(look, runs=Watched())
         shown.look(FLEETS[0], bare)
-    known = {*seen[-1].sight.pools, *seen[-1].sight.leftover, "p"}  # the spec's own runs are counted from nothing on
+    known = {
+        *seen[-1].snapshot.pools,
+        *seen[-1].snapshot.leftover,
+        "p",
+    }  # the spec's own runs are counted from nothing on
     assert shown.pools_counted() <= known

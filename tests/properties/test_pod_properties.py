@@ -6,10 +6,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utilitarian_operator.core.diagnosis.pod_losses import casualties
+from utilitarian_operator.core.diagnosis.pod_losses import pod_losses
 from utilitarian_operator.core.observation.model import Unknown
-from utilitarian_operator.core.observation.pod import pod_sight
-from utilitarian_operator.core.observation.pod_failures import hindrance
+from utilitarian_operator.core.observation.pod import pod_snapshot
+from utilitarian_operator.core.observation.pod_failures import pod_failure
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 Object = dict[str, Any]
@@ -76,7 +76,7 @@ def amid(status: Object, beside: Object, before: Object) -> Object:
 def test_what_becomes_of_other_containers_is_no_loss(
     status: Object, beside: Object, before: Object, *, gone: bool
 ) -> None:
-    assert list(casualties(pod(amid(status, beside, before), gone=gone))) == list(casualties(pod(status, gone=gone)))
+    assert list(pod_losses(pod(amid(status, beside, before), gone=gone))) == list(pod_losses(pod(status, gone=gone)))
 
 
 @given(status=STATUSES, beside=container("istio-proxy"), before=container("istio-init"), gone=st.booleans())
@@ -84,18 +84,18 @@ def test_a_worker_is_seen_alike_whatever_runs_beside_it(
     status: Object, beside: Object, before: Object, *, gone: bool
 ) -> None:
     silent = Unknown("does not answer", NOW)
-    alone = pod_sight("p", pod(status, gone=gone), silent)
-    assert pod_sight("p", pod(amid(status, beside, before), gone=gone), silent) == alone
+    alone = pod_snapshot("p", pod(status, gone=gone), silent)
+    assert pod_snapshot("p", pod(amid(status, beside, before), gone=gone), silent) == alone
     assert alone.running == ("running" in status["containerStatuses"][0]["state"])
 
 
 @given(STATUSES, container("istio-proxy"), container("istio-init"))
 def test_a_pod_that_is_ready_is_hindered_by_nothing(status: Object, beside: Object, before: Object) -> None:
     ready = status | {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
-    assert hindrance(None, [pod(amid(ready, beside, before), gone=False)], NOW) is None
+    assert pod_failure(None, [pod(amid(ready, beside, before), gone=False)], NOW) is None
 
 
 @given(status=STATUSES, beside=container("istio-proxy"), before=container("istio-init"), gone=st.booleans())
 def test_whatever_hinders_can_be_said(status: Object, beside: Object, before: Object, *, gone: bool) -> None:
-    found = hindrance(None, [pod(amid(status, beside, before), gone=gone)], NOW)
+    found = pod_failure(None, [pod(amid(status, beside, before), gone=gone)], NOW)
     assert found is None or (found.message and "None" not in found.message)

@@ -7,7 +7,7 @@ from enum import Enum
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from utilitarian_operator.core.observation.model import Held, PodSight, PoolSight, Present
+from utilitarian_operator.core.observation.model import PodSnapshot, PoolSnapshot, Present, WorkerLoad
 from utilitarian_operator.core.sizing.facts import facts
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -26,9 +26,9 @@ class At(Enum):
 
 @dataclass
 class Task:
-    """One task: `early` says when its message is acknowledged, `eta` whether it has to wait in its worker."""
+    """One task: `acked_early` says when its message is acknowledged, `eta` whether it has to wait in its worker."""
 
-    early: bool
+    acked_early: bool
     eta: bool
     at: At = At.READY
     worker: int = 0
@@ -41,7 +41,7 @@ class Task:
     @property
     def unacked(self) -> bool:
         """Whether the broker counts it as delivered and not acknowledged."""
-        return self.at in {At.FOR_LATER, At.FETCHED} or (self.at is At.RUNS and not self.early)
+        return self.at in {At.FOR_LATER, At.FETCHED} or (self.at is At.RUNS and not self.acked_early)
 
 
 @dataclass
@@ -67,13 +67,13 @@ class Queue:
         self.ever = set(self.throughout)
         return sum(task.unacked for task in self.tasks)
 
-    def held(self, worker: int) -> Held:
+    def held(self, worker: int) -> WorkerLoad:
         """What a worker says now."""
         mine = [task for task in self.tasks if task.worker == worker]
         running = [task for task in mine if task.at is At.RUNS]
-        return Held(
+        return WorkerLoad(
             active=len(running),
-            early=sum(task.early for task in running),
+            acked_early=sum(task.acked_early for task in running),
             reserved=sum(task.at is At.FETCHED for task in mine),
             scheduled=sum(task.at is At.FOR_LATER for task in mine),
         )
@@ -118,10 +118,10 @@ def test_at_least_is_never_more_and_work_never_less_than_there_is(
     ready = sum(task.at is At.READY for task in queue.tasks)
     waiting_for_later = sum(task.at is At.READY and task.eta for task in queue.tasks)
     pods = tuple(
-        PodSight(str(worker), ready=True, running=True, leaving=worker in going, held=queue.held(worker))
+        PodSnapshot(str(worker), ready=True, running=True, leaving=worker in going, held=queue.held(worker))
         for worker in range(WORKERS)
     )
-    seen = facts(PoolSight({"q": Present(ready, WORKERS, unacked)}, unacked, pods, WORKERS))
+    seen = facts(PoolSnapshot({"q": Present(ready, WORKERS, unacked)}, unacked, pods, WORKERS))
     kept = {
         number
         for number, task in enumerate(queue.tasks)

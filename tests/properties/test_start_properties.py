@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.support.pools import NOW, facts, pool
 from utilitarian_operator.core.sizing.cron_starts import last_until, next_after
 from utilitarian_operator.core.sizing.memory import Memory
-from utilitarian_operator.core.sizing.pools import Circumstances, decide_pool
+from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool
 from utilitarian_operator.core.sizing.run_state import OpenRun
 from utilitarian_operator.core.sizing.runs import MOST_OPEN, next_start, window
 
@@ -120,7 +120,7 @@ def test_no_more_runs_are_open_than_may_be_whatever_a_status_tells(
         runs=tuple(OpenRun("run", start, first_message=start) for start in starts * (1 + twice)),
         opened=(("run", max(starts, default=NOW)),),
     )
-    _, memory = decide_pool(pool(schedule=[run], max=10), facts(5), told, Circumstances(NOW))
+    _, memory = decide_pool(pool(schedule=[run], max=10), facts(5), told, FleetContext(NOW))
     assert len(memory.runs) <= MOST_OPEN
 
 
@@ -137,10 +137,10 @@ def test_never_are_more_runs_open_than_may_be_and_no_start_is_passed_over(
         for number, (fields, length) in enumerate(written)
     ]
     seen, now = pool(schedule=runs, max=10), NOW
-    _, memory = decide_pool(seen, facts(0), Memory(), Circumstances(now))
+    _, memory = decide_pool(seen, facts(0), Memory(), FleetContext(now))
     for work, seconds in looks:
         before, now = now, now + timedelta(seconds=seconds)
-        _, memory = decide_pool(seen, facts(work), memory, Circumstances(now))
+        _, memory = decide_pool(seen, facts(work), memory, FleetContext(now))
         for schedule in seen.schedule:
             assert sum(run.name == schedule.name for run in memory.runs) <= MOST_OPEN
             start = next_start(schedule, before)

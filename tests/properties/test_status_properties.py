@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 
 from tests.support.pools import NOW, fleet
 from utilitarian_operator.api.generated.crd import definition
-from utilitarian_operator.core.blocker import INVALID_SPEC, Obstacle
-from utilitarian_operator.core.diagnosis.findings import Ailment
+from utilitarian_operator.core.blocker import INVALID_SPEC, Blocker
+from utilitarian_operator.core.diagnosis.findings import Finding
 from utilitarian_operator.core.forecast.completion import Forecast
-from utilitarian_operator.core.observation.model import FleetSight, PoolSight, Present, Unknown
+from utilitarian_operator.core.observation.model import FleetSnapshot, PoolSnapshot, Present, Unknown
 from utilitarian_operator.core.observation.start_ups import MOST_START_UPS
 from utilitarian_operator.core.sizing.decision import Decision, Step
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.run_state import OpenRun, Outcome, PastRun
 from utilitarian_operator.core.sizing.runs import MOST_OPEN
 from utilitarian_operator.core.status.recall import remembered
-from utilitarian_operator.core.status.report import Newest
+from utilitarian_operator.core.status.report import StatusInput
 from utilitarian_operator.core.status.size import LIMIT, size
 from utilitarian_operator.core.status.status import fleet_status, refused_status
 
@@ -67,23 +67,23 @@ def told(draw: st.DrawFn) -> dict[str, Any]:
     )
     words = draw(WORDS)
     trail = tuple(Step("demand", 99, 100, words) for _ in range(draw(st.integers(1, 20))))
-    sight = FleetSight(
+    snapshot = FleetSnapshot(
         NOW,
-        {name: PoolSight({"q": Present(10**9, 3)}, 10**9, replicas=10**6) for name in names},
+        {name: PoolSnapshot({"q": Present(10**9, 3)}, 10**9, replicas=10**6) for name in names},
         broker=draw(st.none() | st.builds(Unknown, WORDS, st.just(NOW - timedelta(hours=1)))),
         last_messages={f"{'q' * 200}{number}": NOW for number in range(draw(st.sampled_from((0, 150))))},
     )
     memory = draw(memories(runs))
     forecasts = tuple(Forecast(run, NOW, 10**9, NOW, timedelta(days=9), message=words) for run in memory.runs)
-    about = Newest(
+    about = StatusInput(
         7,
-        obstacles=[Obstacle(INVALID_SPEC, words)],
+        blockers=[Blocker(INVALID_SPEC, words)],
         starts=dict.fromkeys(names, NOW) if runs else {},
-        ailments=dict.fromkeys(names, (Ailment("Stuck", words),)),
+        findings=dict.fromkeys(names, (Finding("Stuck", words),)),
         runs=dict.fromkeys(names, forecasts),
     )
     decisions = dict.fromkeys(names, Decision(100, trail))
-    return fleet_status(asked, sight, decisions, dict.fromkeys(names, memory), {}, about)
+    return fleet_status(asked, snapshot, decisions, dict.fromkeys(names, memory), {}, about)
 
 
 @given(told())
@@ -96,7 +96,7 @@ def test_every_status_is_under_its_limit_and_as_the_schema_has_it(status: dict[s
 
 @given(WORDS)
 def test_a_refused_resource_tells_no_more_than_the_schema_takes(words: str) -> None:
-    status = refused_status([Obstacle(INVALID_SPEC, words)], {}, 1, NOW)
+    status = refused_status([Blocker(INVALID_SPEC, words)], {}, 1, NOW)
     assert list(broken(SCHEMA, status, "status")) == []
 
 

@@ -43,7 +43,7 @@ class Run:
 
 def observed(run: Run, looks: Sequence[Look], pools: Collection[str]) -> dict[str, float]:
     """Worker-seconds by pool from the first task on, as the operator saw them."""
-    since = [look for look in looks if look.circumstances.now.timestamp() >= run.begins]
+    since = [look for look in looks if look.context.now.timestamp() >= run.begins]
     return {pool: seconds for pool, seconds in worker_seconds(since).items() if pool in pools}
 
 
@@ -101,7 +101,7 @@ class _Workers(Workers):
 
 def _at(look: Look, run: Run) -> float:
     """Seconds from the first task to a look."""
-    return look.circumstances.now.timestamp() - run.begins
+    return look.context.now.timestamp() - run.begins
 
 
 def _workers(pool: Pool, run: Run, looks: Sequence[float]) -> Workers:

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 import pytest
 
 from tests.support.pools import NOW
-from tests.unit.diagnosis.test_findings import DEAF, FLEET, IDLE, pod, sight
-from utilitarian_operator.core.blocker import Obstacle
+from tests.unit.diagnosis.test_findings import DEAF, FLEET, IDLE, pod, snapshot
+from utilitarian_operator.core.blocker import Blocker
 from utilitarian_operator.core.diagnosis.findings import (
     FOREIGN_FOR,
     NO_PROGRESS_FOR,
     NOT_CONSUMING_FOR,
-    Course,
+    SymptomHistory,
     examine,
 )
 from utilitarian_operator.core.draining.plan import shrinking
@@ -20,7 +20,7 @@ from utilitarian_operator.core.moments import apart, since
 from utilitarian_operator.core.objects.drift import AGAIN_AFTER, Applied, drifted
 from utilitarian_operator.core.objects.refusals import LONGEST_PAUSE, Refusal, Refusals
 from utilitarian_operator.core.objects.wanted import Wanted
-from utilitarian_operator.core.observation.model import FleetSight, PoolSight, Present
+from utilitarian_operator.core.observation.model import FleetSnapshot, PoolSnapshot, Present
 from utilitarian_operator.core.sizing.decision import Decision, Step
 from utilitarian_operator.core.sizing.pools import first_seen_work
 
@@ -39,16 +39,16 @@ def test_two_moments_are_never_less_than_nothing_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    "look, patience, ailment",
+    "look, patience, finding",
     [
-        pytest.param(sight(pod("deaf", DEAF)), NOT_CONSUMING_FOR, "Stuck", id="stuck"),
-        pytest.param(sight(pod("idle", IDLE), ready=3), NO_PROGRESS_FOR, "Starved", id="starved"),
+        pytest.param(snapshot(pod("deaf", DEAF)), NOT_CONSUMING_FOR, "Stuck", id="stuck"),
+        pytest.param(snapshot(pod("idle", IDLE), ready=3), NO_PROGRESS_FOR, "Starved", id="starved"),
         pytest.param(
             replace(
-                sight(pod("idle", IDLE)),
+                snapshot(pod("idle", IDLE)),
                 pools={
-                    **sight(pod("idle", IDLE)).pools,
-                    "work": replace(sight(pod("idle", IDLE)).pools["work"], foreign={"q": 1}),
+                    **snapshot(pod("idle", IDLE)).pools,
+                    "work": replace(snapshot(pod("idle", IDLE)).pools["work"], foreign={"q": 1}),
                 },
             ),
             FOREIGN_FOR,
@@ -58,12 +58,12 @@ def test_two_moments_are_never_less_than_nothing_apart() -> None:
     ],
 )
 def test_an_ailment_is_named_in_time_after_the_clock_was_set_back(
-    look: FleetSight, patience: timedelta, ailment: str
+    look: FleetSnapshot, patience: timedelta, finding: str
 ) -> None:
-    courses: dict[str, Course] = {}
+    courses: dict[str, SymptomHistory] = {}
     for moment in (NOW + BACK, NOW, NOW + patience):
         found, courses = examine(FLEET, replace(look, at=moment), courses)
-    assert [it.reason for it in found["work"]] == [ailment]
+    assert [it.reason for it in found["work"]] == [finding]
 
 
 def decided(replicas: int, current: int) -> dict[str, Decision]:
@@ -71,9 +71,9 @@ def decided(replicas: int, current: int) -> dict[str, Decision]:
 
 
 def test_work_that_waits_and_a_pool_that_shrinks_began_no_later_than_now() -> None:
-    waits = FleetSight(NOW, {"work": PoolSight({"q": Present(3, 0)}, 0)})
+    waits = FleetSnapshot(NOW, {"work": PoolSnapshot({"q": Present(3, 0)}, 0)})
     assert first_seen_work({"work": NOW + BACK}, waits, decided(1, 0)) == {"work": NOW}
-    many = FleetSight(NOW, {"work": PoolSight({"q": Present(0, 2)}, 0, replicas=2)})
+    many = FleetSnapshot(NOW, {"work": PoolSnapshot({"q": Present(0, 2)}, 0, replicas=2)})
     assert shrinking(many, decided(1, 2), {"work": NOW + BACK}) == {"work": NOW}
 
 
@@ -83,7 +83,7 @@ def test_what_was_tried_in_the_future_is_tried_again() -> None:
     assert not drifted(live, Applied([{"manager": "other"}], NOW - AGAIN_AFTER + SECOND), NOW)
     wanted = Wanted({"kind": "Deployment", "metadata": {"name": "a", "namespace": "b"}}, "spec")
     refusals = Refusals()
-    refusals.note([wanted], [Refusal(wanted, Obstacle("Refused", "no"))], NOW + BACK)
+    refusals.note([wanted], [Refusal(wanted, Blocker("Refused", "no"))], NOW + BACK)
     assert refusals.due(wanted, NOW)
     assert not refusals.due(wanted, NOW + BACK + SECOND / 10)
     assert LONGEST_PAUSE < BACK

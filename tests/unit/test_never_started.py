@@ -15,7 +15,7 @@ def request(name: str = "poll", *, acknowledged: bool = False, ago: float | None
 
 
 @pytest.mark.parametrize(
-    "told,early,runs",
+    "told,acked_early,runs",
     [
         pytest.param(request(), EARLY, False, id="its acknowledgement has not come in three minutes"),
         pytest.param(request(ago=179), EARLY, True, id="it may still come"),
@@ -26,6 +26,6 @@ def request(name: str = "poll", *, acknowledged: bool = False, ago: float | None
         pytest.param({"name": "poll", "time_start": NOW - 181}, EARLY, False, id="no word of it is no acknowledgement"),
     ],
 )
-def test_what_surely_runs(told: dict[str, Any], early: frozenset[str], runs: bool) -> None:
+def test_what_surely_runs(told: dict[str, Any], acked_early: frozenset[str], runs: bool) -> None:
     beside = request("publish", acknowledged=True)
-    assert surely_run([told, beside], early, NOW) == ([told, beside] if runs else [beside])
+    assert surely_run([told, beside], acked_early, NOW) == ([told, beside] if runs else [beside])

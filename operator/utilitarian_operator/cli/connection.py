@@ -14,7 +14,7 @@ from utilitarian_operator.errors import ClusterError
 if TYPE_CHECKING:
     from kubernetes.aio.client.configuration import Configuration
 
-    from utilitarian_operator.adapters.cluster.dry_run import Rehearsal
+    from utilitarian_operator.adapters.cluster.dry_run import DryRunCluster
 
 DEFAULT_KUBECONFIG = Path("~/.kube/config")
 SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -60,7 +60,7 @@ class Connection:
         namespace: that is meant where none is named.
     """
 
-    cluster: "Rehearsal"
+    cluster: "DryRunCluster"
     namespace: str
 
 
@@ -74,11 +74,11 @@ async def connected(target: Target) -> AsyncIterator[Connection]:
     # Slow to import: a command that needs no cluster starts in a quarter of the time.
     from kubernetes.aio.client.api_client import ApiClient
 
-    from utilitarian_operator.adapters.cluster.dry_run import Rehearsal
+    from utilitarian_operator.adapters.cluster.dry_run import DryRunCluster
 
     configuration, namespace = await _login(target)
     async with ApiClient(configuration) as client:
-        yield Connection(Rehearsal(client), target.namespace or namespace)
+        yield Connection(DryRunCluster(client), target.namespace or namespace)
 
 
 async def _login(target: Target) -> "tuple[Configuration, str]":

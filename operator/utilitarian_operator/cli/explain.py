@@ -97,7 +97,7 @@ def _status_alone(resource: Mapping[str, Any], name: str, error: InvalidSpec) ->
         trail=trail_told(told),
         remembered={},
         ahead=(),
-        prices=(),
+        trade_offs=(),
         recommendations=(),
         troubles=(refused, *troubles(status)),
     )
@@ -114,7 +114,7 @@ def _text(resource: Object, explanation: Explanation, it: Presence, now: datetim
     yield from section("Rules, in their order", _trail(explanation))
     yield from section("Remembered", pairs(explanation.remembered))
     yield from section("What would change it", "\n".join(explanation.ahead))
-    yield from section("Known prices", "\n".join(f"{it.what}\n  cure: {it.cure}" for it in explanation.prices))
+    yield from section("Known prices", "\n".join(f"{it.what}\n  cure: {it.cure}" for it in explanation.trade_offs))
     yield from section("Recommended", _recommended(explanation, wide=wide))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from utilitarian_operator.adapters.cluster.dry_run import Rehearsal
+from utilitarian_operator.adapters.cluster.dry_run import DryRunCluster
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.labels import (
     INSTANCE_LABEL,
@@ -62,7 +62,7 @@ class Change:
     because: str = ""
 
 
-async def changes(cluster: Rehearsal, owner: Owner, fleet: Fleet, *, built_in: bool) -> list[Change]:
+async def changes(cluster: DryRunCluster, owner: Owner, fleet: Fleet, *, built_in: bool) -> list[Change]:
     """Everything that would change, in the order in which the operator would do it; objects that stay are left out.
 
     Args:
@@ -103,7 +103,7 @@ def difference(before: Manifest | None, after: Manifest | None, what: str) -> li
     return list(difflib.unified_diff(old, new, fromfile=f"live/{what}", tofile=f"planned/{what}", lineterm=""))
 
 
-async def _live(cluster: Rehearsal, owner: Owner) -> Live:
+async def _live(cluster: DryRunCluster, owner: Owner) -> Live:
     selector = f"{MANAGED_BY_LABEL}={MANAGER},{INSTANCE_LABEL}={owner.name}"
     lists = [await cluster.items(plural, owner.namespace, selector) for plural in _PLURALS.values()]
     return {
@@ -113,7 +113,7 @@ async def _live(cluster: Rehearsal, owner: Owner) -> Live:
 
 
 async def _rehearsed(
-    cluster: Rehearsal, turn: asyncio.Semaphore, owner: Owner, wanted: Wanted, live: Live, *, unseen: bool
+    cluster: DryRunCluster, turn: asyncio.Semaphore, owner: Owner, wanted: Wanted, live: Live, *, unseen: bool
 ) -> Change | None:
     async with turn:
         before = await cluster.find(wanted.manifest) if unseen else live[wanted.kind].get(wanted.name)
@@ -127,7 +127,7 @@ async def _rehearsed(
     return Change("create" if before is None else "change", wanted.kind, wanted.name, diff) if diff else None
 
 
-async def _claim(cluster: Rehearsal, owner: Owner, fleet: Fleet) -> Change | None:
+async def _claim(cluster: DryRunCluster, owner: Owner, fleet: Fleet) -> Change | None:
     """Beat's claim is made once and never changed."""
     claim = beat_claim(owner, fleet) if fleet.beat.enabled else None
     if claim is None or await cluster.find(claim) is not None:

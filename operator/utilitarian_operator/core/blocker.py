@@ -11,7 +11,7 @@ CONFIG_MAP_MISSING = "ConfigMapMissing"
 
 
 @dataclass(frozen=True, slots=True)
-class Obstacle:
+class Blocker:
     """One thing that a person must put right; the rest of the fleet goes on.
 
     Args:

@@ -50,7 +50,7 @@ class Cluster(Protocol):
 
 
 @dataclass
-class Doorkeeper:
+class AdmissionWebhook:
     """Serves the webhook with the certificate of a Secret, and follows it when it is renewed.
 
     Args:

@@ -23,14 +23,14 @@ from utilitarian_operator.adapters.cluster.cache import CHILD_SELECTOR, FLEETS, 
 from utilitarian_operator.adapters.cluster.client import Cluster
 from utilitarian_operator.errors import ClusterError, LeadershipLost
 from utilitarian_operator.host import kopf_host as handlers
-from utilitarian_operator.host.admission_webhook import Doorkeeper, renew
+from utilitarian_operator.host.admission_webhook import AdmissionWebhook, renew
 from utilitarian_operator.host.http import health_page, metrics_page, serve
 from utilitarian_operator.host.leadership import Leadership
 from utilitarian_operator.host.settings import Settings
 from utilitarian_operator.host.workqueue import WorkQueue
 from utilitarian_operator.metrics.fleet import Metrics
 from utilitarian_operator.reconcile.act.drains import Drains
-from utilitarian_operator.reconcile.act.writer import Actor
+from utilitarian_operator.reconcile.act.writer import ObjectWriter
 from utilitarian_operator.reconcile.reconciler import Reconciler
 
 logger = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ SILENT_S = 120.0
 
 
 @dataclass
-class Pulse:
+class ProcessHealth:
     """How the process is.
 
     Args:
@@ -102,7 +102,7 @@ async def run(settings: Settings, stop: asyncio.Event, started: Callable[[Runnin
     registry = CollectorRegistry()
     for collector in (GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR):
         registry.register(collector)
-    pulse = Pulse()
+    health_of_process = ProcessHealth()
     login = partial(_login, settings)
     _stop_on_signals(stop)
     async with (
@@ -110,7 +110,7 @@ async def run(settings: Settings, stop: asyncio.Event, started: Callable[[Runnin
         serve(
             settings.host,
             settings.health_port,
-            {"/healthz": health_page(pulse.sick), "/readyz": health_page(pulse.unready)},
+            {"/healthz": health_page(health_of_process.sick), "/readyz": health_page(health_of_process.unready)},
         ) as health_port,
         ApiClient(await login()) as client,
         _admitting(settings, client) as admission_port,
@@ -118,8 +118,8 @@ async def run(settings: Settings, stop: asyncio.Event, started: Callable[[Runnin
     ):
         started(Running(metrics_port, health_port, admission_port))
         if not stop.is_set():
-            pulse.leads = True
-            await _operate(settings, Cluster(client, may_write), Metrics(registry), pulse, login, stop)
+            health_of_process.leads = True
+            await _operate(settings, Cluster(client, may_write), Metrics(registry), health_of_process, login, stop)
     await asyncio.sleep(GOODBYE_S)
 
 
@@ -138,25 +138,25 @@ async def _operate(
     settings: Settings,
     cluster: Cluster,
     metrics: Metrics,
-    pulse: Pulse,
+    health_of_process: ProcessHealth,
     login: Callable[[], Awaitable[Configuration]],
     stop: asyncio.Event,
 ) -> None:
     store, brokers = Store(), Brokers()
-    actor = Actor(cluster, store, metrics, settings.instance, utc_now)
-    drains = Drains(cluster, store, actor, metrics, utc_now)
+    writer = ObjectWriter(cluster, store, metrics, settings.instance, utc_now)
+    drains = Drains(cluster, store, writer, metrics, utc_now)
     queue: WorkQueue[Key] = WorkQueue(Reconciler(cluster, store, brokers, drains, metrics, utc_now).reconcile)
     await _list_all(cluster, store, settings, stop)
     tasks = [
         asyncio.create_task(queue.run(), name="queue"),
-        asyncio.create_task(_tick(store, queue, settings, pulse, metrics), name="tick"),
+        asyncio.create_task(_tick(store, queue, settings, health_of_process, metrics), name="tick"),
         asyncio.create_task(_resync(cluster, store, queue, settings), name="resync"),
     ]
     if settings.admission is not None:
         tasks.append(asyncio.create_task(renew(settings.admission, cluster, utc_now), name="certificate"))
     ready, closing = asyncio.Event(), asyncio.Event()
     host = handlers.host(handlers.registry(store, queue), settings, login, ready=ready, stop=closing)
-    informer = asyncio.create_task(_inform(host, ready, pulse, stop), name="informer")
+    informer = asyncio.create_task(_inform(host, ready, health_of_process, stop), name="informer")
     tasks.append(asyncio.create_task(_until(stop), name="stop"))
     try:
         done, _ = await asyncio.wait([informer, *tasks], return_when=asyncio.FIRST_COMPLETED)
@@ -173,22 +173,26 @@ async def _operate(
         task.result()
 
 
-async def _inform(host: Coroutine[None, None, None], ready: asyncio.Event, pulse: Pulse, stop: asyncio.Event) -> None:
+async def _inform(
+    host: Coroutine[None, None, None], ready: asyncio.Event, health_of_process: ProcessHealth, stop: asyncio.Event
+) -> None:
     """Keep the watches open until the host ends; a signal sets `stop`."""
     hosting, opened = asyncio.create_task(host, name="kopf"), asyncio.create_task(ready.wait())
     try:
         await asyncio.wait([hosting, opened], return_when=asyncio.FIRST_COMPLETED)
         _stop_on_signals(stop)  # again: kopf has put its own handlers in their place
-        pulse.watches = ready.is_set()
+        health_of_process.watches = ready.is_set()
         await hosting
     finally:
         opened.cancel()
 
 
-async def _tick(store: Store, queue: WorkQueue[Key], settings: Settings, pulse: Pulse, metrics: Metrics) -> None:
+async def _tick(
+    store: Store, queue: WorkQueue[Key], settings: Settings, health_of_process: ProcessHealth, metrics: Metrics
+) -> None:
     """Ask for a look at every fleet, once a tick."""
     while True:
-        pulse.at = time.monotonic()
+        health_of_process.at = time.monotonic()
         metrics.began_a_round(utc_now())
         for key in store.fleets():
             queue.add(key)
@@ -234,7 +238,7 @@ async def _admitting(settings: Settings, client: ApiClient) -> AsyncIterator[int
     if settings.admission is None:
         yield None
         return
-    async with Doorkeeper(settings.admission, Cluster(client)).serve(settings.host) as port:
+    async with AdmissionWebhook(settings.admission, Cluster(client)).serve(settings.host) as port:
         yield port
 
 

@@ -14,9 +14,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Info
 from utilitarian_operator import __version__
 from utilitarian_operator.api.names import BEAT
 from utilitarian_operator.api.resource import Mode
-from utilitarian_operator.core.diagnosis.findings import REASONS, Ailment
+from utilitarian_operator.core.diagnosis.findings import REASONS, Finding
 from utilitarian_operator.core.diagnosis.pod_losses import Cause
-from utilitarian_operator.core.observation.model import FleetSight, PoolSight, Present, Unknown
+from utilitarian_operator.core.observation.model import FleetSnapshot, PoolSnapshot, Present, Unknown
 from utilitarian_operator.core.sizing.decision import Decision
 from utilitarian_operator.core.spec.queue_claims import RULE as QUEUE_TAKEN_RULE
 from utilitarian_operator.metrics.runs import CAME, RUNS, RunMetrics
@@ -96,56 +96,56 @@ class Metrics:
     def looked(
         self,
         fleet: Fleet,
-        sight: FleetSight,
+        snapshot: FleetSnapshot,
         decisions: Mapping[str, Decision],
-        ailments: Mapping[str, Sequence[Ailment]],
+        findings: Mapping[str, Sequence[Finding]],
         mode: Mode = "Auto",
     ) -> None:
         """Record what was seen and decided; what this look says nothing of is shown no more.
 
         Args:
             fleet: namespace and name.
-            sight: of this look.
+            snapshot: of this look.
             decisions: by pool name.
-            ailments: what is wrong with each pool, by its name.
+            findings: what is wrong with each pool, by its name.
             mode: of the fleet; while it is only previewed, its beat is somebody else's.
         """
         self._unseen.discard(fleet)
-        self._keep_only(fleet, sight)
-        self._board.show(fleet, "", self._whole(fleet, sight, mode))
-        self.runs.came(fleet, sight)
+        self._keep_only(fleet, snapshot)
+        self._board.show(fleet, "", self._whole(fleet, snapshot, mode))
+        self.runs.came(fleet, snapshot)
         before = self._shown.get(fleet, {})
         now = self._shown[fleet] = {}
-        for name, pool in sight.pools.items():
+        for name, pool in snapshot.pools.items():
             self._decisions.labels(*fleet, name, decisions[name].rule).inc()
-            reasons = frozenset(it.reason for it in ailments.get(name, ()))
+            reasons = frozenset(it.reason for it in findings.get(name, ()))
             shown = now[name] = _Shown(pool, decisions[name].replicas, waits_on_purpose(pool, decisions[name]), reasons)
             # Most pools of a large fleet are as they were a second ago, and setting it all anew would take longest.
             if before.get(name) != shown:
                 self._begin(fleet, name)
                 self._board.show(fleet, name, self._pool((*fleet, name), shown))
-        for name, pool in sight.leftover.items():
+        for name, pool in snapshot.leftover.items():
             self._board.show(fleet, name, self._workers_of((*fleet, name), pool, 0))
 
-    def _keep_only(self, fleet: Fleet, sight: FleetSight) -> None:
+    def _keep_only(self, fleet: Fleet, snapshot: FleetSnapshot) -> None:
         """Show nothing of pools that are neither asked for nor led out any more, their counters included."""
-        there = {*sight.pools, *sight.leftover}
+        there = {*snapshot.pools, *snapshot.leftover}
         self._board.keep_only(fleet, {"", RUNS, CAME, *there})
-        gone = self._counted[fleet] - there - ({BEAT} if sight.beat is not None else set())
+        gone = self._counted[fleet] - there - ({BEAT} if snapshot.beat is not None else set())
         for pool in gone:
             self._wake.forget(*fleet, pool)
             for counter in self._counters:
                 counter.forget(*fleet, pool)
         self._counted[fleet] = (self._counted[fleet] - gone) | there
 
-    def _whole(self, fleet: Fleet, sight: FleetSight, mode: Mode) -> Figures:
-        beat = sight.beat if mode != "Preview" else None
+    def _whole(self, fleet: Fleet, snapshot: FleetSnapshot, mode: Mode) -> Figures:
+        beat = snapshot.beat if mode != "Preview" else None
         ages: Figures = {
             (self._sight_age, (*fleet, it.name)): None if it.age is None else it.age.total_seconds()
-            for it in sight.sources
+            for it in snapshot.sources
         }
         return {
-            (self._reachable, fleet): sight.broker is None,
+            (self._reachable, fleet): snapshot.broker is None,
             (self._beat, fleet): None if beat is None else beat.ready,
             **{(self._mode, (*fleet, it)): it == mode for it in get_args(Mode)},
             **ages,
@@ -169,7 +169,7 @@ class Metrics:
                 figures[self._foreign, (*pool, queue)] = seen.foreign.get(queue, 0)
         return figures
 
-    def _workers_of(self, pool: tuple[str, str, str], seen: PoolSight, wanted: int) -> Figures:
+    def _workers_of(self, pool: tuple[str, str, str], seen: PoolSnapshot, wanted: int) -> Figures:
         return {
             (self._workers, (*pool, "wanted")): wanted,
             (self._workers, (*pool, "ready")): seen.ready_workers,
@@ -252,13 +252,13 @@ class Metrics:
 class _Shown:
     """All that the gauges of one pool rest on; `held`: tasks that no worker is asked for on purpose."""
 
-    seen: PoolSight
+    seen: PoolSnapshot
     wanted: int
     held: int | None
     reasons: frozenset[str]
 
 
-def waits_on_purpose(pool: PoolSight, decision: Decision) -> int | None:
+def waits_on_purpose(pool: PoolSnapshot, decision: Decision) -> int | None:
     """Ready messages that no worker is asked for: they wait for a run or their own time, or are another resource's.
 
     None where nobody knows how much is ready.

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.forecast.completion import Forecast
 from utilitarian_operator.core.forecast.news import Watched
-from utilitarian_operator.core.observation.model import FleetSight
+from utilitarian_operator.core.observation.model import FleetSnapshot
 from utilitarian_operator.core.sizing.run_state import Outcome
 from utilitarian_operator.metrics.series import Board, Figures, FleetLabels, Series, counter_of, gauge_of
 
@@ -65,15 +65,15 @@ class RunMetrics:
             if (name, past.name) in known:  # the counters of a schedule that was taken away are gone
                 self._over.labels(*fleet, name, past.name, past.outcome).inc()
 
-    def came(self, fleet: FleetLabels, sight: FleetSight) -> None:
+    def came(self, fleet: FleetLabels, snapshot: FleetSnapshot) -> None:
         """Record when something last came to the queues of pools with schedules.
 
         Args:
             fleet: namespace and name.
-            sight: of this look.
+            snapshot: of this look.
         """
-        last: dict[str, datetime] = dict(sight.last_messages)
-        queues = ((pool, queue) for pool, seen in sight.pools.items() for queue in seen.queues if queue in last)
+        last: dict[str, datetime] = dict(snapshot.last_messages)
+        queues = ((pool, queue) for pool, seen in snapshot.pools.items() for queue in seen.queues if queue in last)
         figures: Figures = {(self._last_message, (*fleet, *it)): last[it[1]].timestamp() for it in queues}
         self._board.show(fleet, CAME, figures)
 

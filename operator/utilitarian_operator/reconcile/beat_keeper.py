@@ -17,7 +17,7 @@ from utilitarian_operator.core.labels import MANAGED_BY_LABEL, MANAGER, Owner
 from utilitarian_operator.core.objects.actions import Action, Create, controlled_by
 from utilitarian_operator.core.objects.manifests import READ_WRITE_ONCE, READ_WRITE_ONCE_POD, beat_claim
 from utilitarian_operator.core.objects.wanted import STATEFUL_SET, Wanted
-from utilitarian_operator.core.observation.beat import BeatSight, Claim
+from utilitarian_operator.core.observation.beat import BeatSnapshot, Claim
 from utilitarian_operator.core.observation.causes.pod_status import pod_hindrance
 from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.errors import ClusterError, Conflict, Gone
@@ -84,7 +84,7 @@ class BeatKeeper:
         answering: Collection[str],
         now: datetime,
         warnings: Mapping[str, str] = MappingProxyType({}),
-    ) -> BeatSight | None:
+    ) -> BeatSnapshot | None:
         """What is seen of beat; None where it is not asked for.
 
         Args:
@@ -107,7 +107,7 @@ class BeatKeeper:
         # While a fleet is only previewed, theirs is the one that runs.
         neighbours = () if self._ahead else self._neighbours(fleet, pod)
         others = (*self._others, *neighbours) if fleet.mode != "Preview" else ()
-        return BeatSight(
+        return BeatSnapshot(
             ready=ready,
             trouble=pod_hindrance(pod, now, warnings) if pod else None,
             lost_on=lost,
@@ -201,13 +201,13 @@ class BeatKeeper:
             note = f"pod {pod['metadata']['name']} of an earlier template never ran and is replaced: {why}"
             await teller.tell(resource, Reason.BEAT_REPLACED, note)
 
-    async def tell(self, resource: Object, teller: Teller, fleet: Fleet, sight: BeatSight | None) -> None:
+    async def tell(self, resource: Object, teller: Teller, fleet: Fleet, snapshot: BeatSnapshot | None) -> None:
         """Record what begins, ends or was lost."""
-        lost = rules.loss(fleet, resource.get("status", {}).get("beat", {}), sight)
+        lost = rules.loss(fleet, resource.get("status", {}).get("beat", {}), snapshot)
         if lost is not None:
             reason = Reason.SCHEDULE_MOVED_ASIDE if lost.aside else Reason.SCHEDULE_LOST
             await teller.tell(resource, reason, lost.message)
-        verdict = rules.beat_verdict(fleet.beat, sight)
+        verdict = rules.beat_verdict(fleet.beat, snapshot)
         if verdict.reason == self._told:
             return
         if verdict.reason in _TOLD:

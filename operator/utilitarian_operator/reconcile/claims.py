@@ -13,7 +13,7 @@ from utilitarian_operator.adapters.broker.address import addresses
 from utilitarian_operator.adapters.broker.session import Credentials
 from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, Key, Store
 from utilitarian_operator.api.effective import Fleet
-from utilitarian_operator.core.blocker import QUEUE_TAKEN, Obstacle
+from utilitarian_operator.core.blocker import QUEUE_TAKEN, Blocker
 from utilitarian_operator.core.spec.acceptance import Judgement
 from utilitarian_operator.core.spec.queue_claims import (
     Claim,
@@ -27,7 +27,7 @@ from utilitarian_operator.core.spec.queue_claims import (
     why_stalled,
 )
 from utilitarian_operator.errors import BrokerError, OperatorError
-from utilitarian_operator.reconcile.fleet_state import Known
+from utilitarian_operator.reconcile.fleet_state import FleetState
 
 FIND_OUT_WITHIN_S = 10.0
 """After so long a broker has not said who it is, and a comparison came to nothing."""
@@ -77,13 +77,13 @@ class Lost:
     """What one fleet doesn't get.
 
     Args:
-        obstacles: what to say of it.
+        blockers: what to say of it.
         may_run: whether its newest spec may run.
         pools: of the spec that runs, those that are led to zero, each with why.
         doubted: whether it isn't known yet whose the queues of its newest spec are.
     """
 
-    obstacles: tuple[Obstacle, ...] = ()
+    blockers: tuple[Blocker, ...] = ()
     may_run: bool = True
     pools: Mapping[str, str] = field(default_factory=dict)
     doubted: bool = False
@@ -150,7 +150,7 @@ class Claims:
         self._doubts.pop(key, None)
         self._tried &= set(self.in_use.values())
 
-    async def note_versions(self, known: Known, newest: Judgement) -> None:
+    async def note_versions(self, known: FleetState, newest: Judgement) -> None:
         """Remember what a resource claims now, by the spec that runs and by its newest one."""
         await self.note(known.key, known.resource["metadata"]["creationTimestamp"], _versions(known, newest))
 
@@ -264,7 +264,7 @@ class Claims:
             self._failed[pair] = self._clock()
 
 
-def _versions(known: Known, newest: Judgement) -> list[Version]:
+def _versions(known: FleetState, newest: Judgement) -> list[Version]:
     """The versions of a resource that claim queues."""
     running, found = known.acceptance.running, []
     if running is not None and running.fleet is not None:
@@ -284,7 +284,7 @@ def _said(running: Fleet | None, newest: Fleet | None, missed: Mapping[bool, Map
     """What follows for a resource of which others have queues, by whether those are of the spec that runs."""
     meanwhile = _NOTHING_RUNS if running is None else _LAST_RUNS
     said = [
-        Obstacle(QUEUE_TAKEN, why)
+        Blocker(QUEUE_TAKEN, why)
         for runs, queues in sorted(missed.items())
         for why in why_stalled(queues, runs=runs, meanwhile=meanwhile)
     ]

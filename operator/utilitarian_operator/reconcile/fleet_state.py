@@ -7,9 +7,9 @@ from typing import Any
 
 from utilitarian_operator.adapters.broker.session import Credentials
 from utilitarian_operator.adapters.cluster.cache import Key
-from utilitarian_operator.core.blocker import Obstacle
+from utilitarian_operator.core.blocker import Blocker
 from utilitarian_operator.core.diagnosis.finding_history import Health
-from utilitarian_operator.core.draining.eviction_guard import Shields
+from utilitarian_operator.core.draining.eviction_guard import EvictionGuards
 from utilitarian_operator.core.draining.plan import Progress
 from utilitarian_operator.core.forecast.news import Watched
 from utilitarian_operator.core.objects import wanted as objects
@@ -20,7 +20,7 @@ from utilitarian_operator.core.spec.acceptance import Acceptance, Judgement
 from utilitarian_operator.core.status.change import Written
 from utilitarian_operator.errors import LoginRefused
 from utilitarian_operator.reconcile.act.accepted_specs import Revisions
-from utilitarian_operator.reconcile.act.pod_losses import Losses
+from utilitarian_operator.reconcile.act.pod_losses import PodLosses
 from utilitarian_operator.reconcile.beat_keeper import BeatKeeper
 from utilitarian_operator.reconcile.observe.credentials import BrokerCredentials
 from utilitarian_operator.reconcile.observe.observer import Observer
@@ -31,7 +31,7 @@ Object = dict[str, Any]
 
 
 @dataclass
-class Known:
+class FleetState:
     """What is kept of one fleet between two looks; a restart loses it, and nothing that matters with it.
 
     `edited_credentials` are of the newest spec, where it names another broker than the one that runs.
@@ -46,13 +46,13 @@ class Known:
     acceptance: Acceptance
     revisions: Revisions
     started: datetime
-    losses: Losses
+    losses: PodLosses
     warnings: PodWarnings
     memories: dict[str, Memory]
     health: Health = field(default_factory=Health)
     runs: Watched = field(default_factory=Watched)
     drains: Progress = field(default_factory=Progress)
-    shields: Shields = field(default_factory=Shields)
+    eviction_guards: EvictionGuards = field(default_factory=EvictionGuards)
     refusals: Refusals = field(default_factory=Refusals)
     good_looks: int = 0
     waiting_since: dict[str, datetime] = field(default_factory=dict)
@@ -61,7 +61,7 @@ class Known:
     made: tuple[Judgement, Mapping[str | None, str | None], tuple[objects.Wanted, ...]] | None = None
     claimed: bool = False
     status_written: Written | None = None
-    told_obstacles: tuple[Obstacle, ...] = ()
+    told_obstacles: tuple[Blocker, ...] = ()
     told_warnings: int = 0
     told_broker: bool = False
     login_refused: LoginRefused | None = None

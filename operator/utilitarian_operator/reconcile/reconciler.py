@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from utilitarian_operator.adapters.broker.session import Brokers, Credentials
-from utilitarian_operator.adapters.broker.unreachable import Blind
+from utilitarian_operator.adapters.broker.unreachable import UnreachableBroker
 from utilitarian_operator.adapters.cluster.cache import (
     DEPLOYMENTS,
     DISRUPTION_BUDGETS,
@@ -20,8 +20,8 @@ from utilitarian_operator.adapters.cluster.cache import (
 )
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.names import beat_object, pool_object
-from utilitarian_operator.core.blocker import INVALID_SPEC, SECRET_MISSING, Obstacle
-from utilitarian_operator.core.draining.plan import Lead, leads, shrinking, works_still
+from utilitarian_operator.core.blocker import INVALID_SPEC, SECRET_MISSING, Blocker
+from utilitarian_operator.core.draining.plan import DrainPlan, leads, shrinking, works_still
 from utilitarian_operator.core.forecast.news import ailing, watch
 from utilitarian_operator.core.forecast.next_starts import upcoming
 from utilitarian_operator.core.labels import Owner
@@ -30,17 +30,17 @@ from utilitarian_operator.core.objects import wanted as objects
 from utilitarian_operator.core.objects.actions import controlled_by
 from utilitarian_operator.core.objects.drift import applied, drifted
 from utilitarian_operator.core.objects.refusals import taken
-from utilitarian_operator.core.observation.model import FleetSight
+from utilitarian_operator.core.observation.model import FleetSnapshot
 from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.core.sizing import decision_record as record
 from utilitarian_operator.core.sizing.decision import Decision
 from utilitarian_operator.core.sizing.facts import facts
-from utilitarian_operator.core.sizing.pools import Circumstances, decide_fleet, first_seen_work, looked_well
+from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet, first_seen_work, looked_well
 from utilitarian_operator.core.spec.acceptance import Acceptance, Judgement
 from utilitarian_operator.core.spec.references import Content, Target, checksums, missing, targets
 from utilitarian_operator.core.status.change import Written, patch, worth_writing
 from utilitarian_operator.core.status.recall import recall, well_formed
-from utilitarian_operator.core.status.report import Newest
+from utilitarian_operator.core.status.report import StatusInput
 from utilitarian_operator.core.status.status import fleet_status, refused_status
 from utilitarian_operator.errors import Conflict, Gone, OperatorError, SecretMissing
 from utilitarian_operator.metrics.fleet import Metrics
@@ -48,11 +48,11 @@ from utilitarian_operator.reconcile import beat_keeper
 from utilitarian_operator.reconcile.act.accepted_specs import Records, Revisions
 from utilitarian_operator.reconcile.act.drains import Drains
 from utilitarian_operator.reconcile.act.events import MOST_TOLD
-from utilitarian_operator.reconcile.act.eviction_guard import Pods, shield
-from utilitarian_operator.reconcile.act.pod_losses import Losses
+from utilitarian_operator.reconcile.act.eviction_guard import Pods, eviction_guard
+from utilitarian_operator.reconcile.act.pod_losses import PodLosses
 from utilitarian_operator.reconcile.act.writer import CLAIM
 from utilitarian_operator.reconcile.claims import Claims, Lost
-from utilitarian_operator.reconcile.fleet_state import Known
+from utilitarian_operator.reconcile.fleet_state import FleetState
 from utilitarian_operator.reconcile.observe.credentials import BrokerCredentials
 from utilitarian_operator.reconcile.observe.observer import Broker, Observer
 from utilitarian_operator.reconcile.observe.pod_warnings import Events, PodWarnings
@@ -63,8 +63,7 @@ logger = logging.getLogger(__name__)
 Object = dict[str, Any]
 
 _MEANWHILE = "; until it is corrected, the last accepted spec keeps running"
-_BLIND = {SECRET_MISSING}
-"""Obstacles that say already why the broker can't be seen."""
+_BLIND = {SECRET_MISSING}  # says already why the broker can't be seen
 
 
 class Cluster(beat_keeper.Cluster, Records, Pods, Events, Protocol):
@@ -99,8 +98,8 @@ class Reconciler:
         clock: Callable[[], datetime],
     ) -> None:
         self._cluster, self._store, self._brokers = cluster, store, brokers
-        self._drains, self._actor, self._metrics, self._clock = drains, drains.actor, metrics, clock
-        self._known: dict[Key, Known] = {}
+        self._drains, self._actor, self._metrics, self._clock = drains, drains.writer, metrics, clock
+        self._known: dict[Key, FleetState] = {}
         self._claims, self._looking_around = Claims(store, brokers), asyncio.Lock()
 
     async def reconcile(self, key: Key) -> bool:
@@ -125,54 +124,55 @@ class Reconciler:
     async def _reconcile(self, key: Key, resource: Object) -> None:
         known = await self._known_of(key, resource)
         newest = known.acceptance.judge(resource)
-        obstacles = [Obstacle(INVALID_SPEC, f"{it}{_MEANWHILE}") for it in newest.problems]
+        blockers = [Blocker(INVALID_SPEC, f"{it}{_MEANWHILE}") for it in newest.problems]
         lost = await self._lost(known, newest)
         contents, lacking = await self._references(key, known, newest, lost)
-        obstacles += [*lacking, *lost.obstacles]
+        blockers += [*lacking, *lost.blockers]
         running = known.acceptance.running
         if running is None or running.fleet is None:
-            if obstacles or not lost.doubted:  # else it is being found out whose its queues are: a look or two
-                await self._refuse(known, resource, newest, obstacles)
+            if blockers or not lost.doubted:  # else it is being found out whose its queues are: a look or two
+                await self._refuse(known, resource, newest, blockers)
             return
         fleet = running.fleet
         broker, unknown_place = await self._broker(known, fleet)
-        obstacles += [it for it in unknown_place if not any(o.message.startswith(it.message) for o in obstacles)]
+        blockers += [it for it in unknown_place if not any(o.message.startswith(it.message) for o in blockers)]
         warnings = await known.warnings.look(list(self._store.children(PODS, key).values()), self._clock())
         beat = await known.beat.look(fleet, broker.beats(), self._clock(), warnings)
-        sight = await known.observer.look(fleet, broker, self._clock(), known.drains.shrinking.keys(), beat, warnings)
+        shrinks = known.drains.shrinking.keys()
+        snapshot = await known.observer.look(fleet, broker, self._clock(), shrinks, beat, warnings)
         known.read_again_if_refused()
-        sight = known.health.examined(fleet, sight)
-        decisions = self._decide(known, newest, fleet, sight, lost)
-        ailments = ailing(known.health.ailments, known.runs.forecasts)
-        self._metrics.looked(key, sight, decisions, ailments, fleet.mode)
+        snapshot = known.health.examined(fleet, snapshot)
+        decisions = self._decide(known, newest, fleet, snapshot, lost)
+        findings = ailing(known.health.findings, known.runs.forecasts)
+        self._metrics.looked(key, snapshot, decisions, findings, fleet.mode)
         self._metrics.runs.watched(key, fleet, known.runs)
-        leading = self._leads(key, known, fleet, sight, decisions)
+        leading = self._leads(key, known, fleet, snapshot, decisions)
         because = {name: decision.message for name, decision in decisions.items()}
         if fleet.mode != "Preview":
             resized = await self._drains.resize(resource, leading, because, known.drains)
             for pool in resized & known.waiting_since.keys():
                 self._metrics.woke(key, pool, apart(self._clock(), known.waiting_since[pool]))
-            await self._act(known, running, sight, decisions, contents)
-            await shield(self._cluster, self._store, key, known.shields, fleet, sight)
-            obstacles += known.refusals.obstacles
+            await self._act(known, running, snapshot, decisions, contents)
+            await eviction_guard(self._cluster, self._store, key, known.eviction_guards, fleet, snapshot)
+            blockers += known.refusals.blockers
         await self._drains.carry_out(resource, leading, because, known.drains, broker)
-        await self._drains.review(resource, sight, known.drains)
-        await self._tell(known, resource, newest, obstacles, sight)
-        await known.beat.tell(resource, self._actor, fleet, sight.beat)
-        await self._actor.replace(resource, known.health.replacements(fleet, sight))
+        await self._drains.review(resource, snapshot, known.drains)
+        await self._tell(known, resource, newest, blockers, snapshot)
+        await known.beat.tell(resource, self._actor, fleet, snapshot.beat)
+        await self._actor.replace(resource, known.health.replacements(fleet, snapshot))
         await known.revisions.keep(running.generation, running.written, makes_objects=fleet.mode != "Preview")
-        starts = upcoming(fleet, sight.at)
+        starts = upcoming(fleet, snapshot.at)
         generation = running.generation if lost.doubted else newest.generation
-        about = Newest(generation, obstacles, newest.warnings, starts, ailments, known.runs.forecasts)
-        status = fleet_status(fleet, sight, decisions, known.memories, resource["status"], about)
+        about = StatusInput(generation, blockers, newest.warnings, starts, findings, known.runs.forecasts)
+        status = fleet_status(fleet, snapshot, decisions, known.memories, resource["status"], about)
         await self._write_status(known, resource, status)
 
-    async def _refuse(self, known: Known, resource: Object, newest: Judgement, obstacles: list[Obstacle]) -> None:
-        await self._tell_obstacles(known, resource, obstacles)
-        status = refused_status(obstacles, resource["status"], newest.generation, self._clock())
+    async def _refuse(self, known: FleetState, resource: Object, newest: Judgement, blockers: list[Blocker]) -> None:
+        await self._tell_obstacles(known, resource, blockers)
+        status = refused_status(blockers, resource["status"], newest.generation, self._clock())
         await self._write_status(known, resource, status)
 
-    async def _known_of(self, key: Key, resource: Object) -> Known:
+    async def _known_of(self, key: Key, resource: Object) -> FleetState:
         known = self._known.get(key)
         if known is not None and known.uid != resource["metadata"]["uid"]:
             await self._forget(key)  # another resource of the same name
@@ -184,7 +184,7 @@ class Reconciler:
                 return self._known[key]
             now = self._clock()
             recalled = recall(resource["status"], now)
-            known = self._known[key] = Known(
+            known = self._known[key] = FleetState(
                 resource=resource,
                 observer=Observer(key, self._store, recalled.last_messages, now),
                 beat=beat_keeper.BeatKeeper(key, self._store, self._cluster, resource["status"]),
@@ -194,7 +194,7 @@ class Reconciler:
                 acceptance=acceptance,
                 revisions=revisions,
                 started=now,
-                losses=Losses(now),
+                losses=PodLosses(now),
                 warnings=PodWarnings(self._cluster),
                 memories=dict(recalled.memories),
             )
@@ -203,7 +203,7 @@ class Reconciler:
         known.resource = resource
         return known
 
-    async def _lost(self, known: Known, newest: Judgement) -> Lost:
+    async def _lost(self, known: FleetState, newest: Judgement) -> Lost:
         """What other resources on the same broker have of this one's queues: who was never looked at may, too."""
         async with self._looking_around:
             for key in self._store.fleets():
@@ -232,8 +232,8 @@ class Reconciler:
         return None if resource is None or gone else resource | {"status": well_formed(resource.get("status"))}
 
     async def _references(
-        self, key: Key, known: Known, newest: Judgement, lost: Lost
-    ) -> tuple[Mapping[Target, Content], list[Obstacle]]:
+        self, key: Key, known: FleetState, newest: Judgement, lost: Lost
+    ) -> tuple[Mapping[Target, Content], list[Blocker]]:
         """Read what is referred to, and let the newest spec run unless that, or a queue of it, is not to be had."""
         running = known.acceptance.running
         wanted = targets(newest.references, running.fleet if running else None)
@@ -244,54 +244,54 @@ class Reconciler:
             known.acceptance.let_run(newest)
         return contents, lacking
 
-    async def _broker(self, known: Known, fleet: Fleet) -> tuple[Broker, list[Obstacle]]:
+    async def _broker(self, known: FleetState, fleet: Fleet) -> tuple[Broker, list[Blocker]]:
         """The session to look through, or one that sees nothing and says why."""
         try:
             credentials = await known.credentials.read(fleet)
         except SecretMissing as error:
-            return Blind(error), [Obstacle(SECRET_MISSING, str(error))]
+            return UnreachableBroker(error), [Blocker(SECRET_MISSING, str(error))]
         if credentials != known.used:
             known.used = credentials
             await self._keep_brokers()
         return self._brokers.session(credentials), []
 
     def _decide(
-        self, known: Known, newest: Judgement, fleet: Fleet, sight: FleetSight, lost: Lost
+        self, known: FleetState, newest: Judgement, fleet: Fleet, snapshot: FleetSnapshot, lost: Lost
     ) -> dict[str, Decision]:
-        known.good_looks = known.good_looks + 1 if looked_well(sight) else 0
-        circumstances = Circumstances(
-            now=sight.at,
-            running_for=abs(sight.at - known.started),  # the clock may have been set back
+        known.good_looks = known.good_looks + 1 if looked_well(snapshot) else 0
+        context = FleetContext(
+            now=snapshot.at,
+            running_for=abs(snapshot.at - known.started),  # the clock may have been set back
             good_looks=known.good_looks,
             overrides=newest.overrides,
             given_up=lost.pools,
         )
-        seen = {name: facts(pool, known.health.starved(name)) for name, pool in sight.pools.items()}
-        decisions, memories = decide_fleet(fleet, seen, known.memories, circumstances)
-        known.runs = watch(fleet, sight, seen, decisions, known.memories, memories)
+        seen = {name: facts(pool, known.health.starved(name)) for name, pool in snapshot.pools.items()}
+        decisions, memories = decide_fleet(fleet, seen, known.memories, context)
+        known.runs = watch(fleet, snapshot, seen, decisions, known.memories, memories)
         known.memories = known.runs.memories
-        known.waiting_since = first_seen_work(known.waiting_since, sight, decisions)
+        known.waiting_since = first_seen_work(known.waiting_since, snapshot, decisions)
         if logger.isEnabledFor(logging.DEBUG):
             # What `simulation.replay` reads: a record of what was seen and decided, to be played again.
-            look = record.to_text(circumstances, seen, decisions)
+            look = record.to_text(context, seen, decisions)
             logger.debug("decided", extra={"fleet": str(known.key), "look": look})
         return decisions
 
     def _leads(
-        self, key: Key, known: Known, fleet: Fleet, sight: FleetSight, decisions: Mapping[str, Decision]
-    ) -> dict[str, Lead]:
+        self, key: Key, known: FleetState, fleet: Fleet, snapshot: FleetSnapshot, decisions: Mapping[str, Decision]
+    ) -> dict[str, DrainPlan]:
         """What the pools need whose Deployments are this resource's."""
-        known.drains.shrinking = shrinking(sight, decisions, known.drains.shrinking)
+        known.drains.shrinking = shrinking(snapshot, decisions, known.drains.shrinking)
         deployments = self._store.children(DEPLOYMENTS, key)
-        found = leads(fleet, sight, decisions, known.drains.shrinking)
+        found = leads(fleet, snapshot, decisions, known.drains.shrinking)
         ours = {name for name, live in deployments.items() if controlled_by(live, known.uid)}
         return {pool: lead for pool, lead in found.items() if pool_object(key.name, pool) in ours}
 
     async def _act(
         self,
-        known: Known,
+        known: FleetState,
         running: Judgement,
-        sight: FleetSight,
+        snapshot: FleetSnapshot,
         decisions: Mapping[str, Decision],
         contents: Mapping[Target, Content],
     ) -> None:
@@ -307,7 +307,7 @@ class Reconciler:
         known.refusals.note([*(it for it, _ in due), *todo.taken], [*outcome.refused, *map(taken, todo.taken)], now)
         failed = {id(it.wanted) for it in outcome.refused}
         known.claimed = known.claimed or any(it.kind == CLAIM and id(it) not in failed for it, _ in due)
-        await self._actor.remove(resource, (it for it in todo.deletions if not works_still(it.live, sight)))
+        await self._actor.remove(resource, (it for it in todo.deletions if not works_still(it.live, snapshot)))
 
     def _live(self, key: Key) -> objects.Live:
         kinds = {
@@ -318,9 +318,9 @@ class Reconciler:
         return {kind: self._store.children(plural, key) for kind, plural in kinds.items()}
 
     async def _tell(
-        self, known: Known, resource: Object, newest: Judgement, obstacles: list[Obstacle], sight: FleetSight
+        self, known: FleetState, resource: Object, newest: Judgement, blockers: list[Blocker], snapshot: FleetSnapshot
     ) -> None:
-        await self._tell_obstacles(known, resource, obstacles)
+        await self._tell_obstacles(known, resource, blockers)
         await known.losses.tell(self._store.all_pods(known.key), resource, self._metrics, self._actor)
         if newest.warnings and known.told_warnings != newest.generation:
             known.told_warnings = newest.generation
@@ -329,22 +329,22 @@ class Reconciler:
         news = [*known.health.news(), *((Reason(it.reason), it.note) for it in known.runs.news)]
         for reason, note in news[:MOST_TOLD]:
             await self._actor.tell(resource, reason, note)
-        if sight.broker is None and known.told_broker:
+        if snapshot.broker is None and known.told_broker:
             known.told_broker = False
             await self._actor.tell(resource, Reason.BROKER_REACHABLE, "the broker answers again")
-        elif sight.broker is not None and not known.told_broker and not any(o.reason in _BLIND for o in obstacles):
+        elif snapshot.broker is not None and not known.told_broker and not any(o.reason in _BLIND for o in blockers):
             known.told_broker = True
-            note = f"{sight.broker.why}; no worker is added or taken away until it answers"
+            note = f"{snapshot.broker.why}; no worker is added or taken away until it answers"
             await self._actor.tell(resource, Reason.BROKER_UNREACHABLE, note)
 
-    async def _tell_obstacles(self, known: Known, resource: Object, obstacles: list[Obstacle]) -> None:
-        for obstacle in [it for it in obstacles if it not in known.told_obstacles][:MOST_TOLD]:
-            await self._actor.tell(resource, Reason(obstacle.reason), obstacle.message)
-        if known.told_obstacles and not obstacles:
+    async def _tell_obstacles(self, known: FleetState, resource: Object, blockers: list[Blocker]) -> None:
+        for blocker in [it for it in blockers if it not in known.told_obstacles][:MOST_TOLD]:
+            await self._actor.tell(resource, Reason(blocker.reason), blocker.message)
+        if known.told_obstacles and not blockers:
             await self._actor.tell(resource, Reason.RECOVERED, "nothing is in the way any more: the newest spec runs")
-        known.told_obstacles = tuple(obstacles)
+        known.told_obstacles = tuple(blockers)
 
-    async def _write_status(self, known: Known, resource: Object, status: Object) -> None:
+    async def _write_status(self, known: FleetState, resource: Object, status: Object) -> None:
         key, now, previous = known.key, self._clock(), resource["status"]
         if worth_writing(status, previous, known.status_written, now):
             stored = await self._cluster.patch_status(key.namespace, key.name, patch(status, previous))
@@ -369,7 +369,7 @@ class Reconciler:
 
 
 def _todo(
-    known: Known,
+    known: FleetState,
     running: Judgement,
     live: objects.Live,
     decisions: Mapping[str, Decision],

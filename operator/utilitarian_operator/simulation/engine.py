@@ -20,7 +20,7 @@ from utilitarian_operator.core.observation.start_ups import MOST_AT_ONCE
 from utilitarian_operator.core.sizing.decision import Decision, Step, start
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import BUCKETS, Memory, seconds_per_task, start_up, with_demand
-from utilitarian_operator.core.sizing.pools import Circumstances, decide_pool, together
+from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool, together
 from utilitarian_operator.core.sizing.rules import FIRST_GUESS_START_UP, arrival_window
 from utilitarian_operator.core.sizing.runs import next_start, tolerance, window
 from utilitarian_operator.simulation.pool_model import Workers
@@ -134,7 +134,7 @@ class Engine:
         lane.workers.advance(now)
         memory, since = self._caught_up(lane, now)
         facts = self._facts(lane, since)
-        lane.decision, lane.memory = decide_pool(lane.pool, facts, memory, Circumstances(self._moment(now)))
+        lane.decision, lane.memory = decide_pool(lane.pool, facts, memory, FleetContext(self._moment(now)))
         lane.looked_at = now
 
     def _act(self, lanes: list[Lane], now: float) -> None:

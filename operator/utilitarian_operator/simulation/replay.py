@@ -46,7 +46,7 @@ def disagreements(fleet: Fleet, recorded: Iterable[Look]) -> list[Disagreement]:
     memories: dict[str, Memory] = {}
     found = []
     for number, look in enumerate(recorded):
-        decisions, memories = decide_fleet(fleet, look.seen, memories, look.circumstances)
+        decisions, memories = decide_fleet(fleet, look.seen, memories, look.context)
         for pool, decision in decisions.items():
             replayed = (decision.replicas, decision.rule)
             if replayed != look.decided[pool]:
@@ -58,7 +58,7 @@ def memories_after(fleet: Fleet, recorded: Iterable[Look]) -> dict[str, Memory]:
     """What the pools remember after these looks, by name; the record must begin with the first look."""
     memories: dict[str, Memory] = {}
     for look in recorded:
-        _, memories = decide_fleet(fleet, look.seen, memories, look.circumstances)
+        _, memories = decide_fleet(fleet, look.seen, memories, look.context)
     return memories
 
 
@@ -68,7 +68,7 @@ def worker_seconds(recorded: Iterable[Look]) -> dict[str, float]:
     before: Look | None = None
     for look in recorded:
         for pool, facts in before.seen.items() if before else ():
-            passed = (look.circumstances.now - before.circumstances.now).total_seconds() if before else 0.0
+            passed = (look.context.now - before.context.now).total_seconds() if before else 0.0
             total[pool] = total.get(pool, 0.0) + (facts.current + facts.draining) * passed
         before = look
     return total

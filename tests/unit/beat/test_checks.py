@@ -10,7 +10,7 @@ from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.core.beat.checks import beat_verdict, file_of, loss, memory_since, stuck
 from utilitarian_operator.core.containers import lost_on
-from utilitarian_operator.core.observation.beat import BeatSight, Claim, ScheduleFile
+from utilitarian_operator.core.observation.beat import BeatSnapshot, Claim, ScheduleFile
 
 NOW = datetime(2026, 12, 1, 0, 10, tzinfo=UTC)
 RUN = "pools: [{name: a, queues: [q], schedule: [{name: monthly, start: '0 0 1 * *'}]}]"
@@ -26,50 +26,66 @@ def long_ago(**more: Any) -> Claim:
 
 
 @pytest.mark.parametrize(
-    "sight,reason,parts",
+    "snapshot,reason,parts",
     [
-        pytest.param(BeatSight(ready=True), "Running", ["exactly one beat runs"], id="runs"),
-        pytest.param(BeatSight(), "BeatStarting", ["not ready yet"], id="starts"),
-        pytest.param(BeatSight(trouble="pod b: ImagePullBackOff: no"), "BeatFailing", ["ImagePullBackOff"], id="fails"),
+        pytest.param(BeatSnapshot(ready=True), "Running", ["exactly one beat runs"], id="runs"),
+        pytest.param(BeatSnapshot(), "BeatStarting", ["not ready yet"], id="starts"),
         pytest.param(
-            BeatSight(ready=True, others=("old (celery -A u beat)",)),
+            BeatSnapshot(trouble="pod b: ImagePullBackOff: no"), "BeatFailing", ["ImagePullBackOff"], id="fails"
+        ),
+        pytest.param(
+            BeatSnapshot(ready=True, others=("old (celery -A u beat)",)),
             "BeatDuplicate",
             ["1 other pod", "old (celery -A u beat)", "spec.beat.enabled to false"],
             id="another one",
         ),
-        pytest.param(BeatSight(ready=True, others=("a", "b")), "BeatDuplicate", ["2 other pods", "a, b"], id="others"),
         pytest.param(
-            BeatSight(ready=True, elsewhere=("celerybeat@server",)),
+            BeatSnapshot(ready=True, others=("a", "b")), "BeatDuplicate", ["2 other pods", "a, b"], id="others"
+        ),
+        pytest.param(
+            BeatSnapshot(ready=True, elsewhere=("celerybeat@server",)),
             "BeatDuplicate",
             ["1 other beat answers on the broker", "celerybeat@server", "virtual host of its own"],
             id="one outside the cluster",
         ),
         pytest.param(
-            BeatSight(ahead=("old-beat-0 (celery -A u beat)",)),
+            BeatSnapshot(ahead=("old-beat-0 (celery -A u beat)",)),
             "BeatStarting",
             ["when the same beat of another resource has ended", "old-beat-0 (celery -A u beat)"],
             id="waits for another's to end",
         ),
-        pytest.param(BeatSight(lost_on="n1"), "BeatBlocked", ["node n1", "may still run there", TAINT], id="node lost"),
         pytest.param(
-            BeatSight(lost_on="n1", leaving=True, claim=long_ago()), "BeatBlocked", ["can't be ended"], id="and deleted"
+            BeatSnapshot(lost_on="n1"), "BeatBlocked", ["node n1", "may still run there", TAINT], id="node lost"
         ),
-        pytest.param(BeatSight(claim=Claim("Pending", timedelta(seconds=59))), "BeatStarting", [], id="claim is young"),
         pytest.param(
-            BeatSight(claim=long_ago(), trouble="pod b: Unschedulable: no volume"),
+            BeatSnapshot(lost_on="n1", leaving=True, claim=long_ago()),
+            "BeatBlocked",
+            ["can't be ended"],
+            id="and deleted",
+        ),
+        pytest.param(
+            BeatSnapshot(claim=Claim("Pending", timedelta(seconds=59))), "BeatStarting", [], id="claim is young"
+        ),
+        pytest.param(
+            BeatSnapshot(claim=long_ago(), trouble="pod b: Unschedulable: no volume"),
             "VolumePending",
             ["spec.beat.storage", "60 s", "Unschedulable: no volume", "storageClassName"],
             id="claim waits",
         ),
         pytest.param(
-            BeatSight(claim=long_ago(for_one_pod=True)), "VolumePending", ["ReadWriteOncePod"], id="claim for one pod"
+            BeatSnapshot(claim=long_ago(for_one_pod=True)),
+            "VolumePending",
+            ["ReadWriteOncePod"],
+            id="claim for one pod",
         ),
-        pytest.param(BeatSight(claim=Claim("Lost")), "VolumePending", ["lost its volume"], id="volume lost"),
-        pytest.param(BeatSight(claim=Claim("Bound"), trouble="pod b: x: y"), "BeatFailing", ["x: y"], id="claim bound"),
+        pytest.param(BeatSnapshot(claim=Claim("Lost")), "VolumePending", ["lost its volume"], id="volume lost"),
+        pytest.param(
+            BeatSnapshot(claim=Claim("Bound"), trouble="pod b: x: y"), "BeatFailing", ["x: y"], id="claim bound"
+        ),
     ],
 )
-def test_what_is_said_of_beat(sight: BeatSight, reason: str, parts: list[str]) -> None:
-    verdict = beat_verdict(fleet().beat, sight)
+def test_what_is_said_of_beat(snapshot: BeatSnapshot, reason: str, parts: list[str]) -> None:
+    verdict = beat_verdict(fleet().beat, snapshot)
     assert (verdict.reason, verdict.status) == (reason, "True" if reason == "Running" else "False")
     assert [part for part in parts if part not in verdict.message] == []
 
@@ -84,7 +100,7 @@ def test_what_is_said_of_beat(sight: BeatSight, reason: str, parts: list[str]) -
     ],
 )
 def test_whose_memory_a_running_beat_has_is_said(beat: str, part: str) -> None:
-    assert part in beat_verdict(fleet(f"beat: {beat}").beat, BeatSight(ready=True)).message
+    assert part in beat_verdict(fleet(f"beat: {beat}").beat, BeatSnapshot(ready=True)).message
 
 
 def pod(name: str = "x", *command: str, **status: Any) -> dict[str, Any]:
@@ -156,8 +172,8 @@ def test_what_the_check_said_is_read_from_the_pod() -> None:
     assert file_of(pod()) is None
 
 
-def sight(said: str) -> BeatSight:
-    return BeatSight(ready=True, file=ScheduleFile(said.partition(":")[0], said, NOW))
+def snapshot(said: str) -> BeatSnapshot:
+    return BeatSnapshot(ready=True, file=ScheduleFile(said.partition(":")[0], said, NOW))
 
 
 STARTED = "2026-12-01T00:10:00Z"
@@ -184,8 +200,8 @@ SKIPPED = "skipped: a monthly of 2026-12-01T00:00Z"
 def test_a_memory_that_is_lost_is_told_once(
     before: dict[str, str], said: str, since: str, parts: list[str] | None
 ) -> None:
-    assert memory_since(before, sight(said)) == since
-    told = loss(fleet(), before, sight(said))
+    assert memory_since(before, snapshot(said)) == since
+    told = loss(fleet(), before, snapshot(said))
     assert (told is None) == (parts is None)
     if told is not None and parts is not None:
         assert [part for part in parts if part not in told.message] == []
@@ -195,10 +211,10 @@ def test_a_memory_that_is_lost_is_told_once(
 
 def test_an_ephemeral_memory_is_not_lost_but_was_never_kept() -> None:
     asked = fleet("beat: {storage: {ephemeral: true}}")
-    assert loss(asked, EARLIER, sight("new: there was no file")) is None
+    assert loss(asked, EARLIER, snapshot("new: there was no file")) is None
 
 
 def test_without_a_sight_the_memory_stays_what_it_was() -> None:
-    for seen in (None, BeatSight()):
+    for seen in (None, BeatSnapshot()):
         assert memory_since(EARLIER, seen) == EARLIER["memorySince"]
         assert loss(fleet(), EARLIER, seen) is None

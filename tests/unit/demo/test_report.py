@@ -9,7 +9,7 @@ from demo.bed import DemoError, read_bed
 from demo.broker import Sent
 from demo.report import Report, make_report, scale_ups, wording
 from demo.scenario import plan, quickstart
-from demo.sight import PoolSight, Sight
+from demo.snapshot import PoolSnapshot, Snapshot
 from utilitarian.ledger import Record
 from utilitarian.reckoning import Ledger
 from utilitarian_operator.api.effective import effective_fleet
@@ -22,8 +22,8 @@ def record(task: str, event: str, at: float) -> Record:
     return Record(task, event, at, QUEUE, "celery@a", 7)  # type: ignore[arg-type]
 
 
-def look(at: float, pods: int, waiting: int = 0) -> Sight:
-    return Sight(at, (PoolSight("amr", waiting, 0, pods, pods, pods, "because"),), beat_ready=True, finished=0)
+def look(at: float, pods: int, waiting: int = 0) -> Snapshot:
+    return Snapshot(at, (PoolSnapshot("amr", waiting, 0, pods, pods, pods, "because"),), beat_ready=True, finished=0)
 
 
 def scaled(at: str, note: str, reason: str = "ScaledUp") -> dict[str, object]:
@@ -44,7 +44,7 @@ WHOLE = [
 ]
 
 
-def report(records: Sequence[Record], last: Sight | None = None) -> Report:
+def report(records: Sequence[Record], last: Snapshot | None = None) -> Report:
     history = [look(0, 0), look(10, 2), look(20, 1), last or look(30, 0)]
     sent = {"amr": [Sent(QUEUE, ("a", "b"), (10.0, 10.1))]}
     return make_report(sent, Ledger.of(records), scale_ups(EVENTS), history)
@@ -73,7 +73,7 @@ def test_times_count_from_the_pools_first_message_and_workers_by_the_looks() -> 
         pytest.param(WHOLE, look(30, 0, waiting=1), "not back at zero", id="a message is left"),
     ],
 )
-def test_it_fails_and_says_why_when(records: list[Record], last: Sight | None, said: str) -> None:
+def test_it_fails_and_says_why_when(records: list[Record], last: Snapshot | None, said: str) -> None:
     found = report(records, last)
     assert any(said in failure for failure in found.failures), found.failures
     assert any(line.startswith("FAILED: ") and said in line for line in wording(found))

@@ -8,11 +8,18 @@ import pytest
 from tests.support.pools import NOW, fleet
 from utilitarian_operator.core.diagnosis.broker_advice import MOST, advice
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings, QueueSettings, by_policy_name
-from utilitarian_operator.core.observation.model import FleetSight, Held, PodSight, PoolSight, Present, Unknown
+from utilitarian_operator.core.observation.model import (
+    FleetSnapshot,
+    PodSnapshot,
+    PoolSnapshot,
+    Present,
+    Unknown,
+    WorkerLoad,
+)
 from utilitarian_operator.core.sizing.memory import Memory
 
 FLEET = fleet({"name": "p", "queues": ["q"], "worker": {"prefetchMultiplier": 4}, "scaling": {"drainWithin": "10m"}})
-EARLY = Held(1, 1, 3, 0)
+EARLY = WorkerLoad(1, 1, 3, 0)
 QUORUM, CLASSIC = QueueSettings("quorum"), QueueSettings("classic")
 
 
@@ -20,8 +27,8 @@ def told(
     version: str | None, queue: QueueSettings | None = None, *, celery: str | None = None, longest: float = 0.0
 ) -> tuple[str, ...]:
     settings = BrokerSettings(version, celery, {} if queue is None else {"q": queue})
-    sight = FleetSight(NOW, {"p": PoolSight({"q": Present(0, 0)}, 0)}, about=settings)
-    return advice(FLEET, sight, {"p": Memory(longest=longest)})
+    snapshot = FleetSnapshot(NOW, {"p": PoolSnapshot({"q": Present(0, 0)}, 0)}, about=settings)
+    return advice(FLEET, snapshot, {"p": Memory(longest=longest)})
 
 
 def having(queue: QueueSettings, **settings: object) -> QueueSettings:
@@ -77,9 +84,9 @@ def test_workers_that_the_broker_may_not_let_answer_are_told(
     version: str, celery: str | None, silent_for: float, count: int
 ) -> None:
     silent = Unknown("worker a does not answer", NOW - timedelta(seconds=silent_for))
-    pod = PodSight("a", ready=True, running=True, leaving=False, held=silent)
-    pools = {"p": PoolSight({"q": Present(0, 1)}, 0, (pod,), 1)}
-    found = advice(FLEET, FleetSight(NOW, pools, about=BrokerSettings(version, celery)), {})
+    pod = PodSnapshot("a", ready=True, running=True, leaving=False, held=silent)
+    pools = {"p": PoolSnapshot({"q": Present(0, 1)}, 0, (pod,), 1)}
+    found = advice(FLEET, FleetSnapshot(NOW, pools, about=BrokerSettings(version, celery)), {})
     assert len(found) == count
     assert all("workers of which none answers" in sentence for sentence in found)
 
@@ -96,37 +103,37 @@ def test_workers_that_the_broker_may_not_let_answer_are_told(
 def test_tasks_that_wait_in_a_worker_although_the_broker_would_keep_them_are_told(
     delayed: int | None, due: timedelta | None, count: int
 ) -> None:
-    held = Held(0, 0, 0, int(due is not None), first_due=due and NOW + due)
-    pod = PodSight("a", ready=True, running=True, leaving=False, held=held)
+    held = WorkerLoad(0, 0, 0, int(due is not None), first_due=due and NOW + due)
+    pod = PodSnapshot("a", ready=True, running=True, leaving=False, held=held)
     about = BrokerSettings(delayed=delayed)
-    sight = FleetSight(NOW, {"p": PoolSight({"q": Present(0, 1)}, 0, (pod,), 1)}, about=about)
-    assert len(advice(FLEET, sight, {})) == count
+    snapshot = FleetSnapshot(NOW, {"p": PoolSnapshot({"q": Present(0, 1)}, 0, (pod,), 1)}, about=about)
+    assert len(advice(FLEET, snapshot, {})) == count
 
 
 @pytest.mark.parametrize(
-    "held, longest, count", [(EARLY, 700, 1), (EARLY, 500, 0), (replace(EARLY, early=0), 700, 0)], ids=str
+    "held, longest, count", [(EARLY, 700, 1), (EARLY, 500, 0), (replace(EARLY, acked_early=0), 700, 0)], ids=str
 )
 def test_messages_behind_long_tasks_are_told_where_tasks_are_acknowledged_early(
-    held: Held, longest: float, count: int
+    held: WorkerLoad, longest: float, count: int
 ) -> None:
-    pod = PodSight("a", ready=True, running=True, leaving=False, held=Unknown("", NOW), sample=held)
-    sight = FleetSight(NOW, {"p": PoolSight({"q": Present(0, 1)}, 0, (pod,), 1)})
-    assert len(advice(FLEET, sight, {"p": Memory(longest=longest)})) == count
+    pod = PodSnapshot("a", ready=True, running=True, leaving=False, held=Unknown("", NOW), sample=held)
+    snapshot = FleetSnapshot(NOW, {"p": PoolSnapshot({"q": Present(0, 1)}, 0, (pod,), 1)})
+    assert len(advice(FLEET, snapshot, {"p": Memory(longest=longest)})) == count
 
 
 def test_tasks_that_no_worker_will_ever_begin_are_told_of_one_worker() -> None:
-    held = replace(EARLY, active=0, early=0, never_begun=2)
-    pods = tuple(PodSight(name, ready=True, running=True, leaving=False, held=held) for name in ("a", "b"))
-    (sentence,) = advice(FLEET, FleetSight(NOW, {"p": PoolSight({"q": Present(0, 2)}, 0, pods)}), {})
+    held = replace(EARLY, active=0, acked_early=0, never_begun=2)
+    pods = tuple(PodSnapshot(name, ready=True, running=True, leaving=False, held=held) for name in ("a", "b"))
+    (sentence,) = advice(FLEET, FleetSnapshot(NOW, {"p": PoolSnapshot({"q": Present(0, 2)}, 0, pods)}), {})
     assert "worker a calls 2 tasks active" in sentence
 
 
 def test_there_is_not_too_much_of_it() -> None:
     many = fleet(*({"name": f"p{number}"} for number in range(50)))
     queues = {pool.queues[0]: QUORUM for pool in many.pools}
-    pools = {pool.name: PoolSight({pool.queues[0]: Present(0, 0)}, 0) for pool in many.pools}
+    pools = {pool.name: PoolSnapshot({pool.queues[0]: Present(0, 0)}, 0) for pool in many.pools}
     about = BrokerSettings("4.0.5", None, queues)
-    assert len(advice(many, FleetSight(NOW, pools, about=about), {})) == MOST
+    assert len(advice(many, FleetSnapshot(NOW, pools, about=about), {})) == MOST
 
 
 def test_an_argument_comes_before_the_policy() -> None:
@@ -152,16 +159,16 @@ DIRECT, BROADCAST = "celery@p-1.dq2", "bcast.0b5a"
     ],
 )
 def test_queues_that_workers_leave_behind_are_named(own: set[str], passing: set[str], said: bool) -> None:
-    word = Held(0, 0, 0, 0, consuming=("q", *sorted(own)), own=frozenset(own), passing=frozenset(passing))
-    pod = PodSight("p-1", ready=True, running=True, leaving=False, held=word)
-    found = advice(FLEET, FleetSight(NOW, {"p": PoolSight({"q": Present(0, 1)}, 0, (pod,), 1)}), {})
+    word = WorkerLoad(0, 0, 0, 0, consuming=("q", *sorted(own)), own=frozenset(own), passing=frozenset(passing))
+    pod = PodSnapshot("p-1", ready=True, running=True, leaving=False, held=word)
+    found = advice(FLEET, FleetSnapshot(NOW, {"p": PoolSnapshot({"q": Present(0, 1)}, 0, (pod,), 1)}), {})
     assert [f"stays on the broker for ever when the worker is gone ({DIRECT}" in it for it in found] == [True] * said
 
 
-def mute_pool(seconds: int, **more: object) -> FleetSight:
+def mute_pool(seconds: int, **more: object) -> FleetSnapshot:
     silent = Unknown("does not answer", NOW - timedelta(seconds=seconds))
-    pods = tuple(PodSight(f"p-{n}", ready=True, running=True, leaving=False, held=silent) for n in range(3))
-    return FleetSight(NOW, {"p": PoolSight({"q": Present(0, 3)}, 0, pods, 3)}, **more)  # type: ignore[arg-type]
+    pods = tuple(PodSnapshot(f"p-{n}", ready=True, running=True, leaving=False, held=silent) for n in range(3))
+    return FleetSnapshot(NOW, {"p": PoolSnapshot({"q": Present(0, 3)}, 0, pods, 3)}, **more)  # type: ignore[arg-type]
 
 
 IN_PICKLE = BrokerSettings(unreadable=frozenset({"application/x-python-serialize"}))
@@ -180,7 +187,7 @@ IN_PICKLE = BrokerSettings(unreadable=frozenset({"application/x-python-serialize
         pytest.param(mute_pool(300, mute=Unknown("refused", NOW)), None, id="nobody can be asked"),
     ],
 )
-def test_what_keeps_all_workers_of_a_pool_from_answering_is_named(look: FleetSight, said: list[str] | None) -> None:
+def test_what_keeps_all_workers_of_a_pool_from_answering_is_named(look: FleetSnapshot, said: list[str] | None) -> None:
     """Three workers were kept for good with "does not answer" and no cause."""
     found = advice(FLEET, look, {})
     assert [it.startswith("pool p: none of its 3 workers answers, so none is taken away; ") for it in found] == (

@@ -18,41 +18,49 @@ from utilitarian_operator.core.diagnosis.findings import (
     NOT_CONSUMING_FOR,
     STARVED,
     STUCK,
-    Ailment,
-    Course,
+    Finding,
+    SymptomHistory,
     examine,
 )
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings
 from utilitarian_operator.core.observation.foreign_consumers import with_foreign
-from utilitarian_operator.core.observation.model import FleetSight, Held, Missing, PodSight, PoolSight, Present, Unknown
+from utilitarian_operator.core.observation.model import (
+    FleetSnapshot,
+    Missing,
+    PodSnapshot,
+    PoolSnapshot,
+    Present,
+    Unknown,
+    WorkerLoad,
+)
 from utilitarian_operator.core.sizing.facts import facts as core_facts
 from utilitarian_operator.core.sizing.memory import Memory
-from utilitarian_operator.core.sizing.pools import Circumstances, decide_pool
+from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool
 
 FLEET = fleet({"name": "work", "queues": ["q"]}, {"name": "other", "queues": ["r"]})
 SILENT = Unknown("does not answer", NOW)
-IDLE = Held(0, 0, 0, 0, begun=7, consuming=("q",))
+IDLE = WorkerLoad(0, 0, 0, 0, begun=7, consuming=("q",))
 DEAF = replace(IDLE, consuming=())
 SECOND = timedelta(seconds=1)
 
 
-def pod(name: str, word: Held | None = IDLE, **more: object) -> PodSight:
+def pod(name: str, word: WorkerLoad | None = IDLE, **more: object) -> PodSnapshot:
     fields: dict[str, object] = {"ready": True, "running": True, "leaving": False, "held": SILENT, "sample": word}
-    return PodSight(name, **{**fields, **more})  # type: ignore[arg-type]
+    return PodSnapshot(name, **{**fields, **more})  # type: ignore[arg-type]
 
 
-def sight(*pods: PodSight, ready: int = 0, consumers: int | None = None, **more: object) -> FleetSight:
+def snapshot(*pods: PodSnapshot, ready: int = 0, consumers: int | None = None, **more: object) -> FleetSnapshot:
     """A fleet whose pool `work` has these pods, and `other` has one that is well."""
     count = len(pods) if consumers is None else consumers
     queue = more.pop("queue", Present(ready, count))
-    work = PoolSight({"q": queue}, 0, pods, len(pods))  # type: ignore[dict-item]
-    well = PoolSight({"r": Present(0, 1)}, 0, (pod("well", replace(IDLE, consuming=("r",))),), 1)
-    return FleetSight(NOW, {"work": work, "other": well}, **more)  # type: ignore[arg-type]
+    work = PoolSnapshot({"q": queue}, 0, pods, len(pods))  # type: ignore[dict-item]
+    well = PoolSnapshot({"r": Present(0, 1)}, 0, (pod("well", replace(IDLE, consuming=("r",))),), 1)
+    return FleetSnapshot(NOW, {"work": work, "other": well}, **more)  # type: ignore[arg-type]
 
 
-def after(span: timedelta, *looks: FleetSight, asked: Fleet = FLEET) -> tuple[Ailment, ...]:
+def after(span: timedelta, *looks: FleetSnapshot, asked: Fleet = FLEET) -> tuple[Finding, ...]:
     """What ails `work` when the looks came one after the other, the last of them once more after a while."""
-    courses: Mapping[str, Course] = {}
+    courses: Mapping[str, SymptomHistory] = {}
     moment = NOW
     for look in looks:
         _, courses = examine(asked, replace(look, at=moment), courses)
@@ -61,38 +69,41 @@ def after(span: timedelta, *looks: FleetSight, asked: Fleet = FLEET) -> tuple[Ai
     return found["work"]
 
 
-HEARD_THEN_SILENT = (sight(pod("a")), sight(pod("a", None)))
+HEARD_THEN_SILENT = (snapshot(pod("a")), snapshot(pod("a", None)))
 
 
 @pytest.mark.parametrize(
     "looks, patience, said",
     [
         pytest.param(
-            (sight(pod("a"), pod("b", DEAF), consumers=1),),
+            (snapshot(pod("a"), pod("b", DEAF), consumers=1),),
             NOT_CONSUMING_FOR,
             "pod b is ready and answers and does not consume q",
             id="it answers and does not consume",
         ),
         pytest.param(
-            (sight(pod("a"), consumers=0),),
+            (snapshot(pod("a"), consumers=0),),
             NOT_CONSUMING_FOR,
             "says that it consumes q, and the broker has no consumer",
             id="the broker knows of no consumer",
         ),
         pytest.param(
-            (sight(pod("a"), pod("b", None), consumers=1),),
+            (snapshot(pod("a"), pod("b", None), consumers=1),),
             2 * NOT_CONSUMING_FOR,
             "pod b is ready and neither answers nor consumes",
             id="it neither answers nor consumes",
         ),
         pytest.param(HEARD_THEN_SILENT, MUTE_FOR, "pod a is ready and has not answered", id="it fell silent"),
         pytest.param(
-            (sight(pod("a"), pod("b", None)),), MUTE_FOR, "pod b is ready and has not answered", id="it never answered"
+            (snapshot(pod("a"), pod("b", None)),),
+            MUTE_FOR,
+            "pod b is ready and has not answered",
+            id="it never answered",
         ),
     ],
 )
 def test_a_worker_that_does_not_consume_is_stuck_after_a_while(
-    looks: tuple[FleetSight, ...], patience: timedelta, said: str
+    looks: tuple[FleetSnapshot, ...], patience: timedelta, said: str
 ) -> None:
     assert after(patience - SECOND, *looks) == ()
     (found,) = after(patience, *looks)
@@ -101,19 +112,19 @@ def test_a_worker_that_does_not_consume_is_stuck_after_a_while(
 
 
 WELL = {
-    "all is well": sight(pod("a"), pod("b")),
-    "it leaves": sight(pod("a"), pod("b", DEAF, leaving=True), consumers=1),
-    "it is not ready": sight(pod("a"), pod("b", DEAF, ready=False), consumers=1),
-    "its container does not run": sight(pod("a"), pod("b", None, running=False), consumers=1),
-    "its queue does not exist": sight(pod("a", DEAF), queue=Missing()),
-    "its queue is not seen": sight(pod("a", DEAF), queue=SILENT),
-    "nobody can be asked": sight(pod("a", None), pod("b"), mute=SILENT),
-    "it was not asked for its queues": sight(pod("a", replace(IDLE, consuming=None))),
+    "all is well": snapshot(pod("a"), pod("b")),
+    "it leaves": snapshot(pod("a"), pod("b", DEAF, leaving=True), consumers=1),
+    "it is not ready": snapshot(pod("a"), pod("b", DEAF, ready=False), consumers=1),
+    "its container does not run": snapshot(pod("a"), pod("b", None, running=False), consumers=1),
+    "its queue does not exist": snapshot(pod("a", DEAF), queue=Missing()),
+    "its queue is not seen": snapshot(pod("a", DEAF), queue=SILENT),
+    "nobody can be asked": snapshot(pod("a", None), pod("b"), mute=SILENT),
+    "it was not asked for its queues": snapshot(pod("a", replace(IDLE, consuming=None))),
 }
 
 
 @pytest.mark.parametrize("look", WELL.values(), ids=WELL)
-def test_a_worker_that_may_be_well_is_never_called_stuck(look: FleetSight) -> None:
+def test_a_worker_that_may_be_well_is_never_called_stuck(look: FleetSnapshot) -> None:
     assert after(2 * MUTE_FOR, look) == ()
 
 
@@ -122,14 +133,14 @@ SECRET = {"secretKeyRef": {"name": "broker", "key": "url"}}
 SHOP = fleet({"name": "work", "queues": ["q"]}, broker={"urlFrom": SECRET, "controlExchange": "shop"})
 SOLO = {"execution": "solo", "concurrency": 1}
 ALONE_SOLO = fleet({"name": "work", "queues": ["q"], "worker": SOLO, "drainTimeout": "30m"})
-MUTE_POOL = sight(pod("a", None), pod("b", None), pod("c", None))
+MUTE_POOL = snapshot(pod("a", None), pod("b", None), pod("c", None))
 
 
-def of_one_pool(look: FleetSight, **more: object) -> FleetSight:
+def of_one_pool(look: FleetSnapshot, **more: object) -> FleetSnapshot:
     return replace(look, pools={"work": look.pools["work"]}, **more)  # type: ignore[arg-type]
 
 
-def ails(asked: Fleet, look: FleetSight, span: timedelta, first: FleetSight | None = None) -> tuple[Ailment, ...]:
+def ails(asked: Fleet, look: FleetSnapshot, span: timedelta, first: FleetSnapshot | None = None) -> tuple[Finding, ...]:
     """What ails the pool `work` of a fleet after a while of one sight."""
     _, courses = examine(asked, first or look, {})
     found, _ = examine(asked, replace(look, at=NOW + span), courses)
@@ -172,7 +183,7 @@ IN_YAML, IN_PICKLE = (
         pytest.param(FLEET, MUTE_POOL, THREE_CAUSES[0], id="one pool of two"),
     ],
 )
-def test_a_mute_pool_is_told_what_keeps_it_from_answering(asked: Fleet, look: FleetSight, said: str) -> None:
+def test_a_mute_pool_is_told_what_keeps_it_from_answering(asked: Fleet, look: FleetSnapshot, said: str) -> None:
     (found,) = ails(asked, look, 2 * MUTE_FOR)
     assert found.reason == MUTE
     assert said in found.message
@@ -181,14 +192,14 @@ def test_a_mute_pool_is_told_what_keeps_it_from_answering(asked: Fleet, look: Fl
 @pytest.mark.parametrize(
     "asked, look, first",
     [
-        pytest.param(ALONE, of_one_pool(sight(pod("a"), pod("b", None))), None, id="one of two answers"),
+        pytest.param(ALONE, of_one_pool(snapshot(pod("a"), pod("b", None))), None, id="one of two answers"),
         pytest.param(ALONE, of_one_pool(MUTE_POOL, mute=SILENT), None, id="nobody can be asked"),
-        pytest.param(ALONE, of_one_pool(sight(pod("a", None, running=False))), None, id="none runs"),
-        pytest.param(ALONE, of_one_pool(sight(pod("a", None))), of_one_pool(sight(pod("a"))), id="it answered"),
+        pytest.param(ALONE, of_one_pool(snapshot(pod("a", None, running=False))), None, id="none runs"),
+        pytest.param(ALONE, of_one_pool(snapshot(pod("a", None))), of_one_pool(snapshot(pod("a"))), id="it answered"),
         pytest.param(ALONE_SOLO, of_one_pool(MUTE_POOL), None, id="a solo worker's first task may be as long"),
     ],
 )
-def test_a_pool_that_can_answer_is_not_mute(asked: Fleet, look: FleetSight, first: FleetSight | None) -> None:
+def test_a_pool_that_can_answer_is_not_mute(asked: Fleet, look: FleetSnapshot, first: FleetSnapshot | None) -> None:
     assert [it for it in ails(asked, look, 2 * MUTE_FOR, first) if it.reason == MUTE] == []
 
 
@@ -201,7 +212,7 @@ def test_a_solo_worker_that_runs_a_task_answers_nobody_and_is_not_stuck() -> Non
 
 
 def test_a_worker_that_consumes_again_is_well_and_begins_anew() -> None:
-    bad, good = sight(pod("b", DEAF), consumers=0), sight(pod("b"))
+    bad, good = snapshot(pod("b", DEAF), consumers=0), snapshot(pod("b"))
     assert after(NOT_CONSUMING_FOR, bad, good) == ()
     assert after(NOT_CONSUMING_FOR - SECOND, bad, good, bad) == ()
 
@@ -221,8 +232,8 @@ LIMITED = replace(IDLE, limited=True)
         pytest.param(IDLE, "the broker hands them none", id="nothing is handed out"),
     ],
 )
-def test_work_that_waits_while_no_worker_begins_any_is_starved(word: Held, cause: str) -> None:
-    look = sight(pod("a", word), **WAITS)
+def test_work_that_waits_while_no_worker_begins_any_is_starved(word: WorkerLoad, cause: str) -> None:
+    look = snapshot(pod("a", word), **WAITS)
     assert after(NO_PROGRESS_FOR - SECOND, look) == ()
     (found,) = after(NO_PROGRESS_FOR, look)
     assert found.reason == STARVED
@@ -233,17 +244,17 @@ def test_work_that_waits_while_no_worker_begins_any_is_starved(word: Held, cause
 @pytest.mark.parametrize(
     "looks",
     [
-        pytest.param((sight(pod("a", replace(IDLE, active=1)), **WAITS),), id="a task runs"),
-        pytest.param((sight(pod("a")),), id="nothing waits"),
-        pytest.param((sight(pod("a"), pod("b", None), **WAITS),), id="one does not answer"),
-        pytest.param((sight(**WAITS),), id="no worker is there"),
-        pytest.param((sight(pod("a"), queue=SILENT),), id="what waits is not seen"),
+        pytest.param((snapshot(pod("a", replace(IDLE, active=1)), **WAITS),), id="a task runs"),
+        pytest.param((snapshot(pod("a")),), id="nothing waits"),
+        pytest.param((snapshot(pod("a"), pod("b", None), **WAITS),), id="one does not answer"),
+        pytest.param((snapshot(**WAITS),), id="no worker is there"),
+        pytest.param((snapshot(pod("a"), queue=SILENT),), id="what waits is not seen"),
         pytest.param(
-            (sight(pod("a"), **WAITS), sight(pod("a", replace(IDLE, begun=8)), **WAITS)), id="tasks were begun"
+            (snapshot(pod("a"), **WAITS), snapshot(pod("a", replace(IDLE, begun=8)), **WAITS)), id="tasks were begun"
         ),
     ],
 )
-def test_work_that_goes_on_is_not_starved(looks: tuple[FleetSight, ...]) -> None:
+def test_work_that_goes_on_is_not_starved(looks: tuple[FleetSnapshot, ...]) -> None:
     assert after(NO_PROGRESS_FOR - SECOND, *looks) == ()
 
 
@@ -257,10 +268,10 @@ def test_starved_work_gets_no_more_workers_than_were_asked_for_in_advance(
     schedule = [{"name": "run", "start": "0 12 * * *", "workers": run_workers}] if run_workers else None
     asked = pool(concurrency=1, schedule=schedule, drainWithin="1s", taskDuration="10s")
     waiting = facts(8, current=2)
-    circumstances = Circumstances(NOW)
-    assert decide_pool(asked, waiting, Memory(), circumstances)[0].replicas == 8
+    context = FleetContext(NOW)
+    assert decide_pool(asked, waiting, Memory(), context)[0].replicas == 8
     starved = replace(waiting, starved="they begin none")
-    decision, memory = decide_pool(asked, starved, Memory(), circumstances)
+    decision, memory = decide_pool(asked, starved, Memory(), context)
     assert (decision.replicas, decision.rule) == (replicas, rule)
     assert "they begin none" in decision.message
     assert max(value for _, value in memory.highs) == replicas
@@ -269,12 +280,12 @@ def test_starved_work_gets_no_more_workers_than_were_asked_for_in_advance(
 OLD = {"celery@old-1": ("q", "x"), "celery@old-2": ("q",), "celery@elsewhere": ("x",), "celery@a": ("q",)}
 
 
-def seen_with(look: FleetSight, consuming: Mapping[str, tuple[str, ...]] = OLD) -> FleetSight:
+def seen_with(look: FleetSnapshot, consuming: Mapping[str, tuple[str, ...]] = OLD) -> FleetSnapshot:
     return replace(look, pools=with_foreign(FLEET, look.pools, consuming))
 
 
 def test_consumers_that_are_not_ours_are_counted_and_named_after_a_while() -> None:
-    look = seen_with(sight(pod("a"), consumers=4))
+    look = seen_with(snapshot(pod("a"), consumers=4))
     assert look.pools["work"].foreign == {"q": 3}
     assert look.pools["work"].strangers == ("celery@old-1", "celery@old-2")
     assert after(FOREIGN_FOR - SECOND, look) == ()
@@ -284,39 +295,42 @@ def test_consumers_that_are_not_ours_are_counted_and_named_after_a_while() -> No
 
 
 def test_the_workers_of_another_resource_are_named_as_such() -> None:
-    look = sight(pod("a"), consumers=3)
+    look = snapshot(pod("a"), consumers=3)
     named = with_foreign(FLEET, look.pools, OLD, lambda: {"celery@old-2": "shop/old", "celery@x": "shop/x"})
     assert named["work"].strangers == ("celery@old-1", "celery@old-2 (of UtilitarianWorkerPool shop/old)")
 
 
 def test_without_workers_of_ours_and_without_an_answer_they_are_still_counted() -> None:
-    (found,) = after(FOREIGN_FOR, seen_with(sight(consumers=1), {}))
+    (found,) = after(FOREIGN_FOR, seen_with(snapshot(consumers=1), {}))
     assert found.message == "queue q has 1 consumer that is not this fleet's; none of them answers; left alone"
 
 
 @pytest.mark.parametrize(
     "look",
     [
-        pytest.param(sight(pod("a"), pod("b")), id="as many as workers"),
-        pytest.param(sight(pod("a"), pod("b", None)), id="one says nothing"),
-        pytest.param(sight(pod("a"), pod("b", leaving=True)), id="one leaves and still consumes"),
-        pytest.param(sight(pod("a"), queue=Missing()), id="no queue"),
-        pytest.param(sight(pod("a"), queue=SILENT), id="not seen"),
+        pytest.param(snapshot(pod("a"), pod("b")), id="as many as workers"),
+        pytest.param(snapshot(pod("a"), pod("b", None)), id="one says nothing"),
+        pytest.param(snapshot(pod("a"), pod("b", leaving=True)), id="one leaves and still consumes"),
+        pytest.param(snapshot(pod("a"), queue=Missing()), id="no queue"),
+        pytest.param(snapshot(pod("a"), queue=SILENT), id="not seen"),
     ],
 )
-def test_our_own_are_not_foreign(look: FleetSight) -> None:
+def test_our_own_are_not_foreign(look: FleetSnapshot) -> None:
     assert seen_with(look).pools["work"].foreign == {}
 
 
 def test_a_catch_all_that_consumes_the_queue_of_another_pool_is_ours() -> None:
     asked = fleet({"name": "work", "queues": ["q"]}, {"name": "rest", "queues": None})
     everything = pod("c", replace(IDLE, consuming=("q", "z")))
-    pools = {"work": PoolSight({"q": Present(0, 2)}, 0, (pod("a"),), 1), "rest": PoolSight({}, 0, (everything,), 1)}
+    pools = {
+        "work": PoolSnapshot({"q": Present(0, 2)}, 0, (pod("a"),), 1),
+        "rest": PoolSnapshot({}, 0, (everything,), 1),
+    }
     assert with_foreign(asked, pools, {})["work"].foreign == {}
 
 
 def test_where_others_consume_what_is_unacknowledged_is_nobodys() -> None:
-    look = seen_with(sight(pod("a"), consumers=4))
+    look = seen_with(snapshot(pod("a"), consumers=4))
     health = Health()
     for seconds in (0, FOREIGN_FOR.total_seconds()):
         look = replace(look, at=NOW + timedelta(seconds=seconds))

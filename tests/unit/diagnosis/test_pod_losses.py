@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from utilitarian_operator.adapters.cluster.cache import FLEETS, PODS, Key, Store
-from utilitarian_operator.core.diagnosis.pod_losses import Cause, casualties
+from utilitarian_operator.core.diagnosis.pod_losses import Cause, pod_losses
 from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.reconcile.act.events import MOST_TOLD, WARNINGS
-from utilitarian_operator.reconcile.act.pod_losses import Losses
+from utilitarian_operator.reconcile.act.pod_losses import PodLosses
 
 Object = dict[str, Any]
 BEGAN = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -54,7 +54,7 @@ def disrupted(reason: str, message: str) -> list[Object]:
 def test_the_queues_of_a_lost_worker(command: list[str], queues: str) -> None:
     lost = pod(containerStatuses=containers(ended()))
     lost["spec"]["containers"][0]["command"] = command
-    assert [it.queues for it in casualties(lost)] == [queues]
+    assert [it.queues for it in pod_losses(lost)] == [queues]
 
 
 LOW = "The node was low on resource: memory. Threshold quantity: 100Mi, available: 20Mi. "
@@ -141,7 +141,7 @@ LOW = "The node was low on resource: memory. Threshold quantity: 100Mi, availabl
     ],
 )
 def test_a_loss_and_its_sentence(lost: Object, cause: Cause, note: str) -> None:
-    (found,) = casualties(lost)
+    (found,) = pod_losses(lost)
     assert found.cause is cause
     assert note in found.note()
 
@@ -149,8 +149,8 @@ def test_a_loss_and_its_sentence(lost: Object, cause: Cause, note: str) -> None:
 def test_a_worker_that_was_told_to_stop_is_no_loss() -> None:
     stopped = pod(containerStatuses=containers(ended("Completed", 0)))
     stopped["metadata"]["deletionTimestamp"] = "2026-11-23T12:00:00Z"
-    assert list(casualties(stopped)) == []
-    assert list(casualties(pod(containerStatuses=containers()))) == []
+    assert list(pod_losses(stopped)) == []
+    assert list(pod_losses(pod(containerStatuses=containers()))) == []
 
 
 def crashed(times: int, name: str = "fleet-amr-1") -> Object:
@@ -158,7 +158,7 @@ def crashed(times: int, name: str = "fleet-amr-1") -> Object:
 
 
 def test_each_loss_is_counted_and_told_once_a_pod_and_cause() -> None:
-    losses = Losses(BEGAN)
+    losses = PodLosses(BEGAN)
     assert losses.new([]) == []
     told = [[worth for _, worth in losses.new([crashed(times)])] for times in (1, 1, 2, 3)]
     assert told == [[True], [], [False], [False]]
@@ -168,12 +168,12 @@ def test_each_loss_is_counted_and_told_once_a_pod_and_cause() -> None:
 
 def test_what_was_lost_before_the_operator_began_is_told_already() -> None:
     before = pod(containerStatuses=containers(last=ended(at="2026-11-23T11:59:59Z")))
-    assert Losses(BEGAN).new([before, pod(phase="Failed", reason="Evicted", message=LOW)]) == []
-    assert len(Losses(BEGAN).new([crashed(1)])) == 1
+    assert PodLosses(BEGAN).new([before, pod(phase="Failed", reason="Evicted", message=LOW)]) == []
+    assert len(PodLosses(BEGAN).new([crashed(1)])) == 1
 
 
 def test_of_many_losses_at_once_only_some_are_told() -> None:
-    losses = Losses(BEGAN)
+    losses = PodLosses(BEGAN)
     losses.new([])
     found = losses.new([crashed(1, f"fleet-amr-{number}") for number in range(20)])
     assert [worth for _, worth in found] == [True] * MOST_TOLD + [False] * (20 - MOST_TOLD)

@@ -7,31 +7,38 @@ import pytest
 
 from tests.support.pools import NOW, fleet
 from utilitarian_operator.core.diagnosis.finding_history import Health
-from utilitarian_operator.core.diagnosis.findings import Course
+from utilitarian_operator.core.diagnosis.findings import SymptomHistory
 from utilitarian_operator.core.diagnosis.replacement import AGAIN_AFTER, SEEN_WITHIN, Replaced, replacement
-from utilitarian_operator.core.observation.model import FleetSight, Held, PodSight, PoolSight, Present, Unknown
+from utilitarian_operator.core.observation.model import (
+    FleetSnapshot,
+    PodSnapshot,
+    PoolSnapshot,
+    Present,
+    Unknown,
+    WorkerLoad,
+)
 
 FLEET = fleet({"name": "work", "queues": ["q"]})
 POOL = replace(FLEET.pools[0], drain_timeout=timedelta(minutes=10))
-DEAF = Held(0, 0, 0, 0, begun=7, consuming=())
+DEAF = WorkerLoad(0, 0, 0, 0, begun=7, consuming=())
 LATELY = NOW - timedelta(minutes=1)
-STUCK_SINCE = Course({"a": NOW - timedelta(minutes=5), "b": LATELY})
+STUCK_SINCE = SymptomHistory({"a": NOW - timedelta(minutes=5), "b": LATELY})
 SECOND = timedelta(seconds=1)
 
 
-def pod(name: str, word: Held | None = DEAF, **more: bool) -> PodSight:
+def pod(name: str, word: WorkerLoad | None = DEAF, **more: bool) -> PodSnapshot:
     fields = {"ready": True, "running": True, "leaving": False, **more}
-    return PodSight(name, **fields, held=Unknown("does not answer", NOW), sample=word)
+    return PodSnapshot(name, **fields, held=Unknown("does not answer", NOW), sample=word)
 
 
 def chosen(
-    *pods: PodSight,
+    *pods: PodSnapshot,
     stuck: str = "ab",
     last: Replaced | None = None,
     replicas: int | None = None,
     now: datetime = NOW,
 ) -> str | None:
-    seen = PoolSight({"q": Present(0, 0)}, 0, pods, len(pods) if replicas is None else replicas)
+    seen = PoolSnapshot({"q": Present(0, 0)}, 0, pods, len(pods) if replicas is None else replicas)
     return replacement(POOL, seen, list(stuck), STUCK_SINCE, last, now)
 
 
@@ -51,7 +58,7 @@ WORKING = replace(DEAF, active=1)
     ],
 )
 def test_a_stuck_worker_is_replaced_alone_and_when_it_holds_nothing(
-    pods: tuple[PodSight, ...], expected: str | None
+    pods: tuple[PodSnapshot, ...], expected: str | None
 ) -> None:
     assert chosen(*pods) == expected
 
@@ -62,7 +69,7 @@ def test_nothing_is_replaced_while_a_worker_is_still_to_come_or_none_is_stuck() 
 
 
 @pytest.mark.parametrize("word", [None, WORKING], ids=["it says nothing", "it works on and on"])
-def test_what_a_stuck_worker_may_still_run_has_as_long_as_a_drain(word: Held | None) -> None:
+def test_what_a_stuck_worker_may_still_run_has_as_long_as_a_drain(word: WorkerLoad | None) -> None:
     end = STUCK_SINCE.signs["a"] + POOL.drain_timeout
     assert chosen(pod("a", word), stuck="a", now=end - SECOND) is None
     assert chosen(pod("a", word), stuck="a", now=end) == "a"
@@ -84,9 +91,9 @@ def test_the_next_one_waits_and_longer_if_replacing_was_no_cure(there: str, paus
 @pytest.mark.parametrize("mode, expected", [("Auto", [("work", "a")]), ("Paused", []), ("Preview", [])])
 def test_it_is_named_once_and_only_where_the_operator_may_act(mode: str, expected: list[tuple[str, str]]) -> None:
     asked = fleet({"name": "work", "queues": ["q"]}, mode=mode)
-    seen, health = PoolSight({"q": Present(0, 0)}, 0, (pod("a"),), 1), Health()
+    seen, health = PoolSnapshot({"q": Present(0, 0)}, 0, (pod("a"),), 1), Health()
     for minutes in (0, 1):
-        sight = FleetSight(NOW + timedelta(minutes=minutes), {"work": seen})
-        health.examine(asked, sight)
-    assert list(health.replacements(asked, sight)) == expected
-    assert list(health.replacements(asked, sight)) == []
+        snapshot = FleetSnapshot(NOW + timedelta(minutes=minutes), {"work": seen})
+        health.examine(asked, snapshot)
+    assert list(health.replacements(asked, snapshot)) == expected
+    assert list(health.replacements(asked, snapshot)) == []

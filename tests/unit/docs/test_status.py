@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from utilitarian_operator.api.generated.crd import definition
-from utilitarian_operator.core import blocker as obstacle
+from utilitarian_operator.core import blocker
 from utilitarian_operator.core.beat import checks as beat
-from utilitarian_operator.core.observation import pod_failures as hindrance
+from utilitarian_operator.core.observation import pod_failures as pod_failure
 from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.core.status import conditions
 from utilitarian_operator.reconcile.act.events import WARNINGS
@@ -42,9 +42,9 @@ def test_every_reason_of_a_condition_is_described() -> None:
         kind = cells[0].strip("`") or kind
         status = cells[1].partition(" ")[0]
         described |= {(kind, status, reason) for reason in re.findall(r"`(\w+)`", cells[1])}
-    obstacles = {value for name, value in vars(obstacle).items() if name.isupper()}
-    said = _verdicts() | {("Stalled", "True", reason) for reason in obstacles}
-    said |= {("Ready", "False", reason) for reason in hindrance.REASONS}
+    blockers = {value for name, value in vars(blocker).items() if name.isupper()}
+    said = _verdicts() | {("Stalled", "True", reason) for reason in blockers}
+    said |= {("Ready", "False", reason) for reason in pod_failure.REASONS}
     assert described == said
 
 
@@ -55,7 +55,7 @@ def _verdicts() -> set[tuple[str, ...]]:
     return {tuple(a.value for a in args) for args in verdicts if all(isinstance(a, ast.Constant) for a in args)}  # type: ignore[misc, attr-defined]
 
 
-@pytest.mark.parametrize("reason", [value for name, value in vars(obstacle).items() if name.isupper()])
+@pytest.mark.parametrize("reason", [value for name, value in vars(blocker).items() if name.isupper()])
 def test_an_obstacle_is_told_as_a_warning(reason: str) -> None:
     assert Reason(reason) in WARNINGS
 

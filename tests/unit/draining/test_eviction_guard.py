@@ -7,28 +7,28 @@ from typing import Any
 import pytest
 
 from tests.support.pools import NOW, fleet
-from utilitarian_operator.core.draining.eviction_guard import IDLE_FOR, SHIELD, Shields
-from utilitarian_operator.core.observation.model import FleetSight, Held, PodSight, PoolSight, Unknown
+from utilitarian_operator.core.draining.eviction_guard import IDLE_FOR, SHIELD, EvictionGuards
+from utilitarian_operator.core.observation.model import FleetSnapshot, PodSnapshot, PoolSnapshot, Unknown, WorkerLoad
 
 Annotations = dict[str, Any]
-NOTHING = Held(active=0, early=0, reserved=0, scheduled=0)
-BUSY = Held(active=1, early=1, reserved=0, scheduled=0)
+NOTHING = WorkerLoad(active=0, acked_early=0, reserved=0, scheduled=0)
+BUSY = WorkerLoad(active=1, acked_early=1, reserved=0, scheduled=0)
 SILENT = Unknown("worker p does not answer", NOW)
 OTHERS = {"example.com/a": "b"}
 TAKEN_AWAY = dict.fromkeys(SHIELD)
 
 
-def pod(held: Held | Unknown, *, running: bool = True) -> PodSight:
-    return PodSight("p", ready=True, running=running, leaving=False, held=held)
+def pod(held: WorkerLoad | Unknown, *, running: bool = True) -> PodSnapshot:
+    return PodSnapshot("p", ready=True, running=running, leaving=False, held=held)
 
 
 def changes(
-    shields: Shields, seen: PodSight, there: Annotations, after: timedelta = timedelta(), **pool: Any
+    eviction_guards: EvictionGuards, seen: PodSnapshot, there: Annotations, after: timedelta = timedelta(), **pool: Any
 ) -> Annotations | None:
     wanted = fleet({"name": "a", "disruption": "Avoid", **pool})
-    sight = FleetSight(NOW + after, {"a": PoolSight({}, 0, (seen,), 1)})
+    snapshot = FleetSnapshot(NOW + after, {"a": PoolSnapshot({}, 0, (seen,), 1)})
     body = {"metadata": {"name": "p", "annotations": there}}
-    return next((change for _, change in shields.changes(wanted, sight, {"p": body})), None)
+    return next((change for _, change in eviction_guards.changes(wanted, snapshot, {"p": body})), None)
 
 
 @pytest.mark.parametrize(
@@ -51,20 +51,22 @@ def changes(
         ),
     ],
 )
-def test_who_is_shielded(seen: PodSight, there: Annotations, pool: Annotations, expected: Annotations | None) -> None:
-    assert changes(Shields(), seen, there, **pool) == expected
+def test_who_is_shielded(
+    seen: PodSnapshot, there: Annotations, pool: Annotations, expected: Annotations | None
+) -> None:
+    assert changes(EvictionGuards(), seen, there, **pool) == expected
 
 
 def test_an_idle_worker_is_let_go_after_a_while_and_not_between_two_tasks() -> None:
-    shields, idle = Shields(), pod(NOTHING)
+    eviction_guards, idle = EvictionGuards(), pod(NOTHING)
     just_before = IDLE_FOR - timedelta(seconds=1)
-    assert changes(shields, idle, SHIELD) is None
-    assert changes(shields, idle, SHIELD, just_before) is None
-    assert changes(shields, replace(idle, held=BUSY), SHIELD, just_before) is None
-    assert changes(shields, idle, SHIELD, IDLE_FOR) is None
-    assert changes(shields, idle, SHIELD, 2 * IDLE_FOR) == TAKEN_AWAY
+    assert changes(eviction_guards, idle, SHIELD) is None
+    assert changes(eviction_guards, idle, SHIELD, just_before) is None
+    assert changes(eviction_guards, replace(idle, held=BUSY), SHIELD, just_before) is None
+    assert changes(eviction_guards, idle, SHIELD, IDLE_FOR) is None
+    assert changes(eviction_guards, idle, SHIELD, 2 * IDLE_FOR) == TAKEN_AWAY
 
 
 def test_a_pod_that_nobody_has_seen_yet_is_left_alone() -> None:
-    sight = FleetSight(NOW, {"a": PoolSight({}, 0, (pod(BUSY),), 1)})
-    assert list(Shields().changes(fleet({"name": "a", "disruption": "Avoid"}), sight, {})) == []
+    snapshot = FleetSnapshot(NOW, {"a": PoolSnapshot({}, 0, (pod(BUSY),), 1)})
+    assert list(EvictionGuards().changes(fleet({"name": "a", "disruption": "Avoid"}), snapshot, {})) == []

@@ -11,27 +11,27 @@ from hypothesis import strategies as st
 from tests.support.pools import NOW
 from utilitarian_operator.core.draining.steps import (
     CancelConsumers,
-    Crew,
     DrainStep,
-    Lift,
-    Mark,
+    MarkDraining,
+    PoolWorkers,
     Release,
     Resize,
-    TakeBack,
+    ResumeConsumers,
+    Unmark,
     Worker,
     lifted,
     mute,
     slow,
     steps,
 )
-from utilitarian_operator.core.observation.model import Held, Unknown
+from utilitarian_operator.core.observation.model import Unknown, WorkerLoad
 
 SILENT = Unknown("does not answer", NOW)
 MARKED = NOW - timedelta(seconds=5)
 
 
 def worker(name: str, active: int | None = 0, *, reserved: int = 0, **more: Any) -> Worker:
-    held = SILENT if active is None else Held(active, active, reserved, 0)
+    held = SILENT if active is None else WorkerLoad(active, active, reserved, 0)
     given = {"running": True, "ready": True, "leaving": False, "consuming": ("queue",), **more}
     return Worker(name=name, held=held, **given)
 
@@ -44,107 +44,107 @@ def released(name: str) -> Worker:
     return worker(name, consuming=(), marked=MARKED, ready=False, released=True)
 
 
-CASES: dict[str, tuple[Crew, int, list[DrainStep]]] = {
-    "enough workers: nothing": (Crew([worker("a"), worker("b")], 2), 2, []),
-    "more are wanted": (Crew([worker("a")], 1), 4, [Resize(4)]),
-    "the idle one goes": (Crew([worker("a", 3), worker("b"), worker("c", 1)], 3), 2, [Mark("b")]),
+CASES: dict[str, tuple[PoolWorkers, int, list[DrainStep]]] = {
+    "enough workers: nothing": (PoolWorkers([worker("a"), worker("b")], 2), 2, []),
+    "more are wanted": (PoolWorkers([worker("a")], 1), 4, [Resize(4)]),
+    "the idle one goes": (PoolWorkers([worker("a", 3), worker("b"), worker("c", 1)], 3), 2, [MarkDraining("b")]),
     "the one that is not ready goes first": (
-        Crew([worker("a"), worker("b", ready=False, running=False)], 2),
+        PoolWorkers([worker("a"), worker("b", ready=False, running=False)], 2),
         1,
-        [Mark("b")],
+        [MarkDraining("b")],
     ),
-    "least work held": (Crew([worker("a", 3), worker("b", 1, reserved=1)], 2), 1, [Mark("b")]),
-    "one that doesn't answer goes last": (Crew([worker("a", None), worker("b", 9)], 2), 1, [Mark("b")]),
+    "least work held": (PoolWorkers([worker("a", 3), worker("b", 1, reserved=1)], 2), 1, [MarkDraining("b")]),
+    "one that doesn't answer goes last": (PoolWorkers([worker("a", None), worker("b", 9)], 2), 1, [MarkDraining("b")]),
     "a quarter at a time": (
-        Crew([worker(f"w{i}") for i in range(8)], 8),
+        PoolWorkers([worker(f"w{i}") for i in range(8)], 8),
         0,
-        [Mark("w0"), Mark("w1")],
+        [MarkDraining("w0"), MarkDraining("w1")],
     ),
     "one at a time while messages wait: one may be on its way to it, and comes back": (
-        Crew([worker(f"w{i}") for i in range(8)], 8, waiting=True),
+        PoolWorkers([worker(f"w{i}") for i in range(8)], 8, waiting=True),
         0,
-        [Mark("w0")],
+        [MarkDraining("w0")],
     ),
-    "not during a rollout": (Crew([worker("a"), worker("b")], 2, rolling_out=True), 1, []),
+    "not during a rollout": (PoolWorkers([worker("a"), worker("b")], 2, rolling_out=True), 1, []),
     "a marked one is told to take nothing more": (
-        Crew([worker("a", 1, marked=MARKED), worker("b", 1)], 2),
+        PoolWorkers([worker("a", 1, marked=MARKED), worker("b", 1)], 2),
         1,
         [CancelConsumers("a", ("queue",))],
     ),
     "one that is silent about its queues is told again, of those of the pool": (
-        Crew([worker("a", 1, marked=MARKED, consuming=None), worker("b", 1)], 2, queues=("q1", "q2")),
+        PoolWorkers([worker("a", 1, marked=MARKED, consuming=None), worker("b", 1)], 2, queues=("q1", "q2")),
         1,
         [CancelConsumers("a", ("q1", "q2"))],
     ),
-    "it finishes what it holds": (Crew([cancelled("a", 1), worker("b", 1)], 2), 1, []),
+    "it finishes what it holds": (PoolWorkers([cancelled("a", 1), worker("b", 1)], 2), 1, []),
     "empty and idle is not enough while it consumes": (
-        Crew([worker("a", marked=MARKED), worker("b", 1)], 2),
+        PoolWorkers([worker("a", marked=MARKED), worker("b", 1)], 2),
         1,
         [CancelConsumers("a", ("queue",))],
     ),
-    "empty it is released": (Crew([cancelled("a"), worker("b", 1)], 2), 1, [Release("a")]),
+    "empty it is released": (PoolWorkers([cancelled("a"), worker("b", 1)], 2), 1, [Release("a")]),
     "one whose container doesn't run is released at once": (
-        Crew([worker("a", None, running=False, ready=False, marked=MARKED), worker("b", 1)], 2),
+        PoolWorkers([worker("a", None, running=False, ready=False, marked=MARKED), worker("b", 1)], 2),
         1,
         [Release("a")],
     ),
     "empty it is released, also if it never was ready": (
-        Crew([replace(cancelled("a"), ready=False), worker("b", 1)], 2),
+        PoolWorkers([replace(cancelled("a"), ready=False), worker("b", 1)], 2),
         1,
         [Release("a")],
     ),
-    "not while another becomes ready": (Crew([cancelled("a"), worker("b", 1, ready=False)], 2), 1, []),
-    "released it goes": (Crew([released("a"), worker("b", 1)], 2), 1, [Resize(1, ("a",))]),
+    "not while another becomes ready": (PoolWorkers([cancelled("a"), worker("b", 1, ready=False)], 2), 1, []),
+    "released it goes": (PoolWorkers([released("a"), worker("b", 1)], 2), 1, [Resize(1, ("a",))]),
     "one that was released before its container ran, and works now, is told to take nothing more": (
-        Crew([replace(released("a"), held=Held(1, 1, 0, 0), consuming=("queue",)), worker("b", 1)], 2),
+        PoolWorkers([replace(released("a"), held=WorkerLoad(1, 1, 0, 0), consuming=("queue",)), worker("b", 1)], 2),
         1,
         [CancelConsumers("a", ("queue",))],
     ),
     "it finishes what it holds, too": (
-        Crew([replace(released("a"), held=Held(1, 1, 0, 0)), worker("b", 1)], 2),
+        PoolWorkers([replace(released("a"), held=WorkerLoad(1, 1, 0, 0)), worker("b", 1)], 2),
         1,
         [],
     ),
-    "also the last one": (Crew([replace(released("a"), held=Held(1, 1, 0, 0))], 1), 0, []),
+    "also the last one": (PoolWorkers([replace(released("a"), held=WorkerLoad(1, 1, 0, 0))], 1), 0, []),
     "a released one that says nothing is told again, and stays until it is known to be empty": (
-        Crew([replace(released("a"), held=SILENT, consuming=None)], 1, queues=("queue",)),
+        PoolWorkers([replace(released("a"), held=SILENT, consuming=None)], 1, queues=("queue",)),
         0,
         [CancelConsumers("a", ("queue",))],
     ),
-    "not while another one is unready": (Crew([released("a"), worker("b", 1, ready=False)], 2), 1, []),
-    "not while a pod too many is there": (Crew([released("a"), worker("b", 1), worker("c", 1)], 2), 2, []),
+    "not while another one is unready": (PoolWorkers([released("a"), worker("b", 1, ready=False)], 2), 1, []),
+    "not while a pod too many is there": (PoolWorkers([released("a"), worker("b", 1), worker("c", 1)], 2), 2, []),
     "one that the controller has yet to delete is asked for no more": (
-        Crew([released("a"), worker("b", 1)], 1),
+        PoolWorkers([released("a"), worker("b", 1)], 1),
         1,
         [],
     ),
-    "nor is the last one": (Crew([released("a")], 0), 0, []),
+    "nor is the last one": (PoolWorkers([released("a")], 0), 0, []),
     "a pod that was not made goes before any": (
-        Crew([released("a"), worker("b", 1)], 5, refused=True),
+        PoolWorkers([released("a"), worker("b", 1)], 5, refused=True),
         1,
         [Resize(2)],
     ),
-    "a pod that is not seen may be there all the same": (Crew([released("a"), worker("b", 1)], 5), 1, []),
-    "also where none is seen": (Crew([], 3), 0, []),
+    "a pod that is not seen may be there all the same": (PoolWorkers([released("a"), worker("b", 1)], 5), 1, []),
+    "also where none is seen": (PoolWorkers([], 3), 0, []),
     "nobody goes while the Deployment says something else of its pods": (
-        Crew([released("a"), worker("b", 1)], 2, agreed=False),
+        PoolWorkers([released("a"), worker("b", 1)], 2, agreed=False),
         1,
         [],
     ),
-    "not all of them either": (Crew([released("a")], 1, agreed=False), 0, []),
-    "nor is a worker called unready then": (Crew([cancelled("a"), worker("b", 1)], 2, agreed=False), 1, []),
+    "not all of them either": (PoolWorkers([released("a")], 1, agreed=False), 0, []),
+    "nor is a worker called unready then": (PoolWorkers([cancelled("a"), worker("b", 1)], 2, agreed=False), 1, []),
     "one whose container didn't run before it was marked may run now": (
-        Crew([worker("a", None, running=False, ready=False, marked=MARKED, told=False), worker("b", 1)], 2),
+        PoolWorkers([worker("a", None, running=False, ready=False, marked=MARKED, told=False), worker("b", 1)], 2),
         1,
         [CancelConsumers("a", ("queue",))],
     ),
     "in a rollout one that leaves stays ready, or the rollout would never end": (
-        Crew([cancelled("a"), worker("b", 1), worker("c", 0, ready=False, running=False)], 2, rolling_out=True),
+        PoolWorkers([cancelled("a"), worker("b", 1), worker("c", 0, ready=False, running=False)], 2, rolling_out=True),
         1,
         [],
     ),
     "of pods whose containers don't run any may go": (
-        Crew(
+        PoolWorkers(
             [
                 worker("a", None, running=False, ready=False, marked=MARKED, released=True),
                 worker("b", None, running=False, ready=False),
@@ -155,81 +155,87 @@ CASES: dict[str, tuple[Crew, int, list[DrainStep]]] = {
         2,
         [Resize(2, ("a",))],
     ),
-    "pods that are being made stay": (Crew([worker("b", 1)], 3), 3, []),
-    "none of those that wait for a quota is left": (Crew([], 3, refused=True), 0, [Resize(0)]),
+    "pods that are being made stay": (PoolWorkers([worker("b", 1)], 3), 3, []),
+    "none of those that wait for a quota is left": (PoolWorkers([], 3, refused=True), 0, [Resize(0)]),
     "nobody is chosen before all had the time to say what they hold": (
-        Crew([worker("a", None), worker("b", 1)], 2, asked=False),
+        PoolWorkers([worker("a", None), worker("b", 1)], 2, asked=False),
         1,
         [],
     ),
     "during a rollout all may go": (
-        Crew([worker("a"), worker("b")], 2, rolling_out=True),
+        PoolWorkers([worker("a"), worker("b")], 2, rolling_out=True),
         0,
-        [Mark("a")],
+        [MarkDraining("a")],
     ),
     "during a rollout all go together": (
-        Crew([released("a"), released("b")], 2, rolling_out=True),
+        PoolWorkers([released("a"), released("b")], 2, rolling_out=True),
         0,
         [Resize(0, ("a", "b"))],
     ),
-    "during a rollout not one of them": (Crew([released("a"), worker("b", 1)], 2, rolling_out=True), 1, []),
-    "the last one too": (Crew([released("a")], 1), 0, [Resize(0, ("a",))]),
+    "during a rollout not one of them": (PoolWorkers([released("a"), worker("b", 1)], 2, rolling_out=True), 1, []),
+    "the last one too": (PoolWorkers([released("a")], 1), 0, [Resize(0, ("a",))]),
     "load returns: one that is not empty is taken back": (
-        Crew([cancelled("a", 2), worker("b", 1)], 2),
+        PoolWorkers([cancelled("a", 2), worker("b", 1)], 2),
         2,
-        [TakeBack("a", ())],
+        [ResumeConsumers("a", ())],
     ),
     "load returns: one that consumes again is like any other": (
-        Crew([worker("a", 2, marked=MARKED), worker("b", 1)], 2, queues=("queue",)),
+        PoolWorkers([worker("a", 2, marked=MARKED), worker("b", 1)], 2, queues=("queue",)),
         2,
-        [Lift("a", ("queue",))],
+        [Unmark("a", ("queue",))],
     ),
     "load returns: an empty one goes on, a new one comes": (
-        Crew([cancelled("a"), worker("b", 1)], 2),
+        PoolWorkers([cancelled("a"), worker("b", 1)], 2),
         2,
         [Resize(3), Release("a")],
     ),
     "gevent can't return: a new one comes": (
-        Crew([cancelled("a", 2), worker("b", 1)], 2, may_return=False),
+        PoolWorkers([cancelled("a", 2), worker("b", 1)], 2, may_return=False),
         2,
         [Resize(3)],
     ),
     "more than can be taken back: new ones first, they take longer": (
-        Crew([cancelled("a", 2), worker("b", 1)], 2),
+        PoolWorkers([cancelled("a", 2), worker("b", 1)], 2),
         4,
-        [Resize(4), TakeBack("a", ())],
+        [Resize(4), ResumeConsumers("a", ())],
     ),
     "one that is being deleted is none of them": (
-        Crew([worker("a", leaving=True), worker("b", 1)], 1),
+        PoolWorkers([worker("a", leaving=True), worker("b", 1)], 1),
         1,
         [],
     ),
 }
 
 
-@pytest.mark.parametrize("crew, desired, expected", [pytest.param(*case, id=name) for name, case in CASES.items()])
-def test_step(crew: Crew, desired: int, expected: list[DrainStep]) -> None:
-    assert steps(crew, desired) == expected
+@pytest.mark.parametrize(
+    "pool_workers, desired, expected", [pytest.param(*case, id=name) for name, case in CASES.items()]
+)
+def test_step(pool_workers: PoolWorkers, desired: int, expected: list[DrainStep]) -> None:
+    assert steps(pool_workers, desired) == expected
 
 
 @pytest.mark.parametrize(
-    "crew, expected",
+    "pool_workers, expected",
     [
-        pytest.param(Crew([worker("a", 1)], 1), [], id="nobody is on the way out"),
+        pytest.param(PoolWorkers([worker("a", 1)], 1), [], id="nobody is on the way out"),
         pytest.param(
-            Crew([cancelled("a", 1), released("b")], 2, queues=("q",)),
-            [TakeBack("a", ("q",)), TakeBack("b", ("q",))],
+            PoolWorkers([cancelled("a", 1), released("b")], 2, queues=("q",)),
+            [ResumeConsumers("a", ("q",)), ResumeConsumers("b", ("q",))],
             id="all are told to consume again",
         ),
-        pytest.param(Crew([worker("a", marked=MARKED)], 1), [Lift("a", ())], id="one that consumes is like any other"),
         pytest.param(
-            Crew([worker("a", None, running=False, marked=MARKED)], 1), [Lift("a", ())], id="one that doesn't run, too"
+            PoolWorkers([worker("a", marked=MARKED)], 1), [Unmark("a", ())], id="one that consumes is like any other"
         ),
-        pytest.param(Crew([cancelled("a")], 1, may_return=False), [], id="gevent goes on"),
+        pytest.param(
+            PoolWorkers([worker("a", None, running=False, marked=MARKED)], 1),
+            [Unmark("a", ())],
+            id="one that doesn't run, too",
+        ),
+        pytest.param(PoolWorkers([cancelled("a")], 1, may_return=False), [], id="gevent goes on"),
     ],
 )
-def test_leaving_auto_lifts_the_marks(crew: Crew, expected: list[DrainStep]) -> None:
-    assert lifted(crew) == expected
+def test_leaving_auto_lifts_the_marks(pool_workers: PoolWorkers, expected: list[DrainStep]) -> None:
+    assert lifted(pool_workers) == expected
 
 
 @pytest.mark.parametrize(
@@ -241,18 +247,18 @@ def test_leaving_auto_lifts_the_marks(crew: Crew, expected: list[DrainStep]) -> 
     ],
 )
 def test_workers_that_say_nothing_can_not_be_led(workers: list[Worker], expected: bool) -> None:
-    assert mute(Crew(workers, 2), timedelta(hours=1), NOW + timedelta(hours=1)) is expected
-    assert not mute(Crew(workers, 2), timedelta(hours=1), NOW)
+    assert mute(PoolWorkers(workers, 2), timedelta(hours=1), NOW + timedelta(hours=1)) is expected
+    assert not mute(PoolWorkers(workers, 2), timedelta(hours=1), NOW)
 
 
 def test_a_slow_worker_is_named_and_stays() -> None:
-    crew = Crew([cancelled("a", 1), cancelled("b")], 2)
-    assert slow(crew, timedelta(seconds=5), NOW) == ["a"]
-    assert slow(crew, timedelta(seconds=6), NOW) == []
+    pool_workers = PoolWorkers([cancelled("a", 1), cancelled("b")], 2)
+    assert slow(pool_workers, timedelta(seconds=5), NOW) == ["a"]
+    assert slow(pool_workers, timedelta(seconds=6), NOW) == []
 
 
 @st.composite
-def crews(draw: st.DrawFn) -> Crew:
+def crews(draw: st.DrawFn) -> PoolWorkers:
     count = draw(st.integers(0, 8))
     workers = []
     for i in range(count):
@@ -267,7 +273,7 @@ def crews(draw: st.DrawFn) -> Crew:
         )
         gone = marked and draw(st.booleans())  # empty then, or its container did not run yet
         workers.append(replace(one, released=True, ready=False) if gone else one)
-    return Crew(
+    return PoolWorkers(
         workers,
         count + draw(st.integers(0, 2)),
         rolling_out=draw(st.booleans()),
@@ -278,36 +284,42 @@ def crews(draw: st.DrawFn) -> Crew:
 
 
 @given(crews(), st.integers(0, 10))
-def test_the_deployment_shrinks_only_by_released_workers_and_pods_that_are_not_there(crew: Crew, desired: int) -> None:
-    for step in steps(crew, desired):
-        if isinstance(step, Resize) and step.replicas < crew.replicas:
-            gone = {one.name for one in crew.workers if one.released and one.empty}
+def test_the_deployment_shrinks_only_by_released_workers_and_pods_that_are_not_there(
+    pool_workers: PoolWorkers, desired: int
+) -> None:
+    for step in steps(pool_workers, desired):
+        if isinstance(step, Resize) and step.replicas < pool_workers.replicas:
+            gone = {one.name for one in pool_workers.workers if one.released and one.empty}
             assert set(step.going) <= gone
-            assert crew.replicas - step.replicas <= len(step.going) + (crew.absent if crew.refused else 0)
-            assert crew.agreed
+            assert pool_workers.replicas - step.replicas <= len(step.going) + (
+                pool_workers.absent if pool_workers.refused else 0
+            )
+            assert pool_workers.agreed
             # During a rollout the controller may choose any of them: then it is all or none.
-            assert not crew.rolling_out or len(step.going) == len(crew.staying)
+            assert not pool_workers.rolling_out or len(step.going) == len(pool_workers.staying)
 
 
 @given(crews(), st.integers(0, 10))
-def test_a_busy_worker_is_never_chosen_while_an_idle_one_stays(crew: Crew, desired: int) -> None:
-    chosen = {step.pod for step in steps(crew, desired) if isinstance(step, Mark)}
-    busy = [one.tasks for one in crew.staying if one.name in chosen and one.ready]
-    left = [one.tasks for one in crew.staying if one.name not in chosen and one.marked is None]
+def test_a_busy_worker_is_never_chosen_while_an_idle_one_stays(pool_workers: PoolWorkers, desired: int) -> None:
+    chosen = {step.pod for step in steps(pool_workers, desired) if isinstance(step, MarkDraining)}
+    busy = [one.tasks for one in pool_workers.staying if one.name in chosen and one.ready]
+    left = [one.tasks for one in pool_workers.staying if one.name not in chosen and one.marked is None]
     assert not busy or not left or max(busy) <= min(left, default=0)
 
 
 @given(crews(), st.integers(0, 10))
-def test_only_an_empty_worker_is_released(crew: Crew, desired: int) -> None:
-    empty = {one.name for one in crew.workers if one.empty and one.marked is not None}
-    assert {step.pod for step in steps(crew, desired) if isinstance(step, Release)} <= empty
+def test_only_an_empty_worker_is_released(pool_workers: PoolWorkers, desired: int) -> None:
+    empty = {one.name for one in pool_workers.workers if one.empty and one.marked is not None}
+    assert {step.pod for step in steps(pool_workers, desired) if isinstance(step, Release)} <= empty
 
 
 @given(crews(), st.integers(0, 10))
-def test_capacity_never_falls_below_what_is_wanted(crew: Crew, desired: int) -> None:
-    taken = sum(isinstance(step, Mark) for step in steps(crew, desired))
-    back = sum(isinstance(step, TakeBack) for step in steps(crew, desired))
+def test_capacity_never_falls_below_what_is_wanted(pool_workers: PoolWorkers, desired: int) -> None:
+    taken = sum(isinstance(step, MarkDraining) for step in steps(pool_workers, desired))
+    back = sum(isinstance(step, ResumeConsumers) for step in steps(pool_workers, desired))
     grown = sum(
-        step.replicas - crew.replicas for step in steps(crew, desired) if isinstance(step, Resize) and not step.going
+        step.replicas - pool_workers.replicas
+        for step in steps(pool_workers, desired)
+        if isinstance(step, Resize) and not step.going
     )
-    assert crew.capacity - taken + back + grown >= min(desired, crew.capacity + back + grown)
+    assert pool_workers.capacity - taken + back + grown >= min(desired, pool_workers.capacity + back + grown)

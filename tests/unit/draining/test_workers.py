@@ -9,27 +9,34 @@ import pytest
 from tests.support.pools import NOW, fleet
 from utilitarian_operator.core.draining import steps as drain
 from utilitarian_operator.core.draining.plan import leads, may_go
-from utilitarian_operator.core.draining.steps import Mark, Resize
-from utilitarian_operator.core.draining.workers import agreed, crew, gates
-from utilitarian_operator.core.observation.model import FleetSight, Held, PodSight, PoolSight, Present, Unknown
-from utilitarian_operator.core.observation.pod import pod_sight
+from utilitarian_operator.core.draining.steps import MarkDraining, Resize
+from utilitarian_operator.core.draining.workers import agreed, gates, pool_workers
+from utilitarian_operator.core.observation.model import (
+    FleetSnapshot,
+    PodSnapshot,
+    PoolSnapshot,
+    Present,
+    Unknown,
+    WorkerLoad,
+)
+from utilitarian_operator.core.observation.pod import pod_snapshot
 from utilitarian_operator.core.observation.reported import Reported, reported
 from utilitarian_operator.core.sizing.decision import Step, start
 
 FLEET = fleet({"name": "pool", "queues": ["q"]})
 (POOL,) = FLEET.pools
-NOTHING = Held(0, 0, 0, 0, consuming=())
-WORKS = Held(1, 1, 0, 0, consuming=("q",))
+NOTHING = WorkerLoad(0, 0, 0, 0, consuming=())
+WORKS = WorkerLoad(1, 1, 0, 0, consuming=("q",))
 SILENT = Unknown("does not answer", NOW)
 MARKED = NOW - timedelta(seconds=5)
 
 
-def pod(name: str, held: Held | Unknown = WORKS, **more: Any) -> PodSight:
+def pod(name: str, held: WorkerLoad | Unknown = WORKS, **more: Any) -> PodSnapshot:
     fields = {"ready": True, "running": True, "leaving": False, "gated": True, "gate": True, "revision": "1", **more}
-    return PodSight(name=name, held=held, **fields)
+    return PodSnapshot(name=name, held=held, **fields)
 
 
-def released(name: str, **more: Any) -> PodSight:
+def released(name: str, **more: Any) -> PodSnapshot:
     fields = {"ready": False, "gate": False, "cheapest": True, "marked": MARKED, **more}
     return pod(name, NOTHING, **fields)
 
@@ -38,9 +45,9 @@ def said(pods: int, ready: int, *, updated: int | None = None, observed: bool = 
     return Reported(observed, pods, ready, pods if updated is None else updated)
 
 
-def sight(*pods: PodSight, reported: Reported | None, replicas: int | None = None) -> PoolSight:
+def snapshot(*pods: PodSnapshot, reported: Reported | None, replicas: int | None = None) -> PoolSnapshot:
     there = len(pods) if replicas is None else replicas
-    return PoolSight({"q": Present(0, len(pods))}, 0, pods, there, reported=reported)
+    return PoolSnapshot({"q": Present(0, len(pods))}, 0, pods, there, reported=reported)
 
 
 @pytest.mark.parametrize(
@@ -87,17 +94,19 @@ def test_what_a_deployment_says_of_its_pods(
         pytest.param([pod("a"), pod("b", leaving=True)], said(1, 1), True, id="what is being deleted is in no count"),
     ],
 )
-def test_the_deployments_word_and_the_pods_agree(pods: list[PodSight], word: Reported | None, expected: bool) -> None:
-    assert agreed(sight(*pods, reported=word)) is expected
+def test_the_deployments_word_and_the_pods_agree(
+    pods: list[PodSnapshot], word: Reported | None, expected: bool
+) -> None:
+    assert agreed(snapshot(*pods, reported=word)) is expected
 
 
-def steps(seen: PoolSight, desired: int) -> list[drain.DrainStep]:
-    return drain.steps(crew(POOL, seen, NOW, timedelta.max), desired)
+def steps(seen: PoolSnapshot, desired: int) -> list[drain.DrainStep]:
+    return drain.steps(pool_workers(POOL, seen, NOW, timedelta.max), desired)
 
 
 def test_pods_that_a_standing_watch_does_not_tell_of_are_not_taken_for_pods_that_were_never_made() -> None:
     """Three asked for, all three at work, and the watch of pods has told of one of them for 45 s."""
-    one = sight(pod("a"), replicas=3, reported=said(3, 3))
+    one = snapshot(pod("a"), replicas=3, reported=said(3, 3))
     assert steps(one, 1) == []
     refused = Reported(observed=True, pods=1, ready=1, updated=1, refused=True)
     assert steps(replace(one, reported=refused), 1) == [Resize(1)]
@@ -106,24 +115,24 @@ def test_pods_that_a_standing_watch_does_not_tell_of_are_not_taken_for_pods_that
 def test_a_step_down_waits_until_the_controller_has_seen_the_worker_unready() -> None:
     """The answer to the write is not the watch's word, and the watch's word is not the controller's."""
     busy, gone = pod("a"), released("b")
-    assert steps(sight(busy, replace(gone, told=False), reported=said(2, 1)), 1) == []
-    assert steps(sight(busy, gone, reported=said(2, 2)), 1) == []
-    assert steps(sight(busy, gone, reported=said(2, 1)), 1) == [Resize(1, ("b",))]
+    assert steps(snapshot(busy, replace(gone, told=False), reported=said(2, 1)), 1) == []
+    assert steps(snapshot(busy, gone, reported=said(2, 2)), 1) == []
+    assert steps(snapshot(busy, gone, reported=said(2, 1)), 1) == [Resize(1, ("b",))]
 
 
 def test_a_rollout_that_its_deployment_knows_of_counts_before_a_pod_is_seen() -> None:
-    assert steps(sight(pod("a"), released("b"), reported=said(2, 1, updated=0)), 1) == []
+    assert steps(snapshot(pod("a"), released("b"), reported=said(2, 1, updated=0)), 1) == []
 
 
 def test_a_worker_that_answers_runs_whatever_the_watch_told_of_its_pod() -> None:
     asleep = released("b", running=False)
-    (_, worker) = crew(POOL, sight(pod("a"), replace(asleep, held=WORKS), reported=None), NOW).workers
+    (_, worker) = pool_workers(POOL, snapshot(pod("a"), replace(asleep, held=WORKS), reported=None), NOW).workers
     assert worker.running
     assert not worker.empty
 
 
-def opened(seen: PoolSight, desired: int) -> list[str]:
-    return [step.pod for step in gates(seen, NOW, crew(POOL, seen, NOW), desired)]
+def opened(seen: PoolSnapshot, desired: int) -> list[str]:
+    return [step.pod for step in gates(seen, NOW, pool_workers(POOL, seen, NOW), desired)]
 
 
 BROKEN = pod("broken", SILENT, ready=False, running=False, gate=None, revision="2")
@@ -153,20 +162,23 @@ STARTING = pod("starting", SILENT, ready=False, gate=None)
         pytest.param([pod("a"), pod("b", gate=None, ready=False, leaving=True)], 2, [], id="not one that is deleted"),
     ],
 )
-def test_who_is_called_ready(pods: list[PodSight], desired: int, expected: list[str]) -> None:
-    assert opened(sight(*pods, reported=None), desired) == expected
+def test_who_is_called_ready(pods: list[PodSnapshot], desired: int, expected: list[str]) -> None:
+    assert opened(snapshot(*pods, reported=None), desired) == expected
 
 
 def test_a_bad_template_that_was_corrected_does_not_stop_the_pool_from_shrinking() -> None:
     """Four workers, one is wanted; one was released while a bad image was there: its pod stays until all are ready."""
     workers = [pod("a"), pod("b"), pod("c")]
-    stuck = sight(*workers, released("d"), BROKEN, replicas=4, reported=said(5, 3, updated=4))
+    stuck = snapshot(*workers, released("d"), BROKEN, replicas=4, reported=said(5, 3, updated=4))
     assert opened(stuck, 1) == ["d"]
     assert steps(stuck, 1) == []
     # All four are ready, so the Deployment takes the broken pod away, and the drain goes on.
     ready = pod("d", NOTHING, marked=MARKED, cheapest=True)
-    assert [type(step) for step in steps(sight(*workers, ready, reported=said(4, 4)), 1)] == [Mark, drain.Release]
-    assert Resize(3, ("d",)) in steps(sight(*workers, released("d"), reported=said(4, 3)), 1)
+    assert [type(step) for step in steps(snapshot(*workers, ready, reported=said(4, 4)), 1)] == [
+        MarkDraining,
+        drain.Release,
+    ]
+    assert Resize(3, ("d",)) in steps(snapshot(*workers, released("d"), reported=said(4, 3)), 1)
 
 
 @pytest.mark.parametrize(
@@ -179,9 +191,9 @@ def test_a_bad_template_that_was_corrected_does_not_stop_the_pool_from_shrinking
     ],
 )
 def test_the_deployment_of_a_removed_pool_goes_when_it_says_itself_that_nobody_works(
-    pods: list[PodSight], word: Reported, expected: bool
+    pods: list[PodSnapshot], word: Reported, expected: bool
 ) -> None:
-    assert may_go(sight(*pods, reported=word), timedelta(hours=1), NOW) is expected
+    assert may_go(snapshot(*pods, reported=word), timedelta(hours=1), NOW) is expected
 
 
 @pytest.mark.parametrize("told", [True, False], ids=["the watch told", "only the write's answer"])
@@ -196,14 +208,14 @@ def test_a_pod_is_released_by_the_word_of_the_watch_alone(told: bool) -> None:
         "spec": {"readinessGates": [{"conditionType": "utilitarian.io/consuming"}]},
         "status": {"conditions": [{"type": "utilitarian.io/consuming", "status": "False"}]},
     }
-    seen = pod_sight("a", body, NOTHING, told=told)
+    seen = pod_snapshot("a", body, NOTHING, told=told)
     assert seen.released is told
     assert seen.marked is not None
 
 
 def test_a_look_over_the_fleet_asks_each_deployment() -> None:
-    seen = sight(pod("a"), released("b"), reported=said(2, 2))
-    fleet_sight = FleetSight(NOW, {"pool": seen})
+    seen = snapshot(pod("a"), released("b"), reported=said(2, 2))
+    fleet_sight = FleetSnapshot(NOW, {"pool": seen})
     decisions = {"pool": start(Step("demand", 2, 1, "one is enough"))}
     assert leads(FLEET, fleet_sight, decisions, {})["pool"].resize is None
     fresh = replace(fleet_sight, pools={"pool": replace(seen, reported=said(2, 1))})
@@ -215,7 +227,7 @@ def test_a_look_over_the_fleet_asks_each_deployment() -> None:
 def test_of_pods_that_do_not_run_none_is_a_wrong_victim() -> None:
     asleep = {"running": False, "ready": False}
     gone = replace(released("b", **asleep), held=SILENT)
-    seen = sight(pod("a"), gone, pod("c", SILENT, gate=None, **asleep), reported=said(3, 1))
-    lead = leads(FLEET, FleetSight(NOW, {"pool": seen}), {"pool": start(Step("demand", 3, 2, "two"))}, {})["pool"]
+    seen = snapshot(pod("a"), gone, pod("c", SILENT, gate=None, **asleep), reported=said(3, 1))
+    lead = leads(FLEET, FleetSnapshot(NOW, {"pool": seen}), {"pool": start(Step("demand", 3, 2, "two"))}, {})["pool"]
     assert lead.resize == Resize(2, ("b",))
     assert lead.others == {"a"}

@@ -16,15 +16,15 @@ from utilitarian_operator.core.observation.model import Unknown
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.memory_json import to_text
-from utilitarian_operator.core.sizing.pools import Circumstances, decide_fleet
+from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet
 
 UNTIL = "2026-03-02T15:00:00Z"
 
 
 def told(decided: Fleet, seen: Facts, memory: Memory = Memory(), **more: Any) -> dict[str, Any]:  # noqa: B008 - frozen
     """The resource as an operator would leave it that sees this and decides by the real rules."""
-    circumstances = more.pop("circumstances", Circumstances(now=NOW))
-    decisions, memories = decide_fleet(decided, {"pool": seen}, {"pool": memory}, circumstances)
+    context = more.pop("circumstances", FleetContext(now=NOW))
+    decisions, memories = decide_fleet(decided, {"pool": seen}, {"pool": memory}, context)
     decision = decisions["pool"]
     pool = {
         "name": "pool",
@@ -119,7 +119,7 @@ OUTLOOKS: dict[str, tuple[Fleet, dict[str, Any], str]] = {
     ),
     "an operator that has just started": (
         one(),
-        {"seen": facts(0, current=2), "circumstances": Circumstances(now=NOW, running_for=timedelta())},
+        {"seen": facts(0, current=2), "circumstances": FleetContext(now=NOW, running_for=timedelta())},
         "workers go again when the operator has seen well, twice, and run for 1m",
     ),
     "paused": (one(mode="Paused"), {"seen": facts(10)}, "spec.mode: Auto sets it to 1"),
@@ -187,8 +187,8 @@ PRICES: dict[str, tuple[Fleet, Facts, Memory, str, str]] = {
 @pytest.mark.parametrize("name", PRICES)
 def test_known_prices_are_said_with_their_cure(name: str) -> None:
     decided, seen, memory, what, cure = PRICES[name]
-    prices = explain(told(decided, seen, memory), decided, "pool", NOW).prices
-    assert any(what in price.what and cure in price.cure for price in prices), prices
+    trade_offs = explain(told(decided, seen, memory), decided, "pool", NOW).trade_offs
+    assert any(what in trade_off.what and cure in trade_off.cure for trade_off in trade_offs), trade_offs
 
 
 def test_tasks_that_the_broker_keeps_for_later_are_seen_and_one_that_it_does_not_has_another_cure() -> None:
@@ -196,7 +196,7 @@ def test_tasks_that_the_broker_keeps_for_later_are_seen_and_one_that_it_does_not
     resource = told(decided, facts(0, current=1, deferred=3), delayed=12)
     explanation = explain(resource, decided, "pool", NOW)
     assert explanation.seen["in the broker"] == "12 tasks for later, of all queues: each wakes its pool when it is due"
-    assert [price.cure for price in explanation.prices if "later time" in price.what] == [
+    assert [trade_off.cure for trade_off in explanation.trade_offs if "later time" in trade_off.what] == [
         "a topic exchange: Celery's native delayed delivery is set up, and keeps back no task of a direct one"
     ]
     assert "in the broker" not in explain(told(decided, facts(0), delayed=0), decided, "pool", NOW).seen
@@ -204,7 +204,7 @@ def test_tasks_that_the_broker_keeps_for_later_are_seen_and_one_that_it_does_not
 
 def test_a_pool_that_keeps_its_promises_has_no_price() -> None:
     decided = one()
-    assert explain(told(decided, facts(100, current=2), MEASURED), decided, "pool", NOW).prices == ()
+    assert explain(told(decided, facts(100, current=2), MEASURED), decided, "pool", NOW).trade_offs == ()
 
 
 def test_what_is_seen_and_remembered_is_told_with_its_numbers() -> None:

@@ -9,8 +9,8 @@ import pytest
 from tests.support.pools import NOW, facts, fleet
 from utilitarian_operator.core.forecast.completion import Cause, Forecast, forecast
 from utilitarian_operator.core.forecast.news import Watched, watch
-from utilitarian_operator.core.observation.beat import BeatSight
-from utilitarian_operator.core.observation.model import FleetSight
+from utilitarian_operator.core.observation.beat import BeatSnapshot
+from utilitarian_operator.core.observation.model import FleetSnapshot
 from utilitarian_operator.core.sizing.decision import Decision, Step, start
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory
@@ -193,13 +193,13 @@ def test_the_nearest_deadline_comes_first() -> None:
     assert names == ["run", "open"]
 
 
-SIGHT = FleetSight(NOW, {}, beat=BeatSight(ready=True))
+SIGHT = FleetSnapshot(NOW, {}, beat=BeatSnapshot(ready=True))
 LOOKED = replace(MEASURED, looked_at=NOW - SECOND)
 
 
-def watched(before: Memory, after: Memory, work: int | None = 20_000, sight: FleetSight = SIGHT) -> Watched:
+def watched(before: Memory, after: Memory, work: int | None = 20_000, snapshot: FleetSnapshot = SIGHT) -> Watched:
     seen: Facts = facts(work, current=5, serving=5)
-    return watch(FLEET, sight, {"pool": seen}, {"pool": decided()}, {"pool": before}, {"pool": after})
+    return watch(FLEET, snapshot, {"pool": seen}, {"pool": decided()}, {"pool": before}, {"pool": after})
 
 
 def news(*args: Any, **kwargs: Any) -> list[tuple[str, str]]:
@@ -256,11 +256,11 @@ def test_what_is_new_is_told_once(found: list[tuple[str, str]], expected: list[t
 
 
 @pytest.mark.parametrize(
-    "sight, says",
+    "snapshot, says",
     [
         pytest.param(SIGHT, "(beat's pod is ready)", id="ready"),
         pytest.param(
-            replace(SIGHT, beat=BeatSight()), "(beat is not ready: see the condition BeatReady)", id="not-ready"
+            replace(SIGHT, beat=BeatSnapshot()), "(beat is not ready: see the condition BeatReady)", id="not-ready"
         ),
         pytest.param(replace(SIGHT, beat=None), "(spec.beat.enabled is false", id="disabled"),
         pytest.param(
@@ -270,8 +270,8 @@ def test_what_is_new_is_told_once(found: list[tuple[str, str]], expected: list[t
         ),
     ],
 )
-def test_a_missed_run_says_how_beat_is(sight: FleetSight, says: str) -> None:
-    ((_, note),) = news(replace(MISSED, runs=()), MISSED, 0, sight)
+def test_a_missed_run_says_how_beat_is(snapshot: FleetSnapshot, says: str) -> None:
+    ((_, note),) = news(replace(MISSED, runs=()), MISSED, 0, snapshot)
     assert says in note
 
 

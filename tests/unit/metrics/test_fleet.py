@@ -8,14 +8,22 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from tests.support.pools import NOW
-from utilitarian_operator.core.diagnosis.findings import STARVED, Ailment
-from utilitarian_operator.core.observation.beat import BeatSight
-from utilitarian_operator.core.observation.model import FleetSight, Held, PodSight, PoolSight, Present, Source, Unknown
+from utilitarian_operator.core.diagnosis.findings import STARVED, Finding
+from utilitarian_operator.core.observation.beat import BeatSnapshot
+from utilitarian_operator.core.observation.model import (
+    FleetSnapshot,
+    PodSnapshot,
+    PoolSnapshot,
+    Present,
+    Source,
+    Unknown,
+    WorkerLoad,
+)
 from utilitarian_operator.core.sizing.decision import Decision, Step, start
 from utilitarian_operator.metrics.fleet import Metrics
 
 FLEET = ("ns", "fleet")
-POOL = PoolSight({"q": Present(3, 1, 2)}, 2, (), 1)
+POOL = PoolSnapshot({"q": Present(3, 1, 2)}, 2, (), 1)
 ONE = start(Step("demand", 1, 1, "one"))
 
 
@@ -26,13 +34,13 @@ class Shown:
         self.registry = CollectorRegistry()
         self.metrics = Metrics(self.registry)
 
-    def look(self, pool: PoolSight, *ailments: Ailment) -> None:
-        self.metrics.looked(FLEET, FleetSight(NOW, {"p": pool}), {"p": ONE}, {"p": ailments})
+    def look(self, pool: PoolSnapshot, *findings: Finding) -> None:
+        self.metrics.looked(FLEET, FleetSnapshot(NOW, {"p": pool}), {"p": ONE}, {"p": findings})
 
-    def look_at(self, *pools: str, **sight: Any) -> None:
+    def look_at(self, *pools: str, **snapshot: Any) -> None:
         """A look at pools that have a queue `q` each."""
         decisions = dict.fromkeys(pools, ONE)
-        self.metrics.looked(FLEET, FleetSight(NOW, dict.fromkeys(pools, POOL), **sight), decisions, {})
+        self.metrics.looked(FLEET, FleetSnapshot(NOW, dict.fromkeys(pools, POOL), **snapshot), decisions, {})
 
     def series(self, pool: str) -> set[str]:
         """What is served of a pool."""
@@ -49,7 +57,7 @@ def test_each_look_shows_what_it_saw() -> None:
     shown.look(POOL)
     assert shown.value("queue_messages", queue="q", state="ready") == 3
     assert shown.value("queue_messages", queue="q", state="unacked") == 2
-    shown.look(replace(POOL, queues={"q": Present(4, 1, 2)}), Ailment(STARVED, "they begin none"))
+    shown.look(replace(POOL, queues={"q": Present(4, 1, 2)}), Finding(STARVED, "they begin none"))
     assert shown.value("queue_messages", queue="q", state="ready") == 4
     assert shown.value("pool_ailing", reason=STARVED) == 1
     shown.look(replace(POOL, queues={"q": Present(4, 1, 2)}))
@@ -104,7 +112,7 @@ def test_a_queue_that_moves_to_another_pool_is_counted_once() -> None:
     shown = Shown()
     both = {"a": POOL, "b": replace(POOL, queues={})}
     for pools in (both, {"a": both["b"], "b": both["a"]}):
-        shown.metrics.looked(FLEET, FleetSight(NOW, pools), dict.fromkeys(pools, ONE), {})
+        shown.metrics.looked(FLEET, FleetSnapshot(NOW, pools), dict.fromkeys(pools, ONE), {})
     found = [it for it in shown.registry.collect() if it.name == "utilitarian_queue_messages"]
     assert {sample.labels["pool"] for metric in found for sample in metric.samples} == {"b"}
 
@@ -117,11 +125,13 @@ def test_what_is_unacknowledged_has_no_figure_while_the_statistics_are_away() ->
     assert shown.value("queue_messages", queue="q", state="unacked") is None
 
 
-def pod(name: str, held: Held | Unknown, sample: Held | None = None, *, running: bool = True) -> PodSight:
-    return PodSight(name, ready=running, running=running, leaving=False, held=held, sample=sample)
+def pod(
+    name: str, held: WorkerLoad | Unknown, sample: WorkerLoad | None = None, *, running: bool = True
+) -> PodSnapshot:
+    return PodSnapshot(name, ready=running, running=running, leaving=False, held=held, sample=sample)
 
 
-BUSY = Held(3, 3, 1, 0, consuming=("q",))
+BUSY = WorkerLoad(3, 3, 1, 0, consuming=("q",))
 SILENT = Unknown("does not answer", NOW)
 
 
@@ -136,7 +146,9 @@ SILENT = Unknown("does not answer", NOW)
         pytest.param([], 0, id="no worker"),
     ],
 )
-def test_tasks_of_a_worker_that_says_nothing_are_unknown_and_not_none(pods: list[PodSight], active: int | None) -> None:
+def test_tasks_of_a_worker_that_says_nothing_are_unknown_and_not_none(
+    pods: list[PodSnapshot], active: int | None
+) -> None:
     shown = Shown()
     shown.look(POOL)
     shown.look(replace(POOL, pods=tuple(pods)))
@@ -146,7 +158,7 @@ def test_tasks_of_a_worker_that_says_nothing_are_unknown_and_not_none(pods: list
 def test_a_source_that_is_asked_no_more_and_a_beat_that_is_not_ours_have_no_figure() -> None:
     shown = Shown()
     sources = (Source("depths", timedelta()), Source("statistics", timedelta(seconds=3)))
-    shown.look_at("p", sources=sources, beat=BeatSight(ready=True))
+    shown.look_at("p", sources=sources, beat=BeatSnapshot(ready=True))
     where = {"namespace": "ns", "fleet": "fleet"}
     served = shown.registry.get_sample_value
     assert served("utilitarian_sight_age_seconds", where | {"source": "statistics"}) == 3
@@ -155,7 +167,7 @@ def test_a_source_that_is_asked_no_more_and_a_beat_that_is_not_ours_have_no_figu
     assert served("utilitarian_sight_age_seconds", where | {"source": "depths"}) == 0
     assert served("utilitarian_sight_age_seconds", where | {"source": "statistics"}) is None
     assert served("utilitarian_beat_ready", where) is None
-    shown.metrics.looked(FLEET, FleetSight(NOW, {}, beat=BeatSight()), {}, {}, "Preview")
+    shown.metrics.looked(FLEET, FleetSnapshot(NOW, {}, beat=BeatSnapshot()), {}, {}, "Preview")
     assert served("utilitarian_beat_ready", where) is None
     assert served("utilitarian_fleet_mode", where | {"mode": "Preview"}) == 1
     assert served("utilitarian_fleet_mode", where | {"mode": "Auto"}) == 0
@@ -197,5 +209,5 @@ def test_a_look_that_comes_to_nothing_leaves_no_figure_of_the_one_before() -> No
 def test_what_waits_on_purpose(decision: Decision, ready: int | None, held: int | None) -> None:
     shown = Shown()
     queue = Unknown("away", NOW) if ready is None else Present(ready, 0)
-    shown.metrics.looked(FLEET, FleetSight(NOW, {"p": replace(POOL, queues={"q": queue})}), {"p": decision}, {})
+    shown.metrics.looked(FLEET, FleetSnapshot(NOW, {"p": replace(POOL, queues={"q": queue})}), {"p": decision}, {})
     assert shown.value("pool_held_tasks") == held

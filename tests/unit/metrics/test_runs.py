@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from tests.support.pools import NOW, fleet
 from utilitarian_operator.core.forecast.completion import Cause, Forecast, Risk
 from utilitarian_operator.core.forecast.news import Watched
-from utilitarian_operator.core.observation.model import FleetSight, Missing, PoolSight, Present
+from utilitarian_operator.core.observation.model import FleetSnapshot, Missing, PoolSnapshot, Present
 from utilitarian_operator.core.sizing.run_state import OpenRun, Outcome, PastRun
 from utilitarian_operator.metrics.runs import RunMetrics
 from utilitarian_operator.metrics.series import Board
@@ -50,10 +50,10 @@ def test_when_something_last_came_is_shown_as_long_as_a_schedule_feeds_the_queue
     registry = CollectorRegistry()
     metrics = RunMetrics(registry, Board())
     labels = {"namespace": "ns", "fleet": "fleet", "pool": "pool", "queue": "q"}
-    sight = FleetSight(NOW, {"pool": PoolSight({"q": Present(0, 0), "other": Missing()}, 0)})
+    snapshot = FleetSnapshot(NOW, {"pool": PoolSnapshot({"q": Present(0, 0), "other": Missing()}, 0)})
     shown = []
     for at in (None, NOW, NOW + timedelta(hours=1), None):
-        metrics.came(KEY, replace(sight, last_messages={} if at is None else {"q": at}))
+        metrics.came(KEY, replace(snapshot, last_messages={} if at is None else {"q": at}))
         shown.append(registry.get_sample_value("utilitarian_queue_last_message_timestamp_seconds", labels))
     assert shown == [None, NOW.timestamp(), NOW.timestamp() + 3600, None]
 

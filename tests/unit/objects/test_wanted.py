@@ -8,7 +8,7 @@ import pytest
 from tests.support.resources import resource
 from utilitarian_operator.api.effective import effective_fleet
 from utilitarian_operator.api.resource import KIND, parse
-from utilitarian_operator.core.blocker import NAME_TAKEN, REFUSED, Obstacle
+from utilitarian_operator.core.blocker import NAME_TAKEN, REFUSED, Blocker
 from utilitarian_operator.core.labels import CONFIG_CHECKSUM, Owner
 from utilitarian_operator.core.objects.actions import Adopt, Apply, Belongs, Create, belongs
 from utilitarian_operator.core.objects.drift import AGAIN_AFTER, applied, drifted
@@ -133,12 +133,12 @@ def test_the_field_that_is_refused(at: str, said: str, path: str) -> None:
 
 def test_a_refused_object_is_tried_again_ever_later_and_at_once_in_another_shape() -> None:
     refusals, it = Refusals(), wanted()[0]
-    obstacle = Obstacle(REFUSED, "words")
+    blocker = Blocker(REFUSED, "words")
     now = NOW
     pauses = []
     for _ in range(6):
         assert refusals.due(it, now)
-        refusals.note([it], [Refusal(it, obstacle)], now)
+        refusals.note([it], [Refusal(it, blocker)], now)
         tried = now
         while not refusals.due(it, now):
             now += timedelta(seconds=1)
@@ -146,21 +146,21 @@ def test_a_refused_object_is_tried_again_ever_later_and_at_once_in_another_shape
     assert pauses[0] == SHORTEST_PAUSE
     assert pauses == sorted(pauses)
     assert pauses[-1] == LONGEST_PAUSE
-    assert refusals.obstacles == [obstacle]
+    assert refusals.blockers == [blocker]
     refusals.keep_only([it])
-    assert refusals.obstacles == [obstacle]
+    assert refusals.blockers == [blocker]
     other = Wanted({**it.manifest, "metadata": {**it.manifest["metadata"], "annotations": {}}}, it.path)
     refusals.keep_only([other])
     assert refusals.due(other, now)
-    assert refusals.obstacles == []
+    assert refusals.blockers == []
 
 
 def test_a_refusal_is_over_when_a_try_went_well() -> None:
     refusals, it = Refusals(), wanted()[0]
     refusals.note([it], [taken(it)], NOW)
-    assert [o.reason for o in refusals.obstacles] == [NAME_TAKEN]
+    assert [o.reason for o in refusals.blockers] == [NAME_TAKEN]
     refusals.note([it], [], NOW)
-    assert refusals.obstacles == []
+    assert refusals.blockers == []
 
 
 def body(spec: str = "{}", generation: int = 1) -> dict[str, Any]:

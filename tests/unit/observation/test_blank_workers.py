@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tests.support.pools import NOW, fleet
 from utilitarian_operator.core.diagnosis.finding_history import Health
 from utilitarian_operator.core.diagnosis.findings import STUCK
-from utilitarian_operator.core.draining.steps import Mark, Release, Resize, steps
-from utilitarian_operator.core.draining.workers import crew
+from utilitarian_operator.core.draining.steps import MarkDraining, Release, Resize, steps
+from utilitarian_operator.core.draining.workers import pool_workers
 from utilitarian_operator.core.observation.blank_workers import (
     IN_DOUBT_FOR,
     STARTS_WITHIN,
@@ -22,14 +22,14 @@ from utilitarian_operator.core.observation.blank_workers import (
     with_blank,
 )
 from utilitarian_operator.core.observation.model import (
-    FleetSight,
-    Held,
+    FleetSnapshot,
     Missing,
-    PodSight,
-    PoolSight,
+    PodSnapshot,
+    PoolSnapshot,
     Present,
-    QueueSight,
+    QueueSnapshot,
     Unknown,
+    WorkerLoad,
 )
 from utilitarian_operator.core.observation.reported import Reported
 from utilitarian_operator.core.sizing.facts import facts
@@ -37,33 +37,33 @@ from utilitarian_operator.core.sizing.facts import facts
 FLEET = fleet({"name": "work", "queues": ["q"], "drainTimeout": "30m"})
 SILENT = Unknown("does not answer", NOW)
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
-WELL = Held(0, 0, 0, 0, begun=1, consuming=("q",))
+WELL = WorkerLoad(0, 0, 0, 0, begun=1, consuming=("q",))
 BORN = NOW - MINUTE
 
 
-def well(name: str) -> PodSight:
-    return PodSight(name, ready=True, running=True, leaving=False, held=WELL, gated=True, gate=True)
+def well(name: str) -> PodSnapshot:
+    return PodSnapshot(name, ready=True, running=True, leaving=False, held=WELL, gated=True, gate=True)
 
 
-def waiting(name: str = "hung") -> PodSight:
+def waiting(name: str = "hung") -> PodSnapshot:
     """Its container has yet to start."""
-    return PodSight(name, ready=False, running=False, leaving=False, held=SILENT, gated=True)
+    return PodSnapshot(name, ready=False, running=False, leaving=False, held=SILENT, gated=True)
 
 
-def hung(name: str = "hung", since: datetime = NOW) -> PodSight:
+def hung(name: str = "hung", since: datetime = NOW) -> PodSnapshot:
     return replace(waiting(name), running=True, running_since=since)
 
 
-def consumed_by(number: int) -> dict[str, QueueSight]:
+def consumed_by(number: int) -> dict[str, QueueSnapshot]:
     return {"q": Present(0, number)}
 
 
-Look = tuple[Sequence[PodSight], dict[str, QueueSight]]
+Look = tuple[Sequence[PodSnapshot], dict[str, QueueSnapshot]]
 FIRST: Look = ([well("a"), waiting()], consumed_by(1))
 THEN: Look = ([well("a"), hung()], consumed_by(1))
 
 
-def after(*looks: Look, span: timedelta = STARTS_WITHIN) -> Sequence[PodSight]:
+def after(*looks: Look, span: timedelta = STARTS_WITHIN) -> Sequence[PodSnapshot]:
     """The pods as they are taken after looks that follow each other in a second each, the last also after a while."""
     known, now = Beginnings(), NOW - len(looks) * SECOND
     for pods, queues in (*looks, looks[-1]):
@@ -72,7 +72,7 @@ def after(*looks: Look, span: timedelta = STARTS_WITHIN) -> Sequence[PodSight]:
     return with_blank(looks[-1][0], known, NOW + span)
 
 
-def blank(pods: Sequence[PodSight]) -> list[str]:
+def blank(pods: Sequence[PodSnapshot]) -> list[str]:
     return [pod.name for pod in pods if pod.blank]
 
 
@@ -95,7 +95,7 @@ def test_a_worker_that_surely_took_no_message_holds_nothing_after_ten_minutes(lo
     assert blank(after(*looks, span=STARTS_WITHIN - SECOND)) == []
     pods = after(*looks)
     assert blank(pods) == ["hung"]
-    assert pods[-1].held == Held(0, 0, 0, 0, consuming=())
+    assert pods[-1].held == WorkerLoad(0, 0, 0, 0, consuming=())
 
 
 @pytest.mark.parametrize(
@@ -119,14 +119,14 @@ def test_a_hung_worker_keeps_its_pool_from_going_down_no_more() -> None:
     pods = tuple(
         after((([*map(well, "abc"), waiting()]), consumed_by(3)), ([*map(well, "abc"), hung()], consumed_by(3)))
     )
-    sight = PoolSight(consumed_by(3), 0, pods, 4, reported=Reported(observed=True, pods=4, ready=3, updated=4))
-    assert facts(sight).work == 0
-    assert facts(sight).idle == 4
-    assert steps(crew(FLEET.pools[0], sight, NOW), 3) == [Mark("hung")]
+    snapshot = PoolSnapshot(consumed_by(3), 0, pods, 4, reported=Reported(observed=True, pods=4, ready=3, updated=4))
+    assert facts(snapshot).work == 0
+    assert facts(snapshot).idle == 4
+    assert steps(pool_workers(FLEET.pools[0], snapshot, NOW), 3) == [MarkDraining("hung")]
     marked = (*pods[:3], replace(pods[3], marked=NOW))
-    assert steps(crew(FLEET.pools[0], replace(sight, pods=marked), NOW), 3) == [Release("hung")]
+    assert steps(pool_workers(FLEET.pools[0], replace(snapshot, pods=marked), NOW), 3) == [Release("hung")]
     released = (*pods[:3], replace(pods[3], marked=NOW, cheapest=True, gate=False))
-    assert steps(crew(FLEET.pools[0], replace(sight, pods=released), NOW), 3) == [Resize(3, ("hung",))]
+    assert steps(pool_workers(FLEET.pools[0], replace(snapshot, pods=released), NOW), 3) == [Resize(3, ("hung",))]
 
 
 def test_one_of_two_that_hang_can_go() -> None:
@@ -135,31 +135,33 @@ def test_one_of_two_that_hang_can_go() -> None:
     assert blank(pods) == ["h", "i"]
     marked = (pods[0], replace(pods[1], marked=NOW), pods[2])
     released = (pods[0], replace(pods[1], marked=NOW, cheapest=True, gate=False), pods[2])
-    sight = PoolSight(consumed_by(1), 0, released, 3, reported=Reported(observed=True, pods=3, ready=1, updated=3))
-    assert steps(crew(FLEET.pools[0], replace(sight, pods=marked), NOW), 2) == [Release("h")]
-    assert steps(crew(FLEET.pools[0], sight, NOW), 2) == [Resize(2, ("h",))]
+    snapshot = PoolSnapshot(
+        consumed_by(1), 0, released, 3, reported=Reported(observed=True, pods=3, ready=1, updated=3)
+    )
+    assert steps(pool_workers(FLEET.pools[0], replace(snapshot, pods=marked), NOW), 2) == [Release("h")]
+    assert steps(pool_workers(FLEET.pools[0], snapshot, NOW), 2) == [Resize(2, ("h",))]
 
 
-def lived(look: FleetSight, minutes: int, health: Health) -> tuple[list[str], list[str]]:
+def lived(look: FleetSnapshot, minutes: int, health: Health) -> tuple[list[str], list[str]]:
     """What is said of the pool after so many minutes, and who was replaced within them."""
     gone = []
     for minute in range(minutes + 1):
         now = replace(look, at=NOW + minute * MINUTE)
         health.examine(FLEET, now)
         gone += [name for _, name in health.replacements(FLEET, now)]
-    return [it.message for it in health.ailments["work"] if it.reason == STUCK], gone
+    return [it.message for it in health.findings["work"] if it.reason == STUCK], gone
 
 
-def sight(*pods: PodSight) -> FleetSight:
-    return FleetSight(NOW, {"work": PoolSight(consumed_by(len(pods) - 1), 0, pods, len(pods))})
+def snapshot(*pods: PodSnapshot) -> FleetSnapshot:
+    return FleetSnapshot(NOW, {"work": PoolSnapshot(consumed_by(len(pods) - 1), 0, pods, len(pods))})
 
 
 NAMED = "pod hung runs and has neither answered nor been ready since 12:00:00Z"
 
 
-@pytest.mark.parametrize("pod", [hung(), replace(hung(), blank=True, held=Held(0, 0, 0, 0, consuming=()))])
-def test_a_worker_that_never_comes_up_is_stuck_after_ten_minutes_and_replaced_after_a_drain(pod: PodSight) -> None:
-    look = sight(well("a"), pod)
+@pytest.mark.parametrize("pod", [hung(), replace(hung(), blank=True, held=WorkerLoad(0, 0, 0, 0, consuming=()))])
+def test_a_worker_that_never_comes_up_is_stuck_after_ten_minutes_and_replaced_after_a_drain(pod: PodSnapshot) -> None:
+    look = snapshot(well("a"), pod)
     assert lived(look, 9, Health()) == ([], [])
     assert lived(look, 10, Health()) == ([NAMED], [])
     assert lived(look, 29, Health()) == ([NAMED], [])
@@ -167,7 +169,7 @@ def test_a_worker_that_never_comes_up_is_stuck_after_ten_minutes_and_replaced_af
 
 
 def test_alone_it_is_stuck_as_well() -> None:
-    assert lived(sight(hung()), 10, Health()) == ([NAMED], [])
+    assert lived(snapshot(hung()), 10, Health()) == ([NAMED], [])
 
 
 @pytest.mark.parametrize(
@@ -180,20 +182,20 @@ def test_alone_it_is_stuck_as_well() -> None:
         pytest.param(replace(hung(), sample=WELL), id="it answers"),
     ],
 )
-def test_another_that_is_not_ready_is_not_stuck_for_that(pod: PodSight) -> None:
-    said, _ = lived(sight(well("a"), pod), 30, Health())
+def test_another_that_is_not_ready_is_not_stuck_for_that(pod: PodSnapshot) -> None:
+    said, _ = lived(snapshot(well("a"), pod), 30, Health())
     assert NAMED not in said
 
 
 def test_a_sign_must_last_anew_when_the_broker_was_away() -> None:
-    look, health = sight(well("a"), hung()), Health()
+    look, health = snapshot(well("a"), hung()), Health()
     assert lived(look, 9, health) == ([], [])
     health.examine(FLEET, replace(look, at=NOW + 9 * MINUTE, broker=SILENT))
     assert lived(replace(look, at=NOW), 0, health) == ([], [])
     health.examine(FLEET, replace(look, at=NOW + 60 * MINUTE, broker=SILENT))
     later = replace(look, at=NOW + 61 * MINUTE)
     health.examine(FLEET, later)
-    assert health.ailments["work"] == ()
+    assert health.findings["work"] == ()
 
 
 LIVES = st.lists(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from utilitarian_operator.core.observation.deltas import Flows, History, LastMessages
-from utilitarian_operator.core.observation.model import Counted, Missing, PodSight, Present, QueueSight, Unknown
+from utilitarian_operator.core.observation.model import Counted, Missing, PodSnapshot, Present, QueueSnapshot, Unknown
 from utilitarian_operator.core.observation.worked import Word, Worked
 
 BEGAN = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -18,8 +18,8 @@ def body(created: str, ready: str | None = None) -> dict[str, Any]:
     return {"metadata": {"creationTimestamp": created}, "status": {"conditions": conditions}}
 
 
-def pod(*, ready: bool = True) -> PodSight:
-    return PodSight("worker", ready=ready, running=True, leaving=False, held=SILENT)
+def pod(*, ready: bool = True) -> PodSnapshot:
+    return PodSnapshot("worker", ready=ready, running=True, leaving=False, held=SILENT)
 
 
 def worked(ended: int, seconds: float = 0.0) -> Worked:
@@ -124,12 +124,12 @@ def waits(ready: int) -> Present:
         pytest.param([(waits(0), 7), (waits(1), None)], [1], id="the count is away"),
     ],
 )
-def test_when_something_last_came(looks: list[tuple[QueueSight, int | None]], came: list[int]) -> None:
+def test_when_something_last_came(looks: list[tuple[QueueSnapshot, int | None]], came: list[int]) -> None:
     messages = LastMessages({})
     times = []
-    for second, (sight, arrived) in enumerate(looks):
+    for second, (snapshot, arrived) in enumerate(looks):
         now = BEGAN + timedelta(seconds=second)
-        messages.see({"q": sight}, {} if arrived is None else {"q": count(arrived)}, now)
+        messages.see({"q": snapshot}, {} if arrived is None else {"q": count(arrived)}, now)
         times += [second] if messages.known.get("q") == now else []
     assert times == came
 

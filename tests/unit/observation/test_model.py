@@ -10,12 +10,20 @@ import pytest
 
 from tests.support.resources import resource
 from utilitarian_operator.adapters.broker.depths import Depth, Untold
-from utilitarian_operator.adapters.broker.unreachable import Blind
+from utilitarian_operator.adapters.broker.unreachable import UnreachableBroker
 from utilitarian_operator.adapters.cluster.cache import PODS, Key, Store
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.core.labels import POOL_LABEL
-from utilitarian_operator.core.observation.model import Counted, FleetSight, Held, Missing, PoolSight, Present, Unknown
+from utilitarian_operator.core.observation.model import (
+    Counted,
+    FleetSnapshot,
+    Missing,
+    PoolSnapshot,
+    Present,
+    Unknown,
+    WorkerLoad,
+)
 from utilitarian_operator.core.sizing.facts import Facts, facts
 from utilitarian_operator.core.sizing.pools import looked_well
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable, OperatorError
@@ -24,16 +32,16 @@ from utilitarian_operator.reconcile.observe.observer import Observer
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 KEY = Key("ns", "fleet")
 STATS = "{urlFrom: {secretKeyRef: {name: env, key: URL}}, stats: {urlFrom: {secretKeyRef: {name: s, key: u}}}}"
-IDLE = Held(active=0, early=0, reserved=0, scheduled=0)
+IDLE = WorkerLoad(active=0, acked_early=0, reserved=0, scheduled=0)
 
 
 @dataclass
-class Answers(Blind):
+class Answers(UnreachableBroker):
     """A broker that answers what it is told to."""
 
     queue: Depth | Untold | None = None
     statistics: Mapping[str, Counted] | BrokerError | None = None
-    held: Held | None = IDLE
+    held: WorkerLoad | None = IDLE
     ages: Mapping[str, float | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -76,12 +84,12 @@ def store(workers: int) -> Store:
     return made
 
 
-async def look(answers: Answers, workers: int = 0) -> FleetSight:
+async def look(answers: Answers, workers: int = 0) -> FleetSnapshot:
     return await Observer(KEY, store(workers)).look(fleet(), answers, NOW)
 
 
-def of(sight: FleetSight) -> tuple[PoolSight, Facts]:
-    return sight.pools["a"], facts(sight.pools["a"])
+def of(snapshot: FleetSnapshot) -> tuple[PoolSnapshot, Facts]:
+    return snapshot.pools["a"], facts(snapshot.pools["a"])
 
 
 async def test_a_queue_that_nobody_declared_is_missing() -> None:
@@ -124,17 +132,19 @@ async def test_up_on_the_freshest_sight_and_down_only_when_all_agree(
 @pytest.mark.parametrize(
     "unacked, held, at_least, work",
     [
-        pytest.param(5, Held(5, 5, 0, 0), 5, 10, id="what was fetched ahead has begun since the broker counted"),
-        pytest.param(0, Held(4, 4, 0, 4), 4, 4, id="tasks for later were fetched since and hide none that runs"),
-        pytest.param(9, Held(4, 4, 5, 4), 9, 9, id="of one moment: five fetched ahead, four for later, four at work"),
-        pytest.param(4, Held(4, 2, 2, 0), 6, 6, id="of one moment: two of four acknowledge late"),
-        pytest.param(3, Held(0, 0, 0, 3), 0, 0, id="nothing but tasks for later"),
-        pytest.param(0, Held(0, 0, 2, 0), 2, 2, id="two were fetched since"),
-        pytest.param(6, Held(1, 0, 0, 0), 6, 6, id="five on their way to a worker"),
+        pytest.param(5, WorkerLoad(5, 5, 0, 0), 5, 10, id="what was fetched ahead has begun since the broker counted"),
+        pytest.param(0, WorkerLoad(4, 4, 0, 4), 4, 4, id="tasks for later were fetched since and hide none that runs"),
+        pytest.param(
+            9, WorkerLoad(4, 4, 5, 4), 9, 9, id="of one moment: five fetched ahead, four for later, four at work"
+        ),
+        pytest.param(4, WorkerLoad(4, 2, 2, 0), 6, 6, id="of one moment: two of four acknowledge late"),
+        pytest.param(3, WorkerLoad(0, 0, 0, 3), 0, 0, id="nothing but tasks for later"),
+        pytest.param(0, WorkerLoad(0, 0, 2, 0), 2, 2, id="two were fetched since"),
+        pytest.param(6, WorkerLoad(1, 0, 0, 0), 6, 6, id="five on their way to a worker"),
     ],
 )
 async def test_figures_of_different_moments_are_never_added_as_if_of_one(
-    unacked: int, held: Held, at_least: int, work: int
+    unacked: int, held: WorkerLoad, at_least: int, work: int
 ) -> None:
     _, seen = of(await look(Answers(Depth(0, 1), {"q": Counted(0, unacked)}, held), workers=1))
     assert (seen.at_least, seen.work) == (at_least, work)
@@ -203,8 +213,8 @@ async def test_arrivals_are_those_since_the_last_look() -> None:
 
 
 async def test_each_source_says_how_fresh_it_is() -> None:
-    sight = await look(Answers(Depth(0, 0), {}, ages={"depths": 0.0, "statistics": 6.0, "workers": None}))
-    assert [(source.name, source.quality) for source in sight.sources] == [
+    snapshot = await look(Answers(Depth(0, 0), {}, ages={"depths": 0.0, "statistics": 6.0, "workers": None}))
+    assert [(source.name, source.quality) for source in snapshot.sources] == [
         ("depths", "live"),
         ("statistics", "sampled"),
         ("workers", "unknown"),

@@ -16,7 +16,14 @@ from tests.support.pools import NOW, fleet
 from utilitarian_operator.core.diagnosis.finding_history import Health
 from utilitarian_operator.core.diagnosis.findings import FOREIGN_CONSUMERS, MUTE_FOR, NOT_CONSUMING_FOR, STUCK
 from utilitarian_operator.core.observation.foreign_consumers import with_foreign
-from utilitarian_operator.core.observation.model import FleetSight, Held, PodSight, PoolSight, Present, Unknown
+from utilitarian_operator.core.observation.model import (
+    FleetSnapshot,
+    PodSnapshot,
+    PoolSnapshot,
+    Present,
+    Unknown,
+    WorkerLoad,
+)
 from utilitarian_operator.core.observation.own_queues import Learned, learned, own, passing
 
 SHOP = fleet({"name": "everything", "queues": None, "worker": {"concurrency": 8}, "scaling": {"min": 3, "max": 8}})
@@ -24,16 +31,16 @@ SECOND = timedelta(seconds=1)
 SILENT = Unknown("does not answer", NOW)
 
 
-def pod(name: str, *queues: Queue | str, revision: str = "1", **more: Any) -> PodSight:
+def pod(name: str, *queues: Queue | str, revision: str = "1", **more: Any) -> PodSnapshot:
     """A worker that stays and tells its queues as Celery does."""
     told = [(Queue(it, Exchange(it), it) if isinstance(it, str) else it).as_dict(recurse=True) for it in queues]
     node, names = f"celery@{name}", tuple(sorted(queue["name"] for queue in told))
-    word = Held(0, 0, 0, 0, begun=1, consuming=names, own=own(node, told), passing=passing(told))
+    word = WorkerLoad(0, 0, 0, 0, begun=1, consuming=names, own=own(node, told), passing=passing(told))
     fields: dict[str, Any] = {"ready": True, "running": True, "leaving": False, "held": word, "revision": revision}
-    return PodSight(name, **{**fields, **more})
+    return PodSnapshot(name, **{**fields, **more})
 
 
-def mute(name: str) -> PodSight:
+def mute(name: str) -> PodSnapshot:
     return replace(pod(name), held=SILENT)
 
 
@@ -62,7 +69,7 @@ def test_a_queue_that_is_surely_one_workers_own(queue: Queue, is_own: bool) -> N
 NOTHING = Learned()
 
 
-def queues(*workers: PodSight, before: Learned = NOTHING, named: tuple[str, ...] = ()) -> tuple[str, ...]:
+def queues(*workers: PodSnapshot, before: Learned = NOTHING, named: tuple[str, ...] = ()) -> tuple[str, ...]:
     return learned(before, workers, named).queues
 
 
@@ -85,7 +92,7 @@ AT_RANDOM = tuple(Queue(f"w-{number}", Exchange("w"), f"{number}", auto_delete=T
         pytest.param([mute("a")], (), id="nobody says anything"),
     ],
 )
-def test_a_catch_all_scales_on_what_its_workers_share(workers: list[PodSight], found: tuple[str, ...]) -> None:
+def test_a_catch_all_scales_on_what_its_workers_share(workers: list[PodSnapshot], found: tuple[str, ...]) -> None:
     assert queues(*workers, named=("named",)) == found
 
 
@@ -105,20 +112,20 @@ def test_a_queue_that_two_workers_consumed_one_after_the_other_is_the_pools() ->
     assert queues(pod("b", "x"), pod("c", "y"), before=second) == ("x",)
 
 
-def sight(*pods: PodSight, consumers: Mapping[str, int]) -> FleetSight:
+def snapshot(*pods: PodSnapshot, consumers: Mapping[str, int]) -> FleetSnapshot:
     there = {queue: Present(0, count) for queue, count in consumers.items()}
-    pool = PoolSight(there, 0, pods, len(pods))
-    return FleetSight(NOW, with_foreign(SHOP, {"everything": pool}, {}))
+    pool = PoolSnapshot(there, 0, pods, len(pods))
+    return FleetSnapshot(NOW, with_foreign(SHOP, {"everything": pool}, {}))
 
 
-def said_and_replaced(look: FleetSight, seconds: int) -> tuple[list[str], list[str]]:
+def said_and_replaced(look: FleetSnapshot, seconds: int) -> tuple[list[str], list[str]]:
     """What is said of the pool at the last of so many looks, and the pods that were replaced at any of them."""
     health, gone = Health(), []
     for second in range(seconds + 1):
         now = replace(look, at=NOW + second * SECOND)
         health.examine(SHOP, now)
         gone += [name for _, name in health.replacements(SHOP, now)]
-    return [f"{it.reason}: {it.message}" for it in health.ailments["everything"]], gone
+    return [f"{it.reason}: {it.message}" for it in health.findings["everything"]], gone
 
 
 LONG = int((2 * MUTE_FOR).total_seconds())
@@ -135,9 +142,11 @@ LONG = int((2 * MUTE_FOR).total_seconds())
 def test_healthy_workers_with_a_queue_of_their_own_are_not_stuck_and_none_is_replaced(private: Any) -> None:
     """They were: 7 in 75 s."""
     workers = [pod(name, "orders", "mail", private(name)) for name in "abc"]
-    consumed = [queue for worker in workers if isinstance(worker.held, Held) for queue in worker.held.consuming or ()]
+    consumed = [
+        queue for worker in workers if isinstance(worker.held, WorkerLoad) for queue in worker.held.consuming or ()
+    ]
     known = learned(NOTHING, workers, ()).queues
-    look = sight(*workers, consumers={queue: consumed.count(queue) for queue in known})
+    look = snapshot(*workers, consumers={queue: consumed.count(queue) for queue in known})
     assert said_and_replaced(look, 75) == ([], [])
     assert said_and_replaced(look, LONG) == ([], [])
 
@@ -166,9 +175,9 @@ def test_healthy_workers_with_a_queue_of_their_own_are_not_stuck_and_none_is_rep
     ],
 )
 def test_a_catch_alls_worker_that_lost_its_queues_is_still_stuck(
-    workers: list[PodSight], consumers: Mapping[str, int], said: str
+    workers: list[PodSnapshot], consumers: Mapping[str, int], said: str
 ) -> None:
-    found, _ = said_and_replaced(sight(*workers, consumers=consumers), int(2 * NOT_CONSUMING_FOR.total_seconds()))
+    found, _ = said_and_replaced(snapshot(*workers, consumers=consumers), int(2 * NOT_CONSUMING_FOR.total_seconds()))
     assert found[0].startswith(STUCK)
     assert said in found[0]
 
@@ -183,15 +192,15 @@ def test_a_catch_alls_worker_that_lost_its_queues_is_still_stuck(
     ],
 )
 def test_a_catch_alls_worker_that_may_be_well_is_not_stuck(
-    workers: list[PodSight], consumers: Mapping[str, int]
+    workers: list[PodSnapshot], consumers: Mapping[str, int]
 ) -> None:
     before_it_is_mute = int((MUTE_FOR - SECOND).total_seconds())
-    found, gone = said_and_replaced(sight(*workers, consumers=consumers), before_it_is_mute)
+    found, gone = said_and_replaced(snapshot(*workers, consumers=consumers), before_it_is_mute)
     assert [it for it in found if it.startswith(STUCK)] == gone == []
 
 
 def test_a_silent_worker_of_a_catch_all_is_no_consumer_of_somebody_elses() -> None:
-    found, _ = said_and_replaced(sight(pod("a", "x"), mute("b"), consumers={"x": 2}), 60)
+    found, _ = said_and_replaced(snapshot(pod("a", "x"), mute("b"), consumers={"x": 2}), 60)
     assert not [it for it in found if it.startswith(FOREIGN_CONSUMERS)]
 
 
@@ -218,5 +227,5 @@ def test_whatever_queues_healthy_workers_have_of_their_own_the_pool_has_its_work
         known = learned(known, [mute(it.name) if it is worker else it for it in telling], ())
     assert known.queues == tuple(sorted(work))
     silent = [mute(name) for name in "xyz"[:quiet]]
-    look = sight(*telling, *silent, consumers=dict.fromkeys(known.queues, number + quiet))
+    look = snapshot(*telling, *silent, consumers=dict.fromkeys(known.queues, number + quiet))
     assert said_and_replaced(look, 75) == ([], [])

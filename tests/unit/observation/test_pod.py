@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from tests.support.pools import NOW, fleet
-from utilitarian_operator.core.draining.steps import Mark, Release, steps
-from utilitarian_operator.core.draining.workers import crew
-from utilitarian_operator.core.observation.model import PodSight, PoolSight, Unknown
-from utilitarian_operator.core.observation.pod import pod_sight
+from utilitarian_operator.core.draining.steps import MarkDraining, Release, steps
+from utilitarian_operator.core.draining.workers import pool_workers
+from utilitarian_operator.core.observation.model import PodSnapshot, PoolSnapshot, Unknown
+from utilitarian_operator.core.observation.pod import pod_snapshot
 from utilitarian_operator.core.observation.reported import Reported
 
 SILENT = Unknown("worker p does not answer", NOW)
@@ -24,11 +24,11 @@ def status(name: str, state: dict[str, Any]) -> dict[str, Any]:
 
 def seen(
     *containers: dict[str, Any], before: tuple[dict[str, Any], ...] = (), annotations: dict[str, str] | None = None
-) -> PodSight:
+) -> PodSnapshot:
     there = {"phase": "Running", "containerStatuses": list(containers), "initContainerStatuses": list(before)}
     metadata = {"name": "p", "annotations": annotations or {}}
     spec = {"readinessGates": [{"conditionType": "utilitarian.io/consuming"}]}
-    return pod_sight("p", {"metadata": metadata, "spec": spec, "status": there}, SILENT)
+    return pod_snapshot("p", {"metadata": metadata, "spec": spec, "status": there}, SILENT)
 
 
 SIDECAR = status("istio-proxy", RUNS)
@@ -53,7 +53,7 @@ FIRST = {"waiting": {"reason": "PodInitializing"}}
         pytest.param(seen(), False, id="in no container"),
     ],
 )
-def test_a_worker_runs_when_its_own_container_does(pod: PodSight, running: bool) -> None:
+def test_a_worker_runs_when_its_own_container_does(pod: PodSnapshot, running: bool) -> None:
     assert pod.running == running
 
 
@@ -68,7 +68,10 @@ def test_a_worker_that_crashes_beside_a_sidecar_holds_nothing_and_is_released() 
     pool = fleet({"name": "work"}).pools[0]
     marked = seen(SIDECAR, status("worker", CRASHED), annotations={"utilitarian.io/draining": "2026-03-02T11:59:00Z"})
     assert steps(
-        crew(pool, PoolSight({}, 0, (marked,), 1, reported=Reported(observed=True, pods=1, ready=0, updated=1)), NOW), 0
+        pool_workers(
+            pool, PoolSnapshot({}, 0, (marked,), 1, reported=Reported(observed=True, pods=1, ready=0, updated=1)), NOW
+        ),
+        0,
     ) == [Release("p")]
     free = seen(SIDECAR, status("worker", CRASHED))
-    assert steps(crew(pool, PoolSight({}, 0, (free,), 1), NOW), 0) == [Mark("p")]
+    assert steps(pool_workers(pool, PoolSnapshot({}, 0, (free,), 1), NOW), 0) == [MarkDraining("p")]

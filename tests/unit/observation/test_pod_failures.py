@@ -7,7 +7,7 @@ import pytest
 
 from utilitarian_operator.core.labels import DRAINING
 from utilitarian_operator.core.observation.causes.pod_status import trouble
-from utilitarian_operator.core.observation.pod_failures import Hindrance, hindrance
+from utilitarian_operator.core.observation.pod_failures import PodFailure, pod_failure
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 Object = dict[str, Any]
@@ -78,13 +78,13 @@ LONG, SHORT = timedelta(minutes=2), timedelta(seconds=119)
         pytest.param(
             deployment(),
             [pod("p", PULLING)],
-            Hindrance("WorkersFailing", 'pod p: ImagePullBackOff: Back-off pulling image "x"'),
+            PodFailure("WorkersFailing", 'pod p: ImagePullBackOff: Back-off pulling image "x"'),
             id="none can start",
         ),
         pytest.param(
             deployment(),
             [pod("p", LOOPING, KILLED)],
-            Hindrance(
+            PodFailure(
                 "WorkersFailing", "pod p: CrashLoopBackOff: back-off 10s; it ended with exit code 137 (OOMKilled)"
             ),
             id="a crash loop says how it ended",
@@ -92,13 +92,13 @@ LONG, SHORT = timedelta(minutes=2), timedelta(seconds=119)
         pytest.param(
             deployment(),
             [pod("p", RUNNING, FAILED)],
-            Hindrance("WorkersFailing", "pod p: 1 restart; it ended with exit code 2 (Error)"),
+            PodFailure("WorkersFailing", "pod p: 1 restart; it ended with exit code 2 (Error)"),
             id="and between two crashes too",
         ),
         pytest.param(
             deployment(**ROLLING),
             [WORKS, WORKS, pod("p", PULLING)],
-            Hindrance(
+            PodFailure(
                 "RolloutFailing",
                 "a new template can't take over and the old workers go on: "
                 'pod p: ImagePullBackOff: Back-off pulling image "x"',
@@ -109,7 +109,7 @@ LONG, SHORT = timedelta(minutes=2), timedelta(seconds=119)
         pytest.param(
             deployment(),
             [WORKS, WORKS, pod("p", LOOPING)],
-            Hindrance(
+            PodFailure(
                 "WorkersFailing",
                 "1 worker of 3 can't run: pod p: CrashLoopBackOff: back-off 10s",
                 stops=False,
@@ -120,14 +120,14 @@ LONG, SHORT = timedelta(minutes=2), timedelta(seconds=119)
         pytest.param(
             deployment(),
             [WORKS, pod("p", LOOPING)],
-            Hindrance("WorkersFailing", "1 worker of 2 can't run: pod p: CrashLoopBackOff: back-off 10s", stops=False),
+            PodFailure("WorkersFailing", "1 worker of 2 can't run: pod p: CrashLoopBackOff: back-off 10s", stops=False),
             id="one of two: more would fail alike",
         ),
         pytest.param(deployment(), [unplaced("p", SHORT)], None, id="without a node for a while"),
         pytest.param(
             deployment(),
             [unplaced("p", LONG), unplaced("q", LONG)],
-            Hindrance(
+            PodFailure(
                 "Unschedulable",
                 "2 workers found no node for 2m: pod p: 0/3 nodes are available: 3 Insufficient memory; "
                 "add nodes, or lower worker.resources.requests",
@@ -138,7 +138,7 @@ LONG, SHORT = timedelta(minutes=2), timedelta(seconds=119)
         pytest.param(
             LATE,
             [WORKS, pod("p", RUNNING)],
-            Hindrance(
+            PodFailure(
                 "NeverReady",
                 "1 worker did not become ready within 10m, pod p for one: its log says why it doesn't consume "
                 "(kubectl logs)",
@@ -150,7 +150,7 @@ LONG, SHORT = timedelta(minutes=2), timedelta(seconds=119)
         pytest.param(
             refused(QUOTA),
             [WORKS],
-            Hindrance(
+            PodFailure(
                 "PodsRefused",
                 f"its pods are refused: {QUOTA}; raise the ResourceQuota compute, or lower scaling.max or "
                 "worker.resources",
@@ -160,8 +160,8 @@ LONG, SHORT = timedelta(minutes=2), timedelta(seconds=119)
         ),
     ],
 )
-def test_what_hinders_a_pool(live: Object | None, pods: list[Object], expected: Hindrance | None) -> None:
-    assert hindrance(live, pods, NOW) == expected
+def test_what_hinders_a_pool(live: Object | None, pods: list[Object], expected: PodFailure | None) -> None:
+    assert pod_failure(live, pods, NOW) == expected
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_what_hinders_a_pool(live: Object | None, pods: list[Object], expected: 
     ],
 )
 def test_what_to_do_about_pods_that_are_refused(said: str, cure: str) -> None:
-    found = hindrance(refused(said), [], NOW)
+    found = pod_failure(refused(said), [], NOW)
     assert found is not None
     assert said in found.message
     assert cure in found.message
@@ -217,4 +217,4 @@ def test_what_was_is_told_no_longer_when_the_clock_was_set_back(ago: timedelta) 
     sent_away = {"metadata": {"name": "a", "creationTimestamp": stamp(ago)}, "status": rejected}
     lately = abs(ago) < timedelta(minutes=2)
     assert (trouble(pod("a", RUNNING, ended), NOW) is not None) == lately
-    assert (hindrance(deployment(), [sent_away], NOW) is not None) == lately
+    assert (pod_failure(deployment(), [sent_away], NOW) is not None) == lately

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from utilitarian_operator.core.observation.causes.pod_status import pod_hindrance
-from utilitarian_operator.core.observation.pod_failures import hindrance
-from utilitarian_operator.reconcile.act.pod_losses import Losses
+from utilitarian_operator.core.observation.pod_failures import pod_failure
+from utilitarian_operator.reconcile.act.pod_losses import PodLosses
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 HOUR_AGO = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
@@ -54,7 +54,7 @@ def deployment_of(state: Object) -> Object:
 
 @pytest.mark.parametrize("state", [pytest.param(it, id=it["id"]) for it in STATES])
 def test_what_hinders_a_pool(state: Object) -> None:
-    found = hindrance(deployment_of(state), pods_of(state), NOW, state.get("events", {}))
+    found = pod_failure(deployment_of(state), pods_of(state), NOW, state.get("events", {}))
     if "hinders" not in state:
         assert found is None
         return
@@ -67,13 +67,13 @@ def test_what_hinders_a_pool(state: Object) -> None:
 @pytest.mark.parametrize("state", [pytest.param(it, id=it["id"]) for it in STATES if "lost" in it])
 def test_what_was_lost(state: Object) -> None:
     """As an operator tells it that began an hour ago."""
-    losses = Losses(HOUR_AGO)
+    losses = PodLosses(HOUR_AGO)
     losses.new([])
     found = [it for it, _ in losses.new(pods_of(state))]
     assert [it.cause for it in found] == [cause for cause, _ in state["lost"]]
-    for casualty, (_, words) in zip(found, state["lost"], strict=True):
-        assert words in casualty.note()
-        assert "(queue 1)" not in casualty.note()
+    for loss, (_, words) in zip(found, state["lost"], strict=True):
+        assert words in loss.note()
+        assert "(queue 1)" not in loss.note()
 
 
 def test_the_table_has_every_reason() -> None:
@@ -88,7 +88,7 @@ def test_what_stops_a_pool_is_said_before_what_does_not() -> None:
     """A pod that can't be deleted is no matter while no worker can run."""
     kept = next(it for it in STATES if it["id"] == "a pod can't be deleted")
     crashed = next(it for it in STATES if it["id"] == "a worker's first crash")
-    found = hindrance(deployment_of(kept), pods_of(crashed), NOW)
+    found = pod_failure(deployment_of(kept), pods_of(crashed), NOW)
     assert found is not None
     assert found.reason == "WorkersFailing"
 
@@ -96,7 +96,7 @@ def test_what_stops_a_pool_is_said_before_what_does_not() -> None:
 def test_an_old_end_is_not_told_when_its_pod_is_seen_anew() -> None:
     """A pod's status shows the last end of its container for weeks, and a watch may lose a pod and find it again."""
     killed = next(it for it in STATES if it["id"].startswith("a node falls silent"))
-    losses = Losses(HOUR_AGO)
+    losses = PodLosses(HOUR_AGO)
     assert [losses.new(pods) for pods in ([], pods_of(killed), [], pods_of(killed))] == [[], [], [], []]
 
 

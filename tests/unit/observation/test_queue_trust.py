@@ -4,13 +4,21 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from utilitarian_operator.core.observation.model import Counted, Held, PodSight, PoolSight, Present, Source, Unknown
+from utilitarian_operator.core.observation.model import (
+    Counted,
+    PodSnapshot,
+    PoolSnapshot,
+    Present,
+    Source,
+    Unknown,
+    WorkerLoad,
+)
 from utilitarian_operator.core.observation.queue_trust import doubted
 from utilitarian_operator.core.sizing.facts import facts
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 DOUBT = Unknown("is its leader away?", NOW)
-IDLE = PodSight("x", ready=True, running=True, leaving=False, held=Held(0, 0, 0, 0))
+IDLE = PodSnapshot("x", ready=True, running=True, leaving=False, held=WorkerLoad(0, 0, 0, 0))
 
 
 @pytest.mark.parametrize(
@@ -49,7 +57,7 @@ def test_a_zero_needs_somebody_who_vouches_for_it(
 def test_the_larger_figure_keeps_workers_and_the_fresher_one_calls_them(
     queue: Present, at_least: int, work: int | Unknown
 ) -> None:
-    seen = facts(PoolSight({"q": queue}, 0, (IDLE,), 1))
+    seen = facts(PoolSnapshot({"q": queue}, 0, (IDLE,), 1))
     assert (seen.at_least, seen.work) == (at_least, work)
     assert seen.nothing_to_do == (work == 0)
 

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.pools import NOW, facts, pool
-from utilitarian_operator.core.observation.model import Held, PodSight, PoolSight, Unknown
-from utilitarian_operator.core.observation.pod import no_older, pod_sight
+from utilitarian_operator.core.observation.model import PodSnapshot, PoolSnapshot, Unknown, WorkerLoad
+from utilitarian_operator.core.observation.pod import no_older, pod_snapshot
 from utilitarian_operator.core.observation.start_ups import LONGEST_START_UP_S, StartUp, learned, start_up
 from utilitarian_operator.core.sizing.facts import facts as facts_of
 from utilitarian_operator.core.sizing.memory import Memory, remember
-from utilitarian_operator.core.sizing.pools import Circumstances, decide_pool
+from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool
 from utilitarian_operator.reconcile.observe.starts import Starts
 
 SECOND = timedelta(seconds=1)
@@ -94,7 +94,7 @@ def body(name: str, ready: float | None) -> dict[str, Any]:
 
 def look(starts: Starts, ready: dict[str, float | None], second: float, *, away: bool = False) -> dict[str, StartUp]:
     bodies = {name: body(name, ready[name]) for name in ready}
-    pods = {"pool": tuple(pod_sight(name, it, SILENT) for name, it in bodies.items())}
+    pods = {"pool": tuple(pod_snapshot(name, it, SILENT) for name, it in bodies.items())}
     seen = starts.see(pods, bodies, at(second), broker_away=away)
     return {pod.name: pod.started_up for pod in seen["pool"] if pod.started_up is not None}
 
@@ -130,11 +130,11 @@ def test_of_a_start_while_the_broker_was_away_only_the_wait_is_told() -> None:
 
 
 def test_what_the_rules_see_of_starts() -> None:
-    def started(name: str, *told: Any) -> PodSight:
-        return PodSight(name, ready=True, running=True, leaving=False, held=SILENT, started_up=StartUp(*told))
+    def started(name: str, *told: Any) -> PodSnapshot:
+        return PodSnapshot(name, ready=True, running=True, leaving=False, held=SILENT, started_up=StartUp(*told))
 
     pods = (started("a", 8.0, 90.0, 2), started("b", 30.0, 0.0, 3), started("c", None, 300.0, 1))
-    seen = facts_of(PoolSight({}, 0, pods, 3))
+    seen = facts_of(PoolSnapshot({}, 0, pods, 3))
     assert (seen.started_up, seen.started_together, seen.start_waited) == ((8.0,), (30.0,), 300.0)
 
 
@@ -143,7 +143,7 @@ def test_a_pod_that_waited_for_a_day_asks_for_no_slot_a_task() -> None:
     (waited,) = [start_up(at(0), at(DAY), at(DAY + 20), None, 1)]
     assert waited.seconds is not None
     look = facts(2_000, current=1, started_up=(waited.seconds,), start_waited=waited.waited)
-    decision, memory = decide_pool(of, look, memory, Circumstances(NOW))
+    decision, memory = decide_pool(of, look, memory, FleetContext(NOW))
     assert (memory.start_up, memory.start_waited) == (25.0, DAY - 5)
     assert decision.replicas == 5
 
@@ -153,7 +153,7 @@ def test_starts_that_a_full_node_slows_down_ask_for_no_more_of_them() -> None:
     of, memory, asked = pool(concurrency=10, max=8, drainWithin="30s"), Memory(), []
     for day in range(12):
         now = NOW + timedelta(days=day)
-        decision, memory = decide_pool(of, facts(80), memory, Circumstances(now))
+        decision, memory = decide_pool(of, facts(80), memory, FleetContext(now))
         asked.append(decision.replicas)
         took = 8.0 * decision.replicas
         seen = {"started_up": (took,)} if decision.replicas <= 2 else {"started_together": (took,) * decision.replicas}
@@ -166,7 +166,7 @@ def test_starts_that_a_full_node_slows_down_ask_for_no_more_of_them() -> None:
 def hourly(**memory: Any) -> tuple[str, int]:
     of = pool(schedule=[{"name": "hourly", "start": "0 * * * *", "warmUp": "0s"}])
     idle = Memory(idle_since=NOW - timedelta(hours=1), looked_at=NOW - SECOND, start_up=600.0, **memory)
-    decision, _ = decide_pool(of, facts(0, current=1), idle, Circumstances(NOW + timedelta(minutes=55)))
+    decision, _ = decide_pool(of, facts(0, current=1), idle, FleetContext(NOW + timedelta(minutes=55)))
     return decision.message, decision.replicas
 
 
@@ -181,5 +181,5 @@ def test_a_pool_that_stays_awake_because_of_slow_starts_sleeps_once_a_day_to_lea
     ids=["a clock that jumped", "younger", "not running", "a clock behind"],
 )
 def test_no_task_is_older_than_its_container(age: float, since: float | None, oldest: float) -> None:
-    held = Held(active=1, early=0, reserved=0, scheduled=0, oldest=age)
+    held = WorkerLoad(active=1, acked_early=0, reserved=0, scheduled=0, oldest=age)
     assert no_older(held, None if since is None else NOW - since * SECOND, NOW).oldest == oldest

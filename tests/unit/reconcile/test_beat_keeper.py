@@ -13,15 +13,15 @@ from utilitarian_operator.core.labels import Owner
 from utilitarian_operator.core.objects.actions import Apply, Create
 from utilitarian_operator.core.objects.manifests import beat_statefulset
 from utilitarian_operator.core.objects.wanted import Wanted
-from utilitarian_operator.core.observation.beat import BeatSight
+from utilitarian_operator.core.observation.beat import BeatSnapshot
 from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.errors import Conflict
 from utilitarian_operator.reconcile.beat_keeper import BeatKeeper
 
 KEY = Key("ns", "fleet")
 RESOURCE = {"metadata": {"namespace": "ns", "name": "fleet", "uid": "u"}}
-RUNS, BLOCKED, STARTS = BeatSight(ready=True), BeatSight(lost_on="n1"), BeatSight()
-TWICE = BeatSight(ready=True, others=("other (celery -A utilitarian beat)",))
+RUNS, BLOCKED, STARTS = BeatSnapshot(ready=True), BeatSnapshot(lost_on="n1"), BeatSnapshot()
+TWICE = BeatSnapshot(ready=True, others=("other (celery -A utilitarian beat)",))
 
 
 class Told:
@@ -63,7 +63,7 @@ def known(reason: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "status,sights,reasons",
+    "status,snapshots,reasons",
     [
         pytest.param({}, [STARTS, RUNS, RUNS], [], id="nothing of note"),
         pytest.param({}, [BLOCKED, BLOCKED, RUNS], ["BeatBlocked", "BeatRecovered"], id="once, and when it is over"),
@@ -75,10 +75,10 @@ def known(reason: str) -> dict[str, Any]:
         pytest.param(known("BeatDuplicate"), [None], ["BeatRecovered"], id="over because beat was switched off"),
     ],
 )
-async def test_what_is_told(status: dict[str, Any], sights: list[BeatSight | None], reasons: list[str]) -> None:
+async def test_what_is_told(status: dict[str, Any], snapshots: list[BeatSnapshot | None], reasons: list[str]) -> None:
     keeper, told = BeatKeeper(KEY, Store(), Pods(), status), Told()
-    for sight in sights:
-        await keeper.tell(RESOURCE, told, fleet(), sight)
+    for snapshot in snapshots:
+        await keeper.tell(RESOURCE, told, fleet(), snapshot)
     assert told.reasons == reasons
 
 
@@ -179,7 +179,7 @@ async def test_a_renamed_resource_has_its_beat_when_the_old_one_has_ended(
     actions = [(other, Create(other.manifest)), (wanted, Create(ours))]
     assert keeper.in_turn(actions, fleet()) == (actions[:1] if ahead else actions)
     without_claim = effective_fleet(parse(resource("beat: {storage: {ephemeral: true}}")).spec)
-    sight = await keeper.look(without_claim, (), NOW)
-    assert sight is not None
-    assert tuple(it.split()[0] for it in sight.ahead) == ahead
+    snapshot = await keeper.look(without_claim, (), NOW)
+    assert snapshot is not None
+    assert tuple(it.split()[0] for it in snapshot.ahead) == ahead
     assert keeper.in_turn([(wanted, Apply(ours))], fleet()) == [(wanted, Apply(ours))], "one that is there stays"

@@ -88,7 +88,7 @@ class World:
         await pause()
         return found
 
-    async def rounds(self, number: int, *, new_runs: bool = False) -> list[Lost]:
+    async def poll_schedule(self, number: int, *, new_runs: bool = False) -> list[Lost]:
         found = []
         for _ in range(number):
             await self.look(OLD, runs=True)
@@ -129,11 +129,11 @@ CREDENTIALS = {key: Credentials(url(key)) for key in (OLD, NEW)}
 
 
 async def test_a_new_fleet_waits_until_it_is_known_whose_its_queues_are_and_then_says_so() -> None:
-    *before, last = await World(Session("one"), Session("one")).rounds(4)
+    *before, last = await World(Session("one"), Session("one")).poll_schedule(4)
     assert before[0] == Lost(may_run=False, doubted=True)
     assert not last.may_run
     assert not last.doubted
-    (said,) = last.obstacles
+    (said,) = last.blockers
     assert said.reason == "QueueTaken"
     assert "shop/old has the queue q" in said.message
 
@@ -148,38 +148,38 @@ async def test_a_new_fleet_waits_until_it_is_known_whose_its_queues_are_and_then
     ],
 )
 async def test_a_fleet_with_a_broker_of_its_own_runs(old: Session, new: Session) -> None:
-    found = await World(old, new).rounds(4)
+    found = await World(old, new).poll_schedule(4)
     assert found[-1] == Lost()
 
 
 async def test_a_fleet_does_not_wait_for_the_silent_broker_of_another() -> None:
     """Nothing in a look awaits a broker, so that a look ends; and a new one runs after a while all the same."""
     world = World(Session("one", answers=False), Session("one"))
-    found = await world.rounds(int(LONGEST_DOUBT_S) + 1)
+    found = await world.poll_schedule(int(LONGEST_DOUBT_S) + 1)
     assert [it.doubted for it in found] == [True] * int(LONGEST_DOUBT_S) + [False]
     assert found[-1] == Lost()
-    running = await world.rounds(1, new_runs=True)
+    running = await world.poll_schedule(1, new_runs=True)
     assert running == [Lost()]
 
 
 async def test_two_that_run_go_on_until_it_is_seen_that_their_broker_is_one() -> None:
-    found = await World(Session("one"), Session("one")).rounds(4, new_runs=True)
+    found = await World(Session("one"), Session("one")).poll_schedule(4, new_runs=True)
     assert found[0] == Lost()
     assert found[-1].pools == {"work": "queue q is left to UtilitarianWorkerPool shop/old"}
 
 
 async def test_what_came_to_nothing_is_asked_again_and_not_at_each_look() -> None:
     world = World(Session("one"), Session("one"))
-    await world.rounds(1)
+    await world.poll_schedule(1)
     world.old.cluster = world.new.cluster = None  # both go away before they could be compared
-    found = await world.rounds(4)
+    found = await world.poll_schedule(4)
     assert found[-1] == Lost()
     asked = world.old.asked + world.new.asked
-    await world.rounds(5)
+    await world.poll_schedule(5)
     assert world.old.asked + world.new.asked == asked
     world.old.cluster = world.new.cluster = "one"
     world.now += ASK_AGAIN_S
-    assert not (await world.rounds(3))[-1].may_run
+    assert not (await world.poll_schedule(3))[-1].may_run
 
 
 async def test_brokers_that_are_all_called_alike_are_compared_few_at_a_time() -> None:
@@ -204,12 +204,12 @@ def test_what_is_found_out_has_an_end() -> None:
 
 async def test_where_the_right_to_ask_is_missing_the_brokers_name_decides() -> None:
     world = World(Session("one", same=None), Session("one", same=None))
-    assert not (await world.rounds(4))[-1].may_run
+    assert not (await world.poll_schedule(4))[-1].may_run
 
 
 async def test_the_newer_runs_when_the_older_is_forgotten() -> None:
     world = World(Session("one"), Session("one"))
-    await world.rounds(4)
+    await world.poll_schedule(4)
     world.claims.forget(OLD)
     assert await world.look(NEW, runs=False) == Lost()
 
@@ -217,9 +217,9 @@ async def test_the_newer_runs_when_the_older_is_forgotten() -> None:
 async def test_who_only_previews_takes_nothing_from_anybody_and_goes_on() -> None:
     previewing = fleet({"name": "work", "queues": ["q"]}, mode="Preview")
     world = World(Session("one"), Session("one"))
-    await world.rounds(4)
+    await world.poll_schedule(4)
     seen = await world.look(NEW, runs=False, spec=previewing)
     assert seen.may_run
-    assert [it.reason for it in seen.obstacles] == ["QueueTaken"]
+    assert [it.reason for it in seen.blockers] == ["QueueTaken"]
     await world.look(OLD, runs=True, spec=previewing)
     assert await world.look(NEW, runs=False) == Lost()

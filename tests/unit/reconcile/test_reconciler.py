@@ -35,7 +35,7 @@ class Cluster:
         return resource(Key(namespace, name)) | {"status": status}
 
 
-class Actor:
+class ObjectWriter:
     async def tell(self, *told: object) -> None:
         """Nothing is kept of it."""
 
@@ -56,7 +56,7 @@ async def test_no_fleet_is_held_up_by_what_is_wrong_with_another(failure: Except
     store, cluster = Store(), Cluster(failure)
     for key in (OURS, OTHER):
         store.see(FLEETS, resource(key))
-    drains = cast("Drains", SimpleNamespace(actor=Actor()))
+    drains = cast("Drains", SimpleNamespace(writer=ObjectWriter()))
     metrics = Metrics(CollectorRegistry())
     reconciler = Reconciler(cast("Any", cluster), store, cast("Any", Brokers()), drains, metrics, lambda: NOW)
     assert await reconciler.reconcile(OURS)

@@ -9,7 +9,7 @@ import pytest
 from tests.support.pools import NOW, facts, fleet, pool
 from tests.support.simulated import load, stage
 from utilitarian_operator.core.sizing.memory import Memory, remember
-from utilitarian_operator.core.sizing.pools import Circumstances, decide_pool
+from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool
 from utilitarian_operator.simulation.engine import DEPARTURE, Engine
 from utilitarian_operator.simulation.play import Scene, kill_times, kind, play, scene, start_ups
 from utilitarian_operator.simulation.pool_model import Workers
@@ -172,7 +172,7 @@ def test_a_task_that_came_and_went_between_two_looks_was_work() -> None:
 
 def test_a_floor_is_no_demand_to_remember() -> None:
     asked = pool(schedule=[{"name": "run", "start": "0 12 * * *", "workers": 3}])
-    _, memory = decide_pool(asked, facts(0, current=0), Memory(), Circumstances(NOW))
+    _, memory = decide_pool(asked, facts(0, current=0), Memory(), FleetContext(NOW))
     assert memory.runs
     assert [value for _, value in memory.highs] == [0]
 

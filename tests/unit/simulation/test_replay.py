@@ -12,7 +12,7 @@ from tests.support.pools import NOW, facts, fleet
 from utilitarian_operator.core.sizing.decision_record import Look, from_text, to_text
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory
-from utilitarian_operator.core.sizing.pools import Circumstances, decide_fleet
+from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet
 from utilitarian_operator.simulation.replay import Disagreement, disagreements, looks, worker_seconds
 
 FLEET = fleet(
@@ -33,9 +33,9 @@ def recorded(seen: list[Mapping[str, Facts]]) -> list[str]:
     memories: dict[str, Memory] = {}
     lines = []
     for second, look in enumerate(seen):
-        circumstances = Circumstances(NOW + timedelta(seconds=5 * second), timedelta(seconds=5 * second), second)
-        decisions, memories = decide_fleet(FLEET, look, memories, circumstances)
-        text = to_text(circumstances, look, decisions)
+        context = FleetContext(NOW + timedelta(seconds=5 * second), timedelta(seconds=5 * second), second)
+        decisions, memories = decide_fleet(FLEET, look, memories, context)
+        text = to_text(context, look, decisions)
         lines.append(json.dumps({"message": "decided", "fleet": "ns/fleet", "look": text}))
     return lines
 
@@ -47,8 +47,8 @@ def test_the_engine_decides_what_was_recorded(seen: list[Mapping[str, Facts]]) -
 
 @given(SEEN)
 def test_a_look_reads_back_as_it_was_written(seen: Facts) -> None:
-    look = Look(Circumstances(NOW, timedelta(seconds=1.5), 3), {"a": seen}, {})
-    assert from_text(json.loads(json.dumps(to_text(look.circumstances, look.seen, {})))) == look
+    look = Look(FleetContext(NOW, timedelta(seconds=1.5), 3), {"a": seen}, {})
+    assert from_text(json.loads(json.dumps(to_text(look.context, look.seen, {})))) == look
 
 
 def test_another_decision_is_named() -> None:

@@ -8,7 +8,7 @@ import pytest
 from tests.support.pools import facts, pool
 from utilitarian_operator.core.sizing.cron_starts import last_until, next_after
 from utilitarian_operator.core.sizing.memory import Memory
-from utilitarian_operator.core.sizing.pools import Circumstances, decide_pool
+from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool
 from utilitarian_operator.core.sizing.runs import last_start, next_start
 
 MINUTE = timedelta(minutes=1)
@@ -45,7 +45,7 @@ def test_an_operator_that_comes_back_in_the_second_pass_opens_the_run_at_once(
     run = {"name": "run", "start": line, "timeZone": zone, "finishWithin": "6h", "warmUp": "0s"}
     seen = pool(schedule=[run])
     before = Memory(opened=(("run", moment(last) - timedelta(days=1)),))
-    _, memory = decide_pool(seen, facts(40), before, Circumstances(moment(now)))
+    _, memory = decide_pool(seen, facts(40), before, FleetContext(moment(now)))
     assert [it.start for it in memory.runs] == [moment(last)]
     (schedule,) = seen.schedule
     assert last_start(schedule, moment(now)) == moment(last)

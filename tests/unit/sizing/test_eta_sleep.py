@@ -6,13 +6,13 @@ from datetime import timedelta
 import pytest
 
 from tests.support.pools import NOW, pool
-from utilitarian_operator.core.observation.model import FleetSight, PoolSight, Present
+from utilitarian_operator.core.observation.model import FleetSnapshot, PoolSnapshot, Present
 from utilitarian_operator.core.sizing.decision import Decision
-from utilitarian_operator.core.sizing.eta_sleep import MOST_RETURNS, Nap, followed
+from utilitarian_operator.core.sizing.eta_sleep import MOST_RETURNS, EtaSleep, followed
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.memory_json import from_text, to_text
-from utilitarian_operator.core.sizing.pools import Circumstances, decide_pool, first_seen_work
+from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool, first_seen_work
 
 HOUR = timedelta(hours=1)
 TOMORROW = NOW + timedelta(days=1)
@@ -20,11 +20,11 @@ POOL = pool(idleAfter="2m", drainWithin="1m", stabilization="1m")
 IDLE = Memory(idle_since=NOW - HOUR, looked_at=NOW - timedelta(seconds=1), start_up=10.0)
 AWAKE = Facts(1, 0, 0, 0, 1, deferred=50, first_due=TOMORROW, serving=1)
 ASLEEP = Facts(0, 50, 50, 50, 0)
-NAP = Nap(50, TOMORROW, 1, slept=True)
+NAP = EtaSleep(50, TOMORROW, 1, slept=True)
 
 
 def decided(facts: Facts, memory: Memory, after: timedelta = timedelta()) -> tuple[Decision, Memory]:
-    return decide_pool(POOL, facts, memory, Circumstances(NOW + after))
+    return decide_pool(POOL, facts, memory, FleetContext(NOW + after))
 
 
 @pytest.mark.parametrize(
@@ -44,12 +44,16 @@ def decided(facts: Facts, memory: Memory, after: timedelta = timedelta()) -> tup
         pytest.param(replace(AWAKE, first_due=None), None, 1, "nobody knows when", id="an ETA that was not told"),
         pytest.param(replace(AWAKE, deferred=100), None, 0, "nothing to do", id="as many as are fetched in time"),
         pytest.param(replace(AWAKE, deferred=101), None, 1, "too many to be fetched anew", id="one too many"),
-        pytest.param(AWAKE, Nap(50, TOMORROW, MOST_RETURNS - 1, slept=True), 0, "nothing to do", id="given back twice"),
-        pytest.param(AWAKE, Nap(50, TOMORROW, MOST_RETURNS, slept=True), 1, "given back 3 times", id="three times"),
-        pytest.param(AWAKE, Nap(50, TOMORROW, MOST_RETURNS - 1), 0, "nothing to do", id="on its way to the third"),
+        pytest.param(
+            AWAKE, EtaSleep(50, TOMORROW, MOST_RETURNS - 1, slept=True), 0, "nothing to do", id="given back twice"
+        ),
+        pytest.param(
+            AWAKE, EtaSleep(50, TOMORROW, MOST_RETURNS, slept=True), 1, "given back 3 times", id="three times"
+        ),
+        pytest.param(AWAKE, EtaSleep(50, TOMORROW, MOST_RETURNS - 1), 0, "nothing to do", id="on its way to the third"),
     ],
 )
-def test_a_pool_sleeps_with_tasks_that_wait(facts: Facts, nap: Nap | None, replicas: int, why: str) -> None:
+def test_a_pool_sleeps_with_tasks_that_wait(facts: Facts, nap: EtaSleep | None, replicas: int, why: str) -> None:
     decision, memory = decided(facts, replace(IDLE, nap=nap))
     assert decision.replicas == replicas
     assert why in decision.message
@@ -104,8 +108,8 @@ def test_asleep_they_wake_nobody_before_their_time(facts: Facts, after: timedelt
     "nap, facts, expected",
     [
         pytest.param(None, ASLEEP, None, id="none"),
-        pytest.param(Nap(50, TOMORROW), ASLEEP, NAP, id="the sleep begins"),
-        pytest.param(Nap(50, TOMORROW), AWAKE, Nap(50, TOMORROW), id="it has not begun"),
+        pytest.param(EtaSleep(50, TOMORROW), ASLEEP, NAP, id="the sleep begins"),
+        pytest.param(EtaSleep(50, TOMORROW), AWAKE, EtaSleep(50, TOMORROW), id="it has not begun"),
         pytest.param(NAP, ASLEEP, NAP, id="asleep: all are on the queue"),
         pytest.param(NAP, replace(ASLEEP, ready=20), replace(NAP, number=20), id="somebody else took some"),
         pytest.param(NAP, replace(ASLEEP, ready=0), None, id="or all"),
@@ -118,7 +122,7 @@ def test_asleep_they_wake_nobody_before_their_time(facts: Facts, after: timedelt
         pytest.param(NAP, Facts(1, 0, 0, 0, 1, serving=1), None, id="awake, and none waits any more"),
     ],
 )
-def test_what_is_remembered_of_them(nap: Nap | None, facts: Facts, expected: Nap | None) -> None:
+def test_what_is_remembered_of_them(nap: EtaSleep | None, facts: Facts, expected: EtaSleep | None) -> None:
     assert followed(nap, facts) == expected
 
 
@@ -127,7 +131,7 @@ def test_each_sleep_counts_as_one_return_however_many_looks_it_takes() -> None:
     for _ in range(3):
         decision, memory = decided(AWAKE, memory)
         assert decision.replicas == 0
-    assert memory.nap == Nap(50, TOMORROW)
+    assert memory.nap == EtaSleep(50, TOMORROW)
     _, memory = decided(ASLEEP, memory)
     _, memory = decided(ASLEEP, memory)
     assert memory.nap == NAP
@@ -139,8 +143,8 @@ def test_a_restarted_operator_remembers_the_nap() -> None:
 
 
 def test_the_time_to_wake_a_pool_counts_from_work_and_not_from_what_was_given_back() -> None:
-    sight = FleetSight(NOW, {"pool": PoolSight({"q": Present(50, 0)}, 0, (), 0)})
+    snapshot = FleetSnapshot(NOW, {"pool": PoolSnapshot({"q": Present(50, 0)}, 0, (), 0)})
     asleep, _ = decided(ASLEEP, replace(IDLE, nap=NAP))
     awake, _ = decided(replace(ASLEEP, ready=51, work=51, at_least=51), replace(IDLE, nap=NAP))
-    assert first_seen_work({}, sight, {"pool": asleep}) == {}
-    assert first_seen_work({}, sight, {"pool": awake}) == {"pool": NOW}
+    assert first_seen_work({}, snapshot, {"pool": asleep}) == {}
+    assert first_seen_work({}, snapshot, {"pool": awake}) == {"pool": NOW}

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.pools import NOW, facts, fleet
-from utilitarian_operator.core.observation.model import Held, PodSight, PoolSight, Present
+from utilitarian_operator.core.observation.model import PodSnapshot, PoolSnapshot, Present, WorkerLoad
 from utilitarian_operator.core.sizing import facts as from_sight
 from utilitarian_operator.core.sizing.decision import Decision, Step, start
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.fleet_limits import FIRST_WORKERS_AT_A_TIME
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.memory_json import from_text, to_text
-from utilitarian_operator.core.sizing.pools import Circumstances, decide_fleet, together
+from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet, together
 
 MINUTE = timedelta(minutes=1)
 
@@ -58,14 +58,14 @@ def test_a_pool_grows_into_what_another_has_left_and_not_into_what_it_gives_up()
 )
 def test_a_worker_holds_its_place_until_its_pod_is_ended(replicas: int, leaving: bool, granted: int) -> None:
     """Else its Deployment goes 2, 1, 2, 1 for as long as the ReplicaSet controller is behind."""
-    nothing = Held(0, 0, 0, 0, consuming=())
-    stays = PodSight("stays", running=True, ready=True, leaving=False, held=nothing)
+    nothing = WorkerLoad(0, 0, 0, 0, consuming=())
+    stays = PodSnapshot("stays", running=True, ready=True, leaving=False, held=nothing)
     goes = replace(stays, name="goes", leaving=leaving, marked=NOW, cheapest=True, gated=True, gate=False)
     queues = {"q": Present(5_000, 1, 0)}
-    sight = PoolSight(queues, 0, (stays, goes), replicas=replicas)
+    snapshot = PoolSnapshot(queues, 0, (stays, goes), replicas=replicas)
     fleets = fleet({"name": "pool", "scaling": {"max": 9}}, {"name": "other"}, maxWorkers=4)
     other = facts(2, current=2, idle=0, running=2)
-    decisions, _ = decide_fleet(fleets, {"pool": from_sight.facts(sight), "other": other}, {}, Circumstances(NOW))
+    decisions, _ = decide_fleet(fleets, {"pool": from_sight.facts(snapshot), "other": other}, {}, FleetContext(NOW))
     assert decisions["pool"].replicas == granted
 
 
@@ -144,7 +144,7 @@ class Fleet:
 
     def look(self, now: datetime) -> None:
         """What is decided happens at once; the operator starts anew each time, and remembers what stands in status."""
-        decisions, memories = decide_fleet(self.pools, self._seen(now), self.memories, Circumstances(now))
+        decisions, memories = decide_fleet(self.pools, self._seen(now), self.memories, FleetContext(now))
         self.memories = {name: from_text(to_text(it), now) for name, it in memories.items()}
         for name, decision in decisions.items():
             if decision.replicas and not self.current[name]:
@@ -177,7 +177,7 @@ def test_what_is_remembered_of_a_turn_does_not_change_at_each_look() -> None:
     pools, seen, memories = fleet({"name": "a"}), {"a": facts(0, missing=("queue-a",))}, dict[str, Memory]()
     turns = set()
     for minute in range(30):
-        _, memories = decide_fleet(pools, seen, memories, Circumstances(NOW + minute * MINUTE))
+        _, memories = decide_fleet(pools, seen, memories, FleetContext(NOW + minute * MINUTE))
         turns.add(memories["a"].first_worker_turn)
     assert len(turns) == 3
 

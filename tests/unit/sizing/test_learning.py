@@ -11,7 +11,7 @@ from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.learning import believed
 from utilitarian_operator.core.sizing.memory import Memory, longest_task, seconds_per_task
-from utilitarian_operator.core.sizing.pools import Circumstances, decide_fleet, decide_pool
+from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet, decide_pool
 from utilitarian_operator.core.sizing.run_state import OpenRun
 
 SECOND, MINUTE, HOUR, DAY = (timedelta(seconds=n) for n in (1, 60, 3_600, 86_400))
@@ -22,12 +22,12 @@ KNOWN = Memory(slot_seconds=1_000.0, completions=200.0, looked_at=NOW - SECOND)
 
 def after(of: Pool, memory: Memory, looks: Iterable[tuple[datetime, Facts]]) -> Memory:
     for now, look in looks:
-        _, memory = decide_pool(of, look, memory, Circumstances(now))
+        _, memory = decide_pool(of, look, memory, FleetContext(now))
     return memory
 
 
 def asked(of: Pool, look: Facts, memory: Memory, now: datetime) -> int:
-    return decide_pool(of, look, memory, Circumstances(now))[0].replicas
+    return decide_pool(of, look, memory, FleetContext(now))[0].replicas
 
 
 @pytest.mark.parametrize("back", [MINUTE, 10 * MINUTE, 41 * DAY], ids=str)
@@ -60,7 +60,7 @@ def test_one_task_that_hangs_in_a_quiet_pool_does_not_make_the_others_long() -> 
     of, memory, now = pool(), Memory(slot_seconds=5.0, completions=1.0), NOW
     while now < NOW + timedelta(seconds=20_195):
         now += 5 * SECOND
-        _, memory = decide_pool(of, hangs(NOW, now), memory, Circumstances(now))
+        _, memory = decide_pool(of, hangs(NOW, now), memory, FleetContext(now))
     assert seconds_per_task(of, memory, now) < 10
     assert asked(of, facts(401, current=1, running=1, completed=0, longest=20_200.0), memory, now + SECOND) == 2
     # Its worker is killed, and no completion is told of it.
@@ -73,7 +73,7 @@ def test_long_tasks_are_known_to_be_long_as_soon_as_the_first_has_ended() -> Non
     seen = [*((n, n) for n in range(0, 1_801, 5)), (1_805, 0)]
     for n, age in seen:
         look = facts(1, current=1, running=1, completed=int(n > age), longest=float(age))
-        _, memory = decide_pool(of, look, memory, Circumstances(NOW + n * SECOND))
+        _, memory = decide_pool(of, look, memory, FleetContext(NOW + n * SECOND))
     assert memory.slot_seconds == pytest.approx(1_800, rel=0.02)
     assert seconds_per_task(of, memory, NOW + 1_805 * SECOND) == pytest.approx(1_825 / 6, rel=0.02)
 
@@ -126,7 +126,7 @@ def test_what_hung_is_forgotten_within_five_busy_periods() -> None:
     for longest in (TEN_DAYS, 5.0, 5.0, 5.0, 5.0, 5.0):
         for look in (facts(1, current=1, running=1, completed=0, longest=longest), facts(0, current=1, completed=1)):
             now += SECOND
-            _, memory = decide_pool(of, look, memory, Circumstances(now))
+            _, memory = decide_pool(of, look, memory, FleetContext(now))
     assert (memory.longest, memory.longest_before) == (5.0, (5.0,) * 4)
     assert longest_task(memory, 5.0) == 5.0
 
@@ -136,7 +136,7 @@ def test_a_busy_period_without_an_end_forgets_day_by_day() -> None:
     for hour in range(24 * 6):
         now = NOW + hour * HOUR
         look = facts(9, current=1, running=4, completed=9, longest=TEN_DAYS if hour == 1 else 5.0)
-        _, memory = decide_pool(of, look, memory, Circumstances(now))
+        _, memory = decide_pool(of, look, memory, FleetContext(now))
     assert longest_task(memory, 5.0) == 5.0
     assert TEN_DAYS not in (memory.longest, *memory.longest_before)
 
@@ -145,7 +145,7 @@ def test_a_task_that_still_hangs_is_one_and_not_one_a_day() -> None:
     of, memory = pool(), Memory()
     for hour in range(24 * 6):
         look = facts(9, current=1, running=4, completed=9, longest=hour * 3_600.0 + 5)
-        _, memory = decide_pool(of, look, memory, Circumstances(NOW + hour * HOUR))
+        _, memory = decide_pool(of, look, memory, FleetContext(NOW + hour * HOUR))
     assert memory.longest_before == ()
     assert longest_task(memory, 5.0) == 500.0
 
@@ -155,7 +155,7 @@ def test_the_fleet_decides_alike_with_a_clock_that_jumps_to_and_fro() -> None:
     memories: dict[str, Memory] = {}
     for step in (0, 1, 864_000, 864_001, 2, 3):
         look = facts(40, current=1, running=4, completed=1)
-        _, memories = decide_fleet(of, {"p": look}, memories, Circumstances(NOW + step * SECOND))
+        _, memories = decide_fleet(of, {"p": look}, memories, FleetContext(NOW + step * SECOND))
     assert memories["p"].slot_seconds <= 4 * (1 + 120 + 1 + 1)
 
 

@@ -9,10 +9,10 @@ import pytest
 from tests.support.pools import NOW, facts, pool
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.core.observation.model import Unknown
-from utilitarian_operator.core.sizing.eta_sleep import Nap
+from utilitarian_operator.core.sizing.eta_sleep import EtaSleep
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory
-from utilitarian_operator.core.sizing.rules import Situation, decide
+from utilitarian_operator.core.sizing.rules import RuleInput, decide
 from utilitarian_operator.core.sizing.run_state import OpenRun, Outcome, PastRun
 from utilitarian_operator.core.spec.override import Override
 
@@ -257,7 +257,7 @@ CASES = {
         "deferred",
         "were given back 3 times",
         pool=HOLDING,
-        memory=Memory(nap=Nap(3, NOW + timedelta(days=3), returns=3)),
+        memory=Memory(nap=EtaSleep(3, NOW + timedelta(days=3), returns=3)),
     ),
     "a person's number replaces demand and bounds": Case(
         facts(0), 25, "override", "25 workers by annotation", override=Override(25, NOW + timedelta(hours=1))
@@ -268,6 +268,6 @@ CASES = {
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in CASES.items()])
 def test_rule(case: Case) -> None:
-    decision, _ = decide(Situation(case.pool, case.facts, case.memory, NOW, case.steady, case.override))
+    decision, _ = decide(RuleInput(case.pool, case.facts, case.memory, NOW, case.steady, case.override))
     assert (decision.replicas, decision.rule) == (case.replicas, case.rule), decision.trail
     assert case.says in decision.message

@@ -11,7 +11,7 @@ from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.core.forecast.next_starts import upcoming
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory
-from utilitarian_operator.core.sizing.pools import Circumstances, decide_pool
+from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool
 from utilitarian_operator.core.sizing.run_state import Outcome
 from utilitarian_operator.core.sizing.runs import MOST_OPEN
 
@@ -39,7 +39,7 @@ class Looks:
         while self.now < moment:
             self.now = min(self.now + every, moment)
             seen: Facts = facts(work, current=self.workers, serving=self.workers, **more)
-            decision, self.memory = decide_pool(self.pool, seen, self.memory, Circumstances(self.now))
+            decision, self.memory = decide_pool(self.pool, seen, self.memory, FleetContext(self.now))
             self.workers = decision.replicas
         return self
 

@@ -20,7 +20,7 @@ from utilitarian_operator.api.effective import Pool, effective_fleet
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.memory_json import from_text, past_from_text, past_to_text, to_text
-from utilitarian_operator.core.sizing.pools import Circumstances, decide_pool
+from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool
 from utilitarian_operator.core.sizing.run_state import Outcome
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -125,7 +125,7 @@ class Year:
     def _look(self, now: datetime, work: int = 0) -> int:
         seen = facts(work, current=self.workers, serving=self.workers)
         before = self.memory
-        decision, self.memory = decide_pool(self.pool, seen, before, Circumstances(now))
+        decision, self.memory = decide_pool(self.pool, seen, before, FleetContext(now))
         self.workers = decision.replicas
         self.opened += [(run.start, self.workers) for run in self.memory.runs if run.start not in self._known(before)]
         self.ended += [(past.start, past.outcome) for past in self.memory.history if past not in before.history]

@@ -13,35 +13,35 @@ from tests.unit.status.test_status import merged
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.forecast.news import watch
 from utilitarian_operator.core.forecast.next_starts import upcoming
-from utilitarian_operator.core.observation.beat import BeatSight
-from utilitarian_operator.core.observation.model import FleetSight, Held, PodSight, PoolSight, Present
-from utilitarian_operator.core.sizing.eta_sleep import Nap
+from utilitarian_operator.core.observation.beat import BeatSnapshot
+from utilitarian_operator.core.observation.model import FleetSnapshot, PodSnapshot, PoolSnapshot, Present, WorkerLoad
+from utilitarian_operator.core.sizing.eta_sleep import EtaSleep
 from utilitarian_operator.core.sizing.facts import facts
 from utilitarian_operator.core.sizing.memory import Memory
-from utilitarian_operator.core.sizing.pools import Circumstances, decide_fleet
+from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet
 from utilitarian_operator.core.status.change import Written, patch, worth_writing
 from utilitarian_operator.core.status.recall import remembered
-from utilitarian_operator.core.status.report import Newest
+from utilitarian_operator.core.status.report import StatusInput
 from utilitarian_operator.core.status.status import fleet_status
 
 SETTLING, REST = 180, 600
 """Looks, one a second: until a stabilization and an idleAfter are over, and those that count."""
 
-IDLE = Held(active=0, early=0, reserved=0, scheduled=0, consuming=("q",))
-WORKER = PodSight("worker", ready=True, running=True, leaving=False, held=IDLE)
+IDLE = WorkerLoad(active=0, acked_early=0, reserved=0, scheduled=0, consuming=("q",))
+WORKER = PodSnapshot("worker", ready=True, running=True, leaving=False, held=IDLE)
 DUE = NOW + timedelta(days=1)
 MONTHLY = [{"name": "monthly", "start": "0 0 1 * *"}]
 
-FLEETS: dict[str, tuple[list[dict[str, Any]], PoolSight, Memory]] = {
-    "asleep": ([{"name": "pool"}], PoolSight({"q": Present(0, 0)}, 0, replicas=0), Memory()),
+FLEETS: dict[str, tuple[list[dict[str, Any]], PoolSnapshot, Memory]] = {
+    "asleep": ([{"name": "pool"}], PoolSnapshot({"q": Present(0, 0)}, 0, replicas=0), Memory()),
     "awake-with-min-workers": (
         [{"name": "pool", "scaling": {"min": 2}}],
-        PoolSight({"q": Present(0, 2)}, 0, (WORKER, replace(WORKER, name="other")), replicas=2),
+        PoolSnapshot({"q": Present(0, 2)}, 0, (WORKER, replace(WORKER, name="other")), replicas=2),
         Memory(),
     ),
     "awake-with-tasks-for-later": (
         [{"name": "pool"}],
-        PoolSight(
+        PoolSnapshot(
             {"q": Present(0, 1)},
             3,
             (replace(WORKER, held=replace(IDLE, scheduled=3, first_due=NOW + timedelta(minutes=1))),),
@@ -51,35 +51,35 @@ FLEETS: dict[str, tuple[list[dict[str, Any]], PoolSight, Memory]] = {
     ),
     "asleep-with-tasks-for-later": (
         [{"name": "pool"}],
-        PoolSight({"q": Present(3, 0)}, 0, replicas=0),
-        Memory(nap=Nap(3, DUE, returns=1, slept=True)),
+        PoolSnapshot({"q": Present(3, 0)}, 0, replicas=0),
+        Memory(nap=EtaSleep(3, DUE, returns=1, slept=True)),
     ),
     "holding-work-for-its-run": (
         [{"name": "pool", "scaling": {"outsideRuns": "Hold"}, "schedule": MONTHLY}],
-        PoolSight({"q": Present(50, 0)}, 0, replicas=0),
+        PoolSnapshot({"q": Present(50, 0)}, 0, replicas=0),
         Memory(),
     ),
     "with-work-all-the-time": (
         [{"name": "pool", "scaling": {"max": 1}, "worker": {"concurrency": 1}}],
-        PoolSight({"q": Present(40, 1)}, 1, (WORKER,), replicas=1),
+        PoolSnapshot({"q": Present(40, 1)}, 1, (WORKER,), replicas=1),
         Memory(),
     ),
 }
 
 
-def looks(asked: Fleet, seen: PoolSight, status: dict[str, Any], memory: Memory) -> Iterator[bool]:
+def looks(asked: Fleet, seen: PoolSnapshot, status: dict[str, Any], memory: Memory) -> Iterator[bool]:
     """Looks as an operator does, each with whether it wrote; the status is as the API server would have it."""
     memories = remembered(status, NOW) or {"pool": memory}
     written = None
     for second in range(SETTLING + REST):
         now = NOW + timedelta(seconds=second)
-        sight = FleetSight(now, {"pool": seen}, beat=BeatSight(ready=True), last_messages={})
+        snapshot = FleetSnapshot(now, {"pool": seen}, beat=BeatSnapshot(ready=True), last_messages={})
         found = {"pool": facts(seen)}
-        decisions, after = decide_fleet(asked, found, memories, Circumstances(now))
-        watched = watch(asked, sight, found, decisions, memories, after)
+        decisions, after = decide_fleet(asked, found, memories, FleetContext(now))
+        watched = watch(asked, snapshot, found, decisions, memories, after)
         memories = watched.memories
-        about = Newest(1, starts=upcoming(asked, now), runs=watched.forecasts)
-        wanted = fleet_status(asked, sight, decisions, memories, status, about)
+        about = StatusInput(1, starts=upcoming(asked, now), runs=watched.forecasts)
+        wanted = fleet_status(asked, snapshot, decisions, memories, status, about)
         wrote = worth_writing(wanted, status, written, now)
         if wrote:
             status = merged(status, json.loads(json.dumps(patch(wanted, status))))
@@ -88,7 +88,9 @@ def looks(asked: Fleet, seen: PoolSight, status: dict[str, Any], memory: Memory)
 
 
 @pytest.mark.parametrize("pools, seen, memory", FLEETS.values(), ids=FLEETS)
-def test_nothing_is_written_while_nothing_happens(pools: list[dict[str, Any]], seen: PoolSight, memory: Memory) -> None:
+def test_nothing_is_written_while_nothing_happens(
+    pools: list[dict[str, Any]], seen: PoolSnapshot, memory: Memory
+) -> None:
     wrote = list(looks(fleet(*pools), seen, {}, memory))
     assert wrote[0]
     assert sum(wrote[SETTLING:]) == 0

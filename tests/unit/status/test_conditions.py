@@ -12,18 +12,25 @@ from utilitarian_operator.api.built_in_pools import DOCUMENTED_QUEUES
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.problem import Problem
 from utilitarian_operator.api.resource import parse
-from utilitarian_operator.core.blocker import INVALID_SPEC, Obstacle
+from utilitarian_operator.core.blocker import INVALID_SPEC, Blocker
 from utilitarian_operator.core.condition import Verdict
 from utilitarian_operator.core.forecast.completion import Cause, Forecast, Forecasts, Risk
 from utilitarian_operator.core.forecast.news import ailing
-from utilitarian_operator.core.observation.beat import BeatSight
+from utilitarian_operator.core.observation.beat import BeatSnapshot
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings
-from utilitarian_operator.core.observation.model import FleetSight, Held, PodSight, PoolSight, Present, Unknown
-from utilitarian_operator.core.observation.pod_failures import Hindrance
+from utilitarian_operator.core.observation.model import (
+    FleetSnapshot,
+    PodSnapshot,
+    PoolSnapshot,
+    Present,
+    Unknown,
+    WorkerLoad,
+)
+from utilitarian_operator.core.observation.pod_failures import PodFailure
 from utilitarian_operator.core.sizing.decision import Decision, Step, start
 from utilitarian_operator.core.sizing.run_state import OpenRun
 from utilitarian_operator.core.status.conditions import dated, known, refused, timestamp, verdicts
-from utilitarian_operator.core.status.report import Newest
+from utilitarian_operator.core.status.report import StatusInput
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 TYPES = [
@@ -40,19 +47,19 @@ TWO = "pools: [{name: a, queues: [q]}, {name: b, queues: [r]}]"
 POOLS = f"app: other, {TWO}"
 STATS = "{urlFrom: {secretKeyRef: {name: env, key: URL}}, stats: {urlFrom: {secretKeyRef: {name: s, key: u}}}}"
 UNSEEN = Unknown("no answer from the broker: timed out", NOW - timedelta(seconds=30))
-IDLE = Held(active=0, early=0, reserved=0, scheduled=0)
-FAILING = Hindrance("WorkersFailing", "pod fleet-a-1: ErrImagePull")
-WORKING = PodSight("fleet-a-2", ready=True, running=True, leaving=False, held=IDLE)
+IDLE = WorkerLoad(active=0, acked_early=0, reserved=0, scheduled=0)
+FAILING = PodFailure("WorkersFailing", "pod fleet-a-1: ErrImagePull")
+WORKING = PodSnapshot("fleet-a-2", ready=True, running=True, leaving=False, held=IDLE)
 
 
 def fleet(spec: str = POOLS) -> Fleet:
     return effective_fleet(parse(resource("{" + spec + "}")).spec)
 
 
-def sight(*pods: PodSight, hindrance: Hindrance | None = None) -> FleetSight:
-    pool = PoolSight({"q": Present(0, 0)}, 0)
-    first = replace(pool, pods=pods, hindrance=hindrance)
-    return FleetSight(NOW, {"a": first, "b": pool}, beat=BeatSight(ready=True))
+def snapshot(*pods: PodSnapshot, pod_failure: PodFailure | None = None) -> FleetSnapshot:
+    pool = PoolSnapshot({"q": Present(0, 0)}, 0)
+    first = replace(pool, pods=pods, pod_failure=pod_failure)
+    return FleetSnapshot(NOW, {"a": first, "b": pool}, beat=BeatSnapshot(ready=True))
 
 
 def decided(a: int = 0, b: int = 0) -> dict[str, Decision]:
@@ -72,172 +79,186 @@ SHARED = {"a": decided(9)["a"].then(Step("budget", 9, 5, "maxWorkers is 5")), "b
 @pytest.mark.parametrize(
     "seen,decisions,spec,expected",
     [
-        pytest.param(sight(), decided(), POOLS, ("Ready", "True", "Idle", "no worker is needed"), id="idle"),
+        pytest.param(snapshot(), decided(), POOLS, ("Ready", "True", "Idle", "no worker is needed"), id="idle"),
         pytest.param(
-            replace(sight(), about=BrokerSettings(delayed=12)),
+            replace(snapshot(), about=BrokerSettings(delayed=12)),
             decided(),
             POOLS,
             ("Ready", "True", "Idle", "in the broker for later: 12 tasks"),
             id="idle with tasks for later",
         ),
         pytest.param(
-            sight(), decided(1, 3), POOLS, ("Ready", "True", "Working", "pool b: 3 wanted"), id="the-busiest-is-named"
+            snapshot(),
+            decided(1, 3),
+            POOLS,
+            ("Ready", "True", "Working", "pool b: 3 wanted"),
+            id="the-busiest-is-named",
         ),
         pytest.param(
-            replace(sight(), broker=UNSEEN),
+            replace(snapshot(), broker=UNSEEN),
             decided(),
             POOLS,
             ("Ready", "False", "BrokerUnreachable", "timed out; no worker is added or taken away"),
             id="broker-unseen-for-30-s",
         ),
         pytest.param(
-            replace(sight(), broker=replace(UNSEEN, since=NOW - timedelta(seconds=29))),
+            replace(snapshot(), broker=replace(UNSEEN, since=NOW - timedelta(seconds=29))),
             decided(),
             POOLS,
             ("Ready", "True", "Idle", "nothing to do"),
             id="broker-unseen-for-29-s",
         ),
         pytest.param(
-            sight(hindrance=FAILING),
+            snapshot(pod_failure=FAILING),
             decided(1),
             POOLS,
             ("Ready", "False", "WorkersFailing", "pool a: pod fleet-a-1: ErrImagePull"),
             id="no-worker-starts",
         ),
         pytest.param(
-            sight(WORKING, hindrance=replace(FAILING, stops=False)),
+            snapshot(WORKING, pod_failure=replace(FAILING, stops=False)),
             decided(2),
             POOLS,
             ("Ready", "True", "Working", "2 wanted"),
             id="one-of-two-starts",
         ),
         pytest.param(
-            replace(sight(), rolling_out=("fleet-a", "fleet-beat")),
+            replace(snapshot(), rolling_out=("fleet-a", "fleet-beat")),
             decided(),
             POOLS,
             ("Reconciling", "True", "RollingOut", "fleet-a, fleet-beat"),
             id="rolling-out",
         ),
-        pytest.param(sight(), decided(5), POOLS, ("Reconciling", "False", "RolledOut", ""), id="never-for-scaling"),
+        pytest.param(snapshot(), decided(5), POOLS, ("Reconciling", "False", "RolledOut", ""), id="never-for-scaling"),
         pytest.param(
-            replace(sight(), broker=UNSEEN),
+            replace(snapshot(), broker=UNSEEN),
             decided(),
             POOLS,
             ("BrokerReachable", "False", "Unreachable", "timed out"),
             id="broker-away",
         ),
         pytest.param(
-            sight(), decided(), POOLS, ("BrokerReachable", "True", "DepthOnly", "no broker.stats"), id="no-statistics"
+            snapshot(),
+            decided(),
+            POOLS,
+            ("BrokerReachable", "True", "DepthOnly", "no broker.stats"),
+            id="no-statistics",
         ),
         pytest.param(
-            FleetSight(NOW, {"a": PoolSight({"q": Unknown("queue q is refused", NOW)}, 0)}),
+            FleetSnapshot(NOW, {"a": PoolSnapshot({"q": Unknown("queue q is refused", NOW)}, 0)}),
             decided(),
             POOLS,
             ("BrokerReachable", "True", "QueueUntold", "queue q is refused; its pool keeps its workers"),
             id="one-queue-refused",
         ),
         pytest.param(
-            replace(sight(), mute=Unknown("the broker refuses: no right on celery.pidbox", NOW)),
+            replace(snapshot(), mute=Unknown("the broker refuses: no right on celery.pidbox", NOW)),
             decided(),
             POOLS,
             ("BrokerReachable", "True", "WorkersUnasked", "no right on celery.pidbox; no worker is taken away"),
             id="workers-cannot-be-asked",
         ),
         pytest.param(
-            replace(sight(), statistics=Unknown("no statistics from a:15672", NOW)),
+            replace(snapshot(), statistics=Unknown("no statistics from a:15672", NOW)),
             decided(),
             f"broker: {STATS}, {POOLS}",
             ("BrokerReachable", "True", "DepthOnly", "no statistics from a:15672; no worker is taken away"),
             id="statistics-away",
         ),
         pytest.param(
-            sight(),
+            snapshot(),
             decided(),
             f"broker: {STATS}, {POOLS}",
             ("BrokerReachable", "True", "Reachable", "queues and statistics are seen"),
             id="all-seen",
         ),
         pytest.param(
-            sight(), decided(), POOLS, ("QueuesCovered", "True", "AllCovered", "each of the 2 queues"), id="covered"
+            snapshot(), decided(), POOLS, ("QueuesCovered", "True", "AllCovered", "each of the 2 queues"), id="covered"
         ),
         pytest.param(
-            sight(),
+            snapshot(),
             decided(),
             f"app: utilitarian, {TWO}",
             ("QueuesCovered", "False", "NoPool", "no pool consumes utilitarian.tasks.default, utilitarian.tasks.amr,"),
             id="documented-queues-without-a-pool",
         ),
         pytest.param(
-            sight(),
+            snapshot(),
             decided(),
             f"app: utilitarian, queuesElsewhere: [utilitarian.tasks.default], {TWO}",
             ("QueuesCovered", "False", "NoPool", "no pool consumes utilitarian.tasks.amr,"),
             id="of-those-one-on-purpose",
         ),
         pytest.param(
-            sight(),
+            snapshot(),
             decided(),
             f"app: utilitarian, queuesElsewhere: [{', '.join(DOCUMENTED_QUEUES)}], {TWO}",
             ("QueuesCovered", "True", "AllCovered", "14 are left out on purpose (spec.queuesElsewhere)"),
             id="left-out-on-purpose",
         ),
         pytest.param(
-            sight(),
+            snapshot(),
             decided(),
             "app: utilitarian, pools: [{name: a}, {name: b, queues: [r]}]",
             ("QueuesCovered", "True", "AllCovered", "each of the 14 queues has a pool"),
             id="a-catch-all-covers-the-rest",
         ),
-        pytest.param(sight(), decided(), POOLS, ("BeatReady", "True", "Running", "exactly one"), id="beat-runs"),
+        pytest.param(snapshot(), decided(), POOLS, ("BeatReady", "True", "Running", "exactly one"), id="beat-runs"),
         pytest.param(
-            replace(sight(), beat=None), decided(), POOLS, ("BeatReady", "True", "Disabled", "spec.beat"), id="no-beat"
+            replace(snapshot(), beat=None),
+            decided(),
+            POOLS,
+            ("BeatReady", "True", "Disabled", "spec.beat"),
+            id="no-beat",
         ),
         pytest.param(
-            replace(sight(), beat=BeatSight(trouble="pod fleet-beat-0: CrashLoopBackOff")),
+            replace(snapshot(), beat=BeatSnapshot(trouble="pod fleet-beat-0: CrashLoopBackOff")),
             decided(),
             POOLS,
             ("BeatReady", "False", "BeatFailing", "CrashLoopBackOff"),
             id="beat-fails",
         ),
         pytest.param(
-            replace(sight(), beat=BeatSight()),
+            replace(snapshot(), beat=BeatSnapshot()),
             decided(),
             POOLS,
             ("BeatReady", "False", "BeatStarting", "not ready yet"),
             id="beat-starts",
         ),
-        pytest.param(sight(), decided(5), POOLS, ("AtMaximum", "False", "EnoughRoom", ""), id="room-enough"),
-        pytest.param(sight(), LIMITED, POOLS, ("AtMaximum", "True", "MoreNeeded", "pool a: max is 5"), id="at-its-max"),
+        pytest.param(snapshot(), decided(5), POOLS, ("AtMaximum", "False", "EnoughRoom", ""), id="room-enough"),
         pytest.param(
-            sight(), SHARED, POOLS, ("AtMaximum", "True", "MoreNeeded", "maxWorkers is 5"), id="at-the-fleets"
+            snapshot(), LIMITED, POOLS, ("AtMaximum", "True", "MoreNeeded", "pool a: max is 5"), id="at-its-max"
         ),
         pytest.param(
-            sight(),
+            snapshot(), SHARED, POOLS, ("AtMaximum", "True", "MoreNeeded", "maxWorkers is 5"), id="at-the-fleets"
+        ),
+        pytest.param(
+            snapshot(),
             decided(1) | {"a": start(Step("held-up", 15, 1, "1 worker and no more, though 15 are needed: no room"))},
             POOLS,
             ("AtMaximum", "False", "EnoughRoom", "neither max nor maxWorkers keeps a pool from what it wants"),
             id="kept-down-by-something-else",
         ),
-        pytest.param(sight(), RAISED, POOLS, ("AtMaximum", "False", "EnoughRoom", ""), id="raised-to-its-min"),
-        pytest.param(sight(), decided(), POOLS, ("DeadlineAtRisk", "False", "NoOpenRun", ""), id="no-run"),
+        pytest.param(snapshot(), RAISED, POOLS, ("AtMaximum", "False", "EnoughRoom", ""), id="raised-to-its-min"),
+        pytest.param(snapshot(), decided(), POOLS, ("DeadlineAtRisk", "False", "NoOpenRun", ""), id="no-run"),
     ],
 )
 def test_a_condition_by_what_was_seen(
-    seen: FleetSight, decisions: Mapping[str, Decision], spec: str, expected: tuple[str, str, str, str]
+    seen: FleetSnapshot, decisions: Mapping[str, Decision], spec: str, expected: tuple[str, str, str, str]
 ) -> None:
     kind, status, reason, message = expected
-    told = verdicts(fleet(spec), seen, decisions, Newest(1))
+    told = verdicts(fleet(spec), seen, decisions, StatusInput(1))
     assert [each.type for each in told] == TYPES
     assert condition(kind, told)[:2] == (status, reason)
     assert message in condition(kind, told)[2]
 
 
-WRONG = (Obstacle(INVALID_SPEC, "spec.image: write an image"), Obstacle("NameTaken", "fleet-a"))
+WRONG = (Blocker(INVALID_SPEC, "spec.image: write an image"), Blocker("NameTaken", "fleet-a"))
 ODD = (Problem("spec.timeZone", "", "say which"),)
 
 
 @pytest.mark.parametrize(
-    "obstacles,warnings,expected",
+    "blockers,warnings,expected",
     [
         pytest.param((), (), ("False", "Accepted", "the spec is accepted"), id="accepted"),
         pytest.param(
@@ -251,9 +272,11 @@ ODD = (Problem("spec.timeZone", "", "say which"),)
     ],
 )
 def test_what_keeps_it_from_running_as_written(
-    obstacles: tuple[Obstacle, ...], warnings: tuple[Problem, ...], expected: tuple[str, str, str]
+    blockers: tuple[Blocker, ...], warnings: tuple[Problem, ...], expected: tuple[str, str, str]
 ) -> None:
-    assert condition("Stalled", verdicts(fleet(), sight(), decided(), Newest(1, obstacles, warnings))) == expected
+    assert (
+        condition("Stalled", verdicts(fleet(), snapshot(), decided(), StatusInput(1, blockers, warnings))) == expected
+    )
 
 
 def test_a_resource_that_was_never_accepted_has_all_conditions_too() -> None:
@@ -331,12 +354,14 @@ RISK = Risk(Cause.MAXIMUM_REACHED, "run run: 9 tasks left")
     ],
 )
 def test_what_is_said_of_deadlines(runs: Forecasts, expected: tuple[str, str, str]) -> None:
-    status, reason, message = condition("DeadlineAtRisk", verdicts(fleet(), sight(), decided(), Newest(1, runs=runs)))
+    status, reason, message = condition(
+        "DeadlineAtRisk", verdicts(fleet(), snapshot(), decided(), StatusInput(1, runs=runs))
+    )
     assert (status, reason) == expected[:2]
     assert expected[2] in message
 
 
 def test_a_missed_run_is_in_the_message_of_ready() -> None:
     runs = {"a": (replace(a_run(), message="run x was due"),)}
-    told = verdicts(fleet(), sight(), decided(), Newest(1, ailments=ailing({}, runs), runs=runs))
+    told = verdicts(fleet(), snapshot(), decided(), StatusInput(1, findings=ailing({}, runs), runs=runs))
     assert condition("Ready", told) == ("True", "Idle", "RunMissed: pool a: run x was due")

@@ -8,7 +8,7 @@ import pytest
 from tests.support.pools import NOW, facts, pool
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.core.sizing.memory import Memory
-from utilitarian_operator.core.sizing.pools import Circumstances, decide_pool
+from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool
 from utilitarian_operator.core.sizing.run_state import OpenRun, Outcome, PastRun
 from utilitarian_operator.core.status.recall import last_messages, recall, remembered, well_formed
 
@@ -103,12 +103,12 @@ def test_a_few_are_named_and_the_rest_counted() -> None:
 @pytest.mark.parametrize("of", [pool(), SCHEDULED], ids=["demand", "run"])
 def test_it_decides_as_without_the_broken_part(name: str, of: Pool) -> None:
     for look in (facts(0, current=2), facts(20_000, current=2), facts(None, current=2)):
-        decided = [decide_pool(of, look, memory, Circumstances(NOW))[0] for memory in (kept(**BROKEN[name][0]), KNOWN)]
+        decided = [decide_pool(of, look, memory, FleetContext(NOW))[0] for memory in (kept(**BROKEN[name][0]), KNOWN)]
         assert decided[0] == decided[1]
 
 
 def test_a_run_whose_schedules_are_all_gone_is_forgotten() -> None:
-    _, memory = decide_pool(pool(), facts(5), Memory(runs=(OpenRun("gone", WAS),)), Circumstances(NOW))
+    _, memory = decide_pool(pool(), facts(5), Memory(runs=(OpenRun("gone", WAS),)), FleetContext(NOW))
     assert memory.runs == ()
 
 

@@ -12,35 +12,43 @@ from tests.support.resources import resource
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.api.status import FleetStatus
-from utilitarian_operator.core.blocker import INVALID_SPEC, Obstacle
+from utilitarian_operator.core.blocker import INVALID_SPEC, Blocker
 from utilitarian_operator.core.forecast.completion import Forecast
-from utilitarian_operator.core.observation.beat import BeatSight
+from utilitarian_operator.core.observation.beat import BeatSnapshot
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings
-from utilitarian_operator.core.observation.model import FleetSight, Held, Missing, PodSight, PoolSight, Present, Unknown
-from utilitarian_operator.core.observation.pod_failures import Hindrance
+from utilitarian_operator.core.observation.model import (
+    FleetSnapshot,
+    Missing,
+    PodSnapshot,
+    PoolSnapshot,
+    Present,
+    Unknown,
+    WorkerLoad,
+)
+from utilitarian_operator.core.observation.pod_failures import PodFailure
 from utilitarian_operator.core.sizing.decision import Decision, Step, start
-from utilitarian_operator.core.sizing.eta_sleep import Nap
+from utilitarian_operator.core.sizing.eta_sleep import EtaSleep
 from utilitarian_operator.core.sizing.learning import Oldest
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.run_state import OpenRun, Outcome, PastRun
 from utilitarian_operator.core.status.change import Written, patch, worth_writing
 from utilitarian_operator.core.status.recall import last_messages, remembered
-from utilitarian_operator.core.status.report import Newest
+from utilitarian_operator.core.status.report import StatusInput
 from utilitarian_operator.core.status.size import CONDITION_LENGTH, size
 from utilitarian_operator.core.status.status import fleet_status, most_past_runs, refused_status
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 JUST_NOW, LONG_AGO = (Written({}, {}, NOW - timedelta(seconds=ago)) for ago in (29, 30))
 TO_COME = Written({}, {}, NOW + timedelta(hours=1))
-BUSY = Held(active=2, early=1, reserved=1, scheduled=3)
-POD = PodSight("fleet-a-1", ready=True, running=True, leaving=False, held=BUSY)
-SEEN = FleetSight(
+BUSY = WorkerLoad(active=2, acked_early=1, reserved=1, scheduled=3)
+POD = PodSnapshot("fleet-a-1", ready=True, running=True, leaving=False, held=BUSY)
+SEEN = FleetSnapshot(
     NOW,
     {
-        "a": PoolSight({"q": Present(5, 1), "r": Missing()}, 4, (POD, replace(POD, name="x", leaving=True)), 2),
-        "b": PoolSight({"s": Unknown("no answer", NOW)}, Unknown("no answer", NOW)),
+        "a": PoolSnapshot({"q": Present(5, 1), "r": Missing()}, 4, (POD, replace(POD, name="x", leaving=True)), 2),
+        "b": PoolSnapshot({"s": Unknown("no answer", NOW)}, Unknown("no answer", NOW)),
     },
-    beat=BeatSight(ready=True),
+    beat=BeatSnapshot(ready=True),
 )
 FULL = Memory(
     looked_at=NOW,
@@ -62,7 +70,7 @@ FULL = Memory(
     first_worker_since=NOW,
     first_worker_spent=True,
     first_worker_turn=NOW - timedelta(hours=3),
-    nap=Nap(3, NOW, 1, slept=True),
+    nap=EtaSleep(3, NOW, 1, slept=True),
     runs=(OpenRun("monthly", NOW, NOW, NOW, NOW, 7, 6, 5, 4.5, NOW, missed=True, at_risk=True),),
     opened=(("monthly", NOW),),
     history=(
@@ -82,13 +90,13 @@ def decided(a: int = 2, because: str = "2 wanted") -> dict[str, Decision]:
 
 
 def status(
-    seen: FleetSight = SEEN,
+    seen: FleetSnapshot = SEEN,
     decisions: Mapping[str, Decision] | None = None,
     previous: Mapping[str, Any] | None = None,
     memory: Memory | None = None,
 ) -> dict[str, Any]:
     memories = {"a": memory or Memory(), "b": Memory()}
-    return fleet_status(fleet(), seen, decisions or decided(), memories, previous or {}, Newest(3))
+    return fleet_status(fleet(), seen, decisions or decided(), memories, previous or {}, StatusInput(3))
 
 
 def test_the_columns_and_figures_of_a_status() -> None:
@@ -125,11 +133,11 @@ def test_the_part_of_a_pool_and_what_is_unknown_is_left_out() -> None:
     assert not {"backlog", "unacked"} & second.keys()
 
 
-NONE = PoolSight({"s": Missing()}, 0)
+NONE = PoolSnapshot({"s": Missing()}, 0)
 
 
 @pytest.mark.parametrize("other,backlog", [(SEEN.pools["b"], None), (NONE, 5)], ids=["unknown", "known"])
-def test_a_fleets_backlog_is_told_where_that_of_each_pool_is_known(other: PoolSight, backlog: int | None) -> None:
+def test_a_fleets_backlog_is_told_where_that_of_each_pool_is_known(other: PoolSnapshot, backlog: int | None) -> None:
     assert status(replace(SEEN, pools={"a": SEEN.pools["a"], "b": other})).get("backlog") == backlog
 
 
@@ -145,24 +153,24 @@ SILENT = replace(POD, name="silent", held=Unknown("does not answer", NOW))
         pytest.param((), 0, id="no-worker"),
     ],
 )
-def test_what_runs_is_told_where_each_worker_has_said_it(pods: tuple[PodSight, ...], busy: int | None) -> None:
+def test_what_runs_is_told_where_each_worker_has_said_it(pods: tuple[PodSnapshot, ...], busy: int | None) -> None:
     seen = replace(SEEN, pools=SEEN.pools | {"a": replace(SEEN.pools["a"], pods=pods)})
     assert status(seen)["pools"][0].get("busy") == busy
 
 
 @pytest.mark.parametrize(
-    "hindrance,reason,message",
+    "pod_failure,reason,message",
     [
-        pytest.param(Hindrance("PodsRefused", "a quota"), "PodsRefused", "a quota; 2 wanted", id="it-stops"),
+        pytest.param(PodFailure("PodsRefused", "a quota"), "PodsRefused", "a quota; 2 wanted", id="it-stops"),
         pytest.param(
-            Hindrance("WorkersFailing", "one fails", stops=False), "demand", "2 wanted; one fails", id="some-go-on"
+            PodFailure("WorkersFailing", "one fails", stops=False), "demand", "2 wanted; one fails", id="some-go-on"
         ),
-        pytest.param(Hindrance("Unschedulable", "wanted"), "Unschedulable", "2 wanted", id="the-decision-says-it"),
+        pytest.param(PodFailure("Unschedulable", "wanted"), "Unschedulable", "2 wanted", id="the-decision-says-it"),
     ],
 )
-def test_what_hinders_a_pool_is_its_reason(hindrance: Hindrance, reason: str, message: str) -> None:
-    hindered = replace(SEEN, pools={**SEEN.pools, "a": replace(SEEN.pools["a"], hindrance=hindrance)})
-    first, _ = status(hindered)["pools"]
+def test_what_hinders_a_pool_is_its_reason(pod_failure: PodFailure, reason: str, message: str) -> None:
+    failure = replace(SEEN, pools={**SEEN.pools, "a": replace(SEEN.pools["a"], pod_failure=pod_failure)})
+    first, _ = status(failure)["pools"]
     assert (first["reason"], first["message"]) == (reason, message)
 
 
@@ -184,7 +192,7 @@ def test_of_many_queues_those_are_told_to_which_nothing_came_for_longest() -> No
 
 
 def test_without_a_ceiling_the_pools_own_count() -> None:
-    told = fleet_status(fleet("mode: Paused"), SEEN, decided(), dict.fromkeys("ab", Memory()), {}, Newest(1))
+    told = fleet_status(fleet("mode: Paused"), SEEN, decided(), dict.fromkeys("ab", Memory()), {}, StatusInput(1))
     assert (told["workers"], told["mode"]) == ("1/20", "Paused")
 
 
@@ -325,7 +333,7 @@ def test_what_the_api_server_does_not_take_is_not_written_again_and_again() -> N
 
 def test_a_refused_resource_keeps_what_it_is_remembered_by() -> None:
     previous = status(memory=FULL)
-    told = refused_status([Obstacle(INVALID_SPEC, "spec.image: write an image")], previous, 4, NOW)
+    told = refused_status([Blocker(INVALID_SPEC, "spec.image: write an image")], previous, 4, NOW)
     assert told["observedGeneration"] == 4
     assert remembered(told, NOW) == remembered(previous, NOW)
     assert len(told["conditions"]) == 8
@@ -337,7 +345,7 @@ FORECAST = Forecast(RUN, NOW + timedelta(hours=2), 12, NOW + timedelta(hours=1),
 
 def with_run(it: Forecast = FORECAST, memory: Memory | None = None) -> dict[str, Any]:
     memories = {"a": memory or Memory(runs=(RUN,)), "b": Memory()}
-    return fleet_status(fleet(), SEEN, decided(), memories, {}, Newest(3, runs={"a": (it,)}))
+    return fleet_status(fleet(), SEEN, decided(), memories, {}, StatusInput(3, runs={"a": (it,)}))
 
 
 @pytest.mark.parametrize(
@@ -409,12 +417,14 @@ def crowd(schedules: int, pools: int = 100) -> dict[str, Any]:
     names = [pool.name for pool in asked.pools]
     because = "run hourly-run-1: 12,345 tasks of 5.2 s, deadline in 27m: 9 workers"
     steps = tuple(Step(rule, 3, 9, because) for rule in ("demand", "run", "calm", "bounds"))
-    sight = FleetSight(
+    snapshot = FleetSnapshot(
         NOW, dict.fromkeys(names, SEEN.pools["a"]), last_messages=dict.fromkeys(map(str, range(100)), NOW)
     )
     forecasts = dict.fromkeys(names, (FORECAST,))
-    about = Newest(3, starts=dict.fromkeys(names, NOW), runs=forecasts)
-    return fleet_status(asked, sight, dict.fromkeys(names, Decision(9, steps)), dict.fromkeys(names, memory), {}, about)
+    about = StatusInput(3, starts=dict.fromkeys(names, NOW), runs=forecasts)
+    return fleet_status(
+        asked, snapshot, dict.fromkeys(names, Decision(9, steps)), dict.fromkeys(names, memory), {}, about
+    )
 
 
 @pytest.mark.parametrize("schedules", [0, 1, 10])

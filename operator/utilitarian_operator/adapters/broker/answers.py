@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from utilitarian_operator.core.observation.model import Held
+from utilitarian_operator.core.observation.model import WorkerLoad
 from utilitarian_operator.core.observation.worked import Word, Worked, heard, unheard, word
 
 
@@ -11,7 +11,7 @@ from utilitarian_operator.core.observation.worked import Word, Worked, heard, un
 class Told:
     """What a worker said, and when it was asked (event loop's monotonic seconds)."""
 
-    held: Held
+    held: WorkerLoad
     asked_at: float
 
 
@@ -25,7 +25,7 @@ class Answers:
         self._samples: dict[str, Told] = {}
         self._worked: dict[str, Worked] = {}
 
-    def take(self, asked: Iterable[str], answers: Mapping[str, Held], at: float) -> None:
+    def take(self, asked: Iterable[str], answers: Mapping[str, WorkerLoad], at: float) -> None:
         """Keep the answers to all questions of those who were asked at a moment."""
         told = {node: Told(held, at) for node, held in answers.items()}
         self._told |= told
@@ -38,7 +38,7 @@ class Answers:
             worked, said = self._worked.get(node, Worked()), words.get(node)
             self._worked[node] = unheard(worked, at) if said is None else heard(worked, said)
 
-    def told(self, node: str, not_before: float) -> Held | None:
+    def told(self, node: str, not_before: float) -> WorkerLoad | None:
         """What a worker said to a question asked after a moment; None if it said nothing since.
 
         One that was told to consume again, and says that it consumes nothing, has not come to it yet: it is not
@@ -50,7 +50,7 @@ class Answers:
         self._returning.discard(node)
         return told.held
 
-    def sample(self, node: str, not_before: float) -> Held | None:
+    def sample(self, node: str, not_before: float) -> WorkerLoad | None:
         """What a worker last said, if it was asked since a moment."""
         told = self._samples.get(node)
         return told.held if told and told.asked_at >= not_before else None

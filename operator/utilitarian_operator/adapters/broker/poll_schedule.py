@@ -60,7 +60,7 @@ class Round:
     closely: bool = False
 
 
-class Rounds:
+class PollSchedule:
     """The turns of one broker's workers; several fleets may share them."""
 
     def __init__(self) -> None:

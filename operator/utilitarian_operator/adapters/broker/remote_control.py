@@ -20,7 +20,7 @@ from utilitarian_operator.adapters.broker.mailbox import ANSWER_WITHIN_S, Answer
 from utilitarian_operator.adapters.broker.replies import is_answer
 from utilitarian_operator.adapters.broker.tls import SYSTEM, Tls
 from utilitarian_operator.core.never_started import IN_PROCESS, surely_run
-from utilitarian_operator.core.observation.model import Held
+from utilitarian_operator.core.observation.model import WorkerLoad
 from utilitarian_operator.core.observation.own_queues import own, passing
 from utilitarian_operator.core.observation.worked import Word
 from utilitarian_operator.errors import BrokerBlocked, BrokerError, BrokerUnreachable
@@ -68,11 +68,11 @@ class _Tasks:
 
     Args:
         limited: those with a rate limit.
-        early: those that it acknowledges at their start, and doesn't begin where that fails.
+        acked_early: those that it acknowledges at their start, and doesn't begin where that fails.
     """
 
     limited: frozenset[str] = frozenset()
-    early: frozenset[str] = frozenset()
+    acked_early: frozenset[str] = frozenset()
 
 
 class RemoteControl:
@@ -101,7 +101,7 @@ class RemoteControl:
 
     def holdings(
         self, nodes: Sequence[str], *, queues: bool = False, learning: bool = False, everybody: bool = False
-    ) -> dict[str, Held]:
+    ) -> dict[str, WorkerLoad]:
         """What each worker holds; one that did not answer every question in time is not in the answer.
 
         Args:
@@ -324,18 +324,18 @@ def _tasks(told: Sequence[str], stats: Mapping[str, Any]) -> _Tasks:
     in_process = stats.get("pool", {}).get("implementation") in IN_PROCESS
     return _Tasks(
         limited=frozenset(task.partition(" ")[0] for task in told if f"[{LIMIT}=" in task),
-        early=frozenset(task.partition(" ")[0] for task in told if in_process and f"{LATE}=False]" in task),
+        acked_early=frozenset(task.partition(" ")[0] for task in told if in_process and f"{LATE}=False]" in task),
     )
 
 
-def _held(told: Mapping[str, Mapping[str, Any]], node: str, now: float, tasks: _Tasks) -> Held:
+def _held(told: Mapping[str, Mapping[str, Any]], node: str, now: float, tasks: _Tasks) -> WorkerLoad:
     active = _running(told, node, tasks)
     stats = told[LEARNING][node] if LEARNING in told else {}
     totals = stats.get("total", {}) if stats else None
     starts = [request["time_start"] for request in active if request.get("time_start")]
-    return Held(
+    return WorkerLoad(
         active=len(active),
-        early=sum(bool(request.get("acknowledged")) for request in active),
+        acked_early=sum(bool(request.get("acknowledged")) for request in active),
         reserved=len(told["reserved"][node]),
         scheduled=len(told["scheduled"][node]),
         oldest=max(0.0, now - min(starts)) if starts else 0.0,
@@ -352,7 +352,7 @@ def _held(told: Mapping[str, Mapping[str, Any]], node: str, now: float, tasks: _
 
 
 def _running(told: Mapping[str, Mapping[str, Any]], node: str, tasks: _Tasks) -> Sequence[Mapping[str, Any]]:
-    return surely_run(told[ACTIVE][node], tasks.early, time.time())
+    return surely_run(told[ACTIVE][node], tasks.acked_early, time.time())
 
 
 def _alone(stats: Mapping[str, Any]) -> bool:

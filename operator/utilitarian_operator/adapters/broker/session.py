@@ -14,12 +14,12 @@ from utilitarian_operator.adapters.broker.answers import Answers
 from utilitarian_operator.adapters.broker.declarations import declarations
 from utilitarian_operator.adapters.broker.depths import Depth, DepthReader, Untold
 from utilitarian_operator.adapters.broker.pause import Pause
-from utilitarian_operator.adapters.broker.poll_schedule import Round, Rounds
+from utilitarian_operator.adapters.broker.poll_schedule import PollSchedule, Round
 from utilitarian_operator.adapters.broker.remote_control import RemoteControl
 from utilitarian_operator.adapters.broker.statistics import Statistics
 from utilitarian_operator.adapters.broker.tls import SYSTEM, Tls
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings, QueueSettings
-from utilitarian_operator.core.observation.model import HOLDS, Counted, Held
+from utilitarian_operator.core.observation.model import HOLDS, Counted, WorkerLoad
 from utilitarian_operator.core.observation.worked import Worked
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable, RightMissing
 
@@ -73,7 +73,7 @@ class BrokerSession:
         self._depth_thread = ThreadPoolExecutor(1, "depths")
         self._worker_thread = ThreadPoolExecutor(1, "remote-control")
         self._pause = Pause()
-        self._rounds = Rounds()
+        self._rounds = PollSchedule()
         self._around: dict[str, tuple[str, ...]] = {}
         self._beats: tuple[str, ...] = ()
         self._mute: BrokerError | None = None
@@ -118,11 +118,11 @@ class BrokerSession:
         """When each source was last asked with success (monotonic seconds), None if never; by its name."""
         return self._seen_at
 
-    def told(self, node: str, not_before: float) -> Held | None:
+    def told(self, node: str, not_before: float) -> WorkerLoad | None:
         """What a worker said to a question asked after a moment (monotonic seconds); None if it said nothing since."""
         return self._answers.told(node, not_before)
 
-    def sample(self, node: str, not_before: float) -> Held | None:
+    def sample(self, node: str, not_before: float) -> WorkerLoad | None:
         """What a worker last said of itself and of how much it has done, if it was asked since a moment."""
         return self._answers.sample(node, not_before)
 

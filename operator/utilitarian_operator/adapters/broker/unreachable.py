@@ -7,7 +7,7 @@ from utilitarian_operator.core.observation.broker_settings import BrokerSettings
 from utilitarian_operator.errors import BrokerUnreachable, OperatorError
 
 
-class Blind:
+class UnreachableBroker:
     """A broker that can't be looked at, because nobody knows where it is.
 
     Args:

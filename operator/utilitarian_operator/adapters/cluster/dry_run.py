@@ -10,7 +10,7 @@ from utilitarian_operator.errors import ClusterError, Gone, Rejected
 DRY_RUN = ("dryRun", "All")
 
 
-class Rehearsal(Cluster):
+class DryRunCluster(Cluster):
     """The API server; whatever is written to it is checked, admitted, given its defaults, and not kept."""
 
     async def find(self, manifest: Object) -> Object | None:

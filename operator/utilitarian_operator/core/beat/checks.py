@@ -10,7 +10,7 @@ from utilitarian_operator.core.condition import Verdict
 from utilitarian_operator.core.containers import ours
 from utilitarian_operator.core.objects import beat_scripts
 from utilitarian_operator.core.objects.manifests import BEAT_CHECK
-from utilitarian_operator.core.observation.beat import BeatSight, ScheduleFile
+from utilitarian_operator.core.observation.beat import BeatSnapshot, ScheduleFile
 from utilitarian_operator.core.sizing.runs import last_start
 from utilitarian_operator.core.wording import plural
 
@@ -39,34 +39,34 @@ class Loss:
     message: str
 
 
-def beat_verdict(beat: Beat, sight: BeatSight | None) -> Verdict:
+def beat_verdict(beat: Beat, snapshot: BeatSnapshot | None) -> Verdict:
     """The condition `BeatReady`.
 
     Args:
         beat: as it is asked for.
-        sight: of this look; None where beat is not asked for.
+        snapshot: of this look; None where beat is not asked for.
     """
-    if sight is None:
+    if snapshot is None:
         return Verdict(
             "BeatReady", "True", "Disabled", "spec.beat.enabled is false: nobody sends scheduled tasks from here"
         )
-    if sight.ahead:
-        return Verdict("BeatReady", "False", "BeatStarting", _after(sight.ahead))
-    return _down(sight) or Verdict("BeatReady", "True", "Running", _running(beat))
+    if snapshot.ahead:
+        return Verdict("BeatReady", "False", "BeatStarting", _after(snapshot.ahead))
+    return _down(snapshot) or Verdict("BeatReady", "True", "Running", _running(beat))
 
 
-def _down(sight: BeatSight) -> Verdict | None:
-    if sight.others or sight.elsewhere:
-        message = _duplicate(sight.others) if sight.others else _elsewhere(sight.elsewhere)
+def _down(snapshot: BeatSnapshot) -> Verdict | None:
+    if snapshot.others or snapshot.elsewhere:
+        message = _duplicate(snapshot.others) if snapshot.others else _elsewhere(snapshot.elsewhere)
         return Verdict("BeatReady", "False", "BeatDuplicate", message)
-    if sight.lost_on:
-        return Verdict("BeatReady", "False", "BeatBlocked", _blocked(sight))
-    if sight.ready:
+    if snapshot.lost_on:
+        return Verdict("BeatReady", "False", "BeatBlocked", _blocked(snapshot))
+    if snapshot.ready:
         return None
-    if sight.claim and (sight.claim.phase == "Lost" or sight.claim.waiting >= PENDING_IS_TROUBLE):
-        return Verdict("BeatReady", "False", "VolumePending", _pending(sight))
-    if sight.trouble:
-        return Verdict("BeatReady", "False", "BeatFailing", sight.trouble)
+    if snapshot.claim and (snapshot.claim.phase == "Lost" or snapshot.claim.waiting >= PENDING_IS_TROUBLE):
+        return Verdict("BeatReady", "False", "VolumePending", _pending(snapshot))
+    if snapshot.trouble:
+        return Verdict("BeatReady", "False", "BeatFailing", snapshot.trouble)
     return Verdict("BeatReady", "False", "BeatStarting", "beat is not ready yet")
 
 
@@ -104,24 +104,26 @@ def _running(beat: Beat) -> str:
     return "exactly one beat runs"
 
 
-def _blocked(sight: BeatSight) -> str:
-    doing = "can't be ended" if sight.leaving else "may still run there, unseen"
+def _blocked(snapshot: BeatSnapshot) -> str:
+    doing = "can't be ended" if snapshot.leaving else "may still run there, unseen"
     return (
-        f"node {sight.lost_on} doesn't answer: beat {doing}, so none is started elsewhere and nothing may be sent; "
+        f"node {snapshot.lost_on} doesn't answer: beat {doing}, so none is started elsewhere and nothing may be sent; "
         "bring the node back or, once it is certain that it is off, "
-        f"kubectl taint nodes {sight.lost_on} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
+        f"kubectl taint nodes {snapshot.lost_on} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
     )
 
 
-def _pending(sight: BeatSight) -> str:
-    if sight.claim and sight.claim.phase == "Lost":
+def _pending(snapshot: BeatSnapshot) -> str:
+    if snapshot.claim and snapshot.claim.phase == "Lost":
         return (
             "spec.beat.storage: the claim has lost its volume, and with it when each task was last sent; "
             "restore the volume, or delete the claim: a new one is made"
         )
-    why = f" ({sight.trouble})" if sight.trouble else ""
+    why = f" ({snapshot.trouble})" if snapshot.trouble else ""
     mode = (
-        "; if its driver can't do ReadWriteOncePod, make it by hand with ReadWriteOnce" if _for_one_pod(sight) else ""
+        "; if its driver can't do ReadWriteOncePod, make it by hand with ReadWriteOnce"
+        if _for_one_pod(snapshot)
+        else ""
     )
     return (
         f"spec.beat.storage: the claim has waited for a volume for over {PENDING_IS_TROUBLE.seconds} s{why}; "
@@ -130,8 +132,8 @@ def _pending(sight: BeatSight) -> str:
     )
 
 
-def _for_one_pod(sight: BeatSight) -> bool:
-    return sight.claim is not None and sight.claim.for_one_pod
+def _for_one_pod(snapshot: BeatSnapshot) -> bool:
+    return snapshot.claim is not None and snapshot.claim.for_one_pod
 
 
 def file_of(pod: Object) -> ScheduleFile | None:
@@ -161,36 +163,36 @@ def stuck(statefulset: Object, pod: Object) -> bool:
     return bool(seen and old and not runs and "deletionTimestamp" not in pod["metadata"])
 
 
-def memory_since(before: Object, sight: BeatSight | None) -> str | None:
+def memory_since(before: Object, snapshot: BeatSnapshot | None) -> str | None:
     """`status.beat.memorySince` as it is to be.
 
     Args:
         before: `status.beat` as it was.
-        sight: of this look.
+        snapshot: of this look.
     """
     known: str | None = before.get(KEPT_SINCE)
-    if sight is None or sight.file is None or (known and sight.file.state == beat_scripts.KEPT):
+    if snapshot is None or snapshot.file is None or (known and snapshot.file.state == beat_scripts.KEPT):
         return known
-    return sight.file.at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return snapshot.file.at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def loss(fleet: Fleet, before: Object, sight: BeatSight | None) -> Loss | None:
+def loss(fleet: Fleet, before: Object, snapshot: BeatSnapshot | None) -> Loss | None:
     """What is to be told once when beat started without the memory it had; None if it has it, or is the first.
 
     Args:
         fleet: what runs.
         before: `status.beat` as it was written last.
-        sight: of this look.
+        snapshot: of this look.
     """
-    since = memory_since(before, sight)
-    if sight is None or sight.file is None or since == before.get(KEPT_SINCE):
+    since = memory_since(before, snapshot)
+    if snapshot is None or snapshot.file is None or since == before.get(KEPT_SINCE):
         return None
-    aside = sight.file.state == beat_scripts.MOVED
+    aside = snapshot.file.state == beat_scripts.MOVED
     expected = KEPT_SINCE not in before or fleet.beat.storage.ephemeral
-    if sight.file.state == beat_scripts.KEPT or (expected and not aside):
+    if snapshot.file.state == beat_scripts.KEPT or (expected and not aside):
         return None
-    what = sight.file.said.partition(": ")[2]
-    runs = _fell_into(fleet, before, sight.file.at)
+    what = snapshot.file.said.partition(": ")[2]
+    runs = _fell_into(fleet, before, snapshot.file.at)
     skipped = f"; skipped: {', '.join(runs)}" if runs else ""
     message = (
         f"beat starts without its memory of when each task was last sent: {what}{skipped}; "

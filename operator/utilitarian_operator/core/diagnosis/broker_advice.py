@@ -7,7 +7,7 @@ from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core.diagnosis.silence import causes
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings, QueueSettings
-from utilitarian_operator.core.observation.model import FleetSight, Held, PoolSight, Unknown
+from utilitarian_operator.core.observation.model import FleetSnapshot, PoolSnapshot, Unknown, WorkerLoad
 from utilitarian_operator.core.sizing.memory import Memory, longest_seen
 from utilitarian_operator.core.wording import number, plural, seconds
 
@@ -34,33 +34,33 @@ HANDED_OVER = timedelta(seconds=5)
 """A task that is due later, and is in a worker all the same, was not kept back by the broker."""
 
 
-def advice(fleet: Fleet, sight: FleetSight, memories: Mapping[str, Memory]) -> tuple[str, ...]:
+def advice(fleet: Fleet, snapshot: FleetSnapshot, memories: Mapping[str, Memory]) -> tuple[str, ...]:
     """What had better be changed, each a sentence with where, why and what to do; at most `MOST`.
 
     Args:
         fleet: what runs.
-        sight: of this look.
+        snapshot: of this look.
         memories: by pool name.
     """
-    told = sight.about
-    found = list(_of_the_broker(told, sight))
+    told = snapshot.about
+    found = list(_of_the_broker(told, snapshot))
     for pool in fleet.pools:
         memory = memories.get(pool.name, Memory())
-        for queue in sight.pools[pool.name].queues:
+        for queue in snapshot.pools[pool.name].queues:
             found += _of_a_queue(pool, queue, memory, told)
-        found += _of_prefetch(pool, sight.pools[pool.name], memory)
-        found += _of_later_tasks(pool, sight, told)
-        found += _of_tasks_never_begun(pool, sight.pools[pool.name])
-        found += _of_queues_that_stay(pool, sight.pools[pool.name])
-        found += _of_silence(fleet, pool, sight)
+        found += _of_prefetch(pool, snapshot.pools[pool.name], memory)
+        found += _of_later_tasks(pool, snapshot, told)
+        found += _of_tasks_never_begun(pool, snapshot.pools[pool.name])
+        found += _of_queues_that_stay(pool, snapshot.pools[pool.name])
+        found += _of_silence(fleet, pool, snapshot)
     return tuple(found[:MOST])
 
 
-def _of_the_broker(told: BrokerSettings, sight: FleetSight) -> Iterator[str]:
+def _of_the_broker(told: BrokerSettings, snapshot: FleetSnapshot) -> Iterator[str]:
     """A worker whose remote control is refused can't tell its version of Celery either."""
     if not _at_least(told.version, 4, 3) or _at_least(told.celery, 5, 7):
         return
-    if told.celery is not None or _nobody_answers(sight):
+    if told.celery is not None or _nobody_answers(snapshot):
         which = f"Celery {told.celery}" if told.celery else "workers of which none answers"
         yield (
             f"RabbitMQ {told.version} with {which}: the mailbox of Celery up to 5.6 is refused where "
@@ -69,10 +69,11 @@ def _of_the_broker(told: BrokerSettings, sight: FleetSight) -> Iterator[str]:
         )
 
 
-def _nobody_answers(sight: FleetSight) -> bool:
-    serving = [pod for pool in sight.pools.values() for pod in pool.pods if pod.serves]
+def _nobody_answers(snapshot: FleetSnapshot) -> bool:
+    serving = [pod for pool in snapshot.pools.values() for pod in pool.pods if pod.serves]
     return bool(serving) and all(
-        pod.word is None and isinstance(pod.held, Unknown) and sight.at - pod.held.since >= MUTE_FOR for pod in serving
+        pod.word is None and isinstance(pod.held, Unknown) and snapshot.at - pod.held.since >= MUTE_FOR
+        for pod in serving
     )
 
 
@@ -113,11 +114,11 @@ def _of_its_timeout(
         )
 
 
-def _of_prefetch(pool: Pool, seen: PoolSight, memory: Memory) -> Iterator[str]:
+def _of_prefetch(pool: Pool, seen: PoolSnapshot, memory: Memory) -> Iterator[str]:
     """Messages reserved behind long tasks wait for them, whoever else is idle."""
-    early = any(pod.sample is not None and pod.sample.early for pod in seen.pods)
+    acked_early = any(pod.sample is not None and pod.sample.acked_early for pod in seen.pods)
     promise = pool.scaling.drain_within
-    if early and pool.worker.prefetch_multiplier != 1 and longest_seen(memory) > promise.total_seconds():
+    if acked_early and pool.worker.prefetch_multiplier != 1 and longest_seen(memory) > promise.total_seconds():
         yield (
             f"pool {pool.name}: the longest task took {seconds(longest_seen(memory))}, longer than drainWithin "
             f"({format_duration(promise)}), and messages wait behind it in its worker; set worker.prefetchMultiplier "
@@ -125,17 +126,17 @@ def _of_prefetch(pool: Pool, seen: PoolSight, memory: Memory) -> Iterator[str]:
         )
 
 
-def _of_later_tasks(pool: Pool, sight: FleetSight, told: BrokerSettings) -> Iterator[str]:
+def _of_later_tasks(pool: Pool, snapshot: FleetSnapshot, told: BrokerSettings) -> Iterator[str]:
     """The broker hands a task that it kept over in its last second: one that waits longer in a worker was not kept."""
-    held = [pod.held for pod in sight.pools[pool.name].pods if isinstance(pod.held, Held)]
-    if told.delayed is not None and any(it.first_due and it.first_due - sight.at > HANDED_OVER for it in held):
+    held = [pod.held for pod in snapshot.pools[pool.name].pods if isinstance(pod.held, WorkerLoad)]
+    if told.delayed is not None and any(it.first_due and it.first_due - snapshot.at > HANDED_OVER for it in held):
         yield (
             f"pool {pool.name}: tasks with a later time wait inside a worker, although Celery has queues for them in "
             "the broker (native delayed delivery); that needs a topic exchange, and Celery 5.5 or newer at the sender"
         )
 
 
-def _of_tasks_never_begun(pool: Pool, seen: PoolSight) -> Iterator[str]:
+def _of_tasks_never_begun(pool: Pool, seen: PoolSnapshot) -> Iterator[str]:
     """The first of the workers that have any."""
     for pod in seen.pods:
         if pod.word is not None and pod.word.never_begun:
@@ -147,17 +148,17 @@ def _of_tasks_never_begun(pool: Pool, seen: PoolSight) -> Iterator[str]:
             return
 
 
-def _of_silence(fleet: Fleet, pool: Pool, sight: FleetSight) -> Iterator[str]:
+def _of_silence(fleet: Fleet, pool: Pool, snapshot: FleetSnapshot) -> Iterator[str]:
     """Said while workers could be asked and none of the pool's has answered, nor did when it was asked slowly."""
-    running = [pod for pod in sight.pools[pool.name].pods if pod.running and pod.staying]
+    running = [pod for pod in snapshot.pools[pool.name].pods if pod.running and pod.staying]
     silent = [pod.held.since for pod in running if pod.word is None and isinstance(pod.held, Unknown)]
     patience = max(SILENT_FOR, pool.drain_timeout) if pool.worker.execution == "solo" else SILENT_FOR
-    if sight.mute is None and running and len(silent) == len(running) and sight.at - min(silent) >= patience:
-        remedy = causes(fleet.broker, sight.about.unreadable)
+    if snapshot.mute is None and running and len(silent) == len(running) and snapshot.at - min(silent) >= patience:
+        remedy = causes(fleet.broker, snapshot.about.unreadable)
         yield f"pool {pool.name}: none of its {plural(len(running), 'worker')} answers, so none is taken away; {remedy}"
 
 
-def _of_queues_that_stay(pool: Pool, seen: PoolSight) -> Iterator[str]:
+def _of_queues_that_stay(pool: Pool, seen: PoolSnapshot) -> Iterator[str]:
     """A queue of one worker alone that nobody deletes with it, as Celery's worker_direct makes them."""
     staying = {queue for pod in seen.pods if pod.word is not None for queue in pod.word.own - pod.word.passing}
     if staying:

@@ -8,13 +8,13 @@ from utilitarian_operator.core.diagnosis.findings import (
     FOREIGN_CONSUMERS,
     STARVED,
     STUCK,
-    Ailment,
-    Course,
+    Finding,
+    SymptomHistory,
     examine,
     unseen,
 )
 from utilitarian_operator.core.diagnosis.replacement import Replaced, replacement
-from utilitarian_operator.core.observation.model import FleetSight, Unknown
+from utilitarian_operator.core.observation.model import FleetSnapshot, Unknown
 from utilitarian_operator.core.reasons import Reason
 
 
@@ -23,61 +23,61 @@ class Health:
     """Of one fleet.
 
     Args:
-        ailments: at the last look, by pool name.
+        findings: at the last look, by pool name.
     """
 
-    ailments: Mapping[str, tuple[Ailment, ...]] = field(default_factory=dict)
-    _courses: Mapping[str, Course] = field(default_factory=dict)
+    findings: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
+    _courses: Mapping[str, SymptomHistory] = field(default_factory=dict)
     _replaced: dict[str, Replaced] = field(default_factory=dict)
     _told: frozenset[tuple[str, str]] = frozenset()
 
-    def examined(self, fleet: Fleet, sight: FleetSight) -> FleetSight:
+    def examined(self, fleet: Fleet, snapshot: FleetSnapshot) -> FleetSnapshot:
         """Take one more look into account, and give it without what is in doubt by all of them."""
-        self.examine(fleet, sight)
-        return self.doubted(sight)
+        self.examine(fleet, snapshot)
+        return self.doubted(snapshot)
 
-    def examine(self, fleet: Fleet, sight: FleetSight) -> None:
+    def examine(self, fleet: Fleet, snapshot: FleetSnapshot) -> None:
         """Take one more look into account; one that did not reach the broker says nothing new.
 
         What went on meanwhile nobody has seen: a sign must last anew when the broker is back.
         """
-        if sight.broker is None:
-            self.ailments, self._courses = examine(fleet, sight, self._courses)
+        if snapshot.broker is None:
+            self.findings, self._courses = examine(fleet, snapshot, self._courses)
         else:
             self._courses = unseen(self._courses)
 
-    def doubted(self, sight: FleetSight) -> FleetSight:
+    def doubted(self, snapshot: FleetSnapshot) -> FleetSnapshot:
         """The sight without what is not acknowledged where others consume too: nobody knows whose tasks those are."""
         unknown = {
             pool: Unknown(it.message, since)
-            for pool, found in self.ailments.items()
+            for pool, found in self.findings.items()
             for it in found
             if it.reason == FOREIGN_CONSUMERS and (since := self._courses[pool].foreign_since) is not None
         }
         pools = {
-            name: replace(it, unacked=unknown[name]) if name in unknown else it for name, it in sight.pools.items()
+            name: replace(it, unacked=unknown[name]) if name in unknown else it for name, it in snapshot.pools.items()
         }
-        return replace(sight, pools=pools) if unknown else sight
+        return replace(snapshot, pools=pools) if unknown else snapshot
 
     def starved(self, pool: str) -> str:
         """Why no worker of a pool takes the work that waits; empty where work goes on."""
-        return next((it.message for it in self.ailments.get(pool, ()) if it.reason == STARVED), "")
+        return next((it.message for it in self.findings.get(pool, ()) if it.reason == STARVED), "")
 
-    def replacements(self, fleet: Fleet, sight: FleetSight) -> Iterator[tuple[str, str]]:
+    def replacements(self, fleet: Fleet, snapshot: FleetSnapshot) -> Iterator[tuple[str, str]]:
         """Pool and pod of each stuck worker to replace now, which then counts as replaced; only in `mode: Auto`."""
-        for pool in fleet.pools if fleet.mode == "Auto" and sight.broker is None else ():
-            stuck = [pod for it in self.ailments.get(pool.name, ()) if it.reason == STUCK for pod in it.pods]
+        for pool in fleet.pools if fleet.mode == "Auto" and snapshot.broker is None else ():
+            stuck = [pod for it in self.findings.get(pool.name, ()) if it.reason == STUCK for pod in it.pods]
             if not stuck:
                 continue
-            seen, last = sight.pools[pool.name], self._replaced.get(pool.name)
-            pod = replacement(pool, seen, stuck, self._courses[pool.name], last, sight.at)
+            seen, last = snapshot.pools[pool.name], self._replaced.get(pool.name)
+            pod = replacement(pool, seen, stuck, self._courses[pool.name], last, snapshot.at)
             if pod is not None:
-                self._replaced[pool.name] = Replaced(sight.at, frozenset(it.name for it in seen.pods))
+                self._replaced[pool.name] = Replaced(snapshot.at, frozenset(it.name for it in seen.pods))
                 yield pool.name, pod
 
     def news(self) -> list[tuple[Reason, str]]:
         """The events of what has begun since this was last asked."""
-        now = {(pool, it.reason): it for pool, found in self.ailments.items() for it in found}
+        now = {(pool, it.reason): it for pool, found in self.findings.items() for it in found}
         new = [
             (Reason(it.reason), f"pool {pool}: {it.message}")
             for (pool, _), it in now.items()

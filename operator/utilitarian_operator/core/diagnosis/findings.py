@@ -12,10 +12,10 @@ from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core.diagnosis.silence import causes
 from utilitarian_operator.core.draining import steps as drain
-from utilitarian_operator.core.draining.workers import crew
+from utilitarian_operator.core.draining.workers import pool_workers
 from utilitarian_operator.core.moments import since
 from utilitarian_operator.core.observation import blank_workers as blank
-from utilitarian_operator.core.observation.model import FleetSight, PodSight, PoolSight, Present
+from utilitarian_operator.core.observation.model import FleetSnapshot, PodSnapshot, PoolSnapshot, Present
 from utilitarian_operator.core.observation.own_queues import owed
 from utilitarian_operator.core.wording import named, number, plural
 
@@ -45,7 +45,7 @@ MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Ailment:
+class Finding:
     """Something wrong with a pool that a person should know of.
 
     Args:
@@ -60,7 +60,7 @@ class Ailment:
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class SymptomHistory:
     """What is remembered of one pool's signs; small, and lost without harm: all then begins anew.
 
     Args:
@@ -78,7 +78,7 @@ class Course:
     unheard_since: datetime | None = None
 
 
-_UNTROUBLED = Course()
+_UNTROUBLED = SymptomHistory()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,74 +91,78 @@ class _Sign:
 
 
 def examine(
-    fleet: Fleet, sight: FleetSight, before: Mapping[str, Course]
-) -> tuple[dict[str, tuple[Ailment, ...]], dict[str, Course]]:
+    fleet: Fleet, snapshot: FleetSnapshot, before: Mapping[str, SymptomHistory]
+) -> tuple[dict[str, tuple[Finding, ...]], dict[str, SymptomHistory]]:
     """What ails each pool, the most serious first, and what to remember; both by pool name.
 
     Args:
         fleet: what runs.
-        sight: of this look, which must have reached the broker.
+        snapshot: of this look, which must have reached the broker.
         before: of the last look.
     """
-    answering = any(_answered(pod) for pool in sight.pools.values() for pod in pool.pods)
-    ailments: dict[str, tuple[Ailment, ...]] = {}
-    courses: dict[str, Course] = {}
+    answering = any(_answered(pod) for pool in snapshot.pools.values() for pod in pool.pods)
+    findings: dict[str, tuple[Finding, ...]] = {}
+    courses: dict[str, SymptomHistory] = {}
     for pool in fleet.pools:
-        seen, course = sight.pools[pool.name], before.get(pool.name, _UNTROUBLED)
+        seen, symptoms = snapshot.pools[pool.name], before.get(pool.name, _UNTROUBLED)
         if not seen.pods and not seen.foreign:
-            ailments[pool.name], courses[pool.name] = (), _UNTROUBLED
+            findings[pool.name], courses[pool.name] = (), _UNTROUBLED
             continue
-        signs = dict(_all_signs(pool, seen, course, answering=answering)) if sight.mute is None else {}
-        course = _followed(seen, course, signs, sight.at)
-        course = replace(course, unheard_since=_unheard_since(seen, course, sight))
-        courses[pool.name] = course
-        mute = _mute(pool, course, sight.at, causes(fleet.broker, sight.about.unreadable))
-        found = [*_said(pool, seen, course, signs, sight.at), *mute]
-        ailments[pool.name] = tuple(sorted(found, key=lambda it: REASONS.index(it.reason)))
-    return ailments, courses
+        signs = dict(_all_signs(pool, seen, symptoms, answering=answering)) if snapshot.mute is None else {}
+        symptoms = _followed(seen, symptoms, signs, snapshot.at)
+        symptoms = replace(symptoms, unheard_since=_unheard_since(seen, symptoms, snapshot))
+        courses[pool.name] = symptoms
+        mute = _mute(pool, symptoms, snapshot.at, causes(fleet.broker, snapshot.about.unreadable))
+        found = [*_said(pool, seen, symptoms, signs, snapshot.at), *mute]
+        findings[pool.name] = tuple(sorted(found, key=lambda it: REASONS.index(it.reason)))
+    return findings, courses
 
 
-def _followed(seen: PoolSight, course: Course, signs: Mapping[str, _Sign], now: datetime) -> Course:
+def _followed(
+    seen: PoolSnapshot, symptoms: SymptomHistory, signs: Mapping[str, _Sign], now: datetime
+) -> SymptomHistory:
     return replace(
-        course,
-        signs={pod: since(course.signs.get(pod), now) for pod in signs},
-        heard=frozenset(pod.name for pod in seen.pods if pod.name in course.heard or _answered(pod)),
-        standing=_standing(seen, course, now),
-        foreign_since=since(course.foreign_since, now) if seen.foreign else None,
+        symptoms,
+        signs={pod: since(symptoms.signs.get(pod), now) for pod in signs},
+        heard=frozenset(pod.name for pod in seen.pods if pod.name in symptoms.heard or _answered(pod)),
+        standing=_standing(seen, symptoms, now),
+        foreign_since=since(symptoms.foreign_since, now) if seen.foreign else None,
     )
 
 
-def _answered(pod: PodSight) -> bool:
+def _answered(pod: PodSnapshot) -> bool:
     return pod.word is not None and not pod.blank
 
 
-def _said(pool: Pool, seen: PoolSight, course: Course, signs: Mapping[str, _Sign], now: datetime) -> Iterator[Ailment]:
-    stuck = {pod: sign for pod, sign in signs.items() if now - course.signs[pod] >= sign.patience}
+def _said(
+    pool: Pool, seen: PoolSnapshot, symptoms: SymptomHistory, signs: Mapping[str, _Sign], now: datetime
+) -> Iterator[Finding]:
+    stuck = {pod: sign for pod, sign in signs.items() if now - symptoms.signs[pod] >= sign.patience}
     if stuck:
-        yield _stuck(stuck, course)
-    if course.standing is not None and now - course.standing[1] >= NO_PROGRESS_FOR and not stuck:
-        yield Ailment(STARVED, _why_starved(pool, seen, now - course.standing[1]))
-    slow = drain.slow(crew(pool, seen, now), pool.drain_timeout, now)
+        yield _stuck(stuck, symptoms)
+    if symptoms.standing is not None and now - symptoms.standing[1] >= NO_PROGRESS_FOR and not stuck:
+        yield Finding(STARVED, _why_starved(pool, seen, now - symptoms.standing[1]))
+    slow = drain.slow(pool_workers(pool, seen, now), pool.drain_timeout, now)
     if slow:
-        yield Ailment(SLOW_DRAIN, _who_is_slow(pool, slow), tuple(slow))
-    if course.foreign_since is not None and now - course.foreign_since >= FOREIGN_FOR:
-        yield Ailment(FOREIGN_CONSUMERS, _who_consumes(seen))
+        yield Finding(SLOW_DRAIN, _who_is_slow(pool, slow), tuple(slow))
+    if symptoms.foreign_since is not None and now - symptoms.foreign_since >= FOREIGN_FOR:
+        yield Finding(FOREIGN_CONSUMERS, _who_consumes(seen))
 
 
-def _unheard_since(seen: PoolSight, course: Course, sight: FleetSight) -> datetime | None:
+def _unheard_since(seen: PoolSnapshot, symptoms: SymptomHistory, snapshot: FleetSnapshot) -> datetime | None:
     """While workers could be asked; of a container that was started again nothing was heard before."""
     running = [pod for pod in seen.pods if pod.running and pod.staying]
-    if sight.mute is not None or not running or any(pod.name in course.heard for pod in running):
+    if snapshot.mute is not None or not running or any(pod.name in symptoms.heard for pod in running):
         return None
-    return since(course.unheard_since, sight.at)
+    return since(symptoms.unheard_since, snapshot.at)
 
 
-def _mute(pool: Pool, course: Course, now: datetime, remedy: str) -> Iterator[Ailment]:
+def _mute(pool: Pool, symptoms: SymptomHistory, now: datetime, remedy: str) -> Iterator[Finding]:
     """A worker with a single thread answers nothing while it runs a task, which may be the first that it got."""
     patience = max(MUTE_FOR, pool.drain_timeout) if pool.worker.execution == "solo" else MUTE_FOR
-    if course.unheard_since is not None and now - course.unheard_since >= patience:
-        unheard = course.unheard_since.strftime("%H:%M:%SZ")
-        yield Ailment(MUTE, f"no worker has answered since {unheard}, so none is taken away: {remedy}")
+    if symptoms.unheard_since is not None and now - symptoms.unheard_since >= patience:
+        unheard = symptoms.unheard_since.strftime("%H:%M:%SZ")
+        yield Finding(MUTE, f"no worker has answered since {unheard}, so none is taken away: {remedy}")
 
 
 def _who_is_slow(pool: Pool, slow: Sequence[str]) -> str:
@@ -167,42 +171,44 @@ def _who_is_slow(pool: Pool, slow: Sequence[str]) -> str:
     return f"{named(slow, MOST_NAMED)} {what} after a drain of {after} (drainTimeout); no task is cut off"
 
 
-def _all_signs(pool: Pool, seen: PoolSight, course: Course, *, answering: bool) -> Iterator[tuple[str, _Sign]]:
-    yield from _signs(pool, seen, course, answering=answering)
-    yield from _never_ready(pool, seen, course)
+def _all_signs(
+    pool: Pool, seen: PoolSnapshot, symptoms: SymptomHistory, *, answering: bool
+) -> Iterator[tuple[str, _Sign]]:
+    yield from _signs(pool, seen, symptoms, answering=answering)
+    yield from _never_ready(pool, seen, symptoms)
 
 
-def _signs(pool: Pool, seen: PoolSight, course: Course, *, answering: bool) -> Iterator[tuple[str, _Sign]]:
+def _signs(pool: Pool, seen: PoolSnapshot, symptoms: SymptomHistory, *, answering: bool) -> Iterator[tuple[str, _Sign]]:
     """What each worker that ought to consume shows."""
     serving = [pod for pod in seen.pods if pod.serves]
     there = {name: queue.consumers for name, queue in seen.queues.items() if isinstance(queue, Present)}
     told = [pod.word.consuming for pod in serving if pod.word is not None and pod.word.consuming is not None]
-    heard = bool(course.heard) or any(map(_answered, seen.pods))
+    heard = bool(symptoms.heard) or any(map(_answered, seen.pods))
     unclaimed = {name: consumers - _consume(name, told) for name, consumers in there.items()}
     for pod in serving:
         word, owes = pod.word, owed(pod, serving, there, catches_all=pool.is_catch_all)
         if word is not None and word.consuming is not None:
             yield from _of_one_that_told(pod, word.consuming, owes, there)
-        elif word is None and (answering or pod.name in course.heard):
+        elif word is None and (answering or pod.name in symptoms.heard):
             idle = [unclaimed[queue] <= 0 for queue in owes or there]
             # One of a catch-all's queues may be another worker's own: only where all are idle it consumes none.
             none_consumes = bool(idle) and (all(idle) if pool.is_catch_all else any(idle))
             yield from _of_a_silent_one(pool, pod, none_consumes=none_consumes, heard=heard)
 
 
-def _never_ready(pool: Pool, seen: PoolSight, course: Course) -> Iterator[tuple[str, _Sign]]:
+def _never_ready(pool: Pool, seen: PoolSnapshot, symptoms: SymptomHistory) -> Iterator[tuple[str, _Sign]]:
     """Workers that run and have not come up; one that was ready once may have lost that to another container."""
     # Of a catch-all nobody knows what it consumes: where none of its workers ever answered, none is called ready.
-    unknowable = pool.is_catch_all and not course.heard and not any(map(_answered, seen.pods))
+    unknowable = pool.is_catch_all and not symptoms.heard and not any(map(_answered, seen.pods))
     for pod in seen.pods:
         if not pod.running or not pod.staying or pod.ready or pod.gate is not None or unknowable:
             continue
-        if pod.blank or (pod.word is None and pod.name not in course.heard):
+        if pod.blank or (pod.word is None and pod.name not in symptoms.heard):
             yield pod.name, _Sign("has neither answered nor been ready", STARTS_WITHIN, "runs and")
 
 
 def _of_one_that_told(
-    pod: PodSight, consuming: tuple[str, ...], owes: Sequence[str], consumers: Mapping[str, int]
+    pod: PodSnapshot, consuming: tuple[str, ...], owes: Sequence[str], consumers: Mapping[str, int]
 ) -> Iterator[tuple[str, _Sign]]:
     lacking = [queue for queue in (owes if consuming else consumers) if queue not in consuming]
     unserved = [queue for queue in consumers if queue in consuming and not consumers[queue]]
@@ -217,7 +223,7 @@ def _consume(queue: str, told: Iterable[tuple[str, ...]]) -> int:
     return sum(queue in queues for queues in told)
 
 
-def _of_a_silent_one(pool: Pool, pod: PodSight, *, none_consumes: bool, heard: bool) -> Iterator[tuple[str, _Sign]]:
+def _of_a_silent_one(pool: Pool, pod: PodSnapshot, *, none_consumes: bool, heard: bool) -> Iterator[tuple[str, _Sign]]:
     """One that runs a task in its only thread can't answer, and consumes all the same.
 
     Where no worker of the pool ever answered the cause is none of this worker's: another would be as mute.
@@ -228,21 +234,21 @@ def _of_a_silent_one(pool: Pool, pod: PodSight, *, none_consumes: bool, heard: b
         yield pod.name, _Sign("has not answered", MUTE_FOR)
 
 
-def _stuck(stuck: Mapping[str, _Sign], course: Course) -> Ailment:
-    pods = sorted(stuck, key=lambda pod: (course.signs[pod], pod))
+def _stuck(stuck: Mapping[str, _Sign], symptoms: SymptomHistory) -> Finding:
+    pods = sorted(stuck, key=lambda pod: (symptoms.signs[pod], pod))
     first = pods[0]
     others = f", and {plural(len(pods) - 1, 'other')}" if len(pods) > 1 else ""
-    since = course.signs[first].strftime("%H:%M:%SZ")
+    since = symptoms.signs[first].strftime("%H:%M:%SZ")
     message = f"pod {first} {stuck[first].state} {stuck[first].what} since {since}{others}"
-    return Ailment(STUCK, message, tuple(pods))
+    return Finding(STUCK, message, tuple(pods))
 
 
-def unseen(courses: Mapping[str, Course]) -> dict[str, Course]:
+def unseen(courses: Mapping[str, SymptomHistory]) -> dict[str, SymptomHistory]:
     """What is left of the signs when the broker was not seen at a look: who has answered; all else begins anew."""
-    return {pool: Course(heard=course.heard) for pool, course in courses.items()}
+    return {pool: SymptomHistory(heard=symptoms.heard) for pool, symptoms in courses.items()}
 
 
-def _standing(seen: PoolSight, course: Course, now: datetime) -> tuple[int, datetime] | None:
+def _standing(seen: PoolSnapshot, symptoms: SymptomHistory, now: datetime) -> tuple[int, datetime] | None:
     """Since when work has waited while all its workers say that they run nothing and have begun nothing more."""
     words = [pod.word for pod in seen.pods if pod.serves]
     samples = [pod.sample for pod in seen.pods if pod.serves]
@@ -251,11 +257,11 @@ def _standing(seen: PoolSight, course: Course, now: datetime) -> tuple[int, date
     if not (isinstance(seen.ready, int) and seen.ready and free and len(begun) == len(words)):
         return None
     total = sum(begun)
-    known = course.standing is not None and course.standing[0] == total
-    return total, since(course.standing[1] if known and course.standing is not None else None, now)
+    known = symptoms.standing is not None and symptoms.standing[0] == total
+    return total, since(symptoms.standing[1] if known and symptoms.standing is not None else None, now)
 
 
-def _why_starved(pool: Pool, seen: PoolSight, lasted: timedelta) -> str:
+def _why_starved(pool: Pool, seen: PoolSnapshot, lasted: timedelta) -> str:
     words = [pod.word for pod in seen.pods if pod.serves and pod.word is not None]
     scheduled, reserved = (sum(getattr(word, what) for word in words) for what in ("scheduled", "reserved"))
     span = format_duration(timedelta(seconds=int(lasted.total_seconds())))
@@ -278,7 +284,7 @@ def _why_starved(pool: Pool, seen: PoolSight, lasted: timedelta) -> str:
     return f"{free}: {cause}; more workers would not help"
 
 
-def _who_consumes(seen: PoolSight) -> str:
+def _who_consumes(seen: PoolSnapshot) -> str:
     queue = max(seen.foreign, key=lambda name: (seen.foreign[name], name))
     count = seen.foreign[queue]
     named = ", ".join(seen.strangers[:MOST_NAMED])

@@ -31,7 +31,7 @@ class Cause(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Casualty:
+class PodLoss:
     """One loss.
 
     Args:
@@ -69,7 +69,7 @@ _Lost: TypeAlias = tuple[Cause, str | None, str]
 """Why a pod was lost as a whole: cause, moment, words."""
 
 
-def casualties(pod: Object) -> Iterator[Casualty]:
+def pod_losses(pod: Object) -> Iterator[PodLoss]:
     """All losses that a pod's status still shows: of the container that runs Celery, and of the pod as a whole.
 
     A container that ended because its pod was evicted, or its node shut down, is one loss and not two.
@@ -84,7 +84,7 @@ def casualties(pod: Object) -> Iterator[Casualty]:
         yield _casualty(pod, cause, at, "", words)
 
 
-def _of_our_container(pod: Object, ended: Object) -> Casualty:
+def _of_our_container(pod: Object, ended: Object) -> PodLoss:
     reason = ended.get("reason", "Error")
     words = f"exit code {ended.get('exitCode')} ({reason})"
     occasion = str(ended.get("containerID") or ended.get("finishedAt"))
@@ -153,10 +153,10 @@ def _of_the_pod(pod: Object) -> _Lost | None:
     return by_kubelet, None, str(status.get("message") or why).rstrip(". ")
 
 
-def _casualty(pod: Object, cause: Cause, at: str | None, occasion: str, words: str) -> Casualty:
+def _casualty(pod: Object, cause: Cause, at: str | None, occasion: str, words: str) -> PodLoss:
     metadata, container = pod["metadata"], spec_of_ours(pod)
     command = container.get("command", [])
-    return Casualty(
+    return PodLoss(
         pod=metadata["name"],
         uid=metadata["uid"],
         pool=(metadata.get("labels") or {}).get(POOL_LABEL, BEAT),
@@ -175,7 +175,7 @@ def _values(command: Sequence[str], option: str) -> list[str]:
     return [value for word, value in pairwise(command) if word == option]
 
 
-def _out_of_memory(it: Casualty) -> str:
+def _out_of_memory(it: PodLoss) -> str:
     field = "beat.resources" if it.pool == BEAT else "worker.resources"
     if it.memory_limit is None:
         return f"was killed because the node was out of memory; give it a limit and a request: {field}"
@@ -183,11 +183,11 @@ def _out_of_memory(it: Casualty) -> str:
     return f"was killed at its memory limit of {it.memory_limit}; raise {field}.limits.memory{less}"
 
 
-def _crashed(it: Casualty) -> str:
+def _crashed(it: PodLoss) -> str:
     return f"ended by itself, {it.words}; its log says why: kubectl logs {it.pod} --previous"
 
 
-def _evicted(it: Casualty) -> str:
+def _evicted(it: PodLoss) -> str:
     if "shutdown" in it.words.lower():
         return f"was ended because its node shuts down: {it.words}; it had the node's shutdownGracePeriod to finish"
     field = "beat.resources.requests" if it.pool == BEAT else "worker.resources.requests"
@@ -195,11 +195,11 @@ def _evicted(it: Casualty) -> str:
     return f"was evicted: {it.words}{cure}"
 
 
-def _preempted(it: Casualty) -> str:
+def _preempted(it: PodLoss) -> str:
     return f"was preempted by a pod of higher priority: {it.words}; raise pod.priorityClassName, or add nodes"
 
 
-def _node_lost(it: Casualty) -> str:
+def _node_lost(it: PodLoss) -> str:
     return f"was lost with its node: {it.words}; what it ran is redelivered only if it acknowledges late"
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from utilitarian_operator.api.effective import Pool
-from utilitarian_operator.core.diagnosis.findings import Course
+from utilitarian_operator.core.diagnosis.findings import SymptomHistory
 from utilitarian_operator.core.moments import apart
-from utilitarian_operator.core.observation.model import PodSight, PoolSight
+from utilitarian_operator.core.observation.model import PodSnapshot, PoolSnapshot
 
 SEEN_WITHIN = timedelta(seconds=10)
 """Until then the watch may not yet have told that the last one leaves."""
@@ -30,7 +30,7 @@ class Replaced:
 
 
 def replacement(
-    pool: Pool, seen: PoolSight, stuck: Sequence[str], course: Course, last: Replaced | None, now: datetime
+    pool: Pool, seen: PoolSnapshot, stuck: Sequence[str], symptoms: SymptomHistory, last: Replaced | None, now: datetime
 ) -> str | None:
     """The stuck pod to replace now: after what it may still run is over, or `drainTimeout` is.
 
@@ -38,7 +38,7 @@ def replacement(
         pool: whose workers they are.
         seen: of the pool at this look.
         stuck: its stuck pods, the longest first.
-        course: what is remembered of them.
+        symptoms: what is remembered of them.
         last: what was replaced before; None if nothing was.
         now: of this look.
     """
@@ -52,10 +52,10 @@ def replacement(
     words = {pod.name: None if pod.blank else pod.word for pod in seen.pods}
     for name in stuck:
         word = words[name]
-        if now - course.signs[name] >= pool.drain_timeout or (word is not None and word.nothing):
+        if now - symptoms.signs[name] >= pool.drain_timeout or (word is not None and word.nothing):
             return name
     return None
 
 
-def _never_came_up(pod: PodSight) -> bool:
+def _never_came_up(pod: PodSnapshot) -> bool:
     return pod.running and pod.staying and not pod.ready and (pod.blank or pod.word is None)

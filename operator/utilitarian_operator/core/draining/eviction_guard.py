@@ -6,7 +6,7 @@ from typing import Any
 
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.core.moments import since
-from utilitarian_operator.core.observation.model import FleetSight, PodSight
+from utilitarian_operator.core.observation.model import FleetSnapshot, PodSnapshot
 from utilitarian_operator.core.sizing.facts import is_idle
 
 Object = Mapping[str, Any]
@@ -21,32 +21,32 @@ IDLE_FOR = timedelta(seconds=30)
 """A worker that had nothing to do for less long may have the next task at once: its pod is not written for each."""
 
 
-class Shields:
+class EvictionGuards:
     """The shields of one fleet's workers; keeps only since when a worker is idle."""
 
     def __init__(self) -> None:
         self._idle_since: dict[str, datetime] = {}
 
     def changes(
-        self, fleet: Fleet, sight: FleetSight, bodies: Mapping[str, Object]
+        self, fleet: Fleet, snapshot: FleetSnapshot, bodies: Mapping[str, Object]
     ) -> Iterator[tuple[Object, dict[str, str | None]]]:
         """The pods to annotate, each with what to set, or with None for what to take away.
 
         Args:
             fleet: what runs.
-            sight: of this look.
+            snapshot: of this look.
             bodies: of the pods, by name.
         """
-        idle = {pod.name for pool in sight.pools.values() for pod in pool.pods if is_idle(pod)}
-        self._idle_since = {name: since(self._idle_since.get(name), sight.at) for name in idle}
+        idle = {pod.name for pool in snapshot.pools.values() for pod in pool.pods if is_idle(pod)}
+        self._idle_since = {name: since(self._idle_since.get(name), snapshot.at) for name in idle}
         for pool in fleet.pools:
-            for pod in sight.pools[pool.name].pods:
+            for pod in snapshot.pools[pool.name].pods:
                 body = bodies.get(pod.name)
-                change = None if body is None else self._change(pool, pod, body, sight.at)
+                change = None if body is None else self._change(pool, pod, body, snapshot.at)
                 if body is not None and change:
                     yield body, change
 
-    def _change(self, pool: Pool, pod: PodSight, body: Object, now: datetime) -> dict[str, str | None]:
+    def _change(self, pool: Pool, pod: PodSnapshot, body: Object, now: datetime) -> dict[str, str | None]:
         """What to write; an annotation that the resource gives its pods itself is left as it is."""
         there = body["metadata"].get("annotations") or {}
         ours = {key: value for key, value in SHIELD.items() if key not in pool.pod.annotations}

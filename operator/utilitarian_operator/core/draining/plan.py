@@ -7,12 +7,19 @@ from typing import Any, TypeAlias
 
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.core.draining import steps as drain
-from utilitarian_operator.core.draining.steps import CancelConsumers, DrainStep, Lift, PodStep, Resize, TakeBack
-from utilitarian_operator.core.draining.workers import OpenGate, agreed, crew, gates
+from utilitarian_operator.core.draining.steps import (
+    CancelConsumers,
+    DrainStep,
+    PodStep,
+    Resize,
+    ResumeConsumers,
+    Unmark,
+)
+from utilitarian_operator.core.draining.workers import OpenGate, agreed, gates, pool_workers
 from utilitarian_operator.core.labels import POOL_LABEL
 from utilitarian_operator.core.moments import since
 from utilitarian_operator.core.objects.wanted import DEPLOYMENT
-from utilitarian_operator.core.observation.model import FleetSight, PoolSight
+from utilitarian_operator.core.observation.model import FleetSnapshot, PoolSnapshot
 from utilitarian_operator.core.sizing.decision import Decision
 
 SingleStep: TypeAlias = PodStep | OpenGate
@@ -20,7 +27,7 @@ SingleStep: TypeAlias = PodStep | OpenGate
 
 
 @dataclass(frozen=True, slots=True)
-class Departure:
+class PendingScaleDown:
     """A step down that was asked for.
 
     Args:
@@ -43,12 +50,12 @@ class Progress:
     """
 
     shrinking: dict[str, datetime] = field(default_factory=dict)
-    departures: dict[str, Departure] = field(default_factory=dict)
+    departures: dict[str, PendingScaleDown] = field(default_factory=dict)
     slow: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class Lead:
+class DrainPlan:
     """What one pool needs now.
 
     Args:
@@ -65,50 +72,50 @@ class Lead:
 
 
 def leads(
-    fleet: Fleet, sight: FleetSight, decisions: Mapping[str, Decision], shrinking: Mapping[str, datetime]
-) -> dict[str, Lead]:
+    fleet: Fleet, snapshot: FleetSnapshot, decisions: Mapping[str, Decision], shrinking: Mapping[str, datetime]
+) -> dict[str, DrainPlan]:
     """What each pool with a Deployment needs now, those included that nobody asks for any more.
 
     Args:
         fleet: what runs.
-        sight: of this look.
+        snapshot: of this look.
         decisions: by pool name.
         shrinking: since when pools have more workers than are wanted, by pool name.
     """
     found = {}
     for pool in fleet.pools:
-        seen = sight.pools[pool.name]
+        seen = snapshot.pools[pool.name]
         if seen.replicas is not None:
-            since = sight.at - shrinking.get(pool.name, sight.at)
-            found[pool.name] = _lead(fleet, pool, sight, decisions[pool.name].replicas, since)
+            since = snapshot.at - shrinking.get(pool.name, snapshot.at)
+            found[pool.name] = _lead(fleet, pool, snapshot, decisions[pool.name].replicas, since)
     if fleet.mode != "Preview":
-        found |= {name: _farewell(seen, sight) for name, seen in sight.leftover.items()}
+        found |= {name: _farewell(seen, snapshot) for name, seen in snapshot.leftover.items()}
     return found
 
 
 def shrinking(
-    sight: FleetSight, decisions: Mapping[str, Decision], before: Mapping[str, datetime]
+    snapshot: FleetSnapshot, decisions: Mapping[str, Decision], before: Mapping[str, datetime]
 ) -> dict[str, datetime]:
     """Since when each pool that has more workers than are wanted has them."""
     return {
-        name: since(before.get(name), sight.at)
+        name: since(before.get(name), snapshot.at)
         for name, decision in decisions.items()
-        if decision.replicas < sight.pools[name].current or sight.pools[name].draining
+        if decision.replicas < snapshot.pools[name].current or snapshot.pools[name].draining
     }
 
 
-def wrong_victims(departure: Departure, seen: PoolSight) -> tuple[str, ...]:
+def wrong_victims(departure: PendingScaleDown, seen: PoolSnapshot) -> tuple[str, ...]:
     """Pods that went although they were not to: only where one that was to go was spared is it the scale's doing."""
     left = {pod.name for pod in seen.pods if not pod.leaving}
     return tuple(sorted(departure.others - left)) if departure.going & left else ()
 
 
-def is_over(departure: Departure, seen: PoolSight) -> bool:
+def is_over(departure: PendingScaleDown, seen: PoolSnapshot) -> bool:
     """Whether all pods that were to go have gone, or are on their way."""
     return not departure.going & {pod.name for pod in seen.pods if not pod.leaving}
 
 
-def may_go(seen: PoolSight, grace: timedelta, now: datetime) -> bool:
+def may_go(seen: PoolSnapshot, grace: timedelta, now: datetime) -> bool:
     """Whether the Deployment of a removed pool may be deleted: nobody works there, or nobody can be led.
 
     Args:
@@ -117,37 +124,39 @@ def may_go(seen: PoolSight, grace: timedelta, now: datetime) -> bool:
         now: the one clock.
     """
     idle = agreed(seen) and not any(pod.running for pod in seen.pods)
-    return idle or drain.mute(crew(None, seen, now), grace, now)
+    return idle or drain.mute(pool_workers(None, seen, now), grace, now)
 
 
-def works_still(live: Mapping[str, Any], sight: FleetSight) -> bool:
+def works_still(live: Mapping[str, Any], snapshot: FleetSnapshot) -> bool:
     """Whether an object is the Deployment of a removed pool whose workers are still being led out."""
-    pool = sight.leftover.get(live["metadata"]["labels"].get(POOL_LABEL, ""))
+    pool = snapshot.leftover.get(live["metadata"]["labels"].get(POOL_LABEL, ""))
     if pool is None or live["kind"] != DEPLOYMENT:
         return False
     grace = live["spec"]["template"]["spec"].get("terminationGracePeriodSeconds", 30)
-    return not may_go(pool, timedelta(seconds=grace), sight.at)
+    return not may_go(pool, timedelta(seconds=grace), snapshot.at)
 
 
-def _lead(fleet: Fleet, pool: Pool, sight: FleetSight, desired: int, since: timedelta) -> Lead:
-    seen = sight.pools[pool.name]
-    workers = crew(pool, seen, sight.at, since)
+def _lead(fleet: Fleet, pool: Pool, snapshot: FleetSnapshot, desired: int, since: timedelta) -> DrainPlan:
+    seen = snapshot.pools[pool.name]
+    workers = pool_workers(pool, seen, snapshot.at, since)
     steps = drain.steps(workers, desired) if fleet.mode == "Auto" else drain.lifted(workers)
-    opened = () if fleet.mode == "Preview" else gates(seen, sight.at, workers, desired)
-    slow = drain.slow(workers, pool.drain_timeout, sight.at)
-    return _sorted((*opened, *steps), sight, slow, seen)
+    opened = () if fleet.mode == "Preview" else gates(seen, snapshot.at, workers, desired)
+    slow = drain.slow(workers, pool.drain_timeout, snapshot.at)
+    return _sorted((*opened, *steps), snapshot, slow, seen)
 
 
-def _farewell(seen: PoolSight, sight: FleetSight) -> Lead:
-    return _sorted(drain.steps(crew(None, seen, sight.at, timedelta.max), 0), sight, (), seen)
+def _farewell(seen: PoolSnapshot, snapshot: FleetSnapshot) -> DrainPlan:
+    return _sorted(drain.steps(pool_workers(None, seen, snapshot.at, timedelta.max), 0), snapshot, (), seen)
 
 
-def _sorted(steps: Iterable[DrainStep | OpenGate], sight: FleetSight, slow: Iterable[str], seen: PoolSight) -> Lead:
+def _sorted(
+    steps: Iterable[DrainStep | OpenGate], snapshot: FleetSnapshot, slow: Iterable[str], seen: PoolSnapshot
+) -> DrainPlan:
     """Steps that need the broker are left out while it is away."""
     steps = list(steps)
     resize = next((step for step in steps if isinstance(step, Resize)), None)
-    told: tuple[type, ...] = (CancelConsumers, TakeBack, Lift) if sight.broker is not None else ()
+    told: tuple[type, ...] = (CancelConsumers, ResumeConsumers, Unmark) if snapshot.broker is not None else ()
     going = resize.going if resize else ()
     others = frozenset(pod.name for pod in seen.pods if pod.running and not pod.leaving and pod.name not in going)
     single = tuple(step for step in steps if not isinstance(step, Resize) and not isinstance(step, told))
-    return Lead(resize, single, tuple(slow), others)
+    return DrainPlan(resize, single, tuple(slow), others)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from math import ceil
 from typing import TypeAlias
 
-from utilitarian_operator.core.observation.model import Held, Unknown
+from utilitarian_operator.core.observation.model import Unknown, WorkerLoad
 
 LARGEST_STEP = 0.25
 """Part of a pool's workers that may begin to leave at the same look: a mistake then costs a quarter at most."""
@@ -44,7 +44,7 @@ class Worker:
     running: bool
     ready: bool
     leaving: bool
-    held: Held | Unknown
+    held: WorkerLoad | Unknown
     consuming: tuple[str, ...] | None = None
     marked: datetime | None = None
     released: bool = False
@@ -71,7 +71,7 @@ class Worker:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class MarkDraining:
     """Choose a worker to leave: written on its pod before anything else is done to it."""
 
     pod: str
@@ -93,7 +93,7 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
-class TakeBack:
+class ResumeConsumers:
     """Tell a marked worker to consume again; its mark is lifted when it says that it does."""
 
     pod: str
@@ -101,7 +101,7 @@ class TakeBack:
 
 
 @dataclass(frozen=True, slots=True)
-class Lift:
+class Unmark:
     """Take the mark from a worker that consumes: it is like any other again."""
 
     pod: str
@@ -121,12 +121,12 @@ class Resize:
     going: tuple[str, ...] = ()
 
 
-PodStep: TypeAlias = Mark | CancelConsumers | Release | TakeBack | Lift
+PodStep: TypeAlias = MarkDraining | CancelConsumers | Release | ResumeConsumers | Unmark
 DrainStep: TypeAlias = PodStep | Resize
 
 
 @dataclass(frozen=True, slots=True)
-class Crew:
+class PoolWorkers:
     """The workers of a pool, and what its Deployment asks for.
 
     Args:
@@ -175,23 +175,23 @@ class Crew:
         return self.replicas - len(self.draining) + deleted_soon
 
 
-def steps(crew: Crew, desired: int) -> list[DrainStep]:
+def steps(pool_workers: PoolWorkers, desired: int) -> list[DrainStep]:
     """What to do now to come to `desired` workers without stopping one that holds anything.
 
     Args:
-        crew: as it is.
+        pool_workers: as it is.
         desired: capacity wanted; draining workers are not capacity.
     """
-    returning = _taken_back(crew, desired - crew.capacity)
-    missing = desired - crew.capacity - len(returning)
-    grow = [Resize(crew.replicas + missing)] if missing > 0 else []
-    going = [worker for worker in crew.draining if worker not in returning]
-    shrink = _shrink(crew, going, desired) if not grow else []
-    back = [_return(crew, worker) for worker in returning]
-    return [*grow, *back, *_choose(crew, desired), *_onwards(crew, going, desired), *shrink]
+    returning = _taken_back(pool_workers, desired - pool_workers.capacity)
+    missing = desired - pool_workers.capacity - len(returning)
+    grow = [Resize(pool_workers.replicas + missing)] if missing > 0 else []
+    going = [worker for worker in pool_workers.draining if worker not in returning]
+    shrink = _shrink(pool_workers, going, desired) if not grow else []
+    back = [_return(pool_workers, worker) for worker in returning]
+    return [*grow, *back, *_choose(pool_workers, desired), *_onwards(pool_workers, going, desired), *shrink]
 
 
-def keeps_ready(crew: Crew, desired: int) -> bool:
+def keeps_ready(pool_workers: PoolWorkers, desired: int) -> bool:
     """Whether those that leave are ready until something else is over.
 
     A rollout ends no pod of the old template while one of the new is not ready, so a worker that was made unready to
@@ -200,10 +200,10 @@ def keeps_ready(crew: Crew, desired: int) -> bool:
     seen the one go or the other come.
 
     Args:
-        crew: as it is.
+        pool_workers: as it is.
         desired: workers wanted; without any all go, whatever the rollout does.
     """
-    return (crew.rolling_out and desired > 0) or any(_becomes_ready(worker) for worker in crew.staying)
+    return (pool_workers.rolling_out and desired > 0) or any(_becomes_ready(worker) for worker in pool_workers.staying)
 
 
 def _becomes_ready(worker: Worker) -> bool:
@@ -212,24 +212,24 @@ def _becomes_ready(worker: Worker) -> bool:
     return not (worker.ready or worker.withdrawn or worker.released or worker.blank or leaves)
 
 
-def lifted(crew: Crew) -> list[DrainStep]:
+def lifted(pool_workers: PoolWorkers) -> list[DrainStep]:
     """What to do so that no worker is on its way out any more, as far as its kind of worker can return."""
-    return [_return(crew, worker) for worker in crew.draining] if crew.may_return else []
+    return [_return(pool_workers, worker) for worker in pool_workers.draining] if pool_workers.may_return else []
 
 
-def slow(crew: Crew, patience: timedelta, now: datetime) -> list[str]:
+def slow(pool_workers: PoolWorkers, patience: timedelta, now: datetime) -> list[str]:
     """Marked workers that still hold something after `patience`: named, counted, and left in peace."""
     return [
         worker.name
-        for worker in crew.draining
+        for worker in pool_workers.draining
         if worker.marked is not None and not worker.empty and now - worker.marked >= patience
     ]
 
 
-def mute(crew: Crew, patience: timedelta, now: datetime) -> bool:
+def mute(pool_workers: PoolWorkers, patience: timedelta, now: datetime) -> bool:
     """Whether no worker that is left has said anything for `patience`: their drain can't be led."""
-    silent = [it.held for it in crew.staying if it.running and isinstance(it.held, Unknown)]
-    return len(silent) == len(crew.staying) > 0 and all(now - held.since >= patience for held in silent)
+    silent = [it.held for it in pool_workers.staying if it.running and isinstance(it.held, Unknown)]
+    return len(silent) == len(pool_workers.staying) > 0 and all(now - held.since >= patience for held in silent)
 
 
 def largest_step(workers: int) -> int:
@@ -242,69 +242,73 @@ def loses_least(worker: Worker) -> tuple[bool, float, str]:
     return (worker.ready, worker.tasks, worker.name)
 
 
-def _choose(crew: Crew, desired: int) -> Iterator[Mark]:
+def _choose(pool_workers: PoolWorkers, desired: int) -> Iterator[MarkDraining]:
     """Choose those that lose least; during a rollout only where all go, since then none is chosen among others."""
-    surplus = crew.capacity - desired - crew.absent
-    if surplus <= 0 or not crew.asked or (crew.rolling_out and desired):
+    surplus = pool_workers.capacity - desired - pool_workers.absent
+    if surplus <= 0 or not pool_workers.asked or (pool_workers.rolling_out and desired):
         return
     # What is on its way to one when it cancels its consumers comes back to the head of a quorum queue, and counts as
     # delivered once: the next one cancels a look later, when it has gone to another.
-    most = 1 if crew.waiting else largest_step(len(crew.staying))
-    candidates = sorted((worker for worker in crew.staying if worker.marked is None), key=loses_least)
-    yield from (Mark(worker.name) for worker in candidates[: min(surplus, most)])
+    most = 1 if pool_workers.waiting else largest_step(len(pool_workers.staying))
+    candidates = sorted((worker for worker in pool_workers.staying if worker.marked is None), key=loses_least)
+    yield from (MarkDraining(worker.name) for worker in candidates[: min(surplus, most)])
 
 
-def _taken_back(crew: Crew, missing: int) -> list[Worker]:
+def _taken_back(pool_workers: PoolWorkers, missing: int) -> list[Worker]:
     """Marked workers that are not yet empty are capacity again before new ones are started, the busiest first."""
-    if missing <= 0 or not crew.may_return:
+    if missing <= 0 or not pool_workers.may_return:
         return []
-    busy = [worker for worker in crew.draining if not worker.empty and not worker.released and worker.running]
+    busy = [worker for worker in pool_workers.draining if not worker.empty and not worker.released and worker.running]
     return sorted(busy, key=loses_least, reverse=True)[:missing]
 
 
-def _return(crew: Crew, worker: Worker) -> TakeBack | Lift:
+def _return(pool_workers: PoolWorkers, worker: Worker) -> ResumeConsumers | Unmark:
     consumes = bool(worker.consuming) or not worker.running
-    return Lift(worker.name, crew.queues) if consumes else TakeBack(worker.name, crew.queues)
+    return Unmark(worker.name, pool_workers.queues) if consumes else ResumeConsumers(worker.name, pool_workers.queues)
 
 
-def _onwards(crew: Crew, going: Iterable[Worker], desired: int) -> Iterator[CancelConsumers | Release]:
+def _onwards(pool_workers: PoolWorkers, going: Iterable[Worker], desired: int) -> Iterator[CancelConsumers | Release]:
     for worker in going:
         if worker.empty:
-            if not worker.released and crew.agreed and not (worker.running and keeps_ready(crew, desired)):
+            if (
+                not worker.released
+                and pool_workers.agreed
+                and not (worker.running and keeps_ready(pool_workers, desired))
+            ):
                 yield Release(worker.name)
         elif worker.consuming != ():
             # Also a released one: it was empty because its container did not run yet, and has come to life since.
-            yield CancelConsumers(worker.name, worker.consuming or crew.queues)
+            yield CancelConsumers(worker.name, worker.consuming or pool_workers.queues)
 
 
-def _shrink(crew: Crew, going: Sequence[Worker], desired: int) -> list[Resize]:
+def _shrink(pool_workers: PoolWorkers, going: Sequence[Worker], desired: int) -> list[Resize]:
     """Scale down by the released workers, when nothing but them can be chosen by the ReplicaSet.
 
     The controller may see its pods later than they are seen here, and a watch may stand still: where the Deployment
     says something else of them, nothing is known of who would go. A pod that is not seen is there all the same, or will
     be in a moment, unless pods are refused.
     """
-    if not crew.agreed or (crew.absent and not crew.refused):
+    if not pool_workers.agreed or (pool_workers.absent and not pool_workers.refused):
         return []
     released = tuple(worker.name for worker in going if worker.released and worker.empty)
-    if desired == 0 and len(released) == len(crew.staying):
-        return [Resize(0, released)] if crew.replicas else []
-    if crew.rolling_out:
+    if desired == 0 and len(released) == len(pool_workers.staying):
+        return [Resize(0, released)] if pool_workers.replicas else []
+    if pool_workers.rolling_out:
         return []
-    if crew.absent:
+    if pool_workers.absent:
         # Pods that were not even made (a quota, no account) hold nothing: they go first, and choose nobody.
-        fewer = max(desired + len(going), len(crew.staying))
-        return [Resize(fewer)] if fewer < crew.replicas else []
-    if not released or _another_may_go(crew, released) or len(crew.staying) > crew.replicas:
+        fewer = max(desired + len(going), len(pool_workers.staying))
+        return [Resize(fewer)] if fewer < pool_workers.replicas else []
+    if not released or _another_may_go(pool_workers, released) or len(pool_workers.staying) > pool_workers.replicas:
         return []
-    return [Resize(crew.replicas - len(released), released)]
+    return [Resize(pool_workers.replicas - len(released), released)]
 
 
-def _another_may_go(crew: Crew, released: Sequence[str]) -> bool:
+def _another_may_go(pool_workers: PoolWorkers, released: Sequence[str]) -> bool:
     """Whether the ReplicaSet may choose one that was not released: another that isn't ready, which it prefers.
 
     Among pods whose containers don't run, or hang while they start, it does not matter which goes.
     """
-    unready = [it for it in crew.staying if not (it.ready or it.blank) and it.name not in released]
-    going = [worker for worker in crew.staying if worker.name in released]
+    unready = [it for it in pool_workers.staying if not (it.ready or it.blank) and it.name not in released]
+    going = [worker for worker in pool_workers.staying if worker.name in released]
     return bool(unready) and any(worker.running for worker in (*unready, *going))

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.core.draining import steps as drain
-from utilitarian_operator.core.draining.steps import Crew, Worker
-from utilitarian_operator.core.observation.model import Held, PodSight, PoolSight, Present
+from utilitarian_operator.core.draining.steps import PoolWorkers, Worker
+from utilitarian_operator.core.observation.model import PodSnapshot, PoolSnapshot, Present, WorkerLoad
 
 ASKED_AFTER = timedelta(seconds=3)
 """Time in which a worker that was not asked before has said what it holds, or is one that doesn't answer."""
@@ -23,88 +23,92 @@ class OpenGate:
     pod: str
 
 
-def crew(pool: Pool | None, sight: PoolSight, now: datetime, shrinking_for: timedelta = timedelta()) -> Crew:
+def pool_workers(
+    pool: Pool | None, snapshot: PoolSnapshot, now: datetime, shrinking_for: timedelta = timedelta()
+) -> PoolWorkers:
     """The workers of a pool, as its drain sees them.
 
     Args:
         pool: the effective spec; None for a pool that is no longer asked for.
-        sight: of its pods.
+        snapshot: of its pods.
         now: the one clock.
         shrinking_for: since when it has more workers than are wanted.
     """
     patience = None if pool is None else now + pool.drain_timeout
-    workers = [_worker(pod, patience) for pod in sight.pods]
-    silent = any(pod.running and pod.staying and not isinstance(pod.held, Held) for pod in sight.pods)
-    return Crew(
+    workers = [_worker(pod, patience) for pod in snapshot.pods]
+    silent = any(pod.running and pod.staying and not isinstance(pod.held, WorkerLoad) for pod in snapshot.pods)
+    return PoolWorkers(
         workers,
-        sight.replicas or 0,
-        rolling_out=_rolling_out(sight),
+        snapshot.replicas or 0,
+        rolling_out=_rolling_out(snapshot),
         # Celery's gevent workers may crash when a queue is added again (celery/celery#4775), and of a catch-all's
         # worker nobody knows any more what it consumed.
         may_return=pool is not None and not pool.is_catch_all and pool.worker.execution != "gevent",
-        queues=tuple(sight.queues),
+        queues=tuple(snapshot.queues),
         asked=not silent or shrinking_for >= ASKED_AFTER,
-        agreed=agreed(sight),
-        refused=sight.reported is not None and sight.reported.refused,
-        waiting=any(isinstance(queue, Present) and queue.ready > 0 for queue in sight.queues.values()),
+        agreed=agreed(snapshot),
+        refused=snapshot.reported is not None and snapshot.reported.refused,
+        waiting=any(isinstance(queue, Present) and queue.ready > 0 for queue in snapshot.queues.values()),
     )
 
 
-def agreed(sight: PoolSight) -> bool:
+def agreed(snapshot: PoolSnapshot) -> bool:
     """Whether the Deployment, in its own word on the spec as it is now, has the pods that are seen, and as many ready.
 
     Pods and Deployments come by watches of their own, each of which may stand still or come late.
     """
-    said, there = sight.reported, [pod for pod in sight.pods if not pod.leaving]
+    said, there = snapshot.reported, [pod for pod in snapshot.pods if not pod.leaving]
     if said is None or not said.observed or not all(pod.told for pod in there):
         return False
     return (said.pods, said.ready) == (len(there), sum(pod.ready for pod in there))
 
 
-def gates(sight: PoolSight, now: datetime, workers: Crew, desired: int) -> Iterator[OpenGate]:
+def gates(snapshot: PoolSnapshot, now: datetime, workers: PoolWorkers, desired: int) -> Iterator[OpenGate]:
     """Workers that are to be called ready and are not yet: those that consume, and of those that leave some.
 
     Args:
-        sight: of the pool.
+        snapshot: of the pool.
         now: the one clock.
         workers: of the pool, as its drain sees them.
         desired: workers wanted.
     """
     keeping = drain.keeps_ready(workers, desired)
-    for pod, worker in zip(sight.pods, workers.workers, strict=True):
+    for pod, worker in zip(snapshot.pods, workers.workers, strict=True):
         if not pod.gated or pod.gate is True or pod.leaving or not pod.running:
             continue
         # One that was released before its container ran is led like any other, and keeps nobody waiting meanwhile.
-        alive = isinstance(pod.held, Held) and not worker.empty
-        if _consumes(pod, sight, now) if pod.staying else keeping or alive:
+        alive = isinstance(pod.held, WorkerLoad) and not worker.empty
+        if _consumes(pod, snapshot, now) if pod.staying else keeping or alive:
             yield OpenGate(pod.name)
 
 
-def _rolling_out(sight: PoolSight) -> bool:
+def _rolling_out(snapshot: PoolSnapshot) -> bool:
     """Whether pods of several templates are there, by their own labels or by the Deployment's word."""
-    return sight.rolling_out or (sight.reported is not None and sight.reported.updated < sight.reported.pods)
+    return snapshot.rolling_out or (
+        snapshot.reported is not None and snapshot.reported.updated < snapshot.reported.pods
+    )
 
 
-def _consumes(pod: PodSight, sight: PoolSight, now: datetime) -> bool:
-    if isinstance(pod.held, Held):
+def _consumes(pod: PodSnapshot, snapshot: PoolSnapshot, now: datetime) -> bool:
+    if isinstance(pod.held, WorkerLoad):
         return bool(pod.held.consuming)
     if pod.running_since is None or now - pod.running_since < MUTE_BUT_CONSUMING_AFTER:
         return False
-    running = sum(other.running for other in sight.pods)
-    seen = [queue for queue in sight.queues.values() if isinstance(queue, Present)]
+    running = sum(other.running for other in snapshot.pods)
+    seen = [queue for queue in snapshot.queues.values() if isinstance(queue, Present)]
     return bool(seen) and all(queue.consumers >= running for queue in seen)
 
 
-def _worker(pod: PodSight, patience: datetime | None) -> Worker:
+def _worker(pod: PodSnapshot, patience: datetime | None) -> Worker:
     """A worker; what waits in it for an ETA after `patience` may be given back, with a pool that goes for good all."""
-    due = pod.held.first_due if isinstance(pod.held, Held) else None
+    due = pod.held.first_due if isinstance(pod.held, WorkerLoad) else None
     return Worker(
         name=pod.name,
-        running=pod.running or isinstance(pod.held, Held),  # who answers runs, whatever the watch has told so far
+        running=pod.running or isinstance(pod.held, WorkerLoad),  # who answers runs, whatever the watch has told so far
         ready=pod.ready,
         leaving=pod.leaving,
         held=pod.held,
-        consuming=pod.held.consuming if isinstance(pod.held, Held) else None,
+        consuming=pod.held.consuming if isinstance(pod.held, WorkerLoad) else None,
         marked=pod.marked,
         released=pod.released,
         blank=pod.blank,

@@ -9,14 +9,14 @@ from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core.diagnosis.findings import REASONS
 from utilitarian_operator.core.explain.from_status import NO_REASON, facts_told, trail_told
-from utilitarian_operator.core.explain.next_changes import Price, outlook, prices
+from utilitarian_operator.core.explain.next_changes import TradeOff, outlook, trade_offs
 from utilitarian_operator.core.explain.recommendations import Figures, Recommendation, recommendations
 from utilitarian_operator.core.explain.run_sentences import open_run, past_runs
 from utilitarian_operator.core.sizing import runs
 from utilitarian_operator.core.sizing.decision import Decision, Step
 from utilitarian_operator.core.sizing.memory import Memory, arrival_rate, highest, longest_seen, longest_task
 from utilitarian_operator.core.sizing.memory_json import from_text
-from utilitarian_operator.core.sizing.rules import Situation, arrival_window
+from utilitarian_operator.core.sizing.rules import RuleInput, arrival_window
 from utilitarian_operator.core.spec.override import overrides
 from utilitarian_operator.core.wording import at, number, plural, seconds
 
@@ -39,7 +39,7 @@ class Explanation:
         trail: each rule's step, in order.
         remembered: what counts beside what is seen, by name.
         ahead: what would change the number.
-        prices: what the settings cost whatever the number is.
+        trade_offs: what the settings cost whatever the number is.
         recommendations: what to change.
         troubles: what is wrong with the pool, and conditions of the fleet that are not as they should be.
     """
@@ -51,7 +51,7 @@ class Explanation:
     trail: tuple[Step, ...]
     remembered: Mapping[str, str]
     ahead: tuple[str, ...]
-    prices: tuple[Price, ...]
+    trade_offs: tuple[TradeOff, ...]
     recommendations: tuple[Recommendation, ...]
     troubles: tuple[str, ...]
 
@@ -70,31 +70,31 @@ def explain(resource: Mapping[str, Any], fleet: Fleet, name: str, now: datetime)
     told: Mapping[str, Any] = next((entry for entry in status.get("pools") or () if entry.get("name") == name), {})
     memory, facts, trail = from_text(told.get("memory"), now), facts_told(told, now), trail_told(told)
     override = overrides(resource["metadata"].get("annotations") or {})[0].get(name)
-    situation = Situation(pool, facts, memory, now, override=override)
+    given = RuleInput(pool, facts, memory, now, override=override)
     return Explanation(
         pool=name,
         summary=_summary(told),
         seen=dict(_seen(told, status.get("delayed"))),
         runs=dict(_runs(told)),
         trail=trail,
-        remembered=dict(_remembered(situation)),
-        ahead=tuple(outlook(fleet, situation, trail)) if told else (),
-        prices=tuple(prices(situation, kept_in_broker="delayed" in status)),
-        recommendations=recommendations(pool, figures(situation, trail)),
+        remembered=dict(_remembered(given)),
+        ahead=tuple(outlook(fleet, given, trail)) if told else (),
+        trade_offs=tuple(trade_offs(given, kept_in_broker="delayed" in status)),
+        recommendations=recommendations(pool, figures(given, trail)),
         troubles=(*_ailing(told), *troubles(status, beside_a_pool=True)),
     )
 
 
-def figures(situation: Situation, trail: tuple[Step, ...] = ()) -> Figures:
+def figures(given: RuleInput, trail: tuple[Step, ...] = ()) -> Figures:
     """What the operator has learned of a pool, for the recommendations."""
-    memory = situation.memory
+    memory = given.memory
     asked = [step.before for step in trail if step.rule == "bounds" and step.after < step.before]
     return Figures(
-        seconds_per_task=situation.seconds_per_task,
+        seconds_per_task=given.seconds_per_task,
         completions=memory.completions,
-        longest=min(longest_task(memory, situation.seconds_per_task), LONGEST_S),
+        longest=min(longest_task(memory, given.seconds_per_task), LONGEST_S),
         start_up=memory.start_up,
-        work=situation.facts.at_least,
+        work=given.facts.at_least,
         needed=asked[-1] if asked else None,
     )
 
@@ -159,27 +159,27 @@ def _runs(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield from past_runs(told)
 
 
-def _remembered(situation: Situation) -> Iterator[tuple[str, str]]:
-    pool, memory = situation.pool, situation.memory
+def _remembered(given: RuleInput) -> Iterator[tuple[str, str]]:
+    pool, memory = given.pool, given.memory
     guess = format_duration(pool.scaling.task_duration)
     measured = f"over {plural(round(memory.completions), 'task')}" if memory.completions else "none was measured"
-    yield "a task takes", f"{seconds(situation.seconds_per_task)} ({measured}; first guess {guess})"
-    if longest := longest_task(memory, situation.seconds_per_task):
+    yield "a task takes", f"{seconds(given.seconds_per_task)} ({measured}; first guess {guess})"
+    if longest := longest_task(memory, given.seconds_per_task):
         seen = longest_seen(memory)
         hung = f" (one ran for {seconds(seen)} and is taken for one that hung)" if seen > longest else ""
         yield "longest task", f"{seconds(longest)}{hung}"
     how = "measured" if memory.start_up is not None else "assumed: none was measured"
-    yield "a worker starts in", f"{seconds(situation.start_up)} ({how})"
+    yield "a worker starts in", f"{seconds(given.start_up)} ({how})"
     if memory.start_waited:
         yield "the newest waited", f"{seconds(memory.start_waited)} for a node, its image, a volume or the broker"
-    yield from _arrivals(pool, memory, situation.now)
+    yield from _arrivals(pool, memory, given.now)
     yield from _moments(memory)
     if highest(memory):
         within = format_duration(pool.scaling.stabilization)
         yield "largest demand", f"{plural(highest(memory), 'worker')} within the last {within}"
     for run in memory.runs:
         first = f", first task at {at(run.first_message)}" if run.first_message else ", no task yet"
-        begun = "opens at" if run.start > situation.now else "open since"
+        begun = "opens at" if run.start > given.now else "open since"
         yield f"run {run.name}", f"{begun} {at(run.start)}{first}"
 
 

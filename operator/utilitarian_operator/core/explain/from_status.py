@@ -8,7 +8,7 @@ from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.observation.model import Unknown
 from utilitarian_operator.core.sizing.decision import Decision, Step
 from utilitarian_operator.core.sizing.facts import Facts
-from utilitarian_operator.core.sizing.pools import Circumstances, decide_fleet
+from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet
 from utilitarian_operator.core.spec.override import overrides
 from utilitarian_operator.core.status.recall import remembered
 
@@ -64,4 +64,4 @@ def decisions_now(fleet: Fleet, resource: Mapping[str, Any], now: datetime) -> d
     told = {pool.get("name"): pool for pool in status.get("pools") or ()}
     seen = {pool.name: facts_told(told.get(pool.name, {}), now) for pool in fleet.pools}
     set_by_hand, _ = overrides(resource["metadata"].get("annotations") or {})
-    return decide_fleet(fleet, seen, remembered(status, now), Circumstances(now=now, overrides=set_by_hand))[0]
+    return decide_fleet(fleet, seen, remembered(status, now), FleetContext(now=now, overrides=set_by_hand))[0]

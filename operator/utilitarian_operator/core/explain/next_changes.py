@@ -11,7 +11,7 @@ from utilitarian_operator.core.sizing import runs
 from utilitarian_operator.core.sizing.decision import Step
 from utilitarian_operator.core.sizing.demand import is_cut
 from utilitarian_operator.core.sizing.memory import arrival_rate, highest, longest_task
-from utilitarian_operator.core.sizing.rules import Situation, arrival_window, horizon_now
+from utilitarian_operator.core.sizing.rules import RuleInput, arrival_window, horizon_now
 from utilitarian_operator.core.wording import at, number, plural, seconds
 
 LONG_TASK_S = 60.0
@@ -20,7 +20,7 @@ MANY_SLOTS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Price:
+class TradeOff:
     """What a setting costs, which no number of workers mends.
 
     Args:
@@ -32,70 +32,70 @@ class Price:
     cure: str
 
 
-def outlook(fleet: Fleet, situation: Situation, trail: tuple[Step, ...]) -> Iterator[str]:
+def outlook(fleet: Fleet, given: RuleInput, trail: tuple[Step, ...]) -> Iterator[str]:
     """Sentences on what would change the number, the most likely first.
 
     Args:
         fleet: whose pool it is.
-        situation: of the last look.
+        given: of the last look.
         trail: of the last decision.
     """
     spoken = {step.rule: step for step in trail}
     for rule, sentence in _BY_RULE.items():
-        if rule in spoken and (text := sentence(fleet, situation, spoken[rule])):
+        if rule in spoken and (text := sentence(fleet, given, spoken[rule])):
             yield text
-    yield from _growth(situation)
-    for schedule in situation.pool.schedule:
-        start = runs.next_start(schedule, situation.now)
+    yield from _growth(given)
+    for schedule in given.pool.schedule:
+        start = runs.next_start(schedule, given.now)
         earlier = f"{plural(schedule.workers, 'worker')} from {at(start - schedule.warm_up)} on"
         yield f"run {schedule.name} starts at {at(start)}, {earlier}"
 
 
-def prices(situation: Situation, *, kept_in_broker: bool = False) -> Iterator[Price]:
+def trade_offs(given: RuleInput, *, kept_in_broker: bool = False) -> Iterator[TradeOff]:
     """What this pool's settings cost, as far as its figures tell.
 
     Args:
-        situation: of the last look.
+        given: of the last look.
         kept_in_broker: whether Celery's native delayed delivery is set up.
     """
-    pool, s = situation.pool, situation.seconds_per_task
-    longest = longest_task(situation.memory, s)
+    pool, s = given.pool, given.seconds_per_task
+    longest = longest_task(given.memory, s)
     promise, c = pool.scaling.drain_within, pool.worker.concurrency
     if s > promise.total_seconds():
         held = c * max(pool.worker.prefetch_multiplier, 1)
-        yield Price(
+        yield TradeOff(
             f"a task takes {seconds(s)}, longer than drainWithin ({format_duration(promise)}). With early "
             f"acknowledgement, Celery's default, a busy worker holds {plural(held, 'message')} behind its running "
             "tasks, and no number of workers gets them started in time",
-            _cure_of_early_acknowledgement(situation),
+            _cure_of_early_acknowledgement(given),
         )
     if c >= MANY_SLOTS and longest >= LONG_TASK_S:
-        yield Price(
+        yield TradeOff(
             f"a worker that is to go first ends its tasks, {number(c)} at a time: the longest seen took "
             f"{seconds(longest)}, and until then its other slots stand empty",
             "a smaller worker.concurrency with a larger scaling.max",
         )
-    if not pool.scaling.min and situation.start_up >= promise.total_seconds():
-        yield Price(
-            f"asleep, it takes {seconds(situation.start_up)} to start a worker, and drainWithin is "
+    if not pool.scaling.min and given.start_up >= promise.total_seconds():
+        yield TradeOff(
+            f"asleep, it takes {seconds(given.start_up)} to start a worker, and drainWithin is "
             f"{format_duration(promise)}",
             "scaling.min: 1, or a schedule whose warmUp comes before the work does",
         )
-    elif is_cut(promise.total_seconds(), situation.start_up, s):
-        yield Price(
-            f"a start takes {seconds(situation.start_up)} of drainWithin ({format_duration(promise)}), and the "
+    elif is_cut(promise.total_seconds(), given.start_up, s):
+        yield TradeOff(
+            f"a start takes {seconds(given.start_up)} of drainWithin ({format_duration(promise)}), and the "
             "rest is too short for a burst: some of its tasks begin too late, and more workers would only slow each "
             "other's starts",
             "a longer scaling.drainWithin, or scaling.min: 1",
         )
-    yield from _trickle(situation)
-    yield from _of_later_tasks(situation, kept_in_broker=kept_in_broker)
+    yield from _trickle(given)
+    yield from _of_later_tasks(given, kept_in_broker=kept_in_broker)
 
 
-def _of_later_tasks(situation: Situation, *, kept_in_broker: bool) -> Iterator[Price]:
-    if situation.facts.deferred:
-        yield Price(
-            f"{plural(situation.facts.deferred, 'task')} with a later time wait inside a worker, which may not sleep "
+def _of_later_tasks(given: RuleInput, *, kept_in_broker: bool) -> Iterator[TradeOff]:
+    if given.facts.deferred:
+        yield TradeOff(
+            f"{plural(given.facts.deferred, 'task')} with a later time wait inside a worker, which may not sleep "
             "for long while they do",
             "a topic exchange: Celery's native delayed delivery is set up, and keeps back no task of a direct one"
             if kept_in_broker
@@ -103,135 +103,135 @@ def _of_later_tasks(situation: Situation, *, kept_in_broker: bool) -> Iterator[P
         )
 
 
-def _trickle(situation: Situation) -> Iterator[Price]:
+def _trickle(given: RuleInput) -> Iterator[TradeOff]:
     """Single tasks that come so rarely that the pool sleeps between them."""
-    pool, now = situation.pool, situation.now
-    window = arrival_window(pool, situation.memory, now)
-    rate = arrival_rate(situation.memory, window, now)
+    pool, now = given.pool, given.now
+    window = arrival_window(pool, given.memory, now)
+    rate = arrival_rate(given.memory, window, now)
     patience = pool.scaling.idle_after
     if pool.scaling.min or not rate or 1 / rate <= patience.total_seconds():
         return
     gap = format_duration(timedelta(seconds=round(1 / rate)))
-    yield Price(
+    yield TradeOff(
         f"tasks come about every {gap}, and it sleeps after {format_duration(patience)}: nearly every task starts a "
-        f"worker and waits {seconds(situation.start_up)} for it",
+        f"worker and waits {seconds(given.start_up)} for it",
         f"scaling.idleAfter longer than {gap}, which keeps a worker awake all the time, or bear it",
     )
 
 
-def _cure_of_early_acknowledgement(situation: Situation) -> str:
-    own = [] if situation.pool.worker.prefetch_multiplier == 1 else ["worker.prefetchMultiplier: 1"]
-    own += [] if situation.pool.worker.concurrency == 1 else ["a smaller worker.concurrency"]
+def _cure_of_early_acknowledgement(given: RuleInput) -> str:
+    own = [] if given.pool.worker.prefetch_multiplier == 1 else ["worker.prefetchMultiplier: 1"]
+    own += [] if given.pool.worker.concurrency == 1 else ["a smaller worker.concurrency"]
     return ", ".join([*own, "late acknowledgement in the application (task_acks_late)"])
 
 
-def _growth(situation: Situation) -> Iterator[str]:
+def _growth(given: RuleInput) -> Iterator[str]:
     """From how many tasks on the work would ask for one worker more."""
-    pool, facts, s = situation.pool, situation.facts, situation.seconds_per_task
+    pool, facts, s = given.pool, given.facts, given.seconds_per_task
     if facts.at_least is None:
         return
     if not facts.current and not facts.at_least:
         yield "the first message wakes it with one worker"
-    over = horizon_now(pool, situation.memory, situation.now)
+    over = horizon_now(pool, given.memory, given.now)
     more = max(facts.current, 1) + 1
     if more <= pool.scaling.max and s > 0:
         tasks = int((more - 1) * pool.worker.concurrency * over / s) + 1
         yield f"from {plural(tasks, 'task')} on, {seconds(s)} each, it asks for {plural(more, 'worker')}"
 
 
-def _unknown(fleet: Fleet, situation: Situation, step: Step) -> str:
-    del fleet, situation, step
+def _unknown(fleet: Fleet, given: RuleInput, step: Step) -> str:
+    del fleet, given, step
     return "nothing changes until its queues are seen again: see the condition BrokerReachable"
 
 
-def _hold(fleet: Fleet, situation: Situation, step: Step) -> str:
+def _hold(fleet: Fleet, given: RuleInput, step: Step) -> str:
     del fleet, step
-    names = ", ".join(schedule.name for schedule in situation.pool.schedule)
+    names = ", ".join(schedule.name for schedule in given.pool.schedule)
     return f"the work that waits is done when a run opens ({names}); scaling.outsideRuns: React does it now"
 
 
-def _starved(fleet: Fleet, situation: Situation, step: Step) -> str:
-    del fleet, situation
+def _starved(fleet: Fleet, given: RuleInput, step: Step) -> str:
+    del fleet, given
     return f"a worker begins a task again: then it asks for {plural(step.before, 'worker')}"
 
 
-def _run(fleet: Fleet, situation: Situation, step: Step) -> str:
+def _run(fleet: Fleet, given: RuleInput, step: Step) -> str:
     del fleet, step
-    return f"{', '.join(run.name for run in situation.memory.runs) or 'the run'} is over: then demand alone counts"
+    return f"{', '.join(run.name for run in given.memory.runs) or 'the run'} is over: then demand alone counts"
 
 
-def _missing(fleet: Fleet, situation: Situation, step: Step) -> str:
-    del fleet, situation, step
+def _missing(fleet: Fleet, given: RuleInput, step: Step) -> str:
+    del fleet, given, step
     return "the application declares the missing queue: then the queue's own work counts"
 
 
-def _calm(fleet: Fleet, situation: Situation, step: Step) -> str:
+def _calm(fleet: Fleet, given: RuleInput, step: Step) -> str:
     del fleet
-    facts, pool = situation.facts, situation.pool
+    facts, pool = given.facts, given.pool
     if isinstance(facts.work, Unknown):
         return f"no worker goes until this is known: {facts.work.why}"
-    if step.after <= highest(situation.memory) and facts.work <= (step.after - 1) * pool.worker.concurrency:
+    if step.after <= highest(given.memory) and facts.work <= (step.after - 1) * pool.worker.concurrency:
         return f"a worker goes when the smaller demand has lasted {format_duration(pool.scaling.stabilization)}"
     tasks = plural((step.after - 1) * pool.worker.concurrency, "task")
     return f"a worker goes when no more than {tasks} are left, and that has lasted one task's time"
 
 
-def _idle(fleet: Fleet, situation: Situation, step: Step) -> str:
+def _idle(fleet: Fleet, given: RuleInput, step: Step) -> str:
     del fleet, step
-    since, patience = situation.memory.idle_since, situation.pool.scaling.idle_after
+    since, patience = given.memory.idle_since, given.pool.scaling.idle_after
     if since is None:
         return f"it sleeps when nothing has been to do for {format_duration(patience)}"
     return f"it sleeps at {at(since + patience)} if nothing comes until then"
 
 
-def _bounds(fleet: Fleet, situation: Situation, step: Step) -> str:
+def _bounds(fleet: Fleet, given: RuleInput, step: Step) -> str:
     del fleet
-    scaling = situation.pool.scaling
+    scaling = given.pool.scaling
     if step.after < step.before:
         return f"scaling.max: {step.before} lets it have all that it asks for; now it is {number(scaling.max)}"
     return f"scaling.min is {number(scaling.min)}: a smaller one lets it have fewer"
 
 
-def _budget(fleet: Fleet, situation: Situation, step: Step) -> str:
+def _budget(fleet: Fleet, given: RuleInput, step: Step) -> str:
     short = step.before - step.after
     if fleet.max_workers is None or short <= 0:
         return ""
-    priority = situation.pool.priority
+    priority = given.pool.priority
     return (
         f"{plural(short, 'worker')} more when other pools give some back; or a spec.maxWorkers larger than "
         f"{number(fleet.max_workers)}, or a priority larger than {number(priority)}"
     )
 
 
-def _override(fleet: Fleet, situation: Situation, step: Step) -> str:
+def _override(fleet: Fleet, given: RuleInput, step: Step) -> str:
     del fleet, step
-    name = situation.pool.name
-    until = f"at {at(situation.override.until)}" if situation.override else "when the annotation's time is over"
+    name = given.pool.name
+    until = f"at {at(given.override.until)}" if given.override else "when the annotation's time is over"
     return f"the rules decide again {until}, or without the annotation utilitarian.io/override.{name}"
 
 
-def _safety(fleet: Fleet, situation: Situation, step: Step) -> str:
+def _safety(fleet: Fleet, given: RuleInput, step: Step) -> str:
     del fleet, step
-    stabilization = format_duration(situation.pool.scaling.stabilization)
+    stabilization = format_duration(given.pool.scaling.stabilization)
     return f"workers go again when the operator has seen well, twice, and run for {stabilization}"
 
 
-def _deferred(fleet: Fleet, situation: Situation, step: Step) -> str:
+def _deferred(fleet: Fleet, given: RuleInput, step: Step) -> str:
     del fleet, step
-    return f"it sleeps when {plural(situation.facts.deferred, 'task')} with a later time have run, or may be given back"
+    return f"it sleeps when {plural(given.facts.deferred, 'task')} with a later time have run, or may be given back"
 
 
-def _held_up(fleet: Fleet, situation: Situation, step: Step) -> str:
-    del fleet, situation
+def _held_up(fleet: Fleet, given: RuleInput, step: Step) -> str:
+    del fleet, given
     return f"{plural(step.before, 'worker')} when what holds them up is mended; it is looked for each second"
 
 
-def _paused(fleet: Fleet, situation: Situation, step: Step) -> str:
-    del fleet, situation
+def _paused(fleet: Fleet, given: RuleInput, step: Step) -> str:
+    del fleet, given
     return f"spec.mode: Auto sets it to {step.before}"
 
 
-_BY_RULE: dict[str, Callable[[Fleet, Situation, Step], str]] = {
+_BY_RULE: dict[str, Callable[[Fleet, RuleInput, Step], str]] = {
     "paused": _paused,
     "unknown": _unknown,
     "override": _override,

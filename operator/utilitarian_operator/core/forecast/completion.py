@@ -100,7 +100,7 @@ def forecast(
     """
     schedules = {schedule.name: schedule for schedule in pool.schedule}
     found = [
-        _Course(fleet, pool, schedules[run.name], run, facts, decision, memory, now).told()
+        _SymptomHistory(fleet, pool, schedules[run.name], run, facts, decision, memory, now).told()
         for run in memory.runs
         if run.name in schedules
     ]
@@ -108,7 +108,7 @@ def forecast(
 
 
 @dataclass(frozen=True, slots=True)
-class _Course:
+class _SymptomHistory:
     """One open run and all that its end depends on."""
 
     fleet: Fleet

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.units import format_duration
-from utilitarian_operator.core.diagnosis.findings import REASONS, RUN_MISSED, Ailment
+from utilitarian_operator.core.diagnosis.findings import REASONS, RUN_MISSED, Finding
 from utilitarian_operator.core.forecast.completion import Forecast, Forecasts, forecast, missed
-from utilitarian_operator.core.observation.model import FleetSight
+from utilitarian_operator.core.observation.model import FleetSnapshot
 from utilitarian_operator.core.sizing.decision import Decision
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory, changed
@@ -56,7 +56,7 @@ class Watched:
 
 def watch(
     fleet: Fleet,
-    sight: FleetSight,
+    snapshot: FleetSnapshot,
     seen: Mapping[str, Facts],
     decisions: Mapping[str, Decision],
     before: Mapping[str, Memory],
@@ -66,7 +66,7 @@ def watch(
 
     Args:
         fleet: what runs.
-        sight: of this look.
+        snapshot: of this look.
         seen: the facts of it, by pool name.
         decisions: of it, by pool name.
         before: memories of the look before, by pool name.
@@ -77,39 +77,39 @@ def watch(
         name, was, memory = pool.name, before.get(pool.name, Memory()), after[pool.name]
         if not memory.runs and memory.history is was.history:
             continue
-        told = forecast(fleet, pool, seen[name], decisions[name], memory, sight.at)
+        told = forecast(fleet, pool, seen[name], decisions[name], memory, snapshot.at)
         forecasts[name] = told
         risky = {(it.run.name, it.run.start) for it in told if it.risk is not None}
         marked = tuple(replace(run, at_risk=(run.name, run.start) in risky) for run in memory.runs)
         memories[name] = memory if marked == memory.runs else changed(memory, runs=marked)
         closed = [past for past in memory.history if past not in was.history]
         ended += [(name, past) for past in closed]
-        news += [News(it.reason, f"pool {name}: {it.note}") for it in _news(pool, was, told, closed, sight)]
+        news += [News(it.reason, f"pool {name}: {it.note}") for it in _news(pool, was, told, closed, snapshot)]
     return Watched(memories, forecasts, tuple(news), tuple(ended))
 
 
-def ailing(ailments: Mapping[str, Sequence[Ailment]], forecasts: Forecasts) -> dict[str, tuple[Ailment, ...]]:
+def ailing(findings: Mapping[str, Sequence[Finding]], forecasts: Forecasts) -> dict[str, tuple[Finding, ...]]:
     """What ails the pools, missed runs included, the most serious first; all by pool name."""
-    found = {pool: tuple(each) for pool, each in ailments.items()}
+    found = {pool: tuple(each) for pool, each in findings.items()}
     for pool, message in missed(forecasts):
-        each = (*found.get(pool, ()), Ailment(RUN_MISSED, message))
+        each = (*found.get(pool, ()), Finding(RUN_MISSED, message))
         found[pool] = tuple(sorted(each, key=lambda it: REASONS.index(it.reason)))
     return found
 
 
 def _news(
-    pool: Pool, was: Memory, told: tuple[Forecast, ...], closed: list[PastRun], sight: FleetSight
+    pool: Pool, was: Memory, told: tuple[Forecast, ...], closed: list[PastRun], snapshot: FleetSnapshot
 ) -> Iterator[News]:
     known = {(run.name, run.start): run for run in was.runs}
     for it in told:
         run, old = it.run, known.get((it.run.name, it.run.start))
         if run.missed and not (old and old.missed):
-            yield News(RUN_MISSED, f"{it.message}{_of_beat(pool, sight)}")
+            yield News(RUN_MISSED, f"{it.message}{_of_beat(pool, snapshot)}")
         if it.risk is not None and not (old and old.at_risk):
             yield News(DEADLINE_AT_RISK, it.risk.message)
         elif it.risk is None and old and old.at_risk:
             yield News(DEADLINE_SAFE, f"run {run.name} {'will be' if it.remaining else 'is'} done in time after all")
-        if run.start <= sight.at and (old is None or (was.looked_at is not None and was.looked_at < run.start)):
+        if run.start <= snapshot.at and (old is None or (was.looked_at is not None and was.looked_at < run.start)):
             yield from _overlaps(it, told)
     for past in closed:
         yield from _late(past)
@@ -142,10 +142,10 @@ def _late(past: PastRun) -> Iterator[News]:
         yield News(RUN_OVERLAPS, f"{_still_open(past)} is not done: {_TOO_LONG}; what is left is the next one's")
 
 
-def _of_beat(pool: Pool, sight: FleetSight) -> str:
-    came = [moment for queue, moment in sight.last_messages.items() if queue in pool.queues]
+def _of_beat(pool: Pool, snapshot: FleetSnapshot) -> str:
+    came = [moment for queue, moment in snapshot.last_messages.items() if queue in pool.queues]
     last = f"; the last message came {at(max(came))}" if came else ""
-    if sight.beat is None:
+    if snapshot.beat is None:
         return f" (spec.beat.enabled is false: the scheduler is not run from here{last})"
-    beat = "beat's pod is ready" if sight.beat.ready else "beat is not ready: see the condition BeatReady"
+    beat = "beat's pod is ready" if snapshot.beat.ready else "beat is not ready: see the condition BeatReady"
     return f" ({beat}{last})"

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from utilitarian_operator.core.blocker import NAME_TAKEN, Obstacle
+from utilitarian_operator.core.blocker import NAME_TAKEN, Blocker
 from utilitarian_operator.core.labels import TEMPLATE_HASH
 from utilitarian_operator.core.moments import apart
 from utilitarian_operator.core.objects.wanted import Wanted
@@ -19,17 +19,17 @@ class Refusal:
 
     Args:
         wanted: the object.
-        obstacle: why not.
+        blocker: why not.
     """
 
     wanted: Wanted
-    obstacle: Obstacle
+    blocker: Blocker
 
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
     digest: str
-    obstacle: Obstacle
+    blocker: Blocker
     since: datetime
     tried: datetime
 
@@ -41,9 +41,9 @@ class Refusals:
         self._pending: dict[tuple[str, str], _Pending] = {}
 
     @property
-    def obstacles(self) -> list[Obstacle]:
+    def blockers(self) -> list[Blocker]:
         """Why objects are not as they should be."""
-        return [it.obstacle for it in self._pending.values()]
+        return [it.blocker for it in self._pending.values()]
 
     def keep_only(self, pending: Iterable[Wanted]) -> None:
         """Forget what is not asked for any more, or is asked for in another shape."""
@@ -69,7 +69,7 @@ class Refusals:
             if refusal is None:
                 self._pending.pop(_key(wanted), None)
                 continue
-            new = _Pending(_digest(wanted), refusal.obstacle, now, now)
+            new = _Pending(_digest(wanted), refusal.blocker, now, now)
             known = self._pending.get(_key(wanted))
             self._pending[_key(wanted)] = new if known is None else replace(new, since=known.since)
 
@@ -80,7 +80,7 @@ def taken(wanted: Wanted) -> Refusal:
         f"{wanted.path}: the {wanted.kind} {wanted.name} belongs to somebody else and is left alone; "
         "delete it, or rename the pool or the resource"
     )
-    return Refusal(wanted, Obstacle(NAME_TAKEN, message))
+    return Refusal(wanted, Blocker(NAME_TAKEN, message))
 
 
 def _key(wanted: Wanted) -> tuple[str, str]:

@@ -35,7 +35,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class BeatSight:
+class BeatSnapshot:
     """What was seen of beat.
 
     Args:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from utilitarian_operator.core.moments import since
-from utilitarian_operator.core.observation.model import Held, PodSight, Present, QueueSight, Unknown
+from utilitarian_operator.core.observation.model import PodSnapshot, Present, QueueSnapshot, Unknown, WorkerLoad
 
 STARTS_WITHIN = timedelta(minutes=10)
 """Kubernetes' own progressDeadlineSeconds; a worker that takes longer is taken for one that hangs."""
@@ -20,7 +20,7 @@ IN_DOUBT_FOR = timedelta(seconds=15)
 """So long a consumer may be nobody's, or the broker be away: the worker that came up tells of it soon. One that hangs
 would have to begin to consume and to stop within that time, without the end of its container."""
 
-NOTHING = Held(0, 0, 0, 0, consuming=())
+NOTHING = WorkerLoad(0, 0, 0, 0, consuming=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ class Beginnings:
 
 def begun(
     before: Beginnings,
-    pods: Sequence[PodSight],
-    queues: Mapping[str, QueueSight],
+    pods: Sequence[PodSnapshot],
+    queues: Mapping[str, QueueSnapshot],
     told: Mapping[str, int],
     now: datetime,
 ) -> Beginnings:
@@ -63,30 +63,30 @@ def begun(
     return Beginnings(ran, frozenset(pod.name for pod in silent if _from_the_beginning(pod, before)))
 
 
-def _explained(queues: Mapping[str, QueueSight], told: Mapping[str, int]) -> bool:
+def _explained(queues: Mapping[str, QueueSnapshot], told: Mapping[str, int]) -> bool:
     """Whether all queues are seen, and no more consumers than there are workers that say so."""
     if not queues or any(isinstance(queue, Unknown) for queue in queues.values()):
         return False
     return all(it.consumers <= told.get(name, 0) for name, it in queues.items() if isinstance(it, Present))
 
 
-def _from_the_beginning(pod: PodSight, before: Beginnings) -> bool:
+def _from_the_beginning(pod: PodSnapshot, before: Beginnings) -> bool:
     if pod.name not in before.ran or pod.running_since is None:
         return False
     return pod.name in before.blank or before.ran[pod.name] != pod.running_since
 
 
-def consumers_told(pods: Iterable[PodSight]) -> Counter[str]:
+def consumers_told(pods: Iterable[PodSnapshot]) -> Counter[str]:
     """Workers by queue that say they consume it."""
     words = (pod.word for pod in pods)
     return Counter(queue for word in words if word is not None for queue in word.consuming or ())
 
 
-def with_blank(pods: Sequence[PodSight], known: Beginnings, now: datetime) -> tuple[PodSight, ...]:
+def with_blank(pods: Sequence[PodSnapshot], known: Beginnings, now: datetime) -> tuple[PodSnapshot, ...]:
     """The pods, of which those that should long have started and never took a message hold nothing."""
     return tuple(replace(pod, held=NOTHING, blank=True) if _is_blank(pod, known, now) else pod for pod in pods)
 
 
-def _is_blank(pod: PodSight, known: Beginnings, now: datetime) -> bool:
+def _is_blank(pod: PodSnapshot, known: Beginnings, now: datetime) -> bool:
     since = pod.running_since
     return pod.name in known.blank and since is not None and now - since >= STARTS_WITHIN

@@ -5,7 +5,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from utilitarian_operator.core.observation.model import Counted, Held, Missing, PodSight, QueueSight, Unknown
+from utilitarian_operator.core.observation.model import (
+    Counted,
+    Missing,
+    PodSnapshot,
+    QueueSnapshot,
+    Unknown,
+    WorkerLoad,
+)
 from utilitarian_operator.core.observation.worked import Worked
 
 
@@ -20,7 +27,9 @@ class History:
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
     _worked: dict[str, Worked] = field(default_factory=dict)
 
-    def add(self, pod: PodSight, body: Mapping[str, Any], sample: Held | None, worked: Worked | None) -> PodSight:
+    def add(
+        self, pod: PodSnapshot, body: Mapping[str, Any], sample: WorkerLoad | None, worked: Worked | None
+    ) -> PodSnapshot:
         """The pod with what is new of it since the last look.
 
         Args:
@@ -36,7 +45,7 @@ class History:
         """Forget the pods that are gone."""
         self._worked = {name: worked for name, worked in self._worked.items() if name in pods}
 
-    def _newly(self, pod: PodSight, created: datetime, worked: Worked | None) -> PodSight:
+    def _newly(self, pod: PodSnapshot, created: datetime, worked: Worked | None) -> PodSnapshot:
         """With what its worker has done since the last look; what it did before this operator began is not counted."""
         if worked is None or worked.last is None:
             return pod
@@ -87,14 +96,14 @@ class LastMessages:
         self.known: dict[str, datetime] = dict(known)
         self._before: dict[str, tuple[int | None, int | None]] = {}
 
-    def see(self, queues: Mapping[str, QueueSight], counted: Mapping[str, Counted], now: datetime) -> None:
+    def see(self, queues: Mapping[str, QueueSnapshot], counted: Mapping[str, Counted], now: datetime) -> None:
         """Take note of what came to some queues since the last look: by the broker's count, else by what waits.
 
         Where nobody counts, a message that a worker takes between two looks is not seen, and one that is returned looks
         like a new one.
         """
-        for queue, sight in queues.items():
-            ready, arrived = _waiting(sight), counted[queue].arrived if queue in counted else None
+        for queue, snapshot in queues.items():
+            ready, arrived = _waiting(snapshot), counted[queue].arrived if queue in counted else None
             ready_before, arrived_before = self._before.get(queue, (None, None))
             came = _rose(arrived_before, arrived) if arrived is not None else _rose(ready_before, ready)
             if came or self.known.get(queue, now) > now:  # the clock was set back
@@ -107,11 +116,11 @@ class LastMessages:
         self._before = {queue: before for queue, before in self._before.items() if queue in queues}
 
 
-def _waiting(sight: QueueSight) -> int | None:
+def _waiting(snapshot: QueueSnapshot) -> int | None:
     """Messages ready; None where that is not sure: a zero that nobody vouches for would make them all come again."""
-    if isinstance(sight, Missing):
+    if isinstance(snapshot, Missing):
         return 0
-    return None if isinstance(sight, Unknown) or sight.doubt else sight.ready
+    return None if isinstance(snapshot, Unknown) or snapshot.doubt else snapshot.ready
 
 
 def _rose(before: int | None, now: int | None) -> bool:

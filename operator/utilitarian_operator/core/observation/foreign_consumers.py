@@ -6,15 +6,15 @@ from dataclasses import replace
 
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.labels import node_name
-from utilitarian_operator.core.observation.model import PoolSight, Present
+from utilitarian_operator.core.observation.model import PoolSnapshot, Present
 
 
 def with_foreign(
     fleet: Fleet,
-    sights: Mapping[str, PoolSight],
+    snapshots: Mapping[str, PoolSnapshot],
     consuming: Mapping[str, tuple[str, ...]],
     neighbours: Callable[[], Mapping[str, str]] = dict,
-) -> dict[str, PoolSight]:
+) -> dict[str, PoolSnapshot]:
     """The sights with the consumers that are not the fleet's.
 
     A worker counts on the queues that it says it consumes, also those of another pool (a catch-all consumes all that
@@ -22,24 +22,24 @@ def with_foreign(
 
     Args:
         fleet: what runs.
-        sights: by pool name.
+        snapshots: by pool name.
         consuming: queues by node name, of every worker on the broker that answered, whoever runs it.
         neighbours: gives the resource, as `NAMESPACE/NAME`, by node name, of the workers of other resources.
     """
-    ours = _ours(fleet, sights)
-    nodes = {node_name(pod.name) for sight in sights.values() for pod in sight.pods}
+    ours = _ours(fleet, snapshots)
+    nodes = {node_name(pod.name) for snapshot in snapshots.values() for pod in snapshot.pods}
     result = {}
-    for name, sight in sights.items():
+    for name, snapshot in snapshots.items():
         foreign = {
             queue: seen.consumers - ours[queue]
-            for queue, seen in sight.queues.items()
+            for queue, seen in snapshot.queues.items()
             if isinstance(seen, Present) and seen.consumers > ours[queue]
         }
-        result[name] = sight
+        result[name] = snapshot
         if foreign:
             theirs = neighbours()
             named = tuple(_named(node, theirs) for node in _names(foreign, consuming, nodes))
-            result[name] = replace(sight, foreign=foreign, strangers=named)
+            result[name] = replace(snapshot, foreign=foreign, strangers=named)
     return result
 
 
@@ -48,14 +48,14 @@ def _named(node: str, theirs: Mapping[str, str]) -> str:
     return f"{node} (of UtilitarianWorkerPool {theirs[node]})" if node in theirs else node
 
 
-def _ours(fleet: Fleet, sights: Mapping[str, PoolSight]) -> Counter[str]:
+def _ours(fleet: Fleet, snapshots: Mapping[str, PoolSnapshot]) -> Counter[str]:
     """Workers of the fleet by queue."""
     count: Counter[str] = Counter()
     for pool in fleet.pools:
-        for pod in sights[pool.name].pods:
+        for pod in snapshots[pool.name].pods:
             word = pod.word
             said = None if word is None else word.consuming
-            silent = pool.queues or tuple(sights[pool.name].queues)
+            silent = pool.queues or tuple(snapshots[pool.name].queues)
             count.update(() if not pod.running else silent if said is None else said)
     return count
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from utilitarian_operator.core.observation.beat import BeatSight
+from utilitarian_operator.core.observation.beat import BeatSnapshot
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings
-from utilitarian_operator.core.observation.pod_failures import Hindrance
+from utilitarian_operator.core.observation.pod_failures import PodFailure
 from utilitarian_operator.core.observation.reported import Reported
 from utilitarian_operator.core.observation.start_ups import StartUp
 
@@ -80,7 +80,7 @@ class Missing:
     """A queue that nobody has declared on the broker."""
 
 
-QueueSight: TypeAlias = Present | Missing | Unknown
+QueueSnapshot: TypeAlias = Present | Missing | Unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +101,12 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class WorkerLoad:
     """What one worker holds, by its own word (Celery's remote control).
 
     Args:
         active: tasks running, without `never_begun`.
-        early: those of them already acknowledged: the broker doesn't know of them any more.
+        acked_early: those of them already acknowledged: the broker doesn't know of them any more.
         reserved: messages prefetched and not yet started.
         scheduled: messages that wait in the worker for their ETA.
         oldest: seconds that the longest running of them has run.
@@ -123,7 +123,7 @@ class Held:
     """
 
     active: int
-    early: int
+    acked_early: int
     reserved: int
     scheduled: int
     oldest: float = 0.0
@@ -146,11 +146,11 @@ class Held:
     @property
     def unacked(self) -> int:
         """Messages that the broker counts as unacknowledged because of this worker."""
-        return self.active - self.early + self.reserved + self.scheduled
+        return self.active - self.acked_early + self.reserved + self.scheduled
 
 
 @dataclass(frozen=True, slots=True)
-class PodSight:
+class PodSnapshot:
     """One pod of a pool.
 
     Args:
@@ -178,8 +178,8 @@ class PodSight:
     ready: bool
     running: bool
     leaving: bool
-    held: Held | Unknown
-    sample: Held | None = None
+    held: WorkerLoad | Unknown
+    sample: WorkerLoad | None = None
     completed: int | None = None
     slot_seconds: float | None = None
     lasted: float = 0.0
@@ -204,7 +204,7 @@ class PodSight:
         return self.told and self.cheapest and (self.gate is False or not self.gated)
 
     @property
-    def word(self) -> Held | None:
+    def word(self) -> WorkerLoad | None:
         """What its worker said last, with its queues if possible, some seconds ago perhaps; None if it is silent."""
         held = None if isinstance(self.held, Unknown) else self.held
         return held if held is not None and held.consuming is not None else self.sample or held
@@ -216,7 +216,7 @@ class PodSight:
 
 
 @dataclass(frozen=True, slots=True)
-class PoolSight:
+class PoolSnapshot:
     """Everything seen of one pool.
 
     Args:
@@ -227,20 +227,20 @@ class PoolSight:
         replicas: what the Deployment asks for; None while there is no Deployment.
         foreign: consumers that are no workers of this fleet, by queue; a queue without any is not in it.
         strangers: names of workers that consume one of the queues and are not the fleet's, as far as they answer.
-        hindrance: why it can't have the pods that it asks for; None if nothing is wrong.
+        pod_failure: why it can't have the pods that it asks for; None if nothing is wrong.
         arrived: tasks that came to the queues since the last look, by the broker's count; None where nobody counts.
         left: messages acknowledged since the last look, by the broker's count; None where nobody counts.
         unlearned: why nobody knows yet which its queues are; None where they are known.
         reported: what its Deployment says of its pods; None while there is no Deployment.
     """
 
-    queues: Mapping[str, QueueSight]
+    queues: Mapping[str, QueueSnapshot]
     unacked: Count
-    pods: tuple[PodSight, ...] = ()
+    pods: tuple[PodSnapshot, ...] = ()
     replicas: int | None = None
     foreign: Mapping[str, int] = field(default_factory=dict)
     strangers: tuple[str, ...] = ()
-    hindrance: Hindrance | None = None
+    pod_failure: PodFailure | None = None
     arrived: int | None = None
     left: int | None = None
     unlearned: Unknown | None = None
@@ -275,18 +275,20 @@ class PoolSight:
     @property
     def missing(self) -> tuple[str, ...]:
         """Names of the pool's queues that don't exist, sorted."""
-        return tuple(sorted(name for name, sight in self.queues.items() if isinstance(sight, Missing)))
+        return tuple(sorted(name for name, snapshot in self.queues.items() if isinstance(snapshot, Missing)))
 
     @property
     def ready(self) -> Count:
         """Messages ready on all the pool's queues; Unknown if one of them is."""
-        counts = (sight if isinstance(sight, Unknown) else _ready(sight) for sight in self.queues.values())
+        counts = (snapshot if isinstance(snapshot, Unknown) else _ready(snapshot) for snapshot in self.queues.values())
         return self.unlearned or add(counts)
 
     @property
     def most_ready(self) -> Count:
         """Messages that may be ready by any source; Unknown if one of the queues is, or its answer is in doubt."""
-        counts = (sight if isinstance(sight, Unknown) else _most_ready(sight) for sight in self.queues.values())
+        counts = (
+            snapshot if isinstance(snapshot, Unknown) else _most_ready(snapshot) for snapshot in self.queues.values()
+        )
         return self.unlearned or add(counts)
 
     @property
@@ -315,7 +317,7 @@ class PoolSight:
     @property
     def _most_deferred(self) -> int:
         """Messages that wait for their ETA in workers that stay, by what each said last."""
-        words = (pod.held if isinstance(pod.held, Held) else pod.sample for pod in self.pods if pod.staying)
+        words = (pod.held if isinstance(pod.held, WorkerLoad) else pod.sample for pod in self.pods if pod.staying)
         return sum(word.scheduled for word in words if word is not None)
 
     @property
@@ -333,7 +335,7 @@ class PoolSight:
             what: name of the field.
             going: count those on their way out, too.
         """
-        answered = (pod.held for pod in self.pods if isinstance(pod.held, Held) and (going or pod.staying))
+        answered = (pod.held for pod in self.pods if isinstance(pod.held, WorkerLoad) and (going or pod.staying))
         return sum(getattr(held, what) for held in answered)
 
     def said(self, what: str) -> int | None:
@@ -343,7 +345,7 @@ class PoolSight:
 
 
 @dataclass(frozen=True, slots=True)
-class FleetSight:
+class FleetSnapshot:
     """Everything seen of one fleet at one moment.
 
     Args:
@@ -361,13 +363,13 @@ class FleetSight:
     """
 
     at: datetime
-    pools: Mapping[str, PoolSight]
+    pools: Mapping[str, PoolSnapshot]
     broker: Unknown | None = None
     statistics: Unknown | None = None
-    beat: BeatSight | None = None
+    beat: BeatSnapshot | None = None
     rolling_out: tuple[str, ...] = ()
     mute: Unknown | None = None
-    leftover: Mapping[str, PoolSight] = field(default_factory=dict)
+    leftover: Mapping[str, PoolSnapshot] = field(default_factory=dict)
     about: BrokerSettings = field(default_factory=BrokerSettings)
     sources: tuple[Source, ...] = ()
     last_messages: Mapping[str, datetime] = field(default_factory=dict)
@@ -383,11 +385,11 @@ def add(counts: Iterable[Count]) -> Count:
     return total
 
 
-def _ready(sight: Present | Missing) -> int:
-    return sight.ready if isinstance(sight, Present) else 0
+def _ready(snapshot: Present | Missing) -> int:
+    return snapshot.ready if isinstance(snapshot, Present) else 0
 
 
-def _most_ready(sight: Present | Missing) -> Count:
-    if isinstance(sight, Missing):
+def _most_ready(snapshot: Present | Missing) -> Count:
+    if isinstance(snapshot, Missing):
         return 0
-    return sight.doubt or (sight.ready if sight.most is None else sight.most)
+    return snapshot.doubt or (snapshot.ready if snapshot.most is None else snapshot.most)

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from utilitarian_operator.core.observation.model import PodSight
+from utilitarian_operator.core.observation.model import PodSnapshot
 
 BROADCAST = "bcast."
 """How kombu begins the name of a queue of its `Broadcast`."""
@@ -63,7 +63,7 @@ def _is_own(node: str, queue: Mapping[str, Any]) -> bool:
     return named_so or bool(queue.get("exclusive")) or (fanout and bool(queue.get("auto_delete")))
 
 
-def learned(before: Learned, workers: Iterable[PodSight], named: Collection[str]) -> Learned:
+def learned(before: Learned, workers: Iterable[PodSnapshot], named: Collection[str]) -> Learned:
     """What a catch-all's workers tell of their queues at one look; what they told before, while none says anything.
 
     Args:
@@ -92,7 +92,7 @@ def _first(before: Mapping[str, str], consumers: Mapping[str, Collection[str]], 
     return kept | {queue: min(pods) for queue, pods in consumers.items() if queue not in kept}
 
 
-def _consumers(telling: Iterable[PodSight]) -> dict[str, dict[str, str]]:
+def _consumers(telling: Iterable[PodSnapshot]) -> dict[str, dict[str, str]]:
     """Revision by pod name of the workers that consume each queue."""
     found: dict[str, dict[str, str]] = {}
     for pod in telling:
@@ -101,7 +101,7 @@ def _consumers(telling: Iterable[PodSight]) -> dict[str, dict[str, str]]:
     return found
 
 
-def owed(pod: PodSight, pods: Sequence[PodSight], queues: Iterable[str], *, catches_all: bool) -> list[str]:
+def owed(pod: PodSnapshot, pods: Sequence[PodSnapshot], queues: Iterable[str], *, catches_all: bool) -> list[str]:
     """The queues that a worker ought to consume.
 
     Args:

@@ -7,10 +7,10 @@ from typing import Any
 
 from utilitarian_operator.core.containers import ours
 from utilitarian_operator.core.labels import CHEAPEST, CONSUMING, DELETION_COST, DRAINING
-from utilitarian_operator.core.observation.model import Held, PodSight, Unknown
+from utilitarian_operator.core.observation.model import PodSnapshot, Unknown, WorkerLoad
 
 
-def pod_sight(name: str, body: Mapping[str, Any], held: Held | Unknown, *, told: bool = True) -> PodSight:
+def pod_snapshot(name: str, body: Mapping[str, Any], held: WorkerLoad | Unknown, *, told: bool = True) -> PodSnapshot:
     """One pod of a pool.
 
     Args:
@@ -25,7 +25,7 @@ def pod_sight(name: str, body: Mapping[str, Any], held: Held | Unknown, *, told:
     # The worker's container alone: one that a cluster puts beside it runs on while the worker crashes.
     running = ((ours(body) or {}).get("state") or {}).get("running")
     gates = body.get("spec", {}).get("readinessGates") or []
-    return PodSight(
+    return PodSnapshot(
         name=name,
         ready=conditions.get("Ready") == "True",
         running=running is not None,
@@ -41,7 +41,7 @@ def pod_sight(name: str, body: Mapping[str, Any], held: Held | Unknown, *, told:
     )
 
 
-def no_older(held: Held, since: datetime | None, now: datetime) -> Held:
+def no_older(held: WorkerLoad, since: datetime | None, now: datetime) -> WorkerLoad:
     """What a worker holds, with no task older than its container: ages are told by the clocks of other machines."""
     if since is None:
         return held

@@ -47,7 +47,7 @@ REJECTED_FOR = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
-class Hindrance:
+class PodFailure:
     """Why a pool can't have its workers.
 
     Args:
@@ -63,9 +63,9 @@ class Hindrance:
     more_is_useless: bool = True
 
 
-def hindrance(
+def pod_failure(
     deployment: Object | None, pods: Sequence[Object], now: datetime, events: Events = MappingProxyType({})
-) -> Hindrance | None:
+) -> PodFailure | None:
     """What hinders a pool; None if nothing does. What stops it goes first, then the one that a person must mend first.
 
     Args:
@@ -91,7 +91,7 @@ def late(deployment: Object | None, pods: Sequence[Object], now: datetime) -> li
     return [pod for _, pod in sorted(too_long, key=lambda it: (it[0], it[1]["metadata"]["name"]))]
 
 
-def _hindrances(deployment: Object, pods: Sequence[Object], now: datetime, events: Events) -> Iterator[Hindrance]:
+def _hindrances(deployment: Object, pods: Sequence[Object], now: datetime, events: Events) -> Iterator[PodFailure]:
     there = [pod for pod in pods if _stays(pod)]
     ready, rolling_out = sum(is_ready(pod) for pod in there), rolls_out(deployment)
     yield from _refused(deployment, ready, rolling_out=rolling_out)
@@ -105,35 +105,35 @@ def _hindrances(deployment: Object, pods: Sequence[Object], now: datetime, event
     if waiting:
         said, remedy = waiting[0]
         what = f"{plural(len(waiting), 'worker')} found no node for {format_duration(UNSCHEDULABLE_AFTER)}: {said}"
-        yield Hindrance(UNSCHEDULABLE, f"{what.rstrip('.')}; {remedy}", stops=not ready)
+        yield PodFailure(UNSCHEDULABLE, f"{what.rstrip('.')}; {remedy}", stops=not ready)
     if lost:
         yield _lost(lost, ready)
     yield from _never_ready(deployment, there, ready, now, events)
 
 
-def _failing(failing: Sequence[str], ready: int, *, rolling_out: bool) -> Hindrance:
+def _failing(failing: Sequence[str], ready: int, *, rolling_out: bool) -> PodFailure:
     useless = len(failing) >= ready
     if not ready:
-        return Hindrance(WORKERS_FAILING, failing[0])
+        return PodFailure(WORKERS_FAILING, failing[0])
     if rolling_out:
         message = f"a new template can't take over and the old workers go on: {failing[0]}"
-        return Hindrance(ROLLOUT_FAILING, message, more_is_useless=useless)
+        return PodFailure(ROLLOUT_FAILING, message, more_is_useless=useless)
     message = f"{plural(len(failing), 'worker')} of {len(failing) + ready} can't run: {failing[0]}"
-    return Hindrance(WORKERS_FAILING, message, stops=False, more_is_useless=useless)
+    return PodFailure(WORKERS_FAILING, message, stops=False, more_is_useless=useless)
 
 
-def _lost(lost: Sequence[tuple[Object, str]], ready: int) -> Hindrance:
+def _lost(lost: Sequence[tuple[Object, str]], ready: int) -> PodFailure:
     pod, node = lost[0]
     message = (
         f"{plural(len(lost), 'worker')} can't be seen: pod {pod['metadata']['name']}: its node {node} doesn't answer; "
         "Kubernetes replaces it after some minutes (tolerationSeconds of node.kubernetes.io/unreachable)"
     )
-    return Hindrance(NODE_LOST, message, stops=not ready, more_is_useless=False)
+    return PodFailure(NODE_LOST, message, stops=not ready, more_is_useless=False)
 
 
 def _never_ready(
     deployment: Object, there: Sequence[Object], ready: int, now: datetime, events: Events
-) -> Iterator[Hindrance]:
+) -> Iterator[PodFailure]:
     """Workers that have a node and don't become ready, by their own age: as long as a Deployment may make no progress.
 
     Not by the Deployment's condition, which Kubernetes never sets on one that was complete with no replicas.
@@ -144,14 +144,14 @@ def _never_ready(
             f"{plural(len(unready), 'worker')} did not become ready within {format_duration(_patience(deployment))}, "
             f"pod {unready[0]['metadata']['name']} for one: {what_is_missing(unready[0], events)}"
         )
-        yield Hindrance(NEVER_READY, message, stops=not ready or rolls_out(deployment), more_is_useless=not ready)
+        yield PodFailure(NEVER_READY, message, stops=not ready or rolls_out(deployment), more_is_useless=not ready)
 
 
 def _patience(deployment: Object) -> timedelta:
     return timedelta(seconds=deployment.get("spec", {}).get("progressDeadlineSeconds", LATE_AFTER.total_seconds()))
 
 
-def _refused(deployment: Object, ready: int, *, rolling_out: bool) -> Iterator[Hindrance]:
+def _refused(deployment: Object, ready: int, *, rolling_out: bool) -> Iterator[PodFailure]:
     """What the API server says of pods that it does not let the ReplicaSet make, or delete."""
     failure = condition(deployment, "ReplicaFailure")
     if failure.get("status") != "True":
@@ -159,13 +159,13 @@ def _refused(deployment: Object, ready: int, *, rolling_out: bool) -> Iterator[H
     said = str(failure.get("message", "no message")).rstrip(".")
     if failure.get("reason") == "FailedDelete":
         message = f"a pod of it can't be deleted: {said}; until it can, more workers run than are asked for"
-        yield Hindrance(PODS_NOT_DELETED, message, stops=False, more_is_useless=False)
+        yield PodFailure(PODS_NOT_DELETED, message, stops=False, more_is_useless=False)
     else:
         message = f"its pods are refused: {said}; {cure(said)}"
-        yield Hindrance(PODS_REFUSED, message, stops=not ready or rolling_out)
+        yield PodFailure(PODS_REFUSED, message, stops=not ready or rolling_out)
 
 
-def _rejected(pods: Sequence[Object], ready: int, now: datetime) -> Iterator[Hindrance]:
+def _rejected(pods: Sequence[Object], ready: int, now: datetime) -> Iterator[PodFailure]:
     """What a node says of pods that it got and did not begin with."""
     for pod in pods:
         status, made = pod.get("status", {}), pod["metadata"].get("creationTimestamp")
@@ -173,7 +173,7 @@ def _rejected(pods: Sequence[Object], ready: int, now: datetime) -> Iterator[Hin
         if status.get("phase") == "Failed" and status.get("reason") and young and ours(pod) is None:
             said = f"{status['reason']}: {status.get('message', 'no message')}".rstrip(". ")
             message = f"its pods are refused by their node: pod {pod['metadata']['name']}: {said}"
-            yield Hindrance(PODS_REFUSED, message, stops=not ready)
+            yield PodFailure(PODS_REFUSED, message, stops=not ready)
             return
 
 

@@ -8,7 +8,7 @@ here is a guess of a duration: where nothing is ever seen running, tasks take ne
 
 from dataclasses import dataclass, replace
 
-from utilitarian_operator.core.observation.model import Held
+from utilitarian_operator.core.observation.model import WorkerLoad
 
 UNSEEN_S = 30.0
 """A worker that nobody asked for longer may have done anything meanwhile: neither tasks nor their time count."""
@@ -91,7 +91,7 @@ class Worked:
         return self.last is not None and few and now - self.moved < STILL_S
 
 
-def word(held: Held, asked: float) -> Word:
+def word(held: WorkerLoad, asked: float) -> Word:
     """The answer to all questions, as far as it counts here."""
     return Word(asked, held.begun or 0, held.active, held.took, held.alone, held.up)
 

@@ -8,7 +8,7 @@ from typing import Any
 from utilitarian_operator.core.observation.model import Unknown
 from utilitarian_operator.core.sizing.decision import Decision
 from utilitarian_operator.core.sizing.facts import Facts
-from utilitarian_operator.core.sizing.pools import Circumstances
+from utilitarian_operator.core.sizing.pools import FleetContext
 
 Text = dict[str, Any]
 
@@ -18,22 +18,22 @@ class Look:
     """What one look at a fleet came to.
 
     Args:
-        circumstances: of the look.
+        context: of the look.
         seen: the facts, by pool name.
         decided: workers and the rule that set the number, by pool name.
     """
 
-    circumstances: Circumstances
+    context: FleetContext
     seen: Mapping[str, Facts]
     decided: Mapping[str, tuple[int, str]]
 
 
-def to_text(circumstances: Circumstances, seen: Mapping[str, Facts], decisions: Mapping[str, Decision]) -> Text:
+def to_text(context: FleetContext, seen: Mapping[str, Facts], decisions: Mapping[str, Decision]) -> Text:
     """The look as values that JSON knows; overrides are left out, as a person's word and not the engine's."""
     return {
-        "at": circumstances.now.isoformat(),
-        "running_for": circumstances.running_for.total_seconds(),
-        "good_looks": circumstances.good_looks,
+        "at": context.now.isoformat(),
+        "running_for": context.running_for.total_seconds(),
+        "good_looks": context.good_looks,
         "seen": {name: _facts(facts) for name, facts in seen.items()},
         "decided": {name: [decision.replicas, decision.rule] for name, decision in decisions.items()},
     }
@@ -45,13 +45,13 @@ def from_text(text: Mapping[str, Any]) -> Look:
     Raises:
         KeyError, TypeError, ValueError: it is no such text.
     """
-    circumstances = Circumstances(
+    context = FleetContext(
         now=datetime.fromisoformat(text["at"]),
         running_for=timedelta(seconds=text["running_for"]),
         good_looks=text["good_looks"],
     )
     seen = {name: _read_facts(facts) for name, facts in text["seen"].items()}
-    return Look(circumstances, seen, {name: (replicas, rule) for name, (replicas, rule) in text["decided"].items()})
+    return Look(context, seen, {name: (replicas, rule) for name, (replicas, rule) in text["decided"].items()})
 
 
 def _facts(facts: Facts) -> Text:

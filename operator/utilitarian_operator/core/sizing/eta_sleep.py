@@ -22,7 +22,7 @@ SOAKED_A_SECOND = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Nap:
+class EtaSleep:
     """A sleep with tasks that wait for their time.
 
     Args:
@@ -38,7 +38,7 @@ class Nap:
     slept: bool = False
 
 
-def deferring(facts: Facts, nap: Nap | None, start_up: float, now: datetime) -> Facts:
+def deferring(facts: Facts, nap: EtaSleep | None, start_up: float, now: datetime) -> Facts:
     """The facts with the messages that a nap gave back as deferred, until a worker must start to be there in time."""
     if nap is None or facts.at_least is None or not isinstance(facts.ready, int):
         return facts
@@ -59,7 +59,7 @@ def deferring(facts: Facts, nap: Nap | None, start_up: float, now: datetime) -> 
     )
 
 
-def followed(nap: Nap | None, facts: Facts) -> Nap | None:
+def followed(nap: EtaSleep | None, facts: Facts) -> EtaSleep | None:
     """What is still to be remembered after a look: less, when leaving workers ran some tasks or others took them.
 
     Args:
@@ -77,14 +77,14 @@ def followed(nap: Nap | None, facts: Facts) -> Nap | None:
     return None if nap.slept and facts.serving and not facts.ready and not facts.deferred else nap
 
 
-def put_to_sleep(nap: Nap | None, facts: Facts, replicas: int) -> Nap | None:
+def put_to_sleep(nap: EtaSleep | None, facts: Facts, replicas: int) -> EtaSleep | None:
     """The nap that begins with a decision for no worker, if tasks wait for their time in one."""
     if replicas or not facts.current or not facts.deferred or facts.first_due is None:
         return nap
-    return Nap(facts.deferred, facts.first_due, 0 if nap is None else nap.returns)
+    return EtaSleep(facts.deferred, facts.first_due, 0 if nap is None else nap.returns)
 
 
-def why_awake(pool: Pool, facts: Facts, nap: Nap | None, start_up: float, now: datetime) -> str | None:
+def why_awake(pool: Pool, facts: Facts, nap: EtaSleep | None, start_up: float, now: datetime) -> str | None:
     """Why a pool with nothing but tasks that wait for their time keeps a worker; None if it may sleep.
 
     The first must be due later than the pool would fall asleep and wake again; a waking worker must have taken all of
@@ -101,7 +101,7 @@ def why_awake(pool: Pool, facts: Facts, nap: Nap | None, start_up: float, now: d
     return given_back_too_often(facts, nap)
 
 
-def given_back_too_often(facts: Facts, nap: Nap | None) -> str | None:
+def given_back_too_often(facts: Facts, nap: EtaSleep | None) -> str | None:
     """Why tasks that wait for their time may not be given back once more; None if they may, or there are none."""
     if not facts.deferred or nap is None or nap.returns < MOST_RETURNS:
         return None
@@ -109,5 +109,5 @@ def given_back_too_often(facts: Facts, nap: Nap | None) -> str | None:
     return f"{waiting} and were given back {MOST_RETURNS} times: a queue may drop a message after too many"
 
 
-def _of(nap: Nap, number: int) -> Nap | None:
+def _of(nap: EtaSleep, number: int) -> EtaSleep | None:
     return replace(nap, number=number) if number else None

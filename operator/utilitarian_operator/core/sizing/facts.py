@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from utilitarian_operator.core.observation.model import Count, Held, PodSight, PoolSight, Unknown, add
+from utilitarian_operator.core.observation.model import Count, PodSnapshot, PoolSnapshot, Unknown, WorkerLoad, add
 from utilitarian_operator.core.observation.start_ups import MOST_AT_ONCE
 
 
@@ -69,60 +69,62 @@ class Facts:
         return self.work == 0
 
 
-def facts(sight: PoolSight, starved: str = "") -> Facts:
+def facts(snapshot: PoolSnapshot, starved: str = "") -> Facts:
     """The facts of one look at a real pool.
 
     Args:
-        sight: of the look.
+        snapshot: of the look.
         starved: why no worker takes the work that waits, by looks over time.
     """
-    ready = sight.ready
-    samples = [pod.sample for pod in sight.pods if pod.sample is not None]
-    told = [pod for pod in sight.pods if pod.completed is not None]
+    ready = snapshot.ready
+    samples = [pod.sample for pod in snapshot.pods if pod.sample is not None]
+    told = [pod for pod in snapshot.pods if pod.completed is not None]
     return Facts(
-        current=sight.current,
+        current=snapshot.current,
         ready=ready,
-        work=add((sight.most_ready, sight.begun_or_next, sight.elsewhere)),
-        at_least=None if isinstance(ready, Unknown) else ready + sight.surely_held,
-        idle=sum(is_idle(pod) for pod in sight.pods if pod.staying),
+        work=add((snapshot.most_ready, snapshot.begun_or_next, snapshot.elsewhere)),
+        at_least=None if isinstance(ready, Unknown) else ready + snapshot.surely_held,
+        idle=sum(is_idle(pod) for pod in snapshot.pods if pod.staying),
         running=sum(sample.active for sample in samples),
-        arrived=sight.arrived,
+        arrived=snapshot.arrived,
         completed=sum(pod.completed or 0 for pod in told) if told else None,
         slot_seconds=sum(pod.slot_seconds or 0.0 for pod in told) if told else None,
-        longest=max([*(sample.oldest for sample in samples), *(pod.lasted for pod in sight.pods)], default=0.0),
-        started_up=_starts(sight, together=False),
-        started_together=_starts(sight, together=True),
-        start_waited=max((pod.started_up.waited for pod in sight.pods if pod.started_up is not None), default=None),
-        deferred=sight.total("scheduled", going=False),
-        missing=sight.missing,
-        serving=sight.ready_workers,
+        longest=max([*(sample.oldest for sample in samples), *(pod.lasted for pod in snapshot.pods)], default=0.0),
+        started_up=_starts(snapshot, together=False),
+        started_together=_starts(snapshot, together=True),
+        start_waited=max((pod.started_up.waited for pod in snapshot.pods if pod.started_up is not None), default=None),
+        deferred=snapshot.total("scheduled", going=False),
+        missing=snapshot.missing,
+        serving=snapshot.ready_workers,
         starved=starved,
-        draining=sight.draining + sight.deleted_soon,
-        first_due=min((it for pod in sight.pods if pod.staying and (it := _first_due(pod))), default=None),
-        leaving=sum(pod.running and not pod.staying for pod in sight.pods),
-        given_back=_scheduled(pod for pod in sight.pods if pod.running and not pod.staying),
-        still_held=_scheduled(pod for pod in sight.pods if pod.running and not pod.staying and not pod.leaving),
-        held_up=sight.hindrance.message if sight.hindrance is not None and sight.hindrance.more_is_useless else "",
+        draining=snapshot.draining + snapshot.deleted_soon,
+        first_due=min((it for pod in snapshot.pods if pod.staying and (it := _first_due(pod))), default=None),
+        leaving=sum(pod.running and not pod.staying for pod in snapshot.pods),
+        given_back=_scheduled(pod for pod in snapshot.pods if pod.running and not pod.staying),
+        still_held=_scheduled(pod for pod in snapshot.pods if pod.running and not pod.staying and not pod.leaving),
+        held_up=snapshot.pod_failure.message
+        if snapshot.pod_failure is not None and snapshot.pod_failure.more_is_useless
+        else "",
     )
 
 
-def _starts(sight: PoolSight, *, together: bool) -> tuple[float, ...]:
+def _starts(snapshot: PoolSnapshot, *, together: bool) -> tuple[float, ...]:
     """Seconds of the starts that ended with this look: of those in a group that slows itself down, or of the others."""
-    started = (pod.started_up for pod in sight.pods if pod.started_up is not None)
+    started = (pod.started_up for pod in snapshot.pods if pod.started_up is not None)
     return tuple(it.seconds for it in started if it.seconds is not None and (it.at_once > MOST_AT_ONCE) is together)
 
 
-def _first_due(pod: PodSight) -> datetime | None:
-    return pod.held.first_due if isinstance(pod.held, Held) else None
+def _first_due(pod: PodSnapshot) -> datetime | None:
+    return pod.held.first_due if isinstance(pod.held, WorkerLoad) else None
 
 
-def _scheduled(pods: Iterable[PodSight]) -> int | None:
+def _scheduled(pods: Iterable[PodSnapshot]) -> int | None:
     """Tasks with an ETA that these workers hold; None where one of them does not say."""
     held = [pod.held for pod in pods]
-    told = [it.scheduled for it in held if isinstance(it, Held)]
+    told = [it.scheduled for it in held if isinstance(it, WorkerLoad)]
     return sum(told) if len(told) == len(held) else None
 
 
-def is_idle(pod: PodSight) -> bool:
+def is_idle(pod: PodSnapshot) -> bool:
     """A worker that doesn't answer is busy, not idle; a container that doesn't run can hold no task."""
-    return not pod.running or (isinstance(pod.held, Held) and not (pod.held.active or pod.held.reserved))
+    return not pod.running or (isinstance(pod.held, WorkerLoad) and not (pod.held.active or pod.held.reserved))

@@ -8,7 +8,7 @@ from typing import Any
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.core.observation import start_ups
 from utilitarian_operator.core.observation.model import Unknown
-from utilitarian_operator.core.sizing.eta_sleep import Nap
+from utilitarian_operator.core.sizing.eta_sleep import EtaSleep
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.learning import (
     GUESS_WEIGHT,
@@ -82,7 +82,7 @@ class Memory:
     first_worker_since: datetime | None = None
     first_worker_spent: bool = False
     first_worker_turn: datetime | None = None
-    nap: Nap | None = None
+    nap: EtaSleep | None = None
     runs: tuple[OpenRun, ...] = ()
     opened: tuple[tuple[str, datetime], ...] = ()
     history: tuple[PastRun, ...] = ()

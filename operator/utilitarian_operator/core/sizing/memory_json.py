@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 
 from utilitarian_operator.core.observation.start_ups import LONGEST_START_UP_S, MOST_START_UPS
 from utilitarian_operator.core.reading import MOST_SECONDS, Reader
-from utilitarian_operator.core.sizing.eta_sleep import Nap
+from utilitarian_operator.core.sizing.eta_sleep import EtaSleep
 from utilitarian_operator.core.sizing.learning import LONGEST_TASK_S, MOST_COMPLETIONS, MOST_STRETCHES
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.run_state import MOST_PAST_RUNS, OpenRun, Outcome, PastRun
@@ -165,7 +165,7 @@ def _plain(value: Any) -> Any:
             values = {field.name: getattr(value, field.name) for field in fields(value)}
             told = {key: it for key, it in values.items() if key in {"name", "start"} or it != getattr(empty, key)}
             return {to_camel(key): _plain(it) for key, it in told.items()}
-        case Nap():
+        case EtaSleep():
             return {to_camel(field.name): _plain(getattr(value, field.name)) for field in fields(value)}
         case tuple():
             return [_plain(part) for part in value]
@@ -193,7 +193,7 @@ def _named_start(reader: Reader, row: object) -> tuple[str, datetime] | None:
     return None if name is None or moment is None else (name, moment)
 
 
-def _nap(reader: Reader, text: object) -> Nap | None:
+def _nap(reader: Reader, text: object) -> EtaSleep | None:
     written = reader.fields(text)
     if written is None:
         return None
@@ -201,7 +201,7 @@ def _nap(reader: Reader, text: object) -> Nap | None:
     first_due = reader.at(".firstDue").moment(written.get("firstDue"), FAR_AHEAD)
     if not number or first_due is None or returns is None:
         return None
-    return Nap(number, first_due, returns, reader.at(".slept").flag(written.get("slept")))
+    return EtaSleep(number, first_due, returns, reader.at(".slept").flag(written.get("slept")))
 
 
 def _run(reader: Reader, text: object) -> OpenRun | None:

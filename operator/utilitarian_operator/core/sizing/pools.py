@@ -7,14 +7,14 @@ from types import MappingProxyType
 
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.core.moments import since
-from utilitarian_operator.core.observation.model import FleetSight, Unknown
+from utilitarian_operator.core.observation.model import FleetSnapshot, Unknown
 from utilitarian_operator.core.sizing import fleet_limits as budget
 from utilitarian_operator.core.sizing import runs
 from utilitarian_operator.core.sizing.decision import Decision, Step
 from utilitarian_operator.core.sizing.eta_sleep import deferring, followed, put_to_sleep
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory, changed, remember, start_up
-from utilitarian_operator.core.sizing.rules import FIRST_GUESS_START_UP, Situation, arrival_window, decide
+from utilitarian_operator.core.sizing.rules import FIRST_GUESS_START_UP, RuleInput, arrival_window, decide
 from utilitarian_operator.core.spec import queue_claims
 from utilitarian_operator.core.spec.override import Override
 
@@ -23,7 +23,7 @@ GOOD_LOOKS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Circumstances:
+class FleetContext:
     """What a decision depends on beside the pools.
 
     Args:
@@ -42,7 +42,7 @@ class Circumstances:
 
 
 def decide_fleet(
-    fleet: Fleet, seen: Mapping[str, Facts], memories: Mapping[str, Memory], circumstances: Circumstances
+    fleet: Fleet, seen: Mapping[str, Facts], memories: Mapping[str, Memory], context: FleetContext
 ) -> tuple[dict[str, Decision], dict[str, Memory]]:
     """The decisions and what is remembered of them, both by pool name.
 
@@ -50,17 +50,17 @@ def decide_fleet(
         fleet: what is asked for.
         seen: the facts, by pool name.
         memories: of the last time; a pool without one starts afresh.
-        circumstances: of this look.
+        context: of this look.
     """
     decisions, remembered = {}, {}
     for pool in fleet.pools:
         memory = memories.get(pool.name, Memory())
-        decisions[pool.name], remembered[pool.name] = decide_pool(pool, seen[pool.name], memory, circumstances)
+        decisions[pool.name], remembered[pool.name] = decide_pool(pool, seen[pool.name], memory, context)
     current = {name: facts.current for name, facts in seen.items()}
     draining = {name: facts.draining for name, facts in seen.items()}
     turns = {name: it.first_worker_turn for name, it in remembered.items() if it.first_worker_turn is not None}
-    decisions = together(fleet, decisions, current, draining, turns=turns, now=circumstances.now)
-    return decisions, _with_turns(decisions, remembered, seen, circumstances.now)
+    decisions = together(fleet, decisions, current, draining, turns=turns, now=context.now)
+    return decisions, _with_turns(decisions, remembered, seen, context.now)
 
 
 def _with_turns(
@@ -108,9 +108,9 @@ def together(
     return {name: _as_told(fleet, decision, current[name]) for name, decision in decisions.items()}
 
 
-def decide_pool(pool: Pool, facts: Facts, memory: Memory, circumstances: Circumstances) -> tuple[Decision, Memory]:
+def decide_pool(pool: Pool, facts: Facts, memory: Memory, context: FleetContext) -> tuple[Decision, Memory]:
     """The decision for one pool by itself, and what is remembered of it."""
-    now, since = circumstances.now, memory.looked_at
+    now, since = context.now, memory.looked_at
     nap = followed(memory.nap, facts)
     if nap != memory.nap:
         memory = changed(memory, nap=nap)
@@ -118,18 +118,18 @@ def decide_pool(pool: Pool, facts: Facts, memory: Memory, circumstances: Circums
     memory = remember(pool, facts, memory, now, arrival_window(pool, memory, now))
     if pool.schedule or memory.runs:
         memory = runs.follow(pool, facts, memory, now, since)
-    steady = circumstances.running_for >= pool.scaling.stabilization and circumstances.good_looks >= GOOD_LOOKS
-    situation = Situation(pool, facts, memory, now, steady, circumstances.overrides.get(pool.name))
-    decision, memory = decide(situation)
-    if (why := circumstances.given_up.get(pool.name)) is not None:
+    steady = context.running_for >= pool.scaling.stabilization and context.good_looks >= GOOD_LOOKS
+    given = RuleInput(pool, facts, memory, now, steady, context.overrides.get(pool.name))
+    decision, memory = decide(given)
+    if (why := context.given_up.get(pool.name)) is not None:
         decision = decision.then(Step(queue_claims.RULE, decision.replicas, 0, why))
     nap = put_to_sleep(memory.nap, facts, decision.replicas)
     return decision, memory if nap == memory.nap else changed(memory, nap=nap)
 
 
-def looked_well(sight: FleetSight) -> bool:
+def looked_well(snapshot: FleetSnapshot) -> bool:
     """Whether a look was complete enough to count as a good one."""
-    return sight.broker is None and sight.statistics is None
+    return snapshot.broker is None and snapshot.statistics is None
 
 
 def _as_told(fleet: Fleet, decision: Decision, current: int) -> Decision:
@@ -141,14 +141,14 @@ def _as_told(fleet: Fleet, decision: Decision, current: int) -> Decision:
 
 
 def first_seen_work(
-    before: Mapping[str, datetime], sight: FleetSight, decisions: Mapping[str, Decision]
+    before: Mapping[str, datetime], snapshot: FleetSnapshot, decisions: Mapping[str, Decision]
 ) -> dict[str, datetime]:
     """Since when each sleeping pool has had work waiting: where the time to wake it is counted from.
 
     Messages that wait for their own time or for the pool's next run are none: its first rule asks for no worker.
     """
     return {
-        name: since(before.get(name), sight.at)
-        for name, pool in sight.pools.items()
+        name: since(before.get(name), snapshot.at)
+        for name, pool in snapshot.pools.items()
         if not pool.current and isinstance(pool.ready, int) and pool.ready and decisions[name].trail[0].after
     }

@@ -27,7 +27,7 @@ START_HOLDS = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class Situation:
+class RuleInput:
     """All that a rule may look at; what is worked out from it is worked out once.
 
     Args:
@@ -67,19 +67,17 @@ class Situation:
         return None if self.memory.idle_since is None else self.now - self.memory.idle_since
 
 
-def decide(situation: Situation) -> tuple[Decision, Memory]:
+def decide(given: RuleInput) -> tuple[Decision, Memory]:
     """All the rules of one pool, without what the fleet's ceiling says; and the memory with the demand in it."""
-    asked = start(by_demand(situation))
+    asked = start(by_demand(given))
     for floor in (by_run, not_for_starved_work, declare_missing_queues):
-        asked = asked.then(floor(situation, asked.replicas))
+        asked = asked.then(floor(given, asked.replicas))
     # A floor is no demand: with nothing to do there is none to remember, or each run would be stood by for longer.
-    memory = _demanded(situation, asked.replicas if situation.facts.at_least else 0)
-    remembering = Situation(
-        situation.pool, situation.facts, memory, situation.now, situation.steady, situation.override
-    )
+    memory = _demanded(given, asked.replicas if given.facts.at_least else 0)
+    remembering = RuleInput(given.pool, given.facts, memory, given.now, given.steady, given.override)
     decision = asked
     for rule in (
-        ask_for_no_more_in_vain,
+        do_not_scale_up_failing_pods,
         keep_what_is_of_use,
         sleep_when_idle,
         give_back_seldom,
@@ -111,25 +109,25 @@ def window_of(over: float) -> timedelta:
     return max(timedelta(seconds=over), memories.SHORTEST_WINDOW)
 
 
-def by_demand(situation: Situation) -> Step:
+def by_demand(given: RuleInput) -> Step:
     """What waits and runs, as far as it is certain, asks for this many workers."""
-    pool, facts = situation.pool, situation.facts
+    pool, facts = given.pool, given.facts
     if facts.at_least is None:
         why = facts.ready.why if isinstance(facts.ready, Unknown) else "not seen"
         return Step("unknown", facts.current, facts.current, f"backlog unknown ({why}): nothing changes")
-    if holds(situation):
-        opens, run = min((runs.coming_start(it, situation.now), it.name) for it in pool.schedule)
+    if holds(given):
+        opens, run = min((runs.coming_start(it, given.now), it.name) for it in pool.schedule)
         waiting = facts.ready if isinstance(facts.ready, int) else facts.at_least
         some = f"{plural(waiting, 'task')} {'waits' if waiting == 1 else 'wait'}" if waiting else "nothing waits"
         because = f"{some} for the next run, {run} at {at(opens)} (outsideRuns: Hold)"
         return Step("hold", facts.current, 0, because)
-    s = situation.seconds_per_task
+    s = given.seconds_per_task
     result = demand(
         facts.at_least,
-        arrivals=memories.arrival_rate(situation.memory, window_of(situation.horizon), situation.now),
+        arrivals=memories.arrival_rate(given.memory, window_of(given.horizon), given.now),
         concurrency=pool.worker.concurrency,
         seconds_per_task=s,
-        over=situation.horizon,
+        over=given.horizon,
     )
     if not facts.at_least:
         return Step("demand", facts.current, 0, "nothing to do")
@@ -138,110 +136,110 @@ def by_demand(situation: Situation) -> Step:
         f"{duration(pool.scaling.drain_within)}: {plural(round(result.slots, 1), 'slot')}, "
         f"{number(pool.worker.concurrency)} a worker: {plural(result.workers, 'worker')}"
     )
-    if result.workers > facts.current and is_cut(pool.scaling.drain_within.total_seconds(), situation.start_up, s):
+    if result.workers > facts.current and is_cut(pool.scaling.drain_within.total_seconds(), given.start_up, s):
         because += (
-            f"; a start takes {seconds(situation.start_up)} of that, so some begin too late whatever their number: "
+            f"; a start takes {seconds(given.start_up)} of that, so some begin too late whatever their number: "
             "a longer drainWithin, or workers that stand by (min)"
         )
     return Step("demand", facts.current, result.workers, because)
 
 
-def holds(situation: Situation) -> bool:
+def holds(given: RuleInput) -> bool:
     """Whether the pool leaves work alone now: it has runs, none is open, and `outsideRuns` is Hold.
 
     Then nothing but `min`, a missing queue, an override or unknown sight keeps a worker: one that is there takes what
     comes, whatever the rules say. It is led out at once, and ends what it holds.
     """
-    pool = situation.pool
-    return pool.scaling.outside_runs == "Hold" and bool(pool.schedule) and not situation.memory.runs
+    pool = given.pool
+    return pool.scaling.outside_runs == "Hold" and bool(pool.schedule) and not given.memory.runs
 
 
-def by_run(situation: Situation, wanted: int) -> Step | None:
+def by_run(given: RuleInput, wanted: int) -> Step | None:
     """An open run with a deadline is sized by it; every open run has its workers ready from its warm-up on."""
-    schedules = {schedule.name: schedule for schedule in situation.pool.schedule}
-    asked = [(run, _deadline_demand(situation, run)) for run in situation.memory.runs]
+    schedules = {schedule.name: schedule for schedule in given.pool.schedule}
+    asked = [(run, _deadline_demand(given, run)) for run in given.memory.runs]
     replaced = any(by_deadline is not None for _, by_deadline in asked)
     most = None
     for run, by_deadline in asked:
         schedule = schedules[run.name]
-        floor = schedule.workers if runs.stands_by(schedule, run, situation.now) else 0
+        floor = schedule.workers if runs.stands_by(schedule, run, given.now) else 0
         # The deadline replaces the promise, but for the tasks of a run that has none; the run that needs most decides.
-        promised = wanted if not replaced or run.start <= situation.now else 0
+        promised = wanted if not replaced or run.start <= given.now else 0
         needed = max(floor, promised if by_deadline is None else by_deadline.workers)
         if most is None or needed > most.after:
-            most = Step("run", wanted, needed, _why_run(situation, run, floor, by_deadline))
+            most = Step("run", wanted, needed, _why_run(given, run, floor, by_deadline))
     return most if most is not None and most.after != wanted else None
 
 
-def _deadline_demand(situation: Situation, run: OpenRun) -> runs.RunDemand | None:
+def _deadline_demand(given: RuleInput, run: OpenRun) -> runs.RunDemand | None:
     return runs.deadline_demand(
-        situation.pool,
-        situation.facts,
+        given.pool,
+        given.facts,
         run,
-        situation.memory,
-        seconds_per_task=situation.seconds_per_task,
-        now=situation.now,
+        given.memory,
+        seconds_per_task=given.seconds_per_task,
+        now=given.now,
     )
 
 
-def _why_run(situation: Situation, run: OpenRun, workers: int, asked: runs.RunDemand | None) -> str:
-    if situation.now < run.start:
-        until = duration(timedelta(seconds=round((run.start - situation.now).total_seconds())))
+def _why_run(given: RuleInput, run: OpenRun, workers: int, asked: runs.RunDemand | None) -> str:
+    if given.now < run.start:
+        until = duration(timedelta(seconds=round((run.start - given.now).total_seconds())))
         learned = asked is not None and asked.workers > workers
-        why = f": {plural(runs.expected(run, situation.memory), 'task')} came in the last one" if learned else ""
+        why = f": {plural(runs.expected(run, given.memory), 'task')} came in the last one" if learned else ""
         ready = asked.workers if asked is not None and learned else workers
         return f"run {run.name} starts in {until} with {plural(ready, 'worker')}{why}"
     if asked is None or asked.workers <= workers:
         return f"run {run.name} is open with {plural(workers, 'worker')} at least"
-    left = duration(timedelta(seconds=round((asked.deadline - situation.now).total_seconds())))
-    work = situation.facts.at_least or 0
+    left = duration(timedelta(seconds=round((asked.deadline - given.now).total_seconds())))
+    work = given.facts.at_least or 0
     return (
-        f"run {run.name}: {plural(work, 'task')} of {seconds(situation.seconds_per_task)}, deadline in {left}: "
+        f"run {run.name}: {plural(work, 'task')} of {seconds(given.seconds_per_task)}, deadline in {left}: "
         f"{plural(asked.workers, 'worker')}"
     )
 
 
-def not_for_starved_work(situation: Situation, wanted: int) -> Step | None:
+def not_for_starved_work(given: RuleInput, wanted: int) -> Step | None:
     """Work that no free worker takes is not answered with more workers; what an open run asked for in advance stays."""
-    facts, open_runs = situation.facts, {run.name for run in situation.memory.runs}
-    prepared = max((it.workers for it in situation.pool.schedule if it.name in open_runs), default=0)
+    facts, open_runs = given.facts, {run.name for run in given.memory.runs}
+    prepared = max((it.workers for it in given.pool.schedule if it.name in open_runs), default=0)
     enough = max(facts.current, prepared)
     if not facts.starved or wanted <= enough:
         return None
     return Step("starved", wanted, enough, f"{plural(enough, 'worker')} kept: {facts.starved}")
 
 
-def declare_missing_queues(situation: Situation, wanted: int) -> Step | None:
+def declare_missing_queues(given: RuleInput, wanted: int) -> Step | None:
     """Only the application knows how to declare its queues, so a missing one gets its pool one worker, once."""
-    missing = situation.facts.missing
-    if wanted or not missing or situation.memory.first_worker_spent:
+    missing = given.facts.missing
+    if wanted or not missing or given.memory.first_worker_spent:
         return None
     return Step("missing-queue", wanted, 1, f"queue {missing[0]} does not exist yet: one worker declares it")
 
 
-def _demanded(situation: Situation, demanded: int) -> Memory:
+def _demanded(given: RuleInput, demanded: int) -> Memory:
     """The memory with this demand, and since when fewer workers than there are would do."""
-    scaling, facts, now = situation.pool.scaling, situation.facts, situation.now
-    memory = situation.memory
+    scaling, facts, now = given.pool.scaling, given.facts, given.now
+    memory = given.memory
     if facts.at_least is not None:
         memory = memories.with_demand(memory, demanded, scaling.stabilization, now)
-    surplus = max(memories.highest(memory), _useful(situation)) < facts.current
+    surplus = max(memories.highest(memory), _useful(given)) < facts.current
     since = (memory.surplus_since or now) if surplus else None
     return memory if since == memory.surplus_since else memories.changed(memory, surplus_since=since)
 
 
-def _useful(situation: Situation) -> int:
+def _useful(given: RuleInput) -> int:
     """Workers whose slots the work can fill, at most those that are there; all of them while the work is unknown."""
-    facts = situation.facts
+    facts = given.facts
     if isinstance(facts.work, Unknown):
         return facts.current
-    held = facts.work - (facts.ready if holds(situation) and isinstance(facts.ready, int) else 0)
-    return min(facts.current, ceil(held / situation.pool.worker.concurrency))
+    held = facts.work - (facts.ready if holds(given) and isinstance(facts.ready, int) else 0)
+    return min(facts.current, ceil(held / given.pool.worker.concurrency))
 
 
-def ask_for_no_more_in_vain(situation: Situation, wanted: int) -> Step | None:
+def do_not_scale_up_failing_pods(given: RuleInput, wanted: int) -> Step | None:
     """While workers can't be had, or fail one like the other, more of them are not asked for: but for `min`."""
-    facts = situation.facts
+    facts = given.facts
     enough = max(facts.current, 1)
     if wanted <= enough or not facts.held_up:
         return None
@@ -249,82 +247,82 @@ def ask_for_no_more_in_vain(situation: Situation, wanted: int) -> Step | None:
     return Step("held-up", wanted, enough, because)
 
 
-def keep_what_is_of_use(situation: Situation, wanted: int) -> Step | None:
+def keep_what_is_of_use(given: RuleInput, wanted: int) -> Step | None:
     """No worker goes while its slots have work, nor because of a demand that was higher a moment ago."""
-    facts, memory = situation.facts, situation.memory
+    facts, memory = given.facts, given.memory
     current = facts.current
     if wanted >= current:
         return None
     if isinstance(facts.work, Unknown):
         return Step("calm", wanted, current, f"{plural(current, 'worker')} kept: {facts.work.why}")
-    if holds(situation):
+    if holds(given):
         return None
     # Idle for idleAfter, it sleeps: what was needed a moment before that says nothing any more.
-    idle_long = situation.idle_for is not None and situation.idle_for >= situation.pool.scaling.idle_after
-    useful, high = _useful(situation), 0 if idle_long else min(memories.highest(memory), current)
+    idle_long = given.idle_for is not None and given.idle_for >= given.pool.scaling.idle_after
+    useful, high = _useful(given), 0 if idle_long else min(memories.highest(memory), current)
     kept = max(wanted, useful, high)
     if kept > wanted and kept == useful:
         because = f"{plural(kept, 'worker')} kept: {plural(facts.work, 'task')} fill their slots"
     else:
-        because = f"{plural(kept, 'worker')} kept: as many were needed within the last {_stabilization(situation)}"
+        because = f"{plural(kept, 'worker')} kept: as many were needed within the last {_stabilization(given)}"
     busy = current - facts.idle
-    if kept < busy and not _surplus_lasted(situation):
+    if kept < busy and not _surplus_lasted(given):
         kept = min(busy, current)
         because = f"{plural(kept, 'worker')} kept: they hold tasks, and the surplus has not yet lasted one task's time"
     return Step("calm", wanted, kept, because) if kept > wanted else None
 
 
-def _stabilization(situation: Situation) -> str:
-    return duration(situation.pool.scaling.stabilization)
+def _stabilization(given: RuleInput) -> str:
+    return duration(given.pool.scaling.stabilization)
 
 
-def _surplus_lasted(situation: Situation) -> bool:
-    since = situation.memory.surplus_since
-    return since is not None and (situation.now - since).total_seconds() >= situation.seconds_per_task
+def _surplus_lasted(given: RuleInput) -> bool:
+    since = given.memory.surplus_since
+    return since is not None and (given.now - since).total_seconds() >= given.seconds_per_task
 
 
-def sleep_when_idle(situation: Situation, wanted: int) -> Step | None:
+def sleep_when_idle(given: RuleInput, wanted: int) -> Step | None:
     """The last worker goes after `idleAfter` without any task, and not if the next run would wake it again at once."""
-    facts, idle_for = situation.facts, situation.idle_for
-    if wanted or not facts.current or holds(situation):
+    facts, idle_for = given.facts, given.idle_for
+    if wanted or not facts.current or holds(given):
         return None
     if idle_for is None:
         return Step("idle", wanted, 1, f"1 worker kept: {_not_seen_idle(facts)}")
     if facts.deferred:
-        why = why_awake(situation.pool, facts, situation.memory.nap, situation.start_up, situation.now)
+        why = why_awake(given.pool, facts, given.memory.nap, given.start_up, given.now)
         if why is not None:
             return Step("deferred", wanted, 1, f"1 worker kept: {why}")
-    if idle_for < situation.pool.scaling.idle_after:
-        patience = duration(situation.pool.scaling.idle_after)
+    if idle_for < given.pool.scaling.idle_after:
+        patience = duration(given.pool.scaling.idle_after)
         return Step("idle", wanted, 1, f"1 worker kept: nothing to do, but not yet for {patience}")
-    for schedule in situation.pool.schedule:
-        wake = runs.next_start(schedule, situation.now) - schedule.warm_up - situation.now
-        if wake.total_seconds() < situation.start_up and not _start_is_old(situation):
+    for schedule in given.pool.schedule:
+        wake = runs.next_start(schedule, given.now) - schedule.warm_up - given.now
+        if wake.total_seconds() < given.start_up and not _start_is_old(given):
             return Step("idle", wanted, 1, f"1 worker kept: run {schedule.name} would wake it again at once")
     return None
 
 
-def give_back_seldom(situation: Situation, wanted: int) -> Step | None:
+def give_back_seldom(given: RuleInput, wanted: int) -> Step | None:
     """A pool that holds its work may give tasks with a later time back, but not so often that a queue drops them."""
-    if wanted or not situation.facts.current or not holds(situation):
+    if wanted or not given.facts.current or not holds(given):
         return None
-    why = given_back_too_often(situation.facts, situation.memory.nap)
+    why = given_back_too_often(given.facts, given.memory.nap)
     return None if why is None else Step("deferred", wanted, 1, f"1 worker kept: {why}")
 
 
-def _start_is_old(situation: Situation) -> bool:
+def _start_is_old(given: RuleInput) -> bool:
     """Whether no start was measured for a day: a pool that stays awake because of a slow one would never learn more."""
-    measured = situation.memory.started_at
-    return measured is not None and situation.now - measured >= START_HOLDS
+    measured = given.memory.started_at
+    return measured is not None and given.now - measured >= START_HOLDS
 
 
 def _not_seen_idle(facts: Facts) -> str:
     return facts.work.why if isinstance(facts.work, Unknown) else plural(facts.work, "task") + " left"
 
 
-def within_bounds(situation: Situation, wanted: int) -> Step | None:
+def within_bounds(given: RuleInput, wanted: int) -> Step | None:
     """`min` holds without any sight; `max` limits what is asked for."""
-    scaling = situation.pool.scaling
+    scaling = given.pool.scaling
     if wanted < scaling.min:
         return Step("bounds", wanted, scaling.min, f"min is {number(scaling.min)}")
     if wanted > scaling.max:
@@ -333,10 +331,10 @@ def within_bounds(situation: Situation, wanted: int) -> Step | None:
     return None
 
 
-def by_override(situation: Situation, wanted: int) -> Step | None:
+def by_override(given: RuleInput, wanted: int) -> Step | None:
     """What a person set, until the moment that they set, replaces demand, runs and bounds."""
-    override = situation.override
-    if override is None or situation.now >= override.until:
+    override = given.override
+    if override is None or given.now >= override.until:
         return None
     until = override.until.strftime("%Y-%m-%dT%H:%M:%SZ")
     return Step(
@@ -344,10 +342,10 @@ def by_override(situation: Situation, wanted: int) -> Step | None:
     )
 
 
-def wait_after_a_start(situation: Situation, wanted: int) -> Step | None:
+def wait_after_a_start(given: RuleInput, wanted: int) -> Step | None:
     """After a start of the operator no worker goes before it has seen well, twice and for a while."""
-    current = situation.facts.current
-    if wanted >= current or situation.steady:
+    current = given.facts.current
+    if wanted >= current or given.steady:
         return None
     return Step("safety", wanted, current, f"{plural(current, 'worker')} kept: the operator has just started")
 

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 from utilitarian_operator.api.effective import Fleet, Tree, tree
 from utilitarian_operator.api.kubernetes import Part
 from utilitarian_operator.api.resource import UtilitarianWorkerPoolSpec
-from utilitarian_operator.core.blocker import CONFIG_MAP_MISSING, SECRET_MISSING, Obstacle
+from utilitarian_operator.core.blocker import CONFIG_MAP_MISSING, SECRET_MISSING, Blocker
 from utilitarian_operator.core.objects.manifests import BROKER_VARIABLE
 
 SECRET = "Secret"  # noqa: S105 - a kind of object
@@ -65,7 +65,7 @@ def references(spec: UtilitarianWorkerPoolSpec) -> list[Reference]:
 
 def missing(
     found: Iterable[Reference], contents: Mapping[Target, Content], namespace: str, doing: str
-) -> list[Obstacle]:
+) -> list[Blocker]:
     """An obstacle for each reference whose object or key is surely not there.
 
     Args:
@@ -74,13 +74,13 @@ def missing(
         namespace: of the resource.
         doing: what happens meanwhile, the end of the message.
     """
-    obstacles = {}
+    blockers = {}
     for reference in found:
         what = _lack(reference, contents.get(reference.target, Unreadable()), namespace)
         if what and not reference.optional:
             reason = SECRET_MISSING if reference.target.kind == SECRET else CONFIG_MAP_MISSING
-            obstacles[what] = Obstacle(reason, f"{reference.path}: {what}{doing}")
-    return list(obstacles.values())
+            blockers[what] = Blocker(reason, f"{reference.path}: {what}{doing}")
+    return list(blockers.values())
 
 
 def checksums(fleet: Fleet, contents: Mapping[Target, Content], salt: str) -> dict[str | None, str | None]:

@@ -9,13 +9,13 @@ from utilitarian_operator.api.built_in_pools import DOCUMENTED_QUEUES
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.problem import Problem
 from utilitarian_operator.core.beat.checks import beat_verdict
-from utilitarian_operator.core.blocker import INVALID_SPEC, QUEUE_TAKEN, Obstacle
+from utilitarian_operator.core.blocker import INVALID_SPEC, QUEUE_TAKEN, Blocker
 from utilitarian_operator.core.condition import Verdict
-from utilitarian_operator.core.diagnosis.findings import REASONS, Ailment
+from utilitarian_operator.core.diagnosis.findings import REASONS, Finding
 from utilitarian_operator.core.forecast.completion import Cause, Forecasts, Risk, at_risk
-from utilitarian_operator.core.observation.model import FleetSight, Unknown
+from utilitarian_operator.core.observation.model import FleetSnapshot, Unknown
 from utilitarian_operator.core.sizing.decision import Decision
-from utilitarian_operator.core.status.report import Newest
+from utilitarian_operator.core.status.report import StatusInput
 from utilitarian_operator.core.wording import at, plural
 
 UNSEEN_IS_NOT_READY = timedelta(seconds=30)
@@ -24,36 +24,36 @@ UNSEEN_IS_NOT_READY = timedelta(seconds=30)
 
 def verdicts(
     fleet: Fleet,
-    sight: FleetSight,
+    snapshot: FleetSnapshot,
     decisions: Mapping[str, Decision],
-    newest: Newest,
+    newest: StatusInput,
 ) -> tuple[Verdict, ...]:
     """All conditions of a fleet that runs.
 
     Args:
         fleet: what runs.
-        sight: of this look.
+        snapshot: of this look.
         decisions: by pool name.
         newest: what there is to say beside.
     """
-    stalled = _stalled(newest.obstacles, newest.warnings)
+    stalled = _stalled(newest.blockers, newest.warnings)
     return (
-        _ready(sight, decisions, newest.ailments),
-        _reconciling(sight.rolling_out),
+        _ready(snapshot, decisions, newest.findings),
+        _reconciling(snapshot.rolling_out),
         stalled,
-        _broker(fleet, sight),
+        _broker(fleet, snapshot),
         _queues_covered(fleet),
-        beat_verdict(fleet.beat, sight.beat),
+        beat_verdict(fleet.beat, snapshot.beat),
         _at_maximum(decisions),
         _deadline(newest.runs),
     )
 
 
-def refused(obstacles: Sequence[Obstacle]) -> tuple[Verdict, ...]:
+def refused(blockers: Sequence[Blocker]) -> tuple[Verdict, ...]:
     """The conditions of a resource that was never let run: nothing of it does."""
     unseen = ("BrokerReachable", "QueuesCovered", "BeatReady", "AtMaximum", "DeadlineAtRisk")
-    taken = bool(obstacles) and all(it.reason == QUEUE_TAKEN for it in obstacles)
-    message = obstacles[0].message if taken else "the spec was never accepted"
+    taken = bool(blockers) and all(it.reason == QUEUE_TAKEN for it in blockers)
+    message = blockers[0].message if taken else "the spec was never accepted"
     return (
         *(
             (Verdict("Ready", "False", "QueueTaken", message), Verdict("Reconciling", "False", "QueueTaken", message))
@@ -63,7 +63,7 @@ def refused(obstacles: Sequence[Obstacle]) -> tuple[Verdict, ...]:
                 Verdict("Reconciling", "False", "InvalidSpec", message),
             )
         ),
-        _stalled(obstacles, ()),
+        _stalled(blockers, ()),
         *(Verdict(kind, "Unknown", QUEUE_TAKEN if taken else INVALID_SPEC, message) for kind in unseen),
     )
 
@@ -100,28 +100,32 @@ def timestamp(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _ready(sight: FleetSight, decisions: Mapping[str, Decision], ailments: Mapping[str, Sequence[Ailment]]) -> Verdict:
-    if sight.broker is not None and sight.at - sight.broker.since >= UNSEEN_IS_NOT_READY:
-        return Verdict("Ready", "False", "BrokerUnreachable", f"{sight.broker.why}; no worker is added or taken away")
-    for name, pool in sight.pools.items():
-        if pool.hindrance is not None and pool.hindrance.stops:
-            return Verdict("Ready", "False", pool.hindrance.reason, f"pool {name}: {pool.hindrance.message}")
-    ailing = _ailing(ailments)
+def _ready(
+    snapshot: FleetSnapshot, decisions: Mapping[str, Decision], findings: Mapping[str, Sequence[Finding]]
+) -> Verdict:
+    if snapshot.broker is not None and snapshot.at - snapshot.broker.since >= UNSEEN_IS_NOT_READY:
+        return Verdict(
+            "Ready", "False", "BrokerUnreachable", f"{snapshot.broker.why}; no worker is added or taken away"
+        )
+    for name, pool in snapshot.pools.items():
+        if pool.pod_failure is not None and pool.pod_failure.stops:
+            return Verdict("Ready", "False", pool.pod_failure.reason, f"pool {name}: {pool.pod_failure.message}")
+    ailing = _ailing(findings)
     if all(decision.replicas == 0 for decision in decisions.values()):
-        return Verdict("Ready", "True", "Idle", ailing or f"nothing to do: no worker is needed{_later(sight)}")
+        return Verdict("Ready", "True", "Idle", ailing or f"nothing to do: no worker is needed{_later(snapshot)}")
     busiest = max(decisions, key=lambda name: decisions[name].replicas)
     return Verdict("Ready", "True", "Working", ailing or f"pool {busiest}: {decisions[busiest].message}")
 
 
-def _later(sight: FleetSight) -> str:
-    if not sight.about.delayed:
+def _later(snapshot: FleetSnapshot) -> str:
+    if not snapshot.about.delayed:
         return ""
-    return f"; in the broker for later: {plural(sight.about.delayed, 'task')}"
+    return f"; in the broker for later: {plural(snapshot.about.delayed, 'task')}"
 
 
-def _ailing(ailments: Mapping[str, Sequence[Ailment]]) -> str:
+def _ailing(findings: Mapping[str, Sequence[Finding]]) -> str:
     """What is wrong with a pool, the most serious of all; empty if nothing is."""
-    found = [(REASONS.index(it.reason), pool, it) for pool, each in ailments.items() for it in each]
+    found = [(REASONS.index(it.reason), pool, it) for pool, each in findings.items() for it in each]
     if not found:
         return ""
     _, pool, worst = min(found, key=lambda it: it[:2])
@@ -134,9 +138,9 @@ def _reconciling(rolling_out: Sequence[str]) -> Verdict:
     return Verdict("Reconciling", "False", "RolledOut", "every pod runs the current template")
 
 
-def _stalled(obstacles: Sequence[Obstacle], warnings: Sequence[Problem]) -> Verdict:
-    if obstacles:
-        return Verdict("Stalled", "True", obstacles[0].reason, f"{obstacles[0].message}{_more(obstacles)}")
+def _stalled(blockers: Sequence[Blocker], warnings: Sequence[Problem]) -> Verdict:
+    if blockers:
+        return Verdict("Stalled", "True", blockers[0].reason, f"{blockers[0].message}{_more(blockers)}")
     if warnings:
         message = f"the spec is accepted; warning: {warnings[0]}{_more(warnings)}"
         return Verdict("Stalled", "False", "AcceptedWithWarnings", message)
@@ -147,24 +151,24 @@ def _more(things: Sequence[object]) -> str:
     return f" (and {len(things) - 1} more)" if len(things) > 1 else ""
 
 
-def _broker(fleet: Fleet, sight: FleetSight) -> Verdict:
-    if sight.broker is not None:
-        return Verdict("BrokerReachable", "False", "Unreachable", sight.broker.why)
-    if untold := next(_untold(sight), None):
+def _broker(fleet: Fleet, snapshot: FleetSnapshot) -> Verdict:
+    if snapshot.broker is not None:
+        return Verdict("BrokerReachable", "False", "Unreachable", snapshot.broker.why)
+    if untold := next(_untold(snapshot), None):
         return Verdict("BrokerReachable", "True", "QueueUntold", f"{untold.why}; its pool keeps its workers")
-    if sight.mute is not None:
-        return Verdict("BrokerReachable", "True", "WorkersUnasked", f"{sight.mute.why}; no worker is taken away")
+    if snapshot.mute is not None:
+        return Verdict("BrokerReachable", "True", "WorkersUnasked", f"{snapshot.mute.why}; no worker is taken away")
     if fleet.broker.stats_url is None:
         message = "queues are seen over AMQP; what is unacknowledged is asked from the workers (no broker.stats)"
         return Verdict("BrokerReachable", "True", "DepthOnly", message)
-    if sight.statistics is not None:
-        return Verdict("BrokerReachable", "True", "DepthOnly", f"{sight.statistics.why}; no worker is taken away")
+    if snapshot.statistics is not None:
+        return Verdict("BrokerReachable", "True", "DepthOnly", f"{snapshot.statistics.why}; no worker is taken away")
     return Verdict("BrokerReachable", "True", "Reachable", "queues and statistics are seen")
 
 
-def _untold(sight: FleetSight) -> Iterator[Unknown]:
+def _untold(snapshot: FleetSnapshot) -> Iterator[Unknown]:
     """Why queues can't be read although the broker answers."""
-    return (it for pool in sight.pools.values() for it in pool.queues.values() if isinstance(it, Unknown))
+    return (it for pool in snapshot.pools.values() for it in pool.queues.values() if isinstance(it, Unknown))
 
 
 def _queues_covered(fleet: Fleet) -> Verdict:

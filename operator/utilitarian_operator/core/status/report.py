@@ -5,27 +5,27 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from utilitarian_operator.api.problem import Problem
-from utilitarian_operator.core.blocker import Obstacle
-from utilitarian_operator.core.diagnosis.findings import Ailment
+from utilitarian_operator.core.blocker import Blocker
+from utilitarian_operator.core.diagnosis.findings import Finding
 from utilitarian_operator.core.forecast.completion import Forecasts
 
 
 @dataclass(frozen=True, slots=True)
-class Newest:
+class StatusInput:
     """What there is to say of a resource beside what was seen and decided.
 
     Args:
         generation: of its newest spec.
-        obstacles: what keeps the fleet from being as that spec asks.
+        blockers: what keeps the fleet from being as that spec asks.
         warnings: what is accepted, but hardly as meant.
         starts: the next scheduled run by pool name, UTC.
-        ailments: what is wrong with each pool, by its name, the most serious first.
+        findings: what is wrong with each pool, by its name, the most serious first.
         runs: what is expected of the open runs, by pool name.
     """
 
     generation: int
-    obstacles: Sequence[Obstacle] = ()
+    blockers: Sequence[Blocker] = ()
     warnings: Sequence[Problem] = ()
     starts: Mapping[str, datetime] = field(default_factory=dict)
-    ailments: Mapping[str, Sequence[Ailment]] = field(default_factory=dict)
+    findings: Mapping[str, Sequence[Finding]] = field(default_factory=dict)
     runs: Forecasts = field(default_factory=dict)

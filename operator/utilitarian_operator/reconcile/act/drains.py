@@ -10,18 +10,25 @@ from typing import Any, Protocol
 
 from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, PODS, Key, Store
 from utilitarian_operator.api.names import pool_object
-from utilitarian_operator.core.draining.plan import Departure, Lead, Progress, SingleStep, is_over, wrong_victims
-from utilitarian_operator.core.draining.steps import CancelConsumers, Lift, Mark, Release, TakeBack
+from utilitarian_operator.core.draining.plan import (
+    DrainPlan,
+    PendingScaleDown,
+    Progress,
+    SingleStep,
+    is_over,
+    wrong_victims,
+)
+from utilitarian_operator.core.draining.steps import CancelConsumers, MarkDraining, Release, ResumeConsumers, Unmark
 from utilitarian_operator.core.draining.workers import OpenGate
 from utilitarian_operator.core.labels import CHEAPEST, CONSUMING, DELETION_COST, DRAINING, node_name
 from utilitarian_operator.core.objects.actions import scale_action
-from utilitarian_operator.core.observation.model import FleetSight
+from utilitarian_operator.core.observation.model import FleetSnapshot
 from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.core.status.conditions import timestamp
 from utilitarian_operator.core.wording import named
 from utilitarian_operator.errors import BrokerError, ClusterError
 from utilitarian_operator.metrics.fleet import Metrics
-from utilitarian_operator.reconcile.act.writer import Actor
+from utilitarian_operator.reconcile.act.writer import ObjectWriter
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +75,7 @@ class Drains:
     Args:
         cluster: the API server.
         store: told at once what a write came to.
-        actor: sends scale requests, and tells.
+        writer: sends scale requests, and tells.
         metrics: where slow drains and wrong victims are counted.
         clock: the one clock.
         sleep: waits for so many seconds.
@@ -76,13 +83,13 @@ class Drains:
 
     cluster: Cluster
     store: Store
-    actor: Actor
+    writer: ObjectWriter
     metrics: Metrics
     clock: Callable[[], datetime]
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def resize(
-        self, resource: Object, leads: Mapping[str, Lead], because: Mapping[str, str], progress: Progress
+        self, resource: Object, leads: Mapping[str, DrainPlan], because: Mapping[str, str], progress: Progress
     ) -> set[str]:
         """Send the scale requests of all pools; returns the pools whose request was accepted.
 
@@ -99,17 +106,17 @@ class Drains:
             step = scale_action(live[pool_object(key.name, pool)], lead.resize.replicas) if lead.resize else None
             if step is not None:
                 steps[pool] = (step, because.get(pool, "the pool is no longer asked for"))
-        accepted = await self.actor.scale(resource, steps)
+        accepted = await self.writer.scale(resource, steps)
         for pool in accepted:
             resize = leads[pool].resize
             if resize is not None and resize.going:
-                progress.departures[pool] = Departure(frozenset(resize.going), leads[pool].others)
+                progress.departures[pool] = PendingScaleDown(frozenset(resize.going), leads[pool].others)
         return accepted
 
     async def carry_out(
         self,
         resource: Object,
-        leads: Mapping[str, Lead],
+        leads: Mapping[str, DrainPlan],
         because: Mapping[str, str],
         progress: Progress,
         workers: Workers,
@@ -129,29 +136,29 @@ class Drains:
                 for pool, step in todo
             )
         )
-        for kind, reason, what in ((Mark, Reason.DRAINING, "drain"), (Lift, Reason.TAKEN_BACK, "work again")):
+        for kind, reason, what in ((MarkDraining, Reason.DRAINING, "drain"), (Unmark, Reason.TAKEN_BACK, "work again")):
             for pool in leads:
                 found = zip(todo, done, strict=True)
                 pods = [it.pod for (of, it), well in found if of == pool and well and isinstance(it, kind)]
                 if pods:
                     why = because.get(pool, "the pool is no longer asked for")
-                    await self.actor.tell(resource, reason, f"pool {pool}: {named(pods)} {what}: {why}")
+                    await self.writer.tell(resource, reason, f"pool {pool}: {named(pods)} {what}: {why}")
         self._count_slow(key, leads, progress)
 
-    async def review(self, resource: Object, sight: FleetSight, progress: Progress) -> None:
+    async def review(self, resource: Object, snapshot: FleetSnapshot, progress: Progress) -> None:
         """See whether those who went are those who were to go."""
         key = Key(resource["metadata"]["namespace"], resource["metadata"]["name"])
         for pool, departure in list(progress.departures.items()):
-            seen = sight.pools.get(pool) or sight.leftover.get(pool)
+            seen = snapshot.pools.get(pool) or snapshot.leftover.get(pool)
             wrong = wrong_victims(departure, seen) if seen else ()
             if wrong:
                 self.metrics.wrong_victims(key, pool, len(wrong))
                 note = f"pool {pool}: {named(wrong)} went instead of {named(sorted(departure.going))}"
-                await self.actor.tell(resource, Reason.WRONG_VICTIM, f"{note}; the preStop hook lets them finish")
+                await self.writer.tell(resource, Reason.WRONG_VICTIM, f"{note}; the preStop hook lets them finish")
             if seen is None or wrong or is_over(departure, seen):
                 del progress.departures[pool]
 
-    def _count_slow(self, key: Key, leads: Mapping[str, Lead], progress: Progress) -> None:
+    def _count_slow(self, key: Key, leads: Mapping[str, DrainPlan], progress: Progress) -> None:
         slow = {pod: pool for pool, lead in leads.items() for pod in lead.slow}
         for pod in slow.keys() - progress.slow:
             self.metrics.drained_slowly(key, slow[pod])
@@ -181,17 +188,17 @@ class Drains:
         match step:
             case OpenGate():
                 await self._set_gate(pod, "True", "Consumes", "the worker consumes its queues, or leaves later")
-            case Mark():
+            case MarkDraining():
                 await self._annotate(pod, {DRAINING: timestamp(self.clock())})
             case CancelConsumers(_, queues):
                 await workers.cancel_consumers(node, queues)
-            case TakeBack(_, queues):
+            case ResumeConsumers(_, queues):
                 await workers.add_consumers(node, queues)
             case Release():
                 # The cost first: who counts one ready pod less has seen both.
                 await self._annotate(pod, {DELETION_COST: CHEAPEST})
                 await self._set_gate(pod, "False", "Drained", "the worker holds nothing and takes nothing more")
-            case Lift(_, queues):
+            case Unmark(_, queues):
                 # Said once more: a cancel of an operator that has ended since may have come after the last word.
                 await workers.add_consumers(node, queues)
                 await self._set_gate(pod, "True", "Consumes", "the worker was taken back and consumes its queues")

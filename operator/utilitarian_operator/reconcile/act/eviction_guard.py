@@ -5,8 +5,8 @@ from typing import Any, Protocol
 
 from utilitarian_operator.adapters.cluster.cache import PODS, Key, Store
 from utilitarian_operator.api.effective import Fleet
-from utilitarian_operator.core.draining.eviction_guard import Shields
-from utilitarian_operator.core.observation.model import FleetSight
+from utilitarian_operator.core.draining.eviction_guard import EvictionGuards
+from utilitarian_operator.core.observation.model import FleetSnapshot
 from utilitarian_operator.errors import ClusterError
 
 logger = logging.getLogger(__name__)
@@ -21,9 +21,11 @@ class Pods(Protocol):
         """Set annotations of exactly this pod; None takes one away."""
 
 
-async def shield(cluster: Pods, store: Store, key: Key, shields: Shields, fleet: Fleet, sight: FleetSight) -> None:
+async def eviction_guard(
+    cluster: Pods, store: Store, key: Key, eviction_guards: EvictionGuards, fleet: Fleet, snapshot: FleetSnapshot
+) -> None:
     """Annotate the pods whose shield is not as it should be; one that can't be written is tried at the next look."""
-    for body, annotations in shields.changes(fleet, sight, store.children(PODS, key)):
+    for body, annotations in eviction_guards.changes(fleet, snapshot, store.children(PODS, key)):
         try:
             store.answered(PODS, await cluster.annotate(dict(body), annotations))
         except ClusterError as error:

@@ -5,17 +5,17 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
-from utilitarian_operator.core.diagnosis.pod_losses import Casualty, Cause, casualties
+from utilitarian_operator.core.diagnosis.pod_losses import Cause, PodLoss, pod_losses
 from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.metrics.fleet import Metrics
 from utilitarian_operator.reconcile.act.events import MOST_TOLD
-from utilitarian_operator.reconcile.act.writer import Actor
+from utilitarian_operator.reconcile.act.writer import ObjectWriter
 
 CLOCKS_DIFFER = timedelta(minutes=5)
 """Kubernetes' moments are whole seconds of another machine's clock."""
 
 
-class Losses:
+class PodLosses:
     """The losses of one fleet that its pods' status still shows.
 
     Args:
@@ -28,7 +28,7 @@ class Losses:
         self._told: set[tuple[str, Cause]] = set()
 
     async def tell(
-        self, pods: Iterable[Mapping[str, Any]], resource: dict[str, Any], metrics: Metrics, actor: Actor
+        self, pods: Iterable[Mapping[str, Any]], resource: dict[str, Any], metrics: Metrics, writer: ObjectWriter
     ) -> None:
         """Count the losses that are new, and tell the resource of them.
 
@@ -36,15 +36,15 @@ class Losses:
             pods: see `new`.
             resource: the fleet's.
             metrics: the one writer.
-            actor: that tells.
+            writer: that tells.
         """
         fleet = (resource["metadata"]["namespace"], resource["metadata"]["name"])
-        for casualty, worth_telling in self.new(pods):
-            metrics.lost(fleet, casualty.pool, casualty.cause)
+        for loss, worth_telling in self.new(pods):
+            metrics.lost(fleet, loss.pool, loss.cause)
             if worth_telling:
-                await actor.tell(resource, Reason(casualty.cause), casualty.note())
+                await writer.tell(resource, Reason(loss.cause), loss.note())
 
-    def new(self, pods: Iterable[Mapping[str, Any]]) -> list[tuple[Casualty, bool]]:
+    def new(self, pods: Iterable[Mapping[str, Any]]) -> list[tuple[PodLoss, bool]]:
         """The losses that were not seen before, each with whether it is worth an event.
 
         Of a pod that is lost again and again by the same cause only the first is, and only some of one look.
@@ -52,26 +52,26 @@ class Losses:
         Args:
             pods: of the fleet: those that are there, and as they were those that went since the last look.
         """
-        now = [casualty for pod in pods for casualty in casualties(pod)]
+        now = [loss for pod in pods for loss in pod_losses(pod)]
         before, self._seen = self._seen, {_key(it) for it in now}
         known = before or set()
         fresh = [it for it in now if _key(it) not in known and self._is_since(it, first_look=before is None)]
         self._told &= {(it.uid, it.cause) for it in now}
         return [(it, self._first(it, left)) for left, it in zip(count(MOST_TOLD, -1), fresh, strict=False)]
 
-    def _is_since(self, casualty: Casualty, *, first_look: bool) -> bool:
+    def _is_since(self, loss: PodLoss, *, first_look: bool) -> bool:
         """Whether it happened since this operator began: a pod's status shows a container's last end for weeks."""
-        if casualty.at is None:
+        if loss.at is None:
             return not first_look
-        return casualty.at >= (self._began if first_look else self._began - CLOCKS_DIFFER)
+        return loss.at >= (self._began if first_look else self._began - CLOCKS_DIFFER)
 
-    def _first(self, casualty: Casualty, left: int) -> bool:
-        subject = (casualty.uid, casualty.cause)
+    def _first(self, loss: PodLoss, left: int) -> bool:
+        subject = (loss.uid, loss.cause)
         if left <= 0 or subject in self._told:
             return False
         self._told.add(subject)
         return True
 
 
-def _key(casualty: Casualty) -> tuple[str, Cause, str]:
-    return casualty.uid, casualty.cause, casualty.occasion
+def _key(loss: PodLoss) -> tuple[str, Cause, str]:
+    return loss.uid, loss.cause, loss.occasion

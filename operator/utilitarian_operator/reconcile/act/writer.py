@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, DISRUPTION_BUDGETS, PODS, STATEFUL_SETS, Key, Store
-from utilitarian_operator.core.blocker import REFUSED, Obstacle
+from utilitarian_operator.core.blocker import REFUSED, Blocker
 from utilitarian_operator.core.labels import Owner
 from utilitarian_operator.core.objects.actions import (
     Action,
@@ -87,7 +87,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Actor:
+class ObjectWriter:
     """Hands of the operator.
 
     Args:
@@ -168,7 +168,7 @@ class Actor:
             except Rejected as error:
                 at = field_path(wanted, error.said)
                 message = f"{at}: {error.said}; until it is corrected, what ran before goes on as it is"
-                came_of_it = Refusal(wanted, Obstacle(REFUSED, message))
+                came_of_it = Refusal(wanted, Blocker(REFUSED, message))
             except (Conflict, Gone) as error:
                 logger.info("changed meanwhile", extra={"object": wanted.name, "because": str(error)})
                 continue

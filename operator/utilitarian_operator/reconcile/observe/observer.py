@@ -1,4 +1,4 @@
-"""Looks at one fleet: broker, workers and the cluster's objects become one `FleetSight`; decides nothing."""
+"""Looks at one fleet: broker, workers and the cluster's objects become one `FleetSnapshot`; decides nothing."""
 
 import time
 from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.names import pool_object
 from utilitarian_operator.core.labels import POOL_LABEL, node_name
 from utilitarian_operator.core.moments import since
-from utilitarian_operator.core.observation.beat import BeatSight
+from utilitarian_operator.core.observation.beat import BeatSnapshot
 from utilitarian_operator.core.observation.blank_workers import Beginnings, begun, consumers_told, with_blank
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings
 from utilitarian_operator.core.observation.deltas import Flows, History, LastMessages
@@ -21,19 +21,19 @@ from utilitarian_operator.core.observation.foreign_consumers import with_foreign
 from utilitarian_operator.core.observation.model import (
     Count,
     Counted,
-    FleetSight,
-    Held,
+    FleetSnapshot,
     Missing,
-    PodSight,
-    PoolSight,
+    PodSnapshot,
+    PoolSnapshot,
     Present,
-    QueueSight,
+    QueueSnapshot,
     Source,
     Unknown,
+    WorkerLoad,
 )
 from utilitarian_operator.core.observation.own_queues import Learned, learned
-from utilitarian_operator.core.observation.pod import no_older, pod_sight
-from utilitarian_operator.core.observation.pod_failures import hindrance, rolls_out
+from utilitarian_operator.core.observation.pod import no_older, pod_snapshot
+from utilitarian_operator.core.observation.pod_failures import pod_failure, rolls_out
 from utilitarian_operator.core.observation.queue_trust import Contradiction, believed, contradiction, doubted
 from utilitarian_operator.core.observation.reported import reported
 from utilitarian_operator.core.observation.worked import Worked
@@ -50,7 +50,7 @@ SAMPLE_HOLDS_S = 25.0
 Answers: TypeAlias = tuple[Mapping[str, Depth | Untold | None], Unknown | None]
 """Depths by queue, and why there are none."""
 
-_Pods: TypeAlias = Mapping[str, tuple[PodSight, ...]]
+_Pods: TypeAlias = Mapping[str, tuple[PodSnapshot, ...]]
 
 
 class Broker(Protocol):
@@ -62,10 +62,10 @@ class Broker(Protocol):
     def counted(self) -> Mapping[str, Counted] | BrokerError | None:
         """The statistics of each queue; why there are none; None where nobody counts."""
 
-    def told(self, node: str, not_before: float) -> Held | None:
+    def told(self, node: str, not_before: float) -> WorkerLoad | None:
         """What a worker said since a moment."""
 
-    def sample(self, node: str, not_before: float) -> Held | None:
+    def sample(self, node: str, not_before: float) -> WorkerLoad | None:
         """What a worker last said, for averages."""
 
     def worked(self, node: str) -> Worked | None:
@@ -139,9 +139,9 @@ class Observer:
         broker: Broker,
         now: datetime,
         shrinking: Container[str] = frozenset(),
-        beat: BeatSight | None = None,
+        beat: BeatSnapshot | None = None,
         warnings: Mapping[str, str] = MappingProxyType({}),
-    ) -> FleetSight:
+    ) -> FleetSnapshot:
         """See everything once.
 
         Args:
@@ -159,27 +159,29 @@ class Observer:
         queues = [queue for pool in fleet.pools for queue in self._queues(pool)]
         answers = await self._depths(broker, queues, now)
         counted, statistics = self._statistics(broker, now)
-        sights = {}
+        pools = {}
         for pool, seen, mine in self._each(fleet, answers, counted, pods, now):
             deployment = deployments.get(pool_object(self._key.name, pool.name))
             replicas = None if deployment is None else int(deployment["spec"].get("replicas", 1))
             unlearned, counts = self._unlearned(pool, now), fleet.broker.stats_url is not None
             unacked = unlearned or self._unacked(pool, seen, mine, statistics, counts, now)
             arrived, left = self._flows.since(pool.name, counted, seen)
-            hindered = hindrance(deployment, bodies.get(pool.name, ()), now, warnings)
-            sight = PoolSight(seen, unacked, mine, replicas, hindrance=hindered, unlearned=unlearned)
+            failure = pod_failure(deployment, bodies.get(pool.name, ()), now, warnings)
+            snapshot = PoolSnapshot(seen, unacked, mine, replicas, pod_failure=failure, unlearned=unlearned)
             said = None if deployment is None else reported(deployment)
-            sights[pool.name] = replace(sight, arrived=arrived, left=left, reported=said)
-        sights = with_foreign(fleet, sights, broker.consuming(), self._neighbours)
-        leftover = _leftover(deployments, pods, sights)
-        self._ask(broker, sights, leftover, shrinking, beats=beat is not None and fleet.mode != "Preview")
+            pools[pool.name] = replace(snapshot, arrived=arrived, left=left, reported=said)
+        pools = with_foreign(fleet, pools, broker.consuming(), self._neighbours)
+        leftover = _leftover(deployments, pods, pools)
+        self._ask(broker, pools, leftover, shrinking, beats=beat is not None and fleet.mode != "Preview")
         rolling_out, sources = tuple(self._rolling_out(deployments)), tuple(_sources(broker))
-        about, last = broker.about(), self._last_messages(fleet, sights, counted, now)
-        return FleetSight(now, sights, answers[1], statistics, beat, rolling_out, mute, leftover, about, sources, last)
+        about, last = broker.about(), self._last_messages(fleet, pools, counted, now)
+        return FleetSnapshot(
+            now, pools, answers[1], statistics, beat, rolling_out, mute, leftover, about, sources, last
+        )
 
     def _each(
         self, fleet: Fleet, answers: Answers, counted: Mapping[str, Counted], pods: _Pods, now: datetime
-    ) -> Iterator[tuple[Pool, dict[str, QueueSight], tuple[PodSight, ...]]]:
+    ) -> Iterator[tuple[Pool, dict[str, QueueSnapshot], tuple[PodSnapshot, ...]]]:
         """Each pool with its queues and its workers."""
         depths, unreachable = answers
         told = consumers_told(pod for found in pods.values() for pod in found)
@@ -210,8 +212,8 @@ class Observer:
     def _ask(
         self,
         broker: Broker,
-        pools: Mapping[str, PoolSight],
-        leftover: Mapping[str, PoolSight],
+        pools: Mapping[str, PoolSnapshot],
+        leftover: Mapping[str, PoolSnapshot],
         shrinking: Container[str],
         *,
         beats: bool,
@@ -229,17 +231,17 @@ class Observer:
         return self._caught.queues if pool.is_catch_all else pool.queues
 
     def _last_messages(
-        self, fleet: Fleet, sights: Mapping[str, PoolSight], counted: Mapping[str, Counted], now: datetime
+        self, fleet: Fleet, pools: Mapping[str, PoolSnapshot], counted: Mapping[str, Counted], now: datetime
     ) -> Mapping[str, datetime]:
         """As far as they are known; a catch-all with a schedule may learn its queues only later."""
         scheduled = [pool for pool in fleet.pools if pool.schedule]
         for pool in scheduled:
-            self._last.see(sights[pool.name].queues, counted, now)
+            self._last.see(pools[pool.name].queues, counted, now)
         if not any(pool.is_catch_all for pool in scheduled):
             self._last.keep_only({queue for pool in scheduled for queue in pool.queues})
         return dict(self._last.known)
 
-    def _learn_queues(self, fleet: Fleet, workers: Iterable[PodSight]) -> None:
+    def _learn_queues(self, fleet: Fleet, workers: Iterable[PodSnapshot]) -> None:
         """The catch-all's queues are those that its workers share and that no other pool names."""
         self._caught = learned(self._caught, workers, {queue for pool in fleet.pools for queue in pool.queues})
 
@@ -265,7 +267,7 @@ class Observer:
 
     def _queue(
         self, name: str, depth: Depth | Untold | None, counted: Counted | None, serving: int, now: datetime
-    ) -> QueueSight:
+    ) -> QueueSnapshot:
         if depth is None:
             return Missing()
         if isinstance(depth, Untold):
@@ -284,33 +286,33 @@ class Observer:
     def _unacked(
         self,
         pool: Pool,
-        queues: Mapping[str, QueueSight],
-        pods: tuple[PodSight, ...],
+        queues: Mapping[str, QueueSnapshot],
+        pods: tuple[PodSnapshot, ...],
         statistics: Unknown | None,
         counted: bool,
         now: datetime,
     ) -> Count:
         if statistics is not None:
             return statistics
-        present = {name: sight for name, sight in queues.items() if isinstance(sight, Present)}
+        present = {name: snapshot for name, snapshot in queues.items() if isinstance(snapshot, Present)}
         if counted:
-            unlisted = [name for name, sight in present.items() if sight.unacked is None]
+            unlisted = [name for name, snapshot in present.items() if snapshot.unacked is None]
             if unlisted:
                 return self._unknown(f"listing {pool.name}", f"queue {unlisted[0]} is not in the statistics", now)
-            return sum(sight.unacked or 0 for sight in present.values())
+            return sum(snapshot.unacked or 0 for snapshot in present.values())
         return self._told_unacked(pool, present, pods, now)
 
     def _told_unacked(
-        self, pool: Pool, present: Mapping[str, Present], pods: tuple[PodSight, ...], now: datetime
+        self, pool: Pool, present: Mapping[str, Present], pods: tuple[PodSnapshot, ...], now: datetime
     ) -> Count:
         """Without statistics: what the pool's workers say, if the consumers on each queue are exactly they."""
         workers = [pod for pod in pods if pod.running]
         staying = [pod for pod in workers if pod.staying]
         least, most = (sum(not _takes_nothing(pod) for pod in pods) for pods in (staying, workers))
-        for name, sight in present.items():
-            if not least <= sight.consumers <= most:
+        for name, snapshot in present.items():
+            if not least <= snapshot.consumers <= most:
                 ours = plural(len(staying), "worker")
-                why = f"queue {name} has {plural(sight.consumers, 'consumer')}, the pool {ours}; no broker.stats"
+                why = f"queue {name} has {plural(snapshot.consumers, 'consumer')}, the pool {ours}; no broker.stats"
                 return self._unknown(f"consumers {pool.name}", why, now)
         limited = next((pod.name for pod in staying if pod.sample is not None and pod.sample.limited), None)
         if limited is not None:
@@ -318,7 +320,7 @@ class Observer:
             return self._unknown(f"consumers {pool.name}", why, now)
         self._unseen.pop(f"consumers {pool.name}", None)
         silent = next((pod.held for pod in staying if isinstance(pod.held, Unknown)), None)
-        return silent or sum(pod.held.unacked for pod in workers if isinstance(pod.held, Held))
+        return silent or sum(pod.held.unacked for pod in workers if isinstance(pod.held, WorkerLoad))
 
     def _bodies(self) -> dict[str, list[Mapping[str, Any]]]:
         """The pods' objects by pool, sorted by name."""
@@ -331,7 +333,7 @@ class Observer:
 
     def _pods(
         self, bodies: Mapping[str, Iterable[Mapping[str, Any]]], broker: Broker, mute: Unknown | None, now: datetime
-    ) -> dict[str, tuple[PodSight, ...]]:
+    ) -> dict[str, tuple[PodSnapshot, ...]]:
         there = {
             pool: [it for it in found if it.get("status", {}).get("phase") not in {"Succeeded", "Failed"}]
             for pool, found in bodies.items()
@@ -341,7 +343,7 @@ class Observer:
         self._history.keep_only(everyone)
         return self._starts.see(pods, everyone, now, broker_away=self.failed is not None)
 
-    def _pod(self, body: Mapping[str, Any], broker: Broker, mute: Unknown | None, now: datetime) -> PodSight:
+    def _pod(self, body: Mapping[str, Any], broker: Broker, mute: Unknown | None, now: datetime) -> PodSnapshot:
         name = body["metadata"]["name"]
         asked = time.monotonic()
         held = broker.told(node_name(name), asked - ANSWER_HOLDS_S)
@@ -351,7 +353,7 @@ class Observer:
             self._unseen.pop(f"worker {name}", None)
         sample = broker.sample(node_name(name), asked - SAMPLE_HOLDS_S)
         told = self._store.told(PODS, self._key, name)
-        pod = pod_sight(name, body, answer, told=told)
+        pod = pod_snapshot(name, body, answer, told=told)
         sample = None if sample is None else no_older(sample, pod.running_since, now)
         return self._history.add(pod, body, sample, broker.worked(node_name(name)))
 
@@ -370,7 +372,7 @@ def _sources(broker: Broker) -> Iterable[Source]:
         yield Source(name, None if seen_at is None else timedelta(seconds=time.monotonic() - seen_at))
 
 
-def _worth_asking(pool: PoolSight, *, shrinking: bool) -> Iterable[PodSight]:
+def _worth_asking(pool: PoolSnapshot, *, shrinking: bool) -> Iterable[PodSnapshot]:
     """The workers whose state matters now: a pool with messages waiting stays as it is whatever most of them say."""
     for pod in pool.pods:
         unopened = pod.gated and pod.gate is not True
@@ -381,18 +383,18 @@ def _worth_asking(pool: PoolSight, *, shrinking: bool) -> Iterable[PodSight]:
             yield pod
 
 
-def _takes_nothing(pod: PodSight) -> bool:
-    return isinstance(pod.held, Held) and pod.held.consuming == ()
+def _takes_nothing(pod: PodSnapshot) -> bool:
+    return isinstance(pod.held, WorkerLoad) and pod.held.consuming == ()
 
 
 def _leftover(
-    deployments: Mapping[str, Any], pods: Mapping[str, tuple[PodSight, ...]], asked_for: Container[str]
-) -> dict[str, PoolSight]:
+    deployments: Mapping[str, Any], pods: Mapping[str, tuple[PodSnapshot, ...]], asked_for: Container[str]
+) -> dict[str, PoolSnapshot]:
     """Pools that nobody asks for any more, by name, as long as their Deployments are there."""
     found = {}
     for body in deployments.values():
         name = (body["metadata"].get("labels") or {}).get(POOL_LABEL)
         if name is not None and name not in asked_for:
             replicas = int(body["spec"].get("replicas", 1))
-            found[name] = PoolSight({}, 0, pods.get(name, ()), replicas, reported=reported(body))
+            found[name] = PoolSnapshot({}, 0, pods.get(name, ()), replicas, reported=reported(body))
     return found

@@ -5,10 +5,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from utilitarian_operator.core.observation.model import PodSight
+from utilitarian_operator.core.observation.model import PodSnapshot
 from utilitarian_operator.core.observation.start_ups import LONGEST_START_UP_S, start_up
 
-Pods = Mapping[str, tuple[PodSight, ...]]
+Pods = Mapping[str, tuple[PodSnapshot, ...]]
 Bodies = Mapping[str, Mapping[str, Any]]
 
 
@@ -25,7 +25,9 @@ class Starts:
         self._at_once: dict[str, int] = {}
         self._unseen: datetime | None = None
 
-    def see(self, pods: Pods, bodies: Bodies, now: datetime, *, broker_away: bool) -> dict[str, tuple[PodSight, ...]]:
+    def see(
+        self, pods: Pods, bodies: Bodies, now: datetime, *, broker_away: bool
+    ) -> dict[str, tuple[PodSnapshot, ...]]:
         """The pods of a look by pool, each that became ready since the last one with its start.
 
         Args:
@@ -43,7 +45,7 @@ class Starts:
         self._at_once = {name: count for name, count in self._at_once.items() if name in bodies}
         return seen
 
-    def _told(self, pod: PodSight, body: Mapping[str, Any]) -> PodSight:
+    def _told(self, pod: PodSnapshot, body: Mapping[str, Any]) -> PodSnapshot:
         if not pod.ready or pod.name in self._ready:
             return pod
         self._ready.add(pod.name)
@@ -54,7 +56,7 @@ class Starts:
         return replace(pod, started_up=start_up(created, pod.running_since, ready, self._unseen, at_once))
 
 
-def _is_starting(pod: PodSight, now: datetime) -> bool:
+def _is_starting(pod: PodSnapshot, now: datetime) -> bool:
     """Whether its container runs and it is not ready yet; one that takes too long for a start has another trouble."""
     since = pod.running_since
     soon = since is not None and now - since <= timedelta(seconds=LONGEST_START_UP_S)

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from utilitarian_operator.adapters.cluster.cache import FLEETS, PODS, Store
-from utilitarian_operator.core.draining.plan import Lead, Progress
+from utilitarian_operator.core.draining.plan import DrainPlan, Progress
 from utilitarian_operator.core.draining.steps import CancelConsumers
 from utilitarian_operator.core.labels import INSTANCE_LABEL
 from utilitarian_operator.errors import BrokerUnreachable
@@ -52,8 +52,8 @@ def pods(*names: str) -> Store:
     return store
 
 
-def cancels(*names: str) -> Lead:
-    return Lead(None, tuple(CancelConsumers(name, ("q",)) for name in names))
+def cancels(*names: str) -> DrainPlan:
+    return DrainPlan(None, tuple(CancelConsumers(name, ("q",)) for name in names))
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def cancels(*names: str) -> Lead:
     ],
 )
 async def test_the_workers_of_a_pool_cancel_their_consumers_in_turn(
-    leads: dict[str, Lead], mute: tuple[str, ...], said: list[str | float]
+    leads: dict[str, DrainPlan], mute: tuple[str, ...], said: list[str | float]
 ) -> None:
     """What came back from the first has gone to another worker when the second cancels: it comes back once."""
     heard: list[str | float] = []

@@ -6,16 +6,16 @@ import pytest
 
 from tests.support.pools import NOW, pool
 from utilitarian_operator.adapters.cluster.cache import Key, Store
-from utilitarian_operator.core.observation.model import Held, PodSight, PoolSight, Present, Unknown
+from utilitarian_operator.core.observation.model import PodSnapshot, PoolSnapshot, Present, Unknown, WorkerLoad
 from utilitarian_operator.reconcile.observe.observer import Observer
 
-HOLDS = PodSight(
-    "a", ready=True, running=True, leaving=False, held=Held(2, 1, 3, 0, consuming=("queue",)), revision="1"
+HOLDS = PodSnapshot(
+    "a", ready=True, running=True, leaving=False, held=WorkerLoad(2, 1, 3, 0, consuming=("queue",)), revision="1"
 )
-DEAF = replace(HOLDS, name="b", held=Held(0, 0, 0, 0, consuming=()))
+DEAF = replace(HOLDS, name="b", held=WorkerLoad(0, 0, 0, 0, consuming=()))
 GOING = replace(HOLDS, name="c", marked=NOW)
 GOING_DEAF = replace(DEAF, name="d", marked=NOW)
-LIMITED = replace(HOLDS, sample=Held(0, 0, 0, 0, begun=1, limited=True))
+LIMITED = replace(HOLDS, sample=WorkerLoad(0, 0, 0, 0, begun=1, limited=True))
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ LIMITED = replace(HOLDS, sample=Held(0, 0, 0, 0, begun=1, limited=True))
     ],
 )
 def test_what_is_unacknowledged_is_known_where_each_consumer_is_a_worker_that_said_what_it_holds(
-    consumers: int, pods: list[PodSight], unacked: int | None
+    consumers: int, pods: list[PodSnapshot], unacked: int | None
 ) -> None:
     observer = Observer(Key("test", "fleet"), Store())
     found = observer._told_unacked(pool(), {"queue": Present(0, consumers)}, tuple(pods), NOW)
@@ -43,6 +43,6 @@ def test_what_is_unacknowledged_is_known_where_each_consumer_is_a_worker_that_sa
 
 def test_a_pod_of_the_old_template_that_was_told_to_go_holds_up_no_drain() -> None:
     old = replace(HOLDS, name="old", revision="0")
-    there = PoolSight({}, 0, (HOLDS, old), 1)
+    there = PoolSnapshot({}, 0, (HOLDS, old), 1)
     assert there.rolling_out
     assert not replace(there, pods=(HOLDS, replace(old, leaving=True))).rolling_out

@@ -8,7 +8,7 @@ import pytest
 
 from utilitarian_operator.core.observation.causes.pod_status import LONGEST_WARNING, newest_warning
 from utilitarian_operator.core.observation.causes.worker_log import LONGEST, broker_refusal
-from utilitarian_operator.core.observation.pod_failures import hindrance
+from utilitarian_operator.core.observation.pod_failures import pod_failure
 from utilitarian_operator.errors import ClusterError
 from utilitarian_operator.reconcile.observe.pod_warnings import MOST_PODS, PodWarnings
 
@@ -171,10 +171,10 @@ async def test_whose_log_is_read(there: Object, asked: list[str]) -> None:
     assert cluster.asked == asked
     found = await warnings.look([there], NOW)
     assert ("406 PRECONDITION_FAILED" in found.get("p", "")) is bool(asked)
-    hindered = hindrance(None, [there], NOW, found)
+    failure = pod_failure(None, [there], NOW, found)
     if asked:
-        assert hindered is not None
-        assert "(Error); the broker refused it: 406 PRECONDITION_FAILED" in hindered.message
+        assert failure is not None
+        assert "(Error); the broker refused it: 406 PRECONDITION_FAILED" in failure.message
 
 
 async def test_a_log_that_is_not_answered_holds_up_no_look() -> None:

@@ -63,7 +63,7 @@ def test_followed_again_and_again_the_bill_only_falls(
     resource: str, load: str, pools: set[str], days: float, *, some: bool
 ) -> None:
     spec = example(resource)
-    before, rounds = played(on_stage(spec, load, pools, days)), []
+    before, poll_schedule = played(on_stage(spec, load, pools, days)), []
     for _ in range(ROUNDS):
         staged = on_stage(spec, load, pools, days)
         found = advice(staged, before)
@@ -72,10 +72,10 @@ def test_followed_again_and_again_the_bill_only_falls(
         assert (after.hours < before.hours) if found else (after.hours == before.hours)
         assert (after.kept, after.deadlines_met) == (before.kept, before.deadlines_met)
         assert (after.interrupted, after.deadlines) == (before.interrupted, before.deadlines)
-        rounds.append(len(found))
+        poll_schedule.append(len(found))
         before = after
-    assert (rounds[0] > 0) is some
-    assert rounds[-1] == 0
+    assert (poll_schedule[0] > 0) is some
+    assert poll_schedule[-1] == 0
 
 
 LONG = {"seconds": {"median": 2, "p95": 60}, "arrivals": [{"poisson": "40/h"}]}

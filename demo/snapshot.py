@@ -18,7 +18,7 @@ _OVER = {"Succeeded", "Failed"}
 
 
 @dataclass(frozen=True)
-class PoolSight:
+class PoolSnapshot:
     """One pool at one moment.
 
     Args:
@@ -49,11 +49,11 @@ class PoolSight:
 
 
 @dataclass(frozen=True)
-class Sight:
+class Snapshot:
     """The fleet at one moment; `at` in seconds since the epoch, `finished` tasks so far."""
 
     at: float
-    pools: tuple[PoolSight, ...]
+    pools: tuple[PoolSnapshot, ...]
     beat_ready: bool
     finished: int
 
@@ -79,8 +79,8 @@ class Watcher:
     cluster: Cluster
     broker: Broker
     resource: Mapping[str, Any]
-    show: Callable[[Sight], None] = lambda _: None
-    history: list[Sight] = field(default_factory=list)
+    show: Callable[[Snapshot], None] = lambda _: None
+    history: list[Snapshot] = field(default_factory=list)
     ledger: Ledger = field(default_factory=lambda: Ledger([]))
 
     def __post_init__(self) -> None:
@@ -92,22 +92,22 @@ class Watcher:
         """The pool that consumes a queue."""
         return next(pool for pool, queues in self.pools.items() if queue in queues)
 
-    def until(self, condition: Callable[[Sight], bool], *, within: float, what: str) -> Sight:
+    def until(self, condition: Callable[[Snapshot], bool], *, within: float, what: str) -> Snapshot:
         """Look every half second until the condition holds, and return that look.
 
         Raises:
             DemoError: it doesn't within so many seconds; the message has the last state.
         """
         deadline = time.monotonic() + within
-        while not condition(sight := self.look()):
+        while not condition(snapshot := self.look()):
             if time.monotonic() > deadline:
                 raise DemoError(
-                    f"{what} within {within:.0f} s; {sight}. With --keep it can be looked at: `kubectl describe uwp`"
+                    f"{what} within {within:.0f} s; {snapshot}. With --keep it can be looked at: `kubectl describe uwp`"
                 )
             time.sleep(EVERY)
-        return sight
+        return snapshot
 
-    def look(self) -> Sight:
+    def look(self) -> Snapshot:
         """Look once."""
         self.ledger = self.broker.ledger()
         depths, at = self.broker.depths(), time.time()
@@ -123,7 +123,7 @@ class Watcher:
         running = _running(self.ledger)
         whys = _whys(self.cluster.fleet(self.name))
         pools = tuple(
-            PoolSight(
+            PoolSnapshot(
                 name=pool,
                 waiting=_waiting(queues, depths),
                 running=sum(running[queue] for queue in queues),
@@ -134,10 +134,10 @@ class Watcher:
             )
             for pool, queues in self.pools.items()
         )
-        sight = Sight(at, pools, self._beat_ready(selector), len(self.ledger.ids("end")))
-        self.history.append(sight)
-        self.show(sight)
-        return sight
+        snapshot = Snapshot(at, pools, self._beat_ready(selector), len(self.ledger.ids("end")))
+        self.history.append(snapshot)
+        self.show(snapshot)
+        return snapshot
 
     def _beat_ready(self, selector: str) -> bool:
         found = self.cluster.items(STATEFUL_SETS, f"{selector},app.kubernetes.io/component=beat")
