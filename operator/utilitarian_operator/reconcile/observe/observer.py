@@ -173,11 +173,9 @@ class Observer:
         pools = with_foreign(fleet, pools, broker.consuming(), self._neighbours)
         leftover = _leftover(deployments, pods, pools)
         self._ask(broker, pools, leftover, shrinking, beats=beat is not None and fleet.mode != "Preview")
-        rolling_out, sources = tuple(self._rolling_out(deployments)), tuple(_sources(broker))
+        rolls, sources = tuple(self._rolling_out(deployments)), tuple(_sources(broker))
         about, last = broker.about(), self._last_messages(fleet, pools, counted, now)
-        return FleetSnapshot(
-            now, pools, answers[1], statistics, beat, rolling_out, mute, leftover, about, sources, last
-        )
+        return FleetSnapshot(now, pools, answers[1], statistics, beat, rolls, mute, leftover, about, sources, last)
 
     def _each(
         self, fleet: Fleet, answers: Answers, counted: Mapping[str, Counted], pods: _Pods, now: datetime
