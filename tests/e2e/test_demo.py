@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from demo.snapshot import Sight
 
 from demo.bed import Bed
 from demo.cluster import EVENTS
 from demo.report import PROMISE, Report, scale_ups, wording
 from demo.scenario import Scenario, quickstart
+from demo.snapshot import Snapshot
 from tests.support.bed import operator_metrics, recording_operator
 from tests.support.dashboard import dashboard_queries
 from tests.support.modelled import Run, modelled, observed
@@ -40,7 +40,7 @@ class Demonstration:
     """What was seen of one: report, history, each query of the dashboard with its answer, the operator's looks."""
 
     report: Report
-    history: list[Sight]
+    history: list[Snapshot]
     dashboard: list[tuple[str, str, list[Sample]]]
     looks: list[Look]
     run: Run
