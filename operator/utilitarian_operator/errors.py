@@ -1,4 +1,4 @@
-"""What can go wrong, as one tree; adapters raise these `from` the library's own error and nothing else leaves them.
+"""What can go wrong, as one tree; adapters raise these `from` the library's own error.
 
 OperatorError
 ├── BrokerError            the broker can't be read: every queue is Unknown until it can

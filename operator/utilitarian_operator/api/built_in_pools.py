@@ -1,4 +1,4 @@
-"""The documented queues, and the pools a fleet has when its resource names none; nothing but this choice."""
+"""The documented queues, and the pools that a fleet has when its resource names none."""
 
 from datetime import timedelta
 from typing import Any

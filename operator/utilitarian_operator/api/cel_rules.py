@@ -1,4 +1,4 @@
-"""The rules that span fields, as the API server checks them: CEL with a message each; `validation` has them in Python.
+"""The rules that span fields, in CEL with a message each, as the API server checks them.
 
 The API server refuses a CRD whose rules could cost too much at the limits of the schema: lists are walked with has()
 and macros, never by `orValue([])`, index or join, whose results have no bound that it knows.

@@ -1,4 +1,4 @@
-"""The fleet as it is run: every default filled in, every layer merged; pure, and asks nothing of a cluster.
+"""The fleet as it runs: every default filled in, every layer merged.
 
 Layers, the later over the earlier: built-in, the built-in layout's pool, `spec.defaults`, the pool. Maps merge key by
 key, lists replace. Environment variables merge by name instead, the pool's over the fleet's.

@@ -1,4 +1,4 @@
-"""The kinds of value a field of the resource can have, with their bounds; each knows its own line of schema.
+"""The kinds of value that a field of the resource can have: their bounds in Python and in the schema.
 
 A kind is metadata of an annotation: it checks in Python and writes the same rule, with the same words, as CEL for the
 API server. Nothing here knows where a field stands.

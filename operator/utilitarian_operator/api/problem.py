@@ -1,4 +1,4 @@
-"""What is wrong with a resource, as values with a path and a remedy; prints no value that may hold a secret."""
+"""What is wrong with a resource, as values with a path and a remedy; a value that may be secret is masked."""
 
 import re
 from collections.abc import Iterable, Sequence

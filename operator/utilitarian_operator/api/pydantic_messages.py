@@ -1,4 +1,4 @@
-"""Puts what pydantic finds into words with a path, a value and a remedy; decides nothing itself."""
+"""Turns what pydantic finds into problems with a path, a value and a remedy."""
 
 import difflib
 from typing import Any, get_args

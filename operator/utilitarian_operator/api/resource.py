@@ -1,4 +1,4 @@
-"""The UtilitarianWorkerPool as its user writes it; fills in nothing below `pools` and `defaults` (`effective` does)."""
+"""The UtilitarianWorkerPool as its user writes it; `effective` fills in the defaults."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""The status of the resource as the schema describes it; the operator writes it, nothing here composes any of it."""
+"""The status of the resource, as the schema describes it."""
 
 from typing import Annotated, Any, Literal
 

@@ -1,4 +1,4 @@
-"""Reads YAML as the API server does: a key that stands twice is refused and a date is text; it opens no file."""
+"""Reads YAML as the API server does: a key that stands twice is refused, and a date is text."""
 
 from typing import Any
 

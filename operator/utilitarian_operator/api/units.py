@@ -1,4 +1,4 @@
-"""Durations and quantities as Kubernetes writes them, to and from values; knows nothing of where they stand."""
+"""Durations and quantities as Kubernetes writes them, to and from values."""
 
 import re
 from datetime import timedelta

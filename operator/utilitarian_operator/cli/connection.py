@@ -1,4 +1,4 @@
-"""How a command reaches the cluster: by kubeconfig or as the pod that it runs in; it can read and rehearse only."""
+"""How a command reaches the cluster, by kubeconfig or as the pod that it runs in, to read and to make dry runs."""
 
 import contextlib
 import os

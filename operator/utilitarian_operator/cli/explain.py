@@ -1,4 +1,4 @@
-"""`utilitarian-operator explain`: why a pool has its size, from the resource's status alone; asks no broker."""
+"""`utilitarian-operator explain`: why a pool has its size, from the resource's status alone."""
 
 import asyncio
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""`utilitarian-operator plan`: what a resource would make, and what it would change in a cluster; changes nothing."""
+"""`utilitarian-operator plan`: what a resource would make, and what it would change in a cluster."""
 
 import asyncio
 from collections import Counter

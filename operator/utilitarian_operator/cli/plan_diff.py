@@ -1,4 +1,4 @@
-"""What the operator would change in a cluster for a resource, rehearsed on its API server; changes nothing."""
+"""What the operator would change in a cluster for a resource, by dry runs on its API server."""
 
 import asyncio
 import difflib

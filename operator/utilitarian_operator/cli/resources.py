@@ -1,4 +1,4 @@
-"""Where a command's resource comes from, a file or the cluster; checks that it is the one that is meant."""
+"""Where a command's resource comes from, a file or the cluster, and whether it is the resource that is meant."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""`utilitarian-operator simulate`: plays a resource over a load in virtual time; touches no cluster."""
+"""`utilitarian-operator simulate`: plays a resource over a load in virtual time."""
 
 import sys
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""What keeps a resource from running as it is written, as values; decides nothing."""
+"""What keeps a resource from running as it is written, as values."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What one condition says, as a value; decides nothing."""
+"""What one condition says, as a value."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Which of a pod's containers is the worker, or beat, and what the pod's status says of it and of the others.
+"""Which of a pod's containers is the worker, or beat, and what the pod's status says of each container.
 
 A cluster may put containers of its own beside ours (a proxy, a log shipper), also in front of it and as init containers
 that keep running: only the one that is called `worker` or `beat` runs Celery.

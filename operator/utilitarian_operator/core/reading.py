@@ -1,4 +1,4 @@
-"""Reads values of a status one by one: each within its bounds, and what can't be read is left out and named."""
+"""Reads values of a status one by one: each within its bounds; what can't be read is left out and named."""
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta

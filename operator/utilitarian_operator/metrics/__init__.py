@@ -1,0 +1,1 @@
+"""The metrics of the operator: of fleets and pools, and of runs."""

@@ -1,4 +1,4 @@
-"""The operator's metrics, all written here; a label never carries a sentence, only names."""
+"""The metrics of fleets and pools; a label carries a name, never a sentence."""
 
 import contextlib
 import time

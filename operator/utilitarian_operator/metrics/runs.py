@@ -1,4 +1,4 @@
-"""The metrics of the runs, written with the others; a run that is over has no figures, only its outcome is counted."""
+"""The metrics of runs: figures while a run is open, and a count of outcomes when it is over."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""The series of metrics: found again without making their labels anew, and gone when nothing is told any more.
+"""The series of metrics: found again without making their labels anew, and removed when they are no longer set.
 
 A look at a fleet sets two dozen series of each pool, and the library takes longer to find one than to set it.
 """

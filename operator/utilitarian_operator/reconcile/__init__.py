@@ -1,0 +1,1 @@
+"""One look at one fleet: read, decide, act, and what is kept until the next look."""

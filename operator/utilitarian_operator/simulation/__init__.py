@@ -1,1 +1,1 @@
-"""Plays the decision engine, and other policies, over a load in virtual time; touches no cluster, broker or clock."""
+"""Plays the decision engine, and other policies, over a load in virtual time."""

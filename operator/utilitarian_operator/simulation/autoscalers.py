@@ -1,4 +1,4 @@
-"""Models of what else sizes workers: KEDA with its HPA, the HPA alone, a fixed number; each sees a pool by itself.
+"""Models of other autoscalers: KEDA with its HPA, the HPA alone, a fixed number; each sees one pool.
 
 KEDA 2.21 as documented and measured (docs/simulate.md): it polls each 30 s and takes a workload from zero to one and,
 after 300 s without activity, to zero, whatever the HPA says; between one and max the HPA syncs each 15 s on the

@@ -1,4 +1,4 @@
-"""Plays the live decision engine over the pools of a fleet; has no rule of its own.
+"""Plays the live decision engine over the pools of a fleet.
 
 The operator looks each second. Here the engine is asked at those seconds at which it could say something else: when
 tasks come to a pool that sleeps or has more work than slots, when a worker becomes ready, when a schedule, idleAfter or

@@ -1,4 +1,4 @@
-"""Plays one policy over a load and hands back what became of it; prints nothing."""
+"""Plays one policy over a load and returns what became of each task and worker."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

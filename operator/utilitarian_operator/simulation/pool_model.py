@@ -1,4 +1,4 @@
-"""A model of one pool's workers and its queue, exact between events; decides nothing about their number.
+"""A model of one pool's workers and its queue, exact between events.
 
 Times are seconds since the start of the load. A task is an index into the pool's tasks; the queue is a range of
 indices, so that five million tasks need no objects. A message goes to a worker with a free slot if there is one. With

@@ -1,4 +1,4 @@
-"""What each task was promised: by when it must start, or end; the same for every policy, judged after the play."""
+"""What each task was promised, by when it must start or end, the same for every policy."""
 
 from array import array
 from bisect import bisect_left

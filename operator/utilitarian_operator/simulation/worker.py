@@ -1,4 +1,4 @@
-"""What a worker of the model is, and what is counted of it; times are seconds since the start of the load; no logic."""
+"""A worker of the model and what is counted of it; times are seconds since the start of the load."""
 
 from collections import deque
 from dataclasses import dataclass, field

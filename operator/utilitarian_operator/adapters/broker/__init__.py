@@ -1,0 +1,1 @@
+"""RabbitMQ and the Celery workers behind it: connections, depths, statistics and remote control."""

@@ -1,4 +1,4 @@
-"""Turns a pydantic model into the structural OpenAPI v3 schema that Kubernetes demands; knows no resource."""
+"""Turns a pydantic model into the structural OpenAPI v3 schema that Kubernetes demands."""
 
 from typing import Any
 

@@ -1,0 +1,1 @@
+"""Which specs are refused: rules on fields, on parts, on the whole resource, and on commands' arguments."""

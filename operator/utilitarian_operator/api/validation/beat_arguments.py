@@ -1,4 +1,4 @@
-"""Arguments of beat that end it as one that hangs, keep it from starting, or undo what its command says."""
+"""Arguments of beat that make it hang or end, keep it from starting, or undo what its command says."""
 
 import re
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Reads the words of a `celery` command as Celery does, which leaves it to click: subcommand, options, values.
+"""Reads the words of a `celery` command as Celery does (with click): subcommand, options, values.
 
 `-BE` is `-B -E`, `-Qbeat` and `-Q beat` give the queue `beat`, and the value of an option is no subcommand.
 The tables hold the options that take a value, of Celery 5.7; every other option takes none.

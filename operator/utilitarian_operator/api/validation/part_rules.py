@@ -1,4 +1,4 @@
-"""The rules within one part of the resource, in Python, beside their CEL in `rules`; knows no part's neighbours."""
+"""The rules within one part of the resource, in Python; `cel_rules` has the same rules in CEL."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator

@@ -1,4 +1,4 @@
-"""What is wrong with a resource beyond the shape of its fields; pure, and sees no cluster.
+"""What is wrong with a resource beyond the shape of its fields.
 
 The API server has most of these rules too (`rules`, with the same words). They are checked again because a resource may
 have been accepted under an older CRD. Only here: cron lines, time zones, and mounts without a volume.

@@ -1,4 +1,4 @@
-"""Arguments of a worker that break what is promised of it, each with the reason and what to write instead."""
+"""Arguments of a worker that break what the operator promises: each with the reason and a remedy."""
 
 from collections.abc import Iterable, Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""What is to be said of the one beat, and which of its pods must be replaced; values in, values out."""
+"""What the operator says of the one beat, and which of its pods must be replaced."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which beats beside the fleet's own send the application's tasks as well: names alone; it stops none of them."""
+"""Which beats beside the fleet's own send the application's tasks as well, by name."""
 
 import re
 import shlex

@@ -1,0 +1,1 @@
+"""What is wrong in a pool: findings, lost pods, broker settings, and which stuck worker is replaced."""

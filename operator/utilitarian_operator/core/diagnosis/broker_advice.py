@@ -1,4 +1,4 @@
-"""What of a broker's settings will hardly go well with a fleet: advice only, and nothing on what is not known."""
+"""Which of a broker's settings probably don't go well with a fleet, as advice."""
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta

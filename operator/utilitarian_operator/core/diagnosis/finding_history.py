@@ -1,4 +1,4 @@
-"""What ails the pools of one fleet, kept from look to look, and what of it is new; mends nothing, calls nothing."""
+"""What is wrong in the pools of one fleet, kept from look to look, and which findings are new."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace

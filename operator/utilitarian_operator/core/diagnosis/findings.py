@@ -1,4 +1,4 @@
-"""What ails a pool, from looks over time: stuck workers, starved work, consumers that are not ours; mends nothing.
+"""What is wrong in a pool, seen over time: stuck workers, starved queues, foreign consumers.
 
 A single look proves nothing: a worker that was just started consumes in a moment, and a broker counts for a while the
 consumer of one that has ended. So each sign must have lasted before it is said, and is said with its evidence.

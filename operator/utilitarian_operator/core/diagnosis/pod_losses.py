@@ -1,4 +1,4 @@
-"""How pods were lost against everybody's will, as their status tells it, and what to change; decides nothing.
+"""How pods were lost that the operator didn't stop, from their status, and what to change.
 
 A container that its node killed for memory or that ended by itself, and a pod that was evicted, preempted or lost with
 its node. The names of the causes are Kubernetes' own (pod conditions, `DisruptionTarget`; container status, `reason`).

@@ -1,4 +1,4 @@
-"""Which stuck worker is replaced, and when: one at a time, and never one that may still run a task; replaces none."""
+"""Which stuck worker is replaced, and when: one at a time, and never one that may still run a task."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

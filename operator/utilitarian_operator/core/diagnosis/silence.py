@@ -1,4 +1,4 @@
-"""Why none of a pool's workers answers, and what to do: the sentence alone; judges no worker and asks nobody."""
+"""The sentence for a pool whose workers don't answer: why, and what to do."""
 
 from collections.abc import Collection
 

@@ -1,0 +1,1 @@
+"""How a worker leaves without losing a task: the steps, and the guard against node autoscalers."""

@@ -1,4 +1,4 @@
-"""Which busy workers ask node autoscalers to leave their nodes alone (`disruption: Avoid`); decides, writes nothing."""
+"""Which busy workers ask node autoscalers to leave their nodes alone (`disruption: Avoid`)."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta

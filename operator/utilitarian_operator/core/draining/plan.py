@@ -1,4 +1,4 @@
-"""What the drains of a fleet need now: the steps of each pool, and which removed pools may go; does none of it."""
+"""What the drains of a fleet need now: the steps of each pool, and which removed pools may go."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""How workers leave: which one, and the next step of each that is on its way; says what to do and does none of it.
+"""How workers leave: which one is next, and the next step of each worker that is leaving.
 
 A worker is marked, its consumers are cancelled, it finishes what it holds, it is released (not ready, and cheapest to
 delete), and only then the Deployment is scaled down by it. Every step rests on what is seen of the pod, so that an

@@ -1,4 +1,4 @@
-"""From a pool's pods to the workers that a drain leads, and to those whose readiness gate is due; values only."""
+"""From a pool's pods to the workers that can be drained, and to those whose readiness gate is due."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

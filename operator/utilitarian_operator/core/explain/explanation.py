@@ -1,4 +1,4 @@
-"""Why a pool has its size, in plain words with its numbers, from the resource alone; words of the rules stay theirs."""
+"""Why a pool has its size, in plain words with its numbers, from the resource alone."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A pool as its status tells it, for those who have nothing but the resource; reads no cluster and no broker."""
+"""A pool as its status describes it, for commands that have only the resource."""
 
 from collections.abc import Mapping
 from datetime import datetime

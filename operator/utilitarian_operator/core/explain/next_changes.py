@@ -1,4 +1,4 @@
-"""What would change a pool's number, and what its settings cost whatever the number is; decides nothing itself."""
+"""What would change a pool's number of workers, and what its settings cost at any number."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Whether an operator is at work, by its Lease; and of what moment a status is, by the moments that it holds."""
+"""Whether an operator is at work, by its Lease, and how old a status is, by the moments in it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What to change in a pool and what it would bring, from figures that were learned; changes nothing."""
+"""What to change in a pool and what the change would bring, from figures that were learned."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

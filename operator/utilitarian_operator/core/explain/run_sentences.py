@@ -1,4 +1,4 @@
-"""The runs of a pool as its status tells them, in words for people; composes nothing that is not there."""
+"""The runs of a pool in sentences, from its status."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta

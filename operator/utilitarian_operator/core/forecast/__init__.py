@@ -1,0 +1,1 @@
+"""What comes: when runs start, when they will be done, and what is new about them."""

@@ -1,4 +1,4 @@
-"""When an open run will be done, how sure that is, and what would help if it is too late; sizes nothing."""
+"""When an open run will be done, how sure that is, and what would help if it is too late."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What there is to tell of the runs after a decision: forecasts, and what is new; decides nothing."""
+"""What is new about the runs after a decision: forecasts, and the events that they are worth."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace

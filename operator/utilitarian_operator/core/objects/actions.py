@@ -1,4 +1,4 @@
-"""What must be done to make a fleet's objects what they should be, as values; does none of it."""
+"""What must be done so that a fleet's objects are as they should be, as values."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

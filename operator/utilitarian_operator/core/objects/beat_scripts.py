@@ -1,4 +1,4 @@
-"""Two scripts that run in beat's own containers and need nothing but the image's Python; here is their text alone.
+"""The two scripts that run in beat's own containers, with the image's Python alone.
 
 The first refuses to let a second pod begin, and looks at the schedule file before beat does, because Celery deletes one
 that it can't read, and with it when each task was last sent. The second tells a beat that sleeps, or waits for its

@@ -1,4 +1,4 @@
-"""Whether somebody changed what the operator applied, by who holds which field; decides nothing about it."""
+"""Whether another client changed what the operator applied, by the managers of each field."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The objects that a fleet is made of, as Kubernetes manifests; builds them and knows nothing of a cluster."""
+"""Builds the objects of a fleet as Kubernetes manifests."""
 
 import hashlib
 import json

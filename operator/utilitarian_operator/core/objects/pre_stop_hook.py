@@ -1,4 +1,4 @@
-"""The preStop hook of a worker: a script that runs in the worker's own container and needs nothing but its kombu.
+"""The preStop hook of a worker: a script that runs in the worker's container with its kombu alone.
 
 It is for every end that the operator doesn't lead: a rollout, an eviction, `kubectl delete`, a deleted resource. The
 worker takes nothing more, finishes what it holds, and only then is told to end. It never imports the application.

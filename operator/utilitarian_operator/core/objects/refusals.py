@@ -1,4 +1,4 @@
-"""What the API server refused of one fleet, so that it is not asked the same each second; asks nothing itself."""
+"""What the API server refused of one fleet, so that it isn't asked the same each second."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

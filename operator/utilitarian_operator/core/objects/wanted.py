@@ -1,4 +1,4 @@
-"""All objects that a fleet is made of, and what must be done to have them; does none of it."""
+"""All objects that a fleet is made of, and what must be done to have them."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -1,0 +1,1 @@
+"""What was seen of a fleet, as values, and what of it can be believed."""

@@ -1,4 +1,4 @@
-"""What was seen of the one beat, as values; judges nothing."""
+"""What was seen of the one beat, as values."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Workers that run and surely have taken no message: silent since their container began, and without a consumer.
+"""Workers that run and have surely taken no message: silent since they began, and without a consumer.
 
 A worker that says nothing counts as busy, and keeps its pool from going down. One that hangs while it starts says
 nothing for ever. That it has never consumed is known where it was seen before its container ran, and every consumer

@@ -1,4 +1,4 @@
-"""What a broker tells of itself and of how its queues were declared, as values; judges nothing."""
+"""A broker's version, its settings, and how its queues were declared, as values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What changed between two looks: what a pod's worker has done, a queue's arrivals; decides nothing."""
+"""What changed between two looks: the tasks that a pod's worker has done, and a queue's arrivals."""
 
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""Which consumers of a fleet's queues are not the fleet's own workers: counts and names; stops none of them."""
+"""Which consumers of a fleet's queues are not the fleet's own workers: counts and names."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping

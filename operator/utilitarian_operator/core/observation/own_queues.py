@@ -1,4 +1,4 @@
-"""Which queues are one worker's own: no work of its pool, and nobody else's to consume; asks nobody.
+"""Which queues belong to one worker alone, and so are not the work of its pool.
 
 kombu's `Broadcast` gives each worker a queue `bcast.UUID` that goes with it. Celery's `worker_direct` gives it one that
 is called after its node, `celery@POD.dq2`, and stays on the broker for ever. An application may name others after its

@@ -1,4 +1,4 @@
-"""From a pod as Kubernetes describes it to what is seen of it; reads values only and asks nobody."""
+"""From a pod as Kubernetes describes it to the values that are seen of it."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What keeps a pool from having the workers that were asked for, in Kubernetes' own words; decides nothing.
+"""What keeps a pool from having the workers that were asked for, in Kubernetes' own words.
 
 A ReplicaSet may be refused its pods (a quota, a limit range, pod security, a service account that is not there), a pod
 may find no node, and a container may not start. None of it is mended by asking for more workers.

@@ -1,4 +1,4 @@
-"""What came and what left, counted from a broker's totals, reading after reading; reads no broker, knows no clock.
+"""How many tasks came to a queue and left it, counted from a broker's totals, reading by reading.
 
 A task arrives where the queue's messages and all that ever left it grow together. That holds whoever published it, and
 by whatever way (a delayed or dead-lettered message is no publish of a client); a message that is returned and delivered

@@ -1,4 +1,4 @@
-"""What of a broker's answers about one queue can be believed; a zero that nobody vouches for can not; asks nobody."""
+"""What of a broker's answers about one queue can be believed, and when a zero is really zero."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What a Deployment says of its pods itself: the word of Kubernetes' controllers, beside what is seen of the pods."""
+"""What a Deployment's own status says of its pods, to be compared with the pods that are seen."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

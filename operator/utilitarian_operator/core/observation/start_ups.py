@@ -1,4 +1,4 @@
-"""How long a worker takes to start, and what it waited for before: from times that were seen to what is learned."""
+"""How long a worker takes to start, and what it waited for before: from seen times to learned ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

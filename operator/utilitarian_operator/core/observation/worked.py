@@ -1,4 +1,4 @@
-"""What a worker has done since it was first asked: tasks ended and the time of their slots, from answer to answer.
+"""What a worker has done since it was first asked: ended tasks and the time of their slots.
 
 Both are counted over the same stretches of the same worker, so that one divided by the other is what a task takes. A
 task that is seen running stands for the whole time since the last question, wherever in it it began: tasks shorter than

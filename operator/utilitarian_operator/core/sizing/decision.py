@@ -1,4 +1,4 @@
-"""What was decided for a pool and why; status, event, log line and metrics all print this and compose nothing."""
+"""What was decided for a pool and why; status, events, log lines and metrics print these sentences."""
 
 from dataclasses import dataclass
 

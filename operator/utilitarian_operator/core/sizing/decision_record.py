@@ -1,4 +1,4 @@
-"""One look of a running operator as text, and back: what it saw and decided, to be replayed; decides nothing."""
+"""One look of a running operator as text, and back: what it saw and decided, to be replayed."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass

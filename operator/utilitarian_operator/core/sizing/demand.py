@@ -1,4 +1,4 @@
-"""How many workers a pool's work asks for: the formula alone, no bounds, no memory of the past."""
+"""How many workers a pool's work asks for, before any bound and any memory of the past."""
 
 from dataclasses import dataclass
 from math import ceil, floor

@@ -1,4 +1,4 @@
-"""Sleeping with tasks that wait for their ETA: what is remembered of them, and when a pool may; decides nothing else.
+"""When a pool may sleep whose tasks wait for their ETA, and what is remembered of those tasks.
 
 An idle worker soaks such tasks up and holds them unacknowledged. When it goes, they are back on the queue, where they
 look like work that waits: unless it is remembered how many they are and when the first is due, they would wake the pool

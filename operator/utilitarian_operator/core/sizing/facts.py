@@ -1,4 +1,4 @@
-"""What the rules of one pool look at: figures only, so that a simulated fleet can give them too; decides nothing."""
+"""What the rules of one pool look at, as figures that a simulated fleet can give too."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the pools of a fleet may have together: its ceiling by priority, and whose missing queues are declared first."""
+"""What the pools of a fleet may have together: the ceiling by priority, and the order of declared queues."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta

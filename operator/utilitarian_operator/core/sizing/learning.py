@@ -1,4 +1,4 @@
-"""What is learned of a pool's tasks: their seconds, the longest, and what one that hangs is not allowed to teach."""
+"""What is learned of a pool's tasks: their seconds, the longest, and when a hanging one doesn't count."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What a pool remembers from one decision to the next, small enough for status; decides nothing."""
+"""What a pool remembers from one decision to the next, small enough for the status."""
 
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""A pool's memory as it stands in status, and back, so that a restarted operator decides the same; decides nothing.
+"""A pool's memory as it stands in the status, and back: a restarted operator decides the same.
 
 The runs that are over stand beside it, in `history`, where people read them too.
 """

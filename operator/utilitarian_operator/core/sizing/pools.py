@@ -1,4 +1,4 @@
-"""One decision for each pool: its own rules, then what the pools may have together, then what a person said."""
+"""One decision for each pool: its own rules, then what the pools may have together, then a person's override."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The rules that size one pool, in order; each returns the new number with a sentence, or None: nothing to say."""
+"""The rules that size one pool, in order; each returns the new number with a sentence, or None to change nothing."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

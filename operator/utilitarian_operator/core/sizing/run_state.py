@@ -1,4 +1,4 @@
-"""What is remembered of a pool's runs, of the open ones and of those that are over; decides nothing."""
+"""What is remembered of a pool's runs, of open ones and of those that are over."""
 
 from dataclasses import dataclass
 from datetime import datetime

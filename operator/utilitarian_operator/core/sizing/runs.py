@@ -1,4 +1,4 @@
-"""When runs are due, open and over, and how many workers a run with a deadline needs; cron lines in, moments out."""
+"""When runs are due, open and over, and how many workers a run with a deadline needs."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta

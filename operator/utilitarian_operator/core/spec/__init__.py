@@ -1,0 +1,1 @@
+"""What of the resource runs: accepted specs, overrides, references, and claims on queues."""

@@ -1,4 +1,4 @@
-"""What of a resource may run: judged anew only when it changes; a bad edit leaves what ran before. Reads no cluster."""
+"""Which spec may run: judged when the resource changes; after a bad edit the last accepted one goes on."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

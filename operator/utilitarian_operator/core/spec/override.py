@@ -1,4 +1,4 @@
-"""The number of workers that a person set for a while, by an annotation; read here, never made."""
+"""The number of workers that a person set for a while, by an annotation."""
 
 import re
 from collections.abc import Mapping

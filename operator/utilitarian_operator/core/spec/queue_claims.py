@@ -1,4 +1,4 @@
-"""Which of several resources keeps a queue that they all name on one broker: values in, values out; stops nobody."""
+"""Which of several resources keeps a queue that they all name on one broker."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The Secrets and ConfigMaps that a resource names, what is missing of them, and a checksum of them; reads none."""
+"""The Secrets and ConfigMaps that a resource names, what is missing of them, and a checksum of them."""
 
 import hashlib
 import hmac

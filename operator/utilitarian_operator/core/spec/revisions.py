@@ -1,4 +1,4 @@
-"""The accepted versions of a spec as Kubernetes keeps such things: ControllerRevisions. Builds them, asks nothing.
+"""The accepted versions of a spec, as ControllerRevisions of Kubernetes.
 
 The data of a ControllerRevision can't be changed once it is made. It goes with its resource, by the owner reference.
 """

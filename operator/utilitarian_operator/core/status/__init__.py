@@ -1,0 +1,1 @@
+"""What the status of the resource says: conditions, pools, runs, memory, and its size."""

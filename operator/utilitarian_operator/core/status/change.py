@@ -1,4 +1,4 @@
-"""What of a status is new: whether it is worth a write, and what to write so that it becomes as wanted."""
+"""What of a status is new: whether it is worth a write, and the patch that writes it."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence

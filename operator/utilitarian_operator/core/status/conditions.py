@@ -1,4 +1,4 @@
-"""The conditions of a fleet, after the Kubernetes API conventions and kstatus; says what is, decides nothing."""
+"""The conditions of a fleet, by the Kubernetes API conventions and kstatus."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta

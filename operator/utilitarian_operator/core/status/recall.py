@@ -1,4 +1,4 @@
-"""What an operator that starts reads back from a resource's status, whoever wrote it; what can't be read is named."""
+"""What an operator that starts reads back from a resource's status; what can't be read is named."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What there is to say of a resource beside what was seen and decided, as one value for its status; decides nothing."""
+"""All that the status is made from beside what was seen and decided, as one value."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

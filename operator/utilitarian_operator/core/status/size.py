@@ -1,4 +1,4 @@
-"""A status within its size: strings as long as they may be, and what counts least left out until all of it fits.
+"""A status within its size: bounded strings, and what counts least left out until all of it fits.
 
 Decorations go first: runs that are over, the steps of the rules, the ends of sentences. What the operator decides by
 after a restart goes last, and of it first what the next looks bring back by themselves.

@@ -1,4 +1,4 @@
-"""The resource's status as it should read now; writes nothing."""
+"""The resource's status as it should read now."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta

@@ -1,0 +1,1 @@
+"""The load that is played: files, traces, a Prometheus history, and variants of a resource."""

@@ -1,4 +1,4 @@
-"""Turns a load into the tasks of each pool, the same for the same seed; knows nothing of workers.
+"""Turns a load into the tasks of each pool, the same for the same seed.
 
 Random draws come from stratified tables of the standard normal and exponential distributions, shuffled by the seed: a
 month has five million tasks, a draw from a table costs a tenth of a fresh one, and the tables' means are exact.

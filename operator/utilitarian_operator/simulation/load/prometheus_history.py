@@ -1,4 +1,4 @@
-"""Asks a Prometheus server how many tasks came to a queue, to play the past again; asks nothing else of anybody.
+"""Asks a Prometheus server how many tasks came to a queue, to play the past again.
 
 RabbitMQ's own per-queue counter of published messages is read (`rabbitmq_detailed_queue_messages_published_total`, of
 the family `channel_queue_exchange_metrics`), minute by minute; a minute's tasks come evenly within it.

@@ -1,4 +1,4 @@
-"""Variants of a resource for `--sweep`: one field, several values; plays nothing."""
+"""Variants of a resource for `--sweep`: one field, several values."""
 
 from collections.abc import Iterator, Mapping
 from copy import deepcopy

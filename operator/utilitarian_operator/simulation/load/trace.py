@@ -1,4 +1,4 @@
-"""Reads recorded arrivals from a CSV file of `time,count`; spreads nothing: a row's tasks come at its time."""
+"""Reads recorded arrivals from a CSV file of `time,count`: the tasks of a row come at its time."""
 
 import csv
 from collections.abc import Iterator

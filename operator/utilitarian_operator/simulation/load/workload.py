@@ -1,4 +1,4 @@
-"""The load file: what comes when and how long it takes, read and checked; generates nothing and plays nothing."""
+"""The load file: what comes when and how long it takes, read and checked."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,0 +1,1 @@
+"""What came of a simulation: figures, advice, tables, JSON, and a page."""

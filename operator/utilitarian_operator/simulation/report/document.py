@@ -1,4 +1,4 @@
-"""The figures of a simulation as JSON; rounds, and leaves nothing out that a table shows."""
+"""The figures of a simulation as JSON, rounded."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a play came to, in figures: waits, promises, runs, worker-hours; judges and prints nothing."""
+"""What came of a play, in figures: waits, promises, runs, worker-hours."""
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The simulation as one self-contained HTML page with SVG plots; needs no network, no script and no font."""
+"""The simulation as one self-contained HTML page with SVG plots."""
 
 from collections.abc import Iterator, Sequence
 from html import escape

@@ -1,4 +1,4 @@
-"""The figures of a simulation as rows and sentences that text and page share; draws nothing."""
+"""The figures of a simulation as rows and sentences, for text and page."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

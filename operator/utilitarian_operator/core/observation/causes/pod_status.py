@@ -1,4 +1,4 @@
-"""Why one pod doesn't run or doesn't become ready, in the words of Kubernetes that its status has."""
+"""Why one pod doesn't run or doesn't become ready, in the words of Kubernetes in its status."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta

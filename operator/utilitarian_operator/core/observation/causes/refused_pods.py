@@ -1,4 +1,4 @@
-"""What to change when the API server doesn't let a ReplicaSet make its pods, by the sentence that it says."""
+"""What to change when the API server doesn't let a ReplicaSet make its pods, by its message."""
 
 import re
 

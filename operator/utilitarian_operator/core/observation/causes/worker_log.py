@@ -1,4 +1,4 @@
-"""What RabbitMQ refused a worker, by the last lines of its log: that sentence alone, and what to do about it."""
+"""What RabbitMQ refused a worker, by the last lines of the worker's log, and what to do about it."""
 
 import re
 
