@@ -8,7 +8,7 @@ OperatorError
 │   │   └── CertificateRefused  TLS: we don't trust the broker's certificate, or the broker doesn't trust ours
 │   └── RightMissing       the user lacks a right; the message names it
 ├── ClusterError           the API server refused or failed a request
-│   ├── Conflict           somebody changed the object in between: look again
+│   ├── Conflict           another client changed the object in between: look again
 │   ├── Gone               the object is not there (any more)
 │   └── Rejected           the API server refuses the object as it is: a person must act
 ├── SecretMissing          a Secret, or a key in it, that the resource names doesn't exist, or can't be what it is for
@@ -49,7 +49,7 @@ class ClusterError(OperatorError):
 
 
 class Conflict(ClusterError):
-    """Somebody changed the object in between."""
+    """Another client changed the object in between."""
 
 
 class Gone(ClusterError):

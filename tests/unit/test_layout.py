@@ -2,6 +2,7 @@
 
 import ast
 import operator
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,13 @@ MODULES = sorted(path for tree in TREES for path in (ROOT / tree).rglob("*.py"))
 OURS = sorted(PACKAGE.rglob("*.py"))
 LONGEST_MODULE = 400
 LONGEST_FUNCTION = 45
+FOLDERS = sorted(path.parent for path in PACKAGE.rglob("__init__.py"))
+LARGEST_FOLDER = 18
+LEFT_TO_THE_CONTRACTS = re.compile(
+    r"(decides?|judges?|asks?|makes?|mends?|changes?|keeps|calls|prints|writes|reads|builds|knows|sees|plays|stops) "
+    r"(nothing|none|nobody|no \w+)\b|no logic|does none of|values only|(holds|has) no rule"
+)
+"""What a module must not do is said by the contracts in pyproject.toml."""
 
 
 def name(path: Path) -> str:
@@ -38,6 +46,24 @@ def test_every_module_opens_with_what_it_does() -> None:
     # A test module may leave that to its tests' names.
     written = [path for path in MODULES if not path.name.startswith("test_") and path.read_text().strip()]
     assert [name(path) for path in written if not ast.get_docstring(ast.parse(path.read_text()))] == []
+
+
+def test_no_module_opens_with_what_it_does_not_do() -> None:
+    first = {path: (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n")[0] for path in OURS}
+    assert {name(path): line for path, line in first.items() if LEFT_TO_THE_CONTRACTS.search(line)} == {}
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=name)
+def test_folders_stay_small_and_say_what_lives_there(folder: Path) -> None:
+    assert len([path for path in folder.glob("*.py") if path.name != "__init__.py"]) <= LARGEST_FOLDER
+    door = ast.get_docstring(ast.parse((folder / "__init__.py").read_text()))
+    assert door is not None
+    assert door.endswith(".")
+    assert "\n" not in door
+
+
+def test_every_folder_with_modules_has_a_door() -> None:
+    assert sorted({path.parent for path in OURS}) == FOLDERS
 
 
 @pytest.mark.parametrize("path", OURS, ids=name)

@@ -63,13 +63,13 @@ class Broker:
 
 @dataclass(frozen=True)
 class PodSettings:
-    """What pods need from Kubernetes, each in Kubernetes' own shape; empty where nobody asked for anything."""
+    """What pods need from Kubernetes, each in Kubernetes' own shape; empty where nothing was asked for."""
 
     node_selector: Mapping[str, str]
     tolerations: tuple[Tree, ...]
     affinity: Tree
     topology_spread_constraints: tuple[Tree, ...] | None
-    """None: nobody chose, so the operator's own spread applies; empty: somebody wants none."""
+    """None: not given, so the operator's own spread applies; empty: none is wanted."""
     priority_class_name: str | None
     service_account_name: str | None
     image_pull_secrets: tuple[Tree, ...]
@@ -237,7 +237,7 @@ def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> Tree:
 
 
 def tree(part: Part | None) -> Tree:
-    """What somebody wrote, as in YAML; empty for what nobody wrote."""
+    """A value as the user wrote it in YAML; empty where nothing was written."""
     return {} if part is None else part.model_dump(by_alias=True, exclude_none=True)
 
 

@@ -56,7 +56,7 @@ class RunStatus(Part):
     remaining: Figure | None = None
     """Tasks left; absent while that is unknown."""
     eta: Moment | None = None
-    """When it will be done, at the pace of the workers that it has; absent while nothing is left, or nobody works."""
+    """When it will be done, at the pace of the workers that it has; absent while nothing is left, or nothing works."""
     uncertainty: Annotated[str, Field(max_length=32)] | None = None
     """The eta may be off by so much, either way, in nineteen of twenty cases."""
     deadline: Moment | None = None
@@ -179,4 +179,4 @@ class FleetStatus(Part):
     beat: BeatStatus | None = None
     """The scheduler."""
     advice: Annotated[tuple[Sentence, ...], Field(max_length=20), ATOMIC] | None = None
-    """What of the broker's settings will hardly go well with the fleet."""
+    """Which of the broker's settings probably don't go well with the fleet."""

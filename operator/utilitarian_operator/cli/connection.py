@@ -56,7 +56,7 @@ class Connection:
     """A cluster that is logged in to.
 
     Args:
-        cluster: to read and to rehearse.
+        cluster: to read, and to make dry runs on.
         namespace: that is meant where none is named.
     """
 

@@ -44,7 +44,7 @@ class Proposal:
     Args:
         resource: from the file.
         fleet: its effective spec.
-        warnings: what will run, but hardly as meant.
+        warnings: what will run, but probably not as meant.
         objects: to be made.
         changes: in the cluster, each as a mapping; None without a cluster.
         decisions: by pool name, of what the live resource's status tells; empty if there is none.

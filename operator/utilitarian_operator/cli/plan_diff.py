@@ -49,7 +49,7 @@ class Change:
     """What would happen to one object.
 
     Args:
-        action: `create`, `change`, `delete`, `taken` (somebody else's, left alone) or `refused` (by the API server).
+        action: `create`, `change`, `delete`, `taken` (another owner's, left alone) or `refused` (by the API server).
         kind, name: of the object.
         diff: unified, line by line.
         because: why it is not done, where it is not.
@@ -66,7 +66,7 @@ async def changes(cluster: DryRunCluster, owner: Owner, fleet: Fleet, *, built_i
     """Everything that would change, in the order in which the operator would do it; objects that stay are left out.
 
     Args:
-        cluster: rehearsed on.
+        cluster: where the dry runs are made.
         owner: the resource; its uid is empty if there is none yet.
         fleet: as it should be.
         built_in: whether the pools are the built-in layout's.

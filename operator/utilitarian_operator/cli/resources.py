@@ -77,7 +77,7 @@ class Found:
         return presence(leases, untold, str(resource["metadata"].get("namespace", "")), now)
 
     def as_of(self, resource: Object, now: datetime) -> datetime:
-        """The moment that a resource tells of: now while an operator is at work on it, as far as that is known."""
+        """The moment that a resource's status is about: now while an operator is at work on it, as far as known."""
         it = self.presence(resource, now)
         if it.seen is Seen.NOW or (it.seen is Seen.UNKNOWN and self.leases is not None):
             return now

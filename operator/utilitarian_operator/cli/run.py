@@ -136,5 +136,5 @@ async def _until_signal(settings: Settings) -> None:
 
 
 def _own_namespace() -> str | None:
-    """The pod's namespace, where the Lease is; None outside a cluster, where nobody competes."""
+    """The pod's namespace, where the Lease is; None outside a cluster, where there is one operator alone."""
     return SERVICE_ACCOUNT_NAMESPACE.read_text().strip() if SERVICE_ACCOUNT_NAMESPACE.exists() else None

@@ -116,7 +116,7 @@ def _results(
 
 @contextmanager
 def _progress(plays: int) -> Iterator[Callable[[str], Callable[[float], None]]]:
-    """A bar on stderr, if somebody sees it."""
+    """A bar on stderr, if that is a terminal."""
     console = Console(stderr=True)
     shown = [TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()]
     with Progress(*shown, console=console, transient=True, disable=not console.is_terminal) as bar:

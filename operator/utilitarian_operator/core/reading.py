@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 SOON = timedelta(days=1)
-"""How far ahead a moment may lie that somebody has seen: clocks differ, and one may have been set back."""
+"""How far ahead a seen moment may lie: clocks differ, and one may have been set back."""
 
 OLDEST = datetime(2000, 1, 1, tzinfo=UTC)
 

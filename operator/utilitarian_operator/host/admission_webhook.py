@@ -1,7 +1,7 @@
-"""The validating admission webhook: refuses at apply what would stall the fleet; writes to no resource.
+"""The validating admission webhook: refuses at apply what would keep the fleet from running.
 
 It is served by every replica, also by one that waits for the Lease, so kopf's own server, which starts with kopf, is
-not used. The API server goes on without it while nobody answers: the same is checked again when the fleet is run.
+not used. The API server goes on without it while no replica answers: the same is checked again when the fleet is run.
 """
 
 import asyncio
@@ -123,7 +123,7 @@ async def renew(settings: Admission, cluster: Cluster, clock: Callable[[], datet
 
 async def _renew_once(settings: Admission, cluster: Cluster, now: datetime) -> None:
     if settings.configuration is None:
-        return  # somebody else's: cert-manager's
+        return  # another client's: cert-manager's
     try:
         values = await cluster.secret(settings.namespace, settings.secret)
     except Gone:

@@ -1,4 +1,4 @@
-"""Makes the certificate that the admission webhook is served with; keeps and writes none."""
+"""Makes the certificate that the admission webhook is served with."""
 
 import ipaddress
 from collections.abc import Sequence

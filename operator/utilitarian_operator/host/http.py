@@ -1,4 +1,4 @@
-"""The two small HTTP servers of an operator: metrics for Prometheus, health for the kubelet; they change nothing."""
+"""The two small HTTP servers of an operator: metrics for Prometheus, health for the kubelet."""
 
 import contextlib
 import errno
@@ -33,7 +33,7 @@ async def serve(host: str, port: int, pages: Mapping[str, Callable[[], web.Respo
         The port, chosen by the system where 0 was asked for.
 
     Raises:
-        PortTaken: somebody listens there already.
+        PortTaken: another process listens there already.
         CannotListen: the system refuses the address or the port.
     """
     application = web.Application()
@@ -60,7 +60,7 @@ async def listen(
         The port.
 
     Raises:
-        PortTaken: somebody listens there already.
+        PortTaken: another process listens there already.
         CannotListen: the system refuses the address or the port.
     """
     runner = web.AppRunner(application, access_log=None)

@@ -1,4 +1,4 @@
-"""Runs kopf as informer: every event goes to the store and asks for a look; the only module that imports kopf."""
+"""Runs kopf as informer: every event goes to the cache and asks for a look."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping

@@ -38,7 +38,7 @@ class Leadership:
         )
 
     def check(self) -> None:
-        """Raise unless the Lease is surely still held: nobody else can have taken it before it ran out.
+        """Raise unless the Lease is surely still held: no other replica can have taken it before it ran out.
 
         Raises:
             LeadershipLost: it isn't.

@@ -1,4 +1,4 @@
-"""How log lines look: constant text and key-values, for people or as JSON; decides nothing about what is logged."""
+"""How log lines look: constant text and key-values, for people or as JSON."""
 
 import json
 import logging
@@ -7,7 +7,7 @@ import sys
 from datetime import UTC, datetime
 
 _PLAIN = re.compile(r'[^\s="]+')
-"""A value that needs no quotes: nobody could take it for two values or two lines."""
+"""A value that needs no quotes, as it can't be read as two values or two lines."""
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 

@@ -1,4 +1,4 @@
-"""How one operator process runs, read once from its command line and environment; nothing here changes afterwards."""
+"""How one operator process runs, read once from its command line and environment."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,7 +13,7 @@ class Admission:
         namespace, secret: of the Secret with its certificate (`tls.crt`, `tls.key`, `ca.crt`).
         names: DNS names or addresses that the API server calls it by.
         configuration: the ValidatingWebhookConfiguration that is to trust the certificate; given, the operator makes
-            the certificate itself. None: somebody else, such as cert-manager, sees to both.
+            the certificate itself. None: another program, such as cert-manager, sees to both.
         port: that it listens on; 0 for any free one.
     """
 

@@ -1,4 +1,4 @@
-"""Constructs one operator and runs it: nothing is global, and nothing is constructed anywhere else."""
+"""Constructs one operator and runs it: the only place where its parts are made."""
 
 import asyncio
 import contextlib
@@ -234,7 +234,7 @@ async def _list(cluster: Cluster, store: Store, settings: Settings) -> set[Key]:
 
 @contextlib.asynccontextmanager
 async def _admitting(settings: Settings, client: ApiClient) -> AsyncIterator[int | None]:
-    """Serve the admission webhook, if there is one, whoever leads; yields its port."""
+    """Serve the admission webhook, if there is one, on every replica; yields its port."""
     if settings.admission is None:
         yield None
         return

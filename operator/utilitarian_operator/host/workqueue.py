@@ -1,4 +1,4 @@
-"""A queue of keys: one entry a key, one run of a key at a time, backoff after a failure; knows no Kubernetes."""
+"""A queue of keys: one entry a key, one run of a key at a time, backoff after a failure."""
 
 import asyncio
 import logging

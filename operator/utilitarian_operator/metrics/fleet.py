@@ -67,7 +67,9 @@ class Metrics:
             "sight_age_seconds", "Seconds since a source of sight last answered", (*_FLEET, "source")
         )
         self._beat = gauge("beat_ready", "1 when beat's pod is ready", _FLEET)
-        self._lost = counter("worker_losses", "Workers lost against everybody's will, by cause", (*_POOL, "reason"))
+        self._lost = counter(
+            "worker_losses", "Workers lost though the operator kept them, by cause", (*_POOL, "reason")
+        )
         self._errors = counter("errors", "Failed reconciliations by kind of error", ("kind",))
         self._last_tick = Gauge(
             "utilitarian_operator_last_tick_timestamp_seconds",
@@ -108,7 +110,7 @@ class Metrics:
             snapshot: of this look.
             decisions: by pool name.
             findings: what is wrong with each pool, by its name.
-            mode: of the fleet; while it is only previewed, its beat is somebody else's.
+            mode: of the fleet; while it is only previewed, its beat runs elsewhere.
         """
         self._unseen.discard(fleet)
         self._keep_only(fleet, snapshot)
@@ -261,7 +263,7 @@ class _Shown:
 def waits_on_purpose(pool: PoolSnapshot, decision: Decision) -> int | None:
     """Ready messages that no worker is asked for: they wait for a run or their own time, or are another resource's.
 
-    None where nobody knows how much is ready.
+    None where it is not known how much is ready.
     """
     if isinstance(pool.ready, Unknown):
         return None

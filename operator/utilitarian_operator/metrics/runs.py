@@ -34,7 +34,7 @@ class RunMetrics:
         self._remaining = gauge("remaining_tasks", "Tasks left in an open run")
         self._eta = gauge("eta_timestamp_seconds", "When an open run will be done, Unix time")
         self._deadline = gauge("deadline_timestamp_seconds", "When an open run must be done, Unix time")
-        self._at_risk = gauge("at_risk", "1 while an open run will hardly be done by its deadline")
+        self._at_risk = gauge("at_risk", "1 while an open run will probably not be done by its deadline")
         self._missed = gauge("missed", "1 while a run is open and no message has come although it was due")
         self._last_message = gauge_of(
             registry,

@@ -1,4 +1,4 @@
-"""Watches over one fleet's beat: what the watches don't show, what is told of it, and the pod that must be replaced."""
+"""Watches over one fleet's beat: what the watches don't show, its events, and the pod that must be replaced."""
 
 import logging
 import time
@@ -130,7 +130,7 @@ class BeatKeeper:
         missing = not made or self._claim_gone
         if fleet is None or not missing or not fleet.beat.enabled or fleet.beat.storage.ephemeral:
             return []
-        self._claim_gone = False  # as long as nobody has looked again
+        self._claim_gone = False  # until the next look
         manifest = beat_claim(owner, fleet, await self._access_mode(fleet))
         return [(Wanted(manifest, "spec.beat.storage"), Create(manifest))] if manifest else []
 

@@ -1,4 +1,4 @@
-"""Which queues of a fleet another resource on the same broker has; no look waits for a broker here.
+"""Which queues of a fleet another resource on the same broker has; looks don't wait for the broker here.
 
 What brokers say of themselves, and whether two of them are one, is found out by tasks beside the looks.
 """
@@ -166,7 +166,7 @@ class Claims:
         self._noted[key] = tuple(it for it in noted if it is not None)
 
     async def _read(self, key: Key, created: str, version: Version) -> _Noted | None:
-        """One claim; None where nobody knows its broker: it can't be anybody's rival yet."""
+        """One claim; None where its broker is not known: it can't be a rival yet."""
         try:
             credentials = await version.reader.read(version.fleet)
         except OperatorError:  # said where the broker is looked at
@@ -288,6 +288,6 @@ def _said(running: Fleet | None, newest: Fleet | None, missed: Mapping[bool, Map
         for runs, queues in sorted(missed.items())
         for why in why_stalled(queues, runs=runs, meanwhile=meanwhile)
     ]
-    # Who only looks takes nothing from anybody.
+    # A fleet that only looks takes no queue from another.
     may_run = False not in missed or (newest is not None and newest.mode == "Preview")
     return Lost(tuple(said), may_run, given_up(running.pools, missed.get(True, {})) if running is not None else {})

@@ -1,4 +1,4 @@
-"""Observe, decide, act for one resource: level-based, read anew each time; holds no rules and makes no calls itself."""
+"""Observe, decide, act for one resource: level-based, read anew each time."""
 
 import asyncio
 import logging

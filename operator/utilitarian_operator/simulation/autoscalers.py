@@ -4,7 +4,7 @@ KEDA 2.21 as documented and measured (docs/simulate.md): it polls each 30 s and 
 after 300 s without activity, to zero, whatever the HPA says; between one and max the HPA syncs each 15 s on the
 external metric, with 10 % tolerance, at most doubling or adding four a sync, and coming down to the largest of the last
 300 s.
-The ReplicaSet chooses whom to stop: those not ready, then the newest; what still runs after the grace is killed.
+The ReplicaSet chooses the pods to stop: those not ready, then the newest; what still runs after the grace is killed.
 """
 
 from collections import deque

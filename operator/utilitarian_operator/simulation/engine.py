@@ -103,7 +103,7 @@ class Engine:
 
     @property
     def next_look(self) -> float:
-        """When somebody is looked at next."""
+        """When a pool is looked at next."""
         return self._agenda[0][0]
 
     def advance(self, until: float) -> None:

@@ -24,13 +24,13 @@ MOST_FIXED = 1000
 """Workers of `fixed:N`: as many as a pool may have."""
 
 STEPS = 200
-"""Parts in which a load is played, so that progress can be told."""
+"""Parts in which a load is played, so that progress can be shown."""
 
 Sample = tuple[float, int, int]
 """Seconds since the start, tasks to do, workers alive."""
 
 Progress = Callable[[float], None]
-"""Told the share of a load that was played, 0 to 1."""
+"""Called with the share of a load that was played, 0 to 1."""
 
 
 class UnknownPolicy(OperatorError):

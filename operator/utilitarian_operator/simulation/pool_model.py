@@ -204,7 +204,7 @@ class Workers:
         self.clock = max(self.clock, until)
 
     def coast(self, limit: float, at_most: int, patience: float) -> int:
-        """Let time pass while one worker serves and nobody needs to look; returns the most tasks that ran together.
+        """Let time pass while one worker serves and no look is needed; returns the most tasks that ran together.
 
         Stops at `limit`, before a task that would make more than `at_most`, or when nothing is left for longer than
         `patience` seconds. The worker must be alone, without anything fetched ahead, and `at_most` within its slots.

@@ -1,4 +1,4 @@
-"""Reads a broker's URL as Celery does, and says what is wrong with one; connects to nothing and shows no password."""
+"""Reads a broker's URL as Celery does, and says what is wrong with it; the password is masked."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Address:
 
     @property
     def place(self) -> str:
-        """Host and port, for messages; without a user nobody knows whether they are no password that lost its host."""
+        """Host and port, for messages; without a user they may be a password that lost its host."""
         return "the broker" if self.user is None else f"{self.host}:{self.port}"
 
 
@@ -90,6 +90,6 @@ def _parts(text: str) -> tuple[SplitResult | None, int | None]:
         port = parts.port
     except ValueError:  # the port is no number, or a bracket is not closed
         return None, None
-    # An @ in a virtual host must be escaped too: nobody could tell it from one in a password that was cut off.
+    # An @ in a virtual host must be escaped too: else it looks like one in a password that was cut off.
     password_went_on = "@" in parts.path + parts.query + parts.fragment
     return (parts if parts.hostname and port != 0 and not password_went_on else None), port

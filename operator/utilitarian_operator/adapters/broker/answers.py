@@ -1,4 +1,4 @@
-"""What workers said, each with the moment of the question, and what they have done by all of it; asks nobody."""
+"""What workers answered, each with the moment of the question, and the work that all answers add up to."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -81,7 +81,7 @@ class Answers:
             self._told.pop(node, None)
 
     def keep_only(self, wanted: Collection[str]) -> None:
-        """Forget the workers that nobody wants asked any more."""
+        """Forget the workers that no fleet wants to ask any more."""
         self._told = {node: told for node, told in self._told.items() if node in wanted}
         self._samples = {node: told for node, told in self._samples.items() if node in wanted}
         self._worked = {node: worked for node, worked in self._worked.items() if node in wanted}

@@ -1,4 +1,4 @@
-"""Opens and closes AMQP connections, and says in our words what goes wrong with them; reads and publishes nothing."""
+"""Opens and closes AMQP connections, and says in our words what goes wrong with them."""
 
 import contextlib
 import ssl

@@ -1,4 +1,4 @@
-"""How the queues of a virtual host were declared, by the management API; what can't be read is left out, and no error.
+"""How the queues of a virtual host were declared, by the management API; what can't be read is left out.
 
 The statistics, from the same endpoints, say what is wrong with them.
 """

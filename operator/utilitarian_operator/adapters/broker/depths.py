@@ -1,4 +1,4 @@
-"""Depths and consumers of queues over AMQP, by pipelined passive declares; declares nothing but its own short mark."""
+"""Depths and consumers of queues over AMQP, by pipelined passive declares."""
 
 import contextlib
 import uuid

@@ -1,4 +1,4 @@
-"""kombu's mailbox of remote control, bounded in time and deaf to what is no JSON; asks nothing of its own accord."""
+"""kombu's mailbox of remote control, bounded in time, that skips messages that are no JSON."""
 
 import contextlib
 import time
@@ -36,7 +36,7 @@ class AnswersBox(Mailbox):  # type: ignore[misc]
         channel: Any = None,
         accept: None = None,
     ) -> list[Any]:
-        """The answers to one question, until all who were asked have answered or nobody does for a while."""
+        """The answers to one question, until all that were asked have answered or no answer has come for a while."""
         del accept
         answers: list[Any] = []
         strange: list[str] = []

@@ -1,4 +1,4 @@
-"""How long a broker is left alone after a failure; waits itself for nothing."""
+"""How long a broker is left alone after a failure."""
 
 import time
 from random import SystemRandom

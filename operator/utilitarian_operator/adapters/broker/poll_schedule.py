@@ -1,7 +1,7 @@
-"""Whose turn it is to be asked: a question reaches every worker of the broker, so their number sets the pace.
+"""Which fleet asks its workers next: a question reaches every worker of the broker, so their number sets the pace.
 
-Remote control is a fanout: whomever a question is for, each worker gets the message. What must stay bounded is thus not
-the workers asked but the workers there are, times the rounds. It asks nobody itself.
+Remote control is a fanout: each worker gets the message, whichever worker it is for. What must stay bounded is not
+the number of workers asked but the number of workers there are, times the rounds.
 """
 
 from collections.abc import Collection, Hashable, Iterable
@@ -12,7 +12,7 @@ NEAR_EVERY_S = 1.0
 LEARN_EVERY_S = 2.0
 LOOK_AROUND_EVERY_S = 30.0
 BEATS_EVERY_S = 120.0
-"""Longer than a connection is kept on which nobody asks: a fleet that sleeps holds none for this."""
+"""Longer than an unused connection is kept: a fleet that sleeps holds none for this."""
 
 NEAR_A_SECOND = 100.0
 """Workers that a question of the quick lane reaches a second: with a thousand there is a round each ten seconds."""
@@ -31,7 +31,7 @@ class Questions:
     Args:
         now: workers that a decision rests on.
         slowly: workers to learn from.
-        around: whether anybody at all shall say which queues they consume.
+        around: whether all workers of the broker are asked which queues they consume.
         beats: whether every beat shall say that it is there.
     """
 
@@ -48,8 +48,8 @@ class Round:
     Args:
         nodes: to ask what they hold, sorted.
         learning: whether to ask them also what they have done.
-        around: whether to ask everybody which queues they consume.
-        beats: whether to ask the beats, and nobody else.
+        around: whether to ask all workers of the broker which queues they consume.
+        beats: whether to ask the beats alone.
         closely: whether to ask only what runs, and how much was begun.
     """
 
@@ -71,12 +71,12 @@ class PollSchedule:
     def want(
         self, who: Hashable, nodes: Iterable[str], learn: Iterable[str], *, around: bool, beats: bool = False
     ) -> frozenset[str]:
-        """Replace what a fleet wanted before; returns all workers whom anybody wants asked."""
+        """Replace what a fleet wanted before; returns all workers that any fleet wants to ask."""
         self._questions[who] = Questions(frozenset(nodes), frozenset(learn), around, beats)
         return self._near | self._slowly
 
     def keep_only(self, who: Collection[Hashable]) -> None:
-        """Forget what anybody else wanted."""
+        """Forget what the other fleets wanted."""
         self._questions = {one: questions for one, questions in self._questions.items() if one in who}
 
     def due(self, now: float, closely: Collection[str] = ()) -> Round | None:
@@ -127,7 +127,7 @@ class PollSchedule:
         return any(questions.beats for questions in self._questions.values())
 
     def _turn(self, nodes: list[str]) -> tuple[str, ...]:
-        """The next of them, after those that were asked last; by name, so that one who comes or goes shifts nobody."""
+        """The next of them by name, after those asked last: one that comes or goes doesn't shift the others."""
         if len(nodes) <= MOST_IN_A_ROUND:
             return tuple(nodes)
         after = [node for node in nodes if node > self._last]

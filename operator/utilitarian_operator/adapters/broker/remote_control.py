@@ -1,4 +1,4 @@
-"""What Celery workers say of themselves over remote control; asks only, and keeps counts and names, never arguments.
+"""What Celery workers say of themselves over remote control, kept as counts and names, never arguments.
 
 A question is a fanout message to every worker of the broker, whatever its destination: who calls bounds the rate.
 """
@@ -96,7 +96,7 @@ class RemoteControl:
 
     @property
     def idle(self) -> bool:
-        """Whether there is a connection that nobody has used for a while: it had better be closed."""
+        """Whether there is a connection that was not used for a while and should be closed."""
         return self._connection is not None and time.monotonic() - self._used_at > IDLE_S
 
     def holdings(
@@ -108,7 +108,7 @@ class RemoteControl:
             nodes: Celery node names, `celery@POD`.
             queues: ask also which queues each consumes.
             learning: ask also how many tasks each has begun.
-            everybody: whether these are all that anybody will ask for: what is known of others' tasks is forgotten.
+            everybody: whether no fleet asks for other workers: what is known of those workers' tasks is forgotten.
 
         Raises:
             BrokerUnreachable: no connection, or it broke.
@@ -137,7 +137,7 @@ class RemoteControl:
         """What each worker runs and how much it has begun, and nothing more; who does not answer is left out.
 
         Raises:
-            BrokerError: nobody could be asked, as `holdings` says it.
+            BrokerError: no worker could be asked, as in `holdings`.
         """
         with self._talking() as mailbox:
             asked, took, running = time.monotonic(), dict[str, float](), list[dict[str, int]]()
@@ -169,20 +169,20 @@ class RemoteControl:
         self._tasks = {node: tasks for node, tasks in known.items() if node in stats or not forget}
 
     def consuming(self) -> dict[str, tuple[str, ...]]:
-        """The queues that each worker consumes, of every worker that answers, whoever runs it.
+        """The queues that each worker consumes, of every worker that answers, of whatever fleet.
 
         Raises:
-            BrokerError: nobody could be asked, as `holdings` says it.
+            BrokerError: no worker could be asked, as in `holdings`.
         """
         with self._talking() as mailbox:
             answers = _ask(mailbox, QUEUES, None)
         return {node: _names(queues) for node, queues in answers.items()}
 
     def beats(self) -> tuple[str, ...]:
-        """The node names of the beats that answer, whoever runs them, sorted; the same name twice counts once.
+        """The node names of the beats that answer, of whatever fleet, sorted; the same name twice counts once.
 
         Raises:
-            BrokerError: nobody could be asked, as `holdings` says it.
+            BrokerError: no worker could be asked, as in `holdings`.
         """
         with self._talking() as mailbox:
             answers = mailbox.ping(BEATS)
@@ -193,7 +193,7 @@ class RemoteControl:
         """The version of Celery that a worker runs; None if it did not say. The rest of its report is thrown away.
 
         Raises:
-            BrokerError: nobody could be asked, as `holdings` says it.
+            BrokerError: no worker could be asked, as in `holdings`.
         """
         try:
             with broker_errors(REMEDY(self._exchange)):
@@ -299,7 +299,7 @@ def _ask(
     took: dict[str, float] | None = None,
     **arguments: Any,
 ) -> dict[str, Any]:
-    """The answers by node; without `nodes` everybody is asked, and the time waited out.
+    """The answers by node; without `nodes` all workers are asked, and the whole time is waited.
 
     `took` is filled with the seconds that each let us wait.
     """

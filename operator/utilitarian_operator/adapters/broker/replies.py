@@ -1,4 +1,4 @@
-"""Whether what a worker sent back is an answer to the question at all; what is none counts as silence.
+"""Whether what a worker sent back is an answer to the question; anything else counts as silence.
 
 One worker's odd word, of a plugin that answers in Celery's stead say, must not end the asking of all.
 """

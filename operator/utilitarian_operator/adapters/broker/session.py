@@ -1,4 +1,4 @@
-"""One session per broker: depths at once, statistics and the workers' own word in the background; holds no rules."""
+"""One session per broker: depths at once, statistics and the workers' own word in the background."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 STATISTICS_EVERY_S = 5.0
 LOOKS_FOR_WORK_EVERY_S = 0.25
-"""How often the asking of workers looks whether somebody's turn has come."""
+"""How often the asking of workers looks whether it is a fleet's turn."""
 CELERY_EVERY_S = 3600.0
 DECLARATIONS_EVERY_S = 300.0
 DELAYED_EVERY_S = 30.0
@@ -108,7 +108,7 @@ class BrokerSession:
         return answer
 
     def counted(self) -> dict[str, Counted] | BrokerError | None:
-        """The statistics of each queue, a few seconds old; or why they are not known; None where nobody counts."""
+        """The statistics of each queue, a few seconds old; or why they are not known; None where there are none."""
         held_s = HOLDS.total_seconds()
         if isinstance(self._counted, dict) and time.monotonic() - (self._seen_at["statistics"] or 0) > held_s:
             return BrokerUnreachable(f"the statistics are older than {held_s:g} s")
@@ -131,7 +131,7 @@ class BrokerSession:
         return self._answers.worked(node)
 
     def consuming(self) -> Mapping[str, tuple[str, ...]]:
-        """The queues that each worker consumes, whoever runs it, by its word when all were asked last."""
+        """The queues that each worker of the broker consumes, by its answer when all were asked last."""
         return self._around
 
     def beats(self) -> tuple[str, ...]:
@@ -182,12 +182,12 @@ class BrokerSession:
             who: asks; several may share a broker.
             nodes: asked once a second, or as often as their number allows, because a decision rests on them now.
             learn: asked slowly, for averages.
-            around: ask anybody at all, slowly, which queues they consume.
+            around: ask all workers of the broker, slowly, which queues they consume.
             beats: ask, seldom, which beats there are.
         """
         wanted = self._rounds.want(who, nodes, learn, around=around, beats=beats)
         if not wanted:
-            self._mute = None  # with nobody to ask, nobody finds out
+            self._mute = None  # with no worker to ask, a refusal doesn't show
         self._answers.keep_only(wanted)
 
     async def cancel_consumers(self, node: str, queues: Sequence[str]) -> None:
@@ -210,7 +210,7 @@ class BrokerSession:
         self._answers.returns(node)
 
     def keep_only(self, who: Collection[Hashable]) -> None:
-        """Ask nothing more for anybody else."""
+        """Ask nothing more for any other fleet."""
         self._rounds.keep_only(who)
 
     def start(self) -> None:
@@ -352,7 +352,7 @@ class Brokers:
         return None if session is None else session.cluster
 
     async def keep_only(self, used: Mapping[Hashable, Credentials]) -> None:
-        """Close the sessions that nobody uses any more, and ask nothing more for those who don't.
+        """Close the sessions that no fleet uses any more, and ask nothing more for fleets that left one.
 
         Args:
             used: the credentials of each that uses some.

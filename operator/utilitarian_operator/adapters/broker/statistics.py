@@ -1,4 +1,4 @@
-"""A broker's statistics of every node, Prometheus' endpoint or the management API; reads only, and judges nothing."""
+"""A broker's statistics of every node, from its Prometheus endpoint or the management API."""
 
 import asyncio
 import base64
@@ -237,7 +237,7 @@ def _address(endpoint: str) -> tuple[str, dict[str, str]]:
     """The scheme, and the header of the login where there is one.
 
     Raises:
-        BrokerUnreachable: it is no URL; nothing of it is shown, because nobody knows where its password is.
+        BrokerUnreachable: it is no URL; nothing of it is shown, because its password may be anywhere in it.
     """
     try:
         parts = urlsplit(endpoint)

@@ -1,4 +1,4 @@
-"""Makes TLS contexts of PEM texts; what has to be a file for a moment is gone before it returns."""
+"""Makes TLS contexts of PEM texts; a file that this needs for a moment is removed before it returns."""
 
 import ssl
 import tempfile

@@ -1,4 +1,4 @@
-"""What stands for a broker that nobody knows the place of: it sees nothing and says why; it calls nobody."""
+"""Stands for a broker whose address is not known: every figure is unknown, with the reason."""
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
@@ -8,7 +8,7 @@ from utilitarian_operator.errors import BrokerUnreachable, OperatorError
 
 
 class UnreachableBroker:
-    """A broker that can't be looked at, because nobody knows where it is.
+    """A broker that can't be looked at, because its address is not known.
 
     Args:
         error: why.
@@ -23,27 +23,27 @@ class UnreachableBroker:
         raise BrokerUnreachable(str(self._error)) from self._error
 
     def counted(self) -> None:
-        """Nobody counts."""
+        """There are no statistics."""
 
     def told(self, node: str, not_before: float) -> None:
-        """Nobody answers."""
+        """No worker answers."""
 
     def sample(self, node: str, not_before: float) -> None:
-        """Nobody answers."""
+        """No worker answers."""
 
     def worked(self, node: str) -> None:
-        """Nobody answers."""
+        """No worker answers."""
 
     def seen_at(self) -> Mapping[str, float | None]:
-        """Nobody ever answered."""
+        """No worker ever answered."""
         return {}
 
     def consuming(self) -> Mapping[str, tuple[str, ...]]:
-        """Nobody answers."""
+        """No worker answers."""
         return {}
 
     def beats(self) -> tuple[str, ...]:
-        """Nobody answers."""
+        """No worker answers."""
         return ()
 
     def mute(self) -> None:
@@ -62,7 +62,7 @@ class UnreachableBroker:
         around: bool = False,
         beats: bool = False,
     ) -> None:
-        """There is nobody to ask."""
+        """There is no worker to ask."""
         del who, nodes, learn, around, beats
 
     async def cancel_consumers(self, node: str, queues: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""What the watches last said of the objects of every fleet; keeps it in memory, asks nothing and changes nothing."""
+"""What the watches last said of the objects of every fleet, in memory."""
 
 from collections import defaultdict, deque
 from collections.abc import Iterable
@@ -117,7 +117,7 @@ class Store:
         return [key for key, objects in self._objects[FLEETS].items() if objects]
 
     def edited(self, resource: Object) -> bool:
-        """Whether somebody changed what a resource asks for since it was seen: its spec or an annotation."""
+        """Whether what a resource asks for was changed since it was seen: its spec or an annotation."""
         metadata = resource["metadata"]
         known = self.fleet(Key(metadata["namespace"], metadata["name"]))
         before = known["metadata"] if known else {}

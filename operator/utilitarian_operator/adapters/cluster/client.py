@@ -1,4 +1,4 @@
-"""Requests to the Kubernetes API server, each one call; holds no rules and keeps nothing."""
+"""Requests to the Kubernetes API server, one a call."""
 
 import base64
 import json
@@ -115,7 +115,7 @@ class Cluster:
     async def delete(self, live: Object) -> None:
         """Delete exactly this object, not another of its name; its pods end in their own time.
 
-        A Deployment goes only as it was seen: its status says that nobody works there any more.
+        A Deployment goes only as it was seen: its status says that it has no pods any more.
         """
         sure = ("uid", "resourceVersion") if live["kind"] == "Deployment" else ("uid",)
         preconditions = {name: live["metadata"][name] for name in sure}

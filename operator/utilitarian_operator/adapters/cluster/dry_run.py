@@ -1,4 +1,4 @@
-"""The API server as the command line uses it: reads, and writes as a dry run only; it can change nothing."""
+"""The API server as the command line uses it: reads, and writes as dry runs."""
 
 import contextlib
 from collections.abc import Iterable, Sequence

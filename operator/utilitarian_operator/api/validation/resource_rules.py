@@ -75,11 +75,11 @@ def check(spec: UtilitarianWorkerPoolSpec, name: str = "") -> list[Problem]:
 
 
 def warnings(spec: UtilitarianWorkerPoolSpec) -> list[Problem]:
-    """What will run, but hardly as meant.
+    """What will run, but probably not as meant.
 
     Memory that children may take beyond the container's limit, work that can't be held while a worker always stands,
     runs that leave no time between them, and a grace that node autoscalers would cut short. The built-in grace of an
-    hour is no wish of anybody's, and is not warned of.
+    hour is not written by the user, and is not warned of.
     """
     found = [
         warning

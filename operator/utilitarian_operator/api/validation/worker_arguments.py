@@ -56,7 +56,7 @@ REFUSED = {
     **dict.fromkeys(("-C", "--no-color"), f"{_GLOBAL}set NO_COLOR in env"),
     **dict.fromkeys(("-q", "--quiet"), f"{_GLOBAL}use --loglevel"),
 }
-"""Options of `celery worker`, and of `celery` where somebody may take them for its."""
+"""Options of `celery worker`, and of `celery` where one may be taken for the worker's."""
 
 SETTINGS = {
     "worker_enable_remote_control": _MUTE,

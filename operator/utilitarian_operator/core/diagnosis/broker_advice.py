@@ -12,7 +12,7 @@ from utilitarian_operator.core.sizing.memory import Memory, longest_seen
 from utilitarian_operator.core.wording import number, plural, seconds
 
 MOST = 20
-"""Sentences of advice at a time: whoever has more begins with these."""
+"""Sentences of advice at a time; the others follow when these are done."""
 
 DELIVERY_LIMIT = 20
 """Of a quorum queue from RabbitMQ 4.0 on, unless it says otherwise."""
@@ -115,7 +115,7 @@ def _of_its_timeout(
 
 
 def _of_prefetch(pool: Pool, seen: PoolSnapshot, memory: Memory) -> Iterator[str]:
-    """Messages reserved behind long tasks wait for them, whoever else is idle."""
+    """Messages reserved behind long tasks wait for them, even while other workers are idle."""
     acked_early = any(pod.sample is not None and pod.sample.acked_early for pod in seen.pods)
     promise = pool.scaling.drain_within
     if acked_early and pool.worker.prefetch_multiplier != 1 and longest_seen(memory) > promise.total_seconds():
@@ -159,7 +159,7 @@ def _of_silence(fleet: Fleet, pool: Pool, snapshot: FleetSnapshot) -> Iterator[s
 
 
 def _of_queues_that_stay(pool: Pool, seen: PoolSnapshot) -> Iterator[str]:
-    """A queue of one worker alone that nobody deletes with it, as Celery's worker_direct makes them."""
+    """A queue of one worker alone that is not deleted with it, as Celery's worker_direct makes them."""
     staying = {queue for pod in seen.pods if pod.word is not None for queue in pod.word.own - pod.word.passing}
     if staying:
         yield (

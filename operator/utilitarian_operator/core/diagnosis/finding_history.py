@@ -39,7 +39,7 @@ class Health:
     def examine(self, fleet: Fleet, snapshot: FleetSnapshot) -> None:
         """Take one more look into account; one that did not reach the broker says nothing new.
 
-        What went on meanwhile nobody has seen: a sign must last anew when the broker is back.
+        What went on meanwhile was not seen: a sign must last anew when the broker is back.
         """
         if snapshot.broker is None:
             self.findings, self._courses = examine(fleet, snapshot, self._courses)
@@ -47,7 +47,7 @@ class Health:
             self._courses = unseen(self._courses)
 
     def doubted(self, snapshot: FleetSnapshot) -> FleetSnapshot:
-        """The sight without what is not acknowledged where others consume too: nobody knows whose tasks those are."""
+        """The snapshot without what is not acknowledged where others consume too: those tasks may be anyone's."""
         unknown = {
             pool: Unknown(it.message, since)
             for pool, found in self.findings.items()

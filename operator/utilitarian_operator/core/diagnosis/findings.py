@@ -35,7 +35,7 @@ STARTS_WITHIN = blank.STARTS_WITHIN
 """A worker that runs for longer and was never ready hangs; until then it may just be slow."""
 
 MUTE_FOR = timedelta(minutes=5)
-"""A worker that says nothing is busy; one whose main process says nothing for so long answers nobody any more."""
+"""A worker that says nothing is busy; one whose main process says nothing for so long will not answer any more."""
 
 NO_PROGRESS_FOR = timedelta(seconds=30)
 FOREIGN_FOR = timedelta(seconds=30)
@@ -93,7 +93,7 @@ class _Sign:
 def examine(
     fleet: Fleet, snapshot: FleetSnapshot, before: Mapping[str, SymptomHistory]
 ) -> tuple[dict[str, tuple[Finding, ...]], dict[str, SymptomHistory]]:
-    """What ails each pool, the most serious first, and what to remember; both by pool name.
+    """What is wrong in each pool, the most serious first, and what to remember; both by pool name.
 
     Args:
         fleet: what runs.
@@ -198,7 +198,7 @@ def _signs(pool: Pool, seen: PoolSnapshot, symptoms: SymptomHistory, *, answerin
 
 def _never_ready(pool: Pool, seen: PoolSnapshot, symptoms: SymptomHistory) -> Iterator[tuple[str, _Sign]]:
     """Workers that run and have not come up; one that was ready once may have lost that to another container."""
-    # Of a catch-all nobody knows what it consumes: where none of its workers ever answered, none is called ready.
+    # It is not known what a catch-all consumes: where none of its workers ever answered, none is called ready.
     unknowable = pool.is_catch_all and not symptoms.heard and not any(map(_answered, seen.pods))
     for pod in seen.pods:
         if not pod.running or not pod.staying or pod.ready or pod.gate is not None or unknowable:

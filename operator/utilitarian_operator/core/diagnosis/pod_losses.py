@@ -136,7 +136,7 @@ _ENDS = {
 
 
 def _of_the_pod(pod: Object) -> _Lost | None:
-    """Why a pod as a whole was ended against everybody's will; one whose container never began is no loss."""
+    """Why a pod as a whole was ended that the operator didn't stop; one whose container never began is no loss."""
     status = pod.get("status", {})
     why, by_kubelet = status.get("reason", ""), _ENDS.get(status.get("reason", ""))
     target = condition(pod, "DisruptionTarget")

@@ -22,7 +22,7 @@ IDLE_FOR = timedelta(seconds=30)
 
 
 class EvictionGuards:
-    """The shields of one fleet's workers; keeps only since when a worker is idle."""
+    """The eviction guards of one fleet's workers; keeps only since when a worker is idle."""
 
     def __init__(self) -> None:
         self._idle_since: dict[str, datetime] = {}

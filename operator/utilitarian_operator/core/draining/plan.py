@@ -74,7 +74,7 @@ class DrainPlan:
 def leads(
     fleet: Fleet, snapshot: FleetSnapshot, decisions: Mapping[str, Decision], shrinking: Mapping[str, datetime]
 ) -> dict[str, DrainPlan]:
-    """What each pool with a Deployment needs now, those included that nobody asks for any more.
+    """What each pool with a Deployment needs now, those included that the spec no longer has.
 
     Args:
         fleet: what runs.
@@ -116,7 +116,7 @@ def is_over(departure: PendingScaleDown, seen: PoolSnapshot) -> bool:
 
 
 def may_go(seen: PoolSnapshot, grace: timedelta, now: datetime) -> bool:
-    """Whether the Deployment of a removed pool may be deleted: nobody works there, or nobody can be led.
+    """Whether the Deployment of a removed pool may be deleted: no worker is there, or none can be drained.
 
     Args:
         seen: of the pool.

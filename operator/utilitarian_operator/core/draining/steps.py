@@ -296,7 +296,7 @@ def _shrink(pool_workers: PoolWorkers, going: Sequence[Worker], desired: int) ->
     if pool_workers.rolling_out:
         return []
     if pool_workers.absent:
-        # Pods that were not even made (a quota, no account) hold nothing: they go first, and choose nobody.
+        # Pods that were not even made (a quota, no account) hold nothing: they go first, and no worker is chosen.
         fewer = max(desired + len(going), len(pool_workers.staying))
         return [Resize(fewer)] if fewer < pool_workers.replicas else []
     if not released or _another_may_go(pool_workers, released) or len(pool_workers.staying) > pool_workers.replicas:

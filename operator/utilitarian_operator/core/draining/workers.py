@@ -42,7 +42,7 @@ def pool_workers(
         snapshot.replicas or 0,
         rolling_out=_rolling_out(snapshot),
         # Celery's gevent workers may crash when a queue is added again (celery/celery#4775), and of a catch-all's
-        # worker nobody knows any more what it consumed.
+        # worker it is no longer known what it consumed.
         may_return=pool is not None and not pool.is_catch_all and pool.worker.execution != "gevent",
         queues=tuple(snapshot.queues),
         asked=not silent or shrinking_for >= ASKED_AFTER,
@@ -76,7 +76,7 @@ def gates(snapshot: PoolSnapshot, now: datetime, workers: PoolWorkers, desired: 
     for pod, worker in zip(snapshot.pods, workers.workers, strict=True):
         if not pod.gated or pod.gate is True or pod.leaving or not pod.running:
             continue
-        # One that was released before its container ran is led like any other, and keeps nobody waiting meanwhile.
+        # One that was released before its container ran is drained like any other, and others don't wait for it.
         alive = isinstance(pod.held, WorkerLoad) and not worker.empty
         if _consumes(pod, snapshot, now) if pod.staying else keeping or alive:
             yield OpenGate(pod.name)

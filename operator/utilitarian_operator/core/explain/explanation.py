@@ -24,7 +24,7 @@ _GOOD = {"Ready": "True", "Stalled": "False", "BrokerReachable": "True", "Queues
 _NAMED_ELSEWHERE = "`status` names the queues that no pool consumes, and how to say that it is meant"
 
 LONGEST_S = 366 * 24 * 3600.0
-"""A figure above it is no measured task but a status that somebody has edited."""
+"""A figure above it is no measured task but an edited status."""
 
 
 @dataclass(frozen=True, slots=True)

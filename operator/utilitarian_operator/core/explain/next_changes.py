@@ -21,7 +21,7 @@ MANY_SLOTS = 10
 
 @dataclass(frozen=True, slots=True)
 class TradeOff:
-    """What a setting costs, which no number of workers mends.
+    """What a setting costs, which no number of workers changes.
 
     Args:
         what: it costs, with the figures.

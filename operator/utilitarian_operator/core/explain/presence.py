@@ -104,7 +104,7 @@ def _told_of_the_past(resource: Object) -> Iterator[Any]:
 
 
 def _entries(part: Object, name: str) -> Iterator[Object]:
-    """The objects of a list; what somebody has made something else of is none."""
+    """The objects of a list; a value that was edited into something else is none."""
     found = part.get(name)
     return (entry for entry in found if isinstance(entry, Mapping)) if isinstance(found, list) else iter(())
 

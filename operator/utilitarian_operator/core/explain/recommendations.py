@@ -24,7 +24,7 @@ OFF_BY = 2.0
 """Times that a first guess may be off without mattering: the measured figure replaces it within a few tasks."""
 
 LONGEST_H = 10_000
-"""Nobody waits so long; the schema takes none of it."""
+"""No task waits so long; the schema refuses more."""
 
 STARTS_WORTH = 2
 """Start-ups that `idleAfter` should be worth at least, and twice that for certain."""
@@ -39,7 +39,7 @@ _STEPS_S = tuple(step * unit for unit in (1, 60, 3600) for step in (1, 2, 5, 10,
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What is known of a pool; None, or 0 where that can't be a figure, is what nobody knows.
+    """What is known of a pool; None, or 0 where that can't be a figure, is what is not known.
 
     Args:
         seconds_per_task: s, the mean.
@@ -183,7 +183,7 @@ def _idle_after(pool: Pool, figures: Figures) -> Recommendation | None:
 
 
 def _memory_per_child(pool: Pool, figures: Figures) -> Recommendation | None:
-    del figures  # Celery tells nobody how much memory a child takes
+    del figures  # Celery doesn't report how much memory a child takes
     worker = pool.worker
     limit = worker.resources.get("limits", {}).get("memory")
     if limit is None or worker.execution != "prefork":

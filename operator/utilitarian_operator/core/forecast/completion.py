@@ -35,7 +35,7 @@ LONGER_THAN_THOUGHT = 1.5
 
 
 class Cause(StrEnum):
-    """Why a run will hardly be done in time; each names what would help."""
+    """Why a run will probably not be done in time; each names what would help."""
 
     OVERDUE = "Overdue"
     WORKERS_MISSING = "WorkersMissing"
@@ -47,7 +47,7 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Risk:
-    """A run that will hardly be done in time.
+    """A run that will probably not be done in time.
 
     Args:
         cause: in one word.
@@ -66,7 +66,7 @@ class Forecast:
         run: as it is remembered.
         deadline: when it must be done; None if it has no deadline.
         remaining: tasks left; None while that is unknown.
-        eta: when it will be done; None while that is unknown, nothing has come yet, or nobody works.
+        eta: when it will be done; None while that is unknown, nothing has come yet, or no worker is ready.
         uncertainty: the eta may be off by so much, either way.
         risk: None while it will be done in time.
         message: why it is missed; empty if it is not.
@@ -168,7 +168,7 @@ class _SymptomHistory:
 
     @property
     def _start_up_off(self) -> float:
-        """Seconds that a start-up may take longer: where none was measured, until nobody counts on it any more."""
+        """Seconds that a start-up may take longer: where none was measured, until it is no longer counted on."""
         return SHORT_FOR.total_seconds() if self.memory.start_up is None else self._start_up / 4
 
     @property

@@ -89,7 +89,7 @@ def watch(
 
 
 def ailing(findings: Mapping[str, Sequence[Finding]], forecasts: Forecasts) -> dict[str, tuple[Finding, ...]]:
-    """What ails the pools, missed runs included, the most serious first; all by pool name."""
+    """What is wrong in the pools, missed runs included, the most serious first; all by pool name."""
     found = {pool: tuple(each) for pool, each in findings.items()}
     for pool, message in missed(forecasts):
         each = (*found.get(pool, ()), Finding(RUN_MISSED, message))

@@ -25,7 +25,7 @@ class Apply:
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """Take over an object that an operator made and that nobody controls; no field of somebody else's is taken."""
+    """Take over an object that an operator made and that has no owner; fields that another client manages stay."""
 
     manifest: Manifest
     live: Manifest
@@ -35,7 +35,7 @@ class Adopt:
 class Disown:
     """Take from the operator's *create* all fields but the replicas.
 
-    Else they would be held by both its create and its apply, and a field that the manifest drops would stay for ever.
+    Else they would belong to both its create and its apply, and a field that the manifest drops would stay for ever.
     """
 
     live: Manifest
@@ -118,7 +118,7 @@ def superfluous(wanted: Iterable[str], live: Mapping[str, Manifest], owner_uid: 
 
 
 def controlled_by(live: Manifest, owner_uid: str) -> bool:
-    """Whether the resource controls the object; one of the same name that somebody else made is never touched."""
+    """Whether the resource controls the object; one of the same name that another owner made is never touched."""
     references = live["metadata"].get("ownerReferences", [])
     return any(reference.get("controller") and reference["uid"] == owner_uid for reference in references)
 
@@ -174,7 +174,7 @@ def _applied(live: Manifest) -> str | None:
 
 
 def _scaled(manifest: Manifest, live: Manifest) -> bool:
-    """Whether somebody scaled what has a fixed number of pods: beat's StatefulSet, which is never left at two."""
+    """Whether another client scaled what has a fixed number of pods: beat's StatefulSet, which is never left at two."""
     wanted = manifest["spec"].get("replicas")
     return wanted is not None and live["spec"].get("replicas") != wanted
 

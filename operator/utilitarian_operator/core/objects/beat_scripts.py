@@ -118,7 +118,7 @@ for name in os.listdir(folder):
 say(f"moved: it can't be read ({why}) and is now {os.path.basename(aside)}")
 """
 """Arguments: the schedule file, or nothing where the scheduler has none, and where the message goes. It never writes to
-a file that can be read whole (an index of dbm.dumb that a kill has cut off is mended), imports neither Celery nor the
+a file that can be read whole (an index of dbm.dumb that a kill has cut off is repaired), imports neither Celery nor the
 application, and leaves alone what it could not look at (no memory, no room for a copy)."""
 
 ALIVE = """\

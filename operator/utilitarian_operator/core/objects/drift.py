@@ -9,7 +9,7 @@ from utilitarian_operator.core.labels import MANAGER, Manifest
 from utilitarian_operator.core.moments import apart
 
 AGAIN_AFTER = timedelta(seconds=10)
-"""Somebody who changes it each time it is changed back is not fought each second."""
+"""A client that changes it each time it is changed back is not fought each second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,9 @@ def applied(live: Manifest, now: datetime) -> Applied:
 
 
 def drifted(live: Manifest, last: Applied | None, now: datetime) -> bool:
-    """Whether a field was taken over since the last apply; also when nobody knows, after a restart.
+    """Whether a field was taken over since the last apply; also when that is not known, after a restart.
 
-    A field that somebody else changes, by an update or a forced apply, becomes theirs.
+    A field that another client changes, by an update or a forced apply, becomes that client's.
 
     Args:
         live: as it was seen.

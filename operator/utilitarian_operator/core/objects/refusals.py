@@ -75,7 +75,7 @@ class Refusals:
 
 
 def taken(wanted: Wanted) -> Refusal:
-    """The name belongs to somebody else's object."""
+    """The name belongs to another owner's object."""
     message = (
         f"{wanted.path}: the {wanted.kind} {wanted.name} belongs to somebody else and is left alone; "
         "delete it, or rename the pool or the resource"

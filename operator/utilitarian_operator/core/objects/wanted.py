@@ -58,7 +58,7 @@ class Todo:
     Args:
         actions: in this order, each with the object that it is for.
         deletions: of what is no longer asked for.
-        taken: objects whose names belong to somebody else.
+        taken: objects whose names belong to another owner.
     """
 
     actions: tuple[tuple[Wanted, Action], ...]
@@ -108,7 +108,7 @@ def todo(
         wanted: its objects.
         live: what was seen.
         replicas: by pool name, for Deployments that are created.
-        changed: whether somebody else changed an object that is as it should be, as far as its annotations say.
+        changed: whether another client changed an object that is as it should be, as far as its annotations say.
     """
     actions: list[tuple[Wanted, Action]] = []
     taken = []

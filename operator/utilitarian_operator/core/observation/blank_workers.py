@@ -17,8 +17,8 @@ STARTS_WITHIN = timedelta(minutes=10)
 """Kubernetes' own progressDeadlineSeconds; a worker that takes longer is taken for one that hangs."""
 
 IN_DOUBT_FOR = timedelta(seconds=15)
-"""So long a consumer may be nobody's, or the broker be away: the worker that came up tells of it soon. One that hangs
-would have to begin to consume and to stop within that time, without the end of its container."""
+"""For so long a consumer may have no known worker, or the broker be away: a worker that comes up
+answers soon. One that hangs would have to begin to consume and to stop within that time, in the same container."""
 
 NOTHING = WorkerLoad(0, 0, 0, 0, consuming=())
 
@@ -30,7 +30,7 @@ class Beginnings:
     Args:
         ran: since when the container of each pod ran at the last look; None for one that did not.
         blank: pods that surely have taken no message.
-        doubted: since when there have been consumers of whom nobody knows whose they are, or queues that are not seen.
+        doubted: since when there have been consumers of unknown workers, or queues that are not seen.
     """
 
     ran: Mapping[str, datetime | None] = field(default_factory=dict)

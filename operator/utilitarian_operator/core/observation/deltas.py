@@ -69,7 +69,7 @@ class Flows:
     _last: dict[tuple[str, str], Counted] = field(default_factory=dict)
 
     def since(self, pool: str, counted: Mapping[str, Counted], queues: Iterable[str]) -> tuple[int | None, int | None]:
-        """Tasks that came to a pool's queues and that left them since the last look; None where nobody counts.
+        """Tasks that came to a pool's queues and that left them since the last look; None without statistics.
 
         A queue that is counted for the first time, or anew (another session with the broker), had neither.
         """
@@ -99,7 +99,7 @@ class LastMessages:
     def see(self, queues: Mapping[str, QueueSnapshot], counted: Mapping[str, Counted], now: datetime) -> None:
         """Take note of what came to some queues since the last look: by the broker's count, else by what waits.
 
-        Where nobody counts, a message that a worker takes between two looks is not seen, and one that is returned looks
+        Without statistics, a message that a worker takes between two looks is not seen, and one that is returned looks
         like a new one.
         """
         for queue, snapshot in queues.items():
@@ -117,7 +117,7 @@ class LastMessages:
 
 
 def _waiting(snapshot: QueueSnapshot) -> int | None:
-    """Messages ready; None where that is not sure: a zero that nobody vouches for would make them all come again."""
+    """Messages ready; None where that is not sure: a zero in doubt would make them all come again."""
     if isinstance(snapshot, Missing):
         return 0
     return None if isinstance(snapshot, Unknown) or snapshot.doubt else snapshot.ready

@@ -23,7 +23,7 @@ def with_foreign(
     Args:
         fleet: what runs.
         snapshots: by pool name.
-        consuming: queues by node name, of every worker on the broker that answered, whoever runs it.
+        consuming: queues by node name, of every worker on the broker that answered, of whatever fleet.
         neighbours: gives the resource, as `NAMESPACE/NAME`, by node name, of the workers of other resources.
     """
     ours = _ours(fleet, snapshots)

@@ -62,8 +62,8 @@ class Present:
 
     Args:
         ready: messages waiting for delivery.
-        consumers: consumers on the queue, whoever they belong to.
-        unacked: messages delivered and not yet acknowledged, where the broker's statistics tell it.
+        consumers: consumers on the queue, of whatever fleet.
+        unacked: messages delivered and not yet acknowledged, where the broker's statistics have it.
         most: messages that may be ready, by the larger of the sources; None where there is only one.
         doubt: why what it says is no reason for a worker to go; None where it is.
     """
@@ -77,7 +77,7 @@ class Present:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A queue that nobody has declared on the broker."""
+    """A queue that is not declared on the broker."""
 
 
 QueueSnapshot: TypeAlias = Present | Missing | Unknown
@@ -90,7 +90,7 @@ class Counted:
     Args:
         ready: messages waiting for delivery, a few seconds ago.
         unacked: messages delivered and not yet acknowledged, a few seconds ago.
-        arrived: tasks that came since the statistics were first read; never falls; None where nobody counts.
+        arrived: tasks that came since the statistics were first read; never falls; None without statistics.
         left: messages acknowledged, or delivered to one who need not, since then; never falls; None as above.
     """
 
@@ -112,8 +112,8 @@ class WorkerLoad:
         oldest: seconds that the longest running of them has run.
         begun: tasks begun since the worker started; None where it was not asked for that.
         consuming: queues that it consumes; None where it was not asked for that.
-        first_due: the earliest ETA of those scheduled; None where none is, or it was not told.
-        limited: whether it has run a task with a rate limit: messages that wait for that are told nowhere.
+        first_due: the earliest ETA of those scheduled; None where none is, or it was not said.
+        limited: whether it has run a task with a rate limit: messages that wait for that are shown nowhere.
         never_begun: tasks that it calls active and will never run.
         own: those of `consuming` that are surely this worker's alone.
         passing: those of `consuming` that are deleted with their last consumer.
@@ -160,7 +160,7 @@ class PodSnapshot:
         leaving: whether it is being deleted.
         held: what its worker holds; Unknown when it did not answer or was not asked.
         sample: what its worker last said, some seconds ago perhaps; good for averages, never for stopping it.
-        completed: tasks it ended since the last look, by its answers; None while it can't be told.
+        completed: tasks it ended since the last look, by its answers; None while it is not known.
         slot_seconds: what they took since then, and those that run; None as above.
         lasted: seconds of the task that it ended since the last look and was silent through; 0 where none was.
         started_up: its start, told once it is ready; None before and afterwards.
@@ -228,9 +228,9 @@ class PoolSnapshot:
         foreign: consumers that are no workers of this fleet, by queue; a queue without any is not in it.
         strangers: names of workers that consume one of the queues and are not the fleet's, as far as they answer.
         pod_failure: why it can't have the pods that it asks for; None if nothing is wrong.
-        arrived: tasks that came to the queues since the last look, by the broker's count; None where nobody counts.
-        left: messages acknowledged since the last look, by the broker's count; None where nobody counts.
-        unlearned: why nobody knows yet which its queues are; None where they are known.
+        arrived: tasks that came to the queues since the last look, by the broker's count; None without statistics.
+        left: messages acknowledged since the last look, by the broker's count; None without statistics.
+        unlearned: why it is not known yet which its queues are; None where they are known.
         reported: what its Deployment says of its pods; None while there is no Deployment.
     """
 
@@ -329,7 +329,7 @@ class PoolSnapshot:
         return sum(self.total(what) - self.total(what, going=False) for what in ("active", "reserved", "scheduled"))
 
     def total(self, what: str, *, going: bool = True) -> int:
-        """Sum of one field of `Held` over the workers that answered.
+        """Sum of one field of `WorkerLoad` over the workers that answered.
 
         Args:
             what: name of the field.

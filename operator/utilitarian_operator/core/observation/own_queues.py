@@ -47,7 +47,7 @@ def own(node: str, queues: Iterable[Mapping[str, Any]]) -> frozenset[str]:
 
 
 def passing(queues: Iterable[Mapping[str, Any]]) -> frozenset[str]:
-    """Those of a worker's queues that go with it, or with the last that consumes them: nobody else owes them anything.
+    """Those of a worker's queues that go with it, or with the last that consumes them: no other one is needed for them.
 
     Args:
         queues: as the worker tells them.
@@ -87,7 +87,7 @@ def learned(before: Learned, workers: Iterable[PodSnapshot], named: Collection[s
 
 
 def _first(before: Mapping[str, str], consumers: Mapping[str, Collection[str]], there: set[str]) -> dict[str, str]:
-    """Who first consumed each queue; one that nobody tells of is forgotten with that worker."""
+    """Who first consumed each queue; one that no worker reports is forgotten with that worker."""
     kept = {queue: pod for queue, pod in before.items() if queue in consumers or pod in there}
     return kept | {queue: min(pods) for queue, pods in consumers.items() if queue not in kept}
 
@@ -108,8 +108,8 @@ def owed(pod: PodSnapshot, pods: Sequence[PodSnapshot], queues: Iterable[str], *
         pod: of the worker.
         pods: of its pool.
         queues: of the pool that exist.
-        catches_all: whether nobody told its workers what to consume: then it is what another one of the same template
-            consumes.
+        catches_all: whether its workers are not given the queues to consume: then it is what another one of the same
+            template consumes.
     """
     words = [other.word for other in pods if other.word is not None]
     excused = {queue for word in words for queue in word.own | word.passing}

@@ -50,7 +50,7 @@ def no_older(held: WorkerLoad, since: datetime | None, now: datetime) -> WorkerL
 
 
 def _moment(text: str | None) -> datetime | None:
-    """A moment as Kubernetes writes it; one that somebody wrote and that is none counts as long ago."""
+    """A moment as Kubernetes writes it; an edited text that is no moment counts as long ago."""
     if text is None:
         return None
     try:

@@ -1,7 +1,7 @@
 """What keeps a pool from having the workers that were asked for, in Kubernetes' own words.
 
 A ReplicaSet may be refused its pods (a quota, a limit range, pod security, a service account that is not there), a pod
-may find no node, and a container may not start. None of it is mended by asking for more workers.
+may find no node, and a container may not start. Asking for more workers helps with none of it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,7 +37,7 @@ NEVER_READY = "NeverReady"
 NODE_LOST = "NodeLost"
 
 REASONS = (PODS_REFUSED, UNSCHEDULABLE, WORKERS_FAILING, ROLLOUT_FAILING, NEVER_READY, NODE_LOST)
-"""All reasons of a hindrance that stops a pool."""
+"""All reasons of a failure that stops a pool."""
 
 UNSCHEDULABLE_AFTER = timedelta(minutes=2)
 """A pod that waits for a node for less long may be what a cluster autoscaler answers to."""
@@ -66,7 +66,7 @@ class PodFailure:
 def pod_failure(
     deployment: Object | None, pods: Sequence[Object], now: datetime, events: Events = MappingProxyType({})
 ) -> PodFailure | None:
-    """What hinders a pool; None if nothing does. What stops it goes first, then the one that a person must mend first.
+    """The failure of a pool; None if there is none. What stops it goes first, then what a person must repair first.
 
     Args:
         deployment: of the pool, as it was seen; None while there is none.

@@ -1,6 +1,6 @@
 """How many tasks came to a queue and left it, counted from a broker's totals, reading by reading.
 
-A task arrives where the queue's messages and all that ever left it grow together. That holds whoever published it, and
+A task arrives where the queue's messages and all that ever left it grow together. That holds for every publisher, and
 by whatever way (a delayed or dead-lettered message is no publish of a client); a message that is returned and delivered
 again changes neither. RabbitMQ renews the two at different moments, up to five seconds apart, so their sum wavers: a
 rise counts once it has lasted longer than that, and a fall (messages were purged, expired or dropped) once it surely is
@@ -105,7 +105,7 @@ class Tally:
 
 
 def count(tally: Tally, nodes: Iterable[NodeStatistics], at: float) -> Tally:
-    """The tally after one more reading; at first sight nothing has come or left.
+    """The tally after one more reading; at the first one nothing has come or left.
 
     Args:
         tally: of the readings before; one that was missed costs nothing, its figures are in the next.
@@ -141,7 +141,7 @@ def merged(nodes: Iterable[NodeStatistics], seen: Mapping[str, Mapping[str, _Tol
 
     Args:
         nodes: of one reading.
-        seen: when the rows of each node changed; nothing where nobody remembers.
+        seen: when the rows of each node changed; empty where that is not kept.
     """
     rows: dict[str, Row] = {}
     ranks: dict[str, tuple[bool, float]] = {}

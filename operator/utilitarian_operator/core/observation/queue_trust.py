@@ -38,7 +38,7 @@ class Contradiction:
     Args:
         figure: of the statistics.
         since: when the queue first said otherwise.
-        proven: whether the figure stood still for so long that nobody can mean it any more.
+        proven: whether the figure stood still for so long that it can't be current any more.
     """
 
     figure: int

@@ -23,7 +23,7 @@ class StartUp:
     """One worker's start.
 
     Args:
-        seconds: from the request to its readiness, without what it waited for; None where that can't be told.
+        seconds: from the request to its readiness, without what it waited for; None where that can't be known.
         waited: seconds that it waited: for a node, its image, a volume, or the broker.
         at_once: workers of the fleet that were starting at the same time, itself included.
     """

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from utilitarian_operator.core.observation.model import WorkerLoad
 
 UNSEEN_S = 30.0
-"""A worker that nobody asked for longer may have done anything meanwhile: neither tasks nor their time count."""
+"""A worker that was not asked for longer may have done anything meanwhile: neither tasks nor their time count."""
 
 FRESH_S = 15.0
 """A worker that is not up for longer when it first answers has done all that it counts under our eyes."""
@@ -27,7 +27,7 @@ WAITED_S = 1.0
 
 SHORT_S = 2.0
 KNOWN = 50
-"""Tasks after which a worker's are known well enough; before, short ones are hardly ever seen at a second's pace."""
+"""Tasks after which a worker's are known well enough; before, short ones are rarely seen at a second's pace."""
 
 STILL_S = 30.0
 """A worker that began nothing for so long is asked no more often than others."""
@@ -162,6 +162,6 @@ def _by_silence(worked: Worked, last: Word, word: Word, newly: int) -> float:
     if until is not None and word.took <= AT_ONCE_S:
         ended = (min(until + WAITED_S, word.asked) + word.asked) / 2
     watched, before = max(ended - began, 0.0), max(began - _until(last), 0.0)
-    if newly > 1:  # one after the other: it was hardly idle in between
+    if newly > 1:  # one after the other: it was probably not idle in between
         return watched + before
     return watched + min(max(before - watched, before / 2), before)

@@ -28,7 +28,7 @@ def demand(work: int, *, arrivals: float, concurrency: int, seconds_per_task: fl
     """Workers needed to have every task started within the promise after its arrival.
 
     A burst is in the work and in the arrivals, so the larger counts and not the sum. Never more slots than tasks: a
-    slot without a task helps nobody, and arrivals alone keep nobody awake.
+    slot without a task helps no task, and arrivals alone keep no worker.
 
     Worked example: 20,000 tasks of 5 s, concurrency 20, 10 minutes, start-up 28 s: 115 waves, a horizon of 575 s,
     20,000 * 5 / 575 = 174 slots, 9 workers.
@@ -49,7 +49,7 @@ def horizon(drain_within: float, start_up: float, seconds_per_task: float, *, ri
 
     The promise is about starting, so a new worker has time for whole waves of tasks: of the last one only the start
     lies within what start-up leaves. A task longer than that needs a slot of its own. While the tasks turn out longer
-    than was thought, nobody knows when a wave ends: then H = max(D - u, D / 3, s).
+    than was thought, the end of a wave is not known: then H = max(D - u, D / 3, s).
 
     Args:
         drain_within: D, the promise, seconds.

@@ -14,8 +14,8 @@ from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.wording import plural
 
 MOST_RETURNS = 3
-"""Naps that may give the same tasks back: a quorum queue drops a message after 20 deliveries (RabbitMQ 4.0 and later),
-and others count, too."""
+"""Sleeps that may give the same tasks back: a quorum queue drops a message after 20 deliveries (RabbitMQ 4.0 and
+later), and others count, too."""
 
 SOAKED_A_SECOND = 2.0
 """Tasks with an ETA that a waking worker takes off its queue a second, with one message fetched ahead for each slot."""
@@ -39,7 +39,7 @@ class EtaSleep:
 
 
 def deferring(facts: Facts, nap: EtaSleep | None, start_up: float, now: datetime) -> Facts:
-    """The facts with the messages that a nap gave back as deferred, until a worker must start to be there in time."""
+    """The facts with the messages that a sleep gave back as deferred, until a worker must start to be there in time."""
     if nap is None or facts.at_least is None or not isinstance(facts.ready, int):
         return facts
     if now >= nap.first_due - timedelta(seconds=start_up):
@@ -78,7 +78,7 @@ def followed(nap: EtaSleep | None, facts: Facts) -> EtaSleep | None:
 
 
 def put_to_sleep(nap: EtaSleep | None, facts: Facts, replicas: int) -> EtaSleep | None:
-    """The nap that begins with a decision for no worker, if tasks wait for their time in one."""
+    """The sleep that begins with a decision for no worker, if tasks wait for their time in one."""
     if replicas or not facts.current or not facts.deferred or facts.first_due is None:
         return nap
     return EtaSleep(facts.deferred, facts.first_due, 0 if nap is None else nap.returns)

@@ -19,18 +19,18 @@ class Facts:
         at_least: those that are certain: never more than there are; None when even `ready` is unknown.
         idle: workers that say they hold nothing but tasks that wait for their ETA, or whose container doesn't run.
         running: tasks that run, by the workers' own word.
-        draining: workers on their way out whose pods nobody has ended yet, whether the Deployment asks for them or not.
+        draining: leaving workers whose pods are not ended yet, whether the Deployment asks for them or not.
         deferred: tasks that wait for their ETA in a worker that stays.
-        arrived: tasks that came since the last look; None where nobody counts.
+        arrived: tasks that came since the last look; None without statistics.
         completed: tasks that ended since the last look, of workers that say so; None where none does.
         slot_seconds: what the tasks of the same workers took over the same time; None: `running` for the whole time.
         missing: queues that don't exist.
         serving: workers that are ready and stay.
         longest: seconds of the longest task seen running or ended; 0 where none was.
-        first_due: the earliest ETA of the deferred ones; None where none is, or it was not told.
+        first_due: the earliest ETA of the deferred ones; None where none is, or it was not said.
         leaving: workers whose container runs and that are on their way out.
         given_back: tasks with an ETA that those hold; None where one of them does not say.
-        still_held: the part of them in workers that nobody has ended yet; None where one of those does not say.
+        still_held: the part of them in workers that have not been ended yet; None where one of those does not say.
         started_up: seconds of the start of each worker that became ready since the last look, without what it waited
             for; of those starts of which few ran at once in the fleet.
         started_together: the same of larger groups, which slow each other down.

@@ -62,7 +62,7 @@ def within(
     """The decisions cut down to the fleet's ceiling.
 
     A pool that has a worker and work keeps one whatever the others need. Every other pool that wants any worker has its
-    share begin with one; the rest is shared by priority, and between pools of the same priority whoever has workers
+    share begin with one; the rest is shared by priority, and between pools of the same priority the one with workers
     keeps them. Workers beyond their pool's share leave by the drain, and hold their places until they are gone: until
     then the others can't grow into them, also where their own pool wants them no more.
 

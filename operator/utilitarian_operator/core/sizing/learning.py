@@ -83,7 +83,7 @@ def spent(facts: Facts, oldest: Oldest, gap: float, seconds_per_task: float, mos
     Args:
         facts: of the look.
         oldest: as it was at the look before.
-        gap: seconds since then that somebody looked.
+        gap: seconds since then in which looks were made.
         seconds_per_task: s, before this look.
         most: seconds that a task which ended is believed; one that took longer has hung.
     """

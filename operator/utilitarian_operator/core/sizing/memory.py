@@ -30,7 +30,7 @@ LONGER = 1.5
 BUCKETS = 10
 SHORTEST_WINDOW = timedelta(seconds=60)
 LONGEST_GAP = timedelta(minutes=2)
-"""A longer time between two looks (the operator was away) is not counted as busy: nobody saw it."""
+"""A longer time between two looks (the operator was away) is not counted as busy: it was not seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ def start_up(memory: Memory, first_guess: timedelta) -> float:
 
 
 def arrival_rate(memory: Memory, window: timedelta, now: datetime) -> float:
-    """Lambda: tasks a second that came within the window; 0 where nobody counts."""
+    """Lambda: tasks a second that came within the window; 0 without statistics."""
     return sum(count for begin, count in memory.arrivals if now - begin < window) / window.total_seconds()
 
 
@@ -218,7 +218,7 @@ def _period(pool: Pool, facts: Facts, memory: Memory, now: datetime) -> Memory:
 
 
 def _idle_since(facts: Facts, memory: Memory, now: datetime) -> datetime | None:
-    """A task that came and ended between two looks was work all the same: short ones are hardly ever seen running."""
+    """A task that came and ended between two looks was work all the same: short ones are rarely seen running."""
     if not facts.nothing_to_do:
         return None
     return now if facts.arrived or facts.completed or memory.idle_since is None else memory.idle_since

@@ -80,7 +80,7 @@ def _with_turn(decision: Decision, memory: Memory, facts: Facts, now: datetime) 
 
 
 def _lasts(turn: datetime | None, facts: Facts, now: datetime) -> bool:
-    """Whether a turn goes on; one that is over does as long as nobody else waits."""
+    """Whether a turn goes on; one that is over goes on as long as no other pool waits."""
     return turn is not None and turn <= now and (facts.current > 0 or now - turn < budget.TURN_LASTS)
 
 

@@ -1,4 +1,4 @@
-"""The rules that size one pool, in order; each returns the new number with a sentence, or None to change nothing."""
+"""The rules that size one pool, in order; each returns the new number with a sentence, or None: no change."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -147,8 +147,8 @@ def by_demand(given: RuleInput) -> Step:
 def holds(given: RuleInput) -> bool:
     """Whether the pool leaves work alone now: it has runs, none is open, and `outsideRuns` is Hold.
 
-    Then nothing but `min`, a missing queue, an override or unknown sight keeps a worker: one that is there takes what
-    comes, whatever the rules say. It is led out at once, and ends what it holds.
+    Then nothing but `min`, a missing queue, an override or an unknown figure keeps a worker: one that is there takes
+    what comes, whatever the rules say. It is drained at once, and ends what it holds.
     """
     pool = given.pool
     return pool.scaling.outside_runs == "Hold" and bool(pool.schedule) and not given.memory.runs
@@ -321,7 +321,7 @@ def _not_seen_idle(facts: Facts) -> str:
 
 
 def within_bounds(given: RuleInput, wanted: int) -> Step | None:
-    """`min` holds without any sight; `max` limits what is asked for."""
+    """`min` holds even when nothing is known; `max` limits what is asked for."""
     scaling = given.pool.scaling
     if wanted < scaling.min:
         return Step("bounds", wanted, scaling.min, f"min is {number(scaling.min)}")

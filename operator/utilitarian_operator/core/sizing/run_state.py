@@ -22,7 +22,7 @@ class Outcome(StrEnum):
     OVERTAKEN = "Overtaken"
     """The next run of its schedule began before it was done; what was left is that one's."""
     UNSEEN = "Unseen"
-    """The operator was away, so that nobody can say how it went."""
+    """The operator was away, so that it is not known how it went."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +34,14 @@ class OpenRun:
         start: when it is due.
         watched_since: since when it has been watched without a gap; None is from before its start on.
         first_message: when the pool first had work in it; None if it had none yet.
-        worked_at: when it last had work, as far as anybody looked.
+        worked_at: when it last had work, as far as looks were made.
         tasks: seen to arrive in it, as far as arrivals are counted.
         done: tasks seen to end in it, as far as that is counted.
         most_workers: asked for at a time.
         worker_seconds: of the whole pool, from its warm-up on.
         short_since: since when fewer workers are ready than were asked for; None while they all are.
         missed: no message came within the tolerance of its start, nor since.
-        at_risk: it will hardly be done by its deadline.
+        at_risk: it will probably not be done by its deadline.
     """
 
     name: str

@@ -11,7 +11,7 @@ from utilitarian_operator.core.sizing.memory import LONGEST_GAP, Memory, changed
 from utilitarian_operator.core.sizing.run_state import MOST_PAST_RUNS, OpenRun, Outcome, PastRun
 
 NO_MESSAGE_WITHIN = timedelta(minutes=15)
-"""A run without any message for so long after its start has hardly been sent: somebody must look at beat."""
+"""A run without any message for so long after its start has probably not been sent: a person must look at beat."""
 
 WITHOUT_A_DEADLINE = timedelta(hours=24)
 """How long the first message of a run without a deadline is waited for, at most."""
@@ -23,7 +23,7 @@ An older one ends where one more begins, and a later one is prepared when one of
 """
 
 AIM = 0.8
-"""Part of finishWithin that a run is planned for; the rest is for what nobody foresees."""
+"""Part of finishWithin that a run is planned for; the rest is for what can't be foreseen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def follow(pool: Pool, facts: Facts, memory: Memory, now: datetime, since: datet
     stay, over = [], []
     for run in memory.runs:
         if run.name not in schedules:
-            continue  # taken out of the spec: nobody asks any more how it ends
+            continue  # taken out of the spec: how it ends doesn't matter any more
         schedule = schedules[run.name]
         noted = _staffed(run, facts, now, since)
         if run.start <= now:
@@ -279,7 +279,7 @@ def _has_come(facts: Facts, *, alone: bool) -> bool:
 
 
 def _is_missing(schedule: Schedule, run: OpenRun, facts: Facts, now: datetime) -> bool:
-    """Whether nothing came in time, seen by somebody who looked all the time."""
+    """Whether nothing came in time, seen by looks all the time."""
     if facts.at_least is None or run.watched_since is None:
         return False
     # An operator that starts within the warm-up has watched it from then on; but nothing was due before its start.

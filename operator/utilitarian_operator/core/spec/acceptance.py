@@ -25,7 +25,7 @@ class Judgement:
         fleet: the same with every default; None if it is wrong.
         references: what the spec names.
         problems: what is wrong with the spec, or with an override.
-        warnings: what will run, but hardly as meant.
+        warnings: what will run, but probably not as meant.
         overrides: numbers of workers that a person set, by pool name.
     """
 

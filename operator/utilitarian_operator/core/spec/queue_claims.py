@@ -21,7 +21,7 @@ class Place:
     Args:
         addresses: host and port of each, as the URL names them.
         vhost: virtual host.
-        cluster: what the broker calls itself; None while nobody has heard it.
+        cluster: what the broker calls itself; None while it is not known yet.
     """
 
     addresses: frozenset[str]

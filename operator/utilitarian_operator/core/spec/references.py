@@ -48,7 +48,7 @@ class Absent:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """The object could not be read, so nobody knows."""
+    """The object could not be read, so it is not known."""
 
 
 Content: TypeAlias = Mapping[str, str] | Absent | Unreadable
@@ -66,7 +66,7 @@ def references(spec: UtilitarianWorkerPoolSpec) -> list[Reference]:
 def missing(
     found: Iterable[Reference], contents: Mapping[Target, Content], namespace: str, doing: str
 ) -> list[Blocker]:
-    """An obstacle for each reference whose object or key is surely not there.
+    """A blocker for each reference whose object or key is surely not there.
 
     Args:
         found: the references.

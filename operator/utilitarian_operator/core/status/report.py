@@ -17,7 +17,7 @@ class StatusInput:
     Args:
         generation: of its newest spec.
         blockers: what keeps the fleet from being as that spec asks.
-        warnings: what is accepted, but hardly as meant.
+        warnings: what is accepted, but probably not as meant.
         starts: the next scheduled run by pool name, UTC.
         findings: what is wrong with each pool, by its name, the most serious first.
         runs: what is expected of the open runs, by pool name.

@@ -159,7 +159,7 @@ def _started(memory: Memory) -> Status:
 def _why(name: str, snapshot: PoolSnapshot, decision: Decision, newest: StatusInput) -> Status:
     """Reason and sentence: first what is wrong with the pool, then the rule that set its number.
 
-    What hinders a pool comes first where it stops it, and last where some of its workers go on.
+    A pool's failure comes first where it stops the pool, and last where some of its workers go on.
     """
     pod_failure = snapshot.pod_failure
     found = [(it.reason, it.message) for it in newest.findings.get(name, ())]

@@ -1,4 +1,4 @@
-"""Keeps the specs that were accepted of one resource in the cluster, and reads them at a start; judges none."""
+"""Keeps the accepted specs of one resource in the cluster, and reads them at a start."""
 
 import logging
 import time
@@ -48,7 +48,7 @@ class Revisions:
         """Read the spec that was accepted last, with its generation as `revision`; None if none was, or may be read.
 
         Raises:
-            ClusterError: nobody knows yet: nothing may be decided.
+            ClusterError: they are not known yet: nothing may be decided.
         """
         try:
             found, _ = await self._records.items(

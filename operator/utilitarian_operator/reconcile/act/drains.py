@@ -1,4 +1,4 @@
-"""Leads workers out and opens readiness gates: carries out the steps of drains and tells of them; decides none."""
+"""Carries out the steps of drains, opens readiness gates, and records the events of both."""
 
 import asyncio
 import logging
@@ -96,7 +96,7 @@ class Drains:
         Args:
             resource: the fleet's.
             leads: what each pool needs, by pool name.
-            because: the sentence behind its number, by pool name; none for a pool that nobody asks for any more.
+            because: the sentence behind its number, by pool name; none for a pool that the spec no longer has.
             progress: of the fleet's drains; remembers who is to go.
         """
         key = Key(resource["metadata"]["namespace"], resource["metadata"]["name"])

@@ -1,4 +1,4 @@
-"""The events that people see in `kubectl describe`, one enum of reasons; builds them and sends none."""
+"""Builds the events that people see in `kubectl describe`."""
 
 import uuid
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Puts the shields of busy workers on their pods and takes them away again; decides none."""
+"""Writes the eviction guards of busy workers on their pods and takes them away again."""
 
 import logging
 from typing import Any, Protocol
@@ -24,7 +24,7 @@ class Pods(Protocol):
 async def eviction_guard(
     cluster: Pods, store: Store, key: Key, eviction_guards: EvictionGuards, fleet: Fleet, snapshot: FleetSnapshot
 ) -> None:
-    """Annotate the pods whose shield is not as it should be; one that can't be written is tried at the next look."""
+    """Annotate the pods whose guard is not as it should be; one that can't be written is tried at the next look."""
     for body, annotations in eviction_guards.changes(fleet, snapshot, store.children(PODS, key)):
         try:
             store.answered(PODS, await cluster.annotate(dict(body), annotations))

@@ -1,4 +1,4 @@
-"""Counts the losses of pods that are new since the last look, and tells those not yet told; decides nothing."""
+"""Counts the losses of pods that are new since the last look, and records an event for each."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Carries out actions, each one request, and tells the resource what was done; decides nothing."""
+"""Carries out actions, one request each, and records events of what was done."""
 
 import asyncio
 import logging
@@ -77,9 +77,9 @@ class Outcome:
     """What became of the actions that were to be carried out.
 
     Args:
-        refused: by the API server, or because the names belong to somebody else.
-        applied: the objects as the answers to their applies had them: what somebody changed a moment later, and the
-            watch has told meanwhile, is not in them.
+        refused: by the API server, or because the names belong to another owner.
+        applied: the objects as the answers to their applies had them: what another client changed a moment later,
+            and the watch has seen meanwhile, is not in them.
     """
 
     refused: tuple[Refusal, ...]
@@ -139,7 +139,7 @@ class ObjectWriter:
         """Send one scale request, on the Deployment as it was seen or, for a step up, as it is found at once.
 
         A Deployment whose pods are starting changes several times a second, and a step up must not wait for that. It
-        is sent again as long as the Deployment asks for what the step starts from: what somebody else set is not
+        is sent again as long as the Deployment asks for what the step starts from: what another client set is not
         undone by a figure from before. A step down rests on all that was seen, so only the next look may repeat it.
         """
         at = step.resource_version
@@ -265,7 +265,7 @@ class ObjectWriter:
         try:
             await self.cluster.delete(live)
         except (Conflict, Gone):
-            return  # somebody was faster, or it is another object by now: the next look sees
+            return  # another client was faster, or it is another object by now: the next look sees
         self.store.see(_KINDS[live["kind"]], live, deleted=True)
         what = f"{live['kind']} {live['metadata']['name']}"
         await self.tell(resource, Reason.DELETED, f"{what} deleted: no longer asked for{_farewell(live)}")

@@ -1,4 +1,4 @@
-"""Reads the broker's credentials from the Secrets that a resource names; prints none of them."""
+"""Reads the broker's credentials from the Secrets that a resource names, masked wherever they are printed."""
 
 import time
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Looks at one fleet: broker, workers and the cluster's objects become one `FleetSnapshot`; decides nothing."""
+"""Looks at one fleet: broker, workers and the cluster's objects become one `FleetSnapshot`."""
 
 import time
 from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -60,7 +60,7 @@ class Broker(Protocol):
         """Depth by queue, None for one that doesn't exist; raises BrokerError."""
 
     def counted(self) -> Mapping[str, Counted] | BrokerError | None:
-        """The statistics of each queue; why there are none; None where nobody counts."""
+        """The statistics of each queue; why there are none; None without statistics."""
 
     def told(self, node: str, not_before: float) -> WorkerLoad | None:
         """What a worker said since a moment."""
@@ -388,7 +388,7 @@ def _takes_nothing(pod: PodSnapshot) -> bool:
 def _leftover(
     deployments: Mapping[str, Any], pods: Mapping[str, tuple[PodSnapshot, ...]], asked_for: Container[str]
 ) -> dict[str, PoolSnapshot]:
-    """Pools that nobody asks for any more, by name, as long as their Deployments are there."""
+    """Pools that the spec no longer has, by name, as long as their Deployments are there."""
     found = {}
     for body in deployments.values():
         name = (body["metadata"].get("labels") or {}).get(POOL_LABEL)

@@ -1,4 +1,4 @@
-"""Asks why pods don't run or become ready: what Kubernetes warns of, and what the broker refused one that crashed."""
+"""Asks why pods don't run or become ready: Kubernetes' warnings, and what the broker refused a crashed worker."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""Reads the Secrets and ConfigMaps that a resource names, one by one and now and then; shows nothing of them."""
+"""Reads the Secrets and ConfigMaps that a resource names, one by one, and again after a while."""
 
 import time
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""Follows the workers of a fleet from one look to the next until they are ready, and tells of each start once."""
+"""Follows the workers of a fleet from look to look until they are ready, and reports each start once."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace

@@ -69,7 +69,7 @@ def advice(stage: Scene, result: PolicyResult, progress: Progress = lambda _: No
     Args:
         stage: that was played on.
         result: what our policy came to there.
-        progress: told the share of the pools that were tried.
+        progress: called with the share of the pools that were tried.
     """
     found: list[Recommendation] = []
     for index, pool in enumerate(stage.fleet.pools):

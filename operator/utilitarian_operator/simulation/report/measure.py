@@ -81,7 +81,7 @@ class PoolResult:
         peak: most workers at a time.
         backlog: most tasks to do in each of `BINS` parts of the time.
         workers: most workers in each of them.
-        bound: hours below which no schedule can come; 0 where nobody computed it.
+        bound: hours below which no schedule can come; 0 where it was not computed.
         seconds_per_task: mean.
         longest_task: seconds.
     """

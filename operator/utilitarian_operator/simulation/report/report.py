@@ -24,7 +24,7 @@ class Report:
         name: of the resource.
         stage: what was played on.
         results: by policy; the first is the one that is shown in detail.
-        price: of a worker-hour; None if nobody said.
+        price: of a worker-hour; None if not given.
         advice: what to change, as it was tried.
     """
 

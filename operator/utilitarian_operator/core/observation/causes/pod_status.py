@@ -21,7 +21,7 @@ LATE_AFTER = timedelta(minutes=10)
 """A pod that has a node should be ready by then: as long as Kubernetes lets a Deployment make no progress."""
 
 LONGEST_WARNING = 400
-"""Characters of a warning that are told."""
+"""Characters of a warning that are shown."""
 
 Events = Mapping[str, str]
 """What Kubernetes warns of, or the broker refused, of a pod that doesn't run or become ready, by the pod's name."""

@@ -3,7 +3,7 @@
 import re
 
 LONGEST = 300
-"""Characters of the sentence that are told."""
+"""Characters of the sentence that are shown."""
 
 _REFUSAL = re.compile(r"\((?P<code>40[2-6]|50[1-6]|530|541)\) (?P<words>[A-Z]+_[A-Z_]+ - [^\r\n]{1,1000})")
 _REMEDIES = (
