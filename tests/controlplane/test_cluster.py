@@ -16,7 +16,8 @@ from tests.support.controlplane import ControlPlane
 from tests.support.ports import LOOPBACK, free_port
 from tests.support.resources import resource
 from tests.support.waiting import wait_until_async
-from utilitarian_operator.adapters.cluster.client import Cluster
+from utilitarian_operator.adapters.cluster.client import ClusterClient
+from utilitarian_operator.adapters.cluster.seam import Cluster, secret_values
 from utilitarian_operator.api.effective import effective_fleet
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.core import labels
@@ -43,7 +44,7 @@ async def client(controlplane: ControlPlane, host: str | None = None) -> AsyncIt
 @pytest.fixture
 async def cluster(controlplane: ControlPlane) -> AsyncIterator[Cluster]:
     async with client(controlplane) as made:
-        yield Cluster(made)
+        yield ClusterClient(made)
 
 
 def deployment(namespace: str, *variables: str, name: str = "fleet") -> Object:
@@ -58,6 +59,11 @@ def deployment(namespace: str, *variables: str, name: str = "fleet") -> Object:
 
 def with_replicas(manifest: Object, replicas: int) -> Object:
     return manifest | {"spec": manifest["spec"] | {"replicas": replicas}}
+
+
+def letting_go(live: Object) -> Object:
+    version = live["metadata"]["resourceVersion"]
+    return {"metadata": {"managedFields": released_fields(live), "resourceVersion": version}}
 
 
 def variables_of(live: Object) -> set[str]:
@@ -90,7 +96,7 @@ async def test_what_the_manifest_drops_vanishes_once_the_create_has_let_go(
         # The Deployment controller writes meanwhile: what it changed must be looked at again.
         live = controlplane.request("GET", f"/apis/apps/v1/namespaces/{namespace}/deployments/fleet-a")
         whole = {"apiVersion": "apps/v1", "kind": "Deployment", **live}
-        return await cluster.set_managed_fields(whole, released_fields(whole))
+        return await cluster.patch(whole, letting_go(whole))
 
     released = await wait_until_async(let_go, within=timedelta(seconds=10), ignoring=(Conflict,))
     assert not held_by_create(released)
@@ -105,7 +111,7 @@ async def test_who_holds_what_is_not_rewritten_if_the_object_changed(cluster: Cl
     created = await cluster.create(with_replicas(deployment(namespace), 1))
     await cluster.scale(namespace, "fleet-a", 2)
     with pytest.raises(Conflict):
-        await cluster.set_managed_fields(created, released_fields(created))
+        await cluster.patch(created, letting_go(created))
 
 
 async def test_an_apply_without_force_leaves_what_others_hold(
@@ -174,8 +180,8 @@ async def test_a_status_is_written_and_what_is_not_given_stays(
 ) -> None:
     path = f"/apis/utilitarian.io/v1alpha1/namespaces/{namespace}/utilitarianworkerpools"
     made = controlplane.request("POST", path, resource())
-    await cluster.patch_status(namespace, "fleet", {"mode": "Auto", "backlog": 3})
-    written = await cluster.patch_status(namespace, "fleet", {"backlog": 4})
+    await cluster.patch(made, {"status": {"mode": "Auto", "backlog": 3}}, "status")
+    written = await cluster.patch(made, {"status": {"backlog": 4}}, "status")
     assert written["status"] == {"mode": "Auto", "backlog": 4}
     assert written["metadata"]["generation"] == made["metadata"]["generation"]
 
@@ -188,10 +194,10 @@ async def test_a_secret_is_decoded_and_a_binary_key_hides_none(
     encoded = {key: base64.b64encode(value).decode() for key, value in data.items()}
     controlplane.request("POST", path, {"metadata": {"name": "env"}, "data": encoded})
     controlplane.request("POST", path, {"metadata": {"name": "empty"}})
-    assert (await cluster.secret(namespace, "env"))["URL"] == "amqp://ä"
-    assert await cluster.secret(namespace, "empty") == {}
+    assert secret_values(await cluster.read("Secret", namespace, "env"))["URL"] == "amqp://ä"
+    assert secret_values(await cluster.read("Secret", namespace, "empty")) == {}
     with pytest.raises(Gone, match="missing"):
-        await cluster.secret(namespace, "missing")
+        await cluster.read("Secret", namespace, "missing")
 
 
 @pytest.mark.parametrize("note", ["x" * 2 * LONGEST_NOTE, "ö" * LONGEST_NOTE], ids=["long", "long-and-not-ascii"])
@@ -202,7 +208,7 @@ async def test_the_longest_note_is_accepted(
         "POST", f"/apis/utilitarian.io/v1alpha1/namespaces/{namespace}/utilitarianworkerpools", resource()
     )
     now = datetime.now(UTC)
-    await cluster.event(namespace, event(made, Reason.SCALED_UP, note, instance="operator-0", now=now))
+    await cluster.create(event(made, Reason.SCALED_UP, note, instance="operator-0", now=now))
     [told] = controlplane.request("GET", f"/apis/events.k8s.io/v1/namespaces/{namespace}/events")["items"]
     assert (told["reason"], told["regarding"]["name"]) == ("ScaledUp", "fleet")
 
@@ -236,7 +242,7 @@ async def test_an_error_by_its_http_status(
         client(controlplane, f"http://{LOOPBACK}:{port}") as made,
     ):
         with pytest.raises(ClusterError, match=f"HTTP {status}: .*why") as raised:
-            await Cluster(made).secret("ns", "env")
+            await ClusterClient(made).read("Secret", "ns", "env")
         assert type(raised.value) is kind
 
 
@@ -246,13 +252,13 @@ async def test_an_answer_that_is_no_json_is_a_cluster_error(controlplane: Contro
         client(controlplane, f"http://{LOOPBACK}:{port}") as made,
     ):
         with pytest.raises(ClusterError, match="GET api/v1/namespaces/ns/secrets/env: no JSON"):
-            await Cluster(made).secret("ns", "env")
+            await ClusterClient(made).read("Secret", "ns", "env")
 
 
 async def test_an_api_server_that_is_away_is_a_cluster_error(controlplane: ControlPlane) -> None:
     async with client(controlplane, f"https://{LOOPBACK}:{free_port()}") as made:
         with pytest.raises(ClusterError, match="GET api/v1/namespaces/ns/secrets/env: ") as raised:
-            await Cluster(made).secret("ns", "env")
+            await ClusterClient(made).read("Secret", "ns", "env")
         assert type(raised.value) is ClusterError
 
 
@@ -262,17 +268,22 @@ async def test_nothing_is_written_without_the_lease(controlplane: ControlPlane, 
 
     manifest = deployment(namespace)
     async with client(controlplane) as made:
-        cluster = Cluster(made, refuse)
+        cluster = ClusterClient(made, refuse)
         live = {"kind": "Deployment", "metadata": {**manifest["metadata"], "uid": "u", "resourceVersion": "1"}}
         for write in (
             cluster.create(manifest),
             cluster.apply(manifest, force=True),
-            cluster.set_managed_fields(live, []),
+            cluster.patch(live, {}),
             cluster.scale(namespace, "fleet-a", 1),
             cluster.delete(live),
-            cluster.patch_status(namespace, "fleet", {}),
-            cluster.event(namespace, {}),
         ):
             with pytest.raises(LeadershipLost):
                 await write
         assert (await cluster.items("deployments", namespace))[0] == []  # reading is allowed
+
+
+async def test_of_two_objects_of_a_name_only_the_one_that_was_seen_is_patched(cluster: Cluster, namespace: str) -> None:
+    first = await cluster.create(with_replicas(deployment(namespace), 0))
+    other = {**first, "metadata": {**first["metadata"], "uid": "another"}}
+    with pytest.raises(Rejected, match=r"HTTP 422.*uid"):
+        await cluster.patch(other, {"metadata": {"labels": {"a": "b"}}})

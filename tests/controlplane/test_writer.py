@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from tests.support.controlplane import APPLY_PATCH, MERGE_PATCH, ControlPlane
 from tests.support.resources import resource
 from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, Key, Store
-from utilitarian_operator.adapters.cluster.client import Cluster
+from utilitarian_operator.adapters.cluster.client import ClusterClient
 from utilitarian_operator.api.effective import effective_fleet
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.core import labels
@@ -28,7 +28,7 @@ from utilitarian_operator.reconcile.act.writer import ObjectWriter
 Object = dict[str, Any]
 
 
-class Meddled(Cluster):
+class Meddled(ClusterClient):
     """A cluster in which a person edits what was applied before the operator goes on, and the watch tells it at once.
 
     Args:
@@ -85,7 +85,7 @@ async def test_an_edit_that_overtakes_the_answer_to_an_apply_is_seen_as_drift(
 @pytest.fixture
 async def scaled(client: ApiClient, namespace: str) -> tuple[ObjectWriter, Object, Object]:
     """An actor, a resource, and its Deployment of three workers, as the watch told of it."""
-    store, cluster = Store(), Cluster(client)
+    store, cluster = Store(), ClusterClient(client)
     fleet = effective_fleet(parse(resource("pools: [{name: work, queues: [q]}]")).spec)
     manifest = manifests.deployment(labels.Owner(namespace, "fleet", "uid"), fleet, fleet.pools[0])
     del manifest["metadata"]["ownerReferences"]

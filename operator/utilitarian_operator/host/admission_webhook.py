@@ -13,11 +13,12 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from json import JSONDecodeError
-from typing import Any, Protocol
+from typing import Any
 
 from aiohttp import web
 
 from utilitarian_operator.adapters.broker.tls import load_key_pair
+from utilitarian_operator.adapters.cluster.seam import Cluster, secret_values
 from utilitarian_operator.api.problem import InvalidSpec
 from utilitarian_operator.api.validation.resource_rules import accept, warnings
 from utilitarian_operator.errors import ClusterError, Gone
@@ -34,19 +35,6 @@ LONGEST_BODY = 3 * 1024 * 1024
 """Bytes; the API server itself takes no larger object."""
 
 Object = dict[str, Any]
-
-
-class Cluster(Protocol):
-    """What is needed of the API server; each raises ClusterError."""
-
-    async def secret(self, namespace: str, name: str) -> Mapping[str, str]:
-        """The decoded values of a Secret."""
-
-    async def apply(self, manifest: Object, *, force: bool) -> Object:
-        """Server-side apply."""
-
-    async def trust(self, configuration: str, authority: str) -> None:
-        """Have the API server trust an authority when it calls the webhooks of a configuration."""
 
 
 @dataclass
@@ -85,7 +73,7 @@ class AdmissionWebhook:
     async def _follow(self) -> None:
         while True:
             try:
-                values = await self.cluster.secret(self.settings.namespace, self.settings.secret)
+                values = secret_values(await self.cluster.read("Secret", self.settings.namespace, self.settings.secret))
                 self._load(values)
             except ClusterError as error:
                 logger.debug("no certificate yet", extra={"because": str(error)})
@@ -125,17 +113,30 @@ async def _renew_once(settings: Admission, cluster: Cluster, now: datetime) -> N
     if settings.configuration is None:
         return  # another client's: cert-manager's
     try:
-        values = await cluster.secret(settings.namespace, settings.secret)
+        values = secret_values(await cluster.read("Secret", settings.namespace, settings.secret))
     except Gone:
         values = {}
     authority = values.get("ca.crt", "")
     if due(values.get("tls.crt", ""), settings.names, now) or not authority or "tls.key" not in values:
         made = make(settings.names, now, authority)
         # Trusted first: a replica may serve the new certificate as soon as it is written.
-        await cluster.trust(settings.configuration, made.authority)
+        await _trust(cluster, settings.configuration, made.authority)
         await cluster.apply(_secret(settings, made), force=True)
         return
-    await cluster.trust(settings.configuration, authority)
+    await _trust(cluster, settings.configuration, authority)
+
+
+async def _trust(cluster: Cluster, configuration: str, authority: str) -> None:
+    """Have the API server trust an authority (PEM) when it calls the webhooks of a ValidatingWebhookConfiguration."""
+    live = await cluster.read("ValidatingWebhookConfiguration", "", configuration)
+    bundle = base64.b64encode(authority.encode()).decode()
+    changed = [
+        {"name": webhook["name"], "clientConfig": {"caBundle": bundle}}
+        for webhook in live.get("webhooks", [])
+        if webhook["clientConfig"].get("caBundle") != bundle
+    ]
+    if changed:
+        await cluster.patch(live, {"webhooks": changed})
 
 
 def _secret(settings: Admission, made: Certificate) -> Object:

@@ -20,7 +20,8 @@ from yaml import YAMLError
 
 from utilitarian_operator.adapters.broker.session import Brokers
 from utilitarian_operator.adapters.cluster.cache import CHILD_SELECTOR, FLEETS, Key, Store
-from utilitarian_operator.adapters.cluster.client import Cluster
+from utilitarian_operator.adapters.cluster.client import ClusterClient
+from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.errors import ClusterError, LeadershipLost
 from utilitarian_operator.host import kopf_host as handlers
 from utilitarian_operator.host.admission_webhook import AdmissionWebhook, renew
@@ -119,7 +120,9 @@ async def run(settings: Settings, stop: asyncio.Event, started: Callable[[Runnin
         started(Running(metrics_port, health_port, admission_port))
         if not stop.is_set():
             health_of_process.leads = True
-            await _operate(settings, Cluster(client, may_write), Metrics(registry), health_of_process, login, stop)
+            await _operate(
+                settings, ClusterClient(client, may_write), Metrics(registry), health_of_process, login, stop
+            )
     await asyncio.sleep(GOODBYE_S)
 
 
@@ -238,7 +241,7 @@ async def _admitting(settings: Settings, client: ApiClient) -> AsyncIterator[int
     if settings.admission is None:
         yield None
         return
-    async with AdmissionWebhook(settings.admission, Cluster(client)).serve(settings.host) as port:
+    async with AdmissionWebhook(settings.admission, ClusterClient(client)).serve(settings.host) as port:
         yield port
 
 

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from utilitarian_operator.adapters.cluster.cache import PODS, STATEFUL_SETS, Key, Store
+from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.names import beat_object
 from utilitarian_operator.core.beat import checks as rules
@@ -34,21 +35,6 @@ MOST_PODS = 500
 NOT_OURS = f"{MANAGED_BY_LABEL}!={MANAGER}"
 _TOLD = {Reason.BEAT_DUPLICATE, Reason.BEAT_BLOCKED, Reason.VOLUME_PENDING}
 """Reasons of `BeatReady` that are events, too, when they begin."""
-
-
-class Cluster(Protocol):
-    """What is needed of the API server; each raises ClusterError."""
-
-    async def items(
-        self, plural: str, namespace: str | None, selector: str = "", limit: int | None = None
-    ) -> tuple[list[Object], int]:
-        """Objects of one kind."""
-
-    async def read(self, kind: str, namespace: str, name: str) -> Object:
-        """One object as it is now."""
-
-    async def delete(self, live: Object) -> None:
-        """Delete exactly this object."""
 
 
 class Teller(Protocol):

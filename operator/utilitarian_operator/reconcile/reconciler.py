@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Hashable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from utilitarian_operator.adapters.broker.session import Brokers, Credentials
 from utilitarian_operator.adapters.broker.unreachable import UnreachableBroker
@@ -18,6 +18,7 @@ from utilitarian_operator.adapters.cluster.cache import (
     Key,
     Store,
 )
+from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.names import beat_object, pool_object
 from utilitarian_operator.core.blocker import INVALID_SPEC, SECRET_MISSING, Blocker
@@ -45,17 +46,17 @@ from utilitarian_operator.core.status.status import fleet_status, refused_status
 from utilitarian_operator.errors import Conflict, Gone, OperatorError, SecretMissing
 from utilitarian_operator.metrics.fleet import Metrics
 from utilitarian_operator.reconcile import beat_keeper
-from utilitarian_operator.reconcile.act.accepted_specs import Records, Revisions
+from utilitarian_operator.reconcile.act.accepted_specs import Revisions
 from utilitarian_operator.reconcile.act.drains import Drains
 from utilitarian_operator.reconcile.act.events import MOST_TOLD
-from utilitarian_operator.reconcile.act.eviction_guard import Pods, eviction_guard
+from utilitarian_operator.reconcile.act.eviction_guard import eviction_guard
 from utilitarian_operator.reconcile.act.pod_losses import PodLosses
 from utilitarian_operator.reconcile.act.writer import CLAIM
 from utilitarian_operator.reconcile.claims import Claims, Lost
 from utilitarian_operator.reconcile.fleet_state import FleetState
 from utilitarian_operator.reconcile.observe.credentials import BrokerCredentials
 from utilitarian_operator.reconcile.observe.observer import Broker, Observer
-from utilitarian_operator.reconcile.observe.pod_warnings import Events, PodWarnings
+from utilitarian_operator.reconcile.observe.pod_warnings import PodWarnings
 from utilitarian_operator.reconcile.observe.reference_reader import ReferenceReader
 
 logger = logging.getLogger(__name__)
@@ -64,16 +65,6 @@ Object = dict[str, Any]
 
 _MEANWHILE = "; until it is corrected, the last accepted spec keeps running"
 _BLIND = {SECRET_MISSING}  # says already why the broker can't be seen
-
-
-class Cluster(beat_keeper.Cluster, Records, Pods, Events, Protocol):
-    """What reconciling needs of the API server beside acting; each raises ClusterError."""
-
-    async def patch_status(self, namespace: str, name: str, status: Mapping[str, Any]) -> Object:
-        """Write a resource's status."""
-
-    async def secret(self, namespace: str, name: str) -> Mapping[str, str]:
-        """The decoded values of a Secret."""
 
 
 class Reconciler:
@@ -345,9 +336,9 @@ class Reconciler:
         known.told_obstacles = tuple(blockers)
 
     async def _write_status(self, known: FleetState, resource: Object, status: Object) -> None:
-        key, now, previous = known.key, self._clock(), resource["status"]
+        now, previous = self._clock(), resource["status"]
         if worth_writing(status, previous, known.status_written, now):
-            stored = await self._cluster.patch_status(key.namespace, key.name, patch(status, previous))
+            stored = await self._cluster.patch(resource, {"status": patch(status, previous)}, "status")
             self._store.see(FLEETS, stored)
             known.status_written = Written(status, well_formed(stored.get("status")), now)
 

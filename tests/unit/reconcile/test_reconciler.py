@@ -30,9 +30,10 @@ class Cluster:
             raise self.failure
         return [], ""
 
-    async def patch_status(self, namespace: str, name: str, status: dict[str, Any]) -> dict[str, Any]:
-        self.written[namespace] = status
-        return resource(Key(namespace, name)) | {"status": status}
+    async def patch(self, live: dict[str, Any], change: dict[str, Any], subresource: str) -> dict[str, Any]:
+        assert subresource == "status"
+        self.written[live["metadata"]["namespace"]] = change["status"]
+        return live | change
 
 
 class ObjectWriter:

@@ -1,61 +1,53 @@
 """Requests to the Kubernetes API server, one a call."""
 
-import base64
 import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from aiohttp import ClientError
 from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.exceptions import ApiException
 
+from utilitarian_operator.adapters.cluster.seam import Cluster
+from utilitarian_operator.api.objects import Object, ReadOnlyObject
 from utilitarian_operator.core.labels import MANAGER
 from utilitarian_operator.errors import ClusterError, Conflict, Gone, Rejected
 
-Object: TypeAlias = dict[str, Any]
-
 TIMEOUT_S = 10.0
-MOST_EVENTS = 100
 LOG_LINES, LOG_BYTES = 100, 65_536
 JSON = "application/json"
 YAML = "application/yaml"
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
-JSON_PATCH = "application/json-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 
 _PATHS = {
-    "Deployment": "apis/apps/v1/namespaces/{}/deployments",
-    "StatefulSet": "apis/apps/v1/namespaces/{}/statefulsets",
-    "PodDisruptionBudget": "apis/policy/v1/namespaces/{}/poddisruptionbudgets",
-    "ControllerRevision": "apis/apps/v1/namespaces/{}/controllerrevisions",
-    "PersistentVolumeClaim": "api/v1/namespaces/{}/persistentvolumeclaims",
-    "UtilitarianWorkerPool": "apis/utilitarian.io/v1alpha1/namespaces/{}/utilitarianworkerpools",
-    "Secret": "api/v1/namespaces/{}/secrets",
-    "ConfigMap": "api/v1/namespaces/{}/configmaps",
-    "Pod": "api/v1/namespaces/{}/pods",
-    "Lease": "apis/coordination.k8s.io/v1/namespaces/{}/leases",
-    "Event": "apis/events.k8s.io/v1/namespaces/{}/events",
+    "CSIDriver": ("apis/storage.k8s.io/v1", "csidrivers"),
+    "ConfigMap": ("api/v1", "configmaps"),
+    "ControllerRevision": ("apis/apps/v1", "controllerrevisions"),
+    "Deployment": ("apis/apps/v1", "deployments"),
+    "Event": ("apis/events.k8s.io/v1", "events"),
+    "Lease": ("apis/coordination.k8s.io/v1", "leases"),
+    "PersistentVolumeClaim": ("api/v1", "persistentvolumeclaims"),
+    "Pod": ("api/v1", "pods"),
+    "PodDisruptionBudget": ("apis/policy/v1", "poddisruptionbudgets"),
+    "Secret": ("api/v1", "secrets"),
+    "StatefulSet": ("apis/apps/v1", "statefulsets"),
+    "StorageClass": ("apis/storage.k8s.io/v1", "storageclasses"),
+    "UtilitarianWorkerPool": ("apis/utilitarian.io/v1alpha1", "utilitarianworkerpools"),
+    "ValidatingWebhookConfiguration": ("apis/admissionregistration.k8s.io/v1", "validatingwebhookconfigurations"),
 }
-_LISTS = {
-    "utilitarianworkerpools": "apis/utilitarian.io/v1alpha1",
-    "deployments": "apis/apps/v1",
-    "statefulsets": "apis/apps/v1",
-    "controllerrevisions": "apis/apps/v1",
-    "poddisruptionbudgets": "apis/policy/v1",
-    "pods": "api/v1",
-    "leases": "apis/coordination.k8s.io/v1",
-    "storageclasses": "apis/storage.k8s.io/v1",
-    "csidrivers": "apis/storage.k8s.io/v1",
-}
+"""Group and plural of each kind."""
+
+_LISTS = {plural: group for group, plural in _PATHS.values()} | {"events": "api/v1"}
+"""Group of each list; events are read in the shape that the kubelet writes them in."""
+
+_OURS = "UtilitarianWorkerPool"
 _ERRORS = {404: Gone, 409: Conflict, 400: Rejected, 403: Rejected, 422: Rejected}
 
 
-class Cluster:
-    """The API server, as the operator uses it.
-
-    Every method raises ClusterError when the server can't be reached or fails, and its subclasses Conflict, Gone and
-    Rejected when it refuses.
+class ClusterClient(Cluster):
+    """The API server itself.
 
     Args:
         client: of the official library, which knows how to log in.
@@ -75,7 +67,7 @@ class Cluster:
 
     async def read(self, kind: str, namespace: str, name: str) -> Object:
         """One object as it is now."""
-        return await self._request("GET", f"{_PATHS[kind].format(namespace)}/{name}")
+        return await self._request("GET", _path(kind, namespace, name))
 
     async def apply(self, manifest: Object, *, force: bool) -> Object:
         """Server-side apply.
@@ -87,13 +79,13 @@ class Cluster:
         query = [("force", "true")] if force else []
         return await self._write("PATCH", _item(manifest), manifest, APPLY_PATCH, query)
 
-    async def set_managed_fields(self, live: Object, fields: Sequence[Object]) -> Object:
-        """Rewrite who holds which field of an object, unless it changed since it was seen."""
-        patch = [
-            {"op": "replace", "path": "/metadata/managedFields", "value": list(fields)},
-            {"op": "replace", "path": "/metadata/resourceVersion", "value": live["metadata"]["resourceVersion"]},
-        ]
-        return await self._write("PATCH", _item(live), patch, JSON_PATCH)
+    async def patch(self, live: ReadOnlyObject, change: ReadOnlyObject, subresource: str = "") -> Object:
+        """Change some fields of exactly this object; None takes one away."""
+        only = {"uid": live["metadata"]["uid"]} if "uid" in live["metadata"] else {}
+        body = {**change, "metadata": {**change.get("metadata", {}), **only}}
+        path = f"{_item(live)}/{subresource}" if subresource else _item(live)
+        # The API server merges lists by their key for its own kinds alone.
+        return await self._write("PATCH", path, body, MERGE_PATCH if live["kind"] == _OURS else STRATEGIC_MERGE_PATCH)
 
     async def scale(
         self, namespace: str, deployment: str, replicas: int, resource_version: str | None = None
@@ -109,10 +101,10 @@ class Cluster:
         body: Object = {"spec": {"replicas": replicas}}
         if resource_version is not None:
             body["metadata"] = {"resourceVersion": resource_version}
-        path = f"{_PATHS['Deployment'].format(namespace)}/{deployment}/scale"
+        path = f"{_path('Deployment', namespace, deployment)}/scale"
         return await self._write("PATCH", path, body, MERGE_PATCH)
 
-    async def delete(self, live: Object) -> None:
+    async def delete(self, live: ReadOnlyObject) -> None:
         """Delete exactly this object, not another of its name; its pods end in their own time.
 
         A Deployment goes only as it was seen: its status says that it has no pods any more.
@@ -122,55 +114,7 @@ class Cluster:
         options = {"preconditions": preconditions, "propagationPolicy": "Background"}
         await self._write("DELETE", _item(live), options, JSON)
 
-    async def annotate(self, pod: Object, annotations: Mapping[str, str | None]) -> Object:
-        """Set annotations of exactly this pod, None takes one away; returns it as it is now."""
-        patch = {"metadata": {"uid": pod["metadata"]["uid"], "annotations": dict(annotations)}}
-        return await self._write("PATCH", _pod(pod), patch, MERGE_PATCH)
-
-    async def set_condition(self, pod: Object, condition: Object) -> Object:
-        """Set one condition of exactly this pod, the others stay; returns it as it is now."""
-        patch = {"metadata": {"uid": pod["metadata"]["uid"]}, "status": {"conditions": [condition]}}
-        return await self._write("PATCH", f"{_pod(pod)}/status", patch, STRATEGIC_MERGE_PATCH)
-
-    async def patch_status(self, namespace: str, name: str, status: Mapping[str, Any]) -> Object:
-        """Write the status of a UtilitarianWorkerPool; fields that are not given stay."""
-        path = f"{_PATHS['UtilitarianWorkerPool'].format(namespace)}/{name}/status"
-        return await self._write("PATCH", path, {"status": dict(status)}, MERGE_PATCH)
-
-    async def secret(self, namespace: str, name: str) -> dict[str, str]:
-        """The decoded values of a Secret."""
-        answer = await self.read("Secret", namespace, name)
-        # A key that is no text is none that is asked for; it must not hide the others.
-        encoded: dict[str, str] = answer.get("data") or {}
-        return {key: base64.b64decode(value).decode(errors="replace") for key, value in encoded.items()}
-
-    async def trust(self, configuration: str, authority: str) -> None:
-        """Have the API server trust an authority (PEM) when it calls the webhooks of a ValidatingWebhookConfiguration.
-
-        Nothing is written if it does already.
-        """
-        path = f"apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/{configuration}"
-        webhooks = (await self._request("GET", path)).get("webhooks", [])
-        bundle = base64.b64encode(authority.encode()).decode()
-        patch = [
-            {"op": "add", "path": f"/webhooks/{index}/clientConfig/caBundle", "value": bundle}
-            for index, webhook in enumerate(webhooks)
-            if webhook["clientConfig"].get("caBundle") != bundle
-        ]
-        if patch:
-            await self._write("PATCH", path, patch, JSON_PATCH)
-
-    async def event(self, namespace: str, event: Object) -> None:
-        """Record an event."""
-        await self._write("POST", _PATHS["Event"].format(namespace), event, JSON)
-
-    async def warnings(self, namespace: str, uid: str) -> list[Object]:
-        """The events of type Warning about one object."""
-        about = [("fieldSelector", f"involvedObject.uid={uid},type=Warning"), ("limit", str(MOST_EVENTS))]
-        answer = await self._request("GET", f"api/v1/namespaces/{namespace}/events", query=about)
-        return list(answer["items"])
-
-    async def log_end(self, pod: Object, container: str, *, previous: bool) -> str:
+    async def log_end(self, pod: ReadOnlyObject, container: str, *, previous: bool) -> str:
         """The last lines of a container's log, as its node has them.
 
         Args:
@@ -180,15 +124,21 @@ class Cluster:
         """
         which = [("container", container), ("previous", str(previous).lower())]
         bounds = [("tailLines", str(LOG_LINES)), ("limitBytes", str(LOG_BYTES))]
-        return (await self._answer("GET", f"{_pod(pod)}/log", query=[*which, *bounds])).decode(errors="replace")
+        return (
+            await self._answer(
+                "GET",
+                f"{_path('Pod', pod['metadata']['namespace'], pod['metadata']['name'])}/log",
+                query=[*which, *bounds],
+            )
+        ).decode(errors="replace")
 
     async def items(
-        self, plural: str, namespace: str | None, selector: str = "", limit: int | None = None, name: str = ""
+        self, plural: str, namespace: str | None, selector: str = "", limit: int | None = None, fields: str = ""
     ) -> tuple[list[Object], int]:
         """All objects of one kind, of a namespace or of all (None), and the version of the list; the first `limit`."""
         scope = f"namespaces/{namespace}/" if namespace else ""
-        asked = {"labelSelector": selector, "limit": limit, "fieldSelector": name and f"metadata.name={name}"}
-        query = [(name, str(value)) for name, value in asked.items() if value]
+        asked = {"labelSelector": selector, "limit": limit, "fieldSelector": fields}
+        query = [(option, str(value)) for option, value in asked.items() if value]
         answer = await self._request("GET", f"{_LISTS[plural]}/{scope}{plural}", query=query)
         kind = {"apiVersion": answer["apiVersion"], "kind": answer["kind"].removesuffix("List")}
         return [kind | item for item in answer["items"]], int(answer["metadata"]["resourceVersion"])
@@ -245,16 +195,18 @@ class Cluster:
         return text
 
 
-def _collection(manifest: Object) -> str:
-    return _PATHS[manifest["kind"]].format(manifest["metadata"]["namespace"])
+def _path(kind: str, namespace: str | None, name: str = "") -> str:
+    group, plural = _PATHS[kind]
+    scope = f"/namespaces/{namespace}" if namespace else ""
+    return f"{group}{scope}/{plural}" + (f"/{name}" if name else "")
 
 
-def _item(manifest: Object) -> str:
-    return f"{_collection(manifest)}/{manifest['metadata']['name']}"
+def _collection(manifest: ReadOnlyObject) -> str:
+    return _path(manifest["kind"], manifest["metadata"]["namespace"])
 
 
-def _pod(live: Object) -> str:
-    return f"{_PATHS['Pod'].format(live['metadata']['namespace'])}/{live['metadata']['name']}"
+def _item(live: ReadOnlyObject) -> str:
+    return _path(live["kind"], live["metadata"].get("namespace"), live["metadata"]["name"])
 
 
 def _error(status: int, text: str, what: str) -> ClusterError:

@@ -4,13 +4,14 @@ import contextlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from utilitarian_operator.adapters.cluster.client import JSON, Cluster, Object
+from utilitarian_operator.adapters.cluster.client import JSON, ClusterClient
+from utilitarian_operator.api.objects import Object
 from utilitarian_operator.errors import ClusterError, Gone, Rejected
 
 DRY_RUN = ("dryRun", "All")
 
 
-class DryRunCluster(Cluster):
+class DryRunCluster(ClusterClient):
     """The API server; whatever is written to it is checked, admitted, given its defaults, and not kept."""
 
     async def find(self, manifest: Object) -> Object | None:
@@ -24,7 +25,7 @@ class DryRunCluster(Cluster):
     async def leases(self, name: str, namespaces: Iterable[str]) -> tuple[list[Object], str]:
         """The Leases of a name in all namespaces; where that is refused, those of some. And why not all were read."""
         try:
-            return (await self.items("leases", None, name=name))[0], ""
+            return (await self.items("leases", None, fields=f"metadata.name={name}"))[0], ""
         except ClusterError as error:
             found, untold = [], error.said if isinstance(error, Rejected) else str(error)
         for namespace in namespaces:

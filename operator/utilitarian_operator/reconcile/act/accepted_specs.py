@@ -3,8 +3,9 @@
 import logging
 import time
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
+from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.core.labels import Owner
 from utilitarian_operator.core.spec.revisions import KEPT, in_order, newest, revision, selector
 from utilitarian_operator.errors import Conflict, Gone, Rejected
@@ -17,19 +18,6 @@ AGAIN_AFTER_S = 30.0
 """A record that the API server refuses (a missing right, a quota) stops nothing; it is tried again after this time."""
 
 
-class Records(Protocol):
-    """What is needed of the cluster; each raises ClusterError."""
-
-    async def items(self, plural: str, namespace: str | None, selector: str = "") -> tuple[list[Object], int]:
-        """All objects of one kind."""
-
-    async def create(self, manifest: Object) -> Object:
-        """Make an object."""
-
-    async def delete(self, live: Object) -> None:
-        """Delete exactly this object."""
-
-
 class Revisions:
     """The accepted specs of one resource.
 
@@ -38,7 +26,7 @@ class Revisions:
         owner: the resource.
     """
 
-    def __init__(self, records: Records, owner: Owner) -> None:
+    def __init__(self, records: Cluster, owner: Owner) -> None:
         self._records, self._owner = records, owner
         self._live: list[Object] = []
         self._kept = 0

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, PODS, Key, Store
+from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.names import pool_object
 from utilitarian_operator.core.draining.plan import (
     DrainPlan,
@@ -38,16 +39,6 @@ CANCEL_GAP_S = 0.1
 """Between the cancels of two workers of one pool. A message that is on its way to the first comes back to a quorum
 queue and is with another worker within milliseconds (docs/drain.md): the second cancels when it has it, so none comes
 back twice."""
-
-
-class Cluster(Protocol):
-    """What draining needs of the API server; each raises ClusterError."""
-
-    async def annotate(self, pod: Object, annotations: Mapping[str, str | None]) -> Object:
-        """Set annotations of exactly this pod; None takes one away."""
-
-    async def set_condition(self, pod: Object, condition: Object) -> Object:
-        """Set one condition of exactly this pod."""
 
 
 class Workers(Protocol):
@@ -205,7 +196,9 @@ class Drains:
                 await self._annotate(pod, {DRAINING: None, DELETION_COST: None})
 
     async def _annotate(self, pod: Object, annotations: Mapping[str, str | None]) -> None:
-        self.store.answered(PODS, await self.cluster.annotate(pod, annotations))
+        self.store.answered(
+            PODS, await self.cluster.patch({"kind": "Pod", **pod}, {"metadata": {"annotations": dict(annotations)}})
+        )
 
     async def _set_gate(self, pod: Object, status: str, reason: str, message: str) -> None:
         if {"conditionType": CONSUMING} not in (pod["spec"].get("readinessGates") or []):
@@ -217,4 +210,5 @@ class Drains:
             "message": message,
             "lastTransitionTime": timestamp(self.clock()),
         }
-        self.store.answered(PODS, await self.cluster.set_condition(pod, condition))
+        change = {"status": {"conditions": [condition]}}
+        self.store.answered(PODS, await self.cluster.patch({"kind": "Pod", **pod}, change, "status"))

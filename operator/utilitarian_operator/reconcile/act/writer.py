@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, DISRUPTION_BUDGETS, PODS, STATEFUL_SETS, Key, Store
+from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.core.blocker import REFUSED, Blocker
 from utilitarian_operator.core.labels import Owner
 from utilitarian_operator.core.objects.actions import (
@@ -43,33 +44,6 @@ CLAIM = "PersistentVolumeClaim"
 
 MOST_TRIES = 5
 """Times that a step up is sent while the Deployment changes under it; the next look goes on from there."""
-
-
-class Cluster(Protocol):
-    """What acting needs of the API server; each raises ClusterError."""
-
-    async def create(self, manifest: Object) -> Object:
-        """Make an object."""
-
-    async def read(self, kind: str, namespace: str, name: str) -> Object:
-        """One object as it is now."""
-
-    async def apply(self, manifest: Object, *, force: bool) -> Object:
-        """Server-side apply; with `force` it takes over fields of others."""
-
-    async def set_managed_fields(self, live: Object, fields: Sequence[Object]) -> Object:
-        """Rewrite who holds which field."""
-
-    async def scale(
-        self, namespace: str, deployment: str, replicas: int, resource_version: str | None = None
-    ) -> Object:
-        """Set a Deployment's replicas, if it is at this version still."""
-
-    async def delete(self, live: Object) -> None:
-        """Delete exactly this object."""
-
-    async def event(self, namespace: str, event: Object) -> None:
-        """Record an event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +180,7 @@ class ObjectWriter:
             case Adopt(_, live):
                 return await self._adopt(resource, wanted, live)
             case Disown(live):
-                self._see(live["kind"], await self.cluster.set_managed_fields(live, released_fields(live)))
+                self._see(live["kind"], await self.cluster.patch(live, _released(live)))
         return None
 
     async def tell(self, resource: Object, reason: Reason, note: str) -> None:
@@ -215,7 +189,7 @@ class ObjectWriter:
         logger.info("event", extra={"fleet": str(key), "reason": str(reason), "note": note})
         try:
             body = event(resource, reason, note, instance=self.instance, now=self.clock())
-            await self.cluster.event(key.namespace, body)
+            await self.cluster.create(body)
         except ClusterError as error:
             logger.warning("event not recorded", extra={"fleet": str(key), "because": str(error)})
 
@@ -252,7 +226,7 @@ class ObjectWriter:
         if fresh["metadata"]["uid"] != metadata["uid"] or "deletionTimestamp" in fresh["metadata"]:
             return None  # it goes, and what it leaves behind on purpose must not go with it
         if held_by_create(live):
-            await self.cluster.set_managed_fields(live, released_fields(live))
+            await self.cluster.patch(live, _released(live))
         try:
             adopted = await self._apply(wanted.manifest, force=False)
         except Conflict as error:
@@ -292,6 +266,12 @@ def _farewell(live: Mapping[str, Any]) -> str:
         return ""
     grace = live["spec"]["template"]["spec"].get("terminationGracePeriodSeconds", 30)
     return f"; its {replicas} workers take no new task and have {grace} s to finish those that they run"
+
+
+def _released(live: Object) -> Object:
+    """The change that lets the operator's create go of all fields but the replicas, if nothing else changed."""
+    version = live["metadata"]["resourceVersion"]
+    return {"metadata": {"managedFields": released_fields(live), "resourceVersion": version}}
 
 
 def _key(resource: Mapping[str, Any]) -> Key:

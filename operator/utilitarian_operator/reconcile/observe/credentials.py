@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Mapping
-from typing import Protocol
 
 from utilitarian_operator.adapters.broker.address import WrongAddress, addresses
 from utilitarian_operator.adapters.broker.session import Credentials
 from utilitarian_operator.adapters.broker.tls import SYSTEM, Tls, UnusablePem
+from utilitarian_operator.adapters.cluster.seam import Cluster, secret_values
 from utilitarian_operator.api.effective import Broker, Fleet
 from utilitarian_operator.api.kubernetes import SecretKeyRef
 from utilitarian_operator.errors import ClusterError, Gone, SecretMissing
@@ -14,23 +14,16 @@ from utilitarian_operator.errors import ClusterError, Gone, SecretMissing
 READ_EVERY_S = 30.0
 
 
-class Secrets(Protocol):
-    """What is needed of the cluster."""
-
-    async def secret(self, namespace: str, name: str) -> Mapping[str, str]:
-        """The decoded values of a Secret; raises Gone."""
-
-
 class BrokerCredentials:
     """The broker's credentials of one resource, followed when its Secret changes.
 
     Args:
-        secrets: where they are read.
+        cluster: where they are read.
         namespace: of the resource.
     """
 
-    def __init__(self, secrets: Secrets, namespace: str) -> None:
-        self._secrets, self._namespace = secrets, namespace
+    def __init__(self, cluster: Cluster, namespace: str) -> None:
+        self._cluster, self._namespace = cluster, namespace
         self._last: Credentials | None = None
         self._asked_for: Broker | None = None
         self._read_at = 0.0
@@ -84,7 +77,9 @@ class BrokerCredentials:
         for field, ref in refs.items():
             where = f"spec.broker.{field}: Secret {self._namespace}/{ref.name}"
             try:
-                secrets[ref.name] = secrets.get(ref.name) or await self._secrets.secret(self._namespace, ref.name)
+                secrets[ref.name] = secrets.get(ref.name) or secret_values(
+                    await self._cluster.read("Secret", self._namespace, ref.name)
+                )
             except Gone as error:
                 raise SecretMissing(f"{where} does not exist; create it") from error
             if ref.key not in secrets[ref.name]:

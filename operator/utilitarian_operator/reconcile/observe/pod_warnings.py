@@ -5,8 +5,9 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
+from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.core.containers import spec_of_ours
 from utilitarian_operator.core.observation.causes.pod_status import crashed, newest_warning
 from utilitarian_operator.core.observation.causes.worker_log import broker_refusal
@@ -18,18 +19,9 @@ logger = logging.getLogger(__name__)
 Object = dict[str, Any]
 
 EVERY_S = 30.0
+MOST_EVENTS = 100
 MOST_PODS = 3
 """Pods of a fleet that are asked about at a time, of each kind: a message names one pod of a pool."""
-
-
-class Events(Protocol):
-    """What is needed of the API server; each raises ClusterError."""
-
-    async def warnings(self, namespace: str, uid: str) -> list[Object]:
-        """The events of type Warning about one object."""
-
-    async def log_end(self, pod: Object, container: str, *, previous: bool) -> str:
-        """The last lines of a container's log."""
 
 
 class PodWarnings:
@@ -39,7 +31,7 @@ class PodWarnings:
         cluster: where events and logs are read.
     """
 
-    def __init__(self, cluster: Events) -> None:
+    def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._words: dict[str, str] = {}
         self._due = 0.0
@@ -74,7 +66,8 @@ class PodWarnings:
 
     async def _ask(self, metadata: Mapping[str, Any]) -> None:
         try:
-            events = await self._cluster.warnings(metadata["namespace"], metadata["uid"])
+            about = f"involvedObject.uid={metadata['uid']},type=Warning"
+            events, _ = await self._cluster.items("events", metadata["namespace"], limit=MOST_EVENTS, fields=about)
         except ClusterError as error:  # its role may be an older chart's, without the right
             logger.debug("warnings not seen", extra={"pod": metadata["name"], "because": str(error)})
             return

@@ -3,21 +3,14 @@
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
 
+from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.core.spec.references import Absent, Content, Target, Unreadable
 from utilitarian_operator.errors import ClusterError, Gone, Rejected
 
 READ_EVERY_S = 30.0
 MISSING_READ_EVERY_S = 5.0
 """What is missing is waited for, so it is looked for more often than what is there."""
-
-
-class Objects(Protocol):
-    """What is needed of the cluster."""
-
-    async def read(self, kind: str, namespace: str, name: str) -> dict[str, Any]:
-        """One object; raises Gone and ClusterError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +23,12 @@ class ReferenceReader:
     """The contents of what one resource names, as they were last read.
 
     Args:
-        objects: where they are read.
+        cluster: where they are read.
         namespace: of the resource.
     """
 
-    def __init__(self, objects: Objects, namespace: str) -> None:
-        self._objects, self._namespace = objects, namespace
+    def __init__(self, cluster: Cluster, namespace: str) -> None:
+        self._cluster, self._namespace = cluster, namespace
         self._readings: dict[Target, _Reading] = {}
 
     async def read(self, targets: Iterable[Target]) -> Mapping[Target, Content]:
@@ -61,7 +54,7 @@ class ReferenceReader:
         """What is there now; None when the API server is away, so that the others need not be tried."""
         now = time.monotonic()
         try:
-            body = await self._objects.read(target.kind, self._namespace, target.name)
+            body = await self._cluster.read(target.kind, self._namespace, target.name)
         except Gone:
             return _Reading(Absent(), now + MISSING_READ_EVERY_S)
         except Rejected:

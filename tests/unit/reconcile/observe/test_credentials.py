@@ -1,8 +1,10 @@
 """How the Secrets that name a broker are read and followed, and that no message shows what they hold."""
 
+import base64
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -65,12 +67,13 @@ class Secrets:
         self.secrets = secrets
         self.asked: list[str] = []
 
-    async def secret(self, namespace: str, name: str) -> Mapping[str, str]:
+    async def read(self, kind: str, namespace: str, name: str) -> dict[str, Any]:
+        assert kind == "Secret"
         self.asked.append(f"{namespace}/{name}")
         found = self.secrets.get(name, Gone("HTTP 404"))
         if isinstance(found, ClusterError):
             raise found
-        return found
+        return {"data": {key: base64.b64encode(value.encode()).decode() for key, value in found.items()}}
 
 
 def fleet(spec: str = "{}") -> Fleet:

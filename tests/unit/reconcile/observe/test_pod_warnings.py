@@ -10,7 +10,7 @@ from utilitarian_operator.core.observation.causes.pod_status import LONGEST_WARN
 from utilitarian_operator.core.observation.causes.worker_log import LONGEST, broker_refusal
 from utilitarian_operator.core.observation.pod_failures import pod_failure
 from utilitarian_operator.errors import ClusterError
-from utilitarian_operator.reconcile.observe.pod_warnings import MOST_PODS, PodWarnings
+from utilitarian_operator.reconcile.observe.pod_warnings import MOST_EVENTS, MOST_PODS, PodWarnings
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 Object = dict[str, Any]
@@ -98,12 +98,13 @@ class Cluster:
             raise self._error
         return LOG
 
-    async def warnings(self, namespace: str, uid: str) -> list[Object]:
-        assert namespace == "ns"
+    async def items(self, plural: str, namespace: str, *, limit: int, fields: str) -> tuple[list[Object], int]:
+        assert (plural, namespace, limit) == ("events", "ns", MOST_EVENTS)
+        uid = fields.removeprefix("involvedObject.uid=").removesuffix(",type=Warning")
         self.asked.append(uid)
         if self._error is not None:
             raise self._error
-        return [event(f"of {uid}")]
+        return [event(f"of {uid}")], 1
 
 
 def pod(name: str, age: timedelta, *, ready: bool = False) -> Object:
