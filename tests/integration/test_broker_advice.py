@@ -40,11 +40,13 @@ async def test_arguments_and_policies_are_told_by_the_first_endpoint_that_knows_
     session = BrokerSession(Credentials(rabbitmq.amqp_url(vhost), (rabbitmq.prometheus_url, rabbitmq.management_url)))
     session.start()
     try:
-        await session.depths(["q"])
+        await session.look(["q"])
         await wait_until_async(
-            lambda: session.about().queues == declared, within=SOON, describe=lambda: session.about().queues
+            lambda: session.known.settings.queues == declared,
+            within=SOON,
+            describe=lambda: session.known.settings.queues,
         )
-        assert session.about().version == version
+        assert session.known.settings.version == version
     finally:
         await session.close()
 

@@ -18,8 +18,9 @@ from tests.support.ports import LOOPBACK
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until, wait_until_async
 from utilitarian import routing
-from utilitarian_operator.adapters.broker.depths import Depth, DepthReader, Untold
+from utilitarian_operator.adapters.broker.depths import DepthReader
 from utilitarian_operator.adapters.broker.remote_control import RemoteControl
+from utilitarian_operator.adapters.broker.seam import Depth, Questions, Untold
 from utilitarian_operator.adapters.broker.session import BrokerSession, Credentials
 from utilitarian_operator.adapters.broker.statistics import Statistics
 from utilitarian_operator.errors import BrokerUnreachable, LoginRefused, RightMissing
@@ -67,9 +68,9 @@ async def test_the_documented_rights_are_enough(rabbitmq: RabbitMQ, vhost: str, 
         session = BrokerSession(Credentials(url, (management(rabbitmq),)))
         session.start()
         try:
-            assert await session.depths([QUEUE, MISSING]) == {QUEUE: Depth(0, 1), MISSING: None}
-            session.ask("fleet", ["celery@one"])
-            await wait_until_async(lambda: session.told("celery@one", 0), within=SOON)
+            assert (await session.look([QUEUE, MISSING])).depths == {QUEUE: Depth(0, 1), MISSING: None}
+            session.ask("fleet", Questions(frozenset({"celery@one"})))
+            await wait_until_async(lambda: session.known.told("celery@one", 0), within=SOON)
         finally:
             await session.close()
         assert set(await Statistics([management(rabbitmq)], vhost).read()) >= {QUEUE}
@@ -84,11 +85,13 @@ async def test_a_right_that_is_missing_on_the_mailbox_is_named(rabbitmq: RabbitM
     session = BrokerSession(Credentials(login(rabbitmq, vhost, **{right: "^utilitarian"})))
     session.start()
     try:
-        session.ask("fleet", ["celery@one"])
-        await wait_until_async(lambda: isinstance(session.mute(), RightMissing), within=SOON, describe=session.mute)
-        assert "remote control needs configure, write and read on celery.pidbox" in str(session.mute())
-        session.ask("fleet", [])
-        assert session.mute() is None
+        session.ask("fleet", Questions(frozenset({"celery@one"})))
+        await wait_until_async(
+            lambda: isinstance(session.known.mute, RightMissing), within=SOON, describe=lambda: session.known
+        )
+        assert "remote control needs configure, write and read on celery.pidbox" in str(session.known.mute)
+        session.ask("fleet", Questions())
+        assert session.known.mute is None
     finally:
         await session.close()
 
@@ -161,8 +164,8 @@ async def test_a_hundred_pools_cost_a_broker_no_more_than_fourteen_and_nothing_s
 
         async def tick() -> list[int]:
             for session, size in zip(sessions, sizes, strict=True):
-                await session.depths([f"queue-{number}" for number in range(size)])
-                session.ask("fleet", [f"celery@{number}" for number in range(size)])
+                await session.look([f"queue-{number}" for number in range(size)])
+                session.ask("fleet", Questions(frozenset(f"celery@{number}" for number in range(size))))
             return heard()
 
         try:

@@ -7,21 +7,20 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
-
 from tests.support.celery_workers import Application, running
 from tests.support.pace import takes_at_most
 from tests.support.ports import LOOPBACK, free_port
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until_async
 from utilitarian import routing
-from utilitarian_operator.adapters.broker.depths import Depth
+from utilitarian_operator.adapters.broker.seam import Depth, Questions
 from utilitarian_operator.adapters.broker.session import Brokers, BrokerSession, Credentials
 from utilitarian_operator.core.observation.model import Counted
-from utilitarian_operator.errors import BrokerError, BrokerUnreachable
+from utilitarian_operator.errors import BrokerUnreachable
 
 EVERY_RABBITMQ = True
 SOON = timedelta(seconds=20)
+NOBODY = Questions(frozenset({"celery@nobody"}))
 FLAGS = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 
 
@@ -46,8 +45,8 @@ async def test_depths_are_of_this_moment(rabbitmq: RabbitMQ, vhost: str) -> None
     async with session(rabbitmq.amqp_url(vhost)) as broker:
         for count in (1, 2, 3):
             rabbitmq.publish(vhost, "queue")
-            assert await broker.depths(["queue", "missing"]) == {"queue": Depth(count, 0), "missing": None}
-        assert broker.counted() is None  # nobody counts without statistics
+            assert (await broker.look(["queue", "missing"])).depths == {"queue": Depth(count, 0), "missing": None}
+        assert broker.known.counted is None  # nobody counts without statistics
 
 
 async def test_a_worker_that_is_taken_back_has_its_own_queue_again(
@@ -58,10 +57,10 @@ async def test_a_worker_that_is_taken_back_has_its_own_queue_again(
     worker = application.worker("one", *FLAGS, "--", "worker.direct=true", queues=[queue], quiet=False)
     async with session(rabbitmq.amqp_url(vhost)) as broker:
         with running(worker):
-            broker.ask("fleet", [node])
+            broker.ask("fleet", Questions(frozenset({node})))
 
             def consuming() -> tuple[str, ...] | None:
-                held = broker.told(node, time.monotonic() - 2)
+                held = broker.known.told(node, time.monotonic() - 2)
                 return None if held is None else held.consuming
 
             await wait_until_async(lambda: consuming() == both, within=SOON, describe=consuming)
@@ -80,10 +79,10 @@ async def test_a_worker_that_was_told_to_consume_again_is_not_believed_to_be_emp
     async with session(rabbitmq.amqp_url(vhost)) as broker:
         with running(application.worker("one", *FLAGS, queues=[queue])):
             node = "celery@one"
-            broker.ask("fleet", [node])
+            broker.ask("fleet", Questions(frozenset({node})))
 
             def consuming() -> tuple[str, ...] | None:
-                told = broker.told(node, time.monotonic() - SOON.total_seconds())
+                told = broker.known.told(node, time.monotonic() - SOON.total_seconds())
                 return told.consuming if told else None
 
             await wait_until_async(lambda: consuming() == (queue,), within=SOON, describe=consuming)
@@ -102,13 +101,13 @@ async def test_statistics_come_by_themselves_and_say_when_they_do_not(rabbitmq: 
     rabbitmq.declare(vhost, "queue")
     nothing = {"queue": Counted(0, 0, 0, 0)}
     async with session(rabbitmq.amqp_url(vhost), rabbitmq.prometheus_url) as broker:
-        await wait_until_async(lambda: broker.counted() == nothing, within=SOON, describe=broker.counted)
-        read_at = broker.seen_at()["statistics"]
+        await wait_until_async(lambda: broker.known.counted == nothing, within=SOON, describe=lambda: broker.known)
+        read_at = broker.known.seen_at["statistics"]
         assert read_at is not None
         assert time.monotonic() - read_at < SOON.total_seconds()
     async with session(rabbitmq.amqp_url(vhost), f"http://{LOOPBACK}:{free_port()}") as broker:
-        await wait_until_async(lambda: isinstance(broker.counted(), BrokerUnreachable), within=SOON)
-        assert broker.seen_at()["statistics"] is None
+        await wait_until_async(lambda: isinstance(broker.known.counted, BrokerUnreachable), within=SOON)
+        assert broker.known.seen_at["statistics"] is None
 
 
 async def test_only_who_is_named_is_asked_and_an_answer_ages(rabbitmq: RabbitMQ, vhost: str, tmp_path: Path) -> None:
@@ -120,35 +119,37 @@ async def test_only_who_is_named_is_asked_and_an_answer_ages(rabbitmq: RabbitMQ,
         async with session(rabbitmq.amqp_url(vhost)) as broker:
             assert ours(rabbitmq, vhost) == set()  # nobody named: not even a connection
             asked_at = time.monotonic()
-            broker.ask("fleet", ["celery@one"])
-            assert broker.told("celery@one", 0) is None
-            await wait_until_async(lambda: broker.told("celery@one", asked_at), within=SOON)
-            assert broker.told("celery@one", asked_at).nothing
-            assert broker.told("celery@two", 0) is None
-            assert broker.told("celery@one", time.monotonic()) is None  # nothing was asked since this moment
+            broker.ask("fleet", Questions(frozenset({"celery@one"})))
+            assert broker.known.told("celery@one", 0) is None
+            await wait_until_async(lambda: broker.known.told("celery@one", asked_at), within=SOON)
+            assert broker.known.told("celery@one", asked_at).nothing
+            assert broker.known.told("celery@two", 0) is None
+            assert broker.known.told("celery@one", time.monotonic()) is None  # nothing was asked since this moment
 
-            broker.ask("another", ["celery@two"])
-            await wait_until_async(lambda: broker.told("celery@two", 0), within=SOON)
+            broker.ask("another", Questions(frozenset({"celery@two"})))
+            await wait_until_async(lambda: broker.known.told("celery@two", 0), within=SOON)
             again = time.monotonic()
-            await wait_until_async(lambda: broker.told("celery@one", again), within=SOON)  # asked by the first still
+            await wait_until_async(
+                lambda: broker.known.told("celery@one", again), within=SOON
+            )  # asked by the first still
 
             one.pause()
             silent_since = time.monotonic()
-            await wait_until_async(lambda: broker.told("celery@two", silent_since + 1), within=SOON)
-            assert broker.told("celery@one", silent_since + 1) is None
+            await wait_until_async(lambda: broker.known.told("celery@two", silent_since + 1), within=SOON)
+            assert broker.known.told("celery@one", silent_since + 1) is None
             one.resume()
 
-            broker.ask("fleet", [])
-            assert broker.told("celery@one", 0) is None  # forgotten at once
-            assert broker.told("celery@two", 0) is not None
+            broker.ask("fleet", Questions())
+            assert broker.known.told("celery@one", 0) is None  # forgotten at once
+            assert broker.known.told("celery@two", 0) is not None
         one.kill()
         two.kill()
 
 
 async def test_closing_leaves_nothing_on_the_broker(rabbitmq: RabbitMQ, vhost: str) -> None:
     async with session(rabbitmq.amqp_url(vhost)) as broker:
-        await broker.depths(["queue"])
-        broker.ask("fleet", ["celery@nobody"])
+        assert (await broker.look(["queue"])).failed is None
+        broker.ask("fleet", NOBODY)
         await wait_until_async(
             lambda: len(ours(rabbitmq, vhost)) == 2, within=SOON, describe=lambda: ours(rabbitmq, vhost)
         )
@@ -166,7 +167,7 @@ async def test_equal_credentials_share_a_session_until_nobody_uses_it(rabbitmq: 
     await brokers.keep_only({})
     another = brokers.session(credentials)
     assert another is not one
-    assert await another.depths(["queue"]) == {"queue": None}
+    assert (await another.look(["queue"])).depths == {"queue": None}
     await brokers.keep_only({})
 
 
@@ -175,17 +176,22 @@ async def test_in_an_outage_it_fails_at_once_recovers_by_itself_and_can_be_close
     closed_in_between.start()
     async with session(fragile.amqp_url()) as broker:
         for one in (broker, closed_in_between):
-            one.ask("fleet", ["celery@nobody"])
-            await one.depths(["queue"])
+            one.ask("fleet", NOBODY)
+            assert (await one.look(["queue"])).failed is None
         fragile.kill()
         try:
-            with pytest.raises(BrokerError):
-                await broker.depths(["queue"])
-            with takes_at_most(0.2), pytest.raises(BrokerError):
-                await broker.depths(["queue"])  # left alone for a moment: the error again, without a wait
+            assert (await broker.look(["queue"])).failed is not None
+            with takes_at_most(0.2):
+                assert (
+                    await broker.look(["queue"])
+                ).failed is not None  # left alone for a moment: the error again, without a wait
             with takes_at_most(5):
                 await closed_in_between.close()
         finally:
             await asyncio.to_thread(fragile.start)
-        await wait_until_async(lambda: broker.depths(["queue"]), within=SOON, ignoring=(BrokerError,))
+
+        async def answers() -> bool:
+            return (await broker.look(["queue"])).failed is None
+
+        await wait_until_async(answers, within=SOON)
         assert not [task for task in broker._tasks if task.done()]

@@ -12,7 +12,8 @@ from tests.support.pace import takes_at_most
 from tests.support.ports import LOOPBACK, free_port
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
-from utilitarian_operator.adapters.broker.depths import BATCH, DELAYED, MISSING_ASKED_AT_A_TIME, Depth, DepthReader
+from utilitarian_operator.adapters.broker.depths import BATCH, DELAYED, MISSING_ASKED_AT_A_TIME, DepthReader
+from utilitarian_operator.adapters.broker.seam import Depth
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable, LoginRefused
 
 EVERY_RABBITMQ = True

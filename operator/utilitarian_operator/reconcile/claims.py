@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from utilitarian_operator.adapters.broker.address import addresses
+from utilitarian_operator.adapters.broker.seam import Broker
 from utilitarian_operator.adapters.broker.session import Credentials
 from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, Key, Store
 from utilitarian_operator.api.effective import Fleet
@@ -45,20 +46,10 @@ _NOTHING_RUNS = "; nothing of this resource runs until then"
 _LAST_RUNS = "; until then, the last accepted spec keeps running"
 
 
-class Session(Protocol):
-    """What is asked of a broker."""
-
-    async def depths(self, queues: Sequence[str]) -> Mapping[str, object]:
-        """Connect, if it isn't; raises BrokerError."""
-
-    async def reaches(self, other: Any) -> bool | None:
-        """Whether another session is of the same broker; None where a right is missing; raises BrokerError."""
-
-
 class Brokers(Protocol):
     """The sessions in use."""
 
-    def session(self, credentials: Credentials) -> Session:
+    def session(self, credentials: Credentials) -> Broker:
         """The session of these credentials."""
 
     def cluster(self, credentials: Credentials) -> str | None:
@@ -247,8 +238,8 @@ class Claims:
         """Have a broker say who it is; where it doesn't, the URLs alone are compared until it does."""
         try:
             async with asyncio.timeout(FIND_OUT_WITHIN_S):
-                await self._brokers.session(credentials).depths(())
-        except (BrokerError, TimeoutError, RuntimeError):  # the last: its session was closed meanwhile
+                await self._brokers.session(credentials).look(())
+        except (TimeoutError, RuntimeError):  # the last: its session was closed meanwhile
             pass
         finally:
             self._tried.add(credentials)
@@ -257,7 +248,7 @@ class Claims:
         """Find out whether two brokers that call themselves alike are one; without the right to ask, they are."""
         try:
             async with asyncio.timeout(FIND_OUT_WITHIN_S):
-                same = await self._brokers.session(one).reaches(self._brokers.session(other))
+                same = await self._brokers.session(one).is_same(self._brokers.session(other))
             self._same[pair] = same is not False
             self._failed.pop(pair, None)
         except (BrokerError, TimeoutError, RuntimeError):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from utilitarian_operator.adapters.broker.seam import Broker
 from utilitarian_operator.adapters.broker.session import Brokers, Credentials
 from utilitarian_operator.adapters.broker.unreachable import UnreachableBroker
 from utilitarian_operator.adapters.cluster.cache import (
@@ -55,7 +56,7 @@ from utilitarian_operator.reconcile.act.writer import CLAIM
 from utilitarian_operator.reconcile.claims import Claims, Lost
 from utilitarian_operator.reconcile.fleet_state import FleetState
 from utilitarian_operator.reconcile.observe.credentials import BrokerCredentials
-from utilitarian_operator.reconcile.observe.observer import Broker, Observer
+from utilitarian_operator.reconcile.observe.observer import Observer
 from utilitarian_operator.reconcile.observe.pod_warnings import PodWarnings
 from utilitarian_operator.reconcile.observe.reference_reader import ReferenceReader
 
@@ -128,7 +129,7 @@ class Reconciler:
         broker, unknown_place = await self._broker(known, fleet)
         blockers += [it for it in unknown_place if not any(o.message.startswith(it.message) for o in blockers)]
         warnings = await known.warnings.look(list(self._store.children(PODS, key).values()), self._clock())
-        beat = await known.beat.look(fleet, broker.beats(), self._clock(), warnings)
+        beat = await known.beat.look(fleet, broker.known.beats, self._clock(), warnings)
         shrinks = known.drains.shrinking.keys()
         snapshot = await known.observer.look(fleet, broker, self._clock(), shrinks, beat, warnings)
         known.read_again_if_refused()
@@ -386,5 +387,4 @@ def _todo(
 
 
 def _owner(resource: Object) -> Owner:
-    metadata = resource["metadata"]
-    return Owner(metadata["namespace"], metadata["name"], metadata["uid"])
+    return Owner(*(resource["metadata"][name] for name in ("namespace", "name", "uid")))

@@ -1,7 +1,7 @@
 """How the answers of broker, statistics and workers become one sight: what is unknown, in doubt, counted, how old."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from tests.support.resources import resource
-from utilitarian_operator.adapters.broker.depths import Depth, Untold
+from utilitarian_operator.adapters.broker.seam import BrokerSnapshot, Depth, Untold, WorkerAnswer
 from utilitarian_operator.adapters.broker.unreachable import UnreachableBroker
 from utilitarian_operator.adapters.cluster.cache import PODS, Key, Store
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
-from utilitarian_operator.core.labels import POOL_LABEL
+from utilitarian_operator.core.labels import POOL_LABEL, node_name
 from utilitarian_operator.core.observation.model import (
     Counted,
     FleetSnapshot,
@@ -31,6 +31,7 @@ from utilitarian_operator.reconcile.observe.observer import Observer
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 KEY = Key("ns", "fleet")
+NODES = tuple(node_name(f"fleet-a-{number}") for number in range(9))
 STATS = "{urlFrom: {secretKeyRef: {name: env, key: URL}}, stats: {urlFrom: {secretKeyRef: {name: s, key: u}}}}"
 IDLE = WorkerLoad(active=0, acked_early=0, reserved=0, scheduled=0)
 
@@ -47,19 +48,15 @@ class Answers(UnreachableBroker):
     def __post_init__(self) -> None:
         super().__init__(OperatorError("not asked"))
 
-    async def depths(self, queues: list[str]) -> Mapping[str, Depth | Untold | None]:
-        return dict.fromkeys(queues, self.queue)
-
-    def counted(self) -> Any:
-        return self.statistics
-
-    def told(self, node: str, not_before: float) -> Any:
-        del node, not_before
-        return self.held
-
-    def seen_at(self) -> Mapping[str, float | None]:
+    @property
+    def known(self) -> BrokerSnapshot:
         now = time.monotonic()
-        return {name: None if age is None else now - age for name, age in self.ages.items()}
+        answer = {} if self.held is None else dict.fromkeys(NODES, WorkerAnswer(self.held, now))
+        seen_at = {name: None if age is None else now - age for name, age in self.ages.items()}
+        return BrokerSnapshot(now, counted=self.statistics, answers=answer, seen_at=seen_at)
+
+    async def look(self, queues: Sequence[str]) -> BrokerSnapshot:
+        return replace(self.known, depths=dict.fromkeys(queues, self.queue))
 
 
 def fleet(broker: str = STATS) -> Fleet:

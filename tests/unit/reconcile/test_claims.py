@@ -1,13 +1,14 @@
 """Which fleet may have a queue, by what brokers say of themselves, and that no fleet waits for another's broker."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from tests.support.pools import fleet
+from utilitarian_operator.adapters.broker.seam import BrokerSnapshot
 from utilitarian_operator.adapters.broker.session import Credentials
 from utilitarian_operator.adapters.cluster.cache import Key, Store
 from utilitarian_operator.api.effective import Fleet
@@ -37,13 +38,16 @@ class Session:
     heard: str | None = None
     asked: int = 0
 
-    async def depths(self, queues: Sequence[str]) -> Mapping[str, object]:
+    async def look(self, queues: Sequence[str]) -> BrokerSnapshot:
         del queues
-        await self._answer()
+        try:
+            await self._answer()
+        except BrokerUnreachable as error:
+            return BrokerSnapshot(at=0.0, failed=error)
         self.heard = self.cluster
-        return {}
+        return BrokerSnapshot(at=0.0, cluster=self.heard)
 
-    async def reaches(self, other: Any) -> bool | None:
+    async def is_same(self, other: Any) -> bool | None:
         self.asked += 1
         await self._answer()
         await other._answer()

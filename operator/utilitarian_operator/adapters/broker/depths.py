@@ -3,7 +3,6 @@
 import contextlib
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from amqp import spec
@@ -11,6 +10,7 @@ from amqp.exceptions import AccessRefused, NotFound, ResourceLocked
 from kombu import Connection
 
 from utilitarian_operator.adapters.broker.connection import TIMEOUT_S, broker_errors, connect, release
+from utilitarian_operator.adapters.broker.seam import Depth, Untold
 from utilitarian_operator.adapters.broker.tls import SYSTEM, Tls
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable
 
@@ -24,25 +24,6 @@ DELAYED = tuple(f"celery_delayed_{level}" for level in range(28))
 """Where tasks wait for their time with Celery's native delayed delivery (kombu's module of that name declares them)."""
 
 _DECLARE_SIGNATURE = "BsbbbbbF"  # py-amqp's for Queue.Declare
-
-
-@dataclass(frozen=True, slots=True)
-class Depth:
-    """What a passive declare says: messages ready and consumers, both of this moment."""
-
-    ready: int
-    consumers: int
-
-
-@dataclass(frozen=True, slots=True)
-class Untold:
-    """A queue of which the broker won't say anything, while it tells of others.
-
-    Args:
-        why: a clause that goes on after the queue's name, with the broker's words.
-    """
-
-    why: str
 
 
 class DepthReader:

@@ -4,8 +4,10 @@ Remote control is a fanout: each worker gets the message, whichever worker it is
 the number of workers asked but the number of workers there are, times the rounds.
 """
 
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Collection, Hashable
 from dataclasses import dataclass
+
+from utilitarian_operator.adapters.broker.seam import NO_QUESTIONS, Questions
 
 CLOSELY_EVERY_S = 0.25
 NEAR_EVERY_S = 1.0
@@ -22,23 +24,6 @@ LEARNING_A_SECOND = 50.0
 
 MOST_IN_A_ROUND = 500
 """Answers that are surely read within the time that a worker may take; more are asked in turn."""
-
-
-@dataclass(frozen=True, slots=True)
-class Questions:
-    """What one fleet wants asked.
-
-    Args:
-        now: workers that a decision rests on.
-        slowly: workers to learn from.
-        around: whether all workers of the broker are asked which queues they consume.
-        beats: whether every beat shall say that it is there.
-    """
-
-    now: frozenset[str]
-    slowly: frozenset[str]
-    around: bool = False
-    beats: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +53,12 @@ class PollSchedule:
         self._near_at = self._learned_at = self._around_at = self._beats_at = self._closely_at = float("-inf")
         self._last = ""
 
-    def want(
-        self, who: Hashable, nodes: Iterable[str], learn: Iterable[str], *, around: bool, beats: bool = False
-    ) -> frozenset[str]:
-        """Replace what a fleet wanted before; returns all workers that any fleet wants to ask."""
-        self._questions[who] = Questions(frozenset(nodes), frozenset(learn), around, beats)
+    def want(self, who: Hashable, questions: Questions) -> frozenset[str]:
+        """Replace what a fleet wanted before; returns all workers that any fleet wants asked."""
+        self._questions.pop(who, None)
+        if questions != NO_QUESTIONS:
+            self._questions[who] = questions
         return self._near | self._slowly
-
-    def keep_only(self, who: Collection[Hashable]) -> None:
-        """Forget what the other fleets wanted."""
-        self._questions = {one: questions for one, questions in self._questions.items() if one in who}
 
     def due(self, now: float, closely: Collection[str] = ()) -> Round | None:
         """The round that is due, which counts as begun; None while there is nothing to ask.

@@ -4,23 +4,23 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from utilitarian_operator.adapters.broker.address import addresses
 from utilitarian_operator.adapters.broker.answers import Answers
 from utilitarian_operator.adapters.broker.declarations import declarations
-from utilitarian_operator.adapters.broker.depths import Depth, DepthReader, Untold
+from utilitarian_operator.adapters.broker.depths import DepthReader
 from utilitarian_operator.adapters.broker.pause import Pause
 from utilitarian_operator.adapters.broker.poll_schedule import PollSchedule, Round
 from utilitarian_operator.adapters.broker.remote_control import RemoteControl
+from utilitarian_operator.adapters.broker.seam import NO_QUESTIONS, Broker, BrokerSnapshot, Depths, Questions
 from utilitarian_operator.adapters.broker.statistics import Statistics
 from utilitarian_operator.adapters.broker.tls import SYSTEM, Tls
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings, QueueSettings
-from utilitarian_operator.core.observation.model import HOLDS, Counted, WorkerLoad
-from utilitarian_operator.core.observation.worked import Worked
+from utilitarian_operator.core.observation.model import HOLDS, Counted
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable, RightMissing
 
 T = TypeVar("T")
@@ -90,12 +90,35 @@ class BrokerSession:
             self._seen_at["statistics"] = None
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def depths(self, queues: Sequence[str]) -> dict[str, Depth | Untold | None]:
-        """Ready messages and consumers of each queue, of this moment; None for one that doesn't exist.
+    @property
+    def known(self) -> BrokerSnapshot:
+        """What is known without a question: everything but depths."""
+        return BrokerSnapshot(
+            at=time.monotonic(),
+            counted=self._fresh_statistics(),
+            answers=self._answers.told,
+            samples=self._answers.samples,
+            worked=self._answers.worked,
+            consuming=self._around,
+            beats=self._beats,
+            mute=self._mute,
+            seen_at=dict(self._seen_at),
+            settings=self._settings(),
+            cluster=self._depths.cluster,
+        )
 
-        Raises:
-            BrokerError: it could not be read, or failed a moment ago.
+    async def look(self, queues: Sequence[str]) -> BrokerSnapshot:
+        """What is known, with messages and consumers of each queue; None for one that doesn't exist.
+
+        A broker that failed a moment ago is left alone, and the failure repeated.
         """
+        try:
+            depths = await self._read_depths(queues)
+        except BrokerError as error:
+            return replace(self.known, failed=error)
+        return replace(self.known, depths=depths)
+
+    async def _read_depths(self, queues: Sequence[str]) -> Depths:
         self._pause.check()
         asked_at = time.monotonic()
         try:
@@ -107,56 +130,23 @@ class BrokerSession:
         self._seen_at["depths"] = asked_at
         return answer
 
-    def counted(self) -> dict[str, Counted] | BrokerError | None:
-        """The statistics of each queue, a few seconds old; or why they are not known; None where there are none."""
+    def _fresh_statistics(self) -> Mapping[str, Counted] | BrokerError | None:
         held_s = HOLDS.total_seconds()
         if isinstance(self._counted, dict) and time.monotonic() - (self._seen_at["statistics"] or 0) > held_s:
             return BrokerUnreachable(f"the statistics are older than {held_s:g} s")
         return self._counted
 
-    def seen_at(self) -> Mapping[str, float | None]:
-        """When each source was last asked with success (monotonic seconds), None if never; by its name."""
-        return self._seen_at
-
-    def told(self, node: str, not_before: float) -> WorkerLoad | None:
-        """What a worker said to a question asked after a moment (monotonic seconds); None if it said nothing since."""
-        return self._answers.told(node, not_before)
-
-    def sample(self, node: str, not_before: float) -> WorkerLoad | None:
-        """What a worker last said of itself and of how much it has done, if it was asked since a moment."""
-        return self._answers.sample(node, not_before)
-
-    def worked(self, node: str) -> Worked | None:
-        """What a worker has done since it was first asked, by all its answers; None before the first question."""
-        return self._answers.worked(node)
-
-    def consuming(self) -> Mapping[str, tuple[str, ...]]:
-        """The queues that each worker of the broker consumes, by its answer when all were asked last."""
-        return self._around
-
-    def beats(self) -> tuple[str, ...]:
-        """The node names of all beats that answered when they were asked last, minutes ago perhaps."""
-        return self._beats
-
-    def mute(self) -> BrokerError | None:
-        """Why no worker can be asked; None when they can, whether they answer or not."""
-        return self._mute
-
-    def about(self) -> BrokerSettings:
-        """What broker and workers tell of themselves, minutes old; good for advice only."""
+    def _settings(self) -> BrokerSettings:
         return BrokerSettings(self._depths.version, self._celery, self._declared, self._delayed, self._unreadable)
 
-    @property
-    def cluster(self) -> str | None:
-        """What the broker calls itself; None while it was never connected to."""
-        return self._depths.cluster
-
-    async def reaches(self, other: "BrokerSession") -> bool | None:
+    async def is_same(self, other: Broker) -> bool | None:
         """Whether another session looks at the same virtual host of the same broker; None where a right is missing.
 
         Raises:
             BrokerError: one of them can't be asked now.
         """
+        if not isinstance(other, BrokerSession):
+            return False
         with contextlib.ExitStack() as marked:
             try:
                 name = await _in(self._depth_thread, lambda: marked.enter_context(self._depths.mark()))
@@ -167,27 +157,16 @@ class BrokerSession:
                 with contextlib.suppress(BrokerError):
                     await _in(self._depth_thread, marked.close)
 
-    def ask(
-        self,
-        who: Hashable,
-        nodes: Iterable[str],
-        learn: Iterable[str] = (),
-        *,
-        around: bool = False,
-        beats: bool = False,
-    ) -> None:
-        """The workers to ask from now on; replaces those that the same one named before.
+    def ask(self, who: Hashable, questions: Questions) -> None:
+        """Ask this from now on, in the background; replaces what the same one wanted before.
 
         Args:
             who: asks; several may share a broker.
-            nodes: asked once a second, or as often as their number allows, because a decision rests on them now.
-            learn: asked slowly, for averages.
-            around: ask all workers of the broker, slowly, which queues they consume.
-            beats: ask, seldom, which beats there are.
+            questions: theirs.
         """
-        wanted = self._rounds.want(who, nodes, learn, around=around, beats=beats)
+        wanted = self._rounds.want(who, questions)
         if not wanted:
-            self._mute = None  # with no worker to ask, a refusal doesn't show
+            self._mute = None  # with no worker to ask, nothing would find out
         self._answers.keep_only(wanted)
 
     async def cancel_consumers(self, node: str, queues: Sequence[str]) -> None:
@@ -208,10 +187,6 @@ class BrokerSession:
         every = self._answers.to_return(node, queues)
         await _in(self._worker_thread, lambda: self._workers.add_consumers(node, every))
         self._answers.returns(node)
-
-    def keep_only(self, who: Collection[Hashable]) -> None:
-        """Ask nothing more for any other fleet."""
-        self._rounds.keep_only(who)
 
     def start(self) -> None:
         """Begin to read statistics and workers in the background."""
@@ -333,23 +308,35 @@ class BrokerSession:
             await asyncio.sleep(max(STATISTICS_EVERY_S - (time.monotonic() - started), 0.1))
 
 
+def opened(credentials: Credentials) -> BrokerSession:
+    """A session that has begun to read."""
+    session = BrokerSession(credentials)
+    session.start()
+    return session
+
+
 class Brokers:
-    """The sessions in use, one for each set of credentials."""
+    """The sessions in use, one for each set of credentials.
 
-    def __init__(self) -> None:
-        self._sessions: dict[Credentials, BrokerSession] = {}
+    Args:
+        opened: makes one.
+    """
 
-    def session(self, credentials: Credentials) -> BrokerSession:
+    def __init__(self, opened: Callable[[Credentials], Broker] = opened) -> None:
+        self._opened = opened
+        self._sessions: dict[Credentials, Broker] = {}
+        self._used: Mapping[Hashable, Credentials] = {}
+
+    def session(self, credentials: Credentials) -> Broker:
         """The session of these credentials, opened if need be."""
         if credentials not in self._sessions:
-            session = self._sessions[credentials] = BrokerSession(credentials)
-            session.start()
+            self._sessions[credentials] = self._opened(credentials)
         return self._sessions[credentials]
 
     def cluster(self, credentials: Credentials) -> str | None:
         """What the broker of these credentials calls itself, if a session has heard it."""
         session = self._sessions.get(credentials)
-        return None if session is None else session.cluster
+        return None if session is None else session.known.cluster
 
     async def keep_only(self, used: Mapping[Hashable, Credentials]) -> None:
         """Close the sessions that no fleet uses any more, and ask nothing more for fleets that left one.
@@ -357,10 +344,12 @@ class Brokers:
         Args:
             used: the credentials of each that uses some.
         """
+        before, self._used = self._used, dict(used)
         for credentials in [known for known in self._sessions if known not in used.values()]:
             await self._sessions.pop(credentials).close()
-        for credentials, session in self._sessions.items():
-            session.keep_only({who for who, its in used.items() if its == credentials})
+        for who, credentials in before.items():
+            if credentials in self._sessions and used.get(who) != credentials:
+                self._sessions[credentials].ask(who, NO_QUESTIONS)
 
 
 async def _in(thread: ThreadPoolExecutor, call: Callable[[], T]) -> T:

@@ -1,9 +1,8 @@
 """Stands for a broker whose address is not known: every figure is unknown, with the reason."""
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 
-from utilitarian_operator.adapters.broker.depths import Depth, Untold
-from utilitarian_operator.core.observation.broker_settings import BrokerSettings
+from utilitarian_operator.adapters.broker.seam import Broker, BrokerSnapshot, Questions
 from utilitarian_operator.errors import BrokerUnreachable, OperatorError
 
 
@@ -17,60 +16,36 @@ class UnreachableBroker:
     def __init__(self, error: OperatorError) -> None:
         self._error = error
 
-    async def depths(self, queues: list[str]) -> Mapping[str, Depth | Untold | None]:
-        """Raise the reason, as a BrokerError."""
+    @property
+    def known(self) -> BrokerSnapshot:
+        """Nothing: no source ever answered."""
+        return BrokerSnapshot(at=0.0)
+
+    async def look(self, queues: Sequence[str]) -> BrokerSnapshot:
+        """The reason alone."""
         del queues
-        raise BrokerUnreachable(str(self._error)) from self._error
+        return BrokerSnapshot(at=0.0, failed=self._why())
 
-    def counted(self) -> None:
-        """There are no statistics."""
-
-    def told(self, node: str, not_before: float) -> None:
-        """No worker answers."""
-
-    def sample(self, node: str, not_before: float) -> None:
-        """No worker answers."""
-
-    def worked(self, node: str) -> None:
-        """No worker answers."""
-
-    def seen_at(self) -> Mapping[str, float | None]:
-        """No worker ever answered."""
-        return {}
-
-    def consuming(self) -> Mapping[str, tuple[str, ...]]:
-        """No worker answers."""
-        return {}
-
-    def beats(self) -> tuple[str, ...]:
-        """No worker answers."""
-        return ()
-
-    def mute(self) -> None:
-        """The reason is that of the depths."""
-
-    def about(self) -> BrokerSettings:
-        """Nothing is told."""
-        return BrokerSettings()
-
-    def ask(
-        self,
-        who: Hashable,
-        nodes: Iterable[str],
-        learn: Iterable[str] = (),
-        *,
-        around: bool = False,
-        beats: bool = False,
-    ) -> None:
+    def ask(self, who: Hashable, questions: Questions) -> None:
         """There is no worker to ask."""
-        del who, nodes, learn, around, beats
 
     async def cancel_consumers(self, node: str, queues: Sequence[str]) -> None:
         """Raise the reason, as a BrokerError."""
         del node, queues
-        raise BrokerUnreachable(str(self._error)) from self._error
+        raise self._why() from self._error
 
     async def add_consumers(self, node: str, queues: Sequence[str]) -> None:
         """Raise the reason, as a BrokerError."""
         del node, queues
-        raise BrokerUnreachable(str(self._error)) from self._error
+        raise self._why() from self._error
+
+    async def is_same(self, other: Broker) -> bool | None:
+        """Raise the reason, as a BrokerError."""
+        del other
+        raise self._why() from self._error
+
+    async def close(self) -> None:
+        """There is nothing to close."""
+
+    def _why(self) -> BrokerUnreachable:
+        return BrokerUnreachable(str(self._error))

@@ -3,11 +3,12 @@
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
+from utilitarian_operator.adapters.broker.seam import Broker
 from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, PODS, Key, Store
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.names import pool_object
@@ -39,16 +40,6 @@ CANCEL_GAP_S = 0.1
 """Between the cancels of two workers of one pool. A message that is on its way to the first comes back to a quorum
 queue and is with another worker within milliseconds (docs/drain.md): the second cancels when it has it, so none comes
 back twice."""
-
-
-class Workers(Protocol):
-    """What draining needs of a broker session; each raises BrokerError."""
-
-    async def cancel_consumers(self, node: str, queues: Sequence[str]) -> None:
-        """Tell one worker to take nothing more from these queues."""
-
-    async def add_consumers(self, node: str, queues: Sequence[str]) -> None:
-        """Tell one worker to consume these queues again."""
 
 
 @dataclass
@@ -110,7 +101,7 @@ class Drains:
         leads: Mapping[str, DrainPlan],
         because: Mapping[str, str],
         progress: Progress,
-        workers: Workers,
+        broker: Broker,
     ) -> None:
         """Do what single pods need and tell of it; what fails is seen again at the next look.
 
@@ -121,9 +112,9 @@ class Drains:
         turns: dict[str, _Turns] = defaultdict(_Turns)
         done = await asyncio.gather(
             *(
-                self._in_turn(turns[pool], key, step, workers)
+                self._in_turn(turns[pool], key, step, broker)
                 if isinstance(step, CancelConsumers)
-                else self._done(key, step, workers)
+                else self._done(key, step, broker)
                 for pool, step in todo
             )
         )
@@ -155,26 +146,26 @@ class Drains:
             self.metrics.drained_slowly(key, slow[pod])
         progress.slow = frozenset(slow)
 
-    async def _in_turn(self, turns: _Turns, key: Key, step: SingleStep, workers: Workers) -> bool:
+    async def _in_turn(self, turns: _Turns, key: Key, step: SingleStep, broker: Broker) -> bool:
         async with turns.one:
             if turns.taken:
                 await self.sleep(CANCEL_GAP_S)
             turns.taken = True
-            return await self._done(key, step, workers)
+            return await self._done(key, step, broker)
 
-    async def _done(self, key: Key, step: SingleStep, workers: Workers) -> bool:
+    async def _done(self, key: Key, step: SingleStep, broker: Broker) -> bool:
         pod = self.store.children(PODS, key).get(step.pod)
         if pod is None:
             return False
         try:
-            await self._carry_out(pod, step, workers)
+            await self._carry_out(pod, step, broker)
         except (ClusterError, BrokerError) as error:
             about = {"fleet": str(key), "pod": step.pod, "step": type(step).__name__}
             logger.info("step of a drain put off", extra={**about, "because": str(error)})
             return False
         return True
 
-    async def _carry_out(self, pod: Object, step: SingleStep, workers: Workers) -> None:
+    async def _carry_out(self, pod: Object, step: SingleStep, broker: Broker) -> None:
         node = node_name(pod["metadata"]["name"])
         match step:
             case OpenGate():
@@ -182,16 +173,16 @@ class Drains:
             case MarkDraining():
                 await self._annotate(pod, {DRAINING: timestamp(self.clock())})
             case CancelConsumers(_, queues):
-                await workers.cancel_consumers(node, queues)
+                await broker.cancel_consumers(node, queues)
             case ResumeConsumers(_, queues):
-                await workers.add_consumers(node, queues)
+                await broker.add_consumers(node, queues)
             case Release():
                 # The cost first: who counts one ready pod less has seen both.
                 await self._annotate(pod, {DELETION_COST: CHEAPEST})
                 await self._set_gate(pod, "False", "Drained", "the worker holds nothing and takes nothing more")
             case Unmark(_, queues):
                 # Said once more: a cancel of an operator that has ended since may have come after the last word.
-                await workers.add_consumers(node, queues)
+                await broker.add_consumers(node, queues)
                 await self._set_gate(pod, "True", "Consumes", "the worker was taken back and consumes its queues")
                 await self._annotate(pod, {DRAINING: None, DELETION_COST: None})
 

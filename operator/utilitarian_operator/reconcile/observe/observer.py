@@ -1,13 +1,12 @@
 """Looks at one fleet: broker, workers and the cluster's objects become one `FleetSnapshot`."""
 
-import time
-from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
-from utilitarian_operator.adapters.broker.depths import Depth, Untold
+from utilitarian_operator.adapters.broker.seam import Broker, BrokerSnapshot, Depth, Depths, Questions, Untold
 from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, PODS, STATEFUL_SETS, Key, Store
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.names import pool_object
@@ -15,7 +14,6 @@ from utilitarian_operator.core.labels import POOL_LABEL, node_name
 from utilitarian_operator.core.moments import since
 from utilitarian_operator.core.observation.beat import BeatSnapshot
 from utilitarian_operator.core.observation.blank_workers import Beginnings, begun, consumers_told, with_blank
-from utilitarian_operator.core.observation.broker_settings import BrokerSettings
 from utilitarian_operator.core.observation.deltas import Flows, History, LastMessages
 from utilitarian_operator.core.observation.foreign_consumers import with_foreign
 from utilitarian_operator.core.observation.model import (
@@ -27,7 +25,6 @@ from utilitarian_operator.core.observation.model import (
     PoolSnapshot,
     Present,
     QueueSnapshot,
-    Source,
     Unknown,
     WorkerLoad,
 )
@@ -36,7 +33,6 @@ from utilitarian_operator.core.observation.pod import no_older, pod_snapshot
 from utilitarian_operator.core.observation.pod_failures import pod_failure, rolls_out
 from utilitarian_operator.core.observation.queue_trust import Contradiction, believed, contradiction, doubted
 from utilitarian_operator.core.observation.reported import reported
-from utilitarian_operator.core.observation.worked import Worked
 from utilitarian_operator.core.wording import plural
 from utilitarian_operator.errors import BrokerError
 from utilitarian_operator.reconcile.observe.starts import Starts
@@ -47,61 +43,10 @@ ANSWER_HOLDS_S = 4.0
 SAMPLE_HOLDS_S = 25.0
 """How long a sample counts in averages: two of the slow rounds."""
 
-Answers: TypeAlias = tuple[Mapping[str, Depth | Untold | None], Unknown | None]
+Answers: TypeAlias = tuple[Depths, Unknown | None]
 """Depths by queue, and why there are none."""
 
 _Pods: TypeAlias = Mapping[str, tuple[PodSnapshot, ...]]
-
-
-class Broker(Protocol):
-    """What the observer needs of a broker session."""
-
-    async def depths(self, queues: list[str]) -> Mapping[str, Depth | Untold | None]:
-        """Depth by queue, None for one that doesn't exist; raises BrokerError."""
-
-    def counted(self) -> Mapping[str, Counted] | BrokerError | None:
-        """The statistics of each queue; why there are none; None without statistics."""
-
-    def told(self, node: str, not_before: float) -> WorkerLoad | None:
-        """What a worker said since a moment."""
-
-    def sample(self, node: str, not_before: float) -> WorkerLoad | None:
-        """What a worker last said, for averages."""
-
-    def worked(self, node: str) -> Worked | None:
-        """What a worker has done since it was first asked."""
-
-    def seen_at(self) -> Mapping[str, float | None]:
-        """When each source last answered, by its name; None if never."""
-
-    def consuming(self) -> Mapping[str, tuple[str, ...]]:
-        """Queues by node name, of every worker that answered when all were asked last."""
-
-    def beats(self) -> tuple[str, ...]:
-        """Node names of the beats that answered when they were asked last."""
-
-    def mute(self) -> BrokerError | None:
-        """Why no worker can be asked, or None."""
-
-    def about(self) -> BrokerSettings:
-        """What the broker tells of itself."""
-
-    def ask(
-        self,
-        who: Hashable,
-        nodes: Iterable[str],
-        learn: Iterable[str] = (),
-        *,
-        around: bool = False,
-        beats: bool = False,
-    ) -> None:
-        """The workers that one fleet wants asked from now on: because a decision rests on them, to learn, or all."""
-
-    async def cancel_consumers(self, node: str, queues: Sequence[str]) -> None:
-        """Tell one worker to take nothing more from these queues; raises BrokerError."""
-
-    async def add_consumers(self, node: str, queues: Sequence[str]) -> None:
-        """Tell one worker to consume these queues again; raises BrokerError."""
 
 
 class Observer:
@@ -153,12 +98,14 @@ class Observer:
             warnings: what Kubernetes warns of about pods that don't become ready, by the pod's name.
         """
         deployments = self._store.children(DEPLOYMENTS, self._key)
-        mute, bodies = self._mute(broker, now), self._bodies()
+        before, bodies = broker.known, self._bodies()
+        mute = self._mute(before, now)
         # Before the depths: what a worker took in between is then missed once, and not counted on both sides.
-        pods = self._pods(bodies, broker, mute, now)
+        pods = self._pods(bodies, before, mute, now)
         queues = [queue for pool in fleet.pools for queue in self._queues(pool)]
-        answers = await self._depths(broker, queues, now)
-        counted, statistics = self._statistics(broker, now)
+        after = await broker.look(queues)
+        answers = self._depths(after, now)
+        counted, statistics = self._statistics(after, now)
         pools = {}
         for pool, seen, mine in self._each(fleet, answers, counted, pods, now):
             deployment = deployments.get(pool_object(self._key.name, pool.name))
@@ -170,11 +117,11 @@ class Observer:
             snapshot = PoolSnapshot(seen, unacked, mine, replicas, pod_failure=failure, unlearned=unlearned)
             said = None if deployment is None else reported(deployment)
             pools[pool.name] = replace(snapshot, arrived=arrived, left=left, reported=said)
-        pools = with_foreign(fleet, pools, broker.consuming(), self._neighbours)
+        pools = with_foreign(fleet, pools, after.consuming, self._neighbours)
         leftover = _leftover(deployments, pods, pools)
         self._ask(broker, pools, leftover, shrinking, beats=beat is not None and fleet.mode != "Preview")
-        rolls, sources = tuple(self._rolling_out(deployments)), tuple(_sources(broker))
-        about, last = broker.about(), self._last_messages(fleet, pools, counted, now)
+        rolls, sources = tuple(self._rolling_out(deployments)), tuple(after.sources())
+        about, last = after.settings, self._last_messages(fleet, pools, counted, now)
         return FleetSnapshot(now, pools, answers[1], statistics, beat, rolls, mute, leftover, about, sources, last)
 
     def _each(
@@ -196,16 +143,13 @@ class Observer:
             self._beginnings[pool.name] = known
             yield pool, seen, with_blank(mine, known, now)
 
-    async def _depths(self, broker: Broker, queues: list[str], now: datetime) -> Answers:
+    def _depths(self, seen: BrokerSnapshot, now: datetime) -> Answers:
         """The broker's answers, or why there are none."""
-        try:
-            answers = await broker.depths(queues)
-        except BrokerError as error:
-            self.failed = error
-            return {}, self._unknown("broker", str(error), now)
-        self.failed = None
+        self.failed = seen.failed
+        if seen.failed is not None:
+            return {}, self._unknown("broker", str(seen.failed), now)
         self._unseen.pop("broker", None)
-        return answers, None
+        return seen.depths, None
 
     def _ask(
         self,
@@ -218,9 +162,9 @@ class Observer:
     ) -> None:
         soon = (pod for name, pool in pools.items() for pod in _worth_asking(pool, shrinking=name in shrinking))
         going = (pod for pool in leftover.values() for pod in pool.pods if pod.running)
-        running = (node_name(pod.name) for pool in pools.values() for pod in pool.pods if pod.running)
+        running = (pod for pool in pools.values() for pod in pool.pods if pod.running)
         around = any(pool.foreign for pool in pools.values())
-        broker.ask(self._key, (node_name(pod.name) for pod in (*soon, *going)), running, around=around, beats=beats)
+        broker.ask(self._key, Questions(_nodes((*soon, *going)), _nodes(running), around, beats))
 
     def _neighbours(self) -> dict[str, str]:
         return {node_name(pod): str(key) for pod, key in self._store.neighbours(self._key).items()}
@@ -249,17 +193,16 @@ class Observer:
             return None
         return self._unknown(f"catch-all {pool.name}", "no worker has said yet which queues it consumes", now)
 
-    def _statistics(self, broker: Broker, now: datetime) -> tuple[Mapping[str, Counted], Unknown | None]:
-        counted = broker.counted()
+    def _statistics(self, seen: BrokerSnapshot, now: datetime) -> tuple[Mapping[str, Counted], Unknown | None]:
+        counted = seen.counted
         if isinstance(counted, BrokerError):
             return {}, self._unknown("statistics", str(counted), now)
         self._unseen.pop("statistics", None)
         return counted or {}, None
 
-    def _mute(self, broker: Broker, now: datetime) -> Unknown | None:
-        error = broker.mute()
-        if error is not None:
-            return self._unknown("remote control", str(error), now)
+    def _mute(self, seen: BrokerSnapshot, now: datetime) -> Unknown | None:
+        if seen.mute is not None:
+            return self._unknown("remote control", str(seen.mute), now)
         self._unseen.pop("remote control", None)
         return None
 
@@ -330,30 +273,33 @@ class Observer:
         return bodies
 
     def _pods(
-        self, bodies: Mapping[str, Iterable[Mapping[str, Any]]], broker: Broker, mute: Unknown | None, now: datetime
+        self,
+        bodies: Mapping[str, Iterable[Mapping[str, Any]]],
+        seen: BrokerSnapshot,
+        mute: Unknown | None,
+        now: datetime,
     ) -> dict[str, tuple[PodSnapshot, ...]]:
         there = {
             pool: [it for it in found if it.get("status", {}).get("phase") not in {"Succeeded", "Failed"}]
             for pool, found in bodies.items()
         }
-        pods = {pool: tuple(self._pod(it, broker, mute, now) for it in found) for pool, found in there.items() if found}
+        pods = {pool: tuple(self._pod(it, seen, mute, now) for it in found) for pool, found in there.items() if found}
         everyone = self._store.children(PODS, self._key)
         self._history.keep_only(everyone)
         return self._starts.see(pods, everyone, now, broker_away=self.failed is not None)
 
-    def _pod(self, body: Mapping[str, Any], broker: Broker, mute: Unknown | None, now: datetime) -> PodSnapshot:
+    def _pod(self, body: Mapping[str, Any], seen: BrokerSnapshot, mute: Unknown | None, now: datetime) -> PodSnapshot:
         name = body["metadata"]["name"]
-        asked = time.monotonic()
-        held = broker.told(node_name(name), asked - ANSWER_HOLDS_S)
+        held = seen.told(node_name(name), seen.at - ANSWER_HOLDS_S)
         why = mute.why if mute else f"worker {name} does not answer"
         answer = self._unknown(f"worker {name}", why, now) if held is None else held
         if held is not None:
             self._unseen.pop(f"worker {name}", None)
-        sample = broker.sample(node_name(name), asked - SAMPLE_HOLDS_S)
+        sample = seen.sample(node_name(name), seen.at - SAMPLE_HOLDS_S)
         told = self._store.told(PODS, self._key, name)
         pod = pod_snapshot(name, body, answer, told=told)
         sample = None if sample is None else no_older(sample, pod.running_since, now)
-        return self._history.add(pod, body, sample, broker.worked(node_name(name)))
+        return self._history.add(pod, body, sample, seen.worked.get(node_name(name)))
 
     def _rolling_out(self, deployments: Mapping[str, Any]) -> Iterable[str]:
         for name, body in sorted({**deployments, **self._store.children(STATEFUL_SETS, self._key)}.items()):
@@ -365,9 +311,8 @@ class Observer:
         return Unknown(why, self._unseen[what])
 
 
-def _sources(broker: Broker) -> Iterable[Source]:
-    for name, seen_at in broker.seen_at().items():
-        yield Source(name, None if seen_at is None else timedelta(seconds=time.monotonic() - seen_at))
+def _nodes(pods: Iterable[PodSnapshot]) -> frozenset[str]:
+    return frozenset(node_name(pod.name) for pod in pods)
 
 
 def _worth_asking(pool: PoolSnapshot, *, shrinking: bool) -> Iterable[PodSnapshot]:

@@ -13,12 +13,17 @@ from utilitarian_operator.adapters.broker.poll_schedule import (
     PollSchedule,
     Round,
 )
+from utilitarian_operator.adapters.broker.seam import Questions
 
 SPAN_S = 200
 
 
 def names(count: int) -> list[str]:
     return [f"celery@worker-{number:05}" for number in range(count)]
+
+
+def want(poll_schedule: PollSchedule, who: str, now: list[str], slowly: list[str], **more: bool) -> frozenset[str]:
+    return poll_schedule.want(who, Questions(frozenset(now), frozenset(slowly), **more))
 
 
 def rounds_within(poll_schedule: PollSchedule, seconds: int = SPAN_S) -> list[tuple[float, Round]]:
@@ -30,7 +35,7 @@ def rounds_within(poll_schedule: PollSchedule, seconds: int = SPAN_S) -> list[tu
 @pytest.mark.parametrize("near", [1, 50, 100, 400, 1000, 3000])
 def test_the_workers_that_questions_reach_a_second_are_bounded_and_nobody_is_passed_over(near: int) -> None:
     poll_schedule = PollSchedule()
-    poll_schedule.want("fleet", names(near), names(near), around=True)
+    want(poll_schedule, "fleet", names(near), names(near), around=True)
     due = rounds_within(poll_schedule)
     slow, quick = [it for _, it in due if it.learning or it.around], [it for _, it in due if not it.learning]
     assert len(quick) * near <= (NEAR_A_SECOND + LEARNING_A_SECOND) * SPAN_S + near
@@ -43,7 +48,7 @@ def test_the_workers_that_questions_reach_a_second_are_bounded_and_nobody_is_pas
 
 def test_a_few_workers_are_asked_each_second_and_all_each_two() -> None:
     poll_schedule = PollSchedule()
-    poll_schedule.want("fleet", names(2), names(5), around=False)
+    want(poll_schedule, "fleet", names(2), names(5), around=False)
     due = rounds_within(poll_schedule, seconds=20)
     assert [at for at, it in due if it.learning] == [number * LEARN_EVERY_S for number in range(10)]
     assert {it.nodes for _, it in due if it.learning} == {tuple(names(5))}
@@ -53,9 +58,9 @@ def test_a_few_workers_are_asked_each_second_and_all_each_two() -> None:
 
 def test_beats_are_asked_seldom_by_themselves_and_also_where_no_worker_is() -> None:
     poll_schedule = PollSchedule()
-    poll_schedule.want("asleep", [], [], around=False, beats=True)
+    want(poll_schedule, "asleep", [], [], around=False, beats=True)
     assert rounds_within(poll_schedule, seconds=241) == [(at, Round((), beats=True)) for at in (0, BEATS_EVERY_S, 240)]
-    poll_schedule.want("asleep", names(1), [], around=False, beats=True)
+    want(poll_schedule, "asleep", names(1), [], around=False, beats=True)
     poll_schedule.failed()
     assert poll_schedule.due(250) == Round(tuple(names(1))), (
         "workers that could not be asked bring the beats no earlier turn"
@@ -65,8 +70,8 @@ def test_beats_are_asked_seldom_by_themselves_and_also_where_no_worker_is() -> N
 
 def test_fleets_that_share_a_broker_share_its_pace() -> None:
     poll_schedule = PollSchedule()
-    poll_schedule.want("one", names(200), [], around=False)
-    assert poll_schedule.want("other", names(300)[200:], [], around=False) == set(names(300))
+    want(poll_schedule, "one", names(200), [], around=False)
+    assert want(poll_schedule, "other", names(300)[200:], [], around=False) == set(names(300))
     due = rounds_within(poll_schedule, seconds=31)
     assert [at for at, _ in due] == list(range(0, 31, 3))
     assert {it.nodes for _, it in due} == {tuple(names(300))}
@@ -74,22 +79,22 @@ def test_fleets_that_share_a_broker_share_its_pace() -> None:
 
 def test_who_is_not_named_any_more_is_not_asked() -> None:
     poll_schedule = PollSchedule()
-    poll_schedule.want("fleet", names(3), [], around=True)
-    poll_schedule.want("fleet", [], [], around=False)
+    want(poll_schedule, "fleet", names(3), [], around=True)
+    want(poll_schedule, "fleet", [], [], around=False)
     assert rounds_within(poll_schedule) == []
 
 
 def test_nobody_is_asked_for_a_fleet_that_is_gone() -> None:
     poll_schedule = PollSchedule()
-    poll_schedule.want("stays", names(1), [], around=False)
-    poll_schedule.want("goes", names(3), names(3), around=True)
-    poll_schedule.keep_only({"stays"})
+    want(poll_schedule, "stays", names(1), [], around=False)
+    want(poll_schedule, "goes", names(3), names(3), around=True)
+    want(poll_schedule, "goes", [], [], around=False)
     assert {it for _, it in rounds_within(poll_schedule)} == {Round(tuple(names(1)))}
 
 
 def test_what_came_to_nothing_is_due_again() -> None:
     poll_schedule = PollSchedule()
-    poll_schedule.want("fleet", names(1), names(1), around=False)
+    want(poll_schedule, "fleet", names(1), names(1), around=False)
     first = poll_schedule.due(0)
     assert poll_schedule.due(0.5) is None
     poll_schedule.failed()
@@ -99,9 +104,9 @@ def test_what_came_to_nothing_is_due_again() -> None:
 def test_workers_that_come_and_go_shift_nobody_out_of_their_turn() -> None:
     poll_schedule = PollSchedule()
     everybody = names(2 * MOST_IN_A_ROUND)
-    poll_schedule.want("fleet", everybody, [], around=False)
+    want(poll_schedule, "fleet", everybody, [], around=False)
     first = poll_schedule.due(0)
-    poll_schedule.want("fleet", everybody[1:], [], around=False)
+    want(poll_schedule, "fleet", everybody[1:], [], around=False)
     second = poll_schedule.due(1000)
     assert first is not None
     assert second is not None
@@ -110,7 +115,7 @@ def test_workers_that_come_and_go_shift_nobody_out_of_their_turn() -> None:
 
 def test_short_tasks_are_looked_at_four_times_a_second_between_the_other_rounds() -> None:
     poll_schedule = PollSchedule()
-    poll_schedule.want("fleet", names(2), names(2), around=False)
+    want(poll_schedule, "fleet", names(2), names(2), around=False)
     due = [it for quarter in range(40) if (it := poll_schedule.due(quarter / 4, names(1))) is not None]
     assert len(due) == 40
     assert sum(it.closely for it in due) == 30
@@ -120,6 +125,6 @@ def test_short_tasks_are_looked_at_four_times_a_second_between_the_other_rounds(
 @pytest.mark.parametrize("there", [12, 100, 1000])
 def test_however_many_workers_there_are_a_closer_look_reaches_no_more_of_them_a_second(there: int) -> None:
     poll_schedule = PollSchedule()
-    poll_schedule.want("fleet", [], names(there), around=False)
+    want(poll_schedule, "fleet", [], names(there), around=False)
     due = [it for quarter in range(SPAN_S * 4) if (it := poll_schedule.due(quarter / 4, names(there))) is not None]
     assert sum(it.closely for it in due) * there <= LEARNING_A_SECOND * SPAN_S + there
