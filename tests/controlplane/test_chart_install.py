@@ -84,7 +84,8 @@ def allowed(at: ControlPlane, verb: str, resource: str, namespace: str, name: st
 )
 def test_no_field_is_unknown_to_the_api_server(cluster: ControlPlane, values: dict[str, Any]) -> None:
     for it in render(values):
-        cluster.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=json.dumps(it))
+        said = cluster.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=json.dumps(it))
+        assert said.rstrip().endswith("(server dry run)")
 
 
 def test_the_pod_is_let_into_a_restricted_namespace(cluster: ControlPlane) -> None:

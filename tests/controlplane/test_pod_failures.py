@@ -1,7 +1,7 @@
 """Pods that a real API server doesn't let the ReplicaSet make, and pods that find no node: said, and not answered."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from tests.support.controlplane import MERGE_PATCH, ControlPlane
 from tests.support.fleet import Fleet
 from tests.support.operator import in_process
 from tests.support.rabbitmq import RabbitMQ
+from tests.support.times import ago
 from tests.support.waiting import wait_until
 
 SOON = timedelta(seconds=30)
@@ -108,7 +109,7 @@ def test_a_service_account_that_is_missing_is_named(fleet: Fleet) -> None:
 def test_workers_that_find_no_node_are_named_after_a_while(fleet: Fleet, rabbitmq: RabbitMQ, vhost: str) -> None:
     create(fleet)
     wait_until(lambda: len(fleet.pods("work")) == 2, within=SOON, describe=fleet.describe)
-    since = (datetime.now(UTC) - timedelta(minutes=3)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    since = ago(timedelta(minutes=3))
     condition = {
         "type": "PodScheduled",
         "status": "False",
@@ -137,7 +138,7 @@ def test_a_worker_that_hangs_after_a_wake_from_zero_is_named_with_what_kubernete
     """Kubernetes itself never calls such a Deployment late: it was complete with no replicas."""
     create(fleet)
     wait_until(lambda: len(fleet.pods("work")) == 2, within=SOON, describe=fleet.describe)
-    since = (datetime.now(UTC) - timedelta(minutes=11)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    since = ago(timedelta(minutes=11))
     conditions = [
         {"type": kind, "status": status, "lastTransitionTime": since}
         for kind, status in (("PodScheduled", "True"), ("PodReadyToStartContainers", "False"), ("Ready", "False"))

@@ -1,7 +1,7 @@
 """Workers that are lost on a real API server, by the status that others write: counted, named, and not made up for."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from tests.support.controlplane import ControlPlane
 from tests.support.fleet import Fleet
 from tests.support.operator import Operator, in_process
 from tests.support.rabbitmq import RabbitMQ
+from tests.support.times import ago
 from tests.support.waiting import wait_until
 
 SOON = timedelta(seconds=20)
@@ -49,7 +50,7 @@ def write_status(fleet: Fleet, pod: str, **status: Any) -> None:
 
 
 def restarted(times: int) -> list[Object]:
-    at = (datetime.now(UTC) + timedelta(seconds=times)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    at = ago(-timedelta(seconds=times))
     last = {"terminated": {"exitCode": 137, "reason": "OOMKilled", "finishedAt": at, "startedAt": at}}
     state = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}}
     shown = {"image": "i", "imageID": "i", "ready": False, "restartCount": times}
@@ -77,7 +78,7 @@ def test_a_worker_that_goes_with_its_node_at_once_is_counted_all_the_same(fleet:
     """Kubernetes' own collector of lost pods writes the reason and deletes the pod in the same moment."""
     pod = fleet.pods("work")[0]
     # With a time: Kubernetes' disruption controller takes back a condition that is old and was followed by no deletion.
-    at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    at = ago()
     why = {"reason": "DeletionByPodGC", "message": "PodGC: node no longer exists", "lastTransitionTime": at}
     write_status(fleet, pod, conditions=[{"type": "DisruptionTarget", "status": "True", **why}])
     path = f"/api/v1/namespaces/{fleet.namespace}/pods/{pod}?gracePeriodSeconds=0"

@@ -7,13 +7,13 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tests.support.containers import ContainerConfigError, Read, exec_command, launch
 from tests.support.controlplane import REPOSITORY
 from tests.support.processes import Process
+from tests.support.times import ago
 
 Object = dict[str, Any]
 
@@ -41,7 +41,7 @@ class PodProcess:
         self.gone = False
         self._directory, self._read, self._claim = directory, read, claim
         self._started_at = ""
-        self._begun = timestamp()
+        self._begun = ago()
         self._inits_done = 0
         self._inits_ended: list[Object] = []
         self._not_before = 0.0
@@ -126,7 +126,7 @@ class PodProcess:
         code = process.kill()
         self.process = None
         if not self._initialized and code == 0:
-            self._inits_ended.append(self._terminated(code) | {"finishedAt": timestamp()} | self._message())
+            self._inits_ended.append(self._terminated(code) | {"finishedAt": ago()} | self._message())
             self._inits_done += 1
             return
         self._last = {"terminated": self._terminated(code)}
@@ -146,7 +146,7 @@ class PodProcess:
         self._message_file.unlink(missing_ok=True)
         words = [word.replace(TERMINATION_MESSAGE, str(self._message_file)) for word in found.command]
         self.process = self._run(container["name"], words, found.env)
-        self._started_at = timestamp()
+        self._started_at = ago()
 
     def _put_off(self, seconds: float, reason: str, message: str) -> None:
         self._not_before = time.monotonic() + min(seconds, LONGEST_BACK_OFF_S)
@@ -238,8 +238,3 @@ class PodProcess:
         # A container runtime has no negative exit codes: a signal's is 128 and its number.
         shown = 128 - code if code is not None and code < 0 else code or 0
         return {"exitCode": shown, "reason": "Error" if shown else "Completed", "startedAt": self._started_at}
-
-
-def timestamp() -> str:
-    """Now, as Kubernetes writes it."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -19,7 +19,8 @@ from typing import Any, Self
 from tests.support.containers import decoded
 from tests.support.controlplane import ControlPlane
 from tests.support.http import HttpError
-from tests.support.pod_process import PodProcess, timestamp
+from tests.support.pod_process import PodProcess
+from tests.support.times import ago
 
 EVERY_S = 0.1
 LEASE_EVERY_S = 10.0
@@ -91,7 +92,7 @@ class ProcessNode:
             "/api/v1/nodes",
             {"apiVersion": "v1", "kind": "Node", "metadata": {"name": self.name, "labels": labels}},
         )
-        ready = {"type": "Ready", "status": "True", "reason": "ProcessesRun", "lastTransitionTime": timestamp()}
+        ready = {"type": "Ready", "status": "True", "reason": "ProcessesRun", "lastTransitionTime": ago()}
         room = {"cpu": "64", "memory": "256Gi", "pods": "1000"}
         status = {"conditions": [ready], "capacity": room, "allocatable": room}
         self._api.request("PATCH", f"/api/v1/nodes/{self.name}/status", {"status": status}, STRATEGIC_MERGE_PATCH)
@@ -150,9 +151,7 @@ class ProcessNode:
         changed = {kind: state for kind, state in stated.items() if there.get(kind) != state}
         if status == self._written.get(uid) and not changed:
             return
-        conditions = [
-            {"type": kind, "status": state, "lastTransitionTime": timestamp()} for kind, state in changed.items()
-        ]
+        conditions = [{"type": kind, "status": state, "lastTransitionTime": ago()} for kind, state in changed.items()]
         body = {"metadata": {"uid": uid}, "status": {**status, "conditions": conditions}}
         self._api.request("PATCH", f"{_path(ours.pod)}/status", body, STRATEGIC_MERGE_PATCH)
         self._written[uid] = status

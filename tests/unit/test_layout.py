@@ -16,6 +16,7 @@ MODULES = sorted(path for tree in TREES for path in (ROOT / tree).rglob("*.py"))
 OURS = sorted(PACKAGE.rglob("*.py"))
 LONGEST_MODULE = 400
 LONGEST_FUNCTION = 45
+FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 FOLDERS = sorted(path.parent for path in PACKAGE.rglob("__init__.py"))
 LARGEST_FOLDER = 18
 LEFT_TO_THE_CONTRACTS = re.compile(
@@ -70,8 +71,41 @@ def test_every_folder_with_modules_has_a_door() -> None:
 def test_modules_and_functions_stay_short(path: Path) -> None:
     text = path.read_text()
     assert len(text.splitlines()) < LONGEST_MODULE
-    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, FUNCTION)]
     assert [f.name for f in functions if (f.end_lineno or 0) - f.lineno >= LONGEST_FUNCTION] == []
+
+
+def test_every_test_asserts() -> None:
+    """By itself, or by a function of the tests or of the demonstration that it calls, however deep."""
+    texts = {path: ast.parse(path.read_text()) for path in MODULES if name(path).startswith(("tests/", "demo/"))}
+    functions = [(path, node) for path, tree in texts.items() for node in ast.walk(tree) if isinstance(node, FUNCTION)]
+    asserting = {node.name for _, node in functions if _asserts(node)}
+    while more := {node.name for _, node in functions if _calls(node) & asserting} - asserting:
+        asserting |= more
+    silent = [(path, node.name) for path, node in functions if node.name not in asserting]
+    assert [f"{name(path)}: {it}" for path, it in silent if path.stem[:5] == it[:5] == "test_"] == []
+
+
+def _asserts(function: ast.AST) -> bool:
+    nodes = list(ast.walk(function))
+    raised = [ast.unparse(node.exc) for node in nodes if isinstance(node, ast.Raise) and node.exc is not None]
+    return (
+        any(isinstance(node, ast.Assert) for node in nodes)
+        or any(re.match(r"AssertionError|NotInTimeError", it) for it in raised)
+        or bool({"raises", "fail"} & _calls(function))
+    )
+
+
+def _calls(function: ast.AST) -> set[str]:
+    called = [node.func for node in ast.walk(function) if isinstance(node, ast.Call)]
+    return {it.id for it in called if isinstance(it, ast.Name)} | {
+        it.attr for it in called if isinstance(it, ast.Attribute)
+    }
+
+
+def test_tests_share_only_what_is_in_their_support() -> None:
+    shared = re.compile(r"^from tests\.(?!support|golden\.manifests)", re.MULTILINE)
+    assert [name(path) for path in MODULES if shared.search(path.read_text())] == []
 
 
 def test_only_the_host_imports_kopf() -> None:

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from tests.support.looks import DEAF, FLEET, IDLE, pod, snapshot
 from tests.support.pools import NOW
-from tests.unit.diagnosis.test_findings import DEAF, FLEET, IDLE, pod, snapshot
 from utilitarian_operator.core.blocker import Blocker
 from utilitarian_operator.core.diagnosis.findings import (
     FOREIGN_FOR,

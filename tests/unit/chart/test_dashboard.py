@@ -126,7 +126,7 @@ def test_every_query_of_the_dashboard_has_an_answer(prometheus: Prometheus, titl
 
 @pytest.mark.parametrize("rule", alert_rules(), ids=lambda rule: rule["alert"])
 def test_every_alert_can_be_asked(prometheus: Prometheus, rule: dict[str, Any]) -> None:
-    prometheus.query(rule["expr"])
+    assert prometheus.query(rule["expr"]) is not None
 
 
 def test_a_wrong_query_says_what_is_wrong_with_it(prometheus: Prometheus) -> None:

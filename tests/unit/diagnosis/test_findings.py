@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from tests.support.looks import DEAF, FLEET, IDLE, SILENT, pod, snapshot
 from tests.support.pools import NOW, facts, fleet, pool
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.diagnosis.finding_history import Health
@@ -27,7 +28,6 @@ from utilitarian_operator.core.observation.foreign_consumers import with_foreign
 from utilitarian_operator.core.observation.model import (
     FleetSnapshot,
     Missing,
-    PodSnapshot,
     PoolSnapshot,
     Present,
     Unknown,
@@ -37,25 +37,7 @@ from utilitarian_operator.core.sizing.facts import facts as core_facts
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool
 
-FLEET = fleet({"name": "work", "queues": ["q"]}, {"name": "other", "queues": ["r"]})
-SILENT = Unknown("does not answer", NOW)
-IDLE = WorkerLoad(0, 0, 0, 0, begun=7, consuming=("q",))
-DEAF = replace(IDLE, consuming=())
 SECOND = timedelta(seconds=1)
-
-
-def pod(name: str, word: WorkerLoad | None = IDLE, **more: object) -> PodSnapshot:
-    fields: dict[str, object] = {"ready": True, "running": True, "leaving": False, "held": SILENT, "sample": word}
-    return PodSnapshot(name, **{**fields, **more})  # type: ignore[arg-type]
-
-
-def snapshot(*pods: PodSnapshot, ready: int = 0, consumers: int | None = None, **more: object) -> FleetSnapshot:
-    """A fleet whose pool `work` has these pods, and `other` has one that is well."""
-    count = len(pods) if consumers is None else consumers
-    queue = more.pop("queue", Present(ready, count))
-    work = PoolSnapshot({"q": queue}, 0, pods, len(pods))  # type: ignore[dict-item]
-    well = PoolSnapshot({"r": Present(0, 1)}, 0, (pod("well", replace(IDLE, consuming=("r",))),), 1)
-    return FleetSnapshot(NOW, {"work": work, "other": well}, **more)  # type: ignore[arg-type]
 
 
 def after(span: timedelta, *looks: FleetSnapshot, asked: Fleet = FLEET) -> tuple[Finding, ...]:

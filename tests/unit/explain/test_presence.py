@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
+from tests.support.times import stamp
 from utilitarian_operator.core.explain.presence import Seen, newest_moment, of_a_file, presence
 
 NOW = datetime(2026, 11, 28, 12, 0, 0, tzinfo=UTC)
 
 
 def lease(ago: timedelta, namespace: str = "utilitarian-system", **spec: Any) -> dict[str, Any]:
-    renewed = (NOW - ago).isoformat().replace("+00:00", "Z")
+    renewed = stamp(NOW - ago)
     held = {"holderIdentity": "operator-1", "leaseDurationSeconds": 15, "renewTime": renewed}
     return {"metadata": {"namespace": namespace}, "spec": held | spec}
 

@@ -17,6 +17,7 @@ GIGABYTE = preflight.GIGABYTE
 )
 def test_a_context_that_looks_like_a_test_cluster_is_taken(context: str) -> None:
     preflight.check_context(context, allowed=None)
+    assert preflight.TEST_CONTEXT.search(context)
 
 
 @pytest.mark.parametrize("context", ["production", "arn:aws:eks:eu-north-1:1:cluster/live", "my-kind-of-cluster"])

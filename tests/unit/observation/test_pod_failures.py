@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.times import stamp
 from utilitarian_operator.core.labels import DRAINING
 from utilitarian_operator.core.observation.causes.pod_status import trouble
 from utilitarian_operator.core.observation.pod_failures import PodFailure, pod_failure
@@ -21,15 +22,11 @@ ROLLING = {"replicas": 3, "updatedReplicas": 1}
 QUOTA = 'pods "w" is forbidden: exceeded quota: compute, requested: pods=1, used: pods=2, limited: pods=2'
 
 
-def stamp(ago: timedelta) -> str:
-    return (NOW - ago).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def pod(name: str, state: Object, last: Object | None = None, *, ready: bool = False, **metadata: Any) -> Object:
     container = {"name": "worker", "state": state, "lastState": last or {}, "restartCount": 1 if last else 0}
     conditions = [{"type": "Ready", "status": str(ready)}]
     return {
-        "metadata": {"name": name, "creationTimestamp": stamp(timedelta(hours=1)), **metadata},
+        "metadata": {"name": name, "creationTimestamp": stamp(NOW - timedelta(hours=1)), **metadata},
         "status": {"phase": "Running", "containerStatuses": [container], "conditions": conditions},
     }
 
@@ -38,8 +35,8 @@ def unplaced(name: str, ago: timedelta) -> Object:
     message = "0/3 nodes are available: 3 Insufficient memory."
     condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
     return {
-        "metadata": {"name": name, "creationTimestamp": stamp(ago)},
-        "status": {"phase": "Pending", "conditions": [condition | {"lastTransitionTime": stamp(ago)}]},
+        "metadata": {"name": name, "creationTimestamp": stamp(NOW - ago)},
+        "status": {"phase": "Pending", "conditions": [condition | {"lastTransitionTime": stamp(NOW - ago)}]},
     }
 
 
@@ -62,13 +59,13 @@ LONG, SHORT = timedelta(minutes=2), timedelta(seconds=119)
     [
         pytest.param(None, [], None, id="nothing is there"),
         pytest.param(deployment(), [WORKS], None, id="all is well"),
-        pytest.param(deployment(), [pod("p", CREATING, creationTimestamp=stamp(SHORT))], None, id="one starts"),
+        pytest.param(deployment(), [pod("p", CREATING, creationTimestamp=stamp(NOW - SHORT))], None, id="one starts"),
         pytest.param(
             deployment(), [pod("p", LOOPING, FAILED, deletionTimestamp="x")], None, id="one that leaves is no matter"
         ),
         pytest.param(
             deployment(),
-            [pod("p", RUNNING, FAILED, annotations={DRAINING: stamp(SHORT)})],
+            [pod("p", RUNNING, FAILED, annotations={DRAINING: stamp(NOW - SHORT)})],
             None,
             id="one that is led out is no matter",
         ),
@@ -212,9 +209,9 @@ def test_a_pod_without_a_status_is_no_trouble() -> None:
 
 @pytest.mark.parametrize("ago", [timedelta(minutes=-1), timedelta(minutes=1), timedelta(hours=1), timedelta(hours=-1)])
 def test_what_was_is_told_no_longer_when_the_clock_was_set_back(ago: timedelta) -> None:
-    ended = {"terminated": {**KILLED["terminated"], "finishedAt": stamp(ago)}}
+    ended = {"terminated": {**KILLED["terminated"], "finishedAt": stamp(NOW - ago)}}
     rejected = {"phase": "Failed", "reason": "OutOfcpu", "message": "no room"}
-    sent_away = {"metadata": {"name": "a", "creationTimestamp": stamp(ago)}, "status": rejected}
+    sent_away = {"metadata": {"name": "a", "creationTimestamp": stamp(NOW - ago)}, "status": rejected}
     lately = abs(ago) < timedelta(minutes=2)
     assert (trouble(pod("a", RUNNING, ended), NOW) is not None) == lately
     assert (pod_failure(deployment(), [sent_away], NOW) is not None) == lately

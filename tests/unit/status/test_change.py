@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.merge_patch import merged
 from tests.support.pools import NOW, fleet
-from tests.unit.status.test_status import merged
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.forecast.news import watch
 from utilitarian_operator.core.forecast.next_starts import upcoming

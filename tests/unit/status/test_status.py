@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.merge_patch import merged
 from tests.support.pools import fleet as made
 from tests.support.resources import resource
 from utilitarian_operator.api.effective import Fleet, effective_fleet
@@ -296,15 +297,6 @@ def test_that_the_broker_keeps_tasks_for_later_is_told_at_once_and_how_many_as_f
     assert worth_writing(keeping(12), keeping(0), JUST_NOW, NOW)
     assert not worth_writing(keeping(12), keeping(11), JUST_NOW, NOW)
     assert worth_writing(keeping(12), keeping(11), LONG_AGO, NOW)
-
-
-def merged(target: Any, patch: Any) -> Any:
-    """RFC 7386, as the API server does it."""
-    if not isinstance(patch, dict):
-        return patch
-    kept = target if isinstance(target, dict) else {}
-    found = {**kept, **{key: merged(kept.get(key), value) for key, value in patch.items()}}
-    return {key: value for key, value in found.items() if patch.get(key, value) is not None}
 
 
 @pytest.mark.parametrize(

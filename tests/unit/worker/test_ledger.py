@@ -49,8 +49,10 @@ def test_a_block_that_raises_is_recorded_as_failed(tmp_path: Path, error: type[B
 
 
 def test_without_a_ledger_nothing_is_recorded() -> None:
-    with recorded(open_ledger(None, unreachable), "t1", QUEUE, "celery@a"):
-        pass
+    ledger, ran = open_ledger(None, unreachable), []
+    with recorded(ledger, "t1", QUEUE, "celery@a"):
+        ran.append("t1")
+    assert (ledger, ran) == (None, ["t1"])
 
 
 def test_the_setting_chooses_the_kind(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.times import stamp
 from utilitarian_operator.core.observation.causes.pod_status import LONGEST_WARNING, newest_warning
 from utilitarian_operator.core.observation.causes.worker_log import LONGEST, broker_refusal
 from utilitarian_operator.core.observation.pod_failures import pod_failure
@@ -108,7 +109,7 @@ class Cluster:
 
 
 def pod(name: str, age: timedelta, *, ready: bool = False) -> Object:
-    made = (NOW - age).strftime("%Y-%m-%dT%H:%M:%SZ")
+    made = stamp(NOW - age)
     conditions = [
         {"type": "PodScheduled", "status": "True", "lastTransitionTime": made},
         {"type": "Ready", "status": str(ready), "lastTransitionTime": made},
