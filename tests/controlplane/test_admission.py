@@ -16,6 +16,7 @@ from tests.support.operator import in_process
 from tests.support.ports import LOOPBACK, free_port
 from tests.support.resources import resource
 from tests.support.waiting import wait_until, wait_until_async
+from utilitarian_operator.api.objects import Object
 from utilitarian_operator.host.certificates import LIFETIME, make
 from utilitarian_operator.host.leadership import LEASE, Leadership
 from utilitarian_operator.host.settings import Admission, Settings
@@ -24,7 +25,6 @@ from utilitarian_operator.host.wiring import run
 SOON = timedelta(seconds=20)
 CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 FLEETS = "/apis/utilitarian.io/v1alpha1/namespaces/{}/utilitarianworkerpools"
-Object = dict[str, Any]
 
 
 @pytest.fixture

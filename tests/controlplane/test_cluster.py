@@ -19,6 +19,7 @@ from tests.support.waiting import wait_until_async
 from utilitarian_operator.adapters.cluster.client import ClusterClient
 from utilitarian_operator.adapters.cluster.seam import Cluster, secret_values
 from utilitarian_operator.api.effective import effective_fleet
+from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.core import labels
 from utilitarian_operator.core.objects import manifests
@@ -27,8 +28,6 @@ from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.errors import ClusterError, Conflict, Gone, LeadershipLost, Rejected
 from utilitarian_operator.host.http import serve
 from utilitarian_operator.reconcile.act.events import LONGEST_NOTE, event
-
-Object = dict[str, Any]
 
 
 @contextlib.asynccontextmanager

@@ -12,6 +12,7 @@ from tests.support.operator import in_process
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.times import ago
 from tests.support.waiting import wait_until
+from utilitarian_operator.api.objects import Object
 
 SOON = timedelta(seconds=30)
 QUEUE = "utilitarian.tasks.default"
@@ -22,7 +23,6 @@ WORK = {
     "worker": {"concurrency": 1},
     "scaling": {"taskDuration": "10m", "drainWithin": "10m", "max": 5},
 }
-Object = dict[str, Any]
 
 
 @pytest.fixture

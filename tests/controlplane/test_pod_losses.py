@@ -12,13 +12,13 @@ from tests.support.operator import Operator, in_process
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.times import ago
 from tests.support.waiting import wait_until
+from utilitarian_operator.api.objects import Object
 
 SOON = timedelta(seconds=20)
 QUEUE = "utilitarian.tasks.default"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 LIMIT = {"requests": {"memory": "64Mi"}, "limits": {"memory": "64Mi"}}
 WORK = {"name": "work", "queues": [QUEUE], "scaling": {"min": 2}, "worker": {"resources": LIMIT}}
-Object = dict[str, Any]
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from tests.support.fleet import SECRET, URL_KEY, Fleet
 from tests.support.http import HttpError
 from tests.support.operator import in_process
 from tests.support.waiting import wait_until
+from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.labels import CONFIG_CHECKSUM
 from utilitarian_operator.reconcile.observe import reference_reader as references
 
@@ -20,7 +21,6 @@ WORK = {"name": "work", "queues": ["utilitarian.tasks.default"]}
 OTHER = {"name": "other", "queues": ["utilitarian.tasks.cleanup"]}
 NO_BEAT = {"enabled": False}
 EPHEMERAL = {"storage": {"ephemeral": True}}
-Object = dict[str, Any]
 
 
 @pytest.fixture(scope="module")

@@ -15,11 +15,11 @@ from tests.support.http import HttpError
 from tests.support.mutations import as_yaml, full, spoiled
 from tests.support.operator import Operator, in_process
 from tests.support.waiting import wait_until
+from utilitarian_operator.api.objects import Object
 
 SOON = timedelta(seconds=20)
 NOBODY = "amqp://user:password@127.0.0.1:1/"
 SECRETS = {"env": {"URL": NOBODY, "ca": Authority().certificate}, "e": {"k": "v"}}
-Object = dict[str, Any]
 
 ACCEPTED = {("False", "Accepted"), ("False", "AcceptedWithWarnings")}
 

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from kubernetes.aio import config
@@ -15,6 +14,7 @@ from tests.support.resources import resource
 from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, Key, Store
 from utilitarian_operator.adapters.cluster.client import ClusterClient
 from utilitarian_operator.api.effective import effective_fleet
+from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.core import labels
 from utilitarian_operator.core.objects import manifests
@@ -24,8 +24,6 @@ from utilitarian_operator.core.objects.wanted import Wanted
 from utilitarian_operator.host.wiring import utc_now
 from utilitarian_operator.metrics.fleet import Metrics
 from utilitarian_operator.reconcile.act.writer import ObjectWriter
-
-Object = dict[str, Any]
 
 
 class Meddled(ClusterClient):

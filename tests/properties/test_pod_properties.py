@@ -1,18 +1,17 @@
 """What must hold of a pod's status whatever a cluster puts beside our container, and whatever came of it."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.diagnosis.pod_losses import pod_losses
 from utilitarian_operator.core.observation.model import Unknown
 from utilitarian_operator.core.observation.pod import pod_snapshot
 from utilitarian_operator.core.observation.pod_failures import pod_failure
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-Object = dict[str, Any]
 MOMENTS = st.sampled_from(["2026-11-23T11:59:59Z", "2026-11-23T11:50:01Z", "2026-11-01T00:00:00Z"])
 ENDS = st.builds(
     lambda reason, code, at: {"terminated": {"reason": reason, "exitCode": code, "finishedAt": at}},

@@ -9,13 +9,12 @@ from typing import Any
 import yaml
 
 from hack.tools import program
+from utilitarian_operator.api.objects import Object
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts/utilitarian-operator"
 RELEASE = "uo"
 NAMESPACE = "utilitarian-system"
-
-Object = dict[str, Any]
 
 
 class _Strict(yaml.SafeLoader):

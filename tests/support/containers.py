@@ -10,9 +10,9 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-Object = Mapping[str, Any]
+from utilitarian_operator.api.objects import ReadOnlyObject
+
 Read = Callable[[str, str], Mapping[str, str] | None]
 """Reads the values of "secrets" or "configmaps" by name; None if there is no such object."""
 
@@ -37,7 +37,9 @@ class Launch:
     env: dict[str, str]
 
 
-def launch(pod: Object, container: Object, read: Read, folder: Callable[[Object], Path]) -> Launch:
+def launch(
+    pod: ReadOnlyObject, container: ReadOnlyObject, read: Read, folder: Callable[[ReadOnlyObject], Path]
+) -> Launch:
     """The command of a container, resolved.
 
     Args:
@@ -57,7 +59,9 @@ def launch(pod: Object, container: Object, read: Read, folder: Callable[[Object]
     return Launch(on_this_machine([_moved(expand(word, env), folders) for word in words]), env)
 
 
-def exec_command(command: list[str], pod: Object, container: Object, folder: Callable[[Object], Path]) -> list[str]:
+def exec_command(
+    command: list[str], pod: ReadOnlyObject, container: ReadOnlyObject, folder: Callable[[ReadOnlyObject], Path]
+) -> list[str]:
     """The command of an exec hook, in which variables are not expanded."""
     folders = _folders(pod, container, folder)
     return on_this_machine([_moved(word, folders) for word in command])
@@ -77,7 +81,9 @@ def on_this_machine(command: list[str]) -> list[str]:
     return [*PROGRAMS.get(command[0], command[:1]), *command[1:]]
 
 
-def _environment(pod: Object, container: Object, read: Read, folders: Mapping[str, Path]) -> dict[str, str]:
+def _environment(
+    pod: ReadOnlyObject, container: ReadOnlyObject, read: Read, folders: Mapping[str, Path]
+) -> dict[str, str]:
     variables = {"HOSTNAME": str(pod["metadata"]["name"])}
     for source in container.get("envFrom", []):
         variables |= _all_of(source, read)
@@ -90,7 +96,7 @@ def _environment(pod: Object, container: Object, read: Read, folders: Mapping[st
     return variables
 
 
-def _all_of(source: Object, read: Read) -> dict[str, str]:
+def _all_of(source: ReadOnlyObject, read: Read) -> dict[str, str]:
     kind, reference = (
         ("secrets", source["secretRef"]) if "secretRef" in source else ("configmaps", source["configMapRef"])
     )
@@ -98,7 +104,7 @@ def _all_of(source: Object, read: Read) -> dict[str, str]:
     return {source.get("prefix", "") + name: value for name, value in values.items()}
 
 
-def _value_from(source: Object, pod: Object, read: Read) -> str | None:
+def _value_from(source: ReadOnlyObject, pod: ReadOnlyObject, read: Read) -> str | None:
     if "fieldRef" in source:
         return _field(pod, source["fieldRef"]["fieldPath"])
     kind, reference = (
@@ -110,27 +116,29 @@ def _value_from(source: Object, pod: Object, read: Read) -> str | None:
     return values.get(reference["key"])
 
 
-def _values(kind: str, reference: Object, read: Read) -> Mapping[str, str]:
+def _values(kind: str, reference: ReadOnlyObject, read: Read) -> Mapping[str, str]:
     values = read(kind, reference["name"])
     if values is None and not reference.get("optional"):
         raise ContainerConfigError(f'{kind} "{reference["name"]}" not found')
     return values or {}
 
 
-def _field(pod: Object, path: str) -> str:
+def _field(pod: ReadOnlyObject, path: str) -> str:
     section, _, name = path.partition(".")
     if (section, name) not in {("metadata", "name"), ("metadata", "namespace"), ("metadata", "uid")}:
         raise ContainerConfigError(f"this node doesn't know the field {path}")
     return str(pod[section][name])
 
 
-def decoded(kind: str, body: Object) -> dict[str, str]:
+def decoded(kind: str, body: ReadOnlyObject) -> dict[str, str]:
     """The values of a Secret or ConfigMap."""
     data: Mapping[str, str] = body.get("data") or {}
     return {k: base64.b64decode(v).decode() for k, v in data.items()} if kind == "secrets" else dict(data)
 
 
-def _folders(pod: Object, container: Object, folder: Callable[[Object], Path]) -> dict[str, Path]:
+def _folders(
+    pod: ReadOnlyObject, container: ReadOnlyObject, folder: Callable[[ReadOnlyObject], Path]
+) -> dict[str, Path]:
     volumes = {volume["name"]: volume for volume in pod["spec"].get("volumes", [])}
     return {
         mount["mountPath"]: folder(volumes[mount["name"]])

@@ -8,11 +8,10 @@ from typing import Any
 
 from tests.support.controlplane import MERGE_PATCH, ControlPlane
 from tests.support.http import HttpError
+from utilitarian_operator.api.objects import Object
 
 SECRET = "utilitarian-env"
 URL_KEY = "CELERY_BROKER_URL"
-
-Object = dict[str, Any]
 
 
 @dataclass(frozen=True)

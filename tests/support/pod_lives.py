@@ -11,11 +11,10 @@ from typing import Any, Self
 from tests.support.fleet import Fleet
 from tests.support.http import HttpError
 from utilitarian.ledger import Record
+from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.labels import DRAINING
 
 EVERY_S = 0.2
-
-Object = dict[str, Any]
 
 
 @dataclass

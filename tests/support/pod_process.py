@@ -14,8 +14,7 @@ from tests.support.containers import ContainerConfigError, Read, exec_command, l
 from tests.support.controlplane import REPOSITORY
 from tests.support.processes import Process
 from tests.support.times import ago
-
-Object = dict[str, Any]
+from utilitarian_operator.api.objects import Object
 
 FIRST_BACK_OFF_S = 0.5
 LONGEST_BACK_OFF_S = 5.0

@@ -14,20 +14,19 @@ import urllib.error
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from tests.support.containers import decoded
 from tests.support.controlplane import ControlPlane
 from tests.support.http import HttpError
 from tests.support.pod_process import PodProcess
 from tests.support.times import ago
+from utilitarian_operator.api.objects import Object
 
 EVERY_S = 0.1
 LEASE_EVERY_S = 10.0
 STOP_WITHIN = timedelta(seconds=30)
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
-
-Object = dict[str, Any]
 
 
 class ProcessNode:

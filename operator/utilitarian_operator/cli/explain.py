@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.problem import InvalidSpec
 from utilitarian_operator.cli.connection import (
     INSTALLED_IN,
@@ -32,7 +33,6 @@ from utilitarian_operator.cli.resources import (
     File,
     FleetName,
     Found,
-    Object,
     fleet_of,
     from_cluster,
     from_file,

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from utilitarian_operator.api.effective import Fleet, Pool
+from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.problem import Problem
 from utilitarian_operator.api.units import format_duration, parse_quantity
 from utilitarian_operator.api.validation.resource_rules import accept, warnings
@@ -27,9 +28,9 @@ from utilitarian_operator.cli.output import (
     painted,
     section,
 )
-from utilitarian_operator.cli.resources import FleetName, Object, fleet_of, from_file, the_one
+from utilitarian_operator.cli.resources import FleetName, fleet_of, from_file, the_one
 from utilitarian_operator.core.explain.from_status import decisions_now
-from utilitarian_operator.core.labels import Manifest, Owner
+from utilitarian_operator.core.labels import Owner
 from utilitarian_operator.core.objects.manifests import fleet_objects, unowned
 from utilitarian_operator.core.sizing.decision import Decision
 
@@ -54,7 +55,7 @@ class Proposal:
     resource: Object
     fleet: Fleet
     warnings: list[Problem]
-    objects: list[Manifest]
+    objects: list[Object]
     changes: list[dict[str, Any]] | None = None
     decisions: Mapping[str, Decision] = field(default_factory=dict)
     current: Mapping[str, int] = field(default_factory=dict)

@@ -10,12 +10,12 @@ import yaml
 
 from utilitarian_operator.adapters.cluster.dry_run import DryRunCluster
 from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.labels import (
     INSTANCE_LABEL,
     MANAGED_BY_LABEL,
     MANAGER,
     TEMPLATE_HASH,
-    Manifest,
     Owner,
 )
 from utilitarian_operator.core.objects.actions import Belongs, Create, belongs
@@ -41,7 +41,7 @@ _NOT_COMPARED = (TEMPLATE_HASH, "deployment.kubernetes.io/revision")
 _NO_RIGHT = re.compile(r'is forbidden: User ".*" cannot ')
 """How the API server's RBAC says no; quotas and policies use other words for the same status code."""
 
-Live = dict[str, dict[str, Manifest]]
+Live = dict[str, dict[str, Object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ async def changes(cluster: DryRunCluster, owner: Owner, fleet: Fleet, *, built_i
     ]
 
 
-def difference(before: Manifest | None, after: Manifest | None, what: str) -> list[str]:
+def difference(before: Object | None, after: Object | None, what: str) -> list[str]:
     """What differs between two states of an object, as a unified diff; empty if nothing that counts does.
 
     Args:
@@ -156,12 +156,12 @@ def _taken(wanted: Wanted) -> Change:
     return Change("taken", wanted.kind, wanted.name, because=because)
 
 
-def _deleted(live: Manifest) -> Change:
+def _deleted(live: Object) -> Change:
     kind, name = live["kind"], live["metadata"]["name"]
     return Change("delete", kind, name, difference(live, None, f"{kind}/{name}"))
 
 
-def _text(body: Manifest) -> str:
+def _text(body: Object) -> str:
     """An object as YAML, without what the server alone writes and what is none of a template's business."""
     metadata = {key: value for key, value in body["metadata"].items() if key not in _SERVERS_OWN}
     annotations = {k: v for k, v in (metadata.pop("annotations", None) or {}).items() if k not in _NOT_COMPARED}

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.names import LEASE
+from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.problem import InvalidSpec, field_path
 from utilitarian_operator.api.resource import KIND
 from utilitarian_operator.api.status import FleetStatus
@@ -22,8 +23,6 @@ from utilitarian_operator.api.validation.resource_rules import accept
 from utilitarian_operator.cli.connection import INSTALLED_IN, Target, connected
 from utilitarian_operator.cli.output import WrongInput
 from utilitarian_operator.core.explain.presence import Presence, Seen, newest_moment, of_a_file, presence
-
-Object = dict[str, Any]
 
 File = Annotated[
     Path | None,

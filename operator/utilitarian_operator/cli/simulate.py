@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table as RichTable
 
+from utilitarian_operator.api.objects import Object
 from utilitarian_operator.cli.output import Format, WrongInput, columns, document, emit, explained, section
-from utilitarian_operator.cli.resources import FleetName, Object, fleet_of, from_file, the_one
+from utilitarian_operator.cli.resources import FleetName, fleet_of, from_file, the_one
 from utilitarian_operator.simulation.load.sweep import InvalidSweep, variants
 from utilitarian_operator.simulation.load.workload import InvalidLoad, read_load
 from utilitarian_operator.simulation.oracle import play_oracle

@@ -4,11 +4,9 @@ A cluster may put containers of its own beside ours (a proxy, a log shipper), al
 that keep running: only the one that is called `worker` or `beat` runs Celery.
 """
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
-Object = Mapping[str, Any]
+from utilitarian_operator.api.objects import ReadOnlyObject
 
 WORKER, BEAT = "worker", "beat"
 """What our containers are called."""
@@ -17,45 +15,45 @@ OVERDUE = timedelta(seconds=30)
 """A pod that should have ended for this long is on a node that doesn't answer."""
 
 
-def spec_of_ours(pod: Object) -> Object:
+def spec_of_ours(pod: ReadOnlyObject) -> ReadOnlyObject:
     """Our container in a pod's spec; empty if it has none."""
     return next((it for it in pod.get("spec", {}).get("containers", []) if it.get("name") in {WORKER, BEAT}), {})
 
 
-def ours(pod: Object) -> Object | None:
+def ours(pod: ReadOnlyObject) -> ReadOnlyObject | None:
     """The status of our container; None while the kubelet has not told of it."""
     statuses = pod.get("status", {}).get("containerStatuses") or []
     return next((it for it in statuses if it.get("name") in {WORKER, BEAT}), None)
 
 
-def before_ours(pod: Object) -> list[Object]:
+def before_ours(pod: ReadOnlyObject) -> list[ReadOnlyObject]:
     """The status of each init container, those that keep running (native sidecars) included, in their order."""
     return list(pod.get("status", {}).get("initContainerStatuses") or [])
 
 
-def beside_ours(pod: Object) -> list[Object]:
+def beside_ours(pod: ReadOnlyObject) -> list[ReadOnlyObject]:
     """The status of each container that a cluster has put beside ours."""
     statuses = pod.get("status", {}).get("containerStatuses") or []
     return [it for it in statuses if it.get("name") not in {WORKER, BEAT}]
 
 
-def keeps_running(pod: Object, name: str) -> bool:
+def keeps_running(pod: ReadOnlyObject, name: str) -> bool:
     """Whether an init container is a native sidecar, which ends only with its pod."""
     specs = pod.get("spec", {}).get("initContainers") or []
     return any(it.get("name") == name and it.get("restartPolicy") == "Always" for it in specs)
 
 
-def condition(pod: Object, kind: str) -> Object:
+def condition(pod: ReadOnlyObject, kind: str) -> ReadOnlyObject:
     """A condition of a pod; empty if it has none of that type."""
     return next((it for it in pod.get("status", {}).get("conditions") or [] if it.get("type") == kind), {})
 
 
-def is_ready(pod: Object) -> bool:
+def is_ready(pod: ReadOnlyObject) -> bool:
     """Whether Kubernetes calls the pod ready."""
     return condition(pod, "Ready").get("status") == "True"
 
 
-def lost_on(pod: Object, now: datetime) -> str | None:
+def lost_on(pod: ReadOnlyObject, now: datetime) -> str | None:
     """The node of a pod, if it doesn't answer, as far as the pod shows it: nodes themselves are not read.
 
     When a node falls silent, Kubernetes takes the pod's `Ready` away and leaves `ContainersReady`, which only a kubelet

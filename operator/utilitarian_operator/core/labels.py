@@ -1,9 +1,7 @@
 """Names that the operator writes on objects and reads again: labels, annotations, the owner, a worker's node name."""
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 
-Manifest: TypeAlias = dict[str, Any]
 MANAGER = "utilitarian-operator"
 INSTANCE_LABEL = "app.kubernetes.io/instance"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"

@@ -19,6 +19,7 @@ from aiohttp import web
 
 from utilitarian_operator.adapters.broker.tls import load_key_pair
 from utilitarian_operator.adapters.cluster.seam import Cluster, secret_values
+from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.problem import InvalidSpec
 from utilitarian_operator.api.validation.resource_rules import accept, warnings
 from utilitarian_operator.errors import ClusterError, Gone
@@ -33,8 +34,6 @@ LOOK_EVERY_S = 30.0
 FIRST_LOOKS_EVERY_S = 1.0
 LONGEST_BODY = 3 * 1024 * 1024
 """Bytes; the API server itself takes no larger object."""
-
-Object = dict[str, Any]
 
 
 @dataclass

@@ -11,6 +11,7 @@ from utilitarian_operator.adapters.cluster.cache import PODS, STATEFUL_SETS, Key
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.names import beat_object
+from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.beat import checks as rules
 from utilitarian_operator.core.beat import duplicates as other_beats
 from utilitarian_operator.core.containers import lost_on
@@ -25,7 +26,6 @@ from utilitarian_operator.errors import ClusterError, Conflict, Gone
 
 logger = logging.getLogger(__name__)
 
-Object = dict[str, Any]
 
 OTHERS_EVERY_S = 30.0
 CLAIM_EVERY_S = 5.0

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from utilitarian_operator.adapters.broker.session import Credentials
 from utilitarian_operator.adapters.cluster.cache import Key
+from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.blocker import Blocker
 from utilitarian_operator.core.diagnosis.finding_history import Health
 from utilitarian_operator.core.draining.eviction_guard import EvictionGuards
@@ -26,8 +26,6 @@ from utilitarian_operator.reconcile.observe.credentials import BrokerCredentials
 from utilitarian_operator.reconcile.observe.observer import Observer
 from utilitarian_operator.reconcile.observe.pod_warnings import PodWarnings
 from utilitarian_operator.reconcile.observe.reference_reader import ReferenceReader
-
-Object = dict[str, Any]
 
 
 @dataclass

@@ -5,7 +5,6 @@ import logging
 import time
 from collections.abc import Callable, Hashable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 from utilitarian_operator.adapters.broker.seam import Broker
 from utilitarian_operator.adapters.broker.session import Brokers, Credentials
@@ -22,6 +21,7 @@ from utilitarian_operator.adapters.cluster.cache import (
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.names import beat_object, pool_object
+from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.blocker import INVALID_SPEC, SECRET_MISSING, Blocker
 from utilitarian_operator.core.draining.plan import DrainPlan, leads, shrinking, works_still
 from utilitarian_operator.core.forecast.news import ailing, watch
@@ -62,7 +62,6 @@ from utilitarian_operator.reconcile.observe.reference_reader import ReferenceRea
 
 logger = logging.getLogger(__name__)
 
-Object = dict[str, Any]
 
 _MEANWHILE = "; until it is corrected, the last accepted spec keeps running"
 _BLIND = {SECRET_MISSING}  # says already why the broker can't be seen

@@ -8,8 +8,9 @@ import yaml
 
 from tests.support.command import operator_command
 from utilitarian_operator.api.effective import effective_fleet
+from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.validation.resource_rules import accept
-from utilitarian_operator.core.labels import Manifest, Owner
+from utilitarian_operator.core.labels import Owner
 from utilitarian_operator.core.objects.manifests import fleet_objects
 from utilitarian_operator.core.objects.wanted import DEPLOYMENT, DISRUPTION_BUDGET, STATEFUL_SET, wanted_objects
 
@@ -68,7 +69,7 @@ def test_json_has_the_effective_spec_with_every_default() -> None:
 def test_the_objects_are_those_that_the_operator_makes(path: Path) -> None:
     body = next(it for it in yaml.safe_load_all(path.read_text()) if it["kind"] == "UtilitarianWorkerPool")
     fleet, owner = effective_fleet(accept(body).spec), Owner("default", body["metadata"]["name"], "uid")
-    nothing: dict[str, dict[str, Manifest]] = {DEPLOYMENT: {}, STATEFUL_SET: {}, DISRUPTION_BUDGET: {}}
+    nothing: dict[str, dict[str, Object]] = {DEPLOYMENT: {}, STATEFUL_SET: {}, DISRUPTION_BUDGET: {}}
     wanted = wanted_objects(owner, fleet, nothing, {})
     made = [it.manifest for it in wanted]
     planned = [it for it in fleet_objects(owner, fleet) if it["kind"] != "PersistentVolumeClaim"]

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from utilitarian_operator.adapters.cluster.cache import FLEETS, PODS, Key, Store
+from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.diagnosis.pod_losses import Cause, pod_losses
 from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.reconcile.act.events import MOST_TOLD, WARNINGS
 from utilitarian_operator.reconcile.act.pod_losses import PodLosses
 
-Object = dict[str, Any]
 BEGAN = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 COMMAND = ["celery", "-A", "utilitarian", "worker", "-Q", "amr,amr.hourly", "--concurrency=10"]
 LIMIT = {"limits": {"memory": "2Gi"}}

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from tests.support.times import stamp
+from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.labels import DRAINING
 from utilitarian_operator.core.observation.causes.pod_status import trouble
 from utilitarian_operator.core.observation.pod_failures import PodFailure, pod_failure
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-Object = dict[str, Any]
 PULLING = {"waiting": {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "x"'}}
 LOOPING = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}}
 CREATING = {"waiting": {"reason": "ContainerCreating"}}

@@ -2,18 +2,17 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
+from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.observation.causes.pod_status import pod_hindrance
 from utilitarian_operator.core.observation.pod_failures import pod_failure
 from utilitarian_operator.reconcile.act.pod_losses import PodLosses
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 HOUR_AGO = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
-Object = dict[str, Any]
 STATES = yaml.safe_load((Path(__file__).parent / "pod_states.yaml").read_text())
 
 

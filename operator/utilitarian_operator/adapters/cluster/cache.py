@@ -3,11 +3,10 @@
 from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
+from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.labels import INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER
-
-Object: TypeAlias = dict[str, Any]
 
 FLEETS = "utilitarianworkerpools"
 DEPLOYMENTS = "deployments"

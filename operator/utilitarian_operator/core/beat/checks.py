@@ -1,11 +1,11 @@
 """What the operator says of the one beat, and which of its pods must be replaced."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from utilitarian_operator.api.effective import Beat, Fleet
+from utilitarian_operator.api.objects import ReadOnlyObject
 from utilitarian_operator.core.condition import Verdict
 from utilitarian_operator.core.containers import ours
 from utilitarian_operator.core.objects import beat_scripts
@@ -22,8 +22,6 @@ KEPT_SINCE = "memorySince"
 
 MOST_NAMED = 5
 """Runs that one sentence names."""
-
-Object = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +134,7 @@ def _for_one_pod(snapshot: BeatSnapshot) -> bool:
     return snapshot.claim is not None and snapshot.claim.for_one_pod
 
 
-def file_of(pod: Object) -> ScheduleFile | None:
+def file_of(pod: ReadOnlyObject) -> ScheduleFile | None:
     """What the check said of the schedule file that a pod runs with."""
     for container in pod.get("status", {}).get("initContainerStatuses", []):
         ended = container.get("state", {}).get("terminated", {})
@@ -147,7 +145,7 @@ def file_of(pod: Object) -> ScheduleFile | None:
     return None
 
 
-def stuck(statefulset: Object, pod: Object) -> bool:
+def stuck(statefulset: ReadOnlyObject, pod: ReadOnlyObject) -> bool:
     """Whether a pod of an old template never ran and keeps the new one from being tried.
 
     A StatefulSet waits for its pod to be ready before it replaces it, also when that can't be
@@ -163,7 +161,7 @@ def stuck(statefulset: Object, pod: Object) -> bool:
     return bool(seen and old and not runs and "deletionTimestamp" not in pod["metadata"])
 
 
-def memory_since(before: Object, snapshot: BeatSnapshot | None) -> str | None:
+def memory_since(before: ReadOnlyObject, snapshot: BeatSnapshot | None) -> str | None:
     """`status.beat.memorySince` as it is to be.
 
     Args:
@@ -176,7 +174,7 @@ def memory_since(before: Object, snapshot: BeatSnapshot | None) -> str | None:
     return snapshot.file.at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def loss(fleet: Fleet, before: Object, snapshot: BeatSnapshot | None) -> Loss | None:
+def loss(fleet: Fleet, before: ReadOnlyObject, snapshot: BeatSnapshot | None) -> Loss | None:
     """What is to be told once when beat started without the memory it had; None if it has it, or is the first.
 
     Args:
@@ -201,7 +199,7 @@ def loss(fleet: Fleet, before: Object, snapshot: BeatSnapshot | None) -> Loss | 
     return Loss(aside, message)
 
 
-def _fell_into(fleet: Fleet, before: Object, started: datetime) -> list[str]:
+def _fell_into(fleet: Fleet, before: ReadOnlyObject, started: datetime) -> list[str]:
     """The runs of the pools' schedules between the last sign of beat and its start."""
     went = before.get("lastSeen")
     if went is None:

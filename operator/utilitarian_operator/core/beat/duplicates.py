@@ -4,8 +4,8 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Any
 
+from utilitarian_operator.api.objects import ReadOnlyObject
 from utilitarian_operator.api.validation.command_line import BEAT, Command, celery_command, read
 from utilitarian_operator.core.containers import spec_of_ours
 from utilitarian_operator.core.objects.manifests import BROKER_VARIABLE
@@ -15,8 +15,6 @@ NODE = "celerybeat"
 
 _NODE_OPTIONS = {"--hostname", "-n"}
 _VARIABLE = re.compile(r"\$(?:\{(?P<a>\w+)(?::?-(?P<otherwise>[^}]*))?\}|\((?P<b>\w+)\)|(?P<c>\w+))")
-
-Object = Mapping[str, Any]
 
 
 def elsewhere(
@@ -46,7 +44,7 @@ def _node(pod: str, extra_args: Sequence[str]) -> str:
     return (given if given and "@" in given else f"{NODE}@{given}").replace("%h", pod)
 
 
-def also_beat(pods: Iterable[Object], app: str) -> tuple[str, ...]:
+def also_beat(pods: Iterable[ReadOnlyObject], app: str) -> tuple[str, ...]:
     """Pods that run a beat of the application, as `NAME (COMMAND)`, by name; also a worker with an embedded one (-B).
 
     Args:
@@ -57,7 +55,7 @@ def also_beat(pods: Iterable[Object], app: str) -> tuple[str, ...]:
     return tuple(f"{name} ({command})" for name, command in sorted(found.items()) if command)
 
 
-def same_beat(pods: Iterable[Object], ours: Object, app: str) -> tuple[str, ...]:
+def same_beat(pods: Iterable[ReadOnlyObject], ours: ReadOnlyObject, app: str) -> tuple[str, ...]:
     """Pods of other fleets that run a beat of the same application on the same broker, as `also_beat` names them.
 
     Args:
@@ -69,7 +67,7 @@ def same_beat(pods: Iterable[Object], ours: Object, app: str) -> tuple[str, ...]
     return also_beat([pod for pod in pods if broker is not None and _broker(pod) == broker], app)
 
 
-def _broker(pod: Object) -> object:
+def _broker(pod: ReadOnlyObject) -> object:
     """Where a beat of ours has its broker's URL from; None if that can't be told."""
     for variable in spec_of_ours(pod).get("env") or []:
         if variable["name"] == BROKER_VARIABLE:
@@ -77,11 +75,11 @@ def _broker(pod: Object) -> object:
     return None
 
 
-def _may_run(pod: Object) -> bool:
+def _may_run(pod: ReadOnlyObject) -> bool:
     return pod.get("status", {}).get("phase") not in {"Succeeded", "Failed"}
 
 
-def _beat_command(pod: Object, app: str) -> str | None:
+def _beat_command(pod: ReadOnlyObject, app: str) -> str | None:
     """The command with which a pod runs a beat of the application, without options that may hold a password."""
     spec = pod.get("spec", {})
     sidecars = [it for it in spec.get("initContainers") or [] if it.get("restartPolicy") == "Always"]

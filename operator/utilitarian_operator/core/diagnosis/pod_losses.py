@@ -4,17 +4,16 @@ A container that its node killed for memory or that ended by itself, and a pod t
 its node. The names of the causes are Kubernetes' own (pod conditions, `DisruptionTarget`; container status, `reason`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
+from utilitarian_operator.api.objects import ReadOnlyObject
 from utilitarian_operator.core.containers import condition, ours, spec_of_ours
 from utilitarian_operator.core.labels import POOL_LABEL
-
-Object = Mapping[str, Any]
 
 BEAT = "beat"
 """What beat's pod stands under among the pools: none of them may be called so."""
@@ -69,7 +68,7 @@ _Lost: TypeAlias = tuple[Cause, str | None, str]
 """Why a pod was lost as a whole: cause, moment, words."""
 
 
-def pod_losses(pod: Object) -> Iterator[PodLoss]:
+def pod_losses(pod: ReadOnlyObject) -> Iterator[PodLoss]:
     """All losses that a pod's status still shows: of the container that runs Celery, and of the pod as a whole.
 
     A container that ended because its pod was evicted, or its node shut down, is one loss and not two.
@@ -84,7 +83,7 @@ def pod_losses(pod: Object) -> Iterator[PodLoss]:
         yield _casualty(pod, cause, at, "", words)
 
 
-def _of_our_container(pod: Object, ended: Object) -> PodLoss:
+def _of_our_container(pod: ReadOnlyObject, ended: ReadOnlyObject) -> PodLoss:
     reason = ended.get("reason", "Error")
     words = f"exit code {ended.get('exitCode')} ({reason})"
     occasion = str(ended.get("containerID") or ended.get("finishedAt"))
@@ -95,7 +94,7 @@ def _of_our_container(pod: Object, ended: Object) -> PodLoss:
     return _casualty(pod, cause, ended.get("finishedAt"), occasion, words)
 
 
-def _was_told_to(pod: Object, own: Object, ended: Object, lost: _Lost | None) -> bool:
+def _was_told_to(pod: ReadOnlyObject, own: ReadOnlyObject, ended: ReadOnlyObject, lost: _Lost | None) -> bool:
     """Whether the container ended because its pod was to; one that the kernel kills for memory never does."""
     if ended.get("reason") == Cause.OOM_KILLED:
         return False
@@ -109,7 +108,7 @@ def _was_told_to(pod: Object, own: Object, ended: Object, lost: _Lost | None) ->
     return now if since is None or at is None else datetime.fromisoformat(at) >= datetime.fromisoformat(since)
 
 
-def _terminated(container: Object, which: str) -> Object | None:
+def _terminated(container: ReadOnlyObject, which: str) -> ReadOnlyObject | None:
     return (container.get(which) or {}).get("terminated")
 
 
@@ -135,7 +134,7 @@ _ENDS = {
 """By `status.reason` of a pod: what a kubelet writes that ends one as a whole."""
 
 
-def _of_the_pod(pod: Object) -> _Lost | None:
+def _of_the_pod(pod: ReadOnlyObject) -> _Lost | None:
     """Why a pod as a whole was ended that the operator didn't stop; one whose container never began is no loss."""
     status = pod.get("status", {})
     why, by_kubelet = status.get("reason", ""), _ENDS.get(status.get("reason", ""))
@@ -153,7 +152,7 @@ def _of_the_pod(pod: Object) -> _Lost | None:
     return by_kubelet, None, str(status.get("message") or why).rstrip(". ")
 
 
-def _casualty(pod: Object, cause: Cause, at: str | None, occasion: str, words: str) -> PodLoss:
+def _casualty(pod: ReadOnlyObject, cause: Cause, at: str | None, occasion: str, words: str) -> PodLoss:
     metadata, container = pod["metadata"], spec_of_ours(pod)
     command = container.get("command", [])
     return PodLoss(

@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 from utilitarian_operator.api.effective import Fleet, Pool
+from utilitarian_operator.api.objects import ReadOnlyObject
 from utilitarian_operator.core.moments import since
 from utilitarian_operator.core.observation.model import FleetSnapshot, PodSnapshot
 from utilitarian_operator.core.sizing.facts import is_idle
-
-Object = Mapping[str, Any]
 
 SHIELD = {
     "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
@@ -28,8 +26,8 @@ class EvictionGuards:
         self._idle_since: dict[str, datetime] = {}
 
     def changes(
-        self, fleet: Fleet, snapshot: FleetSnapshot, bodies: Mapping[str, Object]
-    ) -> Iterator[tuple[Object, dict[str, str | None]]]:
+        self, fleet: Fleet, snapshot: FleetSnapshot, bodies: Mapping[str, ReadOnlyObject]
+    ) -> Iterator[tuple[ReadOnlyObject, dict[str, str | None]]]:
         """The pods to annotate, each with what to set, or with None for what to take away.
 
         Args:
@@ -46,7 +44,7 @@ class EvictionGuards:
                 if body is not None and change:
                     yield body, change
 
-    def _change(self, pool: Pool, pod: PodSnapshot, body: Object, now: datetime) -> dict[str, str | None]:
+    def _change(self, pool: Pool, pod: PodSnapshot, body: ReadOnlyObject, now: datetime) -> dict[str, str | None]:
         """What to write; an annotation that the resource gives its pods itself is left as it is."""
         there = body["metadata"].get("annotations") or {}
         ours = {key: value for key, value in SHIELD.items() if key not in pool.pod.annotations}

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from utilitarian_operator.api.objects import ReadOnlyObject
 from utilitarian_operator.core.wording import at as written
 from utilitarian_operator.core.wording import span
 
@@ -14,8 +15,6 @@ LEASE_DURATION = timedelta(seconds=15)
 
 CLOCKS_APART = timedelta(minutes=5)
 """A Lease of a later moment than that was not written by a clock that goes right."""
-
-Object = Mapping[str, Any]
 
 
 class Seen(StrEnum):
@@ -41,7 +40,7 @@ class Presence:
     message: str
 
 
-def presence(leases: Sequence[Object], untold: str, namespace: str, now: datetime) -> Presence:
+def presence(leases: Sequence[ReadOnlyObject], untold: str, namespace: str, now: datetime) -> Presence:
     """Whether an operator looks after the fleets of a namespace.
 
     Args:
@@ -64,7 +63,7 @@ def presence(leases: Sequence[Object], untold: str, namespace: str, now: datetim
     return _told(newest["spec"], renewed[id(newest)], now)
 
 
-def _told(spec: Object, at: datetime, now: datetime) -> Presence:
+def _told(spec: ReadOnlyObject, at: datetime, now: datetime) -> Presence:
     ago, lasts = max(now - at, timedelta()), timedelta(seconds=spec.get("leaseDurationSeconds") or 0) or LEASE_DURATION
     if at - now > CLOCKS_APART:
         why = f"its Lease says that it was renewed at {written(at)}, which is yet to come: a clock is wrong"
@@ -75,7 +74,7 @@ def _told(spec: Object, at: datetime, now: datetime) -> Presence:
     return Presence(Seen.NOT, at, f"operator NOT SEEN for {span(ago)}{gone}; nothing below is newer than that")
 
 
-def of_a_file(resource: Object, now: datetime) -> Presence:
+def of_a_file(resource: ReadOnlyObject, now: datetime) -> Presence:
     """What a saved resource tells: of when it is, and nothing of an operator."""
     newest = newest_moment(resource, now)
     if newest is None:
@@ -84,13 +83,13 @@ def of_a_file(resource: Object, now: datetime) -> Presence:
     return Presence(Seen.UNKNOWN, newest, f"read from a file: nothing in it is newer than {written(newest)}, {ago} ago")
 
 
-def newest_moment(resource: Object, now: datetime) -> datetime | None:
+def newest_moment(resource: ReadOnlyObject, now: datetime) -> datetime | None:
     """The newest moment that a status tells of what has been, the time of its last write included where it is known."""
     moments = (_moment(text) for text in _told_of_the_past(resource))
     return max((moment for moment in moments if moment is not None and moment <= now), default=None)
 
 
-def _told_of_the_past(resource: Object) -> Iterator[Any]:
+def _told_of_the_past(resource: ReadOnlyObject) -> Iterator[Any]:
     status = resource.get("status") or {}
     fields = _entries(resource["metadata"], "managedFields")
     yield from (entry.get("time") for entry in fields if entry.get("subresource") == "status")
@@ -103,13 +102,13 @@ def _told_of_the_past(resource: Object) -> Iterator[Any]:
         yield from _remembered(pool.get("memory") or {})
 
 
-def _entries(part: Object, name: str) -> Iterator[Object]:
+def _entries(part: ReadOnlyObject, name: str) -> Iterator[ReadOnlyObject]:
     """The objects of a list; a value that was edited into something else is none."""
     found = part.get(name)
     return (entry for entry in found if isinstance(entry, Mapping)) if isinstance(found, list) else iter(())
 
 
-def _remembered(memory: Object) -> Iterator[Any]:
+def _remembered(memory: ReadOnlyObject) -> Iterator[Any]:
     yield from (memory.get(name) for name in ("idleSince", "busySince", "surplusSince", "firstWorkerSince"))
     for series in ("arrivals", "highs"):
         rows = memory.get(series)

@@ -5,30 +5,31 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
+from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.resource import KIND
-from utilitarian_operator.core.labels import MANAGED_BY_LABEL, MANAGER, TEMPLATE_HASH, Manifest, Owner
+from utilitarian_operator.core.labels import MANAGED_BY_LABEL, MANAGER, TEMPLATE_HASH, Owner
 
 
 @dataclass(frozen=True, slots=True)
 class Create:
     """Make an object that doesn't exist; a Deployment carries its first replicas."""
 
-    manifest: Manifest
+    manifest: Object
 
 
 @dataclass(frozen=True, slots=True)
 class Apply:
     """Bring an object to its manifest by server-side apply; of a Deployment the replicas stay as they are."""
 
-    manifest: Manifest
+    manifest: Object
 
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
     """Take over an object that an operator made and that has no owner; fields that another client manages stay."""
 
-    manifest: Manifest
-    live: Manifest
+    manifest: Object
+    live: Object
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Disown:
     Else they would belong to both its create and its apply, and a field that the manifest drops would stay for ever.
     """
 
-    live: Manifest
+    live: Object
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class ScaleTo:
 class Delete:
     """Delete an object that the resource no longer asks for."""
 
-    live: Manifest
+    live: Object
 
 
 Action: TypeAlias = Create | Apply | Adopt | Disown | ScaleTo | Delete
@@ -77,7 +78,7 @@ class Belongs(Enum):
     ANOTHERS = "somebody else's: never touched"
 
 
-def template_actions(manifest: Manifest, live: Manifest | None, *, replicas: int | None = None) -> Iterable[Action]:
+def template_actions(manifest: Object, live: Object | None, *, replicas: int | None = None) -> Iterable[Action]:
     """What brings one object to its manifest.
 
     Args:
@@ -96,7 +97,7 @@ def template_actions(manifest: Manifest, live: Manifest | None, *, replicas: int
         yield Disown(live)
 
 
-def scale_action(live: Manifest, replicas: int) -> ScaleTo | None:
+def scale_action(live: Object, replicas: int) -> ScaleTo | None:
     """The step to a number of workers; None if the Deployment asks for it already."""
     before = int(live["spec"].get("replicas", 1))
     if before == replicas:
@@ -105,7 +106,7 @@ def scale_action(live: Manifest, replicas: int) -> ScaleTo | None:
     return ScaleTo(metadata["name"], before, replicas, metadata["resourceVersion"])
 
 
-def superfluous(wanted: Iterable[str], live: Mapping[str, Manifest], owner_uid: str) -> Iterable[Delete]:
+def superfluous(wanted: Iterable[str], live: Mapping[str, Object], owner_uid: str) -> Iterable[Delete]:
     """Objects of the resource that it doesn't ask for any more.
 
     Args:
@@ -117,13 +118,13 @@ def superfluous(wanted: Iterable[str], live: Mapping[str, Manifest], owner_uid: 
     return (Delete(obj) for name, obj in sorted(live.items()) if name not in names and controlled_by(obj, owner_uid))
 
 
-def controlled_by(live: Manifest, owner_uid: str) -> bool:
+def controlled_by(live: Object, owner_uid: str) -> bool:
     """Whether the resource controls the object; one of the same name that another owner made is never touched."""
     references = live["metadata"].get("ownerReferences", [])
     return any(reference.get("controller") and reference["uid"] == owner_uid for reference in references)
 
 
-def belongs(live: Manifest, owner: Owner) -> Belongs:
+def belongs(live: Object, owner: Owner) -> Belongs:
     """Whose an object with the name of one of the resource's is.
 
     Args:
@@ -142,15 +143,15 @@ def belongs(live: Manifest, owner: Owner) -> Belongs:
     return Belongs.LEFT if left else Belongs.ANOTHERS
 
 
-def held_by_create(live: Manifest) -> bool:
+def held_by_create(live: Object) -> bool:
     """Whether the operator's create still holds more than the replicas."""
     entries = [e for e in live["metadata"].get("managedFields", []) if _is_our_create(e)]
     return any(set(entry.get("fieldsV1", {})) - {"f:spec"} or _more_than_replicas(entry) for entry in entries)
 
 
-def released_fields(live: Manifest) -> list[Manifest]:
+def released_fields(live: Object) -> list[Object]:
     """The object's managedFields with the operator's create holding the replicas alone, or nothing if it has none."""
-    only_replicas: Manifest = {"f:spec": {"f:replicas": {}}}
+    only_replicas: Object = {"f:spec": {"f:replicas": {}}}
     fields = []
     for entry in live["metadata"].get("managedFields", []):
         if not _is_our_create(entry):
@@ -160,26 +161,26 @@ def released_fields(live: Manifest) -> list[Manifest]:
     return fields
 
 
-def _is_our_create(entry: Manifest) -> bool:
+def _is_our_create(entry: Object) -> bool:
     return entry.get("manager") == MANAGER and entry.get("operation") == "Update" and not entry.get("subresource")
 
 
-def _more_than_replicas(entry: Manifest) -> bool:
+def _more_than_replicas(entry: Object) -> bool:
     return bool(set(entry.get("fieldsV1", {}).get("f:spec", {})) - {"f:replicas"})
 
 
-def _applied(live: Manifest) -> str | None:
+def _applied(live: Object) -> str | None:
     annotations: dict[str, str] = live["metadata"].get("annotations") or {}
     return annotations.get(TEMPLATE_HASH)
 
 
-def _scaled(manifest: Manifest, live: Manifest) -> bool:
+def _scaled(manifest: Object, live: Object) -> bool:
     """Whether another client scaled what has a fixed number of pods: beat's StatefulSet, which is never left at two."""
     wanted = manifest["spec"].get("replicas")
     return wanted is not None and live["spec"].get("replicas") != wanted
 
 
-def _has_applied(live: Manifest) -> bool:
+def _has_applied(live: Object) -> bool:
     """Whether the operator applied it once; until then its create alone holds the fields."""
     entries = live["metadata"].get("managedFields", [])
     return any(e.get("manager") == MANAGER and e.get("operation") == "Apply" for e in entries)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from utilitarian_operator.core.labels import MANAGER, Manifest
+from utilitarian_operator.api.objects import Object
+from utilitarian_operator.core.labels import MANAGER
 from utilitarian_operator.core.moments import apart
 
 AGAIN_AFTER = timedelta(seconds=10)
@@ -25,12 +26,12 @@ class Applied:
     at: datetime
 
 
-def applied(live: Manifest, now: datetime) -> Applied:
+def applied(live: Object, now: datetime) -> Applied:
     """What is held of an object as the answer to an apply shows it."""
     return Applied(_fields(live), now)
 
 
-def drifted(live: Manifest, last: Applied | None, now: datetime) -> bool:
+def drifted(live: Object, last: Applied | None, now: datetime) -> bool:
     """Whether a field was taken over since the last apply; also when that is not known, after a restart.
 
     A field that another client changes, by an update or a forced apply, becomes that client's.
@@ -43,6 +44,6 @@ def drifted(live: Manifest, last: Applied | None, now: datetime) -> bool:
     return last is None or (last.fields != _fields(live) and apart(now, last.at) >= AGAIN_AFTER)
 
 
-def _fields(live: Manifest) -> list[Any]:
+def _fields(live: Object) -> list[Any]:
     entries = live["metadata"].get("managedFields", [])
     return [e.get("fieldsV1") for e in entries if e.get("manager") == MANAGER and e.get("operation") == "Apply"]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from utilitarian_operator.api.effective import CONTROL_EXCHANGE, Beat, Fleet, PodSettings, Pool, Worker
 from utilitarian_operator.api.names import beat_object, pool_object
+from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.resource import API_VERSION, KIND
 from utilitarian_operator.api.units import parse_quantity
 from utilitarian_operator.core.labels import (
@@ -16,7 +17,6 @@ from utilitarian_operator.core.labels import (
     MANAGER,
     POOL_LABEL,
     TEMPLATE_HASH,
-    Manifest,
     Owner,
     node_name,
 )
@@ -50,7 +50,7 @@ BEAT_GROUP = 65534
 """fsGroup of beat's volume, so that an image of any user can write its schedule file."""
 
 
-def deployment(owner: Owner, fleet: Fleet, pool: Pool, checksum: str | None = None) -> Manifest:
+def deployment(owner: Owner, fleet: Fleet, pool: Pool, checksum: str | None = None) -> Object:
     """A pool's Deployment, without replicas: those are set when it is created and then only through /scale.
 
     Args:
@@ -84,7 +84,7 @@ def deployment(owner: Owner, fleet: Fleet, pool: Pool, checksum: str | None = No
     return _stamped(_object("apps/v1", "Deployment", owner, pool_object(owner.name, pool.name), labels, spec))
 
 
-def disruption_budget(owner: Owner, fleet: Fleet, pool: Pool) -> Manifest:
+def disruption_budget(owner: Owner, fleet: Fleet, pool: Pool) -> Object:
     """A pool's PodDisruptionBudget: a node is emptied one worker at a time, and never held up by a broken one."""
     labels = _labels(owner, fleet, "worker") | {POOL_LABEL: pool.name}
     spec = {
@@ -96,7 +96,7 @@ def disruption_budget(owner: Owner, fleet: Fleet, pool: Pool) -> Manifest:
     return _stamped(_object("policy/v1", "PodDisruptionBudget", owner, name, labels, spec))
 
 
-def beat_statefulset(owner: Owner, fleet: Fleet, checksum: str | None = None) -> Manifest:
+def beat_statefulset(owner: Owner, fleet: Fleet, checksum: str | None = None) -> Object:
     """The StatefulSet of the one beat; a StatefulSet because it never starts a pod before its predecessor is gone."""
     beat = fleet.beat
     labels = _labels(owner, fleet, "beat")
@@ -127,7 +127,7 @@ def beat_statefulset(owner: Owner, fleet: Fleet, checksum: str | None = None) ->
     return _stamped(_object("apps/v1", "StatefulSet", owner, beat_object(owner.name), labels, spec))
 
 
-def beat_claim(owner: Owner, fleet: Fleet, access_mode: str = READ_WRITE_ONCE) -> Manifest | None:
+def beat_claim(owner: Owner, fleet: Fleet, access_mode: str = READ_WRITE_ONCE) -> Object | None:
     """The claim for beat's schedule file, without an owner: it outlives the resource. None if it is ephemeral.
 
     Args:
@@ -138,7 +138,7 @@ def beat_claim(owner: Owner, fleet: Fleet, access_mode: str = READ_WRITE_ONCE) -
     storage = fleet.beat.storage
     if storage.ephemeral:
         return None
-    spec: Manifest = {"accessModes": [access_mode], "resources": {"requests": {"storage": storage.size}}}
+    spec: Object = {"accessModes": [access_mode], "resources": {"requests": {"storage": storage.size}}}
     if storage.storage_class_name is not None:
         spec["storageClassName"] = storage.storage_class_name
     claim = _object("v1", "PersistentVolumeClaim", owner, beat_object(owner.name), _labels(owner, fleet, "beat"), spec)
@@ -147,7 +147,7 @@ def beat_claim(owner: Owner, fleet: Fleet, access_mode: str = READ_WRITE_ONCE) -
     return claim
 
 
-def fleet_objects(owner: Owner, fleet: Fleet) -> list[Manifest]:
+def fleet_objects(owner: Owner, fleet: Fleet) -> list[Object]:
     """Every object of a fleet, always in the same order: the pools' as they are written, then beat's."""
     objects = [make(owner, fleet, pool) for pool in fleet.pools for make in (deployment, disruption_budget)]
     if fleet.beat.enabled:
@@ -156,7 +156,7 @@ def fleet_objects(owner: Owner, fleet: Fleet) -> list[Manifest]:
     return objects
 
 
-def unowned(manifest: Manifest) -> Manifest:
+def unowned(manifest: Object) -> Object:
     """The manifest without what only a resource that exists can give: its uid, and the hash over it."""
     metadata = {key: value for key, value in manifest["metadata"].items() if key != "ownerReferences"}
     annotations = {key: value for key, value in metadata.pop("annotations", {}).items() if key != TEMPLATE_HASH}
@@ -192,7 +192,7 @@ def _beat_command(fleet: Fleet) -> list[str]:
     return [*command, own, *fleet.beat.extra_args]
 
 
-def _beat_check(beat: Manifest, mount: Manifest, file: str) -> Manifest:
+def _beat_check(beat: Object, mount: Object, file: str) -> Object:
     return {
         "name": BEAT_CHECK,
         "image": beat["image"],
@@ -204,13 +204,13 @@ def _beat_check(beat: Manifest, mount: Manifest, file: str) -> Manifest:
     }
 
 
-def _beat_probe() -> Manifest:
+def _beat_probe() -> Object:
     """Seldom and patient: a beat that hangs has hung for a quarter of an hour, and one that works is never ended."""
     exec_ = {"command": beat_scripts.alive(f"{BEAT_FOLDER}/.alive")}
     return {"exec": exec_, "periodSeconds": 60, "timeoutSeconds": 20, "failureThreshold": 3}
 
 
-def _environment(fleet: Fleet, variables: tuple[Manifest, ...]) -> list[Manifest]:
+def _environment(fleet: Fleet, variables: tuple[Object, ...]) -> list[Object]:
     """The variables, after the broker's URL unless one of them is named so."""
     if any(variable["name"] == BROKER_VARIABLE for variable in variables):
         return list(variables)
@@ -218,9 +218,9 @@ def _environment(fleet: Fleet, variables: tuple[Manifest, ...]) -> list[Manifest
     return [{"name": BROKER_VARIABLE, "valueFrom": url}, *variables]
 
 
-def _for_the_hook(fleet: Fleet) -> list[Manifest]:
+def _for_the_hook(fleet: Fleet) -> list[Object]:
     """What the preStop hook alone needs to know."""
-    variables: list[Manifest] = []
+    variables: list[Object] = []
     if fleet.broker.ca is not None:
         # Without it the hook trusts what the system trusts, so no pod waits for it.
         ref = {"name": fleet.broker.ca.name, "key": fleet.broker.ca.key, "optional": True}
@@ -230,16 +230,16 @@ def _for_the_hook(fleet: Fleet) -> list[Manifest]:
     return variables
 
 
-def _pod_name() -> Manifest:
+def _pod_name() -> Object:
     return {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
 
 
-def _pod(settings: PodSettings, container: Manifest) -> Manifest:
+def _pod(settings: PodSettings, container: Object) -> Object:
     """A pod spec of one container; what the settings leave out is left out, so that Kubernetes' defaults hold."""
     container["securityContext"] = _container_security() | dict(settings.container_security_context or {})
     if settings.volume_mounts:
         container["volumeMounts"] = list(settings.volume_mounts)
-    pod: Manifest = {
+    pod: Object = {
         "containers": [container],
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}} | dict(settings.security_context or {}),
     }
@@ -256,11 +256,11 @@ def _pod(settings: PodSettings, container: Manifest) -> Manifest:
     return pod | {name: value for name, value in optional.items() if value}
 
 
-def _container_security() -> Manifest:
+def _container_security() -> Object:
     return {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
-def _spread(selector: Mapping[str, str]) -> list[Manifest]:
+def _spread(selector: Mapping[str, str]) -> list[Object]:
     """Over nodes where that is possible: the loss of one then costs a pool as few workers as can be."""
     return [
         {
@@ -272,7 +272,7 @@ def _spread(selector: Mapping[str, str]) -> list[Manifest]:
     ]
 
 
-def _beat_volume(owner: Owner, beat: Beat) -> Manifest:
+def _beat_volume(owner: Owner, beat: Beat) -> Object:
     if beat.storage.ephemeral:
         return {"name": "schedule", "emptyDir": {}}
     return {"name": "schedule", "persistentVolumeClaim": {"claimName": beat_object(owner.name)}}
@@ -288,17 +288,15 @@ def _labels(owner: Owner, fleet: Fleet, component: str) -> dict[str, str]:
     }
 
 
-def _pod_metadata(settings: PodSettings, labels: Mapping[str, str], checksum: str | None) -> Manifest:
-    metadata: Manifest = {"labels": {**settings.labels, **labels}}
+def _pod_metadata(settings: PodSettings, labels: Mapping[str, str], checksum: str | None) -> Object:
+    metadata: Object = {"labels": {**settings.labels, **labels}}
     own = {} if checksum is None else {CONFIG_CHECKSUM: checksum}
     if settings.annotations or own:
         metadata["annotations"] = {**settings.annotations, **own}
     return metadata
 
 
-def _object(
-    api_version: str, kind: str, owner: Owner, name: str, labels: Mapping[str, str], spec: Manifest
-) -> Manifest:
+def _object(api_version: str, kind: str, owner: Owner, name: str, labels: Mapping[str, str], spec: Object) -> Object:
     reference = {
         "apiVersion": API_VERSION,
         "kind": KIND,
@@ -311,7 +309,7 @@ def _object(
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec}
 
 
-def _stamped(manifest: Manifest) -> Manifest:
+def _stamped(manifest: Object) -> Object:
     digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16]
     manifest["metadata"]["annotations"] = {TEMPLATE_HASH: digest}
     return manifest

@@ -7,7 +7,8 @@ from typing import TypeAlias
 
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.names import beat_object, pool_object
-from utilitarian_operator.core.labels import CONFIG_CHECKSUM, Manifest, Owner
+from utilitarian_operator.api.objects import Object
+from utilitarian_operator.core.labels import CONFIG_CHECKSUM, Owner
 from utilitarian_operator.core.objects import manifests
 from utilitarian_operator.core.objects.actions import (
     Action,
@@ -20,7 +21,7 @@ from utilitarian_operator.core.objects.actions import (
     template_actions,
 )
 
-Live: TypeAlias = Mapping[str, Mapping[str, Manifest]]
+Live: TypeAlias = Mapping[str, Mapping[str, Object]]
 """The objects seen, by kind and name."""
 
 DEPLOYMENT, STATEFUL_SET, DISRUPTION_BUDGET = "Deployment", "StatefulSet", "PodDisruptionBudget"
@@ -36,7 +37,7 @@ class Wanted:
         pool: that a Deployment runs, whose first replicas it gets when it is created.
     """
 
-    manifest: Manifest
+    manifest: Object
     path: str
     pool: str | None = None
 
@@ -99,7 +100,7 @@ def todo(
     wanted: Iterable[Wanted],
     live: Live,
     replicas: Mapping[str, int],
-    changed: Callable[[Wanted, Manifest], bool] = lambda _, __: False,
+    changed: Callable[[Wanted, Object], bool] = lambda _, __: False,
 ) -> Todo:
     """What brings the cluster from what was seen to what is wanted; another's objects are only named.
 
@@ -162,7 +163,7 @@ def field_path(wanted: Wanted, said: str) -> str:
     return f"{wanted.path}.pod.{pod or metadata}"
 
 
-def _checksum_of(live: Manifest | None) -> str | None:
+def _checksum_of(live: Object | None) -> str | None:
     """The checksum that the pods of an object have now."""
     if live is None:
         return None

@@ -4,12 +4,12 @@ A ReplicaSet may be refused its pods (a quota, a limit range, pod security, a se
 may find no node, and a container may not start. Asking for more workers helps with none of it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Any
 
+from utilitarian_operator.api.objects import ReadOnlyObject
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core.containers import condition, is_ready, lost_on, ours
 from utilitarian_operator.core.labels import DRAINING
@@ -25,8 +25,6 @@ from utilitarian_operator.core.observation.causes.pod_status import (
 )
 from utilitarian_operator.core.observation.causes.refused_pods import cure
 from utilitarian_operator.core.wording import plural
-
-Object = Mapping[str, Any]
 
 PODS_REFUSED = "PodsRefused"
 PODS_NOT_DELETED = "PodsNotDeleted"
@@ -64,7 +62,10 @@ class PodFailure:
 
 
 def pod_failure(
-    deployment: Object | None, pods: Sequence[Object], now: datetime, events: Events = MappingProxyType({})
+    deployment: ReadOnlyObject | None,
+    pods: Sequence[ReadOnlyObject],
+    now: datetime,
+    events: Events = MappingProxyType({}),
 ) -> PodFailure | None:
     """The failure of a pool; None if there is none. What stops it goes first, then what a person must repair first.
 
@@ -78,20 +79,22 @@ def pod_failure(
     return next((it for it in found if it.stops), found[0] if found else None)
 
 
-def rolls_out(live: Object) -> bool:
+def rolls_out(live: ReadOnlyObject) -> bool:
     """Whether a new template has not reached every pod of a Deployment or StatefulSet."""
     status = live.get("status", {})
     return bool(status.get("updatedReplicas", 0) < status.get("replicas", 0))
 
 
-def late(deployment: Object | None, pods: Sequence[Object], now: datetime) -> list[Object]:
+def late(deployment: ReadOnlyObject | None, pods: Sequence[ReadOnlyObject], now: datetime) -> list[ReadOnlyObject]:
     """The pods that have a node and have not become ready for too long, those that have waited longest first."""
     waited = [(since, pod) for pod in pods if _stays(pod) and (since := unready_since(pod))]
     too_long = [(since, pod) for since, pod in waited if now - since >= _patience(deployment or {})]
     return [pod for _, pod in sorted(too_long, key=lambda it: (it[0], it[1]["metadata"]["name"]))]
 
 
-def _hindrances(deployment: Object, pods: Sequence[Object], now: datetime, events: Events) -> Iterator[PodFailure]:
+def _hindrances(
+    deployment: ReadOnlyObject, pods: Sequence[ReadOnlyObject], now: datetime, events: Events
+) -> Iterator[PodFailure]:
     there = [pod for pod in pods if _stays(pod)]
     ready, rolling_out = sum(is_ready(pod) for pod in there), rolls_out(deployment)
     yield from _refused(deployment, ready, rolling_out=rolling_out)
@@ -122,7 +125,7 @@ def _failing(failing: Sequence[str], ready: int, *, rolling_out: bool) -> PodFai
     return PodFailure(WORKERS_FAILING, message, stops=False, more_is_useless=useless)
 
 
-def _lost(lost: Sequence[tuple[Object, str]], ready: int) -> PodFailure:
+def _lost(lost: Sequence[tuple[ReadOnlyObject, str]], ready: int) -> PodFailure:
     pod, node = lost[0]
     message = (
         f"{plural(len(lost), 'worker')} can't be seen: pod {pod['metadata']['name']}: its node {node} doesn't answer; "
@@ -132,7 +135,7 @@ def _lost(lost: Sequence[tuple[Object, str]], ready: int) -> PodFailure:
 
 
 def _never_ready(
-    deployment: Object, there: Sequence[Object], ready: int, now: datetime, events: Events
+    deployment: ReadOnlyObject, there: Sequence[ReadOnlyObject], ready: int, now: datetime, events: Events
 ) -> Iterator[PodFailure]:
     """Workers that have a node and don't become ready, by their own age: as long as a Deployment may make no progress.
 
@@ -147,11 +150,11 @@ def _never_ready(
         yield PodFailure(NEVER_READY, message, stops=not ready or rolls_out(deployment), more_is_useless=not ready)
 
 
-def _patience(deployment: Object) -> timedelta:
+def _patience(deployment: ReadOnlyObject) -> timedelta:
     return timedelta(seconds=deployment.get("spec", {}).get("progressDeadlineSeconds", LATE_AFTER.total_seconds()))
 
 
-def _refused(deployment: Object, ready: int, *, rolling_out: bool) -> Iterator[PodFailure]:
+def _refused(deployment: ReadOnlyObject, ready: int, *, rolling_out: bool) -> Iterator[PodFailure]:
     """What the API server says of pods that it does not let the ReplicaSet make, or delete."""
     failure = condition(deployment, "ReplicaFailure")
     if failure.get("status") != "True":
@@ -165,7 +168,7 @@ def _refused(deployment: Object, ready: int, *, rolling_out: bool) -> Iterator[P
         yield PodFailure(PODS_REFUSED, message, stops=not ready or rolling_out)
 
 
-def _rejected(pods: Sequence[Object], ready: int, now: datetime) -> Iterator[PodFailure]:
+def _rejected(pods: Sequence[ReadOnlyObject], ready: int, now: datetime) -> Iterator[PodFailure]:
     """What a node says of pods that it got and did not begin with."""
     for pod in pods:
         status, made = pod.get("status", {}), pod["metadata"].get("creationTimestamp")
@@ -177,7 +180,7 @@ def _rejected(pods: Sequence[Object], ready: int, now: datetime) -> Iterator[Pod
             return
 
 
-def _stays(pod: Object) -> bool:
+def _stays(pod: ReadOnlyObject) -> bool:
     """Whether it has not ended (an evicted pod stays as Failed), nor is about to: one that drains is not ready."""
     ended = pod.get("status", {}).get("phase") in {"Succeeded", "Failed"}
     drains = DRAINING in (pod["metadata"].get("annotations") or {})

@@ -2,16 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from utilitarian_operator.api.effective import Fleet, effective_fleet
+from utilitarian_operator.api.objects import ReadOnlyObject
 from utilitarian_operator.api.problem import InvalidSpec, Problem
 from utilitarian_operator.api.resource import UtilitarianWorkerPoolSpec
 from utilitarian_operator.api.validation.resource_rules import accept, warnings
 from utilitarian_operator.core.spec.override import PREFIX, Override, overrides
 from utilitarian_operator.core.spec.references import Reference, references
-
-Object = Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +28,7 @@ class Judgement:
     """
 
     generation: int
-    written: Object
+    written: ReadOnlyObject
     spec: UtilitarianWorkerPoolSpec | None
     fleet: Fleet | None
     references: Sequence[Reference]
@@ -47,7 +45,7 @@ class Acceptance:
         kept: the ControllerRevision of the spec that ran before; None if none did.
     """
 
-    def __init__(self, resource: Object, kept: Object | None = None) -> None:
+    def __init__(self, resource: ReadOnlyObject, kept: ReadOnlyObject | None = None) -> None:
         self._newest: Judgement | None = None
         self._annotations: dict[str, str] = {}
         self._running = None if kept is None else _kept(resource, kept)
@@ -57,7 +55,7 @@ class Acceptance:
         """The last that was let run; None while there was none."""
         return self._running
 
-    def judge(self, resource: Object) -> Judgement:
+    def judge(self, resource: ReadOnlyObject) -> Judgement:
         """Read a resource, unless generation and overrides are those that were read last."""
         metadata = resource["metadata"]
         annotations = {k: v for k, v in (metadata.get("annotations") or {}).items() if k.startswith(PREFIX)}
@@ -74,7 +72,7 @@ class Acceptance:
         self._running = judgement
 
 
-def _judged(resource: Object, annotations: Mapping[str, str]) -> Judgement:
+def _judged(resource: ReadOnlyObject, annotations: Mapping[str, str]) -> Judgement:
     found, problems = overrides(annotations)
     generation, written = int(resource["metadata"]["generation"]), resource.get("spec", {})
     try:
@@ -85,7 +83,7 @@ def _judged(resource: Object, annotations: Mapping[str, str]) -> Judgement:
     return Judgement(generation, written, spec, fleet, references(spec), problems, warnings(spec), found)
 
 
-def _kept(resource: Object, kept: Object) -> Judgement | None:
+def _kept(resource: ReadOnlyObject, kept: ReadOnlyObject) -> Judgement | None:
     """The spec that was kept, if this operator still understands it."""
     metadata = {**resource["metadata"], "generation": kept["revision"]}
     written = (kept.get("data") or {}).get("spec")

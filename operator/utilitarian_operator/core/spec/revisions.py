@@ -7,8 +7,9 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.resource import API_VERSION, KIND
-from utilitarian_operator.core.labels import INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER, Manifest, Owner
+from utilitarian_operator.core.labels import INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER, Owner
 from utilitarian_operator.core.objects.actions import controlled_by
 
 KEPT = 3
@@ -17,7 +18,7 @@ KEPT = 3
 _COMPONENT = "app.kubernetes.io/component"
 
 
-def revision(owner: Owner, generation: int, spec: Mapping[str, Any]) -> Manifest:
+def revision(owner: Owner, generation: int, spec: Mapping[str, Any]) -> Object:
     """The record of one accepted version.
 
     Args:
@@ -52,7 +53,7 @@ def selector(name: str) -> str:
     return f"{INSTANCE_LABEL}={name},{_COMPONENT}=spec,{MANAGED_BY_LABEL}={MANAGER}"
 
 
-def in_order(live: Iterable[Manifest], owner_uid: str) -> list[Manifest]:
+def in_order(live: Iterable[Object], owner_uid: str) -> list[Object]:
     """The resource's own records, the newest last; before them, to go first, what a resource of its name left behind.
 
     Those that another resource still controls are left out.
@@ -61,6 +62,6 @@ def in_order(live: Iterable[Manifest], owner_uid: str) -> list[Manifest]:
     return sorted(ours, key=lambda it: (controlled_by(it, owner_uid), int(it["revision"])))
 
 
-def newest(ordered: Sequence[Manifest], owner_uid: str) -> Manifest | None:
+def newest(ordered: Sequence[Object], owner_uid: str) -> Object | None:
     """The record of the version that was accepted last; None if none was."""
     return ordered[-1] if ordered and controlled_by(ordered[-1], owner_uid) else None

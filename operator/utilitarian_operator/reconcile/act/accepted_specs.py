@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from utilitarian_operator.adapters.cluster.seam import Cluster
+from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.labels import Owner
 from utilitarian_operator.core.spec.revisions import KEPT, in_order, newest, revision, selector
 from utilitarian_operator.errors import Conflict, Gone, Rejected
 
 logger = logging.getLogger(__name__)
 
-Object = dict[str, Any]
 
 AGAIN_AFTER_S = 30.0
 """A record that the API server refuses (a missing right, a quota) stops nothing; it is tried again after this time."""

@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from utilitarian_operator.adapters.broker.seam import Broker
 from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, PODS, Key, Store
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.names import pool_object
+from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.draining.plan import (
     DrainPlan,
     PendingScaleDown,
@@ -34,7 +34,6 @@ from utilitarian_operator.reconcile.act.writer import ObjectWriter
 
 logger = logging.getLogger(__name__)
 
-Object = dict[str, Any]
 
 CANCEL_GAP_S = 0.1
 """Between the cancels of two workers of one pool. A message that is on its way to the first comes back to a quorum

@@ -9,6 +9,7 @@ from typing import Any
 
 from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, DISRUPTION_BUDGETS, PODS, STATEFUL_SETS, Key, Store
 from utilitarian_operator.adapters.cluster.seam import Cluster
+from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.blocker import REFUSED, Blocker
 from utilitarian_operator.core.labels import Owner
 from utilitarian_operator.core.objects.actions import (
@@ -33,7 +34,6 @@ from utilitarian_operator.reconcile.act.events import event
 
 logger = logging.getLogger(__name__)
 
-Object = dict[str, Any]
 
 _KINDS = {
     "Deployment": DEPLOYMENTS,

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from utilitarian_operator.adapters.cluster.seam import Cluster
+from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.containers import spec_of_ours
 from utilitarian_operator.core.observation.causes.pod_status import crashed, newest_warning
 from utilitarian_operator.core.observation.causes.worker_log import broker_refusal
@@ -16,7 +17,6 @@ from utilitarian_operator.errors import ClusterError
 
 logger = logging.getLogger(__name__)
 
-Object = dict[str, Any]
 
 EVERY_S = 30.0
 MOST_EVENTS = 100

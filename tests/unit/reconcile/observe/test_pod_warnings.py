@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.times import stamp
+from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.observation.causes.pod_status import LONGEST_WARNING, newest_warning
 from utilitarian_operator.core.observation.causes.worker_log import LONGEST, broker_refusal
 from utilitarian_operator.core.observation.pod_failures import pod_failure
@@ -14,7 +15,6 @@ from utilitarian_operator.errors import ClusterError
 from utilitarian_operator.reconcile.observe.pod_warnings import MOST_EVENTS, MOST_PODS, PodWarnings
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-Object = dict[str, Any]
 
 
 def event(message: str, at: str | None = "2026-11-23T11:59:00Z", **more: Any) -> Object:

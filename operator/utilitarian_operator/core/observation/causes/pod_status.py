@@ -3,13 +3,11 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Any
 
+from utilitarian_operator.api.objects import ReadOnlyObject
 from utilitarian_operator.core.containers import before_ours, beside_ours, condition, is_ready, keeps_running, ours
 from utilitarian_operator.core.moments import apart
 from utilitarian_operator.core.wording import plural
-
-Object = Mapping[str, Any]
 
 ON_ITS_WAY = {None, "ContainerCreating", "PodInitializing"}
 """Reasons of a waiting container that are no trouble."""
@@ -27,7 +25,7 @@ Events = Mapping[str, str]
 """What Kubernetes warns of, or the broker refused, of a pod that doesn't run or become ready, by the pod's name."""
 
 
-def trouble(pod: Object, now: datetime) -> str | None:
+def trouble(pod: ReadOnlyObject, now: datetime) -> str | None:
     """Why a pod can't run, in the kubelet's words; None if it runs, or is on its way.
 
     Our own container comes first, then those before it, which keep it from starting, then those beside it, which keep
@@ -48,7 +46,7 @@ def trouble(pod: Object, now: datetime) -> str | None:
     return None
 
 
-def crashed(pod: Object, now: datetime) -> str | None:
+def crashed(pod: ReadOnlyObject, now: datetime) -> str | None:
     """Whose log says why our container doesn't stay up: `previous` or `current`; None if it did not end lately."""
     own = ours(pod)
     if own is None or is_ready(pod) or "deletionTimestamp" in pod["metadata"]:
@@ -60,7 +58,7 @@ def crashed(pod: Object, now: datetime) -> str | None:
     return "current" if ended else "previous"
 
 
-def pod_hindrance(pod: Object, now: datetime, events: Events = MappingProxyType({})) -> str | None:
+def pod_hindrance(pod: ReadOnlyObject, now: datetime, events: Events = MappingProxyType({})) -> str | None:
     """Why no node takes a pod, in the scheduler's words, why its container can't run, or what it waits for so long.
 
     Args:
@@ -78,13 +76,13 @@ def pod_hindrance(pod: Object, now: datetime, events: Events = MappingProxyType(
     return words
 
 
-def with_events(words: str | None, pod: Object, events: Events) -> str | None:
+def with_events(words: str | None, pod: ReadOnlyObject, events: Events) -> str | None:
     """A sentence on a pod, with what is known beyond its status; None if there is no sentence."""
     name = pod["metadata"]["name"]
     return words if words is None or name not in events else f"{words}; {events[name]}"
 
 
-def _of_a_container(container: Object, now: datetime, *, ended_well: bool) -> str | None:
+def _of_a_container(container: ReadOnlyObject, now: datetime, *, ended_well: bool) -> str | None:
     state, last = container.get("state") or {}, (container.get("lastState") or {}).get("terminated")
     if last and _is_history(last, now):
         last = None
@@ -98,19 +96,19 @@ def _of_a_container(container: Object, now: datetime, *, ended_well: bool) -> st
     return None  # it runs, has done its part, or starts for the first time
 
 
-def _is_history(ended: Object, now: datetime) -> bool:
+def _is_history(ended: ReadOnlyObject, now: datetime) -> bool:
     at = ended.get("finishedAt")
     return at is not None and apart(datetime.fromisoformat(at), now) > HISTORY_AFTER
 
 
-def _ending(last: Object | None) -> str:
+def _ending(last: ReadOnlyObject | None) -> str:
     """How the container ended the last time: what `CrashLoopBackOff` itself doesn't say."""
     if not last:
         return ""
     return f"; it ended with exit code {last.get('exitCode')} ({last.get('reason', 'Error')})"
 
 
-def unplaced(pod: Object, now: datetime, patience: timedelta) -> tuple[str, str] | None:
+def unplaced(pod: ReadOnlyObject, now: datetime, patience: timedelta) -> tuple[str, str] | None:
     """Why no node has been found for a pod for too long, and what to do; None for one that has a node, or is young.
 
     Args:
@@ -137,7 +135,7 @@ def unplaced(pod: Object, now: datetime, patience: timedelta) -> tuple[str, str]
             return said, "add nodes, or lower worker.resources.requests"
 
 
-def unready_since(pod: Object) -> datetime | None:
+def unready_since(pod: ReadOnlyObject) -> datetime | None:
     """Since when a pod that has a node has not been ready; None for one that is, or whose status doesn't tell."""
     if is_ready(pod) or condition(pod, "PodScheduled").get("status") == "False":
         return None
@@ -146,7 +144,7 @@ def unready_since(pod: Object) -> datetime | None:
     return max((datetime.fromisoformat(it) for it in told if it), default=None)
 
 
-def what_is_missing(pod: Object, events: Events) -> str:
+def what_is_missing(pod: ReadOnlyObject, events: Events) -> str:
     """What a pod that has a node still waits for, as a clause, by its status and by Kubernetes' newest warning.
 
     Args:
@@ -168,7 +166,7 @@ def what_is_missing(pod: Object, events: Events) -> str:
     return f"its log says why it doesn't consume{said} (kubectl logs)"
 
 
-def newest_warning(events: Sequence[Object]) -> str:
+def newest_warning(events: Sequence[ReadOnlyObject]) -> str:
     """The newest of a pod's warnings, as `REASON: MESSAGE`; empty if there is none.
 
     Args:
@@ -181,13 +179,13 @@ def newest_warning(events: Sequence[Object]) -> str:
     return f"{newest.get('reason', 'Warning')}: {newest['message']}"[:LONGEST_WARNING].strip()
 
 
-def _hangs(pod: Object, container: Object) -> bool:
+def _hangs(pod: ReadOnlyObject, container: ReadOnlyObject) -> bool:
     if keeps_running(pod, container["name"]):
         return not container.get("started", True)
     return "running" in (container.get("state") or {})
 
 
-def _before_a_container(pod: Object, own: Object | None) -> str:
+def _before_a_container(pod: ReadOnlyObject, own: ReadOnlyObject | None) -> str:
     """In which of the kubelet's steps it stands."""
     if condition(pod, "PodReadyToStartContainers").get("status") == "False":
         return "its volumes or its network are not ready"
