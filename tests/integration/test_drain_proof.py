@@ -8,7 +8,7 @@ import pytest
 
 from bench.drain import OURS, Case, bench
 from bench.drain import TASKS as FORTY
-from tests.support.drain_run import DrainRun, Verdict
+from tests.support.drain_run import Condition, DrainRun
 from tests.support.drain_scenario import CHANGES, CREWS, Crew, Kind, Phase, draw, paced, times
 from tests.support.installation import Installation
 from tests.support.operator import as_process
@@ -21,7 +21,7 @@ SLICE = 78
 """Lowers a pool at work to one worker, wakes the other one, rolls the first one out, and kills the operator."""
 
 
-def play(installation: Installation, directory: Path, crews: Sequence[Crew], phases: Sequence[Phase]) -> Verdict:
+def play(installation: Installation, directory: Path, crews: Sequence[Crew], phases: Sequence[Phase]) -> Condition:
     fleet = installation.fleet
     with (
         PodLives.of(fleet) as lives,

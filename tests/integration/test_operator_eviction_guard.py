@@ -14,7 +14,7 @@ WORK = {"name": "work", "queues": [DEFAULT], "disruption": "Avoid", "scaling": {
 def eviction_guards(installation: Installation) -> list[bool]:
     """Of each pod whether it has the whole shield."""
     found = installation.fleet.controlplane.pods(installation.fleet.namespace)
-    return [(it["metadata"].get("annotations") or {}).items() >= eviction_guard.SHIELD.items() for it in found]
+    return [(it["metadata"].get("annotations") or {}).items() >= eviction_guard.GUARD.items() for it in found]
 
 
 def test_a_worker_is_shielded_while_it_is_busy(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from utilitarian_operator.cli.resources import fleet_of, pools_of, the_one
 from utilitarian_operator.core.explain.explanation import explain
-from utilitarian_operator.core.explain.from_status import NO_REASON, decisions_now, trail_told
+from utilitarian_operator.core.explain.from_status import NO_REASON, decisions_now, trail_from_status
 
 SAVED = yaml.safe_load((Path(__file__).parents[1] / "unit" / "cli" / "saved_fleet.yaml").read_text())
 NOW = datetime.fromisoformat("2026-03-02T12:10:00Z")
@@ -57,7 +57,7 @@ def test_any_field_may_be_missing(missing: list[tuple[Any, ...]], pool: str) -> 
     ],
 )
 def test_a_step_that_lacks_a_field_is_told_as_far_as_it_goes(step: dict[str, Any], told: list[tuple[str, str]]) -> None:
-    assert [(it.rule, it.because) for it in trail_told({"trail": [step]})] == told
+    assert [(it.rule, it.because) for it in trail_from_status({"trail": [step]})] == told
 
 
 def test_a_refused_spec_is_told_by_a_status_whose_pools_have_no_names() -> None:

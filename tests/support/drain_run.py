@@ -30,7 +30,7 @@ WRONG_VICTIMS = "utilitarian_drain_wrong_victims_total"
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Condition:
     """What a run came to.
 
     Args:
@@ -124,7 +124,7 @@ class DrainRun:
     _held_at_restart: set[str] = field(default_factory=set)
     _wrong_victims: float = 0.0
 
-    def play(self, phases: Sequence[Phase]) -> Verdict:
+    def play(self, phases: Sequence[Phase]) -> Condition:
         """All phases, and then the way to zero.
 
         Raises:
@@ -212,14 +212,14 @@ class DrainRun:
         counted = {name: value for name, value in self.operator.metrics().items() if name.startswith(WRONG_VICTIMS)}
         self._wrong_victims += sum(counted.values())
 
-    def _verdict(self, changes: int, seconds: float, slowness: float) -> Verdict:
+    def _verdict(self, changes: int, seconds: float, slowness: float) -> Condition:
         self._count_wrong_victims()
         ledger = self.installation.ledger.read()
         summary, lives = ledger.summary(self._sent), self.lives.lives()
         gone = [life for life in lives if life.told is not None]
         led = [life for life in gone if life.led]
         ways = {crew.name: self._way_to_zero(crew) for crew in self.crews}
-        return Verdict(
+        return Condition(
             sent=len(summary.sent),
             finished=len(summary.finished),
             lost=summary.lost,

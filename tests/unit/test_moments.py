@@ -60,9 +60,9 @@ def test_two_moments_are_never_less_than_nothing_apart() -> None:
 def test_an_ailment_is_named_in_time_after_the_clock_was_set_back(
     look: FleetSnapshot, patience: timedelta, finding: str
 ) -> None:
-    courses: dict[str, SymptomHistory] = {}
+    histories: dict[str, SymptomHistory] = {}
     for moment in (NOW + BACK, NOW, NOW + patience):
-        found, courses = examine(FLEET, replace(look, at=moment), courses)
+        found, histories = examine(FLEET, replace(look, at=moment), histories)
     assert [it.reason for it in found["work"]] == [finding]
 
 

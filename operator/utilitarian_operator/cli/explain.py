@@ -39,9 +39,9 @@ from utilitarian_operator.cli.resources import (
     label,
     the_one,
 )
-from utilitarian_operator.core.explain.explanation import Explanation, troubles, why_told
+from utilitarian_operator.core.explain.explanation import Explanation, troubles, why_from_status
 from utilitarian_operator.core.explain.explanation import explain as explanation_of
-from utilitarian_operator.core.explain.from_status import trail_told
+from utilitarian_operator.core.explain.from_status import trail_from_status
 from utilitarian_operator.core.explain.presence import Presence, Seen
 from utilitarian_operator.core.wording import at, span
 
@@ -91,10 +91,10 @@ def _status_alone(resource: Mapping[str, Any], name: str, error: InvalidSpec) ->
     refused = f"the spec as it stands is refused, an earlier one runs: {error}"
     return Explanation(
         pool=name,
-        summary=why_told(told),
+        summary=why_from_status(told),
         seen={},
         runs={},
-        trail=trail_told(told),
+        trail=trail_from_status(told),
         remembered={},
         ahead=(),
         trade_offs=(),

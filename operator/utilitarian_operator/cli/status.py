@@ -38,7 +38,7 @@ from utilitarian_operator.cli.resources import (
     label,
     the_one,
 )
-from utilitarian_operator.core.explain.explanation import next_run, troubles, why_told
+from utilitarian_operator.core.explain.explanation import next_run, troubles, why_from_status
 from utilitarian_operator.core.explain.next_changes import until
 from utilitarian_operator.core.explain.presence import Seen
 from utilitarian_operator.core.explain.run_sentences import open_run
@@ -135,7 +135,7 @@ def _row(
         *(more if wide else []),
         run,
         pool.get("reason", "-"),
-        why_told(pool),
+        why_from_status(pool),
     ]
 
 

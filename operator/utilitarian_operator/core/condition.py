@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Condition:
     """One condition, without the time of its last transition.
 
     Args:

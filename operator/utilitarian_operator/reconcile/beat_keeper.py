@@ -193,16 +193,16 @@ class BeatKeeper:
         if lost is not None:
             reason = Reason.SCHEDULE_MOVED_ASIDE if lost.aside else Reason.SCHEDULE_LOST
             await teller.tell(resource, reason, lost.message)
-        verdict = rules.beat_verdict(fleet.beat, snapshot)
-        if verdict.reason == self._told:
+        condition = rules.beat_condition(fleet.beat, snapshot)
+        if condition.reason == self._told:
             return
-        if verdict.reason in _TOLD:
-            await teller.tell(resource, Reason(verdict.reason), verdict.message)
-        elif self._told in _TOLD and verdict.status == "True":
-            await teller.tell(resource, Reason.BEAT_RECOVERED, verdict.message)
+        if condition.reason in _TOLD:
+            await teller.tell(resource, Reason(condition.reason), condition.message)
+        elif self._told in _TOLD and condition.status == "True":
+            await teller.tell(resource, Reason.BEAT_RECOVERED, condition.message)
         elif self._told in _TOLD:
             return
-        self._told = verdict.reason
+        self._told = condition.reason
 
     def _statefulset(self) -> Object:
         return self._store.children(STATEFUL_SETS, self._key).get(beat_object(self._key.name), {})

@@ -242,9 +242,9 @@ class Engine:
         if not workers.current:
             # What draining workers end belongs to the past, and must be learned before a new busy period begins.
             ends = _tick(workers.last_end) if workers.running else inf
-            naps = lane.memory.nap is not None
-            arrives = _tick(workers.next_arrival) if naps or not workers.ready else inf
-            return min(known, ends, arrives, now + SLOWEST_PACE if workers.ready and not naps else inf)
+            sleeps = lane.memory.eta_sleep is not None
+            arrives = _tick(workers.next_arrival) if sleeps or not workers.ready else inf
+            return min(known, ends, arrives, now + SLOWEST_PACE if workers.ready and not sleeps else inf)
         if workers.arrived == workers.completed + len(workers.lost) and not workers.deferred:
             return self._while_empty(lane, now, known)
         if self._may_coast(lane):
@@ -259,8 +259,10 @@ class Engine:
                 for schedule in lane.pool.schedule
             )
         moments = [lane.opens] if lane.pool.schedule else []
-        nap = lane.memory.nap
-        moments += [_tick(self._seconds(nap.first_due) - start_up(lane.memory, FIRST_GUESS_START_UP))] if nap else []
+        sleep = lane.memory.eta_sleep
+        moments += (
+            [_tick(self._seconds(sleep.first_due) - start_up(lane.memory, FIRST_GUESS_START_UP))] if sleep else []
+        )
         for run in lane.memory.runs:
             start = self._seconds(run.start)
             schedule = next(schedule for schedule in lane.pool.schedule if schedule.name == run.name)

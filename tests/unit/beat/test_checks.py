@@ -8,7 +8,7 @@ import pytest
 from tests.support.resources import resource
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
-from utilitarian_operator.core.beat.checks import beat_verdict, file_of, loss, memory_since, stuck
+from utilitarian_operator.core.beat.checks import beat_condition, file_of, loss, memory_since, stuck
 from utilitarian_operator.core.containers import lost_on
 from utilitarian_operator.core.observation.beat import BeatSnapshot, Claim, ScheduleFile
 
@@ -85,9 +85,9 @@ def long_ago(**more: Any) -> Claim:
     ],
 )
 def test_what_is_said_of_beat(snapshot: BeatSnapshot, reason: str, parts: list[str]) -> None:
-    verdict = beat_verdict(fleet().beat, snapshot)
-    assert (verdict.reason, verdict.status) == (reason, "True" if reason == "Running" else "False")
-    assert [part for part in parts if part not in verdict.message] == []
+    condition = beat_condition(fleet().beat, snapshot)
+    assert (condition.reason, condition.status) == (reason, "True" if reason == "Running" else "False")
+    assert [part for part in parts if part not in condition.message] == []
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_what_is_said_of_beat(snapshot: BeatSnapshot, reason: str, parts: list[s
     ],
 )
 def test_whose_memory_a_running_beat_has_is_said(beat: str, part: str) -> None:
-    assert part in beat_verdict(fleet(f"beat: {beat}").beat, BeatSnapshot(ready=True)).message
+    assert part in beat_condition(fleet(f"beat: {beat}").beat, BeatSnapshot(ready=True)).message
 
 
 def pod(name: str = "x", *command: str, **status: Any) -> dict[str, Any]:

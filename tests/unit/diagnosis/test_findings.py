@@ -42,11 +42,11 @@ SECOND = timedelta(seconds=1)
 
 def after(span: timedelta, *looks: FleetSnapshot, asked: Fleet = FLEET) -> tuple[Finding, ...]:
     """What ails `work` when the looks came one after the other, the last of them once more after a while."""
-    courses: Mapping[str, SymptomHistory] = {}
+    histories: Mapping[str, SymptomHistory] = {}
     moment = NOW
     for look in looks:
-        _, courses = examine(asked, replace(look, at=moment), courses)
-    found, _ = examine(asked, replace(looks[-1], at=moment + span), courses)
+        _, histories = examine(asked, replace(look, at=moment), histories)
+    found, _ = examine(asked, replace(looks[-1], at=moment + span), histories)
     assert found["other"] == ()
     return found["work"]
 
@@ -124,8 +124,8 @@ def of_one_pool(look: FleetSnapshot, **more: object) -> FleetSnapshot:
 
 def ails(asked: Fleet, look: FleetSnapshot, span: timedelta, first: FleetSnapshot | None = None) -> tuple[Finding, ...]:
     """What ails the pool `work` of a fleet after a while of one sight."""
-    _, courses = examine(asked, first or look, {})
-    found, _ = examine(asked, replace(look, at=NOW + span), courses)
+    _, histories = examine(asked, first or look, {})
+    found, _ = examine(asked, replace(look, at=NOW + span), histories)
     return found["work"]
 
 

@@ -35,7 +35,7 @@ def test_every_event_is_described_with_its_type_and_what_to_do() -> None:
 
 
 def test_every_reason_of_a_condition_is_described() -> None:
-    """Each `Verdict(type, status, reason, …)` of the source has its row; so have obstacles and hindrances."""
+    """Each `Condition(type, status, reason, …)` of the source has its row; so have obstacles and hindrances."""
     described = set()
     kind = ""
     for cells in rows(STATUS)[1:]:
@@ -51,7 +51,7 @@ def test_every_reason_of_a_condition_is_described() -> None:
 def _verdicts() -> set[tuple[str, ...]]:
     trees = [ast.parse(Path(module.__file__ or "").read_text()) for module in (beat, conditions)]
     calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    verdicts = [call.args[:3] for call in calls if isinstance(call.func, ast.Name) and call.func.id == "Verdict"]
+    verdicts = [call.args[:3] for call in calls if isinstance(call.func, ast.Name) and call.func.id == "Condition"]
     return {tuple(a.value for a in args) for args in verdicts if all(isinstance(a, ast.Constant) for a in args)}  # type: ignore[misc, attr-defined]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.pools import NOW, fleet
-from utilitarian_operator.core.draining.eviction_guard import IDLE_FOR, SHIELD, EvictionGuards
+from utilitarian_operator.core.draining.eviction_guard import GUARD, IDLE_FOR, EvictionGuards
 from utilitarian_operator.core.observation.model import FleetSnapshot, PodSnapshot, PoolSnapshot, Unknown, WorkerLoad
 
 Annotations = dict[str, Any]
@@ -15,7 +15,7 @@ NOTHING = WorkerLoad(active=0, acked_early=0, reserved=0, scheduled=0)
 BUSY = WorkerLoad(active=1, acked_early=1, reserved=0, scheduled=0)
 SILENT = Unknown("worker p does not answer", NOW)
 OTHERS = {"example.com/a": "b"}
-TAKEN_AWAY = dict.fromkeys(SHIELD)
+TAKEN_AWAY = dict.fromkeys(GUARD)
 
 
 def pod(held: WorkerLoad | Unknown, *, running: bool = True) -> PodSnapshot:
@@ -34,14 +34,14 @@ def changes(
 @pytest.mark.parametrize(
     "seen,there,pool,expected",
     [
-        pytest.param(pod(BUSY), OTHERS, {}, SHIELD, id="busy"),
-        pytest.param(pod(SILENT), OTHERS, {}, SHIELD, id="silent counts as busy"),
-        pytest.param(pod(BUSY), {**OTHERS, **SHIELD}, {}, None, id="busy and shielded already"),
+        pytest.param(pod(BUSY), OTHERS, {}, GUARD, id="busy"),
+        pytest.param(pod(SILENT), OTHERS, {}, GUARD, id="silent counts as busy"),
+        pytest.param(pod(BUSY), {**OTHERS, **GUARD}, {}, None, id="busy and shielded already"),
         pytest.param(pod(BUSY), {}, {"disruption": "Allow"}, None, id="a pool that allows it"),
-        pytest.param(pod(BUSY), SHIELD, {"disruption": "Allow"}, TAKEN_AWAY, id="a pool that allows it by now"),
-        pytest.param(pod(SILENT, running=False), SHIELD, {}, TAKEN_AWAY, id="its container has ended"),
+        pytest.param(pod(BUSY), GUARD, {"disruption": "Allow"}, TAKEN_AWAY, id="a pool that allows it by now"),
+        pytest.param(pod(SILENT, running=False), GUARD, {}, TAKEN_AWAY, id="its container has ended"),
         pytest.param(pod(NOTHING), {}, {}, None, id="idle"),
-        pytest.param(pod(NOTHING), SHIELD, {}, None, id="idle for a moment"),
+        pytest.param(pod(NOTHING), GUARD, {}, None, id="idle for a moment"),
         pytest.param(
             pod(BUSY),
             {"karpenter.sh/do-not-disrupt": "false"},
@@ -60,11 +60,11 @@ def test_who_is_shielded(
 def test_an_idle_worker_is_let_go_after_a_while_and_not_between_two_tasks() -> None:
     eviction_guards, idle = EvictionGuards(), pod(NOTHING)
     just_before = IDLE_FOR - timedelta(seconds=1)
-    assert changes(eviction_guards, idle, SHIELD) is None
-    assert changes(eviction_guards, idle, SHIELD, just_before) is None
-    assert changes(eviction_guards, replace(idle, held=BUSY), SHIELD, just_before) is None
-    assert changes(eviction_guards, idle, SHIELD, IDLE_FOR) is None
-    assert changes(eviction_guards, idle, SHIELD, 2 * IDLE_FOR) == TAKEN_AWAY
+    assert changes(eviction_guards, idle, GUARD) is None
+    assert changes(eviction_guards, idle, GUARD, just_before) is None
+    assert changes(eviction_guards, replace(idle, held=BUSY), GUARD, just_before) is None
+    assert changes(eviction_guards, idle, GUARD, IDLE_FOR) is None
+    assert changes(eviction_guards, idle, GUARD, 2 * IDLE_FOR) == TAKEN_AWAY
 
 
 def test_a_pod_that_nobody_has_seen_yet_is_left_alone() -> None:

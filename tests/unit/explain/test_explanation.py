@@ -11,7 +11,7 @@ from tests.support.pools import NOW, facts, fleet
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.explain import next_changes as outlooks
 from utilitarian_operator.core.explain.explanation import explain, next_run, troubles
-from utilitarian_operator.core.explain.from_status import decisions_now, facts_told
+from utilitarian_operator.core.explain.from_status import decisions_now, facts_from_status
 from utilitarian_operator.core.observation.model import Unknown
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory
@@ -238,7 +238,7 @@ def test_unknown_figures_are_not_zero() -> None:
     decided = one()
     explanation = explain(told(decided, facts(None, current=4)), decided, "pool", NOW)
     assert explanation.seen["waiting"] == "unknown"
-    assert "its status does not tell" in str(facts_told(_pool(told(decided, facts(None))), NOW).ready)
+    assert "its status does not tell" in str(facts_from_status(_pool(told(decided, facts(None))), NOW).ready)
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_unknown_figures_are_not_zero() -> None:
     ],
 )
 def test_the_facts_that_a_status_tells(pool: Mapping[str, Any], at_least: int | None, work: int | None) -> None:
-    told = facts_told(pool, NOW)
+    told = facts_from_status(pool, NOW)
     assert told.at_least == at_least
     assert isinstance(told.work, Unknown) if work is None else told.work == work
 

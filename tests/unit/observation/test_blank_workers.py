@@ -18,7 +18,7 @@ from utilitarian_operator.core.observation.blank_workers import (
     STARTS_WITHIN,
     Beginnings,
     begun,
-    consumers_told,
+    consumers_by_answers,
     with_blank,
 )
 from utilitarian_operator.core.observation.model import (
@@ -68,7 +68,7 @@ def after(*looks: Look, span: timedelta = STARTS_WITHIN) -> Sequence[PodSnapshot
     known, now = Beginnings(), NOW - len(looks) * SECOND
     for pods, queues in (*looks, looks[-1]):
         now = now + SECOND
-        known = begun(known, pods, queues, consumers_told(pods), now)
+        known = begun(known, pods, queues, consumers_by_answers(pods), now)
     return with_blank(looks[-1][0], known, NOW + span)
 
 
@@ -222,6 +222,6 @@ def test_a_worker_that_consumed_in_this_life_of_its_container_is_never_taken_to_
             one = {"waits": waiting(), "answers": replace(hung(since=since), held=WELL)}.get(state, hung(since=since))
             pods = [*(well(f"w{number}") for number in range(others)), one]
             there = consumed_by(others + (state in {"consumes", "answers"})) if seen else {"q": SILENT}
-            known = begun(known, pods, there, consumers_told(pods), now)
+            known = begun(known, pods, there, consumers_by_answers(pods), now)
             taken = with_blank([hung(since=since)], known, now + STARTS_WITHIN)
             assert not (blank(taken) and longest > IN_DOUBT_FOR.total_seconds() + 1)

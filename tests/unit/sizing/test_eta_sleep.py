@@ -20,7 +20,7 @@ POOL = pool(idleAfter="2m", drainWithin="1m", stabilization="1m")
 IDLE = Memory(idle_since=NOW - HOUR, looked_at=NOW - timedelta(seconds=1), start_up=10.0)
 AWAKE = Facts(1, 0, 0, 0, 1, deferred=50, first_due=TOMORROW, serving=1)
 ASLEEP = Facts(0, 50, 50, 50, 0)
-NAP = EtaSleep(50, TOMORROW, 1, slept=True)
+SLEEP = EtaSleep(50, TOMORROW, 1, slept=True)
 
 
 def decided(facts: Facts, memory: Memory, after: timedelta = timedelta()) -> tuple[Decision, Memory]:
@@ -28,7 +28,7 @@ def decided(facts: Facts, memory: Memory, after: timedelta = timedelta()) -> tup
 
 
 @pytest.mark.parametrize(
-    "facts, nap, replicas, why",
+    "facts, sleep, replicas, why",
     [
         pytest.param(AWAKE, None, 0, "nothing to do", id="they are due tomorrow"),
         pytest.param(
@@ -53,11 +53,13 @@ def decided(facts: Facts, memory: Memory, after: timedelta = timedelta()) -> tup
         pytest.param(AWAKE, EtaSleep(50, TOMORROW, MOST_RETURNS - 1), 0, "nothing to do", id="on its way to the third"),
     ],
 )
-def test_a_pool_sleeps_with_tasks_that_wait(facts: Facts, nap: EtaSleep | None, replicas: int, why: str) -> None:
-    decision, memory = decided(facts, replace(IDLE, nap=nap))
+def test_a_pool_sleeps_with_tasks_that_wait(facts: Facts, sleep: EtaSleep | None, replicas: int, why: str) -> None:
+    decision, memory = decided(facts, replace(IDLE, eta_sleep=sleep))
     assert decision.replicas == replicas
     assert why in decision.message
-    assert replicas or (memory.nap is not None and not memory.nap.slept and memory.nap.number == facts.deferred)
+    assert replicas or (
+        memory.eta_sleep is not None and not memory.eta_sleep.slept and memory.eta_sleep.number == facts.deferred
+    )
 
 
 @pytest.mark.parametrize(
@@ -100,30 +102,30 @@ def test_a_pool_sleeps_with_tasks_that_wait(facts: Facts, nap: EtaSleep | None, 
     ],
 )
 def test_asleep_they_wake_nobody_before_their_time(facts: Facts, after: timedelta, awake: bool) -> None:
-    decision, _ = decided(facts, replace(IDLE, nap=NAP), after)
+    decision, _ = decided(facts, replace(IDLE, eta_sleep=SLEEP), after)
     assert bool(decision.replicas) is awake
 
 
 @pytest.mark.parametrize(
-    "nap, facts, expected",
+    "sleep, facts, expected",
     [
         pytest.param(None, ASLEEP, None, id="none"),
-        pytest.param(EtaSleep(50, TOMORROW), ASLEEP, NAP, id="the sleep begins"),
+        pytest.param(EtaSleep(50, TOMORROW), ASLEEP, SLEEP, id="the sleep begins"),
         pytest.param(EtaSleep(50, TOMORROW), AWAKE, EtaSleep(50, TOMORROW), id="it has not begun"),
-        pytest.param(NAP, ASLEEP, NAP, id="asleep: all are on the queue"),
-        pytest.param(NAP, replace(ASLEEP, ready=20), replace(NAP, number=20), id="somebody else took some"),
-        pytest.param(NAP, replace(ASLEEP, ready=0), None, id="or all"),
+        pytest.param(SLEEP, ASLEEP, SLEEP, id="asleep: all are on the queue"),
+        pytest.param(SLEEP, replace(ASLEEP, ready=20), replace(SLEEP, number=20), id="somebody else took some"),
+        pytest.param(SLEEP, replace(ASLEEP, ready=0), None, id="or all"),
         pytest.param(
-            NAP, replace(ASLEEP, ready=0, leaving=1, given_back=50), NAP, id="the leaving worker still holds them"
+            SLEEP, replace(ASLEEP, ready=0, leaving=1, given_back=50), SLEEP, id="the leaving worker still holds them"
         ),
-        pytest.param(NAP, replace(ASLEEP, ready=0, leaving=1, given_back=0), None, id="it ran them itself"),
-        pytest.param(NAP, replace(ASLEEP, ready=0, leaving=1, given_back=None), NAP, id="it says nothing any more"),
-        pytest.param(NAP, replace(ASLEEP, current=1), NAP, id="awake again"),
-        pytest.param(NAP, Facts(1, 0, 0, 0, 1, serving=1), None, id="awake, and none waits any more"),
+        pytest.param(SLEEP, replace(ASLEEP, ready=0, leaving=1, given_back=0), None, id="it ran them itself"),
+        pytest.param(SLEEP, replace(ASLEEP, ready=0, leaving=1, given_back=None), SLEEP, id="it says nothing any more"),
+        pytest.param(SLEEP, replace(ASLEEP, current=1), SLEEP, id="awake again"),
+        pytest.param(SLEEP, Facts(1, 0, 0, 0, 1, serving=1), None, id="awake, and none waits any more"),
     ],
 )
-def test_what_is_remembered_of_them(nap: EtaSleep | None, facts: Facts, expected: EtaSleep | None) -> None:
-    assert followed(nap, facts) == expected
+def test_what_is_remembered_of_them(sleep: EtaSleep | None, facts: Facts, expected: EtaSleep | None) -> None:
+    assert followed(sleep, facts) == expected
 
 
 def test_each_sleep_counts_as_one_return_however_many_looks_it_takes() -> None:
@@ -131,20 +133,20 @@ def test_each_sleep_counts_as_one_return_however_many_looks_it_takes() -> None:
     for _ in range(3):
         decision, memory = decided(AWAKE, memory)
         assert decision.replicas == 0
-    assert memory.nap == EtaSleep(50, TOMORROW)
+    assert memory.eta_sleep == EtaSleep(50, TOMORROW)
     _, memory = decided(ASLEEP, memory)
     _, memory = decided(ASLEEP, memory)
-    assert memory.nap == NAP
+    assert memory.eta_sleep == SLEEP
 
 
-def test_a_restarted_operator_remembers_the_nap() -> None:
-    memory = replace(IDLE, looked_at=None, nap=NAP)
+def test_a_restarted_operator_remembers_the_sleep() -> None:
+    memory = replace(IDLE, looked_at=None, eta_sleep=SLEEP)
     assert from_text(to_text(memory), NOW) == memory
 
 
 def test_the_time_to_wake_a_pool_counts_from_work_and_not_from_what_was_given_back() -> None:
     snapshot = FleetSnapshot(NOW, {"pool": PoolSnapshot({"q": Present(50, 0)}, 0, (), 0)})
-    asleep, _ = decided(ASLEEP, replace(IDLE, nap=NAP))
-    awake, _ = decided(replace(ASLEEP, ready=51, work=51, at_least=51), replace(IDLE, nap=NAP))
+    asleep, _ = decided(ASLEEP, replace(IDLE, eta_sleep=SLEEP))
+    awake, _ = decided(replace(ASLEEP, ready=51, work=51, at_least=51), replace(IDLE, eta_sleep=SLEEP))
     assert first_seen_work({}, snapshot, {"pool": asleep}) == {}
     assert first_seen_work({}, snapshot, {"pool": awake}) == {"pool": NOW}

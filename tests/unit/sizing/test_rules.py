@@ -257,7 +257,7 @@ CASES = {
         "deferred",
         "were given back 3 times",
         pool=HOLDING,
-        memory=Memory(nap=EtaSleep(3, NOW + timedelta(days=3), returns=3)),
+        memory=Memory(eta_sleep=EtaSleep(3, NOW + timedelta(days=3), returns=3)),
     ),
     "a person's number replaces demand and bounds": Case(
         facts(0), 25, "override", "25 workers by annotation", override=Override(25, NOW + timedelta(hours=1))

@@ -52,7 +52,7 @@ FLEETS: dict[str, tuple[list[dict[str, Any]], PoolSnapshot, Memory]] = {
     "asleep-with-tasks-for-later": (
         [{"name": "pool"}],
         PoolSnapshot({"q": Present(3, 0)}, 0, replicas=0),
-        Memory(nap=EtaSleep(3, DUE, returns=1, slept=True)),
+        Memory(eta_sleep=EtaSleep(3, DUE, returns=1, slept=True)),
     ),
     "holding-work-for-its-run": (
         [{"name": "pool", "scaling": {"outsideRuns": "Hold"}, "schedule": MONTHLY}],

@@ -13,7 +13,7 @@ from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.problem import Problem
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.core.blocker import INVALID_SPEC, Blocker
-from utilitarian_operator.core.condition import Verdict
+from utilitarian_operator.core.condition import Condition
 from utilitarian_operator.core.forecast.completion import Cause, Forecast, Forecasts, Risk
 from utilitarian_operator.core.forecast.news import ailing
 from utilitarian_operator.core.observation.beat import BeatSnapshot
@@ -29,7 +29,7 @@ from utilitarian_operator.core.observation.model import (
 from utilitarian_operator.core.observation.pod_failures import PodFailure
 from utilitarian_operator.core.sizing.decision import Decision, Step, start
 from utilitarian_operator.core.sizing.run_state import OpenRun
-from utilitarian_operator.core.status.conditions import dated, known, refused, timestamp, verdicts
+from utilitarian_operator.core.status.conditions import dated, fleet_conditions, known, refused, timestamp
 from utilitarian_operator.core.status.report import StatusInput
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
@@ -66,8 +66,8 @@ def decided(a: int = 0, b: int = 0) -> dict[str, Decision]:
     return {name: start(Step("demand", 0, count, f"{count} wanted")) for name, count in {"a": a, "b": b}.items()}
 
 
-def condition(kind: str, verdict: tuple[Verdict, ...]) -> tuple[str, str, str]:
-    found = {each.type: each for each in verdict}[kind]
+def condition(kind: str, condition: tuple[Condition, ...]) -> tuple[str, str, str]:
+    found = {each.type: each for each in condition}[kind]
     return found.status, found.reason, found.message
 
 
@@ -247,7 +247,7 @@ def test_a_condition_by_what_was_seen(
     seen: FleetSnapshot, decisions: Mapping[str, Decision], spec: str, expected: tuple[str, str, str, str]
 ) -> None:
     kind, status, reason, message = expected
-    told = verdicts(fleet(spec), seen, decisions, StatusInput(1))
+    told = fleet_conditions(fleet(spec), seen, decisions, StatusInput(1))
     assert [each.type for each in told] == TYPES
     assert condition(kind, told)[:2] == (status, reason)
     assert message in condition(kind, told)[2]
@@ -275,7 +275,8 @@ def test_what_keeps_it_from_running_as_written(
     blockers: tuple[Blocker, ...], warnings: tuple[Problem, ...], expected: tuple[str, str, str]
 ) -> None:
     assert (
-        condition("Stalled", verdicts(fleet(), snapshot(), decided(), StatusInput(1, blockers, warnings))) == expected
+        condition("Stalled", fleet_conditions(fleet(), snapshot(), decided(), StatusInput(1, blockers, warnings)))
+        == expected
     )
 
 
@@ -305,7 +306,7 @@ EARLIER = "2026-11-23T11:00:00Z"
     ],
 )
 def test_the_time_of_a_transition_moves_only_with_the_status(before: list[dict[str, str]], *, moved: bool) -> None:
-    [stands] = dated([Verdict("Ready", "True", "Working", "a sentence")], before, 7, NOW)
+    [stands] = dated([Condition("Ready", "True", "Working", "a sentence")], before, 7, NOW)
     assert stands == {
         "type": "Ready",
         "status": "True",
@@ -355,7 +356,7 @@ RISK = Risk(Cause.MAXIMUM_REACHED, "run run: 9 tasks left")
 )
 def test_what_is_said_of_deadlines(runs: Forecasts, expected: tuple[str, str, str]) -> None:
     status, reason, message = condition(
-        "DeadlineAtRisk", verdicts(fleet(), snapshot(), decided(), StatusInput(1, runs=runs))
+        "DeadlineAtRisk", fleet_conditions(fleet(), snapshot(), decided(), StatusInput(1, runs=runs))
     )
     assert (status, reason) == expected[:2]
     assert expected[2] in message
@@ -363,5 +364,5 @@ def test_what_is_said_of_deadlines(runs: Forecasts, expected: tuple[str, str, st
 
 def test_a_missed_run_is_in_the_message_of_ready() -> None:
     runs = {"a": (replace(a_run(), message="run x was due"),)}
-    told = verdicts(fleet(), snapshot(), decided(), StatusInput(1, findings=ailing({}, runs), runs=runs))
+    told = fleet_conditions(fleet(), snapshot(), decided(), StatusInput(1, findings=ailing({}, runs), runs=runs))
     assert condition("Ready", told) == ("True", "Idle", "RunMissed: pool a: run x was due")

@@ -71,7 +71,7 @@ FULL = Memory(
     first_worker_since=NOW,
     first_worker_spent=True,
     first_worker_turn=NOW - timedelta(hours=3),
-    nap=EtaSleep(3, NOW, 1, slept=True),
+    eta_sleep=EtaSleep(3, NOW, 1, slept=True),
     runs=(OpenRun("monthly", NOW, NOW, NOW, NOW, 7, 6, 5, 4.5, NOW, missed=True, at_risk=True),),
     opened=(("monthly", NOW),),
     history=(
@@ -426,7 +426,7 @@ def test_a_hundred_busy_pools_fit_and_what_they_decide_by_is_kept(schedules: int
     for pool in told["pools"]:
         memory = remembered({"pools": [pool]}, NOW)[pool["name"]]
         assert (memory.slot_seconds, memory.completions, memory.longest) == (12.5, 3.5, 60.0)
-        assert memory.nap == FULL.nap
+        assert memory.eta_sleep == FULL.eta_sleep
         assert len(memory.runs) == schedules
         assert pool["message"]
         assert pool["run"]["eta"]

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from utilitarian_operator.api.effective import Beat, Fleet
 from utilitarian_operator.api.objects import ReadOnlyObject
-from utilitarian_operator.core.condition import Verdict
+from utilitarian_operator.core.condition import Condition
 from utilitarian_operator.core.containers import ours
 from utilitarian_operator.core.objects import beat_scripts
 from utilitarian_operator.core.objects.manifests import BEAT_CHECK
@@ -37,7 +37,7 @@ class Loss:
     message: str
 
 
-def beat_verdict(beat: Beat, snapshot: BeatSnapshot | None) -> Verdict:
+def beat_condition(beat: Beat, snapshot: BeatSnapshot | None) -> Condition:
     """The condition `BeatReady`.
 
     Args:
@@ -45,27 +45,27 @@ def beat_verdict(beat: Beat, snapshot: BeatSnapshot | None) -> Verdict:
         snapshot: of this look; None where beat is not asked for.
     """
     if snapshot is None:
-        return Verdict(
+        return Condition(
             "BeatReady", "True", "Disabled", "spec.beat.enabled is false: nobody sends scheduled tasks from here"
         )
     if snapshot.ahead:
-        return Verdict("BeatReady", "False", "BeatStarting", _after(snapshot.ahead))
-    return _down(snapshot) or Verdict("BeatReady", "True", "Running", _running(beat))
+        return Condition("BeatReady", "False", "BeatStarting", _after(snapshot.ahead))
+    return _down(snapshot) or Condition("BeatReady", "True", "Running", _running(beat))
 
 
-def _down(snapshot: BeatSnapshot) -> Verdict | None:
+def _down(snapshot: BeatSnapshot) -> Condition | None:
     if snapshot.others or snapshot.elsewhere:
         message = _duplicate(snapshot.others) if snapshot.others else _elsewhere(snapshot.elsewhere)
-        return Verdict("BeatReady", "False", "BeatDuplicate", message)
+        return Condition("BeatReady", "False", "BeatDuplicate", message)
     if snapshot.lost_on:
-        return Verdict("BeatReady", "False", "BeatBlocked", _blocked(snapshot))
+        return Condition("BeatReady", "False", "BeatBlocked", _blocked(snapshot))
     if snapshot.ready:
         return None
     if snapshot.claim and (snapshot.claim.phase == "Lost" or snapshot.claim.waiting >= PENDING_IS_TROUBLE):
-        return Verdict("BeatReady", "False", "VolumePending", _pending(snapshot))
+        return Condition("BeatReady", "False", "VolumePending", _pending(snapshot))
     if snapshot.trouble:
-        return Verdict("BeatReady", "False", "BeatFailing", snapshot.trouble)
-    return Verdict("BeatReady", "False", "BeatStarting", "beat is not ready yet")
+        return Condition("BeatReady", "False", "BeatFailing", snapshot.trouble)
+    return Condition("BeatReady", "False", "BeatStarting", "beat is not ready yet")
 
 
 def _duplicate(others: Sequence[str]) -> str:

@@ -27,7 +27,7 @@ class Health:
     """
 
     findings: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
-    _courses: Mapping[str, SymptomHistory] = field(default_factory=dict)
+    _histories: Mapping[str, SymptomHistory] = field(default_factory=dict)
     _replaced: dict[str, Replaced] = field(default_factory=dict)
     _told: frozenset[tuple[str, str]] = frozenset()
 
@@ -42,9 +42,9 @@ class Health:
         What went on meanwhile was not seen: a sign must last anew when the broker is back.
         """
         if snapshot.broker is None:
-            self.findings, self._courses = examine(fleet, snapshot, self._courses)
+            self.findings, self._histories = examine(fleet, snapshot, self._histories)
         else:
-            self._courses = unseen(self._courses)
+            self._histories = unseen(self._histories)
 
     def doubted(self, snapshot: FleetSnapshot) -> FleetSnapshot:
         """The snapshot without what is not acknowledged where others consume too: those tasks may be anyone's."""
@@ -52,7 +52,7 @@ class Health:
             pool: Unknown(it.message, since)
             for pool, found in self.findings.items()
             for it in found
-            if it.reason == FOREIGN_CONSUMERS and (since := self._courses[pool].foreign_since) is not None
+            if it.reason == FOREIGN_CONSUMERS and (since := self._histories[pool].foreign_since) is not None
         }
         pools = {
             name: replace(it, unacked=unknown[name]) if name in unknown else it for name, it in snapshot.pools.items()
@@ -70,7 +70,7 @@ class Health:
             if not stuck:
                 continue
             seen, last = snapshot.pools[pool.name], self._replaced.get(pool.name)
-            pod = replacement(pool, seen, stuck, self._courses[pool.name], last, snapshot.at)
+            pod = replacement(pool, seen, stuck, self._histories[pool.name], last, snapshot.at)
             if pod is not None:
                 self._replaced[pool.name] = Replaced(snapshot.at, frozenset(it.name for it in seen.pods))
                 yield pool.name, pod

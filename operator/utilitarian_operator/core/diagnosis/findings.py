@@ -102,20 +102,20 @@ def examine(
     """
     answering = any(_answered(pod) for pool in snapshot.pools.values() for pod in pool.pods)
     findings: dict[str, tuple[Finding, ...]] = {}
-    courses: dict[str, SymptomHistory] = {}
+    histories: dict[str, SymptomHistory] = {}
     for pool in fleet.pools:
         seen, symptoms = snapshot.pools[pool.name], before.get(pool.name, _UNTROUBLED)
         if not seen.pods and not seen.foreign:
-            findings[pool.name], courses[pool.name] = (), _UNTROUBLED
+            findings[pool.name], histories[pool.name] = (), _UNTROUBLED
             continue
         signs = dict(_all_signs(pool, seen, symptoms, answering=answering)) if snapshot.mute is None else {}
         symptoms = _followed(seen, symptoms, signs, snapshot.at)
         symptoms = replace(symptoms, unheard_since=_unheard_since(seen, symptoms, snapshot))
-        courses[pool.name] = symptoms
+        histories[pool.name] = symptoms
         mute = _mute(pool, symptoms, snapshot.at, causes(fleet.broker, snapshot.about.unreadable))
         found = [*_said(pool, seen, symptoms, signs, snapshot.at), *mute]
         findings[pool.name] = tuple(sorted(found, key=lambda it: REASONS.index(it.reason)))
-    return findings, courses
+    return findings, histories
 
 
 def _followed(
@@ -188,7 +188,7 @@ def _signs(pool: Pool, seen: PoolSnapshot, symptoms: SymptomHistory, *, answerin
     for pod in serving:
         word, owes = pod.word, owed(pod, serving, there, catches_all=pool.is_catch_all)
         if word is not None and word.consuming is not None:
-            yield from _of_one_that_told(pod, word.consuming, owes, there)
+            yield from _of_one_that_answered(pod, word.consuming, owes, there)
         elif word is None and (answering or pod.name in symptoms.heard):
             idle = [unclaimed[queue] <= 0 for queue in owes or there]
             # One of a catch-all's queues may be another worker's own: only where all are idle it consumes none.
@@ -207,7 +207,7 @@ def _never_ready(pool: Pool, seen: PoolSnapshot, symptoms: SymptomHistory) -> It
             yield pod.name, _Sign("has neither answered nor been ready", STARTS_WITHIN, "runs and")
 
 
-def _of_one_that_told(
+def _of_one_that_answered(
     pod: PodSnapshot, consuming: tuple[str, ...], owes: Sequence[str], consumers: Mapping[str, int]
 ) -> Iterator[tuple[str, _Sign]]:
     lacking = [queue for queue in (owes if consuming else consumers) if queue not in consuming]
@@ -243,9 +243,9 @@ def _stuck(stuck: Mapping[str, _Sign], symptoms: SymptomHistory) -> Finding:
     return Finding(STUCK, message, tuple(pods))
 
 
-def unseen(courses: Mapping[str, SymptomHistory]) -> dict[str, SymptomHistory]:
+def unseen(histories: Mapping[str, SymptomHistory]) -> dict[str, SymptomHistory]:
     """What is left of the signs when the broker was not seen at a look: who has answered; all else begins anew."""
-    return {pool: SymptomHistory(heard=symptoms.heard) for pool, symptoms in courses.items()}
+    return {pool: SymptomHistory(heard=symptoms.heard) for pool, symptoms in histories.items()}
 
 
 def _standing(seen: PoolSnapshot, symptoms: SymptomHistory, now: datetime) -> tuple[int, datetime] | None:

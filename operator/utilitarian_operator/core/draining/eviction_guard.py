@@ -9,7 +9,7 @@ from utilitarian_operator.core.moments import since
 from utilitarian_operator.core.observation.model import FleetSnapshot, PodSnapshot
 from utilitarian_operator.core.sizing.facts import is_idle
 
-SHIELD = {
+GUARD = {
     "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
     "karpenter.sh/do-not-disrupt": "true",
 }
@@ -47,7 +47,7 @@ class EvictionGuards:
     def _change(self, pool: Pool, pod: PodSnapshot, body: ReadOnlyObject, now: datetime) -> dict[str, str | None]:
         """What to write; an annotation that the resource gives its pods itself is left as it is."""
         there = body["metadata"].get("annotations") or {}
-        ours = {key: value for key, value in SHIELD.items() if key not in pool.pod.annotations}
+        ours = {key: value for key, value in GUARD.items() if key not in pool.pod.annotations}
         idle_since = self._idle_since.get(pod.name)
         # One that doesn't answer is busy.
         if pool.disruption == "Avoid" and idle_since is None:

@@ -8,7 +8,7 @@ from typing import Any
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core.diagnosis.findings import REASONS
-from utilitarian_operator.core.explain.from_status import NO_REASON, facts_told, trail_told
+from utilitarian_operator.core.explain.from_status import NO_REASON, facts_from_status, trail_from_status
 from utilitarian_operator.core.explain.next_changes import TradeOff, outlook, trade_offs
 from utilitarian_operator.core.explain.recommendations import Figures, Recommendation, recommendations
 from utilitarian_operator.core.explain.run_sentences import open_run, past_runs
@@ -68,7 +68,7 @@ def explain(resource: Mapping[str, Any], fleet: Fleet, name: str, now: datetime)
     status = resource.get("status") or {}
     pool = next(pool for pool in fleet.pools if pool.name == name)
     told: Mapping[str, Any] = next((entry for entry in status.get("pools") or () if entry.get("name") == name), {})
-    memory, facts, trail = from_text(told.get("memory"), now), facts_told(told, now), trail_told(told)
+    memory, facts, trail = from_text(told.get("memory"), now), facts_from_status(told, now), trail_from_status(told)
     override = overrides(resource["metadata"].get("annotations") or {})[0].get(name)
     given = RuleInput(pool, facts, memory, now, override=override)
     return Explanation(
@@ -120,9 +120,9 @@ def _ailing(told: Mapping[str, Any]) -> Iterator[str]:
         yield f"{told['reason']}: {told.get('message', '')}"
 
 
-def why_told(told: Mapping[str, Any]) -> str:
+def why_from_status(told: Mapping[str, Any]) -> str:
     """The sentence of the rule that set a pool's number; its own message where the status has no room for the rules."""
-    trail = trail_told(told)
+    trail = trail_from_status(told)
     return Decision(told.get("desired") or 0, trail).message if trail else str(told.get("message", NO_REASON))
 
 
@@ -136,7 +136,7 @@ def _summary(told: Mapping[str, Any]) -> str:
     if not told:
         return "no operator has looked at it yet: its status is empty"
     wanted, ready = told.get("desired") or 0, told.get("ready") or 0
-    return f"{plural(wanted, 'worker')} wanted, {number(ready)} ready: {why_told(told)}"
+    return f"{plural(wanted, 'worker')} wanted, {number(ready)} ready: {why_from_status(told)}"
 
 
 def _seen(told: Mapping[str, Any], delayed: int | None) -> Iterator[tuple[str, str]]:

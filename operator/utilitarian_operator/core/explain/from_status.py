@@ -15,7 +15,7 @@ from utilitarian_operator.core.status.recall import remembered
 NO_REASON = "no reason is told"
 
 
-def facts_told(pool: Mapping[str, Any], now: datetime) -> Facts:
+def facts_from_status(pool: Mapping[str, Any], now: datetime) -> Facts:
     """The facts of the last look at a pool, as far as its status has them.
 
     What runs without the broker's knowledge is not told apart there, so the work is the waiting tasks and the larger of
@@ -39,11 +39,13 @@ def facts_told(pool: Mapping[str, Any], now: datetime) -> Facts:
         running=busy or 0,
         deferred=deferred,
         serving=ready,
-        held_up=next((step.because.partition(": ")[2] for step in trail_told(pool) if step.rule == "held-up"), ""),
+        held_up=next(
+            (step.because.partition(": ")[2] for step in trail_from_status(pool) if step.rule == "held-up"), ""
+        ),
     )
 
 
-def trail_told(pool: Mapping[str, Any]) -> tuple[Step, ...]:
+def trail_from_status(pool: Mapping[str, Any]) -> tuple[Step, ...]:
     """The steps of the last decision; one that does not tell what it made of what is left out."""
     return tuple(
         Step(str(step.get("rule", "unknown")), step["before"], step["after"], str(step.get("because", NO_REASON)))
@@ -62,6 +64,6 @@ def decisions_now(fleet: Fleet, resource: Mapping[str, Any], now: datetime) -> d
     """
     status = resource.get("status") or {}
     told = {pool.get("name"): pool for pool in status.get("pools") or ()}
-    seen = {pool.name: facts_told(told.get(pool.name, {}), now) for pool in fleet.pools}
+    seen = {pool.name: facts_from_status(told.get(pool.name, {}), now) for pool in fleet.pools}
     set_by_hand, _ = overrides(resource["metadata"].get("annotations") or {})
     return decide_fleet(fleet, seen, remembered(status, now), FleetContext(now=now, overrides=set_by_hand))[0]

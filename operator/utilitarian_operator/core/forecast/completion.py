@@ -100,7 +100,7 @@ def forecast(
     """
     schedules = {schedule.name: schedule for schedule in pool.schedule}
     found = [
-        _SymptomHistory(fleet, pool, schedules[run.name], run, facts, decision, memory, now).told()
+        _RunInProgress(fleet, pool, schedules[run.name], run, facts, decision, memory, now).forecast()
         for run in memory.runs
         if run.name in schedules
     ]
@@ -108,7 +108,7 @@ def forecast(
 
 
 @dataclass(frozen=True, slots=True)
-class _SymptomHistory:
+class _RunInProgress:
     """One open run and all that its end depends on."""
 
     fleet: Fleet
@@ -120,7 +120,7 @@ class _SymptomHistory:
     memory: Memory
     now: datetime
 
-    def told(self) -> Forecast:
+    def forecast(self) -> Forecast:
         due, work = runs.deadline(self.schedule, self.run), self.facts.at_least
         if self.run.missed:
             return Forecast(self.run, due, work, message=self._why_missed())

@@ -76,7 +76,7 @@ def _from_the_beginning(pod: PodSnapshot, before: Beginnings) -> bool:
     return pod.name in before.blank or before.ran[pod.name] != pod.running_since
 
 
-def consumers_told(pods: Iterable[PodSnapshot]) -> Counter[str]:
+def consumers_by_answers(pods: Iterable[PodSnapshot]) -> Counter[str]:
     """Workers by queue that say they consume it."""
     words = (pod.word for pod in pods)
     return Counter(queue for word in words if word is not None for queue in word.consuming or ())

@@ -38,53 +38,53 @@ class EtaSleep:
     slept: bool = False
 
 
-def deferring(facts: Facts, nap: EtaSleep | None, start_up: float, now: datetime) -> Facts:
+def deferring(facts: Facts, sleep: EtaSleep | None, start_up: float, now: datetime) -> Facts:
     """The facts with the messages that a sleep gave back as deferred, until a worker must start to be there in time."""
-    if nap is None or facts.at_least is None or not isinstance(facts.ready, int):
+    if sleep is None or facts.at_least is None or not isinstance(facts.ready, int):
         return facts
-    if now >= nap.first_due - timedelta(seconds=start_up):
+    if now >= sleep.first_due - timedelta(seconds=start_up):
         return facts
-    if facts.current and not nap.slept:
+    if facts.current and not sleep.slept:
         return facts  # its workers still hold them
     # A worker that was only told to leave holds its part, perhaps for as long as a drain may take.
-    held = nap.number if facts.still_held is None else facts.still_held
-    number = min(max(nap.number - facts.deferred - held, 0), facts.ready)
+    held = sleep.number if facts.still_held is None else facts.still_held
+    number = min(max(sleep.number - facts.deferred - held, 0), facts.ready)
     return replace(
         facts,
         ready=facts.ready - number,
         work=facts.work - number if isinstance(facts.work, int) else facts.work,
         at_least=max(facts.at_least - number, 0),
         deferred=facts.deferred + number,
-        first_due=min(nap.first_due, facts.first_due or nap.first_due) if number else facts.first_due,
+        first_due=min(sleep.first_due, facts.first_due or sleep.first_due) if number else facts.first_due,
     )
 
 
-def followed(nap: EtaSleep | None, facts: Facts) -> EtaSleep | None:
+def followed(sleep: EtaSleep | None, facts: Facts) -> EtaSleep | None:
     """What is still to be remembered after a look: less, when leaving workers ran some tasks or others took them.
 
     Args:
-        nap: of the look before.
+        sleep: of the look before.
         facts: as they were seen, without what `deferring` makes of them.
     """
-    if nap is None or not isinstance(facts.ready, int):
-        return nap
+    if sleep is None or not isinstance(facts.ready, int):
+        return sleep
     if facts.leaving:
-        return nap if facts.given_back is None else _of(nap, min(nap.number, facts.given_back + facts.ready))
+        return sleep if facts.given_back is None else _of(sleep, min(sleep.number, facts.given_back + facts.ready))
     if not facts.current:
-        begun = nap if nap.slept else replace(nap, slept=True, returns=nap.returns + 1)
-        return _of(begun, min(nap.number, facts.ready))
+        begun = sleep if sleep.slept else replace(sleep, slept=True, returns=sleep.returns + 1)
+        return _of(begun, min(sleep.number, facts.ready))
     # Awake again, a worker soaks them up anew: none is left on the queue, and none in the workers, when all have run.
-    return None if nap.slept and facts.serving and not facts.ready and not facts.deferred else nap
+    return None if sleep.slept and facts.serving and not facts.ready and not facts.deferred else sleep
 
 
-def put_to_sleep(nap: EtaSleep | None, facts: Facts, replicas: int) -> EtaSleep | None:
+def put_to_sleep(sleep: EtaSleep | None, facts: Facts, replicas: int) -> EtaSleep | None:
     """The sleep that begins with a decision for no worker, if tasks wait for their time in one."""
     if replicas or not facts.current or not facts.deferred or facts.first_due is None:
-        return nap
-    return EtaSleep(facts.deferred, facts.first_due, 0 if nap is None else nap.returns)
+        return sleep
+    return EtaSleep(facts.deferred, facts.first_due, 0 if sleep is None else sleep.returns)
 
 
-def why_awake(pool: Pool, facts: Facts, nap: EtaSleep | None, start_up: float, now: datetime) -> str | None:
+def why_awake(pool: Pool, facts: Facts, sleep: EtaSleep | None, start_up: float, now: datetime) -> str | None:
     """Why a pool with nothing but tasks that wait for their time keeps a worker; None if it may sleep.
 
     The first must be due later than the pool would fall asleep and wake again; a waking worker must have taken all of
@@ -98,16 +98,16 @@ def why_awake(pool: Pool, facts: Facts, nap: EtaSleep | None, start_up: float, n
         return f"{waiting}, the first at {facts.first_due:%Y-%m-%dT%H:%M:%SZ}"
     if timedelta(seconds=facts.deferred / SOAKED_A_SECOND) + wakes > scaling.drain_within:
         return f"{waiting}, too many to be fetched anew within {format_duration(scaling.drain_within)}"
-    return given_back_too_often(facts, nap)
+    return given_back_too_often(facts, sleep)
 
 
-def given_back_too_often(facts: Facts, nap: EtaSleep | None) -> str | None:
+def given_back_too_often(facts: Facts, sleep: EtaSleep | None) -> str | None:
     """Why tasks that wait for their time may not be given back once more; None if they may, or there are none."""
-    if not facts.deferred or nap is None or nap.returns < MOST_RETURNS:
+    if not facts.deferred or sleep is None or sleep.returns < MOST_RETURNS:
         return None
     waiting = f"{plural(facts.deferred, 'task')} wait for their time"
     return f"{waiting} and were given back {MOST_RETURNS} times: a queue may drop a message after too many"
 
 
-def _of(nap: EtaSleep, number: int) -> EtaSleep | None:
-    return replace(nap, number=number) if number else None
+def _of(sleep: EtaSleep, number: int) -> EtaSleep | None:
+    return replace(sleep, number=number) if number else None

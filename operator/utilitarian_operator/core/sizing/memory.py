@@ -57,7 +57,7 @@ class Memory:
         first_worker_since: since when a ready worker runs although one of the queues is missing.
         first_worker_spent: that worker had its time and the queue is still missing: it is not given again.
         first_worker_turn: when its last turn to start that worker began; None once its queues are there.
-        nap: with tasks that wait for their time, or the last one while some of them may; None without any.
+        eta_sleep: with tasks that wait for their time, or the last one while some of them may; None without any.
         runs: open.
         opened: start of the newest run of each schedule that was opened.
         history: the last runs that are over, the newest first.
@@ -82,7 +82,7 @@ class Memory:
     first_worker_since: datetime | None = None
     first_worker_spent: bool = False
     first_worker_turn: datetime | None = None
-    nap: EtaSleep | None = None
+    eta_sleep: EtaSleep | None = None
     runs: tuple[OpenRun, ...] = ()
     opened: tuple[tuple[str, datetime], ...] = ()
     history: tuple[PastRun, ...] = ()

@@ -42,8 +42,15 @@ RUN_FIGURES = ("tasks", "done", "mostWorkers", "workerSeconds", "workedAt", "sho
 _NOT_KEPT = {"looked_at", "history", "oldest"}
 """A restarted operator did not look meanwhile."""
 
+_OF_BEFORE = {"eta_sleep": "nap"}
+"""Fields that have another name in a status: what an operator has written, its next version reads."""
+
 _EMPTY = Memory()
-_KEPT = {field.name: to_camel(field.name) for field in fields(Memory) if field.name not in _NOT_KEPT}
+_KEPT = {
+    field.name: _OF_BEFORE.get(field.name, to_camel(field.name))
+    for field in fields(Memory)
+    if field.name not in _NOT_KEPT
+}
 """Each field and how it is called in a status."""
 
 
@@ -97,7 +104,7 @@ def read(reader: Reader, text: object) -> Memory:
         first_worker_since=moment("firstWorkerSince"),
         first_worker_turn=moment("firstWorkerTurn"),
         first_worker_spent=reader.at(".firstWorkerSpent").flag(written.get("firstWorkerSpent")),
-        nap=_nap(reader.at(".nap"), written.get("nap")),
+        eta_sleep=_eta_sleep(reader.at(".nap"), written.get("nap")),
         runs=each("runs", _run),
         opened=each("opened", _named_start),
     )
@@ -193,7 +200,7 @@ def _named_start(reader: Reader, row: object) -> tuple[str, datetime] | None:
     return None if name is None or moment is None else (name, moment)
 
 
-def _nap(reader: Reader, text: object) -> EtaSleep | None:
+def _eta_sleep(reader: Reader, text: object) -> EtaSleep | None:
     written = reader.fields(text)
     if written is None:
         return None

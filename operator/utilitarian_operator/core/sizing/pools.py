@@ -105,16 +105,16 @@ def together(
     """
     decisions = budget.in_turn(fleet.pools, decisions, current, turns, now)
     decisions = budget.within(fleet.max_workers, fleet.pools, decisions, current, draining)
-    return {name: _as_told(fleet, decision, current[name]) for name, decision in decisions.items()}
+    return {name: _as_overridden(fleet, decision, current[name]) for name, decision in decisions.items()}
 
 
 def decide_pool(pool: Pool, facts: Facts, memory: Memory, context: FleetContext) -> tuple[Decision, Memory]:
     """The decision for one pool by itself, and what is remembered of it."""
     now, since = context.now, memory.looked_at
-    nap = followed(memory.nap, facts)
-    if nap != memory.nap:
-        memory = changed(memory, nap=nap)
-    facts = deferring(facts, nap, start_up(memory, FIRST_GUESS_START_UP), now)
+    sleep = followed(memory.eta_sleep, facts)
+    if sleep != memory.eta_sleep:
+        memory = changed(memory, eta_sleep=sleep)
+    facts = deferring(facts, sleep, start_up(memory, FIRST_GUESS_START_UP), now)
     memory = remember(pool, facts, memory, now, arrival_window(pool, memory, now))
     if pool.schedule or memory.runs:
         memory = runs.follow(pool, facts, memory, now, since)
@@ -123,8 +123,8 @@ def decide_pool(pool: Pool, facts: Facts, memory: Memory, context: FleetContext)
     decision, memory = decide(given)
     if (why := context.given_up.get(pool.name)) is not None:
         decision = decision.then(Step(queue_claims.RULE, decision.replicas, 0, why))
-    nap = put_to_sleep(memory.nap, facts, decision.replicas)
-    return decision, memory if nap == memory.nap else changed(memory, nap=nap)
+    sleep = put_to_sleep(memory.eta_sleep, facts, decision.replicas)
+    return decision, memory if sleep == memory.eta_sleep else changed(memory, eta_sleep=sleep)
 
 
 def looked_well(snapshot: FleetSnapshot) -> bool:
@@ -132,7 +132,7 @@ def looked_well(snapshot: FleetSnapshot) -> bool:
     return snapshot.broker is None and snapshot.statistics is None
 
 
-def _as_told(fleet: Fleet, decision: Decision, current: int) -> Decision:
+def _as_overridden(fleet: Fleet, decision: Decision, current: int) -> Decision:
     """`mode: Paused` leaves the numbers of workers alone."""
     if fleet.mode != "Paused" or decision.replicas == current:
         return decision

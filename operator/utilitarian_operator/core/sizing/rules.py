@@ -289,7 +289,7 @@ def sleep_when_idle(given: RuleInput, wanted: int) -> Step | None:
     if idle_for is None:
         return Step("idle", wanted, 1, f"1 worker kept: {_not_seen_idle(facts)}")
     if facts.deferred:
-        why = why_awake(given.pool, facts, given.memory.nap, given.start_up, given.now)
+        why = why_awake(given.pool, facts, given.memory.eta_sleep, given.start_up, given.now)
         if why is not None:
             return Step("deferred", wanted, 1, f"1 worker kept: {why}")
     if idle_for < given.pool.scaling.idle_after:
@@ -306,7 +306,7 @@ def give_back_seldom(given: RuleInput, wanted: int) -> Step | None:
     """A pool that holds its work may give tasks with a later time back, but not so often that a queue drops them."""
     if wanted or not given.facts.current or not holds(given):
         return None
-    why = given_back_too_often(given.facts, given.memory.nap)
+    why = given_back_too_often(given.facts, given.memory.eta_sleep)
     return None if why is None else Step("deferred", wanted, 1, f"1 worker kept: {why}")
 
 

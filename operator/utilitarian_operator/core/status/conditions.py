@@ -8,9 +8,9 @@ from typing import Any
 from utilitarian_operator.api.built_in_pools import DOCUMENTED_QUEUES
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.problem import Problem
-from utilitarian_operator.core.beat.checks import beat_verdict
+from utilitarian_operator.core.beat.checks import beat_condition
 from utilitarian_operator.core.blocker import INVALID_SPEC, QUEUE_TAKEN, Blocker
-from utilitarian_operator.core.condition import Verdict
+from utilitarian_operator.core.condition import Condition
 from utilitarian_operator.core.diagnosis.findings import REASONS, Finding
 from utilitarian_operator.core.forecast.completion import Cause, Forecasts, Risk, at_risk
 from utilitarian_operator.core.observation.model import FleetSnapshot, Unknown
@@ -22,12 +22,12 @@ UNSEEN_IS_NOT_READY = timedelta(seconds=30)
 """A broker that was not seen for this long makes the fleet not ready; a shorter gap is a hiccup."""
 
 
-def verdicts(
+def fleet_conditions(
     fleet: Fleet,
     snapshot: FleetSnapshot,
     decisions: Mapping[str, Decision],
     newest: StatusInput,
-) -> tuple[Verdict, ...]:
+) -> tuple[Condition, ...]:
     """All conditions of a fleet that runs.
 
     Args:
@@ -43,33 +43,36 @@ def verdicts(
         stalled,
         _broker(fleet, snapshot),
         _queues_covered(fleet),
-        beat_verdict(fleet.beat, snapshot.beat),
+        beat_condition(fleet.beat, snapshot.beat),
         _at_maximum(decisions),
         _deadline(newest.runs),
     )
 
 
-def refused(blockers: Sequence[Blocker]) -> tuple[Verdict, ...]:
+def refused(blockers: Sequence[Blocker]) -> tuple[Condition, ...]:
     """The conditions of a resource that was never let run: nothing of it does."""
     unseen = ("BrokerReachable", "QueuesCovered", "BeatReady", "AtMaximum", "DeadlineAtRisk")
     taken = bool(blockers) and all(it.reason == QUEUE_TAKEN for it in blockers)
     message = blockers[0].message if taken else "the spec was never accepted"
     return (
         *(
-            (Verdict("Ready", "False", "QueueTaken", message), Verdict("Reconciling", "False", "QueueTaken", message))
+            (
+                Condition("Ready", "False", "QueueTaken", message),
+                Condition("Reconciling", "False", "QueueTaken", message),
+            )
             if taken
             else (
-                Verdict("Ready", "False", "InvalidSpec", message),
-                Verdict("Reconciling", "False", "InvalidSpec", message),
+                Condition("Ready", "False", "InvalidSpec", message),
+                Condition("Reconciling", "False", "InvalidSpec", message),
             )
         ),
         _stalled(blockers, ()),
-        *(Verdict(kind, "Unknown", QUEUE_TAKEN if taken else INVALID_SPEC, message) for kind in unseen),
+        *(Condition(kind, "Unknown", QUEUE_TAKEN if taken else INVALID_SPEC, message) for kind in unseen),
     )
 
 
 def dated(
-    current: Iterable[Verdict], previous: Iterable[Mapping[str, Any]], generation: int, now: datetime
+    current: Iterable[Condition], previous: Iterable[Mapping[str, Any]], generation: int, now: datetime
 ) -> list[dict[str, Any]]:
     """The conditions as they stand in a status; the transition time moves only when the status does.
 
@@ -80,16 +83,16 @@ def dated(
         now: the one clock.
     """
     before = {condition["type"]: condition for condition in previous}
-    return [_dated(verdict, before.get(verdict.type, {}), generation, now) for verdict in current]
+    return [_dated(condition, before.get(condition.type, {}), generation, now) for condition in current]
 
 
-def _dated(verdict: Verdict, before: Mapping[str, Any], generation: int, now: datetime) -> dict[str, Any]:
-    same = before.get("status") == verdict.status and "lastTransitionTime" in before
+def _dated(condition: Condition, before: Mapping[str, Any], generation: int, now: datetime) -> dict[str, Any]:
+    same = before.get("status") == condition.status and "lastTransitionTime" in before
     return {
-        "type": verdict.type,
-        "status": verdict.status,
-        "reason": verdict.reason,
-        "message": verdict.message,
+        "type": condition.type,
+        "status": condition.status,
+        "reason": condition.reason,
+        "message": condition.message,
         "observedGeneration": generation,
         "lastTransitionTime": before["lastTransitionTime"] if same else timestamp(now),
     }
@@ -102,19 +105,19 @@ def timestamp(moment: datetime) -> str:
 
 def _ready(
     snapshot: FleetSnapshot, decisions: Mapping[str, Decision], findings: Mapping[str, Sequence[Finding]]
-) -> Verdict:
+) -> Condition:
     if snapshot.broker is not None and snapshot.at - snapshot.broker.since >= UNSEEN_IS_NOT_READY:
-        return Verdict(
+        return Condition(
             "Ready", "False", "BrokerUnreachable", f"{snapshot.broker.why}; no worker is added or taken away"
         )
     for name, pool in snapshot.pools.items():
         if pool.pod_failure is not None and pool.pod_failure.stops:
-            return Verdict("Ready", "False", pool.pod_failure.reason, f"pool {name}: {pool.pod_failure.message}")
+            return Condition("Ready", "False", pool.pod_failure.reason, f"pool {name}: {pool.pod_failure.message}")
     ailing = _ailing(findings)
     if all(decision.replicas == 0 for decision in decisions.values()):
-        return Verdict("Ready", "True", "Idle", ailing or f"nothing to do: no worker is needed{_later(snapshot)}")
+        return Condition("Ready", "True", "Idle", ailing or f"nothing to do: no worker is needed{_later(snapshot)}")
     busiest = max(decisions, key=lambda name: decisions[name].replicas)
-    return Verdict("Ready", "True", "Working", ailing or f"pool {busiest}: {decisions[busiest].message}")
+    return Condition("Ready", "True", "Working", ailing or f"pool {busiest}: {decisions[busiest].message}")
 
 
 def _later(snapshot: FleetSnapshot) -> str:
@@ -132,38 +135,38 @@ def _ailing(findings: Mapping[str, Sequence[Finding]]) -> str:
     return f"{worst.reason}: pool {pool}: {worst.message}"
 
 
-def _reconciling(rolling_out: Sequence[str]) -> Verdict:
+def _reconciling(rolling_out: Sequence[str]) -> Condition:
     if rolling_out:
-        return Verdict("Reconciling", "True", "RollingOut", f"a new template rolls out: {', '.join(rolling_out)}")
-    return Verdict("Reconciling", "False", "RolledOut", "every pod runs the current template")
+        return Condition("Reconciling", "True", "RollingOut", f"a new template rolls out: {', '.join(rolling_out)}")
+    return Condition("Reconciling", "False", "RolledOut", "every pod runs the current template")
 
 
-def _stalled(blockers: Sequence[Blocker], warnings: Sequence[Problem]) -> Verdict:
+def _stalled(blockers: Sequence[Blocker], warnings: Sequence[Problem]) -> Condition:
     if blockers:
-        return Verdict("Stalled", "True", blockers[0].reason, f"{blockers[0].message}{_more(blockers)}")
+        return Condition("Stalled", "True", blockers[0].reason, f"{blockers[0].message}{_more(blockers)}")
     if warnings:
         message = f"the spec is accepted; warning: {warnings[0]}{_more(warnings)}"
-        return Verdict("Stalled", "False", "AcceptedWithWarnings", message)
-    return Verdict("Stalled", "False", "Accepted", "the spec is accepted")
+        return Condition("Stalled", "False", "AcceptedWithWarnings", message)
+    return Condition("Stalled", "False", "Accepted", "the spec is accepted")
 
 
 def _more(things: Sequence[object]) -> str:
     return f" (and {len(things) - 1} more)" if len(things) > 1 else ""
 
 
-def _broker(fleet: Fleet, snapshot: FleetSnapshot) -> Verdict:
+def _broker(fleet: Fleet, snapshot: FleetSnapshot) -> Condition:
     if snapshot.broker is not None:
-        return Verdict("BrokerReachable", "False", "Unreachable", snapshot.broker.why)
+        return Condition("BrokerReachable", "False", "Unreachable", snapshot.broker.why)
     if untold := next(_untold(snapshot), None):
-        return Verdict("BrokerReachable", "True", "QueueUntold", f"{untold.why}; its pool keeps its workers")
+        return Condition("BrokerReachable", "True", "QueueUntold", f"{untold.why}; its pool keeps its workers")
     if snapshot.mute is not None:
-        return Verdict("BrokerReachable", "True", "WorkersUnasked", f"{snapshot.mute.why}; no worker is taken away")
+        return Condition("BrokerReachable", "True", "WorkersUnasked", f"{snapshot.mute.why}; no worker is taken away")
     if fleet.broker.stats_url is None:
         message = "queues are seen over AMQP; what is unacknowledged is asked from the workers (no broker.stats)"
-        return Verdict("BrokerReachable", "True", "DepthOnly", message)
+        return Condition("BrokerReachable", "True", "DepthOnly", message)
     if snapshot.statistics is not None:
-        return Verdict("BrokerReachable", "True", "DepthOnly", f"{snapshot.statistics.why}; no worker is taken away")
-    return Verdict("BrokerReachable", "True", "Reachable", "queues and statistics are seen")
+        return Condition("BrokerReachable", "True", "DepthOnly", f"{snapshot.statistics.why}; no worker is taken away")
+    return Condition("BrokerReachable", "True", "Reachable", "queues and statistics are seen")
 
 
 def _untold(snapshot: FleetSnapshot) -> Iterator[Unknown]:
@@ -171,60 +174,60 @@ def _untold(snapshot: FleetSnapshot) -> Iterator[Unknown]:
     return (it for pool in snapshot.pools.values() for it in pool.queues.values() if isinstance(it, Unknown))
 
 
-def _queues_covered(fleet: Fleet) -> Verdict:
+def _queues_covered(fleet: Fleet) -> Condition:
     named = {queue for pool in fleet.pools for queue in pool.queues}
     expected = DOCUMENTED_QUEUES if fleet.app == "utilitarian" else tuple(sorted(named))
     missing = [] if any(pool.is_catch_all for pool in fleet.pools) else [q for q in expected if q not in named]
     uncovered = [queue for queue in missing if queue not in fleet.queues_elsewhere]
     if uncovered:
         meant = "if that is meant, name them in spec.queuesElsewhere"
-        return Verdict("QueuesCovered", "False", "NoPool", f"no pool consumes {', '.join(uncovered)}; {meant}")
+        return Condition("QueuesCovered", "False", "NoPool", f"no pool consumes {', '.join(uncovered)}; {meant}")
     rest = f", {len(missing)} are left out on purpose (spec.queuesElsewhere)" if missing else ""
     covered = f"each of the {len(expected) - len(missing)} queues has a pool{rest}"
-    return Verdict("QueuesCovered", "True", "AllCovered", covered)
+    return Condition("QueuesCovered", "True", "AllCovered", covered)
 
 
-def _at_maximum(decisions: Mapping[str, Decision]) -> Verdict:
+def _at_maximum(decisions: Mapping[str, Decision]) -> Condition:
     for name, decision in decisions.items():
         for step in decision.trail:
             if step.rule in {"bounds", "budget"} and step.after < step.before:
-                return Verdict("AtMaximum", "True", "MoreNeeded", f"pool {name}: {step.because}")
-    return Verdict("AtMaximum", "False", "EnoughRoom", "neither max nor maxWorkers keeps a pool from what it wants")
+                return Condition("AtMaximum", "True", "MoreNeeded", f"pool {name}: {step.because}")
+    return Condition("AtMaximum", "False", "EnoughRoom", "neither max nor maxWorkers keeps a pool from what it wants")
 
 
-def _deadline(runs: Forecasts) -> Verdict:
+def _deadline(runs: Forecasts) -> Condition:
     risks = list(at_risk(runs))
     if risks:
         pool, risk = risks[0]
         return _at_risk(risk, f"pool {pool}, {risk.message}{_more(risks)}")
     due = [(it.deadline, pool, it) for pool, told in runs.items() for it in told if it.deadline is not None]
     if not due:
-        return Verdict("DeadlineAtRisk", "False", "NoOpenRun", "no run with a deadline is open")
+        return Condition("DeadlineAtRisk", "False", "NoOpenRun", "no run with a deadline is open")
     for _, pool, it in due:
         if it.remaining is None:
             message = f"pool {pool}: what is left of run {it.run.name} is unknown"
-            return Verdict("DeadlineAtRisk", "Unknown", "NotSeen", message)
+            return Condition("DeadlineAtRisk", "Unknown", "NotSeen", message)
     deadline, pool, first = min(due, key=itemgetter(0, 1))
     left = plural(first.remaining or 0, "task")
     done = f", done about {at(first.eta)}" if first.eta else ""
     message = f"pool {pool}, run {first.run.name}: {left} left{done}, due {at(deadline)}"
-    return Verdict("DeadlineAtRisk", "False", "InTime", message)
+    return Condition("DeadlineAtRisk", "False", "InTime", message)
 
 
-def _at_risk(risk: Risk, message: str) -> Verdict:
+def _at_risk(risk: Risk, message: str) -> Condition:
     match risk.cause:
         case Cause.OVERDUE:
-            return Verdict("DeadlineAtRisk", "True", "Overdue", message)
+            return Condition("DeadlineAtRisk", "True", "Overdue", message)
         case Cause.WORKERS_MISSING:
-            return Verdict("DeadlineAtRisk", "True", "WorkersMissing", message)
+            return Condition("DeadlineAtRisk", "True", "WorkersMissing", message)
         case Cause.MAXIMUM_REACHED:
-            return Verdict("DeadlineAtRisk", "True", "MaximumReached", message)
+            return Condition("DeadlineAtRisk", "True", "MaximumReached", message)
         case Cause.HELD_DOWN:
-            return Verdict("DeadlineAtRisk", "True", "HeldDown", message)
+            return Condition("DeadlineAtRisk", "True", "HeldDown", message)
         case Cause.TOO_MUCH_WORK:
-            return Verdict("DeadlineAtRisk", "True", "TooMuchWork", message)
+            return Condition("DeadlineAtRisk", "True", "TooMuchWork", message)
         case Cause.NOT_SEEN:
-            return Verdict("DeadlineAtRisk", "True", "NotSeen", message)
+            return Condition("DeadlineAtRisk", "True", "NotSeen", message)
 
 
 def known(count: int | Unknown, otherwise: int | None = None) -> int | None:

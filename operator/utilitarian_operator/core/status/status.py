@@ -16,12 +16,12 @@ from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.memory_json import past_to_text, to_text
 from utilitarian_operator.core.sizing.run_state import MOST_PAST_RUNS, PastRun
 from utilitarian_operator.core.status.change import LAST_MESSAGES
-from utilitarian_operator.core.status.conditions import dated, known, refused, timestamp, verdicts
+from utilitarian_operator.core.status.conditions import dated, fleet_conditions, known, refused, timestamp
 from utilitarian_operator.core.status.report import StatusInput
 from utilitarian_operator.core.status.size import Status, bounded, fitting
 from utilitarian_operator.core.wording import whole
 
-MOST_PAST_RUNS_TOLD = 300
+MOST_PAST_RUNS_SHOWN = 300
 """Of a whole fleet, at about 200 bytes each."""
 
 MOST_LAST_MESSAGES = 100
@@ -49,6 +49,7 @@ def fleet_status(
     ceiling = fleet.max_workers or sum(pool.scaling.max for pool in fleet.pools)
     backlog = known(add(snapshot.pools[pool.name].ready for pool in fleet.pools))
     most = most_past_runs(fleet)
+    current = fleet_conditions(fleet, snapshot, decisions, newest)
     whole_status = {
         "observedGeneration": newest.generation,
         "mode": fleet.mode,
@@ -57,9 +58,7 @@ def fleet_status(
         "activePools": sum(decision.replicas > 0 for decision in decisions.values()),
         **({} if backlog is None else {"backlog": backlog}),
         **({} if snapshot.about.delayed is None else {"delayed": snapshot.about.delayed}),
-        "conditions": dated(
-            verdicts(fleet, snapshot, decisions, newest), previous.get("conditions", []), newest.generation, snapshot.at
-        ),
+        "conditions": dated(current, previous.get("conditions", []), newest.generation, snapshot.at),
         "pools": [
             _pool(pool, snapshot.pools[pool.name], decisions[pool.name], memories[pool.name])
             | _why(pool.name, snapshot.pools[pool.name], decisions[pool.name], newest)
@@ -82,7 +81,7 @@ def refused_status(blockers: Sequence[Blocker], previous: Mapping[str, Any], gen
 
 def most_past_runs(fleet: Fleet) -> int:
     """Past runs that each pool tells: fewer where many pools have some, so that a status stays small enough."""
-    return min(MOST_PAST_RUNS, max(MOST_PAST_RUNS_TOLD // max(sum(bool(pool.schedule) for pool in fleet.pools), 1), 1))
+    return min(MOST_PAST_RUNS, max(MOST_PAST_RUNS_SHOWN // max(sum(bool(pool.schedule) for pool in fleet.pools), 1), 1))
 
 
 def _beat(snapshot: FleetSnapshot, before: Mapping[str, Any]) -> Status:

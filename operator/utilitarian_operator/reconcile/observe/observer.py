@@ -13,7 +13,7 @@ from utilitarian_operator.api.names import pool_object
 from utilitarian_operator.core.labels import POOL_LABEL, node_name
 from utilitarian_operator.core.moments import since
 from utilitarian_operator.core.observation.beat import BeatSnapshot
-from utilitarian_operator.core.observation.blank_workers import Beginnings, begun, consumers_told, with_blank
+from utilitarian_operator.core.observation.blank_workers import Beginnings, begun, consumers_by_answers, with_blank
 from utilitarian_operator.core.observation.deltas import Flows, History, LastMessages
 from utilitarian_operator.core.observation.foreign_consumers import with_foreign
 from utilitarian_operator.core.observation.model import (
@@ -129,7 +129,7 @@ class Observer:
     ) -> Iterator[tuple[Pool, dict[str, QueueSnapshot], tuple[PodSnapshot, ...]]]:
         """Each pool with its queues and its workers."""
         depths, unreachable = answers
-        told = consumers_told(pod for found in pods.values() for pod in found)
+        told = consumers_by_answers(pod for found in pods.values() for pod in found)
         for pool in fleet.pools:
             mine = pods.get(pool.name, ())
             serving = sum(pod.serves and not _takes_nothing(pod) for pod in mine)
