@@ -1,19 +1,19 @@
-"""The command line, each command in a module of its own; all but `run` work without kopf."""
+"""The command line; all commands but `run` work without kopf."""
 
 from typing import Annotated
 
 import typer
 
 from utilitarian_operator import __version__
-from utilitarian_operator.cli import crd, explain, plan, run, simulate, status
+from utilitarian_operator.cli import commands, run
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.command()(run.run)
-app.command()(plan.plan)
-app.command()(explain.explain)
-app.command()(status.status)
-app.command()(simulate.simulate)
-app.command()(crd.crd)
+app.command()(commands.plan)
+app.command()(commands.explain)
+app.command()(commands.status)
+app.command()(commands.simulate)
+app.command()(commands.crd)
 
 
 def _print_version(asked: bool) -> None:

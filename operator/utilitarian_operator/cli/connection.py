@@ -5,9 +5,7 @@ import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from utilitarian_operator.errors import ClusterError
 
@@ -18,22 +16,6 @@ if TYPE_CHECKING:
 
 DEFAULT_KUBECONFIG = Path("~/.kube/config")
 SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-
-Kubeconfig = Annotated[
-    Path | None,
-    typer.Option(envvar="KUBECONFIG", help="Kubeconfig file; ~/.kube/config or the pod's own unless given."),
-]
-Context = Annotated[str | None, typer.Option(help="Context of the kubeconfig; its current one unless given.")]
-Namespace = Annotated[
-    str | None, typer.Option("-n", "--namespace", help="Namespace; the context's unless given, else default.")
-]
-
-OperatorNamespace = Annotated[
-    str,
-    typer.Option("--operator-namespace", help="Where the operator's Lease is looked for if not all may be listed."),
-]
-INSTALLED_IN = "utilitarian-system"
-"""Namespace of the operator in all our examples."""
 
 
 @dataclass(frozen=True, slots=True)

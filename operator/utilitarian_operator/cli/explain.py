@@ -4,23 +4,16 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Any
-
-import typer
+from pathlib import Path
+from typing import Any
 
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.problem import InvalidSpec
 from utilitarian_operator.cli.connection import (
-    INSTALLED_IN,
-    Context,
-    Kubeconfig,
-    Namespace,
-    OperatorNamespace,
     Target,
 )
 from utilitarian_operator.cli.output import (
     Format,
-    Output,
     columns,
     document,
     emit,
@@ -30,8 +23,6 @@ from utilitarian_operator.cli.output import (
     section,
 )
 from utilitarian_operator.cli.resources import (
-    File,
-    FleetName,
     Found,
     fleet_of,
     from_cluster,
@@ -46,28 +37,14 @@ from utilitarian_operator.core.explain.presence import Presence, Seen
 from utilitarian_operator.core.wording import at, span
 
 
-def explain(  # noqa: PLR0913 - one parameter an option
-    pool: Annotated[str, typer.Argument(help="Name of the pool.")],
-    fleet: FleetName = None,
-    filename: File = None,
-    namespace: Namespace = None,
-    kubeconfig: Kubeconfig = None,
-    context: Context = None,
-    operator_namespace: OperatorNamespace = INSTALLED_IN,
-    output: Output = Format.TABLE,
+def explain(
+    pool: str, fleet: str | None, filename: Path | None, target: Target, operator_namespace: str, output: Format
 ) -> None:
-    """Say why a pool has its size, what would change it, what it costs, and what could be better.
-
-    All of it comes from the resource and its status, live or saved in a file: the broker is not asked. Figures in the
-    status are at most 30 seconds old while the operator runs.
-
-    Exit codes: 0 done; 1 the cluster can't be asked; 2 there is no such file, fleet or pool.
-    """
+    """Print why a pool has its size; `commands.explain` says what each argument is."""
     with explained(output):
         if filename is not None:
             found = Found(from_file(filename))
         else:
-            target = Target(kubeconfig, context, namespace)
             found = asyncio.run(from_cluster(target, operator_namespace=operator_namespace))
         emit(_printed(found, the_one(found.resources, fleet, pool), pool, output, datetime.now(UTC)))
 

@@ -6,10 +6,9 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Any
 
 import typer
-import yaml
 
 from utilitarian_operator.api.problem import InvalidSpec
 from utilitarian_operator.errors import OperatorError
@@ -33,7 +32,12 @@ class Format(StrEnum):
     YAML = "yaml"
 
 
-Output = Annotated[Format, typer.Option("-o", "--output", help="Format of the answer.")]
+class Shape(StrEnum):
+    """Formats of the report."""
+
+    TABLE = "table"
+    JSON = "json"
+    HTML = "html"
 
 
 @contextlib.contextmanager
@@ -68,6 +72,8 @@ def document(value: Any, output: Format) -> str:
     """A value as JSON or YAML, its keys in the order they have."""
     if output is Format.JSON:
         return json.dumps(value, indent=2, default=str, ensure_ascii=False)
+    import yaml  # slow to import
+
     return yaml.safe_dump(json.loads(json.dumps(value, default=str)), sort_keys=False, allow_unicode=True).rstrip()
 
 

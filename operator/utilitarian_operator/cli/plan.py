@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
@@ -15,11 +15,10 @@ from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.problem import Problem
 from utilitarian_operator.api.units import format_duration, parse_quantity
 from utilitarian_operator.api.validation.resource_rules import accept, warnings
-from utilitarian_operator.cli.connection import Context, Kubeconfig, Namespace, Target, connected
+from utilitarian_operator.cli.connection import Target, connected
 from utilitarian_operator.cli.output import (
     CHANGED,
     Format,
-    Output,
     WrongInput,
     columns,
     document,
@@ -28,7 +27,7 @@ from utilitarian_operator.cli.output import (
     painted,
     section,
 )
-from utilitarian_operator.cli.resources import FleetName, fleet_of, from_file, the_one
+from utilitarian_operator.cli.resources import fleet_of, from_file, the_one
 from utilitarian_operator.core.explain.from_status import decisions_now
 from utilitarian_operator.core.labels import Owner
 from utilitarian_operator.core.objects.manifests import fleet_objects, unowned
@@ -62,36 +61,16 @@ class Proposal:
 
 
 def plan(  # noqa: PLR0913 - one parameter an option
-    filename: Annotated[
-        Path, typer.Option("-f", "--filename", help="File with the UtilitarianWorkerPool; - is stdin.")
-    ],
-    fleet: FleetName = None,
-    *,
-    live: Annotated[bool, typer.Option("--live", help="Compare with the cluster, KUBECONFIG set or not.")] = False,
-    offline: Annotated[bool, typer.Option("--offline", help="Ask no cluster, even with KUBECONFIG set.")] = False,
-    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 if something would change.")] = False,
-    namespace: Namespace = None,
-    kubeconfig: Kubeconfig = None,
-    context: Context = None,
-    output: Output = Format.TABLE,
+    filename: Path, fleet: str | None, target: Target, output: Format, *, live: bool, offline: bool, exit_code: bool
 ) -> None:
-    """Show what a UtilitarianWorkerPool would make, without making any of it.
-
-    Without a cluster: the pools with all defaults, and the objects (-o yaml prints them). With one (--live,
-    --kubeconfig, --context, or KUBECONFIG set): also what would change there, as the API server itself sees it (a dry
-    run), and how many workers the rules would ask for now. It never changes anything.
-
-    Exit codes: 0 done; 1 the cluster can't be asked; 2 the file or the options are wrong, each problem is printed;
-    3 something would change, with --exit-code.
-    """
+    """Print what a resource would make; `commands.plan` says what each argument is."""
     with explained(output):
-        target = Target(kubeconfig, context, namespace)
-        asked = live or (not offline and (kubeconfig is not None or context is not None))
+        asked = live or (not offline and (target.kubeconfig is not None or target.context is not None))
         if live and offline:
             raise WrongInput("--live and --offline contradict each other: give one of them")
         if exit_code and not asked:
             raise WrongInput("--exit-code needs a cluster to compare with: give --live, or set KUBECONFIG")
-        proposal = _proposal(the_one(from_file(filename), fleet), namespace)
+        proposal = _proposal(the_one(from_file(filename), fleet), target.namespace)
         if asked:
             asyncio.run(_compare(proposal, target))
         for warning in proposal.warnings:
@@ -111,7 +90,7 @@ def _proposal(resource: Object, namespace: str | None) -> Proposal:
 
 async def _compare(proposal: Proposal, target: Target) -> None:
     """Add what would change in the cluster and what the rules would decide there."""
-    from utilitarian_operator.cli.plan_diff import changes
+    from utilitarian_operator.cli.plan_diff import changes  # slow to import, and only a plan with a cluster needs it
 
     metadata = proposal.resource["metadata"]
     async with connected(target) as connection:

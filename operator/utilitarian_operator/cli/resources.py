@@ -5,9 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -20,15 +19,10 @@ from utilitarian_operator.api.resource import KIND
 from utilitarian_operator.api.status import FleetStatus
 from utilitarian_operator.api.strict_yaml import StrictLoader
 from utilitarian_operator.api.validation.resource_rules import accept
-from utilitarian_operator.cli.connection import INSTALLED_IN, Target, connected
+from utilitarian_operator.cli.connection import Target, connected
+from utilitarian_operator.cli.options import INSTALLED_IN
 from utilitarian_operator.cli.output import WrongInput
 from utilitarian_operator.core.explain.presence import Presence, Seen, newest_moment, of_a_file, presence
-
-File = Annotated[
-    Path | None,
-    typer.Option("-f", "--filename", help="Read a saved resource (kubectl get -o yaml) instead; - is stdin."),
-]
-FleetName = Annotated[str | None, typer.Option("--fleet", help="Name of the UtilitarianWorkerPool.")]
 
 
 def from_file(path: Path) -> list[Object]:

@@ -1,6 +1,5 @@
 """`utilitarian-operator run`: reads the settings once and runs the operator until a signal."""
 
-import asyncio
 import os
 import socket
 from datetime import timedelta
@@ -99,7 +98,7 @@ def run(  # noqa: PLR0913 - each is an option of the command
             instance=os.environ.get("POD_NAME") or socket.gethostname(),
             admission=_admission(admission, admission_name or [], admission_configuration, admission_port),
         )
-        asyncio.run(_until_signal(settings))
+        _until_signal(settings)
     except LeadershipLost as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(LEADERSHIP_LOST) from error
@@ -129,10 +128,12 @@ def _admission(secret: str | None, names: list[str], configuration: str | None, 
     return Admission(namespace, name, tuple(names), configuration, port)
 
 
-async def _until_signal(settings: Settings) -> None:
+def _until_signal(settings: Settings) -> None:
+    import asyncio
+
     from utilitarian_operator.host import wiring
 
-    await wiring.run(settings, asyncio.Event())
+    asyncio.run(wiring.run(settings, asyncio.Event()))
 
 
 def _own_namespace() -> str | None:

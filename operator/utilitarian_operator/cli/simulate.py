@@ -3,18 +3,15 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table as RichTable
 
 from utilitarian_operator.api.objects import Object
-from utilitarian_operator.cli.output import Format, WrongInput, columns, document, emit, explained, section
-from utilitarian_operator.cli.resources import FleetName, fleet_of, from_file, the_one
+from utilitarian_operator.cli.output import Format, Shape, WrongInput, columns, document, emit, explained, section
+from utilitarian_operator.cli.resources import fleet_of, from_file, the_one
 from utilitarian_operator.simulation.load.sweep import InvalidSweep, variants
 from utilitarian_operator.simulation.load.workload import InvalidLoad, read_load
 from utilitarian_operator.simulation.oracle import play_oracle
@@ -37,41 +34,19 @@ from utilitarian_operator.simulation.report.report import (
 OURS = "utilitarian"
 
 
-class Shape(StrEnum):
-    """Formats of the report."""
-
-    TABLE = "table"
-    JSON = "json"
-    HTML = "html"
-
-
 def simulate(  # noqa: PLR0913 - one parameter an option
-    filename: Annotated[
-        Path, typer.Option("-f", "--filename", help="File with the UtilitarianWorkerPool; - is stdin.")
-    ],
-    load: Annotated[Path, typer.Option("--load", help="Load file: what comes when, and how long it takes.")],
-    fleet: FleetName = None,
+    filename: Path,
+    load: Path,
+    fleet: str | None,
+    output: Shape,
     *,
-    days: Annotated[float | None, typer.Option(min=0.01, max=400, help="Days to play; else the file's.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random: the same seed, the same tasks.")] = 1,
-    against: Annotated[
-        str,
-        typer.Option(help="Other policies: keda, keda-tuned, keda-amqp, hpa, fixed:N, oracle; comma-separated."),
-    ] = "",
-    sweep: Annotated[
-        str | None, typer.Option(help="Try values of a field: pools.NAME.scaling.drainWithin=1m,5m,30m.")
-    ] = None,
-    price: Annotated[float | None, typer.Option(min=0, help="Of a worker-hour, to show costs.")] = None,
-    output: Annotated[Shape, typer.Option("-o", "--output", help="Format of the report.")] = Shape.TABLE,
+    days: float | None,
+    seed: int,
+    against: str,
+    sweep: str | None,
+    price: float | None,
 ) -> None:
-    """Play a UtilitarianWorkerPool over a load, with the operator's own rules, and show what it would cost and keep.
-
-    Beside it, if asked for, the same tasks under other policies: KEDA with its HPA, with its defaults or as an expert
-    sets them, the HPA alone, a fixed number of workers, and an oracle that knows the future. docs/simulate.md
-    describes the load file and the models.
-
-    Exit codes: 0 done; 2 the resource, the load or the options are wrong: the line and the reason are printed.
-    """
+    """Print the report of a simulation; `commands.simulate` says what each argument is."""
     with explained(Format.JSON if output is Shape.JSON else Format.TABLE), _as_wrong_input():
         resource = the_one(from_file(filename), fleet)
         others = [checked_policy(name.strip()) for name in against.split(",") if name.strip()]

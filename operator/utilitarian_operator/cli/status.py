@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -11,16 +12,10 @@ from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.problem import InvalidSpec
 from utilitarian_operator.cli.connection import (
-    INSTALLED_IN,
-    Context,
-    Kubeconfig,
-    Namespace,
-    OperatorNamespace,
     Target,
 )
 from utilitarian_operator.cli.output import (
     Format,
-    Output,
     WrongInput,
     columns,
     document,
@@ -29,8 +24,6 @@ from utilitarian_operator.cli.output import (
     painted,
 )
 from utilitarian_operator.cli.resources import (
-    File,
-    FleetName,
     Found,
     fleet_of,
     from_cluster,
@@ -47,31 +40,22 @@ from utilitarian_operator.core.sizing.memory_json import from_text
 from utilitarian_operator.core.wording import at, seconds
 
 
-def status(  # noqa: PLR0913 - one parameter an option
-    fleet: FleetName = None,
-    filename: File = None,
-    namespace: Namespace = None,
+def status(
+    fleet: str | None,
+    filename: Path | None,
+    target: Target,
+    operator_namespace: str,
+    output: Format,
     *,
-    everywhere: Annotated[bool, typer.Option("-A", "--all-namespaces", help="Fleets of all namespaces.")] = False,
-    kubeconfig: Kubeconfig = None,
-    context: Context = None,
-    operator_namespace: OperatorNamespace = INSTALLED_IN,
-    output: Output = Format.TABLE,
+    everywhere: bool,
 ) -> None:
-    """Show the pools of each fleet: workers ready and wanted, backlog, tasks running, next run, and why.
-
-    All of it comes from the resources and their status, live or saved in a file: the broker is not asked. A ? stands
-    for what the operator could not see. Whether an operator is at work is told by its Lease, where that may be read.
-
-    Exit codes: 0 done; 1 the cluster can't be asked; 2 there is no such file or fleet.
-    """
+    """Print each fleet and its pools; `commands.status` says what each argument is."""
     with explained(output):
-        if everywhere and namespace is not None:
+        if everywhere and target.namespace is not None:
             raise WrongInput("--namespace and --all-namespaces contradict each other: give one of them")
         if filename is not None:
             found = Found(from_file(filename))
         else:
-            target = Target(kubeconfig, context, namespace)
             found = asyncio.run(from_cluster(target, everywhere=everywhere, operator_namespace=operator_namespace))
         chosen = found.resources if fleet is None else [the_one(found.resources, fleet)]
         if not chosen:

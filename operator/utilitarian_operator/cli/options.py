@@ -1,0 +1,31 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from utilitarian_operator.cli.output import Format
+
+Kubeconfig = Annotated[
+    Path | None,
+    typer.Option(envvar="KUBECONFIG", help="Kubeconfig file; ~/.kube/config or the pod's own unless given."),
+]
+Context = Annotated[str | None, typer.Option(help="Context of the kubeconfig; its current one unless given.")]
+Namespace = Annotated[
+    str | None, typer.Option("-n", "--namespace", help="Namespace; the context's unless given, else default.")
+]
+
+OperatorNamespace = Annotated[
+    str,
+    typer.Option("--operator-namespace", help="Where the operator's Lease is looked for if not all may be listed."),
+]
+File = Annotated[
+    Path | None,
+    typer.Option("-f", "--filename", help="Read a saved resource (kubectl get -o yaml) instead; - is stdin."),
+]
+FleetName = Annotated[str | None, typer.Option("--fleet", help="Name of the UtilitarianWorkerPool.")]
+Output = Annotated[Format, typer.Option("-o", "--output", help="Format of the answer.")]
+
+INSTALLED_IN = "utilitarian-system"
+"""Namespace of the operator in all our examples."""
