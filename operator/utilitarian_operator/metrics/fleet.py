@@ -17,8 +17,7 @@ from utilitarian_operator.api.resource import Mode
 from utilitarian_operator.core.diagnosis.findings import REASONS, Finding
 from utilitarian_operator.core.diagnosis.pod_losses import Cause
 from utilitarian_operator.core.observation.model import FleetSnapshot, PoolSnapshot, Present, Unknown
-from utilitarian_operator.core.sizing.decision import Decision
-from utilitarian_operator.core.spec.queue_claims import RULE as QUEUE_TAKEN_RULE
+from utilitarian_operator.core.sizing.decision import Decision, Rule
 from utilitarian_operator.metrics.runs import CAME, RUNS, RunMetrics
 from utilitarian_operator.metrics.series import Board, Figures, Series, counter_of, gauge_of, histogram_of
 from utilitarian_operator.metrics.series import FleetLabels as Fleet
@@ -267,4 +266,4 @@ def waits_on_purpose(pool: PoolSnapshot, decision: Decision) -> int | None:
     """
     if isinstance(pool.ready, Unknown):
         return None
-    return pool.ready if decision.trail[0].after == 0 or decision.rule == QUEUE_TAKEN_RULE else 0
+    return pool.ready if decision.trail[0].after == 0 or decision.rule == Rule.QUEUE_TAKEN else 0

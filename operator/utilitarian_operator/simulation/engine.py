@@ -17,7 +17,7 @@ from operator import itemgetter
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.core.draining.steps import largest_step
 from utilitarian_operator.core.observation.start_ups import MOST_AT_ONCE
-from utilitarian_operator.core.sizing.decision import Decision, Step, start
+from utilitarian_operator.core.sizing.decision import Decision, Rule, Step, start
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import BUCKETS, Memory, seconds_per_task, start_up, with_demand
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool, together
@@ -46,7 +46,7 @@ GROWN = 1.1
 """Times the work of the last look: more is worth another look at once."""
 
 
-NOBODY = start(Step("demand", 0, 0, "not looked at yet"))
+NOT_LOOKED_AT = start(Step(Rule.DEMAND, 0, 0, "not looked at yet"))
 
 
 @dataclass(slots=True)
@@ -164,7 +164,7 @@ class Engine:
 
     def _shared(self, lanes: list[Lane], now: float) -> list[Decision]:
         """The decisions within the fleet's ceiling, beside the last ones of the other pools."""
-        own = {name: lane.decision or NOBODY for name, lane in self.lanes.items()}
+        own = {name: lane.decision or NOT_LOOKED_AT for name, lane in self.lanes.items()}
         ceiling = self.fleet.max_workers
         if self.fleet.mode == "Paused" or (ceiling is not None and self._asked(own) > ceiling):
             current = {name: lane.workers.current for name, lane in self.lanes.items()}

@@ -13,7 +13,7 @@ from utilitarian_operator.core.explain.next_changes import TradeOff, outlook, tr
 from utilitarian_operator.core.explain.recommendations import Figures, Recommendation, recommendations
 from utilitarian_operator.core.explain.run_sentences import open_run, past_runs
 from utilitarian_operator.core.sizing import runs
-from utilitarian_operator.core.sizing.decision import Decision, Step
+from utilitarian_operator.core.sizing.decision import Decision, Rule, Step
 from utilitarian_operator.core.sizing.memory import Memory, arrival_rate, highest, longest_seen, longest_task
 from utilitarian_operator.core.sizing.memory_json import from_text
 from utilitarian_operator.core.sizing.rules import RuleInput, arrival_window
@@ -88,7 +88,7 @@ def explain(resource: Mapping[str, Any], fleet: Fleet, name: str, now: datetime)
 def figures(given: RuleInput, trail: tuple[Step, ...] = ()) -> Figures:
     """What the operator has learned of a pool, for the recommendations."""
     memory = given.memory
-    asked = [step.before for step in trail if step.rule == "bounds" and step.after < step.before]
+    asked = [step.before for step in trail if step.rule == Rule.BOUNDS and step.after < step.before]
     return Figures(
         seconds_per_task=given.seconds_per_task,
         completions=memory.completions,

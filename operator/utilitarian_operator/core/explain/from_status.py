@@ -6,7 +6,7 @@ from typing import Any
 
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.observation.model import Unknown
-from utilitarian_operator.core.sizing.decision import Decision, Step
+from utilitarian_operator.core.sizing.decision import Decision, Rule, Step
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet
 from utilitarian_operator.core.spec.override import overrides
@@ -40,7 +40,7 @@ def facts_from_status(pool: Mapping[str, Any], now: datetime) -> Facts:
         deferred=deferred,
         serving=ready,
         held_up=next(
-            (step.because.partition(": ")[2] for step in trail_from_status(pool) if step.rule == "held-up"), ""
+            (step.because.partition(": ")[2] for step in trail_from_status(pool) if step.rule == Rule.HELD_UP), ""
         ),
     )
 
@@ -48,7 +48,7 @@ def facts_from_status(pool: Mapping[str, Any], now: datetime) -> Facts:
 def trail_from_status(pool: Mapping[str, Any]) -> tuple[Step, ...]:
     """The steps of the last decision; one that does not tell what it made of what is left out."""
     return tuple(
-        Step(str(step.get("rule", "unknown")), step["before"], step["after"], str(step.get("because", NO_REASON)))
+        Step(str(step.get("rule", Rule.UNKNOWN)), step["before"], step["after"], str(step.get("because", NO_REASON)))
         for step in pool.get("trail") or ()
         if isinstance(step.get("before"), int) and isinstance(step.get("after"), int)
     )

@@ -8,7 +8,7 @@ from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core.observation.model import Unknown
 from utilitarian_operator.core.sizing import runs
-from utilitarian_operator.core.sizing.decision import Step
+from utilitarian_operator.core.sizing.decision import Rule, Step
 from utilitarian_operator.core.sizing.demand import is_cut
 from utilitarian_operator.core.sizing.memory import arrival_rate, highest, longest_task
 from utilitarian_operator.core.sizing.rules import RuleInput, arrival_window, horizon_now
@@ -231,21 +231,21 @@ def _paused(fleet: Fleet, given: RuleInput, step: Step) -> str:
     return f"spec.mode: Auto sets it to {step.before}"
 
 
-_BY_RULE: dict[str, Callable[[Fleet, RuleInput, Step], str]] = {
-    "paused": _paused,
-    "unknown": _unknown,
-    "override": _override,
-    "hold": _hold,
-    "budget": _budget,
-    "bounds": _bounds,
-    "missing-queue": _missing,
-    "starved": _starved,
-    "run": _run,
-    "held-up": _held_up,
-    "safety": _safety,
-    "deferred": _deferred,
-    "idle": _idle,
-    "calm": _calm,
+_BY_RULE: dict[Rule, Callable[[Fleet, RuleInput, Step], str]] = {
+    Rule.PAUSED: _paused,
+    Rule.UNKNOWN: _unknown,
+    Rule.OVERRIDE: _override,
+    Rule.HOLD: _hold,
+    Rule.BUDGET: _budget,
+    Rule.BOUNDS: _bounds,
+    Rule.MISSING_QUEUE: _missing,
+    Rule.STARVED: _starved,
+    Rule.RUN: _run,
+    Rule.HELD_UP: _held_up,
+    Rule.SAFETY: _safety,
+    Rule.DEFERRED: _deferred,
+    Rule.IDLE: _idle,
+    Rule.CALM: _calm,
 }
 
 SOON = timedelta(days=2)

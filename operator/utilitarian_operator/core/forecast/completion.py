@@ -10,7 +10,7 @@ from utilitarian_operator.api.effective import Fleet, Pool, Schedule
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core.sizing import memory as memories
 from utilitarian_operator.core.sizing import runs
-from utilitarian_operator.core.sizing.decision import Decision
+from utilitarian_operator.core.sizing.decision import Decision, Rule
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.learning import GUESS_WEIGHT
 from utilitarian_operator.core.sizing.memory import Memory
@@ -217,18 +217,20 @@ class _RunInProgress:
                 "quota, image)"
             )
         for step in reversed(self.decision.trail):
-            if step.rule in {"bounds", "budget"} and step.after < step.before:
+            if step.rule in {Rule.BOUNDS, Rule.BUDGET} and step.after < step.before:
                 return Cause.MAXIMUM_REACHED, self._more_allowed(step.rule, step.before)
-            if step.rule in {"override", "paused"}:
+            if step.rule in {Rule.OVERRIDE, Rule.PAUSED}:
                 return Cause.HELD_DOWN, step.because
         return Cause.TOO_MUCH_WORK, "no number of workers ends it in time" + self._longer_tasks()
 
     def _held(self) -> str:
-        short = next((s for s in self.decision.trail if s.rule in {"bounds", "budget"} and s.after < s.before), None)
+        short = next(
+            (s for s in self.decision.trail if s.rule in {Rule.BOUNDS, Rule.BUDGET} and s.after < s.before), None
+        )
         return self._more_allowed(short.rule, short.before) if short else ""
 
     def _more_allowed(self, rule: str, wanted: int) -> str:
-        if rule == "bounds":
+        if rule == Rule.BOUNDS:
             return f"scaling.max is {number(self.pool.scaling.max)}: {number(wanted)} would do"
         most, priority = self.fleet.max_workers or 0, self.pool.priority
         return (

@@ -1,6 +1,28 @@
 """What was decided for a pool and why; status, events, log lines and metrics print these sentences."""
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Rule(StrEnum):
+    """The rules that size a pool; their names stand in status, events, log lines and metrics."""
+
+    UNKNOWN = "unknown"
+    HOLD = "hold"
+    DEMAND = "demand"
+    RUN = "run"
+    STARVED = "starved"
+    MISSING_QUEUE = "missing-queue"
+    HELD_UP = "held-up"
+    CALM = "calm"
+    IDLE = "idle"
+    DEFERRED = "deferred"
+    BOUNDS = "bounds"
+    OVERRIDE = "override"
+    SAFETY = "safety"
+    BUDGET = "budget"
+    QUEUE_TAKEN = "queue-taken"
+    PAUSED = "paused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -8,7 +30,7 @@ class Step:
     """One rule's word on a pool.
 
     Args:
-        rule: its name, the only part that may become a metric's label.
+        rule: a `Rule`, or the name that another version wrote in a status; no other part becomes a metric's label.
         before: workers before the rule.
         after: workers after it.
         because: one sentence with the numbers it rests on.

@@ -6,7 +6,7 @@ from itertools import groupby
 from operator import attrgetter
 
 from utilitarian_operator.api.effective import Pool
-from utilitarian_operator.core.sizing.decision import Decision
+from utilitarian_operator.core.sizing.decision import Decision, Rule
 from utilitarian_operator.core.sizing.rules import held_back
 from utilitarian_operator.core.wording import plural
 
@@ -49,7 +49,7 @@ def in_turn(
 
 def declares(decision: Decision) -> bool:
     """Whether a pool has its worker only because one of its queues is missing."""
-    return decision.rule == "missing-queue"
+    return decision.rule == Rule.MISSING_QUEUE
 
 
 def within(

@@ -10,12 +10,11 @@ from utilitarian_operator.core.moments import since
 from utilitarian_operator.core.observation.model import FleetSnapshot, Unknown
 from utilitarian_operator.core.sizing import fleet_limits as budget
 from utilitarian_operator.core.sizing import runs
-from utilitarian_operator.core.sizing.decision import Decision, Step
+from utilitarian_operator.core.sizing.decision import Decision, Rule, Step
 from utilitarian_operator.core.sizing.eta_sleep import deferring, followed, put_to_sleep
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory, changed, remember, start_up
 from utilitarian_operator.core.sizing.rules import FIRST_GUESS_START_UP, RuleInput, arrival_window, decide
-from utilitarian_operator.core.spec import queue_claims
 from utilitarian_operator.core.spec.override import Override
 
 GOOD_LOOKS = 2
@@ -122,7 +121,7 @@ def decide_pool(pool: Pool, facts: Facts, memory: Memory, context: FleetContext)
     given = RuleInput(pool, facts, memory, now, steady, context.overrides.get(pool.name))
     decision, memory = decide(given)
     if (why := context.given_up.get(pool.name)) is not None:
-        decision = decision.then(Step(queue_claims.RULE, decision.replicas, 0, why))
+        decision = decision.then(Step(Rule.QUEUE_TAKEN, decision.replicas, 0, why))
     sleep = put_to_sleep(memory.eta_sleep, facts, decision.replicas)
     return decision, memory if sleep == memory.eta_sleep else changed(memory, eta_sleep=sleep)
 
@@ -137,7 +136,7 @@ def _as_overridden(fleet: Fleet, decision: Decision, current: int) -> Decision:
     if fleet.mode != "Paused" or decision.replicas == current:
         return decision
     because = f"paused: would be {decision.replicas} ({decision.message})"
-    return decision.then(Step("paused", decision.replicas, current, because))
+    return decision.then(Step(Rule.PAUSED, decision.replicas, current, because))
 
 
 def first_seen_work(

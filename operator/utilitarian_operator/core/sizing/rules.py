@@ -10,7 +10,7 @@ from utilitarian_operator.api.units import format_duration as duration
 from utilitarian_operator.core.observation.model import Unknown
 from utilitarian_operator.core.sizing import memory as memories
 from utilitarian_operator.core.sizing import runs
-from utilitarian_operator.core.sizing.decision import Decision, Step, start
+from utilitarian_operator.core.sizing.decision import Decision, Rule, Step, start
 from utilitarian_operator.core.sizing.demand import demand, horizon, is_cut
 from utilitarian_operator.core.sizing.eta_sleep import given_back_too_often, why_awake
 from utilitarian_operator.core.sizing.facts import Facts
@@ -114,13 +114,13 @@ def by_demand(given: RuleInput) -> Step:
     pool, facts = given.pool, given.facts
     if facts.at_least is None:
         why = facts.ready.why if isinstance(facts.ready, Unknown) else "not seen"
-        return Step("unknown", facts.current, facts.current, f"backlog unknown ({why}): nothing changes")
+        return Step(Rule.UNKNOWN, facts.current, facts.current, f"backlog unknown ({why}): nothing changes")
     if holds(given):
         opens, run = min((runs.coming_start(it, given.now), it.name) for it in pool.schedule)
         waiting = facts.ready if isinstance(facts.ready, int) else facts.at_least
         some = f"{plural(waiting, 'task')} {'waits' if waiting == 1 else 'wait'}" if waiting else "nothing waits"
         because = f"{some} for the next run, {run} at {at(opens)} (outsideRuns: Hold)"
-        return Step("hold", facts.current, 0, because)
+        return Step(Rule.HOLD, facts.current, 0, because)
     s = given.seconds_per_task
     result = demand(
         facts.at_least,
@@ -130,7 +130,7 @@ def by_demand(given: RuleInput) -> Step:
         over=given.horizon,
     )
     if not facts.at_least:
-        return Step("demand", facts.current, 0, "nothing to do")
+        return Step(Rule.DEMAND, facts.current, 0, "nothing to do")
     because = (
         f"{plural(facts.at_least, 'task')} of {seconds(s)}, to be started within "
         f"{duration(pool.scaling.drain_within)}: {plural(round(result.slots, 1), 'slot')}, "
@@ -141,7 +141,7 @@ def by_demand(given: RuleInput) -> Step:
             f"; a start takes {seconds(given.start_up)} of that, so some begin too late whatever their number: "
             "a longer drainWithin, or workers that stand by (min)"
         )
-    return Step("demand", facts.current, result.workers, because)
+    return Step(Rule.DEMAND, facts.current, result.workers, because)
 
 
 def holds(given: RuleInput) -> bool:
@@ -167,7 +167,7 @@ def by_run(given: RuleInput, wanted: int) -> Step | None:
         promised = wanted if not replaced or run.start <= given.now else 0
         needed = max(floor, promised if by_deadline is None else by_deadline.workers)
         if most is None or needed > most.after:
-            most = Step("run", wanted, needed, _why_run(given, run, floor, by_deadline))
+            most = Step(Rule.RUN, wanted, needed, _why_run(given, run, floor, by_deadline))
     return most if most is not None and most.after != wanted else None
 
 
@@ -206,7 +206,7 @@ def not_for_starved_work(given: RuleInput, wanted: int) -> Step | None:
     enough = max(facts.current, prepared)
     if not facts.starved or wanted <= enough:
         return None
-    return Step("starved", wanted, enough, f"{plural(enough, 'worker')} kept: {facts.starved}")
+    return Step(Rule.STARVED, wanted, enough, f"{plural(enough, 'worker')} kept: {facts.starved}")
 
 
 def declare_missing_queues(given: RuleInput, wanted: int) -> Step | None:
@@ -214,7 +214,7 @@ def declare_missing_queues(given: RuleInput, wanted: int) -> Step | None:
     missing = given.facts.missing
     if wanted or not missing or given.memory.first_worker_spent:
         return None
-    return Step("missing-queue", wanted, 1, f"queue {missing[0]} does not exist yet: one worker declares it")
+    return Step(Rule.MISSING_QUEUE, wanted, 1, f"queue {missing[0]} does not exist yet: one worker declares it")
 
 
 def _demanded(given: RuleInput, demanded: int) -> Memory:
@@ -244,7 +244,7 @@ def do_not_scale_up_failing_pods(given: RuleInput, wanted: int) -> Step | None:
     if wanted <= enough or not facts.held_up:
         return None
     because = f"{plural(enough, 'worker')} and no more, though {number(wanted)} are needed: {facts.held_up}"
-    return Step("held-up", wanted, enough, because)
+    return Step(Rule.HELD_UP, wanted, enough, because)
 
 
 def keep_what_is_of_use(given: RuleInput, wanted: int) -> Step | None:
@@ -254,7 +254,7 @@ def keep_what_is_of_use(given: RuleInput, wanted: int) -> Step | None:
     if wanted >= current:
         return None
     if isinstance(facts.work, Unknown):
-        return Step("calm", wanted, current, f"{plural(current, 'worker')} kept: {facts.work.why}")
+        return Step(Rule.CALM, wanted, current, f"{plural(current, 'worker')} kept: {facts.work.why}")
     if holds(given):
         return None
     # Idle for idleAfter, it sleeps: what was needed a moment before that says nothing any more.
@@ -269,7 +269,7 @@ def keep_what_is_of_use(given: RuleInput, wanted: int) -> Step | None:
     if kept < busy and not _surplus_lasted(given):
         kept = min(busy, current)
         because = f"{plural(kept, 'worker')} kept: they hold tasks, and the surplus has not yet lasted one task's time"
-    return Step("calm", wanted, kept, because) if kept > wanted else None
+    return Step(Rule.CALM, wanted, kept, because) if kept > wanted else None
 
 
 def _stabilization(given: RuleInput) -> str:
@@ -287,18 +287,18 @@ def sleep_when_idle(given: RuleInput, wanted: int) -> Step | None:
     if wanted or not facts.current or holds(given):
         return None
     if idle_for is None:
-        return Step("idle", wanted, 1, f"1 worker kept: {_not_seen_idle(facts)}")
+        return Step(Rule.IDLE, wanted, 1, f"1 worker kept: {_not_seen_idle(facts)}")
     if facts.deferred:
         why = why_awake(given.pool, facts, given.memory.eta_sleep, given.start_up, given.now)
         if why is not None:
-            return Step("deferred", wanted, 1, f"1 worker kept: {why}")
+            return Step(Rule.DEFERRED, wanted, 1, f"1 worker kept: {why}")
     if idle_for < given.pool.scaling.idle_after:
         patience = duration(given.pool.scaling.idle_after)
-        return Step("idle", wanted, 1, f"1 worker kept: nothing to do, but not yet for {patience}")
+        return Step(Rule.IDLE, wanted, 1, f"1 worker kept: nothing to do, but not yet for {patience}")
     for schedule in given.pool.schedule:
         wake = runs.next_start(schedule, given.now) - schedule.warm_up - given.now
         if wake.total_seconds() < given.start_up and not _start_is_old(given):
-            return Step("idle", wanted, 1, f"1 worker kept: run {schedule.name} would wake it again at once")
+            return Step(Rule.IDLE, wanted, 1, f"1 worker kept: run {schedule.name} would wake it again at once")
     return None
 
 
@@ -307,7 +307,7 @@ def give_back_seldom(given: RuleInput, wanted: int) -> Step | None:
     if wanted or not given.facts.current or not holds(given):
         return None
     why = given_back_too_often(given.facts, given.memory.eta_sleep)
-    return None if why is None else Step("deferred", wanted, 1, f"1 worker kept: {why}")
+    return None if why is None else Step(Rule.DEFERRED, wanted, 1, f"1 worker kept: {why}")
 
 
 def _start_is_old(given: RuleInput) -> bool:
@@ -324,10 +324,10 @@ def within_bounds(given: RuleInput, wanted: int) -> Step | None:
     """`min` holds even when nothing is known; `max` limits what is asked for."""
     scaling = given.pool.scaling
     if wanted < scaling.min:
-        return Step("bounds", wanted, scaling.min, f"min is {number(scaling.min)}")
+        return Step(Rule.BOUNDS, wanted, scaling.min, f"min is {number(scaling.min)}")
     if wanted > scaling.max:
         because = f"max is {number(scaling.max)}, {plural(wanted, 'worker')} would be needed"
-        return Step("bounds", wanted, scaling.max, because)
+        return Step(Rule.BOUNDS, wanted, scaling.max, because)
     return None
 
 
@@ -338,7 +338,7 @@ def by_override(given: RuleInput, wanted: int) -> Step | None:
         return None
     until = override.until.strftime("%Y-%m-%dT%H:%M:%SZ")
     return Step(
-        "override", wanted, override.workers, f"{plural(override.workers, 'worker')} by annotation until {until}"
+        Rule.OVERRIDE, wanted, override.workers, f"{plural(override.workers, 'worker')} by annotation until {until}"
     )
 
 
@@ -347,9 +347,9 @@ def wait_after_a_start(given: RuleInput, wanted: int) -> Step | None:
     current = given.facts.current
     if wanted >= current or given.steady:
         return None
-    return Step("safety", wanted, current, f"{plural(current, 'worker')} kept: the operator has just started")
+    return Step(Rule.SAFETY, wanted, current, f"{plural(current, 'worker')} kept: the operator has just started")
 
 
 def held_back(decision: Decision, allowed: int, because: str) -> Decision:
     """The decision cut down by the fleet's ceiling."""
-    return decision.then(Step("budget", decision.replicas, allowed, because))
+    return decision.then(Step(Rule.BUDGET, decision.replicas, allowed, because))

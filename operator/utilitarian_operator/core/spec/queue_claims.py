@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.core.wording import named, plural
 
-RULE = "queue-taken"
-"""Name of the rule that leads a pool to zero because another resource has its queue."""
-
 Pair = frozenset["Place"]
 """Two places."""
 

@@ -14,7 +14,7 @@ from utilitarian_operator.core.condition import Condition
 from utilitarian_operator.core.diagnosis.findings import REASONS, Finding
 from utilitarian_operator.core.forecast.completion import Cause, Forecasts, Risk, at_risk
 from utilitarian_operator.core.observation.model import FleetSnapshot, Unknown
-from utilitarian_operator.core.sizing.decision import Decision
+from utilitarian_operator.core.sizing.decision import Decision, Rule
 from utilitarian_operator.core.status.report import StatusInput
 from utilitarian_operator.core.wording import at, plural
 
@@ -190,7 +190,7 @@ def _queues_covered(fleet: Fleet) -> Condition:
 def _at_maximum(decisions: Mapping[str, Decision]) -> Condition:
     for name, decision in decisions.items():
         for step in decision.trail:
-            if step.rule in {"bounds", "budget"} and step.after < step.before:
+            if step.rule in {Rule.BOUNDS, Rule.BUDGET} and step.after < step.before:
                 return Condition("AtMaximum", "True", "MoreNeeded", f"pool {name}: {step.because}")
     return Condition("AtMaximum", "False", "EnoughRoom", "neither max nor maxWorkers keeps a pool from what it wants")
 
