@@ -139,8 +139,8 @@ async def test_two_sessions_find_out_whether_they_look_at_one_broker(
         try:
             assert await one.is_same(two) is same
             assert (await one.look(())).failed is (await two.look(())).failed is None  # both go on
-            assert one.cluster
-            assert two.cluster
+            assert one.known.cluster
+            assert two.known.cluster
         finally:
             await one.close()
             await two.close()

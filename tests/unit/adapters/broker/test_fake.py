@@ -1,0 +1,57 @@
+"""The fake broker keeps the contract of a broker, and ages, fails and empties as a test says."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from tests.support.broker_contract import Stage, every_case
+from tests.support.fake_broker_stage import FakeStage
+from utilitarian_operator.adapters.broker.fake import FakeBroker, FakeRabbitMQ
+from utilitarian_operator.adapters.broker.seam import Depth, Questions
+from utilitarian_operator.adapters.broker.session import Brokers, Credentials
+from utilitarian_operator.errors import BrokerUnreachable
+
+ONE, TWO = Credentials("amqp://one"), Credentials("amqp://two")
+
+
+@every_case
+async def test_the_fake_keeps_the_contract_of_a_broker(case: Callable[[Stage], Awaitable[None]]) -> None:
+    await case(FakeStage())
+
+
+def test_a_worker_that_ends_its_tasks_takes_the_next_and_what_it_held_comes_back_when_it_goes() -> None:
+    place = FakeRabbitMQ()
+    worker = place.start("celery@one", "q")
+    place.publish("q", 7)
+    assert (place.depth("q"), worker.load.active, worker.load.reserved) == (Depth(3, 1), 1, 3)
+    place.finish("celery@one", 2)
+    assert (place.depth("q"), worker.load.begun, place.counted()["q"].left) == (Depth(1, 1), 3, 2)
+    place.stop("celery@one")
+    assert place.depth("q") == Depth(5, 0)
+
+
+@pytest.mark.parametrize("silenced", ["worker", "broker"])
+def test_what_a_worker_said_ages_while_it_or_its_broker_is_silent(silenced: str) -> None:
+    now = 100.0
+    broker = FakeBroker(clock=lambda: now)
+    worker = broker.place.start("celery@one", "q")
+    broker.ask("fleet", Questions(now=frozenset({"celery@one"})))
+    assert broker.known.told("celery@one", 100.0) == worker.load
+    worker.silent = silenced == "worker"
+    broker.place.failure = BrokerUnreachable("no answer") if silenced == "broker" else None
+    now = 105.0
+    assert broker.known.told("celery@one", 104.0) is None
+    assert broker.known.told("celery@one", 100.0) == worker.load
+
+
+async def test_a_session_is_asked_no_more_for_a_fleet_that_left_and_closed_when_the_last_has() -> None:
+    made: dict[Credentials, FakeBroker] = {}
+    brokers = Brokers(lambda credentials: made.setdefault(credentials, FakeBroker()))
+    for fleet in ("stays", "goes"):
+        brokers.session(ONE).ask(fleet, Questions(around=True))
+    await brokers.keep_only({"stays": ONE, "goes": ONE})
+    await brokers.keep_only({"stays": ONE, "goes": TWO})
+    assert (list(made[ONE].questions), made[ONE].closed) == (["stays"], False)
+    await brokers.keep_only({"goes": TWO})
+    assert made[ONE].closed
+    assert brokers.cluster(ONE) is None
