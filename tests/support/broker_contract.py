@@ -111,10 +111,10 @@ async def a_worker_says_what_it_holds(stage: Stage) -> None:
     async with stage.workers(NODE), stage.session() as broker:
         broker.ask("fleet", now(NODE))
         stage.work(2)
-        seen = await until(broker, lambda it: (held := answer(it)) is not None and held.unacked == 2)
+        seen = await until(broker, lambda it: (held := answer(it)) is not None and held.active + held.reserved == 2)
         held = answer(seen)
         assert held is not None
-        assert (held.active, held.reserved, held.nothing) == (1, 1, False)
+        assert (held.active, held.reserved, held.unacked, held.nothing) == (1, 1, 1, False)
         assert (await broker.look([QUEUE])).depths == {QUEUE: Depth(0, 1)}
 
 
@@ -135,7 +135,7 @@ async def a_worker_leaves_its_queues_and_comes_back(stage: Stage) -> None:
         await wait_until_async(has(broker, Depth(0, 1)), within=SOON)
 
 
-def has(broker: Broker, depth: Depth) -> Callable[[], Awaitable[bool]]:
+def has(broker: Broker, depth: Depth) -> Callable[[], bool | Awaitable[bool]]:
     """Whether QUEUE is so deep."""
 
     async def found() -> bool:

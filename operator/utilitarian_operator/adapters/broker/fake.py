@@ -31,37 +31,49 @@ class FakeQueue:
 
 @dataclass
 class FakeWorker:
-    """One Celery worker that acknowledges its tasks late.
+    """One Celery worker.
 
     Args:
         queues: that it consumes as it starts.
         concurrency: tasks that it runs at a time.
+        acks_late: whether it acknowledges a task at its end, and not at its start as Celery's default is.
         silent: whether it answers no question; it works on.
         consuming: queues that it consumes now.
-        held: the queue of each message that it has, oldest first; the first `concurrency` of them run.
+        running, fetched: the queue of each task that runs, and of each message that waits in it; oldest first.
         ended: tasks that it has finished.
     """
 
     queues: tuple[str, ...]
     concurrency: int = 1
+    acks_late: bool = False
     silent: bool = False
     consuming: set[str] = field(default_factory=set)
-    held: list[str] = field(default_factory=list)
+    running: list[str] = field(default_factory=list)
+    fetched: list[str] = field(default_factory=list)
     ended: int = 0
 
     def __post_init__(self) -> None:
         self.consuming |= set(self.queues)
 
     @property
+    def unacked(self) -> list[str]:
+        """The queue of each message that comes back if it dies."""
+        return [*self.running, *self.fetched] if self.acks_late else self.fetched
+
+    @property
+    def room(self) -> int:
+        """Messages that it still fetches."""
+        return self.concurrency * PREFETCHED_FOR_EACH - len(self.unacked)
+
+    @property
     def load(self) -> WorkerLoad:
         """What it says of itself."""
-        active = min(len(self.held), self.concurrency)
         return WorkerLoad(
-            active=active,
-            acked_early=0,
-            reserved=len(self.held) - active,
+            active=len(self.running),
+            acked_early=0 if self.acks_late else len(self.running),
+            reserved=len(self.fetched),
             scheduled=0,
-            begun=self.ended + active,
+            begun=self.ended + len(self.running),
             consuming=tuple(sorted(self.consuming)),
         )
 
@@ -93,26 +105,26 @@ class FakeRabbitMQ:
         self.queues[queue].arrived += count
         self._deliver()
 
-    def start(self, node: str, *queues: str, concurrency: int = 1) -> FakeWorker:
+    def start(self, node: str, *queues: str, concurrency: int = 1, acks_late: bool = False) -> FakeWorker:
         """Start a worker; it declares its queues, as Celery's do."""
         self.declare(*queues)
-        worker = self.workers[node] = FakeWorker(queues, concurrency)
+        worker = self.workers[node] = FakeWorker(queues, concurrency, acks_late)
         self._deliver()
         return worker
 
     def stop(self, node: str) -> None:
-        """End a worker at once: what it held comes back."""
-        for queue in self.workers.pop(node).held:
+        """End a worker at once: what it had not acknowledged comes back."""
+        for queue in self.workers.pop(node).unacked:
             self.queues[queue].ready += 1
         self._deliver()
 
     def finish(self, node: str, count: int = 1) -> None:
         """A worker ends its oldest tasks and takes the next."""
         worker = self.workers[node]
-        done, worker.held = worker.held[:count], worker.held[count:]
+        done, worker.running = worker.running[:count], worker.running[count:]
         worker.ended += len(done)
-        for queue in done:
-            self.queues[queue].left += 1
+        if worker.acks_late:
+            self._acknowledge(done)
         self._deliver()
 
     def consume(self, node: str, queues: Iterable[str]) -> None:
@@ -134,16 +146,33 @@ class FakeRabbitMQ:
 
     def counted(self) -> Mapping[str, Counted]:
         """The statistics of each queue."""
-        unacked = Counter(queue for worker in self.workers.values() for queue in worker.held)
+        unacked = Counter(queue for worker in self.workers.values() for queue in worker.unacked)
         return {name: Counted(it.ready, unacked[name], it.arrived, it.left) for name, it in self.queues.items()}
 
     def _deliver(self) -> None:
-        for worker in self.workers.values():
-            for queue in sorted(worker.consuming & self.queues.keys()):
-                room = worker.concurrency * PREFETCHED_FOR_EACH - len(worker.held)
-                taken = max(0, min(room, self.queues[queue].ready))
-                self.queues[queue].ready -= taken
-                worker.held += [queue] * taken
+        """Workers fetch what they have room for, and begin what they have a slot for, until neither goes on."""
+        while sum(self._fetch(worker) + self._begin(worker) for worker in self.workers.values()):
+            pass
+
+    def _fetch(self, worker: FakeWorker) -> int:
+        before = len(worker.fetched)
+        for queue in sorted(worker.consuming & self.queues.keys()):
+            taken = max(0, min(worker.room, self.queues[queue].ready))
+            self.queues[queue].ready -= taken
+            worker.fetched += [queue] * taken
+        return len(worker.fetched) - before
+
+    def _begin(self, worker: FakeWorker) -> int:
+        free = worker.concurrency - len(worker.running)
+        begun, worker.fetched = worker.fetched[:free], worker.fetched[free:]
+        worker.running += begun
+        if not worker.acks_late:
+            self._acknowledge(begun)
+        return len(begun)
+
+    def _acknowledge(self, messages: Iterable[str]) -> None:
+        for queue in messages:
+            self.queues[queue].left += 1
 
 
 class FakeBroker:

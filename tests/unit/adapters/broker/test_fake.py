@@ -19,15 +19,22 @@ async def test_the_fake_keeps_the_contract_of_a_broker(case: Callable[[Stage], A
     await case(FakeStage())
 
 
-def test_a_worker_that_ends_its_tasks_takes_the_next_and_what_it_held_comes_back_when_it_goes() -> None:
+@pytest.mark.parametrize(
+    "acks_late, waiting, left, back",
+    [pytest.param(False, 2, 3, 6, id="at their start"), pytest.param(True, 3, 2, 7, id="at their end")],
+)
+def test_a_worker_takes_the_next_as_it_ends_tasks_and_what_it_had_not_acknowledged_comes_back(
+    *, acks_late: bool, waiting: int, left: int, back: int
+) -> None:
     place = FakeRabbitMQ()
-    worker = place.start("celery@one", "q")
-    place.publish("q", 7)
-    assert (place.depth("q"), worker.load.active, worker.load.reserved) == (Depth(3, 1), 1, 3)
-    place.finish("celery@one", 2)
-    assert (place.depth("q"), worker.load.begun, place.counted()["q"].left) == (Depth(1, 1), 3, 2)
+    worker = place.start("celery@one", "q", acks_late=acks_late)
+    place.publish("q", 9)
+    place.finish("celery@one", 1)
+    place.finish("celery@one", 1)
+    assert (place.depth("q"), worker.load.active, worker.load.begun) == (Depth(waiting, 1), 1, 3)
+    assert (place.counted()["q"].left, place.counted()["q"].unacked) == (left, 4)
     place.stop("celery@one")
-    assert place.depth("q") == Depth(5, 0)
+    assert place.depth("q") == Depth(back, 0)
 
 
 @pytest.mark.parametrize("silenced", ["worker", "broker"])
