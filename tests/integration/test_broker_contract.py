@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.support.broker_contract import QUEUE, Stage, every_case
+from tests.support.broker_contract import QUEUE, BrokerContract, Stage
 from tests.support.celery_workers import Application, running, send
 from tests.support.fake_broker_stage import FakeStage
 from tests.support.ports import LOOPBACK, free_port
@@ -79,6 +79,5 @@ def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
         yield RealStage(request.getfixturevalue("rabbitmq"), request.getfixturevalue("vhost"), tmp_path)
 
 
-@every_case
-async def test_a_broker_keeps_its_contract(stage: Stage, case: Callable[[Stage], Awaitable[None]]) -> None:
-    await case(stage)
+class TestBroker(BrokerContract):
+    """On both."""

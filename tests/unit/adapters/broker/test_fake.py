@@ -1,10 +1,8 @@
 """The fake broker keeps the contract of a broker, and ages, fails and empties as a test says."""
 
-from collections.abc import Awaitable, Callable
-
 import pytest
 
-from tests.support.broker_contract import Stage, every_case
+from tests.support.broker_contract import BrokerContract
 from tests.support.fake_broker_stage import FakeStage
 from utilitarian_operator.adapters.broker.fake import FakeBroker, FakeRabbitMQ
 from utilitarian_operator.adapters.broker.seam import Depth, Questions
@@ -14,9 +12,13 @@ from utilitarian_operator.errors import BrokerUnreachable
 ONE, TWO = Credentials("amqp://one"), Credentials("amqp://two")
 
 
-@every_case
-async def test_the_fake_keeps_the_contract_of_a_broker(case: Callable[[Stage], Awaitable[None]]) -> None:
-    await case(FakeStage())
+@pytest.fixture
+def stage() -> FakeStage:
+    return FakeStage()
+
+
+class TestFakeBroker(BrokerContract):
+    """On the fake."""
 
 
 @pytest.mark.parametrize(
