@@ -20,7 +20,7 @@ def is_answer(question: str, told: object) -> bool:
         case list() if question == "active_queues":
             return all(isinstance(it, dict) and _is_queue(it) for it in told)
         case list() if question in {"active", "reserved", "scheduled"}:
-            return all(isinstance(it, dict) and _is_number(it.get("time_start")) for it in told)
+            return all(isinstance(it, dict) and _is_task(it) for it in told)
         case dict() if question == "stats":
             return "error" not in told and _counts(told)
         case dict():
@@ -32,10 +32,14 @@ def _is_queue(queue: Mapping[str, Any]) -> bool:
     return isinstance(queue.get("name"), str) and isinstance(queue.get("exchange") or {}, dict)
 
 
+def _is_task(request: Mapping[str, Any]) -> bool:
+    return _is_number(request.get("time_start")) and isinstance(request.get("name"), str | None)
+
+
 def _counts(stats: Mapping[str, Any]) -> bool:
     """Whether the figures of a worker's statistics are some."""
     totals, pool = stats.get("total", {}), stats.get("pool", {})
-    kinds = isinstance(pool, dict) and isinstance(totals, dict)
+    kinds = isinstance(pool, dict) and isinstance(totals, dict) and isinstance(pool.get("implementation"), str | None)
     return kinds and all(type(it) is int and it >= 0 for it in totals.values()) and _is_number(stats.get("uptime"))
 
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from utilitarian_operator.adapters.broker.remote_control import (
@@ -16,7 +16,7 @@ from utilitarian_operator.adapters.broker.remote_control import (
     REGISTERED,
     _ask,
     _held,
-    _Tasks,
+    _tasks,
 )
 
 QUIET: dict[str, Any] = {
@@ -54,12 +54,14 @@ def told(question: str, replies: list[object], *, everybody: bool = False) -> di
 
 @pytest.mark.parametrize("everybody", [False, True])
 @given(question=st.sampled_from(sorted(QUIET)), odd=VALUES, whole=st.booleans())
+@example(question="active", odd=[{"name": []}], whole=False)
+@example(question=LEARNING, odd={"pool": {"implementation": []}}, whole=False)
 def test_an_odd_reply_takes_nobody_elses_word(question: str, odd: object, *, whole: bool, everybody: bool) -> None:
     found = told(question, [odd if whole else {ODD: odd}, {NODE: QUIET[question]}], everybody=everybody)
     assert found[NODE] == QUIET[question]
     if question != REGISTERED and ODD in found:
         answers = {name: {ODD: answer} for name, answer in QUIET.items()} | {question: {ODD: found[ODD]}}
-        assert _held(answers, ODD, time.time(), _Tasks()).unacked >= 0
+        assert _held(answers, ODD, time.time(), _tasks((), answers[LEARNING][ODD])).unacked >= 0
 
 
 @pytest.mark.parametrize(
