@@ -129,7 +129,7 @@ class Watch:
     async def _look(self, key: Key) -> bool:
         it = self._fleets[key]
         snapshot = await it.observer.look(it.fleet, self._session, datetime.now(UTC))
-        it.health.examine(it.fleet, snapshot)
+        it.health = it.health.examined(it.fleet, snapshot)
         seen = {name: facts(pool, it.health.starved(name)) for name, pool in snapshot.pools.items()}
         decisions, it.memories = decide_fleet(it.fleet, seen, it.memories, FleetContext(snapshot.at))
         self._note(it, {name for name, decision in decisions.items() if decision.replicas})

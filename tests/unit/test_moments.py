@@ -82,8 +82,7 @@ def test_what_was_tried_in_the_future_is_tried_again() -> None:
     assert drifted(live, Applied([{"manager": "other"}], NOW + BACK), NOW)
     assert not drifted(live, Applied([{"manager": "other"}], NOW - AGAIN_AFTER + SECOND), NOW)
     wanted = Wanted({"kind": "Deployment", "metadata": {"name": "a", "namespace": "b"}}, "spec")
-    refusals = Refusals()
-    refusals.note([wanted], [Refusal(wanted, Blocker("Refused", "no"))], NOW + BACK)
+    refusals = Refusals().noted([wanted], [Refusal(wanted, Blocker("Refused", "no"))], NOW + BACK)
     assert refusals.due(wanted, NOW)
     assert not refusals.due(wanted, NOW + BACK + SECOND / 10)
     assert LONGEST_PAUSE < BACK

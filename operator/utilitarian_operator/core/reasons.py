@@ -2,6 +2,9 @@
 
 from enum import StrEnum
 
+MOST_TOLD = 5
+"""Events of one kind at a time: the first say enough, and status or metrics count the rest."""
+
 
 class Reason(StrEnum):
     """Every reason that an event of the operator may have."""

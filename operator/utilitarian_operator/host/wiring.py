@@ -147,7 +147,7 @@ async def _operate(
 ) -> None:
     store, brokers = Store(), Brokers()
     writer = ObjectWriter(cluster, store, metrics, settings.instance, utc_now)
-    drains = Drains(cluster, store, writer, metrics, utc_now)
+    drains = Drains(cluster, store, writer, utc_now)
     queue: WorkQueue[Key] = WorkQueue(Reconciler(cluster, store, brokers, drains, metrics, utc_now).reconcile)
     await _list_all(cluster, store, settings, stop)
     tasks = [

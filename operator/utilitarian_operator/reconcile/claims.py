@@ -259,10 +259,12 @@ def _versions(known: FleetState, newest: Judgement) -> list[Version]:
     """The versions of a resource that claim queues."""
     running, found = known.acceptance.running, []
     if running is not None and running.fleet is not None:
-        found.append(Version(running.fleet, known.credentials, runs=True))
+        found.append(Version(running.fleet, known.parts.credentials, runs=True))
     if newest.fleet is not None and newest is not running:
         moves = running is not None and running.fleet is not None and newest.fleet.broker != running.fleet.broker
-        found.append(Version(newest.fleet, known.edited_credentials if moves else known.credentials, runs=False))
+        found.append(
+            Version(newest.fleet, known.parts.edited_credentials if moves else known.parts.credentials, runs=False)
+        )
     return found
 
 

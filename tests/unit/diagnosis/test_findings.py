@@ -316,7 +316,7 @@ def test_where_others_consume_what_is_unacknowledged_is_nobodys() -> None:
     health = Health()
     for seconds in (0, FOREIGN_FOR.total_seconds()):
         look = replace(look, at=NOW + timedelta(seconds=seconds))
-        health.examine(FLEET, look)
+        health = health.examined(FLEET, look)
     doubted = health.doubted(look).pools
     assert isinstance(doubted["work"].unacked, Unknown)
     assert doubted["work"].unacked.since == NOW

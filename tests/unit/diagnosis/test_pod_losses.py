@@ -7,10 +7,10 @@ import pytest
 
 from utilitarian_operator.adapters.cluster.cache import FLEETS, PODS, Key, Store
 from utilitarian_operator.api.objects import Object
+from utilitarian_operator.core.diagnosis.pod_loss_history import PodLosses
 from utilitarian_operator.core.diagnosis.pod_losses import Cause, pod_losses
-from utilitarian_operator.core.reasons import Reason
-from utilitarian_operator.reconcile.act.events import MOST_TOLD, WARNINGS
-from utilitarian_operator.reconcile.act.pod_losses import PodLosses
+from utilitarian_operator.core.reasons import MOST_TOLD, Reason
+from utilitarian_operator.reconcile.act.events import WARNINGS
 
 BEGAN = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 COMMAND = ["celery", "-A", "utilitarian", "worker", "-Q", "amr,amr.hourly", "--concurrency=10"]
@@ -158,24 +158,26 @@ def crashed(times: int, name: str = "fleet-amr-1") -> Object:
 
 
 def test_each_loss_is_counted_and_told_once_a_pod_and_cause() -> None:
-    losses = PodLosses(BEGAN)
-    assert losses.new([]) == []
-    told = [[worth for _, worth in losses.new([crashed(times)])] for times in (1, 1, 2, 3)]
+    found, losses = PodLosses(BEGAN).new([])
+    assert found == []
+    told = []
+    for times in (1, 1, 2, 3):
+        found, losses = losses.new([crashed(times)])
+        told.append([worth for _, worth in found])
     assert told == [[True], [], [False], [False]]
     killed = pod(containerStatuses=containers(last=ended("OOMKilled", 137, "2026-11-23T12:00:09Z")))
-    assert [(it.cause, worth) for it, worth in losses.new([killed])] == [(Cause.OOM_KILLED, True)]
+    assert [(it.cause, worth) for it, worth in losses.new([killed])[0]] == [(Cause.OOM_KILLED, True)]
 
 
 def test_what_was_lost_before_the_operator_began_is_told_already() -> None:
     before = pod(containerStatuses=containers(last=ended(at="2026-11-23T11:59:59Z")))
-    assert PodLosses(BEGAN).new([before, pod(phase="Failed", reason="Evicted", message=LOW)]) == []
-    assert len(PodLosses(BEGAN).new([crashed(1)])) == 1
+    assert PodLosses(BEGAN).new([before, pod(phase="Failed", reason="Evicted", message=LOW)])[0] == []
+    assert len(PodLosses(BEGAN).new([crashed(1)])[0]) == 1
 
 
 def test_of_many_losses_at_once_only_some_are_told() -> None:
-    losses = PodLosses(BEGAN)
-    losses.new([])
-    found = losses.new([crashed(1, f"fleet-amr-{number}") for number in range(20)])
+    _, losses = PodLosses(BEGAN).new([])
+    found, _ = losses.new([crashed(1, f"fleet-amr-{number}") for number in range(20)])
     assert [worth for _, worth in found] == [True] * MOST_TOLD + [False] * (20 - MOST_TOLD)
 
 

@@ -9,6 +9,7 @@ from tests.support.pools import NOW, fleet
 from utilitarian_operator.core.diagnosis.finding_history import Health
 from utilitarian_operator.core.diagnosis.findings import SymptomHistory
 from utilitarian_operator.core.diagnosis.replacement import AGAIN_AFTER, SEEN_WITHIN, Replaced, replacement
+from utilitarian_operator.core.mode import allowed
 from utilitarian_operator.core.observation.model import (
     FleetSnapshot,
     PodSnapshot,
@@ -17,6 +18,7 @@ from utilitarian_operator.core.observation.model import (
     Unknown,
     WorkerLoad,
 )
+from utilitarian_operator.core.plan import Plan
 
 FLEET = fleet({"name": "work", "queues": ["q"]})
 POOL = replace(FLEET.pools[0], drain_timeout=timedelta(minutes=10))
@@ -94,6 +96,7 @@ def test_it_is_named_once_and_only_where_the_operator_may_act(mode: str, expecte
     seen, health = PoolSnapshot({"q": Present(0, 0)}, 0, (pod("a"),), 1), Health()
     for minutes in (0, 1):
         snapshot = FleetSnapshot(NOW + timedelta(minutes=minutes), {"work": seen})
-        health.examine(asked, snapshot)
-    assert list(health.replacements(asked, snapshot)) == expected
-    assert list(health.replacements(asked, snapshot)) == []
+        health = health.examined(asked, snapshot)
+    found = allowed(Plan(replacements=tuple(health.replacements(asked, snapshot))), asked.mode).replacements
+    assert [(it.pool, it.pod) for it in found] == expected
+    assert list(health.with_replaced(health.replacements(asked, snapshot)).replacements(asked, snapshot)) == []

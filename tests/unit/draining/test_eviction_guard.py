@@ -1,13 +1,14 @@
 """Which workers ask node autoscalers to leave them alone: the busy ones of pools that want it, while they are."""
 
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tests.support.pools import NOW, fleet
-from utilitarian_operator.core.draining.eviction_guard import GUARD, IDLE_FOR, EvictionGuards
+from utilitarian_operator.core.draining.eviction_guard import GUARD, IDLE_FOR, guards, idle_since
 from utilitarian_operator.core.observation.model import FleetSnapshot, PodSnapshot, PoolSnapshot, Unknown, WorkerLoad
 
 Annotations = dict[str, Any]
@@ -23,12 +24,16 @@ def pod(held: WorkerLoad | Unknown, *, running: bool = True) -> PodSnapshot:
 
 
 def changes(
-    eviction_guards: EvictionGuards, seen: PodSnapshot, there: Annotations, after: timedelta = timedelta(), **pool: Any
-) -> Annotations | None:
+    idle: dict[str, datetime], seen: PodSnapshot, there: Annotations, after: timedelta = timedelta(), **pool: Any
+) -> Mapping[str, str | None] | None:
+    """What is written; `idle` is what is kept from look to look."""
     wanted = fleet({"name": "a", "disruption": "Avoid", **pool})
     snapshot = FleetSnapshot(NOW + after, {"a": PoolSnapshot({}, 0, (seen,), 1)})
     body = {"metadata": {"name": "p", "annotations": there}}
-    return next((change for _, change in eviction_guards.changes(wanted, snapshot, {"p": body})), None)
+    now = idle_since(snapshot, idle)
+    idle.clear()
+    idle.update(now)
+    return next((it.annotations for it in guards(wanted, snapshot, {"p": body}, idle)), None)
 
 
 @pytest.mark.parametrize(
@@ -54,19 +59,20 @@ def changes(
 def test_who_is_shielded(
     seen: PodSnapshot, there: Annotations, pool: Annotations, expected: Annotations | None
 ) -> None:
-    assert changes(EvictionGuards(), seen, there, **pool) == expected
+    assert changes({}, seen, there, **pool) == expected
 
 
 def test_an_idle_worker_is_let_go_after_a_while_and_not_between_two_tasks() -> None:
-    eviction_guards, idle = EvictionGuards(), pod(NOTHING)
+    since: dict[str, datetime] = {}
+    idle = pod(NOTHING)
     just_before = IDLE_FOR - timedelta(seconds=1)
-    assert changes(eviction_guards, idle, GUARD) is None
-    assert changes(eviction_guards, idle, GUARD, just_before) is None
-    assert changes(eviction_guards, replace(idle, held=BUSY), GUARD, just_before) is None
-    assert changes(eviction_guards, idle, GUARD, IDLE_FOR) is None
-    assert changes(eviction_guards, idle, GUARD, 2 * IDLE_FOR) == TAKEN_AWAY
+    assert changes(since, idle, GUARD) is None
+    assert changes(since, idle, GUARD, just_before) is None
+    assert changes(since, replace(idle, held=BUSY), GUARD, just_before) is None
+    assert changes(since, idle, GUARD, IDLE_FOR) is None
+    assert changes(since, idle, GUARD, 2 * IDLE_FOR) == TAKEN_AWAY
 
 
 def test_a_pod_that_nobody_has_seen_yet_is_left_alone() -> None:
     snapshot = FleetSnapshot(NOW, {"a": PoolSnapshot({}, 0, (pod(BUSY),), 1)})
-    assert list(EvictionGuards().changes(fleet({"name": "a", "disruption": "Avoid"}), snapshot, {})) == []
+    assert guards(fleet({"name": "a", "disruption": "Avoid"}), snapshot, {}, {}) == ()

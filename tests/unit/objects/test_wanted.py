@@ -138,7 +138,7 @@ def test_a_refused_object_is_tried_again_ever_later_and_at_once_in_another_shape
     pauses = []
     for _ in range(6):
         assert refusals.due(it, now)
-        refusals.note([it], [Refusal(it, blocker)], now)
+        refusals = refusals.noted([it], [Refusal(it, blocker)], now)
         tried = now
         while not refusals.due(it, now):
             now += timedelta(seconds=1)
@@ -147,19 +147,19 @@ def test_a_refused_object_is_tried_again_ever_later_and_at_once_in_another_shape
     assert pauses == sorted(pauses)
     assert pauses[-1] == LONGEST_PAUSE
     assert refusals.blockers == [blocker]
-    refusals.keep_only([it])
-    assert refusals.blockers == [blocker]
+    assert refusals.only([it]).blockers == [blocker]
     other = Wanted({**it.manifest, "metadata": {**it.manifest["metadata"], "annotations": {}}}, it.path)
-    refusals.keep_only([other])
-    assert refusals.due(other, now)
-    assert refusals.blockers == []
+    assert refusals.due(other, now), "another shape is tried at once"
+    assert refusals.only([other]).blockers == [blocker], "and holds until then"
+    assert refusals.noted([other], [], now).blockers == []
+    assert refusals.only([]).blockers == []
 
 
 def test_a_refusal_is_over_when_a_try_went_well() -> None:
     refusals, it = Refusals(), wanted()[0]
-    refusals.note([it], [taken(it)], NOW)
+    refusals = refusals.noted([it], [taken(it)], NOW)
     assert [o.reason for o in refusals.blockers] == [NAME_TAKEN]
-    refusals.note([it], [], NOW)
+    refusals = refusals.noted([it], [], NOW)
     assert refusals.blockers == []
 
 

@@ -147,8 +147,10 @@ def lived(look: FleetSnapshot, minutes: int, health: Health) -> tuple[list[str],
     gone = []
     for minute in range(minutes + 1):
         now = replace(look, at=NOW + minute * MINUTE)
-        health.examine(FLEET, now)
-        gone += [name for _, name in health.replacements(FLEET, now)]
+        health = health.examined(FLEET, now)
+        steps = list(health.replacements(FLEET, now))
+        health = health.with_replaced(steps)
+        gone += [it.pod for it in steps]
     return [it.message for it in health.findings["work"] if it.reason == STUCK], gone
 
 
@@ -189,12 +191,15 @@ def test_another_that_is_not_ready_is_not_stuck_for_that(pod: PodSnapshot) -> No
 
 def test_a_sign_must_last_anew_when_the_broker_was_away() -> None:
     look, health = snapshot(well("a"), hung()), Health()
-    assert lived(look, 9, health) == ([], [])
-    health.examine(FLEET, replace(look, at=NOW + 9 * MINUTE, broker=SILENT))
-    assert lived(replace(look, at=NOW), 0, health) == ([], [])
-    health.examine(FLEET, replace(look, at=NOW + 60 * MINUTE, broker=SILENT))
+    for minute in range(10):
+        health = health.examined(FLEET, replace(look, at=NOW + minute * MINUTE))
+    assert health.findings["work"] == ()
+    health = health.examined(FLEET, replace(look, at=NOW + 9 * MINUTE, broker=SILENT))
+    health = health.examined(FLEET, replace(look, at=NOW))
+    assert health.findings["work"] == ()
+    health = health.examined(FLEET, replace(look, at=NOW + 60 * MINUTE, broker=SILENT))
     later = replace(look, at=NOW + 61 * MINUTE)
-    health.examine(FLEET, later)
+    health = health.examined(FLEET, later)
     assert health.findings["work"] == ()
 
 

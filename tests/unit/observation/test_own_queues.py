@@ -123,8 +123,10 @@ def said_and_replaced(look: FleetSnapshot, seconds: int) -> tuple[list[str], lis
     health, gone = Health(), []
     for second in range(seconds + 1):
         now = replace(look, at=NOW + second * SECOND)
-        health.examine(SHOP, now)
-        gone += [name for _, name in health.replacements(SHOP, now)]
+        health = health.examined(SHOP, now)
+        steps = list(health.replacements(SHOP, now))
+        health = health.with_replaced(steps)
+        gone += [it.pod for it in steps]
     return [f"{it.reason}: {it.message}" for it in health.findings["everything"]], gone
 
 

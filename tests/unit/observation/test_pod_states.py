@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from utilitarian_operator.api.objects import Object
+from utilitarian_operator.core.diagnosis.pod_loss_history import PodLosses
 from utilitarian_operator.core.observation.causes.pod_status import pod_hindrance
 from utilitarian_operator.core.observation.pod_failures import pod_failure
-from utilitarian_operator.reconcile.act.pod_losses import PodLosses
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 HOUR_AGO = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
@@ -66,9 +66,8 @@ def test_what_hinders_a_pool(state: Object) -> None:
 @pytest.mark.parametrize("state", [pytest.param(it, id=it["id"]) for it in STATES if "lost" in it])
 def test_what_was_lost(state: Object) -> None:
     """As an operator tells it that began an hour ago."""
-    losses = PodLosses(HOUR_AGO)
-    losses.new([])
-    found = [it for it, _ in losses.new(pods_of(state))]
+    _, losses = PodLosses(HOUR_AGO).new([])
+    found = [it for it, _ in losses.new(pods_of(state))[0]]
     assert [it.cause for it in found] == [cause for cause, _ in state["lost"]]
     for loss, (_, words) in zip(found, state["lost"], strict=True):
         assert words in loss.note()
@@ -96,7 +95,9 @@ def test_an_old_end_is_not_told_when_its_pod_is_seen_anew() -> None:
     """A pod's status shows the last end of its container for weeks, and a watch may lose a pod and find it again."""
     killed = next(it for it in STATES if it["id"].startswith("a node falls silent"))
     losses = PodLosses(HOUR_AGO)
-    assert [losses.new(pods) for pods in ([], pods_of(killed), [], pods_of(killed))] == [[], [], [], []]
+    for pods in ([], pods_of(killed), [], pods_of(killed)):
+        found, losses = losses.new(pods)
+        assert found == []
 
 
 def beat_that_hangs(wanted: str) -> Object:

@@ -1,6 +1,6 @@
 """What is wrong in the pools of one fleet, kept from look to look, and which findings are new."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from utilitarian_operator.api.effective import Fleet
@@ -18,41 +18,58 @@ from utilitarian_operator.core.observation.model import FleetSnapshot, Unknown
 from utilitarian_operator.core.reasons import Reason
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """Delete a stuck worker's pod, so that another comes in its place.
+
+    Args:
+        pool: of the worker.
+        pod: its name.
+        replaced: what is remembered of it once it was asked for.
+    """
+
+    pool: str
+    pod: str
+    replaced: Replaced
+
+
+@dataclass(frozen=True)
 class Health:
     """Of one fleet.
 
     Args:
         findings: at the last look, by pool name.
+        symptoms: what is remembered of them, by pool name.
+        replaced: the last worker of each pool that was replaced.
+        told: the findings that have their events, by pool and reason.
     """
 
     findings: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
-    _histories: Mapping[str, SymptomHistory] = field(default_factory=dict)
-    _replaced: dict[str, Replaced] = field(default_factory=dict)
-    _told: frozenset[tuple[str, str]] = frozenset()
+    symptoms: Mapping[str, SymptomHistory] = field(default_factory=dict)
+    replaced: Mapping[str, Replaced] = field(default_factory=dict)
+    told: frozenset[tuple[str, str]] = frozenset()
 
-    def examined(self, fleet: Fleet, snapshot: FleetSnapshot) -> FleetSnapshot:
-        """Take one more look into account, and give it without what is in doubt by all of them."""
-        self.examine(fleet, snapshot)
-        return self.doubted(snapshot)
-
-    def examine(self, fleet: Fleet, snapshot: FleetSnapshot) -> None:
-        """Take one more look into account; one that did not reach the broker says nothing new.
+    def examined(self, fleet: Fleet, snapshot: FleetSnapshot) -> "Health":
+        """With one more look taken into account; one that did not reach the broker says nothing new.
 
         What went on meanwhile was not seen: a sign must last anew when the broker is back.
         """
-        if snapshot.broker is None:
-            self.findings, self._histories = examine(fleet, snapshot, self._histories)
-        else:
-            self._histories = unseen(self._histories)
+        if snapshot.broker is not None:
+            return replace(self, symptoms=unseen(self.symptoms))
+        findings, symptoms = examine(fleet, snapshot, self.symptoms)
+        return replace(self, findings=findings, symptoms=symptoms)
 
     def doubted(self, snapshot: FleetSnapshot) -> FleetSnapshot:
-        """The snapshot without what is not acknowledged where others consume too: those tasks may be anyone's."""
+        """The snapshot without what is not acknowledged where others consume too: those tasks may be anyone's.
+
+        Args:
+            snapshot: the one that was examined last.
+        """
         unknown = {
             pool: Unknown(it.message, since)
             for pool, found in self.findings.items()
             for it in found
-            if it.reason == FOREIGN_CONSUMERS and (since := self._histories[pool].foreign_since) is not None
+            if it.reason == FOREIGN_CONSUMERS and (since := self.symptoms[pool].foreign_since) is not None
         }
         pools = {
             name: replace(it, unacked=unknown[name]) if name in unknown else it for name, it in snapshot.pools.items()
@@ -63,25 +80,30 @@ class Health:
         """Why no worker of a pool takes the work that waits; empty where work goes on."""
         return next((it.message for it in self.findings.get(pool, ()) if it.reason == STARVED), "")
 
-    def replacements(self, fleet: Fleet, snapshot: FleetSnapshot) -> Iterator[tuple[str, str]]:
-        """Pool and pod of each stuck worker to replace now, which then counts as replaced; only in `mode: Auto`."""
-        for pool in fleet.pools if fleet.mode == "Auto" and snapshot.broker is None else ():
+    def replacements(self, fleet: Fleet, snapshot: FleetSnapshot) -> Iterator[Replace]:
+        """The stuck workers to replace now."""
+        for pool in fleet.pools if snapshot.broker is None else ():
             stuck = [pod for it in self.findings.get(pool.name, ()) if it.reason == STUCK for pod in it.pods]
             if not stuck:
                 continue
-            seen, last = snapshot.pools[pool.name], self._replaced.get(pool.name)
-            pod = replacement(pool, seen, stuck, self._histories[pool.name], last, snapshot.at)
+            seen, last = snapshot.pools[pool.name], self.replaced.get(pool.name)
+            pod = replacement(pool, seen, stuck, self.symptoms[pool.name], last, snapshot.at)
             if pod is not None:
-                self._replaced[pool.name] = Replaced(snapshot.at, frozenset(it.name for it in seen.pods))
-                yield pool.name, pod
+                yield Replace(pool.name, pod, Replaced(snapshot.at, frozenset(it.name for it in seen.pods)))
+
+    def with_replaced(self, steps: Iterable[Replace]) -> "Health":
+        """With workers that were replaced."""
+        return replace(self, replaced={**self.replaced, **{it.pool: it.replaced for it in steps}})
 
     def news(self) -> list[tuple[Reason, str]]:
-        """The events of what has begun since this was last asked."""
+        """The events of what has begun since they were told last."""
         now = {(pool, it.reason): it for pool, found in self.findings.items() for it in found}
-        new = [
+        return [
             (Reason(it.reason), f"pool {pool}: {it.message}")
             for (pool, _), it in now.items()
-            if (pool, it.reason) not in self._told
+            if (pool, it.reason) not in self.told
         ]
-        self._told = frozenset(now)
-        return new
+
+    def with_all_told(self) -> "Health":
+        """Once the news have their events."""
+        return replace(self, told=frozenset((pool, it.reason) for pool, each in self.findings.items() for it in each))

@@ -1,6 +1,7 @@
 """Which busy workers ask node autoscalers to leave their nodes alone (`disruption: Avoid`)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from utilitarian_operator.api.effective import Fleet, Pool
@@ -19,39 +20,60 @@ IDLE_FOR = timedelta(seconds=30)
 """A worker that had nothing to do for less long may have the next task at once: its pod is not written for each."""
 
 
-class EvictionGuards:
-    """The eviction guards of one fleet's workers; keeps only since when a worker is idle."""
+@dataclass(frozen=True, slots=True)
+class GuardPod:
+    """Annotations to write on a pod.
 
-    def __init__(self) -> None:
-        self._idle_since: dict[str, datetime] = {}
+    Args:
+        pod: its name.
+        annotations: what to set; None takes one away.
+    """
 
-    def changes(
-        self, fleet: Fleet, snapshot: FleetSnapshot, bodies: Mapping[str, ReadOnlyObject]
-    ) -> Iterator[tuple[ReadOnlyObject, dict[str, str | None]]]:
-        """The pods to annotate, each with what to set, or with None for what to take away.
+    pod: str
+    annotations: Mapping[str, str | None]
 
-        Args:
-            fleet: what runs.
-            snapshot: of this look.
-            bodies: of the pods, by name.
-        """
-        idle = {pod.name for pool in snapshot.pools.values() for pod in pool.pods if is_idle(pod)}
-        self._idle_since = {name: since(self._idle_since.get(name), snapshot.at) for name in idle}
-        for pool in fleet.pools:
-            for pod in snapshot.pools[pool.name].pods:
-                body = bodies.get(pod.name)
-                change = None if body is None else self._change(pool, pod, body, snapshot.at)
-                if body is not None and change:
-                    yield body, change
 
-    def _change(self, pool: Pool, pod: PodSnapshot, body: ReadOnlyObject, now: datetime) -> dict[str, str | None]:
-        """What to write; an annotation that the resource gives its pods itself is left as it is."""
-        there = body["metadata"].get("annotations") or {}
-        ours = {key: value for key, value in GUARD.items() if key not in pool.pod.annotations}
-        idle_since = self._idle_since.get(pod.name)
-        # One that doesn't answer is busy.
-        if pool.disruption == "Avoid" and idle_since is None:
-            return {key: value for key, value in ours.items() if there.get(key) != value}
-        if pool.disruption == "Avoid" and pod.running and idle_since is not None and now - idle_since < IDLE_FOR:
-            return {}
-        return dict.fromkeys(key for key, value in ours.items() if there.get(key) == value)
+def idle_since(snapshot: FleetSnapshot, before: Mapping[str, datetime]) -> dict[str, datetime]:
+    """Since when each idle worker is idle, by the name of its pod.
+
+    Args:
+        snapshot: of this look.
+        before: the same, of the look before.
+    """
+    idle = {pod.name for pool in snapshot.pools.values() for pod in pool.pods if is_idle(pod)}
+    return {name: since(before.get(name), snapshot.at) for name in idle}
+
+
+def guards(
+    fleet: Fleet, snapshot: FleetSnapshot, bodies: Mapping[str, ReadOnlyObject], idle: Mapping[str, datetime]
+) -> tuple[GuardPod, ...]:
+    """The pods whose guard is not as it should be.
+
+    Args:
+        fleet: what runs.
+        snapshot: of this look.
+        bodies: of the pods, by name.
+        idle: since when idle workers are idle, by the name of the pod.
+    """
+    found = []
+    for pool in fleet.pools:
+        for pod in snapshot.pools[pool.name].pods:
+            body = bodies.get(pod.name)
+            change = None if body is None else _change(pool, pod, body, idle.get(pod.name), snapshot.at)
+            if change:
+                found.append(GuardPod(pod.name, change))
+    return tuple(found)
+
+
+def _change(
+    pool: Pool, pod: PodSnapshot, body: ReadOnlyObject, idle: datetime | None, now: datetime
+) -> dict[str, str | None]:
+    """What to write; an annotation that the resource gives its pods itself is left as it is."""
+    there = body["metadata"].get("annotations") or {}
+    ours = {key: value for key, value in GUARD.items() if key not in pool.pod.annotations}
+    # One that doesn't answer is busy.
+    if pool.disruption == "Avoid" and idle is None:
+        return {key: value for key, value in ours.items() if there.get(key) != value}
+    if pool.disruption == "Avoid" and pod.running and idle is not None and now - idle < IDLE_FOR:
+        return {}
+    return dict.fromkeys(key for key, value in ours.items() if there.get(key) == value)

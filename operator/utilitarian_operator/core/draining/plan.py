@@ -1,7 +1,7 @@
 """What the drains of a fleet need now: the steps of each pool, and which removed pools may go."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
@@ -39,7 +39,7 @@ class PendingScaleDown:
     others: frozenset[str]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Progress:
     """What is kept of a fleet's drains between two looks; nothing is lost with it: the marks are on the pods.
 
@@ -49,8 +49,8 @@ class Progress:
         slow: pods that were counted as slow.
     """
 
-    shrinking: dict[str, datetime] = field(default_factory=dict)
-    departures: dict[str, PendingScaleDown] = field(default_factory=dict)
+    shrinking: Mapping[str, datetime] = field(default_factory=dict)
+    departures: Mapping[str, PendingScaleDown] = field(default_factory=dict)
     slow: frozenset[str] = frozenset()
 
 
@@ -61,14 +61,20 @@ class DrainPlan:
     Args:
         resize: the Deployment to this, or None.
         steps: for single pods.
+        gates: readiness gates to open.
+        returns: steps for single pods after which none is on its way out any more: where no worker may be sent away.
         slow: pods that drain for longer than the pool's `drainTimeout`.
         others: pods that a step down must not take.
+        farewell: whether it is of a pool that is no longer asked for.
     """
 
     resize: Resize | None
-    steps: tuple[SingleStep, ...]
+    steps: tuple[PodStep, ...]
     slow: tuple[str, ...] = ()
     others: frozenset[str] = frozenset()
+    gates: tuple[OpenGate, ...] = ()
+    returns: tuple[PodStep, ...] = ()
+    farewell: bool = False
 
 
 def leads(
@@ -87,10 +93,8 @@ def leads(
         seen = snapshot.pools[pool.name]
         if seen.replicas is not None:
             since = snapshot.at - shrinking.get(pool.name, snapshot.at)
-            found[pool.name] = _lead(fleet, pool, snapshot, decisions[pool.name].replicas, since)
-    if fleet.mode != "Preview":
-        found |= {name: _farewell(seen, snapshot) for name, seen in snapshot.leftover.items()}
-    return found
+            found[pool.name] = _lead(pool, snapshot, decisions[pool.name].replicas, since)
+    return found | {name: _farewell(seen, snapshot) for name, seen in snapshot.leftover.items()}
 
 
 def shrinking(
@@ -102,6 +106,21 @@ def shrinking(
         for name, decision in decisions.items()
         if decision.replicas < snapshot.pools[name].current or snapshot.pools[name].draining
     }
+
+
+def reviewed(
+    pending: Mapping[str, PendingScaleDown], snapshot: FleetSnapshot
+) -> tuple[dict[str, PendingScaleDown], dict[str, tuple[str, ...]]]:
+    """The steps down that are not over yet, and the pods that went although they were not to; by pool name."""
+    left, wrong = {}, {}
+    for pool, departure in pending.items():
+        seen = snapshot.pools.get(pool) or snapshot.leftover.get(pool)
+        victims = wrong_victims(departure, seen) if seen else ()
+        if victims:
+            wrong[pool] = victims
+        elif seen is not None and not is_over(departure, seen):
+            left[pool] = departure
+    return left, wrong
 
 
 def wrong_victims(departure: PendingScaleDown, seen: PoolSnapshot) -> tuple[str, ...]:
@@ -136,22 +155,23 @@ def works_still(live: Mapping[str, Any], snapshot: FleetSnapshot) -> bool:
     return not may_go(pool, timedelta(seconds=grace), snapshot.at)
 
 
-def _lead(fleet: Fleet, pool: Pool, snapshot: FleetSnapshot, desired: int, since: timedelta) -> DrainPlan:
+def _lead(pool: Pool, snapshot: FleetSnapshot, desired: int, since: timedelta) -> DrainPlan:
     seen = snapshot.pools[pool.name]
     workers = pool_workers(pool, seen, snapshot.at, since)
-    steps = drain.steps(workers, desired) if fleet.mode == "Auto" else drain.lifted(workers)
-    opened = () if fleet.mode == "Preview" else gates(seen, snapshot.at, workers, desired)
-    slow = drain.slow(workers, pool.drain_timeout, snapshot.at)
-    return _sorted((*opened, *steps), snapshot, slow, seen)
+    return replace(
+        _sorted(drain.steps(workers, desired), snapshot, seen),
+        slow=tuple(drain.slow(workers, pool.drain_timeout, snapshot.at)),
+        gates=tuple(gates(seen, snapshot.at, workers, desired)),
+        returns=_sorted(drain.lifted(workers), snapshot, seen).steps,
+    )
 
 
 def _farewell(seen: PoolSnapshot, snapshot: FleetSnapshot) -> DrainPlan:
-    return _sorted(drain.steps(pool_workers(None, seen, snapshot.at, timedelta.max), 0), snapshot, (), seen)
+    workers = pool_workers(None, seen, snapshot.at, timedelta.max)
+    return replace(_sorted(drain.steps(workers, 0), snapshot, seen), farewell=True)
 
 
-def _sorted(
-    steps: Iterable[DrainStep | OpenGate], snapshot: FleetSnapshot, slow: Iterable[str], seen: PoolSnapshot
-) -> DrainPlan:
+def _sorted(steps: Iterable[DrainStep], snapshot: FleetSnapshot, seen: PoolSnapshot) -> DrainPlan:
     """Steps that need the broker are left out while it is away."""
     steps = list(steps)
     resize = next((step for step in steps if isinstance(step, Resize)), None)
@@ -159,4 +179,4 @@ def _sorted(
     going = resize.going if resize else ()
     others = frozenset(pod.name for pod in seen.pods if pod.running and not pod.leaving and pod.name not in going)
     single = tuple(step for step in steps if not isinstance(step, Resize) and not isinstance(step, told))
-    return DrainPlan(resize, single, tuple(slow), others)
+    return DrainPlan(resize, single, others=others)

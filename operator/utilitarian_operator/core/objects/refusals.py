@@ -1,7 +1,7 @@
 """What the API server refused of one fleet, so that it isn't asked the same each second."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from utilitarian_operator.core.blocker import NAME_TAKEN, Blocker
@@ -34,44 +34,46 @@ class _Pending:
     tried: datetime
 
 
+@dataclass(frozen=True)
 class Refusals:
     """The refusals of one fleet that still hold."""
 
-    def __init__(self) -> None:
-        self._pending: dict[tuple[str, str], _Pending] = {}
+    pending: Mapping[tuple[str, str], _Pending] = field(default_factory=dict)
 
     @property
     def blockers(self) -> list[Blocker]:
         """Why objects are not as they should be."""
-        return [it.blocker for it in self._pending.values()]
+        return [it.blocker for it in self.pending.values()]
 
-    def keep_only(self, pending: Iterable[Wanted]) -> None:
-        """Forget what is not asked for any more, or is asked for in another shape."""
-        digests = {_key(it): _digest(it) for it in pending}
-        self._pending = {key: it for key, it in self._pending.items() if digests.get(key) == it.digest}
+    def only(self, asked_for: Iterable[Wanted]) -> "Refusals":
+        """Without what is not asked for any more; what is asked for in another shape holds until that is tried."""
+        keys = {_key(it) for it in asked_for}
+        return Refusals({key: it for key, it in self.pending.items() if key in keys})
 
     def due(self, wanted: Wanted, now: datetime) -> bool:
         """Whether it may be tried: at once if it is new, else after a pause that grows with the refusal's age."""
-        it = self._pending.get(_key(wanted))
-        return it is None or apart(now, it.tried) >= min(max(it.tried - it.since, SHORTEST_PAUSE), LONGEST_PAUSE)
+        it = self.pending.get(_key(wanted))
+        if it is None or it.digest != _digest(wanted):
+            return True
+        return apart(now, it.tried) >= min(max(it.tried - it.since, SHORTEST_PAUSE), LONGEST_PAUSE)
 
-    def note(self, tried: Iterable[Wanted], refused: Iterable[Refusal], now: datetime) -> None:
-        """Remember what came of a try.
+    def noted(self, tried: Iterable[Wanted], refused: Iterable[Refusal], now: datetime) -> "Refusals":
+        """With what came of a try.
 
         Args:
             tried: all objects of it.
             refused: those that failed.
             now: the one clock.
         """
-        failed = {_key(it.wanted): it for it in refused}
+        failed, pending = {_key(it.wanted): it for it in refused}, dict(self.pending)
         for wanted in tried:
-            refusal = failed.get(_key(wanted))
-            if refusal is None:
-                self._pending.pop(_key(wanted), None)
-                continue
-            new = _Pending(_digest(wanted), refusal.blocker, now, now)
-            known = self._pending.get(_key(wanted))
-            self._pending[_key(wanted)] = new if known is None else replace(new, since=known.since)
+            known, refusal = pending.pop(_key(wanted), None), failed.get(_key(wanted))
+            if refusal is not None:
+                digest = _digest(wanted)
+                new = _Pending(digest, refusal.blocker, now, now)
+                again = known is not None and known.digest == digest
+                pending[_key(wanted)] = replace(new, since=known.since) if known is not None and again else new
+        return Refusals(pending)
 
 
 def taken(wanted: Wanted) -> Refusal:

@@ -25,6 +25,7 @@ Live: TypeAlias = Mapping[str, Mapping[str, Object]]
 """The objects seen, by kind and name."""
 
 DEPLOYMENT, STATEFUL_SET, DISRUPTION_BUDGET = "Deployment", "StatefulSet", "PodDisruptionBudget"
+CLAIM = "PersistentVolumeClaim"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,9 @@
 """What was seen of the one beat, as values."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +61,22 @@ class BeatSnapshot:
     others: tuple[str, ...] = ()
     elsewhere: tuple[str, ...] = ()
     ahead: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BeatObjects:
+    """The cluster's objects of beat, and what must be known to make them.
+
+    Args:
+        statefulset: of beat; empty if there is none.
+        pod: of beat; empty if there is none.
+        rivals: beats of other resources in the namespace, which may have to end before ours is made.
+        claim_gone: whether there surely is no claim.
+        access_mode: for a claim that is made.
+    """
+
+    statefulset: Mapping[str, Any] = field(default_factory=dict)
+    pod: Mapping[str, Any] = field(default_factory=dict)
+    rivals: tuple[Mapping[str, Any], ...] = ()
+    claim_gone: bool = False
+    access_mode: str = ""

@@ -11,6 +11,8 @@ from utilitarian_operator.api.validation.resource_rules import accept, warnings
 from utilitarian_operator.core.spec.override import PREFIX, Override, overrides
 from utilitarian_operator.core.spec.references import Reference, references
 
+MEANWHILE = "; until it is corrected, the last accepted spec keeps running"
+
 
 @dataclass(frozen=True, eq=False)
 class Judgement:

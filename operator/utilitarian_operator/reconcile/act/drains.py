@@ -8,28 +8,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from utilitarian_operator.adapters.broker.seam import Broker
-from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, PODS, Key, Store
+from utilitarian_operator.adapters.cluster.cache import PODS, Key, Store
 from utilitarian_operator.adapters.cluster.seam import Cluster
-from utilitarian_operator.api.names import pool_object
 from utilitarian_operator.api.objects import Object
-from utilitarian_operator.core.draining.plan import (
-    DrainPlan,
-    PendingScaleDown,
-    Progress,
-    SingleStep,
-    is_over,
-    wrong_victims,
-)
+from utilitarian_operator.core.draining.plan import DrainPlan, SingleStep
 from utilitarian_operator.core.draining.steps import CancelConsumers, MarkDraining, Release, ResumeConsumers, Unmark
 from utilitarian_operator.core.draining.workers import OpenGate
 from utilitarian_operator.core.labels import CHEAPEST, CONSUMING, DELETION_COST, DRAINING, node_name
-from utilitarian_operator.core.objects.actions import scale_action
-from utilitarian_operator.core.observation.model import FleetSnapshot
 from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.core.status.conditions import timestamp
 from utilitarian_operator.core.wording import named
 from utilitarian_operator.errors import BrokerError, ClusterError
-from utilitarian_operator.metrics.fleet import Metrics
 from utilitarian_operator.reconcile.act.writer import ObjectWriter
 
 logger = logging.getLogger(__name__)
@@ -56,8 +45,7 @@ class Drains:
     Args:
         cluster: the API server.
         store: told at once what a write came to.
-        writer: sends scale requests, and tells.
-        metrics: where slow drains and wrong victims are counted.
+        writer: tells.
         clock: the one clock.
         sleep: waits for so many seconds.
     """
@@ -65,49 +53,28 @@ class Drains:
     cluster: Cluster
     store: Store
     writer: ObjectWriter
-    metrics: Metrics
     clock: Callable[[], datetime]
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-
-    async def resize(
-        self, resource: Object, leads: Mapping[str, DrainPlan], because: Mapping[str, str], progress: Progress
-    ) -> set[str]:
-        """Send the scale requests of all pools; returns the pools whose request was accepted.
-
-        Args:
-            resource: the fleet's.
-            leads: what each pool needs, by pool name.
-            because: the sentence behind its number, by pool name; none for a pool that the spec no longer has.
-            progress: of the fleet's drains; remembers who is to go.
-        """
-        key = Key(resource["metadata"]["namespace"], resource["metadata"]["name"])
-        live = self.store.children(DEPLOYMENTS, key)
-        steps = {}
-        for pool, lead in leads.items():
-            step = scale_action(live[pool_object(key.name, pool)], lead.resize.replicas) if lead.resize else None
-            if step is not None:
-                steps[pool] = (step, because.get(pool, "the pool is no longer asked for"))
-        accepted = await self.writer.scale(resource, steps)
-        for pool in accepted:
-            resize = leads[pool].resize
-            if resize is not None and resize.going:
-                progress.departures[pool] = PendingScaleDown(frozenset(resize.going), leads[pool].others)
-        return accepted
 
     async def carry_out(
         self,
         resource: Object,
-        leads: Mapping[str, DrainPlan],
+        drains: Mapping[str, DrainPlan],
         because: Mapping[str, str],
-        progress: Progress,
         broker: Broker,
     ) -> None:
         """Do what single pods need and tell of it; what fails is seen again at the next look.
 
         All at once, but the workers of one pool cancel their consumers one after the other.
+
+        Args:
+            resource: the fleet's.
+            drains: what each pool needs, by pool name.
+            because: the sentence behind its number, by pool name.
+            broker: that the workers are told through.
         """
         key = Key(resource["metadata"]["namespace"], resource["metadata"]["name"])
-        todo = [(pool, step) for pool, lead in leads.items() for step in lead.steps]
+        todo = [(pool, step) for pool, drain in drains.items() for step in (*drain.gates, *drain.steps)]
         turns: dict[str, _Turns] = defaultdict(_Turns)
         done = await asyncio.gather(
             *(
@@ -118,32 +85,11 @@ class Drains:
             )
         )
         for kind, reason, what in ((MarkDraining, Reason.DRAINING, "drain"), (Unmark, Reason.TAKEN_BACK, "work again")):
-            for pool in leads:
+            for pool in drains:
                 found = zip(todo, done, strict=True)
                 pods = [it.pod for (of, it), well in found if of == pool and well and isinstance(it, kind)]
                 if pods:
-                    why = because.get(pool, "the pool is no longer asked for")
-                    await self.writer.tell(resource, reason, f"pool {pool}: {named(pods)} {what}: {why}")
-        self._count_slow(key, leads, progress)
-
-    async def review(self, resource: Object, snapshot: FleetSnapshot, progress: Progress) -> None:
-        """See whether those who went are those who were to go."""
-        key = Key(resource["metadata"]["namespace"], resource["metadata"]["name"])
-        for pool, departure in list(progress.departures.items()):
-            seen = snapshot.pools.get(pool) or snapshot.leftover.get(pool)
-            wrong = wrong_victims(departure, seen) if seen else ()
-            if wrong:
-                self.metrics.wrong_victims(key, pool, len(wrong))
-                note = f"pool {pool}: {named(wrong)} went instead of {named(sorted(departure.going))}"
-                await self.writer.tell(resource, Reason.WRONG_VICTIM, f"{note}; the preStop hook lets them finish")
-            if seen is None or wrong or is_over(departure, seen):
-                del progress.departures[pool]
-
-    def _count_slow(self, key: Key, leads: Mapping[str, DrainPlan], progress: Progress) -> None:
-        slow = {pod: pool for pool, lead in leads.items() for pod in lead.slow}
-        for pod in slow.keys() - progress.slow:
-            self.metrics.drained_slowly(key, slow[pod])
-        progress.slow = frozenset(slow)
+                    await self.writer.tell(resource, reason, f"pool {pool}: {named(pods)} {what}: {because[pool]}")
 
     async def _in_turn(self, turns: _Turns, key: Key, step: SingleStep, broker: Broker) -> bool:
         async with turns.one:

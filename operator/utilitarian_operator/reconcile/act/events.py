@@ -12,9 +12,6 @@ from utilitarian_operator.core.reasons import Reason
 LONGEST_NOTE = 1000
 """In bytes: Kubernetes refuses a note of more than 1 kB."""
 
-MOST_TOLD = 5
-"""Events of one kind at a time: the first say enough, and status or metrics count the rest."""
-
 
 WARNINGS = frozenset(
     {

@@ -1,25 +1,31 @@
 """Writes the eviction guards of busy workers on their pods and takes them away again."""
 
 import logging
+from collections.abc import Iterable
 
 from utilitarian_operator.adapters.cluster.cache import PODS, Key, Store
 from utilitarian_operator.adapters.cluster.seam import Cluster
-from utilitarian_operator.api.effective import Fleet
-from utilitarian_operator.core.draining.eviction_guard import EvictionGuards
-from utilitarian_operator.core.observation.model import FleetSnapshot
+from utilitarian_operator.core.draining.eviction_guard import GuardPod
 from utilitarian_operator.errors import ClusterError
 
 logger = logging.getLogger(__name__)
 
 
-async def eviction_guard(
-    cluster: Cluster, store: Store, key: Key, eviction_guards: EvictionGuards, fleet: Fleet, snapshot: FleetSnapshot
-) -> None:
-    """Annotate the pods whose guard is not as it should be; one that can't be written is tried at the next look."""
-    for body, annotations in eviction_guards.changes(fleet, snapshot, store.children(PODS, key)):
+async def guard(cluster: Cluster, store: Store, key: Key, guards: Iterable[GuardPod]) -> None:
+    """Annotate pods; one that can't be written is tried at the next look.
+
+    Args:
+        cluster: the API server.
+        store: told at once what a write came to.
+        key: of the fleet.
+        guards: what to write.
+    """
+    there = store.children(PODS, key)
+    for it in guards:
+        if it.pod not in there:
+            continue
         try:
-            store.answered(
-                PODS, await cluster.patch({"kind": "Pod", **body}, {"metadata": {"annotations": annotations}})
-            )
+            change = {"metadata": {"annotations": it.annotations}}
+            store.answered(PODS, await cluster.patch({"kind": "Pod", **there[it.pod]}, change))
         except ClusterError as error:
-            logger.info("pod not annotated", extra={"pod": body["metadata"]["name"], "because": str(error)})
+            logger.info("pod not annotated", extra={"pod": it.pod, "because": str(error)})

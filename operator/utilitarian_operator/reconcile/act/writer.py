@@ -11,6 +11,7 @@ from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, DISRUPTION_
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.blocker import REFUSED, Blocker
+from utilitarian_operator.core.diagnosis.finding_history import Replace
 from utilitarian_operator.core.labels import Owner
 from utilitarian_operator.core.objects.actions import (
     Action,
@@ -26,7 +27,7 @@ from utilitarian_operator.core.objects.actions import (
     released_fields,
 )
 from utilitarian_operator.core.objects.refusals import Refusal, taken
-from utilitarian_operator.core.objects.wanted import Wanted, field_path
+from utilitarian_operator.core.objects.wanted import CLAIM, Wanted, field_path
 from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.errors import ClusterError, Conflict, Gone, Rejected
 from utilitarian_operator.metrics.fleet import Metrics
@@ -40,14 +41,13 @@ _KINDS = {
     "StatefulSet": STATEFUL_SETS,
     "PodDisruptionBudget": DISRUPTION_BUDGETS,
 }
-CLAIM = "PersistentVolumeClaim"
 
 MOST_TRIES = 5
 """Times that a step up is sent while the Deployment changes under it; the next look goes on from there."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Answers:
     """What became of the actions that were to be carried out.
 
     Args:
@@ -128,7 +128,7 @@ class ObjectWriter:
                 at = live["metadata"]["resourceVersion"]
         return await self.cluster.scale(key.namespace, step.name, step.replicas, at)
 
-    async def carry_out(self, resource: Object, actions: Iterable[tuple[Wanted, Action]]) -> Outcome:
+    async def carry_out(self, resource: Object, actions: Iterable[tuple[Wanted, Action]]) -> Answers:
         """Make and apply objects; one that is refused doesn't keep the others from being made.
 
         Args:
@@ -150,17 +150,17 @@ class ObjectWriter:
                 refused.append(came_of_it)
             elif came_of_it is not None:
                 applied.append(came_of_it)
-        return Outcome(tuple(refused), tuple(applied))
+        return Answers(tuple(refused), tuple(applied))
 
     async def remove(self, resource: Object, deletions: Iterable[Delete]) -> None:
         """Delete objects that are no longer asked for; their pods end in their own time."""
         for deletion in deletions:
             await self._delete(resource, deletion.live)
 
-    async def replace(self, resource: Object, pods: Iterable[tuple[str, str]]) -> None:
-        """Delete pods, each of a pool, so that others come in their place; they end in order, by their preStop hook."""
+    async def replace(self, resource: Object, steps: Iterable[Replace]) -> None:
+        """Delete pods, so that others come in their place; they end in order, by their preStop hook."""
         key = _key(resource)
-        for pool, name in pods:
+        for pool, name in ((it.pool, it.pod) for it in steps):
             live = self.store.children(PODS, key).get(name)
             if live is None:
                 continue

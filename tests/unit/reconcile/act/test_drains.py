@@ -5,14 +5,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry
 
 from utilitarian_operator.adapters.cluster.cache import FLEETS, PODS, Store
-from utilitarian_operator.core.draining.plan import DrainPlan, Progress
+from utilitarian_operator.core.draining.plan import DrainPlan
 from utilitarian_operator.core.draining.steps import CancelConsumers
 from utilitarian_operator.core.labels import INSTANCE_LABEL
 from utilitarian_operator.errors import BrokerUnreachable
-from utilitarian_operator.metrics.fleet import Metrics
 from utilitarian_operator.reconcile.act.drains import CANCEL_GAP_S, Drains
 
 RESOURCE: dict[str, Any] = {"metadata": {"namespace": "shop", "name": "fleet", "resourceVersion": "1"}}
@@ -39,8 +37,7 @@ def drains(store: Store, said: list[str | float]) -> Drains:
         said.append(seconds)
 
     unasked: Any = None  # a cancel concerns the worker alone
-    metrics = Metrics(CollectorRegistry())
-    return Drains(unasked, store, unasked, metrics, lambda: datetime(2026, 1, 1, tzinfo=UTC), sleep)
+    return Drains(unasked, store, unasked, lambda: datetime(2026, 1, 1, tzinfo=UTC), sleep)
 
 
 def pods(*names: str) -> Store:
@@ -81,5 +78,5 @@ async def test_the_workers_of_a_pool_cancel_their_consumers_in_turn(
     """What came back from the first has gone to another worker when the second cancels: it comes back once."""
     heard: list[str | float] = []
     store = pods("a-1", "a-2", "a-3", "b-1")
-    await drains(store, heard).carry_out(RESOURCE, leads, {}, Progress(), Workers(heard, mute))
+    await drains(store, heard).carry_out(RESOURCE, leads, {}, Workers(heard, mute))
     assert heard == said

@@ -1,7 +1,7 @@
 """What is told of a beat as events: once when it begins and once when it is over, also across a restart."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -9,49 +9,17 @@ from tests.support.resources import resource
 from utilitarian_operator.adapters.cluster.cache import PODS, STATEFUL_SETS, Key, Store
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
+from utilitarian_operator.core.beat.actions import BeatMemory, in_turn, news, recalled_beat, repairs
 from utilitarian_operator.core.labels import Owner
-from utilitarian_operator.core.objects.actions import Apply, Create
+from utilitarian_operator.core.objects.actions import Action, Apply, Create
 from utilitarian_operator.core.objects.manifests import beat_statefulset
 from utilitarian_operator.core.objects.wanted import Wanted
-from utilitarian_operator.core.observation.beat import BeatSnapshot
-from utilitarian_operator.core.reasons import Reason
-from utilitarian_operator.errors import Conflict
-from utilitarian_operator.reconcile.beat_keeper import BeatKeeper
+from utilitarian_operator.core.observation.beat import BeatObjects, BeatSnapshot
+from utilitarian_operator.reconcile.observe.beat import BeatReader
 
 KEY = Key("ns", "fleet")
-RESOURCE = {"metadata": {"namespace": "ns", "name": "fleet", "uid": "u"}}
 RUNS, BLOCKED, STARTS = BeatSnapshot(ready=True), BeatSnapshot(lost_on="n1"), BeatSnapshot()
 TWICE = BeatSnapshot(ready=True, others=("other (celery -A utilitarian beat)",))
-
-
-class Told:
-    """Remembers what it is told."""
-
-    def __init__(self) -> None:
-        self.reasons: list[str] = []
-
-    async def tell(self, resource: dict[str, Any], reason: Reason, note: str) -> None:
-        del resource, note
-        self.reasons.append(str(reason))
-
-
-class Pods:
-    """Of the API server, only what deleting a pod needs."""
-
-    def __init__(self, *, refuses: bool = False) -> None:
-        self.deleted: list[str] = []
-        self._refuses = refuses
-
-    async def items(self, *_: Any) -> tuple[list[dict[str, Any]], int]:
-        return [], 0
-
-    async def read(self, *_: str) -> dict[str, Any]:
-        return {}
-
-    async def delete(self, live: dict[str, Any]) -> None:
-        if self._refuses:
-            raise Conflict("it is another pod by now")
-        self.deleted.append(live["metadata"]["uid"])
 
 
 def fleet() -> Fleet:
@@ -75,14 +43,15 @@ def known(reason: str) -> dict[str, Any]:
         pytest.param(known("BeatDuplicate"), [None], ["BeatRecovered"], id="over because beat was switched off"),
     ],
 )
-async def test_what_is_told(status: dict[str, Any], snapshots: list[BeatSnapshot | None], reasons: list[str]) -> None:
-    keeper, told = BeatKeeper(KEY, Store(), Pods(), status), Told()
+def test_what_is_told(status: dict[str, Any], snapshots: list[BeatSnapshot | None], reasons: list[str]) -> None:
+    told, said = recalled_beat(status).told, []
     for snapshot in snapshots:
-        await keeper.tell(RESOURCE, told, fleet(), snapshot)
-    assert told.reasons == reasons
+        events, told = news(fleet(), {}, snapshot, told)
+        said += [str(reason) for reason, _ in events]
+    assert said == reasons
 
 
-def store(replicas: int, state: dict[str, Any], owner: str = "u") -> Store:
+def objects(replicas: int, state: dict[str, Any], owner: str = "u") -> BeatObjects:
     """A StatefulSet with a new template and its pod, which has the old one."""
     labels = {"app.kubernetes.io/instance": "fleet"}
     metadata = {"namespace": "ns", "labels": labels, "resourceVersion": "7", "generation": 2}
@@ -97,10 +66,7 @@ def store(replicas: int, state: dict[str, Any], owner: str = "u") -> Store:
         "metadata": {**metadata, "name": "fleet-beat-0", "uid": "p", "labels": revision},
         "status": {"containerStatuses": [{"name": "beat", "state": state}]},
     }
-    found = Store()
-    found.see(STATEFUL_SETS, statefulset)
-    found.see(PODS, pod)
-    return found
+    return BeatObjects(statefulset, pod)
 
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -110,27 +76,29 @@ WAITS = {"waiting": {"reason": "ImagePullBackOff"}}
 @pytest.mark.parametrize(
     "seen,deleted,reasons",
     [
-        pytest.param(store(1, {"running": {}}), [], [], id="all is well"),
-        pytest.param(store(1, WAITS), ["p"], ["BeatReplaced"], id="never ran"),
-        pytest.param(store(2, {"running": {}}), [], ["BeatScaledBack"], id="scaled"),
-        pytest.param(store(2, WAITS, owner="another"), [], [], id="somebody else's"),
+        pytest.param(objects(1, {"running": {}}), [], [], id="all is well"),
+        pytest.param(objects(1, WAITS), ["p"], ["BeatReplaced"], id="never ran"),
+        pytest.param(objects(2, {"running": {}}), [], ["BeatScaledBack"], id="scaled"),
+        pytest.param(objects(2, WAITS, owner="another"), [], [], id="somebody else's"),
     ],
 )
-async def test_what_is_done(seen: Store, deleted: list[str], reasons: list[str]) -> None:
-    pods, told = Pods(), Told()
-    keeper = BeatKeeper(KEY, seen, pods, {})
-    for _ in range(2):
-        await keeper.act(RESOURCE, told, NOW)
-    assert (pods.deleted, told.reasons) == (deleted, reasons)
+def test_what_is_done(seen: BeatObjects, deleted: list[str], reasons: list[str]) -> None:
+    found, told = repairs(seen, "u", BeatMemory(), NOW), []
+    if found.scaled_back:
+        told.append("BeatScaledBack")
+        assert repairs(seen, "u", BeatMemory(scaled=found.version), NOW).scaled_back == "", "it is told once"
+    if found.replace is not None:
+        told.append("BeatReplaced")
+        assert "pod fleet-beat-0 of an earlier template never ran and is replaced" in found.replace.note
+    assert [found.replace.pod["metadata"]["uid"]] if found.replace else deleted == []
+    assert told == reasons
 
 
-async def test_a_pod_that_was_replaced_meanwhile_is_left_alone() -> None:
-    told = Told()
-    await BeatKeeper(KEY, store(1, WAITS), Pods(refuses=True), {}).act(RESOURCE, told, NOW)
-    assert told.reasons == []
+class NoOthers:
+    """An API server without pods of others."""
 
-
-OWNER = Owner("ns", "fleet", "u")
+    async def items(self, *_: Any) -> tuple[list[dict[str, Any]], int]:
+        return [], 0
 
 
 def beat_of(name: str, where: str = "env", *, app: str = "utilitarian") -> dict[str, Any]:
@@ -172,14 +140,18 @@ async def test_a_renamed_resource_has_its_beat_when_the_old_one_has_ended(
         seen.see(STATEFUL_SETS, statefulset)
     for pod in pods:
         seen.see(PODS, pod)
-    keeper = BeatKeeper(KEY, seen, Pods(), {"conditions": []})
+    without_claim = effective_fleet(parse(resource("beat: {storage: {ephemeral: true}}")).spec)
+    reader = BeatReader(KEY, seen, cast("Any", NoOthers()))
+    rivals = (await reader.objects(without_claim, claimed=False)).rivals
     ours = beat_of("fleet")
     wanted = Wanted(ours, "spec.beat")
     other = Wanted({"kind": "Deployment", "metadata": {"name": "fleet-a"}}, "spec.pools[0]", "a")
-    actions = [(other, Create(other.manifest)), (wanted, Create(ours))]
-    assert keeper.in_turn(actions, fleet()) == (actions[:1] if ahead else actions)
-    without_claim = effective_fleet(parse(resource("beat: {storage: {ephemeral: true}}")).spec)
-    snapshot = await keeper.look(without_claim, (), NOW)
+    actions: list[tuple[Wanted, Action]] = [(other, Create(other.manifest)), (wanted, Create(ours))]
+    left, found = in_turn(actions, rivals, fleet().app)
+    assert left == (actions[:1] if ahead else actions)
+    assert tuple(it.split()[0] for it in found) == ahead
+    snapshot = await reader.look(without_claim, (), NOW, ahead=found)
     assert snapshot is not None
     assert tuple(it.split()[0] for it in snapshot.ahead) == ahead
-    assert keeper.in_turn([(wanted, Apply(ours))], fleet()) == [(wanted, Apply(ours))], "one that is there stays"
+    there, _ = in_turn([(wanted, Apply(ours))], rivals, fleet().app)
+    assert there == [(wanted, Apply(ours))], "one that is there stays"

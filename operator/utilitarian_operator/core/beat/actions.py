@@ -1,0 +1,167 @@
+"""What must be done so that there is exactly one beat, and which events tell of it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.api.objects import ReadOnlyObject
+from utilitarian_operator.core.beat.checks import beat_condition, loss, stuck
+from utilitarian_operator.core.beat.duplicates import same_beat
+from utilitarian_operator.core.labels import Owner
+from utilitarian_operator.core.objects.actions import Action, Create, controlled_by
+from utilitarian_operator.core.objects.manifests import beat_claim
+from utilitarian_operator.core.objects.wanted import STATEFUL_SET, Wanted
+from utilitarian_operator.core.observation.beat import BeatObjects, BeatSnapshot
+from utilitarian_operator.core.observation.causes.pod_status import pod_hindrance
+from utilitarian_operator.core.reasons import Reason
+
+_WITH_EVENT = {Reason.BEAT_DUPLICATE, Reason.BEAT_BLOCKED, Reason.VOLUME_PENDING}
+"""Reasons of `BeatReady` that are events, too, when they begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class BeatMemory:
+    """What is kept of beat from look to look.
+
+    Args:
+        told: the reason of `BeatReady` that has its event; `status` has it as well.
+        scaled: the version of the StatefulSet whose wrong scale has its event.
+        ahead: beats of other resources that must have ended before ours is made.
+    """
+
+    told: str | None = None
+    scaled: str = ""
+    ahead: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceBeatPod:
+    """Delete beat's pod, which keeps a new template from being tried.
+
+    Args:
+        pod: as it was seen.
+        note: what is told of it.
+    """
+
+    pod: ReadOnlyObject
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Repairs:
+    """What is put right of beat.
+
+    Args:
+        scaled_back: what is told of a wrong scale, which is undone with the object; empty where there is none to tell.
+        version: of the StatefulSet that had it.
+        replace: the pod to replace, or None.
+    """
+
+    scaled_back: str = ""
+    version: str = ""
+    replace: ReplaceBeatPod | None = None
+
+
+def recalled_beat(status: ReadOnlyObject) -> BeatMemory:
+    """What the resource's status says of beat already is not told again."""
+    conditions = status.get("conditions", [])
+    return BeatMemory(next((it["reason"] for it in conditions if it.get("type") == "BeatReady"), None))
+
+
+def claims(owner: Owner, fleet: Fleet, objects: BeatObjects, *, made: bool) -> list[tuple[Wanted, Action]]:
+    """The claim, where it must be made: once, and again if it is gone; it outlives the resource and is left alone.
+
+    Args:
+        owner: the resource.
+        fleet: what runs.
+        objects: of beat.
+        made: whether it was made, or found, since the operator began.
+    """
+    if not claim_is_due(fleet, made=made, gone=objects.claim_gone):
+        return []
+    manifest = beat_claim(owner, fleet, objects.access_mode)
+    return [(Wanted(manifest, "spec.beat.storage"), Create(manifest))] if manifest else []
+
+
+def claim_is_due(fleet: Fleet, *, made: bool, gone: bool) -> bool:
+    """Whether the claim must be made.
+
+    Args:
+        fleet: what runs.
+        made: whether it was made, or found, since the operator began.
+        gone: whether there surely is none.
+    """
+    return (gone or not made) and fleet.beat.enabled and not fleet.beat.storage.ephemeral
+
+
+def in_turn(
+    actions: Iterable[tuple[Wanted, Action]], rivals: Sequence[ReadOnlyObject], app: str
+) -> tuple[list[tuple[Wanted, Action]], tuple[str, ...]]:
+    """The actions, without the one that makes beat while the same beat of another resource has not ended; and those.
+
+    So it is when a resource is renamed: its old pod may need all of its grace.
+
+    Args:
+        actions: that are due.
+        rivals: beats of other resources in the namespace, also of those that are gone.
+        app: as it is given to Celery.
+    """
+    found: list[tuple[Wanted, Action]] = []
+    ahead: tuple[str, ...] = ()
+    for wanted, action in actions:
+        if isinstance(action, Create) and wanted.kind == STATEFUL_SET:
+            ahead = same_beat(rivals, wanted.manifest["spec"]["template"], app)
+            if ahead:
+                continue
+        found.append((wanted, action))
+    return found, ahead
+
+
+def repairs(objects: BeatObjects, uid: str, memory: BeatMemory, now: datetime) -> Repairs:
+    """A pod that never ran and keeps a new template from being tried is replaced; a wrong scale that is undone is told.
+
+    Args:
+        objects: of beat.
+        uid: of the resource: nothing of another's is touched.
+        memory: of the look before.
+        now: the one clock.
+    """
+    statefulset, pod = objects.statefulset, objects.pod
+    if not statefulset or not controlled_by(dict(statefulset), uid):
+        return Repairs()
+    name, replicas = statefulset["metadata"]["name"], statefulset["spec"].get("replicas")
+    version = statefulset["metadata"]["resourceVersion"]
+    note = f"StatefulSet {name} was scaled to {replicas} and is put back to 1: there is exactly one beat"
+    scaled_back = note if replicas != 1 and version != memory.scaled else ""
+    if not pod or not stuck(statefulset, pod):
+        return Repairs(scaled_back, version)
+    why = pod_hindrance(pod, now)
+    never_ran = f"pod {pod['metadata']['name']} of an earlier template never ran and is replaced: {why}"
+    return Repairs(scaled_back, version, ReplaceBeatPod(pod, never_ran))
+
+
+def news(
+    fleet: Fleet, before: ReadOnlyObject, snapshot: BeatSnapshot | None, told: str | None
+) -> tuple[list[tuple[Reason, str]], str | None]:
+    """The events of what begins, ends or was lost, and the reason that has its event now.
+
+    Args:
+        fleet: what runs.
+        before: `status.beat` as it was written last.
+        snapshot: of this look; None where beat is not asked for.
+        told: the reason that had its event before.
+    """
+    lost, condition = loss(fleet, before, snapshot), beat_condition(fleet.beat, snapshot)
+    events = []
+    if lost is not None:
+        events.append((Reason.SCHEDULE_MOVED_ASIDE if lost.aside else Reason.SCHEDULE_LOST, lost.message))
+    if condition.reason == told:
+        return events, told
+    if condition.reason in _WITH_EVENT:
+        events.append((Reason(condition.reason), condition.message))
+    elif told in _WITH_EVENT and condition.status == "True":
+        events.append((Reason.BEAT_RECOVERED, condition.message))
+    elif told in _WITH_EVENT:
+        return events, told
+    return events, condition.reason

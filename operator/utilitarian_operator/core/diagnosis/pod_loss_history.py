@@ -1,0 +1,56 @@
+"""The losses of pods that are new since the last look, and which of them are worth an event."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from utilitarian_operator.core.diagnosis.pod_losses import Cause, PodLoss, pod_losses
+from utilitarian_operator.core.reasons import MOST_TOLD
+
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""Kubernetes' moments are whole seconds of another machine's clock."""
+
+
+@dataclass(frozen=True)
+class PodLosses:
+    """The losses of one fleet that its pods' status still shows.
+
+    Args:
+        began: when this operator began to look; what was lost before, an earlier one has told.
+        seen: the losses of the last look; None before the first.
+        told: of each pod the causes that have their event.
+    """
+
+    began: datetime
+    seen: frozenset[tuple[str, Cause, str]] | None = None
+    told: frozenset[tuple[str, Cause]] = frozenset()
+
+    def new(self, pods: Iterable[Mapping[str, Any]]) -> "tuple[list[tuple[PodLoss, bool]], PodLosses]":
+        """The losses that were not seen before, each with whether it is worth an event, and what is remembered now.
+
+        Of a pod that is lost again and again by the same cause only the first is, and only some of one look.
+
+        Args:
+            pods: of the fleet: those that are there, and as they were those that went since the last look.
+        """
+        now = [loss for pod in pods for loss in pod_losses(pod)]
+        known, first_look = self.seen or frozenset(), self.seen is None
+        fresh = [it for it in now if _key(it) not in known and self._is_since(it, first_look=first_look)]
+        told = self.told & {(it.uid, it.cause) for it in now}
+        found = []
+        for left, it in zip(range(MOST_TOLD, MOST_TOLD - len(fresh), -1), fresh, strict=True):
+            worth_telling = left > 0 and (it.uid, it.cause) not in told
+            told |= {(it.uid, it.cause)} if worth_telling else set()
+            found.append((it, worth_telling))
+        return found, replace(self, seen=frozenset(_key(it) for it in now), told=told)
+
+    def _is_since(self, loss: PodLoss, *, first_look: bool) -> bool:
+        """Whether it happened since this operator began: a pod's status shows a container's last end for weeks."""
+        if loss.at is None:
+            return not first_look
+        return loss.at >= (self.began if first_look else self.began - CLOCKS_DIFFER)
+
+
+def _key(loss: PodLoss) -> tuple[str, Cause, str]:
+    return loss.uid, loss.cause, loss.occasion

@@ -1,0 +1,352 @@
+"""Decides a look: from what is asked for, what was seen and what is kept, all that is to happen because of it."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.api.names import pool_object
+from utilitarian_operator.api.objects import ReadOnlyObject
+from utilitarian_operator.core.beat.actions import BeatMemory, claims, in_turn, news, repairs
+from utilitarian_operator.core.blocker import INVALID_SPEC, SECRET_MISSING, Blocker
+from utilitarian_operator.core.diagnosis.finding_history import Health
+from utilitarian_operator.core.draining.eviction_guard import guards, idle_since
+from utilitarian_operator.core.draining.plan import (
+    DrainPlan,
+    PendingScaleDown,
+    Progress,
+    leads,
+    reviewed,
+    shrinking,
+    works_still,
+)
+from utilitarian_operator.core.forecast.news import ailing, watch
+from utilitarian_operator.core.forecast.next_starts import upcoming
+from utilitarian_operator.core.labels import Owner
+from utilitarian_operator.core.look import Made, Seen, Spec, State, Told
+from utilitarian_operator.core.mode import allowed
+from utilitarian_operator.core.objects.actions import controlled_by, scale_action
+from utilitarian_operator.core.objects.drift import applied, drifted
+from utilitarian_operator.core.objects.refusals import Refusals, taken
+from utilitarian_operator.core.objects.wanted import CLAIM, DEPLOYMENT, Todo, Wanted, todo, wanted_objects
+from utilitarian_operator.core.observation.model import FleetSnapshot
+from utilitarian_operator.core.plan import Event, Figures, KeepSpec, Outcome, Plan, Scale, WriteStatus
+from utilitarian_operator.core.reasons import MOST_TOLD, Reason
+from utilitarian_operator.core.sizing.facts import facts
+from utilitarian_operator.core.sizing.memory import Memory
+from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet, first_seen_work, looked_well
+from utilitarian_operator.core.spec.acceptance import MEANWHILE, Judgement
+from utilitarian_operator.core.spec.references import checksums
+from utilitarian_operator.core.status.change import patch, worth_writing
+from utilitarian_operator.core.status.report import StatusInput
+from utilitarian_operator.core.status.status import fleet_status, refused_status
+from utilitarian_operator.core.wording import named
+
+NOT_ASKED_FOR = "the pool is no longer asked for"
+_SAYS_WHY = {SECRET_MISSING}
+"""Blockers that say already why the broker can't be seen."""
+
+
+def step(spec: Spec, seen: Seen, state: State, now: datetime) -> tuple[Plan, State]:
+    """Decide one look.
+
+    Args:
+        spec: what is asked for.
+        seen: at this look.
+        state: of the look before.
+        now: the one clock.
+
+    Returns:
+        All that is to happen, and the state of this look.
+    """
+    state = settled(state, seen.outcome)
+    running, snapshot = spec.running, seen.snapshot
+    if running is None or running.fleet is None or snapshot is None:
+        return _nothing_runs(spec, seen, state, now)
+    fleet, owner = running.fleet, owner_of(seen.resource)
+    state = replace(
+        state,
+        health=state.health.examined(fleet, snapshot),
+        good_looks=state.good_looks + 1 if looked_well(snapshot) else 0,
+        idle=idle_since(snapshot, state.idle),
+    )
+    figures = decide(
+        fleet, state.health.doubted(snapshot), state.health, state.memories, _context(spec, state, snapshot)
+    )
+    state = replace(
+        state,
+        runs=figures.runs,
+        memories=figures.runs.memories,
+        waiting_since=first_seen_work(state.waiting_since, figures.snapshot, figures.decisions),
+        drains=replace(state.drains, shrinking=shrinking(figures.snapshot, figures.decisions, state.drains.shrinking)),
+    )
+    plan, state = _with_objects(running, owner, seen, state, _drained(figures, owner, seen, state), now)
+    plan = replace(
+        plan,
+        beat=repairs(seen.beat, owner.uid, state.beat, now),
+        guards=guards(fleet, figures.snapshot, seen.pods, state.idle),
+        replacements=tuple(state.health.replacements(fleet, figures.snapshot)),
+        keep=KeepSpec(running.generation, running.written, makes_objects=True),
+        refused=state.refusals,
+    )
+    return _reported(spec, seen, state, allowed(replace(plan, figures=figures), fleet.mode), now)
+
+
+def decide(
+    fleet: Fleet, snapshot: FleetSnapshot, health: Health, memories: Mapping[str, Memory], context: FleetContext
+) -> Figures:
+    """Decide how many workers each pool needs.
+
+    Args:
+        fleet: what runs.
+        snapshot: of this look.
+        health: the findings of this look.
+        memories: of the look before, by pool name.
+        context: what the decision depends on beside the pools.
+    """
+    seen = {name: facts(pool, health.starved(name)) for name, pool in snapshot.pools.items()}
+    decisions, remembered = decide_fleet(fleet, seen, memories, context)
+    runs = watch(fleet, snapshot, seen, decisions, memories, remembered)
+    return Figures(fleet, snapshot, context, seen, decisions, ailing(health.findings, runs.forecasts), runs)
+
+
+def settled(state: State, outcome: Outcome | None) -> State:
+    """The state with what became of the last plan."""
+    if outcome is None:
+        return state
+    pending = {it.pool: it.pending for it in outcome.scaled if it.pending is not None}
+    refused = {(it.wanted.kind, it.wanted.name) for it in outcome.refused}
+    claims_made = (it for it in outcome.tried if it.kind == CLAIM)
+    held = {(it["kind"], it["metadata"]["name"]): applied(dict(it), outcome.at) for it in outcome.applied}
+    return replace(
+        state,
+        drains=replace(state.drains, departures={**state.drains.departures, **pending}),
+        refusals=outcome.refusals(state.refusals),
+        applied={**state.applied, **held},
+        claimed=state.claimed or any((it.kind, it.name) not in refused for it in claims_made),
+        health=state.health.with_replaced(outcome.replaced),
+        written=outcome.written or state.written,
+    )
+
+
+def untold(state: State, before: State) -> State:
+    """The state of a look whose events were not recorded, so that the next one tells them.
+
+    Args:
+        state: of that look.
+        before: of the look before it.
+    """
+    return replace(
+        state,
+        told=before.told,
+        note=before.note,
+        losses=before.losses,
+        health=replace(state.health, told=before.health.told),
+        beat=replace(state.beat, told=before.beat.told),
+    )
+
+
+def owner_of(resource: ReadOnlyObject) -> Owner:
+    """The resource, as its objects name it."""
+    metadata = resource["metadata"]
+    return Owner(metadata["namespace"], metadata["name"], metadata["uid"])
+
+
+def _context(spec: Spec, state: State, snapshot: FleetSnapshot) -> FleetContext:
+    return FleetContext(
+        now=snapshot.at,
+        running_for=abs(snapshot.at - state.started),  # the clock may have been set back
+        good_looks=state.good_looks,
+        overrides=spec.newest.overrides,
+        given_up=spec.given_up,
+    )
+
+
+def _nothing_runs(spec: Spec, seen: Seen, state: State, now: datetime) -> tuple[Plan, State]:
+    """What is in the way of the first spec; nothing where it is being found out whose its queues are."""
+    blockers = _blockers(spec, Refusals())
+    if spec.doubted and not blockers:
+        return Plan(), state
+    events = (*_of_note(state), *_of_blockers(blockers, state.told.blockers))
+    status = refused_status(blockers, seen.resource["status"], spec.newest.generation, now)
+    state = replace(state, told=replace(state.told, blockers=tuple(blockers)), note="")
+    return Plan(events=events, status=_write(status, seen, state, now)), state
+
+
+def _drained(figures: Figures, owner: Owner, seen: Seen, state: State) -> Plan:
+    """What the pools need whose Deployments are this resource's."""
+    deployments = seen.live[DEPLOYMENT]
+    ours = {name for name, live in deployments.items() if controlled_by(live, owner.uid)}
+    found = leads(figures.fleet, figures.snapshot, figures.decisions, state.drains.shrinking)
+    drains = {pool: drain for pool, drain in found.items() if pool_object(owner.name, pool) in ours}
+    because = {pool: figures.decisions[pool].message if pool in figures.decisions else NOT_ASKED_FOR for pool in drains}
+    scales = []
+    for pool, drain in drains.items():
+        live = deployments[pool_object(owner.name, pool)]
+        scale = scale_action(live, drain.resize.replicas) if drain.resize else None
+        if scale is not None:
+            waiting = state.waiting_since.get(pool)
+            scales.append(Scale(pool, scale, because[pool], _pending(drain), waiting, drain.farewell))
+    return Plan(figures=figures, scales=tuple(scales), drains=drains, because=because)
+
+
+def _pending(drain: DrainPlan) -> PendingScaleDown | None:
+    if drain.resize is None or not drain.resize.going:
+        return None
+    return PendingScaleDown(frozenset(drain.resize.going), drain.others)
+
+
+def _with_objects(
+    running: Judgement, owner: Owner, seen: Seen, state: State, plan: Plan, now: datetime
+) -> tuple[Plan, State]:
+    """The plan with the objects to make, apply, adopt and delete."""
+    figures, fleet = plan.figures, running.fleet
+    if figures is None or fleet is None:
+        return plan, state
+    state = replace(state, made=_made(running, owner, seen, state))
+    todos = _todo(owner, seen, state, {name: it.replicas for name, it in figures.decisions.items()}, now)
+    actions, ahead = in_turn(todos.actions, seen.beat.rivals, fleet.app)
+    actions += claims(owner, fleet, seen.beat, made=state.claimed)
+    refusals = state.refusals.only([*(it for it, _ in actions), *todos.taken])
+    plan = replace(
+        plan,
+        objects=tuple((it, action) for it, action in actions if refusals.due(it, now)),
+        postponed=tuple(it for it, _ in actions if not refusals.due(it, now)),
+        ahead=ahead,
+        deletions=tuple(it for it in todos.deletions if not works_still(it.live, figures.snapshot)),
+    )
+    return plan, replace(state, refusals=refusals.noted(todos.taken, map(taken, todos.taken), now))
+
+
+def _made(running: Judgement, owner: Owner, seen: Seen, state: State) -> Made | None:
+    """The same objects as long as spec and checksums are the same; an unknown checksum is taken from what is there."""
+    if running.fleet is None or running.spec is None:
+        return None
+    sums, made = checksums(running.fleet, seen.contents, owner.uid), state.made
+    if made is not None and (made.running, made.checksums) == (running, sums) and None not in sums.values():
+        return made
+    built_in = running.spec.pools is None
+    return Made(running, sums, tuple(wanted_objects(owner, running.fleet, seen.live, sums, built_in=built_in)))
+
+
+def _todo(owner: Owner, seen: Seen, state: State, replicas: Mapping[str, int], now: datetime) -> Todo:
+    if state.made is None:
+        return Todo((), (), ())
+
+    def changed(it: Wanted, live: ReadOnlyObject) -> bool:
+        return drifted(dict(live), state.applied.get((it.kind, it.name)), now)
+
+    return todo(owner, state.made.wanted, seen.live, replicas, changed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Events, and what has its event after them."""
+
+    events: tuple[Event, ...]
+    state: State
+    figures: Figures
+
+
+def _reported(spec: Spec, seen: Seen, state: State, plan: Plan, now: datetime) -> tuple[Plan, State]:
+    """The plan with its events and the status."""
+    figures, running = plan.figures, spec.running
+    if figures is None or running is None:
+        return plan, state
+    fleet, snapshot = figures.fleet, figures.snapshot
+    blockers = _blockers(spec, plan.refused)
+    scaled = plan.beat.version if plan.beat.scaled_back else state.beat.scaled
+    ahead = state.beat.ahead if fleet.mode == "Preview" else plan.ahead
+    state = replace(state, beat=BeatMemory(state.beat.told, scaled, ahead))
+    told = _told(spec, seen, state, plan, figures, blockers)
+    generation = running.generation if spec.doubted else spec.newest.generation
+    starts = upcoming(fleet, snapshot.at)
+    about = StatusInput(generation, blockers, spec.newest.warnings, starts, figures.findings, figures.runs.forecasts)
+    previous = seen.resource["status"]
+    status = fleet_status(fleet, snapshot, figures.decisions, state.memories, previous, about)
+    plan = replace(plan, figures=told.figures, events=told.events, status=_write(status, seen, state, now))
+    return plan, told.state
+
+
+def _write(status: ReadOnlyObject, seen: Seen, state: State, now: datetime) -> WriteStatus | None:
+    previous = seen.resource["status"]
+    if not worth_writing(status, previous, state.written, now):
+        return None
+    return WriteStatus(status, patch(status, previous))
+
+
+def _told(spec: Spec, seen: Seen, state: State, plan: Plan, figures: Figures, blockers: Sequence[Blocker]) -> _Told:
+    """What is told, in this order, and counted."""
+    left, wrong = reviewed(state.drains.departures, figures.snapshot)
+    slow = {pod: pool for pool, drain in plan.drains.items() for pod in drain.slow}
+    losses, seen_losses = state.losses.new([*seen.pods.values(), *seen.gone])
+    of_broker, broker = _of_broker(figures.snapshot, blockers, told=state.told.broker)
+    beat_before = seen.resource["status"].get("beat", {})
+    of_beat, beat = news(figures.fleet, beat_before, figures.snapshot.beat, state.beat.told)
+    events = (
+        *_of_note(state),
+        *_of_victims(state.drains.departures, wrong),
+        *_of_blockers(blockers, state.told.blockers),
+        *(Event(Reason(it.cause), it.note()) for it, worth_telling in losses if worth_telling),
+        *_of_warnings(spec.newest, state.told.warnings),
+        *_of_findings(state, figures),
+        *of_broker,
+        *(Event(reason, note) for reason, note in of_beat),
+    )
+    warnings = spec.newest.generation if spec.newest.warnings else state.told.warnings
+    state_after = replace(
+        state,
+        told=Told(tuple(blockers), warnings, broker),
+        note="",
+        losses=seen_losses,
+        health=state.health.with_all_told(),
+        beat=replace(state.beat, told=beat),
+        drains=Progress(state.drains.shrinking, left, frozenset(slow)),
+    )
+    new = {pod: pool for pod, pool in slow.items() if pod not in state.drains.slow}
+    lost = tuple((it.pool, it.cause) for it, _ in losses)
+    return _Told(events, state_after, replace(figures, slow=new, wrong_victims=wrong, losses=lost))
+
+
+def _blockers(spec: Spec, refusals: Refusals) -> list[Blocker]:
+    """What keeps the fleet from being as its newest spec asks."""
+    wrong = [Blocker(INVALID_SPEC, f"{it}{MEANWHILE}") for it in spec.newest.problems]
+    return [*wrong, *spec.blockers, *refusals.blockers]
+
+
+def _of_note(state: State) -> Iterator[Event]:
+    if state.note:
+        yield Event(Reason.MEMORY_UNREADABLE, state.note)
+
+
+def _of_victims(pending: Mapping[str, PendingScaleDown], wrong: Mapping[str, tuple[str, ...]]) -> Iterator[Event]:
+    for pool, victims in wrong.items():
+        note = f"pool {pool}: {named(victims)} went instead of {named(sorted(pending[pool].going))}"
+        yield Event(Reason.WRONG_VICTIM, f"{note}; the preStop hook lets them finish")
+
+
+def _of_blockers(blockers: Sequence[Blocker], before: Sequence[Blocker]) -> Iterator[Event]:
+    for blocker in [it for it in blockers if it not in before][:MOST_TOLD]:
+        yield Event(Reason(blocker.reason), blocker.message)
+    if before and not blockers:
+        yield Event(Reason.RECOVERED, "nothing is in the way any more: the newest spec runs")
+
+
+def _of_warnings(newest: Judgement, told: int) -> Iterator[Event]:
+    if told != newest.generation:
+        yield from (Event(Reason.SPEC_WARNING, str(it)) for it in newest.warnings[:MOST_TOLD])
+
+
+def _of_findings(state: State, figures: Figures) -> Iterable[Event]:
+    runs = ((Reason(it.reason), it.note) for it in figures.runs.news)
+    return [Event(reason, note) for reason, note in (*state.health.news(), *runs)][:MOST_TOLD]
+
+
+def _of_broker(snapshot: FleetSnapshot, blockers: Sequence[Blocker], *, told: bool) -> tuple[tuple[Event, ...], bool]:
+    """What is told of the broker, and whether it was told that it can't be reached."""
+    if snapshot.broker is None:
+        return ((Event(Reason.BROKER_REACHABLE, "the broker answers again"),) if told else ()), False
+    if told or any(it.reason in _SAYS_WHY for it in blockers):
+        return (), told
+    note = f"{snapshot.broker.why}; no worker is added or taken away until it answers"
+    return (Event(Reason.BROKER_UNREACHABLE, note),), True

@@ -1,0 +1,156 @@
+"""What a look is decided from: what is asked for, what was seen, and what is kept from look to look, as values."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from utilitarian_operator.api.objects import ReadOnlyObject
+from utilitarian_operator.core.beat.actions import BeatMemory, recalled_beat
+from utilitarian_operator.core.blocker import Blocker
+from utilitarian_operator.core.diagnosis.finding_history import Health
+from utilitarian_operator.core.diagnosis.pod_loss_history import PodLosses
+from utilitarian_operator.core.draining.plan import Progress
+from utilitarian_operator.core.forecast.news import Watched
+from utilitarian_operator.core.objects.drift import Applied
+from utilitarian_operator.core.objects.refusals import Refusals
+from utilitarian_operator.core.objects.wanted import Live, Wanted
+from utilitarian_operator.core.observation.beat import BeatObjects
+from utilitarian_operator.core.observation.model import FleetSnapshot
+from utilitarian_operator.core.plan import Outcome
+from utilitarian_operator.core.sizing.memory import Memory
+from utilitarian_operator.core.spec.acceptance import Judgement
+from utilitarian_operator.core.spec.references import Content, Target
+from utilitarian_operator.core.status.change import Written
+from utilitarian_operator.core.status.recall import Recalled
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What is asked for.
+
+    Args:
+        running: the spec that runs; None while none was let run.
+        newest: the newest one.
+        blockers: what keeps the newest from running, or the fleet from being seen, beside what is wrong in the spec.
+        given_up: of the spec that runs, pools that leave their queues to another resource, each with why.
+        doubted: whether it isn't known yet whose the queues of the newest spec are.
+    """
+
+    running: Judgement | None
+    newest: Judgement
+    blockers: Sequence[Blocker] = ()
+    given_up: Mapping[str, str] = field(default_factory=dict)
+    doubted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was seen at one look.
+
+    Args:
+        resource: with its status.
+        snapshot: of the fleet; None where nothing runs.
+        live: its objects, by kind and name.
+        pods: the bodies of its pods, by name.
+        gone: the bodies of pods that went since the look before, as they were at their end.
+        beat: its objects of beat.
+        contents: of the Secrets and ConfigMaps that it names.
+        outcome: what became of the plan of the last look; None at the first.
+    """
+
+    resource: ReadOnlyObject
+    snapshot: FleetSnapshot | None = None
+    live: Live = field(default_factory=dict)
+    pods: Mapping[str, ReadOnlyObject] = field(default_factory=dict)
+    gone: Sequence[ReadOnlyObject] = ()
+    beat: BeatObjects = field(default_factory=BeatObjects)
+    contents: Mapping[Target, Content] = field(default_factory=dict)
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What has its event already.
+
+    Args:
+        blockers: those of the last look.
+        warnings: the generation whose warnings were told.
+        broker: whether it was told that the broker can't be reached.
+    """
+
+    blockers: tuple[Blocker, ...] = ()
+    warnings: int = 0
+    broker: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The objects of a spec, kept so that they are not made anew at each look.
+
+    Args:
+        running: the spec.
+        checksums: of what the pods' environments are made of.
+        wanted: the objects.
+    """
+
+    running: Judgement
+    checksums: Mapping[str | None, str | None]
+    wanted: tuple[Wanted, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is kept of one fleet from look to look.
+
+    What must outlive the process is in the resource's status as well: `memories`, and of beat what was told. All else
+    may be lost: after a restart it is seen again, or found out again.
+
+    Args:
+        started: when this operator began to look at the fleet.
+        losses: which losses of pods were seen, and told.
+        memories: what is remembered of each pool's load, by pool name; in the status as well.
+        beat: what is kept of beat; what was told is in the status as well.
+        health: findings, their history, and which workers were replaced.
+        runs: the runs at the last look.
+        drains: how far drains are.
+        idle: since when idle workers are idle, by the name of the pod.
+        refusals: what the API server refused.
+        good_looks: looks at which nothing was missing, since the last at which something was.
+        waiting_since: since when each sleeping pool has had work waiting, by pool name.
+        applied: what was held of each object after its last apply, by kind and name.
+        made: the objects of the spec that runs.
+        claimed: whether beat's claim was made, or found.
+        written: the status as it was written last.
+        told: what has its event.
+        note: what of the status could not be read at the start; empty once it has its event.
+    """
+
+    started: datetime
+    losses: PodLosses
+    memories: Mapping[str, Memory] = field(default_factory=dict)
+    beat: BeatMemory = field(default_factory=BeatMemory)
+    health: Health = field(default_factory=Health)
+    runs: Watched = field(default_factory=Watched)
+    drains: Progress = field(default_factory=Progress)
+    idle: Mapping[str, datetime] = field(default_factory=dict)
+    refusals: Refusals = field(default_factory=Refusals)
+    good_looks: int = 0
+    waiting_since: Mapping[str, datetime] = field(default_factory=dict)
+    applied: Mapping[tuple[str, str], Applied] = field(default_factory=dict)
+    made: Made | None = None
+    claimed: bool = False
+    written: Written | None = None
+    told: Told = field(default_factory=Told)
+    note: str = ""
+
+
+def begun(status: ReadOnlyObject, recalled: Recalled, now: datetime) -> State:
+    """The state of an operator that looks at a fleet for the first time.
+
+    Args:
+        status: of the resource, as it was found.
+        recalled: what was read back from it.
+        now: the one clock.
+    """
+    beat = recalled_beat(status)
+    return State(now, PodLosses(now), memories=dict(recalled.memories), beat=beat, note=recalled.note)

@@ -1,0 +1,43 @@
+"""What of a plan may happen in the mode of the fleet."""
+
+from dataclasses import replace
+
+from utilitarian_operator.api.resource import Mode
+from utilitarian_operator.core.beat.actions import Repairs
+from utilitarian_operator.core.draining.plan import DrainPlan
+from utilitarian_operator.core.objects.refusals import Refusals
+from utilitarian_operator.core.plan import Plan
+
+
+def allowed(plan: Plan, mode: Mode) -> Plan:
+    """The plan without what the mode forbids.
+
+    `Paused` changes no number of workers: those that were on their way out come back, pools that are no longer asked
+    for go all the same. `Preview` makes and changes nothing; only workers that were led out before are taken back.
+    """
+    if mode == "Auto":
+        return plan
+    drains = {pool: _returning(drain, mode) for pool, drain in plan.drains.items()}
+    if mode == "Paused":
+        scales = tuple(it for it in plan.scales if it.farewell)
+        return replace(plan, scales=scales, drains=drains, replacements=())
+    return replace(
+        plan,
+        scales=(),
+        beat=Repairs(),
+        objects=(),
+        postponed=(),
+        ahead=(),
+        deletions=(),
+        guards=(),
+        drains={pool: drain for pool, drain in drains.items() if not drain.farewell},
+        replacements=(),
+        keep=None if plan.keep is None else replace(plan.keep, makes_objects=False),
+        refused=Refusals(),
+    )
+
+
+def _returning(drain: DrainPlan, mode: Mode) -> DrainPlan:
+    if drain.farewell:
+        return drain
+    return replace(drain, resize=None, steps=drain.returns, gates=drain.gates if mode == "Paused" else ())

@@ -1,0 +1,156 @@
+"""Carries out a plan, one request an action, and says what became of it."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from utilitarian_operator.adapters.broker.seam import Broker
+from utilitarian_operator.adapters.cluster.cache import FLEETS, PODS, Key, Store
+from utilitarian_operator.adapters.cluster.seam import Cluster
+from utilitarian_operator.api.objects import Object
+from utilitarian_operator.core.moments import apart
+from utilitarian_operator.core.plan import Figures, Outcome, Plan
+from utilitarian_operator.core.reasons import Reason
+from utilitarian_operator.core.sizing import decision_record
+from utilitarian_operator.core.status.change import Written
+from utilitarian_operator.core.status.recall import well_formed
+from utilitarian_operator.errors import Conflict, Gone, OperatorError
+from utilitarian_operator.metrics.fleet import Metrics
+from utilitarian_operator.reconcile.act.accepted_specs import Revisions
+from utilitarian_operator.reconcile.act.drains import Drains
+from utilitarian_operator.reconcile.act.eviction_guard import guard
+from utilitarian_operator.reconcile.act.writer import ObjectWriter
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PlanExecutor:
+    """Hands of the operator, for whole plans.
+
+    Args:
+        cluster: the API server.
+        store: told at once what a write came to.
+        drains: leads workers out.
+        writer: sends scale requests, makes objects and records events.
+        metrics: the one writer.
+        clock: the one clock.
+    """
+
+    cluster: Cluster
+    store: Store
+    drains: Drains
+    writer: ObjectWriter
+    metrics: Metrics
+    clock: Callable[[], datetime]
+
+    async def carry_out(self, resource: Object, plan: Plan, broker: Broker | None, revisions: Revisions) -> Outcome:
+        """Carry out a plan in its order; what fails ends it, and the outcome says so.
+
+        Args:
+            resource: the fleet's.
+            plan: what is to happen.
+            broker: that workers are told through; None where none runs.
+            revisions: where accepted specs are kept.
+        """
+        one = _OnePlan(self, resource, plan, Outcome(self.clock()))
+        try:
+            await one.carry_out(broker, revisions)
+        except OperatorError as error:
+            return replace(one.outcome, failed=error)
+        return one.outcome
+
+
+@dataclass
+class _OnePlan:
+    """One plan that is being carried out, and what became of it so far."""
+
+    by: PlanExecutor
+    resource: Object
+    plan: Plan
+    outcome: Outcome
+
+    @property
+    def key(self) -> Key:
+        return Key(self.resource["metadata"]["namespace"], self.resource["metadata"]["name"])
+
+    async def carry_out(self, broker: Broker | None, revisions: Revisions) -> None:
+        by, plan = self.by, self.plan
+        if plan.figures is not None:
+            self._show(plan.figures)
+        await self._scale()
+        await self._repair_beat()
+        await self._make_objects()
+        await guard(by.cluster, by.store, self.key, plan.guards)
+        if broker is not None:
+            await by.drains.carry_out(self.resource, plan.drains, plan.because, broker)
+        if plan.figures is not None:
+            self._count(plan.figures)
+        for event in plan.events:
+            await by.writer.tell(self.resource, event.reason, event.note)
+        self.outcome = replace(self.outcome, told=True)
+        await by.writer.replace(self.resource, plan.replacements)
+        self.outcome = replace(self.outcome, replaced=plan.replacements)
+        if plan.keep is not None:
+            keep = plan.keep
+            await revisions.keep(keep.generation, keep.spec, makes_objects=keep.makes_objects)
+        await self._write_status()
+
+    def _show(self, figures: Figures) -> None:
+        if logger.isEnabledFor(logging.DEBUG):
+            # What `simulation.replay` reads: a record of what was seen and decided, to be played again.
+            look = decision_record.to_text(figures.context, figures.facts, figures.decisions)
+            logger.debug("decided", extra={"fleet": str(self.key), "look": look})
+        metrics, fleet = self.by.metrics, figures.fleet
+        metrics.looked(self.key, figures.snapshot, figures.decisions, figures.findings, fleet.mode)
+        metrics.runs.watched(self.key, fleet, figures.runs)
+
+    async def _scale(self) -> None:
+        scales = {it.pool: it for it in self.plan.scales}
+        steps = {pool: (it.step, it.because) for pool, it in scales.items()}
+        accepted = [scales[pool] for pool in await self.by.writer.scale(self.resource, steps)]
+        self.outcome = replace(self.outcome, scaled=tuple(accepted))
+        for it in accepted:
+            if it.waiting_since is not None:
+                self.by.metrics.woke(self.key, it.pool, apart(self.by.clock(), it.waiting_since))
+
+    async def _repair_beat(self) -> None:
+        repairs, tell = self.plan.beat, self.by.writer.tell
+        if repairs.scaled_back:
+            await tell(self.resource, Reason.BEAT_SCALED_BACK, repairs.scaled_back)
+        if repairs.replace is None:
+            return
+        pod = dict(repairs.replace.pod)
+        try:
+            await self.by.cluster.delete({"kind": "Pod", **pod})
+        except (Conflict, Gone):
+            return
+        self.by.store.see(PODS, pod, deleted=True)
+        await tell(self.resource, Reason.BEAT_REPLACED, repairs.replace.note)
+
+    async def _make_objects(self) -> None:
+        writer, plan = self.by.writer, self.plan
+        answers = await writer.carry_out(self.resource, plan.objects)
+        tried = tuple(it for it, _ in plan.objects)
+        self.outcome = replace(self.outcome, tried=tried, refused=answers.refused, applied=answers.applied)
+        await writer.remove(self.resource, plan.deletions)
+
+    def _count(self, figures: Figures) -> None:
+        metrics = self.by.metrics
+        for pool in figures.slow.values():
+            metrics.drained_slowly(self.key, pool)
+        for pool, pods in figures.wrong_victims.items():
+            metrics.wrong_victims(self.key, pool, len(pods))
+        for pool, cause in figures.losses:
+            metrics.lost(self.key, pool, cause)
+
+    async def _write_status(self) -> None:
+        """Write the status, unless what was refused is not in it: the look that follows at once writes that."""
+        status = self.plan.status
+        if status is None or self.outcome.overtakes(self.plan):
+            return
+        stored = await self.by.cluster.patch(self.resource, {"status": status.patch}, "status")
+        self.by.store.see(FLEETS, stored)
+        written = Written(status.wanted, well_formed(stored.get("status")), self.by.clock())
+        self.outcome = replace(self.outcome, written=written)

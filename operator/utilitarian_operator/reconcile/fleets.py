@@ -1,0 +1,158 @@
+"""All fleets that are looked at: what is kept of each, which spec of it runs, and the broker to see it through."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from utilitarian_operator.adapters.broker.seam import Broker
+from utilitarian_operator.adapters.broker.session import Brokers, Credentials
+from utilitarian_operator.adapters.broker.unreachable import UnreachableBroker
+from utilitarian_operator.adapters.cluster.cache import Key, Store
+from utilitarian_operator.adapters.cluster.seam import Cluster
+from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.api.objects import Object
+from utilitarian_operator.core.blocker import SECRET_MISSING, Blocker
+from utilitarian_operator.core.engine import owner_of
+from utilitarian_operator.core.look import Spec, begun
+from utilitarian_operator.core.spec.acceptance import MEANWHILE, Acceptance, Judgement
+from utilitarian_operator.core.spec.references import Content, Target, missing, targets
+from utilitarian_operator.core.status.recall import recall, well_formed
+from utilitarian_operator.errors import OperatorError, SecretMissing
+from utilitarian_operator.reconcile.act.accepted_specs import Revisions
+from utilitarian_operator.reconcile.claims import Claims, Lost
+from utilitarian_operator.reconcile.fleet_state import FleetParts, FleetState
+from utilitarian_operator.reconcile.observe.credentials import BrokerCredentials
+from utilitarian_operator.reconcile.observe.fleet_reader import FleetReader
+from utilitarian_operator.reconcile.observe.reference_reader import ReferenceReader
+
+logger = logging.getLogger(__name__)
+
+
+class Fleets:
+    """All fleets of one operator.
+
+    Args:
+        cluster: the API server.
+        store: what the watches said.
+        brokers: the sessions in use.
+        clock: the one clock, UTC.
+        forgotten: called with what was kept of a resource that is gone.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        store: Store,
+        brokers: Brokers,
+        clock: Callable[[], datetime],
+        forgotten: Callable[[FleetState], Awaitable[None]],
+    ) -> None:
+        self._cluster, self._store, self._brokers = cluster, store, brokers
+        self._clock, self._forgotten = clock, forgotten
+        self._known: dict[Key, FleetState] = {}
+        self._claims, self._looking_around = Claims(store, brokers), asyncio.Lock()
+
+    def present(self, key: Key) -> Object | None:
+        """The resource with a well-formed status; None if it is gone, or about to go."""
+        resource = self._store.fleet(key)
+        gone = resource is None or "deletionTimestamp" in resource["metadata"]
+        return None if resource is None or gone else resource | {"status": well_formed(resource.get("status"))}
+
+    async def known(self, key: Key, resource: Object) -> FleetState:
+        """What is kept of one fleet; of one that was not looked at before, what its status and its revisions tell."""
+        known = self._known.get(key)
+        if known is not None and known.uid != resource["metadata"]["uid"]:
+            await self.forget(key)  # another resource of the same name
+            known = None
+        if known is None:
+            revisions = Revisions(self._cluster, owner_of(resource))
+            acceptance = Acceptance(resource, await revisions.newest())
+            if key in self._known:  # looked at meanwhile, because of another fleet
+                return self._known[key]
+            known = self._known[key] = self._new(key, resource, revisions, acceptance)
+        known.resource = resource
+        return known
+
+    def _new(self, key: Key, resource: Object, revisions: Revisions, acceptance: Acceptance) -> FleetState:
+        now = self._clock()
+        recalled = recall(resource["status"], now)
+        parts = FleetParts(
+            reader=FleetReader(key, self._store, self._cluster, recalled.last_messages, self._clock),
+            credentials=BrokerCredentials(self._cluster, key.namespace),
+            edited_credentials=BrokerCredentials(self._cluster, key.namespace),
+            references=ReferenceReader(self._cluster, key.namespace),
+            revisions=revisions,
+        )
+        return FleetState(resource, parts, acceptance, begun(resource["status"], recalled, now))
+
+    async def spec(self, known: FleetState) -> tuple[Spec, Mapping[Target, Content]]:
+        """What is asked for, and the contents of what it names; the newest spec runs from now on if it may."""
+        newest = known.acceptance.judge(known.resource)
+        lost = await self._lost(known, newest)
+        contents, lacking = await self._references(known, newest, lost)
+        blockers = (*lacking, *lost.blockers)
+        return Spec(known.acceptance.running, newest, blockers, lost.pools, lost.doubted), contents
+
+    async def broker(self, known: FleetState, fleet: Fleet, spec: Spec) -> tuple[Broker, Spec]:
+        """The session to look through, or one that sees nothing and says why, as what is asked for then does."""
+        try:
+            credentials = await known.parts.credentials.read(fleet)
+        except SecretMissing as error:
+            blocker = Blocker(SECRET_MISSING, str(error))
+            said = any(it.message.startswith(blocker.message) for it in spec.blockers)
+            return UnreachableBroker(error), spec if said else replace(spec, blockers=(*spec.blockers, blocker))
+        if credentials != known.used:
+            known.used = credentials
+            await self._keep_brokers()
+        return self._brokers.session(credentials), spec
+
+    async def forget(self, key: Key) -> None:
+        """A resource is gone."""
+        known = self._known.pop(key, None)
+        if known is not None:
+            known.parts.reader.close()
+            self._claims.forget(key)
+            await self._keep_brokers()
+            await self._forgotten(known)
+
+    async def _lost(self, known: FleetState, newest: Judgement) -> Lost:
+        """What other resources on the same broker have of this one's queues: who was never looked at may, too."""
+        async with self._looking_around:
+            for key in self._store.fleets():
+                if key not in self._claims and key != known.key and (other := self.present(key)) is not None:
+                    await self._look_up(key, other)
+        before = self._claims.in_use
+        await self._claims.note_versions(known, newest)
+        if self._claims.in_use != before:
+            await self._keep_brokers()
+        running = known.acceptance.running
+        return self._claims.lost(known.key, running.fleet if running is not None else None, newest.fleet)
+
+    async def _look_up(self, key: Key, resource: Object) -> None:
+        try:
+            found = await self.known(key, resource)
+            await self._claims.note_versions(found, found.acceptance.judge(resource))
+        except OperatorError:
+            self._claims.unseen(key)
+        except Exception:  # whatever is wrong with it, no other fleet is held up by it
+            logger.exception("another fleet's queues not known", extra={"fleet": str(key)})
+            self._claims.unseen(key)
+
+    async def _references(
+        self, known: FleetState, newest: Judgement, lost: Lost
+    ) -> tuple[Mapping[Target, Content], list[Blocker]]:
+        """Read what is referred to, and let the newest spec run unless that, or a queue of it, is not to be had."""
+        running = known.acceptance.running
+        wanted = targets(newest.references, running.fleet if running else None)
+        contents = await known.parts.references.read(wanted)
+        lacking = missing(newest.references, contents, known.key.namespace, MEANWHILE)
+        may_run = newest.fleet is not None and newest is not running and lost.may_run
+        if may_run and (not lacking or running is None):
+            known.acceptance.let_run(newest)
+        return contents, lacking
+
+    async def _keep_brokers(self) -> None:
+        used: dict[Hashable, Credentials] = {it: known.used for it, known in self._known.items() if known.used}
+        await self._brokers.keep_only(used | self._claims.in_use)

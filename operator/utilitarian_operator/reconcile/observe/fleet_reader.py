@@ -1,0 +1,96 @@
+"""Reads all that one look at a fleet is decided from, and returns it as values."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from utilitarian_operator.adapters.broker.seam import Broker
+from utilitarian_operator.adapters.cluster.cache import (
+    DEPLOYMENTS,
+    DISRUPTION_BUDGETS,
+    PODS,
+    STATEFUL_SETS,
+    Key,
+    Store,
+)
+from utilitarian_operator.adapters.cluster.seam import Cluster
+from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.api.objects import Object
+from utilitarian_operator.core.look import Seen, State
+from utilitarian_operator.core.objects.wanted import DEPLOYMENT, DISRUPTION_BUDGET, STATEFUL_SET, Live
+from utilitarian_operator.core.plan import Outcome
+from utilitarian_operator.core.spec.references import Content, Target
+from utilitarian_operator.errors import BrokerError
+from utilitarian_operator.reconcile.observe.beat import BeatReader
+from utilitarian_operator.reconcile.observe.observer import Observer
+from utilitarian_operator.reconcile.observe.pod_warnings import PodWarnings
+
+_KINDS = {DEPLOYMENT: DEPLOYMENTS, DISRUPTION_BUDGET: DISRUPTION_BUDGETS, STATEFUL_SET: STATEFUL_SETS}
+
+
+class FleetReader:
+    """What is read of one fleet at each look.
+
+    Args:
+        key: of the fleet.
+        store: of the cluster's objects.
+        cluster: for what no watch shows.
+        last_messages: by queue, as the resource's status has them.
+        clock: the one clock.
+    """
+
+    def __init__(
+        self,
+        key: Key,
+        store: Store,
+        cluster: Cluster,
+        last_messages: Mapping[str, datetime],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._key, self._store, self._clock = key, store, clock
+        self._observer = Observer(key, store, last_messages, clock())
+        self._beat, self._warnings = BeatReader(key, store, cluster), PodWarnings(cluster)
+        self._gone: list[Object] = []
+
+    @property
+    def failed(self) -> BrokerError | None:
+        """Why the broker could not be seen at the last look."""
+        return self._observer.failed
+
+    async def look(
+        self,
+        resource: Object,
+        fleet: Fleet,
+        broker: Broker,
+        state: State,
+        contents: Mapping[Target, Content],
+        outcome: Outcome | None,
+    ) -> Seen:
+        """Read everything once.
+
+        Args:
+            resource: with its status.
+            fleet: what runs.
+            broker: to look at it through.
+            state: of the look before: what is worth asking.
+            contents: of the Secrets and ConfigMaps that it names.
+            outcome: what became of the last plan.
+        """
+        warnings = await self._warnings.look(list(self._store.children(PODS, self._key).values()), self._clock())
+        beat = await self._beat.look(fleet, broker.known.beats, self._clock(), warnings, state.beat.ahead)
+        of_beat = await self._beat.objects(fleet, claimed=state.claimed)
+        shrinks = state.drains.shrinking.keys()
+        snapshot = await self._observer.look(fleet, broker, self._clock(), shrinks, beat, warnings)
+        pods = self._store.children(PODS, self._key)
+        self._gone += self._store.all_pods(self._key)[len(pods) :]
+        return Seen(resource, snapshot, self._live(), pods, tuple(self._gone), of_beat, contents, outcome)
+
+    def told(self) -> None:
+        """Pods that are gone were told of and are not given again."""
+        self._gone.clear()
+
+    def close(self) -> None:
+        """Give up what is still being read."""
+        self._warnings.close()
+
+    def _live(self) -> Live:
+        return {kind: self._store.children(plural, self._key) for kind, plural in _KINDS.items()}

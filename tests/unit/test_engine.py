@@ -1,0 +1,257 @@
+"""One look as it is decided: what each kind of situation comes to, in each mode, and that nothing else goes in."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.support.pools import NOW
+from utilitarian_operator.core.blocker import REFUSED, Blocker
+from utilitarian_operator.core.engine import settled, step, untold
+from utilitarian_operator.core.labels import MANAGER
+from utilitarian_operator.core.look import Seen, Spec, State, begun
+from utilitarian_operator.core.objects.actions import Create
+from utilitarian_operator.core.objects.refusals import Refusal
+from utilitarian_operator.core.objects.wanted import DEPLOYMENT, DISRUPTION_BUDGET, STATEFUL_SET
+from utilitarian_operator.core.observation.model import FleetSnapshot, PodSnapshot, PoolSnapshot, Present, Unknown
+from utilitarian_operator.core.observation.reported import reported
+from utilitarian_operator.core.plan import Outcome, Plan
+from utilitarian_operator.core.spec.acceptance import Acceptance, Judgement
+from utilitarian_operator.core.status.change import Written
+from utilitarian_operator.core.status.recall import Recalled
+
+Body = dict[str, Any]
+NOTHING: Mapping[str, Mapping[str, Body]] = {DEPLOYMENT: {}, DISRUPTION_BUDGET: {}, STATEFUL_SET: {}}
+SECOND = timedelta(seconds=1)
+
+
+def resource(pools: tuple[str, ...] = ("a",), **spec: Any) -> Body:
+    return {
+        "apiVersion": "utilitarian.io/v1alpha1",
+        "kind": "UtilitarianWorkerPool",
+        "metadata": {"name": "fleet", "namespace": "ns", "uid": "u", "generation": 1},
+        "spec": {
+            "image": "utilitarian:1",
+            "broker": {"urlFrom": {"secretKeyRef": {"name": "broker", "key": "url"}}},
+            "beat": {"enabled": False},
+            "pools": [{"name": name, "queues": [f"q-{name}"]} for name in pools],
+            **spec,
+        },
+        "status": {},
+    }
+
+
+@dataclass
+class Look:
+    """One look: a test changes of it what it is about."""
+
+    resource: Body = field(default_factory=resource)
+    live: Mapping[str, Mapping[str, Body]] = field(default_factory=lambda: NOTHING)
+    waiting: int = 0
+    broker: Unknown | None = None
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    state: State = field(default_factory=lambda: begun({}, Recalled(), NOW))
+    outcome: Outcome | None = None
+    after: timedelta = timedelta()
+    pods: tuple[PodSnapshot, ...] = ()
+    running: Judgement | None = None
+
+    def decided(self) -> tuple[Plan, State]:
+        newest = (acceptance := Acceptance(self.resource)).judge(self.resource)
+        if newest.fleet is not None:
+            acceptance.let_run(newest)
+        spec = Spec(acceptance.running or self.running, newest, **self.spec)
+        return step(spec, self.seen(), self.state, NOW + self.after)
+
+    def seen(self) -> Seen:
+        asked_for = [it["name"] for it in self.resource["spec"]["pools"]]
+        pools = {name: self._pool(name) for name in asked_for}
+        names = [name.removeprefix("fleet-") for name in self.live[DEPLOYMENT]]
+        leftover = {name: self._pool(name) for name in names if name not in asked_for}
+        snapshot = FleetSnapshot(NOW + self.after, pools, self.broker, leftover=leftover)
+        return Seen(self.resource, snapshot, self.live, outcome=self.outcome)
+
+    def _pool(self, name: str) -> PoolSnapshot:
+        live = self.live[DEPLOYMENT].get(f"fleet-{name}")
+        queue = self.broker or Present(self.waiting, len(self.pods))
+        replicas, said = (live["spec"]["replicas"], reported(live)) if live else (None, None)
+        return PoolSnapshot({f"q-{name}": queue}, 0, self.pods, replicas, reported=said)
+
+
+def at_rest(look: Look) -> Look:
+    """The look after all that this one plans was done."""
+    plan, state = look.decided()
+    live: dict[str, dict[str, Body]] = {kind: dict(there) for kind, there in look.live.items()}
+    for it, action in plan.objects:
+        assert isinstance(action, Create)
+        fields = [{"manager": MANAGER, "operation": "Apply", "fieldsV1": {}}]
+        metadata = {**action.manifest["metadata"], "resourceVersion": "1", "uid": it.name, "managedFields": fields}
+        live[it.kind][it.name] = {**action.manifest, "metadata": metadata}
+    assert plan.status is not None
+    outcome = Outcome(
+        NOW,
+        tried=tuple(it for it, _ in plan.objects),
+        applied=tuple(it for each in live.values() for it in each.values()),
+        told=True,
+        written=Written(plan.status.wanted, plan.status.wanted, NOW),
+    )
+    seen = {**look.resource, "status": plan.status.wanted}
+    return replace(look, resource=seen, live=live, state=state, outcome=outcome, after=SECOND)
+
+
+def refused(look: Look) -> Look:
+    """The look after the API server refused all that this one plans."""
+    plan, state = look.decided()
+    refusals = tuple(Refusal(it, Blocker(REFUSED, f"{it.path}: no")) for it, _ in plan.objects)
+    outcome = Outcome(NOW, tried=tuple(it.wanted for it in refusals), refused=refusals, told=True)
+    return replace(look, state=state, outcome=outcome, after=SECOND)
+
+
+def of_somebody_else(look: Look) -> Look:
+    found = at_rest(look)
+    live = {kind: {name: _anothers(it) for name, it in there.items()} for kind, there in found.live.items()}
+    return replace(look, live=live)
+
+
+def _anothers(body: Body) -> Body:
+    return {**body, "metadata": {**body["metadata"], "ownerReferences": [{"controller": True, "uid": "another"}]}}
+
+
+def edited(look: Look, **spec: Any) -> Look:
+    body = resource(**spec)
+    return replace(look, resource={**body, "status": look.resource["status"]})
+
+
+AWAY = Unknown("amqp: no answer", NOW)
+
+
+def kinds(plan: Plan) -> set[str]:
+    """What is planned, by kind, with what makes the difference."""
+    found = {f"{type(action).__name__} {it.kind}" for it, action in plan.objects}
+    found |= {f"scale {it.pool} {it.step.before} to {it.step.replicas}" for it in plan.scales}
+    found |= {f"delete {it.live['kind']}" for it in plan.deletions}
+    found |= {f"postponed {it.kind}" for it in plan.postponed}
+    found |= {f"event {it.reason}" for it in plan.events}
+    found |= {"status"} if plan.status else set()
+    return found
+
+
+MADE = {"Create Deployment", "Create PodDisruptionBudget"}
+
+
+@pytest.mark.parametrize(
+    "look,planned",
+    [
+        pytest.param(Look, MADE | {"status"}, id="nothing is there"),
+        pytest.param(lambda: at_rest(Look()), set(), id="all is as it should be"),
+        pytest.param(
+            lambda: replace(at_rest(Look()), waiting=9), {"scale a 0 to 1", "status"}, id="work on a pool that sleeps"
+        ),
+        pytest.param(
+            lambda: edited(at_rest(Look()), pools=("b",)),
+            MADE | {"delete Deployment", "delete PodDisruptionBudget", "status"},
+            id="a pool is no longer asked for",
+        ),
+        pytest.param(
+            lambda: replace(edited(at_rest(Look()), nonsense=1), running=Acceptance(resource()).judge(resource())),
+            {"event InvalidSpec", "status"},
+            id="the newest spec is wrong: the last one runs",
+        ),
+        pytest.param(
+            lambda: Look(resource=resource(nonsense=1)), {"event InvalidSpec", "status"}, id="the first spec is wrong"
+        ),
+        pytest.param(lambda: of_somebody_else(Look()), {"event NameTaken", "status"}, id="names of somebody else"),
+        pytest.param(
+            lambda: replace(at_rest(Look()), broker=AWAY, waiting=9), {"event BrokerUnreachable", "status"}, id="away"
+        ),
+        pytest.param(
+            lambda: replace(at_rest(Look()), broker=AWAY, spec={"blockers": [Blocker("SecretMissing", "no URL")]}),
+            {"event SecretMissing", "status"},
+            id="the broker's address is not known",
+        ),
+        pytest.param(
+            lambda: refused(Look()),
+            {"postponed Deployment", "postponed PodDisruptionBudget", "event Refused", "status"},
+            id="refused a moment ago",
+        ),
+        pytest.param(
+            lambda: replace(refused(Look()), after=timedelta(seconds=10)),
+            MADE | {"event Refused", "status"},
+            id="refused, and tried again after a pause",
+        ),
+    ],
+)
+def test_what_is_planned(look: Callable[[], Look], planned: set[str]) -> None:
+    assert kinds(look().decided()[0]) == planned
+
+
+def test_what_is_being_found_out_is_not_spoken_of() -> None:
+    newest = Acceptance(resource()).judge(resource())
+    seen = Seen(resource())
+    plan, _ = step(Spec(None, newest, doubted=True), seen, begun({}, Recalled(), NOW), NOW)
+    assert plan == Plan()
+
+
+@pytest.mark.parametrize(
+    "mode,before,planned",
+    [
+        pytest.param("Paused", Look, MADE | {"status"}, id="paused: objects are made"),
+        pytest.param("Paused", lambda: replace(at_rest(Look()), waiting=9), {"status"}, id="paused: no number changes"),
+        pytest.param("Preview", Look, {"status"}, id="preview: nothing but status"),
+        pytest.param("Preview", lambda: replace(at_rest(Look()), waiting=9), {"status"}, id="preview: the same"),
+        pytest.param("Preview", lambda: refused(Look()), {"status"}, id="preview: what was refused matters no more"),
+    ],
+)
+def test_what_a_mode_leaves_of_it(mode: str, before: Callable[[], Look], planned: set[str]) -> None:
+    plan, _ = edited(before(), mode=mode).decided()
+    assert kinds(plan) == planned
+    assert (plan.guards, plan.replacements) == ((), ())
+    if mode == "Preview":
+        assert all(not drain.steps and not drain.gates and drain.resize is None for drain in plan.drains.values())
+        assert plan.keep is not None
+        assert not plan.keep.makes_objects
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        pytest.param(Look, id="first"),
+        pytest.param(lambda: replace(at_rest(Look()), waiting=9), id="work"),
+        pytest.param(lambda: refused(Look()), id="refused"),
+        pytest.param(lambda: replace(at_rest(Look()), broker=AWAY), id="away"),
+    ],
+)
+def test_the_same_comes_to_the_same(look: Callable[[], Look]) -> None:
+    one = look()
+    newest = (acceptance := Acceptance(one.resource)).judge(one.resource)
+    acceptance.let_run(newest)
+    spec, before = Spec(newest, newest), one.state
+    first, second = (step(spec, one.seen(), one.state, NOW + one.after) for _ in range(2))
+    assert first == second
+    assert one.state is before
+
+
+def test_a_refusal_is_told_once_and_its_end_is_told_when_it_was_made() -> None:
+    look = refused(Look())
+    plan, state = look.decided()
+    reasons = [it.reason for it in plan.events]
+    assert reasons == ["Refused", "Refused"]
+    assert plan.status is not None
+    again = replace(look, state=state, outcome=Outcome(NOW, told=True), after=timedelta(seconds=10))
+    plan, state = again.decided()
+    assert plan.events == (), "nothing is new, and what is tried again is not over"
+    done = Outcome(NOW, tried=tuple(it for it, _ in plan.objects), told=True)
+    assert done.overtakes(plan)
+    plan, _ = replace(again, state=state, outcome=done, after=timedelta(seconds=11)).decided()
+    assert [it.reason for it in plan.events] == ["Recovered"]
+
+
+def test_what_was_not_told_is_told_by_the_next_look() -> None:
+    look = replace(at_rest(Look()), broker=AWAY)
+    plan, state = look.decided()
+    failed = replace(look, state=untold(state, settled(look.state, look.outcome)), outcome=Outcome(NOW))
+    assert [it.reason for it in failed.decided()[0].events] == [it.reason for it in plan.events]
+    told = replace(look, state=state, outcome=Outcome(NOW, told=True))
+    assert told.decided()[0].events == ()
