@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from tests.support.resources import resource
-from utilitarian_operator.adapters.broker.seam import BrokerSnapshot, Depth, Untold, WorkerAnswer
+from utilitarian_operator.adapters.broker.seam import BrokerSnapshot, WorkerAnswer
 from utilitarian_operator.adapters.broker.unreachable import UnreachableBroker
 from utilitarian_operator.adapters.cluster.cache import PODS, Key, Store
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.core.labels import POOL_LABEL, node_name
+from utilitarian_operator.core.observation.depth import Depth, Untold
 from utilitarian_operator.core.observation.model import (
     Counted,
     FleetSnapshot,

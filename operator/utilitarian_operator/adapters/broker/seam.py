@@ -3,35 +3,13 @@
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings
+from utilitarian_operator.core.observation.depth import Depths
 from utilitarian_operator.core.observation.model import Counted, Source, WorkerLoad
 from utilitarian_operator.core.observation.worked import Worked
 from utilitarian_operator.errors import BrokerError
-
-
-@dataclass(frozen=True, slots=True)
-class Depth:
-    """What a passive declare says: messages ready and consumers, both of this moment."""
-
-    ready: int
-    consumers: int
-
-
-@dataclass(frozen=True, slots=True)
-class Untold:
-    """A queue of which the broker won't say anything, while it tells of others.
-
-    Args:
-        why: a clause that goes on after the queue's name, with the broker's words.
-    """
-
-    why: str
-
-
-Depths: TypeAlias = Mapping[str, Depth | Untold | None]
-"""By queue; None for one that doesn't exist."""
 
 
 @dataclass(frozen=True, slots=True)

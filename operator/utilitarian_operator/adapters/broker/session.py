@@ -16,10 +16,11 @@ from utilitarian_operator.adapters.broker.depths import DepthReader
 from utilitarian_operator.adapters.broker.pause import Pause
 from utilitarian_operator.adapters.broker.poll_schedule import PollSchedule, Round
 from utilitarian_operator.adapters.broker.remote_control import RemoteControl
-from utilitarian_operator.adapters.broker.seam import NO_QUESTIONS, Broker, BrokerSnapshot, Depths, Questions
+from utilitarian_operator.adapters.broker.seam import NO_QUESTIONS, Broker, BrokerSnapshot, Questions
 from utilitarian_operator.adapters.broker.statistics import Statistics
 from utilitarian_operator.adapters.broker.tls import SYSTEM, Tls
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings, QueueSettings
+from utilitarian_operator.core.observation.depth import Depths
 from utilitarian_operator.core.observation.model import HOLDS, Counted
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable, RightMissing
 

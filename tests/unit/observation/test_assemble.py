@@ -1,0 +1,148 @@
+"""What is believed of a fleet: which of two sources counts, what is in doubt and since when, and what is foreign."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.support.pools import NOW, fleet
+from utilitarian_operator.core.observation.assemble import Assembled, Beliefs, Sources, assemble
+from utilitarian_operator.core.observation.depth import Depth, Untold
+from utilitarian_operator.core.observation.model import (
+    Counted,
+    Missing,
+    PodSnapshot,
+    PoolSnapshot,
+    Present,
+    Unknown,
+    WorkerLoad,
+)
+
+HOLDS = PodSnapshot(
+    "a", ready=True, running=True, leaving=False, held=WorkerLoad(2, 1, 3, 0, consuming=("queue",)), revision="1"
+)
+DEAF = replace(HOLDS, name="b", held=WorkerLoad(0, 0, 0, 0, consuming=()))
+GOING = replace(HOLDS, name="c", marked=NOW)
+GOING_DEAF = replace(DEAF, name="d", marked=NOW)
+LIMITED = replace(HOLDS, sample=WorkerLoad(0, 0, 0, 0, begun=1, limited=True))
+SILENT = replace(HOLDS, held=Unknown("worker a does not answer", NOW))
+STATS = {"urlFrom": {"secretKeyRef": {"name": "broker", "key": "stats"}}}
+MINUTE = timedelta(minutes=1)
+
+
+def believed(
+    pods: Sequence[PodSnapshot],
+    sources: Sources,
+    before: Beliefs | None = None,
+    *,
+    counts: bool = False,
+    after: int = 0,
+) -> Assembled:
+    """What is believed so many minutes later of a fleet whose one pool has one queue."""
+    broker: dict[str, Any] = {"urlFrom": {"secretKeyRef": {"name": "broker", "key": "url"}}}
+    asked = fleet({"name": "pool", "queues": ["queue"]}, broker=broker | ({"stats": STATS} if counts else {}))
+    objects = {"pool": PoolSnapshot({}, 0, tuple(pods), len(pods)), "old": PoolSnapshot({}, 0, (), 1)}
+    return assemble(asked, sources, objects, before or Beliefs(), NOW + after * MINUTE)
+
+
+ANSWER: Mapping[str, Depth] = {"queue": Depth(3, 1)}
+COUNT: Mapping[str, Counted] = {"queue": Counted(3, 9)}
+
+
+@pytest.mark.parametrize(
+    "sources, queue, unacked",
+    [
+        pytest.param(Sources(ANSWER, counted=COUNT), Present(3, 1, 9, 3), 9, id="the broker's count"),
+        pytest.param(
+            Sources(ANSWER, counted={"queue": Counted(8, 9)}),
+            Present(3, 1, 9, 8),
+            9,
+            id="the answer of this moment counts for waiting tasks, the statistics for what may be there",
+        ),
+        pytest.param(
+            Sources(ANSWER), Present(3, 1, None, 3), "queue queue is not in the statistics", id="a queue not counted"
+        ),
+        pytest.param(
+            Sources(ANSWER, uncounted="the statistics: 401"),
+            Present(3, 1, None, 3),
+            "the statistics: 401",
+            id="no statistics",
+        ),
+        pytest.param(Sources(counted=COUNT), Missing(), 0, id="a queue that does not exist"),
+        pytest.param(
+            Sources({"queue": Untold("is locked")}, counted=COUNT),
+            Unknown("queue queue is locked", NOW),
+            0,
+            id="a queue of which the broker says nothing",
+        ),
+        pytest.param(
+            Sources(unreachable="no answer", counted=COUNT), Unknown("no answer", NOW), 0, id="a broker that is away"
+        ),
+    ],
+)
+def test_which_source_counts(sources: Sources, queue: object, unacked: int | str) -> None:
+    found = believed([HOLDS], sources, counts=True).pools["pool"]
+    assert found.queues == {"queue": queue}
+    assert (found.unacked.why if isinstance(found.unacked, Unknown) else found.unacked) == unacked
+
+
+def test_a_queue_that_answers_with_nothing_while_workers_serve_it_is_in_doubt() -> None:
+    sources = Sources({"queue": Depth(0, 0)}, counted={"queue": Counted(7, 2)})
+    queue = believed([HOLDS], sources, counts=True).pools["pool"].queues["queue"]
+    assert isinstance(queue, Present)
+    assert queue.doubt is not None
+    assert queue.ready == 7
+
+
+@pytest.mark.parametrize(
+    "sources, what",
+    [
+        pytest.param(Sources(unreachable="no answer"), "broker", id="broker"),
+        pytest.param(Sources(ANSWER, uncounted="401"), "statistics", id="statistics"),
+        pytest.param(Sources(ANSWER, mute="refused"), "mute", id="remote control"),
+    ],
+)
+def test_what_is_not_known_is_so_since_it_began_and_anew_after_it_was_known(sources: Sources, what: str) -> None:
+    first = believed([HOLDS], sources)
+    later = believed([HOLDS], sources, first.beliefs, after=1)
+    assert [getattr(it, what).since for it in (first, later)] == [NOW, NOW]
+    known = believed([HOLDS], Sources(ANSWER), later.beliefs, after=2)
+    assert getattr(known, what) is None
+    assert getattr(believed([HOLDS], sources, known.beliefs, after=3), what).since == NOW + 3 * MINUTE
+
+
+def test_a_silent_worker_is_silent_since_its_last_word() -> None:
+    first = believed([SILENT], Sources(ANSWER))
+    again = replace(SILENT, held=Unknown("worker a does not answer", NOW + MINUTE))
+    held = believed([again], Sources(ANSWER), first.beliefs, after=1).pools["pool"].pods[0].held
+    assert held == Unknown("worker a does not answer", NOW)
+
+
+def test_consumers_beyond_the_workers_are_foreign_and_a_pool_that_is_gone_is_left_over() -> None:
+    found = believed([HOLDS], Sources({"queue": Depth(0, 3)}))
+    assert found.pools["pool"].foreign == {"queue": 2}
+    assert set(found.leftover) == {"old"}
+
+
+@pytest.mark.parametrize(
+    "consumers, pods, unacked",
+    [
+        pytest.param(1, [HOLDS], 4, id="one worker, one consumer"),
+        pytest.param(2, [HOLDS, GOING], 8, id="one that goes and still consumes"),
+        pytest.param(1, [HOLDS, GOING], 8, id="one that goes and no longer consumes, as its word will say"),
+        pytest.param(1, [HOLDS, GOING_DEAF], 4, id="one that goes and consumes no longer"),
+        pytest.param(1, [HOLDS, DEAF], 4, id="one that stays and takes nothing, by its own word"),
+        pytest.param(0, [DEAF], 0, id="nobody takes anything"),
+        pytest.param(2, [HOLDS], None, id="a consumer too many"),
+        pytest.param(0, [HOLDS], None, id="a consumer too few"),
+        pytest.param(2, [HOLDS, DEAF], None, id="a consumer too many beside one that takes nothing"),
+        pytest.param(1, [LIMITED], None, id="messages that wait for a rate limit are told nowhere"),
+    ],
+)
+def test_what_is_unacknowledged_is_known_where_each_consumer_is_a_worker_that_said_what_it_holds(
+    consumers: int, pods: list[PodSnapshot], unacked: int | None
+) -> None:
+    found = believed(pods, Sources({"queue": Depth(0, consumers)})).pools["pool"].unacked
+    assert found == unacked if unacked is not None else isinstance(found, Unknown)
