@@ -173,7 +173,7 @@ def _wait(over: Callable[[], bool], case: Case) -> None:
 
 
 def _over(installation: Installation, lives: PodLives) -> bool:
-    """Whether nothing waits, nobody works, and nobody is asked to."""
+    """Whether nothing waits, no worker works, and none is asked for."""
     totals = installation.rabbitmq.totals(installation.vhost).get(DEFAULT)
     return totals == (0, 0) and lives.asleep_since("work") is not None and not installation.fleet.pods("work")
 

@@ -17,7 +17,7 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run it; 0 only if every task finished exactly once, beat was seen at work and the fleet is back at zero."""
     asked = _parser().parse_args(arguments)
-    # Whoever ends it from outside gets the same cleaning up as Ctrl-C.
+    # A signal from outside gets the same cleaning up as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with display() as shown:

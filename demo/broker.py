@@ -87,7 +87,7 @@ class Broker:
     def _send(self, app: Any, lot: Lot) -> Sent:
         task, ids = WORK_TASKS[lot.queue], tuple(str(uuid.uuid4()) for _ in range(lot.tasks))
         try:
-            # An address of its own, since CELERY_BROKER_URL of whoever runs this must not count.
+            # An address of its own, since CELERY_BROKER_URL of this process must not count.
             with app.connection_for_write(self._url) as connection, app.amqp.Producer(connection) as producer:
                 connection.ensure_connection(max_retries=3)
                 sent_at = []

@@ -1,4 +1,4 @@
-"""Works out from ledger, events and looks what the demonstration came to, and words it; pure, asks nobody."""
+"""Works out from ledger, events and looks what the demonstration came to, and words it."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -113,7 +113,7 @@ def make_report(
         for name, lots in sent.items()
     )
     summary = ledger.summary(ids)
-    # Nobody but beat sends anything else here.
+    # Only beat sends anything else here.
     by_beat = ledger.ids("end") & summary.unknown
     return Report(summary, pools, len(by_beat), seconds, history[-1].asleep)
 

@@ -129,7 +129,7 @@ class Scenario:
         self.phase(f"sending {self.tasks} tasks of a few seconds: {counts}")
         with ThreadPoolExecutor(max_workers=1) as background:
             sending = background.submit(self.broker.send, self.lots)
-            # Workers are asked for before the last message is out; nobody should miss it.
+            # Workers are asked for before the last message is out; that must be seen.
             self.watcher.until(lambda _: sending.done(), within=DONE_WITHIN, what="the tasks were not sent")
             self.sent = sending.result()
         self.phase("all are sent; workers wake, work, and go again, and beat sends its own tasks meanwhile")

@@ -26,7 +26,7 @@ class PoolSnapshot:
         running: tasks that have started and not ended, by the ledger.
         wanted: replicas that its Deployment asks for; None while there is no Deployment.
         ready: pods that are ready.
-        pods: that exist, ready or not: what somebody pays for.
+        pods: that exist, ready or not: what is paid for.
         why: the operator's own sentence.
     """
 

@@ -1,4 +1,4 @@
-"""Turns what `docker save` wrote into an image archive without the layers that a node has; it talks to nobody.
+"""Turns what `docker save` wrote into an image archive without the layers that a node has.
 
 A node holds the base and the dependencies of most images already: a change of the source is then a few megabytes
 instead of hundreds.

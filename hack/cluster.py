@@ -37,7 +37,7 @@ cgroupDriver: cgroupfs
 enforceNodeAllocatable: []
 resolvConf: /kind/resolv.conf
 """
-# By default a node that falls silent is called lost after 50 s; whoever silences one to see what follows only waits.
+# By default a node that falls silent is called lost after 50 s; a test that silences one would only wait.
 LOSS_PATCHES = [
     """kind: ClusterConfiguration
 controllerManager:

@@ -21,7 +21,7 @@ from hack.places import HACK_FOLDER, cache, locked, replace_file
 READY_WITHIN = 60.0  # seconds
 GONE_WITHIN = 60.0  # seconds
 SYS_RESOURCE = 24  # the number of CAP_SYS_RESOURCE, see capabilities(7)
-# What dockerd and kind put into the packet rules, and nobody else.
+# What only dockerd and kind put into the packet rules.
 OURS = re.compile(r"\b(DOCKER|KIND)\b|\bDOCKER-|\bdocker0\b|\bbr-[0-9a-f]{12}\b")
 
 
@@ -56,7 +56,7 @@ class Engine:
             self.docker("image", "prune", "--force", "--filter", "until=72h")
 
 
-# One private engine a machine, whoever's cache its data is in: two would flush each other's packet rules.
+# One private engine a machine, with its data in any user's cache: two would flush each other's packet rules.
 # Short, since the names of sockets are limited.
 STATE = Path("/run/utilitarian-operator")
 

@@ -73,7 +73,7 @@ def locked(file: Path, what: str, *, wait: bool = True) -> Iterator[None]:
     """Hold a lock for the time of the block; the kernel frees it even if the process is killed.
 
     Raises:
-        Failure: somebody else holds it and `wait` is false.
+        Failure: another process holds it and `wait` is false.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("a+") as handle:

@@ -57,7 +57,7 @@ def too_little_room(folder: Path, free: int, needed: int) -> str:
 
 
 def check_ports(ports: Iterable[int]) -> None:
-    """Refuse loopback ports that somebody listens on.
+    """Refuse loopback ports that have a listener.
 
     Raises:
         Failure: one of them is in use.

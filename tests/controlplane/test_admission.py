@@ -84,7 +84,7 @@ def serving(controlplane: ControlPlane, namespace: str, settings: Admission, **m
 
 
 def test_cron_and_zone_are_refused_at_apply(controlplane: ControlPlane, namespace: str, port: int) -> None:
-    assert not refusal(controlplane, namespace, NEVER)  # nobody serves: the API server goes on
+    assert not refusal(controlplane, namespace, NEVER)  # no replica serves: the API server goes on
     with serving(controlplane, namespace, admission(namespace, port)):
         told = refusal(controlplane, namespace, NEVER)
         assert "spec.pools[0].schedule[0].start: not a cron line" in told
@@ -126,7 +126,7 @@ def test_a_certificate_that_ends_soon_is_renewed_and_the_old_one_trusted_for_a_w
         assert webhook["clientConfig"]["caBundle"] == data["ca.crt"]
 
 
-async def test_it_is_served_while_another_leads_and_with_somebody_elses_certificate(
+async def test_it_is_served_while_another_leads_and_with_a_certificate_of_others(
     controlplane: ControlPlane, namespace: str, port: int
 ) -> None:
     theirs = make([LOOPBACK], datetime.now(UTC))

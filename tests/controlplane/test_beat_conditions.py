@@ -20,7 +20,7 @@ POD = "fleet-beat-0"
 
 @pytest.fixture
 def fleet(controlplane: ControlPlane, namespace: str, rabbitmq: RabbitMQ, vhost: str) -> Iterator[Fleet]:
-    """A fleet under a running operator, with nobody who runs its pods or makes volumes."""
+    """A fleet under a running operator, where no pods run and no volumes are made."""
     found = Fleet(controlplane, namespace)
     found.create_secret(rabbitmq.amqp_url(vhost))
     with in_process(controlplane, namespace):

@@ -34,7 +34,7 @@ API = {"apiVersion": "utilitarian.io/v1alpha1", "kind": "UtilitarianWorkerPool"}
 
 
 class Shell:
-    """The command line of somebody who works on one namespace."""
+    """The command line of a user with rights in one namespace."""
 
     def __init__(self, fleet: Fleet, directory: Path) -> None:
         self._fleet, self._file = fleet, directory / "workerpool.yaml"
@@ -59,7 +59,7 @@ class Shell:
 
 @pytest.fixture
 def fleet(controlplane: ControlPlane, namespace: str) -> Fleet:
-    """A fleet that nobody has created yet."""
+    """A fleet that is not created yet."""
     return Fleet(controlplane, namespace)
 
 
@@ -155,7 +155,7 @@ def test_what_was_changed_by_hand_would_be_changed_back(
         ("Deployment", "fleet-work"): "change",
         ("StatefulSet", "fleet-beat"): "change",
         ("PodDisruptionBudget", "fleet-other"): "change",
-    }  # an annotation of somebody else's, and replicas, are none of the template's business
+    }  # an annotation of another client, and replicas, are none of the template's business
     diff = [line.replace(" ", "") for line in changes["Deployment", "fleet-work"]["diff"]]
     assert "-terminationGracePeriodSeconds:30" in diff
     assert "+terminationGracePeriodSeconds:3600" in diff
@@ -169,7 +169,7 @@ def test_objects_that_are_no_longer_asked_for_would_be_deleted(running: Fleet, s
     assert running.deployment("other")
 
 
-def test_somebody_elses_object_would_be_left_alone(fleet: Fleet, shell: Shell) -> None:
+def test_an_object_of_another_owner_would_be_left_alone(fleet: Fleet, shell: Shell) -> None:
     container = {"name": "own", "image": "own:1"}
     own = {
         "apiVersion": "apps/v1",

@@ -47,7 +47,7 @@ async def cluster(controlplane: ControlPlane) -> AsyncIterator[Cluster]:
 
 
 def deployment(namespace: str, *variables: str, name: str = "fleet") -> Object:
-    """A pool's Deployment as the operator makes it, with environment variables; nobody owns it."""
+    """A pool's Deployment as the operator makes it, with environment variables; it has no owner."""
     env = ", ".join(f"{{name: {variable}, value: x}}" for variable in variables)
     spec = parse(resource(f"pools: [{{name: a, queues: [q], env: [{env}]}}]")).spec
     fleet = effective_fleet(spec)
@@ -143,7 +143,7 @@ async def test_only_the_object_that_was_seen_is_deleted(cluster: Cluster, namesp
     first = await cluster.create(with_replicas(deployment(namespace), 0))
     changed = await cluster.scale(namespace, "fleet-a", 1)
     with pytest.raises(Conflict):
-        await cluster.delete(first)  # somebody asked for a worker meanwhile
+        await cluster.delete(first)  # another client asked for a worker meanwhile
     assert changed["spec"]["replicas"] == 1
 
     async def delete_what_is_there() -> bool:

@@ -112,7 +112,7 @@ async def test_a_candidate_that_is_stopped_while_it_waits_never_led(controlplane
         await holder.end()
 
 
-async def test_nobody_may_write_before_it_was_held(controlplane: ControlPlane, namespace: str) -> None:
+async def test_no_replica_may_write_before_it_was_held(controlplane: ControlPlane, namespace: str) -> None:
     async with client(controlplane) as api:
         with pytest.raises(LeadershipLost, match=f"^the Lease {LEASE} is not held$"):
             Leadership(api, namespace, "one").check()

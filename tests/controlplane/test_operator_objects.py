@@ -22,7 +22,7 @@ NO_BEAT = {"enabled": False}
 
 @pytest.fixture
 def fleet(controlplane: ControlPlane, namespace: str, rabbitmq: RabbitMQ, vhost: str) -> Iterator[Fleet]:
-    """A fleet under a running operator; its queues exist and are empty, and nobody runs its pods."""
+    """A fleet under a running operator; its queues exist and are empty, and its pods don't run."""
     rabbitmq.declare(vhost, QUEUE, OTHER_QUEUE)
     found = Fleet(controlplane, namespace)
     found.create_secret(rabbitmq.amqp_url(vhost))
@@ -31,7 +31,7 @@ def fleet(controlplane: ControlPlane, namespace: str, rabbitmq: RabbitMQ, vhost:
 
 
 def manager_entries(live: dict[str, Any], field: str) -> set[tuple[str, str, str]]:
-    """(manager, operation, subresource) of whoever holds a field of the spec."""
+    """(manager, operation, subresource) of each holder of a field of the spec."""
     return {
         (entry["manager"], entry["operation"], entry.get("subresource", ""))
         for entry in live["metadata"]["managedFields"]

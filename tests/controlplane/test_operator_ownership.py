@@ -18,7 +18,7 @@ POOL = {"name": "work", "queues": [QUEUE]}
 
 @pytest.fixture
 def fleet(controlplane: ControlPlane, namespace: str, rabbitmq: RabbitMQ, vhost: str) -> Iterator[Fleet]:
-    """A fleet under a running operator; its queue exists and is empty, and nobody runs its pods."""
+    """A fleet under a running operator; its queue exists and is empty, and its pods don't run."""
     rabbitmq.declare(vhost, QUEUE)
     found = Fleet(controlplane, namespace)
     found.create_secret(rabbitmq.amqp_url(vhost))
@@ -61,7 +61,7 @@ def test_a_change_by_hand_is_undone(fleet: Fleet) -> None:
 @pytest.mark.parametrize(
     "kind, name", [pytest.param("Deployment", "fleet-work"), pytest.param("StatefulSet", "fleet-beat")]
 )
-def test_what_somebody_else_calls_so_is_left_alone_and_named(
+def test_an_object_of_another_owner_is_left_alone_and_named(
     fleet: Fleet, kind: str, name: str, labels: dict[str, str]
 ) -> None:
     path = f"/apis/apps/v1/namespaces/{fleet.namespace}/{kind.lower()}s"

@@ -27,7 +27,7 @@ WORK = {
 
 @pytest.fixture
 def fleet(controlplane: ControlPlane, namespace: str, rabbitmq: RabbitMQ, vhost: str) -> Iterator[Fleet]:
-    """A fleet under a running operator, not created yet; its queue has two messages, and nobody runs its pods."""
+    """A fleet under a running operator, not created yet; its queue has two messages, and its pods don't run."""
     rabbitmq.declare(vhost, QUEUE)
     rabbitmq.publish(vhost, QUEUE, ["{}"] * 2)
     found = Fleet(controlplane, namespace)

@@ -30,7 +30,7 @@ def operator(controlplane: ControlPlane, namespace: str) -> Iterator[Operator]:
 
 @pytest.fixture
 def fleet(operator: Operator, controlplane: ControlPlane, namespace: str, rabbitmq: RabbitMQ, vhost: str) -> Fleet:
-    """A fleet of two workers, whose pods nobody runs; the operator has seen them."""
+    """A fleet of two workers, whose pods don't run; the operator has seen them."""
     rabbitmq.declare(vhost, QUEUE)
     found = Fleet(controlplane, namespace)
     found.create(rabbitmq.amqp_url(vhost), pools=[WORK], beat={"enabled": False})

@@ -35,7 +35,7 @@ def quick(controlplane: ControlPlane) -> Iterator[ControlPlane]:
 
 @pytest.fixture
 def fleet(quick: ControlPlane, namespace: str) -> Fleet:
-    """A fleet whose broker nobody answers for, not created yet."""
+    """A fleet whose broker doesn't answer, not created yet."""
     found = Fleet(quick, namespace)
     found.create_secret(NOBODY)
     return found
@@ -284,7 +284,7 @@ def test_what_is_ours_without_its_labels_is_found_again(fleet: Fleet) -> None:
     stalled(fleet, "False", "Accepted")
 
 
-def test_a_field_of_somebody_elses_is_not_taken_when_adopting(fleet: Fleet) -> None:
+def test_a_field_of_another_manager_is_not_taken_when_adopting(fleet: Fleet) -> None:
     fleet.create(None, pools=[WORK], beat=NO_BEAT)
     made(fleet, "work")
     orphan(fleet)

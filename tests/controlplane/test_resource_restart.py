@@ -24,7 +24,7 @@ NEVER = {"name": "run", "start": "0 0 30 2 *"}
 
 @pytest.fixture
 def fleet(controlplane: ControlPlane, namespace: str) -> Fleet:
-    """A fleet whose broker nobody answers for, not created yet; no operator runs."""
+    """A fleet whose broker doesn't answer, not created yet; no operator runs."""
     found = Fleet(controlplane, namespace)
     found.create_secret(NOBODY)
     return found
@@ -90,7 +90,7 @@ BROKEN = {
 }
 
 
-def test_what_a_status_remembers_stops_no_fleet_whoever_wrote_it(fleet: Fleet) -> None:
+def test_what_a_status_remembers_stops_no_fleet(fleet: Fleet) -> None:
     with in_process(fleet.controlplane, fleet.namespace):
         fleet.create(None, pools=[WORK], beat=NO_BEAT)
         wait_until(lambda: fleet.pool("work").get("reason"), within=SOON, describe=fleet.describe)
@@ -208,5 +208,5 @@ def test_a_signal_ends_the_operator_in_a_moment(fleet: Fleet, signal: Signals, t
         fleet.create(None, pools=[WORK])
         wait_until(lambda: fleet.deployment("work"), within=SOON, describe=fleet.describe)
         process.signal(signal)
-        # A new version of the operator starts when the old one has gone: nobody looks meanwhile.
+        # A new version of the operator starts when the old one has gone: there are no looks meanwhile.
         assert process.wait(within=timedelta(seconds=3)) == 0

@@ -1,4 +1,4 @@
-"""What the actor hands back of its writes, on a real API server with somebody else writing at the same moment."""
+"""What comes back from writes, on a real API server with another client that writes at the same moment."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -64,7 +64,7 @@ async def test_an_edit_that_overtakes_the_answer_to_an_apply_is_seen_as_drift(
     store = Store()
     fleet = effective_fleet(parse(resource("pools: [{name: work, queues: [q]}]")).spec)
     manifest = manifests.deployment(labels.Owner(namespace, "fleet", "uid"), fleet, fleet.pools[0])
-    del manifest["metadata"]["ownerReferences"]  # of nobody: it would be collected as garbage
+    del manifest["metadata"]["ownerReferences"]  # no owner: it would be collected as garbage
     cluster = Meddled(client, controlplane, store)
     writer = ObjectWriter(cluster, store, Metrics(CollectorRegistry()), "test", utc_now)
     owner = {"apiVersion": "utilitarian.io/v1alpha1", "kind": "UtilitarianWorkerPool"}

@@ -235,7 +235,7 @@ def upgrade_its_image(scene: Scene) -> None:
 
 
 def silence_its_node(scene: Scene) -> None:
-    """Its processes stand still and answer nobody: no other beat may be started, for all that is known."""
+    """Its processes stand still and answer nothing: no other beat may be started, for all that is known."""
     pod = scene.pod()
     node = pod["spec"]["nodeName"]
     scene.docker.docker("pause", node)

@@ -13,13 +13,13 @@ from demo.cluster import EVENTS, FLEETS, Cluster, Refused
 from demo.scenario import SECRET, environment, quickstart
 from demo.snapshot import Snapshot, Watcher
 from tests.support.bed import kill_operator, stop_broker
-from tests.support.drain_scenario import CREWS, Crew
+from tests.support.drain_scenario import SCENARIO_POOLS, ScenarioPool
 from tests.support.http import HttpError
 from tests.support.pod_lives import PodLives
 from tests.support.waiting import wait_until
 
 NAMESPACE = "e2e-drain"
-EARLY, LATE = CREWS[0], CREWS[3]
+EARLY, LATE = SCENARIO_POOLS[0], SCENARIO_POOLS[3]
 SOON = 90.0
 
 
@@ -72,8 +72,8 @@ def drained(bed: Bed) -> Iterator[Drained]:
         broker.sweep()
 
 
-def pool(sight: Snapshot, crew: Crew) -> Any:
-    return next(pool for pool in sight.pools if pool.name == crew.name)
+def pool(snapshot: Snapshot, one: ScenarioPool) -> Any:
+    return next(pool for pool in snapshot.pools if pool.name == one.name)
 
 
 def get(cluster: Cluster, path: str) -> dict[str, Any]:
@@ -83,8 +83,8 @@ def get(cluster: Cluster, path: str) -> dict[str, Any]:
         raise HttpError("GET", path, error.status, str(error)) from error
 
 
-def lot(crew: Crew, tasks: int, low: float, high: float) -> Lot:
-    return Lot(crew.queue, tasks, {"distribution": "uniform", "low": low, "high": high})
+def lot(pool: ScenarioPool, tasks: int, low: float, high: float) -> Lot:
+    return Lot(pool.queue, tasks, {"distribution": "uniform", "low": low, "high": high})
 
 
 def test_every_task_is_done_once_by_pods_that_shrink_roll_out_and_lose_their_operator(
@@ -93,12 +93,12 @@ def test_every_task_is_done_once_by_pods_that_shrink_roll_out_and_lose_their_ope
     sent = drained.broker.send([lot(EARLY, 20, 1, 3), lot(EARLY, 4, 6, 8), lot(LATE, 14, 1, 3)])
     with PodLives(lambda path: get(drained.cluster, path), NAMESPACE, drained.watcher.name) as lives:
         drained.cluster.make_fleet(resource())
-        drained.until(lambda sight: pool(sight, EARLY).ready == 3 and pool(sight, LATE).ready >= 1, "no workers came")
+        drained.until(lambda seen: pool(seen, EARLY).ready == 3 and pool(seen, LATE).ready >= 1, "no workers came")
         drained.apply(most=1)
         drained.until(lambda _: any(reason == "Draining" for reason in reasons(drained.cluster)), "nobody was drained")
         kill_operator(bed)
         drained.apply(most=1, revision=1)
-        drained.until(lambda sight: sight.asleep, "the fleet did not finish and sleep")
+        drained.until(lambda seen: seen.asleep, "the fleet did not finish and sleep")
     summary = drained.watcher.ledger.summary(task for part in sent for task in part.ids)
     assert summary.each_finished_once, summary
     gone = [life for life in lives.lives() if life.told is not None]
@@ -113,13 +113,13 @@ def test_a_broker_that_restarts_in_the_middle_costs_pods_no_task(bed: Bed, drain
     at_work = drained.broker.send([lot(EARLY, 2, 25, 30)])
     with PodLives(lambda path: get(drained.cluster, path), NAMESPACE, drained.watcher.name) as lives:
         drained.cluster.make_fleet(resource())
-        drained.until(lambda sight: pool(sight, EARLY).running == 2, "the long tasks did not begin")
+        drained.until(lambda seen: pool(seen, EARLY).running == 2, "the long tasks did not begin")
         waiting = drained.broker.send([lot(EARLY, 20, 0.5, 1), lot(LATE, 8, 0.5, 1)])
         stop_broker(bed)
         wait_until(lambda: not answers(drained), within=timedelta(seconds=30))
         wait_until(lambda: answers(drained), within=timedelta(seconds=60))
         drained.apply(most=1)
-        drained.until(lambda sight: sight.asleep, "the fleet did not finish and sleep")
+        drained.until(lambda seen: seen.asleep, "the fleet did not finish and sleep")
     summary = drained.watcher.ledger.summary(task for part in (*at_work, *waiting) for task in part.ids)
     assert summary.finished == summary.sent, summary
     assert summary.run_twice.isdisjoint(at_work[0].ids), summary

@@ -54,7 +54,7 @@ def operator(controlplane: ControlPlane, namespace: str) -> Iterator[Operator]:
 
 @pytest.fixture
 def quick_signs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What ails a pool must last for seconds only to be said, and workers are asked as often."""
+    """A finding must last for seconds only to be said, and workers are asked as often."""
     for name in ("NOT_CONSUMING_FOR", "NO_PROGRESS_FOR", "FOREIGN_FOR"):
         monkeypatch.setattr(findings, name, timedelta(seconds=3))
     for name in ("LEARN_EVERY_S", "LOOK_AROUND_EVERY_S"):

@@ -32,7 +32,7 @@ BEAT, POD, CLAIM = "fleet-beat", "fleet-beat-0", "fleet-beat"
 
 
 def create(installation: Installation, **spec: Any) -> None:
-    """Beat with a run of each entry every few seconds, or at its time; nobody takes what it sends."""
+    """Beat with a run of each entry every few seconds, or at its time; no worker takes what it sends."""
     often = [{"name": "UTILITARIAN_BEAT_COMPRESSED", "value": str(EVERY_S)}]
     installation.create(**{"mode": "Paused", "pools": POOLS, "beat": {}, "env": often, **spec})
 

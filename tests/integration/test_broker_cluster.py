@@ -147,7 +147,7 @@ async def test_fewer_nodes_than_the_cluster_has_are_no_answer(pair: Pair, vhost:
 def test_the_zero_of_a_queue_without_its_leader_is_doubted(
     pair: Pair, vhost: str, reader: DepthReader, how: str
 ) -> None:
-    """Nobody's node says anything of it any more, and the depth is a lie."""
+    """No node says anything of it any more, and the depth is a lie."""
     filled(pair.other, vhost, "quorum", 50, QUORUM)
     filled(pair.one, vhost, "here", 1)
     queues = ["quorum", "here"]

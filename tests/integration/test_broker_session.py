@@ -47,7 +47,7 @@ async def test_depths_are_of_this_moment(rabbitmq: RabbitMQ, vhost: str) -> None
         for count in (1, 2, 3):
             rabbitmq.publish(vhost, "queue")
             assert (await broker.look(["queue", "missing"])).depths == {"queue": Depth(count, 0), "missing": None}
-        assert broker.known.counted is None  # nobody counts without statistics
+        assert broker.known.counted is None  # no counts without statistics
 
 
 async def test_a_worker_that_is_taken_back_has_its_own_queue_again(
@@ -118,7 +118,7 @@ async def test_only_who_is_named_is_asked_and_an_answer_ages(rabbitmq: RabbitMQ,
     ]
     with running(*workers) as (one, two):
         async with session(rabbitmq.amqp_url(vhost)) as broker:
-            assert ours(rabbitmq, vhost) == set()  # nobody named: not even a connection
+            assert ours(rabbitmq, vhost) == set()  # no worker named: not even a connection
             asked_at = time.monotonic()
             broker.ask("fleet", Questions(frozenset({"celery@one"})))
             assert broker.known.told("celery@one", 0) is None
@@ -158,7 +158,7 @@ async def test_closing_leaves_nothing_on_the_broker(rabbitmq: RabbitMQ, vhost: s
     assert rabbitmq.queues(vhost) == set()
 
 
-async def test_equal_credentials_share_a_session_until_nobody_uses_it(rabbitmq: RabbitMQ, vhost: str) -> None:
+async def test_equal_credentials_share_a_session_while_it_is_used(rabbitmq: RabbitMQ, vhost: str) -> None:
     brokers = Brokers()
     credentials = Credentials(rabbitmq.amqp_url(vhost))
     one = brokers.session(credentials)

@@ -69,7 +69,7 @@ def test_a_name_that_needs_no_mercy(rabbitmq: RabbitMQ, vhost: str, reader: Dept
 
 def test_what_the_broker_keeps_for_later_is_counted_apart(rabbitmq: RabbitMQ, vhost: str, reader: DepthReader) -> None:
     rabbitmq.declare(vhost, "queue")
-    assert reader.delayed() is None  # nobody has connected yet
+    assert reader.delayed() is None  # no client has connected yet
     assert reader.read(["queue"]) == {"queue": Depth(0, 0)}
     assert reader.delayed() is None
     rabbitmq.declare(vhost, *DELAYED)
@@ -191,14 +191,14 @@ def url(rabbitmq: RabbitMQ, user: str, password: str, vhost: str) -> str:
 
 def test_of_several_addresses_one_that_answers_is_enough(rabbitmq: RabbitMQ, vhost: str) -> None:
     rabbitmq.declare(vhost, "queue")
-    with socket.create_server((LOOPBACK, 0)) as mute:  # the kernel accepts, nobody speaks
+    with socket.create_server((LOOPBACK, 0)) as mute:  # the kernel accepts, no broker speaks
         ports = [free_port(), mute.getsockname()[1], free_port()]
         others = "".join(f"amqp://u:p@{LOOPBACK}:{port}/{vhost};" for port in ports)
         with closing(DepthReader(others + rabbitmq.amqp_url(vhost))) as reader:
             assert reader.read(["queue"]) == {"queue": Depth(0, 0)}
 
 
-def test_nobody_there_is_said_at_once() -> None:
+def test_a_broker_that_is_not_there_is_said_at_once() -> None:
     port = free_port()
     with (
         takes_at_most(GIVEN_UP_WITHIN_S),
@@ -223,7 +223,7 @@ def test_a_frozen_broker_is_given_up_and_read_again_when_it_goes_on(fragile: Rab
         fragile.pause()
         try:
             given_up(reader)  # on the connection that stood
-            given_up(reader)  # on a new one: the kernel accepts it, nobody speaks
+            given_up(reader)  # on a new one: the kernel accepts it, no broker speaks
         finally:
             fragile.resume()
         wait_until(lambda: reader.read(["queue"]), within=SOON, ignoring=(BrokerError,))

@@ -8,8 +8,8 @@ import pytest
 
 from bench.drain import OURS, Case, bench
 from bench.drain import TASKS as FORTY
-from tests.support.drain_run import Condition, DrainRun
-from tests.support.drain_scenario import CHANGES, CREWS, Crew, Kind, Phase, draw, paced, times
+from tests.support.drain_run import DrainResult, DrainRun
+from tests.support.drain_scenario import CHANGES, SCENARIO_POOLS, Kind, Phase, ScenarioPool, draw, paced, times
 from tests.support.installation import Installation
 from tests.support.operator import as_process
 from tests.support.pod_lives import PodLives
@@ -21,20 +21,22 @@ SLICE = 78
 """Lowers a pool at work to one worker, wakes the other one, rolls the first one out, and kills the operator."""
 
 
-def play(installation: Installation, directory: Path, crews: Sequence[Crew], phases: Sequence[Phase]) -> Condition:
+def play(
+    installation: Installation, directory: Path, pools: Sequence[ScenarioPool], phases: Sequence[Phase]
+) -> DrainResult:
     fleet = installation.fleet
     with (
         PodLives.of(fleet) as lives,
         as_process(fleet.controlplane, fleet.namespace, directory=directory) as (process, operator),
     ):
-        return DrainRun(installation, process, operator, crews, lives).play(phases)
+        return DrainRun(installation, process, operator, pools, lives).play(phases)
 
 
 def test_a_busy_minute_costs_no_task(installation: Installation, tmp_path: Path) -> None:
-    crews = (CREWS[0], CREWS[3])
+    pools = (SCENARIO_POOLS[0], SCENARIO_POOLS[3])
     kinds: list[Kind] = ["burst", "lower max", "kill the operator", "roll out"]
-    phases = paced(draw(SLICE, tasks=60, crews=crews, kinds=kinds), 0.4)
-    verdict = play(installation, tmp_path, crews, phases)
+    phases = paced(draw(SLICE, tasks=60, pools=pools, kinds=kinds), 0.4)
+    verdict = play(installation, tmp_path, pools, phases)
     assert not verdict.faults, f"{verdict}\n{installation.fleet.describe()}"
     assert max(verdict.largest.values()) > 1
 
@@ -50,7 +52,9 @@ def test_two_thousand_tasks_go_through_twenty_changes(
     with RabbitMQ(tmp_path / "broker") as broker:
         installation.rabbitmq, installation.vhost = broker, "/"
         installation.broker_url = broker.amqp_url()
-        verdict = play(installation, tmp_path, CREWS, draw(seed, tasks=TASKS, crews=CREWS, kinds=kinds))
+        verdict = play(
+            installation, tmp_path, SCENARIO_POOLS, draw(seed, tasks=TASKS, pools=SCENARIO_POOLS, kinds=kinds)
+        )
     with capsys.disabled():
         sys.stdout.write(f"\n{verdict}\n")
     assert not verdict.faults, f"{verdict}\n{installation.fleet.describe()}"

@@ -148,7 +148,7 @@ def test_a_worker_that_takes_nothing_any_more_keeps_no_pool_awake(
 
 
 @pytest.mark.parametrize("mode", ["Paused", "Preview"])
-def test_leaving_auto_lifts_the_marks_and_nobody_goes(
+def test_leaving_auto_lifts_the_marks_and_no_worker_goes(
     installation: Installation, operator: Operator, mode: str
 ) -> None:
     busy = Busy.make(installation)

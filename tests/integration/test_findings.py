@@ -288,9 +288,7 @@ def test_an_application_with_another_control_exchange_is_mute_until_the_resource
     assert installation.rabbitmq.totals(installation.vhost)[DEFAULT] == (0, 0)
 
 
-def test_workers_of_somebody_else_are_counted_named_and_left_alone(
-    installation: Installation, operator: Operator
-) -> None:
+def test_foreign_workers_are_counted_named_and_left_alone(installation: Installation, operator: Operator) -> None:
     fleet = installation.fleet
     application = Application(installation.broker_url, installation.ledger.directory.parent / "old")
     one_worker(installation)

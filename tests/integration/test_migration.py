@@ -13,7 +13,7 @@ POOL = [{"name": "work", "queues": [DEFAULT]}]
 
 
 def hand_made(installation: Installation, replicas: int) -> dict[str, Any]:
-    """Workers as somebody may have written them: two tasks at a time, and the vendor's command."""
+    """Workers as a user may have written them: two tasks at a time, and the vendor's command."""
     labels = {"app": OLD}
     environment = [
         {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},

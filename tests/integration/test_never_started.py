@@ -1,4 +1,4 @@
-"""A task that a worker calls active and will never run holds nobody up: real workers, and a broker that restarts."""
+"""A task that a worker calls active and will never run holds up no drain: real workers, and a broker that restarts."""
 
 import sys
 from contextlib import closing

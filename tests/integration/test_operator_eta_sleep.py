@@ -73,7 +73,7 @@ def test_tasks_that_the_broker_keeps_for_later_let_the_pool_sleep_and_wake_it_wh
 
 
 @pytest.mark.soak
-def test_tasks_that_are_given_back_wake_nobody_before_their_time_and_one_message_more_does(
+def test_tasks_that_are_given_back_wake_no_worker_before_their_time_and_one_message_more_does(
     installation: Installation, operator: Operator
 ) -> None:
     put_to_sleep(installation)

@@ -12,12 +12,12 @@ WORK = {"name": "work", "queues": [DEFAULT], "disruption": "Avoid", "scaling": {
 
 
 def eviction_guards(installation: Installation) -> list[bool]:
-    """Of each pod whether it has the whole shield."""
+    """Of each pod whether it has the whole guard."""
     found = installation.fleet.controlplane.pods(installation.fleet.namespace)
     return [(it["metadata"].get("annotations") or {}).items() >= eviction_guard.GUARD.items() for it in found]
 
 
-def test_a_worker_is_shielded_while_it_is_busy(
+def test_a_worker_is_guarded_while_it_is_busy(
     installation: Installation, operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(eviction_guard, "IDLE_FOR", timedelta(seconds=1))

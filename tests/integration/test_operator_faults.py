@@ -205,7 +205,7 @@ def test_a_template_that_does_not_work_leaves_the_old_workers_at_work(
     assert {it.hostname for it in installation.ledger.read().records} == {f"celery@{old}"}
     assert fleet.pool("work")["ready"] == 1
     assert fleet.condition("Reconciling")[0] == "True"
-    # Mended, and not as it was before: back there the old worker would simply stay.
+    # Repaired, and not as it was before: back there the old worker would simply stay.
     fleet.edit(image="utilitarian:next", app="utilitarian", env=[ledger_env(installation)])
     installation.wait(lambda: fleet.condition("Reconciling")[0] == "False" and old not in fleet.pods("work"))
     installation.wait(lambda: fleet.condition("Ready")[0] == "True" and fleet.pool("work").get("ready") == 1)

@@ -1,4 +1,4 @@
-"""Workers that somebody else ends: they take nothing more, finish what they hold, give nothing back, and go."""
+"""Workers that are ended from outside: they take nothing more, finish what they hold, give nothing back, and go."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack

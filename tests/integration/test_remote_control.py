@@ -188,7 +188,7 @@ def test_only_who_is_asked_and_answers_is_in_the_answer(application: Application
         three.kill()
 
 
-def test_everybody_is_asked_for_queues_whoever_runs_them(application: Application, control: RemoteControl) -> None:
+def test_every_worker_of_the_broker_is_asked_for_its_queues(application: Application, control: RemoteControl) -> None:
     with running(worker(application, "known"), worker(application, "stranger")) as (known, stranger):
         assert control.consuming() == {"celery@known": (QUEUE,), "celery@stranger": (QUEUE,)}
         known.kill()
@@ -196,12 +196,12 @@ def test_everybody_is_asked_for_queues_whoever_runs_them(application: Applicatio
         assert control.consuming() == {}
 
 
-def test_nobody_asked_costs_no_connection(rabbitmq: RabbitMQ, vhost: str, control: RemoteControl) -> None:
+def test_asking_no_worker_costs_no_connection(rabbitmq: RabbitMQ, vhost: str, control: RemoteControl) -> None:
     assert control.holdings([]) == {}
     assert queues_and_connections(rabbitmq, vhost) == (set(), [])
 
 
-def test_a_connection_that_nobody_uses_is_idle(control: RemoteControl, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unused_connection_is_idle(control: RemoteControl, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not control.idle
     control.holdings(["celery@nobody"])
     assert not control.idle
@@ -256,7 +256,7 @@ def test_a_word_to_a_worker_is_not_repeated_for_ever_on_a_dead_connection(fragil
         control.cancel_consumers("celery@nobody", ["queue"])
 
 
-def test_nobody_there_is_said_at_once() -> None:
+def test_a_broker_that_is_not_there_is_said_at_once() -> None:
     with closing(RemoteControl(f"amqp://u:p@{LOOPBACK}:{free_port()}//")) as control:
         given_up(control)
 

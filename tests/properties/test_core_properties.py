@@ -1,4 +1,4 @@
-"""What must hold for every decision, whatever was seen: hypothesis looks for the case that nobody thought of."""
+"""What must hold for every decision, whatever was seen: hypothesis looks for the case that was not thought of."""
 
 from dataclasses import replace
 from datetime import timedelta

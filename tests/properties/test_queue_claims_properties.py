@@ -58,7 +58,7 @@ def test_who_runs_loses_only_to_an_older_one_that_runs(claims: list[Claim]) -> N
 
 
 @given(resources(), st.data())
-def test_when_the_keeper_goes_nobody_loses_more(claims: list[Claim], data: st.DataObject) -> None:
+def test_when_the_keeper_goes_no_other_loses_more(claims: list[Claim], data: st.DataObject) -> None:
     gone = data.draw(st.sampled_from(sorted({claim.fleet for claim in claims})))
     before, after = lost(claims, SAME), lost([claim for claim in claims if claim.fleet != gone], SAME)
     for claim in after:

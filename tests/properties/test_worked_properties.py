@@ -27,7 +27,7 @@ def test_every_task_counts_once_and_none_by_more_than_one_pause_too_much_or_too_
     run = tasks(drawn, slots)
     worker = Asked(run)
     worker.ask_until_empty(chain(pauses, repeat(pauses[-1])))
-    longest_pause = max(pauses) + 1.1  # and one question that nobody answered
+    longest_pause = max(pauses) + 1.1  # and one question without an answer
     true = sum(task.seconds for task in run)
     assert worker.worked.ended == len(run)
     assert abs(worker.worked.slot_seconds - true) <= len(run) * longest_pause

@@ -86,7 +86,7 @@ def send(
     exchange_type: str = "direct",
     eta: datetime | None = None,
 ) -> list[str]:
-    """Puts a task of each duration into a queue, all at once: whoever looks sees none of them or (nearly) all.
+    """Puts a task of each duration into a queue, all at once: a look sees none of them or (nearly) all.
 
     Returns their ids. A queue that is not there yet is made with these types, "classic" or "quorum" and "direct" or
     "topic"; tasks with an `eta` are not run before it.

@@ -127,7 +127,7 @@ class ControlPlane:
 
         Raises:
             HttpError: the API server refused it.
-            OSError: nobody answers.
+            OSError: no answer comes.
         """
         return request_json(method, self.url + path, body, content_type=content_type, token=self._token, tls=self._tls)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from tests.support.celery_workers import send
-from tests.support.drain_scenario import MAX, SCALING, Crew, Phase
+from tests.support.drain_scenario import MAX, SCALING, Phase, ScenarioPool
 from tests.support.installation import Installation
 from tests.support.operator import Operator
 from tests.support.pace import paced
@@ -30,7 +30,7 @@ WRONG_VICTIMS = "utilitarian_drain_wrong_victims_total"
 
 
 @dataclass(frozen=True)
-class Condition:
+class DrainResult:
     """What a run came to.
 
     Args:
@@ -108,23 +108,23 @@ class DrainRun:
     Args:
         installation: without a resource yet.
         process, operator: that watch its namespace.
-        crews: the pools.
+        pools: the pools.
         lives: the record of its pods, already running.
     """
 
     installation: Installation
     process: Process
     operator: Operator
-    crews: Sequence[Crew]
+    pools: Sequence[ScenarioPool]
     lives: PodLives
-    _sent: dict[str, Crew] = field(default_factory=dict)
+    _sent: dict[str, ScenarioPool] = field(default_factory=dict)
     _most: dict[str, int] = field(default_factory=dict)
     _revision: dict[str, int] = field(default_factory=dict)
     _overridden: dict[str, float] = field(default_factory=dict)
     _held_at_restart: set[str] = field(default_factory=set)
     _wrong_victims: float = 0.0
 
-    def play(self, phases: Sequence[Phase]) -> Condition:
+    def play(self, phases: Sequence[Phase]) -> DrainResult:
         """All phases, and then the way to zero.
 
         Raises:
@@ -137,33 +137,33 @@ class DrainRun:
             for phase in phases:
                 self._play(phase)
             self._wait(lambda: self._ended() == self._sent.keys())
-            self._wait(lambda: all(self.lives.asleep_since(crew.name) for crew in self.crews))
-            self._wait(lambda: not any(map(self.installation.fleet.pods, (crew.name for crew in self.crews))))
-        return self._verdict(len(phases), time.time() - begun, pace.worst)
+            self._wait(lambda: all(self.lives.asleep_since(pool.name) for pool in self.pools))
+            self._wait(lambda: not any(map(self.installation.fleet.pods, (pool.name for pool in self.pools))))
+        return self._result(len(phases), time.time() - begun, pace.worst)
 
     def _play(self, phase: Phase) -> None:
         for lot in phase.lots:
-            sent = send(self.installation.broker_url, lot.crew.queue, lot.seconds)
-            self._sent |= dict.fromkeys(sent, lot.crew)
-        if any(lot.crew == phase.crew for lot in phase.lots):
-            self._wait(lambda: self._works(phase.crew))
+            sent = send(self.installation.broker_url, lot.pool.queue, lot.seconds)
+            self._sent |= dict.fromkeys(sent, lot.pool)
+        if any(lot.pool == phase.pool for lot in phase.lots):
+            self._wait(lambda: self._works(phase.pool))
         self._change(phase)
         wanted = phase.until * len(self._sent)
         self._wait(lambda: len(self._ended()) >= wanted)
 
     def _change(self, phase: Phase) -> None:
-        crew, fleet = phase.crew, self.installation.fleet
+        pool, fleet = phase.pool, self.installation.fleet
         match phase.kind:
             case "lower max" | "raise max" | "burst":
-                self._most[crew.name] = phase.workers or MAX
+                self._most[pool.name] = phase.workers or MAX
                 fleet.edit(pools=self._pools())
             case "roll out":
-                self._revision[crew.name] = self._revision.get(crew.name, 0) + 1
+                self._revision[pool.name] = self._revision.get(pool.name, 0) + 1
                 fleet.edit(pools=self._pools())
             case "override":
                 until = datetime.now(UTC) + OVERRIDDEN_FOR
-                self._overridden[crew.name] = until.timestamp()
-                name = f"utilitarian.io/override.{crew.name}"
+                self._overridden[pool.name] = until.timestamp()
+                name = f"utilitarian.io/override.{pool.name}"
                 fleet.annotate({name: f"{phase.workers} until {until:%Y-%m-%dT%H:%M:%SZ}"})
             case "kill the operator":
                 self._count_wrong_victims()
@@ -177,19 +177,19 @@ class DrainRun:
 
     def _pools(self) -> list[dict[str, object]]:
         return [
-            crew.spec(most=self._most.get(crew.name, MAX), revision=self._revision.get(crew.name, 0))
-            for crew in self.crews
+            pool.spec(most=self._most.get(pool.name, MAX), revision=self._revision.get(pool.name, 0))
+            for pool in self.pools
         ]
 
     def _ended(self) -> frozenset[str]:
         return self.installation.ledger.read().ids("end")
 
-    def _works(self, crew: Crew) -> bool:
+    def _works(self, pool: ScenarioPool) -> bool:
         """Whether the pool is at work with more than one worker, or has nothing left to do."""
-        of_crew = self.installation.ledger.read().of_queue(crew.queue)
-        running, mine = of_crew.running(), {task for task, its in self._sent.items() if its == crew}
-        busy = {record.hostname for record in of_crew.records if record.task_id in running}
-        return len(busy) > 1 or mine <= of_crew.ids("end") | running
+        of_pool = self.installation.ledger.read().of_queue(pool.queue)
+        running, mine = of_pool.running(), {task for task, its in self._sent.items() if its == pool}
+        busy = {record.hostname for record in of_pool.records if record.task_id in running}
+        return len(busy) > 1 or mine <= of_pool.ids("end") | running
 
     def _wait(self, condition: object) -> None:
         wait_until(
@@ -200,7 +200,7 @@ class DrainRun:
         )
 
     def _stuck(self) -> str:
-        """What is still to do, and by whom: the logs of all workers would say too much."""
+        """What is still to do, and by which worker: the logs of all workers would say too much."""
         ledger = self.installation.ledger.read()
         waiting: dict[str, int] = {}
         for task in self._sent.keys() - ledger.ids("start"):
@@ -212,14 +212,14 @@ class DrainRun:
         counted = {name: value for name, value in self.operator.metrics().items() if name.startswith(WRONG_VICTIMS)}
         self._wrong_victims += sum(counted.values())
 
-    def _verdict(self, changes: int, seconds: float, slowness: float) -> Condition:
+    def _result(self, changes: int, seconds: float, slowness: float) -> DrainResult:
         self._count_wrong_victims()
         ledger = self.installation.ledger.read()
         summary, lives = ledger.summary(self._sent), self.lives.lives()
         gone = [life for life in lives if life.told is not None]
         led = [life for life in gone if life.led]
-        ways = {crew.name: self._way_to_zero(crew) for crew in self.crews}
-        return Condition(
+        ways = {pool.name: self._way_to_zero(pool) for pool in self.pools}
+        return DrainResult(
             sent=len(summary.sent),
             finished=len(summary.finished),
             lost=summary.lost,
@@ -232,15 +232,15 @@ class DrainRun:
             unled=tuple(life.name for life in gone if not (life.led or life.replaced)),
             busy=tuple(life.name for life in led if not life.replaced and life.worked_after(ledger.records)),
             wrong_victims=int(self._wrong_victims),
-            largest={crew.name: self.lives.largest(crew.name) for crew in self.crews},
+            largest={pool.name: self.lives.largest(pool.name) for pool in self.pools},
             asleep_after=max((at for way in ways.values() for at, _ in way[-1:]), default=0.0),
             ways=ways,
             seconds=seconds,
             slowness=slowness,
         )
 
-    def _way_to_zero(self, crew: Crew) -> list[tuple[float, int]]:
-        records = self.installation.ledger.read().of_queue(crew.queue).records
-        later = (self._overridden.get(crew.name, 0.0), self.lives.unsettled_until(crew.name))
+    def _way_to_zero(self, pool: ScenarioPool) -> list[tuple[float, int]]:
+        records = self.installation.ledger.read().of_queue(pool.queue).records
+        later = (self._overridden.get(pool.name, 0.0), self.lives.unsettled_until(pool.name))
         last = max([record.at for record in records] + list(later))
-        return [(round(at - last, 1), size) for at, size in self.lives.sizes(crew.name) if at > last]
+        return [(round(at - last, 1), size) for at, size in self.lives.sizes(pool.name) if at > last]

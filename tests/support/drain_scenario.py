@@ -31,7 +31,7 @@ CHANGES: Mapping[Kind, int] = {
 
 
 @dataclass(frozen=True)
-class Crew:
+class ScenarioPool:
     """One pool, and what makes its drain different from another's.
 
     Args:
@@ -59,11 +59,11 @@ class Crew:
         }
 
 
-CREWS = (
-    Crew("early-prefork", QUEUES[0], "prefork", prefetch=4, late=False),
-    Crew("late-prefork", QUEUES[1], "prefork", prefetch=1, late=True),
-    Crew("early-threads", QUEUES[2], "threads", prefetch=1, late=False),
-    Crew("late-threads", QUEUES[3], "threads", prefetch=4, late=True),
+SCENARIO_POOLS = (
+    ScenarioPool("early-prefork", QUEUES[0], "prefork", prefetch=4, late=False),
+    ScenarioPool("late-prefork", QUEUES[1], "prefork", prefetch=1, late=True),
+    ScenarioPool("early-threads", QUEUES[2], "threads", prefetch=1, late=False),
+    ScenarioPool("late-threads", QUEUES[3], "threads", prefetch=4, late=True),
 )
 
 
@@ -71,7 +71,7 @@ CREWS = (
 class Lot:
     """Tasks for one pool, by the seconds that each takes."""
 
-    crew: Crew
+    pool: ScenarioPool
     seconds: tuple[float, ...]
 
 
@@ -81,33 +81,33 @@ class Phase:
 
     Args:
         kind: of the change.
-        crew: the pool that changes; means nothing when operator or broker are what ends.
+        pool: the pool that changes; means nothing when operator or broker are what ends.
         workers: the new max, or the override's number.
         lots: sent after it.
         until: the next phase begins when this part of all tasks sent so far has ended.
     """
 
     kind: Kind
-    crew: Crew
+    pool: ScenarioPool
     workers: int
     lots: tuple[Lot, ...]
     until: float
 
 
-def draw(seed: int, *, tasks: int, crews: Sequence[Crew], kinds: Sequence[Kind]) -> list[Phase]:
+def draw(seed: int, *, tasks: int, pools: Sequence[ScenarioPool], kinds: Sequence[Kind]) -> list[Phase]:
     """The phases of one run.
 
     Args:
         seed: the same gives the same phases.
         tasks: sent in all of them together.
-        crews: the pools; each changes in its turn.
+        pools: the pools; each changes in its turn.
         kinds: of the changes, in any order: they are shuffled.
     """
     dice = random.Random(seed)  # noqa: S311 - no secret
     shuffled = dice.sample(list(kinds), len(kinds))
     counts = _shares(dice, tasks, [0.2 if kind == "lull" else dice.uniform(1, 3) for kind in shuffled])
     return [
-        _phase(dice, kind, crews[number % len(crews)], crews, count)
+        _phase(dice, kind, pools[number % len(pools)], pools, count)
         for number, (kind, count) in enumerate(zip(shuffled, counts, strict=True))
     ]
 
@@ -115,7 +115,7 @@ def draw(seed: int, *, tasks: int, crews: Sequence[Crew], kinds: Sequence[Kind])
 def paced(phases: Sequence[Phase], pace: float) -> list[Phase]:
     """The same phases with every task's seconds times `pace`."""
     return [
-        replace(phase, lots=tuple(Lot(it.crew, tuple(pace * each for each in it.seconds)) for it in phase.lots))
+        replace(phase, lots=tuple(Lot(it.pool, tuple(pace * each for each in it.seconds)) for it in phase.lots))
         for phase in phases
     ]
 
@@ -125,17 +125,17 @@ def times(kinds: Mapping[Kind, int]) -> list[Kind]:
     return [kind for kind, often in kinds.items() for _ in range(often)]
 
 
-def _phase(dice: random.Random, kind: Kind, crew: Crew, crews: Sequence[Crew], count: int) -> Phase:
-    # A burst is for one pool; else everybody gets something, so that what leaves leaves beside work.
-    weights = [1.0 if kind != "burst" else 4.0 * (it is crew) + 0.2 for it in crews]
+def _phase(dice: random.Random, kind: Kind, pool: ScenarioPool, pools: Sequence[ScenarioPool], count: int) -> Phase:
+    # A burst is for one pool; else every pool gets something, so that what leaves leaves beside work.
+    weights = [1.0 if kind != "burst" else 4.0 * (it is pool) + 0.2 for it in pools]
     lots = [
         Lot(it, tuple(_seconds(dice) for _ in range(share)))
-        for it, share in zip(crews, _shares(dice, count, weights), strict=True)
+        for it, share in zip(pools, _shares(dice, count, weights), strict=True)
         if share
     ]
     workers = {"lower max": 1, "raise max": MAX + 1, "override": dice.randint(1, 2)}.get(kind, 0)
     # A lull waits until nearly everything is done, so that the pools shrink before the next load comes.
-    return Phase(kind, crew, workers, tuple(lots), 0.99 if kind == "lull" else dice.uniform(0.7, 0.9))
+    return Phase(kind, pool, workers, tuple(lots), 0.99 if kind == "lull" else dice.uniform(0.7, 0.9))
 
 
 def _shares(dice: random.Random, whole: int, weights: Sequence[float]) -> list[int]:

@@ -32,7 +32,7 @@ def request_json(  # noqa: PLR0913 - these are the parts of a request
 
     Raises:
         HttpError: the server refused it.
-        OSError: nobody answers within 30 s.
+        OSError: no answer comes within 30 s.
     """
     headers = {"Content-Type": content_type}
     if login:

@@ -65,7 +65,7 @@ class Installation:
                 queue(channel).declare()
 
     def send(self, queue: str, number: int, seconds: float, *, queue_type: str = "classic") -> list[str]:
-        """Puts tasks into a queue, all at once: whoever looks sees none of them or (nearly) all."""
+        """Puts tasks into a queue, all at once: a look sees none of them or (nearly) all."""
         return send(self.broker_url, queue, [seconds] * number, queue_type=queue_type)
 
     def wait(self, condition: Callable[[], object], within: timedelta = WITHIN) -> None:

@@ -211,13 +211,13 @@ def led(stand: Stand) -> None:
 
 
 def by_hook(stand: Stand) -> None:
-    """As a kubelet does when somebody else ends the pod: the preStop hook, then SIGTERM."""
+    """As a kubelet does when the pod is ended from outside: the preStop hook, then SIGTERM."""
     hook(stand).wait(within=GRACE)
     plain(stand)
 
 
 def plain(stand: Stand) -> None:
-    """SIGTERM and nothing else, which is what a worker gets from everybody who doesn't know it."""
+    """SIGTERM and nothing else, which is what a worker gets from a process manager that doesn't know Celery."""
     stand.worker.signal(signal.SIGTERM)
     stand.worker.wait(within=GRACE)
 

@@ -203,7 +203,7 @@ class PodProcess:
         return {"message": self._message_file.read_text()} if self._message_file.exists() else {}
 
     def _init_statuses(self) -> list[Object]:
-        """Of the init containers that have ended well; that is all that anybody asks for."""
+        """Of the init containers that have ended well; no more is needed."""
         return [
             {"name": it["name"], "image": it["image"], "imageID": it["image"], "ready": True, "restartCount": 0}
             | {"state": {"terminated": ended}}

@@ -13,7 +13,7 @@ _given: set[int] = set()
 
 
 def free_port() -> int:
-    """A port nobody listens on, never the same one twice in a process.
+    """A port without a listener, never the same one twice in a process.
 
     Raises:
         RuntimeError: no free port was found.
@@ -40,7 +40,7 @@ def _is_free(port: int) -> bool:
 
 
 def accepts_connections(port: int) -> bool:
-    """Whether somebody listens on this port of the loopback address."""
+    """Whether a process listens on this port of the loopback address."""
     try:
         socket.create_connection((LOOPBACK, port), timeout=1).close()
     except OSError:

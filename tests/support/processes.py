@@ -132,7 +132,7 @@ class Process:
         self._started().send_signal(number)
 
     def pause(self) -> None:
-        """Freezes the program (SIGSTOP), each of its threads: connections stay open, nobody answers.
+        """Freezes the program (SIGSTOP), each of its threads: connections stay open, no answer comes.
 
         Raises:
             NotInTimeError: a thread still runs after 5 s.

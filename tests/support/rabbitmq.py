@@ -159,7 +159,7 @@ class RabbitMQ:
         self.start()
 
     def pause(self) -> None:
-        """Freezes the node: connections stay open, nobody answers."""
+        """Freezes the node: connections stay open, no answer comes."""
         self.server.pause()
 
     def resume(self) -> None:
@@ -174,7 +174,7 @@ class RabbitMQ:
             raise
 
     def __exit__(self, *_: object) -> None:
-        # A stop in good order takes six seconds and saves data that nobody reads any more.
+        # A stop in good order takes six seconds and saves data that is not read any more.
         self.kill()
         if self.joins is None:
             self.epmd.kill()
@@ -211,7 +211,7 @@ class RabbitMQ:
 
         Raises:
             HttpError: the broker refused it.
-            OSError: nobody answers.
+            OSError: no answer comes.
         """
         url = f"http://{LOOPBACK}:{self.management_port}{path}"
         return request_json(method, url, body, login=(self.user, self.password))

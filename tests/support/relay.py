@@ -42,7 +42,7 @@ class Relay:
 
     Args:
         controlplane: that it leads to.
-        kubeconfig: the file that it writes, for whoever shall go through it.
+        kubeconfig: the file that it writes, for the clients that shall go through it.
     """
 
     def __init__(self, controlplane: ControlPlane, kubeconfig: Path) -> None:

@@ -10,7 +10,7 @@ MEASURES = "tests/e2e/test_demo.py"
 class Sharing(LoadScopeScheduling):  # type: ignore[misc]
     """Hands out tests in the order of the run, and those together that need the same thing.
 
-    Whoever has the tests that measure gets more at any time; the other processes wait until these are done.
+    The process with the tests that measure gets more at any time; the other processes wait until these are done.
     """
 
     def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:

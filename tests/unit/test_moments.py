@@ -57,7 +57,7 @@ def test_two_moments_are_never_less_than_nothing_apart() -> None:
         ),
     ],
 )
-def test_an_ailment_is_named_in_time_after_the_clock_was_set_back(
+def test_a_finding_is_named_in_time_after_the_clock_was_set_back(
     look: FleetSnapshot, patience: timedelta, finding: str
 ) -> None:
     histories: dict[str, SymptomHistory] = {}

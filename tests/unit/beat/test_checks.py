@@ -214,7 +214,7 @@ def test_an_ephemeral_memory_is_not_lost_but_was_never_kept() -> None:
     assert loss(asked, EARLIER, snapshot("new: there was no file")) is None
 
 
-def test_without_a_sight_the_memory_stays_what_it_was() -> None:
+def test_without_a_snapshot_the_memory_stays_what_it_was() -> None:
     for seen in (None, BeatSnapshot()):
         assert memory_since(EARLIER, seen) == EARLIER["memorySince"]
         assert loss(fleet(), EARLIER, seen) is None

@@ -356,7 +356,7 @@ def test_every_value_is_described_and_in_the_schema() -> None:
 def _same_names(values: dict[str, Any], schema: dict[str, Any], path: str) -> None:
     assert schema["additionalProperties"] is False, f"{path} takes any name"
     assert schema["description"], f"{path} has no description"
-    # Kubernetes has more resource kinds than anybody sets, and claims is one of them.
+    # Kubernetes has more resource kinds than are set here, and claims is one of them.
     assert set(schema["properties"]) - {"claims"} == set(values), f"{path}: the schema and values.yaml differ"
     for name, value in values.items():
         inner = schema["properties"][name]

@@ -127,7 +127,7 @@ EDITED: dict[str, tuple[tuple[str | int, ...], Any]] = {
 
 
 @pytest.mark.parametrize("name", EDITED)
-def test_a_status_that_somebody_has_edited_is_told_as_far_as_it_goes(name: str) -> None:
+def test_an_edited_status_is_explained_as_far_as_it_goes(name: str) -> None:
     (*parents, leaf), value = EDITED[name]
     body = yaml.safe_load(SAVED.read_text())
     part = body

@@ -62,7 +62,7 @@ def test_json_has_the_effective_spec_with_every_default() -> None:
     hourly = next(pool for pool in whole["pools"] if pool["name"] == "amr-hourly")
     assert hourly["stabilization"] == "1m"
     assert hourly["slots"] == 100
-    assert "changes" not in whole  # nobody asked a cluster
+    assert "changes" not in whole  # no cluster was asked
 
 
 @pytest.mark.parametrize("path", FLEETS, ids=lambda path: path.stem)

@@ -1,4 +1,4 @@
-"""What is advised of a broker's settings; nothing on what nobody told."""
+"""What is advised of a broker's settings; nothing on what is not known."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What ails a pool: each sign must last, is told with its evidence, and is taken back when it passes."""
+"""What is wrong in a pool: each sign must last, is said with its evidence, and is taken back when it passes."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -41,7 +41,7 @@ SECOND = timedelta(seconds=1)
 
 
 def after(span: timedelta, *looks: FleetSnapshot, asked: Fleet = FLEET) -> tuple[Finding, ...]:
-    """What ails `work` when the looks came one after the other, the last of them once more after a while."""
+    """What is wrong in `work` when the looks came one after the other, the last of them once more after a while."""
     histories: Mapping[str, SymptomHistory] = {}
     moment = NOW
     for look in looks:
@@ -123,7 +123,7 @@ def of_one_pool(look: FleetSnapshot, **more: object) -> FleetSnapshot:
 
 
 def ails(asked: Fleet, look: FleetSnapshot, span: timedelta, first: FleetSnapshot | None = None) -> tuple[Finding, ...]:
-    """What ails the pool `work` of a fleet after a while of one sight."""
+    """What is wrong in the pool `work` of a fleet after a while of the same snapshot."""
     _, histories = examine(asked, first or look, {})
     found, _ = examine(asked, replace(look, at=NOW + span), histories)
     return found["work"]
@@ -136,7 +136,7 @@ THREE_CAUSES = (
 )
 
 
-def test_where_nobody_ever_answers_the_causes_are_named_and_no_worker_is_stuck() -> None:
+def test_where_no_worker_ever_answers_the_causes_are_named_and_none_is_stuck() -> None:
     look = of_one_pool(MUTE_POOL)
     assert ails(ALONE, look, MUTE_FOR - SECOND) == ()
     (found,) = ails(ALONE, look, MUTE_FOR)
@@ -185,7 +185,7 @@ def test_a_pool_that_can_answer_is_not_mute(asked: Fleet, look: FleetSnapshot, f
     assert [it for it in ails(asked, look, 2 * MUTE_FOR, first) if it.reason == MUTE] == []
 
 
-def test_a_solo_worker_that_runs_a_task_answers_nobody_and_is_not_stuck() -> None:
+def test_a_solo_worker_that_runs_a_task_is_silent_and_not_stuck() -> None:
     solo = fleet(
         {"name": "work", "queues": ["q"], "worker": {"execution": "solo", "concurrency": 1}},
         {"name": "other", "queues": ["r"]},
@@ -311,7 +311,7 @@ def test_a_catch_all_that_consumes_the_queue_of_another_pool_is_ours() -> None:
     assert with_foreign(asked, pools, {})["work"].foreign == {}
 
 
-def test_where_others_consume_what_is_unacknowledged_is_nobodys() -> None:
+def test_where_others_consume_what_is_unacknowledged_is_unknown() -> None:
     look = seen_with(snapshot(pod("a"), consumers=4))
     health = Health()
     for seconds in (0, FOREIGN_FOR.total_seconds()):

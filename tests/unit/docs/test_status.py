@@ -35,7 +35,7 @@ def test_every_event_is_described_with_its_type_and_what_to_do() -> None:
 
 
 def test_every_reason_of_a_condition_is_described() -> None:
-    """Each `Condition(type, status, reason, …)` of the source has its row; so have obstacles and hindrances."""
+    """Each `Condition(type, status, reason, …)` of the source has its row; so have blockers and pod failures."""
     described = set()
     kind = ""
     for cells in rows(STATUS)[1:]:
@@ -43,20 +43,20 @@ def test_every_reason_of_a_condition_is_described() -> None:
         status = cells[1].partition(" ")[0]
         described |= {(kind, status, reason) for reason in re.findall(r"`(\w+)`", cells[1])}
     blockers = {value for name, value in vars(blocker).items() if name.isupper()}
-    said = _verdicts() | {("Stalled", "True", reason) for reason in blockers}
+    said = _conditions() | {("Stalled", "True", reason) for reason in blockers}
     said |= {("Ready", "False", reason) for reason in pod_failure.REASONS}
     assert described == said
 
 
-def _verdicts() -> set[tuple[str, ...]]:
+def _conditions() -> set[tuple[str, ...]]:
     trees = [ast.parse(Path(module.__file__ or "").read_text()) for module in (beat, conditions)]
     calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    verdicts = [call.args[:3] for call in calls if isinstance(call.func, ast.Name) and call.func.id == "Condition"]
-    return {tuple(a.value for a in args) for args in verdicts if all(isinstance(a, ast.Constant) for a in args)}  # type: ignore[misc, attr-defined]
+    found = [call.args[:3] for call in calls if isinstance(call.func, ast.Name) and call.func.id == "Condition"]
+    return {tuple(a.value for a in args) for args in found if all(isinstance(a, ast.Constant) for a in args)}  # type: ignore[misc, attr-defined]
 
 
 @pytest.mark.parametrize("reason", [value for name, value in vars(blocker).items() if name.isupper()])
-def test_an_obstacle_is_told_as_a_warning(reason: str) -> None:
+def test_a_blocker_is_recorded_as_a_warning(reason: str) -> None:
     assert Reason(reason) in WARNINGS
 
 

@@ -56,7 +56,7 @@ def changes(
         ),
     ],
 )
-def test_who_is_shielded(
+def test_which_workers_are_guarded(
     seen: PodSnapshot, there: Annotations, pool: Annotations, expected: Annotations | None
 ) -> None:
     assert changes({}, seen, there, **pool) == expected
@@ -73,6 +73,6 @@ def test_an_idle_worker_is_let_go_after_a_while_and_not_between_two_tasks() -> N
     assert changes(since, idle, GUARD, 2 * IDLE_FOR) == TAKEN_AWAY
 
 
-def test_a_pod_that_nobody_has_seen_yet_is_left_alone() -> None:
+def test_an_unseen_pod_is_left_alone() -> None:
     snapshot = FleetSnapshot(NOW, {"a": PoolSnapshot({}, 0, (pod(BUSY),), 1)})
     assert guards(fleet({"name": "a", "disruption": "Avoid"}), snapshot, {}, {}) == ()

@@ -258,7 +258,7 @@ def test_a_slow_worker_is_named_and_stays() -> None:
 
 
 @st.composite
-def crews(draw: st.DrawFn) -> PoolWorkers:
+def pools(draw: st.DrawFn) -> PoolWorkers:
     count = draw(st.integers(0, 8))
     workers = []
     for i in range(count):
@@ -283,7 +283,7 @@ def crews(draw: st.DrawFn) -> PoolWorkers:
     )
 
 
-@given(crews(), st.integers(0, 10))
+@given(pools(), st.integers(0, 10))
 def test_the_deployment_shrinks_only_by_released_workers_and_pods_that_are_not_there(
     pool_workers: PoolWorkers, desired: int
 ) -> None:
@@ -299,7 +299,7 @@ def test_the_deployment_shrinks_only_by_released_workers_and_pods_that_are_not_t
             assert not pool_workers.rolling_out or len(step.going) == len(pool_workers.staying)
 
 
-@given(crews(), st.integers(0, 10))
+@given(pools(), st.integers(0, 10))
 def test_a_busy_worker_is_never_chosen_while_an_idle_one_stays(pool_workers: PoolWorkers, desired: int) -> None:
     chosen = {step.pod for step in steps(pool_workers, desired) if isinstance(step, MarkDraining)}
     busy = [one.tasks for one in pool_workers.staying if one.name in chosen and one.ready]
@@ -307,13 +307,13 @@ def test_a_busy_worker_is_never_chosen_while_an_idle_one_stays(pool_workers: Poo
     assert not busy or not left or max(busy) <= min(left, default=0)
 
 
-@given(crews(), st.integers(0, 10))
+@given(pools(), st.integers(0, 10))
 def test_only_an_empty_worker_is_released(pool_workers: PoolWorkers, desired: int) -> None:
     empty = {one.name for one in pool_workers.workers if one.empty and one.marked is not None}
     assert {step.pod for step in steps(pool_workers, desired) if isinstance(step, Release)} <= empty
 
 
-@given(crews(), st.integers(0, 10))
+@given(pools(), st.integers(0, 10))
 def test_capacity_never_falls_below_what_is_wanted(pool_workers: PoolWorkers, desired: int) -> None:
     taken = sum(isinstance(step, MarkDraining) for step in steps(pool_workers, desired))
     back = sum(isinstance(step, ResumeConsumers) for step in steps(pool_workers, desired))

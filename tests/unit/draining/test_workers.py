@@ -190,7 +190,7 @@ def test_a_bad_template_that_was_corrected_does_not_stop_the_pool_from_shrinking
         pytest.param([pod("a", SILENT, running=False, ready=False)], said(1, 0), True, id="one that does not run"),
     ],
 )
-def test_the_deployment_of_a_removed_pool_goes_when_it_says_itself_that_nobody_works(
+def test_the_deployment_of_a_removed_pool_goes_when_it_says_itself_that_it_has_no_pods(
     pods: list[PodSnapshot], word: Reported, expected: bool
 ) -> None:
     assert may_go(snapshot(*pods, reported=word), timedelta(hours=1), NOW) is expected

@@ -95,7 +95,7 @@ def test_argo_cd_prunes_nothing_of_a_fleet_that_is_called_like_its_application(e
 
 
 def test_the_operator_comes_from_a_registry_of_ones_own() -> None:
-    """No public one has the image: whoever copies an example must see where to name theirs."""
+    """No public one has the image: a user who copies an example must see where to name theirs."""
     (argo, _) = yaml.safe_load_all((GITOPS / "argocd" / "application.yaml").read_text())
     (_, flux) = yaml.safe_load_all((GITOPS / "flux" / "operator.yaml").read_text())
     for values in (argo["spec"]["source"]["helm"]["valuesObject"], flux["spec"]["values"]):

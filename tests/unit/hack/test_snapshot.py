@@ -63,7 +63,7 @@ def test_rules_go_before_the_chains_they_point_to_and_the_policy_is_put_back() -
     ]
 
 
-def test_a_rule_that_somebody_else_added_meanwhile_is_left_alone() -> None:
+def test_a_rule_that_was_added_meanwhile_is_left_alone() -> None:
     added = added_rules((), ("*filter", ":MINE -", "-A INPUT -s 10.1.1.1/32 -j MINE", "-A INPUT -i dockerx -j DROP"))
     assert len(added) == 3
     assert removals(added) == []

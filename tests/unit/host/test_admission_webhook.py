@@ -49,7 +49,7 @@ def test_what_can_not_run_is_refused_with_path_and_remedy(operation: str, old: A
     assert response["status"]["message"].startswith("spec.timeZone: no such time zone: write one of")
 
 
-def test_what_will_hardly_work_is_warned_of() -> None:
+def test_what_will_probably_not_work_is_warned_of() -> None:
     response = answer("CREATE", TIGHT)
     assert response["allowed"]
     [warning] = response["warnings"]

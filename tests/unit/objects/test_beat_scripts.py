@@ -65,7 +65,7 @@ def test_a_file_that_can_be_read_is_not_touched(volume: Path, kind: str) -> None
     assert contents(volume) == before
 
 
-def test_a_file_whose_classes_nobody_knows_is_not_touched(volume: Path) -> None:
+def test_a_file_of_unknown_classes_is_not_touched(volume: Path) -> None:
     """The application's own schedules can't be loaded here: its code is not imported."""
     with dbm.open(str(volume / "schedule"), "n") as store:
         store[b"entries"] = b"cno_such_module\nSchedule\n."
@@ -225,7 +225,7 @@ def test_a_beat_that_sleeps_is_alive_and_one_that_hangs_is_not(
     os.waitid(os.P_PID, ticking.pid, os.WCONTINUED | os.WNOWAIT)
 
 
-def test_a_note_that_can_not_be_written_ends_nobody(ticking: "subprocess.Popen[bytes]", tmp_path: Path) -> None:
+def test_a_note_that_can_not_be_written_ends_no_process(ticking: "subprocess.Popen[bytes]", tmp_path: Path) -> None:
     for _ in range(2):
         assert alive(ticking.pid, tmp_path / "no such folder" / "note", silent=0)
 

@@ -90,7 +90,7 @@ def test_what_is_to_be_done() -> None:
     assert creates == [2, 1]
 
 
-def test_what_somebody_changed_is_applied_again() -> None:
+def test_a_changed_object_is_applied_again() -> None:
     first = wanted()[0]
     there = {**first.manifest, "metadata": {**first.manifest["metadata"], "managedFields": MANAGED}}
     seen = {**NOTHING, "Deployment": {"fleet-a": there}}

@@ -115,7 +115,7 @@ def test_a_worker_that_may_have_taken_a_message_counts_as_busy(looks: tuple[Look
 
 
 def test_a_hung_worker_keeps_its_pool_from_going_down_no_more() -> None:
-    """It counted as busy for ever: it was chosen first, never empty, and nobody else could go."""
+    """It counted as busy for ever: it was chosen first, never empty, and no other worker could go."""
     pods = tuple(
         after((([*map(well, "abc"), waiting()]), consumed_by(3)), ([*map(well, "abc"), hung()], consumed_by(3)))
     )

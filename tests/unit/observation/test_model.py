@@ -1,4 +1,4 @@
-"""How the answers of broker, statistics and workers become one sight: what is unknown, in doubt, counted, how old."""
+"""How the answers of broker, statistics and workers become one snapshot: unknown, in doubt, counted, how old."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -90,7 +90,7 @@ def of(snapshot: FleetSnapshot) -> tuple[PoolSnapshot, Facts]:
     return snapshot.pools["a"], facts(snapshot.pools["a"])
 
 
-async def test_a_queue_that_nobody_declared_is_missing() -> None:
+async def test_an_undeclared_queue_is_missing() -> None:
     pool, seen = of(await look(Answers(None, {})))
     assert pool.queues == {"q": Missing()}
     assert (seen.work, seen.missing) == (0, ("q",))
@@ -119,7 +119,7 @@ async def test_a_queue_whose_node_is_away_is_unknown_and_not_missing() -> None:
         pytest.param(Depth(0, 1), BrokerUnreachable("2 of 3"), 1, 0, None, id="statistics of a part of the cluster"),
     ],
 )
-async def test_up_on_the_freshest_sight_and_down_only_when_all_agree(
+async def test_up_on_the_freshest_answer_and_down_only_when_all_agree(
     queue: Depth, statistics: Any, workers: int, at_least: int, work: int | None
 ) -> None:
     _, seen = of(await look(Answers(queue, statistics), workers))
@@ -168,7 +168,7 @@ async def test_a_figure_of_the_statistics_that_stands_still_against_the_queues_o
     observer, broker = Observer(KEY, store(0)), Answers(Depth(0, 0), stale)
     awake = Observer(KEY, store(1))
     _, asleep = of(await observer.look(fleet(), broker, NOW))
-    assert asleep.at_least == 5  # nobody knows better: it wakes
+    assert asleep.at_least == 5  # no better source: it wakes
     broker.queue = Depth(0, 1)
     for second in (0, 5, 10, 15):
         _, seen = of(await awake.look(fleet(), broker, NOW + timedelta(seconds=second)))

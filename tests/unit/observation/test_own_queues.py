@@ -96,7 +96,7 @@ def test_a_catch_all_scales_on_what_its_workers_share(workers: list[PodSnapshot]
     assert queues(*workers, named=("named",)) == found
 
 
-def test_what_was_learned_lasts_while_nobody_says_anything_and_a_queue_once_shared_stays_the_pools() -> None:
+def test_what_was_learned_lasts_while_no_worker_answers_and_a_queue_once_shared_stays_the_pools() -> None:
     both = learned(NOTHING, [pod("a", "x", "y", AT_RANDOM[0]), pod("b", "x", "y", AT_RANDOM[1])], ())
     assert both.queues == ("x", "y")
     assert learned(both, [mute("a")], ()) == both
@@ -201,7 +201,7 @@ def test_a_catch_alls_worker_that_may_be_well_is_not_stuck(
     assert [it for it in found if it.startswith(STUCK)] == gone == []
 
 
-def test_a_silent_worker_of_a_catch_all_is_no_consumer_of_somebody_elses() -> None:
+def test_a_silent_worker_of_a_catch_all_is_no_foreign_consumer() -> None:
     found, _ = said_and_replaced(snapshot(pod("a", "x"), mute("b"), consumers={"x": 2}), 60)
     assert not [it for it in found if it.startswith(FOREIGN_CONSUMERS)]
 
@@ -219,7 +219,7 @@ def _private(kind: str, name: str) -> Queue:
 
 
 @given(work=WORK, kinds=KINDS, number=st.integers(2, 6), quiet=st.integers(0, 2), by_turns=st.booleans())
-def test_whatever_queues_healthy_workers_have_of_their_own_the_pool_has_its_work_and_nobody_is_replaced(
+def test_whatever_queues_healthy_workers_have_of_their_own_the_pool_has_its_work_and_none_is_replaced(
     work: frozenset[str], kinds: frozenset[str], number: int, quiet: int, by_turns: bool
 ) -> None:
     names = "abcdefgh"[:number]

@@ -1,4 +1,4 @@
-"""States of pods and Deployments as Kubernetes writes them: what is said to hinder a pool, and what was lost."""
+"""States of pods and Deployments as Kubernetes writes them: which pod failure is named, and what was lost."""
 
 from datetime import UTC, datetime
 from pathlib import Path

@@ -203,7 +203,7 @@ def played(steps: Sequence[tuple[int, int, bool]], *, missed: Mapping[int, bool]
     depth, acked, came, went = 3, 50, 0, 0
     counting = Counting([node(depth, 0, acked)])
     for step, (arrivals, departures, restarts) in enumerate(steps):
-        if restarts:  # what left between the last reading and the restart nobody can tell
+        if restarts:  # what left between the last reading and the restart is not known
             counting.read(node(depth, 0, acked))
             acked = 0
             counting.read(node(depth, 0, acked))

@@ -1,4 +1,4 @@
-"""What is believed of a broker's answers: up on the freshest sight, down only when all agree."""
+"""What is believed of a broker's answers: up on the freshest answer, down only when all agree."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -35,7 +35,7 @@ IDLE = PodSnapshot("x", ready=True, running=True, leaving=False, held=WorkerLoad
         pytest.param(0, 0, Counted(50, 0), 2, (50, True), id="awake, and the statistics know of messages"),
     ],
 )
-def test_a_zero_needs_somebody_who_vouches_for_it(
+def test_a_zero_needs_a_source_that_confirms_it(
     ready: int, consumers: int, counted: Counted | None, serving: int, believed: tuple[int, bool]
 ) -> None:
     figure, why = doubted("q", ready, consumers, counted, serving)

@@ -101,7 +101,7 @@ def test_a_pool_sleeps_with_tasks_that_wait(facts: Facts, sleep: EtaSleep | None
         pytest.param(ASLEEP, timedelta(days=1, seconds=-10), True, id="a start-up before the first is due"),
     ],
 )
-def test_asleep_they_wake_nobody_before_their_time(facts: Facts, after: timedelta, awake: bool) -> None:
+def test_asleep_they_wake_no_worker_before_their_time(facts: Facts, after: timedelta, awake: bool) -> None:
     decision, _ = decided(facts, replace(IDLE, eta_sleep=SLEEP), after)
     assert bool(decision.replicas) is awake
 

@@ -112,7 +112,7 @@ POOLS = st.lists(
 
 
 @given(POOLS, st.integers(1, 30))
-def test_the_ceiling_holds_with_all_that_leaves_and_nobody_with_work_is_left_without(
+def test_the_ceiling_holds_with_all_that_leaves_and_no_pool_with_work_is_left_without(
     asked: list[tuple[int, int, int, int, bool]], ceiling: int
 ) -> None:
     """Each pool: its priority, the workers it has, those it wants, those that leave, and whether work asks for them."""
@@ -169,7 +169,7 @@ def test_workers_that_can_not_start_keep_no_turn_for_ever() -> None:
         world.look(NOW + minute * MINUTE)
     assert world.missing == set(names(3))
     assert world.most <= FIRST_WORKERS_AT_A_TIME
-    assert [world.current[name] for name in names(3)] == [1, 1, 1]  # nobody waits any more: they go on trying
+    assert [world.current[name] for name in names(3)] == [1, 1, 1]  # no pool waits any more: they go on trying
 
 
 def test_what_is_remembered_of_a_turn_does_not_change_at_each_look() -> None:

@@ -85,7 +85,7 @@ def test_it_is_done_or_late(ends: datetime, outcome: Outcome) -> None:
     assert Looks(RUN).until(ends, work=400).until(ends + 3 * MINUTE).past == [("run", outcome)]
 
 
-def test_what_nobody_saw_is_not_called_late() -> None:
+def test_an_unseen_run_is_not_called_late() -> None:
     looks = Looks(RUN).until(NOW + HOUR, work=400).restarted()
     looks.now = NOW + 3 * HOUR
     assert looks.until(looks.now + 3 * MINUTE).past == [("run", Outcome.UNSEEN)]

@@ -1,4 +1,4 @@
-"""What an operator that starts reads back from a status, whoever wrote it: each value by itself, within its bounds."""
+"""What an operator that starts reads back from a status of any writer: each value by itself, within its bounds."""
 
 from datetime import timedelta
 from typing import Any

@@ -319,7 +319,7 @@ def test_what_the_api_server_does_not_take_is_not_written_again_and_again() -> N
     stored = status()  # its CRD is older
     written = Written(wanted, stored, NOW - timedelta(hours=1))
     assert not worth_writing(wanted, stored, written, NOW)
-    assert worth_writing(wanted, stored | {"mode": "Paused"}, written, NOW)  # somebody else wrote
+    assert worth_writing(wanted, stored | {"mode": "Paused"}, written, NOW)  # another client wrote
     assert worth_writing(wanted | {"mode": "Paused"}, stored, written, NOW)
 
 

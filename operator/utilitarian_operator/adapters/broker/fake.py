@@ -177,7 +177,7 @@ class FakeRabbitMQ:
 
 
 class FakeBroker:
-    """A session on a `FakeRabbitMQ`; each worker answers whenever somebody looks.
+    """A session on a `FakeRabbitMQ`; each worker answers at every look.
 
     Args:
         place: that it looks at.
@@ -229,7 +229,7 @@ class FakeBroker:
         return replace(self.known, depths={name: place.depth(name) for name in queues})
 
     def ask(self, who: Hashable, questions: Questions) -> None:
-        """Ask this whenever somebody looks; replaces what the same one wanted before."""
+        """Ask this at every look; replaces what the same fleet wanted before."""
         self.questions.pop(who, None)
         if questions != NO_QUESTIONS:
             self.questions[who] = questions

@@ -162,7 +162,7 @@ def test_an_address_shows_no_password() -> None:
     "url,place",
     [
         pytest.param(f"amqp://user:{SECRET}@rabbit/", "rabbit:5672", id="with-a-user"),
-        # Somebody who forgot the host: what stands in its place may be a password.
+        # A user who forgot the host: what stands in its place may be a password.
         pytest.param("amqp://user:12345/", "the broker", id="without-one"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Whose turn it is to be asked: at a bounded rate however many workers there are, and nobody is passed over."""
+"""Which fleet asks next: at a bounded rate with any number of workers, and no worker is passed over."""
 
 from collections import Counter
 
@@ -33,7 +33,7 @@ def rounds_within(poll_schedule: PollSchedule, seconds: int = SPAN_S) -> list[tu
 
 
 @pytest.mark.parametrize("near", [1, 50, 100, 400, 1000, 3000])
-def test_the_workers_that_questions_reach_a_second_are_bounded_and_nobody_is_passed_over(near: int) -> None:
+def test_the_workers_that_questions_reach_a_second_are_bounded_and_none_is_passed_over(near: int) -> None:
     poll_schedule = PollSchedule()
     want(poll_schedule, "fleet", names(near), names(near), around=True)
     due = rounds_within(poll_schedule)
@@ -84,7 +84,7 @@ def test_who_is_not_named_any_more_is_not_asked() -> None:
     assert rounds_within(poll_schedule) == []
 
 
-def test_nobody_is_asked_for_a_fleet_that_is_gone() -> None:
+def test_no_worker_is_asked_for_a_fleet_that_is_gone() -> None:
     poll_schedule = PollSchedule()
     want(poll_schedule, "stays", names(1), [], around=False)
     want(poll_schedule, "goes", names(3), names(3), around=True)
@@ -101,7 +101,7 @@ def test_what_came_to_nothing_is_due_again() -> None:
     assert poll_schedule.due(0.5) == first
 
 
-def test_workers_that_come_and_go_shift_nobody_out_of_their_turn() -> None:
+def test_workers_that_come_and_go_shift_none_out_of_its_turn() -> None:
     poll_schedule = PollSchedule()
     everybody = names(2 * MOST_IN_A_ROUND)
     want(poll_schedule, "fleet", everybody, [], around=False)

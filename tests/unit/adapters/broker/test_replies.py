@@ -1,4 +1,4 @@
-"""One worker's odd word is silence, and nobody else's."""
+"""One worker's odd answer counts as silence of that worker alone."""
 
 import time
 from collections.abc import Callable
@@ -56,7 +56,7 @@ def told(question: str, replies: list[object], *, everybody: bool = False) -> di
 @given(question=st.sampled_from(sorted(QUIET)), odd=VALUES, whole=st.booleans())
 @example(question="active", odd=[{"name": []}], whole=False)
 @example(question=LEARNING, odd={"pool": {"implementation": []}}, whole=False)
-def test_an_odd_reply_takes_nobody_elses_word(question: str, odd: object, *, whole: bool, everybody: bool) -> None:
+def test_an_odd_reply_takes_away_no_other_answer(question: str, odd: object, *, whole: bool, everybody: bool) -> None:
     found = told(question, [odd if whole else {ODD: odd}, {NODE: QUIET[question]}], everybody=everybody)
     assert found[NODE] == QUIET[question]
     if question != REGISTERED and ODD in found:

@@ -138,7 +138,7 @@ async def test_a_node_that_joins_is_missed_and_one_that_left_is_not(names: Names
             await often(statistics)
 
 
-async def test_a_name_that_nobody_knows_is_said(names: Names) -> None:
+async def test_an_unknown_name_is_said(names: Names) -> None:
     names.are()
     with pytest.raises(BrokerUnreachable, match=f"{NAME}:15692: no such name"):
         await ready(Statistics([f"http://{NAME}:15692"], "/"))

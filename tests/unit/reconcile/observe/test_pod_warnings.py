@@ -86,7 +86,7 @@ def test_of_a_log_only_the_broker_s_refusal_is_told(log: str, parts: list[str]) 
 
 
 class Cluster:
-    """Remembers whom it was asked about."""
+    """Remembers which pods it was asked about."""
 
     def __init__(self, error: ClusterError | None = None) -> None:
         self.asked: list[str] = []
