@@ -1,0 +1,233 @@
+"""The API server over HTTP, as one process reaches it, and what goes wrong on the way."""
+
+import asyncio
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.adversary.api_server import KINDS, ApiServer, Object, merged, with_condition
+
+_PATH = re.compile(
+    r"^/apis?/(?:[\w.]+/)?v\w+/(?:namespaces/(?P<ns>[^/]+)/)?(?P<plural>\w+)(?:/(?P<name>[^/]+))?(?:/(?P<sub>\w+))?$"
+)
+_REASONS = {403: "forbidden: injected", 409: "injected conflict", 429: "too many requests", 500: "internal error"}
+TIMEOUT_S = 10.0
+
+
+class Refused(Exception):
+    """An answer with a status that is no success."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass
+class Weather:
+    """What goes wrong between the operator and the API server, and until when.
+
+    Args:
+        until: moment of the loop.
+        rate: share of the requests.
+        kinds: of what goes wrong: a status, `timeout`, `lost-answer` or `slow`.
+    """
+
+    until: float = 0.0
+    rate: float = 0.0
+    kinds: tuple[str, ...] = ()
+
+
+@dataclass
+class Answer:
+    """A response of the official client."""
+
+    status: int
+    body: bytes
+
+    async def read(self) -> bytes:
+        """The body."""
+        return self.body
+
+
+@dataclass
+class Client:
+    """Stands for the official library's ApiClient of one process.
+
+    Args:
+        server: the API server.
+        world: told of each write, before and after.
+        process: whose requests these are.
+        events: recorded.
+    """
+
+    server: ApiServer
+    world: Any
+    process: Any
+    events: list[tuple[float, str, str]] = field(default_factory=list)
+
+    async def param_serialize(
+        self, method: str, path: str, *, query_params: Any, header_params: Any, body: Any, auth_settings: Any
+    ) -> tuple[Any, ...]:
+        """A request as it goes over the wire."""
+        del auth_settings
+        text = body if isinstance(body, str) else json.dumps(body, allow_nan=False)
+        return method, path, dict(query_params), header_params["Content-Type"], json.loads(text)
+
+    async def call_api(self, method: str, path: str, query: Any, kind: str, body: Any, **_: Any) -> Answer:
+        """Send a request: latency, what goes wrong, the effect, and the answer; a dead process gets none."""
+        write, rng = method != "GET", self.world.rng
+        wrong = self._wrong(write)
+        await asyncio.sleep(rng.uniform(0.5, 4.0) if wrong == "slow" else rng.uniform(0.001, 0.006))
+        await self.process.alive()
+        await self.process.writes_now(write, "before")
+        if wrong is not None and wrong.isdigit():
+            return _failure(int(wrong), _REASONS[int(wrong)])
+        if wrong == "timeout":
+            await asyncio.sleep(TIMEOUT_S)
+            raise TimeoutError
+        try:
+            result = self._do(method, _PATH.match(path), query, kind, body)
+        except Refused as error:
+            return _failure(error.status, str(error))
+        if write:
+            self.world.invariants.wrote(method, path, body)
+        await self.process.writes_now(write, "after")
+        await asyncio.sleep(rng.uniform(0.001, 0.004))
+        await self.process.alive()
+        if wrong == "lost-answer":
+            raise ConnectionResetError("connection reset after the effect")
+        return Answer(200, json.dumps(result).encode())
+
+    def _wrong(self, write: bool) -> str | None:
+        weather: Weather = self.world.weather
+        if self.world.loop.now >= weather.until or self.world.rng.random() >= weather.rate:
+            return None
+        kind = self.world.rng.choice(weather.kinds)
+        return None if kind == "409" and not write else str(kind)
+
+    def _do(self, method: str, at: Any, query: Any, kind: str, body: Any) -> Any:
+        plural, name, sub = at["plural"], at["name"], at["sub"]
+        if plural == "events":
+            return self._event(method, body)
+        if sub == "log":
+            return {}
+        if name is None:
+            return self._list(plural, query) if method == "GET" else self._create(plural, body)
+        live = self.server.get(plural, name)
+        if live is None:
+            raise Refused(404, f"{plural} {name!r} not found")
+        if method == "GET":
+            return live
+        if method == "DELETE":
+            return self._delete(plural, live, body.get("preconditions", {}))
+        return self._patch(plural, live, sub, kind, body)
+
+    def _event(self, method: str, body: Any) -> Any:
+        if method == "GET":
+            return {"items": []}
+        self.events.append((self.world.loop.at, body["reason"], body["note"]))
+        return body
+
+    def _list(self, plural: str, query: Any) -> Any:
+        matches = _selector(query.get("labelSelector", ""))
+        found = [it for it in self.server.objects[plural].values() if matches(it["metadata"].get("labels") or {})]
+        kind, group = KINDS[plural]
+        metadata = {"resourceVersion": str(self.server.version)}
+        return {"kind": f"{kind}List", "apiVersion": group, "metadata": metadata, "items": found}
+
+    def _create(self, plural: str, body: Object) -> Object:
+        name = body["metadata"]["name"]
+        if self.server.get(plural, name) is not None:
+            raise Refused(409, f"{plural} {name!r} already exists")
+        if plural == "deployments":
+            self.world.invariants.scales(name, 0, body["spec"].get("replicas", 1), by="operator")
+        metadata = {**body["metadata"], "managedFields": [_fields(body, "Update")]}
+        return self.server.add(plural, {**body, "metadata": metadata})
+
+    def _delete(self, plural: str, live: Object, sure: dict[str, str]) -> Object:
+        if any(live["metadata"][name] != value for name, value in sure.items()):
+            raise Refused(409, "the precondition does not hold")
+        if plural == "pods":
+            self.world.invariants.deletes(live)
+            self.world.kubelet.delete(live["metadata"]["name"], live["metadata"]["uid"], "operator")
+        else:
+            self.world.remove(plural, live["metadata"]["name"])
+        return {}
+
+    def _patch(self, plural: str, live: Object, sub: str | None, kind: str, body: Any) -> Object:
+        name = live["metadata"]["name"]
+        if sub == "scale":
+            return self._scale(live, body)
+        if "apply" in kind:
+            return self._apply(plural, live, body)
+        if "json-patch" in kind:
+            values = {it["path"].rpartition("/")[2]: it["value"] for it in body}
+            if values["resourceVersion"] != live["metadata"]["resourceVersion"]:
+                raise Refused(409, f"{name} was changed")
+            metadata = {**live["metadata"], "managedFields": values["managedFields"]}
+            return self.server.put(plural, {**live, "metadata": metadata})
+        uid = body.get("metadata", {}).get("uid", live["metadata"]["uid"])
+        if uid != live["metadata"]["uid"]:
+            raise Refused(409, "another uid")
+        if "strategic" in kind:
+            return self._conditions(live, body["status"]["conditions"])
+        if sub == "status":
+            status = merged(live.get("status", {}), body["status"])
+            self.world.invariants.status(live.get("status", {}), status)
+            return self.server.put(plural, {**live, "status": status})
+        annotations = merged(live["metadata"].get("annotations") or {}, body["metadata"]["annotations"])
+        if annotations == live["metadata"].get("annotations"):
+            return live
+        return self.server.put(plural, {**live, "metadata": {**live["metadata"], "annotations": annotations}})
+
+    def _conditions(self, live: Object, entries: Sequence[Object]) -> Object:
+        body = live
+        for entry in entries:
+            body = with_condition(body, entry)
+        return self.server.put("pods", body)
+
+    def _scale(self, live: Object, body: Any) -> Object:
+        wanted = body.get("metadata", {}).get("resourceVersion")
+        if wanted is not None and wanted != live["metadata"]["resourceVersion"]:
+            raise Refused(409, f"{live['metadata']['name']} was changed")
+        scaled = self.world.scale(live["metadata"]["name"], body["spec"]["replicas"], by="operator")
+        return {"kind": "Scale", "metadata": scaled["metadata"], "spec": {"replicas": scaled["spec"]["replicas"]}}
+
+    def _apply(self, plural: str, live: Object, body: Object) -> Object:
+        spec = dict(body["spec"])
+        if plural == "deployments" and "replicas" not in spec:
+            spec["replicas"] = live["spec"].get("replicas", 1)
+        kept = [it for it in live["metadata"].get("managedFields", []) if it["operation"] != "Apply"]
+        metadata = {**live["metadata"], "managedFields": [*kept, _fields(body, "Apply")]}
+        for part in ("labels", "annotations"):
+            metadata[part] = {**(live["metadata"].get(part) or {}), **body["metadata"].get(part, {})}
+        metadata["ownerReferences"] = body["metadata"]["ownerReferences"]
+        if metadata == live["metadata"] and spec == live["spec"]:
+            return live
+        if spec != live["spec"]:
+            metadata["generation"] = live["metadata"]["generation"] + 1
+        if spec.get("template") != live["spec"].get("template"):
+            self.world.rolled = True
+            self.world.log(f"rollout of {live['metadata']['name']}")
+        return self.server.put(plural, {**live, "metadata": metadata, "spec": spec})
+
+
+def _fields(body: Object, operation: str) -> Object:
+    held = {f"f:{name}": {} for name in body.get("spec", {})}
+    return {"manager": "utilitarian-operator", "operation": operation, "fieldsV1": {"f:spec": held}}
+
+
+def _failure(status: int, message: str) -> Answer:
+    return Answer(status, json.dumps({"kind": "Status", "message": message}).encode())
+
+
+def _selector(text: str) -> Callable[[dict[str, str]], bool]:
+    """What a label selector asks for; only equality is known."""
+    if not text:
+        return lambda _: True
+    name, unequal, value = text.partition("!=") if "!=" in text else text.partition("=")
+    if unequal == "!=":
+        return lambda labels: labels.get(name) != value
+    return lambda labels: labels.get(name) == value

@@ -1,0 +1,253 @@
+"""The broker as its clients see it: AMQP connections, the mailbox of remote control, and the pages over HTTP."""
+
+import json
+import types
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Self
+
+import aiohttp
+from amqp.exceptions import AccessRefused, NotFound
+
+from tests.adversary import threads
+from tests.adversary.rabbitmq import RabbitMQ
+
+SILENT_FOR_S = 3.0
+
+
+class Client:
+    """What one process has of the broker; what a process that was killed says is never heard.
+
+    Args:
+        rabbit: the broker.
+        dead: whether the process was killed.
+        hook: whether it is a preStop hook and not the operator, whose questions are counted.
+    """
+
+    def __init__(self, rabbit: RabbitMQ, dead: Callable[[], bool], *, hook: bool = False) -> None:
+        self.rabbit, self.dead, self.hook = rabbit, dead, hook
+
+    def connect(self, *_: Any, **__: Any) -> "Connection":
+        """Stands for the operator's own `connect`."""
+        self.check()
+        return Connection(self)
+
+    def check(self) -> None:
+        """Wait as long as the broker takes; fails as py-amqp does where it is away."""
+        rabbit = self.rabbit
+        slow = rabbit.loop.now < rabbit.slow_until
+        threads.wait(rabbit.rng.uniform(0.5, 2.9) if slow else rabbit.rng.uniform(0.001, 0.004))
+        if self.dead():
+            raise threads.Ended
+        if rabbit.away:
+            threads.wait(rabbit.rng.choice([0.01, SILENT_FOR_S]))
+            raise TimeoutError("timed out")
+
+
+class Connection:
+    """An open AMQP connection, with the one channel that is used on it."""
+
+    def __init__(self, client: Client) -> None:
+        self.client, self.connected = client, True
+        self.server_properties = {"version": "4.0.5", "cluster_name": "rabbit@model"}
+        self._asked: list[str] = []
+
+    @property
+    def connection(self) -> "Connection":
+        return self
+
+    @property
+    def default_channel(self) -> "Connection":
+        return self
+
+    @contextmanager
+    def channel(self) -> Iterator["Connection"]:
+        """A channel for a moment."""
+        yield self
+
+    def send_heartbeat(self) -> None:
+        self.client.check()
+
+    def collect(self) -> None:
+        self.connected = False
+
+    def release(self) -> None:
+        self.connected = False
+
+    def ensure_connection(self, **_: Any) -> None:
+        self.client.check()
+
+    def queue_declare(self, queue: str, *, passive: bool = False, **_: Any) -> None:
+        """Of the preStop hook: whether a worker's mailbox is there."""
+        self.client.check()
+        node = queue.removesuffix(".celery.pidbox")
+        worker = self.client.rabbit.workers.get(node)
+        if passive and (worker is None or not worker.connected):
+            raise NotFound("no queue", (50, 10), "queue.declare")
+
+    def queue_delete(self, queue: str) -> None:
+        """Of the operator's own short mark."""
+
+    def send_method(self, _method: Any, _signature: str, arguments: Sequence[Any]) -> None:
+        """A passive declare, sent with others before the first answer is read."""
+        self._asked.append(str(arguments[1]))
+
+    def wait(self, *_: Any, **__: Any) -> tuple[str, int, int]:
+        """The next answer about a queue."""
+        if len(self._asked) and not getattr(self, "_warm", False):
+            self.client.check()
+        name, rabbit = self._asked.pop(0), self.client.rabbit
+        self._warm = bool(self._asked)
+        queue = rabbit.queues.get(name)
+        if queue is None or not queue.exists:
+            self._asked, self._warm = [], False
+            raise NotFound(f"NOT_FOUND - no queue '{name}' in vhost '/'", (50, 10), "Queue.declare")
+        if rabbit.loop.now < rabbit.zero_until:
+            return name, 0, 0
+        return name, len(queue.ready), len(queue.consumers)
+
+
+class Mailbox:
+    """kombu's mailbox, as far as it is used: questions to workers by name or to all, and orders."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        self.unreadable: set[str] = set()
+
+    def __call__(self, connection: Connection) -> "Mailbox":
+        """Bound to a connection."""
+        self._client = connection.client
+        return self
+
+    def call(
+        self,
+        nodes: Sequence[str],
+        question: str,
+        _arguments: object = None,
+        timeout: float = 1.0,
+        callback: Callable[[Any], None] | None = None,
+    ) -> list[dict[str, Any]]:
+        """The answers of those who hear it, until all have answered or nobody does for a while."""
+        answers = self._ask(nodes, question)
+        for answer in answers:
+            if callback is not None:
+                callback(answer)
+        if len(answers) < len(nodes):
+            threads.wait(timeout)
+            if self._client.rabbit.away:
+                raise TimeoutError("connection lost")
+        return answers
+
+    def multi_call(self, question: str, _arguments: object = None, timeout: float = 1.0) -> list[dict[str, Any]]:
+        """Everybody's answer."""
+        answers = self._ask(sorted(self._client.rabbit.workers), question)
+        threads.wait(timeout)
+        return answers
+
+    def ping(self, _pattern: str) -> set[str]:
+        """No beat of a world has remote control."""
+        self._client.check()
+        threads.wait(1.0)
+        return set()
+
+    def cast(self, nodes: Sequence[str], command: str, arguments: Mapping[str, str]) -> None:
+        """An order, which is heard a moment later, or when a mute worker hears again."""
+        self._may()
+        rabbit = self._client.rabbit
+        for node in nodes:
+            rabbit.loop.call_later(rabbit.rng.uniform(0.01, 0.2), self._heard, node, command, arguments["queue"])
+
+    def _heard(self, node: str, command: str, queue: str) -> None:
+        rabbit = self._client.rabbit
+        worker = rabbit.workers.get(node)
+        if worker is None or not worker.connected or worker.stopping:
+            return
+        if not worker.hears:
+            rabbit.loop.call_later(0.5, self._heard, node, command, queue)
+        elif command == "cancel_consumer":
+            worker.cancel(queue)
+        else:
+            worker.add(queue)
+
+    def _ask(self, nodes: Iterable[str], question: str) -> list[dict[str, Any]]:
+        self._may()
+        rabbit = self._client.rabbit
+        slow = rabbit.loop.now < rabbit.slow_until
+        threads.wait(rabbit.rng.uniform(0.1, 0.9) if slow else rabbit.rng.uniform(0.004, 0.02))
+        there = [worker for node in nodes if (worker := rabbit.workers.get(node)) is not None and worker.hears]
+        return [{worker.node: worker.answer(question)} for worker in there]
+
+    def _may(self) -> None:
+        rabbit = self._client.rabbit
+        rabbit.questions += not self._client.hook
+        if self._client.dead():
+            raise threads.Ended
+        if rabbit.away:
+            threads.wait(rabbit.rng.choice([0.01, SILENT_FOR_S]))
+            raise TimeoutError("timed out")
+        if rabbit.loop.now < rabbit.refused_until:
+            raise AccessRefused(
+                "ACCESS_REFUSED - access to exchange 'celery.pidbox' refused", (60, 40), "Basic.publish"
+            )
+
+
+class _Page:
+    """An answer over HTTP."""
+
+    def __init__(self, status: int, body: str) -> None:
+        self.status, self._body = status, body
+        self.content = self
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return
+
+    async def iter_any(self) -> Any:
+        yield self._body.encode()
+
+    async def json(self) -> Any:
+        return json.loads(self._body)
+
+
+class _Browser:
+    """An HTTP session with the management API."""
+
+    def __init__(self, rabbit: RabbitMQ) -> None:
+        self._rabbit = rabbit
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return
+
+    def get(self, url: Any, **_: Any) -> _Page:
+        """One page, with the statistics as they were collected last."""
+        rabbit = self._rabbit
+        if rabbit.away or rabbit.loop.now < rabbit.no_statistics_until:
+            raise aiohttp.ClientConnectionError("connection refused")
+        if "/api/queues/" not in str(url):
+            return _Page(200, "[]") if "/api/" in str(url) else _Page(404, "")
+        rows = [
+            {
+                "name": name,
+                "messages_ready": ready,
+                "messages_unacknowledged": unacked,
+                "messages_details": {"rate": 0.0},
+                "message_stats": {"ack": left},
+            }
+            for name, (ready, unacked, left) in rabbit.statistics.items()
+        ]
+        return _Page(200, json.dumps(rows))
+
+
+def http(rabbit: RabbitMQ) -> Any:
+    """Stands for aiohttp in the modules that read the broker's pages."""
+    return types.SimpleNamespace(
+        ClientTimeout=lambda **_: None,
+        TCPConnector=lambda **_: None,
+        ClientSession=lambda **_: _Browser(rabbit),
+        ClientError=aiohttp.ClientError,
+        ClientResponse=aiohttp.ClientResponse,
+    )

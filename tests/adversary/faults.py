@@ -1,0 +1,144 @@
+"""Does to a world what a plan says."""
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.adversary import people
+from tests.adversary.kubelet import NODES
+from tests.adversary.plan import Fault
+
+WATCHED = ("deployments", "pods", "utilitarianworkerpools", "statefulsets")
+HELPLESS_AFTER_S = 5.0
+
+
+def inject(world: Any, fault: Fault) -> None:
+    """Let one thing go wrong now."""
+    world.log(f"fault {fault.kind} for {fault.lasts:g} s (a {fault.a}, b {fault.b})")
+    _KINDS[fault.kind](world, fault)
+
+
+def _kill_at_write(world: Any, fault: Fault) -> None:
+    when = "before" if fault.b < 0.5 else "after"
+    world.process.dies_at = (world.process.writes + 1 + int(fault.a * 5), when)
+
+
+def _watch_stall(world: Any, fault: Fault) -> None:
+    some = (("pods",), ("deployments",), WATCHED[:3])[int(fault.a * 3)]
+    if world.process.watches is not None:
+        world.process.watches.stalled.update(dict.fromkeys(some, world.loop.now + fault.lasts))
+
+
+def _watch_gap(world: Any, fault: Fault) -> None:
+    plural, watches = WATCHED[int(fault.a * 4)], world.process.watches
+    if watches is not None:
+        watches.broken.add(plural)
+        world.loop.call_later(fault.lasts, watches.relist, plural)
+
+
+def _watch_twice(world: Any, _: Fault) -> None:
+    if world.process.watches is not None:
+        for plural in WATCHED:
+            world.process.watches.relist(plural)
+
+
+def _api(world: Any, fault: Fault) -> None:
+    kinds = (("409", "429", "500"), ("500", "timeout", "lost-answer"), ("409", "403", "slow"))[int(fault.b * 3)]
+    weather = world.weather
+    weather.until, weather.rate, weather.kinds = world.loop.now + fault.lasts, 0.1 + 0.6 * fault.a, kinds
+
+
+def _api_away(world: Any, fault: Fault) -> None:
+    weather = world.weather
+    weather.until, weather.rate, weather.kinds = world.loop.now + fault.lasts, 1.0, ("500",)
+
+
+def _until(name: str) -> Callable[[Any, Fault], None]:
+    def inject(world: Any, fault: Fault) -> None:
+        setattr(world.rabbit, name, world.loop.now + fault.lasts)
+
+    return inject
+
+
+def _worker(world: Any, a: float) -> Any:
+    """One of the workers that live."""
+    there = sorted((it for it in world.kubelet.workers.values() if it.alive), key=lambda it: str(it.pod))
+    return there[int(a * len(there))] if there else None
+
+
+def _mute(world: Any, fault: Fault, *, hung: bool = False) -> None:
+    worker, until = _worker(world, fault.a), world.loop.now + 2 * fault.lasts
+    if worker is not None:
+        worker.mute_until = until
+        worker.hung_until = until if hung else worker.hung_until
+        if fault.lasts > HELPLESS_AFTER_S:
+            worker.helpless.append((world.loop.now, until))
+
+
+def _out_of_memory(world: Any, fault: Fault) -> None:
+    worker = _worker(world, fault.a)
+    if worker is not None:
+        world.kubelet.kill_container(worker.pod)
+
+
+def _evict(world: Any, fault: Fault) -> None:
+    worker = _worker(world, fault.a)
+    if worker is not None:
+        world.kubelet.delete(worker.pod, world.server.get("pods", worker.pod)["metadata"]["uid"], "person")
+
+
+def _for_a_while(name: str, value: Callable[[Fault], Any], after: Any) -> Callable[[Any, Fault], None]:
+    def inject(world: Any, fault: Fault) -> None:
+        setattr(world, name, value(fault))
+        world.loop.call_later(fault.lasts, setattr, world, name, after)
+
+    return inject
+
+
+def _lag(world: Any, fault: Fault) -> None:
+    world.lag_until = world.loop.now + fault.lasts
+
+
+def _clock(world: Any, fault: Fault) -> None:
+    largest = 5 if fault.b < 0.3 else 120 if fault.b < 0.6 else 7200
+    world.machine.wrong_by += (fault.a - 0.5) * 2 * largest
+    world.log(f"the operator's clock is wrong by {world.machine.wrong_by:.1f} s")
+
+
+def _suspend(world: Any, fault: Fault) -> None:
+    world.process.suspended_until = world.loop.now + fault.lasts
+
+
+_KINDS: dict[str, Callable[[Any, Fault], None]] = {
+    "kill": lambda world, _: world.process.die("by the plan"),
+    "kill-at-write": _kill_at_write,
+    "watch-stall": _watch_stall,
+    "watch-gap": _watch_gap,
+    "watch-twice": _watch_twice,
+    "api-errors": _api,
+    "api-away": _api_away,
+    "broker-away": lambda world, fault: None if world.rabbit.away else world.rabbit.go_away(fault.lasts),
+    "broker-slow": _until("slow_until"),
+    "control-refused": lambda world, fault: world.rabbit.refuse_control(fault.lasts),
+    "false-zero": _until("zero_until"),
+    "statistics-away": _until("no_statistics_until"),
+    "statistics-stale": _until("stale_until"),
+    "mute": _mute,
+    "hung": lambda world, fault: _mute(world, fault, hung=True),
+    "out-of-memory": _out_of_memory,
+    "evict": _evict,
+    "node-lost": lambda world, fault: world.kubelet.lose_node(NODES[int(fault.a * 3)]),
+    "nodes-full": _for_a_while("full", lambda _: True, after=False),
+    "quota": _for_a_while("quota", lambda fault: 2 + int(fault.a * 4), after=None),
+    "replica-set-lag": _lag,
+    "clock-step": _clock,
+    "suspend": _suspend,
+    "scale-by-hand": lambda world, fault: people.scale(world, fault.a, fault.b),
+    "scale-beat": lambda world, fault: people.scale_beat(world, fault.a),
+    "edit-max": lambda world, fault: people.edit_max(world, fault.a, fault.b),
+    "edit-ceiling": lambda world, fault: people.edit_ceiling(world, fault.b),
+    "edit-template": lambda world, fault: people.edit_template(world, fault.a),
+    "pause": lambda world, fault: people.pause(world, fault.lasts, fault.a),
+    "bad-image": lambda world, fault: people.bad_image(world, fault.lasts),
+    "edit-status": lambda world, fault: people.edit_status(world, fault.a, fault.b),
+    "delete-deployment": lambda world, fault: people.delete_deployment(world, fault.a),
+}

@@ -1,0 +1,83 @@
+"""The fleet of a world, and the tasks that are sent to it: bursts with pauses, so that pools sleep, wake and drain."""
+
+import base64
+import random
+from typing import Any
+
+from tests.adversary.api_server import Object
+
+NAME = "fleet"
+QUEUES = ("fast", "slow", "runs", "duo.a", "duo.b")
+LATE = {"fast": False, "slow": True, "runs": False, "duo": False}
+LEAST = {"fast": 0, "slow": 0, "runs": 0, "duo": 1}
+POOLS = tuple(LATE)
+SCHEDULED_EACH_S = 300
+ENDS_BEFORE_S = 450
+"""The last task is sent so long before the end of a world: what follows is its way to rest."""
+
+
+def fleet(*, statistics: bool, execution: str) -> Object:
+    """The resource: four pools under one ceiling.
+
+    Args:
+        statistics: whether the broker's are known.
+        execution: Celery's `--pool` of the quick pool.
+    """
+    broker: Object = {"urlFrom": {"secretKeyRef": {"name": "broker", "key": "url"}}}
+    if statistics:
+        broker["stats"] = {"urlFrom": {"secretKeyRef": {"name": "broker", "key": "stats"}}}
+    run = {"name": "five", "start": "*/5 * * * *", "workers": 1, "warmUp": "20s", "finishWithin": "3m"}
+    kind: Object = {"execution": execution, "concurrency": 1 if execution == "solo" else 4}
+    pools = [
+        _pool("fast", ["fast"], {"max": 5, "drainWithin": "15s", "taskDuration": "2s"}, **kind),
+        _pool("slow", ["slow"], {"max": 5, "drainWithin": "1m", "taskDuration": "20s"}, concurrency=2),
+        _pool("runs", ["runs"], {"max": 4, "drainWithin": "1m", "taskDuration": "3s"}, concurrency=2)
+        | {"schedule": [run]},
+        _pool(
+            "duo",
+            ["duo.a", "duo.b"],
+            {"min": 1, "max": 4, "drainWithin": "30s", "taskDuration": "5s"},
+            concurrency=1,
+            prefetchMultiplier=4,
+        ),
+    ]
+    for pool, priority in zip(pools, (80, 20, 40, 50), strict=True):
+        pool["priority"] = priority
+    spec = {"image": "utilitarian:1", "broker": broker, "maxWorkers": 8, "pools": pools}
+    return {"metadata": {"name": NAME, "annotations": {}}, "spec": spec, "status": {}}
+
+
+def secret() -> Object:
+    """With the addresses of the broker."""
+    values = {"url": "amqp://u:p@rabbit:5672/", "stats": "http://u:p@rabbit:15672"}
+    data = {name: base64.b64encode(value.encode()).decode() for name, value in values.items()}
+    return {"metadata": {"name": "broker", "labels": {}}, "data": data}
+
+
+def _pool(name: str, queues: list[str], scaling: Object, **worker: Any) -> Object:
+    scaling = {"idleAfter": "20s", "stabilization": "15s", **scaling}
+    return {"name": name, "queues": queues, "worker": worker, "scaling": scaling, "drainTimeout": "4m"}
+
+
+def send_tasks(world: Any, length: float) -> None:
+    """Plan all that the producers will send in a world of this length."""
+    rng, end = random.Random(world.seed * 7 + 3), length - ENDS_BEFORE_S
+    shapes = {"fast": (0.5, 4.0, 60), "slow": (8, 70, 14), "duo.a": (1, 12, 20), "duo.b": (1, 12, 20)}
+    for queue, (least, most, number) in shapes.items():
+        at = rng.uniform(5, 60)
+        while at < end:
+            over = rng.choice([0.5, 10, 60])
+            for _ in range(rng.randint(1, number)):
+                eta = rng.uniform(5, 60) if rng.random() < 0.02 else None
+                world.loop.call_later(at + rng.uniform(0, over), _send, world, queue, rng.uniform(least, most), eta)
+            at += rng.choice([20, 60, 120, 200]) * rng.uniform(0.5, 1.5)
+    for at in range(SCHEDULED_EACH_S, int(end) + 220, SCHEDULED_EACH_S):
+        for _ in range(rng.randint(10, 80)):
+            world.loop.call_later(at + rng.uniform(0, 10), _send, world, "runs", rng.uniform(1, 8), None)
+
+
+def _send(world: Any, queue: str, seconds: float, eta: float | None) -> None:
+    if world.rabbit.away:
+        world.loop.call_later(5.0, _send, world, queue, seconds, eta)
+    else:
+        world.rabbit.send(queue, seconds, None if eta is None else world.loop.now + eta)

@@ -1,0 +1,196 @@
+"""What must never be, whatever goes wrong; each breach is recorded once, with its moment."""
+
+import math
+from collections import Counter, deque
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from tests.adversary.api_server import Object, is_ready, leaving
+
+POOL, DRAINING = "utilitarian.io/pool", "utilitarian.io/draining"
+MOST_WRITES_A_MINUTE = 400
+MOST_QUESTIONS_A_MINUTE = 900
+LARGEST_STATUS = 200 * 1024
+LARGEST_MEMORY = 6000
+SETTLES_IN_S = 60.0
+
+
+class Breach(NamedTuple):
+    """One thing that must never be.
+
+    Args:
+        at: seconds since the world began.
+        what: its kind.
+        detail: for a reader.
+    """
+
+    at: float
+    what: str
+    detail: str
+
+
+class Invariants:
+    """Watches a world.
+
+    Args:
+        world: told by it and by the parts of the model.
+    """
+
+    def __init__(self, world: Any) -> None:
+        self._world = world
+        self.found: list[Breach] = []
+        self._seen: set[tuple[str, str]] = set()
+        self.writes: Counter[str] = Counter()
+        self._recent: deque[tuple[float, str]] = deque()
+        self.quiet_from = math.inf
+        self._questions = 0
+        self._over_since: float | None = None
+
+    def breach(self, what: str, detail: str, key: str = "") -> None:
+        """Record one; a second of the same kind and key says nothing new."""
+        if (what, key or detail) not in self._seen:
+            self._seen.add((what, key or detail))
+            self.found.append(Breach(round(self._world.loop.at, 2), what, detail))
+            self._world.log(f"BREACH {what}: {detail}")
+
+    # told by the API server
+
+    def wrote(self, method: str, path: str, body: Any) -> None:
+        """The operator wrote something."""
+        now, place = self._world.loop.now, path.partition("/ns/")[2]
+        if place.startswith("events"):
+            self.writes["event"] += 1
+            return
+        kind = "status" if place.startswith("utilitarianworkerpools") else f"{method} {place.partition('/')[0]}"
+        self.writes[kind] += 1
+        if kind != "status":
+            self._world.log(f"{method} {place}")
+        if now > self.quiet_from:
+            self.breach("not-quiet", f"{method} {place} at rest: {str(body)[:200]}", kind)
+        self._recent.append((now, place))
+        while self._recent[0][0] < now - 60:
+            self._recent.popleft()
+        if len(self._recent) > MOST_WRITES_A_MINUTE:
+            most = Counter(it for _, it in self._recent).most_common(2)
+            self.breach("write-storm", f"{len(self._recent)} writes in 60 s: {most}", "storm")
+
+    def scales(self, name: str, before: int, after: int, *, by: str) -> None:
+        """Replicas of a Deployment are about to be changed."""
+        world = self._world
+        if by != "operator" or after == before:
+            return
+        if name in world.unseen and before:
+            self.breach("blind-overwrite", f"{name}: {before}, which a person set unseen, became {after}", name)
+        deployments = world.server.objects["deployments"]
+        others = sum(it["spec"].get("replicas", 1) for other, it in deployments.items() if other != name)
+        most = world.spec["maxWorkers"]
+        fresh = world.loop.now - world.edited_at < 5
+        if after > before and others + after > most and not (before == 0 and after == 1) and not fresh:
+            self.breach("max-workers", f"{name} {before} to {after}, {others} elsewhere, above {most}", name)
+
+    def status(self, _before: Object, status: Object) -> None:
+        """A status is about to be written."""
+        if len(repr(status)) > LARGEST_STATUS:
+            self.breach("status-size", f"{len(repr(status))} characters", "size")
+        for pool in status.get("pools") or []:
+            memory = pool.get("memory") or {}
+            for path, value in _leaves(memory):
+                number = isinstance(value, (int, float)) and not isinstance(value, bool)
+                if number and (not math.isfinite(value) or value < 0):
+                    self.breach("bad-memory", f"pool {pool['name']}: {path} is {value}", path.partition("[")[0])
+            if len(repr(memory)) > LARGEST_MEMORY:
+                self.breach("memory-size", f"pool {pool['name']}: {len(repr(memory))} characters", pool["name"])
+
+    # told by the controllers and the kubelet
+
+    def victim(self, name: str, pod: Object, *, rolling: bool) -> None:
+        """The ReplicaSet controller takes this pod because replicas were lowered."""
+        world = self._world
+        worker = world.kubelet.workers.get(pod["metadata"]["name"])
+        if rolling or world.scaled_by.get(name) != "operator" or worker is None or not worker.alive:
+            return
+        if not worker.holds and not worker.consuming:
+            return
+        work = len(worker.running) + len(worker.reserved)
+        what = "busy-victim" if work else "eta-victim" if worker.holds else "consuming-victim"
+        late = "-by-late-cache" if world.replica_sets_lag else ""
+        marked = DRAINING in (pod["metadata"].get("annotations") or {})
+        self.breach(
+            what + late,
+            f"{pod['metadata']['name']} holds {worker.holds}, consumes {sorted(worker.consuming)}, "
+            f"is {'ready' if is_ready(pod) else 'not ready'} and {'marked' if marked else 'not marked'}",
+            name,
+        )
+
+    def deletes(self, pod: Object) -> None:
+        """The operator itself deletes a pod."""
+        worker = self._world.kubelet.workers.get(pod["metadata"]["name"])
+        if worker is not None and worker.alive and worker.holds:
+            self.breach("deleted-busy", f"{worker.pod} holds {worker.holds}")
+
+    def beats(self) -> None:
+        """A beat began."""
+        there = sorted(self._world.kubelet.beats)
+        if len(there) > 1 and not self._world.beat_scaled:
+            self.breach("two-beats", f"{there}")
+
+    # each second
+
+    def look(self) -> None:
+        """What can be seen at any moment."""
+        world = self._world
+        pods = [it for it in world.server.objects["pods"].values() if POOL in it["metadata"]["labels"]]
+        there, most = sum(not leaving(it) for it in pods), world.spec["maxWorkers"]
+        fine = there <= most or world.person_scaled or world.rolled
+        self._over_since = None if fine else self._over_since or world.loop.now
+        if self._over_since and world.loop.now - max(self._over_since, world.edited_at) > SETTLES_IN_S:
+            self.breach("max-pods", f"{there} worker pods for {SETTLES_IN_S:g} s, above {most}", "pods")
+
+    def look_at_questions(self) -> None:
+        """Once a minute: how much the broker was asked."""
+        asked = self._world.rabbit.questions
+        if asked - self._questions > MOST_QUESTIONS_A_MINUTE:
+            self.breach("question-storm", f"{asked - self._questions} questions in 60 s", "storm")
+        self._questions = asked
+
+    # at the end
+
+    def end(self) -> None:
+        """What became of the tasks, and whether all is at rest."""
+        for task in self._world.rabbit.tasks:
+            for what, cause in (("task-lost", task.lost_by), ("task-again", task.again_by)):
+                if cause and not cause.startswith("world:"):
+                    self.breach(what, f"task {task.number} of {task.queue} on {task.starts[-1]}: {cause}", cause)
+        left = Counter(it.queue for it in self._world.rabbit.tasks if not it.ended and not it.lost_by)
+        if left:
+            self.breach("unfinished", f"tasks that never ended: {dict(left)}", "unfinished")
+        self._rest()
+
+    def _rest(self) -> None:
+        world, server = self._world, self._world.server
+        said = {it["name"]: it.get("message") for it in world.status.get("pools") or []}
+        for pool, least in world.least.items():
+            live = server.get("deployments", f"{world.name}-{pool}")
+            replicas = None if live is None else live["spec"].get("replicas", 1)
+            if replicas != least:
+                self.breach("not-at-rest", f"{pool} has {replicas} workers, min is {least}: {said.get(pool)}", pool)
+        for pod in server.objects["pods"].values():
+            worker = world.kubelet.workers.get(pod["metadata"]["name"])
+            marked = DRAINING in (pod["metadata"].get("annotations") or {})
+            if worker and worker.alive and is_ready(pod) and not marked and not worker.consuming and not leaving(pod):
+                self.breach("ready-but-idle", f"{worker.pod} is ready and not marked, and consumes nothing", "idle")
+            if marked and not leaving(pod):
+                self.breach("not-at-rest", f"{pod['metadata']['name']} is marked still", "marked")
+        if len(world.kubelet.beats) != 1:
+            self.breach("not-at-rest", f"beats: {sorted(world.kubelet.beats)}", "beats")
+
+
+def _leaves(value: Any, path: str = "memory") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, it in value.items():
+            yield from _leaves(it, f"{path}.{key}")
+    elif isinstance(value, list):
+        for index, it in enumerate(value):
+            yield from _leaves(it, f"{path}[{index}]")
+    else:
+        yield path, value

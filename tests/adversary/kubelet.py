@@ -1,0 +1,222 @@
+"""Scheduler and kubelet: nodes, start, readiness, preStop and grace, killed containers, lost nodes."""
+
+import asyncio
+import random
+from typing import Any
+
+from tests.adversary import pre_stop
+from tests.adversary.api_server import ApiServer, Object, condition, leaving, with_condition
+from tests.adversary.loop import VirtualLoop
+from tests.adversary.threads import Thread
+from tests.adversary.workers import Kind, Worker
+
+POOL = "utilitarian.io/pool"
+NODES = ("n1", "n2", "n3")
+NOT_READY_AFTER_S, EVICTED_AFTER_S, REPLACED_AFTER_S = 40.0, 340.0, 900.0
+BAD_IMAGE = "bad"
+
+
+def kind_of(container: Object, *, late: bool) -> Kind:
+    """How Celery would read a worker's command."""
+    command = container["command"]
+    options = dict(it.split("=", 1) for it in command if it.startswith("--") and "=" in it)
+    return Kind(
+        tuple(command[command.index("-Q") + 1].split(",")),
+        int(options["--concurrency"]),
+        int(options["--prefetch-multiplier"]),
+        options["--pool"],
+        late,
+    )
+
+
+class Kubelet:
+    """Scheduler and every node's kubelet.
+
+    Args:
+        loop, rng, server: of the world.
+        world: asked for the broker, the machine and how tasks are acknowledged; told of beats.
+    """
+
+    def __init__(self, loop: VirtualLoop, rng: random.Random, server: ApiServer, world: Any) -> None:
+        self._loop, self._rng, self._server, self._world = loop, rng, server, world
+        self.workers: dict[str, Worker] = {}
+        self.beats: dict[str, str] = {}
+        self.lost: set[str] = set()
+
+    def _live(self, name: str, uid: str) -> Object | None:
+        pod = self._server.get("pods", name)
+        return pod if pod is not None and pod["metadata"]["uid"] == uid else None
+
+    def _set(self, pod: Object, kind: str, value: str, **more: str) -> Object:
+        before = condition(pod, kind)
+        if before is not None and before["status"] == value and not more:
+            return pod
+        entry = {"type": kind, "status": value, "lastTransitionTime": self._server.stamp(), **more}
+        return with_condition(pod, entry)
+
+    def new(self, pod: Object) -> None:
+        """A pod was made: find it a node."""
+        metadata = pod["metadata"]
+        self._loop.call_later(self._rng.uniform(0.02, 0.5), self._schedule, metadata["name"], metadata["uid"])
+
+    def _schedule(self, name: str, uid: str) -> None:
+        pod = self._live(name, uid)
+        if pod is None or leaving(pod):
+            return
+        nodes = [it for it in NODES if it not in self.lost]
+        if not nodes or self._world.full:
+            if condition(pod, "PodScheduled") is None:
+                words = {"reason": "Unschedulable", "message": "0/3 nodes are available"}
+                self._server.put("pods", self._set(pod, "PodScheduled", "False", **words))
+            self._loop.call_later(5.0, self._schedule, name, uid)
+            return
+        node = self._rng.choice(nodes)
+        self._server.put("pods", self._set({**pod, "spec": {**pod["spec"], "nodeName": node}}, "PodScheduled", "True"))
+        self._loop.call_later(self._rng.uniform(0.3, 4.0), self._start, name, uid)
+
+    def _start(self, name: str, uid: str) -> None:
+        pod = self._live(name, uid)
+        if pod is None or leaving(pod) or pod["spec"]["nodeName"] in self.lost:
+            return
+        if BAD_IMAGE in pod["spec"]["containers"][0]["image"]:
+            state = {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}
+            statuses = [{"name": "worker", "state": state, "restartCount": 0}]
+            self._server.change("pods", name, status={**pod["status"], "containerStatuses": statuses})
+            self._loop.call_later(20.0, self._start, name, uid)
+            return
+        self._run(pod, {"restartCount": 0})
+
+    def _run(self, pod: Object, more: Object) -> None:
+        name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
+        container = pod["spec"]["containers"][0]
+        running = {"running": {"startedAt": self._server.stamp()}}
+        state = {"name": container["name"], "state": running, **more}
+        pod = {**pod, "status": {**pod["status"], "phase": "Running", "containerStatuses": [state]}}
+        pod = self._with_readiness(self._set(pod, "ContainersReady", "True"))
+        pool = pod["metadata"]["labels"].get(POOL)
+        if pool is None:
+            self.beats[name] = uid
+            self._server.put("pods", pod)
+            self._world.invariants.beats()
+            return
+        worker = Worker(self._world.rabbit, name, kind_of(container, late=self._world.late[pool]))
+        self.workers[name] = self._world.rabbit.workers[worker.node] = worker
+        self._server.put("pods", pod)
+        self._loop.call_later(self._rng.uniform(0.8, 5.0), worker.connect)
+
+    def _with_readiness(self, pod: Object) -> Object:
+        gates = [it["conditionType"] for it in pod["spec"].get("readinessGates", [])]
+        held = {it["type"] for it in pod["status"].get("conditions", []) if it["status"] == "True"}
+        running = any("running" in it["state"] for it in pod["status"].get("containerStatuses", []))
+        return self._set(pod, "Ready", str(running and held.issuperset(gates)))
+
+    def changed(self, pod: Object) -> None:
+        """Somebody set a condition: readiness may follow, a moment later."""
+        if pod["status"].get("containerStatuses") and self._with_readiness(pod) is not pod:
+            metadata = pod["metadata"]
+            self._loop.call_later(self._rng.uniform(0.02, 0.3), self._sync, metadata["name"], metadata["uid"])
+
+    def _sync(self, name: str, uid: str) -> None:
+        pod = self._live(name, uid)
+        if pod is not None and pod["spec"].get("nodeName") not in self.lost:
+            new = self._with_readiness(pod)
+            if new is not pod:
+                self._server.put("pods", new)
+
+    def kill_container(self, name: str, reason: str = "OOMKilled") -> None:
+        """The kernel, or the worker itself, ends the container; it is started again after a while."""
+        worker, pod = self.workers.get(name), self._server.get("pods", name)
+        if worker is None or not worker.alive or pod is None or leaving(pod):
+            return
+        worker.kill(f"world: {reason}")
+        ended = {"exitCode": 137, "reason": reason, "finishedAt": self._server.stamp(), "containerID": f"c://{name}"}
+        state = {"name": "worker", "state": {"terminated": ended}, "restartCount": 0}
+        body = self._set({**pod, "status": {**pod["status"], "containerStatuses": [state]}}, "ContainersReady", "False")
+        self._server.put("pods", self._with_readiness(body))
+        uid = pod["metadata"]["uid"]
+
+        def again() -> None:
+            now = self._live(name, uid)
+            if now is not None and not leaving(now) and now["spec"]["nodeName"] not in self.lost:
+                self._run(now, {"restartCount": 1, "lastState": {"terminated": ended}})
+
+        self._loop.call_later(self._rng.uniform(1.0, 12.0), again)
+
+    def delete(self, name: str, uid: str, by: str) -> None:
+        """A graceful deletion: preStop, SIGTERM, and SIGKILL when the grace is over."""
+        pod = self._live(name, uid)
+        if pod is None or leaving(pod):
+            return
+        grace = pod["spec"].get("terminationGracePeriodSeconds", 30)
+        marks = {"deletionTimestamp": self._server.stamp(), "deletionGracePeriodSeconds": grace}
+        self._server.put("pods", {**pod, "metadata": {**pod["metadata"], **marks}})
+        if pod["spec"].get("nodeName") in self.lost:
+            return
+        worker = self.workers.get(name)
+        if worker is not None and worker.alive:
+            self._loop.create_task(self._stop(worker, pod, grace, by))
+        elif self.beats.get(name) == uid:
+            self._loop.call_later(self._rng.uniform(0.2, 2.0), self._gone, name, uid)
+        else:
+            self._loop.call_later(self._rng.uniform(0.05, 1.0), self._gone, name, uid)
+
+    async def _stop(self, worker: Worker, pod: Object, grace: float, by: str) -> None:
+        worker.stop_begun = self._loop.now
+        end = self._loop.now + grace
+        command = pod["spec"]["containers"][0]["lifecycle"]["preStop"]["exec"]["command"]
+        await asyncio.sleep(self._rng.uniform(0.1, 0.6))
+        thread = Thread()
+        hook = pre_stop.run(command, worker.pod, self._world.rabbit, self._world.machine, thread)
+        await asyncio.wait([hook], timeout=max(end - self._loop.now, 0.1))
+        exited = self._loop.create_future()
+        if worker.alive:
+            worker.sigterm(lambda: exited.done() or exited.set_result(None))
+            await asyncio.wait([exited], timeout=max(end - self._loop.now, 2.0))
+            worker.kill("world: it could not be talked to" if self._helpless(worker) else f"{by}: SIGKILL, {grace:g} s")
+        self._loop.call_soon(thread.kill)
+        self._gone(worker.pod, pod["metadata"]["uid"])
+
+    def _helpless(self, worker: Worker) -> bool:
+        """Whether the hook had a time in which it could not do its work: the end is the world's, then."""
+        since = worker.stop_begun or 0.0
+        windows = [*worker.helpless, *self._world.rabbit.helpless]
+        return any(begin <= self._loop.now and until >= since for begin, until in windows)
+
+    def _gone(self, name: str, uid: str) -> None:
+        if self._live(name, uid) is not None:
+            self.workers.pop(name, None)
+            self.beats.pop(name, None)
+            self._server.remove("pods", name)
+
+    def lose_node(self, node: str) -> None:
+        """A machine is gone for good: the broker notices after two heartbeats, the cluster in its own time."""
+        self.lost.add(node)
+        for pod in self._on(node):
+            name = pod["metadata"]["name"]
+            self.beats.pop(name, None)
+            if name in self.workers:
+                self.workers[name].kill("world: the node was lost", after=self._rng.uniform(60, 120))
+        self._loop.call_later(NOT_READY_AFTER_S, self._not_ready, node)
+        self._loop.call_later(EVICTED_AFTER_S, self._evict, node)
+        self._loop.call_later(REPLACED_AFTER_S, self.replace_node, node)
+
+    def _on(self, node: str) -> list[Object]:
+        return [it for it in list(self._server.objects["pods"].values()) if it["spec"].get("nodeName") == node]
+
+    def _not_ready(self, node: str) -> None:
+        for pod in self._on(node) if node in self.lost else []:
+            self._server.put("pods", self._set(pod, "Ready", "False"))
+
+    def _evict(self, node: str) -> None:
+        for pod in self._on(node) if node in self.lost else []:
+            words = {"reason": "DeletionByTaintManager", "message": "the node was lost"}
+            body = self._set(pod, "DisruptionTarget", "True", **words)
+            marks = {"deletionTimestamp": self._server.stamp(), "deletionGracePeriodSeconds": 30}
+            self._server.put("pods", {**body, "metadata": {**body["metadata"], **marks}})
+
+    def replace_node(self, node: str) -> None:
+        """Its Node object goes, and with it its pods; another machine comes in its place."""
+        if node in self.lost:
+            for pod in self._on(node):
+                self._gone(pod["metadata"]["name"], pod["metadata"]["uid"])
+            self.lost.discard(node)

@@ -1,0 +1,69 @@
+"""An event loop in virtual time: instead of waiting it moves its clock to the next thing that is due."""
+
+import asyncio
+import selectors
+from collections.abc import Callable
+from typing import Any
+
+BEGIN = 1000.0
+"""What the monotonic clock says when a world begins."""
+
+
+class _Selector(selectors.BaseSelector):
+    """Has no sockets; asked to wait, it moves the clock."""
+
+    loop: "VirtualLoop"
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        return selectors.SelectorKey(fileobj, 0, events, data)
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        return selectors.SelectorKey(fileobj, 0, 0, None)
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        if timeout is None:
+            raise RuntimeError("nothing will ever happen any more")
+        if timeout > 0:
+            self.loop.now += timeout
+        return []
+
+    def get_map(self) -> dict[Any, Any]:
+        return {}
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """The loop of a world; everything in it runs in one thread at a time and in the same order each time."""
+
+    def __init__(self) -> None:
+        self.now = BEGIN
+        selector = _Selector()
+        selector.loop = self
+        super().__init__(selector)
+        self._clock_resolution = 1e-9
+
+    @property
+    def at(self) -> float:
+        """Seconds since the world began."""
+        return self.now - BEGIN
+
+    def time(self) -> float:
+        return self.now
+
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
+        return executor.submit(self, lambda: func(*args))
+
+    async def getaddrinfo(self, _host: Any, port: Any, **_: Any) -> list[Any]:
+        return [(2, 1, 6, "", ("10.0.0.9", port))]
+
+    def add_signal_handler(self, sig: int, callback: Callable[..., Any], *args: Any) -> None:
+        """A world sends no signals."""
+
+    def _make_self_pipe(self) -> None:
+        self._ssock = self._csock = None
+        self._internal_fds = 0
+
+    def _close_self_pipe(self) -> None:
+        pass
+
+    def _write_to_self(self) -> None:
+        pass

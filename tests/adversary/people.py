@@ -1,0 +1,93 @@
+"""What people do to a fleet: edits, scaling by hand, deletions, and a status that somebody else wrote."""
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tests.adversary.fleet import NAME, POOLS
+
+RESOURCES = "utilitarianworkerpools"
+
+
+def edit(world: Any, change: Callable[[Any], None]) -> None:
+    """Change the spec of the resource."""
+    spec = copy.deepcopy(world.spec)
+    change(spec)
+    world.edited_at = world.loop.now
+    world.server.change(RESOURCES, NAME, spec=spec)
+
+
+def edit_max(world: Any, a: float, b: float) -> None:
+    """Another maximum for one pool."""
+    edit(world, lambda spec: spec["pools"][int(a * 4)]["scaling"].update(max=1 + int(b * 8)))
+
+
+def edit_ceiling(world: Any, b: float) -> None:
+    """Another maxWorkers."""
+    edit(world, lambda spec: spec.update(maxWorkers=3 + int(b * 12)))
+
+
+def edit_template(world: Any, a: float) -> None:
+    """Another environment: every pool rolls."""
+    edit(world, lambda spec: spec.update(env=[{"name": "X", "value": str(a)}]))
+
+
+def bad_image(world: Any, lasts: float) -> None:
+    """An image that can't be pulled, and back."""
+    edit(world, lambda spec: spec.update(image="utilitarian:bad"))
+    world.loop.call_later(lasts, edit, world, lambda spec: spec.update(image="utilitarian:1"))
+
+
+def pause(world: Any, lasts: float, a: float) -> None:
+    """Another mode, and back."""
+    mode = "Paused" if a < 0.7 else "Preview"
+    edit(world, lambda spec: spec.update(mode=mode))
+    world.loop.call_later(lasts, edit, world, lambda spec: spec.update(mode="Auto"))
+
+
+def scale(world: Any, a: float, b: float) -> None:
+    """`kubectl scale` of one pool."""
+    name = f"{NAME}-{POOLS[int(a * 4)]}"
+    if world.server.get("deployments", name):
+        world.person_scaled = True
+        world.scale(name, int(b * 10), by="person")
+
+
+def scale_beat(world: Any, a: float) -> None:
+    """`kubectl scale` of beat, to two or none."""
+    live = world.server.get("statefulsets", f"{NAME}-beat")
+    if live:
+        world.beat_scaled = True
+        world.server.change("statefulsets", f"{NAME}-beat", spec={**live["spec"], "replicas": 2 if a < 0.5 else 0})
+
+
+def delete_deployment(world: Any, a: float) -> None:
+    """`kubectl delete deployment`."""
+    world.remove("deployments", f"{NAME}-{POOLS[int(a * 4)]}")
+
+
+def edit_status(world: Any, a: float, b: float) -> None:
+    """Another version, or a person, wrote one leaf of the status otherwise; then the operator starts anew."""
+    status = copy.deepcopy(world.status)
+    spots: dict[str, list[tuple[Any, Any]]] = {}
+    for holder, key in _leaves(status):
+        spots.setdefault(key if isinstance(key, str) else "item", []).append((holder, key))
+    if spots:
+        found = spots[sorted(spots)[int(a * len(spots))]]
+        holder, key = found[int(b * 997) % len(found)]
+        strange: tuple[Any, ...] = (-1, 0, 10**9, -1)
+        if isinstance(holder[key], str):
+            strange = ("garbage", "", "2026-03-02", "9999-99-99T00:00:00Z")
+        world.log(f"status: {key} was {holder[key]!r}")
+        holder[key] = strange[int(b * 4)]
+        world.server.change(RESOURCES, NAME, status=status)
+    world.process.die("after somebody edited the status")
+
+
+def _leaves(value: Any) -> Iterator[tuple[Any, Any]]:
+    pairs = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, it in pairs:
+        if isinstance(it, (dict, list)):
+            yield from _leaves(it)
+        else:
+            yield value, key

@@ -1,0 +1,94 @@
+"""What goes wrong in a world, as values: drawn by seed from families, and kept in files."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "process": ("kill", "kill-at-write"),
+    "watch": ("watch-gap", "watch-twice"),
+    "stall": ("watch-stall",),
+    "api": ("api-errors", "api-away"),
+    "broker": ("broker-away", "broker-slow", "control-refused"),
+    "figures": ("false-zero", "statistics-away", "statistics-stale"),
+    "workers": ("mute", "hung", "out-of-memory", "evict"),
+    "nodes": ("node-lost", "nodes-full", "quota"),
+    "lag": ("replica-set-lag",),
+    "clock": ("clock-step",),
+    "suspend": ("suspend",),
+    "people": ("scale-by-hand", "scale-beat", "edit-max", "edit-ceiling", "edit-template", "pause"),
+    "images": ("bad-image",),
+    "vandals": ("edit-status", "delete-deployment"),
+}
+LASTS_S = (2.0, 10.0, 40.0)
+FIRST_AT_S, LAST_BEFORE_S = 30.0, 500.0
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that goes wrong.
+
+    Args:
+        at: seconds since the world began.
+        kind: what.
+        lasts: seconds, where it has an end.
+        a, b: between 0 and 1: what it strikes, and how hard.
+    """
+
+    at: float
+    kind: str
+    lasts: float = 0.0
+    a: float = 0.0
+    b: float = 0.0
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A world that is played again at each run of the tests.
+
+    Args:
+        seed, hours: of the world.
+        plan: what goes wrong.
+        why: what it once found.
+    """
+
+    seed: int
+    hours: float
+    plan: tuple[Fault, ...]
+    why: str = ""
+
+
+def drawn(seed: int, hours: float, families: Sequence[str], most: int = 12) -> tuple[Fault, ...]:
+    """A plan by seed, of some families."""
+    rng = random.Random(seed * 13 + 5)
+    kinds = [kind for family in families for kind in FAMILIES[family]]
+    end = max(hours * 3600 - LAST_BEFORE_S, FIRST_AT_S + 1)
+    faults = [
+        Fault(
+            round(rng.uniform(FIRST_AT_S, end), 2),
+            rng.choice(kinds),
+            round(rng.choice(LASTS_S) * rng.uniform(0.5, 1.5), 2),
+            round(rng.random(), 4),
+            round(rng.random(), 4),
+        )
+        for _ in range(rng.randint(2, most))
+    ]
+    return tuple(sorted(faults, key=lambda it: it.at))
+
+
+def read(path: Path) -> Scenario:
+    """A scenario's file."""
+    document = yaml.safe_load(path.read_text())
+    plan = tuple(Fault(**fault) for fault in document.pop("plan"))
+    return Scenario(plan=plan, **document)
+
+
+def written(scenario: Scenario) -> str:
+    """The same as a file."""
+    document: dict[str, Any] = asdict(scenario)
+    document["plan"] = [dict(it) for it in document["plan"]]
+    return yaml.safe_dump(document, sort_keys=False, width=120)

@@ -1,0 +1,152 @@
+"""One life of the operator's process: the real wiring with its handlers, which can be killed between any two awaits."""
+
+import asyncio
+import contextlib
+import copy
+from contextvars import ContextVar
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from tests.adversary.api_requests import Client
+from tests.adversary.api_server import Object
+from tests.adversary.threads import Thread
+from utilitarian_operator.adapters.cluster.client import Cluster
+from utilitarian_operator.host import wiring
+from utilitarian_operator.host.settings import Settings
+from utilitarian_operator.metrics.fleet import Metrics
+
+PRESENT: ContextVar["Process | None"] = ContextVar("PRESENT", default=None)
+"""The process that a task or thread belongs to."""
+
+
+class Process:
+    """The process.
+
+    Args:
+        world: it lives in.
+        settings: of the operator.
+    """
+
+    def __init__(self, world: Any, settings: Settings) -> None:
+        self._world, self._settings = world, settings
+        self.dead = False
+        self.tasks: set[asyncio.Task[Any]] = set()
+        self.threads: list[Thread] = []
+        self.writes = 0
+        self.dies_at: tuple[int, str] | None = None
+        self.suspended_until = 0.0
+        self.watches: Watches | None = None
+
+    def start(self) -> None:
+        """Begin, in a context of its own, so that all that it starts is known to be its."""
+        PRESENT.set(self)
+        task = self._world.loop.create_task(self._live(), name="operator")
+        task.add_done_callback(self._ended)
+
+    async def _live(self) -> None:
+        client: Any = Client(self._world.server, self._world, self, self._world.events)
+        health, metrics = wiring.ProcessHealth(), Metrics(CollectorRegistry())
+        await wiring._operate(self._settings, Cluster(client), metrics, health, self._login, asyncio.Event())
+
+    async def _login(self) -> Any:
+        raise AssertionError("nobody logs in here")
+
+    async def host(self, registry: Any, _settings: Any, _login: Any, *, ready: Any, stop: Any) -> None:
+        """Stands for kopf: opens the watches."""
+        self.watches = Watches(self._world, self, registry)
+        ready.set()
+        await stop.wait()
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        if not self.dead and not task.cancelled() and not self._world.over:
+            self._world.invariants.breach("exception", f"the operator ended: {task.exception()!r}")
+
+    async def alive(self) -> None:
+        """Go on only while it lives: what a dead process does has no effect. A suspended one goes on later."""
+        if not self.dead and self._world.loop.now < self.suspended_until:
+            await asyncio.sleep(self.suspended_until - self._world.loop.now)
+        if self.dead:
+            await self._world.loop.create_future()
+
+    async def writes_now(self, write: bool, when: str) -> None:
+        """Count a write before it has its effect; die there or after it, if the plan says so."""
+        self.writes += write and when == "before"
+        if write and self.dies_at == (self.writes, when):
+            self.die(f"{when} a write")
+            await self.alive()
+
+    def die(self, why: str) -> None:
+        """Be killed; another process starts after a while."""
+        if not self.dead:
+            self.dead = True
+            self._world.log(f"the operator is killed {why}")
+            self._world.loop.call_soon(self._bury)
+
+    def _bury(self) -> None:
+        self.end()
+        self._world.loop.call_later(self._world.rng.uniform(0.5, 20.0), self._world.start_operator)
+
+    def end(self) -> None:
+        """Nothing of it runs any more."""
+        self.dead = True
+        for thread in self.threads:
+            thread.kill()
+        if self.watches is not None:
+            self.watches.close()
+        for task in sorted(self.tasks, key=lambda it: it.get_name()):
+            task.cancel()
+
+
+class Watches:
+    """What kopf does for the operator: its real handlers are called with events, late, twice, or after a relist."""
+
+    def __init__(self, world: Any, process: Process, registry: Any) -> None:
+        self._world, self._process = world, process
+        self._handlers = {handler.selector.any_name: handler.fn for handler in registry._watching._handlers}
+        self.stalled: dict[str, float] = {}
+        self.broken: set[str] = set()
+        self._waiting: dict[str, list[tuple[str | None, Object]]] = {plural: [] for plural in self._handlers}
+        self._busy: set[str] = set()
+        world.server.watchers.append(self._event)
+
+    def close(self) -> None:
+        """Nobody watches any more."""
+        with contextlib.suppress(ValueError):
+            self._world.server.watchers.remove(self._event)
+
+    def relist(self, plural: str) -> None:
+        """After 410, or a lost connection: all that is there, and no word of what vanished meanwhile."""
+        self.broken.discard(plural)
+        self._waiting[plural] = [(None, body) for body in self._world.server.objects[plural].values()]
+        self._soon(plural)
+
+    def _event(self, kind: str, plural: str, body: Object) -> None:
+        if plural in self._handlers and plural not in self.broken and not self._process.dead:
+            self._waiting[plural].append((kind, body))
+            self._soon(plural)
+
+    def _soon(self, plural: str) -> None:
+        if plural not in self._busy:
+            self._busy.add(plural)
+            world = self._world
+            until = max(self.stalled.get(plural, 0.0), self._process.suspended_until)
+            lag = world.rng.uniform(0.001, 0.03) if world.rng.random() < 0.97 else world.rng.uniform(0.2, 2.0)
+            world.loop.call_later(max(until - world.loop.now, 0.0) + lag, self._deliver, plural)
+
+    def _deliver(self, plural: str) -> None:
+        self._busy.discard(plural)
+        if self._process.dead:
+            return
+        if self._world.loop.now < max(self.stalled.get(plural, 0.0), self._process.suspended_until):
+            self._soon(plural)
+            return
+        events, self._waiting[plural] = self._waiting[plural], []
+        for kind, body in events:
+            self._world.saw(plural, body)
+            call = self._handlers[plural](event={"type": kind, "object": copy.copy(body)})
+            try:
+                call.send(None)
+            except StopIteration:
+                continue
+            raise AssertionError("a handler waits for something: the model has to learn it")

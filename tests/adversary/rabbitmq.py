@@ -1,0 +1,130 @@
+"""A modelled RabbitMQ: queues, deliveries, redelivery, statistics, and what became of each task."""
+
+import random
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.adversary.loop import VirtualLoop
+
+STATISTICS_EVERY_S = 5.0
+
+
+@dataclass(eq=False)
+class Task:
+    """One task and what became of it.
+
+    Args:
+        number: of the task.
+        queue: it was sent to.
+        seconds: it takes.
+        eta: not to be begun before; None has none.
+    """
+
+    number: int
+    queue: str
+    seconds: float
+    eta: float | None = None
+    starts: list[str] = field(default_factory=list)
+    ended: int = 0
+    lost_by: str | None = None
+    again_by: str | None = None
+
+
+class Queue:
+    """Messages that are ready, in order, and who consumes them in turn."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.exists = name, False
+        self.ready: deque[Task] = deque()
+        self.consumers: list[Any] = []
+        self.turn = self.left = 0
+
+
+class RabbitMQ:
+    """The broker.
+
+    Args:
+        loop: of the world.
+        rng: of the world.
+    """
+
+    def __init__(self, loop: VirtualLoop, rng: random.Random) -> None:
+        self.loop, self.rng = loop, rng
+        self.queues: dict[str, Queue] = {}
+        self.workers: dict[str, Any] = {}
+        self.tasks: list[Task] = []
+        self.away = False
+        self.slow_until = self.zero_until = self.refused_until = self.no_statistics_until = self.stale_until = 0.0
+        self.statistics: dict[str, tuple[int, int, int]] = {}
+        self.questions = 0
+        self.helpless: list[tuple[float, float]] = []
+        """Times in which nobody could talk to a worker, a preStop hook neither."""
+
+    def declare(self, name: str) -> Queue:
+        """The queue of this name, made if need be."""
+        queue = self.queues.setdefault(name, Queue(name))
+        queue.exists = True
+        return queue
+
+    def send(self, name: str, seconds: float, eta: float | None = None) -> None:
+        """A producer sends a task."""
+        queue = self.declare(name)
+        task = Task(len(self.tasks), name, seconds, eta)
+        self.tasks.append(task)
+        queue.ready.append(task)
+        self.deliver(queue)
+
+    def give_back(self, tasks: Iterable[Task]) -> None:
+        """Messages whose consumer went away without acknowledging them: first in their queue again."""
+        tasks = list(tasks)
+        for task in reversed(tasks):
+            self.queues[task.queue].ready.appendleft(task)
+        for name in dict.fromkeys(task.queue for task in tasks):
+            self.deliver(self.queues[name])
+
+    def deliver(self, queue: Queue) -> None:
+        """Hand out what is ready, in turn, to consumers with room."""
+        while queue.ready and not self.away:
+            free = [worker for worker in queue.consumers if worker.room > 0]
+            if not free:
+                return
+            queue.turn += 1
+            free[queue.turn % len(free)].receive(queue.ready.popleft())
+
+    def go_away(self, seconds: float) -> None:
+        """All connections break; what was not acknowledged will be delivered again."""
+        self.away = True
+        self.helpless.append((self.loop.now, self.loop.now + seconds))
+        for worker in list(self.workers.values()):
+            worker.disconnect()
+        self.loop.call_later(seconds, self._come_back)
+
+    def _come_back(self) -> None:
+        self.away = False
+        for worker in list(self.workers.values()):
+            self.loop.call_later(self.rng.uniform(0.5, 4.0), worker.connect)
+
+    def refuse_control(self, seconds: float) -> None:
+        """The rights of remote control are taken away for a while."""
+        self.refused_until = self.loop.now + seconds
+        self.helpless.append((self.loop.now, self.refused_until))
+
+    def collect_statistics(self) -> None:
+        """What the broker does by itself each five seconds."""
+        if self.loop.now < self.stale_until:
+            return
+        for name, queue in self.queues.items():
+            if queue.exists:
+                unacked = sum(worker.unacked_of(name) for worker in self.workers.values())
+                self.statistics[name] = len(queue.ready), unacked, queue.left
+
+    def every(self, seconds: float, call: Callable[[], None]) -> None:
+        """Do something again and again."""
+
+        def again() -> None:
+            call()
+            self.loop.call_later(seconds, again)
+
+        self.loop.call_later(seconds, again)

@@ -1,0 +1,44 @@
+"""Cuts a plan down to what a breach needs: leaves faults out and shortens them while the same kind of breach stays."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from tests.adversary.plan import Fault
+from tests.adversary.world import play
+
+SHORTEST_S = 1.0
+
+
+def shrunk(seed: int, plan: Sequence[Fault], hours: float, what: str, tries: int = 40) -> tuple[Fault, ...]:
+    """A smaller plan of the same seed with a breach of the same kind.
+
+    Args:
+        seed: of the world.
+        plan: that has the breach.
+        hours: of the world.
+        what: kind of the breach.
+        tries: worlds to play at most.
+    """
+    best, changed = tuple(plan), True
+    while changed:
+        changed = False
+        for smaller in _smaller(best):
+            if tries <= 0:
+                return best
+            tries -= 1
+            if any(breach.what == what for breach in play(seed, smaller, hours).found):
+                best, changed = smaller, True
+                break
+    return best
+
+
+def _smaller(plan: tuple[Fault, ...]) -> Iterator[tuple[Fault, ...]]:
+    if len(plan) > 3:
+        half = len(plan) // 2
+        yield plan[:half]
+        yield plan[half:]
+    for index in range(len(plan)):
+        yield plan[:index] + plan[index + 1 :]
+    for index, fault in enumerate(plan):
+        if fault.lasts > 2 * SHORTEST_S:
+            yield (*plan[:index], replace(fault, lasts=round(fault.lasts / 2, 2)), *plan[index + 1 :])

@@ -1,0 +1,38 @@
+import os
+
+import pytest
+
+from tests.adversary import plan as plans
+from tests.adversary.plan import FAMILIES, Scenario
+from tests.adversary.run import told
+from tests.adversary.world import play
+
+HOURS = 0.25
+QUIET = ("process", "watch")
+"""Families in which nothing is found any more; docs/adversary.md has the others."""
+SEEDS = range(5)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_nothing_is_found(seed: int) -> None:
+    _play(Scenario(seed, HOURS, plans.drawn(seed, HOURS, QUIET)))
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+def test_the_adversary_finds_nothing_in_fresh_seeds() -> None:
+    first, _, last = os.environ.get("SEEDS", "1000-1099").partition("-")
+    families = os.environ.get("FAMILIES", ",".join(QUIET)).split(",")
+    hours = float(os.environ.get("HOURS", str(HOURS)))
+    for seed in range(int(first), int(last or first) + 1):
+        _play(Scenario(seed, hours, plans.drawn(seed, hours, families)), tries=20)
+
+
+def test_every_family_draws_its_own_faults() -> None:
+    for family, kinds in FAMILIES.items():
+        assert {fault.kind for fault in plans.drawn(1, HOURS, [family])} <= set(kinds)
+
+
+def _play(scenario: Scenario, tries: int = 0) -> None:
+    world = play(scenario.seed, scenario.plan, scenario.hours)
+    assert not world.found, told(scenario, world, tries=tries)

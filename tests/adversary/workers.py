@@ -1,0 +1,250 @@
+"""Modelled Celery workers: prefetch, early and late acknowledgement, ETAs, remote control, warm and cold ends."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.adversary.loop import BEGIN
+from tests.adversary.machine import START
+from tests.adversary.rabbitmq import RabbitMQ, Task
+
+TASK = "tasks.work"
+_POOLS = {"prefork": "prefork", "threads": "thread", "gevent": "gevent", "solo": "solo"}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How a worker was started, by the command of its container.
+
+    Args:
+        queues: -Q.
+        concurrency, multiplier, execution: the options of these names.
+        late: whether its tasks are acknowledged at their end.
+    """
+
+    queues: tuple[str, ...]
+    concurrency: int
+    multiplier: int
+    execution: str = "prefork"
+    late: bool = False
+
+
+class Worker:
+    """One worker process.
+
+    Args:
+        rabbit: its broker.
+        pod: it runs in.
+        kind: how it was started.
+    """
+
+    def __init__(self, rabbit: RabbitMQ, pod: str, kind: Kind) -> None:
+        self._rabbit, self.pod, self.kind = rabbit, pod, kind
+        self.node = f"celery@{pod}"
+        self.alive, self.connected, self.stopping = True, False, False
+        self.consuming: set[str] = set()
+        self._cancelled: set[str] = set()
+        self.reserved: deque[Task] = deque()
+        self.running: dict[int, tuple[Task, float, asyncio.TimerHandle]] = {}
+        self.scheduled: dict[int, Task] = {}
+        self._redelivered: set[int] = set()
+        self.begun, self._born = 0, rabbit.loop.now
+        self.mute_until = self.hung_until = 0.0
+        self.helpless: list[tuple[float, float]] = []
+        self.stop_begun: float | None = None
+        self._on_exit: Callable[[], None] = lambda: None
+
+    @property
+    def holds(self) -> int:
+        """Tasks that it has, of any kind."""
+        return len(self.reserved) + len(self.running) + len(self.scheduled)
+
+    @property
+    def hears(self) -> bool:
+        """Whether remote control reaches it now."""
+        solo = self.kind.execution == "solo" and bool(self.running)
+        quiet = solo or self._rabbit.loop.now < self.mute_until
+        return self.alive and self.connected and not self.stopping and not quiet
+
+    @property
+    def room(self) -> int:
+        """Messages that the broker may still give it; one for an ETA raises the limit by one."""
+        late = len(self.running) if self.kind.late else 0
+        limit = self.kind.concurrency * self.kind.multiplier + len(self.scheduled)
+        return limit - late - len(self.reserved) - len(self.scheduled)
+
+    def unacked_of(self, queue: str) -> int:
+        """Messages of one queue that it has not acknowledged."""
+        held = [*self.reserved, *self.scheduled.values()]
+        if self.kind.late:
+            held += [task for task, _, _ in self.running.values() if task.number not in self._redelivered]
+        return sum(task.queue == queue for task in held)
+
+    def connect(self) -> None:
+        """Come up, or come back: declare the queues and consume them."""
+        if not self.alive or self.stopping or self.connected:
+            return
+        if self._rabbit.away:
+            self._rabbit.loop.call_later(2.0, self.connect)
+            return
+        self.connected = True
+        for queue in self.kind.queues:
+            self._rabbit.declare(queue)
+            if queue not in self._cancelled:
+                self._consume(queue)
+
+    def disconnect(self) -> None:
+        """The connection breaks: what was not acknowledged is delivered again, what runs with late ack as well."""
+        if not self.connected:
+            return
+        self.connected = False
+        self._leave_all()
+        back = [*self.scheduled.values(), *self.reserved]
+        self.scheduled.clear()
+        self.reserved.clear()
+        if self.kind.late:
+            for task, _, _ in self.running.values():
+                if task.number not in self._redelivered:
+                    self._redelivered.add(task.number)
+                    task.again_by = "world: the broker went away"
+                    back.append(task)
+        self._rabbit.give_back(back)
+
+    def cancel(self, queue: str) -> None:
+        """cancel_consumer."""
+        self._cancelled.add(queue)
+        if queue in self.consuming:
+            self.consuming.discard(queue)
+            self._rabbit.queues[queue].consumers.remove(self)
+
+    def add(self, queue: str) -> None:
+        """add_consumer."""
+        self._cancelled.discard(queue)
+        if self.connected and not self.stopping:
+            self._consume(queue)
+
+    def receive(self, task: Task) -> None:
+        """A message of the broker's."""
+        loop = self._rabbit.loop
+        if task.eta is not None and task.eta > loop.now:
+            self.scheduled[task.number] = task
+            loop.call_at(task.eta, self._due, task)
+            return
+        self.reserved.append(task)
+        self._begin()
+
+    def sigterm(self, on_exit: Callable[[], None]) -> None:
+        """Warm stop: what runs ends, the rest goes back at the exit."""
+        self.stopping, self._on_exit = True, on_exit
+        self._leave_all()
+        if not self.running:
+            self._rabbit.loop.call_later(1.5, self._exit)
+
+    def kill(self, cause: str, after: float = 0.0) -> None:
+        """It ends at once; the broker gives back what it had not acknowledged, when it notices."""
+        if not self.alive:
+            return
+        self.alive = self.connected = False
+        self._leave_all()
+        back = [*self.scheduled.values(), *self.reserved]
+        for task, _, timer in self.running.values():
+            timer.cancel()
+            if not self.kind.late:
+                task.lost_by = cause
+            elif task.number not in self._redelivered:
+                task.again_by = cause
+                back.append(task)
+        for held in (self.scheduled, self.reserved, self.running):
+            held.clear()
+        self._rabbit.workers.pop(self.node, None)
+        if back:
+            self._rabbit.loop.call_later(after, self._rabbit.give_back, back)
+
+    def answer(self, question: str) -> Any:
+        """What it says over remote control, as Celery spells it."""
+        match question:
+            case "active_queues":
+                return [{"name": it, "exchange": {"name": it, "type": "direct"}} for it in sorted(self.consuming)]
+            case "scheduled":
+                return [
+                    {"eta": _moment(task.eta or 0.0).isoformat(), "request": {}} for task in self.scheduled.values()
+                ]
+            case "reserved":
+                return [{"name": TASK, "time_start": None} for _ in self.reserved]
+            case "active":
+                early = not self.kind.late
+                return [
+                    {"name": TASK, "time_start": _moment(begun).timestamp(), "acknowledged": early}
+                    for _, begun, _ in self.running.values()
+                ]
+            case "stats":
+                pool = {"implementation": f"celery.concurrency.{_POOLS[self.kind.execution]}:TaskPool"}
+                return {"total": {TASK: self.begun}, "pool": pool, "uptime": int(self._rabbit.loop.now - self._born)}
+            case "registered":
+                return [f"{TASK} [acks_late={self.kind.late}]"]
+            case _:
+                return {"ok": "software -> celery:5.6.3 (immunity) kombu:5.6.0 py:3.11.7"}
+
+    def _consume(self, queue: str) -> None:
+        found = self._rabbit.queues[queue]
+        if self.alive and queue not in self.consuming:
+            self.consuming.add(queue)
+            found.consumers.append(self)
+            self._rabbit.deliver(found)
+
+    def _leave_all(self) -> None:
+        for queue in sorted(self.consuming):
+            self._rabbit.queues[queue].consumers.remove(self)
+        self.consuming.clear()
+
+    def _due(self, task: Task) -> None:
+        if self.alive and self.scheduled.get(task.number) is task:
+            del self.scheduled[task.number]
+            self.reserved.append(task)
+            self._begin()
+
+    def _begin(self) -> None:
+        loop = self._rabbit.loop
+        while self.alive and not self.stopping and self.reserved and len(self.running) < self.kind.concurrency:
+            task = self.reserved.popleft()
+            task.starts.append(self.pod)
+            self.begun += 1
+            self.running[task.number] = task, loop.now, loop.call_later(task.seconds, self._end, task)
+            if not self.kind.late:
+                self._rabbit.queues[task.queue].left += 1
+                loop.call_soon(self._more)
+
+    def _more(self) -> None:
+        if self.connected and not self.stopping:
+            for queue in sorted(self.consuming):
+                self._rabbit.deliver(self._rabbit.queues[queue])
+
+    def _end(self, task: Task) -> None:
+        loop = self._rabbit.loop
+        if not self.alive:
+            return
+        _, begun, _ = self.running[task.number]
+        if loop.now < self.hung_until:
+            self.running[task.number] = task, begun, loop.call_at(self.hung_until + 0.01, self._end, task)
+            return
+        del self.running[task.number]
+        task.ended += 1
+        if self.kind.late and task.number not in self._redelivered:
+            self._rabbit.queues[task.queue].left += 1
+        self._redelivered.discard(task.number)
+        self._begin()
+        self._more()
+        if self.stopping and not self.running:
+            self._exit()
+
+    def _exit(self) -> None:
+        if self.alive:
+            self.kill("exit")
+            self._on_exit()
+
+
+def _moment(at: float) -> datetime:
+    return datetime.fromtimestamp(START.timestamp() + at - BEGIN, UTC)

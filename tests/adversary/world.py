@@ -1,0 +1,288 @@
+"""One world: puts the model together, runs the real operator in it, and keeps a trace of what happened."""
+
+import asyncio
+import contextvars
+import hashlib
+import json
+import logging
+import random
+import traceback
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import timedelta
+from typing import Any
+
+import aiohttp
+
+import utilitarian_operator.cli.run  # noqa: F401 - every module is there before something is put in its place
+from tests.adversary import broker_connection, faults, fleet
+from tests.adversary.api_requests import Weather
+from tests.adversary.api_server import NAMESPACE, ApiServer, Object
+from tests.adversary.controllers import Deployments, controller
+from tests.adversary.invariants import Breach, Invariants
+from tests.adversary.kubelet import Kubelet
+from tests.adversary.loop import VirtualLoop
+from tests.adversary.machine import Machine, replaced
+from tests.adversary.plan import Fault
+from tests.adversary.process import PRESENT, Process
+from tests.adversary.rabbitmq import STATISTICS_EVERY_S, RabbitMQ
+from tests.adversary.stateful_set import StatefulSets
+from tests.adversary.threads import Thread
+from utilitarian_operator.adapters.broker import connection, mailbox
+from utilitarian_operator.host import kopf_host, wiring
+from utilitarian_operator.host.settings import Settings
+
+QUIET_S = 75.0
+"""At the end of a world nothing may be written any more."""
+CURED_S = 420.0
+"""So long before the end the clock is right again."""
+ROUND_S, SHORT_OF_S = 300, 54
+"""A world ends a moment before a scheduled run would begin, so that its last minute is one at rest."""
+ROUNDS_TO_END = 50
+
+
+class World:
+    """A fleet and everything around it.
+
+    Args:
+        seed: of all that is random.
+        plan: what goes wrong.
+        hours: of virtual time.
+    """
+
+    name = fleet.NAME
+    late, least = fleet.LATE, fleet.LEAST
+
+    def __init__(self, seed: int, plan: Sequence[Fault], hours: float) -> None:
+        self.seed, self.plan = seed, plan
+        self.length = max(round(hours * 3600 / ROUND_S), 2) * ROUND_S - SHORT_OF_S
+        self.rng, self.loop = random.Random(seed), VirtualLoop()
+        self.loop.set_task_factory(self._task)  # type: ignore[arg-type]
+        self.machine = Machine(self.loop, seed + 1)
+        self.trace: list[tuple[float, str]] = []
+        self.events: list[tuple[float, str, str]] = []
+        self.invariants = Invariants(self)
+        self.rabbit = RabbitMQ(self.loop, self.rng)
+        self.server = ApiServer(self.loop, self.machine)
+        self.kubelet = Kubelet(self.loop, self.rng, self.server, self)
+        self.deployments = Deployments(self.loop, self.rng, self.server, self)
+        self.stateful_sets = StatefulSets(self.loop, self.rng, self.server, self)
+        self.weather, self.quota, self.full = Weather(), None, False
+        self.lag_until = self.edited_at = 0.0
+        self.scaled_by: dict[str, str] = {}
+        self.unseen: dict[str, int] = {}
+        self.person_scaled = self.beat_scaled = self.rolled = self.over = False
+        self.dies_at: tuple[int, str] | None = None
+        self._settings = Settings(namespaces=(NAMESPACE,), resync=timedelta(minutes=5))
+        self._threads: list[Thread] = []
+        self.process = Process(self, self._settings)
+
+    # what the model asks
+
+    @property
+    def spec(self) -> Any:
+        """Of the resource, as it is now."""
+        return self.server.objects["utilitarianworkerpools"][self.name]["spec"]
+
+    @property
+    def status(self) -> Any:
+        """Of the resource, as it is now."""
+        return self.server.objects["utilitarianworkerpools"][self.name].get("status", {})
+
+    @property
+    def replica_sets_lag(self) -> bool:
+        """Whether the controllers see pods as they were a while ago."""
+        return self.loop.now < self.lag_until
+
+    def replica_set_lag(self) -> float:
+        """How old the pods are that a ReplicaSet's controller sees."""
+        return self.rng.uniform(0.02, 1.5) if self.replica_sets_lag else 0.0
+
+    def log(self, text: str) -> None:
+        """Write into the trace."""
+        self.trace.append((round(self.loop.at, 2), text))
+
+    def scale(self, name: str, replicas: int, *, by: str) -> Object:
+        """Somebody sets the replicas of a Deployment."""
+        live = self.server.objects["deployments"][name]
+        before = live["spec"].get("replicas", 1)
+        self.invariants.scales(name, before, replicas, by=by)
+        self.log(f"{name}: {before} to {replicas} by the {by}")
+        self.scaled_by[name] = by
+        scaled = self.server.change("deployments", name, spec={**live["spec"], "replicas": replicas})
+        assert scaled is not None
+        if by == "person" and before != replicas:
+            self.unseen[name] = int(scaled["metadata"]["resourceVersion"])
+        return scaled
+
+    def saw(self, plural: str, body: Object) -> None:
+        """The operator was shown an object."""
+        name, version = body["metadata"]["name"], int(body["metadata"]["resourceVersion"])
+        if plural == "deployments" and self.unseen.get(name, version + 1) <= version:
+            del self.unseen[name]
+
+    def remove(self, plural: str, name: str) -> None:
+        """An object is deleted; what it owns goes in the background."""
+        live = self.server.get(plural, name)
+        self.server.remove(plural, name)
+        if live is None or plural not in {"deployments", "statefulsets"}:
+            return
+        self.deployments.forget(name)
+        for pod in list(self.server.objects["pods"].values()):
+            metadata = pod["metadata"]
+            if metadata["ownerReferences"][0]["uid"].partition("/")[0] == live["metadata"]["uid"]:
+                later = self.rng.uniform(0.1, 1.0)
+                self.loop.call_later(later, self.kubelet.delete, metadata["name"], metadata["uid"], "garbage collector")
+
+    # its life
+
+    def play(self) -> "World":
+        """Run it to its end."""
+        with ExitStack() as stack:
+            stack.enter_context(replaced(self._instead()))
+            stack.enter_context(_Caught(self))
+            Thread.made = self._made  # type: ignore[assignment]
+            self._prepare()
+            self.loop.run_until_complete(asyncio.sleep(self.length))
+            self.over = True
+            self.invariants.end()
+            self._finish()
+        return self
+
+    @property
+    def found(self) -> list[Breach]:
+        """What must never be, and was."""
+        return self.invariants.found
+
+    def fingerprint(self) -> str:
+        """The same for two worlds in which the same happened."""
+        tasks = [(it.starts, it.ended) for it in self.rabbit.tasks]
+        text = json.dumps([self.trace, self.events, self.server.version, tasks])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def start_operator(self) -> None:
+        """A new process of the operator."""
+        if not self.over:
+            self.process = Process(self, self._settings)
+            self.process.dies_at, self.dies_at = self.dies_at, None
+            self.log("the operator starts")
+            contextvars.copy_context().run(self.process.start)
+
+    def _instead(self) -> dict[Any, Any]:
+        def connect(*_: Any, **__: Any) -> Any:
+            process = self.process
+            return broker_connection.Client(self.rabbit, lambda: process.dead).connect()
+
+        def host(*arguments: Any, **options: Any) -> Any:
+            return self.process.host(*arguments, **options)
+
+        return {
+            **self.machine.put_in(),
+            aiohttp: broker_connection.http(self.rabbit),
+            wiring.utc_now: self.machine.wall,
+            connection.connect: connect,
+            mailbox.AnswersBox: broker_connection.Mailbox,
+            kopf_host.host: host,
+        }
+
+    def _prepare(self) -> None:
+        self.loop.set_exception_handler(self._unhandled)
+        self.server.watchers.append(self._changed)
+        self.server.add("secrets", fleet.secret())
+        execution = ("prefork", "threads", "prefork", "solo")[self.seed % 4]
+        resource = fleet.fleet(statistics=self.seed % 3 != 0, execution=execution)
+        self.server.add("utilitarianworkerpools", resource)
+        fleet.send_tasks(self, self.length)
+        self.rabbit.every(STATISTICS_EVERY_S, self.rabbit.collect_statistics)
+        self.rabbit.every(1.0, self.invariants.look)
+        self.rabbit.every(60.0, self.invariants.look_at_questions)
+        for fault in self.plan:
+            self.loop.call_later(fault.at, faults.inject, self, fault)
+        self.loop.call_later(max(self.length - CURED_S, 0.0), self._cure)
+        self.invariants.quiet_from = self.loop.now + self.length - QUIET_S
+        self.loop.call_soon(self.start_operator)
+
+    def _cure(self) -> None:
+        """The last of the faults is over: from here on the fleet must find its rest."""
+        self.machine.wrong_by = 0.0
+        for node in sorted(self.kubelet.lost):
+            self.kubelet.replace_node(node)
+
+    def _changed(self, _: str, plural: str, body: Object) -> None:
+        name = body["metadata"]["name"]
+        if plural == "deployments":
+            self.deployments.changed(name)
+        elif plural == "statefulsets":
+            self.stateful_sets.changed(name)
+        elif plural == "pods":
+            self.kubelet.changed(body)
+            kind, owner = controller(body)
+            (self.deployments if kind == "ReplicaSet" else self.stateful_sets).changed(owner)
+
+    def _task(self, loop: VirtualLoop, coroutine: Any, **options: Any) -> "asyncio.Task[Any]":
+        task = asyncio.Task(coroutine, loop=loop, **options)
+        process = PRESENT.get()
+        if process is not None:
+            process.tasks.add(task)
+            task.add_done_callback(process.tasks.discard)
+        return task
+
+    def _made(self, thread: Thread) -> None:
+        process = PRESENT.get()
+        (self._threads if process is None else process.threads).append(thread)
+
+    def _finish(self) -> None:
+        self.process.end()
+        for thread in self._threads:
+            thread.kill()
+        for _ in range(ROUNDS_TO_END):
+            tasks = asyncio.all_tasks(self.loop)
+            if not tasks:
+                break
+            for task in tasks:
+                task.cancel()
+            self.loop.run_until_complete(asyncio.wait(tasks, timeout=0.01))
+        self.loop.close()
+
+    def _unhandled(self, _: Any, context: dict[str, Any]) -> None:
+        if not self.process.dead and not self.over:
+            self.invariants.breach("exception", f"{context.get('message')}: {context.get('exception')!r}")
+
+
+class _Catch(logging.Handler):
+    """No exception may escape: the last resorts of queue and session say so in the log."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(logging.WARNING)
+        self._world = world
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not record.exc_info or self._world.process.dead or self._world.over:
+            return
+        kind, error, trace = record.exc_info
+        ours = [it for it in traceback.extract_tb(trace) if "utilitarian_operator" in it.filename]
+        at = f"{ours[-1].filename.rpartition('/')[2]}:{ours[-1].lineno}" if ours else "?"
+        name = kind.__name__ if kind else "?"
+        self._world.invariants.breach("exception", f"{record.getMessage()}: {name}: {error} at {at}", at)
+
+
+class _Caught:
+    """The operator's log goes into the world for its time."""
+
+    def __init__(self, world: World) -> None:
+        self._handler = _Catch(world)
+        self._logger = logging.getLogger("utilitarian_operator")
+
+    def __enter__(self) -> None:
+        self._before = self._logger.handlers, self._logger.propagate, self._logger.level
+        self._logger.handlers, self._logger.propagate = [self._handler], False
+        self._logger.setLevel(logging.WARNING)
+
+    def __exit__(self, *_: object) -> None:
+        self._logger.handlers, self._logger.propagate = self._before[0], self._before[1]
+        self._logger.setLevel(self._before[2])
+
+
+def play(seed: int, plan: Sequence[Fault], hours: float) -> World:
+    """One world, from its beginning to its end."""
+    return World(seed, plan, hours).play()
