@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from tests.adversary.api_requests import Client
 from tests.adversary.api_server import Object
 from tests.adversary.threads import Thread
-from utilitarian_operator.adapters.cluster.client import Cluster
+from utilitarian_operator.adapters.cluster.client import ClusterClient
 from utilitarian_operator.host import wiring
 from utilitarian_operator.host.settings import Settings
 from utilitarian_operator.metrics.fleet import Metrics
@@ -47,7 +47,7 @@ class Process:
     async def _live(self) -> None:
         client: Any = Client(self._world.server, self._world, self, self._world.events)
         health, metrics = wiring.ProcessHealth(), Metrics(CollectorRegistry())
-        await wiring._operate(self._settings, Cluster(client), metrics, health, self._login, asyncio.Event())
+        await wiring._operate(self._settings, ClusterClient(client), metrics, health, self._login, asyncio.Event())
 
     async def _login(self) -> Any:
         raise AssertionError("nobody logs in here")
