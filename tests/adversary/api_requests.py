@@ -3,11 +3,11 @@
 import asyncio
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.adversary.api_server import KINDS, ApiServer, Object, merged, with_condition
+from tests.adversary.api_server import KINDS, ApiServer, Object, condition, merged, with_condition
 
 _PATH = re.compile(
     r"^/apis?/(?:[\w.]+/)?v\w+/(?:namespaces/(?P<ns>[^/]+)/)?(?P<plural>\w+)(?:/(?P<name>[^/]+))?(?:/(?P<sub>\w+))?$"
@@ -157,36 +157,33 @@ class Client:
         return {}
 
     def _patch(self, plural: str, live: Object, sub: str | None, kind: str, body: Any) -> Object:
-        name = live["metadata"]["name"]
         if sub == "scale":
             return self._scale(live, body)
         if "apply" in kind:
             return self._apply(plural, live, body)
-        if "json-patch" in kind:
-            values = {it["path"].rpartition("/")[2]: it["value"] for it in body}
-            if values["resourceVersion"] != live["metadata"]["resourceVersion"]:
-                raise Refused(409, f"{name} was changed")
-            metadata = {**live["metadata"], "managedFields": values["managedFields"]}
-            return self.server.put(plural, {**live, "metadata": metadata})
-        uid = body.get("metadata", {}).get("uid", live["metadata"]["uid"])
-        if uid != live["metadata"]["uid"]:
-            raise Refused(409, "another uid")
-        if "strategic" in kind:
-            return self._conditions(live, body["status"]["conditions"])
+        given = body.get("metadata") or {}
+        if any(
+            given.get(name, live["metadata"][name]) != live["metadata"][name] for name in ("uid", "resourceVersion")
+        ):
+            raise Refused(409, f"{live['metadata']['name']} is another one, or was changed")
         if sub == "status":
-            status = merged(live.get("status", {}), body["status"])
-            self.world.invariants.status(live.get("status", {}), status)
-            return self.server.put(plural, {**live, "status": status})
-        annotations = merged(live["metadata"].get("annotations") or {}, body["metadata"]["annotations"])
-        if annotations == live["metadata"].get("annotations"):
-            return live
-        return self.server.put(plural, {**live, "metadata": {**live["metadata"], "annotations": annotations}})
+            changed = self._with_status(live, body["status"], by_key="strategic" in kind)
+        else:
+            parts = {"metadata": {**given, "resourceVersion": live["metadata"]["resourceVersion"]}}
+            parts |= {"spec": body["spec"]} if "spec" in body else {}
+            changed = merged(live, parts)
+        return live if changed == live else self.server.put(plural, changed)
 
-    def _conditions(self, live: Object, entries: Sequence[Object]) -> Object:
-        body = live
-        for entry in entries:
-            body = with_condition(body, entry)
-        return self.server.put("pods", body)
+    def _with_status(self, live: Object, status: Object, *, by_key: bool) -> Object:
+        """A merge patch of the status; a strategic one merges the conditions by their type."""
+        if by_key:
+            changed = live
+            for entry in status["conditions"]:
+                changed = with_condition(changed, {**(condition(live, entry["type"]) or {}), **entry})
+            return changed
+        new = merged(live.get("status", {}), status)
+        self.world.invariants.status(live.get("status", {}), new)
+        return {**live, "status": new}
 
     def _scale(self, live: Object, body: Any) -> Object:
         wanted = body.get("metadata", {}).get("resourceVersion")
