@@ -202,7 +202,7 @@ def _path(kind: str, namespace: str | None, name: str = "") -> str:
 
 
 def _collection(manifest: ReadOnlyObject) -> str:
-    return _path(manifest["kind"], manifest["metadata"]["namespace"])
+    return _path(manifest["kind"], manifest["metadata"].get("namespace"))
 
 
 def _item(live: ReadOnlyObject) -> str:
