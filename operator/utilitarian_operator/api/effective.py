@@ -24,6 +24,7 @@ from utilitarian_operator.api.resource import (
     PoolSpec,
     Until,
     UtilitarianWorkerPoolSpec,
+    Wake,
 )
 from utilitarian_operator.api.units import parse_quantity
 
@@ -44,6 +45,7 @@ BUILT_IN_SCALING: Tree = {
     "stabilization": timedelta(seconds=60),
     "idleAfter": timedelta(minutes=2),
     "outsideRuns": "React",
+    "wake": "AtOnce",
 }
 BUILT_IN_SCHEDULE: Tree = {"workers": 1, "warmUp": timedelta(minutes=2), "until": "Drained"}
 BUILT_IN_POOL: Tree = {"priority": 50, "drainTimeout": timedelta(hours=1), "disruption": "Allow"}
@@ -105,6 +107,7 @@ class Scaling:
     stabilization: timedelta
     idle_after: timedelta
     outside_runs: OutsideRuns
+    wake: Wake = "AtOnce"
 
 
 @dataclass(frozen=True)

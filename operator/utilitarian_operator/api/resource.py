@@ -42,6 +42,7 @@ MOST_SCHEDULES = 10
 Mode = Literal["Auto", "Preview", "Paused"]
 Execution = Literal["prefork", "threads", "gevent", "solo"]
 OutsideRuns = Literal["React", "Hold"]
+Wake = Literal["AtOnce", "WhenDue"]
 Until = Literal["Drained", "Duration"]
 Disruption = Literal["Allow", "Avoid"]
 
@@ -122,6 +123,8 @@ class ScalingSpec(Part):
     """The last workers go after this long without any task. Unless given: 2m."""
     outside_runs: OutsideRuns | None = None
     """What happens to work outside the pool's scheduled runs: React to it, or Hold it, visibly. Unless given: React."""
+    wake: Wake | None = None
+    """When a sleeping pool wakes: AtOnce, or WhenDue, to start its tasks in drainWithin. Unless given: AtOnce."""
 
 
 class ScheduleSpec(Part):

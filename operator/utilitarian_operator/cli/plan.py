@@ -152,6 +152,7 @@ def _effective(pool: Pool) -> dict[str, Any]:
         "stabilization": format_duration(scaling.stabilization),
         "idleAfter": format_duration(scaling.idle_after),
         "outsideRuns": scaling.outside_runs,
+        "wake": scaling.wake,
         "drainTimeout": format_duration(pool.drain_timeout),
         "schedule": [f"{run.name}: {run.start} {run.time_zone}" for run in pool.schedule],
     }

@@ -45,11 +45,10 @@ class Metrics:
             "pool_workers", "Workers of a pool: wanted by the decision, ready and draining", (*_POOL, "state")
         )
         self._tasks = gauge("pool_tasks", "Tasks that the pool's workers say they hold, by state", (*_POOL, "state"))
-        self._foreign = gauge(
-            "queue_foreign_consumers", "Consumers on a queue that are not the fleet's workers", _QUEUE
-        )
+        self._foreign = gauge("queue_foreign_consumers", "Consumers on a queue that are not the fleet's", _QUEUE)
         self._ailing = gauge("pool_ailing", "1 while something is wrong with the pool, by reason", (*_POOL, "reason"))
         self._held = gauge("pool_held_tasks", "Tasks that no worker is asked for on purpose", _POOL)
+        self._due = gauge("pool_due_timestamp_seconds", "When workers are asked for, for tasks that may wait", _POOL)
         self._mode = gauge("fleet_mode", "1 for the mode of a fleet, 0 for the others", (*_FLEET, "mode"))
         self._decisions = counter("decisions", "Decisions by the rule that set the number", (*_POOL, "rule"))
         self._scales = counter("scale_requests", "Scale requests sent, by direction", (*_POOL, "direction"))
@@ -62,9 +61,7 @@ class Metrics:
         self._tick_age = gauge("tick_age_seconds", "Seconds since the last complete look at the fleet", _FLEET)
         self._tick = histogram("tick_duration_seconds", "How long observe, decide and act took", _FLEET, _TICK_BUCKETS)
         self._reachable = gauge("broker_reachable", "1 when the broker answered the last look", _FLEET)
-        self._sight_age = gauge(
-            "sight_age_seconds", "Seconds since a source of sight last answered", (*_FLEET, "source")
-        )
+        self._sight_age = gauge("sight_age_seconds", "Seconds since a source last answered", (*_FLEET, "source"))
         self._beat = gauge("beat_ready", "1 when beat's pod is ready", _FLEET)
         self._lost = counter(
             "worker_losses", "Workers lost though the operator kept them, by cause", (*_POOL, "reason")
@@ -120,7 +117,9 @@ class Metrics:
         for name, pool in snapshot.pools.items():
             self._decisions.labels(*fleet, name, decisions[name].rule).inc()
             reasons = frozenset(it.reason for it in findings.get(name, ()))
-            shown = now[name] = _Shown(pool, decisions[name].replicas, waits_on_purpose(pool, decisions[name]), reasons)
+            decision = decisions[name]
+            held = waits_on_purpose(pool, decision)
+            shown = now[name] = _Shown(pool, decision.replicas, held, decision.due, reasons)
             # Most pools of a large fleet are as they were a second ago, and setting it all anew would take longest.
             if before.get(name) != shown:
                 self._begin(fleet, name)
@@ -158,6 +157,7 @@ class Metrics:
             self.lost(pool[:2], pool[2])
         figures = dict(self._workers_of(pool, seen, shown.wanted))
         figures[self._held, pool] = shown.held
+        figures[self._due, pool] = None if shown.due is None else shown.due.timestamp()
         for state in ("active", "reserved", "scheduled"):
             figures[self._tasks, (*pool, state)] = seen.said(state)
         for reason in REASONS:
@@ -251,19 +251,22 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """All that the gauges of one pool rest on; `held`: tasks that no worker is asked for on purpose."""
+    """All that the gauges of one pool rest on; `held`: tasks that no worker is asked for, `due`: until when."""
 
     seen: PoolSnapshot
     wanted: int
     held: int | None
+    due: datetime | None
     reasons: frozenset[str]
 
 
 def waits_on_purpose(pool: PoolSnapshot, decision: Decision) -> int | None:
-    """Ready messages that no worker is asked for: they wait for a run or their own time, or are another resource's.
+    """Ready messages that no worker is asked for, on purpose.
 
+    They wait for a run, for their own time or until they are due, or they are another resource's.
     None where it is not known how much is ready.
     """
     if isinstance(pool.ready, Unknown):
         return None
-    return pool.ready if decision.trail[0].after == 0 or decision.rule == Rule.QUEUE_TAKEN else 0
+    waits = decision.trail[0].after == 0 or decision.due is not None or decision.rule == Rule.QUEUE_TAKEN
+    return pool.ready if waits else 0

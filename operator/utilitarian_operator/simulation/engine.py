@@ -17,6 +17,7 @@ from operator import itemgetter
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.core.draining.steps import largest_step
 from utilitarian_operator.core.observation.start_ups import MOST_AT_ONCE
+from utilitarian_operator.core.sizing import when_due
 from utilitarian_operator.core.sizing.decision import Decision, Rule, Step, start
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import BUCKETS, Memory, seconds_per_task, start_up, with_demand
@@ -211,6 +212,8 @@ class Engine:
     def _caught_up(self, lane: Lane, now: float) -> tuple[Memory, int]:
         """The memory as looks at each second would have left it, and how many tasks came before the last second."""
         memory, workers = lane.memory, lane.workers
+        if not workers.current and memory.looked_at is not None:
+            memory = replace(memory, looked_at=self._moment(now - TICK))
         if lane.coasted:
             memory = with_demand(memory, 1, lane.pool.scaling.stabilization, self._moment(workers.busy_until))
             lane.coasted = False
@@ -244,12 +247,45 @@ class Engine:
             ends = _tick(workers.last_end) if workers.running else inf
             sleeps = lane.memory.eta_sleep is not None
             arrives = _tick(workers.next_arrival) if sleeps or not workers.ready else inf
+            if workers.ready and not sleeps and when_due.applies(lane.pool, lane.memory):
+                return min(known, ends, self._due(lane, now))
             return min(known, ends, arrives, now + SLOWEST_PACE if workers.ready and not sleeps else inf)
+        if not workers.ready and self._leaves_when_served(lane, now):
+            return min(known, self._while_served(lane, now))
         if workers.arrived == workers.completed + len(workers.lost) and not workers.deferred:
             return self._while_empty(lane, now, known)
         if self._may_coast(lane):
             return self._coasted(lane, known)
         return min(known, self._while_busy(lane, now))
+
+    def _due(self, lane: Lane, now: float) -> float:
+        """The first look at which a sleeping pool's worker is due, with all that will have come until then."""
+        workers = lane.workers
+        low, high = now, now + lane.pool.scaling.drain_within.total_seconds()
+        while high - low > TICK:
+            middle = float(floor((low + high) / 2))
+            waiting = workers.ready + workers.held() + workers.arrived_by(middle) - workers.arrived
+            due = when_due.due(lane.pool, lane.memory, waiting, lane.seconds)
+            if due is None:
+                return now + SLOWEST_PACE
+            low, high = (low, middle) if middle >= self._seconds(due) else (middle, high)
+        return float(ceil(high))
+
+    def _leaves_when_served(self, lane: Lane, now: float) -> bool:
+        """Whether the pool leaves as soon as its queue is empty, so that each look at it counts."""
+        pool, memory, moment = lane.pool, lane.memory, self._moment(now)
+        if not when_due.applies(pool, memory) or not lane.workers.count(State.SERVING):
+            return False
+        if not (when_due.has_room(pool, memory) or when_due.learns(memory, moment)):
+            return False
+        return when_due.sleep_pays(pool, memory, lane.seconds, arrival_window(pool, memory, moment), moment)
+
+    def _while_served(self, lane: Lane, now: float) -> float:
+        """A pool that leaves when its queue is empty: at the next look, or when its long tasks have ended."""
+        workers, longest = lane.workers, when_due.longest_start_up(lane.pool, lane.memory) or 0.0
+        if lane.seconds <= longest or not workers.running:
+            return now + TICK
+        return min(_tick(workers.last_end), _tick(workers.next_arrival))
 
     def _known(self, lane: Lane, now: float) -> float:
         """The next moment that is known by the calendar: a schedule opens, a run begins or may end."""

@@ -192,6 +192,9 @@ def test_a_look_that_comes_to_nothing_leaves_no_figure_of_the_one_before() -> No
     assert shown.value("queue_messages", queue="q", state="ready") == 3
 
 
+WAITING = Step("wait", 1, 0, "3 tasks wait", NOW)
+
+
 @pytest.mark.parametrize(
     "decision, ready, held",
     [
@@ -202,6 +205,7 @@ def test_a_look_that_comes_to_nothing_leaves_no_figure_of_the_one_before() -> No
         pytest.param(
             start(Step("demand", 0, 2, "3")).then(Step("queue-taken", 2, 0, "x")), 3, 3, id="another resource's"
         ),
+        pytest.param(start(Step("demand", 0, 1, "3")).then(WAITING), 3, 3, id="until they are due"),
         pytest.param(start(Step("demand", 0, 0, "nothing to do")), 0, 0, id="nothing"),
         pytest.param(start(Step("unknown", 0, 0, "not seen")), None, None, id="unknown"),
     ],
@@ -211,3 +215,16 @@ def test_what_waits_on_purpose(decision: Decision, ready: int | None, held: int 
     queue = Unknown("away", NOW) if ready is None else Present(ready, 0)
     shown.metrics.looked(FLEET, FleetSnapshot(NOW, {"p": replace(POOL, queues={"q": queue})}), {"p": decision}, {})
     assert shown.value("pool_held_tasks") == held
+
+
+@pytest.mark.parametrize(
+    "decision, due",
+    [
+        pytest.param(start(Step("demand", 0, 1, "3")).then(WAITING), NOW.timestamp(), id="they may wait until then"),
+        pytest.param(start(Step("demand", 0, 1, "3 tasks")), None, id="they are due"),
+    ],
+)
+def test_until_when_tasks_may_wait(decision: Decision, due: float | None) -> None:
+    shown = Shown()
+    shown.metrics.looked(FLEET, FleetSnapshot(NOW, {"p": POOL}), {"p": decision}, {})
+    assert shown.value("pool_due_timestamp_seconds") == due

@@ -63,11 +63,14 @@ FULL = Memory(
     oldest=Oldest(30.0, 20.0, 10.0, 5.0),
     start_up=2.5,
     start_ups=(2.0, 2.5, 3.0),
+    start_up_deviation=0.5,
     started_at=NOW,
     start_waited=90.0,
     arrivals=((NOW, 3), (NOW + timedelta(seconds=6), 4)),
     highs=((NOW, 5),),
     surplus_since=NOW,
+    waiting_since=NOW,
+    empty_looks=2,
     first_worker_since=NOW,
     first_worker_spent=True,
     first_worker_turn=NOW - timedelta(hours=3),
@@ -259,7 +262,10 @@ def test_the_first_status_is_written_at_once() -> None:
 @pytest.mark.parametrize("memory", [Memory(), FULL, replace(FULL, idle_since=None)], ids=["new", "full", "busy"])
 def test_what_is_remembered_survives_the_status(memory: Memory) -> None:
     told = status(memory=memory)
-    assert remembered(told, NOW) == {"a": replace(memory, looked_at=None, oldest=Oldest()), "b": Memory()}
+    assert remembered(told, NOW) == {
+        "a": replace(memory, looked_at=None, oldest=Oldest(), empty_looks=0),
+        "b": Memory(),
+    }
     assert FleetStatus.model_validate(told).pools
 
 

@@ -84,7 +84,12 @@ def warnings(spec: UtilitarianWorkerPoolSpec) -> list[Problem]:
     found = [
         warning
         for index, pool in enumerate(effective_fleet(spec).pools)
-        for warning in (*_memory(index, pool), *_held_by_none(index, pool), *_without_a_pause(index, pool))
+        for warning in (
+            *_memory(index, pool),
+            *_held_by_none(index, pool),
+            *_due_to_none(index, pool),
+            *_without_a_pause(index, pool),
+        )
     ]
     return [*found, *(warning for index, pool in enumerate(spec.pools or ()) for warning in _grace(index, pool))]
 
@@ -224,6 +229,19 @@ def _held_by_none(index: int, pool: Pool) -> Iterator[Problem]:
         f"spec.pools[{index}].scaling.outsideRuns",
         "Hold",
         f"{always}, and a worker that stands takes what comes outside the runs too: {cure}, or write React",
+    )
+
+
+def _due_to_none(index: int, pool: Pool) -> Iterator[Problem]:
+    scaling = pool.scaling
+    if scaling.wake != "WhenDue" or not (pool.is_catch_all or scaling.min):
+        return
+    always = "a catch-all always has a worker" if pool.is_catch_all else f"scaling.min is {scaling.min}"
+    cure = "name its queues and set min: 0" if pool.is_catch_all else "set min: 0"
+    yield Problem(
+        f"spec.pools[{index}].scaling.wake",
+        "WhenDue",
+        f"{always}, so the pool never sleeps and this has no effect: {cure}, or leave wake out",
     )
 
 

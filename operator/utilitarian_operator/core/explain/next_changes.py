@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core.observation.model import Unknown
-from utilitarian_operator.core.sizing import runs
+from utilitarian_operator.core.sizing import runs, when_due
 from utilitarian_operator.core.sizing.decision import Rule, Step
 from utilitarian_operator.core.sizing.demand import is_cut
 from utilitarian_operator.core.sizing.memory import arrival_rate, highest, longest_task
@@ -150,6 +150,14 @@ def _hold(fleet: Fleet, given: RuleInput, step: Step) -> str:
     return f"the work that waits is done when a run opens ({names}); scaling.outsideRuns: React does it now"
 
 
+def _wait(fleet: Fleet, given: RuleInput, step: Step) -> str:
+    del fleet
+    due = step.due or when_due.due(given.pool, given.memory, given.facts.at_least or 0, given.seconds_per_task)
+    moment = "when the oldest is due" if due is None else f"at {at(due)}"
+    sooner = "earlier if more comes than one can start in time"
+    return f"workers are asked for {moment}, {sooner}; scaling.wake: AtOnce asks for them at once"
+
+
 def _starved(fleet: Fleet, given: RuleInput, step: Step) -> str:
     del fleet, given
     return f"a worker begins a task again: then it asks for {plural(step.before, 'worker')}"
@@ -236,6 +244,7 @@ _BY_RULE: dict[Rule, Callable[[Fleet, RuleInput, Step], str]] = {
     Rule.UNKNOWN: _unknown,
     Rule.OVERRIDE: _override,
     Rule.HOLD: _hold,
+    Rule.WAIT: _wait,
     Rule.BUDGET: _budget,
     Rule.BOUNDS: _bounds,
     Rule.MISSING_QUEUE: _missing,

@@ -14,6 +14,12 @@ LONGEST_REQUEST_S = 5.0
 MOST_AT_ONCE = 2
 """Starts at once in a fleet that are learned from: a node that its own starts slow down would else ask for more."""
 
+FIRST_DEVIATION = 0.25
+"""Part of the first start that is taken for the deviation of starts."""
+
+NEWEST_DEVIATION = 0.1
+"""Weight of the newest deviation: of many starts one is slow, and that one must be remembered."""
+
 MOST_START_UPS = 10
 """Starts that the median is taken of: each counts a tenth, and the oldest goes with each new one."""
 
@@ -68,3 +74,19 @@ def learned(
     if kept:
         return median(kept), kept
     return (min(max(median(together), 0.0), LONGEST_START_UP_S) if together else known), ()
+
+
+def deviation(known: float | None, start_up: float | None, newest: Sequence[float]) -> float | None:
+    """The mean deviation of starts from what a start takes, seconds, after the newest ones.
+
+    Args:
+        known: so far; None before a start was measured.
+        start_up: what a start took so far, seconds; None before one was measured.
+        newest: seconds of the starts of a look.
+    """
+    for seconds in (min(max(it, 0.0), LONGEST_START_UP_S) for it in newest):
+        if known is None or start_up is None:
+            known, start_up = seconds * FIRST_DEVIATION, seconds
+        else:
+            known += NEWEST_DEVIATION * (abs(seconds - start_up) - known)
+    return known

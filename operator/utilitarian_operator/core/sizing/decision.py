@@ -1,6 +1,7 @@
 """What was decided for a pool and why; status, events, log lines and metrics print these sentences."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -10,6 +11,8 @@ class Rule(StrEnum):
     UNKNOWN = "unknown"
     HOLD = "hold"
     DEMAND = "demand"
+    WAIT = "wait"
+    LEAVE = "leave"
     RUN = "run"
     STARVED = "starved"
     MISSING_QUEUE = "missing-queue"
@@ -34,12 +37,14 @@ class Step:
         before: workers before the rule.
         after: workers after it.
         because: one sentence with the numbers it rests on.
+        due: when a rule that lets work wait will ask for workers; None for all others.
     """
 
     rule: str
     before: int
     after: int
     because: str
+    due: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,11 @@ class Decision:
     def message(self) -> str:
         """The sentence of the rule that set the number."""
         return self.deciding.because
+
+    @property
+    def due(self) -> datetime | None:
+        """When workers are asked for, while the work of the pool may wait; None while it may not."""
+        return self.deciding.due
 
     def then(self, step: Step | None) -> "Decision":
         """This decision with one more step; None leaves it as it is."""

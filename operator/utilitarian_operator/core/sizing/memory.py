@@ -49,11 +49,14 @@ class Memory:
         oldest: the task that has run longest.
         start_up: u, measured seconds from scale request to first task; None before one was.
         start_ups: the newest starts that it rests on; empty where it rests on starts of a larger group.
+        start_up_deviation: mean deviation of the starts from that, seconds; None before one was measured.
         started_at: when a start was measured last.
         start_waited: seconds that a worker of the newest starts waited for a node, its image or the broker.
         arrivals: tasks by bucket, each with the moment it begins; newest last.
         highs: the largest demand of each stretch of the stabilization time, with its moment; newest last.
         surplus_since: since when fewer workers would do; None while they would not.
+        waiting_since: since when the oldest message of a pool without a worker may wait; None while none does.
+        empty_looks: looks in a row at which no message waited for the workers that are there, 2 at most.
         first_worker_since: since when a ready worker runs although one of the queues is missing.
         first_worker_spent: that worker had its time and the queue is still missing: it is not given again.
         first_worker_turn: when its last turn to start that worker began; None once its queues are there.
@@ -74,11 +77,14 @@ class Memory:
     oldest: Oldest = field(default_factory=Oldest)
     start_up: float | None = None
     start_ups: tuple[float, ...] = ()
+    start_up_deviation: float | None = None
     started_at: datetime | None = None
     start_waited: float = 0.0
     arrivals: tuple[tuple[datetime, int], ...] = ()
     highs: tuple[tuple[datetime, int], ...] = ()
     surplus_since: datetime | None = None
+    waiting_since: datetime | None = None
+    empty_looks: int = 0
     first_worker_since: datetime | None = None
     first_worker_spent: bool = False
     first_worker_turn: datetime | None = None
@@ -179,6 +185,7 @@ def _without_the_future(memory: Memory, now: datetime) -> Memory:
         idle_since=passed(memory.idle_since),
         busy_since=passed(memory.busy_since),
         surplus_since=passed(memory.surplus_since),
+        waiting_since=passed(memory.waiting_since),
         first_worker_since=passed(memory.first_worker_since),
         first_worker_turn=passed(memory.first_worker_turn),
         started_at=passed(memory.started_at),
@@ -259,8 +266,15 @@ def _started(facts: Facts, memory: Memory, now: datetime) -> Memory:
     if not facts.started_up and not facts.started_together and facts.start_waited is None:
         return memory
     u, kept = start_ups.learned(memory.start_up, memory.start_ups, facts.started_up, facts.started_together)
-    measured = now if facts.started_up or facts.started_together else memory.started_at
-    return changed(memory, start_up=u, start_ups=kept, started_at=measured, start_waited=facts.start_waited or 0.0)
+    counted = facts.started_up if kept else facts.started_together
+    return changed(
+        memory,
+        start_up=u,
+        start_ups=kept,
+        start_up_deviation=start_ups.deviation(memory.start_up_deviation, memory.start_up, counted),
+        started_at=now if facts.started_up or facts.started_together else memory.started_at,
+        start_waited=facts.start_waited or 0.0,
+    )
 
 
 def _arrived(facts: Facts, memory: Memory, now: datetime, window: timedelta) -> Memory:

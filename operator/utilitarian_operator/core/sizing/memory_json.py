@@ -32,14 +32,14 @@ LONGEST_WARM_UP = timedelta(hours=25)
 FAR_AHEAD = timedelta(days=366)
 """How far ahead a task's own time or a deadline may lie."""
 
-_STARTS = ("startUp", "startUps", "startedAt", "startWaited")
+_STARTS = ("startUp", "startUps", "startUpDeviation", "startedAt", "startWaited")
 FIGURES = ("slotSeconds", "completions", "longest", "longestBefore", *_STARTS, "arrivals", "highs")
 """Averages: written with the other figures, every 30 s at most."""
 
 RUN_FIGURES = ("tasks", "done", "mostWorkers", "workerSeconds", "workedAt", "shortSince")
 """The same of an open run."""
 
-_NOT_KEPT = {"looked_at", "history", "oldest"}
+_NOT_KEPT = {"looked_at", "history", "oldest", "empty_looks"}
 """A restarted operator did not look meanwhile."""
 
 _OF_BEFORE = {"eta_sleep": "nap"}
@@ -96,11 +96,13 @@ def read(reader: Reader, text: object) -> Memory:
         longest_before=each("longestBefore", lambda place, it: place.figure(it))[-MOST_STRETCHES:],
         start_up=figure("startUp", LONGEST_START_UP_S),
         start_ups=each("startUps", lambda place, it: place.figure(it, LONGEST_START_UP_S))[-MOST_START_UPS:],
+        start_up_deviation=figure("startUpDeviation", LONGEST_START_UP_S),
         started_at=moment("startedAt"),
         start_waited=figure("startWaited") or 0.0,
         arrivals=_in_order(each("arrivals", _counted)),
         highs=_in_order(each("highs", _counted)),
         surplus_since=moment("surplusSince"),
+        waiting_since=moment("waitingSince"),
         first_worker_since=moment("firstWorkerSince"),
         first_worker_turn=moment("firstWorkerTurn"),
         first_worker_spent=reader.at(".firstWorkerSpent").flag(written.get("firstWorkerSpent")),

@@ -9,7 +9,7 @@ from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.core.moments import since
 from utilitarian_operator.core.observation.model import FleetSnapshot, Unknown
 from utilitarian_operator.core.sizing import fleet_limits as budget
-from utilitarian_operator.core.sizing import runs
+from utilitarian_operator.core.sizing import runs, when_due
 from utilitarian_operator.core.sizing.decision import Decision, Rule, Step
 from utilitarian_operator.core.sizing.eta_sleep import deferring, followed, put_to_sleep
 from utilitarian_operator.core.sizing.facts import Facts
@@ -114,7 +114,11 @@ def decide_pool(pool: Pool, facts: Facts, memory: Memory, context: FleetContext)
     if sleep != memory.eta_sleep:
         memory = changed(memory, eta_sleep=sleep)
     facts = deferring(facts, sleep, start_up(memory, FIRST_GUESS_START_UP), now)
+    waiting = when_due.waiting_since(pool, facts, memory, now)
+    empty = when_due.empty_looks(facts, memory)
     memory = remember(pool, facts, memory, now, arrival_window(pool, memory, now))
+    if (waiting, empty) != (memory.waiting_since, memory.empty_looks):
+        memory = changed(memory, waiting_since=waiting, empty_looks=empty)
     if pool.schedule or memory.runs:
         memory = runs.follow(pool, facts, memory, now, since)
     steady = context.running_for >= pool.scaling.stabilization and context.good_looks >= GOOD_LOOKS
@@ -139,15 +143,20 @@ def _as_overridden(fleet: Fleet, decision: Decision, current: int) -> Decision:
     return decision.then(Step(Rule.PAUSED, decision.replicas, current, because))
 
 
+def _wants_workers(decision: Decision) -> bool:
+    """Whether work that waits is to be done now: not in the pool's next run, and not when it is due."""
+    return bool(decision.trail[0].after) and decision.due is None
+
+
 def first_seen_work(
     before: Mapping[str, datetime], snapshot: FleetSnapshot, decisions: Mapping[str, Decision]
 ) -> dict[str, datetime]:
     """Since when each sleeping pool has had work waiting: where the time to wake it is counted from.
 
-    Messages that wait for their own time or for the pool's next run are none: its first rule asks for no worker.
+    Messages that wait for their own time, for the pool's next run, or until they are due are none.
     """
     return {
         name: since(before.get(name), snapshot.at)
         for name, pool in snapshot.pools.items()
-        if not pool.current and isinstance(pool.ready, int) and pool.ready and decisions[name].trail[0].after
+        if not pool.current and isinstance(pool.ready, int) and pool.ready and _wants_workers(decisions[name])
     }

@@ -9,7 +9,7 @@ from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.api.units import format_duration as duration
 from utilitarian_operator.core.observation.model import Unknown
 from utilitarian_operator.core.sizing import memory as memories
-from utilitarian_operator.core.sizing import runs
+from utilitarian_operator.core.sizing import runs, when_due
 from utilitarian_operator.core.sizing.decision import Decision, Rule, Step, start
 from utilitarian_operator.core.sizing.demand import demand, horizon, is_cut
 from utilitarian_operator.core.sizing.eta_sleep import given_back_too_often, why_awake
@@ -61,6 +61,16 @@ class RuleInput:
         """U in seconds, measured or guessed."""
         return memories.start_up(self.memory, FIRST_GUESS_START_UP)
 
+    @cached_property
+    def leaves(self) -> bool:
+        """Whether the workers of a pool that wakes when due may go as soon as no message waits for them."""
+        pool, facts, memory, s = self.pool, self.facts, self.memory, self.seconds_per_task
+        if not when_due.may_leave(pool, facts, memory, s, self.now):
+            return False
+        if facts.deferred and why_awake(pool, facts, memory.eta_sleep, self.start_up, self.now) is not None:
+            return False
+        return when_due.sleep_pays(pool, memory, s, window_of(self.horizon), self.now)
+
     @property
     def idle_for(self) -> timedelta | None:
         """How long nothing has been to do; None while something is, or may be."""
@@ -70,7 +80,7 @@ class RuleInput:
 def decide(given: RuleInput) -> tuple[Decision, Memory]:
     """All the rules of one pool, without what the fleet's ceiling says; and the memory with the demand in it."""
     asked = start(by_demand(given))
-    for floor in (by_run, not_for_starved_work, declare_missing_queues):
+    for floor in (wait_until_due, leave_when_served, by_run, not_for_starved_work, declare_missing_queues):
         asked = asked.then(floor(given, asked.replicas))
     # A floor is no demand: with nothing to do there is none to remember, or each run would be stood by for longer.
     memory = _demanded(given, asked.replicas if given.facts.at_least else 0)
@@ -142,6 +152,30 @@ def by_demand(given: RuleInput) -> Step:
             "a longer drainWithin, or workers that stand by (min)"
         )
     return Step(Rule.DEMAND, facts.current, result.workers, because)
+
+
+def wait_until_due(given: RuleInput, wanted: int) -> Step | None:
+    """A sleeping pool lets its tasks wait as long as one worker can still start all of them in time."""
+    pool, facts, memory = given.pool, given.facts, given.memory
+    if not wanted or facts.current or not when_due.applies(pool, memory):
+        return None
+    waiting = facts.at_least or 0
+    due = when_due.due(pool, memory, waiting, given.seconds_per_task)
+    if due is None or given.now >= due:
+        return None
+    because = (
+        f"{plural(waiting, 'task')} {'waits' if waiting == 1 else 'wait'}; workers are asked for at {at(due)}, so that "
+        f"{'it starts' if waiting == 1 else 'they start'} within {duration(pool.scaling.drain_within)}"
+    )
+    return Step(Rule.WAIT, wanted, 0, because, due)
+
+
+def leave_when_served(given: RuleInput, wanted: int) -> Step | None:
+    """Workers whose queue is empty leave at once: what comes from now on may wait until it is due."""
+    if not wanted or not given.leaves:
+        return None
+    because = f"no message waits: what comes now is due within {duration(given.pool.scaling.drain_within)}"
+    return Step(Rule.LEAVE, wanted, 0, because)
 
 
 def holds(given: RuleInput) -> bool:
@@ -255,7 +289,7 @@ def keep_what_is_of_use(given: RuleInput, wanted: int) -> Step | None:
         return None
     if isinstance(facts.work, Unknown):
         return Step(Rule.CALM, wanted, current, f"{plural(current, 'worker')} kept: {facts.work.why}")
-    if holds(given):
+    if holds(given) or (not wanted and given.leaves):
         return None
     # Idle for idleAfter, it sleeps: what was needed a moment before that says nothing any more.
     idle_long = given.idle_for is not None and given.idle_for >= given.pool.scaling.idle_after
@@ -286,13 +320,13 @@ def sleep_when_idle(given: RuleInput, wanted: int) -> Step | None:
     facts, idle_for = given.facts, given.idle_for
     if wanted or not facts.current or holds(given):
         return None
-    if idle_for is None:
+    if idle_for is None and not given.leaves:
         return Step(Rule.IDLE, wanted, 1, f"1 worker kept: {_not_seen_idle(facts)}")
     if facts.deferred:
         why = why_awake(given.pool, facts, given.memory.eta_sleep, given.start_up, given.now)
         if why is not None:
             return Step(Rule.DEFERRED, wanted, 1, f"1 worker kept: {why}")
-    if idle_for < given.pool.scaling.idle_after:
+    if idle_for is not None and idle_for < given.pool.scaling.idle_after and not given.leaves:
         patience = duration(given.pool.scaling.idle_after)
         return Step(Rule.IDLE, wanted, 1, f"1 worker kept: nothing to do, but not yet for {patience}")
     for schedule in given.pool.schedule:

@@ -102,6 +102,22 @@ def test_work_that_no_pool_can_hold_is_a_warning(written: str, says: str) -> Non
 @pytest.mark.parametrize(
     "written,says",
     [
+        ("scaling: {wake: WhenDue, min: 2}", "scaling.min is 2, so the pool never sleeps"),
+        ("queues: null, scaling: {wake: WhenDue}", "a catch-all always has a worker"),
+        ("scaling: {wake: WhenDue}", ""),
+        ("scaling: {wake: AtOnce, min: 2}", ""),
+    ],
+    ids=["min", "catch-all", "sleeps", "at-once"],
+)
+def test_a_pool_that_never_sleeps_and_is_to_wake_when_due_is_a_warning(written: str, says: str) -> None:
+    found = warnings(parse(resource(pool(written))).spec)
+    assert [problem.path for problem in found] == ["spec.pools[0].scaling.wake"] * bool(says)
+    assert all(says in str(problem) for problem in found)
+
+
+@pytest.mark.parametrize(
+    "written,says",
+    [
         ('start: "0 * * * *", warmUp: 24h', "schedule[0].warmUp: two starts are 1h apart at most"),
         ('start: "*/5 * * * *", until: Duration, duration: 72h', "duration: two starts are 5m apart at most"),
         ('start: "0,20,40 8 * * *", warmUp: 3h', ""),

@@ -1,0 +1,172 @@
+"""Waking when due: when a sleeping pool with work asks for a worker, and when one without work lets its workers go.
+
+The pool has drainWithin 10m, 20 slots a worker and tasks of 5 s; a start takes 10 s, 18 s at most: a single task is due
+600 - 18 - 3 = 579 s after it came.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.support.pools import NOW, facts, fleet, pool
+from utilitarian_operator.core.observation.model import Unknown
+from utilitarian_operator.core.sizing import when_due
+from utilitarian_operator.core.sizing.facts import Facts
+from utilitarian_operator.core.sizing.memory import Memory
+from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool
+from utilitarian_operator.core.sizing.run_state import OpenRun
+
+WAITS = pool(concurrency=20, drainWithin="10m", taskDuration="5s", wake="WhenDue", idleAfter="2m")
+SLEEPS = Memory(
+    looked_at=NOW - timedelta(seconds=1),
+    start_up=10.0,
+    start_ups=(10.0,),
+    start_up_deviation=1.0,
+    started_at=NOW - timedelta(minutes=5),
+)
+
+
+def ago(seconds: float) -> datetime:
+    return NOW - timedelta(seconds=seconds)
+
+
+def waited(seconds: float, **more: Any) -> Memory:
+    return replace(SLEEPS, waiting_since=ago(seconds), **more)
+
+
+def decided(seen: Facts, memory: Memory, **scaling: Any) -> tuple[int, str]:
+    asked = pool(concurrency=20, drainWithin="10m", taskDuration="5s", **scaling) if scaling else WAITS
+    decision, _ = decide_pool(asked, seen, memory, FleetContext(NOW))
+    return decision.replicas, decision.rule
+
+
+@pytest.mark.parametrize(
+    "seen, memory, expected",
+    [
+        pytest.param(facts(1), SLEEPS, (0, "wait"), id="a-first-task-waits"),
+        pytest.param(facts(1), waited(578), (0, "wait"), id="until-a-moment-before-it-is-due"),
+        pytest.param(facts(1), waited(579), (1, "demand"), id="and-is-due"),
+        pytest.param(facts(40), waited(573), (0, "wait"), id="forty-wait-for-two-waves-of-one-worker"),
+        pytest.param(facts(40), waited(574), (1, "demand"), id="which-makes-them-due-earlier"),
+        pytest.param(facts(20_000), SLEEPS, (9, "demand"), id="a-burst-that-one-worker-cannot-start-is-due-at-once"),
+        pytest.param(facts(None), waited(900), (0, "unknown"), id="unknown-sight-changes-nothing"),
+        pytest.param(facts(1), waited(900), (1, "demand"), id="overdue-when-it-is-seen-again"),
+        pytest.param(facts(1), Memory(start_up=10.0), (1, "demand"), id="a-restart-without-a-memory-wakes-at-once"),
+        pytest.param(facts(1), Memory(looked_at=ago(1)), (1, "demand"), id="at-once-before-a-start-was-measured"),
+        pytest.param(facts(1), replace(SLEEPS, start_up=290.0), (0, "wait"), id="room-for-two-long-starts"),
+        pytest.param(facts(1), replace(SLEEPS, start_up=297.0), (1, "demand"), id="no-room-for-two-longer-ones"),
+    ],
+)
+def test_a_sleeping_pool_wakes_when_its_oldest_task_is_due(
+    seen: Facts, memory: Memory, expected: tuple[int, str]
+) -> None:
+    assert decided(seen, memory) == expected
+
+
+@pytest.mark.parametrize(
+    "scaling, memory",
+    [
+        pytest.param({"wake": "AtOnce"}, SLEEPS, id="at-once"),
+        pytest.param({"wake": "WhenDue"}, replace(SLEEPS, runs=(OpenRun("run", NOW),)), id="a-run-is-open"),
+    ],
+)
+def test_nothing_waits_where_something_else_rules(scaling: dict[str, Any], memory: Memory) -> None:
+    schedule = [{"name": "run", "start": "0 12 * * *"}] if memory.runs else None
+    asked = pool(concurrency=20, drainWithin="10m", taskDuration="5s", schedule=schedule, **scaling)
+    decision, _ = decide_pool(asked, facts(1), memory, FleetContext(NOW))
+    assert decision.replicas == 1
+
+
+def test_a_catch_all_has_its_worker_whatever_is_asked_for() -> None:
+    everything = fleet({"name": "all", "queues": None, "scaling": {"wake": "WhenDue"}}).pools[0]
+    decision, _ = decide_pool(everything, facts(1), SLEEPS, FleetContext(NOW))
+    assert decision.replicas == 1
+
+
+def test_the_sentence_says_when_workers_are_asked_for() -> None:
+    decision, _ = decide_pool(WAITS, facts(12), waited(100), FleetContext(NOW))
+    assert (
+        decision.message
+        == "12 tasks wait; workers are asked for at 2026-03-02T12:07:59Z, so that they start within 10m"
+    )
+
+
+SERVED = replace(SLEEPS, empty_looks=1)
+BUSY = tuple((ago(at), 260) for at in range(580, 0, -58))
+"""Four tasks a second and a little more, as far back as is remembered: they fill the slots of one worker."""
+
+
+def serving(tasks: int = 0, *, ready: int = 0, **more: Any) -> Facts:
+    return facts(tasks, current=1, **{"serving": 1, "ready": ready, "idle": int(not tasks), **more})
+
+
+@pytest.mark.parametrize(
+    "seen, memory, expected",
+    [
+        pytest.param(serving(), SERVED, (0, "demand"), id="nothing-to-do"),
+        pytest.param(serving(3), SERVED, (0, "leave"), id="short-tasks-still-run"),
+        pytest.param(serving(), SLEEPS, (1, "idle"), id="empty-at-one-look-only"),
+        pytest.param(serving(1, ready=1), SERVED, (1, "demand"), id="a-message-waits"),
+        pytest.param(
+            serving(3), replace(SERVED, start_up=0.5, start_up_deviation=0.1), (1, "demand"), id="long-tasks-run"
+        ),
+        pytest.param(serving(serving=0), SERVED, (1, "idle"), id="no-worker-serves-yet"),
+        pytest.param(serving(missing=("q",)), SERVED, (1, "missing-queue"), id="a-queue-is-missing"),
+        pytest.param(
+            replace(serving(), work=Unknown("a worker does not answer", NOW)),
+            SERVED,
+            (1, "calm"),
+            id="what-it-holds-is-unknown",
+        ),
+        pytest.param(
+            serving(deferred=2, first_due=NOW + timedelta(minutes=1)), SERVED, (1, "deferred"), id="tasks-for-soon"
+        ),
+        pytest.param(
+            serving(deferred=2, first_due=NOW + timedelta(hours=1)), SERVED, (0, "demand"), id="tasks-for-later"
+        ),
+        pytest.param(serving(3), replace(SERVED, arrivals=BUSY), (1, "demand"), id="it-would-be-back-at-once"),
+        pytest.param(
+            serving(),
+            replace(SERVED, start_up=297.0, started_at=ago(60)),
+            (1, "idle"),
+            id="a-start-leaves-no-room",
+        ),
+        pytest.param(
+            serving(),
+            replace(SERVED, start_up=297.0, started_at=ago(3601)),
+            (0, "demand"),
+            id="and-is-learned-again-once-an-hour",
+        ),
+        pytest.param(serving(), replace(SERVED, start_up=None), (1, "idle"), id="no-start-was-measured"),
+    ],
+)
+def test_workers_leave_when_no_message_waits_and_a_sleep_pays(
+    seen: Facts, memory: Memory, expected: tuple[int, str]
+) -> None:
+    assert decided(seen, memory) == expected
+
+
+@pytest.mark.parametrize(
+    "seen, before, expected",
+    [
+        pytest.param(facts(0), SLEEPS, None, id="nothing-waits"),
+        pytest.param(facts(1), SLEEPS, ago(1), id="from-the-look-before-the-first-sight"),
+        pytest.param(facts(1), waited(50), ago(50), id="goes-on"),
+        pytest.param(facts(None), SLEEPS, ago(1), id="unseen-it-may-have-come"),
+        pytest.param(facts(None), waited(50), ago(50), id="unseen-it-goes-on"),
+        pytest.param(facts(0), waited(50), None, id="taken-by-another"),
+        pytest.param(facts(1, current=1), waited(50), None, id="a-worker-is-asked-for"),
+        pytest.param(facts(1), Memory(), ago(600), id="nobody-saw-it-come"),
+    ],
+)
+def test_since_when_the_oldest_message_waits(seen: Facts, before: Memory, expected: datetime | None) -> None:
+    assert when_due.waiting_since(WAITS, seen, before, NOW) == expected
+    _, after = decide_pool(WAITS, seen, before, FleetContext(NOW))
+    assert after.waiting_since == expected
+
+
+def test_a_clock_that_is_set_back_makes_nothing_wait_longer_than_promised() -> None:
+    _, after = decide_pool(WAITS, facts(1), replace(SLEEPS, looked_at=NOW, waiting_since=NOW), FleetContext(ago(3600)))
+    assert after.waiting_since == ago(3600)
