@@ -12,7 +12,7 @@ from tests.support.installation import Installation
 from tests.support.operator import Operator, in_process
 from tests.support.process_node import ProcessNode
 from tests.support.rabbitmq import RabbitMQ
-from utilitarian_operator.adapters.broker import poll_schedule
+from utilitarian_operator.adapters.broker.timing import Intervals
 from utilitarian_operator.core.diagnosis import findings
 
 SUITES = [
@@ -46,16 +46,20 @@ def installation(
 
 
 @pytest.fixture
-def operator(controlplane: ControlPlane, namespace: str) -> Iterator[Operator]:
+def intervals() -> Intervals:
+    """How often the operator asks a broker; a module or a test may have its own."""
+    return Intervals()
+
+
+@pytest.fixture
+def operator(controlplane: ControlPlane, namespace: str, intervals: Intervals) -> Iterator[Operator]:
     """An operator that watches the test's namespace."""
-    with in_process(controlplane, namespace) as running:
+    with in_process(controlplane, namespace, intervals=intervals) as running:
         yield running
 
 
 @pytest.fixture
 def quick_signs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A finding must last for seconds only to be said, and workers are asked as often."""
+    """A finding must last for seconds only to be said."""
     for name in ("NOT_CONSUMING_FOR", "NO_PROGRESS_FOR", "FOREIGN_FOR"):
         monkeypatch.setattr(findings, name, timedelta(seconds=3))
-    for name in ("LEARN_EVERY_S", "LOOK_AROUND_EVERY_S"):
-        monkeypatch.setattr(poll_schedule, name, 1.0)

@@ -24,7 +24,7 @@ from tests.support.pace import slowness, takes_at_most
 from tests.support.processes import Process
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
-from utilitarian_operator.adapters.broker import poll_schedule
+from utilitarian_operator.adapters.broker.timing import Intervals
 
 SOON = timedelta(seconds=40)
 EVERY_S = 6
@@ -203,11 +203,11 @@ def test_another_beat_of_the_application_is_named(
     assert "old-beat" in told(installation, "BeatDuplicate")
 
 
+@pytest.mark.parametrize("intervals", [Intervals(beats_s=1.0)], ids=["each second"])
 def test_a_beat_outside_the_cluster_that_answers_is_named_and_ours_is_not(
-    installation: Installation, operator: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    installation: Installation, operator: Operator, tmp_path: Path
 ) -> None:
     del operator
-    monkeypatch.setattr(poll_schedule, "BEATS_EVERY_S", 1.0)
     # In its pod it would have the pod's name; here it has this machine's, unless it is told.
     answers = ["--enable-remote-control", "-n", f"celerybeat@{POD}"]
     create(installation, beat={"extraArgs": answers})

@@ -15,12 +15,20 @@ from tests.support.controlplane import REPOSITORY
 from tests.support.installation import DEFAULT, QUICK, Installation
 from tests.support.operator import Operator
 from utilitarian_operator.adapters.broker.remote_control import RemoteControl
+from utilitarian_operator.adapters.broker.timing import Intervals
 from utilitarian_operator.core.diagnosis import broker_advice as preflight
 from utilitarian_operator.core.diagnosis import findings
 from utilitarian_operator.core.observation import blank_workers as blank
 from utilitarian_operator.reconcile.observe import observer
 
 pytestmark = pytest.mark.usefixtures("quick_signs")
+
+
+@pytest.fixture
+def intervals() -> Intervals:
+    """Workers are asked as often as quick findings need it."""
+    return Intervals(learn_s=1.0, look_around_s=1.0)
+
 
 POOL = [{"name": "work", "queues": [DEFAULT]}]
 

@@ -7,6 +7,7 @@ import pytest
 from tests.support.controlplane import MERGE_PATCH
 from tests.support.installation import DEFAULT, Installation
 from tests.support.operator import Operator
+from utilitarian_operator.adapters.broker.timing import Intervals
 
 OLD = "old-workers"
 POOL = [{"name": "work", "queues": [DEFAULT]}]
@@ -32,6 +33,7 @@ def hand_made(installation: Installation, replicas: int) -> dict[str, Any]:
 
 @pytest.mark.soak
 @pytest.mark.usefixtures("quick_signs")
+@pytest.mark.parametrize("intervals", [Intervals(learn_s=1.0, look_around_s=1.0)], ids=["each second"])
 def test_hand_made_workers_are_seen_in_preview_and_followed_without_a_task_lost_or_run_twice(
     installation: Installation, operator: Operator
 ) -> None:

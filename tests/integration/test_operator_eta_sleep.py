@@ -7,8 +7,8 @@ import pytest
 from tests.support.celery_workers import send
 from tests.support.installation import DEFAULT, QUICK, Installation
 from tests.support.operator import Operator
-from utilitarian_operator.adapters.broker import session as broker
 from utilitarian_operator.adapters.broker.depths import DELAYED
+from utilitarian_operator.adapters.broker.timing import Intervals
 
 NATIVE = {"queue_type": "quorum", "exchange_type": "topic"}
 # What is due later than a drain may take is given back; three tasks are fetched anew in time.
@@ -45,12 +45,11 @@ def woken(installation: Installation) -> list[float]:
 
 
 @pytest.mark.soak
+@pytest.mark.parametrize("intervals", [Intervals(delayed_s=0.5, delayed_looked_for_s=0.5)], ids=["twice a second"])
 def test_tasks_that_the_broker_keeps_for_later_let_the_pool_sleep_and_wake_it_when_they_are_due(
-    installation: Installation, operator: Operator, monkeypatch: pytest.MonkeyPatch
+    installation: Installation, operator: Operator
 ) -> None:
     """Celery's native delayed delivery: quorum queues on a topic exchange."""
-    for name in ("DELAYED_EVERY_S", "DELAYED_LOOKED_FOR_EVERY_S"):
-        monkeypatch.setattr(broker, name, 0.5)
     fleet = installation.fleet
     put_to_sleep(installation, UTILITARIAN_QUEUE_TYPE="quorum", UTILITARIAN_EXCHANGE_TYPE="topic")
     assert set(DELAYED) <= installation.rabbitmq.queues(installation.vhost)

@@ -1,5 +1,6 @@
 """What real Celery workers say of themselves, and what asking them leaves on a real broker: nothing."""
 
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -19,8 +20,8 @@ from tests.support.waiting import wait_until
 from utilitarian import routing
 from utilitarian.celery import build
 from utilitarian.settings import Settings
-from utilitarian_operator.adapters.broker import remote_control
 from utilitarian_operator.adapters.broker.remote_control import RemoteControl
+from utilitarian_operator.adapters.broker.timing import Clock
 from utilitarian_operator.core.observation.model import WorkerLoad
 from utilitarian_operator.errors import BrokerUnreachable, LoginRefused, RightMissing
 
@@ -201,14 +202,17 @@ def test_asking_no_worker_costs_no_connection(rabbitmq: RabbitMQ, vhost: str, co
     assert queues_and_connections(rabbitmq, vhost) == (set(), [])
 
 
-def test_an_unused_connection_is_idle(control: RemoteControl, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not control.idle
-    control.holdings(["celery@nobody"])
-    assert not control.idle
-    monkeypatch.setattr(remote_control, "IDLE_S", 0.0)
-    assert control.idle
-    control.close()
-    assert not control.idle
+def test_an_unused_connection_is_idle(rabbitmq: RabbitMQ, vhost: str) -> None:
+    passed = 0.0
+    clock = Clock(monotonic=lambda: time.monotonic() + passed)
+    with closing(RemoteControl(rabbitmq.amqp_url(vhost), idle_s=60.0, clock=clock)) as control:
+        assert not control.idle
+        control.holdings(["celery@nobody"])
+        assert not control.idle
+        passed = 61.0
+        assert control.idle
+        control.close()
+        assert not control.idle
 
 
 def test_an_answer_does_not_wait_out_its_time(application: Application, control: RemoteControl) -> None:

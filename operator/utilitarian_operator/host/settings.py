@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from utilitarian_operator.adapters.broker.timing import INTERVALS, Intervals
+
 
 @dataclass(frozen=True, slots=True)
 class Admission:
@@ -38,6 +40,7 @@ class Settings:
         lease_namespace: where the leader's Lease is; None runs without an election (by hand, or in a test).
         instance: this process' name in the Lease and in events.
         admission: of the webhook; None has none.
+        intervals: between two readings of the same thing of a broker.
         kubeconfig: None takes KUBECONFIG, the default file or the pod's service account.
     """
 
@@ -50,4 +53,5 @@ class Settings:
     lease_namespace: str | None = None
     instance: str = "utilitarian-operator"
     admission: Admission | None = None
+    intervals: Intervals = INTERVALS
     kubeconfig: Path | None = None

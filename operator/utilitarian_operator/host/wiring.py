@@ -18,7 +18,8 @@ from kubernetes.aio.client.configuration import Configuration
 from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR, CollectorRegistry
 from yaml import YAMLError
 
-from utilitarian_operator.adapters.broker.session import Brokers
+from utilitarian_operator.adapters.broker.session import Brokers, opened
+from utilitarian_operator.adapters.broker.timing import Clock
 from utilitarian_operator.adapters.cluster.cache import CHILD_SELECTOR, FLEETS, Key, Store
 from utilitarian_operator.adapters.cluster.client import ClusterClient
 from utilitarian_operator.adapters.cluster.seam import Cluster
@@ -145,7 +146,7 @@ async def _operate(
     login: Callable[[], Awaitable[Configuration]],
     stop: asyncio.Event,
 ) -> None:
-    store, brokers = Store(), Brokers()
+    store, brokers = Store(), Brokers(partial(opened, intervals=settings.intervals, clock=Clock()))
     writer = ObjectWriter(cluster, store, metrics, settings.instance, utc_now)
     drains = Drains(cluster, store, writer, utc_now)
     queue: WorkQueue[Key] = WorkQueue(Reconciler(cluster, store, brokers, drains, metrics, utc_now).reconcile)

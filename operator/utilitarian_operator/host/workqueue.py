@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable, Hashable
 from random import SystemRandom
 from typing import Generic, TypeVar
 
+from utilitarian_operator.core.backoff import Backoff
+
 K = TypeVar("K", bound=Hashable)
 
 logger = logging.getLogger(__name__)
 
-FIRST_PAUSE_S = 0.5
-LONGEST_PAUSE_S = 30.0
-DOUBLINGS = 6
-"""From then on a pause has its longest; 2 to the power of a day's failures would be no float."""
+BACKOFF = Backoff(first_s=0.5, longest_s=30.0)
+CHANCE = SystemRandom()
 
 
 class WorkQueue(Generic[K]):
@@ -25,10 +25,17 @@ class WorkQueue(Generic[K]):
     Args:
         work: called with a key; returns whether it went well.
         at_a_time: keys worked on together.
+        between: a number at random between two others, for the jitter.
     """
 
-    def __init__(self, work: Callable[[K], Awaitable[bool]], *, at_a_time: int = 10) -> None:
-        self._work = work
+    def __init__(
+        self,
+        work: Callable[[K], Awaitable[bool]],
+        *,
+        at_a_time: int = 10,
+        between: Callable[[float, float], float] = CHANCE.uniform,
+    ) -> None:
+        self._work, self._between = work, between
         self._waiting: dict[K, None] = {}
         self._running: set[K] = set()
         self._failures: dict[K, int] = {}
@@ -102,7 +109,7 @@ class WorkQueue(Generic[K]):
 
     def _pause(self, key: K) -> None:
         count = self._failures[key] = self._failures.get(key, 0) + 1
-        length = min(FIRST_PAUSE_S * 2 ** min(count - 1, DOUBLINGS), LONGEST_PAUSE_S) * SystemRandom().uniform(0.5, 1)
+        length = BACKOFF.pause_s(count, self._between)
         self._waiting.pop(key, None)
         self._paused[key] = asyncio.get_running_loop().call_later(length, self._resume, key)
 

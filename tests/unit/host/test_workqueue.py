@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from tests.support.waiting import wait_until_async
-from utilitarian_operator.host.workqueue import FIRST_PAUSE_S, LONGEST_PAUSE_S, WorkQueue
+from utilitarian_operator.host.workqueue import BACKOFF, WorkQueue
 
 DEADLINE_S = 5.0
 FAILS = None
@@ -157,11 +157,11 @@ async def test_what_failed_and_was_changed_does_not_wait() -> None:
 @pytest.mark.parametrize(
     "failures,longest",
     [
-        (1, FIRST_PAUSE_S),
-        (2, 2 * FIRST_PAUSE_S),
-        (3, 4 * FIRST_PAUSE_S),
-        (50, LONGEST_PAUSE_S),
-        (2000, LONGEST_PAUSE_S),
+        (1, BACKOFF.first_s),
+        (2, 2 * BACKOFF.first_s),
+        (3, 4 * BACKOFF.first_s),
+        (50, BACKOFF.longest_s),
+        (2000, BACKOFF.longest_s),
     ],
 )
 async def test_each_failure_waits_twice_as_long_up_to_a_limit(failures: int, longest: float) -> None:

@@ -12,6 +12,7 @@ from kombu.exceptions import KombuError
 from kombu.transport import pyamqp
 
 from utilitarian_operator.adapters.broker.address import Address, addresses
+from utilitarian_operator.adapters.broker.timing import HEARTBEAT_S
 from utilitarian_operator.adapters.broker.tls import Tls
 from utilitarian_operator.errors import (
     BrokerError,
@@ -23,9 +24,6 @@ from utilitarian_operator.errors import (
 
 TIMEOUT_S = 3.0
 """Longest wait for one answer of the broker; a healthy one answers in a millisecond."""
-
-HEARTBEAT_S = 60
-"""A broker forgets a connection after two of these in silence, also that of an operator whose node was lost."""
 
 AHEAD = 4096
 """Bytes that are read at once: sixty answers about queues."""

@@ -1,12 +1,14 @@
 """kombu's mailbox of remote control, bounded in time, that skips messages that are no JSON."""
 
 import contextlib
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from kombu import Consumer, Producer
 from kombu.pidbox import Mailbox
+
+from utilitarian_operator.adapters.broker.replies import is_answer
+from utilitarian_operator.adapters.broker.timing import CLOCK
 
 ANSWER_WITHIN_S = 1.0
 """How long the slowest worker may take; a worker that is busy in a solo pool, or stopping, never answers."""
@@ -22,9 +24,12 @@ class AnswersBox(Mailbox):  # type: ignore[misc]
     """
 
     unreadable: set[str]
+    seconds: Callable[[], float]
+    """Of a clock that never goes back; `clock` is kombu's own, which counts messages."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
+    def __init__(self, *arguments: Any, seconds: Callable[[], float] = CLOCK.monotonic, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self.seconds = seconds
         self.unreadable = set()
 
     def _collect(
@@ -53,9 +58,9 @@ class AnswersBox(Mailbox):  # type: ignore[misc]
 
         chosen = channel or self.connection.default_channel
         options = {"accept": self.accept, "no_ack": True, "callbacks": [read], "on_decode_error": pass_over}
-        until = time.monotonic() + LONGEST_READING * timeout
+        until = self.seconds() + LONGEST_READING * timeout
         with Consumer(chosen, [self.reply_queue], **options):
-            while (limit is None or len(answers) + len(strange) < limit) and time.monotonic() < until:
+            while (limit is None or len(answers) + len(strange) < limit) and self.seconds() < until:
                 try:
                     self.connection.drain_events(timeout=timeout)
                 except TimeoutError:
@@ -67,6 +72,28 @@ class AnswersBox(Mailbox):  # type: ignore[misc]
     def producer_or_acquire(self, producer: Producer | None = None, channel: Any = None) -> Iterator[Producer]:
         """A producer that publishes once."""
         yield producer or _Once(channel, auto_declare=False)
+
+    def ask(
+        self, question: str, nodes: Sequence[str] | None, took: dict[str, float] | None = None, **arguments: Any
+    ) -> dict[str, Any]:
+        """The answers by node; without `nodes` everybody is asked, and the time waited out.
+
+        `took` is filled with the seconds that each let us wait.
+        """
+        if nodes is not None and not nodes:
+            return {}
+        asked_at = self.seconds()
+
+        def came(reply: object) -> None:
+            if took is not None and isinstance(reply, dict):
+                took.update(dict.fromkeys(reply, self.seconds() - asked_at))
+
+        if nodes is None:
+            replies = self.multi_call(question, arguments, timeout=ANSWER_WITHIN_S) or []
+        else:
+            replies = self.call(list(nodes), question, arguments, timeout=ANSWER_WITHIN_S, callback=came) or []
+        told = (pair for reply in replies if isinstance(reply, dict) for pair in reply.items())
+        return {node: answer for node, answer in told if is_answer(question, answer)}
 
     def ping(self, pattern: str) -> set[str]:
         """The nodes of these names that answer in time."""

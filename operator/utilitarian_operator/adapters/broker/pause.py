@@ -1,19 +1,21 @@
 """How long a broker is left alone after a failure."""
 
-import time
-from random import SystemRandom
-
+from utilitarian_operator.adapters.broker.timing import CLOCK, Clock
+from utilitarian_operator.core.backoff import Backoff
 from utilitarian_operator.errors import BrokerError
 
-LONGEST_PAUSE_S = 15.0
-DOUBLINGS = 5
-"""From then on a pause has its longest; 2 to the power of a night's failures would be no float."""
+BACKOFF = Backoff(first_s=1.0, longest_s=15.0)
 
 
 class Pause:
-    """Time to leave a broker alone after a failure: doubled each time, with jitter so that not all return at once."""
+    """Time to leave a broker alone after a failure: doubled each time, with jitter so that not all return at once.
 
-    def __init__(self) -> None:
+    Args:
+        clock: by which it lasts, and the jitter.
+    """
+
+    def __init__(self, clock: Clock = CLOCK) -> None:
+        self._clock = clock
         self._failures = 0
         self._until = 0.0
         self._error: BrokerError | None = None
@@ -21,7 +23,7 @@ class Pause:
     @property
     def lasts(self) -> bool:
         """Whether the broker should still be left alone."""
-        return self._error is not None and time.monotonic() < self._until
+        return self._error is not None and self._clock.monotonic() < self._until
 
     def check(self) -> None:
         """Raise the last failure while the pause lasts."""
@@ -31,8 +33,7 @@ class Pause:
     def failed(self, error: BrokerError) -> None:
         """Start the next, longer pause."""
         self._failures += 1
-        length = min(0.5 * 2 ** min(self._failures, DOUBLINGS), LONGEST_PAUSE_S)
-        self._until = time.monotonic() + length * SystemRandom().uniform(0.5, 1.0)
+        self._until = self._clock.monotonic() + BACKOFF.pause_s(self._failures, self._clock.between)
         self._error = error
 
     def ended(self) -> None:

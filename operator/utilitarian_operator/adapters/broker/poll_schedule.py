@@ -8,13 +8,7 @@ from collections.abc import Collection, Hashable
 from dataclasses import dataclass
 
 from utilitarian_operator.adapters.broker.seam import NO_QUESTIONS, Questions
-
-CLOSELY_EVERY_S = 0.25
-NEAR_EVERY_S = 1.0
-LEARN_EVERY_S = 2.0
-LOOK_AROUND_EVERY_S = 30.0
-BEATS_EVERY_S = 120.0
-"""Longer than an unused connection is kept: a fleet that sleeps holds none for this."""
+from utilitarian_operator.adapters.broker.timing import INTERVALS, Intervals
 
 NEAR_A_SECOND = 100.0
 """Workers that a question of the quick lane reaches a second: with a thousand there is a round each ten seconds."""
@@ -46,9 +40,14 @@ class Round:
 
 
 class PollSchedule:
-    """The turns of one broker's workers; several fleets may share them."""
+    """The turns of one broker's workers; several fleets may share them.
 
-    def __init__(self) -> None:
+    Args:
+        intervals: how often whom, as far as their number allows.
+    """
+
+    def __init__(self, intervals: Intervals = INTERVALS) -> None:
+        self._every = intervals
         self._questions: dict[Hashable, Questions] = {}
         self._near_at = self._learned_at = self._around_at = self._beats_at = self._closely_at = float("-inf")
         self._last = ""
@@ -69,20 +68,20 @@ class PollSchedule:
         """
         near, slowly = self._near, self._slowly
         there = len(near | slowly)
-        if slowly and now - self._learned_at >= max(LEARN_EVERY_S, there / LEARNING_A_SECOND):
+        if slowly and now - self._learned_at >= max(self._every.learn_s, there / LEARNING_A_SECOND):
             self._learned_at = self._near_at = now
             return Round(tuple(sorted(near | slowly)), learning=True)
-        if self._wants_around and now - self._around_at >= max(LOOK_AROUND_EVERY_S, there / LEARNING_A_SECOND):
+        if self._wants_around and now - self._around_at >= max(self._every.look_around_s, there / LEARNING_A_SECOND):
             self._around_at = now
             return Round((), around=True)
-        if self._wants_beats and now - self._beats_at >= max(BEATS_EVERY_S, there / LEARNING_A_SECOND):
+        if self._wants_beats and now - self._beats_at >= max(self._every.beats_s, there / LEARNING_A_SECOND):
             self._beats_at = now
             return Round((), beats=True)
-        if near and now - self._near_at >= max(NEAR_EVERY_S, there / NEAR_A_SECOND):
+        if near and now - self._near_at >= max(self._every.near_s, there / NEAR_A_SECOND):
             self._near_at = now
             return Round(self._turn(sorted(near)))
         since = now - max(self._near_at, self._closely_at)
-        if closely and since >= max(CLOSELY_EVERY_S, there / LEARNING_A_SECOND):
+        if closely and since >= max(self._every.closely_s, there / LEARNING_A_SECOND):
             self._closely_at = now
             return Round(tuple(sorted(closely)), closely=True)
         return None

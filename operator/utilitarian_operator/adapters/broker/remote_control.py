@@ -5,7 +5,6 @@ A question is a fanout message to every worker of the broker, whatever its desti
 
 import contextlib
 import re
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,20 +12,16 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from kombu import Connection
-from kombu.pidbox import Mailbox
 
-from utilitarian_operator.adapters.broker.connection import HEARTBEAT_S, broker_errors, connect, release
-from utilitarian_operator.adapters.broker.mailbox import ANSWER_WITHIN_S, AnswersBox
-from utilitarian_operator.adapters.broker.replies import is_answer
+from utilitarian_operator.adapters.broker.connection import broker_errors, connect, release
+from utilitarian_operator.adapters.broker.mailbox import AnswersBox
+from utilitarian_operator.adapters.broker.timing import CLOCK, INTERVALS, Clock
 from utilitarian_operator.adapters.broker.tls import SYSTEM, Tls
 from utilitarian_operator.core.never_started import IN_PROCESS, surely_run
 from utilitarian_operator.core.observation.model import WorkerLoad
 from utilitarian_operator.core.observation.own_queues import own, passing
 from utilitarian_operator.core.observation.worked import Word
 from utilitarian_operator.errors import BrokerBlocked, BrokerError, BrokerUnreachable
-
-IDLE_S = HEARTBEAT_S
-"""A connection on which nothing is said for longer would be closed by the broker: no heartbeat is sent in between."""
 
 GLANCES, GLANCE_EACH_S = 3, 0.08
 """Looks at what runs in one closer look: the shortest tasks are seen in one of them as often as not."""
@@ -82,10 +77,20 @@ class RemoteControl:
         url: of the broker with user and password.
         tls: certificates for amqps://.
         exchange: the application's `control_exchange`, Celery's own unless given.
+        idle_s: after so long in silence a connection had better be closed.
+        clock: time.
     """
 
-    def __init__(self, url: str, tls: Tls = SYSTEM, exchange: str = "celery") -> None:
+    def __init__(
+        self,
+        url: str,
+        tls: Tls = SYSTEM,
+        exchange: str = "celery",
+        idle_s: float = INTERVALS.idle_s,
+        clock: Clock = CLOCK,
+    ) -> None:
         self._url, self._tls, self._exchange = url, tls, exchange
+        self._idle_s, self._clock = idle_s, clock
         self.unreadable: frozenset[str] = frozenset()
         """Content types of answers to the last `holdings` that are not read: whatever is no JSON is never decoded."""
         self._connection: Connection | None = None
@@ -97,7 +102,7 @@ class RemoteControl:
     @property
     def idle(self) -> bool:
         """Whether there is a connection that was not used for a while and should be closed."""
-        return self._connection is not None and time.monotonic() - self._used_at > IDLE_S
+        return self._connection is not None and self._clock.monotonic() - self._used_at > self._idle_s
 
     def holdings(
         self, nodes: Sequence[str], *, queues: bool = False, learning: bool = False, everybody: bool = False
@@ -125,12 +130,12 @@ class RemoteControl:
             for question in (*([QUEUES] if queues else []), *QUESTIONS, *([LEARNING] if learning else [])):
                 # One that is silent once is not waited for again.
                 nodes = [node for node in nodes if all(node in answers for answers in told.values())]
-                told[question] = _ask(mailbox, question, nodes, None if told else took)
+                told[question] = mailbox.ask(question, nodes, None if told else took)
             nodes = [node for node in nodes if all(node in answers for answers in told.values())]
             if learning:
                 self._learn_tasks(mailbox, {node: told[LEARNING][node] for node in nodes}, forget=everybody)
             self.unreadable = frozenset(mailbox.unreadable)
-        held = {node: _held(told, node, time.time(), self._tasks.get(node, _Tasks())) for node in nodes}
+        held = {node: _held(told, node, self._clock.wall(), self._tasks.get(node, _Tasks())) for node in nodes}
         return {node: replace(it, took=took.get(node, 0.0)) for node, it in held.items()}
 
     def words(self, nodes: Sequence[str]) -> dict[str, Word]:
@@ -140,14 +145,14 @@ class RemoteControl:
             BrokerError: no worker could be asked, as in `holdings`.
         """
         with self._talking() as mailbox:
-            asked, took, running = time.monotonic(), dict[str, float](), list[dict[str, int]]()
+            asked, took, running = self._clock.monotonic(), dict[str, float](), list[dict[str, int]]()
             for _ in range(GLANCES):
                 if running:
-                    time.sleep(GLANCE_EACH_S)
-                told = {ACTIVE: _ask(mailbox, ACTIVE, nodes, None if running else took)}
-                nodes = list(told[ACTIVE])
-                running.append({it: len(_running(told, it, self._tasks.get(it, _Tasks()))) for it in nodes})
-            stats = _ask(mailbox, LEARNING, nodes)
+                    self._clock.block(GLANCE_EACH_S)
+                told = {ACTIVE: mailbox.ask(ACTIVE, nodes, None if running else took)}
+                nodes, now = list(told[ACTIVE]), self._clock.wall()
+                running.append({it: len(_running(told, it, now, self._tasks.get(it, _Tasks()))) for it in nodes})
+            stats = mailbox.ask(LEARNING, nodes)
         return {
             node: Word(
                 asked=asked,
@@ -161,10 +166,10 @@ class RemoteControl:
             for node in stats
         }
 
-    def _learn_tasks(self, mailbox: Mailbox, stats: Mapping[str, Mapping[str, Any]], *, forget: bool) -> None:
+    def _learn_tasks(self, mailbox: AnswersBox, stats: Mapping[str, Mapping[str, Any]], *, forget: bool) -> None:
         """Ask the workers that are new about their tasks; forget those that are gone."""
         unasked = [node for node in stats if node not in self._tasks]
-        answers = _ask(mailbox, REGISTERED, unasked, taskinfoitems=[LIMIT, LATE], builtins=True)
+        answers = mailbox.ask(REGISTERED, unasked, taskinfoitems=[LIMIT, LATE], builtins=True)
         known = self._tasks | {node: _tasks(tasks, stats[node]) for node, tasks in answers.items()}
         self._tasks = {node: tasks for node, tasks in known.items() if node in stats or not forget}
 
@@ -175,7 +180,7 @@ class RemoteControl:
             BrokerError: no worker could be asked, as in `holdings`.
         """
         with self._talking() as mailbox:
-            answers = _ask(mailbox, QUEUES, None)
+            answers = mailbox.ask(QUEUES, None)
         return {node: _names(queues) for node, queues in answers.items()}
 
     def beats(self) -> tuple[str, ...]:
@@ -197,7 +202,7 @@ class RemoteControl:
         """
         try:
             with broker_errors(REMEDY(self._exchange)):
-                answer = _ask(self._open(), REPORT, [node]).get(node)
+                answer = self._open().ask(REPORT, [node]).get(node)
         except BrokerError as error:
             self._close(farewell=not isinstance(error, BrokerUnreachable))
             raise
@@ -278,7 +283,7 @@ class RemoteControl:
                 release(connection, farewell=farewell)
 
     def _open(self) -> AnswersBox:
-        self._used_at = time.monotonic()
+        self._used_at = self._clock.monotonic()
         if self._mailbox is None:
             self._connection = connect(
                 self._url,
@@ -287,36 +292,11 @@ class RemoteControl:
                 on_blocked=self._block,
                 on_unblocked=self._unblock,
             )
-            mailbox = AnswersBox(self._exchange, type="fanout", accept=["json"], serializer="json")
+            mailbox = AnswersBox(
+                self._exchange, seconds=self._clock.monotonic, type="fanout", accept=["json"], serializer="json"
+            )
             self._mailbox = mailbox(self._connection)
         return self._mailbox
-
-
-def _ask(
-    mailbox: Mailbox,
-    question: str,
-    nodes: Sequence[str] | None,
-    took: dict[str, float] | None = None,
-    **arguments: Any,
-) -> dict[str, Any]:
-    """The answers by node; without `nodes` all workers are asked, and the whole time is waited.
-
-    `took` is filled with the seconds that each let us wait.
-    """
-    if nodes is not None and not nodes:
-        return {}
-    asked_at = time.monotonic()
-
-    def came(reply: object) -> None:
-        if took is not None and isinstance(reply, dict):
-            took.update(dict.fromkeys(reply, time.monotonic() - asked_at))
-
-    if nodes is None:
-        replies = mailbox.multi_call(question, arguments, timeout=ANSWER_WITHIN_S) or []
-    else:
-        replies = mailbox.call(list(nodes), question, arguments, timeout=ANSWER_WITHIN_S, callback=came) or []
-    told = (pair for reply in replies if isinstance(reply, dict) for pair in reply.items())
-    return {node: answer for node, answer in told if is_answer(question, answer)}
 
 
 def _tasks(told: Sequence[str], stats: Mapping[str, Any]) -> _Tasks:
@@ -329,7 +309,7 @@ def _tasks(told: Sequence[str], stats: Mapping[str, Any]) -> _Tasks:
 
 
 def _held(told: Mapping[str, Mapping[str, Any]], node: str, now: float, tasks: _Tasks) -> WorkerLoad:
-    active = _running(told, node, tasks)
+    active = _running(told, node, now, tasks)
     stats = told[LEARNING][node] if LEARNING in told else {}
     totals = stats.get("total", {}) if stats else None
     starts = [request["time_start"] for request in active if request.get("time_start")]
@@ -351,8 +331,10 @@ def _held(told: Mapping[str, Mapping[str, Any]], node: str, now: float, tasks: _
     )
 
 
-def _running(told: Mapping[str, Mapping[str, Any]], node: str, tasks: _Tasks) -> Sequence[Mapping[str, Any]]:
-    return surely_run(told[ACTIVE][node], tasks.acked_early, time.time())
+def _running(
+    told: Mapping[str, Mapping[str, Any]], node: str, now: float, tasks: _Tasks
+) -> Sequence[Mapping[str, Any]]:
+    return surely_run(told[ACTIVE][node], tasks.acked_early, now)
 
 
 def _alone(stats: Mapping[str, Any]) -> bool:

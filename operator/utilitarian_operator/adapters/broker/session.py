@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from utilitarian_operator.adapters.broker.poll_schedule import PollSchedule, Rou
 from utilitarian_operator.adapters.broker.remote_control import RemoteControl
 from utilitarian_operator.adapters.broker.seam import NO_QUESTIONS, Broker, BrokerSnapshot, Questions
 from utilitarian_operator.adapters.broker.statistics import Statistics
+from utilitarian_operator.adapters.broker.timing import CLOCK, INTERVALS, Clock, Intervals
 from utilitarian_operator.adapters.broker.tls import SYSTEM, Tls
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings, QueueSettings
 from utilitarian_operator.core.observation.depth import Depths
@@ -28,14 +28,8 @@ T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-STATISTICS_EVERY_S = 5.0
-LOOKS_FOR_WORK_EVERY_S = 0.25
-"""How often the asking of workers looks whether it is a fleet's turn."""
-CELERY_EVERY_S = 3600.0
-DECLARATIONS_EVERY_S = 300.0
-DELAYED_EVERY_S = 30.0
-DELAYED_LOOKED_FOR_EVERY_S = 300.0
-"""Where there are no queues for tasks with a later time: asking for one puts a line into the broker's log."""
+LEAST_GAP_S = 0.1
+"""Between two readings of statistics that take longer than their interval."""
 
 
 @dataclass(frozen=True)
@@ -64,17 +58,20 @@ class BrokerSession:
 
     Args:
         credentials: of the broker.
+        intervals: how often each thing is read.
+        clock: time and chance.
     """
 
-    def __init__(self, credentials: Credentials) -> None:
+    def __init__(self, credentials: Credentials, intervals: Intervals = INTERVALS, clock: Clock = CLOCK) -> None:
+        self._every, self._clock = intervals, clock
         url, stats, tls = credentials.url, credentials.stats, credentials.tls
         self._depths = DepthReader(url, tls)
-        self._workers = RemoteControl(url, tls, credentials.control_exchange)
-        self._statistics = Statistics(stats, addresses(url)[0].vhost, tls) if stats else None
+        self._workers = RemoteControl(url, tls, credentials.control_exchange, intervals.idle_s, clock)
+        self._statistics = Statistics(stats, addresses(url)[0].vhost, tls, clock) if stats else None
         self._depth_thread = ThreadPoolExecutor(1, "depths")
         self._worker_thread = ThreadPoolExecutor(1, "remote-control")
-        self._pause = Pause()
-        self._rounds = PollSchedule()
+        self._pause = Pause(self._clock)
+        self._rounds = PollSchedule(intervals)
         self._around: dict[str, tuple[str, ...]] = {}
         self._beats: tuple[str, ...] = ()
         self._mute: BrokerError | None = None
@@ -95,7 +92,7 @@ class BrokerSession:
     def known(self) -> BrokerSnapshot:
         """What is known without a question: everything but depths."""
         return BrokerSnapshot(
-            at=time.monotonic(),
+            at=self._clock.monotonic(),
             counted=self._fresh_statistics(),
             answers=self._answers.told,
             samples=self._answers.samples,
@@ -121,7 +118,7 @@ class BrokerSession:
 
     async def _read_depths(self, queues: Sequence[str]) -> Depths:
         self._pause.check()
-        asked_at = time.monotonic()
+        asked_at = self._clock.monotonic()
         try:
             answer = await _in(self._depth_thread, lambda: self._depths.read(queues))
         except BrokerError as error:
@@ -133,7 +130,7 @@ class BrokerSession:
 
     def _fresh_statistics(self) -> Mapping[str, Counted] | BrokerError | None:
         held_s = HOLDS.total_seconds()
-        if isinstance(self._counted, dict) and time.monotonic() - (self._seen_at["statistics"] or 0) > held_s:
+        if isinstance(self._counted, dict) and self._clock.monotonic() - (self._seen_at["statistics"] or 0) > held_s:
             return BrokerUnreachable(f"the statistics are older than {held_s:g} s")
         return self._counted
 
@@ -211,13 +208,13 @@ class BrokerSession:
         self._worker_thread.shutdown(wait=False)
 
     async def _ask_workers(self) -> None:
-        pause = Pause()
+        pause = Pause(self._clock)
         while True:
             # A worker that was not heard counts as busy, so a failure needs nothing but time.
             due = (
                 None
                 if pause.lasts
-                else self._rounds.due(now := time.monotonic(), self._answers.wanting_a_closer_look(now))
+                else self._rounds.due(now := self._clock.monotonic(), self._answers.wanting_a_closer_look(now))
             )
             if due is not None and due.closely:
                 await self._ask_closely(due, pause)
@@ -225,10 +222,10 @@ class BrokerSession:
                 await (self._ask_beats() if due.beats else self._ask_once(due, pause))
             elif self._workers.idle:
                 await _in(self._worker_thread, self._workers.close)
-            await asyncio.sleep(LOOKS_FOR_WORK_EVERY_S)
+            await self._clock.sleep(self._every.looks_for_work_s)
 
     async def _ask_once(self, due: Round, pause: Pause) -> None:
-        asked_at = time.monotonic()
+        asked_at = self._clock.monotonic()
         try:
             if due.around:
                 self._around = await _in(self._worker_thread, self._workers.consuming)
@@ -255,7 +252,7 @@ class BrokerSession:
             await self._ask_celery(next(iter(sorted(answers)), None))
 
     async def _ask_closely(self, due: Round, pause: Pause) -> None:
-        asked_at = time.monotonic()
+        asked_at = self._clock.monotonic()
         try:
             words = await _in(self._worker_thread, lambda: self._workers.words(due.nodes))
         except BrokerError as error:
@@ -275,9 +272,9 @@ class BrokerSession:
             logger.exception("beats not asked")
 
     async def _ask_celery(self, node: str | None) -> None:
-        if node is None or time.monotonic() - self._celery_asked < CELERY_EVERY_S:
+        if node is None or self._clock.monotonic() - self._celery_asked < self._every.celery_s:
             return
-        self._celery_asked = time.monotonic()
+        self._celery_asked = self._clock.monotonic()
         with contextlib.suppress(BrokerError):  # who could not be asked is asked for more important things, too
             self._celery = await _in(self._worker_thread, lambda: self._workers.celery(node))
 
@@ -288,16 +285,16 @@ class BrokerSession:
             except BrokerError:  # the depths say so, too
                 self._delayed = None
             absent = self._delayed is None and self._seen_at["depths"] is not None
-            await asyncio.sleep(DELAYED_LOOKED_FOR_EVERY_S if absent else DELAYED_EVERY_S)
+            await self._clock.sleep(self._every.delayed_looked_for_s if absent else self._every.delayed_s)
 
     async def _read_declarations(self) -> None:
         while True:
             self._declared = await declarations(self._endpoints, self._vhost, self._tls)
-            await asyncio.sleep(DECLARATIONS_EVERY_S)
+            await self._clock.sleep(self._every.declarations_s)
 
     async def _read_statistics(self, statistics: Statistics) -> None:
         while True:
-            started = time.monotonic()
+            started = self._clock.monotonic()
             try:
                 self._counted = await statistics.read()
                 self._seen_at["statistics"] = started
@@ -306,12 +303,12 @@ class BrokerSession:
             except Exception:
                 logger.exception("statistics not read")
                 self._counted = BrokerUnreachable("the statistics could not be read: the operator's log has the cause")
-            await asyncio.sleep(max(STATISTICS_EVERY_S - (time.monotonic() - started), 0.1))
+            await self._clock.sleep(max(self._every.statistics_s - (self._clock.monotonic() - started), LEAST_GAP_S))
 
 
-def opened(credentials: Credentials) -> BrokerSession:
+def opened(credentials: Credentials, intervals: Intervals = INTERVALS, clock: Clock = CLOCK) -> BrokerSession:
     """A session that has begun to read."""
-    session = BrokerSession(credentials)
+    session = BrokerSession(credentials, intervals, clock)
     session.start()
     return session
 

@@ -6,7 +6,6 @@ import contextlib
 import re
 import socket
 import ssl
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -18,6 +17,7 @@ from yarl import URL
 
 from utilitarian_operator.adapters.broker.connection import untrusted
 from utilitarian_operator.adapters.broker.statistics_page import from_management, from_prometheus
+from utilitarian_operator.adapters.broker.timing import CLOCK, Clock
 from utilitarian_operator.adapters.broker.tls import SYSTEM, Tls
 from utilitarian_operator.core.observation.model import Counted
 from utilitarian_operator.core.observation.queue_rates import NodeStatistics, Row, Tally, count, figures, merged
@@ -66,9 +66,11 @@ class Statistics:
         endpoints: `http(s)://[user:password@]host:port` of each node's Prometheus endpoint, or of the management API.
         vhost: of the queues.
         tls: certificates for https://.
+        clock: when something was read.
     """
 
-    def __init__(self, endpoints: Sequence[str], vhost: str, tls: Tls = SYSTEM) -> None:
+    def __init__(self, endpoints: Sequence[str], vhost: str, tls: Tls = SYSTEM, clock: Clock = CLOCK) -> None:
+        self._clock = clock
         self._endpoints, self._vhost, self._quoted = tuple(endpoints), vhost, quote(vhost, safe="")
         self._management: set[str] = set()
         self._by_channel: set[_Place] = set()
@@ -87,7 +89,7 @@ class Statistics:
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
         connector = aiohttp.TCPConnector(ssl=self._tls.context)
         async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
-            self._readings, at = self._readings + 1, time.monotonic()
+            self._readings, at = self._readings + 1, self._clock.monotonic()
             nodes = await self._nodes(session)
             if nodes is None:
                 return figures(await self._of_cluster(session), self._tally)
@@ -180,7 +182,7 @@ class Statistics:
         stats = ",".join(f"message_stats.{counter}" for counter in ("ack", "deliver_no_ack", "get_no_ack"))
         columns = f"columns=name,messages_ready,messages_unacknowledged,messages_details.rate,{stats}"
         with contextlib.suppress(BrokerError):
-            at = time.monotonic()
+            at = self._clock.monotonic()
             listed = await self._listing(session, place, columns)
             kept = {name: row for name, row in listed.rows.items() if (name, "") in listed.left}
             self._tally = count(self._tally, [replace(listed, rows=kept)], at)

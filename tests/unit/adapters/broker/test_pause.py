@@ -1,10 +1,9 @@
 """How long a broker that failed is left alone."""
 
-import time
-
 import pytest
 
-from utilitarian_operator.adapters.broker.pause import LONGEST_PAUSE_S, Pause
+from utilitarian_operator.adapters.broker.pause import BACKOFF, Pause
+from utilitarian_operator.adapters.broker.timing import Clock
 from utilitarian_operator.errors import BrokerUnreachable
 
 ERROR = BrokerUnreachable("no answer")
@@ -25,21 +24,32 @@ def test_a_broker_that_failed_is_left_alone_with_its_last_error() -> None:
 
 
 @pytest.mark.parametrize(
-    "failures,longest", [(1, 1.0), (2, 2.0), (3, 4.0), (10, LONGEST_PAUSE_S), (5000, LONGEST_PAUSE_S)]
+    "failures,longest", [(1, 1.0), (2, 2.0), (3, 4.0), (10, BACKOFF.longest_s), (5000, BACKOFF.longest_s)]
 )
-def test_each_failure_doubles_the_pause_up_to_a_limit(failures: int, longest: float) -> None:
-    pause = Pause()
+@pytest.mark.parametrize("part", [0.5, 0.75, 1.0])
+def test_each_failure_doubles_the_pause_up_to_a_limit(failures: int, longest: float, part: float) -> None:
+    now = 100.0
+
+    def between(least: float, most: float) -> float:
+        assert least <= part <= most
+        return part
+
+    pause = Pause(Clock(monotonic=lambda: now, between=between))
     for _ in range(failures):
-        before = time.monotonic()
         pause.failed(ERROR)
-    assert before + longest / 2 <= pause._until <= time.monotonic() + longest
+    now += longest * part - 0.001
+    assert pause.lasts
+    now += 0.001
+    assert not pause.lasts
 
 
 def test_a_broker_that_answers_again_starts_afresh() -> None:
-    pause = Pause()
+    now = 100.0
+    pause = Pause(Clock(monotonic=lambda: now))
     for _ in range(9):
         pause.failed(ERROR)
     pause.ended()
     pause.check()
     pause.failed(ERROR)
-    assert pause._until - time.monotonic() <= 1.0
+    now += 1.0
+    assert not pause.lasts

@@ -5,8 +5,6 @@ from collections import Counter
 import pytest
 
 from utilitarian_operator.adapters.broker.poll_schedule import (
-    BEATS_EVERY_S,
-    LEARN_EVERY_S,
     LEARNING_A_SECOND,
     MOST_IN_A_ROUND,
     NEAR_A_SECOND,
@@ -14,6 +12,7 @@ from utilitarian_operator.adapters.broker.poll_schedule import (
     Round,
 )
 from utilitarian_operator.adapters.broker.seam import Questions
+from utilitarian_operator.adapters.broker.timing import INTERVALS
 
 SPAN_S = 200
 
@@ -50,7 +49,7 @@ def test_a_few_workers_are_asked_each_second_and_all_each_two() -> None:
     poll_schedule = PollSchedule()
     want(poll_schedule, "fleet", names(2), names(5), around=False)
     due = rounds_within(poll_schedule, seconds=20)
-    assert [at for at, it in due if it.learning] == [number * LEARN_EVERY_S for number in range(10)]
+    assert [at for at, it in due if it.learning] == [number * INTERVALS.learn_s for number in range(10)]
     assert {it.nodes for _, it in due if it.learning} == {tuple(names(5))}
     assert [at for at, _ in due] == list(range(20))
     assert {it.nodes for _, it in due if not it.learning} == {tuple(names(2))}
@@ -59,7 +58,9 @@ def test_a_few_workers_are_asked_each_second_and_all_each_two() -> None:
 def test_beats_are_asked_seldom_by_themselves_and_also_where_no_worker_is() -> None:
     poll_schedule = PollSchedule()
     want(poll_schedule, "asleep", [], [], around=False, beats=True)
-    assert rounds_within(poll_schedule, seconds=241) == [(at, Round((), beats=True)) for at in (0, BEATS_EVERY_S, 240)]
+    assert rounds_within(poll_schedule, seconds=241) == [
+        (at, Round((), beats=True)) for at in (0, INTERVALS.beats_s, 240)
+    ]
     want(poll_schedule, "asleep", names(1), [], around=False, beats=True)
     poll_schedule.failed()
     assert poll_schedule.due(250) == Round(tuple(names(1))), (

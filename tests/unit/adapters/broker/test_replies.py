@@ -9,15 +9,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from utilitarian_operator.adapters.broker.mailbox import AnswersBox
 from utilitarian_operator.adapters.broker.remote_control import (
     LEARNING,
     QUESTIONS,
     QUEUES,
     REGISTERED,
-    _ask,
     _held,
     _tasks,
 )
+from utilitarian_operator.adapters.broker.timing import CLOCK
 
 QUIET: dict[str, Any] = {
     **{question: [] for question in (*QUESTIONS, QUEUES, REGISTERED)},
@@ -48,8 +49,8 @@ def told(question: str, replies: list[object], *, everybody: bool = False) -> di
             callback(reply)
         return replies
 
-    mailbox: Any = SimpleNamespace(call=call, multi_call=lambda *_, **__: replies)
-    return _ask(mailbox, question, None if everybody else [NODE, ODD], {})
+    mailbox: Any = SimpleNamespace(call=call, multi_call=lambda *_, **__: replies, seconds=CLOCK.monotonic)
+    return AnswersBox.ask(mailbox, question, None if everybody else [NODE, ODD], {})
 
 
 @pytest.mark.parametrize("everybody", [False, True])
