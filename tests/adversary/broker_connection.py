@@ -11,6 +11,7 @@ from amqp.exceptions import AccessRefused, NotFound
 
 from tests.adversary import threads
 from tests.adversary.rabbitmq import RabbitMQ
+from utilitarian_operator.adapters.broker.mailbox import AnswersBox
 
 SILENT_FOR_S = 3.0
 
@@ -110,8 +111,11 @@ class Connection:
 class Mailbox:
     """kombu's mailbox, as far as it is used: questions to workers by name or to all, and orders."""
 
-    def __init__(self, *_: Any, **__: Any) -> None:
+    ask = AnswersBox.ask
+
+    def __init__(self, *_: Any, seconds: Callable[[], float] = lambda: 0.0, **__: Any) -> None:
         self.unreadable: set[str] = set()
+        self.seconds = seconds
 
     def __call__(self, connection: Connection) -> "Mailbox":
         """Bound to a connection."""

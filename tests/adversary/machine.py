@@ -13,6 +13,7 @@ from typing import Any
 
 from tests.adversary import threads
 from tests.adversary.loop import VirtualLoop
+from utilitarian_operator.adapters.broker.timing import CLOCK, Clock
 
 START = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 """What time it is when a world begins."""
@@ -47,7 +48,9 @@ class Machine:
             sleep=threads.wait,
         )
         ids = types.SimpleNamespace(uuid4=lambda: uuid.UUID(int=self._random.getrandbits(128)))
+        outside = Clock(self._loop.time, clock.time, block=threads.wait, between=self._random.uniform)
         return {
+            CLOCK: outside,
             time: clock,
             time.monotonic: self._loop.time,
             uuid: ids,

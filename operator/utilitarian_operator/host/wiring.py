@@ -19,7 +19,7 @@ from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTO
 from yaml import YAMLError
 
 from utilitarian_operator.adapters.broker.session import Brokers, opened
-from utilitarian_operator.adapters.broker.timing import Clock
+from utilitarian_operator.adapters.broker.timing import CLOCK
 from utilitarian_operator.adapters.cluster.cache import CHILD_SELECTOR, FLEETS, Key, Store
 from utilitarian_operator.adapters.cluster.client import ClusterClient
 from utilitarian_operator.adapters.cluster.seam import Cluster
@@ -146,10 +146,11 @@ async def _operate(
     login: Callable[[], Awaitable[Configuration]],
     stop: asyncio.Event,
 ) -> None:
-    store, brokers = Store(), Brokers(partial(opened, intervals=settings.intervals, clock=Clock()))
+    store, brokers = Store(), Brokers(partial(opened, intervals=settings.intervals, clock=CLOCK))
     writer = ObjectWriter(cluster, store, metrics, settings.instance, utc_now)
     drains = Drains(cluster, store, writer, utc_now)
-    queue: WorkQueue[Key] = WorkQueue(Reconciler(cluster, store, brokers, drains, metrics, utc_now).reconcile)
+    reconciler = Reconciler(cluster, store, brokers, drains, metrics, utc_now)
+    queue: WorkQueue[Key] = WorkQueue(reconciler.reconcile, between=CLOCK.between)
     await _list_all(cluster, store, settings, stop)
     tasks = [
         asyncio.create_task(queue.run(), name="queue"),

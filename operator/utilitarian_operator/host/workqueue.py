@@ -3,9 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Hashable
-from random import SystemRandom
 from typing import Generic, TypeVar
 
+from utilitarian_operator.adapters.broker.timing import CLOCK
 from utilitarian_operator.core.backoff import Backoff
 
 K = TypeVar("K", bound=Hashable)
@@ -13,7 +13,6 @@ K = TypeVar("K", bound=Hashable)
 logger = logging.getLogger(__name__)
 
 BACKOFF = Backoff(first_s=0.5, longest_s=30.0)
-CHANCE = SystemRandom()
 
 
 class WorkQueue(Generic[K]):
@@ -33,7 +32,7 @@ class WorkQueue(Generic[K]):
         work: Callable[[K], Awaitable[bool]],
         *,
         at_a_time: int = 10,
-        between: Callable[[float, float], float] = CHANCE.uniform,
+        between: Callable[[float, float], float] = CLOCK.between,
     ) -> None:
         self._work, self._between = work, between
         self._waiting: dict[K, None] = {}
