@@ -207,7 +207,7 @@ class Operator:
         answer = self.answers.get(pod.name, pod)
         return answer if answer.written > pod.written else pod
 
-    def _pod(self, pod: Pod, told: bool) -> PodSnapshot:
+    def _pod(self, pod: Pod, caught_up: bool) -> PodSnapshot:
         worker = self.world.workers.get(pod.name) if pod.running or pod.marked else None
         queues = (QUEUE,) if worker and worker.consumes else ()
         held = WorkerLoad(worker.tasks, worker.tasks, 0, 0, consuming=queues) if worker else Unknown("silent", NOW)
@@ -222,7 +222,7 @@ class Operator:
             marked=NOW if pod.marked else None,
             cheapest=pod.cheapest,
             revision=str(pod.template),
-            told=told,
+            caught_up=caught_up,
         )
 
     def _do(self, step: object) -> None:

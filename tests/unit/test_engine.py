@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.pools import NOW
 from utilitarian_operator.core.blocker import REFUSED, Blocker
-from utilitarian_operator.core.engine import settled, step, untold
+from utilitarian_operator.core.engine import settled, step, unrecorded
 from utilitarian_operator.core.labels import MANAGER
 from utilitarian_operator.core.look import Seen, Spec, State, begun
 from utilitarian_operator.core.objects.actions import Create
@@ -94,7 +94,7 @@ def at_rest(look: Look) -> Look:
         NOW,
         tried=tuple(it for it, _ in plan.objects),
         applied=tuple(it for each in live.values() for it in each.values()),
-        told=True,
+        recorded=True,
         written=Written(plan.status.wanted, plan.status.wanted, NOW),
     )
     seen = {**look.resource, "status": plan.status.wanted}
@@ -105,7 +105,7 @@ def refused(look: Look) -> Look:
     """The look after the API server refused all that this one plans."""
     plan, state = look.decided()
     refusals = tuple(Refusal(it, Blocker(REFUSED, f"{it.path}: no")) for it, _ in plan.objects)
-    outcome = Outcome(NOW, tried=tuple(it.wanted for it in refusals), refused=refusals, told=True)
+    outcome = Outcome(NOW, tried=tuple(it.wanted for it in refusals), refused=refusals, recorded=True)
     return replace(look, state=state, outcome=outcome, after=SECOND)
 
 
@@ -233,25 +233,25 @@ def test_the_same_comes_to_the_same(look: Callable[[], Look]) -> None:
     assert one.state is before
 
 
-def test_a_refusal_is_told_once_and_its_end_is_told_when_it_was_made() -> None:
+def test_a_refusal_is_recorded_once_and_its_end_when_it_was_made() -> None:
     look = refused(Look())
     plan, state = look.decided()
     reasons = [it.reason for it in plan.events]
     assert reasons == ["Refused", "Refused"]
     assert plan.status is not None
-    again = replace(look, state=state, outcome=Outcome(NOW, told=True), after=timedelta(seconds=10))
+    again = replace(look, state=state, outcome=Outcome(NOW, recorded=True), after=timedelta(seconds=10))
     plan, state = again.decided()
     assert plan.events == (), "nothing is new, and what is tried again is not over"
-    done = Outcome(NOW, tried=tuple(it for it, _ in plan.objects), told=True)
+    done = Outcome(NOW, tried=tuple(it for it, _ in plan.objects), recorded=True)
     assert done.overtakes(plan)
     plan, _ = replace(again, state=state, outcome=done, after=timedelta(seconds=11)).decided()
     assert [it.reason for it in plan.events] == ["Recovered"]
 
 
-def test_what_was_not_told_is_told_by_the_next_look() -> None:
+def test_what_was_not_recorded_is_recorded_by_the_next_look() -> None:
     look = replace(at_rest(Look()), broker=AWAY)
     plan, state = look.decided()
-    failed = replace(look, state=untold(state, settled(look.state, look.outcome)), outcome=Outcome(NOW))
+    failed = replace(look, state=unrecorded(state, settled(look.state, look.outcome)), outcome=Outcome(NOW))
     assert [it.reason for it in failed.decided()[0].events] == [it.reason for it in plan.events]
-    told = replace(look, state=state, outcome=Outcome(NOW, told=True))
+    told = replace(look, state=state, outcome=Outcome(NOW, recorded=True))
     assert told.decided()[0].events == ()

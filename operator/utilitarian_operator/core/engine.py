@@ -23,7 +23,7 @@ from utilitarian_operator.core.draining.plan import (
 from utilitarian_operator.core.forecast.news import ailing, watch
 from utilitarian_operator.core.forecast.next_starts import upcoming
 from utilitarian_operator.core.labels import Owner
-from utilitarian_operator.core.look import Made, Seen, Spec, State, Told
+from utilitarian_operator.core.look import Made, Recorded, Seen, Spec, State
 from utilitarian_operator.core.mode import allowed
 from utilitarian_operator.core.objects.actions import controlled_by, scale_action
 from utilitarian_operator.core.objects.drift import applied, drifted
@@ -31,7 +31,7 @@ from utilitarian_operator.core.objects.refusals import Refusals, taken
 from utilitarian_operator.core.objects.wanted import CLAIM, DEPLOYMENT, Todo, Wanted, todo, wanted_objects
 from utilitarian_operator.core.observation.model import FleetSnapshot
 from utilitarian_operator.core.plan import Event, Figures, KeepSpec, Outcome, Plan, Scale, WriteStatus
-from utilitarian_operator.core.reasons import MOST_TOLD, Reason
+from utilitarian_operator.core.reasons import MOST_EVENTS_AT_ONCE, Reason
 from utilitarian_operator.core.sizing.facts import facts
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet, first_seen_work, looked_well
@@ -129,7 +129,7 @@ def settled(state: State, outcome: Outcome | None) -> State:
     )
 
 
-def untold(state: State, before: State) -> State:
+def unrecorded(state: State, before: State) -> State:
     """The state of a look whose events were not recorded, so that the next one tells them.
 
     Args:
@@ -138,11 +138,11 @@ def untold(state: State, before: State) -> State:
     """
     return replace(
         state,
-        told=before.told,
+        recorded=before.recorded,
         note=before.note,
         losses=before.losses,
-        health=replace(state.health, told=before.health.told),
-        beat=replace(state.beat, told=before.beat.told),
+        health=replace(state.health, recorded=before.health.recorded),
+        beat=replace(state.beat, recorded=before.beat.recorded),
     )
 
 
@@ -167,9 +167,9 @@ def _nothing_runs(spec: Spec, seen: Seen, state: State, now: datetime) -> tuple[
     blockers = _blockers(spec, Refusals())
     if spec.doubted and not blockers:
         return Plan(), state
-    events = (*_of_note(state), *_of_blockers(blockers, state.told.blockers))
+    events = (*_of_note(state), *_of_blockers(blockers, state.recorded.blockers))
     status = refused_status(blockers, seen.resource["status"], spec.newest.generation, now)
-    state = replace(state, told=replace(state.told, blockers=tuple(blockers)), note="")
+    state = replace(state, recorded=replace(state.recorded, blockers=tuple(blockers)), note="")
     return Plan(events=events, status=_write(status, seen, state, now)), state
 
 
@@ -240,7 +240,7 @@ def _todo(owner: Owner, seen: Seen, state: State, replicas: Mapping[str, int], n
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _Report:
     """Events, and what has its event after them."""
 
     events: tuple[Event, ...]
@@ -257,15 +257,15 @@ def _reported(spec: Spec, seen: Seen, state: State, plan: Plan, now: datetime) -
     blockers = _blockers(spec, plan.refused)
     scaled = plan.beat.version if plan.beat.scaled_back else state.beat.scaled
     ahead = state.beat.ahead if fleet.mode == "Preview" else plan.ahead
-    state = replace(state, beat=BeatMemory(state.beat.told, scaled, ahead))
-    told = _told(spec, seen, state, plan, figures, blockers)
+    state = replace(state, beat=BeatMemory(state.beat.recorded, scaled, ahead))
+    report = _report(spec, seen, state, plan, figures, blockers)
     generation = running.generation if spec.doubted else spec.newest.generation
     starts = upcoming(fleet, snapshot.at)
     about = StatusInput(generation, blockers, spec.newest.warnings, starts, figures.findings, figures.runs.forecasts)
     previous = seen.resource["status"]
     status = fleet_status(fleet, snapshot, figures.decisions, state.memories, previous, about)
-    plan = replace(plan, figures=told.figures, events=told.events, status=_write(status, seen, state, now))
-    return plan, told.state
+    plan = replace(plan, figures=report.figures, events=report.events, status=_write(status, seen, state, now))
+    return plan, report.state
 
 
 def _write(status: ReadOnlyObject, seen: Seen, state: State, now: datetime) -> WriteStatus | None:
@@ -275,37 +275,37 @@ def _write(status: ReadOnlyObject, seen: Seen, state: State, now: datetime) -> W
     return WriteStatus(status, patch(status, previous))
 
 
-def _told(spec: Spec, seen: Seen, state: State, plan: Plan, figures: Figures, blockers: Sequence[Blocker]) -> _Told:
-    """What is told, in this order, and counted."""
+def _report(spec: Spec, seen: Seen, state: State, plan: Plan, figures: Figures, blockers: Sequence[Blocker]) -> _Report:
+    """The events, in this order, and what is counted with them."""
     left, wrong = reviewed(state.drains.departures, figures.snapshot)
     slow = {pod: pool for pool, drain in plan.drains.items() for pod in drain.slow}
     losses, seen_losses = state.losses.new([*seen.pods.values(), *seen.gone])
-    of_broker, broker = _of_broker(figures.snapshot, blockers, told=state.told.broker)
+    of_broker, broker = _of_broker(figures.snapshot, blockers, recorded=state.recorded.broker)
     beat_before = seen.resource["status"].get("beat", {})
-    of_beat, beat = news(figures.fleet, beat_before, figures.snapshot.beat, state.beat.told)
+    of_beat, beat = news(figures.fleet, beat_before, figures.snapshot.beat, state.beat.recorded)
     events = (
         *_of_note(state),
         *_of_victims(state.drains.departures, wrong),
-        *_of_blockers(blockers, state.told.blockers),
-        *(Event(Reason(it.cause), it.note()) for it, worth_telling in losses if worth_telling),
-        *_of_warnings(spec.newest, state.told.warnings),
+        *_of_blockers(blockers, state.recorded.blockers),
+        *(Event(Reason(it.cause), it.note()) for it, worth_an_event in losses if worth_an_event),
+        *_of_warnings(spec.newest, state.recorded.warnings),
         *_of_findings(state, figures),
         *of_broker,
         *(Event(reason, note) for reason, note in of_beat),
     )
-    warnings = spec.newest.generation if spec.newest.warnings else state.told.warnings
+    warnings = spec.newest.generation if spec.newest.warnings else state.recorded.warnings
     state_after = replace(
         state,
-        told=Told(tuple(blockers), warnings, broker),
+        recorded=Recorded(tuple(blockers), warnings, broker),
         note="",
         losses=seen_losses,
-        health=state.health.with_all_told(),
-        beat=replace(state.beat, told=beat),
+        health=state.health.with_all_recorded(),
+        beat=replace(state.beat, recorded=beat),
         drains=Progress(state.drains.shrinking, left, frozenset(slow)),
     )
     new = {pod: pool for pod, pool in slow.items() if pod not in state.drains.slow}
     lost = tuple((it.pool, it.cause) for it, _ in losses)
-    return _Told(events, state_after, replace(figures, slow=new, wrong_victims=wrong, losses=lost))
+    return _Report(events, state_after, replace(figures, slow=new, wrong_victims=wrong, losses=lost))
 
 
 def _blockers(spec: Spec, refusals: Refusals) -> list[Blocker]:
@@ -326,27 +326,29 @@ def _of_victims(pending: Mapping[str, PendingScaleDown], wrong: Mapping[str, tup
 
 
 def _of_blockers(blockers: Sequence[Blocker], before: Sequence[Blocker]) -> Iterator[Event]:
-    for blocker in [it for it in blockers if it not in before][:MOST_TOLD]:
+    for blocker in [it for it in blockers if it not in before][:MOST_EVENTS_AT_ONCE]:
         yield Event(Reason(blocker.reason), blocker.message)
     if before and not blockers:
         yield Event(Reason.RECOVERED, "nothing is in the way any more: the newest spec runs")
 
 
-def _of_warnings(newest: Judgement, told: int) -> Iterator[Event]:
-    if told != newest.generation:
-        yield from (Event(Reason.SPEC_WARNING, str(it)) for it in newest.warnings[:MOST_TOLD])
+def _of_warnings(newest: Judgement, recorded: int) -> Iterator[Event]:
+    if recorded != newest.generation:
+        yield from (Event(Reason.SPEC_WARNING, str(it)) for it in newest.warnings[:MOST_EVENTS_AT_ONCE])
 
 
 def _of_findings(state: State, figures: Figures) -> Iterable[Event]:
     runs = ((Reason(it.reason), it.note) for it in figures.runs.news)
-    return [Event(reason, note) for reason, note in (*state.health.news(), *runs)][:MOST_TOLD]
+    return [Event(reason, note) for reason, note in (*state.health.news(), *runs)][:MOST_EVENTS_AT_ONCE]
 
 
-def _of_broker(snapshot: FleetSnapshot, blockers: Sequence[Blocker], *, told: bool) -> tuple[tuple[Event, ...], bool]:
-    """What is told of the broker, and whether it was told that it can't be reached."""
+def _of_broker(
+    snapshot: FleetSnapshot, blockers: Sequence[Blocker], *, recorded: bool
+) -> tuple[tuple[Event, ...], bool]:
+    """What is recorded of the broker, and whether it was recorded that it can't be reached."""
     if snapshot.broker is None:
-        return ((Event(Reason.BROKER_REACHABLE, "the broker answers again"),) if told else ()), False
-    if told or any(it.reason in _SAYS_WHY for it in blockers):
-        return (), told
+        return ((Event(Reason.BROKER_REACHABLE, "the broker answers again"),) if recorded else ()), False
+    if recorded or any(it.reason in _SAYS_WHY for it in blockers):
+        return (), recorded
     note = f"{snapshot.broker.why}; no worker is added or taken away until it answers"
     return (Event(Reason.BROKER_UNREACHABLE, note),), True

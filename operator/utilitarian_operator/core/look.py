@@ -69,13 +69,13 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Recorded:
     """What has its event already.
 
     Args:
         blockers: those of the last look.
-        warnings: the generation whose warnings were told.
-        broker: whether it was told that the broker can't be reached.
+        warnings: the generation whose warnings were recorded.
+        broker: whether it was recorded that the broker can't be reached.
     """
 
     blockers: tuple[Blocker, ...] = ()
@@ -102,14 +102,14 @@ class Made:
 class State:
     """What is kept of one fleet from look to look.
 
-    What must outlive the process is in the resource's status as well: `memories`, and of beat what was told. All else
-    may be lost: after a restart it is seen again, or found out again.
+    What must outlive the process is in the resource's status as well: `memories`, and of beat what was recorded.
+    All else may be lost: after a restart it is seen again, or found out again.
 
     Args:
         started: when this operator began to look at the fleet.
-        losses: which losses of pods were seen, and told.
+        losses: which losses of pods were seen, and recorded.
         memories: what is remembered of each pool's load, by pool name; in the status as well.
-        beat: what is kept of beat; what was told is in the status as well.
+        beat: what is kept of beat; what was recorded is in the status as well.
         health: findings, their history, and which workers were replaced.
         runs: the runs at the last look.
         drains: how far drains are.
@@ -121,7 +121,7 @@ class State:
         made: the objects of the spec that runs.
         claimed: whether beat's claim was made, or found.
         written: the status as it was written last.
-        told: what has its event.
+        recorded: what has its event.
         note: what of the status could not be read at the start; empty once it has its event.
     """
 
@@ -140,7 +140,7 @@ class State:
     made: Made | None = None
     claimed: bool = False
     written: Written | None = None
-    told: Told = field(default_factory=Told)
+    recorded: Recorded = field(default_factory=Recorded)
     note: str = ""
 
 

@@ -26,7 +26,7 @@ from utilitarian_operator.core.status.change import Written
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What is told of the resource.
+    """What is recorded of the resource.
 
     Args:
         reason: of the event.
@@ -130,7 +130,7 @@ class Plan:
         guards: annotations that ask node autoscalers to leave a worker alone.
         drains: the steps for single pods, by pool name.
         because: the sentence behind each pool's number, by pool name.
-        events: what is told.
+        events: what is recorded.
         replacements: stuck workers to replace.
         keep: the spec to keep.
         refused: what was refused, and still holds.
@@ -164,9 +164,9 @@ class Outcome:
         tried: objects that were to be made or applied.
         refused: those of them that the API server refused, or whose names belong to somebody else.
         applied: the objects as the answers to their applies had them: what somebody changed a moment later, and the
-            watch has told meanwhile, is not in them.
+            watch has seen meanwhile, is not in them.
         replaced: stuck workers whose pods were deleted.
-        told: whether all events were recorded, or at least tried.
+        recorded: whether all events were recorded, or at least tried.
         written: the status, if it was written.
         failed: what ended it before its end.
     """
@@ -177,7 +177,7 @@ class Outcome:
     refused: tuple[Refusal, ...] = ()
     applied: tuple[ReadOnlyObject, ...] = ()
     replaced: tuple[Replace, ...] = ()
-    told: bool = False
+    recorded: bool = False
     written: Written | None = None
     failed: Exception | None = None
 

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-MOST_TOLD = 5
+MOST_EVENTS_AT_ONCE = 5
 """Events of one kind at a time: the first say enough, and status or metrics count the rest."""
 
 

@@ -11,7 +11,7 @@ from utilitarian_operator.adapters.cluster.cache import Key, Store
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.names import beat_object
 from utilitarian_operator.api.objects import Object
-from utilitarian_operator.core.engine import settled, step, untold
+from utilitarian_operator.core.engine import settled, step, unrecorded
 from utilitarian_operator.core.look import Seen, Spec
 from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.errors import Conflict, Gone, OperatorError
@@ -78,10 +78,10 @@ class Reconciler:
         before = settled(known.state, seen.outcome)
         plan, known.state = step(spec, seen, known.state, self._clock())
         outcome = known.outcome = await self._executor.carry_out(resource, plan, broker, known.parts.revisions)
-        if outcome.told:
-            known.parts.reader.told()
+        if outcome.recorded:
+            known.parts.reader.recorded()
         else:
-            known.state = untold(known.state, before)
+            known.state = unrecorded(known.state, before)
         if outcome.failed is not None:
             raise outcome.failed
         return outcome.overtakes(plan)
@@ -100,4 +100,4 @@ class Reconciler:
         self._metrics.forget(known.key)
         if settled(known.state, known.outcome).claimed:
             kept = f"PersistentVolumeClaim {beat_object(known.key.name)} is kept: it says when each task was last run"
-            await self._writer.tell(known.resource, Reason.CLAIM_KEPT, f"{kept}; delete it by hand")
+            await self._writer.record_event(known.resource, Reason.CLAIM_KEPT, f"{kept}; delete it by hand")

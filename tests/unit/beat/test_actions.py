@@ -44,7 +44,7 @@ def known(reason: str) -> dict[str, Any]:
     ],
 )
 def test_what_is_told(status: dict[str, Any], snapshots: list[BeatSnapshot | None], reasons: list[str]) -> None:
-    told, said = recalled_beat(status).told, []
+    told, said = recalled_beat(status).recorded, []
     for snapshot in snapshots:
         events, told = news(fleet(), {}, snapshot, told)
         said += [str(reason) for reason, _ in events]

@@ -9,7 +9,7 @@ from utilitarian_operator.adapters.cluster.cache import FLEETS, PODS, Key, Store
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.diagnosis.pod_loss_history import PodLosses
 from utilitarian_operator.core.diagnosis.pod_losses import Cause, pod_losses
-from utilitarian_operator.core.reasons import MOST_TOLD, Reason
+from utilitarian_operator.core.reasons import MOST_EVENTS_AT_ONCE, Reason
 from utilitarian_operator.reconcile.act.events import WARNINGS
 
 BEGAN = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -178,7 +178,7 @@ def test_what_was_lost_before_the_operator_began_is_told_already() -> None:
 def test_of_many_losses_at_once_only_some_are_told() -> None:
     _, losses = PodLosses(BEGAN).new([])
     found, _ = losses.new([crashed(1, f"fleet-amr-{number}") for number in range(20)])
-    assert [worth for _, worth in found] == [True] * MOST_TOLD + [False] * (20 - MOST_TOLD)
+    assert [worth for _, worth in found] == [True] * MOST_EVENTS_AT_ONCE + [False] * (20 - MOST_EVENTS_AT_ONCE)
 
 
 def test_a_pod_that_went_between_two_looks_is_looked_at_once_more() -> None:

@@ -89,7 +89,7 @@ def test_what_a_deployment_says_of_its_pods(
         pytest.param([pod("a"), released("b")], said(2, 1, observed=False), False, id="the word is on an older spec"),
         pytest.param([pod("a"), released("b")], None, False, id="no word"),
         pytest.param(
-            [pod("a"), released("b", told=False)], said(2, 1), False, id="a write that no watch has told of yet"
+            [pod("a"), released("b", caught_up=False)], said(2, 1), False, id="a write that no watch has told of yet"
         ),
         pytest.param([pod("a"), pod("b", leaving=True)], said(1, 1), True, id="what is being deleted is in no count"),
     ],
@@ -115,7 +115,7 @@ def test_pods_that_a_standing_watch_does_not_tell_of_are_not_taken_for_pods_that
 def test_a_step_down_waits_until_the_controller_has_seen_the_worker_unready() -> None:
     """The answer to the write is not the watch's word, and the watch's word is not the controller's."""
     busy, gone = pod("a"), released("b")
-    assert steps(snapshot(busy, replace(gone, told=False), reported=said(2, 1)), 1) == []
+    assert steps(snapshot(busy, replace(gone, caught_up=False), reported=said(2, 1)), 1) == []
     assert steps(snapshot(busy, gone, reported=said(2, 2)), 1) == []
     assert steps(snapshot(busy, gone, reported=said(2, 1)), 1) == [Resize(1, ("b",))]
 
@@ -196,8 +196,8 @@ def test_the_deployment_of_a_removed_pool_goes_when_it_says_itself_that_it_has_n
     assert may_go(snapshot(*pods, reported=word), timedelta(hours=1), NOW) is expected
 
 
-@pytest.mark.parametrize("told", [True, False], ids=["the watch told", "only the write's answer"])
-def test_a_pod_is_released_by_the_word_of_the_watch_alone(told: bool) -> None:
+@pytest.mark.parametrize("caught_up", [True, False], ids=["the watch saw it", "only the write's answer"])
+def test_a_pod_is_released_by_the_word_of_the_watch_alone(caught_up: bool) -> None:
     body = {
         "metadata": {
             "annotations": {
@@ -208,8 +208,8 @@ def test_a_pod_is_released_by_the_word_of_the_watch_alone(told: bool) -> None:
         "spec": {"readinessGates": [{"conditionType": "utilitarian.io/consuming"}]},
         "status": {"conditions": [{"type": "utilitarian.io/consuming", "status": "False"}]},
     }
-    seen = pod_snapshot("a", body, NOTHING, told=told)
-    assert seen.released is told
+    seen = pod_snapshot("a", body, NOTHING, caught_up=caught_up)
+    assert seen.released is caught_up
     assert seen.marked is not None
 
 

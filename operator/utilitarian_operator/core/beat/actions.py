@@ -1,4 +1,4 @@
-"""What must be done so that there is exactly one beat, and which events tell of it."""
+"""What must be done so that there is exactly one beat, and which events are recorded of it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -25,12 +25,12 @@ class BeatMemory:
     """What is kept of beat from look to look.
 
     Args:
-        told: the reason of `BeatReady` that has its event; `status` has it as well.
+        recorded: the reason of `BeatReady` that has its event; `status` has it as well.
         scaled: the version of the StatefulSet whose wrong scale has its event.
         ahead: beats of other resources that must have ended before ours is made.
     """
 
-    told: str | None = None
+    recorded: str | None = None
     scaled: str = ""
     ahead: tuple[str, ...] = ()
 
@@ -41,7 +41,7 @@ class ReplaceBeatPod:
 
     Args:
         pod: as it was seen.
-        note: what is told of it.
+        note: what is recorded of it.
     """
 
     pod: ReadOnlyObject
@@ -53,7 +53,7 @@ class Repairs:
     """What is put right of beat.
 
     Args:
-        scaled_back: what is told of a wrong scale, which is undone with the object; empty where there is none to tell.
+        scaled_back: what is recorded of a wrong scale, which is undone with the object; empty where there is none.
         version: of the StatefulSet that had it.
         replace: the pod to replace, or None.
     """
@@ -64,7 +64,7 @@ class Repairs:
 
 
 def recalled_beat(status: ReadOnlyObject) -> BeatMemory:
-    """What the resource's status says of beat already is not told again."""
+    """What the resource's status says of beat already is not recorded again."""
     conditions = status.get("conditions", [])
     return BeatMemory(next((it["reason"] for it in conditions if it.get("type") == "BeatReady"), None))
 
@@ -119,7 +119,7 @@ def in_turn(
 
 
 def repairs(objects: BeatObjects, uid: str, memory: BeatMemory, now: datetime) -> Repairs:
-    """A pod that never ran and keeps a new template from being tried is replaced; a wrong scale that is undone is told.
+    """A pod that never ran and keeps a new template from being tried is replaced; a wrong scale is undone and recorded.
 
     Args:
         objects: of beat.
@@ -142,7 +142,7 @@ def repairs(objects: BeatObjects, uid: str, memory: BeatMemory, now: datetime) -
 
 
 def news(
-    fleet: Fleet, before: ReadOnlyObject, snapshot: BeatSnapshot | None, told: str | None
+    fleet: Fleet, before: ReadOnlyObject, snapshot: BeatSnapshot | None, recorded: str | None
 ) -> tuple[list[tuple[Reason, str]], str | None]:
     """The events of what begins, ends or was lost, and the reason that has its event now.
 
@@ -150,18 +150,18 @@ def news(
         fleet: what runs.
         before: `status.beat` as it was written last.
         snapshot: of this look; None where beat is not asked for.
-        told: the reason that had its event before.
+        recorded: the reason that had its event before.
     """
     lost, condition = loss(fleet, before, snapshot), beat_condition(fleet.beat, snapshot)
     events = []
     if lost is not None:
         events.append((Reason.SCHEDULE_MOVED_ASIDE if lost.aside else Reason.SCHEDULE_LOST, lost.message))
-    if condition.reason == told:
-        return events, told
+    if condition.reason == recorded:
+        return events, recorded
     if condition.reason in _WITH_EVENT:
         events.append((Reason(condition.reason), condition.message))
-    elif told in _WITH_EVENT and condition.status == "True":
+    elif recorded in _WITH_EVENT and condition.status == "True":
         events.append((Reason.BEAT_RECOVERED, condition.message))
-    elif told in _WITH_EVENT:
-        return events, told
+    elif recorded in _WITH_EVENT:
+        return events, recorded
     return events, condition.reason

@@ -41,13 +41,13 @@ class Health:
         findings: at the last look, by pool name.
         symptoms: what is remembered of them, by pool name.
         replaced: the last worker of each pool that was replaced.
-        told: the findings that have their events, by pool and reason.
+        recorded: the findings that have their events, by pool and reason.
     """
 
     findings: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
     symptoms: Mapping[str, SymptomHistory] = field(default_factory=dict)
     replaced: Mapping[str, Replaced] = field(default_factory=dict)
-    told: frozenset[tuple[str, str]] = frozenset()
+    recorded: frozenset[tuple[str, str]] = frozenset()
 
     def examined(self, fleet: Fleet, snapshot: FleetSnapshot) -> "Health":
         """With one more look taken into account; one that did not reach the broker says nothing new.
@@ -96,14 +96,16 @@ class Health:
         return replace(self, replaced={**self.replaced, **{it.pool: it.replaced for it in steps}})
 
     def news(self) -> list[tuple[Reason, str]]:
-        """The events of what has begun since they were told last."""
+        """The events of what has begun since they were recorded last."""
         now = {(pool, it.reason): it for pool, found in self.findings.items() for it in found}
         return [
             (Reason(it.reason), f"pool {pool}: {it.message}")
             for (pool, _), it in now.items()
-            if (pool, it.reason) not in self.told
+            if (pool, it.reason) not in self.recorded
         ]
 
-    def with_all_told(self) -> "Health":
+    def with_all_recorded(self) -> "Health":
         """Once the news have their events."""
-        return replace(self, told=frozenset((pool, it.reason) for pool, each in self.findings.items() for it in each))
+        return replace(
+            self, recorded=frozenset((pool, it.reason) for pool, each in self.findings.items() for it in each)
+        )

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from utilitarian_operator.core.diagnosis.pod_losses import Cause, PodLoss, pod_losses
-from utilitarian_operator.core.reasons import MOST_TOLD
+from utilitarian_operator.core.reasons import MOST_EVENTS_AT_ONCE
 
 CLOCKS_DIFFER = timedelta(minutes=5)
 """Kubernetes' moments are whole seconds of another machine's clock."""
@@ -17,14 +17,14 @@ class PodLosses:
     """The losses of one fleet that its pods' status still shows.
 
     Args:
-        began: when this operator began to look; what was lost before, an earlier one has told.
+        began: when this operator began to look; what was lost before, an earlier one has recorded.
         seen: the losses of the last look; None before the first.
-        told: of each pod the causes that have their event.
+        recorded: of each pod the causes that have their event.
     """
 
     began: datetime
     seen: frozenset[tuple[str, Cause, str]] | None = None
-    told: frozenset[tuple[str, Cause]] = frozenset()
+    recorded: frozenset[tuple[str, Cause]] = frozenset()
 
     def new(self, pods: Iterable[Mapping[str, Any]]) -> "tuple[list[tuple[PodLoss, bool]], PodLosses]":
         """The losses that were not seen before, each with whether it is worth an event, and what is remembered now.
@@ -37,13 +37,13 @@ class PodLosses:
         now = [loss for pod in pods for loss in pod_losses(pod)]
         known, first_look = self.seen or frozenset(), self.seen is None
         fresh = [it for it in now if _key(it) not in known and self._is_since(it, first_look=first_look)]
-        told = self.told & {(it.uid, it.cause) for it in now}
+        recorded = self.recorded & {(it.uid, it.cause) for it in now}
         found = []
-        for left, it in zip(range(MOST_TOLD, MOST_TOLD - len(fresh), -1), fresh, strict=True):
-            worth_telling = left > 0 and (it.uid, it.cause) not in told
-            told |= {(it.uid, it.cause)} if worth_telling else set()
-            found.append((it, worth_telling))
-        return found, replace(self, seen=frozenset(_key(it) for it in now), told=told)
+        for left, it in zip(range(MOST_EVENTS_AT_ONCE, MOST_EVENTS_AT_ONCE - len(fresh), -1), fresh, strict=True):
+            worth_an_event = left > 0 and (it.uid, it.cause) not in recorded
+            recorded |= {(it.uid, it.cause)} if worth_an_event else set()
+            found.append((it, worth_an_event))
+        return found, replace(self, seen=frozenset(_key(it) for it in now), recorded=recorded)
 
     def _is_since(self, loss: PodLoss, *, first_look: bool) -> bool:
         """Whether it happened since this operator began: a pod's status shows a container's last end for weeks."""

@@ -35,7 +35,7 @@ class Worker:
         marked: when it was chosen to leave; None if it was not.
         released: whether its readiness gate is withdrawn and its deletion cost is the lowest, both told by the watch.
         blank: whether it should long have started and surely has taken no message: it becomes ready no more.
-        told: whether the watch has told of all that was written on its pod: what is seen is not older than its mark.
+        caught_up: whether the watch has seen all that was written on its pod: what is seen is not older than its mark.
         withdrawn: whether its readiness gate was withdrawn last, told or not.
         later: whether all tasks that wait in it for their ETA are due too late to wait for: they go back to the queue.
     """
@@ -50,14 +50,14 @@ class Worker:
     released: bool = False
     later: bool = False
     blank: bool = False
-    told: bool = True
+    caught_up: bool = True
     withdrawn: bool = False
 
     @property
     def empty(self) -> bool:
         """Whether it surely holds nothing and will get nothing more."""
         if not self.running:
-            return self.told
+            return self.caught_up
         if self.consuming != () or isinstance(self.held, Unknown):
             return False
         return not (self.held.active or self.held.reserved) and (self.later or not self.held.scheduled)

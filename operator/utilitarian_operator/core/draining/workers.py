@@ -58,7 +58,7 @@ def agreed(snapshot: PoolSnapshot) -> bool:
     Pods and Deployments come by watches of their own, each of which may stand still or come late.
     """
     said, there = snapshot.reported, [pod for pod in snapshot.pods if not pod.leaving]
-    if said is None or not said.observed or not all(pod.told for pod in there):
+    if said is None or not said.observed or not all(pod.caught_up for pod in there):
         return False
     return (said.pods, said.ready) == (len(there), sum(pod.ready for pod in there))
 
@@ -112,7 +112,7 @@ def _worker(pod: PodSnapshot, patience: datetime | None) -> Worker:
         marked=pod.marked,
         released=pod.released,
         blank=pod.blank,
-        told=pod.told,
+        caught_up=pod.caught_up,
         withdrawn=pod.gated and pod.gate is False,
         later=patience is None or (due is not None and due > patience),
     )

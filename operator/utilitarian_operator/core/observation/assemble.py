@@ -176,7 +176,7 @@ class _Look:
 
     def _unlearned(self, pool: Pool) -> Unknown | None:
         """Why nothing is known of a catch-all's queues: none of its workers has said yet which it consumes."""
-        if not pool.is_catch_all or self.own_queues.told:
+        if not pool.is_catch_all or self.own_queues.answered:
             return None
         return self._doubts.unknown(f"catch-all {pool.name}", "no worker has said yet which queues it consumes")
 

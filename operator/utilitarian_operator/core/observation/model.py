@@ -171,7 +171,7 @@ class PodSnapshot:
         revision: of its template, as the Deployment controller numbers it.
         running_since: when its container began to run; None while it doesn't.
         blank: whether it should long have started and surely has taken no message: what it holds is then deduced.
-        told: whether the watch has told of all that the operator wrote to it.
+        caught_up: whether the watch has seen all that the operator wrote to it.
     """
 
     name: str
@@ -191,7 +191,7 @@ class PodSnapshot:
     revision: str = ""
     running_since: datetime | None = None
     blank: bool = False
-    told: bool = True
+    caught_up: bool = True
 
     @property
     def staying(self) -> bool:
@@ -201,7 +201,7 @@ class PodSnapshot:
     @property
     def released(self) -> bool:
         """Whether the ReplicaSet controller would choose it before any worker that stays, as the watch told it."""
-        return self.told and self.cheapest and (self.gate is False or not self.gated)
+        return self.caught_up and self.cheapest and (self.gate is False or not self.gated)
 
     @property
     def word(self) -> WorkerLoad | None:

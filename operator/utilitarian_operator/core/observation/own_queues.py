@@ -26,14 +26,14 @@ class Learned:
         first: a worker that consumes each, by queue.
         shared: queues that two workers have consumed, at once or one after the other.
         alone: queues that one worker consumed while its brothers did not.
-        told: whether one of them has told anything.
+        answered: whether one of them has answered.
     """
 
     queues: tuple[str, ...] = ()
     first: Mapping[str, str] = field(default_factory=dict)
     shared: frozenset[str] = frozenset()
     alone: frozenset[str] = frozenset()
-    told: bool = False
+    answered: bool = False
 
 
 def own(node: str, queues: Iterable[Mapping[str, Any]]) -> frozenset[str]:
@@ -83,7 +83,7 @@ def learned(before: Learned, workers: Iterable[PodSnapshot], named: Collection[s
     alone = (alone | before.alone) - shared
     private = {queue for pod in telling if pod.word is not None for queue in pod.word.own}
     found = tuple(sorted(consumers.keys() - private - alone - set(named)))
-    return Learned(found, first, frozenset(shared & first.keys()), frozenset(alone & first.keys()), told=True)
+    return Learned(found, first, frozenset(shared & first.keys()), frozenset(alone & first.keys()), answered=True)
 
 
 def _first(before: Mapping[str, str], consumers: Mapping[str, Collection[str]], there: set[str]) -> dict[str, str]:

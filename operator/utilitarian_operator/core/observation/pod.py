@@ -10,14 +10,16 @@ from utilitarian_operator.core.labels import CHEAPEST, CONSUMING, DELETION_COST,
 from utilitarian_operator.core.observation.model import PodSnapshot, Unknown, WorkerLoad
 
 
-def pod_snapshot(name: str, body: Mapping[str, Any], held: WorkerLoad | Unknown, *, told: bool = True) -> PodSnapshot:
+def pod_snapshot(
+    name: str, body: Mapping[str, Any], held: WorkerLoad | Unknown, *, caught_up: bool = True
+) -> PodSnapshot:
     """One pod of a pool.
 
     Args:
         name: of the pod.
         body: the Kubernetes object.
         held: what its worker said.
-        told: whether the watch has told of all that the operator wrote to it.
+        caught_up: whether the watch has seen all that the operator wrote to it.
     """
     metadata, status = body["metadata"], body.get("status", {})
     annotations = metadata.get("annotations") or {}
@@ -37,7 +39,7 @@ def pod_snapshot(name: str, body: Mapping[str, Any], held: WorkerLoad | Unknown,
         cheapest=annotations.get(DELETION_COST) == CHEAPEST,
         revision=(metadata.get("labels") or {}).get("pod-template-hash", ""),
         running_since=_moment((running or {}).get("startedAt")),
-        told=told,
+        caught_up=caught_up,
     )
 
 

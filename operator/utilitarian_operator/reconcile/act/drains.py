@@ -44,7 +44,7 @@ class Drains:
 
     Args:
         cluster: the API server.
-        store: told at once what a write came to.
+        store: gets what a write came to at once.
         writer: tells.
         clock: the one clock.
         sleep: waits for so many seconds.
@@ -63,7 +63,7 @@ class Drains:
         because: Mapping[str, str],
         broker: Broker,
     ) -> None:
-        """Do what single pods need and tell of it; what fails is seen again at the next look.
+        """Do what single pods need and record its events; what fails is seen again at the next look.
 
         All at once, but the workers of one pool cancel their consumers one after the other.
 
@@ -71,7 +71,7 @@ class Drains:
             resource: the fleet's.
             drains: what each pool needs, by pool name.
             because: the sentence behind its number, by pool name.
-            broker: that the workers are told through.
+            broker: that the workers are recorded through.
         """
         key = Key(resource["metadata"]["namespace"], resource["metadata"]["name"])
         todo = [(pool, step) for pool, drain in drains.items() for step in (*drain.gates, *drain.steps)]
@@ -89,7 +89,9 @@ class Drains:
                 found = zip(todo, done, strict=True)
                 pods = [it.pod for (of, it), well in found if of == pool and well and isinstance(it, kind)]
                 if pods:
-                    await self.writer.tell(resource, reason, f"pool {pool}: {named(pods)} {what}: {because[pool]}")
+                    await self.writer.record_event(
+                        resource, reason, f"pool {pool}: {named(pods)} {what}: {because[pool]}"
+                    )
 
     async def _in_turn(self, turns: _Turns, key: Key, step: SingleStep, broker: Broker) -> bool:
         async with turns.one:

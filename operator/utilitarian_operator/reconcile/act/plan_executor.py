@@ -31,7 +31,7 @@ class PlanExecutor:
 
     Args:
         cluster: the API server.
-        store: told at once what a write came to.
+        store: gets what a write came to at once.
         drains: leads workers out.
         writer: sends scale requests, makes objects and records events.
         metrics: the one writer.
@@ -51,7 +51,7 @@ class PlanExecutor:
         Args:
             resource: the fleet's.
             plan: what is to happen.
-            broker: that workers are told through; None where none runs.
+            broker: by which workers are reached; None where none runs.
             revisions: where accepted specs are kept.
         """
         one = _OnePlan(self, resource, plan, Outcome(self.clock()))
@@ -88,8 +88,8 @@ class _OnePlan:
         if plan.figures is not None:
             self._count(plan.figures)
         for event in plan.events:
-            await by.writer.tell(self.resource, event.reason, event.note)
-        self.outcome = replace(self.outcome, told=True)
+            await by.writer.record_event(self.resource, event.reason, event.note)
+        self.outcome = replace(self.outcome, recorded=True)
         await by.writer.replace(self.resource, plan.replacements)
         self.outcome = replace(self.outcome, replaced=plan.replacements)
         if plan.keep is not None:
@@ -116,9 +116,9 @@ class _OnePlan:
                 self.by.metrics.woke(self.key, it.pool, apart(self.by.clock(), it.waiting_since))
 
     async def _repair_beat(self) -> None:
-        repairs, tell = self.plan.beat, self.by.writer.tell
+        repairs, record_event = self.plan.beat, self.by.writer.record_event
         if repairs.scaled_back:
-            await tell(self.resource, Reason.BEAT_SCALED_BACK, repairs.scaled_back)
+            await record_event(self.resource, Reason.BEAT_SCALED_BACK, repairs.scaled_back)
         if repairs.replace is None:
             return
         pod = dict(repairs.replace.pod)
@@ -127,7 +127,7 @@ class _OnePlan:
         except (Conflict, Gone):
             return
         self.by.store.see(PODS, pod, deleted=True)
-        await tell(self.resource, Reason.BEAT_REPLACED, repairs.replace.note)
+        await record_event(self.resource, Reason.BEAT_REPLACED, repairs.replace.note)
 
     async def _make_objects(self) -> None:
         writer, plan = self.by.writer, self.plan

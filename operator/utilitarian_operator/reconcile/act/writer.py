@@ -66,7 +66,7 @@ class ObjectWriter:
 
     Args:
         cluster: the API server.
-        store: told at once what a write came to, so that the next look doesn't wait for the watch.
+        store: gets what a write came to at once, so that the next look doesn't wait for the watch.
         metrics: where scale requests are counted.
         instance: the operator's own name, for events.
         clock: the one clock.
@@ -88,14 +88,14 @@ class ObjectWriter:
         Returns:
             The pools whose request was accepted; the others are looked at again.
         """
-        # All at once, and told afterwards: no pool waits for another one's request or event.
+        # All at once, and recorded afterwards: no pool waits for another one's request or event.
         sent = await asyncio.gather(*(self._scale(resource, pool, step) for pool, (step, _) in pools.items()))
         accepted = {pool for pool, went in zip(pools, sent, strict=True) if went}
         for pool in accepted:
             step, because = pools[pool]
             note = f"pool {pool}: {step.before} to {step.replicas}: {because}"
             reason = Reason.SCALED_UP if step.replicas > step.before else Reason.SCALED_DOWN
-            await self.tell(resource, reason, note)
+            await self.record_event(resource, reason, note)
         return accepted
 
     async def _scale(self, resource: Object, pool: str, step: ScaleTo) -> bool:
@@ -169,7 +169,9 @@ class ObjectWriter:
             except (Conflict, Gone):
                 continue
             self.metrics.replaced(key, pool)
-            await self.tell(resource, Reason.WORKER_REPLACED, f"pool {pool}: pod {name} is replaced: it was stuck")
+            await self.record_event(
+                resource, Reason.WORKER_REPLACED, f"pool {pool}: pod {name} is replaced: it was stuck"
+            )
 
     async def _carry_out(self, resource: Object, wanted: Wanted, action: Action) -> Refusal | Object | None:
         match action:
@@ -183,7 +185,7 @@ class ObjectWriter:
                 self._see(live["kind"], await self.cluster.patch(live, _released(live)))
         return None
 
-    async def tell(self, resource: Object, reason: Reason, note: str) -> None:
+    async def record_event(self, resource: Object, reason: Reason, note: str) -> None:
         """Record an event and a log line; an event that can't be recorded stops nothing."""
         key = _key(resource)
         logger.info("event", extra={"fleet": str(key), "reason": str(reason), "note": note})
@@ -204,7 +206,7 @@ class ObjectWriter:
         except Conflict:
             return None if wanted.kind == CLAIM else await self._found(resource, wanted)
         self._see(wanted.kind, made)
-        await self.tell(resource, Reason.CREATED, f"{wanted.kind} {wanted.name} created")
+        await self.record_event(resource, Reason.CREATED, f"{wanted.kind} {wanted.name} created")
         return None
 
     async def _found(self, resource: Object, wanted: Wanted) -> Refusal | Object | None:
@@ -232,7 +234,9 @@ class ObjectWriter:
         except Conflict as error:
             logger.info("not adopted", extra={"object": wanted.name, "because": str(error)})
             return taken(wanted)
-        await self.tell(resource, Reason.ADOPTED, f"{wanted.kind} {wanted.name} was there already and is adopted")
+        await self.record_event(
+            resource, Reason.ADOPTED, f"{wanted.kind} {wanted.name} was there already and is adopted"
+        )
         return adopted
 
     async def _delete(self, resource: Object, live: Object) -> None:
@@ -242,7 +246,7 @@ class ObjectWriter:
             return  # another client was faster, or it is another object by now: the next look sees
         self.store.see(_KINDS[live["kind"]], live, deleted=True)
         what = f"{live['kind']} {live['metadata']['name']}"
-        await self.tell(resource, Reason.DELETED, f"{what} deleted: no longer asked for{_farewell(live)}")
+        await self.record_event(resource, Reason.DELETED, f"{what} deleted: no longer asked for{_farewell(live)}")
 
     def _see(self, kind: str, body: Object) -> None:
         if kind in _KINDS:

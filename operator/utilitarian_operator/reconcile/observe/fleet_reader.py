@@ -84,8 +84,8 @@ class FleetReader:
         self._gone += self._store.all_pods(self._key)[len(pods) :]
         return Seen(resource, snapshot, self._live(), pods, tuple(self._gone), of_beat, contents, outcome)
 
-    def told(self) -> None:
-        """Pods that are gone were told of and are not given again."""
+    def recorded(self) -> None:
+        """The events of pods that are gone are recorded: they are not given again."""
         self._gone.clear()
 
     def close(self) -> None:

@@ -190,8 +190,8 @@ class Observer:
         why = f"worker {name} does not answer" if seen.mute is None else str(seen.mute)
         answer = Unknown(why, now) if held is None else held
         sample = seen.sample(node_name(name), seen.at - SAMPLE_HOLDS_S)
-        told = self._store.told(PODS, self._key, name)
-        pod = pod_snapshot(name, body, answer, told=told)
+        caught_up = self._store.told(PODS, self._key, name)
+        pod = pod_snapshot(name, body, answer, caught_up=caught_up)
         sample = None if sample is None else no_older(sample, pod.running_since, now)
         return self._history.add(pod, body, sample, seen.worked.get(node_name(name)))
 

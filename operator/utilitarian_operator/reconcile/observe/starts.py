@@ -16,7 +16,7 @@ class Starts:
     """The starts of a fleet's workers.
 
     Args:
-        began: when this operator began to look; of older pods nothing is told.
+        began: when this operator began to look; of older pods nothing is recorded.
     """
 
     def __init__(self, began: datetime) -> None:
@@ -40,12 +40,12 @@ class Starts:
         starting = [pod.name for found in pods.values() for pod in found if _is_starting(pod, now)]
         for name in starting:
             self._at_once[name] = max(self._at_once.get(name, 0), len(starting))
-        seen = {pool: tuple(self._told(pod, bodies[pod.name]) for pod in found) for pool, found in pods.items()}
+        seen = {pool: tuple(self._with_start(pod, bodies[pod.name]) for pod in found) for pool, found in pods.items()}
         self._ready &= bodies.keys()
         self._at_once = {name: count for name, count in self._at_once.items() if name in bodies}
         return seen
 
-    def _told(self, pod: PodSnapshot, body: Mapping[str, Any]) -> PodSnapshot:
+    def _with_start(self, pod: PodSnapshot, body: Mapping[str, Any]) -> PodSnapshot:
         if not pod.ready or pod.name in self._ready:
             return pod
         self._ready.add(pod.name)

@@ -102,8 +102,8 @@ async def test_what_is_asked(refuses: dict[str, Exception], asked: list[str]) ->
     executor = PlanExecutor(api, store, drains, writer, metrics, lambda: NOW)
     outcome = await executor.carry_out(RESOURCE, PLAN, None, cast("Any", None))
     assert cluster.asked == asked
-    assert outcome.told == (TOLD[0] in asked)
+    assert outcome.recorded == (TOLD[0] in asked)
     assert (outcome.written is not None) == (WRITTEN[0] in asked)
-    assert (outcome.failed is not None) == (not outcome.told)
+    assert (outcome.failed is not None) == (not outcome.recorded)
     assert ("fleet-beat-0" in store.children(PODS, KEY)) == (OF_BEAT[1] not in asked)
     assert outcome.overtakes(PLAN) == ("create Deployment" in refuses and outcome.failed is None)
