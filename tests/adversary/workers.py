@@ -51,6 +51,7 @@ class Worker:
         self.running: dict[int, tuple[Task, float, asyncio.TimerHandle]] = {}
         self.scheduled: dict[int, Task] = {}
         self._redelivered: set[int] = set()
+        """Of what runs here, by its begin, what the broker has given to somebody else since."""
         self.begun, self._born = 0, rabbit.loop.now
         self.mute_until = self.hung_until = 0.0
         self.helpless: list[tuple[float, float]] = []
@@ -80,7 +81,7 @@ class Worker:
         """Messages of one queue that it has not acknowledged."""
         held = [*self.reserved, *self.scheduled.values()]
         if self.kind.late:
-            held += [task for task, _, _ in self.running.values() if task.number not in self._redelivered]
+            held += [task for begin, (task, _, _) in self.running.items() if begin not in self._redelivered]
         return sum(task.queue == queue for task in held)
 
     def connect(self) -> None:
@@ -106,9 +107,9 @@ class Worker:
         self.scheduled.clear()
         self.reserved.clear()
         if self.kind.late:
-            for task, _, _ in self.running.values():
-                if task.number not in self._redelivered:
-                    self._redelivered.add(task.number)
+            for begin, (task, _, _) in self.running.items():
+                if begin not in self._redelivered:
+                    self._redelivered.add(begin)
                     task.again_by = "world: the broker went away"
                     back.append(task)
         self._rabbit.give_back(back)
@@ -150,11 +151,11 @@ class Worker:
         self.alive = self.connected = False
         self._leave_all()
         back = [*self.scheduled.values(), *self.reserved]
-        for task, _, timer in self.running.values():
+        for begin, (task, _, timer) in self.running.items():
             timer.cancel()
             if not self.kind.late:
                 task.lost_by = cause
-            elif task.number not in self._redelivered:
+            elif begin not in self._redelivered:
                 task.again_by = cause
                 back.append(task)
         for held in (self.scheduled, self.reserved, self.running):
@@ -212,7 +213,8 @@ class Worker:
             task = self.reserved.popleft()
             task.starts.append(self.pod)
             self.begun += 1
-            self.running[task.number] = task, loop.now, loop.call_later(task.seconds, self._end, task)
+            # A task that was delivered again may run here twice at once.
+            self.running[self.begun] = task, loop.now, loop.call_later(task.seconds, self._end, self.begun)
             if not self.kind.late:
                 self._rabbit.queues[task.queue].left += 1
                 loop.call_soon(self._more)
@@ -222,19 +224,19 @@ class Worker:
             for queue in sorted(self.consuming):
                 self._rabbit.deliver(self._rabbit.queues[queue])
 
-    def _end(self, task: Task) -> None:
+    def _end(self, begin: int) -> None:
         loop = self._rabbit.loop
         if not self.alive:
             return
-        _, begun, _ = self.running[task.number]
+        task, at, _ = self.running[begin]
         if loop.now < self.hung_until:
-            self.running[task.number] = task, begun, loop.call_at(self.hung_until + 0.01, self._end, task)
+            self.running[begin] = task, at, loop.call_at(self.hung_until + 0.01, self._end, begin)
             return
-        del self.running[task.number]
+        del self.running[begin]
         task.ended += 1
-        if self.kind.late and task.number not in self._redelivered:
+        if self.kind.late and begin not in self._redelivered:
             self._rabbit.queues[task.queue].left += 1
-        self._redelivered.discard(task.number)
+        self._redelivered.discard(begin)
         self._begin()
         self._more()
         if self.stopping and not self.running:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import gc
 import hashlib
 import json
 import logging
@@ -284,5 +285,9 @@ class _Caught:
 
 
 def play(seed: int, plan: Sequence[Fault], hours: float) -> World:
-    """One world, from its beginning to its end."""
-    return World(seed, plan, hours).play()
+    """One world, from its beginning to its end. Its garbage is collected afterwards: that is quicker."""
+    gc.disable()
+    try:
+        return World(seed, plan, hours).play()
+    finally:
+        gc.enable()
