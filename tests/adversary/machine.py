@@ -48,7 +48,8 @@ class Machine:
             sleep=threads.wait,
         )
         ids = types.SimpleNamespace(uuid4=lambda: uuid.UUID(int=self._random.getrandbits(128)))
-        outside = Clock(self._loop.time, clock.time, block=threads.wait, between=self._random.uniform)
+        chance = {"between": self._random.uniform, "unique": ids.uuid4}
+        outside = Clock(self._loop.time, clock.time, block=threads.wait, **chance)
         return {
             CLOCK: outside,
             time: clock,

@@ -6,6 +6,8 @@ from typing import Any, cast
 import pytest
 from prometheus_client import CollectorRegistry
 
+from utilitarian_operator.adapters.broker.fake import FakeBroker
+from utilitarian_operator.adapters.broker.session import Brokers
 from utilitarian_operator.adapters.cluster.cache import FLEETS, Key, Store
 from utilitarian_operator.errors import ClusterError
 from utilitarian_operator.metrics.fleet import Metrics
@@ -39,11 +41,6 @@ class Cluster:
         return live | change
 
 
-class Brokers:
-    async def keep_only(self, used: object) -> None:
-        """None is open."""
-
-
 def resource(key: Key) -> dict[str, Any]:
     metadata = {"namespace": key.namespace, "name": key.name, "uid": str(key), "generation": 1, "resourceVersion": "1"}
     spec = {"image": "i", "broker": {"urlFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}, "pools": []}
@@ -59,6 +56,6 @@ async def test_no_fleet_is_held_up_by_what_is_wrong_with_another(failure: Except
     metrics, api = Metrics(CollectorRegistry()), cast("Any", cluster)
     writer = ObjectWriter(api, store, metrics, "operator-0", lambda: NOW)
     drains = Drains(api, store, writer, lambda: NOW)
-    reconciler = Reconciler(api, store, cast("Any", Brokers()), drains, metrics, lambda: NOW)
+    reconciler = Reconciler(api, store, Brokers(lambda _: FakeBroker()), drains, metrics, lambda: NOW)
     assert await reconciler.reconcile(OURS)
     assert {it["reason"] for it in cluster.written["ours"]["conditions"] if it["type"] == "Stalled"} == {"InvalidSpec"}

@@ -1,7 +1,6 @@
 """Depths and consumers of queues over AMQP, by pipelined passive declares."""
 
 import contextlib
-import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ from amqp.exceptions import AccessRefused, NotFound, ResourceLocked
 from kombu import Connection
 
 from utilitarian_operator.adapters.broker.connection import TIMEOUT_S, broker_errors, connect, release
+from utilitarian_operator.adapters.broker.timing import CLOCK, Clock
 from utilitarian_operator.adapters.broker.tls import SYSTEM, Tls
 from utilitarian_operator.core.observation.depth import Depth, Untold
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable
@@ -32,10 +32,11 @@ class DepthReader:
     Args:
         url: of the broker with user and password; several addresses separated by semicolons, as Celery takes them.
         tls: certificates for amqps://.
+        clock: what is unique.
     """
 
-    def __init__(self, url: str, tls: Tls = SYSTEM) -> None:
-        self._url, self._tls = url, tls
+    def __init__(self, url: str, tls: Tls = SYSTEM, clock: Clock = CLOCK) -> None:
+        self._url, self._tls, self._clock = url, tls, clock
         self._connection: Connection | None = None
         self._channel: Any = None
         self._apart: dict[str, Untold | None] = {}
@@ -85,7 +86,7 @@ class DepthReader:
         Raises:
             BrokerError: it could not be made.
         """
-        name = f"{uuid.uuid4()}.reply.celery.pidbox"
+        name = f"{self._clock.unique()}.reply.celery.pidbox"
         with broker_errors(), self._open().connection.channel() as channel:
             channel.queue_declare(name, exclusive=True, auto_delete=True)
             yield name

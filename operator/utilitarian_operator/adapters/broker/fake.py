@@ -1,12 +1,12 @@
 """A broker with its Celery workers in memory: it answers as a session on RabbitMQ does, and at once."""
 
-import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from utilitarian_operator.adapters.broker.answers import Answers
 from utilitarian_operator.adapters.broker.seam import NO_QUESTIONS, Broker, BrokerSnapshot, Questions
+from utilitarian_operator.adapters.broker.timing import CLOCK
 from utilitarian_operator.core.observation.depth import Depth
 from utilitarian_operator.core.observation.model import Counted, WorkerLoad
 from utilitarian_operator.errors import BrokerError
@@ -190,7 +190,7 @@ class FakeBroker:
         place: FakeRabbitMQ | None = None,
         *,
         statistics: bool = False,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = CLOCK.monotonic,
     ) -> None:
         self.place = place or FakeRabbitMQ()
         self.questions: dict[Hashable, Questions] = {}

@@ -65,7 +65,7 @@ class BrokerSession:
     def __init__(self, credentials: Credentials, intervals: Intervals = INTERVALS, clock: Clock = CLOCK) -> None:
         self._every, self._clock = intervals, clock
         url, stats, tls = credentials.url, credentials.stats, credentials.tls
-        self._depths = DepthReader(url, tls)
+        self._depths = DepthReader(url, tls, clock)
         self._workers = RemoteControl(url, tls, credentials.control_exchange, intervals.idle_s, clock)
         self._statistics = Statistics(stats, addresses(url)[0].vhost, tls, clock) if stats else None
         self._depth_thread = ThreadPoolExecutor(1, "depths")

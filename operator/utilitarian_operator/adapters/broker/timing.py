@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from random import SystemRandom
@@ -54,6 +55,7 @@ class Clock:
         sleep: lets so many seconds pass in the event loop.
         block: the same in a thread of its own.
         between: a number at random between two others.
+        unique: a value that no other one equals.
     """
 
     monotonic: Callable[[], float] = time.monotonic
@@ -61,6 +63,7 @@ class Clock:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     block: Callable[[float], None] = time.sleep
     between: Callable[[float, float], float] = SystemRandom().uniform
+    unique: Callable[[], object] = uuid.uuid4
 
 
 INTERVALS, CLOCK = Intervals(), Clock()
