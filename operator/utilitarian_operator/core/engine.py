@@ -256,8 +256,7 @@ def _reported(spec: Spec, seen: Seen, state: State, plan: Plan, now: datetime) -
     fleet, snapshot = figures.fleet, figures.snapshot
     blockers = _blockers(spec, plan.refused)
     scaled = plan.beat.version if plan.beat.scaled_back else state.beat.scaled
-    ahead = state.beat.ahead if fleet.mode == "Preview" else plan.ahead
-    state = replace(state, beat=BeatMemory(state.beat.recorded, scaled, ahead))
+    state = replace(state, beat=BeatMemory(state.beat.recorded, scaled, plan.ahead))
     report = _report(spec, seen, state, plan, figures, blockers)
     generation = running.generation if spec.doubted else spec.newest.generation
     starts = upcoming(fleet, snapshot.at)
