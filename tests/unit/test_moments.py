@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from utilitarian_operator.core.diagnosis.findings import (
     examine,
 )
 from utilitarian_operator.core.draining.plan import shrinking
-from utilitarian_operator.core.moments import apart, since
+from utilitarian_operator.core.moments import apart, since, timestamp
 from utilitarian_operator.core.objects.drift import AGAIN_AFTER, Applied, drifted
 from utilitarian_operator.core.objects.refusals import LONGEST_PAUSE, Refusal, Refusals
 from utilitarian_operator.core.objects.wanted import Wanted
@@ -86,3 +87,16 @@ def test_what_was_tried_in_the_future_is_tried_again() -> None:
     assert refusals.due(wanted, NOW)
     assert not refusals.due(wanted, NOW + BACK + SECOND / 10)
     assert LONGEST_PAUSE < BACK
+
+
+@pytest.mark.parametrize(
+    "moment,to,written",
+    [
+        pytest.param("2026-03-02T12:00:59.999999+00:00", "seconds", "2026-03-02T12:00:59Z", id="whole-seconds"),
+        pytest.param("2026-03-02T12:00:59+00:00", "minutes", "2026-03-02T12:00Z", id="whole-minutes"),
+        pytest.param("2026-03-02T12:00:59+00:00", "microseconds", "2026-03-02T12:00:59.000000Z", id="MicroTime"),
+        pytest.param("2026-03-02T14:00:00+02:00", "seconds", "2026-03-02T12:00:00Z", id="in-UTC"),
+    ],
+)
+def test_a_moment_is_written_as_kubernetes_does(moment: str, to: Any, written: str) -> None:
+    assert timestamp(datetime.fromisoformat(moment), to) == written

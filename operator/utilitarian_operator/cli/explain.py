@@ -34,7 +34,8 @@ from utilitarian_operator.core.explain.explanation import Explanation, troubles,
 from utilitarian_operator.core.explain.explanation import explain as explanation_of
 from utilitarian_operator.core.explain.from_status import trail_from_status
 from utilitarian_operator.core.explain.presence import Presence, Seen
-from utilitarian_operator.core.wording import at, span
+from utilitarian_operator.core.moments import timestamp
+from utilitarian_operator.core.wording import span
 
 
 def explain(
@@ -57,7 +58,7 @@ def _printed(found: Found, resource: Object, pool: str, output: Format, now: dat
         # The operator runs the last accepted spec, which a saved file does not have: only its status can be told.
         explanation = _status_alone(resource, pool, error)
     if output in {Format.JSON, Format.YAML}:
-        operator = {"seen": it.seen, "at": at(it.at) if it.at else None, "message": it.message}
+        operator = {"seen": it.seen, "at": timestamp(it.at) if it.at else None, "message": it.message}
         return document({"fleet": label(resource), "operator": operator} | asdict(explanation), output)
     return "\n".join(_text(resource, explanation, it, now, wide=output is Format.WIDE))
 

@@ -35,9 +35,10 @@ from utilitarian_operator.core.explain.explanation import next_run, troubles, wh
 from utilitarian_operator.core.explain.next_changes import until
 from utilitarian_operator.core.explain.presence import Seen
 from utilitarian_operator.core.explain.run_sentences import open_run
+from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.sizing.memory import seconds_per_task
 from utilitarian_operator.core.sizing.memory_json import from_text
-from utilitarian_operator.core.wording import at, seconds
+from utilitarian_operator.core.wording import seconds
 
 
 def status(
@@ -74,13 +75,18 @@ def _fleet(found: Found, resource: Object, now: datetime) -> dict[str, Any]:
     """A fleet as programs want it: the status, without what only the operator reads, and each pool's next run."""
     told, it, moment = resource.get("status") or {}, found.presence(resource, now), found.as_of(resource, now)
     coming = _next_runs(_effective(resource), moment)
-    operator = {"seen": it.seen, "at": at(it.at) if it.at else None, "message": it.message}
+    operator = {"seen": it.seen, "at": timestamp(it.at) if it.at else None, "message": it.message}
     pools = [
         {key: value for key, value in pool.items() if key != "memory"} | {"nextRun": coming.get(pool["name"])}
         for pool in told.get("pools") or ()
     ]
     whole = {key: value for key, value in told.items() if key not in {"memory", "pools"}}
-    about = {"fleet": label(resource), "operator": operator, "asOf": at(moment), "troubles": list(troubles(told))}
+    about = {
+        "fleet": label(resource),
+        "operator": operator,
+        "asOf": timestamp(moment),
+        "troubles": list(troubles(told)),
+    }
     return {**about, **whole, "pools": pools}
 
 
@@ -144,4 +150,4 @@ def _effective(resource: Mapping[str, Any]) -> Fleet | None:
 
 def _next_runs(fleet: Fleet | None, now: datetime) -> dict[str, str]:
     runs = {pool.name: next_run(pool, now) for pool in fleet.pools} if fleet else {}
-    return {name: at(run[1]) for name, run in runs.items() if run is not None}
+    return {name: timestamp(run[1]) for name, run in runs.items() if run is not None}

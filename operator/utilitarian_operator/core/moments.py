@@ -1,6 +1,7 @@
-"""Times between looks, by a clock that may be set back: none is negative, and none has to be waited for twice."""
+"""Moments: how far they are apart by a clock that may be set back, and how they are written."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 
 def since(before: datetime | None, now: datetime) -> datetime:
@@ -11,3 +12,13 @@ def since(before: datetime | None, now: datetime) -> datetime:
 def apart(one: datetime, other: datetime) -> timedelta:
     """How far two moments are from each other, whichever is the later by a clock that was set back."""
     return abs(one - other)
+
+
+def timestamp(moment: datetime, to: Literal["minutes", "seconds", "microseconds"] = "seconds") -> str:
+    """A moment in UTC as Kubernetes writes it (RFC 3339): `2026-03-02T12:00:00Z`.
+
+    Args:
+        moment: with its time zone.
+        to: the last unit that is written; what is below it is cut off.
+    """
+    return moment.astimezone(UTC).isoformat(timespec=to).replace("+00:00", "Z")

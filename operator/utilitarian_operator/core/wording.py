@@ -1,7 +1,7 @@
 """How numbers and moments read in the sentences of the rules."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 
 def number(value: float) -> str:
@@ -17,11 +17,6 @@ def plural(value: float, noun: str) -> str:
 def seconds(value: float) -> str:
     """Seconds with as many digits as are of use: `0.2 s`, `5 s`, `1,800 s`."""
     return f"{number(round(value, 1 if value < 10 else 0) or round(value, 3))} s"  # noqa: PLR2004 - two digits
-
-
-def at(moment: datetime) -> str:
-    """A moment in UTC, to the second: `2026-03-02T12:00:00Z`."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def whole(length: timedelta) -> timedelta:

@@ -6,6 +6,8 @@ import re
 import sys
 from datetime import UTC, datetime
 
+from utilitarian_operator.core.moments import timestamp
+
 _PLAIN = re.compile(r'[^\s="]+')
 """A value that needs no quotes, as it can't be read as two values or two lines."""
 
@@ -28,7 +30,7 @@ class Lines(logging.Formatter):
         values = {key: value for key, value in vars(record).items() if key not in _STANDARD}
         if record.exc_info:
             values["traceback"] = self.formatException(record.exc_info)
-        moment = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        moment = timestamp(datetime.fromtimestamp(record.created, UTC), "microseconds")
         logger = record.name.removeprefix("utilitarian_operator.")
         if self._as_json:
             head = {"time": moment, "level": record.levelname, "logger": logger, "message": record.getMessage()}

@@ -24,6 +24,7 @@ from utilitarian_operator.adapters.cluster.ownership import (
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.objects import Object, ReadOnlyObject
 from utilitarian_operator.core.labels import MANAGER
+from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.errors import Conflict, Gone, Rejected
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -179,7 +180,7 @@ class FakeCluster(Cluster):
 
     def _made(self, manifest: Object) -> Object:
         made = {name: value for name, value in copy.deepcopy(manifest).items() if name != "status"}
-        stamped = self.clock().strftime("%Y-%m-%dT%H:%M:%SZ")
+        stamped = timestamp(self.clock())
         made["metadata"] |= {"uid": f"uid-{next(self._numbers)}", "creationTimestamp": stamped}
         return made
 

@@ -8,6 +8,7 @@ from utilitarian_operator.api.effective import Beat, Fleet
 from utilitarian_operator.api.objects import ReadOnlyObject
 from utilitarian_operator.core.condition import Condition
 from utilitarian_operator.core.containers import ours
+from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.objects import beat_scripts
 from utilitarian_operator.core.objects.manifests import BEAT_CHECK
 from utilitarian_operator.core.observation.beat import BeatSnapshot, ScheduleFile
@@ -171,7 +172,7 @@ def memory_since(before: ReadOnlyObject, snapshot: BeatSnapshot | None) -> str |
     known: str | None = before.get(KEPT_SINCE)
     if snapshot is None or snapshot.file is None or (known and snapshot.file.state == beat_scripts.KEPT):
         return known
-    return snapshot.file.at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return timestamp(snapshot.file.at)
 
 
 def loss(fleet: Fleet, before: ReadOnlyObject, snapshot: BeatSnapshot | None) -> Loss | None:
@@ -205,5 +206,7 @@ def _fell_into(fleet: Fleet, before: ReadOnlyObject, started: datetime) -> list[
     if went is None:
         return []
     runs = [(pool.name, it.name, last_start(it, started)) for pool in fleet.pools for it in pool.schedule]
-    missed = [f"{pool} {name} of {at:%Y-%m-%dT%H:%MZ}" for pool, name, at in runs if at > datetime.fromisoformat(went)]
+    missed = [
+        f"{pool} {name} of {timestamp(at, 'minutes')}" for pool, name, at in runs if at > datetime.fromisoformat(went)
+    ]
     return missed[:MOST_NAMED]

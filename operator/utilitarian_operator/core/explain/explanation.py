@@ -12,13 +12,14 @@ from utilitarian_operator.core.explain.from_status import NO_REASON, facts_from_
 from utilitarian_operator.core.explain.next_changes import TradeOff, outlook, trade_offs
 from utilitarian_operator.core.explain.recommendations import Figures, Recommendation, recommendations
 from utilitarian_operator.core.explain.run_sentences import open_run, past_runs
+from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.sizing import runs
 from utilitarian_operator.core.sizing.decision import Decision, Rule, Step
 from utilitarian_operator.core.sizing.memory import Memory, arrival_rate, highest, longest_seen, longest_task
 from utilitarian_operator.core.sizing.memory_json import from_text
 from utilitarian_operator.core.sizing.rules import RuleInput, arrival_window
 from utilitarian_operator.core.spec.override import overrides
-from utilitarian_operator.core.wording import at, number, plural, seconds
+from utilitarian_operator.core.wording import number, plural, seconds
 
 _GOOD = {"Ready": "True", "Stalled": "False", "BrokerReachable": "True", "QueuesCovered": "True", "BeatReady": "True"}
 _NAMED_ELSEWHERE = "`status` names the queues that no pool consumes, and how to say that it is meant"
@@ -178,9 +179,9 @@ def _remembered(given: RuleInput) -> Iterator[tuple[str, str]]:
         within = format_duration(pool.scaling.stabilization)
         yield "largest demand", f"{plural(highest(memory), 'worker')} within the last {within}"
     for run in memory.runs:
-        first = f", first task at {at(run.first_message)}" if run.first_message else ", no task yet"
+        first = f", first task at {timestamp(run.first_message)}" if run.first_message else ", no task yet"
         begun = "opens at" if run.start > given.now else "open since"
-        yield f"run {run.name}", f"{begun} {at(run.start)}{first}"
+        yield f"run {run.name}", f"{begun} {timestamp(run.start)}{first}"
 
 
 def _arrivals(pool: Pool, memory: Memory, now: datetime) -> Iterator[tuple[str, str]]:
@@ -199,6 +200,6 @@ def _moments(memory: Memory) -> Iterator[tuple[str, str]]:
     }
     for title, moment in named.items():
         if moment is not None:
-            yield title, at(moment)
+            yield title, timestamp(moment)
     if memory.first_worker_spent:
         yield "missing queue", "a worker ran to declare it and did not: none is started for that again"

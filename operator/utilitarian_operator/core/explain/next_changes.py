@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.units import format_duration
+from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.observation.model import Unknown
 from utilitarian_operator.core.sizing import runs, when_due
 from utilitarian_operator.core.sizing.decision import Rule, Step
 from utilitarian_operator.core.sizing.demand import is_cut
 from utilitarian_operator.core.sizing.memory import arrival_rate, highest, longest_task
 from utilitarian_operator.core.sizing.rules import RuleInput, arrival_window, horizon_now
-from utilitarian_operator.core.wording import at, number, plural, seconds
+from utilitarian_operator.core.wording import number, plural, seconds
 
 LONG_TASK_S = 60.0
 MANY_SLOTS = 10
@@ -47,8 +48,8 @@ def outlook(fleet: Fleet, given: RuleInput, trail: tuple[Step, ...]) -> Iterator
     yield from _growth(given)
     for schedule in given.pool.schedule:
         start = runs.next_start(schedule, given.now)
-        earlier = f"{plural(schedule.workers, 'worker')} from {at(start - schedule.warm_up)} on"
-        yield f"run {schedule.name} starts at {at(start)}, {earlier}"
+        earlier = f"{plural(schedule.workers, 'worker')} from {timestamp(start - schedule.warm_up)} on"
+        yield f"run {schedule.name} starts at {timestamp(start)}, {earlier}"
 
 
 def trade_offs(given: RuleInput, *, kept_in_broker: bool = False) -> Iterator[TradeOff]:
@@ -153,7 +154,7 @@ def _hold(fleet: Fleet, given: RuleInput, step: Step) -> str:
 def _wait(fleet: Fleet, given: RuleInput, step: Step) -> str:
     del fleet
     due = step.due or when_due.due(given.pool, given.memory, given.facts.at_least or 0, given.seconds_per_task)
-    moment = "when the oldest is due" if due is None else f"at {at(due)}"
+    moment = "when the oldest is due" if due is None else f"at {timestamp(due)}"
     sooner = "earlier if more comes than one can start in time"
     return f"workers are asked for {moment}, {sooner}; scaling.wake: AtOnce asks for them at once"
 
@@ -189,7 +190,7 @@ def _idle(fleet: Fleet, given: RuleInput, step: Step) -> str:
     since, patience = given.memory.idle_since, given.pool.scaling.idle_after
     if since is None:
         return f"it sleeps when nothing has been to do for {format_duration(patience)}"
-    return f"it sleeps at {at(since + patience)} if nothing comes until then"
+    return f"it sleeps at {timestamp(since + patience)} if nothing comes until then"
 
 
 def _bounds(fleet: Fleet, given: RuleInput, step: Step) -> str:
@@ -214,7 +215,7 @@ def _budget(fleet: Fleet, given: RuleInput, step: Step) -> str:
 def _override(fleet: Fleet, given: RuleInput, step: Step) -> str:
     del fleet, step
     name = given.pool.name
-    until = f"at {at(given.override.until)}" if given.override else "when the annotation's time is over"
+    until = f"at {timestamp(given.override.until)}" if given.override else "when the annotation's time is over"
     return f"the rules decide again {until}, or without the annotation utilitarian.io/override.{name}"
 
 

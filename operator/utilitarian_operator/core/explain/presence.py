@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from utilitarian_operator.api.objects import ReadOnlyObject
-from utilitarian_operator.core.wording import at as written
+from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.wording import span
 
 LEASE_DURATION = timedelta(seconds=15)
@@ -66,7 +66,7 @@ def presence(leases: Sequence[ReadOnlyObject], untold: str, namespace: str, now:
 def _told(spec: ReadOnlyObject, at: datetime, now: datetime) -> Presence:
     ago, lasts = max(now - at, timedelta()), timedelta(seconds=spec.get("leaseDurationSeconds") or 0) or LEASE_DURATION
     if at - now > CLOCKS_APART:
-        why = f"its Lease says that it was renewed at {written(at)}, which is yet to come: a clock is wrong"
+        why = f"its Lease says that it was renewed at {timestamp(at)}, which is yet to come: a clock is wrong"
         return Presence(Seen.UNKNOWN, at, f"whether an operator is at work can't be known: {why}")
     if ago <= lasts and spec.get("holderIdentity"):
         return Presence(Seen.NOW, at, f"operator seen {span(ago)} ago")
@@ -80,7 +80,9 @@ def of_a_file(resource: ReadOnlyObject, now: datetime) -> Presence:
     if newest is None:
         return Presence(Seen.UNKNOWN, None, "read from a file that tells no moment")
     ago = span(now - newest)
-    return Presence(Seen.UNKNOWN, newest, f"read from a file: nothing in it is newer than {written(newest)}, {ago} ago")
+    return Presence(
+        Seen.UNKNOWN, newest, f"read from a file: nothing in it is newer than {timestamp(newest)}, {ago} ago"
+    )
 
 
 def newest_moment(resource: ReadOnlyObject, now: datetime) -> datetime | None:

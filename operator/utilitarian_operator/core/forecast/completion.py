@@ -8,6 +8,7 @@ from math import sqrt
 
 from utilitarian_operator.api.effective import Fleet, Pool, Schedule
 from utilitarian_operator.api.units import format_duration
+from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.sizing import memory as memories
 from utilitarian_operator.core.sizing import runs
 from utilitarian_operator.core.sizing.decision import Decision, Rule
@@ -16,7 +17,7 @@ from utilitarian_operator.core.sizing.learning import GUESS_WEIGHT
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.rules import FIRST_GUESS_START_UP
 from utilitarian_operator.core.sizing.run_state import OpenRun
-from utilitarian_operator.core.wording import at, number, plural, seconds, whole
+from utilitarian_operator.core.wording import number, plural, seconds, whole
 
 SURE = 2.0
 """Standard errors on either side of a forecast: it holds in about nineteen of twenty cases."""
@@ -200,9 +201,9 @@ class _RunInProgress:
         if self.now < due and latest is not None and latest <= due:
             return None
         off = f" (± {format_duration(whole(uncertainty))})" if uncertainty is not None else ""
-        done = f"done about {at(eta)}{off}" if eta else "nobody works on them"
+        done = f"done about {timestamp(eta)}{off}" if eta else "nobody works on them"
         longer = self._longer_tasks() if cause is not Cause.TOO_MUCH_WORK else ""
-        what = f"run {self.run.name}: {plural(work, 'task')} left, {done}, due {at(due)}"
+        what = f"run {self.run.name}: {plural(work, 'task')} left, {done}, due {timestamp(due)}"
         return Risk(cause, f"{what}: {why}{longer}")
 
     def _limit(self, due: datetime) -> tuple[Cause, str]:
@@ -213,8 +214,8 @@ class _RunInProgress:
             facts = self.facts
             return Cause.WORKERS_MISSING, (
                 f"{number(facts.current - facts.serving)} of {plural(facts.current, 'worker')} asked for are not ready "
-                f"since {at(self.run.short_since)}: look at the pods of pool {self.pool.name} (room on the nodes, "
-                "quota, image)"
+                f"since {timestamp(self.run.short_since)}: look at the pods of pool {self.pool.name} (room on the "
+                "nodes, quota, image)"
             )
         for step in reversed(self.decision.trail):
             if step.rule in {Rule.BOUNDS, Rule.BUDGET} and step.after < step.before:
@@ -247,8 +248,8 @@ class _RunInProgress:
     def _why_missed(self) -> str:
         patience = format_duration(whole(runs.tolerance(self.schedule, self.run.start)))
         return (
-            f"run {self.run.name} was due at {at(self.run.start)} and no message came within {patience}: is beat "
-            "alive, and does the application's schedule say the same? Whatever still comes is worked off"
+            f"run {self.run.name} was due at {timestamp(self.run.start)} and no message came within {patience}: is "
+            "beat alive, and does the application's schedule say the same? Whatever still comes is worked off"
         )
 
 

@@ -8,12 +8,13 @@ from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core.diagnosis.findings import REASONS, RUN_MISSED, Finding
 from utilitarian_operator.core.forecast.completion import Forecast, Forecasts, forecast, missed
+from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.observation.model import FleetSnapshot
 from utilitarian_operator.core.sizing.decision import Decision
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory, changed
 from utilitarian_operator.core.sizing.run_state import OpenRun, Outcome, PastRun
-from utilitarian_operator.core.wording import at, number, plural
+from utilitarian_operator.core.wording import number, plural
 
 DEADLINE_AT_RISK = "DeadlineAtRisk"
 DEADLINE_SAFE = "DeadlineSafe"
@@ -127,7 +128,7 @@ def _overlaps(it: Forecast, told: tuple[Forecast, ...]) -> Iterator[News]:
 
 
 def _still_open(run: OpenRun | PastRun) -> str:
-    return f"the next run begins, and {run.name} of {at(run.start)}"
+    return f"the next run begins, and {run.name} of {timestamp(run.start)}"
 
 
 def _late(past: PastRun) -> Iterator[News]:
@@ -135,7 +136,7 @@ def _late(past: PastRun) -> Iterator[News]:
         late = format_duration(max(round((past.finished - past.deadline).total_seconds()), 1) * _SECOND)
         yield News(
             DEADLINE_MISSED,
-            f"run {past.name} of {at(past.start)} was done {late} after its deadline: "
+            f"run {past.name} of {timestamp(past.start)} was done {late} after its deadline: "
             f"{plural(past.tasks, 'task')} with {number(past.most_workers)} workers at most",
         )
     elif past.outcome is Outcome.OVERTAKEN:
@@ -144,7 +145,7 @@ def _late(past: PastRun) -> Iterator[News]:
 
 def _of_beat(pool: Pool, snapshot: FleetSnapshot) -> str:
     came = [moment for queue, moment in snapshot.last_messages.items() if queue in pool.queues]
-    last = f"; the last message came {at(max(came))}" if came else ""
+    last = f"; the last message came {timestamp(max(came))}" if came else ""
     if snapshot.beat is None:
         return f" (spec.beat.enabled is false: the scheduler is not run from here{last})"
     beat = "beat's pod is ready" if snapshot.beat.ready else "beat is not ready: see the condition BeatReady"

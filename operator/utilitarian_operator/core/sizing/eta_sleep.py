@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.api.units import format_duration
+from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.wording import plural
 
@@ -95,7 +96,7 @@ def why_awake(pool: Pool, facts: Facts, sleep: EtaSleep | None, start_up: float,
         return f"{waiting}, nobody knows when that is"
     scaling, wakes = pool.scaling, timedelta(seconds=start_up)
     if facts.first_due - now <= scaling.idle_after + wakes:
-        return f"{waiting}, the first at {facts.first_due:%Y-%m-%dT%H:%M:%SZ}"
+        return f"{waiting}, the first at {timestamp(facts.first_due)}"
     if timedelta(seconds=facts.deferred / SOAKED_A_SECOND) + wakes > scaling.drain_within:
         return f"{waiting}, too many to be fetched anew within {format_duration(scaling.drain_within)}"
     return given_back_too_often(facts, sleep)

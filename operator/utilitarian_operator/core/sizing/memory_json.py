@@ -10,13 +10,13 @@ from typing import Any, TypeVar
 
 from pydantic.alias_generators import to_camel
 
+from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.observation.start_ups import LONGEST_START_UP_S, MOST_START_UPS
 from utilitarian_operator.core.reading import MOST_SECONDS, Reader
 from utilitarian_operator.core.sizing.eta_sleep import EtaSleep
 from utilitarian_operator.core.sizing.learning import LONGEST_TASK_S, MOST_COMPLETIONS, MOST_STRETCHES
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.run_state import MOST_PAST_RUNS, OpenRun, Outcome, PastRun
-from utilitarian_operator.core.wording import at
 
 Text = dict[str, Any]
 T = TypeVar("T")
@@ -114,11 +114,11 @@ def read(reader: Reader, text: object) -> Memory:
 
 def past_to_text(past: PastRun) -> Text:
     """A run that is over, as it stands in `status.pools[].history`."""
-    due = {"deadline": at(past.deadline)} if past.deadline is not None else {}
+    due = {"deadline": timestamp(past.deadline)} if past.deadline is not None else {}
     return {
         "name": past.name,
-        "started": at(past.start),
-        "finished": at(past.finished),
+        "started": timestamp(past.start),
+        "finished": timestamp(past.finished),
         **due,
         "tasks": past.tasks,
         "outcome": str(past.outcome),

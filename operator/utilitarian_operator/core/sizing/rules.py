@@ -7,6 +7,7 @@ from math import ceil
 
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.api.units import format_duration as duration
+from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.observation.model import Unknown
 from utilitarian_operator.core.sizing import memory as memories
 from utilitarian_operator.core.sizing import runs, when_due
@@ -17,7 +18,7 @@ from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.run_state import OpenRun
 from utilitarian_operator.core.spec.override import Override
-from utilitarian_operator.core.wording import at, number, plural, seconds
+from utilitarian_operator.core.wording import number, plural, seconds
 
 FIRST_GUESS_START_UP = timedelta(seconds=5)
 """Start-up time of a worker before one was measured."""
@@ -129,7 +130,7 @@ def by_demand(given: RuleInput) -> Step:
         opens, run = min((runs.coming_start(it, given.now), it.name) for it in pool.schedule)
         waiting = facts.ready if isinstance(facts.ready, int) else facts.at_least
         some = f"{plural(waiting, 'task')} {'waits' if waiting == 1 else 'wait'}" if waiting else "nothing waits"
-        because = f"{some} for the next run, {run} at {at(opens)} (outsideRuns: Hold)"
+        because = f"{some} for the next run, {run} at {timestamp(opens)} (outsideRuns: Hold)"
         return Step(Rule.HOLD, facts.current, 0, because)
     s = given.seconds_per_task
     result = demand(
@@ -164,8 +165,8 @@ def wait_until_due(given: RuleInput, wanted: int) -> Step | None:
     if due is None or given.now >= due:
         return None
     because = (
-        f"{plural(waiting, 'task')} {'waits' if waiting == 1 else 'wait'}; workers are asked for at {at(due)}, so that "
-        f"{'it starts' if waiting == 1 else 'they start'} within {duration(pool.scaling.drain_within)}"
+        f"{plural(waiting, 'task')} {'waits' if waiting == 1 else 'wait'}; workers are asked for at {timestamp(due)}, "
+        f"so that {'it starts' if waiting == 1 else 'they start'} within {duration(pool.scaling.drain_within)}"
     )
     return Step(Rule.WAIT, wanted, 0, because, due)
 
@@ -370,7 +371,7 @@ def by_override(given: RuleInput, wanted: int) -> Step | None:
     override = given.override
     if override is None or given.now >= override.until:
         return None
-    until = override.until.strftime("%Y-%m-%dT%H:%M:%SZ")
+    until = timestamp(override.until)
     return Step(
         Rule.OVERRIDE, wanted, override.workers, f"{plural(override.workers, 'worker')} by annotation until {until}"
     )

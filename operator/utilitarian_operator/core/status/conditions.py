@@ -13,10 +13,11 @@ from utilitarian_operator.core.blocker import INVALID_SPEC, QUEUE_TAKEN, Blocker
 from utilitarian_operator.core.condition import Condition
 from utilitarian_operator.core.diagnosis.findings import REASONS, Finding
 from utilitarian_operator.core.forecast.completion import Cause, Forecasts, Risk, at_risk
+from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.observation.model import FleetSnapshot, Unknown
 from utilitarian_operator.core.sizing.decision import Decision, Rule
 from utilitarian_operator.core.status.report import StatusInput
-from utilitarian_operator.core.wording import at, plural
+from utilitarian_operator.core.wording import plural
 
 UNSEEN_IS_NOT_READY = timedelta(seconds=30)
 """A broker that was not seen for this long makes the fleet not ready; a shorter gap is a hiccup."""
@@ -96,11 +97,6 @@ def _dated(condition: Condition, before: Mapping[str, Any], generation: int, now
         "observedGeneration": generation,
         "lastTransitionTime": before["lastTransitionTime"] if same else timestamp(now),
     }
-
-
-def timestamp(moment: datetime) -> str:
-    """A moment as Kubernetes writes it, in whole seconds of UTC."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _ready(
@@ -209,8 +205,8 @@ def _deadline(runs: Forecasts) -> Condition:
             return Condition("DeadlineAtRisk", "Unknown", "NotSeen", message)
     deadline, pool, first = min(due, key=itemgetter(0, 1))
     left = plural(first.remaining or 0, "task")
-    done = f", done about {at(first.eta)}" if first.eta else ""
-    message = f"pool {pool}, run {first.run.name}: {left} left{done}, due {at(deadline)}"
+    done = f", done about {timestamp(first.eta)}" if first.eta else ""
+    message = f"pool {pool}, run {first.run.name}: {left} left{done}, due {timestamp(deadline)}"
     return Condition("DeadlineAtRisk", "False", "InTime", message)
 
 

@@ -10,13 +10,14 @@ from utilitarian_operator.core.beat.checks import KEPT_SINCE, memory_since
 from utilitarian_operator.core.blocker import Blocker
 from utilitarian_operator.core.diagnosis.broker_advice import advice
 from utilitarian_operator.core.forecast.completion import Forecast
+from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.observation.model import FleetSnapshot, Missing, PoolSnapshot, add
 from utilitarian_operator.core.sizing.decision import Decision
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.memory_json import past_to_text, to_text
 from utilitarian_operator.core.sizing.run_state import MOST_PAST_RUNS, PastRun
 from utilitarian_operator.core.status.change import LAST_MESSAGES
-from utilitarian_operator.core.status.conditions import dated, fleet_conditions, known, refused, timestamp
+from utilitarian_operator.core.status.conditions import dated, fleet_conditions, known, refused
 from utilitarian_operator.core.status.report import StatusInput
 from utilitarian_operator.core.status.size import Status, bounded, fitting
 from utilitarian_operator.core.wording import whole
@@ -128,7 +129,7 @@ def _next_run(starts: Mapping[str, datetime]) -> Status:
     if not starts:
         return {}
     pool = min(starts, key=lambda name: (starts[name], name))
-    return {"nextRun": f"{pool} {starts[pool]:%Y-%m-%dT%H:%MZ}"}
+    return {"nextRun": f"{pool} {timestamp(starts[pool], 'minutes')}"}
 
 
 def _pool(pool: Pool, snapshot: PoolSnapshot, decision: Decision, memory: Memory) -> Status:

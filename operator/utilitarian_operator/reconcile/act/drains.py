@@ -15,8 +15,8 @@ from utilitarian_operator.core.draining.plan import DrainPlan, SingleStep
 from utilitarian_operator.core.draining.steps import CancelConsumers, MarkDraining, Release, ResumeConsumers, Unmark
 from utilitarian_operator.core.draining.workers import OpenGate
 from utilitarian_operator.core.labels import CHEAPEST, CONSUMING, DELETION_COST, DRAINING, node_name
+from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.reasons import Reason
-from utilitarian_operator.core.status.conditions import timestamp
 from utilitarian_operator.core.wording import named
 from utilitarian_operator.errors import BrokerError, ClusterError
 from utilitarian_operator.reconcile.act.writer import ObjectWriter

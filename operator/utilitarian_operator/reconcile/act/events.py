@@ -7,6 +7,7 @@ from typing import Any
 
 from utilitarian_operator.core.diagnosis.pod_losses import Cause
 from utilitarian_operator.core.labels import MANAGER
+from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.reasons import Reason
 
 LONGEST_NOTE = 1000
@@ -68,7 +69,7 @@ def event(regarding: Mapping[str, Any], reason: Reason, note: str, *, instance: 
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
         "metadata": {"name": f"{metadata['name']}.{uuid.uuid4().hex[:16]}", "namespace": metadata["namespace"]},
-        "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "eventTime": timestamp(now, "microseconds"),
         "reportingController": f"utilitarian.io/{MANAGER}",
         "reportingInstance": instance,
         "action": "Reconcile",
