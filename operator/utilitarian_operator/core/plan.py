@@ -162,9 +162,9 @@ class Outcome:
         at: when its objects were tried.
         scaled: the scale requests that were accepted.
         tried: objects that were to be made or applied.
-        refused: those of them that the API server refused, or whose names belong to somebody else.
-        applied: the objects as the answers to their applies had them: what somebody changed a moment later, and the
-            watch has seen meanwhile, is not in them.
+        refused: those of them that the API server refused, or whose names belong to another owner.
+        applied: the objects as the answers to their applies had them: what another client changed a moment later,
+            and the watch has seen meanwhile, is not in them.
         replaced: stuck workers whose pods were deleted.
         recorded: whether all events were recorded, or at least tried.
         written: the status, if it was written.
