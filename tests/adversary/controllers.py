@@ -54,6 +54,7 @@ class Deployments:
         self._templates: dict[str, Object] = {}
         self._pending: set[str] = set()
         self._numbered = 0
+        self._seen_at = 0.0
 
     def changed(self, name: str, after: float | None = None) -> None:
         """Something of a Deployment or its pods changed: look at it in a moment, sometimes in a longer one."""
@@ -89,11 +90,23 @@ class Deployments:
         for old in [it for it, number in sets.items() if not number and it != template and not self.pods(live, it)]:
             del sets[old]
         sets.setdefault(template, 0)
-        pods = {it: self.pods(live, it) for it in sets}
+        pods = {it: self._seen(self.pods(live, it)) for it in sets}
         rolling = any(sets[it] for it in sets if it != template)
         self._share(live["spec"].get("replicas", 1), template, sets, pods)
         failures = [self._fill(live, it, number, pods[it], rolling=rolling) for it, number in list(sets.items())]
         self._tell(live, template, next(filter(None, failures), None))
+
+    def _seen(self, pods: list[Object]) -> list[Object]:
+        """The pods as the controllers' cache has them: it may be late, and never goes back.
+
+        What they choose and what the Deployment's status says come from the same cache.
+        """
+        lag = self._world.replica_set_lag()
+        self._seen_at = max(self._seen_at, self._loop.now - lag)
+        if lag:
+            for name in {controller(pod)[1] for pod in pods}:
+                self.changed(name, lag)
+        return [self._server.as_of(pod, self._seen_at) for pod in pods]
 
     @staticmethod
     def _share(want: int, template: str, sets: dict[str, int], pods: dict[str, list[Object]]) -> None:
@@ -131,10 +144,8 @@ class Deployments:
                     return "exceeded quota: pods, requested: pods=1"
                 self._make(live, template)
         elif len(pods) > number:
-            seen_at = self._loop.now - self._world.replica_set_lag()
             nodes = Counter(it["spec"].get("nodeName") for it in pods)
-            seen = {it["metadata"]["name"]: self._server.as_of(it, seen_at) for it in pods}
-            ranked = sorted(pods, key=lambda it: rank(seen[it["metadata"]["name"]], nodes[it["spec"].get("nodeName")]))
+            ranked = sorted(pods, key=lambda it: rank(it, nodes[it["spec"].get("nodeName")]))
             for pod in ranked[: len(pods) - number]:
                 self._world.invariants.victim(name, pod, rolling=rolling)
                 self._world.log(f"ReplicaSet of {name} deletes {pod['metadata']['name']}")
@@ -164,7 +175,7 @@ class Deployments:
         )
 
     def _tell(self, live: Object, template: str, failure: str | None) -> None:
-        pods = self.pods(live)
+        pods = self._seen(self.pods(live))
         status: Object = {
             "observedGeneration": live["metadata"]["generation"],
             "replicas": len(pods),
