@@ -109,10 +109,10 @@ class Invariants:
         worker = world.kubelet.workers.get(pod["metadata"]["name"])
         if rolling or world.scaled_by.get(name) != "operator" or worker is None or not worker.alive:
             return
-        if not worker.holds and not worker.consuming:
-            return
         work = len(worker.running) + len(worker.reserved)
-        what = "busy-victim" if work else "eta-victim" if worker.holds else "consuming-victim"
+        if not work and not worker.consuming:
+            return  # what waits for an ETA goes back to its queue
+        what = "busy-victim" if work else "consuming-victim"
         late = "-by-late-cache" if world.replica_sets_lag else ""
         marked = DRAINING in (pod["metadata"].get("annotations") or {})
         self.breach(
