@@ -36,7 +36,7 @@ from utilitarian_operator.api.effective import effective_fleet
 from utilitarian_operator.api.validation.resource_rules import accept
 from utilitarian_operator.core.labels import Owner
 from utilitarian_operator.core.objects.manifests import deployment
-from utilitarian_operator.simulation.autoscalers import GRACE, POLL, SYNC, Hpa
+from utilitarian_operator.simulation.autoscalers import GRACE_S, POLL, SYNC, Hpa
 
 OURS, READY, UNACKED = SYSTEMS = ("utilitarian", "depth-only-ready", "depth-only-unacked")
 ROWS = [*((system, False) for system in SYSTEMS), (OURS, True), (UNACKED, True)]
@@ -191,7 +191,7 @@ def _make_deployment(installation: Installation, case: Case) -> None:
     pod = made["spec"]["template"]["spec"]
     pod.pop("readinessGates", None)
     pod["containers"][0].pop("lifecycle")
-    pod["terminationGracePeriodSeconds"] = max(1, round(GRACE * case.scale))
+    pod["terminationGracePeriodSeconds"] = max(1, round(GRACE_S * case.scale))
     made["spec"]["replicas"] = 0
     fleet.controlplane.request("POST", f"/apis/apps/v1/namespaces/{fleet.namespace}/deployments", made)
 

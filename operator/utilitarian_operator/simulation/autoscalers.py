@@ -21,13 +21,13 @@ Counting = Literal["amqp", "http"]
 POLL, COOLDOWN = 30.0, 300.0
 SYNC, TOLERANCE, CALM = 15.0, 0.1, 300.0
 MOST_PODS, MOST_TIMES = 4, 2
-GRACE = 30.0
+GRACE_S = 30.0
 """terminationGracePeriodSeconds unless it is set."""
 
 TUNED_POLL, TUNED_COOLDOWN = 5.0, 120.0
 """What an expert sets who wants pools awake soon and asleep soon."""
 
-REACTION = 4.0
+REACTION_S = 4.0
 """Seconds from KEDA's poll to the pod, and what the management API's statistics are late: both measured."""
 
 BLOCKED = 0.5
@@ -43,7 +43,7 @@ class Settings:
         keda: whether KEDA is there; the HPA alone can't go below one.
         poll: pollingInterval, seconds.
         cooldown: cooldownPeriod, seconds.
-        own_grace: whether workers get the pool's drainTimeout to end their tasks, as ours do; else `GRACE`.
+        own_grace: whether workers get the pool's drainTimeout to end their tasks, as ours do; else `GRACE_S`.
         unlimited: no limit on the HPA's steps up.
     """
 
@@ -185,14 +185,14 @@ class Autoscaler:
     @property
     def _grace(self) -> float:
         """Seconds from the stop of a worker to its kill."""
-        return self.pool.drain_timeout.total_seconds() if self.settings.own_grace else GRACE
+        return self.pool.drain_timeout.total_seconds() if self.settings.own_grace else GRACE_S
 
     def metric(self) -> int:
         """Messages as the scaler sees them."""
         workers = self.workers
         if self.settings.counting == "amqp":
             return workers.ready
-        came = workers.arrived_by(workers.clock - REACTION)
+        came = workers.arrived_by(workers.clock - REACTION_S)
         unacked = workers.running * workers.kind.acks_late + workers.held(fetched_only=True) + len(workers.deferred)
         return max(came - workers.head + len(workers.returned), 0) + unacked
 
@@ -213,7 +213,7 @@ class Autoscaler:
         if self.metric() > 0:
             self._active_at = now
             if not current and self._wake_at == inf:
-                self._wake_at = now + (REACTION if self.settings.poll == POLL else 0.0)
+                self._wake_at = now + (REACTION_S if self.settings.poll == POLL else 0.0)
         elif current and not self.pool.scaling.min and now - self._active_at >= self.settings.cooldown:
             self.workers.stop_newest(current, now, self._grace)  # above a minimum the HPA alone counts
         self._sample(now)

@@ -27,14 +27,14 @@ from utilitarian_operator.core.sizing.runs import next_start, tolerance, window
 from utilitarian_operator.simulation.pool_model import Workers
 from utilitarian_operator.simulation.worker import State
 
-TICK = 1.0
-SLOWEST_PACE = 30.0
+TICK_S = 1.0
+SLOWEST_PACE_S = 30.0
 """Seconds between two looks at a pool that is busy and needs nothing."""
 
 LOOKS_TO_REMEMBER = 20
 """Looks at several workers within `stabilization`: fewer miss demands that would have kept them all."""
 
-DEPARTURE = 3.0
+DEPARTURE_S = 3.0
 """Seconds that a worker costs after it has nothing more to do: marked, told, seen empty and released, a look each."""
 
 LOOKS_BEFORE_SURPLUS = 4
@@ -71,7 +71,7 @@ class Lane:
     arrived: int = 0
     completed: int = 0
     used: float = 0.0
-    pace: float = TICK
+    pace: float = TICK_S
     seconds: float = 0.0
     coasted: bool = False
     rules: dict[str, int] = field(default_factory=dict)
@@ -122,7 +122,7 @@ class Engine:
 
     def look_again(self, now: float) -> None:
         """Have every pool looked at again soon: something happened to it from outside."""
-        self._agenda = sorted((min(at, floor(now) + TICK), index, name) for at, index, name in self._agenda)
+        self._agenda = sorted((min(at, floor(now) + TICK_S), index, name) for at, index, name in self._agenda)
 
     def _moment(self, seconds: float) -> datetime:
         return self.begins + timedelta(seconds=seconds)
@@ -160,8 +160,8 @@ class Engine:
         s = seconds_per_task(lane.pool, lane.memory, self._moment(now))
         learning = abs(s - lane.seconds) > LEARNING * lane.seconds
         calm = lane.pool.scaling.stabilization.total_seconds() / LOOKS_TO_REMEMBER
-        slowest = min(SLOWEST_PACE, max(calm, TICK)) if lane.workers.current > 1 else SLOWEST_PACE
-        lane.pace, lane.seconds = TICK if moved or learning else min(lane.pace * 2, slowest), s
+        slowest = min(SLOWEST_PACE_S, max(calm, TICK_S)) if lane.workers.current > 1 else SLOWEST_PACE_S
+        lane.pace, lane.seconds = TICK_S if moved or learning else min(lane.pace * 2, slowest), s
 
     def _shared(self, lanes: list[Lane], now: float) -> list[Decision]:
         """The decisions within the fleet's ceiling, beside the last ones of the other pools."""
@@ -213,7 +213,7 @@ class Engine:
         """The memory as looks at each second would have left it, and how many tasks came before the last second."""
         memory, workers = lane.memory, lane.workers
         if not workers.current and memory.looked_at is not None:
-            memory = replace(memory, looked_at=self._moment(now - TICK))
+            memory = replace(memory, looked_at=self._moment(now - TICK_S))
         if lane.coasted:
             memory = with_demand(memory, 1, lane.pool.scaling.stabilization, self._moment(workers.busy_until))
             lane.coasted = False
@@ -221,8 +221,8 @@ class Engine:
         length = window.total_seconds() / BUCKETS
         if now - lane.looked_at <= length:
             return memory, lane.arrived
-        begin = max(now - TICK - window.total_seconds(), lane.looked_at)
-        edges = [begin + length * i for i in range(ceil((now - TICK - begin) / length))] + [now - TICK]
+        begin = max(now - TICK_S - window.total_seconds(), lane.looked_at)
+        edges = [begin + length * i for i in range(ceil((now - TICK_S - begin) / length))] + [now - TICK_S]
         counts = [workers.arrived_by(edge) for edge in edges]
         new = [(self._moment(edge), b - a) for edge, a, b in zip(edges, counts, counts[1:], strict=False) if b - a > 0]
         return replace(
@@ -236,7 +236,7 @@ class Engine:
 
     def _next_look(self, lane: Lane, now: float, until: float) -> float:
         if self.looks is None:
-            return max(self._next_change(lane, now, until), now + TICK)
+            return max(self._next_change(lane, now, until), now + TICK_S)
         number = bisect_right(self.looks, now)
         return self.looks[number] if number < len(self.looks) else inf
 
@@ -249,7 +249,7 @@ class Engine:
             arrives = _tick(workers.next_arrival) if sleeps or not workers.ready else inf
             if workers.ready and not sleeps and when_due.applies(lane.pool, lane.memory):
                 return min(known, ends, self._due(lane, now))
-            return min(known, ends, arrives, now + SLOWEST_PACE if workers.ready and not sleeps else inf)
+            return min(known, ends, arrives, now + SLOWEST_PACE_S if workers.ready and not sleeps else inf)
         if not workers.ready and self._leaves_when_served(lane, now):
             return min(known, self._while_served(lane, now))
         if workers.arrived == workers.completed + len(workers.lost) and not workers.deferred:
@@ -262,12 +262,12 @@ class Engine:
         """The first look at which a sleeping pool's worker is due, with all that will have come until then."""
         workers = lane.workers
         low, high = now, now + lane.pool.scaling.drain_within.total_seconds()
-        while high - low > TICK:
+        while high - low > TICK_S:
             middle = float(floor((low + high) / 2))
             waiting = workers.ready + workers.held() + workers.arrived_by(middle) - workers.arrived
             due = when_due.due(lane.pool, lane.memory, waiting, lane.seconds)
             if due is None:
-                return now + SLOWEST_PACE
+                return now + SLOWEST_PACE_S
             low, high = (low, middle) if middle >= self._seconds(due) else (middle, high)
         return float(ceil(high))
 
@@ -284,7 +284,7 @@ class Engine:
         """A pool that leaves when its queue is empty: at the next look, or when its long tasks have ended."""
         workers, longest = lane.workers, when_due.longest_start_up(lane.pool, lane.memory) or 0.0
         if lane.seconds <= longest or not workers.running:
-            return now + TICK
+            return now + TICK_S
         return min(_tick(workers.last_end), _tick(workers.next_arrival))
 
     def _known(self, lane: Lane, now: float) -> float:
@@ -317,7 +317,7 @@ class Engine:
                 return self._coasted(lane, known)
             return min(known, idle_since + patience)
         waits = [idle_since + patience, *self._calm_ends(lane), now + lane.pace]
-        later = [max(wait, now + TICK) for wait in waits if wait > now]
+        later = [max(wait, now + TICK_S) for wait in waits if wait > now]
         return min([known, _tick(workers.next_arrival), *later])
 
     def _may_coast(self, lane: Lane) -> bool:
@@ -346,7 +346,7 @@ class Engine:
         waits: list[float] = [self._surplus_at(lane, now, work), _tick(workers.next_event)]
         waits += self._calm_ends(lane) if work <= c * (workers.current - 1) else []
         limit, most = (
-            min([max(wait, now + TICK) for wait in waits if wait > now]),
+            min([max(wait, now + TICK_S) for wait in waits if wait > now]),
             max(GROWN * work + c, c * workers.current),
         )
         while (alarm := workers.arrival(workers.arrived + floor(most - work))) < limit:
@@ -361,7 +361,7 @@ class Engine:
         workers, c = lane.workers, lane.pool.worker.concurrency
         alone = workers.current == 1
         if alone and work <= c:
-            slowest = now + SLOWEST_PACE
+            slowest = now + SLOWEST_PACE_S
             return min(_tick(workers.last_end), slowest) if workers.running else slowest
         useful = work - c * max(workers.current - 1, 1)
         if useful <= 0:
@@ -370,7 +370,7 @@ class Engine:
         soon = useful * lane.seconds / slots / LOOKS_BEFORE_SURPLUS
         # A dip shorter than that is smoothed by the rules themselves.
         calm = min(lane.pace, lane.pool.scaling.stabilization.total_seconds() / BUCKETS)
-        return now + min(max(soon, calm, TICK), lane.pace)
+        return now + min(max(soon, calm, TICK_S), lane.pace)
 
     def _calm_ends(self, lane: Lane) -> list[float]:
         """When a demand that was higher is forgotten, and when a surplus has lasted one task's time."""

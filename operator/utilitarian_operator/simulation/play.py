@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.errors import OperatorError
 from utilitarian_operator.simulation.autoscalers import SCALERS, Autoscaler, Controller, Fixed
-from utilitarian_operator.simulation.engine import DEPARTURE, Engine
+from utilitarian_operator.simulation.engine import DEPARTURE_S, Engine
 from utilitarian_operator.simulation.load.arrivals import Tasks, cron_times, tasks_of
 from utilitarian_operator.simulation.load.workload import Load, OnOneNode
 from utilitarian_operator.simulation.pool_model import Workers
@@ -86,7 +86,7 @@ def play(policy: str, stage: Scene, progress: Progress = lambda _: None) -> dict
     """Play one policy: `utilitarian`, `keda`, `keda-tuned`, `keda-amqp`, `hpa` or `fixed:N`."""
     pools = stage.fleet.pools
     ours = policy == "utilitarian"
-    kinds = {pool.name: kind(pool, stage, departure=DEPARTURE if ours else 0.0) for pool in pools}
+    kinds = {pool.name: kind(pool, stage, departure=DEPARTURE_S if ours else 0.0) for pool in pools}
     workers = {p.name: Workers(stage.tasks[p.name], kinds[p.name], start_ups(p, stage)) for p in pools}
     engine = Engine(stage.fleet, workers, stage.load.begins, stage.until) if ours else None
     others = {} if engine else {p.name: controller(policy, p, workers[p.name], stage.seed) for p in pools}

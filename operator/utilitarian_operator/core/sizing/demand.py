@@ -44,7 +44,7 @@ def demand(work: int, *, arrivals: float, concurrency: int, seconds_per_task: fl
     return Demand(slots, max(ceil(slots / concurrency), 1) if work else 0)
 
 
-def horizon(drain_within: float, start_up: float, seconds_per_task: float, *, rising: bool = False) -> float:
+def horizon(drain_within_s: float, start_up_s: float, seconds_per_task: float, *, rising: bool = False) -> float:
     """H: the seconds over which work is spread, max(s * (floor((D - u) / s) + 1), D / 3), and s at least.
 
     The promise is about starting, so a new worker has time for whole waves of tasks: of the last one only the start
@@ -52,18 +52,18 @@ def horizon(drain_within: float, start_up: float, seconds_per_task: float, *, ri
     than was thought, the end of a wave is not known: then H = max(D - u, D / 3, s).
 
     Args:
-        drain_within: D, the promise, seconds.
-        start_up: u, seconds from a scale request to the first task.
+        drain_within_s: D, the promise, seconds.
+        start_up_s: u, seconds from a scale request to the first task.
         seconds_per_task: s, mean seconds that a task runs.
         rising: whether s is not known yet.
     """
     if rising:
-        return max(drain_within - start_up, drain_within / LEAST_PART, seconds_per_task)
+        return max(drain_within_s - start_up_s, drain_within_s / LEAST_PART, seconds_per_task)
     wave = max(seconds_per_task, SHORTEST_TASK_S)
-    waves = floor((drain_within - start_up) / wave) + 1
-    return max(waves * wave, drain_within / LEAST_PART, seconds_per_task)
+    waves = floor((drain_within_s - start_up_s) / wave) + 1
+    return max(waves * wave, drain_within_s / LEAST_PART, seconds_per_task)
 
 
-def is_cut(drain_within: float, start_up: float, seconds_per_task: float) -> bool:
+def is_cut(drain_within_s: float, start_up_s: float, seconds_per_task: float) -> bool:
     """Whether starts leave less of the promise than work is spread over, so that some of it will start too late."""
-    return drain_within - start_up < max(drain_within / LEAST_PART, seconds_per_task) - seconds_per_task
+    return drain_within_s - start_up_s < max(drain_within_s / LEAST_PART, seconds_per_task) - seconds_per_task
