@@ -54,6 +54,9 @@ class ClusterClient(Cluster):
         may_write: called before each write; raises LeadershipLost to prevent it.
     """
 
+    _with_each_write: Sequence[tuple[str, str]] = ()
+    """Parameters of the query of each write."""
+
     def __init__(self, client: ApiClient, may_write: Callable[[], None] = lambda: None) -> None:
         self._client, self._may_write = client, may_write
 
@@ -149,17 +152,10 @@ class ClusterClient(Cluster):
         self._may_write()
         # Strict: a typing error in a part that the CRD passes through must not be dropped in silence.
         manager = [] if method == "DELETE" else [("fieldManager", MANAGER), ("fieldValidation", "Strict")]
-        return await self._request(method, path, body, content_type, [*manager, *query])
+        return await self._request(method, path, body, content_type, [*manager, *query, *self._with_each_write])
 
-    async def _request(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        content_type: str = JSON,
-        query: Sequence[tuple[str, str]] = (),
-    ) -> Object:
-        text = await self._answer(method, path, body, content_type, query)
+    async def _request(self, method: str, path: str, *more: Any, **options: Any) -> Object:
+        text = await self._answer(method, path, *more, **options)
         try:
             result: Object = json.loads(text) if text else {}
         except ValueError as error:

@@ -1,10 +1,9 @@
 """The API server as the command line uses it: reads, and writes as dry runs."""
 
 import contextlib
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable
 
-from utilitarian_operator.adapters.cluster.client import JSON, ClusterClient
+from utilitarian_operator.adapters.cluster.client import ClusterClient
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.errors import ClusterError, Gone, Rejected
 
@@ -13,6 +12,8 @@ DRY_RUN = ("dryRun", "All")
 
 class DryRunCluster(ClusterClient):
     """The API server; whatever is written to it is checked, admitted, given its defaults, and not kept."""
+
+    _with_each_write = (DRY_RUN,)
 
     async def find(self, manifest: Object) -> Object | None:
         """The object that a manifest describes, as it is now; None if there is none."""
@@ -32,14 +33,3 @@ class DryRunCluster(ClusterClient):
             with contextlib.suppress(ClusterError):
                 found.append(await self.read("Lease", namespace, name))
         return found, untold
-
-    async def _request(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        content_type: str = JSON,
-        query: Sequence[tuple[str, str]] = (),
-    ) -> Object:
-        dry = [] if method == "GET" else [DRY_RUN]
-        return await super()._request(method, path, body, content_type, [*query, *dry])

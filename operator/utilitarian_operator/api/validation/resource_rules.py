@@ -219,12 +219,18 @@ def _memory(index: int, pool: Pool) -> Iterator[Problem]:
         )
 
 
+def _always_awake(pool: Pool) -> tuple[str, str]:
+    """Why a pool never sleeps, and what lets it sleep."""
+    if pool.is_catch_all:
+        return "a catch-all always has a worker", "name its queues and set min: 0"
+    return f"scaling.min is {pool.scaling.min}", "set min: 0"
+
+
 def _held_by_none(index: int, pool: Pool) -> Iterator[Problem]:
     scaling = pool.scaling
     if scaling.outside_runs != "Hold" or not scaling.min:
         return
-    always = "a catch-all always has a worker" if pool.is_catch_all else f"scaling.min is {scaling.min}"
-    cure = "name its queues and set min: 0" if pool.is_catch_all else "set min: 0"
+    always, cure = _always_awake(pool)
     yield Problem(
         f"spec.pools[{index}].scaling.outsideRuns",
         "Hold",
@@ -236,8 +242,7 @@ def _due_to_none(index: int, pool: Pool) -> Iterator[Problem]:
     scaling = pool.scaling
     if scaling.wake != "WhenDue" or not (pool.is_catch_all or scaling.min):
         return
-    always = "a catch-all always has a worker" if pool.is_catch_all else f"scaling.min is {scaling.min}"
-    cure = "name its queues and set min: 0" if pool.is_catch_all else "set min: 0"
+    always, cure = _always_awake(pool)
     yield Problem(
         f"spec.pools[{index}].scaling.wake",
         "WhenDue",
