@@ -62,6 +62,10 @@ class Beliefs:
     own_queues: Learned = field(default_factory=Learned)
     beginnings: Mapping[str, Beginnings] = field(default_factory=dict)
 
+    def silent(self, pod: str, why: str, now: datetime) -> Unknown:
+        """What a worker holds that says nothing."""
+        return Unknown(why, since(self.unseen.get(f"worker {pod}"), now))
+
     def queues(self, pool: Pool) -> tuple[str, ...]:
         """The queues of a pool, as far as they are known."""
         return self.own_queues.queues if pool.is_catch_all else pool.queues
@@ -109,7 +113,7 @@ def assemble(
     """
     doubts = _Doubts(dict(before.unseen), now)
     mute = doubts.of("remote control", sources.mute)
-    objects = {name: replace(it, pods=tuple(_since(it.pods, doubts))) for name, it in objects.items()}
+    objects = {name: _with_silent(it, doubts) for name, it in objects.items()}
     broker = doubts.of("broker", sources.unreachable)
     statistics = doubts.of("statistics", sources.uncounted)
     look = _Look(fleet, sources, before, doubts, broker, statistics)
@@ -244,8 +248,11 @@ def takes_nothing(pod: PodSnapshot) -> bool:
     return isinstance(pod.held, WorkerLoad) and pod.held.consuming == ()
 
 
-def _since(pods: Iterable[PodSnapshot], doubts: _Doubts) -> Iterable[PodSnapshot]:
-    """The pods, each silent one since it has been silent."""
-    for pod in pods:
-        silent = doubts.of(f"worker {pod.name}", pod.held.why if isinstance(pod.held, Unknown) else None)
-        yield pod if silent is None else replace(pod, held=silent)
+def _with_silent(pool: PoolSnapshot, doubts: _Doubts) -> PoolSnapshot:
+    """The pool, each silent worker with since when it has been silent."""
+    silent = {}
+    for pod in pool.pods:
+        unknown = doubts.of(f"worker {pod.name}", pod.held.why if isinstance(pod.held, Unknown) else None)
+        if unknown is not None and unknown != pod.held:
+            silent[pod.name] = replace(pod, held=unknown)
+    return replace(pool, pods=tuple(silent.get(pod.name, pod) for pod in pool.pods)) if silent else pool

@@ -1,14 +1,13 @@
 """Looks at one fleet: broker, workers and the cluster's objects become one `FleetSnapshot`."""
 
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from utilitarian_operator.adapters.broker.seam import Broker, BrokerSnapshot, Questions
 from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, PODS, STATEFUL_SETS, Key, Store
-from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.names import pool_object
 from utilitarian_operator.core.labels import POOL_LABEL, node_name
 from utilitarian_operator.core.observation.assemble import Beliefs, Sources, assemble
@@ -19,10 +18,9 @@ from utilitarian_operator.core.observation.model import (
     FleetSnapshot,
     PodSnapshot,
     PoolSnapshot,
-    Unknown,
 )
 from utilitarian_operator.core.observation.pod import no_older, pod_snapshot
-from utilitarian_operator.core.observation.pod_failures import pod_failure, rolls_out
+from utilitarian_operator.core.observation.pod_failures import PodFailure, pod_failure, rolls_out
 from utilitarian_operator.core.observation.reported import reported
 from utilitarian_operator.errors import BrokerError
 from utilitarian_operator.reconcile.observe.starts import Starts
@@ -89,47 +87,43 @@ class Observer:
         after = await broker.look(queues)
         self.failed = after.failed
         sources = _sources_of(known, after)
-        objects = dict(self._objects(fleet, deployments, bodies, pods, warnings, now))
+        failures = {
+            it.name: pod_failure(deployments.get(self._deployment(it)), bodies.get(it.name, ()), now, warnings)
+            for it in fleet.pools
+        }
+        objects = dict(self._objects(fleet, deployments, pods, failures, sources.counted))
         found = assemble(fleet, sources, objects, self._beliefs, now, self._neighbours)
         self._beliefs = found.beliefs
-        pools = {name: self._with_flows(name, pool, sources.counted) for name, pool in found.pools.items()}
-        self._ask(broker, pools, found.leftover, shrinking, beats=beat is not None and fleet.mode != "Preview")
+        self._ask(broker, found.pools, found.leftover, shrinking, beats=beat is not None and fleet.mode != "Preview")
+        rolls, ages = tuple(self._rolling_out(deployments)), tuple(after.sources())
+        last = self._last_messages(fleet, found.pools, sources.counted, now)
         return FleetSnapshot(
-            now,
-            pools,
-            found.broker,
-            found.statistics,
-            beat,
-            tuple(self._rolling_out(deployments)),
-            found.mute,
-            found.leftover,
-            after.settings,
-            tuple(after.sources()),
-            self._last_messages(fleet, pools, sources.counted, now),
+            *(now, found.pools, found.broker, found.statistics, beat, rolls, found.mute, found.leftover),
+            about=after.settings,
+            sources=ages,
+            last_messages=last,
         )
 
     def _objects(
         self,
         fleet: Fleet,
         deployments: Mapping[str, Any],
-        bodies: Mapping[str, list[Mapping[str, Any]]],
         pods: _Pods,
-        warnings: Mapping[str, str],
-        now: datetime,
+        failures: Mapping[str, PodFailure | None],
+        counted: Mapping[str, Counted],
     ) -> Iterator[tuple[str, PoolSnapshot]]:
         """Each pool as its objects tell, without its queues; those that the spec no longer has, too."""
         for pool in fleet.pools:
-            deployment = deployments.get(pool_object(self._key.name, pool.name))
-            failure = pod_failure(deployment, bodies.get(pool.name, ()), now, warnings)
-            yield pool.name, replace(_of_deployment(deployment, pods.get(pool.name, ())), pod_failure=failure)
+            name, flow = pool.name, self._flows.since(pool.name, counted, self._beliefs.queues(pool))
+            deployment = deployments.get(self._deployment(pool))
+            yield name, _of_deployment(deployment, pods.get(name, ()), failures[name], flow)
         labels = ((body["metadata"].get("labels") or {}, body) for body in deployments.values())
         others = {str(it[POOL_LABEL]): body for it, body in labels if POOL_LABEL in it}
         for name in sorted({*others, *pods} - {pool.name for pool in fleet.pools}):
             yield name, _of_deployment(others.get(name), pods.get(name, ()))
 
-    def _with_flows(self, name: str, pool: PoolSnapshot, counted: Mapping[str, Counted]) -> PoolSnapshot:
-        arrived, left = self._flows.since(name, counted, pool.queues)
-        return replace(pool, arrived=arrived, left=left)
+    def _deployment(self, pool: Pool) -> str:
+        return pool_object(self._key.name, pool.name)
 
     def _ask(
         self,
@@ -188,7 +182,7 @@ class Observer:
         name = body["metadata"]["name"]
         held = seen.told(node_name(name), seen.at - ANSWER_HOLDS_S)
         why = f"worker {name} does not answer" if seen.mute is None else str(seen.mute)
-        answer = Unknown(why, now) if held is None else held
+        answer = self._beliefs.silent(name, why, now) if held is None else held
         sample = seen.sample(node_name(name), seen.at - SAMPLE_HOLDS_S)
         caught_up = self._store.told(PODS, self._key, name)
         pod = pod_snapshot(name, body, answer, caught_up=caught_up)
@@ -229,9 +223,14 @@ def _sources_of(before: BrokerSnapshot, after: BrokerSnapshot) -> Sources:
     )
 
 
-def _of_deployment(deployment: Mapping[str, Any] | None, pods: tuple[PodSnapshot, ...]) -> PoolSnapshot:
-    """What a pool's Deployment asks for and says of its pods."""
-    if deployment is None:
-        return PoolSnapshot({}, 0, pods)
-    replicas = int(deployment["spec"].get("replicas", 1))
-    return PoolSnapshot({}, 0, pods, replicas, reported=reported(deployment))
+def _of_deployment(
+    deployment: Mapping[str, Any] | None,
+    pods: tuple[PodSnapshot, ...],
+    failure: PodFailure | None = None,
+    flow: tuple[int | None, int | None] = (None, None),
+) -> PoolSnapshot:
+    """What a pool's Deployment asks for and says of its pods, with what flowed since the last look."""
+    replicas = None if deployment is None else int(deployment["spec"].get("replicas", 1))
+    said = None if deployment is None else reported(deployment)
+    arrived, left = flow
+    return PoolSnapshot({}, 0, pods, replicas, pod_failure=failure, arrived=arrived, left=left, reported=said)
