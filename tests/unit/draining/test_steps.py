@@ -94,6 +94,14 @@ CASES: dict[str, tuple[PoolWorkers, int, list[DrainStep]]] = {
         [Release("a")],
     ),
     "not while another becomes ready": (PoolWorkers([cancelled("a"), worker("b", 1, ready=False)], 2), 1, []),
+    "released, and called ready still: the controller may know nothing of it": (
+        PoolWorkers(
+            [worker("a", consuming=(), marked=MARKED, withdrawn=True, released=True), worker("b", 1)],
+            2,
+        ),
+        1,
+        [],
+    ),
     "released it goes": (PoolWorkers([released("a"), worker("b", 1)], 2), 1, [Resize(1, ("a",))]),
     "one that was released before its container ran, and works now, is told to take nothing more": (
         PoolWorkers([replace(released("a"), held=WorkerLoad(1, 1, 0, 0), consuming=("queue",)), worker("b", 1)], 2),

@@ -307,8 +307,11 @@ def _shrink(pool_workers: PoolWorkers, going: Sequence[Worker], desired: int) ->
 def _another_may_go(pool_workers: PoolWorkers, released: Sequence[str]) -> bool:
     """Whether the ReplicaSet may choose one that was not released: another that isn't ready, which it prefers.
 
-    Among pods whose containers don't run, or hang while they start, it does not matter which goes.
+    Among pods whose containers don't run, or hang while they start, it does not matter which goes. While a released one
+    is called ready, the counts agree on what was before: the controller may know nothing of its release.
     """
     unready = [it for it in pool_workers.staying if not (it.ready or it.blank) and it.name not in released]
     going = [worker for worker in pool_workers.staying if worker.name in released]
+    if any(worker.ready and worker.withdrawn for worker in going):
+        return True
     return bool(unready) and any(worker.running for worker in (*unready, *going))
