@@ -11,7 +11,7 @@ from tests.support.fleet import Fleet
 from tests.support.operator import in_process
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
-from utilitarian_operator.core.beat import checks as beat
+from utilitarian_operator.api.patience import Patience
 
 SOON = timedelta(seconds=20)
 CLAIMS = "persistentvolumeclaims"
@@ -23,7 +23,7 @@ def fleet(controlplane: ControlPlane, namespace: str, rabbitmq: RabbitMQ, vhost:
     """A fleet under a running operator, where no pods run and no volumes are made."""
     found = Fleet(controlplane, namespace)
     found.create_secret(rabbitmq.amqp_url(vhost))
-    with in_process(controlplane, namespace):
+    with in_process(controlplane, namespace, patience=Patience(beat_pending=timedelta(seconds=1))):
         yield found
 
 
@@ -46,10 +46,7 @@ def create(fleet: Fleet, **spec: Any) -> None:
     fleet.create(None, **{"pools": [{"name": "work", "queues": ["utilitarian.tasks.default"]}], **spec})
 
 
-def test_a_claim_that_waits_is_said_and_one_that_is_gone_is_made_again(
-    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(beat, "PENDING_IS_TROUBLE", timedelta(seconds=1))
+def test_a_claim_that_waits_is_said_and_one_that_is_gone_is_made_again(fleet: Fleet) -> None:
     create(fleet)
     assert "the claim has waited for a volume" in wait_for(fleet, "VolumePending")
     assert "VolumePending" in dict(fleet.events())

@@ -1,7 +1,6 @@
 """The fixtures of the tests on a real broker that the other tiers have no use for."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from tests.support.operator import Operator, in_process
 from tests.support.process_node import ProcessNode
 from tests.support.rabbitmq import RabbitMQ
 from utilitarian_operator.adapters.broker.timing import Intervals
-from utilitarian_operator.core.diagnosis import findings
+from utilitarian_operator.api.patience import Patience
 
 SUITES = [
     pytest.param(None, id="rabbitmq3"),
@@ -52,14 +51,15 @@ def intervals() -> Intervals:
 
 
 @pytest.fixture
-def operator(controlplane: ControlPlane, namespace: str, intervals: Intervals) -> Iterator[Operator]:
-    """An operator that watches the test's namespace."""
-    with in_process(controlplane, namespace, intervals=intervals) as running:
-        yield running
+def patience() -> Patience:
+    """How long signs must last; a module or a test may have its own."""
+    return Patience()
 
 
 @pytest.fixture
-def quick_signs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A finding must last for seconds only to be said."""
-    for name in ("NOT_CONSUMING_FOR", "NO_PROGRESS_FOR", "FOREIGN_FOR"):
-        monkeypatch.setattr(findings, name, timedelta(seconds=3))
+def operator(
+    controlplane: ControlPlane, namespace: str, intervals: Intervals, patience: Patience
+) -> Iterator[Operator]:
+    """An operator that watches the test's namespace."""
+    with in_process(controlplane, namespace, intervals=intervals, patience=patience) as running:
+        yield running

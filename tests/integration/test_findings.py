@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,16 @@ from tests.support.installation import DEFAULT, QUICK, Installation
 from tests.support.operator import Operator
 from utilitarian_operator.adapters.broker.remote_control import RemoteControl
 from utilitarian_operator.adapters.broker.timing import Intervals
-from utilitarian_operator.core.diagnosis import broker_advice as preflight
-from utilitarian_operator.core.diagnosis import findings
-from utilitarian_operator.core.observation import blank_workers as blank
-from utilitarian_operator.reconcile.observe import observer
+from utilitarian_operator.api.patience import Patience
 
-pytestmark = pytest.mark.usefixtures("quick_signs")
+SOON = timedelta(seconds=3)
+QUICK_SIGNS = Patience(not_consuming=SOON, no_progress=SOON, foreign=SOON)
+
+
+@pytest.fixture
+def patience() -> Patience:
+    """A sign must last for seconds only."""
+    return QUICK_SIGNS
 
 
 @pytest.fixture
@@ -78,11 +83,10 @@ def test_a_worker_that_answers_and_does_not_consume_is_stuck_and_replaced(
 
 
 @pytest.mark.soak
+@pytest.mark.parametrize("patience", [replace(QUICK_SIGNS, mute=SOON, sampled=timedelta(seconds=4))], ids=["quick"])
 def test_a_worker_that_hangs_is_stuck_and_replaced_when_its_tasks_had_their_time(
-    installation: Installation, operator: Operator, monkeypatch: pytest.MonkeyPatch
+    installation: Installation, operator: Operator
 ) -> None:
-    monkeypatch.setattr(observer, "SAMPLE_HOLDS_S", 4.0)
-    monkeypatch.setattr(findings, "MUTE_FOR", timedelta(seconds=3))
     fleet, pod = installation.fleet, one_worker(installation, pools=[{**POOL[0], "drainTimeout": "5s"}])
     installation.node.pod(pod).process.pause()
     installation.wait(lambda: fleet.pods("work") and pod not in fleet.pods("work"))
@@ -244,8 +248,10 @@ while pathlib.Path({flag!r}).exists():
 """
 
 
+# On a slow machine a worker takes seconds to start, and is no hanging one for that.
+@pytest.mark.parametrize("patience", [replace(QUICK_SIGNS, starts_within=timedelta(seconds=20))], ids=["quick"])
 def test_workers_that_hang_while_they_start_are_stuck_and_keep_their_pool_from_nothing(
-    installation: Installation, operator: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    installation: Installation, operator: Operator, tmp_path: Path
 ) -> None:
     """They ran, were never ready and said nothing: they counted as busy, and no worker of the pool could go."""
     fleet, flag = installation.fleet, tmp_path / "hang"
@@ -256,8 +262,6 @@ def test_workers_that_hang_while_they_start_are_stuck_and_keep_their_pool_from_n
     installation.create(pools=pools, **words)
     installation.wait(lambda: fleet.pool("work").get("ready") == 1)
     (well,) = fleet.pods("work")
-    for module in (findings, blank):  # from now on: on a slow machine the first one, too, takes longer
-        monkeypatch.setattr(module, "STARTS_WITHIN", timedelta(seconds=5))
     flag.touch()
     installation.send(DEFAULT, 12, 1.0)
     installation.wait(lambda: len(fleet.pods("work")) == 3)
@@ -271,12 +275,11 @@ def test_workers_that_hang_while_they_start_are_stuck_and_keep_their_pool_from_n
     installation.wait(lambda: ailing(operator, installation, "Stuck") == 0)
 
 
+@pytest.mark.parametrize("patience", [replace(QUICK_SIGNS, mute=SOON)], ids=["quick"])
 def test_an_application_with_another_control_exchange_is_mute_until_the_resource_names_it(
-    installation: Installation, operator: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    installation: Installation, operator: Operator, tmp_path: Path
 ) -> None:
     """Its workers were kept for good, with "does not answer" and no cause."""
-    for module, name in ((findings, "MUTE_FOR"), (preflight, "SILENT_FOR")):
-        monkeypatch.setattr(module, name, timedelta(seconds=3))
     fleet = installation.fleet
     words = changed_application(tmp_path, "app.conf.control_exchange = 'shop'")
     installation.create(pools=[{**POOL[0], "scaling": QUICK}], **words)

@@ -1,5 +1,6 @@
 """The way of docs/migrate.md with real parts: a hand-made Deployment works on until the fleet has taken over."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,6 +9,9 @@ from tests.support.controlplane import MERGE_PATCH
 from tests.support.installation import DEFAULT, Installation
 from tests.support.operator import Operator
 from utilitarian_operator.adapters.broker.timing import Intervals
+from utilitarian_operator.api.patience import Patience
+
+SOON = timedelta(seconds=3)
 
 OLD = "old-workers"
 POOL = [{"name": "work", "queues": [DEFAULT]}]
@@ -32,7 +36,7 @@ def hand_made(installation: Installation, replicas: int) -> dict[str, Any]:
 
 
 @pytest.mark.soak
-@pytest.mark.usefixtures("quick_signs")
+@pytest.mark.parametrize("patience", [Patience(not_consuming=SOON, no_progress=SOON, foreign=SOON)], ids=["quick"])
 @pytest.mark.parametrize("intervals", [Intervals(learn_s=1.0, look_around_s=1.0)], ids=["each second"])
 def test_hand_made_workers_are_seen_in_preview_and_followed_without_a_task_lost_or_run_twice(
     installation: Installation, operator: Operator

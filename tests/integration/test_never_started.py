@@ -3,6 +3,7 @@
 import sys
 from contextlib import closing
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,25 +14,22 @@ from tests.support.ledger import FileLedgerReader
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
 from utilitarian_operator.adapters.broker.remote_control import RemoteControl
-from utilitarian_operator.core import never_started as never_begun
+from utilitarian_operator.adapters.broker.timing import Intervals
 
 RESTARTS = 4
 
 
-def test_a_task_whose_acknowledgement_failed_keeps_no_worker(
-    rabbitmq: RabbitMQ, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(never_begun, "AFTER", timedelta(seconds=1))
+def test_a_task_whose_acknowledgement_failed_keeps_no_worker(rabbitmq: RabbitMQ, tmp_path: Path) -> None:
     kind = Kind("installed", sys.executable, "threads", module="tests.support.unlucky")
     with standing(kind, rabbitmq, tmp_path, [1, 4, 0.1]) as stand:
-        with closing(RemoteControl(stand.broker_url)) as control:
+        with closing(RemoteControl(stand.broker_url, every=Intervals(begins_s=1.0))) as control:
             wait_until(
                 lambda: control.holdings([NODE], learning=True)[NODE].never_begun == 1,
                 within=SOON,
                 describe=lambda: control.holdings([NODE]),
             )
             assert control.holdings([NODE])[NODE].reserved == 0
-        outcome = stand.leave(by_hook)
+        outcome = stand.leave(partial(by_hook, never_begun=timedelta(seconds=1)))
     assert (outcome.ran, outcome.returned) == (2, 1), outcome
     assert outcome.harmless, outcome
 

@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.installation import DEFAULT, Installation
 from tests.support.operator import Operator
+from utilitarian_operator.api.patience import Patience
 from utilitarian_operator.core.draining import eviction_guard
 
 WORK = {"name": "work", "queues": [DEFAULT], "disruption": "Avoid", "scaling": {"min": 1}}
@@ -17,10 +18,8 @@ def eviction_guards(installation: Installation) -> list[bool]:
     return [(it["metadata"].get("annotations") or {}).items() >= eviction_guard.GUARD.items() for it in found]
 
 
-def test_a_worker_is_guarded_while_it_is_busy(
-    installation: Installation, operator: Operator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(eviction_guard, "IDLE_FOR", timedelta(seconds=1))
+@pytest.mark.parametrize("patience", [Patience(idle=timedelta(seconds=1))], ids=["quick"])
+def test_a_worker_is_guarded_while_it_is_busy(installation: Installation, operator: Operator) -> None:
     installation.create(pools=[WORK])
     installation.wait(lambda: installation.fleet.pool("work").get("ready") == 1)
     installation.wait(lambda: eviction_guards(installation) == [False])

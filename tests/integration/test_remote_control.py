@@ -21,7 +21,7 @@ from utilitarian import routing
 from utilitarian.celery import build
 from utilitarian.settings import Settings
 from utilitarian_operator.adapters.broker.remote_control import RemoteControl
-from utilitarian_operator.adapters.broker.timing import Clock
+from utilitarian_operator.adapters.broker.timing import Clock, Intervals
 from utilitarian_operator.core.observation.model import WorkerLoad
 from utilitarian_operator.errors import BrokerUnreachable, LoginRefused, RightMissing
 
@@ -205,7 +205,7 @@ def test_asking_no_worker_costs_no_connection(rabbitmq: RabbitMQ, vhost: str, co
 def test_an_unused_connection_is_idle(rabbitmq: RabbitMQ, vhost: str) -> None:
     passed = 0.0
     clock = Clock(monotonic=lambda: time.monotonic() + passed)
-    with closing(RemoteControl(rabbitmq.amqp_url(vhost), idle_s=60.0, clock=clock)) as control:
+    with closing(RemoteControl(rabbitmq.amqp_url(vhost), every=Intervals(idle_s=60.0), clock=clock)) as control:
         assert not control.idle
         control.holdings(["celery@nobody"])
         assert not control.idle

@@ -16,6 +16,7 @@ from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
 from utilitarian import routing
 from utilitarian_operator.adapters.broker.remote_control import RemoteControl
+from utilitarian_operator.core.never_started import AFTER
 from utilitarian_operator.core.objects import pre_stop_hook as pre_stop
 
 QUEUE = routing.DEFAULT_QUEUE
@@ -210,9 +211,9 @@ def led(stand: Stand) -> None:
     by_hook(stand)
 
 
-def by_hook(stand: Stand) -> None:
+def by_hook(stand: Stand, never_begun: timedelta = AFTER) -> None:
     """As a kubelet does when the pod is ended from outside: the preStop hook, then SIGTERM."""
-    hook(stand).wait(within=GRACE)
+    hook(stand, never_begun=never_begun).wait(within=GRACE)
     plain(stand)
 
 
@@ -228,11 +229,12 @@ def hook(
     grace: timedelta = GRACE,
     silence: timedelta = pre_stop.SILENCE,
     first_answer: timedelta = pre_stop.FIRST_ANSWER,
+    never_begun: timedelta = AFTER,
     url: str = "",
     **env: str,
 ) -> Process:
     """The preStop hook, started; it takes the worker's process for number 1, as it is in a container."""
-    _, *words = pre_stop.command(grace, stand.kind.execution, silence, first_answer)
+    _, *words = pre_stop.command(grace, stand.kind.execution, silence, first_answer, never_begun)
     command = [word.replace("/proc/1/", f"/proc/{stand.worker.pid}/") for word in words]
     variables = {"POD_NAME": POD, "CELERY_BROKER_URL": url or stand.broker_url, **env}
     log = stand.worker.log.with_name("pre-stop.log")

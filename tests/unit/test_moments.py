@@ -8,11 +8,9 @@ import pytest
 
 from tests.support.looks import DEAF, FLEET, IDLE, pod, snapshot
 from tests.support.pools import NOW
+from utilitarian_operator.api.patience import PATIENCE
 from utilitarian_operator.core.blocker import Blocker
 from utilitarian_operator.core.diagnosis.findings import (
-    FOREIGN_FOR,
-    NO_PROGRESS_FOR,
-    NOT_CONSUMING_FOR,
     SymptomHistory,
     examine,
 )
@@ -42,8 +40,8 @@ def test_two_moments_are_never_less_than_nothing_apart() -> None:
 @pytest.mark.parametrize(
     "look, patience, finding",
     [
-        pytest.param(snapshot(pod("deaf", DEAF)), NOT_CONSUMING_FOR, "Stuck", id="stuck"),
-        pytest.param(snapshot(pod("idle", IDLE), ready=3), NO_PROGRESS_FOR, "Starved", id="starved"),
+        pytest.param(snapshot(pod("deaf", DEAF)), PATIENCE.not_consuming, "Stuck", id="stuck"),
+        pytest.param(snapshot(pod("idle", IDLE), ready=3), PATIENCE.no_progress, "Starved", id="starved"),
         pytest.param(
             replace(
                 snapshot(pod("idle", IDLE)),
@@ -52,7 +50,7 @@ def test_two_moments_are_never_less_than_nothing_apart() -> None:
                     "work": replace(snapshot(pod("idle", IDLE)).pools["work"], foreign={"q": 1}),
                 },
             ),
-            FOREIGN_FOR,
+            PATIENCE.foreign,
             "ForeignConsumers",
             id="foreign",
         ),

@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_snake
 from utilitarian_operator.api.built_in_pools import BUILT_IN_POOLS
 from utilitarian_operator.api.cel_rules import BUILT_IN_MAX
 from utilitarian_operator.api.kubernetes import Part, SecretKeyRef, SecretSource
+from utilitarian_operator.api.patience import PATIENCE, Patience
 from utilitarian_operator.api.resource import (
     BeatSpec,
     BrokerSpec,
@@ -169,7 +170,10 @@ class Beat:
 
 @dataclass(frozen=True)
 class Fleet:
-    """Everything that one resource asks for; `env` and `env_from` are what every container has."""
+    """Everything that one resource asks for.
+
+    `env` and `env_from` are what every container has; `patience` is the operator's, and no field of the resource.
+    """
 
     image: str
     app: str
@@ -183,9 +187,10 @@ class Fleet:
     pools: tuple[Pool, ...]
     beat: Beat
     pod: PodSettings
+    patience: Patience = PATIENCE
 
 
-def effective_fleet(spec: UtilitarianWorkerPoolSpec) -> Fleet:
+def effective_fleet(spec: UtilitarianWorkerPoolSpec, patience: Patience = PATIENCE) -> Fleet:
     """Merge the layers of a spec and fill in every default."""
     fleet_pod = tree(spec.pod)
     env, env_from = trees(spec.env), trees(spec.env_from)
@@ -202,6 +207,7 @@ def effective_fleet(spec: UtilitarianWorkerPoolSpec) -> Fleet:
         pools=tuple(_pool(written, spec, env, env_from) for written in written_pools(spec)),
         beat=_beat(spec.beat, fleet_pod),
         pod=_pod(fleet_pod),
+        patience=patience,
     )
 
 

@@ -22,19 +22,22 @@ IN_PROCESS = frozenset(f"celery.concurrency.{kind}:TaskPool" for kind in ("threa
 """Pools of Celery, as a worker's statistics name them, that call a task after its acknowledgement."""
 
 
-def surely_run(active: Iterable[Mapping[str, Any]], acked_early: frozenset[str], now: float) -> list[Mapping[str, Any]]:
+def surely_run(
+    active: Iterable[Mapping[str, Any]], acked_early: frozenset[str], now: float, after: timedelta = AFTER
+) -> list[Mapping[str, Any]]:
     """The active requests of one worker without those that never began.
 
     Args:
         active: as the worker tells them (`inspect active`).
         acked_early: names of the tasks that it acknowledges at their start; none for a worker that is not `IN_PROCESS`.
         now: seconds since 1970.
+        after: how long an acknowledgement may take.
     """
-    return [request for request in active if not _never_began(request, acked_early, now)]
+    return [request for request in active if not _never_began(request, acked_early, now, after)]
 
 
-def _never_began(request: Mapping[str, Any], acked_early: frozenset[str], now: float) -> bool:
+def _never_began(request: Mapping[str, Any], acked_early: frozenset[str], now: float, after: timedelta) -> bool:
     if request.get("acknowledged") or request.get("name") not in acked_early:
         return False
     start = request.get("time_start")
-    return start is not None and now - start > AFTER.total_seconds()
+    return start is not None and now - start > after.total_seconds()

@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from utilitarian_operator.adapters.broker.timing import INTERVALS, Intervals
+from utilitarian_operator.api.patience import PATIENCE, Patience
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Settings:
         lease_namespace: where the leader's Lease is; None runs without an election (by hand, or in a test).
         instance: this process' name in the Lease and in events.
         admission: of the webhook; None has none.
+        patience: how long signs must last before they count.
         intervals: between two readings of the same thing of a broker.
         kubeconfig: None takes KUBECONFIG, the default file or the pod's service account.
     """
@@ -53,5 +55,6 @@ class Settings:
     lease_namespace: str | None = None
     instance: str = "utilitarian-operator"
     admission: Admission | None = None
+    patience: Patience = PATIENCE
     intervals: Intervals = INTERVALS
     kubeconfig: Path | None = None

@@ -149,7 +149,7 @@ async def _operate(
     store, brokers = Store(), Brokers(partial(opened, intervals=settings.intervals, clock=CLOCK))
     writer = ObjectWriter(cluster, store, metrics, settings.instance, utc_now)
     drains = Drains(cluster, store, writer, utc_now)
-    reconciler = Reconciler(cluster, store, brokers, drains, metrics, utc_now)
+    reconciler = Reconciler(cluster, store, brokers, drains, metrics, utc_now, settings.patience)
     queue: WorkQueue[Key] = WorkQueue(reconciler.reconcile, between=CLOCK.between)
     await _list_all(cluster, store, settings, stop)
     tasks = [

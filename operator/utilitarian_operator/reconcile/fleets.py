@@ -13,6 +13,7 @@ from utilitarian_operator.adapters.cluster.cache import Key, Store
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.objects import Object
+from utilitarian_operator.api.patience import Patience
 from utilitarian_operator.core.blocker import SECRET_MISSING, Blocker
 from utilitarian_operator.core.engine import owner_of
 from utilitarian_operator.core.look import Spec, begun
@@ -39,6 +40,7 @@ class Fleets:
         brokers: the sessions in use.
         clock: the one clock, UTC.
         forgotten: called with what was kept of a resource that is gone.
+        patience: how long signs must last.
     """
 
     def __init__(
@@ -48,7 +50,9 @@ class Fleets:
         brokers: Brokers,
         clock: Callable[[], datetime],
         forgotten: Callable[[FleetState], Awaitable[None]],
+        patience: Patience,
     ) -> None:
+        self._patience = patience
         self._cluster, self._store, self._brokers = cluster, store, brokers
         self._clock, self._forgotten = clock, forgotten
         self._known: dict[Key, FleetState] = {}
@@ -68,7 +72,7 @@ class Fleets:
             known = None
         if known is None:
             revisions = Revisions(self._cluster, owner_of(resource))
-            acceptance = Acceptance(resource, await revisions.newest())
+            acceptance = Acceptance(resource, await revisions.newest(), self._patience)
             if key in self._known:  # looked at meanwhile, because of another fleet
                 return self._known[key]
             known = self._known[key] = self._new(key, resource, revisions, acceptance)

@@ -11,6 +11,7 @@ from utilitarian_operator.adapters.cluster.cache import Key, Store
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.names import beat_object
 from utilitarian_operator.api.objects import Object
+from utilitarian_operator.api.patience import PATIENCE, Patience
 from utilitarian_operator.core.engine import settled, step, unrecorded
 from utilitarian_operator.core.look import Seen, Spec
 from utilitarian_operator.core.reasons import Reason
@@ -34,9 +35,10 @@ class Reconciler:
         drains: leads workers out, with the writer that carries out all the rest.
         metrics: the one writer.
         clock: the one clock, UTC.
+        patience: how long signs must last.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of an operator, and how patient it is
         self,
         cluster: Cluster,
         store: Store,
@@ -44,8 +46,9 @@ class Reconciler:
         drains: Drains,
         metrics: Metrics,
         clock: Callable[[], datetime],
+        patience: Patience = PATIENCE,
     ) -> None:
-        self._fleets = Fleets(cluster, store, brokers, clock, self._forgotten)
+        self._fleets = Fleets(cluster, store, brokers, clock, self._forgotten, patience)
         self._executor = PlanExecutor(cluster, store, drains, drains.writer, metrics, clock)
         self._writer, self._metrics, self._clock = drains.writer, metrics, clock
 

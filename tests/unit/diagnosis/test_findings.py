@@ -9,14 +9,11 @@ import pytest
 from tests.support.looks import DEAF, FLEET, IDLE, SILENT, pod, snapshot
 from tests.support.pools import NOW, facts, fleet, pool
 from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.api.patience import PATIENCE
 from utilitarian_operator.core.diagnosis.finding_history import Health
 from utilitarian_operator.core.diagnosis.findings import (
     FOREIGN_CONSUMERS,
-    FOREIGN_FOR,
     MUTE,
-    MUTE_FOR,
-    NO_PROGRESS_FOR,
-    NOT_CONSUMING_FOR,
     STARVED,
     STUCK,
     Finding,
@@ -59,26 +56,26 @@ HEARD_THEN_SILENT = (snapshot(pod("a")), snapshot(pod("a", None)))
     [
         pytest.param(
             (snapshot(pod("a"), pod("b", DEAF), consumers=1),),
-            NOT_CONSUMING_FOR,
+            PATIENCE.not_consuming,
             "pod b is ready and answers and does not consume q",
             id="it answers and does not consume",
         ),
         pytest.param(
             (snapshot(pod("a"), consumers=0),),
-            NOT_CONSUMING_FOR,
+            PATIENCE.not_consuming,
             "says that it consumes q, and the broker has no consumer",
             id="the broker knows of no consumer",
         ),
         pytest.param(
             (snapshot(pod("a"), pod("b", None), consumers=1),),
-            2 * NOT_CONSUMING_FOR,
+            2 * PATIENCE.not_consuming,
             "pod b is ready and neither answers nor consumes",
             id="it neither answers nor consumes",
         ),
-        pytest.param(HEARD_THEN_SILENT, MUTE_FOR, "pod a is ready and has not answered", id="it fell silent"),
+        pytest.param(HEARD_THEN_SILENT, PATIENCE.mute, "pod a is ready and has not answered", id="it fell silent"),
         pytest.param(
             (snapshot(pod("a"), pod("b", None)),),
-            MUTE_FOR,
+            PATIENCE.mute,
             "pod b is ready and has not answered",
             id="it never answered",
         ),
@@ -107,7 +104,7 @@ WELL = {
 
 @pytest.mark.parametrize("look", WELL.values(), ids=WELL)
 def test_a_worker_that_may_be_well_is_never_called_stuck(look: FleetSnapshot) -> None:
-    assert after(2 * MUTE_FOR, look) == ()
+    assert after(2 * PATIENCE.mute, look) == ()
 
 
 ALONE = fleet({"name": "work", "queues": ["q"]})
@@ -138,8 +135,8 @@ THREE_CAUSES = (
 
 def test_where_no_worker_ever_answers_the_causes_are_named_and_none_is_stuck() -> None:
     look = of_one_pool(MUTE_POOL)
-    assert ails(ALONE, look, MUTE_FOR - SECOND) == ()
-    (found,) = ails(ALONE, look, MUTE_FOR)
+    assert ails(ALONE, look, PATIENCE.mute - SECOND) == ()
+    (found,) = ails(ALONE, look, PATIENCE.mute)
     assert (found.reason, found.pods) == (MUTE, ())
     assert found.message.startswith("no worker has answered since 12:00:00Z, so none is taken away: ")
     assert [cause for cause in THREE_CAUSES if cause not in found.message] == []
@@ -166,7 +163,7 @@ IN_YAML, IN_PICKLE = (
     ],
 )
 def test_a_mute_pool_is_told_what_keeps_it_from_answering(asked: Fleet, look: FleetSnapshot, said: str) -> None:
-    (found,) = ails(asked, look, 2 * MUTE_FOR)
+    (found,) = ails(asked, look, 2 * PATIENCE.mute)
     assert found.reason == MUTE
     assert said in found.message
 
@@ -182,7 +179,7 @@ def test_a_mute_pool_is_told_what_keeps_it_from_answering(asked: Fleet, look: Fl
     ],
 )
 def test_a_pool_that_can_answer_is_not_mute(asked: Fleet, look: FleetSnapshot, first: FleetSnapshot | None) -> None:
-    assert [it for it in ails(asked, look, 2 * MUTE_FOR, first) if it.reason == MUTE] == []
+    assert [it for it in ails(asked, look, 2 * PATIENCE.mute, first) if it.reason == MUTE] == []
 
 
 def test_a_solo_worker_that_runs_a_task_is_silent_and_not_stuck() -> None:
@@ -190,13 +187,13 @@ def test_a_solo_worker_that_runs_a_task_is_silent_and_not_stuck() -> None:
         {"name": "work", "queues": ["q"], "worker": {"execution": "solo", "concurrency": 1}},
         {"name": "other", "queues": ["r"]},
     )
-    assert after(2 * MUTE_FOR, *HEARD_THEN_SILENT, asked=solo) == ()
+    assert after(2 * PATIENCE.mute, *HEARD_THEN_SILENT, asked=solo) == ()
 
 
 def test_a_worker_that_consumes_again_is_well_and_begins_anew() -> None:
     bad, good = snapshot(pod("b", DEAF), consumers=0), snapshot(pod("b"))
-    assert after(NOT_CONSUMING_FOR, bad, good) == ()
-    assert after(NOT_CONSUMING_FOR - SECOND, bad, good, bad) == ()
+    assert after(PATIENCE.not_consuming, bad, good) == ()
+    assert after(PATIENCE.not_consuming - SECOND, bad, good, bad) == ()
 
 
 WAITS = {"ready": 5}
@@ -216,8 +213,8 @@ LIMITED = replace(IDLE, limited=True)
 )
 def test_work_that_waits_while_no_worker_begins_any_is_starved(word: WorkerLoad, cause: str) -> None:
     look = snapshot(pod("a", word), **WAITS)
-    assert after(NO_PROGRESS_FOR - SECOND, look) == ()
-    (found,) = after(NO_PROGRESS_FOR, look)
+    assert after(PATIENCE.no_progress - SECOND, look) == ()
+    (found,) = after(PATIENCE.no_progress, look)
     assert found.reason == STARVED
     assert cause in found.message
     assert "5 tasks wait and 1 worker" in found.message
@@ -237,7 +234,7 @@ def test_work_that_waits_while_no_worker_begins_any_is_starved(word: WorkerLoad,
     ],
 )
 def test_work_that_goes_on_is_not_starved(looks: tuple[FleetSnapshot, ...]) -> None:
-    assert after(NO_PROGRESS_FOR - SECOND, *looks) == ()
+    assert after(PATIENCE.no_progress - SECOND, *looks) == ()
 
 
 @pytest.mark.parametrize(
@@ -270,8 +267,8 @@ def test_consumers_that_are_not_ours_are_counted_and_named_after_a_while() -> No
     look = seen_with(snapshot(pod("a"), consumers=4))
     assert look.pools["work"].foreign == {"q": 3}
     assert look.pools["work"].strangers == ("celery@old-1", "celery@old-2")
-    assert after(FOREIGN_FOR - SECOND, look) == ()
-    (found,) = after(FOREIGN_FOR, look)
+    assert after(PATIENCE.foreign - SECOND, look) == ()
+    (found,) = after(PATIENCE.foreign, look)
     assert found.reason == FOREIGN_CONSUMERS
     assert found.message == "queue q has 3 consumers that are not this fleet's: celery@old-1, celery@old-2; left alone"
 
@@ -283,7 +280,7 @@ def test_the_workers_of_another_resource_are_named_as_such() -> None:
 
 
 def test_without_workers_of_ours_and_without_an_answer_they_are_still_counted() -> None:
-    (found,) = after(FOREIGN_FOR, seen_with(snapshot(consumers=1), {}))
+    (found,) = after(PATIENCE.foreign, seen_with(snapshot(consumers=1), {}))
     assert found.message == "queue q has 1 consumer that is not this fleet's; none of them answers; left alone"
 
 
@@ -314,7 +311,7 @@ def test_a_catch_all_that_consumes_the_queue_of_another_pool_is_ours() -> None:
 def test_where_others_consume_what_is_unacknowledged_is_unknown() -> None:
     look = seen_with(snapshot(pod("a"), consumers=4))
     health = Health()
-    for seconds in (0, FOREIGN_FOR.total_seconds()):
+    for seconds in (0, PATIENCE.foreign.total_seconds()):
         look = replace(look, at=NOW + timedelta(seconds=seconds))
         health = health.examined(FLEET, look)
     doubted = health.doubted(look).pools

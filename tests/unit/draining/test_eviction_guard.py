@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.support.pools import NOW, fleet
-from utilitarian_operator.core.draining.eviction_guard import GUARD, IDLE_FOR, guards, idle_since
+from utilitarian_operator.api.patience import PATIENCE
+from utilitarian_operator.core.draining.eviction_guard import GUARD, guards, idle_since
 from utilitarian_operator.core.observation.model import FleetSnapshot, PodSnapshot, PoolSnapshot, Unknown, WorkerLoad
 
 Annotations = dict[str, Any]
@@ -65,12 +66,12 @@ def test_which_workers_are_guarded(
 def test_an_idle_worker_is_let_go_after_a_while_and_not_between_two_tasks() -> None:
     since: dict[str, datetime] = {}
     idle = pod(NOTHING)
-    just_before = IDLE_FOR - timedelta(seconds=1)
+    just_before = PATIENCE.idle - timedelta(seconds=1)
     assert changes(since, idle, GUARD) is None
     assert changes(since, idle, GUARD, just_before) is None
     assert changes(since, replace(idle, held=BUSY), GUARD, just_before) is None
-    assert changes(since, idle, GUARD, IDLE_FOR) is None
-    assert changes(since, idle, GUARD, 2 * IDLE_FOR) == TAKEN_AWAY
+    assert changes(since, idle, GUARD, PATIENCE.idle) is None
+    assert changes(since, idle, GUARD, 2 * PATIENCE.idle) == TAKEN_AWAY
 
 
 def test_an_unseen_pod_is_left_alone() -> None:

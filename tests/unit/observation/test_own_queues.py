@@ -13,8 +13,9 @@ from kombu import Exchange, Queue
 from kombu.common import Broadcast
 
 from tests.support.pools import NOW, fleet
+from utilitarian_operator.api.patience import PATIENCE
 from utilitarian_operator.core.diagnosis.finding_history import Health
-from utilitarian_operator.core.diagnosis.findings import FOREIGN_CONSUMERS, MUTE_FOR, NOT_CONSUMING_FOR, STUCK
+from utilitarian_operator.core.diagnosis.findings import FOREIGN_CONSUMERS, STUCK
 from utilitarian_operator.core.observation.foreign_consumers import with_foreign
 from utilitarian_operator.core.observation.model import (
     FleetSnapshot,
@@ -130,7 +131,7 @@ def said_and_replaced(look: FleetSnapshot, seconds: int) -> tuple[list[str], lis
     return [f"{it.reason}: {it.message}" for it in health.findings["everything"]], gone
 
 
-LONG = int((2 * MUTE_FOR).total_seconds())
+LONG = int((2 * PATIENCE.mute).total_seconds())
 
 
 @pytest.mark.parametrize(
@@ -179,7 +180,9 @@ def test_healthy_workers_with_a_queue_of_their_own_are_not_stuck_and_none_is_rep
 def test_a_catch_alls_worker_that_lost_its_queues_is_still_stuck(
     workers: list[PodSnapshot], consumers: Mapping[str, int], said: str
 ) -> None:
-    found, _ = said_and_replaced(snapshot(*workers, consumers=consumers), int(2 * NOT_CONSUMING_FOR.total_seconds()))
+    found, _ = said_and_replaced(
+        snapshot(*workers, consumers=consumers), int(2 * PATIENCE.not_consuming.total_seconds())
+    )
     assert found[0].startswith(STUCK)
     assert said in found[0]
 
@@ -196,7 +199,7 @@ def test_a_catch_alls_worker_that_lost_its_queues_is_still_stuck(
 def test_a_catch_alls_worker_that_may_be_well_is_not_stuck(
     workers: list[PodSnapshot], consumers: Mapping[str, int]
 ) -> None:
-    before_it_is_mute = int((MUTE_FOR - SECOND).total_seconds())
+    before_it_is_mute = int((PATIENCE.mute - SECOND).total_seconds())
     found, gone = said_and_replaced(snapshot(*workers, consumers=consumers), before_it_is_mute)
     assert [it for it in found if it.startswith(STUCK)] == gone == []
 

@@ -7,7 +7,7 @@ import contextlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -15,9 +15,9 @@ from kombu import Connection
 
 from utilitarian_operator.adapters.broker.connection import broker_errors, connect, release
 from utilitarian_operator.adapters.broker.mailbox import AnswersBox
-from utilitarian_operator.adapters.broker.timing import CLOCK, INTERVALS, Clock
+from utilitarian_operator.adapters.broker.timing import CLOCK, INTERVALS, Clock, Intervals
 from utilitarian_operator.adapters.broker.tls import SYSTEM, Tls
-from utilitarian_operator.core.never_started import IN_PROCESS, surely_run
+from utilitarian_operator.core.never_started import AFTER, IN_PROCESS, surely_run
 from utilitarian_operator.core.observation.model import WorkerLoad
 from utilitarian_operator.core.observation.own_queues import own, passing
 from utilitarian_operator.core.observation.worked import Word
@@ -64,10 +64,12 @@ class _Tasks:
     Args:
         limited: those with a rate limit.
         acked_early: those that it acknowledges at their start, and doesn't begin where that fails.
+        begins: until one of those is acknowledged; one that is not never began.
     """
 
     limited: frozenset[str] = frozenset()
     acked_early: frozenset[str] = frozenset()
+    begins: timedelta = AFTER
 
 
 class RemoteControl:
@@ -77,7 +79,7 @@ class RemoteControl:
         url: of the broker with user and password.
         tls: certificates for amqps://.
         exchange: the application's `control_exchange`, Celery's own unless given.
-        idle_s: after so long in silence a connection had better be closed.
+        every: how long a connection may be idle, and how long a task may take to begin.
         clock: time.
     """
 
@@ -86,11 +88,11 @@ class RemoteControl:
         url: str,
         tls: Tls = SYSTEM,
         exchange: str = "celery",
-        idle_s: float = INTERVALS.idle_s,
+        every: Intervals = INTERVALS,
         clock: Clock = CLOCK,
     ) -> None:
         self._url, self._tls, self._exchange = url, tls, exchange
-        self._idle_s, self._clock = idle_s, clock
+        self._every, self._clock = every, clock
         self.unreadable: frozenset[str] = frozenset()
         """Content types of answers to the last `holdings` that are not read: whatever is no JSON is never decoded."""
         self._connection: Connection | None = None
@@ -102,7 +104,7 @@ class RemoteControl:
     @property
     def idle(self) -> bool:
         """Whether there is a connection that was not used for a while and should be closed."""
-        return self._connection is not None and self._clock.monotonic() - self._used_at > self._idle_s
+        return self._connection is not None and self._clock.monotonic() - self._used_at > self._every.idle_s
 
     def holdings(
         self, nodes: Sequence[str], *, queues: bool = False, learning: bool = False, everybody: bool = False
@@ -170,7 +172,8 @@ class RemoteControl:
         """Ask the workers that are new about their tasks; forget those that are gone."""
         unasked = [node for node in stats if node not in self._tasks]
         answers = mailbox.ask(REGISTERED, unasked, taskinfoitems=[LIMIT, LATE], builtins=True)
-        known = self._tasks | {node: _tasks(tasks, stats[node]) for node, tasks in answers.items()}
+        begins = timedelta(seconds=self._every.begins_s)
+        known = self._tasks | {node: _tasks(tasks, stats[node], begins) for node, tasks in answers.items()}
         self._tasks = {node: tasks for node, tasks in known.items() if node in stats or not forget}
 
     def consuming(self) -> dict[str, tuple[str, ...]]:
@@ -299,12 +302,13 @@ class RemoteControl:
         return self._mailbox
 
 
-def _tasks(told: Sequence[str], stats: Mapping[str, Any]) -> _Tasks:
+def _tasks(told: Sequence[str], stats: Mapping[str, Any], begins: timedelta) -> _Tasks:
     """What is known of tasks that are each told as `NAME [rate_limit=10/m acks_late=False]`."""
     in_process = stats.get("pool", {}).get("implementation") in IN_PROCESS
     return _Tasks(
         limited=frozenset(task.partition(" ")[0] for task in told if f"[{LIMIT}=" in task),
         acked_early=frozenset(task.partition(" ")[0] for task in told if in_process and f"{LATE}=False]" in task),
+        begins=begins,
     )
 
 
@@ -334,7 +338,7 @@ def _held(told: Mapping[str, Mapping[str, Any]], node: str, now: float, tasks: _
 def _running(
     told: Mapping[str, Mapping[str, Any]], node: str, now: float, tasks: _Tasks
 ) -> Sequence[Mapping[str, Any]]:
-    return surely_run(told[ACTIVE][node], tasks.acked_early, now)
+    return surely_run(told[ACTIVE][node], tasks.acked_early, now, tasks.begins)
 
 
 def _alone(stats: Mapping[str, Any]) -> bool:

@@ -66,7 +66,7 @@ class BrokerSession:
         self._every, self._clock = intervals, clock
         url, stats, tls = credentials.url, credentials.stats, credentials.tls
         self._depths = DepthReader(url, tls, clock)
-        self._workers = RemoteControl(url, tls, credentials.control_exchange, intervals.idle_s, clock)
+        self._workers = RemoteControl(url, tls, credentials.control_exchange, intervals, clock)
         self._statistics = Statistics(stats, addresses(url)[0].vhost, tls, clock) if stats else None
         self._depth_thread = ThreadPoolExecutor(1, "depths")
         self._worker_thread = ThreadPoolExecutor(1, "remote-control")

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from random import SystemRandom
 
+from utilitarian_operator.core.never_started import AFTER
+
 HEARTBEAT_S = 60
 """A broker forgets a connection after two of these in silence, also that of an operator whose node was lost."""
 
@@ -27,6 +29,7 @@ class Intervals:
         declarations_s: how queues are declared.
         delayed_s: tasks that wait in the broker for their time.
         delayed_looked_for_s: where there are no queues for those: asking for one puts a line into the broker's log.
+        begins_s: until a task that a worker runs in its own process is acknowledged; one that is not never began.
         idle_s: a connection on which nothing is said for longer would be closed by the broker: no heartbeat is sent in
             between.
     """
@@ -42,6 +45,7 @@ class Intervals:
     declarations_s: float = 300.0
     delayed_s: float = 30.0
     delayed_looked_for_s: float = 300.0
+    begins_s: float = AFTER.total_seconds()
     idle_s: float = HEARTBEAT_S
 
 

@@ -152,7 +152,7 @@ def news(
         snapshot: of this look; None where beat is not asked for.
         recorded: the reason that had its event before.
     """
-    lost, condition = loss(fleet, before, snapshot), beat_condition(fleet.beat, snapshot)
+    lost, condition = loss(fleet, before, snapshot), beat_condition(fleet.beat, snapshot, fleet.patience)
     events = []
     if lost is not None:
         events.append((Reason.SCHEDULE_MOVED_ASIDE if lost.aside else Reason.SCHEDULE_LOST, lost.message))

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from utilitarian_operator.api.effective import Beat, Fleet
 from utilitarian_operator.api.objects import ReadOnlyObject
+from utilitarian_operator.api.patience import PATIENCE, Patience
 from utilitarian_operator.core.condition import Condition
 from utilitarian_operator.core.containers import ours
 from utilitarian_operator.core.moments import timestamp
@@ -14,9 +15,6 @@ from utilitarian_operator.core.objects.manifests import BEAT_CHECK
 from utilitarian_operator.core.observation.beat import BeatSnapshot, ScheduleFile
 from utilitarian_operator.core.sizing.runs import last_start
 from utilitarian_operator.core.wording import plural
-
-PENDING_IS_TROUBLE = timedelta(minutes=1)
-"""A claim that waits for this long is said to wait: most provisioners need seconds."""
 
 KEPT_SINCE = "memorySince"
 """Of status.beat: since when beat has remembered without a gap when each task was last sent."""
@@ -38,12 +36,13 @@ class Loss:
     message: str
 
 
-def beat_condition(beat: Beat, snapshot: BeatSnapshot | None) -> Condition:
+def beat_condition(beat: Beat, snapshot: BeatSnapshot | None, waits: Patience = PATIENCE) -> Condition:
     """The condition `BeatReady`.
 
     Args:
         beat: as it is asked for.
         snapshot: of this look; None where beat is not asked for.
+        waits: how long signs must last.
     """
     if snapshot is None:
         return Condition(
@@ -51,10 +50,10 @@ def beat_condition(beat: Beat, snapshot: BeatSnapshot | None) -> Condition:
         )
     if snapshot.ahead:
         return Condition("BeatReady", "False", "BeatStarting", _after(snapshot.ahead))
-    return _down(snapshot) or Condition("BeatReady", "True", "Running", _running(beat))
+    return _down(snapshot, waits) or Condition("BeatReady", "True", "Running", _running(beat))
 
 
-def _down(snapshot: BeatSnapshot) -> Condition | None:
+def _down(snapshot: BeatSnapshot, waits: Patience) -> Condition | None:
     if snapshot.others or snapshot.elsewhere:
         message = _duplicate(snapshot.others) if snapshot.others else _elsewhere(snapshot.elsewhere)
         return Condition("BeatReady", "False", "BeatDuplicate", message)
@@ -62,8 +61,8 @@ def _down(snapshot: BeatSnapshot) -> Condition | None:
         return Condition("BeatReady", "False", "BeatBlocked", _blocked(snapshot))
     if snapshot.ready:
         return None
-    if snapshot.claim and (snapshot.claim.phase == "Lost" or snapshot.claim.waiting >= PENDING_IS_TROUBLE):
-        return Condition("BeatReady", "False", "VolumePending", _pending(snapshot))
+    if snapshot.claim and (snapshot.claim.phase == "Lost" or snapshot.claim.waiting >= waits.beat_pending):
+        return Condition("BeatReady", "False", "VolumePending", _pending(snapshot, waits))
     if snapshot.trouble:
         return Condition("BeatReady", "False", "BeatFailing", snapshot.trouble)
     return Condition("BeatReady", "False", "BeatStarting", "beat is not ready yet")
@@ -112,7 +111,7 @@ def _blocked(snapshot: BeatSnapshot) -> str:
     )
 
 
-def _pending(snapshot: BeatSnapshot) -> str:
+def _pending(snapshot: BeatSnapshot, waits: Patience) -> str:
     if snapshot.claim and snapshot.claim.phase == "Lost":
         return (
             "spec.beat.storage: the claim has lost its volume, and with it when each task was last sent; "
@@ -125,7 +124,7 @@ def _pending(snapshot: BeatSnapshot) -> str:
         else ""
     )
     return (
-        f"spec.beat.storage: the claim has waited for a volume for over {PENDING_IS_TROUBLE.seconds} s{why}; "
+        f"spec.beat.storage: the claim has waited for a volume for over {waits.beat_pending.seconds} s{why}; "
         "see kubectl describe pvc, make a volume that fits it, or delete the claim and set storageClassName, "
         f"or ephemeral where a skipped run does no harm{mode}"
     )

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 from utilitarian_operator.api.effective import Fleet, Pool
+from utilitarian_operator.api.patience import Patience
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core.diagnosis.silence import causes
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings, QueueSettings
@@ -19,12 +20,6 @@ DELIVERY_LIMIT = 20
 
 CONSUMER_TIMEOUT = timedelta(minutes=30)
 """RabbitMQ's own from 3.8.17 on; its configuration may say otherwise, and can't be read from outside."""
-
-MUTE_FOR = timedelta(seconds=30)
-"""So long no worker must have answered to be taken for one that can't: three of the slow rounds of questions."""
-
-SILENT_FOR = timedelta(minutes=5)
-"""So long none of a pool's workers must have answered for the causes to be named."""
 
 NEAR = 0.8
 """Part of a limit that a task may take before it is said."""
@@ -43,7 +38,7 @@ def advice(fleet: Fleet, snapshot: FleetSnapshot, memories: Mapping[str, Memory]
         memories: by pool name.
     """
     told = snapshot.about
-    found = list(_of_the_broker(told, snapshot))
+    found = list(_of_the_broker(told, snapshot, fleet.patience))
     for pool in fleet.pools:
         memory = memories.get(pool.name, Memory())
         for queue in snapshot.pools[pool.name].queues:
@@ -56,11 +51,11 @@ def advice(fleet: Fleet, snapshot: FleetSnapshot, memories: Mapping[str, Memory]
     return tuple(found[:MOST])
 
 
-def _of_the_broker(told: BrokerSettings, snapshot: FleetSnapshot) -> Iterator[str]:
+def _of_the_broker(told: BrokerSettings, snapshot: FleetSnapshot, waits: Patience) -> Iterator[str]:
     """A worker whose remote control is refused can't tell its version of Celery either."""
     if not _at_least(told.version, 4, 3) or _at_least(told.celery, 5, 7):
         return
-    if told.celery is not None or _nobody_answers(snapshot):
+    if told.celery is not None or _nobody_answers(snapshot, waits):
         which = f"Celery {told.celery}" if told.celery else "workers of which none answers"
         yield (
             f"RabbitMQ {told.version} with {which}: the mailbox of Celery up to 5.6 is refused where "
@@ -69,10 +64,10 @@ def _of_the_broker(told: BrokerSettings, snapshot: FleetSnapshot) -> Iterator[st
         )
 
 
-def _nobody_answers(snapshot: FleetSnapshot) -> bool:
+def _nobody_answers(snapshot: FleetSnapshot, waits: Patience) -> bool:
     serving = [pod for pool in snapshot.pools.values() for pod in pool.pods if pod.serves]
     return bool(serving) and all(
-        pod.word is None and isinstance(pod.held, Unknown) and snapshot.at - pod.held.since >= MUTE_FOR
+        pod.word is None and isinstance(pod.held, Unknown) and snapshot.at - pod.held.since >= waits.unread
         for pod in serving
     )
 
@@ -152,7 +147,8 @@ def _of_silence(fleet: Fleet, pool: Pool, snapshot: FleetSnapshot) -> Iterator[s
     """Said while workers could be asked and none of the pool's has answered, nor did when it was asked slowly."""
     running = [pod for pod in snapshot.pools[pool.name].pods if pod.running and pod.staying]
     silent = [pod.held.since for pod in running if pod.word is None and isinstance(pod.held, Unknown)]
-    patience = max(SILENT_FOR, pool.drain_timeout) if pool.worker.execution == "solo" else SILENT_FOR
+    patience = fleet.patience.mute
+    patience = max(patience, pool.drain_timeout) if pool.worker.execution == "solo" else patience
     if snapshot.mute is None and running and len(silent) == len(running) and snapshot.at - min(silent) >= patience:
         remedy = causes(fleet.broker, snapshot.about.unreadable)
         yield f"pool {pool.name}: none of its {plural(len(running), 'worker')} answers, so none is taken away; {remedy}"

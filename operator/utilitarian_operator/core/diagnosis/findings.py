@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from utilitarian_operator.api.effective import Fleet, Pool
+from utilitarian_operator.api.patience import Patience
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core.diagnosis.silence import causes
 from utilitarian_operator.core.draining import steps as drain
 from utilitarian_operator.core.draining.workers import pool_workers
 from utilitarian_operator.core.moments import since
-from utilitarian_operator.core.observation import blank_workers as blank
 from utilitarian_operator.core.observation.model import FleetSnapshot, PodSnapshot, PoolSnapshot, Present
 from utilitarian_operator.core.observation.own_queues import owed
 from utilitarian_operator.core.wording import named, number, plural
@@ -27,19 +27,6 @@ MUTE = "Mute"
 FOREIGN_CONSUMERS = "ForeignConsumers"
 REASONS = (STUCK, STARVED, RUN_MISSED, SLOW_DRAIN, MUTE, FOREIGN_CONSUMERS)
 """The most serious first."""
-
-NOT_CONSUMING_FOR = timedelta(seconds=30)
-"""Three of the slow rounds of questions: a worker that reconnects consumes again after a few seconds."""
-
-STARTS_WITHIN = blank.STARTS_WITHIN
-"""A worker that runs for longer and was never ready hangs; until then it may just be slow."""
-
-MUTE_FOR = timedelta(minutes=5)
-"""A worker that says nothing is busy; one whose main process says nothing for so long will not answer any more."""
-
-NO_PROGRESS_FOR = timedelta(seconds=30)
-FOREIGN_FOR = timedelta(seconds=30)
-"""A worker's word on its queues may be as old, and its consumer may be gone or back since then."""
 
 MOST_NAMED = 5
 
@@ -100,6 +87,7 @@ def examine(
         snapshot: of this look, which must have reached the broker.
         before: of the last look.
     """
+    waits = fleet.patience
     answering = any(_answered(pod) for pool in snapshot.pools.values() for pod in pool.pods)
     findings: dict[str, tuple[Finding, ...]] = {}
     histories: dict[str, SymptomHistory] = {}
@@ -108,12 +96,14 @@ def examine(
         if not seen.pods and not seen.foreign:
             findings[pool.name], histories[pool.name] = (), _UNTROUBLED
             continue
-        signs = dict(_all_signs(pool, seen, symptoms, answering=answering)) if snapshot.mute is None else {}
+        all_signs = _all_signs(pool, seen, symptoms, waits, answering=answering)
+        signs = dict(all_signs) if snapshot.mute is None else {}
         symptoms = _followed(seen, symptoms, signs, snapshot.at)
         symptoms = replace(symptoms, unheard_since=_unheard_since(seen, symptoms, snapshot))
         histories[pool.name] = symptoms
-        mute = _mute(pool, symptoms, snapshot.at, causes(fleet.broker, snapshot.about.unreadable))
-        found = [*_said(pool, seen, symptoms, signs, snapshot.at), *mute]
+        remedy = causes(fleet.broker, snapshot.about.unreadable)
+        mute = _mute(pool, symptoms, snapshot.at, waits.mute, remedy)
+        found = [*_said(pool, seen, symptoms, signs, snapshot.at, waits), *mute]
         findings[pool.name] = tuple(sorted(found, key=lambda it: REASONS.index(it.reason)))
     return findings, histories
 
@@ -135,17 +125,17 @@ def _answered(pod: PodSnapshot) -> bool:
 
 
 def _said(
-    pool: Pool, seen: PoolSnapshot, symptoms: SymptomHistory, signs: Mapping[str, _Sign], now: datetime
+    pool: Pool, seen: PoolSnapshot, symptoms: SymptomHistory, signs: Mapping[str, _Sign], now: datetime, waits: Patience
 ) -> Iterator[Finding]:
     stuck = {pod: sign for pod, sign in signs.items() if now - symptoms.signs[pod] >= sign.patience}
     if stuck:
         yield _stuck(stuck, symptoms)
-    if symptoms.standing is not None and now - symptoms.standing[1] >= NO_PROGRESS_FOR and not stuck:
+    if symptoms.standing is not None and now - symptoms.standing[1] >= waits.no_progress and not stuck:
         yield Finding(STARVED, _why_starved(pool, seen, now - symptoms.standing[1]))
     slow = drain.slow(pool_workers(pool, seen, now), pool.drain_timeout, now)
     if slow:
         yield Finding(SLOW_DRAIN, _who_is_slow(pool, slow), tuple(slow))
-    if symptoms.foreign_since is not None and now - symptoms.foreign_since >= FOREIGN_FOR:
+    if symptoms.foreign_since is not None and now - symptoms.foreign_since >= waits.foreign:
         yield Finding(FOREIGN_CONSUMERS, _who_consumes(seen))
 
 
@@ -157,9 +147,9 @@ def _unheard_since(seen: PoolSnapshot, symptoms: SymptomHistory, snapshot: Fleet
     return since(symptoms.unheard_since, snapshot.at)
 
 
-def _mute(pool: Pool, symptoms: SymptomHistory, now: datetime, remedy: str) -> Iterator[Finding]:
+def _mute(pool: Pool, symptoms: SymptomHistory, now: datetime, patience: timedelta, remedy: str) -> Iterator[Finding]:
     """A worker with a single thread answers nothing while it runs a task, which may be the first that it got."""
-    patience = max(MUTE_FOR, pool.drain_timeout) if pool.worker.execution == "solo" else MUTE_FOR
+    patience = max(patience, pool.drain_timeout) if pool.worker.execution == "solo" else patience
     if symptoms.unheard_since is not None and now - symptoms.unheard_since >= patience:
         unheard = symptoms.unheard_since.strftime("%H:%M:%SZ")
         yield Finding(MUTE, f"no worker has answered since {unheard}, so none is taken away: {remedy}")
@@ -172,13 +162,15 @@ def _who_is_slow(pool: Pool, slow: Sequence[str]) -> str:
 
 
 def _all_signs(
-    pool: Pool, seen: PoolSnapshot, symptoms: SymptomHistory, *, answering: bool
+    pool: Pool, seen: PoolSnapshot, symptoms: SymptomHistory, waits: Patience, *, answering: bool
 ) -> Iterator[tuple[str, _Sign]]:
-    yield from _signs(pool, seen, symptoms, answering=answering)
-    yield from _never_ready(pool, seen, symptoms)
+    yield from _signs(pool, seen, symptoms, waits, answering=answering)
+    yield from _never_ready(pool, seen, symptoms, waits)
 
 
-def _signs(pool: Pool, seen: PoolSnapshot, symptoms: SymptomHistory, *, answering: bool) -> Iterator[tuple[str, _Sign]]:
+def _signs(
+    pool: Pool, seen: PoolSnapshot, symptoms: SymptomHistory, waits: Patience, *, answering: bool
+) -> Iterator[tuple[str, _Sign]]:
     """What each worker that ought to consume shows."""
     serving = [pod for pod in seen.pods if pod.serves]
     there = {name: queue.consumers for name, queue in seen.queues.items() if isinstance(queue, Present)}
@@ -188,15 +180,17 @@ def _signs(pool: Pool, seen: PoolSnapshot, symptoms: SymptomHistory, *, answerin
     for pod in serving:
         word, owes = pod.word, owed(pod, serving, there, catches_all=pool.is_catch_all)
         if word is not None and word.consuming is not None:
-            yield from _of_one_that_answered(pod, word.consuming, owes, there)
+            yield from _of_one_that_answered(pod, word.consuming, owes, there, waits)
         elif word is None and (answering or pod.name in symptoms.heard):
             idle = [unclaimed[queue] <= 0 for queue in owes or there]
             # One of a catch-all's queues may be another worker's own: only where all are idle it consumes none.
             none_consumes = bool(idle) and (all(idle) if pool.is_catch_all else any(idle))
-            yield from _of_a_silent_one(pool, pod, none_consumes=none_consumes, heard=heard)
+            yield from _of_a_silent_one(pool, pod, waits, none_consumes=none_consumes, heard=heard)
 
 
-def _never_ready(pool: Pool, seen: PoolSnapshot, symptoms: SymptomHistory) -> Iterator[tuple[str, _Sign]]:
+def _never_ready(
+    pool: Pool, seen: PoolSnapshot, symptoms: SymptomHistory, waits: Patience
+) -> Iterator[tuple[str, _Sign]]:
     """Workers that run and have not come up; one that was ready once may have lost that to another container."""
     # It is not known what a catch-all consumes: where none of its workers ever answered, none is called ready.
     unknowable = pool.is_catch_all and not symptoms.heard and not any(map(_answered, seen.pods))
@@ -204,34 +198,36 @@ def _never_ready(pool: Pool, seen: PoolSnapshot, symptoms: SymptomHistory) -> It
         if not pod.running or not pod.staying or pod.ready or pod.gate is not None or unknowable:
             continue
         if pod.blank or (pod.word is None and pod.name not in symptoms.heard):
-            yield pod.name, _Sign("has neither answered nor been ready", STARTS_WITHIN, "runs and")
+            yield pod.name, _Sign("has neither answered nor been ready", waits.starts_within, "runs and")
 
 
 def _of_one_that_answered(
-    pod: PodSnapshot, consuming: tuple[str, ...], owes: Sequence[str], consumers: Mapping[str, int]
+    pod: PodSnapshot, consuming: tuple[str, ...], owes: Sequence[str], consumers: Mapping[str, int], waits: Patience
 ) -> Iterator[tuple[str, _Sign]]:
     lacking = [queue for queue in (owes if consuming else consumers) if queue not in consuming]
     unserved = [queue for queue in consumers if queue in consuming and not consumers[queue]]
     if lacking:
-        yield pod.name, _Sign(f"answers and does not consume {lacking[0]}", NOT_CONSUMING_FOR)
+        yield pod.name, _Sign(f"answers and does not consume {lacking[0]}", waits.not_consuming)
     elif unserved:
         what = f"says that it consumes {unserved[0]}, and the broker has no consumer of it"
-        yield pod.name, _Sign(what, NOT_CONSUMING_FOR)
+        yield pod.name, _Sign(what, waits.not_consuming)
 
 
 def _consume(queue: str, told: Iterable[tuple[str, ...]]) -> int:
     return sum(queue in queues for queues in told)
 
 
-def _of_a_silent_one(pool: Pool, pod: PodSnapshot, *, none_consumes: bool, heard: bool) -> Iterator[tuple[str, _Sign]]:
+def _of_a_silent_one(
+    pool: Pool, pod: PodSnapshot, waits: Patience, *, none_consumes: bool, heard: bool
+) -> Iterator[tuple[str, _Sign]]:
     """One that runs a task in its only thread can't answer, and consumes all the same.
 
     Where no worker of the pool ever answered the cause is none of this worker's: another would be as mute.
     """
     if none_consumes:
-        yield pod.name, _Sign("neither answers nor consumes", 2 * NOT_CONSUMING_FOR)
+        yield pod.name, _Sign("neither answers nor consumes", 2 * waits.not_consuming)
     elif heard and pool.worker.execution != "solo":
-        yield pod.name, _Sign("has not answered", MUTE_FOR)
+        yield pod.name, _Sign("has not answered", waits.mute)
 
 
 def _stuck(stuck: Mapping[str, _Sign], symptoms: SymptomHistory) -> Finding:

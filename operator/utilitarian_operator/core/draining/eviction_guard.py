@@ -16,9 +16,6 @@ GUARD = {
 }
 """What Kubernetes' cluster autoscaler (its FAQ) and Karpenter (Disruption, pod-level controls) heed."""
 
-IDLE_FOR = timedelta(seconds=30)
-"""A worker that had nothing to do for less long may have the next task at once: its pod is not written for each."""
-
 
 @dataclass(frozen=True, slots=True)
 class GuardPod:
@@ -59,14 +56,22 @@ def guards(
     for pool in fleet.pools:
         for pod in snapshot.pools[pool.name].pods:
             body = bodies.get(pod.name)
-            change = None if body is None else _change(pool, pod, body, idle.get(pod.name), snapshot.at)
+            change = (
+                None
+                if body is None
+                else _change(pool, pod, body, _idle_for(idle, pod, snapshot.at), fleet.patience.idle)
+            )
             if change:
                 found.append(GuardPod(pod.name, change))
     return tuple(found)
 
 
+def _idle_for(idle: Mapping[str, datetime], pod: PodSnapshot, now: datetime) -> timedelta | None:
+    return now - idle[pod.name] if pod.name in idle else None
+
+
 def _change(
-    pool: Pool, pod: PodSnapshot, body: ReadOnlyObject, idle: datetime | None, now: datetime
+    pool: Pool, pod: PodSnapshot, body: ReadOnlyObject, idle: timedelta | None, patience: timedelta
 ) -> dict[str, str | None]:
     """What to write; an annotation that the resource gives its pods itself is left as it is."""
     there = body["metadata"].get("annotations") or {}
@@ -74,6 +79,6 @@ def _change(
     # One that doesn't answer is busy.
     if pool.disruption == "Avoid" and idle is None:
         return {key: value for key, value in ours.items() if there.get(key) != value}
-    if pool.disruption == "Avoid" and pod.running and idle is not None and now - idle < IDLE_FOR:
+    if pool.disruption == "Avoid" and pod.running and idle is not None and idle < patience:
         return {}
     return dict.fromkeys(key for key, value in ours.items() if there.get(key) == value)

@@ -6,7 +6,7 @@ worker takes nothing more, finishes what it holds, and only then is told to end.
 
 from datetime import timedelta
 
-from utilitarian_operator.core import never_started as never_begun
+from utilitarian_operator.core import never_started
 
 LEFT_FOR_SIGTERM = timedelta(seconds=10)
 """Of the grace period: an empty worker ends within two seconds of SIGTERM, a threads worker within ten."""
@@ -142,7 +142,11 @@ One that has no mailbox, or answers in what is never read, is left to SIGTERM at
 
 
 def command(
-    grace: timedelta, execution: str, silence: timedelta = SILENCE, first_answer: timedelta = FIRST_ANSWER
+    grace: timedelta,
+    execution: str,
+    silence: timedelta = SILENCE,
+    first_answer: timedelta = FIRST_ANSWER,
+    never_begun: timedelta = never_started.AFTER,
 ) -> list[str]:
     """The hook's command: it returns when the worker is empty, or a little before the grace period ends.
 
@@ -151,10 +155,11 @@ def command(
         execution: of the worker, Celery's `--pool`.
         silence: how long broker and worker may say nothing before the worker takes nothing more.
         first_answer: how long the worker may say nothing at all although the broker answers.
+        never_begun: how long the acknowledgement of a task that runs may take.
     """
     patience = max(grace - LEFT_FOR_SIGTERM, grace / 2)
     settling = SETTLING if execution == "gevent" else timedelta()
-    doubted = timedelta() if execution == "prefork" else never_begun.AFTER
+    doubted = timedelta() if execution == "prefork" else never_begun
     # One with a single thread answers between two tasks, and takes none while it is mute.
     first = silence if execution == "solo" else min(first_answer, silence)
     times = (patience, silence, settling, doubted, first)

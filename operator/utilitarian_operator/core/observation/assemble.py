@@ -173,10 +173,13 @@ class _Look:
                 self.own_queues = learned(self.own_queues, there.pods, named)
             known = begun(self.beginnings.get(pool.name, Beginnings()), there.pods, seen, told, self._doubts.now)
             self.beginnings[pool.name] = known
-            pods, unlearned = with_blank(there.pods, known, self._doubts.now), self._unlearned(pool)
+            pods, unlearned = self._with_blank(there.pods, known), self._unlearned(pool)
             unacked = unlearned or self._unacked(pool, seen, pods)
             pools[pool.name] = replace(there, queues=seen, pods=pods, unacked=unacked, unlearned=unlearned)
         return pools
+
+    def _with_blank(self, pods: tuple[PodSnapshot, ...], known: Beginnings) -> tuple[PodSnapshot, ...]:
+        return with_blank(pods, known, self._doubts.now, self._fleet.patience.starts_within)
 
     def _unlearned(self, pool: Pool) -> Unknown | None:
         """Why nothing is known of a catch-all's queues: none of its workers has said yet which it consumes."""

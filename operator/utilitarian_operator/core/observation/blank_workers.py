@@ -82,11 +82,15 @@ def consumers_by_answers(pods: Iterable[PodSnapshot]) -> Counter[str]:
     return Counter(queue for word in words if word is not None for queue in word.consuming or ())
 
 
-def with_blank(pods: Sequence[PodSnapshot], known: Beginnings, now: datetime) -> tuple[PodSnapshot, ...]:
+def with_blank(
+    pods: Sequence[PodSnapshot], known: Beginnings, now: datetime, starts_within: timedelta = STARTS_WITHIN
+) -> tuple[PodSnapshot, ...]:
     """The pods, of which those that should long have started and never took a message hold nothing."""
-    return tuple(replace(pod, held=NOTHING, blank=True) if _is_blank(pod, known, now) else pod for pod in pods)
+    return tuple(
+        replace(pod, held=NOTHING, blank=True) if _is_blank(pod, known, now, starts_within) else pod for pod in pods
+    )
 
 
-def _is_blank(pod: PodSnapshot, known: Beginnings, now: datetime) -> bool:
+def _is_blank(pod: PodSnapshot, known: Beginnings, now: datetime, starts_within: timedelta) -> bool:
     since = pod.running_since
-    return pod.name in known.blank and since is not None and now - since >= STARTS_WITHIN
+    return pod.name in known.blank and since is not None and now - since >= starts_within

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.objects import ReadOnlyObject
+from utilitarian_operator.api.patience import PATIENCE, Patience
 from utilitarian_operator.api.problem import InvalidSpec, Problem
 from utilitarian_operator.api.resource import UtilitarianWorkerPoolSpec
 from utilitarian_operator.api.validation.resource_rules import accept, warnings
@@ -45,12 +46,16 @@ class Acceptance:
     Args:
         resource: as it is when the operator first sees it.
         kept: the ControllerRevision of the spec that ran before; None if none did.
+        patience: how long signs must last.
     """
 
-    def __init__(self, resource: ReadOnlyObject, kept: ReadOnlyObject | None = None) -> None:
+    def __init__(
+        self, resource: ReadOnlyObject, kept: ReadOnlyObject | None = None, patience: Patience = PATIENCE
+    ) -> None:
+        self._patience = patience
         self._newest: Judgement | None = None
         self._annotations: dict[str, str] = {}
-        self._running = None if kept is None else _kept(resource, kept)
+        self._running = None if kept is None else _kept(resource, kept, patience)
 
     @property
     def running(self) -> Judgement | None:
@@ -63,7 +68,7 @@ class Acceptance:
         annotations = {k: v for k, v in (metadata.get("annotations") or {}).items() if k.startswith(PREFIX)}
         newest = self._newest
         if newest is None or newest.generation != metadata["generation"] or annotations != self._annotations:
-            newest, self._annotations = _judged(resource, annotations), annotations
+            newest, self._annotations = _judged(resource, annotations, self._patience), annotations
             self._newest = newest
             if self._running is not None and self._running.generation == newest.generation and newest.fleet:
                 self._running = newest  # only an override changed
@@ -74,20 +79,24 @@ class Acceptance:
         self._running = judgement
 
 
-def _judged(resource: ReadOnlyObject, annotations: Mapping[str, str]) -> Judgement:
+def _judged(resource: ReadOnlyObject, annotations: Mapping[str, str], patience: Patience) -> Judgement:
     found, problems = overrides(annotations)
     generation, written = int(resource["metadata"]["generation"]), resource.get("spec", {})
     try:
         spec = accept(resource).spec
     except InvalidSpec as error:
         return Judgement(generation, written, None, None, (), (*error.errors, *problems), (), found)
-    fleet = effective_fleet(spec)
+    fleet = effective_fleet(spec, patience)
     return Judgement(generation, written, spec, fleet, references(spec), problems, warnings(spec), found)
 
 
-def _kept(resource: ReadOnlyObject, kept: ReadOnlyObject) -> Judgement | None:
+def _kept(resource: ReadOnlyObject, kept: ReadOnlyObject, patience: Patience) -> Judgement | None:
     """The spec that was kept, if this operator still understands it."""
     metadata = {**resource["metadata"], "generation": kept["revision"]}
     written = (kept.get("data") or {}).get("spec")
-    judgement = _judged({**resource, "metadata": metadata, "spec": written}, {}) if isinstance(written, dict) else None
+    judgement = (
+        _judged({**resource, "metadata": metadata, "spec": written}, {}, patience)
+        if isinstance(written, dict)
+        else None
+    )
     return judgement if judgement and judgement.fleet else None

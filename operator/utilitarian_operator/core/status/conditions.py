@@ -44,7 +44,7 @@ def fleet_conditions(
         stalled,
         _broker(fleet, snapshot),
         _queues_covered(fleet),
-        beat_condition(fleet.beat, snapshot.beat),
+        beat_condition(fleet.beat, snapshot.beat, fleet.patience),
         _at_maximum(decisions),
         _deadline(newest.runs),
     )

@@ -28,9 +28,6 @@ from utilitarian_operator.reconcile.observe.starts import Starts
 ANSWER_HOLDS_S = 4.0
 """How long a worker's answer is believed: a few rounds of questions, each a second."""
 
-SAMPLE_HOLDS_S = 25.0
-"""How long a sample counts in averages: two of the slow rounds."""
-
 _Pods: TypeAlias = Mapping[str, tuple[PodSnapshot, ...]]
 
 
@@ -82,7 +79,7 @@ class Observer:
         deployments = self._store.children(DEPLOYMENTS, self._key)
         known, bodies = broker.known, self._bodies()
         # Before the depths: what a worker took in between is then missed once, and not counted on both sides.
-        pods = self._pods(bodies, known, now)
+        pods = self._pods(bodies, known, now, fleet.patience.sampled.total_seconds())
         queues = [queue for pool in fleet.pools for queue in self._beliefs.queues(pool)]
         after = await broker.look(queues)
         self.failed = after.failed
@@ -168,22 +165,25 @@ class Observer:
         bodies: Mapping[str, Iterable[Mapping[str, Any]]],
         seen: BrokerSnapshot,
         now: datetime,
+        sampled_s: float,
     ) -> dict[str, tuple[PodSnapshot, ...]]:
         there = {
             pool: [it for it in found if it.get("status", {}).get("phase") not in {"Succeeded", "Failed"}]
             for pool, found in bodies.items()
         }
-        pods = {pool: tuple(self._pod(it, seen, now) for it in found) for pool, found in there.items() if found}
+        pods = {
+            pool: tuple(self._pod(it, seen, now, sampled_s) for it in found) for pool, found in there.items() if found
+        }
         everyone = self._store.children(PODS, self._key)
         self._history.keep_only(everyone)
         return self._starts.see(pods, everyone, now, broker_away=self.failed is not None)
 
-    def _pod(self, body: Mapping[str, Any], seen: BrokerSnapshot, now: datetime) -> PodSnapshot:
+    def _pod(self, body: Mapping[str, Any], seen: BrokerSnapshot, now: datetime, sampled_s: float) -> PodSnapshot:
         name = body["metadata"]["name"]
         held = seen.told(node_name(name), seen.at - ANSWER_HOLDS_S)
         why = f"worker {name} does not answer" if seen.mute is None else str(seen.mute)
         answer = self._beliefs.silent(name, why, now) if held is None else held
-        sample = seen.sample(node_name(name), seen.at - SAMPLE_HOLDS_S)
+        sample = seen.sample(node_name(name), seen.at - sampled_s)
         caught_up = self._store.told(PODS, self._key, name)
         pod = pod_snapshot(name, body, answer, caught_up=caught_up)
         sample = None if sample is None else no_older(sample, pod.running_since, now)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from utilitarian_operator.core.never_started import AFTER
 from utilitarian_operator.adapters.broker.mailbox import AnswersBox
 from utilitarian_operator.adapters.broker.remote_control import (
     LEARNING,
@@ -62,7 +63,7 @@ def test_an_odd_reply_takes_away_no_other_answer(question: str, odd: object, *, 
     assert found[NODE] == QUIET[question]
     if question != REGISTERED and ODD in found:
         answers = {name: {ODD: answer} for name, answer in QUIET.items()} | {question: {ODD: found[ODD]}}
-        assert _held(answers, ODD, time.time(), _tasks((), answers[LEARNING][ODD])).unacked >= 0
+        assert _held(answers, ODD, time.time(), _tasks((), answers[LEARNING][ODD], AFTER)).unacked >= 0
 
 
 @pytest.mark.parametrize(
