@@ -249,7 +249,7 @@ while pathlib.Path({flag!r}).exists():
 
 
 # On a slow machine a worker takes seconds to start, and is no hanging one for that.
-@pytest.mark.parametrize("patience", [replace(QUICK_SIGNS, starts_within=timedelta(seconds=20))], ids=["quick"])
+@pytest.mark.parametrize("patience", [replace(QUICK_SIGNS, starts_within=timedelta(seconds=15))], ids=["quick"])
 def test_workers_that_hang_while_they_start_are_stuck_and_keep_their_pool_from_nothing(
     installation: Installation, operator: Operator, tmp_path: Path
 ) -> None:
@@ -263,7 +263,7 @@ def test_workers_that_hang_while_they_start_are_stuck_and_keep_their_pool_from_n
     installation.wait(lambda: fleet.pool("work").get("ready") == 1)
     (well,) = fleet.pods("work")
     flag.touch()
-    installation.send(DEFAULT, 12, 1.0)
+    installation.send(DEFAULT, 30, 1.0)
     installation.wait(lambda: len(fleet.pods("work")) == 3)
     installation.wait(lambda: "Stuck" in dict(fleet.events()))
     told = dict(fleet.events())["Stuck"]

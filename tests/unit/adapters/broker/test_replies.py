@@ -9,7 +9,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from utilitarian_operator.core.never_started import AFTER
 from utilitarian_operator.adapters.broker.mailbox import AnswersBox
 from utilitarian_operator.adapters.broker.remote_control import (
     LEARNING,
@@ -20,6 +19,7 @@ from utilitarian_operator.adapters.broker.remote_control import (
     _tasks,
 )
 from utilitarian_operator.adapters.broker.timing import CLOCK
+from utilitarian_operator.core.never_started import AFTER
 
 QUIET: dict[str, Any] = {
     **{question: [] for question in (*QUESTIONS, QUEUES, REGISTERED)},
