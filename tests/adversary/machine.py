@@ -13,7 +13,10 @@ from typing import Any
 
 from tests.adversary import threads
 from tests.adversary.loop import VirtualLoop
-from utilitarian_operator.adapters.broker.timing import CLOCK, Clock
+from utilitarian_operator.adapters.broker.timing import (
+    CLOCK,
+    Clock,
+)
 
 START = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 """What time it is when a world begins."""

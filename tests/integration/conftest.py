@@ -11,7 +11,9 @@ from tests.support.installation import Installation
 from tests.support.operator import Operator, in_process
 from tests.support.process_node import ProcessNode
 from tests.support.rabbitmq import RabbitMQ
-from utilitarian_operator.adapters.broker.timing import Intervals
+from utilitarian_operator.adapters.intervals import (
+    Intervals,
+)
 from utilitarian_operator.api.patience import Patience
 
 SUITES = [

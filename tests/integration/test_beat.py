@@ -24,7 +24,9 @@ from tests.support.pace import slowness, takes_at_most
 from tests.support.processes import Process
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
-from utilitarian_operator.adapters.broker.timing import Intervals
+from utilitarian_operator.adapters.intervals import (
+    Intervals,
+)
 
 SOON = timedelta(seconds=40)
 EVERY_S = 6

@@ -16,7 +16,9 @@ from tests.support.controlplane import REPOSITORY
 from tests.support.installation import DEFAULT, QUICK, Installation
 from tests.support.operator import Operator
 from utilitarian_operator.adapters.broker.remote_control import RemoteControl
-from utilitarian_operator.adapters.broker.timing import Intervals
+from utilitarian_operator.adapters.intervals import (
+    Intervals,
+)
 from utilitarian_operator.api.patience import Patience
 
 SOON = timedelta(seconds=3)

@@ -8,7 +8,9 @@ import pytest
 from tests.support.controlplane import MERGE_PATCH
 from tests.support.installation import DEFAULT, Installation
 from tests.support.operator import Operator
-from utilitarian_operator.adapters.broker.timing import Intervals
+from utilitarian_operator.adapters.intervals import (
+    Intervals,
+)
 from utilitarian_operator.api.patience import Patience
 
 SOON = timedelta(seconds=3)

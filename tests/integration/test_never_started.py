@@ -14,7 +14,9 @@ from tests.support.ledger import FileLedgerReader
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
 from utilitarian_operator.adapters.broker.remote_control import RemoteControl
-from utilitarian_operator.adapters.broker.timing import Intervals
+from utilitarian_operator.adapters.intervals import (
+    Intervals,
+)
 
 RESTARTS = 4
 

@@ -8,7 +8,9 @@ from tests.support.celery_workers import send
 from tests.support.installation import DEFAULT, QUICK, Installation
 from tests.support.operator import Operator
 from utilitarian_operator.adapters.broker.depths import DELAYED
-from utilitarian_operator.adapters.broker.timing import Intervals
+from utilitarian_operator.adapters.intervals import (
+    Intervals,
+)
 
 NATIVE = {"queue_type": "quorum", "exchange_type": "topic"}
 # What is due later than a drain may take is given back; three tasks are fetched anew in time.

@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from utilitarian_operator.adapters.broker.timing import INTERVALS, Intervals
+from utilitarian_operator.adapters.intervals import (
+    INTERVALS,
+    Intervals,
+)
 from utilitarian_operator.api.patience import PATIENCE, Patience
 
 

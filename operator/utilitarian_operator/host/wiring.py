@@ -19,7 +19,9 @@ from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTO
 from yaml import YAMLError
 
 from utilitarian_operator.adapters.broker.session import Brokers, opened
-from utilitarian_operator.adapters.broker.timing import CLOCK
+from utilitarian_operator.adapters.broker.timing import (
+    CLOCK,
+)
 from utilitarian_operator.adapters.cluster.cache import CHILD_SELECTOR, FLEETS, Key, Store
 from utilitarian_operator.adapters.cluster.client import ClusterClient
 from utilitarian_operator.adapters.cluster.seam import Cluster

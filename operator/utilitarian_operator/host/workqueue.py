@@ -5,7 +5,9 @@ import logging
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
-from utilitarian_operator.adapters.broker.timing import CLOCK
+from utilitarian_operator.adapters.broker.timing import (
+    CLOCK,
+)
 from utilitarian_operator.core.backoff import Backoff
 
 K = TypeVar("K", bound=Hashable)

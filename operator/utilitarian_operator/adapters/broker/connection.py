@@ -12,8 +12,10 @@ from kombu.exceptions import KombuError
 from kombu.transport import pyamqp
 
 from utilitarian_operator.adapters.broker.address import Address, addresses
-from utilitarian_operator.adapters.broker.timing import HEARTBEAT_S
 from utilitarian_operator.adapters.broker.tls import Tls
+from utilitarian_operator.adapters.intervals import (
+    HEARTBEAT_S,
+)
 from utilitarian_operator.errors import (
     BrokerError,
     BrokerUnreachable,

@@ -9,7 +9,10 @@ from amqp.exceptions import AccessRefused, NotFound, ResourceLocked
 from kombu import Connection
 
 from utilitarian_operator.adapters.broker.connection import TIMEOUT_S, broker_errors, connect, release
-from utilitarian_operator.adapters.broker.timing import CLOCK, Clock
+from utilitarian_operator.adapters.broker.timing import (
+    CLOCK,
+    Clock,
+)
 from utilitarian_operator.adapters.broker.tls import SYSTEM, Tls
 from utilitarian_operator.core.observation.depth import Depth, Untold
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable

@@ -8,7 +8,9 @@ from kombu import Consumer, Producer
 from kombu.pidbox import Mailbox
 
 from utilitarian_operator.adapters.broker.replies import is_answer
-from utilitarian_operator.adapters.broker.timing import CLOCK
+from utilitarian_operator.adapters.broker.timing import (
+    CLOCK,
+)
 
 ANSWER_WITHIN_S = 1.0
 """How long the slowest worker may take; a worker that is busy in a solo pool, or stopping, never answers."""

@@ -1,6 +1,9 @@
 """How long a broker is left alone after a failure."""
 
-from utilitarian_operator.adapters.broker.timing import CLOCK, Clock
+from utilitarian_operator.adapters.broker.timing import (
+    CLOCK,
+    Clock,
+)
 from utilitarian_operator.core.backoff import Backoff
 from utilitarian_operator.errors import BrokerError
 

@@ -8,7 +8,10 @@ from collections.abc import Collection, Hashable
 from dataclasses import dataclass
 
 from utilitarian_operator.adapters.broker.seam import NO_QUESTIONS, Questions
-from utilitarian_operator.adapters.broker.timing import INTERVALS, Intervals
+from utilitarian_operator.adapters.intervals import (
+    INTERVALS,
+    Intervals,
+)
 
 NEAR_A_SECOND = 100.0
 """Workers that a question of the quick lane reaches a second: with a thousand there is a round each ten seconds."""

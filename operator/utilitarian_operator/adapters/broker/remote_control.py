@@ -15,8 +15,15 @@ from kombu import Connection
 
 from utilitarian_operator.adapters.broker.connection import broker_errors, connect, release
 from utilitarian_operator.adapters.broker.mailbox import AnswersBox
-from utilitarian_operator.adapters.broker.timing import CLOCK, INTERVALS, Clock, Intervals
+from utilitarian_operator.adapters.broker.timing import (
+    CLOCK,
+    Clock,
+)
 from utilitarian_operator.adapters.broker.tls import SYSTEM, Tls
+from utilitarian_operator.adapters.intervals import (
+    INTERVALS,
+    Intervals,
+)
 from utilitarian_operator.core.never_started import AFTER, IN_PROCESS, surely_run
 from utilitarian_operator.core.observation.model import WorkerLoad
 from utilitarian_operator.core.observation.own_queues import own, passing

@@ -17,8 +17,15 @@ from utilitarian_operator.adapters.broker.poll_schedule import PollSchedule, Rou
 from utilitarian_operator.adapters.broker.remote_control import RemoteControl
 from utilitarian_operator.adapters.broker.seam import NO_QUESTIONS, Broker, BrokerSnapshot, Questions
 from utilitarian_operator.adapters.broker.statistics import Statistics
-from utilitarian_operator.adapters.broker.timing import CLOCK, INTERVALS, Clock, Intervals
+from utilitarian_operator.adapters.broker.timing import (
+    CLOCK,
+    Clock,
+)
 from utilitarian_operator.adapters.broker.tls import SYSTEM, Tls
+from utilitarian_operator.adapters.intervals import (
+    INTERVALS,
+    Intervals,
+)
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings, QueueSettings
 from utilitarian_operator.core.observation.depth import Depths
 from utilitarian_operator.core.observation.model import HOLDS, Counted

@@ -17,7 +17,10 @@ from yarl import URL
 
 from utilitarian_operator.adapters.broker.connection import untrusted
 from utilitarian_operator.adapters.broker.statistics_page import from_management, from_prometheus
-from utilitarian_operator.adapters.broker.timing import CLOCK, Clock
+from utilitarian_operator.adapters.broker.timing import (
+    CLOCK,
+    Clock,
+)
 from utilitarian_operator.adapters.broker.tls import SYSTEM, Tls
 from utilitarian_operator.core.observation.model import Counted
 from utilitarian_operator.core.observation.queue_rates import NodeStatistics, Row, Tally, count, figures, merged

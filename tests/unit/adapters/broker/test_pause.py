@@ -3,7 +3,9 @@
 import pytest
 
 from utilitarian_operator.adapters.broker.pause import BACKOFF, Pause
-from utilitarian_operator.adapters.broker.timing import Clock
+from utilitarian_operator.adapters.broker.timing import (
+    Clock,
+)
 from utilitarian_operator.errors import BrokerUnreachable
 
 ERROR = BrokerUnreachable("no answer")

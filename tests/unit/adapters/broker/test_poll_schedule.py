@@ -12,7 +12,9 @@ from utilitarian_operator.adapters.broker.poll_schedule import (
     Round,
 )
 from utilitarian_operator.adapters.broker.seam import Questions
-from utilitarian_operator.adapters.broker.timing import INTERVALS
+from utilitarian_operator.adapters.intervals import (
+    INTERVALS,
+)
 
 SPAN_S = 200
 

@@ -18,7 +18,9 @@ from utilitarian_operator.adapters.broker.remote_control import (
     _held,
     _tasks,
 )
-from utilitarian_operator.adapters.broker.timing import CLOCK
+from utilitarian_operator.adapters.broker.timing import (
+    CLOCK,
+)
 from utilitarian_operator.core.never_started import AFTER
 
 QUIET: dict[str, Any] = {
