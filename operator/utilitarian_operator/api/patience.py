@@ -12,6 +12,7 @@ class Patience:
         not_consuming: a worker answers and consumes none of its queues. Three of the slow rounds of questions: one that
             reconnects consumes again after a few seconds.
         starts_within: a container runs, and its worker was never ready: it hangs; until then it may just be slow.
+            Kubernetes' own progressDeadlineSeconds.
         mute: a worker answers no question. It may be busy; one whose main process says nothing for so long will not
             answer any more.
         no_progress: messages wait, and workers that are free begin none.

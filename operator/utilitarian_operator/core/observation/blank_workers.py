@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from utilitarian_operator.api.patience import PATIENCE
 from utilitarian_operator.core.moments import since
 from utilitarian_operator.core.observation.model import PodSnapshot, Present, QueueSnapshot, Unknown, WorkerLoad
 
-STARTS_WITHIN = timedelta(minutes=10)
-"""Kubernetes' own progressDeadlineSeconds; a worker that takes longer is taken for one that hangs."""
+STARTS_WITHIN = PATIENCE.starts_within
 
 IN_DOUBT_FOR = timedelta(seconds=15)
 """For so long a consumer may have no known worker, or the broker be away: a worker that comes up
