@@ -215,3 +215,37 @@ def test_what_was_is_told_no_longer_when_the_clock_was_set_back(ago: timedelta) 
     lately = abs(ago) < timedelta(minutes=2)
     assert (trouble(pod("a", RUNNING, ended), NOW) is not None) == lately
     assert (pod_failure(deployment(), [sent_away], NOW) is not None) == lately
+
+
+NO_SCHEDULER = {"metadata": {"name": "u", "creationTimestamp": stamp(NOW)}, "status": {"phase": "Pending"}}
+NO_NODE = "1 worker found no node so far: pod u: 0/3 nodes are available: 3 Insufficient memory"
+
+
+@pytest.mark.parametrize(
+    "pods, hurries, expected",
+    [
+        pytest.param([unplaced("u", SHORT)], False, None, id="an autoscaler may still answer"),
+        pytest.param(
+            [unplaced("u", timedelta())],
+            True,
+            PodFailure(
+                "Unschedulable",
+                f"{NO_NODE}; add nodes, or lower worker.resources.requests",
+                stops=False,
+                more_is_useless=False,
+            ),
+            id="told at once where tasks cannot wait any longer",
+        ),
+        pytest.param([NO_SCHEDULER], True, None, id="before a scheduler has looked at it there is nothing to tell"),
+        pytest.param(
+            [unplaced("u", SHORT), pod("p", PULLING)],
+            True,
+            PodFailure("WorkersFailing", 'pod p: ImagePullBackOff: Back-off pulling image "x"'),
+            id="what has surely failed comes first",
+        ),
+    ],
+)
+def test_a_pool_whose_tasks_waited_already_tells_of_the_first_sign(
+    pods: list[Object], hurries: bool, expected: PodFailure | None
+) -> None:
+    assert pod_failure(deployment(), pods, NOW, hurries=hurries) == expected

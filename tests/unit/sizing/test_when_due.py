@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from tests.support.pools import NOW, facts, fleet, pool
-from utilitarian_operator.core.observation.model import Unknown
+from utilitarian_operator.core.observation.model import FleetSnapshot, PoolSnapshot, Present, Unknown
 from utilitarian_operator.core.sizing import when_due
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory
-from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool
+from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool, first_seen_work
 from utilitarian_operator.core.sizing.run_state import OpenRun
 
 WAITS = pool(concurrency=20, drainWithin="10m", taskDuration="5s", wake="WhenDue", idleAfter="2m")
@@ -170,3 +170,73 @@ def test_since_when_the_oldest_message_waits(seen: Facts, before: Memory, expect
 def test_a_clock_that_is_set_back_makes_nothing_wait_longer_than_promised() -> None:
     _, after = decide_pool(WAITS, facts(1), replace(SLEEPS, looked_at=NOW, waiting_since=NOW), FleetContext(ago(3600)))
     assert after.waiting_since == ago(3600)
+
+
+ASKED = facts(1, current=1)
+"""A worker is asked for, and none serves."""
+
+
+@pytest.mark.parametrize(
+    "seen, before, expected",
+    [
+        pytest.param(ASKED, SLEEPS, (NOW, 0.0), id="asked-for-now"),
+        pytest.param(ASKED, replace(SLEEPS, asked_since=ago(30)), (ago(30), 0.0), id="goes-on"),
+        pytest.param(serving(), replace(SLEEPS, asked_since=ago(20), start_delay=9.0), (None, 0.0), id="went-well"),
+        pytest.param(serving(), replace(SLEEPS, asked_since=ago(250)), (None, 240.0), id="took-four-minutes-more"),
+        pytest.param(facts(1), replace(SLEEPS, asked_since=ago(250)), (None, 240.0), id="given-up-after-as-long"),
+        pytest.param(facts(1), replace(SLEEPS, asked_since=ago(5), start_delay=9.0), (None, 9.0), id="given-up-soon"),
+        pytest.param(serving(), replace(SLEEPS, asked_since=ago(90_000)), (None, 3600.0), id="a-day-counts-as-an-hour"),
+        pytest.param(ASKED, replace(SLEEPS, asked_since=ago(-60)), (NOW, 0.0), id="a-clock-that-was-set-back"),
+        pytest.param(
+            serving(), replace(SLEEPS, start_delay=9.0), (None, 9.0), id="a-worker-that-was-there-says-nothing"
+        ),
+        pytest.param(
+            serving(started_up=(10.0,)),
+            Memory(looked_at=ago(1), asked_since=ago(250)),
+            (None, 240.0),
+            id="of-the-first-start",
+        ),
+    ],
+)
+def test_what_the_last_start_took_beyond_a_start(
+    seen: Facts, before: Memory, expected: tuple[datetime | None, float]
+) -> None:
+    _, after = decide_pool(WAITS, seen, before, FleetContext(NOW))
+    assert (after.asked_since, after.start_delay) == expected
+
+
+def test_a_pool_that_wakes_at_once_remembers_nothing_of_it() -> None:
+    before = replace(SLEEPS, asked_since=ago(250), start_delay=9.0)
+    _, after = decide_pool(pool(wake="AtOnce"), ASKED, before, FleetContext(NOW))
+    assert (after.asked_since, after.start_delay) == (None, 0.0)
+
+
+@pytest.mark.parametrize(
+    "memory, expected",
+    [
+        pytest.param(waited(338, start_delay=240.0), (0, "wait"), id="until-a-moment-before-it-is-due"),
+        pytest.param(waited(339, start_delay=240.0), (1, "demand"), id="earlier-by-what-the-last-start-took"),
+        pytest.param(replace(SLEEPS, start_delay=3600.0), (1, "demand"), id="at-once-where-that-is-all-of-the-promise"),
+    ],
+)
+def test_after_a_start_that_took_long_a_pool_wakes_earlier(memory: Memory, expected: tuple[int, str]) -> None:
+    assert decided(facts(1), memory) == expected
+
+
+def test_a_worker_leaves_all_the_same_after_a_start_that_took_long() -> None:
+    assert decided(serving(), replace(SERVED, start_delay=3600.0)) == (0, "demand")
+
+
+def test_the_sentence_says_why_workers_are_asked_for_earlier() -> None:
+    decision, _ = decide_pool(WAITS, facts(12), waited(100, start_delay=240.0), FleetContext(NOW))
+    assert decision.message == (
+        "12 tasks wait; workers are asked for at 2026-03-02T12:03:59Z, so that they start within 10m; "
+        "4m of that because the last start took so much longer"
+    )
+
+
+def test_the_time_to_wake_a_pool_counts_from_the_moment_it_is_due() -> None:
+    snapshot = FleetSnapshot(NOW, {"pool": PoolSnapshot({"q": Present(1, 0)}, 0, (), 0)})
+    (waits, _), (due, _) = (decide_pool(WAITS, facts(1), waited(it), FleetContext(NOW)) for it in (578, 579))
+    assert first_seen_work({"pool": ago(60)}, snapshot, {"pool": waits}) == {}
+    assert first_seen_work({}, snapshot, {"pool": due}) == {"pool": NOW}

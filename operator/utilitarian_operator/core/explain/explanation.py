@@ -173,6 +173,11 @@ def _remembered(given: RuleInput) -> Iterator[tuple[str, str]]:
     yield "a worker starts in", f"{seconds(given.start_up)} ({how})"
     if memory.start_waited:
         yield "the newest waited", f"{seconds(memory.start_waited)} for a node, its image, a volume or the broker"
+    if memory.start_delay:
+        yield (
+            "the last start took",
+            f"{seconds(memory.start_delay)} more than that: the next is asked for as much earlier",
+        )
     yield from _arrivals(pool, memory, given.now)
     yield from _moments(memory)
     if highest(memory):

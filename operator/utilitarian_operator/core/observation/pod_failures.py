@@ -66,6 +66,8 @@ def pod_failure(
     pods: Sequence[ReadOnlyObject],
     now: datetime,
     events: Events = MappingProxyType({}),
+    *,
+    hurries: bool = False,
 ) -> PodFailure | None:
     """The failure of a pool; None if there is none. What stops it goes first, then what a person must repair first.
 
@@ -74,8 +76,11 @@ def pod_failure(
         pods: of the pool, as they were seen.
         now: the one clock.
         events: what Kubernetes says of pods that have not become ready, as far as it was asked.
+        hurries: whether the first sign is told: the pool asks for workers only when its tasks can't wait any longer.
     """
     found = list(_hindrances(deployment or {}, pods, now, events))
+    if hurries and not found:
+        found += _first_signs(pods, now)
     return next((it for it in found if it.stops), found[0] if found else None)
 
 
@@ -112,6 +117,16 @@ def _hindrances(
     if lost:
         yield _lost(lost, ready)
     yield from _never_ready(deployment, there, ready, now, events)
+
+
+def _first_signs(pods: Sequence[ReadOnlyObject], now: datetime) -> Iterator[PodFailure]:
+    """What the scheduler says of pods that may still get a node: from an autoscaler that makes one, for example."""
+    found = [unplaced(pod, now, timedelta()) for pod in pods if _stays(pod) and condition(pod, "PodScheduled")]
+    waiting = [it for it in found if it is not None]
+    if waiting:
+        said, remedy = waiting[0]
+        message = f"{plural(len(waiting), 'worker')} found no node so far: {said}".rstrip(".")
+        yield PodFailure(UNSCHEDULABLE, f"{message}; {remedy}", stops=False, more_is_useless=False)
 
 
 def _failing(failing: Sequence[str], ready: int, *, rolling_out: bool) -> PodFailure:

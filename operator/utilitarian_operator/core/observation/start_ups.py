@@ -8,6 +8,9 @@ from statistics import median
 LONGEST_START_UP_S = 600.0
 """No start is counted as longer: what took longer did not only start."""
 
+LONGEST_DELAY_S = 3600.0
+"""No start is awaited for longer than it takes by more than this: most promises are shorter."""
+
 LONGEST_REQUEST_S = 5.0
 """Seconds from a pod's creation to its container's start that belong to every start; what took longer was a wait."""
 

@@ -56,6 +56,8 @@ class Memory:
         highs: the largest demand of each stretch of the stabilization time, with its moment; newest last.
         surplus_since: since when fewer workers would do; None while they would not.
         waiting_since: since when the oldest message of a pool without a worker may wait; None while none does.
+        asked_since: since when a pool that wakes when due has asked for workers and none serves; None while one does.
+        start_delay: seconds that its last start took longer than a start takes; 0 where it did not.
         empty_looks: looks in a row at which no message waited for the workers that are there, 2 at most.
         first_worker_since: since when a ready worker runs although one of the queues is missing.
         first_worker_spent: that worker had its time and the queue is still missing: it is not given again.
@@ -84,6 +86,8 @@ class Memory:
     highs: tuple[tuple[datetime, int], ...] = ()
     surplus_since: datetime | None = None
     waiting_since: datetime | None = None
+    asked_since: datetime | None = None
+    start_delay: float = 0.0
     empty_looks: int = 0
     first_worker_since: datetime | None = None
     first_worker_spent: bool = False
@@ -186,6 +190,7 @@ def _without_the_future(memory: Memory, now: datetime) -> Memory:
         busy_since=passed(memory.busy_since),
         surplus_since=passed(memory.surplus_since),
         waiting_since=passed(memory.waiting_since),
+        asked_since=passed(memory.asked_since),
         first_worker_since=passed(memory.first_worker_since),
         first_worker_turn=passed(memory.first_worker_turn),
         started_at=passed(memory.started_at),

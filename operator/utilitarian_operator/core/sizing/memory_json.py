@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic.alias_generators import to_camel
 
 from utilitarian_operator.core.moments import timestamp
-from utilitarian_operator.core.observation.start_ups import LONGEST_START_UP_S, MOST_START_UPS
+from utilitarian_operator.core.observation.start_ups import LONGEST_DELAY_S, LONGEST_START_UP_S, MOST_START_UPS
 from utilitarian_operator.core.reading import MOST_SECONDS, Reader
 from utilitarian_operator.core.sizing.eta_sleep import EtaSleep
 from utilitarian_operator.core.sizing.learning import LONGEST_TASK_S, MOST_COMPLETIONS, MOST_STRETCHES
@@ -103,6 +103,8 @@ def read(reader: Reader, text: object) -> Memory:
         highs=_in_order(each("highs", _counted)),
         surplus_since=moment("surplusSince"),
         waiting_since=moment("waitingSince"),
+        asked_since=moment("askedSince"),
+        start_delay=figure("startDelay", LONGEST_DELAY_S) or 0.0,
         first_worker_since=moment("firstWorkerSince"),
         first_worker_turn=moment("firstWorkerTurn"),
         first_worker_spent=reader.at(".firstWorkerSpent").flag(written.get("firstWorkerSpent")),

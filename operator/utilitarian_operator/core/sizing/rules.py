@@ -18,7 +18,7 @@ from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.run_state import OpenRun
 from utilitarian_operator.core.spec.override import Override
-from utilitarian_operator.core.wording import number, plural, seconds
+from utilitarian_operator.core.wording import number, plural, seconds, whole
 
 FIRST_GUESS_START_UP = timedelta(seconds=5)
 """Start-up time of a worker before one was measured."""
@@ -168,6 +168,9 @@ def wait_until_due(given: RuleInput, wanted: int) -> Step | None:
         f"{plural(waiting, 'task')} {'waits' if waiting == 1 else 'wait'}; workers are asked for at {timestamp(due)}, "
         f"so that {'it starts' if waiting == 1 else 'they start'} within {duration(pool.scaling.drain_within)}"
     )
+    if memory.start_delay:
+        earlier = duration(whole(timedelta(seconds=memory.start_delay)))
+        because += f"; {earlier} of that because the last start took so much longer"
     return Step(Rule.WAIT, wanted, 0, because, due)
 
 

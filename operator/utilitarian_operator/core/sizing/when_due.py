@@ -4,13 +4,16 @@ The promise, `drainWithin`, says that a task may wait. So a pool without a worke
 for then still starts the oldest task in time, and a pool whose queue is empty leaves at once, where that saves more
 than the next start costs. All of it is off until a start-up was measured, and where a start-up leaves too little of the
 promise. Where starts were long a pool stands and would never learn that they are short again: once an hour it leaves
-all the same, and wakes at once. docs/simulate.md has the simulations that chose the figures.
+all the same, and wakes at once. After a start that took longer than starts do, because something was in its way, a pool
+wakes earlier by as much, until one goes well. docs/simulate.md has the simulations that chose the figures.
 """
 
 from datetime import datetime, timedelta
 from math import inf
 
 from utilitarian_operator.api.effective import Pool
+from utilitarian_operator.core.moments import since
+from utilitarian_operator.core.observation.start_ups import LONGEST_DELAY_S
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory, arrival_rate
 
@@ -75,8 +78,8 @@ def due(pool: Pool, memory: Memory, waiting: int, seconds_per_task: float) -> da
     if not has_room(pool, memory):
         return memory.waiting_since
     c = pool.worker.concurrency
-    behind = max(waiting - c, 0) * seconds_per_task / c
-    return memory.waiting_since + pool.scaling.drain_within - timedelta(seconds=u + MARGIN_S + behind)
+    before = u + MARGIN_S + max(waiting - c, 0) * seconds_per_task / c + memory.start_delay
+    return memory.waiting_since + max(pool.scaling.drain_within - timedelta(seconds=before), timedelta())
 
 
 def may_leave(pool: Pool, facts: Facts, memory: Memory, seconds_per_task: float, now: datetime) -> bool:
@@ -157,6 +160,31 @@ def waiting_since(pool: Pool, facts: Facts, memory: Memory, now: datetime) -> da
         return None
     known = memory.waiting_since or memory.looked_at
     return now - pool.scaling.drain_within if known is None else min(known, now)  # the clock may have been set back
+
+
+def start_followed(pool: Pool, facts: Facts, memory: Memory, now: datetime) -> tuple[datetime | None, float]:
+    """Since when a worker is asked for and none serves, and what the last start took beyond what a start takes.
+
+    What a start waits for (a quota, a node, its image) is no part of a start-up, and may be over at the next one. But a
+    pool that lets its tasks wait would find out too late that it is not: so it wakes earlier by it, once.
+
+    Args:
+        pool: the effective spec.
+        facts: of the look.
+        memory: of this look, with the start-ups that ended with it.
+        now: of this look.
+    """
+    asked, delay = memory.asked_since, memory.start_delay
+    if pool.scaling.wake != "WhenDue":
+        return None, 0.0
+    if facts.current and not facts.serving:
+        return since(asked, now), delay
+    if asked is None or memory.start_up is None:
+        return None, delay
+    took = max((now - asked).total_seconds(), 0.0)
+    if took > (longest_start_up(pool, memory) or 0.0) + MARGIN_S:
+        return None, min(took - memory.start_up, LONGEST_DELAY_S)
+    return None, 0.0 if facts.serving else delay
 
 
 def empty_looks(facts: Facts, memory: Memory) -> int:

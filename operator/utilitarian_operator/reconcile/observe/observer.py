@@ -84,10 +84,7 @@ class Observer:
         after = await broker.look(queues)
         self.failed = after.failed
         sources = _sources_of(known, after)
-        failures = {
-            it.name: pod_failure(deployments.get(self._deployment(it)), bodies.get(it.name, ()), now, warnings)
-            for it in fleet.pools
-        }
+        failures = {it.name: self._failure(it, deployments, bodies, now, warnings) for it in fleet.pools}
         objects = dict(self._objects(fleet, deployments, pods, failures, sources.counted))
         found = assemble(fleet, sources, objects, self._beliefs, now, self._neighbours)
         self._beliefs = found.beliefs
@@ -118,6 +115,17 @@ class Observer:
         others = {str(it[POOL_LABEL]): body for it, body in labels if POOL_LABEL in it}
         for name in sorted({*others, *pods} - {pool.name for pool in fleet.pools}):
             yield name, _of_deployment(others.get(name), pods.get(name, ()))
+
+    def _failure(
+        self,
+        pool: Pool,
+        deployments: Mapping[str, Any],
+        bodies: Mapping[str, list[Mapping[str, Any]]],
+        now: datetime,
+        warnings: Mapping[str, str],
+    ) -> PodFailure | None:
+        deployment, hurries = deployments.get(self._deployment(pool)), pool.scaling.wake == "WhenDue"
+        return pod_failure(deployment, bodies.get(pool.name, ()), now, warnings, hurries=hurries)
 
     def _deployment(self, pool: Pool) -> str:
         return pool_object(self._key.name, pool.name)
