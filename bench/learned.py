@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.celery_workers import Application, running, send
+from tests.support.observing import Watcher
 from tests.support.pools import fleet
 from tests.support.rabbitmq import RabbitMQ
 from utilitarian_operator.adapters.broker.session import BrokerSession, Credentials
@@ -30,7 +31,6 @@ from utilitarian_operator.core.labels import INSTANCE_LABEL, POOL_LABEL
 from utilitarian_operator.core.sizing.facts import facts
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet
-from utilitarian_operator.reconcile.observe.observer import Observer
 
 LENGTHS = (0.1, 1.0, 10.0, 100.0)
 EXECUTIONS = ("prefork", "threads", "solo")
@@ -90,7 +90,7 @@ class Watched:
     """One fleet of one worker, as one observer sees it, and the ratio after so many tasks."""
 
     asked: Fleet
-    observer: Observer
+    observer: Watcher
     session: BrokerSession
     memories: dict[str, Memory] = field(default_factory=dict)
     ratios: dict[int, float] = field(default_factory=dict)
@@ -145,7 +145,7 @@ async def measured(broker: RabbitMQ, case: Case, folder: Path) -> list[dict[str,
             pool = {"name": POOL, "queues": [QUEUE], "worker": {"concurrency": case.slots}}
             asked = fleet(pool, app="utilitarian", broker={**login, **stats}, beat={"enabled": False})
             key = Key("bench", "fleet")
-            watches[name] = Watched(asked, Observer(key, store(key)), session)
+            watches[name] = Watched(asked, Watcher(key, store(key), datetime.now(UTC)), session)
         looking = asyncio.create_task(watch(watches.values(), case))
         with ExitStack() as processes:
             await loop.run_in_executor(None, processes.enter_context, running(worker))

@@ -26,6 +26,7 @@ from typing import Any
 from amqp import Message
 from prometheus_client import CollectorRegistry
 
+from tests.support.observing import Watcher
 from tests.support.pools import fleet
 from tests.support.rabbitmq import RabbitMQ
 from utilitarian_operator.adapters.broker.session import BrokerSession, Credentials
@@ -40,7 +41,6 @@ from utilitarian_operator.core.status.change import Written, worth_writing
 from utilitarian_operator.core.status.status import StatusInput, fleet_status
 from utilitarian_operator.host.workqueue import WorkQueue
 from utilitarian_operator.metrics.fleet import Metrics
-from utilitarian_operator.reconcile.observe.observer import Observer
 
 SIZES = (14, 100, 1000)
 A_FLEET = 100
@@ -71,7 +71,7 @@ class Watched:
 
     key: Key
     fleet: Fleet
-    observer: Observer
+    observer: Watcher
     health: Health = field(default_factory=Health)
     memories: dict[str, Memory] = field(default_factory=dict)
     status: dict[str, Any] = field(default_factory=dict)
@@ -124,7 +124,7 @@ class Watch:
                 self._store.see(DEPLOYMENTS, deployment(key, number))
                 if busy(number):
                     self._store.see(PODS, pod(key, number))
-            yield Watched(key, asked, Observer(key, self._store))
+            yield Watched(key, asked, Watcher(key, self._store, datetime.now(UTC)))
 
     async def _look(self, key: Key) -> bool:
         it = self._fleets[key]

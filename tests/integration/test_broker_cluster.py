@@ -13,7 +13,7 @@ from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until, wait_until_async
 from utilitarian_operator.adapters.broker.depths import DepthReader
 from utilitarian_operator.adapters.broker.statistics import COUNTED_EACH, Statistics
-from utilitarian_operator.core.observation.depth import Depth, Untold
+from utilitarian_operator.core.observation.broker import Depth, Untold
 from utilitarian_operator.core.observation.queue_trust import doubted
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable
 

@@ -13,9 +13,8 @@ from tests.support.ports import LOOPBACK, free_port
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until_async
 from utilitarian import routing
-from utilitarian_operator.adapters.broker.seam import Questions
 from utilitarian_operator.adapters.broker.session import Brokers, BrokerSession, Credentials
-from utilitarian_operator.core.observation.depth import Depth
+from utilitarian_operator.core.observation.broker import Depth, Questions
 from utilitarian_operator.core.observation.model import Counted
 from utilitarian_operator.errors import BrokerUnreachable
 

@@ -13,7 +13,7 @@ from tests.support.ports import LOOPBACK, free_port
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
 from utilitarian_operator.adapters.broker.depths import BATCH, DELAYED, MISSING_ASKED_AT_A_TIME, DepthReader
-from utilitarian_operator.core.observation.depth import Depth
+from utilitarian_operator.core.observation.broker import Depth
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable, LoginRefused
 
 EVERY_RABBITMQ = True

@@ -1,18 +1,18 @@
 """Seconds per task as they are learned from real workers: every task is counted, also what a worker ends at last."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from bench.learned import NODE, POOL, QUEUE, Case, Watched, measured, store
 from tests.support.celery_workers import Application, running, send
+from tests.support.observing import Watcher
 from tests.support.pools import fleet
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until_async
 from utilitarian_operator.adapters.broker.session import BrokerSession, Credentials
 from utilitarian_operator.adapters.cluster.cache import Key
-from utilitarian_operator.reconcile.observe.observer import Observer
 
 SOON = timedelta(seconds=60)
 
@@ -35,7 +35,7 @@ async def test_what_a_worker_ends_after_it_was_told_to_take_nothing_more_is_coun
     session.start()
     watched = Watched(
         fleet({"name": POOL, "queues": [QUEUE]}, app="utilitarian", beat={"enabled": False}),
-        Observer(key, store(key)),
+        Watcher(key, store(key), datetime.now(UTC)),
         session,
     )
     worker = Application(url, tmp_path).worker(NODE, queues=[QUEUE], concurrency=2, execution="threads")

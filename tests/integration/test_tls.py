@@ -22,7 +22,7 @@ from utilitarian_operator.adapters.broker.depths import DepthReader
 from utilitarian_operator.adapters.broker.remote_control import RemoteControl
 from utilitarian_operator.adapters.broker.statistics import Statistics
 from utilitarian_operator.adapters.broker.tls import SYSTEM, Tls
-from utilitarian_operator.core.observation.depth import Depth
+from utilitarian_operator.core.observation.broker import Depth
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable, CertificateRefused, LoginRefused
 
 SOON = timedelta(seconds=20)

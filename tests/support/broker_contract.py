@@ -10,8 +10,8 @@ import pytest
 
 from tests.support.waiting import wait_until_async
 from utilitarian import routing
-from utilitarian_operator.adapters.broker.seam import Broker, BrokerSnapshot, Questions
-from utilitarian_operator.core.observation.depth import Depth
+from utilitarian_operator.adapters.broker.seam import Broker
+from utilitarian_operator.core.observation.broker import BrokerSnapshot, Depth, Questions
 from utilitarian_operator.core.observation.model import Counted, WorkerLoad
 from utilitarian_operator.errors import BrokerError
 

@@ -15,12 +15,14 @@ from utilitarian_operator.core.look import Seen, Spec, State, begun
 from utilitarian_operator.core.objects.actions import Create
 from utilitarian_operator.core.objects.refusals import Refusal
 from utilitarian_operator.core.objects.wanted import DEPLOYMENT, DISRUPTION_BUDGET, STATEFUL_SET
-from utilitarian_operator.core.observation.model import FleetSnapshot, PodSnapshot, PoolSnapshot, Present, Unknown
-from utilitarian_operator.core.observation.reported import reported
+from utilitarian_operator.core.observation.broker import BrokerSnapshot, Depth
+from utilitarian_operator.core.observation.fleet import Readings
+from utilitarian_operator.core.observation.model import Unknown
 from utilitarian_operator.core.plan import Outcome, Plan
 from utilitarian_operator.core.spec.acceptance import Acceptance, Judgement
 from utilitarian_operator.core.status.change import Written
 from utilitarian_operator.core.status.recall import Recalled
+from utilitarian_operator.errors import BrokerError, BrokerUnreachable
 
 Body = dict[str, Any]
 NOTHING: Mapping[str, Mapping[str, Body]] = {DEPLOYMENT: {}, DISRUPTION_BUDGET: {}, STATEFUL_SET: {}}
@@ -50,12 +52,11 @@ class Look:
     resource: Body = field(default_factory=resource)
     live: Mapping[str, Mapping[str, Body]] = field(default_factory=lambda: NOTHING)
     waiting: int = 0
-    broker: Unknown | None = None
+    away: BrokerError | None = None
     spec: Mapping[str, Any] = field(default_factory=dict)
     state: State = field(default_factory=lambda: begun({}, Recalled(), NOW))
     outcome: Outcome | None = None
     after: timedelta = timedelta()
-    pods: tuple[PodSnapshot, ...] = ()
     running: Judgement | None = None
 
     def decided(self) -> tuple[Plan, State]:
@@ -67,17 +68,10 @@ class Look:
 
     def seen(self) -> Seen:
         asked_for = [it["name"] for it in self.resource["spec"]["pools"]]
-        pools = {name: self._pool(name) for name in asked_for}
-        names = [name.removeprefix("fleet-") for name in self.live[DEPLOYMENT]]
-        leftover = {name: self._pool(name) for name in names if name not in asked_for}
-        snapshot = FleetSnapshot(NOW + self.after, pools, self.broker, leftover=leftover)
-        return Seen(self.resource, snapshot, self.live, outcome=self.outcome)
-
-    def _pool(self, name: str) -> PoolSnapshot:
-        live = self.live[DEPLOYMENT].get(f"fleet-{name}")
-        queue = self.broker or Present(self.waiting, len(self.pods))
-        replicas, said = (live["spec"]["replicas"], reported(live)) if live else (None, None)
-        return PoolSnapshot({f"q-{name}": queue}, 0, self.pods, replicas, reported=said)
+        depths = {f"q-{name}": Depth(self.waiting, 0) for name in asked_for}
+        broker = BrokerSnapshot(0.0, {} if self.away else depths, self.away)
+        read = Readings(NOW + self.after, "fleet", broker, broker, self.live[DEPLOYMENT], self.live[STATEFUL_SET])
+        return Seen(self.resource, read, self.live, outcome=self.outcome)
 
 
 def at_rest(look: Look) -> Look:
@@ -124,7 +118,7 @@ def edited(look: Look, **spec: Any) -> Look:
     return replace(look, resource={**body, "status": look.resource["status"]})
 
 
-AWAY = Unknown("amqp: no answer", NOW)
+AWAY = BrokerUnreachable("amqp: no answer")
 
 
 def kinds(plan: Plan) -> set[str]:
@@ -164,10 +158,10 @@ MADE = {"Create Deployment", "Create PodDisruptionBudget"}
         ),
         pytest.param(lambda: of_somebody_else(Look()), {"event NameTaken", "status"}, id="names of somebody else"),
         pytest.param(
-            lambda: replace(at_rest(Look()), broker=AWAY, waiting=9), {"event BrokerUnreachable", "status"}, id="away"
+            lambda: replace(at_rest(Look()), away=AWAY, waiting=9), {"event BrokerUnreachable", "status"}, id="away"
         ),
         pytest.param(
-            lambda: replace(at_rest(Look()), broker=AWAY, spec={"blockers": [Blocker("SecretMissing", "no URL")]}),
+            lambda: replace(at_rest(Look()), away=AWAY, spec={"blockers": [Blocker("SecretMissing", "no URL")]}),
             {"event SecretMissing", "status"},
             id="the broker's address is not known",
         ),
@@ -220,7 +214,7 @@ def test_what_a_mode_leaves_of_it(mode: str, before: Callable[[], Look], planned
         pytest.param(Look, id="first"),
         pytest.param(lambda: replace(at_rest(Look()), waiting=9), id="work"),
         pytest.param(lambda: refused(Look()), id="refused"),
-        pytest.param(lambda: replace(at_rest(Look()), broker=AWAY), id="away"),
+        pytest.param(lambda: replace(at_rest(Look()), away=AWAY), id="away"),
     ],
 )
 def test_the_same_comes_to_the_same(look: Callable[[], Look]) -> None:
@@ -231,6 +225,18 @@ def test_the_same_comes_to_the_same(look: Callable[[], Look]) -> None:
     first, second = (step(spec, one.seen(), one.state, NOW + one.after) for _ in range(2))
     assert first == second
     assert one.state is before
+
+
+def test_what_is_believed_is_kept_as_a_value_and_handed_to_the_next_look() -> None:
+    first = replace(at_rest(Look()), away=AWAY)
+    plan, state = first.decided()
+    later = replace(first, state=state, after=timedelta(minutes=1))
+    once_more, _ = later.decided()
+    assert plan.figures is not None
+    assert once_more.figures is not None
+    assert once_more.figures.snapshot.broker == plan.figures.snapshot.broker == Unknown(str(AWAY), NOW + SECOND)
+    assert first.state.sightings.beliefs.unseen == {}
+    assert replace(later, away=None).decided()[1].sightings.beliefs.unseen == {}
 
 
 def test_a_refusal_is_recorded_once_and_its_end_when_it_was_made() -> None:
@@ -249,7 +255,7 @@ def test_a_refusal_is_recorded_once_and_its_end_when_it_was_made() -> None:
 
 
 def test_what_was_not_recorded_is_recorded_by_the_next_look() -> None:
-    look = replace(at_rest(Look()), broker=AWAY)
+    look = replace(at_rest(Look()), away=AWAY)
     plan, state = look.decided()
     failed = replace(look, state=unrecorded(state, settled(look.state, look.outcome)), outcome=Outcome(NOW))
     assert [it.reason for it in failed.decided()[0].events] == [it.reason for it in plan.events]

@@ -29,6 +29,8 @@ from utilitarian_operator.core.objects.actions import controlled_by, scale_actio
 from utilitarian_operator.core.objects.drift import applied, drifted
 from utilitarian_operator.core.objects.refusals import Refusals, taken
 from utilitarian_operator.core.objects.wanted import CLAIM, DEPLOYMENT, Todo, Wanted, todo, wanted_objects
+from utilitarian_operator.core.observation.broker import questions
+from utilitarian_operator.core.observation.fleet import fleet_snapshot
 from utilitarian_operator.core.observation.model import FleetSnapshot
 from utilitarian_operator.core.plan import Event, Figures, KeepSpec, Outcome, Plan, Scale, WriteStatus
 from utilitarian_operator.core.reasons import MOST_EVENTS_AT_ONCE, Reason
@@ -60,29 +62,18 @@ def step(spec: Spec, seen: Seen, state: State, now: datetime) -> tuple[Plan, Sta
         All that is to happen, and the state of this look.
     """
     state = settled(state, seen.outcome)
-    running, snapshot = spec.running, seen.snapshot
-    if running is None or running.fleet is None or snapshot is None:
+    running = spec.running
+    if running is None or running.fleet is None or seen.read is None:
         return _nothing_runs(spec, seen, state, now)
     fleet, owner = running.fleet, owner_of(seen.resource)
-    state = replace(
-        state,
-        health=state.health.examined(fleet, snapshot),
-        good_looks=state.good_looks + 1 if looked_well(snapshot) else 0,
-        idle=idle_since(snapshot, state.idle),
-    )
-    figures = decide(
-        fleet, state.health.doubted(snapshot), state.health, state.memories, _context(spec, state, snapshot)
-    )
-    state = replace(
-        state,
-        runs=figures.runs,
-        memories=figures.runs.memories,
-        waiting_since=first_seen_work(state.waiting_since, figures.snapshot, figures.decisions),
-        drains=replace(state.drains, shrinking=shrinking(figures.snapshot, figures.decisions, state.drains.shrinking)),
-    )
+    snapshot, sightings = fleet_snapshot(fleet, seen.read, state.sightings)
+    asked = questions(snapshot, state.drains.shrinking)
+    state = _observed(fleet, snapshot, replace(state, sightings=sightings))
+    figures, state = _sized(spec, fleet, snapshot, state)
     plan, state = _with_objects(running, owner, seen, state, _drained(figures, owner, seen, state), now)
     plan = replace(
         plan,
+        questions=asked,
         beat=repairs(seen.beat, owner.uid, state.beat, now),
         guards=guards(fleet, figures.snapshot, seen.pods, state.idle),
         replacements=tuple(state.health.replacements(fleet, figures.snapshot)),
@@ -90,6 +81,30 @@ def step(spec: Spec, seen: Seen, state: State, now: datetime) -> tuple[Plan, Sta
         refused=state.refusals,
     )
     return _reported(spec, seen, state, allowed(replace(plan, figures=figures), fleet.mode), now)
+
+
+def _observed(fleet: Fleet, snapshot: FleetSnapshot, state: State) -> State:
+    """The state with what a look says of the fleet's health, and of how well it is seen."""
+    return replace(
+        state,
+        health=state.health.examined(fleet, snapshot),
+        good_looks=state.good_looks + 1 if looked_well(snapshot) else 0,
+        idle=idle_since(snapshot, state.idle),
+    )
+
+
+def _sized(spec: Spec, fleet: Fleet, snapshot: FleetSnapshot, state: State) -> tuple[Figures, State]:
+    """How many workers each pool needs, and the state with what is remembered of it."""
+    figures = decide(
+        fleet, state.health.doubted(snapshot), state.health, state.memories, _context(spec, state, snapshot)
+    )
+    return figures, replace(
+        state,
+        runs=figures.runs,
+        memories=figures.runs.memories,
+        waiting_since=first_seen_work(state.waiting_since, figures.snapshot, figures.decisions),
+        drains=replace(state.drains, shrinking=shrinking(figures.snapshot, figures.decisions, state.drains.shrinking)),
+    )
 
 
 def decide(

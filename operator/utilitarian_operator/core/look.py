@@ -15,7 +15,8 @@ from utilitarian_operator.core.objects.drift import Applied
 from utilitarian_operator.core.objects.refusals import Refusals
 from utilitarian_operator.core.objects.wanted import Live, Wanted
 from utilitarian_operator.core.observation.beat import BeatObjects
-from utilitarian_operator.core.observation.model import FleetSnapshot
+from utilitarian_operator.core.observation.deltas import LastMessages
+from utilitarian_operator.core.observation.fleet import Readings, Sightings
 from utilitarian_operator.core.plan import Outcome
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.spec.acceptance import Judgement
@@ -49,7 +50,7 @@ class Seen:
 
     Args:
         resource: with its status.
-        snapshot: of the fleet; None where nothing runs.
+        read: of the fleet; None where nothing runs.
         live: its objects, by kind and name.
         pods: the bodies of its pods, by name.
         gone: the bodies of pods that went since the look before, as they were at their end.
@@ -59,7 +60,7 @@ class Seen:
     """
 
     resource: ReadOnlyObject
-    snapshot: FleetSnapshot | None = None
+    read: Readings | None = None
     live: Live = field(default_factory=dict)
     pods: Mapping[str, ReadOnlyObject] = field(default_factory=dict)
     gone: Sequence[ReadOnlyObject] = ()
@@ -102,12 +103,15 @@ class Made:
 class State:
     """What is kept of one fleet from look to look.
 
-    What must outlive the process is in the resource's status as well: `memories`, and of beat what was recorded.
+    What must outlive the process is in the resource's status as well: `memories`, of beat what was recorded, and of
+    `sightings` when the last messages came.
     All else may be lost: after a restart it is seen again, or found out again.
 
     Args:
         started: when this operator began to look at the fleet.
         losses: which losses of pods were seen, and recorded.
+        sightings: what is believed of what was seen, and what the next look counts from; when a message last came to
+            the queues of a schedule is in the status as well.
         memories: what is remembered of each pool's load, by pool name; in the status as well.
         beat: what is kept of beat; what was recorded is in the status as well.
         health: findings, their history, and which workers were replaced.
@@ -127,6 +131,7 @@ class State:
 
     started: datetime
     losses: PodLosses
+    sightings: Sightings
     memories: Mapping[str, Memory] = field(default_factory=dict)
     beat: BeatMemory = field(default_factory=BeatMemory)
     health: Health = field(default_factory=Health)
@@ -153,4 +158,5 @@ def begun(status: ReadOnlyObject, recalled: Recalled, now: datetime) -> State:
         now: the one clock.
     """
     beat = recalled_beat(status)
-    return State(now, PodLosses(now), memories=dict(recalled.memories), beat=beat, note=recalled.note)
+    sightings = Sightings(now, last_messages=LastMessages(recalled.last_messages))
+    return State(now, PodLosses(now), sightings, memories=dict(recalled.memories), beat=beat, note=recalled.note)

@@ -23,6 +23,7 @@ def allowed(plan: Plan, mode: Mode) -> Plan:
         return replace(plan, scales=scales, drains=drains, replacements=())
     return replace(
         plan,
+        questions=None if plan.questions is None else replace(plan.questions, beats=False),
         scales=(),
         beat=Repairs(),
         objects=(),

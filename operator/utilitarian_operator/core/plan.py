@@ -16,6 +16,7 @@ from utilitarian_operator.core.forecast.news import Watched
 from utilitarian_operator.core.objects.actions import Action, Delete, ScaleTo
 from utilitarian_operator.core.objects.refusals import Refusal, Refusals
 from utilitarian_operator.core.objects.wanted import Wanted
+from utilitarian_operator.core.observation.broker import Questions
 from utilitarian_operator.core.observation.model import FleetSnapshot
 from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.core.sizing.decision import Decision
@@ -121,6 +122,7 @@ class Plan:
 
     Args:
         figures: None where nothing runs.
+        questions: what workers are asked from now on, in the background; None where nothing runs.
         scales: scale requests; they go first, so that waking is fast.
         beat: what is put right of beat.
         objects: to make, apply or adopt, each with what is to be done.
@@ -138,6 +140,7 @@ class Plan:
     """
 
     figures: Figures | None = None
+    questions: Questions | None = None
     scales: tuple[Scale, ...] = ()
     beat: Repairs = field(default_factory=Repairs)
     objects: tuple[tuple[Wanted, Action], ...] = ()

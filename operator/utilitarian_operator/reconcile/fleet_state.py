@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from utilitarian_operator.adapters.broker.session import Credentials
 from utilitarian_operator.adapters.cluster.cache import Key
 from utilitarian_operator.api.objects import Object
-from utilitarian_operator.core.look import State
+from utilitarian_operator.core.look import Seen, State
 from utilitarian_operator.core.plan import Outcome
 from utilitarian_operator.core.spec.acceptance import Acceptance
 from utilitarian_operator.errors import LoginRefused
@@ -66,9 +66,9 @@ class FleetState:
         """Of the resource."""
         return str(self.resource["metadata"]["uid"])
 
-    def read_again_if_refused(self) -> None:
+    def read_again_if_refused(self, seen: Seen) -> None:
         """A refused login may mean that the password was changed: have the Secrets read again at the next look."""
-        error = self.parts.reader.failed
+        error = None if seen.read is None else seen.read.broker.failed
         if isinstance(error, LoginRefused) and error is not self.login_refused:  # a session repeats its last error
             self.login_refused = error
             self.parts.credentials.refused()

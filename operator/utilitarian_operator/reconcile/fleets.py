@@ -83,7 +83,7 @@ class Fleets:
         now = self._clock()
         recalled = recall(resource["status"], now)
         parts = FleetParts(
-            reader=FleetReader(key, self._store, self._cluster, recalled.last_messages, self._clock),
+            reader=FleetReader(key, self._store, self._cluster, self._clock),
             credentials=BrokerCredentials(self._cluster, key.namespace),
             edited_credentials=BrokerCredentials(self._cluster, key.namespace),
             references=ReferenceReader(self._cluster, key.namespace),

@@ -96,7 +96,7 @@ class Reconciler:
         fleet = spec.running.fleet
         broker, spec = await self._fleets.broker(known, fleet, spec)
         seen = await known.parts.reader.look(resource, fleet, broker, known.state, contents, known.outcome)
-        known.read_again_if_refused()
+        known.read_again_if_refused(seen)
         return spec, seen, broker
 
     async def _forgotten(self, known: FleetState) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.pools import NOW, fleet
 from utilitarian_operator.core.observation.assemble import Assembled, Beliefs, Sources, assemble
-from utilitarian_operator.core.observation.depth import Depth, Untold
+from utilitarian_operator.core.observation.broker import Depth, Untold
 from utilitarian_operator.core.observation.model import (
     Counted,
     Missing,

@@ -1,21 +1,15 @@
 """What is counted between two looks at a pod and at a pool's queues, in the order in which it was seen."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
-from utilitarian_operator.core.observation.deltas import Flows, History, LastMessages
+from utilitarian_operator.core.observation.deltas import LastMessages, Totals, flowed, totals, with_done
 from utilitarian_operator.core.observation.model import Counted, Missing, PodSnapshot, Present, QueueSnapshot, Unknown
 from utilitarian_operator.core.observation.worked import Word, Worked
 
 BEGAN = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 SILENT = Unknown("does not answer", BEGAN)
-
-
-def body(created: str, ready: str | None = None) -> dict[str, Any]:
-    conditions = [{"type": "Ready", "status": "True", "lastTransitionTime": ready}] if ready else []
-    return {"metadata": {"creationTimestamp": created}, "status": {"conditions": conditions}}
 
 
 def pod(*, ready: bool = True) -> PodSnapshot:
@@ -55,16 +49,11 @@ def worked(ended: int, seconds: float = 0.0) -> Worked:
     ],
 )
 def test_what_was_done(created: str, looks: list[Worked | None], new: list[tuple[int, float] | None]) -> None:
-    history = History(BEGAN)
-    seen = [history.add(pod(), body(created), None, it) for it in looks]
+    seen, before = [], None
+    for it in looks:
+        seen.append(with_done(pod(), datetime.fromisoformat(created), it, before, BEGAN))
+        before = before if it is None or it.last is None else it
     assert [None if it.completed is None else (it.completed, it.slot_seconds) for it in seen] == new
-
-
-def test_pods_that_are_gone_are_forgotten() -> None:
-    history = History(BEGAN)
-    history.add(pod(), body("2026-01-01T12:00:01Z"), None, worked(7))
-    history.keep_only([])
-    assert history.add(pod(), body("2026-01-01T12:00:01Z"), None, worked(7)).completed == 7
 
 
 def count(arrived: int | None, left: int | None = None) -> Counted:
@@ -88,16 +77,19 @@ def count(arrived: int | None, left: int | None = None) -> Counted:
     ],
 )
 def test_what_came_and_left(looks: list[dict[str, Counted]], expected: list[tuple[int | None, int | None]]) -> None:
-    flows = Flows()
-    assert [flows.since("pool", counted, ["q", "r"]) for counted in looks] == expected
+    found: list[tuple[int | None, int | None]] = []
+    before: Totals = {}
+    for counted in looks:
+        found.append(flowed("pool", counted, ["q", "r"], before))
+        before = {**before, **totals("pool", counted, ["q", "r"])}
+    assert found == expected
 
 
 def test_two_pools_count_apart() -> None:
-    flows = Flows()
-    for pool in ("one", "two"):
-        flows.since(pool, {"q": count(1)}, ["q"])
-    flows.since("one", {"q": count(5)}, ["q"])
-    assert flows.since("two", {"q": count(5)}, ["q"]) == (4, 4)
+    first = {"q": count(1)}
+    before = {**totals("one", first, ["q"]), **totals("two", first, ["q"]), **totals("one", {"q": count(5)}, ["q"])}
+    assert flowed("one", {"q": count(5)}, ["q"], before) == (0, 0)
+    assert flowed("two", {"q": count(5)}, ["q"], before) == (4, 4)
 
 
 AWAY = Unknown("away", BEGAN)
@@ -129,13 +121,12 @@ def test_when_something_last_came(looks: list[tuple[QueueSnapshot, int | None]],
     times = []
     for second, (snapshot, arrived) in enumerate(looks):
         now = BEGAN + timedelta(seconds=second)
-        messages.see({"q": snapshot}, {} if arrived is None else {"q": count(arrived)}, now)
+        messages = messages.seen({"q": snapshot}, {} if arrived is None else {"q": count(arrived)}, now)
         times += [second] if messages.known.get("q") == now else []
     assert times == came
 
 
 def test_what_was_known_before_a_restart_stays_known_and_a_clock_that_was_set_back_leaves_no_future() -> None:
     messages = LastMessages({"q": BEGAN, "r": BEGAN + timedelta(hours=1), "gone": BEGAN})
-    messages.keep_only({"q", "r"})
-    messages.see({"q": waits(1), "r": waits(1)}, {}, BEGAN + timedelta(minutes=1))
+    messages = messages.only({"q", "r"}).seen({"q": waits(1), "r": waits(1)}, {}, BEGAN + timedelta(minutes=1))
     assert messages.known == {"q": BEGAN, "r": BEGAN + timedelta(minutes=1)}

@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 
 from tests.support.pools import NOW, facts, pool
 from utilitarian_operator.core.observation.model import PodSnapshot, PoolSnapshot, Unknown, WorkerLoad
-from utilitarian_operator.core.observation.pod import no_older, pod_snapshot
+from utilitarian_operator.core.observation.pod import no_older
 from utilitarian_operator.core.observation.start_ups import LONGEST_START_UP_S, StartUp, learned, start_up
 from utilitarian_operator.core.sizing.facts import facts as facts_of
 from utilitarian_operator.core.sizing.memory import Memory, remember
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool
-from utilitarian_operator.reconcile.observe.starts import Starts
 
 SECOND = timedelta(seconds=1)
 DAY = 86_400
@@ -83,50 +82,6 @@ def test_what_a_start_takes_lies_between_the_newest_ten(starts: list[float]) -> 
         assert u is not None
         assert 0 <= min(kept) <= u <= max(kept) <= LONGEST_START_UP_S
     assert len(kept) <= 10
-
-
-def body(name: str, ready: float | None) -> dict[str, Any]:
-    conditions = [{"type": "Ready", "status": "True", "lastTransitionTime": at(ready).isoformat()}] if ready else []
-    running = {"name": "worker", "state": {"running": {"startedAt": at(2).isoformat()}}}
-    metadata = {"name": name, "creationTimestamp": at(0).isoformat()}
-    return {"metadata": metadata, "status": {"conditions": conditions, "containerStatuses": [running]}}
-
-
-def look(starts: Starts, ready: dict[str, float | None], second: float, *, away: bool = False) -> dict[str, StartUp]:
-    bodies = {name: body(name, ready[name]) for name in ready}
-    pods = {"pool": tuple(pod_snapshot(name, it, SILENT) for name, it in bodies.items())}
-    seen = starts.see(pods, bodies, at(second), broker_away=away)
-    return {pod.name: pod.started_up for pod in seen["pool"] if pod.started_up is not None}
-
-
-def test_a_start_is_told_once() -> None:
-    starts = Starts(at(-1))
-    told = [look(starts, {"a": ready}, second) for ready, second in ((None, 5), (10.0, 11), (10.0, 12))]
-    assert told == [{}, {"a": StartUp(10.0, 0.0, 1)}, {}]
-
-
-def test_a_start_of_an_older_pod_is_not_told() -> None:
-    assert look(Starts(at(1)), {"a": 10.0}, 11) == {}
-
-
-def test_what_started_together_is_told_with_each() -> None:
-    starts = Starts(at(-1))
-    look(starts, dict.fromkeys("abc"), 3)
-    assert look(starts, {"a": 4.0, "b": None, "c": None}, 5)["a"].at_once == 3
-    assert look(starts, {"a": 4.0, "b": 6.0, "c": 6.0, "d": None}, 7)["b"].at_once == 3
-    assert look(starts, {"d": 20.0}, 21)["d"].at_once == 1
-
-
-def test_a_worker_that_never_becomes_ready_is_no_start_for_ever() -> None:
-    starts = Starts(at(-1))
-    look(starts, dict.fromkeys("abc"), 700)
-    assert look(starts, {"a": 701.0, "b": None, "c": None}, 702)["a"].at_once == 1
-
-
-def test_of_a_start_while_the_broker_was_away_only_the_wait_is_told() -> None:
-    starts = Starts(at(-1))
-    look(starts, {"a": None}, 5, away=True)
-    assert look(starts, {"a": 300.0}, 301) == {"a": StartUp(None, 300.0, 1)}
 
 
 def test_what_the_rules_see_of_starts() -> None:

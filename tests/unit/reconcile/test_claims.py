@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from tests.support.pools import fleet
-from utilitarian_operator.adapters.broker.seam import BrokerSnapshot
 from utilitarian_operator.adapters.broker.session import Credentials
 from utilitarian_operator.adapters.cluster.cache import Key, Store
 from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.core.observation.broker import BrokerSnapshot
 from utilitarian_operator.errors import BrokerUnreachable
 from utilitarian_operator.reconcile.claims import (
     ASK_AGAIN_S,

@@ -5,7 +5,7 @@ Each table is replaced when an answer comes and never changed in place, so that 
 
 from collections.abc import Collection, Iterable, Mapping
 
-from utilitarian_operator.adapters.broker.seam import WorkerAnswer
+from utilitarian_operator.core.observation.broker import WorkerAnswer
 from utilitarian_operator.core.observation.model import WorkerLoad
 from utilitarian_operator.core.observation.worked import Word, Worked, heard, unheard, word
 

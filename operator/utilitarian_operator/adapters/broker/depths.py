@@ -14,7 +14,7 @@ from utilitarian_operator.adapters.broker.timing import (
     Clock,
 )
 from utilitarian_operator.adapters.broker.tls import SYSTEM, Tls
-from utilitarian_operator.core.observation.depth import Depth, Untold
+from utilitarian_operator.core.observation.broker import Depth, Untold
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable
 
 BATCH = 500

@@ -5,11 +5,11 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from utilitarian_operator.adapters.broker.answers import Answers
-from utilitarian_operator.adapters.broker.seam import NO_QUESTIONS, Broker, BrokerSnapshot, Questions
+from utilitarian_operator.adapters.broker.seam import Broker
 from utilitarian_operator.adapters.broker.timing import (
     CLOCK,
 )
-from utilitarian_operator.core.observation.depth import Depth
+from utilitarian_operator.core.observation.broker import NO_QUESTIONS, BrokerSnapshot, Depth, Questions
 from utilitarian_operator.core.observation.model import Counted, WorkerLoad
 from utilitarian_operator.errors import BrokerError
 

@@ -7,11 +7,11 @@ the number of workers asked but the number of workers there are, times the round
 from collections.abc import Collection, Hashable
 from dataclasses import dataclass
 
-from utilitarian_operator.adapters.broker.seam import NO_QUESTIONS, Questions
 from utilitarian_operator.adapters.intervals import (
     INTERVALS,
     Intervals,
 )
+from utilitarian_operator.core.observation.broker import NO_QUESTIONS, Questions
 
 NEAR_A_SECOND = 100.0
 """Workers that a question of the quick lane reaches a second: with a thousand there is a round each ten seconds."""

@@ -15,7 +15,7 @@ from utilitarian_operator.adapters.broker.depths import DepthReader
 from utilitarian_operator.adapters.broker.pause import Pause
 from utilitarian_operator.adapters.broker.poll_schedule import PollSchedule, Round
 from utilitarian_operator.adapters.broker.remote_control import RemoteControl
-from utilitarian_operator.adapters.broker.seam import NO_QUESTIONS, Broker, BrokerSnapshot, Questions
+from utilitarian_operator.adapters.broker.seam import Broker
 from utilitarian_operator.adapters.broker.statistics import Statistics
 from utilitarian_operator.adapters.broker.timing import (
     CLOCK,
@@ -26,8 +26,8 @@ from utilitarian_operator.adapters.intervals import (
     INTERVALS,
     Intervals,
 )
+from utilitarian_operator.core.observation.broker import NO_QUESTIONS, BrokerSnapshot, Depths, Questions
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings, QueueSettings
-from utilitarian_operator.core.observation.depth import Depths
 from utilitarian_operator.core.observation.model import HOLDS, Counted
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable, RightMissing
 

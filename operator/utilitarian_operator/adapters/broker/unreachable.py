@@ -2,7 +2,8 @@
 
 from collections.abc import Hashable, Sequence
 
-from utilitarian_operator.adapters.broker.seam import Broker, BrokerSnapshot, Questions
+from utilitarian_operator.adapters.broker.seam import Broker
+from utilitarian_operator.core.observation.broker import BrokerSnapshot, Questions
 from utilitarian_operator.errors import BrokerUnreachable, OperatorError
 
 

@@ -1,13 +1,14 @@
 """What is believed of a fleet after a look: of two sources which one counts, what is in doubt, and what is foreign."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
 
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.core.moments import since
 from utilitarian_operator.core.observation.blank_workers import Beginnings, begun, consumers_by_answers, with_blank
-from utilitarian_operator.core.observation.depth import Depth, Depths, Untold
+from utilitarian_operator.core.observation.broker import Depth, Depths, Untold
 from utilitarian_operator.core.observation.foreign_consumers import with_foreign
 from utilitarian_operator.core.observation.model import (
     Count,
@@ -98,7 +99,7 @@ def assemble(
     objects: Mapping[str, PoolSnapshot],
     before: Beliefs,
     now: datetime,
-    neighbours: Callable[[], Mapping[str, str]] = dict,
+    neighbours: Mapping[str, str] = MappingProxyType({}),
 ) -> Assembled:
     """What is believed of a fleet.
 
@@ -109,7 +110,7 @@ def assemble(
             no longer has. What a silent worker holds is Unknown, since whenever.
         before: beliefs of the look before.
         now: the one clock.
-        neighbours: gives the resource, as `NAMESPACE/NAME`, by node name, of the workers of other resources.
+        neighbours: the resource, as `NAMESPACE/NAME`, by node name, of the workers of other resources.
     """
     doubts = _Doubts(dict(before.unseen), now)
     mute = doubts.of("remote control", sources.mute)

@@ -1,8 +1,9 @@
 """Which consumers of a fleet's queues are not the fleet's own workers: counts and names."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.labels import node_name
@@ -13,7 +14,7 @@ def with_foreign(
     fleet: Fleet,
     snapshots: Mapping[str, PoolSnapshot],
     consuming: Mapping[str, tuple[str, ...]],
-    neighbours: Callable[[], Mapping[str, str]] = dict,
+    neighbours: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, PoolSnapshot]:
     """The sights with the consumers that are not the fleet's.
 
@@ -24,7 +25,7 @@ def with_foreign(
         fleet: what runs.
         snapshots: by pool name.
         consuming: queues by node name, of every worker on the broker that answered, of whatever fleet.
-        neighbours: gives the resource, as `NAMESPACE/NAME`, by node name, of the workers of other resources.
+        neighbours: the resource, as `NAMESPACE/NAME`, by node name, of the workers of other resources.
     """
     ours = _ours(fleet, snapshots)
     nodes = {node_name(pod.name) for snapshot in snapshots.values() for pod in snapshot.pods}
@@ -37,8 +38,7 @@ def with_foreign(
         }
         result[name] = snapshot
         if foreign:
-            theirs = neighbours()
-            named = tuple(_named(node, theirs) for node in _names(foreign, consuming, nodes))
+            named = tuple(_named(node, neighbours) for node in _names(foreign, consuming, nodes))
             result[name] = replace(snapshot, foreign=foreign, strangers=named)
     return result
 

@@ -77,6 +77,8 @@ class _OnePlan:
 
     async def carry_out(self, broker: Broker | None, revisions: Revisions) -> None:
         by, plan = self.by, self.plan
+        if broker is not None and plan.questions is not None:
+            broker.ask(self.key, plan.questions)
         if plan.figures is not None:
             self._show(plan.figures)
         await self._scale()

@@ -19,7 +19,6 @@ from utilitarian_operator.core.look import Seen, State
 from utilitarian_operator.core.objects.wanted import DEPLOYMENT, DISRUPTION_BUDGET, STATEFUL_SET, Live
 from utilitarian_operator.core.plan import Outcome
 from utilitarian_operator.core.spec.references import Content, Target
-from utilitarian_operator.errors import BrokerError
 from utilitarian_operator.reconcile.observe.beat import BeatReader
 from utilitarian_operator.reconcile.observe.observer import Observer
 from utilitarian_operator.reconcile.observe.pod_warnings import PodWarnings
@@ -34,7 +33,6 @@ class FleetReader:
         key: of the fleet.
         store: of the cluster's objects.
         cluster: for what no watch shows.
-        last_messages: by queue, as the resource's status has them.
         clock: the one clock.
     """
 
@@ -43,18 +41,12 @@ class FleetReader:
         key: Key,
         store: Store,
         cluster: Cluster,
-        last_messages: Mapping[str, datetime],
         clock: Callable[[], datetime],
     ) -> None:
         self._key, self._store, self._clock = key, store, clock
-        self._observer = Observer(key, store, last_messages, clock())
+        self._observer = Observer(key, store)
         self._beat, self._warnings = BeatReader(key, store, cluster), PodWarnings(cluster)
         self._gone: list[Object] = []
-
-    @property
-    def failed(self) -> BrokerError | None:
-        """Why the broker could not be seen at the last look."""
-        return self._observer.failed
 
     async def look(
         self,
@@ -71,18 +63,18 @@ class FleetReader:
             resource: with its status.
             fleet: what runs.
             broker: to look at it through.
-            state: of the look before: what is worth asking.
+            state: of the look before: which queues are known, and what is asked of beat.
             contents: of the Secrets and ConfigMaps that it names.
             outcome: what became of the last plan.
         """
         warnings = await self._warnings.look(list(self._store.children(PODS, self._key).values()), self._clock())
         beat = await self._beat.look(fleet, broker.known.beats, self._clock(), warnings, state.beat.ahead)
         of_beat = await self._beat.objects(fleet, claimed=state.claimed)
-        shrinks = state.drains.shrinking.keys()
-        snapshot = await self._observer.look(fleet, broker, self._clock(), shrinks, beat, warnings)
+        queues = state.sightings.queues(fleet)
+        read = await self._observer.read(broker, queues, self._clock(), beat, warnings)
         pods = self._store.children(PODS, self._key)
         self._gone += self._store.all_pods(self._key)[len(pods) :]
-        return Seen(resource, snapshot, self._live(), pods, tuple(self._gone), of_beat, contents, outcome)
+        return Seen(resource, read, self._live(), pods, tuple(self._gone), of_beat, contents, outcome)
 
     def recorded(self) -> None:
         """The events of pods that are gone are recorded: they are not given again."""

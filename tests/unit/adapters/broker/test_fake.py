@@ -5,9 +5,8 @@ import pytest
 from tests.support.broker_contract import BrokerContract
 from tests.support.fake_broker_stage import FakeStage
 from utilitarian_operator.adapters.broker.fake import FakeBroker, FakeRabbitMQ
-from utilitarian_operator.adapters.broker.seam import Questions
 from utilitarian_operator.adapters.broker.session import Brokers, Credentials
-from utilitarian_operator.core.observation.depth import Depth
+from utilitarian_operator.core.observation.broker import Depth, Questions
 from utilitarian_operator.errors import BrokerUnreachable
 
 ONE, TWO = Credentials("amqp://one"), Credentials("amqp://two")

@@ -11,10 +11,10 @@ from utilitarian_operator.adapters.broker.poll_schedule import (
     PollSchedule,
     Round,
 )
-from utilitarian_operator.adapters.broker.seam import Questions
 from utilitarian_operator.adapters.intervals import (
     INTERVALS,
 )
+from utilitarian_operator.core.observation.broker import Questions
 
 SPAN_S = 200
 
