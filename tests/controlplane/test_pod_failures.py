@@ -13,6 +13,7 @@ from tests.support.rabbitmq import RabbitMQ
 from tests.support.times import ago
 from tests.support.waiting import wait_until
 from utilitarian_operator.api.objects import Object
+from utilitarian_operator.api.validation.pod_security import Allowances
 
 SOON = timedelta(seconds=30)
 QUEUE = "utilitarian.tasks.default"
@@ -32,7 +33,7 @@ def fleet(controlplane: ControlPlane, namespace: str, rabbitmq: RabbitMQ, vhost:
     rabbitmq.publish(vhost, QUEUE, ["{}"] * 2)
     found = Fleet(controlplane, namespace)
     found.create_secret(rabbitmq.amqp_url(vhost))
-    with in_process(controlplane, namespace):
+    with in_process(controlplane, namespace, allowances=Allowances.read(["serviceAccountName"])):
         yield found
 
 

@@ -31,7 +31,7 @@ pod:
   affinity: {nodeAffinity: {}}
   topologySpreadConstraints: [{maxSkew: 1, topologyKey: zone, whenUnsatisfiable: ScheduleAnyway}]
   priorityClassName: high
-  serviceAccountName: worker
+  serviceAccountName: default
   imagePullSecrets: [{name: registry}]
   annotations: {a: b}
   securityContext: {runAsNonRoot: true}

@@ -237,7 +237,7 @@ class PodSpec(Part):
     priority_class_name: ObjectName | None = None
     """The PriorityClass of the pods."""
     service_account_name: ObjectName | None = None
-    """The ServiceAccount of the pods; default unless given."""
+    """The ServiceAccount of the pods; default unless given. Another has to be allowed (podSecurity)."""
     image_pull_secrets: Annotated[tuple[PullSecret, ...], Field(max_length=16), keyed_by("name")] | None = None
     """Secrets with logins to the image's registry."""
     labels: Annotated[StringMap, ruled(rules.OWN_LABELS)] | None = None

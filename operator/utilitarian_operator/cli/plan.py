@@ -14,6 +14,7 @@ from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.problem import Problem
 from utilitarian_operator.api.units import format_duration, parse_quantity
+from utilitarian_operator.api.validation.pod_security import EVERYTHING, NOTHING, check_pod_security
 from utilitarian_operator.api.validation.resource_rules import accept, warnings
 from utilitarian_operator.cli.connection import Target, connected
 from utilitarian_operator.cli.output import (
@@ -81,11 +82,12 @@ def plan(  # noqa: PLR0913 - one parameter an option
 
 
 def _proposal(resource: Object, namespace: str | None) -> Proposal:
-    accepted, fleet = accept(resource), fleet_of(resource)
+    accepted, fleet = accept(resource, EVERYTHING), fleet_of(resource)
     where = namespace or accepted.metadata.namespace or "default"
     owner = Owner(where, accepted.metadata.name, "")
     objects = [unowned(manifest) for manifest in fleet_objects(owner, fleet)]
-    return Proposal(resource, fleet, warnings(accepted.spec), objects)
+    refused = check_pod_security(accepted.spec, NOTHING)
+    return Proposal(resource, fleet, [*refused, *warnings(accepted.spec)], objects)
 
 
 async def _compare(proposal: Proposal, target: Target) -> None:

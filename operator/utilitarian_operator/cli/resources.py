@@ -18,6 +18,7 @@ from utilitarian_operator.api.problem import InvalidSpec, field_path
 from utilitarian_operator.api.resource import KIND
 from utilitarian_operator.api.status import FleetStatus
 from utilitarian_operator.api.strict_yaml import StrictLoader
+from utilitarian_operator.api.validation.pod_security import EVERYTHING
 from utilitarian_operator.api.validation.resource_rules import accept
 from utilitarian_operator.cli.connection import Target, connected
 from utilitarian_operator.cli.options import INSTALLED_IN
@@ -117,12 +118,12 @@ def the_one(resources: Sequence[Object], fleet: str | None, pool: str | None = N
 
 
 def fleet_of(resource: Mapping[str, Any]) -> Fleet:
-    """The effective spec of a resource.
+    """The effective spec of a resource; what its pods may ask for is known where the operator runs.
 
     Raises:
         InvalidSpec: with every problem.
     """
-    return effective_fleet(accept(resource).spec)
+    return effective_fleet(accept(resource, EVERYTHING).spec)
 
 
 def pools_of(resource: Mapping[str, Any]) -> list[str]:

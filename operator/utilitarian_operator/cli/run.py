@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from utilitarian_operator.api.units import parse_duration
+from utilitarian_operator.api.validation.pod_security import Allowances
 from utilitarian_operator.errors import LeadershipLost, OperatorError
 from utilitarian_operator.host import logs
 from utilitarian_operator.host.settings import Admission, Settings
@@ -76,6 +77,13 @@ def run(  # noqa: PLR0913 - each is an option of the command
     admission_name: AdmissionNames = None,
     admission_configuration: AdmissionConfiguration = None,
     admission_port: AdmissionPort = 9443,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar=_env("ALLOW"),
+            help="Let pods ask for this beyond the Pod Security baseline: hostPath, or NAMESPACE/hostPath; repeatable.",
+        ),
+    ] = None,
     log_level: Annotated[
         Level, typer.Option(envvar=_env("LOG_LEVEL"), help="Least level that is logged.")
     ] = Level.INFO,
@@ -96,6 +104,7 @@ def run(  # noqa: PLR0913 - each is an option of the command
             health_port=health_port,
             lease_namespace=_own_namespace(),
             instance=os.environ.get("POD_NAME") or socket.gethostname(),
+            allowances=_allowances(allow or []),
             admission=_admission(admission, admission_name or [], admission_configuration, admission_port),
         )
         _until_signal(settings)
@@ -115,6 +124,13 @@ def _tick(text: str) -> timedelta:
     if tick < SHORTEST_TICK:
         raise typer.BadParameter(f"--tick: {text} is too short: use 100ms or more")
     return tick
+
+
+def _allowances(words: list[str]) -> Allowances:
+    try:
+        return Allowances.read(words)
+    except ValueError as error:
+        raise typer.BadParameter(f"--allow: {error}") from error
 
 
 def _admission(secret: str | None, names: list[str], configuration: str | None, port: int) -> Admission | None:

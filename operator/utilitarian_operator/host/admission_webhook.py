@@ -12,6 +12,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from json import JSONDecodeError
 from typing import Any
 
@@ -21,6 +22,7 @@ from utilitarian_operator.adapters.broker.tls import load_key_pair
 from utilitarian_operator.adapters.cluster.seam import Cluster, secret_values
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.problem import InvalidSpec
+from utilitarian_operator.api.validation.pod_security import BASELINE, Allowances
 from utilitarian_operator.api.validation.resource_rules import accept, warnings
 from utilitarian_operator.errors import ClusterError, Gone
 from utilitarian_operator.host.certificates import Certificate, due, make
@@ -43,10 +45,12 @@ class AdmissionWebhook:
     Args:
         settings: where the certificate is.
         cluster: where it is read.
+        allowances: what pods of fleets may ask for.
     """
 
     settings: Admission
     cluster: Cluster
+    allowances: Allowances = BASELINE
 
     def __post_init__(self) -> None:
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -60,7 +64,7 @@ class AdmissionWebhook:
             CannotListen: the port can't be had.
         """
         application = web.Application(client_max_size=LONGEST_BODY)
-        application.router.add_post(PATH, _answer)
+        application.router.add_post(PATH, partial(_answer, self.allowances))
         async with listen(application, host, self.settings.port, PATH, tls=self._tls) as port:
             follower = asyncio.create_task(self._follow(), name="admission-certificate")
             try:
@@ -149,19 +153,23 @@ def _secret(settings: Admission, made: Certificate) -> Object:
     }
 
 
-async def _answer(request: web.Request) -> web.Response:
+async def _answer(allowances: Allowances, request: web.Request) -> web.Response:
     try:
         body = await request.json()
-        return web.json_response(review(body))
+        return web.json_response(review(body, allowances))
     except (JSONDecodeError, KeyError, TypeError, AttributeError):
         return web.Response(status=400, text="write an AdmissionReview of admission.k8s.io/v1\n")
 
 
-def review(body: Mapping[str, Any]) -> Object:
+def review(body: Mapping[str, Any], allowances: Allowances = BASELINE) -> Object:
     """The answer to an AdmissionReview: allowed, or every problem with its field path and remedy.
 
     A resource whose spec doesn't change is let through whatever it holds, so that one that was accepted by an older
     version can still be labelled, and deleted.
+
+    Args:
+        body: of the AdmissionReview.
+        allowances: what pods of fleets may ask for.
 
     Raises:
         KeyError, TypeError, AttributeError: it is no AdmissionReview.
@@ -170,8 +178,9 @@ def review(body: Mapping[str, Any]) -> Object:
     new, old = request.get("object") or {}, request.get("oldObject") or {}
     response: Object = {"uid": request["uid"], "allowed": True}
     if request.get("operation") in {"CREATE", "UPDATE"} and new.get("spec") != old.get("spec"):
+        allowed = allowances.of(str(request.get("namespace", "")))
         try:
-            found = [str(warning)[:256] for warning in warnings(accept(new).spec)]
+            found = [str(warning)[:256] for warning in warnings(accept(new, allowed).spec)]
             response |= {"warnings": found} if found else {}
         except InvalidSpec as error:
             message = "; ".join(str(problem) for problem in error.errors)

@@ -9,6 +9,7 @@ from utilitarian_operator.adapters.intervals import (
     Intervals,
 )
 from utilitarian_operator.api.patience import PATIENCE, Patience
+from utilitarian_operator.api.validation.pod_security import BASELINE, Allowances
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Settings:
         admission: of the webhook; None has none.
         patience: how long signs must last before they count.
         intervals: between two readings of the same thing of a broker.
+        allowances: what pods of fleets may ask for beyond the Pod Security baseline.
         kubeconfig: None takes KUBECONFIG, the default file or the pod's service account.
     """
 
@@ -60,4 +62,5 @@ class Settings:
     admission: Admission | None = None
     patience: Patience = PATIENCE
     intervals: Intervals = INTERVALS
+    allowances: Allowances = BASELINE
     kubeconfig: Path | None = None

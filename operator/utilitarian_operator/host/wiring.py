@@ -151,7 +151,7 @@ async def _operate(
     store, brokers = Store(), Brokers(partial(opened, intervals=settings.intervals, clock=CLOCK))
     writer = ObjectWriter(cluster, store, metrics, settings.instance, utc_now)
     drains = Drains(cluster, store, writer, utc_now)
-    reconciler = Reconciler(cluster, store, brokers, drains, metrics, utc_now, settings.patience)
+    reconciler = Reconciler(cluster, store, brokers, drains, metrics, utc_now, settings.patience, settings.allowances)
     queue: WorkQueue[Key] = WorkQueue(reconciler.reconcile, between=CLOCK.between)
     await _list_all(cluster, store, settings, stop)
     tasks = [
@@ -245,7 +245,9 @@ async def _admitting(settings: Settings, client: ApiClient) -> AsyncIterator[int
     if settings.admission is None:
         yield None
         return
-    async with AdmissionWebhook(settings.admission, ClusterClient(client)).serve(settings.host) as port:
+    async with AdmissionWebhook(settings.admission, ClusterClient(client), settings.allowances).serve(
+        settings.host
+    ) as port:
         yield port
 
 

@@ -14,6 +14,7 @@ from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.patience import Patience
+from utilitarian_operator.api.validation.pod_security import Allowances
 from utilitarian_operator.core.blocker import SECRET_MISSING, Blocker
 from utilitarian_operator.core.engine import owner_of
 from utilitarian_operator.core.look import Spec, begun
@@ -41,9 +42,10 @@ class Fleets:
         clock: the one clock, UTC.
         forgotten: called with what was kept of a resource that is gone.
         patience: how long signs must last.
+        allowances: what pods may ask for.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of an operator, how patient it is, and what it allows
         self,
         cluster: Cluster,
         store: Store,
@@ -51,8 +53,9 @@ class Fleets:
         clock: Callable[[], datetime],
         forgotten: Callable[[FleetState], Awaitable[None]],
         patience: Patience,
+        allowances: Allowances,
     ) -> None:
-        self._patience = patience
+        self._patience, self._allowances = patience, allowances
         self._cluster, self._store, self._brokers = cluster, store, brokers
         self._clock, self._forgotten = clock, forgotten
         self._known: dict[Key, FleetState] = {}
@@ -72,7 +75,8 @@ class Fleets:
             known = None
         if known is None:
             revisions = Revisions(self._cluster, owner_of(resource))
-            acceptance = Acceptance(resource, await revisions.newest(), self._patience)
+            allowed = self._allowances.of(key.namespace)
+            acceptance = Acceptance(resource, await revisions.newest(), self._patience, allowed)
             if key in self._known:  # looked at meanwhile, because of another fleet
                 return self._known[key]
             known = self._known[key] = self._new(key, resource, revisions, acceptance)

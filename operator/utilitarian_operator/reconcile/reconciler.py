@@ -12,6 +12,7 @@ from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.names import beat_object
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.patience import PATIENCE, Patience
+from utilitarian_operator.api.validation.pod_security import BASELINE, Allowances
 from utilitarian_operator.core.engine import settled, step, unrecorded
 from utilitarian_operator.core.look import Seen, Spec
 from utilitarian_operator.core.reasons import Reason
@@ -36,6 +37,7 @@ class Reconciler:
         metrics: the one writer.
         clock: the one clock, UTC.
         patience: how long signs must last.
+        allowances: what pods may ask for beyond the Pod Security baseline.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of an operator, and how patient it is
@@ -47,8 +49,9 @@ class Reconciler:
         metrics: Metrics,
         clock: Callable[[], datetime],
         patience: Patience = PATIENCE,
+        allowances: Allowances = BASELINE,
     ) -> None:
-        self._fleets = Fleets(cluster, store, brokers, clock, self._forgotten, patience)
+        self._fleets = Fleets(cluster, store, brokers, clock, self._forgotten, patience, allowances)
         self._executor = PlanExecutor(cluster, store, drains, drains.writer, metrics, clock)
         self._writer, self._metrics, self._clock = drains.writer, metrics, clock
 

@@ -2,7 +2,7 @@
 
 import json
 from functools import cache
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ import yaml
 from tests.support.chart import CHART, NAMESPACE, ChartRefusedError, Object, helm, kinds, one, render
 from tests.support.chart_readme import README, readme, undescribed_values
 from tests.support.dashboard import dashboard
+from utilitarian_operator.api.validation.pod_security import EVERYTHING
 from utilitarian_operator.host.leadership import LEASE
 
 PLAIN = [
@@ -91,6 +92,23 @@ def test_the_command_line_is_the_operators() -> None:
         *("--tick", "500ms", "--metrics-port", "9090", "--health-port", "8081"),
     ]
     assert "command" not in container(objects)
+
+
+def test_what_pods_may_ask_for_reaches_the_operator() -> None:
+    allowed = {"allow": ["hostPath"], "namespaces": {"metering": ["sysctls", "privileged"]}}
+    arguments = container(render({"podSecurity": allowed}))["args"]
+    words = [word for option, word in pairwise(arguments) if option == "--allow"]
+    assert words == ["hostPath", "metering/sysctls", "metering/privileged"]
+    assert "--allow" not in container(default())["args"]
+
+
+def test_what_can_be_allowed_is_what_the_operator_knows() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())["properties"]["podSecurity"]["properties"]
+    assert set(schema["allow"]["items"]["enum"]) == EVERYTHING
+    assert set(schema["namespaces"]["additionalProperties"]["items"]["enum"]) == EVERYTHING
+    security = (CHART.parents[1] / "docs" / "security.md").read_text()
+    values = (CHART / "values.yaml").read_text()
+    assert [name for name in EVERYTHING if f"`{name}`" not in security or f"`{name}`" not in values] == []
 
 
 def test_the_pod_meets_the_restricted_profile() -> None:
@@ -329,6 +347,8 @@ def test_a_pod_label_never_takes_the_pod_from_its_deployment() -> None:
         ({"watchNamespaces": "metering"}, "/watchNamespaces"),
         ({"metrics": {"port": 8081}}, "/metrics/port"),
         ({"admission": {"port": 8081}}, "/admission/port"),
+        ({"podSecurity": {"allow": ["hostpath"]}}, "/podSecurity/allow/0"),
+        ({"podSecurity": {"namespaces": {"metering": ["all"]}}}, "/podSecurity/namespaces/metering/0"),
         ({"extraEnv": [{"name": "CELERY_BROKER_URL", "value": "amqp://"}]}, "/extraEnv/0/name"),
         ({"resources": {"limits": {"memory": "lots"}}}, "/resources/limits/memory"),
         ({"metrics": {"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}}}, "not both"),

@@ -4,7 +4,7 @@ The API server has most of these rules too (`rules`, with the same words). They 
 have been accepted under an older CRD. Only here: cron lines, time zones, and mounts without a volume.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -28,6 +28,7 @@ from utilitarian_operator.api.resource import (
 from utilitarian_operator.api.units import format_duration, parse_quantity
 from utilitarian_operator.api.validation.beat_arguments import check_beat_arguments
 from utilitarian_operator.api.validation.part_rules import broken_rules
+from utilitarian_operator.api.validation.pod_security import NOTHING, check_pod_security
 from utilitarian_operator.api.validation.worker_arguments import check_worker_arguments
 
 _ANY_DAY = datetime(2026, 1, 1, tzinfo=UTC)
@@ -41,14 +42,18 @@ AUTOSCALER_GRACE = timedelta(minutes=10)
 """What cluster-autoscaler grants a pod of a node that it takes away (`--max-graceful-termination-sec`)."""
 
 
-def accept(body: Mapping[str, Any]) -> UtilitarianWorkerPool:
+def accept(body: Mapping[str, Any], allowed: Collection[str] = NOTHING) -> UtilitarianWorkerPool:
     """Read a resource and check everything that can be checked without a cluster.
+
+    Args:
+        body: of the resource.
+        allowed: what its pods may ask for beyond the baseline, by the names in `pod_security.REASONS`.
 
     Raises:
         InvalidSpec: with every Problem found; those of `check` only once the fields themselves are right.
     """
     resource = parse(body)
-    problems = check(resource.spec, resource.metadata.name)
+    problems = [*check(resource.spec, resource.metadata.name), *check_pod_security(resource.spec, allowed)]
     if problems:
         raise InvalidSpec(problems)
     return resource

@@ -133,6 +133,19 @@ def todo(
     return Todo(tuple(actions), tuple(deletions), tuple(taken))
 
 
+def pod_templates(name: str, fleet: Fleet) -> dict[str, Object]:
+    """The pod template of each pool and of beat, by the path of the part of the spec that asks for it.
+
+    Args:
+        name: of the resource.
+        fleet: what would run.
+    """
+    owner = Owner("", name, "")
+    made = [(f"spec.pools[{n}]", manifests.deployment(owner, fleet, it)) for n, it in enumerate(fleet.pools)]
+    beat = [("spec.beat", manifests.beat_statefulset(owner, fleet))] if fleet.beat.enabled else []
+    return {path: manifest["spec"]["template"] for path, manifest in [*made, *beat]}
+
+
 _FIELDS = {
     "env": "env",
     "envFrom": "envFrom",

@@ -1,6 +1,6 @@
 """Which spec may run: judged when the resource changes; after a bad edit the last accepted one goes on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from utilitarian_operator.api.effective import Fleet, effective_fleet
@@ -8,7 +8,9 @@ from utilitarian_operator.api.objects import ReadOnlyObject
 from utilitarian_operator.api.patience import PATIENCE, Patience
 from utilitarian_operator.api.problem import InvalidSpec, Problem
 from utilitarian_operator.api.resource import UtilitarianWorkerPoolSpec
+from utilitarian_operator.api.validation.pod_security import NOTHING, check_made_pods
 from utilitarian_operator.api.validation.resource_rules import accept, warnings
+from utilitarian_operator.core.objects.wanted import pod_templates
 from utilitarian_operator.core.spec.override import PREFIX, Override, overrides
 from utilitarian_operator.core.spec.references import Reference, references
 
@@ -47,15 +49,20 @@ class Acceptance:
         resource: as it is when the operator first sees it.
         kept: the ControllerRevision of the spec that ran before; None if none did.
         patience: how long signs must last.
+        allowed: what its pods may ask for beyond the Pod Security baseline.
     """
 
     def __init__(
-        self, resource: ReadOnlyObject, kept: ReadOnlyObject | None = None, patience: Patience = PATIENCE
+        self,
+        resource: ReadOnlyObject,
+        kept: ReadOnlyObject | None = None,
+        patience: Patience = PATIENCE,
+        allowed: Collection[str] = NOTHING,
     ) -> None:
-        self._patience = patience
+        self._judged = _Judge(patience, allowed)
         self._newest: Judgement | None = None
         self._annotations: dict[str, str] = {}
-        self._running = None if kept is None else _kept(resource, kept, patience)
+        self._running = None if kept is None else self._judged.kept(resource, kept)
 
     @property
     def running(self) -> Judgement | None:
@@ -68,7 +75,7 @@ class Acceptance:
         annotations = {k: v for k, v in (metadata.get("annotations") or {}).items() if k.startswith(PREFIX)}
         newest = self._newest
         if newest is None or newest.generation != metadata["generation"] or annotations != self._annotations:
-            newest, self._annotations = _judged(resource, annotations, self._patience), annotations
+            newest, self._annotations = self._judged(resource, annotations), annotations
             self._newest = newest
             if self._running is not None and self._running.generation == newest.generation and newest.fleet:
                 self._running = newest  # only an override changed
@@ -79,24 +86,44 @@ class Acceptance:
         self._running = judgement
 
 
-def _judged(resource: ReadOnlyObject, annotations: Mapping[str, str], patience: Patience) -> Judgement:
-    found, problems = overrides(annotations)
-    generation, written = int(resource["metadata"]["generation"]), resource.get("spec", {})
-    try:
-        spec = accept(resource).spec
-    except InvalidSpec as error:
-        return Judgement(generation, written, None, None, (), (*error.errors, *problems), (), found)
-    fleet = effective_fleet(spec, patience)
-    return Judgement(generation, written, spec, fleet, references(spec), problems, warnings(spec), found)
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """Reads one version of a resource.
 
+    Args:
+        patience: how long signs must last.
+        allowed: what its pods may ask for beyond the Pod Security baseline.
+    """
 
-def _kept(resource: ReadOnlyObject, kept: ReadOnlyObject, patience: Patience) -> Judgement | None:
-    """The spec that was kept, if this operator still understands it."""
-    metadata = {**resource["metadata"], "generation": kept["revision"]}
-    written = (kept.get("data") or {}).get("spec")
-    judgement = (
-        _judged({**resource, "metadata": metadata, "spec": written}, {}, patience)
-        if isinstance(written, dict)
-        else None
-    )
-    return judgement if judgement and judgement.fleet else None
+    patience: Patience
+    allowed: Collection[str]
+
+    def __call__(self, resource: ReadOnlyObject, annotations: Mapping[str, str]) -> Judgement:
+        found, problems = overrides(annotations)
+        generation, written = int(resource["metadata"]["generation"]), resource.get("spec", {})
+        try:
+            spec = accept(resource, self.allowed).spec
+            fleet = effective_fleet(spec, self.patience)
+            self._check_pods(resource, fleet)
+        except InvalidSpec as error:
+            return Judgement(generation, written, None, None, (), (*error.errors, *problems), (), found)
+        return Judgement(generation, written, spec, fleet, references(spec), problems, warnings(spec), found)
+
+    def _check_pods(self, resource: ReadOnlyObject, fleet: Fleet) -> None:
+        """Refuse what would be made, too: a field may lead to it that no rule on fields knows.
+
+        Raises:
+            InvalidSpec: with every problem.
+        """
+        problems = list(check_made_pods(pod_templates(str(resource["metadata"]["name"]), fleet), self.allowed))
+        if problems:
+            raise InvalidSpec(problems)
+
+    def kept(self, resource: ReadOnlyObject, kept: ReadOnlyObject) -> Judgement | None:
+        """The spec that was kept, if this operator still understands and allows it."""
+        metadata = {**resource["metadata"], "generation": kept["revision"]}
+        written = (kept.get("data") or {}).get("spec")
+        if not isinstance(written, dict):
+            return None
+        judgement = self({**resource, "metadata": metadata, "spec": written}, {})
+        return judgement if judgement.fleet else None
