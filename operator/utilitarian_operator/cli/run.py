@@ -61,6 +61,19 @@ AdmissionPort = Annotated[
 ]
 
 
+Allow = Annotated[
+    list[str] | None,
+    typer.Option(
+        envvar=_env("ALLOW"),
+        help="Let pods ask for this beyond the Pod Security baseline: hostPath, or NAMESPACE/hostPath; repeatable.",
+    ),
+]
+
+
+LogLevel = Annotated[Level, typer.Option(envvar=_env("LOG_LEVEL"), help="Least level that is logged.")]
+LogFormat = Annotated[Format, typer.Option(envvar=_env("LOG_FORMAT"), help="text or json.")]
+
+
 def run(  # noqa: PLR0913 - each is an option of the command
     namespace: Annotated[
         list[str] | None,
@@ -77,17 +90,9 @@ def run(  # noqa: PLR0913 - each is an option of the command
     admission_name: AdmissionNames = None,
     admission_configuration: AdmissionConfiguration = None,
     admission_port: AdmissionPort = 9443,
-    allow: Annotated[
-        list[str] | None,
-        typer.Option(
-            envvar=_env("ALLOW"),
-            help="Let pods ask for this beyond the Pod Security baseline: hostPath, or NAMESPACE/hostPath; repeatable.",
-        ),
-    ] = None,
-    log_level: Annotated[
-        Level, typer.Option(envvar=_env("LOG_LEVEL"), help="Least level that is logged.")
-    ] = Level.INFO,
-    log_format: Annotated[Format, typer.Option(envvar=_env("LOG_FORMAT"), help="text or json.")] = Format.TEXT,
+    allow: Allow = None,
+    log_level: LogLevel = Level.INFO,
+    log_format: LogFormat = Format.TEXT,
 ) -> None:
     """Run the operator until SIGTERM or SIGINT.
 
