@@ -28,3 +28,16 @@ def operator_command(
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     return subprocess.CompletedProcess([PROGRAM.name, *told], done.exit_code, done.stdout, done.stderr)
+
+
+def installed_program(*words: str | Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """A run of a program that ends by itself, as a process of its own, in an environment without a cluster."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("UTILITARIAN_", "KUBE"))}
+    return subprocess.run(
+        [str(word) for word in words],
+        env={**clean, "HOME": "/nonexistent", "TERM": "dumb", **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )

@@ -6,8 +6,6 @@ from typing import Any
 import pytest
 
 from tests.support.resources import pool, resource
-from utilitarian_operator.api.built_in_pools import BUILT_IN_POOLS, DOCUMENTED_QUEUES
-from utilitarian_operator.api.cel_rules import BUILT_IN_POOL_COUNT, LONGEST_BUILT_IN_NAME
 from utilitarian_operator.api.effective import Fleet, effective_fleet, merged
 from utilitarian_operator.api.kubernetes import SecretKeyRef
 from utilitarian_operator.api.resource import parse
@@ -159,24 +157,6 @@ def test_defaults(path: str, value: object) -> None:
 )
 def test_layers(spec: str, path: str, value: object) -> None:
     assert read(fleet(spec), path) == value
-
-
-def test_without_pools_each_documented_queue_has_one_pool() -> None:
-    queues = [queue for pool in fleet().pools for queue in pool.queues]
-    assert sorted(queues) == sorted(DOCUMENTED_QUEUES)
-    assert len(set(queues)) == 14
-
-
-def test_the_rules_know_the_layouts_size() -> None:
-    assert len(BUILT_IN_POOLS) == BUILT_IN_POOL_COUNT
-    assert max(len(pool["name"]) for pool in BUILT_IN_POOLS) == LONGEST_BUILT_IN_NAME
-
-
-def test_the_layout_sets_neither_bounds_nor_runs() -> None:
-    # The CEL rules on min, max and outsideRuns without `pools` look at the defaults alone.
-    assert not any(
-        {"min", "max", "outsideRuns"} & pool["scaling"].keys() or "schedule" in pool for pool in BUILT_IN_POOLS
-    )
 
 
 def test_merging_leaves_both_sides_as_they_are() -> None:

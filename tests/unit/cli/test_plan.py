@@ -76,70 +76,10 @@ def test_the_objects_are_those_that_the_operator_makes(path: Path) -> None:
     assert planned == made
 
 
-def test_it_reads_stdin_and_leaves_other_objects_out() -> None:
-    secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: utilitarian-env}\n---\n"
-    done = operator_command("plan", "-f", "-", stdin=secret + PRODUCTION.read_text())
-    assert done.returncode == 0, done.stderr
-
-
 def resource(name: str = "fleet", **spec: object) -> str:
     broker = {"urlFrom": {"secretKeyRef": {"name": "broker", "key": "url"}}}
     body = {"apiVersion": "utilitarian.io/v1alpha1", "kind": "UtilitarianWorkerPool", "metadata": {"name": name}}
     return json.dumps(body | {"spec": {"image": "utilitarian:1", "broker": broker, **spec}}) + "\n"
-
-
-WRONG: dict[str, tuple[str, str]] = {
-    "not there": ("/nonexistent/fleet.yaml", "error: /nonexistent/fleet.yaml: No such file or directory"),
-    "a folder": (str(ROOT), "Is a directory"),
-    "no YAML": ("a: [", "error: stdin: no YAML: "),
-    "a key twice": ("kind: A\nkind: B", "error: stdin: no YAML: kind stands there twice"),
-    "a date that is none": ("kind: Secret\nmetadata: 2026-13-01", "error: stdin: no UtilitarianWorkerPool in it"),
-    "nothing": ("", "error: stdin: no UtilitarianWorkerPool in it, only nothing"),
-    "something else": ("kind: Secret", "error: stdin: no UtilitarianWorkerPool in it, only Secret"),
-    "no name": ("kind: UtilitarianWorkerPool", "error: stdin: metadata.name is missing"),
-    "two": (
-        "\n---\n".join([resource("one"), resource("two")]),
-        "several fleets could be meant, name one by --fleet: one, two",
-    ),
-    "a contradiction": (
-        resource(pools=[{"name": "p", "queues": ["q"], "scaling": {"min": 5, "max": 2}}]),
-        "error: spec.pools[0].scaling",
-    ),
-    "a duration without a unit": (
-        resource(pools=[{"name": "p", "queues": ["q"], "scaling": {"drainWithin": 5}}]),
-        "error: spec.pools[0].scaling.drainWithin: ",
-    ),
-    "a cron line that is none": (
-        resource(pools=[{"name": "p", "queues": ["q"], "schedule": [{"name": "r", "start": "soon"}]}]),
-        "error: spec.pools[0].schedule[0].start: ",
-    ),
-    "two mistakes": (resource(image=5, mode="Sometimes"), "error: spec.mode: "),
-}
-
-
-@pytest.mark.parametrize("name", WRONG)
-def test_what_is_wrong_with_a_file_is_said_with_path_and_remedy(name: str) -> None:
-    given, said = WRONG[name]
-    in_a_file = given.startswith("/")
-    done = operator_command("plan", "-f", given if in_a_file else "-", stdin=None if in_a_file else given)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert said in done.stderr
-    assert all(line.startswith("error: ") for line in done.stderr.splitlines()), done.stderr
-
-
-def test_problems_come_in_the_format_that_was_asked_for() -> None:
-    done = operator_command("plan", "-f", "-", "-o", "json", stdin=resource(mode="Sometimes"))
-    assert done.returncode == 2
-    (problem,) = json.loads(done.stdout)["problems"]
-    assert problem["path"] == "spec.mode"
-    assert set(problem) == {"path", "value", "remedy"}
-
-
-def test_one_of_several_is_chosen_by_its_name() -> None:
-    both = "\n---\n".join([resource("one"), resource("two")])
-    done = operator_command("plan", "-f", "-", "--fleet", "two", "-o", "json", stdin=both)
-    assert json.loads(done.stdout)["name"] == "two"
-    assert "there are: one, two" in operator_command("plan", "-f", "-", "--fleet", "three", stdin=both).stderr
 
 
 def test_a_warning_is_said_and_stops_nothing() -> None:
@@ -166,28 +106,3 @@ def test_options_that_make_no_sense_together_are_refused(options: list[str], sai
     done = operator_command("plan", "-f", PRODUCTION, *options)
     assert done.returncode == 2
     assert said in done.stderr
-
-
-@pytest.mark.parametrize(
-    "options,env",
-    [
-        (["--live"], {}),
-        (["--kubeconfig", "/nonexistent/config"], {}),
-        ([], {"KUBECONFIG": "/nonexistent/config"}),
-        ([], {"KUBECONFIG": __file__}),
-        (["--context", "elsewhere"], {}),
-    ],
-    ids=["live", "kubeconfig", "variable", "no-kubeconfig", "context"],
-)
-def test_without_the_cluster_that_was_asked_for_it_fails_in_one_sentence(
-    options: list[str], env: dict[str, str]
-) -> None:
-    done = operator_command("plan", "-f", PRODUCTION, *options, env=env)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("error: no cluster: ")
-    assert len(done.stderr.splitlines()) == 1
-
-
-def test_offline_needs_no_cluster_even_where_one_is_configured() -> None:
-    done = operator_command("plan", "-f", PRODUCTION, "--offline", env={"KUBECONFIG": "/nonexistent/config"})
-    assert done.returncode == 0, done.stderr

@@ -1,19 +1,14 @@
 """`status`, and what all commands have in common: formats, colour, completion, and how little they import."""
 
 import json
-import os
-import pty
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.support.command import PROGRAM, operator_command
+from tests.support.command import operator_command
 
 SAVED = Path(__file__).with_name("saved_fleet.yaml")
-HEAVY = ("kopf", "kubernetes", "kombu", "aiohttp", "amqp")
 
 
 def test_each_pool_has_a_row() -> None:
@@ -84,106 +79,3 @@ def test_what_is_wrong_is_said_in_one_sentence(words: list[str | Path], code: in
     assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr.startswith(said)
     assert len(done.stderr.splitlines()) == 1
-
-
-@pytest.mark.parametrize("command", ["plan", "explain", "status"])
-def test_the_help_names_the_exit_codes_and_formats(command: str) -> None:
-    done = operator_command(command, "--help")
-    assert "Exit codes: 0 done; 1 the cluster can't be asked; 2 " in " ".join(done.stdout.split())
-    assert "table|wide|json|yaml" in done.stdout
-
-
-@pytest.mark.parametrize("output", ["xml", "TABLE"])
-def test_an_unknown_format_is_refused(output: str) -> None:
-    done = operator_command("status", "-f", SAVED, "-o", output)
-    assert done.returncode == 2
-    assert "table" in done.stderr
-
-
-def on_a_terminal(**env: str) -> str:
-    """What `status` prints to a terminal."""
-    ours, theirs = pty.openpty()
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("NO_COLOR", "TERM"))}
-    command = [str(PROGRAM), "status", "-f", str(SAVED)]
-    with subprocess.Popen(command, stdout=theirs, env={**clean, "TERM": "xterm", **env}) as process:  # noqa: S603 - our own program
-        os.close(theirs)
-        shown = b""
-        try:
-            while chunk := os.read(ours, 4096):
-                shown += chunk
-        except OSError:
-            pass  # the terminal is gone with its last writer
-        assert process.wait(300) == 0
-    os.close(ours)
-    return shown.decode()
-
-
-def test_colour_is_for_terminals_and_can_be_switched_off() -> None:
-    assert "\x1b[31mAtMaximum" in on_a_terminal()
-    assert "\x1b" not in on_a_terminal(NO_COLOR="1")
-    assert "\x1b" not in on_a_terminal(TERM="dumb")
-    assert "\x1b" not in operator_command("status", "-f", SAVED, env={"TERM": "xterm"}).stdout
-
-
-def test_a_reader_that_has_seen_enough_is_no_error() -> None:
-    command = f"set -o pipefail; {PROGRAM} plan -f {SAVED} -o yaml | head -c 10 >/dev/null"
-    done = subprocess.run(  # noqa: S603 - our own program
-        ["/bin/bash", "-c", command], capture_output=True, text=True, check=False, timeout=300
-    )
-    assert done.stderr == ""
-
-
-@pytest.mark.parametrize(
-    "typed,offered",
-    [
-        ("utilitarian-operator ", {"plan", "explain", "status", "run", "crd"}),
-        ("utilitarian-operator plan --exit", {"--exit-code"}),
-        ("utilitarian-operator status -o ", {"table", "wide", "json", "yaml"}),
-    ],
-)
-def test_the_shell_completes_commands_options_and_formats(typed: str, offered: set[str]) -> None:
-    env = {
-        "_UTILITARIAN_OPERATOR_COMPLETE": "complete_bash",
-        "COMP_WORDS": typed,
-        "COMP_CWORD": str(len(typed.split(" ")) - 1),
-    }
-    done = subprocess.run(  # noqa: S603 - our own program
-        [PROGRAM], env={**os.environ, **env}, capture_output=True, text=True, check=False, timeout=300
-    )
-    assert offered <= set(done.stdout.split()), done
-
-
-@pytest.mark.parametrize(
-    "words",
-    [["plan", "-f", str(SAVED)], ["explain", "cleanup", "-f", str(SAVED)], ["status", "-f", str(SAVED)]],
-    ids=lambda words: words[0],
-)
-def test_what_needs_no_cluster_imports_nothing_heavy(words: list[str]) -> None:
-    assert not imported_by(words) & set(HEAVY)
-
-
-def test_what_needs_a_cluster_still_imports_no_kopf() -> None:
-    imported = imported_by(["plan", "-f", str(SAVED), "--live"], code=1)
-    assert "kubernetes" in imported
-    assert not imported & {"kopf", "kombu", "amqp"}
-
-
-def imported_by(words: list[str], code: int = 0) -> set[str]:
-    """The packages that a command imports."""
-    script = (
-        "import sys, utilitarian_operator.cli as cli\n"
-        f"try: cli.app({words!r})\n"
-        f"except SystemExit as end: assert (end.code or 0) == {code}, end.code\n"
-        "print(*sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr)"
-    )
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("KUBE")}
-    done = subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, "-c", script],
-        env={**clean, "HOME": "/nonexistent"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    return set(done.stderr.splitlines()[-1].split())

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.pools import NOW, fleet
 from utilitarian_operator.core.diagnosis.broker_advice import MOST, advice
-from utilitarian_operator.core.observation.broker_settings import BrokerSettings, QueueSettings, by_policy_name
+from utilitarian_operator.core.observation.broker_settings import BrokerSettings, QueueSettings
 from utilitarian_operator.core.observation.model import (
     FleetSnapshot,
     PodSnapshot,
@@ -134,16 +134,6 @@ def test_there_is_not_too_much_of_it() -> None:
     pools = {pool.name: PoolSnapshot({pool.queues[0]: Present(0, 0)}, 0) for pool in many.pools}
     about = BrokerSettings("4.0.5", None, queues)
     assert len(advice(many, FleetSnapshot(NOW, pools, about=about), {})) == MOST
-
-
-def test_an_argument_comes_before_the_policy() -> None:
-    arguments = {"x-delivery-limit": 3, "x-queue-type": "quorum"}
-    policy = {"delivery-limit": 9, "dead-letter-exchange": "dlx"}
-    assert by_policy_name(arguments, policy) == {
-        "delivery-limit": 3,
-        "queue-type": "quorum",
-        "dead-letter-exchange": "dlx",
-    }
 
 
 DIRECT, BROADCAST = "celery@p-1.dq2", "bcast.0b5a"

@@ -10,7 +10,6 @@ from tests.support.looks import DEAF, FLEET, IDLE, SILENT, pod, snapshot
 from tests.support.pools import NOW, facts, fleet, pool
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.patience import PATIENCE
-from utilitarian_operator.core.diagnosis.finding_history import Health
 from utilitarian_operator.core.diagnosis.findings import (
     FOREIGN_CONSUMERS,
     MUTE,
@@ -25,12 +24,8 @@ from utilitarian_operator.core.observation.foreign_consumers import with_foreign
 from utilitarian_operator.core.observation.model import (
     FleetSnapshot,
     Missing,
-    PoolSnapshot,
-    Present,
-    Unknown,
     WorkerLoad,
 )
-from utilitarian_operator.core.sizing.facts import facts as core_facts
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool
 
@@ -273,49 +268,6 @@ def test_consumers_that_are_not_ours_are_counted_and_named_after_a_while() -> No
     assert found.message == "queue q has 3 consumers that are not this fleet's: celery@old-1, celery@old-2; left alone"
 
 
-def test_the_workers_of_another_resource_are_named_as_such() -> None:
-    look = snapshot(pod("a"), consumers=3)
-    named = with_foreign(FLEET, look.pools, OLD, lambda: {"celery@old-2": "shop/old", "celery@x": "shop/x"})
-    assert named["work"].strangers == ("celery@old-1", "celery@old-2 (of UtilitarianWorkerPool shop/old)")
-
-
 def test_without_workers_of_ours_and_without_an_answer_they_are_still_counted() -> None:
     (found,) = after(PATIENCE.foreign, seen_with(snapshot(consumers=1), {}))
     assert found.message == "queue q has 1 consumer that is not this fleet's; none of them answers; left alone"
-
-
-@pytest.mark.parametrize(
-    "look",
-    [
-        pytest.param(snapshot(pod("a"), pod("b")), id="as many as workers"),
-        pytest.param(snapshot(pod("a"), pod("b", None)), id="one says nothing"),
-        pytest.param(snapshot(pod("a"), pod("b", leaving=True)), id="one leaves and still consumes"),
-        pytest.param(snapshot(pod("a"), queue=Missing()), id="no queue"),
-        pytest.param(snapshot(pod("a"), queue=SILENT), id="not seen"),
-    ],
-)
-def test_our_own_are_not_foreign(look: FleetSnapshot) -> None:
-    assert seen_with(look).pools["work"].foreign == {}
-
-
-def test_a_catch_all_that_consumes_the_queue_of_another_pool_is_ours() -> None:
-    asked = fleet({"name": "work", "queues": ["q"]}, {"name": "rest", "queues": None})
-    everything = pod("c", replace(IDLE, consuming=("q", "z")))
-    pools = {
-        "work": PoolSnapshot({"q": Present(0, 2)}, 0, (pod("a"),), 1),
-        "rest": PoolSnapshot({}, 0, (everything,), 1),
-    }
-    assert with_foreign(asked, pools, {})["work"].foreign == {}
-
-
-def test_where_others_consume_what_is_unacknowledged_is_unknown() -> None:
-    look = seen_with(snapshot(pod("a"), consumers=4))
-    health = Health()
-    for seconds in (0, PATIENCE.foreign.total_seconds()):
-        look = replace(look, at=NOW + timedelta(seconds=seconds))
-        health = health.examined(FLEET, look)
-    doubted = health.doubted(look).pools
-    assert isinstance(doubted["work"].unacked, Unknown)
-    assert doubted["work"].unacked.since == NOW
-    assert doubted["other"].unacked == 0
-    assert isinstance(core_facts(doubted["work"]).work, Unknown)  # which takes no worker away

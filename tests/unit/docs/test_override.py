@@ -15,9 +15,3 @@ def test_the_documented_annotation_is_read_and_its_pool_is_one_of_the_layout() -
     assert not problems
     assert found in {pool["name"] for pool in BUILT_IN_POOLS}
     assert f"{name}-" in PAGE  # which takes it away
-
-
-def test_without_an_end_it_is_refused() -> None:
-    found, (problem,) = overrides({f"{PREFIX}work": "5"})
-    assert not found
-    assert "with an end" in problem.remedy

@@ -2,81 +2,22 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from tests.support.pools import NOW, fleet
+from tests.support.worker_pods import MARKED, NOTHING, SILENT, WORKS, pod, released, said, snapshot
 from utilitarian_operator.core.draining import steps as drain
-from utilitarian_operator.core.draining.plan import leads, may_go
 from utilitarian_operator.core.draining.steps import MarkDraining, Resize
 from utilitarian_operator.core.draining.workers import agreed, gates, pool_workers
 from utilitarian_operator.core.observation.model import (
-    FleetSnapshot,
     PodSnapshot,
     PoolSnapshot,
-    Present,
-    Unknown,
-    WorkerLoad,
 )
-from utilitarian_operator.core.observation.pod import pod_snapshot
-from utilitarian_operator.core.observation.reported import Reported, reported
-from utilitarian_operator.core.sizing.decision import Step, start
+from utilitarian_operator.core.observation.reported import Reported
 
 FLEET = fleet({"name": "pool", "queues": ["q"]})
 (POOL,) = FLEET.pools
-NOTHING = WorkerLoad(0, 0, 0, 0, consuming=())
-WORKS = WorkerLoad(1, 1, 0, 0, consuming=("q",))
-SILENT = Unknown("does not answer", NOW)
-MARKED = NOW - timedelta(seconds=5)
-
-
-def pod(name: str, held: WorkerLoad | Unknown = WORKS, **more: Any) -> PodSnapshot:
-    fields = {"ready": True, "running": True, "leaving": False, "gated": True, "gate": True, "revision": "1", **more}
-    return PodSnapshot(name=name, held=held, **fields)
-
-
-def released(name: str, **more: Any) -> PodSnapshot:
-    fields = {"ready": False, "gate": False, "cheapest": True, "marked": MARKED, **more}
-    return pod(name, NOTHING, **fields)
-
-
-def said(pods: int, ready: int, *, updated: int | None = None, observed: bool = True) -> Reported:
-    return Reported(observed, pods, ready, pods if updated is None else updated)
-
-
-def snapshot(*pods: PodSnapshot, reported: Reported | None, replicas: int | None = None) -> PoolSnapshot:
-    there = len(pods) if replicas is None else replicas
-    return PoolSnapshot({"q": Present(0, len(pods))}, 0, pods, there, reported=reported)
-
-
-@pytest.mark.parametrize(
-    "metadata, status, expected",
-    [
-        pytest.param({"generation": 3}, {}, Reported(observed=False, pods=0, ready=0, updated=0), id="just made"),
-        pytest.param(
-            {"generation": 3},
-            {"observedGeneration": 2, "replicas": 4, "readyReplicas": 3, "updatedReplicas": 4},
-            Reported(observed=False, pods=4, ready=3, updated=4),
-            id="of an older spec",
-        ),
-        pytest.param(
-            {"generation": 3},
-            {
-                "observedGeneration": 3,
-                "replicas": 4,
-                "updatedReplicas": 1,
-                "conditions": [{"type": "ReplicaFailure", "status": "True"}],
-            },
-            Reported(observed=True, pods=4, ready=0, updated=1, refused=True),
-            id="pods are refused",
-        ),
-    ],
-)
-def test_what_a_deployment_says_of_its_pods(
-    metadata: dict[str, Any], status: dict[str, Any], expected: Reported
-) -> None:
-    assert reported({"metadata": metadata, "status": status}) == expected
 
 
 @pytest.mark.parametrize(
@@ -179,55 +120,3 @@ def test_a_bad_template_that_was_corrected_does_not_stop_the_pool_from_shrinking
         drain.Release,
     ]
     assert Resize(3, ("d",)) in steps(snapshot(*workers, released("d"), reported=said(4, 3)), 1)
-
-
-@pytest.mark.parametrize(
-    "pods, word, expected",
-    [
-        pytest.param([], said(0, 0), True, id="nobody is there, and the Deployment says so"),
-        pytest.param([], said(2, 2), False, id="no watch has told of its two pods"),
-        pytest.param([pod("a")], said(1, 1), False, id="one works"),
-        pytest.param([pod("a", SILENT, running=False, ready=False)], said(1, 0), True, id="one that does not run"),
-    ],
-)
-def test_the_deployment_of_a_removed_pool_goes_when_it_says_itself_that_it_has_no_pods(
-    pods: list[PodSnapshot], word: Reported, expected: bool
-) -> None:
-    assert may_go(snapshot(*pods, reported=word), timedelta(hours=1), NOW) is expected
-
-
-@pytest.mark.parametrize("caught_up", [True, False], ids=["the watch saw it", "only the write's answer"])
-def test_a_pod_is_released_by_the_word_of_the_watch_alone(caught_up: bool) -> None:
-    body = {
-        "metadata": {
-            "annotations": {
-                "controller.kubernetes.io/pod-deletion-cost": "-2147483648",
-                "utilitarian.io/draining": "2026-03-02T11:59:00Z",
-            }
-        },
-        "spec": {"readinessGates": [{"conditionType": "utilitarian.io/consuming"}]},
-        "status": {"conditions": [{"type": "utilitarian.io/consuming", "status": "False"}]},
-    }
-    seen = pod_snapshot("a", body, NOTHING, caught_up=caught_up)
-    assert seen.released is caught_up
-    assert seen.marked is not None
-
-
-def test_a_look_over_the_fleet_asks_each_deployment() -> None:
-    seen = snapshot(pod("a"), released("b"), reported=said(2, 2))
-    fleet_sight = FleetSnapshot(NOW, {"pool": seen})
-    decisions = {"pool": start(Step("demand", 2, 1, "one is enough"))}
-    assert leads(FLEET, fleet_sight, decisions, {})["pool"].resize is None
-    fresh = replace(fleet_sight, pools={"pool": replace(seen, reported=said(2, 1))})
-    lead = leads(FLEET, fresh, decisions, {})["pool"]
-    assert lead.resize == Resize(1, ("b",))
-    assert lead.others == {"a"}
-
-
-def test_of_pods_that_do_not_run_none_is_a_wrong_victim() -> None:
-    asleep = {"running": False, "ready": False}
-    gone = replace(released("b", **asleep), held=SILENT)
-    seen = snapshot(pod("a"), gone, pod("c", SILENT, gate=None, **asleep), reported=said(3, 1))
-    lead = leads(FLEET, FleetSnapshot(NOW, {"pool": seen}), {"pool": start(Step("demand", 3, 2, "two"))}, {})["pool"]
-    assert lead.resize == Resize(2, ("b",))
-    assert lead.others == {"a"}

@@ -5,13 +5,17 @@ from typing import Any
 
 import pytest
 
+from utilitarian_operator.api.resource import KIND
+from utilitarian_operator.core.labels import Owner
 from utilitarian_operator.core.objects.actions import (
     Action,
     Apply,
+    Belongs,
     Create,
     Delete,
     Disown,
     ScaleTo,
+    belongs,
     controlled_by,
     held_by_create,
     released_fields,
@@ -153,3 +157,30 @@ def test_what_the_resource_no_longer_asks_for_is_deleted_if_it_is_its_own() -> N
     assert list(superfluous(["fleet-b"], seen, "mine")) == [Delete(seen["fleet-a"]), Delete(seen["fleet-c"])]
     assert list(superfluous(seen, seen, "mine")) == []
     assert list(superfluous([], {}, "mine")) == []
+
+
+OWNER = Owner("ns", "fleet", "mine")
+OURS = {"app.kubernetes.io/managed-by": "utilitarian-operator"}
+MANAGED = [{"manager": "utilitarian-operator", "operation": "Apply", "fieldsV1": {"f:spec": {}}}]
+PERSON = [{"manager": "kubectl", "operation": "Update", "fieldsV1": {}}]
+
+
+def controller(uid: str = "mine", kind: str = KIND, name: str = "fleet") -> list[dict[str, Any]]:
+    return [{"kind": kind, "name": name, "uid": uid, "controller": True}]
+
+
+@pytest.mark.parametrize(
+    "metadata,whose",
+    [
+        pytest.param({"ownerReferences": controller()}, Belongs.OURS, id="controlled"),
+        pytest.param({"ownerReferences": controller("old")}, Belongs.PREDECESSORS, id="of a deleted resource"),
+        pytest.param({"ownerReferences": controller("x", name="other")}, Belongs.ANOTHERS, id="of another fleet"),
+        pytest.param({"ownerReferences": controller("x", "Rollout")}, Belongs.ANOTHERS, id="of another kind"),
+        pytest.param({"labels": OURS, "managedFields": MANAGED}, Belongs.LEFT, id="left behind"),
+        pytest.param({"labels": OURS, "managedFields": PERSON}, Belongs.ANOTHERS, id="only labelled so"),
+        pytest.param({"labels": {}, "managedFields": MANAGED}, Belongs.ANOTHERS, id="labels taken away"),
+        pytest.param({}, Belongs.ANOTHERS, id="somebody's"),
+    ],
+)
+def test_whose_an_object_is(metadata: dict[str, Any], whose: Belongs) -> None:
+    assert belongs({"kind": "Deployment", "metadata": {"name": "fleet-a", **metadata}}, OWNER) is whose

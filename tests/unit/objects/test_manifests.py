@@ -9,7 +9,6 @@ from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.core.labels import TEMPLATE_HASH, Owner
 from utilitarian_operator.core.objects.manifests import beat_claim, beat_statefulset, deployment, fleet_objects
-from utilitarian_operator.core.objects.pre_stop_hook import CA_VARIABLE, EXCHANGE_VARIABLE, SCRIPT
 
 OWNER = Owner("ns", "fleet", "uid")
 
@@ -99,33 +98,6 @@ def test_a_users_labels_never_replace_those_that_select() -> None:
 def test_a_workers_grace_is_the_drains_time() -> None:
     spec = made(pool("drainTimeout: 90m"))["spec"]["template"]["spec"]
     assert spec["terminationGracePeriodSeconds"] == 5400
-
-
-@pytest.mark.parametrize(
-    "execution,settling,never_begun", [("prefork", 0, 0), ("threads", 0, 180), ("gevent", 5, 180), ("solo", 0, 180)]
-)
-def test_the_hook_knows_its_times(execution: str, settling: int, never_begun: int) -> None:
-    written = pool(f"drainTimeout: 90m, worker: {{execution: {execution}, concurrency: 1}}")
-    *_, patience, silence, late, doubted, first = container(written)["lifecycle"]["preStop"]["exec"]["command"]
-    assert (patience, silence, late, doubted) == ("5390", "30", str(settling), str(never_begun))
-    assert first == ("30" if execution == "solo" else "10")
-
-
-def test_the_hook_is_given_the_brokers_authority_and_no_pod_waits_for_it() -> None:
-    ref = "{secretKeyRef: {name: tls, key: ca.crt}}"
-    url = "urlFrom: {secretKeyRef: {name: env, key: URL}}"
-    env = container(f"broker: {{{url}, tls: {{caFrom: {ref}}}}}")["env"]
-    given = {variable["name"]: variable.get("valueFrom") for variable in env}
-    assert given[CA_VARIABLE] == {"secretKeyRef": {"name": "tls", "key": "ca.crt", "optional": True}}
-    assert f'os.environ.get("{CA_VARIABLE}")' in SCRIPT
-
-
-def test_the_hook_knows_another_control_exchange_and_celerys_own_needs_no_word() -> None:
-    url = "urlFrom: {secretKeyRef: {name: env, key: URL}}"
-    told, untold = (container(f"broker: {{{url}{more}}}")["env"] for more in (", controlExchange: shop", ""))
-    assert [it for it in told if it not in untold] == [{"name": EXCHANGE_VARIABLE, "value": "shop"}]
-    assert f'os.environ.get("{EXCHANGE_VARIABLE}", "celery")' in SCRIPT
-    assert container(f"broker: {{{url}, controlExchange: celery}}")["env"] == untold
 
 
 def test_the_hash_changes_with_the_template_and_with_nothing_else() -> None:

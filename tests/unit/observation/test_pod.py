@@ -7,7 +7,12 @@ import pytest
 from tests.support.pools import NOW, fleet
 from utilitarian_operator.core.draining.steps import MarkDraining, Release, steps
 from utilitarian_operator.core.draining.workers import pool_workers
-from utilitarian_operator.core.observation.model import PodSnapshot, PoolSnapshot, Unknown
+from utilitarian_operator.core.observation.model import (
+    PodSnapshot,
+    PoolSnapshot,
+    Unknown,
+    WorkerLoad,
+)
 from utilitarian_operator.core.observation.pod import pod_snapshot
 from utilitarian_operator.core.observation.reported import Reported
 
@@ -75,3 +80,23 @@ def test_a_worker_that_crashes_beside_a_sidecar_holds_nothing_and_is_released() 
     ) == [Release("p")]
     free = seen(SIDECAR, status("worker", CRASHED))
     assert steps(pool_workers(pool, PoolSnapshot({}, 0, (free,), 1), NOW), 0) == [MarkDraining("p")]
+
+
+NOTHING = WorkerLoad(0, 0, 0, 0, consuming=())
+
+
+@pytest.mark.parametrize("caught_up", [True, False], ids=["the watch saw it", "only the write's answer"])
+def test_a_pod_is_released_by_the_word_of_the_watch_alone(caught_up: bool) -> None:
+    body = {
+        "metadata": {
+            "annotations": {
+                "controller.kubernetes.io/pod-deletion-cost": "-2147483648",
+                "utilitarian.io/draining": "2026-03-02T11:59:00Z",
+            }
+        },
+        "spec": {"readinessGates": [{"conditionType": "utilitarian.io/consuming"}]},
+        "status": {"conditions": [{"type": "utilitarian.io/consuming", "status": "False"}]},
+    }
+    seen = pod_snapshot("a", body, NOTHING, caught_up=caught_up)
+    assert seen.released is caught_up
+    assert seen.marked is not None

@@ -1,17 +1,16 @@
 """What keeps a pool from its workers: which cause is named, with whose words, and whether more workers would help."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from tests.support.pod_states import NOW, STATES, deployment_of, pods_of
 from tests.support.times import stamp
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.labels import DRAINING
-from utilitarian_operator.core.observation.causes.pod_status import trouble
 from utilitarian_operator.core.observation.pod_failures import PodFailure, pod_failure
 
-NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 PULLING = {"waiting": {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "x"'}}
 LOOPING = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}}
 CREATING = {"waiting": {"reason": "ContainerCreating"}}
@@ -161,60 +160,40 @@ def test_what_hinders_a_pool(live: Object | None, pods: list[Object], expected: 
     assert pod_failure(live, pods, NOW) == expected
 
 
-@pytest.mark.parametrize(
-    "said,cure",
-    [
-        (
-            'pods "w" is forbidden: failed quota: compute: must specify cpu for: worker',
-            "ResourceQuota compute asks for",
-        ),
-        (
-            'pods "w" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true',
-            "set pod.securityContext and pod.containerSecurityContext",
-        ),
-        (
-            'pods "w" is forbidden: error looking up service account ns/x: serviceaccount "x" not found',
-            "make the ServiceAccount x, or correct pod.serviceAccountName",
-        ),
-        (
-            'pods "w" is forbidden: maximum memory usage per Container is 64Mi, but limit is 2Gi',
-            "give worker.resources what the LimitRange allows",
-        ),
-        (
-            'pods "w" is forbidden: memory max limit to request ratio per Pod is 2, but provided ratio is 4',
-            "give worker.resources what the LimitRange allows",
-        ),
-        (
-            'pods "w" is forbidden: no PriorityClass with name urgent was found',
-            "make the PriorityClass urgent, or correct pod.priorityClassName",
-        ),
-        (
-            'Pod "w" is invalid: spec.containers[0].resources.requests: must be less than or equal to memory limit',
-            "a LimitRange may have filled in what it leaves open",
-        ),
-        ("admission webhook said no", "change what it complains of"),
-    ],
-)
-def test_what_to_do_about_pods_that_are_refused(said: str, cure: str) -> None:
-    found = pod_failure(refused(said), [], NOW)
+@pytest.mark.parametrize("state", [pytest.param(it, id=it["id"]) for it in STATES])
+def test_what_fails_in_each_state_that_kubernetes_writes(state: Object) -> None:
+    found = pod_failure(deployment_of(state), pods_of(state), NOW, state.get("events", {}))
+    if "hinders" not in state:
+        assert found is None
+        return
+    reason, stops, words = state["hinders"]
     assert found is not None
-    assert said in found.message
-    assert cure in found.message
+    assert (found.reason, found.stops) == (reason, stops)
+    assert words in found.message
 
 
-def test_a_pod_without_a_status_is_no_trouble() -> None:
-    assert trouble({"metadata": {"name": "p"}}, NOW) is None
-    assert trouble({}, NOW) is None
+def test_the_table_has_every_reason() -> None:
+    said = {it["hinders"][0] for it in STATES if "hinders" in it}
+    assert said >= {"PodsRefused", "PodsNotDeleted", "Unschedulable", "WorkersFailing", "NeverReady", "NodeLost"}
+    assert {cause for it in STATES for cause, _ in it.get("lost", [])} == {
+        *("OOMKilled", "Crashed", "Evicted", "Preempted", "NodeLost")
+    }
+
+
+def test_what_stops_a_pool_is_said_before_what_does_not() -> None:
+    """A pod that can't be deleted is no matter while no worker can run."""
+    kept = next(it for it in STATES if it["id"] == "a pod can't be deleted")
+    crashed = next(it for it in STATES if it["id"] == "a worker's first crash")
+    found = pod_failure(deployment_of(kept), pods_of(crashed), NOW)
+    assert found is not None
+    assert found.reason == "WorkersFailing"
 
 
 @pytest.mark.parametrize("ago", [timedelta(minutes=-1), timedelta(minutes=1), timedelta(hours=1), timedelta(hours=-1)])
-def test_what_was_is_told_no_longer_when_the_clock_was_set_back(ago: timedelta) -> None:
-    ended = {"terminated": {**KILLED["terminated"], "finishedAt": stamp(NOW - ago)}}
+def test_a_pod_that_was_rejected_long_ago_or_by_a_clock_that_was_set_back_is_no_failure(ago: timedelta) -> None:
     rejected = {"phase": "Failed", "reason": "OutOfcpu", "message": "no room"}
     sent_away = {"metadata": {"name": "a", "creationTimestamp": stamp(NOW - ago)}, "status": rejected}
-    lately = abs(ago) < timedelta(minutes=2)
-    assert (trouble(pod("a", RUNNING, ended), NOW) is not None) == lately
-    assert (pod_failure(deployment(), [sent_away], NOW) is not None) == lately
+    assert (pod_failure(deployment(), [sent_away], NOW) is not None) == (abs(ago) < timedelta(minutes=2))
 
 
 NO_SCHEDULER = {"metadata": {"name": "u", "creationTimestamp": stamp(NOW)}, "status": {"phase": "Pending"}}

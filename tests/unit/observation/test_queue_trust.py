@@ -1,24 +1,14 @@
 """What is believed of a broker's answers: up on the freshest answer, down only when all agree."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from utilitarian_operator.core.observation.model import (
     Counted,
-    PodSnapshot,
-    PoolSnapshot,
-    Present,
     Source,
-    Unknown,
-    WorkerLoad,
 )
 from utilitarian_operator.core.observation.queue_trust import doubted
-from utilitarian_operator.core.sizing.facts import facts
-
-NOW = datetime(2026, 11, 23, tzinfo=UTC)
-DOUBT = Unknown("is its leader away?", NOW)
-IDLE = PodSnapshot("x", ready=True, running=True, leaving=False, held=WorkerLoad(0, 0, 0, 0))
 
 
 @pytest.mark.parametrize(
@@ -41,25 +31,6 @@ def test_a_zero_needs_a_source_that_confirms_it(
     figure, why = doubted("q", ready, consumers, counted, serving)
     assert (figure, why is not None) == believed
     assert why is None or why.startswith("queue q says that it is empty")
-
-
-@pytest.mark.parametrize(
-    "queue,at_least,work",
-    [
-        pytest.param(Present(0, 1), 0, 0, id="one source"),
-        pytest.param(Present(0, 1, 0, 0), 0, 0, id="both say nothing"),
-        pytest.param(Present(0, 1, 0, 9), 0, 9, id="one says that nine wait: none is needed, none goes"),
-        pytest.param(Present(9, 1, 0, 9), 9, 9, id="both say nine"),
-        pytest.param(Present(50, 0, 0, 50, DOUBT), 50, DOUBT, id="a zero in doubt: as many as the statistics say come"),
-        pytest.param(Present(0, 0, None, 0, DOUBT), 0, DOUBT, id="a zero in doubt without statistics: none goes"),
-    ],
-)
-def test_the_larger_figure_keeps_workers_and_the_fresher_one_calls_them(
-    queue: Present, at_least: int, work: int | Unknown
-) -> None:
-    seen = facts(PoolSnapshot({"q": queue}, 0, (IDLE,), 1))
-    assert (seen.at_least, seen.work) == (at_least, work)
-    assert seen.nothing_to_do == (work == 0)
 
 
 @pytest.mark.parametrize(

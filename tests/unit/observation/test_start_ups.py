@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.pools import NOW, facts, pool
-from utilitarian_operator.core.observation.model import PodSnapshot, PoolSnapshot, Unknown, WorkerLoad
+from utilitarian_operator.core.observation.model import Unknown, WorkerLoad
 from utilitarian_operator.core.observation.pod import no_older
 from utilitarian_operator.core.observation.start_ups import LONGEST_START_UP_S, StartUp, learned, start_up
-from utilitarian_operator.core.sizing.facts import facts as facts_of
 from utilitarian_operator.core.sizing.memory import Memory, remember
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool
 
@@ -82,15 +81,6 @@ def test_what_a_start_takes_lies_between_the_newest_ten(starts: list[float]) -> 
         assert u is not None
         assert 0 <= min(kept) <= u <= max(kept) <= LONGEST_START_UP_S
     assert len(kept) <= 10
-
-
-def test_what_the_rules_see_of_starts() -> None:
-    def started(name: str, *told: Any) -> PodSnapshot:
-        return PodSnapshot(name, ready=True, running=True, leaving=False, held=SILENT, started_up=StartUp(*told))
-
-    pods = (started("a", 8.0, 90.0, 2), started("b", 30.0, 0.0, 3), started("c", None, 300.0, 1))
-    seen = facts_of(PoolSnapshot({}, 0, pods, 3))
-    assert (seen.started_up, seen.started_together, seen.start_waited) == ((8.0,), (30.0,), 300.0)
 
 
 def test_a_pod_that_waited_for_a_day_asks_for_no_slot_a_task() -> None:

@@ -16,8 +16,7 @@ from utilitarian_operator.api.effective import effective_fleet
 from utilitarian_operator.api.validation.resource_rules import accept
 from utilitarian_operator.simulation.autoscalers import Autoscaler, Hpa, Settings, default_target
 from utilitarian_operator.simulation.load.workload import read_load
-from utilitarian_operator.simulation.oracle import play_oracle
-from utilitarian_operator.simulation.play import UnknownPolicy, checked_policy, kind, play, scene
+from utilitarian_operator.simulation.play import kind, play, scene
 from utilitarian_operator.simulation.pool_model import Workers
 from utilitarian_operator.simulation.report.measure import PolicyResult, measured
 
@@ -109,21 +108,6 @@ def test_an_expert_s_keda_interrupts_nothing_and_keeps_every_deadline() -> None:
     assert defaults.interrupted > 0
 
 
-@pytest.mark.parametrize("policy", ["keda", "keda-tuned", "keda-amqp", "hpa", "utilitarian", "fixed:2", "oracle"])
-def test_waiting_is_what_ready_workers_stood_without_a_task_under_every_policy(policy: str) -> None:
-    """Two workers that stay, one slot each, tasks that share them: whatever the policy, the same hours are idle."""
-    queue = {"arrivals": [{"rate": "20/h"}], "seconds": {"median": 60, "p95": 60}}
-    two = {"worker": {"concurrency": 1}, "scaling": {"min": 2, "max": 2, "idleAfter": "10s", "stabilization": "10s"}}
-    scene = stage({"work": queue}, two, days=0.25)
-    if policy == "oracle":
-        known, bounds = play_oracle(scene)
-        result = measured(policy, known, scene, bounds)
-    else:
-        result = measured(policy, play(policy, scene), scene)
-    assert result.hours == pytest.approx(12)
-    assert result.idle == pytest.approx(12 - 2, abs=0.02)
-
-
 @pytest.mark.parametrize("policy", ["keda", "keda-tuned", "keda-amqp", "hpa"])
 def test_an_idle_pool_at_its_minimum_changes_nothing(policy: str) -> None:
     result = played(policy, {"arrivals": [{"cron": "0 1 1 1 *", "tasks": 1}]}, {"scaling": {"min": 2}}, days=1)
@@ -154,28 +138,6 @@ def test_the_hpa_alone_never_sleeps() -> None:
     assert result.hours == pytest.approx(24)
 
 
-def test_a_fixed_number_is_paid_all_day() -> None:
-    result = played("fixed:3", {"arrivals": [{"rate": "1/m"}]}, {}, days=1)
-    assert (result.hours, result.starts, result.interrupted) == (pytest.approx(72), 3, 0)
-
-
-def test_a_pool_that_nothing_comes_to_costs_nothing() -> None:
-    assert played("keda", {"arrivals": [{"cron": "0 1 1 1 *", "tasks": 1}]}, {}).hours == 0
-
-
 def test_the_target_is_what_a_worker_starts_within_the_promise() -> None:
     one = pool(concurrency=10, drainWithin="10m", taskDuration="5s")
     assert default_target(one) == 1200
-
-
-@pytest.mark.parametrize("name", ["keda", "keda-tuned", "keda-amqp", "hpa", "oracle", "fixed:0", "fixed:12"])
-def test_policies_have_names(name: str) -> None:
-    assert checked_policy(name) == name
-
-
-@pytest.mark.parametrize(
-    "name", ["kedda", "fixed", "fixed:", "fixed:-1", "fixed:two", "fixed:1001", f"fixed:{'9' * 5000}", ""]
-)
-def test_other_names_are_refused(name: str) -> None:
-    with pytest.raises(UnknownPolicy, match="choose from keda"):
-        checked_policy(name)

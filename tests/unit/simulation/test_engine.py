@@ -11,7 +11,7 @@ from tests.support.simulated import load, stage
 from utilitarian_operator.core.sizing.memory import Memory, remember
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool
 from utilitarian_operator.simulation.engine import DEPARTURE_S, Engine
-from utilitarian_operator.simulation.play import Scene, kill_times, kind, play, scene, start_ups
+from utilitarian_operator.simulation.play import Scene, kind, play, scene, start_ups
 from utilitarian_operator.simulation.pool_model import Workers
 from utilitarian_operator.simulation.report.measure import PoolResult, measured
 
@@ -158,32 +158,6 @@ def test_the_fleet_s_ceiling_binds_and_every_pool_gets_its_first() -> None:
     first = [next(i for i, workers in enumerate(results[name].workers) if workers) for name in ("high", "low")]
     assert first[0] == first[1]
     assert all(one.unfinished == 0 for one in results.values())
-
-
-@pytest.mark.parametrize("acks, lost", [("early", True), ("late", False)])
-def test_a_node_that_dies_takes_tasks_with_it(acks: str, *, lost: bool) -> None:
-    kills = [{"cron": "30 * * * *", "workers": 1}, {"at": "2026-03-02T02:45:00"}]
-    busy = {"arrivals": [{"poisson": "1/s"}], "seconds": {"median": 20, "p95": 60}}
-    asked = stage({"work": busy}, acks=acks, nodeKills=kills, days=0.25)
-    assert len(kill_times(asked)) == 7
-    killed = result(asked)
-    assert killed.interrupted > 0
-    assert (killed.lost > 0) is lost
-    assert killed.unfinished < 200
-
-
-def test_a_kill_without_a_zone_is_in_the_file_s() -> None:
-    kills = [{"at": "2026-03-02T02:00:00"}, {"at": "2026-03-02T02:00:00Z"}]
-    queues = {"work": {"arrivals": [{"rate": "1/h"}]}}
-    asked = stage(queues, nodeKills=kills, timeZone="Europe/Stockholm", days=0.25)
-    assert kill_times(asked) == [(7200, 1), (10800, 1)]
-
-
-def test_start_ups_of_a_spread_differ_and_repeat() -> None:
-    asked = stage({"work": {"arrivals": [{"rate": "1/s"}]}}, days=0.01, startUp={"median": "8s", "p95": "20s"})
-    one, same = ([next(draws) for _ in range(5)] for draws in (start_ups(asked.fleet.pools[0], asked) for _ in "ab"))
-    assert one == same
-    assert len(set(one)) == 5
 
 
 def test_a_task_that_came_and_went_between_two_looks_was_work() -> None:

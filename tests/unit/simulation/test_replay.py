@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.pools import NOW, facts, fleet
-from utilitarian_operator.core.sizing.decision_record import Look, from_text, to_text
+from utilitarian_operator.core.sizing.decision_record import to_text
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet
@@ -43,12 +43,6 @@ def recorded(seen: list[Mapping[str, Facts]]) -> list[str]:
 @given(st.lists(st.fixed_dictionaries({"a": SEEN, "b": SEEN}), min_size=1, max_size=30))
 def test_the_engine_decides_what_was_recorded(seen: list[Mapping[str, Facts]]) -> None:
     assert disagreements(FLEET, looks(recorded(seen), "ns/fleet")) == []
-
-
-@given(SEEN)
-def test_a_look_reads_back_as_it_was_written(seen: Facts) -> None:
-    look = Look(FleetContext(NOW, timedelta(seconds=1.5), 3), {"a": seen}, {})
-    assert from_text(json.loads(json.dumps(to_text(look.context, look.seen, {})))) == look
 
 
 def test_another_decision_is_named() -> None:

@@ -6,13 +6,11 @@ from datetime import timedelta
 import pytest
 
 from tests.support.pools import NOW, pool
-from utilitarian_operator.core.observation.model import FleetSnapshot, PoolSnapshot, Present
 from utilitarian_operator.core.sizing.decision import Decision
 from utilitarian_operator.core.sizing.eta_sleep import MOST_RETURNS, EtaSleep, followed
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory
-from utilitarian_operator.core.sizing.memory_json import from_text, to_text
-from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool, first_seen_work
+from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool
 
 HOUR = timedelta(hours=1)
 TOMORROW = NOW + timedelta(days=1)
@@ -137,16 +135,3 @@ def test_each_sleep_counts_as_one_return_however_many_looks_it_takes() -> None:
     _, memory = decided(ASLEEP, memory)
     _, memory = decided(ASLEEP, memory)
     assert memory.eta_sleep == SLEEP
-
-
-def test_a_restarted_operator_remembers_the_sleep() -> None:
-    memory = replace(IDLE, looked_at=None, eta_sleep=SLEEP)
-    assert from_text(to_text(memory), NOW) == memory
-
-
-def test_the_time_to_wake_a_pool_counts_from_work_and_not_from_what_was_given_back() -> None:
-    snapshot = FleetSnapshot(NOW, {"pool": PoolSnapshot({"q": Present(50, 0)}, 0, (), 0)})
-    asleep, _ = decided(ASLEEP, replace(IDLE, eta_sleep=SLEEP))
-    awake, _ = decided(replace(ASLEEP, ready=51, work=51, at_least=51), replace(IDLE, eta_sleep=SLEEP))
-    assert first_seen_work({}, snapshot, {"pool": asleep}) == {}
-    assert first_seen_work({}, snapshot, {"pool": awake}) == {"pool": NOW}

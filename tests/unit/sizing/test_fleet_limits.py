@@ -1,6 +1,5 @@
 """What the pools of a fleet have together: its ceiling, and the turns of the workers that declare queues."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -8,8 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.pools import NOW, facts, fleet
-from utilitarian_operator.core.observation.model import PodSnapshot, PoolSnapshot, Present, WorkerLoad
-from utilitarian_operator.core.sizing import facts as from_sight
 from utilitarian_operator.core.sizing.decision import Decision, Step, start
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.fleet_limits import FIRST_WORKERS_AT_A_TIME
@@ -46,27 +43,6 @@ def test_a_pool_grows_into_what_another_has_left_and_not_into_what_it_gives_up()
     # All that leave hold their places.
     assert shared(20, {"a": (50, 4, wants(4)), "b": (50, 5, wants(16))}, {"a": 11, "b": 0}) == {"a": 4, "b": 5}
     assert shared(20, {"a": (50, 4, wants(4)), "b": (50, 5, wants(16))}, {"a": 3, "b": 0}) == {"a": 4, "b": 13}
-
-
-@pytest.mark.parametrize(
-    "replicas, leaving, granted",
-    [
-        pytest.param(2, False, 1, id="before-the-step-down"),
-        pytest.param(1, False, 1, id="after-it"),
-        pytest.param(1, True, 2, id="its-pod-is-ended"),
-    ],
-)
-def test_a_worker_holds_its_place_until_its_pod_is_ended(replicas: int, leaving: bool, granted: int) -> None:
-    """Else its Deployment goes 2, 1, 2, 1 for as long as the ReplicaSet controller is behind."""
-    nothing = WorkerLoad(0, 0, 0, 0, consuming=())
-    stays = PodSnapshot("stays", running=True, ready=True, leaving=False, held=nothing)
-    goes = replace(stays, name="goes", leaving=leaving, marked=NOW, cheapest=True, gated=True, gate=False)
-    queues = {"q": Present(5_000, 1, 0)}
-    snapshot = PoolSnapshot(queues, 0, (stays, goes), replicas=replicas)
-    fleets = fleet({"name": "pool", "scaling": {"max": 9}}, {"name": "other"}, maxWorkers=4)
-    other = facts(2, current=2, idle=0, running=2)
-    decisions, _ = decide_fleet(fleets, {"pool": from_sight.facts(snapshot), "other": other}, {}, FleetContext(NOW))
-    assert decisions["pool"].replicas == granted
 
 
 @pytest.mark.parametrize(
@@ -170,16 +146,6 @@ def test_workers_that_can_not_start_keep_no_turn_for_ever() -> None:
     assert world.missing == set(names(3))
     assert world.most <= FIRST_WORKERS_AT_A_TIME
     assert [world.current[name] for name in names(3)] == [1, 1, 1]  # no pool waits any more: they go on trying
-
-
-def test_what_is_remembered_of_a_turn_does_not_change_at_each_look() -> None:
-    """In Preview no worker comes of a turn."""
-    pools, seen, memories = fleet({"name": "a"}), {"a": facts(0, missing=("queue-a",))}, dict[str, Memory]()
-    turns = set()
-    for minute in range(30):
-        _, memories = decide_fleet(pools, seen, memories, FleetContext(NOW + minute * MINUTE))
-        turns.add(memories["a"].first_worker_turn)
-    assert len(turns) == 3
 
 
 def test_turns_go_round_among_those_that_can_not_start() -> None:

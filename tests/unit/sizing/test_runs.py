@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.pools import NOW, facts, fleet, pool
+from tests.support.pools import NOW, facts, pool
 from utilitarian_operator.api.effective import Pool
-from utilitarian_operator.core.forecast.next_starts import upcoming
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool
@@ -317,12 +316,6 @@ def test_a_restart_within_the_warm_up_makes_no_run_missed_before_its_messages_ar
     looks = Looks({**RUN, "warmUp": "1h"}, start=NOW - HOUR).until(NOW - before).restarted()
     assert not looks.until(NOW + 15 * MINUTE - 10 * SECOND).memory.runs[0].missed
     assert looks.until(NOW + 15 * MINUTE).memory.runs[0].missed
-
-
-def test_a_clock_that_was_put_back_names_the_run_that_is_next() -> None:
-    asked = fleet({"name": "pool", "schedule": [RUN, HOURLY]}, {"name": "other"})
-    assert upcoming(asked, NOW + 35 * 24 * HOUR) == {"pool": NOW + 35 * 24 * HOUR + HOUR}
-    assert upcoming(asked, NOW + MINUTE) == {"pool": NOW + HOUR}
 
 
 def test_a_clock_that_was_put_back_lets_a_worker_sleep_all_the_same() -> None:

@@ -1,108 +1,37 @@
 """The resource's status: what is written at once, what can wait, and that nothing remembered is lost on the way."""
 
-from collections.abc import Mapping
 from dataclasses import fields, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from tests.support.merge_patch import merged
-from tests.support.pools import fleet as made
 from tests.support.resources import resource
-from utilitarian_operator.api.effective import Fleet, effective_fleet
+from tests.support.statuses import BUSY, FORECAST, FULL, NOW, POD, RUN, SEEN, decided, fleet, status
+from utilitarian_operator.api.effective import effective_fleet
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.api.status import FleetStatus
 from utilitarian_operator.core.blocker import INVALID_SPEC, Blocker
 from utilitarian_operator.core.forecast.completion import Forecast
-from utilitarian_operator.core.observation.beat import BeatSnapshot
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings
 from utilitarian_operator.core.observation.model import (
-    FleetSnapshot,
     Missing,
     PodSnapshot,
     PoolSnapshot,
-    Present,
     Unknown,
-    WorkerLoad,
 )
 from utilitarian_operator.core.observation.pod_failures import PodFailure
-from utilitarian_operator.core.sizing.decision import Decision, Step, start
-from utilitarian_operator.core.sizing.eta_sleep import EtaSleep
 from utilitarian_operator.core.sizing.learning import Oldest
 from utilitarian_operator.core.sizing.memory import Memory
-from utilitarian_operator.core.sizing.run_state import OpenRun, Outcome, PastRun
+from utilitarian_operator.core.sizing.run_state import Outcome, PastRun
 from utilitarian_operator.core.status.change import Written, patch, worth_writing
 from utilitarian_operator.core.status.recall import last_messages, remembered
 from utilitarian_operator.core.status.report import StatusInput
-from utilitarian_operator.core.status.size import CONDITION_LENGTH, size
 from utilitarian_operator.core.status.status import fleet_status, most_past_runs, refused_status
 
-NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 JUST_NOW, LONG_AGO = (Written({}, {}, NOW - timedelta(seconds=ago)) for ago in (29, 30))
 TO_COME = Written({}, {}, NOW + timedelta(hours=1))
-BUSY = WorkerLoad(active=2, acked_early=1, reserved=1, scheduled=3)
-POD = PodSnapshot("fleet-a-1", ready=True, running=True, leaving=False, held=BUSY)
-SEEN = FleetSnapshot(
-    NOW,
-    {
-        "a": PoolSnapshot({"q": Present(5, 1), "r": Missing()}, 4, (POD, replace(POD, name="x", leaving=True)), 2),
-        "b": PoolSnapshot({"s": Unknown("no answer", NOW)}, Unknown("no answer", NOW)),
-    },
-    beat=BeatSnapshot(ready=True),
-)
-FULL = Memory(
-    looked_at=NOW,
-    idle_since=NOW,
-    busy_since=NOW,
-    slot_seconds=12.5,
-    completions=3.5,
-    period_seconds=4.5,
-    longest=60.0,
-    longest_before=(50.0, 40.0),
-    oldest=Oldest(30.0, 20.0, 10.0, 5.0),
-    start_up=2.5,
-    start_ups=(2.0, 2.5, 3.0),
-    start_up_deviation=0.5,
-    started_at=NOW,
-    start_waited=90.0,
-    arrivals=((NOW, 3), (NOW + timedelta(seconds=6), 4)),
-    highs=((NOW, 5),),
-    surplus_since=NOW,
-    waiting_since=NOW,
-    asked_since=NOW,
-    start_delay=240.0,
-    empty_looks=2,
-    first_worker_since=NOW,
-    first_worker_spent=True,
-    first_worker_turn=NOW - timedelta(hours=3),
-    eta_sleep=EtaSleep(3, NOW, 1, slept=True),
-    runs=(OpenRun("monthly", NOW, NOW, NOW, NOW, 7, 6, 5, 4.5, NOW, missed=True, at_risk=True),),
-    opened=(("monthly", NOW),),
-    history=(
-        PastRun("monthly", NOW, NOW, NOW, Outcome.LATE, 7, 5, 4.0),
-        PastRun("other", NOW, NOW, None, Outcome.DONE),
-    ),
-)
-
-
-def fleet(spec: str = "maxWorkers: 7") -> Fleet:
-    pools = "pools: [{name: a, queues: [q, r]}, {name: b, queues: [s]}]"
-    return effective_fleet(parse(resource(f"{{{spec}, {pools}}}")).spec)
-
-
-def decided(a: int = 2, because: str = "2 wanted") -> dict[str, Decision]:
-    return {"a": start(Step("demand", 0, a, because)), "b": start(Step("unknown", 0, 0, "nothing changes"))}
-
-
-def status(
-    seen: FleetSnapshot = SEEN,
-    decisions: Mapping[str, Decision] | None = None,
-    previous: Mapping[str, Any] | None = None,
-    memory: Memory | None = None,
-) -> dict[str, Any]:
-    memories = {"a": memory or Memory(), "b": Memory()}
-    return fleet_status(fleet(), seen, decisions or decided(), memories, previous or {}, StatusInput(3))
 
 
 def test_the_columns_and_figures_of_a_status() -> None:
@@ -339,10 +268,6 @@ def test_a_refused_resource_keeps_what_it_is_remembered_by() -> None:
     assert len(told["conditions"]) == 8
 
 
-RUN = OpenRun("monthly", NOW, at_risk=True)
-FORECAST = Forecast(RUN, NOW + timedelta(hours=2), 12, NOW + timedelta(hours=1), timedelta(seconds=754))
-
-
 def with_run(it: Forecast = FORECAST, memory: Memory | None = None) -> dict[str, Any]:
     memories = {"a": memory or Memory(runs=(RUN,)), "b": Memory()}
     return fleet_status(fleet(), SEEN, decided(), memories, {}, StatusInput(3, runs={"a": (it,)}))
@@ -400,54 +325,3 @@ def test_a_run_that_is_over_is_told() -> None:
             "workerSeconds": 7200,
         }
     ]
-
-
-def crowd(schedules: int, pools: int = 100) -> dict[str, Any]:
-    """A status of the largest fleet, each of its pools awake in as many runs."""
-    runs = [{"name": f"hourly-run-{number}", "start": f"{number} * * * *"} for number in range(schedules)]
-    asked = made(*({"name": f"pool-{number:03}", "schedule": runs} for number in range(pools)))
-    memory = replace(
-        FULL,
-        arrivals=FULL.arrivals * 5,
-        highs=FULL.highs * 10,
-        runs=tuple(replace(FULL.runs[0], name=run["name"]) for run in runs),
-        opened=tuple((run["name"], NOW) for run in runs),
-        history=FULL.history * 6,
-    )
-    names = [pool.name for pool in asked.pools]
-    because = "run hourly-run-1: 12,345 tasks of 5.2 s, deadline in 27m: 9 workers"
-    steps = tuple(Step(rule, 3, 9, because) for rule in ("demand", "run", "calm", "bounds"))
-    snapshot = FleetSnapshot(
-        NOW, dict.fromkeys(names, SEEN.pools["a"]), last_messages=dict.fromkeys(map(str, range(100)), NOW)
-    )
-    forecasts = dict.fromkeys(names, (FORECAST,))
-    about = StatusInput(3, starts=dict.fromkeys(names, NOW), runs=forecasts)
-    return fleet_status(
-        asked, snapshot, dict.fromkeys(names, Decision(9, steps)), dict.fromkeys(names, memory), {}, about
-    )
-
-
-@pytest.mark.parametrize("schedules", [0, 1, 10])
-def test_a_hundred_busy_pools_fit_and_what_they_decide_by_is_kept(schedules: int) -> None:
-    told = crowd(schedules)
-    assert size(told) <= 200 * 1024
-    for pool in told["pools"]:
-        memory = remembered({"pools": [pool]}, NOW)[pool["name"]]
-        assert (memory.slot_seconds, memory.completions, memory.longest) == (12.5, 3.5, 60.0)
-        assert memory.eta_sleep == FULL.eta_sleep
-        assert len(memory.runs) == schedules
-        assert pool["message"]
-        assert pool["run"]["eta"]
-
-
-def test_a_small_fleet_is_told_whole() -> None:
-    (pool,) = crowd(3, pools=1)["pools"]
-    assert (len(pool["trail"]), len(pool["history"]), len(pool["memory"]["opened"])) == (4, 12, 3)
-
-
-def test_a_peer_of_any_name_makes_no_message_that_the_api_server_refuses() -> None:
-    peer = "x" * 100_000
-    told = status(replace(SEEN, broker=Unknown(f"statistics are read from {peer}", NOW - timedelta(hours=1))))
-    messages = [it["message"] for it in told["conditions"]]
-    assert max(map(len, messages)) == CONDITION_LENGTH
-    assert next(it for it in messages if len(it) == CONDITION_LENGTH).startswith("statistics are read from xxx")

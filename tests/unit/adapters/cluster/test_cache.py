@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.lost_pods import disrupted, pod
 from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, FLEETS, PODS, Key, Store, fleet_of, version
 
 KEY = Key("ns", "fleet")
@@ -183,3 +184,14 @@ def test_a_list_without_an_object_forgets_its_answer_too() -> None:
     store.replace(PODS, [], 9)
     assert store.children(PODS, KEY) == {}
     assert store.told(PODS, KEY, "a")
+
+
+def test_a_pod_that_went_between_two_looks_is_looked_at_once_more() -> None:
+    store, key = Store(), Key("ns", "fleet")
+    lost = pod(conditions=disrupted("DeletionByPodGC", "PodGC: node no longer exists"))
+    store.see(PODS, lost, deleted=True)
+    assert store.all_pods(key) == []
+    store.see(FLEETS, {"metadata": {"namespace": "ns", "name": "fleet", "resourceVersion": "1"}})
+    store.see(PODS, lost, deleted=True)
+    assert store.all_pods(key) == [lost]
+    assert store.all_pods(key) == []

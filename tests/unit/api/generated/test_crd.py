@@ -8,7 +8,6 @@ import pytest
 import yaml
 
 from utilitarian_operator.api.generated.crd import crd_yaml, definition
-from utilitarian_operator.api.generated.reference_page import reference
 
 ROOT = Path(__file__).resolve().parents[4]
 FILE = "utilitarianworkerpools.yaml"
@@ -31,13 +30,6 @@ SPEC = list(nodes(SCHEMA["properties"]["spec"], "spec"))
 @pytest.mark.parametrize("folder", ["crds", "charts/utilitarian-operator/files/crds"])
 def test_the_file_is_what_the_models_say(folder: str) -> None:
     assert (ROOT / folder / FILE).read_text() == crd_yaml(), "run `make crds` and commit what it writes"
-
-
-def test_the_reference_is_what_the_models_say() -> None:
-    path = ROOT / "docs" / "resource.md"
-    assert path.read_text() == reference(), (
-        f"run `python -m utilitarian_operator.api.generated.reference_page > {path.name}` in docs/"
-    )
 
 
 def test_the_yaml_is_the_definition() -> None:

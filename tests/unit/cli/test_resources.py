@@ -1,0 +1,69 @@
+"""Where a command takes its resource from, and what is said of a file that has none."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import operator_command
+
+ROOT = Path(__file__).resolve().parents[3]
+PRODUCTION = ROOT / "examples" / "production.yaml"
+
+
+def test_it_reads_stdin_and_leaves_other_objects_out() -> None:
+    secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: utilitarian-env}\n---\n"
+    done = operator_command("plan", "-f", "-", stdin=secret + PRODUCTION.read_text())
+    assert done.returncode == 0, done.stderr
+
+
+def resource(name: str = "fleet", **spec: object) -> str:
+    broker = {"urlFrom": {"secretKeyRef": {"name": "broker", "key": "url"}}}
+    body = {"apiVersion": "utilitarian.io/v1alpha1", "kind": "UtilitarianWorkerPool", "metadata": {"name": name}}
+    return json.dumps(body | {"spec": {"image": "utilitarian:1", "broker": broker, **spec}}) + "\n"
+
+
+WRONG: dict[str, tuple[str, str]] = {
+    "not there": ("/nonexistent/fleet.yaml", "error: /nonexistent/fleet.yaml: No such file or directory"),
+    "a folder": (str(ROOT), "Is a directory"),
+    "no YAML": ("a: [", "error: stdin: no YAML: "),
+    "a key twice": ("kind: A\nkind: B", "error: stdin: no YAML: kind stands there twice"),
+    "a date that is none": ("kind: Secret\nmetadata: 2026-13-01", "error: stdin: no UtilitarianWorkerPool in it"),
+    "nothing": ("", "error: stdin: no UtilitarianWorkerPool in it, only nothing"),
+    "something else": ("kind: Secret", "error: stdin: no UtilitarianWorkerPool in it, only Secret"),
+    "no name": ("kind: UtilitarianWorkerPool", "error: stdin: metadata.name is missing"),
+    "two": (
+        "\n---\n".join([resource("one"), resource("two")]),
+        "several fleets could be meant, name one by --fleet: one, two",
+    ),
+    "a contradiction": (
+        resource(pools=[{"name": "p", "queues": ["q"], "scaling": {"min": 5, "max": 2}}]),
+        "error: spec.pools[0].scaling",
+    ),
+    "a duration without a unit": (
+        resource(pools=[{"name": "p", "queues": ["q"], "scaling": {"drainWithin": 5}}]),
+        "error: spec.pools[0].scaling.drainWithin: ",
+    ),
+    "a cron line that is none": (
+        resource(pools=[{"name": "p", "queues": ["q"], "schedule": [{"name": "r", "start": "soon"}]}]),
+        "error: spec.pools[0].schedule[0].start: ",
+    ),
+    "two mistakes": (resource(image=5, mode="Sometimes"), "error: spec.mode: "),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_with_a_file_is_said_with_path_and_remedy(name: str) -> None:
+    given, said = WRONG[name]
+    in_a_file = given.startswith("/")
+    done = operator_command("plan", "-f", given if in_a_file else "-", stdin=None if in_a_file else given)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert all(line.startswith("error: ") for line in done.stderr.splitlines()), done.stderr
+
+
+def test_one_of_several_is_chosen_by_its_name() -> None:
+    both = "\n---\n".join([resource("one"), resource("two")])
+    done = operator_command("plan", "-f", "-", "--fleet", "two", "-o", "json", stdin=both)
+    assert json.loads(done.stdout)["name"] == "two"
+    assert "there are: one, two" in operator_command("plan", "-f", "-", "--fleet", "three", stdin=both).stderr

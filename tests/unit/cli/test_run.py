@@ -1,0 +1,50 @@
+"""`run` says in one sentence why it can't: each test that gets as far as the operator runs the installed program."""
+
+import pytest
+import typer
+
+from tests.support.command import PROGRAM, installed_program, operator_command
+from utilitarian_operator.cli.run import _admission, _tick
+from utilitarian_operator.host.settings import Admission
+
+
+@pytest.mark.parametrize(
+    "words,env,said",
+    [
+        pytest.param(["--tick", "0s"], {}, "error: --tick: 0s is too short: use 100ms or more", id="no-time"),
+        pytest.param([], {"UTILITARIAN_OPERATOR_TICK": "soon"}, "error: --tick: 'soon' is no duration", id="variable"),
+        pytest.param([], {}, "error: no cluster: ", id="no-kubeconfig"),
+        pytest.param([], {"KUBECONFIG": __file__}, "error: no cluster: ", id="kubeconfig-is-none"),
+    ],
+)
+def test_run_says_in_one_sentence_why_it_cannot(words: list[str], env: dict[str, str], said: str) -> None:
+    done = installed_program(PROGRAM, "run", "--metrics-port", "0", "--health-port", "0", *words, env=env)
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.splitlines()[-1].startswith(said), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "http"])
+def test_run_refuses_a_port_that_is_none(port: str) -> None:
+    done = operator_command("run", "--metrics-port", port)
+    assert done.returncode == 2
+    assert "--metrics-port" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "text,said",
+    [("5", "'5' is no duration: write it like 500ms"), ("99ms", "99ms is too short: use 100ms or more")],
+)
+def test_a_tick_is_a_duration_that_a_look_fits_into(text: str, said: str) -> None:
+    with pytest.raises(typer.BadParameter, match=said):
+        _tick(text)
+
+
+def test_the_webhook_needs_a_secret_and_makes_a_certificate_only_for_a_name() -> None:
+    assert _admission(None, [], None, 9443) is None
+    found = _admission("ns/tls", ["webhook.ns.svc"], "configuration", 9443)
+    assert found == Admission("ns", "tls", ("webhook.ns.svc",), "configuration", 9443)
+    with pytest.raises(typer.BadParameter, match="tls is no Secret: write NAMESPACE/NAME"):
+        _admission("tls", [], None, 9443)
+    with pytest.raises(typer.BadParameter, match="give --admission-name too"):
+        _admission("ns/tls", [], "configuration", 9443)

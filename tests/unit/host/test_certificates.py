@@ -1,0 +1,50 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography import x509
+
+from utilitarian_operator.host.certificates import LIFETIME, RENEWED_BEFORE, due, make
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+NAMES = ["operator.system.svc", "127.0.0.1"]
+
+
+def test_a_certificate_is_for_its_names_and_signed_by_its_authority() -> None:
+    made = make(NAMES, NOW)
+    [certificate] = x509.load_pem_x509_certificates(made.certificate.encode())
+    [authority] = x509.load_pem_x509_certificates(made.authority.encode())
+    certificate.verify_directly_issued_by(authority)
+    alternatives = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert [str(it.value) for it in alternatives] == NAMES
+    assert certificate.not_valid_before_utc < NOW < certificate.not_valid_after_utc
+    assert "PRIVATE" in made.key
+    assert "PRIVATE" not in repr(made)
+
+
+@pytest.mark.parametrize(
+    "names,later,renewed",
+    [
+        pytest.param(NAMES, timedelta(), False, id="new"),
+        pytest.param(NAMES, LIFETIME - RENEWED_BEFORE - timedelta(days=1), False, id="long-enough"),
+        pytest.param(NAMES, LIFETIME - RENEWED_BEFORE + timedelta(days=1), True, id="ends-soon"),
+        pytest.param(NAMES, LIFETIME * 2, True, id="ended"),
+        pytest.param(NAMES[:1], timedelta(), True, id="other-names"),
+    ],
+)
+def test_when_a_certificate_is_renewed(names: list[str], later: timedelta, *, renewed: bool) -> None:
+    assert due(make(NAMES, NOW).certificate, names, NOW + later) is renewed
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
+def test_what_can_not_be_read_is_renewed(text: str) -> None:
+    assert due(text, NAMES, NOW)
+    assert make(NAMES, NOW, before=text).authority.count("BEGIN") == 1
+
+
+def test_one_older_authority_stays_trusted_while_it_is_valid() -> None:
+    first = make(NAMES, NOW)
+    second = make(NAMES, NOW + timedelta(days=200), before=first.authority)
+    third = make(NAMES, NOW + timedelta(days=300), before=second.authority)
+    assert second.authority.endswith(first.authority)
+    assert third.authority.count("BEGIN") == 2
+    assert make(NAMES, NOW + LIFETIME * 2, before=first.authority).authority.count("BEGIN") == 1

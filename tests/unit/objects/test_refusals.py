@@ -1,0 +1,52 @@
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.support.resources import resource
+from utilitarian_operator.api.effective import effective_fleet
+from utilitarian_operator.api.resource import parse
+from utilitarian_operator.core.blocker import NAME_TAKEN, REFUSED, Blocker
+from utilitarian_operator.core.labels import Owner
+from utilitarian_operator.core.objects.refusals import LONGEST_PAUSE, SHORTEST_PAUSE, Refusal, Refusals, taken
+from utilitarian_operator.core.objects.wanted import Wanted, wanted_objects
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+OWNER = Owner("ns", "fleet", "mine")
+NOTHING: dict[str, Any] = {"Deployment": {}, "StatefulSet": {}, "PodDisruptionBudget": {}}
+SUMS: dict[str | None, str | None] = {"a": "1", "b": None, None: "3"}
+
+
+def wanted(seen: dict[str, Any] | None = None, *, built_in: bool = False) -> list[Wanted]:
+    fleet = effective_fleet(parse(resource("pools: [{name: a, queues: [q]}, {name: b, queues: [r]}]")).spec)
+    return list(wanted_objects(OWNER, fleet, seen or NOTHING, SUMS, built_in=built_in))
+
+
+def test_a_refused_object_is_tried_again_ever_later_and_at_once_in_another_shape() -> None:
+    refusals, it = Refusals(), wanted()[0]
+    blocker = Blocker(REFUSED, "words")
+    now = NOW
+    pauses = []
+    for _ in range(6):
+        assert refusals.due(it, now)
+        refusals = refusals.noted([it], [Refusal(it, blocker)], now)
+        tried = now
+        while not refusals.due(it, now):
+            now += timedelta(seconds=1)
+        pauses.append(now - tried)
+    assert pauses[0] == SHORTEST_PAUSE
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == LONGEST_PAUSE
+    assert refusals.blockers == [blocker]
+    assert refusals.only([it]).blockers == [blocker]
+    other = Wanted({**it.manifest, "metadata": {**it.manifest["metadata"], "annotations": {}}}, it.path)
+    assert refusals.due(other, now), "another shape is tried at once"
+    assert refusals.only([other]).blockers == [blocker], "and holds until then"
+    assert refusals.noted([other], [], now).blockers == []
+    assert refusals.only([]).blockers == []
+
+
+def test_a_refusal_is_over_when_a_try_went_well() -> None:
+    refusals, it = Refusals(), wanted()[0]
+    refusals = refusals.noted([it], [taken(it)], NOW)
+    assert [o.reason for o in refusals.blockers] == [NAME_TAKEN]
+    refusals = refusals.noted([it], [], NOW)
+    assert refusals.blockers == []

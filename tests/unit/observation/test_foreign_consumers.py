@@ -1,0 +1,50 @@
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from tests.support.looks import FLEET, IDLE, SILENT, pod, snapshot
+from tests.support.pools import fleet
+from utilitarian_operator.core.observation.foreign_consumers import with_foreign
+from utilitarian_operator.core.observation.model import (
+    FleetSnapshot,
+    Missing,
+    PoolSnapshot,
+    Present,
+)
+
+OLD = {"celery@old-1": ("q", "x"), "celery@old-2": ("q",), "celery@elsewhere": ("x",), "celery@a": ("q",)}
+
+
+def seen_with(look: FleetSnapshot, consuming: Mapping[str, tuple[str, ...]] = OLD) -> FleetSnapshot:
+    return replace(look, pools=with_foreign(FLEET, look.pools, consuming))
+
+
+def test_the_workers_of_another_resource_are_named_as_such() -> None:
+    look = snapshot(pod("a"), consumers=3)
+    named = with_foreign(FLEET, look.pools, OLD, lambda: {"celery@old-2": "shop/old", "celery@x": "shop/x"})
+    assert named["work"].strangers == ("celery@old-1", "celery@old-2 (of UtilitarianWorkerPool shop/old)")
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        pytest.param(snapshot(pod("a"), pod("b")), id="as many as workers"),
+        pytest.param(snapshot(pod("a"), pod("b", None)), id="one says nothing"),
+        pytest.param(snapshot(pod("a"), pod("b", leaving=True)), id="one leaves and still consumes"),
+        pytest.param(snapshot(pod("a"), queue=Missing()), id="no queue"),
+        pytest.param(snapshot(pod("a"), queue=SILENT), id="not seen"),
+    ],
+)
+def test_our_own_are_not_foreign(look: FleetSnapshot) -> None:
+    assert seen_with(look).pools["work"].foreign == {}
+
+
+def test_a_catch_all_that_consumes_the_queue_of_another_pool_is_ours() -> None:
+    asked = fleet({"name": "work", "queues": ["q"]}, {"name": "rest", "queues": None})
+    everything = pod("c", replace(IDLE, consuming=("q", "z")))
+    pools = {
+        "work": PoolSnapshot({"q": Present(0, 2)}, 0, (pod("a"),), 1),
+        "rest": PoolSnapshot({}, 0, (everything,), 1),
+    }
+    assert with_foreign(asked, pools, {})["work"].foreign == {}

@@ -1,0 +1,48 @@
+import pytest
+
+from tests.support.simulated import stage
+from utilitarian_operator.simulation.play import Scene, UnknownPolicy, checked_policy, kill_times, play, start_ups
+from utilitarian_operator.simulation.report.measure import PoolResult, measured
+
+
+def result(asked: Scene, policy: str = "utilitarian") -> PoolResult:
+    return measured(policy, play(policy, asked), asked).pools["pool"]
+
+
+@pytest.mark.parametrize("acks, lost", [("early", True), ("late", False)])
+def test_a_node_that_dies_takes_tasks_with_it(acks: str, *, lost: bool) -> None:
+    kills = [{"cron": "30 * * * *", "workers": 1}, {"at": "2026-03-02T02:45:00"}]
+    busy = {"arrivals": [{"poisson": "1/s"}], "seconds": {"median": 20, "p95": 60}}
+    asked = stage({"work": busy}, acks=acks, nodeKills=kills, days=0.25)
+    assert len(kill_times(asked)) == 7
+    killed = result(asked)
+    assert killed.interrupted > 0
+    assert (killed.lost > 0) is lost
+    assert killed.unfinished < 200
+
+
+def test_a_kill_without_a_zone_is_in_the_file_s() -> None:
+    kills = [{"at": "2026-03-02T02:00:00"}, {"at": "2026-03-02T02:00:00Z"}]
+    queues = {"work": {"arrivals": [{"rate": "1/h"}]}}
+    asked = stage(queues, nodeKills=kills, timeZone="Europe/Stockholm", days=0.25)
+    assert kill_times(asked) == [(7200, 1), (10800, 1)]
+
+
+def test_start_ups_of_a_spread_differ_and_repeat() -> None:
+    asked = stage({"work": {"arrivals": [{"rate": "1/s"}]}}, days=0.01, startUp={"median": "8s", "p95": "20s"})
+    one, same = ([next(draws) for _ in range(5)] for draws in (start_ups(asked.fleet.pools[0], asked) for _ in "ab"))
+    assert one == same
+    assert len(set(one)) == 5
+
+
+@pytest.mark.parametrize("name", ["keda", "keda-tuned", "keda-amqp", "hpa", "oracle", "fixed:0", "fixed:12"])
+def test_policies_have_names(name: str) -> None:
+    assert checked_policy(name) == name
+
+
+@pytest.mark.parametrize(
+    "name", ["kedda", "fixed", "fixed:", "fixed:-1", "fixed:two", "fixed:1001", f"fixed:{'9' * 5000}", ""]
+)
+def test_other_names_are_refused(name: str) -> None:
+    with pytest.raises(UnknownPolicy, match="choose from keda"):
+        checked_policy(name)

@@ -1,0 +1,48 @@
+from typing import Any
+
+import pytest
+
+from tests.support.pools import NOW
+from utilitarian_operator.core.observation.model import (
+    PodSnapshot,
+    PoolSnapshot,
+    Present,
+    Unknown,
+    WorkerLoad,
+)
+from utilitarian_operator.core.observation.start_ups import StartUp
+from utilitarian_operator.core.sizing.facts import facts
+
+SILENT = Unknown("does not answer", NOW)
+
+
+def test_what_the_rules_see_of_starts() -> None:
+    def started(name: str, *told: Any) -> PodSnapshot:
+        return PodSnapshot(name, ready=True, running=True, leaving=False, held=SILENT, started_up=StartUp(*told))
+
+    pods = (started("a", 8.0, 90.0, 2), started("b", 30.0, 0.0, 3), started("c", None, 300.0, 1))
+    seen = facts(PoolSnapshot({}, 0, pods, 3))
+    assert (seen.started_up, seen.started_together, seen.start_waited) == ((8.0,), (30.0,), 300.0)
+
+
+DOUBT = Unknown("is its leader away?", NOW)
+IDLE = PodSnapshot("x", ready=True, running=True, leaving=False, held=WorkerLoad(0, 0, 0, 0))
+
+
+@pytest.mark.parametrize(
+    "queue,at_least,work",
+    [
+        pytest.param(Present(0, 1), 0, 0, id="one source"),
+        pytest.param(Present(0, 1, 0, 0), 0, 0, id="both say nothing"),
+        pytest.param(Present(0, 1, 0, 9), 0, 9, id="one says that nine wait: none is needed, none goes"),
+        pytest.param(Present(9, 1, 0, 9), 9, 9, id="both say nine"),
+        pytest.param(Present(50, 0, 0, 50, DOUBT), 50, DOUBT, id="a zero in doubt: as many as the statistics say come"),
+        pytest.param(Present(0, 0, None, 0, DOUBT), 0, DOUBT, id="a zero in doubt without statistics: none goes"),
+    ],
+)
+def test_the_larger_figure_keeps_workers_and_the_fresher_one_calls_them(
+    queue: Present, at_least: int, work: int | Unknown
+) -> None:
+    seen = facts(PoolSnapshot({"q": queue}, 0, (IDLE,), 1))
+    assert (seen.at_least, seen.work) == (at_least, work)
+    assert seen.nothing_to_do == (work == 0)

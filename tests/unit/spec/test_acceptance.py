@@ -1,0 +1,56 @@
+from typing import Any
+
+import pytest
+
+from tests.support.resources import resource
+from utilitarian_operator.core.labels import Owner
+from utilitarian_operator.core.spec.acceptance import Acceptance
+from utilitarian_operator.core.spec.revisions import revision
+
+
+def body(spec: str = "{}", generation: int = 1) -> dict[str, Any]:
+    found = resource(spec)
+    found["metadata"] |= {"generation": generation, "uid": "mine", "namespace": "ns"}
+    return found
+
+
+def test_a_version_is_judged_once() -> None:
+    acceptance = Acceptance(body())
+    first = acceptance.judge(body())
+    assert acceptance.judge(body()) is first
+    assert acceptance.judge(body("maxWorkers: 5", generation=2)) is not first
+    overridden = body()
+    overridden["metadata"]["annotations"] = {"utilitarian.io/override.amr": "5 until 2026-11-24T12:00Z"}
+    assert acceptance.judge(overridden).overrides["amr"].workers == 5
+
+
+def record(spec: Any, generation: int, uid: str = "mine") -> dict[str, Any]:
+    return revision(Owner("ns", "fleet", uid), generation, spec)
+
+
+def test_a_restarted_operator_runs_the_spec_that_was_kept_while_the_newest_is_wrong() -> None:
+    wrong = body("timeZone: Mars", generation=2)
+    restarted = Acceptance(wrong, record(body("maxWorkers: 5")["spec"], 1))
+    assert restarted.judge(wrong).fleet is None
+    assert restarted.running is not None
+    assert restarted.running.fleet is not None
+    assert restarted.running.fleet.max_workers == 5
+    corrected = restarted.judge(body("maxWorkers: 7", generation=3))
+    restarted.let_run(corrected)
+    assert restarted.running is corrected
+
+
+def test_the_newest_spec_runs_at_once_if_it_is_the_one_that_was_kept() -> None:
+    same = body("maxWorkers: 5", generation=4)
+    restarted = Acceptance(same, record(same["spec"], 4))
+    assert restarted.running is not restarted.judge(same)
+    assert restarted.running is restarted.judge(same)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [{}, {"spec": None}, {"spec": "text"}, {"spec": {"image": 5}}, {"spec": body("timeZone: Mars")["spec"]}],
+    ids=["nothing", "null", "text", "of another version", "refused by now"],
+)
+def test_what_was_kept_and_can_not_be_run_is_passed_over(data: dict[str, Any]) -> None:
+    assert Acceptance(body(), {**record({}, 1), "data": data}).running is None
