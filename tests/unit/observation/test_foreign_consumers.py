@@ -22,7 +22,7 @@ def seen_with(look: FleetSnapshot, consuming: Mapping[str, tuple[str, ...]] = OL
 
 def test_the_workers_of_another_resource_are_named_as_such() -> None:
     look = snapshot(pod("a"), consumers=3)
-    named = with_foreign(FLEET, look.pools, OLD, lambda: {"celery@old-2": "shop/old", "celery@x": "shop/x"})
+    named = with_foreign(FLEET, look.pools, OLD, {"celery@old-2": "shop/old", "celery@x": "shop/x"})
     assert named["work"].strangers == ("celery@old-1", "celery@old-2 (of UtilitarianWorkerPool shop/old)")
 
 
