@@ -126,7 +126,8 @@ class Client:
 
     def _event(self, method: str, body: Any) -> Any:
         if method == "GET":
-            return {"items": []}
+            metadata = {"resourceVersion": str(self.server.version)}
+            return {"kind": "EventList", "apiVersion": "v1", "metadata": metadata, "items": []}
         self.events.append((self.world.loop.at, body["reason"], body["note"]))
         return body
 

@@ -52,6 +52,7 @@ class Invariants:
             self._seen.add((what, key or detail))
             self.found.append(Breach(round(self._world.loop.at, 2), what, detail))
             self._world.log(f"BREACH {what}: {detail}")
+            self._world.breached(what)
 
     # told by the API server
 

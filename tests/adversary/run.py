@@ -43,7 +43,7 @@ def told(scenario: Scenario, world: World, *, tries: int) -> str:
     plan, played = scenario.plan, world
     if tries:
         plan = shrunk(scenario.seed, scenario.plan, scenario.hours, first.what, tries)
-        played = play(scenario.seed, plan, scenario.hours)
+        played = play(scenario.seed, plan, scenario.hours, first.what)
         first = next(breach for breach in played.found if breach.what == first.what)
     kept = Scenario(scenario.seed, scenario.hours, tuple(plan), scenario.why or f"{first.what}: {first.detail}")
     name = f"tests/adversary/scenarios/seed-{scenario.seed}.yaml"

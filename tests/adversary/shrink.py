@@ -1,4 +1,7 @@
-"""Cuts a plan down to what a breach needs: leaves faults out and shortens them while the same kind of breach stays."""
+"""Cuts a plan down to what a breach needs: leaves faults out and shortens them while the same kind of breach stays.
+
+Each world ends at the breach, and what would have gone wrong after it is left out without being played.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -26,8 +29,9 @@ def shrunk(seed: int, plan: Sequence[Fault], hours: float, what: str, tries: int
             if tries <= 0:
                 return best
             tries -= 1
-            if any(breach.what == what for breach in play(seed, smaller, hours).found):
-                best, changed = smaller, True
+            found = next((it for it in play(seed, smaller, hours, what).found if it.what == what), None)
+            if found is not None:
+                best, changed = tuple(fault for fault in smaller if fault.at <= found.at), True
                 break
     return best
 

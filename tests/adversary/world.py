@@ -40,6 +40,7 @@ CURED_S = 420.0
 ROUND_S, SHORT_OF_S = 300, 54
 """A world ends a moment before a scheduled run would begin, so that its last minute is one at rest."""
 ROUNDS_TO_END = 50
+ANY = "any"
 
 
 class World:
@@ -49,16 +50,18 @@ class World:
         seed: of all that is random.
         plan: what goes wrong.
         hours: of virtual time.
+        until: kind of breach at which it ends; `ANY` stands for each of them, None lets it live to its end.
     """
 
     name = fleet.NAME
     late, least = fleet.LATE, fleet.LEAST
 
-    def __init__(self, seed: int, plan: Sequence[Fault], hours: float) -> None:
-        self.seed, self.plan = seed, plan
+    def __init__(self, seed: int, plan: Sequence[Fault], hours: float, until: str | None = None) -> None:
+        self.seed, self.plan, self._until = seed, plan, until
         self.length = max(round(hours * 3600 / ROUND_S), 2) * ROUND_S - SHORT_OF_S
         self.rng, self.loop = random.Random(seed), VirtualLoop()
         self.loop.set_task_factory(self._task)  # type: ignore[arg-type]
+        self._end = self.loop.create_future()
         self.machine = Machine(self.loop, seed + 1)
         self.trace: list[tuple[float, str]] = []
         self.events: list[tuple[float, str, str]] = []
@@ -144,11 +147,22 @@ class World:
             stack.enter_context(_Caught(self))
             Thread.made = self._made  # type: ignore[assignment]
             self._prepare()
-            self.loop.run_until_complete(asyncio.sleep(self.length))
+            self.loop.call_later(self.length, self._ended)
+            self.loop.run_until_complete(self._end)
             self.over = True
-            self.invariants.end()
+            if self.loop.at >= self.length:
+                self.invariants.end()
             self._finish()
         return self
+
+    def breached(self, what: str) -> None:
+        """Something was, that must never be."""
+        if self._until in {what, ANY}:
+            self._ended()
+
+    def _ended(self) -> None:
+        if not self._end.done():
+            self._end.set_result(None)
 
     @property
     def found(self) -> list[Breach]:
@@ -284,10 +298,10 @@ class _Caught:
         self._logger.setLevel(self._before[2])
 
 
-def play(seed: int, plan: Sequence[Fault], hours: float) -> World:
+def play(seed: int, plan: Sequence[Fault], hours: float, until: str | None = None) -> World:
     """One world, from its beginning to its end. Its garbage is collected afterwards: that is quicker."""
     gc.disable()
     try:
-        return World(seed, plan, hours).play()
+        return World(seed, plan, hours, until).play()
     finally:
         gc.enable()

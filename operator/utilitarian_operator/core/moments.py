@@ -3,6 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+UNWATCHED = timedelta(seconds=30)
+"""Looks that are further apart say nothing of the time between them: a few requests that ran into their time-outs."""
+
 
 def since(before: datetime | None, now: datetime) -> datetime:
     """When something that still lasts began: as it was known, now if it was not, and never later than now."""
@@ -12,6 +15,18 @@ def since(before: datetime | None, now: datetime) -> datetime:
 def apart(one: datetime, other: datetime) -> timedelta:
     """How far two moments are from each other, whichever is the later by a clock that was set back."""
     return abs(one - other)
+
+
+def watched(before: datetime | None, now: datetime) -> bool:
+    """Whether what is so at two looks was so all the time, and for as long as the clock says.
+
+    Not so where the process or its machine stood still in between, or the clock was set: what has lasted begins anew.
+
+    Args:
+        before: when the one look was; None: it is the first.
+        now: of the other one.
+    """
+    return before is None or apart(now, before) <= UNWATCHED
 
 
 def timestamp(moment: datetime, to: Literal["minutes", "seconds", "microseconds"] = "seconds") -> str:

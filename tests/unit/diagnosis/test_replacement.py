@@ -94,8 +94,8 @@ def test_the_next_one_waits_and_longer_if_replacing_was_no_cure(there: str, paus
 def test_it_is_named_once_and_only_where_the_operator_may_act(mode: str, expected: list[tuple[str, str]]) -> None:
     asked = fleet({"name": "work", "queues": ["q"]}, mode=mode)
     seen, health = PoolSnapshot({"q": Present(0, 0)}, 0, (pod("a"),), 1), Health()
-    for minutes in (0, 1):
-        snapshot = FleetSnapshot(NOW + timedelta(minutes=minutes), {"work": seen})
+    for seconds in (0, 30, 60):
+        snapshot = FleetSnapshot(NOW + timedelta(seconds=seconds), {"work": seen})
         health = health.examined(asked, snapshot)
     found = allowed(Plan(replacements=tuple(health.replacements(asked, snapshot))), asked.mode).replacements
     assert [(it.pool, it.pod) for it in found] == expected

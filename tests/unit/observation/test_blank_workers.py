@@ -114,6 +114,26 @@ def test_a_worker_that_may_have_taken_a_message_counts_as_busy(looks: tuple[Look
     assert blank(after(*looks)) == []
 
 
+@pytest.mark.parametrize(
+    "ahead, step",
+    [
+        pytest.param(timedelta(), STARTS_WITHIN + MINUTE, id="this machine's clock is set forward"),
+        pytest.param(timedelta(), -STARTS_WITHIN, id="this machine's clock is set back"),
+        pytest.param(timedelta(), MINUTE, id="this machine stands still"),
+        pytest.param(STARTS_WITHIN + MINUTE, SECOND, id="its node's clock is slow"),
+    ],
+)
+def test_a_worker_that_has_just_begun_is_never_taken_to_hold_nothing_because_of_a_clock(
+    ahead: timedelta, step: timedelta
+) -> None:
+    """It begins to consume, and is asked for the first time a moment later."""
+    known = begun(Beginnings(), [waiting()], consumed_by(0), {}, NOW)
+    one = [hung(since=NOW - ahead)]
+    for now, consumers in ((NOW + SECOND, 0), (NOW + SECOND + step, 0), (NOW + 2 * SECOND + step, 1)):
+        known = begun(known, one, consumed_by(consumers), {}, now)
+        assert blank(with_blank(one, known, now)) == []
+
+
 def test_a_hung_worker_keeps_its_pool_from_going_down_no_more() -> None:
     """It counted as busy for ever: it was chosen first, never empty, and no other worker could go."""
     pods = tuple(
@@ -145,8 +165,8 @@ def test_one_of_two_that_hang_can_go() -> None:
 def lived(look: FleetSnapshot, minutes: int, health: Health) -> tuple[list[str], list[str]]:
     """What is said of the pool after so many minutes, and who was replaced within them."""
     gone = []
-    for minute in range(minutes + 1):
-        now = replace(look, at=NOW + minute * MINUTE)
+    for look_number in range(3 * minutes + 1):
+        now = replace(look, at=NOW + look_number * 20 * SECOND)
         health = health.examined(FLEET, now)
         steps = list(health.replacements(FLEET, now))
         health = health.with_replaced(steps)
@@ -191,16 +211,19 @@ def test_another_that_is_not_ready_is_not_stuck_for_that(pod: PodSnapshot) -> No
 
 def test_a_sign_must_last_anew_when_the_broker_was_away() -> None:
     look, health = snapshot(well("a"), hung()), Health()
-    for minute in range(10):
-        health = health.examined(FLEET, replace(look, at=NOW + minute * MINUTE))
-    assert health.findings["work"] == ()
-    health = health.examined(FLEET, replace(look, at=NOW + 9 * MINUTE, broker=SILENT))
-    health = health.examined(FLEET, replace(look, at=NOW))
-    assert health.findings["work"] == ()
-    health = health.examined(FLEET, replace(look, at=NOW + 60 * MINUTE, broker=SILENT))
-    later = replace(look, at=NOW + 61 * MINUTE)
-    health = health.examined(FLEET, later)
-    assert health.findings["work"] == ()
+    for number in range(59):
+        broker = SILENT if number == 30 else None
+        health = health.examined(FLEET, replace(look, at=NOW + number * 20 * SECOND, broker=broker))
+        assert health.findings["work"] == ()
+
+
+@pytest.mark.parametrize("step", [10 * MINUTE, -10 * MINUTE], ids=["set forward, or it stood still", "set back"])
+def test_a_sign_must_last_anew_when_the_clock_was_set(step: timedelta) -> None:
+    look, health = snapshot(well("a"), hung()), Health()
+    for number in range(59):
+        now = NOW + number * 20 * SECOND + (step if number >= 30 else timedelta())
+        health = health.examined(FLEET, replace(look, at=now))
+        assert health.findings["work"] == ()
 
 
 LIVES = st.lists(

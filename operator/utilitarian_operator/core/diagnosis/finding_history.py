@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.diagnosis.findings import (
@@ -14,6 +15,7 @@ from utilitarian_operator.core.diagnosis.findings import (
     unseen,
 )
 from utilitarian_operator.core.diagnosis.replacement import Replaced, replacement
+from utilitarian_operator.core.moments import watched
 from utilitarian_operator.core.observation.model import FleetSnapshot, Unknown
 from utilitarian_operator.core.reasons import Reason
 
@@ -42,22 +44,26 @@ class Health:
         symptoms: what is remembered of them, by pool name.
         replaced: the last worker of each pool that was replaced.
         recorded: the findings that have their events, by pool and reason.
+        at: when the last look was; None before the first.
     """
 
     findings: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
     symptoms: Mapping[str, SymptomHistory] = field(default_factory=dict)
     replaced: Mapping[str, Replaced] = field(default_factory=dict)
     recorded: frozenset[tuple[str, str]] = frozenset()
+    at: datetime | None = None
 
     def examined(self, fleet: Fleet, snapshot: FleetSnapshot) -> "Health":
         """With one more look taken into account; one that did not reach the broker says nothing new.
 
-        What went on meanwhile was not seen: a sign must last anew when the broker is back.
+        What went on meanwhile was not seen: a sign must last anew when the broker is back, and after a time without a
+        look, or when the clock was set.
         """
         if snapshot.broker is not None:
-            return replace(self, symptoms=unseen(self.symptoms))
-        findings, symptoms = examine(fleet, snapshot, self.symptoms)
-        return replace(self, findings=findings, symptoms=symptoms)
+            return replace(self, symptoms=unseen(self.symptoms), at=snapshot.at)
+        before = self.symptoms if watched(self.at, snapshot.at) else unseen(self.symptoms)
+        findings, symptoms = examine(fleet, snapshot, before)
+        return replace(self, findings=findings, symptoms=symptoms, at=snapshot.at)
 
     def doubted(self, snapshot: FleetSnapshot) -> FleetSnapshot:
         """The snapshot without what is not acknowledged where others consume too: those tasks may be anyone's.

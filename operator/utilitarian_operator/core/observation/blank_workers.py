@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from utilitarian_operator.api.patience import PATIENCE
-from utilitarian_operator.core.moments import since
+from utilitarian_operator.core.moments import since, watched
 from utilitarian_operator.core.observation.model import PodSnapshot, Present, QueueSnapshot, Unknown, WorkerLoad
 
 STARTS_WITHIN = PATIENCE.starts_within
@@ -28,14 +28,16 @@ class Beginnings:
     """What is remembered of one pool's workers from look to look.
 
     Args:
-        ran: since when the container of each pod ran at the last look; None for one that did not.
-        blank: pods that surely have taken no message.
+        ran: since when the container of each pod ran at the last look, by its node's clock; None for one that did not.
+        blank: since when pods that surely have taken no message have been seen to run, by this operator's own clock.
         doubted: since when there have been consumers of unknown workers, or queues that are not seen.
+        at: when the last look was; None before the first.
     """
 
     ran: Mapping[str, datetime | None] = field(default_factory=dict)
-    blank: frozenset[str] = frozenset()
+    blank: Mapping[str, datetime] = field(default_factory=dict)
     doubted: datetime | None = None
+    at: datetime | None = None
 
 
 def begun(
@@ -55,12 +57,15 @@ def begun(
         now: of this look.
     """
     ran = {pod.name: pod.running_since if pod.running else None for pod in pods}
+    if not watched(before.at, now):
+        return Beginnings(ran, at=now)
     if not _explained(queues, told):
         doubted = since(before.doubted, now)
         long = now - doubted > IN_DOUBT_FOR
-        return Beginnings(ran, doubted=doubted) if long else replace(before, doubted=doubted)
+        return Beginnings(ran, doubted=doubted, at=now) if long else replace(before, doubted=doubted, at=now)
     silent = [pod for pod in pods if pod.running and pod.word is None and not pod.ready and pod.gate is not True]
-    return Beginnings(ran, frozenset(pod.name for pod in silent if _from_the_beginning(pod, before)))
+    blank = {pod.name: _seen_since(pod, before, now) for pod in silent if _from_the_beginning(pod, before)}
+    return Beginnings(ran, blank, at=now)
 
 
 def _explained(queues: Mapping[str, QueueSnapshot], told: Mapping[str, int]) -> bool:
@@ -68,6 +73,12 @@ def _explained(queues: Mapping[str, QueueSnapshot], told: Mapping[str, int]) -> 
     if not queues or any(isinstance(queue, Unknown) for queue in queues.values()):
         return False
     return all(it.consumers <= told.get(name, 0) for name, it in queues.items() if isinstance(it, Present))
+
+
+def _seen_since(pod: PodSnapshot, before: Beginnings, now: datetime) -> datetime:
+    """Since when this life of its container has been seen."""
+    anew = before.ran.get(pod.name) != pod.running_since
+    return since(None if anew else before.blank.get(pod.name), now)
 
 
 def _from_the_beginning(pod: PodSnapshot, before: Beginnings) -> bool:
@@ -92,5 +103,6 @@ def with_blank(
 
 
 def _is_blank(pod: PodSnapshot, known: Beginnings, now: datetime, starts_within: timedelta) -> bool:
-    since = pod.running_since
-    return pod.name in known.blank and since is not None and now - since >= starts_within
+    """By both clocks: its node's may be slow, and then tells that it began long before it was seen to."""
+    seen, ran = known.blank.get(pod.name), pod.running_since
+    return seen is not None and ran is not None and now - max(seen, ran) >= starts_within
