@@ -32,28 +32,37 @@ class ChartRefusedError(AssertionError):
     """Helm refused the values; the message is what it said."""
 
 
-def render(values: Mapping[str, Any] | None = None, *, kube_version: str = "1.34.4") -> list[Object]:
-    """The objects that a release called `uo` in namespace `utilitarian-system` would apply.
+def render(
+    values: Mapping[str, Any] | None = None,
+    *,
+    kube_version: str = "1.34.4",
+    release: str = RELEASE,
+    namespace: str = NAMESPACE,
+) -> list[Object]:
+    """The objects that a release would apply.
 
     Args:
         values: over the chart's own, nested as in a values file.
         kube_version: what the cluster would say it is.
+        release: its name.
+        namespace: where it lives.
 
     Raises:
         ChartRefusedError: the values or the version are not accepted, or what comes out is not YAML.
     """
-    text = helm("template", RELEASE, str(CHART), "--kube-version", kube_version, "--values", "-", values=values)
+    options = ("--kube-version", kube_version, "--values", "-")
+    text = helm("template", release, str(CHART), *options, values=values, namespace=namespace)
     return [document for document in yaml.load_all(text, Loader=_Strict) if document]
 
 
-def helm(*arguments: str, values: Mapping[str, Any] | None = None) -> str:
-    """What `helm ARGUMENTS` prints; `values` go to its stdin as a values file.
+def helm(*arguments: str, values: Mapping[str, Any] | None = None, namespace: str = NAMESPACE) -> str:
+    """What `helm ARGUMENTS` prints, in a namespace; `values` go to its stdin as a values file.
 
     Raises:
         ChartRefusedError: it failed.
     """
     done = subprocess.run(
-        [program("helm"), "--namespace", NAMESPACE, *arguments],
+        [program("helm"), "--namespace", namespace, *arguments],
         input=json.dumps(values or {}),
         capture_output=True,
         text=True,

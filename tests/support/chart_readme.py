@@ -33,7 +33,7 @@ def described_values() -> Iterator[tuple[str, str, Any]]:
         if comment := _COMMENT.match(line):
             if comment["described"]:
                 text = [comment["text"]]
-            elif text:
+            elif text and not comment["text"].startswith("@schema "):
                 text.append(comment["text"])
         elif key := _KEY.match(line):
             path = [*path[: len(key["indent"]) // 2], key["name"]]

@@ -3,22 +3,36 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* The name of what the release makes: the release's, with the chart's unless it says so already. */}}
+{{/* The name of what the release makes: the release's, with the chart's unless it says so already. A release may have dots
+in its name and start with a digit; a Service may not. */}}
 {{- define "utilitarian-operator.fullname" -}}
 {{- $name := include "utilitarian-operator.name" . -}}
+{{- $full := .Release.Name | replace "." "-" -}}
 {{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
-{{- else if contains $name .Release.Name -}}
-{{- .Release.Name | trunc 63 | trimSuffix "-" -}}
-{{- else -}}
-{{- printf "%s-%s" .Release.Name $name | trunc 63 | trimSuffix "-" -}}
+{{- $full = .Values.fullnameOverride -}}
+{{- else if not (contains $name $full) -}}
+{{- $full = printf "%s-%s" $full $name -}}
 {{- end -}}
+{{- if regexMatch "^[0-9]" $full -}}
+{{- $full = printf "r-%s" $full -}}
+{{- end -}}
+{{- $full | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* The metrics Service: a Service's name has 63 characters at most. */}}
+{{- define "utilitarian-operator.metrics" -}}
+{{- printf "%s-metrics" (include "utilitarian-operator.fullname" . | trunc 55 | trimSuffix "-") -}}
+{{- end -}}
+
+{{/* The name of what is not in the release's namespace. Neither part has a dot, so no two releases have the same. */}}
+{{- define "utilitarian-operator.clusterName" -}}
+{{- printf "%s.%s" .Release.Namespace (include "utilitarian-operator.fullname" .) -}}
 {{- end -}}
 
 {{/* What selects the operator's pods; never changes, since a Deployment's selector can't. */}}
 {{- define "utilitarian-operator.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "utilitarian-operator.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "utilitarian-operator.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: operator
 {{- end -}}
 
@@ -49,7 +63,19 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 
 {{- define "utilitarian-operator.image" -}}
+{{- if or (contains "@" .Values.image.repository) (regexMatch ":[^/]*$" .Values.image.repository) -}}
+{{- fail (printf "image.repository: %s has a tag or digest: write it to image.tag or image.digest" .Values.image.repository) -}}
+{{- end -}}
+{{- if .Values.image.digest -}}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
+{{- else -}}
 {{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The admission webhook's objects that are not in the release's namespace. */}}
+{{- define "utilitarian-operator.clusterAdmission" -}}
+{{- printf "%s.%s" .Release.Namespace (include "utilitarian-operator.admission" .) -}}
 {{- end -}}
 
 {{/* What the operator may do where its fleets live, and no more. */}}

@@ -1,6 +1,7 @@
 """What the chart makes of its values, rendered by the real helm."""
 
 import json
+import re
 from functools import cache
 from itertools import pairwise, product
 from typing import Any
@@ -10,6 +11,7 @@ import yaml
 
 from tests.support.chart import CHART, NAMESPACE, ChartRefusedError, Object, helm, kinds, one, render
 from tests.support.chart_readme import README, readme, undescribed_values
+from tests.support.chart_schema import SCHEMA, schema
 from tests.support.dashboard import dashboard
 from utilitarian_operator.api.validation.pod_security import EVERYTHING
 from utilitarian_operator.host.leadership import LEASE
@@ -103,9 +105,9 @@ def test_what_pods_may_ask_for_reaches_the_operator() -> None:
 
 
 def test_what_can_be_allowed_is_what_the_operator_knows() -> None:
-    schema = json.loads((CHART / "values.schema.json").read_text())["properties"]["podSecurity"]["properties"]
-    assert set(schema["allow"]["items"]["enum"]) == EVERYTHING
-    assert set(schema["namespaces"]["additionalProperties"]["items"]["enum"]) == EVERYTHING
+    found = json.loads(SCHEMA.read_text())["properties"]["podSecurity"]["properties"]
+    assert set(found["allow"]["items"]["enum"]) == EVERYTHING
+    assert set(found["namespaces"]["additionalProperties"]["items"]["enum"]) == EVERYTHING
     security = (CHART.parents[1] / "docs" / "security.md").read_text()
     values = (CHART / "values.yaml").read_text()
     assert [name for name in EVERYTHING if f"`{name}`" not in security or f"`{name}`" not in values] == []
@@ -160,11 +162,12 @@ def test_a_network_policy_leaves_the_two_ports_open() -> None:
 
 
 ADMISSION = "uo-utilitarian-operator-admission"
+DIGEST = f"sha256:{'0' * 64}"
 
 
 def test_the_webhook_never_stands_in_the_way_and_leads_to_the_operator() -> None:
     objects = render({"admission": {"enabled": True}, "networkPolicy": {"enabled": True}})
-    found = one(objects, "ValidatingWebhookConfiguration", f"{NAMESPACE}-{ADMISSION}")
+    found = one(objects, "ValidatingWebhookConfiguration", f"{NAMESPACE}.{ADMISSION}")
     (webhook,) = found["webhooks"]
     assert (webhook["failurePolicy"], webhook["timeoutSeconds"], webhook["sideEffects"]) == ("Ignore", 3, "None")
     assert webhook["clientConfig"] == {
@@ -176,7 +179,7 @@ def test_the_webhook_never_stands_in_the_way_and_leads_to_the_operator() -> None
     assert service["selector"].items() <= one(objects, "Deployment")["spec"]["template"]["metadata"]["labels"].items()
     arguments = " ".join(container(objects)["args"])
     assert f"--admission {NAMESPACE}/{ADMISSION} --admission-name {ADMISSION}.{NAMESPACE}.svc" in arguments
-    assert f"--admission-configuration {NAMESPACE}-{ADMISSION} --admission-port 9443" in arguments
+    assert f"--admission-configuration {NAMESPACE}.{ADMISSION} --admission-port 9443" in arguments
     assert {"ports": [{"port": "admission", "protocol": "TCP"}]} in one(objects, "NetworkPolicy")["spec"]["ingress"]
 
 
@@ -185,8 +188,8 @@ def test_the_webhook_may_write_its_secret_and_whom_to_trust_and_nothing_else() -
     named, create = one(objects, "Role", ADMISSION)["rules"]
     assert (named["resourceNames"], named["verbs"]) == ([ADMISSION], ["get", "patch"])
     assert (create["resources"], create["verbs"]) == (["secrets"], ["create"])
-    (trust,) = one(objects, "ClusterRole", f"{NAMESPACE}-{ADMISSION}")["rules"]
-    assert (trust["resourceNames"], trust["verbs"]) == ([f"{NAMESPACE}-{ADMISSION}"], ["get", "patch"])
+    (trust,) = one(objects, "ClusterRole", f"{NAMESPACE}.{ADMISSION}")["rules"]
+    assert (trust["resourceNames"], trust["verbs"]) == ([f"{NAMESPACE}.{ADMISSION}"], ["get", "patch"])
 
 
 def test_cert_manager_may_make_the_certificate() -> None:
@@ -218,8 +221,8 @@ def test_named_namespaces_need_no_right_outside_them() -> None:
         (it["metadata"]["namespace"], it["metadata"]["name"]): rights(it) for it in objects if it["kind"] == "Role"
     }
     assert roles == {
-        ("metering", "utilitarian-system-uo-utilitarian-operator"): FLEET_RIGHTS,
-        ("staging", "utilitarian-system-uo-utilitarian-operator"): FLEET_RIGHTS,
+        ("metering", "utilitarian-system.uo-utilitarian-operator"): FLEET_RIGHTS,
+        ("staging", "utilitarian-system.uo-utilitarian-operator"): FLEET_RIGHTS,
         (NAMESPACE, "uo-utilitarian-operator-leadership"): LEADERSHIP_RIGHTS,
     }
     assert not {"ClusterRole", "ClusterRoleBinding"} & set(kinds(objects))
@@ -294,14 +297,68 @@ def test_a_rule_object_holds_the_alerts() -> None:
     assert found["spec"] == yaml.safe_load((CHART / "files/alerts.yaml").read_text())
 
 
-def test_a_stand_by_is_rolled_and_a_lone_operator_replaced() -> None:
-    assert one(render({"replicas": 2}), "Deployment")["spec"]["strategy"] == {"type": "RollingUpdate"}
+def test_a_stand_by_is_rolled_spread_and_kept_and_a_lone_operator_replaced() -> None:
+    objects = render({"replicas": 2})
+    deployment, budget = one(objects, "Deployment")["spec"], one(objects, "PodDisruptionBudget")["spec"]
+    assert deployment["strategy"] == {"type": "RollingUpdate"}
+    [spread] = pod(objects)["topologySpreadConstraints"]
+    assert (spread["topologyKey"], spread["whenUnsatisfiable"]) == ("kubernetes.io/hostname", "ScheduleAnyway")
+    assert budget["maxUnavailable"] == 1
+    assert budget["selector"] == spread["labelSelector"] == deployment["selector"]
+    assert "PodDisruptionBudget" not in kinds(render({"replicas": 2, "podDisruptionBudget": {"enabled": False}}))
+    assert "topologySpreadConstraints" not in pod(default())
+
+
+def test_a_digest_takes_the_place_of_the_tag() -> None:
+    image = {"repository": "registry.example:5000/op", "tag": "1", "digest": DIGEST}
+    assert container(render({"image": image}))["image"] == f"registry.example:5000/op@{DIGEST}"
+
+
+def test_keys_that_the_operator_writes_for_a_moment_stay_in_memory() -> None:
+    assert pod(default())["volumes"] == [{"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}}]
+
+
+def test_more_objects_come_with_the_release() -> None:
+    more = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "{{ .Release.Name }}-more"}}
+    assert one(render({"extraObjects": [more]}), "Secret")["metadata"]["name"] == "uo-more"
+
+
+RELEASES = ["uo", "a" * 53, "a.b", "1st", "1" * 53, "utilitarian-operator"]
+SERVICE = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_every_release_has_names_that_kubernetes_takes(release: str) -> None:
+    objects = render({"admission": {"enabled": True}, "replicas": 2}, release=release)
+    services = [it["metadata"]["name"] for it in objects if it["kind"] == "Service"]
+    assert len(set(services)) == 2
+    assert [name for name in services if not SERVICE.fullmatch(name)] == []
+    labels = [value for it in objects for value in it["metadata"].get("labels", {}).values()]
+    assert max(map(len, labels)) <= 63
+    assert max(len(it["metadata"]["name"]) for it in objects) <= 253
+
+
+def test_no_two_releases_have_the_same_name_of_something_of_the_cluster() -> None:
+    values = {"admission": {"enabled": True}, "crds": {"enabled": False}}
+    first = render({**values, "fullnameOverride": "c-d"}, namespace="a-b")
+    second = render({**values, "fullnameOverride": "b-c-d"}, namespace="a")
+    assert _of_the_cluster(first) & _of_the_cluster(second) == set()
+    assert {kind for kind, _ in _of_the_cluster(first)} == {
+        *("ClusterRole", "ClusterRoleBinding", "ValidatingWebhookConfiguration")
+    }
+
+
+def _of_the_cluster(objects: list[Object]) -> set[tuple[str, str]]:
+    return {(it["kind"], it["metadata"]["name"]) for it in objects if "namespace" not in it["metadata"]}
 
 
 def test_what_a_pod_needs_to_be_placed_is_passed_on() -> None:
     values = {
         "image": {"repository": "registry.example/op", "tag": "dev", "pullPolicy": "Never"},
-        "imagePullSecrets": [{"name": "pull"}],
+        "imagePullSecrets": [{"name": "pull.from.registry"}],
+        "topologySpreadConstraints": [{"maxSkew": 2}],
+        "podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None},
+        "containerSecurityContext": {"runAsUser": 1000},
         "nodeSelector": {"pool": "system"},
         "tolerations": [{"key": "system", "operator": "Exists"}],
         "affinity": {"nodeAffinity": {}},
@@ -316,11 +373,14 @@ def test_what_a_pod_needs_to_be_placed_is_passed_on() -> None:
     }
     objects = render(values)
     spec = pod(objects)
-    for key in ("imagePullSecrets", "nodeSelector", "tolerations", "affinity", "priorityClassName"):
+    placed = ("imagePullSecrets", "nodeSelector", "tolerations", "affinity", "priorityClassName")
+    for key in (*placed, "topologySpreadConstraints"):
         assert spec[key] == values[key]
     assert spec["serviceAccountName"] == "mine"
+    assert spec["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
     assert "ServiceAccount" not in kinds(objects)
     run = container(objects)
+    assert (run["securityContext"]["runAsUser"], run["securityContext"]["readOnlyRootFilesystem"]) == (1000, True)
     assert (run["image"], run["imagePullPolicy"]) == ("registry.example/op:dev", "Never")
     assert run["resources"] == {"requests": {"cpu": 1, "memory": "1Gi"}, "limits": {"memory": "512Mi"}}
     env = {it["name"]: it.get("value") for it in run["env"]}
@@ -345,8 +405,17 @@ def test_a_pod_label_never_takes_the_pod_from_its_deployment() -> None:
         ({"watchNamespaces": ["Not A Name"]}, "/watchNamespaces/0"),
         ({"watchNamespaces": ["twice", "twice"]}, "/watchNamespaces"),
         ({"watchNamespaces": "metering"}, "/watchNamespaces"),
-        ({"metrics": {"port": 8081}}, "/metrics/port"),
-        ({"admission": {"port": 8081}}, "/admission/port"),
+        ({"metrics": {"port": 8081}}, "metrics.port: 8081 is the port of health: choose another"),
+        ({"admission": {"enabled": True, "port": 8081}}, "admission.port: 8081 is taken by metrics or health"),
+        ({"admission": {"enabled": True, "port": 9000}, "metrics": {"port": 9000}}, "admission.port: 9000 is taken"),
+        ({"extraEnv": [{"name": "POD_NAME", "value": "one"}]}, "/extraEnv/0/name"),
+        ({"extraEnv": [{"name": "UTILITARIAN_OPERATOR_TICK", "value": "5m"}]}, "/extraEnv/0/name"),
+        ({"image": {"repository": f"registry.example:5000/op@{DIGEST}"}}, "write it to image.tag or image.digest"),
+        ({"image": {"repository": "registry.example:5000/op:1"}}, "write it to image.tag or image.digest"),
+        ({"image": {"digest": "sha256:abc"}}, "/image/digest"),
+        ({"fullnameOverride": "with.dots"}, "/fullnameOverride"),
+        ({"nameOverride": "with.dots"}, "/nameOverride"),
+        ({"imagePullSecrets": [{"name": "-"}]}, "/imagePullSecrets/0/name"),
         ({"podSecurity": {"allow": ["hostpath"]}}, "/podSecurity/allow/0"),
         ({"podSecurity": {"namespaces": {"metering": ["all"]}}}, "/podSecurity/namespaces/metering/0"),
         ({"extraEnv": [{"name": "CELERY_BROKER_URL", "value": "amqp://"}]}, "/extraEnv/0/name"),
@@ -368,21 +437,15 @@ def test_an_old_cluster_is_refused() -> None:
     assert kinds(render(kube_version="1.30.0-eks-1a2b3c")) == PLAIN
 
 
-def test_every_value_is_described_and_in_the_schema() -> None:
-    schema = json.loads((CHART / "values.schema.json").read_text())
-    _same_names(yaml.safe_load((CHART / "values.yaml").read_text()), schema, "values")
+def test_the_schema_is_made_of_the_values_and_every_name_has_a_description() -> None:
+    assert SCHEMA.read_text() == schema(), "run: build/venv/bin/python -m tests.support.chart_schema"
+    assert _nameless(json.loads(schema()), "values") == []
 
 
-def _same_names(values: dict[str, Any], schema: dict[str, Any], path: str) -> None:
-    assert schema["additionalProperties"] is False, f"{path} takes any name"
-    assert schema["description"], f"{path} has no description"
-    # Kubernetes has more resource kinds than are set here, and claims is one of them.
-    assert set(schema["properties"]) - {"claims"} == set(values), f"{path}: the schema and values.yaml differ"
-    for name, value in values.items():
-        inner = schema["properties"][name]
-        assert inner["description"], f"{path}.{name} has no description"
-        if "properties" in inner:
-            _same_names(value, inner, f"{path}.{name}")
+def _nameless(found: dict[str, Any], path: str) -> list[str]:
+    inner = [(name, f"{path}.{name}") for name in found.get("properties", {}) if path != "values.resources"]
+    below = [it for name, at in inner for it in _nameless(found["properties"][name], at)]
+    return [*below, *([] if found.get("description") else [path])]
 
 
 def test_the_readme_has_every_value_with_its_default_and_meaning() -> None:
