@@ -312,3 +312,7 @@ class ClusterContract:
         ):
             with pytest.raises(Gone, match=r"HTTP 404.*nobody"):
                 await request
+
+    async def test_without_the_metrics_api_usage_is_gone(self, stage: Stage) -> None:
+        with pytest.raises(Gone):
+            await stage.cluster.pod_usage(stage.namespace, f"{INSTANCE}=fleet")

@@ -24,6 +24,7 @@ from utilitarian_operator.core.sizing.eta_sleep import EtaSleep
 from utilitarian_operator.core.sizing.learning import Oldest
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.run_state import OpenRun, Outcome, PastRun
+from utilitarian_operator.core.sizing.usage import Usage
 from utilitarian_operator.core.status.report import StatusInput
 from utilitarian_operator.core.status.status import fleet_status
 
@@ -59,6 +60,7 @@ FULL = Memory(
     waiting_since=NOW,
     asked_since=NOW,
     start_delay=240.0,
+    usage=Usage(4, (0.03, 0.04, 0.05, 0.06, 0.07), 2.0**30, (2.0**29,), NOW, NOW),
     empty_looks=2,
     first_worker_since=NOW,
     first_worker_spent=True,

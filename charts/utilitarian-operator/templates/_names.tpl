@@ -124,6 +124,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 - apiGroups: [""]
   resources: [pods/log]
   verbs: [get]
+# What workers use of CPU and memory, where the cluster measures it.
+- apiGroups: [metrics.k8s.io]
+  resources: [pods]
+  verbs: [get, list]
 # Kubernetes says in an event alone that a pod's volume can't be mounted.
 - apiGroups: [""]
   resources: [events]

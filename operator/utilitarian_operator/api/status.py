@@ -124,6 +124,10 @@ class PoolStatus(Part):
     """Measured time from asking for a worker to its first sign, without what it waited for."""
     start_waited: Annotated[str, Field(max_length=32)] | None = None
     """Time that the newest worker waited before it could start: for a node, its image, a volume or the broker."""
+    cpu_per_slot: Annotated[str, Field(max_length=32)] | None = None
+    """CPU that a busy slot of a worker uses, measured; absent without the metrics API (metrics.k8s.io)."""
+    peak_memory: Annotated[str, Field(max_length=32)] | None = None
+    """Memory of the largest worker in the last seven days that had one, measured; absent as above."""
     memory: Memory | None = None
     """What the operator needs to decide alike after a restart; not for people."""
     history: Annotated[tuple[PastRunStatus, ...], Field(max_length=12), ATOMIC] | None = None

@@ -48,6 +48,16 @@ def format_duration(value: timedelta) -> str:
     return "".join(words) or "0s"
 
 
+def millicores(cores: float) -> str:
+    """Write cores as Kubernetes' tools do: `30m`, and no less than `1m`."""
+    return f"{max(round(cores * 1000), 1)}m"
+
+
+def mebibytes(size: float) -> str:
+    """Write bytes as Kubernetes' tools do: `1741Mi`, and no less than `1Mi`."""
+    return f"{max(round(size / 2**20), 1)}Mi"
+
+
 def parse_quantity(text: str) -> Decimal:
     """Read a Kubernetes quantity: `200m` is 0.2 (cores), `512Mi` is 536870912 (bytes).
 

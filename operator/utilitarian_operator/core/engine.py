@@ -10,6 +10,7 @@ from utilitarian_operator.api.objects import ReadOnlyObject
 from utilitarian_operator.core.beat.actions import BeatMemory, claims, in_turn, news, repairs
 from utilitarian_operator.core.blocker import INVALID_SPEC, SECRET_MISSING, Blocker
 from utilitarian_operator.core.diagnosis.finding_history import Health
+from utilitarian_operator.core.diagnosis.memory_kills import with_kills
 from utilitarian_operator.core.draining.eviction_guard import guards, idle_since
 from utilitarian_operator.core.draining.plan import (
     DrainPlan,
@@ -277,7 +278,7 @@ def _reported(spec: Spec, seen: Seen, state: State, plan: Plan, now: datetime) -
     starts = upcoming(fleet, snapshot.at)
     about = StatusInput(generation, blockers, spec.newest.warnings, starts, figures.findings, figures.runs.forecasts)
     previous = seen.resource["status"]
-    status = fleet_status(fleet, snapshot, figures.decisions, state.memories, previous, about)
+    status = fleet_status(fleet, snapshot, figures.decisions, report.state.memories, previous, about)
     plan = replace(plan, figures=report.figures, events=report.events, status=_write(status, seen, state, now))
     return plan, report.state
 
@@ -313,6 +314,7 @@ def _report(spec: Spec, seen: Seen, state: State, plan: Plan, figures: Figures, 
         recorded=Recorded(tuple(blockers), warnings, broker),
         note="",
         losses=seen_losses,
+        memories=with_kills(figures.fleet, state.memories, [it for it, _ in losses], figures.snapshot.at),
         health=state.health.with_all_recorded(),
         beat=replace(state.beat, recorded=beat),
         drains=Progress(state.drains.shrinking, left, frozenset(slow)),

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from types import MappingProxyType
 from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Info
@@ -18,6 +19,8 @@ from utilitarian_operator.core.diagnosis.findings import REASONS, Finding
 from utilitarian_operator.core.diagnosis.pod_losses import Cause
 from utilitarian_operator.core.observation.model import FleetSnapshot, PoolSnapshot, Present, Unknown
 from utilitarian_operator.core.sizing.decision import Decision, Rule
+from utilitarian_operator.core.sizing.memory import Memory
+from utilitarian_operator.core.sizing.usage import Usage
 from utilitarian_operator.metrics.runs import CAME, RUNS, RunMetrics
 from utilitarian_operator.metrics.series import Board, Figures, Series, counter_of, gauge_of, histogram_of
 from utilitarian_operator.metrics.series import FleetLabels as Fleet
@@ -49,6 +52,8 @@ class Metrics:
         self._ailing = gauge("pool_ailing", "1 while something is wrong with the pool, by reason", (*_POOL, "reason"))
         self._held = gauge("pool_held_tasks", "Tasks that no worker is asked for on purpose", _POOL)
         self._due = gauge("pool_due_timestamp_seconds", "When workers are asked for, for tasks that may wait", _POOL)
+        self._cpu = gauge("pool_slot_cpu_cores", "Cores that a busy slot of a worker uses, measured", _POOL)
+        self._memory = gauge("pool_worker_memory_peak_bytes", "Memory of the largest worker lately, measured", _POOL)
         self._mode = gauge("fleet_mode", "1 for the mode of a fleet, 0 for the others", (*_FLEET, "mode"))
         self._decisions = counter("decisions", "Decisions by the rule that set the number", (*_POOL, "rule"))
         self._scales = counter("scale_requests", "Scale requests sent, by direction", (*_POOL, "direction"))
@@ -98,6 +103,7 @@ class Metrics:
         decisions: Mapping[str, Decision],
         findings: Mapping[str, Sequence[Finding]],
         mode: Mode = "Auto",
+        memories: Mapping[str, Memory] = MappingProxyType({}),
     ) -> None:
         """Record what was seen and decided; what this look says nothing of is shown no more.
 
@@ -107,6 +113,7 @@ class Metrics:
             decisions: by pool name.
             findings: what is wrong with each pool, by its name.
             mode: of the fleet; while it is only previewed, its beat runs elsewhere.
+            memories: what was learned, by pool name.
         """
         self._unseen.discard(fleet)
         self._keep_only(fleet, snapshot)
@@ -119,7 +126,8 @@ class Metrics:
             reasons = frozenset(it.reason for it in findings.get(name, ()))
             decision = decisions[name]
             held = waits_on_purpose(pool, decision)
-            shown = now[name] = _Shown(pool, decision.replicas, held, decision.due, reasons)
+            usage = memories[name].usage if name in memories else Usage()
+            shown = now[name] = _Shown(pool, decision.replicas, held, decision.due, reasons, usage)
             # Most pools of a large fleet are as they were a second ago, and setting it all anew would take longest.
             if before.get(name) != shown:
                 self._begin(fleet, name)
@@ -158,6 +166,7 @@ class Metrics:
         figures = dict(self._workers_of(pool, seen, shown.wanted))
         figures[self._held, pool] = shown.held
         figures[self._due, pool] = None if shown.due is None else shown.due.timestamp()
+        figures[self._cpu, pool], figures[self._memory, pool] = shown.usage.cores, shown.usage.peak_memory
         for state in ("active", "reserved", "scheduled"):
             figures[self._tasks, (*pool, state)] = seen.said(state)
         for reason in REASONS:
@@ -258,6 +267,7 @@ class _Shown:
     held: int | None
     due: datetime | None
     reasons: frozenset[str]
+    usage: Usage
 
 
 def waits_on_purpose(pool: PoolSnapshot, decision: Decision) -> int | None:

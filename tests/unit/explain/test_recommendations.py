@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
-from tests.support.pools import fleet
+from tests.support.pools import NOW, fleet
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core.explain.recommendations import Figures, Recommendation, recommendations, round_up
+from utilitarian_operator.core.sizing.usage import Usage
 
+MIB = 2**20
 QUIET = Figures(seconds_per_task=5, completions=100, longest=9, start_up=8)
 
 
@@ -53,6 +55,34 @@ CASES: dict[str, tuple[str, dict[str, Any], Figures, tuple[str, str], str]] = {
         Figures(),
         ("40", "10"),
         "10 tasks with it instead of 40; with scaling.max: 40",
+    ),
+    "slots that still fit by what was measured": (
+        "worker.concurrency",
+        worker(concurrency=2, resources={"requests": {"cpu": "200m", "memory": "1Gi"}}),
+        Figures(usage=Usage(2, (0.03,) * 5, 300 * MIB, since=NOW), most_workers=3),
+        ("2", "6"),
+        "fewer workers for the same tasks; at its peak one takes about 0.7 GiB",
+    ),
+    "memory near its limit": (
+        "worker.concurrency",
+        worker(concurrency=8, resources={"limits": {"memory": "2Gi"}}),
+        Figures(usage=Usage(8, (), 1741 * MIB, since=NOW)),
+        ("8", "6"),
+        "fewer slots, or maxTasksPerChild",
+    ),
+    "a worker was killed for its memory": (
+        "worker.concurrency",
+        worker(concurrency=8, execution="threads", resources={"limits": {"memory": "2Gi"}}),
+        Figures(usage=Usage(8, (), 2048 * MIB, since=NOW, killed_at=NOW)),
+        ("8", "5"),
+        "fewer slots, or a larger resources.limits.memory",
+    ),
+    "memory near its limit with one slot": (
+        "worker.maxTasksPerChild",
+        worker(concurrency=1, resources={"limits": {"memory": "2Gi"}}),
+        Figures(usage=Usage(1, (), 1741 * MIB, since=NOW)),
+        ("none", "100"),
+        "a child's memory is given back between two tasks",
     ),
     "messages wait behind running tasks": (
         "worker.prefetchMultiplier",
@@ -146,6 +176,34 @@ def test_what_should_be_changed(name: str) -> None:
 
 SILENT: dict[str, tuple[dict[str, Any], Figures]] = {
     "nothing is known": ({}, Figures()),
+    "measured, it says more than a rule of thumb": (
+        worker(concurrency=40, resources={"requests": {"cpu": "2", "memory": "4Gi"}}),
+        Figures(usage=Usage(40, (0.04,) * 5, 3000 * MIB, since=NOW), most_workers=3),
+    ),
+    "with one worker more slots save nothing": (
+        worker(concurrency=2, resources={"requests": {"cpu": "2", "memory": "4Gi"}}),
+        Figures(usage=Usage(2, (0.01,) * 5, 300 * MIB, since=NOW), most_workers=1),
+    ),
+    "measured with another number of slots": (
+        worker(
+            concurrency=2,
+            execution="threads",
+            resources={"limits": {"memory": "2Gi"}, "requests": {"cpu": "2", "memory": "1Gi"}},
+        ),
+        Figures(usage=Usage(8, (0.01,) * 5, 2000 * MIB, since=NOW), most_workers=3),
+    ),
+    "memory leaves no room for more slots": (
+        worker(
+            concurrency=2,
+            execution="threads",
+            resources={"limits": {"memory": "1Gi"}, "requests": {"cpu": "2", "memory": "1Gi"}},
+        ),
+        Figures(usage=Usage(2, (0.01,) * 5, 700 * MIB, since=NOW), most_workers=3),
+    ),
+    "a worker that is bound by its CPU": (
+        worker(concurrency=4, execution="threads", resources={"requests": {"cpu": "4", "memory": "9Gi"}}),
+        Figures(usage=Usage(4, (0.24,) * 5, 300 * MIB, since=NOW), most_workers=3),
+    ),
     "everything fits": ({}, QUIET),
     "too few tasks to trust the mean": (
         {"worker": {"prefetchMultiplier": 4}, "scaling": {"taskDuration": "30s"}},

@@ -20,6 +20,8 @@ from utilitarian_operator.core.observation.model import (
     WorkerLoad,
 )
 from utilitarian_operator.core.sizing.decision import Decision, Step, start
+from utilitarian_operator.core.sizing.memory import Memory
+from utilitarian_operator.core.sizing.usage import Usage
 from utilitarian_operator.metrics.fleet import Metrics
 
 FLEET = ("ns", "fleet")
@@ -228,3 +230,11 @@ def test_until_when_tasks_may_wait(decision: Decision, due: float | None) -> Non
     shown = Shown()
     shown.metrics.looked(FLEET, FleetSnapshot(NOW, {"p": POOL}), {"p": decision}, {})
     assert shown.value("pool_due_timestamp_seconds") == due
+
+
+def test_what_workers_use_is_shown_once_it_was_measured() -> None:
+    shown = Shown()
+    used = Memory(usage=Usage(4, (0.03,) * 5, 2.0**30, since=NOW))
+    for memory, expected in ((Memory(), (None, None)), (used, (0.03, 2.0**30))):
+        shown.metrics.looked(FLEET, FleetSnapshot(NOW, {"p": POOL}), {"p": ONE}, {}, memories={"p": memory})
+        assert (shown.value("pool_slot_cpu_cores"), shown.value("pool_worker_memory_peak_bytes")) == expected

@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from utilitarian_operator.core.observation.deltas import LastMessages, Totals, flowed, totals, with_done
+from utilitarian_operator.core.observation.deltas import LastMessages, Totals, flowed, totals, used, with_done
 from utilitarian_operator.core.observation.model import Counted, Missing, PodSnapshot, Present, QueueSnapshot, Unknown
 from utilitarian_operator.core.observation.worked import Word, Worked
+from utilitarian_operator.core.pod_usage import PodUsage
 
 BEGAN = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 SILENT = Unknown("does not answer", BEGAN)
@@ -130,3 +131,32 @@ def test_what_was_known_before_a_restart_stays_known_and_a_clock_that_was_set_ba
     messages = LastMessages({"q": BEGAN, "r": BEGAN + timedelta(hours=1), "gone": BEGAN})
     messages = messages.only({"q", "r"}).seen({"q": waits(1), "r": waits(1)}, {}, BEGAN + timedelta(minutes=1))
     assert messages.known == {"q": BEGAN, "r": BEGAN + timedelta(minutes=1)}
+
+
+READ = PodUsage(0.1, 1000.0)
+
+
+def by(asked: float, slot_seconds: float) -> Worked:
+    return Worked(slot_seconds=slot_seconds, last=Word(asked, 0, 0))
+
+
+@pytest.mark.parametrize(
+    "before, now, busy",
+    [
+        pytest.param(by(0, 0), by(60, 120), 2.0, id="two-slots-for-a-minute"),
+        pytest.param(by(0, 5), by(60, 5), 0.0, id="no-work"),
+        pytest.param(None, by(60, 120), None, id="the-first-reading"),
+        pytest.param(by(0, 0), None, None, id="a-worker-that-says-nothing"),
+        pytest.param(by(0, 0), by(10, 20), None, id="too-soon"),
+        pytest.param(by(0, 0), by(600, 20), None, id="too-long-ago"),
+        pytest.param(by(0, 50), by(60, 20), None, id="counted-anew"),
+    ],
+)
+def test_how_many_slots_were_busy_between_two_readings(
+    before: Worked | None, now: Worked | None, busy: float | None
+) -> None:
+    assert used(READ, now, before) == PodUsage(READ.cpu, READ.memory, busy)
+
+
+def test_without_a_reading_there_is_no_usage() -> None:
+    assert used(None, by(60, 120), by(0, 0)) is None

@@ -27,6 +27,7 @@ from utilitarian_operator.core.observation.model import (
     WorkerLoad,
 )
 from utilitarian_operator.core.observation.worked import Word, Worked
+from utilitarian_operator.core.pod_usage import PodUsage
 from utilitarian_operator.core.sizing.facts import Facts, facts
 from utilitarian_operator.core.sizing.pools import looked_well
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable, OperatorError
@@ -222,6 +223,20 @@ def test_what_a_worker_did_is_told_once_and_forgotten_with_its_pod() -> None:
     _, kept = fleet_snapshot(fleet(), read, kept)
     assert kept.worked == {}
     assert fleet_snapshot(fleet(), with_pod, kept)[0] == first
+
+
+def test_usage_is_told_once_after_each_reading_with_the_slots_that_were_busy() -> None:
+    def look(at: float, kept: Sightings, usage: Mapping[str, PodUsage]) -> tuple[PodUsage | None, Sightings]:
+        workers = BrokerSnapshot(0.0, worked={NODES[0]: Worked(0, 2 * at, last=Word(at, 0, 2))})
+        read = Readings(NOW, "fleet", workers, BrokerSnapshot(0.0), pods=store(1).children(PODS, KEY), usage=usage)
+        seen, kept = fleet_snapshot(fleet(), read, kept)
+        return seen.pools["a"].pods[0].usage, kept
+
+    kept, told, reading = Sightings(NOW), [], {"fleet-a-0": PodUsage(0.1, 5.0)}
+    for at, usage in ((0.0, reading), (30.0, {}), (60.0, reading), (61.0, {}), (120.0, {"other": PodUsage(9, 9)})):
+        found, kept = look(at, kept, usage)
+        told.append(found)
+    assert told == [PodUsage(0.1, 5.0), None, PodUsage(0.1, 5.0, busy=2.0), None, None]
 
 
 async def test_each_source_says_how_fresh_it_is() -> None:

@@ -325,3 +325,9 @@ def test_a_run_that_is_over_is_told() -> None:
             "workerSeconds": 7200,
         }
     ]
+
+
+def test_what_workers_use_stands_in_the_status_once_it_was_measured() -> None:
+    assert {"cpuPerSlot", "peakMemory"} & status()["pools"][0].keys() == set()
+    told = status(memory=FULL)["pools"][0]
+    assert (told["cpuPerSlot"], told["peakMemory"]) == ("50m", "1024Mi")

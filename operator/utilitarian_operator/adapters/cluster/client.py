@@ -1,16 +1,18 @@
 """Requests to the Kubernetes API server, one a call."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from aiohttp import ClientError
+from aiohttp import ClientError, ClientResponse
 from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.exceptions import ApiException
 
+from utilitarian_operator.adapters.cluster import pod_metrics
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.objects import Object, ReadOnlyObject
 from utilitarian_operator.core.labels import MANAGER
+from utilitarian_operator.core.pod_usage import PodUsage
 from utilitarian_operator.errors import ClusterError, Conflict, Gone, Rejected
 
 TIMEOUT_S = 10.0
@@ -135,6 +137,20 @@ class ClusterClient(Cluster):
             )
         ).decode(errors="replace")
 
+    async def pod_usage(self, namespace: str, selector: str) -> Mapping[str, PodUsage]:
+        """What the workers' containers of some pods use, by the pod's name.
+
+        Args:
+            namespace: that they are in.
+            selector: of labels.
+        """
+        path, query = f"{pod_metrics.PATH}/namespaces/{namespace}/pods", [("labelSelector", selector)]
+        body = await self._answer("GET", path, query=query, most=pod_metrics.MOST_BYTES)
+        try:
+            return pod_metrics.from_listing(body)
+        except ValueError as error:
+            raise ClusterError(f"GET {path}: {error}") from error
+
     async def items(
         self, plural: str, namespace: str | None, selector: str = "", limit: int | None = None, fields: str = ""
     ) -> tuple[list[Object], int]:
@@ -169,6 +185,7 @@ class ClusterClient(Cluster):
         body: Any = None,
         content_type: str = JSON,
         query: Sequence[tuple[str, str]] = (),
+        most: int | None = None,
     ) -> bytes:
         headers = {"Accept": f"{JSON}, */*", "Content-Type": content_type}
         try:
@@ -181,7 +198,7 @@ class ClusterClient(Cluster):
                 auth_settings=["BearerToken"],
             )
             answer = await self._client.call_api(*request, _request_timeout=TIMEOUT_S)
-            text: bytes = await answer.read()
+            text: bytes = await (answer.read() if most is None else _bounded(answer.response, most))
         except ApiException as error:
             raise _error(error.status or 0, str(error.body or error.reason), f"{method} {path}") from error
         except (ClientError, TimeoutError, OSError) as error:
@@ -189,6 +206,18 @@ class ClusterClient(Cluster):
         if answer.status >= 300:  # noqa: PLR2004 - HTTP's own number
             raise _error(answer.status, text.decode(errors="replace"), f"{method} {path}")
         return text
+
+
+async def _bounded(response: ClientResponse, most: int) -> bytes:
+    """The body of an answer that another program may have made; raises ClusterError where it is too large."""
+    parts, size = [], 0
+    async for part in response.content.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size > most:
+            response.close()
+            raise ClusterError(f"GET {response.url.path}: more than {most} bytes")
+    return b"".join(parts)
 
 
 def _path(kind: str, namespace: str | None, name: str = "") -> str:

@@ -25,6 +25,7 @@ from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.objects import Object, ReadOnlyObject
 from utilitarian_operator.core.labels import MANAGER
 from utilitarian_operator.core.moments import timestamp
+from utilitarian_operator.core.pod_usage import PodUsage
 from utilitarian_operator.errors import Conflict, Gone, Rejected
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -63,6 +64,7 @@ class FakeCluster(Cluster):
         fails: asked before each request; what it returns is raised.
         requests: all that were asked, oldest first.
         logs: the text of each log, by namespace, pod, container and whether it is of the one before.
+        usage: of each pod, by its name; None: there is no `metrics.k8s.io`.
     """
 
     clock: Callable[[], datetime] = lambda: EPOCH
@@ -70,6 +72,7 @@ class FakeCluster(Cluster):
     fails: Callable[[Request], Exception | None] = lambda _: None
     requests: list[Request] = field(default_factory=list)
     logs: dict[tuple[str, str, str, bool], str] = field(default_factory=dict)
+    usage: dict[str, PodUsage] | None = None
     _objects: dict[_Key, Object] = field(default_factory=dict)
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
@@ -97,6 +100,18 @@ class FakeCluster(Cluster):
         self._asked(Request("log_end", "Pod", namespace, name, (container, previous)))
         self._live("Pod", namespace, name)
         return self.logs.get((namespace, name, container, previous), "")
+
+    async def pod_usage(self, namespace: str, selector: str) -> dict[str, PodUsage]:
+        """What was put into `usage` of those pods that are there."""
+        self._asked(Request("pod_usage", "pods", namespace, body=selector))
+        if self.usage is None:
+            raise Gone("HTTP 404: the server could not find the requested resource")
+        there = [
+            it["metadata"]["name"]
+            for (kind, where, _), it in self._objects.items()
+            if kind == "Pod" and where == namespace and _has_labels(it, selector)
+        ]
+        return {name: self.usage[name] for name in there if name in self.usage}
 
     async def create(self, manifest: Object) -> Object:
         """Make an object."""
@@ -161,7 +176,7 @@ class FakeCluster(Cluster):
 
     def by(self, manager: str) -> "FakeCluster":
         """The same objects, written by another client."""
-        return FakeCluster(self.clock, manager, self.fails, [], self.logs, self._objects, self._numbers)
+        return FakeCluster(self.clock, manager, self.fails, [], self.logs, self.usage, self._objects, self._numbers)
 
     def _asked(self, request: Request) -> None:
         self.requests.append(request)

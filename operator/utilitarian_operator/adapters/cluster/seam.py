@@ -5,9 +5,11 @@
 """
 
 import base64
+from collections.abc import Mapping
 from typing import Protocol
 
 from utilitarian_operator.api.objects import Object, ReadOnlyObject
+from utilitarian_operator.core.pod_usage import PodUsage
 
 
 class Cluster(Protocol):
@@ -41,6 +43,16 @@ class Cluster(Protocol):
             pod: as it was seen.
             container: its name.
             previous: of the one that ran before the present one.
+        """
+
+    async def pod_usage(self, namespace: str, selector: str) -> Mapping[str, PodUsage]:
+        """What the workers' containers of some pods use, by the pod's name, as `metrics.k8s.io` has it.
+
+        Raises Gone where the cluster has no such API.
+
+        Args:
+            namespace: that they are in.
+            selector: of labels, as `kubectl get -l` takes it.
         """
 
     async def create(self, manifest: Object) -> Object:

@@ -8,6 +8,7 @@ from typing import Any
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core.diagnosis.findings import REASONS
+from utilitarian_operator.core.explain import usage_advice
 from utilitarian_operator.core.explain.from_status import NO_REASON, facts_from_status, trail_from_status
 from utilitarian_operator.core.explain.next_changes import TradeOff, outlook, trade_offs
 from utilitarian_operator.core.explain.recommendations import Figures, Recommendation, recommendations
@@ -18,6 +19,7 @@ from utilitarian_operator.core.sizing.decision import Decision, Rule, Step
 from utilitarian_operator.core.sizing.memory import Memory, arrival_rate, highest, longest_seen, longest_task
 from utilitarian_operator.core.sizing.memory_json import from_text
 from utilitarian_operator.core.sizing.rules import RuleInput, arrival_window
+from utilitarian_operator.core.sizing.usage import Usage
 from utilitarian_operator.core.spec.override import overrides
 from utilitarian_operator.core.wording import number, plural, seconds
 
@@ -97,6 +99,8 @@ def figures(given: RuleInput, trail: tuple[Step, ...] = ()) -> Figures:
         start_up=memory.start_up,
         work=given.facts.at_least,
         needed=asked[-1] if asked else None,
+        usage=memory.usage,
+        most_workers=max(highest(memory), given.facts.current, *(it.most_workers for it in memory.history), 0),
     )
 
 
@@ -178,6 +182,7 @@ def _remembered(given: RuleInput) -> Iterator[tuple[str, str]]:
             "the last start took",
             f"{seconds(memory.start_delay)} more than that: the next is asked for as much earlier",
         )
+    yield from _used(pool, memory.usage)
     yield from _arrivals(pool, memory, given.now)
     yield from _moments(memory)
     if highest(memory):
@@ -187,6 +192,17 @@ def _remembered(given: RuleInput) -> Iterator[tuple[str, str]]:
         first = f", first task at {timestamp(run.first_message)}" if run.first_message else ", no task yet"
         begun = "opens at" if run.start > given.now else "open since"
         yield f"run {run.name}", f"{begun} {timestamp(run.start)}{first}"
+
+
+def _used(pool: Pool, usage: Usage) -> Iterator[tuple[str, str]]:
+    if usage.cores is not None:
+        minutes = plural(len(usage.cpu_per_slot), "minute")
+        yield "a busy slot uses", f"{usage_advice.percent(usage.cores)} of a core (over {minutes} with work)"
+    if usage.peak_memory is not None:
+        limited = usage_advice.memory_of(pool, usage) if usage.slots == pool.worker.concurrency else None
+        yield "peak memory", f"{limited or usage_advice.gibibytes(usage.peak_memory)} ({plural(usage.slots, 'slot')})"
+    if usage.killed_at is not None:
+        yield "killed for memory", timestamp(usage.killed_at)
 
 
 def _arrivals(pool: Pool, memory: Memory, now: datetime) -> Iterator[tuple[str, str]]:

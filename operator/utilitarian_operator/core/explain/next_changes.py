@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.units import format_duration
+from utilitarian_operator.core.explain import usage_advice
 from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.observation.model import Unknown
 from utilitarian_operator.core.sizing import runs, when_due
@@ -88,6 +89,11 @@ def trade_offs(given: RuleInput, *, kept_in_broker: bool = False) -> Iterator[Tr
             "rest is too short for a burst: some of its tasks begin too late, and more workers would only slow each "
             "other's starts",
             "a longer scaling.drainWithin, or scaling.min: 1",
+        )
+    if usage_advice.is_bound(pool, given.memory.usage):
+        yield TradeOff(
+            f"a worker is bound by its CPU: {usage_advice.bound(pool, given.memory.usage)}",
+            "more workers rather than more concurrency: a larger scaling.max with a smaller worker.concurrency",
         )
     yield from _trickle(given)
     yield from _of_later_tasks(given, kept_in_broker=kept_in_broker)

@@ -1,7 +1,7 @@
 """What to change in a pool and what the change would bring, from figures that were learned."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from math import ceil
 
@@ -11,7 +11,9 @@ from utilitarian_operator.api.built_in_pools import POLLING
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.api.resource import PoolSpec
 from utilitarian_operator.api.units import format_duration, parse_quantity
+from utilitarian_operator.core.explain import usage_advice
 from utilitarian_operator.core.sizing.demand import demand, horizon
+from utilitarian_operator.core.sizing.usage import Usage
 from utilitarian_operator.core.wording import number, plural, seconds
 
 ENOUGH = 20
@@ -33,6 +35,9 @@ LONGEST_GRACE_S = 168 * 3600.0
 SHORTEST_GUESS_S = 0.001
 """What the schema takes for `drainTimeout` at most, for `taskDuration` at least."""
 
+TASKS_PER_CHILD = 100
+"""After so many a child is replaced: often enough to give memory back, and its start costs each of them little."""
+
 _MEBIBYTE = 1024**2
 _STEPS_S = tuple(step * unit for unit in (1, 60, 3600) for step in (1, 2, 5, 10, 15, 20, 30))
 
@@ -48,6 +53,8 @@ class Figures:
         start_up: measured seconds from asking for a worker to its first task.
         work: tasks that wait or run.
         needed: workers that the rules asked for, before the pool's bounds.
+        usage: of CPU and memory.
+        most_workers: that the pool had lately.
     """
 
     seconds_per_task: float = 0.0
@@ -56,6 +63,8 @@ class Figures:
     start_up: float | None = None
     work: int | None = None
     needed: int | None = None
+    usage: Usage = field(default_factory=Usage)
+    most_workers: int = 0
 
     @property
     def measured(self) -> bool:
@@ -126,6 +135,11 @@ def _max(pool: Pool, figures: Figures) -> Recommendation | None:
 
 def _concurrency(pool: Pool, figures: Figures) -> Recommendation | None:
     c = pool.worker.concurrency
+    if figures.usage.slots:  # measured, perhaps with another number of slots until a moment ago
+        found = usage_advice.slots(pool, figures.usage, figures.most_workers)
+        if found is None:
+            return None
+        return _change(pool, "worker.concurrency", str(c), str(found.to), found.because, found.effect)
     if c <= POLLING or pool.worker.execution != "prefork":
         return None
     most = max(pool.scaling.max, figures.needed or 0)
@@ -182,6 +196,18 @@ def _idle_after(pool: Pool, figures: Figures) -> Recommendation | None:
     return _change(pool, "scaling.idleAfter", was, to, because, effect)
 
 
+def _tasks_per_child(pool: Pool, figures: Figures) -> Recommendation | None:
+    """Where memory is short and one slot is left: a child that is replaced gives its memory back."""
+    worker, usage = pool.worker, figures.usage
+    if worker.concurrency > 1 or worker.execution != "prefork" or worker.max_tasks_per_child is not None:
+        return None
+    if not usage_advice.is_tight(pool, usage):
+        return None
+    because = f"peak memory {usage_advice.memory_of(pool, usage)}"
+    effect = "a child's memory is given back between two tasks; if one task takes it all: a larger limit"
+    return _change(pool, "worker.maxTasksPerChild", "none", str(TASKS_PER_CHILD), because, effect)
+
+
 def _memory_per_child(pool: Pool, figures: Figures) -> Recommendation | None:
     del figures  # Celery doesn't report how much memory a child takes
     worker = pool.worker
@@ -234,6 +260,7 @@ _RULES: tuple[_Rule, ...] = (
     _prefetch,
     _drain_within,
     _idle_after,
+    _tasks_per_child,
     _memory_per_child,
     _drain_timeout,
     _task_duration,

@@ -7,6 +7,10 @@ from typing import TypeAlias
 
 from utilitarian_operator.core.observation.model import Counted, Missing, PodSnapshot, QueueSnapshot, Unknown
 from utilitarian_operator.core.observation.worked import Worked
+from utilitarian_operator.core.pod_usage import PodUsage
+
+SHORTEST_READING_S, LONGEST_READING_S = 20.0, 180.0
+"""Between two readings of usage: over less a single task says too much, and of more not every second was seen."""
 
 Totals: TypeAlias = Mapping[tuple[str, str], Counted]
 """What was last counted of a queue, by pool and queue."""
@@ -36,6 +40,22 @@ def with_done(
         slot_seconds=worked.slot_seconds - before.slot_seconds,
         lasted=worked.lasted if worked.ended > before.ended else 0.0,
     )
+
+
+def used(usage: PodUsage | None, worked: Worked | None, before: Worked | None) -> PodUsage | None:
+    """What a pod used, with the slots that were busy since the reading before, as far as that was seen.
+
+    Args:
+        usage: as it was read; None where there is no new reading.
+        worked: what its worker has done.
+        before: the same at the reading before.
+    """
+    if usage is None or worked is None or before is None or worked.last is None or before.last is None:
+        return usage
+    span, spent = worked.last.asked - before.last.asked, worked.slot_seconds - before.slot_seconds
+    if not SHORTEST_READING_S <= span <= LONGEST_READING_S or spent < 0:  # less: another session, which counts anew
+        return usage
+    return replace(usage, busy=spent / span)
 
 
 def flowed(

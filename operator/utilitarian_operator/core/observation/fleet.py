@@ -12,13 +12,14 @@ from utilitarian_operator.core.labels import POOL_LABEL, node_name
 from utilitarian_operator.core.observation.assemble import Assembled, Beliefs, Sources, assemble
 from utilitarian_operator.core.observation.beat import BeatSnapshot
 from utilitarian_operator.core.observation.broker import BrokerSnapshot
-from utilitarian_operator.core.observation.deltas import LastMessages, Totals, flowed, totals, with_done
+from utilitarian_operator.core.observation.deltas import LastMessages, Totals, flowed, totals, used, with_done
 from utilitarian_operator.core.observation.model import FleetSnapshot, PodSnapshot, PoolSnapshot
 from utilitarian_operator.core.observation.pod import no_older, pod_snapshot
 from utilitarian_operator.core.observation.pod_failures import PodFailure, pod_failure, rolls_out
 from utilitarian_operator.core.observation.reported import reported
 from utilitarian_operator.core.observation.starts import Starts, with_starts
 from utilitarian_operator.core.observation.worked import Worked
+from utilitarian_operator.core.pod_usage import PodUsage
 from utilitarian_operator.errors import BrokerError
 
 ANSWER_HOLDS_S = 4.0
@@ -45,6 +46,7 @@ class Readings:
         warnings: what Kubernetes warns of about pods that don't become ready, by the pod's name.
         neighbours: the resource, as `NAMESPACE/NAME`, by node name, of the workers of other resources.
         beat: what was seen of it.
+        usage: what the workers of pods used, by the pod's name, where that was read since the look before.
     """
 
     at: datetime
@@ -58,6 +60,7 @@ class Readings:
     warnings: Mapping[str, str] = field(default_factory=dict)
     neighbours: Mapping[str, str] = field(default_factory=dict)
     beat: BeatSnapshot | None = None
+    usage: Mapping[str, PodUsage] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class Sightings:
         flows: the totals of each pool's queues.
         starts: which workers were starting.
         last_messages: when a message last came to each queue that a schedule feeds.
+        metered: what the worker of each pod had done when its usage was last read, by pod.
     """
 
     began: datetime
@@ -79,6 +83,7 @@ class Sightings:
     flows: Totals = field(default_factory=dict)
     starts: Starts = field(default_factory=Starts)
     last_messages: LastMessages = field(default_factory=LastMessages)
+    metered: Mapping[str, Worked] = field(default_factory=dict)
 
     def queues(self, fleet: Fleet) -> list[str]:
         """Those of a fleet, as far as they are known: the next look asks for their depths."""
@@ -103,7 +108,8 @@ def fleet_snapshot(fleet: Fleet, read: Readings, before: Sightings) -> tuple[Fle
         last_messages=last.known,
     )
     worked = {name: it for name, it in before.worked.items() if name in read.pods} | look.worked
-    return snapshot, Sightings(before.began, found.beliefs, worked, look.flows, look.starts, last)
+    metered = {name: worked[name] for name in read.usage if name in worked} if read.usage else before.metered
+    return snapshot, Sightings(before.began, found.beliefs, worked, look.flows, look.starts, last, metered)
 
 
 class _Look:
@@ -169,7 +175,9 @@ class _Look:
         pod = pod_snapshot(name, body, held, caught_up=name not in self._read.behind)
         sample = seen.sample(node, seen.at - sampled_s)
         sample = None if sample is None else no_older(sample, pod.running_since, now)
-        return self._with_done(replace(pod, sample=sample), body, seen.worked.get(node))
+        worked = seen.worked.get(node)
+        usage = used(self._read.usage.get(name), worked, self._before.metered.get(name))
+        return self._with_done(replace(pod, sample=sample, usage=usage), body, worked)
 
     def _with_done(self, pod: PodSnapshot, body: ReadOnlyObject, worked: Worked | None) -> PodSnapshot:
         if worked is None or worked.last is None:

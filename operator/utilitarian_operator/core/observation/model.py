@@ -10,6 +10,7 @@ from utilitarian_operator.core.observation.broker_settings import BrokerSettings
 from utilitarian_operator.core.observation.pod_failures import PodFailure
 from utilitarian_operator.core.observation.reported import Reported
 from utilitarian_operator.core.observation.start_ups import StartUp
+from utilitarian_operator.core.pod_usage import PodUsage
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +173,7 @@ class PodSnapshot:
         running_since: when its container began to run; None while it doesn't.
         blank: whether it should long have started and surely has taken no message: what it holds is then deduced.
         caught_up: whether the watch has seen all that the operator wrote to it.
+        usage: of CPU and memory, told once, after each reading; None at all other looks.
     """
 
     name: str
@@ -192,6 +194,7 @@ class PodSnapshot:
     running_since: datetime | None = None
     blank: bool = False
     caught_up: bool = True
+    usage: PodUsage | None = None
 
     @property
     def staying(self) -> bool:

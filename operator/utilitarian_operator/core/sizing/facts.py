@@ -6,6 +6,7 @@ from datetime import datetime
 
 from utilitarian_operator.core.observation.model import Count, PodSnapshot, PoolSnapshot, Unknown, WorkerLoad, add
 from utilitarian_operator.core.observation.start_ups import MOST_AT_ONCE
+from utilitarian_operator.core.pod_usage import PodUsage
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Facts:
         started_together: the same of larger groups, which slow each other down.
         start_waited: the longest that one of them waited for a node, its image or the broker; None where none started.
         starved: why no worker takes the work that waits, though free; empty where work goes on.
+        measured: what workers that stay used of CPU and memory, where a reading is new and they are all alike.
         held_up: why more workers would fare no better than those that can't be had; empty if they would.
     """
 
@@ -62,6 +64,7 @@ class Facts:
     given_back: int | None = 0
     still_held: int | None = 0
     held_up: str = ""
+    measured: tuple[PodUsage, ...] = ()
 
     @property
     def nothing_to_do(self) -> bool:
@@ -102,6 +105,7 @@ def facts(snapshot: PoolSnapshot, starved: str = "") -> Facts:
         leaving=sum(pod.running and not pod.staying for pod in snapshot.pods),
         given_back=_scheduled(pod for pod in snapshot.pods if pod.running and not pod.staying),
         still_held=_scheduled(pod for pod in snapshot.pods if pod.running and not pod.staying and not pod.leaving),
+        measured=_measured(snapshot),
         held_up=snapshot.pod_failure.message
         if snapshot.pod_failure is not None and snapshot.pod_failure.more_is_useless
         else "",
@@ -112,6 +116,12 @@ def _starts(snapshot: PoolSnapshot, *, together: bool) -> tuple[float, ...]:
     """Seconds of the starts that ended with this look: of those in a group that slows itself down, or of the others."""
     started = (pod.started_up for pod in snapshot.pods if pod.started_up is not None)
     return tuple(it.seconds for it in started if it.seconds is not None and (it.at_once > MOST_AT_ONCE) is together)
+
+
+def _measured(snapshot: PoolSnapshot) -> tuple[PodUsage, ...]:
+    """What the workers use; nothing during a rollout: the old ones may have another number of slots."""
+    read = tuple(pod.usage for pod in snapshot.pods if pod.usage is not None and pod.staying)
+    return () if read and snapshot.rolling_out else read
 
 
 def _first_due(pod: PodSnapshot) -> datetime | None:

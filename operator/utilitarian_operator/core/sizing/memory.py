@@ -20,6 +20,7 @@ from utilitarian_operator.core.sizing.learning import (
     spent,
 )
 from utilitarian_operator.core.sizing.run_state import OpenRun, PastRun
+from utilitarian_operator.core.sizing.usage import Usage, learned
 
 KEPT_AT_A_NEW_PERIOD = 200
 """Completions that are carried into a new busy period: enough to know, few enough to learn anew."""
@@ -58,6 +59,7 @@ class Memory:
         waiting_since: since when the oldest message of a pool without a worker may wait; None while none does.
         asked_since: since when a pool that wakes when due has asked for workers and none serves; None while one does.
         start_delay: seconds that its last start took longer than a start takes; 0 where it did not.
+        usage: of CPU and memory.
         empty_looks: looks in a row at which no message waited for the workers that are there, 2 at most.
         first_worker_since: since when a ready worker runs although one of the queues is missing.
         first_worker_spent: that worker had its time and the queue is still missing: it is not given again.
@@ -88,6 +90,7 @@ class Memory:
     waiting_since: datetime | None = None
     asked_since: datetime | None = None
     start_delay: float = 0.0
+    usage: Usage = field(default_factory=Usage)
     empty_looks: int = 0
     first_worker_since: datetime | None = None
     first_worker_spent: bool = False
@@ -175,6 +178,8 @@ def remember(pool: Pool, facts: Facts, memory: Memory, now: datetime, window: ti
     memory = _started(facts, memory, now)
     memory = _arrived(facts, memory, now, max(window, SHORTEST_WINDOW))
     memory = _first_worker(pool, facts, memory, now)
+    if facts.measured:
+        memory = changed(memory, usage=learned(memory.usage, pool.worker.concurrency, facts.measured, now))
     return changed(memory, looked_at=now)
 
 

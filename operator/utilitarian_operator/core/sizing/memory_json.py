@@ -17,6 +17,8 @@ from utilitarian_operator.core.sizing.eta_sleep import EtaSleep
 from utilitarian_operator.core.sizing.learning import LONGEST_TASK_S, MOST_COMPLETIONS, MOST_STRETCHES
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.run_state import MOST_PAST_RUNS, OpenRun, Outcome, PastRun
+from utilitarian_operator.core.sizing.usage import MOST_BYTES, MOST_CORES, MOST_MINUTES, Usage
+from utilitarian_operator.core.sizing.usage import MOST_STRETCHES as MOST_DAYS
 
 Text = dict[str, Any]
 T = TypeVar("T")
@@ -33,7 +35,7 @@ FAR_AHEAD = timedelta(days=366)
 """How far ahead a task's own time or a deadline may lie."""
 
 _STARTS = ("startUp", "startUps", "startUpDeviation", "startedAt", "startWaited")
-FIGURES = ("slotSeconds", "completions", "longest", "longestBefore", *_STARTS, "arrivals", "highs")
+FIGURES = ("slotSeconds", "completions", "longest", "longestBefore", *_STARTS, "usage", "arrivals", "highs")
 """Averages: written with the other figures, every 30 s at most."""
 
 RUN_FIGURES = ("tasks", "done", "mostWorkers", "workerSeconds", "workedAt", "shortSince")
@@ -105,6 +107,7 @@ def read(reader: Reader, text: object) -> Memory:
         waiting_since=moment("waitingSince"),
         asked_since=moment("askedSince"),
         start_delay=figure("startDelay", LONGEST_DELAY_S) or 0.0,
+        usage=_usage(reader.at(".usage"), written.get("usage")),
         first_worker_since=moment("firstWorkerSince"),
         first_worker_turn=moment("firstWorkerTurn"),
         first_worker_spent=reader.at(".firstWorkerSpent").flag(written.get("firstWorkerSpent")),
@@ -172,16 +175,40 @@ def _plain(value: Any) -> Any:
         case float():
             return round(value, 3)
         case OpenRun():
-            empty = OpenRun(value.name, value.start)
-            values = {field.name: getattr(value, field.name) for field in fields(value)}
-            told = {key: it for key, it in values.items() if key in {"name", "start"} or it != getattr(empty, key)}
+            always = {"name": value.name, "start": value.start}
+            told = always | _told(value, OpenRun(value.name, value.start))
             return {to_camel(key): _plain(it) for key, it in told.items()}
-        case EtaSleep():
-            return {to_camel(field.name): _plain(getattr(value, field.name)) for field in fields(value)}
+        case EtaSleep() | Usage():
+            told = _told(value, Usage()) if isinstance(value, Usage) else _told(value, None)
+            return {to_camel(name): _plain(it) for name, it in told.items()}
         case tuple():
             return [_plain(part) for part in value]
         case _:
             return value
+
+
+def _told(value: Any, empty: Any) -> dict[str, Any]:
+    """The fields of a value that are not as those of an empty one; all of them where there is none to compare with."""
+    values = {field.name: getattr(value, field.name) for field in fields(value)}
+    return {name: it for name, it in values.items() if empty is None or it != getattr(empty, name)}
+
+
+def _usage(reader: Reader, text: object) -> Usage:
+    written = reader.fields(text) or {}
+    slots = reader.at(".slots").count(written.get("slots"), MOST_WORKERS)
+    since = reader.at(".since").moment(written.get("since"))
+    if not slots or since is None:
+        return Usage()
+    minutes = reader.at(".cpuPerSlot").each(written.get("cpuPerSlot"), lambda place, it: place.figure(it, MOST_CORES))
+    peaks = reader.at(".peaksBefore").each(written.get("peaksBefore"), lambda place, it: place.figure(it, MOST_BYTES))
+    return Usage(
+        slots=slots,
+        cpu_per_slot=tuple(minutes)[-MOST_MINUTES:],
+        peak=reader.at(".peak").figure(written.get("peak"), MOST_BYTES) or 0.0,
+        peaks_before=tuple(peaks)[-MOST_DAYS:],
+        since=since,
+        killed_at=reader.at(".killedAt").moment(written.get("killedAt")),
+    )
 
 
 def _counted(reader: Reader, row: object) -> tuple[datetime, int] | None:

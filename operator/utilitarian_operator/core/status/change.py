@@ -79,7 +79,17 @@ def _in_turn(highs: Iterable[Sequence[Any]]) -> list[Any]:
 _WITH_FIGURES = {"Ready", "BrokerReachable", "AtMaximum", "DeadlineAtRisk"}
 """Conditions whose messages hold figures."""
 
-_POOL_FIGURES = ("backlog", "unacked", "busy", "deferred", "trail", "startUp", "startWaited")
+_POOL_FIGURES = (
+    "backlog",
+    "unacked",
+    "busy",
+    "deferred",
+    "trail",
+    "startUp",
+    "startWaited",
+    "cpuPerSlot",
+    "peakMemory",
+)
 _RUN_FIGURES = ("remaining", "eta", "uncertainty")
 
 

@@ -186,6 +186,11 @@ def _without_series(memory: Status) -> Status:
     return {key: value for key, value in memory.items() if key not in {"arrivals", "highs"}}
 
 
+def _without_usage(memory: Status) -> Status:
+    """Without CPU and memory: no number of workers rests on them, and the next minutes bring them back."""
+    return {key: value for key, value in memory.items() if key != "usage"}
+
+
 def _newest_open(memory: Status) -> Status:
     return {**memory, "runs": _newest(memory["runs"], "start")} if "runs" in memory else memory
 
@@ -208,6 +213,7 @@ _CUTS: tuple[Callable[[Status], Status], ...] = (
     _shorter(256),
     _of_pools(_past_runs(0)),
     _fewer_beside,
+    _of_memories(_without_usage),
     _of_pools(_without_steps),
     _of_memories(_opened_by_the_open),
     _of_memories(_to_the_second),

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from utilitarian_operator.api.effective import Fleet, Pool
-from utilitarian_operator.api.units import format_duration
+from utilitarian_operator.api.units import format_duration, mebibytes, millicores
 from utilitarian_operator.core.beat.checks import KEPT_SINCE, memory_since
 from utilitarian_operator.core.blocker import Blocker
 from utilitarian_operator.core.diagnosis.broker_advice import advice
@@ -16,6 +16,7 @@ from utilitarian_operator.core.sizing.decision import Decision
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.memory_json import past_to_text, to_text
 from utilitarian_operator.core.sizing.run_state import MOST_PAST_RUNS, PastRun
+from utilitarian_operator.core.sizing.usage import Usage
 from utilitarian_operator.core.status.change import LAST_MESSAGES
 from utilitarian_operator.core.status.conditions import dated, fleet_conditions, known, refused
 from utilitarian_operator.core.status.report import StatusInput
@@ -147,6 +148,7 @@ def _pool(pool: Pool, snapshot: PoolSnapshot, decision: Decision, memory: Memory
         ],
         "memory": to_text(memory),
         **_started(memory),
+        **_used(memory.usage),
     }
 
 
@@ -154,6 +156,16 @@ def _started(memory: Memory) -> Status:
     """What a start takes and what the newest waited for before, where that is known."""
     told = {"startUp": memory.start_up, "startWaited": memory.start_waited or None}
     return {name: format_duration(whole(timedelta(seconds=it))) for name, it in told.items() if it is not None}
+
+
+def _used(usage: Usage) -> Status:
+    """What a busy slot uses of a core and the largest worker of memory, where enough was measured."""
+    told = {}
+    if usage.cores is not None:
+        told["cpuPerSlot"] = millicores(usage.cores)
+    if usage.peak_memory is not None:
+        told["peakMemory"] = mebibytes(usage.peak_memory)
+    return told
 
 
 def _why(name: str, snapshot: PoolSnapshot, decision: Decision, newest: StatusInput) -> Status:

@@ -105,7 +105,8 @@ class _OnePlan:
             look = decision_record.to_text(figures.context, figures.facts, figures.decisions)
             logger.debug("decided", extra={"fleet": str(self.key), "look": look})
         metrics, fleet = self.by.metrics, figures.fleet
-        metrics.looked(self.key, figures.snapshot, figures.decisions, figures.findings, fleet.mode)
+        learned = figures.runs.memories
+        metrics.looked(self.key, figures.snapshot, figures.decisions, figures.findings, fleet.mode, learned)
         metrics.runs.watched(self.key, fleet, figures.runs)
 
     async def _scale(self) -> None:

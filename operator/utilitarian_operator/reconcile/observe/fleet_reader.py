@@ -22,6 +22,7 @@ from utilitarian_operator.core.spec.references import Content, Target
 from utilitarian_operator.reconcile.observe.beat import BeatReader
 from utilitarian_operator.reconcile.observe.observer import Observer
 from utilitarian_operator.reconcile.observe.pod_warnings import PodWarnings
+from utilitarian_operator.reconcile.observe.usage_reader import UsageReader
 
 _KINDS = {DEPLOYMENT: DEPLOYMENTS, DISRUPTION_BUDGET: DISRUPTION_BUDGETS, STATEFUL_SET: STATEFUL_SETS}
 
@@ -46,6 +47,7 @@ class FleetReader:
         self._key, self._store, self._clock = key, store, clock
         self._observer = Observer(key, store)
         self._beat, self._warnings = BeatReader(key, store, cluster), PodWarnings(cluster)
+        self._usage = UsageReader(key, cluster)
         self._gone: list[Object] = []
 
     async def look(
@@ -67,11 +69,12 @@ class FleetReader:
             contents: of the Secrets and ConfigMaps that it names.
             outcome: what became of the last plan.
         """
+        usage = self._usage.newest(wanted=bool(self._store.children(PODS, self._key)))
         warnings = await self._warnings.look(list(self._store.children(PODS, self._key).values()), self._clock())
         beat = await self._beat.look(fleet, broker.known.beats, self._clock(), warnings, state.beat.ahead)
         of_beat = await self._beat.objects(fleet, claimed=state.claimed)
         queues = state.sightings.queues(fleet)
-        read = await self._observer.read(broker, queues, self._clock(), beat, warnings)
+        read = await self._observer.read(broker, queues, self._clock(), beat, warnings, usage)
         pods = self._store.children(PODS, self._key)
         self._gone += self._store.all_pods(self._key)[len(pods) :]
         return Seen(resource, read, self._live(), pods, tuple(self._gone), of_beat, contents, outcome)
@@ -83,6 +86,7 @@ class FleetReader:
     def close(self) -> None:
         """Give up what is still being read."""
         self._warnings.close()
+        self._usage.close()
 
     def _live(self) -> Live:
         return {kind: self._store.children(plural, self._key) for kind, plural in _KINDS.items()}

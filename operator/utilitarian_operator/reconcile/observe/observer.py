@@ -9,6 +9,7 @@ from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, PODS, STATE
 from utilitarian_operator.core.labels import node_name
 from utilitarian_operator.core.observation.beat import BeatSnapshot
 from utilitarian_operator.core.observation.fleet import Readings
+from utilitarian_operator.core.pod_usage import PodUsage
 
 
 class Observer:
@@ -29,6 +30,7 @@ class Observer:
         now: datetime,
         beat: BeatSnapshot | None = None,
         warnings: Mapping[str, str] = MappingProxyType({}),
+        usage: Mapping[str, PodUsage] = MappingProxyType({}),
     ) -> Readings:
         """Read everything once.
 
@@ -38,6 +40,7 @@ class Observer:
             now: the one clock.
             beat: what was seen of it, by eyes of its own.
             warnings: what Kubernetes warns of about pods that don't become ready, by the pod's name.
+            usage: what pods used, by name, where that was read since the look before.
         """
         store, key = self._store, self._key
         deployments, pods = store.children(DEPLOYMENTS, key), store.children(PODS, key)
@@ -48,6 +51,7 @@ class Observer:
             # Only workers of the broker that told what they consume are looked for among them.
             neighbours=self._neighbours() if after.consuming else {},
             beat=beat,
+            usage=usage,
         )
 
     def _neighbours(self) -> dict[str, str]:
