@@ -40,6 +40,7 @@ FLEET_RIGHTS = {
     ("", "pods"): "get list watch patch delete",
     ("", "pods/status"): "patch",
     ("", "pods/log"): "get",
+    ("metrics.k8s.io", "pods"): "get list",
     ("", "secrets"): "get",
     ("", "configmaps"): "get",
     ("", "persistentvolumeclaims"): "get create",
