@@ -556,6 +556,33 @@ INVALID: tuple[Refused, ...] = (
         "spec.pod.tolerations[0]",
     ),
     Refused(
+        "toleration-of-a-value-that-exists",
+        "pod: {tolerations: [{key: k, operator: Exists, value: x}]}",
+        "takes no value",
+        "spec.pod.tolerations[0].value",
+    ),
+    Refused(
+        "volumes-named-alike",
+        "pod: {volumes: [{name: x, emptyDir: {}}, {name: x, emptyDir: {}}]}",
+        'Duplicate value: {"name":"x"}',
+        "spec.pod.volumes",
+        NOT_TWICE,
+    ),
+    Refused(
+        "two-mounts-at-one-path",
+        "pod: {volumes: [{name: x, emptyDir: {}}], volumeMounts: [{name: x, mountPath: /x}, {name: x, mountPath: /x}]}",
+        'Duplicate value: {"mountPath":"/x"}',
+        "spec.pod.volumeMounts",
+        NOT_TWICE,
+    ),
+    Refused(
+        "pull-secrets-named-alike",
+        "pod: {imagePullSecrets: [{name: x}, {name: x}]}",
+        'Duplicate value: {"name":"x"}',
+        "spec.pod.imagePullSecrets",
+        NOT_TWICE,
+    ),
+    Refused(
         "volume-without-name",
         "pod: {volumes: [{emptyDir: {}}]}",
         "spec.pod.volumes[0].name: Required value",

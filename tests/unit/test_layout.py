@@ -5,6 +5,7 @@ import operator
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,20 @@ LONGEST_FUNCTION = 45
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 FOLDERS = sorted(path.parent for path in PACKAGE.rglob("__init__.py"))
 LARGEST_FOLDER = 18
+WITH_REAL_PARTS = {"adapters", "api", "cli", "host", "reconcile"}
+"""Folders of the operator of which a module may be tried on a real broker or API server alone."""
+WITHOUT_A_TEST_OF_ITS_NAME = {
+    "api/kubernetes": "fields and their bounds: tests/support/resources.py has a case for each",
+    "api/resource": "fields and their bounds: tests/support/resources.py has a case for each",
+    "adapters/cluster/dry_run": "a client whose writes are dry runs: controlplane/test_plan_diff.py",
+    "core/look": "what a look is decided from, as values: test_engine.py",
+    "core/observation/causes/worker_log": "reconcile/observe/test_pod_warnings.py has the table of logs",
+    "errors": "classes of errors, each tried where it is raised",
+    "host/kopf_host": "registers handlers with kopf: every test with an operator on a real API server",
+    "host/wiring": "constructs the process: every test with an operator on a real API server",
+    "reconcile/observe/reference_reader": "spec/test_references.py has its tests",
+}
+"""Why each of these modules is tried in another place; one that only has data, or shapes, needs no test."""
 LEFT_TO_THE_CONTRACTS = re.compile(
     r"(decides?|judges?|asks?|makes?|mends?|changes?|keeps|calls|prints|writes|reads|builds|knows|sees|plays|stops) "
     r"(nothing|none|nobody|no \w+)\b|no logic|does none of|values only|(holds|has) no rule"
@@ -28,6 +43,16 @@ LEFT_TO_THE_CONTRACTS = re.compile(
 
 def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
+def _functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return [node for node in ast.walk(_tree(path)) if isinstance(node, FUNCTION)]
 
 
 def test_operator_is_a_directory_that_shadows_nothing() -> None:
@@ -46,18 +71,18 @@ def test_no_module_is_called_after_nothing() -> None:
 def test_every_module_opens_with_what_it_does() -> None:
     # A test module may leave that to its tests' names.
     written = [path for path in MODULES if not path.name.startswith("test_") and path.read_text().strip()]
-    assert [name(path) for path in written if not ast.get_docstring(ast.parse(path.read_text()))] == []
+    assert [name(path) for path in written if not ast.get_docstring(_tree(path))] == []
 
 
 def test_no_module_opens_with_what_it_does_not_do() -> None:
-    first = {path: (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n")[0] for path in OURS}
+    first = {path: (ast.get_docstring(_tree(path)) or "").partition("\n")[0] for path in OURS}
     assert {name(path): line for path, line in first.items() if LEFT_TO_THE_CONTRACTS.search(line)} == {}
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=name)
 def test_folders_stay_small_and_say_what_lives_there(folder: Path) -> None:
     assert len([path for path in folder.glob("*.py") if path.name != "__init__.py"]) <= LARGEST_FOLDER
-    door = ast.get_docstring(ast.parse((folder / "__init__.py").read_text()))
+    door = ast.get_docstring(_tree(folder / "__init__.py"))
     assert door is not None
     assert door.endswith(".")
     assert "\n" not in door
@@ -67,20 +92,45 @@ def test_every_folder_with_modules_has_a_door() -> None:
     assert sorted({path.parent for path in OURS}) == FOLDERS
 
 
+def test_every_module_that_does_something_has_a_test_of_its_name() -> None:
+    """In the same folder of tests/unit, without `core/`; or among the tests with real parts, also as FOLDER_NAME."""
+    doing = {path for path in OURS if path.name != "__init__.py" and _does_something(path)}
+    untried = {str(path.relative_to(PACKAGE).with_suffix("")) for path in doing if not _tests_of(path)}
+    assert untried - WITHOUT_A_TEST_OF_ITS_NAME.keys() == set(), "give each a test file of its name"
+    assert WITHOUT_A_TEST_OF_ITS_NAME.keys() - untried == set(), "they are no exceptions any more"
+
+
+def _does_something(path: Path) -> bool:
+    """Whether a module has a function with a body: not data alone, and not a protocol."""
+    lines = (line for it in _functions(path) for line in it.body)
+    return any(not (isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant)) for line in lines)
+
+
+def _tests_of(path: Path) -> list[Path]:
+    place = path.relative_to(PACKAGE)
+    folder = Path(*[part for part in place.parent.parts if part != "core"])
+    unit = ROOT / "tests" / "unit" / folder / f"test_{path.name}"
+    if place.parts[0] not in WITH_REAL_PARTS:
+        return [unit] if unit.exists() else []
+    names = (f"test_{path.name}", f"test_{folder.name}_{path.name}")
+    real = [ROOT / "tests" / tried / it for tried in ("integration", "controlplane") for it in names]
+    return [it for it in (unit, *real) if it.exists()]
+
+
 @pytest.mark.parametrize("path", OURS, ids=name)
 def test_modules_and_functions_stay_short(path: Path) -> None:
     text = path.read_text()
     assert len(text.splitlines()) < LONGEST_MODULE
-    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, FUNCTION)]
-    assert [f.name for f in functions if (f.end_lineno or 0) - f.lineno >= LONGEST_FUNCTION] == []
+    assert [f.name for f in _functions(path) if (f.end_lineno or 0) - f.lineno >= LONGEST_FUNCTION] == []
 
 
 def test_every_test_asserts() -> None:
     """By itself, or by a function of the tests or of the demonstration that it calls, however deep."""
-    texts = {path: ast.parse(path.read_text()) for path in MODULES if name(path).startswith(("tests/", "demo/"))}
-    functions = [(path, node) for path, tree in texts.items() for node in ast.walk(tree) if isinstance(node, FUNCTION)]
+    theirs = [path for path in MODULES if name(path).startswith(("tests/", "demo/"))]
+    functions = [(path, node) for path in theirs for node in _functions(path)]
     asserting = {node.name for _, node in functions if _asserts(node)}
-    while more := {node.name for _, node in functions if _calls(node) & asserting} - asserting:
+    calls = [(node.name, _calls(node)) for _, node in functions]
+    while more := {it for it, called in calls if called & asserting} - asserting:
         asserting |= more
     silent = [(path, node.name) for path, node in functions if node.name not in asserting]
     assert [f"{name(path)}: {it}" for path, it in silent if path.stem[:5] == it[:5] == "test_"] == []
@@ -115,7 +165,7 @@ def test_only_the_host_imports_kopf() -> None:
 
 
 def _imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(_tree(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:

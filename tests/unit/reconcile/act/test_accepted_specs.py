@@ -1,0 +1,80 @@
+"""The specs that were accepted are kept in the cluster: the newest few, each once, and a refusal stops nothing."""
+
+from typing import Any
+
+import pytest
+
+from utilitarian_operator.adapters.cluster.fake import FakeCluster, Request
+from utilitarian_operator.core.labels import Owner
+from utilitarian_operator.core.spec.revisions import KEPT
+from utilitarian_operator.errors import ClusterError, Rejected
+from utilitarian_operator.reconcile.act.accepted_specs import Revisions
+
+OWNER = Owner("ns", "fleet", "mine")
+
+
+async def kept(cluster: FakeCluster, namespace: str = "ns") -> list[tuple[int, Any]]:
+    records, _ = await cluster.items("controllerrevisions", namespace)
+    return sorted((it["revision"], it["data"]["spec"]) for it in records)
+
+
+async def test_the_newest_is_read_back_and_the_oldest_go() -> None:
+    cluster = FakeCluster()
+    revisions = Revisions(cluster, OWNER)
+    assert await revisions.newest() is None
+    for generation in range(1, KEPT + 3):
+        await revisions.keep(generation, {"maxWorkers": generation}, makes_objects=True)
+    newest = KEPT + 2
+    assert await kept(cluster) == [(it, {"maxWorkers": it}) for it in range(newest - KEPT + 1, newest + 1)]
+    restarted = await Revisions(cluster, OWNER).newest()
+    assert restarted is not None
+    assert (restarted["revision"], restarted["data"]["spec"]) == (newest, {"maxWorkers": newest})
+
+
+async def test_the_same_spec_is_kept_once() -> None:
+    cluster = FakeCluster()
+    revisions = Revisions(cluster, OWNER)
+    for generation in (1, 1, 2):
+        await revisions.keep(generation, {"maxWorkers": 5}, makes_objects=True)
+    assert await kept(cluster) == [(1, {"maxWorkers": 5})]
+
+
+async def test_a_spec_that_makes_nothing_is_kept_only_after_one_that_did() -> None:
+    cluster = FakeCluster()
+    revisions = Revisions(cluster, OWNER)
+    await revisions.keep(1, {"mode": "Preview"}, makes_objects=False)
+    assert await kept(cluster) == []
+    await revisions.keep(2, {"mode": "Auto"}, makes_objects=True)
+    await revisions.keep(3, {"mode": "Preview"}, makes_objects=False)
+    assert [generation for generation, _ in await kept(cluster)] == [2, 3]
+
+
+async def test_a_record_that_is_there_already_is_one() -> None:
+    """The answer to an earlier request was lost."""
+    cluster = FakeCluster()
+    await Revisions(cluster, OWNER).keep(1, {"maxWorkers": 5}, makes_objects=True)
+    await Revisions(cluster, OWNER).keep(1, {"maxWorkers": 5}, makes_objects=True)
+    assert await kept(cluster) == [(1, {"maxWorkers": 5})]
+
+
+async def test_what_the_api_server_refuses_stops_nothing_and_is_not_asked_for_at_each_look() -> None:
+    cluster = FakeCluster()
+    cluster.fails = lambda asked: Rejected("forbidden") if asked.verb != "read" else None
+    revisions = Revisions(cluster, OWNER)
+    assert await revisions.newest() is None
+    for _ in range(3):
+        await revisions.keep(1, {}, makes_objects=True)
+    assert [it.verb for it in cluster.requests] == ["items", "create"]
+
+
+@pytest.mark.parametrize("verb", ["items", "create"])
+async def test_an_api_server_that_does_not_answer_is_an_error(verb: str) -> None:
+    cluster = FakeCluster()
+
+    def fails(asked: Request) -> Exception | None:
+        return ClusterError("no answer") if asked.verb == verb else None
+
+    cluster.fails = fails
+    revisions = Revisions(cluster, OWNER)
+    with pytest.raises(ClusterError, match="no answer"):
+        await (revisions.newest() if verb == "items" else revisions.keep(1, {}, makes_objects=True))

@@ -1,0 +1,11 @@
+"""Names on live objects, which an upgrade may not change."""
+
+from utilitarian_operator.core import labels
+
+
+def test_what_stands_on_live_objects_keeps_its_name() -> None:
+    assert labels.node_name("fleet-amr-1") == "celery@fleet-amr-1"
+    assert {labels.POOL_LABEL, labels.TEMPLATE_HASH, labels.CONSUMING, labels.DRAINING, labels.CONFIG_CHECKSUM} == {
+        f"utilitarian.io/{name}" for name in ("pool", "applied", "consuming", "draining", "config-checksum")
+    }
+    assert (labels.DELETION_COST, int(labels.CHEAPEST)) == ("controller.kubernetes.io/pod-deletion-cost", -(2**31))

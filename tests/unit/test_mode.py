@@ -1,0 +1,56 @@
+"""What each mode leaves of a plan."""
+
+from dataclasses import replace
+
+import pytest
+
+from utilitarian_operator.core.draining.plan import DrainPlan
+from utilitarian_operator.core.draining.steps import MarkDraining, Resize, Unmark
+from utilitarian_operator.core.draining.workers import OpenGate
+from utilitarian_operator.core.mode import allowed
+from utilitarian_operator.core.objects.actions import ScaleTo
+from utilitarian_operator.core.plan import Event, KeepSpec, Plan, Scale, WriteStatus
+from utilitarian_operator.core.reasons import Reason
+
+BACK, AWAY = Unmark("a", ("q",)), MarkDraining("b")
+DRAIN = DrainPlan(Resize(1, ("b",)), (AWAY,), gates=(OpenGate("c"),), returns=(BACK,))
+REMOVED = DrainPlan(Resize(0, ("d",)), (MarkDraining("d"),), farewell=True)
+SCALES = (
+    Scale("pool", ScaleTo("fleet-pool", 2, 3, "1"), "three"),
+    Scale("removed", ScaleTo("fleet-removed", 1, 0, "1"), "gone", farewell=True),
+)
+PLAN = Plan(
+    scales=SCALES,
+    drains={"pool": DRAIN, "removed": REMOVED},
+    events=(Event(Reason.SPEC_WARNING, "beware"),),
+    keep=KeepSpec(2, {}, makes_objects=True),
+    status=WriteStatus({}, {}),
+)
+
+
+def test_auto_leaves_all_of_it() -> None:
+    assert allowed(PLAN, "Auto") is PLAN
+
+
+def test_paused_brings_workers_back_and_lets_removed_pools_go() -> None:
+    paused = allowed(PLAN, "Paused")
+    assert [it.pool for it in paused.scales] == ["removed"]
+    assert paused.drains == {
+        "pool": replace(DRAIN, resize=None, steps=(BACK,)),
+        "removed": REMOVED,
+    }
+    assert (paused.keep, paused.status) == (PLAN.keep, PLAN.status)
+
+
+def test_preview_makes_and_changes_nothing() -> None:
+    preview = allowed(PLAN, "Preview")
+    assert (preview.scales, preview.objects, preview.deletions) == ((), (), ())
+    assert preview.drains == {"pool": replace(DRAIN, resize=None, steps=(BACK,), gates=())}
+    assert preview.keep is not None
+    assert not preview.keep.makes_objects
+
+
+@pytest.mark.parametrize("mode", ["Auto", "Paused", "Preview"])
+def test_what_is_seen_is_said_in_each_mode(mode: str) -> None:
+    plan = allowed(PLAN, mode)  # type: ignore[arg-type]
+    assert (plan.events, plan.status) == (PLAN.events, PLAN.status)
