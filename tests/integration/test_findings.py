@@ -267,10 +267,9 @@ def test_workers_that_hang_while_they_start_are_stuck_and_keep_their_pool_from_n
     flag.touch()
     installation.send(DEFAULT, 30, 1.0)
     installation.wait(lambda: len(fleet.pods("work")) == 3)
-    installation.wait(lambda: "Stuck" in dict(fleet.events()))
-    told = dict(fleet.events())["Stuck"]
-    assert "runs and has neither answered nor been ready" in told
-    assert well not in told
+    # On a slow machine the first worker may have been named, too, before it was ready.
+    hangs = "runs and has neither answered nor been ready"
+    installation.wait(lambda: any(it == "Stuck" and hangs in note and well not in note for it, note in fleet.events()))
     installation.wait(lambda: fleet.pods("work") == [well])
     assert fleet.replicas("work") == 1
     assert installation.rabbitmq.totals(installation.vhost)[DEFAULT] == (0, 0)
