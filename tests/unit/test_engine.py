@@ -20,6 +20,7 @@ from utilitarian_operator.core.observation.fleet import Readings
 from utilitarian_operator.core.observation.model import Unknown
 from utilitarian_operator.core.plan import Outcome, Plan
 from utilitarian_operator.core.spec.acceptance import Acceptance, Judgement
+from utilitarian_operator.core.spec.references import Content, Target
 from utilitarian_operator.core.status.change import Written
 from utilitarian_operator.core.status.recall import Recalled
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable
@@ -58,6 +59,8 @@ class Look:
     outcome: Outcome | None = None
     after: timedelta = timedelta()
     running: Judgement | None = None
+    contents: Mapping[Target, Content] = field(default_factory=dict)
+    salt: str | None = None
 
     def decided(self) -> tuple[Plan, State]:
         newest = (acceptance := Acceptance(self.resource)).judge(self.resource)
@@ -71,7 +74,13 @@ class Look:
         depths = {f"q-{name}": Depth(self.waiting, 0) for name in asked_for}
         broker = BrokerSnapshot(0.0, {} if self.away else depths, self.away)
         read = Readings(NOW + self.after, "fleet", broker, broker, self.live[DEPLOYMENT], self.live[STATEFUL_SET])
-        return Seen(self.resource, read, self.live, outcome=self.outcome)
+        return Seen(self.resource, read, self.live, contents=self.contents, outcome=self.outcome, salt=self.salt)
+
+
+def secret_of(password: str) -> dict[Target, Content]:
+    """The contents of the Secret that the resource names."""
+    url = resource()["spec"]["broker"]["urlFrom"]["secretKeyRef"]
+    return {Target("Secret", url["name"]): {url["key"]: password}}
 
 
 def at_rest(look: Look) -> Look:
@@ -261,3 +270,21 @@ def test_what_was_not_recorded_is_recorded_by_the_next_look() -> None:
     assert [it.reason for it in failed.decided()[0].events] == [it.reason for it in plan.events]
     told = replace(look, state=state, outcome=Outcome(NOW, recorded=True))
     assert told.decided()[0].events == ()
+
+
+@pytest.mark.parametrize(
+    "salt,password,rolls",
+    [
+        pytest.param("salt", "old", False, id="the same contents, now with a salt"),
+        pytest.param("salt", "new", True, id="other contents"),
+        pytest.param("", "new", False, id="the salt is not known"),
+        pytest.param(None, "new", True, id="run by hand, without a salt"),
+    ],
+)
+def test_a_salt_rolls_no_worker_and_a_new_password_does(salt: str | None, password: str, *, rolls: bool) -> None:
+    look = at_rest(replace(Look(), contents=secret_of("old")))
+    plan, state = replace(look, contents=secret_of(password), salt=salt).decided()
+    applied = [it for it, _ in plan.objects if it.kind == DEPLOYMENT]
+    assert bool(applied) is rolls
+    again, _ = replace(look, contents=secret_of(password), salt=salt, state=state).decided()
+    assert bool([it for it, _ in again.objects if it.kind == DEPLOYMENT]) is rolls

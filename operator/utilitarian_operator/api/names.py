@@ -10,6 +10,9 @@ LONGEST_PAIR = 45
 LEASE = "utilitarian-operator"
 """The Lease by which several operators agree on which one works, in the namespace of each."""
 
+SALT = "utilitarian-operator-salt"
+"""The Secret with the salt of checksums, in the operator's own namespace."""
+
 BEAT = "beat"
 """Taken by beat's own objects, so no pool may be called so."""
 

@@ -29,7 +29,15 @@ from utilitarian_operator.core.mode import allowed
 from utilitarian_operator.core.objects.actions import controlled_by, scale_action
 from utilitarian_operator.core.objects.drift import applied, drifted
 from utilitarian_operator.core.objects.refusals import Refusals, taken
-from utilitarian_operator.core.objects.wanted import CLAIM, DEPLOYMENT, Todo, Wanted, todo, wanted_objects
+from utilitarian_operator.core.objects.wanted import (
+    CLAIM,
+    DEPLOYMENT,
+    Todo,
+    Wanted,
+    live_checksums,
+    todo,
+    wanted_objects,
+)
 from utilitarian_operator.core.observation.broker import questions
 from utilitarian_operator.core.observation.fleet import fleet_snapshot
 from utilitarian_operator.core.observation.model import FleetSnapshot
@@ -39,7 +47,7 @@ from utilitarian_operator.core.sizing.facts import facts
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet, first_seen_work, looked_well
 from utilitarian_operator.core.spec.acceptance import MEANWHILE, Judgement
-from utilitarian_operator.core.spec.references import checksums
+from utilitarian_operator.core.spec.references import checksums, kept_checksums
 from utilitarian_operator.core.status.change import patch, worth_writing
 from utilitarian_operator.core.status.report import StatusInput
 from utilitarian_operator.core.status.status import fleet_status, refused_status
@@ -238,11 +246,24 @@ def _made(running: Judgement, owner: Owner, seen: Seen, state: State) -> Made | 
     """The same objects as long as spec and checksums are the same; an unknown checksum is taken from what is there."""
     if running.fleet is None or running.spec is None:
         return None
-    sums, made = checksums(running.fleet, seen.contents, owner.uid), state.made
+    sums, made = _checksums(running.fleet, owner, seen), state.made
     if made is not None and (made.running, made.checksums) == (running, sums) and None not in sums.values():
         return made
     built_in = running.spec.pools is None
     return Made(running, sums, tuple(wanted_objects(owner, running.fleet, seen.live, sums, built_in=built_in)))
+
+
+def _checksums(fleet: Fleet, owner: Owner, seen: Seen) -> Mapping[str | None, str | None]:
+    """Of what the pods' environments are made of; nothing is known without the salt, and then no pod is rolled."""
+    if seen.salt is None:
+        return checksums(fleet, seen.contents, owner.uid)
+    if not seen.salt:
+        return dict.fromkeys(live_checksums(owner, fleet, seen.live))
+    salted = checksums(fleet, seen.contents, f"{seen.salt}/{owner.uid}")
+    live = live_checksums(owner, fleet, seen.live)
+    if all(live[name] in (None, it) for name, it in salted.items()):
+        return salted
+    return kept_checksums(salted, checksums(fleet, seen.contents, owner.uid), live)
 
 
 def _todo(owner: Owner, seen: Seen, state: State, replicas: Mapping[str, int], now: datetime) -> Todo:

@@ -57,6 +57,7 @@ class Seen:
         beat: its objects of beat.
         contents: of the Secrets and ConfigMaps that it names.
         outcome: what became of the plan of the last look; None at the first.
+        salt: of the checksums of contents; None where the operator has none, empty where it could not be read.
     """
 
     resource: ReadOnlyObject
@@ -67,6 +68,7 @@ class Seen:
     beat: BeatObjects = field(default_factory=BeatObjects)
     contents: Mapping[Target, Content] = field(default_factory=dict)
     outcome: Outcome | None = None
+    salt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from utilitarian_operator.host import kopf_host as handlers
 from utilitarian_operator.host.admission_webhook import AdmissionWebhook, renew
 from utilitarian_operator.host.http import health_page, metrics_page, serve
 from utilitarian_operator.host.leadership import Leadership
+from utilitarian_operator.host.salt import salt_in
 from utilitarian_operator.host.settings import Settings
 from utilitarian_operator.host.workqueue import WorkQueue
 from utilitarian_operator.metrics.fleet import Metrics
@@ -148,10 +149,13 @@ async def _operate(
     login: Callable[[], Awaitable[Configuration]],
     stop: asyncio.Event,
 ) -> None:
+    salt = await salt_in(cluster, settings.lease_namespace, stop) if settings.lease_namespace else None
     store, brokers = Store(), Brokers(partial(opened, intervals=settings.intervals, clock=CLOCK))
     writer = ObjectWriter(cluster, store, metrics, settings.instance, utc_now)
     drains = Drains(cluster, store, writer, utc_now)
-    reconciler = Reconciler(cluster, store, brokers, drains, metrics, utc_now, settings.patience, settings.allowances)
+    reconciler = Reconciler(
+        cluster, store, brokers, drains, metrics, utc_now, settings.patience, settings.allowances, salt
+    )
     queue: WorkQueue[Key] = WorkQueue(reconciler.reconcile, between=CLOCK.between)
     await _list_all(cluster, store, settings, stop)
     tasks = [

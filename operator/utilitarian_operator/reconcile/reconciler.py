@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from utilitarian_operator.adapters.broker.seam import Broker
@@ -38,6 +39,7 @@ class Reconciler:
         clock: the one clock, UTC.
         patience: how long signs must last.
         allowances: what pods may ask for beyond the Pod Security baseline.
+        salt: of the checksums of Secrets; None where there is none.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of an operator, and how patient it is
@@ -50,7 +52,9 @@ class Reconciler:
         clock: Callable[[], datetime],
         patience: Patience = PATIENCE,
         allowances: Allowances = BASELINE,
+        salt: str | None = None,
     ) -> None:
+        self._salt = salt
         self._fleets = Fleets(cluster, store, brokers, clock, self._forgotten, patience, allowances)
         self._executor = PlanExecutor(cluster, store, drains, drains.writer, metrics, clock)
         self._writer, self._metrics, self._clock = drains.writer, metrics, clock
@@ -100,7 +104,7 @@ class Reconciler:
         broker, spec = await self._fleets.broker(known, fleet, spec)
         seen = await known.parts.reader.look(resource, fleet, broker, known.state, contents, known.outcome)
         known.read_again_if_refused(seen)
-        return spec, seen, broker
+        return spec, replace(seen, salt=self._salt), broker
 
     async def _forgotten(self, known: FleetState) -> None:
         self._metrics.forget(known.key)

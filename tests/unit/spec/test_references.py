@@ -14,6 +14,7 @@ from utilitarian_operator.core.spec.references import (
     Target,
     Unreadable,
     checksums,
+    kept_checksums,
     missing,
     references,
     targets,
@@ -127,6 +128,26 @@ def test_a_change_rolls_whom_it_concerns(target: Target, content: Content, rolle
 def test_what_is_unknown_has_no_checksum(content: Content) -> None:
     assert set(checksums(FLEET, {**FULL, CONF: content}, "uid").values()) == {None}
     assert checksums(FLEET, {**FULL, MORE: Unreadable()}, "uid")["a"] is not None
+
+
+def test_a_guess_needs_the_salt() -> None:
+    """A reader of the pod template has the uid alone, and even the right guess doesn't come to what stands there."""
+    assert not set(checksums(FLEET, FULL, "salt/uid").values()) & set(checksums(FLEET, FULL, "uid").values())
+
+
+@pytest.mark.parametrize(
+    "live,kept",
+    [
+        pytest.param(
+            {"a": "old", "b": "old", None: "old"}, {"a": "old", "b": "old", None: "old"}, id="nothing-changed"
+        ),
+        pytest.param({"a": "older", "b": "old", None: None}, {"a": "new", "b": "old", None: "new"}, id="one-changed"),
+        pytest.param({"a": "new", "b": "new", None: "new"}, {"a": "new", "b": "new", None: "new"}, id="salted-already"),
+    ],
+)
+def test_an_upgrade_to_salted_checksums_rolls_no_pod(live: dict[str | None, str], kept: dict[str | None, str]) -> None:
+    salted, unsalted = dict.fromkeys(("a", "b", None), "new"), dict.fromkeys(("a", "b", None), "old")
+    assert kept_checksums(salted, unsalted, live) == kept
 
 
 def test_the_checksum_tells_nothing_of_the_secret_to_another_resource() -> None:

@@ -1,10 +1,11 @@
-"""Makes TLS contexts of PEM texts; a file that this needs for a moment is removed before it returns."""
+"""Makes TLS contexts of PEM texts; a key never comes to a disk."""
 
+import contextlib
+import os
 import ssl
-import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 
 class UnusablePem(ValueError):
@@ -75,8 +76,19 @@ def load_key_pair(context: ssl.SSLContext, certificate: str, key: str) -> None:
     Raises:
         OSError: they can't be used; ssl says no more than that.
     """
-    with tempfile.TemporaryDirectory() as folder:  # ssl reads files only; 0700, and gone at once
-        files = Path(folder, "tls.crt"), Path(folder, "tls.key")
-        for file, text in zip(files, (certificate, key), strict=True):
-            file.write_text(text)
-        context.load_cert_chain(*files, password="")  # a key with a passphrase would be asked for on the terminal
+    with _in_memory(certificate) as chain, _in_memory(key) as private:
+        context.load_cert_chain(
+            chain, private, password=""
+        )  # a key with a passphrase would be asked for on the terminal
+
+
+@contextlib.contextmanager
+def _in_memory(text: str) -> Iterator[str]:
+    """The path of a file with this text that is in memory alone, for the time of the block; ssl reads files only."""
+    number = os.memfd_create("pem")
+    try:
+        with open(number, "wb", closefd=False) as file:
+            file.write(text.encode())
+        yield f"/proc/self/fd/{number}"
+    finally:
+        os.close(number)

@@ -177,6 +177,14 @@ def field_path(wanted: Wanted, said: str) -> str:
     return f"{wanted.path}.pod.{pod or metadata}"
 
 
+def live_checksums(owner: Owner, fleet: Fleet, live: Live) -> dict[str | None, str | None]:
+    """The checksums that the pods of a fleet have now, by pool name; beat's under None."""
+    found: dict[str | None, str | None] = {None: _checksum_of(live[STATEFUL_SET].get(beat_object(owner.name)))}
+    for pool in fleet.pools:
+        found[pool.name] = _checksum_of(live[DEPLOYMENT].get(pool_object(owner.name, pool.name)))
+    return found
+
+
 def _checksum_of(live: Object | None) -> str | None:
     """The checksum that the pods of an object have now."""
     if live is None:

@@ -91,11 +91,29 @@ def checksums(fleet: Fleet, contents: Mapping[Target, Content], salt: str) -> di
     Args:
         fleet: what runs.
         contents: what was read.
-        salt: the resource's uid, so that equal secrets of two resources don't show.
+        salt: that only the operator knows, so that no secret can be guessed by its checksum.
     """
     beat = {None: _checksum(_in_pod(fleet, fleet.env, fleet.env_from), contents, salt)}
     pools = {pool.name: _checksum(_in_pod(fleet, pool.env, pool.env_from), contents, salt) for pool in fleet.pools}
     return beat | pools
+
+
+def kept_checksums(
+    salted: Mapping[str | None, str | None],
+    unsalted: Mapping[str | None, str | None],
+    live: Mapping[str | None, str | None],
+) -> dict[str | None, str | None]:
+    """The salted checksums, but those that pods have from a version without a salt, while their contents are the same.
+
+    Args:
+        salted: of the contents, by pool name; beat's under None.
+        unsalted: of the same, as an older version made them.
+        live: what the pod templates have now.
+    """
+    return {
+        name: live[name] if live.get(name) is not None and live[name] == unsalted.get(name) else checksum
+        for name, checksum in salted.items()
+    }
 
 
 def targets(found: Iterable[Reference], fleet: Fleet | None) -> set[Target]:

@@ -1,15 +1,19 @@
 """Reads the broker's credentials from the Secrets that a resource names, masked wherever they are printed."""
 
+import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from utilitarian_operator.adapters.broker.address import WrongAddress, addresses
+from utilitarian_operator.adapters.broker.endpoints import WrongEndpoint, endpoints, is_this_machine, plain_hosts
 from utilitarian_operator.adapters.broker.session import Credentials
 from utilitarian_operator.adapters.broker.tls import SYSTEM, Tls, UnusablePem
 from utilitarian_operator.adapters.cluster.seam import Cluster, secret_values
 from utilitarian_operator.api.effective import Broker, Fleet
 from utilitarian_operator.api.kubernetes import SecretKeyRef
 from utilitarian_operator.errors import ClusterError, Gone, SecretMissing
+
+logger = logging.getLogger(__name__)
 
 READ_EVERY_S = 30.0
 
@@ -67,8 +71,16 @@ class BrokerCredentials:
         if self._last is not None and tls == self._last.tls:
             tls = self._last.tls  # whose context is made
         _check(url, tls)
-        endpoints = tuple(part.strip() for part in stats.split(",") if part.strip())
-        return Credentials(url, endpoints, tls, broker.control_exchange)
+        addressed = _endpoints(stats) if stats else ()
+        if self._last is None or (url, addressed) != (self._last.url, self._last.stats):
+            self._warn_of_plain(url, addressed)
+        return Credentials(url, addressed, tls, broker.control_exchange)
+
+    def _warn_of_plain(self, url: str, stats: Iterable[str]) -> None:
+        """Say once that a login can be read on its way."""
+        plain = [it.host for it in addresses(url) if it.user is not None and not it.secure]
+        for host in dict.fromkeys([*(it for it in plain if not is_this_machine(it)), *plain_hosts(stats)]):
+            logger.warning("login sent without TLS", extra={"namespace": self._namespace, "host": host})
 
     async def _values(self, refs: Mapping[str, SecretKeyRef]) -> dict[str, str]:
         """The values of keys of Secrets by field; each Secret is read once, so that a certificate has its own key."""
@@ -88,6 +100,13 @@ class BrokerCredentials:
             if not values[field]:
                 raise SecretMissing(f"{where} has nothing under the key {ref.key}; write it")
         return values
+
+
+def _endpoints(text: str) -> tuple[str, ...]:
+    try:
+        return endpoints(text)
+    except WrongEndpoint as error:
+        raise SecretMissing(f"spec.broker.stats.urlFrom: {error}") from None
 
 
 def _check(url: str, tls: Tls) -> None:

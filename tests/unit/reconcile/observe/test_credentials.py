@@ -211,3 +211,24 @@ async def test_the_control_exchange_is_one_of_what_a_session_is_opened_with() ->
     elsewhere = replace(fleet(), broker=replace(fleet().broker, control_exchange="shop"))
     read = [await BrokerCredentials(secrets, "ns").read(it) for it in (fleet(), elsewhere)]
     assert read == [Credentials("amqp://a/"), Credentials("amqp://a/", control_exchange="shop")]
+
+
+@pytest.mark.parametrize(
+    "url,stats,hosts",
+    [
+        pytest.param(
+            "amqp://u:p@rabbit/v", "http://u:p@one:15672,http://u:p@two:15672", ["rabbit", "one", "two"], id="plain"
+        ),
+        pytest.param("amqps://u:p@rabbit/v;amqp://u:p@rabbit?ssl=1", "https://u:p@one", [], id="tls"),
+        pytest.param("amqp://u:p@127.0.0.1/v", "http://u:p@localhost:15672", [], id="this-machine"),
+        pytest.param("amqp://rabbit/v", "http://one:15692", [], id="no-login"),
+    ],
+)
+async def test_a_login_without_tls_is_named_once(
+    caplog: pytest.LogCaptureFixture, url: str, stats: str, hosts: list[str]
+) -> None:
+    credentials = BrokerCredentials(Secrets(env={"URL": url}, s={"u": stats}), "ns")
+    for _ in range(2):
+        await credentials.read(fleet(STATS))
+        credentials.refused()
+    assert [vars(it)["host"] for it in caplog.records if it.message == "login sent without TLS"] == hosts

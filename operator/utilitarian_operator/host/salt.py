@@ -1,0 +1,75 @@
+"""Reads the salt of checksums from a Secret in the operator's own namespace, and makes it once.
+
+The checksum of what a pod's environment is made of stands in its template, where others read it. With a salt that only
+the operator reads, no password can be guessed by it.
+"""
+
+import asyncio
+import base64
+import contextlib
+import logging
+import secrets
+
+from utilitarian_operator.adapters.cluster.seam import Cluster, secret_values
+from utilitarian_operator.api.names import SALT
+from utilitarian_operator.api.objects import Object
+from utilitarian_operator.errors import ClusterError, Conflict, Gone, Rejected
+
+logger = logging.getLogger(__name__)
+
+RETRY_S = 2.0
+_KEY = "salt"
+_BYTES = 32
+
+
+async def salt_in(cluster: Cluster, namespace: str, stop: asyncio.Event) -> str:
+    """The salt, made if there is none; waits for an API server that is away.
+
+    Args:
+        cluster: where it is kept.
+        namespace: of the operator.
+        stop: ends the wait.
+
+    Returns:
+        The salt; empty where the API server refuses to give or keep it: then no change of a Secret rolls a pod, since
+        a checksum of another kind would roll them all.
+    """
+    while not stop.is_set():
+        try:
+            return await _read(cluster, namespace) or await _made(cluster, namespace)
+        except Rejected as error:
+            where = f"{namespace}/{SALT}"
+            logger.warning("no salt: changed Secrets roll no pod", extra={"secret": where, "because": str(error)})
+            return ""
+        except ClusterError as error:
+            logger.warning("waiting for the API server", extra={"because": str(error)})
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), RETRY_S)
+    return ""
+
+
+async def _read(cluster: Cluster, namespace: str) -> str:
+    """What is kept; empty where nothing is."""
+    try:
+        return secret_values(await cluster.read("Secret", namespace, SALT)).get(_KEY, "")
+    except Gone:
+        return ""
+
+
+async def _made(cluster: Cluster, namespace: str) -> str:
+    salt = secrets.token_urlsafe(_BYTES)
+    secret: Object = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": SALT, "namespace": namespace},
+        "immutable": True,
+        "data": {_KEY: base64.b64encode(salt.encode()).decode()},
+    }
+    try:
+        await cluster.create(secret)
+    except Conflict:  # another replica was faster, or a person made one without a salt
+        kept = await _read(cluster, namespace)
+        if not kept:
+            raise Rejected(f"Secret {namespace}/{SALT} has no key {_KEY}; delete it") from None
+        return kept
+    return salt
