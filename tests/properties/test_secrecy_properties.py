@@ -11,8 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.resources import resource
-from utilitarian_operator.adapters.broker.address import Address, addresses
-from utilitarian_operator.adapters.broker.endpoints import endpoints, plain_hosts
+from utilitarian_operator.adapters.broker.address import Address, addresses, endpoints, plain_hosts
 from utilitarian_operator.adapters.broker.statistics import Statistics
 from utilitarian_operator.adapters.cluster.fake import FakeCluster
 from utilitarian_operator.api.effective import effective_fleet

@@ -1,12 +1,16 @@
-"""Reads a broker's URL as Celery does, and says what is wrong with it; the password is masked."""
+"""Reads the URLs of a broker, as Celery does, and of its statistics; what is said of a wrong one has nothing of it."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 PORTS = {"amqp": 5672, "pyamqp": 5672, "amqps": 5671}
 """Of the schemes of Celery's own library for RabbitMQ; another one is no RabbitMQ, or needs another library."""
 EXAMPLE = "amqp://USER:PASSWORD@HOST:5672/VHOST"
+STATISTICS_EXAMPLE = "http://USER:PASSWORD@HOST:15672"
+_BETWEEN = re.compile(r",\s*(?=https?://)", re.IGNORECASE)
+"""A comma parts two addresses of statistics only where another one follows: it may stand in a password, too."""
 
 
 class WrongAddress(ValueError):
@@ -52,6 +56,33 @@ def addresses(url: str) -> tuple[Address, ...]:
     return tuple(_addresses(url.split(";")))
 
 
+def endpoints(text: str) -> tuple[str, ...]:
+    """The URLs of a text, which commas separate.
+
+    Raises:
+        WrongAddress: one of them is none; nothing of it is in the message.
+    """
+    found = tuple(part.strip().rstrip(",") for part in _BETWEEN.split(text.strip()))
+    if not all(_statistics_parts(part) for part in found):
+        raise WrongAddress(f"write {STATISTICS_EXAMPLE}, special characters escaped")
+    return found
+
+
+def plain_hosts(urls: Iterable[str]) -> list[str]:
+    """The hosts to which URLs of statistics send a login without TLS over a network."""
+    found = [
+        parts
+        for parts in map(_statistics_parts, urls)
+        if parts and parts.scheme == "http" and parts.username is not None
+    ]
+    return [parts.hostname or "" for parts in found if not is_this_machine(parts.hostname or "")]
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether what is sent to a host never leaves this machine."""
+    return host in {"localhost", "::1"} or host.startswith("127.")
+
+
 def _addresses(texts: list[str]) -> Iterator[Address]:
     first = None
     for number, text in enumerate(texts, start=1):
@@ -93,3 +124,8 @@ def _parts(text: str) -> tuple[SplitResult | None, int | None]:
     # An @ in a virtual host must be escaped too: else it looks like one in a password that was cut off.
     password_went_on = "@" in parts.path + parts.query + parts.fragment
     return (parts if parts.hostname and port != 0 and not password_went_on else None), port
+
+
+def _statistics_parts(text: str) -> SplitResult | None:
+    parts, _ = _parts(text)
+    return parts if parts is not None and parts.scheme in {"http", "https"} else None

@@ -4,8 +4,13 @@ import logging
 import time
 from collections.abc import Iterable, Mapping
 
-from utilitarian_operator.adapters.broker.address import WrongAddress, addresses
-from utilitarian_operator.adapters.broker.endpoints import WrongEndpoint, endpoints, is_this_machine, plain_hosts
+from utilitarian_operator.adapters.broker.address import (
+    WrongAddress,
+    addresses,
+    endpoints,
+    is_this_machine,
+    plain_hosts,
+)
 from utilitarian_operator.adapters.broker.session import Credentials
 from utilitarian_operator.adapters.broker.tls import SYSTEM, Tls, UnusablePem
 from utilitarian_operator.adapters.cluster.seam import Cluster, secret_values
@@ -105,7 +110,7 @@ class BrokerCredentials:
 def _endpoints(text: str) -> tuple[str, ...]:
     try:
         return endpoints(text)
-    except WrongEndpoint as error:
+    except WrongAddress as error:
         raise SecretMissing(f"spec.broker.stats.urlFrom: {error}") from None
 
 

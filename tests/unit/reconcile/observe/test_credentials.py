@@ -219,7 +219,7 @@ async def test_the_control_exchange_is_one_of_what_a_session_is_opened_with() ->
         pytest.param(
             "amqp://u:p@rabbit/v", "http://u:p@one:15672,http://u:p@two:15672", ["rabbit", "one", "two"], id="plain"
         ),
-        pytest.param("amqps://u:p@rabbit/v;amqp://u:p@rabbit?ssl=1", "https://u:p@one", [], id="tls"),
+        pytest.param("amqps://u:p@rabbit/v;amqp://u:p@rabbit/v?ssl=1", "https://u:p@one", [], id="tls"),
         pytest.param("amqp://u:p@127.0.0.1/v", "http://u:p@localhost:15672", [], id="this-machine"),
         pytest.param("amqp://rabbit/v", "http://one:15692", [], id="no-login"),
     ],
