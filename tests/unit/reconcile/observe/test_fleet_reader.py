@@ -1,13 +1,15 @@
 """One look reads the fleet's objects, and its pods that went since the last one until their events are recorded."""
 
+import asyncio
 from typing import Any
 
 from tests.support.pools import NOW, fleet
 from utilitarian_operator.adapters.broker.fake import FakeBroker
 from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, FLEETS, PODS, Key, Store
 from utilitarian_operator.adapters.cluster.fake import FakeCluster
-from utilitarian_operator.core.labels import INSTANCE_LABEL
+from utilitarian_operator.core.labels import INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER
 from utilitarian_operator.core.look import Seen, begun
+from utilitarian_operator.core.pod_usage import PodUsage
 from utilitarian_operator.core.status.recall import recall
 from utilitarian_operator.reconcile.observe.fleet_reader import FleetReader
 
@@ -42,3 +44,19 @@ async def test_pods_that_went_are_given_until_their_events_are_recorded() -> Non
     reader.recorded()
     assert (await look()).gone == ()
     reader.close()
+
+
+async def test_usage_is_handed_over_once_with_the_look_that_follows_its_reading() -> None:
+    store, usage = Store(), PodUsage(0.1, 1000.0)
+    cluster = FakeCluster(usage={"fleet-a-1": usage})
+    labels = {INSTANCE_LABEL: KEY.name, MANAGED_BY_LABEL: MANAGER}
+    metadata = {"namespace": KEY.namespace, "name": "fleet-a-1", "labels": labels}
+    store.see(PODS, await cluster.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata}))
+    reader, state, told = FleetReader(KEY, store, cluster, lambda: NOW), begun({}, recall({}, NOW), NOW), []
+    for _ in range(3):
+        seen = await reader.look({"metadata": metadata}, SPEC, FakeBroker(), state, {}, None)
+        assert seen.read is not None
+        told.append(dict(seen.read.usage))
+        await asyncio.sleep(0)
+    reader.close()
+    assert told == [{}, {"fleet-a-1": usage}, {}]
