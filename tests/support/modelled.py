@@ -15,7 +15,8 @@ from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.core.observation.model import Unknown
 from utilitarian_operator.core.sizing.decision_record import Look
 from utilitarian_operator.core.sizing.facts import Facts
-from utilitarian_operator.simulation.engine import DEPARTURE_S, Engine, Lane
+from utilitarian_operator.simulation.engine import DEPARTURE_S, Engine
+from utilitarian_operator.simulation.lane import Lane
 from utilitarian_operator.simulation.load.arrivals import Tasks
 from utilitarian_operator.simulation.pool_model import Workers
 from utilitarian_operator.simulation.replay import memories_after, worker_seconds

@@ -37,6 +37,7 @@ class Workers:
         self.deferred: set[int] = set()
         self.workers: list[Worker] = []
         self.alive: set[int] = set()
+        self.in_each = [0] * len(State)
         self.free: deque[int] = deque()
         self.account = Account()
         self.lost: list[int] = []
@@ -49,16 +50,17 @@ class Workers:
 
     def count(self, *states: State) -> int:
         """Workers in any of these states."""
-        return sum(self.workers[w].state in states for w in self.alive)
+        return sum(self.in_each[state] for state in states)
 
-    def in_state(self, state: State) -> list[Worker]:
-        """The workers in a state."""
-        return [self.workers[w] for w in self.alive if self.workers[w].state is state]
+    def see_start(self, count: int) -> None:
+        """So many workers of the fleet start at once: those of this pool among them may be slower for it."""
+        for worker in (self.workers[w] for w in self.alive if self.workers[w].state is State.STARTING):
+            worker.at_once = max(worker.at_once, count)
 
     @property
     def current(self) -> int:
         """Workers asked for: those that start and serve, not those that drain."""
-        return self.count(State.STARTING, State.SERVING)
+        return self.in_each[State.STARTING] + self.in_each[State.SERVING]
 
     @property
     def arrived(self) -> int:
@@ -77,13 +79,17 @@ class Workers:
 
     def held(self, *, fetched_only: bool = False) -> int:
         """Tasks in workers that stay: running and fetched ahead, or only the latter."""
-        staying = (self.workers[w] for w in self.alive if self.workers[w].state is State.SERVING)
-        return sum(len(worker.held) + (0 if fetched_only else worker.running) for worker in staying)
+        held = 0
+        for w in self.alive:
+            worker = self.workers[w]
+            if worker.state is State.SERVING:
+                held += len(worker.held) + (0 if fetched_only else worker.running)
+        return held
 
     @property
     def idle(self) -> int:
         """Workers asked for that hold nothing."""
-        return sum(map(self._holds_nothing, self._staying()))
+        return sum(map(self._holds_nothing, self._staying())) if self.alive else 0
 
     @property
     def used(self) -> float:
@@ -134,6 +140,7 @@ class Workers:
             self.alive.add(len(self.workers))
             heappush(self._calendar, (now + next(self._start_up) * times, Event.READY, len(self.workers)))
             self.workers.append(Worker(now))
+        self.in_each[State.STARTING] += count
         self.account.starts += count
         self.account.peak = max(self.account.peak, len(self.alive))
 
@@ -143,11 +150,12 @@ class Workers:
         if wanted == current:
             return
         self.account.changes += 1
-        draining = [w for w in self.alive if self.workers[w].state is State.DRAINING]
-        for w in sorted(draining, key=self._burden, reverse=True)[: max(wanted - current, 0)]:
-            self._take_back(w)
-            current += 1
-        self.start(max(wanted - current, 0), now)
+        if wanted > current:
+            draining = [w for w in self.alive if self.workers[w].state is State.DRAINING]
+            back = sorted(draining, key=self._burden, reverse=True)[: wanted - current]
+            for w in back:
+                self._take_back(w)
+            self.start(wanted - current - len(back), now)
         for w in sorted(self._staying(), key=self._burden)[: max(current - wanted, 0)]:
             self.drain(w, now)
         self._forget_deferred()
@@ -167,13 +175,12 @@ class Workers:
 
     def drain(self, w: int, now: float) -> None:
         """Have a worker take no new task, and leave when it holds none."""
-        worker = self.workers[w]
-        if worker.state is State.SERVING:
+        if (worker := self.workers[w]).state is State.SERVING:
             self.free = deque(other for other in self.free if other != w)
         if self._holds_nothing(w):
             self._see_off(w, now)
         else:
-            worker.state = State.DRAINING
+            self._turn(worker, State.DRAINING)
 
     def kill(self, w: int, now: float) -> None:
         """End a worker at once: what it runs is interrupted, what it fetched ahead goes back to the queue."""
@@ -238,6 +245,11 @@ class Workers:
             self.clock = max(clock, min(now, limit))
         return most
 
+    def _turn(self, worker: Worker, state: State) -> None:
+        self.in_each[worker.state] -= 1
+        self.in_each[state] += 1
+        worker.state = state
+
     def close(self) -> None:
         """Count what the workers cost that are still there."""
         for w in list(self.alive):
@@ -250,14 +262,12 @@ class Workers:
         return (worker := self.workers[w]).state, worker.running + len(worker.held), -w
 
     def _take_back(self, w: int) -> None:
-        worker = self.workers[w]
-        worker.state = State.SERVING
+        self._turn(worker := self.workers[w], State.SERVING)
         self.free.extend([w] * (self.kind.concurrency - worker.running))
 
     def _give_back(self, w: int) -> None:
-        worker = self.workers[w]
-        self.returned.extend(worker.held)
-        worker.held.clear()
+        self.returned.extend(self.workers[w].held)
+        self.workers[w].held.clear()
 
     def _forget_deferred(self) -> None:
         """Without any worker, tasks that wait for their time wait in the queue."""
@@ -267,22 +277,18 @@ class Workers:
 
     def _see_off(self, w: int, now: float) -> None:
         """A worker that is to go holds nothing: it goes when that has been seen."""
-        if (gone := self.gone_at(now)) <= now:
+        if not self.kind.departure:
             self._leave(w, now)
         else:
             worker = self.workers[w]
-            worker.state, worker.idle_from = State.LEAVING, now if worker.state is State.STARTING else worker.idle_from
-            heappush(self._calendar, (gone, Event.END, w))
-
-    def gone_at(self, emptied: float) -> float:
-        """When a worker is gone that is to go and holds nothing from this moment on."""
-        return emptied + self.kind.departure
+            worker.idle_from = now if worker.state is State.STARTING else worker.idle_from
+            self._turn(worker, State.LEAVING)
+            heappush(self._calendar, (now + self.kind.departure, Event.END, w))
 
     def _leave(self, w: int, now: float) -> None:
-        worker = self.workers[w]
-        if worker.state is not State.STARTING and not worker.running:
+        if (worker := self.workers[w]).state is not State.STARTING and not worker.running:
             self.account.idle += now - worker.idle_from
-        worker.state = State.GONE
+        self._turn(worker, State.GONE)
         self.alive.discard(w)
         self.account.worker_seconds += now - worker.began
 
@@ -293,9 +299,9 @@ class Workers:
                 self.at[which] = self.clock
                 self.returned.append(which)
         elif event is Event.READY:
-            worker = self.workers[which]
-            if worker.state is State.STARTING:
-                worker.state, worker.idle_from = State.SERVING, self.clock
+            if (worker := self.workers[which]).state is State.STARTING:
+                self._turn(worker, State.SERVING)
+                worker.idle_from = self.clock
                 self.started_up.append((self.clock - worker.began, worker.at_once))
                 self.ready_at.append(self.clock)
                 self.start_ups.append(self.clock - worker.began)

@@ -44,6 +44,12 @@ def looked(asked: Scene, *, every_tick: bool) -> Engine:
         pytest.param([{"poisson": "40/h"}, HOURLY], {"scaling": {"idleAfter": "30s"}}, 0.02, id="both"),
         pytest.param([{"poisson": "200/h"}], {"scaling": {"wake": "WhenDue"}}, 0.04, id="a trickle that waits"),
         pytest.param([HOURLY], {"scaling": {"wake": "WhenDue", "drainWithin": "2m"}}, 0.03, id="bursts that wait"),
+        pytest.param(
+            [{"rate": "0.1/s"}],
+            {"scaling": {"wake": "WhenDue", "drainWithin": "5m", "taskDuration": "1s"}, "worker": {"concurrency": 4}},
+            0.025,
+            id="a stream that waits, many times what runs at once",
+        ),
     ],
 )
 def test_it_decides_as_if_it_looked_each_second(arrivals: list[Any], settings: dict[str, Any], near: float) -> None:

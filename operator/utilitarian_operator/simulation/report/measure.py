@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
-from operator import sub
+from operator import add, sub
 
 from utilitarian_operator.simulation.load.arrivals import Tasks
 from utilitarian_operator.simulation.play import Played, Sample, Scene
@@ -175,8 +175,8 @@ def measured(
     for name, one in played.items():
         runs = runs_of(one.pool, stage.tasks[name], stage.load, stage.until)
         waits = _waits(one.workers, stage.tasks[name], stage.until)
-        outside = _outside(waits, runs)
-        promised += outside
+        outside = sorted(_outside(waits, runs))
+        promised += outside  # sorted stretches one behind the other are sorted fast
         results[name] = _pool(
             one, waits, runs, _promises(one, stage, outside, runs), stage, (bounds or {}).get(name, 0.0)
         )
@@ -190,8 +190,8 @@ def _pool(
     account = workers.account
     return PoolResult(
         name=one.pool.name,
-        waits=_quantiles(waits),
-        queues=_by_queue(waits, tasks),
+        waits=(whole := _quantiles(waits)),
+        queues={tasks.queues[0]: whole} if len(tasks.queues) == 1 else _by_queue(waits, tasks),
         runs=[_run(run, workers, tasks, stage.until) for run in runs if run.deadline <= stage.until],
         promises=promises,
         hours=account.worker_seconds / HOUR,
@@ -215,8 +215,9 @@ def _waits(workers: Workers, tasks: Tasks, until: float) -> list[float]:
     waits = list(map(sub, workers.began_at, tasks.at))
     for k, due in tasks.eta.items():
         waits[k] = workers.began_at[k] - due
-    first_waiting = next((k for k, began in enumerate(workers.began_at) if began < 0), len(waits))
-    for k in range(first_waiting, len(waits)):
+    if min(workers.began_at, default=0.0) >= 0:
+        return waits
+    for k in range(len(waits)):
         if workers.began_at[k] < 0:
             waits[k] = max(until - tasks.eta.get(k, tasks.at[k]), 0.0)
     return waits
@@ -233,7 +234,7 @@ def _outside(waits: list[float], runs: list[Run]) -> list[float]:
 
 def _promises(one: Played, stage: Scene, outside: list[float], runs: list[Run]) -> Promises:
     within = one.pool.scaling.drain_within.total_seconds()
-    late = sum(wait > within + SLACK for wait in outside)
+    late = len(outside) - bisect_right(outside, within + SLACK)
     excused = 0
     if late:
         tasks, workers = stage.tasks[one.pool.name], one.workers
@@ -257,21 +258,18 @@ def _by_start_up(workers: Workers, tasks: Tasks, k: int, within: float) -> bool:
 
 
 def _run(run: Run, workers: Workers, tasks: Tasks, until: float) -> RunResult:
-    lost = set(workers.lost)
-    ended: float = 0.0
-    for k in range(run.first, run.beyond):
-        began = workers.began_at[k]
-        ended = inf if began < 0 or k in lost else max(ended, began + tasks.seconds[k])
+    mine = slice(run.first, run.beyond)
+    begun = workers.began_at[mine]
+    undone = min(begun) < 0 or any(run.first <= k < run.beyond for k in workers.lost)
+    ended = inf if undone else max(map(add, begun, tasks.seconds[mine]))
     return RunResult(run.name, run.start, run.deadline, ended if ended <= until else None, run.beyond - run.first)
 
 
 def _by_queue(waits: list[float], tasks: Tasks) -> dict[str, Waits]:
-    if len(tasks.queues) == 1:
-        return {tasks.queues[0]: _quantiles(waits)}
-    return {
-        queue: _quantiles([wait for wait, whose in zip(waits, tasks.queue, strict=True) if whose == index])
-        for index, queue in enumerate(tasks.queues)
-    }
+    by_queue: list[list[float]] = [[] for _ in tasks.queues]
+    for wait, whose in zip(waits, tasks.queue, strict=True):
+        by_queue[whose].append(wait)
+    return {queue: _quantiles(mine) for queue, mine in zip(tasks.queues, by_queue, strict=True)}
 
 
 def _quantiles(waits: Sequence[float]) -> Waits:

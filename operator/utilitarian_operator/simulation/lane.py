@@ -1,0 +1,40 @@
+"""One pool as it is played: its workers, what its engine remembers, and when it was last looked at."""
+
+from dataclasses import dataclass, field
+from math import inf
+
+from utilitarian_operator.api.effective import Pool
+from utilitarian_operator.core.sizing.decision import Decision
+from utilitarian_operator.core.sizing.memory import Memory
+from utilitarian_operator.simulation.pool_model import Workers
+
+TICK_S = 1.0
+"""Seconds between two looks of the operator."""
+
+
+@dataclass(slots=True)
+class Lane:
+    """One pool as it is played.
+
+    Args:
+        pool: the effective spec.
+        workers: the model.
+        memory: the engine's.
+        decision: the last.
+        opens: when the next schedule opens, seconds.
+    """
+
+    pool: Pool
+    workers: Workers
+    memory: Memory = field(default_factory=Memory)
+    decision: Decision | None = None
+    opens: float = -inf
+    looked_at: float = 0.0
+    arrived: int = 0
+    completed: int = 0
+    used: float = 0.0
+    pace: float = TICK_S
+    seconds: float = 0.0
+    coasted: bool = False
+    rules: dict[str, int] = field(default_factory=dict)
+    samples: list[tuple[float, int, int]] = field(default_factory=list)
