@@ -123,8 +123,8 @@ class Workers:
         return self.at[self.arrived]
 
     def arrived_by(self, moment: float) -> int:
-        """Tasks that came up to a moment in the past."""
-        return bisect_right(self.at, moment, 0, self.arrived)
+        """Tasks that come up to a moment."""
+        return bisect_right(self.at, moment)
 
     def arrival(self, number: int) -> float:
         """When the task comes before which so many came; never for one too many."""
@@ -141,8 +141,7 @@ class Workers:
             heappush(self._calendar, (now + next(self._start_up) * times, Event.READY, len(self.workers)))
             self.workers.append(Worker(now))
         self.in_each[State.STARTING] += count
-        self.account.starts += count
-        self.account.peak = max(self.account.peak, len(self.alive))
+        self.account.starts, self.account.peak = self.account.starts + count, max(self.account.peak, len(self.alive))
 
     def resize(self, wanted: int, now: float) -> None:
         """Have so many workers: drain those that lose least, or take draining ones back and start more."""
