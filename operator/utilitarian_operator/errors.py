@@ -10,7 +10,8 @@ OperatorError
 ├── ClusterError           the API server refused or failed a request
 │   ├── Conflict           another client changed the object in between: look again
 │   ├── Gone               the object is not there (any more)
-│   └── Rejected           the API server refuses the object as it is: a person must act
+│   ├── Rejected           the API server refuses the object as it is: a person must act
+│   └── LeaseUnsure        a Lease was not renewed in time: nothing is written until it is
 ├── SecretMissing          a Secret, or a key in it, that the resource names doesn't exist, or can't be what it is for
 └── LeadershipLost         another replica holds the Lease: nothing may be written any more
 """
@@ -67,6 +68,10 @@ class Rejected(ClusterError):
     def __init__(self, message: str, said: str = "") -> None:
         super().__init__(message)
         self.said = said or message
+
+
+class LeaseUnsure(ClusterError):
+    """A Lease was not renewed in time, or is not this operator's: nothing is written until it is."""
 
 
 class SecretMissing(OperatorError):

@@ -16,9 +16,10 @@ from tests.support.operator import in_process
 from tests.support.ports import LOOPBACK, free_port
 from tests.support.resources import resource
 from tests.support.waiting import wait_until, wait_until_async
+from utilitarian_operator.adapters.cluster.client import ClusterClient
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.host.certificates import LIFETIME, make
-from utilitarian_operator.host.leadership import LEASE, Leadership
+from utilitarian_operator.host.leadership import Leadership
 from utilitarian_operator.host.settings import Admission, Settings
 from utilitarian_operator.host.wiring import run
 
@@ -146,12 +147,15 @@ async def test_it_is_served_while_another_leads_and_with_a_certificate_of_others
     )
     configuration, stop = client.Configuration(), asyncio.Event()
     await config.load_kube_config(str(controlplane.kubeconfig), client_configuration=configuration)
-    async with client.ApiClient(configuration) as api, Leadership(api, namespace, "another").held(asyncio.Event()):
+    async with (
+        client.ApiClient(configuration) as api,
+        (another := Leadership(ClusterClient(api), namespace, settings.lease, "another")).held(asyncio.Event()),
+    ):
         waiting = asyncio.create_task(run(settings, stop))
         await wait_until_async(lambda: asyncio.to_thread(refusal, controlplane, namespace, NEVER), within=SOON)
-        lease = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{LEASE}"
+        lease = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{settings.lease}"
         found = await asyncio.to_thread(controlplane.request, "GET", lease)
-        assert found["spec"]["holderIdentity"] == "another"
+        assert found["spec"]["holderIdentity"] == another.identity
         assert not waiting.done()
         stop.set()
         await waiting

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.chart import CHART, NAMESPACE, RELEASE, helm, one, render
 from tests.support.controlplane import ControlPlane
-from utilitarian_operator.host.leadership import LEASE
+from utilitarian_operator.api.names import FLEETS_LEASE
 
 CRD = "utilitarianworkerpools.utilitarian.io"
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:uo-utilitarian-operator"
@@ -39,6 +39,7 @@ MAY_NOT = (
     "create pods:exec",
     "create serviceaccounts:token",
     "create rbac.authorization.k8s.io/roles",
+    "patch coordination.k8s.io/leases",
     "update coordination.k8s.io/leases",
 )
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
@@ -106,8 +107,9 @@ def test_the_operator_may_run_a_fleet_and_do_nothing_else(cluster: ControlPlane,
     install(cluster, values)
     assert [what for what in MAY if not allowed(cluster, *what.split(), "metering")] == []
     assert [what for what in MAY_NOT if allowed(cluster, *what.split(), "metering")] == []
-    assert allowed(cluster, "update", "coordination.k8s.io/leases", NAMESPACE, name=LEASE)
-    assert not allowed(cluster, "update", "coordination.k8s.io/leases", NAMESPACE, name="somebody-elses")
+    assert allowed(cluster, "patch", "coordination.k8s.io/leases", NAMESPACE, name=ACCOUNT.rpartition(":")[2])
+    assert allowed(cluster, "patch", "coordination.k8s.io/leases", "metering", name=FLEETS_LEASE)
+    assert not allowed(cluster, "patch", "coordination.k8s.io/leases", NAMESPACE, name="somebody-elses")
 
 
 def test_rights_end_at_the_namespaces_named(cluster: ControlPlane) -> None:

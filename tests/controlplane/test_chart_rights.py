@@ -19,7 +19,8 @@ from tests.support.processes import Process
 from tests.support.prometheus import Prometheus
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
-from utilitarian_operator.host.leadership import LEASE, Leadership
+from utilitarian_operator.adapters.cluster.client import ClusterClient
+from utilitarian_operator.host.leadership import Leadership
 
 ACCOUNT = "uo-utilitarian-operator"
 QUEUE = "utilitarian.tasks.cleanup"
@@ -158,10 +159,11 @@ async def test_the_lease_can_be_taken_and_given_to_the_next(
     async with client.ApiClient(as_itself) as api:
         for candidate in ("one", "two"):
             async with asyncio.timeout(SOON.total_seconds()):
-                async with Leadership(api, NAMESPACE, candidate).held(asyncio.Event()):
-                    assert holder(cluster) == candidate
+                leadership = Leadership(ClusterClient(api), NAMESPACE, ACCOUNT, candidate)
+                async with leadership.held(asyncio.Event()):
+                    assert holder(cluster) == leadership.identity
                 assert holder(cluster) == ""
 
 
 def holder(cluster: ControlPlane) -> str:
-    return cluster.kubectl("get", "lease", LEASE, "-n", NAMESPACE, "--output=jsonpath={.spec.holderIdentity}")
+    return cluster.kubectl("get", "lease", ACCOUNT, "-n", NAMESPACE, "--output=jsonpath={.spec.holderIdentity}")

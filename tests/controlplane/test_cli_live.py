@@ -16,7 +16,7 @@ from tests.support.rabbitmq import RabbitMQ
 from tests.support.settling import settled, templates
 from tests.support.shell import OTHER_QUEUE, POOLS, QUEUE, Shell
 from tests.support.waiting import wait_until
-from utilitarian_operator.api.names import LEASE
+from utilitarian_operator.api.names import FLEETS_LEASE
 
 SOON = timedelta(seconds=30)
 
@@ -82,11 +82,11 @@ def test_whether_an_operator_is_at_work_is_told_by_its_lease(fleet: Fleet, shell
     def renewed(ago: timedelta) -> str:
         return (datetime.now(UTC) - ago).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
-    lease = {"metadata": {"name": LEASE}, "spec": {**spec, "renewTime": renewed(timedelta(seconds=2))}}
+    lease = {"metadata": {"name": FLEETS_LEASE}, "spec": {**spec, "renewTime": renewed(timedelta(seconds=2))}}
     fleet.controlplane.request("POST", path, lease)
     assert shell.run("status").stdout.splitlines()[1].startswith("operator seen ")
     gone = {"spec": {"renewTime": renewed(timedelta(hours=3))}}
-    fleet.controlplane.request("PATCH", f"{path}/{LEASE}", gone, "application/merge-patch+json")
+    fleet.controlplane.request("PATCH", f"{path}/{FLEETS_LEASE}", gone, "application/merge-patch+json")
     for command in (["status"], ["explain", "work"]):
         line = shell.run(*command).stdout.splitlines()[1]
         assert line == "operator NOT SEEN for 3 h; nothing below is newer than that"

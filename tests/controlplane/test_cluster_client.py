@@ -95,7 +95,7 @@ async def test_an_api_server_that_is_away_is_a_cluster_error(controlplane: Contr
 
 
 async def test_nothing_is_written_without_the_lease(controlplane: ControlPlane, namespace: str) -> None:
-    def refuse() -> None:
+    def refuse(_: str) -> float:
         raise LeadershipLost("another holds it")
 
     manifest = deployment(namespace)

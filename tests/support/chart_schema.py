@@ -55,6 +55,7 @@ SHAPES: Mapping[str, dict[str, Any]] = {
     "objects": {"type": "array", "items": {"type": "object"}},
     "texts": {"type": "object", "additionalProperties": {"type": "string"}},
     "port": {"type": "integer", "minimum": 1, "maximum": 65535},
+    "tick": {"type": "string", "pattern": r"^([1-9][0-9]{2,3}ms|([1-9]|[12][0-9])(\.[0-9]+)?s|30s)$"},
     "duration": {"type": "string", "pattern": r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"},
     # An object of Kubernetes, or empty.
     "name": {"type": "string", "pattern": rf"^({_NAME}(\.{_NAME})*)?$", "maxLength": 253},

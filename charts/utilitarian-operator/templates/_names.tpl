@@ -132,4 +132,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 - apiGroups: [""]
   resources: [events]
   verbs: [list]
+# Which of several operators works on the fleets of a namespace is agreed on by a Lease in it. A name can't be asked of
+# what is being made.
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [create]
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames: [utilitarian-fleets]
+  verbs: [get, patch]
 {{- end -}}

@@ -7,8 +7,8 @@ DNS_LABEL_PATTERN = "^[a-z]([-a-z0-9]*[a-z0-9])?$"
 LONGEST_PAIR = 45
 """Characters that fleet and pool may have together: `NAME-POOL` and a Pod's suffixes must fit a label (63)."""
 
-LEASE = "utilitarian-operator"
-"""The Lease by which several operators agree on which one works, in the namespace of each."""
+FLEETS_LEASE = "utilitarian-fleets"
+"""The Lease, in each namespace that has fleets, of the operator that works on them."""
 
 SALT = "utilitarian-operator-salt"
 """The Secret with the salt of checksums, in the operator's own namespace."""

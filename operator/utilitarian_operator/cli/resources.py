@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from utilitarian_operator.api.effective import Fleet, effective_fleet
-from utilitarian_operator.api.names import LEASE
+from utilitarian_operator.api.names import FLEETS_LEASE
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.problem import InvalidSpec, field_path
 from utilitarian_operator.api.resource import KIND
@@ -89,7 +89,7 @@ async def from_cluster(target: Target, *, everywhere: bool = False, operator_nam
             "utilitarianworkerpools", None if everywhere else connection.namespace
         )
         places = sorted({operator_namespace, *(str(item["metadata"]["namespace"]) for item in items)})
-        leases = await connection.cluster.leases(LEASE, places)
+        leases = await connection.cluster.leases(FLEETS_LEASE, places)
     return Found(sorted(items, key=label), leases)
 
 

@@ -17,6 +17,8 @@ from utilitarian_operator.host.settings import Admission, Settings
 
 SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 SHORTEST_TICK = timedelta(milliseconds=100)
+LONGEST_TICK = timedelta(seconds=30)
+"""Much less than what `/healthz` takes for a process that is stuck."""
 LEADERSHIP_LOST = 75
 """Exit code after the Lease was lost (EX_TEMPFAIL): nothing is wrong with this process, start it again."""
 
@@ -70,16 +72,21 @@ Allow = Annotated[
 ]
 
 
+Namespaces = Annotated[
+    list[str] | None,
+    typer.Option(envvar=_env("NAMESPACE"), help="Watch this namespace; repeatable. All unless given."),
+]
+Tick = Annotated[str, typer.Option(envvar=_env("TICK"), help="Time between two looks at a fleet, 100ms to 30s.")]
+LeaseName = Annotated[
+    str, typer.Option(envvar=_env("LEASE"), help="Name of the Lease that all replicas of this operator share.")
+]
 LogLevel = Annotated[Level, typer.Option(envvar=_env("LOG_LEVEL"), help="Least level that is logged.")]
 LogFormat = Annotated[Format, typer.Option(envvar=_env("LOG_FORMAT"), help="text or json.")]
 
 
 def run(  # noqa: PLR0913 - each is an option of the command
-    namespace: Annotated[
-        list[str] | None,
-        typer.Option(envvar=_env("NAMESPACE"), help="Watch this namespace; repeatable. All unless given."),
-    ] = None,
-    tick: Annotated[str, typer.Option(envvar=_env("TICK"), help="Time between two looks at a fleet.")] = "1s",
+    namespace: Namespaces = None,
+    tick: Tick = "1s",
     metrics_port: Annotated[
         int, typer.Option(envvar=_env("METRICS_PORT"), min=0, max=65535, help="Port of /metrics; 0 for a free one.")
     ] = 8080,
@@ -91,6 +98,7 @@ def run(  # noqa: PLR0913 - each is an option of the command
     admission_configuration: AdmissionConfiguration = None,
     admission_port: AdmissionPort = 9443,
     allow: Allow = None,
+    lease: LeaseName = "utilitarian-operator",
     log_level: LogLevel = Level.INFO,
     log_format: LogFormat = Format.TEXT,
 ) -> None:
@@ -108,6 +116,7 @@ def run(  # noqa: PLR0913 - each is an option of the command
             metrics_port=metrics_port,
             health_port=health_port,
             lease_namespace=_own_namespace(),
+            lease=lease,
             instance=os.environ.get("POD_NAME") or socket.gethostname(),
             allowances=_allowances(allow or []),
             admission=_admission(admission, admission_name or [], admission_configuration, admission_port),
@@ -128,6 +137,8 @@ def _tick(text: str) -> timedelta:
         raise typer.BadParameter(f"--tick: {error}") from error
     if tick < SHORTEST_TICK:
         raise typer.BadParameter(f"--tick: {text} is too short: use 100ms or more")
+    if tick > LONGEST_TICK:
+        raise typer.BadParameter(f"--tick: {text} is too long: use 30s or less")
     return tick
 
 

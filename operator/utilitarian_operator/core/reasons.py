@@ -24,6 +24,7 @@ class Reason(StrEnum):
     MEMORY_UNREADABLE = "MemoryUnreadable"
     INVALID_SPEC = "InvalidSpec"
     NAME_TAKEN = "NameTaken"
+    NAMESPACE_TAKEN = "NamespaceTaken"
     QUEUE_TAKEN = "QueueTaken"
     BROKER_UNREACHABLE = "BrokerUnreachable"
     BROKER_REACHABLE = "BrokerReachable"

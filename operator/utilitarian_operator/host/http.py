@@ -93,11 +93,13 @@ def metrics_page(registry: CollectorRegistry) -> Callable[[], web.Response]:
     return lambda: web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-def health_page(sick: Callable[[], str | None]) -> Callable[[], web.Response]:
-    """200 while all is well, 503 with the reason when it is not."""
+def health_page(sick: Callable[[], str | None], notes: Callable[[], list[str]] = list) -> Callable[[], web.Response]:
+    """200 while all is well, with notes if there are any; 503 with the reason when it is not."""
 
     def answer() -> web.Response:
         why = sick()
-        return web.Response(text="ok\n") if why is None else web.Response(status=503, text=f"{why}\n")
+        if why is not None:
+            return web.Response(status=503, text=f"{why}\n")
+        return web.Response(text="".join(f"{line}\n" for line in ["ok", *notes()]))
 
     return answer

@@ -16,6 +16,7 @@ from utilitarian_operator.adapters.cluster.cache import (
     STATEFUL_SETS,
     Key,
     Store,
+    version,
 )
 from utilitarian_operator.api.resource import GROUP, VERSION
 from utilitarian_operator.host.settings import Settings
@@ -30,18 +31,22 @@ WATCHED = {
 }
 
 
-def registry(store: Store, queue: WorkQueue[Key]) -> kopf.OperatorRegistry:
+def registry(
+    store: Store, queue: WorkQueue[Key], progress: Callable[[str, int], None] = lambda *_: None
+) -> kopf.OperatorRegistry:
     """The handlers of one operator.
 
     Args:
         store: told of every object.
         queue: asked for a look at the fleet that an object belongs to.
+        progress: told of the kind and the version of every object.
     """
     handlers = kopf.OperatorRegistry()
 
     def watch(plural: str) -> None:
         async def saw(event: Mapping[str, Any], **_: object) -> None:
             body = dict(event["object"])
+            progress(plural, version(body))
             edited = plural == FLEETS and store.edited(body)
             key = store.see(plural, body, deleted=event["type"] == "DELETED")
             if key is not None:

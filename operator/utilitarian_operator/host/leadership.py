@@ -1,131 +1,122 @@
-"""Which of several operators may write: Lease election by the official library, and a check before each write."""
+"""Which replica of one operator may write: the one that surely holds the Lease, which is checked before each write."""
 
 import asyncio
 import contextlib
-import time
-from collections.abc import AsyncIterator
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
 
-from aiohttp import ClientError
-from kubernetes.aio import client
-from kubernetes.aio.client.api_client import ApiClient
-from kubernetes.aio.client.exceptions import ApiException
-from kubernetes.aio.leaderelection.electionconfig import Config
-from kubernetes.aio.leaderelection.leaderelection import LeaderElection
-from kubernetes.aio.leaderelection.leaderelectionrecord import LeaderElectionRecord
-from kubernetes.aio.leaderelection.resourcelock.leaselock import LeaseLock
+from utilitarian_operator.adapters.cluster.seam import Cluster
+from utilitarian_operator.errors import LeadershipLost, LeaseUnsure
+from utilitarian_operator.host.lease import Lease, Terms, boot_seconds
 
-from utilitarian_operator.api.names import LEASE
-from utilitarian_operator.errors import LeadershipLost
+TERMS = Terms(duration_s=6, margin_s=1.0, request_within_s=2.0)
+"""Short, because a lapse costs little: nothing is written until the Lease is renewed, and only if another replica took
+it meanwhile does this process end."""
 
-DURATION_S = 15
-RENEW_WITHIN_S = 10
-RETRY_S = 2
+RENEWED_EACH_S = 1.0
+LOOKED_AT_EACH_S = 0.5
+SHORTEST_S = 0.05
 
 
 class Leadership:
     """The Lease, from this process' side.
 
     Args:
-        api: client of the API server.
-        namespace: of the Lease.
-        identity: this process' name, unlike that of any other replica.
+        cluster: the API server; what is written to it must need no leadership.
+        namespace, name: of the Lease; each installed operator has its own.
+        instance: this process' name, to be read by people.
+        seconds: of a clock that never goes back nor stands still.
+        sleep: waits for so many seconds.
     """
 
-    def __init__(self, api: ApiClient, namespace: str, identity: str) -> None:
-        self._lock = _PatientLock(LEASE, namespace, identity, api)
-        self._election = LeaderElection(
-            Config(self._lock, DURATION_S, RENEW_WITHIN_S, RETRY_S, _nothing, onstopped_leading=_nothing)
-        )
+    def __init__(
+        self,
+        cluster: Cluster,
+        namespace: str,
+        name: str,
+        instance: str,
+        *,
+        seconds: Callable[[], float] = boot_seconds,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        # Two processes may have been given one name by mistake, and one that was started again is another one.
+        self.identity = f"{instance}_{uuid.uuid4().hex[:8]}"
+        self._lease = Lease(cluster, namespace, name, self.identity, TERMS, seconds)
+        self._name, self._sleep = name, sleep
 
-    def check(self) -> None:
-        """Raise unless the Lease is surely still held: no other replica can have taken it before it ran out.
+    def check(self) -> float:
+        """For how many seconds this process may surely write: a write must be over by then.
 
         Raises:
-            LeadershipLost: it isn't.
+            LeadershipLost: it never led, or another replica has led since.
+            LeaseUnsure: the Lease was not renewed in time; nothing may be written until it is.
         """
-        record = self._election.observed_record
-        if record is None:
-            raise LeadershipLost(f"the Lease {LEASE} is not held")
-        # The clock may have been set back, and the other one stands still while a machine sleeps: the longer counts.
-        by_the_clock = time.time() - self._election.observed_time_milliseconds / 1000
-        age_s = max(by_the_clock, time.monotonic() - self._lock.renewed_at)
-        if record.holder_identity != self._lock.identity:
-            raise LeadershipLost(f"the Lease {LEASE} is held by {record.holder_identity or 'nobody'}")
-        if age_s >= DURATION_S:
-            raise LeadershipLost(f"the Lease {LEASE} was last renewed {age_s:.0f} s ago")
+        left_s = self._lease.left_s
+        if self._lease.taken == 0:
+            raise LeadershipLost(f"the Lease {self._name} is not held")
+        if self.lost:
+            raise LeadershipLost(f"another replica has had the Lease {self._name}: {self._lease.another or 'unknown'}")
+        if left_s <= 0:
+            why = self._lease.trouble or "it was given back"
+            raise LeaseUnsure(f"the Lease {self._name} was not renewed in time: {why}; nothing is written until it is")
+        return left_s
+
+    @property
+    def lost(self) -> bool:
+        """Whether another replica has led since this one did."""
+        return self._lease.taken > 1 or (self._lease.taken == 1 and self._lease.another is not None)
+
+    @property
+    def unsure(self) -> bool:
+        """Whether nothing may be written now."""
+        return self._lease.left_s <= 0
 
     @contextlib.asynccontextmanager
-    async def held(self, stop: asyncio.Event) -> AsyncIterator["asyncio.Task[None] | None"]:
+    async def held(
+        self, stop: asyncio.Event, goes_on: Callable[[], None] = lambda: None
+    ) -> AsyncIterator["asyncio.Task[None] | None"]:
         """Wait for the Lease and renew it meanwhile; given back at the end, so that the next one need not wait.
 
         Args:
             stop: ends the waiting.
+            goes_on: called at each attempt.
 
         Yields:
-            A task that ends when the Lease is lost; None if it never was held because `stop` came first.
+            A task that ends when another replica has the Lease; None if it never was held because `stop` came first.
         """
-        candidate = asyncio.create_task(self._election.acquire(), name="candidate")
+        candidate = asyncio.create_task(self._wait(goes_on), name="candidate")
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait([candidate, stopped], return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
         if not candidate.done():
             candidate.cancel()
+            await asyncio.gather(candidate, return_exceptions=True)
+            await self._lease.give_back()  # its last request may have taken it
             yield None
             return
         candidate.result()  # what went wrong with the election itself is this process' own end
-        renewal = asyncio.create_task(self._election.renew_loop(), name="lease")
+        self._renewal = asyncio.create_task(self._renew(goes_on), name="lease")
         try:
-            yield renewal
+            yield self._renewal
         finally:
-            renewal.cancel()
-            await asyncio.gather(renewal, return_exceptions=True)
-            with contextlib.suppress(LeadershipLost, ApiException, ClientError, OSError):
-                self.check()
-                self._election.observed_record = None  # a write that comes late must not pass the check
-                await self._lock.give_back()
-
-
-class _PatientLock(LeaseLock):  # type: ignore[misc]
-    """The library's Lease lock, for which an API server that is away is a failed try and not the end.
-
-    `renewed_at` is when the last write that came through was begun (monotonic seconds).
-    """
-
-    renewed_at = float("-inf")
-
-    async def get(self, name: str, namespace: str) -> tuple[bool, LeaderElectionRecord | ApiException | None]:
-        try:
-            found: tuple[bool, LeaderElectionRecord | ApiException | None] = await super().get(name, namespace)
-        except (ClientError, TimeoutError, OSError) as error:
-            return False, ApiException(status=0, reason=str(error))
-        return found
-
-    async def create(self, name: str, namespace: str, election_record: LeaderElectionRecord) -> bool:
-        # The library's own passes pretty=True, which its client's validation refuses (37.0.1).
-        begun = time.monotonic()
-        lease = client.V1Lease(metadata=client.V1ObjectMeta(name=name), spec=self.update_lease(election_record))
-        try:
-            await self.api_instance.create_namespaced_lease(namespace, lease)
-        except (ApiException, ClientError, TimeoutError, OSError):
-            return False
-        self.renewed_at = begun
-        return True
-
-    async def update(self, name: str, namespace: str, updated_record: LeaderElectionRecord) -> bool:
-        begun = time.monotonic()
-        try:
-            done = bool(await super().update(name, namespace, updated_record))
-        except (ClientError, TimeoutError, OSError):
-            return False
-        self.renewed_at = begun if done else self.renewed_at
-        return done
+            await self.give_back()
 
     async def give_back(self) -> None:
-        """Leave the Lease without a holder."""
-        await self.api_instance.patch_namespaced_lease(
-            self.name, self.namespace, {"spec": {"holderIdentity": None}}, _content_type="application/merge-patch+json"
-        )
+        """Let the next replica lead at once; this one may not write any more."""
+        await self._lease.give_back()
+        self._renewal.cancel()
+        await asyncio.gather(self._renewal, return_exceptions=True)
 
+    async def _wait(self, goes_on: Callable[[], None]) -> None:
+        while True:
+            goes_on()
+            await self._lease.attempt()
+            if self._lease.left_s > 0:
+                return
+            await self._sleep(max(min(LOOKED_AT_EACH_S, self._lease.free_in_s), SHORTEST_S))
 
-async def _nothing() -> None:
-    """The election's callbacks are not used: `held` says when it begins and ends."""
+    async def _renew(self, goes_on: Callable[[], None]) -> None:
+        while not self.lost:
+            goes_on()
+            await self._sleep(RENEWED_EACH_S)
+            await self._lease.attempt()

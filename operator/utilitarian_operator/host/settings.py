@@ -43,6 +43,7 @@ class Settings:
         health_port: of /healthz; 0 for any free port.
         host: address that both listen on.
         lease_namespace: where the leader's Lease is; None runs without an election (by hand, or in a test).
+        lease: its name: replicas that share it are one operator, of which one works.
         instance: this process' name in the Lease and in events.
         admission: of the webhook; None has none.
         patience: how long signs must last before they count.
@@ -58,6 +59,7 @@ class Settings:
     health_port: int = 8081
     host: str = "0.0.0.0"  # noqa: S104 - a pod's own address; the chart's NetworkPolicy may narrow it
     lease_namespace: str | None = None
+    lease: str = "utilitarian-operator"
     instance: str = "utilitarian-operator"
     admission: Admission | None = None
     patience: Patience = PATIENCE

@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import threading
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,14 +21,16 @@ from utilitarian_operator.adapters.broker.session import Brokers, opened
 from utilitarian_operator.adapters.broker.timing import (
     CLOCK,
 )
-from utilitarian_operator.adapters.cluster.cache import CHILD_SELECTOR, FLEETS, Key, Store
+from utilitarian_operator.adapters.cluster.cache import CHILD_SELECTOR, FLEETS, Key, Store, version
 from utilitarian_operator.adapters.cluster.client import ClusterClient
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.errors import ClusterError, LeadershipLost
 from utilitarian_operator.host import kopf_host as handlers
 from utilitarian_operator.host.admission_webhook import AdmissionWebhook, renew
+from utilitarian_operator.host.fences import Fences
+from utilitarian_operator.host.health import ProcessHealth, WatchProgress
 from utilitarian_operator.host.http import health_page, metrics_page, serve
-from utilitarian_operator.host.leadership import Leadership
+from utilitarian_operator.host.preflight import keep_checking
 from utilitarian_operator.host.salt import salt_in
 from utilitarian_operator.host.settings import Settings
 from utilitarian_operator.host.workqueue import WorkQueue
@@ -41,37 +42,12 @@ from utilitarian_operator.reconcile.reconciler import Reconciler
 logger = logging.getLogger(__name__)
 
 RETRY_S = 2.0
+FINISH_S = 1.0
+"""Looks that run when the process is to stop may take so long: a request that is cut off may still be carried out."""
+
 GOODBYE_S = 0.25
 """A closed TLS connection says goodbye in the background; a loop that ends at once leaves it open (aiohttp's manual,
 "Graceful Shutdown")."""
-
-SILENT_S = 120.0
-"""A ticker that has not ticked for this long will not tick again: the kubelet shall restart the process."""
-
-
-@dataclass
-class ProcessHealth:
-    """How the process is.
-
-    Args:
-        at: when it last ticked; None while it waits for the Lease.
-        leads: whether it has the Lease, or needs none.
-        watches: whether its watches are open.
-    """
-
-    at: float | None = None
-    leads: bool = False
-    watches: bool = False
-
-    def unready(self) -> str | None:
-        """Why it can't do its work yet, or None: a candidate is ready to take over."""
-        return "the watches are not open yet" if self.leads and not self.watches else self.sick()
-
-    def sick(self) -> str | None:
-        """What is wrong for good, or None."""
-        if self.at is not None and time.monotonic() - self.at > SILENT_S:
-            return f"no tick for {SILENT_S:.0f} s"
-        return None
 
 
 @dataclass(frozen=True)
@@ -115,18 +91,21 @@ async def run(settings: Settings, stop: asyncio.Event, started: Callable[[Runnin
         serve(
             settings.host,
             settings.health_port,
-            {"/healthz": health_page(health_of_process.sick), "/readyz": health_page(health_of_process.unready)},
+            {
+                "/healthz": health_page(health_of_process.sick),
+                "/readyz": health_page(health_of_process.unready, health_of_process.noted),
+            },
         ) as health_port,
         ApiClient(await login()) as client,
         _admitting(settings, client) as admission_port,
-        _leading(settings, client, stop) as may_write,
+        _checking(settings, client, health_of_process),
     ):
         started(Running(metrics_port, health_port, admission_port))
-        if not stop.is_set():
-            health_of_process.leads = True
-            await _operate(
-                settings, ClusterClient(client, may_write), Metrics(registry), health_of_process, login, stop
-            )
+        async with _leading(settings, client, health_of_process, stop) as fences:
+            if not stop.is_set():
+                health_of_process.leads = True
+                cluster = ClusterClient(client, fences.may_write) if fences else ClusterClient(client)
+                await _operate(settings, cluster, Metrics(registry), health_of_process, login, stop, fences)
     await asyncio.sleep(GOODBYE_S)
 
 
@@ -141,47 +120,65 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
 
-async def _operate(
+async def _operate(  # noqa: PLR0913 - the parts that it is handed
     settings: Settings,
     cluster: Cluster,
     metrics: Metrics,
     health_of_process: ProcessHealth,
     login: Callable[[], Awaitable[Configuration]],
     stop: asyncio.Event,
+    fences: Fences | None = None,
 ) -> None:
-    salt = await salt_in(cluster, settings.lease_namespace, stop) if settings.lease_namespace else None
+    own = fences.cluster if fences else cluster
+    salt = await salt_in(own, settings.lease_namespace, stop) if settings.lease_namespace else None
     store, brokers = Store(), Brokers(partial(opened, intervals=settings.intervals, clock=CLOCK))
     writer = ObjectWriter(cluster, store, metrics, settings.instance, utc_now)
-    drains = Drains(cluster, store, writer, utc_now)
+    drains = Drains(cluster, store, writer, utc_now, may_act=fences.may_write if fences else lambda _: None)
     reconciler = Reconciler(
         cluster, store, brokers, drains, metrics, utc_now, settings.patience, settings.allowances, salt
     )
-    queue: WorkQueue[Key] = WorkQueue(reconciler.reconcile, between=CLOCK.between)
-    await _list_all(cluster, store, settings, stop)
+    look = partial(_ours, fences, reconciler) if fences else reconciler.reconcile
+    queue: WorkQueue[Key] = WorkQueue(look, between=CLOCK.between)
+    watches = WatchProgress()
+    health_of_process.stuck += [queue.stuck, watches.stuck]
+    await _list_all(cluster, store, settings, health_of_process, stop)
     tasks = [
         asyncio.create_task(queue.run(), name="queue"),
         asyncio.create_task(_tick(store, queue, settings, health_of_process, metrics), name="tick"),
-        asyncio.create_task(_resync(cluster, store, queue, settings), name="resync"),
+        asyncio.create_task(_resync(cluster, store, queue, settings, watches), name="resync"),
     ]
-    if settings.admission is not None:
-        tasks.append(asyncio.create_task(renew(settings.admission, cluster, utc_now), name="certificate"))
+    tasks += _renewals(settings, own, store, fences)
     ready, closing = asyncio.Event(), asyncio.Event()
-    host = handlers.host(handlers.registry(store, queue), settings, login, ready=ready, stop=closing)
+    host = handlers.host(handlers.registry(store, queue, watches.saw), settings, login, ready=ready, stop=closing)
     informer = asyncio.create_task(_inform(host, ready, health_of_process, stop), name="informer")
     tasks.append(asyncio.create_task(_until(stop), name="stop"))
     try:
         done, _ = await asyncio.wait([informer, *tasks], return_when=asyncio.FIRST_COMPLETED)
     finally:
         stop.set()
+        await queue.finish(FINISH_S)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if fences is not None:
+            await fences.give_back()  # the next one need not wait until brokers and watches are closed
         await brokers.keep_only({})
         # kopf goes last: it waits five seconds for every task that began after it did, and then cancels it.
         closing.set()
         await asyncio.gather(informer, return_exceptions=True)
     for task in done:
         task.result()
+
+
+def _renewals(settings: Settings, cluster: Cluster, store: Store, fences: Fences | None) -> list["asyncio.Task[None]"]:
+    """What is renewed for ever: the Leases of namespaces, and the webhook's certificate."""
+    tasks = []
+    if fences is not None:
+        watched = partial(_watched, settings, store)
+        tasks.append(asyncio.create_task(fences.namespaces.renew(watched, asyncio.sleep), name="namespaces"))
+    if settings.admission is not None:
+        tasks.append(asyncio.create_task(renew(settings.admission, cluster, utc_now), name="certificate"))
+    return tasks
 
 
 async def _inform(
@@ -203,27 +200,48 @@ async def _tick(
 ) -> None:
     """Ask for a look at every fleet, once a tick."""
     while True:
-        health_of_process.at = time.monotonic()
+        health_of_process.goes_on("tick")
         metrics.began_a_round(utc_now())
         for key in store.fleets():
             queue.add(key)
         await asyncio.sleep(settings.tick.total_seconds())
 
 
-async def _resync(cluster: Cluster, store: Store, queue: WorkQueue[Key], settings: Settings) -> None:
+async def _ours(fences: Fences, reconciler: Reconciler, key: Key) -> bool:
+    """Look at a fleet, unless nothing may be written now or it is another operator's."""
+    if fences.leadership.unsure:
+        return True  # the next tick asks again
+    if await fences.namespaces.ours(key.namespace):
+        return await reconciler.reconcile(key)
+    if key.namespace in fences.namespaces.left_alone:
+        await reconciler.leave(key)  # what the other one does meanwhile is not known here
+    return True
+
+
+def _watched(settings: Settings, store: Store) -> set[str]:
+    """The namespaces that are watched by name, and those that have fleets."""
+    return {*settings.namespaces, *(key.namespace for key in store.fleets())}
+
+
+async def _resync(
+    cluster: Cluster, store: Store, queue: WorkQueue[Key], settings: Settings, watches: WatchProgress
+) -> None:
     """List everything now and then: a watch may miss that something vanished."""
     while True:
         await asyncio.sleep(settings.resync.total_seconds())
         try:
-            for key in await _list(cluster, store, settings):
+            for key in await _list(cluster, store, settings, watches):
                 queue.add(key)
         except ClusterError as error:
             logger.warning("not resynced", extra={"because": str(error)})
 
 
-async def _list_all(cluster: Cluster, store: Store, settings: Settings, stop: asyncio.Event) -> None:
+async def _list_all(
+    cluster: Cluster, store: Store, settings: Settings, health_of_process: ProcessHealth, stop: asyncio.Event
+) -> None:
     """Know everything before anything is decided; tries until the API server answers."""
     while not stop.is_set():
+        health_of_process.goes_on("first list")
         try:
             await _list(cluster, store, settings)
         except ClusterError as error:
@@ -231,16 +249,37 @@ async def _list_all(cluster: Cluster, store: Store, settings: Settings, stop: as
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), RETRY_S)
         else:
+            health_of_process.ended("first list")
             return
 
 
-async def _list(cluster: Cluster, store: Store, settings: Settings) -> set[Key]:
+async def _list(cluster: Cluster, store: Store, settings: Settings, watches: WatchProgress | None = None) -> set[Key]:
     touched: set[Key] = set()
     for plural in handlers.WATCHED:
         selector = "" if plural == FLEETS else CHILD_SELECTOR
         lists = [await cluster.items(plural, namespace, selector) for namespace in settings.namespaces or (None,)]
-        touched |= store.replace(plural, [body for bodies, _ in lists for body in bodies], min(at for _, at in lists))
+        found = [body for bodies, _ in lists for body in bodies]
+        touched |= store.replace(plural, found, min(at for _, at in lists))
+        if watches is not None:
+            watches.listed(plural, max(map(version, found), default=0))
     return touched
+
+
+@contextlib.asynccontextmanager
+async def _checking(settings: Settings, client: ApiClient, health_of_process: ProcessHealth) -> AsyncIterator[None]:
+    """Find out all the time whether this process could work, also while it waits for the Lease."""
+
+    def tell(lacks: str | None) -> None:
+        if lacks is not None and lacks != health_of_process.lacks:
+            logger.warning("not ready", extra={"because": lacks})
+        health_of_process.lacks = lacks
+
+    checker = asyncio.create_task(keep_checking(ClusterClient(client), settings.namespaces, tell), name="preflight")
+    try:
+        yield
+    finally:
+        checker.cancel()
+        await asyncio.gather(checker, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager
@@ -256,19 +295,22 @@ async def _admitting(settings: Settings, client: ApiClient) -> AsyncIterator[int
 
 
 @contextlib.asynccontextmanager
-async def _leading(settings: Settings, client: ApiClient, stop: asyncio.Event) -> AsyncIterator[Callable[[], None]]:
-    """Wait for the Lease, if there is one; yields the check that must precede each write."""
+async def _leading(
+    settings: Settings, client: ApiClient, health_of_process: ProcessHealth, stop: asyncio.Event
+) -> AsyncIterator[Fences | None]:
+    """Wait for the Lease, if there is one; yields what must be asked before each write."""
     if settings.lease_namespace is None:
-        yield lambda: None
+        yield None
         return
-    leadership = Leadership(client, settings.lease_namespace, settings.instance)
-    async with leadership.held(stop) as lost:
+    fences = Fences(ClusterClient(client), settings.lease_namespace, settings.lease, settings.instance)
+    health_of_process.notes = fences.notes
+    async with fences.leadership.held(stop, lambda: health_of_process.goes_on("Lease")) as lost:
         watcher = asyncio.create_task(_stop_when(lost, stop))
         try:
-            yield leadership.check
+            yield fences
         finally:
             watcher.cancel()
-            if lost is not None and lost.done():
+            if fences.leadership.lost:
                 raise LeadershipLost("the Lease was lost: this process ends, and starts anew as a candidate")
 
 

@@ -14,6 +14,9 @@ K = TypeVar("K", bound=Hashable)
 
 logger = logging.getLogger(__name__)
 
+STUCK_S = 120.0
+"""Much longer than any work may take."""
+
 BACKOFF = Backoff(first_s=0.5, longest_s=30.0)
 
 
@@ -44,6 +47,9 @@ class WorkQueue(Generic[K]):
         self._more = asyncio.Event()
         self._slots = asyncio.Semaphore(at_a_time)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._began: dict[K, float] = {}
+        self._ended = float("inf")
+        self._closed = False
 
     def add(self, key: K, *, at_once: bool = False) -> None:
         """Ask for a key to be worked on; nothing happens if it waits already, for its turn or after a failure.
@@ -56,6 +62,8 @@ class WorkQueue(Generic[K]):
             self._paused.pop(key).cancel()
         if key in self._paused or key in self._waiting:
             return
+        if not self._waiting and not self._running:
+            self._ended = asyncio.get_running_loop().time()
         self._waiting[key] = None
         self._more.set()
 
@@ -66,6 +74,23 @@ class WorkQueue(Generic[K]):
         handle = self._paused.pop(key, None)
         if handle is not None:
             handle.cancel()
+
+    def stuck(self) -> str | None:
+        """Why it makes no progress for good, or None."""
+        now = asyncio.get_running_loop().time()
+        oldest = min(self._began.values(), default=now)
+        if now - oldest > STUCK_S:
+            key = min(self._began, key=lambda it: self._began[it])
+            return f"the work on {key} has gone on for more than {STUCK_S:.0f} s"
+        if self._waiting and not self._running and now - self._ended > STUCK_S:
+            return f"keys wait in the queue, and none was worked on for {STUCK_S:.0f} s"
+        return None
+
+    async def finish(self, within_s: float) -> None:
+        """Begin nothing more, and wait for what runs, at most so many seconds."""
+        self._closed = True
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=within_s)
 
     async def run(self) -> None:
         """Work until cancelled; what runs then is cancelled too."""
@@ -84,11 +109,12 @@ class WorkQueue(Generic[K]):
                 self.forget(key)
 
     def _begin(self, key: K) -> None:
-        if key not in self._waiting:  # forgotten while it waited for a slot
+        if key not in self._waiting or self._closed:  # forgotten while it waited for a slot
             self._slots.release()
             return
         del self._waiting[key]
         self._running.add(key)
+        self._began[key] = asyncio.get_running_loop().time()
         task = asyncio.create_task(self._one(key), name=f"reconcile {key}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -101,6 +127,8 @@ class WorkQueue(Generic[K]):
             logger.exception("work failed", extra={"key": str(key)})
         finally:
             self._running.discard(key)
+            self._began.pop(key, None)
+            self._ended = asyncio.get_running_loop().time()
             self._slots.release()
             if well:
                 self._failures.pop(key, None)

@@ -118,12 +118,18 @@ class Fleets:
 
     async def forget(self, key: Key) -> None:
         """A resource is gone."""
+        known = await self.leave(key)
+        if known is not None:
+            await self._forgotten(known)
+
+    async def leave(self, key: Key) -> FleetState | None:
+        """Keep nothing more of a fleet: it is gone, or another operator's. Returns what was kept."""
         known = self._known.pop(key, None)
         if known is not None:
             known.parts.reader.close()
             self._claims.forget(key)
             await self._keep_brokers()
-            await self._forgotten(known)
+        return known
 
     async def _lost(self, known: FleetState, newest: Judgement) -> Lost:
         """What other resources on the same broker have of this one's queues: who was never looked at may, too."""

@@ -81,6 +81,11 @@ class Reconciler:
         self._metrics.ticked(key, timedelta(seconds=time.monotonic() - started))
         return True
 
+    async def leave(self, key: Key) -> None:
+        """Keep nothing more of a fleet that is another operator's."""
+        if await self._fleets.leave(key) is not None:
+            self._metrics.forget(key)
+
     async def _look(self, key: Key, resource: Object) -> bool:
         """One look; returns whether another must follow at once."""
         known = await self._fleets.known(key, resource)

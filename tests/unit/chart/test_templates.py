@@ -13,9 +13,8 @@ from tests.support.chart import CHART, NAMESPACE, ChartRefusedError, Object, hel
 from tests.support.chart_readme import README, readme, undescribed_values
 from tests.support.chart_schema import SCHEMA, schema
 from tests.support.dashboard import dashboard
-from utilitarian_operator.api.names import SALT
+from utilitarian_operator.api.names import FLEETS_LEASE, SALT
 from utilitarian_operator.api.validation.pod_security import EVERYTHING
-from utilitarian_operator.host.leadership import LEASE
 
 PLAIN = [
     "ClusterRole",
@@ -47,8 +46,9 @@ FLEET_RIGHTS = {
     ("", "persistentvolumeclaims"): "get create",
     ("", "events"): "create patch list",
     ("events.k8s.io", "events"): "create patch",
+    ("coordination.k8s.io", "leases"): "create get patch",
 }
-LEADERSHIP_RIGHTS = {("coordination.k8s.io", "leases"): "create get update patch", ("", "secrets"): "create get"}
+LEADERSHIP_RIGHTS = {("coordination.k8s.io", "leases"): "create get patch", ("", "secrets"): "create get"}
 
 
 @cache
@@ -93,7 +93,7 @@ def test_the_command_line_is_the_operators() -> None:
     objects = render({"watchNamespaces": ["metering", "staging"], "tick": "500ms", "metrics": {"port": 9090}})
     assert container(objects)["args"] == [
         *("run", "--namespace", "metering", "--namespace", "staging"),
-        *("--tick", "500ms", "--metrics-port", "9090", "--health-port", "8081"),
+        *("--lease", "uo-utilitarian-operator", "--tick", "500ms", "--metrics-port", "9090", "--health-port", "8081"),
     ]
     assert "command" not in container(objects)
 
@@ -149,7 +149,9 @@ def test_all_namespaces_need_a_cluster_role_and_no_more_than_this() -> None:
 def test_only_the_operators_own_lease_can_be_touched() -> None:
     create, rest, _, salt = one(default(), "Role")["rules"]
     assert create["verbs"] == ["create"]
-    assert rest["resourceNames"] == [LEASE]
+    assert rest["resourceNames"] == ["uo-utilitarian-operator"]
+    of_fleets = [it for it in one(default(), "ClusterRole")["rules"] if it["resources"] == ["leases"]]
+    assert [it.get("resourceNames") for it in of_fleets] == [None, [FLEETS_LEASE]]
     assert (salt["resourceNames"], salt["verbs"]) == ([SALT], ["get"])
 
 
@@ -405,6 +407,8 @@ def test_a_pod_label_never_takes_the_pod_from_its_deployment() -> None:
         ({"replicas": -1}, "/replicas"),
         ({"replicas": "two"}, "/replicas"),
         ({"tick": "1"}, "/tick"),
+        ({"tick": "99ms"}, "/tick"),
+        ({"tick": "5m"}, "/tick"),
         ({"logLevel": "LOUD"}, "/logLevel"),
         ({"watchNamespaces": ["Not A Name"]}, "/watchNamespaces/0"),
         ({"watchNamespaces": ["twice", "twice"]}, "/watchNamespaces"),

@@ -33,7 +33,11 @@ def test_run_refuses_a_port_that_is_none(port: str) -> None:
 
 @pytest.mark.parametrize(
     "text,said",
-    [("5", "'5' is no duration: write it like 500ms"), ("99ms", "99ms is too short: use 100ms or more")],
+    [
+        ("5", "'5' is no duration: write it like 500ms"),
+        ("99ms", "99ms is too short: use 100ms or more"),
+        ("5m", "5m is too long: use 30s or less"),
+    ],
 )
 def test_a_tick_is_a_duration_that_a_look_fits_into(text: str, said: str) -> None:
     with pytest.raises(typer.BadParameter, match=said):

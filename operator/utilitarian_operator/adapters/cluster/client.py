@@ -1,5 +1,6 @@
 """Requests to the Kubernetes API server, one a call."""
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -34,6 +35,7 @@ _PATHS = {
     "Pod": ("api/v1", "pods"),
     "PodDisruptionBudget": ("apis/policy/v1", "poddisruptionbudgets"),
     "Secret": ("api/v1", "secrets"),
+    "SelfSubjectAccessReview": ("apis/authorization.k8s.io/v1", "selfsubjectaccessreviews"),
     "StatefulSet": ("apis/apps/v1", "statefulsets"),
     "StorageClass": ("apis/storage.k8s.io/v1", "storageclasses"),
     "UtilitarianWorkerPool": ("apis/utilitarian.io/v1alpha1", "utilitarianworkerpools"),
@@ -53,13 +55,14 @@ class ClusterClient(Cluster):
 
     Args:
         client: of the official library, which knows how to log in.
-        may_write: called before each write; raises LeadershipLost to prevent it.
+        may_write: called before each write with the object's namespace, or "" where it has none; returns within how
+            many seconds the write must be over, and raises LeadershipLost or LeaseUnsure to prevent it.
     """
 
     _with_each_write: Sequence[tuple[str, str]] = ()
     """Parameters of the query of each write."""
 
-    def __init__(self, client: ApiClient, may_write: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, client: ApiClient, may_write: Callable[[str], float] = lambda _: TIMEOUT_S) -> None:
         self._client, self._may_write = client, may_write
 
     async def create(self, manifest: Object) -> Object:
@@ -165,10 +168,11 @@ class ClusterClient(Cluster):
     async def _write(
         self, method: str, path: str, body: Any, content_type: str, query: Sequence[tuple[str, str]] = ()
     ) -> Object:
-        self._may_write()
+        within_s = min(self._may_write(_namespace(path)), TIMEOUT_S)
         # Strict: a typing error in a part that the CRD passes through must not be dropped in silence.
         manager = [] if method == "DELETE" else [("fieldManager", MANAGER), ("fieldValidation", "Strict")]
-        return await self._request(method, path, body, content_type, [*manager, *query, *self._with_each_write])
+        more = [*manager, *query, *self._with_each_write]
+        return await self._request(method, path, body, content_type, more, within_s=within_s)
 
     async def _request(self, method: str, path: str, *more: Any, **options: Any) -> Object:
         text = await self._answer(method, path, *more, **options)
@@ -178,7 +182,7 @@ class ClusterClient(Cluster):
             raise ClusterError(f"{method} {path}: no JSON in the answer: {error}") from error
         return result
 
-    async def _answer(
+    async def _answer(  # noqa: PLR0913 - what a request consists of
         self,
         method: str,
         path: str,
@@ -186,6 +190,7 @@ class ClusterClient(Cluster):
         content_type: str = JSON,
         query: Sequence[tuple[str, str]] = (),
         most: int | None = None,
+        within_s: float = TIMEOUT_S,
     ) -> bytes:
         headers = {"Accept": f"{JSON}, */*", "Content-Type": content_type}
         try:
@@ -197,12 +202,13 @@ class ClusterClient(Cluster):
                 body=body,
                 auth_settings=["BearerToken"],
             )
-            answer = await self._client.call_api(*request, _request_timeout=TIMEOUT_S)
-            text: bytes = await (answer.read() if most is None else _bounded(answer.response, most))
+            async with asyncio.timeout(within_s):
+                answer = await self._client.call_api(*request, _request_timeout=TIMEOUT_S)
+                text: bytes = await (answer.read() if most is None else _bounded(answer.response, most))
         except ApiException as error:
             raise _error(error.status or 0, str(error.body or error.reason), f"{method} {path}") from error
         except (ClientError, TimeoutError, OSError) as error:
-            raise ClusterError(f"{method} {path}: {error or type(error).__name__}") from error
+            raise ClusterError(f"{method} {path}: {str(error) or type(error).__name__}") from error
         if answer.status >= 300:  # noqa: PLR2004 - HTTP's own number
             raise _error(answer.status, text.decode(errors="replace"), f"{method} {path}")
         return text
@@ -224,6 +230,12 @@ def _path(kind: str, namespace: str | None, name: str = "") -> str:
     group, plural = _PATHS[kind]
     scope = f"/namespaces/{namespace}" if namespace else ""
     return f"{group}{scope}/{plural}" + (f"/{name}" if name else "")
+
+
+def _namespace(path: str) -> str:
+    """The namespace that a path is in; "" where there is none."""
+    _, _, rest = path.partition("/namespaces/")
+    return rest.partition("/")[0]
 
 
 def _collection(manifest: ReadOnlyObject) -> str:

@@ -17,7 +17,8 @@ class Cluster(Protocol):
 
     Objects are as JSON has them, with `apiVersion` and `kind`. Every method raises ClusterError when the server can't
     be reached, gives no answer in time or fails, and one of its subclasses when it refuses: Gone (404), Conflict
-    (409) or Rejected (400, 403, 422). A write raises LeadershipLost when this process may no longer write.
+    (409) or Rejected (400, 403, 422). A write raises LeadershipLost when this process may no longer write, and
+    LeaseUnsure while that can't be known.
     """
 
     async def read(self, kind: str, namespace: str, name: str) -> Object:

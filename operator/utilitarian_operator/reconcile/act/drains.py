@@ -48,6 +48,7 @@ class Drains:
         writer: tells.
         clock: the one clock.
         sleep: waits for so many seconds.
+        may_act: called with a namespace before a worker is told anything; raises to prevent it, as for a write.
     """
 
     cluster: Cluster
@@ -55,6 +56,7 @@ class Drains:
     writer: ObjectWriter
     clock: Callable[[], datetime]
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    may_act: Callable[[str], object] = lambda _: None
 
     async def carry_out(
         self,
@@ -105,6 +107,7 @@ class Drains:
         if pod is None:
             return False
         try:
+            self.may_act(key.namespace)
             await self._carry_out(pod, step, broker)
         except (ClusterError, BrokerError) as error:
             about = {"fleet": str(key), "pod": step.pod, "step": type(step).__name__}

@@ -22,6 +22,7 @@ WARNINGS = frozenset(
         Reason.MEMORY_UNREADABLE,
         Reason.INVALID_SPEC,
         Reason.NAME_TAKEN,
+        Reason.NAMESPACE_TAKEN,
         Reason.QUEUE_TAKEN,
         Reason.BROKER_UNREACHABLE,
         Reason.SECRET_MISSING,

@@ -49,7 +49,7 @@ def test_two_events_have_two_names() -> None:
 
 
 WARNINGS = {
-    *("MemoryUnreadable", "InvalidSpec", "NameTaken", "QueueTaken"),
+    *("MemoryUnreadable", "InvalidSpec", "NameTaken", "NamespaceTaken", "QueueTaken"),
     *("BrokerUnreachable", "SecretMissing", "ConfigMapMissing", "Refused"),
     *("SpecWarning", "Stuck", "Starved", "Mute", "ForeignConsumers"),
     *("DeadlineAtRisk", "DeadlineMissed", "RunMissed", "RunOverlaps"),

@@ -1,0 +1,88 @@
+"""How the process is: what of it must go on all the time, what has stopped, and why it can't do its work."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+SILENT_S = 120.0
+"""What has made no progress for this long will make none: the kubelet shall restart the process."""
+
+
+@dataclass
+class ProcessHealth:
+    """How the process is.
+
+    Each part that must go on for ever says so by `goes_on`; one that ends for good says it by `ended`.
+
+    Args:
+        leads: whether it has the Lease, or needs none.
+        watches: whether its watches are open.
+        lacks: what a check of the API server, the definition of the resource and the rights found; None: nothing.
+        notes: sentences about what it leaves alone although all is well.
+        stuck: asked for what each part knows about itself.
+        seconds: of a clock that never goes back.
+    """
+
+    leads: bool = False
+    watches: bool = False
+    lacks: str | None = "the API server was not asked yet"
+    notes: Callable[[], list[str]] = list
+    stuck: list[Callable[[], str | None]] = field(default_factory=list)
+    seconds: Callable[[], float] = time.monotonic
+    _last: dict[str, float] = field(default_factory=dict)
+
+    def goes_on(self, part: str) -> None:
+        """A part of the process has made progress; it is expected to do so again before `SILENT_S` are over."""
+        self._last[part] = self.seconds()
+
+    def ended(self, part: str) -> None:
+        """A part of the process is over, and no progress is expected of it."""
+        self._last.pop(part, None)
+
+    def sick(self) -> str | None:
+        """What is wrong for good, or None."""
+        now = self.seconds()
+        silent = next((part for part, at in self._last.items() if now - at > SILENT_S), None)
+        if silent is not None:
+            return f"{silent}: no progress for {SILENT_S:.0f} s"
+        return next((why for ask in self.stuck if (why := ask()) is not None), None)
+
+    def noted(self) -> list[str]:
+        """What it leaves alone, a sentence each."""
+        return self.notes()
+
+    def unready(self) -> str | None:
+        """Why it can't do its work, or couldn't take over, or None."""
+        if self.leads and not self.watches:
+            return "the watches are not open yet"
+        return self.sick() or self.lacks
+
+
+class WatchProgress:
+    """Whether the watches still tell what the API server has.
+
+    Args:
+        seconds: of a clock that never goes back.
+    """
+
+    def __init__(self, seconds: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._watched: dict[str, int] = {}
+        self._behind: dict[str, tuple[int, float]] = {}
+
+    def saw(self, plural: str, version: int) -> None:
+        """A watch told of an object at this version."""
+        self._watched[plural] = max(version, self._watched.get(plural, 0))
+        if plural in self._behind and self._watched[plural] >= self._behind[plural][0]:
+            del self._behind[plural]
+
+    def listed(self, plural: str, version: int) -> None:
+        """A list has an object at this version, which its watch must tell of, too."""
+        if version > self._watched.get(plural, 0) and plural not in self._behind:
+            self._behind[plural] = version, self._seconds()
+
+    def stuck(self) -> str | None:
+        """Which watch has not told for long what a list had, or None."""
+        now = self._seconds()
+        late = next((plural for plural, (_, since) in self._behind.items() if now - since > SILENT_S), None)
+        return None if late is None else f"the watch of {late} has told nothing of what is there for {SILENT_S:.0f} s"

@@ -1,0 +1,166 @@
+"""One Lease: taken, renewed and given back by one request each, and until when it is surely held."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from utilitarian_operator.adapters.cluster.seam import Cluster
+from utilitarian_operator.api.objects import Object, ReadOnlyObject
+from utilitarian_operator.errors import ClusterError, Gone
+
+logger = logging.getLogger(__name__)
+
+LONGEST_S = 120
+"""Seconds that another holder's Lease is waited out at most, whatever it says of itself."""
+
+
+def boot_seconds() -> float:
+    """Seconds since the machine booted: no one sets this clock, and it goes on while the machine is suspended."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+def utc_now() -> datetime:
+    """The wall clock: what people read in the Lease. Nothing is decided by it."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How long a Lease lasts.
+
+    Args:
+        duration_s: others take it when it was not renewed for so long; whole seconds, as the API server keeps it.
+        margin_s: its holder stops to write so much earlier: clocks don't run equally fast, and a write takes a while.
+        request_within_s: a request for it is given up after that.
+    """
+
+    duration_s: int
+    margin_s: float
+    request_within_s: float
+
+
+class Lease:
+    """One Lease, from the side of one who wants it.
+
+    The holder counts from before its request was sent; others count from after they saw it, each by the own clock. So
+    whatever a request takes, the holder stops before another one begins.
+
+    Args:
+        cluster: the API server.
+        namespace, name: of the Lease.
+        holder: who wants it, unlike all others.
+        terms: how long it lasts.
+        seconds: of a clock that never goes back nor stands still.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        namespace: str,
+        name: str,
+        holder: str,
+        terms: Terms,
+        seconds: Callable[[], float] = boot_seconds,
+    ) -> None:
+        self._cluster, self._terms, self._seconds = cluster, terms, seconds
+        self._namespace, self._name, self._holder = namespace, name, holder
+        self._one = asyncio.Lock()  # a request that is on its way is waited for: its answer has the Lease's version
+        self._live: Object | None = None
+        self._until = float("-inf")
+        self._seen: tuple[str, float] = ("", 0.0)
+        self.taken = 0
+        """How often it became this one's, which is not counted anew when it is renewed."""
+        self.another: str | None = None
+        """Who else has it, as was seen last."""
+        self.trouble: str | None = None
+        """What came of the last request, if it failed."""
+
+    @property
+    def left_s(self) -> float:
+        """For how many seconds it is surely held still; zero or less: it is not."""
+        return self._until - self._seconds()
+
+    @property
+    def free_in_s(self) -> float:
+        """In how many seconds it may be taken, if its holder doesn't renew it; infinite where none is known."""
+        version, since = self._seen
+        if not version or self._live is None:
+            return float("inf")
+        return since + _duration_s(self._live) - self._seconds()
+
+    @property
+    def live(self) -> Object:
+        """The Lease as it was seen last; with nothing in it where it was not."""
+        return self._live or {}
+
+    async def attempt(self) -> None:
+        """Take or renew it, if it may be; a failure changes nothing of what is held, and the next one reads anew."""
+        try:
+            async with self._one, asyncio.timeout(self._terms.request_within_s):
+                await self._attempt(self._seconds())
+            self.trouble = None
+        except (ClusterError, TimeoutError) as error:
+            self._live = None
+            self.trouble = str(error) or f"no answer within {self._terms.request_within_s:g} s"
+            logger.debug("lease not renewed", extra={"lease": f"{self._namespace}/{self._name}", "because": str(error)})
+
+    async def give_back(self) -> None:
+        """Leave it without a holder, unless another one has written it meanwhile; it is not held from now on."""
+        try:
+            async with self._one, asyncio.timeout(self._terms.request_within_s):
+                held, self._until = self.left_s > 0, float("-inf")
+                live, self._live = self._live, None
+                if held and live is not None:
+                    await self._cluster.patch(live, _at(live, {"holderIdentity": None}))
+        except (ClusterError, TimeoutError) as error:
+            logger.info("lease not given back", extra={"lease": self._name, "because": str(error)})
+
+    async def _attempt(self, begun: float) -> None:
+        live = self._live if self.left_s > 0 else None
+        if live is None:
+            try:
+                live = await self._cluster.read("Lease", self._namespace, self._name)
+            except Gone:
+                self._holds(await self._cluster.create(self._manifest()), begun)
+                return
+        holder = live["spec"].get("holderIdentity") or ""
+        if holder in {"", self._holder}:
+            self._holds(await self._cluster.patch(live, _at(live, self._spec(live))), begun, holder)
+            return
+        self._live, self._until, self.another = live, float("-inf"), holder
+        version = live["metadata"]["resourceVersion"]
+        if version != self._seen[0]:
+            self._seen = version, self._seconds()  # after the answer: it may have been renewed just before
+        elif self.free_in_s <= 0:
+            self._holds(await self._cluster.patch(live, _at(live, self._spec(live))), begun)
+
+    def _holds(self, live: Object, begun: float, holder: str = "") -> None:
+        self.taken += holder != self._holder
+        self._live, self.another, self._seen = live, None, ("", 0.0)
+        self._until = begun + self._terms.duration_s - self._terms.margin_s
+
+    def _manifest(self) -> Object:
+        metadata = {"name": self._name, "namespace": self._namespace}
+        spec = self._spec({"spec": {}})
+        return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
+
+    def _spec(self, live: ReadOnlyObject) -> Object:
+        now = utc_now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        before = live["spec"]
+        spec = {"holderIdentity": self._holder, "leaseDurationSeconds": self._terms.duration_s, "renewTime": now}
+        if before.get("holderIdentity") == self._holder:
+            return spec
+        return spec | {"acquireTime": now, "leaseTransitions": int(before.get("leaseTransitions") or 0) + 1}
+
+
+def _at(live: ReadOnlyObject, spec: ReadOnlyObject) -> Object:
+    """A change that is refused if the Lease has changed since."""
+    return {"metadata": {"resourceVersion": live["metadata"]["resourceVersion"]}, "spec": spec}
+
+
+def _duration_s(live: ReadOnlyObject | None) -> int:
+    said = (live or {}).get("spec", {}).get("leaseDurationSeconds")
+    return min(said, LONGEST_S) if isinstance(said, int) and said > 0 else LONGEST_S

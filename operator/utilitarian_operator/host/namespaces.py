@@ -1,0 +1,126 @@
+"""Whose fleets these are: in each namespace of fleets one operator holds a Lease, and the others leave it alone."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
+
+from utilitarian_operator.adapters.cluster.seam import Cluster
+from utilitarian_operator.api.names import FLEETS_LEASE
+from utilitarian_operator.api.objects import Object
+from utilitarian_operator.errors import LeaseUnsure
+from utilitarian_operator.host.lease import Lease, Terms, boot_seconds
+
+logger = logging.getLogger(__name__)
+
+TERMS = Terms(duration_s=60, margin_s=5.0, request_within_s=2.0)
+"""Longer than what a leader's end costs: the next replica of the same operator goes on with it."""
+
+RENEWED_EACH_S = 20.0
+LOOKED_AT_EACH_S = 1.0
+GIVEN_BACK_WITHIN_S = 1.0
+AT_ONCE = 10
+"""Requests at a time: a thousand namespaces are renewed in their time, and the API server has other clients."""
+
+
+@dataclass
+class _Namespace:
+    """One namespace: its Lease, when it was looked at, and to whom it was seen to belong."""
+
+    lease: Lease
+    looked_at: float = float("-inf")
+    said: str | None = None
+
+
+class Namespaces:
+    """The namespaces of fleets that this operator works on.
+
+    Args:
+        cluster: the API server; what is written to it must need no leadership.
+        operator: this one's name, the same for all its replicas: NAMESPACE/LEASE.
+        report: called once for each namespace that is another operator's, with the namespace, that one's name and its
+            Lease.
+        seconds: of a clock that never goes back nor stands still.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        operator: str,
+        report: Callable[[str, str, Object], Awaitable[None]],
+        seconds: Callable[[], float] = boot_seconds,
+    ) -> None:
+        self._cluster, self._operator, self._report, self._seconds = cluster, operator, report, seconds
+        self._known: dict[str, _Namespace] = {}
+
+    @property
+    def left_alone(self) -> Mapping[str, str]:
+        """The namespaces that are another operator's, and whose."""
+        return {name: it.lease.another for name, it in sorted(self._known.items()) if it.lease.another is not None}
+
+    async def ours(self, namespace: str) -> bool:
+        """Whether the fleets of a namespace are this operator's; takes it if it is no other's."""
+        known = self._one(namespace)
+        if known.lease.left_s <= 0 and self._seconds() - known.looked_at >= LOOKED_AT_EACH_S:
+            await self._attempt(namespace, known)
+        return known.lease.left_s > 0
+
+    def check(self, namespace: str) -> float:
+        """For how many seconds the fleets of a namespace are surely this operator's.
+
+        Raises:
+            LeaseUnsure: they are not.
+        """
+        lease = self._one(namespace).lease
+        if lease.left_s > 0:
+            return lease.left_s
+        why = f"it is held by {lease.another}" if lease.another else lease.trouble or "it was not taken"
+        raise LeaseUnsure(f"the Lease {FLEETS_LEASE} of namespace {namespace} is not ours: {why}; nothing is written")
+
+    async def renew(self, wanted: Callable[[], Collection[str]], sleep: Callable[[float], Awaitable[None]]) -> None:
+        """Renew those that are wanted, for ever, and give back the others.
+
+        Args:
+            wanted: the namespaces that are watched by name, and those that have fleets.
+            sleep: waits for so many seconds.
+        """
+        while True:
+            names = set(wanted())
+            gone = [self._known.pop(name).lease for name in self._known.keys() - names]
+            slots = asyncio.Semaphore(AT_ONCE)
+
+            async def one(name: str, slots: asyncio.Semaphore = slots) -> None:
+                async with slots:
+                    await self._attempt(name, self._one(name))
+
+            await asyncio.gather(*(one(name) for name in sorted(names)), *(lease.give_back() for lease in gone))
+            await sleep(RENEWED_EACH_S)
+
+    async def give_back(self) -> None:
+        """Leave all to whoever comes next; a request that takes longer is left to the Lease's end."""
+        leases = [it.lease for it in self._known.values()]
+        self._known = {}
+        await asyncio.wait(
+            [asyncio.create_task(lease.give_back()) for lease in leases] or [asyncio.create_task(asyncio.sleep(0))],
+            timeout=GIVEN_BACK_WITHIN_S,
+        )
+
+    def _one(self, namespace: str) -> _Namespace:
+        if namespace not in self._known:
+            lease = Lease(self._cluster, namespace, FLEETS_LEASE, self._operator, TERMS, self._seconds)
+            self._known[namespace] = _Namespace(lease)
+        return self._known[namespace]
+
+    async def _attempt(self, name: str, known: _Namespace) -> None:
+        known.looked_at = self._seconds()
+        await known.lease.attempt()
+        another = known.lease.another
+        if another == known.said:
+            return
+        known.said = another
+        if another is None:
+            logger.info("the fleets of a namespace are this operator's", extra={"namespace": name})
+            return
+        about = {"namespace": name, "operator": another}
+        logger.warning("the fleets of a namespace are another operator's and left alone", extra=about)
+        await self._report(name, another, known.lease.live)

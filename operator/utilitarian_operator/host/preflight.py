@@ -1,0 +1,79 @@
+"""Whether this process could work: the API server answers, knows the resource, and gives the rights that it needs."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from utilitarian_operator.adapters.cluster.cache import FLEETS
+from utilitarian_operator.adapters.cluster.seam import Cluster
+from utilitarian_operator.api.names import FLEETS_LEASE
+from utilitarian_operator.api.objects import Object
+from utilitarian_operator.api.resource import GROUP
+from utilitarian_operator.errors import ClusterError, Gone
+
+EACH_S, AGAIN_S = 60.0, 5.0
+
+RIGHTS = (
+    ("watch", GROUP, FLEETS, ""),
+    ("patch", GROUP, FLEETS, "status"),
+    ("watch", "apps", "deployments", ""),
+    ("create", "apps", "deployments", ""),
+    ("patch", "apps", "deployments", ""),
+    ("patch", "apps", "deployments", "scale"),
+    ("watch", "apps", "statefulsets", ""),
+    ("watch", "policy", "poddisruptionbudgets", ""),
+    ("watch", "", "pods", ""),
+    ("patch", "", "pods", ""),
+    ("patch", "", "pods", "status"),
+    ("create", "coordination.k8s.io", "leases", ""),
+)
+"""Verb, group, resource and subresource without which a fleet can't be run."""
+
+
+async def check(cluster: Cluster, namespaces: Sequence[str]) -> str | None:
+    """What is missing, or None.
+
+    Args:
+        cluster: the API server; asking about rights must need no leadership.
+        namespaces: that are watched; none is all.
+    """
+    try:
+        for namespace in namespaces or (None,):
+            await cluster.items(FLEETS, namespace, limit=1)
+        for namespace in namespaces or ("",):
+            for right in RIGHTS:
+                if not await _has(cluster, namespace, *right):
+                    return _lacking(namespace, *right)
+            if not await _has(cluster, namespace, "patch", "coordination.k8s.io", "leases", "", FLEETS_LEASE):
+                return _lacking(namespace, "patch", "coordination.k8s.io", f"leases named {FLEETS_LEASE}", "")
+    except Gone:
+        return f"the API server does not know {FLEETS}.{GROUP}: install the CRD"
+    except ClusterError as error:
+        return f"the API server can't be asked: {error}"
+    return None
+
+
+async def keep_checking(cluster: Cluster, namespaces: Sequence[str], tell: Callable[[str | None], None]) -> None:
+    """Check for ever, and tell what came of it."""
+    while True:
+        found = await check(cluster, namespaces)
+        tell(found)
+        await asyncio.sleep(EACH_S if found is None else AGAIN_S)
+
+
+async def _has(  # noqa: PLR0913 - what a right consists of
+    cluster: Cluster, namespace: str, verb: str, group: str, plural: str, subresource: str, name: str = ""
+) -> bool:
+    about = {"verb": verb, "group": group, "resource": plural, "subresource": subresource, "namespace": namespace}
+    review: Object = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "metadata": {},
+        "spec": {"resourceAttributes": about | {"name": name}},
+    }
+    return bool((await cluster.create(review))["status"]["allowed"])
+
+
+def _lacking(namespace: str, verb: str, group: str, plural: str, subresource: str) -> str:
+    what = f"{plural}/{subresource}" if subresource else plural
+    where = f"in namespace {namespace}" if namespace else "in all namespaces"
+    return f"the right to {verb} {what} ({group or 'v1'}) {where} is missing: docs/install.md has what it needs"

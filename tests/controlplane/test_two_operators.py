@@ -1,0 +1,54 @@
+"""Several operators on one real API server: which of them works on a namespace of fleets, and what the others say."""
+
+import urllib.error
+import urllib.request
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.support.controlplane import ControlPlane
+from tests.support.operator import Operator, in_process
+from tests.support.ports import LOOPBACK
+from tests.support.waiting import wait_until
+from utilitarian_operator.api.names import FLEETS_LEASE
+
+SOON = timedelta(seconds=60)
+
+
+def readiness(operator: Operator) -> str:
+    try:
+        with urllib.request.urlopen(f"http://{LOOPBACK}:{operator.health_port}/readyz", timeout=60) as answer:
+            return str(answer.read().decode())
+    except urllib.error.HTTPError as error:
+        return f"{error.code} {error.read().decode()}"
+
+
+def holder(controlplane: ControlPlane, namespace: str) -> Any:
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{FLEETS_LEASE}"
+    return controlplane.request("GET", path)["spec"].get("holderIdentity")
+
+
+@pytest.mark.parametrize("everywhere", [False, True], ids=["both watch it by name", "one watches all namespaces"])
+def test_the_second_on_a_namespace_says_so_and_writes_nothing(
+    controlplane: ControlPlane, namespace: str, everywhere: bool
+) -> None:
+    fleet = {
+        "apiVersion": "utilitarian.io/v1alpha1",
+        "kind": "UtilitarianWorkerPool",
+        "metadata": {"name": "u"},
+        "spec": {"image": "u:1", "broker": {"urlFrom": {"secretKeyRef": {"name": "none", "key": "URL"}}}},
+    }
+    path = f"/apis/utilitarian.io/v1alpha1/namespaces/{namespace}/utilitarianworkerpools"
+    with in_process(controlplane, namespace, lease_namespace=namespace, lease="first", instance="one"):
+        controlplane.request("POST", path, fleet)
+        wait_until(lambda: "conditions" in controlplane.request("GET", f"{path}/u").get("status", {}), within=SOON)
+        watched = () if everywhere else (namespace,)
+        with in_process(controlplane, *watched, lease_namespace=namespace, lease="second", instance="two") as second:
+            left = f"the fleets of namespace {namespace} are left alone: {namespace}/first works on them"
+            wait_until(lambda: left in readiness(second), within=SOON, describe=lambda: readiness(second))
+            events = controlplane.request("GET", f"/apis/events.k8s.io/v1/namespaces/{namespace}/events")["items"]
+            ours = [it for it in events if it.get("reportingInstance") == "two"]
+            assert [(it["reason"], it["regarding"]["name"]) for it in ours] == [("NamespaceTaken", FLEETS_LEASE)]
+            assert holder(controlplane, namespace) == f"{namespace}/first"
+    assert holder(controlplane, namespace) is None

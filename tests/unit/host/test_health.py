@@ -1,0 +1,64 @@
+"""What is said to the kubelet: parts that stopped, and watches that fell silent."""
+
+import asyncio
+from dataclasses import dataclass
+
+import pytest
+
+from utilitarian_operator.host.health import SILENT_S, ProcessHealth, WatchProgress
+from utilitarian_operator.host.workqueue import STUCK_S, WorkQueue
+
+
+@dataclass
+class Clock:
+    now: float = 0.0
+
+    def seconds(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize("part", ["tick", "first list", "Lease"])
+def test_a_part_that_stops_is_named_also_before_the_first_tick(part: str) -> None:
+    clock = Clock()
+    health = ProcessHealth(lacks=None, seconds=clock.seconds)
+    health.goes_on(part)
+    clock.now = SILENT_S
+    assert health.sick() is None
+    clock.now += 1
+    assert health.sick() == f"{part}: no progress for 120 s"
+    health.ended(part)
+    assert health.sick() is None
+
+
+def test_a_watch_that_falls_silent_is_found_by_the_next_list() -> None:
+    clock = Clock()
+    watches = WatchProgress(clock.seconds)
+    watches.saw("pods", 7)
+    watches.listed("pods", 7)
+    watches.listed("deployments", 9)
+    clock.now = SILENT_S + 1
+    assert watches.stuck() == "the watch of deployments has told nothing of what is there for 120 s"
+    watches.saw("deployments", 9)
+    assert watches.stuck() is None
+
+
+async def test_work_that_never_ends_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    began = asyncio.Event()
+
+    async def for_ever(_: str) -> bool:
+        began.set()
+        await asyncio.get_running_loop().create_future()
+        return True
+
+    queue = WorkQueue(for_ever)
+    run = asyncio.create_task(queue.run())
+    queue.add("metering/u")
+    await began.wait()
+    assert queue.stuck() is None
+    loop = asyncio.get_running_loop()
+    at = loop.time()
+    monkeypatch.setattr(loop, "time", lambda: at + STUCK_S + 1)
+    assert queue.stuck() == "the work on metering/u has gone on for more than 120 s"
+    monkeypatch.undo()
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)

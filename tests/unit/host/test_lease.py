@@ -1,0 +1,177 @@
+"""A Lease and its fences on a cluster in memory: late answers, clocks that jump, and others who take it."""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.clocked_cluster import Machine, cluster_of
+from utilitarian_operator.adapters.cluster.client import ClusterClient
+from utilitarian_operator.adapters.cluster.fake import FakeCluster
+from utilitarian_operator.errors import ClusterError, LeadershipLost, LeaseUnsure
+from utilitarian_operator.host.leadership import TERMS, Leadership
+from utilitarian_operator.host.lease import Lease, Terms, boot_seconds
+
+NAMESPACE, NAME = "utilitarian-system", "uo"
+
+
+def lease(cluster: FakeCluster, machine: Machine, holder: str) -> Lease:
+    return Lease(cluster.by(holder), NAMESPACE, NAME, holder, TERMS, machine.seconds)
+
+
+@pytest.mark.parametrize(
+    "late_s, left_s",
+    [(0.0, 5.0), (1.5, 3.5), (6.0, -1.0), (22.0, -17.0)],
+    ids=["at once", "a little late", "later than it lasts", "much later"],
+)
+async def test_it_lasts_from_before_the_request_was_sent(late_s: float, left_s: float) -> None:
+    machine = Machine()
+    held = lease(cluster_of(machine), machine, "one")
+    await held.attempt()
+    machine.late_s = iter([late_s])
+    await held.attempt()
+    assert held.left_s == pytest.approx(left_s)
+
+
+async def test_a_machine_that_was_suspended_does_not_write_when_it_wakes() -> None:
+    machine = Machine()
+    held = lease(cluster_of(machine), machine, "one")
+    await held.attempt()
+    machine.now += 3600.0
+    assert held.left_s <= 0
+
+
+async def test_the_wall_clock_decides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine()
+    cluster = cluster_of(machine)
+    first, second = lease(cluster, machine, "one"), lease(cluster, machine, "two")
+    await first.attempt()
+    set_back = datetime(2001, 1, 1, tzinfo=UTC)
+    monkeypatch.setattr("utilitarian_operator.host.lease.utc_now", lambda: set_back)
+    machine.now += TERMS.duration_s
+    assert first.left_s <= 0
+    await second.attempt()
+    assert second.left_s <= 0, "it may be taken only after it was watched for its whole length"
+    machine.now += TERMS.duration_s
+    await second.attempt()
+    assert second.left_s > 0
+
+
+def test_the_clock_goes_on_in_suspend() -> None:
+    assert abs(boot_seconds() - time.clock_gettime(time.CLOCK_BOOTTIME)) < 60
+
+
+async def test_it_is_given_back_only_if_no_other_has_written_it() -> None:
+    machine = Machine()
+    cluster = cluster_of(machine)
+    first, second = lease(cluster, machine, "one"), lease(cluster, machine, "two")
+    await first.attempt()
+    live = await cluster.read("Lease", NAMESPACE, NAME)
+    await cluster.patch(live, {"spec": {"holderIdentity": "two"}})
+    await first.give_back()
+    assert (await cluster.read("Lease", NAMESPACE, NAME))["spec"]["holderIdentity"] == "two"
+    await second.attempt()
+    assert second.left_s > 0
+    await second.give_back()
+    assert "holderIdentity" not in (await cluster.read("Lease", NAMESPACE, NAME))["spec"]
+    await first.attempt()
+    assert first.left_s > 0
+
+
+async def test_an_outage_loses_nothing_and_writes_nothing() -> None:
+    machine = Machine()
+    leadership = Leadership(cluster_of(machine), NAMESPACE, NAME, "one", seconds=machine.seconds, sleep=asyncio.sleep)
+    held = leadership._lease
+    await held.attempt()
+    machine.down = True
+    for _ in range(120):
+        machine.now += 1.0
+        await held.attempt()
+    with pytest.raises(LeaseUnsure, match="503"):
+        leadership.check()
+    assert not leadership.lost
+    machine.down = False
+    await held.attempt()
+    assert leadership.check() == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize("between", ["another leads", "another led and gave it back", "it was deleted"])
+async def test_who_was_followed_by_another_is_lost_for_good(between: str) -> None:
+    machine = Machine()
+    cluster = cluster_of(machine)
+    leadership = Leadership(cluster, NAMESPACE, NAME, "one", seconds=machine.seconds)
+    await leadership._lease.attempt()
+    live = await cluster.read("Lease", NAMESPACE, NAME)
+    match between:
+        case "another leads":
+            await cluster.patch(live, {"spec": {"holderIdentity": "two"}})
+        case "another led and gave it back":
+            await cluster.patch(live, {"spec": {"holderIdentity": None}})
+        case _:
+            await cluster.delete(live)
+    await leadership._lease.attempt()  # finds that the version it knows is gone
+    await leadership._lease.attempt()
+    assert leadership.lost
+    with pytest.raises(LeadershipLost):
+        leadership.check()
+
+
+def test_two_processes_of_one_name_are_two() -> None:
+    cluster = FakeCluster()
+    one, two = (Leadership(cluster, NAMESPACE, NAME, "pod-1").identity for _ in range(2))
+    assert one != two
+    assert one.startswith("pod-1_")
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 1), st.floats(0.0, 8.0), st.floats(0.0, 30.0), st.sampled_from(["attempt", "back", "down"])
+        ),
+        max_size=40,
+    )
+)
+def test_two_never_hold_it_at_once(steps: list[tuple[int, float, float, str]]) -> None:
+    machine = Machine()
+    cluster = cluster_of(machine)
+    both = [lease(cluster, machine, name) for name in ("one", "two")]
+
+    async def play() -> None:
+        for who, pause_s, late_s, what in steps:
+            machine.now += pause_s
+            machine.late_s, machine.down = iter([late_s]), what == "down"
+            await (both[who].give_back() if what == "back" else both[who].attempt())
+            assert sum(it.left_s > 0 for it in both) <= 1
+
+    asyncio.run(play())
+
+
+async def test_a_request_that_hangs_is_given_up_in_time() -> None:
+    class Hangs(FakeCluster):
+        async def read(self, kind: str, namespace: str, name: str) -> dict[str, object]:
+            del kind, namespace, name
+            return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]
+
+    held = Lease(Hangs(), NAMESPACE, NAME, "one", Terms(6, 1.0, 0.01))
+    async with asyncio.timeout(5):
+        await held.attempt()
+    assert held.trouble == "no answer within 0.01 s"
+
+
+async def test_a_write_ends_before_the_lease_does() -> None:
+    class Silent:
+        async def param_serialize(self, *_: object, **__: object) -> tuple[str]:
+            return ("request",)
+
+        async def call_api(self, *_: object, **__: object) -> None:
+            await asyncio.get_running_loop().create_future()
+
+    client = ClusterClient(Silent(), lambda _: 0.05)  # type: ignore[arg-type]
+    begun = asyncio.get_running_loop().time()
+    with pytest.raises(ClusterError, match="TimeoutError"):
+        await client.create({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "n"}})
+    assert asyncio.get_running_loop().time() - begun < 5

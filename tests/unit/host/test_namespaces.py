@@ -1,0 +1,45 @@
+"""Whose fleets those of a namespace are, on a cluster in memory: the next replica's, or the next operator's."""
+
+from tests.support.clocked_cluster import Machine, cluster_of
+from utilitarian_operator.adapters.cluster.fake import FakeCluster
+from utilitarian_operator.api.names import FLEETS_LEASE
+from utilitarian_operator.api.objects import Object
+from utilitarian_operator.host.namespaces import LOOKED_AT_EACH_S, TERMS, Namespaces
+
+
+async def _said(_namespace: str, _another: str, _lease: Object) -> None:
+    """Nothing of it is looked at here."""
+
+
+def namespaces(cluster: FakeCluster, machine: Machine, operator: str) -> Namespaces:
+    return Namespaces(cluster, operator, _said, machine.seconds)
+
+
+async def test_the_next_replica_of_the_same_operator_goes_on_at_once() -> None:
+    machine = Machine()
+    cluster = cluster_of(machine)
+    assert await namespaces(cluster, machine, "first/uo").ours("metering")
+    assert await namespaces(cluster, machine, "first/uo").ours("metering")
+
+
+async def test_a_namespace_whose_operator_is_gone_is_taken_after_its_lease() -> None:
+    machine = Machine()
+    cluster = cluster_of(machine)
+    first, second = namespaces(cluster, machine, "first/uo"), namespaces(cluster, machine, "second/uo")
+    assert await first.ours("metering")
+    assert not await second.ours("metering")
+    machine.now += TERMS.duration_s
+    assert await second.ours("metering")
+    machine.now += LOOKED_AT_EACH_S
+    assert not await first.ours("metering")
+
+
+async def test_a_namespace_that_was_given_back_is_free_at_once() -> None:
+    machine = Machine()
+    cluster = cluster_of(machine)
+    first, second = namespaces(cluster, machine, "first/uo"), namespaces(cluster, machine, "second/uo")
+    assert await first.ours("metering")
+    await first.give_back()
+    live = await cluster.read("Lease", "metering", FLEETS_LEASE)
+    assert "holderIdentity" not in live["spec"]
+    assert await second.ours("metering")
