@@ -156,18 +156,23 @@ async def _operate(  # noqa: PLR0913 - the parts that it is handed
         done, _ = await asyncio.wait([informer, *tasks], return_when=asyncio.FIRST_COMPLETED)
     finally:
         stop.set()
-        await queue.finish(FINISH_S)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        if fences is not None:
-            await fences.give_back()  # the next one need not wait until brokers and watches are closed
+        await _finish(queue, tasks, fences)
         await brokers.keep_only({})
         # kopf goes last: it waits five seconds for every task that began after it did, and then cancels it.
         closing.set()
         await asyncio.gather(informer, return_exceptions=True)
     for task in done:
         task.result()
+
+
+async def _finish(queue: WorkQueue[Key], tasks: list["asyncio.Task[None]"], fences: Fences | None) -> None:
+    """End what writes; the next replica need not wait until brokers and watches are closed."""
+    await queue.finish(FINISH_S)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    if fences is not None:
+        await fences.give_back()
 
 
 def _renewals(settings: Settings, cluster: Cluster, store: Store, fences: Fences | None) -> list["asyncio.Task[None]"]:
