@@ -59,6 +59,7 @@ def cases(rabbitmq: RabbitMQ, vhost: str) -> dict[str, Case]:
         "stats-refused": Case(
             rabbitmq.amqp_url(vhost), "refuses the login", f"http://{login}@{LOOPBACK}:{rabbitmq.management_port}"
         ),
+        "stats-comma": Case(rabbitmq.amqp_url(vhost), f"no statistics from {dead}", f"http://u:p,{WORD}@{dead}"),
         "stats-dead": Case(rabbitmq.amqp_url(vhost), f"no statistics from {dead}", f"http://{login}@{dead}"),
     }
 
