@@ -172,7 +172,8 @@ class Beat:
 class Fleet:
     """Everything that one resource asks for.
 
-    `env` and `env_from` are what every container has; `patience` is the operator's, and no field of the resource.
+    `env` and `env_from` are what every container has; `patience` is the operator's, and no field of the resource;
+    `restricted` says whether pods are to meet the restricted Pod Security Standard.
     """
 
     image: str
@@ -188,6 +189,7 @@ class Fleet:
     beat: Beat
     pod: PodSettings
     patience: Patience = PATIENCE
+    restricted: bool = False
 
 
 def effective_fleet(spec: UtilitarianWorkerPoolSpec, patience: Patience = PATIENCE) -> Fleet:
@@ -208,6 +210,7 @@ def effective_fleet(spec: UtilitarianWorkerPoolSpec, patience: Patience = PATIEN
         beat=_beat(spec.beat, fleet_pod),
         pod=_pod(fleet_pod),
         patience=patience,
+        restricted=spec.pod_security == "Restricted",
     )
 
 

@@ -44,6 +44,7 @@ Execution = Literal["prefork", "threads", "gevent", "solo"]
 OutsideRuns = Literal["React", "Hold"]
 Wake = Literal["AtOnce", "WhenDue"]
 Until = Literal["Drained", "Duration"]
+PodSecurity = Literal["Baseline", "Restricted"]
 Disruption = Literal["Allow", "Avoid"]
 
 Workers = Annotated[int, Field(strict=True, ge=1, le=1000)]
@@ -259,6 +260,8 @@ class UtilitarianWorkerPoolSpec(Part):
     """Queues that no pool consumes on purpose; QueuesCovered doesn't miss them. Unless given: none."""
     pod: PodSpec | None = None
     """What every pod needs, beat's included."""
+    pod_security: PodSecurity = "Baseline"
+    """Restricted: pods run as the image's own user, who is not root, and get no ServiceAccount's token unasked."""
     beat: BeatSpec = BeatSpec()
     """The scheduler of periodic tasks."""
 

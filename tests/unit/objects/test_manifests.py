@@ -9,6 +9,7 @@ from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.core.labels import TEMPLATE_HASH, Owner
 from utilitarian_operator.core.objects.manifests import beat_claim, beat_statefulset, deployment, fleet_objects
+from utilitarian_operator.core.objects.wanted import pod_templates
 
 OWNER = Owner("ns", "fleet", "uid")
 
@@ -150,3 +151,22 @@ def test_without_beat_there_is_nothing_of_it(*, enabled: bool) -> None:
     kinds = {made["kind"] for made in fleet_objects(OWNER, fleet(f"beat: {{enabled: {str(enabled).lower()}}}"))}
     assert ({"StatefulSet", "PersistentVolumeClaim"} <= kinds) is enabled
     assert bool({"StatefulSet", "PersistentVolumeClaim"} & kinds) is enabled
+
+
+@pytest.mark.parametrize(
+    "account,mounted",
+    [("{}", False), ("{serviceAccountName: worker}", None)],
+    ids=["no-token-unasked", "asked-for"],
+)
+def test_one_field_makes_the_whole_fleet_restricted(account: str, mounted: bool | None) -> None:
+    made = fleet(f"{{podSecurity: Restricted, pod: {account}, pools: [{{name: a, queues: [q]}}]}}")
+    for template in pod_templates("fleet", made).values():
+        pod = template["spec"]
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod.get("automountServiceAccountToken") is mounted
+
+
+def test_null_takes_a_default_of_the_security_context_away() -> None:
+    made = fleet("{pod: {securityContext: {fsGroup: null, seccompProfile: null}}}")
+    for template in pod_templates("fleet", made).values():
+        assert template["spec"]["securityContext"] == {}

@@ -68,6 +68,11 @@ _SYSCTLS = frozenset(
         *(f"net.ipv4.{name}" for name in ("tcp_rmem", "tcp_wmem")),
     }
 )
+_VOLUMES = frozenset(
+    ["configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"]
+)
+"""Kinds of volumes that the restricted standard lets in."""
+_ASKED = "spec.podSecurity: Restricted"
 _SELINUX_TYPES = ("", "container_t", "container_init_t", "container_kvm_t", "container_engine_t")
 _FILTERED = (None, "RuntimeDefault", "Localhost")
 """Types of AppArmor and seccomp profiles; compared one by one, since what stands in a resource may be no text."""
@@ -137,6 +142,42 @@ def check_made_pods(pods: Mapping[str, Pod], allowed: Collection[str]) -> Iterat
         for path, name in violations(pod):
             if name not in allowed:
                 yield Problem(at, "", f"{path} of its pods: {_remedy(name)}")
+
+
+def check_restricted(pods: Mapping[str, Pod]) -> Iterator[Problem]:
+    """What keeps pod templates from the restricted standard, where the fleet asks for it.
+
+    Args:
+        pods: by the path of the part of the spec that asks for each.
+    """
+    for at, pod in pods.items():
+        for path in _unrestricted(_map(pod.get("spec"))):
+            yield Problem(
+                at, "", f"{path} of its pods is not let in by the restricted standard, which {_ASKED} asks for"
+            )
+
+
+def _unrestricted(pod: Pod) -> Iterator[str]:
+    context = _map(pod.get("securityContext"))
+    yield from (f"volumes[{n}]" for n, it in _list(pod.get("volumes")) if not _VOLUMES.issuperset(it.keys() - {"name"}))
+    if context.get("runAsNonRoot") is not True:
+        yield "securityContext.runAsNonRoot"
+    if _map(context.get("seccompProfile")).get("type") is None:
+        yield "securityContext.seccompProfile"
+    if context.get("runAsUser") == 0:
+        yield "securityContext.runAsUser"
+    for kind in ("initContainers", "containers"):
+        for number, container in _list(pod.get(kind)):
+            own = _map(container.get("securityContext"))
+            capabilities = _map(own.get("capabilities"))
+            wrong = {
+                "allowPrivilegeEscalation": own.get("allowPrivilegeEscalation") is not False,
+                "runAsNonRoot": own.get("runAsNonRoot") is False,
+                "runAsUser": own.get("runAsUser") == 0,
+                "capabilities.drop": "ALL" not in (capabilities.get("drop") or ()),
+                "capabilities.add": any(it != "NET_BIND_SERVICE" for it in capabilities.get("add") or ()),
+            }
+            yield from (f"{kind}[{number}].securityContext.{name}" for name, it in wrong.items() if it)
 
 
 def violations(template: Pod) -> Found:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from utilitarian_operator.api.effective import CONTROL_EXCHANGE, Beat, Fleet, PodSettings, Pool, Worker
 from utilitarian_operator.api.names import beat_object, pool_object
@@ -70,7 +71,7 @@ def deployment(owner: Owner, fleet: Fleet, pool: Pool, checksum: str | None = No
         "resources": pool.worker.resources,
         "lifecycle": {"preStop": {"exec": {"command": pre_stop.command(pool.drain_timeout, pool.worker.execution)}}},
     }
-    pod = _pod(pool.pod, container)
+    pod = _pod(pool.pod, container, restricted=fleet.restricted)
     pod["readinessGates"] = [{"conditionType": CONSUMING}]
     pod["terminationGracePeriodSeconds"] = int(pool.drain_timeout.total_seconds())
     if pool.pod.topology_spread_constraints is None:
@@ -109,9 +110,9 @@ def beat_statefulset(owner: Owner, fleet: Fleet, checksum: str | None = None) ->
         "envFrom": list(fleet.env_from),
         "resources": beat.resources,
     }
-    pod = _pod(beat.pod, container)
+    pod = _pod(beat.pod, container, restricted=fleet.restricted)
     pod["terminationGracePeriodSeconds"] = BEAT_GRACE_S
-    pod["securityContext"] = {"fsGroup": BEAT_GROUP} | pod["securityContext"]
+    pod["securityContext"] = _said({"fsGroup": BEAT_GROUP} | pod["securityContext"] | (beat.pod.security_context or {}))
     pod["volumes"] = [_beat_volume(owner, beat), *pod.get("volumes", [])]
     mount = {"name": "schedule", "mountPath": BEAT_FOLDER}
     container["volumeMounts"] = [mount, *container.get("volumeMounts", [])]
@@ -234,15 +235,17 @@ def _pod_name() -> Object:
     return {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
 
 
-def _pod(settings: PodSettings, container: Object) -> Object:
+def _pod(settings: PodSettings, container: Object, *, restricted: bool) -> Object:
     """A pod spec of one container; what the settings leave out is left out, so that Kubernetes' defaults hold."""
-    container["securityContext"] = _container_security() | dict(settings.container_security_context or {})
+    container["securityContext"] = _said(_container_security() | (settings.container_security_context or {}))
     if settings.volume_mounts:
         container["volumeMounts"] = list(settings.volume_mounts)
     pod: Object = {
         "containers": [container],
-        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}} | dict(settings.security_context or {}),
+        "securityContext": _said(_pod_security(restricted=restricted) | (settings.security_context or {})),
     }
+    if restricted and settings.service_account_name is None:
+        pod["automountServiceAccountToken"] = False
     optional = {
         "nodeSelector": settings.node_selector,
         "tolerations": list(settings.tolerations),
@@ -254,6 +257,15 @@ def _pod(settings: PodSettings, container: Object) -> Object:
         "volumes": list(settings.volumes),
     }
     return pod | {name: value for name, value in optional.items() if value}
+
+
+def _pod_security(*, restricted: bool) -> Object:
+    return {"seccompProfile": {"type": "RuntimeDefault"}} | ({"runAsNonRoot": True} if restricted else {})
+
+
+def _said(context: Mapping[str, Any]) -> Object:
+    """A security context without the fields that null takes away: OpenShift chooses fsGroup itself."""
+    return {name: value for name, value in context.items() if value is not None}
 
 
 def _container_security() -> Object:

@@ -8,7 +8,7 @@ from utilitarian_operator.api.objects import ReadOnlyObject
 from utilitarian_operator.api.patience import PATIENCE, Patience
 from utilitarian_operator.api.problem import InvalidSpec, Problem
 from utilitarian_operator.api.resource import UtilitarianWorkerPoolSpec
-from utilitarian_operator.api.validation.pod_security import NOTHING, check_made_pods
+from utilitarian_operator.api.validation.pod_security import NOTHING, check_made_pods, check_restricted
 from utilitarian_operator.api.validation.resource_rules import accept, warnings
 from utilitarian_operator.core.objects.wanted import pod_templates
 from utilitarian_operator.core.spec.override import PREFIX, Override, overrides
@@ -115,7 +115,8 @@ class _Judge:
         Raises:
             InvalidSpec: with every problem.
         """
-        problems = list(check_made_pods(pod_templates(str(resource["metadata"]["name"]), fleet), self.allowed))
+        pods = pod_templates(str(resource["metadata"]["name"]), fleet)
+        problems = [*check_made_pods(pods, self.allowed), *(check_restricted(pods) if fleet.restricted else ())]
         if problems:
             raise InvalidSpec(problems)
 

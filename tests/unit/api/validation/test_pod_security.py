@@ -188,3 +188,32 @@ def test_no_merge_of_accepted_parts_makes_a_pod_that_is_refused(fleet: object, o
         return
     for template in pod_templates("fleet", effective_fleet(accepted.spec)).values():
         assert list(violations(template)) == []
+
+
+RESTRICTED = [
+    ("pod: {volumes: [{name: n, nfs: {server: s, path: /}}]}", "spec.pools[0]", "volumes[0]"),
+    ("pod: {securityContext: {runAsNonRoot: false}}", "spec.pools[0]", "securityContext.runAsNonRoot"),
+    ("pod: {securityContext: {runAsUser: 0}}", "spec.pools[0]", "securityContext.runAsUser"),
+    ("pod: {securityContext: {seccompProfile: null}}", "spec.pools[0]", "securityContext.seccompProfile"),
+    (
+        "beat: {pod: {containerSecurityContext: {allowPrivilegeEscalation: true}}}",
+        "spec.beat",
+        "initContainers[0].securityContext.allowPrivilegeEscalation",
+    ),
+    (
+        "pod: {containerSecurityContext: {capabilities: {add: [CHOWN]}}}",
+        "spec.pools[0]",
+        "containers[0].securityContext.capabilities.drop",
+    ),
+]
+
+
+@pytest.mark.parametrize("written,at,path", RESTRICTED, ids=[path for _, _, path in RESTRICTED])
+def test_a_restricted_fleet_has_nothing_that_the_standard_refuses(written: str, at: str, path: str) -> None:
+    body = resource(f"{{podSecurity: Restricted, pools: [{{name: a, queues: [q]}}], {written}}}")
+    body["metadata"] |= {"generation": 1, "uid": "u", "namespace": "metering"}
+    judged = Acceptance(body, allowed=EVERYTHING).judge(body)
+    said = [it.remedy for it in judged.problems if it.path == at]
+    assert any(it.startswith(f"{path} of its pods is not let in") for it in said), judged.problems
+    del body["spec"]["podSecurity"]
+    assert Acceptance(body, allowed=EVERYTHING).judge(body).fleet is not None
