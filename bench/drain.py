@@ -186,7 +186,7 @@ def _make_deployment(installation: Installation, case: Case) -> None:
     spec = {"image": "utilitarian:dev", "broker": reference, **case.spec(installation)}
     body = {"apiVersion": "utilitarian.io/v1alpha1", "kind": "UtilitarianWorkerPool", "metadata": {"name": fleet.name}}
     effective = effective_fleet(accept({**body, "spec": spec}).spec)
-    made = deployment(Owner(fleet.namespace, fleet.name, "nobody"), effective, effective.pools[0])
+    made = deployment(Owner(fleet.namespace, fleet.name, "no-owner"), effective, effective.pools[0])
     del made["metadata"]["ownerReferences"]
     pod = made["spec"]["template"]["spec"]
     pod.pop("readinessGates", None)

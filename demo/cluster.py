@@ -69,8 +69,8 @@ class Cluster:
         deadline = time.monotonic() + within
         while (left := self._find(f"api/v1/namespaces/{self.namespace}")) is not None:
             if time.monotonic() > deadline:
-                told = [condition["message"] for condition in left["status"].get("conditions", [])]
-                raise DemoError(f"the namespace {self.namespace} is not gone after {within:.0f} s: {'; '.join(told)}")
+                said = [condition["message"] for condition in left["status"].get("conditions", [])]
+                raise DemoError(f"the namespace {self.namespace} is not gone after {within:.0f} s: {'; '.join(said)}")
             time.sleep(0.5)
 
     def make_secret(self, name: str, values: Mapping[str, str]) -> None:

@@ -68,29 +68,29 @@ class Report:
     @property
     def failures(self) -> list[str]:
         """What went otherwise than it must, a sentence each."""
-        told = []
+        said = []
         if not self.summary.each_finished_once:
-            told.append(f"not every task finished exactly once: {self.summary}")
+            said.append(f"not every task finished exactly once: {self.summary}")
         if not self.asleep:
-            told.append("the fleet is not back at zero workers")
+            said.append("the fleet is not back at zero workers")
         if not self.beat_tasks:
-            told.append("beat sent no scheduled task that finished")
-        told += [
+            said.append("beat sent no scheduled task that finished")
+        said += [
             f"no scale request of pool {pool.name} was recorded"
             for pool in self.pools
             if pool.sent and pool.to_scale is None
         ]
-        return told
+        return said
 
 
 def scale_ups(events: Iterable[Mapping[str, Any]]) -> list[ScaleUp]:
     """The requests for more workers among a namespace's events, in the order of their time."""
     found = []
     for event in events:
-        told = _NOTE.match(event.get("note", "")) if event.get("reason") == "ScaledUp" else None
-        if told:
+        said = _NOTE.match(event.get("note", "")) if event.get("reason") == "ScaledUp" else None
+        if said:
             at = datetime.fromisoformat(event["eventTime"]).timestamp()
-            found.append(ScaleUp(told["pool"], at, int(told["before"]), int(told["after"])))
+            found.append(ScaleUp(said["pool"], at, int(said["before"]), int(said["after"])))
     return sorted(found, key=lambda request: request.at)
 
 

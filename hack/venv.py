@@ -69,9 +69,9 @@ def locked_lines(package: str) -> str:
 
 def settings_of_pip() -> dict[str, str]:
     """Where this machine's pip fetches packages, as variables for uv, which does not read pip's settings."""
-    told = run(PYTHON, "-m", "pip", "config", "list").splitlines()
-    told.reverse()  # pip names what counts most first
-    settings = {name.rpartition(".")[2]: value.strip("'") for name, _, value in (line.partition("=") for line in told)}
+    said = run(PYTHON, "-m", "pip", "config", "list").splitlines()
+    said.reverse()  # pip names what counts most first
+    settings = {name.rpartition(".")[2]: value.strip("'") for name, _, value in (line.partition("=") for line in said)}
     variables = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "cert": "SSL_CERT_FILE"}
     # What a person set for uv itself counts more.
     return {name: settings[key] for key, name in variables.items() if key in settings and name not in os.environ}

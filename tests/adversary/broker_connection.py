@@ -130,7 +130,7 @@ class Mailbox:
         timeout: float = 1.0,
         callback: Callable[[Any], None] | None = None,
     ) -> list[dict[str, Any]]:
-        """The answers of those who hear it, until all have answered or nobody does for a while."""
+        """The answers of those who hear it, until all have answered or none does for a while."""
         answers = self._ask(nodes, question)
         for answer in answers:
             if callback is not None:
@@ -142,7 +142,7 @@ class Mailbox:
         return answers
 
     def multi_call(self, question: str, _arguments: object = None, timeout: float = 1.0) -> list[dict[str, Any]]:
-        """Everybody's answer."""
+        """The answer of each worker."""
         answers = self._ask(sorted(self._client.rabbit.workers), question)
         threads.wait(timeout)
         return answers

@@ -125,7 +125,7 @@ class Deployments:
         sets[template] += max(min(-over, want - sets[template]), 0)
         ready = {it: sum(map(is_ready, found)) for it, found in pods.items()}
         may_go = sum(sets.values()) - want - (sets[template] - ready.get(template, 0))
-        for it in olds:  # those that are not ready first: nobody misses them
+        for it in olds:  # those that are not ready first: no task misses them
             cut = max(min(len(pods[it]) - ready[it], may_go, sets[it]), 0)
             sets[it], may_go = sets[it] - cut, may_go - cut
         spare = sum(ready.values()) - want

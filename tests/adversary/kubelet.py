@@ -111,7 +111,7 @@ class Kubelet:
         return self._set(pod, "Ready", str(running and held.issuperset(gates)))
 
     def changed(self, pod: Object) -> None:
-        """Somebody set a condition: readiness may follow, a moment later."""
+        """A client set a condition: readiness may follow, a moment later."""
         if pod["status"].get("containerStatuses") and self._with_readiness(pod) is not pod:
             metadata = pod["metadata"]
             self._loop.call_later(self._rng.uniform(0.02, 0.3), self._sync, metadata["name"], metadata["uid"])

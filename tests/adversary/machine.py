@@ -23,7 +23,7 @@ START = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 
 
 class Machine:
-    """Clocks of the operator's machine; the monotonic one is the loop's, the wall clock may be set by somebody.
+    """Clocks of the operator's machine; the monotonic one is the loop's, the wall clock may be set.
 
     Args:
         loop: of the world.

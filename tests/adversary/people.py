@@ -1,4 +1,4 @@
-"""What people do to a fleet: edits, scaling by hand, deletions, and a status that somebody else wrote."""
+"""What people do to a fleet: edits, scaling by hand, deletions, and a status that another client wrote."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -81,7 +81,7 @@ def edit_status(world: Any, a: float, b: float) -> None:
         world.log(f"status: {key} was {holder[key]!r}")
         holder[key] = strange[int(b * 4)]
         world.server.change(RESOURCES, NAME, status=status)
-    world.process.die("after somebody edited the status")
+    world.process.die("after the status was edited")
 
 
 def _leaves(value: Any) -> Iterator[tuple[Any, Any]]:

@@ -50,7 +50,7 @@ class Process:
         await wiring._operate(self._settings, ClusterClient(client), metrics, health, self._login, asyncio.Event())
 
     async def _login(self) -> Any:
-        raise AssertionError("nobody logs in here")
+        raise AssertionError("no client logs in here")
 
     async def host(self, registry: Any, _settings: Any, _login: Any, *, ready: Any, stop: Any) -> None:
         """Stands for kopf: opens the watches."""
@@ -111,7 +111,7 @@ class Watches:
         world.server.watchers.append(self._event)
 
     def close(self) -> None:
-        """Nobody watches any more."""
+        """No watch is open any more."""
         with contextlib.suppress(ValueError):
             self._world.server.watchers.remove(self._event)
 

@@ -60,7 +60,7 @@ class RabbitMQ:
         self.statistics: dict[str, tuple[int, int, int]] = {}
         self.questions = 0
         self.helpless: list[tuple[float, float]] = []
-        """Times in which nobody could talk to a worker, a preStop hook neither."""
+        """Times in which no client could talk to a worker, a preStop hook neither."""
 
     def declare(self, name: str) -> Queue:
         """The queue of this name, made if need be."""

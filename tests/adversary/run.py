@@ -31,13 +31,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print("\n".join(f"{at:9.2f} {text}" for at, text in world.trace))
         if world.found:
             found += 1
-            print(told(scenario, world, tries=asked.tries), flush=True)
+            print(shown(scenario, world, tries=asked.tries), flush=True)
     took = time.process_time() - began
     print(f"{hours:.2f} simulated hours in {took:.1f} s of the processor, {hours * 60 / took:.1f} a minute of it")
     return int(found > 0)
 
 
-def told(scenario: Scenario, world: World, *, tries: int) -> str:
+def shown(scenario: Scenario, world: World, *, tries: int) -> str:
     """A failure for a reader: what, the plan that suffices, the trace around it, and how to play it again."""
     first = world.found[0]
     plan, played = scenario.plan, world

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from tests.adversary import plan as plans
-from tests.adversary.run import told
+from tests.adversary.run import shown
 from tests.adversary.world import play
 
 FILES = sorted((Path(__file__).parent / "scenarios").glob("*.yaml"))
@@ -13,7 +13,7 @@ FILES = sorted((Path(__file__).parent / "scenarios").glob("*.yaml"))
 def test_what_was_found_once_stays_cured(path: Path) -> None:
     scenario = plans.read(path)
     world = play(scenario.seed, scenario.plan, scenario.hours)
-    assert not world.found, told(scenario, world, tries=0)
+    assert not world.found, shown(scenario, world, tries=0)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -4,7 +4,7 @@ import pytest
 
 from tests.adversary import plan as plans
 from tests.adversary.plan import FAMILIES, Scenario
-from tests.adversary.run import told
+from tests.adversary.run import shown
 from tests.adversary.world import play
 
 HOURS = 0.25
@@ -35,4 +35,4 @@ def test_every_family_draws_its_own_faults() -> None:
 
 def _play(scenario: Scenario, tries: int = 0) -> None:
     world = play(scenario.seed, scenario.plan, scenario.hours)
-    assert not world.found, told(scenario, world, tries=tries)
+    assert not world.found, shown(scenario, world, tries=tries)

@@ -21,7 +21,7 @@ def wait(seconds: float) -> None:
 
 
 class Thread:
-    """Stands for ThreadPoolExecutor(1): one call after the other, each to its end even if nobody waits for it."""
+    """Stands for ThreadPoolExecutor(1): one call after the other, each to its end even if no caller waits for it."""
 
     made: "Callable[[Thread], None]"
     """Told of each thread: the world ends it with the process that made it."""

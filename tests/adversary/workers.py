@@ -51,7 +51,7 @@ class Worker:
         self.running: dict[int, tuple[Task, float, asyncio.TimerHandle]] = {}
         self.scheduled: dict[int, Task] = {}
         self._redelivered: set[int] = set()
-        """Of what runs here, by its begin, what the broker has given to somebody else since."""
+        """Of what runs here, by its begin, what the broker has given to another worker since."""
         self.begun, self._born = 0, rabbit.loop.now
         self.mute_until = self.hung_until = 0.0
         self.helpless: list[tuple[float, float]] = []

@@ -107,7 +107,7 @@ class World:
         self.trace.append((round(self.loop.at, 2), text))
 
     def scale(self, name: str, replicas: int, *, by: str) -> Object:
-        """Somebody sets the replicas of a Deployment."""
+        """A person sets the replicas of a Deployment."""
         live = self.server.objects["deployments"][name]
         before = live["spec"].get("replicas", 1)
         self.invariants.scales(name, before, replicas, by=by)

@@ -87,11 +87,11 @@ def serving(controlplane: ControlPlane, namespace: str, settings: Admission, **m
 def test_cron_and_zone_are_refused_at_apply(controlplane: ControlPlane, namespace: str, port: int) -> None:
     assert not refusal(controlplane, namespace, NEVER)  # no replica serves: the API server goes on
     with serving(controlplane, namespace, admission(namespace, port)):
-        told = refusal(controlplane, namespace, NEVER)
-        assert "spec.pools[0].schedule[0].start: not a cron line" in told
-        told = refusal(controlplane, namespace, schedule("0 0 L * *", "Mars/Olympus"))
-        assert "spec.timeZone: no such time zone" in told
-        assert "Mars/Olympus" in told
+        said = refusal(controlplane, namespace, NEVER)
+        assert "spec.pools[0].schedule[0].start: not a cron line" in said
+        said = refusal(controlplane, namespace, schedule("0 0 L * *", "Mars/Olympus"))
+        assert "spec.timeZone: no such time zone" in said
+        assert "Mars/Olympus" in said
         assert not refusal(controlplane, namespace, schedule("0 0 LW * *", "Europe/Stockholm"))
     assert not refusal(controlplane, namespace, NEVER)
 

@@ -109,7 +109,7 @@ def test_the_operator_may_run_a_fleet_and_do_nothing_else(cluster: ControlPlane,
     assert [what for what in MAY_NOT if allowed(cluster, *what.split(), "metering")] == []
     assert allowed(cluster, "patch", "coordination.k8s.io/leases", NAMESPACE, name=ACCOUNT.rpartition(":")[2])
     assert allowed(cluster, "patch", "coordination.k8s.io/leases", "metering", name=FLEETS_LEASE)
-    assert not allowed(cluster, "patch", "coordination.k8s.io/leases", NAMESPACE, name="somebody-elses")
+    assert not allowed(cluster, "patch", "coordination.k8s.io/leases", NAMESPACE, name="of-another")
 
 
 def test_rights_end_at_the_namespaces_named(cluster: ControlPlane) -> None:

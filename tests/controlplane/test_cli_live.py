@@ -90,8 +90,8 @@ def test_whether_an_operator_is_at_work_is_told_by_its_lease(fleet: Fleet, shell
     for command in (["status"], ["explain", "work"]):
         line = shell.run(*command).stdout.splitlines()[1]
         assert line == "operator NOT SEEN for 3 h; nothing below is newer than that"
-    told = json.loads(shell.run("status", "-o", "json").stdout)["fleets"][0]["operator"]
-    assert told["seen"] == "Not"
+    said = json.loads(shell.run("status", "-o", "json").stdout)["fleets"][0]["operator"]
+    assert said["seen"] == "Not"
 
 
 def test_an_operator_that_runs_is_seen_and_one_that_ended_is_not(fleet: Fleet, shell: Shell, namespace: str) -> None:

@@ -47,8 +47,8 @@ async def test_the_longest_note_is_accepted(
     )
     now = datetime.now(UTC)
     await cluster.create(event(made, Reason.SCALED_UP, note, instance="operator-0", now=now))
-    [told] = controlplane.request("GET", f"/apis/events.k8s.io/v1/namespaces/{namespace}/events")["items"]
-    assert (told["reason"], told["regarding"]["name"]) == ("ScaledUp", "fleet")
+    [said] = controlplane.request("GET", f"/apis/events.k8s.io/v1/namespaces/{namespace}/events")["items"]
+    assert (said["reason"], said["regarding"]["name"]) == ("ScaledUp", "fleet")
 
 
 async def test_an_object_that_can_not_be_is_refused(cluster: Cluster, namespace: str) -> None:

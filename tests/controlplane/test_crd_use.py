@@ -123,13 +123,13 @@ def test_one_pool_more_is_refused(controlplane: ControlPlane) -> None:
 
 
 def test_explain_teaches_scaling(controlplane: ControlPlane) -> None:
-    told = " ".join(controlplane.kubectl("explain", "uwp.spec.pools.scaling").split())
+    said = " ".join(controlplane.kubectl("explain", "uwp.spec.pools.scaling").split())
     for sentence in (
         "Workers it has at most. Unless given: 10.",
         "A task is started within this after it arrived. Unless given: 10m.",
         "enum: React, Hold",
     ):
-        assert sentence in told
+        assert sentence in said
 
 
 def test_a_full_status_is_stored_and_shown_in_under_80_columns(controlplane: ControlPlane, namespace: str) -> None:

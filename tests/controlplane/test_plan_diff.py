@@ -137,7 +137,7 @@ def test_an_object_of_another_owner_would_be_left_alone(fleet: Fleet, shell: She
     fleet.controlplane.request("POST", path, own)
     change = shell.changes()["Deployment", "fleet-work"]
     assert (change["action"], change["diff"]) == ("taken", [])
-    assert "belongs to somebody else" in change["because"]
+    assert "has another owner" in change["because"]
 
 
 def test_a_template_that_the_api_server_refuses_is_named_with_its_sentence(shell: Shell) -> None:

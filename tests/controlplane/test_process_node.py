@@ -152,8 +152,8 @@ def test_a_process_that_ignores_sigterm_is_killed_when_its_grace_is_over_and_not
 ) -> None:
     out = tmp_path / "out"
     # It writes the time again and again after the signal.
-    told = f"[ $told ] && echo $EPOCHREALTIME >> {out}"
-    script = f"told=; trap 'told=1' TERM; while :; do read -t 0.1 x <> <(:); {told}; done"
+    said = f"[ $told ] && echo $EPOCHREALTIME >> {out}"
+    script = f"told=; trap 'told=1' TERM; while :; do read -t 0.1 x <> <(:); {said}; done"
     make_pod(controlplane, namespace, bash(script), terminationGracePeriodSeconds=2)
     wait_ready(controlplane, namespace, node)
     process = node.pod("pod").process

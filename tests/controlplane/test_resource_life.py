@@ -16,7 +16,7 @@ from utilitarian_operator.core.labels import CONFIG_CHECKSUM
 from utilitarian_operator.reconcile.observe import reference_reader as references
 
 SOON = timedelta(seconds=20)
-NOBODY = "amqp://user:password@127.0.0.1:1/"
+NO_BROKER = "amqp://user:password@127.0.0.1:1/"
 WORK = {"name": "work", "queues": ["utilitarian.tasks.default"]}
 OTHER = {"name": "other", "queues": ["utilitarian.tasks.cleanup"]}
 NO_BEAT = {"enabled": False}
@@ -37,7 +37,7 @@ def quick(controlplane: ControlPlane) -> Iterator[ControlPlane]:
 def fleet(quick: ControlPlane, namespace: str) -> Fleet:
     """A fleet whose broker doesn't answer, not created yet."""
     found = Fleet(quick, namespace)
-    found.create_secret(NOBODY)
+    found.create_secret(NO_BROKER)
     return found
 
 
@@ -49,7 +49,7 @@ def stalled(fleet: Fleet, status: str, reason: str, *parts: str) -> None:
     wait_until(is_so, within=SOON, describe=lambda: (fleet.condition("Stalled"), fleet.describe()))
 
 
-def told(fleet: Fleet, reason: str, *parts: str) -> None:
+def shown(fleet: Fleet, reason: str, *parts: str) -> None:
     def is_so() -> bool:
         return any(said == reason and all(part in note for part in parts) for said, note in fleet.events())
 
@@ -90,14 +90,14 @@ def test_a_bad_edit_is_named_and_what_ran_before_goes_on_until_it_is_mended(flee
     run = {"name": "run", "start": "0 0 30 2 *"}
     bad = fleet.edit(pools=[{**WORK, "schedule": [run]}], env=[{"name": "NEW", "value": "1"}])
     stalled(fleet, "True", "InvalidSpec", "spec.pools[0].schedule[0].start", "not a cron line", "keeps running")
-    told(fleet, "InvalidSpec", "spec.pools[0].schedule[0].start")
+    shown(fleet, "InvalidSpec", "spec.pools[0].schedule[0].start")
     status = fleet.status()
     assert status["observedGeneration"] == bad["metadata"]["generation"]
     assert {it["observedGeneration"] for it in status["conditions"]} == {bad["metadata"]["generation"]}
     assert "KEPT" in env_names(fleet)
     fleet.edit(pools=[{**WORK, "schedule": [{**run, "start": "0 0 28 2 *"}]}])
     stalled(fleet, "False", "Accepted")
-    told(fleet, "Recovered")
+    shown(fleet, "Recovered")
     wait_until(lambda: "NEW" in env_names(fleet), within=SOON, describe=fleet.describe)
 
 
@@ -110,7 +110,7 @@ def test_a_template_that_the_api_server_refuses_stalls_its_pool_alone(fleet: Fle
     late = {"name": "late", "queues": ["utilitarian.tasks.commits"]}
     fleet.edit(pools=[{**WORK, "pod": broken}, {**OTHER, "env": [{"name": "NEW", "value": "1"}]}, late])
     stalled(fleet, "True", "Refused", "spec.pools[0]", "nonsense", "goes on as it is")
-    told(fleet, "Refused", "nonsense")
+    shown(fleet, "Refused", "nonsense")
     wait_until(lambda: "NEW" in env_names(fleet, "other"), within=SOON, describe=fleet.describe)
     made(fleet, "late")
     after = fleet.deployment("work")
@@ -143,8 +143,8 @@ def test_a_missing_reference_is_named_and_what_ran_before_goes_on(fleet: Fleet) 
     stalled(
         fleet, "True", "SecretMissing", where, f"{fleet.namespace}/not-there does not exist; create it", "and 1 more"
     )
-    told(fleet, "SecretMissing", "not-there")
-    told(fleet, "ConfigMapMissing", "spec.pools[0].envFrom[0].configMapRef", "no-config")
+    shown(fleet, "SecretMissing", "not-there")
+    shown(fleet, "ConfigMapMissing", "spec.pools[0].envFrom[0].configMapRef", "no-config")
     assert "X" not in env_names(fleet)
     core = "api/v1/namespaces/{}"
     write(fleet, "POST", f"{core}/configmaps", {"metadata": {"name": "no-config"}, "data": {"a": "b"}})
@@ -167,7 +167,7 @@ def test_a_changed_secret_rolls_the_pods_and_a_missing_one_does_not(fleet: Fleet
     wait_until(lambda: CONFIG_CHECKSUM in pod_annotations(fleet), within=SOON, describe=fleet.describe)
     first = pod_annotations(fleet)[CONFIG_CHECKSUM]
     path = f"api/v1/namespaces/{fleet.namespace}/secrets/{SECRET}"
-    write(fleet, "PATCH", path, {"stringData": {URL_KEY: f"{NOBODY}other"}})
+    write(fleet, "PATCH", path, {"stringData": {URL_KEY: f"{NO_BROKER}other"}})
     wait_until(lambda: pod_annotations(fleet)[CONFIG_CHECKSUM] != first, within=SOON, describe=fleet.describe)
     second = pod_annotations(fleet)[CONFIG_CHECKSUM]
     live, beat = fleet.deployment("work"), fleet.beat()
@@ -178,7 +178,7 @@ def test_a_changed_secret_rolls_the_pods_and_a_missing_one_does_not(fleet: Fleet
     stalled(fleet, "True", "SecretMissing", "spec.broker.urlFrom", SECRET)
     # What needs no Secret is still followed, with the checksum that was.
     fleet.edit(pools=[{**WORK, "env": [{"name": "NEW", "value": "1"}]}, OTHER])
-    fleet.create_secret(f"{NOBODY}other")
+    fleet.create_secret(f"{NO_BROKER}other")
     wait_until(lambda: "NEW" in env_names(fleet), within=SOON, describe=fleet.describe)
     assert pod_annotations(fleet)[CONFIG_CHECKSUM] == second
 
@@ -210,7 +210,7 @@ def test_a_budget_protects_each_pool_and_goes_with_it(fleet: Fleet) -> None:
     wait_until(by_apply_alone, within=SOON, describe=lambda: objects(fleet, BUDGETS, "fleet-work"))
     fleet.edit(pools=[WORK])
     wait_until(lambda: len(objects(fleet, BUDGETS)["items"]) == 1, within=SOON, describe=fleet.describe)
-    told(fleet, "Deleted", "Deployment fleet-other", "no longer asked for")
+    shown(fleet, "Deleted", "Deployment fleet-other", "no longer asked for")
 
 
 def test_a_taken_name_stalls_its_pool_alone(fleet: Fleet) -> None:
@@ -266,7 +266,7 @@ def test_what_an_orphaned_fleet_left_is_adopted(fleet: Fleet) -> None:
     after = fleet.deployment("work")
     assert after
     assert (after["metadata"]["uid"], after["spec"]["replicas"]) == (before["metadata"]["uid"], 3)
-    told(fleet, "Adopted", "Deployment fleet-work")
+    shown(fleet, "Adopted", "Deployment fleet-work")
 
 
 def test_what_is_ours_without_its_labels_is_found_again(fleet: Fleet) -> None:
@@ -304,10 +304,10 @@ def test_a_warning_is_told_once_and_stands_in_the_status(fleet: Fleet) -> None:
     worker = {"concurrency": 9, "maxMemoryPerChild": "1Gi", "resources": {"limits": {"memory": "2Gi"}}}
     fleet.create(None, pools=[{**WORK, "worker": worker}], beat=NO_BEAT)
     stalled(fleet, "False", "AcceptedWithWarnings", "spec.pools[0].worker.maxMemoryPerChild")
-    told(fleet, "SpecWarning", "may take more than the container's limit")
+    shown(fleet, "SpecWarning", "may take more than the container's limit")
     generation = fleet.edit(maxWorkers=5)["metadata"]["generation"]
     wait_until(lambda: fleet.status()["observedGeneration"] == generation, within=SOON, describe=fleet.describe)
-    told(fleet, "SpecWarning")
+    shown(fleet, "SpecWarning")
     assert [reason for reason, _ in fleet.events()].count("SpecWarning") <= 2
 
 
@@ -363,7 +363,7 @@ def test_a_deleted_fleet_keeps_beats_claim_and_says_so(fleet: Fleet) -> None:
     made(fleet, "work")
     wait_until(lambda: objects(fleet, CLAIMS)["items"], within=SOON, describe=fleet.describe)
     fleet.delete()
-    told(fleet, "ClaimKept", "PersistentVolumeClaim fleet-beat is kept")
+    shown(fleet, "ClaimKept", "PersistentVolumeClaim fleet-beat is kept")
     wait_until(
         lambda: not fleet.deployment("work") and not fleet.beat() and not objects(fleet, BUDGETS)["items"],
         within=SOON,

@@ -18,8 +18,8 @@ from tests.support.waiting import wait_until
 from utilitarian_operator.api.objects import Object
 
 SOON = timedelta(seconds=20)
-NOBODY = "amqp://user:password@127.0.0.1:1/"
-SECRETS = {"env": {"URL": NOBODY, "ca": Authority().certificate}, "e": {"k": "v"}}
+NO_BROKER = "amqp://user:password@127.0.0.1:1/"
+SECRETS = {"env": {"URL": NO_BROKER, "ca": Authority().certificate}, "e": {"k": "v"}}
 
 ACCEPTED = {("False", "Accepted"), ("False", "AcceptedWithWarnings")}
 

@@ -15,7 +15,7 @@ from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
 
 SOON = timedelta(seconds=20)
-NOBODY = "amqp://user:password@127.0.0.1:1/"
+NO_BROKER = "amqp://user:password@127.0.0.1:1/"
 QUEUE = "utilitarian.tasks.default"
 WORK = {"name": "work", "queues": [QUEUE]}
 NO_BEAT = {"enabled": False}
@@ -26,7 +26,7 @@ NEVER = {"name": "run", "start": "0 0 30 2 *"}
 def fleet(controlplane: ControlPlane, namespace: str) -> Fleet:
     """A fleet whose broker doesn't answer, not created yet; no operator runs."""
     found = Fleet(controlplane, namespace)
-    found.create_secret(NOBODY)
+    found.create_secret(NO_BROKER)
     return found
 
 

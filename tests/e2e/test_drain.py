@@ -95,13 +95,15 @@ def test_every_task_is_done_once_by_pods_that_shrink_roll_out_and_lose_their_ope
         drained.cluster.make_fleet(resource())
         drained.until(lambda seen: pool(seen, EARLY).ready == 3 and pool(seen, LATE).ready >= 1, "no workers came")
         drained.apply(most=1)
-        drained.until(lambda _: any(reason == "Draining" for reason in reasons(drained.cluster)), "nobody was drained")
+        drained.until(
+            lambda _: any(reason == "Draining" for reason in reasons(drained.cluster)), "no worker was drained"
+        )
         kill_operator(bed)
         drained.apply(most=1, revision=1)
         drained.until(lambda seen: seen.asleep, "the fleet did not finish and sleep")
     summary = drained.watcher.ledger.summary(task for part in sent for task in part.ids)
     assert summary.each_finished_once, summary
-    gone = [life for life in lives.lives() if life.told is not None]
+    gone = [life for life in lives.lives() if life.asked_to_end is not None]
     assert sum(life.led for life in gone) >= 3
     assert [life for life in gone if not (life.led or life.replaced)] == []
     assert [life for life in gone if life.led and life.worked_after(drained.watcher.ledger.records)] == []
@@ -123,7 +125,7 @@ def test_a_broker_that_restarts_in_the_middle_costs_pods_no_task(bed: Bed, drain
     summary = drained.watcher.ledger.summary(task for part in (*at_work, *waiting) for task in part.ids)
     assert summary.finished == summary.sent, summary
     assert summary.run_twice.isdisjoint(at_work[0].ids), summary
-    gone = [life for life in lives.lives() if life.told is not None]
+    gone = [life for life in lives.lives() if life.asked_to_end is not None]
     assert [life for life in gone if not (life.led or life.replaced)] == []
 
 

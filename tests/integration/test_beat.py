@@ -53,7 +53,7 @@ def wait_started(installation: Installation) -> None:
     installation.wait(lambda: "beat: Starting" in installation.node.pod(POD).log(), SOON)
 
 
-def told(installation: Installation, reason: str) -> str:
+def said(installation: Installation, reason: str) -> str:
     """The note of the first event of a reason."""
     installation.wait(lambda: reason in dict(installation.fleet.events()), SOON)
     return dict(installation.fleet.events())[reason]
@@ -153,7 +153,7 @@ def test_a_second_beat_is_put_back_before_it_runs(installation: Installation, op
         with takes_at_most(2):
             installation.wait(lambda: (installation.fleet.beat() or {})["spec"]["replicas"] == 1, timedelta(seconds=5))
         installation.wait(lambda: len(plane.pods(namespace, "app.kubernetes.io/component=beat")) == 1, SOON)
-    assert "scaled to 2 and is put back to 1" in told(installation, "BeatScaledBack")
+    assert "scaled to 2 and is put back to 1" in said(installation, "BeatScaledBack")
 
 
 def test_a_file_that_can_not_be_read_is_moved_aside_and_told(installation: Installation, operator: Operator) -> None:
@@ -163,7 +163,7 @@ def test_a_file_that_can_not_be_read_is_moved_aside_and_told(installation: Insta
     (volume / "schedule").write_bytes(b"no schedule at all" * 100)
     create(installation)
     wait_for(installation, "Running")
-    note = told(installation, "ScheduleMovedAside")
+    note = said(installation, "ScheduleMovedAside")
     (aside,) = volume.glob("schedule.aside-*")
     assert aside.name in note
     assert aside.read_bytes() == b"no schedule at all" * 100
@@ -178,7 +178,7 @@ def test_a_volume_that_is_lost_is_told_with_what_is_skipped(installation: Instal
     volume = installation.node.claim(CLAIM)
     volume.rename(volume.with_name("lost"))
     delete_pod(installation)
-    note = told(installation, "ScheduleLost")
+    note = said(installation, "ScheduleLost")
     assert "send it by hand (docs/beat.md)" in note
 
 
@@ -188,7 +188,7 @@ def test_a_pod_that_never_ran_gives_way_to_a_better_template(installation: Insta
     assert "ImagePullBackOff" in wait_for(installation, "BeatFailing")
     installation.fleet.edit(image="utilitarian:dev")
     wait_for(installation, "Running")
-    assert "ImagePullBackOff" in told(installation, "BeatReplaced")
+    assert "ImagePullBackOff" in said(installation, "BeatReplaced")
 
 
 def test_another_beat_of_the_application_is_named(
@@ -202,7 +202,7 @@ def test_another_beat_of_the_application_is_named(
     installation.fleet.controlplane.request("POST", path, body)
     create(installation)
     assert "old-beat (celery -A utilitarian beat)" in wait_for(installation, "BeatDuplicate")
-    assert "old-beat" in told(installation, "BeatDuplicate")
+    assert "old-beat" in said(installation, "BeatDuplicate")
 
 
 @pytest.mark.parametrize("intervals", [Intervals(beats_s=1.0)], ids=["each second"])
@@ -223,9 +223,9 @@ def test_a_beat_outside_the_cluster_that_answers_is_named_and_ours_is_not(
         message = wait_for(installation, "BeatDuplicate")
         assert "1 other beat answers on the broker from elsewhere" in message
         assert "celerybeat@server" in message
-        assert "celerybeat@server" in told(installation, "BeatDuplicate")
+        assert "celerybeat@server" in said(installation, "BeatDuplicate")
     assert wait_for(installation, "Running") == "exactly one beat runs"
-    told(installation, "BeatRecovered")
+    said(installation, "BeatRecovered")
 
 
 def test_when_something_last_came_to_a_queue_with_runs_is_told(installation: Installation, operator: Operator) -> None:

@@ -13,7 +13,7 @@ from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until, wait_until_async
 from utilitarian_operator.adapters.broker.depths import DepthReader
 from utilitarian_operator.adapters.broker.statistics import COUNTED_EACH, Statistics
-from utilitarian_operator.core.observation.broker import Depth, Untold
+from utilitarian_operator.core.observation.broker import Depth, Unread
 from utilitarian_operator.core.observation.queue_trust import doubted
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable
 
@@ -111,7 +111,7 @@ async def test_the_share_of_a_node_that_stops_leaves_the_sum_for_good_and_counts
 
     statistics, rest = Statistics([pair.one.management_url], vhost), 0
 
-    async def told(left: int) -> bool:
+    async def said(left: int) -> bool:
         """Whether so many left and as many came, by the last of some readings: the management API counts each third."""
         counted = [(await statistics.read())["queue"] for _ in range(COUNTED_EACH + 1)][-1]
         return (counted.left, counted.arrived) == (left, left)
@@ -119,19 +119,19 @@ async def test_the_share_of_a_node_that_stops_leaves_the_sum_for_good_and_counts
     acknowledge(pair.one, 30)
     acknowledge(pair.other, 40)
     wait_until(lambda: acknowledged() == 70, within=SOON, describe=acknowledged)
-    assert await told(0)
+    assert await said(0)
     pair.other.kill()
     try:
         wait_until(lambda: acknowledged() < 70, within=SOON, describe=acknowledged)
         rest = acknowledged()
-        assert await told(0)
+        assert await said(0)
         acknowledge(pair.one, 5)
         wait_until(lambda: acknowledged() == rest + 5, within=SOON, describe=acknowledged)
-        await wait_until_async(lambda: told(5), within=SOON)
+        await wait_until_async(lambda: said(5), within=SOON)
     finally:
         pair.other.start()
     assert (rest, acknowledged()) == (30, 35)
-    assert await told(5)
+    assert await said(5)
 
 
 @pytest.mark.parametrize("number", [0, 1], ids=["the first alone", "the second alone"])
@@ -178,11 +178,11 @@ def test_a_queue_whose_node_is_away_is_not_missing(pair: Pair, vhost: str, reade
     assert reader.read(queues) == {"missing": None, "there": Depth(7, 0), "here": Depth(1, 0)}
     pair.other.kill()
     try:
-        wait_until(lambda: isinstance(reader.read(queues)["there"], Untold), within=SOON, ignoring=(BrokerError,))
+        wait_until(lambda: isinstance(reader.read(queues)["there"], Unread), within=SOON, ignoring=(BrokerError,))
         for _ in range(2):
             answer = reader.read(queues)
             assert (answer["missing"], answer["here"]) == (None, Depth(1, 0))
-            assert isinstance(answer["there"], Untold)
+            assert isinstance(answer["there"], Unread)
             assert "is down" in answer["there"].why
     finally:
         pair.other.start()

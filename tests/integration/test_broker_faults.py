@@ -115,8 +115,8 @@ def test_a_password_that_is_changed_under_a_fleet_takes_no_worker_away_and_is_fo
             "BrokerUnreachable",
             "BrokerReachable",
         ]
-        told = [fleet.read(), fleet.events(), list(operator.metrics()), process.log_text()]
-        assert WORD not in json.dumps(told)
+        said = [fleet.read(), fleet.events(), list(operator.metrics()), process.log_text()]
+        assert WORD not in json.dumps(said)
 
 
 @pytest.mark.soak

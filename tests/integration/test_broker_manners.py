@@ -22,7 +22,7 @@ from utilitarian_operator.adapters.broker.depths import DepthReader
 from utilitarian_operator.adapters.broker.remote_control import RemoteControl
 from utilitarian_operator.adapters.broker.session import BrokerSession, Credentials
 from utilitarian_operator.adapters.broker.statistics import Statistics
-from utilitarian_operator.core.observation.broker import Depth, Questions, Untold
+from utilitarian_operator.core.observation.broker import Depth, Questions, Unread
 from utilitarian_operator.errors import BrokerUnreachable, LoginRefused, RightMissing
 
 EVERY_RABBITMQ = True
@@ -70,7 +70,7 @@ async def test_the_documented_rights_are_enough(rabbitmq: RabbitMQ, vhost: str, 
         try:
             assert (await session.look([QUEUE, MISSING])).depths == {QUEUE: Depth(0, 1), MISSING: None}
             session.ask("fleet", Questions(frozenset({"celery@one"})))
-            await wait_until_async(lambda: session.known.told("celery@one", 0), within=SOON)
+            await wait_until_async(lambda: session.known.answer("celery@one", 0), within=SOON)
         finally:
             await session.close()
         assert set(await Statistics([management(rabbitmq)], vhost).read()) >= {QUEUE}
@@ -106,7 +106,7 @@ def test_a_right_that_is_missing_on_a_queue_is_named_where_the_broker_asks_for_o
             assert reader.read([QUEUE]) == {QUEUE: Depth(0, 0)}
             return
         refused = reader.read([QUEUE])[QUEUE]
-        assert isinstance(refused, Untold)
+        assert isinstance(refused, Unread)
         assert QUEUE in refused.why
         assert "give the user `read` on it" in refused.why
 
@@ -118,7 +118,7 @@ def test_a_queue_that_may_not_be_read_costs_the_others_nothing(rabbitmq: RabbitM
         for _ in range(2):
             answers = reader.read(["ours", "theirs", "ours too"])
             assert (answers["ours"], answers["ours too"]) == (Depth(0, 0), Depth(3, 0))
-            assert isinstance(answers["theirs"], Untold) == (version(rabbitmq) >= ASKS_FOR_READ)
+            assert isinstance(answers["theirs"], Unread) == (version(rabbitmq) >= ASKS_FOR_READ)
 
 
 async def test_a_tag_that_is_missing_is_named(rabbitmq: RabbitMQ, vhost: str) -> None:
@@ -200,11 +200,11 @@ async def _at_least(counts: Any, number: int) -> bool:
 def test_a_broker_that_is_out_of_memory_is_seen_and_its_workers_are_unknown_until_it_is_not(fragile: RabbitMQ) -> None:
     fragile.declare("/", "queue")
     with closing(DepthReader(fragile.amqp_url())) as reader, closing(RemoteControl(fragile.amqp_url())) as control:
-        assert control.holdings(["celery@nobody"]) == {}
+        assert control.holdings(["celery@none"]) == {}
         with fragile.out_of_memory():
             for _ in range(3):
                 with pytest.raises(BrokerUnreachable, match="takes no messages"):
-                    control.holdings(["celery@nobody"])
+                    control.holdings(["celery@none"])
                 assert reader.read(["queue"]) == {"queue": Depth(0, 0)}
             # A new connection each time would stay there until the broker reads again.
             wait_until(
@@ -212,4 +212,4 @@ def test_a_broker_that_is_out_of_memory_is_seen_and_its_workers_are_unknown_unti
                 within=SOON,
                 describe=lambda: connections(fragile, "/"),
             )
-        assert control.holdings(["celery@nobody"]) == {}
+        assert control.holdings(["celery@none"]) == {}

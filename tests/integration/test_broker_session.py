@@ -20,7 +20,7 @@ from utilitarian_operator.errors import BrokerUnreachable
 
 EVERY_RABBITMQ = True
 SOON = timedelta(seconds=20)
-NOBODY = Questions(frozenset({"celery@nobody"}))
+UNKNOWN = Questions(frozenset({"celery@none"}))
 FLAGS = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 
 
@@ -60,7 +60,7 @@ async def test_a_worker_that_is_taken_back_has_its_own_queue_again(
             broker.ask("fleet", Questions(frozenset({node})))
 
             def consuming() -> tuple[str, ...] | None:
-                held = broker.known.told(node, time.monotonic() - 2)
+                held = broker.known.answer(node, time.monotonic() - 2)
                 return None if held is None else held.consuming
 
             await wait_until_async(lambda: consuming() == both, within=SOON, describe=consuming)
@@ -82,8 +82,8 @@ async def test_a_worker_that_was_told_to_consume_again_is_not_believed_to_be_emp
             broker.ask("fleet", Questions(frozenset({node})))
 
             def consuming() -> tuple[str, ...] | None:
-                told = broker.known.told(node, time.monotonic() - SOON.total_seconds())
-                return told.consuming if told else None
+                said = broker.known.answer(node, time.monotonic() - SOON.total_seconds())
+                return said.consuming if said else None
 
             await wait_until_async(lambda: consuming() == (queue,), within=SOON, describe=consuming)
             await broker.cancel_consumers(node, [queue])
@@ -120,28 +120,28 @@ async def test_only_who_is_named_is_asked_and_an_answer_ages(rabbitmq: RabbitMQ,
             assert ours(rabbitmq, vhost) == set()  # no worker named: not even a connection
             asked_at = time.monotonic()
             broker.ask("fleet", Questions(frozenset({"celery@one"})))
-            assert broker.known.told("celery@one", 0) is None
-            await wait_until_async(lambda: broker.known.told("celery@one", asked_at), within=SOON)
-            assert broker.known.told("celery@one", asked_at).nothing
-            assert broker.known.told("celery@two", 0) is None
-            assert broker.known.told("celery@one", time.monotonic()) is None  # nothing was asked since this moment
+            assert broker.known.answer("celery@one", 0) is None
+            await wait_until_async(lambda: broker.known.answer("celery@one", asked_at), within=SOON)
+            assert broker.known.answer("celery@one", asked_at).nothing
+            assert broker.known.answer("celery@two", 0) is None
+            assert broker.known.answer("celery@one", time.monotonic()) is None  # nothing was asked since this moment
 
             broker.ask("another", Questions(frozenset({"celery@two"})))
-            await wait_until_async(lambda: broker.known.told("celery@two", 0), within=SOON)
+            await wait_until_async(lambda: broker.known.answer("celery@two", 0), within=SOON)
             again = time.monotonic()
             await wait_until_async(
-                lambda: broker.known.told("celery@one", again), within=SOON
+                lambda: broker.known.answer("celery@one", again), within=SOON
             )  # asked by the first still
 
             one.pause()
             silent_since = time.monotonic()
-            await wait_until_async(lambda: broker.known.told("celery@two", silent_since + 1), within=SOON)
-            assert broker.known.told("celery@one", silent_since + 1) is None
+            await wait_until_async(lambda: broker.known.answer("celery@two", silent_since + 1), within=SOON)
+            assert broker.known.answer("celery@one", silent_since + 1) is None
             one.resume()
 
             broker.ask("fleet", Questions())
-            assert broker.known.told("celery@one", 0) is None  # forgotten at once
-            assert broker.known.told("celery@two", 0) is not None
+            assert broker.known.answer("celery@one", 0) is None  # forgotten at once
+            assert broker.known.answer("celery@two", 0) is not None
         one.kill()
         two.kill()
 
@@ -149,7 +149,7 @@ async def test_only_who_is_named_is_asked_and_an_answer_ages(rabbitmq: RabbitMQ,
 async def test_closing_leaves_nothing_on_the_broker(rabbitmq: RabbitMQ, vhost: str) -> None:
     async with session(rabbitmq.amqp_url(vhost)) as broker:
         assert (await broker.look(["queue"])).failed is None
-        broker.ask("fleet", NOBODY)
+        broker.ask("fleet", UNKNOWN)
         await wait_until_async(
             lambda: len(ours(rabbitmq, vhost)) == 2, within=SOON, describe=lambda: ours(rabbitmq, vhost)
         )
@@ -176,7 +176,7 @@ async def test_in_an_outage_it_fails_at_once_recovers_by_itself_and_can_be_close
     closed_in_between.start()
     async with session(fragile.amqp_url()) as broker:
         for one in (broker, closed_in_between):
-            one.ask("fleet", NOBODY)
+            one.ask("fleet", UNKNOWN)
             assert (await one.look(["queue"])).failed is None
         fragile.kill()
         try:

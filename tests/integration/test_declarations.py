@@ -45,5 +45,5 @@ async def test_arguments_and_policies_are_told_by_the_first_endpoint_that_knows_
 
 
 async def test_who_may_not_or_cannot_tell_tells_nothing(rabbitmq: RabbitMQ, vhost: str) -> None:
-    nobody = rabbitmq.management_url.replace(rabbitmq.user, "nobody")
-    assert await declarations((rabbitmq.prometheus_url, nobody, "http://127.0.0.1:1"), vhost, SYSTEM) == {}
+    stranger = rabbitmq.management_url.replace(rabbitmq.user, "stranger")
+    assert await declarations((rabbitmq.prometheus_url, stranger, "http://127.0.0.1:1"), vhost, SYSTEM) == {}

@@ -129,7 +129,7 @@ def test_one_connection_however_often_it_reads_and_none_afterwards(
     "user,password,vhost_asked",
     [
         pytest.param("limited", "wrong" + PASSWORD, None, id="wrong-password"),
-        pytest.param("nobody", PASSWORD, None, id="unknown-user"),
+        pytest.param("stranger", PASSWORD, None, id="unknown-user"),
         pytest.param("limited", PASSWORD, "no such vhost", id="unknown-vhost"),
         pytest.param("limited", PASSWORD, "/", id="vhost-of-others"),
     ],

@@ -50,8 +50,8 @@ def let_go(
         with ThreadPoolExecutor(len(stands)) as threads:
             outcomes = list(threads.map(Stand.leave, stands, (way for _, way in which)))
     for (kind, way), outcome in zip(which, outcomes, strict=True):
-        told = {name: value for name, value in asdict(kind).items() if name != "python"}
-        sys.stdout.write(json.dumps({"way": way.__name__, **told, **asdict(outcome)}) + "\n")
+        said = {name: value for name, value in asdict(kind).items() if name != "python"}
+        sys.stdout.write(json.dumps({"way": way.__name__, **said, **asdict(outcome)}) + "\n")
     return [(kind, outcome) for (kind, _), outcome in zip(which, outcomes, strict=True)]
 
 

@@ -103,12 +103,12 @@ def test_an_operator_that_dies_between_two_steps_is_followed_by_one_that_goes_on
         process.start()
         busy.finish()
         assert wrong_victims(operator) == 0
-    gone = {life.name: life for life in lives.lives() if life.told is not None}
+    gone = {life.name: life for life in lives.lives() if life.asked_to_end is not None}
     records = installation.ledger.read().records
     assert len(gone) == 3
     assert {name for name, life in gone.items() if life.led} == gone.keys() >= marked
     assert [life.name for life in gone.values() if life.worked_after(records)] == []
-    order = sorted(gone, key=lambda name: gone[name].told or 0.0)
+    order = sorted(gone, key=lambda name: gone[name].asked_to_end or 0.0)
     assert set(order[: len(marked)]) == marked
 
 

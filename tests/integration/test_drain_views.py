@@ -61,8 +61,8 @@ def test_workers_that_a_standing_watch_does_not_tell_of_are_not_taken(
         installation.wait(lambda: fleet.replicas("work") == 1 and len(fleet.pods("work")) == 1)
         summary = installation.ledger.read().summary(sent)
         assert summary.each_finished_once, summary
-        told = [life for life in lives.lives() if life.told is not None]
-    assert [life.name for life in told if not life.led or life.worked_after(installation.ledger.read().records)] == []
+        said = [life for life in lives.lives() if life.asked_to_end is not None]
+    assert [life.name for life in said if not life.led or life.worked_after(installation.ledger.read().records)] == []
     assert sum(value for name, value in operator.metrics().items() if name.startswith(WRONG_VICTIMS)) == 0
 
 

@@ -77,10 +77,10 @@ def test_a_worker_that_answers_and_does_not_consume_is_stuck_and_replaced(
     installation.wait(lambda: len(installation.ledger.read().ids("end")) == 3)
     assert installation.ledger.read().summary(sent).each_finished_once
     installation.wait(lambda: "WorkerReplaced" in dict(fleet.events()))
-    told = [(reason, note) for reason, note in fleet.events() if reason in {"Stuck", "WorkerReplaced"}]
-    assert [reason for reason, _ in told] == ["Stuck", "WorkerReplaced"]
-    assert f"pod {pod} is ready and answers and does not consume {DEFAULT}" in told[0][1]
-    assert told[1][1] == f"pool work: pod {pod} is replaced: it was stuck"
+    shown = [(reason, note) for reason, note in fleet.events() if reason in {"Stuck", "WorkerReplaced"}]
+    assert [reason for reason, _ in shown] == ["Stuck", "WorkerReplaced"]
+    assert f"pod {pod} is ready and answers and does not consume {DEFAULT}" in shown[0][1]
+    assert shown[1][1] == f"pool work: pod {pod} is replaced: it was stuck"
     installation.wait(lambda: ailing(operator, installation, "Stuck") == 0)
 
 
@@ -92,9 +92,9 @@ def test_a_worker_that_hangs_is_stuck_and_replaced_when_its_tasks_had_their_time
     fleet, pod = installation.fleet, one_worker(installation, pools=[{**POOL[0], "drainTimeout": "5s"}])
     installation.node.pod(pod).process.pause()
     installation.wait(lambda: fleet.pods("work") and pod not in fleet.pods("work"))
-    told = [(reason, note) for reason, note in fleet.events() if reason in {"Stuck", "WorkerReplaced"}]
-    assert [reason for reason, _ in told] == ["Stuck", "WorkerReplaced"]
-    assert f"pod {pod} is ready and has not answered" in told[0][1]
+    shown = [(reason, note) for reason, note in fleet.events() if reason in {"Stuck", "WorkerReplaced"}]
+    assert [reason for reason, _ in shown] == ["Stuck", "WorkerReplaced"]
+    assert f"pod {pod} is ready and has not answered" in shown[0][1]
     sent = installation.send(DEFAULT, 3, 0.1)
     installation.wait(lambda: len(installation.ledger.read().ids("end")) == len(sent))
     assert operator.healthy()
@@ -235,8 +235,8 @@ def test_workers_of_a_catch_all_with_queues_of_their_own_are_well_and_their_pool
     installation.wait(lambda: broker.totals(installation.vhost).get(DEFAULT) == (0, 0))
     installation.wait(lambda: fleet.pool("work").get("ready") == len(fleet.pods("work")) == len(first))
     installation.wait_looks(operator)
-    told = [(reason, note) for reason, note in fleet.events() if reason in {"Stuck", "WorkerReplaced"}]
-    assert told == []
+    shown = [(reason, note) for reason, note in fleet.events() if reason in {"Stuck", "WorkerReplaced"}]
+    assert shown == []
     (advised,) = [it for it in fleet.status().get("advice", []) if ".dq2" in it]
     assert "stays on the broker for ever when the worker is gone" in advised
     assert fleet.status()["queues"] == "14/14"

@@ -44,15 +44,15 @@ async def test_what_a_worker_ends_after_it_was_told_to_take_nothing_more_is_coun
     async def led_out() -> bool:
         """Whether it holds nothing any more, which a drain waits for before it releases a worker."""
         await watched.look(1.0)
-        told = session.known.told(node, 0.0)
-        if told is not None and told.consuming and told.active and told.reserved:
+        said = session.known.answer(node, 0.0)
+        if said is not None and said.consuming and said.active and said.reserved:
             await session.cancel_consumers(node, [QUEUE])
-        return told is not None and told.consuming == () and told.nothing
+        return said is not None and said.consuming == () and said.nothing
 
     try:
         with running(worker):
             send(url, QUEUE, [1.0] * 4)
-            await wait_until_async(led_out, within=SOON, describe=lambda: session.known.told(node, 0.0))
+            await wait_until_async(led_out, within=SOON, describe=lambda: session.known.answer(node, 0.0))
             assert await watched.look(1.0) == 4
     finally:
         await session.close()

@@ -61,5 +61,5 @@ def test_threads_begin_all_that_they_acknowledge_however_often_their_broker_rest
                 within=SOON,
                 describe=lambda: (ledger.read().summary(sent), control.holdings(nodes)),
             )
-        told = control.holdings(nodes)
-    assert [held.active for held in told.values()] == [0, 0, 0]
+        said = control.holdings(nodes)
+    assert [held.active for held in said.values()] == [0, 0, 0]

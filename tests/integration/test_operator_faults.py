@@ -184,7 +184,7 @@ NOWHERE = {"name": "CELERY_BROKER_URL", "value": "amqp://user:password@127.0.0.1
     [
         pytest.param({"image": "missing:1"}, "ImagePullBackOff", id="no such image"),
         pytest.param({"app": "no_such_application"}, "CrashLoopBackOff", id="an application that isn't there"),
-        pytest.param({"env": [NOWHERE]}, "", id="a broker that nobody answers for"),
+        pytest.param({"env": [NOWHERE]}, "", id="a broker that is not there"),
     ],
 )
 def test_a_template_that_does_not_work_leaves_the_old_workers_at_work(

@@ -26,7 +26,7 @@ SHORT = timedelta(seconds=2)
 IN_TIME = timedelta(seconds=5)
 
 
-def told(stand: Stand) -> bool:
+def shown(stand: Stand) -> bool:
     """Whether the worker takes nothing more."""
     return stand.rabbitmq.depth(stand.vhost, QUEUE).consumers == 0
 
@@ -43,7 +43,7 @@ def test_a_lost_connection_is_opened_again_to_an_address_that_answers(rabbitmq: 
     with standing(PREFORK, rabbitmq, tmp_path, [5, 5]) as stand:
         dead = f"amqp://u:p@{LOOPBACK}:{free_port()}//"
         running = hook(stand, url=f"{dead};{stand.broker_url}")
-        wait_until(lambda: told(stand), within=SOON, describe=running.tail)
+        wait_until(lambda: shown(stand), within=SOON, describe=running.tail)
         # The worker's and the hook's own; a new one is known after a moment.
         known = f"/api/vhosts/{stand.vhost}/connections"
         wait_until(lambda: len(rabbitmq.api("GET", known)) == 2, within=SOON, describe=running.tail)
@@ -129,7 +129,7 @@ def test_the_hook_ends_before_the_grace_period_does(rabbitmq: RabbitMQ, tmp_path
     with standing(PREFORK, rabbitmq, tmp_path, [8, 8]) as stand:
         running = hook(stand, grace=SHORT * 2)
         assert running.wait(within=IN_TIME) == -signal.SIGALRM, running.tail()
-        assert told(stand)
+        assert shown(stand)
         assert stand.ledger.read().running()
         left_well(stand)
 
@@ -138,7 +138,7 @@ def test_the_hook_ends_before_the_grace_period_does(rabbitmq: RabbitMQ, tmp_path
 def test_a_broker_that_comes_back_is_asked_again(fragile: RabbitMQ, tmp_path: Path) -> None:
     with standing(PREFORK, fragile, tmp_path, [20, 20]) as stand:
         running = hook(stand)
-        wait_until(lambda: told(stand), within=SOON, describe=running.tail)
+        wait_until(lambda: shown(stand), within=SOON, describe=running.tail)
         fragile.kill()
         fragile.start()
         assert running.wait(within=SOON) == 0, running.tail()

@@ -152,7 +152,7 @@ def test_a_record_survives_a_broken_connection(rabbitmq: RabbitMQ, vhost: str) -
 
 
 def test_a_ledger_gives_up_on_a_broker_that_stays_away() -> None:
-    nobody = f"amqp://{LOOPBACK}:{free_port()}//"
-    ledger = BrokerLedger(lambda: kombu.Connection(nobody, connect_timeout=1), attempts=2)
+    no_broker = f"amqp://{LOOPBACK}:{free_port()}//"
+    ledger = BrokerLedger(lambda: kombu.Connection(no_broker, connect_timeout=1), attempts=2)
     with pytest.raises(LedgerUnavailableError, match=r"no ledger record in 2 attempts.*refused"):
         ledger.write(Record("first", "start", 1.0, "a queue", "celery@a", 1))

@@ -71,9 +71,9 @@ def send(application: Application, count: int, *, eta: datetime | None = None) -
 
 def held(control: RemoteControl, *nodes: str) -> dict[str, WorkerLoad]:
     """The counts alone."""
-    told = control.holdings(nodes)
+    said = control.holdings(nodes)
     return {
-        node: WorkerLoad(held.active, held.acked_early, held.reserved, held.scheduled) for node, held in told.items()
+        node: WorkerLoad(held.active, held.acked_early, held.reserved, held.scheduled) for node, held in said.items()
     }
 
 
@@ -161,8 +161,8 @@ def test_messages_that_wait_for_a_rate_limit_are_never_taken_for_none(
             lambda: rabbitmq.totals(vhost)[QUEUE] == (1, 2), within=SOON, describe=lambda: rabbitmq.totals(vhost)
         )
         with closing(RemoteControl(application.broker_url)) as anew:
-            told = anew.holdings(["celery@limited"], learning=True)["celery@limited"]
-        assert (told.active, told.reserved, told.limited) == (1, 0, True)
+            said = anew.holdings(["celery@limited"], learning=True)["celery@limited"]
+        assert (said.active, said.reserved, said.limited) == (1, 0, True)
         limited.kill()
 
 
@@ -170,7 +170,7 @@ def test_a_closer_look_tells_what_runs_and_what_was_begun(application: Applicati
     with running(worker(application, "one")) as (one,):
         send(application, 3)
         wait_held(control, {"celery@one": WorkerLoad(active=2, acked_early=2, reserved=1, scheduled=0)})
-        word = control.words(["celery@one", "celery@nobody"])["celery@one"]
+        word = control.words(["celery@one", "celery@none"])["celery@one"]
         assert (word.begun, word.active, word.mean, word.alone) == (2, 2, 2.0, False)
         assert word.up is not None
         one.kill()
@@ -183,7 +183,7 @@ def test_only_who_is_asked_and_answers_is_in_the_answer(application: Application
         assert held(control, *names) == dict.fromkeys(names, IDLE)
         two.pause()
         assert held(control, *names) == {"celery@one": IDLE}
-        assert held(control, *names, "celery@nobody") == {"celery@one": IDLE}
+        assert held(control, *names, "celery@none") == {"celery@one": IDLE}
         two.resume()
         wait_held(control, dict.fromkeys(names, IDLE))
         # What came too late was thrown away: it holds the arguments of tasks.
@@ -212,7 +212,7 @@ def test_an_unused_connection_is_idle(rabbitmq: RabbitMQ, vhost: str) -> None:
     clock = Clock(monotonic=lambda: time.monotonic() + passed)
     with closing(RemoteControl(rabbitmq.amqp_url(vhost), every=Intervals(idle_s=60.0), clock=clock)) as control:
         assert not control.idle
-        control.holdings(["celery@nobody"])
+        control.holdings(["celery@none"])
         assert not control.idle
         passed = 61.0
         assert control.idle
@@ -255,14 +255,14 @@ def given_up(control: RemoteControl) -> None:
 
 def test_a_word_to_a_worker_is_not_repeated_for_ever_on_a_dead_connection(fragile: RabbitMQ) -> None:
     with closing(RemoteControl(fragile.amqp_url())) as control:
-        control.cancel_consumers("celery@nobody", ["queue"])
+        control.cancel_consumers("celery@none", ["queue"])
         fragile.kill()
         try:
             with takes_at_most(GIVEN_UP_WITHIN_S), pytest.raises(BrokerUnreachable):
-                control.cancel_consumers("celery@nobody", ["queue"])
+                control.cancel_consumers("celery@none", ["queue"])
         finally:
             fragile.start()
-        control.cancel_consumers("celery@nobody", ["queue"])
+        control.cancel_consumers("celery@none", ["queue"])
 
 
 def test_a_broker_that_is_not_there_is_said_at_once() -> None:
@@ -281,14 +281,14 @@ def test_a_broker_that_goes_away_between_two_questions_is_given_up(
     fragile: RabbitMQ, gone: Callable[[RabbitMQ], None], back: Callable[[RabbitMQ], object]
 ) -> None:
     with closing(RemoteControl(fragile.amqp_url())) as control:
-        assert control.holdings(["celery@nobody"]) == {}
+        assert control.holdings(["celery@none"]) == {}
         gone(fragile)
         try:
             given_up(control)
             given_up(control)
         finally:
             back(fragile)
-        wait_until(lambda: control.holdings(["celery@nobody"]) == {}, within=SOON, ignoring=(BrokerUnreachable,))
+        wait_until(lambda: control.holdings(["celery@none"]) == {}, within=SOON, ignoring=(BrokerUnreachable,))
 
 
 def test_an_answer_that_is_no_json_is_never_decoded_and_costs_the_others_nothing(

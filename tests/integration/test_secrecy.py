@@ -95,11 +95,11 @@ def test_no_password_is_printed_whatever_is_wrong_with_a_url(
             return {name: text for name, text in said.items() if wanted[name].says not in text}
 
         wait_until(lambda: not unsaid(), within=WITHIN, describe=lambda: json.dumps(unsaid(), indent=1))
-        told = controlplane.request("GET", f"/apis/events.k8s.io/v1/namespaces/{namespace}/events")["items"]
-        assert {event["regarding"]["name"] for event in told} >= {name for name in wanted if "stats" not in name}
+        shown = controlplane.request("GET", f"/apis/events.k8s.io/v1/namespaces/{namespace}/events")["items"]
+        assert {event["regarding"]["name"] for event in shown} >= {name for name in wanted if "stats" not in name}
         written = {
             "status": [fleet.read() for fleet in fleets.values()],
-            "events": told,
+            "events": shown,
             "metrics": list(operator.metrics()),
             "log": process.log_text(),
         }

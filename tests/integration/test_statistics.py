@@ -71,12 +71,12 @@ async def test_what_came_and_what_left_is_counted_by_both(rabbitmq: RabbitMQ, vh
     def listed() -> list[int | None]:
         return [row.get("messages_ready") for row in rabbitmq.api("GET", f"/api/queues/{vhost}")]
 
-    async def told(**figures: int) -> bool:
+    async def said(**figures: int) -> bool:
         counted[:] = [(await statistics.read()).get("queue") for statistics in readers]
         return all(it is not None and {name: getattr(it, name) for name in figures} == figures for it in counted)
 
     await wait_until_async(lambda: listed() == [3], within=SOON, describe=listed)
-    assert await told(arrived=0, left=0)  # what was there before the first reading did not arrive
+    assert await said(arrived=0, left=0)  # what was there before the first reading did not arrive
     with rabbitmq.channel(vhost) as channel:
         rabbitmq.publish(vhost, "queue", ["{}"] * 4)
         for _ in range(2):
@@ -84,7 +84,7 @@ async def test_what_came_and_what_left_is_counted_by_both(rabbitmq: RabbitMQ, vh
         channel.basic_get("queue", no_ack=True)
         channel.basic_reject(channel.basic_get("queue").delivery_tag, requeue=True)  # comes back: not an arrival
         await wait_until_async(
-            lambda: told(ready=4, unacked=0, arrived=4, left=3), within=SOON, describe=lambda: counted
+            lambda: said(ready=4, unacked=0, arrived=4, left=3), within=SOON, describe=lambda: counted
         )
 
 

@@ -52,7 +52,7 @@ def url(rabbitmq: RabbitMQ, vhost: str, host: str = "localhost", login: str | No
 @pytest.fixture
 def client(rabbitmq: RabbitMQ, vhost: str) -> str:
     """A user that has no password to log in with."""
-    rabbitmq.make_user(CLIENT, "never given to anybody")
+    rabbitmq.make_user(CLIENT, "never given to any client")
     rabbitmq.grant(CLIENT, vhost)
     return CLIENT
 
@@ -72,7 +72,7 @@ def test_queues_and_workers_are_seen(rabbitmq: RabbitMQ, vhost: str, who: str, h
     place, certificates = url(rabbitmq, vhost, host, login), tls(rabbitmq, who)
     with closing(DepthReader(place, certificates)) as reader, closing(RemoteControl(place, certificates)) as control:
         assert reader.read(["queue", "missing"]) == {"queue": Depth(0, 0), "missing": None}
-        assert control.holdings(["celery@nobody"]) == {}
+        assert control.holdings(["celery@none"]) == {}
 
 
 NOT_TRUSTED = r"certificate of \S+ is not trusted: .*{}.*; spec\.broker\.tls\.caFrom must hold"

@@ -196,9 +196,9 @@ class Operator:
 
     def _sight(self) -> PoolSnapshot:
         world = self.world
-        told = world.pods[world.seen_pods]
-        newest = {name: self._newest(pod) for name, pod in told.items()}
-        pods = tuple(self._pod(pod, told[name].written >= pod.written) for name, pod in newest.items())
+        shown = world.pods[world.seen_pods]
+        newest = {name: self._newest(pod) for name, pod in shown.items()}
+        pods = tuple(self._pod(pod, shown[name].written >= pod.written) for name, pod in newest.items())
         live = world.deployments[world.seen_deployment]
         said = replace(live.said, observed=live.said.observed and live.observed >= live.generation)
         return PoolSnapshot({QUEUE: Present(0, len(pods))}, 0, pods, live.replicas, reported=said)

@@ -47,7 +47,7 @@ def test_any_field_may_be_missing(missing: list[tuple[Any, ...]], pool: str) -> 
 
 
 @pytest.mark.parametrize(
-    "step, told",
+    "step, said",
     [
         ({"rule": "demand", "before": 0, "after": 1}, [("demand", NO_REASON)]),
         ({"before": 0, "after": 1, "because": "one task"}, [("unknown", "one task")]),
@@ -56,8 +56,8 @@ def test_any_field_may_be_missing(missing: list[tuple[Any, ...]], pool: str) -> 
         ({}, []),
     ],
 )
-def test_a_step_that_lacks_a_field_is_told_as_far_as_it_goes(step: dict[str, Any], told: list[tuple[str, str]]) -> None:
-    assert [(it.rule, it.because) for it in trail_from_status({"trail": [step]})] == told
+def test_a_step_that_lacks_a_field_is_told_as_far_as_it_goes(step: dict[str, Any], said: list[tuple[str, str]]) -> None:
+    assert [(it.rule, it.because) for it in trail_from_status({"trail": [step]})] == said
 
 
 def test_a_refused_spec_is_told_by_a_status_whose_pools_have_no_names() -> None:

@@ -52,11 +52,11 @@ def test_a_run_is_done_when_the_forecast_says(
     )
     seen = facts(work, current=workers, serving=serving)
     decision = start(Step("run", 0, workers, "so many"))
-    (told,) = forecast(asked, asked.pools[0], seen, decision, memory, NOW)
+    (said,) = forecast(asked, asked.pools[0], seen, decision, memory, NOW)
     if not workers:
-        assert told.eta is None
+        assert said.eta is None
         return
-    assert told.eta is not None
-    assert told.uncertainty is not None
-    off = told.eta - NOW - timedelta(seconds=played(work, length, serving * slots, starting * slots, start_up))
-    assert abs(off) <= told.uncertainty + timedelta(seconds=length + 1)  # the last wave may be a part of one
+    assert said.eta is not None
+    assert said.uncertainty is not None
+    off = said.eta - NOW - timedelta(seconds=played(work, length, serving * slots, starting * slots, start_up))
+    assert abs(off) <= said.uncertainty + timedelta(seconds=length + 1)  # the last wave may be a part of one

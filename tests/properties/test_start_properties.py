@@ -116,11 +116,11 @@ def test_no_more_runs_are_open_than_may_be_whatever_a_status_tells(
     starts: list[datetime], warm_up: str, *, twice: bool
 ) -> None:
     run = {"name": "run", "start": "*/5 * * * *", "warmUp": warm_up, "finishWithin": "72h"}
-    told = Memory(
+    said = Memory(
         runs=tuple(OpenRun("run", start, first_message=start) for start in starts * (1 + twice)),
         opened=(("run", max(starts, default=NOW)),),
     )
-    _, memory = decide_pool(pool(schedule=[run], max=10), facts(5), told, FleetContext(NOW))
+    _, memory = decide_pool(pool(schedule=[run], max=10), facts(5), said, FleetContext(NOW))
     assert len(memory.runs) <= MOST_OPEN
 
 

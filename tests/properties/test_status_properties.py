@@ -56,7 +56,7 @@ def memories(draw: st.DrawFn, schedules: list[str]) -> Memory:
 
 
 @st.composite
-def told(draw: st.DrawFn) -> dict[str, Any]:
+def said(draw: st.DrawFn) -> dict[str, Any]:
     """A status of a fleet of any size, at which all goes wrong at once."""
     pools, schedules, length = draw(st.sampled_from((1, 30, 100))), draw(st.sampled_from((0, 1, 10))), 40
     runs = [f"{'s' * (length - 2)}{number:02}" for number in range(schedules)]
@@ -86,7 +86,7 @@ def told(draw: st.DrawFn) -> dict[str, Any]:
     return fleet_status(asked, snapshot, decisions, dict.fromkeys(names, memory), {}, about)
 
 
-@given(told())
+@given(said())
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_every_status_is_under_its_limit_and_as_the_schema_has_it(status: dict[str, Any]) -> None:
     assert size(status) <= LIMIT == 200 * 1024

@@ -52,7 +52,7 @@ async def until(broker: Broker, seen: Callable[[BrokerSnapshot], bool]) -> Broke
 
 def answer(snapshot: BrokerSnapshot, node: str = NODE) -> WorkerLoad | None:
     """What a worker said, if it is recent."""
-    return snapshot.told(node, snapshot.at - SOON.total_seconds())
+    return snapshot.answer(node, snapshot.at - SOON.total_seconds())
 
 
 def now(*nodes: str) -> Questions:

@@ -241,8 +241,8 @@ class ClusterContract:
             written = await stage.cluster.patch(
                 made, {"status": {"conditions": [{"type": kind, "status": status}]}}, "status"
             )
-        told = {it["type"]: it["status"] for it in written["status"]["conditions"]}
-        assert (told["a/a"], told["b/b"]) == ("False", "True")
+        said = {it["type"]: it["status"] for it in written["status"]["conditions"]}
+        assert (said["a/a"], said["b/b"]) == ("False", "True")
 
     async def test_an_annotation_is_set_and_taken_away(self, stage: Stage) -> None:
         made = await stage.cluster.create(config_map(stage.namespace))
@@ -284,8 +284,8 @@ class ClusterContract:
         for reason in (Reason.SCALED_UP, Reason.STUCK):
             await stage.cluster.create(event(made, reason, "why", instance="operator-0", now=now))
         about = f"involvedObject.uid={made['metadata']['uid']},type=Warning"
-        [told] = (await stage.cluster.items("events", stage.namespace, fields=about))[0]
-        assert (told["reason"], told["message"], told["involvedObject"]["name"]) == ("Stuck", "why", "fleet")
+        [said] = (await stage.cluster.items("events", stage.namespace, fields=about))[0]
+        assert (said["reason"], said["message"], said["involvedObject"]["name"]) == ("Stuck", "why", "fleet")
         assert (await stage.cluster.items("events", stage.namespace, fields="involvedObject.uid=another"))[0] == []
 
     async def test_a_pod_that_no_node_runs_has_an_empty_log(self, stage: Stage) -> None:
@@ -303,14 +303,14 @@ class ClusterContract:
         await cluster.patch(made, stale)
         with pytest.raises(Conflict, match="HTTP 409"):
             await cluster.patch(made, {**stale, "data": {"a": "2"}})
-        missing = config_map(namespace, "nobody")
+        missing = config_map(namespace, "missing")
         for request in (
-            cluster.read("ConfigMap", namespace, "nobody"),
+            cluster.read("ConfigMap", namespace, "missing"),
             cluster.patch(missing, {"data": {"a": "1"}}),
             cluster.delete({**missing, "metadata": {**missing["metadata"], "uid": "u"}}),
-            cluster.scale(namespace, "nobody", 1),
+            cluster.scale(namespace, "missing", 1),
         ):
-            with pytest.raises(Gone, match=r"HTTP 404.*nobody"):
+            with pytest.raises(Gone, match=r"HTTP 404.*missing"):
                 await request
 
     async def test_without_the_metrics_api_usage_is_gone(self, stage: Stage) -> None:

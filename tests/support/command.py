@@ -23,11 +23,11 @@ def operator_command(
     """
     ours: dict[str, str | None] = {name: None for name in os.environ if name.startswith(("UTILITARIAN_", "KUBE"))}
     environment = {**ours, "HOME": "/nonexistent", "COLUMNS": "200", **(env or {})}
-    told = [str(word) for word in words]
-    done = CliRunner().invoke(app, told, input=stdin, env=environment, prog_name=PROGRAM.name)
+    said = [str(word) for word in words]
+    done = CliRunner().invoke(app, said, input=stdin, env=environment, prog_name=PROGRAM.name)
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
-    return subprocess.CompletedProcess([PROGRAM.name, *told], done.exit_code, done.stdout, done.stderr)
+    return subprocess.CompletedProcess([PROGRAM.name, *said], done.exit_code, done.stdout, done.stderr)
 
 
 def installed_program(*words: str | Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:

@@ -216,7 +216,7 @@ class DrainRun:
         self._count_wrong_victims()
         ledger = self.installation.ledger.read()
         summary, lives = ledger.summary(self._sent), self.lives.lives()
-        gone = [life for life in lives if life.told is not None]
+        gone = [life for life in lives if life.asked_to_end is not None]
         led = [life for life in gone if life.led]
         ways = {pool.name: self._way_to_zero(pool) for pool in self.pools}
         return DrainResult(

@@ -100,9 +100,9 @@ class Fleet:
         items = self._request("GET", "/apis/events.k8s.io/v1", "events")["items"]
         found = []
         for event in items:
-            told = _SCALING.fullmatch(event["note"])
-            if event.get("regarding", {}).get("name") == self.name and told and told["pool"] == pool:
-                found.append((datetime.fromisoformat(event["eventTime"]).timestamp(), int(told["to"])))
+            said = _SCALING.fullmatch(event["note"])
+            if event.get("regarding", {}).get("name") == self.name and said and said["pool"] == pool:
+                found.append((datetime.fromisoformat(event["eventTime"]).timestamp(), int(said["to"])))
         return sorted(found)
 
     def describe(self) -> str:

@@ -36,16 +36,16 @@ class Life:
     template: str
     first: float
     last: float
-    told: float | None = None
+    asked_to_end: float | None = None
     led: bool = False
     replaced: bool = False
 
     def worked_after(self, records: Sequence[Record]) -> list[Record]:
         """What its worker recorded after it was told to go; a led one had finished everything before."""
-        told = self.told
-        if told is None:
+        asked = self.asked_to_end
+        if asked is None:
             return []
-        return [record for record in records if record.hostname == f"celery@{self.name}" and record.at > told]
+        return [record for record in records if record.hostname == f"celery@{self.name}" and record.at > asked]
 
 
 class PodLives:
@@ -141,8 +141,8 @@ class PodLives:
             metadata["uid"], Life(metadata["name"], pool, _template(pod), first=now, last=now)
         )
         life.last = now
-        if life.told is None and "deletionTimestamp" in metadata:
-            life.told = _told(metadata)
+        if life.asked_to_end is None and "deletionTimestamp" in metadata:
+            life.asked_to_end = _asked_to_end(metadata)
             life.led = DRAINING in _annotations(metadata)
             life.replaced = len(templates) > 1
 
@@ -156,7 +156,7 @@ def _is_ready(pod: Object) -> bool:
     return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
 
-def _told(metadata: Mapping[str, Any]) -> float:
+def _asked_to_end(metadata: Mapping[str, Any]) -> float:
     """The moment of the deletion request: Kubernetes writes that of its end, cut to the second."""
     end = datetime.fromisoformat(metadata["deletionTimestamp"]).timestamp()
     return end - float(metadata.get("deletionGracePeriodSeconds", 0)) + 1

@@ -18,9 +18,9 @@ SILENT = Unknown("does not answer", NOW)
 
 def pod(name: str, *queues: Queue | str, revision: str = "1", **more: Any) -> PodSnapshot:
     """A worker that stays and tells its queues as Celery does."""
-    told = [(Queue(it, Exchange(it), it) if isinstance(it, str) else it).as_dict(recurse=True) for it in queues]
-    node, names = f"celery@{name}", tuple(sorted(queue["name"] for queue in told))
-    word = WorkerLoad(0, 0, 0, 0, begun=1, consuming=names, own=own(node, told), passing=passing(told))
+    said = [(Queue(it, Exchange(it), it) if isinstance(it, str) else it).as_dict(recurse=True) for it in queues]
+    node, names = f"celery@{name}", tuple(sorted(queue["name"] for queue in said))
+    word = WorkerLoad(0, 0, 0, 0, begun=1, consuming=names, own=own(node, said), passing=passing(said))
     fields: dict[str, Any] = {"ready": True, "running": True, "leaving": False, "held": word, "revision": revision}
     return PodSnapshot(name, **{**fields, **more})
 

@@ -112,7 +112,7 @@ def refused(look: Look) -> Look:
     return replace(look, state=state, outcome=outcome, after=SECOND)
 
 
-def of_somebody_else(look: Look) -> Look:
+def of_another_owner(look: Look) -> Look:
     found = at_rest(look)
     live = {kind: {name: _anothers(it) for name, it in there.items()} for kind, there in found.live.items()}
     return replace(look, live=live)
@@ -165,7 +165,7 @@ MADE = {"Create Deployment", "Create PodDisruptionBudget"}
         pytest.param(
             lambda: Look(resource=resource(nonsense=1)), {"event InvalidSpec", "status"}, id="the first spec is wrong"
         ),
-        pytest.param(lambda: of_somebody_else(Look()), {"event NameTaken", "status"}, id="names of somebody else"),
+        pytest.param(lambda: of_another_owner(Look()), {"event NameTaken", "status"}, id="names of another owner"),
         pytest.param(
             lambda: replace(at_rest(Look()), away=AWAY, waiting=9), {"event BrokerUnreachable", "status"}, id="away"
         ),
@@ -268,8 +268,8 @@ def test_what_was_not_recorded_is_recorded_by_the_next_look() -> None:
     plan, state = look.decided()
     failed = replace(look, state=unrecorded(state, settled(look.state, look.outcome)), outcome=Outcome(NOW))
     assert [it.reason for it in failed.decided()[0].events] == [it.reason for it in plan.events]
-    told = replace(look, state=state, outcome=Outcome(NOW, recorded=True))
-    assert told.decided()[0].events == ()
+    recorded = replace(look, state=state, outcome=Outcome(NOW, recorded=True))
+    assert recorded.decided()[0].events == ()
 
 
 @pytest.mark.parametrize(

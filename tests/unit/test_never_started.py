@@ -15,17 +15,17 @@ def request(name: str = "poll", *, acknowledged: bool = False, ago: float | None
 
 
 @pytest.mark.parametrize(
-    "told,acked_early,runs",
+    "said,acked_early,runs",
     [
         pytest.param(request(), EARLY, False, id="its acknowledgement has not come in three minutes"),
         pytest.param(request(ago=179), EARLY, True, id="it may still come"),
         pytest.param(request(acknowledged=True), EARLY, True, id="it came"),
         pytest.param(request("commit"), EARLY, True, id="acknowledged when it has run"),
         pytest.param(request(), frozenset(), True, id="of a worker that runs what it could not acknowledge"),
-        pytest.param(request(ago=None), EARLY, True, id="nobody says when it began"),
+        pytest.param(request(ago=None), EARLY, True, id="no worker says when it began"),
         pytest.param({"name": "poll", "time_start": NOW - 181}, EARLY, False, id="no word of it is no acknowledgement"),
     ],
 )
-def test_what_surely_runs(told: dict[str, Any], acked_early: frozenset[str], runs: bool) -> None:
+def test_what_surely_runs(said: dict[str, Any], acked_early: frozenset[str], runs: bool) -> None:
     beside = request("publish", acknowledged=True)
-    assert surely_run([told, beside], acked_early, NOW) == ([told, beside] if runs else [beside])
+    assert surely_run([said, beside], acked_early, NOW) == ([said, beside] if runs else [beside])

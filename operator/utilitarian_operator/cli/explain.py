@@ -65,14 +65,14 @@ def _printed(found: Found, resource: Object, pool: str, output: Format, now: dat
 
 def _status_alone(resource: Mapping[str, Any], name: str, error: InvalidSpec) -> Explanation:
     status = resource.get("status") or {}
-    told = next(entry for entry in status["pools"] if entry.get("name") == name)
+    of_pool = next(entry for entry in status["pools"] if entry.get("name") == name)
     refused = f"the spec as it stands is refused, an earlier one runs: {error}"
     return Explanation(
         pool=name,
-        summary=why_from_status(told),
+        summary=why_from_status(of_pool),
         seen={},
         runs={},
-        trail=trail_from_status(told),
+        trail=trail_from_status(of_pool),
         remembered={},
         ahead=(),
         trade_offs=(),

@@ -106,8 +106,8 @@ async def _compare(proposal: Proposal, target: Target) -> None:
     if there is not None and there.get("status", {}).get("pools"):
         # Overrides are the live resource's: an annotation set by hand stands in no file.
         proposal.decisions = decisions_now(proposal.fleet, there, datetime.now(UTC))
-        told = there["status"]["pools"]
-        proposal.current = {str(pool.get("name")): pool.get("replicas") or 0 for pool in told}
+        pools_now = there["status"]["pools"]
+        proposal.current = {str(pool.get("name")): pool.get("replicas") or 0 for pool in pools_now}
 
 
 def _printed(proposal: Proposal, output: Format) -> str:

@@ -75,10 +75,10 @@ async def changes(cluster: DryRunCluster, owner: Owner, fleet: Fleet, *, built_i
         ClusterError: the API server can't be reached, or what is there can't be read.
     """
     live = await _live(cluster, owner)
-    nobody = dict.fromkeys((pool.name for pool in fleet.pools), 0)
+    none = dict.fromkeys((pool.name for pool in fleet.pools), 0)
     # Whether an object is as it should be is not believed from its annotations: a dry run of the apply shows it.
     wanted = wanted_objects(owner, fleet, live, {}, built_in=built_in)
-    plan = todo(owner, wanted, live, nobody, changed=lambda _, __: True)
+    plan = todo(owner, wanted, live, none, changed=lambda _, __: True)
     turn = asyncio.Semaphore(AT_A_TIME)
     found = await asyncio.gather(
         *(_rehearsed(cluster, turn, owner, it, live, unseen=isinstance(action, Create)) for it, action in plan.actions),
@@ -152,7 +152,7 @@ def _refused(kind: str, name: str, path: str, error: Rejected) -> Change:
 
 
 def _taken(wanted: Wanted) -> Change:
-    because = "an object of that name belongs to somebody else, so it would be left alone: rename one"
+    because = "an object of that name has another owner, so it would be left alone: rename one"
     return Change("taken", wanted.kind, wanted.name, because=because)
 
 

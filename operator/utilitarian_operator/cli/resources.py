@@ -67,8 +67,8 @@ class Found:
         """Whether an operator is at work on a resource."""
         if self.leases is None:
             return of_a_file(resource, now)
-        leases, untold = self.leases
-        return presence(leases, untold, str(resource["metadata"].get("namespace", "")), now)
+        leases, unread = self.leases
+        return presence(leases, unread, str(resource["metadata"].get("namespace", "")), now)
 
     def as_of(self, resource: Object, now: datetime) -> datetime:
         """The moment that a resource's status is about: now while an operator is at work on it, as far as known."""

@@ -5,15 +5,17 @@ import socket
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from utilitarian_operator.api.units import parse_duration
-from utilitarian_operator.api.validation.pod_security import Allowances
 from utilitarian_operator.errors import LeadershipLost, OperatorError
 from utilitarian_operator.host import logs
-from utilitarian_operator.host.settings import Admission, Settings
+
+if TYPE_CHECKING:
+    from utilitarian_operator.api.validation.pod_security import Allowances
+    from utilitarian_operator.host.settings import Admission, Settings
 
 SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 SHORTEST_TICK = timedelta(milliseconds=100)
@@ -58,6 +60,12 @@ AdmissionConfiguration = Annotated[
         help="Make the certificate, and have this ValidatingWebhookConfiguration trust it.",
     ),
 ]
+MetricsPort = Annotated[
+    int, typer.Option(envvar=_env("METRICS_PORT"), min=0, max=65535, help="Port of /metrics; 0 for a free one.")
+]
+HealthPort = Annotated[
+    int, typer.Option(envvar=_env("HEALTH_PORT"), min=0, max=65535, help="Port of /healthz; 0 for a free one.")
+]
 AdmissionPort = Annotated[
     int, typer.Option(envvar=_env("ADMISSION_PORT"), min=0, max=65535, help="Port of the webhook.")
 ]
@@ -87,12 +95,8 @@ LogFormat = Annotated[Format, typer.Option(envvar=_env("LOG_FORMAT"), help="text
 def run(  # noqa: PLR0913 - each is an option of the command
     namespace: Namespaces = None,
     tick: Tick = "1s",
-    metrics_port: Annotated[
-        int, typer.Option(envvar=_env("METRICS_PORT"), min=0, max=65535, help="Port of /metrics; 0 for a free one.")
-    ] = 8080,
-    health_port: Annotated[
-        int, typer.Option(envvar=_env("HEALTH_PORT"), min=0, max=65535, help="Port of /healthz; 0 for a free one.")
-    ] = 8081,
+    metrics_port: MetricsPort = 8080,
+    health_port: HealthPort = 8081,
     admission: AdmissionSecret = None,
     admission_name: AdmissionNames = None,
     admission_configuration: AdmissionConfiguration = None,
@@ -106,6 +110,8 @@ def run(  # noqa: PLR0913 - each is an option of the command
 
     Exit codes: 0 stopped by a signal; 1 it can't run, the reason is printed; 75 another replica took the Lease.
     """
+    from utilitarian_operator.host.settings import Settings
+
     # Celery's client library would prefer it to the URL that a resource names.
     os.environ.pop("CELERY_BROKER_URL", None)
     logs.configure(log_level, as_json=log_format is Format.JSON)
@@ -142,14 +148,18 @@ def _tick(text: str) -> timedelta:
     return tick
 
 
-def _allowances(words: list[str]) -> Allowances:
+def _allowances(words: list[str]) -> "Allowances":
+    from utilitarian_operator.api.validation.pod_security import Allowances
+
     try:
         return Allowances.read(words)
     except ValueError as error:
         raise typer.BadParameter(f"--allow: {error}") from error
 
 
-def _admission(secret: str | None, names: list[str], configuration: str | None, port: int) -> Admission | None:
+def _admission(secret: str | None, names: list[str], configuration: str | None, port: int) -> "Admission | None":
+    from utilitarian_operator.host.settings import Admission
+
     if secret is None:
         return None
     namespace, separator, name = secret.partition("/")
@@ -160,7 +170,7 @@ def _admission(secret: str | None, names: list[str], configuration: str | None, 
     return Admission(namespace, name, tuple(names), configuration, port)
 
 
-def _until_signal(settings: Settings) -> None:
+def _until_signal(settings: "Settings") -> None:
     import asyncio
 
     from utilitarian_operator.host import wiring

@@ -73,34 +73,36 @@ def _printed(found: Found, chosen: list[Object], output: Format, now: datetime) 
 
 def _fleet(found: Found, resource: Object, now: datetime) -> dict[str, Any]:
     """A fleet as programs want it: the status, without what only the operator reads, and each pool's next run."""
-    told, it, moment = resource.get("status") or {}, found.presence(resource, now), found.as_of(resource, now)
+    status, it, moment = resource.get("status") or {}, found.presence(resource, now), found.as_of(resource, now)
     coming = _next_runs(_effective(resource), moment)
     operator = {"seen": it.seen, "at": timestamp(it.at) if it.at else None, "message": it.message}
     pools = [
         {key: value for key, value in pool.items() if key != "memory"} | {"nextRun": coming.get(pool["name"])}
-        for pool in told.get("pools") or ()
+        for pool in status.get("pools") or ()
     ]
-    whole = {key: value for key, value in told.items() if key not in {"memory", "pools"}}
+    whole = {key: value for key, value in status.items() if key not in {"memory", "pools"}}
     about = {
         "fleet": label(resource),
         "operator": operator,
         "asOf": timestamp(moment),
-        "troubles": list(troubles(told)),
+        "troubles": list(troubles(status)),
     }
     return {**about, **whole, "pools": pools}
 
 
 def _text(found: Found, resource: Object, now: datetime, *, wide: bool) -> Iterator[str]:
-    told, it, moment = resource.get("status") or {}, found.presence(resource, now), found.as_of(resource, now)
-    figures = f"workers {told.get('workers', '?')}, queues {told.get('queues', '?')}, mode {told.get('mode', '?')}"
-    if told.get("delayed"):
-        figures += f", for later in the broker {told['delayed']}"
-    yield f"{label(resource)}: {figures}" if told else f"{label(resource)}: no operator has looked at it yet"
-    if told or found.leases is not None:
+    status, it, moment = resource.get("status") or {}, found.presence(resource, now), found.as_of(resource, now)
+    figures = (
+        f"workers {status.get('workers', '?')}, queues {status.get('queues', '?')}, mode {status.get('mode', '?')}"
+    )
+    if status.get("delayed"):
+        figures += f", for later in the broker {status['delayed']}"
+    yield f"{label(resource)}: {figures}" if status else f"{label(resource)}: no operator has looked at it yet"
+    if status or found.leases is not None:
         yield painted(it.message, "red") if it.seen is Seen.NOT else it.message
-    for trouble in troubles(told):
+    for trouble in troubles(status):
         yield painted(trouble, "red")
-    rows = told.get("pools") or ()
+    rows = status.get("pools") or ()
     yield from (f"{pool['name']}: {sentence}" for pool in rows if (sentence := open_run(pool)))
     if rows:
         fleet = _effective(resource)

@@ -39,8 +39,8 @@ class Reader:
 
     def leave_out(self, value: object, why: str) -> None:
         """Note that a value is not taken, and why."""
-        told = str(value) if not isinstance(value, str) else repr(value)
-        self.left_out.append(f"{self.where} is {told[:SHOWN]}, which is {why}")
+        text = str(value) if not isinstance(value, str) else repr(value)
+        self.left_out.append(f"{self.where} is {text[:SHOWN]}, which is {why}")
 
     def moment(self, value: object, ahead: timedelta = SOON) -> datetime | None:
         """A moment with its zone that is not far ahead; None if there is none that can be read."""

@@ -53,9 +53,9 @@ class RunMetrics:
             spec: what runs.
             watched: of this look.
         """
-        told = {(*fleet, name, it.run.name): it for name, runs in watched.forecasts.items() for it in reversed(runs)}
+        by_run = {(*fleet, name, it.run.name): it for name, runs in watched.forecasts.items() for it in reversed(runs)}
         figures: dict[tuple[Series[Gauge], tuple[str, ...]], float | None] = {}
-        for labels, it in told.items():
+        for labels, it in by_run.items():
             figures |= self._figures(labels, it)
         self._board.show(fleet, RUNS, figures)
         if self._begun.get(fleet) is not spec:

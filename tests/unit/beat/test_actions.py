@@ -37,9 +37,9 @@ def known(reason: str) -> dict[str, Any]:
     ],
 )
 def test_what_is_told(status: dict[str, Any], snapshots: list[BeatSnapshot | None], reasons: list[str]) -> None:
-    told, said = recalled_beat(status).recorded, []
+    shown, said = recalled_beat(status).recorded, []
     for snapshot in snapshots:
-        events, told = news(fleet(), {}, snapshot, told)
+        events, shown = news(fleet(), {}, snapshot, shown)
         said += [str(reason) for reason, _ in events]
     assert said == reasons
 
@@ -72,16 +72,16 @@ WAITS = {"waiting": {"reason": "ImagePullBackOff"}}
         pytest.param(objects(1, {"running": {}}), [], [], id="all is well"),
         pytest.param(objects(1, WAITS), ["p"], ["BeatReplaced"], id="never ran"),
         pytest.param(objects(2, {"running": {}}), [], ["BeatScaledBack"], id="scaled"),
-        pytest.param(objects(2, WAITS, owner="another"), [], [], id="somebody else's"),
+        pytest.param(objects(2, WAITS, owner="another"), [], [], id="another resource's"),
     ],
 )
 def test_what_is_done(seen: BeatObjects, deleted: list[str], reasons: list[str]) -> None:
-    found, told = repairs(seen, "u", BeatMemory(), NOW), []
+    found, shown = repairs(seen, "u", BeatMemory(), NOW), []
     if found.scaled_back:
-        told.append("BeatScaledBack")
+        shown.append("BeatScaledBack")
         assert repairs(seen, "u", BeatMemory(scaled=found.version), NOW).scaled_back == "", "it is told once"
     if found.replace is not None:
-        told.append("BeatReplaced")
+        shown.append("BeatReplaced")
         assert "pod fleet-beat-0 of an earlier template never ran and is replaced" in found.replace.note
     assert [found.replace.pod["metadata"]["uid"]] if found.replace else deleted == []
-    assert told == reasons
+    assert shown == reasons

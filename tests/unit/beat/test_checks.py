@@ -174,12 +174,12 @@ def test_a_memory_that_is_lost_is_told_once(
     before: dict[str, str], said: str, since: str, parts: list[str] | None
 ) -> None:
     assert memory_since(before, snapshot(said)) == since
-    told = loss(fleet(), before, snapshot(said))
-    assert (told is None) == (parts is None)
-    if told is not None and parts is not None:
-        assert [part for part in parts if part not in told.message] == []
-        assert (SKIPPED in told.message) == (SKIPPED in parts)
-        assert told.aside == said.startswith("moved")
+    shown = loss(fleet(), before, snapshot(said))
+    assert (shown is None) == (parts is None)
+    if shown is not None and parts is not None:
+        assert [part for part in parts if part not in shown.message] == []
+        assert (SKIPPED in shown.message) == (SKIPPED in parts)
+        assert shown.aside == said.startswith("moved")
 
 
 def test_an_ephemeral_memory_is_not_lost_but_was_never_kept() -> None:

@@ -28,7 +28,7 @@ def pod(name: str = "x", *command: str, **status: Any) -> dict[str, Any]:
         pytest.param(pod("x", "celery", "-A", "utilitarian", "worker", "-B"), True, id="embedded in a worker"),
         pytest.param(pod("x", "celery", "-A", "utilitarian", "worker", "--loglevel=INFO"), False, id="worker"),
         pytest.param(pod("x", "celery", "-A", "other", "beat"), False, id="other application"),
-        pytest.param(pod("x", "celery", "beat"), False, id="of nobody knows what"),
+        pytest.param(pod("x", "celery", "beat"), False, id="of an unknown application"),
         pytest.param(pod("x", "drummer", "-A", "utilitarian", "beat"), False, id="no celery"),
         pytest.param(pod("x", "celery", "-A", "utilitarian", "beat", phase="Failed"), False, id="ended"),
         pytest.param(pod("x", *WORKS, "-Q", "beat"), False, id="a worker of a queue called beat"),
@@ -108,7 +108,7 @@ SERVER = "celerybeat@server"
 @pytest.mark.parametrize(
     "answering,extra_args,found",
     [
-        pytest.param([], [], (), id="nobody answers"),
+        pytest.param([], [], (), id="none answers"),
         pytest.param([OURS], [], (), id="ours"),
         pytest.param([SERVER, OURS], [], (SERVER,), id="one on a server"),
         pytest.param([SERVER], [], (SERVER,), id="ours does not answer"),

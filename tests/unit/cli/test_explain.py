@@ -39,9 +39,9 @@ def test_a_pool_is_explained_with_its_numbers() -> None:
 
 def test_the_open_run_and_the_last_ones_are_told() -> None:
     status = json.loads(saved())["status"]
-    told = {"name": "run", "outcome": "Done", "tasks": 2000, "mostWorkers": 5, "workerSeconds": 5400}
+    shown = {"name": "run", "outcome": "Done", "tasks": 2000, "mostWorkers": 5, "workerSeconds": 5400}
     past = [
-        told | {"started": f"2026-03-02T{hour:02}:00:00Z", "finished": f"2026-03-02T{hour:02}:20:30Z"}
+        shown | {"started": f"2026-03-02T{hour:02}:00:00Z", "finished": f"2026-03-02T{hour:02}:20:30Z"}
         for hour in (11, 10, 9, 8)
     ]
     status["pools"][0] |= {"run": {"name": "run", "started": "2026-03-02T12:00:00Z"}, "history": past}
@@ -61,10 +61,10 @@ def test_what_was_not_seen_is_unknown_and_not_zero() -> None:
 @pytest.mark.parametrize("output", ["json", "yaml"])
 def test_programs_get_the_same(output: str) -> None:
     text = operator_command("explain", "amr-hourly", "-f", SAVED, "-o", output).stdout
-    told = json.loads(text) if output == "json" else yaml.safe_load(text)
-    assert (told["fleet"], told["pool"]) == ("metering/utilitarian", "amr-hourly")
-    assert [step["rule"] for step in told["trail"]] == ["demand", "bounds"]
-    assert told["recommendations"][0]["path"] == "pools.amr-hourly.scaling.max"
+    shown = json.loads(text) if output == "json" else yaml.safe_load(text)
+    assert (shown["fleet"], shown["pool"]) == ("metering/utilitarian", "amr-hourly")
+    assert [step["rule"] for step in shown["trail"]] == ["demand", "bounds"]
+    assert shown["recommendations"][0]["path"] == "pools.amr-hourly.scaling.max"
 
 
 def test_wide_puts_recommendations_into_a_table() -> None:
@@ -95,7 +95,7 @@ def test_a_fleet_that_no_operator_has_seen() -> None:
 WRONG: dict[str, tuple[list[str], str, str]] = {
     "no such pool": (["nothing"], saved(), "error: no pool nothing; there are: amr-hourly, cleanup"),
     "no such fleet": (["cleanup", "--fleet", "x"], saved(), "error: no UtilitarianWorkerPool x here; there are: utili"),
-    "a status that nobody wrote": (
+    "a status that no operator wrote": (
         ["cleanup"],
         saved(status={"pools": [{"replicas": 3}]}),
         "error: stdin: status.pools[0].name: Field required; take the status as kubectl prints it",
@@ -114,7 +114,7 @@ def test_what_does_not_exist_is_said_in_one_sentence(name: str) -> None:
 
 EDITED: dict[str, tuple[tuple[str | int, ...], Any]] = {
     "no list of managers": (("metadata", "managedFields"), 5),
-    "managers that are none": (("metadata", "managedFields"), "nobody"),
+    "managers that are none": (("metadata", "managedFields"), "none"),
     "a time that is none": (("metadata", "managedFields", 0, "time"), "yesterday"),
     "no figure": (("status", "pools", 0, "ready"), None),
     "a task longer than any": (("status", "pools", 0, "memory", "longest"), 1e300),

@@ -23,7 +23,7 @@ EARLY = WorkerLoad(1, 1, 3, 0)
 QUORUM, CLASSIC = QueueSettings("quorum"), QueueSettings("classic")
 
 
-def told(
+def shown(
     version: str | None, queue: QueueSettings | None = None, *, celery: str | None = None, longest: float = 0.0
 ) -> tuple[str, ...]:
     settings = BrokerSettings(version, celery, {} if queue is None else {"q": queue})
@@ -46,7 +46,7 @@ def having(queue: QueueSettings, **settings: object) -> QueueSettings:
     ],
 )
 def test_it_is_advised(version: str, queue: QueueSettings, longest: float, said: str) -> None:
-    (sentence,) = told(version, queue, longest=longest)
+    (sentence,) = shown(version, queue, longest=longest)
     assert sentence.startswith("pool p, queue q: ")
     assert said in sentence
 
@@ -65,7 +65,7 @@ def test_it_is_advised(version: str, queue: QueueSettings, longest: float, said:
     ],
 )
 def test_nothing_is_said_of_what_is_well_or_unknown(version: str | None, queue: QueueSettings, longest: float) -> None:
-    assert told(version, queue, longest=longest) == ()
+    assert shown(version, queue, longest=longest) == ()
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_nothing_is_said_of_what_is_well_or_unknown(version: str | None, queue: 
     [("4.3.6", "5.6.3", 1), ("4.3.6", "5.7.0", 0), ("4.2.0", "5.6.3", 0), ("4.3.6", None, 0), (None, "5.6.3", 0)],
 )
 def test_the_broker_is_compared_with_celery(version: str | None, celery: str | None, count: int) -> None:
-    assert len(told(version, celery=celery)) == count
+    assert len(shown(version, celery=celery)) == count
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ IN_PICKLE = BrokerSettings(unreadable=frozenset({"application/x-python-serialize
         ),
         pytest.param(mute_pool(300, about=IN_PICKLE), ["answers come in pickle", "task_serializer"], id="in pickle"),
         pytest.param(mute_pool(299), None, id="not yet"),
-        pytest.param(mute_pool(300, mute=Unknown("refused", NOW)), None, id="nobody can be asked"),
+        pytest.param(mute_pool(300, mute=Unknown("refused", NOW)), None, id="no worker can be asked"),
     ],
 )
 def test_what_keeps_all_workers_of_a_pool_from_answering_is_named(look: FleetSnapshot, said: list[str] | None) -> None:

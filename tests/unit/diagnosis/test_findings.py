@@ -92,7 +92,7 @@ WELL = {
     "its container does not run": snapshot(pod("a"), pod("b", None, running=False), consumers=1),
     "its queue does not exist": snapshot(pod("a", DEAF), queue=Missing()),
     "its queue is not seen": snapshot(pod("a", DEAF), queue=SILENT),
-    "nobody can be asked": snapshot(pod("a", None), pod("b"), mute=SILENT),
+    "no worker can be asked": snapshot(pod("a", None), pod("b"), mute=SILENT),
     "it was not asked for its queues": snapshot(pod("a", replace(IDLE, consuming=None))),
 }
 
@@ -167,7 +167,7 @@ def test_a_mute_pool_is_told_what_keeps_it_from_answering(asked: Fleet, look: Fl
     "asked, look, first",
     [
         pytest.param(ALONE, of_one_pool(snapshot(pod("a"), pod("b", None))), None, id="one of two answers"),
-        pytest.param(ALONE, of_one_pool(MUTE_POOL, mute=SILENT), None, id="nobody can be asked"),
+        pytest.param(ALONE, of_one_pool(MUTE_POOL, mute=SILENT), None, id="no worker can be asked"),
         pytest.param(ALONE, of_one_pool(snapshot(pod("a", None, running=False))), None, id="none runs"),
         pytest.param(ALONE, of_one_pool(snapshot(pod("a", None))), of_one_pool(snapshot(pod("a"))), id="it answered"),
         pytest.param(ALONE_SOLO, of_one_pool(MUTE_POOL), None, id="a solo worker's first task may be as long"),

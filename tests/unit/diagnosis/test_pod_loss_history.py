@@ -19,11 +19,11 @@ def crashed(times: int, name: str = "fleet-amr-1") -> Object:
 def test_each_loss_is_counted_and_told_once_a_pod_and_cause() -> None:
     found, losses = PodLosses(BEGAN).new([])
     assert found == []
-    told = []
+    said = []
     for times in (1, 1, 2, 3):
         found, losses = losses.new([crashed(times)])
-        told.append([worth for _, worth in found])
-    assert told == [[True], [], [False], [False]]
+        said.append([worth for _, worth in found])
+    assert said == [[True], [], [False], [False]]
     killed = pod(containerStatuses=containers(last=ended("OOMKilled", 137, "2026-11-23T12:00:09Z")))
     assert [(it.cause, worth) for it, worth in losses.new([killed])[0]] == [(Cause.OOM_KILLED, True)]
 

@@ -63,7 +63,7 @@ def test_the_queues_of_a_lost_worker(command: list[str], queues: str) -> None:
             pod(containerStatuses=containers({"waiting": {"reason": "CrashLoopBackOff"}}, ended("Completed", 0))),
             Cause.CRASHED,
             "ended by itself, exit code 0 (Completed)",
-            id="ended in peace, and nobody told it to",
+            id="ended without an error, and without being asked to",
         ),
         pytest.param(
             pod(phase="Failed", reason="Evicted", message=LOW),

@@ -20,7 +20,7 @@ FLEET = fleet({"name": "pool", "queues": ["q"]})
 @pytest.mark.parametrize(
     "pods, word, expected",
     [
-        pytest.param([], said(0, 0), True, id="nobody is there, and the Deployment says so"),
+        pytest.param([], said(0, 0), True, id="no worker is there, and the Deployment says so"),
         pytest.param([], said(2, 2), False, id="no watch has told of its two pods"),
         pytest.param([pod("a")], said(1, 1), False, id="one works"),
         pytest.param([pod("a", SILENT, running=False, ready=False)], said(1, 0), True, id="one that does not run"),

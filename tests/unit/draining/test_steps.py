@@ -134,7 +134,7 @@ CASES: dict[str, tuple[PoolWorkers, int, list[DrainStep]]] = {
     ),
     "a pod that is not seen may be there all the same": (PoolWorkers([released("a"), worker("b", 1)], 5), 1, []),
     "also where none is seen": (PoolWorkers([], 3), 0, []),
-    "nobody goes while the Deployment says something else of its pods": (
+    "none goes while the Deployment says something else of its pods": (
         PoolWorkers([released("a"), worker("b", 1)], 2, agreed=False),
         1,
         [],
@@ -165,7 +165,7 @@ CASES: dict[str, tuple[PoolWorkers, int, list[DrainStep]]] = {
     ),
     "pods that are being made stay": (PoolWorkers([worker("b", 1)], 3), 3, []),
     "none of those that wait for a quota is left": (PoolWorkers([], 3, refused=True), 0, [Resize(0)]),
-    "nobody is chosen before all had the time to say what they hold": (
+    "none is chosen before all had the time to say what they hold": (
         PoolWorkers([worker("a", None), worker("b", 1)], 2, asked=False),
         1,
         [],
@@ -225,7 +225,7 @@ def test_step(pool_workers: PoolWorkers, desired: int, expected: list[DrainStep]
 @pytest.mark.parametrize(
     "pool_workers, expected",
     [
-        pytest.param(PoolWorkers([worker("a", 1)], 1), [], id="nobody is on the way out"),
+        pytest.param(PoolWorkers([worker("a", 1)], 1), [], id="none is on the way out"),
         pytest.param(
             PoolWorkers([cancelled("a", 1), released("b")], 2, queues=("q",)),
             [ResumeConsumers("a", ("q",)), ResumeConsumers("b", ("q",))],
@@ -251,7 +251,7 @@ def test_leaving_auto_lifts_the_marks(pool_workers: PoolWorkers, expected: list[
     [
         pytest.param([worker("a", None)], True, id="silent"),
         pytest.param([worker("a", None), worker("b")], False, id="one of them answers"),
-        pytest.param([], False, id="nobody is left"),
+        pytest.param([], False, id="none is left"),
     ],
 )
 def test_workers_that_say_nothing_can_not_be_led(workers: list[Worker], expected: bool) -> None:

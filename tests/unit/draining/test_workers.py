@@ -97,7 +97,7 @@ STARTING = pod("starting", SILENT, ready=False, gate=None)
             [pod("a"), replace(released("b"), held=WORKS)],
             1,
             ["b"],
-            id="released before its container ran, and at work now: it keeps nobody from leaving",
+            id="released before its container ran, and at work now: it keeps no other from leaving",
         ),
         pytest.param([pod("a"), pod("b", gate=None, ready=False)], 2, ["b"], id="one that consumes"),
         pytest.param([pod("a"), pod("b", gate=None, ready=False, leaving=True)], 2, [], id="not one that is deleted"),

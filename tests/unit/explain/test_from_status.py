@@ -20,9 +20,9 @@ from utilitarian_operator.core.observation.model import Unknown
     ],
 )
 def test_the_facts_that_a_status_tells(pool: Mapping[str, Any], at_least: int | None, work: int | None) -> None:
-    told = facts_from_status(pool, NOW)
-    assert told.at_least == at_least
-    assert isinstance(told.work, Unknown) if work is None else told.work == work
+    said = facts_from_status(pool, NOW)
+    assert said.at_least == at_least
+    assert isinstance(said.work, Unknown) if work is None else said.work == work
 
 
 # What a status doesn't have: decided anew, the operator has run for long and every queue is there.

@@ -42,7 +42,7 @@ CASES: dict[str, tuple[str, dict[str, Any], Figures, tuple[str, str], str]] = {
         ("10", "14"),
         "about 8m20s instead of 11m40s",
     ),
-    "more than allowed, nobody knows how much work": (
+    "more than allowed, how much work is not known": (
         "scaling.max",
         scaling(max=10),
         Figures(needed=14),

@@ -35,7 +35,7 @@ def decided(workers: int = 5, *more: Step) -> Decision:
     return decision
 
 
-def told(
+def said(
     work: int | None, run: OpenRun = RUN, decision: Decision | None = None, memory: Memory = MEASURED, **more: Any
 ) -> Forecast:
     decision = decision or decided()
@@ -44,7 +44,7 @@ def told(
 
 
 def test_the_end_is_the_work_by_the_slots_with_its_uncertainty() -> None:
-    it = told(10_000)  # of 10 s over 50 slots: 2,000 s, ± 2 * 2,000 * sqrt(1 / 10,000 + 1 / 1,005)
+    it = said(10_000)  # of 10 s over 50 slots: 2,000 s, ± 2 * 2,000 * sqrt(1 / 10,000 + 1 / 1,005)
     assert it.eta == NOW + 2_000 * SECOND
     assert it.uncertainty is not None
     assert it.uncertainty.total_seconds() == pytest.approx(132.3, abs=0.1)
@@ -59,7 +59,7 @@ def test_the_end_is_the_work_by_the_slots_with_its_uncertainty() -> None:
     ],
 )
 def test_it_is_less_sure_where_less_is_known(less_sure: dict[str, Any]) -> None:
-    sure, other = told(1_000).uncertainty, told(1_000, **less_sure).uncertainty
+    sure, other = said(1_000).uncertainty, said(1_000, **less_sure).uncertainty
     assert sure is not None
     assert other is not None
     assert other > sure
@@ -68,21 +68,21 @@ def test_it_is_less_sure_where_less_is_known(less_sure: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "it, eta",
     [
-        pytest.param(told(None), None, id="unseen"),
-        pytest.param(told(0), None, id="nothing-left"),
-        pytest.param(told(10, replace(RUN, start=NOW + MINUTE)), None, id="not-begun"),
-        pytest.param(told(10, decision=decided(0)), None, id="nobody-works"),
-        pytest.param(told(3), NOW + 10 * SECOND, id="a-slot-for-each"),
-        pytest.param(told(3, serving=0), NOW + 15 * SECOND, id="they-are-starting"),
-        pytest.param(told(1_000, serving=1), NOW + 204 * SECOND, id="those-that-start-count-from-their-start-up-on"),
-        pytest.param(told(20, serving=2), NOW + 10 * SECOND, id="what-serves-is-done-before-others-have-started"),
+        pytest.param(said(None), None, id="unseen"),
+        pytest.param(said(0), None, id="nothing-left"),
+        pytest.param(said(10, replace(RUN, start=NOW + MINUTE)), None, id="not-begun"),
+        pytest.param(said(10, decision=decided(0)), None, id="no-worker-works"),
+        pytest.param(said(3), NOW + 10 * SECOND, id="a-slot-for-each"),
+        pytest.param(said(3, serving=0), NOW + 15 * SECOND, id="they-are-starting"),
+        pytest.param(said(1_000, serving=1), NOW + 204 * SECOND, id="those-that-start-count-from-their-start-up-on"),
+        pytest.param(said(20, serving=2), NOW + 10 * SECOND, id="what-serves-is-done-before-others-have-started"),
         pytest.param(
-            told(1_000, replace(RUN, short_since=NOW - 3 * SECOND), serving=1),
+            said(1_000, replace(RUN, short_since=NOW - 3 * SECOND), serving=1),
             NOW + timedelta(seconds=201.6),
             id="some-of-the-start-up-is-over",
         ),
         pytest.param(
-            told(1_000, replace(RUN, short_since=NOW - 2 * MINUTE), serving=1),
+            said(1_000, replace(RUN, short_since=NOW - 2 * MINUTE), serving=1),
             NOW + 1_000 * SECOND,
             id="those-that-don-t-come-do-not",
         ),
@@ -109,16 +109,16 @@ ONE_OF_FIFTY = {
     ],
 )
 def test_slots_that_are_still_starting_do_no_work_yet(more: dict[str, Any]) -> None:
-    it = told(1_250, **(ONE_OF_FIFTY | more))
+    it = said(1_250, **(ONE_OF_FIFTY | more))
     assert it.eta is not None
     assert it.uncertainty is not None
     assert abs(it.eta - (NOW + 157 * SECOND)) <= it.uncertainty
-    serving = told(1_250, **(ONE_OF_FIFTY | {"serving": 50}))
+    serving = said(1_250, **(ONE_OF_FIFTY | {"serving": 50}))
     assert serving.eta == NOW + 36 * SECOND
 
 
 def test_no_work_is_too_much_for_a_forecast() -> None:
-    it = told(10**15, memory=replace(MEASURED, slot_seconds=1e12))
+    it = said(10**15, memory=replace(MEASURED, slot_seconds=1e12))
     assert it.eta is not None
     assert it.eta > NOW + timedelta(days=36_000)
 
@@ -126,17 +126,17 @@ def test_no_work_is_too_much_for_a_forecast() -> None:
 @pytest.mark.parametrize(
     "it, cause, says",
     [
-        pytest.param(told(18_000), None, "", id="exactly-in-time"),
-        pytest.param(told(20_000), Cause.TOO_MUCH_WORK, "no number of workers", id="too-late"),
+        pytest.param(said(18_000), None, "", id="exactly-in-time"),
+        pytest.param(said(20_000), Cause.TOO_MUCH_WORK, "no number of workers", id="too-late"),
         pytest.param(
-            told(18_000, decision=decided(30, replace(MAX, after=5))),
+            said(18_000, decision=decided(30, replace(MAX, after=5))),
             Cause.MAXIMUM_REACHED,
             "18,000 tasks left, done about 2026-03-02T13:00:00Z (± 3m53s), due 2026-03-02T13:00:00Z: "
             "scaling.max is 20: 30 would do",
             id="with-no-worker-to-spare-the-uncertainty-counts",
         ),
         pytest.param(
-            told(
+            said(
                 18_000,
                 decision=decided(30, replace(MAX, after=5)),
                 memory=replace(MEASURED, slot_seconds=100, completions=10),
@@ -145,36 +145,36 @@ def test_no_work_is_too_much_for_a_forecast() -> None:
             "",
             id="but-not-that-of-a-guess",
         ),
-        pytest.param(told(18_000, replace(RUN, at_risk=True)), Cause.TOO_MUCH_WORK, "", id="it-stays-at-risk"),
-        pytest.param(told(16_000, replace(RUN, at_risk=True)), None, "", id="until-it-is-well-out-of-it"),
+        pytest.param(said(18_000, replace(RUN, at_risk=True)), Cause.TOO_MUCH_WORK, "", id="it-stays-at-risk"),
+        pytest.param(said(16_000, replace(RUN, at_risk=True)), None, "", id="until-it-is-well-out-of-it"),
         pytest.param(
-            told(20_000, decision=decided(30, BUDGET)),
+            said(20_000, decision=decided(30, BUDGET)),
             Cause.MAXIMUM_REACHED,
             "spec.maxWorkers is 20 and leaves 4 workers of 30 that would do: raise it, or the pool's priority (50)",
             id="the-fleet-s-ceiling",
         ),
         pytest.param(
-            told(20_000, replace(RUN, short_since=NOW - 5 * MINUTE), serving=2),
+            said(20_000, replace(RUN, short_since=NOW - 5 * MINUTE), serving=2),
             Cause.WORKERS_MISSING,
             "3 of 5 workers asked for are not ready since 2026-03-02T11:55:00Z: look at the pods of pool pool",
             id="pods-that-do-not-start",
         ),
         pytest.param(
-            told(20_000, decision=decided(9, Step("override", 9, 1, "1 worker by annotation"))),
+            said(20_000, decision=decided(9, Step("override", 9, 1, "1 worker by annotation"))),
             Cause.HELD_DOWN,
             "1 worker by annotation",
             id="by-hand",
         ),
         pytest.param(
-            told(10, replace(RUN, start=NOW - 2 * HOUR)), Cause.OVERDUE, "the deadline has passed", id="overdue"
+            said(10, replace(RUN, start=NOW - 2 * HOUR)), Cause.OVERDUE, "the deadline has passed", id="overdue"
         ),
         pytest.param(
-            told(20_000, decision=decided(30, MAX), memory=replace(MEASURED, slot_seconds=40_000, longest=40)),
+            said(20_000, decision=decided(30, MAX), memory=replace(MEASURED, slot_seconds=40_000, longest=40)),
             Cause.MAXIMUM_REACHED,
             "a task takes 40 s, taskDuration says 10s",
             id="tasks-longer-than-thought",
         ),
-        pytest.param(told(None, replace(RUN, at_risk=True)), Cause.NOT_SEEN, "unknown now", id="unseen-and-at-risk"),
+        pytest.param(said(None, replace(RUN, at_risk=True)), Cause.NOT_SEEN, "unknown now", id="unseen-and-at-risk"),
     ],
 )
 def test_what_is_at_risk_and_what_would_help(it: Forecast, cause: Cause | None, says: str) -> None:

@@ -86,7 +86,7 @@ def live(
         pytest.param(live(RELEASED, APPLIED, applied="old"), [Apply], id="another-template"),
         pytest.param(live(CREATED, APPLIED, applied="old"), [Apply], id="apply-before-letting-go"),
         pytest.param(live(RELEASED, APPLIED, applied=None), [Apply], id="annotation-taken-away"),
-        pytest.param(live(), [Apply], id="nobody-holds-anything"),
+        pytest.param(live(), [Apply], id="no-manager-holds-anything"),
     ],
 )
 def test_what_brings_an_object_to_its_manifest(seen: dict[str, Any] | None, kinds: list[type[Action]]) -> None:
@@ -139,7 +139,7 @@ def test_a_step_to_a_number_of_workers(asked: dict[str, Any], wanted: int, step:
         pytest.param([{"uid": "other", "controller": True}], False, id="of-another"),
         pytest.param([{"uid": "mine"}], False, id="not-the-controller"),
         pytest.param([{"uid": "mine", "controller": False}], False, id="said-not-to-be"),
-        pytest.param([], False, id="of-nobody"),
+        pytest.param([], False, id="of-no-one"),
         pytest.param([{"uid": "other"}, {"uid": "mine", "controller": True}], True, id="one-of-two"),
     ],
 )
@@ -179,7 +179,7 @@ def controller(uid: str = "mine", kind: str = KIND, name: str = "fleet") -> list
         pytest.param({"labels": OURS, "managedFields": MANAGED}, Belongs.LEFT, id="left behind"),
         pytest.param({"labels": OURS, "managedFields": PERSON}, Belongs.ANOTHERS, id="only labelled so"),
         pytest.param({"labels": {}, "managedFields": MANAGED}, Belongs.ANOTHERS, id="labels taken away"),
-        pytest.param({}, Belongs.ANOTHERS, id="somebody's"),
+        pytest.param({}, Belongs.ANOTHERS, id="another's"),
     ],
 )
 def test_whose_an_object_is(metadata: dict[str, Any], whose: Belongs) -> None:

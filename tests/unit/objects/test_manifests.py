@@ -83,7 +83,7 @@ def test_a_brokers_url_of_ones_own_is_left_alone() -> None:
             {"seccompProfile": {"type": "RuntimeDefault"}, "runAsNonRoot": True},
             id="security-context-is-added-to",
         ),
-        pytest.param("annotations: {a: b}", "affinity", None, id="what-nobody-asked-for-is-left-out"),
+        pytest.param("annotations: {a: b}", "affinity", None, id="what-was-not-asked-for-is-left-out"),
     ],
 )
 def test_a_setting_of_the_pod(pod: str, path: str, value: object) -> None:

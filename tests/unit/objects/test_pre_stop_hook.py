@@ -47,7 +47,7 @@ def test_the_hook_is_given_the_brokers_authority_and_no_pod_waits_for_it() -> No
 
 def test_the_hook_knows_another_control_exchange_and_celerys_own_needs_no_word() -> None:
     url = "urlFrom: {secretKeyRef: {name: env, key: URL}}"
-    told, untold = (container(f"broker: {{{url}{more}}}")["env"] for more in (", controlExchange: shop", ""))
-    assert [it for it in told if it not in untold] == [{"name": EXCHANGE_VARIABLE, "value": "shop"}]
+    said, untold = (container(f"broker: {{{url}{more}}}")["env"] for more in (", controlExchange: shop", ""))
+    assert [it for it in said if it not in untold] == [{"name": EXCHANGE_VARIABLE, "value": "shop"}]
     assert f'os.environ.get("{EXCHANGE_VARIABLE}", "celery")' in SCRIPT
     assert container(f"broker: {{{url}, controlExchange: celery}}")["env"] == untold

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.pools import NOW, fleet
 from utilitarian_operator.core.observation.assemble import Assembled, Beliefs, Sources, assemble
-from utilitarian_operator.core.observation.broker import Depth, Untold
+from utilitarian_operator.core.observation.broker import Depth, Unread
 from utilitarian_operator.core.observation.model import (
     Counted,
     Missing,
@@ -72,7 +72,7 @@ COUNT: Mapping[str, Counted] = {"queue": Counted(3, 9)}
         ),
         pytest.param(Sources(counted=COUNT), Missing(), 0, id="a queue that does not exist"),
         pytest.param(
-            Sources({"queue": Untold("is locked")}, counted=COUNT),
+            Sources({"queue": Unread("is locked")}, counted=COUNT),
             Unknown("queue queue is locked", NOW),
             0,
             id="a queue of which the broker says nothing",
@@ -134,7 +134,7 @@ def test_consumers_beyond_the_workers_are_foreign_and_a_pool_that_is_gone_is_lef
         pytest.param(1, [HOLDS, GOING], 8, id="one that goes and no longer consumes, as its word will say"),
         pytest.param(1, [HOLDS, GOING_DEAF], 4, id="one that goes and consumes no longer"),
         pytest.param(1, [HOLDS, DEAF], 4, id="one that stays and takes nothing, by its own word"),
-        pytest.param(0, [DEAF], 0, id="nobody takes anything"),
+        pytest.param(0, [DEAF], 0, id="no worker takes anything"),
         pytest.param(2, [HOLDS], None, id="a consumer too many"),
         pytest.param(0, [HOLDS], None, id="a consumer too few"),
         pytest.param(2, [HOLDS, DEAF], None, id="a consumer too many beside one that takes nothing"),

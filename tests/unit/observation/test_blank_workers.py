@@ -105,7 +105,7 @@ def test_a_worker_that_surely_took_no_message_holds_nothing_after_ten_minutes(lo
         pytest.param((FIRST, *[(THEN[0], consumed_by(2))] * LONG, THEN), id="it may have consumed"),
         pytest.param((FIRST, *[AWAY] * LONG, THEN), id="the broker was away"),
         pytest.param((FIRST, ANSWERED, THEN), id="it has answered"),
-        pytest.param(((FIRST[0], {}), (THEN[0], {})), id="nobody knows its queues"),
+        pytest.param(((FIRST[0], {}), (THEN[0], {})), id="its queues are not known"),
         pytest.param((FIRST, ([well("a"), replace(hung(), ready=True)], consumed_by(1))), id="it is ready"),
         pytest.param((FIRST, ([well("a"), replace(hung(), gate=True)], consumed_by(1))), id="believed to consume"),
     ],

@@ -15,7 +15,7 @@ from utilitarian_operator.adapters.cluster.cache import PODS, Key, Store
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.core.labels import POOL_LABEL, node_name
-from utilitarian_operator.core.observation.broker import BrokerSnapshot, Depth, Untold, WorkerAnswer
+from utilitarian_operator.core.observation.broker import BrokerSnapshot, Depth, Unread, WorkerAnswer
 from utilitarian_operator.core.observation.fleet import Readings, Sightings, fleet_snapshot
 from utilitarian_operator.core.observation.model import (
     Counted,
@@ -43,7 +43,7 @@ IDLE = WorkerLoad(active=0, acked_early=0, reserved=0, scheduled=0)
 class Answers(UnreachableBroker):
     """A broker that answers what it is told to."""
 
-    queue: Depth | Untold | None = None
+    queue: Depth | Unread | None = None
     statistics: Mapping[str, Counted] | BrokerError | None = None
     held: WorkerLoad | None = IDLE
     ages: Mapping[str, float | None] = field(default_factory=dict)
@@ -99,7 +99,7 @@ async def test_an_undeclared_queue_is_missing() -> None:
 
 
 async def test_a_queue_whose_node_is_away_is_unknown_and_not_missing() -> None:
-    pool, seen = of(await look(Answers(Untold("is away: home node is down"), {}), workers=1))
+    pool, seen = of(await look(Answers(Unread("is away: home node is down"), {}), workers=1))
     assert pool.queues == {"q": Unknown("queue q is away: home node is down", NOW)}
     assert (seen.at_least, seen.missing) == (None, ())
     assert isinstance(seen.work, Unknown)
@@ -113,7 +113,7 @@ async def test_a_queue_whose_node_is_away_is_unknown_and_not_missing() -> None:
         pytest.param(
             Depth(0, 1), {"q": Counted(4, 0)}, 1, 0, 4, id="the statistics are behind, or the broker is wrong"
         ),
-        pytest.param(Depth(0, 0), {"q": Counted(0, 0)}, 1, 0, None, id="a worker is ready and nobody consumes"),
+        pytest.param(Depth(0, 0), {"q": Counted(0, 0)}, 1, 0, None, id="a worker is ready and none consumes"),
         pytest.param(Depth(0, 0), {"q": Counted(50, 0)}, 0, 50, None, id="a false zero while asleep: wake"),
         pytest.param(Depth(7, 0), {"q": Counted(0, 0)}, 0, 7, 7, id="just published: wake"),
         pytest.param(Depth(7, 0), {}, 0, 7, None, id="just declared, not in the statistics yet: wake"),
@@ -166,7 +166,7 @@ async def test_a_catch_all_whose_workers_have_not_said_what_they_consume_is_unkn
 
 async def test_a_figure_of_the_statistics_that_stands_still_against_the_queues_own_word_is_no_work_in_the_end() -> None:
     """A node that comes back from a partition tells for ever what was ready when it led the queue last."""
-    stale, told = {"q": Counted(5, 0)}, []
+    stale, said = {"q": Counted(5, 0)}, []
     observer, broker = Watcher(KEY, store(0), NOW), Answers(Depth(0, 0), stale)
     awake = Watcher(KEY, store(1), NOW)
     _, asleep = of(await observer.look(fleet(), broker, NOW))
@@ -174,8 +174,8 @@ async def test_a_figure_of_the_statistics_that_stands_still_against_the_queues_o
     broker.queue = Depth(0, 1)
     for second in (0, 5, 10, 15):
         _, seen = of(await awake.look(fleet(), broker, NOW + timedelta(seconds=second)))
-        told.append((seen.at_least, seen.work))
-    assert told == [(0, 5), (0, 5), (0, 5), (0, 0)]
+        said.append((seen.at_least, seen.work))
+    assert said == [(0, 5), (0, 5), (0, 5), (0, 0)]
     broker.queue, broker.held = Depth(0, 0), None
     _, gone = of(await awake.look(fleet(), broker, NOW + timedelta(seconds=60)))
     assert gone.at_least == 0  # and it is not woken again
@@ -204,12 +204,12 @@ async def test_an_unknown_figure_has_its_beginning() -> None:
 
 async def test_arrivals_are_those_since_the_last_look() -> None:
     observer, broker = Watcher(KEY, store(0), NOW), Answers(Depth(0, 0), {"q": Counted(0, 0, 70, 60)})
-    told = []
+    said = []
     for statistics in ({"q": Counted(0, 0, 70, 60)}, BrokerUnreachable("away"), {"q": Counted(0, 0, 75, 61)}):
         broker.statistics = statistics  # type: ignore[assignment]
         pool, seen = of(await observer.look(fleet(), broker, NOW))
-        told.append((seen.arrived, pool.left))
-    assert told == [(0, 0), (None, None), (5, 1)]
+        said.append((seen.arrived, pool.left))
+    assert said == [(0, 0), (None, None), (5, 1)]
 
 
 def test_what_a_worker_did_is_told_once_and_forgotten_with_its_pod() -> None:
@@ -232,11 +232,11 @@ def test_usage_is_told_once_after_each_reading_with_the_slots_that_were_busy() -
         seen, kept = fleet_snapshot(fleet(), read, kept)
         return seen.pools["a"].pods[0].usage, kept
 
-    kept, told, reading = Sightings(NOW), [], {"fleet-a-0": PodUsage(0.1, 5.0)}
+    kept, said, reading = Sightings(NOW), [], {"fleet-a-0": PodUsage(0.1, 5.0)}
     for at, usage in ((0.0, reading), (30.0, {}), (60.0, reading), (61.0, {}), (120.0, {"other": PodUsage(9, 9)})):
         found, kept = look(at, kept, usage)
-        told.append(found)
-    assert told == [PodUsage(0.1, 5.0), None, PodUsage(0.1, 5.0, busy=2.0), None, None]
+        said.append(found)
+    assert said == [PodUsage(0.1, 5.0), None, PodUsage(0.1, 5.0, busy=2.0), None, None]
 
 
 async def test_each_source_says_how_fresh_it_is() -> None:

@@ -39,7 +39,7 @@ AT_RANDOM = tuple(Queue(f"w-{number}", Exchange("w"), f"{number}", auto_delete=T
     "workers, found",
     [
         pytest.param([pod("a", "x", "y", Broadcast(CACHE))], ("x", "y"), id="one worker, and its own by the name"),
-        pytest.param([pod("a", "x", AT_RANDOM[0])], ("w-0", "x"), id="one worker, nobody knows better"),
+        pytest.param([pod("a", "x", AT_RANDOM[0])], ("w-0", "x"), id="one worker, no other says more"),
         pytest.param(
             [pod("a", "x", AT_RANDOM[0]), pod("b", "x", AT_RANDOM[1])], ("x",), id="what only one of two consumes"
         ),
@@ -48,7 +48,7 @@ AT_RANDOM = tuple(Queue(f"w-{number}", Exchange("w"), f"{number}", auto_delete=T
         ),
         pytest.param([pod("a", "x", "named")], ("x",), id="another pool names it"),
         pytest.param([pod("a", "x"), pod("b", "x", "y", marked=NOW)], ("x",), id="of those that stay"),
-        pytest.param([mute("a")], (), id="nobody says anything"),
+        pytest.param([mute("a")], (), id="no worker says anything"),
     ],
 )
 def test_a_catch_all_scales_on_what_its_workers_share(workers: list[PodSnapshot], found: tuple[str, ...]) -> None:

@@ -40,8 +40,8 @@ def unplaced(name: str, ago: timedelta) -> Object:
 
 
 def deployment(*conditions: tuple[str, str, str, str], **status: Any) -> Object:
-    told = [dict(zip(("type", "status", "reason", "message"), it, strict=True)) for it in conditions]
-    return {"metadata": {"name": "fleet-a"}, "spec": {}, "status": {"conditions": told, **status}}
+    shown = [dict(zip(("type", "status", "reason", "message"), it, strict=True)) for it in conditions]
+    return {"metadata": {"name": "fleet-a"}, "spec": {}, "status": {"conditions": shown, **status}}
 
 
 def refused(message: str) -> Object:

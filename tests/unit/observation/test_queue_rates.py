@@ -37,13 +37,13 @@ class Counting:
         self.last = merged(nodes)
 
     @property
-    def told(self) -> Counted:
+    def counted(self) -> Counted:
         return figures(self.last, self.tally)[Q]
 
 
-def told(*readings: Sequence[NodeStatistics]) -> Counted:
+def said(*readings: Sequence[NodeStatistics]) -> Counted:
     """What is known of the queue after these readings, the last repeated until it counts."""
-    return Counting(*readings, readings[-1]).told
+    return Counting(*readings, readings[-1]).counted
 
 
 @pytest.mark.parametrize(
@@ -107,16 +107,16 @@ def told(*readings: Sequence[NodeStatistics]) -> Counted:
     ],
 )
 def test_what_came_and_what_left(readings: Sequence[Sequence[NodeStatistics]], arrived: int, left: int) -> None:
-    counted = told(*readings)
+    counted = said(*readings)
     assert (counted.arrived, counted.left) == (arrived, left)
 
 
 def test_an_acknowledgement_seen_before_the_depth_fell_is_no_arrival() -> None:
-    assert told([node(10, 0, 0)], [node(10, 0, 4)], [node(6, 0, 4)]).arrived == 0
+    assert said([node(10, 0, 0)], [node(10, 0, 4)], [node(6, 0, 4)]).arrived == 0
 
 
 def test_a_depth_that_fell_before_the_acknowledgement_was_seen_hides_nothing() -> None:
-    assert told([node(10, 0, 0)], [node(6, 0, 0)], [node(8, 0, 4)]).arrived == 2
+    assert said([node(10, 0, 0)], [node(6, 0, 0)], [node(8, 0, 4)]).arrived == 2
 
 
 def test_after_a_purge_what_comes_counts_again() -> None:
@@ -125,7 +125,7 @@ def test_after_a_purge_what_comes_counts_again() -> None:
         counting.read(node(0, 0, 0))
     for _ in range(3):
         counting.read(node(7, 0, 0))
-    assert counting.told.arrived == 7
+    assert counting.counted.arrived == 7
 
 
 def test_readings_that_are_late_or_missed_make_no_fall() -> None:
@@ -133,12 +133,12 @@ def test_readings_that_are_late_or_missed_make_no_fall() -> None:
     counting.at += 10 * FELL_S
     for _ in range(2):
         counting.read(node(2, 0, 9))
-    assert counting.told.arrived == 2
+    assert counting.counted.arrived == 2
 
 
 def test_a_queue_missing_from_a_listing_for_a_moment_loses_nothing() -> None:
     empty = NodeStatistics("a", {}, {(Q, ""): 3})
-    assert told([node(5, 0, 0)], [empty], [node(4, 0, 3)]).arrived == 2
+    assert said([node(5, 0, 0)], [empty], [node(4, 0, 3)]).arrived == 2
 
 
 def test_a_queue_that_is_gone_is_forgotten() -> None:
@@ -213,7 +213,7 @@ def played(steps: Sequence[tuple[int, int, bool]], *, missed: Mapping[int, bool]
             counting.read(node(depth, 0, acked))
     for _ in range(2):
         counting.read(node(depth, 0, acked))
-    return counting.told, came, went
+    return counting.counted, came, went
 
 
 STEP = st.tuples(st.integers(0, 50), st.integers(0, 50), st.booleans())
@@ -232,7 +232,7 @@ def test_totals_never_fall(readings: list[tuple[int, int, int]]) -> None:
     counting, before = Counting(), (0, 0)
     for reading in readings:
         counting.read(node(*reading))
-        arrived, left = counting.told.arrived, counting.told.left
+        arrived, left = counting.counted.arrived, counting.counted.left
         assert arrived is not None
         assert left is not None
         assert arrived >= before[0]
@@ -252,7 +252,7 @@ def test_a_sum_over_nodes_that_come_and_go_never_counts_what_they_counted_before
             there[which] = not there[which]
         shares[which], went = shares[which] + gone, went + gone
         counting.read(of_all(9, sum(share for share, is_there in zip(shares, there, strict=True) if is_there)))
-    left, arrived = counting.told.left, counting.told.arrived
+    left, arrived = counting.counted.left, counting.counted.arrived
     assert left is not None
     assert left <= went
     assert arrived is not None
@@ -268,4 +268,4 @@ def test_a_counter_that_is_away_now_and_then_loses_nothing_and_invents_nothing(s
         counting.read(node(9, 0, None if away else acked))
     for _ in range(2):
         counting.read(node(9, 0, acked))
-    assert (counting.told.arrived, counting.told.left) == (went, went)
+    assert (counting.counted.arrived, counting.counted.left) == (went, went)

@@ -19,7 +19,7 @@ from utilitarian_operator.core.observation.queue_trust import doubted
         pytest.param(0, 2, Counted(0, 0), 2, (0, False), id="all done"),
         pytest.param(0, 2, Counted(9, 0), 2, (0, False), id="done since the statistics were read"),
         pytest.param(5, 0, Counted(0, 0), 2, (5, False), id="just published, workers not there yet"),
-        pytest.param(0, 0, None, 2, (0, True), id="nobody consumes, although workers are ready"),
+        pytest.param(0, 0, None, 2, (0, True), id="none consumes, although workers are ready"),
         pytest.param(0, 0, Counted(0, 0), 2, (0, True), id="and the statistics agree: those of a leader that died"),
         pytest.param(0, 0, Counted(50, 0), 0, (50, True), id="asleep, and the statistics know of messages"),
         pytest.param(0, 0, Counted(50, 0), 2, (50, True), id="awake, and the statistics know of messages"),

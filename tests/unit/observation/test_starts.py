@@ -41,8 +41,8 @@ class Looks:
 
 def test_a_start_is_told_once() -> None:
     looks = Looks()
-    told = [looks.look({"a": ready}, second) for ready, second in ((None, 5), (10.0, 11), (10.0, 12))]
-    assert told == [{}, {"a": StartUp(10.0, 0.0, 1)}, {}]
+    said = [looks.look({"a": ready}, second) for ready, second in ((None, 5), (10.0, 11), (10.0, 12))]
+    assert said == [{}, {"a": StartUp(10.0, 0.0, 1)}, {}]
 
 
 def test_a_start_of_an_older_pod_is_not_told() -> None:

@@ -15,7 +15,7 @@ def word(asked: float, begun: int, active: int = 0, **more: float) -> Word:
     return Word(asked, begun, active, **{"up": asked, **more})  # type: ignore[arg-type]
 
 
-def told(*words: Word | float) -> tuple[int, float]:
+def said(*words: Word | float) -> tuple[int, float]:
     """Tasks and slot-seconds after these answers; a number is a question without an answer."""
     worked = Worked()
     for it in words:
@@ -31,7 +31,7 @@ def told(*words: Word | float) -> tuple[int, float]:
         pytest.param([word(900, 700, 2), word(901, 705, 2)], 5, 2, id="an older one from its first answer"),
         pytest.param([word(1, 5, 1), word(2, 5, 1), word(3, 5)], 5, 1, id="a long one ends"),
         pytest.param([word(1, 0), 2.0, word(3, 4, 2)], 2, 4, id="an answer that is missing loses nothing"),
-        pytest.param([word(1, 0), word(2 + UNSEEN_S, 9, 4)], 0, 0, id="what nobody saw counts on neither side"),
+        pytest.param([word(1, 0), word(2 + UNSEEN_S, 9, 4)], 0, 0, id="what was not seen counts on neither side"),
         pytest.param([word(100, 7), word(101, 2, 1, up=1)], 1, 1, id="a restarted container counts anew"),
         pytest.param([word(1, 4, 2), word(2, 4, 3), word(3, 4, 0)], 4, 3, id="figures that are not of one moment"),
         pytest.param([word(1, 0), word(2, 50), word(3, 100)], 100, 0, id="never seen running: next to no time"),
@@ -39,7 +39,7 @@ def told(*words: Word | float) -> tuple[int, float]:
     ],
 )
 def test_tasks_and_their_time(words: list[Word | float], ended: int, seconds: float) -> None:
-    assert told(*words) == (ended, pytest.approx(seconds))
+    assert said(*words) == (ended, pytest.approx(seconds))
 
 
 def alone(asked: float, begun: int, took: float = 0.01, up: float | None = None) -> Word:
@@ -62,14 +62,14 @@ def alone(asked: float, begun: int, took: float = 0.01, up: float | None = None)
         pytest.param([1.0, 2.0, alone(3, 0)], 0, 0, id="silent while it started"),
         pytest.param([1.0, 2.0, 4.0, alone(6, 1, up=3)], 1, 2, id="at work as soon as it had started"),
         pytest.param([1.0, 2.0, alone(3, 4, up=800)], 0, 0, id="it is older than the first question"),
-        pytest.param([alone(1, 0), alone(40, 3, took=0.5)], 0, 0, id="nobody asked"),
-        pytest.param([alone(1, 0), 2.0, alone(40, 3, took=0.5)], 0, 0, id="nobody asked again"),
+        pytest.param([alone(1, 0), alone(40, 3, took=0.5)], 0, 0, id="not asked"),
+        pytest.param([alone(1, 0), 2.0, alone(40, 3, took=0.5)], 0, 0, id="not asked again"),
     ],
 )
 def test_a_worker_that_is_mute_while_it_runs_a_task_is_learned_from_its_silence(
     words: list[Word | float], ended: int, seconds: float
 ) -> None:
-    counted, spent = told(*words)
+    counted, spent = said(*words)
     assert (counted, spent) == (ended, pytest.approx(seconds, abs=0.6))
 
 
@@ -137,7 +137,7 @@ def test_tasks_that_are_shorter_than_the_time_between_two_questions_are_right_on
 
 
 def test_an_old_worker_that_is_asked_at_last_is_not_taken_for_a_new_one() -> None:
-    assert told(1.0, 2.0, word(3, 70_000, 2, up=FRESH_S + 1), word(4, 70_001, 2, up=FRESH_S + 2)) == (1, 2.0)
+    assert said(1.0, 2.0, word(3, 70_000, 2, up=FRESH_S + 1), word(4, 70_001, 2, up=FRESH_S + 2)) == (1, 2.0)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from utilitarian_operator.core.sizing.run_state import OpenRun
         pytest.param(60, 20, 1800, 600, 28, 3, id="tasks longer than the promise need a slot each"),
         pytest.param(1, 1, 1800, 600, 28, 1, id="one task, one slot"),
         pytest.param(1, 20, 5, 600, 28, 1, id="one task wakes one worker"),
-        pytest.param(0, 20, 5, 600, 28, 0, id="nothing wakes nobody"),
+        pytest.param(0, 20, 5, 600, 28, 0, id="nothing wakes no worker"),
         pytest.param(10_000, 20, 5, 600, 28, 5, id="half of it"),
         pytest.param(100, 4, 5, 10, 20, 25, id="start-up longer than the promise: at once"),
         pytest.param(80, 10, 5, 30, 3, 2, id="a short promise: 6 waves"),
@@ -82,7 +82,7 @@ def test_the_burst_takes_174_slots() -> None:
     [
         pytest.param(100, 20.0, 5, id="a steady stream: arrivals times seconds"),
         pytest.param(50, 20.0, 3, id="never more slots than tasks"),
-        pytest.param(0, 20.0, 0, id="arrivals alone keep nobody awake"),
+        pytest.param(0, 20.0, 0, id="arrivals alone keep no worker awake"),
         pytest.param(24_000, 20.0, 11, id="a burst counts once, by the larger"),
     ],
 )

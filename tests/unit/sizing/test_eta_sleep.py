@@ -39,7 +39,7 @@ def decided(facts: Facts, memory: Memory, after: timedelta = timedelta()) -> tup
         pytest.param(
             replace(AWAKE, first_due=NOW + timedelta(seconds=131)), None, 0, "nothing to do", id="just after that"
         ),
-        pytest.param(replace(AWAKE, first_due=None), None, 1, "nobody knows when", id="an ETA that was not told"),
+        pytest.param(replace(AWAKE, first_due=None), None, 1, "no worker says when", id="an ETA that was not said"),
         pytest.param(replace(AWAKE, deferred=100), None, 0, "nothing to do", id="as many as are fetched in time"),
         pytest.param(replace(AWAKE, deferred=101), None, 1, "too many to be fetched anew", id="one too many"),
         pytest.param(
@@ -111,7 +111,7 @@ def test_asleep_they_wake_no_worker_before_their_time(facts: Facts, after: timed
         pytest.param(EtaSleep(50, TOMORROW), ASLEEP, SLEEP, id="the sleep begins"),
         pytest.param(EtaSleep(50, TOMORROW), AWAKE, EtaSleep(50, TOMORROW), id="it has not begun"),
         pytest.param(SLEEP, ASLEEP, SLEEP, id="asleep: all are on the queue"),
-        pytest.param(SLEEP, replace(ASLEEP, ready=20), replace(SLEEP, number=20), id="somebody else took some"),
+        pytest.param(SLEEP, replace(ASLEEP, ready=20), replace(SLEEP, number=20), id="another fleet took some"),
         pytest.param(SLEEP, replace(ASLEEP, ready=0), None, id="or all"),
         pytest.param(
             SLEEP, replace(ASLEEP, ready=0, leaving=1, given_back=50), SLEEP, id="the leaving worker still holds them"

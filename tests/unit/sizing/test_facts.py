@@ -17,8 +17,8 @@ SILENT = Unknown("does not answer", NOW)
 
 
 def test_what_the_rules_see_of_starts() -> None:
-    def started(name: str, *told: Any) -> PodSnapshot:
-        return PodSnapshot(name, ready=True, running=True, leaving=False, held=SILENT, started_up=StartUp(*told))
+    def started(name: str, *said: Any) -> PodSnapshot:
+        return PodSnapshot(name, ready=True, running=True, leaving=False, held=SILENT, started_up=StartUp(*said))
 
     pods = (started("a", 8.0, 90.0, 2), started("b", 30.0, 0.0, 3), started("c", None, 300.0, 1))
     seen = facts(PoolSnapshot({}, 0, pods, 3))

@@ -86,7 +86,7 @@ CASES = {
     "a broker that is not seen changes nothing": Case(
         facts(None, current=4), 4, "unknown", "the broker does not answer"
     ),
-    "and wakes nobody": Case(facts(None), 0, "unknown", "nothing changes"),
+    "and wakes no worker": Case(facts(None), 0, "unknown", "nothing changes"),
     "no more are asked for while those that are there fail": Case(
         facts(20_000, current=3, held_up="pod a: CrashLoopBackOff"),
         3,
@@ -113,7 +113,9 @@ CASES = {
     "but only once": Case(
         facts(0, missing=("amr",)), 0, "demand", "nothing to do", memory=Memory(first_worker_spent=True)
     ),
-    "after a start nobody goes": Case(facts(0, current=3), 3, "safety", "just started", memory=IDLE_LONG, steady=False),
+    "after a start no worker goes": Case(
+        facts(0, current=3), 3, "safety", "just started", memory=IDLE_LONG, steady=False
+    ),
     "after a start workers come": Case(facts(20_000), 9, "demand", "9 workers", steady=False),
     "a run is prepared": Case(
         facts(0),

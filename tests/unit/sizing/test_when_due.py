@@ -158,7 +158,7 @@ def test_workers_leave_when_no_message_waits_and_a_sleep_pays(
         pytest.param(facts(None), waited(50), ago(50), id="unseen-it-goes-on"),
         pytest.param(facts(0), waited(50), None, id="taken-by-another"),
         pytest.param(facts(1, current=1), waited(50), None, id="a-worker-is-asked-for"),
-        pytest.param(facts(1), Memory(), ago(600), id="nobody-saw-it-come"),
+        pytest.param(facts(1), Memory(), ago(600), id="it-was-not-seen-to-come"),
     ],
 )
 def test_since_when_the_oldest_message_waits(seen: Facts, before: Memory, expected: datetime | None) -> None:

@@ -247,10 +247,10 @@ def test_a_condition_by_what_was_seen(
     seen: FleetSnapshot, decisions: Mapping[str, Decision], spec: str, expected: tuple[str, str, str, str]
 ) -> None:
     kind, status, reason, message = expected
-    told = fleet_conditions(fleet(spec), seen, decisions, StatusInput(1))
-    assert [each.type for each in told] == TYPES
-    assert condition(kind, told)[:2] == (status, reason)
-    assert message in condition(kind, told)[2]
+    said = fleet_conditions(fleet(spec), seen, decisions, StatusInput(1))
+    assert [each.type for each in said] == TYPES
+    assert condition(kind, said)[:2] == (status, reason)
+    assert message in condition(kind, said)[2]
 
 
 WRONG = (Blocker(INVALID_SPEC, "spec.image: write an image"), Blocker("NameTaken", "fleet-a"))
@@ -281,11 +281,11 @@ def test_what_keeps_it_from_running_as_written(
 
 
 def test_a_resource_that_was_never_accepted_has_all_conditions_too() -> None:
-    told = refused(WRONG)
-    assert sorted(each.type for each in told) == sorted(TYPES)
-    assert condition("Ready", told)[:2] == ("False", "InvalidSpec")
-    assert condition("Stalled", told)[:2] == ("True", "InvalidSpec")
-    assert {each.status for each in told if each.type not in {"Ready", "Stalled", "Reconciling"}} == {"Unknown"}
+    said = refused(WRONG)
+    assert sorted(each.type for each in said) == sorted(TYPES)
+    assert condition("Ready", said)[:2] == ("False", "InvalidSpec")
+    assert condition("Stalled", said)[:2] == ("True", "InvalidSpec")
+    assert {each.status for each in said if each.type not in {"Ready", "Stalled", "Reconciling"}} == {"Unknown"}
 
 
 EARLIER = "2026-11-23T11:00:00Z"
@@ -363,5 +363,5 @@ def test_what_is_said_of_deadlines(runs: Forecasts, expected: tuple[str, str, st
 
 def test_a_missed_run_is_in_the_message_of_ready() -> None:
     runs = {"a": (replace(a_run(), message="run x was due"),)}
-    told = fleet_conditions(fleet(), snapshot(), decided(), StatusInput(1, findings=ailing({}, runs), runs=runs))
-    assert condition("Ready", told) == ("True", "Idle", "RunMissed: pool a: run x was due")
+    said = fleet_conditions(fleet(), snapshot(), decided(), StatusInput(1, findings=ailing({}, runs), runs=runs))
+    assert condition("Ready", said) == ("True", "Idle", "RunMissed: pool a: run x was due")

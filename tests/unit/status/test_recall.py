@@ -79,8 +79,8 @@ def test_an_open_run_keeps_what_is_known_of_it() -> None:
 
 
 def test_an_outcome_of_a_newer_version_leaves_out_that_run_alone() -> None:
-    told = {"pools": [{"name": "p", "memory": GOOD, "history": [PAST, {**PAST, "outcome": "Paused"}, PAST, 5]}]}
-    found = recall(told, NOW)
+    shown = {"pools": [{"name": "p", "memory": GOOD, "history": [PAST, {**PAST, "outcome": "Paused"}, PAST, 5]}]}
+    found = recall(shown, NOW)
     assert found.memories["p"].history == (PastRun("run", WAS, WAS, None, Outcome.DONE, 7),) * 2
     assert found.memories["p"].slot_seconds == 500.0
     assert "status.pools[0].history[1].outcome is 'Paused'" in found.note
@@ -88,8 +88,8 @@ def test_an_outcome_of_a_newer_version_leaves_out_that_run_alone() -> None:
 
 
 def test_a_last_message_without_its_moment_is_left_out_alone() -> None:
-    told = {"beat": {"lastMessages": [{"queue": "a"}, {"queue": "b", "at": AT}, {"queue": "c", "at": "noon"}, 5]}}
-    assert last_messages(told, NOW) == {"b": WAS}
+    shown = {"beat": {"lastMessages": [{"queue": "a"}, {"queue": "b", "at": AT}, {"queue": "c", "at": "noon"}, 5]}}
+    assert last_messages(shown, NOW) == {"b": WAS}
 
 
 def test_a_few_are_named_and_the_rest_counted() -> None:

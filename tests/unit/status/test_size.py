@@ -44,9 +44,9 @@ def crowd(schedules: int, pools: int = 100) -> dict[str, Any]:
 
 @pytest.mark.parametrize("schedules", [0, 1, 10])
 def test_a_hundred_busy_pools_fit_and_what_they_decide_by_is_kept(schedules: int) -> None:
-    told = crowd(schedules)
-    assert size(told) <= 200 * 1024
-    for pool in told["pools"]:
+    said = crowd(schedules)
+    assert size(said) <= 200 * 1024
+    for pool in said["pools"]:
         memory = remembered({"pools": [pool]}, NOW)[pool["name"]]
         assert (memory.slot_seconds, memory.completions, memory.longest) == (12.5, 3.5, 60.0)
         assert memory.eta_sleep == FULL.eta_sleep
@@ -62,7 +62,7 @@ def test_a_small_fleet_is_told_whole() -> None:
 
 def test_a_peer_of_any_name_makes_no_message_that_the_api_server_refuses() -> None:
     peer = "x" * 100_000
-    told = status(replace(SEEN, broker=Unknown(f"statistics are read from {peer}", NOW - timedelta(hours=1))))
-    messages = [it["message"] for it in told["conditions"]]
+    said = status(replace(SEEN, broker=Unknown(f"statistics are read from {peer}", NOW - timedelta(hours=1))))
+    messages = [it["message"] for it in said["conditions"]]
     assert max(map(len, messages)) == CONDITION_LENGTH
     assert next(it for it in messages if len(it) == CONDITION_LENGTH).startswith("statistics are read from xxx")

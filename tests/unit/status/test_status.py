@@ -35,17 +35,17 @@ TO_COME = Written({}, {}, NOW + timedelta(hours=1))
 
 
 def test_the_columns_and_figures_of_a_status() -> None:
-    told = status()
+    said = status()
     shown = ("observedGeneration", "mode", "workers", "queues", "activePools")
-    assert {name: told[name] for name in shown} == {
+    assert {name: said[name] for name in shown} == {
         "observedGeneration": 3,
         "mode": "Auto",
         "workers": "1/7",
         "queues": "2/3",
         "activePools": 1,
     }
-    assert len(told["conditions"]) == 8
-    assert FleetStatus.model_validate(told).pools
+    assert len(said["conditions"]) == 8
+    assert FleetStatus.model_validate(said).pools
 
 
 def test_the_part_of_a_pool_and_what_is_unknown_is_left_out() -> None:
@@ -111,13 +111,13 @@ def test_what_hinders_a_pool_is_its_reason(pod_failure: PodFailure, reason: str,
 
 def test_when_something_last_came_is_told_and_read_back_and_waits_for_the_next_write() -> None:
     came = {"q": NOW, "r": NOW - timedelta(hours=1)}
-    told = status(replace(SEEN, last_messages=came))
-    assert FleetStatus.model_validate(told).beat
-    assert last_messages(told, NOW) == came
-    later = status(replace(SEEN, last_messages=came | {"q": NOW + timedelta(seconds=9)}), previous=told)
-    assert later["beat"] != told["beat"]
-    assert not worth_writing(later, told, JUST_NOW, NOW)
-    assert worth_writing(later, told, LONG_AGO, NOW)
+    said = status(replace(SEEN, last_messages=came))
+    assert FleetStatus.model_validate(said).beat
+    assert last_messages(said, NOW) == came
+    later = status(replace(SEEN, last_messages=came | {"q": NOW + timedelta(seconds=9)}), previous=said)
+    assert later["beat"] != said["beat"]
+    assert not worth_writing(later, said, JUST_NOW, NOW)
+    assert worth_writing(later, said, LONG_AGO, NOW)
     assert last_messages({}, NOW) == {}
 
 
@@ -127,8 +127,8 @@ def test_of_many_queues_those_are_told_to_which_nothing_came_for_longest() -> No
 
 
 def test_without_a_ceiling_the_pools_own_count() -> None:
-    told = fleet_status(fleet("mode: Paused"), SEEN, decided(), dict.fromkeys("ab", Memory()), {}, StatusInput(1))
-    assert (told["workers"], told["mode"]) == ("1/20", "Paused")
+    said = fleet_status(fleet("mode: Paused"), SEEN, decided(), dict.fromkeys("ab", Memory()), {}, StatusInput(1))
+    assert (said["workers"], said["mode"]) == ("1/20", "Paused")
 
 
 def test_a_pool_s_sentence_has_the_figures_that_ready_has_and_is_written_with_the_others() -> None:
@@ -146,13 +146,13 @@ def changed(**new: object) -> dict[str, Any]:
 
 
 def with_pool(**new: object) -> dict[str, Any]:
-    told = status()
-    return {**told, "pools": [{**told["pools"][0], **new}, told["pools"][1]]}
+    said = status()
+    return {**said, "pools": [{**said["pools"][0], **new}, said["pools"][1]]}
 
 
 def with_condition(**new: object) -> dict[str, Any]:
-    told = status()
-    return {**told, "conditions": [{**told["conditions"][0], **new}, *told["conditions"][1:]]}
+    said = status()
+    return {**said, "conditions": [{**said["conditions"][0], **new}, *said["conditions"][1:]]}
 
 
 @pytest.mark.parametrize(
@@ -192,12 +192,12 @@ def test_the_first_status_is_written_at_once() -> None:
 
 @pytest.mark.parametrize("memory", [Memory(), FULL, replace(FULL, idle_since=None)], ids=["new", "full", "busy"])
 def test_what_is_remembered_survives_the_status(memory: Memory) -> None:
-    told = status(memory=memory)
-    assert remembered(told, NOW) == {
+    said = status(memory=memory)
+    assert remembered(said, NOW) == {
         "a": replace(memory, looked_at=None, oldest=Oldest(), empty_looks=0),
         "b": Memory(),
     }
-    assert FleetStatus.model_validate(told).pools
+    assert FleetStatus.model_validate(said).pools
 
 
 @pytest.mark.parametrize("pools, most", [(1, 12), (25, 12), (30, 10), (100, 3)])
@@ -262,10 +262,10 @@ def test_what_the_api_server_does_not_take_is_not_written_again_and_again() -> N
 
 def test_a_refused_resource_keeps_what_it_is_remembered_by() -> None:
     previous = status(memory=FULL)
-    told = refused_status([Blocker(INVALID_SPEC, "spec.image: write an image")], previous, 4, NOW)
-    assert told["observedGeneration"] == 4
-    assert remembered(told, NOW) == remembered(previous, NOW)
-    assert len(told["conditions"]) == 8
+    said = refused_status([Blocker(INVALID_SPEC, "spec.image: write an image")], previous, 4, NOW)
+    assert said["observedGeneration"] == 4
+    assert remembered(said, NOW) == remembered(previous, NOW)
+    assert len(said["conditions"]) == 8
 
 
 def with_run(it: Forecast = FORECAST, memory: Memory | None = None) -> dict[str, Any]:
@@ -274,7 +274,7 @@ def with_run(it: Forecast = FORECAST, memory: Memory | None = None) -> dict[str,
 
 
 @pytest.mark.parametrize(
-    "it, told",
+    "it, said",
     [
         pytest.param(
             FORECAST,
@@ -285,9 +285,9 @@ def with_run(it: Forecast = FORECAST, memory: Memory | None = None) -> dict[str,
         pytest.param(Forecast(RUN, None), {}, id="unseen"),
     ],
 )
-def test_an_open_run_is_told(it: Forecast, told: dict[str, Any]) -> None:
+def test_an_open_run_is_told(it: Forecast, said: dict[str, Any]) -> None:
     status = with_run(it)
-    assert status["pools"][0]["run"] == {"name": "monthly", "started": "2026-11-23T12:00:00Z", **told}
+    assert status["pools"][0]["run"] == {"name": "monthly", "started": "2026-11-23T12:00:00Z", **said}
     assert FleetStatus.model_validate(status).pools
 
 
@@ -329,5 +329,5 @@ def test_a_run_that_is_over_is_told() -> None:
 
 def test_what_workers_use_stands_in_the_status_once_it_was_measured() -> None:
     assert {"cpuPerSlot", "peakMemory"} & status()["pools"][0].keys() == set()
-    told = status(memory=FULL)["pools"][0]
-    assert (told["cpuPerSlot"], told["peakMemory"]) == ("50m", "1024Mi")
+    said = status(memory=FULL)["pools"][0]
+    assert (said["cpuPerSlot"], said["peakMemory"]) == ("50m", "1024Mi")

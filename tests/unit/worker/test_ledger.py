@@ -14,7 +14,7 @@ def record(task_id: str, event: str, at: float) -> Record:
 
 
 def unreachable() -> object:
-    raise AssertionError("nobody should connect")
+    raise AssertionError("nothing should connect")
 
 
 def test_a_record_survives_its_line() -> None:

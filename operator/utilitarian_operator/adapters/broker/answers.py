@@ -20,7 +20,7 @@ class Answers:
     """
 
     def __init__(self) -> None:
-        self.told: Mapping[str, WorkerAnswer] = {}
+        self.newest: Mapping[str, WorkerAnswer] = {}
         self.samples: Mapping[str, WorkerAnswer] = {}
         self.worked: Mapping[str, Worked] = {}
         self._returning: set[str] = set()
@@ -34,7 +34,7 @@ class Answers:
         """
         said = {node: WorkerAnswer(held, at) for node, held in answers.items()}
         self._returning -= {node for node, held in answers.items() if held.consuming}
-        self.told = {**self.told, **{node: it for node, it in said.items() if node not in self._returning}}
+        self.newest = {**self.newest, **{node: it for node, it in said.items() if node not in self._returning}}
         self.samples = {**self.samples, **said}
         self.count(asked, {node: word(held, at) for node, held in answers.items()}, at)
 
@@ -69,11 +69,11 @@ class Answers:
 
     def keep_only(self, wanted: Collection[str]) -> None:
         """Forget the workers that no fleet wants to ask any more."""
-        self.told = {node: told for node, told in self.told.items() if node in wanted}
-        self.samples = {node: told for node, told in self.samples.items() if node in wanted}
+        self.newest = {node: answer for node, answer in self.newest.items() if node in wanted}
+        self.samples = {node: answer for node, answer in self.samples.items() if node in wanted}
         self.worked = {node: worked for node, worked in self.worked.items() if node in wanted}
         self._returning &= set(wanted)
         self._cancelled = {node: queues for node, queues in self._cancelled.items() if node in wanted}
 
     def _forget(self, node: str) -> None:
-        self.told = {one: told for one, told in self.told.items() if one != node}
+        self.newest = {one: answer for one, answer in self.newest.items() if one != node}

@@ -14,7 +14,7 @@ from utilitarian_operator.adapters.broker.timing import (
     Clock,
 )
 from utilitarian_operator.adapters.broker.tls import SYSTEM, Tls
-from utilitarian_operator.core.observation.broker import Depth, Untold
+from utilitarian_operator.core.observation.broker import Depth, Unread
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable
 
 BATCH = 500
@@ -42,13 +42,13 @@ class DepthReader:
         self._url, self._tls, self._clock = url, tls, clock
         self._connection: Connection | None = None
         self._channel: Any = None
-        self._apart: dict[str, Untold | None] = {}
+        self._apart: dict[str, Unread | None] = {}
         self.version: str | None = None
         """Of the broker, as it said when it was connected to."""
         self.cluster: str | None = None
         """What the broker calls itself, as it said then."""
 
-    def read(self, queues: Sequence[str]) -> dict[str, Depth | Untold | None]:
+    def read(self, queues: Sequence[str]) -> dict[str, Depth | Unread | None]:
         """The depth of each queue; None for one that doesn't exist.
 
         Queues that were missing or untold are asked after the others and in turn, so that a refusal costs the batch
@@ -119,14 +119,14 @@ class DepthReader:
         if connection is not None:
             release(connection, farewell=farewell)
 
-    def _read(self, queues: Sequence[str]) -> dict[str, Depth | Untold | None]:
+    def _read(self, queues: Sequence[str]) -> dict[str, Depth | Unread | None]:
         channel = self._open()
         if not queues:
             channel.connection.send_heartbeat()  # or the broker would take the connection for a dead one
         wanted = set(queues)
         apart = {name: last for name, last in self._apart.items() if name in wanted}
         known = [name for name in queues if name not in apart]
-        answers: dict[str, Depth | Untold | None] = {name: apart.get(name) for name in queues}
+        answers: dict[str, Depth | Unread | None] = {name: apart.get(name) for name in queues}
         answers.update(_depths(channel, known))
         again, rest = list(apart)[:MISSING_ASKED_AT_A_TIME], list(apart)[MISSING_ASKED_AT_A_TIME:]
         for name in again:
@@ -139,12 +139,12 @@ class DepthReader:
         if self._connection is None:
             self._connection = connect(self._url, self._tls, "utilitarian-operator depths")
             self._channel = self._connection.default_channel
-            told = self._connection.connection.server_properties
-            self.version, self.cluster = told.get("version"), told.get("cluster_name")
+            properties = self._connection.connection.server_properties
+            self.version, self.cluster = properties.get("version"), properties.get("cluster_name")
         return self._channel
 
 
-def _depths(channel: Any, queues: Sequence[str]) -> Iterator[tuple[str, Depth | Untold | None]]:
+def _depths(channel: Any, queues: Sequence[str]) -> Iterator[tuple[str, Depth | Unread | None]]:
     """The depth of each queue, in order; after a refusal the rest is asked again: the channel forgot it."""
     position = 0
     while position < len(queues):
@@ -158,8 +158,8 @@ def _depths(channel: Any, queues: Sequence[str]) -> Iterator[tuple[str, Depth | 
                 yield name, Depth(ready, consumers)
         except NotFound as error:
             said = str(error.reply_text)
-            yield queues[position], None if "no queue" in said else Untold(f"is away: {said}")
+            yield queues[position], None if "no queue" in said else Unread(f"is away: {said}")
             position += 1
         except AccessRefused as error:
-            yield queues[position], Untold(f"is refused: {error.reply_text}; give the user `read` on it")
+            yield queues[position], Unread(f"is refused: {error.reply_text}; give the user `read` on it")
             position += 1

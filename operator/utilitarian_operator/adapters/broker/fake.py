@@ -212,7 +212,7 @@ class FakeBroker:
         return BrokerSnapshot(
             at=self._clock(),
             counted=self._count(),
-            answers=self._answers.told,
+            answers=self._answers.newest,
             samples=self._answers.samples,
             worked=self._answers.worked,
             consuming=_consuming(place) if any(it.around for it in asks) else {},

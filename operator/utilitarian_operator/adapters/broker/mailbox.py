@@ -78,7 +78,7 @@ class AnswersBox(Mailbox):  # type: ignore[misc]
     def ask(
         self, question: str, nodes: Sequence[str] | None, took: dict[str, float] | None = None, **arguments: Any
     ) -> dict[str, Any]:
-        """The answers by node; without `nodes` everybody is asked, and the time waited out.
+        """The answers by node; without `nodes` every worker is asked, and the time waited out.
 
         `took` is filled with the seconds that each let us wait.
         """
@@ -94,8 +94,8 @@ class AnswersBox(Mailbox):  # type: ignore[misc]
             replies = self.multi_call(question, arguments, timeout=ANSWER_WITHIN_S) or []
         else:
             replies = self.call(list(nodes), question, arguments, timeout=ANSWER_WITHIN_S, callback=came) or []
-        told = (pair for reply in replies if isinstance(reply, dict) for pair in reply.items())
-        return {node: answer for node, answer in told if is_answer(question, answer)}
+        answers = (pair for reply in replies if isinstance(reply, dict) for pair in reply.items())
+        return {node: answer for node, answer in answers if is_answer(question, answer)}
 
     def ping(self, pattern: str) -> set[str]:
         """The nodes of these names that answer in time."""

@@ -114,7 +114,7 @@ class RemoteControl:
         return self._connection is not None and self._clock.monotonic() - self._used_at > self._every.idle_s
 
     def holdings(
-        self, nodes: Sequence[str], *, queues: bool = False, learning: bool = False, everybody: bool = False
+        self, nodes: Sequence[str], *, queues: bool = False, learning: bool = False, all_workers: bool = False
     ) -> dict[str, WorkerLoad]:
         """What each worker holds; one that did not answer every question in time is not in the answer.
 
@@ -122,7 +122,7 @@ class RemoteControl:
             nodes: Celery node names, `celery@POD`.
             queues: ask also which queues each consumes.
             learning: ask also how many tasks each has begun.
-            everybody: whether no fleet asks for other workers: what is known of those workers' tasks is forgotten.
+            all_workers: whether no fleet asks for other workers: what is known of those workers' tasks is forgotten.
 
         Raises:
             BrokerUnreachable: no connection, or it broke.
@@ -134,17 +134,17 @@ class RemoteControl:
             return {}
         with self._talking() as mailbox:
             mailbox.unreadable.clear()
-            told: dict[str, dict[str, Any]] = {}
+            answers: dict[str, dict[str, Any]] = {}
             took: dict[str, float] = {}
             for question in (*([QUEUES] if queues else []), *QUESTIONS, *([LEARNING] if learning else [])):
                 # One that is silent once is not waited for again.
-                nodes = [node for node in nodes if all(node in answers for answers in told.values())]
-                told[question] = mailbox.ask(question, nodes, None if told else took)
-            nodes = [node for node in nodes if all(node in answers for answers in told.values())]
+                nodes = [node for node in nodes if all(node in each for each in answers.values())]
+                answers[question] = mailbox.ask(question, nodes, None if answers else took)
+            nodes = [node for node in nodes if all(node in each for each in answers.values())]
             if learning:
-                self._learn_tasks(mailbox, {node: told[LEARNING][node] for node in nodes}, forget=everybody)
+                self._learn_tasks(mailbox, {node: answers[LEARNING][node] for node in nodes}, forget=all_workers)
             self.unreadable = frozenset(mailbox.unreadable)
-        held = {node: _held(told, node, self._clock.wall(), self._tasks.get(node, _Tasks())) for node in nodes}
+        held = {node: _held(answers, node, self._clock.wall(), self._tasks.get(node, _Tasks())) for node in nodes}
         return {node: replace(it, took=took.get(node, 0.0)) for node, it in held.items()}
 
     def words(self, nodes: Sequence[str]) -> dict[str, Word]:
@@ -158,9 +158,9 @@ class RemoteControl:
             for _ in range(GLANCES):
                 if running:
                     self._clock.block(GLANCE_EACH_S)
-                told = {ACTIVE: mailbox.ask(ACTIVE, nodes, None if running else took)}
-                nodes, now = list(told[ACTIVE]), self._clock.wall()
-                running.append({it: len(_running(told, it, now, self._tasks.get(it, _Tasks()))) for it in nodes})
+                answers = {ACTIVE: mailbox.ask(ACTIVE, nodes, None if running else took)}
+                nodes, now = list(answers[ACTIVE]), self._clock.wall()
+                running.append({it: len(_running(answers, it, now, self._tasks.get(it, _Tasks()))) for it in nodes})
             stats = mailbox.ask(LEARNING, nodes)
         return {
             node: Word(
@@ -309,43 +309,43 @@ class RemoteControl:
         return self._mailbox
 
 
-def _tasks(told: Sequence[str], stats: Mapping[str, Any], begins: timedelta) -> _Tasks:
+def _tasks(registered: Sequence[str], stats: Mapping[str, Any], begins: timedelta) -> _Tasks:
     """What is known of tasks that are each told as `NAME [rate_limit=10/m acks_late=False]`."""
     in_process = stats.get("pool", {}).get("implementation") in IN_PROCESS
     return _Tasks(
-        limited=frozenset(task.partition(" ")[0] for task in told if f"[{LIMIT}=" in task),
-        acked_early=frozenset(task.partition(" ")[0] for task in told if in_process and f"{LATE}=False]" in task),
+        limited=frozenset(task.partition(" ")[0] for task in registered if f"[{LIMIT}=" in task),
+        acked_early=frozenset(task.partition(" ")[0] for task in registered if in_process and f"{LATE}=False]" in task),
         begins=begins,
     )
 
 
-def _held(told: Mapping[str, Mapping[str, Any]], node: str, now: float, tasks: _Tasks) -> WorkerLoad:
-    active = _running(told, node, now, tasks)
-    stats = told[LEARNING][node] if LEARNING in told else {}
+def _held(answers: Mapping[str, Mapping[str, Any]], node: str, now: float, tasks: _Tasks) -> WorkerLoad:
+    active = _running(answers, node, now, tasks)
+    stats = answers[LEARNING][node] if LEARNING in answers else {}
     totals = stats.get("total", {}) if stats else None
     starts = [request["time_start"] for request in active if request.get("time_start")]
     return WorkerLoad(
         active=len(active),
         acked_early=sum(bool(request.get("acknowledged")) for request in active),
-        reserved=len(told["reserved"][node]),
-        scheduled=len(told["scheduled"][node]),
+        reserved=len(answers["reserved"][node]),
+        scheduled=len(answers["scheduled"][node]),
         oldest=max(0.0, now - min(starts)) if starts else 0.0,
         begun=None if totals is None else sum(totals.values()),
-        consuming=_names(told[QUEUES][node]) if QUEUES in told else None,
-        own=own(node, told[QUEUES][node] if QUEUES in told else ()),
-        passing=passing(told[QUEUES][node] if QUEUES in told else ()),
-        first_due=min((it for task in told["scheduled"][node] if (it := _eta(task.get("eta")))), default=None),
+        consuming=_names(answers[QUEUES][node]) if QUEUES in answers else None,
+        own=own(node, answers[QUEUES][node] if QUEUES in answers else ()),
+        passing=passing(answers[QUEUES][node] if QUEUES in answers else ()),
+        first_due=min((it for task in answers["scheduled"][node] if (it := _eta(task.get("eta")))), default=None),
         limited=not tasks.limited.isdisjoint(totals or ()),
-        never_begun=len(told["active"][node]) - len(active),
+        never_begun=len(answers["active"][node]) - len(active),
         alone=_alone(stats),
         up=stats.get("uptime"),
     )
 
 
 def _running(
-    told: Mapping[str, Mapping[str, Any]], node: str, now: float, tasks: _Tasks
+    answers: Mapping[str, Mapping[str, Any]], node: str, now: float, tasks: _Tasks
 ) -> Sequence[Mapping[str, Any]]:
-    return surely_run(told[ACTIVE][node], tasks.acked_early, now, tasks.begins)
+    return surely_run(answers[ACTIVE][node], tasks.acked_early, now, tasks.begins)
 
 
 def _alone(stats: Mapping[str, Any]) -> bool:

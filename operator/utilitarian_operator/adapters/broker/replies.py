@@ -7,24 +7,24 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def is_answer(question: str, told: object) -> bool:
+def is_answer(question: str, reply: object) -> bool:
     """Whether a reply answers a question, and is not the worker's word that it failed to.
 
     Args:
         question: Celery's name of it.
-        told: what one worker sent.
+        reply: what one worker sent.
     """
-    match told:
+    match reply:
         case list() if question == "registered":
-            return all(isinstance(it, str) for it in told)
+            return all(isinstance(it, str) for it in reply)
         case list() if question == "active_queues":
-            return all(isinstance(it, dict) and _is_queue(it) for it in told)
+            return all(isinstance(it, dict) and _is_queue(it) for it in reply)
         case list() if question in {"active", "reserved", "scheduled"}:
-            return all(isinstance(it, dict) and _is_task(it) for it in told)
+            return all(isinstance(it, dict) and _is_task(it) for it in reply)
         case dict() if question == "stats":
-            return "error" not in told and _counts(told)
+            return "error" not in reply and _counts(reply)
         case dict():
-            return question == "report" and "error" not in told
+            return question == "report" and "error" not in reply
     return False
 
 

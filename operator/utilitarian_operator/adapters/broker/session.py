@@ -101,7 +101,7 @@ class BrokerSession:
         return BrokerSnapshot(
             at=self._clock.monotonic(),
             counted=self._fresh_statistics(),
-            answers=self._answers.told,
+            answers=self._answers.newest,
             samples=self._answers.samples,
             worked=self._answers.worked,
             consuming=self._around,
@@ -238,7 +238,7 @@ class BrokerSession:
                 self._around = await _in(self._worker_thread, self._workers.consuming)
             answers = await _in(
                 self._worker_thread,
-                lambda: self._workers.holdings(due.nodes, queues=True, learning=True, everybody=due.learning),
+                lambda: self._workers.holdings(due.nodes, queues=True, learning=True, all_workers=due.learning),
             )
         except BrokerError as error:
             self._mute = error

@@ -156,9 +156,9 @@ class Statistics:
             self._by_channel.add(place)
         return page.statistics
 
-    async def _missing(self, session: aiohttp.ClientSession, place: _Place, told: Iterable[str]) -> list[str]:
+    async def _missing(self, session: aiohttp.ClientSession, place: _Place, seen: Iterable[str]) -> list[str]:
         """The running nodes of the cluster that were not read, by name."""
-        read = frozenset(told)
+        read = frozenset(seen)
         if not read >= self._cluster or self._readings % PEERS_EACH == 1:
             page = await _get(session, place, "/metrics") or ""
             self._cluster = read | {peer for peer in _PEER.findall(page) if not peer.startswith(_TOOLS)}

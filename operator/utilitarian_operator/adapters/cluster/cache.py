@@ -83,7 +83,7 @@ class Store:
             known[name] = body
             self._answers[kind, key].add(name)
 
-    def told(self, kind: str, key: Key, name: str) -> bool:
+    def watch_has(self, kind: str, key: Key, name: str) -> bool:
         """Whether the watch has told the newest version that is known of an object, or a later one."""
         return name not in self._answers[kind, key]
 

@@ -28,8 +28,8 @@ class DryRunCluster(ClusterClient):
         try:
             return (await self.items("leases", None, fields=f"metadata.name={name}"))[0], ""
         except ClusterError as error:
-            found, untold = [], error.said if isinstance(error, Rejected) else str(error)
+            found, unread = [], error.said if isinstance(error, Rejected) else str(error)
         for namespace in namespaces:
             with contextlib.suppress(ClusterError):
                 found.append(await self.read("Lease", namespace, name))
-        return found, untold
+        return found, unread

@@ -1,7 +1,7 @@
 """What pods of a fleet may ask for: the baseline of the Pod Security Standards, and no service account but `default`.
 
 Who may edit a resource may have pods started by the operator, which has rights that the person may not have. So what
-the baseline forbids is refused unless whoever installed the operator allows it. The controls and their names of fields
+the baseline forbids is refused unless the chart allows it. The controls and their names of fields
 are those of https://kubernetes.io/docs/concepts/security/pod-security-standards/ as of Kubernetes 1.34.
 """
 

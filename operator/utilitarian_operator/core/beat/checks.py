@@ -46,7 +46,7 @@ def beat_condition(beat: Beat, snapshot: BeatSnapshot | None, waits: Patience = 
     """
     if snapshot is None:
         return Condition(
-            "BeatReady", "True", "Disabled", "spec.beat.enabled is false: nobody sends scheduled tasks from here"
+            "BeatReady", "True", "Disabled", "spec.beat.enabled is false: no scheduled tasks are sent from here"
         )
     if snapshot.ahead:
         return Condition("BeatReady", "False", "BeatStarting", _after(snapshot.ahead))

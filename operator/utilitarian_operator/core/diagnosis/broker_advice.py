@@ -37,34 +37,34 @@ def advice(fleet: Fleet, snapshot: FleetSnapshot, memories: Mapping[str, Memory]
         snapshot: of this look.
         memories: by pool name.
     """
-    told = snapshot.about
-    found = list(_of_the_broker(told, snapshot, fleet.patience))
+    settings = snapshot.about
+    found = list(_of_the_broker(settings, snapshot, fleet.patience))
     for pool in fleet.pools:
         memory = memories.get(pool.name, Memory())
         for queue in snapshot.pools[pool.name].queues:
-            found += _of_a_queue(pool, queue, memory, told)
+            found += _of_a_queue(pool, queue, memory, settings)
         found += _of_prefetch(pool, snapshot.pools[pool.name], memory)
-        found += _of_later_tasks(pool, snapshot, told)
+        found += _of_later_tasks(pool, snapshot, settings)
         found += _of_tasks_never_begun(pool, snapshot.pools[pool.name])
         found += _of_queues_that_stay(pool, snapshot.pools[pool.name])
         found += _of_silence(fleet, pool, snapshot)
     return tuple(found[:MOST])
 
 
-def _of_the_broker(told: BrokerSettings, snapshot: FleetSnapshot, waits: Patience) -> Iterator[str]:
+def _of_the_broker(settings: BrokerSettings, snapshot: FleetSnapshot, waits: Patience) -> Iterator[str]:
     """A worker whose remote control is refused can't tell its version of Celery either."""
-    if not _at_least(told.version, 4, 3) or _at_least(told.celery, 5, 7):
+    if not _at_least(settings.version, 4, 3) or _at_least(settings.celery, 5, 7):
         return
-    if told.celery is not None or _nobody_answers(snapshot, waits):
-        which = f"Celery {told.celery}" if told.celery else "workers of which none answers"
+    if settings.celery is not None or _none_answers(snapshot, waits):
+        which = f"Celery {settings.celery}" if settings.celery else "workers of which none answers"
         yield (
-            f"RabbitMQ {told.version} with {which}: the mailbox of Celery up to 5.6 is refused where "
+            f"RabbitMQ {settings.version} with {which}: the mailbox of Celery up to 5.6 is refused where "
             "transient_nonexcl_queues is not permitted, as newer versions will, and a worker that can't be asked is "
             "never led out; use Celery 5.7 or newer"
         )
 
 
-def _nobody_answers(snapshot: FleetSnapshot, waits: Patience) -> bool:
+def _none_answers(snapshot: FleetSnapshot, waits: Patience) -> bool:
     serving = [pod for pool in snapshot.pools.values() for pod in pool.pods if pod.serves]
     return bool(serving) and all(
         pod.word is None and isinstance(pod.held, Unknown) and snapshot.at - pod.held.since >= waits.unread
@@ -72,12 +72,12 @@ def _nobody_answers(snapshot: FleetSnapshot, waits: Patience) -> bool:
     )
 
 
-def _of_a_queue(pool: Pool, queue: str, memory: Memory, told: BrokerSettings) -> Iterator[str]:
-    declared = told.queues.get(queue)
+def _of_a_queue(pool: Pool, queue: str, memory: Memory, settings: BrokerSettings) -> Iterator[str]:
+    declared = settings.queues.get(queue)
     if declared is None:
         return
     has = declared.settings
-    limit = has.get("delivery-limit", DELIVERY_LIMIT if _at_least(told.version, 4, 0) else None)
+    limit = has.get("delivery-limit", DELIVERY_LIMIT if _at_least(settings.version, 4, 0) else None)
     if declared.kind == "quorum" and isinstance(limit, int) and limit > 0 and "dead-letter-exchange" not in has:
         yield (
             f"pool {pool.name}, queue {queue}: a message is dropped after {number(limit)} deliveries (a worker's "
@@ -88,15 +88,15 @@ def _of_a_queue(pool: Pool, queue: str, memory: Memory, told: BrokerSettings) ->
             f"pool {pool.name}, queue {queue}: only one consumer at a time gets messages (x-single-active-consumer), "
             f"and scaling.max is {number(pool.scaling.max)}; set it to 1"
         )
-    yield from _of_its_timeout(pool, queue, declared, memory, told)
+    yield from _of_its_timeout(pool, queue, declared, memory, settings)
 
 
 def _of_its_timeout(
-    pool: Pool, queue: str, declared: QueueSettings, memory: Memory, told: BrokerSettings
+    pool: Pool, queue: str, declared: QueueSettings, memory: Memory, settings: BrokerSettings
 ) -> Iterator[str]:
     """From 4.3 on quorum queues alone have the timeout."""
     own = declared.settings.get("consumer-timeout")
-    if told.version is None or (_at_least(told.version, 4, 3) and declared.kind != "quorum"):
+    if settings.version is None or (_at_least(settings.version, 4, 3) and declared.kind != "quorum"):
         return
     known = isinstance(own, int)
     limit = timedelta(milliseconds=own) if isinstance(own, int) else CONSUMER_TIMEOUT
@@ -121,10 +121,10 @@ def _of_prefetch(pool: Pool, seen: PoolSnapshot, memory: Memory) -> Iterator[str
         )
 
 
-def _of_later_tasks(pool: Pool, snapshot: FleetSnapshot, told: BrokerSettings) -> Iterator[str]:
+def _of_later_tasks(pool: Pool, snapshot: FleetSnapshot, settings: BrokerSettings) -> Iterator[str]:
     """The broker hands a task that it kept over in its last second: one that waits longer in a worker was not kept."""
     held = [pod.held for pod in snapshot.pools[pool.name].pods if isinstance(pod.held, WorkerLoad)]
-    if told.delayed is not None and any(it.first_due and it.first_due - snapshot.at > HANDED_OVER for it in held):
+    if settings.delayed is not None and any(it.first_due and it.first_due - snapshot.at > HANDED_OVER for it in held):
         yield (
             f"pool {pool.name}: tasks with a later time wait inside a worker, although Celery has queues for them in "
             "the broker (native delayed delivery); that needs a topic exchange, and Celery 5.5 or newer at the sender"

@@ -174,9 +174,9 @@ def _signs(
     """What each worker that ought to consume shows."""
     serving = [pod for pod in seen.pods if pod.serves]
     there = {name: queue.consumers for name, queue in seen.queues.items() if isinstance(queue, Present)}
-    told = [pod.word.consuming for pod in serving if pod.word is not None and pod.word.consuming is not None]
+    consumed = [pod.word.consuming for pod in serving if pod.word is not None and pod.word.consuming is not None]
     heard = bool(symptoms.heard) or any(map(_answered, seen.pods))
-    unclaimed = {name: consumers - _consume(name, told) for name, consumers in there.items()}
+    unclaimed = {name: consumers - _consume(name, consumed) for name, consumers in there.items()}
     for pod in serving:
         word, owes = pod.word, owed(pod, serving, there, catches_all=pool.is_catch_all)
         if word is not None and word.consuming is not None:
@@ -213,8 +213,8 @@ def _of_one_that_answered(
         yield pod.name, _Sign(what, waits.not_consuming)
 
 
-def _consume(queue: str, told: Iterable[tuple[str, ...]]) -> int:
-    return sum(queue in queues for queues in told)
+def _consume(queue: str, consumed: Iterable[tuple[str, ...]]) -> int:
+    return sum(queue in queues for queues in consumed)
 
 
 def _of_a_silent_one(

@@ -175,8 +175,8 @@ def _sorted(steps: Iterable[DrainStep], snapshot: FleetSnapshot, seen: PoolSnaps
     """Steps that need the broker are left out while it is away."""
     steps = list(steps)
     resize = next((step for step in steps if isinstance(step, Resize)), None)
-    told: tuple[type, ...] = (CancelConsumers, ResumeConsumers, Unmark) if snapshot.broker is not None else ()
+    left_out: tuple[type, ...] = (CancelConsumers, ResumeConsumers, Unmark) if snapshot.broker is not None else ()
     going = resize.going if resize else ()
     others = frozenset(pod.name for pod in seen.pods if pod.running and not pod.leaving and pod.name not in going)
-    single = tuple(step for step in steps if not isinstance(step, Resize) and not isinstance(step, told))
+    single = tuple(step for step in steps if not isinstance(step, Resize) and not isinstance(step, left_out))
     return DrainPlan(resize, single, others=others)

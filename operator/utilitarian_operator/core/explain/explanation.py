@@ -70,21 +70,25 @@ def explain(resource: Mapping[str, Any], fleet: Fleet, name: str, now: datetime)
     """
     status = resource.get("status") or {}
     pool = next(pool for pool in fleet.pools if pool.name == name)
-    told: Mapping[str, Any] = next((entry for entry in status.get("pools") or () if entry.get("name") == name), {})
-    memory, facts, trail = from_text(told.get("memory"), now), facts_from_status(told, now), trail_from_status(told)
+    of_pool: Mapping[str, Any] = next((entry for entry in status.get("pools") or () if entry.get("name") == name), {})
+    memory, facts, trail = (
+        from_text(of_pool.get("memory"), now),
+        facts_from_status(of_pool, now),
+        trail_from_status(of_pool),
+    )
     override = overrides(resource["metadata"].get("annotations") or {})[0].get(name)
     given = RuleInput(pool, facts, memory, now, override=override)
     return Explanation(
         pool=name,
-        summary=_summary(told),
-        seen=dict(_seen(told, status.get("delayed"))),
-        runs=dict(_runs(told)),
+        summary=_summary(of_pool),
+        seen=dict(_seen(of_pool, status.get("delayed"))),
+        runs=dict(_runs(of_pool)),
         trail=trail,
         remembered=dict(_remembered(given)),
-        ahead=tuple(outlook(fleet, given, trail)) if told else (),
+        ahead=tuple(outlook(fleet, given, trail)) if of_pool else (),
         trade_offs=tuple(trade_offs(given, kept_in_broker="delayed" in status)),
         recommendations=recommendations(pool, figures(given, trail)),
-        troubles=(*_ailing(told), *troubles(status, beside_a_pool=True)),
+        troubles=(*_ailing(of_pool), *troubles(status, beside_a_pool=True)),
     )
 
 
@@ -115,20 +119,20 @@ def troubles(status: Mapping[str, Any], *, beside_a_pool: bool = False) -> Itera
         kind, state = condition.get("type", "Unknown"), condition.get("status", "Unknown")
         if kind != "Reconciling" and state != _GOOD.get(kind, "False"):
             message = condition.get("message", NO_REASON)
-            told = _NAMED_ELSEWHERE if beside_a_pool and kind == "QueuesCovered" else message
-            yield f"{kind}={state}, {condition.get('reason', 'Unknown')}: {told}"
+            said = _NAMED_ELSEWHERE if beside_a_pool and kind == "QueuesCovered" else message
+            yield f"{kind}={state}, {condition.get('reason', 'Unknown')}: {said}"
 
 
-def _ailing(told: Mapping[str, Any]) -> Iterator[str]:
+def _ailing(of_pool: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the pool itself, as its status has it."""
-    if told.get("reason") in REASONS:
-        yield f"{told['reason']}: {told.get('message', '')}"
+    if of_pool.get("reason") in REASONS:
+        yield f"{of_pool['reason']}: {of_pool.get('message', '')}"
 
 
-def why_from_status(told: Mapping[str, Any]) -> str:
+def why_from_status(of_pool: Mapping[str, Any]) -> str:
     """The sentence of the rule that set a pool's number; its own message where the status has no room for the rules."""
-    trail = trail_from_status(told)
-    return Decision(told.get("desired") or 0, trail).message if trail else str(told.get("message", NO_REASON))
+    trail = trail_from_status(of_pool)
+    return Decision(of_pool.get("desired") or 0, trail).message if trail else str(of_pool.get("message", NO_REASON))
 
 
 def next_run(pool: Pool, now: datetime) -> tuple[str, datetime] | None:
@@ -137,31 +141,34 @@ def next_run(pool: Pool, now: datetime) -> tuple[str, datetime] | None:
     return (min(coming)[1], min(coming)[0]) if coming else None
 
 
-def _summary(told: Mapping[str, Any]) -> str:
-    if not told:
+def _summary(of_pool: Mapping[str, Any]) -> str:
+    if not of_pool:
         return "no operator has looked at it yet: its status is empty"
-    wanted, ready = told.get("desired") or 0, told.get("ready") or 0
-    return f"{plural(wanted, 'worker')} wanted, {number(ready)} ready: {why_from_status(told)}"
+    wanted, ready = of_pool.get("desired") or 0, of_pool.get("ready") or 0
+    return f"{plural(wanted, 'worker')} wanted, {number(ready)} ready: {why_from_status(of_pool)}"
 
 
-def _seen(told: Mapping[str, Any], delayed: int | None) -> Iterator[tuple[str, str]]:
-    if not told:
+def _seen(of_pool: Mapping[str, Any], delayed: int | None) -> Iterator[tuple[str, str]]:
+    if not of_pool:
         return
     for title, key in (("waiting", "backlog"), ("not acknowledged", "unacked"), ("running", "busy")):
-        value = told.get(key)
+        value = of_pool.get(key)
         yield title, "unknown" if value is None else plural(value, "message" if key == "unacked" else "task")
-    if told.get("deferred"):
-        yield "for later", plural(told["deferred"], "task")
+    if of_pool.get("deferred"):
+        yield "for later", plural(of_pool["deferred"], "task")
     if delayed:
         yield "in the broker", f"{plural(delayed, 'task')} for later, of all queues: each wakes its pool when it is due"
-    leaving = f", {number(told['draining'])} leaving" if told.get("draining") else ""
-    yield "workers", f"{number(told.get('ready') or 0)} ready of {number(told.get('replicas') or 0)} asked for{leaving}"
+    leaving = f", {number(of_pool['draining'])} leaving" if of_pool.get("draining") else ""
+    yield (
+        "workers",
+        f"{number(of_pool.get('ready') or 0)} ready of {number(of_pool.get('replicas') or 0)} asked for{leaving}",
+    )
 
 
-def _runs(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    if sentence := open_run(told):
+def _runs(of_pool: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if sentence := open_run(of_pool):
         yield "open", sentence
-    yield from past_runs(told)
+    yield from past_runs(of_pool)
 
 
 def _remembered(given: RuleInput) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet
 from utilitarian_operator.core.spec.override import overrides
 from utilitarian_operator.core.status.recall import remembered
 
-NO_REASON = "no reason is told"
+NO_REASON = "no reason is given"
 
 
 def facts_from_status(pool: Mapping[str, Any], now: datetime) -> Facts:
@@ -29,11 +29,11 @@ def facts_from_status(pool: Mapping[str, Any], now: datetime) -> Facts:
     ready, deferred = pool.get("ready") or 0, pool.get("deferred") or 0
     current = max((pool.get("replicas") or 0) - (pool.get("draining") or 0), ready)
     at_least = None if backlog is None else max(backlog + max(unacked or 0, busy or 0) - deferred, 0)
-    untold = Unknown("it was never seen" if not pool else "its status does not tell", now)
+    unseen = Unknown("it was never seen" if not pool else "its status does not tell", now)
     return Facts(
         current=current,
-        ready=untold if backlog is None else backlog,
-        work=untold if at_least is None or unacked is None else at_least,
+        ready=unseen if backlog is None else backlog,
+        work=unseen if at_least is None or unacked is None else at_least,
         at_least=at_least,
         idle=0 if busy is None else max(current - busy, 0),
         running=busy or 0,
@@ -63,7 +63,7 @@ def decisions_now(fleet: Fleet, resource: Mapping[str, Any], now: datetime) -> d
         now: the one clock.
     """
     status = resource.get("status") or {}
-    told = {pool.get("name"): pool for pool in status.get("pools") or ()}
-    seen = {pool.name: facts_from_status(told.get(pool.name, {}), now) for pool in fleet.pools}
+    entries = {pool.get("name"): pool for pool in status.get("pools") or ()}
+    seen = {pool.name: facts_from_status(entries.get(pool.name, {}), now) for pool in fleet.pools}
     set_by_hand, _ = overrides(resource["metadata"].get("annotations") or {})
     return decide_fleet(fleet, seen, remembered(status, now), FleetContext(now=now, overrides=set_by_hand))[0]

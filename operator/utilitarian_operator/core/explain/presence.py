@@ -40,21 +40,21 @@ class Presence:
     message: str
 
 
-def presence(leases: Sequence[ReadOnlyObject], untold: str, namespace: str, now: datetime) -> Presence:
+def presence(leases: Sequence[ReadOnlyObject], unread: str, namespace: str, now: datetime) -> Presence:
     """Whether an operator looks after the fleets of a namespace.
 
     Args:
         leases: of the operator's name that could be read, of any namespace.
-        untold: why some may be there that could not be read; empty if there are none.
+        unread: why some may be there that could not be read; empty if there are none.
         namespace: of the fleets: a Lease there is that of their own operator.
         now: the one clock.
     """
     renewed = {id(lease): moment for lease in leases if (moment := _moment((lease.get("spec") or {}).get("renewTime")))}
     dated = [lease for lease in leases if id(lease) in renewed]
     own = [lease for lease in dated if lease["metadata"].get("namespace") == namespace]
-    if not dated and untold:
+    if not dated and unread:
         return Presence(
-            Seen.UNKNOWN, None, f"whether an operator is at work can't be known: its Lease can't be read: {untold}"
+            Seen.UNKNOWN, None, f"whether an operator is at work can't be known: its Lease can't be read: {unread}"
         )
     if not dated:
         none = "there is no Lease of one (only one that runs outside the cluster has none)"

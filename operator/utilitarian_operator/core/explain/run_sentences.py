@@ -11,13 +11,13 @@ MOST_PAST = 3
 """Past runs that are worth a line; the others are in the status."""
 
 
-def open_run(told: Mapping[str, Any]) -> str:
+def open_run(of_pool: Mapping[str, Any]) -> str:
     """The open run of a pool as one sentence; empty if none is open.
 
     Args:
-        told: the pool's entry in the status.
+        of_pool: the pool's entry in the status.
     """
-    run = told.get("run")
+    run = of_pool.get("run")
     if not run:
         return ""
     parts = [f"run {run.get('name', '?')} of {run.get('started', '?')}"]
@@ -31,9 +31,9 @@ def open_run(told: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def past_runs(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def past_runs(of_pool: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The last runs that are over, each with its name and start, and what became of it."""
-    for past in (told.get("history") or ())[:MOST_PAST]:
+    for past in (of_pool.get("history") or ())[:MOST_PAST]:
         took = _took(past)
         workers = f"{plural(past.get('mostWorkers') or 0, 'worker')} at most"
         hours = f"{number(round((past.get('workerSeconds') or 0) / 3600, 2))} worker-hours"

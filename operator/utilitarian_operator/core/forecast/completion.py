@@ -201,7 +201,7 @@ class _RunInProgress:
         if self.now < due and latest is not None and latest <= due:
             return None
         off = f" (± {format_duration(whole(uncertainty))})" if uncertainty is not None else ""
-        done = f"done about {timestamp(eta)}{off}" if eta else "nobody works on them"
+        done = f"done about {timestamp(eta)}{off}" if eta else "no worker works on them"
         longer = self._longer_tasks() if cause is not Cause.TOO_MUCH_WORK else ""
         what = f"run {self.run.name}: {plural(work, 'task')} left, {done}, due {timestamp(due)}"
         return Risk(cause, f"{what}: {why}{longer}")
@@ -259,11 +259,11 @@ def _seconds(length: float) -> timedelta:
 
 def at_risk(forecasts: Forecasts) -> Iterator[tuple[str, Risk]]:
     """The runs at risk with their pools, in the order of the pools."""
-    for pool, told in forecasts.items():
-        yield from ((pool, it.risk) for it in told if it.risk is not None)
+    for pool, each in forecasts.items():
+        yield from ((pool, it.risk) for it in each if it.risk is not None)
 
 
 def missed(forecasts: Forecasts) -> Iterator[tuple[str, str]]:
     """The runs that did not begin with their pools, each as a sentence."""
-    for pool, told in forecasts.items():
-        yield from ((pool, it.message) for it in told if it.message)
+    for pool, each in forecasts.items():
+        yield from ((pool, it.message) for it in each if it.message)

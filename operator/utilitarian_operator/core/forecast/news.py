@@ -78,14 +78,16 @@ def watch(
         name, was, memory = pool.name, before.get(pool.name, Memory()), after[pool.name]
         if not memory.runs and memory.history is was.history:
             continue
-        told = forecast(fleet, pool, seen[name], decisions[name], memory, snapshot.at)
-        forecasts[name] = told
-        risky = {(it.run.name, it.run.start) for it in told if it.risk is not None}
+        open_forecasts = forecast(fleet, pool, seen[name], decisions[name], memory, snapshot.at)
+        forecasts[name] = open_forecasts
+        risky = {(it.run.name, it.run.start) for it in open_forecasts if it.risk is not None}
         marked = tuple(replace(run, at_risk=(run.name, run.start) in risky) for run in memory.runs)
         memories[name] = memory if marked == memory.runs else changed(memory, runs=marked)
         closed = [past for past in memory.history if past not in was.history]
         ended += [(name, past) for past in closed]
-        news += [News(it.reason, f"pool {name}: {it.note}") for it in _news(pool, was, told, closed, snapshot)]
+        news += [
+            News(it.reason, f"pool {name}: {it.note}") for it in _news(pool, was, open_forecasts, closed, snapshot)
+        ]
     return Watched(memories, forecasts, tuple(news), tuple(ended))
 
 
@@ -99,10 +101,10 @@ def ailing(findings: Mapping[str, Sequence[Finding]], forecasts: Forecasts) -> d
 
 
 def _news(
-    pool: Pool, was: Memory, told: tuple[Forecast, ...], closed: list[PastRun], snapshot: FleetSnapshot
+    pool: Pool, was: Memory, open_forecasts: tuple[Forecast, ...], closed: list[PastRun], snapshot: FleetSnapshot
 ) -> Iterator[News]:
     known = {(run.name, run.start): run for run in was.runs}
-    for it in told:
+    for it in open_forecasts:
         run, old = it.run, known.get((it.run.name, it.run.start))
         if run.missed and not (old and old.missed):
             yield News(RUN_MISSED, f"{it.message}{_of_beat(pool, snapshot)}")
@@ -111,13 +113,13 @@ def _news(
         elif it.risk is None and old and old.at_risk:
             yield News(DEADLINE_SAFE, f"run {run.name} {'will be' if it.remaining else 'is'} done in time after all")
         if run.start <= snapshot.at and (old is None or (was.looked_at is not None and was.looked_at < run.start)):
-            yield from _overlaps(it, told)
+            yield from _overlaps(it, open_forecasts)
     for past in closed:
         yield from _late(past)
 
 
-def _overlaps(it: Forecast, told: tuple[Forecast, ...]) -> Iterator[News]:
-    for other in told:
+def _overlaps(it: Forecast, open_forecasts: tuple[Forecast, ...]) -> Iterator[News]:
+    for other in open_forecasts:
         if (
             other.run.name == it.run.name
             and other.run.start < it.run.start

@@ -73,9 +73,9 @@ class Belongs(Enum):
     """Whose an object is."""
 
     OURS = "ours"
-    LEFT = "left by an operator, controlled by nobody"
+    LEFT = "left by an operator, without an owner"
     PREDECESSORS = "of a deleted resource of the same name: Kubernetes is about to remove it"
-    ANOTHERS = "somebody else's: never touched"
+    ANOTHERS = "another owner's: never touched"
 
 
 def template_actions(manifest: Object, live: Object | None, *, replicas: int | None = None) -> Iterable[Action]:

@@ -79,7 +79,7 @@ class Refusals:
 def taken(wanted: Wanted) -> Refusal:
     """The name belongs to another owner's object."""
     message = (
-        f"{wanted.path}: the {wanted.kind} {wanted.name} belongs to somebody else and is left alone; "
+        f"{wanted.path}: the {wanted.kind} {wanted.name} has another owner and is left alone; "
         "delete it, or rename the pool or the resource"
     )
     return Refusal(wanted, Blocker(NAME_TAKEN, message))

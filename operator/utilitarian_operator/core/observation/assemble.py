@@ -8,7 +8,7 @@ from types import MappingProxyType
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.core.moments import since
 from utilitarian_operator.core.observation.blank_workers import Beginnings, begun, consumers_by_answers, with_blank
-from utilitarian_operator.core.observation.broker import Depth, Depths, Untold
+from utilitarian_operator.core.observation.broker import Depth, Depths, Unread
 from utilitarian_operator.core.observation.foreign_consumers import with_foreign
 from utilitarian_operator.core.observation.model import (
     Count,
@@ -163,7 +163,7 @@ class _Look:
 
     def pools(self, objects: Mapping[str, PoolSnapshot]) -> dict[str, PoolSnapshot]:
         """Each pool with its queues and its workers."""
-        told = consumers_by_answers(pod for pool in objects.values() for pod in pool.pods)
+        consumers = consumers_by_answers(pod for pool in objects.values() for pod in pool.pods)
         named = {queue for pool in self._fleet.pools for queue in pool.queues}
         pools = {}
         for pool in self._fleet.pools:
@@ -172,7 +172,7 @@ class _Look:
             seen = {queue: self._broker or self._queue(queue, serving) for queue in self._before.queues(pool)}
             if pool.is_catch_all:  # its queues are those that its workers share and that no other pool names
                 self.own_queues = learned(self.own_queues, there.pods, named)
-            known = begun(self.beginnings.get(pool.name, Beginnings()), there.pods, seen, told, self._doubts.now)
+            known = begun(self.beginnings.get(pool.name, Beginnings()), there.pods, seen, consumers, self._doubts.now)
             self.beginnings[pool.name] = known
             pods, unlearned = self._with_blank(there.pods, known), self._unlearned(pool)
             unacked = unlearned or self._unacked(pool, seen, pods)
@@ -192,7 +192,7 @@ class _Look:
         depth, counted = self._sources.depths.get(name), self._sources.counted.get(name)
         if depth is None:
             return Missing()
-        if isinstance(depth, Untold):
+        if isinstance(depth, Unread):
             return self._doubts.unknown(f"queue {name}", f"queue {name} {depth.why}")
         return self._present(name, depth, counted, serving)
 

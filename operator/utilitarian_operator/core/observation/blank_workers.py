@@ -44,7 +44,7 @@ def begun(
     before: Beginnings,
     pods: Sequence[PodSnapshot],
     queues: Mapping[str, QueueSnapshot],
-    told: Mapping[str, int],
+    consumers: Mapping[str, int],
     now: datetime,
 ) -> Beginnings:
     """What is remembered after one more look.
@@ -53,13 +53,13 @@ def begun(
         before: of the last look.
         pods: of the pool.
         queues: that they ought to consume.
-        told: workers by queue that say they consume it, of whatever pool.
+        consumers: workers by queue that say they consume it, of whatever pool.
         now: of this look.
     """
     ran = {pod.name: pod.running_since if pod.running else None for pod in pods}
     if not watched(before.at, now):
         return Beginnings(ran, at=now)
-    if not _explained(queues, told):
+    if not _explained(queues, consumers):
         doubted = since(before.doubted, now)
         long = now - doubted > IN_DOUBT_FOR
         return Beginnings(ran, doubted=doubted, at=now) if long else replace(before, doubted=doubted, at=now)
@@ -68,11 +68,11 @@ def begun(
     return Beginnings(ran, blank, at=now)
 
 
-def _explained(queues: Mapping[str, QueueSnapshot], told: Mapping[str, int]) -> bool:
+def _explained(queues: Mapping[str, QueueSnapshot], consumers: Mapping[str, int]) -> bool:
     """Whether all queues are seen, and no more consumers than there are workers that say so."""
     if not queues or any(isinstance(queue, Unknown) for queue in queues.values()):
         return False
-    return all(it.consumers <= told.get(name, 0) for name, it in queues.items() if isinstance(it, Present))
+    return all(it.consumers <= consumers.get(name, 0) for name, it in queues.items() if isinstance(it, Present))
 
 
 def _seen_since(pod: PodSnapshot, before: Beginnings, now: datetime) -> datetime:

@@ -28,7 +28,7 @@ class Depth:
 
 
 @dataclass(frozen=True, slots=True)
-class Untold:
+class Unread:
     """A queue of which the broker won't say anything, while it tells of others.
 
     Args:
@@ -38,7 +38,7 @@ class Untold:
     why: str
 
 
-Depths: TypeAlias = Mapping[str, Depth | Untold | None]
+Depths: TypeAlias = Mapping[str, Depth | Unread | None]
 """By queue; None for one that doesn't exist."""
 
 
@@ -104,7 +104,7 @@ class BrokerSnapshot:
     settings: BrokerSettings = field(default_factory=BrokerSettings)
     cluster: str | None = None
 
-    def told(self, node: str, not_before: float) -> WorkerLoad | None:
+    def answer(self, node: str, not_before: float) -> WorkerLoad | None:
         """What a worker said to a question asked after a moment (monotonic seconds); None if it said nothing since."""
         return _since(self.answers.get(node), not_before)
 

@@ -169,7 +169,7 @@ class _Look:
     def _pod(self, body: ReadOnlyObject) -> PodSnapshot:
         name, seen, now = body["metadata"]["name"], self._read.workers, self._read.at
         node, sampled_s = node_name(name), self._fleet.patience.sampled.total_seconds()
-        answer = seen.told(node, seen.at - ANSWER_HOLDS_S)
+        answer = seen.answer(node, seen.at - ANSWER_HOLDS_S)
         why = f"worker {name} does not answer" if seen.mute is None else str(seen.mute)
         held = self._before.beliefs.silent(name, why, now) if answer is None else answer
         pod = pod_snapshot(name, body, held, caught_up=name not in self._read.behind)

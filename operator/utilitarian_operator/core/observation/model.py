@@ -312,10 +312,10 @@ class PoolSnapshot:
         The two are of different moments. A task that begins in between is in both, and one that waits for its ETA and
         was fetched in between only in one: so the larger counts, and never their sum.
         """
-        told = self.total("active", going=False) + self.total("reserved", going=False)
+        by_answers = self.total("active", going=False) + self.total("reserved", going=False)
         if isinstance(self.unacked, Unknown):
-            return told
-        return max(told, self.unacked - self.given_up - self._most_deferred)
+            return by_answers
+        return max(by_answers, self.unacked - self.given_up - self._most_deferred)
 
     @property
     def _most_deferred(self) -> int:

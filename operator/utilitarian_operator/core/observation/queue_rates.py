@@ -82,7 +82,7 @@ class _Queue:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _SeenRow:
     """The last row of a queue from one node, and when it was last seen to change; None where it was not."""
 
     row: Row
@@ -101,7 +101,7 @@ class Tally:
 
     counters: Mapping[str, Mapping[tuple[str, str], _Counter]] = field(default_factory=dict)
     queues: Mapping[str, _Queue] = field(default_factory=dict)
-    rows: Mapping[str, Mapping[str, _Told]] = field(default_factory=dict)
+    rows: Mapping[str, Mapping[str, _SeenRow]] = field(default_factory=dict)
 
 
 def count(tally: Tally, nodes: Iterable[NodeStatistics], at: float) -> Tally:
@@ -112,11 +112,11 @@ def count(tally: Tally, nodes: Iterable[NodeStatistics], at: float) -> Tally:
         nodes: of this reading, each node of the cluster once; one that is not among them any more has left it.
         at: seconds on any clock that never goes back.
     """
-    told = {node.node: node for node in nodes}
+    by_name = {node.node: node for node in nodes}
     left: dict[str, int] = {}
-    counters = {name: _told(tally.counters.get(name), node, at, left) for name, node in told.items()}
-    seen = {name: _changes(tally.rows.get(name), node, at) for name, node in told.items()}
-    rows = merged(told.values(), seen)
+    counters = {name: _counters(tally.counters.get(name), node, at, left) for name, node in by_name.items()}
+    seen = {name: _changes(tally.rows.get(name), node, at) for name, node in by_name.items()}
+    rows = merged(by_name.values(), seen)
     queues = {name: _counted(tally.queues.get(name), row, left.get(name, 0), at) for name, row in rows.items()}
     for name, queue in tally.queues.items():
         if name not in queues and at - queue.sums[-1][0] < FELL_S:
@@ -133,7 +133,7 @@ def figures(rows: Mapping[str, Row], tally: Tally) -> dict[str, Counted]:
     }
 
 
-def merged(nodes: Iterable[NodeStatistics], seen: Mapping[str, Mapping[str, _Told]] | None = None) -> dict[str, Row]:
+def merged(nodes: Iterable[NodeStatistics], seen: Mapping[str, Mapping[str, _SeenRow]] | None = None) -> dict[str, Row]:
     """One row for each queue: the leader's, else the one that changed last, else the larger figures.
 
     A node that was away keeps the row of a queue that it led once, and before RabbitMQ 4.1 no node says that it leads:
@@ -158,15 +158,15 @@ def merged(nodes: Iterable[NodeStatistics], seen: Mapping[str, Mapping[str, _Tol
     return rows
 
 
-def _changes(before: Mapping[str, _Told] | None, node: NodeStatistics, at: float) -> dict[str, _Told]:
+def _changes(before: Mapping[str, _SeenRow] | None, node: NodeStatistics, at: float) -> dict[str, _SeenRow]:
     """The rows of a node after a reading; one that is first read, or comes back, brings old rows with it."""
     if before is None:
-        return {name: _Told(row) for name, row in node.rows.items()}
-    same = {name for name, told in before.items() if node.rows.get(name) == told.row}
-    return {name: before[name] if name in same else _Told(row, at) for name, row in node.rows.items()}
+        return {name: _SeenRow(row) for name, row in node.rows.items()}
+    same = {name for name, last in before.items() if node.rows.get(name) == last.row}
+    return {name: before[name] if name in same else _SeenRow(row, at) for name, row in node.rows.items()}
 
 
-def _told(
+def _counters(
     before: Mapping[tuple[str, str], _Counter] | None, node: NodeStatistics, at: float, left: dict[str, int]
 ) -> dict[tuple[str, str], _Counter]:
     """The counters of a node after a reading; adds to `left` what left each queue since the last.

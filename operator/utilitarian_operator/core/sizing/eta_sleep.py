@@ -93,7 +93,7 @@ def why_awake(pool: Pool, facts: Facts, sleep: EtaSleep | None, start_up: float,
     """
     waiting = f"{plural(facts.deferred, 'task')} wait for their time"
     if facts.first_due is None:
-        return f"{waiting}, nobody knows when that is"
+        return f"{waiting}, but no worker says when that is"
     scaling, wakes = pool.scaling, timedelta(seconds=start_up)
     if facts.first_due - now <= scaling.idle_after + wakes:
         return f"{waiting}, the first at {timestamp(facts.first_due)}"

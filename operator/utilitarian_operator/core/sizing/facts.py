@@ -81,7 +81,7 @@ def facts(snapshot: PoolSnapshot, starved: str = "") -> Facts:
     """
     ready = snapshot.ready
     samples = [pod.sample for pod in snapshot.pods if pod.sample is not None]
-    told = [pod for pod in snapshot.pods if pod.completed is not None]
+    counted = [pod for pod in snapshot.pods if pod.completed is not None]
     return Facts(
         current=snapshot.current,
         ready=ready,
@@ -90,8 +90,8 @@ def facts(snapshot: PoolSnapshot, starved: str = "") -> Facts:
         idle=sum(is_idle(pod) for pod in snapshot.pods if pod.staying),
         running=sum(sample.active for sample in samples),
         arrived=snapshot.arrived,
-        completed=sum(pod.completed or 0 for pod in told) if told else None,
-        slot_seconds=sum(pod.slot_seconds or 0.0 for pod in told) if told else None,
+        completed=sum(pod.completed or 0 for pod in counted) if counted else None,
+        slot_seconds=sum(pod.slot_seconds or 0.0 for pod in counted) if counted else None,
         longest=max([*(sample.oldest for sample in samples), *(pod.lasted for pod in snapshot.pods)], default=0.0),
         started_up=_starts(snapshot, together=False),
         started_together=_starts(snapshot, together=True),
@@ -131,8 +131,8 @@ def _first_due(pod: PodSnapshot) -> datetime | None:
 def _scheduled(pods: Iterable[PodSnapshot]) -> int | None:
     """Tasks with an ETA that these workers hold; None where one of them does not say."""
     held = [pod.held for pod in pods]
-    told = [it.scheduled for it in held if isinstance(it, WorkerLoad)]
-    return sum(told) if len(told) == len(held) else None
+    known = [it.scheduled for it in held if isinstance(it, WorkerLoad)]
+    return sum(known) if len(known) == len(held) else None
 
 
 def is_idle(pod: PodSnapshot) -> bool:

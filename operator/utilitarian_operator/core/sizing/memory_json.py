@@ -176,18 +176,18 @@ def _plain(value: Any) -> Any:
             return round(value, 3)
         case OpenRun():
             always = {"name": value.name, "start": value.start}
-            told = always | _told(value, OpenRun(value.name, value.start))
-            return {to_camel(key): _plain(it) for key, it in told.items()}
+            written = always | _set_fields(value, OpenRun(value.name, value.start))
+            return {to_camel(key): _plain(it) for key, it in written.items()}
         case EtaSleep() | Usage():
-            told = _told(value, Usage()) if isinstance(value, Usage) else _told(value, None)
-            return {to_camel(name): _plain(it) for name, it in told.items()}
+            written = _set_fields(value, Usage()) if isinstance(value, Usage) else _set_fields(value, None)
+            return {to_camel(name): _plain(it) for name, it in written.items()}
         case tuple():
             return [_plain(part) for part in value]
         case _:
             return value
 
 
-def _told(value: Any, empty: Any) -> dict[str, Any]:
+def _set_fields(value: Any, empty: Any) -> dict[str, Any]:
     """The fields of a value that are not as those of an empty one; all of them where there is none to compare with."""
     values = {field.name: getattr(value, field.name) for field in fields(value)}
     return {name: it for name, it in values.items() if empty is None or it != getattr(empty, name)}

@@ -209,9 +209,9 @@ def _without_the_future(schedule: Schedule, memory: Memory, now: datetime) -> Me
     """
     name, soon = schedule.name, now + schedule.warm_up
     over = {past.start for past in memory.history if past.name == name and _is_over_too_early(past, now)}
-    told = [run.start for run in memory.runs if run.name == name and run.start > now and _has_begun(run)]
+    begun = [run.start for run in memory.runs if run.name == name and run.start > now and _has_begun(run)]
     newest = _newest(schedule, memory)
-    if not over and not told and (newest is None or newest <= soon):
+    if not over and not begun and (newest is None or newest <= soon):
         return memory
     before = min(over, default=soon) - timedelta(seconds=1)
     opened = ((of, min(at, before) if of == name and over else at) for of, at in memory.opened)
@@ -219,7 +219,7 @@ def _without_the_future(schedule: Schedule, memory: Memory, now: datetime) -> Me
         memory,
         opened=tuple((of, at) for of, at in opened if of != name or at <= soon),
         runs=tuple(
-            _unbegun(run) if run.name == name and run.start in told else run
+            _unbegun(run) if run.name == name and run.start in begun else run
             for run in memory.runs
             if run.name != name or run.start <= soon
         ),

@@ -119,5 +119,5 @@ def _words(sentence: str) -> str:
     return re.sub(r"[0-9][0-9.,]*", "#", sentence)
 
 
-def _without(told: Mapping[str, Any], figures: Sequence[str]) -> Status:
-    return {key: value for key, value in told.items() if key not in figures}
+def _without(status: Mapping[str, Any], figures: Sequence[str]) -> Status:
+    return {key: value for key, value in status.items() if key not in figures}

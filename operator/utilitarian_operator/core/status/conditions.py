@@ -153,8 +153,8 @@ def _more(things: Sequence[object]) -> str:
 def _broker(fleet: Fleet, snapshot: FleetSnapshot) -> Condition:
     if snapshot.broker is not None:
         return Condition("BrokerReachable", "False", "Unreachable", snapshot.broker.why)
-    if untold := next(_untold(snapshot), None):
-        return Condition("BrokerReachable", "True", "QueueUntold", f"{untold.why}; its pool keeps its workers")
+    if unknown := next(_unread(snapshot), None):
+        return Condition("BrokerReachable", "True", "QueueUntold", f"{unknown.why}; its pool keeps its workers")
     if snapshot.mute is not None:
         return Condition("BrokerReachable", "True", "WorkersUnasked", f"{snapshot.mute.why}; no worker is taken away")
     if fleet.broker.stats_url is None:
@@ -165,7 +165,7 @@ def _broker(fleet: Fleet, snapshot: FleetSnapshot) -> Condition:
     return Condition("BrokerReachable", "True", "Reachable", "queues and statistics are seen")
 
 
-def _untold(snapshot: FleetSnapshot) -> Iterator[Unknown]:
+def _unread(snapshot: FleetSnapshot) -> Iterator[Unknown]:
     """Why queues can't be read although the broker answers."""
     return (it for pool in snapshot.pools.values() for it in pool.queues.values() if isinstance(it, Unknown))
 
@@ -196,7 +196,7 @@ def _deadline(runs: Forecasts) -> Condition:
     if risks:
         pool, risk = risks[0]
         return _at_risk(risk, f"pool {pool}, {risk.message}{_more(risks)}")
-    due = [(it.deadline, pool, it) for pool, told in runs.items() for it in told if it.deadline is not None]
+    due = [(it.deadline, pool, it) for pool, each in runs.items() for it in each if it.deadline is not None]
     if not due:
         return Condition("DeadlineAtRisk", "False", "NoOpenRun", "no run with a deadline is open")
     for _, pool, it in due:

@@ -49,9 +49,9 @@ def recall(status: object, now: datetime) -> Recalled:
     """
     left_out: list[str] = []
     reader = Reader(now, "status", left_out)
-    told = reader.fields(status) or {}
-    memories = dict(reader.at(".pools").each(told.get("pools"), _memory))
-    beat = reader.at(".beat").fields(told.get("beat")) or {}
+    fields = reader.fields(status) or {}
+    memories = dict(reader.at(".pools").each(fields.get("pools"), _memory))
+    beat = reader.at(".beat").fields(fields.get("beat")) or {}
     messages = dict(reader.at(f".beat.{LAST_MESSAGES}").each(beat.get(LAST_MESSAGES), _last_message))
     return Recalled(memories, messages, tuple(left_out))
 
@@ -67,18 +67,18 @@ def last_messages(status: object, now: datetime) -> dict[str, datetime]:
 
 
 def _memory(reader: Reader, pool: object) -> tuple[str, Memory] | None:
-    told = reader.fields(pool) or {}
-    name = reader.at(".name").name(told.get("name"))
+    fields = reader.fields(pool) or {}
+    name = reader.at(".name").name(fields.get("name"))
     if name is None:
         return None
-    history = read_past(reader.at(".history"), told.get("history"))
-    memory = read(reader.at(".memory"), told.get("memory"))
+    history = read_past(reader.at(".history"), fields.get("history"))
+    memory = read(reader.at(".memory"), fields.get("memory"))
     return name, changed(memory, history=history) if history else memory
 
 
 def _last_message(reader: Reader, row: object) -> tuple[str, datetime] | None:
-    told = reader.fields(row) or {}
-    queue, at = reader.at(".queue").name(told.get("queue")), reader.at(".at").moment(told.get("at"))
+    fields = reader.fields(row) or {}
+    queue, at = reader.at(".queue").name(fields.get("queue")), reader.at(".at").moment(fields.get("at"))
     return None if queue is None or at is None else (queue, at)
 
 
@@ -87,14 +87,14 @@ def well_formed(status: object) -> dict[str, Any]:
 
     The API server's schema lets nothing else in; but the schema may be another version's.
     """
-    told = dict(status) if isinstance(status, Mapping) else {}
-    if "conditions" in told:
-        told["conditions"] = [row for row in _rows(told["conditions"]) if _is_condition(row)]
-    if "pools" in told:
-        told["pools"] = [_pool(row) for row in _rows(told["pools"]) if isinstance(row.get("name"), str)]
-    if "beat" in told:
-        told["beat"] = _beat(told["beat"])
-    return told
+    kept = dict(status) if isinstance(status, Mapping) else {}
+    if "conditions" in kept:
+        kept["conditions"] = [row for row in _rows(kept["conditions"]) if _is_condition(row)]
+    if "pools" in kept:
+        kept["pools"] = [_pool(row) for row in _rows(kept["pools"]) if isinstance(row.get("name"), str)]
+    if "beat" in kept:
+        kept["beat"] = _beat(kept["beat"])
+    return kept
 
 
 def _rows(value: object) -> Iterator[Mapping[str, Any]]:
@@ -127,8 +127,8 @@ _MOMENTS = ("lastSeen", "memorySince")
 
 
 def _beat(beat: object) -> dict[str, Any]:
-    told = beat if isinstance(beat, Mapping) else {}
-    kept = {key: it for key, it in told.items() if key == LAST_MESSAGES or isinstance(it, str | bool)}
+    fields = beat if isinstance(beat, Mapping) else {}
+    kept = {key: it for key, it in fields.items() if key == LAST_MESSAGES or isinstance(it, str | bool)}
     return {key: it for key, it in kept.items() if key not in _MOMENTS or _is_moment(it)}
 
 

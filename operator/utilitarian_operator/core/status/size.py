@@ -28,12 +28,12 @@ def fitting(status: Status, limit: int = LIMIT) -> Status:
         status: all that there is to tell, with strings of any length.
         limit: of the whole, in bytes.
     """
-    told = _bounded(status)
+    fitted = _bounded(status)
     for cut in _CUTS:
-        if size(told) <= limit:
+        if size(fitted) <= limit:
             break
-        told = cut(told)
-    return told
+        fitted = cut(fitted)
+    return fitted
 
 
 def size(status: Mapping[str, Any]) -> int:
@@ -67,8 +67,8 @@ def _bounded(status: Status) -> Status:
 
 def _bounded_pool(pool: Status) -> Status:
     steps = pool["trail"]
-    told = [pool["message"], pool["reason"], *(step["because"] for step in steps)]
-    if len(steps) <= MOST_STEPS and all(it.isascii() and len(it) <= WORD_LENGTH for it in told):
+    words = [pool["message"], pool["reason"], *(step["because"] for step in steps)]
+    if len(steps) <= MOST_STEPS and all(it.isascii() and len(it) <= WORD_LENGTH for it in words):
         return pool
     steps = [{**step, "because": short(step["because"], SENTENCE_LENGTH)} for step in steps]
     return {
@@ -136,12 +136,12 @@ def _shorter(most: int) -> Callable[[Status], Status]:
 
 def _fewer_beside(status: Status) -> Status:
     """Less of what stands beside the pools."""
-    told = {key: value for key, value in status.items() if key != "advice"}
-    beat = told.get("beat", {})
+    shorter = {key: value for key, value in status.items() if key != "advice"}
+    beat = shorter.get("beat", {})
     if "lastMessages" in beat:
         oldest = sorted(beat["lastMessages"], key=lambda it: (it["at"], it["queue"]))[:20]
-        told["beat"] = {**beat, "lastMessages": sorted(oldest, key=lambda it: str(it["queue"]))}
-    return told
+        shorter["beat"] = {**beat, "lastMessages": sorted(oldest, key=lambda it: str(it["queue"]))}
+    return shorter
 
 
 _COUNTS = ("tasks", "done", "mostWorkers", "workerSeconds", "workedAt", "shortSince", "atRisk")

@@ -154,18 +154,18 @@ def _pool(pool: Pool, snapshot: PoolSnapshot, decision: Decision, memory: Memory
 
 def _started(memory: Memory) -> Status:
     """What a start takes and what the newest waited for before, where that is known."""
-    told = {"startUp": memory.start_up, "startWaited": memory.start_waited or None}
-    return {name: format_duration(whole(timedelta(seconds=it))) for name, it in told.items() if it is not None}
+    lengths = {"startUp": memory.start_up, "startWaited": memory.start_waited or None}
+    return {name: format_duration(whole(timedelta(seconds=it))) for name, it in lengths.items() if it is not None}
 
 
 def _used(usage: Usage) -> Status:
     """What a busy slot uses of a core and the largest worker of memory, where enough was measured."""
-    told = {}
+    used = {}
     if usage.cores is not None:
-        told["cpuPerSlot"] = millicores(usage.cores)
+        used["cpuPerSlot"] = millicores(usage.cores)
     if usage.peak_memory is not None:
-        told["peakMemory"] = mebibytes(usage.peak_memory)
-    return told
+        used["peakMemory"] = mebibytes(usage.peak_memory)
+    return used
 
 
 def _why(name: str, snapshot: PoolSnapshot, decision: Decision, newest: StatusInput) -> Status:

@@ -44,7 +44,7 @@ class Observer:
         """
         store, key = self._store, self._key
         deployments, pods = store.children(DEPLOYMENTS, key), store.children(PODS, key)
-        behind = frozenset(name for name in pods if not store.told(PODS, key, name))
+        behind = frozenset(name for name in pods if not store.watch_has(PODS, key, name))
         workers, after = broker.known, await broker.look(queues)
         return Readings(
             *(now, key.name, workers, after, deployments, store.children(STATEFUL_SETS, key), pods, behind, warnings),

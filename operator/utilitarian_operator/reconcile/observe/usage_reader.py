@@ -58,8 +58,8 @@ class UsageReader:
         except ClusterError as error:
             if isinstance(error, Gone | Rejected):
                 self._due = self._monotonic() + ABSENT_S
-            told = {"fleet": str(self._key), "because": str(error)}
-            logger.log(logging.DEBUG if self._said else logging.INFO, "usage of CPU and memory not read", extra=told)
+            fields = {"fleet": str(self._key), "because": str(error)}
+            logger.log(logging.DEBUG if self._said else logging.INFO, "usage of CPU and memory not read", extra=fields)
             self._said = True
         else:
             self._said = False

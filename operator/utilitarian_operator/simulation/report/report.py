@@ -156,7 +156,7 @@ def share(part: int, whole: int) -> str:
 
 
 def _of_sweep(results: Sequence[PolicyResult]) -> Iterator[str]:
-    """Values that were tried in vain: said, since equal rows look like a mistake."""
+    """Values of a field that change nothing: this is said, since equal rows look like a mistake."""
     tried = [result for result in results if "=" in result.policy]
     if len(tried) > 1 and len({(result.hours, result.starts, result.deadlines_met) for result in tried}) == 1:
         field = tried[0].policy.partition("=")[0]

@@ -48,8 +48,8 @@ def test_a_worker_that_was_told_to_consume_again_is_believed_when_it_does(
     answers = Answers()
     for step in steps:
         step(answers)
-    told = answers.told.get(NODE)
-    assert (None if told is None else told.held) == believed
+    said = answers.newest.get(NODE)
+    assert (None if said is None else said.held) == believed
 
 
 def test_a_worker_that_returns_has_its_own_queues_again_too() -> None:
@@ -67,7 +67,7 @@ def test_a_worker_that_returns_has_its_own_queues_again_too() -> None:
 def test_tables_that_were_handed_out_never_change(later: Step) -> None:
     answers = Answers()
     says(CONSUMES)(answers)
-    told, samples, worked = answers.told, answers.samples, answers.worked
-    before = dict(told), dict(samples), dict(worked)
+    said, samples, worked = answers.newest, answers.samples, answers.worked
+    before = dict(said), dict(samples), dict(worked)
     later(answers)
-    assert (told, samples, worked) == before
+    assert (said, samples, worked) == before

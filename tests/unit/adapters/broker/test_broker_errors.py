@@ -39,7 +39,7 @@ from utilitarian_operator.errors import BrokerError, BrokerUnreachable, LoginRef
             "restart_vhost",
             id="the vhost is down",
         ),
-        pytest.param("NOT_ALLOWED - something new", LoginRefused, "something new", id="what nobody knows yet"),
+        pytest.param("NOT_ALLOWED - something new", LoginRefused, "something new", id="what is not known yet"),
     ],
 )
 def test_a_connection_that_is_not_opened_is_said_with_its_own_remedy(

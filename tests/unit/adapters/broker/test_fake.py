@@ -45,12 +45,12 @@ def test_what_a_worker_said_ages_while_it_or_its_broker_is_silent(silenced: str)
     broker = FakeBroker(clock=lambda: now)
     worker = broker.place.start("celery@one", "q")
     broker.ask("fleet", Questions(now=frozenset({"celery@one"})))
-    assert broker.known.told("celery@one", 100.0) == worker.load
+    assert broker.known.answer("celery@one", 100.0) == worker.load
     worker.silent = silenced == "worker"
     broker.place.failure = BrokerUnreachable("no answer") if silenced == "broker" else None
     now = 105.0
-    assert broker.known.told("celery@one", 104.0) is None
-    assert broker.known.told("celery@one", 100.0) == worker.load
+    assert broker.known.answer("celery@one", 104.0) is None
+    assert broker.known.answer("celery@one", 100.0) == worker.load
 
 
 async def test_a_session_is_asked_no_more_for_a_fleet_that_left_and_closed_when_the_last_has() -> None:

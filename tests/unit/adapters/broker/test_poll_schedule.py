@@ -106,14 +106,14 @@ def test_what_came_to_nothing_is_due_again() -> None:
 
 def test_workers_that_come_and_go_shift_none_out_of_its_turn() -> None:
     poll_schedule = PollSchedule()
-    everybody = names(2 * MOST_IN_A_ROUND)
-    want(poll_schedule, "fleet", everybody, [], around=False)
+    all_of_them = names(2 * MOST_IN_A_ROUND)
+    want(poll_schedule, "fleet", all_of_them, [], around=False)
     first = poll_schedule.due(0)
-    want(poll_schedule, "fleet", everybody[1:], [], around=False)
+    want(poll_schedule, "fleet", all_of_them[1:], [], around=False)
     second = poll_schedule.due(1000)
     assert first is not None
     assert second is not None
-    assert set(first.nodes) | set(second.nodes) == set(everybody)
+    assert set(first.nodes) | set(second.nodes) == set(all_of_them)
 
 
 def test_short_tasks_are_looked_at_four_times_a_second_between_the_other_rounds() -> None:

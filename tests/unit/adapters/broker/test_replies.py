@@ -44,7 +44,7 @@ VALUES = st.recursive(
 )
 
 
-def told(question: str, replies: list[object], *, everybody: bool = False) -> dict[str, Any]:
+def said(question: str, replies: list[object], *, all_workers: bool = False) -> dict[str, Any]:
     """The answers of those who sent these replies."""
 
     def call(*_: object, callback: Callable[[object], None], **__: object) -> list[object]:
@@ -53,15 +53,15 @@ def told(question: str, replies: list[object], *, everybody: bool = False) -> di
         return replies
 
     mailbox: Any = SimpleNamespace(call=call, multi_call=lambda *_, **__: replies, seconds=CLOCK.monotonic)
-    return AnswersBox.ask(mailbox, question, None if everybody else [NODE, ODD], {})
+    return AnswersBox.ask(mailbox, question, None if all_workers else [NODE, ODD], {})
 
 
-@pytest.mark.parametrize("everybody", [False, True])
+@pytest.mark.parametrize("all_workers", [False, True])
 @given(question=st.sampled_from(sorted(QUIET)), odd=VALUES, whole=st.booleans())
 @example(question="active", odd=[{"name": []}], whole=False)
 @example(question=LEARNING, odd={"pool": {"implementation": []}}, whole=False)
-def test_an_odd_reply_takes_away_no_other_answer(question: str, odd: object, *, whole: bool, everybody: bool) -> None:
-    found = told(question, [odd if whole else {ODD: odd}, {NODE: QUIET[question]}], everybody=everybody)
+def test_an_odd_reply_takes_away_no_other_answer(question: str, odd: object, *, whole: bool, all_workers: bool) -> None:
+    found = said(question, [odd if whole else {ODD: odd}, {NODE: QUIET[question]}], all_workers=all_workers)
     assert found[NODE] == QUIET[question]
     if question != REGISTERED and ODD in found:
         answers = {name: {ODD: answer} for name, answer in QUIET.items()} | {question: {ODD: found[ODD]}}
@@ -80,9 +80,9 @@ def test_an_odd_reply_takes_away_no_other_answer(question: str, odd: object, *, 
     ],
 )
 def test_an_answer_is_one(question: str, answer: object) -> None:
-    assert told(question, [{NODE: answer}]) == {NODE: answer}
+    assert said(question, [{NODE: answer}]) == {NODE: answer}
 
 
 def test_a_worker_whose_pool_has_not_begun_is_silent() -> None:
     """Celery itself says so then, in its `stats`."""
-    assert told(LEARNING, [{ODD: {"total": {}, "pool": "N/A", "uptime": 0}}, {NODE: QUIET[LEARNING]}]).keys() == {NODE}
+    assert said(LEARNING, [{ODD: {"total": {}, "pool": "N/A", "uptime": 0}}, {NODE: QUIET[LEARNING]}]).keys() == {NODE}

@@ -140,15 +140,15 @@ def test_an_edit_is_told_from_a_status_that_was_written(change: dict[str, Any], 
 def test_an_answer_is_the_newest_word_and_not_the_watchs() -> None:
     store = Store()
     store.see(PODS, child("a", 3))
-    assert store.told(PODS, KEY, "a")
+    assert store.watch_has(PODS, KEY, "a")
     store.answered(PODS, child("a", 5))
     assert version(store.children(PODS, KEY)["a"]) == 5
-    assert not store.told(PODS, KEY, "a")
+    assert not store.watch_has(PODS, KEY, "a")
     store.see(PODS, child("a", 4))  # the watch is behind
-    assert not store.told(PODS, KEY, "a")
+    assert not store.watch_has(PODS, KEY, "a")
     assert version(store.children(PODS, KEY)["a"]) == 5
     store.see(PODS, child("a", 5))
-    assert store.told(PODS, KEY, "a")
+    assert store.watch_has(PODS, KEY, "a")
 
 
 def test_an_answer_that_changed_nothing_or_comes_late_leaves_the_watchs_word() -> None:
@@ -156,7 +156,7 @@ def test_an_answer_that_changed_nothing_or_comes_late_leaves_the_watchs_word() -
     store.see(PODS, child("a", 5))
     for at in (5, 4):
         store.answered(PODS, child("a", at))
-    assert store.told(PODS, KEY, "a")
+    assert store.watch_has(PODS, KEY, "a")
 
 
 def test_an_answer_brings_no_object_back() -> None:
@@ -167,14 +167,14 @@ def test_an_answer_brings_no_object_back() -> None:
     assert store.children(PODS, KEY) == {}
 
 
-@pytest.mark.parametrize("at, told", [pytest.param(4, False, id="older"), pytest.param(5, True, id="as new")])
-def test_a_list_tells_of_an_answer_that_it_has(at: int, told: bool) -> None:
+@pytest.mark.parametrize("at, said", [pytest.param(4, False, id="older"), pytest.param(5, True, id="as new")])
+def test_a_list_tells_of_an_answer_that_it_has(at: int, said: bool) -> None:
     store = Store()
     store.see(PODS, child("a", 3))
     store.answered(PODS, child("a", 5))
-    store.replace(PODS, [child("a", min(at, 5) if told else 3)], at)
+    store.replace(PODS, [child("a", min(at, 5) if said else 3)], at)
     assert version(store.children(PODS, KEY)["a"]) == 5
-    assert store.told(PODS, KEY, "a") is told
+    assert store.watch_has(PODS, KEY, "a") is said
 
 
 def test_a_list_without_an_object_forgets_its_answer_too() -> None:
@@ -183,7 +183,7 @@ def test_a_list_without_an_object_forgets_its_answer_too() -> None:
     store.answered(PODS, child("a", 5))
     store.replace(PODS, [], 9)
     assert store.children(PODS, KEY) == {}
-    assert store.told(PODS, KEY, "a")
+    assert store.watch_has(PODS, KEY, "a")
 
 
 def test_a_pod_that_went_between_two_looks_is_looked_at_once_more() -> None:

@@ -67,7 +67,7 @@ def cancels(*names: str) -> DrainPlan:
             {"a": cancels("a-1", "a-2")},
             ("a-1",),
             ["a-1", CANCEL_GAP_S, "a-2"],
-            id="a-mute-worker-keeps-nobody-from-leaving",
+            id="a-mute-worker-keeps-no-other-from-leaving",
         ),
         pytest.param({"a": cancels("a-1"), "b": cancels("b-1")}, (), ["a-1", "b-1"], id="pools-at-the-same-time"),
     ],

@@ -15,12 +15,12 @@ RESOURCE = {
 }
 
 
-def told(reason: Reason = Reason.SCALED_UP, note: str = "a sentence") -> dict[str, object]:
+def said(reason: Reason = Reason.SCALED_UP, note: str = "a sentence") -> dict[str, object]:
     return event(RESOURCE, reason, note, instance="operator-0", now=NOW)
 
 
 def test_an_event_names_the_resource_and_the_operator() -> None:
-    body = told()
+    body = said()
     name = body["metadata"]["name"]
     assert name.startswith("fleet.")
     assert body == {
@@ -45,7 +45,7 @@ def test_an_event_names_the_resource_and_the_operator() -> None:
 
 
 def test_two_events_have_two_names() -> None:
-    assert told()["metadata"] != told()["metadata"]
+    assert said()["metadata"] != said()["metadata"]
 
 
 WARNINGS = {
@@ -61,7 +61,7 @@ WARNINGS = {
 
 @pytest.mark.parametrize("reason", Reason)
 def test_what_a_person_must_look_at_is_a_warning(reason: Reason) -> None:
-    assert told(reason)["type"] == ("Warning" if reason in WARNINGS else "Normal")
+    assert said(reason)["type"] == ("Warning" if reason in WARNINGS else "Normal")
 
 
 @pytest.mark.parametrize(
@@ -75,4 +75,4 @@ def test_what_a_person_must_look_at_is_a_warning(reason: Reason) -> None:
     ],
 )
 def test_a_long_note_is_cut_to_what_kubernetes_takes(note: str, kept: str) -> None:
-    assert told(note=note)["note"] == kept
+    assert said(note=note)["note"] == kept

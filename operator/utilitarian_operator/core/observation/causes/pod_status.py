@@ -140,8 +140,8 @@ def unready_since(pod: ReadOnlyObject) -> datetime | None:
     if is_ready(pod) or condition(pod, "PodScheduled").get("status") == "False":
         return None
     moments = [condition(pod, kind).get("lastTransitionTime") for kind in ("Ready", "PodScheduled")]
-    told = [it for it in moments if it] or [pod["metadata"].get("creationTimestamp")]
-    return max((datetime.fromisoformat(it) for it in told if it), default=None)
+    known = [it for it in moments if it] or [pod["metadata"].get("creationTimestamp")]
+    return max((datetime.fromisoformat(it) for it in known if it), default=None)
 
 
 def what_is_missing(pod: ReadOnlyObject, events: Events) -> str:
