@@ -146,7 +146,7 @@ class Schema:
 
 
 def keyed_by(*keys: str) -> Schema:
-    """A list whose items are told apart by these fields, so that a name can't come twice and applies merge by it."""
+    """A list whose items are distinguished by these fields, so that a name can't come twice and applies merge by it."""
     return Schema({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)})
 
 

@@ -81,7 +81,7 @@ class BrokerSpec(Part):
     tls: TLSSpec | None = None
     """Certificates that the operator uses to read the broker. The workers' TLS is the application's own."""
     control_exchange: ExchangeName = "celery"
-    """The application's control_exchange, by which its workers are asked and told; Celery's own unless given."""
+    """The application's control_exchange, by which remote control reaches its workers; Celery's own unless given."""
 
 
 class WorkerSpec(Part):

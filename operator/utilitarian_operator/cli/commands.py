@@ -84,7 +84,7 @@ def status(  # noqa: PLR0913 - one parameter an option
     """Show the pools of each fleet: workers ready and wanted, backlog, tasks running, next run, and why.
 
     All of it comes from the resources and their status, live or saved in a file: the broker is not asked. A ? stands
-    for what the operator could not see. Whether an operator is at work is told by its Lease, where that may be read.
+    for what the operator could not see. Whether an operator is at work is read from its Lease, where that may be read.
 
     Exit codes: 0 done; 1 the cluster can't be asked; 2 there is no such file or fleet.
     """

@@ -55,7 +55,7 @@ def _printed(found: Found, resource: Object, pool: str, output: Format, now: dat
     try:
         explanation = explanation_of(resource, fleet_of(resource), pool, found.as_of(resource, now))
     except InvalidSpec as error:
-        # The operator runs the last accepted spec, which a saved file does not have: only its status can be told.
+        # The operator runs the last accepted spec, which a saved file does not have: only its status can be shown.
         explanation = _status_alone(resource, pool, error)
     if output in {Format.JSON, Format.YAML}:
         operator = {"seen": it.seen, "at": timestamp(it.at) if it.at else None, "message": it.message}

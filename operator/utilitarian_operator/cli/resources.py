@@ -159,7 +159,7 @@ def _check(resource: Object, file: str) -> None:
 
 
 def _is_spared(error: ErrorDetails) -> bool:
-    """Whether a field is missing without which the rest can be told; nothing is told of what has no name."""
+    """Whether a field is missing without which the rest can be shown; nothing is shown of what has no name."""
     return error["type"] == "missing" and error["loc"][-1] != "name"
 
 

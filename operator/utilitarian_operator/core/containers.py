@@ -21,7 +21,7 @@ def spec_of_ours(pod: ReadOnlyObject) -> ReadOnlyObject:
 
 
 def ours(pod: ReadOnlyObject) -> ReadOnlyObject | None:
-    """The status of our container; None while the kubelet has not told of it."""
+    """The status of our container; None while the kubelet has not reported it."""
     statuses = pod.get("status", {}).get("containerStatuses") or []
     return next((it for it in statuses if it.get("name") in {WORKER, BEAT}), None)
 

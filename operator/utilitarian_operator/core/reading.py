@@ -18,7 +18,7 @@ MOST_SECONDS = 1e9
 
 LONGEST_NAME = 255
 SHOWN = 40
-"""Characters of an unreadable value that are told."""
+"""Characters of an unreadable value that are shown."""
 
 
 class Reader:

@@ -71,7 +71,7 @@ class WatchProgress:
         self._behind: dict[str, tuple[int, float]] = {}
 
     def saw(self, plural: str, version: int) -> None:
-        """A watch told of an object at this version."""
+        """A watch showed an object at this version."""
         self._watched[plural] = max(version, self._watched.get(plural, 0))
         if plural in self._behind and self._watched[plural] >= self._behind[plural][0]:
             del self._behind[plural]
@@ -82,7 +82,7 @@ class WatchProgress:
             self._behind[plural] = version, self._seconds()
 
     def stuck(self) -> str | None:
-        """Which watch has not told for long what a list had, or None."""
+        """Which watch has not shown for long what a list had, or None."""
         now = self._seconds()
         late = next((plural for plural, (_, since) in self._behind.items() if now - since > SILENT_S), None)
-        return None if late is None else f"the watch of {late} has told nothing of what is there for {SILENT_S:.0f} s"
+        return None if late is None else f"the watch of {late} has shown nothing of what is there for {SILENT_S:.0f} s"

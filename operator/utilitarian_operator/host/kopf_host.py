@@ -37,9 +37,9 @@ def registry(
     """The handlers of one operator.
 
     Args:
-        store: told of every object.
+        store: given every object.
         queue: asked for a look at the fleet that an object belongs to.
-        progress: told of the kind and the version of every object.
+        progress: given the kind and the version of every object.
     """
     handlers = kopf.OperatorRegistry()
 
@@ -109,7 +109,7 @@ async def host(
 
 
 async def _connection(configuration: Configuration) -> kopf.ConnectionInfo:
-    """The official client's way to log in, as kopf wants it told."""
+    """The official client's way to log in, as kopf wants it."""
     header = await configuration.get_api_key_with_prefix("BearerToken") or ""
     return kopf.ConnectionInfo(
         server=configuration.host,

@@ -15,7 +15,7 @@ _POOL = ("namespace", "fleet", "pool")
 _RUN = (*_POOL, "run")
 
 RUNS, CAME = "/runs", "/came"
-"""The parts of a fleet's board that are told here: no pool can be called so."""
+"""The parts of a fleet's board that are shown here: no pool can be called so."""
 
 
 class RunMetrics:

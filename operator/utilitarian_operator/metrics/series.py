@@ -62,11 +62,11 @@ def histogram_of(
 
 
 Figures = Mapping[tuple[Series[Gauge], tuple[str, ...]], float | None]
-"""What gauges tell, by metric and labels; None where a figure is not known: it is not shown, as what is not told."""
+"""What gauges tell, by metric and labels; None where a figure is not known: it is not shown."""
 
 
 class Board:
-    """The gauges of all fleets: each part of a fleet shows what it told last, and nothing that it told before."""
+    """The gauges of all fleets: each part of a fleet shows what it said last, and nothing that it said before."""
 
     def __init__(self) -> None:
         self._told: dict[FleetLabels, dict[str, Figures]] = defaultdict(dict)

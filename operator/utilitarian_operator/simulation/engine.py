@@ -30,7 +30,7 @@ LOOKS_TO_REMEMBER = 20
 """Looks at several workers within `stabilization`: fewer miss demands that would have kept them all."""
 
 DEPARTURE_S = 3.0
-"""Seconds that a worker costs after it has nothing more to do: marked, told, seen empty and released, a look each."""
+"""Seconds that a worker costs after it has nothing more to do: marked, cancelled, seen empty, released, a look each."""
 
 LEARNING = 0.03
 """Part by which the seconds per task have moved since the last look: more is worth another look soon."""
@@ -106,7 +106,7 @@ class Engine:
         self._see_who_start()
 
     def _see_who_start(self) -> None:
-        """Workers that start together may slow each other down: their start-ups are told apart."""
+        """Workers that start together may slow each other down: their start-ups are distinguished."""
         if count := sum(lane.workers.in_each[State.STARTING] for lane in self.lanes.values()):
             for lane in self.lanes.values():
                 lane.workers.see_start(count)

@@ -37,7 +37,7 @@ def test_a_watch_that_falls_silent_is_found_by_the_next_list() -> None:
     watches.listed("pods", 7)
     watches.listed("deployments", 9)
     clock.now = SILENT_S + 1
-    assert watches.stuck() == "the watch of deployments has told nothing of what is there for 120 s"
+    assert watches.stuck() == "the watch of deployments has shown nothing of what is there for 120 s"
     watches.saw("deployments", 9)
     assert watches.stuck() is None
 

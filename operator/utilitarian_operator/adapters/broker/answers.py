@@ -14,7 +14,7 @@ class Answers:
     """The answers of one broker's workers, by node name.
 
     Attributes:
-        told: what is to be believed of what each holds and consumes.
+        newest: what is to be believed of what each holds and consumes.
         samples: what each last said, for averages.
         worked: what each has done since it was first asked.
     """
@@ -29,8 +29,8 @@ class Answers:
     def take(self, asked: Iterable[str], answers: Mapping[str, WorkerLoad], at: float) -> None:
         """Keep the answers to all questions of those who were asked at a moment.
 
-        One that was told to consume again, and says that it consumes nothing, has not come to it yet: it is not
-        believed until it was told to cancel anew, for it may take a task in the next moment.
+        One that was asked to consume again, and says that it consumes nothing, has not come to it yet: it is not
+        believed until it was asked to cancel anew, for it may take a task in the next moment.
         """
         said = {node: WorkerAnswer(held, at) for node, held in answers.items()}
         self._returning -= {node for node, held in answers.items() if held.consuming}
@@ -51,18 +51,18 @@ class Answers:
         return [node for node, worked in self.worked.items() if worked.wants_a_closer_look(now)]
 
     def cancelled(self, node: str, queues: Iterable[str]) -> None:
-        """A worker was told to take nothing more from these queues."""
+        """A worker was asked to take nothing more from these queues."""
         self._cancelled[node] = self.to_return(node, queues)
         if node in self._returning:
             self._returning.discard(node)
             self._forget(node)
 
     def to_return(self, node: str, queues: Iterable[str]) -> tuple[str, ...]:
-        """These queues, and those of its own that a worker was told to leave."""
+        """These queues, and those of its own that a worker was asked to leave."""
         return tuple(dict.fromkeys((*queues, *self._cancelled.get(node, ()))))
 
     def returns(self, node: str) -> None:
-        """A worker was told to consume again."""
+        """A worker was asked to consume again."""
         if node not in self._returning:  # said once more, it must not throw away the answer that it waits for
             self._returning.add(node)
             self._forget(node)

@@ -51,7 +51,7 @@ class DepthReader:
     def read(self, queues: Sequence[str]) -> dict[str, Depth | Unread | None]:
         """The depth of each queue; None for one that doesn't exist.
 
-        Queues that were missing or untold are asked after the others and in turn, so that a refusal costs the batch
+        Queues that were missing or unread are asked after the others and in turn, so that a refusal costs the batch
         nothing; one whose turn has not come is still reported as it was.
 
         Raises:

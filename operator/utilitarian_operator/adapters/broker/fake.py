@@ -131,13 +131,13 @@ class FakeRabbitMQ:
         self._deliver()
 
     def consume(self, node: str, queues: Iterable[str]) -> None:
-        """A worker is told to consume these queues, too."""
+        """A worker is asked to consume these queues, too."""
         if node in self.workers:
             self.workers[node].consuming |= set(queues)
             self._deliver()
 
     def cancel(self, node: str, queues: Iterable[str]) -> None:
-        """A worker is told to take nothing more from these queues."""
+        """A worker is asked to take nothing more from these queues."""
         if node in self.workers:
             self.workers[node].consuming -= set(queues)
 

@@ -223,7 +223,7 @@ class RemoteControl:
         """Tell one worker to take nothing more from these queues; it goes on with what it holds, and says no word.
 
         Raises:
-            BrokerError: it could not be told.
+            BrokerError: the request could not be sent.
         """
         self._tell("cancel_consumer", node, queues)
 
@@ -231,7 +231,7 @@ class RemoteControl:
         """Tell one worker to consume these queues again; not for gevent workers, which may crash.
 
         Raises:
-            BrokerError: it could not be told.
+            BrokerError: the request could not be sent.
         """
         self._tell("add_consumer", node, queues)
 
@@ -310,7 +310,7 @@ class RemoteControl:
 
 
 def _tasks(registered: Sequence[str], stats: Mapping[str, Any], begins: timedelta) -> _Tasks:
-    """What is known of tasks that are each told as `NAME [rate_limit=10/m acks_late=False]`."""
+    """What is known of tasks that are each written as `NAME [rate_limit=10/m acks_late=False]`."""
     in_process = stats.get("pool", {}).get("implementation") in IN_PROCESS
     return _Tasks(
         limited=frozenset(task.partition(" ")[0] for task in registered if f"[{LIMIT}=" in task),

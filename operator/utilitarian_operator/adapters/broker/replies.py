@@ -44,5 +44,5 @@ def _counts(stats: Mapping[str, Any]) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    """Whether a figure is a number of seconds, or is not told."""
+    """Whether a figure is a number of seconds, or is not given."""
     return value is None or (isinstance(value, int | float) and not isinstance(value, bool))

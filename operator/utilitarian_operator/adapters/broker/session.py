@@ -178,16 +178,16 @@ class BrokerSession:
         """Tell one worker to take nothing more from these queues.
 
         Raises:
-            BrokerError: it could not be told.
+            BrokerError: the request could not be sent.
         """
         await _in(self._worker_thread, lambda: self._workers.cancel_consumers(node, queues))
         self._answers.cancelled(node, queues)
 
     async def add_consumers(self, node: str, queues: Sequence[str]) -> None:
-        """Tell one worker to consume these queues again, and those of its own that it was told to leave.
+        """Tell one worker to consume these queues again, and those of its own that it was asked to leave.
 
         Raises:
-            BrokerError: it could not be told.
+            BrokerError: the request could not be sent.
         """
         every = self._answers.to_return(node, queues)
         await _in(self._worker_thread, lambda: self._workers.add_consumers(node, every))

@@ -86,7 +86,7 @@ class Statistics:
         """What is said of each queue; one that no node lists is not in the answer.
 
         Raises:
-            BrokerUnreachable: one of the nodes did not answer: what it would have told is unknown.
+            BrokerUnreachable: one of the nodes did not answer: what it would have said is unknown.
             LoginRefused, RightMissing: it refused the user.
         """
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)

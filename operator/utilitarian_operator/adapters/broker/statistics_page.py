@@ -50,7 +50,7 @@ def from_prometheus(body: str, vhost: str) -> Page:
 
     Args:
         body: with the families `queue_coarse_metrics` and `queue_delivery_metrics` or `channel_queue_metrics`.
-        vhost: of the queues; what is counted by channel is told of all of them.
+        vhost: of the queues; what is counted by channel is said of all of them.
 
     Raises:
         ValueError: it is no page of RabbitMQ's, or not the whole of it.
@@ -94,7 +94,7 @@ def from_management(body: str) -> NodeStatistics:
     """A listing of `/api/queues/VHOST`, with what left the queues where the broker keeps such statistics.
 
     A queue that was just declared, or is down, comes without figures and is left out. What was never delivered has no
-    `message_stats`, and neither has a queue of a broker that is told to keep none: `messages_details` tells which.
+    `message_stats`, and neither has a queue of a broker that is set to keep none: `messages_details` says which.
 
     Raises:
         ValueError, KeyError, TypeError, AttributeError, RecursionError: it is no such listing.

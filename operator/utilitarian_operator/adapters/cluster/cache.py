@@ -52,7 +52,7 @@ class Store:
     """Names of the objects whose newest version is the answer to a write, which the watch has yet to tell."""
 
     def see(self, kind: str, body: Object, *, deleted: bool = False) -> Key | None:
-        """Remember one object as a watch or a list told it; returns the fleet it belongs to, if any.
+        """Remember one object as a watch or a list showed it; returns the fleet it belongs to, if any.
 
         Of two versions the newer stays: an answer to a write may overtake the watch.
         """
@@ -84,7 +84,7 @@ class Store:
             self._answers[kind, key].add(name)
 
     def watch_has(self, kind: str, key: Key, name: str) -> bool:
-        """Whether the watch has told the newest version that is known of an object, or a later one."""
+        """Whether the watch has shown the newest version that is known of an object, or a later one."""
         return name not in self._answers[kind, key]
 
     def replace(self, kind: str, bodies: Iterable[Object], at: int) -> set[Key]:

@@ -264,7 +264,7 @@ def _without_a_pause(index: int, pool: Pool) -> Iterator[Problem]:
                     f"spec.pools[{index}].schedule[{number}].{field}",
                     format_duration(length),
                     f"two starts are {format_duration(pause)} apart at most, so the pool never sleeps and no more than "
-                    "3 runs are told apart: make it shorter, or set scaling.min",
+                    "3 runs are distinguished: make it shorter, or set scaling.min",
                 )
 
 

@@ -175,7 +175,7 @@ def memory_since(before: ReadOnlyObject, snapshot: BeatSnapshot | None) -> str |
 
 
 def loss(fleet: Fleet, before: ReadOnlyObject, snapshot: BeatSnapshot | None) -> Loss | None:
-    """What is to be told once when beat started without the memory it had; None if it has it, or is the first.
+    """What is to be reported once when beat started without the memory it had; None if it has it, or is the first.
 
     Args:
         fleet: what runs.

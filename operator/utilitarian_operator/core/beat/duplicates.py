@@ -11,7 +11,7 @@ from utilitarian_operator.core.containers import spec_of_ours
 from utilitarian_operator.core.objects.manifests import BROKER_VARIABLE
 
 NODE = "celerybeat"
-"""What Celery calls a beat's node, before the @, unless it is told otherwise."""
+"""What Celery calls a beat's node, before the @, unless it is configured otherwise."""
 
 _NODE_OPTIONS = {"--hostname", "-n"}
 _VARIABLE = re.compile(r"\$(?:\{(?P<a>\w+)(?::?-(?P<otherwise>[^}]*))?\}|\((?P<b>\w+)\)|(?P<c>\w+))")
@@ -20,7 +20,7 @@ _VARIABLE = re.compile(r"\$(?:\{(?P<a>\w+)(?::?-(?P<otherwise>[^}]*))?\}|\((?P<b
 def elsewhere(
     answering: Iterable[str], ours: str, extra_args: Sequence[str], named: Iterable[str], strangers: Iterable[str]
 ) -> tuple[str, ...]:
-    """The node names of beats that answer and are neither the fleet's own nor told of already, sorted.
+    """The node names of beats that answer and are neither the fleet's own nor reported already, sorted.
 
     Args:
         answering: node names of all beats that answered on the broker.
@@ -68,7 +68,7 @@ def same_beat(pods: Iterable[ReadOnlyObject], ours: ReadOnlyObject, app: str) ->
 
 
 def _broker(pod: ReadOnlyObject) -> object:
-    """Where a beat of ours has its broker's URL from; None if that can't be told."""
+    """Where a beat of ours has its broker's URL from; None if that can't be known."""
     for variable in spec_of_ours(pod).get("env") or []:
         if variable["name"] == BROKER_VARIABLE:
             return variable.get("valueFrom") or variable.get("value")

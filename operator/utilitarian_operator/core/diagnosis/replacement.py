@@ -10,7 +10,7 @@ from utilitarian_operator.core.moments import apart
 from utilitarian_operator.core.observation.model import PodSnapshot, PoolSnapshot
 
 SEEN_WITHIN = timedelta(seconds=10)
-"""Until then the watch may not yet have told that the last one leaves."""
+"""Until then the watch may not yet have shown that the last one leaves."""
 
 AGAIN_AFTER = timedelta(minutes=10)
 """If what came in its place is stuck too, it is not the worker's fault, and replacing it each minute is no cure."""
@@ -48,7 +48,7 @@ def replacement(
         return None  # one is not made yet
     if last is not None and apart(now, last.at) < (SEEN_WITHIN if last.pods.issuperset(stuck) else AGAIN_AFTER):
         return None
-    # One that never came up may still do so: it is told to hold nothing by others' word, not by its own.
+    # One that never came up may still do so: others say that it holds nothing, and not it, not by its own.
     words = {pod.name: None if pod.blank else pod.word for pod in seen.pods}
     for name in stuck:
         word = words[name]

@@ -33,10 +33,10 @@ class Worker:
         held: what it holds, by its own fresh word.
         consuming: queues it consumes, by its own fresh word; None where it did not say.
         marked: when it was chosen to leave; None if it was not.
-        released: whether its readiness gate is withdrawn and its deletion cost is the lowest, both told by the watch.
+        released: whether its readiness gate is withdrawn and its deletion cost is the lowest, both shown by the watch.
         blank: whether it should long have started and surely has taken no message: it becomes ready no more.
         caught_up: whether the watch has seen all that was written on its pod: what is seen is not older than its mark.
-        withdrawn: whether its readiness gate was withdrawn last, told or not.
+        withdrawn: whether its readiness gate was withdrawn last, shown or not.
         later: whether all tasks that wait in it for their ETA are due too late to wait for: they go back to the queue.
     """
 
@@ -138,7 +138,7 @@ class PoolWorkers:
         asked: whether every worker had the time to say what it holds.
         agreed: whether the Deployment says the same of its pods as is seen of them.
         refused: whether the API server refuses pods, so that those that are not there were not made.
-        waiting: whether messages wait for its workers, so that one may be on its way to a worker that is told to leave.
+        waiting: whether messages wait for its workers, so that one may be on its way to a worker that is to leave.
     """
 
     workers: Sequence[Worker]

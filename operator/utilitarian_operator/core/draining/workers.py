@@ -104,7 +104,8 @@ def _worker(pod: PodSnapshot, patience: datetime | None) -> Worker:
     due = pod.held.first_due if isinstance(pod.held, WorkerLoad) else None
     return Worker(
         name=pod.name,
-        running=pod.running or isinstance(pod.held, WorkerLoad),  # who answers runs, whatever the watch has told so far
+        running=pod.running
+        or isinstance(pod.held, WorkerLoad),  # who answers runs, whatever the watch has shown so far
         ready=pod.ready,
         leaving=pod.leaving,
         held=pod.held,

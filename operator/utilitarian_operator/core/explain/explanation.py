@@ -113,7 +113,7 @@ def troubles(status: Mapping[str, Any], *, beside_a_pool: bool = False) -> Itera
 
     Args:
         status: of the fleet.
-        beside_a_pool: told for one pool of several: queues that have none are named in the fleet's own view, once.
+        beside_a_pool: said for one pool of several: queues that have none are named in the fleet's own view, once.
     """
     for condition in status.get("conditions") or ():
         kind, state = condition.get("type", "Unknown"), condition.get("status", "Unknown")

@@ -18,7 +18,7 @@ NO_REASON = "no reason is given"
 def facts_from_status(pool: Mapping[str, Any], now: datetime) -> Facts:
     """The facts of the last look at a pool, as far as its status has them.
 
-    What runs without the broker's knowledge is not told apart there, so the work is the waiting tasks and the larger of
+    What runs without the broker's knowledge is not separate there, so the work is the waiting tasks and the larger of
     the unacknowledged and the running ones: never more than there was.
 
     Args:

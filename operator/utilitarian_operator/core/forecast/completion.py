@@ -29,7 +29,7 @@ SHORT_FOR = timedelta(minutes=2)
 """Workers that were asked for and are not ready after so long (or three start-ups) are not counted on any more."""
 
 LONGEST_S = timedelta(days=36_500).total_seconds()
-"""What takes longer is told as so long, for there are moments that no calendar has."""
+"""What takes longer is said to take so long, for there are moments that no calendar has."""
 
 LONGER_THAN_THOUGHT = 1.5
 """Times taskDuration: from there on a message names the longer tasks."""
@@ -61,7 +61,7 @@ class Risk:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """An open run as it is told.
+    """An open run with its forecast.
 
     Args:
         run: as it is remembered.

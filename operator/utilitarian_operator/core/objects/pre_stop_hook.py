@@ -1,7 +1,7 @@
 """The preStop hook of a worker: a script that runs in the worker's container with its kombu alone.
 
 It is for every end that the operator doesn't lead: a rollout, an eviction, `kubectl delete`, a deleted resource. The
-worker takes nothing more, finishes what it holds, and only then is told to end. It never imports the application.
+worker takes nothing more, finishes what it holds, and only then is asked to end. It never imports the application.
 """
 
 from datetime import timedelta
@@ -136,7 +136,7 @@ time.sleep(settling)
 """Tasks that wait for an ETA are given back by the SIGTERM that follows: they may be due in a month.
 
 It asks until the worker says that it consumes nothing and holds nothing. Until the first of these is known, a broker or
-a worker that is silent for `SILENCE` ends it: a worker that can't be told to take nothing more has to be told to stop.
+a worker that is silent for `SILENCE` ends it: a worker that can't be asked to take nothing more has to be stopped.
 One that has no mailbox, or answers in what is never read, is left to SIGTERM at once.
 """
 

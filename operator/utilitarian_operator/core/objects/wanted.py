@@ -157,7 +157,7 @@ _FIELDS = {
 
 
 def field_path(wanted: Wanted, said: str) -> str:
-    """The field of the spec that the API server's sentence is about, as near as it can be told.
+    """The field of the spec that the API server's sentence is about, as near as it can be known.
 
     Args:
         wanted: the object that was refused.

@@ -54,7 +54,7 @@ class Beliefs:
     Args:
         unseen: since when something is not known, by what it is.
         contradicted: what is known of a figure of the statistics that a queue contradicts, by queue.
-        own_queues: what a catch-all's workers told of its queues.
+        own_queues: what a catch-all's workers said of its queues.
         beginnings: what is known of the workers that have yet to begin, by pool name.
     """
 

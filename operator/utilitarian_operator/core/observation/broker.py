@@ -80,7 +80,7 @@ class BrokerSnapshot:
         failed: why there are no depths.
         counted: the statistics of each queue, a few seconds old; why they are not known; None where nothing counts.
         answers: what each worker said of what it holds and consumes, by node name; only what is to be believed.
-        samples: the same for averages, also of a worker that has just been told something else.
+        samples: the same for averages, also of a worker that has just been asked for something else.
         worked: what each worker has done since it was first asked.
         consuming: the queues of each worker of the broker, when all were asked last.
         beats: node names of all beats that answered when they were asked last, minutes ago perhaps.

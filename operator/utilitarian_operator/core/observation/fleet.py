@@ -69,7 +69,7 @@ class Sightings:
 
     Args:
         began: when this operator began to look; what older pods did before is not counted.
-        beliefs: since when something is in doubt, and what workers have told of their queues.
+        beliefs: since when something is in doubt, and what workers have said of their queues.
         worked: what the worker of each pod had done, by pod.
         flows: the totals of each pool's queues.
         starts: which workers were starting.

@@ -164,7 +164,7 @@ class PodSnapshot:
         completed: tasks it ended since the last look, by its answers; None while it is not known.
         slot_seconds: what they took since then, and those that run; None as above.
         lasted: seconds of the task that it ended since the last look and was silent through; 0 where none was.
-        started_up: its start, told once it is ready; None before and afterwards.
+        started_up: its start, given once it is ready; None before and afterwards.
         gated: whether its template has the operator's readiness gate.
         gate: what the operator last set it to; None while it has not.
         marked: since when it is chosen to leave; None if it is not.
@@ -173,7 +173,7 @@ class PodSnapshot:
         running_since: when its container began to run; None while it doesn't.
         blank: whether it should long have started and surely has taken no message: what it holds is then deduced.
         caught_up: whether the watch has seen all that the operator wrote to it.
-        usage: of CPU and memory, told once, after each reading; None at all other looks.
+        usage: of CPU and memory, given once, after each reading; None at all other looks.
     """
 
     name: str
@@ -203,7 +203,7 @@ class PodSnapshot:
 
     @property
     def released(self) -> bool:
-        """Whether the ReplicaSet controller would choose it before any worker that stays, as the watch told it."""
+        """Whether the ReplicaSet controller would choose it before any worker that stays, as the watch showed it."""
         return self.caught_up and self.cheapest and (self.gate is False or not self.gated)
 
     @property
@@ -272,7 +272,7 @@ class PoolSnapshot:
 
     @property
     def rolling_out(self) -> bool:
-        """Whether pods of several templates are there; those told to go are in no ReplicaSet's hands any more."""
+        """Whether pods of several templates are there; those asked to go are in no ReplicaSet's hands any more."""
         return len({pod.revision for pod in self.pods if not pod.leaving}) > 1
 
     @property

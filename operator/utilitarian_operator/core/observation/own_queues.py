@@ -19,7 +19,7 @@ BROADCAST = "bcast."
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What the workers of a catch-all have told of their queues.
+    """What the workers of a catch-all have said of their queues.
 
     Args:
         queues: that hold the pool's work, sorted.
@@ -64,7 +64,7 @@ def _is_own(node: str, queue: Mapping[str, Any]) -> bool:
 
 
 def learned(before: Learned, workers: Iterable[PodSnapshot], named: Collection[str]) -> Learned:
-    """What a catch-all's workers tell of their queues at one look; what they told before, while none says anything.
+    """What a catch-all's workers say of their queues at one look; what they said before, while none says anything.
 
     Args:
         before: of the last look.

@@ -44,7 +44,7 @@ def pod_snapshot(
 
 
 def no_older(held: WorkerLoad, since: datetime | None, now: datetime) -> WorkerLoad:
-    """What a worker holds, with no task older than its container: ages are told by the clocks of other machines."""
+    """What a worker holds, with no task older than its container: ages are measured by the clocks of other machines."""
     if since is None:
         return held
     age = max((now - since).total_seconds(), 0.0)

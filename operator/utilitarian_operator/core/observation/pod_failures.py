@@ -41,7 +41,7 @@ UNSCHEDULABLE_AFTER = timedelta(minutes=2)
 """A pod that waits for a node for less long may be what a cluster autoscaler answers to."""
 
 REJECTED_FOR = timedelta(minutes=2)
-"""A pod that its node has sent away is told of for this long: its ReplicaSet makes another at once."""
+"""A pod that its node has sent away is reported for this long: its ReplicaSet makes another at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def pod_failure(
         pods: of the pool, as they were seen.
         now: the one clock.
         events: what Kubernetes says of pods that have not become ready, as far as it was asked.
-        hurries: whether the first sign is told: the pool asks for workers only when its tasks can't wait any longer.
+        hurries: whether the first sign counts: the pool asks for workers only when its tasks can't wait any longer.
     """
     found = list(_hindrances(deployment or {}, pods, now, events))
     if hurries and not found:

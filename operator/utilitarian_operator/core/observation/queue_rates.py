@@ -64,7 +64,7 @@ class NodeStatistics:
 
 @dataclass(frozen=True, slots=True)
 class _Counter:
-    """The last value of a counter, when it was told, and the shares of nodes that are away, the largest first."""
+    """The last value of a counter, when it was read, and the shares of nodes that are away, the largest first."""
 
     value: int
     at: float
@@ -171,7 +171,7 @@ def _counters(
 ) -> dict[tuple[str, str], _Counter]:
     """The counters of a node after a reading; adds to `left` what left each queue since the last.
 
-    What a node counted before it was first read is not counted, nor what a counter had that its node told before and
+    What a node counted before it was first read is not counted, nor what a counter had that its node said before and
     now tells again; one that is new since then began with the node's own first word of it.
     """
     if before is None:

@@ -68,7 +68,7 @@ class Worked:
     Args:
         ended: tasks; never falls.
         slot_seconds: what they took, and what those that run took so far; never falls.
-        lasted: seconds of the task that silence alone told of with the last answer; 0 where none did.
+        lasted: seconds of the task that silence alone showed with the last answer; 0 where none did.
         last: its last answer; None before the first.
         silent_since: the first question since then that it did not answer; None where it answered all.
         silent_until: the last of them.

@@ -47,7 +47,7 @@ def deferring(facts: Facts, sleep: EtaSleep | None, start_up: float, now: dateti
         return facts
     if facts.current and not sleep.slept:
         return facts  # its workers still hold them
-    # A worker that was only told to leave holds its part, perhaps for as long as a drain may take.
+    # A worker that was only asked to leave holds its part, perhaps for as long as a drain may take.
     held = sleep.number if facts.still_held is None else facts.still_held
     number = min(max(sleep.number - facts.deferred - held, 0), facts.ready)
     return replace(

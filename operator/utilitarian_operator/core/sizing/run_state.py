@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 MOST_PAST_RUNS = 12
-"""Runs that are over and still told, by pool."""
+"""Runs that are over and still in the status, by pool."""
 
 
 class Outcome(StrEnum):

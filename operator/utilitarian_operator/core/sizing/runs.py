@@ -233,7 +233,7 @@ def _is_over_too_early(past: PastRun, now: datetime) -> bool:
 
 
 def _has_begun(run: OpenRun) -> bool:
-    """Whether anything is told of a run that can only be told of one whose start has come."""
+    """Whether anything is known of a run that can only be known of one whose start has come."""
     return run.missed or bool(run.tasks or run.done) or run.first_message is not None or run.worked_at is not None
 
 
@@ -288,7 +288,7 @@ def _is_missing(schedule: Schedule, run: OpenRun, facts: Facts, now: datetime) -
 
 
 def _past(schedule: Schedule, run: OpenRun, pool: Pool, memory: Memory, now: datetime) -> PastRun | None:
-    """The run as it is told when it is over; None while it is open."""
+    """The run as the status has it when it is over; None while it is open."""
     found = _end(schedule, run, pool, memory, now)
     if found is None:
         return None

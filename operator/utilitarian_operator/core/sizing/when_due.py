@@ -34,7 +34,7 @@ ROOM = 2.0
 """Times the longest start-up that must fit into the promise."""
 
 LEAVING_S = 3.0
-"""What a worker costs after its last task: it is marked, told, seen empty and released, a look each."""
+"""What a worker costs after its last task: it is marked, cancelled, seen empty and released, a look each."""
 
 RECENT = timedelta(seconds=60)
 """What came within it says whether to sleep, if it is less than came on average: a burst is over soon."""

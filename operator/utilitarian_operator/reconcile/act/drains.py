@@ -48,7 +48,7 @@ class Drains:
         writer: tells.
         clock: the one clock.
         sleep: waits for so many seconds.
-        may_act: called with a namespace before a worker is told anything; raises to prevent it, as for a write.
+        may_act: called with a namespace before a worker is asked anything; raises to prevent it, as for a write.
     """
 
     cluster: Cluster

@@ -53,7 +53,7 @@ def event(regarding: Mapping[str, Any], reason: Reason, note: str, *, instance: 
 
     Args:
         regarding: the resource it is about.
-        reason: why it is told.
+        reason: of the event.
         note: one sentence; cut at 1,000 bytes of UTF-8.
         instance: the operator's own name, as its pod is called.
         now: the one clock.

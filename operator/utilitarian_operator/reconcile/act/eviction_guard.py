@@ -16,7 +16,7 @@ async def guard(cluster: Cluster, store: Store, key: Key, guards: Iterable[Guard
 
     Args:
         cluster: the API server.
-        store: told at once what a write came to.
+        store: given at once what a write came to.
         key: of the fleet.
         guards: what to write.
     """

@@ -48,7 +48,7 @@ class Observer:
         workers, after = broker.known, await broker.look(queues)
         return Readings(
             *(now, key.name, workers, after, deployments, store.children(STATEFUL_SETS, key), pods, behind, warnings),
-            # Only workers of the broker that told what they consume are looked for among them.
+            # Only workers of the broker that say what they consume are looked for among them.
             neighbours=self._neighbours() if after.consuming else {},
             beat=beat,
             usage=usage,
