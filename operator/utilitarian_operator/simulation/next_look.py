@@ -5,7 +5,7 @@ from math import ceil, floor, inf
 from operator import itemgetter
 
 from utilitarian_operator.core.sizing import when_due
-from utilitarian_operator.core.sizing.memory import BUCKETS, seconds_per_task, start_up
+from utilitarian_operator.core.sizing.memory import BUCKETS, seconds_per_task, start_up_s
 from utilitarian_operator.core.sizing.rules import FIRST_GUESS_START_UP, arrival_window
 from utilitarian_operator.core.sizing.runs import next_start, tolerance, window
 from utilitarian_operator.simulation.lane import TICK_S, Lane
@@ -82,7 +82,7 @@ class Calendar:
 
     def _while_served(self, lane: Lane, now: float) -> float:
         """A pool that leaves when its queue is empty: when it is, at the look after, or when its long tasks ended."""
-        workers, longest = lane.workers, when_due.longest_start_up(lane.pool, lane.memory) or 0.0
+        workers, longest = lane.workers, when_due.longest_start_up_s(lane.pool, lane.memory) or 0.0
         if workers.ready:
             return self._emptied(lane, now, self._while_busy(lane, now))
         if lane.seconds <= longest or not workers.running:
@@ -108,7 +108,9 @@ class Calendar:
             )
         moments = [lane.opens] if lane.pool.schedule else []
         sleep = lane.memory.eta_sleep
-        moments += [_tick(self.seconds(sleep.first_due) - start_up(lane.memory, FIRST_GUESS_START_UP))] if sleep else []
+        moments += (
+            [_tick(self.seconds(sleep.first_due) - start_up_s(lane.memory, FIRST_GUESS_START_UP))] if sleep else []
+        )
         for run in lane.memory.runs:
             start = self.seconds(run.start)
             schedule = next(schedule for schedule in lane.pool.schedule if schedule.name == run.name)

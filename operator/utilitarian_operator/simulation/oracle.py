@@ -74,7 +74,7 @@ class Problem:
         seconds: how long each takes.
         latest: by when each must start.
         slots: of a worker.
-        start_up: seconds.
+        start_up_s: of one start.
         most: workers.
     """
 
@@ -82,7 +82,7 @@ class Problem:
     seconds: "array[float]"
     latest: "array[float]"
     slots: int
-    start_up: float
+    start_up_s: float
     most: int
 
 
@@ -91,9 +91,9 @@ def play_oracle(stage: Scene, progress: Progress = lambda _: None) -> tuple[dict
     played, bounds = {}, {}
     for index, pool in enumerate(stage.fleet.pools):
         tasks = stage.tasks[pool.name]
-        start_up = fmean(seconds for seconds, _ in zip(start_ups(pool, stage), range(START_UPS), strict=False))
+        start_up_s = fmean(seconds for seconds, _ in zip(start_ups(pool, stage), range(START_UPS), strict=False))
         runs = runs_of(pool, tasks, stage.load, stage.until)
-        problem, order = _problem(pool, tasks, runs, start_up)
+        problem, order = _problem(pool, tasks, runs, start_up_s)
         bounds[pool.name] = max(lower_bound(problem), pool.scaling.min * stage.until)
         _begin_runs_at_once(problem, order, runs)
         workers = Workers(tasks, kind(pool, stage), start_ups(pool, stage))
@@ -103,7 +103,7 @@ def play_oracle(stage: Scene, progress: Progress = lambda _: None) -> tuple[dict
     return played, bounds
 
 
-def _problem(pool: Pool, tasks: Tasks, runs: list[Run], start_up: float) -> tuple[Problem, list[int] | range]:
+def _problem(pool: Pool, tasks: Tasks, runs: list[Run], start_up_s: float) -> tuple[Problem, list[int] | range]:
     latest = latest_starts(pool, tasks, runs)
     order: list[int] | range = range(len(tasks.at))
     at, seconds = tasks.at, tasks.seconds
@@ -112,7 +112,7 @@ def _problem(pool: Pool, tasks: Tasks, runs: list[Run], start_up: float) -> tupl
         order = sorted(order, key=due.__getitem__)
         at, seconds = array("d", [due[k] for k in order]), array("d", [tasks.seconds[k] for k in order])
         latest = array("d", [latest[k] for k in order])
-    return Problem(at, seconds, latest, pool.worker.concurrency, start_up, max(pool.scaling.max, 1)), order
+    return Problem(at, seconds, latest, pool.worker.concurrency, start_up_s, max(pool.scaling.max, 1)), order
 
 
 def _begin_runs_at_once(problem: Problem, order: list[int] | range, runs: list[Run]) -> None:
@@ -143,8 +143,8 @@ def stays(problem: Problem, least: int, until: float) -> Plan:
     i, left, busy = 0, -inf, 0.0
     while i < len(problem.at):
         count, ready, batch = _fewest(problem, i, max(problem.at[i], left), plan.began)
-        stay = ready - left <= problem.start_up
-        before = ready - left if stay else problem.start_up
+        stay = ready - left <= problem.start_up_s
+        before = ready - left if stay else problem.start_up_s
         plan.cost += (batch.cost + count * before) * max(count - least, 0) / count
         plan.starts += max(count - least, 0) if not stay else 0
         busy += batch.busy
@@ -152,7 +152,7 @@ def stays(problem: Problem, least: int, until: float) -> Plan:
         waiting = bisect_right(problem.at, ready) - i
         plan.samples += [(ready - before, waiting, max(count, least)), (max(batch.ends, ready), 0, least)]
         i, left = batch.beyond, batch.ends
-    plan.idle = max(plan.cost - busy - plan.starts * problem.start_up, 0.0)
+    plan.idle = max(plan.cost - busy - plan.starts * problem.start_up_s, 0.0)
     plan.late = sum(began > latest + SLACK for began, latest in zip(plan.began, problem.latest, strict=True))
     return plan
 
@@ -255,7 +255,7 @@ def one_by_one(problem: Problem) -> Plan:
         if not open_ones:
             worker += 1
             running[worker] = 0
-            plan.cost -= begins - problem.start_up
+            plan.cost -= begins - problem.start_up_s
             plan.starts, plan.peak = plan.starts + 1, max(plan.peak, len(running))
             plan.samples.append((begins, bisect_right(at, begins) - k, len(running)))
         fullest = max(open_ones, key=running.__getitem__) if open_ones else worker
@@ -297,7 +297,7 @@ def lower_bound(problem: Problem) -> float:
     anchors = [0]
     while (following := bisect_right(at, max(latest[anchors[-1]], at[anchors[-1]]))) < len(at):
         anchors.append(following)
-    total = sum(seconds) / problem.slots + problem.start_up
+    total = sum(seconds) / problem.slots + problem.start_up_s
     for this, following in pairwise(anchors):
         gap_from, gap = latest[this], at[following] - latest[this]
         begin = bisect_right(at, gap_from - longest - widest)
@@ -306,5 +306,5 @@ def lower_bound(problem: Problem) -> float:
             for k in range(begin, following)
             if latest[k] + seconds[k] > gap_from
         )
-        total += min(problem.start_up, max(gap - fits / problem.slots, 0.0))
+        total += min(problem.start_up_s, max(gap - fits / problem.slots, 0.0))
     return total

@@ -181,7 +181,7 @@ def _remembered(given: RuleInput) -> Iterator[tuple[str, str]]:
         hung = f" (one ran for {seconds(seen)} and is taken for one that hung)" if seen > longest else ""
         yield "longest task", f"{seconds(longest)}{hung}"
     how = "measured" if memory.start_up is not None else "assumed: none was measured"
-    yield "a worker starts in", f"{seconds(given.start_up)} ({how})"
+    yield "a worker starts in", f"{seconds(given.start_up_s)} ({how})"
     if memory.start_waited:
         yield "the newest waited", f"{seconds(memory.start_waited)} for a node, its image, a volume or the broker"
     if memory.start_delay:

@@ -77,15 +77,15 @@ def trade_offs(given: RuleInput, *, kept_in_broker: bool = False) -> Iterator[Tr
             f"{seconds(longest)}, and until then its other slots stand empty",
             "a smaller worker.concurrency with a larger scaling.max",
         )
-    if not pool.scaling.min and given.start_up >= promise.total_seconds():
+    if not pool.scaling.min and given.start_up_s >= promise.total_seconds():
         yield TradeOff(
-            f"asleep, it takes {seconds(given.start_up)} to start a worker, and drainWithin is "
+            f"asleep, it takes {seconds(given.start_up_s)} to start a worker, and drainWithin is "
             f"{format_duration(promise)}",
             "scaling.min: 1, or a schedule whose warmUp comes before the work does",
         )
-    elif is_cut(promise.total_seconds(), given.start_up, s):
+    elif is_cut(promise.total_seconds(), given.start_up_s, s):
         yield TradeOff(
-            f"a start takes {seconds(given.start_up)} of drainWithin ({format_duration(promise)}), and the "
+            f"a start takes {seconds(given.start_up_s)} of drainWithin ({format_duration(promise)}), and the "
             "rest is too short for a burst: some of its tasks begin too late, and more workers would only slow each "
             "other's starts",
             "a longer scaling.drainWithin, or scaling.min: 1",
@@ -121,7 +121,7 @@ def _trickle(given: RuleInput) -> Iterator[TradeOff]:
     gap = format_duration(timedelta(seconds=round(1 / rate)))
     yield TradeOff(
         f"tasks come about every {gap}, and it sleeps after {format_duration(patience)}: nearly every task starts a "
-        f"worker and waits {seconds(given.start_up)} for it",
+        f"worker and waits {seconds(given.start_up_s)} for it",
         f"scaling.idleAfter longer than {gap}, which keeps a worker awake all the time, or bear it",
     )
 

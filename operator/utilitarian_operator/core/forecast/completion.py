@@ -150,11 +150,11 @@ class _RunInProgress:
         tail = (runs.last_task(within or timedelta.max, s, longest) - s) / 2
         waited = min(self._starting, work * s / serving) if serving else self._starting
         working = max((work * s - serving * waited) / slots, 0 if serving else s)
-        length = max(waited + working, s)
+        length_s = max(waited + working, s)
         known = GUESS_WEIGHT + self.memory.completions
         spread = SURE * max(work * s / slots, s) * sqrt(1 / work + 1 / known) + tail
-        spread += (1 - serving / slots) * self._start_up_off
-        return self.now + _seconds(length + tail), _seconds(spread)
+        spread += (1 - serving / slots) * self._start_up_off_s
+        return self.now + _seconds(length_s + tail), _seconds(spread)
 
     def _workers(self) -> int:
         """Those that work, and those that were asked for, as long as they may still be starting."""
@@ -164,18 +164,18 @@ class _RunInProgress:
     @property
     def _starting(self) -> float:
         """Seconds until workers that were asked for serve; what took longer than ever is not over at once."""
-        since, usual = self.run.short_since, self._start_up
+        since, usual = self.run.short_since, self._start_up_s
         return usual if since is None else max(usual - (self.now - since).total_seconds(), usual / 4)
 
     @property
-    def _start_up_off(self) -> float:
+    def _start_up_off_s(self) -> float:
         """Seconds that a start-up may take longer: where none was measured, until it is no longer counted on."""
-        return SHORT_FOR.total_seconds() if self.memory.start_up is None else self._start_up / 4
+        return SHORT_FOR.total_seconds() if self.memory.start_up is None else self._start_up_s / 4
 
     @property
     def _is_short(self) -> bool:
         since = self.run.short_since
-        patience = max(SHORT_FOR, timedelta(seconds=3 * self._start_up))
+        patience = max(SHORT_FOR, timedelta(seconds=3 * self._start_up_s))
         return since is not None and self.now - since >= patience
 
     @property
@@ -183,8 +183,8 @@ class _RunInProgress:
         return memories.seconds_per_task(self.pool, self.memory, self.now)
 
     @property
-    def _start_up(self) -> float:
-        return memories.start_up(self.memory, FIRST_GUESS_START_UP)
+    def _start_up_s(self) -> float:
+        return memories.start_up_s(self.memory, FIRST_GUESS_START_UP)
 
     def _risk(
         self, work: int, due: datetime | None, eta: datetime | None, uncertainty: timedelta | None
@@ -253,8 +253,8 @@ class _RunInProgress:
         )
 
 
-def _seconds(length: float) -> timedelta:
-    return timedelta(seconds=min(length, LONGEST_S))
+def _seconds(length_s: float) -> timedelta:
+    return timedelta(seconds=min(length_s, LONGEST_S))
 
 
 def at_risk(forecasts: Forecasts) -> Iterator[tuple[str, Risk]]:

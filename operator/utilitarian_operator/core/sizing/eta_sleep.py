@@ -39,11 +39,11 @@ class EtaSleep:
     slept: bool = False
 
 
-def deferring(facts: Facts, sleep: EtaSleep | None, start_up: float, now: datetime) -> Facts:
+def deferring(facts: Facts, sleep: EtaSleep | None, start_up_s: float, now: datetime) -> Facts:
     """The facts with the messages that a sleep gave back as deferred, until a worker must start to be there in time."""
     if sleep is None or facts.at_least is None or not isinstance(facts.ready, int):
         return facts
-    if now >= sleep.first_due - timedelta(seconds=start_up):
+    if now >= sleep.first_due - timedelta(seconds=start_up_s):
         return facts
     if facts.current and not sleep.slept:
         return facts  # its workers still hold them
@@ -85,7 +85,7 @@ def put_to_sleep(sleep: EtaSleep | None, facts: Facts, replicas: int) -> EtaSlee
     return EtaSleep(facts.deferred, facts.first_due, 0 if sleep is None else sleep.returns)
 
 
-def why_awake(pool: Pool, facts: Facts, sleep: EtaSleep | None, start_up: float, now: datetime) -> str | None:
+def why_awake(pool: Pool, facts: Facts, sleep: EtaSleep | None, start_up_s: float, now: datetime) -> str | None:
     """Why a pool with nothing but tasks that wait for their time keeps a worker; None if it may sleep.
 
     The first must be due later than the pool would fall asleep and wake again; a waking worker must have taken all of
@@ -94,7 +94,7 @@ def why_awake(pool: Pool, facts: Facts, sleep: EtaSleep | None, start_up: float,
     waiting = f"{plural(facts.deferred, 'task')} wait for their time"
     if facts.first_due is None:
         return f"{waiting}, but no worker says when that is"
-    scaling, wakes = pool.scaling, timedelta(seconds=start_up)
+    scaling, wakes = pool.scaling, timedelta(seconds=start_up_s)
     if facts.first_due - now <= scaling.idle_after + wakes:
         return f"{waiting}, the first at {timestamp(facts.first_due)}"
     if timedelta(seconds=facts.deferred / SOAKED_A_SECOND) + wakes > scaling.drain_within:

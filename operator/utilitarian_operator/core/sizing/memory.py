@@ -151,7 +151,7 @@ def longest_seen(memory: Memory) -> float:
     return max(memory.longest, 0.0, *memory.longest_before)
 
 
-def start_up(memory: Memory, first_guess: timedelta) -> float:
+def start_up_s(memory: Memory, first_guess: timedelta) -> float:
     """u: seconds from a scale request to the first task, measured or guessed."""
     return first_guess.total_seconds() if memory.start_up is None else memory.start_up
 

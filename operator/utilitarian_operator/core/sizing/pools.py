@@ -13,7 +13,7 @@ from utilitarian_operator.core.sizing import runs, when_due
 from utilitarian_operator.core.sizing.decision import Decision, Rule, Step
 from utilitarian_operator.core.sizing.eta_sleep import deferring, followed, put_to_sleep
 from utilitarian_operator.core.sizing.facts import Facts
-from utilitarian_operator.core.sizing.memory import Memory, changed, remember, start_up
+from utilitarian_operator.core.sizing.memory import Memory, changed, remember, start_up_s
 from utilitarian_operator.core.sizing.rules import FIRST_GUESS_START_UP, RuleInput, arrival_window, decide
 from utilitarian_operator.core.spec.override import Override
 
@@ -113,7 +113,7 @@ def decide_pool(pool: Pool, facts: Facts, memory: Memory, context: FleetContext)
     sleep = followed(memory.eta_sleep, facts)
     if sleep != memory.eta_sleep:
         memory = changed(memory, eta_sleep=sleep)
-    facts = deferring(facts, sleep, start_up(memory, FIRST_GUESS_START_UP), now)
+    facts = deferring(facts, sleep, start_up_s(memory, FIRST_GUESS_START_UP), now)
     waiting = when_due.waiting_since(pool, facts, memory, now)
     empty = when_due.empty_looks(facts, memory)
     memory = remember(pool, facts, memory, now, arrival_window(pool, memory, now))

@@ -58,9 +58,9 @@ class RuleInput:
         return _horizon(self.pool, self.memory, self.seconds_per_task, self.now)
 
     @property
-    def start_up(self) -> float:
+    def start_up_s(self) -> float:
         """U in seconds, measured or guessed."""
-        return memories.start_up(self.memory, FIRST_GUESS_START_UP)
+        return memories.start_up_s(self.memory, FIRST_GUESS_START_UP)
 
     @cached_property
     def leaves(self) -> bool:
@@ -68,7 +68,7 @@ class RuleInput:
         pool, facts, memory, s = self.pool, self.facts, self.memory, self.seconds_per_task
         if not when_due.may_leave(pool, facts, memory, s, self.now):
             return False
-        if facts.deferred and why_awake(pool, facts, memory.eta_sleep, self.start_up, self.now) is not None:
+        if facts.deferred and why_awake(pool, facts, memory.eta_sleep, self.start_up_s, self.now) is not None:
             return False
         return when_due.sleep_pays(pool, memory, s, window_of(self.horizon), self.now)
 
@@ -106,7 +106,7 @@ def horizon_now(pool: Pool, memory: Memory, now: datetime) -> float:
 
 
 def _horizon(pool: Pool, memory: Memory, seconds_per_task: float, now: datetime) -> float:
-    u, rising = memories.start_up(memory, FIRST_GUESS_START_UP), memories.is_rising(memory, seconds_per_task, now)
+    u, rising = memories.start_up_s(memory, FIRST_GUESS_START_UP), memories.is_rising(memory, seconds_per_task, now)
     return horizon(pool.scaling.drain_within.total_seconds(), u, seconds_per_task, rising=rising)
 
 
@@ -147,9 +147,9 @@ def by_demand(given: RuleInput) -> Step:
         f"{duration(pool.scaling.drain_within)}: {plural(round(result.slots, 1), 'slot')}, "
         f"{number(pool.worker.concurrency)} a worker: {plural(result.workers, 'worker')}"
     )
-    if result.workers > facts.current and is_cut(pool.scaling.drain_within.total_seconds(), given.start_up, s):
+    if result.workers > facts.current and is_cut(pool.scaling.drain_within.total_seconds(), given.start_up_s, s):
         because += (
-            f"; a start takes {seconds(given.start_up)} of that, so some begin too late whatever their number: "
+            f"; a start takes {seconds(given.start_up_s)} of that, so some begin too late whatever their number: "
             "a longer drainWithin, or workers that stand by (min)"
         )
     return Step(Rule.DEMAND, facts.current, result.workers, because)
@@ -327,7 +327,7 @@ def sleep_when_idle(given: RuleInput, wanted: int) -> Step | None:
     if idle_for is None and not given.leaves:
         return Step(Rule.IDLE, wanted, 1, f"1 worker kept: {_not_seen_idle(facts)}")
     if facts.deferred:
-        why = why_awake(given.pool, facts, given.memory.eta_sleep, given.start_up, given.now)
+        why = why_awake(given.pool, facts, given.memory.eta_sleep, given.start_up_s, given.now)
         if why is not None:
             return Step(Rule.DEFERRED, wanted, 1, f"1 worker kept: {why}")
     if idle_for is not None and idle_for < given.pool.scaling.idle_after and not given.leaves:
@@ -335,7 +335,7 @@ def sleep_when_idle(given: RuleInput, wanted: int) -> Step | None:
         return Step(Rule.IDLE, wanted, 1, f"1 worker kept: nothing to do, but not yet for {patience}")
     for schedule in given.pool.schedule:
         wake = runs.next_start(schedule, given.now) - schedule.warm_up - given.now
-        if wake.total_seconds() < given.start_up and not _start_is_old(given):
+        if wake.total_seconds() < given.start_up_s and not _start_is_old(given):
             return Step(Rule.IDLE, wanted, 1, f"1 worker kept: run {schedule.name} would wake it again at once")
     return None
 

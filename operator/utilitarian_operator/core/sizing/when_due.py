@@ -48,7 +48,7 @@ def applies(pool: Pool, memory: Memory) -> bool:
     return pool.scaling.wake == "WhenDue" and not (pool.scaling.min or memory.runs or pool.is_catch_all)
 
 
-def longest_start_up(pool: Pool, memory: Memory) -> float | None:
+def longest_start_up_s(pool: Pool, memory: Memory) -> float | None:
     """u_hi = max(u + 4 dev, min(u + 8 dev, D / 3)), seconds; None before a start-up was measured."""
     if memory.start_up is None:
         return None
@@ -59,7 +59,7 @@ def longest_start_up(pool: Pool, memory: Memory) -> float | None:
 
 def has_room(pool: Pool, memory: Memory) -> bool:
     """Whether D >= 2 u_hi + 3 s: a start-up surely fits into the promise, with time to wait before it."""
-    u = longest_start_up(pool, memory)
+    u = longest_start_up_s(pool, memory)
     return u is not None and _promise(pool) >= ROOM * u + MARGIN_S
 
 
@@ -72,7 +72,7 @@ def due(pool: Pool, memory: Memory, waiting: int, seconds_per_task: float) -> da
         waiting: B, tasks to do.
         seconds_per_task: s.
     """
-    u = longest_start_up(pool, memory)
+    u = longest_start_up_s(pool, memory)
     if memory.waiting_since is None or u is None:
         return None
     if not has_room(pool, memory):
@@ -92,7 +92,7 @@ def may_leave(pool: Pool, facts: Facts, memory: Memory, seconds_per_task: float,
         seconds_per_task: s.
         now: the one clock.
     """
-    u = longest_start_up(pool, memory)
+    u = longest_start_up_s(pool, memory)
     if u is None or not applies(pool, memory) or not (has_room(pool, memory) or learns(memory, now)):
         return False
     if not facts.serving or facts.missing or not isinstance(facts.work, int) or facts.ready != 0:
@@ -112,7 +112,7 @@ def sleep_pays(pool: Pool, memory: Memory, seconds_per_task: float, window: time
         window: over which arrivals are counted.
         now: the one clock.
     """
-    u_hi = longest_start_up(pool, memory)
+    u_hi = longest_start_up_s(pool, memory)
     if u_hi is None or memory.start_up is None:
         return False
     rate = min(arrival_rate(memory, window, now), recent_rate(memory, now))
@@ -182,7 +182,7 @@ def start_followed(pool: Pool, facts: Facts, memory: Memory, now: datetime) -> t
     if asked is None or memory.start_up is None:
         return None, delay
     took = max((now - asked).total_seconds(), 0.0)
-    if took > (longest_start_up(pool, memory) or 0.0) + MARGIN_S:
+    if took > (longest_start_up_s(pool, memory) or 0.0) + MARGIN_S:
         return None, min(took - memory.start_up, LONGEST_DELAY_S)
     return None, 0.0 if facts.serving else delay
 

@@ -157,11 +157,11 @@ class BeatReader:
         ours = _pod_name(self._key)
         return other_beats.elsewhere(answering, ours, fleet.beat.extra_args, others, strangers)
 
-    def _is_due(self, what: str, every: float) -> bool:
+    def _is_due(self, what: str, every_s: float) -> bool:
         now = time.monotonic()
         if now < self._due[what]:
             return False
-        self._due[what] = now + every
+        self._due[what] = now + every_s
         return True
 
     async def _see_others(self, fleet: Fleet) -> None:
