@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from math import inf
 
 from tests.support.celery_workers import send
 from tests.support.drain_scenario import MAX, SCALING, Phase, ScenarioPool
@@ -17,6 +18,7 @@ from tests.support.pod_lives import PodLives
 from tests.support.processes import Process
 from tests.support.waiting import wait_until
 from utilitarian_operator.api.units import parse_duration
+from utilitarian_operator.core.sizing.decision import Rule
 
 PHASE_WITHIN = timedelta(minutes=3)
 EVERY = timedelta(milliseconds=500)
@@ -44,6 +46,8 @@ class DrainResult:
         unled: workers that left in any other way.
         busy: workers that were led out, not by a rollout, and did something afterwards.
         wrong_victims: as the operator counted them.
+        waited: restarts of the operator at which a pool's tasks waited until they are due.
+        overdue: tasks of such pools that began later than was promised, and than a slow machine explains.
         largest: most workers of each pool.
         asleep_after: seconds from the last task's end to zero workers asked for, the slowest pool's; from the end of
             an override, of a rollout or of a worker's start where that was later.
@@ -64,6 +68,8 @@ class DrainResult:
     unled: tuple[str, ...]
     busy: tuple[str, ...]
     wrong_victims: int
+    waited: int
+    overdue: Mapping[str, float]
     largest: Mapping[str, int]
     asleep_after: float
     ways: Mapping[str, Sequence[tuple[float, int]]]
@@ -81,6 +87,7 @@ class DrainResult:
             "unled": self.unled,
             "busy": self.busy,
             "wrong victims": self.wrong_victims,
+            "overdue": self.overdue,
             "asleep too late": self.ways if self.asleep_after > self.asleep_within else None,
         }
         return {name: value for name, value in found.items() if value}
@@ -96,6 +103,7 @@ class DrainResult:
             f"{len(self.twice)} run twice (and {len(self.redelivered)} that the broker gave out again); "
             f"{self.changes} changes, {self.led} workers led out, {self.rolled} replaced by rollouts, "
             f"{len(self.unled)} gone otherwise, {self.wrong_victims} wrong victims; "
+            f"{self.waited} restarts while tasks waited, {len(self.overdue)} begun too late; "
             f"at zero {self.asleep_after:.1f} s after the last task; {self.seconds:.0f} s in all, on a machine "
             f"{self.slowness:.1f} times slower than at rest"
         )
@@ -118,6 +126,8 @@ class DrainRun:
     pools: Sequence[ScenarioPool]
     lives: PodLives
     _sent: dict[str, ScenarioPool] = field(default_factory=dict)
+    _sent_at: dict[str, float] = field(default_factory=dict)
+    _waited: int = 0
     _most: dict[str, int] = field(default_factory=dict)
     _revision: dict[str, int] = field(default_factory=dict)
     _overridden: dict[str, float] = field(default_factory=dict)
@@ -142,10 +152,17 @@ class DrainRun:
         return self._result(len(phases), time.time() - begun, pace.worst)
 
     def _play(self, phase: Phase) -> None:
+        waits = phase.kind == "kill the operator while it waits"
+        if waits:
+            self._wait(lambda: self.lives.asleep_since(phase.pool.name))
         for lot in phase.lots:
             sent = send(self.installation.broker_url, lot.pool.queue, lot.seconds)
             self._sent |= dict.fromkeys(sent, lot.pool)
-        if any(lot.pool == phase.pool for lot in phase.lots):
+            self._sent_at |= dict.fromkeys(sent, time.time())
+        if waits:
+            self._wait(lambda: self._is_waiting(phase.pool) or self._works(phase.pool))
+            self._waited += self._is_waiting(phase.pool)
+        elif any(lot.pool == phase.pool for lot in phase.lots):
             self._wait(lambda: self._works(phase.pool))
         self._change(phase)
         wanted = phase.until * len(self._sent)
@@ -165,7 +182,7 @@ class DrainRun:
                 self._overridden[pool.name] = until.timestamp()
                 name = f"utilitarian.io/override.{pool.name}"
                 fleet.annotate({name: f"{phase.workers} until {until:%Y-%m-%dT%H:%M:%SZ}"})
-            case "kill the operator":
+            case "kill the operator" | "kill the operator while it waits":
                 self._count_wrong_victims()
                 self.process.kill()
                 self.process.start()
@@ -183,6 +200,21 @@ class DrainRun:
 
     def _ended(self) -> frozenset[str]:
         return self.installation.ledger.read().ids("end")
+
+    def _is_waiting(self, pool: ScenarioPool) -> bool:
+        return bool(self.installation.fleet.pool(pool.name).get("reason") == Rule.WAIT)
+
+    def _overdue(self, slowness: float) -> dict[str, float]:
+        """Seconds that tasks waited which were to begin earlier."""
+        records = self.installation.ledger.read().records
+        begun = {it.task_id: it.at for it in reversed(records) if it.event == "start"}
+        promised = {
+            pool.name: parse_duration(pool.scaling["drainWithin"]).total_seconds() + STEPS.total_seconds() * slowness
+            for pool in self.pools
+            if pool.waits
+        }
+        waits = {task: begun[task] - self._sent_at[task] for task in self._sent if task in begun}
+        return {task: it for task, it in waits.items() if it > promised.get(self._sent[task].name, inf)}
 
     def _works(self, pool: ScenarioPool) -> bool:
         """Whether the pool is at work with more than one worker, or has nothing left to do."""
@@ -232,6 +264,8 @@ class DrainRun:
             unled=tuple(life.name for life in gone if not (life.led or life.replaced)),
             busy=tuple(life.name for life in led if not life.replaced and life.worked_after(ledger.records)),
             wrong_victims=int(self._wrong_victims),
+            waited=self._waited,
+            overdue=self._overdue(slowness),
             largest={pool.name: self.lives.largest(pool.name) for pool in self.pools},
             asleep_after=max((at for way in ways.values() for at, _ in way[-1:]), default=0.0),
             ways=ways,

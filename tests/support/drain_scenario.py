@@ -8,7 +8,15 @@ from typing import Any, Literal
 from utilitarian.routing import QUEUES
 
 Kind = Literal[
-    "burst", "lull", "lower max", "raise max", "override", "roll out", "kill the operator", "restart the broker"
+    "burst",
+    "lull",
+    "lower max",
+    "raise max",
+    "override",
+    "roll out",
+    "kill the operator",
+    "kill the operator while it waits",
+    "restart the broker",
 ]
 
 LATE = {"name": "UTILITARIAN_ACKS_LATE", "value": "true"}
@@ -16,6 +24,7 @@ MAX = 4
 """Workers of a pool at most, before a change says otherwise."""
 
 SCALING = {"idleAfter": "3s", "stabilization": "2s", "drainWithin": "2s", "taskDuration": "1s", "max": MAX}
+WAITING = {**SCALING, "wake": "WhenDue", "drainWithin": "90s"}
 SIZES: Sequence[tuple[float, float, float]] = ((0.1, 0.8, 0.75), (1.0, 4.0, 0.2), (8.0, 15.0, 0.05))
 """Tasks: from and to how many seconds, and which part of a load they are."""
 
@@ -40,6 +49,7 @@ class ScenarioPool:
         execution: Celery's kind of pool.
         prefetch: messages fetched ahead for each slot.
         late: acknowledged after the task ran, not before.
+        waits: lets its tasks wait until they are due.
     """
 
     name: str
@@ -47,6 +57,12 @@ class ScenarioPool:
     execution: str
     prefetch: int
     late: bool
+    waits: bool = False
+
+    @property
+    def scaling(self) -> Mapping[str, Any]:
+        """As in the resource, without max."""
+        return WAITING if self.waits else SCALING
 
     def spec(self, *, most: int = MAX, revision: int = 0) -> dict[str, Any]:
         """The pool as it stands in the resource; another `revision` is another pod template."""
@@ -54,7 +70,7 @@ class ScenarioPool:
             "name": self.name,
             "queues": [self.queue],
             "worker": {"concurrency": 2, "execution": self.execution, "prefetchMultiplier": self.prefetch},
-            "scaling": {**SCALING, "max": most},
+            "scaling": {**self.scaling, "max": most},
             "env": [{"name": "REVISION", "value": str(revision)}, *([LATE] if self.late else [])],
         }
 
@@ -64,6 +80,12 @@ SCENARIO_POOLS = (
     ScenarioPool("late-prefork", QUEUES[1], "prefork", prefetch=1, late=True),
     ScenarioPool("early-threads", QUEUES[2], "threads", prefetch=1, late=False),
     ScenarioPool("late-threads", QUEUES[3], "threads", prefetch=4, late=True),
+)
+
+
+WAITING_POOLS = (
+    ScenarioPool("due-prefork", QUEUES[4], "prefork", prefetch=1, late=False, waits=True),
+    ScenarioPool("due-threads", QUEUES[5], "threads", prefetch=1, late=True, waits=True),
 )
 
 
@@ -94,6 +116,11 @@ class Phase:
     until: float
 
 
+_WAITS: Kind = "kill the operator while it waits"
+_FEW: Sequence[Kind] = ("lull", _WAITS)
+_FOR_ONE: Sequence[Kind] = ("burst", _WAITS)
+
+
 def draw(seed: int, *, tasks: int, pools: Sequence[ScenarioPool], kinds: Sequence[Kind]) -> list[Phase]:
     """The phases of one run.
 
@@ -105,7 +132,7 @@ def draw(seed: int, *, tasks: int, pools: Sequence[ScenarioPool], kinds: Sequenc
     """
     dice = random.Random(seed)  # noqa: S311 - no secret
     shuffled = dice.sample(list(kinds), len(kinds))
-    counts = _shares(dice, tasks, [0.2 if kind == "lull" else dice.uniform(1, 3) for kind in shuffled])
+    counts = _shares(dice, tasks, [0.2 if kind in _FEW else dice.uniform(1, 3) for kind in shuffled])
     return [
         _phase(dice, kind, pools[number % len(pools)], pools, count)
         for number, (kind, count) in enumerate(zip(shuffled, counts, strict=True))
@@ -127,7 +154,7 @@ def times(kinds: Mapping[Kind, int]) -> list[Kind]:
 
 def _phase(dice: random.Random, kind: Kind, pool: ScenarioPool, pools: Sequence[ScenarioPool], count: int) -> Phase:
     # A burst is for one pool; else every pool gets something, so that what leaves leaves beside work.
-    weights = [1.0 if kind != "burst" else 4.0 * (it is pool) + 0.2 for it in pools]
+    weights = [4.0 * (it is pool) + 0.2 if kind in _FOR_ONE else 1.0 for it in pools]
     lots = [
         Lot(it, tuple(_seconds(dice) for _ in range(share)))
         for it, share in zip(pools, _shares(dice, count, weights), strict=True)
@@ -135,7 +162,7 @@ def _phase(dice: random.Random, kind: Kind, pool: ScenarioPool, pools: Sequence[
     ]
     workers = {"lower max": 1, "raise max": MAX + 1, "override": dice.randint(1, 2)}.get(kind, 0)
     # A lull waits until nearly everything is done, so that the pools shrink before the next load comes.
-    return Phase(kind, pool, workers, tuple(lots), 0.99 if kind == "lull" else dice.uniform(0.7, 0.9))
+    return Phase(kind, pool, workers, tuple(lots), 0.99 if kind in _FEW else dice.uniform(0.7, 0.9))
 
 
 def _shares(dice: random.Random, whole: int, weights: Sequence[float]) -> list[int]:

@@ -26,6 +26,7 @@ class Life:
         pool: it worked for.
         template: hash of its pod template.
         first, last: when it was seen first and last; seconds since the epoch, like all times here.
+        ready: when it was first seen ready; None if it never was.
         told: when it was told to go, by the API server's own clock and up to a second late; None if it was not.
         led: whether it was marked when it was told.
         replaced: whether pods of another template were there when it was told: a rollout.
@@ -36,6 +37,7 @@ class Life:
     template: str
     first: float
     last: float
+    ready: float | None = None
     asked_to_end: float | None = None
     led: bool = False
     replaced: bool = False
@@ -141,6 +143,7 @@ class PodLives:
             metadata["uid"], Life(metadata["name"], pool, _template(pod), first=now, last=now)
         )
         life.last = now
+        life.ready = now if life.ready is None and _is_ready(pod) else life.ready
         if life.asked_to_end is None and "deletionTimestamp" in metadata:
             life.asked_to_end = _asked_to_end(metadata)
             life.led = DRAINING in _annotations(metadata)
