@@ -26,7 +26,7 @@ UID = "00000000-0000-0000-0000-000000000000"
 def examples() -> dict[str, dict[str, Any]]:
     """The resource of each example that holds one, by the file's name without its ending."""
     found = {}
-    for path in sorted((ROOT / "examples").glob("*.yaml")):
+    for path in [*sorted((ROOT / "examples").glob("*.yaml")), *sorted((ROOT / "examples/fleets").glob("*.yaml"))]:
         for document in yaml.safe_load_all(path.read_text()):
             if document and document.get("kind") == KIND:
                 found[path.stem] = document

@@ -47,6 +47,7 @@ pools:
       prefetchMultiplier: 1
       maxMemoryPerChild: 150Mi
       resources: {requests: {cpu: 1, memory: 1Gi}, limits: {memory: 2Gi}}
+      commandPrefix: [poetry, run]
       extraArgs: [-E]
     scaling: {min: 1, max: 5, drainWithin: 10m, taskDuration: 1.5s, stabilization: 0s, idleAfter: 2m, outsideRuns: Hold}
     schedule:
@@ -59,6 +60,7 @@ beat:
   enabled: true
   storage: {size: 100Mi, storageClassName: fast}
   scheduler: a.b:C
+  commandPrefix: [sh, -c, 'exec "$@"', sh]
   extraArgs: [--max-interval=5]
   resources: {requests: {cpu: 50m}}
 """

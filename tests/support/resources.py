@@ -395,6 +395,25 @@ INVALID: tuple[Refused, ...] = (
         "spec.defaults.worker.extraArgs",
     ),
     Refused(
+        "prefix-with-celery",
+        "defaults: {worker: {commandPrefix: [poetry, run, celery]}}",
+        "leave celery out",
+        "spec.defaults.worker.commandPrefix",
+    ),
+    Refused(
+        "prefix-of-a-script-that-runs-nothing",
+        "beat: {commandPrefix: [sh, -c, . /env, sh]}",
+        "is given celery's words",
+        "spec.beat.commandPrefix",
+    ),
+    Refused(
+        "prefix-without-the-scripts-name",
+        pool("worker: {commandPrefix: [sh, -c, 'exec \"$@\"']}"),
+        "",
+        "spec.pools[0].worker.commandPrefix",
+        "add one more word",
+    ),
+    Refused(
         "beat-schedule-flag",
         "beat: {extraArgs: ['-s', /tmp/x]}",
         "use beat.scheduler and beat.storage",
@@ -624,6 +643,7 @@ VALID: dict[str, str] = {
     ),
     "hold-with-runs": pool('scaling: {outsideRuns: Hold}, schedule: [{name: s, start: "0 0 1 * *"}]'),
     "beat-awake-often": "beat: {extraArgs: [--max-interval, '900', -lDEBUG, -n, beat, beat.sync_every=1]}",
+    "wrapper": pool("worker: {commandPrefix: [/bin/bash, -c, '. /e; exec \"$@\"', bash]}"),
     "log-level": pool("worker: {extraArgs: ['--loglevel=DEBUG', '-E', '-l', DEBUG]}"),
     "limits": pool(
         "worker: {extraArgs: ['--time-limit=60', -Ofair, -EIa.b, '--', worker.enable_prefetch_count_reduction=0]}"

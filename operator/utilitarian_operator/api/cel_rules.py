@@ -59,6 +59,9 @@ WORKER_SETTINGS = (
     r"(?i)^((worker)?[._](enable_remote_control|concurrency|pool|prefetch_multiplier|max_\w+_per_child|autoscaler"
     r"|state_db|\w*soft_shutdown\w*)|broker[._]\w*url|control[._]exchange|task[._]serializer)="
 )
+SHELL = r"^(/\S*/)?(a|ba|da|k|z)?sh$"
+SCRIPT_FOLLOWS = "^-[a-z]*c$"
+CELERY = r"(^|/)celery$"
 BEAT_FLAGS = r"^(-[AbsS]|--(app|broker|schedule|scheduler|detach|pidfile)(=|$))"
 
 
@@ -128,6 +131,15 @@ WORKER_ARGUMENTS = (
         WORKER_SETTINGS,
         "extraArgs may not have a setting that the operator makes (use the fields of worker, spec.broker), or with "
         "which it can't ask workers what they hold or lead them out: set the rest in the application",
+    ),
+)
+COMMAND_PREFIX = (
+    _without(CELERY, "commandPrefix is what stands before celery, which the operator writes itself: leave celery out"),
+    Rule(
+        f"!self.exists(w, w.matches({quoted(SHELL)})) || !self.exists(w, w.matches({quoted(SCRIPT_FOLLOWS)})) "
+        "|| self.exists(w, w.contains('\"$@\"'))",
+        "a shell's script is given celery's words as \"$@\", which it has to run: "
+        "write [sh, -c, '. /etc/env; exec \"$@\"', sh]",
     ),
 )
 BEAT_ARGUMENTS = Rule(

@@ -95,6 +95,7 @@ class Worker:
     max_memory_per_child: str | None
     resources: Tree
     extra_args: tuple[str, ...]
+    command_prefix: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,7 @@ class Beat:
     extra_args: tuple[str, ...]
     resources: Tree
     pod: PodSettings
+    command_prefix: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -292,6 +294,7 @@ def _worker(written: Tree) -> Worker:
         max_memory_per_child=full.get("maxMemoryPerChild"),
         resources=_resources(full.get("resources", {})),
         extra_args=tuple(full.get("extraArgs", ())),
+        command_prefix=tuple(full.get("commandPrefix", ())),
     )
 
 
@@ -325,6 +328,7 @@ def _beat(spec: BeatSpec, fleet_pod: Tree) -> Beat:
         extra_args=spec.extra_args or (),
         resources=_resources(tree(spec.resources)),
         pod=_pod(merged(fleet_pod, tree(spec.pod))),
+        command_prefix=spec.command_prefix or (),
     )
 
 

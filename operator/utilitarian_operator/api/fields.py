@@ -216,4 +216,5 @@ MemoryText = Annotated[
 ]
 Quantity = Annotated[str, QuantityText()]
 ShortText = Annotated[str, Field(strict=True, min_length=1, max_length=255)]
+PrefixWord = Annotated[str, Field(strict=True, min_length=1, max_length=1024)]
 LongText = Annotated[str, Field(strict=True, max_length=32768)]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from utilitarian_operator.errors import OperatorError
 
 MASKED = "(not shown)"
-_PRIVATE = re.compile(r"(^|\.)(broker|env|envFrom|extraArgs|annotations|volumes)(\.|\[|$)")
+_PRIVATE = re.compile(r"(^|\.)(broker|env|envFrom|extraArgs|commandPrefix|annotations|volumes)(\.|\[|$)")
 _LONGEST = 80
 
 

@@ -19,6 +19,7 @@ from utilitarian_operator.api.fields import (
     ImageName,
     MemoryText,
     ObjectName,
+    PrefixWord,
     QueueName,
     ShortText,
     ZoneName,
@@ -49,6 +50,7 @@ Disruption = Literal["Allow", "Avoid"]
 
 Workers = Annotated[int, Field(strict=True, ge=1, le=1000)]
 Arguments = Annotated[tuple[ShortText, ...], Field(max_length=16), ATOMIC]
+CommandPrefix = Annotated[tuple[PrefixWord, ...], Field(max_length=16), ATOMIC, ruled(*rules.COMMAND_PREFIX)]
 
 
 class TLSSpec(Part):
@@ -101,6 +103,8 @@ class WorkerSpec(Part):
     """Replace a child process that holds more memory after a task; prefork only. Unless given: never."""
     resources: Resources | None = None
     """Resources of the container. Unless given: requests of 50m and 256Mi, no limits."""
+    command_prefix: CommandPrefix | None = None
+    """Words before `celery`, such as newrelic-admin, run-program: what wraps the worker. Unless given: none."""
     extra_args: Annotated[Arguments, ruled(*rules.WORKER_ARGUMENTS)] | None = None
     """More arguments for `celery worker`. Those that the operator sets, or that break its promises, are refused."""
 
@@ -221,6 +225,8 @@ class BeatSpec(Part):
     """Its memory."""
     scheduler: ShortText | None = None
     """Class of the scheduler (--scheduler); Celery's own, with a file, unless given."""
+    command_prefix: CommandPrefix | None = None
+    """Words before `celery`, as for a worker; those of the workers are not beat's. Unless given: none."""
     extra_args: Annotated[Arguments, ruled(rules.BEAT_ARGUMENTS)] | None = None
     """More arguments for `celery beat`."""
     resources: Resources | None = None

@@ -10,6 +10,7 @@ from utilitarian_operator.api.resource import parse
 from utilitarian_operator.core.labels import TEMPLATE_HASH, Owner
 from utilitarian_operator.core.objects.manifests import beat_claim, beat_statefulset, deployment, fleet_objects
 from utilitarian_operator.core.objects.wanted import pod_templates
+from utilitarian_operator.core.objects.pre_stop_hook import SCRIPT, WRAPPED_SCRIPT
 
 OWNER = Owner("ns", "fleet", "uid")
 
@@ -144,6 +145,22 @@ def test_beats_scheduler_and_arguments() -> None:
     asked = fleet("beat: {scheduler: 'a.b:C', extraArgs: [--max-interval=5]}")
     command = beat_statefulset(OWNER, asked)["spec"]["template"]["spec"]["containers"][0]["command"]
     assert command[-2:] == ["--scheduler=a.b:C", "--max-interval=5"]
+
+
+def test_a_prefix_stands_before_celery_and_the_hook_looks_for_the_worker_behind_it() -> None:
+    prefixed, plain = container(pool("worker: {commandPrefix: [poetry, run]}")), container(pool("priority: 1"))
+    assert prefixed["command"] == ["poetry", "run", *plain["command"]]
+    hook, without = (it["lifecycle"]["preStop"]["exec"]["command"] for it in (prefixed, plain))
+    assert (hook[2], without[2]) == (WRAPPED_SCRIPT, SCRIPT)
+    assert hook[3:] == without[3:]
+
+
+def test_a_prefix_of_beat_is_its_own() -> None:
+    asked = fleet("{defaults: {worker: {commandPrefix: [a]}}, beat: {commandPrefix: [b, c]}}")
+    pod = beat_statefulset(OWNER, asked)["spec"]["template"]["spec"]
+    assert pod["containers"][0]["command"][:4] == ["b", "c", "celery", "-A"]
+    assert pod["containers"][0]["livenessProbe"]["exec"]["command"][-1] == "/var/lib/celery-beat/schedule"
+    assert pod["initContainers"][0]["command"][0] == "python3"
 
 
 @pytest.mark.parametrize("enabled", [True, False])

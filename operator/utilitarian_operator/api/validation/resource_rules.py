@@ -18,6 +18,7 @@ from utilitarian_operator.api.effective import Fleet, Pool, Tree, effective_flee
 from utilitarian_operator.api.kubernetes import Part
 from utilitarian_operator.api.problem import InvalidSpec, Problem, shown
 from utilitarian_operator.api.resource import (
+    BeatSpec,
     PoolSpec,
     ScheduleSpec,
     UtilitarianWorkerPool,
@@ -27,6 +28,7 @@ from utilitarian_operator.api.resource import (
 )
 from utilitarian_operator.api.units import format_duration, parse_quantity
 from utilitarian_operator.api.validation.beat_arguments import check_beat_arguments
+from utilitarian_operator.api.validation.command_prefix import check_command_prefix, prefix_warnings
 from utilitarian_operator.api.validation.part_rules import broken_rules
 from utilitarian_operator.api.validation.pod_security import NOTHING, check_pod_security
 from utilitarian_operator.api.validation.worker_arguments import check_worker_arguments
@@ -96,6 +98,9 @@ def warnings(spec: UtilitarianWorkerPoolSpec) -> list[Problem]:
             *_without_a_pause(index, pool),
         )
     ]
+    for path, part in parts(spec, "spec"):
+        if isinstance(part, WorkerSpec | BeatSpec):
+            found += prefix_warnings(f"{path}.commandPrefix", part.command_prefix or ())
     return [*found, *(warning for index, pool in enumerate(spec.pools or ()) for warning in _grace(index, pool))]
 
 
@@ -118,6 +123,8 @@ def _check_parts(spec: UtilitarianWorkerPoolSpec) -> Iterator[Problem]:
         yield from broken_rules(path, part)
         if isinstance(part, WorkerSpec):
             yield from check_worker_arguments(f"{path}.extraArgs", part.extra_args or ())
+        if isinstance(part, WorkerSpec | BeatSpec):
+            yield from check_command_prefix(f"{path}.commandPrefix", part.command_prefix or ())
 
 
 def _check_name(name: str, fleet: Fleet) -> Iterator[Problem]:

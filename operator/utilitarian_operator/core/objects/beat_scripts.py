@@ -5,6 +5,8 @@ that it can't read, and with it when each task was last sent. The second tells a
 broker, from one that hangs.
 """
 
+from utilitarian_operator.core.objects.wrapped_process import FIND
+
 KEPT, NEW, MOVED = "kept", "new", "moved"
 """What the first script says of the schedule file, as the first word of its termination message."""
 
@@ -147,6 +149,24 @@ except OSError:
 """Arguments: a file for its own note, and the seconds without a sign. It counts how often the main thread has gone to
 sleep of itself (Linux' voluntary context switches): it needs no broker, no clock that can jump and no schedule file."""
 
+_PROCESS_1 = """\
+import sys
+
+note, silent = sys.argv[1], float(sys.argv[2])
+with open("/proc/1/status") as status:
+    woke = next(line.split()[1] for line in status if line.startswith("voluntary_ctxt_switches"))
+"""
+
+ALIVE_BEHIND_A_WRAPPER = (
+    f"import os, sys\n\n\n{FIND}\n\n"
+    """\
+note, silent = sys.argv[1], float(sys.argv[2])
+woke = found(sys.argv[3].encode())[2].get("voluntary_ctxt_switches", "none").strip()
+""" + ALIVE.removeprefix(_PROCESS_1)
+)
+"""The same for a beat behind a `commandPrefix`: a wrapper that waits for beat never wakes. One more argument: a word of
+beat's command that no other process has."""
+
 
 def check(path: str, message: str) -> list[str]:
     """The command of the init container.
@@ -158,10 +178,13 @@ def check(path: str, message: str) -> list[str]:
     return ["python3", "-c", CHECK, path, message]
 
 
-def alive(note: str) -> list[str]:
+def alive(note: str, mark: str | None = None) -> list[str]:
     """The command of the liveness probe.
 
     Args:
         note: a file that only this probe uses.
+        mark: a word of beat's command, where beat is started through a `commandPrefix`.
     """
+    if mark is not None:
+        return ["python3", "-c", ALIVE_BEHIND_A_WRAPPER, note, str(SILENT_S), mark]
     return ["python3", "-c", ALIVE, note, str(SILENT_S)]

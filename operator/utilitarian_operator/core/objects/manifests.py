@@ -69,7 +69,7 @@ def deployment(owner: Owner, fleet: Fleet, pool: Pool, checksum: str | None = No
         "env": [_pod_name(), *_for_the_hook(fleet), *_environment(fleet, pool.env)],
         "envFrom": list(pool.env_from),
         "resources": pool.worker.resources,
-        "lifecycle": {"preStop": {"exec": {"command": pre_stop.command(pool.drain_timeout, pool.worker.execution)}}},
+        "lifecycle": {"preStop": {"exec": {"command": _hook(pool)}}},
     }
     pod = _pod(pool.pod, container, restricted=fleet.restricted)
     pod["readinessGates"] = [{"conditionType": CONSUMING}]
@@ -116,7 +116,7 @@ def beat_statefulset(owner: Owner, fleet: Fleet, checksum: str | None = None) ->
     pod["volumes"] = [_beat_volume(owner, beat), *pod.get("volumes", [])]
     mount = {"name": "schedule", "mountPath": BEAT_FOLDER}
     container["volumeMounts"] = [mount, *container.get("volumeMounts", [])]
-    container["livenessProbe"] = _beat_probe()
+    container["livenessProbe"] = _beat_probe(BEAT_FILE if beat.command_prefix else None)
     pod["initContainers"] = [_beat_check(container, mount, BEAT_FILE if beat.scheduler is None else "")]
     spec = {
         "replicas": 1,
@@ -168,11 +168,16 @@ def _worker_command(fleet: Fleet, pool: Pool) -> list[str]:
     worker = pool.worker
     queues = ["-Q", ",".join(pool.queues)] if pool.queues else []
     return [
+        *worker.command_prefix,
         *("celery", "-A", fleet.app, "worker", "--loglevel=INFO", "-n", node_name("$(POD_NAME)"), *queues),
         *(f"--concurrency={worker.concurrency}", f"--pool={worker.execution}"),
         *(f"--prefetch-multiplier={worker.prefetch_multiplier}", *_recycling(worker)),
         *("--without-gossip", "--without-mingle", "--without-heartbeat", *worker.extra_args),
     ]
+
+
+def _hook(pool: Pool) -> list[str]:
+    return pre_stop.command(pool.drain_timeout, pool.worker.execution, wrapped=bool(pool.worker.command_prefix))
 
 
 def _recycling(worker: Worker) -> list[str]:
@@ -187,7 +192,7 @@ def _recycling(worker: Worker) -> list[str]:
 
 def _beat_command(fleet: Fleet) -> list[str]:
     # No --pidfile: one that a killed beat left behind names process 1, which always lives, and would block the next.
-    command = ["celery", "-A", fleet.app, "beat", "--loglevel=INFO", "-s", BEAT_FILE]
+    command = [*fleet.beat.command_prefix, "celery", "-A", fleet.app, "beat", "--loglevel=INFO", "-s", BEAT_FILE]
     # Written after each task that is sent: with Celery's own 180 s, a beat that is killed sends them again.
     own = "beat.sync_every=1" if fleet.beat.scheduler is None else f"--scheduler={fleet.beat.scheduler}"
     return [*command, own, *fleet.beat.extra_args]
@@ -205,9 +210,9 @@ def _beat_check(beat: Object, mount: Object, file: str) -> Object:
     }
 
 
-def _beat_probe() -> Object:
+def _beat_probe(mark: str | None) -> Object:
     """Seldom and patient: a beat that hangs has hung for a quarter of an hour, and one that works is never ended."""
-    exec_ = {"command": beat_scripts.alive(f"{BEAT_FOLDER}/.alive")}
+    exec_ = {"command": beat_scripts.alive(f"{BEAT_FOLDER}/.alive", mark)}
     return {"exec": exec_, "periodSeconds": 60, "timeoutSeconds": 20, "failureThreshold": 3}
 
 

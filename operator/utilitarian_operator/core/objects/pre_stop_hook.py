@@ -7,6 +7,7 @@ worker takes nothing more, finishes what it holds, and only then is asked to end
 from datetime import timedelta
 
 from utilitarian_operator.core import never_started
+from utilitarian_operator.core.objects.wrapped_process import HOP
 
 LEFT_FOR_SIGTERM = timedelta(seconds=10)
 """Of the grace period: an empty worker ends within two seconds of SIGTERM, a threads worker within ten."""
@@ -140,6 +141,22 @@ a worker that is silent for `SILENCE` ends it: a worker that can't be asked to t
 One that has no mailbox, or answers in what is never read, is left to SIGTERM at once.
 """
 
+_AS_PROCESS_1 = """\
+def catches_sigterm():
+    # Until Celery has installed its handlers, the kernel drops a SIGTERM to process 1, and the worker would live on.
+    with open("/proc/1/status") as status:
+        caught = next(line for line in status if line.startswith("SigCgt:"))
+    return int(caught.split()[1], 16) >> 14 & 1
+"""
+
+_BEHIND_A_WRAPPER = """\
+def catches_sigterm():
+    return hears_sigterm(found(mark)[2])
+"""
+
+WRAPPED_SCRIPT = HOP + SCRIPT.replace(_AS_PROCESS_1, _BEHIND_A_WRAPPER)
+"""The same for a worker behind a `commandPrefix`, which may be another process than number 1."""
+
 
 def command(
     grace: timedelta,
@@ -147,6 +164,8 @@ def command(
     silence: timedelta = SILENCE,
     first_answer: timedelta = FIRST_ANSWER,
     never_begun: timedelta = never_started.AFTER,
+    *,
+    wrapped: bool = False,
 ) -> list[str]:
     """The hook's command: it returns when the worker is empty, or a little before the grace period ends.
 
@@ -156,6 +175,7 @@ def command(
         silence: how long broker and worker may say nothing before the worker takes nothing more.
         first_answer: how long the worker may say nothing at all although the broker answers.
         never_begun: how long the acknowledgement of a task that runs may take.
+        wrapped: whether the worker is started through a `commandPrefix`.
     """
     patience = max(grace - LEFT_FOR_SIGTERM, grace / 2)
     settling = SETTLING if execution == "gevent" else timedelta()
@@ -163,4 +183,4 @@ def command(
     # One with a single thread answers between two tasks, and takes none while it is mute.
     first = silence if execution == "solo" else min(first_answer, silence)
     times = (patience, silence, settling, doubted, first)
-    return ["python3", "-c", SCRIPT, *(f"{time.total_seconds():.0f}" for time in times)]
+    return ["python3", "-c", WRAPPED_SCRIPT if wrapped else SCRIPT, *(f"{time.total_seconds():.0f}" for time in times)]

@@ -1,0 +1,62 @@
+"""What is wrong with a `commandPrefix`, and which wrappers end their worker otherwise than it should end."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from utilitarian_operator.api import cel_rules as rules
+from utilitarian_operator.api.problem import Problem
+
+_NO_NAME = (
+    "the first word after a shell's script is the script's own name: add one more word, such as sh, "
+    "or celery itself would be taken for it"
+)
+_STAYS = (
+    'a shell that runs "$@" without exec stays process 1 and does not pass SIGTERM on, so only the preStop hook can '
+    'tell the worker to stop: write exec "$@"'
+)
+_TO_ALL = (
+    "it passes SIGTERM on to all processes, which ends tasks in the middle where the preStop hook could not reach the "
+    "worker: {}"
+)
+_INIT = {"dumb-init": ({"-c", "--single-child"}, True, "add -c"), "tini": ({"-g"}, False, "leave -g out")}
+
+
+def check_command_prefix(path: str, prefix: Sequence[str]) -> Iterator[Problem]:
+    """Why a command with this prefix would not start celery.
+
+    Args:
+        path: of the field.
+        prefix: as written.
+    """
+    script = _script(prefix)
+    if any(re.search(rules.CELERY, word) for word in prefix):
+        yield Problem(path, "", rules.COMMAND_PREFIX[0].message)
+    elif script is not None and '"$@"' not in script:
+        yield Problem(path, "", rules.COMMAND_PREFIX[1].message)
+    elif script is not None and prefix[-1] == script:
+        yield Problem(path, "", _NO_NAME)
+
+
+def prefix_warnings(path: str, prefix: Sequence[str]) -> Iterator[Problem]:
+    """What starts celery but does not end it as it should.
+
+    Args:
+        path: of the field.
+        prefix: as written.
+    """
+    script = _script(prefix)
+    if script is not None and not re.search(r'exec\s+"\$@"', script):
+        yield Problem(path, "", _STAYS)
+    for number, word in enumerate(prefix):
+        flags, needed, cure = _INIT.get(word.rsplit("/", 1)[-1], (frozenset[str](), False, ""))
+        if cure and bool(flags & set(prefix[number + 1 :])) is not needed:
+            yield Problem(path, "", f"{word}: {_TO_ALL.format(cure)}")
+
+
+def _script(prefix: Sequence[Any]) -> str | None:
+    """The script that a shell in the prefix is given; None if there is none."""
+    for shell, flag, script in zip(prefix, prefix[1:], prefix[2:], strict=False):
+        if re.search(rules.SHELL, shell) and re.search(rules.SCRIPT_FOLLOWS, flag):
+            return str(script)
+    return None

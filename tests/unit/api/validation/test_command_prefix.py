@@ -1,0 +1,58 @@
+"""What may stand before celery, and which wrappers are warned of."""
+
+import pytest
+
+from utilitarian_operator.api.validation.command_prefix import check_command_prefix, prefix_warnings
+
+PATH = "spec.defaults.worker.commandPrefix"
+SHELL = ["sh", "-c"]
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        [],
+        ["newrelic-admin", "run-program"],
+        ["poetry", "run"],
+        ["opentelemetry-instrument"],
+        ["python", "-m"],
+        ["dumb-init", "-c", "--"],
+        ["tini", "--"],
+        ["/bin/bash", "-euc", 'source /vault/secrets/env; exec "$@"', "bash"],
+        ["/entrypoint.sh"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_right(prefix: list[str]) -> None:
+    assert [*check_command_prefix(PATH, prefix), *prefix_warnings(PATH, prefix)] == []
+
+
+@pytest.mark.parametrize(
+    "prefix,says",
+    [
+        (["poetry", "run", "celery"], "leave celery out"),
+        (["/venv/bin/celery"], "leave celery out"),
+        ([*SHELL, ". /env", "sh"], 'is given celery\'s words as "$@"'),
+        ([*SHELL, 'exec "$@"'], "add one more word, such as sh"),
+    ],
+    ids=" ".join,
+)
+def test_what_would_not_start(prefix: list[str], says: str) -> None:
+    (problem,) = check_command_prefix(PATH, prefix)
+    assert (problem.path, problem.value) == (PATH, "")
+    assert says in problem.remedy
+
+
+@pytest.mark.parametrize(
+    "prefix,says",
+    [
+        ([*SHELL, './exporter & "$@"', "sh"], "does not pass SIGTERM on"),
+        (["dumb-init", "--"], "dumb-init: it passes SIGTERM on to all processes"),
+        (["/usr/bin/tini", "-g", "--"], "leave -g out"),
+    ],
+    ids=" ".join,
+)
+def test_what_ends_otherwise(prefix: list[str], says: str) -> None:
+    assert list(check_command_prefix(PATH, prefix)) == []
+    (warning,) = prefix_warnings(PATH, prefix)
+    assert says in warning.remedy
