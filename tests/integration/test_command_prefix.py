@@ -134,6 +134,6 @@ def test_a_beat_behind_a_wrapper_is_alive_while_it_wakes(rabbitmq: RabbitMQ, tmp
         wait_until(lambda: "beat: Starting" in stand.process.log_text(), within=SOON, describe=stand.process.tail)
         assert stand.beside("probe", probe).wait(within=SOON) == 0
         wait_until(lambda: stand.beside("probe", probe).wait(within=SOON) == 0, within=SOON)  # it has woken again
-        stand.beside("stop", ["pkill", "-STOP", "-f", "^[^ ]*python[^ ]* [^ ]*celery .*beat"]).wait(within=SOON)
+        stand.freeze()
         stand.beside("probe", probe).wait(within=SOON)  # stopping may have counted once
         assert stand.beside("probe", probe).wait(within=SOON) == 1

@@ -11,6 +11,7 @@ from tests.support.resources import resource
 
 FULL = """
 app: utilitarian
+pullPolicy: IfNotPresent
 mode: Auto
 timeZone: Europe/Oslo
 maxWorkers: 60
@@ -41,6 +42,9 @@ pools:
   - name: first
     queues: [q, r]
     priority: 5
+    image: gpu:1
+    app: gpu.tasks
+    pullPolicy: Always
     env: [{name: A, value: y}]
     worker:
       execution: prefork
@@ -48,6 +52,7 @@ pools:
       maxMemoryPerChild: 150Mi
       resources: {requests: {cpu: 1, memory: 1Gi}, limits: {memory: 2Gi}}
       commandPrefix: [poetry, run]
+      events: true
       extraArgs: [-E]
     scaling: {min: 1, max: 5, drainWithin: 10m, taskDuration: 1.5s, stabilization: 0s, idleAfter: 2m, outsideRuns: Hold}
     schedule:
@@ -60,6 +65,9 @@ beat:
   enabled: true
   storage: {size: 100Mi, storageClassName: fast}
   scheduler: a.b:C
+  image: beat:1
+  app: beat.app
+  pullPolicy: Never
   commandPrefix: [sh, -c, 'exec "$@"', sh]
   extraArgs: [--max-interval=5]
   resources: {requests: {cpu: 50m}}

@@ -48,6 +48,10 @@ class Container:
         for first in self._first():
             os.kill(first, number)
 
+    def freeze(self) -> None:
+        """SIGSTOP to all that is in it, from outside: within, process 1 would not hear it."""
+        os.killpg(self.process.pid, signal.SIGSTOP)
+
     def _first(self) -> list[int]:
         """The number, outside, of process 1."""
         outer = self.process.pid

@@ -16,13 +16,13 @@ from utilitarian_operator.api.cel_rules import BUILT_IN_MAX
 from utilitarian_operator.api.kubernetes import Part, SecretKeyRef, SecretSource
 from utilitarian_operator.api.patience import PATIENCE, Patience
 from utilitarian_operator.api.resource import (
-    BeatSpec,
     BrokerSpec,
     Disruption,
     Execution,
     Mode,
     OutsideRuns,
     PoolSpec,
+    PullPolicy,
     Until,
     UtilitarianWorkerPoolSpec,
     Wake,
@@ -95,7 +95,8 @@ class Worker:
     max_memory_per_child: str | None
     resources: Tree
     extra_args: tuple[str, ...]
-    command_prefix: tuple[str, ...] = ()
+    command_prefix: tuple[str, ...]
+    events: bool
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,9 @@ class Pool:
     drain_timeout: timedelta
     disruption: Disruption
     pod: PodSettings
+    image: str
+    app: str
+    pull_policy: PullPolicy | None
 
     @property
     def is_catch_all(self) -> bool:
@@ -167,7 +171,10 @@ class Beat:
     extra_args: tuple[str, ...]
     resources: Tree
     pod: PodSettings
-    command_prefix: tuple[str, ...] = ()
+    command_prefix: tuple[str, ...]
+    image: str
+    app: str
+    pull_policy: PullPolicy | None
 
 
 @dataclass(frozen=True)
@@ -209,7 +216,7 @@ def effective_fleet(spec: UtilitarianWorkerPoolSpec, patience: Patience = PATIEN
         max_workers=spec.max_workers,
         queues_elsewhere=spec.queues_elsewhere or (),
         pools=tuple(_pool(written, spec, env, env_from) for written in written_pools(spec)),
-        beat=_beat(spec.beat, fleet_pod),
+        beat=_beat(spec, fleet_pod),
         pod=_pod(fleet_pod),
         patience=patience,
         restricted=spec.pod_security == "Restricted",
@@ -274,6 +281,9 @@ def _pool(written: Tree, spec: UtilitarianWorkerPoolSpec, env: tuple[Tree, ...],
         drain_timeout=full["drainTimeout"],
         disruption=full["disruption"],
         pod=_pod(merged(tree(spec.pod), full.get("pod", {}))),
+        image=full.get("image", spec.image),
+        app=full.get("app", spec.app),
+        pull_policy=full.get("pullPolicy", spec.pull_policy),
     )
 
 
@@ -295,6 +305,7 @@ def _worker(written: Tree) -> Worker:
         resources=_resources(full.get("resources", {})),
         extra_args=tuple(full.get("extraArgs", ())),
         command_prefix=tuple(full.get("commandPrefix", ())),
+        events=full.get("events", False),
     )
 
 
@@ -315,8 +326,8 @@ def _schedule(written: Tree, time_zone: str) -> Schedule:
     return Schedule(finish_within=full.pop("finishWithin", None), duration=full.pop("duration", None), **_snake(full))
 
 
-def _beat(spec: BeatSpec, fleet_pod: Tree) -> Beat:
-    storage = spec.storage
+def _beat(fleet: UtilitarianWorkerPoolSpec, fleet_pod: Tree) -> Beat:
+    spec, storage = fleet.beat, fleet.beat.storage
     return Beat(
         enabled=spec.enabled,
         storage=Storage(
@@ -329,6 +340,9 @@ def _beat(spec: BeatSpec, fleet_pod: Tree) -> Beat:
         resources=_resources(tree(spec.resources)),
         pod=_pod(merged(fleet_pod, tree(spec.pod))),
         command_prefix=spec.command_prefix or (),
+        image=spec.image or fleet.image,
+        app=spec.app or fleet.app,
+        pull_policy=spec.pull_policy or fleet.pull_policy,
     )
 
 

@@ -47,6 +47,7 @@ Wake = Literal["AtOnce", "WhenDue"]
 Until = Literal["Drained", "Duration"]
 PodSecurity = Literal["Baseline", "Restricted"]
 Disruption = Literal["Allow", "Avoid"]
+PullPolicy = Literal["Always", "IfNotPresent", "Never"]
 
 Workers = Annotated[int, Field(strict=True, ge=1, le=1000)]
 Arguments = Annotated[tuple[ShortText, ...], Field(max_length=16), ATOMIC]
@@ -103,6 +104,8 @@ class WorkerSpec(Part):
     """Replace a child process that holds more memory after a task; prefork only. Unless given: never."""
     resources: Resources | None = None
     """Resources of the container. Unless given: requests of 50m and 256Mi, no limits."""
+    events: bool | None = Field(default=None, strict=True)
+    """Whether it sends events (-E) and heartbeats, which Flower and exporters listen to. Unless given: false."""
     command_prefix: CommandPrefix | None = None
     """Words before `celery`, such as newrelic-admin, run-program: what wraps the worker. Unless given: none."""
     extra_args: Annotated[Arguments, ruled(*rules.WORKER_ARGUMENTS)] | None = None
@@ -178,6 +181,12 @@ class PoolSpec(Part):
     """Environment variables, over those of the fleet."""
     env_from: EnvFromList | None = None
     """Secrets and ConfigMaps that become environment variables, after those of the fleet."""
+    image: ImageName | None = None
+    """Image of this pool's workers; another one rolls this pool alone. Unless given: the fleet's."""
+    app: AppName | None = None
+    """The application that its workers run, as for celery -A. Unless given: the fleet's."""
+    pull_policy: PullPolicy | None = None
+    """When its nodes pull the image. Unless given: the fleet's."""
     worker: WorkerSpec | None = None
     """How one worker runs; over defaults.worker."""
     scaling: ScalingSpec | None = None
@@ -221,6 +230,12 @@ class BeatSpec(Part):
 
     enabled: bool = Field(default=True, strict=True)
     """Whether it runs here."""
+    image: ImageName | None = None
+    """Image of beat. Unless given: the fleet's."""
+    app: AppName | None = None
+    """The application whose tasks it sends, as for celery -A. Unless given: the fleet's."""
+    pull_policy: PullPolicy | None = None
+    """When its node pulls the image. Unless given: the fleet's."""
     storage: StorageSpec | None = None
     """Its memory."""
     scheduler: ShortText | None = None
@@ -241,9 +256,11 @@ class UtilitarianWorkerPoolSpec(Part):
     model_config = with_rules(*rules.OF_THE_SPEC)
 
     image: ImageName
-    """Image of the application; workers and beat run the same."""
+    """Image of the application; pools and beat may have their own."""
     app: AppName = "utilitarian"
-    """The application, as for celery -A."""
+    """The application, as for celery -A; pools and beat may have their own."""
+    pull_policy: PullPolicy | None = None
+    """When nodes pull the image. Unless given: Kubernetes' own choice, Always for :latest and else IfNotPresent."""
     broker: BrokerSpec
     """The RabbitMQ that feeds the workers."""
     env: EnvList | None = None

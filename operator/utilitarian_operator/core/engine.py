@@ -229,7 +229,7 @@ def _with_objects(
         return plan, state
     state = replace(state, made=_made(running, owner, seen, state))
     todos = _todo(owner, seen, state, {name: it.replicas for name, it in figures.decisions.items()}, now)
-    actions, ahead = in_turn(todos.actions, seen.beat.rivals, fleet.app)
+    actions, ahead = in_turn(todos.actions, seen.beat.rivals, fleet.beat.app)
     actions += claims(owner, fleet, seen.beat, made=state.claimed)
     refusals = state.refusals.only([*(it for it, _ in actions), *todos.taken])
     plan = replace(

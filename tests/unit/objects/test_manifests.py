@@ -163,6 +163,45 @@ def test_a_prefix_of_beat_is_its_own() -> None:
     assert pod["initContainers"][0]["command"][0] == "python3"
 
 
+def test_events_come_with_heartbeats() -> None:
+    command = container(pool("worker: {events: true}"))["command"]
+    assert ("-E" in command, "--without-heartbeat" in command) == (True, False)
+    assert "--without-heartbeat" in container(pool("worker: {events: false}"))["command"]
+
+
+OWN = "{image: 'gpu:1', app: 'gpu.tasks:app', pullPolicy: Always"
+
+
+def test_a_pool_and_beat_may_have_an_image_an_application_and_a_pull_policy_of_their_own() -> None:
+    asked = fleet(f"{{pools: [{OWN}, name: a, queues: [q]}}, {{name: b, queues: [r]}}], beat: {OWN}}}}}")
+    first, second = (deployment(OWNER, asked, it)["spec"]["template"] for it in asked.pools)
+    beat = beat_statefulset(OWNER, asked)["spec"]["template"]
+    for made in (first, beat):
+        own = made["spec"]["containers"][0]
+        assert (own["image"], own["imagePullPolicy"], own["command"][2]) == ("gpu:1", "Always", "gpu.tasks:app")
+        assert made["metadata"]["labels"]["app.kubernetes.io/name"] == "gpu.tasks"
+    assert beat["spec"]["initContainers"][0]["image"] == "gpu:1"
+    assert beat["spec"]["initContainers"][0]["imagePullPolicy"] == "Always"
+    other = second["spec"]["containers"][0]
+    assert (other["image"], other["command"][2]) == ("quay.io/pwit/utilitarian:2026.11", "utilitarian")
+    assert "imagePullPolicy" not in other
+
+
+def test_another_image_of_one_pool_changes_that_pool_alone() -> None:
+    def made_of(image: str) -> list[dict[str, Any]]:
+        return fleet_objects(
+            OWNER, fleet(f"pools: [{{name: a, queues: [q], image: {image}}}, {{name: b, queues: [r]}}]")
+        )
+
+    differing = [one["metadata"]["name"] for one, other in zip(made_of("x"), made_of("y"), strict=True) if one != other]
+    assert differing == ["fleet-a"]
+
+
+def test_the_fleets_pull_policy_is_everybodys() -> None:
+    asked = fleet("{pullPolicy: Never, pools: [{name: a, queues: [q]}, {name: b, queues: [r], pullPolicy: Always}]}")
+    assert [it.pull_policy for it in (*asked.pools, asked.beat)] == ["Never", "Always", "Never"]
+
+
 @pytest.mark.parametrize("enabled", [True, False])
 def test_without_beat_there_is_nothing_of_it(*, enabled: bool) -> None:
     kinds = {made["kind"] for made in fleet_objects(OWNER, fleet(f"beat: {{enabled: {str(enabled).lower()}}}"))}

@@ -60,12 +60,12 @@ def deployment(owner: Owner, fleet: Fleet, pool: Pool, checksum: str | None = No
         pool: one of its pools.
         checksum: of what the pods' environment refers to; None leaves the annotation out.
     """
-    labels = _labels(owner, fleet, "worker") | {POOL_LABEL: pool.name}
+    labels = _labels(owner, pool.app, "worker") | {POOL_LABEL: pool.name}
     selector = {INSTANCE_LABEL: owner.name, POOL_LABEL: pool.name}
     container = {
         "name": "worker",
-        "image": fleet.image,
-        "command": _worker_command(fleet, pool),
+        **_image(pool),
+        "command": _worker_command(pool),
         "env": [_pod_name(), *_for_the_hook(fleet), *_environment(fleet, pool.env)],
         "envFrom": list(pool.env_from),
         "resources": pool.worker.resources,
@@ -85,9 +85,9 @@ def deployment(owner: Owner, fleet: Fleet, pool: Pool, checksum: str | None = No
     return _stamped(_object("apps/v1", "Deployment", owner, pool_object(owner.name, pool.name), labels, spec))
 
 
-def disruption_budget(owner: Owner, fleet: Fleet, pool: Pool) -> Object:
+def disruption_budget(owner: Owner, pool: Pool) -> Object:
     """A pool's PodDisruptionBudget: a node is emptied one worker at a time, and never held up by a broken one."""
-    labels = _labels(owner, fleet, "worker") | {POOL_LABEL: pool.name}
+    labels = _labels(owner, pool.app, "worker") | {POOL_LABEL: pool.name}
     spec = {
         "maxUnavailable": 1,
         "unhealthyPodEvictionPolicy": "AlwaysAllow",
@@ -100,12 +100,12 @@ def disruption_budget(owner: Owner, fleet: Fleet, pool: Pool) -> Object:
 def beat_statefulset(owner: Owner, fleet: Fleet, checksum: str | None = None) -> Object:
     """The StatefulSet of the one beat; a StatefulSet because it never starts a pod before its predecessor is gone."""
     beat = fleet.beat
-    labels = _labels(owner, fleet, "beat")
+    labels = _labels(owner, beat.app, "beat")
     selector = {INSTANCE_LABEL: owner.name, "app.kubernetes.io/component": "beat"}
     container = {
         "name": "beat",
-        "image": fleet.image,
-        "command": _beat_command(fleet),
+        **_image(beat),
+        "command": _beat_command(beat),
         "env": _environment(fleet, fleet.env),
         "envFrom": list(fleet.env_from),
         "resources": beat.resources,
@@ -142,7 +142,9 @@ def beat_claim(owner: Owner, fleet: Fleet, access_mode: str = READ_WRITE_ONCE) -
     spec: Object = {"accessModes": [access_mode], "resources": {"requests": {"storage": storage.size}}}
     if storage.storage_class_name is not None:
         spec["storageClassName"] = storage.storage_class_name
-    claim = _object("v1", "PersistentVolumeClaim", owner, beat_object(owner.name), _labels(owner, fleet, "beat"), spec)
+    claim = _object(
+        "v1", "PersistentVolumeClaim", owner, beat_object(owner.name), _labels(owner, fleet.beat.app, "beat"), spec
+    )
     del claim["metadata"]["ownerReferences"]
     claim["metadata"]["annotations"] = dict(KEPT_BY_ARGO_CD)
     return claim
@@ -150,7 +152,7 @@ def beat_claim(owner: Owner, fleet: Fleet, access_mode: str = READ_WRITE_ONCE) -
 
 def fleet_objects(owner: Owner, fleet: Fleet) -> list[Object]:
     """Every object of a fleet, always in the same order: the pools' as they are written, then beat's."""
-    objects = [make(owner, fleet, pool) for pool in fleet.pools for make in (deployment, disruption_budget)]
+    objects = [it for pool in fleet.pools for it in (deployment(owner, fleet, pool), disruption_budget(owner, pool))]
     if fleet.beat.enabled:
         claim = beat_claim(owner, fleet)
         objects += [*([claim] if claim is not None else []), beat_statefulset(owner, fleet)]
@@ -164,15 +166,21 @@ def unowned(manifest: Object) -> Object:
     return manifest | {"metadata": metadata | ({"annotations": annotations} if annotations else {})}
 
 
-def _worker_command(fleet: Fleet, pool: Pool) -> list[str]:
+def _image(of: Pool | Beat) -> Object:
+    return {"image": of.image} | ({"imagePullPolicy": of.pull_policy} if of.pull_policy else {})
+
+
+def _worker_command(pool: Pool) -> list[str]:
     worker = pool.worker
+    # What listens to events takes a worker without heartbeats for one that is gone.
+    beats = "-E" if worker.events else "--without-heartbeat"
     queues = ["-Q", ",".join(pool.queues)] if pool.queues else []
     return [
         *worker.command_prefix,
-        *("celery", "-A", fleet.app, "worker", "--loglevel=INFO", "-n", node_name("$(POD_NAME)"), *queues),
+        *("celery", "-A", pool.app, "worker", "--loglevel=INFO", "-n", node_name("$(POD_NAME)"), *queues),
         *(f"--concurrency={worker.concurrency}", f"--pool={worker.execution}"),
         *(f"--prefetch-multiplier={worker.prefetch_multiplier}", *_recycling(worker)),
-        *("--without-gossip", "--without-mingle", "--without-heartbeat", *worker.extra_args),
+        *("--without-gossip", "--without-mingle", beats, *worker.extra_args),
     ]
 
 
@@ -190,18 +198,18 @@ def _recycling(worker: Worker) -> list[str]:
     return flags
 
 
-def _beat_command(fleet: Fleet) -> list[str]:
+def _beat_command(beat: Beat) -> list[str]:
     # No --pidfile: one that a killed beat left behind names process 1, which always lives, and would block the next.
-    command = [*fleet.beat.command_prefix, "celery", "-A", fleet.app, "beat", "--loglevel=INFO", "-s", BEAT_FILE]
+    command = [*beat.command_prefix, "celery", "-A", beat.app, "beat", "--loglevel=INFO", "-s", BEAT_FILE]
     # Written after each task that is sent: with Celery's own 180 s, a beat that is killed sends them again.
-    own = "beat.sync_every=1" if fleet.beat.scheduler is None else f"--scheduler={fleet.beat.scheduler}"
-    return [*command, own, *fleet.beat.extra_args]
+    own = "beat.sync_every=1" if beat.scheduler is None else f"--scheduler={beat.scheduler}"
+    return [*command, own, *beat.extra_args]
 
 
 def _beat_check(beat: Object, mount: Object, file: str) -> Object:
     return {
         "name": BEAT_CHECK,
-        "image": beat["image"],
+        **{name: beat[name] for name in ("image", "imagePullPolicy") if name in beat},
         "command": beat_scripts.check(file, TERMINATION_MESSAGE),
         "env": [_pod_name()],
         "resources": beat["resources"],
@@ -295,9 +303,9 @@ def _beat_volume(owner: Owner, beat: Beat) -> Object:
     return {"name": "schedule", "persistentVolumeClaim": {"claimName": beat_object(owner.name)}}
 
 
-def _labels(owner: Owner, fleet: Fleet, component: str) -> dict[str, str]:
+def _labels(owner: Owner, app: str, component: str) -> dict[str, str]:
     return {
-        "app.kubernetes.io/name": fleet.app.partition(":")[0],
+        "app.kubernetes.io/name": app.partition(":")[0],
         INSTANCE_LABEL: owner.name,
         "app.kubernetes.io/component": component,
         "app.kubernetes.io/part-of": "utilitarian",

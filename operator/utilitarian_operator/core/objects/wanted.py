@@ -41,6 +41,8 @@ class Wanted:
     manifest: Object
     path: str
     pool: str | None = None
+    own_image: bool = False
+    """Whether the part names an image of its own."""
 
     @property
     def kind(self) -> str:
@@ -89,11 +91,12 @@ def wanted_objects(
         at = "spec.defaults" if built_in else f"spec.pools[{index}]"
         name = pool_object(owner.name, pool.name)
         checksum = checksums.get(pool.name) or _checksum_of(live[DEPLOYMENT].get(name))
-        yield Wanted(manifests.deployment(owner, fleet, pool, checksum), at, pool.name)
-        yield Wanted(manifests.disruption_budget(owner, fleet, pool), at)
+        yield Wanted(manifests.deployment(owner, fleet, pool, checksum), at, pool.name, pool.image != fleet.image)
+        yield Wanted(manifests.disruption_budget(owner, pool), at)
     if fleet.beat.enabled:
         checksum = checksums.get(None) or _checksum_of(live[STATEFUL_SET].get(beat_object(owner.name)))
-        yield Wanted(manifests.beat_statefulset(owner, fleet, checksum), "spec.beat")
+        made = manifests.beat_statefulset(owner, fleet, checksum)
+        yield Wanted(made, "spec.beat", own_image=fleet.beat.image != fleet.image)
 
 
 def todo(
@@ -168,7 +171,7 @@ def field_path(wanted: Wanted, said: str) -> str:
         return wanted.path
     container, pod, metadata = inside.groups()
     if container == "image":
-        return "spec.image"
+        return f"{wanted.path}.image" if wanted.own_image else "spec.image"
     if container in {"env", "envFrom"} and wanted.path == "spec.beat":
         return f"spec.{container}"
     if container is not None:

@@ -146,14 +146,14 @@ class BeatReader:
         """The same beat of other resources in the namespace, which the operator runs as well."""
         others = (key for key in self._store.fleets() if key.namespace == self._key.namespace and key != self._key)
         beats = [self._pod_of(key) for key in others]
-        return other_beats.same_beat([it for it in beats if it], pod, fleet.app) if pod else ()
+        return other_beats.same_beat([it for it in beats if it], pod, fleet.beat.app) if pod else ()
 
     def _elsewhere(self, fleet: Fleet, answering: Collection[str], others: Iterable[str]) -> tuple[str, ...]:
         """Beats on the broker that are not ours; one of another application, which the operator runs, is no rival."""
         if not answering:
             return ()
         beats = [it for key in self._store.fleets() if (it := self._pod_of(key))]
-        strangers = [it["metadata"]["name"] for it in beats if not other_beats.also_beat([it], fleet.app)]
+        strangers = [it["metadata"]["name"] for it in beats if not other_beats.also_beat([it], fleet.beat.app)]
         ours = _pod_name(self._key)
         return other_beats.elsewhere(answering, ours, fleet.beat.extra_args, others, strangers)
 
@@ -170,7 +170,7 @@ class BeatReader:
         except ClusterError as error:
             logger.info("pods of others not seen", extra={"fleet": str(self._key), "because": str(error)})
             return
-        self._others = other_beats.also_beat(pods, fleet.app)
+        self._others = other_beats.also_beat(pods, fleet.beat.app)
 
     async def _see_claim(self, now: datetime) -> None:
         try:
