@@ -9,8 +9,8 @@ from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.core.labels import TEMPLATE_HASH, Owner
 from utilitarian_operator.core.objects.manifests import beat_claim, beat_statefulset, deployment, fleet_objects
-from utilitarian_operator.core.objects.wanted import pod_templates
 from utilitarian_operator.core.objects.pre_stop_hook import SCRIPT, WRAPPED_SCRIPT
+from utilitarian_operator.core.objects.wanted import pod_templates
 
 OWNER = Owner("ns", "fleet", "uid")
 
