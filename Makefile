@@ -8,7 +8,7 @@ FAST_TESTS := $(wildcard tests/unit tests/properties tests/golden)
 
 .PHONY: help
 help: ## This list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 .PHONY: venv
 venv: ## The Python environment in build/venv
@@ -26,6 +26,10 @@ test: ready ## All tests, on a real API server, broker and cluster
 .PHONY: e2e
 e2e: ready ## The end-to-end tests alone: make e2e PYTEST_ARGS=--keep-cluster leaves their cluster
 	@$(BIN)/pytest tests/e2e $(PYTEST_ARGS)
+
+.PHONY: test-chart
+test-chart: ready ## The chart alone: its templates, its rights on a real API server, its release on a real cluster
+	@$(BIN)/pytest tests/unit/chart tests/controlplane/test_chart_install.py tests/controlplane/test_chart_rights.py tests/e2e/test_chart.py
 
 .PHONY: ready
 ready: venv # All that takes minutes is made before the tests, which have time limits

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.chart import CHART, NAMESPACE, RELEASE, helm, one, render
+from tests.support.chart import CHART, NAMESPACE, RELEASE, ChartRefusedError, helm, one, render
 from tests.support.controlplane import ControlPlane
 from utilitarian_operator.api.names import FLEETS_LEASE
 
@@ -45,11 +46,11 @@ MAY_NOT = (
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
 
 
-def install(at: ControlPlane, values: dict[str, Any]) -> dict[str, Any]:
+def install(at: ControlPlane, values: dict[str, Any], *options: str) -> dict[str, Any]:
     answer: dict[str, Any] = json.loads(
         helm(
             *("upgrade", "--install", RELEASE, str(CHART), "--kubeconfig", str(at.kubeconfig)),
-            *("--output", "json", "--values", "-"),
+            *("--output", "json", "--values", "-", *options),
             values=values,
         )
     )
@@ -110,6 +111,47 @@ def test_the_operator_may_run_a_fleet_and_do_nothing_else(cluster: ControlPlane,
     assert allowed(cluster, "patch", "coordination.k8s.io/leases", NAMESPACE, name=ACCOUNT.rpartition(":")[2])
     assert allowed(cluster, "patch", "coordination.k8s.io/leases", "metering", name=FLEETS_LEASE)
     assert not allowed(cluster, "patch", "coordination.k8s.io/leases", NAMESPACE, name="of-another")
+
+
+REVIEWED = Path(__file__).with_name("reviewed_rights.txt")
+SCOPES: dict[str, dict[str, Any]] = {
+    "all namespaces": {},
+    "one namespace": {"watchNamespaces": ["metering"]},
+    "one namespace, webhook": {"watchNamespaces": ["metering"], "admission": {"enabled": True}},
+    "secrets by name and namespace": {"rbac": {"secrets": {"names": ["utilitarian-env"], "namespaces": ["metering"]}}},
+}
+
+
+def test_the_rights_are_those_that_were_reviewed(cluster: ControlPlane, request: pytest.FixtureRequest) -> None:
+    """As `kubectl auth can-i --list` tells them; a change of the file is a change of what the operator may do."""
+    lists, everybodys = [], rights(cluster, "system:serviceaccount:default:none", "default")
+    for scope, values in SCOPES.items():
+        install(cluster, values)
+        for namespace in (NAMESPACE, "metering", "default"):
+            own = [line for line in rights(cluster, ACCOUNT, namespace) if line not in everybodys]
+            lists.append("\n".join((f"# {scope}: in {namespace}", *own)))
+    text = "\n\n".join(lists) + "\n"
+    if request.config.getoption("--update-golden"):
+        REVIEWED.write_text(text)
+    assert text == REVIEWED.read_text(), "if this is meant: pytest --update-golden, and look at the diff"
+
+
+def rights(cluster: ControlPlane, who: str, namespace: str) -> list[str]:
+    """What somebody may do in a namespace, a line a rule."""
+    told = cluster.kubectl("auth", "can-i", "--list", "--no-headers", "--as", who, "-n", namespace)
+    return sorted(" ".join(line.split()) for line in told.splitlines())
+
+
+def test_a_definition_that_was_applied_by_hand_can_be_taken_over(cluster: ControlPlane) -> None:
+    install(cluster, {})
+    helm("uninstall", RELEASE, "--kubeconfig", str(cluster.kubeconfig), "--wait")
+    cluster.kubectl("delete", "crd", CRD)
+    cluster.kubectl("apply", "--server-side", "-f", str(CHART / "files" / "crds"))
+    with pytest.raises(ChartRefusedError, match="ownership"):
+        install(cluster, {})
+    install(cluster, {}, "--take-ownership")
+    labels = json.loads(cluster.kubectl("get", "crd", CRD, "--output=json"))["metadata"]["labels"]
+    assert labels["app.kubernetes.io/managed-by"] == "Helm"
 
 
 def test_rights_end_at_the_namespaces_named(cluster: ControlPlane) -> None:

@@ -78,6 +78,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- printf "%s.%s" .Release.Namespace (include "utilitarian-operator.admission" .) -}}
 {{- end -}}
 
+{{- define "utilitarian-operator.secretRule" -}}
+- apiGroups: [""]
+  resources: [secrets]
+  {{- with .Values.rbac.secrets.names }}
+  resourceNames:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  verbs: [get]
+{{- end -}}
+
 {{/* What the operator may do where its fleets live, and no more. */}}
 {{- define "utilitarian-operator.fleetRules" -}}
 - apiGroups: [utilitarian.io]
@@ -111,8 +121,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
   verbs: [patch]
 # Only what a resource names is read, one by one; a list would hand over every secret of the namespace.
 - apiGroups: [""]
-  resources: [secrets, configmaps]
+  resources: [configmaps]
   verbs: [get]
+{{- if or .Values.watchNamespaces (not .Values.rbac.secrets.namespaces) }}
+{{ include "utilitarian-operator.secretRule" . }}
+{{- end }}
 # Beat's volume is made once and never deleted: it keeps when each task was last run.
 - apiGroups: [""]
   resources: [persistentvolumeclaims]

@@ -4,6 +4,7 @@ import json
 import re
 from functools import cache
 from itertools import pairwise, product
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,13 +16,15 @@ from tests.support.chart_schema import SCHEMA, schema
 from tests.support.dashboard import dashboard
 from utilitarian_operator.api.names import FLEETS_LEASE, SALT
 from utilitarian_operator.api.validation.pod_security import EVERYTHING
+from utilitarian_operator.api.validation.resource_rules import accept
 
 PLAIN = [
-    "ClusterRole",
+    *["ClusterRole"] * 3,
     "ClusterRoleBinding",
     "ConfigMap",
     "CustomResourceDefinition",
     "Deployment",
+    "Pod",
     "Role",
     "RoleBinding",
     "Service",
@@ -81,8 +84,22 @@ def test_defaults_make_one_operator_and_what_it_needs() -> None:
     assert deployment["spec"]["replicas"] == 1
     assert deployment["spec"]["strategy"] == {"type": "Recreate"}
     assert container(default())["image"] == "utilitarian-operator:0.1.0"
-    namespaced = [it for it in default() if it["kind"] not in {"ClusterRole", "ClusterRoleBinding", PLAIN[3]}]
+    namespaced = [
+        it for it in default() if it["kind"] not in {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
+    ]
     assert {it["metadata"]["namespace"] for it in namespaced} == {NAMESPACE}
+
+
+SNAPSHOT = Path(__file__).with_name("defaults.yaml")
+
+
+def test_the_defaults_are_the_agreed_ones(request: pytest.FixtureRequest) -> None:
+    """All but the definition and the dashboard, which are files of their own."""
+    made = [it for it in default() if it["kind"] not in {"CustomResourceDefinition", "ConfigMap"}]
+    text = yaml.safe_dump_all(made, sort_keys=True)
+    if request.config.getoption("--update-golden"):
+        SNAPSHOT.write_text(text)
+    assert text == SNAPSHOT.read_text(), "if this is meant: pytest tests/unit/chart --update-golden"
 
 
 def test_the_chart_passes_helms_own_lint() -> None:
@@ -142,7 +159,7 @@ def test_probes_ask_for_the_operators_own_health(probe: str, path: str) -> None:
 
 def test_all_namespaces_need_a_cluster_role_and_no_more_than_this() -> None:
     of_the_cluster = {("storage.k8s.io", "storageclasses"): "list", ("storage.k8s.io", "csidrivers"): "list"}
-    assert rights(one(default(), "ClusterRole")) == FLEET_RIGHTS | of_the_cluster
+    assert rights(one(default(), "ClusterRole", OPERATOR)) == FLEET_RIGHTS | of_the_cluster
     assert rights(one(default(), "Role")) == LEADERSHIP_RIGHTS
 
 
@@ -150,7 +167,7 @@ def test_only_the_operators_own_lease_can_be_touched() -> None:
     create, rest, _, salt = one(default(), "Role")["rules"]
     assert create["verbs"] == ["create"]
     assert rest["resourceNames"] == ["uo-utilitarian-operator"]
-    of_fleets = [it for it in one(default(), "ClusterRole")["rules"] if it["resources"] == ["leases"]]
+    of_fleets = [it for it in one(default(), "ClusterRole", OPERATOR)["rules"] if it["resources"] == ["leases"]]
     assert [it.get("resourceNames") for it in of_fleets] == [None, [FLEETS_LEASE]]
     assert (salt["resourceNames"], salt["verbs"]) == ([SALT], ["get"])
 
@@ -166,6 +183,7 @@ def test_a_network_policy_leaves_the_two_ports_open() -> None:
     assert health == {"ports": [{"port": "health", "protocol": "TCP"}]}
 
 
+OPERATOR = f"{NAMESPACE}.uo-utilitarian-operator"
 ADMISSION = "uo-utilitarian-operator-admission"
 DIGEST = f"sha256:{'0' * 64}"
 
@@ -233,13 +251,60 @@ def test_named_namespaces_need_no_right_outside_them() -> None:
     assert not {"ClusterRole", "ClusterRoleBinding"} & set(kinds(objects))
 
 
+def for_people(role: Object) -> bool:
+    return any("/aggregate-to-" in label for label in role["metadata"]["labels"])
+
+
+def test_who_may_view_or_edit_a_namespace_may_do_so_with_its_fleets() -> None:
+    view, edit = (one(default(), "ClusterRole", f"{OPERATOR}.{role}") for role in ("view", "edit"))
+    assert rights(view) == {("utilitarian.io", "utilitarianworkerpools"): "get list watch"}
+    assert rights(edit) == {("utilitarian.io", "utilitarianworkerpools"): "create update patch delete deletecollection"}
+    to = "rbac.authorization.k8s.io/aggregate-to-"
+    assert [role for role in ("view", "edit", "admin") if f"{to}{role}" in view["metadata"]["labels"]] == [
+        *("view", "edit", "admin")
+    ]
+    assert f"{to}view" not in edit["metadata"]["labels"]
+    for values in ({"rbac": {"aggregate": False}}, {"watchNamespaces": ["metering"]}):
+        assert [it for it in render(values) if it["kind"] == "ClusterRole" and for_people(it)] == []
+
+
+def test_secrets_may_be_given_by_name_and_by_namespace() -> None:
+    named = one(render({"rbac": {"secrets": {"names": ["env"]}}}), "ClusterRole", OPERATOR)
+    assert [rule["resourceNames"] for rule in named["rules"] if "secrets" in rule["resources"]] == [["env"]]
+    objects = render({"rbac": {"secrets": {"names": ["env"], "namespaces": ["metering"]}}})
+    assert ("", "secrets") not in rights(one(objects, "ClusterRole", OPERATOR))
+    there = one(objects, "Role", f"{OPERATOR}.secrets")
+    assert (there["metadata"]["namespace"], rights(there)) == ("metering", {("", "secrets"): "get"})
+    assert there["rules"][0]["resourceNames"] == ["env"]
+    assert one(objects, "RoleBinding", f"{OPERATOR}.secrets")["roleRef"]["name"] == f"{OPERATOR}.secrets"
+
+
+@pytest.mark.parametrize(
+    "values,made",
+    [
+        ({}, set()),
+        ({"admission": {"enabled": True, "certManager": {"enabled": True}}}, {"ValidatingWebhookConfiguration"}),
+        (
+            {"admission": {"enabled": True}},
+            {"ValidatingWebhookConfiguration", "ClusterRole", "ClusterRoleBinding"},
+        ),
+    ],
+    ids=["nothing", "webhook-by-cert-manager", "webhook-and-the-right-to-say-whom-it-trusts"],
+)
+def test_named_namespaces_make_nothing_of_the_cluster_that_is_not_asked_for(
+    values: dict[str, Any], made: set[str]
+) -> None:
+    objects = render({"watchNamespaces": ["metering"], "crds": {"enabled": False}, **values})
+    assert {kind for kind, _ in _of_the_cluster(objects)} == made
+
+
 @pytest.mark.parametrize("watched", [[], ["metering"]], ids=["all namespaces", "one namespace"])
 def test_every_role_is_bound_to_the_account_of_the_pod(watched: list[str]) -> None:
     objects = render({"watchNamespaces": watched})
     account = {"kind": "ServiceAccount", "name": pod(objects)["serviceAccountName"], "namespace": NAMESPACE}
     bindings = [it for it in objects if it["kind"].endswith("RoleBinding")]
     assert all(binding["subjects"] == [account] for binding in bindings)
-    roles = [it for it in objects if it["kind"] in {"Role", "ClusterRole"}]
+    roles = [it for it in objects if it["kind"] in {"Role", "ClusterRole"} and not for_people(it)]
     bound = {(it["roleRef"]["kind"], it["roleRef"]["name"], it["metadata"].get("namespace")) for it in bindings}
     assert bound == {(it["kind"], it["metadata"]["name"], it["metadata"].get("namespace")) for it in roles}
 
@@ -301,6 +366,32 @@ def test_a_monitor_keeps_the_fleets_own_namespace(value: str, kind: str, endpoin
 def test_a_rule_object_holds_the_alerts() -> None:
     found = one(render({"metrics": {"prometheusRule": {"enabled": True}}}), "PrometheusRule")
     assert found["spec"] == yaml.safe_load((CHART / "files/alerts.yaml").read_text())
+
+
+def test_helms_own_test_asks_the_service_with_no_more_rights_than_the_operator() -> None:
+    asks = one(default(), "Pod")
+    assert asks["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    assert asks["spec"]["automountServiceAccountToken"] is False
+    [test], service = asks["spec"]["containers"], one(default(), "Service")
+    assert test["command"][-1] == f"http://{service['metadata']['name']}:8080/metrics"
+    assert (test["image"], test["securityContext"]) == (
+        container(default())["image"],
+        container(default())["securityContext"],
+    )
+    selector = one(default(), "Deployment")["spec"]["selector"]["matchLabels"]
+    assert not selector.items() <= asks["metadata"]["labels"].items()
+    assert "Pod" not in kinds(render({"metrics": {"service": {"enabled": False}}}))
+
+
+def test_artifact_hub_is_told_of_this_version() -> None:
+    about = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    told = {name.removeprefix("artifacthub.io/"): text for name, text in about["annotations"].items()}
+    [image] = yaml.safe_load(told["images"])
+    assert image["image"] == container(default())["image"]
+    [definition] = yaml.safe_load(told["crds"])
+    assert definition["name"] == one(default(), "CustomResourceDefinition")["metadata"]["name"]
+    for example in yaml.safe_load(told["crdsExamples"]):
+        assert accept(example).spec.image
 
 
 def test_a_stand_by_is_rolled_spread_and_kept_and_a_lone_operator_replaced() -> None:
@@ -423,6 +514,7 @@ def test_a_pod_label_never_takes_the_pod_from_its_deployment() -> None:
         ({"image": {"digest": "sha256:abc"}}, "/image/digest"),
         ({"fullnameOverride": "with.dots"}, "/fullnameOverride"),
         ({"nameOverride": "with.dots"}, "/nameOverride"),
+        ({"watchNamespaces": ["a"], "rbac": {"secrets": {"namespaces": ["a"]}}}, "rbac.secrets.namespaces: with"),
         ({"imagePullSecrets": [{"name": "-"}]}, "/imagePullSecrets/0/name"),
         ({"podSecurity": {"allow": ["hostpath"]}}, "/podSecurity/allow/0"),
         ({"podSecurity": {"namespaces": {"metering": ["all"]}}}, "/podSecurity/namespaces/metering/0"),
