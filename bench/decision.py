@@ -62,7 +62,7 @@ def measure(size: int) -> float:
         seen = {pool.name: facts(index, look) for index, pool in enumerate(asked.pools)}
         context = FleetContext(START + timedelta(seconds=look))
         begin = perf_counter()
-        _, memories = decide_fleet(asked, seen, memories, context)
+        memories = decide_fleet(asked, seen, memories, context).memories
         took.append((perf_counter() - begin) * 1000)
     return median(took)
 

@@ -99,7 +99,7 @@ class Watched:
         """Look once; returns how many tasks were counted until now."""
         snapshot = await self.observer.look(self.asked, self.session, datetime.now(UTC))
         seen = {name: facts(pool) for name, pool in snapshot.pools.items()}
-        _, self.memories = decide_fleet(self.asked, seen, self.memories, FleetContext(snapshot.at))
+        self.memories = decide_fleet(self.asked, seen, self.memories, FleetContext(snapshot.at)).memories
         memory = self.memories[POOL]
         for count in AFTER:
             if memory.completions >= count:

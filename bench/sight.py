@@ -131,7 +131,8 @@ class Watch:
         snapshot = await it.observer.look(it.fleet, self._session, datetime.now(UTC))
         it.health = it.health.examined(it.fleet, snapshot)
         seen = {name: facts(pool, it.health.starved(name)) for name, pool in snapshot.pools.items()}
-        decisions, it.memories = decide_fleet(it.fleet, seen, it.memories, FleetContext(snapshot.at))
+        sizes = decide_fleet(it.fleet, seen, it.memories, FleetContext(snapshot.at))
+        decisions, it.memories = sizes.decisions, sizes.memories
         self._note(it, {name for name, decision in decisions.items() if decision.replicas})
         self._metrics.looked(key, snapshot, decisions, it.health.findings)
         status = fleet_status(it.fleet, snapshot, decisions, it.memories, it.status, StatusInput(1))

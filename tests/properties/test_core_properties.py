@@ -159,7 +159,7 @@ def test_the_ceiling_holds_and_every_waiting_pool_gets_its_first_worker_first(
     written = [{"name": f"p{i}", "priority": priority} for i, (_, priority) in enumerate(work)]
     pool_workers = fleet(*written, maxWorkers=ceiling)
     looks = {f"p{i}": facts(amount) for i, (amount, _) in enumerate(work)}
-    decisions, _ = decide_fleet(pool_workers, looks, {}, FleetContext(NOW))
+    decisions = decide_fleet(pool_workers, looks, {}, FleetContext(NOW)).decisions
     assert sum(decision.replicas for decision in decisions.values()) <= ceiling
     waiting = [name for name, look in looks.items() if look.at_least and not decisions[name].replicas]
     assert not waiting or all(decision.replicas <= 1 for decision in decisions.values())

@@ -16,7 +16,8 @@ from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet
 def left_by_operator(decided: Fleet, seen: Facts, memory: Memory = Memory(), **more: Any) -> dict[str, Any]:  # noqa: B008 - frozen
     """The resource as an operator would leave it that sees this and decides by the real rules."""
     context = more.pop("circumstances", FleetContext(now=NOW))
-    decisions, memories = decide_fleet(decided, {"pool": seen}, {"pool": memory}, context)
+    sizes = decide_fleet(decided, {"pool": seen}, {"pool": memory}, context)
+    decisions, memories = sizes.decisions, sizes.memories
     decision = decisions["pool"]
     pool = {
         "name": "pool",

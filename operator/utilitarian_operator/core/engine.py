@@ -129,9 +129,9 @@ def decide(
         context: what the decision depends on beside the pools.
     """
     seen = {name: facts(pool, health.starved(name)) for name, pool in snapshot.pools.items()}
-    decisions, remembered = decide_fleet(fleet, seen, memories, context)
-    runs = watch(fleet, snapshot, seen, decisions, memories, remembered)
-    return Figures(fleet, snapshot, context, seen, decisions, ailing(health.findings, runs.forecasts), runs)
+    sizes = decide_fleet(fleet, seen, memories, context)
+    runs = watch(fleet, snapshot, seen, sizes.decisions, memories, sizes.memories)
+    return Figures(fleet, snapshot, context, seen, sizes.decisions, ailing(health.findings, runs.forecasts), runs)
 
 
 def settled(state: State, outcome: Outcome | None) -> State:

@@ -16,10 +16,10 @@ from math import ceil, floor, inf
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.draining.steps import largest_step
 from utilitarian_operator.core.observation.start_ups import MOST_AT_ONCE
-from utilitarian_operator.core.sizing.decision import Decision, Rule, Step, start
+from utilitarian_operator.core.sizing.decision import Decision
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import BUCKETS, Memory, seconds_per_task, with_demand
-from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool, together
+from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet
 from utilitarian_operator.core.sizing.rules import arrival_window
 from utilitarian_operator.simulation.lane import TICK_S, Lane
 from utilitarian_operator.simulation.next_look import SLOWEST_PACE_S, Calendar
@@ -34,9 +34,6 @@ DEPARTURE_S = 3.0
 
 LEARNING = 0.03
 """Part by which the seconds per task have moved since the last look: more is worth another look soon."""
-
-
-NOT_LOOKED_AT = start(Step(Rule.DEMAND, 0, 0, "not looked at yet"))
 
 
 class Engine:
@@ -76,9 +73,7 @@ class Engine:
             while self._agenda and self._agenda[0][0] == now:
                 due.append(heappop(self._agenda)[1:])
             lanes = [self.lanes[name] for _, name in due]
-            for lane in lanes:
-                self._look(lane, now)
-            self._act(lanes, now)
+            self._act(lanes, self._decided(lanes, now), now)
             for (index, name), lane in zip(due, lanes, strict=True):
                 heappush(self._agenda, (self._next_look(lane, now, until), index, name))
 
@@ -86,17 +81,23 @@ class Engine:
         """Have every pool looked at again soon: something happened to it from outside."""
         self._agenda = sorted((min(at, floor(now) + TICK_S), index, name) for at, index, name in self._agenda)
 
-    def _look(self, lane: Lane, now: float) -> None:
-        """See a pool and decide for it by itself."""
-        lane.workers.advance(now)
-        memory, since = self._caught_up(lane, now)
-        facts = self._facts(lane, since)
-        lane.decision, lane.memory = decide_pool(lane.pool, facts, memory, FleetContext(self._calendar.moment(now)))
-        lane.looked_at = now
+    def _decided(self, lanes: list[Lane], now: float) -> list[Decision]:
+        """See some pools and decide for them, beside what was last decided for the others."""
+        seen, memories = {}, {}
+        for lane in lanes:
+            lane.workers.advance(now)
+            memories[lane.pool.name], since = self._caught_up(lane, now)
+            seen[lane.pool.name] = self._facts(lane, since)
+        context = FleetContext(self._calendar.moment(now))
+        sizes = decide_fleet(self.fleet, seen, memories, context, self.lanes)
+        for lane in lanes:
+            name, lane.looked_at = lane.pool.name, now
+            lane.own, lane.memory = sizes.own[name], sizes.memories[name]
+        return [sizes.decisions[lane.pool.name] for lane in lanes]
 
-    def _act(self, lanes: list[Lane], now: float) -> None:
-        """Do what was decided, within the fleet's ceiling."""
-        for lane, decision in zip(lanes, self._shared(lanes, now), strict=True):
+    def _act(self, lanes: list[Lane], decisions: list[Decision], now: float) -> None:
+        """Do what was decided."""
+        for lane, decision in zip(lanes, decisions, strict=True):
             workers, moved = lane.workers, decision.replicas != lane.workers.current
             self._set_pace(lane, moved=moved, now=now)
             if moved:
@@ -119,29 +120,6 @@ class Engine:
         slowest = min(SLOWEST_PACE_S, max(calm, TICK_S)) if lane.workers.current > 1 else SLOWEST_PACE_S
         lane.pace, lane.seconds = TICK_S if moved or learning else min(lane.pace * 2, slowest), s
 
-    def _shared(self, lanes: list[Lane], now: float) -> list[Decision]:
-        """The decisions within the fleet's ceiling, beside the last ones of the other pools."""
-        ceiling = self.fleet.max_workers
-        if self.fleet.mode != "Paused" and (ceiling is None or self._asked() <= ceiling):
-            return [lane.decision or NOT_LOOKED_AT for lane in lanes]
-        own = together(
-            self.fleet,
-            {name: lane.decision or NOT_LOOKED_AT for name, lane in self.lanes.items()},
-            {name: lane.workers.current for name, lane in self.lanes.items()},
-            {name: _going(lane.workers) for name, lane in self.lanes.items()},
-            now=self._calendar.moment(now),
-        )
-        return [own[lane.pool.name] for lane in lanes]
-
-    def _asked(self) -> int:
-        """Workers wanted, or there still, and those that leave."""
-        asked = 0
-        for lane in self.lanes.values():
-            there = len(lane.workers.alive)
-            more = lane.decision.replicas - lane.workers.current if lane.decision else 0
-            asked += there + more if more > 0 else there
-        return asked
-
     def _facts(self, lane: Lane, since: int) -> Facts:
         workers = lane.workers
         ready, arrived, used = workers.ready, workers.arrived, workers.used
@@ -161,7 +139,7 @@ class Engine:
             longest=workers.oldest,
             started_up=tuple(seconds for seconds, at_once in workers.started_up if at_once <= MOST_AT_ONCE),
             started_together=tuple(seconds for seconds, at_once in workers.started_up if at_once > MOST_AT_ONCE),
-            draining=_going(workers),
+            draining=lane.draining,
             first_due=min((self._calendar.moment(workers.tasks.eta[k]) for k in workers.deferred), default=None),
         )
         workers.started_up.clear()
@@ -200,11 +178,6 @@ class Engine:
             return max(self._calendar.next_change(lane, now, until), now + TICK_S)
         number = bisect_right(self.looks, now)
         return self.looks[number] if number < len(self.looks) else inf
-
-
-def _going(workers: Workers) -> int:
-    """Workers on their way out."""
-    return len(workers.alive) - workers.current
 
 
 def _fewest(workers: Workers) -> int:

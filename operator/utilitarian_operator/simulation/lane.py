@@ -4,12 +4,14 @@ from dataclasses import dataclass, field
 from math import inf
 
 from utilitarian_operator.api.effective import Pool
-from utilitarian_operator.core.sizing.decision import Decision
+from utilitarian_operator.core.sizing.decision import Decision, Rule, Step, start
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.simulation.pool_model import Workers
 
 TICK_S = 1.0
 """Seconds between two looks of the operator."""
+
+NOT_LOOKED_AT = start(Step(Rule.DEMAND, 0, 0, "not looked at yet"))
 
 
 @dataclass(slots=True)
@@ -20,14 +22,14 @@ class Lane:
         pool: the effective spec.
         workers: the model.
         memory: the engine's.
-        decision: the last.
+        own: what was last decided for it by itself.
         opens: when the next schedule opens, seconds.
     """
 
     pool: Pool
     workers: Workers
     memory: Memory = field(default_factory=Memory)
-    decision: Decision | None = None
+    own: Decision = NOT_LOOKED_AT
     opens: float = -inf
     looked_at: float = 0.0
     arrived: int = 0
@@ -38,3 +40,13 @@ class Lane:
     coasted: bool = False
     rules: dict[str, int] = field(default_factory=dict)
     samples: list[tuple[float, int, int]] = field(default_factory=list)
+
+    @property
+    def current(self) -> int:
+        """Workers asked for now."""
+        return self.workers.current
+
+    @property
+    def draining(self) -> int:
+        """Workers on their way out."""
+        return len(self.workers.alive) - self.workers.current

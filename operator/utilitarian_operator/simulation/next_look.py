@@ -136,7 +136,7 @@ class Calendar:
         """Whether one worker serves alone with slots to spare: nothing but its end can change the decision."""
         workers = lane.workers
         alone = len(workers.alive) == 1 and workers.count(State.SERVING) == 1
-        settled = lane.decision is not None and lane.decision.replicas == 1
+        settled = lane.own.replicas == 1
         return (
             alone
             and settled

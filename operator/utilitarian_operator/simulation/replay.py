@@ -46,8 +46,9 @@ def disagreements(fleet: Fleet, recorded: Iterable[Look]) -> list[Disagreement]:
     memories: dict[str, Memory] = {}
     found = []
     for number, look in enumerate(recorded):
-        decisions, memories = decide_fleet(fleet, look.seen, memories, look.context)
-        for pool, decision in decisions.items():
+        sizes = decide_fleet(fleet, look.seen, memories, look.context)
+        memories = sizes.memories
+        for pool, decision in sizes.decisions.items():
             replayed = (decision.replicas, decision.rule)
             if replayed != look.decided[pool]:
                 found.append(Disagreement(number, pool, look.decided[pool], replayed))
@@ -58,7 +59,7 @@ def memories_after(fleet: Fleet, recorded: Iterable[Look]) -> dict[str, Memory]:
     """What the pools remember after these looks, by name; the record must begin with the first look."""
     memories: dict[str, Memory] = {}
     for look in recorded:
-        _, memories = decide_fleet(fleet, look.seen, memories, look.context)
+        memories = decide_fleet(fleet, look.seen, memories, look.context).memories
     return memories
 
 

@@ -34,7 +34,8 @@ def recorded(seen: list[Mapping[str, Facts]]) -> list[str]:
     lines = []
     for second, look in enumerate(seen):
         context = FleetContext(NOW + timedelta(seconds=5 * second), timedelta(seconds=5 * second), second)
-        decisions, memories = decide_fleet(FLEET, look, memories, context)
+        sizes = decide_fleet(FLEET, look, memories, context)
+        decisions, memories = sizes.decisions, sizes.memories
         text = to_text(context, look, decisions)
         lines.append(json.dumps({"message": "decided", "fleet": "ns/fleet", "look": text}))
     return lines

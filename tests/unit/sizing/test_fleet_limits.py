@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from tests.support.pools import NOW, facts, fleet
 from utilitarian_operator.core.sizing.decision import Decision, Step, start
 from utilitarian_operator.core.sizing.facts import Facts
-from utilitarian_operator.core.sizing.fleet_limits import FIRST_WORKERS_AT_A_TIME
+from utilitarian_operator.core.sizing.fleet_limits import FIRST_WORKERS_AT_A_TIME, within
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.memory_json import from_text, to_text
-from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet, together
+from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet
 
 MINUTE = timedelta(minutes=1)
 
@@ -31,9 +31,8 @@ def shared(
     pools = [{"name": name, "priority": priority} for name, (priority, _, _) in asked.items()]
     current = {name: there for name, (_, there, _) in asked.items()}
     decisions = {name: decision for name, (_, _, decision) in asked.items()}
-    given = together(
-        fleet(*pools, maxWorkers=ceiling), decisions, current, draining or dict.fromkeys(asked, 0), now=NOW
-    )
+    asked_for = fleet(*pools, maxWorkers=ceiling).pools
+    given = within(ceiling, asked_for, decisions, current, draining or dict.fromkeys(asked, 0))
     return {name: decision.replicas for name, decision in given.items()}
 
 
@@ -120,7 +119,8 @@ class Fleet:
 
     def look(self, now: datetime) -> None:
         """What is decided happens at once; the operator starts anew each time, and remembers what stands in status."""
-        decisions, memories = decide_fleet(self.pools, self._seen(now), self.memories, FleetContext(now))
+        sizes = decide_fleet(self.pools, self._seen(now), self.memories, FleetContext(now))
+        decisions, memories = sizes.decisions, sizes.memories
         self.memories = {name: from_text(to_text(it), now) for name, it in memories.items()}
         for name, decision in decisions.items():
             if decision.replicas and not self.current[name]:

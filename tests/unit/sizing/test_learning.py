@@ -155,7 +155,7 @@ def test_the_fleet_decides_alike_with_a_clock_that_jumps_to_and_fro() -> None:
     memories: dict[str, Memory] = {}
     for step in (0, 1, 864_000, 864_001, 2, 3):
         look = facts(40, current=1, running=4, completed=1)
-        _, memories = decide_fleet(of, {"p": look}, memories, FleetContext(NOW + step * SECOND))
+        memories = decide_fleet(of, {"p": look}, memories, FleetContext(NOW + step * SECOND)).memories
     assert memories["p"].slot_seconds <= 4 * (1 + 120 + 1 + 1)
 
 

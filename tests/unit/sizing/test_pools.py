@@ -32,7 +32,8 @@ def test_a_worker_holds_its_place_until_its_pod_is_ended(replicas: int, leaving:
     snapshot = PoolSnapshot(queues, 0, (stays, goes), replicas=replicas)
     fleets = fleet({"name": "pool", "scaling": {"max": 9}}, {"name": "other"}, maxWorkers=4)
     other = facts(2, current=2, idle=0, running=2)
-    decisions, _ = decide_fleet(fleets, {"pool": from_sight.facts(snapshot), "other": other}, {}, FleetContext(NOW))
+    seen = {"pool": from_sight.facts(snapshot), "other": other}
+    decisions = decide_fleet(fleets, seen, {}, FleetContext(NOW)).decisions
     assert decisions["pool"].replicas == granted
 
 
@@ -41,7 +42,7 @@ def test_what_is_remembered_of_a_turn_does_not_change_at_each_look() -> None:
     pools, seen, memories = fleet({"name": "a"}), {"a": facts(0, missing=("queue-a",))}, dict[str, Memory]()
     turns = set()
     for minute in range(30):
-        _, memories = decide_fleet(pools, seen, memories, FleetContext(NOW + minute * MINUTE))
+        memories = decide_fleet(pools, seen, memories, FleetContext(NOW + minute * MINUTE)).memories
         turns.add(memories["a"].first_worker_turn)
     assert len(turns) == 3
 

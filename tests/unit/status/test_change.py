@@ -75,7 +75,8 @@ def looks(asked: Fleet, seen: PoolSnapshot, status: dict[str, Any], memory: Memo
         now = NOW + timedelta(seconds=second)
         snapshot = FleetSnapshot(now, {"pool": seen}, beat=BeatSnapshot(ready=True), last_messages={})
         found = {"pool": facts(seen)}
-        decisions, after = decide_fleet(asked, found, memories, FleetContext(now))
+        sizes = decide_fleet(asked, found, memories, FleetContext(now))
+        decisions, after = sizes.decisions, sizes.memories
         watched = watch(asked, snapshot, found, decisions, memories, after)
         memories = watched.memories
         about = StatusInput(1, starts=upcoming(asked, now), runs=watched.forecasts)

@@ -66,4 +66,4 @@ def decisions_now(fleet: Fleet, resource: Mapping[str, Any], now: datetime) -> d
     entries = {pool.get("name"): pool for pool in status.get("pools") or ()}
     seen = {pool.name: facts_from_status(entries.get(pool.name, {}), now) for pool in fleet.pools}
     set_by_hand, _ = overrides(resource["metadata"].get("annotations") or {})
-    return decide_fleet(fleet, seen, remembered(status, now), FleetContext(now=now, overrides=set_by_hand))[0]
+    return decide_fleet(fleet, seen, remembered(status, now), FleetContext(now=now, overrides=set_by_hand)).decisions

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import Protocol
 
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.core.moments import since
@@ -40,26 +41,104 @@ class FleetContext:
     given_up: Mapping[str, str] = field(default_factory=dict)
 
 
+class Beside(Protocol):
+    """A pool of a fleet that is not looked at now, as the others must know it."""
+
+    @property
+    def own(self) -> Decision:
+        """What was last decided for it by itself."""
+
+    @property
+    def current(self) -> int:
+        """Workers asked for now, without those that drain."""
+
+    @property
+    def draining(self) -> int:
+        """Workers on their way out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What was decided at one look.
+
+    Args:
+        decisions: by pool name, of the pools that were looked at.
+        memories: what is remembered of each, by pool name.
+        own: what was decided for each by itself, before what the pools may have together.
+    """
+
+    decisions: dict[str, Decision]
+    memories: dict[str, Memory]
+    own: Mapping[str, Decision]
+
+
 def decide_fleet(
-    fleet: Fleet, seen: Mapping[str, Facts], memories: Mapping[str, Memory], context: FleetContext
-) -> tuple[dict[str, Decision], dict[str, Memory]]:
-    """The decisions and what is remembered of them, both by pool name.
+    fleet: Fleet,
+    seen: Mapping[str, Facts],
+    memories: Mapping[str, Memory],
+    context: FleetContext,
+    beside: Mapping[str, Beside] = MappingProxyType({}),
+) -> Sizes:
+    """How many workers each pool is to have, for the operator, `plan`, `explain`, `simulate` and replay alike.
 
     Args:
         fleet: what is asked for.
-        seen: the facts, by pool name.
-        memories: of the last time; a pool without one starts afresh.
+        seen: the facts, by pool name; of the pools that are looked at now.
+        memories: of the last time, by pool name; a pool without one starts afresh.
         context: of this look.
+        beside: the other pools, by name; those that are seen may be among them.
     """
-    decisions, remembered = {}, {}
+    own, remembered = {}, {}
     for pool in fleet.pools:
-        memory = memories.get(pool.name, Memory())
-        decisions[pool.name], remembered[pool.name] = decide_pool(pool, seen[pool.name], memory, context)
-    current = {name: facts.current for name, facts in seen.items()}
-    draining = {name: facts.draining for name, facts in seen.items()}
-    turns = {name: it.first_worker_turn for name, it in remembered.items() if it.first_worker_turn is not None}
-    decisions = together(fleet, decisions, current, draining, turns=turns, now=context.now)
-    return decisions, _with_turns(decisions, remembered, seen, context.now)
+        if pool.name in seen:
+            memory = memories.get(pool.name, Memory())
+            own[pool.name], remembered[pool.name] = decide_pool(pool, seen[pool.name], memory, context)
+    decisions = _together(fleet, own, seen, remembered, context.now, beside)
+    return Sizes(decisions, _with_turns(decisions, remembered, seen, context.now), own)
+
+
+def _together(
+    fleet: Fleet,
+    own: Mapping[str, Decision],
+    seen: Mapping[str, Facts],
+    memories: Mapping[str, Memory],
+    now: datetime,
+    beside: Mapping[str, Beside],
+) -> dict[str, Decision]:
+    """The pools' own decisions within what they may have together, and within the mode of the fleet."""
+    decisions = dict(own)
+    if any(map(budget.declares, own.values())) or not _fits(fleet.max_workers, own, seen, beside):
+        everyone = {name: own.get(name) or it.own for name, it in beside.items()} | decisions
+        turns = {name: it.first_worker_turn for name, it in memories.items() if it.first_worker_turn is not None}
+        shared = _shared(fleet, everyone, {**beside, **seen}, turns, now)
+        decisions = {name: shared[name] for name in own}
+    if fleet.mode != "Paused":
+        return decisions
+    return {name: _as_overridden(fleet, decision, seen[name].current) for name, decision in decisions.items()}
+
+
+def _fits(
+    ceiling: int | None, own: Mapping[str, Decision], seen: Mapping[str, Facts], beside: Mapping[str, Beside]
+) -> bool:
+    """Whether the pools may have what each asks for by itself; a quick answer for most looks."""
+    if ceiling is None:
+        return True
+    asked = sum(it.draining + max(own[name].replicas, it.current) for name, it in seen.items())
+    others = (it for name, it in beside.items() if name not in seen)
+    return asked + sum(it.draining + max(it.own.replicas, it.current) for it in others) <= ceiling
+
+
+def _shared(
+    fleet: Fleet,
+    decisions: Mapping[str, Decision],
+    there: Mapping[str, Beside | Facts],
+    turns: Mapping[str, datetime],
+    now: datetime,
+) -> dict[str, Decision]:
+    current = {name: it.current for name, it in there.items()}
+    draining = {name: it.draining for name, it in there.items()}
+    shared = budget.in_turn(fleet.pools, decisions, current, turns, now)
+    return budget.within(fleet.max_workers, fleet.pools, shared, current, draining)
 
 
 def _with_turns(
@@ -81,30 +160,6 @@ def _with_turn(decision: Decision, memory: Memory, facts: Facts, now: datetime) 
 def _lasts(turn: datetime | None, facts: Facts, now: datetime) -> bool:
     """Whether a turn goes on; one that is over goes on as long as no other pool waits."""
     return turn is not None and turn <= now and (facts.current > 0 or now - turn < budget.TURN_LASTS)
-
-
-def together(
-    fleet: Fleet,
-    decisions: Mapping[str, Decision],
-    current: Mapping[str, int],
-    draining: Mapping[str, int],
-    *,
-    now: datetime,
-    turns: Mapping[str, datetime] = MappingProxyType({}),
-) -> dict[str, Decision]:
-    """The pools' own decisions within what they may have together and what a person said of the whole fleet.
-
-    Args:
-        fleet: what is asked for.
-        decisions: by pool name, for each of its pools.
-        current: workers asked for now, by pool name, without those that drain.
-        draining: workers on their way out, by pool name: they hold their places until they are gone.
-        now: the one clock.
-        turns: when the last turn of each pool's first worker began, by pool name.
-    """
-    decisions = budget.in_turn(fleet.pools, decisions, current, turns, now)
-    decisions = budget.within(fleet.max_workers, fleet.pools, decisions, current, draining)
-    return {name: _as_overridden(fleet, decision, current[name]) for name, decision in decisions.items()}
 
 
 def decide_pool(pool: Pool, facts: Facts, memory: Memory, context: FleetContext) -> tuple[Decision, Memory]:
