@@ -14,7 +14,7 @@ from utilitarian_operator.simulation.worker import Kind
 def test_a_pool_beside_the_others_has_workers_that_stay_and_workers_that_leave() -> None:
     """Two workers run a task of a minute each when the pool is to have one."""
     tasks = Tasks(array("d", [5.0, 5.0]), array("d", [60.0, 60.0]), bytearray(2), ("work",), {})
-    workers = Workers(tasks, Kind(1), repeat(1.0))
+    workers = Workers(tasks, Kind(1, 0, acks_late=False), repeat(1.0))
     lane: Beside = Lane(pool(), workers)
     assert (lane.own, lane.current, lane.draining) == (NOT_LOOKED_AT, 0, 0)
     workers.start(2, 0)
