@@ -37,12 +37,12 @@ ready: venv # All that takes minutes is made before the tests, which have time l
 	@python3 -m hack.testbed prepare
 
 .PHONY: check
-check: venv ## Format, lint, types, layers and the quick tests, in under a minute
+check: venv ## Format, lint, types, layers and the quick tests with fewer examples, in under a minute
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/pytest -q -n 2 $(FAST_TESTS)
+	@QUICK=1 $(BIN)/pytest -q -n 2 $(FAST_TESTS)
 
 .PHONY: up
 up: ## A cluster with RabbitMQ and the operator in it (CLUSTER=existing: the one of KUBECONFIG)

@@ -9,11 +9,12 @@ from hypothesis import HealthCheck, settings
 
 from hack import debian_rabbitmq
 from tests.support.controlplane import REPOSITORY, ControlPlane
+from tests.support.examples import examples
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.sharing import Sharing, measures
 
 # How long one example takes, or is made, says how busy the machine is, and nothing of the code.
-settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("tests", deadline=None, max_examples=examples(), suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tests")
 
 

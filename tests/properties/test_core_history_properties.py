@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.pools import NOW, facts, pool
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.core.sizing.decision import Decision
@@ -14,7 +15,7 @@ from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory, longest_seen, longest_task, seconds_per_task
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool
 
-EXAMPLES = settings(max_examples=150)
+EXAMPLES = settings(max_examples=examples(150))
 
 WORKERS = st.integers(0, 30)
 COUNTED = st.one_of(st.none(), st.integers(0, 1000))

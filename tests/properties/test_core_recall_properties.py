@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.pools import NOW, facts, pool
 from utilitarian_operator.core.reading import Reader
 from utilitarian_operator.core.sizing.memory import Memory, seconds_per_task
@@ -14,7 +15,7 @@ from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool
 from utilitarian_operator.core.status.change import patch, worth_writing
 from utilitarian_operator.core.status.recall import recall, remembered, well_formed
 
-EXAMPLES = settings(max_examples=300)
+EXAMPLES = settings(max_examples=examples(300))
 
 MOMENTS = st.sampled_from(
     (

@@ -9,6 +9,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.pools import NOW, fleet
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.core.draining import steps as drain
@@ -329,7 +330,7 @@ def dice(seed: int) -> Random:
     return Random(seed)  # noqa: S311 - no secret
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.integers(2, 6), SEEDS, PACES)
 def test_no_busy_worker_is_stopped_however_late_each_of_the_views_is(replicas: int, seed: int, pace: Pace) -> None:
     chance = dice(seed)
@@ -338,7 +339,7 @@ def test_no_busy_worker_is_stopped_however_late_each_of_the_views_is(replicas: i
     assert world.stopped == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.integers(2, 6), st.integers(0, 2), SEEDS, PACES)
 def test_a_pool_settles_after_a_bad_template_that_came_while_workers_left(
     replicas: int, least: int, seed: int, pace: Pace

@@ -10,6 +10,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from utilitarian_operator.cli.resources import fleet_of, pools_of, the_one
 from utilitarian_operator.core.explain.explanation import explain
 from utilitarian_operator.core.explain.from_status import NO_REASON, decisions_now, trail_from_status
@@ -31,7 +32,7 @@ def places(part: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 FIELDS = [path for path in places(SAVED["status"]) if not isinstance(path[-1], int)]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(missing=st.lists(st.sampled_from(FIELDS), max_size=5), pool=st.sampled_from(["amr-hourly", "cleanup"]))
 def test_any_field_may_be_missing(missing: list[tuple[Any, ...]], pool: str) -> None:
     body = deepcopy(SAVED)

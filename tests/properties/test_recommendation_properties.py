@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.pools import fleet
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core.explain.recommendations import Figures, can_be_written, recommendations
@@ -35,7 +36,7 @@ POOLS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(written=POOLS, figures=FIGURES)
 def test_what_is_recommended_can_be_written_and_is_enough(written: dict[str, Any], figures: Figures) -> None:
     pool = fleet({"name": "pool", **written}).pools[0]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.resources import resource
 from utilitarian_operator.adapters.broker.address import Address, addresses, endpoints, plain_hosts
 from utilitarian_operator.adapters.broker.statistics import Statistics
@@ -80,7 +81,7 @@ async def looked(url: str, stats: str) -> str:
     return repr(read)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(50))
 @given(password=PASSWORDS, escaped=ESCAPED)
 async def test_what_a_look_says_and_logs_of_it(
     caplog: pytest.LogCaptureFixture, password: str, *, escaped: bool

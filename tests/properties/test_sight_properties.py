@@ -7,6 +7,7 @@ from enum import Enum
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from utilitarian_operator.core.observation.model import PodSnapshot, PoolSnapshot, Present, WorkerLoad
 from utilitarian_operator.core.sizing.facts import facts
 
@@ -100,7 +101,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(STEPS, STEPS, st.sets(st.integers(0, WORKERS - 1), max_size=1))
 def test_at_least_is_never_more_and_work_never_less_than_there_is(
     before: list[tuple[str, int, int]], since: list[tuple[str, int, int]], going: set[int]

@@ -13,6 +13,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.simulated import load, one_pool
 from utilitarian_operator.simulation.load.arrivals import Tasks
 from utilitarian_operator.simulation.load.prometheus_history import read_history
@@ -112,7 +113,9 @@ def played_well(tasks: Tasks) -> None:
 
 
 FILES = settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=examples(200),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.simulated import stage
 from tests.support.steps import at_most
 from utilitarian_operator.simulation import oracle
@@ -43,7 +44,7 @@ POOLS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(queue=QUEUES, pool=POOLS, late=st.booleans())
 def test_the_schedule_ends_and_keeps_to_the_times(queue: dict[str, Any], pool: dict[str, Any], *, late: bool) -> None:
     asked = stage({"work": queue}, pool, days=0.1, acks="late" if late else "early")

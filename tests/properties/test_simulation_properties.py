@@ -6,6 +6,7 @@ from itertools import repeat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from utilitarian_operator.simulation.load.arrivals import Tasks
 from utilitarian_operator.simulation.oracle import Problem, lower_bound
 from utilitarian_operator.simulation.pool_model import Workers
@@ -18,7 +19,7 @@ ACTS = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     gaps=GAPS,
     seconds=st.lists(st.sampled_from([0.1, 2.0, 30.0, 700.0]), min_size=60, max_size=60),
@@ -66,7 +67,7 @@ def test_tasks_are_conserved(  # noqa: PLR0913 - what is drawn
     assert 0 <= account.idle <= account.worker_seconds + 1e-5
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(gaps=GAPS, promise=st.sampled_from([1.0, 30.0, 600.0]), slots=st.integers(1, 4))
 def test_no_schedule_that_keeps_the_promises_beats_the_bound(gaps: list[float], promise: float, slots: int) -> None:
     at = array("d", [100 + sum(gaps[: i + 1]) for i in range(len(gaps))])

@@ -7,6 +7,7 @@ from cronsim import CronSim
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.pools import NOW, facts, pool
 from utilitarian_operator.core.sizing.cron_starts import last_until, next_after
 from utilitarian_operator.core.sizing.memory import Memory
@@ -49,7 +50,7 @@ def moments(draw: st.DrawFn) -> tuple[str, datetime]:
 
 
 @given(moments(), LINES, st.integers(1, 50))
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_the_last_start_is_the_newest_of_those_that_lie_ahead_of_an_earlier_moment(
     where: tuple[str, datetime], line: str, hours: int
 ) -> None:
@@ -63,7 +64,7 @@ def test_the_last_start_is_the_newest_of_those_that_lie_ahead_of_an_earlier_mome
 
 
 @given(moments(), LINES)
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_the_starts_are_what_the_clock_on_the_wall_shows_minute_by_minute(
     where: tuple[str, datetime], line: str
 ) -> None:
@@ -128,7 +129,7 @@ def test_no_more_runs_are_open_than_may_be_whatever_a_status_tells(
     st.lists(st.tuples(SCHEDULES, st.none() | st.sampled_from(("1m", "1h", "72h"))), min_size=1, max_size=2),
     st.lists(st.tuples(st.integers(0, 2), st.sampled_from((1, 20, 60, 300, 4000, 90_000))), max_size=40),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_never_are_more_runs_open_than_may_be_and_no_start_is_passed_over(
     written: list[tuple[dict[str, str], str | None]], looks: list[tuple[int, int]]
 ) -> None:

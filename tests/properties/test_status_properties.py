@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.pools import NOW, fleet
 from utilitarian_operator.api.generated.crd import definition
 from utilitarian_operator.core.blocker import INVALID_SPEC, Blocker
@@ -87,7 +88,7 @@ def said(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @given(said())
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_every_status_is_under_its_limit_and_as_the_schema_has_it(status: dict[str, Any]) -> None:
     assert size(status) <= LIMIT == 200 * 1024
     assert list(broken(SCHEMA, json.loads(json.dumps(status)), "status")) == []

@@ -2,6 +2,7 @@ from typing import Any
 
 from hypothesis import given, settings
 
+from tests.support.examples import examples
 from tests.support.mutations import full, spoiled
 from utilitarian_operator.api.effective import effective_fleet
 from utilitarian_operator.api.problem import InvalidSpec, Problem
@@ -12,7 +13,7 @@ def test_the_full_resource_is_valid() -> None:
     assert effective_fleet(accept(full()).spec).pools
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(spoiled())
 def test_a_spoiled_resource_is_refused_with_paths_or_runs(body: dict[str, Any]) -> None:
     problems = refusal_of(body)

@@ -18,7 +18,7 @@ from utilitarian_operator.simulation.report.advice import advice
 from utilitarian_operator.simulation.report.measure import PolicyResult, measured
 
 EXAMPLES = Path(__file__).resolve().parents[4] / "examples"
-ROUNDS = 3
+ROUNDS = 2
 
 
 def example(name: str) -> dict[str, Any]:

@@ -18,14 +18,14 @@ def test_waiting_is_what_ready_workers_stood_without_a_task_under_every_policy(p
     """Two workers that stay, one slot each, tasks that share them: whatever the policy, the same hours are idle."""
     queue = {"arrivals": [{"rate": "20/h"}], "seconds": {"median": 60, "p95": 60}}
     two = {"worker": {"concurrency": 1}, "scaling": {"min": 2, "max": 2, "idleAfter": "10s", "stabilization": "10s"}}
-    scene = stage({"work": queue}, two, days=0.25)
+    scene = stage({"work": queue}, two, days=0.1)
     if policy == "oracle":
         known, bounds = play_oracle(scene)
         result = measured(policy, known, scene, bounds)
     else:
         result = measured(policy, play(policy, scene), scene)
-    assert result.hours == pytest.approx(12)
-    assert result.idle == pytest.approx(12 - 2, abs=0.02)
+    assert result.hours == pytest.approx(4.8)
+    assert result.idle == pytest.approx(4.8 - 0.8, abs=0.02)
 
 
 def test_a_fixed_number_is_paid_all_day() -> None:
