@@ -27,7 +27,7 @@ class Life:
         template: hash of its pod template.
         first, last: when it was seen first and last; seconds since the epoch, like all times here.
         ready: when it was first seen ready; None if it never was.
-        told: when it was told to go, by the API server's own clock and up to a second late; None if it was not.
+        asked_to_end: when it was told to go, by the API server's own clock and up to a second late; None if it was not.
         led: whether it was marked when it was told.
         replaced: whether pods of another template were there when it was told: a rollout.
     """
