@@ -288,3 +288,19 @@ def test_a_salt_rolls_no_worker_and_a_new_password_does(salt: str | None, passwo
     assert bool(applied) is rolls
     again, _ = replace(look, contents=secret_of(password), salt=salt, state=state).decided()
     assert bool([it for it, _ in again.objects if it.kind == DEPLOYMENT]) is rolls
+
+
+def test_a_worker_that_was_killed_for_its_memory_is_learned_from_at_once() -> None:
+    ended = {"reason": "OOMKilled", "exitCode": 137, "finishedAt": "2026-03-02T12:00:00Z"}
+    pod = {
+        "metadata": {"name": "p", "namespace": "ns", "uid": "p", "labels": {"utilitarian.io/pool": "a"}},
+        "spec": {"containers": [{"name": "worker", "resources": {"limits": {"memory": "2Gi"}}}]},
+        "status": {"containerStatuses": [{"name": "worker", "state": {}, "lastState": {"terminated": ended}}]},
+    }
+    look = Look()
+    newest = (acceptance := Acceptance(look.resource)).judge(look.resource)
+    acceptance.let_run(newest)
+    plan, state = step(Spec(acceptance.running, newest), replace(look.seen(), pods={"p": pod}), look.state, NOW)
+    assert state.memories["a"].usage.peak_memory == 2 * 2**30
+    assert plan.status is not None
+    assert plan.status.wanted["pools"][0]["peakMemory"] == "2048Mi"
