@@ -8,7 +8,7 @@ FAST_TESTS := $(wildcard tests/unit tests/properties tests/golden)
 
 .PHONY: help
 help: ## This list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 .PHONY: venv
 venv: ## The Python environment in build/venv
@@ -55,6 +55,10 @@ down: ## Take away what `make up` made; the caches stay
 .PHONY: images
 images: ## The images of the operator and of the reference application
 	@python3 -m hack.testbed images
+
+.PHONY: context
+context: venv ## The context to build the operator's image from, for several processors: make context INTO=build/context
+	@python3 -m hack.release_context $(or $(INTO),build/context) x86_64 aarch64
 
 .PHONY: crds
 crds: venv ## Generate the CRD and the chart's copy from the models

@@ -78,13 +78,24 @@ def _ensure(product: Product, on: str, engine: Engine) -> str:
 
 
 def _context(product: Product) -> Path:
-    """A folder with all that the Dockerfile may copy: requirements/, wheels/, project/ and the Dockerfile."""
-    folder = BUILD / "images" / product.folder
+    return context(product, BUILD / "images" / product.folder, platform.machine())
+
+
+def context(product: Product, folder: Path, *machines: str) -> Path:
+    """A folder, made anew, with all that the Dockerfile may copy: requirements/, wheels/, project/ and the Dockerfile.
+
+    Args:
+        product: whose image is to be built.
+        folder: that is made.
+        machines: the processors that it is built for, as `platform.machine()` names them.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "requirements").mkdir(parents=True)
     shutil.copy(product.dockerfile, folder / "Dockerfile")
     shutil.copy(product.requirements, folder / "requirements")
-    shutil.copytree(wheels(product), folder / "wheels", copy_function=_link_or_copy)
+    for machine in machines:
+        found = wheels(product, machine)
+        shutil.copytree(found, folder / "wheels", copy_function=_link_or_copy, dirs_exist_ok=True)
     run(
         *(venv.PYTHON, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"),
         *("--wheel-dir", folder / "project", ROOT),
@@ -93,6 +104,8 @@ def _context(product: Product) -> Path:
 
 
 def _link_or_copy(source: str, target: str) -> str:
+    if Path(target).exists():  # a package for every processor
+        return target
     try:
         os.link(source, target)
     except OSError:  # the cache may be another disk
@@ -100,16 +113,18 @@ def _link_or_copy(source: str, target: str) -> str:
     return target
 
 
-def wheels(product: Product) -> Path:
-    """The cache folder with the locked packages of an image, fetched if they are not there yet."""
+def wheels(product: Product, machine: str = "") -> Path:
+    """The cache folder with the locked packages of an image for a processor, this one's unless given; fetched once."""
+    machine = machine or platform.machine()
     if not product.requirements.exists():
         raise Failure(f"{product.requirements.relative_to(ROOT)} is missing; restore it from the repository")
-    key = key_of(product.requirements, PYTHON_VERSION, platform.machine())
-    return published(f"wheels/{product.folder}", key, lambda folder: _download(product, folder))
+    key = key_of(product.requirements, PYTHON_VERSION, machine)
+    # One place a processor, since a new one takes the place of what was there.
+    place = product.folder if machine == platform.machine() else f"{product.folder}-{machine}"
+    return published(f"wheels/{place}", key, lambda folder: _download(product, folder, machine))
 
 
-def _download(product: Product, folder: Path) -> None:
-    machine = platform.machine()
+def _download(product: Product, folder: Path, machine: str) -> None:
     platforms = [f"--platform=manylinux{version}_{machine}" for version in MANYLINUX]
     with step(f"fetching the Python packages of {product.dev}"):
         run(

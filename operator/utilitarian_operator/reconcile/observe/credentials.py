@@ -16,11 +16,12 @@ from utilitarian_operator.adapters.broker.tls import SYSTEM, Tls, UnusablePem
 from utilitarian_operator.adapters.cluster.seam import Cluster, secret_values
 from utilitarian_operator.api.effective import Broker, Fleet
 from utilitarian_operator.api.kubernetes import SecretKeyRef
-from utilitarian_operator.errors import ClusterError, Gone, SecretMissing
+from utilitarian_operator.errors import ClusterError, Gone, Rejected, SecretMissing
 
 logger = logging.getLogger(__name__)
 
 READ_EVERY_S = 30.0
+_RIGHTS = "rbac.secrets of its chart"
 
 
 class BrokerCredentials:
@@ -41,8 +42,8 @@ class BrokerCredentials:
         """The credentials as the resource names them; those read last while they are fresh or the API server is away.
 
         Raises:
-            SecretMissing: the Secret or its key doesn't exist, or holds no URL of RabbitMQ or no PEM; the message has
-                the path of the field.
+            SecretMissing: the Secret or its key doesn't exist or may not be read, or holds no URL of RabbitMQ or no
+                PEM; the message has the path of the field.
             ClusterError: it can't be read and never was.
         """
         wanted = fleet.broker
@@ -51,8 +52,10 @@ class BrokerCredentials:
             return self._last
         try:
             read = await self._credentials(wanted)
-        except ClusterError:
+        except ClusterError as error:
             if self._last is None or wanted != self._asked_for:
+                if isinstance(error, Rejected):
+                    raise SecretMissing(f"spec.broker: {error.said}; let the operator read it ({_RIGHTS})") from error
                 raise
             return self._last  # an unreadable Secret keeps the last one
         self._last, self._asked_for, self._read_at = read, wanted, time.monotonic()

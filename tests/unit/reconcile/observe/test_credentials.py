@@ -15,7 +15,7 @@ from utilitarian_operator.adapters.broker.session import Credentials
 from utilitarian_operator.adapters.broker.tls import Tls
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
-from utilitarian_operator.errors import ClusterError, Gone, SecretMissing
+from utilitarian_operator.errors import ClusterError, Gone, Rejected, SecretMissing
 from utilitarian_operator.host.certificates import make
 from utilitarian_operator.reconcile.observe.credentials import BrokerCredentials
 
@@ -102,6 +102,18 @@ async def test_another_reference_is_read_at_once() -> None:
     await credentials.read(fleet())
     other = fleet("broker: {urlFrom: {secretKeyRef: {name: other, key: URL}}}")
     assert await credentials.read(other) == Credentials("amqp://b/")
+
+
+async def test_a_secret_that_may_not_be_read_is_named_with_the_right_that_is_missing() -> None:
+    said = 'secrets "env" is forbidden: User "operator" cannot get resource "secrets"'
+    with pytest.raises(SecretMissing, match="let the operator read it"):
+        await BrokerCredentials(Secrets(env=Rejected("HTTP 403", said)), "ns").read(fleet())
+    secrets = Secrets(env={"URL": "amqp://a/"})
+    credentials = BrokerCredentials(secrets, "ns")
+    first = await credentials.read(fleet())
+    secrets.secrets["env"] = Rejected("HTTP 403", said)
+    credentials.refused()
+    assert await credentials.read(fleet()) == first
 
 
 @pytest.mark.parametrize("error", [ClusterError("HTTP 500"), ClusterError("timed out")], ids=["failed", "away"])
