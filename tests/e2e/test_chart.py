@@ -1,5 +1,6 @@
 """The release on a real cluster while workers are busy: upgraded, rolled back, uninstalled, installed again."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -17,6 +18,7 @@ from tests.support.chart import CHART, helm
 NAMESPACE = "e2e-chart"
 QUEUE = "utilitarian.tasks.default"
 SOON = 120.0
+WITHIN_S = 180.0
 POOL = {"name": "one", "queues": [QUEUE], "worker": {"concurrency": 1}, "scaling": {"max": 2}, "drainTimeout": "60s"}
 
 
@@ -48,8 +50,26 @@ def release(bed: Bed, *arguments: str) -> str:
     return helm(*arguments, *where, namespace=SYSTEM)
 
 
+def installed(bed: Bed, values: str) -> None:
+    """Install the release with these values, in YAML."""
+    where = ("--kubeconfig", bed.kubeconfig, "--kube-context", bed.context)
+    options = ("--wait", "--timeout=120s", "--values", "-")
+    helm("install", RELEASE, str(CHART), *options, *where, values=yaml.safe_load(values), namespace=SYSTEM)
+
+
 def pods(cluster: Cluster) -> set[str]:
     return {pod["metadata"]["uid"] for pod in cluster.items(PODS)}
+
+
+def test_two_commands_lead_to_a_running_fleet_within_three_minutes(bed: Bed, watcher: Watcher) -> None:
+    values = release(bed, "get", "values", RELEASE, "--output", "yaml")
+    release(bed, "uninstall", RELEASE, "--wait", "--timeout=120s")
+    watcher.broker.send([Lot(QUEUE, 1, {"distribution": "uniform", "low": 1, "high": 2})])
+    began = time.monotonic()
+    installed(bed, values)
+    watcher.cluster.make_fleet(watcher.resource)
+    watcher.until(lambda seen: seen.pools[0].ready >= 1, within=SOON, what="no worker came")
+    assert time.monotonic() - began < WITHIN_S
 
 
 def test_no_release_touches_a_worker_that_is_busy(bed: Bed, watcher: Watcher) -> None:
@@ -70,12 +90,7 @@ def test_no_release_touches_a_worker_that_is_busy(bed: Bed, watcher: Watcher) ->
     release(bed, "uninstall", RELEASE, "--wait", "--timeout=120s")
     assert before <= pods(watcher.cluster)
     assert watcher.cluster.items(DEPLOYMENTS)
-    helm(
-        *("install", RELEASE, str(CHART), "--wait", "--timeout=120s", "--values", "-"),
-        *("--kubeconfig", bed.kubeconfig, "--kube-context", bed.context),
-        values=yaml.safe_load(values),
-        namespace=SYSTEM,
-    )
+    installed(bed, values)
     watcher.until(lambda seen: seen.asleep, within=300.0, what="the fleet did not finish and sleep")
     summary = watcher.ledger.summary(task for part in sent for task in part.ids)
     assert summary.each_finished_once, summary
