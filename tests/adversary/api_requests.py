@@ -3,14 +3,14 @@
 import asyncio
 import json
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.adversary.api_server import KINDS, ApiServer, Object, condition, merged, with_condition
 
 _PATH = re.compile(
-    r"^/apis?/(?:[\w.]+/)?v\w+/(?:namespaces/(?P<ns>[^/]+)/)?(?P<plural>\w+)(?:/(?P<name>[^/]+))?(?:/(?P<sub>\w+))?$"
+    r"^/apis?/(?:(?P<group>[\w.]+)/)?v\w+/(?:namespaces/(?P<ns>[^/]+)/)?(?P<plural>\w+)(?:/(?P<name>[^/]+))?(?:/(?P<sub>\w+))?$"
 )
 _REASONS = {403: "forbidden: injected", 409: "injected conflict", 429: "too many requests", 500: "internal error"}
 TIMEOUT_S = 10.0
@@ -49,6 +49,20 @@ class Answer:
     async def read(self) -> bytes:
         """The body."""
         return self.body
+
+    @property
+    def response(self) -> "Answer":
+        """The same of a client that reads a body in parts."""
+        return self
+
+    @property
+    def content(self) -> "Answer":
+        """The same."""
+        return self
+
+    async def iter_any(self) -> AsyncIterator[bytes]:
+        """All of it in one part."""
+        yield self.body
 
 
 @dataclass
@@ -91,8 +105,9 @@ class Client:
             result = self._do(method, _PATH.match(path), query, kind, body)
         except Refused as error:
             return _failure(error.status, str(error))
-        if write:
+        if write and "/leases" not in path:
             self.world.invariants.wrote(method, path, body)
+            self.world.invariants.wrote_as(self.process.lead)
         await self.process.writes_now(write, "after")
         await asyncio.sleep(rng.uniform(0.001, 0.004))
         await self.process.alive()
@@ -108,6 +123,8 @@ class Client:
         return None if kind == "409" and not write else str(kind)
 
     def _do(self, method: str, at: Any, query: Any, kind: str, body: Any) -> Any:
+        if at is None or at["group"] == "metrics.k8s.io":
+            raise Refused(404, "the server could not find the requested resource")
         plural, name, sub = at["plural"], at["name"], at["sub"]
         if plural == "events":
             return self._event(method, body)

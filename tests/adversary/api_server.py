@@ -20,6 +20,7 @@ KINDS = {
     "secrets": ("Secret", "v1"),
     "configmaps": ("ConfigMap", "v1"),
     "pods": ("Pod", "v1"),
+    "leases": ("Lease", "coordination.k8s.io/v1"),
     "storageclasses": ("StorageClass", "storage.k8s.io/v1"),
     "csidrivers": ("CSIDriver", "storage.k8s.io/v1"),
 }
@@ -40,9 +41,20 @@ def merged(old: Any, patch: Any) -> Any:
     return new
 
 
+_DIGESTS: dict[int, tuple[Any, str]] = {}
+MOST_DIGESTS = 200
+
+
 def digest(value: Any) -> str:
-    """A short hash of a JSON value."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]
+    """A short hash of a JSON value; of one and the same object it is made once, since no object here ever changes."""
+    known = _DIGESTS.get(id(value))
+    if known is not None and known[0] is value:
+        return known[1]
+    if len(_DIGESTS) >= MOST_DIGESTS:
+        _DIGESTS.clear()
+    made = hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]
+    _DIGESTS[id(value)] = value, made
+    return made
 
 
 def condition(body: Object, kind: str) -> Object | None:

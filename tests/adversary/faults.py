@@ -74,6 +74,18 @@ def _mute(world: Any, fault: Fault, *, hung: bool = False) -> None:
             worker.helpless.append((world.loop.now, until))
 
 
+def _slow_children(world: Any, fault: Fault) -> None:
+    for worker in world.kubelet.workers.values():
+        worker.slow_until = world.loop.now + 5 * fault.lasts
+
+
+def _tasks_for_later(world: Any, fault: Fault) -> None:
+    queue = ("fast", "slow", "duo.a", "duo.b")[int(fault.b * 4)]
+    for number in range(1 + int(fault.a * 6)):
+        if not world.rabbit.away:
+            world.rabbit.send(queue, 1.0 + number, world.loop.now + 10.0 + 2 * fault.lasts + number)
+
+
 def _out_of_memory(world: Any, fault: Fault) -> None:
     worker = _worker(world, fault.a)
     if worker is not None:
@@ -108,6 +120,9 @@ def _suspend(world: Any, fault: Fault) -> None:
     world.process.suspended_until = world.loop.now + fault.lasts
 
 
+OF_LEADERS = "leader-"
+"""Kinds of faults that begin so are for worlds with two operators, of which one leads."""
+
 _KINDS: dict[str, Callable[[Any, Fault], None]] = {
     "kill": lambda world, _: world.process.die("by the plan"),
     "kill-at-write": _kill_at_write,
@@ -124,6 +139,8 @@ _KINDS: dict[str, Callable[[Any, Fault], None]] = {
     "statistics-stale": _until("stale_until"),
     "mute": _mute,
     "hung": lambda world, fault: _mute(world, fault, hung=True),
+    "tasks-for-later": _tasks_for_later,
+    "slow-children": _slow_children,
     "out-of-memory": _out_of_memory,
     "evict": _evict,
     "node-lost": lambda world, fault: world.kubelet.lose_node(NODES[int(fault.a * 3)]),
@@ -132,6 +149,9 @@ _KINDS: dict[str, Callable[[Any, Fault], None]] = {
     "replica-set-lag": _lag,
     "clock-step": _clock,
     "suspend": _suspend,
+    "leader-suspended": _suspend,
+    "leader-killed": lambda world, _: world.process.die("by the plan"),
+    "leader-stopped": lambda world, _: world.process.stop.set(),
     "scale-by-hand": lambda world, fault: people.scale(world, fault.a, fault.b),
     "scale-beat": lambda world, fault: people.scale_beat(world, fault.a),
     "edit-max": lambda world, fault: people.edit_max(world, fault.a, fault.b),

@@ -11,17 +11,20 @@ QUEUES = ("fast", "slow", "runs", "duo.a", "duo.b")
 LATE = {"fast": False, "slow": True, "runs": False, "duo": False}
 LEAST = {"fast": 0, "slow": 0, "runs": 0, "duo": 1}
 POOLS = tuple(LATE)
+QUEUES_OF = {"fast": ("fast",), "slow": ("slow",), "runs": ("runs",), "duo": ("duo.a", "duo.b")}
+SECONDS = {"45s": 45.0, "90s": 90.0}
 SCHEDULED_EACH_S = 300
 ENDS_BEFORE_S = 450
 """The last task is sent so long before the end of a world: what follows is its way to rest."""
 
 
-def fleet(*, statistics: bool, execution: str) -> Object:
+def fleet(*, statistics: bool, execution: str, when_due: bool = False) -> Object:
     """The resource: four pools under one ceiling.
 
     Args:
         statistics: whether the broker's are known.
         execution: Celery's `--pool` of the quick pool.
+        when_due: whether the pools that sleep wake when their tasks are due.
     """
     broker: Object = {"urlFrom": {"secretKeyRef": {"name": "broker", "key": "url"}}}
     if statistics:
@@ -43,8 +46,17 @@ def fleet(*, statistics: bool, execution: str) -> Object:
     ]
     for pool, priority in zip(pools, (80, 20, 40, 50), strict=True):
         pool["priority"] = priority
+    if when_due:
+        pools[0]["scaling"] |= {"wake": "WhenDue", "drainWithin": "45s"}
+        pools[1]["scaling"] |= {"wake": "WhenDue", "drainWithin": "90s"}
     spec = {"image": "utilitarian:1", "broker": broker, "maxWorkers": 8, "pools": pools}
     return {"metadata": {"name": NAME, "annotations": {}}, "spec": spec, "status": {}}
+
+
+def patience(spec: Object, pool: str) -> float:
+    """Seconds that a task may wait for a pool that sleeps, by its spec."""
+    scaling = next(it["scaling"] for it in spec["pools"] if it["name"] == pool)
+    return SECONDS[scaling["drainWithin"]] if scaling.get("wake") == "WhenDue" else 0.0
 
 
 def secret() -> Object:

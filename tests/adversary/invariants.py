@@ -6,13 +6,20 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from tests.adversary.api_server import Object, is_ready, leaving
+from tests.adversary.fleet import QUEUES_OF, patience
 
 POOL, DRAINING = "utilitarian.io/pool", "utilitarian.io/draining"
 MOST_WRITES_A_MINUTE = 400
+MOST_TO_ONE_A_MINUTE = 40
 MOST_QUESTIONS_A_MINUTE = 900
 LARGEST_STATUS = 200 * 1024
 LARGEST_MEMORY = 6000
 SETTLES_IN_S = 60.0
+OBEYS_IN_S = 5.0
+WAKES_IN_S = 20.0
+LONG_IDLE_S, LONG_BUSY_S = 8.0, 8.0
+GRACE_S = 240.0
+"""The `drainTimeout` of every pool."""
 
 
 class Breach(NamedTuple):
@@ -45,6 +52,8 @@ class Invariants:
         self.quiet_from = math.inf
         self._questions = 0
         self._over_since: float | None = None
+        self._idle: dict[str, float] = {}
+        self._last_lead = 0
 
     def breach(self, what: str, detail: str, key: str = "") -> None:
         """Record one; a second of the same kind and key says nothing new."""
@@ -66,14 +75,27 @@ class Invariants:
         self.writes[kind] += 1
         if kind != "status":
             self._world.log(f"{method} {place}")
+        self._allowed(method, place)
+        marks = ((body.get("metadata") or {}).get("annotations") or {}) if method == "PATCH" else {}
+        if marks.get(DRAINING):
+            self._chosen(place.rpartition("/")[2])
         if now > self.quiet_from:
             self.breach("not-quiet", f"{method} {place} at rest: {str(body)[:200]}", kind)
         self._recent.append((now, place))
         while self._recent[0][0] < now - 60:
             self._recent.popleft()
+        same = sum(it == place for _, it in self._recent) if kind != "status" else 0
+        if same > MOST_TO_ONE_A_MINUTE:
+            self.breach("write-loop", f"{same} times {method} {place} in 60 s", place)
         if len(self._recent) > MOST_WRITES_A_MINUTE:
             most = Counter(it for _, it in self._recent).most_common(2)
             self.breach("write-storm", f"{len(self._recent)} writes in 60 s: {most}", "storm")
+
+    def wrote_as(self, lead: int) -> None:
+        """A process wrote that led as the so manieth: none does after a later one has written."""
+        if lead < self._last_lead:
+            self.breach("two-writers", f"leader {lead} wrote after leader {self._last_lead}")
+        self._last_lead = max(lead, self._last_lead)
 
     def scales(self, name: str, before: int, after: int, *, by: str) -> None:
         """Replicas of a Deployment are about to be changed."""
@@ -88,6 +110,32 @@ class Invariants:
         fresh = world.loop.now - world.edited_at < 5
         if after > before and others + after > most and not (before == 0 and after == 1) and not fresh:
             self.breach("max-workers", f"{name} {before} to {after}, {others} elsewhere, above {most}", name)
+
+    def _allowed(self, method: str, place: str) -> None:
+        """What the mode forbids, once the operator was shown it."""
+        world, what = self._world, place.partition("/")[0]
+        mode, since = world.mode
+        later = world.loop.now - since > OBEYS_IN_S and mode == world.spec.get("mode")
+        if later and mode == "Paused" and place.startswith("deployments") and place.endswith("/scale"):
+            self.breach("scaled-while-paused", f"{method} {place}, paused since {since:g}", place)
+        if later and mode == "Preview" and what in {"deployments", "statefulsets"}:
+            self.breach("wrote-in-preview", f"{method} {place}, Preview since {since:g}", place)
+
+    def _chosen(self, name: str) -> None:
+        """A worker is marked to leave: not one with tasks where another of its pool has long had none."""
+        world, workers = self._world, self._world.kubelet.workers
+        worker, now = workers.get(name), self._world.loop.now
+        if worker is None or not worker.running or not world.sees or worker.begun_at > now - LONG_BUSY_S:
+            return
+        pods = world.server.objects["pods"]
+        pool = pods[name]["metadata"]["labels"][POOL]
+        for other, body in pods.items():
+            metadata, one = body["metadata"], workers.get(other)
+            marked = DRAINING in (metadata.get("annotations") or {})
+            if metadata["labels"].get(POOL) != pool or marked or one is None or not is_ready(body) or leaving(body):
+                continue
+            if one.hears and not one.holds and one.consuming and now - one.idle_since > LONG_IDLE_S:
+                self.breach("busy-chosen", f"{name} holds {worker.holds}, {other} has long held nothing", pool)
 
     def status(self, _before: Object, status: Object) -> None:
         """A status is about to be written."""
@@ -112,7 +160,11 @@ class Invariants:
             return
         work = len(worker.running) + len(worker.reserved)
         if not work and not worker.consuming:
-            return  # what waits for an ETA goes back to its queue
+            soon = [it.number for it in worker.scheduled.values() if (it.eta or 0.0) < world.loop.now + GRACE_S / 2]
+            right = abs(world.machine.wrong_by) < GRACE_S / 4
+            if soon and right:  # what is due later goes back to its queue
+                self.breach("eta-victim", f"{pod['metadata']['name']} holds tasks that are due soon: {soon}", name)
+            return
         what = "busy-victim" if work else "consuming-victim"
         late = "-by-late-cache" if world.replica_sets_lag else ""
         marked = DRAINING in (pod["metadata"].get("annotations") or {})
@@ -147,6 +199,44 @@ class Invariants:
         if self._over_since and world.loop.now - max(self._over_since, world.edited_at) > SETTLES_IN_S:
             self.breach("max-pods", f"{there} worker pods for {SETTLES_IN_S:g} s, above {most}", "pods")
 
+        self._look_at_sleepers()
+        self._look_at_idlers()
+
+    def _look_at_idlers(self) -> None:
+        """A ready worker that is not marked, and consumes nothing although it could."""
+        world, idle = self._world, {}
+        for name, worker in world.kubelet.workers.items():
+            body = world.server.objects["pods"].get(name)
+            if body is None or leaving(body) or not is_ready(body) or worker.consuming or not worker.hears:
+                continue
+            if DRAINING not in (body["metadata"].get("annotations") or {}):
+                idle[name] = self._idle.get(name, world.loop.now)
+        self._idle = idle
+        for name, since in idle.items() if world.sees else ():
+            if world.loop.now - since > WAKES_IN_S:
+                self.breach("ready-but-idle", f"{name} is ready and not marked, and consumes nothing", name)
+
+    def _look_at_sleepers(self) -> None:
+        """A pool that sleeps while its tasks wait, although the operator can see them."""
+        world, now = self._world, self._world.loop.now
+        rabbit = world.rabbit
+        lied = max(rabbit.zero_until, rabbit.stale_until, rabbit.no_statistics_until)
+        if not world.sees or max(lied, world.edited_at) > now - WAKES_IN_S or world.spec.get("mode", "Auto") != "Auto":
+            return
+        asked = sum(it["spec"].get("replicas", 1) for it in world.server.objects["deployments"].values())
+        if asked >= world.spec["maxWorkers"]:
+            return  # another one must have left first
+        for pool, queues in QUEUES_OF.items():
+            live = world.server.objects["deployments"].get(f"{world.name}-{pool}")
+            if live is None or live["spec"].get("replicas", 1):
+                continue
+            waiting = [
+                it.waits_since(now) for queue in queues if queue in rabbit.queues for it in rabbit.queues[queue].ready
+            ]
+            first = min((it for it in waiting if it is not None), default=now)
+            if now - first > WAKES_IN_S + patience(world.spec, pool):
+                self.breach("overslept", f"{pool}: a task has waited for {now - first:.0f} s", pool)
+
     def look_at_questions(self) -> None:
         """Once a minute: how much the broker was asked."""
         asked = self._world.rabbit.questions
@@ -179,7 +269,7 @@ class Invariants:
             worker = world.kubelet.workers.get(pod["metadata"]["name"])
             marked = DRAINING in (pod["metadata"].get("annotations") or {})
             if worker and worker.alive and is_ready(pod) and not marked and not worker.consuming and not leaving(pod):
-                self.breach("ready-but-idle", f"{worker.pod} is ready and not marked, and consumes nothing", "idle")
+                self.breach("ready-but-idle", f"{worker.pod} is ready and not marked, and consumes nothing", worker.pod)
             if marked and not leaving(pod):
                 self.breach("not-at-rest", f"{pod['metadata']['name']} is marked still", "marked")
         if len(world.kubelet.beats) != 1:

@@ -1,6 +1,7 @@
 """Scheduler and kubelet: nodes, start, readiness, preStop and grace, killed containers, lost nodes."""
 
 import asyncio
+import contextvars
 import random
 from typing import Any
 
@@ -154,7 +155,8 @@ class Kubelet:
             return
         worker = self.workers.get(name)
         if worker is not None and worker.alive:
-            self._loop.create_task(self._stop(worker, pod, grace, by))
+            # Whoever asked for it: the end of a pod goes on without that process.
+            contextvars.Context().run(self._loop.create_task, self._stop(worker, pod, grace, by))
         elif self.beats.get(name) == uid:
             self._loop.call_later(self._rng.uniform(0.2, 2.0), self._gone, name, uid)
         else:

@@ -12,6 +12,7 @@ from tests.adversary.api_requests import Client
 from tests.adversary.api_server import Object
 from tests.adversary.threads import Thread
 from utilitarian_operator.adapters.cluster.client import ClusterClient
+from utilitarian_operator.errors import LeadershipLost
 from utilitarian_operator.host import wiring
 from utilitarian_operator.host.settings import Settings
 from utilitarian_operator.metrics.fleet import Metrics
@@ -36,7 +37,11 @@ class Process:
         self.writes = 0
         self.dies_at: tuple[int, str] | None = None
         self.suspended_until = 0.0
+        self.began = world.loop.now
         self.watches: Watches | None = None
+        self.lead = 0
+        """The so manieth leader of the world; 0 while it does not lead."""
+        self.stop = asyncio.Event()
 
     def start(self) -> None:
         """Begin, in a context of its own, so that all that it starts is known to be its."""
@@ -47,7 +52,12 @@ class Process:
     async def _live(self) -> None:
         client: Any = Client(self._world.server, self._world, self, self._world.events)
         health, metrics = wiring.ProcessHealth(), Metrics(CollectorRegistry())
-        await wiring._operate(self._settings, ClusterClient(client), metrics, health, self._login, asyncio.Event())
+        async with wiring._leading(self._settings, client, health, self.stop) as fences:
+            if self.stop.is_set():
+                return
+            self._world.leads(self)
+            cluster = ClusterClient(client, fences.may_write) if fences else ClusterClient(client)
+            await wiring._operate(self._settings, cluster, metrics, health, self._login, self.stop, fences)
 
     async def _login(self) -> Any:
         raise AssertionError("no client logs in here")
@@ -59,8 +69,14 @@ class Process:
         await stop.wait()
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
-        if not self.dead and not task.cancelled() and not self._world.over:
-            self._world.invariants.breach("exception", f"the operator ended: {task.exception()!r}")
+        if self.dead or task.cancelled() or self._world.over:
+            return
+        error = task.exception()
+        if not self.stop.is_set() and not isinstance(error, LeadershipLost):
+            self._world.invariants.breach("exception", f"the operator ended: {error!r}")
+        self._world.log(f"the operator ends: {error or 'it was told to'}")
+        self.dead = True
+        self._bury()
 
     async def alive(self) -> None:
         """Go on only while it lives: what a dead process does has no effect. A suspended one goes on later."""

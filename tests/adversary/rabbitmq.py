@@ -30,6 +30,12 @@ class Task:
     ended: int = 0
     lost_by: str | None = None
     again_by: str | None = None
+    ready_at: float = 0.0
+
+    def waits_since(self, now: float) -> float | None:
+        """Since when it may be begun; None before its ETA."""
+        since = max(self.ready_at, self.eta or 0.0)
+        return None if since > now else since
 
 
 class Queue:
@@ -71,7 +77,7 @@ class RabbitMQ:
     def send(self, name: str, seconds: float, eta: float | None = None) -> None:
         """A producer sends a task."""
         queue = self.declare(name)
-        task = Task(len(self.tasks), name, seconds, eta)
+        task = Task(len(self.tasks), name, seconds, eta, ready_at=self.loop.now)
         self.tasks.append(task)
         queue.ready.append(task)
         self.deliver(queue)
@@ -80,6 +86,7 @@ class RabbitMQ:
         """Messages whose consumer went away without acknowledging them: first in their queue again."""
         tasks = list(tasks)
         for task in reversed(tasks):
+            task.ready_at = self.loop.now
             self.queues[task.queue].ready.appendleft(task)
         for name in dict.fromkeys(task.queue for task in tasks):
             self.deliver(self.queues[name])

@@ -30,7 +30,10 @@ class Thread:
         del workers
         self._name = name
         self._calls: deque[tuple[Callable[[], Any], asyncio.Future[Any]]] = deque()
-        self._mine, self._loops = threading.Semaphore(0), threading.Semaphore(0)
+        # Each is released by the side that goes to wait: bare locks are the quickest way to hand over the turn.
+        self._mine, self._loops = threading.Lock(), threading.Lock()
+        self._mine.acquire()
+        self._loops.acquire()
         self._thread: threading.Thread | None = None
         self._busy = self._over = False
         self._result: tuple[Any, BaseException | None] | None = None

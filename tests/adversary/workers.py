@@ -12,6 +12,8 @@ from tests.adversary.machine import START
 from tests.adversary.rabbitmq import RabbitMQ, Task
 
 TASK = "tasks.work"
+SLOW_CHILD_S = 6.0
+"""What it takes to replace a process that has done its number of tasks (maxTasksPerChild), where that is slow."""
 _POOLS = {"prefork": "prefork", "threads": "thread", "gevent": "gevent", "solo": "solo"}
 
 
@@ -51,9 +53,12 @@ class Worker:
         self.running: dict[int, tuple[Task, float, asyncio.TimerHandle]] = {}
         self.scheduled: dict[int, Task] = {}
         self._redelivered: set[int] = set()
-        """Of what runs here, by its begin, what the broker has given to another worker since."""
+        """Of what runs here, by its begin, what the broker has given to somebody else since."""
         self.begun, self._born = 0, rabbit.loop.now
-        self.mute_until = self.hung_until = 0.0
+        self.begun_at = self.idle_since = rabbit.loop.now
+        self.mute_until = self.hung_until = self.slow_until = 0.0
+        self._closed = 0
+        """Slots whose process is being replaced."""
         self.helpless: list[tuple[float, float]] = []
         self.stop_begun: float | None = None
         self._on_exit: Callable[[], None] = lambda: None
@@ -209,10 +214,17 @@ class Worker:
 
     def _begin(self) -> None:
         loop = self._rabbit.loop
-        while self.alive and not self.stopping and self.reserved and len(self.running) < self.kind.concurrency:
+        while (
+            self.alive
+            and not self.stopping
+            and self.reserved
+            and len(self.running) + self._closed < self.kind.concurrency
+        ):
             task = self.reserved.popleft()
             task.starts.append(self.pod)
             self.begun += 1
+            if not self.running:
+                self.begun_at = loop.now
             # A task that was delivered again may run here twice at once.
             self.running[self.begun] = task, loop.now, loop.call_later(task.seconds, self._end, self.begun)
             if not self.kind.late:
@@ -237,10 +249,18 @@ class Worker:
         if self.kind.late and begin not in self._redelivered:
             self._rabbit.queues[task.queue].left += 1
         self._redelivered.discard(begin)
+        self.idle_since = loop.now
+        if loop.now < self.slow_until:
+            self._closed += 1
+            loop.call_later(SLOW_CHILD_S, self._open)
         self._begin()
         self._more()
         if self.stopping and not self.running:
             self._exit()
+
+    def _open(self) -> None:
+        self._closed -= 1
+        self._begin()
 
     def _exit(self) -> None:
         if self.alive:

@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 
 import utilitarian_operator.cli.run  # noqa: F401 - every module is there before something is put in its place
-from tests.adversary import broker_connection, faults, fleet
+from tests.adversary import broker_connection, faults, fleet, people, rest
 from tests.adversary.api_requests import Weather
 from tests.adversary.api_server import NAMESPACE, ApiServer, Object
 from tests.adversary.controllers import Deployments, controller
@@ -33,6 +33,7 @@ from utilitarian_operator.adapters.broker import connection, mailbox
 from utilitarian_operator.host import kopf_host, wiring
 from utilitarian_operator.host.settings import Settings
 
+WELL_FOR_S = 20.0
 QUIET_S = 75.0
 """At the end of a world nothing may be written any more."""
 CURED_S = 420.0
@@ -51,14 +52,23 @@ class World:
         plan: what goes wrong.
         hours: of virtual time.
         until: kind of breach at which it ends; `ANY` stands for each of them, None lets it live to its end.
+        asked: the resource of a world in which nothing happens, which is over when it must have settled.
     """
 
     name = fleet.NAME
     late, least = fleet.LATE, fleet.LEAST
 
-    def __init__(self, seed: int, plan: Sequence[Fault], hours: float, until: str | None = None) -> None:
-        self.seed, self.plan, self._until = seed, plan, until
-        self.length = max(round(hours * 3600 / ROUND_S), 2) * ROUND_S - SHORT_OF_S
+    def __init__(
+        self,
+        seed: int,
+        plan: Sequence[Fault],
+        hours: float,
+        until: str | None = None,
+        asked: Object | None = None,
+    ) -> None:
+        self.seed, self.plan, self._until, self._asked = seed, plan, until, asked
+        long = max(round(hours * 3600 / ROUND_S), 2) * ROUND_S - SHORT_OF_S
+        self.length = rest.ENDS_AT_S if asked else long
         self.rng, self.loop = random.Random(seed), VirtualLoop()
         self.loop.set_task_factory(self._task)  # type: ignore[arg-type]
         self._end = self.loop.create_future()
@@ -75,11 +85,14 @@ class World:
         self.lag_until = self.edited_at = 0.0
         self.scaled_by: dict[str, str] = {}
         self.unseen: dict[str, int] = {}
+        self.mode = "Auto", 0.0
         self.person_scaled = self.beat_scaled = self.rolled = self.over = False
         self.dies_at: tuple[int, str] | None = None
-        self._settings = Settings(namespaces=(NAMESPACE,), resync=timedelta(minutes=5))
+        self._replicas = 2 if any(fault.kind.startswith(faults.OF_LEADERS) for fault in plan) else 1
+        self._started = self._led = 0
+        self._processes: list[Process] = []
         self._threads: list[Thread] = []
-        self.process = Process(self, self._settings)
+        self.process = self._new()
 
     # what the model asks
 
@@ -124,6 +137,8 @@ class World:
         name, version = body["metadata"]["name"], int(body["metadata"]["resourceVersion"])
         if plural == "deployments" and self.unseen.get(name, version + 1) <= version:
             del self.unseen[name]
+        if plural == people.RESOURCES and (mode := body["spec"].get("mode", "Auto")) != self.mode[0]:
+            self.mode = mode, self.loop.now
 
     def remove(self, plural: str, name: str) -> None:
         """An object is deleted; what it owns goes in the background."""
@@ -138,6 +153,15 @@ class World:
                 later = self.rng.uniform(0.1, 1.0)
                 self.loop.call_later(later, self.kubelet.delete, metadata["name"], metadata["uid"], "garbage collector")
 
+    @property
+    def sees(self) -> bool:
+        """Whether the operator has had a good sight of everything for a while."""
+        since, watches = self.loop.now - WELL_FOR_S, self.process.watches
+        if watches is None or watches.broken or self.process.began > since or self.process.suspended_until > since:
+            return False
+        wrong = [until for _, until in self.rabbit.helpless] + [self.rabbit.slow_until, *watches.stalled.values()]
+        return max([*wrong, self.weather.until], default=0.0) < since
+
     # its life
 
     def play(self) -> "World":
@@ -150,9 +174,15 @@ class World:
             self.loop.call_later(self.length, self._ended)
             self.loop.run_until_complete(self._end)
             self.over = True
-            if self.loop.at >= self.length:
+            if self.loop.at >= self.length and self._asked is None:
                 self.invariants.end()
             self._finish()
+        if self.loop.at >= self.length and self._asked is None and not self.found:
+            calm = World(self.seed, self.plan, 0.0, asked=rest.resource_of(self))
+            calm.server.objects["secrets"] = dict(self.server.objects["secrets"])
+            calm.play()
+            for it in rest.differences(rest.state(self), rest.state(calm)):
+                self.invariants.breach("other-end", it)
         return self
 
     def breached(self, what: str) -> None:
@@ -178,10 +208,27 @@ class World:
     def start_operator(self) -> None:
         """A new process of the operator."""
         if not self.over:
-            self.process = Process(self, self._settings)
-            self.process.dies_at, self.dies_at = self.dies_at, None
-            self.log("the operator starts")
-            contextvars.copy_context().run(self.process.start)
+            process = self._new()
+            self._processes = [it for it in self._processes if not it.dead] + [process]
+            process.dies_at, self.dies_at = self.dies_at, None
+            self.log("an operator starts")
+            contextvars.Context().run(process.start)
+
+    def _new(self) -> Process:
+        self._started += 1
+        lease = NAMESPACE if self._replicas > 1 else None
+        instance = f"operator-{self._started}"
+        settings = Settings(
+            namespaces=(NAMESPACE,), resync=timedelta(minutes=5), lease_namespace=lease, instance=instance
+        )
+        return Process(self, settings)
+
+    def leads(self, process: Process) -> None:
+        """From here on this one looks at the fleets."""
+        self._led += 1
+        process.lead, self.process, self.mode = self._led, process, ("Auto", 0.0)
+        if self._replicas > 1:
+            self.log(f"leader {self._led} begins")
 
     def _instead(self) -> dict[Any, Any]:
         def connect(*_: Any, **__: Any) -> Any:
@@ -189,7 +236,8 @@ class World:
             return broker_connection.Client(self.rabbit, lambda: process.dead).connect()
 
         def host(*arguments: Any, **options: Any) -> Any:
-            return self.process.host(*arguments, **options)
+            present = PRESENT.get()
+            return (present or self.process).host(*arguments, **options)
 
         return {
             **self.machine.put_in(),
@@ -203,19 +251,24 @@ class World:
     def _prepare(self) -> None:
         self.loop.set_exception_handler(self._unhandled)
         self.server.watchers.append(self._changed)
-        self.server.add("secrets", fleet.secret())
+        self.server.add("secrets", fleet.secret())  # first: the uids that follow are the same in all worlds
         execution = ("prefork", "threads", "prefork", "solo")[self.seed % 4]
-        resource = fleet.fleet(statistics=self.seed % 3 != 0, execution=execution)
+        options: Any = {"statistics": self.seed % 3 != 0, "execution": execution, "when_due": self.seed % 5 == 4}
+        resource = self._asked or fleet.fleet(**options)
         self.server.add("utilitarianworkerpools", resource)
-        fleet.send_tasks(self, self.length)
+        if self._asked is None:
+            fleet.send_tasks(self, self.length)
+        for queue in fleet.QUEUES if self._asked else ():
+            self.rabbit.declare(queue)
         self.rabbit.every(STATISTICS_EVERY_S, self.rabbit.collect_statistics)
         self.rabbit.every(1.0, self.invariants.look)
         self.rabbit.every(60.0, self.invariants.look_at_questions)
-        for fault in self.plan:
+        for fault in self.plan if self._asked is None else ():
             self.loop.call_later(fault.at, faults.inject, self, fault)
         self.loop.call_later(max(self.length - CURED_S, 0.0), self._cure)
         self.invariants.quiet_from = self.loop.now + self.length - QUIET_S
-        self.loop.call_soon(self.start_operator)
+        for number in range(self._replicas):
+            self.loop.call_later((rest.BEGINS_AT_S if self._asked else 0.0) + 3 * number, self.start_operator)
 
     def _cure(self) -> None:
         """The last of the faults is over: from here on the fleet must find its rest."""
@@ -247,7 +300,8 @@ class World:
         (self._threads if process is None else process.threads).append(thread)
 
     def _finish(self) -> None:
-        self.process.end()
+        for process in self._processes:
+            process.end()
         for thread in self._threads:
             thread.kill()
         for _ in range(ROUNDS_TO_END):
@@ -260,7 +314,8 @@ class World:
         self.loop.close()
 
     def _unhandled(self, _: Any, context: dict[str, Any]) -> None:
-        if not self.process.dead and not self.over:
+        present = PRESENT.get() or self.process
+        if not present.dead and not self.over:
             self.invariants.breach("exception", f"{context.get('message')}: {context.get('exception')!r}")
 
 
