@@ -71,6 +71,7 @@ class Lease:
         self._live: Object | None = None
         self._until = float("-inf")
         self._seen: tuple[str, float] = ("", 0.0)
+        self._transitions: object = None
         self.taken = 0
         """How often it became this one's, which is not counted anew when it is renewed."""
         self.another: str | None = None
@@ -138,7 +139,11 @@ class Lease:
             self._holds(await self._cluster.patch(live, _at(live, self._spec(live))), begun)
 
     def _holds(self, live: Object, begun: float, holder: str = "") -> None:
-        self.taken += holder != self._holder
+        # The answer of the request that took it may have been lost, and another one may have led before that: the number
+        # in the Lease tells both.
+        transitions = live["spec"].get("leaseTransitions")
+        self.taken += holder != self._holder or not self.taken or transitions != self._transitions
+        self._transitions = transitions
         self._live, self.another, self._seen = live, None, ("", 0.0)
         self._until = begun + self._terms.duration_s - self._terms.margin_s
 

@@ -3,13 +3,13 @@
 import asyncio
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.clocked_cluster import Machine, cluster_of
-from tests.support.examples import examples
 from utilitarian_operator.adapters.cluster.client import ClusterClient
 from utilitarian_operator.adapters.cluster.fake import FakeCluster
 from utilitarian_operator.errors import ClusterError, LeadershipLost, LeaseUnsure
@@ -120,6 +120,63 @@ async def test_who_was_followed_by_another_is_lost_for_good(between: str) -> Non
         leadership.check()
 
 
+class _Unheard:
+    """A cluster of which the answers to writes are lost, after their effect, while `lost` is set."""
+
+    def __init__(self, cluster: FakeCluster) -> None:
+        self._cluster, self.lost = cluster, True
+
+    def __getattr__(self, name: str) -> Any:
+        async def call(*arguments: Any) -> Any:
+            answer = await getattr(self._cluster, name)(*arguments)
+            if self.lost and name in {"create", "patch"}:
+                raise ClusterError("connection reset")
+            return answer
+
+        return call
+
+
+async def _led(cluster: FakeCluster, machine: Machine, holder: str) -> None:
+    other = lease(cluster, machine, holder)
+    await other.attempt()
+    assert other.left_s > 0
+    await other.give_back()
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["made", "taken"])
+async def test_it_leads_although_the_answer_that_said_so_was_lost(*, there: bool) -> None:
+    """It renewed a Lease for ever that it believed not to hold, and nobody wrote."""
+    machine = Machine()
+    cluster = cluster_of(machine)
+    if there:
+        await _led(cluster, machine, "two")
+    unheard: Any = _Unheard(cluster)
+    leadership = Leadership(unheard, NAMESPACE, NAME, "one", seconds=machine.seconds)
+    await leadership._lease.attempt()
+    unheard.lost = False
+    await leadership._lease.attempt()
+    assert leadership.check() > 0
+    assert not leadership.lost
+
+
+async def test_who_was_followed_by_another_is_lost_although_the_answer_that_said_so_was_lost() -> None:
+    machine = Machine()
+    cluster = cluster_of(machine)
+    unheard: Any = _Unheard(cluster)
+    unheard.lost = False
+    leadership = Leadership(unheard, NAMESPACE, NAME, "one", seconds=machine.seconds)
+    await leadership._lease.attempt()
+    live = await cluster.read("Lease", NAMESPACE, NAME)
+    await cluster.patch(live, {"spec": {"holderIdentity": None}})
+    await _led(cluster, machine, "two")
+    machine.now += TERMS.duration_s
+    unheard.lost = True
+    await leadership._lease.attempt()
+    unheard.lost = False
+    await leadership._lease.attempt()
+    assert leadership.lost
+
+
 def test_two_processes_of_one_name_are_two() -> None:
     cluster = FakeCluster()
     one, two = (Leadership(cluster, NAMESPACE, NAME, "pod-1").identity for _ in range(2))
@@ -127,7 +184,7 @@ def test_two_processes_of_one_name_are_two() -> None:
     assert one.startswith("pod-1_")
 
 
-@settings(max_examples=examples(200), deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     st.lists(
         st.tuples(
