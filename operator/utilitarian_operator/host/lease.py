@@ -139,8 +139,8 @@ class Lease:
             self._holds(await self._cluster.patch(live, _at(live, self._spec(live))), begun)
 
     def _holds(self, live: Object, begun: float, holder: str = "") -> None:
-        # The answer of the request that took it may have been lost, and another one may have led before that: the number
-        # in the Lease tells both.
+        # The answer of the request that took it may have been lost, and another one may have led before that: the
+        # number in the Lease tells both.
         transitions = live["spec"].get("leaseTransitions")
         self.taken += holder != self._holder or not self.taken or transitions != self._transitions
         self._transitions = transitions
