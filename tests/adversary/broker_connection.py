@@ -158,7 +158,10 @@ class Mailbox:
         self._may()
         rabbit = self._client.rabbit
         for node in nodes:
-            rabbit.loop.call_later(rabbit.rng.uniform(0.01, 0.2), self._heard, node, command, arguments["queue"])
+            # Of one session in their order: a channel and a mailbox's queue keep it.
+            at = max(rabbit.loop.now + rabbit.rng.uniform(0.01, 0.2), rabbit.heard_at.get(node, 0.0) + 1e-6)
+            rabbit.heard_at[node] = at
+            rabbit.loop.call_at(at, self._heard, node, command, arguments["queue"])
 
     def _heard(self, node: str, command: str, queue: str) -> None:
         rabbit = self._client.rabbit

@@ -158,10 +158,12 @@ class Invariants:
         worker = world.kubelet.workers.get(pod["metadata"]["name"])
         if rolling or world.scaled_by.get(name) != "operator" or worker is None or not worker.alive:
             return
-        work = len(worker.running) + len(worker.reserved)
+        right = abs(world.machine.wrong_by) < GRACE_S / 4
+        begun = [*worker.reserved, *(task for task, _, _ in worker.running.values())]
+        # By a clock that is wrong what is due soon is due too late to wait for; it may have begun since.
+        work = sum(right or task.eta is None for task in begun)
         if not work and not worker.consuming:
             soon = [it.number for it in worker.scheduled.values() if (it.eta or 0.0) < world.loop.now + GRACE_S / 2]
-            right = abs(world.machine.wrong_by) < GRACE_S / 4
             if soon and right:  # what is due later goes back to its queue
                 self.breach("eta-victim", f"{pod['metadata']['name']} holds tasks that are due soon: {soon}", name)
             return

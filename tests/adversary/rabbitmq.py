@@ -65,6 +65,8 @@ class RabbitMQ:
         self.slow_until = self.zero_until = self.refused_until = self.no_statistics_until = self.stale_until = 0.0
         self.statistics: dict[str, tuple[int, int, int]] = {}
         self.questions = 0
+        self.heard_at: dict[str, float] = {}
+        """When each worker hears the last order that was sent to it."""
         self.helpless: list[tuple[float, float]] = []
         """Times in which no client could talk to a worker, a preStop hook neither."""
 
