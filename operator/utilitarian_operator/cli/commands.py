@@ -110,7 +110,19 @@ def simulate(  # noqa: PLR0913 - one parameter an option
     sweep: Annotated[
         str | None, typer.Option(help="Try values of a field: pools.NAME.scaling.drainWithin=1m,5m,30m.")
     ] = None,
-    price: Annotated[float | None, typer.Option(min=0, help="Of a worker-hour, to show costs.")] = None,
+    price: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a worker-hour, 0.05; or of what is requested an hour: cpu=0.03,memory=0.004 (core, GiB)."
+        ),
+    ] = None,
+    currency: Annotated[str, typer.Option(help="Of the price, as it is to be printed.")] = "",
+    advise: Annotated[
+        bool, typer.Option("--advise", help="Try what lowers the bill with every promise kept; takes minutes.")
+    ] = False,
+    write: Annotated[
+        Path | None, typer.Option(help="With --advise: write the resource with all that was found to this file.")
+    ] = None,
     output: Annotated[Shape, typer.Option("-o", "--output", help="Format of the report.")] = Shape.TABLE,
 ) -> None:
     """Play a UtilitarianWorkerPool over a load, with the operator's own rules, and show what it would cost and keep.
@@ -119,11 +131,13 @@ def simulate(  # noqa: PLR0913 - one parameter an option
     sets them, the HPA alone, a fixed number of workers, and an oracle that knows the future. docs/simulate.md
     describes the load file and the models.
 
-    Exit codes: 0 done; 2 the resource, the load or the options are wrong: the line and the reason are printed.
+    Exit codes: 0 done; 2 the resource, the load or the options are wrong: the line and the reason are printed; 3 done,
+    and a run of this resource missed its deadline.
     """
     from utilitarian_operator.cli import simulate as command
 
-    command.simulate(filename, load, fleet, output, days=days, seed=seed, against=against, sweep=sweep, price=price)
+    wishes = command.Wishes(days, seed, against, sweep, price, currency, advise, write)
+    command.simulate(filename, load, fleet, output, wishes)
 
 
 def crd() -> None:

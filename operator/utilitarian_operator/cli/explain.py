@@ -37,6 +37,10 @@ from utilitarian_operator.core.explain.presence import Presence, Seen
 from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.wording import span
 
+THE_BILL = (
+    "what lowers the bill (wake, idleAfter, pools as one) is found by trying: run simulate --advise with its load"
+)
+
 
 def explain(
     pool: str, fleet: str | None, filename: Path | None, target: Target, operator_namespace: str, output: Format
@@ -107,10 +111,11 @@ def _recommended(explanation: Explanation, *, wide: bool) -> str:
     if wide:
         rows = ([it.path, it.was, it.to, it.because, it.effect] for it in explanation.recommendations)
         return columns(["FIELD", "NOW", "BETTER", "BECAUSE", "EFFECT"], rows) if explanation.recommendations else ""
-    return "\n".join(
+    said = [
         f"{it.path}: {it.to} (now {it.was})\n  because {it.because}\n  effect: {it.effect}"
         for it in explanation.recommendations
-    )
+    ]
+    return "\n".join([*said, THE_BILL])
 
 
 def _age(resource: Mapping[str, Any], now: datetime) -> str:

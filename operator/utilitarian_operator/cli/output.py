@@ -16,6 +16,7 @@ from utilitarian_operator.errors import OperatorError
 FAILED = 1
 WRONG_INPUT = 2
 CHANGED = 3
+MISSED = 3
 _GAP = "   "
 
 

@@ -3,66 +3,117 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table as RichTable
 
 from utilitarian_operator.api.objects import Object
-from utilitarian_operator.cli.output import Format, Shape, WrongInput, columns, document, emit, explained, section
+from utilitarian_operator.cli.output import (
+    MISSED,
+    Format,
+    Shape,
+    WrongInput,
+    columns,
+    document,
+    emit,
+    explained,
+    section,
+)
 from utilitarian_operator.cli.resources import fleet_of, from_file, the_one
+from utilitarian_operator.core.wording import plural
 from utilitarian_operator.simulation.load.sweep import InvalidSweep, variants
 from utilitarian_operator.simulation.load.workload import InvalidLoad, read_load
 from utilitarian_operator.simulation.oracle import play_oracle
 from utilitarian_operator.simulation.play import Scene, UnknownPolicy, checked_policy, play, scene
-from utilitarian_operator.simulation.report.advice import advice
+from utilitarian_operator.simulation.report.advice import Advice, Search
 from utilitarian_operator.simulation.report.document import as_json
 from utilitarian_operator.simulation.report.measure import PolicyResult, measured
 from utilitarian_operator.simulation.report.page import as_page
+from utilitarian_operator.simulation.report.price import InvalidPrice, read_price
 from utilitarian_operator.simulation.report.report import (
-    NO_ADVICE,
     Report,
     Table,
+    advised,
+    headline,
     policies,
     pools,
+    questions,
     queues,
     remarks,
     sparkline,
 )
+from utilitarian_operator.simulation.report.written import as_yaml, followed
 
 OURS = "utilitarian"
 
 
-def simulate(  # noqa: PLR0913 - one parameter an option
-    filename: Path,
-    load: Path,
-    fleet: str | None,
-    output: Shape,
-    *,
-    days: float | None,
-    seed: int,
-    against: str,
-    sweep: str | None,
-    price: float | None,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What is asked of a simulation beside the resource and its load.
+
+    Args:
+        days: to play; None: the file's.
+        seed: of everything random.
+        against: other policies, comma-separated.
+        sweep: `FIELD=a,b,c`, or None.
+        price: as `read_price` reads it, or None.
+        currency: of the price.
+        advise: whether to look for what lowers the bill.
+        write: where to write the resource with all that was found, or None.
+    """
+
+    days: float | None
+    seed: int
+    against: str
+    sweep: str | None
+    price: str | None
+    currency: str
+    advise: bool
+    write: Path | None
+
+
+def simulate(filename: Path, load: Path, fleet: str | None, output: Shape, wishes: Wishes) -> None:
     """Print the report of a simulation; `commands.simulate` says what each argument is."""
     with explained(Format.JSON if output is Shape.JSON else Format.TABLE), _as_wrong_input():
         resource = the_one(from_file(filename), fleet)
-        others = [checked_policy(name.strip()) for name in against.split(",") if name.strip()]
-        wanted = list(variants(resource, sweep)) if sweep else [(OURS, resource)]
-        advised = output is not Shape.JSON
-        with _progress(len(wanted) + len(others) + advised) as tell:
-            results, stage = _results(wanted, others, load, days, seed, tell)
-            found = advice(stage, results[0], tell("what to change")) if advised else ()
-        emit(_printed(Report(str(resource["metadata"]["name"]), stage, results, price, found), output))
+        report = _report(resource, load, wishes)
+        emit(_printed(report, output))
+        if wishes.write is not None and report.advice is not None:
+            _write(wishes.write, resource, report.advice)
+    if report.first.deadlines_met < report.first.deadlines:
+        raise typer.Exit(MISSED)
+
+
+def _report(resource: Object, load: Path, wishes: Wishes) -> Report:
+    others = [checked_policy(name.strip()) for name in wishes.against.split(",") if name.strip()]
+    price = None if wishes.price is None else read_price(wishes.price, wishes.currency)
+    if wishes.write is not None and not wishes.advise:
+        raise WrongInput("--write: there is nothing to write without --advise")
+    wanted = [(OURS, resource), *(variants(resource, wishes.sweep) if wishes.sweep else ())]
+    with _progress(len(wanted) + len(others) + wishes.advise) as tell:
+        results, stage = _results(wanted, others, load, wishes, tell)
+        found = Search(stage, price).advise(results[0], tell("what to change")) if wishes.advise else None
+    return Report(str(resource["metadata"]["name"]), stage, results, price, found)
+
+
+def _write(path: Path, resource: Object, found: Advice) -> None:
+    """Write the resource with what was advised, and say so on stderr."""
+    try:
+        path.write_text(as_yaml(followed(resource, found.changes)), encoding="utf-8")
+    except OSError as error:
+        raise WrongInput(f"--write {path}: {error.strerror or error}") from error
+    typer.echo(f"wrote {path} with {plural(len(found.changes), 'change')}", err=True)
 
 
 @contextmanager
 def _as_wrong_input() -> Iterator[None]:
     try:
         yield
-    except (InvalidLoad, InvalidSweep, UnknownPolicy) as error:
+    except (InvalidLoad, InvalidPrice, InvalidSweep, UnknownPolicy) as error:
         raise WrongInput(str(error)) from error
 
 
@@ -70,15 +121,14 @@ def _results(
     wanted: list[tuple[str, Object]],
     others: list[str],
     path: Path,
-    days: float | None,
-    seed: int,
+    wishes: Wishes,
     tell: Callable[[str], Callable[[float], None]],
 ) -> tuple[list[PolicyResult], Scene]:
     stages = []
     for name, resource in wanted:
         fleet = fleet_of(resource)
         load = read_load(path, fleet)
-        stages.append((name, scene(fleet, load, days=days, seed=seed, folder=path.parent)))
+        stages.append((name, scene(fleet, load, days=wishes.days, seed=wishes.seed, folder=path.parent)))
     results = [measured(name, play(OURS, stage, tell(name)), stage) for name, stage in stages]
     first = stages[0][1]
     for name in others:
@@ -110,7 +160,7 @@ def _progress(plays: int) -> Iterator[Callable[[str], Callable[[float], None]]]:
 def _printed(report: Report, output: Shape) -> str:
     match output:
         case Shape.JSON:
-            return document(as_json(report.results, report.price), Format.JSON)
+            return document(as_json(report), Format.JSON)
         case Shape.HTML:
             return as_page(report).rstrip()
         case Shape.TABLE:
@@ -119,15 +169,20 @@ def _printed(report: Report, output: Shape) -> str:
 
 def _text(report: Report) -> Iterator[str]:
     yield report.title
-    yield ""
-    yield _table(policies(report))
+    yield headline(report)
+    yield from section("What to change", _advice(report))
+    yield from section("Policies", _table(policies(report)))
     yield from section(f"Pools under {report.first.policy}", _table(pools(report)))
     if queues(report).rows:
         yield from section("Queues that share a pool", _table(queues(report)))
     yield from section("Tasks to do, and workers, over time", _sparklines(report))
     yield from section("Remarks", "\n".join(remarks(report)))
-    said = (f"{it.path}: {it.to} (is {it.was}): {it.because}; {it.effect}" for it in report.advice)
-    yield from section("What to change", "\n".join(said) or NO_ADVICE)
+
+
+def _advice(report: Report) -> str:
+    table, said = advised(report)
+    asked = "".join(f"\n{question}" for question in questions(report))
+    return (f"{said}\n{_table(table)}" if table.rows else said) + asked
 
 
 def _sparklines(report: Report) -> str:

@@ -131,7 +131,7 @@ def _serve(problem: Problem, order: list[int] | range, workers: Workers, least: 
     account = workers.account
     account.worker_seconds, account.idle = plan.cost, plan.idle
     account.starts, account.changes, account.peak = plan.starts, 2 * plan.starts, plan.peak
-    workers.completed = len(plan.began)
+    workers.completed, workers.start_ups = len(plan.began), [problem.start_up_s] * plan.starts
     for place, k in enumerate(order):
         workers.began_at[k] = plan.began[place]
     return plan.samples

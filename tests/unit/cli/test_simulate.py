@@ -40,7 +40,10 @@ queues:
     arrivals: [{cron: "30 6 * * *", tasks: 3}]
 """
 GOLDEN = Path(__file__).parent / "simulate_small.txt"
-FIGURES = {"worker_hours", "idle_hours", "deadlines", "deadlines_met", "interrupted", "wait_p95_s", "starts", "pools"}
+FIGURES = {
+    *("worker_hours", "idle_hours", "start_up_hours", "deadlines", "deadlines_met", "promised", "promises_kept"),
+    *("interrupted", "wait_p50_s", "wait_p95_s", "starts", "pools"),
+}
 
 
 @pytest.fixture
@@ -58,7 +61,7 @@ def run(*arguments: str, code: int = 0) -> str:
 
 def test_json_has_its_shape(files: list[str]) -> None:
     answer = json.loads(run(*files, "--against", "keda,hpa,fixed:1,oracle", "-o", "json"))
-    assert list(answer) == ["policies"]
+    assert list(answer) == ["totals", "policies"]
     assert list(answer["policies"]) == ["utilitarian", "keda", "hpa", "fixed:1", "oracle"]
     for policy in answer["policies"].values():
         assert set(policy) == FIGURES
@@ -77,6 +80,7 @@ def test_the_page_is_well_formed_and_asks_for_nothing(files: list[str]) -> None:
     page = run(*files, "--against", "oracle", "-o", "html")
     plots = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
     assert len(plots) == 4
+    assert page.count("<caption>") == page.count("<table>") == 3
     for plot in plots:
         ET.fromstring(plot)  # noqa: S314 - our own
     assert "<script" not in page
@@ -98,6 +102,40 @@ def test_a_sweep_tries_each_value(files: list[str]) -> None:
     assert short["starts"] > long["starts"]
 
 
+def test_a_sweep_marks_the_resource_as_it_is_and_the_best_value(files: list[str]) -> None:
+    table = run(*files, "--sweep", "pools.rest.scaling.idleAfter=10s,30m")
+    assert "utilitarian (as it is) " in table
+    assert "pools.rest.scaling.idleAfter=10s (best) " in table
+    assert "pools.rest.scaling.idleAfter=30m " in table
+    assert json.loads(run(*files, "--sweep", "pools.rest.scaling.idleAfter=10s,30m", "-o", "json"))["totals"][
+        "best"
+    ] == ("pools.rest.scaling.idleAfter=10s")
+
+
+def test_advice_has_its_figures_and_is_written(files: list[str], tmp_path: Path) -> None:
+    to = tmp_path / "cheaper.yaml"
+    Path(files[2]).write_text(RESOURCE.replace("drainWithin: 5s", "drainWithin: 5m"))
+    options = ("--days", "0.2", "--price", "0.05", "--currency", "EUR", "-o", "json")
+    answer = json.loads(run(*files, "--advise", "--write", str(to), *options))
+    assert list(answer) == ["totals", "advice", "policies"]
+    totals, advice = answer["totals"], answer["advice"]
+    assert totals["currency"] == "EUR"
+    assert totals["cost"] == pytest.approx(0.05 * totals["worker_hours"], abs=0.01)
+    changed = {field["path"]: field["to"] for change in advice["changes"] for field in change["fields"]}
+    assert changed["pools.rest.scaling.wake"] == "WhenDue"
+    assert advice["after"]["cost"] < advice["before"]["cost"]
+    files[2] = str(to)
+    assert json.loads(run(*files, *options))["totals"]["cost"] == pytest.approx(advice["after"]["cost"], abs=0.01)
+
+
+def test_a_missed_deadline_is_said_with_3(files: list[str]) -> None:
+    tight = RESOURCE.replace("finishWithin: 30m", "finishWithin: 1m").replace("concurrency: 10", "concurrency: 1")
+    Path(files[2]).write_text(tight)
+    result = CliRunner().invoke(app, [*files, "--days", "0.1"])
+    assert result.exit_code == 3
+    assert " of 2 deadlines met" in result.stdout
+
+
 def test_a_sweep_without_an_effect_is_said_to_have_none(files: list[str]) -> None:
     said = "drainWithin makes no difference here: each value asks for the same workers; a run with finishWithin is"
     assert said in run(*files, "--sweep", "pools.runs.scaling.drainWithin=5m,30m")
@@ -116,6 +154,8 @@ def test_a_sweep_without_an_effect_is_said_to_have_none(files: list[str]) -> Non
         (["--sweep", "pools.rest.scaling.max=!!int many"], "can't be read as YAML"),
         (["--sweep", "pools.rest.scaling.max=2026-01-01"], "spec.pools[1].scaling.max"),
         (["--days", "0"], "--days"),
+        (["--price", "much"], "--price much: write what a worker-hour costs, like 0.05"),
+        (["--write", "cheaper.yaml"], "nothing to write without --advise"),
         (["--days", "nan"], "--days"),
         (["-o", "pdf"], "--output"),
         (["--fleet", "other"], "there are: small"),

@@ -105,13 +105,6 @@ CASES: dict[str, tuple[str, dict[str, Any], Figures, tuple[str, str], str]] = {
         ("10s", "30s"),
         "1,000 tasks at once ask for 50 workers instead of 250",
     ),
-    "asleep sooner than a restart is worth": (
-        "scaling.idleAfter",
-        scaling(idleAfter="10s"),
-        QUIET,
-        ("10s", "1m"),
-        "work that comes within 1m of the last task does not wait",
-    ),
     "children without a ceiling under a limit": (
         "worker.maxMemoryPerChild",
         worker(concurrency=3, **LIMITED),

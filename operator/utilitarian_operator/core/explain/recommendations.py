@@ -28,9 +28,6 @@ OFF_BY = 2.0
 LONGEST_H = 10_000
 """No task waits so long; the schema refuses more."""
 
-STARTS_WORTH = 2
-"""Start-ups that `idleAfter` should be worth at least, and twice that for certain."""
-
 LONGEST_GRACE_S = 168 * 3600.0
 SHORTEST_GUESS_S = 0.001
 """What the schema takes for `drainTimeout` at most, for `taskDuration` at least."""
@@ -186,16 +183,6 @@ def _burst(pool: Pool, s: float, u: float, promise: timedelta) -> int:
     return demand(BURST, arrivals=0, concurrency=c, seconds_per_task=s, over=over).workers
 
 
-def _idle_after(pool: Pool, figures: Figures) -> Recommendation | None:
-    u = figures.start_up
-    if u is None or pool.scaling.idle_after.total_seconds() >= STARTS_WORTH * u:
-        return None
-    was, to = format_duration(pool.scaling.idle_after), format_duration(round_up(2 * STARTS_WORTH * u))
-    because = f"each start takes {seconds(u)}, and the pool sleeps after {was}"
-    effect = f"work that comes within {to} of the last task does not wait for a start"
-    return _change(pool, "scaling.idleAfter", was, to, because, effect)
-
-
 def _tasks_per_child(pool: Pool, figures: Figures) -> Recommendation | None:
     """Where memory is short and one slot is left: a child that is replaced gives its memory back."""
     worker, usage = pool.worker, figures.usage
@@ -259,7 +246,6 @@ _RULES: tuple[_Rule, ...] = (
     _concurrency,
     _prefetch,
     _drain_within,
-    _idle_after,
     _tasks_per_child,
     _memory_per_child,
     _drain_timeout,

@@ -5,6 +5,7 @@ month has five million tasks, a draw from a table costs a tenth of a fresh one, 
 """
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -99,6 +100,27 @@ def _merged(streams: Sequence[_Stream], queues: tuple[str, ...]) -> Tasks:
         queues,
         due,
     )
+
+
+def joined(parts: Sequence[Tasks]) -> Tasks:
+    """The tasks of several pools as those of one, in the order of their arrival."""
+    if len(parts) == 1:
+        return parts[0]
+    streams, queues = [], []
+    for tasks in parts:
+        for index, queue in enumerate(tasks.queues):
+            mine = [k for k, whose in enumerate(tasks.queue) if whose == index]
+            eta = {new: tasks.eta[old] for new, old in enumerate(mine) if old in tasks.eta} if tasks.eta else {}
+            streams.append(([tasks.at[k] for k in mine], [tasks.seconds[k] for k in mine], eta))
+            queues.append(queue)
+    return _merged(streams, tuple(queues))
+
+
+def until(tasks: Tasks, end: float) -> Tasks:
+    """The tasks that come before a moment, seconds since the start of the load."""
+    count = bisect_left(tasks.at, end)
+    eta = {k: due for k, due in tasks.eta.items() if k < count}
+    return Tasks(tasks.at[:count], tasks.seconds[:count], tasks.queue[:count], tasks.queues, eta)
 
 
 def _queue(name: str, queue: Queue, load: Load, until: float, random: Random, folder: Path) -> _Stream:

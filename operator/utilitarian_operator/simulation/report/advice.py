@@ -1,177 +1,296 @@
-"""Finds what to change by trying: a change is said only if the same tasks then cost less and it breaks no promise.
+"""Finds what lowers the bill by trying: pool by pool on a few days, then all that won on the whole load.
 
-Each pool is tried by itself, on its first days: a shorter `idleAfter`, nothing fetched ahead, half the `concurrency`
-with twice the `max`. A change that is kept is the ground on which the next one is tried, so that following all of them
-brings what was measured, and following them again asks for nothing that costs more.
+Tried are the way to wake, `idleAfter`, a smaller `max`, and where CPU and memory have a price the `concurrency`; then
+whether quiet pools with equal workers are cheaper as one. What doesn't cost less with every promise kept that is kept
+now is not said. A longer `drainWithin` is only asked about: only people know whether tasks may wait.
 """
 
-from array import array
-from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
-from math import ceil
+from itertools import chain
 
 from utilitarian_operator.api.effective import Pool
-from utilitarian_operator.api.units import format_duration
-from utilitarian_operator.core.explain.recommendations import Recommendation, can_be_written, round_up
-from utilitarian_operator.core.wording import clock, number
-from utilitarian_operator.simulation.load.arrivals import Tasks
+from utilitarian_operator.simulation.load.arrivals import joined, until
 from utilitarian_operator.simulation.play import DAY, Progress, Scene, play
+from utilitarian_operator.simulation.report.candidates import (
+    FieldChange,
+    differences,
+    fewer_slots,
+    longer_idles,
+    longer_promises,
+    more_slots,
+    shorter_idles,
+    smaller,
+    wakes,
+)
 from utilitarian_operator.simulation.report.measure import PolicyResult, PoolResult, measured
+from utilitarian_operator.simulation.report.merging import may_merge, merge
+from utilitarian_operator.simulation.report.price import Price
 
-DAYS = 3.0
-MOST_TASKS = 300_000
+DAYS = 2.0
+MOST_TASKS = 100_000
 """A pool with more tasks in these days is tried on fewer days: a trial must end while someone waits for it."""
 
 WORTH_TRYING = 0.005
 """Part of the fleet's worker-hours below which a pool is left alone."""
 
 WORTH_SAYING = 0.02
-"""Part of the pool's worker-hours that a change must save."""
+"""Part of the pool's cost that a change must save."""
 
-HALVINGS = 3
-SHORTEST_IDLE = timedelta(seconds=5)
+WORTH_ASKING = 0.2
+"""Part of the pool's cost that a longer promise must save to be asked about."""
+
+SEARCH = 0.7
+"""Part of the progress that the few days are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What one or several pools came to.
+
+    Args:
+        hours: worker-hours.
+        cost: of them; hours again where there is no price.
+        promised: starts that drainWithin promised.
+        kept: of them.
+        deadlines: of runs.
+        met: of them.
+        waits: median and 95th percentile of each pool's waits, seconds.
+        starts_an_hour: of workers.
+    """
+
+    hours: float
+    cost: float
+    promised: int
+    kept: int
+    deadlines: int
+    met: int
+    waits: tuple[tuple[float, float], ...]
+    starts_an_hour: float
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One field of a pool with another value, and what goes with it.
+    """What to change in a pool, or in pools that become one, and what came of it on the whole load.
 
     Args:
-        pool: as it is then.
-        field: that is changed.
-        was: its value, as in YAML.
-        to: its value then.
-        most: `scaling.max` then, where it goes with the change.
+        pools: names, as they are now; the first one stays.
+        to: the pool then.
+        fields: that change.
+        before: on the whole load.
+        after: same.
     """
+
+    pools: tuple[str, ...]
+    to: Pool
+    fields: tuple[FieldChange, ...]
+    before: Figures
+    after: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What to change, and what only people can decide.
+
+    Args:
+        days: on which it was searched at most; changes are confirmed on the whole load.
+        changes: that lower the bill and break no promise.
+        questions: the same with a longer promise, on the few days alone.
+        before: the whole fleet.
+        after: same, with all changes.
+    """
+
+    days: float
+    changes: tuple[Change, ...]
+    questions: tuple[Change, ...]
+    before: Figures
+    after: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A pool as it was tried, alone, on a few days; `of` are the pools, as they are now, that it stands for."""
 
     pool: Pool
-    field: str
-    was: str
-    to: str
-    most: int | None = None
-
-    @property
-    def can_be_written(self) -> bool:
-        """Whether the schema takes all of it."""
-        at = f"pools.{self.pool.name}"
-        fits = self.most is None or can_be_written(f"{at}.scaling.max", str(self.most))
-        return fits and can_be_written(f"{at}.{self.field}", self.to)
+    result: PoolResult
+    of: tuple[Pool, ...]
 
 
-_Kind = Callable[[Pool], Change | None]
-
-
-def advice(stage: Scene, result: PolicyResult, progress: Progress = lambda _: None) -> list[Recommendation]:
-    """What to change, confirmed by playing it.
+class Search:
+    """Tries changes of a fleet's pools.
 
     Args:
-        stage: that was played on.
-        result: what our policy came to there.
-        progress: called with the share of the pools that were tried.
+        stage: the whole load, and the fleet as it is.
+        price: of worker-hours; None if not given.
     """
-    found: list[Recommendation] = []
-    for index, pool in enumerate(stage.fleet.pools):
-        if result.pools[pool.name].hours > WORTH_TRYING * result.hours:
-            found += _tried(pool, stage)
-        progress((index + 1) / len(stage.fleet.pools))
-    return found
 
+    def __init__(self, stage: Scene, price: Price | None) -> None:
+        self.stage, self.price = stage, price
+        self._scenes: dict[tuple[str, ...], Scene] = {}
 
-def _tried(pool: Pool, stage: Scene) -> Iterator[Recommendation]:
-    """The changes of one pool that cost less, each tried on top of those before it."""
-    alone = _first_days(pool, stage)
-    best, before = pool, _played(pool, alone)
-    for kind in _KINDS:
-        kept, since = None, before
-        for change in _steps(kind, best):
-            after = _played(change.pool, alone)
-            if not _is_better(before, after):
+    def advise(self, result: PolicyResult, progress: Progress = lambda _: None) -> Advice:
+        """What lowers the bill, confirmed on the whole load.
+
+        Args:
+            result: what the fleet as it is came to there.
+            progress: called with the share that is done.
+        """
+        found, before = [], list(result.pools.values())
+        for index, pool in enumerate(self.stage.fleet.pools):
+            if self._may_save(result.pools[pool.name], result):
+                found.append(self._best(pool))
+            progress(SEARCH * (index + 1) / len(self.stage.fleet.pools))
+        won = [it for it in self._merged(found) if it.pool != it.of[0]]
+        changes = tuple(self._confirmed(won, result)) if won else ()
+        gone = {name for change in changes for name in change.pools}
+        stayed = [it for it in before if it.name not in gone]
+        days = max((self._few(it.pool.name).days for it in found), default=0.0)
+        after = _sum([self._figures(stayed), *(change.after for change in changes)])
+        return Advice(days, changes, tuple(self._questions(found)), self._figures(before), after)
+
+    def _may_save(self, pool: PoolResult, fleet: PolicyResult) -> bool:
+        """Whether a pool has anything to save: of work itself only other requests change the cost."""
+        if self.price and self.price.by_requests:
+            return pool.hours > WORTH_TRYING * fleet.hours
+        spare = pool.idle + pool.starting
+        return spare > WORTH_TRYING * fleet.hours and spare > WORTH_SAYING * pool.hours
+
+    def _best(self, pool: Pool) -> Trial:
+        """The cheapest way to run a pool that was tried."""
+        asis = self._tried(pool, self._few(pool.name), (pool,))
+        best = self._idle(asis)
+        other = self._step(asis, wakes(pool))
+        if other is not asis:
+            best = self._cheaper(best, self._idle(other))
+        best = self._step(best, smaller(best.pool, best.result.peak))
+        if not (self.price and self.price.by_requests):
+            return best
+        fewer = self._step(best, fewer_slots(best.pool))
+        return fewer if fewer is not best else self._step(best, more_slots(best.pool))
+
+    def _idle(self, trial: Trial) -> Trial:
+        shorter = self._step(trial, shorter_idles(trial.pool))
+        return shorter if shorter is not trial else self._step(trial, longer_idles(trial.pool))
+
+    def _step(self, best: Trial, candidates: Iterable[Pool]) -> Trial:
+        """The best of a trial and of what goes ever further from it, up to the first that is no better."""
+        alone = self._few(*(pool.name for pool in best.of))
+        for pool in candidates:
+            trial = self._tried(pool, alone, best.of)
+            if self._cheaper(best, trial) is best:
                 break
-            kept, best, before = replace(change, was=kept.was if kept else change.was), change.pool, after
-        if kept is not None:
-            yield _said(kept, since, before, alone.days)
+            best = trial
+        return best
+
+    def _cheaper(self, one: Trial, other: Trial) -> Trial:
+        """The other, if it costs less and breaks no promise that the first one keeps."""
+        return other if self._saves([one.result], [other.result], WORTH_SAYING) else one
+
+    def _saves(self, before: Sequence[PoolResult], after: Sequence[PoolResult], worth: float) -> bool:
+        less = self._cost(after) < self._cost(before) * (1 - worth)
+        return less and all(now <= then for now, then in zip(_broken(after), _broken(before), strict=True))
+
+    def _merged(self, found: Sequence[Trial]) -> list[Trial]:
+        """The trials, with those merged that are cheaper as one; only pools that one worker is enough for."""
+        left, done = list(found), []
+        while left:
+            one = left.pop(0)
+            for other in [it for it in left if max(it.result.peak, one.result.peak) <= 1]:
+                if may_merge(one.pool, other.pool) and (both := self._as_one(one, other)) is not None:
+                    left.remove(other)
+                    one = both
+            done.append(one)
+        return done
+
+    def _as_one(self, one: Trial, other: Trial) -> Trial | None:
+        of = (*one.of, *other.of)
+        both = self._tried(merge(one.pool, other.pool), self._few(*(it.name for it in of)), of)
+        return both if self._saves([one.result, other.result], [both.result], WORTH_SAYING) else None
+
+    def _confirmed(self, won: Sequence[Trial], result: PolicyResult) -> Iterator[Change]:
+        """The changes that save on the whole load too."""
+        changed = {it.pool.name: it for it in won}
+        gone = {pool.name for it in won for pool in it.of}
+        stayed = [pool for pool in self.stage.fleet.pools if pool.name not in gone]
+        pools = [it.pool for it in won] + (stayed if self._depend(won, result) else [])
+        tasks = {
+            **{pool.name: self.stage.tasks[pool.name] for pool in stayed},
+            **{it.pool.name: joined([self.stage.tasks[pool.name] for pool in it.of]) for it in won},
+        }
+        whole = replace(self.stage, fleet=replace(self.stage.fleet, pools=tuple(pools)), tasks=tasks)
+        after = measured("utilitarian", play("utilitarian", whole), whole).pools
+        for name, it in changed.items():
+            before = [result.pools[pool.name] for pool in it.of]
+            if self._saves(before, [after[name]], WORTH_SAYING):
+                names, fields = tuple(pool.name for pool in it.of), differences(it.of[0], it.pool)
+                yield Change(names, it.pool, fields, self._figures(before), self._figures([after[name]]))
+
+    def _depend(self, won: Sequence[Trial], result: PolicyResult) -> bool:
+        """Whether what a pool does may change another one: the fleet's ceiling is near, or nodes die."""
+        most = sum(pool.peak for pool in result.pools.values()) + sum(it.result.peak for it in won)
+        ceiling = self.stage.fleet.max_workers
+        return bool(self.stage.load.node_kills) or (ceiling is not None and most > ceiling)
+
+    def _questions(self, found: Sequence[Trial]) -> Iterator[Change]:
+        """What a longer promise would bring on top, on the few days."""
+        for it in found:
+            if len(it.of) > 1 or it.pool.schedule:
+                continue
+            for pool in longer_promises(it.pool):
+                longer = self._step(self._tried(pool, self._few(pool.name), it.of), wakes(pool))
+                if self._saves([it.result], [longer.result], WORTH_ASKING):
+                    days, before, after = self._few(pool.name).days, [it.result], [longer.result]
+                    figures = (self._figures(before, days), self._figures(after, days))
+                    yield Change((pool.name,), longer.pool, differences(it.pool, longer.pool), *figures)
+
+    def _few(self, *names: str) -> Scene:
+        """Pools as one, alone on its first days; no node dies there, so that two plays differ by the change alone."""
+        if names not in self._scenes:
+            self._scenes[names] = self._first_days(names)
+        return self._scenes[names]
+
+    def _first_days(self, names: tuple[str, ...]) -> Scene:
+        tasks = joined([self.stage.tasks[name] for name in names])
+        days = min(self.stage.days, DAYS)
+        if len(tasks.at) > MOST_TASKS:
+            days = min(days, tasks.at[MOST_TASKS] / DAY)
+        load = self.stage.load.model_copy(update={"node_kills": ()})
+        return Scene(self.stage.fleet, load, {names[0]: until(tasks, days * DAY)}, days, self.stage.seed)
+
+    def _tried(self, pool: Pool, alone: Scene, of: tuple[Pool, ...]) -> Trial:
+        stage = replace(alone, fleet=replace(alone.fleet, pools=(pool,)))
+        return Trial(pool, measured("utilitarian", play("utilitarian", stage), stage).pools[pool.name], of)
+
+    def _cost(self, results: Sequence[PoolResult]) -> float:
+        return sum(it.hours * (self.price.of(it.requests) if self.price else 1.0) for it in results)
+
+    def _figures(self, results: Sequence[PoolResult], days: float | None = None) -> Figures:
+        return Figures(
+            hours=sum(it.hours for it in results),
+            cost=self._cost(results),
+            promised=sum(it.promises.given for it in results),
+            kept=sum(it.promises.kept for it in results),
+            deadlines=sum(len(it.runs) for it in results),
+            met=sum(run.met for it in results for run in it.runs),
+            waits=tuple((it.waits.p50, it.waits.p95) for it in results),
+            starts_an_hour=sum(it.starts for it in results) / (24 * (self.stage.days if days is None else days)),
+        )
 
 
-def _steps(kind: _Kind, pool: Pool) -> Iterator[Change]:
-    """The same change again and again, as far as the schema takes it."""
-    for _ in range(HALVINGS):
-        change = kind(pool)
-        if change is None or not change.can_be_written:
-            return
-        yield change
-        pool = change.pool
-
-
-def _idle_sooner(pool: Pool) -> Change | None:
-    was = pool.scaling.idle_after
-    to = round_up(was.total_seconds() / 2)
-    if not SHORTEST_IDLE <= to < was:
-        return None
-    changed = replace(pool, scaling=replace(pool.scaling, idle_after=to))
-    return Change(changed, "scaling.idleAfter", format_duration(was), format_duration(to))
-
-
-def _fetch_less(pool: Pool) -> Change | None:
-    was = pool.worker.prefetch_multiplier
-    if was == 1:
-        return None
-    changed = replace(pool, worker=replace(pool.worker, prefetch_multiplier=1))
-    return Change(changed, "worker.prefetchMultiplier", str(was), "1")
-
-
-def _fewer_slots(pool: Pool) -> Change | None:
-    slots = pool.worker.concurrency
-    if slots == 1:
-        return None
-    fewer, most = slots // 2, ceil(pool.scaling.max * slots / (slots // 2))
-    worker, scaling = replace(pool.worker, concurrency=fewer), replace(pool.scaling, max=most)
-    changed = replace(pool, worker=worker, scaling=scaling)
-    return Change(changed, "worker.concurrency", str(slots), str(fewer), most)
-
-
-_KINDS: tuple[_Kind, ...] = (_idle_sooner, _fetch_less, _fewer_slots)
-
-
-def _first_days(pool: Pool, stage: Scene) -> Scene:
-    """The pool alone on its first days; no node dies there, so that two plays differ by the change alone."""
-    tasks = stage.tasks[pool.name]
-    until = min(stage.until, DAYS * DAY, tasks.at[MOST_TASKS] if len(tasks.at) > MOST_TASKS else stage.until)
-    count = bisect_left(tasks.at, until)
-    few = Tasks(
-        array("d", tasks.at[:count]),
-        array("d", tasks.seconds[:count]),
-        tasks.queue[:count],
-        tasks.queues,
-        {k: due for k, due in tasks.eta.items() if k < count},
+def _sum(parts: Sequence[Figures]) -> Figures:
+    return Figures(
+        hours=sum(it.hours for it in parts),
+        cost=sum(it.cost for it in parts),
+        promised=sum(it.promised for it in parts),
+        kept=sum(it.kept for it in parts),
+        deadlines=sum(it.deadlines for it in parts),
+        met=sum(it.met for it in parts),
+        waits=tuple(chain.from_iterable(it.waits for it in parts)),
+        starts_an_hour=sum(it.starts_an_hour for it in parts),
     )
-    load = stage.load.model_copy(update={"node_kills": ()})
-    return Scene(replace(stage.fleet, pools=(pool,)), load, {pool.name: few}, until / DAY, stage.seed)
 
 
-def _played(pool: Pool, alone: Scene) -> PoolResult:
-    stage = replace(alone, fleet=replace(alone.fleet, pools=(pool,)))
-    return measured("utilitarian", play("utilitarian", stage), stage).pools[pool.name]
-
-
-def _is_better(before: PoolResult, after: PoolResult) -> bool:
-    """Whether it costs less and breaks no promise that was kept."""
-    return after.hours < before.hours * (1 - WORTH_SAYING) and all(
-        now <= then for now, then in zip(_broken(after), _broken(before), strict=True)
-    )
-
-
-def _broken(result: PoolResult) -> tuple[int, ...]:
-    late = result.promises.given - result.promises.kept
-    return late, sum(not run.met for run in result.runs), result.interrupted, result.lost
-
-
-def _said(change: Change, before: PoolResult, after: PoolResult, days: float) -> Recommendation:
-    more = f" with scaling.max: {change.most}" if change.most is not None else ""
-    because = (
-        f"tried on {number(round(days, 2))} days{more}: {after.hours:,.1f} worker-hours instead of "
-        f"{before.hours:,.1f}, no further promise broken"
-    )
-    effect = f"the 95th percentile of the waits is {clock(after.waits.p95)} then, {clock(before.waits.p95)} now"
-    return Recommendation(f"pools.{after.name}.{change.field}", change.was, change.to, because, effect)
+def _broken(results: Sequence[PoolResult]) -> tuple[int, ...]:
+    late = sum(it.promises.given - it.promises.kept for it in results)
+    missed = sum(not run.met for it in results for run in it.runs)
+    return late, missed, sum(it.interrupted for it in results), sum(it.lost for it in results)

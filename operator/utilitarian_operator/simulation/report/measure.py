@@ -73,6 +73,7 @@ class PoolResult:
         promises: of drainWithin.
         hours: from the start of each worker's start-up until it is gone.
         idle: of them, ready without any task.
+        starting: of them, starting up.
         starts: of workers.
         changes: of their number.
         interrupted: tasks.
@@ -84,6 +85,7 @@ class PoolResult:
         bound: hours below which no schedule can come; 0 where it was not computed.
         seconds_per_task: mean.
         longest_task: seconds.
+        requests: of one worker, as Kubernetes quantities.
     """
 
     name: str
@@ -93,6 +95,7 @@ class PoolResult:
     promises: Promises
     hours: float
     idle: float
+    starting: float
     starts: int
     changes: int
     interrupted: int
@@ -104,6 +107,7 @@ class PoolResult:
     bound: float
     seconds_per_task: float
     longest_task: float
+    requests: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,7 @@ class PolicyResult:
 
     policy: str
     pools: Mapping[str, PoolResult]
+    promised_wait_p50: float
     promised_wait_p95: float
 
     @property
@@ -123,6 +128,16 @@ class PolicyResult:
     def idle(self) -> float:
         """Worker-hours of workers that were ready and had no task."""
         return sum(pool.idle for pool in self.pools.values())
+
+    @property
+    def starting(self) -> float:
+        """Worker-hours of workers that started up."""
+        return sum(pool.starting for pool in self.pools.values())
+
+    @property
+    def working(self) -> float:
+        """Worker-hours of workers that had a task."""
+        return self.hours - self.idle - self.starting
 
     @property
     def deadlines(self) -> int:
@@ -180,7 +195,8 @@ def measured(
         results[name] = _pool(
             one, waits, runs, _promises(one, stage, outside, runs), stage, (bounds or {}).get(name, 0.0)
         )
-    return PolicyResult(policy, results, _quantiles(promised).p95)
+    of_all = _quantiles(promised)
+    return PolicyResult(policy, results, of_all.p50, of_all.p95)
 
 
 def _pool(
@@ -196,6 +212,7 @@ def _pool(
         promises=promises,
         hours=account.worker_seconds / HOUR,
         idle=account.idle / HOUR,
+        starting=sum(workers.start_ups) / HOUR,
         starts=account.starts,
         changes=account.changes,
         interrupted=account.interrupted,
@@ -207,6 +224,7 @@ def _pool(
         bound=bound / HOUR,
         seconds_per_task=sum(tasks.seconds) / max(len(tasks.seconds), 1),
         longest_task=max(tasks.seconds, default=0.0),
+        requests=one.pool.worker.resources.get("requests", {}),
     )
 
 

@@ -8,7 +8,17 @@ import pytest
 from tests.support.simulated import stage
 from utilitarian_operator.simulation.play import play
 from utilitarian_operator.simulation.report.measure import PolicyResult, measured
-from utilitarian_operator.simulation.report.report import Report, pools, queues, remarks, share, sparkline
+from utilitarian_operator.simulation.report.price import Price
+from utilitarian_operator.simulation.report.report import (
+    Report,
+    headline,
+    policies,
+    pools,
+    queues,
+    remarks,
+    share,
+    sparkline,
+)
 
 STAGE = stage({"work": {"arrivals": [{"cron": "0 * * * *", "tasks": 3}]}}, days=0.1)
 RESULT = measured("utilitarian", play("utilitarian", STAGE), STAGE)
@@ -28,7 +38,7 @@ def test_values_as_bars() -> None:
     assert sparkline(range(100), 2) == "▄█"
 
 
-def report(*results: PolicyResult, price: float | None = None) -> Report:
+def report(*results: PolicyResult, price: Price | None = None) -> Report:
     return Report("fleet", STAGE, results, price)
 
 
@@ -58,6 +68,23 @@ def test_what_was_lost_late_or_left_is_said_of_its_pool() -> None:
 
 
 def test_a_price_has_a_column_and_only_pools_of_several_queues_a_row_each() -> None:
-    assert "COST" in pools(report(RESULT, price=0.05)).head
+    assert "COST" in pools(report(RESULT, price=Price(worker=0.05))).head
+    assert "COST-EUR" in policies(report(RESULT, price=Price(worker=0.05, currency="EUR"))).head
     assert "COST" not in pools(report(RESULT)).head
     assert queues(report(RESULT)).rows == []
+
+
+def test_the_first_line_says_what_it_costs_and_how_long_tasks_wait() -> None:
+    said = headline(report(RESULT, price=Price(worker=2, currency="EUR")))
+    assert said.startswith(f"{RESULT.hours:,.1f} worker-hours ({2 * RESULT.hours:,.2f} EUR)")
+    assert said.endswith("of the tasks outside runs started in time, 95% of all waited at most 10s")
+
+
+def test_the_best_value_of_a_sweep_breaks_nothing_that_is_kept() -> None:
+    pool = RESULT.pools["pool"]
+    cheap = replace(RESULT, policy="a=1", pools={"pool": replace(pool, hours=pool.hours / 2)})
+    broken = replace(pool, hours=0.0, interrupted=1)
+    asked = report(RESULT, cheap, replace(RESULT, policy="a=2", pools={"pool": broken}))
+    assert asked.best is cheap
+    assert [row[0] for row in policies(asked).rows] == ["utilitarian (as it is)", "a=1 (best)", "a=2"]
+    assert report(RESULT).best is None

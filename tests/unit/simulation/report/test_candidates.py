@@ -1,0 +1,66 @@
+from datetime import timedelta
+from typing import Any
+
+from tests.support.pools import fleet
+from utilitarian_operator.api.effective import Pool
+from utilitarian_operator.simulation.report.candidates import (
+    differences,
+    fewer_slots,
+    longer_idles,
+    longer_promises,
+    more_slots,
+    shorter_idles,
+    smaller,
+    wakes,
+)
+
+
+def pool(**written: Any) -> Pool:
+    return fleet({"name": "pool", **written}).pools[0]
+
+
+def test_a_pool_that_always_stays_neither_sleeps_otherwise_nor_wakes_otherwise() -> None:
+    stays = pool(scaling={"min": 1})
+    assert [*wakes(stays), *shorter_idles(stays), *longer_idles(stays)] == []
+
+
+def test_the_other_way_to_wake_is_tried() -> None:
+    (other,) = wakes(pool())
+    assert [str(it) for it in differences(pool(), other)] == ["scaling.wake AtOnce → WhenDue"]
+    assert [it.scaling.wake for it in wakes(other)] == ["AtOnce"]
+
+
+def test_idle_times_go_ever_further_from_the_present_one() -> None:
+    shorter = [it.scaling.idle_after.total_seconds() for it in shorter_idles(pool())]
+    assert shorter == [60, 30, 15, 10, 5, 0]
+    assert [it.scaling.idle_after for it in longer_idles(pool())] == [timedelta(minutes=5)]
+
+
+def test_fewer_workers_are_tried_down_to_what_a_run_asks_for() -> None:
+    assert [it.scaling.max for it in smaller(pool(), 8)] == [4, 2, 1]
+    run = [{"name": "run", "start": "0 * * * *", "workers": 3}]
+    assert [it.scaling.max for it in smaller(pool(schedule=run), 8)] == [4]
+    assert list(smaller(pool(), 1)) == []
+
+
+def test_fewer_slots_request_less_and_leave_as_many_in_all() -> None:
+    requests = {"requests": {"cpu": "200m", "memory": "512Mi"}}
+    asked = pool(worker={"concurrency": 4, "resources": requests}, scaling={"max": 3})
+    half, quarter = fewer_slots(asked)
+    assert (half.worker.concurrency, half.scaling.max) == (2, 6)
+    assert half.worker.resources == {"requests": {"cpu": "100m", "memory": "256Mi"}}
+    assert quarter.worker.concurrency == 1
+    assert [it.worker.concurrency for it in more_slots(asked)] == [8, 16]
+    assert [it.field for it in differences(asked, half)] == [
+        "worker.concurrency",
+        "worker.resources.requests.cpu",
+        "worker.resources.requests.memory",
+        "scaling.max",
+    ]
+
+
+def test_the_next_longer_promise_is_one_that_people_write() -> None:
+    assert [it.scaling.drain_within for it in longer_promises(pool(scaling={"drainWithin": "1m"}))] == [
+        timedelta(minutes=2)
+    ]
+    assert list(longer_promises(pool(scaling={"drainWithin": "1h"}))) == []
