@@ -133,7 +133,7 @@ def test_a_missed_deadline_is_said_with_3(files: list[str]) -> None:
     Path(files[2]).write_text(tight)
     result = CliRunner().invoke(app, [*files, "--days", "0.1"])
     assert result.exit_code == 3
-    assert " of 2 deadlines met" in result.stdout
+    assert "0 of 3 deadlines met" in result.stdout
 
 
 def test_a_sweep_without_an_effect_is_said_to_have_none(files: list[str]) -> None:
