@@ -89,7 +89,7 @@ class Watch:
 
     def __init__(self, session: BrokerSession, pools: int, publisher: "Connection[Any, Any]") -> None:
         self._session, self._publisher = session, publisher
-        self._metrics = Metrics(CollectorRegistry())
+        self._metrics = Metrics(CollectorRegistry(), time.monotonic)
         self._store = Store()
         self._queue: WorkQueue[Key] = WorkQueue(self._look)
         self._fleets = {it.key: it for it in self._made(pools)}

@@ -51,7 +51,7 @@ class Process:
 
     async def _live(self) -> None:
         client: Any = Client(self._world.server, self._world, self, self._world.events)
-        health, metrics = wiring.ProcessHealth(), Metrics(CollectorRegistry())
+        health, metrics = wiring.ProcessHealth(), Metrics(CollectorRegistry(), wiring.CLOCK.monotonic)
         async with wiring._leading(self._settings, client, health, self.stop) as fences:
             if self.stop.is_set():
                 return

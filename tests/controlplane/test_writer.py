@@ -1,5 +1,7 @@
 """What comes back from writes, on a real API server with another client that writes at the same moment."""
 
+import time
+import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
@@ -66,7 +68,7 @@ async def test_an_edit_that_overtakes_the_answer_to_an_apply_is_seen_as_drift(
     manifest = manifests.deployment(labels.Owner(namespace, "fleet", "uid"), fleet, fleet.pools[0])
     del manifest["metadata"]["ownerReferences"]  # no owner: it would be collected as garbage
     cluster = Meddled(client, controlplane, store)
-    writer = ObjectWriter(cluster, store, Metrics(CollectorRegistry()), "test", utc_now)
+    writer = ObjectWriter(cluster, store, Metrics(CollectorRegistry(), time.monotonic), "test", utc_now, uuid.uuid4)
     owner = {"apiVersion": "utilitarian.io/v1alpha1", "kind": "UtilitarianWorkerPool"}
     owner |= {"metadata": {"namespace": namespace, "name": "fleet", "uid": "uid"}}
 
@@ -92,7 +94,11 @@ async def scaled(client: ApiClient, namespace: str) -> tuple[ObjectWriter, Objec
     store.see(DEPLOYMENTS, seen)
     owner = {"apiVersion": "utilitarian.io/v1alpha1", "kind": "UtilitarianWorkerPool"}
     owner |= {"metadata": {"namespace": namespace, "name": "fleet", "uid": "uid"}}
-    return ObjectWriter(cluster, store, Metrics(CollectorRegistry()), "test", utc_now), owner, seen
+    return (
+        ObjectWriter(cluster, store, Metrics(CollectorRegistry(), time.monotonic), "test", utc_now, uuid.uuid4),
+        owner,
+        seen,
+    )
 
 
 def path_of(deployment: Object) -> str:

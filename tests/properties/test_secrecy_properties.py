@@ -2,6 +2,7 @@
 
 import base64
 import logging
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from urllib.parse import quote
@@ -74,7 +75,7 @@ async def looked(url: str, stats: str) -> str:
     metadata = {"name": "s", "namespace": "ns"}
     await cluster.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data})
     try:
-        read = await BrokerCredentials(cluster, "ns").read(FLEET)
+        read = await BrokerCredentials(cluster, "ns", time.monotonic).read(FLEET)
         await Statistics(read.stats, "/").read()
     except OperatorError as error:
         return told(error)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
+from uuid import uuid4
 
 import pytest
 
@@ -282,7 +283,7 @@ class ClusterContract:
         made = await stage.cluster.create(body)
         now = datetime.now(UTC)
         for reason in (Reason.SCALED_UP, Reason.STUCK):
-            await stage.cluster.create(event(made, reason, "why", instance="operator-0", now=now))
+            await stage.cluster.create(event(made, reason, "why", instance="operator-0", now=now, unique=uuid4()))
         about = f"involvedObject.uid={made['metadata']['uid']},type=Warning"
         [said] = (await stage.cluster.items("events", stage.namespace, fields=about))[0]
         assert (said["reason"], said["message"], said["involvedObject"]["name"]) == ("Stuck", "why", "fleet")

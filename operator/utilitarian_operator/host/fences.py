@@ -3,7 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 
+from utilitarian_operator.adapters.broker.timing import CLOCK
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.names import FLEETS_LEASE
 from utilitarian_operator.api.objects import Object
@@ -68,8 +70,7 @@ class Fences:
         about = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", **lease}
         try:
             async with asyncio.timeout(2.0):
-                await self.cluster.create(
-                    event(about, Reason.NAMESPACE_TAKEN, note, instance=self._instance, now=utc_now())
-                )
+                made = partial(event, instance=self._instance, now=utc_now(), unique=CLOCK.unique())
+                await self.cluster.create(made(about, Reason.NAMESPACE_TAKEN, note))
         except (ClusterError, TimeoutError, KeyError) as error:
             logger.warning("event not recorded", extra={"lease": FLEETS_LEASE, "because": str(error)})

@@ -105,7 +105,9 @@ async def run(settings: Settings, stop: asyncio.Event, started: Callable[[Runnin
             if not stop.is_set():
                 health_of_process.leads = True
                 cluster = ClusterClient(client, fences.may_write) if fences else ClusterClient(client)
-                await _operate(settings, cluster, Metrics(registry), health_of_process, login, stop, fences)
+                await _operate(
+                    settings, cluster, Metrics(registry, CLOCK.monotonic), health_of_process, login, stop, fences
+                )
     await asyncio.sleep(GOODBYE_S)
 
 
@@ -132,10 +134,10 @@ async def _operate(  # noqa: PLR0913 - the parts that it is handed
     own = fences.cluster if fences else cluster
     salt = await salt_in(own, settings.lease_namespace, stop) if settings.lease_namespace else None
     store, brokers = Store(), Brokers(partial(opened, intervals=settings.intervals, clock=CLOCK))
-    writer = ObjectWriter(cluster, store, metrics, settings.instance, utc_now)
+    writer = ObjectWriter(cluster, store, metrics, settings.instance, utc_now, CLOCK.unique)
     drains = Drains(cluster, store, writer, utc_now, may_act=fences.may_write if fences else lambda _: None)
     reconciler = Reconciler(
-        cluster, store, brokers, drains, metrics, utc_now, settings.patience, settings.allowances, salt
+        cluster, store, brokers, drains, metrics, utc_now, CLOCK.monotonic, settings.patience, settings.allowances, salt
     )
     look = partial(_ours, fences, reconciler) if fences else reconciler.reconcile
     queue: WorkQueue[Key] = WorkQueue(look, between=CLOCK.between)

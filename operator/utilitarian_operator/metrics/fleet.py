@@ -1,9 +1,8 @@
 """The metrics of fleets and pools; a label carries a name, never a sentence."""
 
 import contextlib
-import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -37,9 +36,11 @@ class Metrics:
 
     Args:
         registry: where they are registered.
+        monotonic: seconds of a clock that never goes back.
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
         gauge, counter = partial(gauge_of, registry), partial(counter_of, registry)
         histogram = partial(histogram_of, registry)
         self._messages = gauge("queue_messages", "Messages on a queue, by state", (*_QUEUE, "state"))
@@ -201,8 +202,8 @@ class Metrics:
     def ticked(self, fleet: Fleet, took: timedelta) -> None:
         """Record that a look was completed."""
         self._tick.labels(*fleet).observe(took.total_seconds())
-        finished = time.monotonic()
-        self._tick_age.labels(*fleet).set_function(lambda: time.monotonic() - finished)
+        finished = self._monotonic()
+        self._tick_age.labels(*fleet).set_function(lambda: self._monotonic() - finished)
 
     def scaled(self, fleet: Fleet, pool: str, *, up: bool) -> None:
         """Count a scale request."""

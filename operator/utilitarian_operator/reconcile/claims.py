@@ -4,7 +4,6 @@ What brokers say of themselves, and whether two of them are one, is found out by
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -113,7 +112,7 @@ class Claims:
         clock: monotonic seconds.
     """
 
-    def __init__(self, store: Store, brokers: Brokers, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, store: Store, brokers: Brokers, clock: Callable[[], float]) -> None:
         self._store, self._brokers, self._clock = store, brokers, clock
         self._noted: dict[Key, tuple[_Noted, ...]] = {}
         self._tried: set[Credentials] = set()

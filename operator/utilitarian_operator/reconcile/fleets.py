@@ -40,6 +40,7 @@ class Fleets:
         store: what the watches said.
         brokers: the sessions in use.
         clock: the one clock, UTC.
+        monotonic: seconds of a clock that never goes back.
         forgotten: called with what was kept of a resource that is gone.
         patience: how long signs must last.
         allowances: what pods may ask for.
@@ -51,15 +52,16 @@ class Fleets:
         store: Store,
         brokers: Brokers,
         clock: Callable[[], datetime],
+        monotonic: Callable[[], float],
         forgotten: Callable[[FleetState], Awaitable[None]],
         patience: Patience,
         allowances: Allowances,
     ) -> None:
         self._patience, self._allowances = patience, allowances
         self._cluster, self._store, self._brokers = cluster, store, brokers
-        self._clock, self._forgotten = clock, forgotten
+        self._clock, self._monotonic, self._forgotten = clock, monotonic, forgotten
         self._known: dict[Key, FleetState] = {}
-        self._claims, self._looking_around = Claims(store, brokers), asyncio.Lock()
+        self._claims, self._looking_around = Claims(store, brokers, monotonic), asyncio.Lock()
 
     def present(self, key: Key) -> Object | None:
         """The resource with a well-formed status; None if it is gone, or about to go."""
@@ -74,7 +76,7 @@ class Fleets:
             await self.forget(key)  # another resource of the same name
             known = None
         if known is None:
-            revisions = Revisions(self._cluster, owner_of(resource))
+            revisions = Revisions(self._cluster, owner_of(resource), self._monotonic)
             allowed = self._allowances.of(key.namespace)
             acceptance = Acceptance(resource, await revisions.newest(), self._patience, allowed)
             if key in self._known:  # looked at meanwhile, because of another fleet
@@ -87,10 +89,10 @@ class Fleets:
         now = self._clock()
         recalled = recall(resource["status"], now)
         parts = FleetParts(
-            reader=FleetReader(key, self._store, self._cluster, self._clock),
-            credentials=BrokerCredentials(self._cluster, key.namespace),
-            edited_credentials=BrokerCredentials(self._cluster, key.namespace),
-            references=ReferenceReader(self._cluster, key.namespace),
+            reader=FleetReader(key, self._store, self._cluster, self._clock, self._monotonic),
+            credentials=BrokerCredentials(self._cluster, key.namespace, self._monotonic),
+            edited_credentials=BrokerCredentials(self._cluster, key.namespace, self._monotonic),
+            references=ReferenceReader(self._cluster, key.namespace, self._monotonic),
             revisions=revisions,
         )
         return FleetState(resource, parts, acceptance, begun(resource["status"], recalled, now))

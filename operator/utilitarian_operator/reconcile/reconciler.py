@@ -1,7 +1,6 @@
 """Read, decide, act for one resource: level-based, read anew each time."""
 
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -37,6 +36,7 @@ class Reconciler:
         drains: leads workers out, with the writer that carries out all the rest.
         metrics: the one writer.
         clock: the one clock, UTC.
+        monotonic: seconds of a clock that never goes back.
         patience: how long signs must last.
         allowances: what pods may ask for beyond the Pod Security baseline.
         salt: of the checksums of Secrets; None where there is none.
@@ -50,14 +50,15 @@ class Reconciler:
         drains: Drains,
         metrics: Metrics,
         clock: Callable[[], datetime],
+        monotonic: Callable[[], float],
         patience: Patience = PATIENCE,
         allowances: Allowances = BASELINE,
         salt: str | None = None,
     ) -> None:
         self._salt = salt
-        self._fleets = Fleets(cluster, store, brokers, clock, self._forgotten, patience, allowances)
+        self._fleets = Fleets(cluster, store, brokers, clock, monotonic, self._forgotten, patience, allowances)
         self._executor = PlanExecutor(cluster, store, drains, drains.writer, metrics, clock)
-        self._writer, self._metrics, self._clock = drains.writer, metrics, clock
+        self._writer, self._metrics, self._clock, self._monotonic = drains.writer, metrics, clock, monotonic
 
     async def reconcile(self, key: Key) -> bool:
         """Bring one fleet to what it should be; False asks to be called again after a pause."""
@@ -65,7 +66,7 @@ class Reconciler:
         if resource is None:
             await self._fleets.forget(key)
             return True
-        started = time.monotonic()
+        started = self._monotonic()
         try:
             with self._metrics.look(key):
                 again = await self._look(key, resource)
@@ -78,7 +79,7 @@ class Reconciler:
             self._metrics.failed(error)
             logger.warning("not reconciled", extra={"fleet": str(key), "because": str(error)})
             return False
-        self._metrics.ticked(key, timedelta(seconds=time.monotonic() - started))
+        self._metrics.ticked(key, timedelta(seconds=self._monotonic() - started))
         return True
 
     async def leave(self, key: Key) -> None:

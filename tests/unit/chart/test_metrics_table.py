@@ -1,5 +1,6 @@
 """docs/metrics.md and the operator agree: the dashboard and the alerts are checked against the former."""
 
+import time
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -10,7 +11,7 @@ from utilitarian_operator.metrics.fleet import Metrics
 
 def registered_metrics() -> set[Metric]:
     registry = CollectorRegistry()
-    Metrics(registry)
+    Metrics(registry, time.monotonic)
     return {_as_documented(collector) for collector in registry._collector_to_names}
 
 

@@ -1,5 +1,6 @@
 """What the metrics of a fleet show: the figures of the last look, and nothing of what is not seen any more."""
 
+import time
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -34,7 +35,7 @@ class Shown:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.metrics = Metrics(self.registry)
+        self.metrics = Metrics(self.registry, time.monotonic)
 
     def look(self, pool: PoolSnapshot, *findings: Finding) -> None:
         self.metrics.looked(FLEET, FleetSnapshot(NOW, {"p": pool}), {"p": ONE}, {"p": findings})

@@ -1,6 +1,7 @@
 """Which fleet may have a queue, by what brokers say of themselves, and that no fleet waits for another's broker."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -189,7 +190,7 @@ async def test_what_came_to_nothing_is_asked_again_and_not_at_each_look() -> Non
 async def test_brokers_that_are_all_called_alike_are_compared_few_at_a_time() -> None:
     keys = [Key("ns", f"fleet-{number}") for number in range(8)]
     sessions = {url(key): Session("one", same=False, heard="one") for key in keys}
-    claims = Claims(Store(), Brokers(sessions))
+    claims = Claims(Store(), Brokers(sessions), time.monotonic)
     asked = []
     for _ in range(10):
         for key in keys:

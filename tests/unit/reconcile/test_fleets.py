@@ -1,5 +1,6 @@
 """What is kept of each fleet: once a resource, through one session a broker, and nothing of one that is gone."""
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,7 +35,9 @@ class World:
         self.sessions: dict[Credentials, FakeBroker] = {}
         self.forgotten: list[FleetState] = []
         brokers = Brokers(lambda it: self.sessions.setdefault(it, FakeBroker()))
-        self.fleets = Fleets(self.cluster, self.store, brokers, lambda: NOW, self._forget, PATIENCE, Allowances())
+        self.fleets = Fleets(
+            self.cluster, self.store, brokers, lambda: NOW, time.monotonic, self._forget, PATIENCE, Allowances()
+        )
 
     async def _forget(self, known: FleetState) -> None:
         self.forgotten.append(known)

@@ -1,5 +1,7 @@
 """One fleet's look goes on whatever becomes of another's, in another namespace."""
 
+import time
+import uuid
 from datetime import UTC, datetime
 
 import pytest
@@ -33,10 +35,12 @@ async def test_no_fleet_is_held_up_by_what_is_wrong_with_another(failure: Except
     for key in (OURS, OTHER):
         store.see(FLEETS, await cluster.create(resource(key)))
     cluster.fails = lambda asked: failure if asked.namespace == OTHER.namespace else None
-    metrics = Metrics(CollectorRegistry())
-    writer = ObjectWriter(cluster, store, metrics, "operator-0", lambda: NOW)
+    metrics = Metrics(CollectorRegistry(), time.monotonic)
+    writer = ObjectWriter(cluster, store, metrics, "operator-0", lambda: NOW, uuid.uuid4)
     drains = Drains(cluster, store, writer, lambda: NOW)
-    reconciler = Reconciler(cluster, store, Brokers(lambda _: FakeBroker()), drains, metrics, lambda: NOW)
+    reconciler = Reconciler(
+        cluster, store, Brokers(lambda _: FakeBroker()), drains, metrics, lambda: NOW, time.monotonic
+    )
     assert await reconciler.reconcile(OURS)
     status = (await cluster.read("UtilitarianWorkerPool", *OURS))["status"]
     assert {it["reason"] for it in status["conditions"] if it["type"] == "Stalled"} == {"InvalidSpec"}

@@ -1,5 +1,6 @@
 """What a spec refers to, what is missing of it, and which change of it rolls which pods."""
 
+import time
 from typing import Any
 
 import pytest
@@ -175,7 +176,7 @@ A, B = Target("Secret", "a"), Target("Secret", "b")
 
 async def test_each_object_is_read_once_and_again_after_a_refused_login() -> None:
     objects = Objects(a={"data": {"k": "dg=="}}, b=Gone("HTTP 404"))
-    reader = ReferenceReader(objects, "ns")
+    reader = ReferenceReader(objects, "ns", time.monotonic)
     assert await reader.read({A, B}) == await reader.read({A, B}) == {A: {"k": "dg=="}, B: Absent()}
     assert objects.asked == ["a", "b"]
     reader.refused()
@@ -186,15 +187,15 @@ async def test_each_object_is_read_once_and_again_after_a_refused_login() -> Non
 @pytest.mark.parametrize("error", [Rejected("HTTP 403"), ClusterError("timed out")], ids=["forbidden", "away"])
 async def test_what_can_not_be_read_keeps_what_was_read_last(error: ClusterError) -> None:
     objects = Objects(a={"data": {"k": "1"}}, b={"binaryData": {"k": "2"}})
-    reader = ReferenceReader(objects, "ns")
+    reader = ReferenceReader(objects, "ns", time.monotonic)
     before = await reader.read({A, B})
     objects.answers["a"] = error
     reader.refused()
     assert await reader.read({A, B}) == before
-    assert await ReferenceReader(objects, "ns").read({A}) == {A: Unreadable()}
+    assert await ReferenceReader(objects, "ns", time.monotonic).read({A}) == {A: Unreadable()}
 
 
 async def test_when_the_api_server_is_away_the_others_are_not_tried() -> None:
     objects = Objects(a=ClusterError("timed out"), b={"data": {}})
-    assert await ReferenceReader(objects, "ns").read({A, B}) == {A: Unreadable(), B: Unreadable()}
+    assert await ReferenceReader(objects, "ns", time.monotonic).read({A, B}) == {A: Unreadable(), B: Unreadable()}
     assert objects.asked == ["a"]

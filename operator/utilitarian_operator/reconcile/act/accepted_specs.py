@@ -1,8 +1,7 @@
 """Keeps the accepted specs of one resource in the cluster, and reads them at a start."""
 
 import logging
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from utilitarian_operator.adapters.cluster.seam import Cluster
@@ -24,10 +23,11 @@ class Revisions:
     Args:
         records: where they are kept.
         owner: the resource.
+        monotonic: seconds of a clock that never goes back.
     """
 
-    def __init__(self, records: Cluster, owner: Owner) -> None:
-        self._records, self._owner = records, owner
+    def __init__(self, records: Cluster, owner: Owner, monotonic: Callable[[], float]) -> None:
+        self._records, self._owner, self._monotonic = records, owner, monotonic
         self._live: list[Object] = []
         self._kept = 0
         self._not_before = 0.0
@@ -60,14 +60,14 @@ class Revisions:
             ClusterError: it could not be kept, and may be if it is tried again.
         """
         last = newest(self._live, self._owner.uid)
-        if generation == self._kept or time.monotonic() < self._not_before or not (makes_objects or last):
+        if generation == self._kept or self._monotonic() < self._not_before or not (makes_objects or last):
             return
         if last is None or last["data"]["spec"] != spec:
             try:
                 await self._add(revision(self._owner, generation, spec))
             except Rejected as error:
                 logger.warning("accepted spec not kept", extra={"fleet": self._owner.name, "because": str(error)})
-                self._not_before = time.monotonic() + AGAIN_AFTER_S
+                self._not_before = self._monotonic() + AGAIN_AFTER_S
                 return
         self._kept = generation
 

@@ -1,6 +1,5 @@
 """Builds the events that people see in `kubectl describe`."""
 
-import uuid
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -48,7 +47,9 @@ WARNINGS = frozenset(
 """What a person must look at; the others only tell what was done."""
 
 
-def event(regarding: Mapping[str, Any], reason: Reason, note: str, *, instance: str, now: datetime) -> dict[str, Any]:
+def event(
+    regarding: Mapping[str, Any], reason: Reason, note: str, *, instance: str, now: datetime, unique: object
+) -> dict[str, Any]:
     """An events.k8s.io/v1 Event.
 
     Args:
@@ -57,6 +58,7 @@ def event(regarding: Mapping[str, Any], reason: Reason, note: str, *, instance: 
         note: one sentence; cut at 1,000 bytes of UTF-8.
         instance: the operator's own name, as its pod is called.
         now: the one clock.
+        unique: a UUID that no other event has: half of it is a part of the name.
     """
     metadata = regarding["metadata"]
     reference = {
@@ -69,7 +71,10 @@ def event(regarding: Mapping[str, Any], reason: Reason, note: str, *, instance: 
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
-        "metadata": {"name": f"{metadata['name']}.{uuid.uuid4().hex[:16]}", "namespace": metadata["namespace"]},
+        "metadata": {
+            "name": f"{metadata['name']}.{str(unique).replace('-', '')[:16]}",
+            "namespace": metadata["namespace"],
+        },
         "eventTime": timestamp(now, "microseconds"),
         "reportingController": f"utilitarian.io/{MANAGER}",
         "reportingInstance": instance,

@@ -70,6 +70,7 @@ class ObjectWriter:
         metrics: where scale requests are counted.
         instance: the operator's own name, for events.
         clock: the one clock.
+        unique: gives a UUID, for the name of an event.
     """
 
     cluster: Cluster
@@ -77,6 +78,7 @@ class ObjectWriter:
     metrics: Metrics
     instance: str
     clock: Callable[[], datetime]
+    unique: Callable[[], object]
 
     async def scale(self, resource: Object, pools: Mapping[str, tuple[ScaleTo, str]]) -> set[str]:
         """Send the scale requests of a fleet.
@@ -190,7 +192,7 @@ class ObjectWriter:
         key = _key(resource)
         logger.info("event", extra={"fleet": str(key), "reason": str(reason), "note": note})
         try:
-            body = event(resource, reason, note, instance=self.instance, now=self.clock())
+            body = event(resource, reason, note, instance=self.instance, now=self.clock(), unique=self.unique())
             await self.cluster.create(body)
         except ClusterError as error:
             logger.warning("event not recorded", extra={"fleet": str(key), "because": str(error)})

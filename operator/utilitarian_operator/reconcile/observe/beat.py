@@ -1,8 +1,7 @@
 """Reads what is there of one fleet's beat, also what no watch shows: other beats, and the claim for its volume."""
 
 import logging
-import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
@@ -38,10 +37,11 @@ class BeatReader:
         key: of the fleet.
         store: of the cluster's objects.
         cluster: for what no watch shows.
+        monotonic: seconds of a clock that never goes back.
     """
 
-    def __init__(self, key: Key, store: Store, cluster: Cluster) -> None:
-        self._key, self._store, self._cluster = key, store, cluster
+    def __init__(self, key: Key, store: Store, cluster: Cluster, monotonic: Callable[[], float]) -> None:
+        self._key, self._store, self._cluster, self._monotonic = key, store, cluster, monotonic
         self._others: tuple[str, ...] = ()
         self._claim: Claim | None = None
         self._due = {"others": 0.0, "claim": 0.0}
@@ -158,7 +158,7 @@ class BeatReader:
         return other_beats.elsewhere(answering, ours, fleet.beat.extra_args, others, strangers)
 
     def _is_due(self, what: str, every_s: float) -> bool:
-        now = time.monotonic()
+        now = self._monotonic()
         if now < self._due[what]:
             return False
         self._due[what] = now + every_s

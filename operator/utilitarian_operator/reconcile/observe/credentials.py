@@ -1,8 +1,7 @@
 """Reads the broker's credentials from the Secrets that a resource names, masked wherever they are printed."""
 
 import logging
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from utilitarian_operator.adapters.broker.address import (
     WrongAddress,
@@ -30,10 +29,11 @@ class BrokerCredentials:
     Args:
         cluster: where they are read.
         namespace: of the resource.
+        monotonic: seconds of a clock that never goes back.
     """
 
-    def __init__(self, cluster: Cluster, namespace: str) -> None:
-        self._cluster, self._namespace = cluster, namespace
+    def __init__(self, cluster: Cluster, namespace: str, monotonic: Callable[[], float]) -> None:
+        self._cluster, self._namespace, self._monotonic = cluster, namespace, monotonic
         self._last: Credentials | None = None
         self._asked_for: Broker | None = None
         self._read_at = 0.0
@@ -47,7 +47,7 @@ class BrokerCredentials:
             ClusterError: it can't be read and never was.
         """
         wanted = fleet.broker
-        fresh = wanted == self._asked_for and time.monotonic() - self._read_at < READ_EVERY_S
+        fresh = wanted == self._asked_for and self._monotonic() - self._read_at < READ_EVERY_S
         if self._last is not None and fresh:
             return self._last
         try:
@@ -58,7 +58,7 @@ class BrokerCredentials:
                     raise SecretMissing(f"spec.broker: {error.said}; let the operator read it ({_RIGHTS})") from error
                 raise
             return self._last  # an unreadable Secret keeps the last one
-        self._last, self._asked_for, self._read_at = read, wanted, time.monotonic()
+        self._last, self._asked_for, self._read_at = read, wanted, self._monotonic()
         return self._last
 
     def refused(self) -> None:

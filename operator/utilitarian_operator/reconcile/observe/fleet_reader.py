@@ -35,6 +35,7 @@ class FleetReader:
         store: of the cluster's objects.
         cluster: for what no watch shows.
         clock: the one clock.
+        monotonic: seconds of a clock that never goes back.
     """
 
     def __init__(
@@ -43,11 +44,12 @@ class FleetReader:
         store: Store,
         cluster: Cluster,
         clock: Callable[[], datetime],
+        monotonic: Callable[[], float],
     ) -> None:
         self._key, self._store, self._clock = key, store, clock
         self._observer = Observer(key, store)
-        self._beat, self._warnings = BeatReader(key, store, cluster), PodWarnings(cluster)
-        self._usage = UsageReader(key, cluster)
+        self._beat, self._warnings = BeatReader(key, store, cluster, monotonic), PodWarnings(cluster, monotonic)
+        self._usage = UsageReader(key, cluster, monotonic)
         self._gone: list[Object] = []
 
     async def look(

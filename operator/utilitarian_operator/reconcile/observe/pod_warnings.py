@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -29,10 +28,11 @@ class PodWarnings:
 
     Args:
         cluster: where events and logs are read.
+        monotonic: seconds of a clock that never goes back.
     """
 
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
+    def __init__(self, cluster: Cluster, monotonic: Callable[[], float]) -> None:
+        self._cluster, self._monotonic = cluster, monotonic
         self._words: dict[str, str] = {}
         self._due = 0.0
         self._reading: asyncio.Task[None] | None = None
@@ -50,8 +50,8 @@ class PodWarnings:
         self._words = {name: words for name, words in self._words.items() if name in concerned}
         if not concerned:
             self._due = 0.0
-        elif time.monotonic() >= self._due:
-            self._due = time.monotonic() + EVERY_S
+        elif self._monotonic() >= self._due:
+            self._due = self._monotonic() + EVERY_S
             for pod in waiting:
                 await self._ask(pod["metadata"])
             if ended and (self._reading is None or self._reading.done()):

@@ -1,7 +1,6 @@
 """Reads the Secrets and ConfigMaps that a resource names, one by one, and again after a while."""
 
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from utilitarian_operator.adapters.cluster.seam import Cluster
@@ -25,10 +24,11 @@ class ReferenceReader:
     Args:
         cluster: where they are read.
         namespace: of the resource.
+        monotonic: seconds of a clock that never goes back.
     """
 
-    def __init__(self, cluster: Cluster, namespace: str) -> None:
-        self._cluster, self._namespace = cluster, namespace
+    def __init__(self, cluster: Cluster, namespace: str, monotonic: Callable[[], float]) -> None:
+        self._cluster, self._namespace, self._monotonic = cluster, namespace, monotonic
         self._readings: dict[Target, _Reading] = {}
 
     async def read(self, targets: Iterable[Target]) -> Mapping[Target, Content]:
@@ -37,12 +37,12 @@ class ReferenceReader:
         away = False
         for target in sorted(targets):
             known = self._readings.get(target)
-            if known is not None and (away or time.monotonic() < known.due):
+            if known is not None and (away or self._monotonic() < known.due):
                 readings[target] = known
                 continue
             reading = None if away else await self._read(target)
             away = away or reading is None
-            readings[target] = reading or _later(known)
+            readings[target] = reading or self._later(known)
         self._readings = readings
         return {target: reading.content for target, reading in readings.items()}
 
@@ -52,17 +52,17 @@ class ReferenceReader:
 
     async def _read(self, target: Target) -> _Reading | None:
         """What is there now; None when the API server is away, so that the others need not be tried."""
-        now = time.monotonic()
+        now = self._monotonic()
         try:
             body = await self._cluster.read(target.kind, self._namespace, target.name)
         except Gone:
             return _Reading(Absent(), now + MISSING_READ_EVERY_S)
         except Rejected:
-            return _later(self._readings.get(target))
+            return self._later(self._readings.get(target))
         except ClusterError:
             return None
         return _Reading({**(body.get("data") or {}), **(body.get("binaryData") or {})}, now + READ_EVERY_S)
 
-
-def _later(known: _Reading | None) -> _Reading:
-    return _Reading(known.content if known else Unreadable(), time.monotonic() + MISSING_READ_EVERY_S)
+    def _later(self, known: _Reading | None) -> _Reading:
+        content = known.content if known else Unreadable()
+        return _Reading(content, self._monotonic() + MISSING_READ_EVERY_S)

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Mapping
 from math import inf
 
@@ -28,7 +27,7 @@ class UsageReader:
         monotonic: seconds of a clock that never goes back.
     """
 
-    def __init__(self, key: Key, cluster: Cluster, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, key: Key, cluster: Cluster, monotonic: Callable[[], float]) -> None:
         self._key, self._cluster, self._monotonic = key, cluster, monotonic
         self._due, self._said = -inf, False
         self._newest: Mapping[str, PodUsage] = {}

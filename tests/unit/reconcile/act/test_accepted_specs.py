@@ -1,5 +1,6 @@
 """The specs that were accepted are kept in the cluster: the newest few, each once, and a refusal stops nothing."""
 
+import time
 from typing import Any
 
 import pytest
@@ -20,20 +21,20 @@ async def kept(cluster: FakeCluster, namespace: str = "ns") -> list[tuple[int, A
 
 async def test_the_newest_is_read_back_and_the_oldest_go() -> None:
     cluster = FakeCluster()
-    revisions = Revisions(cluster, OWNER)
+    revisions = Revisions(cluster, OWNER, time.monotonic)
     assert await revisions.newest() is None
     for generation in range(1, KEPT + 3):
         await revisions.keep(generation, {"maxWorkers": generation}, makes_objects=True)
     newest = KEPT + 2
     assert await kept(cluster) == [(it, {"maxWorkers": it}) for it in range(newest - KEPT + 1, newest + 1)]
-    restarted = await Revisions(cluster, OWNER).newest()
+    restarted = await Revisions(cluster, OWNER, time.monotonic).newest()
     assert restarted is not None
     assert (restarted["revision"], restarted["data"]["spec"]) == (newest, {"maxWorkers": newest})
 
 
 async def test_the_same_spec_is_kept_once() -> None:
     cluster = FakeCluster()
-    revisions = Revisions(cluster, OWNER)
+    revisions = Revisions(cluster, OWNER, time.monotonic)
     for generation in (1, 1, 2):
         await revisions.keep(generation, {"maxWorkers": 5}, makes_objects=True)
     assert await kept(cluster) == [(1, {"maxWorkers": 5})]
@@ -41,7 +42,7 @@ async def test_the_same_spec_is_kept_once() -> None:
 
 async def test_a_spec_that_makes_nothing_is_kept_only_after_one_that_did() -> None:
     cluster = FakeCluster()
-    revisions = Revisions(cluster, OWNER)
+    revisions = Revisions(cluster, OWNER, time.monotonic)
     await revisions.keep(1, {"mode": "Preview"}, makes_objects=False)
     assert await kept(cluster) == []
     await revisions.keep(2, {"mode": "Auto"}, makes_objects=True)
@@ -52,15 +53,15 @@ async def test_a_spec_that_makes_nothing_is_kept_only_after_one_that_did() -> No
 async def test_a_record_that_is_there_already_is_one() -> None:
     """The answer to an earlier request was lost."""
     cluster = FakeCluster()
-    await Revisions(cluster, OWNER).keep(1, {"maxWorkers": 5}, makes_objects=True)
-    await Revisions(cluster, OWNER).keep(1, {"maxWorkers": 5}, makes_objects=True)
+    await Revisions(cluster, OWNER, time.monotonic).keep(1, {"maxWorkers": 5}, makes_objects=True)
+    await Revisions(cluster, OWNER, time.monotonic).keep(1, {"maxWorkers": 5}, makes_objects=True)
     assert await kept(cluster) == [(1, {"maxWorkers": 5})]
 
 
 async def test_what_the_api_server_refuses_stops_nothing_and_is_not_asked_for_at_each_look() -> None:
     cluster = FakeCluster()
     cluster.fails = lambda asked: Rejected("forbidden") if asked.verb != "read" else None
-    revisions = Revisions(cluster, OWNER)
+    revisions = Revisions(cluster, OWNER, time.monotonic)
     assert await revisions.newest() is None
     for _ in range(3):
         await revisions.keep(1, {}, makes_objects=True)
@@ -75,6 +76,6 @@ async def test_an_api_server_that_does_not_answer_is_an_error(verb: str) -> None
         return ClusterError("no answer") if asked.verb == verb else None
 
     cluster.fails = fails
-    revisions = Revisions(cluster, OWNER)
+    revisions = Revisions(cluster, OWNER, time.monotonic)
     with pytest.raises(ClusterError, match="no answer"):
         await (revisions.newest() if verb == "items" else revisions.keep(1, {}, makes_objects=True))

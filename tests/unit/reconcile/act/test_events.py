@@ -1,6 +1,7 @@
 """Events as `kubectl describe` shows them, within what Kubernetes accepts."""
 
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 
@@ -16,7 +17,7 @@ RESOURCE = {
 
 
 def said(reason: Reason = Reason.SCALED_UP, note: str = "a sentence") -> dict[str, object]:
-    return event(RESOURCE, reason, note, instance="operator-0", now=NOW)
+    return event(RESOURCE, reason, note, instance="operator-0", now=NOW, unique=uuid4())
 
 
 def test_an_event_names_the_resource_and_the_operator() -> None:

@@ -1,5 +1,7 @@
 """A plan as it is carried out: in its order, and what becomes of what fails."""
 
+import time
+import uuid
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -93,11 +95,11 @@ TOLD, WRITTEN = ["create SpecWarning"], ["patch status"]
     ],
 )
 async def test_what_is_asked(refuses: dict[str, Exception], asked: list[str]) -> None:
-    cluster, store, metrics = Cluster(refuses), Store(), Metrics(CollectorRegistry())
+    cluster, store, metrics = Cluster(refuses), Store(), Metrics(CollectorRegistry(), time.monotonic)
     store.see(FLEETS, RESOURCE)
     store.see(PODS, BEAT_POD)
     api = cast("Any", cluster)
-    writer = ObjectWriter(api, store, metrics, "operator-0", lambda: NOW)
+    writer = ObjectWriter(api, store, metrics, "operator-0", lambda: NOW, uuid.uuid4)
     drains = Drains(api, store, writer, lambda: NOW)
     executor = PlanExecutor(api, store, drains, writer, metrics, lambda: NOW)
     outcome = await executor.carry_out(RESOURCE, PLAN, None, cast("Any", None))

@@ -1,3 +1,4 @@
+import time
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -71,7 +72,7 @@ async def test_a_renamed_resource_has_its_beat_when_the_old_one_has_ended(
     for pod in pods:
         seen.see(PODS, pod)
     without_claim = effective_fleet(parse(resource("beat: {storage: {ephemeral: true}}")).spec)
-    reader = BeatReader(KEY, seen, cast("Any", NoOthers()))
+    reader = BeatReader(KEY, seen, cast("Any", NoOthers()), time.monotonic)
     rivals = (await reader.objects(without_claim, claimed=False)).rivals
     ours = beat_of("fleet")
     wanted = Wanted(ours, "spec.beat")

@@ -1,6 +1,7 @@
 """How the Secrets that name a broker are read and followed, and that no message shows what they hold."""
 
 import base64
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -33,7 +34,7 @@ STATS = "broker: {urlFrom: {secretKeyRef: {name: env, key: URL}}, stats: {urlFro
 )
 async def test_another_url_is_refused_with_its_path_and_without_a_word_of_it(url: str) -> None:
     with pytest.raises(SecretMissing) as refused:
-        await BrokerCredentials(Secrets(env={"URL": url}), "ns").read(fleet())
+        await BrokerCredentials(Secrets(env={"URL": url}), "ns", time.monotonic).read(fleet())
     said = str(refused.value)
     assert said.startswith("spec.broker.urlFrom: ")
     assert "write amqp://USER:PASSWORD@HOST:5672/VHOST" in said
@@ -82,7 +83,7 @@ def fleet(spec: str = "{}") -> Fleet:
 
 async def test_a_secret_is_read_once_until_the_login_is_refused() -> None:
     secrets = Secrets(env={"URL": "amqp://a/\n"})
-    credentials = BrokerCredentials(secrets, "ns")
+    credentials = BrokerCredentials(secrets, "ns", time.monotonic)
     assert await credentials.read(fleet()) == await credentials.read(fleet()) == Credentials("amqp://a/")
     assert secrets.asked == ["ns/env"]
     secrets.secrets["env"] = {"URL": "amqp://b/"}
@@ -92,13 +93,13 @@ async def test_a_secret_is_read_once_until_the_login_is_refused() -> None:
 
 async def test_statistics_endpoints_are_split_and_trimmed() -> None:
     secrets = Secrets(env={"URL": "amqp://a/"}, s={"u": " http://a:15692 ,http://b:15692,\n"})
-    read = await BrokerCredentials(secrets, "ns").read(fleet(STATS))
+    read = await BrokerCredentials(secrets, "ns", time.monotonic).read(fleet(STATS))
     assert read.stats == ("http://a:15692", "http://b:15692")
 
 
 async def test_another_reference_is_read_at_once() -> None:
     secrets = Secrets(env={"URL": "amqp://a/"}, other={"URL": "amqp://b/"})
-    credentials = BrokerCredentials(secrets, "ns")
+    credentials = BrokerCredentials(secrets, "ns", time.monotonic)
     await credentials.read(fleet())
     other = fleet("broker: {urlFrom: {secretKeyRef: {name: other, key: URL}}}")
     assert await credentials.read(other) == Credentials("amqp://b/")
@@ -119,7 +120,7 @@ async def test_a_secret_that_may_not_be_read_is_named_with_the_right_that_is_mis
 @pytest.mark.parametrize("error", [ClusterError("HTTP 500"), ClusterError("timed out")], ids=["failed", "away"])
 async def test_an_unreadable_secret_keeps_the_last_one(error: ClusterError) -> None:
     secrets = Secrets(env={"URL": "amqp://a/"})
-    credentials = BrokerCredentials(secrets, "ns")
+    credentials = BrokerCredentials(secrets, "ns", time.monotonic)
     await credentials.read(fleet())
     credentials.refused()
     secrets.secrets["env"] = error
@@ -128,7 +129,7 @@ async def test_an_unreadable_secret_keeps_the_last_one(error: ClusterError) -> N
 
 async def test_an_unreadable_secret_that_never_was_read_is_an_error() -> None:
     with pytest.raises(ClusterError):
-        await BrokerCredentials(Secrets(env=ClusterError("HTTP 500")), "ns").read(fleet())
+        await BrokerCredentials(Secrets(env=ClusterError("HTTP 500")), "ns", time.monotonic).read(fleet())
 
 
 @pytest.mark.parametrize(
@@ -152,7 +153,7 @@ async def test_an_unreadable_secret_that_never_was_read_is_an_error() -> None:
 )
 async def test_what_is_missing_is_named(secrets: Secrets, message: str) -> None:
     with pytest.raises(SecretMissing) as missing:
-        await BrokerCredentials(secrets, "ns").read(fleet(STATS))
+        await BrokerCredentials(secrets, "ns", time.monotonic).read(fleet(STATS))
     assert str(missing.value) == message
 
 
@@ -174,7 +175,7 @@ def pem(**values: str) -> dict[str, str]:
 
 async def test_certificates_are_held_as_texts_and_a_renewed_one_is_another_set_of_credentials() -> None:
     secrets = Secrets(env={"URL": "amqps://a/"}, pem=pem())
-    credentials = BrokerCredentials(secrets, "ns")
+    credentials = BrokerCredentials(secrets, "ns", time.monotonic)
     first = await credentials.read(fleet(CERTIFIED))
     assert secrets.asked == ["ns/env", "ns/pem"]  # once, so that a certificate has its own key
     credentials.refused()
@@ -211,7 +212,9 @@ async def test_certificates_are_held_as_texts_and_a_renewed_one_is_another_set_o
 )
 async def test_what_is_no_certificate_is_refused_with_its_path(values: Mapping[str, str], message: str) -> None:
     with pytest.raises(SecretMissing) as refused:
-        await BrokerCredentials(Secrets(env={"URL": "amqps://a/"}, pem=pem(**values)), "ns").read(fleet(CERTIFIED))
+        await BrokerCredentials(Secrets(env={"URL": "amqps://a/"}, pem=pem(**values)), "ns", time.monotonic).read(
+            fleet(CERTIFIED)
+        )
     assert str(refused.value).startswith(message)
     assert "hunter" not in str(refused.value)
     assert refused.value.__cause__ is None
@@ -221,7 +224,7 @@ async def test_what_is_no_certificate_is_refused_with_its_path(values: Mapping[s
 async def test_the_control_exchange_is_one_of_what_a_session_is_opened_with() -> None:
     secrets = Secrets(env={"URL": "amqp://a/"})
     elsewhere = replace(fleet(), broker=replace(fleet().broker, control_exchange="shop"))
-    read = [await BrokerCredentials(secrets, "ns").read(it) for it in (fleet(), elsewhere)]
+    read = [await BrokerCredentials(secrets, "ns", time.monotonic).read(it) for it in (fleet(), elsewhere)]
     assert read == [Credentials("amqp://a/"), Credentials("amqp://a/", control_exchange="shop")]
 
 
@@ -239,7 +242,7 @@ async def test_the_control_exchange_is_one_of_what_a_session_is_opened_with() ->
 async def test_a_login_without_tls_is_named_once(
     caplog: pytest.LogCaptureFixture, url: str, stats: str, hosts: list[str]
 ) -> None:
-    credentials = BrokerCredentials(Secrets(env={"URL": url}, s={"u": stats}), "ns")
+    credentials = BrokerCredentials(Secrets(env={"URL": url}, s={"u": stats}), "ns", time.monotonic)
     for _ in range(2):
         await credentials.read(fleet(STATS))
         credentials.refused()

@@ -1,6 +1,7 @@
 """One look reads the fleet's objects, and its pods that went since the last one until their events are recorded."""
 
 import asyncio
+import time
 from typing import Any
 
 from tests.support.pools import NOW, fleet
@@ -25,7 +26,7 @@ def child(name: str, kind: str = "Pod") -> dict[str, Any]:
 
 async def test_pods_that_went_are_given_until_their_events_are_recorded() -> None:
     store, broker, resource = Store(), FakeBroker(), {"metadata": {"name": "fleet"}}
-    reader = FleetReader(KEY, store, FakeCluster(), lambda: NOW)
+    reader = FleetReader(KEY, store, FakeCluster(), lambda: NOW, time.monotonic)
     state = begun({}, recall({}, NOW), NOW)
 
     async def look() -> Seen:
@@ -52,7 +53,11 @@ async def test_usage_is_handed_over_once_with_the_look_that_follows_its_reading(
     labels = {INSTANCE_LABEL: KEY.name, MANAGED_BY_LABEL: MANAGER}
     metadata = {"namespace": KEY.namespace, "name": "fleet-a-1", "labels": labels}
     store.see(PODS, await cluster.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata}))
-    reader, state, told = FleetReader(KEY, store, cluster, lambda: NOW), begun({}, recall({}, NOW), NOW), []
+    reader, state, told = (
+        FleetReader(KEY, store, cluster, lambda: NOW, time.monotonic),
+        begun({}, recall({}, NOW), NOW),
+        [],
+    )
     for _ in range(3):
         seen = await reader.look({"metadata": metadata}, SPEC, FakeBroker(), state, {}, None)
         assert seen.read is not None

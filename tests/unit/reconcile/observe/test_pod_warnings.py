@@ -1,6 +1,7 @@
 """Kubernetes' warnings about pods that don't become ready: whose are read, how often, and which is told."""
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -123,7 +124,7 @@ LONG, SHORT = timedelta(minutes=11), timedelta(minutes=9)
 
 async def test_only_pods_that_have_waited_for_long_are_asked_about_and_not_at_each_look() -> None:
     cluster = Cluster()
-    warnings = PodWarnings(cluster)
+    warnings = PodWarnings(cluster, time.monotonic)
     pods = [pod("old", LONG), pod("young", SHORT), pod("works", LONG, ready=True)]
     for _ in range(3):
         assert await warnings.look(pods, NOW) == {"old": "FailedMount: of uid-old"}
@@ -133,12 +134,12 @@ async def test_only_pods_that_have_waited_for_long_are_asked_about_and_not_at_ea
 
 async def test_of_many_only_some_are_asked_about() -> None:
     cluster = Cluster()
-    await PodWarnings(cluster).look([pod(f"p{number}", LONG) for number in range(50)], NOW)
+    await PodWarnings(cluster, time.monotonic).look([pod(f"p{number}", LONG) for number in range(50)], NOW)
     assert len(cluster.asked) == MOST_PODS
 
 
 async def test_a_right_that_is_missing_leaves_the_words_out() -> None:
-    assert await PodWarnings(Cluster(ClusterError("403"))).look([pod("old", LONG)], NOW) == {}
+    assert await PodWarnings(Cluster(ClusterError("403")), time.monotonic).look([pod("old", LONG)], NOW) == {}
 
 
 def crashing(name: str, state: Object, code: int = 1, at: str = "2026-11-23T11:59:50Z", ours: str = "worker") -> Object:
@@ -166,7 +167,7 @@ LOOPS = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s"}}
 )
 async def test_whose_log_is_read(there: Object, asked: list[str]) -> None:
     cluster = Cluster()
-    warnings = PodWarnings(cluster)
+    warnings = PodWarnings(cluster, time.monotonic)
     await warnings.look([there], NOW)
     if warnings._reading is not None:
         await warnings._reading
@@ -186,6 +187,6 @@ async def test_a_log_that_is_not_answered_holds_up_no_look() -> None:
             await asyncio.Event().wait()
             return ""
 
-    warnings = PodWarnings(Silent())
+    warnings = PodWarnings(Silent(), time.monotonic)
     assert await warnings.look([crashing("p", LOOPS)], NOW) == {}
     warnings.close()
