@@ -34,6 +34,8 @@ def left_by_operator(decided: Fleet, seen: Facts, memory: Memory = Memory(), **m
     }
     if not isinstance(seen.ready, Unknown):
         pool |= {"backlog": seen.ready, "unacked": 0}
+    if seen.held_up:
+        pool["heldUp"] = seen.held_up
     return {
         "metadata": {"name": "fleet", "namespace": "test", "annotations": more.pop("annotations", {})},
         "status": {"pools": [pool], **more},

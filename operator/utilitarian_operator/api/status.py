@@ -114,6 +114,8 @@ class PoolStatus(Part):
     """Why it has this size, in a sentence with numbers."""
     trail: Annotated[tuple[StepStatus, ...], Field(max_length=16), ATOMIC] | None = None
     """Each rule that spoke, in order."""
+    held_up: Sentence | None = None
+    """Why more workers would not start either, whatever is needed; absent while they would."""
     next_run: Moment | None = None
     """When its next scheduled run starts."""
     run: RunStatus | None = None

@@ -141,12 +141,14 @@ def test_a_beat_whose_containers_have_not_been_told_of_never_ran() -> None:
 def test_what_the_check_said_is_read_from_the_pod() -> None:
     ended = {"message": "moved: it can't be read", "finishedAt": "2026-12-01T00:10:00Z"}
     found = pod(initContainerStatuses=[{"name": "check-schedule", "state": {"terminated": ended}}])
-    assert file_of(found) == ScheduleFile("moved", "moved: it can't be read", NOW)
+    assert file_of(found) == ScheduleFile(kept=False, moved=True, what="it can't be read", at=NOW)
     assert file_of(pod()) is None
 
 
 def snapshot(said: str) -> BeatSnapshot:
-    return BeatSnapshot(ready=True, file=ScheduleFile(said.partition(":")[0], said, NOW))
+    ended = {"message": said, "finishedAt": STARTED}
+    checked = pod(initContainerStatuses=[{"name": "check-schedule", "state": {"terminated": ended}}])
+    return BeatSnapshot(ready=True, file=file_of(checked))
 
 
 STARTED = "2026-12-01T00:10:00Z"

@@ -36,6 +36,18 @@ def test_deciding_again_from_the_status_comes_to_the_same(name: str) -> None:
     assert decisions_now(decided, resource, NOW)["pool"].replicas == _pool(resource)["desired"]
 
 
+@pytest.mark.parametrize("current,needed", [(1, 20_000), (3, 40)])
+def test_what_keeps_more_workers_from_starting_counts_whatever_the_last_decision_said_of_it(
+    current: int, needed: int
+) -> None:
+    seen = facts(needed, current=current, held_up="its pods are refused: quota, used: 3 of 3")
+    resource = left_by_operator(one(worker={"concurrency": 20}), seen, MEASURED)
+    edited = one(worker={"concurrency": 1})
+    again = decisions_now(edited, {**resource, "status": {"pools": [_pool(resource) | {"backlog": 20_000}]}}, NOW)
+    assert again["pool"].rule == "held-up"
+    assert again["pool"].message.endswith(f": {seen.held_up}")
+
+
 def test_an_edit_is_decided_by_what_was_seen_last() -> None:
     seen = left_by_operator(one(worker={"concurrency": 20}), facts(20_000, current=9), MEASURED)
     edited = one(worker={"concurrency": 20}, scaling={"max": 4})

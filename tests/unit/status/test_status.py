@@ -107,6 +107,13 @@ def test_what_hinders_a_pool_is_its_reason(pod_failure: PodFailure, reason: str,
     failure = replace(SEEN, pools={**SEEN.pools, "a": replace(SEEN.pools["a"], pod_failure=pod_failure)})
     first, _ = status(failure)["pools"]
     assert (first["reason"], first["message"]) == (reason, message)
+    assert first["heldUp"] == pod_failure.message
+
+
+def test_a_pool_whose_next_worker_may_start_is_not_held_up() -> None:
+    failure = PodFailure("WorkersFailing", "one fails", stops=False, more_is_useless=False)
+    seen = replace(SEEN, pools={**SEEN.pools, "a": replace(SEEN.pools["a"], pod_failure=failure)})
+    assert [pool.get("heldUp") for pool in status(seen)["pools"]] == [None, None]
 
 
 def test_when_something_last_came_is_told_and_read_back_and_waits_for_the_next_write() -> None:

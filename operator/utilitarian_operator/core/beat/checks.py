@@ -139,9 +139,9 @@ def file_of(pod: ReadOnlyObject) -> ScheduleFile | None:
     for container in pod.get("status", {}).get("initContainerStatuses", []):
         ended = container.get("state", {}).get("terminated", {})
         if container.get("name") == BEAT_CHECK and ended.get("message") and ended.get("finishedAt"):
-            said = str(ended["message"])
-            state = said.partition(":")[0].strip()
-            return ScheduleFile(state, said, datetime.fromisoformat(ended["finishedAt"]))
+            word, what = beat_scripts.reported(str(ended["message"]))
+            kept, moved = word == beat_scripts.KEPT, word == beat_scripts.MOVED
+            return ScheduleFile(kept, moved, what, datetime.fromisoformat(ended["finishedAt"]))
     return None
 
 
@@ -169,7 +169,7 @@ def memory_since(before: ReadOnlyObject, snapshot: BeatSnapshot | None) -> str |
         snapshot: of this look.
     """
     known: str | None = before.get(KEPT_SINCE)
-    if snapshot is None or snapshot.file is None or (known and snapshot.file.state == beat_scripts.KEPT):
+    if snapshot is None or snapshot.file is None or (known and snapshot.file.kept):
         return known
     return timestamp(snapshot.file.at)
 
@@ -185,15 +185,14 @@ def loss(fleet: Fleet, before: ReadOnlyObject, snapshot: BeatSnapshot | None) ->
     since = memory_since(before, snapshot)
     if snapshot is None or snapshot.file is None or since == before.get(KEPT_SINCE):
         return None
-    aside = snapshot.file.state == beat_scripts.MOVED
+    aside = snapshot.file.moved
     expected = KEPT_SINCE not in before or fleet.beat.storage.ephemeral
-    if snapshot.file.state == beat_scripts.KEPT or (expected and not aside):
+    if snapshot.file.kept or (expected and not aside):
         return None
-    what = snapshot.file.said.partition(": ")[2]
     runs = _fell_into(fleet, before, snapshot.file.at)
     skipped = f"; skipped: {', '.join(runs)}" if runs else ""
     message = (
-        f"beat starts without its memory of when each task was last sent: {what}{skipped}; "
+        f"beat starts without its memory of when each task was last sent: {snapshot.file.what}{skipped}; "
         "a run that was due while it was down is not sent: send it by hand (docs/beat.md)"
     )
     return Loss(aside, message)

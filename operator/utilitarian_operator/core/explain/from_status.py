@@ -39,9 +39,7 @@ def facts_from_status(pool: Mapping[str, Any], now: datetime) -> Facts:
         running=busy or 0,
         deferred=deferred,
         serving=ready,
-        held_up=next(
-            (step.because.partition(": ")[2] for step in trail_from_status(pool) if step.rule == Rule.HELD_UP), ""
-        ),
+        held_up=pool.get("heldUp") or "",
     )
 
 

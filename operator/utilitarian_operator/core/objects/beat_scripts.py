@@ -10,6 +10,17 @@ from utilitarian_operator.core.objects.wrapped_process import FIND
 KEPT, NEW, MOVED = "kept", "new", "moved"
 """What the first script says of the schedule file, as the first word of its termination message."""
 
+
+def reported(message: str) -> tuple[str, str]:
+    """What the first script wrote as its termination message: a word of the above, and what happened.
+
+    Args:
+        message: as Kubernetes shows it; of another script the word may be any.
+    """
+    word, _, what = message.partition(":")
+    return word.strip(), what.strip()
+
+
 SILENT_S = 900
 """Beat wakes at least every 300 s by default (beat_max_loop_interval), broker or no broker; thrice that is a hang."""
 

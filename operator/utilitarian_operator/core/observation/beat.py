@@ -11,13 +11,15 @@ class ScheduleFile:
     """What the check before beat's start said of the schedule file.
 
     Args:
-        state: `kept`, `new` (there was none) or `moved` (it could not be read and was moved aside).
-        said: the whole message.
+        kept: whether beat goes on with the one that was there.
+        moved: whether it could not be read and was moved aside.
+        what: what happened, as a clause.
         at: when.
     """
 
-    state: str
-    said: str
+    kept: bool
+    moved: bool
+    what: str
     at: datetime
 
 

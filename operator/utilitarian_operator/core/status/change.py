@@ -85,6 +85,7 @@ _POOL_FIGURES = (
     "busy",
     "deferred",
     "trail",
+    "heldUp",
     "startUp",
     "startWaited",
     "cpuPerSlot",

@@ -67,7 +67,7 @@ def _bounded(status: Status) -> Status:
 
 def _bounded_pool(pool: Status) -> Status:
     steps = pool["trail"]
-    words = [pool["message"], pool["reason"], *(step["because"] for step in steps)]
+    words = [pool["message"], pool["reason"], pool.get("heldUp", ""), *(step["because"] for step in steps)]
     if len(steps) <= MOST_STEPS and all(it.isascii() and len(it) <= WORD_LENGTH for it in words):
         return pool
     steps = [{**step, "because": short(step["because"], SENTENCE_LENGTH)} for step in steps]
@@ -75,8 +75,13 @@ def _bounded_pool(pool: Status) -> Status:
         **pool,
         "reason": short(pool["reason"], WORD_LENGTH),
         "message": short(pool["message"], SENTENCE_LENGTH),
+        **_held_up(pool, SENTENCE_LENGTH),
         "trail": steps[:1] + steps[1:][1 - MOST_STEPS :],
     }
+
+
+def _held_up(pool: Status, most: int) -> Status:
+    return {"heldUp": short(pool["heldUp"], most)} if "heldUp" in pool else {}
 
 
 def _of_pools(change: Callable[[Status], Status]) -> Callable[[Status], Status]:
@@ -125,6 +130,7 @@ def _shorter(most: int) -> Callable[[Status], Status]:
             {
                 **pool,
                 "message": short(pool["message"], most),
+                **_held_up(pool, most),
                 "trail": [{**step, "because": short(step["because"], most)} for step in pool["trail"]],
             }
             for pool in status["pools"]

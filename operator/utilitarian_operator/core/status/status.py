@@ -147,9 +147,16 @@ def _pool(pool: Pool, snapshot: PoolSnapshot, decision: Decision, memory: Memory
             for step in decision.trail
         ],
         "memory": to_text(memory),
+        **_held_up(snapshot),
         **_started(memory),
         **_used(memory.usage),
     }
+
+
+def _held_up(snapshot: PoolSnapshot) -> Status:
+    """Why more workers would not start either, if that is so: `explain` and `plan` decide by it, too."""
+    failure = snapshot.pod_failure
+    return {"heldUp": failure.message} if failure is not None and failure.more_is_useless else {}
 
 
 def _started(memory: Memory) -> Status:
