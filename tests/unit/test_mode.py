@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from utilitarian_operator.api.resource import Mode
 from utilitarian_operator.core.draining.plan import DrainPlan
 from utilitarian_operator.core.draining.steps import MarkDraining, Resize, Unmark
 from utilitarian_operator.core.draining.workers import OpenGate
-from utilitarian_operator.core.mode import allowed
+from utilitarian_operator.core.mode import allowed, makes_objects
 from utilitarian_operator.core.objects.actions import ScaleTo
+from utilitarian_operator.core.observation.broker import Questions
 from utilitarian_operator.core.plan import Event, KeepSpec, Plan, Scale, WriteStatus
 from utilitarian_operator.core.reasons import Reason
 
@@ -20,6 +22,7 @@ SCALES = (
     Scale("removed", ScaleTo("fleet-removed", 1, 0, "1"), "gone", farewell=True),
 )
 PLAN = Plan(
+    questions=Questions(frozenset({"celery@a"}), beats=True),
     scales=SCALES,
     drains={"pool": DRAIN, "removed": REMOVED},
     events=(Event(Reason.SPEC_WARNING, "beware"),),
@@ -48,6 +51,12 @@ def test_preview_makes_and_changes_nothing() -> None:
     assert preview.drains == {"pool": replace(DRAIN, resize=None, steps=(BACK,), gates=())}
     assert preview.keep is not None
     assert not preview.keep.makes_objects
+
+
+@pytest.mark.parametrize("mode,beats", [("Auto", True), ("Paused", True), ("Preview", False)])
+def test_workers_are_asked_in_each_mode_and_other_beats_where_ours_may_run(mode: Mode, beats: bool) -> None:
+    assert allowed(PLAN, mode).questions == Questions(frozenset({"celery@a"}), beats=beats)
+    assert makes_objects(mode) is beats
 
 
 @pytest.mark.parametrize("mode", ["Auto", "Paused", "Preview"])

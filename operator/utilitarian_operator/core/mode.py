@@ -1,4 +1,4 @@
-"""What of a plan may happen in the mode of the fleet."""
+"""What may happen in each mode of a fleet, and what of a plan is left of it."""
 
 from dataclasses import replace
 
@@ -7,6 +7,11 @@ from utilitarian_operator.core.beat.actions import Repairs
 from utilitarian_operator.core.draining.plan import DrainPlan
 from utilitarian_operator.core.objects.refusals import Refusals
 from utilitarian_operator.core.plan import Plan
+
+
+def makes_objects(mode: Mode) -> bool:
+    """Whether a fleet makes objects and sends tasks; one that is previewed has no queue, no beat and no volume."""
+    return mode != "Preview"
 
 
 def allowed(plan: Plan, mode: Mode) -> Plan:
@@ -18,7 +23,7 @@ def allowed(plan: Plan, mode: Mode) -> Plan:
     if mode == "Auto":
         return plan
     drains = {pool: _returning(drain, mode) for pool, drain in plan.drains.items()}
-    if mode == "Paused":
+    if makes_objects(mode):
         scales = tuple(it for it in plan.scales if it.farewell)
         return replace(plan, scales=scales, drains=drains, replacements=())
     return replace(
@@ -41,4 +46,4 @@ def allowed(plan: Plan, mode: Mode) -> Plan:
 def _returning(drain: DrainPlan, mode: Mode) -> DrainPlan:
     if drain.farewell:
         return drain
-    return replace(drain, resize=None, steps=drain.returns, gates=drain.gates if mode == "Paused" else ())
+    return replace(drain, resize=None, steps=drain.returns, gates=drain.gates if makes_objects(mode) else ())

@@ -16,6 +16,7 @@ from utilitarian_operator.api.names import BEAT
 from utilitarian_operator.api.resource import Mode
 from utilitarian_operator.core.diagnosis.findings import REASONS, Finding
 from utilitarian_operator.core.diagnosis.pod_losses import Cause
+from utilitarian_operator.core.mode import makes_objects
 from utilitarian_operator.core.observation.model import FleetSnapshot, PoolSnapshot, Present, Unknown
 from utilitarian_operator.core.sizing.decision import Decision, Rule
 from utilitarian_operator.core.sizing.memory import Memory
@@ -148,7 +149,7 @@ class Metrics:
         self._counted[fleet] = (self._counted[fleet] - gone) | there
 
     def _whole(self, fleet: Fleet, snapshot: FleetSnapshot, mode: Mode) -> Figures:
-        beat = snapshot.beat if mode != "Preview" else None
+        beat = snapshot.beat if makes_objects(mode) else None
         ages: Figures = {
             (self._sight_age, (*fleet, it.name)): None if it.age is None else it.age.total_seconds()
             for it in snapshot.sources

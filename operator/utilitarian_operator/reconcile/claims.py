@@ -14,6 +14,7 @@ from utilitarian_operator.adapters.broker.session import Credentials
 from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, Key, Store
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.blocker import QUEUE_TAKEN, Blocker
+from utilitarian_operator.core.mode import makes_objects
 from utilitarian_operator.core.spec.acceptance import Judgement
 from utilitarian_operator.core.spec.queue_claims import (
     Claim,
@@ -166,7 +167,7 @@ class Claims:
         cluster = self._brokers.cluster(credentials) or place.cluster
         queues = frozenset(queue for pool in version.fleet.pools for queue in pool.queues)
         claim = Claim(str(key), created, version.runs, replace(place, cluster=cluster), queues)
-        holds = version.fleet.mode != "Preview" or bool(self._store.children(DEPLOYMENTS, key))
+        holds = makes_objects(version.fleet.mode) or bool(self._store.children(DEPLOYMENTS, key))
         noted = _Noted(claim, credentials, holds)
         return before if noted == before else noted
 
@@ -281,5 +282,5 @@ def _said(running: Fleet | None, newest: Fleet | None, missed: Mapping[bool, Map
         for why in why_stalled(queues, runs=runs, meanwhile=meanwhile)
     ]
     # A fleet that only looks takes no queue from another.
-    may_run = False not in missed or (newest is not None and newest.mode == "Preview")
+    may_run = False not in missed or (newest is not None and not makes_objects(newest.mode))
     return Lost(tuple(said), may_run, given_up(running.pools, missed.get(True, {})) if running is not None else {})

@@ -114,7 +114,7 @@ def _together(
         decisions = {name: shared[name] for name in own}
     if fleet.mode != "Paused":
         return decisions
-    return {name: _as_overridden(fleet, decision, seen[name].current) for name, decision in decisions.items()}
+    return {name: _paused(decision, seen[name].current) for name, decision in decisions.items()}
 
 
 def _fits(
@@ -193,9 +193,9 @@ def looked_well(snapshot: FleetSnapshot) -> bool:
     return snapshot.broker is None and snapshot.statistics is None
 
 
-def _as_overridden(fleet: Fleet, decision: Decision, current: int) -> Decision:
-    """`mode: Paused` leaves the numbers of workers alone."""
-    if fleet.mode != "Paused" or decision.replicas == current:
+def _paused(decision: Decision, current: int) -> Decision:
+    """`mode: Paused` leaves the numbers of workers alone; the trail says what they would be."""
+    if decision.replicas == current:
         return decision
     because = f"paused: would be {decision.replicas} ({decision.message})"
     return decision.then(Step(Rule.PAUSED, decision.replicas, current, because))

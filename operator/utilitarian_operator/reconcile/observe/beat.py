@@ -15,6 +15,7 @@ from utilitarian_operator.core.beat import duplicates as other_beats
 from utilitarian_operator.core.beat.actions import claim_is_due
 from utilitarian_operator.core.containers import lost_on
 from utilitarian_operator.core.labels import MANAGED_BY_LABEL, MANAGER
+from utilitarian_operator.core.mode import makes_objects
 from utilitarian_operator.core.objects.manifests import READ_WRITE_ONCE, READ_WRITE_ONCE_POD
 from utilitarian_operator.core.observation.beat import BeatObjects, BeatSnapshot, Claim
 from utilitarian_operator.core.observation.causes.pod_status import pod_hindrance
@@ -69,15 +70,16 @@ class BeatReader:
         statefulset, pod = self._statefulset(), self._pod()
         ready = bool(statefulset.get("status", {}).get("readyReplicas"))
         lost = lost_on(pod, now) if pod else None
-        if fleet.mode != "Preview" and self._is_due("others", OTHERS_EVERY_S):
+        acts = makes_objects(fleet.mode)
+        if acts and self._is_due("others", OTHERS_EVERY_S):
             await self._see_others(fleet)
         if ready or fleet.beat.storage.ephemeral:
             self._claim, self._claim_gone = None, False
-        elif fleet.mode != "Preview" and self._is_due("claim", CLAIM_EVERY_S):
+        elif acts and self._is_due("claim", CLAIM_EVERY_S):
             await self._see_claim(now)
         # While a fleet is only previewed, theirs is the one that runs.
         neighbours = () if ahead else self._neighbours(fleet, pod)
-        others = (*self._others, *neighbours) if fleet.mode != "Preview" else ()
+        others = (*self._others, *neighbours) if acts else ()
         return BeatSnapshot(
             ready=ready,
             trouble=pod_hindrance(pod, now, warnings) if pod else None,
@@ -86,7 +88,7 @@ class BeatReader:
             file=rules.file_of(pod) if ready else None,
             claim=self._claim,
             others=others,
-            elsewhere=self._elsewhere(fleet, answering, others) if fleet.mode != "Preview" else (),
+            elsewhere=self._elsewhere(fleet, answering, others) if acts else (),
             ahead=tuple(ahead),
         )
 
@@ -97,7 +99,7 @@ class BeatReader:
             fleet: what runs.
             claimed: whether its claim was made, or found, since the operator began.
         """
-        statefulset, makes = self._statefulset(), fleet.mode != "Preview"
+        statefulset, makes = self._statefulset(), makes_objects(fleet.mode)
         gone, self._claim_gone = self._claim_gone, False  # as long as it was not read again
         due = makes and claim_is_due(fleet, made=claimed, gone=gone)
         return BeatObjects(
