@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 from aiohttp import web
@@ -46,7 +47,7 @@ async def test_the_longest_note_is_accepted(
         "POST", f"/apis/utilitarian.io/v1alpha1/namespaces/{namespace}/utilitarianworkerpools", resource()
     )
     now = datetime.now(UTC)
-    await cluster.create(event(made, Reason.SCALED_UP, note, instance="operator-0", now=now))
+    await cluster.create(event(made, Reason.SCALED_UP, note, instance="operator-0", now=now, unique=uuid4()))
     [said] = controlplane.request("GET", f"/apis/events.k8s.io/v1/namespaces/{namespace}/events")["items"]
     assert (said["reason"], said["regarding"]["name"]) == ("ScaledUp", "fleet")
 
