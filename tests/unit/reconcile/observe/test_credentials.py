@@ -108,9 +108,9 @@ async def test_another_reference_is_read_at_once() -> None:
 async def test_a_secret_that_may_not_be_read_is_named_with_the_right_that_is_missing() -> None:
     said = 'secrets "env" is forbidden: User "operator" cannot get resource "secrets"'
     with pytest.raises(SecretMissing, match="let the operator read it"):
-        await BrokerCredentials(Secrets(env=Rejected("HTTP 403", said)), "ns").read(fleet())
+        await BrokerCredentials(Secrets(env=Rejected("HTTP 403", said)), "ns", time.monotonic).read(fleet())
     secrets = Secrets(env={"URL": "amqp://a/"})
-    credentials = BrokerCredentials(secrets, "ns")
+    credentials = BrokerCredentials(secrets, "ns", time.monotonic)
     first = await credentials.read(fleet())
     secrets.secrets["env"] = Rejected("HTTP 403", said)
     credentials.refused()
