@@ -13,6 +13,7 @@ OperatorError
 │   ├── Rejected           the API server refuses the object as it is: a person must act
 │   └── LeaseUnsure        a Lease was not renewed in time: nothing is written until it is
 ├── SecretMissing          a Secret, or a key in it, that the resource names doesn't exist, or can't be what it is for
+├── TooManyBrokers         the fleets of one namespace name more brokers than are looked at
 └── LeadershipLost         another replica holds the Lease: nothing may be written any more
 """
 
@@ -21,8 +22,16 @@ class OperatorError(Exception):
     """Base of everything that this package raises on purpose."""
 
 
+LONGEST_SENTENCE = 1000
+"""Characters of what a broker has said that are kept."""
+
+
 class BrokerError(OperatorError):
-    """The broker can't be read."""
+    """The broker can't be read; what it said itself is cut where it goes on for too long."""
+
+    def __init__(self, message: str) -> None:
+        cut = len(message) > LONGEST_SENTENCE
+        super().__init__(f"{message[: LONGEST_SENTENCE - 1]}…" if cut else message)
 
 
 class BrokerUnreachable(BrokerError):
@@ -47,6 +56,21 @@ class RightMissing(BrokerError):
 
 class ClusterError(OperatorError):
     """The API server refused or failed a request."""
+
+
+class TooManyBrokers(OperatorError):
+    """The fleets of one namespace name more brokers than are looked at.
+
+    Args:
+        namespace: theirs.
+        most: that are looked at.
+    """
+
+    def __init__(self, namespace: str, most: int) -> None:
+        super().__init__(
+            f"spec.broker: the fleets of namespace {namespace} name more than {most} brokers or logins: this one is "
+            "not looked at; share them, or use another namespace"
+        )
 
 
 class Conflict(ClusterError):

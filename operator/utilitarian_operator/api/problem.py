@@ -9,6 +9,7 @@ from utilitarian_operator.errors import OperatorError
 MASKED = "(not shown)"
 _PRIVATE = re.compile(r"(^|\.)(broker|env|envFrom|extraArgs|commandPrefix|annotations|volumes)(\.|\[|$)")
 _LONGEST = 80
+_LONGEST_PATH = 300
 
 
 class Problem(NamedTuple):
@@ -20,7 +21,8 @@ class Problem(NamedTuple):
 
     def __str__(self) -> str:
         """`path: remedy (is: value)`, the last part only where there is a value to show."""
-        return f"{self.path}: {self.remedy}" + (f" (is: {self.value})" if self.value else "")
+        path = self.path if len(self.path) <= _LONGEST_PATH else f"{self.path[: _LONGEST_PATH - 1]}…"
+        return f"{path}: {self.remedy}" + (f" (is: {self.value})" if self.value else "")
 
 
 class InvalidSpec(OperatorError):

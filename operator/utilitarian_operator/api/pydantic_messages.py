@@ -9,6 +9,9 @@ from pydantic_core import ErrorDetails
 
 from utilitarian_operator.api.problem import MASKED, Problem, field_path, shown
 
+MOST_PROBLEMS = 20
+"""That are told at a time: a text that is wrong throughout takes no longer than one that is nearly right."""
+
 _REMEDIES = {
     "missing": "is required",
     "int_type": "write a whole number, without quotes",
@@ -29,8 +32,11 @@ _REMEDIES = {
 
 
 def problems(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
-    """Every error of one validation as a Problem, in the order of the fields."""
-    return [_problem(details, model) for details in error.errors(include_url=False)]
+    """The first errors of one validation, each as a Problem, in the order of the fields."""
+    found = error.errors(include_url=False)
+    told = [_problem(details, model) for details in found[:MOST_PROBLEMS]]
+    more = len(found) - len(told)
+    return [*told, Problem("spec", "", f"has {more} more mistakes")] if more else told
 
 
 def _problem(details: ErrorDetails, model: type[BaseModel]) -> Problem:

@@ -1,7 +1,9 @@
 """`utilitarian-operator run`: reads the settings once and runs the operator until a signal."""
 
+import contextlib
 import os
 import socket
+from collections.abc import Iterator
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from utilitarian_operator.adapters.broker.bounded.reach import Reach
 from utilitarian_operator.api.units import parse_duration
 from utilitarian_operator.errors import LeadershipLost, OperatorError
 from utilitarian_operator.host import logs
@@ -85,6 +88,9 @@ Namespaces = Annotated[
     typer.Option(envvar=_env("NAMESPACE"), help="Watch this namespace; repeatable. All unless given."),
 ]
 Tick = Annotated[str, typer.Option(envvar=_env("TICK"), help="Time between two looks at a fleet, 100ms to 30s.")]
+LinkLocal = Annotated[
+    bool, typer.Option(envvar=_env("LINK_LOCAL"), help="Let brokers have link-local and metadata addresses.")
+]
 LeaseName = Annotated[
     str, typer.Option(envvar=_env("LEASE"), help="Name of the Lease that all replicas of this operator share.")
 ]
@@ -102,6 +108,7 @@ def run(  # noqa: PLR0913 - each is an option of the command
     admission_configuration: AdmissionConfiguration = None,
     admission_port: AdmissionPort = 9443,
     allow: Allow = None,
+    link_local: LinkLocal = False,  # noqa: FBT002 - an option of the command
     lease: LeaseName = "utilitarian-operator",
     log_level: LogLevel = Level.INFO,
     log_format: LogFormat = Format.TEXT,
@@ -115,7 +122,7 @@ def run(  # noqa: PLR0913 - each is an option of the command
     # Celery's client library would prefer it to the URL that a resource names.
     os.environ.pop("CELERY_BROKER_URL", None)
     logs.configure(log_level, as_json=log_format is Format.JSON)
-    try:
+    with _exit_codes():
         settings = Settings(
             namespaces=tuple(namespace or ()),
             tick=_tick(tick),
@@ -123,11 +130,18 @@ def run(  # noqa: PLR0913 - each is an option of the command
             health_port=health_port,
             lease_namespace=_own_namespace(),
             lease=lease,
+            reach=Reach(link_local=link_local),
             instance=os.environ.get("POD_NAME") or socket.gethostname(),
             allowances=_allowances(allow or []),
             admission=_admission(admission, admission_name or [], admission_configuration, admission_port),
         )
         _until_signal(settings)
+
+
+@contextlib.contextmanager
+def _exit_codes() -> Iterator[None]:
+    try:
+        yield
     except LeadershipLost as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(LEADERSHIP_LOST) from error

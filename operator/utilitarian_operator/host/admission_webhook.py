@@ -7,13 +7,13 @@ not used. The API server goes on without it while no replica answers: the same i
 import asyncio
 import base64
 import contextlib
+import json
 import logging
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
-from json import JSONDecodeError
 from typing import Any
 
 from aiohttp import web
@@ -36,6 +36,15 @@ LOOK_EVERY_S = 30.0
 FIRST_LOOKS_EVERY_S = 1.0
 LONGEST_BODY = 3 * 1024 * 1024
 """Bytes; the API server itself takes no larger object."""
+
+MOST_WAITING = 8
+"""Reviews that are read or checked at a time."""
+
+WITHIN_S = 2.5
+"""Less than the API server waits (`timeoutSeconds` of the chart)."""
+
+CLIENT_CA = "client-ca.crt"
+"""The key of the Secret that has the authority of the API server's client certificate."""
 
 
 @dataclass
@@ -64,7 +73,8 @@ class AdmissionWebhook:
             CannotListen: the port can't be had.
         """
         application = web.Application(client_max_size=LONGEST_BODY)
-        application.router.add_post(PATH, partial(_answer, self.allowances))
+        reviews = Reviews(self.allowances)
+        application.router.add_post(PATH, reviews.answer)
         async with listen(application, host, self.settings.port, PATH, tls=self._tls) as port:
             follower = asyncio.create_task(self._follow(), name="admission-certificate")
             try:
@@ -72,6 +82,7 @@ class AdmissionWebhook:
             finally:
                 follower.cancel()
                 await asyncio.gather(follower, return_exceptions=True)
+                reviews.close()
 
     async def _follow(self) -> None:
         while True:
@@ -87,10 +98,14 @@ class AdmissionWebhook:
             await asyncio.sleep(LOOK_EVERY_S if self._served else FIRST_LOOKS_EVERY_S)
 
     def _load(self, values: Mapping[str, str]) -> None:
-        if values["tls.crt"] == self._served:
+        served = values["tls.crt"] + values.get(CLIENT_CA, "")
+        if served == self._served:
             return
+        if CLIENT_CA in values:
+            self._tls.load_verify_locations(cadata=values[CLIENT_CA])
+            self._tls.verify_mode = ssl.CERT_REQUIRED
         load_key_pair(self._tls, values["tls.crt"], values["tls.key"])
-        self._served = values["tls.crt"]
+        self._served = served
         logger.info("admission is served", extra={"path": PATH})
 
 
@@ -153,12 +168,48 @@ def _secret(settings: Admission, made: Certificate) -> Object:
     }
 
 
-async def _answer(allowances: Allowances, request: web.Request) -> web.Response:
-    try:
-        body = await request.json()
-        return web.json_response(review(body, allowances))
-    except (JSONDecodeError, KeyError, TypeError, AttributeError):
-        return web.Response(status=400, text="write an AdmissionReview of admission.k8s.io/v1\n")
+class Reviews:
+    """Answers reviews one after the other in a thread, so that the event loop goes on meanwhile.
+
+    All who reach the port may send them. So one that comes while many wait, is too long, comes too slowly or takes
+    too long is not answered: the API server goes on without it, and the operator checks the resource itself.
+
+    Args:
+        allowances: what pods of fleets may ask for.
+    """
+
+    def __init__(self, allowances: Allowances) -> None:
+        self._allowances = allowances
+        self._thread = ThreadPoolExecutor(1, "admission")
+        self._waiting = 0
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """The answer to one request."""
+        if request.headers.get("Content-Encoding", "identity") != "identity":
+            return web.Response(status=415, text="write the AdmissionReview as it is, not packed\n")
+        if self._waiting >= MOST_WAITING:
+            return web.Response(status=503, text="too many reviews at once\n")
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                body = await request.read()
+                loop = asyncio.get_running_loop()
+                text = await loop.run_in_executor(self._thread, _reviewed, body, self._allowances)
+        except TimeoutError:
+            return web.Response(status=503, text="the review took too long\n")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return web.Response(status=400, text="write an AdmissionReview of admission.k8s.io/v1\n")
+        finally:
+            self._waiting -= 1
+        return web.Response(text=text, content_type="application/json")
+
+    def close(self) -> None:
+        """Answer nothing more."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+def _reviewed(body: bytes, allowances: Allowances) -> str:
+    return json.dumps(review(json.loads(body), allowances))
 
 
 def review(body: Mapping[str, Any], allowances: Allowances = BASELINE) -> Object:

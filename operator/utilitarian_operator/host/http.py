@@ -63,7 +63,8 @@ async def listen(
         PortTaken: another process listens there already.
         CannotListen: the system refuses the address or the port.
     """
-    runner = web.AppRunner(application, access_log=None)
+    # What is sent packed stays so: it could fill the memory.
+    runner = web.AppRunner(application, access_log=None, auto_decompress=False)
     await runner.setup()
     try:
         try:

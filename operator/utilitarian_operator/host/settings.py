@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from utilitarian_operator.adapters.broker.bounded.reach import ROUTED, Reach
 from utilitarian_operator.adapters.intervals import (
     INTERVALS,
     Intervals,
@@ -49,6 +50,7 @@ class Settings:
         patience: how long signs must last before they count.
         intervals: between two readings of the same thing of a broker.
         allowances: what pods of fleets may ask for beyond the Pod Security baseline.
+        reach: which addresses brokers may have.
         kubeconfig: None takes KUBECONFIG, the default file or the pod's service account.
     """
 
@@ -65,4 +67,5 @@ class Settings:
     patience: Patience = PATIENCE
     intervals: Intervals = INTERVALS
     allowances: Allowances = BASELINE
+    reach: Reach = ROUTED
     kubeconfig: Path | None = None

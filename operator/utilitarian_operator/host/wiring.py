@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from operator import attrgetter
 
 from kubernetes.aio import config
 from kubernetes.aio.client.api_client import ApiClient
@@ -133,14 +134,14 @@ async def _operate(  # noqa: PLR0913 - the parts that it is handed
 ) -> None:
     own = fences.cluster if fences else cluster
     salt = await salt_in(own, settings.lease_namespace, stop) if settings.lease_namespace else None
-    store, brokers = Store(), Brokers(partial(opened, intervals=settings.intervals, clock=CLOCK))
+    store, brokers = Store(), Brokers(partial(opened, intervals=settings.intervals, clock=CLOCK, reach=settings.reach))
     writer = ObjectWriter(cluster, store, metrics, settings.instance, utc_now, CLOCK.unique)
     drains = Drains(cluster, store, writer, utc_now, may_act=fences.may_write if fences else lambda _: None)
     reconciler = Reconciler(
         cluster, store, brokers, drains, metrics, utc_now, CLOCK.monotonic, settings.patience, settings.allowances, salt
     )
     look = partial(_ours, fences, reconciler) if fences else reconciler.reconcile
-    queue: WorkQueue[Key] = WorkQueue(look, between=CLOCK.between)
+    queue: WorkQueue[Key] = WorkQueue(look, group=attrgetter("namespace"), between=CLOCK.between)
     watches = WatchProgress()
     health_of_process.stuck += [queue.stuck, watches.stuck]
     await _list_all(cluster, store, settings, health_of_process, stop)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
@@ -28,7 +29,10 @@ class WorkQueue(Generic[K]):
 
     Args:
         work: called with a key; returns whether it went well.
-        at_a_time: keys worked on together.
+        at_a_time: keys worked on together; most of them wait for something.
+        group: of a key; none can use up the places of the others.
+        of_a_group: keys of one group worked on together.
+        within_s: what takes longer is cut off, as a failure.
         between: a number at random between two others, for the jitter.
     """
 
@@ -36,16 +40,20 @@ class WorkQueue(Generic[K]):
         self,
         work: Callable[[K], Awaitable[bool]],
         *,
-        at_a_time: int = 10,
+        at_a_time: int = 100,
+        group: Callable[[K], Hashable] = hash,
+        of_a_group: int = 10,
+        within_s: float = 60.0,
         between: Callable[[float, float], float] = CLOCK.between,
     ) -> None:
-        self._work, self._between = work, between
+        self._work, self._between, self._within_s = work, between, within_s
+        self._group, self._of_a_group, self._at_a_time = group, of_a_group, at_a_time
+        self._busy: Counter[Hashable] = Counter()
         self._waiting: dict[K, None] = {}
         self._running: set[K] = set()
         self._failures: dict[K, int] = {}
         self._paused: dict[K, asyncio.TimerHandle] = {}
         self._more = asyncio.Event()
-        self._slots = asyncio.Semaphore(at_a_time)
         self._tasks: set[asyncio.Task[None]] = set()
         self._began: dict[K, float] = {}
         self._ended = float("inf")
@@ -99,7 +107,8 @@ class WorkQueue(Generic[K]):
                 await self._more.wait()
                 self._more.clear()
                 for key in [key for key in self._waiting if key not in self._running]:
-                    await self._slots.acquire()
+                    if len(self._running) >= self._at_a_time:
+                        break
                     self._begin(key)
         finally:
             for task in self._tasks:
@@ -109,9 +118,10 @@ class WorkQueue(Generic[K]):
                 self.forget(key)
 
     def _begin(self, key: K) -> None:
-        if key not in self._waiting or self._closed:  # forgotten while it waited for a slot
-            self._slots.release()
+        group = self._group(key)
+        if self._closed or self._busy[group] >= self._of_a_group:
             return
+        self._busy[group] += 1
         del self._waiting[key]
         self._running.add(key)
         self._began[key] = asyncio.get_running_loop().time()
@@ -122,14 +132,19 @@ class WorkQueue(Generic[K]):
     async def _one(self, key: K) -> None:
         well = False
         try:
-            well = await self._work(key)
+            async with asyncio.timeout(self._within_s):
+                well = await self._work(key)
+        except TimeoutError:
+            logger.warning("work cut off", extra={"key": str(key), "after": f"{self._within_s:g} s"})
         except Exception:
             logger.exception("work failed", extra={"key": str(key)})
         finally:
             self._running.discard(key)
             self._began.pop(key, None)
             self._ended = asyncio.get_running_loop().time()
-            self._slots.release()
+            self._busy[self._group(key)] -= 1
+            if not self._busy[self._group(key)]:
+                del self._busy[self._group(key)]
             if well:
                 self._failures.pop(key, None)
             else:

@@ -21,7 +21,7 @@ from utilitarian_operator.core.look import Spec, begun
 from utilitarian_operator.core.spec.acceptance import MEANWHILE, Acceptance, Judgement
 from utilitarian_operator.core.spec.references import Content, Target, missing, targets
 from utilitarian_operator.core.status.recall import recall, well_formed
-from utilitarian_operator.errors import OperatorError, SecretMissing
+from utilitarian_operator.errors import OperatorError, SecretMissing, TooManyBrokers
 from utilitarian_operator.reconcile.act.accepted_specs import Revisions
 from utilitarian_operator.reconcile.claims import Claims, Lost
 from utilitarian_operator.reconcile.fleet_state import FleetParts, FleetState
@@ -30,6 +30,9 @@ from utilitarian_operator.reconcile.observe.fleet_reader import FleetReader
 from utilitarian_operator.reconcile.observe.reference_reader import ReferenceReader
 
 logger = logging.getLogger(__name__)
+
+MOST_BROKERS = 50
+"""That the fleets of one namespace may have: each keeps two threads and two connections of the one operator."""
 
 
 class Fleets:
@@ -113,6 +116,11 @@ class Fleets:
             blocker = Blocker(SECRET_MISSING, str(error))
             said = any(it.message.startswith(blocker.message) for it in spec.blockers)
             return UnreachableBroker(error), spec if said else replace(spec, blockers=(*spec.blockers, blocker))
+        others = {
+            it.used for key, it in self._known.items() if key.namespace == known.key.namespace and it is not known
+        }
+        if credentials not in others and len(others - {None}) >= MOST_BROKERS:
+            return UnreachableBroker(TooManyBrokers(known.key.namespace, MOST_BROKERS)), spec
         if credentials != known.used:
             known.used = credentials
             await self._keep_brokers()

@@ -1,11 +1,39 @@
 """What the admission webhook answers, and when its certificate is made anew."""
 
+import asyncio
+import contextlib
+import gzip
+import io
+import json
+import ssl
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
+import aiohttp
 import pytest
+from aiohttp import web
 
+from tests.support.authority import Authority
+from tests.support.pace import slowness
+from tests.support.ports import LOOPBACK, free_port
 from tests.support.resources import resource
-from utilitarian_operator.host.admission_webhook import review
+from utilitarian_operator.adapters.broker.tls import load_key_pair
+from utilitarian_operator.adapters.cluster.fake import FakeCluster
+from utilitarian_operator.api.validation.pod_security import BASELINE
+from utilitarian_operator.host.admission_webhook import (
+    CLIENT_CA,
+    LONGEST_BODY,
+    MOST_WAITING,
+    PATH,
+    AdmissionWebhook,
+    Reviews,
+    review,
+)
+from utilitarian_operator.host.certificates import make
+from utilitarian_operator.host.http import listen
+from utilitarian_operator.host.settings import Admission
 
 BAD = resource("timeZone: Mars")
 TIGHT = resource(
@@ -56,3 +84,86 @@ def test_what_will_probably_not_work_is_warned_of() -> None:
 def test_what_is_no_review_is_an_error(body: Any) -> None:
     with pytest.raises((KeyError, TypeError, AttributeError)):
         review(body)
+
+
+def with_unknown_fields(count: int) -> dict[str, Any]:
+    body = resource()
+    return body | {"spec": body["spec"] | {f"x{it}": 1 for it in range(count)}}
+
+
+def test_a_text_that_is_wrong_throughout_is_told_of_in_twenty_sentences() -> None:
+    begun = time.process_time()
+    message = answer("CREATE", with_unknown_fields(200_000))["status"]["message"]
+    assert time.process_time() - begun < 6 * slowness(), "it took 19.7 s of CPU once"
+    assert message.count("is no field here") == 20
+    assert message.endswith("spec: has 199980 more mistakes")
+    assert len(message) < 20_000
+
+
+@contextlib.asynccontextmanager
+async def reviews() -> AsyncIterator[tuple[Reviews, str]]:
+    found = Reviews(BASELINE)
+    application, port = web.Application(client_max_size=LONGEST_BODY), free_port()
+    application.router.add_post(PATH, found.answer)
+    async with listen(application, LOOPBACK, port, PATH):
+        yield found, f"http://{LOOPBACK}:{port}{PATH}"
+    found.close()
+
+
+async def test_the_event_loop_goes_on_while_a_review_is_checked() -> None:
+    review = {"request": {"uid": "u", "operation": "CREATE", "object": with_unknown_fields(100_000)}}
+    text, longest = json.dumps(review), 0.0
+    async with reviews() as (_, url), aiohttp.ClientSession() as session:
+        asked = asyncio.create_task(session.post(url, data=io.BytesIO(text.encode())))
+        while not asked.done():
+            before = time.monotonic()
+            await asyncio.wait([asked], timeout=0.01)
+            longest = max(longest, time.monotonic() - before)
+        assert (await asked).status in {200, 503}
+    assert longest < 2 * slowness()
+
+
+@pytest.mark.parametrize(
+    "body, headers, status",
+    [
+        (b"[" * 200_000, {}, 400),
+        (b" " * (LONGEST_BODY + 1), {}, 413),
+        (gzip.compress(b" " * 64 * 1024 * 1024), {"Content-Encoding": "gzip"}, 415),
+        (b"{}", {}, 400),
+    ],
+    ids=["deep", "long", "packed", "no review"],
+)
+async def test_what_is_no_review_is_refused_and_ends_nothing(body: bytes, headers: dict[str, str], status: int) -> None:
+    async with reviews() as (_, url), aiohttp.ClientSession() as session:
+        async with session.post(url, data=io.BytesIO(body), headers=headers) as answered:
+            assert answered.status == status
+        right = {"request": {"uid": "u", "operation": "CREATE", "object": resource()}}
+        async with session.post(url, json=right) as answered:
+            assert (await answered.json())["response"] == {"uid": "u", "allowed": True}
+
+
+async def test_one_that_comes_while_many_wait_is_sent_away() -> None:
+    async with reviews() as (found, url), aiohttp.ClientSession() as session:
+        found._waiting = MOST_WAITING
+        async with session.post(url, json={}) as answered:
+            assert answered.status == 503
+
+
+@pytest.mark.parametrize("shown", [True, False], ids=["with a certificate", "without one"])
+async def test_the_api_server_can_be_asked_for_its_certificate(shown: bool) -> None:
+    served, authority = make([LOOPBACK], datetime.now(UTC)), Authority()
+    client = authority.issue("kube-apiserver")
+    values = {"tls.crt": served.certificate, "tls.key": served.key, CLIENT_CA: authority.certificate}
+    webhook = AdmissionWebhook(Admission("ns", "tls", (LOOPBACK,), port=0), FakeCluster())
+    webhook._load(values)
+    assert webhook._tls.verify_mode is ssl.CERT_REQUIRED
+    context = ssl.create_default_context(cadata=served.authority)
+    if shown:
+        load_key_pair(context, client.certificate, client.key)
+    async with webhook.serve(LOOPBACK) as port, aiohttp.ClientSession() as session:
+        try:
+            async with session.post(f"https://{LOOPBACK}:{port}{PATH}", json={}, ssl=context) as answered:
+                said = answered.status
+        except aiohttp.ClientError:
+            said = 0
+    assert said == (400 if shown else 0)

@@ -228,3 +228,39 @@ async def test_cancelling_ends_what_runs_and_leaves_no_timer() -> None:
     assert work.cancelled == ["a"]
     assert paused.cancelled()
     assert not queue._paused
+
+
+async def test_one_group_does_not_use_up_the_places_of_the_others() -> None:
+    done: list[str] = []
+
+    async def work(key: str) -> bool:
+        if key.startswith("hostile"):
+            await asyncio.get_running_loop().create_future()
+        done.append(key)
+        return True
+
+    queue = WorkQueue(work, at_a_time=4, group=lambda key: key.split("/")[0], of_a_group=3)
+    run = asyncio.create_task(queue.run())
+    for number in range(50):
+        queue.add(f"hostile/{number}")
+    for number in range(5):
+        queue.add(f"metering/{number}")
+    await wait_until_async(lambda: len(done) == 5, within=timedelta(seconds=30))
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)
+
+
+async def test_work_that_takes_too_long_is_cut_off_and_tried_again() -> None:
+    tries: list[float] = []
+
+    async def work(_: str) -> bool:
+        tries.append(asyncio.get_running_loop().time())
+        await asyncio.get_running_loop().create_future()
+        return True
+
+    queue = WorkQueue(work, within_s=0.01, between=lambda low, _: low)
+    run = asyncio.create_task(queue.run())
+    queue.add("metering/u")
+    await wait_until_async(lambda: len(tries) >= 2, within=timedelta(seconds=30))
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)

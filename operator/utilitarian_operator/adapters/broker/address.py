@@ -7,6 +7,8 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 PORTS = {"amqp": 5672, "pyamqp": 5672, "amqps": 5671}
 """Of the schemes of Celery's own library for RabbitMQ; another one is no RabbitMQ, or needs another library."""
+MOST = 8
+"""Addresses of one broker."""
 EXAMPLE = "amqp://USER:PASSWORD@HOST:5672/VHOST"
 STATISTICS_EXAMPLE = "http://USER:PASSWORD@HOST:15672"
 _BETWEEN = re.compile(r",\s*(?=https?://)", re.IGNORECASE)
@@ -84,6 +86,8 @@ def is_this_machine(host: str) -> bool:
 
 
 def _addresses(texts: list[str]) -> Iterator[Address]:
+    if len(texts) > MOST:
+        raise WrongAddress(f"it names {len(texts)} addresses; write at most {MOST}")
     first = None
     for number, text in enumerate(texts, start=1):
         which = f"address {number} of {len(texts)}" if len(texts) > 1 else "it"

@@ -1,6 +1,7 @@
 """Opens and closes AMQP connections, and says in our words what goes wrong with them."""
 
 import contextlib
+import socket
 import ssl
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,6 +13,7 @@ from kombu.exceptions import KombuError
 from kombu.transport import pyamqp
 
 from utilitarian_operator.adapters.broker.address import Address, addresses
+from utilitarian_operator.adapters.broker.bounded import calls as bounds
 from utilitarian_operator.adapters.broker.tls import Tls
 from utilitarian_operator.adapters.intervals import (
     HEARTBEAT_S,
@@ -162,20 +164,46 @@ def untrusted(error: ssl.SSLError, place: str) -> BrokerError:
     return BrokerUnreachable(f"no answer from {place}: TLS failed: {reason}; see spec.broker.tls")
 
 
+def _connected(host: str, port: int, timeout: float) -> socket.socket:
+    """A socket that is connected to the first address of a name that answers, of those that may be spoken to."""
+    failure = OSError("the name has no address")
+    for family, kind, protocol, _, address in socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
+    )[: bounds.MOST_ADDRESSES]:
+        bounds.check_time()
+        found = socket.socket(family, kind, protocol)
+        try:
+            bounds.check_address(str(address[0]))
+            found.settimeout(timeout)
+            found.connect(address)
+        except OSError as error:
+            found.close()
+            failure = error
+        else:
+            return found
+    raise failure
+
+
 class _PlainSocket(TCPTransport):  # type: ignore[misc]
     """The library's socket, which would read each frame in three: at each a thread gives up the interpreter."""
 
+    def _connect(self, host: str, port: int, timeout: float) -> None:
+        self.sock: Any = _connected(host, port, timeout)
+
     def _setup_transport(self) -> None:
         super()._setup_transport()
-        self._quick_recv = lambda wanted: self.sock.recv(max(wanted, AHEAD))
+        self._quick_recv = lambda wanted: bounds.count(self.sock.recv(max(wanted, AHEAD)))
 
 
 class _SecureSocket(SSLTransport):  # type: ignore[misc]
     """The same over TLS, with a context that was made from texts instead of one that it makes of files."""
 
+    def _connect(self, host: str, port: int, timeout: float) -> None:
+        self.sock: Any = _connected(host, port, timeout)
+
     def _setup_transport(self) -> None:
         super()._setup_transport()
-        self._quick_recv = lambda wanted: self.sock.read(max(wanted, AHEAD))
+        self._quick_recv = lambda wanted: bounds.count(self.sock.read(max(wanted, AHEAD)))
 
     def _wrap_socket(self, sock: Any, context: ssl.SSLContext, server_hostname: str) -> ssl.SSLSocket:
         # The handshake is the library's next step, under a timeout.

@@ -3,34 +3,44 @@
 The statistics, from the same endpoints, say what is wrong with them.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import aiohttp
 from yarl import URL
 
+from utilitarian_operator.adapters.broker.bounded import pages
+from utilitarian_operator.adapters.broker.bounded.reach import ROUTED, Reach
 from utilitarian_operator.adapters.broker.tls import Tls
 from utilitarian_operator.core.observation.broker_settings import QueueSettings, by_policy_name
 
 TIMEOUT_S = 10.0
+_NO_ANSWER = (
+    *(aiohttp.ClientError, TimeoutError, OSError),
+    *(ValueError, KeyError, TypeError, AttributeError, RecursionError),
+)
 
 
-async def declarations(endpoints: Sequence[str], vhost: str, tls: Tls) -> dict[str, QueueSettings]:
+async def declarations(
+    endpoints: Sequence[str], vhost: str, tls: Tls, reach: Reach = ROUTED
+) -> dict[str, QueueSettings]:
     """The settings of each queue by the first endpoint that tells them; empty where none does.
 
     Args:
         endpoints: `http(s)://[user:password@]host:port`; those of Prometheus know nothing of it.
         vhost: of the queues.
         tls: certificates for https://.
+        reach: which addresses may be spoken to.
     """
-    timeout, connector = aiohttp.ClientTimeout(total=TIMEOUT_S), aiohttp.TCPConnector(ssl=tls.context)
-    async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
+    async with pages.session(tls, TIMEOUT_S, reach) as session:
         for endpoint in endpoints:
             try:
+                reach.check(urlsplit(endpoint).hostname or "")
                 return await _read(session, endpoint.rstrip("/"), quote(vhost, safe=""))
-            except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError, TypeError, AttributeError):
+            except _NO_ANSWER:
                 continue
     return {}
 
@@ -50,7 +60,7 @@ def _settings(row: Mapping[str, Any], policies: Mapping[str, Mapping[str, Any]])
 
 async def _json(session: aiohttp.ClientSession, address: str) -> Any:
     # As written: `%2F`, the default virtual host, must not be decoded on the way.
-    async with session.get(URL(address, encoded=True)) as answer:
+    async with session.get(URL(address, encoded=True), allow_redirects=False) as answer:
         if answer.status != HTTPStatus.OK:
             raise ValueError(f"HTTP {answer.status}")
-        return await answer.json()
+        return json.loads(await pages.text(answer))

@@ -10,6 +10,8 @@ from typing import TypeVar
 
 from utilitarian_operator.adapters.broker.address import addresses
 from utilitarian_operator.adapters.broker.answers import Answers
+from utilitarian_operator.adapters.broker.bounded.calls import in_thread
+from utilitarian_operator.adapters.broker.bounded.reach import ROUTED, Reach
 from utilitarian_operator.adapters.broker.declarations import declarations
 from utilitarian_operator.adapters.broker.depths import DepthReader
 from utilitarian_operator.adapters.broker.pause import Pause
@@ -34,6 +36,14 @@ from utilitarian_operator.errors import BrokerError, BrokerUnreachable, RightMis
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
+
+WITHIN_S = 10.0
+"""Of all that is asked of a broker in one look: to connect to the third of three addresses, and to read."""
+
+WORKERS_WITHIN_S = 30.0
+"""Of all that is asked of the workers of a broker at a time."""
+
+CLOSED_WITHIN_S = 3.0
 
 LEAST_GAP_S = 0.1
 """Between two readings of statistics that take longer than their interval."""
@@ -67,14 +77,21 @@ class BrokerSession:
         credentials: of the broker.
         intervals: how often each thing is read.
         clock: time and chance.
+        reach: which addresses may be spoken to.
     """
 
-    def __init__(self, credentials: Credentials, intervals: Intervals = INTERVALS, clock: Clock = CLOCK) -> None:
-        self._every, self._clock = intervals, clock
+    def __init__(
+        self,
+        credentials: Credentials,
+        intervals: Intervals = INTERVALS,
+        clock: Clock = CLOCK,
+        reach: Reach = ROUTED,
+    ) -> None:
+        self._every, self._clock, self._reach = intervals, clock, reach
         url, stats, tls = credentials.url, credentials.stats, credentials.tls
         self._depths = DepthReader(url, tls, clock)
         self._workers = RemoteControl(url, tls, credentials.control_exchange, intervals, clock)
-        self._statistics = Statistics(stats, addresses(url)[0].vhost, tls, clock) if stats else None
+        self._statistics = Statistics(stats, addresses(url)[0].vhost, tls, clock, reach) if stats else None
         self._depth_thread = ThreadPoolExecutor(1, "depths")
         self._worker_thread = ThreadPoolExecutor(1, "remote-control")
         self._pause = Pause(self._clock)
@@ -123,11 +140,15 @@ class BrokerSession:
             return replace(self.known, failed=error)
         return replace(self.known, depths=depths)
 
+    async def _in(self, thread: ThreadPoolExecutor, call: Callable[[], T]) -> T:
+        within_s = WITHIN_S if thread is self._depth_thread else WORKERS_WITHIN_S
+        return await in_thread(thread, call, within_s, self._reach, self._clock)
+
     async def _read_depths(self, queues: Sequence[str]) -> Depths:
         self._pause.check()
         asked_at = self._clock.monotonic()
         try:
-            answer = await _in(self._depth_thread, lambda: self._depths.read(queues))
+            answer = await self._in(self._depth_thread, lambda: self._depths.read(queues))
         except BrokerError as error:
             self._pause.failed(error)
             raise
@@ -154,13 +175,13 @@ class BrokerSession:
             return False
         with contextlib.ExitStack() as marked:
             try:
-                name = await _in(self._depth_thread, lambda: marked.enter_context(self._depths.mark()))
-                return await _in(other._depth_thread, lambda: other._depths.sees(name))  # noqa: SLF001 - of its kind
+                name = await self._in(self._depth_thread, lambda: marked.enter_context(self._depths.mark()))
+                return await other._in(other._depth_thread, lambda: other._depths.sees(name))  # noqa: SLF001 - of its kind
             except RightMissing:
                 return None
             finally:
                 with contextlib.suppress(BrokerError):
-                    await _in(self._depth_thread, marked.close)
+                    await self._in(self._depth_thread, marked.close)
 
     def ask(self, who: Hashable, questions: Questions) -> None:
         """Ask this from now on, in the background; replaces what the same one wanted before.
@@ -180,7 +201,7 @@ class BrokerSession:
         Raises:
             BrokerError: the request could not be sent.
         """
-        await _in(self._worker_thread, lambda: self._workers.cancel_consumers(node, queues))
+        await self._in(self._worker_thread, lambda: self._workers.cancel_consumers(node, queues))
         self._answers.cancelled(node, queues)
 
     async def add_consumers(self, node: str, queues: Sequence[str]) -> None:
@@ -190,7 +211,7 @@ class BrokerSession:
             BrokerError: the request could not be sent.
         """
         every = self._answers.to_return(node, queues)
-        await _in(self._worker_thread, lambda: self._workers.add_consumers(node, every))
+        await self._in(self._worker_thread, lambda: self._workers.add_consumers(node, every))
         self._answers.returns(node)
 
     def start(self) -> None:
@@ -209,8 +230,12 @@ class BrokerSession:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await _in(self._depth_thread, self._depths.close)
-        await _in(self._worker_thread, self._workers.close)
+        closing = [(self._depth_thread, self._depths.close), (self._worker_thread, self._workers.close)]
+        # One that fell silent is left to its thread.
+        await asyncio.gather(
+            *(in_thread(thread, close, CLOSED_WITHIN_S, self._reach, self._clock) for thread, close in closing),
+            return_exceptions=True,
+        )
         self._depth_thread.shutdown(wait=False)
         self._worker_thread.shutdown(wait=False)
 
@@ -228,15 +253,15 @@ class BrokerSession:
             elif due is not None:
                 await (self._ask_beats() if due.beats else self._ask_once(due, pause))
             elif self._workers.idle:
-                await _in(self._worker_thread, self._workers.close)
+                await self._in(self._worker_thread, self._workers.close)
             await self._clock.sleep(self._every.looks_for_work_s)
 
     async def _ask_once(self, due: Round, pause: Pause) -> None:
         asked_at = self._clock.monotonic()
         try:
             if due.around:
-                self._around = await _in(self._worker_thread, self._workers.consuming)
-            answers = await _in(
+                self._around = await self._in(self._worker_thread, self._workers.consuming)
+            answers = await self._in(
                 self._worker_thread,
                 lambda: self._workers.holdings(due.nodes, queues=True, learning=True, all_workers=due.learning),
             )
@@ -261,7 +286,7 @@ class BrokerSession:
     async def _ask_closely(self, due: Round, pause: Pause) -> None:
         asked_at = self._clock.monotonic()
         try:
-            words = await _in(self._worker_thread, lambda: self._workers.words(due.nodes))
+            words = await self._in(self._worker_thread, lambda: self._workers.words(due.nodes))
         except BrokerError as error:
             pause.failed(error)
         except Exception:
@@ -272,7 +297,7 @@ class BrokerSession:
     async def _ask_beats(self) -> None:
         """A failure says nothing of the workers, and who answered last is believed until the beats are asked again."""
         try:
-            self._beats = await _in(self._worker_thread, self._workers.beats)
+            self._beats = await self._in(self._worker_thread, self._workers.beats)
         except BrokerError as error:
             logger.debug("beats not asked", extra={"because": str(error)})
         except Exception:
@@ -283,20 +308,26 @@ class BrokerSession:
             return
         self._celery_asked = self._clock.monotonic()
         with contextlib.suppress(BrokerError):  # who could not be asked is asked for more important things, too
-            self._celery = await _in(self._worker_thread, lambda: self._workers.celery(node))
+            self._celery = await self._in(self._worker_thread, lambda: self._workers.celery(node))
 
     async def _read_delayed(self) -> None:
         while True:
             try:
-                self._delayed = await _in(self._depth_thread, self._depths.delayed)
+                self._delayed = await self._in(self._depth_thread, self._depths.delayed)
             except BrokerError:  # the depths say so, too
+                self._delayed = None
+            except Exception:  # whatever a broker says, it must not end the asking
+                logger.exception("delayed tasks not counted")
                 self._delayed = None
             absent = self._delayed is None and self._seen_at["depths"] is not None
             await self._clock.sleep(self._every.delayed_looked_for_s if absent else self._every.delayed_s)
 
     async def _read_declarations(self) -> None:
         while True:
-            self._declared = await declarations(self._endpoints, self._vhost, self._tls)
+            try:
+                self._declared = await declarations(self._endpoints, self._vhost, self._tls, self._reach)
+            except Exception:
+                logger.exception("declarations not read")
             await self._clock.sleep(self._every.declarations_s)
 
     async def _read_statistics(self, statistics: Statistics) -> None:
@@ -313,9 +344,11 @@ class BrokerSession:
             await self._clock.sleep(max(self._every.statistics_s - (self._clock.monotonic() - started), LEAST_GAP_S))
 
 
-def opened(credentials: Credentials, intervals: Intervals = INTERVALS, clock: Clock = CLOCK) -> BrokerSession:
+def opened(
+    credentials: Credentials, intervals: Intervals = INTERVALS, clock: Clock = CLOCK, reach: Reach = ROUTED
+) -> BrokerSession:
     """A session that has begun to read."""
-    session = BrokerSession(credentials, intervals, clock)
+    session = BrokerSession(credentials, intervals, clock, reach)
     session.start()
     return session
 
@@ -355,7 +388,3 @@ class Brokers:
         for who, credentials in before.items():
             if credentials in self._sessions and used.get(who) != credentials:
                 self._sessions[credentials].ask(who, NO_QUESTIONS)
-
-
-async def _in(thread: ThreadPoolExecutor, call: Callable[[], T]) -> T:
-    return await asyncio.get_running_loop().run_in_executor(thread, call)

@@ -6,7 +6,7 @@ import contextlib
 import re
 import socket
 import ssl
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TypeVar
@@ -15,8 +15,11 @@ from urllib.parse import quote, unquote, urlsplit
 import aiohttp
 from yarl import URL
 
+from utilitarian_operator.adapters.broker.bounded import pages
+from utilitarian_operator.adapters.broker.bounded.calls import MOST_ADDRESSES
+from utilitarian_operator.adapters.broker.bounded.reach import ROUTED, Reach
 from utilitarian_operator.adapters.broker.connection import untrusted
-from utilitarian_operator.adapters.broker.statistics_page import from_management, from_prometheus
+from utilitarian_operator.adapters.broker.statistics_page import management_in_steps, prometheus_in_steps
 from utilitarian_operator.adapters.broker.timing import (
     CLOCK,
     Clock,
@@ -31,16 +34,14 @@ T = TypeVar("T")
 
 TIMEOUT_S = 3.0
 
-MOST_BYTES = 64 * 1024 * 1024
-"""Of one page: that of 10,000 queues has 12 MiB. What goes on for ever must not fill the operator of all fleets."""
-
 COUNTED_EACH = 3
 """Of so many readings of the management API one counts: its full listing costs the broker five times the totals."""
 
 PEERS_EACH = 6
 """Of so many readings of nodes one asks how many they are."""
 
-_PEER = re.compile(r'^erlang_vm_dist_node_state\{peer="([^"]*)"\} 3$', re.MULTILINE)
+MOST_PEERS = 100
+_PEER = re.compile(r'^erlang_vm_dist_node_state\{peer="([^"\n]{1,255})"\} 3$', re.MULTILINE)
 _TOOLS = "rabbitmqcli"
 """How the names of the command line's own nodes begin."""
 
@@ -70,10 +71,13 @@ class Statistics:
         vhost: of the queues.
         tls: certificates for https://.
         clock: when something was read.
+        reach: which addresses may be spoken to.
     """
 
-    def __init__(self, endpoints: Sequence[str], vhost: str, tls: Tls = SYSTEM, clock: Clock = CLOCK) -> None:
-        self._clock = clock
+    def __init__(
+        self, endpoints: Sequence[str], vhost: str, tls: Tls = SYSTEM, clock: Clock = CLOCK, reach: Reach = ROUTED
+    ) -> None:
+        self._clock, self._reach = clock, reach
         self._endpoints, self._vhost, self._quoted = tuple(endpoints), vhost, quote(vhost, safe="")
         self._management: set[str] = set()
         self._by_channel: set[_Place] = set()
@@ -89,9 +93,7 @@ class Statistics:
             BrokerUnreachable: one of the nodes did not answer: what it would have said is unknown.
             LoginRefused, RightMissing: it refused the user.
         """
-        timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
-        connector = aiohttp.TCPConnector(ssl=self._tls.context)
-        async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
+        async with pages.session(self._tls, TIMEOUT_S, self._reach) as session:
             self._readings, at = self._readings + 1, self._clock.monotonic()
             nodes = await self._nodes(session)
             if nodes is None:
@@ -126,17 +128,22 @@ class Statistics:
         if endpoint in self._management:
             return [_Place(endpoint)]
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(
-                parts.hostname, parts.port or 0, type=socket.SOCK_STREAM
-            )
-        except OSError as error:
-            raise BrokerUnreachable(f"no statistics from {_place(endpoint)}: {error}") from error
+            async with asyncio.timeout(TIMEOUT_S):
+                found = await asyncio.get_running_loop().getaddrinfo(
+                    parts.hostname, parts.port or 0, type=socket.SOCK_STREAM
+                )
+            for *_, at in found:
+                self._reach.check(str(at[0]))
+        except OSError as error:  # also TimeoutError
+            raise BrokerUnreachable(
+                f"no statistics from {_place(endpoint)}: {str(error) or type(error).__name__}"
+            ) from error
         # A node with an address of each kind is one node.
         families = {family for family, *_ in found}
         chosen = socket.AF_INET if socket.AF_INET in families else socket.AF_INET6
         return [
             _Place(endpoint, str(address))
-            for address in sorted({at[0] for family, *_, at in found if family == chosen})
+            for address in sorted({at[0] for family, *_, at in found if family == chosen})[:MOST_ADDRESSES]
         ]
 
     async def _node(self, session: aiohttp.ClientSession, place: _Place) -> NodeStatistics | None:
@@ -150,7 +157,7 @@ class Statistics:
             if body is None:
                 self._management.add(place.endpoint)
                 return None
-            page = _read(place, lambda text: from_prometheus(text, self._vhost), body)
+            page = await _read(place, prometheus_in_steps(body, self._vhost))
             if page.sums_up or place in self._by_channel:
                 break
             self._by_channel.add(place)
@@ -161,7 +168,7 @@ class Statistics:
         read = frozenset(seen)
         if not read >= self._cluster or self._readings % PEERS_EACH == 1:
             page = await _get(session, place, "/metrics") or ""
-            self._cluster = read | {peer for peer in _PEER.findall(page) if not peer.startswith(_TOOLS)}
+            self._cluster = read | {peer for peer in _PEER.findall(page)[:MOST_PEERS] if not peer.startswith(_TOOLS)}
         return sorted(self._cluster - read)
 
     async def _of_cluster(self, session: aiohttp.ClientSession) -> dict[str, Row]:
@@ -197,7 +204,7 @@ class Statistics:
             self._management.discard(place.endpoint)
             raise BrokerUnreachable(f"{place} is no statistics endpoint, or knows no virtual host {self._quoted}")
         try:
-            return _read(place, from_management, body)
+            return await _read(place, management_in_steps(body))
         except BrokerUnreachable:
             self._management.discard(place.endpoint)
             raise
@@ -217,25 +224,15 @@ async def _get(session: aiohttp.ClientSession, place: _Place, path: str) -> str 
         headers["Host"] = _place(place.endpoint)
         url = url.with_host(place.address)
     try:
-        async with session.get(url, headers=headers, server_hostname=host) as answer:
+        async with session.get(url, headers=headers, server_hostname=host, allow_redirects=False) as answer:
             if answer.status == HTTPStatus.NOT_FOUND:
                 return None
             _refused(answer.status, str(place))
-            return await _text(answer, place)
+            return await pages.text(answer)
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         if isinstance(error.__cause__, ssl.SSLError):
             raise untrusted(error.__cause__, _place(place.endpoint)) from error
-        raise BrokerUnreachable(f"no statistics from {place}: {error or type(error).__name__}") from error
-
-
-async def _text(answer: aiohttp.ClientResponse, place: _Place) -> str:
-    """The body, which is UTF-8 whatever its header says."""
-    body = bytearray()
-    async for part in answer.content.iter_any():
-        body += part
-        if len(body) > MOST_BYTES:
-            raise BrokerUnreachable(f"no statistics from {place}: its page has more than {MOST_BYTES // 1024**2} MiB")
-    return body.decode()
+        raise BrokerUnreachable(f"no statistics from {place}: {str(error) or type(error).__name__}") from error
 
 
 def _address(endpoint: str) -> tuple[str, dict[str, str]]:
@@ -259,9 +256,9 @@ def _address(endpoint: str) -> tuple[str, dict[str, str]]:
     return parts.scheme, {"Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"}
 
 
-def _read(place: _Place, read: Callable[[str], T], body: str) -> T:
+async def _read(place: _Place, steps: Generator[None, None, T]) -> T:
     try:
-        return read(body)
+        return await pages.in_slices(steps)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BrokerUnreachable(f"{place} answers something else than RabbitMQ's statistics") from error
 

@@ -6,15 +6,26 @@ the few that count (1,000 queues in 10 ms; Prometheus' own parser takes 200).
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from utilitarian_operator.core.observation.queue_rates import NodeStatistics, Row
 
+T = TypeVar("T")
+
 CLUSTER = "the cluster"
 """The one that speaks in the management API, whichever node answered."""
+
+MOST_ROWS = 50_000
+"""Queues of a node, or pairs of channel and queue."""
+
+LONGEST_NAME = 255
+"""Characters of a queue's name (AMQP 0-9-1: a short string)."""
+
+SLICE, ROWS_A_STEP = 256 * 1024, 200
+"""Characters, and rows, that are read in one step: a few milliseconds."""
 
 MOST = 10**15
 """Messages that a queue has fewer of: what says more is no count, and no number that Kubernetes takes."""
@@ -28,6 +39,7 @@ _LEFT = {
 _FAMILY = "# TYPE rabbitmq_detailed_"
 _VALUE = r'"([^"\\\n]*(?:\\.[^"\\\n]*)*)"'
 _NODE = re.compile(rf"^rabbitmq_identity_info\{{[^\n]*rabbitmq_node={_VALUE}", re.MULTILINE)
+_SPACE = re.compile(r"[ \t\n\r]*")
 _ESCAPE = re.compile(r"\\(.)")
 _LEFT_IN_MANAGEMENT = ("ack", "deliver_no_ack", "get_no_ack")
 
@@ -46,7 +58,26 @@ class Page:
 
 
 def from_prometheus(body: str, vhost: str) -> Page:
-    """A page of `/metrics/detailed`.
+    """A page of `/metrics/detailed`, read at once; as `prometheus_in_steps`."""
+    return _at_once(prometheus_in_steps(body, vhost))
+
+
+def from_management(body: str) -> NodeStatistics:
+    """A listing of `/api/queues/VHOST`, read at once; as `management_in_steps`."""
+    return _at_once(management_in_steps(body))
+
+
+def _at_once(steps: Generator[None, None, T]) -> T:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+
+def prometheus_in_steps(body: str, vhost: str) -> Generator[None, None, Page]:
+    """A page of `/metrics/detailed`, read in steps of a few milliseconds.
 
     Args:
         body: with the families `queue_coarse_metrics` and `queue_delivery_metrics` or `channel_queue_metrics`.
@@ -64,17 +95,31 @@ def from_prometheus(body: str, vhost: str) -> Page:
     left: dict[tuple[str, str], int] = {}
     families = [family.partition(" ") for family in body.split(_FAMILY)[1:]]
     for name, _, lines in families:
-        if name in gauges:
-            gauges[name] = {_plain(queue): int(value) for _, queue, _, value in line.findall(lines)}
-        elif name == _INFO:
-            leads = {_plain(queue): 'membership="leader"' in more for _, queue, more, _ in line.findall(lines)}
-        elif name in _LEFT:
-            for channel, queue, _, value in line.findall(lines):
-                key = _plain(queue), channel
-                left[key] = left.get(key, 0) + int(value)
+        for piece in _pieces(lines):
+            yield
+            if name in gauges:
+                gauges[name] |= {_plain(queue): int(value) for _, queue, _, value in line.findall(piece)}
+            elif name == _INFO:
+                leads |= {_plain(queue): 'membership="leader"' in more for _, queue, more, _ in line.findall(piece)}
+            elif name in _LEFT:
+                for channel, queue, _, value in line.findall(piece):
+                    key = _plain(queue), channel
+                    left[key] = left.get(key, 0) + int(value)
+            if max(len(leads), len(left), *map(len, gauges.values())) > MOST_ROWS:
+                raise ValueError(f"more than {MOST_ROWS} rows")
     ready, unacked = gauges.values()
     rows = {queue: Row(ready[queue], unacked[queue], leads.get(queue)) for queue in ready.keys() & unacked.keys()}
     return Page(NodeStatistics(_plain(node[1]), rows, left), any(name == _ACKED for name, _, _ in families))
+
+
+def _pieces(lines: str) -> Iterator[str]:
+    """Whole lines, a few thousand at a time."""
+    begin = 0
+    while begin < len(lines):
+        end = lines.find("\n", begin + SLICE)
+        end = len(lines) if end < 0 else end + 1
+        yield lines[begin:end]
+        begin = end
 
 
 @lru_cache
@@ -90,7 +135,7 @@ def _plain(value: str) -> str:
     return _ESCAPE.sub(lambda found: "\n" if found[1] == "n" else found[1], value) if "\\" in value else value
 
 
-def from_management(body: str) -> NodeStatistics:
+def management_in_steps(body: str) -> Generator[None, None, NodeStatistics]:
     """A listing of `/api/queues/VHOST`, with what left the queues where the broker keeps such statistics.
 
     A queue that was just declared, or is down, comes without figures and is left out. What was never delivered has no
@@ -101,7 +146,11 @@ def from_management(body: str) -> NodeStatistics:
     """
     rows: dict[str, Row] = {}
     left: dict[tuple[str, str], int] = {}
-    for name, listed in _listed(body):
+    for number, (name, listed) in enumerate(_listed(body)):
+        if number % ROWS_A_STEP == 0:
+            yield
+        if number >= MOST_ROWS:
+            raise ValueError(f"more than {MOST_ROWS} rows")
         ready, unacked = listed.get("messages_ready"), listed.get("messages_unacknowledged")
         if _counts(ready) and _counts(unacked):
             rows[name] = Row(ready, unacked)
@@ -117,8 +166,17 @@ def _counts(figure: object) -> bool:
 
 
 def _listed(body: str) -> Iterator[tuple[str, Any]]:
-    listing = json.loads(body)
-    if not isinstance(listing, list):
+    """Each object of a JSON list, decoded when it is asked for."""
+    decode = json.JSONDecoder().raw_decode
+    at = _SPACE.match(body, 0).end()  # type: ignore[union-attr] # it matches nothing, too
+    if body[at : at + 1] != "[":
         raise TypeError("no list")
-    for listed in listing:
-        yield str(listed["name"]), listed
+    at = _SPACE.match(body, at + 1).end()  # type: ignore[union-attr]
+    while body[at : at + 1] != "]":
+        listed, at = decode(body, at)
+        yield str(listed["name"])[:LONGEST_NAME], listed
+        at = _SPACE.match(body, at).end()  # type: ignore[union-attr]
+        if body[at : at + 1] == ",":
+            at = _SPACE.match(body, at + 1).end()  # type: ignore[union-attr]
+        elif body[at : at + 1] != "]":
+            raise ValueError("no end of the list")

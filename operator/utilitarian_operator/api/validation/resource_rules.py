@@ -17,6 +17,7 @@ from utilitarian_operator.api import names
 from utilitarian_operator.api.effective import Fleet, Pool, Tree, effective_fleet, tree
 from utilitarian_operator.api.kubernetes import Part
 from utilitarian_operator.api.problem import InvalidSpec, Problem, shown
+from utilitarian_operator.api.pydantic_messages import MOST_PROBLEMS
 from utilitarian_operator.api.resource import (
     BeatSpec,
     PoolSpec,
@@ -57,7 +58,7 @@ def accept(body: Mapping[str, Any], allowed: Collection[str] = NOTHING) -> Utili
     resource = parse(body)
     problems = [*check(resource.spec, resource.metadata.name), *check_pod_security(resource.spec, allowed)]
     if problems:
-        raise InvalidSpec(problems)
+        raise InvalidSpec(problems[:MOST_PROBLEMS])
     return resource
 
 

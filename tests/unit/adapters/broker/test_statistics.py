@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from tests.support.ports import free_port
-from utilitarian_operator.adapters.broker import statistics as adapter
+from utilitarian_operator.adapters.broker.bounded import calls
 from utilitarian_operator.adapters.broker.statistics import PEERS_EACH, Statistics
 from utilitarian_operator.errors import BrokerUnreachable
 from utilitarian_operator.host.http import listen
@@ -156,7 +156,7 @@ async def test_an_unknown_name_is_said(names: Names) -> None:
 async def test_a_page_that_is_none_fills_and_stops_nothing(
     body: bytes, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(adapter, "MOST_BYTES", 1500)
+    monkeypatch.setattr(calls, "MOST_BYTES", 1500)
 
     async def answer(_: web.Request) -> web.Response:
         return web.Response(body=body, content_type="text/plain")

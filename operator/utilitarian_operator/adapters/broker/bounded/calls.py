@@ -1,0 +1,103 @@
+"""What one call to a broker may take at most: time, bytes and addresses."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from utilitarian_operator.adapters.broker.bounded.reach import ROUTED, Reach
+from utilitarian_operator.adapters.broker.timing import CLOCK, Clock
+from utilitarian_operator.errors import BrokerUnreachable
+
+T = TypeVar("T")
+
+GRACE_S = 1.0
+"""What a call may take longer, to find out that it may not."""
+
+MOST_BYTES = 16 * 1024 * 1024
+"""That are read of a broker in one call, or as one page: that of 10,000 queues has 12 MiB."""
+
+MOST_ADDRESSES = 8
+"""That are tried behind one name."""
+
+
+@dataclass
+class _Call:
+    clock: Clock
+    until: float
+    left: int
+    reach: Reach
+
+
+_HERE = threading.local()
+
+
+@contextlib.contextmanager
+def bounded(seconds: float, reach: Reach = ROUTED, clock: Clock = CLOCK) -> Iterator[None]:
+    """Bound all that this thread reads from brokers in the block.
+
+    Args:
+        seconds: that it may take; a single wait has a time-out of its own.
+        reach: which addresses may be spoken to.
+        clock: seconds that never go back.
+    """
+    before = getattr(_HERE, "call", None)
+    _HERE.call = _Call(clock, clock.monotonic() + seconds, MOST_BYTES, reach)
+    try:
+        yield
+    finally:
+        _HERE.call = before
+
+
+def check_address(address: str) -> None:
+    """Raise AddressRefused for an address that this thread's call may not speak to."""
+    call = getattr(_HERE, "call", None)
+    (call.reach if call else ROUTED).check(address)
+
+
+def check_time() -> None:
+    """Raise TimeoutError when this thread's call has gone on for too long."""
+    call = getattr(_HERE, "call", None)
+    if call is not None and call.clock.monotonic() > call.until:
+        raise TimeoutError("it answers too slowly")
+
+
+def count(read: bytes) -> bytes:
+    """Count what was read; raises TimeoutError or OSError when it is too slow or too much."""
+    call = getattr(_HERE, "call", None)
+    check_time()
+    if call is not None:
+        call.left -= len(read)
+        if call.left < 0:
+            raise OSError(f"it says more than {MOST_BYTES // 1024**2} MiB")
+    return read
+
+
+async def in_thread(
+    thread: ThreadPoolExecutor, call: Callable[[], T], within_s: float, reach: Reach = ROUTED, clock: Clock = CLOCK
+) -> T:
+    """Run a call to a broker in a thread, and wait for it no longer than it may take.
+
+    Args:
+        thread: of the broker alone.
+        call: what is asked.
+        within_s: that it may take.
+        reach: which addresses may be spoken to.
+        clock: seconds that never go back.
+
+    Raises:
+        BrokerUnreachable: it takes longer; the thread goes on until the broker, or the name server, lets it go.
+    """
+
+    def bounded_call() -> T:
+        with bounded(within_s, reach, clock):
+            return call()
+
+    try:
+        async with asyncio.timeout(within_s + GRACE_S):
+            return await asyncio.get_running_loop().run_in_executor(thread, bounded_call)
+    except TimeoutError as error:
+        raise BrokerUnreachable(f"no answer from the broker within {within_s + GRACE_S:g} s") from error

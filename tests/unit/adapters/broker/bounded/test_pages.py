@@ -1,0 +1,84 @@
+"""Pages of brokers that are packed, lead elsewhere, are too deep or too long."""
+
+import gzip
+import json
+
+import pytest
+from aiohttp import web
+
+from tests.support.ports import LOOPBACK, free_port
+from utilitarian_operator.adapters.broker.declarations import declarations
+from utilitarian_operator.adapters.broker.statistics import Statistics
+from utilitarian_operator.adapters.broker.statistics_page import (
+    from_management,
+    from_prometheus,
+    prometheus_in_steps,
+)
+from utilitarian_operator.adapters.broker.tls import SYSTEM
+from utilitarian_operator.errors import BrokerUnreachable
+from utilitarian_operator.host.http import listen
+
+DEEP = "[" * 200_000
+
+
+async def said_of(answer: web.Response, elsewhere: list[str] | None = None) -> str:
+    """What comes of statistics and declarations that are answered so."""
+
+    async def page(_: web.Request) -> web.Response:
+        return answer.__class__(body=answer.body, status=answer.status, headers=answer.headers)
+
+    async def other(request: web.Request) -> web.Response:
+        (elsewhere if elsewhere is not None else []).append(request.path)
+        return web.Response(text="[]")
+
+    application, port = web.Application(), free_port()
+    application.router.add_get("/elsewhere", other)
+    application.router.add_get("/{rest:.*}", page)
+    async with listen(application, LOOPBACK, port, "statistics"):
+        endpoint = f"http://{LOOPBACK}:{port}"
+        assert await declarations([endpoint], "/", SYSTEM) == {}
+        with pytest.raises(BrokerUnreachable) as raised:
+            await Statistics([endpoint], "/").read()
+    return str(raised.value)
+
+
+async def test_a_page_that_was_packed_is_not_unpacked() -> None:
+    packed = gzip.compress(b" " * 64 * 1024 * 1024, 9)
+    assert len(packed) < 100_000
+    answer = web.Response(body=packed, headers={"Content-Encoding": "gzip", "Content-Type": "text/plain"})
+    assert "no statistics from" in await said_of(answer)
+
+
+async def test_nothing_is_asked_where_an_answer_leads_to() -> None:
+    asked: list[str] = []
+    answer = web.Response(status=302, headers={"Location": "/elsewhere"})
+    assert "HTTP 302" in await said_of(answer, asked)
+    assert asked == []
+
+
+async def test_a_page_that_is_deeper_than_any_ends_nothing() -> None:
+    said = await said_of(web.Response(text=DEEP))
+    assert "something else than RabbitMQ's statistics" in said
+
+
+def test_a_listing_is_read_as_any_json() -> None:
+    rows = [{"name": f"q{it}", "messages_ready": it, "messages_unacknowledged": 0} for it in range(500)]
+    for text in (json.dumps(rows), json.dumps(rows, indent=1), f" {json.dumps(rows, separators=(',', ':'))} "):
+        assert from_management(text).rows.keys() == {row["name"] for row in rows}
+    assert from_management("[]").rows == {}
+
+
+@pytest.mark.parametrize("text", ["[1", '[{"name": "a"} {"name": "b"}]', "[{}", "{}", ""])
+def test_a_listing_that_is_none_is_an_error(text: str) -> None:
+    with pytest.raises((ValueError, TypeError, KeyError)):
+        from_management(text)
+
+
+def test_the_event_loop_goes_on_while_a_long_page_is_read() -> None:
+    identity = '# TYPE rabbitmq_identity_info untyped\nrabbitmq_identity_info{rabbitmq_node="n"} 1\n'
+    for name in ("queue_messages_ready", "queue_messages_unacked"):
+        lines = "".join(f'rabbitmq_detailed_{name}{{vhost="/",queue="q{it}"}} 1\n' for it in range(20_000))
+        identity += f"# TYPE rabbitmq_detailed_{name} gauge\n{lines}"
+    steps = sum(1 for _ in prometheus_in_steps(identity, "/"))
+    assert steps > len(identity) // (512 * 1024)
+    assert len(from_prometheus(identity, "/").statistics.rows) == 20_000
