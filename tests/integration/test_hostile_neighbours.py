@@ -2,7 +2,7 @@
 
 import contextlib
 import gzip
-import json
+import logging
 import socket
 import threading
 import time
@@ -104,6 +104,8 @@ def test_a_healthy_fleet_wakes_in_time_beside_ten_hostile_ones(
             wait_until(lambda number=number: replicas(number) >= 1, within=SOON)
             took.append(time.monotonic() - begun)
         healthy = operator.healthy()
-    print(json.dumps({"longest": round(max(took), 2), "median": round(sorted(took)[POOLS // 2], 2)}))
+    logging.getLogger(__name__).warning(
+        "wakes in seconds: %s", {"longest": round(max(took), 2), "median": round(sorted(took)[POOLS // 2], 2)}
+    )
     assert healthy
     assert max(took) < WAKES_WITHIN_S * slowness(), took

@@ -91,6 +91,10 @@ Tick = Annotated[str, typer.Option(envvar=_env("TICK"), help="Time between two l
 LinkLocal = Annotated[
     bool, typer.Option(envvar=_env("LINK_LOCAL"), help="Let brokers have link-local and metadata addresses.")
 ]
+LeaseNamespace = Annotated[
+    str | None,
+    typer.Option(envvar=_env("LEASE_NAMESPACE"), help="Namespace of the Lease; unless given that of the own pod."),
+]
 LeaseName = Annotated[
     str, typer.Option(envvar=_env("LEASE"), help="Name of the Lease that all replicas of this operator share.")
 ]
@@ -109,6 +113,7 @@ def run(  # noqa: PLR0913 - each is an option of the command
     admission_port: AdmissionPort = 9443,
     allow: Allow = None,
     link_local: LinkLocal = False,  # noqa: FBT002 - an option of the command
+    lease_namespace: LeaseNamespace = None,
     lease: LeaseName = "utilitarian-operator",
     log_level: LogLevel = Level.INFO,
     log_format: LogFormat = Format.TEXT,
@@ -128,7 +133,7 @@ def run(  # noqa: PLR0913 - each is an option of the command
             tick=_tick(tick),
             metrics_port=metrics_port,
             health_port=health_port,
-            lease_namespace=_own_namespace(),
+            lease_namespace=lease_namespace or _own_namespace(),
             lease=lease,
             reach=Reach(link_local=link_local),
             instance=os.environ.get("POD_NAME") or socket.gethostname(),
