@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.test_hostile_neighbours import apply
 from tests.support.controlplane import ControlPlane
 from tests.support.operator import Operator, as_process
 from tests.support.pace import slowness
+from tests.support.plain_fleet import apply
 from tests.support.processes import Process
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until

@@ -12,6 +12,7 @@ from datetime import timedelta
 from tests.support.controlplane import ControlPlane
 from tests.support.operator import in_process
 from tests.support.pace import slowness
+from tests.support.plain_fleet import apply
 from tests.support.ports import LOOPBACK
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
@@ -53,23 +54,6 @@ def serving(says: bytes, each_s: float) -> Iterator[int]:
         over.set()
         thread.join()
         server.close()
-
-
-def apply(controlplane: ControlPlane, namespace: str, name: str, url: str, stats: str, queues: list[str]) -> None:
-    secret = {"metadata": {"name": name}, "stringData": {"URL": url, "STATS": stats}}
-    controlplane.request("POST", f"/api/v1/namespaces/{namespace}/secrets", secret)
-    broker = {"urlFrom": {"secretKeyRef": {"name": name, "key": "URL"}}}
-    if stats:
-        broker["stats"] = {"urlFrom": {"secretKeyRef": {"name": name, "key": "STATS"}}}
-    pools = [{"name": f"p{number}", "queues": [queue]} for number, queue in enumerate(queues)]
-    fleet = {
-        "apiVersion": "utilitarian.io/v1alpha1",
-        "kind": "UtilitarianWorkerPool",
-        "metadata": {"name": name},
-        "spec": {"image": "u:1", "broker": broker, "beat": {"enabled": False}, "pools": pools},
-    }
-    path = f"/apis/utilitarian.io/v1alpha1/namespaces/{namespace}/utilitarianworkerpools"
-    controlplane.request("POST", path, fleet)
 
 
 def test_a_healthy_fleet_wakes_in_time_beside_ten_hostile_ones(
