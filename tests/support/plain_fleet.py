@@ -1,5 +1,7 @@
 """Applies a fleet without beat, a pool a queue, with its broker's address in a Secret."""
 
+from typing import Any
+
 from tests.support.controlplane import ControlPlane
 
 
@@ -16,7 +18,7 @@ def apply(controlplane: ControlPlane, namespace: str, name: str, url: str, stats
     """
     secret = {"metadata": {"name": name}, "stringData": {"URL": url, "STATS": stats}}
     controlplane.request("POST", f"/api/v1/namespaces/{namespace}/secrets", secret)
-    broker = {"urlFrom": {"secretKeyRef": {"name": name, "key": "URL"}}}
+    broker: dict[str, Any] = {"urlFrom": {"secretKeyRef": {"name": name, "key": "URL"}}}
     if stats:
         broker["stats"] = {"urlFrom": {"secretKeyRef": {"name": name, "key": "STATS"}}}
     pools = [{"name": f"p{number}", "queues": [queue]} for number, queue in enumerate(queues)]
