@@ -82,13 +82,13 @@ def test_what_came_and_left(looks: list[dict[str, Counted]], expected: list[tupl
     before: Totals = {}
     for counted in looks:
         found.append(flowed("pool", counted, ["q", "r"], before))
-        before = {**before, **totals("pool", counted, ["q", "r"])}
+        before = {**before, **totals([("pool", ["q", "r"])], counted)}
     assert found == expected
 
 
 def test_two_pools_count_apart() -> None:
     first = {"q": count(1)}
-    before = {**totals("one", first, ["q"]), **totals("two", first, ["q"]), **totals("one", {"q": count(5)}, ["q"])}
+    before = {**totals([("one", ["q"]), ("two", ["q"])], first), **totals([("one", ["q"])], {"q": count(5)})}
     assert flowed("one", {"q": count(5)}, ["q"], before) == (0, 0)
     assert flowed("two", {"q": count(5)}, ["q"], before) == (4, 4)
 

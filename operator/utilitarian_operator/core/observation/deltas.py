@@ -82,10 +82,15 @@ def flowed(
     return arrived, left
 
 
-def totals(pool: str, counted: Mapping[str, Counted], queues: Iterable[str]) -> Totals:
-    """What the next look counts from: the totals of those of a pool's queues that are counted."""
-    found = ((queue, counted[queue]) for queue in queues if queue in counted)
-    return {(pool, queue): it for queue, it in found if it.arrived is not None and it.left is not None}
+def totals(pools: Iterable[tuple[str, Iterable[str]]], counted: Mapping[str, Counted]) -> Totals:
+    """What the next look counts from: the totals of those queues that are counted.
+
+    Args:
+        pools: names, each with its queues.
+        counted: the statistics, by queue.
+    """
+    found = ((pool, queue, counted.get(queue)) for pool, queues in pools for queue in queues)
+    return {(pool, queue): it for pool, queue, it in found if it and it.arrived is not None and it.left is not None}
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,8 @@ class _Look:
         self._fleet, self._read, self._before = fleet, read, before
         self._sources = _sources_of(read.workers, read.broker)
         self.worked: dict[str, Worked] = {}
-        self.flows = dict(before.flows)
+        queues = ((pool.name, before.beliefs.queues(pool)) for pool in fleet.pools)
+        self.flows = {**before.flows, **totals(queues, self._sources.counted)}
         bodies = _by_pool(read.pods)
         pods, self.starts = self._pods(bodies)
         objects = dict(self._objects(bodies, pods))
@@ -150,7 +151,6 @@ class _Look:
             there, hurries = bodies.get(name, ()), pool.scaling.wake == "WhenDue"
             failure = pod_failure(deployment, there, now, self._read.warnings, hurries=hurries)
             flow = flowed(name, counted, queues, self._before.flows)
-            self.flows |= totals(name, counted, queues)
             yield name, _of_deployment(deployment, pods.get(name, ()), failure, flow)
         labels = ((body["metadata"].get("labels") or {}, body) for body in deployments.values())
         others = {str(it[POOL_LABEL]): body for it, body in labels if POOL_LABEL in it}
