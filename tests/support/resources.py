@@ -70,6 +70,57 @@ INVALID: tuple[Refused, ...] = (
         "spec.broker.urlFrom.secretKeyRef.key",
         "is required",
     ),
+    *(
+        Refused(f"broker-{name}", f"broker: {broker}", says, path, remedy)
+        for name, broker, says, path, remedy in (
+            ("no-way", "{}", "give either urlFrom, or from", "spec.broker", ""),
+            (
+                "two-ways",
+                "{urlFrom: {secretKeyRef: {name: e, key: k}}, from: {host: h}}",
+                "give either urlFrom, or from",
+                "spec.broker",
+                "",
+            ),
+            (
+                "no-host",
+                "{from: {port: 5672}}",
+                "spec.broker.from.host: Required value",
+                "spec.broker.from.host",
+                "is required",
+            ),
+            ("list-for-a-host", "{from: {host: [h]}}", "", "spec.broker.from.host", "write a value, or"),
+            (
+                "url-for-a-host",
+                "{from: {host: 'amqp://h'}}",
+                "",
+                "spec.broker.from.host",
+                "write the name or the address alone",
+            ),
+            ("no-port", "{from: {host: h, port: 0}}", "", "spec.broker.from.port", "write a port from 1 to 65535"),
+            ("scheme", "{from: {host: h, scheme: redis}}", "", "spec.broker.from.scheme", "write amqp or amqps"),
+            (
+                "password-alone",
+                "{from: {host: h, password: {secretKeyRef: {name: e, key: k}}}}",
+                "",
+                "spec.broker.from.password",
+                "give username too",
+            ),
+            (
+                "reference-to-nothing",
+                "{from: {host: {}}}",
+                "",
+                "spec.broker.from.host",
+                "give either secretKeyRef or configMapKeyRef",
+            ),
+            (
+                "reference-without-key",
+                "{from: {host: {secretKeyRef: {name: e}}}}",
+                "",
+                "spec.broker.from.host.secretKeyRef.key",
+                "is required",
+            ),
+        )
+    ),
     Refused("empty-image", 'image: ""', "spec.image", "spec.image", "write an image"),
     Refused("image-with-space", 'image: "a b"', "write an image", "spec.image"),
     # Names and fields that don't exist
@@ -659,6 +710,10 @@ VALID: dict[str, str] = {
     ),
     "hold-with-runs": pool('scaling: {outsideRuns: Hold}, schedule: [{name: s, start: "0 0 1 * *"}]'),
     "beat-awake-often": "beat: {extraArgs: [--max-interval, '900', -lDEBUG, -n, beat, beat.sync_every=1]}",
+    "broker-in-parts": (
+        "broker: {from: {host: h, port: 5672, scheme: amqps, vhost: a/b, "
+        "username: {configMapKeyRef: {name: c, key: u}}, password: {secretKeyRef: {name: s, key: p}}}}"
+    ),
     "wrapper": pool("worker: {commandPrefix: [/bin/bash, -c, '. /e; exec \"$@\"', bash]}"),
     "log-level": pool("worker: {extraArgs: ['--loglevel=DEBUG', '-E', '-l', DEBUG]}"),
     "limits": pool(

@@ -163,6 +163,10 @@ ONE_ENV_FROM = Rule("has(self.secretRef) != has(self.configMapRef)", "give eithe
 CERT_WITH_KEY = Rule(
     "has(self.certFrom) == has(self.keyFrom)", "certFrom and keyFrom go together: give both or neither"
 )
+ONE_BROKER_URL = Rule("has(self.urlFrom) != has(self.from)", "give either urlFrom, or from with the parts of the URL")
+ONE_KEY_SOURCE = Rule(
+    "has(self.secretKeyRef) != has(self.configMapKeyRef)", "give either secretKeyRef or configMapKeyRef"
+)
 EPHEMERAL_HAS_NO_SIZE = Rule(
     "!has(self.ephemeral) || !self.ephemeral || !(has(self.size) || has(self.storageClassName))",
     "ephemeral storage has no volume: leave size and storageClassName out, or leave ephemeral out",

@@ -5,15 +5,15 @@ key, lists replace. Environment variables merge by name instead, the pool's over
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from pydantic.alias_generators import to_snake
 
 from utilitarian_operator.api.built_in_pools import BUILT_IN_POOLS
 from utilitarian_operator.api.cel_rules import BUILT_IN_MAX
-from utilitarian_operator.api.kubernetes import Part, SecretKeyRef, SecretSource
+from utilitarian_operator.api.kubernetes import KeySource, Part, SecretKeyRef, SecretSource
 from utilitarian_operator.api.patience import PATIENCE, Patience
 from utilitarian_operator.api.resource import (
     BrokerSpec,
@@ -52,16 +52,42 @@ BUILT_IN_SCHEDULE: Tree = {"workers": 1, "warmUp": timedelta(minutes=2), "until"
 BUILT_IN_POOL: Tree = {"priority": 50, "drainTimeout": timedelta(hours=1), "disruption": "Allow"}
 
 
+class Source(NamedTuple):
+    """One key of a Secret or ConfigMap."""
+
+    kind: Literal["Secret", "ConfigMap"]
+    ref: SecretKeyRef
+
+
 @dataclass(frozen=True)
 class Broker:
-    """Keys of Secrets with the broker's URLs and certificates, never their values, and by what workers are asked."""
+    """Keys of Secrets with the broker's URLs and certificates, never their values, and by what workers are asked.
 
-    url: SecretKeyRef
+    `parts` are the values of the parts that make up the URL, None for those that are read from `sources`, which are by
+    their paths below `spec.broker`; `url` is None then.
+    """
+
+    url: SecretKeyRef | None
     stats_url: SecretKeyRef | None
     ca: SecretKeyRef | None
     cert: SecretKeyRef | None
     key: SecretKeyRef | None
     control_exchange: str = CONTROL_EXCHANGE
+    parts: Mapping[str, str | None] | None = None
+    part_sources: Mapping[str, Source] = field(default_factory=dict)
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        """What is read, by its path below `spec.broker`."""
+        keys = {
+            "urlFrom": self.url,
+            "stats.urlFrom": self.stats_url,
+            "tls.caFrom": self.ca,
+            "tls.certFrom": self.cert,
+            "tls.keyFrom": self.key,
+        }
+        given = {path: Source("Secret", ref) for path, ref in keys.items() if ref is not None}
+        return given | {f"from.{name}": source for name, source in self.part_sources.items()}
 
 
 @dataclass(frozen=True)
@@ -208,7 +234,7 @@ def effective_fleet(spec: UtilitarianWorkerPoolSpec, patience: Patience = PATIEN
     return Fleet(
         image=spec.image,
         app=spec.app,
-        broker=_broker(spec.broker),
+        broker=effective_broker(spec.broker),
         env=env,
         env_from=env_from,
         mode=spec.mode,
@@ -357,18 +383,32 @@ def _pod(written: Tree) -> PodSettings:
     )
 
 
-def _broker(spec: BrokerSpec) -> Broker:
+def effective_broker(spec: BrokerSpec) -> Broker:
+    """Where the broker's URL and certificates are."""
+
     def key_of(source: SecretSource | None) -> SecretKeyRef | None:
         return source.secret_key_ref if source else None
 
+    given: dict[str, str | KeySource] = {n: v for n, v in (spec.from_ or ()) if v is not None}
     return Broker(
-        url=spec.url_from.secret_key_ref,
+        url=key_of(spec.url_from),
         stats_url=key_of(spec.stats.url_from) if spec.stats else None,
         ca=key_of(spec.tls.ca_from) if spec.tls else None,
         cert=key_of(spec.tls.cert_from) if spec.tls else None,
         key=key_of(spec.tls.key_from) if spec.tls else None,
         control_exchange=spec.control_exchange,
+        parts=None if spec.from_ is None else {n: v if isinstance(v, str) else None for n, v in given.items()},
+        part_sources={name: source for name, value in given.items() if (source := _source(value)) is not None},
     )
+
+
+def _source(value: str | KeySource) -> Source | None:
+    if isinstance(value, str):
+        return None
+    if value.secret_key_ref is not None:
+        return Source("Secret", value.secret_key_ref)
+    # One that names nothing is refused by its rule.
+    return Source("ConfigMap", value.config_map_key_ref) if value.config_map_key_ref is not None else None
 
 
 def _snake(written: Mapping[str, Any]) -> Tree:

@@ -6,9 +6,18 @@ number and left for the API server to check when the pod template is applied.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidatorFunctionWrapHandler,
+)
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from utilitarian_operator.api import cel_rules as rules
 from utilitarian_operator.api.cel_rules import with_rules
@@ -87,6 +96,45 @@ class SecretSource(Part):
 
     secret_key_ref: SecretKeyRef
     """Which Secret, and which key in it."""
+
+
+class KeySource(Part):
+    """One key of a Secret or ConfigMap in the resource's own namespace."""
+
+    secret_key_ref: SecretKeyRef | None = None
+    """Which Secret, and which key in it."""
+    config_map_key_ref: SecretKeyRef | None = None
+    """Which ConfigMap, and which key in it."""
+
+
+class _ValueOrReference:
+    """A text or whole number, or a KeySource; the API server checks none of it, as its schemas know one type only."""
+
+    def check(self, value: object, handler: ValidatorFunctionWrapHandler) -> object:
+        """Return the text or the reference.
+
+        Raises:
+            PydanticCustomError: neither of them.
+        """
+        if isinstance(value, dict | KeySource):
+            return handler(value)
+        if isinstance(value, str | int) and not isinstance(value, bool) and 0 < len(str(value)) <= LONGEST_VALUE:
+            return str(value)
+        raise PydanticCustomError("value", "write a value, or {{secretKeyRef: {{name: …, key: …}}}} or configMapKeyRef")
+
+    def __get_pydantic_core_schema__(self, _source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        written = core_schema.plain_serializer_function_ser_schema(
+            lambda it: it if isinstance(it, str) else it.model_dump(by_alias=True, exclude_none=True)
+        )
+        inner = handler.generate_schema(KeySource)
+        return core_schema.no_info_wrap_validator_function(self.check, inner, serialization=written)
+
+    def __get_pydantic_json_schema__(self, _core: CoreSchema, _handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"x-kubernetes-preserve-unknown-fields": True}
+
+
+LONGEST_VALUE = 4096
+ValueOrReference = Annotated[str | KeySource, _ValueOrReference()]
 
 
 class OptionalKeyRef(Part):

@@ -53,7 +53,7 @@ def _problem(details: ErrorDetails, model: type[BaseModel]) -> Problem:
 def _unknown(location: tuple[str | int, ...], model: type[BaseModel]) -> str:
     """Name the nearest known field, or all of them."""
     here = model_at(model, location[:-1])
-    known = sorted(to_camel(name) for name in here.model_fields) if here else []
+    known = sorted(field.alias or to_camel(name) for name, field in here.model_fields.items()) if here else []
     near = difflib.get_close_matches(str(location[-1]), known, n=1)
     if near:
         return f"is no field here; did you mean {near[0]}?"
@@ -66,7 +66,7 @@ def model_at(model: type[BaseModel], location: tuple[str | int, ...]) -> type[Ba
     for step in location:
         if isinstance(step, int) or here is None:
             continue
-        fields: dict[str, Any] = {to_camel(name): field.annotation for name, field in here.model_fields.items()}
+        fields: dict[str, Any] = {it.alias or to_camel(name): it.annotation for name, it in here.model_fields.items()}
         here = _model_within(fields.get(step))
     return here
 

@@ -26,7 +26,15 @@ from utilitarian_operator.api.fields import (
     keyed_by,
     ruled,
 )
-from utilitarian_operator.api.kubernetes import EnvFromList, EnvList, Part, PodSpec, Resources, SecretSource
+from utilitarian_operator.api.kubernetes import (
+    EnvFromList,
+    EnvList,
+    Part,
+    PodSpec,
+    Resources,
+    SecretSource,
+    ValueOrReference,
+)
 from utilitarian_operator.api.problem import InvalidSpec
 from utilitarian_operator.api.pydantic_messages import problems
 
@@ -74,11 +82,32 @@ class StatsSpec(Part):
     """URLs, separated by commas: the management API (:15672), or all nodes' :15692; each address of a name is read."""
 
 
+class BrokerPartsSpec(Part):
+    """The parts of the broker's URL, each a value, or a secretKeyRef or configMapKeyRef; none of them is escaped."""
+
+    host: ValueOrReference
+    """Name or address of the broker."""
+    port: ValueOrReference | None = None
+    """Its port. Unless given: the scheme's, 5672 or 5671."""
+    username: ValueOrReference | None = None
+    """Name of the login. Unless given: none is in the URL, and Celery uses guest."""
+    password: ValueOrReference | None = None
+    """Password of the login, from a Secret: what stands in the resource is seen by all who may read it."""
+    vhost: ValueOrReference | None = None
+    """The virtual host. Unless given: /."""
+    scheme: ValueOrReference | None = None
+    """amqp, or amqps for TLS. Unless given: amqp."""
+
+
 class BrokerSpec(Part):
     """The RabbitMQ that feeds the workers."""
 
-    url_from: SecretSource
+    model_config = with_rules(rules.ONE_BROKER_URL)
+
+    url_from: SecretSource | None = None
     """Its amqp:// or amqps:// URL, or several separated by semicolons. Workers get it as CELERY_BROKER_URL."""
+    from_: BrokerPartsSpec | None = Field(default=None, alias="from")
+    """Instead of urlFrom: the parts of its URL, which is put together and escaped for the operator and the workers."""
     stats: StatsSpec | None = None
     """Without it, what is unacknowledged is asked from the workers."""
     tls: TLSSpec | None = None

@@ -199,3 +199,17 @@ async def test_when_the_api_server_is_away_the_others_are_not_tried() -> None:
     objects = Objects(a=ClusterError("timed out"), b={"data": {}})
     assert await ReferenceReader(objects, "ns", time.monotonic).read({A, B}) == {A: Unreadable(), B: Unreadable()}
     assert objects.asked == ["a"]
+
+
+def test_the_parts_of_a_url_are_named_each_and_a_change_of_any_rolls_the_pods() -> None:
+    parts = "{host: {configMapKeyRef: {name: c, key: h}}, username: u, password: {secretKeyRef: {name: s, key: p}}}"
+    spec = parse(resource(f"{{broker: {{from: {parts}}}, pools: [{{name: a, queues: [q]}}]}}")).spec
+    found = {it.path: (it.target, it.key) for it in references(spec)}
+    where, login = Target("ConfigMap", "c"), Target("Secret", "s")
+    assert found == {"spec.broker.from.host": (where, "h"), "spec.broker.from.password": (login, "p")}
+    contents = {where: {"h": "x"}, login: {"p": "eQ=="}}
+    fleet = effective_fleet(spec)
+    before = checksums(fleet, contents, "salt")
+    for target, key in ((where, "h"), (login, "p")):
+        after = checksums(fleet, {**contents, target: {key: "eg=="}}, "salt")
+        assert all(after[name] != before[name] for name in ("a", None))

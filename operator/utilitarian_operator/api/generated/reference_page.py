@@ -61,6 +61,8 @@ def _kind(field: dict[str, Any]) -> str:
         return f"{field.get('minimum', 0)} to {field['maximum']}"
     if "additionalProperties" in field:
         return "map"
+    if "type" not in field and "x-kubernetes-preserve-unknown-fields" in field:
+        return "value, or secretKeyRef or configMapKeyRef"
     return str(field.get("type", "integer or string"))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from utilitarian_operator.api import cel_rules as rules
 from utilitarian_operator.api import kubernetes, resource
+from utilitarian_operator.api.broker_url import HOST
 from utilitarian_operator.api.names import BEAT
 from utilitarian_operator.api.problem import Problem, shown
 from utilitarian_operator.api.units import parse_quantity
@@ -88,6 +89,42 @@ LOCAL_RULES: tuple[Local, ...] = (
         "",
         rules.CERT_WITH_KEY.message,
         lambda tls: (tls.cert_from is None) == (tls.key_from is None),
+    ),
+    Local(
+        resource.BrokerSpec,
+        "",
+        rules.ONE_BROKER_URL.message,
+        lambda broker: (broker.url_from is None) != (broker.from_ is None),
+    ),
+    Local(
+        kubernetes.KeySource,
+        "",
+        rules.ONE_KEY_SOURCE.message,
+        lambda source: (source.secret_key_ref is None) != (source.config_map_key_ref is None),
+    ),
+    Local(
+        resource.BrokerPartsSpec,
+        "password",
+        "a password without a username is no login: give username too",
+        lambda parts: parts.password is None or parts.username is not None,
+    ),
+    Local(
+        resource.BrokerPartsSpec,
+        "host",
+        "write the name or the address alone: scheme, port and virtual host are fields of their own",
+        lambda parts: not isinstance(parts.host, str) or re.fullmatch(HOST, parts.host) is not None,
+    ),
+    Local(
+        resource.BrokerPartsSpec,
+        "port",
+        "write a port from 1 to 65535, or a reference to one",
+        lambda parts: not isinstance(parts.port, str) or (parts.port.isdecimal() and 0 < int(parts.port) < 1 << 16),
+    ),
+    Local(
+        resource.BrokerPartsSpec,
+        "scheme",
+        "write amqp or amqps, or a reference to one",
+        lambda parts: not isinstance(parts.scheme, str) or parts.scheme in {"amqp", "amqps", "pyamqp"},
     ),
     Local(resource.WorkerSpec, "", rules.PREFORK_ONLY.message, _prefork_only),
     Local(

@@ -44,6 +44,11 @@ _STARTS_LOOKED_AT = 400
 AUTOSCALER_GRACE = timedelta(minutes=10)
 """What cluster-autoscaler grants a pod of a node that it takes away (`--max-graceful-termination-sec`)."""
 
+_SEEN = (
+    "whoever may read the resource or a pod sees a password that stands in it: put it into a Secret, and write "
+    "{secretKeyRef: {name: …, key: …}}"
+)
+
 
 def accept(body: Mapping[str, Any], allowed: Collection[str] = NOTHING) -> UtilitarianWorkerPool:
     """Read a resource and check everything that can be checked without a cluster.
@@ -99,6 +104,8 @@ def warnings(spec: UtilitarianWorkerPoolSpec) -> list[Problem]:
             *_without_a_pause(index, pool),
         )
     ]
+    if spec.broker.from_ is not None and isinstance(spec.broker.from_.password, str):
+        found.append(Problem("spec.broker.from.password", "", _SEEN))
     for path, part in parts(spec, "spec"):
         if isinstance(part, WorkerSpec | BeatSpec):
             found += prefix_warnings(f"{path}.commandPrefix", part.command_prefix or ())
@@ -108,9 +115,9 @@ def warnings(spec: UtilitarianWorkerPoolSpec) -> list[Problem]:
 def parts(part: Part, path: str) -> Iterator[tuple[str, Part]]:
     """A part and every part below it, each with its path."""
     yield path, part
-    for field in type(part).model_fields:
+    for field, about in type(part).model_fields.items():
         value = getattr(part, field)
-        below = f"{path}.{to_camel(field)}"
+        below = f"{path}.{about.alias or to_camel(field)}"
         if isinstance(value, Part):
             yield from parts(value, below)
         elif isinstance(value, tuple):

@@ -8,7 +8,7 @@ from itertools import groupby
 from utilitarian_operator.api.objects import ReadOnlyObject
 from utilitarian_operator.api.validation.command_line import BEAT, Command, celery_command, read
 from utilitarian_operator.core.containers import spec_of_ours
-from utilitarian_operator.core.objects.manifests import BROKER_VARIABLE
+from utilitarian_operator.core.objects.broker_environment import BROKER_VARIABLE, PART_PREFIX
 
 NODE = "celerybeat"
 """What Celery calls a beat's node, before the @, unless it is configured otherwise."""
@@ -68,11 +68,9 @@ def same_beat(pods: Iterable[ReadOnlyObject], ours: ReadOnlyObject, app: str) ->
 
 
 def _broker(pod: ReadOnlyObject) -> object:
-    """Where a beat of ours has its broker's URL from; None if that can't be known."""
-    for variable in spec_of_ours(pod).get("env") or []:
-        if variable["name"] == BROKER_VARIABLE:
-            return variable.get("valueFrom") or variable.get("value")
-    return None
+    """Where a beat of ours has its broker's URL, or its parts, from; None if that can't be known."""
+    env = [it for it in spec_of_ours(pod).get("env") or [] if it["name"].startswith((BROKER_VARIABLE, PART_PREFIX))]
+    return [it.get("valueFrom") or it.get("value") for it in env] or None
 
 
 def _may_run(pod: ReadOnlyObject) -> bool:

@@ -23,6 +23,7 @@ from utilitarian_operator.core.labels import (
 )
 from utilitarian_operator.core.objects import beat_scripts
 from utilitarian_operator.core.objects import pre_stop_hook as pre_stop
+from utilitarian_operator.core.objects.broker_environment import BROKER_VARIABLE, broker_variables, broker_words
 
 KEPT_BY_ARGO_CD = {
     "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
@@ -34,7 +35,6 @@ KEPT_BY_ARGO_CD = {
 KIBIBYTE = 1024
 """Celery's unit for --max-memory-per-child."""
 
-BROKER_VARIABLE = "CELERY_BROKER_URL"
 BEAT_FOLDER = "/var/lib/celery-beat"
 BEAT_FILE = f"{BEAT_FOLDER}/schedule"
 BEAT_CHECK = "check-schedule"
@@ -62,14 +62,15 @@ def deployment(owner: Owner, fleet: Fleet, pool: Pool, checksum: str | None = No
     """
     labels = _labels(owner, pool.app, "worker") | {POOL_LABEL: pool.name}
     selector = {INSTANCE_LABEL: owner.name, POOL_LABEL: pool.name}
+    told = broker_words(fleet.broker, pool.env)
     container = {
         "name": "worker",
         **_image(pool),
-        "command": _worker_command(pool),
+        "command": [*told, *_worker_command(pool)],
         "env": [_pod_name(), *_for_the_hook(fleet), *_environment(fleet, pool.env)],
         "envFrom": list(pool.env_from),
         "resources": pool.worker.resources,
-        "lifecycle": {"preStop": {"exec": {"command": _hook(pool)}}},
+        "lifecycle": {"preStop": {"exec": {"command": [*told, *_hook(pool)]}}},
     }
     pod = _pod(pool.pod, container, restricted=fleet.restricted)
     pod["readinessGates"] = [{"conditionType": CONSUMING}]
@@ -105,7 +106,7 @@ def beat_statefulset(owner: Owner, fleet: Fleet, checksum: str | None = None) ->
     container = {
         "name": "beat",
         **_image(beat),
-        "command": _beat_command(beat),
+        "command": [*broker_words(fleet.broker, fleet.env), *_beat_command(beat)],
         "env": _environment(fleet, fleet.env),
         "envFrom": list(fleet.env_from),
         "resources": beat.resources,
@@ -228,8 +229,7 @@ def _environment(fleet: Fleet, variables: tuple[Object, ...]) -> list[Object]:
     """The variables, after the broker's URL unless one of them is named so."""
     if any(variable["name"] == BROKER_VARIABLE for variable in variables):
         return list(variables)
-    url = {"secretKeyRef": {"name": fleet.broker.url.name, "key": fleet.broker.url.key}}
-    return [{"name": BROKER_VARIABLE, "valueFrom": url}, *variables]
+    return [*broker_variables(fleet.broker), *variables]
 
 
 def _for_the_hook(fleet: Fleet) -> list[Object]:

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-from utilitarian_operator.api.effective import Fleet, Tree, tree
+from utilitarian_operator.api.effective import Fleet, Source, Tree, effective_broker, tree
 from utilitarian_operator.api.kubernetes import Part
 from utilitarian_operator.api.resource import UtilitarianWorkerPoolSpec
 from utilitarian_operator.core.blocker import CONFIG_MAP_MISSING, SECRET_MISSING, Blocker
-from utilitarian_operator.core.objects.manifests import BROKER_VARIABLE
+from utilitarian_operator.core.objects.broker_environment import BROKER_VARIABLE
 
 SECRET = "Secret"  # noqa: S105 - a kind of object
 CONFIG_MAP = "ConfigMap"
@@ -57,7 +57,7 @@ Content: TypeAlias = Mapping[str, str] | Absent | Unreadable
 
 def references(spec: UtilitarianWorkerPoolSpec) -> list[Reference]:
     """Every place of a spec that names a Secret or ConfigMap which must be there, or may be."""
-    found = [*_broker(spec), *_environment("spec", spec.env, spec.env_from)]
+    found = [*_of_sources(effective_broker(spec.broker).sources), *_environment("spec", spec.env, spec.env_from)]
     for index, pool in enumerate(spec.pools or ()):
         found += _environment(f"spec.pools[{index}]", pool.env, pool.env_from)
     return found
@@ -156,23 +156,14 @@ def _in_pod(fleet: Fleet, variables: Iterable[Tree], sources: Iterable[Tree]) ->
     """What the environment of a pod refers to; the broker's URL too unless a variable takes its place."""
     named = list(variables)
     if all(variable["name"] != BROKER_VARIABLE for variable in named):
-        yield Reference(Target(SECRET, fleet.broker.url.name), fleet.broker.url.key, "spec.broker.urlFrom")
+        url = {path: it for path, it in fleet.broker.sources.items() if path.startswith(("urlFrom", "from."))}
+        yield from _of_sources(url)
     yield from _of_trees("", named, list(sources))
 
 
-def _broker(spec: UtilitarianWorkerPoolSpec) -> Iterator[Reference]:
-    broker, tls = spec.broker, spec.broker.tls
-    sources = {
-        "urlFrom": broker.url_from,
-        "stats.urlFrom": broker.stats.url_from if broker.stats else None,
-        "tls.caFrom": tls.ca_from if tls else None,
-        "tls.certFrom": tls.cert_from if tls else None,
-        "tls.keyFrom": tls.key_from if tls else None,
-    }
-    for path, source in sources.items():
-        if source is not None:
-            ref = source.secret_key_ref
-            yield Reference(Target(SECRET, ref.name), ref.key, f"spec.broker.{path}")
+def _of_sources(sources: Mapping[str, Source]) -> Iterator[Reference]:
+    for path, (kind, ref) in sources.items():
+        yield Reference(Target(kind, ref.name), ref.key, f"spec.broker.{path}")
 
 
 def _environment(at: str, env: Iterable[Part] | None, env_from: Iterable[Part] | None) -> Iterator[Reference]:

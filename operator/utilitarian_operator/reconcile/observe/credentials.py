@@ -1,6 +1,7 @@
 """Reads the broker's credentials from the Secrets that a resource names, masked wherever they are printed."""
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping
 
 from utilitarian_operator.adapters.broker.address import (
@@ -13,8 +14,9 @@ from utilitarian_operator.adapters.broker.address import (
 from utilitarian_operator.adapters.broker.session import Credentials
 from utilitarian_operator.adapters.broker.tls import SYSTEM, Tls, UnusablePem
 from utilitarian_operator.adapters.cluster.seam import Cluster, secret_values
-from utilitarian_operator.api.effective import Broker, Fleet
-from utilitarian_operator.api.kubernetes import SecretKeyRef
+from utilitarian_operator.api import broker_url
+from utilitarian_operator.api.effective import Broker, Fleet, Source
+from utilitarian_operator.api.objects import Object
 from utilitarian_operator.errors import ClusterError, Gone, Rejected, SecretMissing
 
 logger = logging.getLogger(__name__)
@@ -66,19 +68,12 @@ class BrokerCredentials:
         self._read_at = 0.0
 
     async def _credentials(self, broker: Broker) -> Credentials:
-        refs = {
-            "urlFrom": broker.url,
-            "stats.urlFrom": broker.stats_url,
-            "tls.caFrom": broker.ca,
-            "tls.certFrom": broker.cert,
-            "tls.keyFrom": broker.key,
-        }
-        values = await self._values({field: ref for field, ref in refs.items() if ref is not None})
-        url, stats = values["urlFrom"], values.get("stats.urlFrom", "")
+        values = await self._values(broker.sources)
+        url, stats = _url(broker, values), values.get("stats.urlFrom", "")
         tls = Tls(*(values.get(field, "") for field in ("tls.caFrom", "tls.certFrom", "tls.keyFrom")))
         if self._last is not None and tls == self._last.tls:
             tls = self._last.tls  # whose context is made
-        _check(url, tls)
+        _check("urlFrom" if broker.parts is None else "from", url, tls)
         addressed = _endpoints(stats) if stats else ()
         if self._last is None or (url, addressed) != (self._last.url, self._last.stats):
             self._warn_of_plain(url, addressed)
@@ -90,21 +85,20 @@ class BrokerCredentials:
         for host in dict.fromkeys([*(it for it in plain if not is_this_machine(it)), *plain_hosts(stats)]):
             logger.warning("login sent without TLS", extra={"namespace": self._namespace, "host": host})
 
-    async def _values(self, refs: Mapping[str, SecretKeyRef]) -> dict[str, str]:
-        """The values of keys of Secrets by field; each Secret is read once, so that a certificate has its own key."""
-        secrets: dict[str, Mapping[str, str]] = {}
+    async def _values(self, sources: Mapping[str, Source]) -> dict[str, str]:
+        """The values of keys by field; each Secret is read once, so that a certificate has its own key."""
+        read: dict[tuple[str, str], Mapping[str, str]] = {}
         values = {}
-        for field, ref in refs.items():
-            where = f"spec.broker.{field}: Secret {self._namespace}/{ref.name}"
+        for field, (kind, ref) in sources.items():
+            where = f"spec.broker.{field}: {kind} {self._namespace}/{ref.name}"
             try:
-                secrets[ref.name] = secrets.get(ref.name) or secret_values(
-                    await self._cluster.read("Secret", self._namespace, ref.name)
-                )
+                at = (kind, ref.name)
+                read[at] = read.get(at) or _data(await self._cluster.read(kind, self._namespace, ref.name), kind)
             except Gone as error:
                 raise SecretMissing(f"{where} does not exist; create it") from error
-            if ref.key not in secrets[ref.name]:
+            if ref.key not in read[at]:
                 raise SecretMissing(f"{where} has no key {ref.key}; add it")
-            values[field] = secrets[ref.name][ref.key].strip()
+            values[field] = read[at][ref.key].strip()
             if not values[field]:
                 raise SecretMissing(f"{where} has nothing under the key {ref.key}; write it")
         return values
@@ -118,12 +112,25 @@ def _endpoints(text: str) -> tuple[str, ...]:
         return ("",)
 
 
-def _check(url: str, tls: Tls) -> None:
+def _data(body: Object, kind: str) -> Mapping[str, str]:
+    return secret_values(body) if kind == "Secret" else body.get("data") or {}
+
+
+def _url(broker: Broker, values: Mapping[str, str]) -> str:
+    if broker.parts is None:
+        return values["urlFrom"]
+    parts = {path.removeprefix("from."): value for path, value in values.items() if path.startswith("from.")}
+    if not re.fullmatch(broker_url.HOST, parts.get("host", "given")):
+        raise SecretMissing("spec.broker.from.host: what is read is no host; write its name or address alone")
+    return broker_url.filled(broker_url.pattern(broker.parts), parts)
+
+
+def _check(field: str, url: str, tls: Tls) -> None:
     """Refuse what can't be used; nothing of it is in the message, nor in what a traceback would print."""
     try:
         addresses(url)
     except WrongAddress as error:
-        raise SecretMissing(f"spec.broker.urlFrom: {error}") from None
+        raise SecretMissing(f"spec.broker.{field}: {error}") from None
     try:
         if tls != SYSTEM:
             _ = tls.context

@@ -247,3 +247,52 @@ async def test_a_login_without_tls_is_named_once(
         await credentials.read(fleet(STATS))
         credentials.refused()
     assert [vars(it)["host"] for it in caplog.records if it.message == "login sent without TLS"] == hosts
+
+
+PARTS = """
+broker:
+  from:
+    host: {configMapKeyRef: {name: where, key: host}}
+    username: {secretKeyRef: {name: login, key: user}}
+    password: {secretKeyRef: {name: login, key: password}}
+    vhost: prod/a
+"""
+
+
+class Cluster(Secrets):
+    """ConfigMaps too, in the place of Secrets of their names."""
+
+    async def read(self, kind: str, namespace: str, name: str) -> dict[str, Any]:
+        if kind == "ConfigMap":
+            return {"data": self.secrets[name]}
+        return await super().read(kind, namespace, name)
+
+
+async def test_a_url_is_put_together_escaped_and_follows_each_of_its_parts() -> None:
+    cluster = Cluster(where={"host": "rabbit"}, login={"user": "a b", "password": "p@ss/#"})
+    credentials = BrokerCredentials(cluster, "ns")
+    assert await credentials.read(fleet(PARTS)) == Credentials("amqp://a%20b:p%40ss%2F%23@rabbit/prod%2Fa")
+    assert cluster.asked == ["ns/login"], "one Secret is read once"
+    cluster.secrets["login"] = {"user": "a b", "password": "new"}
+    credentials.refused()
+    assert await credentials.read(fleet(PARTS)) == Credentials("amqp://a%20b:new@rabbit/prod%2Fa")
+    cluster.secrets["where"] = {"host": "other"}
+    credentials.refused()
+    assert await credentials.read(fleet(PARTS)) == Credentials("amqp://a%20b:new@other/prod%2Fa")
+
+
+@pytest.mark.parametrize(
+    "login,message",
+    [
+        pytest.param(
+            {"user": "u"}, "spec.broker.from.password: Secret ns/login has no key password; add it", id="no-key"
+        ),
+        pytest.param({"user": "u", "password": SECRET}, "spec.broker.from.host: what is read is no host", id="no-host"),
+    ],
+)
+async def test_a_part_that_is_wrong_is_named_and_nothing_of_it_shown(login: dict[str, str], message: str) -> None:
+    where = {"host": f"{SECRET}/x"}
+    with pytest.raises(SecretMissing) as refused:
+        await BrokerCredentials(Cluster(where=where, login=login), "ns").read(fleet(PARTS))
+    assert str(refused.value).startswith(message)
+    assert SECRET not in str(refused.value)
