@@ -15,7 +15,7 @@ from utilitarian_operator.api.validation.resource_rules import accept, warnings
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = {
     path.name: path
-    for path in sorted((ROOT / "examples").glob("*.yaml"))
+    for path in [*sorted((ROOT / "examples").glob("*.yaml")), *sorted((ROOT / "examples/fleets").glob("*.yaml"))]
     if "kind: UtilitarianWorkerPool" in path.read_text()
 }
 STATUS: dict[str, Any] = {

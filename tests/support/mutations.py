@@ -38,6 +38,7 @@ pod:
   securityContext: {runAsNonRoot: true}
   volumes: [{name: v, emptyDir: {}}]
   volumeMounts: [{name: v, mountPath: /v}]
+  template: {metadata: {labels: {c: d}}, spec: {containers: [{name: worker, workingDir: /x}], hostAliases: []}}
 pools:
   - name: first
     queues: [q, r]
@@ -60,6 +61,8 @@ pools:
          workers: 2, warmUp: 2m, finishWithin: 9h, until: Duration, duration: 6h}
     drainTimeout: 1h
     disruption: Avoid
+    disruptionBudget: false
+    rollout: {type: RollingUpdate, maxSurge: 1, maxUnavailable: 25%, onSecretChange: Leave}
   - name: rest
 beat:
   enabled: true

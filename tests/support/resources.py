@@ -223,10 +223,10 @@ INVALID: tuple[Refused, ...] = (
     ),
     Refused(
         "too-many-queues",
-        f"pools: [{{name: a, queues: {[f'q{n}' for n in range(21)]}}}]",
-        "Too many: 21: must have at most 20 items",
+        f"pools: [{{name: a, queues: {[f'q{n}' for n in range(41)]}}}]",
+        "Too many: 41: must have at most 40 items",
         "spec.pools[0].queues",
-        "may have at most 20 entries",
+        "may have at most 40 entries",
     ),
     Refused(
         "no-queue-in-the-list", "pools: [{name: a, queues: []}]", "name at least one queue", "spec.pools[0].queues"
@@ -608,6 +608,43 @@ INVALID: tuple[Refused, ...] = (
         "would hold the work for ever",
         "spec.defaults.scaling.outsideRuns",
     ),
+    # Rollouts
+    Refused(
+        "recreate-with-a-surge",
+        pool("rollout: {type: Recreate, maxSurge: 1}"),
+        "all old workers go first",
+        "spec.pools[0].rollout",
+    ),
+    *(
+        Refused(
+            f"nothing-moves-{name}",
+            pool(f"rollout: {rollout}"),
+            "give maxUnavailable of 1 or more",
+            "spec.pools[0].rollout",
+        )
+        for name, rollout in (("by-default", "{maxSurge: 0}"), ("as-given", "{maxSurge: 0%, maxUnavailable: 0}"))
+    ),
+    Refused("surge-of-words", pool("rollout: {maxSurge: some}"), "a share of them", "spec.pools[0].rollout.maxSurge"),
+    Refused(
+        "negative-surge",
+        pool("rollout: {maxUnavailable: -1}"),
+        "a share of them",
+        "spec.pools[0].rollout.maxUnavailable",
+    ),
+    Refused(
+        "unknown-answer-to-secrets",
+        pool("rollout: {onSecretChange: Restart}"),
+        'supported values: "Roll", "Leave"',
+        "spec.pools[0].rollout.onSecretChange",
+        "must be 'Roll'",
+    ),
+    Refused(
+        "grace-by-a-template",
+        pool("pod: {template: {spec: {terminationGracePeriodSeconds: 1}}}"),
+        "",
+        "spec.pools[0].pod.template.spec.terminationGracePeriodSeconds",
+        "use drainTimeout",
+    ),
     # Environment and pods
     Refused(
         "env-number",
@@ -710,6 +747,10 @@ VALID: dict[str, str] = {
     ),
     "hold-with-runs": pool('scaling: {outsideRuns: Hold}, schedule: [{name: s, start: "0 0 1 * *"}]'),
     "beat-awake-often": "beat: {extraArgs: [--max-interval, '900', -lDEBUG, -n, beat, beat.sync_every=1]}",
+    "rollout": pool("rollout: {maxSurge: 0, maxUnavailable: 25%}, disruptionBudget: false"),
+    "recreate": pool("rollout: {type: Recreate, onSecretChange: Leave}"),
+    "forty-queues": f"pools: [{{name: a, queues: {[f'q{n}' for n in range(40)]}}}]",
+    "template": pool("pod: {template: {spec: {securityContext: {fsGroup: null}, containers: [{name: x, image: y}]}}}"),
     "broker-in-parts": (
         "broker: {from: {host: h, port: 5672, scheme: amqps, vhost: a/b, "
         "username: {configMapKeyRef: {name: c, key: u}}, password: {secretKeyRef: {name: s, key: p}}}}"

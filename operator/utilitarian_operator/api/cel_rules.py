@@ -163,6 +163,15 @@ ONE_ENV_FROM = Rule("has(self.secretRef) != has(self.configMapRef)", "give eithe
 CERT_WITH_KEY = Rule(
     "has(self.certFrom) == has(self.keyFrom)", "certFrom and keyFrom go together: give both or neither"
 )
+_NONE_MORE = "has(self.maxSurge) && string(self.maxSurge) in ['0', '0%']"
+SOME_PODS_MOVE = Rule(
+    f"!({_NONE_MORE}) || (has(self.maxUnavailable) && !(string(self.maxUnavailable) in ['0', '0%']))",
+    "with maxSurge 0 an old worker must go before a new one comes: give maxUnavailable of 1 or more",
+)
+RECREATE_ALONE = Rule(
+    "!has(self.type) || self.type != 'Recreate' || !(has(self.maxSurge) || has(self.maxUnavailable))",
+    "with type: Recreate all old workers go first: leave maxSurge and maxUnavailable out",
+)
 ONE_BROKER_URL = Rule("has(self.urlFrom) != has(self.from)", "give either urlFrom, or from with the parts of the URL")
 ONE_KEY_SOURCE = Rule(
     "has(self.secretKeyRef) != has(self.configMapKeyRef)", "give either secretKeyRef or configMapKeyRef"
@@ -195,7 +204,7 @@ SOME_QUEUE = Rule("size(self) > 0", "name at least one queue, or leave queues ou
 SOME_POOL = Rule(
     "size(self) > 0", "name at least one pool, or leave pools out for the documented layout of the 14 queues"
 )
-_BLOCK = 20
+_BLOCK = 5
 QUEUE_IN_ONE_POOL = tuple(
     Rule(
         f"!has(self.pools) || {list(range(first, first + _BLOCK))}.all(i, i >= size(self.pools) "
@@ -205,7 +214,7 @@ QUEUE_IN_ONE_POOL = tuple(
     )
     for first in range(0, MOST_POOLS, _BLOCK)
 )
-"""One rule in parts, each for some of the pools: at 100 pools of 20 queues one alone would cost too much."""
+"""One rule in parts, each for some of the pools: at 100 pools of 40 queues one alone would cost too much."""
 
 ONE_CATCH_ALL = Rule(
     "!has(self.pools) || self.pools.filter(p, !has(p.queues)).size() <= 1",

@@ -5,18 +5,18 @@ key, lists replace. Environment variables merge by name instead, the pool's over
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 from pydantic.alias_generators import to_snake
 
+from utilitarian_operator.api.broker_url import Broker, effective_broker
 from utilitarian_operator.api.built_in_pools import BUILT_IN_POOLS
 from utilitarian_operator.api.cel_rules import BUILT_IN_MAX
-from utilitarian_operator.api.kubernetes import KeySource, Part, SecretKeyRef, SecretSource
+from utilitarian_operator.api.kubernetes import Part
 from utilitarian_operator.api.patience import PATIENCE, Patience
 from utilitarian_operator.api.resource import (
-    BrokerSpec,
     Disruption,
     Execution,
     Mode,
@@ -32,8 +32,8 @@ from utilitarian_operator.api.units import parse_quantity
 Tree = dict[str, Any]
 """A part of the resource as in YAML (camelCase), durations as timedelta."""
 
-CONTROL_EXCHANGE = "celery"
-"""Celery's own `control_exchange`."""
+TEMPLATE = "template"
+"""Of pods: merged by Kubernetes' own rules, once all else is there."""
 
 DEFAULT_SIZE = "100Mi"
 BUILT_IN_REQUESTS: Mapping[str, str] = {"cpu": "50m", "memory": "256Mi"}
@@ -50,44 +50,6 @@ BUILT_IN_SCALING: Tree = {
 }
 BUILT_IN_SCHEDULE: Tree = {"workers": 1, "warmUp": timedelta(minutes=2), "until": "Drained"}
 BUILT_IN_POOL: Tree = {"priority": 50, "drainTimeout": timedelta(hours=1), "disruption": "Allow"}
-
-
-class Source(NamedTuple):
-    """One key of a Secret or ConfigMap."""
-
-    kind: Literal["Secret", "ConfigMap"]
-    ref: SecretKeyRef
-
-
-@dataclass(frozen=True)
-class Broker:
-    """Keys of Secrets with the broker's URLs and certificates, never their values, and by what workers are asked.
-
-    `parts` are the values of the parts that make up the URL, None for those that are read from `sources`, which are by
-    their paths below `spec.broker`; `url` is None then.
-    """
-
-    url: SecretKeyRef | None
-    stats_url: SecretKeyRef | None
-    ca: SecretKeyRef | None
-    cert: SecretKeyRef | None
-    key: SecretKeyRef | None
-    control_exchange: str = CONTROL_EXCHANGE
-    parts: Mapping[str, str | None] | None = None
-    part_sources: Mapping[str, Source] = field(default_factory=dict)
-
-    @property
-    def sources(self) -> dict[str, Source]:
-        """What is read, by its path below `spec.broker`."""
-        keys = {
-            "urlFrom": self.url,
-            "stats.urlFrom": self.stats_url,
-            "tls.caFrom": self.ca,
-            "tls.certFrom": self.cert,
-            "tls.keyFrom": self.key,
-        }
-        given = {path: Source("Secret", ref) for path, ref in keys.items() if ref is not None}
-        return given | {f"from.{name}": source for name, source in self.part_sources.items()}
 
 
 @dataclass(frozen=True)
@@ -108,6 +70,8 @@ class PodSettings:
     container_security_context: Tree
     volumes: tuple[Tree, ...]
     volume_mounts: tuple[Tree, ...]
+    templates: tuple[Tree, ...]
+    """Partial pod templates, the later over the earlier and all of them over the rest; null takes away."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +118,17 @@ class Schedule:
 
 
 @dataclass(frozen=True)
+class Rollout:
+    """How workers of a new template take over; numbers of pods, or shares such as `25%`."""
+
+    recreate: bool
+    max_surge: int | str
+    max_unavailable: int | str
+    leaves_secrets: bool
+    """Whether pods stay as they are when what they refer to changes."""
+
+
+@dataclass(frozen=True)
 class Pool:
     """One Deployment of workers; without `queues` it is the catch-all. `env` and `env_from` hold the fleet's too."""
 
@@ -171,6 +146,8 @@ class Pool:
     image: str
     app: str
     pull_policy: PullPolicy | None
+    rollout: Rollout
+    disruption_budget: bool
 
     @property
     def is_catch_all(self) -> bool:
@@ -275,12 +252,19 @@ def _over_defaults(pool: PoolSpec, defaults: Tree) -> Tree:
 
 
 def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> Tree:
-    """Lay one tree over another: maps merge key by key, everything else is replaced."""
+    """Lay one tree over another: maps merge key by key, everything else is replaced, but pod templates pile up."""
     result = dict(under)
     for key, value in over.items():
         below = result.get(key)
+        if key == TEMPLATE and isinstance(value, dict | tuple):
+            result[key] = (*_several(below), *_several(value))
+            continue
         result[key] = merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
     return result
+
+
+def _several(value: Any) -> tuple[Tree, ...]:
+    return value if isinstance(value, tuple) else (value,) if isinstance(value, dict) else ()
 
 
 def tree(part: Part | None) -> Tree:
@@ -310,6 +294,17 @@ def _pool(written: Tree, spec: UtilitarianWorkerPoolSpec, env: tuple[Tree, ...],
         image=full.get("image", spec.image),
         app=full.get("app", spec.app),
         pull_policy=full.get("pullPolicy", spec.pull_policy),
+        rollout=_rollout(full.get("rollout", {})),
+        disruption_budget=full.get("disruptionBudget", True),
+    )
+
+
+def _rollout(written: Tree) -> Rollout:
+    return Rollout(
+        recreate=written.get("type") == "Recreate",
+        max_surge=written.get("maxSurge", "25%"),
+        max_unavailable=written.get("maxUnavailable", 0),
+        leaves_secrets=written.get("onSecretChange") == "Leave",
     )
 
 
@@ -380,35 +375,8 @@ def _pod(written: Tree) -> PodSettings:
         **_snake({name: tuple(written.get(name, ())) for name in lists}),
         **_snake({name: written.get(name, {}) for name in maps}),
         **_snake({name: written.get(name) for name in rest}),
+        templates=_several(written.get(TEMPLATE)),
     )
-
-
-def effective_broker(spec: BrokerSpec) -> Broker:
-    """Where the broker's URL and certificates are."""
-
-    def key_of(source: SecretSource | None) -> SecretKeyRef | None:
-        return source.secret_key_ref if source else None
-
-    given: dict[str, str | KeySource] = {n: v for n, v in (spec.from_ or ()) if v is not None}
-    return Broker(
-        url=key_of(spec.url_from),
-        stats_url=key_of(spec.stats.url_from) if spec.stats else None,
-        ca=key_of(spec.tls.ca_from) if spec.tls else None,
-        cert=key_of(spec.tls.cert_from) if spec.tls else None,
-        key=key_of(spec.tls.key_from) if spec.tls else None,
-        control_exchange=spec.control_exchange,
-        parts=None if spec.from_ is None else {n: v if isinstance(v, str) else None for n, v in given.items()},
-        part_sources={name: source for name, value in given.items() if (source := _source(value)) is not None},
-    )
-
-
-def _source(value: str | KeySource) -> Source | None:
-    if isinstance(value, str):
-        return None
-    if value.secret_key_ref is not None:
-        return Source("Secret", value.secret_key_ref)
-    # One that names nothing is refused by its rule.
-    return Source("ConfigMap", value.config_map_key_ref) if value.config_map_key_ref is not None else None
 
 
 def _snake(written: Mapping[str, Any]) -> Tree:

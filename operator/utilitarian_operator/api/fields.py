@@ -135,6 +135,37 @@ class QuantityText:
         }
 
 
+@dataclass(frozen=True)
+class CountOrPercent:
+    """Pods as Kubernetes counts them in a rollout: a whole number, or a share such as 25%."""
+
+    message: str = "write a number of pods such as 1, or a share of them such as 25%"
+
+    def check(self, value: object) -> int | str:
+        """Return it as it was written.
+
+        Raises:
+            PydanticCustomError: it is none.
+        """
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+            return value
+        if isinstance(value, str) and re.fullmatch(r"[0-9]{1,3}%", value):
+            return value
+        raise PydanticCustomError("count", "{message}", {"message": self.message})
+
+    def __get_pydantic_core_schema__(self, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.check)
+
+    def __get_pydantic_json_schema__(self, _core: CoreSchema, _handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        cel = f"type(self) == int ? self >= 0 : string(self).matches({quoted('^[0-9]{1,3}%$')})"
+        return {
+            "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "x-kubernetes-int-or-string": True,
+            "maxLength": 4,
+            "x-kubernetes-validations": [Rule(cel, self.message).written()],
+        }
+
+
 @dataclass(frozen=True, eq=False)
 class Schema:
     """Extra lines for the schema of what it annotates; checks nothing in Python."""
@@ -215,6 +246,7 @@ MemoryText = Annotated[
     str, Text(units.MEMORY_PATTERN, units.QUANTITY_LENGTH, "write memory with its unit, such as 150Mi or 1Gi")
 ]
 Quantity = Annotated[str, QuantityText()]
+Pods = Annotated[int | str, CountOrPercent()]
 ShortText = Annotated[str, Field(strict=True, min_length=1, max_length=255)]
 PrefixWord = Annotated[str, Field(strict=True, min_length=1, max_length=1024)]
 LongText = Annotated[str, Field(strict=True, max_length=32768)]

@@ -300,6 +300,8 @@ class PodSpec(Part):
     """Volumes of the pods, as in a pod."""
     volume_mounts: Annotated[tuple[VolumeMount, ...], Field(max_length=32), keyed_by("mountPath")] | None = None
     """Where the container sees them."""
+    template: FreeObject | None = None
+    """A partial PodTemplateSpec, laid over all else by strategic merge; ours is `worker` or `beat`; null takes away."""
 
 
 EnvList = Annotated[tuple[EnvVar, ...], Field(max_length=128), keyed_by("name")]

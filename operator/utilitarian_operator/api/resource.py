@@ -19,6 +19,7 @@ from utilitarian_operator.api.fields import (
     ImageName,
     MemoryText,
     ObjectName,
+    Pods,
     PrefixWord,
     QueueName,
     ShortText,
@@ -44,7 +45,7 @@ KIND = "UtilitarianWorkerPool"
 PLURAL = "utilitarianworkerpools"
 API_VERSION = f"{GROUP}/{VERSION}"
 
-MOST_QUEUES = 20
+MOST_QUEUES = 40
 MOST_QUEUES_ELSEWHERE = 40
 MOST_SCHEDULES = 10
 
@@ -55,6 +56,8 @@ Wake = Literal["AtOnce", "WhenDue"]
 Until = Literal["Drained", "Duration"]
 PodSecurity = Literal["Baseline", "Restricted"]
 Disruption = Literal["Allow", "Avoid"]
+RolloutType = Literal["RollingUpdate", "Recreate"]
+OnSecretChange = Literal["Roll", "Leave"]
 PullPolicy = Literal["Always", "IfNotPresent", "Never"]
 
 Workers = Annotated[int, Field(strict=True, ge=1, le=1000)]
@@ -187,6 +190,21 @@ class ScheduleSpec(Part):
     """Length of a run with until: Duration."""
 
 
+class RolloutSpec(Part):
+    """How a pool's workers are replaced by those of a new template; each finishes what it holds before it goes."""
+
+    model_config = with_rules(rules.SOME_PODS_MOVE, rules.RECREATE_ALONE)
+
+    type: RolloutType | None = None
+    """Recreate: all old workers go before the first new one comes. Unless given: RollingUpdate."""
+    max_surge: Pods | None = None
+    """New workers beside the old ones, a number or a share. Unless given: 25%."""
+    max_unavailable: Pods | None = None
+    """Old workers that may go before new ones consume, a number or a share. Unless given: 0."""
+    on_secret_change: OnSecretChange | None = None
+    """Leave: workers keep what a Secret or ConfigMap held when they started. Unless given: Roll."""
+
+
 class PoolSpec(Part):
     """Workers of one kind: one Deployment, for one queue or a few."""
 
@@ -224,6 +242,10 @@ class PoolSpec(Part):
     """Runs that come at known times. Unless given: none."""
     drain_timeout: Annotated[timedelta, DurationBetween("1s", "168h")] | None = None
     """Grace of a stopping worker. Unless given: 1h."""
+    rollout: RolloutSpec | None = None
+    """How its workers are replaced when its template changes."""
+    disruption_budget: bool | None = Field(default=None, strict=True)
+    """Whether it has a PodDisruptionBudget: false where another one has the same pods. Unless given: true."""
     disruption: Disruption | None = None
     """Avoid: ask node autoscalers to leave a busy worker's node alone. Unless given: Allow."""
     pod: PodSpec | None = None

@@ -15,7 +15,7 @@ from utilitarian_operator.core.objects.manifests import fleet_objects
 from utilitarian_operator.core.objects.wanted import DEPLOYMENT, DISRUPTION_BUDGET, STATEFUL_SET, wanted_objects
 
 ROOT = Path(__file__).resolve().parents[3]
-EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+EXAMPLES = [*sorted((ROOT / "examples").glob("*.yaml")), *sorted((ROOT / "examples/fleets").glob("*.yaml"))]
 FLEETS = [path for path in EXAMPLES if "kind: UtilitarianWorkerPool" in path.read_text()]
 PRODUCTION = ROOT / "examples" / "production.yaml"
 

@@ -202,6 +202,26 @@ def test_the_fleets_pull_policy_is_everybodys() -> None:
     assert [it.pull_policy for it in (*asked.pools, asked.beat)] == ["Never", "Always", "Never"]
 
 
+@pytest.mark.parametrize(
+    "rollout,strategy",
+    [
+        pytest.param("{type: Recreate}", {"type": "Recreate"}, id="recreate"),
+        pytest.param("{maxSurge: 0, maxUnavailable: 1}", {"maxUnavailable": 1, "maxSurge": 0}, id="no-room"),
+        pytest.param("{maxSurge: 50%}", {"maxUnavailable": 0, "maxSurge": "50%"}, id="share"),
+        pytest.param("{onSecretChange: Leave}", {"maxUnavailable": 0, "maxSurge": "25%"}, id="as-ever"),
+    ],
+)
+def test_how_a_pool_is_replaced(rollout: str, strategy: dict[str, Any]) -> None:
+    found = made(pool(f"rollout: {rollout}"))["spec"]["strategy"]
+    assert found == (strategy if "type" in strategy else {"type": "RollingUpdate", "rollingUpdate": strategy})
+
+
+def test_a_pool_may_be_without_a_disruption_budget() -> None:
+    asked = fleet("pools: [{name: a, queues: [q], disruptionBudget: false}, {name: b, queues: [r]}]")
+    budgets = [it["metadata"]["name"] for it in fleet_objects(OWNER, asked) if it["kind"] == "PodDisruptionBudget"]
+    assert budgets == ["fleet-b"]
+
+
 @pytest.mark.parametrize("enabled", [True, False])
 def test_without_beat_there_is_nothing_of_it(*, enabled: bool) -> None:
     kinds = {made["kind"] for made in fleet_objects(OWNER, fleet(f"beat: {{enabled: {str(enabled).lower()}}}"))}

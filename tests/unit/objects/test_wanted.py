@@ -44,6 +44,23 @@ def test_a_checksum_that_is_unknown_stays_as_it_is() -> None:
     assert [checksum_of(it) for it in wanted() if it.kind == "Deployment"] == ["1", None]
 
 
+def test_pods_that_are_left_alone_keep_the_checksum_that_they_have() -> None:
+    there = live("fleet-a")
+    there["spec"]["template"]["metadata"]["annotations"] = {CONFIG_CHECKSUM: "0"}
+    leave = "pools: [{name: a, queues: [q], rollout: {onSecretChange: Leave}}]"
+    fleet = effective_fleet(parse(resource(leave)).spec)
+    for seen, kept in ({**NOTHING, "Deployment": {"fleet-a": there}}, "0"), (NOTHING, "1"):
+        found = list(wanted_objects(OWNER, fleet, seen, SUMS))
+        assert [checksum_of(it) for it in found if it.kind != "PodDisruptionBudget"] == [kept, "3"]
+
+
+def test_a_pool_without_a_budget_has_its_old_one_deleted() -> None:
+    spec = "pools: [{name: a, queues: [q], disruptionBudget: false}]"
+    seen = {**NOTHING, "PodDisruptionBudget": {"fleet-a": live(ownerReferences=controller())}}
+    asked = list(wanted_objects(OWNER, effective_fleet(parse(resource(spec)).spec), seen, SUMS))
+    assert [it.live["metadata"]["name"] for it in todo(OWNER, asked, seen, {"a": 1}).deletions] == ["fleet-a"]
+
+
 def test_what_is_to_be_done() -> None:
     seen = {
         **NOTHING,
@@ -91,6 +108,10 @@ def test_a_changed_object_is_applied_again() -> None:
         ("spec.beat", "spec.template.spec.containers[0].env[0]: x", "spec.env"),
         ("spec.beat", "spec.template.spec.containers[0].resources: x", "spec.beat.resources"),
         ("spec.beat", "exceeded quota: q", "spec.beat"),
+        ("spec.beat", "spec.template.spec.containers[1].image: x", "spec.beat.pod.template.spec.containers"),
+        ("spec.beat", "spec.template.spec.initContainers[1].image: x", "spec.beat.pod.template.spec.initContainers"),
+        ("spec.pools[0]", "spec.template.spec.containers[0].ports[0]: x", "spec.pools[0].pod.template.spec.containers"),
+        ("spec.pools[0]", "spec.template.spec.containers[0].command: x", "spec.pools[0].worker"),
     ],
 )
 def test_the_field_that_is_refused(at: str, said: str, path: str) -> None:

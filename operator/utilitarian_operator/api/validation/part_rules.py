@@ -70,6 +70,11 @@ def _ephemeral_alone(storage: resource.StorageSpec) -> bool:
     return not (storage.ephemeral and (storage.size or storage.storage_class_name))
 
 
+def _some_pods_move(rollout: resource.RolloutSpec) -> bool:
+    nothing = (0, "0%", "00%", "000%")
+    return rollout.max_surge not in nothing or rollout.max_unavailable not in (None, *nothing)
+
+
 def _prefork_only(worker: resource.WorkerSpec) -> bool:
     chosen = worker.execution or "prefork"
     return chosen == "prefork" or (worker.max_tasks_per_child is None and worker.max_memory_per_child is None)
@@ -125,6 +130,13 @@ LOCAL_RULES: tuple[Local, ...] = (
         "scheme",
         "write amqp or amqps, or a reference to one",
         lambda parts: not isinstance(parts.scheme, str) or parts.scheme in {"amqp", "amqps", "pyamqp"},
+    ),
+    Local(resource.RolloutSpec, "", rules.SOME_PODS_MOVE.message, _some_pods_move),
+    Local(
+        resource.RolloutSpec,
+        "",
+        rules.RECREATE_ALONE.message,
+        lambda rollout: rollout.type != "Recreate" or (rollout.max_surge is None and rollout.max_unavailable is None),
     ),
     Local(resource.WorkerSpec, "", rules.PREFORK_ONLY.message, _prefork_only),
     Local(

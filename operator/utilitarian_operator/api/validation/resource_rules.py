@@ -32,6 +32,7 @@ from utilitarian_operator.api.validation.beat_arguments import check_beat_argume
 from utilitarian_operator.api.validation.command_prefix import check_command_prefix, prefix_warnings
 from utilitarian_operator.api.validation.part_rules import broken_rules
 from utilitarian_operator.api.validation.pod_security import NOTHING, check_pod_security
+from utilitarian_operator.api.validation.pod_template import check_templates
 from utilitarian_operator.api.validation.worker_arguments import check_worker_arguments
 
 _ANY_DAY = datetime(2026, 1, 1, tzinfo=UTC)
@@ -83,6 +84,7 @@ def check(spec: UtilitarianWorkerPoolSpec, name: str = "") -> list[Problem]:
         *_check_pools(spec, fleet),
         *_check_budget(fleet),
         *check_beat_arguments(fleet.beat.extra_args),
+        *check_templates(spec),
         *_check_mounts(fleet),
     ]
 

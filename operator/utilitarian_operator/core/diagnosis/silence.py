@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from utilitarian_operator.api.effective import Broker
+from utilitarian_operator.api.broker_url import Broker
 
 SERIALIZERS = {
     "application/x-python-serialize": "pickle",

@@ -1,7 +1,8 @@
 """What tells a container its broker: `CELERY_BROKER_URL`, from one key or put together from several."""
 
 from utilitarian_operator.api import broker_url
-from utilitarian_operator.api.effective import Broker, Tree
+from utilitarian_operator.api.broker_url import Broker
+from utilitarian_operator.api.effective import Tree
 from utilitarian_operator.api.kubernetes import SecretKeyRef
 from utilitarian_operator.api.objects import Object
 

@@ -5,7 +5,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from utilitarian_operator.api.effective import CONTROL_EXCHANGE, Beat, Fleet, PodSettings, Pool, Worker
+from utilitarian_operator.api.broker_url import CONTROL_EXCHANGE
+from utilitarian_operator.api.effective import Beat, Fleet, PodSettings, Pool, Rollout, Worker
 from utilitarian_operator.api.names import beat_object, pool_object
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.resource import API_VERSION, KIND
@@ -24,6 +25,7 @@ from utilitarian_operator.core.labels import (
 from utilitarian_operator.core.objects import beat_scripts
 from utilitarian_operator.core.objects import pre_stop_hook as pre_stop
 from utilitarian_operator.core.objects.broker_environment import BROKER_VARIABLE, broker_variables, broker_words
+from utilitarian_operator.core.objects.pod_template import with_templates
 
 KEPT_BY_ARGO_CD = {
     "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
@@ -80,8 +82,10 @@ def deployment(owner: Owner, fleet: Fleet, pool: Pool, checksum: str | None = No
     spec = {
         "selector": {"matchLabels": selector},
         "revisionHistoryLimit": 2,
-        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": "25%"}},
-        "template": {"metadata": _pod_metadata(pool.pod, labels, checksum), "spec": pod},
+        "strategy": _strategy(pool.rollout),
+        "template": with_templates(
+            {"metadata": _pod_metadata(pool.pod, labels, checksum), "spec": pod}, pool.pod.templates, "worker"
+        ),
     }
     return _stamped(_object("apps/v1", "Deployment", owner, pool_object(owner.name, pool.name), labels, spec))
 
@@ -124,7 +128,9 @@ def beat_statefulset(owner: Owner, fleet: Fleet, checksum: str | None = None) ->
         "serviceName": "",
         "selector": {"matchLabels": selector},
         "revisionHistoryLimit": 2,
-        "template": {"metadata": _pod_metadata(beat.pod, labels, checksum), "spec": pod},
+        "template": with_templates(
+            {"metadata": _pod_metadata(beat.pod, labels, checksum), "spec": pod}, beat.pod.templates, "beat"
+        ),
     }
     return _stamped(_object("apps/v1", "StatefulSet", owner, beat_object(owner.name), labels, spec))
 
@@ -153,7 +159,10 @@ def beat_claim(owner: Owner, fleet: Fleet, access_mode: str = READ_WRITE_ONCE) -
 
 def fleet_objects(owner: Owner, fleet: Fleet) -> list[Object]:
     """Every object of a fleet, always in the same order: the pools' as they are written, then beat's."""
-    objects = [it for pool in fleet.pools for it in (deployment(owner, fleet, pool), disruption_budget(owner, pool))]
+    objects: list[Object] = []
+    for pool in fleet.pools:
+        budget = [disruption_budget(owner, pool)] if pool.disruption_budget else []
+        objects += [deployment(owner, fleet, pool), *budget]
     if fleet.beat.enabled:
         claim = beat_claim(owner, fleet)
         objects += [*([claim] if claim is not None else []), beat_statefulset(owner, fleet)]
@@ -165,6 +174,13 @@ def unowned(manifest: Object) -> Object:
     metadata = {key: value for key, value in manifest["metadata"].items() if key != "ownerReferences"}
     annotations = {key: value for key, value in metadata.pop("annotations", {}).items() if key != TEMPLATE_HASH}
     return manifest | {"metadata": metadata | ({"annotations": annotations} if annotations else {})}
+
+
+def _strategy(rollout: Rollout) -> Object:
+    if rollout.recreate:
+        return {"type": "Recreate"}
+    numbers = {"maxUnavailable": rollout.max_unavailable, "maxSurge": rollout.max_surge}
+    return {"type": "RollingUpdate", "rollingUpdate": numbers}
 
 
 def _image(of: Pool | Beat) -> Object:

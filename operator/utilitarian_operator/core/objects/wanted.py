@@ -90,9 +90,11 @@ def wanted_objects(
     for index, pool in enumerate(fleet.pools):
         at = "spec.defaults" if built_in else f"spec.pools[{index}]"
         name = pool_object(owner.name, pool.name)
-        checksum = checksums.get(pool.name) or _checksum_of(live[DEPLOYMENT].get(name))
+        now, there = checksums.get(pool.name), _checksum_of(live[DEPLOYMENT].get(name))
+        checksum = (there or now) if pool.rollout.leaves_secrets else (now or there)
         yield Wanted(manifests.deployment(owner, fleet, pool, checksum), at, pool.name, pool.image != fleet.image)
-        yield Wanted(manifests.disruption_budget(owner, pool), at)
+        if pool.disruption_budget:
+            yield Wanted(manifests.disruption_budget(owner, pool), at)
     if fleet.beat.enabled:
         checksum = checksums.get(None) or _checksum_of(live[STATEFUL_SET].get(beat_object(owner.name)))
         made = manifests.beat_statefulset(owner, fleet, checksum)
@@ -158,6 +160,9 @@ _FIELDS = {
 }
 """Where in the spec the fields of a container come from."""
 
+_COMMAND = {"command", "args", "name", "lifecycle"}
+"""Those that the operator makes of `worker` as a whole; all others come by a template."""
+
 
 def field_path(wanted: Wanted, said: str) -> str:
     """The field of the spec that the API server's sentence is about, as near as it can be known.
@@ -174,6 +179,9 @@ def field_path(wanted: Wanted, said: str) -> str:
         return f"{wanted.path}.image" if wanted.own_image else "spec.image"
     if container in {"env", "envFrom"} and wanted.path == "spec.beat":
         return f"spec.{container}"
+    by_template = container is not None and container not in _FIELDS and container not in _COMMAND
+    if by_template or pod in {"containers", "initContainers"}:
+        return f"{wanted.path}.pod.template.spec.{pod or 'containers'}"
     if container is not None:
         field = _FIELDS.get(container, "worker")
         return f"{wanted.path}.{field if wanted.path != 'spec.beat' else field.removeprefix('worker.')}"

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-from utilitarian_operator.api.effective import Fleet, Source, Tree, effective_broker, tree
+from utilitarian_operator.api.broker_url import Source, effective_broker
+from utilitarian_operator.api.effective import Fleet, Tree, tree
 from utilitarian_operator.api.kubernetes import Part
 from utilitarian_operator.api.resource import UtilitarianWorkerPoolSpec
 from utilitarian_operator.core.blocker import CONFIG_MAP_MISSING, SECRET_MISSING, Blocker

@@ -15,7 +15,8 @@ from utilitarian_operator.adapters.broker.session import Credentials
 from utilitarian_operator.adapters.broker.tls import SYSTEM, Tls, UnusablePem
 from utilitarian_operator.adapters.cluster.seam import Cluster, secret_values
 from utilitarian_operator.api import broker_url
-from utilitarian_operator.api.effective import Broker, Fleet, Source
+from utilitarian_operator.api.broker_url import Broker, Source
+from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.errors import ClusterError, Gone, Rejected, SecretMissing
 
