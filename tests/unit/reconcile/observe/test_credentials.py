@@ -270,7 +270,7 @@ class Cluster(Secrets):
 
 async def test_a_url_is_put_together_escaped_and_follows_each_of_its_parts() -> None:
     cluster = Cluster(where={"host": "rabbit"}, login={"user": "a b", "password": "p@ss/#"})
-    credentials = BrokerCredentials(cluster, "ns")
+    credentials = BrokerCredentials(cluster, "ns", time.monotonic)
     assert await credentials.read(fleet(PARTS)) == Credentials("amqp://a%20b:p%40ss%2F%23@rabbit/prod%2Fa")
     assert cluster.asked == ["ns/login"], "one Secret is read once"
     cluster.secrets["login"] = {"user": "a b", "password": "new"}
@@ -293,6 +293,6 @@ async def test_a_url_is_put_together_escaped_and_follows_each_of_its_parts() -> 
 async def test_a_part_that_is_wrong_is_named_and_nothing_of_it_shown(login: dict[str, str], message: str) -> None:
     where = {"host": f"{SECRET}/x"}
     with pytest.raises(SecretMissing) as refused:
-        await BrokerCredentials(Cluster(where=where, login=login), "ns").read(fleet(PARTS))
+        await BrokerCredentials(Cluster(where=where, login=login), "ns", time.monotonic).read(fleet(PARTS))
     assert str(refused.value).startswith(message)
     assert SECRET not in str(refused.value)
