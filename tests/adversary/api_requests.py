@@ -230,7 +230,7 @@ class Client:
 
 
 def _fields(body: Object, operation: str) -> Object:
-    held = {f"f:{name}": {} for name in body.get("spec", {})}
+    held: Object = {f"f:{name}": {} for name in body.get("spec", {})}
     return {"manager": "utilitarian-operator", "operation": operation, "fieldsV1": {"f:spec": held}}
 
 

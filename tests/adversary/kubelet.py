@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import random
+from functools import partial
 from typing import Any
 
 from tests.adversary import pre_stop
@@ -28,6 +29,11 @@ def kind_of(container: Object, *, late: bool) -> Kind:
         options["--pool"],
         late,
     )
+
+
+def _done(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 class Kubelet:
@@ -172,7 +178,7 @@ class Kubelet:
         await asyncio.wait([hook], timeout=max(end - self._loop.now, 0.1))
         exited = self._loop.create_future()
         if worker.alive:
-            worker.sigterm(lambda: exited.done() or exited.set_result(None))
+            worker.sigterm(partial(_done, exited))
             await asyncio.wait([exited], timeout=max(end - self._loop.now, 2.0))
             worker.kill("world: it could not be talked to" if self._helpless(worker) else f"{by}: SIGKILL, {grace:g} s")
         self._loop.call_soon(thread.kill)

@@ -14,6 +14,7 @@ from tests.adversary.threads import Thread
 from utilitarian_operator.adapters.cluster.client import ClusterClient
 from utilitarian_operator.errors import LeadershipLost
 from utilitarian_operator.host import wiring
+from utilitarian_operator.host.health import ProcessHealth
 from utilitarian_operator.host.settings import Settings
 from utilitarian_operator.metrics.fleet import Metrics
 
@@ -51,7 +52,7 @@ class Process:
 
     async def _live(self) -> None:
         client: Any = Client(self._world.server, self._world, self, self._world.events)
-        health, metrics = wiring.ProcessHealth(), Metrics(CollectorRegistry(), wiring.CLOCK.monotonic)
+        health, metrics = ProcessHealth(), Metrics(CollectorRegistry(), self._world.loop.time)
         async with wiring._leading(self._settings, client, health, self.stop) as fences:
             if self.stop.is_set():
                 return

@@ -56,6 +56,11 @@ class Thread:
         if self._over:
             self.kill()
 
+    @property
+    def over(self) -> bool:
+        """Whether it was ended."""
+        return self._over
+
     def kill(self) -> None:
         """End it wherever it is."""
         self._over = True
@@ -110,7 +115,7 @@ class Thread:
             try:
                 self._result = self._calls[0][0](), None
             except Ended as error:
-                if self._over:
+                if self.over:
                     return
                 self._result = None, RuntimeError(type(error).__name__)
             except BaseException as error:  # noqa: BLE001 - whatever it is, it is the caller's

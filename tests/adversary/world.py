@@ -169,7 +169,7 @@ class World:
         with ExitStack() as stack:
             stack.enter_context(replaced(self._instead()))
             stack.enter_context(_Caught(self))
-            Thread.made = self._made  # type: ignore[assignment]
+            Thread.made = self._made
             self._prepare()
             self.loop.call_later(self.length, self._ended)
             self.loop.run_until_complete(self._end)
