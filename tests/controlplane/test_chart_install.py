@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.support.chart import CHART, NAMESPACE, RELEASE, ChartRefusedError, helm, one, render
 from tests.support.controlplane import ControlPlane
+from tests.support.waiting import wait_until
 from utilitarian_operator.api.names import FLEETS_LEASE
 
 CRD = "utilitarianworkerpools.utilitarian.io"
@@ -113,6 +115,7 @@ def test_the_operator_may_run_a_fleet_and_do_nothing_else(cluster: ControlPlane,
     assert not allowed(cluster, "patch", "coordination.k8s.io/leases", NAMESPACE, name="of-another")
 
 
+SOON = timedelta(seconds=20)
 REVIEWED = Path(__file__).with_name("reviewed_rights.txt")
 SCOPES: dict[str, dict[str, Any]] = {
     "all namespaces": {},
@@ -124,22 +127,31 @@ SCOPES: dict[str, dict[str, Any]] = {
 
 def test_the_rights_are_those_that_were_reviewed(cluster: ControlPlane, request: pytest.FixtureRequest) -> None:
     """As `kubectl auth can-i --list` tells them; a change of the file is a change of what the operator may do."""
-    lists, everybodys = [], rights(cluster, "system:serviceaccount:default:none", "default")
-    for scope, values in SCOPES.items():
+    update, reviewed = request.config.getoption("--update-golden"), REVIEWED.read_text().split("\n\n")
+    found, everybodys = [], rights(cluster, "system:serviceaccount:default:none", "default")
+    for number, (scope, values) in enumerate(SCOPES.items()):
         install(cluster, values)
-        for namespace in (NAMESPACE, "metering", "default"):
-            own = [line for line in rights(cluster, ACCOUNT, namespace) if line not in everybodys]
-            lists.append("\n".join((f"# {scope}: in {namespace}", *own)))
-    text = "\n\n".join(lists) + "\n"
-    if request.config.getoption("--update-golden"):
-        REVIEWED.write_text(text)
-    assert text == REVIEWED.read_text(), "if this is meant: pytest --update-golden, and look at the diff"
+        wanted = [it.strip() for it in reviewed[number * 3 : number * 3 + 3]]
+
+        def lists(scope: str = scope) -> list[str]:
+            own = {
+                name: sorted(rights(cluster, ACCOUNT, name) - everybodys) for name in (NAMESPACE, "metering", "default")
+            }
+            return ["\n".join((f"# {scope}: in {name}", *lines)) for name, lines in own.items()]
+
+        if not update:  # the API server takes a moment to know new roles
+            wait_until(lambda lists=lists, wanted=wanted: lists() == wanted, within=SOON, describe=lists)
+        found += lists()
+    if update:
+        REVIEWED.write_text("\n\n".join(found) + "\n")
+    assert "\n\n".join(found) + "\n" == REVIEWED.read_text()
 
 
-def rights(cluster: ControlPlane, who: str, namespace: str) -> list[str]:
-    """What somebody may do in a namespace, a line a rule."""
-    told = cluster.kubectl("auth", "can-i", "--list", "--no-headers", "--as", who, "-n", namespace)
-    return sorted(" ".join(line.split()) for line in told.splitlines())
+def rights(cluster: ControlPlane, who: str, namespace: str) -> set[str]:
+    """What somebody may do in a namespace: a line a resource, name and verb, however the rules are put together."""
+    text = cluster.kubectl("auth", "can-i", "--list", "--no-headers", "--as", who, "-n", namespace)
+    lines = [(what, verbs.rstrip("]").split()) for what, _, verbs in (it.rpartition("[") for it in text.splitlines())]
+    return {f"{' '.join(what.split())} {verb}" for what, verbs in lines for verb in verbs}
 
 
 def test_a_definition_that_was_applied_by_hand_can_be_taken_over(cluster: ControlPlane) -> None:
