@@ -52,7 +52,7 @@ def install(at: ControlPlane, values: dict[str, Any], *options: str) -> dict[str
     answer: dict[str, Any] = json.loads(
         helm(
             *("upgrade", "--install", RELEASE, str(CHART), "--kubeconfig", str(at.kubeconfig)),
-            *("--output", "json", "--values", "-", *options),
+            *("--output", "json", "--reset-values", "--values", "-", *options),
             values=values,
         )
     )
