@@ -9,7 +9,7 @@ STATE = ROOT / "build" / "testbed.json"
 
 
 class DemoError(Exception):
-    """What a person is told instead of a traceback: what is wrong, where, and what to do."""
+    """What a person sees instead of a traceback: what is wrong, where, and what to do."""
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,8 @@ LEFT_TO_THE_CONTRACTS = re.compile(
     r"(nothing|none|nobody|no \w+)\b|no logic|does none of|values only|(holds|has) no rule"
 )
 """What a module must not do is said by the contracts in pyproject.toml."""
+SAID_MORE_PLAINLY = re.compile(r"\b(nobody|somebody|whoever|hardly|in vain)\b", re.IGNORECASE)
+"""Words that say which worker, client or person is meant only to one who knows already."""
 
 
 def name(path: Path) -> str:
@@ -77,6 +79,14 @@ def test_every_module_opens_with_what_it_does() -> None:
 def test_no_module_opens_with_what_it_does_not_do() -> None:
     first = {path: (ast.get_docstring(_tree(path)) or "").partition("\n")[0] for path in OURS}
     assert {name(path): line for path, line in first.items() if LEFT_TO_THE_CONTRACTS.search(line)} == {}
+
+
+def test_it_is_said_who_or_what_is_meant() -> None:
+    pages = [*(ROOT / "docs").glob("*.md"), ROOT / "README.md", ROOT / "CHANGELOG.md"]
+    # Other words in beat's start would change its pod template: an upgrade would restart it.
+    written = [path for path in (*OURS, *pages) if path.name != "beat_scripts.py"]
+    found = {name(path): SAID_MORE_PLAINLY.findall(path.read_text()) for path in written}
+    assert {path: words for path, words in found.items() if words} == {}
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=name)

@@ -97,7 +97,7 @@ class Namespaces:
             await sleep(RENEWED_EACH_S)
 
     async def give_back(self) -> None:
-        """Leave all to whoever comes next; a request that takes longer is left to the Lease's end."""
+        """Leave all to the operator that comes next; a request that takes longer is left to the Lease's end."""
         leases = [it.lease for it in self._known.values()]
         self._known = {}
         await asyncio.wait(

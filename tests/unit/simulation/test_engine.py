@@ -35,25 +35,30 @@ def looked(asked: Scene, *, every_tick: bool) -> Engine:
 
 
 @pytest.mark.parametrize(
-    "arrivals, settings, near",
+    "arrivals, settings, days, near",
     [
-        pytest.param([HOURLY], {"schedule": RUN}, 0.002, id="runs"),
-        pytest.param([{"poisson": "40/h"}], {}, 0.002, id="a trickle"),
-        pytest.param([HOURLY], {"scaling": {"drainWithin": "2m"}}, 0.02, id="bursts"),
-        pytest.param([{"poisson": "8/s"}], {}, 0.01, id="a steady stream"),
-        pytest.param([{"poisson": "40/h"}, HOURLY], {"scaling": {"idleAfter": "30s"}}, 0.02, id="both"),
-        pytest.param([{"poisson": "200/h"}], {"scaling": {"wake": "WhenDue"}}, 0.04, id="a trickle that waits"),
-        pytest.param([HOURLY], {"scaling": {"wake": "WhenDue", "drainWithin": "2m"}}, 0.03, id="bursts that wait"),
+        pytest.param([HOURLY], {"schedule": RUN}, 0.125, 0.002, id="runs"),
+        pytest.param([{"poisson": "40/h"}], {}, 0.125, 0.002, id="a trickle"),
+        pytest.param([HOURLY], {"scaling": {"drainWithin": "2m"}}, 0.125, 0.02, id="bursts"),
+        pytest.param([{"poisson": "8/s"}], {}, 0.25, 0.01, id="a steady stream"),
+        pytest.param([{"poisson": "40/h"}, HOURLY], {"scaling": {"idleAfter": "30s"}}, 0.125, 0.02, id="both"),
+        pytest.param([{"poisson": "200/h"}], {"scaling": {"wake": "WhenDue"}}, 0.125, 0.04, id="a trickle that waits"),
+        pytest.param(
+            [HOURLY], {"scaling": {"wake": "WhenDue", "drainWithin": "2m"}}, 0.125, 0.03, id="bursts that wait"
+        ),
         pytest.param(
             [{"rate": "0.1/s"}],
             {"scaling": {"wake": "WhenDue", "drainWithin": "5m", "taskDuration": "1s"}, "worker": {"concurrency": 4}},
+            0.125,
             0.025,
             id="a stream that waits, many times what runs at once",
         ),
     ],
 )
-def test_it_decides_as_if_it_looked_each_second(arrivals: list[Any], settings: dict[str, Any], near: float) -> None:
-    asked = stage({"work": {"arrivals": arrivals}}, settings, days=0.25)
+def test_it_decides_as_if_it_looked_each_second(
+    arrivals: list[Any], settings: dict[str, Any], days: float, near: float
+) -> None:
+    asked = stage({"work": {"arrivals": arrivals}}, settings, days=days)
     sparse, dense = (looked(asked, every_tick=every).lanes["pool"] for every in (False, True))
     one, other = sparse.workers.account, dense.workers.account
     assert len(sparse.samples) < len(dense.samples) / 2
@@ -83,19 +88,19 @@ def test_a_sleeping_pool_wakes_within_a_second() -> None:
 
 
 @pytest.mark.parametrize(
-    "arrivals, start_up, part",
+    "arrivals, start_up, days, part",
     [
-        pytest.param("40/h", "10s", 0.1, id="a trickle"),
-        pytest.param("1/s", "10s", 0.65, id="a stream"),
-        pytest.param("40/h", {"median": "8s", "p95": "20s"}, 0.2, id="starts that differ"),
-        pytest.param("8/s", "10s", 1.02, id="workers are always needed"),
+        pytest.param("40/h", "10s", 0.5, 0.1, id="a trickle"),
+        pytest.param("1/s", "10s", 0.25, 0.65, id="a stream"),
+        pytest.param("40/h", {"median": "8s", "p95": "20s"}, 0.5, 0.2, id="starts that differ"),
+        pytest.param("8/s", "10s", 0.1, 1.02, id="workers are always needed"),
     ],
 )
 def test_a_pool_that_wakes_when_due_keeps_its_promise_for_a_part_of_the_hours(
-    arrivals: str, start_up: Any, part: float
+    arrivals: str, start_up: Any, days: float, part: float
 ) -> None:
     asked, at_once = (
-        stage({"work": {"arrivals": [{"poisson": arrivals}]}}, {"scaling": {"wake": wake}}, days=0.5, startUp=start_up)
+        stage({"work": {"arrivals": [{"poisson": arrivals}]}}, {"scaling": {"wake": wake}}, days=days, startUp=start_up)
         for wake in ("WhenDue", "AtOnce")
     )
     due, once = result(asked), result(at_once)

@@ -39,14 +39,14 @@ def pytest_runtest_logreport(report):
 TESTS = "import pytest, time\n\n@pytest.mark.parametrize('n', range(3))\ndef test_it(n): time.sleep({seconds})\n"
 
 
-@pytest.mark.parametrize("beside", [0, 1, 6], ids=["alone", "with one more file", "with six more files"])
+@pytest.mark.parametrize("beside", [0, 1, 4], ids=["alone", "with one more file", "with four more files"])
 def test_what_is_measured_runs_first_and_alone_and_then_everything_runs(tmp_path: Path, beside: int) -> None:
     files = {MEASURES: 0.1} | {f"tests/unit/test_{number}.py": 0.0 for number in range(beside)}
     (tmp_path / "conftest.py").write_text(CONFTEST)
     for name, seconds in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(TESTS.format(seconds=seconds))
-    options = ("-q", "-s", "-n", "3", "--no-loadscope-reorder", "-p", "no:cacheprovider")
+    options = ("-q", "-s", "-n", "2", "--no-loadscope-reorder", "-p", "no:cacheprovider")
     run = subprocess.run(  # noqa: S603 - our own tests
         [sys.executable, "-m", "pytest", *options, f"--rootdir={tmp_path}", "-c", "/dev/null", tmp_path],
         check=False,
