@@ -2,13 +2,16 @@
 
 import time
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from utilitarian_operator.adapters.broker.fake import FakeBroker
 from utilitarian_operator.adapters.cluster.cache import FLEETS, PODS, Key, Store
+from utilitarian_operator.adapters.cluster.fake import FakeCluster, Request
 from utilitarian_operator.core.beat.actions import Repairs, ReplaceBeatPod
 from utilitarian_operator.core.labels import INSTANCE_LABEL
 from utilitarian_operator.core.objects.actions import Create
@@ -26,40 +29,24 @@ KEY = Key("ns", "fleet")
 RESOURCE: dict[str, Any] = {
     "apiVersion": "utilitarian.io/v1alpha1",
     "kind": "UtilitarianWorkerPool",
-    "metadata": {"namespace": "ns", "name": "fleet", "uid": "u", "resourceVersion": "1"},
+    "metadata": {"namespace": "ns", "name": "fleet"},
 }
 MADE = {"kind": "Deployment", "metadata": {"namespace": "ns", "name": "fleet-a", "resourceVersion": "1"}}
-BEAT_POD = {
-    "metadata": {"namespace": "ns", "name": "fleet-beat-0", "labels": {INSTANCE_LABEL: "fleet"}, "resourceVersion": "1"}
+BEAT_POD: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"namespace": "ns", "name": "fleet-beat-0", "labels": {INSTANCE_LABEL: "fleet"}},
 }
 
 
-class Cluster:
-    """An API server that notes what it is asked, and refuses some of it."""
-
-    def __init__(self, refuses: dict[str, Exception]) -> None:
-        self.asked: list[str] = []
-        self._refuses = refuses
-
-    async def create(self, manifest: dict[str, Any]) -> dict[str, Any]:
-        self._note(f"create {manifest.get('reason', manifest['kind'])}")
-        return manifest
-
-    async def delete(self, live: dict[str, Any]) -> None:
-        self._note(f"delete {live['kind']}")
-
-    async def patch(self, live: dict[str, Any], change: dict[str, Any], subresource: str = "") -> dict[str, Any]:
-        self._note(f"patch {subresource}")
-        return live | change
-
-    def _note(self, request: str) -> None:
-        self.asked.append(request)
-        if request in self._refuses:
-            raise self._refuses[request]
+def words(asked: Request) -> str:
+    """A request in short: an event by its reason, the status as what it is, all else by its kind."""
+    if asked.verb == "patch":
+        return "patch status"
+    return f"{asked.verb} {asked.body.get('reason', asked.kind) if isinstance(asked.body, dict) else asked.kind}"
 
 
 PLAN = Plan(
-    beat=Repairs(replace=ReplaceBeatPod(BEAT_POD, "it never ran")),
     objects=((Wanted(MADE, "spec.pools[0]", "a"), Create(MADE)),),
     events=(Event(Reason.SPEC_WARNING, "beware"),),
     status=WriteStatus({"mode": "Auto"}, {"mode": "Auto"}),
@@ -95,17 +82,20 @@ TOLD, WRITTEN = ["create SpecWarning"], ["patch status"]
     ],
 )
 async def test_what_is_asked(refuses: dict[str, Exception], asked: list[str]) -> None:
-    cluster, store, metrics = Cluster(refuses), Store(), Metrics(CollectorRegistry(), time.monotonic)
-    store.see(FLEETS, RESOURCE)
-    store.see(PODS, BEAT_POD)
-    api = cast("Any", cluster)
-    writer = ObjectWriter(api, store, metrics, "operator-0", lambda: NOW, uuid.uuid4)
-    drains = Drains(api, store, writer, lambda: NOW)
-    executor = PlanExecutor(api, store, drains, writer, metrics, lambda: NOW)
-    outcome = await executor.carry_out(RESOURCE, PLAN, None, cast("Any", None))
-    assert cluster.asked == asked
+    cluster, store, metrics = FakeCluster(lambda: NOW), Store(), Metrics(CollectorRegistry(), time.monotonic)
+    resource, beat_pod = await cluster.create(RESOURCE), await cluster.create(BEAT_POD)
+    store.see(FLEETS, resource)
+    store.see(PODS, beat_pod)
+    plan = replace(PLAN, beat=Repairs(replace=ReplaceBeatPod(beat_pod, "it never ran")))
+    cluster.requests.clear()
+    cluster.fails = lambda request: refuses.get(words(request))
+    writer = ObjectWriter(cluster, store, metrics, "operator-0", lambda: NOW, uuid.uuid4)
+    drains = Drains(cluster, store, writer, lambda: NOW)
+    executor = PlanExecutor(cluster, store, drains, writer, metrics, lambda: NOW)
+    outcome = await executor.carry_out(resource, plan, None, FakeBroker())
+    assert [words(it) for it in cluster.requests] == asked
     assert outcome.recorded == (TOLD[0] in asked)
     assert (outcome.written is not None) == (WRITTEN[0] in asked)
     assert (outcome.failed is not None) == (not outcome.recorded)
     assert ("fleet-beat-0" in store.children(PODS, KEY)) == (OF_BEAT[1] not in asked)
-    assert outcome.overtakes(PLAN) == ("create Deployment" in refuses and outcome.failed is None)
+    assert outcome.overtakes(plan) == ("create Deployment" in refuses and outcome.failed is None)

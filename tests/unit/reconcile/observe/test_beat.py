@@ -1,11 +1,12 @@
 import time
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from tests.support.resources import resource
 from utilitarian_operator.adapters.cluster.cache import PODS, STATEFUL_SETS, Key, Store
+from utilitarian_operator.adapters.cluster.fake import FakeCluster
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.core.beat.actions import in_turn
@@ -23,13 +24,6 @@ def fleet() -> Fleet:
 
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-
-
-class NoOthers:
-    """An API server without pods of others."""
-
-    async def items(self, *_: Any) -> tuple[list[dict[str, Any]], int]:
-        return [], 0
 
 
 def beat_of(name: str, where: str = "env", *, app: str = "utilitarian") -> dict[str, Any]:
@@ -72,7 +66,7 @@ async def test_a_renamed_resource_has_its_beat_when_the_old_one_has_ended(
     for pod in pods:
         seen.see(PODS, pod)
     without_claim = effective_fleet(parse(resource("beat: {storage: {ephemeral: true}}")).spec)
-    reader = BeatReader(KEY, seen, cast("Any", NoOthers()), time.monotonic)
+    reader = BeatReader(KEY, seen, FakeCluster(), time.monotonic)
     rivals = (await reader.objects(without_claim, claimed=False)).rivals
     ours = beat_of("fleet")
     wanted = Wanted(ours, "spec.beat")
