@@ -46,7 +46,7 @@ AUTOSCALER_GRACE = timedelta(minutes=10)
 """What cluster-autoscaler grants a pod of a node that it takes away (`--max-graceful-termination-sec`)."""
 
 _SEEN = (
-    "whoever may read the resource or a pod sees a password that stands in it: put it into a Secret, and write "
+    "all who may read the resource or a pod see a password that stands in it: put it into a Secret, and write "
     "{secretKeyRef: {name: …, key: …}}"
 )
 
