@@ -1,12 +1,14 @@
 """Runs kopf as informer: every event goes to the cache and asks for a look."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import itertools
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 import kopf
 from kubernetes.aio.client.configuration import Configuration
 
+from utilitarian_operator.adapters.broker.timing import CLOCK
 from utilitarian_operator.adapters.cluster.cache import (
     CHILD_SELECTOR,
     DEPLOYMENTS,
@@ -19,8 +21,11 @@ from utilitarian_operator.adapters.cluster.cache import (
     version,
 )
 from utilitarian_operator.api.resource import GROUP, VERSION
+from utilitarian_operator.core.backoff import Backoff
 from utilitarian_operator.host.settings import Settings
 from utilitarian_operator.host.workqueue import WorkQueue
+
+BACKOFF = Backoff(first_s=0.5, longest_s=10.0)
 
 WATCHED = {
     FLEETS: (GROUP, VERSION, FLEETS),
@@ -29,6 +34,17 @@ WATCHED = {
     DISRUPTION_BUDGETS: ("policy", "v1", DISRUPTION_BUDGETS),
     PODS: ("", "v1", PODS),
 }
+
+
+class Backoffs:
+    """Pauses between tries of kopf's requests, without an end: where it stops to try, it ends the process.
+
+    Each has a part that is by chance, so that the clients of an API server that comes back don't come all at once.
+    """
+
+    def __iter__(self) -> Iterator[float]:
+        """The pauses in seconds, each longer than the one before, up to `BACKOFF.longest_s`."""
+        return (BACKOFF.pause_s(count, CLOCK.between) for count in itertools.count(1))
 
 
 def registry(
@@ -67,6 +83,11 @@ def informer_settings() -> kopf.OperatorSettings:
     result.persistence.finalizer = f"{GROUP}/kopf-finalizer"
     result.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=GROUP)
     result.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=GROUP)
+    result.networking.error_backoffs = Backoffs()
+    result.networking.connect_timeout = 10.0
+    result.watching.server_timeout = 300.0
+    result.watching.client_timeout = 330.0  # a stream that was cut in silence is opened anew
+    result.watching.reconnect_backoff = 0.5  # kopf would open one that is closed at once ten times a second
     result.scanning.disabled = True  # the kinds are fixed: nothing to discover while running
     for plural in WATCHED.keys() - {FLEETS}:
         result.watching.label_selectors[plural] = CHILD_SELECTOR

@@ -151,9 +151,12 @@ async def _operate(  # noqa: PLR0913 - the parts that it is handed
         asyncio.create_task(_resync(cluster, store, queue, settings, watches), name="resync"),
     ]
     tasks += _renewals(settings, own, store, fences)
-    ready, closing = asyncio.Event(), asyncio.Event()
-    host = handlers.host(handlers.registry(store, queue, watches.saw), settings, login, ready=ready, stop=closing)
-    informer = asyncio.create_task(_inform(host, ready, health_of_process, stop), name="informer")
+    closing = asyncio.Event()
+
+    def host(ready: asyncio.Event) -> Coroutine[None, None, None]:
+        return handlers.host(handlers.registry(store, queue, watches.saw), settings, login, ready=ready, stop=closing)
+
+    informer = asyncio.create_task(_inform(host, health_of_process, stop, closing), name="informer")
     tasks.append(asyncio.create_task(_until(stop), name="stop"))
     try:
         done, _ = await asyncio.wait([informer, *tasks], return_when=asyncio.FIRST_COMPLETED)
@@ -190,17 +193,32 @@ def _renewals(settings: Settings, cluster: Cluster, store: Store, fences: Fences
 
 
 async def _inform(
-    host: Coroutine[None, None, None], ready: asyncio.Event, health_of_process: ProcessHealth, stop: asyncio.Event
+    host: Callable[[asyncio.Event], Coroutine[None, None, None]],
+    health_of_process: ProcessHealth,
+    stop: asyncio.Event,
+    closing: asyncio.Event,
 ) -> None:
-    """Keep the watches open until the host ends; a signal sets `stop`."""
-    hosting, opened = asyncio.create_task(host, name="kopf"), asyncio.create_task(ready.wait())
-    try:
-        await asyncio.wait([hosting, opened], return_when=asyncio.FIRST_COMPLETED)
-        _stop_on_signals(stop)  # again: kopf has put its own handlers in their place
-        health_of_process.watches = ready.is_set()
-        await hosting
-    finally:
-        opened.cancel()
+    """Keep the watches open until they are closed; a signal sets `stop`.
+
+    kopf ends for good at an error in a watch, which an API server that is overloaded or restarted sends. What the
+    operator knows and holds need not end with it: the watches are opened anew, and list everything.
+    """
+    while True:
+        ready = asyncio.Event()
+        hosting, opened = asyncio.create_task(host(ready), name="kopf"), asyncio.create_task(ready.wait())
+        try:
+            await asyncio.wait([hosting, opened], return_when=asyncio.FIRST_COMPLETED)
+            _stop_on_signals(stop)  # again: kopf has put its own handlers in their place
+            health_of_process.watches = ready.is_set()
+            await hosting
+        except Exception as error:  # noqa: BLE001 - whatever ended them, the process goes on
+            logger.warning("watches ended; they are opened anew", extra={"because": f"{error or type(error).__name__}"})
+        finally:
+            opened.cancel()
+        if stop.is_set() or closing.is_set():
+            return
+        health_of_process.watches = False
+        await asyncio.sleep(RETRY_S)
 
 
 async def _tick(

@@ -1,0 +1,121 @@
+"""Stands between the operator and a real API server, passes requests on, and lets things go wrong on the way."""
+
+import asyncio
+import json
+import threading
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+from aiohttp import web
+
+from tests.support.controlplane import ControlPlane
+from tests.support.ports import LOOPBACK, free_port
+
+OVER_WITHIN_S = 60.0
+LOOKED_AT_EACH_S = 0.05
+
+
+@dataclass
+class ApiProxy:
+    """The proxy, for the time of the block.
+
+    Args:
+        controlplane: that requests are passed on to.
+        status: of the answer to every request; None lets it through.
+        event: the code of the error that every open watch says before it ends; None says none.
+        cut: whether every open watch is cut.
+        done: how often one of these went wrong.
+    """
+
+    controlplane: ControlPlane
+    status: int | None = None
+    event: int | None = None
+    cut: bool = False
+    done: int = 0
+    port: int = field(default_factory=free_port)
+
+    def __enter__(self) -> Self:
+        self._loop, self._over, self._listens = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
+        self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._serve()), daemon=True)
+        self._thread.start()
+        assert self._listens.wait(OVER_WITHIN_S)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._loop.call_soon_threadsafe(self._over.set)
+        self._thread.join(OVER_WITHIN_S)
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+    def heal(self) -> None:
+        """Let everything through from now on."""
+        self.status = self.event = None
+        self.cut = False
+
+    async def _serve(self) -> None:
+        application = web.Application(client_max_size=16 * 1024 * 1024)
+        application.router.add_route("*", "/{rest:.*}", self._answer)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        await web.TCPSite(runner, LOOPBACK, self.port).start()
+        self._listens.set()
+        await self._over.wait()
+        await runner.cleanup()
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        if self.status is not None:
+            self.done += 1
+            return web.json_response(_failure(self.status), status=self.status, headers={"Retry-After": "1"})
+        headers = {name: value for name, value in request.headers.items() if name.lower() != "host"}
+        async with (
+            aiohttp.ClientSession(auto_decompress=False) as session,
+            session.request(
+                request.method,
+                self.controlplane.url + request.path_qs,
+                headers=headers,
+                data=await request.read(),
+                ssl=self.controlplane._tls,
+                timeout=aiohttp.ClientTimeout(total=None),
+            ) as answer,
+        ):
+            return await self._pass_on(request, answer)
+
+    async def _pass_on(self, request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
+        kept = {name: answer.headers[name] for name in ("Content-Type", "Content-Encoding") if name in answer.headers}
+        response = web.StreamResponse(status=answer.status, headers=kept)
+        await response.prepare(request)
+        watch = request.query.get("watch") == "true"
+        parts = answer.content.iter_any().__aiter__()
+        part = asyncio.ensure_future(parts.__anext__())
+        try:
+            while not (watch and await self._spoilt(request, response)):
+                await asyncio.wait([part], timeout=LOOKED_AT_EACH_S)
+                if part.done():
+                    await response.write(part.result())
+                    part = asyncio.ensure_future(parts.__anext__())
+        except StopAsyncIteration:
+            await response.write_eof()
+        finally:
+            part.cancel()
+        return response
+
+    async def _spoilt(self, request: web.Request, response: web.StreamResponse) -> bool:
+        """End a watch if it is to go wrong."""
+        if self.event is not None:
+            line = {"type": "ERROR", "object": _failure(self.event)}
+            await response.write(json.dumps(line).encode() + b"\n")
+        elif self.cut and request.transport is not None:
+            request.transport.abort()
+        else:
+            return False
+        self.done += 1
+        return True
+
+
+def _failure(code: int) -> dict[str, object]:
+    return {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "message": "injected"}
