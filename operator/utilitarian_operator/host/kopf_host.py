@@ -25,6 +25,8 @@ from utilitarian_operator.core.backoff import Backoff
 from utilitarian_operator.host.settings import Settings
 from utilitarian_operator.host.workqueue import WorkQueue
 
+Registry = kopf.OperatorRegistry
+
 BACKOFF = Backoff(first_s=0.5, longest_s=10.0)
 
 WATCHED = {

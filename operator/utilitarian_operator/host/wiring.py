@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -151,12 +151,10 @@ async def _operate(  # noqa: PLR0913 - the parts that it is handed
         asyncio.create_task(_resync(cluster, store, queue, settings, watches), name="resync"),
     ]
     tasks += _renewals(settings, own, store, fences)
-    closing = asyncio.Event()
-
-    def host(ready: asyncio.Event) -> Coroutine[None, None, None]:
-        return handlers.host(handlers.registry(store, queue, watches.saw), settings, login, ready=ready, stop=closing)
-
-    informer = asyncio.create_task(_inform(host, health_of_process, stop, closing), name="informer")
+    closing, registry = asyncio.Event(), partial(handlers.registry, store, queue, watches.saw)
+    informer = asyncio.create_task(
+        _inform(registry, settings, login, health_of_process, stop, closing), name="informer"
+    )
     tasks.append(asyncio.create_task(_until(stop), name="stop"))
     try:
         done, _ = await asyncio.wait([informer, *tasks], return_when=asyncio.FIRST_COMPLETED)
@@ -193,7 +191,9 @@ def _renewals(settings: Settings, cluster: Cluster, store: Store, fences: Fences
 
 
 async def _inform(
-    host: Callable[[asyncio.Event], Coroutine[None, None, None]],
+    registry: Callable[[], handlers.Registry],
+    settings: Settings,
+    login: Callable[[], Awaitable[Configuration]],
     health_of_process: ProcessHealth,
     stop: asyncio.Event,
     closing: asyncio.Event,
@@ -205,7 +205,8 @@ async def _inform(
     """
     while True:
         ready = asyncio.Event()
-        hosting, opened = asyncio.create_task(host(ready), name="kopf"), asyncio.create_task(ready.wait())
+        host = handlers.host(registry(), settings, login, ready=ready, stop=closing)
+        hosting, opened = asyncio.create_task(host, name="kopf"), asyncio.create_task(ready.wait())
         try:
             await asyncio.wait([hosting, opened], return_when=asyncio.FIRST_COMPLETED)
             _stop_on_signals(stop)  # again: kopf has put its own handlers in their place
