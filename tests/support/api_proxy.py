@@ -71,14 +71,14 @@ class ApiProxy:
         if self.status is not None:
             self.done += 1
             return web.json_response(_failure(self.status), status=self.status, headers={"Retry-After": "1"})
-        headers = {name: value for name, value in request.headers.items() if name.lower() != "host"}
+        headers = {name: value for name, value in request.headers.items() if name.lower() not in {"host", "content-length"}}
         async with (
             aiohttp.ClientSession(auto_decompress=False) as session,
             session.request(
                 request.method,
                 self.controlplane.url + request.path_qs,
                 headers=headers,
-                data=await request.read(),
+                data=await request.read() or None,
                 ssl=self.controlplane._tls,
                 timeout=aiohttp.ClientTimeout(total=None),
             ) as answer,
