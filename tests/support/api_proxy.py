@@ -1,6 +1,7 @@
 """Stands between the operator and a real API server, passes requests on, and lets things go wrong on the way."""
 
 import asyncio
+import contextlib
 import json
 import threading
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from tests.support.ports import LOOPBACK, free_port
 
 OVER_WITHIN_S = 60.0
 LOOKED_AT_EACH_S = 0.05
+NOT_PASSED_ON = {"host", "content-length", "transfer-encoding"}
 
 
 @dataclass
@@ -37,8 +39,8 @@ class ApiProxy:
     port: int = field(default_factory=free_port)
 
     def __enter__(self) -> Self:
-        self._loop, self._over, self._listens = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
-        self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._serve()), daemon=True)
+        self._listens = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="api proxy", daemon=True)
         self._thread.start()
         assert self._listens.wait(OVER_WITHIN_S)
         return self
@@ -58,51 +60,57 @@ class ApiProxy:
         self.cut = False
 
     async def _serve(self) -> None:
+        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
         application = web.Application(client_max_size=16 * 1024 * 1024)
         application.router.add_route("*", "/{rest:.*}", self._answer)
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
-        await runner.setup()
-        await web.TCPSite(runner, LOOPBACK, self.port).start()
-        self._listens.set()
-        await self._over.wait()
-        await runner.cleanup()
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+        connections = aiohttp.TCPConnector(limit=0, ssl=self.controlplane._tls)
+        async with aiohttp.ClientSession(connector=connections, auto_decompress=False) as self._session:
+            await runner.setup()
+            await web.TCPSite(runner, LOOPBACK, self.port).start()
+            self._listens.set()
+            await self._over.wait()
+            await runner.cleanup()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         if self.status is not None:
             self.done += 1
             return web.json_response(_failure(self.status), status=self.status, headers={"Retry-After": "1"})
-        headers = {name: value for name, value in request.headers.items() if name.lower() not in {"host", "content-length"}}
-        async with (
-            aiohttp.ClientSession(auto_decompress=False) as session,
-            session.request(
-                request.method,
-                self.controlplane.url + request.path_qs,
-                headers=headers,
-                data=await request.read() or None,
-                ssl=self.controlplane._tls,
-                timeout=aiohttp.ClientTimeout(total=None),
-            ) as answer,
-        ):
+        async with self._session.request(
+            request.method,
+            self.controlplane.url + request.path_qs,
+            headers={name: value for name, value in request.headers.items() if name.lower() not in NOT_PASSED_ON},
+            data=await request.read() or None,
+            timeout=aiohttp.ClientTimeout(total=None),
+        ) as answer:
             return await self._pass_on(request, answer)
 
     async def _pass_on(self, request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
         kept = {name: answer.headers[name] for name in ("Content-Type", "Content-Encoding") if name in answer.headers}
         response = web.StreamResponse(status=answer.status, headers=kept)
-        await response.prepare(request)
-        watch = request.query.get("watch") == "true"
+        with contextlib.suppress(ConnectionResetError):  # the operator has gone
+            await response.prepare(request)
+            if request.query.get("watch") == "true":
+                await self._watch(request, answer, response)
+            else:
+                await response.write(await answer.read())
+        return response
+
+    async def _watch(self, request: web.Request, answer: aiohttp.ClientResponse, response: web.StreamResponse) -> None:
         parts = answer.content.iter_any().__aiter__()
-        part = asyncio.ensure_future(parts.__anext__())
+        part = asyncio.ensure_future(anext(parts, b""))
         try:
-            while not (watch and await self._spoilt(request, response)):
+            while not await self._spoilt(request, response):
                 await asyncio.wait([part], timeout=LOOKED_AT_EACH_S)
-                if part.done():
-                    await response.write(part.result())
-                    part = asyncio.ensure_future(parts.__anext__())
-        except StopAsyncIteration:
-            await response.write_eof()
+                if not part.done():
+                    continue
+                if not part.result():
+                    return
+                await response.write(part.result())
+                part = asyncio.ensure_future(anext(parts, b""))
         finally:
             part.cancel()
-        return response
+            await asyncio.gather(part, return_exceptions=True)
 
     async def _spoilt(self, request: web.Request, response: web.StreamResponse) -> bool:
         """End a watch if it is to go wrong."""

@@ -87,7 +87,7 @@ def informer_settings() -> kopf.OperatorSettings:
     result.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=GROUP)
     result.networking.error_backoffs = Backoffs()
     result.networking.connect_timeout = 10.0
-    result.watching.server_timeout = 300.0
+    result.watching.server_timeout = 300  # whole: the API server refuses "300.0"
     result.watching.client_timeout = 330.0  # a stream that was cut in silence is opened anew
     result.watching.reconnect_backoff = 0.5  # kopf would open one that is closed at once ten times a second
     result.scanning.disabled = True  # the kinds are fixed: nothing to discover while running

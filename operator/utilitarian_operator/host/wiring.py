@@ -211,15 +211,14 @@ async def _inform(
             await asyncio.wait([hosting, opened], return_when=asyncio.FIRST_COMPLETED)
             _stop_on_signals(stop)  # again: kopf has put its own handlers in their place
             health_of_process.watches = ready.is_set()
-            await hosting
+            return await hosting  # it was closed, or a signal came before it was ready
         except Exception as error:  # noqa: BLE001 - whatever ended them, the process goes on
             logger.warning("watches ended; they are opened anew", extra={"because": f"{error or type(error).__name__}"})
         finally:
             opened.cancel()
-        if stop.is_set() or closing.is_set():
-            return
         health_of_process.watches = False
-        await asyncio.sleep(RETRY_S)
+        with contextlib.suppress(TimeoutError):
+            return await asyncio.wait_for(_until(closing), RETRY_S)
 
 
 async def _tick(
