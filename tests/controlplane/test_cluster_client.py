@@ -1,6 +1,8 @@
 """What only a real API server does: it checks objects, fails, is away, and is not written to without the Lease."""
 
+import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -16,6 +18,7 @@ from tests.support.controlplane import ControlPlane
 from tests.support.ports import LOOPBACK, free_port
 from tests.support.resources import resource
 from utilitarian_operator.adapters.cluster.client import ClusterClient
+from utilitarian_operator.adapters.cluster.request_rate import RequestRate
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.errors import ClusterError, Conflict, Gone, LeadershipLost, Rejected
@@ -93,6 +96,19 @@ async def test_an_api_server_that_is_away_is_a_cluster_error(controlplane: Contr
         with pytest.raises(ClusterError, match="GET api/v1/namespaces/ns/secrets/env: ") as raised:
             await ClusterClient(made).read("Secret", "ns", "env")
         assert type(raised.value) is ClusterError
+
+
+async def test_reads_and_writes_go_at_the_rate_that_is_allowed(controlplane: ControlPlane) -> None:
+    async with (
+        serve(LOOPBACK, 0, {"/{path:.*}": lambda: web.Response(text="{}")}) as port,
+        client(controlplane, f"http://{LOOPBACK}:{port}") as made,
+    ):
+        cluster = ClusterClient(made, rate=RequestRate(per_second=10, burst=2))
+        began = time.monotonic()
+        reads = [cluster.read("Secret", "ns", "env") for _ in range(5)]
+        writes = [cluster.scale("ns", "fleet-a", 1) for _ in range(4)]  # refused here: only GET is served
+        await asyncio.gather(*reads, *writes, return_exceptions=True)
+        assert time.monotonic() - began >= (9 - 2) / 10
 
 
 async def test_nothing_is_written_without_the_lease(controlplane: ControlPlane, namespace: str) -> None:

@@ -24,6 +24,7 @@ from utilitarian_operator.adapters.broker.timing import (
 )
 from utilitarian_operator.adapters.cluster.cache import CHILD_SELECTOR, FLEETS, Key, Store, version
 from utilitarian_operator.adapters.cluster.client import ClusterClient
+from utilitarian_operator.adapters.cluster.request_rate import RequestRate
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.errors import ClusterError, LeadershipLost
 from utilitarian_operator.host import kopf_host as handlers
@@ -105,7 +106,8 @@ async def run(settings: Settings, stop: asyncio.Event, started: Callable[[Runnin
         async with _leading(settings, client, health_of_process, stop) as fences:
             if not stop.is_set():
                 health_of_process.leads = True
-                cluster = ClusterClient(client, fences.may_write) if fences else ClusterClient(client)
+                may_write = {"may_write": fences.may_write} if fences else {}
+                cluster = ClusterClient(client, **may_write, rate=RequestRate())
                 await _operate(
                     settings, cluster, Metrics(registry, CLOCK.monotonic), health_of_process, login, stop, fences
                 )

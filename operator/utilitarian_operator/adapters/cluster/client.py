@@ -10,6 +10,7 @@ from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.exceptions import ApiException
 
 from utilitarian_operator.adapters.cluster import pod_metrics
+from utilitarian_operator.adapters.cluster.request_rate import RequestRate
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.objects import Object, ReadOnlyObject
 from utilitarian_operator.core.labels import MANAGER
@@ -57,13 +58,19 @@ class ClusterClient(Cluster):
         client: of the official library, which knows how to log in.
         may_write: called before each write with the object's namespace, or "" where it has none; returns within how
             many seconds the write must be over, and raises LeadershipLost or LeaseUnsure to prevent it.
+        rate: of all requests; None for one that never waits, as the Lease must not.
     """
 
     _with_each_write: Sequence[tuple[str, str]] = ()
     """Parameters of the query of each write."""
 
-    def __init__(self, client: ApiClient, may_write: Callable[[str], float] = lambda _: TIMEOUT_S) -> None:
-        self._client, self._may_write = client, may_write
+    def __init__(
+        self,
+        client: ApiClient,
+        may_write: Callable[[str], float] = lambda _: TIMEOUT_S,
+        rate: RequestRate | None = None,
+    ) -> None:
+        self._client, self._may_write, self._rate = client, may_write, rate
 
     async def create(self, manifest: Object) -> Object:
         """Make an object; returns it as it is now."""
@@ -168,11 +175,16 @@ class ClusterClient(Cluster):
     async def _write(
         self, method: str, path: str, body: Any, content_type: str, query: Sequence[tuple[str, str]] = ()
     ) -> Object:
+        await self._turn()  # before the Lease is asked how long it lasts
         within_s = min(self._may_write(_namespace(path)), TIMEOUT_S)
         # Strict: a typing error in a part that the CRD passes through must not be dropped in silence.
         manager = [] if method == "DELETE" else [("fieldManager", MANAGER), ("fieldValidation", "Strict")]
         more = [*manager, *query, *self._with_each_write]
         return await self._request(method, path, body, content_type, more, within_s=within_s)
+
+    async def _turn(self) -> None:
+        if self._rate is not None:
+            await self._rate.turn()
 
     async def _request(self, method: str, path: str, *more: Any, **options: Any) -> Object:
         text = await self._answer(method, path, *more, **options)
@@ -193,6 +205,8 @@ class ClusterClient(Cluster):
         within_s: float = TIMEOUT_S,
     ) -> bytes:
         headers = {"Accept": f"{JSON}, */*", "Content-Type": content_type}
+        if method == "GET":
+            await self._turn()
         try:
             request = await self._client.param_serialize(
                 method,
