@@ -23,7 +23,8 @@ from utilitarian_operator.simulation.replay import disagreements, looks
 pytestmark = pytest.mark.timeout(1800)  # the first test of a run waits for the cluster to be made
 
 FOUR = {"amr", "amr-on-demand", "commits", "external"}
-# The quickstart names no statistics and no schedule, and nothing goes wrong in it; tests/unit asks these too.
+# The quickstart names no statistics and no schedule, its cluster has no metrics.k8s.io, and nothing goes wrong in it;
+# tests/unit asks these too.
 NOTHING_TO_TELL = (
     'state="unacked"',
     "utilitarian_run_",
@@ -32,6 +33,8 @@ NOTHING_TO_TELL = (
     "utilitarian_worker_losses",
     "utilitarian_pool_ailing",
     "utilitarian_queue_foreign_consumers",
+    "utilitarian_pool_slot_cpu_cores",
+    "utilitarian_pool_worker_memory_peak_bytes",
 )
 
 

@@ -312,14 +312,22 @@ class RabbitMQ:
             return list(iter(lambda: channel.basic_get(queue, no_ack=True), None))
 
     def close_connections(self, vhost: str) -> int:
-        """Closes the connections of a vhost that the management API knows of, and returns how many there were.
+        """Closes the connections of a vhost that the management API knows of, and returns how many it closed.
 
         A new connection is known after a moment only: wait until this is not 0.
         """
         names = [row["name"] for row in self.api("GET", f"/api/vhosts/{quote(vhost, safe='')}/connections")]
-        for name in names:
+        return sum(map(self._close_connection, names))
+
+    def _close_connection(self, name: str) -> bool:
+        """Closes a connection; False where it has gone meanwhile."""
+        try:
             self.api("DELETE", f"/api/connections/{quote(name)}")
-        return len(names)
+        except HttpError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            return False
+        return True
 
     def connection(self, vhost: str = "/", *, confirm_publish: bool = False) -> kombu.Connection:
         """A kombu connection (not opened yet) that the caller closes."""

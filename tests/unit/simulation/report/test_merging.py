@@ -30,7 +30,7 @@ def test_pools_with_equal_workers_become_one_with_the_stricter_promise() -> None
         pytest.param({"schedule": [{"name": "run", "start": "0 * * * *"}]}, id="it has runs"),
         pytest.param({"env": [{"name": "A", "value": "b"}]}, id="another environment"),
         pytest.param({"drainTimeout": "2h"}, id="another grace"),
-        pytest.param({"queues": [f"q{i}" for i in range(20)]}, id="more queues than a pool may have"),
+        pytest.param({"queues": [f"q{i}" for i in range(40)]}, id="more queues than a pool may have"),
     ],
 )
 def test_pools_that_differ_stay_apart(other: dict[str, object]) -> None:
