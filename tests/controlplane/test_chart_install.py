@@ -83,8 +83,12 @@ def allowed(at: ControlPlane, verb: str, resource: str, namespace: str, name: st
 
 @pytest.mark.parametrize(
     "values",
-    [{}, {"watchNamespaces": ["metering"], "replicas": 2, "dashboard": {"namespace": "metering"}}],
-    ids=["defaults", "one namespace"],
+    [
+        {},
+        {"watchNamespaces": ["metering"], "replicas": 2, "dashboard": {"namespace": "metering"}},
+        {"apiPriorityLevel": "workload-high"},
+    ],
+    ids=["defaults", "one namespace", "priority level"],
 )
 def test_no_field_is_unknown_to_the_api_server(cluster: ControlPlane, values: dict[str, Any]) -> None:
     for it in render(values):

@@ -406,6 +406,16 @@ def test_a_stand_by_is_rolled_spread_and_kept_and_a_lone_operator_replaced() -> 
     assert "topologySpreadConstraints" not in pod(default())
 
 
+def test_a_priority_level_is_for_the_account_of_the_pod_alone() -> None:
+    assert "FlowSchema" not in kinds(default())
+    objects = render({"apiPriorityLevel": "workload-high"})
+    spec = one(objects, "FlowSchema")["spec"]
+    assert spec["priorityLevelConfiguration"] == {"name": "workload-high"}
+    [rule] = spec["rules"]
+    [subject] = rule["subjects"]
+    assert subject["serviceAccount"] == {"name": pod(objects)["serviceAccountName"], "namespace": NAMESPACE}
+
+
 def test_a_digest_takes_the_place_of_the_tag() -> None:
     image = {"repository": "registry.example:5000/op", "tag": "1", "digest": DIGEST}
     assert container(render({"image": image}))["image"] == f"registry.example:5000/op@{DIGEST}"
@@ -436,12 +446,12 @@ def test_every_release_has_names_that_kubernetes_takes(release: str) -> None:
 
 
 def test_no_two_releases_have_the_same_name_of_something_of_the_cluster() -> None:
-    values = {"admission": {"enabled": True}, "crds": {"enabled": False}}
+    values = {"admission": {"enabled": True}, "crds": {"enabled": False}, "apiPriorityLevel": "workload-high"}
     first = render({**values, "fullnameOverride": "c-d"}, namespace="a-b")
     second = render({**values, "fullnameOverride": "b-c-d"}, namespace="a")
     assert _of_the_cluster(first) & _of_the_cluster(second) == set()
     assert {kind for kind, _ in _of_the_cluster(first)} == {
-        *("ClusterRole", "ClusterRoleBinding", "ValidatingWebhookConfiguration")
+        *("ClusterRole", "ClusterRoleBinding", "FlowSchema", "ValidatingWebhookConfiguration")
     }
 
 
