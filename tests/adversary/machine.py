@@ -2,8 +2,6 @@
 
 import random
 import sys
-import time
-import types
 import uuid
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +15,7 @@ from utilitarian_operator.adapters.broker.timing import (
     CLOCK,
     Clock,
 )
+from utilitarian_operator.host import clocks
 
 START = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 """What time it is when a world begins."""
@@ -44,21 +43,18 @@ class Machine:
 
     def put_in(self) -> Mapping[Any, Any]:
         """What stands for each thing that the operator's modules have of the real machine."""
-        clock = types.SimpleNamespace(
+        outside = Clock(
             monotonic=self._loop.time,
-            perf_counter=self._loop.time,
-            time=lambda: self.wall().timestamp(),
-            sleep=threads.wait,
+            wall=lambda: self.wall().timestamp(),
+            block=threads.wait,
+            between=self._random.uniform,
+            unique=lambda: uuid.UUID(int=self._random.getrandbits(128)),
+            secret=lambda: f"{self._random.getrandbits(256):064x}",
         )
-        ids = types.SimpleNamespace(uuid4=lambda: uuid.UUID(int=self._random.getrandbits(128)))
-        chance = {"between": self._random.uniform, "unique": ids.uuid4}
-        outside = Clock(self._loop.time, clock.time, block=threads.wait, **chance)
         return {
             CLOCK: outside,
-            time: clock,
-            time.monotonic: self._loop.time,
-            uuid: ids,
-            random.SystemRandom: lambda: self._random,
+            clocks.boot_seconds: self._loop.time,
+            clocks.utc_now: self.wall,
             ThreadPoolExecutor: threads.Thread,
         }
 

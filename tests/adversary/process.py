@@ -33,7 +33,8 @@ class Process:
     def __init__(self, world: Any, settings: Settings) -> None:
         self._world, self._settings = world, settings
         self.dead = False
-        self.tasks: set[asyncio.Task[Any]] = set()
+        self.tasks: dict[asyncio.Task[Any], None] = {}
+        """Those that are not done, in the order in which they began."""
         self.threads: list[Thread] = []
         self.writes = 0
         self.dies_at: tuple[int, str] | None = None
@@ -52,7 +53,10 @@ class Process:
 
     async def _live(self) -> None:
         client: Any = Client(self._world.server, self._world, self, self._world.events)
-        health, metrics = ProcessHealth(), Metrics(CollectorRegistry(), self._world.loop.time)
+        health, metrics = (
+            ProcessHealth(seconds=self._world.loop.time),
+            Metrics(CollectorRegistry(), self._world.loop.time),
+        )
         async with wiring._leading(self._settings, client, health, self.stop) as fences:
             if self.stop.is_set():
                 return
@@ -111,7 +115,7 @@ class Process:
             thread.kill()
         if self.watches is not None:
             self.watches.close()
-        for task in sorted(self.tasks, key=lambda it: it.get_name()):
+        for task in list(self.tasks):
             task.cancel()
 
 

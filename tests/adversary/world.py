@@ -30,7 +30,7 @@ from tests.adversary.rabbitmq import STATISTICS_EVERY_S, RabbitMQ
 from tests.adversary.stateful_set import StatefulSets
 from tests.adversary.threads import Thread
 from utilitarian_operator.adapters.broker import connection, mailbox
-from utilitarian_operator.host import kopf_host, wiring
+from utilitarian_operator.host import kopf_host
 from utilitarian_operator.host.settings import Settings
 
 WELL_FOR_S = 20.0
@@ -242,7 +242,6 @@ class World:
         return {
             **self.machine.put_in(),
             aiohttp: broker_connection.http(self.rabbit),
-            wiring.utc_now: self.machine.wall,
             connection.connect: connect,
             mailbox.AnswersBox: broker_connection.Mailbox,
             kopf_host.host: host,
@@ -291,8 +290,8 @@ class World:
         task = asyncio.Task(coroutine, loop=loop, **options)
         process = PRESENT.get()
         if process is not None:
-            process.tasks.add(task)
-            task.add_done_callback(process.tasks.discard)
+            process.tasks[task] = None
+            task.add_done_callback(lambda it: process.tasks.pop(it, None))
         return task
 
     def _made(self, thread: Thread) -> None:

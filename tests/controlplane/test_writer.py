@@ -23,7 +23,7 @@ from utilitarian_operator.core.objects import manifests
 from utilitarian_operator.core.objects.actions import Apply, scale_action
 from utilitarian_operator.core.objects.drift import AGAIN_AFTER, applied, drifted
 from utilitarian_operator.core.objects.wanted import Wanted
-from utilitarian_operator.host.wiring import utc_now
+from utilitarian_operator.host.clocks import utc_now
 from utilitarian_operator.metrics.fleet import Metrics
 from utilitarian_operator.reconcile.act.writer import ObjectWriter
 

@@ -11,8 +11,8 @@ from utilitarian_operator.api.names import FLEETS_LEASE
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.errors import ClusterError
+from utilitarian_operator.host.clocks import boot_seconds, utc_now
 from utilitarian_operator.host.leadership import Leadership
-from utilitarian_operator.host.lease import boot_seconds, utc_now
 from utilitarian_operator.host.namespaces import Namespaces
 from utilitarian_operator.reconcile.act.events import event
 

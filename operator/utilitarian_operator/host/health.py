@@ -1,8 +1,9 @@
 """How the process is: what of it must go on all the time, what has stopped, and why it can't do its work."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+from utilitarian_operator.adapters.broker.timing import CLOCK
 
 SILENT_S = 120.0
 """What has made no progress for this long will make none: the kubelet shall restart the process."""
@@ -28,7 +29,7 @@ class ProcessHealth:
     lacks: str | None = "the API server was not asked yet"
     notes: Callable[[], list[str]] = list
     stuck: list[Callable[[], str | None]] = field(default_factory=list)
-    seconds: Callable[[], float] = time.monotonic
+    seconds: Callable[[], float] = CLOCK.monotonic
     _last: dict[str, float] = field(default_factory=dict)
 
     def goes_on(self, part: str) -> None:
@@ -65,7 +66,7 @@ class WatchProgress:
         seconds: of a clock that never goes back.
     """
 
-    def __init__(self, seconds: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, seconds: Callable[[], float] = CLOCK.monotonic) -> None:
         self._seconds = seconds
         self._watched: dict[str, int] = {}
         self._behind: dict[str, tuple[int, float]] = {}

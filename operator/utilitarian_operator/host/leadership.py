@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+from utilitarian_operator.adapters.broker.timing import CLOCK
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.errors import LeadershipLost, LeaseUnsure
-from utilitarian_operator.host.lease import Lease, Terms, boot_seconds
+from utilitarian_operator.host.clocks import boot_seconds
+from utilitarian_operator.host.lease import Lease, Terms
 
 TERMS = Terms(duration_s=6, margin_s=1.0, request_within_s=2.0)
 """Short, because a lapse costs little: nothing is written until the Lease is renewed, and only if another replica took
@@ -40,7 +41,7 @@ class Leadership:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         # Two processes may have been given one name by mistake, and one that was started again is another one.
-        self.identity = f"{instance}_{uuid.uuid4().hex[:8]}"
+        self.identity = f"{instance}_{str(CLOCK.unique())[:8]}"
         self._lease = Lease(cluster, namespace, name, self.identity, TERMS, seconds)
         self._name, self._sleep = name, sleep
 

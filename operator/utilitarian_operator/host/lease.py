@@ -2,29 +2,18 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.objects import Object, ReadOnlyObject
 from utilitarian_operator.errors import ClusterError, Gone
+from utilitarian_operator.host.clocks import boot_seconds, utc_now
 
 logger = logging.getLogger(__name__)
 
 LONGEST_S = 120
 """Seconds that another holder's Lease is waited out at most, whatever it says of itself."""
-
-
-def boot_seconds() -> float:
-    """Seconds since the machine booted: no one sets this clock, and it goes on while the machine is suspended."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
-
-
-def utc_now() -> datetime:
-    """The wall clock: what people read in the Lease. Nothing is decided by it."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +142,7 @@ class Lease:
         return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
 
     def _spec(self, live: ReadOnlyObject) -> Object:
+        # What people read in the Lease; nothing is decided by it.
         now = utc_now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         before = live["spec"]
         spec = {"holderIdentity": self._holder, "leaseDurationSeconds": self._terms.duration_s, "renewTime": now}

@@ -9,7 +9,8 @@ from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.names import FLEETS_LEASE
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.errors import LeaseUnsure
-from utilitarian_operator.host.lease import Lease, Terms, boot_seconds
+from utilitarian_operator.host.clocks import boot_seconds
+from utilitarian_operator.host.lease import Lease, Terms
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ class Namespaces:
         """
         while True:
             names = set(wanted())
-            gone = [self._known.pop(name).lease for name in self._known.keys() - names]
+            gone = [self._known.pop(name).lease for name in sorted(self._known.keys() - names)]
             slots = asyncio.Semaphore(AT_ONCE)
 
             async def one(name: str, slots: asyncio.Semaphore = slots) -> None:

@@ -8,8 +8,9 @@ import asyncio
 import base64
 import contextlib
 import logging
-import secrets
+from collections.abc import Callable
 
+from utilitarian_operator.adapters.broker.timing import CLOCK
 from utilitarian_operator.adapters.cluster.seam import Cluster, secret_values
 from utilitarian_operator.api.names import SALT
 from utilitarian_operator.api.objects import Object
@@ -19,16 +20,18 @@ logger = logging.getLogger(__name__)
 
 RETRY_S = 2.0
 _KEY = "salt"
-_BYTES = 32
 
 
-async def salt_in(cluster: Cluster, namespace: str, stop: asyncio.Event) -> str:
+async def salt_in(
+    cluster: Cluster, namespace: str, stop: asyncio.Event, secret: Callable[[], str] = CLOCK.secret
+) -> str:
     """The salt, made if there is none; waits for an API server that is away.
 
     Args:
         cluster: where it is kept.
         namespace: of the operator.
         stop: ends the wait.
+        secret: gives a text that no one can guess.
 
     Returns:
         The salt; empty where the API server refuses to give or keep it: then no change of a Secret rolls a pod, since
@@ -36,7 +39,7 @@ async def salt_in(cluster: Cluster, namespace: str, stop: asyncio.Event) -> str:
     """
     while not stop.is_set():
         try:
-            return await _read(cluster, namespace) or await _made(cluster, namespace)
+            return await _read(cluster, namespace) or await _made(cluster, namespace, secret())
         except Rejected as error:
             where = f"{namespace}/{SALT}"
             logger.warning("no salt: changed Secrets roll no pod", extra={"secret": where, "because": str(error)})
@@ -56,8 +59,7 @@ async def _read(cluster: Cluster, namespace: str) -> str:
         return ""
 
 
-async def _made(cluster: Cluster, namespace: str) -> str:
-    salt = secrets.token_urlsafe(_BYTES)
+async def _made(cluster: Cluster, namespace: str, salt: str) -> str:
     secret: Object = {
         "apiVersion": "v1",
         "kind": "Secret",

@@ -8,7 +8,6 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from operator import attrgetter
 
@@ -29,6 +28,7 @@ from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.errors import ClusterError, LeadershipLost
 from utilitarian_operator.host import kopf_host as handlers
 from utilitarian_operator.host.admission_webhook import AdmissionWebhook, renew
+from utilitarian_operator.host.clocks import boot_seconds, utc_now
 from utilitarian_operator.host.fences import Fences
 from utilitarian_operator.host.health import ProcessHealth, WatchProgress
 from utilitarian_operator.host.http import health_page, metrics_page, serve
@@ -66,11 +66,6 @@ class Running:
     admission_port: int | None = None
 
 
-def utc_now() -> datetime:
-    """The one clock."""
-    return datetime.now(UTC)
-
-
 async def run(settings: Settings, stop: asyncio.Event, started: Callable[[Running], None] = lambda _: None) -> None:
     """Run an operator until `stop` is set, a signal comes or the Lease is lost.
 
@@ -85,7 +80,7 @@ async def run(settings: Settings, stop: asyncio.Event, started: Callable[[Runnin
     registry = CollectorRegistry()
     for collector in (GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR):
         registry.register(collector)
-    health_of_process = ProcessHealth()
+    health_of_process = ProcessHealth(seconds=CLOCK.monotonic)
     login = partial(_login, settings)
     _stop_on_signals(stop)
     async with (
@@ -135,7 +130,7 @@ async def _operate(  # noqa: PLR0913 - the parts that it is handed
     fences: Fences | None = None,
 ) -> None:
     own = fences.cluster if fences else cluster
-    salt = await salt_in(own, settings.lease_namespace, stop) if settings.lease_namespace else None
+    salt = await salt_in(own, settings.lease_namespace, stop, CLOCK.secret) if settings.lease_namespace else None
     store, brokers = Store(), Brokers(partial(opened, intervals=settings.intervals, clock=CLOCK, reach=settings.reach))
     writer = ObjectWriter(cluster, store, metrics, settings.instance, utc_now, CLOCK.unique)
     drains = Drains(cluster, store, writer, utc_now, may_act=fences.may_write if fences else lambda _: None)
@@ -144,7 +139,7 @@ async def _operate(  # noqa: PLR0913 - the parts that it is handed
     )
     look = partial(_ours, fences, reconciler) if fences else reconciler.reconcile
     queue: WorkQueue[Key] = WorkQueue(look, group=attrgetter("namespace"), between=CLOCK.between)
-    watches = WatchProgress()
+    watches = WatchProgress(CLOCK.monotonic)
     health_of_process.stuck += [queue.stuck, watches.stuck]
     await _list_all(cluster, store, settings, health_of_process, stop)
     tasks = [
@@ -330,7 +325,7 @@ async def _leading(
     if settings.lease_namespace is None:
         yield None
         return
-    fences = Fences(ClusterClient(client), settings.lease_namespace, settings.lease, settings.instance)
+    fences = Fences(ClusterClient(client), settings.lease_namespace, settings.lease, settings.instance, boot_seconds)
     health_of_process.notes = fences.notes
     async with fences.leadership.held(stop, lambda: health_of_process.goes_on("Lease")) as lost:
         watcher = asyncio.create_task(_stop_when(lost, stop))

@@ -54,7 +54,7 @@ class WorkQueue(Generic[K]):
         self._failures: dict[K, int] = {}
         self._paused: dict[K, asyncio.TimerHandle] = {}
         self._more = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], None] = {}  # in the order in which they began
         self._began: dict[K, float] = {}
         self._ended = float("inf")
         self._closed = False
@@ -126,8 +126,8 @@ class WorkQueue(Generic[K]):
         self._running.add(key)
         self._began[key] = asyncio.get_running_loop().time()
         task = asyncio.create_task(self._one(key), name=f"reconcile {key}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = None
+        task.add_done_callback(lambda it: self._tasks.pop(it, None))
 
     async def _one(self, key: K) -> None:
         well = False

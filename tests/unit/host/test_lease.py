@@ -13,8 +13,9 @@ from tests.support.clocked_cluster import Machine, cluster_of
 from utilitarian_operator.adapters.cluster.client import ClusterClient
 from utilitarian_operator.adapters.cluster.fake import FakeCluster
 from utilitarian_operator.errors import ClusterError, LeadershipLost, LeaseUnsure
+from utilitarian_operator.host.clocks import boot_seconds
 from utilitarian_operator.host.leadership import TERMS, Leadership
-from utilitarian_operator.host.lease import Lease, Terms, boot_seconds
+from utilitarian_operator.host.lease import Lease, Terms
 
 NAMESPACE, NAME = "utilitarian-system", "uo"
 

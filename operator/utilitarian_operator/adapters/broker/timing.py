@@ -6,6 +6,11 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from random import SystemRandom
+from secrets import token_urlsafe
+
+
+def _secret() -> str:
+    return token_urlsafe(32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +24,7 @@ class Clock:
         block: the same in a thread of its own.
         between: a number at random between two others.
         unique: a value that no other one equals.
+        secret: a text that no one can guess.
     """
 
     monotonic: Callable[[], float] = time.monotonic
@@ -27,6 +33,7 @@ class Clock:
     block: Callable[[float], None] = time.sleep
     between: Callable[[float, float], float] = SystemRandom().uniform
     unique: Callable[[], object] = uuid.uuid4
+    secret: Callable[[], str] = _secret
 
 
 CLOCK = Clock()

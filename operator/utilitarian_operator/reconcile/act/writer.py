@@ -80,7 +80,7 @@ class ObjectWriter:
     clock: Callable[[], datetime]
     unique: Callable[[], object]
 
-    async def scale(self, resource: Object, pools: Mapping[str, tuple[ScaleTo, str]]) -> set[str]:
+    async def scale(self, resource: Object, pools: Mapping[str, tuple[ScaleTo, str]]) -> list[str]:
         """Send the scale requests of a fleet.
 
         Args:
@@ -88,11 +88,11 @@ class ObjectWriter:
             pools: the step and the sentence behind it, by pool name.
 
         Returns:
-            The pools whose request was accepted; the others are looked at again.
+            The pools whose request was accepted, in the order given; the others are looked at again.
         """
         # All at once, and recorded afterwards: no pool waits for another one's request or event.
         sent = await asyncio.gather(*(self._scale(resource, pool, step) for pool, (step, _) in pools.items()))
-        accepted = {pool for pool, went in zip(pools, sent, strict=True) if went}
+        accepted = [pool for pool, went in zip(pools, sent, strict=True) if went]
         for pool in accepted:
             step, because = pools[pool]
             note = f"pool {pool}: {step.before} to {step.replicas}: {because}"

@@ -14,7 +14,7 @@ from utilitarian_operator.adapters.cluster.cache import FLEETS, PODS, Key, Store
 from utilitarian_operator.adapters.cluster.fake import FakeCluster, Request
 from utilitarian_operator.core.beat.actions import Repairs, ReplaceBeatPod
 from utilitarian_operator.core.labels import INSTANCE_LABEL
-from utilitarian_operator.core.objects.actions import Create
+from utilitarian_operator.core.objects.actions import Create, ScaleTo
 from utilitarian_operator.core.objects.wanted import Wanted
 from utilitarian_operator.core.plan import Event, Plan, WriteStatus
 from utilitarian_operator.core.reasons import Reason
@@ -99,3 +99,18 @@ async def test_what_is_asked(refuses: dict[str, Exception], asked: list[str]) ->
     assert (outcome.failed is not None) == (not outcome.recorded)
     assert ("fleet-beat-0" in store.children(PODS, KEY)) == (OF_BEAT[1] not in asked)
     assert outcome.overtakes(plan) == ("create Deployment" in refuses and outcome.failed is None)
+
+
+async def test_events_of_scaling_come_in_the_order_of_the_pools() -> None:
+    """By priority, and not by what the names hash to in this process."""
+    cluster, store, metrics = FakeCluster(lambda: NOW), Store(), Metrics(CollectorRegistry(), time.monotonic)
+    resource, steps = await cluster.create(RESOURCE), dict[str, tuple[ScaleTo, str]]()
+    for pool in [f"pool-{number}" for number in (5, 3, 8, 1, 7, 2, 6, 4)]:
+        metadata = {"namespace": "ns", "name": f"fleet-{pool}"}
+        live = await cluster.create(MADE | {"apiVersion": "apps/v1", "metadata": metadata, "spec": {"replicas": 1}})
+        steps[pool] = ScaleTo(f"fleet-{pool}", 1, 2, live["metadata"]["resourceVersion"]), "needed"
+    cluster.requests.clear()
+    writer = ObjectWriter(cluster, store, metrics, "operator-0", lambda: NOW, uuid.uuid4)
+    assert await writer.scale(resource, steps) == list(steps)
+    said = [it.body["note"] for it in cluster.requests if isinstance(it.body, dict) and "note" in it.body]
+    assert said == [f"pool {pool}: 1 to 2: needed" for pool in steps]
