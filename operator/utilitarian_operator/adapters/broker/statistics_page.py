@@ -108,7 +108,7 @@ def prometheus_in_steps(body: str, vhost: str) -> Generator[None, None, Page]:
             if max(len(leads), len(left), *map(len, gauges.values())) > MOST_ROWS:
                 raise ValueError(f"more than {MOST_ROWS} rows")
     ready, unacked = gauges.values()
-    rows = {queue: Row(ready[queue], unacked[queue], leads.get(queue)) for queue in ready.keys() & unacked.keys()}
+    rows = {queue: Row(ready[queue], unacked[queue], leads.get(queue)) for queue in ready if queue in unacked}
     return Page(NodeStatistics(_plain(node[1]), rows, left), any(name == _ACKED for name, _, _ in families))
 
 

@@ -112,7 +112,7 @@ class BeatReader:
 
     def _rivals(self) -> Iterable[ReadOnlyObject]:
         """Beats of other resources in the namespace, also of those that are gone."""
-        for key in {*self._store.owners(STATEFUL_SETS), *self._store.owners(PODS)}:
+        for key in dict.fromkeys((*self._store.owners(STATEFUL_SETS), *self._store.owners(PODS))):
             if key.namespace == self._key.namespace and key != self._key:
                 live = self._store.children(STATEFUL_SETS, key).get(beat_object(key.name))
                 made = {**live["spec"]["template"], "metadata": {"name": live["metadata"]["name"]}} if live else {}
