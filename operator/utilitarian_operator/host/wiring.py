@@ -102,7 +102,7 @@ async def run(settings: Settings, stop: asyncio.Event, started: Callable[[Runnin
             if not stop.is_set():
                 health_of_process.leads = True
                 may_write = {"may_write": fences.may_write} if fences else {}
-                cluster = ClusterClient(client, **may_write, rate=RequestRate())
+                cluster = ClusterClient(client, **may_write, rate=RequestRate(CLOCK.monotonic))
                 await _operate(
                     settings, cluster, Metrics(registry, CLOCK.monotonic), health_of_process, login, stop, fences
                 )

@@ -1,7 +1,6 @@
 """How many requests a second the operator sends to the API server at most, so that a crowd of fleets can't swamp it."""
 
 import asyncio
-import time
 from collections.abc import Callable
 
 PER_SECOND, BURST = 100.0, 100
@@ -12,14 +11,12 @@ class RequestRate:
     """Lets requests through in their order: so many at once, and then so many a second.
 
     Args:
+        seconds: of a clock that never goes back.
         per_second: how many, on the whole.
         burst: how many at once after a time without any; at least 1.
-        seconds: of a clock that never goes back.
     """
 
-    def __init__(
-        self, per_second: float = PER_SECOND, burst: int = BURST, seconds: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, seconds: Callable[[], float], per_second: float = PER_SECOND, burst: int = BURST) -> None:
         self._each_s, self._burst_s, self._seconds = 1 / per_second, (burst - 1) / per_second, seconds
         self._due_s = float("-inf")
 

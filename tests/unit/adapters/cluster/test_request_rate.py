@@ -13,7 +13,7 @@ ROUNDING = 1e-6
 
 def sent_at(asked: list[float], per_second: float, burst: int) -> list[float]:
     clock = iter(asked)
-    rate = RequestRate(per_second, burst, lambda: next(clock))
+    rate = RequestRate(lambda: next(clock), per_second, burst)
     return [now + rate.pause_s() for now in asked]
 
 
