@@ -1,7 +1,6 @@
 """A Lease and its fences on a cluster in memory: late answers, clocks that jump, and others who take it."""
 
 import asyncio
-import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +12,6 @@ from tests.support.clocked_cluster import Machine, cluster_of
 from utilitarian_operator.adapters.cluster.client import ClusterClient
 from utilitarian_operator.adapters.cluster.fake import FakeCluster
 from utilitarian_operator.errors import ClusterError, LeadershipLost, LeaseUnsure
-from utilitarian_operator.host.clocks import boot_seconds
 from utilitarian_operator.host.leadership import TERMS, Leadership
 from utilitarian_operator.host.lease import Lease, Terms
 
@@ -60,10 +58,6 @@ async def test_the_wall_clock_decides_nothing(monkeypatch: pytest.MonkeyPatch) -
     machine.now += TERMS.duration_s
     await second.attempt()
     assert second.left_s > 0
-
-
-def test_the_clock_goes_on_in_suspend() -> None:
-    assert abs(boot_seconds() - time.clock_gettime(time.CLOCK_BOOTTIME)) < 60
 
 
 async def test_it_is_given_back_only_if_no_other_has_written_it() -> None:
