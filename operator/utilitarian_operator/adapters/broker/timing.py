@@ -9,10 +9,6 @@ from random import SystemRandom
 from secrets import token_urlsafe
 
 
-def _secret() -> str:
-    return token_urlsafe(32)
-
-
 @dataclass(frozen=True, slots=True)
 class Clock:
     """What comes from outside: time and chance.
@@ -33,7 +29,7 @@ class Clock:
     block: Callable[[float], None] = time.sleep
     between: Callable[[float, float], float] = SystemRandom().uniform
     unique: Callable[[], object] = uuid.uuid4
-    secret: Callable[[], str] = _secret
+    secret: Callable[[], str] = token_urlsafe
 
 
 CLOCK = Clock()
