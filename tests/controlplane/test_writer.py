@@ -106,7 +106,7 @@ def path_of(deployment: Object) -> str:
     return f"/apis/apps/v1/namespaces/{metadata['namespace']}/deployments/{metadata['name']}"
 
 
-async def asked_for(writer: ObjectWriter, owner: Object, seen: Object, replicas: int) -> set[str]:
+async def asked_for(writer: ObjectWriter, owner: Object, seen: Object, replicas: int) -> list[str]:
     """The pools whose request was accepted, of one that rests on a Deployment as it was seen."""
     step = scale_action(seen, replicas)
     assert step is not None
@@ -119,7 +119,7 @@ async def test_what_a_person_set_is_not_undone_by_a_figure_from_before(
 ) -> None:
     writer, owner, seen = scaled
     controlplane.request("PATCH", f"{path_of(seen)}/scale", {"spec": {"replicas": 20}}, MERGE_PATCH)
-    assert await asked_for(writer, owner, seen, replicas) == set()
+    assert await asked_for(writer, owner, seen, replicas) == []
     assert controlplane.request("GET", path_of(seen))["spec"]["replicas"] == 20
     (known,) = writer.store.children(DEPLOYMENTS, Key(seen["metadata"]["namespace"], "fleet")).values()
     assert known["spec"]["replicas"] == 20  # the next look starts from it, whatever the watch does
@@ -130,14 +130,14 @@ async def test_a_step_up_does_not_wait_for_a_deployment_that_changes_otherwise(
 ) -> None:
     writer, owner, seen = scaled
     controlplane.request("PATCH", path_of(seen), {"metadata": {"annotations": {"touched": "yes"}}}, MERGE_PATCH)
-    assert await asked_for(writer, owner, seen, 4) == {"work"}
+    assert await asked_for(writer, owner, seen, 4) == ["work"]
     live = controlplane.request("GET", path_of(seen))
     assert live["spec"]["replicas"] == 4
     (known,) = writer.store.children(DEPLOYMENTS, Key(seen["metadata"]["namespace"], "fleet")).values()
     assert known["spec"]["replicas"] == 4
     assert known["metadata"]["generation"] == live["metadata"]["generation"]
     # A second one rests on the first, though no watch has told of it.
-    assert await asked_for(writer, owner, known, 6) == {"work"}
+    assert await asked_for(writer, owner, known, 6) == ["work"]
 
 
 async def test_a_step_down_rests_on_the_deployment_as_it_was_seen(
@@ -145,5 +145,5 @@ async def test_a_step_down_rests_on_the_deployment_as_it_was_seen(
 ) -> None:
     writer, owner, seen = scaled
     controlplane.request("PATCH", path_of(seen), {"metadata": {"annotations": {"touched": "yes"}}}, MERGE_PATCH)
-    assert await asked_for(writer, owner, seen, 2) == set()
+    assert await asked_for(writer, owner, seen, 2) == []
     assert controlplane.request("GET", path_of(seen))["spec"]["replicas"] == 3
