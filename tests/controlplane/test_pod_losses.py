@@ -92,6 +92,7 @@ def test_a_worker_that_is_evicted_is_replaced_and_no_other_is_added(fleet: Fleet
     write_status(fleet, pod, phase="Failed", reason="Evicted", message="The node was low on resource: memory.")
     wait_until(lambda: len(fleet.pods("work")) == 3, within=SOON, describe=fleet.describe)
     wait_until(lambda: counted(operator, fleet, "Evicted") == 1, within=SOON, describe=operator.metrics)
+    wait_until(lambda: "Evicted" in dict(fleet.events()), within=SOON, describe=fleet.describe)
     (note,) = [note for reason, note in fleet.events() if reason == "Evicted"]
     assert "low on resource: memory; give worker.resources.requests what it uses" in note
     assert fleet.replicas("work") == 2
