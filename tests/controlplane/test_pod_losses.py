@@ -68,6 +68,7 @@ def test_a_worker_that_is_killed_for_memory_is_counted_each_time_and_named_once(
             within=SOON,
             describe=operator.metrics,
         )
+    wait_until(lambda: "OOMKilled" in dict(fleet.events()), within=SOON, describe=fleet.describe)
     (note,) = [note for reason, note in fleet.events() if reason == "OOMKilled"]
     assert f"pool work: pod {pod} (queue {QUEUE})" in note
     assert "at its memory limit of 64Mi; raise worker.resources.limits.memory" in note
