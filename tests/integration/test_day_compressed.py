@@ -47,9 +47,6 @@ ENDS = timedelta(seconds=180)
 NEAR = 0.10
 """Part that the forecast of worker-seconds may be off by."""
 
-MORE_LATE = 0.01
-"""Part of the tasks that may begin too late although it was not simulated: a start may take longer than any before."""
-
 QUEUES = {
     "amr-on-demand": ("utilitarian.tasks.amr.on_demand",),
     "commits": (
@@ -251,5 +248,5 @@ def test_a_compressed_day_costs_what_was_simulated(
     with capsys.disabled():
         sys.stdout.write("\n" + "\n".join(lines) + "\n")
     assert ledger.summary(list(sent)).each_finished_once
-    assert real.late <= forecast.late + MORE_LATE * len(sent), lines
+    assert real.late == 0, lines
     assert abs(off) <= NEAR, lines
