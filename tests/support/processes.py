@@ -184,11 +184,13 @@ class Process:
         return self._child
 
     def _bury(self) -> None:
-        # The group's number can't have been given away yet while one of its members lives.
+        # Once: the group's number can't have been given away while one of its members lives, but minutes later it may
+        # be another's (32,768 numbers last five minutes of these tests).
+        if self not in _running:
+            return
+        _running.remove(self)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
-        if self in _running:
-            _running.remove(self)
 
     def __enter__(self) -> Self:
         return self.start()

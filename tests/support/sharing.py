@@ -22,6 +22,33 @@ class Sharing(LoadScopeScheduling):  # type: ignore[misc]
                 self._reschedule(other)
                 self._reschedule(other)
 
+    def schedule(self) -> None:
+        """Hand out tests at the start, and to a process that takes the place of one that has ended."""
+        super().schedule()
+        self._give_each_its_next()
+
+    def remove_node(self, node: WorkerController) -> str | None:
+        """Give to others what a process that ended has not done; returns the test in which it ended, None if in none.
+
+        That test is not played again: it would end the next process as well.
+        """
+        units = self.assigned_work[node]
+        ended_in = next((nodeid for unit in units.values() for nodeid, done in unit.items() if not done), None)
+        if ended_in is not None:
+            units[shared(ended_in)][ended_in] = True
+        for scope in [scope for scope, unit in units.items() if all(unit.values())]:
+            del units[scope]
+        super().remove_node(node)
+        self._give_each_its_next()
+        return ended_in
+
+    def _give_each_its_next(self) -> None:
+        # A process begins a test when it knows the next, or that there is none: with a single one it would wait for
+        # ever, and only its own reports give it more.
+        for node in self.nodes:
+            if node in self.registered_collections and self._pending_of(self.assigned_work[node]) < 2:
+                self._reschedule(node)
+
     def _assign_work_unit(self, node: WorkerController) -> None:
         if not self._is_measured_elsewhere(node):
             super()._assign_work_unit(node)

@@ -53,6 +53,17 @@ def test_the_children_of_a_child_end_with_it(tmp_path: Path) -> None:
     wait_until(lambda: _is_gone(grandchild), within=LONG)
 
 
+def test_the_group_of_a_child_is_ended_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Later its number may be that of another group."""
+    killed: list[int] = []
+    with python(tmp_path, SLEEPS) as child:
+        child.kill()
+        monkeypatch.setattr("os.killpg", lambda group, _: killed.append(group))
+        child.kill()
+        child.stop()
+    assert killed == []
+
+
 def test_a_child_that_ends_early_is_told_with_its_log(tmp_path: Path) -> None:
     with (
         python(tmp_path, "raise SystemExit('no such luck')") as child,

@@ -39,25 +39,43 @@ def pytest_runtest_logreport(report):
 TESTS = "import pytest, time\n\n@pytest.mark.parametrize('n', range(3))\ndef test_it(n): time.sleep({seconds})\n"
 
 
-@pytest.mark.parametrize("beside", [0, 1, 4], ids=["alone", "with one more file", "with four more files"])
-def test_what_is_measured_runs_first_and_alone_and_then_everything_runs(tmp_path: Path, beside: int) -> None:
-    files = {MEASURES: 0.1} | {f"tests/unit/test_{number}.py": 0.0 for number in range(beside)}
-    (tmp_path / "conftest.py").write_text(CONFTEST)
-    for name, seconds in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(TESTS.format(seconds=seconds))
+ENDS_ITS_PROCESS = "import os\n\ndef test_it(): os._exit(1)\n"
+ONE_TEST = "def test_it(): pass\n"
+
+
+def run_of(folder: Path, files: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    """A run of two processes over `files` (name → text); its output says which tests ran."""
+    (folder / "conftest.py").write_text(CONFTEST)
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
     options = ("-q", "-s", "-n", "2", "--no-loadscope-reorder", "-p", "no:cacheprovider")
-    run = subprocess.run(  # noqa: S603 - our own tests
-        [sys.executable, "-m", "pytest", *options, f"--rootdir={tmp_path}", "-c", "/dev/null", tmp_path],
+    return subprocess.run(  # noqa: S603 - our own tests
+        [sys.executable, "-m", "pytest", *options, f"--rootdir={folder}", "-c", "/dev/null", folder],
         check=False,
-        cwd=tmp_path,
+        cwd=folder,
         env={"PYTHONPATH": str(REPOSITORY)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         timeout=300,
     )
+
+
+@pytest.mark.parametrize("beside", [0, 1, 4], ids=["alone", "with one more file", "with four more files"])
+def test_what_is_measured_runs_first_and_alone_and_then_everything_runs(tmp_path: Path, beside: int) -> None:
+    seconds = {MEASURES: 0.1} | {f"tests/unit/test_{number}.py": 0.0 for number in range(beside)}
+    run = run_of(tmp_path, {name: TESTS.format(seconds=it) for name, it in seconds.items()})
     done = [line for line in run.stdout.splitlines() if line.endswith(" ran")]
     assert run.returncode == 0, run.stdout
-    assert len(done) == 3 * len(files), run.stdout
+    assert len(done) == 3 * len(seconds), run.stdout
     assert all(it.startswith(MEASURES) for it in done[:3]), run.stdout
+
+
+@pytest.mark.parametrize("place", [0, -1], ids=["the first", "the last"])
+def test_a_process_that_ends_costs_its_own_test_alone(tmp_path: Path, place: int) -> None:
+    """The one that takes its place is given two tests: it begins a test when it knows the next."""
+    names = [f"tests/integration/test_{number}.py" for number in range(6)]
+    texts = dict.fromkeys(names, ONE_TEST) | {names[place]: ENDS_ITS_PROCESS}
+    run = run_of(tmp_path, texts)
+    assert "1 failed, 5 passed" in run.stdout, run.stdout
