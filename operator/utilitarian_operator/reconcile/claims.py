@@ -171,13 +171,14 @@ class Claims:
         noted = _Noted(claim, credentials, holds)
         return before if noted == before else noted
 
-    def lost(self, key: Key, running: Fleet | None, newest: Fleet | None) -> Lost:
+    def lost(self, key: Key, running: Fleet | None, newest: Fleet | None, *, all_known: bool = True) -> Lost:
         """What a resource doesn't get of the queues that it names, by what is known now.
 
         Args:
             key: of it.
             running: what runs of it.
             newest: its newest spec; None if that is wrong.
+            all_known: whether the claims of all other resources were read; else a new spec is in doubt for a while.
         """
         mine = self._noted.get(key, ())
         rivals = [
@@ -188,10 +189,11 @@ class Claims:
             for it in each
             if it.holds and may_clash(one.claim, it.claim)
         ]
-        if not rivals:
+        doubtful = {one.claim.runs for one, other in rivals if self._find_out(one, other)}
+        doubtful |= set() if all_known else {one.claim.runs for one in mine}
+        if not rivals and False not in doubtful:
             self._doubts.pop(key, None)
             return Lost()
-        doubtful = {one.claim.runs for one, other in rivals if self._find_out(one, other)}
         doubted = False in doubtful and self._clock() - self._doubts.setdefault(key, self._clock()) < LONGEST_DOUBT_S
         if False not in doubtful:
             self._doubts.pop(key, None)

@@ -34,6 +34,13 @@ logger = logging.getLogger(__name__)
 MOST_BROKERS = 50
 """That the fleets of one namespace may have: each keeps two threads and two connections of the one operator."""
 
+LOOKS_AROUND_FOR_S = 2.0
+"""A fleet's first look waits no longer for what is read of others: a spec that runs goes on with what is known by then,
+and a new one waits as it does for brokers."""
+
+READ_AGAIN_S = 30.0
+"""After that, what another operator's fleet claims is read anew."""
+
 
 class Fleets:
     """All fleets of one operator.
@@ -64,7 +71,10 @@ class Fleets:
         self._cluster, self._store, self._brokers = cluster, store, brokers
         self._clock, self._monotonic, self._forgotten = clock, monotonic, forgotten
         self._known: dict[Key, FleetState] = {}
-        self._claims, self._looking_around = Claims(store, brokers, monotonic), asyncio.Lock()
+        self._claims = Claims(store, brokers, monotonic)
+        self._around: dict[str, asyncio.Task[None]] = {}
+        self._looked_around: set[Key] = set()
+        self._read_again: dict[Key, float] = {}
 
     def present(self, key: Key) -> Object | None:
         """The resource with a well-formed status; None if it is gone, or about to go."""
@@ -128,41 +138,77 @@ class Fleets:
 
     async def forget(self, key: Key) -> None:
         """A resource is gone."""
+        self._claims.forget(key)
         known = await self.leave(key)
+        self._read_again.pop(key, None)
         if known is not None:
             await self._forgotten(known)
 
     async def leave(self, key: Key) -> FleetState | None:
         """Keep nothing more of a fleet: it is gone, or another operator's. Returns what was kept."""
         known = self._known.pop(key, None)
+        self._looked_around.discard(key)
+        if self.present(key) is None:
+            self._claims.forget(key)
+            self._read_again.pop(key, None)
+        elif known is not None:
+            self._read_again[key] = self._monotonic() + READ_AGAIN_S
         if known is not None:
             known.parts.reader.close()
-            self._claims.forget(key)
             await self._keep_brokers()
         return known
 
     async def _lost(self, known: FleetState, newest: Judgement) -> Lost:
         """What other resources on the same broker have of this one's queues: who was never looked at may, too."""
-        async with self._looking_around:
-            for key in self._store.fleets():
-                if key not in self._claims and key != known.key and (other := self.present(key)) is not None:
-                    await self._look_up(key, other)
         before = self._claims.in_use
         await self._claims.note_versions(known, newest)
+        all_known = await self._look_around(known.key)
         if self._claims.in_use != before:
             await self._keep_brokers()
         running = known.acceptance.running
-        return self._claims.lost(known.key, running.fleet if running is not None else None, newest.fleet)
+        fleet = running.fleet if running is not None else None
+        return self._claims.lost(known.key, fleet, newest.fleet, all_known=all_known)
+
+    async def _look_around(self, key: Key) -> bool:
+        """Find out what other resources claim, one task a namespace: only a first look waits for them, and not long.
+
+        Returns:
+            Whether all is known.
+        """
+        for namespace in dict.fromkeys(it.namespace for it in self._store.fleets() if it != key and self._is_due(it)):
+            if namespace not in self._around:
+                self._around[namespace] = asyncio.create_task(self._find_out(namespace), name="look around")
+        if self._around and key not in self._looked_around:
+            await asyncio.wait(list(self._around.values()), timeout=LOOKS_AROUND_FOR_S)
+        self._looked_around.add(key)
+        others = (it for it in self._store.fleets() if it != key)
+        return all(it in self._claims or self.present(it) is None for it in others)
+
+    def _is_due(self, key: Key) -> bool:
+        """Whether it must be read what a resource claims, since no look at it does."""
+        again = self._read_again.get(key, float("inf")) <= self._monotonic()
+        return (again or key not in self._claims) and self.present(key) is not None
+
+    async def _find_out(self, namespace: str) -> None:
+        try:
+            for key in self._store.fleets():
+                if key.namespace == namespace and self._is_due(key) and (resource := self.present(key)) is not None:
+                    self._read_again.pop(key, None)
+                    await self._look_up(key, resource)
+        finally:
+            del self._around[namespace]
 
     async def _look_up(self, key: Key, resource: Object) -> None:
         try:
             found = await self.known(key, resource)
-            await self._claims.note_versions(found, found.acceptance.judge(resource))
+            await self._claims.note_versions(found, found.acceptance.judge(found.resource))
         except OperatorError:
             self._claims.unseen(key)
         except Exception:  # whatever is wrong with it, no other fleet is held up by it
             logger.exception("another fleet's queues not known", extra={"fleet": str(key)})
             self._claims.unseen(key)
+        if self.present(key) is None:  # it went meanwhile
+            await self.leave(key)
 
     async def _references(
         self, known: FleetState, newest: Judgement, lost: Lost

@@ -1,8 +1,10 @@
 """What is kept of each fleet: once a resource, through one session a broker, and nothing of one that is gone."""
 
-import time
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
+
+import pytest
 
 from tests.support.resources import resource
 from utilitarian_operator.adapters.broker.fake import FakeBroker
@@ -13,9 +15,13 @@ from utilitarian_operator.adapters.cluster.fake import FakeCluster
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.patience import PATIENCE
 from utilitarian_operator.api.validation.pod_security import Allowances
-from utilitarian_operator.core.blocker import SECRET_MISSING
+from utilitarian_operator.core.blocker import QUEUE_TAKEN, SECRET_MISSING
+from utilitarian_operator.core.engine import owner_of
+from utilitarian_operator.core.spec.revisions import revision
+from utilitarian_operator.reconcile import fleets
+from utilitarian_operator.reconcile.claims import LONGEST_DOUBT_S
 from utilitarian_operator.reconcile.fleet_state import FleetState
-from utilitarian_operator.reconcile.fleets import Fleets
+from utilitarian_operator.reconcile.fleets import READ_AGAIN_S, Fleets
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 KEY = Key("ns", "fleet")
@@ -30,27 +36,41 @@ SECRET = {
 class World:
     """An operator's fleets over a cluster in memory, with one resource."""
 
-    def __init__(self) -> None:
-        self.cluster, self.store = FakeCluster(lambda: NOW), Store()
+    def __init__(self, cluster: FakeCluster | None = None) -> None:
+        self.cluster, self.store = cluster or FakeCluster(lambda: NOW), Store()
         self.sessions: dict[Credentials, FakeBroker] = {}
         self.forgotten: list[FleetState] = []
+        self.passed_s = 0.0
         brokers = Brokers(lambda it: self.sessions.setdefault(it, FakeBroker()))
         self.fleets = Fleets(
-            self.cluster, self.store, brokers, lambda: NOW, time.monotonic, self._forget, PATIENCE, Allowances()
+            self.cluster, self.store, brokers, lambda: NOW, lambda: self.passed_s, self._forget, PATIENCE, Allowances()
         )
 
     async def _forget(self, known: FleetState) -> None:
         self.forgotten.append(known)
 
-    async def write(self, **metadata: Any) -> Object:
+    async def write(self, *, queue: str = "q", **metadata: Any) -> Object:
         """Make the resource, as a watch then tells of it."""
-        body = resource()
+        body = resource(f"pools: [{{name: a, queues: [{queue}]}}]")
         body["metadata"] |= {"namespace": "ns", "generation": 1, **metadata}
         made = await self.cluster.create(body)
+        made["metadata"] |= {name: metadata[name] for name in ("creationTimestamp",) if name in metadata}
         self.store.see(FLEETS, made)
-        present = self.fleets.present(KEY)
+        present = self.fleets.present(Key(made["metadata"]["namespace"], made["metadata"]["name"]))
         assert present is not None
         return present
+
+    async def ready(self, namespace: str, queue: str = "q") -> FleetState:
+        """A resource with its Secret, as far as it is known before it was looked at."""
+        await self.cluster.create(SECRET | {"metadata": {"namespace": namespace, "name": "env"}})
+        there = await self.write(namespace=namespace, queue=queue)
+        return await self.fleets.known(Key(namespace, "fleet"), there)
+
+
+async def settle() -> None:
+    """What was begun beside the looks goes on as far as it can."""
+    for _ in range(20):
+        await asyncio.sleep(0)
 
 
 async def test_a_resource_that_is_about_to_go_is_not_there() -> None:
@@ -97,3 +117,110 @@ async def test_a_session_is_closed_when_its_resource_is_gone() -> None:
     assert [it.closed for it in world.sessions.values()] == [True]
     await world.fleets.forget(KEY)  # it is forgotten once
     assert world.forgotten == [known]
+
+
+class SilentCluster(FakeCluster):
+    """An API server that answers nothing about some namespaces until it is told to."""
+
+    def __init__(self, silent: str) -> None:
+        super().__init__(lambda: NOW)
+        self.silent, self.answers = silent, asyncio.Event()
+
+    async def read(self, kind: str, namespace: str, name: str) -> Object:
+        await self._answered(namespace)
+        return await super().read(kind, namespace, name)
+
+    async def items(
+        self, plural: str, namespace: str | None, selector: str = "", limit: int | None = None, fields: str = ""
+    ) -> tuple[list[Object], int]:
+        await self._answered(namespace or "")
+        return await super().items(plural, namespace, selector, limit, fields)
+
+    async def _answered(self, namespace: str) -> None:
+        if namespace.startswith(self.silent):
+            await self.answers.wait()
+
+
+@pytest.fixture
+def briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """First looks wait for others for a moment alone."""
+    monkeypatch.setattr(fleets, "LOOKS_AROUND_FOR_S", 0.05)
+
+
+@pytest.mark.usefixtures("briefly")
+async def test_a_slow_answer_about_one_namespace_holds_up_no_fleet_of_another() -> None:
+    world = World(SilentCluster("slow"))
+    for number in range(3):
+        await world.write(namespace=f"slow-{number}", name="fleet")
+    others = [await world.ready(f"ns-{number}", f"q{number}") for number in range(5)]
+    async with asyncio.timeout(5):
+        looked = await asyncio.gather(*(world.fleets.spec(it) for it in others))
+        again = await asyncio.gather(*(world.fleets.spec(it) for it in others))
+    # A new spec waits to know whose its queues are, as it does where brokers are silent; then it runs.
+    assert [(spec.running, spec.doubted) for spec, _ in (*looked, *again)] == [(None, True)] * 10
+    world.passed_s += LONGEST_DOUBT_S
+    spec, _ = await world.fleets.spec(others[0])
+    assert spec.running is not None
+    spec, _ = await world.fleets.spec(others[0])
+    assert (spec.running is spec.newest, spec.doubted) == (True, False)
+
+
+@pytest.mark.usefixtures("briefly")
+async def test_what_was_read_late_counts_from_then_on() -> None:
+    cluster = SilentCluster("slow")
+    world = World(cluster)
+    older = await world.write(namespace="slow", name="older", creationTimestamp="2026-11-23T11:00:00Z")
+    await cluster.create(SECRET | {"metadata": {"namespace": "slow", "name": "env"}})
+    await cluster.create(revision(owner_of(older), 1, older["spec"]))
+    newer = await world.ready("ns")
+    assert (await world.fleets.spec(newer))[0].doubted
+    cluster.answers.set()
+    await settle()
+    spec, _ = await world.fleets.spec(newer)
+    assert (spec.running, spec.doubted) == (None, False)
+    assert [it.reason for it in spec.blockers] == [QUEUE_TAKEN]
+
+
+@pytest.mark.usefixtures("briefly")
+async def test_a_fleet_that_went_while_it_was_read_claims_nothing() -> None:
+    cluster = SilentCluster("slow")
+    world = World(cluster)
+    slow = await world.write(namespace="slow", name="fleet")
+    await cluster.create(SECRET | {"metadata": {"namespace": "slow", "name": "env"}})
+    ours = await world.ready("ns")
+    await world.fleets.spec(ours)
+    world.store.see(FLEETS, slow, deleted=True)
+    await world.fleets.forget(Key("slow", "fleet"))
+    cluster.answers.set()
+    await settle()
+    spec, _ = await world.fleets.spec(ours)
+    assert spec.running is not None
+    assert spec.blockers == ()
+
+
+async def test_what_another_operators_fleet_claims_is_read_anew_now_and_then_and_never_forgotten_meanwhile() -> None:
+    world = World()
+    theirs = Key("theirs", "fleet")
+    older = await world.write(namespace="theirs", name="fleet", creationTimestamp="2026-11-23T11:00:00Z")
+    await world.cluster.create(SECRET | {"metadata": {"namespace": "theirs", "name": "env"}})
+    await world.cluster.create(revision(owner_of(older), 1, older["spec"]))
+    ours = await world.ready("ns")
+
+    async def taken() -> bool:
+        await world.fleets.leave(theirs)
+        spec, _ = await world.fleets.spec(ours)
+        return any(it.reason == QUEUE_TAKEN for it in spec.blockers)
+
+    def requests() -> int:
+        return sum(it.namespace == "theirs" for it in world.cluster.requests)
+
+    assert await taken()
+    before = requests()
+    assert [await taken() for _ in range(5)] == [True] * 5
+    assert requests() == before
+    world.passed_s += READ_AGAIN_S
+    assert await taken()
+    await settle()
+    assert requests() > before
+    world.store.see(FLEETS, older, deleted=True)
+    assert not await taken()
