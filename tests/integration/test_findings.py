@@ -312,3 +312,27 @@ def test_foreign_workers_are_counted_named_and_left_alone(installation: Installa
         assert ailing(operator, installation, "ForeignConsumers") == 1
         assert old.running
     installation.wait(lambda: fleet.pool("work").get("reason") != "ForeignConsumers")
+
+
+def test_beside_workers_of_others_that_are_expected_a_pool_grows_and_goes_to_zero(
+    installation: Installation, operator: Operator
+) -> None:
+    fleet = installation.fleet
+    application = Application(installation.broker_url, installation.ledger.directory.parent / "old")
+    one_worker(installation, pools=[{**POOL[0], "foreignConsumers": "Expected"}])
+    with running(application.worker("by-hand", queues=[DEFAULT], execution="solo")) as (old,):
+        installation.wait(lambda: installation.rabbitmq.depth(installation.vhost, DEFAULT).consumers == 2)
+        installation.wait(lambda: "as expected" in fleet.condition("BrokerReachable")[2])
+        scaling = {
+            "min": 0,
+            "max": 5,
+            "taskDuration": "1s",
+            "drainWithin": "1m",
+            "idleAfter": "1s",
+            "stabilization": "1s",
+        }
+        fleet.edit(pools=[{**POOL[0], "foreignConsumers": "Expected", "scaling": scaling}])
+        installation.wait(lambda: fleet.replicas("work") == 0)
+        assert fleet.pool("work").get("reason") != "ForeignConsumers"
+        assert ailing(operator, installation, "ForeignConsumers") == 0
+        assert old.running

@@ -62,6 +62,7 @@ pools:
     drainTimeout: 1h
     disruption: Avoid
     disruptionBudget: false
+    foreignConsumers: Expected
     rollout: {type: RollingUpdate, maxSurge: 1, maxUnavailable: 25%, onSecretChange: Leave}
   - name: rest
 beat:

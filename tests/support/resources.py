@@ -748,6 +748,7 @@ VALID: dict[str, str] = {
     "hold-with-runs": pool('scaling: {outsideRuns: Hold}, schedule: [{name: s, start: "0 0 1 * *"}]'),
     "beat-awake-often": "beat: {extraArgs: [--max-interval, '900', -lDEBUG, -n, beat, beat.sync_every=1]}",
     "rollout": pool("rollout: {maxSurge: 0, maxUnavailable: 25%}, disruptionBudget: false"),
+    "others-on-its-queues": pool("foreignConsumers: Expected"),
     "recreate": pool("rollout: {type: Recreate, onSecretChange: Leave}"),
     "forty-queues": f"pools: [{{name: a, queues: {[f'q{n}' for n in range(40)]}}}]",
     "template": pool("pod: {template: {spec: {securityContext: {fsGroup: null}, containers: [{name: x, image: y}]}}}"),

@@ -19,6 +19,7 @@ from utilitarian_operator.api.patience import PATIENCE, Patience
 from utilitarian_operator.api.resource import (
     Disruption,
     Execution,
+    ForeignConsumers,
     Mode,
     OutsideRuns,
     PoolSpec,
@@ -148,6 +149,7 @@ class Pool:
     pull_policy: PullPolicy | None
     rollout: Rollout
     disruption_budget: bool
+    foreign_consumers: ForeignConsumers = "Unexpected"
 
     @property
     def is_catch_all(self) -> bool:
@@ -296,6 +298,7 @@ def _pool(written: Tree, spec: UtilitarianWorkerPoolSpec, env: tuple[Tree, ...],
         pull_policy=full.get("pullPolicy", spec.pull_policy),
         rollout=_rollout(full.get("rollout", {})),
         disruption_budget=full.get("disruptionBudget", True),
+        foreign_consumers=full.get("foreignConsumers", "Unexpected"),
     )
 
 

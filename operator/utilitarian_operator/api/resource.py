@@ -58,6 +58,7 @@ PodSecurity = Literal["Baseline", "Restricted"]
 Disruption = Literal["Allow", "Avoid"]
 RolloutType = Literal["RollingUpdate", "Recreate"]
 OnSecretChange = Literal["Roll", "Leave"]
+ForeignConsumers = Literal["Unexpected", "Expected"]
 PullPolicy = Literal["Always", "IfNotPresent", "Never"]
 
 Workers = Annotated[int, Field(strict=True, ge=1, le=1000)]
@@ -246,6 +247,8 @@ class PoolSpec(Part):
     """How its workers are replaced when its template changes."""
     disruption_budget: bool | None = Field(default=None, strict=True)
     """Whether it has a PodDisruptionBudget: false where another one has the same pods. Unless given: true."""
+    foreign_consumers: ForeignConsumers | None = None
+    """Expected: others run workers on its queues on purpose, and it still gets smaller. Unless given: Unexpected."""
     disruption: Disruption | None = None
     """Avoid: ask node autoscalers to leave a busy worker's node alone. Unless given: Allow."""
     pod: PodSpec | None = None

@@ -271,3 +271,11 @@ def test_consumers_that_are_not_ours_are_counted_and_named_after_a_while() -> No
 def test_without_workers_of_ours_and_without_an_answer_they_are_still_counted() -> None:
     (found,) = after(PATIENCE.foreign, seen_with(snapshot(consumers=1), {}))
     assert found.message == "queue q has 1 consumer that is not this fleet's; none of them answers; left alone"
+
+
+def test_consumers_that_are_expected_are_no_finding() -> None:
+    shared = fleet(
+        {"name": "work", "queues": ["q"], "foreignConsumers": "Expected"}, {"name": "other", "queues": ["r"]}
+    )
+    look = seen_with(snapshot(pod("a"), consumers=4))
+    assert after(PATIENCE.foreign, look, asked=shared) == ()

@@ -46,6 +46,13 @@ PRICES: dict[str, tuple[Fleet, Facts, Memory, str, str]] = {
         "tasks come about every 3m12s, and it sleeps after 2m",
         "scaling.idleAfter longer than 3m12s",
     ),
+    "others consume its queues on purpose": (
+        one(foreignConsumers="Expected"),
+        facts(0),
+        Memory(),
+        "what those run is in no figure here",
+        "foreignConsumers left out",
+    ),
     "tasks for later": (
         one(),
         facts(0, current=1, deferred=50),

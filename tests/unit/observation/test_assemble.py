@@ -39,10 +39,12 @@ def believed(
     *,
     counts: bool = False,
     after: int = 0,
+    expected: bool = False,
 ) -> Assembled:
     """What is believed so many minutes later of a fleet whose one pool has one queue."""
     broker: dict[str, Any] = {"urlFrom": {"secretKeyRef": {"name": "broker", "key": "url"}}}
-    asked = fleet({"name": "pool", "queues": ["queue"]}, broker=broker | ({"stats": STATS} if counts else {}))
+    pool = {"name": "pool", "queues": ["queue"]} | ({"foreignConsumers": "Expected"} if expected else {})
+    asked = fleet(pool, broker=broker | ({"stats": STATS} if counts else {}))
     objects = {"pool": PoolSnapshot({}, 0, tuple(pods), len(pods)), "old": PoolSnapshot({}, 0, (), 1)}
     return assemble(asked, sources, objects, before or Beliefs(), NOW + after * MINUTE)
 
@@ -146,3 +148,39 @@ def test_what_is_unacknowledged_is_known_where_each_consumer_is_a_worker_that_sa
 ) -> None:
     found = believed(pods, Sources({"queue": Depth(0, consumers)})).pools["pool"].unacked
     assert found == unacked if unacked is not None else isinstance(found, Unknown)
+
+
+@pytest.mark.parametrize("counts", [pytest.param(True, id="statistics"), pytest.param(False, id="depths alone")])
+@pytest.mark.parametrize(
+    "consumers, pods, unacked",
+    [
+        pytest.param(3, [HOLDS], 4, id="two others: what they hold is not ours to wait for"),
+        pytest.param(3, [], 0, id="others alone: nothing keeps a worker of ours"),
+        pytest.param(3, [SILENT], "worker a does not answer", id="ours is silent"),
+        pytest.param(3, [LIMITED], "worker a does not tell of messages", id="ours tells of no rate-limited messages"),
+    ],
+)
+def test_where_others_are_expected_what_our_own_workers_hold_counts(
+    consumers: int, pods: list[PodSnapshot], unacked: int | str, counts: bool
+) -> None:
+    sources = Sources({"queue": Depth(0, consumers)}, counted={"queue": Counted(0, 90)} if counts else {})
+    found = believed(pods, sources, counts=counts, expected=True).pools["pool"]
+    assert found.foreign == {"queue": consumers - len(pods)}
+    if isinstance(unacked, str):
+        assert isinstance(found.unacked, Unknown)
+        assert found.unacked.why.startswith(unacked)
+        assert "broker.stats" not in found.unacked.why
+    else:
+        assert found.unacked == unacked
+
+
+def test_where_others_are_expected_and_none_is_there_the_brokers_count_holds() -> None:
+    sources = Sources({"queue": Depth(0, 1)}, counted={"queue": Counted(0, 9)})
+    assert believed([HOLDS], sources, counts=True, expected=True).pools["pool"].unacked == 9
+
+
+def test_where_others_are_expected_statistics_that_are_away_keep_what_is_unacknowledged_unknown() -> None:
+    sources = Sources({"queue": Depth(0, 3)}, uncounted="the statistics: 401")
+    found = believed([HOLDS], sources, counts=True, expected=True).pools["pool"].unacked
+    assert isinstance(found, Unknown)
+    assert found.why == "the statistics: 401"

@@ -75,6 +75,10 @@ LIMITED = {"a": decided(9)["a"].then(Step("bounds", 9, 5, "max is 5, 9 workers w
 RAISED = {"a": decided()["a"].then(Step("bounds", 0, 2, "min is 2")), "b": decided()["b"]}
 SHARED = {"a": decided(9)["a"].then(Step("budget", 9, 5, "maxWorkers is 5")), "b": decided()["b"]}
 
+BESIDE_OTHERS = replace(
+    snapshot(), pools=snapshot().pools | {"a": PoolSnapshot({"q": Present(0, 2)}, 0, foreign={"q": 2})}
+)
+
 
 @pytest.mark.parametrize(
     "seen,decisions,spec,expected",
@@ -171,6 +175,18 @@ SHARED = {"a": decided(9)["a"].then(Step("budget", 9, 5, "maxWorkers is 5")), "b
             f"broker: {STATS}, {POOLS}",
             ("BrokerReachable", "True", "Reachable", "queues and statistics are seen"),
             id="all-seen",
+        ),
+        pytest.param(
+            BESIDE_OTHERS,
+            decided(),
+            f"app: other, {TWO.replace('[q]', '[q], foreignConsumers: Expected')}",
+            (
+                "BrokerReachable",
+                "True",
+                "DepthOnly",
+                "others consume queues of pool a too, as expected: what these run",
+            ),
+            id="others-are-expected",
         ),
         pytest.param(
             snapshot(), decided(), POOLS, ("QueuesCovered", "True", "AllCovered", "each of the 2 queues"), id="covered"

@@ -135,7 +135,8 @@ def _said(
     slow = drain.slow(pool_workers(pool, seen, now), pool.drain_timeout, now)
     if slow:
         yield Finding(SLOW_DRAIN, _who_is_slow(pool, slow), tuple(slow))
-    if symptoms.foreign_since is not None and now - symptoms.foreign_since >= waits.foreign:
+    unexpected = pool.foreign_consumers == "Unexpected"
+    if unexpected and symptoms.foreign_since is not None and now - symptoms.foreign_since >= waits.foreign:
         yield Finding(FOREIGN_CONSUMERS, _who_consumes(seen))
 
 

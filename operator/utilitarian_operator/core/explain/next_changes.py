@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core.explain import usage_advice
 from utilitarian_operator.core.moments import timestamp
@@ -95,8 +95,20 @@ def trade_offs(given: RuleInput, *, kept_in_broker: bool = False) -> Iterator[Tr
             f"a worker is bound by its CPU: {usage_advice.bound(pool, given.memory.usage)}",
             "more workers rather than more concurrency: a larger scaling.max with a smaller worker.concurrency",
         )
+    yield from _of_others(pool)
     yield from _trickle(given)
     yield from _of_later_tasks(given, kept_in_broker=kept_in_broker)
+
+
+def _of_others(pool: Pool) -> Iterator[TradeOff]:
+    """What can't be known where others are meant to consume the same queues."""
+    if pool.foreign_consumers == "Expected":
+        yield TradeOff(
+            "workers of others may consume its queues, and what those run is in no figure here: only its own workers' "
+            "tasks count as unacknowledged or running, and a run counts as done while others may still run its tasks. "
+            "All arrivals count, also those that others serve",
+            "pools of this resource for all the queue's workers, and foreignConsumers left out",
+        )
 
 
 def _of_later_tasks(given: RuleInput, *, kept_in_broker: bool) -> Iterator[TradeOff]:

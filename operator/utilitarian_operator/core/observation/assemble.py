@@ -119,7 +119,8 @@ def assemble(
     statistics = doubts.of("statistics", sources.uncounted)
     look = _Look(fleet, sources, before, doubts, broker, statistics)
     pools = look.pools(objects)
-    found = with_foreign(fleet, pools, sources.consuming, neighbours)
+    seen = with_foreign(fleet, pools, sources.consuming, neighbours)
+    found = {pool.name: _with_own_alone(pool, seen[pool.name], statistics, doubts) for pool in fleet.pools}
     leftover = {name: it for name, it in objects.items() if name not in found and it.replicas is not None}
     beliefs = Beliefs(doubts.since, look.contradicted, look.own_queues, look.beginnings)
     return Assembled(found, leftover, broker, statistics, mute, beliefs)
@@ -218,7 +219,21 @@ class _Look:
         return sum(snapshot.unacked or 0 for snapshot in present.values())
 
 
-def why_not_told(present: Mapping[str, Present], pods: tuple[PodSnapshot, ...]) -> str | None:
+def _with_own_alone(pool: Pool, seen: PoolSnapshot, statistics: Unknown | None, doubts: _Doubts) -> PoolSnapshot:
+    """The pool, where others consume its queues on purpose, with what its own workers hold: the rest is theirs.
+
+    The broker's count can't be divided between the two, and tasks that theirs run are no work for ours. A message that
+    one of ours took since it answered is missed once; the drain, which asks each worker again, is what keeps it.
+    """
+    if pool.foreign_consumers != "Expected" or not seen.foreign or statistics is not None:
+        return seen
+    present = {name: it for name, it in seen.queues.items() if isinstance(it, Present)}
+    why = why_not_told(present, seen.pods, others=True)
+    doubt = seen.unlearned or doubts.of(f"own share of {pool.name}", why)
+    return replace(seen, unacked=doubt or told_unacked(seen.pods))
+
+
+def why_not_told(present: Mapping[str, Present], pods: tuple[PodSnapshot, ...], *, others: bool = False) -> str | None:
     """Why the workers' own words don't tell what is unacknowledged; None: they do.
 
     They do where the consumers on each queue are exactly the pool's workers.
@@ -226,17 +241,19 @@ def why_not_told(present: Mapping[str, Present], pods: tuple[PodSnapshot, ...]) 
     Args:
         present: the pool's queues that answered, by name.
         pods: its workers.
+        others: whether more consumers may be there, and what these hold is not asked for.
     """
     workers = [pod for pod in pods if pod.running]
     staying = [pod for pod in workers if pod.staying]
+    remedy = "" if others else "; no broker.stats"
     least, most = (sum(not takes_nothing(pod) for pod in pods) for pods in (staying, workers))
     for name, snapshot in present.items():
-        if not least <= snapshot.consumers <= most:
+        if snapshot.consumers < least or (snapshot.consumers > most and not others):
             ours = plural(len(staying), "worker")
-            return f"queue {name} has {plural(snapshot.consumers, 'consumer')}, the pool {ours}; no broker.stats"
+            return f"queue {name} has {plural(snapshot.consumers, 'consumer')}, the pool {ours}{remedy}"
     limited = next((pod.name for pod in staying if pod.sample is not None and pod.sample.limited), None)
     if limited is not None:
-        return f"worker {limited} does not tell of messages that wait for a rate_limit; no broker.stats"
+        return f"worker {limited} does not tell of messages that wait for a rate_limit{remedy}"
     return None
 
 

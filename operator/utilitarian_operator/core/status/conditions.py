@@ -17,10 +17,12 @@ from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.observation.model import FleetSnapshot, Unknown
 from utilitarian_operator.core.sizing.decision import Decision, Rule
 from utilitarian_operator.core.status.report import StatusInput
-from utilitarian_operator.core.wording import plural
+from utilitarian_operator.core.wording import named, plural
 
 UNSEEN_IS_NOT_READY = timedelta(seconds=30)
 """A broker that was not seen for this long makes the fleet not ready; a shorter gap is a hiccup."""
+
+MOST_POOLS_NAMED = 3
 
 
 def fleet_conditions(
@@ -157,12 +159,22 @@ def _broker(fleet: Fleet, snapshot: FleetSnapshot) -> Condition:
         return Condition("BrokerReachable", "True", "QueueUntold", f"{unknown.why}; its pool keeps its workers")
     if snapshot.mute is not None:
         return Condition("BrokerReachable", "True", "WorkersUnasked", f"{snapshot.mute.why}; no worker is taken away")
+    shared = _shared(fleet, snapshot)
     if fleet.broker.stats_url is None:
         message = "queues are seen over AMQP; what is unacknowledged is asked from the workers (no broker.stats)"
-        return Condition("BrokerReachable", "True", "DepthOnly", message)
+        return Condition("BrokerReachable", "True", "DepthOnly", f"{message}{shared}")
     if snapshot.statistics is not None:
         return Condition("BrokerReachable", "True", "DepthOnly", f"{snapshot.statistics.why}; no worker is taken away")
-    return Condition("BrokerReachable", "True", "Reachable", "queues and statistics are seen")
+    return Condition("BrokerReachable", "True", "Reachable", f"queues and statistics are seen{shared}")
+
+
+def _shared(fleet: Fleet, snapshot: FleetSnapshot) -> str:
+    """What can't be known because others consume the same queues on purpose; empty where none do."""
+    pools = [it.name for it in fleet.pools if it.foreign_consumers == "Expected" and snapshot.pools[it.name].foreign]
+    if not pools:
+        return ""
+    which = f"pool {pools[0]}" if len(pools) == 1 else f"pools {named(pools, MOST_POOLS_NAMED)}"
+    return f"; others consume queues of {which} too, as expected: what these run is not known"
 
 
 def _unread(snapshot: FleetSnapshot) -> Iterator[Unknown]:
