@@ -15,6 +15,7 @@ from utilitarian_operator.core.look import Seen, Spec, State, begun
 from utilitarian_operator.core.objects.actions import Create
 from utilitarian_operator.core.objects.refusals import Refusal
 from utilitarian_operator.core.objects.wanted import DEPLOYMENT, DISRUPTION_BUDGET, STATEFUL_SET
+from utilitarian_operator.core.observation.beat import BeatReadings
 from utilitarian_operator.core.observation.broker import BrokerSnapshot, Depth
 from utilitarian_operator.core.observation.fleet import Readings
 from utilitarian_operator.core.observation.model import Unknown
@@ -61,6 +62,7 @@ class Look:
     running: Judgement | None = None
     contents: Mapping[Target, Content] = field(default_factory=dict)
     salt: str | None = None
+    beat: BeatReadings = field(default_factory=BeatReadings)
 
     def decided(self) -> tuple[Plan, State]:
         newest = (acceptance := Acceptance(self.resource)).judge(self.resource)
@@ -74,7 +76,8 @@ class Look:
         depths = {f"q-{name}": Depth(self.waiting, 0) for name in asked_for}
         broker = BrokerSnapshot(0.0, {} if self.away else depths, self.away)
         read = Readings(NOW + self.after, "fleet", broker, broker, self.live[DEPLOYMENT], self.live[STATEFUL_SET])
-        return Seen(self.resource, read, self.live, contents=self.contents, outcome=self.outcome, salt=self.salt)
+        read_too = {"beat": self.beat, "contents": self.contents, "outcome": self.outcome, "salt": self.salt}
+        return Seen(self.resource, read, self.live, **read_too)
 
 
 def secret_of(password: str) -> dict[Target, Content]:
@@ -246,6 +249,23 @@ def test_what_is_believed_is_kept_as_a_value_and_handed_to_the_next_look() -> No
     assert once_more.figures.snapshot.broker == plan.figures.snapshot.broker == Unknown(str(AWAY), NOW + SECOND)
     assert first.state.sightings.beliefs.unseen == {}
     assert replace(later, away=None).decided()[1].sightings.beliefs.unseen == {}
+
+
+def test_another_beat_that_was_read_once_is_said_until_it_is_read_again() -> None:
+    container = {"name": "c", "command": ["celery", "-A", "utilitarian", "beat"]}
+    by_hand = {"metadata": {"name": "by-hand"}, "spec": {"containers": [container]}}
+    read = BeatReadings(others=[by_hand])
+    look = Look(resource=resource(beat={"enabled": True}), beat=read)
+    plan, state = look.decided()
+    assert "BeatDuplicate" in [it.reason for it in plan.events]
+    held, _ = replace(look, state=state, beat=BeatReadings()).decided()
+    gone, _ = replace(look, state=state, beat=BeatReadings(others=[])).decided()
+    found = [it.figures.snapshot.beat for it in (plan, held, gone) if it.figures]
+    assert [it.others for it in found if it] == [("by-hand (celery -A utilitarian beat)",)] * 2 + [()]
+    previewed, _ = replace(look, resource=resource(beat={"enabled": True}, mode="Preview"), state=state).decided()
+    assert previewed.figures is not None
+    assert previewed.figures.snapshot.beat is not None
+    assert previewed.figures.snapshot.beat.others == (), "while it is only previewed, theirs is the one that runs"
 
 
 def test_a_refusal_is_recorded_once_and_its_end_when_it_was_made() -> None:

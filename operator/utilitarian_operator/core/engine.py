@@ -7,7 +7,9 @@ from datetime import datetime
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.names import pool_object
 from utilitarian_operator.api.objects import ReadOnlyObject
-from utilitarian_operator.core.beat.actions import BeatMemory, claims, in_turn, news, repairs
+from utilitarian_operator.core.beat.actions import BeatMemory, in_turn, news, repairs
+from utilitarian_operator.core.beat.snapshot import beat_snapshot
+from utilitarian_operator.core.beat.volume_claim import claims
 from utilitarian_operator.core.blocker import INVALID_SPEC, SECRET_MISSING, Blocker
 from utilitarian_operator.core.diagnosis.finding_history import Health
 from utilitarian_operator.core.diagnosis.memory_kills import with_kills
@@ -23,9 +25,9 @@ from utilitarian_operator.core.draining.plan import (
 )
 from utilitarian_operator.core.forecast.news import ailing, watch
 from utilitarian_operator.core.forecast.next_starts import upcoming
-from utilitarian_operator.core.labels import Owner
+from utilitarian_operator.core.labels import Owner, owner_of
 from utilitarian_operator.core.look import Made, Recorded, Seen, Spec, State
-from utilitarian_operator.core.mode import allowed
+from utilitarian_operator.core.mode import allowed, makes_objects
 from utilitarian_operator.core.objects.actions import controlled_by, scale_action
 from utilitarian_operator.core.objects.drift import applied, drifted
 from utilitarian_operator.core.objects.refusals import Refusals, taken
@@ -38,8 +40,9 @@ from utilitarian_operator.core.objects.wanted import (
     todo,
     wanted_objects,
 )
+from utilitarian_operator.core.observation.beat import BeatReadings
 from utilitarian_operator.core.observation.broker import questions
-from utilitarian_operator.core.observation.fleet import fleet_snapshot
+from utilitarian_operator.core.observation.fleet import Readings, Sightings, fleet_snapshot
 from utilitarian_operator.core.observation.model import FleetSnapshot
 from utilitarian_operator.core.plan import Event, Figures, KeepSpec, Outcome, Plan, Scale, WriteStatus
 from utilitarian_operator.core.reasons import MOST_EVENTS_AT_ONCE, Reason
@@ -75,7 +78,7 @@ def step(spec: Spec, seen: Seen, state: State, now: datetime) -> tuple[Plan, Sta
     if running is None or running.fleet is None or seen.read is None:
         return _nothing_runs(spec, seen, state, now)
     fleet, owner = running.fleet, owner_of(seen.resource)
-    snapshot, sightings = fleet_snapshot(fleet, seen.read, state.sightings)
+    snapshot, sightings = _snapshot(fleet, seen.read, seen.beat, state)
     asked = questions(snapshot, state.drains.shrinking)
     state = _observed(fleet, snapshot, replace(state, sightings=sightings))
     figures, state = _sized(spec, fleet, snapshot, state)
@@ -90,6 +93,14 @@ def step(spec: Spec, seen: Seen, state: State, now: datetime) -> tuple[Plan, Sta
         refused=state.refusals,
     )
     return _reported(spec, seen, state, allowed(replace(plan, figures=figures), fleet.mode), now)
+
+
+def _snapshot(fleet: Fleet, read: Readings, beat: BeatReadings, state: State) -> tuple[FleetSnapshot, Sightings]:
+    """What is seen of the fleet and of its beat, and what is kept of it for the next look."""
+    before, sends = state.sightings, makes_objects(fleet.mode)
+    snapshot, sightings = fleet_snapshot(fleet, read, before)
+    of_beat, kept = beat_snapshot(fleet, beat, read, before.beat, state.beat.ahead, sends=sends)
+    return replace(snapshot, beat=of_beat), replace(sightings, beat=kept)
 
 
 def _observed(fleet: Fleet, snapshot: FleetSnapshot, state: State) -> State:
@@ -168,12 +179,6 @@ def unrecorded(state: State, before: State) -> State:
         health=replace(state.health, recorded=before.health.recorded),
         beat=replace(state.beat, recorded=before.beat.recorded),
     )
-
-
-def owner_of(resource: ReadOnlyObject) -> Owner:
-    """The resource, as its objects name it."""
-    metadata = resource["metadata"]
-    return Owner(metadata["namespace"], metadata["name"], metadata["uid"])
 
 
 def _context(spec: Spec, state: State, snapshot: FleetSnapshot) -> FleetContext:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from utilitarian_operator.api.objects import ReadOnlyObject
+
 MANAGER = "utilitarian-operator"
 INSTANCE_LABEL = "app.kubernetes.io/instance"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
@@ -30,6 +32,12 @@ class Owner:
     namespace: str
     name: str
     uid: str
+
+
+def owner_of(resource: ReadOnlyObject) -> Owner:
+    """The resource, as its objects name it."""
+    metadata = resource["metadata"]
+    return Owner(metadata["namespace"], metadata["name"], metadata["uid"])
 
 
 def node_name(pod: str) -> str:

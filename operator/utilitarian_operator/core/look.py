@@ -14,7 +14,7 @@ from utilitarian_operator.core.forecast.news import Watched
 from utilitarian_operator.core.objects.drift import Applied
 from utilitarian_operator.core.objects.refusals import Refusals
 from utilitarian_operator.core.objects.wanted import Live, Wanted
-from utilitarian_operator.core.observation.beat import BeatObjects
+from utilitarian_operator.core.observation.beat import BeatReadings
 from utilitarian_operator.core.observation.deltas import LastMessages
 from utilitarian_operator.core.observation.fleet import Readings, Sightings
 from utilitarian_operator.core.plan import Outcome
@@ -54,7 +54,7 @@ class Seen:
         live: its objects, by kind and name.
         pods: the bodies of its pods, by name.
         gone: the bodies of pods that went since the look before, as they were at their end.
-        beat: its objects of beat.
+        beat: what was read of beat.
         contents: of the Secrets and ConfigMaps that it names.
         outcome: what became of the plan of the last look; None at the first.
         salt: of the checksums of contents; None where the operator has none, empty where it could not be read.
@@ -65,7 +65,7 @@ class Seen:
     live: Live = field(default_factory=dict)
     pods: Mapping[str, ReadOnlyObject] = field(default_factory=dict)
     gone: Sequence[ReadOnlyObject] = ()
-    beat: BeatObjects = field(default_factory=BeatObjects)
+    beat: BeatReadings = field(default_factory=BeatReadings)
     contents: Mapping[Target, Content] = field(default_factory=dict)
     outcome: Outcome | None = None
     salt: str | None = None

@@ -16,7 +16,7 @@ from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.patience import Patience
 from utilitarian_operator.api.validation.pod_security import Allowances
 from utilitarian_operator.core.blocker import SECRET_MISSING, Blocker
-from utilitarian_operator.core.engine import owner_of
+from utilitarian_operator.core.labels import owner_of
 from utilitarian_operator.core.look import Spec, begun
 from utilitarian_operator.core.spec.acceptance import MEANWHILE, Acceptance, Judgement
 from utilitarian_operator.core.spec.references import Content, Target, missing, targets

@@ -9,7 +9,7 @@ from tests.support.resources import resource
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.core.beat.actions import BeatMemory, news, recalled_beat, repairs
-from utilitarian_operator.core.observation.beat import BeatObjects, BeatSnapshot
+from utilitarian_operator.core.observation.beat import BeatReadings, BeatSnapshot
 
 RUNS, BLOCKED, STARTS = BeatSnapshot(ready=True), BeatSnapshot(lost_on="n1"), BeatSnapshot()
 TWICE = BeatSnapshot(ready=True, others=("other (celery -A utilitarian beat)",))
@@ -44,7 +44,7 @@ def test_what_is_told(status: dict[str, Any], snapshots: list[BeatSnapshot | Non
     assert said == reasons
 
 
-def objects(replicas: int, state: dict[str, Any], owner: str = "u") -> BeatObjects:
+def objects(replicas: int, state: dict[str, Any], owner: str = "u") -> BeatReadings:
     """A StatefulSet with a new template and its pod, which has the old one."""
     labels = {"app.kubernetes.io/instance": "fleet"}
     metadata = {"namespace": "ns", "labels": labels, "resourceVersion": "7", "generation": 2}
@@ -59,7 +59,7 @@ def objects(replicas: int, state: dict[str, Any], owner: str = "u") -> BeatObjec
         "metadata": {**metadata, "name": "fleet-beat-0", "uid": "p", "labels": revision},
         "status": {"containerStatuses": [{"name": "beat", "state": state}]},
     }
-    return BeatObjects(statefulset, pod)
+    return BeatReadings(statefulset, pod)
 
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -75,7 +75,7 @@ WAITS = {"waiting": {"reason": "ImagePullBackOff"}}
         pytest.param(objects(2, WAITS, owner="another"), [], [], id="another resource's"),
     ],
 )
-def test_what_is_done(seen: BeatObjects, deleted: list[str], reasons: list[str]) -> None:
+def test_what_is_done(seen: BeatReadings, deleted: list[str], reasons: list[str]) -> None:
     found, shown = repairs(seen, "u", BeatMemory(), NOW), []
     if found.scaled_back:
         shown.append("BeatScaledBack")
@@ -83,5 +83,5 @@ def test_what_is_done(seen: BeatObjects, deleted: list[str], reasons: list[str])
     if found.replace is not None:
         shown.append("BeatReplaced")
         assert "pod fleet-beat-0 of an earlier template never ran and is replaced" in found.replace.note
-    assert [found.replace.pod["metadata"]["uid"]] if found.replace else deleted == []
+    assert ([found.replace.pod["metadata"]["uid"]] if found.replace else []) == deleted
     assert shown == reasons

@@ -8,7 +8,8 @@ import pytest
 from tests.support.resources import resource
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
-from utilitarian_operator.core.beat.checks import beat_condition, file_of, loss, memory_since, stuck
+from utilitarian_operator.core.beat.checks import beat_condition, loss, memory_since, stuck
+from utilitarian_operator.core.objects.beat_scripts import reported
 from utilitarian_operator.core.observation.beat import BeatSnapshot, Claim, ScheduleFile
 
 NOW = datetime(2026, 12, 1, 0, 10, tzinfo=UTC)
@@ -138,23 +139,15 @@ def test_a_beat_whose_containers_have_not_been_told_of_never_ran() -> None:
     assert stuck(statefulset, found)
 
 
-def test_what_the_check_said_is_read_from_the_pod() -> None:
-    ended = {"message": "moved: it can't be read", "finishedAt": "2026-12-01T00:10:00Z"}
-    found = pod(initContainerStatuses=[{"name": "check-schedule", "state": {"terminated": ended}}])
-    assert file_of(found) == ScheduleFile(kept=False, moved=True, what="it can't be read", at=NOW)
-    assert file_of(pod()) is None
-
-
-def snapshot(said: str) -> BeatSnapshot:
-    ended = {"message": said, "finishedAt": STARTED}
-    checked = pod(initContainerStatuses=[{"name": "check-schedule", "state": {"terminated": ended}}])
-    return BeatSnapshot(ready=True, file=file_of(checked))
-
-
 STARTED = "2026-12-01T00:10:00Z"
 EARLIER = {"memorySince": "2026-11-01T00:00:00Z", "lastSeen": "2026-11-30T23:58:00Z"}
 BY_HAND = "send it by hand (docs/beat.md)"
 SKIPPED = "skipped: a monthly of 2026-12-01T00:00Z"
+
+
+def snapshot(said: str) -> BeatSnapshot:
+    word, what = reported(said)
+    return BeatSnapshot(ready=True, file=ScheduleFile(word == "kept", word == "moved", what, NOW))
 
 
 @pytest.mark.parametrize(

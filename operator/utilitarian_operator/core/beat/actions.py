@@ -8,11 +8,9 @@ from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.objects import ReadOnlyObject
 from utilitarian_operator.core.beat.checks import beat_condition, loss, stuck
 from utilitarian_operator.core.beat.duplicates import same_beat
-from utilitarian_operator.core.labels import Owner
 from utilitarian_operator.core.objects.actions import Action, Create, controlled_by
-from utilitarian_operator.core.objects.manifests import beat_claim
 from utilitarian_operator.core.objects.wanted import STATEFUL_SET, Wanted
-from utilitarian_operator.core.observation.beat import BeatObjects, BeatSnapshot
+from utilitarian_operator.core.observation.beat import BeatReadings, BeatSnapshot
 from utilitarian_operator.core.observation.causes.pod_status import pod_hindrance
 from utilitarian_operator.core.reasons import Reason
 
@@ -69,32 +67,6 @@ def recalled_beat(status: ReadOnlyObject) -> BeatMemory:
     return BeatMemory(next((it["reason"] for it in conditions if it.get("type") == "BeatReady"), None))
 
 
-def claims(owner: Owner, fleet: Fleet, objects: BeatObjects, *, made: bool) -> list[tuple[Wanted, Action]]:
-    """The claim, where it must be made: once, and again if it is gone; it outlives the resource and is left alone.
-
-    Args:
-        owner: the resource.
-        fleet: what runs.
-        objects: of beat.
-        made: whether it was made, or found, since the operator began.
-    """
-    if not claim_is_due(fleet, made=made, gone=objects.claim_gone):
-        return []
-    manifest = beat_claim(owner, fleet, objects.access_mode)
-    return [(Wanted(manifest, "spec.beat.storage"), Create(manifest))] if manifest else []
-
-
-def claim_is_due(fleet: Fleet, *, made: bool, gone: bool) -> bool:
-    """Whether the claim must be made.
-
-    Args:
-        fleet: what runs.
-        made: whether it was made, or found, since the operator began.
-        gone: whether there surely is none.
-    """
-    return (gone or not made) and fleet.beat.enabled and not fleet.beat.storage.ephemeral
-
-
 def in_turn(
     actions: Iterable[tuple[Wanted, Action]], rivals: Sequence[ReadOnlyObject], app: str
 ) -> tuple[list[tuple[Wanted, Action]], tuple[str, ...]]:
@@ -118,16 +90,16 @@ def in_turn(
     return found, ahead
 
 
-def repairs(objects: BeatObjects, uid: str, memory: BeatMemory, now: datetime) -> Repairs:
+def repairs(beat: BeatReadings, uid: str, memory: BeatMemory, now: datetime) -> Repairs:
     """A pod that never ran and keeps a new template from being tried is replaced; a wrong scale is undone and recorded.
 
     Args:
-        objects: of beat.
+        beat: as it was read.
         uid: of the resource: nothing of another's is touched.
         memory: of the look before.
         now: the one clock.
     """
-    statefulset, pod = objects.statefulset, objects.pod
+    statefulset, pod = beat.statefulset, beat.pod
     if not statefulset or not controlled_by(dict(statefulset), uid):
         return Repairs()
     name, replicas = statefulset["metadata"]["name"], statefulset["spec"].get("replicas")

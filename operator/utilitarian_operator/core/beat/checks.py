@@ -10,9 +10,7 @@ from utilitarian_operator.api.patience import PATIENCE, Patience
 from utilitarian_operator.core.condition import Condition
 from utilitarian_operator.core.containers import ours
 from utilitarian_operator.core.moments import timestamp
-from utilitarian_operator.core.objects import beat_scripts
-from utilitarian_operator.core.objects.manifests import BEAT_CHECK
-from utilitarian_operator.core.observation.beat import BeatSnapshot, ScheduleFile
+from utilitarian_operator.core.observation.beat import BeatSnapshot
 from utilitarian_operator.core.sizing.runs import last_start
 from utilitarian_operator.core.wording import plural
 
@@ -132,17 +130,6 @@ def _pending(snapshot: BeatSnapshot, waits: Patience) -> str:
 
 def _for_one_pod(snapshot: BeatSnapshot) -> bool:
     return snapshot.claim is not None and snapshot.claim.for_one_pod
-
-
-def file_of(pod: ReadOnlyObject) -> ScheduleFile | None:
-    """What the check said of the schedule file that a pod runs with."""
-    for container in pod.get("status", {}).get("initContainerStatuses", []):
-        ended = container.get("state", {}).get("terminated", {})
-        if container.get("name") == BEAT_CHECK and ended.get("message") and ended.get("finishedAt"):
-            word, what = beat_scripts.reported(str(ended["message"]))
-            kept, moved = word == beat_scripts.KEPT, word == beat_scripts.MOVED
-            return ScheduleFile(kept, moved, what, datetime.fromisoformat(ended["finishedAt"]))
-    return None
 
 
 def stuck(statefulset: ReadOnlyObject, pod: ReadOnlyObject) -> bool:

@@ -1,9 +1,10 @@
-"""What was seen of the one beat, as values."""
+"""What was read and seen of the one beat, as values."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+
+from utilitarian_operator.api.objects import ReadOnlyObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +67,48 @@ class BeatSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class BeatObjects:
-    """The cluster's objects of beat, and what must be known to make them.
+class BeatSightings:
+    """What is kept of what was seen of beat until a request sees it again.
+
+    Args:
+        others: pods of others that run a beat of the application, as `NAME (COMMAND)`.
+        claim: the claim for its volume; None where it was not looked at, or where there is none.
+    """
+
+    others: tuple[str, ...] = ()
+    claim: Claim | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BeatReadings:
+    """What was read of beat at one look, as the API server and its watches gave it.
 
     Args:
         statefulset: of beat; empty if there is none.
         pod: of beat; empty if there is none.
-        rivals: beats of other resources in the namespace, which may have to end before ours is made.
-        claim_gone: whether there surely is no claim.
-        access_mode: for a claim that is made.
+        rivals: beats of other resources in the namespace, also of those that are gone; read while ours is not made.
+        beats: the pods of beat of all resources that the operator runs, this one's as well.
+        others: pods of the namespace that are not the operator's; None where they were not read at this look.
+        claim: for its volume; empty if there surely is none, None where it was not read at this look.
+        storage_classes: of the cluster; read where the claim may have to be made, empty where they may not be seen.
+        csi_drivers: the same.
     """
 
-    statefulset: Mapping[str, Any] = field(default_factory=dict)
-    pod: Mapping[str, Any] = field(default_factory=dict)
-    rivals: tuple[Mapping[str, Any], ...] = ()
-    claim_gone: bool = False
-    access_mode: str = ""
+    statefulset: ReadOnlyObject = field(default_factory=dict)
+    pod: ReadOnlyObject = field(default_factory=dict)
+    rivals: Sequence[ReadOnlyObject] = ()
+    beats: Sequence[ReadOnlyObject] = ()
+    others: Sequence[ReadOnlyObject] | None = None
+    claim: ReadOnlyObject | None = None
+    storage_classes: Sequence[ReadOnlyObject] = ()
+    csi_drivers: Sequence[ReadOnlyObject] = ()
+
+    @property
+    def ready(self) -> bool:
+        """Whether its pod is."""
+        return bool(self.statefulset.get("status", {}).get("readyReplicas"))
+
+    @property
+    def claim_is_gone(self) -> bool:
+        """Whether there surely is no claim."""
+        return self.claim is not None and not self.claim

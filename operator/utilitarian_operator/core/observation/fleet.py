@@ -10,7 +10,7 @@ from utilitarian_operator.api.names import pool_object
 from utilitarian_operator.api.objects import ReadOnlyObject
 from utilitarian_operator.core.labels import POOL_LABEL, node_name
 from utilitarian_operator.core.observation.assemble import Assembled, Beliefs, Sources, assemble
-from utilitarian_operator.core.observation.beat import BeatSnapshot
+from utilitarian_operator.core.observation.beat import BeatSightings
 from utilitarian_operator.core.observation.broker import BrokerSnapshot
 from utilitarian_operator.core.observation.deltas import LastMessages, Totals, flowed, totals, used, with_done
 from utilitarian_operator.core.observation.model import FleetSnapshot, PodSnapshot, PoolSnapshot
@@ -45,7 +45,6 @@ class Readings:
         behind: names of pods of which the watch has yet to see what the operator wrote to them.
         warnings: what Kubernetes warns of about pods that don't become ready, by the pod's name.
         neighbours: the resource, as `NAMESPACE/NAME`, by node name, of the workers of other resources.
-        beat: what was seen of it.
         usage: what the workers of pods used, by the pod's name, where that was read since the look before.
     """
 
@@ -59,7 +58,6 @@ class Readings:
     behind: frozenset[str] = frozenset()
     warnings: Mapping[str, str] = field(default_factory=dict)
     neighbours: Mapping[str, str] = field(default_factory=dict)
-    beat: BeatSnapshot | None = None
     usage: Mapping[str, PodUsage] = field(default_factory=dict)
 
 
@@ -75,6 +73,7 @@ class Sightings:
         starts: which workers were starting.
         last_messages: when a message last came to each queue that a schedule feeds.
         metered: what the worker of each pod had done when its usage was last read, by pod.
+        beat: what is kept of it.
     """
 
     began: datetime
@@ -84,6 +83,7 @@ class Sightings:
     starts: Starts = field(default_factory=Starts)
     last_messages: LastMessages = field(default_factory=LastMessages)
     metered: Mapping[str, Worked] = field(default_factory=dict)
+    beat: BeatSightings = field(default_factory=BeatSightings)
 
     def queues(self, fleet: Fleet) -> list[str]:
         """Those of a fleet, as far as they are known: the next look asks for their depths."""
@@ -91,7 +91,7 @@ class Sightings:
 
 
 def fleet_snapshot(fleet: Fleet, read: Readings, before: Sightings) -> tuple[FleetSnapshot, Sightings]:
-    """What is seen, and what is kept of it for the next look.
+    """What is seen but for beat, and what is kept of it for the next look.
 
     Args:
         fleet: what runs.
@@ -101,7 +101,7 @@ def fleet_snapshot(fleet: Fleet, read: Readings, before: Sightings) -> tuple[Fle
     look = _Look(fleet, read, before)
     found, last = look.found, look.last_messages()
     snapshot = FleetSnapshot(
-        *(read.at, found.pools, found.broker, found.statistics, read.beat, look.rolling_out(), found.mute),
+        *(read.at, found.pools, found.broker, found.statistics, None, look.rolling_out(), found.mute),
         leftover=found.leftover,
         about=read.broker.settings,
         sources=tuple(read.broker.sources()),
@@ -109,7 +109,7 @@ def fleet_snapshot(fleet: Fleet, read: Readings, before: Sightings) -> tuple[Fle
     )
     worked = {name: it for name, it in before.worked.items() if name in read.pods} | look.worked
     metered = {name: worked[name] for name in read.usage if name in worked} if read.usage else before.metered
-    return snapshot, Sightings(before.began, found.beliefs, worked, look.flows, look.starts, last, metered)
+    return snapshot, Sightings(before.began, found.beliefs, worked, look.flows, look.starts, last, metered, before.beat)
 
 
 class _Look:

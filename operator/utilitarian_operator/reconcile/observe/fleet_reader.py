@@ -67,19 +67,18 @@ class FleetReader:
             resource: with its status.
             fleet: what runs.
             broker: to look at it through.
-            state: of the look before: which queues are known, and what is asked of beat.
+            state: of the look before: which queues are known, and whether the claim for beat's volume is.
             contents: of the Secrets and ConfigMaps that it names.
             outcome: what became of the last plan.
         """
         usage = self._usage.newest(wanted=bool(self._store.children(PODS, self._key)))
         warnings = await self._warnings.look(list(self._store.children(PODS, self._key).values()), self._clock())
-        beat = await self._beat.look(fleet, broker.known.beats, self._clock(), warnings, state.beat.ahead)
-        of_beat = await self._beat.objects(fleet, claimed=state.claimed)
+        beat = await self._beat.look(fleet, claimed=state.claimed)
         queues = state.sightings.queues(fleet)
-        read = await self._observer.read(broker, queues, self._clock(), beat, warnings, usage)
+        read = await self._observer.read(broker, queues, self._clock(), warnings, usage)
         pods = self._store.children(PODS, self._key)
         self._gone += self._store.all_pods(self._key)[len(pods) :]
-        return Seen(resource, read, self._live(), pods, tuple(self._gone), of_beat, contents, outcome)
+        return Seen(resource, read, self._live(), pods, tuple(self._gone), beat, contents, outcome)
 
     def recorded(self) -> None:
         """The events of pods that are gone are recorded: they are not given again."""

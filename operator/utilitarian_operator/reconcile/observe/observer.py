@@ -7,7 +7,6 @@ from types import MappingProxyType
 from utilitarian_operator.adapters.broker.seam import Broker
 from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, PODS, STATEFUL_SETS, Key, Store
 from utilitarian_operator.core.labels import node_name
-from utilitarian_operator.core.observation.beat import BeatSnapshot
 from utilitarian_operator.core.observation.fleet import Readings
 from utilitarian_operator.core.pod_usage import PodUsage
 
@@ -28,7 +27,6 @@ class Observer:
         broker: Broker,
         queues: Sequence[str],
         now: datetime,
-        beat: BeatSnapshot | None = None,
         warnings: Mapping[str, str] = MappingProxyType({}),
         usage: Mapping[str, PodUsage] = MappingProxyType({}),
     ) -> Readings:
@@ -38,7 +36,6 @@ class Observer:
             broker: to look at it through.
             queues: whose depths are asked for.
             now: the one clock.
-            beat: what was seen of it, by eyes of its own.
             warnings: what Kubernetes warns of about pods that don't become ready, by the pod's name.
             usage: what pods used, by name, where that was read since the look before.
         """
@@ -50,7 +47,6 @@ class Observer:
             *(now, key.name, workers, after, deployments, store.children(STATEFUL_SETS, key), pods, behind, warnings),
             # Only workers of the broker that say what they consume are looked for among them.
             neighbours=self._neighbours() if after.consuming else {},
-            beat=beat,
             usage=usage,
         )
 

@@ -1,48 +1,51 @@
-import time
-from datetime import UTC, datetime
+"""What is read of beat, and how often what no watch shows is asked for."""
+
 from typing import Any
 
 import pytest
 
-from tests.support.resources import resource
-from utilitarian_operator.adapters.cluster.cache import PODS, STATEFUL_SETS, Key, Store
-from utilitarian_operator.adapters.cluster.fake import FakeCluster
-from utilitarian_operator.api.effective import Fleet, effective_fleet
-from utilitarian_operator.api.resource import parse
+from tests.support.beats import beat_of, fleet_with_beat, pod_of
+from utilitarian_operator.adapters.cluster.cache import FLEETS, PODS, STATEFUL_SETS, Key, Store
+from utilitarian_operator.adapters.cluster.fake import FakeCluster, Request
 from utilitarian_operator.core.beat.actions import in_turn
-from utilitarian_operator.core.labels import Owner
 from utilitarian_operator.core.objects.actions import Action, Apply, Create
-from utilitarian_operator.core.objects.manifests import beat_statefulset
 from utilitarian_operator.core.objects.wanted import Wanted
-from utilitarian_operator.reconcile.observe.beat import BeatReader
+from utilitarian_operator.core.observation.beat import BeatReadings
+from utilitarian_operator.errors import ClusterError, Rejected
+from utilitarian_operator.reconcile.observe.beat import CLAIM_EVERY_S, NOT_OURS, OTHERS_EVERY_S, BeatReader
 
 KEY = Key("ns", "fleet")
+OURS, OLD = beat_of("fleet"), beat_of("old")
+READY = {**OURS, "status": {"readyReplicas": 1}}
+CLAIM = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"namespace": "ns", "name": "fleet-beat"}}
+CLASS = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "fast"}}
+OF_OTHERS, OF_STORAGE = {"pods"}, {"storageclasses", "csidrivers"}
 
 
-def fleet() -> Fleet:
-    return effective_fleet(parse(resource("maxWorkers: 9")).spec)
+class Beat:
+    """A reader in a cluster in memory, with a clock that a test sets."""
+
+    def __init__(self, spec: str = "maxWorkers: 9") -> None:
+        self.store, self.cluster, self.at_s = Store(), FakeCluster(), 1000.0
+        self.fleet = fleet_with_beat(spec)
+        self._reader = BeatReader(KEY, self.store, self.cluster, lambda: self.at_s)
+
+    def see(self, kind: str, *bodies: dict[str, Any]) -> None:
+        for body in bodies:
+            self.store.see(kind, body)
+
+    def asked(self) -> list[str]:
+        """The kinds that were asked for since it was asked last."""
+        kinds = [it.kind for it in self.cluster.requests]
+        self.cluster.requests.clear()
+        return kinds
+
+    async def look(self, *, claimed: bool = True) -> BeatReadings:
+        return await self._reader.look(self.fleet, claimed=claimed)
 
 
-NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-
-
-def beat_of(name: str, where: str = "env", *, app: str = "utilitarian") -> dict[str, Any]:
-    """A StatefulSet of beat as it is made, with what the API server adds."""
-    spec = f"{{app: {app}, broker: {{urlFrom: {{secretKeyRef: {{name: {where}, key: URL}}}}}}}}"
-    made = effective_fleet(parse(resource(spec)).spec)
-    manifest = beat_statefulset(Owner("ns", name, f"u-{name}"), made)
-    manifest["metadata"]["resourceVersion"] = "1"
-    return manifest
-
-
-def pod_of(statefulset: dict[str, Any], **status: Any) -> dict[str, Any]:
-    labels = statefulset["metadata"]["labels"]
-    metadata = {"namespace": "ns", "name": f"{statefulset['metadata']['name']}-0", "uid": "p", "labels": labels}
-    spec = statefulset["spec"]["template"]["spec"]
-    return {"metadata": metadata | {"resourceVersion": "1"}, "spec": spec, "status": status}
-
-
-OLD = beat_of("old")
+def names(bodies: Any) -> list[str]:
+    return [it["metadata"]["name"] for it in bodies]
 
 
 @pytest.mark.parametrize(
@@ -60,23 +63,86 @@ OLD = beat_of("old")
 async def test_a_renamed_resource_has_its_beat_when_the_old_one_has_ended(
     sets: list[dict[str, Any]], pods: list[dict[str, Any]], ahead: tuple[str, ...]
 ) -> None:
-    seen = Store()
-    for statefulset in sets:
-        seen.see(STATEFUL_SETS, statefulset)
-    for pod in pods:
-        seen.see(PODS, pod)
-    without_claim = effective_fleet(parse(resource("beat: {storage: {ephemeral: true}}")).spec)
-    reader = BeatReader(KEY, seen, FakeCluster(), time.monotonic)
-    rivals = (await reader.objects(without_claim, claimed=False)).rivals
-    ours = beat_of("fleet")
-    wanted = Wanted(ours, "spec.beat")
+    beat = Beat()
+    beat.see(STATEFUL_SETS, *sets)
+    beat.see(PODS, *pods)
+    rivals, app = (await beat.look()).rivals, beat.fleet.beat.app
+    wanted = Wanted(OURS, "spec.beat")
     other = Wanted({"kind": "Deployment", "metadata": {"name": "fleet-a"}}, "spec.pools[0]", "a")
-    actions: list[tuple[Wanted, Action]] = [(other, Create(other.manifest)), (wanted, Create(ours))]
-    left, found = in_turn(actions, rivals, fleet().app)
+    actions: list[tuple[Wanted, Action]] = [(other, Create(other.manifest)), (wanted, Create(OURS))]
+    left, found = in_turn(actions, rivals, app)
     assert left == (actions[:1] if ahead else actions)
     assert tuple(it.split()[0] for it in found) == ahead
-    snapshot = await reader.look(without_claim, (), NOW, ahead=found)
-    assert snapshot is not None
-    assert tuple(it.split()[0] for it in snapshot.ahead) == ahead
-    there, _ = in_turn([(wanted, Apply(ours))], rivals, fleet().app)
-    assert there == [(wanted, Apply(ours))], "one that is there stays"
+    there, _ = in_turn([(wanted, Apply(OURS))], rivals, app)
+    assert there == [(wanted, Apply(OURS))], "one that is there stays"
+
+
+async def test_the_watches_show_its_objects_and_the_beats_of_all_resources() -> None:
+    beat = Beat()
+    for name in ("fleet", "old"):
+        beat.see(FLEETS, {"metadata": {"namespace": "ns", "name": name, "resourceVersion": "1"}})
+        beat.see(PODS, pod_of(beat_of(name), phase="Running"))
+    beat.see(PODS, pod_of(beat_of("gone"), phase="Running"))
+    beat.see(STATEFUL_SETS, OURS, OLD)
+    found = await beat.look()
+    assert (found.statefulset, found.pod["metadata"]["name"], found.ready) == (OURS, "fleet-beat-0", False)
+    assert sorted(names(found.beats)) == ["fleet-beat-0", "old-beat-0"]
+    assert found.rivals == (), "there is nothing to wait for any more"
+    beat.see(STATEFUL_SETS, {**READY, "metadata": {**READY["metadata"], "resourceVersion": "2"}})
+    assert (await beat.look()).ready
+
+
+@pytest.mark.parametrize(
+    "spec,statefulset,claimed,kinds",
+    [
+        pytest.param("maxWorkers: 9", OURS, True, {*OF_OTHERS, "PersistentVolumeClaim"} | OF_STORAGE, id="no claim"),
+        pytest.param("maxWorkers: 9", READY, True, OF_OTHERS, id="ready"),
+        pytest.param("maxWorkers: 9", READY, False, OF_OTHERS | OF_STORAGE, id="ready; its claim is yet to be found"),
+        pytest.param("beat: {storage: {ephemeral: true}}", OURS, False, OF_OTHERS, id="without a claim"),
+        pytest.param("mode: Preview", OURS, False, set(), id="only previewed"),
+        pytest.param("beat: {enabled: false}", OURS, False, set(), id="not asked for"),
+    ],
+)
+async def test_requests_are_made_only_for_what_may_be_needed(
+    spec: str, statefulset: dict[str, Any], kinds: set[str], *, claimed: bool
+) -> None:
+    beat = Beat(spec)
+    beat.see(STATEFUL_SETS, statefulset)
+    await beat.look(claimed=claimed)
+    assert set(beat.asked()) == kinds
+
+
+async def test_what_no_watch_shows_is_asked_for_now_and_then() -> None:
+    beat = Beat()
+    await beat.cluster.create(CLAIM)
+    await beat.cluster.create({"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": "ns", "name": "theirs"}})
+    beat.see(STATEFUL_SETS, OURS)
+    beat.asked()
+    found = await beat.look()
+    assert (names(found.others), names([found.claim])) == (["theirs"], ["fleet-beat"])
+    assert Request("items", "pods", "ns", body=(NOT_OURS, 500, "")) in beat.cluster.requests
+    beat.asked()
+    found = await beat.look()
+    assert (found.others, found.claim, beat.asked()) == (None, None, [])
+    beat.at_s += CLAIM_EVERY_S
+    found = await beat.look()
+    assert (found.others, names([found.claim])) == (None, ["fleet-beat"])
+    beat.at_s += OTHERS_EVERY_S
+    assert names((await beat.look()).others) == ["theirs"]
+
+
+async def test_a_claim_that_is_gone_is_told_once_with_the_storage_that_a_new_one_may_have() -> None:
+    beat = Beat()
+    await beat.cluster.create(CLASS)
+    found = await beat.look()
+    assert (found.claim_is_gone, names(found.storage_classes), found.csi_drivers) == (True, ["fast"], [])
+    found = await beat.look()
+    assert (found.claim_is_gone, found.storage_classes) == (False, ()), "as long as it was not read again"
+
+
+@pytest.mark.parametrize("error", [ClusterError("no answer"), Rejected("HTTP 403")], ids=["no answer", "no right"])
+async def test_what_can_not_be_read_is_not_taken_for_nothing(error: Exception) -> None:
+    beat = Beat()
+    beat.cluster.fails = lambda _: error
+    found = await beat.look(claimed=False)
+    assert (found.others, found.claim, found.claim_is_gone, found.storage_classes) == (None, None, False, ())
