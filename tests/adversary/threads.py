@@ -1,14 +1,13 @@
-"""Threads in virtual time: real ones, of which one runs at a time; a wait gives the turn back to the loop."""
+"""Threads in virtual time: greenlets, of which one runs at a time; a wait gives the turn back to the loop."""
 
 import asyncio
-import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from tests.adversary.loop import VirtualLoop
+from greenlet import getcurrent, greenlet  # type: ignore[import-untyped] # it has no types
 
-_HERE = threading.local()
+from tests.adversary.loop import VirtualLoop
 
 
 class Ended(BaseException):
@@ -17,7 +16,7 @@ class Ended(BaseException):
 
 def wait(seconds: float) -> None:
     """Let virtual time pass in the thread that calls."""
-    _HERE.thread.wait(seconds)
+    getcurrent().thread.wait(seconds)
 
 
 class Thread:
@@ -27,16 +26,11 @@ class Thread:
     """Told of each thread: the world ends it with the process that made it."""
 
     def __init__(self, workers: int = 1, name: str = "") -> None:
-        del workers
-        self._name = name
+        del workers, name
         self._calls: deque[tuple[Callable[[], Any], asyncio.Future[Any]]] = deque()
-        # Each is released by the side that goes to wait: bare locks are the quickest way to hand over the turn.
-        self._mine, self._loops = threading.Lock(), threading.Lock()
-        self._mine.acquire()
-        self._loops.acquire()
-        self._thread: threading.Thread | None = None
-        self._busy = self._over = False
-        self._result: tuple[Any, BaseException | None] | None = None
+        self._call: Any = None
+        """The one that runs, or waits: a greenlet."""
+        self._over = False
         self.until = float("inf")
         Thread.made(self)
 
@@ -45,14 +39,13 @@ class Thread:
         self._loop = loop
         future = loop.create_future()
         self._calls.append((call, future))
-        if not self._busy:
-            self._next()
+        self._next()
         return future
 
     def shutdown(self, *, wait: bool = True) -> None:
         """End it; what it still runs goes on, as with the real one."""
         del wait
-        self._over = self._over or not self._busy
+        self._over = self._over or self._call is None
         if self._over:
             self.kill()
 
@@ -65,9 +58,12 @@ class Thread:
         """End it wherever it is."""
         self._over = True
         self._calls.clear()
-        if self._thread is not None and self._thread.is_alive():
-            self._mine.release()
-            self._thread.join()
+        if self._call is not None:
+            call, self._call = self._call, None
+            try:
+                call.throw(Ended)
+            except BaseException:  # noqa: BLE001 - what a killed process says has no effect
+                return
 
     def wait(self, seconds: float) -> None:
         """Give the turn back to the loop for so long; called in the thread itself."""
@@ -75,28 +71,34 @@ class Thread:
         if self._over or left <= 0:
             raise Ended
         self._loop.call_later(max(min(seconds, left), 0.0), self._turn)
-        self._loops.release()
-        self._mine.acquire()
+        getcurrent().parent.switch()
         if self._over or self._loop.now >= self.until:
             raise Ended
 
     def _next(self) -> None:
-        if self._busy or not self._calls or self._over:
-            return
-        self._busy = True
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-            self._thread.start()
-        self._turn()
+        if self._call is None and self._calls and not self._over:
+            self._call = greenlet(self._calls[0][0])
+            self._call.thread = self
+            self._turn()
 
     def _turn(self) -> None:
-        if self._over:
+        if self._over or self._call is None:
             return
-        self._mine.release()
-        self._loops.acquire()
-        if self._result is None:
-            return
-        (value, error), self._result, self._busy = self._result, None, False
+        value: Any = None
+        error: BaseException | None = None
+        try:
+            value = self._call.switch()
+        except Ended as ended:
+            if self.over:
+                return
+            error = RuntimeError(type(ended).__name__)
+        except BaseException as raised:  # noqa: BLE001 - whatever it is, it is the caller's
+            error = raised
+        if self._call is not None and self._call.dead:  # it may have been killed meanwhile
+            self._done(value, error)
+
+    def _done(self, value: Any, error: BaseException | None) -> None:
+        self._call = None
         _, future = self._calls.popleft()
         if not future.done():
             if error is None:
@@ -105,19 +107,3 @@ class Thread:
                 future.set_exception(error)
                 future.exception()
         self._loop.call_soon(self._next)
-
-    def _run(self) -> None:
-        _HERE.thread = self
-        while True:
-            self._mine.acquire()
-            if self._over:
-                return
-            try:
-                self._result = self._calls[0][0](), None
-            except Ended as error:
-                if self.over:
-                    return
-                self._result = None, RuntimeError(type(error).__name__)
-            except BaseException as error:  # noqa: BLE001 - whatever it is, it is the caller's
-                self._result = None, error
-            self._loops.release()
