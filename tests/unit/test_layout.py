@@ -27,11 +27,9 @@ WITHOUT_A_TEST_OF_ITS_NAME = {
     "api/resource": "fields and their bounds: tests/support/resources.py has a case for each",
     "adapters/cluster/dry_run": "a client whose writes are dry runs: controlplane/test_plan_diff.py",
     "core/look": "what a look is decided from, as values: test_engine.py",
-    "core/observation/causes/worker_log": "reconcile/observe/test_pod_warnings.py has the table of logs",
     "errors": "classes of errors, each tried where it is raised",
     "host/kopf_host": "registers handlers with kopf: every test with an operator on a real API server",
     "host/wiring": "constructs the process: every test with an operator on a real API server",
-    "reconcile/observe/reference_reader": "spec/test_references.py has its tests",
 }
 """Why each of these modules is tried in another place; one that only has data, or shapes, needs no test."""
 LEFT_TO_THE_CONTRACTS = re.compile(

@@ -2,14 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
 from tests.support.pools import fleet
-from utilitarian_operator.adapters.broker.session import Credentials
+from utilitarian_operator.adapters.broker.fake import FakeBroker, FakeRabbitMQ
+from utilitarian_operator.adapters.broker.seam import Broker
+from utilitarian_operator.adapters.broker.session import Brokers, Credentials
 from utilitarian_operator.adapters.cluster.cache import Key, Store
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.observation.broker import BrokerSnapshot
@@ -26,52 +27,37 @@ from utilitarian_operator.reconcile.claims import (
 
 OLD, NEW = Key("shop", "old"), Key("test", "new")
 SPEC = fleet({"name": "work", "queues": ["q"]})
+AWAY = BrokerUnreachable("no answer")
 BEFORE, AFTER = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"
 
 
-@dataclass
-class Session:
-    """Of a broker that answers, refuses or is silent."""
+class Session(FakeBroker):
+    """The shipped fake, with what only a real broker does: it keeps silent, or gives no right to ask who it is.
 
-    cluster: str | None
-    answers: bool = True
-    same: bool | None = True
-    heard: str | None = None
-    asked: int = 0
+    Args:
+        place: that it looks at.
+        answers: whether it ever does.
+        may_ask: whether its user may do what it takes to find out if two are one.
+    """
+
+    def __init__(self, place: FakeRabbitMQ, *, answers: bool = True, may_ask: bool = True) -> None:
+        super().__init__(place)
+        self.compared, self._answers_at_all, self._may_ask = 0, answers, may_ask
 
     async def look(self, queues: Sequence[str]) -> BrokerSnapshot:
-        del queues
-        try:
-            await self._answer()
-        except BrokerUnreachable as error:
-            return BrokerSnapshot(at=0.0, failed=error)
-        self.heard = self.cluster
-        return BrokerSnapshot(at=0.0, cluster=self.heard)
+        await self._answer()
+        return await super().look(queues)
 
-    async def is_same(self, other: Any) -> bool | None:
-        self.asked += 1
+    async def is_same(self, other: Broker) -> bool | None:
+        self.compared += 1
+        assert isinstance(other, Session)
         await self._answer()
         await other._answer()
-        return self.same
+        return await super().is_same(other) if self._may_ask else None
 
     async def _answer(self) -> None:
-        if self.cluster is None:
-            raise BrokerUnreachable("no answer")
-        if not self.answers:
+        if not self._answers_at_all:
             await asyncio.Event().wait()
-
-
-@dataclass
-class Brokers:
-    """The sessions, by the URL's host."""
-
-    sessions: dict[str, Session]
-
-    def session(self, credentials: Credentials) -> Session:
-        return self.sessions[credentials.url]
-
-    def cluster(self, credentials: Credentials) -> str | None:
-        return self.sessions[credentials.url].heard
 
 
 @dataclass
@@ -84,11 +70,11 @@ class World:
     claims: Claims = field(init=False)
 
     def __post_init__(self) -> None:
-        brokers = Brokers({url(OLD): self.old, url(NEW): self.new})
-        self.claims = Claims(Store(), brokers, lambda: self.now)
+        sessions = {CREDENTIALS[OLD]: self.old, CREDENTIALS[NEW]: self.new}
+        self.claims = Claims(Store(), Brokers(sessions.__getitem__), lambda: self.now)
 
     async def look(self, key: Key, *, runs: bool, spec: Fleet = SPEC) -> Lost:
-        await self.claims.note(key, BEFORE if key == OLD else AFTER, [Version(spec, Reader(key), runs)])
+        await self.claims.note(key, BEFORE if key == OLD else AFTER, [Version(spec, Named(CREDENTIALS[key]), runs)])
         found = self.claims.lost(key, spec if runs else None, spec)
         await pause()
         return found
@@ -102,6 +88,23 @@ class World:
         return found
 
 
+def one_broker(**more: bool) -> World:
+    """Both fleets' brokers are one."""
+    place = FakeRabbitMQ("one")
+    return World(Session(place, **more), Session(place, **more))
+
+
+def two_brokers(old: str = "one", new: str = "one") -> World:
+    """Each fleet has a broker of its own, which calls itself so."""
+    return World(Session(FakeRabbitMQ(old)), Session(FakeRabbitMQ(new)))
+
+
+def refuses(key: Key) -> World:
+    world = two_brokers()
+    (world.old if key == OLD else world.new).place.failure = AWAY
+    return world
+
+
 async def pause() -> None:
     """What was begun beside the looks goes on as far as it can."""
     for _ in range(10):
@@ -113,16 +116,9 @@ def url(key: Key) -> str:
 
 
 @dataclass(frozen=True)
-class Reader:
-    key: Key
-
-    async def read(self, fleet: Fleet) -> Credentials:
-        del fleet
-        return CREDENTIALS[self.key]
-
-
-@dataclass(frozen=True)
 class Named:
+    """In place of the reader of Secrets, which has a test of its own."""
+
     credentials: Credentials
 
     async def read(self, fleet: Fleet) -> Credentials:
@@ -134,7 +130,7 @@ CREDENTIALS = {key: Credentials(url(key)) for key in (OLD, NEW)}
 
 
 async def test_a_new_fleet_waits_until_it_is_known_whose_its_queues_are_and_then_says_so() -> None:
-    *before, last = await World(Session("one"), Session("one")).poll_schedule(4)
+    *before, last = await one_broker().poll_schedule(4)
     assert before[0] == Lost(may_run=False, doubted=True)
     assert not last.may_run
     assert not last.doubted
@@ -144,22 +140,22 @@ async def test_a_new_fleet_waits_until_it_is_known_whose_its_queues_are_and_then
 
 
 @pytest.mark.parametrize(
-    "old, new",
+    "world",
     [
-        pytest.param(Session("one"), Session("two"), id="brokers of two names"),
-        pytest.param(Session("one"), Session("one", same=False), id="brokers that only call themselves alike"),
-        pytest.param(Session(None), Session("one"), id="the other's refuses"),
-        pytest.param(Session("one"), Session(None), id="its own refuses"),
+        pytest.param(lambda: two_brokers("one", "two"), id="brokers of two names"),
+        pytest.param(two_brokers, id="brokers that only call themselves alike"),
+        pytest.param(lambda: refuses(OLD), id="the other's refuses"),
+        pytest.param(lambda: refuses(NEW), id="its own refuses"),
     ],
 )
-async def test_a_fleet_with_a_broker_of_its_own_runs(old: Session, new: Session) -> None:
-    found = await World(old, new).poll_schedule(4)
+async def test_a_fleet_with_a_broker_of_its_own_runs(world: Callable[[], World]) -> None:
+    found = await world().poll_schedule(4)
     assert found[-1] == Lost()
 
 
 async def test_a_fleet_does_not_wait_for_the_silent_broker_of_another() -> None:
     """Nothing in a look awaits a broker, so that a look ends; and a new one runs after a while all the same."""
-    world = World(Session("one", answers=False), Session("one"))
+    world = World(Session(FakeRabbitMQ(), answers=False), Session(FakeRabbitMQ()))
     found = await world.poll_schedule(int(LONGEST_DOUBT_S) + 1)
     assert [it.doubted for it in found] == [True] * int(LONGEST_DOUBT_S) + [False]
     assert found[-1] == Lost()
@@ -168,39 +164,41 @@ async def test_a_fleet_does_not_wait_for_the_silent_broker_of_another() -> None:
 
 
 async def test_two_that_run_go_on_until_it_is_seen_that_their_broker_is_one() -> None:
-    found = await World(Session("one"), Session("one")).poll_schedule(4, new_runs=True)
+    found = await one_broker().poll_schedule(4, new_runs=True)
     assert found[0] == Lost()
     assert found[-1].pools == {"work": "queue q is left to UtilitarianWorkerPool shop/old"}
 
 
 async def test_what_came_to_nothing_is_asked_again_and_not_at_each_look() -> None:
-    world = World(Session("one"), Session("one"))
+    world = one_broker()
     await world.poll_schedule(1)
-    world.old.cluster = world.new.cluster = None  # both go away before they could be compared
+    world.old.place.failure = AWAY  # before they could be compared
     found = await world.poll_schedule(4)
     assert found[-1] == Lost()
-    asked = world.old.asked + world.new.asked
+    compared = world.old.compared + world.new.compared
     await world.poll_schedule(5)
-    assert world.old.asked + world.new.asked == asked
-    world.old.cluster = world.new.cluster = "one"
+    assert world.old.compared + world.new.compared == compared
+    world.old.place.failure = None
     world.now += ASK_AGAIN_S
     assert not (await world.poll_schedule(3))[-1].may_run
 
 
 async def test_brokers_that_are_all_called_alike_are_compared_few_at_a_time() -> None:
     keys = [Key("ns", f"fleet-{number}") for number in range(8)]
-    sessions = {url(key): Session("one", same=False, heard="one") for key in keys}
-    claims = Claims(Store(), Brokers(sessions), time.monotonic)
-    asked = []
+    sessions = {Credentials(url(key)): Session(FakeRabbitMQ("one")) for key in keys}
+    brokers = Brokers(sessions.__getitem__)
+    for credentials in sessions:
+        await brokers.session(credentials).look(())
+    claims, compared = Claims(Store(), brokers, time.monotonic), []
     for _ in range(10):
-        for key in keys:
-            await claims.note(key, BEFORE, [Version(SPEC, Named(Credentials(url(key))), runs=True)])
+        for key, credentials in zip(keys, sessions, strict=True):
+            await claims.note(key, BEFORE, [Version(SPEC, Named(credentials), runs=True)])
             claims.lost(key, SPEC, SPEC)
-        before = sum(it.asked for it in sessions.values())
+        before = sum(it.compared for it in sessions.values())
         await pause()
-        asked.append(sum(it.asked for it in sessions.values()) - before)
-    assert max(asked) <= AT_A_TIME
-    assert sum(asked) == 28  # each pair once
+        compared.append(sum(it.compared for it in sessions.values()) - before)
+    assert max(compared) <= AT_A_TIME
+    assert sum(compared) == 28  # each pair once
 
 
 def test_what_is_found_out_has_an_end() -> None:
@@ -208,12 +206,12 @@ def test_what_is_found_out_has_an_end() -> None:
 
 
 async def test_where_the_right_to_ask_is_missing_the_brokers_name_decides() -> None:
-    world = World(Session("one", same=None), Session("one", same=None))
+    world = one_broker(may_ask=False)
     assert not (await world.poll_schedule(4))[-1].may_run
 
 
 async def test_the_newer_runs_when_the_older_is_forgotten() -> None:
-    world = World(Session("one"), Session("one"))
+    world = one_broker()
     await world.poll_schedule(4)
     world.claims.forget(OLD)
     assert await world.look(NEW, runs=False) == Lost()
@@ -221,7 +219,7 @@ async def test_the_newer_runs_when_the_older_is_forgotten() -> None:
 
 async def test_who_only_previews_takes_nothing_from_anybody_and_goes_on() -> None:
     previewing = fleet({"name": "work", "queues": ["q"]}, mode="Preview")
-    world = World(Session("one"), Session("one"))
+    world = one_broker()
     await world.poll_schedule(4)
     seen = await world.look(NEW, runs=False, spec=previewing)
     assert seen.may_run

@@ -1,8 +1,5 @@
 """What a spec refers to, what is missing of it, and which change of it rolls which pods."""
 
-import time
-from typing import Any
-
 import pytest
 
 from tests.support.resources import resource
@@ -20,8 +17,6 @@ from utilitarian_operator.core.spec.references import (
     references,
     targets,
 )
-from utilitarian_operator.errors import ClusterError, Gone, Rejected
-from utilitarian_operator.reconcile.observe.reference_reader import ReferenceReader
 
 SPEC = """
 broker:
@@ -153,52 +148,6 @@ def test_an_upgrade_to_salted_checksums_rolls_no_pod(live: dict[str | None, str]
 
 def test_the_checksum_tells_nothing_of_the_secret_to_another_resource() -> None:
     assert checksums(FLEET, FULL, "uid") != checksums(FLEET, FULL, "another")
-
-
-class Objects:
-    """Objects by target; a value that is an error is raised."""
-
-    def __init__(self, **answers: dict[str, Any] | ClusterError) -> None:
-        self.answers = answers
-        self.asked: list[str] = []
-
-    async def read(self, kind: str, namespace: str, name: str) -> dict[str, Any]:
-        assert (kind, namespace) == ("Secret", "ns")
-        self.asked.append(name)
-        answer = self.answers[name]
-        if isinstance(answer, ClusterError):
-            raise answer
-        return answer
-
-
-A, B = Target("Secret", "a"), Target("Secret", "b")
-
-
-async def test_each_object_is_read_once_and_again_after_a_refused_login() -> None:
-    objects = Objects(a={"data": {"k": "dg=="}}, b=Gone("HTTP 404"))
-    reader = ReferenceReader(objects, "ns", time.monotonic)
-    assert await reader.read({A, B}) == await reader.read({A, B}) == {A: {"k": "dg=="}, B: Absent()}
-    assert objects.asked == ["a", "b"]
-    reader.refused()
-    await reader.read({A, B})
-    assert objects.asked == ["a", "b", "a", "b"]
-
-
-@pytest.mark.parametrize("error", [Rejected("HTTP 403"), ClusterError("timed out")], ids=["forbidden", "away"])
-async def test_what_can_not_be_read_keeps_what_was_read_last(error: ClusterError) -> None:
-    objects = Objects(a={"data": {"k": "1"}}, b={"binaryData": {"k": "2"}})
-    reader = ReferenceReader(objects, "ns", time.monotonic)
-    before = await reader.read({A, B})
-    objects.answers["a"] = error
-    reader.refused()
-    assert await reader.read({A, B}) == before
-    assert await ReferenceReader(objects, "ns", time.monotonic).read({A}) == {A: Unreadable()}
-
-
-async def test_when_the_api_server_is_away_the_others_are_not_tried() -> None:
-    objects = Objects(a=ClusterError("timed out"), b={"data": {}})
-    assert await ReferenceReader(objects, "ns", time.monotonic).read({A, B}) == {A: Unreadable(), B: Unreadable()}
-    assert objects.asked == ["a"]
 
 
 def test_the_parts_of_a_url_are_named_each_and_a_change_of_any_rolls_the_pods() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from utilitarian_operator.adapters.broker.fake import FakeBroker
 from utilitarian_operator.adapters.cluster.cache import FLEETS, PODS, Store
 from utilitarian_operator.core.draining.plan import DrainPlan
 from utilitarian_operator.core.draining.steps import CancelConsumers
@@ -16,20 +17,19 @@ from utilitarian_operator.reconcile.act.drains import CANCEL_GAP_S, Drains
 RESOURCE: dict[str, Any] = {"metadata": {"namespace": "shop", "name": "fleet", "resourceVersion": "1"}}
 
 
-class Workers:
-    """Notes which workers are told to cancel; those that are mute can't be told anything."""
+class Workers(FakeBroker):
+    """The shipped fake, which notes which workers are told to cancel; those that are mute can't be told anything."""
 
     def __init__(self, heard: list[str | float], mute: Collection[str]) -> None:
-        self.heard, self.mute = heard, mute
+        super().__init__()
+        self._heard, self._mute = heard, mute
 
-    async def cancel_consumers(self, node: str, _queues: Sequence[str]) -> None:
+    async def cancel_consumers(self, node: str, queues: Sequence[str]) -> None:
         pod = node.rpartition("@")[2]
-        self.heard.append(pod)
-        if pod in self.mute:
+        self._heard.append(pod)
+        if pod in self._mute:
             raise BrokerUnreachable("no answer")
-
-    async def add_consumers(self, node: str, _queues: Sequence[str]) -> None:
-        raise AssertionError(f"{node} was not to be taken back")
+        await super().cancel_consumers(node, queues)
 
 
 def drains(store: Store, said: list[str | float]) -> Drains:
@@ -77,6 +77,11 @@ async def test_the_workers_of_a_pool_cancel_their_consumers_in_turn(
 ) -> None:
     """What came back from the first has gone to another worker when the second cancels: it comes back once."""
     heard: list[str | float] = []
-    store = pods("a-1", "a-2", "a-3", "b-1")
-    await drains(store, heard).carry_out(RESOURCE, leads, {}, Workers(heard, mute))
+    names = ("a-1", "a-2", "a-3", "b-1")
+    store, workers = pods(*names), Workers(heard, mute)
+    for name in names:
+        workers.place.start(f"celery@{name}", "q")
+    await drains(store, heard).carry_out(RESOURCE, leads, {}, workers)
     assert heard == said
+    left = {name for name in names if not workers.place.workers[f"celery@{name}"].consuming}
+    assert left == {it for it in said if isinstance(it, str)} - {*mute}

@@ -1,22 +1,21 @@
 """How the Secrets that name a broker are read and followed, and that no message shows what they hold."""
 
-import base64
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.support.contents import NAMESPACE, Contents, secrets
 from tests.support.resources import resource
 from utilitarian_operator.adapters.broker.session import Credentials
 from utilitarian_operator.adapters.broker.tls import Tls
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
-from utilitarian_operator.errors import ClusterError, Gone, Rejected, SecretMissing
+from utilitarian_operator.errors import ClusterError, Rejected, SecretMissing
 from utilitarian_operator.host.certificates import make
 from utilitarian_operator.reconcile.observe.credentials import BrokerCredentials
 
@@ -34,7 +33,7 @@ STATS = "broker: {urlFrom: {secretKeyRef: {name: env, key: URL}}, stats: {urlFro
 )
 async def test_another_url_is_refused_with_its_path_and_without_a_word_of_it(url: str) -> None:
     with pytest.raises(SecretMissing) as refused:
-        await BrokerCredentials(Secrets(env={"URL": url}), "ns", time.monotonic).read(fleet())
+        await reader(await secrets(env={"URL": url})).read(fleet())
     said = str(refused.value)
     assert said.startswith("spec.broker.urlFrom: ")
     assert "write amqp://USER:PASSWORD@HOST:5672/VHOST" in said
@@ -61,45 +60,40 @@ ENCRYPTED = (
 )
 
 
-class Secrets:
-    """Secrets by name; a value that is an error is raised."""
-
-    def __init__(self, **secrets: Mapping[str, str] | ClusterError) -> None:
-        self.secrets = secrets
-        self.asked: list[str] = []
-
-    async def read(self, kind: str, namespace: str, name: str) -> dict[str, Any]:
-        assert kind == "Secret"
-        self.asked.append(f"{namespace}/{name}")
-        found = self.secrets.get(name, Gone("HTTP 404"))
-        if isinstance(found, ClusterError):
-            raise found
-        return {"data": {key: base64.b64encode(value.encode()).decode() for key, value in found.items()}}
-
-
 def fleet(spec: str = "{}") -> Fleet:
     return effective_fleet(parse(resource(spec)).spec)
 
 
+def unreadable(error: ClusterError) -> Contents:
+    """A cluster whose Secret `env` can't be read."""
+    contents = Contents()
+    contents.errors["env"] = error
+    return contents
+
+
+def reader(contents: Contents) -> BrokerCredentials:
+    return BrokerCredentials(contents.cluster, NAMESPACE, time.monotonic)
+
+
 async def test_a_secret_is_read_once_until_the_login_is_refused() -> None:
-    secrets = Secrets(env={"URL": "amqp://a/\n"})
-    credentials = BrokerCredentials(secrets, "ns", time.monotonic)
+    contents = await secrets(env={"URL": "amqp://a/\n"})
+    credentials = reader(contents)
     assert await credentials.read(fleet()) == await credentials.read(fleet()) == Credentials("amqp://a/")
-    assert secrets.asked == ["ns/env"]
-    secrets.secrets["env"] = {"URL": "amqp://b/"}
+    assert contents.read == ["env"]
+    await contents.put("Secret", env={"URL": "amqp://b/"})
     credentials.refused()
     assert await credentials.read(fleet()) == Credentials("amqp://b/")
 
 
 async def test_statistics_endpoints_are_split_and_trimmed() -> None:
-    secrets = Secrets(env={"URL": "amqp://a/"}, s={"u": " http://a:15692 ,http://b:15692,\n"})
-    read = await BrokerCredentials(secrets, "ns", time.monotonic).read(fleet(STATS))
+    contents = await secrets(env={"URL": "amqp://a/"}, s={"u": " http://a:15692 ,http://b:15692,\n"})
+    read = await reader(contents).read(fleet(STATS))
     assert read.stats == ("http://a:15692", "http://b:15692")
 
 
 async def test_another_reference_is_read_at_once() -> None:
-    secrets = Secrets(env={"URL": "amqp://a/"}, other={"URL": "amqp://b/"})
-    credentials = BrokerCredentials(secrets, "ns", time.monotonic)
+    contents = await secrets(env={"URL": "amqp://a/"}, other={"URL": "amqp://b/"})
+    credentials = reader(contents)
     await credentials.read(fleet())
     other = fleet("broker: {urlFrom: {secretKeyRef: {name: other, key: URL}}}")
     assert await credentials.read(other) == Credentials("amqp://b/")
@@ -108,52 +102,50 @@ async def test_another_reference_is_read_at_once() -> None:
 async def test_a_secret_that_may_not_be_read_is_named_with_the_right_that_is_missing() -> None:
     said = 'secrets "env" is forbidden: User "operator" cannot get resource "secrets"'
     with pytest.raises(SecretMissing, match="let the operator read it"):
-        await BrokerCredentials(Secrets(env=Rejected("HTTP 403", said)), "ns", time.monotonic).read(fleet())
-    secrets = Secrets(env={"URL": "amqp://a/"})
-    credentials = BrokerCredentials(secrets, "ns", time.monotonic)
+        await reader(unreadable(Rejected("HTTP 403", said))).read(fleet())
+    contents = await secrets(env={"URL": "amqp://a/"})
+    credentials = reader(contents)
     first = await credentials.read(fleet())
-    secrets.secrets["env"] = Rejected("HTTP 403", said)
+    contents.errors["env"] = Rejected("HTTP 403", said)
     credentials.refused()
     assert await credentials.read(fleet()) == first
 
 
 @pytest.mark.parametrize("error", [ClusterError("HTTP 500"), ClusterError("timed out")], ids=["failed", "away"])
 async def test_an_unreadable_secret_keeps_the_last_one(error: ClusterError) -> None:
-    secrets = Secrets(env={"URL": "amqp://a/"})
-    credentials = BrokerCredentials(secrets, "ns", time.monotonic)
+    contents = await secrets(env={"URL": "amqp://a/"})
+    credentials = reader(contents)
     await credentials.read(fleet())
     credentials.refused()
-    secrets.secrets["env"] = error
+    contents.errors["env"] = error
     assert await credentials.read(fleet()) == Credentials("amqp://a/")
 
 
 async def test_an_unreadable_secret_that_never_was_read_is_an_error() -> None:
     with pytest.raises(ClusterError):
-        await BrokerCredentials(Secrets(env=ClusterError("HTTP 500")), "ns", time.monotonic).read(fleet())
+        await reader(unreadable(ClusterError("HTTP 500"))).read(fleet())
 
 
 @pytest.mark.parametrize(
-    "secrets,message",
+    "there,message",
     [
-        pytest.param(Secrets(), "spec.broker.urlFrom: Secret ns/env does not exist; create it", id="no-secret"),
+        pytest.param({}, "spec.broker.urlFrom: Secret ns/env does not exist; create it", id="no-secret"),
+        pytest.param({"env": {"X": SECRET}}, "spec.broker.urlFrom: Secret ns/env has no key URL; add it", id="no-key"),
         pytest.param(
-            Secrets(env={"X": SECRET}), "spec.broker.urlFrom: Secret ns/env has no key URL; add it", id="no-key"
-        ),
-        pytest.param(
-            Secrets(env={"URL": "\n"}),
+            {"env": {"URL": "\n"}},
             "spec.broker.urlFrom: Secret ns/env has nothing under the key URL; write it",
             id="empty",
         ),
         pytest.param(
-            Secrets(env={"URL": "amqp://a/"}),
+            {"env": {"URL": "amqp://a/"}},
             "spec.broker.stats.urlFrom: Secret ns/s does not exist; create it",
             id="no-secret-of-the-statistics",
         ),
     ],
 )
-async def test_what_is_missing_is_named(secrets: Secrets, message: str) -> None:
+async def test_what_is_missing_is_named(there: Mapping[str, Mapping[str, str]], message: str) -> None:
     with pytest.raises(SecretMissing) as missing:
-        await BrokerCredentials(secrets, "ns", time.monotonic).read(fleet(STATS))
+        await reader(await secrets(**there)).read(fleet(STATS))
     assert str(missing.value) == message
 
 
@@ -174,15 +166,15 @@ def pem(**values: str) -> dict[str, str]:
 
 
 async def test_certificates_are_held_as_texts_and_a_renewed_one_is_another_set_of_credentials() -> None:
-    secrets = Secrets(env={"URL": "amqps://a/"}, pem=pem())
-    credentials = BrokerCredentials(secrets, "ns", time.monotonic)
+    contents = await secrets(env={"URL": "amqps://a/"}, pem=pem())
+    credentials = reader(contents)
     first = await credentials.read(fleet(CERTIFIED))
-    assert secrets.asked == ["ns/env", "ns/pem"]  # once, so that a certificate has its own key
+    assert contents.read == ["env", "pem"]  # once, so that a certificate has its own key
     credentials.refused()
     again = await credentials.read(fleet(CERTIFIED))
     assert (again, again.tls.context) == (first, first.tls.context)
     credentials.refused()
-    secrets.secrets["pem"] = pem()
+    await contents.put("Secret", pem=pem())
     assert await credentials.read(fleet(CERTIFIED)) != first
     assert await credentials.read(fleet()) == Credentials("amqps://a/")
 
@@ -212,9 +204,7 @@ async def test_certificates_are_held_as_texts_and_a_renewed_one_is_another_set_o
 )
 async def test_what_is_no_certificate_is_refused_with_its_path(values: Mapping[str, str], message: str) -> None:
     with pytest.raises(SecretMissing) as refused:
-        await BrokerCredentials(Secrets(env={"URL": "amqps://a/"}, pem=pem(**values)), "ns", time.monotonic).read(
-            fleet(CERTIFIED)
-        )
+        await reader(await secrets(env={"URL": "amqps://a/"}, pem=pem(**values))).read(fleet(CERTIFIED))
     assert str(refused.value).startswith(message)
     assert "hunter" not in str(refused.value)
     assert refused.value.__cause__ is None
@@ -222,9 +212,9 @@ async def test_what_is_no_certificate_is_refused_with_its_path(values: Mapping[s
 
 
 async def test_the_control_exchange_is_one_of_what_a_session_is_opened_with() -> None:
-    secrets = Secrets(env={"URL": "amqp://a/"})
+    contents = await secrets(env={"URL": "amqp://a/"})
     elsewhere = replace(fleet(), broker=replace(fleet().broker, control_exchange="shop"))
-    read = [await BrokerCredentials(secrets, "ns", time.monotonic).read(it) for it in (fleet(), elsewhere)]
+    read = [await reader(contents).read(it) for it in (fleet(), elsewhere)]
     assert read == [Credentials("amqp://a/"), Credentials("amqp://a/", control_exchange="shop")]
 
 
@@ -242,7 +232,7 @@ async def test_the_control_exchange_is_one_of_what_a_session_is_opened_with() ->
 async def test_a_login_without_tls_is_named_once(
     caplog: pytest.LogCaptureFixture, url: str, stats: str, hosts: list[str]
 ) -> None:
-    credentials = BrokerCredentials(Secrets(env={"URL": url}, s={"u": stats}), "ns", time.monotonic)
+    credentials = reader(await secrets(env={"URL": url}, s={"u": stats}))
     for _ in range(2):
         await credentials.read(fleet(STATS))
         credentials.refused()
@@ -259,24 +249,16 @@ broker:
 """
 
 
-class Cluster(Secrets):
-    """ConfigMaps too, in the place of Secrets of their names."""
-
-    async def read(self, kind: str, namespace: str, name: str) -> dict[str, Any]:
-        if kind == "ConfigMap":
-            return {"data": self.secrets[name]}
-        return await super().read(kind, namespace, name)
-
-
 async def test_a_url_is_put_together_escaped_and_follows_each_of_its_parts() -> None:
-    cluster = Cluster(where={"host": "rabbit"}, login={"user": "a b", "password": "p@ss/#"})
-    credentials = BrokerCredentials(cluster, "ns", time.monotonic)
+    contents = await secrets(login={"user": "a b", "password": "p@ss/#"})
+    await contents.put("ConfigMap", where={"host": "rabbit"})
+    credentials = reader(contents)
     assert await credentials.read(fleet(PARTS)) == Credentials("amqp://a%20b:p%40ss%2F%23@rabbit/prod%2Fa")
-    assert cluster.asked == ["ns/login"], "one Secret is read once"
-    cluster.secrets["login"] = {"user": "a b", "password": "new"}
+    assert sorted(contents.read) == ["login", "where"], "one Secret is read once"
+    await contents.put("Secret", login={"user": "a b", "password": "new"})
     credentials.refused()
     assert await credentials.read(fleet(PARTS)) == Credentials("amqp://a%20b:new@rabbit/prod%2Fa")
-    cluster.secrets["where"] = {"host": "other"}
+    await contents.put("ConfigMap", where={"host": "other"})
     credentials.refused()
     assert await credentials.read(fleet(PARTS)) == Credentials("amqp://a%20b:new@other/prod%2Fa")
 
@@ -291,8 +273,9 @@ async def test_a_url_is_put_together_escaped_and_follows_each_of_its_parts() -> 
     ],
 )
 async def test_a_part_that_is_wrong_is_named_and_nothing_of_it_shown(login: dict[str, str], message: str) -> None:
-    where = {"host": f"{SECRET}/x"}
+    contents = await secrets(login=login)
+    await contents.put("ConfigMap", where={"host": f"{SECRET}/x"})
     with pytest.raises(SecretMissing) as refused:
-        await BrokerCredentials(Cluster(where=where, login=login), "ns", time.monotonic).read(fleet(PARTS))
+        await reader(contents).read(fleet(PARTS))
     assert str(refused.value).startswith(message)
     assert SECRET not in str(refused.value)

@@ -1,0 +1,79 @@
+"""How the Secrets and ConfigMaps of a resource are read: each now and then, and what can't be read is not forgotten."""
+
+import pytest
+
+from tests.support.contents import NAMESPACE, Contents, encoded, secrets
+from utilitarian_operator.core.spec.references import Absent, Target, Unreadable
+from utilitarian_operator.errors import ClusterError, Rejected
+from utilitarian_operator.reconcile.observe.reference_reader import (
+    MISSING_READ_EVERY_S,
+    READ_EVERY_S,
+    ReferenceReader,
+)
+
+A, B = Target("Secret", "a"), Target("Secret", "b")
+BOTH = {A, B}
+
+
+class Time:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def reader(contents: Contents, clock: Time | None = None) -> ReferenceReader:
+    return ReferenceReader(contents.cluster, NAMESPACE, clock or Time())
+
+
+async def test_each_object_is_read_once_and_again_after_a_refused_login() -> None:
+    contents = await secrets(a={"k": "v"})
+    reads = reader(contents)
+    assert await reads.read(BOTH) == await reads.read(BOTH) == {A: {"k": encoded("v")}, B: Absent()}
+    assert contents.read == ["a", "b"]
+    reads.refused()
+    await reads.read(BOTH)
+    assert contents.read == ["a", "b", "a", "b"]
+
+
+async def test_what_is_missing_is_looked_for_more_often_than_what_is_there() -> None:
+    contents, clock = await secrets(a={"k": "v"}), Time()
+    reads = reader(contents, clock)
+    await reads.read(BOTH)
+    clock.now_s += MISSING_READ_EVERY_S
+    await reads.read(BOTH)
+    assert contents.read == ["a", "b", "b"]
+    clock.now_s += READ_EVERY_S
+    await reads.read(BOTH)
+    assert contents.read == ["a", "b", "b", "a", "b"]
+
+
+async def test_a_config_map_has_texts_and_bytes() -> None:
+    contents, conf = Contents(), Target("ConfigMap", "conf")
+    await contents.put("ConfigMap", conf={"k": "v"})
+    live = await contents.cluster.read("ConfigMap", NAMESPACE, "conf")
+    await contents.cluster.patch(live, {"binaryData": {"b": encoded("w")}})
+    assert await reader(contents).read({conf}) == {conf: {"k": "v", "b": encoded("w")}}
+
+
+@pytest.mark.parametrize("error", [Rejected("HTTP 403"), ClusterError("timed out")], ids=["forbidden", "away"])
+async def test_what_can_not_be_read_keeps_what_was_read_last(error: ClusterError) -> None:
+    contents = await secrets(a={"k": "1"}, b={"k": "2"})
+    reads = reader(contents)
+    before = await reads.read(BOTH)
+    contents.errors["a"] = error
+    await contents.put("Secret", b={"k": "3"})
+    reads.refused()
+    away = not isinstance(error, Rejected)
+    assert await reads.read(BOTH) == {**before, B: before[B] if away else {"k": encoded("3")}}
+    assert await reader(contents).read({A}) == {A: Unreadable()}
+
+
+async def test_when_the_api_server_is_away_the_others_are_not_tried() -> None:
+    contents = await secrets(a={}, b={})
+    contents.errors["a"] = ClusterError("timed out")
+    assert await reader(contents).read(BOTH) == {A: Unreadable(), B: Unreadable()}
+    assert contents.read == ["a"]
