@@ -20,6 +20,8 @@ OFTEN = 8
     "fault",
     [
         pytest.param({"status": 429}, id="429 with Retry-After"),
+        pytest.param({"status": 429, "retry_after": "86400"}, id="429 for a day"),
+        pytest.param({"status": 429, "retry_after": "Wed, 21 Oct 2099 07:28:00 GMT"}, id="429 until a date"),
         pytest.param({"status": 503}, id="503"),
         pytest.param({"status": 500}, id="500"),
         pytest.param({"status": 403}, id="403"),

@@ -26,6 +26,7 @@ class ApiProxy:
     Args:
         controlplane: that requests are passed on to.
         status: of the answer to every request; None lets it through.
+        retry_after: what a refusal asks to wait.
         event: the code of the error that every open watch says before it ends; None says none.
         cut: whether every open watch is cut.
         done: how often one of these went wrong.
@@ -33,6 +34,7 @@ class ApiProxy:
 
     controlplane: ControlPlane
     status: int | None = None
+    retry_after: str = "1"
     event: int | None = None
     cut: bool = False
     done: int = 0
@@ -75,7 +77,9 @@ class ApiProxy:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         if self.status is not None:
             self.done += 1
-            return web.json_response(_failure(self.status), status=self.status, headers={"Retry-After": "1"})
+            return web.json_response(
+                _failure(self.status), status=self.status, headers={"Retry-After": self.retry_after}
+            )
         async with self._session.request(
             request.method,
             self.controlplane.url + request.path_qs,

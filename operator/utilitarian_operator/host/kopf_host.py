@@ -22,6 +22,7 @@ from utilitarian_operator.adapters.cluster.cache import (
 )
 from utilitarian_operator.api.resource import GROUP, VERSION
 from utilitarian_operator.core.backoff import Backoff
+from utilitarian_operator.host.kopf_session import session
 from utilitarian_operator.host.settings import Settings
 from utilitarian_operator.host.workqueue import WorkQueue
 
@@ -114,8 +115,8 @@ async def host(
         stop: ends it.
     """
 
-    async def connection(**_: object) -> kopf.ConnectionInfo:
-        return await _connection(await login())
+    async def connection(**_: object) -> kopf.AiohttpSession:
+        return session(await _connection(await login()))
 
     kopf.on.login(registry=handlers)(connection)
     await kopf.operator(

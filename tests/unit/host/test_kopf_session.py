@@ -1,0 +1,117 @@
+"""How long an answer of the API server may hold the watches, and how a login that was refused is known again."""
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import kopf
+import pytest
+from aiohttp import web
+from kubernetes.aio.client.configuration import Configuration
+
+from tests.support.ports import LOOPBACK
+from utilitarian_operator.adapters.cluster.cache import Key, Store
+from utilitarian_operator.host import kopf_session
+from utilitarian_operator.host.kopf_host import host, registry
+from utilitarian_operator.host.kopf_session import LONGEST_S, RETRY_AFTER, pause_s, session
+from utilitarian_operator.host.settings import Settings
+from utilitarian_operator.host.workqueue import WorkQueue
+
+SOON_S, OFTEN = 30.0, 3
+
+
+@pytest.mark.parametrize(
+    "asked, waits_s",
+    [
+        pytest.param("1", 1, id="a second"),
+        pytest.param("2.9", 2, id="a fraction"),
+        pytest.param("86400", LONGEST_S, id="a day"),
+        pytest.param("1e300", LONGEST_S, id="for ever"),
+        pytest.param("inf", 0, id="infinite"),
+        pytest.param("nan", 0, id="no number"),
+        pytest.param("-5", 0, id="negative"),
+        pytest.param("Wed, 21 Oct 2099 07:28:00 GMT", 0, id="a date"),
+        pytest.param("", 0, id="nothing"),
+    ],
+)
+def test_the_time_that_an_answer_asks_for_is_bounded(asked: str, waits_s: int) -> None:
+    assert pause_s(asked) == waits_s
+
+
+@contextlib.asynccontextmanager
+async def serving(handler: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[str]:
+    """A server that answers every request so."""
+    application = web.Application()
+    application.router.add_route("*", "/{rest:.*}", handler)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, LOOPBACK, 0).start()
+    try:
+        yield f"http://{LOOPBACK}:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize(
+    "status, sent, seen",
+    [
+        pytest.param(429, {"retry-after": "86400"}, str(LONGEST_S), id="a day, in small letters"),
+        pytest.param(429, {}, "0", id="nothing: the body is not asked"),
+        pytest.param(200, {RETRY_AFTER: "86400"}, "86400", id="where all is well"),
+        pytest.param(200, {}, None, id="where all is well, and there is none"),
+    ],
+)
+async def test_what_kopf_sees_of_an_answer(status: int, sent: dict[str, str], seen: str | None) -> None:
+    async def answers(_: web.Request) -> web.Response:
+        return web.Response(status=status, headers=sent, text="{}")
+
+    async with serving(answers) as url:
+        opened = session(kopf.ConnectionInfo(server=url, token="t"))
+        async with opened.aiohttp_session as client, client.get(url) as answer:
+            assert dict(answer.headers).get(RETRY_AFTER) == seen
+            assert await answer.json(content_type=None) == {}
+
+
+@pytest.mark.parametrize("asked", ["86400", "Wed, 21 Oct 2099 07:28:00 GMT", "inf"])
+async def test_watches_try_again_soon_whatever_time_they_were_asked_to_wait(
+    asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kopf itself, before a server that refuses every request, in its answers' heads and in their bodies."""
+    monkeypatch.setattr(kopf_session, "LONGEST_S", 1)
+    seen: Counter[str] = Counter()
+    often, stop = asyncio.Event(), asyncio.Event()
+
+    async def refuses(request: web.Request) -> web.Response:
+        seen[request.path] += 1
+        if min(seen.values()) >= OFTEN:
+            often.set()
+        body = {"kind": "Status", "apiVersion": "v1", "code": 429, "details": {"retryAfterSeconds": 86400}}
+        return web.json_response(body, status=429, headers={RETRY_AFTER: asked})
+
+    async with serving(refuses) as url:
+
+        async def login() -> Configuration:
+            return Configuration(host=url)
+
+        queue: WorkQueue[Key] = WorkQueue(lambda _: asyncio.sleep(0, result=True))
+        running = asyncio.create_task(
+            host(registry(Store(), queue), Settings(), login, ready=asyncio.Event(), stop=stop), name="kopf"
+        )
+        come = asyncio.create_task(often.wait())
+        await asyncio.wait([running, come], timeout=SOON_S, return_when=asyncio.FIRST_COMPLETED)
+        assert come.done(), seen
+        assert not running.done()
+        stop.set()
+        await running
+
+
+async def test_a_login_is_known_again() -> None:
+    one, same = (session(kopf.ConnectionInfo(server="http://a", token="t")) for _ in range(2))
+    other = session(kopf.ConnectionInfo(server="http://a", token="u"))
+    try:
+        assert one == same
+        assert one != other
+    finally:
+        for it in (one, same, other):
+            await it.aiohttp_session.close()
