@@ -7,13 +7,11 @@ import typer
 
 from utilitarian_operator.cli.connection import Target
 from utilitarian_operator.cli.options import (
-    INSTALLED_IN,
     Context,
     File,
     FleetName,
     Kubeconfig,
     Namespace,
-    OperatorNamespace,
     Output,
 )
 from utilitarian_operator.cli.output import Format, Shape
@@ -55,7 +53,6 @@ def explain(  # noqa: PLR0913 - one parameter an option
     namespace: Namespace = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
-    operator_namespace: OperatorNamespace = INSTALLED_IN,
     output: Output = Format.TABLE,
 ) -> None:
     """Say why a pool has its size, what would change it, what it costs, and what could be better.
@@ -67,7 +64,7 @@ def explain(  # noqa: PLR0913 - one parameter an option
     """
     from utilitarian_operator.cli import explain as command
 
-    command.explain(pool, fleet, filename, Target(kubeconfig, context, namespace), operator_namespace, output)
+    command.explain(pool, fleet, filename, Target(kubeconfig, context, namespace), output)
 
 
 def status(  # noqa: PLR0913 - one parameter an option
@@ -78,7 +75,6 @@ def status(  # noqa: PLR0913 - one parameter an option
     everywhere: Annotated[bool, typer.Option("-A", "--all-namespaces", help="Fleets of all namespaces.")] = False,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
-    operator_namespace: OperatorNamespace = INSTALLED_IN,
     output: Output = Format.TABLE,
 ) -> None:
     """Show the pools of each fleet: workers ready and wanted, backlog, tasks running, next run, and why.
@@ -91,7 +87,7 @@ def status(  # noqa: PLR0913 - one parameter an option
     from utilitarian_operator.cli import status as command
 
     target = Target(kubeconfig, context, namespace)
-    command.status(fleet, filename, target, operator_namespace, output, everywhere=everywhere)
+    command.status(fleet, filename, target, output, everywhere=everywhere)
 
 
 def simulate(  # noqa: PLR0913 - one parameter an option

@@ -42,15 +42,10 @@ THE_BILL = (
 )
 
 
-def explain(
-    pool: str, fleet: str | None, filename: Path | None, target: Target, operator_namespace: str, output: Format
-) -> None:
+def explain(pool: str, fleet: str | None, filename: Path | None, target: Target, output: Format) -> None:
     """Print why a pool has its size; `commands.explain` says what each argument is."""
     with explained(output):
-        if filename is not None:
-            found = Found(from_file(filename))
-        else:
-            found = asyncio.run(from_cluster(target, operator_namespace=operator_namespace))
+        found = Found(from_file(filename)) if filename is not None else asyncio.run(from_cluster(target))
         emit(_printed(found, the_one(found.resources, fleet, pool), pool, output, datetime.now(UTC)))
 
 

@@ -15,17 +15,9 @@ Context = Annotated[str | None, typer.Option(help="Context of the kubeconfig; it
 Namespace = Annotated[
     str | None, typer.Option("-n", "--namespace", help="Namespace; the context's unless given, else default.")
 ]
-
-OperatorNamespace = Annotated[
-    str,
-    typer.Option("--operator-namespace", help="Where the operator's Lease is looked for if not all may be listed."),
-]
 File = Annotated[
     Path | None,
     typer.Option("-f", "--filename", help="Read a saved resource (kubectl get -o yaml) instead; - is stdin."),
 ]
 FleetName = Annotated[str | None, typer.Option("--fleet", help="Name of the UtilitarianWorkerPool.")]
 Output = Annotated[Format, typer.Option("-o", "--output", help="Format of the answer.")]
-
-INSTALLED_IN = "utilitarian-system"
-"""Namespace of the operator in all our examples."""

@@ -21,7 +21,6 @@ from utilitarian_operator.api.strict_yaml import StrictLoader
 from utilitarian_operator.api.validation.pod_security import EVERYTHING
 from utilitarian_operator.api.validation.resource_rules import accept
 from utilitarian_operator.cli.connection import Target, connected
-from utilitarian_operator.cli.options import INSTALLED_IN
 from utilitarian_operator.cli.output import WrongInput
 from utilitarian_operator.core.explain.presence import Presence, Seen, newest_moment, of_a_file, presence
 
@@ -57,18 +56,18 @@ class Found:
 
     Args:
         resources: by namespace and name.
-        leases: the operators' Leases and why not all could be read; None where the resources come from a file.
+        leases: of fleets, by their namespace, or why one can't be read; None where the resources come from a file.
     """
 
     resources: list[Object]
-    leases: tuple[list[Object], str] | None = None
+    leases: Mapping[str, Object | str] | None = None
 
     def presence(self, resource: Object, now: datetime) -> Presence:
         """Whether an operator is at work on a resource."""
         if self.leases is None:
             return of_a_file(resource, now)
-        leases, unread = self.leases
-        return presence(leases, unread, str(resource["metadata"].get("namespace", "")), now)
+        namespace = str(resource["metadata"].get("namespace", ""))
+        return presence(self.leases.get(namespace), namespace, now)
 
     def as_of(self, resource: Object, now: datetime) -> datetime:
         """The moment that a resource's status is about: now while an operator is at work on it, as far as known."""
@@ -78,7 +77,7 @@ class Found:
         return it.at or newest_moment(resource, now) or now
 
 
-async def from_cluster(target: Target, *, everywhere: bool = False, operator_namespace: str = INSTALLED_IN) -> Found:
+async def from_cluster(target: Target, *, everywhere: bool = False) -> Found:
     """The UtilitarianWorkerPools of the namespace, or of all, and the Leases of their operators.
 
     Raises:
@@ -88,7 +87,7 @@ async def from_cluster(target: Target, *, everywhere: bool = False, operator_nam
         items, _ = await connection.cluster.items(
             "utilitarianworkerpools", None if everywhere else connection.namespace
         )
-        places = sorted({operator_namespace, *(str(item["metadata"]["namespace"]) for item in items)})
+        places = sorted({str(item["metadata"]["namespace"]) for item in items})
         leases = await connection.cluster.leases(FLEETS_LEASE, places)
     return Found(sorted(items, key=label), leases)
 

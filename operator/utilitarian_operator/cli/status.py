@@ -45,7 +45,6 @@ def status(
     fleet: str | None,
     filename: Path | None,
     target: Target,
-    operator_namespace: str,
     output: Format,
     *,
     everywhere: bool,
@@ -57,7 +56,7 @@ def status(
         if filename is not None:
             found = Found(from_file(filename))
         else:
-            found = asyncio.run(from_cluster(target, everywhere=everywhere, operator_namespace=operator_namespace))
+            found = asyncio.run(from_cluster(target, everywhere=everywhere))
         chosen = found.resources if fleet is None else [the_one(found.resources, fleet)]
         if not chosen:
             typer.echo("no UtilitarianWorkerPool here; -A looks in all namespaces", err=True)

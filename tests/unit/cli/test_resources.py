@@ -1,11 +1,14 @@
 """Where a command takes its resource from, and what is said of a file that has none."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from tests.support.command import operator_command
+from utilitarian_operator.cli.resources import Found
+from utilitarian_operator.core.explain.presence import Seen
 
 ROOT = Path(__file__).resolve().parents[3]
 PRODUCTION = ROOT / "examples" / "production.yaml"
@@ -67,3 +70,11 @@ def test_one_of_several_is_chosen_by_its_name() -> None:
     done = operator_command("plan", "-f", "-", "--fleet", "two", "-o", "json", stdin=both)
     assert json.loads(done.stdout)["name"] == "two"
     assert "there are: one, two" in operator_command("plan", "-f", "-", "--fleet", "three", stdin=both).stderr
+
+
+def test_another_namespaces_operator_is_not_the_fleets_own() -> None:
+    now = datetime(2026, 11, 28, 12, tzinfo=UTC)
+    spec = {"holderIdentity": "a/b", "leaseDurationSeconds": 60, "renewTime": "2026-11-28T11:59:58.000000Z"}
+    found = Found([], {"other": {"metadata": {"namespace": "other"}, "spec": spec}, "refused": "forbidden"})
+    seen = {it: found.presence({"metadata": {"namespace": it}}, now).seen for it in ("other", "metering", "refused")}
+    assert seen == {"other": Seen.NOW, "metering": Seen.NOT, "refused": Seen.UNKNOWN}

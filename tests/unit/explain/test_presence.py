@@ -11,35 +11,32 @@ from utilitarian_operator.core.explain.presence import Seen, newest_moment, of_a
 NOW = datetime(2026, 11, 28, 12, 0, 0, tzinfo=UTC)
 
 
-def lease(ago: timedelta, namespace: str = "utilitarian-system", **spec: Any) -> dict[str, Any]:
+def lease(ago: timedelta, **spec: Any) -> dict[str, Any]:
     renewed = stamp(NOW - ago)
     held = {"holderIdentity": "operator-1", "leaseDurationSeconds": 15, "renewTime": renewed}
-    return {"metadata": {"namespace": namespace}, "spec": held | spec}
+    return {"metadata": {"namespace": "metering"}, "spec": held | spec}
 
 
 SECONDS, HOURS = timedelta(seconds=2), timedelta(hours=3)
-REFUSED = 'leases.coordination.k8s.io is forbidden: User "jo" cannot list resource "leases"'
+REFUSED = 'leases.coordination.k8s.io "utilitarian-fleets" is forbidden: User "jo" cannot get resource "leases"'
 
-CASES: dict[str, tuple[list[dict[str, Any]], str, Seen, str]] = {
-    "at-work": ([lease(SECONDS)], "", Seen.NOW, "operator seen 2 s ago"),
-    "ahead-of-our-clock": ([lease(-SECONDS)], "", Seen.NOW, "operator seen 0 s ago"),
-    "of-a-clock-that-was-wrong": ([lease(-HOURS)], "", Seen.UNKNOWN, "at 2026-11-28T15:00:00Z, which is yet to come"),
-    "dead-for-hours": ([lease(HOURS)], "", Seen.NOT, "operator NOT SEEN for 3 h; nothing below is newer than that"),
-    "given-back": ([lease(SECONDS, holderIdentity=None)], "", Seen.NOT, "NOT SEEN for 2 s: it ended, and no other"),
-    "never-there": ([], "", Seen.NOT, "operator NOT SEEN: there is no Lease"),
-    "not-to-be-read": ([], REFUSED, Seen.UNKNOWN, "can't be known: its Lease can't be read: leases.coordination"),
-    "another-fleets": ([lease(SECONDS), lease(HOURS, "metering")], "", Seen.NOT, "NOT SEEN for 3 h"),
-    "one-of-two": ([lease(SECONDS), lease(HOURS, "other")], "", Seen.NOW, "operator seen 2 s ago"),
-    "read-where-it-was-looked-for": ([lease(SECONDS)], REFUSED, Seen.NOW, "operator seen 2 s ago"),
-    "no-lease-that-we-know": ([{"metadata": {}, "spec": {"renewTime": "soon"}}], "", Seen.NOT, "NOT SEEN"),
+CASES: dict[str, tuple[dict[str, Any] | str | None, Seen, str]] = {
+    "at-work": (lease(SECONDS), Seen.NOW, "operator seen 2 s ago"),
+    "ahead-of-our-clock": (lease(-SECONDS), Seen.NOW, "operator seen 0 s ago"),
+    "of-a-clock-that-was-wrong": (lease(-HOURS), Seen.UNKNOWN, "at 2026-11-28T15:00:00Z, which is yet to come"),
+    "dead-for-hours": (lease(HOURS), Seen.NOT, "operator NOT SEEN for 3 h; nothing below is newer than that"),
+    "given-back": (lease(SECONDS, holderIdentity=None), Seen.NOT, "NOT SEEN for 2 s: it ended, and no other"),
+    "never-there": (None, Seen.NOT, "operator NOT SEEN: there is no Lease of one in namespace metering"),
+    "not-to-be-read": (REFUSED, Seen.UNKNOWN, "can't be known: its Lease can't be read: leases.coordination"),
+    "no-lease-that-we-know": ({"metadata": {}, "spec": {"renewTime": "soon"}}, Seen.NOT, "NOT SEEN"),
 }
 
 
-@pytest.mark.parametrize("leases, untold, seen, says", CASES.values(), ids=CASES)
+@pytest.mark.parametrize("seen_of_it, seen, says", CASES.values(), ids=CASES)
 def test_the_lease_tells_whether_an_operator_is_at_work(
-    leases: list[dict[str, Any]], untold: str, seen: Seen, says: str
+    seen_of_it: dict[str, Any] | str | None, seen: Seen, says: str
 ) -> None:
-    found = presence(leases, untold, "metering", NOW)
+    found = presence(seen_of_it, "metering", NOW)
     assert found.seen is seen
     assert says in found.message
 

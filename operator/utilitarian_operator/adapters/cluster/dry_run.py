@@ -1,7 +1,6 @@
 """The API server as the command line uses it: reads, and writes as dry runs."""
 
-import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from utilitarian_operator.adapters.cluster.client import ClusterClient
 from utilitarian_operator.api.objects import Object
@@ -23,13 +22,19 @@ class DryRunCluster(ClusterClient):
         except Gone:
             return None
 
-    async def leases(self, name: str, namespaces: Iterable[str]) -> tuple[list[Object], str]:
-        """The Leases of a name in all namespaces; where that is refused, those of some. And why not all were read."""
+    async def leases(self, name: str, namespaces: Iterable[str]) -> Mapping[str, Object | str]:
+        """The Lease of a name in each of some namespaces that has one; or why it can't be read."""
         try:
-            return (await self.items("leases", None, fields=f"metadata.name={name}"))[0], ""
+            every, _ = await self.items("leases", None, fields=f"metadata.name={name}")
+        except ClusterError:  # who may not list them may read some
+            read = {it: await self._lease(it, name) for it in namespaces}
+            return {namespace: lease for namespace, lease in read.items() if lease is not None}
+        return {it["metadata"]["namespace"]: it for it in every}
+
+    async def _lease(self, namespace: str, name: str) -> Object | str | None:
+        try:
+            return await self.read("Lease", namespace, name)
+        except Gone:
+            return None
         except ClusterError as error:
-            found, unread = [], error.said if isinstance(error, Rejected) else str(error)
-        for namespace in namespaces:
-            with contextlib.suppress(ClusterError):
-                found.append(await self.read("Lease", namespace, name))
-        return found, unread
+            return error.said if isinstance(error, Rejected) else str(error)

@@ -1,6 +1,6 @@
 """Whether an operator is at work, by its Lease, and how old a status is, by the moments in it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -40,27 +40,25 @@ class Presence:
     message: str
 
 
-def presence(leases: Sequence[ReadOnlyObject], unread: str, namespace: str, now: datetime) -> Presence:
+def presence(lease: ReadOnlyObject | str | None, namespace: str, now: datetime) -> Presence:
     """Whether an operator looks after the fleets of a namespace.
 
     Args:
-        leases: of the operator's name that could be read, of any namespace.
-        unread: why some may be there that could not be read; empty if there are none.
-        namespace: of the fleets: a Lease there is that of their own operator.
+        lease: that of fleets, in their namespace: what another one says is about other fleets. Where it could not be
+            read, why; None where there is none.
+        namespace: of the fleets.
         now: the one clock.
     """
-    renewed = {id(lease): moment for lease in leases if (moment := _moment((lease.get("spec") or {}).get("renewTime")))}
-    dated = [lease for lease in leases if id(lease) in renewed]
-    own = [lease for lease in dated if lease["metadata"].get("namespace") == namespace]
-    if not dated and unread:
+    if isinstance(lease, str):
         return Presence(
-            Seen.UNKNOWN, None, f"whether an operator is at work can't be known: its Lease can't be read: {unread}"
+            Seen.UNKNOWN, None, f"whether an operator is at work can't be known: its Lease can't be read: {lease}"
         )
-    if not dated:
-        none = "there is no Lease of one (only one that runs outside the cluster has none)"
+    spec = (lease or {}).get("spec") or {}
+    renewed = _moment(spec.get("renewTime"))
+    if renewed is None:
+        none = f"there is no Lease of one in namespace {namespace} (only one that runs outside the cluster has none)"
         return Presence(Seen.NOT, None, f"operator NOT SEEN: {none}")
-    newest = max(own or dated, key=lambda lease: renewed[id(lease)])
-    return _told(newest["spec"], renewed[id(newest)], now)
+    return _told(spec, renewed, now)
 
 
 def _told(spec: ReadOnlyObject, at: datetime, now: datetime) -> Presence:
