@@ -150,10 +150,8 @@ def test_a_refused_login_says_so_without_the_password(
 @pytest.mark.parametrize(
     "limit,says",
     [
-        pytest.param("vhost-limits/{vhost}/max-connections", "connection limit \\(0\\) is reached", id="of-the-vhost"),
-        pytest.param(
-            "user-limits/limited/max-connections", "user connection limit \\(0\\) is reached", id="of-the-user"
-        ),
+        pytest.param("vhost-limits/{vhost}/max-connections", "the limit of the vhost is reached", id="of-the-vhost"),
+        pytest.param("user-limits/limited/max-connections", "the limit of its user is reached", id="of-the-user"),
     ],
 )
 def test_a_limit_of_connections_is_named_with_what_to_do(rabbitmq: RabbitMQ, vhost: str, limit: str, says: str) -> None:
@@ -164,7 +162,7 @@ def test_a_limit_of_connections_is_named_with_what_to_do(rabbitmq: RabbitMQ, vho
     try:
         with (
             closing(DepthReader(url(rabbitmq, "limited", PASSWORD, vhost))) as reader,
-            pytest.raises(BrokerUnreachable, match=f"{says}; raise that limit"),
+            pytest.raises(BrokerUnreachable, match=f"{says}; raise it"),
         ):
             reader.read(["queue"])
     finally:

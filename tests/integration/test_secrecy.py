@@ -52,7 +52,7 @@ def cases(rabbitmq: RabbitMQ, vhost: str) -> dict[str, Case]:
         "no-tls": Case(f"amqps://{login}@{there}/{vhost}", f"{there} speaks no TLS there"),
         "refused": Case(f"amqp://known:{WORD}@{there}/{vhost}", f"{there} refuses user, password or virtual host"),
         "other-vhost": Case(
-            f"amqp://{login}@{there}/nowhere", "vhost nowhere not found; make it (rabbitmqctl add_vhost)"
+            f"amqp://{login}@{there}/nowhere", f"{there} lacks the URL's virtual host; make it (rabbitmqctl add_vhost)"
         ),
         "stats-no-scheme": Case(rabbitmq.amqp_url(vhost), WRONG_STATS, f"u:{WORD}@{there}"),
         "stats-unescaped": Case(rabbitmq.amqp_url(vhost), WRONG_STATS, f"http://u:p@{WORD}/w#rd@{there}"),

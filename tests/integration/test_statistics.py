@@ -136,7 +136,7 @@ async def test_a_user_with_tag_and_escaped_password_reads(rabbitmq: RabbitMQ, vh
 
 
 async def test_an_unknown_virtual_host_is_no_empty_answer_of_the_management_api(rabbitmq: RabbitMQ) -> None:
-    with pytest.raises(BrokerUnreachable, match="knows no virtual host a%20b"):
+    with pytest.raises(BrokerUnreachable, match="doesn't know the URL's virtual host"):
         await Statistics([rabbitmq.management_url], "a b").read()
 
 

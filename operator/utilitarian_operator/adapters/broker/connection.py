@@ -1,38 +1,29 @@
-"""Opens and closes AMQP connections, and says in our words what goes wrong with them."""
+"""Opens and closes AMQP connections."""
 
 import contextlib
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-from amqp.exceptions import AccessRefused, AMQPError, NotAllowed, PreconditionFailed
 from amqp.transport import SSLTransport, TCPTransport
 from kombu import Connection
-from kombu.exceptions import KombuError
 from kombu.transport import pyamqp
 
 from utilitarian_operator.adapters.broker.address import Address, addresses
 from utilitarian_operator.adapters.broker.bounded import calls as bounds
+from utilitarian_operator.adapters.broker.bounded.failures import GONE, Ours, broker_errors
 from utilitarian_operator.adapters.broker.tls import Tls
 from utilitarian_operator.adapters.intervals import (
     HEARTBEAT_S,
 )
-from utilitarian_operator.errors import (
-    BrokerError,
-    BrokerUnreachable,
-    CertificateRefused,
-    LoginRefused,
-    RightMissing,
-)
+from utilitarian_operator.errors import BrokerError, BrokerUnreachable
 
 TIMEOUT_S = 3.0
 """Longest wait for one answer of the broker; a healthy one answers in a millisecond."""
 
 AHEAD = 4096
 """Bytes that are read at once: sixty answers about queues."""
-
-_GONE = (OSError, AMQPError, KombuError)
 
 
 def connect(url: str, tls: Tls, name: str, **callbacks: Callable[..., None]) -> Connection:
@@ -87,86 +78,15 @@ def release(connection: Connection, *, farewell: bool) -> None:
         connection: of `connect`.
         farewell: whether to tell the broker and wait for its answer; one that fell silent would only be waited for.
     """
-    with contextlib.suppress(*_GONE):
+    with contextlib.suppress(*GONE):
         if not farewell and connection.connected:
             connection.connection.collect()
         connection.release()
 
 
-@contextlib.contextmanager
-def broker_errors(
-    remedy: str = "docs/install.md has the rights that it needs", place: str = "the broker"
-) -> Iterator[None]:
-    """Translate py-amqp's errors at the edge; none of the messages holds the URL's password.
-
-    Args:
-        remedy: what to do where a right is missing.
-        place: who was asked.
-    """
-    try:
-        yield
-    except AccessRefused as error:
-        if error.method_name or "queue" in str(error.reply_text):
-            raise RightMissing(f"{place} refuses: {error.reply_text}; {remedy}") from error
-        raise LoginRefused(f"{place} refuses user, password or virtual host of the URL") from error
-    except NotAllowed as error:
-        raise not_allowed(str(error.reply_text), place) from error
-    except PreconditionFailed as error:  # it did answer
-        raise BrokerUnreachable(f"{place} ended the call: {error.reply_text}") from error
-    except ssl.SSLError as error:
-        raise untrusted(error, place) from error
-    except _GONE as error:
-        raise BrokerUnreachable(f"no answer from {place}: {str(error) or type(error).__name__}") from error
-
-
-def not_allowed(said: str, place: str) -> BrokerError:
-    """Why RabbitMQ opens no connection although the login is right, and what to do.
-
-    Args:
-        said: RabbitMQ's own words (NOT_ALLOWED).
-        place: who was asked.
-    """
-    if "connection limit" in said:
-        return BrokerUnreachable(
-            f"{place} takes no more connections: {said}; raise that limit (rabbitmqctl set_vhost_limits or "
-            "set_user_limits, or rabbitmq.conf), or close connections"
-        )
-    if "is down" in said:
-        return BrokerUnreachable(f"{place} has no virtual host that works: {said}; rabbitmqctl restart_vhost")
-    if "not found" in said:
-        return LoginRefused(
-            f"{place} lacks the virtual host: {said}; make it (rabbitmqctl add_vhost), or correct the URL's last part"
-        )
-    if "refused for user" in said:
-        return LoginRefused(f"{place} says: {said}; give the user rights in it (rabbitmqctl set_permissions)")
-    return LoginRefused(f"{place} says: {said}")
-
-
-def untrusted(error: ssl.SSLError, place: str) -> BrokerError:
-    """What went wrong with TLS, and what to do.
-
-    Args:
-        error: of Python's ssl.
-        place: who was asked.
-    """
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return CertificateRefused(
-            f"the certificate of {place} is not trusted: {error.verify_message}; spec.broker.tls.caFrom must hold the "
-            "certificate of its authority, and the URL the name that it was made for"
-        )
-    reason = error.reason or str(error)
-    if "CERTIFICATE" in reason or "UNKNOWN_CA" in reason:
-        return CertificateRefused(
-            f"{place} asks for another client certificate ({reason}); see spec.broker.tls.certFrom and keyFrom"
-        )
-    if reason == "WRONG_VERSION_NUMBER":
-        return BrokerUnreachable(f"{place} speaks no TLS there; write its TLS port, or a URL without the s")
-    return BrokerUnreachable(f"no answer from {place}: TLS failed: {reason}; see spec.broker.tls")
-
-
 def _connected(host: str, port: int, timeout: float) -> socket.socket:
     """A socket that is connected to the first address of a name that answers, of those that may be spoken to."""
-    failure = OSError("the name has no address")
+    failure: OSError = Ours("the name has no address")
     for family, kind, protocol, _, address in socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
     )[: bounds.MOST_ADDRESSES]:

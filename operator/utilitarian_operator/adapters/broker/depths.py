@@ -8,7 +8,8 @@ from amqp import spec
 from amqp.exceptions import AccessRefused, NotFound, ResourceLocked
 from kombu import Connection
 
-from utilitarian_operator.adapters.broker.connection import TIMEOUT_S, broker_errors, connect, release
+from utilitarian_operator.adapters.broker.bounded.failures import away, broker_errors, right
+from utilitarian_operator.adapters.broker.connection import TIMEOUT_S, connect, release
 from utilitarian_operator.adapters.broker.timing import (
     CLOCK,
     Clock,
@@ -158,8 +159,8 @@ def _depths(channel: Any, queues: Sequence[str]) -> Iterator[tuple[str, Depth | 
                 yield name, Depth(ready, consumers)
         except NotFound as error:
             said = str(error.reply_text)
-            yield queues[position], None if "no queue" in said else Unread(f"is away: {said}")
+            yield queues[position], None if "no queue" in said else Unread(f"is away: {away(said)}")
             position += 1
         except AccessRefused as error:
-            yield queues[position], Unread(f"is refused: {error.reply_text}; give the user `read` on it")
+            yield queues[position], Unread(f"is refused: {right(str(error.reply_text))}; give the user `read` on it")
             position += 1

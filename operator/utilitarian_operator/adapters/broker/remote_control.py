@@ -13,7 +13,8 @@ from typing import Any
 
 from kombu import Connection
 
-from utilitarian_operator.adapters.broker.connection import broker_errors, connect, release
+from utilitarian_operator.adapters.broker.bounded.failures import broker_errors
+from utilitarian_operator.adapters.broker.connection import connect, release
 from utilitarian_operator.adapters.broker.mailbox import AnswersBox
 from utilitarian_operator.adapters.broker.timing import (
     CLOCK,

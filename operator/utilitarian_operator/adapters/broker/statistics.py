@@ -17,8 +17,8 @@ from yarl import URL
 
 from utilitarian_operator.adapters.broker.bounded import pages
 from utilitarian_operator.adapters.broker.bounded.calls import MOST_ADDRESSES
+from utilitarian_operator.adapters.broker.bounded.failures import kind, untrusted
 from utilitarian_operator.adapters.broker.bounded.reach import ROUTED, Reach
-from utilitarian_operator.adapters.broker.connection import untrusted
 from utilitarian_operator.adapters.broker.statistics_page import management_in_steps, prometheus_in_steps
 from utilitarian_operator.adapters.broker.timing import (
     CLOCK,
@@ -27,7 +27,7 @@ from utilitarian_operator.adapters.broker.timing import (
 from utilitarian_operator.adapters.broker.tls import SYSTEM, Tls
 from utilitarian_operator.core.observation.model import Counted
 from utilitarian_operator.core.observation.queue_rates import NodeStatistics, Row, Tally, count, figures, merged
-from utilitarian_operator.core.wording import plural
+from utilitarian_operator.core.wording import named, plural
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable, LoginRefused, RightMissing
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ PEERS_EACH = 6
 """Of so many readings of nodes one asks how many they are."""
 
 MOST_PEERS = 100
-_PEER = re.compile(r'^erlang_vm_dist_node_state\{peer="([^"\n]{1,255})"\} 3$', re.MULTILINE)
+_PEER = re.compile(r'^erlang_vm_dist_node_state\{peer="([\w.@-]{1,255})"\} 3$', re.MULTILINE)
 _TOOLS = "rabbitmqcli"
 """How the names of the command line's own nodes begin."""
 
@@ -116,7 +116,7 @@ class Statistics:
         if self._management:
             return None
         if missing:
-            raise BrokerUnreachable(_partly(len(nodes), len(self._cluster), f"missing is {', '.join(missing)}"))
+            raise BrokerUnreachable(_partly(len(nodes), len(self._cluster), f"missing is {named(missing)}"))
         if len(answers) > 1 and isinstance(failures[0], BrokerUnreachable):
             raise BrokerUnreachable(_partly(len(nodes), len(places), str(failures[0]))) from failures[0]
         raise failures[0]
@@ -135,9 +135,7 @@ class Statistics:
             for *_, at in found:
                 self._reach.check(str(at[0]))
         except OSError as error:  # also TimeoutError
-            raise BrokerUnreachable(
-                f"no statistics from {_place(endpoint)}: {str(error) or type(error).__name__}"
-            ) from error
+            raise BrokerUnreachable(f"no statistics from {_place(endpoint)}: {kind(error)}") from error
         # A node with an address of each kind is one node.
         families = {family for family, *_ in found}
         chosen = socket.AF_INET if socket.AF_INET in families else socket.AF_INET6
@@ -202,7 +200,7 @@ class Statistics:
         if body is None:
             # It answered 404 to both: Prometheus' page may have been away for a moment, as while a node starts.
             self._management.discard(place.endpoint)
-            raise BrokerUnreachable(f"{place} is no statistics endpoint, or knows no virtual host {self._quoted}")
+            raise BrokerUnreachable(f"{place} is no statistics endpoint, or doesn't know the URL's virtual host")
         try:
             return await _read(place, management_in_steps(body))
         except BrokerUnreachable:
@@ -232,7 +230,7 @@ async def _get(session: aiohttp.ClientSession, place: _Place, path: str) -> str 
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         if isinstance(error.__cause__, ssl.SSLError):
             raise untrusted(error.__cause__, _place(place.endpoint)) from error
-        raise BrokerUnreachable(f"no statistics from {place}: {str(error) or type(error).__name__}") from error
+        raise BrokerUnreachable(f"no statistics from {place}: {kind(error)}") from error
 
 
 def _address(endpoint: str) -> tuple[str, dict[str, str]]:

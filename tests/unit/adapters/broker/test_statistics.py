@@ -140,7 +140,7 @@ async def test_a_node_that_joins_is_missed_and_one_that_left_is_not(names: Names
 
 async def test_an_unknown_name_is_said(names: Names) -> None:
     names.are()
-    with pytest.raises(BrokerUnreachable, match=f"{NAME}:15692: no such name"):
+    with pytest.raises(BrokerUnreachable, match=f"{NAME}:15692: its name has no address"):
         await ready(Statistics([f"http://{NAME}:15692"], "/"))
 
 

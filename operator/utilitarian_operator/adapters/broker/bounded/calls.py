@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
+from utilitarian_operator.adapters.broker.bounded.failures import Ours, TooSlow
 from utilitarian_operator.adapters.broker.bounded.reach import ROUTED, Reach
 from utilitarian_operator.adapters.broker.timing import CLOCK, Clock
 from utilitarian_operator.errors import BrokerUnreachable
@@ -59,20 +60,20 @@ def check_address(address: str) -> None:
 
 
 def check_time() -> None:
-    """Raise TimeoutError when this thread's call has gone on for too long."""
+    """Raise TooSlow when this thread's call has gone on for too long."""
     call = getattr(_HERE, "call", None)
     if call is not None and call.clock.monotonic() > call.until:
-        raise TimeoutError("it answers too slowly")
+        raise TooSlow("it answers too slowly")
 
 
 def count(read: bytes) -> bytes:
-    """Count what was read; raises TimeoutError or OSError when it is too slow or too much."""
+    """Count what was read; raises TooSlow or Ours when it is too slow or too much."""
     call = getattr(_HERE, "call", None)
     check_time()
     if call is not None:
         call.left -= len(read)
         if call.left < 0:
-            raise OSError(f"it says more than {MOST_BYTES // 1024**2} MiB")
+            raise Ours(f"it says more than {MOST_BYTES // 1024**2} MiB")
     return read
 
 
