@@ -188,7 +188,7 @@ def first_starts(installation: Installation) -> dict[str, Memory]:
     installation.wait(lambda: all(fleet.replicas(name) == 0 for name in names), ENDS)
     known = {name: from_text(fleet.pool(name)["memory"], datetime.now(UTC)) for name in names}
     return {
-        name: Memory(start_up=it.start_up, start_ups=it.start_ups, start_up_deviation=it.start_up_deviation)
+        name: Memory(start_up_s=it.start_up_s, start_ups=it.start_ups, start_up_deviation_s=it.start_up_deviation_s)
         for name, it in known.items()
     }
 

@@ -172,7 +172,7 @@ def test_a_closer_look_tells_what_runs_and_what_was_begun(application: Applicati
         wait_held(control, {"celery@one": WorkerLoad(active=2, acked_early=2, reserved=1, scheduled=0)})
         word = control.words(["celery@one", "celery@none"])["celery@one"]
         assert (word.begun, word.active, word.mean, word.alone) == (2, 2, 2.0, False)
-        assert word.up is not None
+        assert word.up_s is not None
         one.kill()
 
 

@@ -58,7 +58,7 @@ def seen(draw: st.DrawFn) -> Facts:
         arrived=draw(COUNTED),
         completed=draw(COUNTED),
         serving=draw(st.integers(0, current)),
-        longest=float(draw(st.integers(0, 1000))),
+        longest_s=float(draw(st.integers(0, 1000))),
         started_up=tuple(map(float, draw(st.lists(st.integers(0, 100), max_size=2)))),
         draining=draw(st.integers(0, 3)),
     )

@@ -51,7 +51,7 @@ POOLS = (
 )
 LOOKS = (
     facts(0, current=1),
-    facts(500, current=2, running=4, completed=1, arrived=3, longest=60.0),
+    facts(500, current=2, running=4, completed=1, arrived=3, longest_s=60.0),
     facts(None, current=2),
     facts(0, current=1, deferred=3, first_due=NOW + timedelta(hours=1)),
 )
@@ -78,7 +78,7 @@ def test_whatever_a_pool_remembers_it_decides(written: dict[str, Any]) -> None:
 @EXAMPLES
 @given(st.sampled_from(FIELDS), ANYTHING)
 def test_what_is_left_out_is_as_if_it_were_not_there(name: str, value: Any) -> None:
-    good = to_text(Memory(slot_seconds=500.0, completions=100.0, longest=9.0, start_up=3.0, highs=((NOW, 3),)))
+    good = to_text(Memory(slot_seconds=500.0, completions=100.0, longest_s=9.0, start_up_s=3.0, highs=((NOW, 3),)))
     left_out: list[str] = []
     found = read(Reader(NOW, "", left_out), {**good, name: value})
     if any(it.startswith(f".{name} is") for it in left_out):

@@ -48,7 +48,7 @@ def test_a_run_is_done_when_the_forecast_says(
     )
     workers = serving + starting
     memory = Memory(
-        runs=(RUN,), slot_seconds=1000.0 * length, completions=1000, longest=length, start_up=float(start_up)
+        runs=(RUN,), slot_seconds=1000.0 * length, completions=1000, longest_s=length, start_up_s=float(start_up)
     )
     seen = facts(work, current=workers, serving=serving)
     decision = start(Step("run", 0, workers, "so many"))

@@ -16,8 +16,8 @@ FIGURES = st.builds(
     Figures,
     seconds_per_task=SECONDS,
     completions=st.sampled_from([0.0, 19.0, 200.0]),
-    longest=SECONDS,
-    start_up=st.none() | SECONDS,
+    longest_s=SECONDS,
+    start_up_s=st.none() | SECONDS,
     work=st.none() | st.integers(0, 10**9),
     needed=st.none() | st.integers(0, 10**6),
 )

@@ -54,6 +54,6 @@ def test_a_worker_of_one_slot_was_never_at_work_for_longer_than_it_was_there(
     last = worker.worked.last
     assert last is not None
     assert worker.worked.ended <= len(run)
-    assert 0 <= worker.worked.slot_seconds <= last.asked + last.took + 1
+    assert 0 <= worker.worked.slot_seconds <= last.asked + last.took_s + 1
     watched = all(later.begins - earlier.ends < UNSEEN_S for earlier, later in pairwise(run))
     assert worker.worked.ended == len(run) or not watched or not run

@@ -79,7 +79,7 @@ class Asked:
                 self.worked = unheard(self.worked, at)
                 return at + WAITED_S
             ended = begun
-        word = Word(at, begun, begun - ended, took, alone=self._alone, up=at + STARTS_S)
+        word = Word(at, begun, begun - ended, took, alone=self._alone, up_s=at + STARTS_S)
         self.worked = heard(self.worked, word)
         return at + took
 

@@ -51,7 +51,9 @@ def ago(seconds: float) -> datetime:
     return NOW - timedelta(seconds=seconds)
 
 
-MEASURED = Memory(slot_seconds=1_000, completions=200, start_up=28, longest=12, busy_since=ago(600), period_seconds=5)
+MEASURED = Memory(
+    slot_seconds=1_000, completions=200, start_up_s=28, longest_s=12, busy_since=ago(600), period_seconds=5
+)
 OUTLOOKS: dict[str, tuple[Fleet, dict[str, Any], str]] = {
     "asleep": (one(), {"seen": facts(0)}, "the first message wakes it with one worker"),
     "work": (

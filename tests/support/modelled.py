@@ -25,7 +25,7 @@ from utilitarian_operator.simulation.worker import Kind
 DEPARTING_LOOKS = 4
 """Looks after the one that chose a worker: told, seen empty, released, scaled down by it."""
 
-_LEARNED = ("arrived", "completed", "running", "slot_seconds", "longest", "started_up", "started_together")
+_LEARNED = ("arrived", "completed", "running", "slot_seconds", "longest_s", "started_up", "started_together")
 
 
 @dataclass(frozen=True)

@@ -136,7 +136,7 @@ class Engine:
             completed=workers.completed - lane.completed,
             slot_seconds=max(used - lane.used, 0.0),
             serving=workers.count(State.SERVING),
-            longest=workers.oldest,
+            longest_s=workers.oldest,
             started_up=tuple(seconds for seconds, at_once in workers.started_up if at_once <= MOST_AT_ONCE),
             started_together=tuple(seconds for seconds, at_once in workers.started_up if at_once > MOST_AT_ONCE),
             draining=lane.draining,

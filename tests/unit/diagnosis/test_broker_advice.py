@@ -28,7 +28,7 @@ def shown(
 ) -> tuple[str, ...]:
     settings = BrokerSettings(version, celery, {} if queue is None else {"q": queue})
     snapshot = FleetSnapshot(NOW, {"p": PoolSnapshot({"q": Present(0, 0)}, 0)}, about=settings)
-    return advice(FLEET, snapshot, {"p": Memory(longest=longest)})
+    return advice(FLEET, snapshot, {"p": Memory(longest_s=longest)})
 
 
 def having(queue: QueueSettings, **settings: object) -> QueueSettings:
@@ -118,7 +118,7 @@ def test_messages_behind_long_tasks_are_told_where_tasks_are_acknowledged_early(
 ) -> None:
     pod = PodSnapshot("a", ready=True, running=True, leaving=False, held=Unknown("", NOW), sample=held)
     snapshot = FleetSnapshot(NOW, {"p": PoolSnapshot({"q": Present(0, 1)}, 0, (pod,), 1)})
-    assert len(advice(FLEET, snapshot, {"p": Memory(longest=longest)})) == count
+    assert len(advice(FLEET, snapshot, {"p": Memory(longest_s=longest)})) == count
 
 
 def test_tasks_that_no_worker_will_ever_begin_are_told_of_one_worker() -> None:

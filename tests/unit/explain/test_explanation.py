@@ -15,7 +15,7 @@ from utilitarian_operator.core.explain.from_status import facts_from_status
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory
 
-SLOW = replace(MEASURED, slot_seconds=200_000.0, period_seconds=1_000, longest=4_000, busy_since=ago(20_000))
+SLOW = replace(MEASURED, slot_seconds=200_000.0, period_seconds=1_000, longest_s=4_000, busy_since=ago(20_000))
 
 PRICES: dict[str, tuple[Fleet, Facts, Memory, str, str]] = {
     "tasks longer than the promise": (

@@ -13,7 +13,7 @@ from utilitarian_operator.core.explain.recommendations import Figures, Recommend
 from utilitarian_operator.core.sizing.usage import Usage
 
 MIB = 2**20
-QUIET = Figures(seconds_per_task=5, completions=100, longest=9, start_up=8)
+QUIET = Figures(seconds_per_task=5, completions=100, longest_s=9, start_up_s=8)
 
 
 def pool(**written: Any) -> Pool:
@@ -122,21 +122,21 @@ CASES: dict[str, tuple[str, dict[str, Any], Figures, tuple[str, str], str]] = {
     "a task longer than a worker may take to stop": (
         "drainTimeout",
         {"drainTimeout": "10m"},
-        replace(QUIET, longest=1_200),
+        replace(QUIET, longest_s=1_200),
         ("10m", "30m"),
         "lets such a task end",
     ),
     "a task nearly as long as the longest grace": (
         "drainTimeout",
         {"drainTimeout": "1h"},
-        replace(QUIET, longest=160 * 3_600),
+        replace(QUIET, longest_s=160 * 3_600),
         ("1h", "168h"),
         "lets such a task end",
     ),
     "a first guess for tasks of no time": (
         "scaling.taskDuration",
         scaling(taskDuration="10ms"),
-        replace(QUIET, seconds_per_task=0.0004, longest=0.01),
+        replace(QUIET, seconds_per_task=0.0004, longest_s=0.01),
         ("10ms", "1ms"),
         "sizes its first burst right",
     ),
@@ -203,12 +203,12 @@ SILENT: dict[str, tuple[dict[str, Any], Figures]] = {
         replace(QUIET, completions=19),
     ),
     "as many workers as are allowed": ({"scaling": {"max": 10}}, replace(QUIET, needed=10)),
-    "what halving the slots costs is not known": ({"worker": {"concurrency": 8}}, replace(QUIET, longest=600)),
-    "a task longer than any grace": ({}, replace(QUIET, longest=10 * 86_400)),
-    "a start-up of a day": ({"scaling": {"drainWithin": "168h"}}, Figures(start_up=86_400)),
-    "no time at all": ({"scaling": {"taskDuration": "1ms"}}, replace(QUIET, seconds_per_task=0.0004, longest=0.01)),
+    "what halving the slots costs is not known": ({"worker": {"concurrency": 8}}, replace(QUIET, longest_s=600)),
+    "a task longer than any grace": ({}, replace(QUIET, longest_s=10 * 86_400)),
+    "a start-up of a day": ({"scaling": {"drainWithin": "168h"}}, Figures(start_up_s=86_400)),
+    "no time at all": ({"scaling": {"taskDuration": "1ms"}}, replace(QUIET, seconds_per_task=0.0004, longest_s=0.01)),
     "more workers than the schema has": ({"scaling": {"max": 1000}}, Figures(needed=20_000)),
-    "one slot can't be halved": ({"worker": {"concurrency": 1}}, replace(QUIET, longest=600)),
+    "one slot can't be halved": ({"worker": {"concurrency": 1}}, replace(QUIET, longest_s=600)),
     "threads share their memory": ({"worker": {"execution": "threads", "concurrency": 40, **LIMITED}}, Figures()),
     "children fit under the limit": (
         {"worker": {"concurrency": 3, "maxMemoryPerChild": "256Mi", **LIMITED}},

@@ -22,7 +22,7 @@ POOL = {
     "schedule": [{"name": "run", "start": "0 11 * * *", "finishWithin": "2h"}],
 }
 FLEET = fleet(POOL, maxWorkers=20)
-MEASURED = Memory(slot_seconds=10_000, completions=1_000, longest=10)
+MEASURED = Memory(slot_seconds=10_000, completions=1_000, longest_s=10)
 RUN = OpenRun("run", STARTED, STARTED, STARTED, NOW)
 MAX = Step("bounds", 30, 20, "max is 20, 30 workers would be needed")
 BUDGET = Step("budget", 30, 4, "maxWorkers is 20")
@@ -55,7 +55,7 @@ def test_the_end_is_the_work_by_the_slots_with_its_uncertainty() -> None:
     "less_sure",
     [
         pytest.param({"memory": Memory()}, id="nothing-was-measured"),
-        pytest.param({"memory": replace(MEASURED, longest=600)}, id="one-task-was-long"),
+        pytest.param({"memory": replace(MEASURED, longest_s=600)}, id="one-task-was-long"),
     ],
 )
 def test_it_is_less_sure_where_less_is_known(less_sure: dict[str, Any]) -> None:
@@ -96,7 +96,7 @@ ONE_OF_FIFTY = {
     "decision": decided(50),
     "current": 50,
     "serving": 1,
-    "memory": replace(MEASURED, longest=32, start_up=120.0),
+    "memory": replace(MEASURED, longest_s=32, start_up_s=120.0),
 }
 """1,250 tasks of 10 s for 500 slots, of which ten serve: played, it is done after 157 s."""
 
@@ -105,7 +105,7 @@ ONE_OF_FIFTY = {
     "more",
     [
         pytest.param({}, id="with-a-start-up-that-was-measured"),
-        pytest.param({"memory": replace(MEASURED, longest=32)}, id="with-one-that-was-not"),
+        pytest.param({"memory": replace(MEASURED, longest_s=32)}, id="with-one-that-was-not"),
     ],
 )
 def test_slots_that_are_still_starting_do_no_work_yet(more: dict[str, Any]) -> None:
@@ -169,7 +169,7 @@ def test_no_work_is_too_much_for_a_forecast() -> None:
             said(10, replace(RUN, start=NOW - 2 * HOUR)), Cause.OVERDUE, "the deadline has passed", id="overdue"
         ),
         pytest.param(
-            said(20_000, decision=decided(30, MAX), memory=replace(MEASURED, slot_seconds=40_000, longest=40)),
+            said(20_000, decision=decided(30, MAX), memory=replace(MEASURED, slot_seconds=40_000, longest_s=40)),
             Cause.MAXIMUM_REACHED,
             "a task takes 40 s, taskDuration says 10s",
             id="tasks-longer-than-thought",

@@ -22,7 +22,7 @@ POOL = {
     "schedule": [{"name": "run", "start": "0 11 * * *", "finishWithin": "2h"}],
 }
 FLEET = fleet(POOL, maxWorkers=20)
-MEASURED = Memory(slot_seconds=10_000, completions=1_000, longest=10)
+MEASURED = Memory(slot_seconds=10_000, completions=1_000, longest_s=10)
 RUN = OpenRun("run", STARTED, STARTED, STARTED, NOW)
 
 

@@ -87,9 +87,9 @@ def test_a_pod_that_waited_for_a_day_asks_for_no_slot_a_task() -> None:
     of, memory = pool(max=1_000), Memory()
     (waited,) = [start_up(at(0), at(DAY), at(DAY + 20), None, 1)]
     assert waited.seconds is not None
-    look = facts(2_000, current=1, started_up=(waited.seconds,), start_waited=waited.waited)
+    look = facts(2_000, current=1, started_up=(waited.seconds,), start_waited_s=waited.waited_s)
     decision, memory = decide_pool(of, look, memory, FleetContext(NOW))
-    assert (memory.start_up, memory.start_waited) == (25.0, DAY - 5)
+    assert (memory.start_up_s, memory.start_waited_s) == (25.0, DAY - 5)
     assert decision.replicas == 5
 
 
@@ -110,7 +110,7 @@ def test_starts_that_a_full_node_slows_down_ask_for_no_more_of_them() -> None:
 
 def hourly(**memory: Any) -> tuple[str, int]:
     of = pool(schedule=[{"name": "hourly", "start": "0 * * * *", "warmUp": "0s"}])
-    idle = Memory(idle_since=NOW - timedelta(hours=1), looked_at=NOW - SECOND, start_up=600.0, **memory)
+    idle = Memory(idle_since=NOW - timedelta(hours=1), looked_at=NOW - SECOND, start_up_s=600.0, **memory)
     decision, _ = decide_pool(of, facts(0, current=1), idle, FleetContext(NOW + timedelta(minutes=55)))
     return decision.message, decision.replicas
 
@@ -126,5 +126,5 @@ def test_a_pool_that_stays_awake_because_of_slow_starts_sleeps_once_a_day_to_lea
     ids=["a clock that jumped", "younger", "not running", "a clock behind"],
 )
 def test_no_task_is_older_than_its_container(age: float, since: float | None, oldest: float) -> None:
-    held = WorkerLoad(active=1, acked_early=0, reserved=0, scheduled=0, oldest=age)
-    assert no_older(held, None if since is None else NOW - since * SECOND, NOW).oldest == oldest
+    held = WorkerLoad(active=1, acked_early=0, reserved=0, scheduled=0, oldest_s=age)
+    assert no_older(held, None if since is None else NOW - since * SECOND, NOW).oldest_s == oldest

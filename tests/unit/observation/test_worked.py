@@ -12,7 +12,7 @@ from utilitarian_operator.core.observation.worked import FRESH_S, UNSEEN_S, Word
 
 
 def word(asked: float, begun: int, active: int = 0, **more: float) -> Word:
-    return Word(asked, begun, active, **{"up": asked, **more})  # type: ignore[arg-type]
+    return Word(asked, begun, active, **{"up_s": asked, **more})  # type: ignore[arg-type]
 
 
 def said(*words: Word | float) -> tuple[int, float]:
@@ -32,7 +32,7 @@ def said(*words: Word | float) -> tuple[int, float]:
         pytest.param([word(1, 5, 1), word(2, 5, 1), word(3, 5)], 5, 1, id="a long one ends"),
         pytest.param([word(1, 0), 2.0, word(3, 4, 2)], 2, 4, id="an answer that is missing loses nothing"),
         pytest.param([word(1, 0), word(2 + UNSEEN_S, 9, 4)], 0, 0, id="what was not seen counts on neither side"),
-        pytest.param([word(100, 7), word(101, 2, 1, up=1)], 1, 1, id="a restarted container counts anew"),
+        pytest.param([word(100, 7), word(101, 2, 1, up_s=1)], 1, 1, id="a restarted container counts anew"),
         pytest.param([word(1, 4, 2), word(2, 4, 3), word(3, 4, 0)], 4, 3, id="figures that are not of one moment"),
         pytest.param([word(1, 0), word(2, 50), word(3, 100)], 100, 0, id="never seen running: next to no time"),
         pytest.param([word(1, 0), word(2, 5, 0, mean=1.5)], 5, 1.5, id="several looks in a row"),
@@ -42,28 +42,30 @@ def test_tasks_and_their_time(words: list[Word | float], ended: int, seconds: fl
     assert said(*words) == (ended, pytest.approx(seconds))
 
 
-def alone(asked: float, begun: int, took: float = 0.01, up: float | None = None) -> Word:
-    return Word(asked, begun, 0, took, alone=True, up=asked if up is None else up)
+def alone(asked: float, begun: int, took_s: float = 0.01, up_s: float | None = None) -> Word:
+    return Word(asked, begun, 0, took_s, alone=True, up_s=asked if up_s is None else up_s)
 
 
 @pytest.mark.parametrize(
     "words, ended, seconds",
     [
         pytest.param([alone(1, 0), alone(2, 1)], 1, 0, id="it answers at once"),
-        pytest.param([alone(1, 0), alone(2, 1, took=0.8)], 1, 1.3, id="it answers late: half of the time before, too"),
-        pytest.param([alone(1, 0), alone(2, 0, took=0.8)], 0, 0, id="late, and it began nothing"),
         pytest.param(
-            [alone(1, 0), *(float(second) for second in range(2, 60, 2)), alone(60, 1, took=0.5)],
+            [alone(1, 0), alone(2, 1, took_s=0.8)], 1, 1.3, id="it answers late: half of the time before, too"
+        ),
+        pytest.param([alone(1, 0), alone(2, 0, took_s=0.8)], 0, 0, id="late, and it began nothing"),
+        pytest.param(
+            [alone(1, 0), *(float(second) for second in range(2, 60, 2)), alone(60, 1, took_s=0.5)],
             1,
             59.0,
             id="a minute of silence was one task",
         ),
-        pytest.param([alone(1, 0), 2.0, 4.0, alone(6, 2, took=0.5)], 2, 5.5, id="silent through two of them"),
+        pytest.param([alone(1, 0), 2.0, 4.0, alone(6, 2, took_s=0.5)], 2, 5.5, id="silent through two of them"),
         pytest.param([1.0, 2.0, alone(3, 0)], 0, 0, id="silent while it started"),
-        pytest.param([1.0, 2.0, 4.0, alone(6, 1, up=3)], 1, 2, id="at work as soon as it had started"),
-        pytest.param([1.0, 2.0, alone(3, 4, up=800)], 0, 0, id="it is older than the first question"),
-        pytest.param([alone(1, 0), alone(40, 3, took=0.5)], 0, 0, id="not asked"),
-        pytest.param([alone(1, 0), 2.0, alone(40, 3, took=0.5)], 0, 0, id="not asked again"),
+        pytest.param([1.0, 2.0, 4.0, alone(6, 1, up_s=3)], 1, 2, id="at work as soon as it had started"),
+        pytest.param([1.0, 2.0, alone(3, 4, up_s=800)], 0, 0, id="it is older than the first question"),
+        pytest.param([alone(1, 0), alone(40, 3, took_s=0.5)], 0, 0, id="not asked"),
+        pytest.param([alone(1, 0), 2.0, alone(40, 3, took_s=0.5)], 0, 0, id="not asked again"),
     ],
 )
 def test_a_worker_that_is_mute_while_it_runs_a_task_is_learned_from_its_silence(
@@ -74,9 +76,9 @@ def test_a_worker_that_is_mute_while_it_runs_a_task_is_learned_from_its_silence(
 
 
 def test_how_long_a_silent_task_took_is_told_once() -> None:
-    worked = heard(unheard(heard(Worked(), alone(1, 0)), 2.0), alone(31, 1, took=0.5))
-    assert worked.lasted == pytest.approx(30, abs=1)
-    assert heard(worked, alone(32, 1)).lasted == 0
+    worked = heard(unheard(heard(Worked(), alone(1, 0)), 2.0), alone(31, 1, took_s=0.5))
+    assert worked.lasted_s == pytest.approx(30, abs=1)
+    assert heard(worked, alone(32, 1)).lasted_s == 0
 
 
 def pauses(chance: random.Random, pace: float) -> Iterator[float]:
@@ -137,7 +139,7 @@ def test_tasks_that_are_shorter_than_the_time_between_two_questions_are_right_on
 
 
 def test_an_old_worker_that_is_asked_at_last_is_not_taken_for_a_new_one() -> None:
-    assert said(1.0, 2.0, word(3, 70_000, 2, up=FRESH_S + 1), word(4, 70_001, 2, up=FRESH_S + 2)) == (1, 2.0)
+    assert said(1.0, 2.0, word(3, 70_000, 2, up_s=FRESH_S + 1), word(4, 70_001, 2, up_s=FRESH_S + 2)) == (1, 2.0)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +156,7 @@ def test_an_old_worker_that_is_asked_at_last_is_not_taken_for_a_new_one() -> Non
 def test_who_is_asked_more_often(words: list[Word], closely: bool) -> None:
     worked = Worked()
     for it in words:
-        worked = heard(worked, replace(it, up=1.0))
+        worked = heard(worked, replace(it, up_s=1.0))
     assert worked.wants_a_closer_look(100.0) is closely
 
 

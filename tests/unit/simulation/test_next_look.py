@@ -30,7 +30,7 @@ def test_while_tasks_wait_until_they_are_due_nothing_is_looked_at_before() -> No
     waiting = lane({"rate": "0.1/s"}, wake="WhenDue", drainWithin="5m")
     waiting.workers.advance(20.0)
     since = BEGINS + timedelta(seconds=9)
-    waiting.memory = Memory(waiting_since=since, start_up=10.0, start_up_deviation=1.0, started_at=BEGINS)
+    waiting.memory = Memory(waiting_since=since, start_up_s=10.0, start_up_deviation_s=1.0, started_at=BEGINS)
     waiting.seconds = 2.0
     at = Calendar(BEGINS).next_change(waiting, 20.0, inf)
     # 9 + 300 - (10 + 8 x 1) - 3, less what all that comes until then waits behind the first slots.

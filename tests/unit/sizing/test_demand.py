@@ -109,7 +109,7 @@ def test_run(work: int, since_start: timedelta, workers: int) -> None:
         pool(concurrency=20, schedule=[RUN]),
         facts(work),
         OpenRun("run", NOW),
-        Memory(longest=60),
+        Memory(longest_s=60),
         seconds_per_task=5,
         now=NOW + since_start,
     )

@@ -15,7 +15,7 @@ from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool
 HOUR = timedelta(hours=1)
 TOMORROW = NOW + timedelta(days=1)
 POOL = pool(idleAfter="2m", drainWithin="1m", stabilization="1m")
-IDLE = Memory(idle_since=NOW - HOUR, looked_at=NOW - timedelta(seconds=1), start_up=10.0)
+IDLE = Memory(idle_since=NOW - HOUR, looked_at=NOW - timedelta(seconds=1), start_up_s=10.0)
 AWAKE = Facts(1, 0, 0, 0, 1, deferred=50, first_due=TOMORROW, serving=1)
 ASLEEP = Facts(0, 50, 50, 50, 0)
 SLEEP = EtaSleep(50, TOMORROW, 1, slept=True)

@@ -22,7 +22,7 @@ def test_what_the_rules_see_of_starts() -> None:
 
     pods = (started("a", 8.0, 90.0, 2), started("b", 30.0, 0.0, 3), started("c", None, 300.0, 1))
     seen = facts(PoolSnapshot({}, 0, pods, 3))
-    assert (seen.started_up, seen.started_together, seen.start_waited) == ((8.0,), (30.0,), 300.0)
+    assert (seen.started_up, seen.started_together, seen.start_waited_s) == ((8.0,), (30.0,), 300.0)
 
 
 DOUBT = Unknown("is its leader away?", NOW)

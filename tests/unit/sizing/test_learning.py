@@ -53,7 +53,7 @@ def _values(memory: Memory, **new: Any) -> dict[str, Any]:
 def hangs(since: datetime, now: datetime, **more: Any) -> Facts:
     """One task that hangs, and nothing else."""
     age = (now - since).total_seconds()
-    return facts(1, current=1, ready=0, running=1, completed=0, longest=age, **more)
+    return facts(1, current=1, ready=0, running=1, completed=0, longest_s=age, **more)
 
 
 def test_one_task_that_hangs_in_a_quiet_pool_does_not_make_the_others_long() -> None:
@@ -62,9 +62,11 @@ def test_one_task_that_hangs_in_a_quiet_pool_does_not_make_the_others_long() -> 
         now += 5 * SECOND
         _, memory = decide_pool(of, hangs(NOW, now), memory, FleetContext(now))
     assert seconds_per_task(of, memory, now) < 10
-    assert asked(of, facts(401, current=1, running=1, completed=0, longest=20_200.0), memory, now + SECOND) == 2
+    assert asked(of, facts(401, current=1, running=1, completed=0, longest_s=20_200.0), memory, now + SECOND) == 2
     # Its worker is killed, and no completion is told of it.
-    memory = after(of, memory, [(now + SECOND, facts(400, current=1, ready=399, running=1, completed=0, longest=0.5))])
+    memory = after(
+        of, memory, [(now + SECOND, facts(400, current=1, ready=399, running=1, completed=0, longest_s=0.5))]
+    )
     assert asked(of, facts(400, current=1, running=1), memory, now + 2 * SECOND) == 2
 
 
@@ -72,7 +74,7 @@ def test_long_tasks_are_known_to_be_long_as_soon_as_the_first_has_ended() -> Non
     of, memory = pool(concurrency=1), Memory()
     seen = [*((n, n) for n in range(0, 1_801, 5)), (1_805, 0)]
     for n, age in seen:
-        look = facts(1, current=1, running=1, completed=int(n > age), longest=float(age))
+        look = facts(1, current=1, running=1, completed=int(n > age), longest_s=float(age))
         _, memory = decide_pool(of, look, memory, FleetContext(NOW + n * SECOND))
     assert memory.slot_seconds == pytest.approx(1_800, rel=0.02)
     assert seconds_per_task(of, memory, NOW + 1_805 * SECOND) == pytest.approx(1_825 / 6, rel=0.02)
@@ -80,7 +82,9 @@ def test_long_tasks_are_known_to_be_long_as_soon_as_the_first_has_ended() -> Non
 
 def test_many_long_tasks_are_known_to_be_long_while_they_run() -> None:
     of = pool(concurrency=20, max=30)
-    looks = ((NOW + n * SECOND, facts(200, current=10, running=200, completed=0, longest=float(n))) for n in range(600))
+    looks = (
+        (NOW + n * SECOND, facts(200, current=10, running=200, completed=0, longest_s=float(n))) for n in range(600)
+    )
     assert seconds_per_task(of, after(of, Memory(), looks), NOW + 600 * SECOND) == pytest.approx(600, rel=0.02)
 
 
@@ -108,8 +112,8 @@ def test_the_longest_task_that_is_believed(longest: float, earlier: tuple[float,
     "memory",
     [
         pytest.param({}, id="nothing-hung"),
-        pytest.param({"longest": TEN_DAYS}, id="one-hung"),
-        pytest.param({"longest": 5.0, "longest_before": (TEN_DAYS,)}, id="one-had-hung"),
+        pytest.param({"longest_s": TEN_DAYS}, id="one-hung"),
+        pytest.param({"longest_s": 5.0, "longest_before": (TEN_DAYS,)}, id="one-had-hung"),
     ],
 )
 def test_a_task_that_hung_for_ten_days_makes_no_run_larger(
@@ -124,10 +128,10 @@ def test_a_task_that_hung_for_ten_days_makes_no_run_larger(
 def test_what_hung_is_forgotten_within_five_busy_periods() -> None:
     of, memory, now = pool(), Memory(), NOW
     for longest in (TEN_DAYS, 5.0, 5.0, 5.0, 5.0, 5.0):
-        for look in (facts(1, current=1, running=1, completed=0, longest=longest), facts(0, current=1, completed=1)):
+        for look in (facts(1, current=1, running=1, completed=0, longest_s=longest), facts(0, current=1, completed=1)):
             now += SECOND
             _, memory = decide_pool(of, look, memory, FleetContext(now))
-    assert (memory.longest, memory.longest_before) == (5.0, (5.0,) * 4)
+    assert (memory.longest_s, memory.longest_before) == (5.0, (5.0,) * 4)
     assert longest_task(memory, 5.0) == 5.0
 
 
@@ -135,16 +139,16 @@ def test_a_busy_period_without_an_end_forgets_day_by_day() -> None:
     of, memory, now = pool(), Memory(), NOW
     for hour in range(24 * 6):
         now = NOW + hour * HOUR
-        look = facts(9, current=1, running=4, completed=9, longest=TEN_DAYS if hour == 1 else 5.0)
+        look = facts(9, current=1, running=4, completed=9, longest_s=TEN_DAYS if hour == 1 else 5.0)
         _, memory = decide_pool(of, look, memory, FleetContext(now))
     assert longest_task(memory, 5.0) == 5.0
-    assert TEN_DAYS not in (memory.longest, *memory.longest_before)
+    assert TEN_DAYS not in (memory.longest_s, *memory.longest_before)
 
 
 def test_a_task_that_still_hangs_is_one_and_not_one_a_day() -> None:
     of, memory = pool(), Memory()
     for hour in range(24 * 6):
-        look = facts(9, current=1, running=4, completed=9, longest=hour * 3_600.0 + 5)
+        look = facts(9, current=1, running=4, completed=9, longest_s=hour * 3_600.0 + 5)
         _, memory = decide_pool(of, look, memory, FleetContext(NOW + hour * HOUR))
     assert memory.longest_before == ()
     assert longest_task(memory, 5.0) == 500.0
@@ -172,6 +176,6 @@ def test_the_fleet_decides_alike_with_a_clock_that_jumps_to_and_fro() -> None:
 def test_tasks_are_never_longer_on_the_average_than_the_longest(
     slot_seconds: float, completions: float, longest: float, expected: float
 ) -> None:
-    memory = Memory(slot_seconds=slot_seconds, completions=completions, longest=longest)
+    memory = Memory(slot_seconds=slot_seconds, completions=completions, longest_s=longest)
     learned = seconds_per_task(pool(taskDuration="1s"), memory, NOW)
     assert learned == pytest.approx(expected, abs=0.25)

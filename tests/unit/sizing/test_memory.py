@@ -58,7 +58,7 @@ def test_the_highest_demand_is_remembered_for_the_stabilization_and_in_little_ro
 
 def test_a_start_is_the_median_of_the_newest_and_the_longest_task_is_kept() -> None:
     memory = Memory()
-    for look in (facts(5, started_up=(10.0,)), facts(5, started_up=(20.0,), longest=90.0), facts(5, longest=30.0)):
+    for look in (facts(5, started_up=(10.0,)), facts(5, started_up=(20.0,), longest_s=90.0), facts(5, longest_s=30.0)):
         memory = remember(pool(), look, memory, NOW, timedelta(minutes=10))
-    assert memory.start_up == 15.0
-    assert memory.longest == 90.0
+    assert memory.start_up_s == 15.0
+    assert memory.longest_s == 90.0

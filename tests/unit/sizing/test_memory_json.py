@@ -8,7 +8,7 @@ from utilitarian_operator.core.sizing.memory_json import from_text, to_text
 
 HOUR = timedelta(hours=1)
 TOMORROW = NOW + timedelta(days=1)
-IDLE = Memory(idle_since=NOW - HOUR, looked_at=NOW - timedelta(seconds=1), start_up=10.0)
+IDLE = Memory(idle_since=NOW - HOUR, looked_at=NOW - timedelta(seconds=1), start_up_s=10.0)
 SLEEP = EtaSleep(50, TOMORROW, 1, slept=True)
 
 

@@ -50,7 +50,7 @@ def test_what_is_remembered_of_a_turn_does_not_change_at_each_look() -> None:
 HOUR = timedelta(hours=1)
 TOMORROW = NOW + timedelta(days=1)
 POOL = pool(idleAfter="2m", drainWithin="1m", stabilization="1m")
-IDLE = Memory(idle_since=NOW - HOUR, looked_at=NOW - timedelta(seconds=1), start_up=10.0)
+IDLE = Memory(idle_since=NOW - HOUR, looked_at=NOW - timedelta(seconds=1), start_up_s=10.0)
 ASLEEP = Facts(0, 50, 50, 50, 0)
 SLEEP = EtaSleep(50, TOMORROW, 1, slept=True)
 

@@ -139,7 +139,7 @@ CASES = {
         "run",
         "deadline in 2h",
         pool=pool(concurrency=20, max=100, schedule=[{"name": "run", "start": "0 12 * * *", "finishWithin": "2h"}]),
-        memory=Memory(runs=(OpenRun("run", NOW),), longest=60),
+        memory=Memory(runs=(OpenRun("run", NOW),), longest_s=60),
     ),
     "of two open runs the one that needs most decides, though it needs as much as demand": Case(
         facts(4_000, current=9),
@@ -178,7 +178,7 @@ CASES = {
         pool=pool(concurrency=20, max=100, schedule=[{"name": "run", "start": "1 12 * * *", "finishWithin": "2h"}]),
         memory=Memory(
             runs=(OpenRun("run", NOW + timedelta(minutes=1)),),
-            longest=60,
+            longest_s=60,
             history=(past("run", 200_000), past("run", 1)),
         ),
     ),
@@ -190,7 +190,7 @@ CASES = {
         pool=pool(concurrency=20, max=100, schedule=[{"name": "run", "start": "0 12 * * *", "finishWithin": "2h"}]),
         memory=Memory(
             runs=(OpenRun("run", NOW, done=30_000),),
-            longest=60,
+            longest_s=60,
             history=(past("other", 1_000_000), past("run", 0), past("run", 200_000)),
         ),
     ),
@@ -200,7 +200,7 @@ CASES = {
         "run",
         "30 tasks of 5 s",
         pool=pool(concurrency=20, max=100, schedule=[{"name": "run", "start": "0 12 * * *", "finishWithin": "2h"}]),
-        memory=Memory(runs=(OpenRun("run", NOW),), longest=60, history=(past("run", 200_000),)),
+        memory=Memory(runs=(OpenRun("run", NOW),), longest_s=60, history=(past("run", 200_000),)),
     ),
     "outside its runs a pool may hold its work": Case(
         facts(50),

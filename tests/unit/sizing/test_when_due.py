@@ -21,9 +21,9 @@ from utilitarian_operator.core.sizing.run_state import OpenRun
 WAITS = pool(concurrency=20, drainWithin="10m", taskDuration="5s", wake="WhenDue", idleAfter="2m")
 SLEEPS = Memory(
     looked_at=NOW - timedelta(seconds=1),
-    start_up=10.0,
+    start_up_s=10.0,
     start_ups=(10.0,),
-    start_up_deviation=1.0,
+    start_up_deviation_s=1.0,
     started_at=NOW - timedelta(minutes=5),
 )
 
@@ -53,10 +53,10 @@ def decided(seen: Facts, memory: Memory, **scaling: Any) -> tuple[int, str]:
         pytest.param(facts(20_000), SLEEPS, (9, "demand"), id="a-burst-that-one-worker-cannot-start-is-due-at-once"),
         pytest.param(facts(None), waited(900), (0, "unknown"), id="unknown-sight-changes-nothing"),
         pytest.param(facts(1), waited(900), (1, "demand"), id="overdue-when-it-is-seen-again"),
-        pytest.param(facts(1), Memory(start_up=10.0), (1, "demand"), id="a-restart-without-a-memory-wakes-at-once"),
+        pytest.param(facts(1), Memory(start_up_s=10.0), (1, "demand"), id="a-restart-without-a-memory-wakes-at-once"),
         pytest.param(facts(1), Memory(looked_at=ago(1)), (1, "demand"), id="at-once-before-a-start-was-measured"),
-        pytest.param(facts(1), replace(SLEEPS, start_up=290.0), (0, "wait"), id="room-for-two-long-starts"),
-        pytest.param(facts(1), replace(SLEEPS, start_up=297.0), (1, "demand"), id="no-room-for-two-longer-ones"),
+        pytest.param(facts(1), replace(SLEEPS, start_up_s=290.0), (0, "wait"), id="room-for-two-long-starts"),
+        pytest.param(facts(1), replace(SLEEPS, start_up_s=297.0), (1, "demand"), id="no-room-for-two-longer-ones"),
     ],
 )
 def test_a_sleeping_pool_wakes_when_its_oldest_task_is_due(
@@ -110,7 +110,7 @@ def serving(tasks: int = 0, *, ready: int = 0, **more: Any) -> Facts:
         pytest.param(serving(), SLEEPS, (1, "idle"), id="empty-at-one-look-only"),
         pytest.param(serving(1, ready=1), SERVED, (1, "demand"), id="a-message-waits"),
         pytest.param(
-            serving(3), replace(SERVED, start_up=0.5, start_up_deviation=0.1), (1, "demand"), id="long-tasks-run"
+            serving(3), replace(SERVED, start_up_s=0.5, start_up_deviation_s=0.1), (1, "demand"), id="long-tasks-run"
         ),
         pytest.param(serving(serving=0), SERVED, (1, "idle"), id="no-worker-serves-yet"),
         pytest.param(serving(missing=("q",)), SERVED, (1, "missing-queue"), id="a-queue-is-missing"),
@@ -129,17 +129,17 @@ def serving(tasks: int = 0, *, ready: int = 0, **more: Any) -> Facts:
         pytest.param(serving(3), replace(SERVED, arrivals=BUSY), (1, "demand"), id="it-would-be-back-at-once"),
         pytest.param(
             serving(),
-            replace(SERVED, start_up=297.0, started_at=ago(60)),
+            replace(SERVED, start_up_s=297.0, started_at=ago(60)),
             (1, "idle"),
             id="a-start-leaves-no-room",
         ),
         pytest.param(
             serving(),
-            replace(SERVED, start_up=297.0, started_at=ago(3601)),
+            replace(SERVED, start_up_s=297.0, started_at=ago(3601)),
             (0, "demand"),
             id="and-is-learned-again-once-an-hour",
         ),
-        pytest.param(serving(), replace(SERVED, start_up=None), (1, "idle"), id="no-start-was-measured"),
+        pytest.param(serving(), replace(SERVED, start_up_s=None), (1, "idle"), id="no-start-was-measured"),
     ],
 )
 def test_workers_leave_when_no_message_waits_and_a_sleep_pays(
@@ -181,14 +181,14 @@ ASKED = facts(1, current=1)
     [
         pytest.param(ASKED, SLEEPS, (NOW, 0.0), id="asked-for-now"),
         pytest.param(ASKED, replace(SLEEPS, asked_since=ago(30)), (ago(30), 0.0), id="goes-on"),
-        pytest.param(serving(), replace(SLEEPS, asked_since=ago(20), start_delay=9.0), (None, 0.0), id="went-well"),
+        pytest.param(serving(), replace(SLEEPS, asked_since=ago(20), start_delay_s=9.0), (None, 0.0), id="went-well"),
         pytest.param(serving(), replace(SLEEPS, asked_since=ago(250)), (None, 240.0), id="took-four-minutes-more"),
         pytest.param(facts(1), replace(SLEEPS, asked_since=ago(250)), (None, 240.0), id="given-up-after-as-long"),
-        pytest.param(facts(1), replace(SLEEPS, asked_since=ago(5), start_delay=9.0), (None, 9.0), id="given-up-soon"),
+        pytest.param(facts(1), replace(SLEEPS, asked_since=ago(5), start_delay_s=9.0), (None, 9.0), id="given-up-soon"),
         pytest.param(serving(), replace(SLEEPS, asked_since=ago(90_000)), (None, 3600.0), id="a-day-counts-as-an-hour"),
         pytest.param(ASKED, replace(SLEEPS, asked_since=ago(-60)), (NOW, 0.0), id="a-clock-that-was-set-back"),
         pytest.param(
-            serving(), replace(SLEEPS, start_delay=9.0), (None, 9.0), id="a-worker-that-was-there-says-nothing"
+            serving(), replace(SLEEPS, start_delay_s=9.0), (None, 9.0), id="a-worker-that-was-there-says-nothing"
         ),
         pytest.param(
             serving(started_up=(10.0,)),
@@ -202,21 +202,23 @@ def test_what_the_last_start_took_beyond_a_start(
     seen: Facts, before: Memory, expected: tuple[datetime | None, float]
 ) -> None:
     _, after = decide_pool(WAITS, seen, before, FleetContext(NOW))
-    assert (after.asked_since, after.start_delay) == expected
+    assert (after.asked_since, after.start_delay_s) == expected
 
 
 def test_a_pool_that_wakes_at_once_remembers_nothing_of_it() -> None:
-    before = replace(SLEEPS, asked_since=ago(250), start_delay=9.0)
+    before = replace(SLEEPS, asked_since=ago(250), start_delay_s=9.0)
     _, after = decide_pool(pool(wake="AtOnce"), ASKED, before, FleetContext(NOW))
-    assert (after.asked_since, after.start_delay) == (None, 0.0)
+    assert (after.asked_since, after.start_delay_s) == (None, 0.0)
 
 
 @pytest.mark.parametrize(
     "memory, expected",
     [
-        pytest.param(waited(338, start_delay=240.0), (0, "wait"), id="until-a-moment-before-it-is-due"),
-        pytest.param(waited(339, start_delay=240.0), (1, "demand"), id="earlier-by-what-the-last-start-took"),
-        pytest.param(replace(SLEEPS, start_delay=3600.0), (1, "demand"), id="at-once-where-that-is-all-of-the-promise"),
+        pytest.param(waited(338, start_delay_s=240.0), (0, "wait"), id="until-a-moment-before-it-is-due"),
+        pytest.param(waited(339, start_delay_s=240.0), (1, "demand"), id="earlier-by-what-the-last-start-took"),
+        pytest.param(
+            replace(SLEEPS, start_delay_s=3600.0), (1, "demand"), id="at-once-where-that-is-all-of-the-promise"
+        ),
     ],
 )
 def test_after_a_start_that_took_long_a_pool_wakes_earlier(memory: Memory, expected: tuple[int, str]) -> None:
@@ -224,11 +226,11 @@ def test_after_a_start_that_took_long_a_pool_wakes_earlier(memory: Memory, expec
 
 
 def test_a_worker_leaves_all_the_same_after_a_start_that_took_long() -> None:
-    assert decided(serving(), replace(SERVED, start_delay=3600.0)) == (0, "demand")
+    assert decided(serving(), replace(SERVED, start_delay_s=3600.0)) == (0, "demand")
 
 
 def test_the_sentence_says_why_workers_are_asked_for_earlier() -> None:
-    decision, _ = decide_pool(WAITS, facts(12), waited(100, start_delay=240.0), FleetContext(NOW))
+    decision, _ = decide_pool(WAITS, facts(12), waited(100, start_delay_s=240.0), FleetContext(NOW))
     assert decision.message == (
         "12 tasks wait; workers are asked for at 2026-03-02T12:03:59Z, so that they start within 10m; "
         "4m of that because the last start took so much longer"

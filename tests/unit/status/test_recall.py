@@ -15,7 +15,7 @@ from utilitarian_operator.core.status.recall import last_messages, recall, remem
 AT = "2026-03-02T11:00:00+00:00"
 WAS = NOW - timedelta(hours=1)
 GOOD: dict[str, Any] = {"slotSeconds": 500.0, "completions": 100.0, "longest": 9.0, "busySince": AT}
-KNOWN = Memory(slot_seconds=500.0, completions=100.0, longest=9.0, busy_since=WAS)
+KNOWN = Memory(slot_seconds=500.0, completions=100.0, longest_s=9.0, busy_since=WAS)
 PAST = {"name": "run", "started": AT, "finished": AT, "outcome": "Done", "tasks": 7}
 SCHEDULED = pool(concurrency=20, schedule=[{"name": "run", "start": "0 12 * * *", "finishWithin": "2h"}])
 
@@ -64,7 +64,7 @@ def test_what_cannot_be_read_is_left_out_and_said_and_all_else_is_kept(name: str
 @pytest.mark.parametrize("written", [{"completions": -5}, {"slotSeconds": 1e300}, {"slotSeconds": None}], ids=str)
 def test_seconds_and_completions_say_nothing_without_each_other(written: dict[str, Any]) -> None:
     memory = kept(**written)
-    assert (memory.slot_seconds, memory.completions, memory.longest) == (0.0, 0.0, 9.0)
+    assert (memory.slot_seconds, memory.completions, memory.longest_s) == (0.0, 0.0, 9.0)
 
 
 def test_of_a_list_the_good_parts_are_kept_in_their_order() -> None:

@@ -48,7 +48,7 @@ def test_a_hundred_busy_pools_fit_and_what_they_decide_by_is_kept(schedules: int
     assert size(said) <= 200 * 1024
     for pool in said["pools"]:
         memory = remembered({"pools": [pool]}, NOW)[pool["name"]]
-        assert (memory.slot_seconds, memory.completions, memory.longest) == (12.5, 3.5, 60.0)
+        assert (memory.slot_seconds, memory.completions, memory.longest_s) == (12.5, 3.5, 60.0)
         assert memory.eta_sleep == FULL.eta_sleep
         assert len(memory.runs) == schedules
         assert pool["message"]

@@ -146,7 +146,7 @@ class RemoteControl:
                 self._learn_tasks(mailbox, {node: answers[LEARNING][node] for node in nodes}, forget=all_workers)
             self.unreadable = frozenset(mailbox.unreadable)
         held = {node: _held(answers, node, self._clock.wall(), self._tasks.get(node, _Tasks())) for node in nodes}
-        return {node: replace(it, took=took.get(node, 0.0)) for node, it in held.items()}
+        return {node: replace(it, took_s=took.get(node, 0.0)) for node, it in held.items()}
 
     def words(self, nodes: Sequence[str]) -> dict[str, Word]:
         """What each worker runs and how much it has begun, and nothing more; who does not answer is left out.
@@ -168,9 +168,9 @@ class RemoteControl:
                 asked=asked,
                 begun=sum(stats[node].get("total", {}).values()),
                 active=running[-1][node],
-                took=took.get(node, 0.0),
+                took_s=took.get(node, 0.0),
                 alone=_alone(stats[node]),
-                up=stats[node].get("uptime"),
+                up_s=stats[node].get("uptime"),
                 mean=sum(it[node] for it in running) / len(running),
             )
             for node in stats
@@ -330,7 +330,7 @@ def _held(answers: Mapping[str, Mapping[str, Any]], node: str, now: float, tasks
         acked_early=sum(bool(request.get("acknowledged")) for request in active),
         reserved=len(answers["reserved"][node]),
         scheduled=len(answers["scheduled"][node]),
-        oldest=max(0.0, now - min(starts)) if starts else 0.0,
+        oldest_s=max(0.0, now - min(starts)) if starts else 0.0,
         begun=None if totals is None else sum(totals.values()),
         consuming=_names(answers[QUEUES][node]) if QUEUES in answers else None,
         own=own(node, answers[QUEUES][node] if QUEUES in answers else ()),
@@ -339,7 +339,7 @@ def _held(answers: Mapping[str, Mapping[str, Any]], node: str, now: float, tasks
         limited=not tasks.limited.isdisjoint(totals or ()),
         never_begun=len(answers["active"][node]) - len(active),
         alone=_alone(stats),
-        up=stats.get("uptime"),
+        up_s=stats.get("uptime"),
     )
 
 

@@ -99,8 +99,8 @@ def figures(given: RuleInput, trail: tuple[Step, ...] = ()) -> Figures:
     return Figures(
         seconds_per_task=given.seconds_per_task,
         completions=memory.completions,
-        longest=min(longest_task(memory, given.seconds_per_task), LONGEST_S),
-        start_up=memory.start_up,
+        longest_s=min(longest_task(memory, given.seconds_per_task), LONGEST_S),
+        start_up_s=memory.start_up_s,
         work=given.facts.at_least,
         needed=asked[-1] if asked else None,
         usage=memory.usage,
@@ -180,14 +180,14 @@ def _remembered(given: RuleInput) -> Iterator[tuple[str, str]]:
         seen = longest_seen(memory)
         hung = f" (one ran for {seconds(seen)} and is taken for one that hung)" if seen > longest else ""
         yield "longest task", f"{seconds(longest)}{hung}"
-    how = "measured" if memory.start_up is not None else "assumed: none was measured"
+    how = "measured" if memory.start_up_s is not None else "assumed: none was measured"
     yield "a worker starts in", f"{seconds(given.start_up_s)} ({how})"
-    if memory.start_waited:
-        yield "the newest waited", f"{seconds(memory.start_waited)} for a node, its image, a volume or the broker"
-    if memory.start_delay:
+    if memory.start_waited_s:
+        yield "the newest waited", f"{seconds(memory.start_waited_s)} for a node, its image, a volume or the broker"
+    if memory.start_delay_s:
         yield (
             "the last start took",
-            f"{seconds(memory.start_delay)} more than that: the next is asked for as much earlier",
+            f"{seconds(memory.start_delay_s)} more than that: the next is asked for as much earlier",
         )
     yield from _used(pool, memory.usage)
     yield from _arrivals(pool, memory, given.now)

@@ -46,8 +46,8 @@ class Figures:
     Args:
         seconds_per_task: s, the mean.
         completions: tasks that s rests on.
-        longest: seconds of the longest task.
-        start_up: measured seconds from asking for a worker to its first task.
+        longest_s: seconds of the longest task.
+        start_up_s: measured seconds from asking for a worker to its first task.
         work: tasks that wait or run.
         needed: workers that the rules asked for, before the pool's bounds.
         usage: of CPU and memory.
@@ -56,8 +56,8 @@ class Figures:
 
     seconds_per_task: float = 0.0
     completions: float = 0.0
-    longest: float = 0.0
-    start_up: float | None = None
+    longest_s: float = 0.0
+    start_up_s: float | None = None
     work: int | None = None
     needed: int | None = None
     usage: Usage = field(default_factory=Usage)
@@ -160,7 +160,7 @@ def _prefetch(pool: Pool, figures: Figures) -> Recommendation | None:
 
 
 def _drain_within(pool: Pool, figures: Figures) -> Recommendation | None:
-    promise, s, u = pool.scaling.drain_within, figures.seconds_per_task, figures.start_up
+    promise, s, u = pool.scaling.drain_within, figures.seconds_per_task, figures.start_up_s
     if u is None:
         return None
     was = format_duration(promise)
@@ -211,10 +211,10 @@ def _memory_per_child(pool: Pool, figures: Figures) -> Recommendation | None:
 
 
 def _drain_timeout(pool: Pool, figures: Figures) -> Recommendation | None:
-    if not pool.drain_timeout.total_seconds() < figures.longest <= LONGEST_GRACE_S:
+    if not pool.drain_timeout.total_seconds() < figures.longest_s <= LONGEST_GRACE_S:
         return None
-    to = format_duration(timedelta(seconds=min(round_up(1.5 * figures.longest).total_seconds(), LONGEST_GRACE_S)))
-    because = f"a task ran for {_about(figures.longest)}: longer than a worker may take to stop"
+    to = format_duration(timedelta(seconds=min(round_up(1.5 * figures.longest_s).total_seconds(), LONGEST_GRACE_S)))
+    because = f"a task ran for {_about(figures.longest_s)}: longer than a worker may take to stop"
     effect = "a rollout or a node drain lets such a task end instead of killing it"
     return _change(pool, "drainTimeout", format_duration(pool.drain_timeout), to, because, effect)
 

@@ -170,7 +170,7 @@ class _RunInProgress:
     @property
     def _start_up_off_s(self) -> float:
         """Seconds that a start-up may take longer: where none was measured, until it is no longer counted on."""
-        return SHORT_FOR.total_seconds() if self.memory.start_up is None else self._start_up_s / 4
+        return SHORT_FOR.total_seconds() if self.memory.start_up_s is None else self._start_up_s / 4
 
     @property
     def _is_short(self) -> bool:

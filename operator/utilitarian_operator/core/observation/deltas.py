@@ -38,7 +38,7 @@ def with_done(
         pod,
         completed=worked.ended - before.ended,
         slot_seconds=worked.slot_seconds - before.slot_seconds,
-        lasted=worked.lasted if worked.ended > before.ended else 0.0,
+        lasted_s=worked.lasted_s if worked.ended > before.ended else 0.0,
     )
 
 

@@ -110,7 +110,7 @@ class WorkerLoad:
         acked_early: those of them already acknowledged: the broker doesn't know of them any more.
         reserved: messages prefetched and not yet started.
         scheduled: messages that wait in the worker for their ETA.
-        oldest: seconds that the longest running of them has run.
+        oldest_s: seconds that the longest running of them has run.
         begun: tasks begun since the worker started; None where it was not asked for that.
         consuming: queues that it consumes; None where it was not asked for that.
         first_due: the earliest ETA of those scheduled; None where none is, or it was not said.
@@ -118,16 +118,16 @@ class WorkerLoad:
         never_begun: tasks that it calls active and will never run.
         own: those of `consuming` that are surely this worker's alone.
         passing: those of `consuming` that are deleted with their last consumer.
-        took: seconds until it answered.
+        took_s: seconds until it answered.
         alone: whether it runs its tasks in the thread that answers, one at a time.
-        up: seconds since it started; None where it does not say.
+        up_s: seconds since it started; None where it does not say.
     """
 
     active: int
     acked_early: int
     reserved: int
     scheduled: int
-    oldest: float = 0.0
+    oldest_s: float = 0.0
     begun: int | None = None
     consuming: tuple[str, ...] | None = None
     first_due: datetime | None = None
@@ -135,9 +135,9 @@ class WorkerLoad:
     never_begun: int = 0
     own: frozenset[str] = frozenset()
     passing: frozenset[str] = frozenset()
-    took: float = 0.0
+    took_s: float = 0.0
     alone: bool = False
-    up: float | None = None
+    up_s: float | None = None
 
     @property
     def nothing(self) -> bool:
@@ -163,7 +163,7 @@ class PodSnapshot:
         sample: what its worker last said, some seconds ago perhaps; good for averages, never for stopping it.
         completed: tasks it ended since the last look, by its answers; None while it is not known.
         slot_seconds: what they took since then, and those that run; None as above.
-        lasted: seconds of the task that it ended since the last look and was silent through; 0 where none was.
+        lasted_s: seconds of the task that it ended since the last look and was silent through; 0 where none was.
         started_up: its start, given once it is ready; None before and afterwards.
         gated: whether its template has the operator's readiness gate.
         gate: what the operator last set it to; None while it has not.
@@ -184,7 +184,7 @@ class PodSnapshot:
     sample: WorkerLoad | None = None
     completed: int | None = None
     slot_seconds: float | None = None
-    lasted: float = 0.0
+    lasted_s: float = 0.0
     started_up: StartUp | None = None
     gated: bool = False
     gate: bool | None = None

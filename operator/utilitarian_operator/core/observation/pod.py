@@ -48,7 +48,7 @@ def no_older(held: WorkerLoad, since: datetime | None, now: datetime) -> WorkerL
     if since is None:
         return held
     age = max((now - since).total_seconds(), 0.0)
-    return held if held.oldest <= age else replace(held, oldest=age)
+    return held if held.oldest_s <= age else replace(held, oldest_s=age)
 
 
 def _moment(text: str | None) -> datetime | None:

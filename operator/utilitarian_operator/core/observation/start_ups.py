@@ -33,12 +33,12 @@ class StartUp:
 
     Args:
         seconds: from the request to its readiness, without what it waited for; None where that can't be known.
-        waited: seconds that it waited: for a node, its image, a volume, or the broker.
+        waited_s: seconds that it waited: for a node, its image, a volume, or the broker.
         at_once: workers of the fleet that were starting at the same time, itself included.
     """
 
     seconds: float | None
-    waited: float = 0.0
+    waited_s: float = 0.0
     at_once: int = 1
 
 
@@ -79,17 +79,17 @@ def learned(
     return (min(max(median(together), 0.0), LONGEST_START_UP_S) if together else known), ()
 
 
-def deviation(known: float | None, start_up: float | None, newest: Sequence[float]) -> float | None:
+def deviation(known: float | None, start_up_s: float | None, newest: Sequence[float]) -> float | None:
     """The mean deviation of starts from what a start takes, seconds, after the newest ones.
 
     Args:
         known: so far; None before a start was measured.
-        start_up: what a start took so far, seconds; None before one was measured.
+        start_up_s: what a start took so far, seconds; None before one was measured.
         newest: seconds of the starts of a look.
     """
     for seconds in (min(max(it, 0.0), LONGEST_START_UP_S) for it in newest):
-        if known is None or start_up is None:
-            known, start_up = seconds * FIRST_DEVIATION, seconds
+        if known is None or start_up_s is None:
+            known, start_up_s = seconds * FIRST_DEVIATION, seconds
         else:
-            known += NEWEST_DEVIATION * (abs(seconds - start_up) - known)
+            known += NEWEST_DEVIATION * (abs(seconds - start_up_s) - known)
     return known

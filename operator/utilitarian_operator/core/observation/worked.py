@@ -41,18 +41,18 @@ class Word:
         asked: when, seconds of a clock that never goes back.
         begun: tasks that it has begun since it started.
         active: those of them that run.
-        took: seconds until it answered.
+        took_s: seconds until it answered.
         alone: whether it runs its tasks in the thread that answers, one at a time (`--pool solo`).
-        up: seconds since it started; None where it does not say.
+        up_s: seconds since it started; None where it does not say.
         mean: tasks that ran, over several looks in a row of which `active` is the last; None for a single one.
     """
 
     asked: float
     begun: int
     active: int
-    took: float = 0.0
+    took_s: float = 0.0
     alone: bool = False
-    up: float | None = None
+    up_s: float | None = None
     mean: float | None = None
 
     @property
@@ -68,7 +68,7 @@ class Worked:
     Args:
         ended: tasks; never falls.
         slot_seconds: what they took, and what those that run took so far; never falls.
-        lasted: seconds of the task that silence alone showed with the last answer; 0 where none did.
+        lasted_s: seconds of the task that silence alone showed with the last answer; 0 where none did.
         last: its last answer; None before the first.
         silent_since: the first question since then that it did not answer; None where it answered all.
         silent_until: the last of them.
@@ -78,7 +78,7 @@ class Worked:
 
     ended: int = 0
     slot_seconds: float = 0.0
-    lasted: float = 0.0
+    lasted_s: float = 0.0
     last: Word | None = None
     silent_since: float | None = None
     silent_until: float | None = None
@@ -93,7 +93,7 @@ class Worked:
 
 def word(held: WorkerLoad, asked: float) -> Word:
     """The answer to all questions, as far as it counts here."""
-    return Word(asked, held.begun or 0, held.active, held.took, held.alone, held.up)
+    return Word(asked, held.begun or 0, held.active, held.took_s, held.alone, held.up_s)
 
 
 def unheard(worked: Worked, asked: float) -> Worked:
@@ -116,7 +116,7 @@ def heard(worked: Worked, word: Word) -> Worked:
     return Worked(
         ended=worked.ended + (newly if seen else 0),
         slot_seconds=worked.slot_seconds + (seconds if seen else 0.0),
-        lasted=seconds if word.alone and newly == 1 and seen else 0.0,
+        lasted_s=seconds if word.alone and newly == 1 and seen else 0.0,
         last=word,
         done=done + newly,
         moved=word.asked if worked.last is None or word.begun > last.begun else worked.moved,
@@ -127,14 +127,14 @@ def _start(worked: Worked, word: Word) -> Word:
     """What stands for the answer before the first: it had begun nothing then; the first itself where that is unsure."""
     asked = word.asked if worked.silent_until is None else worked.silent_until
     if not word.begun:
-        return replace(word, asked=asked, took=0.0)
-    if word.up is None:
+        return replace(word, asked=asked, took_s=0.0)
+    if word.up_s is None:
         return word
     if not word.alone:
-        return Word(max(asked, word.asked - word.up), 0, 0) if word.up <= FRESH_S else word
+        return Word(max(asked, word.asked - word.up_s), 0, 0) if word.up_s <= FRESH_S else word
     # Silent since its container started, but for the time before it could take a task.
-    since, began = worked.silent_since, word.asked - word.up + STARTS_S
-    return Word(began, 0, 0) if since is not None and since <= word.asked - word.up + FRESH_S else word
+    since, began = worked.silent_since, word.asked - word.up_s + STARTS_S
+    return Word(began, 0, 0) if since is not None and since <= word.asked - word.up_s + FRESH_S else word
 
 
 def _unwatched(worked: Worked, last: Word, word: Word) -> float:
@@ -145,7 +145,7 @@ def _unwatched(worked: Worked, last: Word, word: Word) -> float:
 
 
 def _until(word: Word) -> float:
-    return word.asked + word.took
+    return word.asked + word.took_s
 
 
 def _by_silence(worked: Worked, last: Word, word: Word, newly: int) -> float:
@@ -155,11 +155,11 @@ def _by_silence(worked: Worked, last: Word, word: Word, newly: int) -> float:
     delays an answer as seldom as it is short, and then stands for the whole of that time.
     """
     since, until = worked.silent_since, worked.silent_until
-    if not newly or (until is None and word.took <= AT_ONCE_S):
+    if not newly or (until is None and word.took_s <= AT_ONCE_S):
         return 0.0
     began = word.asked if since is None else max(since, _until(last))
     ended = _until(word)
-    if until is not None and word.took <= AT_ONCE_S:
+    if until is not None and word.took_s <= AT_ONCE_S:
         ended = (min(until + WAITED_S, word.asked) + word.asked) / 2
     watched, before = max(ended - began, 0.0), max(began - _until(last), 0.0)
     if newly > 1:  # one after the other: it was probably not idle in between

@@ -27,7 +27,7 @@ class Facts:
         slot_seconds: what the tasks of the same workers took over the same time; None: `running` for the whole time.
         missing: queues that don't exist.
         serving: workers that are ready and stay.
-        longest: seconds of the longest task seen running or ended; 0 where none was.
+        longest_s: seconds of the longest task seen running or ended; 0 where none was.
         first_due: the earliest ETA of the deferred ones; None where none is, or it was not said.
         leaving: workers whose container runs and that are on their way out.
         given_back: tasks with an ETA that those hold; None where one of them does not say.
@@ -35,7 +35,7 @@ class Facts:
         started_up: seconds of the start of each worker that became ready since the last look, without what it waited
             for; of those starts of which few ran at once in the fleet.
         started_together: the same of larger groups, which slow each other down.
-        start_waited: the longest that one of them waited for a node, its image or the broker; None where none started.
+        start_waited_s: the longest that one of them waited for node, image or broker; None where none started.
         starved: why no worker takes the work that waits, though free; empty where work goes on.
         measured: what workers that stay used of CPU and memory, where a reading is new and they are all alike.
         held_up: why more workers would fare no better than those that can't be had; empty if they would.
@@ -53,10 +53,10 @@ class Facts:
     slot_seconds: float | None = None
     missing: tuple[str, ...] = ()
     serving: int = 0
-    longest: float = 0.0
+    longest_s: float = 0.0
     started_up: tuple[float, ...] = ()
     started_together: tuple[float, ...] = ()
-    start_waited: float | None = None
+    start_waited_s: float | None = None
     starved: str = ""
     draining: int = 0
     first_due: datetime | None = None
@@ -92,10 +92,14 @@ def facts(snapshot: PoolSnapshot, starved: str = "") -> Facts:
         arrived=snapshot.arrived,
         completed=sum(pod.completed or 0 for pod in counted) if counted else None,
         slot_seconds=sum(pod.slot_seconds or 0.0 for pod in counted) if counted else None,
-        longest=max([*(sample.oldest for sample in samples), *(pod.lasted for pod in snapshot.pods)], default=0.0),
+        longest_s=max(
+            [*(sample.oldest_s for sample in samples), *(pod.lasted_s for pod in snapshot.pods)], default=0.0
+        ),
         started_up=_starts(snapshot, together=False),
         started_together=_starts(snapshot, together=True),
-        start_waited=max((pod.started_up.waited for pod in snapshot.pods if pod.started_up is not None), default=None),
+        start_waited_s=max(
+            (pod.started_up.waited_s for pod in snapshot.pods if pod.started_up is not None), default=None
+        ),
         deferred=snapshot.total("scheduled", going=False),
         missing=snapshot.missing,
         serving=snapshot.ready_workers,

@@ -45,20 +45,20 @@ class Memory:
         slot_seconds: A, what the tasks of this and earlier busy periods took.
         completions: n, how many they were.
         period_seconds: s at the start of the busy period.
-        longest: seconds of the longest task that was seen in this busy period, or in a day of it; 0 before one was.
+        longest_s: seconds of the longest task that was seen in this busy period, or in a day of it; 0 before one was.
         longest_before: the same of the stretches before, the newest last.
         oldest: the task that has run longest.
-        start_up: u, measured seconds from scale request to first task; None before one was.
+        start_up_s: u, measured seconds from scale request to first task; None before one was.
         start_ups: the newest starts that it rests on; empty where it rests on starts of a larger group.
-        start_up_deviation: mean deviation of the starts from that, seconds; None before one was measured.
+        start_up_deviation_s: mean deviation of the starts from that, seconds; None before one was measured.
         started_at: when a start was measured last.
-        start_waited: seconds that a worker of the newest starts waited for a node, its image or the broker.
+        start_waited_s: seconds that a worker of the newest starts waited for a node, its image or the broker.
         arrivals: tasks by bucket, each with the moment it begins; newest last.
         highs: the largest demand of each stretch of the stabilization time, with its moment; newest last.
         surplus_since: since when fewer workers would do; None while they would not.
         waiting_since: since when the oldest message of a pool without a worker may wait; None while none does.
         asked_since: since when a pool that wakes when due has asked for workers and none serves; None while one does.
-        start_delay: seconds that its last start took longer than a start takes; 0 where it did not.
+        start_delay_s: seconds that its last start took longer than a start takes; 0 where it did not.
         usage: of CPU and memory.
         empty_looks: looks in a row at which no message waited for the workers that are there, 2 at most.
         first_worker_since: since when a ready worker runs although one of the queues is missing.
@@ -76,20 +76,20 @@ class Memory:
     slot_seconds: float = 0.0
     completions: float = 0.0
     period_seconds: float | None = None
-    longest: float = 0.0
+    longest_s: float = 0.0
     longest_before: tuple[float, ...] = ()
     oldest: Oldest = field(default_factory=Oldest)
-    start_up: float | None = None
+    start_up_s: float | None = None
     start_ups: tuple[float, ...] = ()
-    start_up_deviation: float | None = None
+    start_up_deviation_s: float | None = None
     started_at: datetime | None = None
-    start_waited: float = 0.0
+    start_waited_s: float = 0.0
     arrivals: tuple[tuple[datetime, int], ...] = ()
     highs: tuple[tuple[datetime, int], ...] = ()
     surplus_since: datetime | None = None
     waiting_since: datetime | None = None
     asked_since: datetime | None = None
-    start_delay: float = 0.0
+    start_delay_s: float = 0.0
     usage: Usage = field(default_factory=Usage)
     empty_looks: int = 0
     first_worker_since: datetime | None = None
@@ -143,17 +143,17 @@ def is_rising(memory: Memory, seconds_per_task: float, now: datetime) -> bool:
 
 def longest_task(memory: Memory, seconds_per_task: float) -> float:
     """Seconds of the longest task that is to be expected again; 0 before one was seen."""
-    return believed(memory.longest, memory.longest_before, seconds_per_task)
+    return believed(memory.longest_s, memory.longest_before, seconds_per_task)
 
 
 def longest_seen(memory: Memory) -> float:
     """Seconds of the longest task that was seen in recent busy periods, one that hung included."""
-    return max(memory.longest, 0.0, *memory.longest_before)
+    return max(memory.longest_s, 0.0, *memory.longest_before)
 
 
 def start_up_s(memory: Memory, first_guess: timedelta) -> float:
     """u: seconds from a scale request to the first task, measured or guessed."""
-    return first_guess.total_seconds() if memory.start_up is None else memory.start_up
+    return first_guess.total_seconds() if memory.start_up_s is None else memory.start_up_s
 
 
 def arrival_rate(memory: Memory, window: timedelta, now: datetime) -> float:
@@ -243,9 +243,9 @@ def _idle_since(facts: Facts, memory: Memory, now: datetime) -> datetime | None:
 
 def _next_stretch(memory: Memory) -> dict[str, Any]:
     """What was the longest task is one of those before; without any there is nothing to put there."""
-    if not memory.longest:
+    if not memory.longest_s:
         return {}
-    return {"longest": 0.0, "longest_before": (*memory.longest_before, memory.longest)[-MOST_STRETCHES:]}
+    return {"longest_s": 0.0, "longest_before": (*memory.longest_before, memory.longest_s)[-MOST_STRETCHES:]}
 
 
 def _learned(pool: Pool, facts: Facts, memory: Memory, now: datetime) -> Memory:
@@ -266,24 +266,24 @@ def _learned(pool: Pool, facts: Facts, memory: Memory, now: datetime) -> Memory:
 def _with_longest(facts: Facts, memory: Memory, now: datetime) -> Memory:
     """The longest task of this stretch; in a busy period without an end each day is one, unless the task runs on."""
     since, before, day = memory.busy_since, memory.looked_at, timedelta(days=1)
-    runs_on = facts.longest >= max(memory.longest, day.total_seconds())
+    runs_on = facts.longest_s >= max(memory.longest_s, day.total_seconds())
     if since is not None and before is not None and not runs_on and (now - since) // day > (before - since) // day:
         memory = changed(memory, **_next_stretch(memory))
-    return changed(memory, longest=facts.longest) if facts.longest > memory.longest else memory
+    return changed(memory, longest_s=facts.longest_s) if facts.longest_s > memory.longest_s else memory
 
 
 def _started(facts: Facts, memory: Memory, now: datetime) -> Memory:
-    if not facts.started_up and not facts.started_together and facts.start_waited is None:
+    if not facts.started_up and not facts.started_together and facts.start_waited_s is None:
         return memory
-    u, kept = start_ups.learned(memory.start_up, memory.start_ups, facts.started_up, facts.started_together)
+    u, kept = start_ups.learned(memory.start_up_s, memory.start_ups, facts.started_up, facts.started_together)
     counted = facts.started_up if kept else facts.started_together
     return changed(
         memory,
-        start_up=u,
+        start_up_s=u,
         start_ups=kept,
-        start_up_deviation=start_ups.deviation(memory.start_up_deviation, memory.start_up, counted),
+        start_up_deviation_s=start_ups.deviation(memory.start_up_deviation_s, memory.start_up_s, counted),
         started_at=now if facts.started_up or facts.started_together else memory.started_at,
-        start_waited=facts.start_waited or 0.0,
+        start_waited_s=facts.start_waited_s or 0.0,
     )
 
 

@@ -49,11 +49,11 @@ _OF_BEFORE = {"eta_sleep": "nap"}
 
 _EMPTY = Memory()
 _KEPT = {
-    field.name: _OF_BEFORE.get(field.name, to_camel(field.name))
+    field.name: _OF_BEFORE.get(field.name, to_camel(field.name.removesuffix("_s")))
     for field in fields(Memory)
     if field.name not in _NOT_KEPT
 }
-"""Each field and how it is called in a status."""
+"""Each field and how it is called in a status, where durations have no unit in their name: all are in seconds."""
 
 
 def to_text(memory: Memory) -> Text:
@@ -94,19 +94,19 @@ def read(reader: Reader, text: object) -> Memory:
         slot_seconds=counted[0] or 0.0,
         completions=counted[1] or 0.0,
         period_seconds=figure("periodSeconds", LONGEST_TASK_S),
-        longest=figure("longest") or 0.0,
+        longest_s=figure("longest") or 0.0,
         longest_before=each("longestBefore", lambda place, it: place.figure(it))[-MOST_STRETCHES:],
-        start_up=figure("startUp", LONGEST_START_UP_S),
+        start_up_s=figure("startUp", LONGEST_START_UP_S),
         start_ups=each("startUps", lambda place, it: place.figure(it, LONGEST_START_UP_S))[-MOST_START_UPS:],
-        start_up_deviation=figure("startUpDeviation", LONGEST_START_UP_S),
+        start_up_deviation_s=figure("startUpDeviation", LONGEST_START_UP_S),
         started_at=moment("startedAt"),
-        start_waited=figure("startWaited") or 0.0,
+        start_waited_s=figure("startWaited") or 0.0,
         arrivals=_in_order(each("arrivals", _counted)),
         highs=_in_order(each("highs", _counted)),
         surplus_since=moment("surplusSince"),
         waiting_since=moment("waitingSince"),
         asked_since=moment("askedSince"),
-        start_delay=figure("startDelay", LONGEST_DELAY_S) or 0.0,
+        start_delay_s=figure("startDelay", LONGEST_DELAY_S) or 0.0,
         usage=_usage(reader.at(".usage"), written.get("usage")),
         first_worker_since=moment("firstWorkerSince"),
         first_worker_turn=moment("firstWorkerTurn"),

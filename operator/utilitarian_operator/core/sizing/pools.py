@@ -175,8 +175,8 @@ def decide_pool(pool: Pool, facts: Facts, memory: Memory, context: FleetContext)
     if (waiting, empty) != (memory.waiting_since, memory.empty_looks):
         memory = changed(memory, waiting_since=waiting, empty_looks=empty)
     asked, delay = when_due.start_followed(pool, facts, memory, now)
-    if (asked, delay) != (memory.asked_since, memory.start_delay):
-        memory = changed(memory, asked_since=asked, start_delay=delay)
+    if (asked, delay) != (memory.asked_since, memory.start_delay_s):
+        memory = changed(memory, asked_since=asked, start_delay_s=delay)
     if pool.schedule or memory.runs:
         memory = runs.follow(pool, facts, memory, now, since)
     steady = context.running_for >= pool.scaling.stabilization and context.good_looks >= GOOD_LOOKS

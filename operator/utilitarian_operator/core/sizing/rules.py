@@ -168,8 +168,8 @@ def wait_until_due(given: RuleInput, wanted: int) -> Step | None:
         f"{plural(waiting, 'task')} {'waits' if waiting == 1 else 'wait'}; workers are asked for at {timestamp(due)}, "
         f"so that {'it starts' if waiting == 1 else 'they start'} within {duration(pool.scaling.drain_within)}"
     )
-    if memory.start_delay:
-        earlier = duration(whole(timedelta(seconds=memory.start_delay)))
+    if memory.start_delay_s:
+        earlier = duration(whole(timedelta(seconds=memory.start_delay_s)))
         because += f"; {earlier} of that because the last start took so much longer"
     return Step(Rule.WAIT, wanted, 0, because, due)
 

@@ -50,9 +50,9 @@ def applies(pool: Pool, memory: Memory) -> bool:
 
 def longest_start_up_s(pool: Pool, memory: Memory) -> float | None:
     """u_hi = max(u + 4 dev, min(u + 8 dev, D / 3)), seconds; None before a start-up was measured."""
-    if memory.start_up is None:
+    if memory.start_up_s is None:
         return None
-    u, deviation = memory.start_up, memory.start_up_deviation or 0.0
+    u, deviation = memory.start_up_s, memory.start_up_deviation_s or 0.0
     ample = min(u + AMPLE_DEVIATIONS * deviation, AMPLE_PART * _promise(pool))
     return max(u + DEVIATIONS * deviation, ample)
 
@@ -78,7 +78,7 @@ def due(pool: Pool, memory: Memory, waiting: int, seconds_per_task: float) -> da
     if not has_room(pool, memory):
         return memory.waiting_since
     c = pool.worker.concurrency
-    before = u + MARGIN_S + max(waiting - c, 0) * seconds_per_task / c + memory.start_delay
+    before = u + MARGIN_S + max(waiting - c, 0) * seconds_per_task / c + memory.start_delay_s
     return memory.waiting_since + max(pool.scaling.drain_within - timedelta(seconds=before), timedelta())
 
 
@@ -113,7 +113,7 @@ def sleep_pays(pool: Pool, memory: Memory, seconds_per_task: float, window: time
         now: the one clock.
     """
     u_hi = longest_start_up_s(pool, memory)
-    if u_hi is None or memory.start_up is None:
+    if u_hi is None or memory.start_up_s is None:
         return False
     rate = min(arrival_rate(memory, window, now), recent_rate(memory, now))
     load = rate * seconds_per_task / pool.worker.concurrency
@@ -122,7 +122,7 @@ def sleep_pays(pool: Pool, memory: Memory, seconds_per_task: float, window: time
     if learns(memory, now):
         return True
     room = (_promise(pool) - u_hi - MARGIN_S) / (1 + load)
-    return (1 / rate if rate else inf) + room - seconds_per_task - LEAVING_S >= memory.start_up
+    return (1 / rate if rate else inf) + room - seconds_per_task - LEAVING_S >= memory.start_up_s
 
 
 def learns(memory: Memory, now: datetime) -> bool:
@@ -174,16 +174,16 @@ def start_followed(pool: Pool, facts: Facts, memory: Memory, now: datetime) -> t
         memory: of this look, with the start-ups that ended with it.
         now: of this look.
     """
-    asked, delay = memory.asked_since, memory.start_delay
+    asked, delay = memory.asked_since, memory.start_delay_s
     if pool.scaling.wake != "WhenDue":
         return None, 0.0
     if facts.current and not facts.serving:
         return since(asked, now), delay
-    if asked is None or memory.start_up is None:
+    if asked is None or memory.start_up_s is None:
         return None, delay
     took = max((now - asked).total_seconds(), 0.0)
     if took > (longest_start_up_s(pool, memory) or 0.0) + MARGIN_S:
-        return None, min(took - memory.start_up, LONGEST_DELAY_S)
+        return None, min(took - memory.start_up_s, LONGEST_DELAY_S)
     return None, 0.0 if facts.serving else delay
 
 

@@ -161,7 +161,7 @@ def _held_up(snapshot: PoolSnapshot) -> Status:
 
 def _started(memory: Memory) -> Status:
     """What a start takes and what the newest waited for before, where that is known."""
-    lengths = {"startUp": memory.start_up, "startWaited": memory.start_waited or None}
+    lengths = {"startUp": memory.start_up_s, "startWaited": memory.start_waited_s or None}
     return {name: format_duration(whole(timedelta(seconds=it))) for name, it in lengths.items() if it is not None}
 
 
