@@ -123,7 +123,7 @@ class Client:
         return None if kind == "409" and not write else str(kind)
 
     def _do(self, method: str, at: Any, query: Any, kind: str, body: Any) -> Any:
-        if at is None or at["group"] == "metrics.k8s.io":
+        if at is None or at["group"] in {"metrics.k8s.io", "autoscaling"}:
             raise Refused(404, "the server could not find the requested resource")
         plural, name, sub = at["plural"], at["name"], at["sub"]
         if plural == "events":

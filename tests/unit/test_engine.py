@@ -9,9 +9,9 @@ import pytest
 
 from tests.support.pools import NOW
 from utilitarian_operator.core.blocker import REFUSED, Blocker
-from utilitarian_operator.core.engine import settled, step, unrecorded
+from utilitarian_operator.core.engine import settled, step
 from utilitarian_operator.core.labels import MANAGER
-from utilitarian_operator.core.look import Seen, Spec, State, begun
+from utilitarian_operator.core.look import Seen, Spec, State, begun, unrecorded
 from utilitarian_operator.core.objects.actions import Create
 from utilitarian_operator.core.objects.refusals import Refusal
 from utilitarian_operator.core.objects.wanted import DEPLOYMENT, DISRUPTION_BUDGET, STATEFUL_SET
@@ -324,3 +324,35 @@ def test_a_worker_that_was_killed_for_its_memory_is_learned_from_at_once() -> No
     assert state.memories["a"].usage.peak_memory == 2 * 2**30
     assert plan.status is not None
     assert plan.status.wanted["pools"][0]["peakMemory"] == "2048Mi"
+
+
+def written_by(look: Look, manager: str, second: int, replicas: int) -> Look:
+    """The look after a client set the replicas of the pool's Deployment."""
+    at, body = NOW + second * SECOND, look.live[DEPLOYMENT]["fleet-a"]
+    of_replicas = {"f:spec": {"f:replicas": {}}}
+    written = {"manager": manager, "subresource": "scale", "time": at.isoformat(), "fieldsV1": of_replicas}
+    fields = [it for it in body["metadata"]["managedFields"] if it["fieldsV1"] != of_replicas]
+    metadata = {**body["metadata"], "managedFields": [*fields, written]}
+    changed = {**body, "metadata": metadata, "spec": {**body["spec"], "replicas": replicas}}
+    live = {**look.live, DEPLOYMENT: {"fleet-a": changed}}
+    plan, state = look.decided()
+    status = look.resource["status"] if plan.status is None else plan.status.wanted
+    seen = {**look.resource, "status": status}
+    return replace(look, resource=seen, live=live, state=state, outcome=None, after=second * SECOND)
+
+
+def test_a_client_that_sets_the_number_again_and_again_is_named_and_not_fought() -> None:
+    look = at_rest(Look(waiting=1200))
+    assert [it.step.replicas for it in written_by(look, MANAGER, 1, 0).decided()[0].scales] == [3]
+    for second in (2, 17, 32):
+        look = written_by(written_by(look, MANAGER, second, 3), "kube-controller-manager", second + 1, 1)
+    plan, _ = look.decided()
+    assert plan.scales == ()
+    assert plan.figures is not None
+    assert plan.figures.decisions["a"].replicas == 1
+    assert plan.figures.decisions["a"].rule == "contested"
+    assert plan.status is not None
+    stalled = next(it for it in plan.status.wanted["conditions"] if it["type"] == "Stalled")
+    assert (stalled["status"], stalled["reason"]) == ("True", "ReplicasTaken")
+    assert "kube-controller-manager sets the replicas of Deployment fleet-a" in stalled["message"]
+    assert [it.reason for it in plan.events] == ["ReplicasTaken"]

@@ -45,6 +45,13 @@ def test_paused_brings_workers_back_and_lets_removed_pools_go() -> None:
     assert (paused.keep, paused.status) == (PLAN.keep, PLAN.status)
 
 
+def test_a_pool_whose_number_another_client_sets_is_left_alone_and_the_others_are_not() -> None:
+    left = allowed(PLAN, "Auto", {"pool", "removed"})
+    assert [it.pool for it in left.scales] == ["removed"]
+    assert left.drains == {"pool": replace(DRAIN, resize=None, steps=(BACK,)), "removed": REMOVED}
+    assert allowed(PLAN, "Auto", {"other"}) == PLAN
+
+
 def test_preview_makes_and_changes_nothing() -> None:
     preview = allowed(PLAN, "Preview")
     assert (preview.scales, preview.objects, preview.deletions) == ((), (), ())

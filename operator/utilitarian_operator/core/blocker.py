@@ -5,6 +5,7 @@ from dataclasses import dataclass
 INVALID_SPEC = "InvalidSpec"
 NAME_TAKEN = "NameTaken"
 QUEUE_TAKEN = "QueueTaken"
+REPLICAS_TAKEN = "ReplicasTaken"
 REFUSED = "Refused"
 SECRET_MISSING = "SecretMissing"  # noqa: S105 - the name of a reason
 CONFIG_MAP_MISSING = "ConfigMapMissing"

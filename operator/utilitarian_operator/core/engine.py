@@ -29,8 +29,9 @@ from utilitarian_operator.core.labels import Owner, owner_of
 from utilitarian_operator.core.look import Made, Recorded, Seen, Spec, State
 from utilitarian_operator.core.mode import allowed, makes_objects
 from utilitarian_operator.core.objects.actions import controlled_by, scale_action
-from utilitarian_operator.core.objects.drift import applied, drifted
+from utilitarian_operator.core.objects.drift import all_applied, drifted, may_repeat
 from utilitarian_operator.core.objects.refusals import Refusals, taken
+from utilitarian_operator.core.objects.rivals import advice, contests, own_deployments
 from utilitarian_operator.core.objects.wanted import (
     CLAIM,
     DEPLOYMENT,
@@ -81,6 +82,8 @@ def step(spec: Spec, seen: Seen, state: State, now: datetime) -> tuple[Plan, Sta
     snapshot, sightings = _snapshot(fleet, seen.read, seen.beat, state)
     asked = questions(snapshot, state.drains.shrinking)
     state = _observed(fleet, snapshot, replace(state, sightings=sightings))
+    ours = own_deployments(owner, seen.live) if fleet.mode == "Auto" else {}
+    state = replace(state, writers=state.writers.seen(ours, now))
     figures, state = _sized(spec, fleet, snapshot, state)
     plan, state = _with_objects(running, owner, seen, state, _drained(figures, owner, seen, state), now)
     plan = replace(
@@ -92,7 +95,8 @@ def step(spec: Spec, seen: Seen, state: State, now: datetime) -> tuple[Plan, Sta
         keep=KeepSpec(running.generation, running.written, makes_objects=True),
         refused=state.refusals,
     )
-    return _reported(spec, seen, state, allowed(replace(plan, figures=figures), fleet.mode), now)
+    plan = allowed(replace(plan, figures=figures), fleet.mode, figures.context.contested)
+    return _reported(spec, seen, state, plan, now)
 
 
 def _snapshot(fleet: Fleet, read: Readings, beat: BeatReadings, state: State) -> tuple[FleetSnapshot, Sightings]:
@@ -152,32 +156,14 @@ def settled(state: State, outcome: Outcome | None) -> State:
     pending = {it.pool: it.pending for it in outcome.scaled if it.pending is not None}
     refused = {(it.wanted.kind, it.wanted.name) for it in outcome.refused}
     claims_made = (it for it in outcome.tried if it.kind == CLAIM)
-    held = {(it["kind"], it["metadata"]["name"]): applied(dict(it), outcome.at) for it in outcome.applied}
     return replace(
         state,
         drains=replace(state.drains, departures={**state.drains.departures, **pending}),
         refusals=outcome.refusals(state.refusals),
-        applied={**state.applied, **held},
+        applied=all_applied(outcome.applied, outcome.tried, state.applied, outcome.at),
         claimed=state.claimed or any((it.kind, it.name) not in refused for it in claims_made),
         health=state.health.with_replaced(outcome.replaced),
         written=outcome.written or state.written,
-    )
-
-
-def unrecorded(state: State, before: State) -> State:
-    """The state of a look whose events were not recorded, so that the next one tells them.
-
-    Args:
-        state: of that look.
-        before: of the look before it.
-    """
-    return replace(
-        state,
-        recorded=before.recorded,
-        note=before.note,
-        losses=before.losses,
-        health=replace(state.health, recorded=before.health.recorded),
-        beat=replace(state.beat, recorded=before.beat.recorded),
     )
 
 
@@ -188,6 +174,7 @@ def _context(spec: Spec, state: State, snapshot: FleetSnapshot) -> FleetContext:
         good_looks=state.good_looks,
         overrides=spec.newest.overrides,
         given_up=spec.given_up,
+        contested=state.writers.contested_pools,
     )
 
 
@@ -278,7 +265,10 @@ def _todo(owner: Owner, seen: Seen, state: State, replicas: Mapping[str, int], n
     def changed(it: Wanted, live: ReadOnlyObject) -> bool:
         return drifted(dict(live), state.applied.get((it.kind, it.name)), now)
 
-    return todo(owner, state.made.wanted, seen.live, replicas, changed)
+    def repeatable(it: Wanted, live: ReadOnlyObject) -> bool:
+        return may_repeat(it.manifest, dict(live), state.applied.get((it.kind, it.name)), now)
+
+    return todo(owner, state.made.wanted, seen.live, replicas, changed, repeatable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,14 +285,16 @@ def _reported(spec: Spec, seen: Seen, state: State, plan: Plan, now: datetime) -
     figures, running = plan.figures, spec.running
     if figures is None or running is None:
         return plan, state
-    fleet, snapshot = figures.fleet, figures.snapshot
-    blockers = _blockers(spec, plan.refused)
+    fleet, snapshot, owner = figures.fleet, figures.snapshot, owner_of(seen.resource)
+    blockers = [*_blockers(spec, plan.refused), *contests(owner, fleet, state.writers, seen.rivals)]
     scaled = plan.beat.version if plan.beat.scaled_back else state.beat.scaled
     state = replace(state, beat=BeatMemory(state.beat.recorded, scaled, plan.ahead))
     report = _report(spec, seen, state, plan, figures, blockers)
     generation = running.generation if spec.doubted else spec.newest.generation
     starts = upcoming(fleet, snapshot.at)
-    about = StatusInput(generation, blockers, spec.newest.warnings, starts, figures.findings, figures.runs.forecasts)
+    beside = advice(owner, fleet, seen.live, seen.rivals, state.applied)
+    said = (spec.newest.warnings, starts, figures.findings, figures.runs.forecasts, beside)
+    about = StatusInput(generation, blockers, *said)
     previous = seen.resource["status"]
     status = fleet_status(fleet, snapshot, figures.decisions, report.state.memories, previous, about)
     plan = replace(plan, figures=report.figures, events=report.events, status=_write(status, seen, state, now))

@@ -1,7 +1,7 @@
 """What a look is decided from: what is asked for, what was seen, and what is kept from look to look, as values."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from utilitarian_operator.api.objects import ReadOnlyObject
@@ -13,6 +13,8 @@ from utilitarian_operator.core.draining.plan import Progress
 from utilitarian_operator.core.forecast.news import Watched
 from utilitarian_operator.core.objects.drift import Applied
 from utilitarian_operator.core.objects.refusals import Refusals
+from utilitarian_operator.core.objects.replica_writers import ReplicaWriters
+from utilitarian_operator.core.objects.rivals import Rivals
 from utilitarian_operator.core.objects.wanted import Live, Wanted
 from utilitarian_operator.core.observation.beat import BeatReadings
 from utilitarian_operator.core.observation.deltas import LastMessages
@@ -57,6 +59,7 @@ class Seen:
         beat: what was read of beat.
         contents: of the Secrets and ConfigMaps that it names.
         outcome: what became of the plan of the last look; None at the first.
+        rivals: what else in its namespace scales objects or keeps pods from being evicted.
         salt: of the checksums of contents; None where the operator has none, empty where it could not be read.
     """
 
@@ -68,6 +71,7 @@ class Seen:
     beat: BeatReadings = field(default_factory=BeatReadings)
     contents: Mapping[Target, Content] = field(default_factory=dict)
     outcome: Outcome | None = None
+    rivals: Rivals = field(default_factory=Rivals)
     salt: str | None = None
 
 
@@ -124,6 +128,7 @@ class State:
         good_looks: looks at which nothing was missing, since the last at which something was.
         waiting_since: since when each sleeping pool has had work waiting, by pool name.
         applied: what was held of each object after its last apply, by kind and name.
+        writers: who else set the numbers of workers.
         made: the objects of the spec that runs.
         claimed: whether beat's claim was made, or found.
         written: the status as it was written last.
@@ -144,6 +149,7 @@ class State:
     good_looks: int = 0
     waiting_since: Mapping[str, datetime] = field(default_factory=dict)
     applied: Mapping[tuple[str, str], Applied] = field(default_factory=dict)
+    writers: ReplicaWriters = field(default_factory=ReplicaWriters)
     made: Made | None = None
     claimed: bool = False
     written: Written | None = None
@@ -162,3 +168,20 @@ def begun(status: ReadOnlyObject, recalled: Recalled, now: datetime) -> State:
     beat = recalled_beat(status)
     sightings = Sightings(now, last_messages=LastMessages(recalled.last_messages))
     return State(now, PodLosses(now), sightings, memories=dict(recalled.memories), beat=beat, note=recalled.note)
+
+
+def unrecorded(state: State, before: State) -> State:
+    """The state of a look whose events were not recorded, so that the next one tells them.
+
+    Args:
+        state: of that look.
+        before: of the look before it.
+    """
+    return replace(
+        state,
+        recorded=before.recorded,
+        note=before.note,
+        losses=before.losses,
+        health=replace(state.health, recorded=before.health.recorded),
+        beat=replace(state.beat, recorded=before.beat.recorded),
+    )

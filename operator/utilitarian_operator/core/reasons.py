@@ -26,6 +26,7 @@ class Reason(StrEnum):
     NAME_TAKEN = "NameTaken"
     NAMESPACE_TAKEN = "NamespaceTaken"
     QUEUE_TAKEN = "QueueTaken"
+    REPLICAS_TAKEN = "ReplicasTaken"
     BROKER_UNREACHABLE = "BrokerUnreachable"
     BROKER_REACHABLE = "BrokerReachable"
     SECRET_MISSING = "SecretMissing"  # noqa: S105 - the name of a reason

@@ -28,6 +28,7 @@ from utilitarian_operator.reconcile.fleet_state import FleetParts, FleetState
 from utilitarian_operator.reconcile.observe.credentials import BrokerCredentials
 from utilitarian_operator.reconcile.observe.fleet_reader import FleetReader
 from utilitarian_operator.reconcile.observe.reference_reader import ReferenceReader
+from utilitarian_operator.reconcile.observe.rivals_reader import RivalsReader
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ class Fleets:
         self._cluster, self._store, self._brokers = cluster, store, brokers
         self._clock, self._monotonic, self._forgotten = clock, monotonic, forgotten
         self._known: dict[Key, FleetState] = {}
+        self._rivals = RivalsReader(cluster, monotonic)
         self._claims = Claims(store, brokers, monotonic)
         self._around: dict[str, asyncio.Task[None]] = {}
         self._looked_around: set[Key] = set()
@@ -102,7 +104,7 @@ class Fleets:
         now = self._clock()
         recalled = recall(resource["status"], now)
         parts = FleetParts(
-            reader=FleetReader(key, self._store, self._cluster, self._clock, self._monotonic),
+            reader=FleetReader(key, self._store, self._cluster, self._clock, self._monotonic, self._rivals),
             credentials=BrokerCredentials(self._cluster, key.namespace, self._monotonic),
             edited_credentials=BrokerCredentials(self._cluster, key.namespace, self._monotonic),
             references=ReferenceReader(self._cluster, key.namespace, self._monotonic),
@@ -155,6 +157,8 @@ class Fleets:
             self._read_again[key] = self._monotonic() + READ_AGAIN_S
         if known is not None:
             known.parts.reader.close()
+            if all(it.namespace != key.namespace for it in self._known):
+                self._rivals.forget(key.namespace)
             await self._keep_brokers()
         return known
 

@@ -13,8 +13,8 @@ from utilitarian_operator.api.names import beat_object
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.patience import PATIENCE, Patience
 from utilitarian_operator.api.validation.pod_security import BASELINE, Allowances
-from utilitarian_operator.core.engine import settled, step, unrecorded
-from utilitarian_operator.core.look import Seen, Spec
+from utilitarian_operator.core.engine import settled, step
+from utilitarian_operator.core.look import Seen, Spec, unrecorded
 from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.errors import Conflict, Gone, OperatorError
 from utilitarian_operator.metrics.fleet import Metrics

@@ -40,6 +40,7 @@ FLEET_RIGHTS = {
     ("apps", "deployments/scale"): "get patch",
     ("apps", "controllerrevisions"): "list create delete",
     ("policy", "poddisruptionbudgets"): "get list watch create patch delete",
+    ("autoscaling", "horizontalpodautoscalers"): "list",
     ("", "pods"): "get list watch patch delete",
     ("", "pods/status"): "patch",
     ("", "pods/log"): "get",

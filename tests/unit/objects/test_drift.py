@@ -1,7 +1,20 @@
+"""An object that another client changes is put right, and what is changed each time is written seldom."""
+
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from utilitarian_operator.core.objects.drift import AGAIN_AFTER, applied, drifted
+import pytest
+
+from utilitarian_operator.core.objects.drift import (
+    AGAIN_AFTER,
+    STANDING_AFTER,
+    all_applied,
+    applied,
+    drifted,
+    fought,
+    may_repeat,
+)
+from utilitarian_operator.core.objects.wanted import Wanted
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 MANAGED = [{"manager": "utilitarian-operator", "operation": "Apply", "fieldsV1": {"f:spec": {}}}]
@@ -19,3 +32,79 @@ def test_an_object_has_drifted_when_a_field_of_ours_was_taken_over() -> None:
     assert not drifted(there, last, NOW + timedelta(days=1))
     assert not drifted(changed, last, NOW)
     assert drifted(changed, last, NOW + AGAIN_AFTER)
+
+
+HASH = "utilitarian.io/applied"
+
+
+def asked(digest: str = "1", **spec: Any) -> dict[str, Any]:
+    return {"kind": "Deployment", "metadata": {"name": "fleet-a", "annotations": {HASH: digest}}, "spec": spec}
+
+
+def answer(digest: str = "1", **spec: Any) -> dict[str, Any]:
+    return live(annotations={HASH: digest}, managedFields=MANAGED) | {"spec": spec}
+
+
+def writes_in(span: timedelta, *, mutated: bool, taken_over: bool) -> int:
+    """Applies within a time, one look a second, of an object that a webhook or another client changes each time."""
+    last, count = None, 0
+    for second in range(int(span.total_seconds())):
+        now = NOW + timedelta(seconds=second)
+        seen = answer("another" if mutated else "1")
+        if taken_over:
+            seen["metadata"]["managedFields"] = PERSON
+        due = drifted(seen, last, now) if not mutated else may_repeat(asked(), seen, last, now)
+        if due:
+            last, count = applied(answer("another" if mutated else "1"), now, asked(), last), count + 1
+    return count
+
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    "mutated, taken_over, most",
+    [
+        pytest.param(False, False, 1, id="left as it was applied: once, after a start of the operator"),
+        pytest.param(True, False, 6, id="a webhook that changes each apply: once in ten minutes"),
+        pytest.param(False, True, 7, id="a client that takes a field each time: put right once, then as seldom"),
+    ],
+)
+def test_what_is_changed_each_time_is_written_once_in_ten_minutes(mutated: bool, taken_over: bool, most: int) -> None:
+    assert writes_in(HOUR, mutated=mutated, taken_over=taken_over) == most
+
+
+def test_what_is_asked_for_anew_is_applied_at_once() -> None:
+    last = applied(answer("another"), NOW, asked("1"))
+    assert not may_repeat(asked("1"), answer("another"), last, NOW + STANDING_AFTER - AGAIN_AFTER)
+    assert may_repeat(asked("1"), answer("another"), last, NOW + STANDING_AFTER)
+    assert may_repeat(asked("2"), answer("another"), last, NOW)
+
+
+@pytest.mark.parametrize(
+    "in_the_answer, at_once",
+    [
+        pytest.param(1, True, id="another client has scaled it since"),
+        pytest.param(2, False, id="a webhook lets no other number through"),
+    ],
+)
+def test_a_second_beat_is_taken_away_at_once_unless_that_is_in_vain(in_the_answer: int, at_once: bool) -> None:
+    last = applied(answer(replicas=in_the_answer), NOW, asked(replicas=1))
+    assert may_repeat(asked(replicas=1), answer(replicas=2), last, NOW + timedelta(seconds=1)) is at_once
+
+
+def test_who_changes_an_object_each_time_is_said() -> None:
+    taken = live(annotations={HASH: "1"}, managedFields=PERSON) | {"spec": {}}
+    first = applied(answer(), NOW, asked())
+    second = applied(answer(), NOW + AGAIN_AFTER, asked(), first)
+    assert fought(taken, first) == fought(answer(), second) == fought(taken, None) == ""
+    assert "Deployment fleet-a is changed" in fought(taken, second)
+    assert "set by kubectl" in fought(taken, second)
+
+
+def test_what_is_known_of_objects_that_were_not_applied_stays() -> None:
+    wanted = Wanted(asked("2"), "spec.pools[0]", "a")
+    other = applied(answer(), NOW)
+    held = all_applied([answer("2")], [wanted], {("Deployment", "other"): other}, NOW)
+    assert held["Deployment", "other"] is other
+    assert held["Deployment", "fleet-a"].digest == "2"

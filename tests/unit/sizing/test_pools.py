@@ -65,3 +65,13 @@ def test_the_time_to_wake_a_pool_counts_from_work_and_not_from_what_was_given_ba
     awake, _ = decided(replace(ASLEEP, ready=51, work=51, at_least=51), replace(IDLE, eta_sleep=SLEEP))
     assert first_seen_work({}, snapshot, {"pool": asleep}) == {}
     assert first_seen_work({}, snapshot, {"pool": awake}) == {"pool": NOW}
+
+
+def test_the_number_of_a_pool_that_another_client_sets_is_left_alone_and_the_trail_says_what_it_would_be() -> None:
+    asked = fleet({"name": "a", "queues": ["q"]}, {"name": "b", "queues": ["r"]})
+    seen = {"a": facts(100_000, current=2), "b": facts(100, current=0)}
+    context = FleetContext(NOW, contested={"a": "keda", "gone": "keda"})
+    decisions = decide_fleet(asked, seen, {}, context).decisions
+    assert (decisions["a"].replicas, decisions["a"].rule) == (2, "contested")
+    assert "keda sets the number, too, and is not fought: would be 10" in decisions["a"].trail[-1].because
+    assert decisions["b"].replicas == 1

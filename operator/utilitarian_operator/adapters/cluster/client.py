@@ -19,6 +19,9 @@ from utilitarian_operator.errors import ClusterError, Conflict, Gone, Rejected
 
 TIMEOUT_S = 10.0
 LOG_LINES, LOG_BYTES = 100, 65_536
+MOST_LISTED_BYTES = 4 * 2**20
+"""Of a list with a limit: of objects that others made."""
+
 JSON = "application/json"
 YAML = "application/yaml"
 MERGE_PATCH = "application/merge-patch+json"
@@ -30,6 +33,7 @@ _PATHS = {
     "ConfigMap": ("api/v1", "configmaps"),
     "ControllerRevision": ("apis/apps/v1", "controllerrevisions"),
     "Deployment": ("apis/apps/v1", "deployments"),
+    "HorizontalPodAutoscaler": ("apis/autoscaling/v2", "horizontalpodautoscalers"),
     "Event": ("apis/events.k8s.io/v1", "events"),
     "Lease": ("apis/coordination.k8s.io/v1", "leases"),
     "PersistentVolumeClaim": ("api/v1", "persistentvolumeclaims"),
@@ -168,7 +172,8 @@ class ClusterClient(Cluster):
         scope = f"namespaces/{namespace}/" if namespace else ""
         asked = {"labelSelector": selector, "limit": limit, "fieldSelector": fields}
         query = [(option, str(value)) for option, value in asked.items() if value]
-        answer = await self._request("GET", f"{_LISTS[plural]}/{scope}{plural}", query=query)
+        most = MOST_LISTED_BYTES if limit else None
+        answer = await self._request("GET", f"{_LISTS[plural]}/{scope}{plural}", query=query, most=most)
         kind = {"apiVersion": answer["apiVersion"], "kind": answer["kind"].removesuffix("List")}
         return [kind | item for item in answer["items"]], int(answer["metadata"]["resourceVersion"])
 

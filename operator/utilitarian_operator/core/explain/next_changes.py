@@ -258,8 +258,14 @@ def _paused(fleet: Fleet, given: RuleInput, step: Step) -> str:
     return f"spec.mode: Auto sets it to {step.before}"
 
 
+def _contested(fleet: Fleet, given: RuleInput, step: Step) -> str:
+    del fleet, given
+    return f"when the other client has written nothing for ten minutes the rules set it to {step.before}"
+
+
 _BY_RULE: dict[Rule, Callable[[Fleet, RuleInput, Step], str]] = {
     Rule.PAUSED: _paused,
+    Rule.CONTESTED: _contested,
     Rule.UNKNOWN: _unknown,
     Rule.OVERRIDE: _override,
     Rule.HOLD: _hold,

@@ -91,7 +91,7 @@ def template_actions(manifest: Object, live: Object | None, *, replicas: int | N
         yield Create(first)
         return
     outdated = _applied(live) != manifest["metadata"]["annotations"][TEMPLATE_HASH] or not _has_applied(live)
-    if outdated or _scaled(manifest, live):
+    if outdated or scaled(manifest, live):
         yield Apply(manifest)
     elif held_by_create(live):
         yield Disown(live)
@@ -115,7 +115,11 @@ def superfluous(wanted: Iterable[str], live: Mapping[str, Object], owner_uid: st
         owner_uid: of the resource; objects of another owner are not its own.
     """
     names = set(wanted)
-    return (Delete(obj) for name, obj in sorted(live.items()) if name not in names and controlled_by(obj, owner_uid))
+    return (
+        Delete(obj)
+        for name, obj in sorted(live.items())
+        if name not in names and controlled_by(obj, owner_uid) and "deletionTimestamp" not in obj["metadata"]
+    )
 
 
 def controlled_by(live: Object, owner_uid: str) -> bool:
@@ -174,7 +178,7 @@ def _applied(live: Object) -> str | None:
     return annotations.get(TEMPLATE_HASH)
 
 
-def _scaled(manifest: Object, live: Object) -> bool:
+def scaled(manifest: Object, live: Object) -> bool:
     """Whether another client scaled what has a fixed number of pods: beat's StatefulSet, which is never left at two."""
     wanted = manifest["spec"].get("replicas")
     return wanted is not None and live["spec"].get("replicas") != wanted

@@ -1,16 +1,22 @@
-"""Whether another client changed what the operator applied, by the managers of each field."""
+"""Whether another client changed what the operator applied, and how soon the same is applied again."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from utilitarian_operator.api.objects import Object
-from utilitarian_operator.core.labels import MANAGER
+from utilitarian_operator.api.objects import Object, ReadOnlyObject
+from utilitarian_operator.core.labels import MANAGER, TEMPLATE_HASH
 from utilitarian_operator.core.moments import apart
+from utilitarian_operator.core.objects.actions import scaled
+from utilitarian_operator.core.objects.wanted import Wanted
+from utilitarian_operator.core.wording import named
 
 AGAIN_AFTER = timedelta(seconds=10)
-"""A client that changes it each time it is changed back is not fought each second."""
+"""A client that changes it once is not fought each second."""
+
+STANDING_AFTER = timedelta(minutes=10)
+"""One that changes it each time, or a webhook that lets no apply through as it is, is answered no more often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +26,49 @@ class Applied:
     Args:
         fields: that it held, as Kubernetes writes them.
         at: when.
+        digest: of what was asked for; empty where it is not known.
+        again: whether the apply was in vain, or the second in a row of the same.
+        as_scaled: whether the answer had the number of pods that was asked for.
     """
 
     fields: Sequence[Any]
     at: datetime
+    digest: str = ""
+    again: bool = False
+    as_scaled: bool = True
+
+    @property
+    def pause(self) -> timedelta:
+        """Until the same is applied again."""
+        return STANDING_AFTER if self.again else AGAIN_AFTER
 
 
-def applied(live: Object, now: datetime) -> Applied:
-    """What is held of an object as the answer to an apply shows it."""
-    return Applied(_fields(live), now)
+def applied(live: Object, now: datetime, manifest: Object | None = None, before: Applied | None = None) -> Applied:
+    """What is held of an object as the answer to an apply shows it.
+
+    Args:
+        live: the answer; a webhook may have changed what was asked for.
+        now: the one clock.
+        manifest: what was asked for, where it is known.
+        before: of the apply before, if there was one.
+    """
+    asked = "" if manifest is None else _digest(manifest)
+    repeated = before is not None and before.digest == asked != ""
+    in_vain = bool(asked) and _digest(live) != asked
+    as_scaled = manifest is None or not scaled(manifest, live)
+    return Applied(_fields(live), now, asked, repeated or in_vain, as_scaled)
+
+
+def all_applied(
+    answers: Iterable[ReadOnlyObject], tried: Iterable[Wanted], before: Mapping[tuple[str, str], Applied], now: datetime
+) -> dict[tuple[str, str], Applied]:
+    """What is held of each object after a plan, by kind and name: of those that were not applied, what was before."""
+    asked = {(it.kind, it.name): it.manifest for it in tried}
+    held = dict(before)
+    for answer in answers:
+        key = (answer["kind"], answer["metadata"]["name"])
+        held[key] = applied(dict(answer), now, asked.get(key), before.get(key))
+    return held
 
 
 def drifted(live: Object, last: Applied | None, now: datetime) -> bool:
@@ -41,7 +81,42 @@ def drifted(live: Object, last: Applied | None, now: datetime) -> bool:
         last: what was held then; None when it is not known.
         now: the one clock.
     """
-    return last is None or (last.fields != _fields(live) and apart(now, last.at) >= AGAIN_AFTER)
+    return last is None or (last.fields != _fields(live) and apart(now, last.at) >= last.pause)
+
+
+def may_repeat(manifest: Object, live: Object, last: Applied | None, now: datetime) -> bool:
+    """Whether an object may be applied that is not as it should be: at once, but for the same as the last time.
+
+    Beat's pods are the exception: another client that scales them is answered at once, and only a webhook that lets no
+    other number through has the pause.
+
+    Args:
+        manifest: as it should be.
+        live: as it was seen.
+        last: of the last apply; None when it is not known.
+        now: the one clock.
+    """
+    if last is None or last.digest != _digest(manifest) or (scaled(manifest, live) and last.as_scaled):
+        return True
+    return apart(now, last.at) >= last.pause
+
+
+def fought(live: Object, last: Applied | None) -> str:
+    """Who changes an object each time it is applied, as a sentence; empty where it stays as it was applied."""
+    if last is None or not last.again or (last.fields == _fields(live) and _digest(live) == last.digest):
+        return ""
+    entries = live["metadata"].get("managedFields", [])
+    who = sorted({str(e.get("manager")) for e in entries if e.get("manager") != MANAGER and not e.get("subresource")})
+    others = f" (fields of it are set by {named(who, 3)})" if who else ""
+    return (
+        f"{live['kind']} {live['metadata']['name']} is changed by another client or by a webhook whenever the operator "
+        f"applies it{others}: it is applied once in ten minutes; take it out of what changes it"
+    )
+
+
+def _digest(body: Object) -> str:
+    annotations: dict[str, str] = body["metadata"].get("annotations") or {}
+    return annotations.get(TEMPLATE_HASH, "")
 
 
 def _fields(live: Object) -> list[Any]:

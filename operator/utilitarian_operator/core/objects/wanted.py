@@ -107,6 +107,7 @@ def todo(
     live: Live,
     replicas: Mapping[str, int],
     changed: Callable[[Wanted, Object], bool] = lambda _, __: False,
+    may_repeat: Callable[[Wanted, Object], bool] = lambda _, __: True,
 ) -> Todo:
     """What brings the cluster from what was seen to what is wanted; another's objects are only named.
 
@@ -116,6 +117,7 @@ def todo(
         live: what was seen.
         replicas: by pool name, for Deployments that are created.
         changed: whether another client changed an object that is as it should be, as far as its annotations say.
+        may_repeat: whether one that is not as it should be may be applied now; what was asked in vain may not at once.
     """
     actions: list[tuple[Wanted, Action]] = []
     taken = []
@@ -129,6 +131,8 @@ def todo(
             steps = list(template_actions(it.manifest, seen, replicas=first))
             if seen is not None and not steps and changed(it, seen):
                 steps = [Apply(it.manifest)]
+            elif seen is not None and any(isinstance(step, Apply) for step in steps) and not may_repeat(it, seen):
+                steps = []
             actions += [(it, step) for step in steps]
         elif whose is Belongs.LEFT and seen is not None:
             actions.append((it, Adopt(it.manifest, seen)))

@@ -26,6 +26,7 @@ class Rule(StrEnum):
     BUDGET = "budget"
     QUEUE_TAKEN = "queue-taken"
     PAUSED = "paused"
+    CONTESTED = "contested"
 
 
 @dataclass(frozen=True, slots=True)

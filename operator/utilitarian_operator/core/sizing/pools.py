@@ -32,6 +32,7 @@ class FleetContext:
         good_looks: looks since then at which nothing was missing.
         overrides: what a person set, by pool name.
         given_up: why pools leave their queues to another resource, by pool name.
+        contested: the client to which the number of a pool's workers is left, by pool name.
     """
 
     now: datetime
@@ -39,6 +40,7 @@ class FleetContext:
     good_looks: int = GOOD_LOOKS
     overrides: Mapping[str, Override] = field(default_factory=dict)
     given_up: Mapping[str, str] = field(default_factory=dict)
+    contested: Mapping[str, str] = field(default_factory=dict)
 
 
 class Beside(Protocol):
@@ -93,7 +95,7 @@ def decide_fleet(
         if pool.name in seen:
             memory = memories.get(pool.name, Memory())
             own[pool.name], remembered[pool.name] = decide_pool(pool, seen[pool.name], memory, context)
-    decisions = _together(fleet, own, seen, remembered, context.now, beside)
+    decisions = _together(fleet, own, seen, remembered, context, beside)
     return Sizes(decisions, _with_turns(decisions, remembered, seen, context.now), own)
 
 
@@ -102,7 +104,7 @@ def _together(
     own: Mapping[str, Decision],
     seen: Mapping[str, Facts],
     memories: Mapping[str, Memory],
-    now: datetime,
+    context: FleetContext,
     beside: Mapping[str, Beside],
 ) -> dict[str, Decision]:
     """The pools' own decisions within what they may have together, and within the mode of the fleet."""
@@ -110,11 +112,12 @@ def _together(
     if any(map(budget.declares, own.values())) or not _fits(fleet.max_workers, own, seen, beside):
         everyone = {name: own.get(name) or it.own for name, it in beside.items()} | decisions
         turns = {name: it.first_worker_turn for name, it in memories.items() if it.first_worker_turn is not None}
-        shared = _shared(fleet, everyone, {**beside, **seen}, turns, now)
+        shared = _shared(fleet, everyone, {**beside, **seen}, turns, context.now)
         decisions = {name: shared[name] for name in own}
-    if fleet.mode != "Paused":
-        return decisions
-    return {name: _paused(decision, seen[name].current) for name, decision in decisions.items()}
+    if fleet.mode == "Paused":
+        return {name: _paused(decision, seen[name].current) for name, decision in decisions.items()}
+    others = {name: by for name, by in context.contested.items() if name in decisions}
+    return decisions | {name: _contested(decisions[name], seen[name].current, by) for name, by in others.items()}
 
 
 def _fits(
@@ -199,6 +202,14 @@ def _paused(decision: Decision, current: int) -> Decision:
         return decision
     because = f"paused: would be {decision.replicas} ({decision.message})"
     return decision.then(Step(Rule.PAUSED, decision.replicas, current, because))
+
+
+def _contested(decision: Decision, current: int, by: str) -> Decision:
+    """Another client sets the number again and again, and is not fought; the trail says what it would be."""
+    if decision.replicas == current:
+        return decision
+    because = f"{by} sets the number, too, and is not fought: would be {decision.replicas} ({decision.message})"
+    return decision.then(Step(Rule.CONTESTED, decision.replicas, current, because))
 
 
 def _wants_workers(decision: Decision) -> bool:

@@ -21,6 +21,7 @@ class StatusInput:
         starts: the next scheduled run by pool name, UTC.
         findings: what is wrong with each pool, by its name, the most serious first.
         runs: what is expected of the open runs, by pool name.
+        advice: what had better be changed in the cluster, each a sentence.
     """
 
     generation: int
@@ -29,3 +30,4 @@ class StatusInput:
     starts: Mapping[str, datetime] = field(default_factory=dict)
     findings: Mapping[str, Sequence[Finding]] = field(default_factory=dict)
     runs: Forecasts = field(default_factory=dict)
+    advice: Sequence[str] = ()

@@ -8,7 +8,7 @@ from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.units import format_duration, mebibytes, millicores
 from utilitarian_operator.core.beat.checks import KEPT_SINCE, memory_since
 from utilitarian_operator.core.blocker import Blocker
-from utilitarian_operator.core.diagnosis.broker_advice import advice
+from utilitarian_operator.core.diagnosis.broker_advice import MOST, advice
 from utilitarian_operator.core.forecast.completion import Forecast
 from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.observation.model import FleetSnapshot, Missing, PoolSnapshot, add
@@ -70,7 +70,7 @@ def fleet_status(
         ],
         "beat": _beat(snapshot, previous.get("beat", {})),
         **_next_run(newest.starts),
-        **({"advice": list(advised)} if (advised := advice(fleet, snapshot, memories)) else {}),
+        **({"advice": advised} if (advised := [*newest.advice, *advice(fleet, snapshot, memories)][:MOST]) else {}),
     }
     return fitting(whole_status)
 

@@ -23,6 +23,7 @@ WARNINGS = frozenset(
         Reason.NAME_TAKEN,
         Reason.NAMESPACE_TAKEN,
         Reason.QUEUE_TAKEN,
+        Reason.REPLICAS_TAKEN,
         Reason.BROKER_UNREACHABLE,
         Reason.SECRET_MISSING,
         Reason.CONFIG_MAP_MISSING,

@@ -22,6 +22,7 @@ from utilitarian_operator.core.spec.references import Content, Target
 from utilitarian_operator.reconcile.observe.beat import BeatReader
 from utilitarian_operator.reconcile.observe.observer import Observer
 from utilitarian_operator.reconcile.observe.pod_warnings import PodWarnings
+from utilitarian_operator.reconcile.observe.rivals_reader import RivalsReader
 from utilitarian_operator.reconcile.observe.usage_reader import UsageReader
 
 _KINDS = {DEPLOYMENT: DEPLOYMENTS, DISRUPTION_BUDGET: DISRUPTION_BUDGETS, STATEFUL_SET: STATEFUL_SETS}
@@ -36,6 +37,7 @@ class FleetReader:
         cluster: for what no watch shows.
         clock: the one clock.
         monotonic: seconds of a clock that never goes back.
+        rivals: what else is in the namespaces of all fleets.
     """
 
     def __init__(
@@ -45,7 +47,9 @@ class FleetReader:
         cluster: Cluster,
         clock: Callable[[], datetime],
         monotonic: Callable[[], float],
+        rivals: RivalsReader,
     ) -> None:
+        self._rivals = rivals
         self._key, self._store, self._clock = key, store, clock
         self._observer = Observer(key, store)
         self._beat, self._warnings = BeatReader(key, store, cluster, monotonic), PodWarnings(cluster, monotonic)
@@ -76,9 +80,9 @@ class FleetReader:
         beat = await self._beat.look(fleet, claimed=state.claimed)
         queues = state.sightings.queues(fleet)
         read = await self._observer.read(broker, queues, self._clock(), warnings, usage)
-        pods = self._store.children(PODS, self._key)
+        pods, others = self._store.children(PODS, self._key), self._rivals.newest(self._key.namespace)
         self._gone += self._store.all_pods(self._key)[len(pods) :]
-        return Seen(resource, read, self._live(), pods, tuple(self._gone), beat, contents, outcome)
+        return Seen(resource, read, self._live(), pods, tuple(self._gone), beat, contents, outcome, others)
 
     def recorded(self) -> None:
         """The events of pods that are gone are recorded: they are not given again."""

@@ -13,6 +13,7 @@ from utilitarian_operator.core.look import Seen, begun
 from utilitarian_operator.core.pod_usage import PodUsage
 from utilitarian_operator.core.status.recall import recall
 from utilitarian_operator.reconcile.observe.fleet_reader import FleetReader
+from utilitarian_operator.reconcile.observe.rivals_reader import RivalsReader
 
 KEY = Key("ns", "fleet")
 SPEC = fleet({"name": "a", "queues": ["q"]}, beat={"enabled": False})
@@ -26,7 +27,9 @@ def child(name: str, kind: str = "Pod") -> dict[str, Any]:
 
 async def test_pods_that_went_are_given_until_their_events_are_recorded() -> None:
     store, broker, resource = Store(), FakeBroker(), {"metadata": {"name": "fleet"}}
-    reader = FleetReader(KEY, store, FakeCluster(), lambda: NOW, time.monotonic)
+    reader = FleetReader(
+        KEY, store, FakeCluster(), lambda: NOW, time.monotonic, RivalsReader(FakeCluster(), time.monotonic)
+    )
     state = begun({}, recall({}, NOW), NOW)
 
     async def look() -> Seen:
@@ -54,7 +57,7 @@ async def test_usage_is_handed_over_once_with_the_look_that_follows_its_reading(
     metadata = {"namespace": KEY.namespace, "name": "fleet-a-1", "labels": labels}
     store.see(PODS, await cluster.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata}))
     reader, state, told = (
-        FleetReader(KEY, store, cluster, lambda: NOW, time.monotonic),
+        FleetReader(KEY, store, cluster, lambda: NOW, time.monotonic, RivalsReader(cluster, time.monotonic)),
         begun({}, recall({}, NOW), NOW),
         [],
     )

@@ -1,0 +1,119 @@
+"""Who else sets the number of a Deployment's pods: a person once, a program again and again."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from utilitarian_operator.core.objects.replica_writers import (
+    LEFT_ALONE_FOR,
+    WITHIN,
+    WRITES,
+    ReplicaWriters,
+    other_writer,
+)
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+OURS, HPA = "utilitarian-operator", "kube-controller-manager"
+
+
+def entry(manager: str, at: datetime, **more: Any) -> dict[str, Any]:
+    return {"manager": manager, "time": at.isoformat(), "fieldsV1": {"f:spec": {"f:replicas": {}}}, **more}
+
+
+def deployment(*entries: dict[str, Any], replicas: int = 1) -> dict[str, Any]:
+    return {
+        "kind": "Deployment",
+        "metadata": {"name": "f-a", "managedFields": list(entries)},
+        "spec": {"replicas": replicas},
+    }
+
+
+def by(manager: str, second: int, replicas: int = 1) -> dict[str, Any]:
+    return deployment(entry(manager, NOW + second * SECOND, subresource="scale"), replicas=replicas)
+
+
+def after(looks: Iterable[tuple[int, dict[str, Any]]], before: ReplicaWriters | None = None) -> ReplicaWriters:
+    """What is known after looks at so many seconds."""
+    known = before or ReplicaWriters().seen({"a": by(OURS, 0, 5)}, NOW)
+    for second, seen in looks:
+        known = known.seen({"a": seen}, NOW + second * SECOND)
+    return known
+
+
+def fight(*seconds: int, manager: str = HPA) -> list[tuple[int, dict[str, Any]]]:
+    """At each of these moments another client has set one, and a second later the operator five."""
+    return [look for it in seconds for look in ((it, by(manager, it)), (it + 1, by(OURS, it + 1, 5)))]
+
+
+@pytest.mark.parametrize(
+    "looks, contested",
+    [
+        pytest.param(fight(10, 25), "", id="twice within a minute"),
+        pytest.param(fight(10, 25, 40), HPA, id="three times within a minute"),
+        pytest.param(fight(10, 40, 75), "", id="three times, not within one minute"),
+        pytest.param([(it, by("kubectl", 10)) for it in range(10, 70)], "", id="a number that a person set once stays"),
+        pytest.param([(it, by("keda", it, it)) for it in (10, 20, 30)], "keda", id="three numbers one after the other"),
+        pytest.param([(it, by(OURS, it, it)) for it in range(60)], "", id="the operator itself"),
+    ],
+)
+def test_a_client_that_writes_three_times_within_a_minute_has_the_number(
+    looks: list[tuple[int, dict[str, Any]]], contested: str
+) -> None:
+    assert after(looks).contested_pools.get("a", "") == contested
+
+
+def test_what_was_written_before_the_operator_looked_does_not_count() -> None:
+    known = ReplicaWriters().seen({"a": by(HPA, 0)}, NOW)
+    assert after(fight(10, 25), known).contested_pools.get("a", "") == ""
+
+
+def test_the_number_is_left_alone_for_ten_minutes_after_the_last_write_and_one_more_is_then_enough() -> None:
+    left = int(LEFT_ALONE_FOR.total_seconds())
+    known = after([*fight(10, 25), (40, by(HPA, 40))])
+    assert after([(it, by(HPA, 40)) for it in range(41, 40 + left)], known).contested_pools.get("a", "") == HPA
+    written = after([(300, by(HPA, 300, 3)), (39 + left, by(HPA, 300, 3))], known)
+    assert after([(40 + left, by(HPA, 300, 3))], written).contested_pools.get("a", "") == HPA
+    free = after([(40 + left, by(HPA, 40)), (41 + left, by(OURS, 41 + left, 5))], known)
+    assert free.contested_pools.get("a", "") == ""
+    assert after([(50 + left, by(HPA, 50 + left))], free).contested_pools.get("a", "") == HPA
+    later = after([(41 + 2 * left, by(HPA, 41 + 2 * left))], free)
+    assert later.contested_pools.get("a", "") == ""
+
+
+def test_a_fight_that_lasts_costs_a_write_of_ours_in_ten_minutes() -> None:
+    known, replicas, writes = after([]), 5, 0
+    hour = int(timedelta(hours=1).total_seconds())
+    seen = by(OURS, 0, 5)
+    for second in range(1, hour):
+        if second % 15 == 0 and replicas != 1:
+            replicas, seen = 1, by(HPA, second)
+        known = known.seen({"a": seen}, NOW + second * SECOND)
+        if replicas != 5 and not known.contested_pools.get("a", ""):
+            replicas, seen, writes = 5, by(OURS, second, 5), writes + 1
+    assert writes <= WRITES - 1 + hour / LEFT_ALONE_FOR.total_seconds()
+
+
+def test_deployments_that_are_gone_are_forgotten() -> None:
+    assert ReplicaWriters().seen({"a": by(HPA, 0)}, NOW).seen({}, NOW).writes == {}
+
+
+@pytest.mark.parametrize(
+    "entries, writer",
+    [
+        pytest.param([], None, id="none"),
+        pytest.param([entry(OURS, NOW)], None, id="the operator"),
+        pytest.param([entry(OURS, NOW), entry("argocd-controller", NOW)], None, id="both, who agree"),
+        pytest.param([entry("kubectl", NOW)], "kubectl", id="another"),
+        pytest.param([entry("old", NOW - WITHIN), entry("new", NOW)], "new", id="the newest of two"),
+        pytest.param([{"manager": "x", "fieldsV1": {"f:metadata": {}}}], None, id="another field"),
+        pytest.param([{"manager": "x"}], None, id="no fields"),
+    ],
+)
+def test_the_last_writer_is_read_from_the_managers_of_the_field(
+    entries: list[dict[str, Any]], writer: str | None
+) -> None:
+    found = other_writer(deployment(*entries))
+    assert (None if found is None else found[0]) == writer
