@@ -27,7 +27,7 @@ class Applied:
         fields: that it held, as Kubernetes writes them.
         at: when.
         digest: of what was asked for; empty where it is not known.
-        again: whether the apply was in vain, or the second in a row of the same.
+        again: whether the apply did not take effect, or was the second in a row of the same.
         as_scaled: whether the answer had the number of pods that was asked for.
     """
 
@@ -54,9 +54,9 @@ def applied(live: Object, now: datetime, manifest: Object | None = None, before:
     """
     asked = "" if manifest is None else _digest(manifest)
     repeated = before is not None and before.digest == asked != ""
-    in_vain = bool(asked) and _digest(live) != asked
+    ineffective = bool(asked) and _digest(live) != asked
     as_scaled = manifest is None or not scaled(manifest, live)
-    return Applied(_fields(live), now, asked, repeated or in_vain, as_scaled)
+    return Applied(_fields(live), now, asked, repeated or ineffective, as_scaled)
 
 
 def all_applied(
