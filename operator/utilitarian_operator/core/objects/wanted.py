@@ -117,7 +117,7 @@ def todo(
         live: what was seen.
         replicas: by pool name, for Deployments that are created.
         changed: whether another client changed an object that is as it should be, as far as its annotations say.
-        may_repeat: whether one that is not as it should be may be applied now; what was asked before without effect may not at once.
+        may_repeat: whether one that is not as it should be may be applied now: not at once what had no effect before.
     """
     actions: list[tuple[Wanted, Action]] = []
     taken = []
