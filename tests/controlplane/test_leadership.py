@@ -138,7 +138,7 @@ async def test_a_lease_that_cannot_be_made_is_tried_again_and_never_held(
     nobody = f"https://127.0.0.1:{free_port()}"
     async with client(controlplane, host=nobody) as api:
         candidate = Candidate(api, namespace, "one")
-        await wait_until_async(lambda: candidate.leadership._lease.trouble is not None, within=SOON)
+        await wait_until_async(lambda: candidate.leadership._lease.failure is not None, within=SOON)
         assert refused(candidate.leadership)
         assert not candidate.leads.is_set()
         await candidate.end()

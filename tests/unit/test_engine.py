@@ -15,7 +15,7 @@ from utilitarian_operator.core.look import Seen, Spec, State, begun, unrecorded
 from utilitarian_operator.core.objects.actions import Create
 from utilitarian_operator.core.objects.refusals import Refusal
 from utilitarian_operator.core.objects.wanted import DEPLOYMENT, DISRUPTION_BUDGET, STATEFUL_SET
-from utilitarian_operator.core.observation.beat import BeatReadings
+from utilitarian_operator.core.observation.beat import BeatReadings, OtherBeat
 from utilitarian_operator.core.observation.broker import BrokerSnapshot, Depth
 from utilitarian_operator.core.observation.fleet import Readings
 from utilitarian_operator.core.observation.model import Unknown
@@ -261,7 +261,7 @@ def test_another_beat_that_was_read_once_is_said_until_it_is_read_again() -> Non
     held, _ = replace(look, state=state, beat=BeatReadings()).decided()
     gone, _ = replace(look, state=state, beat=BeatReadings(others=[])).decided()
     found = [it.figures.snapshot.beat for it in (plan, held, gone) if it.figures]
-    assert [it.others for it in found if it] == [("by-hand (celery -A utilitarian beat)",)] * 2 + [()]
+    assert [it.others for it in found if it] == [(OtherBeat("by-hand", "celery -A utilitarian beat"),)] * 2 + [()]
     previewed, _ = replace(look, resource=resource(beat={"enabled": True}, mode="Preview"), state=state).decided()
     assert previewed.figures is not None
     assert previewed.figures.snapshot.beat is not None

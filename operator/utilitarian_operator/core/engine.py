@@ -18,7 +18,7 @@ from utilitarian_operator.core.draining.plan import (
     DrainPlan,
     PendingScaleDown,
     Progress,
-    leads,
+    drain_plans,
     reviewed,
     shrinking,
     works_still,
@@ -193,7 +193,7 @@ def _drained(figures: Figures, owner: Owner, seen: Seen, state: State) -> Plan:
     """What the pools need whose Deployments are this resource's."""
     deployments = seen.live[DEPLOYMENT]
     ours = {name for name, live in deployments.items() if controlled_by(live, owner.uid)}
-    found = leads(figures.fleet, figures.snapshot, figures.decisions, state.drains.shrinking)
+    found = drain_plans(figures.fleet, figures.snapshot, figures.decisions, state.drains.shrinking)
     drains = {pool: drain for pool, drain in found.items() if pool_object(owner.name, pool) in ours}
     because = {pool: figures.decisions[pool].message if pool in figures.decisions else NOT_ASKED_FOR for pool in drains}
     scales = []

@@ -16,6 +16,7 @@ from utilitarian_operator.core.forecast.news import Watched
 from utilitarian_operator.core.objects.actions import Action, Delete, ScaleTo
 from utilitarian_operator.core.objects.refusals import Refusal, Refusals
 from utilitarian_operator.core.objects.wanted import Wanted
+from utilitarian_operator.core.observation.beat import OtherBeat
 from utilitarian_operator.core.observation.broker import Questions
 from utilitarian_operator.core.observation.model import FleetSnapshot
 from utilitarian_operator.core.reasons import Reason
@@ -145,7 +146,7 @@ class Plan:
     beat: Repairs = field(default_factory=Repairs)
     objects: tuple[tuple[Wanted, Action], ...] = ()
     postponed: tuple[Wanted, ...] = ()
-    ahead: tuple[str, ...] = ()
+    ahead: tuple[OtherBeat, ...] = ()
     deletions: tuple[Delete, ...] = ()
     guards: tuple[GuardPod, ...] = ()
     drains: Mapping[str, DrainPlan] = field(default_factory=dict)

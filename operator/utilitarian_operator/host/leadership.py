@@ -58,7 +58,7 @@ class Leadership:
         if self.lost:
             raise LeadershipLost(f"another replica has had the Lease {self._name}: {self._lease.another or 'unknown'}")
         if left_s <= 0:
-            why = self._lease.trouble or "it was given back"
+            why = self._lease.failure or "it was given back"
             raise LeaseUnsure(f"the Lease {self._name} was not renewed in time: {why}; nothing is written until it is")
         return left_s
 

@@ -65,7 +65,7 @@ class Lease:
         """How often it became this one's, which is not counted anew when it is renewed."""
         self.another: str | None = None
         """Who else has it, as was seen last."""
-        self.trouble: str | None = None
+        self.failure: str | None = None
         """What came of the last request, if it failed."""
 
     @property
@@ -91,10 +91,10 @@ class Lease:
         try:
             async with self._one, asyncio.timeout(self._terms.request_within_s):
                 await self._attempt(self._seconds())
-            self.trouble = None
+            self.failure = None
         except (ClusterError, TimeoutError) as error:
             self._live = None
-            self.trouble = str(error) or f"no answer within {self._terms.request_within_s:g} s"
+            self.failure = str(error) or f"no answer within {self._terms.request_within_s:g} s"
             logger.debug("lease not renewed", extra={"lease": f"{self._namespace}/{self._name}", "because": str(error)})
 
     async def give_back(self) -> None:

@@ -75,7 +75,7 @@ class Namespaces:
         lease = self._one(namespace).lease
         if lease.left_s > 0:
             return lease.left_s
-        why = f"it is held by {lease.another}" if lease.another else lease.trouble or "it was not taken"
+        why = f"it is held by {lease.another}" if lease.another else lease.failure or "it was not taken"
         raise LeaseUnsure(f"the Lease {FLEETS_LEASE} of namespace {namespace} is not ours: {why}; nothing is written")
 
     async def renew(self, wanted: Callable[[], Collection[str]], sleep: Callable[[float], Awaitable[None]]) -> None:

@@ -33,7 +33,7 @@ class Reconciler:
         cluster: the API server.
         store: what the watches said.
         brokers: the sessions in use.
-        drains: leads workers out, with the writer that carries out all the rest.
+        drains: carries out the steps of drains, with the writer that carries out all the rest.
         metrics: the one writer.
         clock: the one clock, UTC.
         monotonic: seconds of a clock that never goes back.

@@ -9,10 +9,10 @@ from tests.support.resources import resource
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.core.beat.actions import BeatMemory, news, recalled_beat, repairs
-from utilitarian_operator.core.observation.beat import BeatReadings, BeatSnapshot
+from utilitarian_operator.core.observation.beat import BeatReadings, BeatSnapshot, OtherBeat
 
 RUNS, BLOCKED, STARTS = BeatSnapshot(ready=True), BeatSnapshot(lost_on="n1"), BeatSnapshot()
-TWICE = BeatSnapshot(ready=True, others=("other (celery -A utilitarian beat)",))
+TWICE = BeatSnapshot(ready=True, others=(OtherBeat("other", "celery -A utilitarian beat"),))
 
 
 def fleet() -> Fleet:

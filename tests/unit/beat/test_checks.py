@@ -10,7 +10,7 @@ from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.core.beat.checks import beat_condition, loss, memory_since, stuck
 from utilitarian_operator.core.objects.beat_scripts import reported
-from utilitarian_operator.core.observation.beat import BeatSnapshot, Claim, ScheduleFile
+from utilitarian_operator.core.observation.beat import BeatSnapshot, Claim, OtherBeat, ScheduleFile
 
 NOW = datetime(2026, 12, 1, 0, 10, tzinfo=UTC)
 RUN = "pools: [{name: a, queues: [q], schedule: [{name: monthly, start: '0 0 1 * *'}]}]"
@@ -31,16 +31,19 @@ def long_ago(**more: Any) -> Claim:
         pytest.param(BeatSnapshot(ready=True), "Running", ["exactly one beat runs"], id="runs"),
         pytest.param(BeatSnapshot(), "BeatStarting", ["not ready yet"], id="starts"),
         pytest.param(
-            BeatSnapshot(trouble="pod b: ImagePullBackOff: no"), "BeatFailing", ["ImagePullBackOff"], id="fails"
+            BeatSnapshot(failure="pod b: ImagePullBackOff: no"), "BeatFailing", ["ImagePullBackOff"], id="fails"
         ),
         pytest.param(
-            BeatSnapshot(ready=True, others=("old (celery -A u beat)",)),
+            BeatSnapshot(ready=True, others=(OtherBeat("old", "celery -A u beat"),)),
             "BeatDuplicate",
             ["1 other pod", "old (celery -A u beat)", "spec.beat.enabled to false"],
             id="another one",
         ),
         pytest.param(
-            BeatSnapshot(ready=True, others=("a", "b")), "BeatDuplicate", ["2 other pods", "a, b"], id="others"
+            BeatSnapshot(ready=True, others=(OtherBeat("a", "x"), OtherBeat("b", "x"))),
+            "BeatDuplicate",
+            ["2 other pods", "a (x), b (x)"],
+            id="others",
         ),
         pytest.param(
             BeatSnapshot(ready=True, elsewhere=("celerybeat@server",)),
@@ -49,7 +52,7 @@ def long_ago(**more: Any) -> Claim:
             id="one outside the cluster",
         ),
         pytest.param(
-            BeatSnapshot(ahead=("old-beat-0 (celery -A u beat)",)),
+            BeatSnapshot(ahead=(OtherBeat("old-beat-0", "celery -A u beat"),)),
             "BeatStarting",
             ["when the same beat of another resource has ended", "old-beat-0 (celery -A u beat)"],
             id="waits for another's to end",
@@ -67,7 +70,7 @@ def long_ago(**more: Any) -> Claim:
             BeatSnapshot(claim=Claim("Pending", timedelta(seconds=59))), "BeatStarting", [], id="claim is young"
         ),
         pytest.param(
-            BeatSnapshot(claim=long_ago(), trouble="pod b: Unschedulable: no volume"),
+            BeatSnapshot(claim=long_ago(), failure="pod b: Unschedulable: no volume"),
             "VolumePending",
             ["spec.beat.storage", "60 s", "Unschedulable: no volume", "storageClassName"],
             id="claim waits",
@@ -80,7 +83,7 @@ def long_ago(**more: Any) -> Claim:
         ),
         pytest.param(BeatSnapshot(claim=Claim("Lost")), "VolumePending", ["lost its volume"], id="volume lost"),
         pytest.param(
-            BeatSnapshot(claim=Claim("Bound"), trouble="pod b: x: y"), "BeatFailing", ["x: y"], id="claim bound"
+            BeatSnapshot(claim=Claim("Bound"), failure="pod b: x: y"), "BeatFailing", ["x: y"], id="claim bound"
         ),
     ],
 )

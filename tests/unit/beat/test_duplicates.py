@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from utilitarian_operator.core.beat.duplicates import also_beat, elsewhere, same_beat
+from utilitarian_operator.core.observation.beat import OtherBeat
 
 WORKS = ("celery", "-A", "utilitarian", "worker")
 
@@ -64,13 +65,13 @@ def test_what_counts_as_another_beat(found: dict[str, Any], *, is_one: bool) -> 
 def test_the_application_may_stand_in_the_environment() -> None:
     found = pod("x", "celery", "beat")
     found["spec"]["containers"][0]["env"] = [{"name": "APP", "value": "utilitarian"}]
-    assert also_beat([found], "utilitarian") == ("x (celery beat)",)
+    assert also_beat([found], "utilitarian") == (OtherBeat("x", "celery beat"),)
 
 
 def test_a_variable_of_the_container_may_name_the_application() -> None:
     found = shell("celery -A $WHICH beat")
     found["spec"]["containers"][0]["env"] = [{"name": "WHICH", "value": "utilitarian"}]
-    assert also_beat([found], "utilitarian") == ("x (celery -A utilitarian beat)",)
+    assert also_beat([found], "utilitarian") == (OtherBeat("x", "celery -A utilitarian beat"),)
     assert also_beat([found], "other") == ()
 
 
@@ -78,12 +79,12 @@ def test_a_beat_in_a_sidecar_that_keeps_running_is_one() -> None:
     sidecar = {"name": "s", "restartPolicy": "Always", "command": ["celery", "-A", "utilitarian", "beat"]}
     found = pod("x", "web")
     found["spec"]["initContainers"] = [sidecar]
-    assert also_beat([found], "utilitarian") == ("x (celery -A utilitarian beat)",)
+    assert also_beat([found], "utilitarian") == (OtherBeat("x", "celery -A utilitarian beat"),)
 
 
 def test_the_password_of_a_command_is_not_told() -> None:
     found = pod("x", "celery", "-A", "utilitarian", "-b", "amqp://u:secret@h", "worker", "-B")
-    assert also_beat([found], "utilitarian") == ("x (celery -A utilitarian worker -B)",)
+    assert also_beat([found], "utilitarian") == (OtherBeat("x", "celery -A utilitarian worker -B"),)
 
 
 def with_broker(name: str, secret: str) -> dict[str, Any]:
@@ -96,7 +97,7 @@ def with_broker(name: str, secret: str) -> dict[str, Any]:
 def test_another_resource_with_the_same_application_and_broker_has_the_same_beat() -> None:
     neighbours = [with_broker("same-beat-0", "env"), with_broker("staging-beat-0", "staging"), pod("unknown-beat-0")]
     assert same_beat(neighbours, with_broker("ours-beat-0", "env"), "utilitarian") == (
-        "same-beat-0 (celery -A utilitarian beat)",
+        OtherBeat("same-beat-0", "celery -A utilitarian beat"),
     )
     assert same_beat(neighbours, pod("ours-beat-0"), "utilitarian") == ()
 
@@ -122,5 +123,5 @@ SERVER = "celerybeat@server"
 def test_who_answers_on_the_broker_and_is_not_ours(
     answering: list[str], extra_args: list[str], found: tuple[str, ...]
 ) -> None:
-    named = ["old-beat (celery -A utilitarian beat)"]
+    named = [OtherBeat("old-beat", "celery -A utilitarian beat")]
     assert elsewhere(answering, "fleet-beat-0", extra_args, named, ["app-beat-0"]) == found

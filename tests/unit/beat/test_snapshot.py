@@ -13,6 +13,7 @@ from utilitarian_operator.core.observation.beat import (
     BeatSightings,
     BeatSnapshot,
     Claim,
+    OtherBeat,
     ScheduleFile,
 )
 from utilitarian_operator.core.observation.broker import BrokerSnapshot
@@ -29,7 +30,7 @@ BY_HAND = {
 }
 RUNS = BeatReadings({**OURS, "status": {"readyReplicas": 1}}, POD)
 STARTS = BeatReadings(OURS, POD)
-KEPT = BeatSightings(("old (celery -A utilitarian beat)",), Claim("Bound"))
+KEPT = BeatSightings((OtherBeat("old", "celery -A utilitarian beat"),), Claim("Bound"))
 NODE = "celerybeat@server"
 
 
@@ -41,7 +42,7 @@ def pending(**metadata: str) -> dict[str, Any]:
 def seen(
     beat: BeatReadings,
     before: BeatSightings = BeatSightings(),  # noqa: B008 - a value that can't be changed
-    ahead: tuple[str, ...] = (),
+    ahead: tuple[OtherBeat, ...] = (),
     answering: tuple[str, ...] = (),
     spec: str = "maxWorkers: 9",
     *,
@@ -59,8 +60,8 @@ def snapshot(beat: BeatReadings, *args: Any, **more: Any) -> BeatSnapshot:
     return found
 
 
-def names(words: tuple[str, ...]) -> list[str]:
-    return [it.split()[0] for it in words]
+def names(beats: tuple[OtherBeat, ...]) -> list[str]:
+    return [it.name for it in beats]
 
 
 def test_nothing_is_seen_of_a_beat_that_is_not_asked_for_and_what_was_kept_stays() -> None:
@@ -74,10 +75,10 @@ def test_a_beat_that_is_not_there_is_not_ready() -> None:
 def test_its_pod_says_what_is_wrong_and_where() -> None:
     said = [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no node"}]
     placed = replace(STARTS, pod={**POD, "status": {"conditions": said}})
-    assert snapshot(placed).trouble == "pod fleet-beat-0: Unschedulable: no node"
+    assert snapshot(placed).failure == "pod fleet-beat-0: Unschedulable: no node"
     waits = [{"name": "beat", "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no image"}}}]
     fails = replace(STARTS, pod={**POD, "status": {"containerStatuses": waits}})
-    assert str(snapshot(fails).trouble).endswith("no image; FailedMount: no"), "with what Kubernetes warns of"
+    assert str(snapshot(fails).failure).endswith("no image; FailedMount: no"), "with what Kubernetes warns of"
     silent = [{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}]
     leaves = {**POD["metadata"], "deletionTimestamp": "2026-12-01T00:09:50Z"}
     lost = {"metadata": leaves, "spec": {**POD["spec"], "nodeName": "n1"}, "status": {"conditions": silent}}
@@ -139,7 +140,7 @@ def test_a_claim_is_held_until_it_is_read_again(beat: BeatReadings, spec: str, c
         pytest.param((BY_HAND, STRANGE), KEPT.others, id="one, and one of another application"),
     ],
 )
-def test_pods_of_others_are_held_until_they_are_read_again(others: Any, found: tuple[str, ...]) -> None:
+def test_pods_of_others_are_held_until_they_are_read_again(others: Any, found: tuple[OtherBeat, ...]) -> None:
     now, kept = seen(replace(RUNS, others=others), KEPT)
     assert now is not None
     assert (now.others, kept.others) == (found, found)
@@ -151,11 +152,13 @@ def test_pods_of_others_are_held_until_they_are_read_again(others: Any, found: t
         pytest.param((POD,), (), [], id="itself"),
         pytest.param((POD, SAME), (), ["same-beat-0"], id="the same beat in the namespace"),
         pytest.param((POD, IN_ANOTHER_NAMESPACE, STRANGE), (), [], id="in another namespace, of another application"),
-        pytest.param((POD, SAME), ("same-beat-0 (celery -A utilitarian beat)",), [], id="this one waits for it"),
+        pytest.param(
+            (POD, SAME), (OtherBeat("same-beat-0", "celery -A utilitarian beat"),), [], id="this one waits for it"
+        ),
     ],
 )
 def test_the_same_beat_of_another_resource_is_a_second_one(
-    beats: tuple[dict[str, Any], ...], ahead: tuple[str, ...], found: list[str]
+    beats: tuple[dict[str, Any], ...], ahead: tuple[OtherBeat, ...], found: list[str]
 ) -> None:
     now = snapshot(replace(RUNS, beats=beats), BeatSightings(), ahead)
     assert (names(now.others), now.ahead) == (found, ahead)

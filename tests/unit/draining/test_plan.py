@@ -5,7 +5,7 @@ import pytest
 
 from tests.support.pools import NOW, fleet
 from tests.support.worker_pods import SILENT, pod, released, said, snapshot
-from utilitarian_operator.core.draining.plan import leads, may_go
+from utilitarian_operator.core.draining.plan import drain_plans, may_go
 from utilitarian_operator.core.draining.steps import Resize
 from utilitarian_operator.core.observation.model import (
     FleetSnapshot,
@@ -36,17 +36,19 @@ def test_a_look_over_the_fleet_asks_each_deployment() -> None:
     seen = snapshot(pod("a"), released("b"), reported=said(2, 2))
     fleet_sight = FleetSnapshot(NOW, {"pool": seen})
     decisions = {"pool": start(Step("demand", 2, 1, "one is enough"))}
-    assert leads(FLEET, fleet_sight, decisions, {})["pool"].resize is None
+    assert drain_plans(FLEET, fleet_sight, decisions, {})["pool"].resize is None
     fresh = replace(fleet_sight, pools={"pool": replace(seen, reported=said(2, 1))})
-    lead = leads(FLEET, fresh, decisions, {})["pool"]
-    assert lead.resize == Resize(1, ("b",))
-    assert lead.others == {"a"}
+    drain = drain_plans(FLEET, fresh, decisions, {})["pool"]
+    assert drain.resize == Resize(1, ("b",))
+    assert drain.others == {"a"}
 
 
 def test_of_pods_that_do_not_run_none_is_a_wrong_victim() -> None:
     asleep = {"running": False, "ready": False}
     gone = replace(released("b", **asleep), held=SILENT)
     seen = snapshot(pod("a"), gone, pod("c", SILENT, gate=None, **asleep), reported=said(3, 1))
-    lead = leads(FLEET, FleetSnapshot(NOW, {"pool": seen}), {"pool": start(Step("demand", 3, 2, "two"))}, {})["pool"]
-    assert lead.resize == Resize(2, ("b",))
-    assert lead.others == {"a"}
+    drain = drain_plans(FLEET, FleetSnapshot(NOW, {"pool": seen}), {"pool": start(Step("demand", 3, 2, "two"))}, {})[
+        "pool"
+    ]
+    assert drain.resize == Resize(2, ("b",))
+    assert drain.others == {"a"}

@@ -1,4 +1,4 @@
-"""From pods and a Deployment's own word to the workers that a drain leads: what may be believed of a late view."""
+"""From pods and a Deployment's own word to the workers that a drain concerns: what may be believed of a late view."""
 
 from dataclasses import replace
 from datetime import timedelta

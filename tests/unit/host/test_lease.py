@@ -212,7 +212,7 @@ async def test_a_request_that_hangs_is_given_up_in_time() -> None:
     held = Lease(Hangs(), NAMESPACE, NAME, "one", Terms(6, 1.0, 0.01))
     async with asyncio.timeout(5):
         await held.attempt()
-    assert held.trouble == "no answer within 0.01 s"
+    assert held.failure == "no answer within 0.01 s"
 
 
 async def test_a_write_ends_before_the_lease_does() -> None:

@@ -228,7 +228,7 @@ BESIDE_OTHERS = replace(
             id="no-beat",
         ),
         pytest.param(
-            replace(snapshot(), beat=BeatSnapshot(trouble="pod fleet-beat-0: CrashLoopBackOff")),
+            replace(snapshot(), beat=BeatSnapshot(failure="pod fleet-beat-0: CrashLoopBackOff")),
             decided(),
             POOLS,
             ("BeatReady", "False", "BeatFailing", "CrashLoopBackOff"),

@@ -95,7 +95,7 @@ class BrokerSession:
         self._depth_thread = ThreadPoolExecutor(1, "depths")
         self._worker_thread = ThreadPoolExecutor(1, "remote-control")
         self._pause = Pause(self._clock)
-        self._rounds = PollSchedule(intervals)
+        self._schedule = PollSchedule(intervals)
         self._around: dict[str, tuple[str, ...]] = {}
         self._beats: tuple[str, ...] = ()
         self._mute: BrokerError | None = None
@@ -190,7 +190,7 @@ class BrokerSession:
             who: asks; several may share a broker.
             questions: theirs.
         """
-        wanted = self._rounds.want(who, questions)
+        wanted = self._schedule.want(who, questions)
         if not wanted:
             self._mute = None  # with no worker to ask, nothing would find out
         self._answers.keep_only(wanted)
@@ -246,7 +246,7 @@ class BrokerSession:
             due = (
                 None
                 if pause.lasts
-                else self._rounds.due(now := self._clock.monotonic(), self._answers.wanting_a_closer_look(now))
+                else self._schedule.due(now := self._clock.monotonic(), self._answers.wanting_a_closer_look(now))
             )
             if due is not None and due.closely:
                 await self._ask_closely(due, pause)
@@ -268,7 +268,7 @@ class BrokerSession:
         except BrokerError as error:
             self._mute = error
             pause.failed(error)
-            self._rounds.failed()
+            self._schedule.failed()
             return
         except Exception:
             # Without its word a worker counts as busy: one bad answer must not end the asking, and is no secret.

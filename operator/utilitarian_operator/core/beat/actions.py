@@ -10,8 +10,8 @@ from utilitarian_operator.core.beat.checks import beat_condition, loss, stuck
 from utilitarian_operator.core.beat.duplicates import same_beat
 from utilitarian_operator.core.objects.actions import Action, Create, controlled_by
 from utilitarian_operator.core.objects.wanted import STATEFUL_SET, Wanted
-from utilitarian_operator.core.observation.beat import BeatReadings, BeatSnapshot
-from utilitarian_operator.core.observation.causes.pod_status import pod_hindrance
+from utilitarian_operator.core.observation.beat import BeatReadings, BeatSnapshot, OtherBeat
+from utilitarian_operator.core.observation.causes.pod_status import why_not_ready
 from utilitarian_operator.core.reasons import Reason
 
 _WITH_EVENT = {Reason.BEAT_DUPLICATE, Reason.BEAT_BLOCKED, Reason.VOLUME_PENDING}
@@ -30,7 +30,7 @@ class BeatMemory:
 
     recorded: str | None = None
     scaled: str = ""
-    ahead: tuple[str, ...] = ()
+    ahead: tuple[OtherBeat, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def recalled_beat(status: ReadOnlyObject) -> BeatMemory:
 
 def in_turn(
     actions: Iterable[tuple[Wanted, Action]], rivals: Sequence[ReadOnlyObject], app: str
-) -> tuple[list[tuple[Wanted, Action]], tuple[str, ...]]:
+) -> tuple[list[tuple[Wanted, Action]], tuple[OtherBeat, ...]]:
     """The actions, without the one that makes beat while the same beat of another resource has not ended; and those.
 
     So it is when a resource is renamed: its old pod may need all of its grace.
@@ -80,7 +80,7 @@ def in_turn(
         app: as it is given to Celery.
     """
     found: list[tuple[Wanted, Action]] = []
-    ahead: tuple[str, ...] = ()
+    ahead: tuple[OtherBeat, ...] = ()
     for wanted, action in actions:
         if isinstance(action, Create) and wanted.kind == STATEFUL_SET:
             ahead = same_beat(rivals, wanted.manifest["spec"]["template"], app)
@@ -108,7 +108,7 @@ def repairs(beat: BeatReadings, uid: str, memory: BeatMemory, now: datetime) -> 
     scaled_back = note if replicas != 1 and version != memory.scaled else ""
     if not pod or not stuck(statefulset, pod):
         return Repairs(scaled_back, version)
-    why = pod_hindrance(pod, now)
+    why = why_not_ready(pod, now)
     never_ran = f"pod {pod['metadata']['name']} of an earlier template never ran and is replaced: {why}"
     return Repairs(scaled_back, version, ReplaceBeatPod(pod, never_ran))
 

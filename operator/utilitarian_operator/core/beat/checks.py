@@ -10,7 +10,7 @@ from utilitarian_operator.api.patience import PATIENCE, Patience
 from utilitarian_operator.core.condition import Condition
 from utilitarian_operator.core.containers import ours
 from utilitarian_operator.core.moments import timestamp
-from utilitarian_operator.core.observation.beat import BeatSnapshot
+from utilitarian_operator.core.observation.beat import BeatSnapshot, OtherBeat
 from utilitarian_operator.core.sizing.runs import last_start
 from utilitarian_operator.core.wording import plural
 
@@ -61,23 +61,23 @@ def _down(snapshot: BeatSnapshot, waits: Patience) -> Condition | None:
         return None
     if snapshot.claim and (snapshot.claim.phase == "Lost" or snapshot.claim.waiting >= waits.beat_pending):
         return Condition("BeatReady", "False", "VolumePending", _pending(snapshot, waits))
-    if snapshot.trouble:
-        return Condition("BeatReady", "False", "BeatFailing", snapshot.trouble)
+    if snapshot.failure:
+        return Condition("BeatReady", "False", "BeatFailing", snapshot.failure)
     return Condition("BeatReady", "False", "BeatStarting", "beat is not ready yet")
 
 
-def _duplicate(others: Sequence[str]) -> str:
+def _duplicate(others: Sequence[OtherBeat]) -> str:
     runs = "runs" if len(others) == 1 else "run"
     return (
         f"{plural(len(others), 'other pod')} of the namespace also {runs} beat, so that tasks are sent more than once: "
-        f"{', '.join(others[:MOST_NAMED])}; delete what runs it, or set spec.beat.enabled to false"
+        f"{', '.join(map(str, others[:MOST_NAMED]))}; delete what runs it, or set spec.beat.enabled to false"
     )
 
 
-def _after(ahead: Sequence[str]) -> str:
+def _after(ahead: Sequence[OtherBeat]) -> str:
     return (
         "beat is started when the same beat of another resource has ended, so that no task is sent twice: "
-        f"{', '.join(ahead[:MOST_NAMED])}; if that one is to stay, set spec.beat.enabled to false here"
+        f"{', '.join(map(str, ahead[:MOST_NAMED]))}; if that one is to stay, set spec.beat.enabled to false here"
     )
 
 
@@ -115,7 +115,7 @@ def _pending(snapshot: BeatSnapshot, waits: Patience) -> str:
             "spec.beat.storage: the claim has lost its volume, and with it when each task was last sent; "
             "restore the volume, or delete the claim: a new one is made"
         )
-    why = f" ({snapshot.trouble})" if snapshot.trouble else ""
+    why = f" ({snapshot.failure})" if snapshot.failure else ""
     mode = (
         "; if its driver can't do ReadWriteOncePod, make it by hand with ReadWriteOnce"
         if _for_one_pod(snapshot)

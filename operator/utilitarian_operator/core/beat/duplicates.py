@@ -9,6 +9,7 @@ from utilitarian_operator.api.objects import ReadOnlyObject
 from utilitarian_operator.api.validation.command_line import BEAT, Command, celery_command, read
 from utilitarian_operator.core.containers import spec_of_ours
 from utilitarian_operator.core.objects.broker_environment import BROKER_VARIABLE, PART_PREFIX
+from utilitarian_operator.core.observation.beat import OtherBeat
 
 NODE = "celerybeat"
 """What Celery calls a beat's node, before the @, unless it is configured otherwise."""
@@ -18,7 +19,7 @@ _VARIABLE = re.compile(r"\$(?:\{(?P<a>\w+)(?::?-(?P<otherwise>[^}]*))?\}|\((?P<b
 
 
 def elsewhere(
-    answering: Iterable[str], ours: str, extra_args: Sequence[str], named: Iterable[str], strangers: Iterable[str]
+    answering: Iterable[str], ours: str, extra_args: Sequence[str], named: Iterable[OtherBeat], strangers: Iterable[str]
 ) -> tuple[str, ...]:
     """The node names of beats that answer and are neither the fleet's own nor reported already, sorted.
 
@@ -26,12 +27,12 @@ def elsewhere(
         answering: node names of all beats that answered on the broker.
         ours: name of the pod of this fleet's beat.
         extra_args: of its command: it may have another node name by them.
-        named: other beats in the namespace, as `also_beat` names them.
+        named: other beats in the namespace.
         strangers: names of pods that run the beat of another application, which may share the broker.
     """
     known = {
         _node(ours, extra_args),
-        *(f"{NODE}@{it.split()[0]}" for it in named),
+        *(f"{NODE}@{it.name}" for it in named),
         *(f"{NODE}@{it}" for it in strangers),
     }
     return tuple(sorted(set(answering) - known))
@@ -44,19 +45,19 @@ def _node(pod: str, extra_args: Sequence[str]) -> str:
     return (given if given and "@" in given else f"{NODE}@{given}").replace("%h", pod)
 
 
-def also_beat(pods: Iterable[ReadOnlyObject], app: str) -> tuple[str, ...]:
-    """Pods that run a beat of the application, as `NAME (COMMAND)`, by name; also a worker with an embedded one (-B).
+def also_beat(pods: Iterable[ReadOnlyObject], app: str) -> tuple[OtherBeat, ...]:
+    """Pods that run a beat of the application, by name; also a worker with an embedded one (-B).
 
     Args:
         pods: that are not the operator's.
         app: as it is given to Celery.
     """
     found = {pod["metadata"]["name"]: _beat_command(pod, app) for pod in pods if _may_run(pod)}
-    return tuple(f"{name} ({command})" for name, command in sorted(found.items()) if command)
+    return tuple(OtherBeat(name, command) for name, command in sorted(found.items()) if command)
 
 
-def same_beat(pods: Iterable[ReadOnlyObject], ours: ReadOnlyObject, app: str) -> tuple[str, ...]:
-    """Pods of other fleets that run a beat of the same application on the same broker, as `also_beat` names them.
+def same_beat(pods: Iterable[ReadOnlyObject], ours: ReadOnlyObject, app: str) -> tuple[OtherBeat, ...]:
+    """Pods of other fleets that run a beat of the same application on the same broker.
 
     Args:
         pods: beats of other resources.

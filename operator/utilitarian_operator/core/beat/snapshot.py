@@ -15,14 +15,15 @@ from utilitarian_operator.core.observation.beat import (
     BeatSightings,
     BeatSnapshot,
     Claim,
+    OtherBeat,
     ScheduleFile,
 )
-from utilitarian_operator.core.observation.causes.pod_status import pod_hindrance
+from utilitarian_operator.core.observation.causes.pod_status import why_not_ready
 from utilitarian_operator.core.observation.fleet import Readings
 
 
 def beat_snapshot(
-    fleet: Fleet, beat: BeatReadings, read: Readings, before: BeatSightings, ahead: Sequence[str], *, sends: bool
+    fleet: Fleet, beat: BeatReadings, read: Readings, before: BeatSightings, ahead: Sequence[OtherBeat], *, sends: bool
 ) -> tuple[BeatSnapshot | None, BeatSightings]:
     """What is seen, None where beat is not asked for; and what is kept of it for the next look.
 
@@ -42,7 +43,7 @@ def beat_snapshot(
     others = (*kept.others, *neighbours) if sends else ()
     snapshot = BeatSnapshot(
         ready=beat.ready,
-        trouble=pod_hindrance(pod, read.at, read.warnings) if pod else None,
+        failure=why_not_ready(pod, read.at, read.warnings) if pod else None,
         lost_on=lost_on(pod, read.at) if pod else None,
         leaving=bool(pod) and "deletionTimestamp" in pod["metadata"],
         file=file_of(pod) if beat.ready else None,
@@ -96,7 +97,7 @@ def _neighbours(beat: BeatReadings) -> list[ReadOnlyObject]:
     return [it for its, it in rows if its["namespace"] == ours["namespace"] and its["name"] != ours["name"]]
 
 
-def _elsewhere(fleet: Fleet, beat: BeatReadings, read: Readings, others: Iterable[str]) -> tuple[str, ...]:
+def _elsewhere(fleet: Fleet, beat: BeatReadings, read: Readings, others: Iterable[OtherBeat]) -> tuple[str, ...]:
     """Beats on the broker that are not ours; one of another application, which the operator runs, is no rival."""
     answering = read.workers.beats
     if not answering:

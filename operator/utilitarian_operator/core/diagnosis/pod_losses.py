@@ -80,7 +80,7 @@ def pod_losses(pod: ReadOnlyObject) -> Iterator[PodLoss]:
         yield _of_our_container(pod, ended)
     if lost is not None:
         cause, at, words = lost
-        yield _casualty(pod, cause, at, "", words)
+        yield _loss(pod, cause, at, "", words)
 
 
 def _of_our_container(pod: ReadOnlyObject, ended: ReadOnlyObject) -> PodLoss:
@@ -89,9 +89,9 @@ def _of_our_container(pod: ReadOnlyObject, ended: ReadOnlyObject) -> PodLoss:
     occasion = str(ended.get("containerID") or ended.get("finishedAt"))
     if reason in _OUT_OF_SIGHT:
         said = ended.get("message") or "its node restarted, or lost sight of it"
-        return _casualty(pod, Cause.NODE_LOST, ended.get("finishedAt"), occasion, f"{said.rstrip('. ')}, {words}")
+        return _loss(pod, Cause.NODE_LOST, ended.get("finishedAt"), occasion, f"{said.rstrip('. ')}, {words}")
     cause = Cause.OOM_KILLED if reason == Cause.OOM_KILLED else Cause.CRASHED
-    return _casualty(pod, cause, ended.get("finishedAt"), occasion, words)
+    return _loss(pod, cause, ended.get("finishedAt"), occasion, words)
 
 
 def _was_told_to(pod: ReadOnlyObject, own: ReadOnlyObject, ended: ReadOnlyObject, lost: _Lost | None) -> bool:
@@ -152,7 +152,7 @@ def _of_the_pod(pod: ReadOnlyObject) -> _Lost | None:
     return by_kubelet, None, str(status.get("message") or why).rstrip(". ")
 
 
-def _casualty(pod: ReadOnlyObject, cause: Cause, at: str | None, occasion: str, words: str) -> PodLoss:
+def _loss(pod: ReadOnlyObject, cause: Cause, at: str | None, occasion: str, words: str) -> PodLoss:
     metadata, container = pod["metadata"], spec_of_ours(pod)
     command = container.get("command", [])
     return PodLoss(

@@ -77,7 +77,7 @@ class DrainPlan:
     farewell: bool = False
 
 
-def leads(
+def drain_plans(
     fleet: Fleet, snapshot: FleetSnapshot, decisions: Mapping[str, Decision], shrinking: Mapping[str, datetime]
 ) -> dict[str, DrainPlan]:
     """What each pool with a Deployment needs now, those included that the spec no longer has.
@@ -93,7 +93,7 @@ def leads(
         seen = snapshot.pools[pool.name]
         if seen.replicas is not None:
             since = snapshot.at - shrinking.get(pool.name, snapshot.at)
-            found[pool.name] = _lead(pool, snapshot, decisions[pool.name].replicas, since)
+            found[pool.name] = _drain_plan(pool, snapshot, decisions[pool.name].replicas, since)
     return found | {name: _farewell(seen, snapshot) for name, seen in snapshot.leftover.items()}
 
 
@@ -155,7 +155,7 @@ def works_still(live: Mapping[str, Any], snapshot: FleetSnapshot) -> bool:
     return not may_go(pool, timedelta(seconds=grace), snapshot.at)
 
 
-def _lead(pool: Pool, snapshot: FleetSnapshot, desired: int, since: timedelta) -> DrainPlan:
+def _drain_plan(pool: Pool, snapshot: FleetSnapshot, desired: int, since: timedelta) -> DrainPlan:
     seen = snapshot.pools[pool.name]
     workers = pool_workers(pool, seen, snapshot.at, since)
     return replace(

@@ -40,30 +40,47 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherBeat:
+    """A pod, or what will be one, that runs a beat of the application and is not the fleet's own.
+
+    Args:
+        name: of the pod.
+        command: that runs it, without options that may hold a password.
+    """
+
+    name: str
+    command: str
+
+    def __str__(self) -> str:
+        """`NAME (COMMAND)`, as conditions have it."""
+        return f"{self.name} ({self.command})"
+
+
+@dataclass(frozen=True, slots=True)
 class BeatSnapshot:
     """What was seen of beat.
 
     Args:
         ready: whether its pod is.
-        trouble: why its container can't run, in the kubelet's or the scheduler's words; None if nothing is wrong.
+        failure: why its container can't run, in the kubelet's or the scheduler's words; None if nothing is wrong.
         lost_on: the node that doesn't answer while the pod is bound to it; None if it does.
         leaving: whether that pod is being deleted already.
         file: what is known of the schedule file of the running pod; None if nothing was said of it.
         claim: None where it was not looked at, as while beat is ready, or where there is none.
-        others: pods that also run a beat of the application, as `NAME (COMMAND)`.
+        others: pods that also run a beat of the application.
         elsewhere: node names of beats that answer on the broker and of which no pod is known.
-        ahead: beats of other resources that must have ended before ours is made, as `others` are named.
+        ahead: beats of other resources that must have ended before ours is made.
     """
 
     ready: bool = False
-    trouble: str | None = None
+    failure: str | None = None
     lost_on: str | None = None
     leaving: bool = False
     file: ScheduleFile | None = None
     claim: Claim | None = None
-    others: tuple[str, ...] = ()
+    others: tuple[OtherBeat, ...] = ()
     elsewhere: tuple[str, ...] = ()
-    ahead: tuple[str, ...] = ()
+    ahead: tuple[OtherBeat, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +88,11 @@ class BeatSightings:
     """What is kept of what was seen of beat until a request sees it again.
 
     Args:
-        others: pods of others that run a beat of the application, as `NAME (COMMAND)`.
+        others: pods of others that run a beat of the application.
         claim: the claim for its volume; None where it was not looked at, or where there is none.
     """
 
-    others: tuple[str, ...] = ()
+    others: tuple[OtherBeat, ...] = ()
     claim: Claim | None = None
 
 

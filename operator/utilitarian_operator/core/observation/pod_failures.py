@@ -17,10 +17,10 @@ from utilitarian_operator.core.moments import apart
 from utilitarian_operator.core.observation.causes.pod_status import (
     LATE_AFTER,
     Events,
-    trouble,
     unplaced,
     unready_since,
     what_is_missing,
+    why_not_running,
     with_events,
 )
 from utilitarian_operator.core.observation.causes.refused_pods import cure
@@ -78,7 +78,7 @@ def pod_failure(
         events: what Kubernetes says of pods that have not become ready, as far as it was asked.
         hurries: whether the first sign counts: the pool asks for workers only when its tasks can't wait any longer.
     """
-    found = list(_hindrances(deployment or {}, pods, now, events))
+    found = list(_why_not_ready(deployment or {}, pods, now, events))
     if hurries and not found:
         found += _first_signs(pods, now)
     return next((it for it in found if it.stops), found[0] if found else None)
@@ -97,7 +97,7 @@ def late(deployment: ReadOnlyObject | None, pods: Sequence[ReadOnlyObject], now:
     return [pod for _, pod in sorted(too_long, key=lambda it: (it[0], it[1]["metadata"]["name"]))]
 
 
-def _hindrances(
+def _why_not_ready(
     deployment: ReadOnlyObject, pods: Sequence[ReadOnlyObject], now: datetime, events: Events
 ) -> Iterator[PodFailure]:
     there = [pod for pod in pods if _stays(pod)]
@@ -106,7 +106,7 @@ def _hindrances(
     yield from _rejected(pods, ready, now)
     lost = [(pod, node) for pod in there if (node := lost_on(pod, now))]
     there = [pod for pod in there if not lost_on(pod, now)]
-    failing = [words for pod in there if (words := with_events(trouble(pod, now), pod, events))]
+    failing = [words for pod in there if (words := with_events(why_not_running(pod, now), pod, events))]
     if failing:
         yield _failing(failing, ready, rolling_out=rolling_out)
     waiting = [found for pod in there if (found := unplaced(pod, now, UNSCHEDULABLE_AFTER))]

@@ -62,7 +62,7 @@ def _with_start(pod: PodSnapshot, bodies: Bodies, known: Starts, began: datetime
 
 
 def _is_starting(pod: PodSnapshot, now: datetime) -> bool:
-    """Whether its container runs and it is not ready yet; one that takes too long for a start has another trouble."""
+    """Whether its container runs and it is not ready yet; one that takes too long for a start is another failure."""
     since = pod.running_since
     soon = since is not None and now - since <= timedelta(seconds=LONGEST_START_UP_S)
     return pod.running and pod.staying and not pod.ready and soon

@@ -32,7 +32,7 @@ class PlanExecutor:
     Args:
         cluster: the API server.
         store: gets what a write came to at once.
-        drains: leads workers out.
+        drains: carries out the steps of drains.
         writer: sends scale requests, makes objects and records events.
         metrics: the one writer.
         clock: the one clock.

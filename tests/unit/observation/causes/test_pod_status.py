@@ -5,7 +5,7 @@ import pytest
 from tests.support.pod_states import NOW, STATES, pod
 from tests.support.times import stamp
 from utilitarian_operator.api.objects import Object
-from utilitarian_operator.core.observation.causes.pod_status import pod_hindrance, trouble
+from utilitarian_operator.core.observation.causes.pod_status import why_not_ready, why_not_running
 
 
 def beat_that_hangs(wanted: str) -> Object:
@@ -25,20 +25,20 @@ def beat_that_hangs(wanted: str) -> Object:
     ],
 )
 def test_what_beat_waits_for_is_said_too(state: str, events: Object, said: str) -> None:
-    words = pod_hindrance(beat_that_hangs(state), NOW, events)
+    words = why_not_ready(beat_that_hangs(state), NOW, events)
     assert words is not None
     assert words.startswith(f"pod fleet-beat-0: {said}")
-    assert pod_hindrance(beat_that_hangs(state), datetime(2026, 11, 23, 11, 9, tzinfo=UTC), events) is None
+    assert why_not_ready(beat_that_hangs(state), datetime(2026, 11, 23, 11, 9, tzinfo=UTC), events) is None
 
 
-def test_a_pod_without_a_status_is_no_trouble() -> None:
-    assert trouble({"metadata": {"name": "p"}}, NOW) is None
-    assert trouble({}, NOW) is None
+def test_a_pod_without_a_status_says_nothing() -> None:
+    assert why_not_running({"metadata": {"name": "p"}}, NOW) is None
+    assert why_not_running({}, NOW) is None
 
 
 @pytest.mark.parametrize("ago", [timedelta(minutes=-1), timedelta(minutes=1), timedelta(hours=1), timedelta(hours=-1)])
 def test_an_end_of_long_ago_or_of_a_clock_that_was_set_back_explains_nothing(ago: timedelta) -> None:
     ended = {"terminated": {"exitCode": 137, "reason": "OOMKilled", "finishedAt": stamp(NOW - ago)}}
     restarted = {"name": "worker", "state": {"running": {}}, "lastState": ended, "restartCount": 3}
-    found = trouble({"metadata": {"name": "a"}, "status": {"containerStatuses": [restarted]}}, NOW)
+    found = why_not_running({"metadata": {"name": "a"}, "status": {"containerStatuses": [restarted]}}, NOW)
     assert (found is not None) == (abs(ago) < timedelta(minutes=2))

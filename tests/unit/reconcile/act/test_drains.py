@@ -54,7 +54,7 @@ def cancels(*names: str) -> DrainPlan:
 
 
 @pytest.mark.parametrize(
-    "leads, mute, said",
+    "drains_of, mute, said",
     [
         pytest.param({"a": cancels("a-1")}, (), ["a-1"], id="one-worker-at-once"),
         pytest.param(
@@ -73,7 +73,7 @@ def cancels(*names: str) -> DrainPlan:
     ],
 )
 async def test_the_workers_of_a_pool_cancel_their_consumers_in_turn(
-    leads: dict[str, DrainPlan], mute: tuple[str, ...], said: list[str | float]
+    drains_of: dict[str, DrainPlan], mute: tuple[str, ...], said: list[str | float]
 ) -> None:
     """What came back from the first has gone to another worker when the second cancels: it comes back once."""
     heard: list[str | float] = []
@@ -81,7 +81,7 @@ async def test_the_workers_of_a_pool_cancel_their_consumers_in_turn(
     store, workers = pods(*names), Workers(heard, mute)
     for name in names:
         workers.place.start(f"celery@{name}", "q")
-    await drains(store, heard).carry_out(RESOURCE, leads, {}, workers)
+    await drains(store, heard).carry_out(RESOURCE, drains_of, {}, workers)
     assert heard == said
     left = {name for name in names if not workers.place.workers[f"celery@{name}"].consuming}
     assert left == {it for it in said if isinstance(it, str)} - {*mute}

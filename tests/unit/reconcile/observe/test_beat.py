@@ -72,7 +72,7 @@ async def test_a_renamed_resource_has_its_beat_when_the_old_one_has_ended(
     actions: list[tuple[Wanted, Action]] = [(other, Create(other.manifest)), (wanted, Create(OURS))]
     left, found = in_turn(actions, rivals, app)
     assert left == (actions[:1] if ahead else actions)
-    assert tuple(it.split()[0] for it in found) == ahead
+    assert tuple(it.name for it in found) == ahead
     there, _ = in_turn([(wanted, Apply(OURS))], rivals, app)
     assert there == [(wanted, Apply(OURS))], "one that is there stays"
 

@@ -10,7 +10,7 @@ from utilitarian_operator.core.moments import apart
 from utilitarian_operator.core.wording import plural
 
 ON_ITS_WAY = {None, "ContainerCreating", "PodInitializing"}
-"""Reasons of a waiting container that are no trouble."""
+"""Reasons of a waiting container that are no failure."""
 
 HISTORY_AFTER = timedelta(minutes=10)
 """An end of a container that lies further back explains nothing any more: Kubernetes forgets its backoff by then."""
@@ -25,7 +25,7 @@ Events = Mapping[str, str]
 """What Kubernetes warns of, or the broker refused, of a pod that doesn't run or become ready, by the pod's name."""
 
 
-def trouble(pod: ReadOnlyObject, now: datetime) -> str | None:
+def why_not_running(pod: ReadOnlyObject, now: datetime) -> str | None:
     """Why a pod can't run, in the kubelet's words; None if it runs, or is on its way.
 
     Our own container comes first, then those before it, which keep it from starting, then those beside it, which keep
@@ -58,7 +58,7 @@ def crashed(pod: ReadOnlyObject, now: datetime) -> str | None:
     return "current" if ended else "previous"
 
 
-def pod_hindrance(pod: ReadOnlyObject, now: datetime, events: Events = MappingProxyType({})) -> str | None:
+def why_not_ready(pod: ReadOnlyObject, now: datetime, events: Events = MappingProxyType({})) -> str | None:
     """Why no node takes a pod, in the scheduler's words, why its container can't run, or what it waits for so long.
 
     Args:
@@ -69,7 +69,7 @@ def pod_hindrance(pod: ReadOnlyObject, now: datetime, events: Events = MappingPr
     placed = condition(pod, "PodScheduled")
     if placed.get("status") == "False" and placed.get("message"):
         return f"pod {pod['metadata']['name']}: {placed.get('reason')}: {placed['message']}"
-    words = with_events(trouble(pod, now), pod, events)
+    words = with_events(why_not_running(pod, now), pod, events)
     since = unready_since(pod)
     if words is None and since is not None and now - since >= LATE_AFTER:
         return f"pod {pod['metadata']['name']}: {what_is_missing(pod, events)}"
