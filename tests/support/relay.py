@@ -53,6 +53,7 @@ class Relay:
         self._port = controlplane.port
         self._trap: _Trap | None = None
         self._held: re.Pattern[str] | None = None
+        self._serving: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._open, self._ending, self._flows = threading.Event(), asyncio.Event(), asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
@@ -108,26 +109,39 @@ class Relay:
             self.kubeconfig.write_text(yaml.safe_dump(self._configuration))
             self._open.set()
             await self._ending.wait()
+            serving = list(self._serving)
+            for task in serving:
+                task.cancel()
+            await asyncio.gather(*serving, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            from_server, to_server = await asyncio.open_connection(LOOPBACK, self._port, ssl=self._tls)
-            crossing = _Crossing(from_server, writer, self._passes)
-            answers = asyncio.create_task(crossing.answers())
-            try:
-                while True:
-                    request = await _request(reader)
-                    trap = self._due(request)
-                    if trap is not None and trap.moment == "before":
-                        trap.spring()
-                        break
-                    crossing.trap, crossing.request = trap, request.partition(b" HTTP/")[0].decode()
-                    to_server.write(request)
-                    await to_server.drain()
-            finally:
-                answers.cancel()
-                to_server.close()
-        writer.close()
+        if task := asyncio.current_task():
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
+        try:
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                await self._relay(reader, writer)
+        finally:
+            await _closed(writer)
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_server, to_server = await asyncio.open_connection(LOOPBACK, self._port, ssl=self._tls)
+        crossing = _Crossing(from_server, writer, self._passes)
+        answers = asyncio.create_task(crossing.answers())
+        try:
+            while True:
+                request = await _request(reader)
+                trap = self._due(request)
+                if trap is not None and trap.moment == "before":
+                    trap.spring()
+                    break
+                crossing.trap, crossing.request = trap, request.partition(b" HTTP/")[0].decode()
+                to_server.write(request)
+                await to_server.drain()
+        finally:
+            answers.cancel()
+            to_server.transport.abort()
+            await _closed(to_server)
 
     def _due(self, request: bytes) -> _Trap | None:
         head, _, body = request.partition(b"\r\n\r\n")
@@ -159,6 +173,18 @@ class _Crossing:
                 self.client.write(answer)
                 await self.client.drain()
         self.client.close()
+
+
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    """Closes a connection and waits for its socket: one that the loop leaves open is told of in a later test."""
+    writer.close()
+    try:
+        async with asyncio.timeout(5):
+            await writer.wait_closed()
+    except TimeoutError:  # the other side reads nothing more
+        writer.transport.abort()
+    except OSError:
+        pass
 
 
 async def _request(reader: asyncio.StreamReader) -> bytes:
