@@ -62,6 +62,7 @@ def objects(fleet: Fleet, api: str, name: str = "") -> Any:
 
 DEPLOYMENTS = "apis/apps/v1/namespaces/{}/deployments"
 BUDGETS = "apis/policy/v1/namespaces/{}/poddisruptionbudgets"
+BEATS = "apis/apps/v1/namespaces/{}/statefulsets"
 CLAIMS = "api/v1/namespaces/{}/persistentvolumeclaims"
 
 
@@ -226,7 +227,7 @@ def orphan(fleet: Fleet) -> None:
     """Delete the resource so that its objects stay, once the operator has nothing left to do with them."""
 
     def settled() -> bool:
-        found = [it for api in (DEPLOYMENTS, BUDGETS) for it in objects(fleet, api)["items"]]
+        found = [it for api in (DEPLOYMENTS, BUDGETS, BEATS) for it in objects(fleet, api)["items"]]
         managers = [{(e["manager"], e["operation"]) for e in it["metadata"]["managedFields"]} for it in found]
         return len(found) >= 2 and all(("utilitarian-operator", "Apply") in it for it in managers)
 
