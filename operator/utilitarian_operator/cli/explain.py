@@ -75,6 +75,7 @@ def _status_alone(resource: Mapping[str, Any], name: str, error: InvalidSpec) ->
         remembered={},
         ahead=(),
         trade_offs=(),
+        cautions=(),
         recommendations=(),
         troubles=(refused, *troubles(status)),
     )
@@ -92,6 +93,9 @@ def _text(resource: Object, explanation: Explanation, it: Presence, now: datetim
     yield from section("Remembered", pairs(explanation.remembered))
     yield from section("What would change it", "\n".join(explanation.ahead))
     yield from section("Known prices", "\n".join(f"{it.what}\n  cure: {it.cure}" for it in explanation.trade_offs))
+    yield from section(
+        "Take care", "\n".join(f"{it.path}: {it.what}\n  cure: {it.cure}" for it in explanation.cautions)
+    )
     yield from section("Recommended", _recommended(explanation, wide=wide))
 
 

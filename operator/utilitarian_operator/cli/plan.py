@@ -29,6 +29,7 @@ from utilitarian_operator.cli.output import (
     section,
 )
 from utilitarian_operator.cli.resources import fleet_of, from_file, the_one
+from utilitarian_operator.core.explain.cautions import Caution, cautions
 from utilitarian_operator.core.explain.from_status import decisions_now
 from utilitarian_operator.core.labels import Owner
 from utilitarian_operator.core.objects.manifests import fleet_objects, unowned
@@ -47,6 +48,7 @@ class Proposal:
         fleet: its effective spec.
         warnings: what will run, but probably not as meant.
         objects: to be made.
+        cautions: what will run as it is written and may surprise.
         changes: in the cluster, each as a mapping; None without a cluster.
         decisions: by pool name, of what the live resource's status tells; empty if there is none.
         current: workers by pool name, now.
@@ -56,6 +58,7 @@ class Proposal:
     fleet: Fleet
     warnings: list[Problem]
     objects: list[Object]
+    cautions: Sequence[Caution]
     changes: list[dict[str, Any]] | None = None
     decisions: Mapping[str, Decision] = field(default_factory=dict)
     current: Mapping[str, int] = field(default_factory=dict)
@@ -76,6 +79,8 @@ def plan(  # noqa: PLR0913 - one parameter an option
             asyncio.run(_compare(proposal, target))
         for warning in proposal.warnings:
             typer.echo(f"warning: {warning}", err=True)
+        for it in proposal.cautions:
+            typer.echo(f"note: {it.path}: {it.what}; cure: {it.cure}", err=True)
         emit(_printed(proposal, output))
         if exit_code and proposal.changes:
             raise typer.Exit(CHANGED)
@@ -87,7 +92,7 @@ def _proposal(resource: Object, namespace: str | None) -> Proposal:
     owner = Owner(where, accepted.metadata.name, "")
     objects = [unowned(manifest) for manifest in fleet_objects(owner, fleet)]
     refused = check_pod_security(accepted.spec, NOTHING)
-    return Proposal(resource, fleet, [*refused, *warnings(accepted.spec)], objects)
+    return Proposal(resource, fleet, [*refused, *warnings(accepted.spec)], objects, cautions(fleet))
 
 
 async def _compare(proposal: Proposal, target: Target) -> None:
@@ -127,6 +132,7 @@ def _whole(proposal: Proposal) -> dict[str, Any]:
         "maxWorkers": proposal.fleet.max_workers,
         "pools": [_effective(pool) for pool in proposal.fleet.pools],
         "warnings": [warning._asdict() for warning in proposal.warnings],
+        "cautions": [asdict(it) for it in proposal.cautions],
         "objects": proposal.objects,
     }
     if proposal.changes is None:

@@ -41,6 +41,8 @@ def having(queue: QueueSettings, **settings: object) -> QueueSettings:
         pytest.param("4.0.5", QUORUM, 0, "dropped after 20 deliveries", id="the limit of 4.0"),
         pytest.param("3.10.8", having(QUORUM, delivery_limit=5), 0, "dropped after 5 deliveries", id="a limit"),
         pytest.param("3.10.8", having(CLASSIC, single_active_consumer=True), 0, "scaling.max is 10", id="one consumer"),
+        pytest.param("3.10.8", having(CLASSIC, auto_delete=True), 0, "with its last consumer", id="auto-delete"),
+        pytest.param("3.10.8", having(CLASSIC, expires=3_600_000), 0, "was not used for 1h (expires)", id="expires"),
         pytest.param("3.10.8", CLASSIC, 1500, "unless rabbitmq.conf says otherwise", id="a long task"),
         pytest.param("4.0.5", having(CLASSIC, consumer_timeout=60_000), 50, "its consumer_timeout is 1m", id="its own"),
     ],
@@ -184,3 +186,32 @@ def test_what_keeps_all_workers_of_a_pool_from_answering_is_named(look: FleetSna
         [] if said is None else [True]
     )
     assert [words for words in said or () if words not in found[0]] == []
+
+
+@pytest.mark.parametrize(
+    "rabbitmq, celery, delayed, said",
+    [
+        pytest.param("3.13.7", "5.5.3", 3, True, id="both are old"),
+        pytest.param("4.0.0", "5.6.2", 0, True, id="the last of both"),
+        pytest.param("4.0.1", "5.5.3", 3, False, id="a newer broker"),
+        pytest.param("3.13.7", "5.6.3", 3, False, id="a newer Celery"),
+        pytest.param("3.13.7", "5.5.3", None, False, id="no task waits in the broker"),
+        pytest.param("3.13.7", None, 3, False, id="Celery is not known"),
+        pytest.param(None, "5.5.3", 3, False, id="the broker is not known"),
+    ],
+)
+def test_releases_of_which_one_drops_tasks_that_are_retried_are_named(
+    rabbitmq: str | None, celery: str | None, delayed: int | None, said: bool
+) -> None:
+    about = BrokerSettings(rabbitmq, celery, delayed=delayed)
+    snapshot = FleetSnapshot(NOW, {"p": PoolSnapshot({"q": Present(0, 0)}, 0)}, about=about)
+    found = [it for it in advice(FLEET, snapshot, {}) if "may be dropped without a word" in it]
+    assert bool(found) is said
+
+
+@pytest.mark.parametrize("settings", [{"auto_delete": True}, {"expires": 1000}])
+def test_a_queue_that_goes_without_consumers_is_safe_where_one_always_stays(settings: dict[str, object]) -> None:
+    awake = fleet({"name": "p", "queues": ["q"], "scaling": {"min": 1}})
+    about = BrokerSettings("3.10.8", None, {"q": having(CLASSIC, **settings)})
+    snapshot = FleetSnapshot(NOW, {"p": PoolSnapshot({"q": Present(0, 0)}, 0)}, about=about)
+    assert advice(awake, snapshot, {}) == ()

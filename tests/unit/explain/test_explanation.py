@@ -154,3 +154,12 @@ def test_the_next_run_is_the_first_of_all_schedules() -> None:
 def _pool(resource: Mapping[str, Any]) -> dict[str, Any]:
     pool: dict[str, Any] = resource["status"]["pools"][0]
     return pool
+
+
+def test_cautions_and_advice_are_those_of_the_pool_and_of_the_whole_fleet() -> None:
+    decided = one(worker={"execution": "solo", "prefetchMultiplier": 128})
+    resource = left_by_operator(decided, facts(0), Memory())
+    resource["status"]["advice"] = ["pool pool, queue q: x", "pool pool: y", "pool other: z", "of all"]
+    explanation = explain(resource, decided, "pool", NOW)
+    assert [it.rule for it in explanation.cautions] == ["prefetch-behind-a-task"]
+    assert explanation.troubles[-2:] == ("pool pool, queue q: x", "pool pool: y")

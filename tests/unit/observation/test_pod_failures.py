@@ -228,3 +228,45 @@ def test_a_pool_whose_tasks_waited_already_tells_of_the_first_sign(
     pods: list[Object], hurries: bool, expected: PodFailure | None
 ) -> None:
     assert pod_failure(deployment(), pods, NOW, hurries=hurries) == expected
+
+
+ROOM = "maxSurge: 0, maxUnavailable: 1} in the pool, or {type: Recreate}"
+NO_QUOTA = ("ReplicaFailure", "True", "FailedCreate", QUOTA)
+ELSEWHERE = {"p": 'FailedAttachVolume: Multi-Attach error for volume "v": it is used by pod(s) w'}
+
+
+def strategy(deployed: Object, **written: Any) -> Object:
+    return {**deployed, "spec": {"strategy": written}}
+
+
+@pytest.mark.parametrize(
+    "deployed, pods, events, said",
+    [
+        pytest.param(deployment(NO_QUOTA, **ROLLING), [WORKS], {}, True, id="a full quota"),
+        pytest.param(deployment(NO_QUOTA), [WORKS], {}, False, id="a full quota without a rollout"),
+        pytest.param(deployment(**ROLLING), [WORKS, unplaced("p", LONG)], {}, True, id="no node has room"),
+        pytest.param(deployment(), [WORKS, unplaced("p", LONG)], {}, False, id="no node without a rollout"),
+        pytest.param(deployment(**ROLLING), [unplaced("p", LONG)], {}, False, id="no node, and no old worker"),
+        pytest.param(
+            deployment(**ROLLING), [WORKS, pod("p", CREATING)], ELSEWHERE, True, id="a volume of another node"
+        ),
+        pytest.param(deployment(**ROLLING), [WORKS, pod("p", CREATING)], {}, False, id="a start that takes too long"),
+        pytest.param(
+            strategy(deployment(NO_QUOTA, **ROLLING), type="Recreate"), [WORKS], {}, False, id="all go first already"
+        ),
+        pytest.param(
+            strategy(deployment(NO_QUOTA, **ROLLING), rollingUpdate={"maxSurge": 0, "maxUnavailable": 1}),
+            [WORKS],
+            {},
+            False,
+            id="one goes first already",
+        ),
+    ],
+)
+def test_a_rollout_that_finds_no_room_is_said_with_how_to_make_some(
+    deployed: Object, pods: list[Object], events: dict[str, str], said: bool
+) -> None:
+    failure = pod_failure(deployed, pods, NOW, events)
+    assert failure is not None
+    assert (ROOM in failure.message) is said
+    assert not said or failure.stops

@@ -14,6 +14,7 @@ from yarl import URL
 
 from utilitarian_operator.adapters.broker.bounded import pages
 from utilitarian_operator.adapters.broker.bounded.reach import ROUTED, Reach
+from utilitarian_operator.adapters.broker.statistics import prefix
 from utilitarian_operator.adapters.broker.tls import Tls
 from utilitarian_operator.core.observation.broker_settings import QueueSettings, by_policy_name
 
@@ -39,10 +40,15 @@ async def declarations(
         for endpoint in endpoints:
             try:
                 reach.check(urlsplit(endpoint).hostname or "")
-                return await _read(session, endpoint.rstrip("/"), quote(vhost, safe=""))
+                return await _read(session, _base(endpoint), quote(vhost, safe=""))
             except _NO_ANSWER:
                 continue
     return {}
+
+
+def _base(endpoint: str) -> str:
+    """The endpoint with the path under which the API lies, and nothing after it."""
+    return urlsplit(endpoint)._replace(path=prefix(endpoint), query="", fragment="").geturl()
 
 
 async def _read(session: aiohttp.ClientSession, endpoint: str, vhost: str) -> dict[str, QueueSettings]:
@@ -55,7 +61,8 @@ async def _read(session: aiohttp.ClientSession, endpoint: str, vhost: str) -> di
 def _settings(row: Mapping[str, Any], policies: Mapping[str, Mapping[str, Any]]) -> QueueSettings:
     arguments = row.get("arguments") or {}
     kind = row.get("type") or arguments.get("x-queue-type") or "classic"
-    return QueueSettings(str(kind), by_policy_name(arguments, policies.get(row.get("policy") or "", {})))
+    settings = by_policy_name(arguments, policies.get(row.get("policy") or "", {}))
+    return QueueSettings(str(kind), settings | ({"auto-delete": True} if row.get("auto_delete") is True else {}))
 
 
 async def _json(session: aiohttp.ClientSession, address: str) -> Any:

@@ -43,6 +43,7 @@ PEERS_EACH = 6
 MOST_PEERS = 100
 _PEER = re.compile(r'^erlang_vm_dist_node_state\{peer="([\w.@-]{1,255})"\} 3$', re.MULTILINE)
 _TOOLS = "rabbitmqcli"
+_PAGES = re.compile(r"/(metrics(/detailed|/per-object)?|api)$")
 """How the names of the command line's own nodes begin."""
 
 
@@ -217,7 +218,7 @@ async def _get(session: aiohttp.ClientSession, place: _Place, path: str) -> str 
     scheme, headers = _address(place.endpoint)
     host = urlsplit(place.endpoint).hostname
     # As written: `%2F`, the default virtual host, must not be decoded on the way.
-    url = URL(f"{scheme}://{_place(place.endpoint)}{path}", encoded=True)
+    url = URL(f"{scheme}://{_place(place.endpoint)}{prefix(place.endpoint)}{path}", encoded=True)
     if place.address is not None:
         headers["Host"] = _place(place.endpoint)
         url = url.with_host(place.address)
@@ -264,6 +265,15 @@ async def _read(place: _Place, steps: Generator[None, None, T]) -> T:
 def _place(endpoint: str) -> str:
     """Host and port of an endpoint, without user and password."""
     return urlsplit(endpoint).netloc.rpartition("@")[2]
+
+
+def prefix(endpoint: str) -> str:
+    """The path under which a proxy, or `management.path_prefix`, has the endpoint; without what it is asked for itself.
+
+    Args:
+        endpoint: a URL, also one that names the page or the API: `…/rabbit/metrics`, `…/rabbit/api`.
+    """
+    return _PAGES.sub("", urlsplit(endpoint).path.rstrip("/"))
 
 
 def _refused(status: int, place: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from typing import Any
 
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.patience import Patience
@@ -38,7 +39,7 @@ def advice(fleet: Fleet, snapshot: FleetSnapshot, memories: Mapping[str, Memory]
         memories: by pool name.
     """
     settings = snapshot.about
-    found = list(_of_the_broker(settings, snapshot, fleet.patience))
+    found = [*_of_the_broker(settings, snapshot, fleet.patience), *_of_delayed_delivery(settings)]
     for pool in fleet.pools:
         memory = memories.get(pool.name, Memory())
         for queue in snapshot.pools[pool.name].queues:
@@ -62,6 +63,21 @@ def _of_the_broker(settings: BrokerSettings, snapshot: FleetSnapshot, waits: Pat
             "transient_nonexcl_queues is not permitted, as newer versions will, and a worker that can't be asked is "
             "never led out; use Celery 5.7 or newer"
         )
+
+
+def _of_delayed_delivery(settings: BrokerSettings) -> Iterator[str]:
+    """RabbitMQ up to 4.0.0 takes a message that expires into the same queue again for a cycle, and drops it.
+
+    Celery takes the headers away that it goes by from 5.6.3 on (celery #9867, and the sources of 5.6.2 and 5.6.3).
+    """
+    known = settings.delayed is not None and settings.celery is not None and settings.version is not None
+    if not known or _at_least(settings.celery, 5, 6, 3) or _at_least(settings.version, 4, 0, 1):
+        return
+    yield (
+        f"Celery {settings.celery} with RabbitMQ {settings.version}: a task that waits in the broker for its time "
+        "(native delayed delivery) and is retried may be dropped without a word; use Celery 5.6.3 or newer, or "
+        "RabbitMQ 4.0.1"
+    )
 
 
 def _none_answers(snapshot: FleetSnapshot, waits: Patience) -> bool:
@@ -88,7 +104,27 @@ def _of_a_queue(pool: Pool, queue: str, memory: Memory, settings: BrokerSettings
             f"pool {pool.name}, queue {queue}: only one consumer at a time gets messages (x-single-active-consumer), "
             f"and scaling.max is {number(pool.scaling.max)}; set it to 1"
         )
+    yield from _of_its_end(pool, queue, has)
     yield from _of_its_timeout(pool, queue, declared, memory, settings)
+
+
+def _of_its_end(pool: Pool, queue: str, has: Mapping[str, Any]) -> Iterator[str]:
+    """A queue that goes when none consumes it, as while its pool sleeps, takes with it what waits in it."""
+    if pool.scaling.min:
+        return
+    if has.get("auto-delete") is True:
+        yield (
+            f"pool {pool.name}, queue {queue}: the broker deletes it with its last consumer (auto_delete), and a pool "
+            "may have none: tasks that are sent then are lost; set scaling.min to 1, or declare it without auto_delete"
+        )
+    expires = has.get("expires")
+    if isinstance(expires, int):
+        after = format_duration(timedelta(milliseconds=expires))
+        yield (
+            f"pool {pool.name}, queue {queue}: the broker deletes it, with the tasks in it, when it was not used for "
+            f"{after} (expires): the operator's own questions keep it, and without an operator nothing does while "
+            "the pool sleeps; set scaling.min to 1, or take expires away"
+        )
 
 
 def _of_its_timeout(

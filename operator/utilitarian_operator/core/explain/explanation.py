@@ -9,6 +9,7 @@ from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core.diagnosis.findings import REASONS
 from utilitarian_operator.core.explain import usage_advice
+from utilitarian_operator.core.explain.cautions import Caution, cautions
 from utilitarian_operator.core.explain.from_status import NO_REASON, facts_from_status, trail_from_status
 from utilitarian_operator.core.explain.next_changes import TradeOff, outlook, trade_offs
 from utilitarian_operator.core.explain.recommendations import Figures, Recommendation, recommendations
@@ -43,6 +44,7 @@ class Explanation:
         remembered: what counts beside what is seen, by name.
         ahead: what would change the number.
         trade_offs: what the settings cost whatever the number is.
+        cautions: what will run as it is written and may surprise, of the pool and of the whole fleet.
         recommendations: what to change.
         troubles: what is wrong with the pool, and conditions of the fleet that are not as they should be.
     """
@@ -55,6 +57,7 @@ class Explanation:
     remembered: Mapping[str, str]
     ahead: tuple[str, ...]
     trade_offs: tuple[TradeOff, ...]
+    cautions: tuple[Caution, ...]
     recommendations: tuple[Recommendation, ...]
     troubles: tuple[str, ...]
 
@@ -87,8 +90,9 @@ def explain(resource: Mapping[str, Any], fleet: Fleet, name: str, now: datetime)
         remembered=dict(_remembered(given)),
         ahead=tuple(outlook(fleet, given, trail)) if of_pool else (),
         trade_offs=tuple(trade_offs(given, kept_in_broker="delayed" in status)),
+        cautions=tuple(it for it in cautions(fleet, {name: given.seconds_per_task}) if it.pool in {"", name}),
         recommendations=recommendations(pool, figures(given, trail)),
-        troubles=(*_ailing(of_pool), *troubles(status, beside_a_pool=True)),
+        troubles=(*_ailing(of_pool), *troubles(status, beside_a_pool=True), *_advised(status, name)),
     )
 
 
@@ -127,6 +131,11 @@ def _ailing(of_pool: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the pool itself, as its status has it."""
     if of_pool.get("reason") in REASONS:
         yield f"{of_pool['reason']}: {of_pool.get('message', '')}"
+
+
+def _advised(status: Mapping[str, Any], name: str) -> Iterator[str]:
+    """What the status advises of the pool."""
+    yield from (it for it in status.get("advice") or () if it.startswith((f"pool {name}:", f"pool {name},")))
 
 
 def why_from_status(of_pool: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ class QueueSettings:
     Args:
         kind: `classic`, `quorum` or `stream`.
         settings: by name as a policy has them, `delivery-limit`; arguments of the queue come before its policy.
+            `auto-delete` is there where the queue is deleted with its last consumer.
     """
 
     kind: str

@@ -40,6 +40,9 @@ REASONS = (PODS_REFUSED, UNSCHEDULABLE, WORKERS_FAILING, ROLLOUT_FAILING, NEVER_
 UNSCHEDULABLE_AFTER = timedelta(minutes=2)
 """A pod that waits for a node for less long may be what a cluster autoscaler answers to."""
 
+ATTACHED_ELSEWHERE = "Multi-Attach error"
+"""How Kubernetes says that a volume of one node is on another one."""
+
 REJECTED_FOR = timedelta(minutes=2)
 """A pod that its node has sent away is reported for this long: its ReplicaSet makes another at once."""
 
@@ -84,6 +87,22 @@ def pod_failure(
     return next((it for it in found if it.stops), found[0] if found else None)
 
 
+def make_room(deployment: ReadOnlyObject) -> str:
+    """What lets a new template take over where there is no room for a worker more, as a clause; empty if none is made.
+
+    Args:
+        deployment: whose rollout it is, as it was seen.
+    """
+    strategy = deployment.get("spec", {}).get("strategy") or {}
+    surge = (strategy.get("rollingUpdate") or {}).get("maxSurge", "25%")
+    if strategy.get("type") == "Recreate" or surge in {0, "0%"}:
+        return ""
+    return (
+        "; the rollout starts new workers beside the old ones: if there is room for none, write rollout: {maxSurge: 0, "
+        "maxUnavailable: 1} in the pool, or {type: Recreate}: an old worker then ends its tasks and goes first"
+    )
+
+
 def rolls_out(live: ReadOnlyObject) -> bool:
     """Whether a new template has not reached every pod of a Deployment or StatefulSet."""
     status = live.get("status", {})
@@ -113,7 +132,8 @@ def _why_not_ready(
     if waiting:
         said, remedy = waiting[0]
         what = f"{plural(len(waiting), 'worker')} found no node for {format_duration(UNSCHEDULABLE_AFTER)}: {said}"
-        yield PodFailure(UNSCHEDULABLE, f"{what.rstrip('.')}; {remedy}", stops=not ready)
+        room = make_room(deployment) if ready and rolling_out else ""
+        yield PodFailure(UNSCHEDULABLE, f"{what.rstrip('.')}; {remedy}{room}", stops=not ready or bool(room))
     if lost:
         yield _lost(lost, ready)
     yield from _never_ready(deployment, there, ready, now, events)
@@ -162,6 +182,8 @@ def _never_ready(
             f"{plural(len(unready), 'worker')} did not become ready within {format_duration(_patience(deployment))}, "
             f"pod {unready[0]['metadata']['name']} for one: {what_is_missing(unready[0], events)}"
         )
+        if ready and rolls_out(deployment) and ATTACHED_ELSEWHERE in message:
+            message += make_room(deployment)
         yield PodFailure(NEVER_READY, message, stops=not ready or rolls_out(deployment), more_is_useless=not ready)
 
 
@@ -179,7 +201,8 @@ def _refused(deployment: ReadOnlyObject, ready: int, *, rolling_out: bool) -> It
         message = f"a pod of it can't be deleted: {said}; until it can, more workers run than are asked for"
         yield PodFailure(PODS_NOT_DELETED, message, stops=False, more_is_useless=False)
     else:
-        message = f"its pods are refused: {said}; {cure(said)}"
+        room = make_room(deployment) if ready and rolling_out else ""
+        message = f"its pods are refused: {said}; {cure(said)}{room}"
         yield PodFailure(PODS_REFUSED, message, stops=not ready or rolling_out)
 
 

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from tests.support.ports import free_port
 from utilitarian_operator.adapters.broker.bounded import calls
-from utilitarian_operator.adapters.broker.statistics import PEERS_EACH, Statistics
+from utilitarian_operator.adapters.broker.statistics import PEERS_EACH, Statistics, prefix
 from utilitarian_operator.errors import BrokerUnreachable
 from utilitarian_operator.host.http import listen
 
@@ -25,10 +25,10 @@ class Node:
         self.name, self.peers, self.ready = name, list(peers), ready
         self.hosts: list[str] = []
 
-    def application(self) -> web.Application:
+    def application(self, path: str = "") -> web.Application:
         application = web.Application()
-        application.router.add_get("/metrics/detailed", self._detailed)
-        application.router.add_get("/metrics", self._aggregated)
+        application.router.add_get(f"{path}/metrics/detailed", self._detailed)
+        application.router.add_get(f"{path}/metrics", self._aggregated)
         return application
 
     async def _detailed(self, request: web.Request) -> web.Response:
@@ -69,13 +69,13 @@ async def names(monkeypatch: pytest.MonkeyPatch) -> Names:
 
 
 @asynccontextmanager
-async def serving(nodes: Mapping[str, Node]) -> AsyncIterator[Statistics]:
+async def serving(nodes: Mapping[str, Node], path: str = "") -> AsyncIterator[Statistics]:
     """The nodes, each on an address of its own and all on one port, as pods behind a Service have it."""
     port = free_port()
     async with AsyncExitStack() as stack:
         for host, node in nodes.items():
-            await stack.enter_async_context(listen(node.application(), host, port, "statistics"))
-        yield Statistics([f"http://{NAME}:{port}"], "/")
+            await stack.enter_async_context(listen(node.application(path), host, port, "statistics"))
+        yield Statistics([f"http://{NAME}:{port}{path}"], "/")
 
 
 async def ready(statistics: Statistics) -> dict[str, int]:
@@ -93,6 +93,12 @@ async def test_every_address_behind_a_name_is_read_by_its_name(names: Names) -> 
     async with serving(nodes) as statistics:
         assert await ready(statistics) == {"left": 1, "right": 2}
     assert {host.rpartition(":")[0] for node in nodes.values() for host in node.hosts} == {NAME}
+
+
+async def test_pages_behind_a_path_are_read_there(names: Names) -> None:
+    names.are(ONE)
+    async with serving({ONE: Node("a", left=1)}, "/rabbit") as statistics:
+        assert await ready(statistics) == {"left": 1}
 
 
 async def test_a_node_with_two_kinds_of_addresses_is_read_once(names: Names) -> None:
@@ -166,3 +172,23 @@ async def test_a_page_that_is_none_fills_and_stops_nothing(
     async with listen(application, ONE, port, "statistics"):
         with pytest.raises(BrokerUnreachable, match=why):
             await Statistics([f"http://{ONE}:{port}"], "/").read()
+
+
+@pytest.mark.parametrize(
+    "path, kept",
+    [
+        ("", ""),
+        ("/", ""),
+        ("/rabbit", "/rabbit"),
+        ("/rabbit/", "/rabbit"),
+        ("/a/b", "/a/b"),
+        ("/metrics", ""),
+        ("/metrics/detailed", ""),
+        ("/rabbit/metrics", "/rabbit"),
+        ("/api", ""),
+        ("/rabbit/api/", "/rabbit"),
+        ("/rabbit?x=y", "/rabbit"),
+    ],
+)
+def test_what_a_proxy_has_before_the_pages_is_kept_and_a_page_that_is_named_is_not(path: str, kept: str) -> None:
+    assert prefix(f"http://user:password@rabbit:15672{path}") == kept

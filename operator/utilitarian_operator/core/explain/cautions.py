@@ -1,0 +1,195 @@
+"""What will run as written and probably surprises its owner, by the resource alone: a table of rules with names.
+
+What needs the broker's or the workers' own word is in `core/diagnosis/broker_advice.py`; what is almost surely a
+mistake is a warning of `api/validation/resource_rules.py`, which the API server's answer has, too.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from utilitarian_operator.api.effective import Fleet, Pool
+from utilitarian_operator.api.objects import Object
+from utilitarian_operator.api.units import format_duration
+from utilitarian_operator.core.containers import WORKER
+from utilitarian_operator.core.labels import Owner
+from utilitarian_operator.core.objects.manifests import deployment
+from utilitarian_operator.core.wording import named, number, seconds
+
+CELERYS_OWN = "celery"
+"""The queue that Celery sends to where nothing else is said (`task_default_queue`)."""
+
+MANY_BEHIND_ONE = 16
+"""Messages behind the one task of a worker from which on that is worth saying whatever a task takes."""
+
+_ONE_NODE = ("awsElasticBlockStore", "azureDisk", "cinder", "fc", "gcePersistentDisk", "iscsi", "rbd", "vsphereVolume")
+"""Kinds of volumes that one node can write to at a time."""
+
+_SOURCES = {
+    "secretRef": "Secret",
+    "configMapRef": "ConfigMap",
+    "secretKeyRef": "Secret",
+    "configMapKeyRef": "ConfigMap",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """One thing to know of a resource.
+
+    Args:
+        rule: its name in `RULES`.
+        pool: that it concerns; empty where it is the whole fleet.
+        path: of the field, the pool by its name.
+        what: happens.
+        cure: what to change.
+    """
+
+    rule: str
+    pool: str
+    path: str
+    what: str
+    cure: str
+
+
+_Found = Iterator[tuple[str, str, str]]
+"""Field, what happens, and what to change."""
+
+
+def cautions(fleet: Fleet, seconds_per_task: Mapping[str, float] | None = None) -> tuple[Caution, ...]:
+    """All that the rules find, in the order of the rules.
+
+    Args:
+        fleet: what is asked for.
+        seconds_per_task: measured, by pool name; where a pool is not in it the guess of its `taskDuration` counts.
+    """
+    measured = seconds_per_task or {}
+    found = []
+    for rule, look in OF_A_FLEET.items():
+        found += [Caution(rule, "", f"spec.{at}", what, cure) for at, what, cure in look(fleet)]
+    for rule, look_at in OF_A_POOL.items():
+        for pool in fleet.pools:
+            s = measured.get(pool.name, pool.scaling.task_duration.total_seconds())
+            prefix = f"pools.{pool.name}"
+            found += [
+                Caution(rule, pool.name, f"{prefix}.{at}", what, cure) for at, what, cure in look_at(fleet, pool, s)
+            ]
+    return tuple(found)
+
+
+def _celery_without_a_pool(fleet: Fleet) -> _Found:
+    """Celery's own tasks (a chord's end, the cleaning of results) go to the application's default queue."""
+    consumed = {queue for pool in fleet.pools for queue in pool.queues} | set(fleet.queues_elsewhere)
+    variables = [it["name"] for env in (fleet.env, *(pool.env for pool in fleet.pools)) for it in env]
+    backend = next((name for name in variables if "RESULT_BACKEND" in name.upper()), None)
+    if backend is None or CELERYS_OWN in consumed or any(pool.is_catch_all for pool in fleet.pools):
+        return
+    yield (
+        "pools",
+        (
+            f"no pool consumes the queue {CELERYS_OWN}. With a result backend ({backend}) Celery sends tasks of its "
+            "own, which end chords and clean up results, to the default queue of the application. That is its name, "
+            "unless the application sets task_default_queue"
+        ),
+        f"{CELERYS_OWN} among a pool's queues, or in spec.queuesElsewhere if another queue is the default",
+    )
+
+
+def _prefetch_behind_a_task(_: Fleet, pool: Pool, s: float) -> _Found:
+    worker, promise = pool.worker, pool.scaling.drain_within
+    multiplier, held = worker.prefetch_multiplier, worker.concurrency * worker.prefetch_multiplier
+    alone = worker.concurrency == 1 and multiplier >= MANY_BEHIND_ONE
+    if multiplier == 1 or not (alone or multiplier * s > promise.total_seconds()):
+        return
+    took = timedelta(seconds=round(multiplier * s))
+    yield (
+        "worker.prefetchMultiplier",
+        (
+            f"a busy worker holds {number(held)} messages, which wait for what it runs, about {format_duration(took)} "
+            f"at {seconds(s)} a task and longer behind a long one, while other workers may be idle; one that is led "
+            "out does all of them first"
+        ),
+        "worker.prefetchMultiplier: 1",
+    )
+
+
+def _volume_of_one_node(fleet: Fleet, pool: Pool, _: float) -> _Found:
+    surges = not pool.rollout.recreate and str(pool.rollout.max_surge) not in {"0", "0%"}
+    if pool.scaling.max == 1 and not surges:
+        return
+    for volume in _pod(fleet, pool).get("volumes") or ():
+        claim = volume.get("persistentVolumeClaim")
+        what = f"claim {claim['claimName']}" if claim and not claim.get("readOnly") else ""
+        what = what or next((f"volume {volume['name']} ({kind})" for kind in _ONE_NODE if kind in volume), "")
+        if not what:
+            continue
+        many = f"up to {number(pool.scaling.max)} workers" if pool.scaling.max > 1 else "two workers in a rollout"
+        unless = " unless it is ReadWriteMany" if claim else ""
+        yield (
+            "pod.volumes",
+            f"{many} mount the {what}: one node at a time can have it{unless}, and workers on others wait for ever",
+            "a volume for many nodes (ReadWriteMany), or scaling.max: 1 with rollout: {type: Recreate}",
+        )
+
+
+def _mounts_not_followed(fleet: Fleet, pool: Pool, _: float) -> _Found:
+    pod = _pod(fleet, pool)
+    mounted = list(dict.fromkeys(_mounted(pod)))
+    if not mounted:
+        return
+    by_path = any("subPath" in it for container in _containers(pod) for it in container.get("volumeMounts") or ())
+    kept = "; a file that is mounted by subPath stays as it was until its pod ends" if by_path else ""
+    yield (
+        "pod",
+        (
+            f"a change of {named(mounted, 3)} rolls no worker, as one of env and envFrom does: the kubelet renews "
+            f"mounted files in running pods, and what a process has read at its start it keeps{kept}"
+        ),
+        f"kubectl rollout restart deployment/NAME-{pool.name} after a change that workers must see",
+    )
+
+
+OF_A_FLEET: Mapping[str, Callable[[Fleet], _Found]] = {"celery-without-a-pool": _celery_without_a_pool}
+OF_A_POOL: Mapping[str, Callable[[Fleet, Pool, float], _Found]] = {
+    "prefetch-behind-a-task": _prefetch_behind_a_task,
+    "volume-of-one-node": _volume_of_one_node,
+    "mounts-not-followed": _mounts_not_followed,
+}
+RULES = (*OF_A_FLEET, *OF_A_POOL)
+"""The names of all rules."""
+
+
+def _pod(fleet: Fleet, pool: Pool) -> Object:
+    """The pod's specification as it will be, templates included."""
+    spec: Object = deployment(Owner("", "NAME", ""), fleet, pool)["spec"]["template"]["spec"]
+    return spec
+
+
+def _containers(pod: Object) -> list[Object]:
+    return [*(pod.get("initContainers") or ()), *(pod.get("containers") or ())]
+
+
+def _mounted(pod: Object) -> Iterator[str]:
+    """What is referred to beside the worker's own environment, which is followed."""
+    for volume in pod.get("volumes") or ():
+        yield from _of_volume(volume)
+        for source in (volume.get("projected") or {}).get("sources") or ():
+            yield from _of_volume({key: {**it, "secretName": it.get("name")} for key, it in source.items()})
+    others = [it for it in _containers(pod) if it.get("name") != WORKER]
+    yield from _of_environments(others)
+
+
+def _of_volume(volume: Object) -> Iterator[str]:
+    if "secret" in volume and volume["secret"].get("secretName"):
+        yield f"Secret {volume['secret']['secretName']}"
+    if "configMap" in volume and volume["configMap"].get("name"):
+        yield f"ConfigMap {volume['configMap']['name']}"
+
+
+def _of_environments(containers: Iterable[Object]) -> Iterator[str]:
+    for container in containers:
+        sources = [*(container.get("envFrom") or ()), *(it.get("valueFrom") or {} for it in container.get("env") or ())]
+        for source in sources:
+            for field, kind in _SOURCES.items():
+                if field in source:
+                    yield f"{kind} {source[field].get('name')}"

@@ -1,0 +1,136 @@
+"""What will run and surprise its owner is said, each by a rule of its own, and nothing is said of what is well."""
+
+import pytest
+
+from tests.support.resources import resource
+from utilitarian_operator.api.effective import effective_fleet
+from utilitarian_operator.api.resource import parse
+from utilitarian_operator.core.explain.cautions import RULES, Caution, cautions
+
+SUB = "{name: v, mountPath: /etc/x, subPath: x}"
+MOUNT = "{name: v, mountPath: /etc/x}"
+
+
+def found(spec: str, measured: dict[str, float] | None = None) -> tuple[Caution, ...]:
+    return cautions(effective_fleet(parse(resource("{app: other, " + spec + "}")).spec), measured)
+
+
+def pool(more: str, over: str = "") -> str:
+    return f"{over}pools: [{{name: a, queues: [q], {more}}}]"
+
+
+def mounting(volume: str, more: str = "", mount: str = MOUNT) -> str:
+    return pool(f"pod: {{volumes: [{{name: v, {volume}}}], volumeMounts: [{mount}]}}{more}")
+
+
+BACKEND = "env: [{name: CELERY_RESULT_BACKEND, value: 'redis://x'}], "
+
+SAID: dict[str, tuple[str, str, str]] = {
+    "celery-without-a-pool": (
+        pool("priority: 1", BACKEND),
+        "celery-without-a-pool",
+        "no pool consumes the queue celery. With a result backend (CELERY_RESULT_BACKEND)",
+    ),
+    "128 behind one task": (
+        pool("worker: {execution: solo, prefetchMultiplier: 128}, scaling: {taskDuration: 8s, drainWithin: 30m}"),
+        "prefetch-behind-a-task",
+        "holds 128 messages, which wait for what it runs, about 17m4s at 8 s a task",
+    ),
+    "four rounds longer than the promise": (
+        pool("worker: {prefetchMultiplier: 4}, scaling: {taskDuration: 1m, drainWithin: 3m}"),
+        "prefetch-behind-a-task",
+        "holds 16 messages",
+    ),
+    "a claim that many workers mount": (
+        mounting("persistentVolumeClaim: {claimName: data}"),
+        "volume-of-one-node",
+        "up to 10 workers mount the claim data: one node at a time can have it unless it is ReadWriteMany",
+    ),
+    "a claim that a surge mounts twice": (
+        mounting("persistentVolumeClaim: {claimName: data}", ", scaling: {max: 1}"),
+        "volume-of-one-node",
+        "two workers in a rollout mount the claim data",
+    ),
+    "a disk": (
+        pool("pod: {template: {spec: {volumes: [{name: v, iscsi: {targetPortal: x, iqn: y, lun: 0}}]}}}"),
+        "volume-of-one-node",
+        "the volume v (iscsi)",
+    ),
+    "a ConfigMap that is mounted": (
+        mounting("configMap: {name: settings}"),
+        "mounts-not-followed",
+        "a change of ConfigMap settings rolls no worker",
+    ),
+    "a Secret that is mounted by subPath": (
+        mounting("secret: {secretName: tls}", mount=SUB),
+        "mounts-not-followed",
+        "keeps; a file that is mounted by subPath stays as it was",
+    ),
+    "what is projected": (
+        mounting("projected: {sources: [{secret: {name: one}}, {configMap: {name: two}}]}"),
+        "mounts-not-followed",
+        "Secret one, ConfigMap two",
+    ),
+    "the environment of a sidecar": (
+        pool(
+            "pod: {template: {spec: {initContainers: [{name: proxy, image: p, restartPolicy: Always, "
+            "envFrom: [{secretRef: {name: db}}], env: [{name: X, valueFrom: {configMapKeyRef: {name: c, key: k}}}]}]}}}"
+        ),
+        "mounts-not-followed",
+        "Secret db, ConfigMap c",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_it_is_said_by_its_rule(name: str) -> None:
+    spec, rule, what = SAID[name]
+    (caution,) = [it for it in found(spec) if it.rule == rule]
+    assert what in caution.what
+    assert caution.cure
+
+
+def test_each_rule_has_a_case() -> None:
+    assert {rule for _, rule, _ in SAID.values()} == set(RULES)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param(pool("priority: 1"), id="a plain pool"),
+        pytest.param(f"{BACKEND}pools: [{{name: a, queues: [q, celery]}}]", id="celery has a pool"),
+        pytest.param(f"{BACKEND}pools: [{{name: a, queues: [q]}}, {{name: b}}]", id="a catch-all"),
+        pytest.param(pool("priority: 1", f"{BACKEND}queuesElsewhere: [celery], "), id="celery is elsewhere"),
+        pytest.param(
+            pool("worker: {prefetchMultiplier: 4}, scaling: {taskDuration: 1s}"), id="four short rounds in ten minutes"
+        ),
+        pytest.param(pool("scaling: {taskDuration: 1h}"), id="a long task with nothing behind it"),
+        pytest.param(
+            mounting("persistentVolumeClaim: {claimName: d}", ", scaling: {max: 1}, rollout: {type: Recreate}"),
+            id="one worker alone",
+        ),
+        pytest.param(
+            mounting(
+                "persistentVolumeClaim: {claimName: d}",
+                ", scaling: {max: 1}, rollout: {maxSurge: 0, maxUnavailable: 1}",
+            ),
+            id="one worker, and no surge",
+        ),
+        pytest.param(mounting("persistentVolumeClaim: {claimName: d, readOnly: true}"), id="a claim that is read"),
+        pytest.param(mounting("emptyDir: {}"), id="an empty directory"),
+        pytest.param(pool("envFrom: [{secretRef: {name: env}}]"), id="the worker's own environment"),
+    ],
+)
+def test_nothing_is_said_of_what_is_well(spec: str) -> None:
+    assert found(spec) == ()
+
+
+def test_the_measured_seconds_count_where_there_are_any() -> None:
+    spec = pool("worker: {prefetchMultiplier: 4}, scaling: {taskDuration: 1s, drainWithin: 10m}")
+    assert found(spec) == found(spec, {"a": 2.0}) == ()
+    (caution,) = found(spec, {"a": 200.0})
+    assert (caution.rule, caution.pool, caution.path) == (
+        "prefetch-behind-a-task",
+        "a",
+        "pools.a.worker.prefetchMultiplier",
+    )
