@@ -54,7 +54,7 @@ def intervals() -> Intervals:
 
 @pytest.fixture
 def patience() -> Patience:
-    """How long signs must last; a module or a test may have its own."""
+    """How long symptoms must last; a module or a test may have its own."""
     return Patience()
 
 

@@ -1,4 +1,4 @@
-"""How long a sign must last before it counts: a worker that has just started, or lost its broker, needs a moment."""
+"""How long a symptom must last before it counts: a worker that has just started, or lost its broker, needs a moment."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -6,7 +6,7 @@ from datetime import timedelta
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long each sign must last; a test hands in a shorter one.
+    """How long each symptom must last; a test hands in a shorter one.
 
     Args:
         not_consuming: a worker answers and consumes none of its queues. Three of the slow rounds of questions: one that

@@ -30,7 +30,7 @@ from utilitarian_operator.cli.resources import (
     label,
     the_one,
 )
-from utilitarian_operator.core.explain.explanation import Explanation, troubles, why_from_status
+from utilitarian_operator.core.explain.explanation import Explanation, why_from_status, wrong_conditions
 from utilitarian_operator.core.explain.explanation import explain as explanation_of
 from utilitarian_operator.core.explain.from_status import trail_from_status
 from utilitarian_operator.core.explain.presence import Presence, Seen
@@ -77,7 +77,7 @@ def _status_alone(resource: Mapping[str, Any], name: str, error: InvalidSpec) ->
         trade_offs=(),
         cautions=(),
         recommendations=(),
-        troubles=(refused, *troubles(status)),
+        troubles=(refused, *wrong_conditions(status)),
     )
 
 

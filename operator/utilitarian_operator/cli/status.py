@@ -31,7 +31,7 @@ from utilitarian_operator.cli.resources import (
     label,
     the_one,
 )
-from utilitarian_operator.core.explain.explanation import next_run, troubles, why_from_status
+from utilitarian_operator.core.explain.explanation import next_run, why_from_status, wrong_conditions
 from utilitarian_operator.core.explain.next_changes import until
 from utilitarian_operator.core.explain.presence import Seen
 from utilitarian_operator.core.explain.run_sentences import open_run
@@ -84,7 +84,7 @@ def _fleet(found: Found, resource: Object, now: datetime) -> dict[str, Any]:
         "fleet": label(resource),
         "operator": operator,
         "asOf": timestamp(moment),
-        "troubles": list(troubles(status)),
+        "troubles": list(wrong_conditions(status)),
     }
     return {**about, **whole, "pools": pools}
 
@@ -99,8 +99,8 @@ def _text(found: Found, resource: Object, now: datetime, *, wide: bool) -> Itera
     yield f"{label(resource)}: {figures}" if status else f"{label(resource)}: no operator has looked at it yet"
     if status or found.leases is not None:
         yield painted(it.message, "red") if it.seen is Seen.NOT else it.message
-    for trouble in troubles(status):
-        yield painted(trouble, "red")
+    for said in wrong_conditions(status):
+        yield painted(said, "red")
     rows = status.get("pools") or ()
     yield from (f"{pool['name']}: {sentence}" for pool in rows if (sentence := open_run(pool)))
     if rows:

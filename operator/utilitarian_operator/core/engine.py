@@ -23,7 +23,7 @@ from utilitarian_operator.core.draining.plan import (
     shrinking,
     works_still,
 )
-from utilitarian_operator.core.forecast.news import ailing, watch
+from utilitarian_operator.core.forecast.news import watch, with_missed_runs
 from utilitarian_operator.core.forecast.next_starts import upcoming
 from utilitarian_operator.core.labels import Owner, owner_of
 from utilitarian_operator.core.look import Made, Recorded, Seen, Spec, State
@@ -146,7 +146,9 @@ def decide(
     seen = {name: facts(pool, health.starved(name)) for name, pool in snapshot.pools.items()}
     sizes = decide_fleet(fleet, seen, memories, context)
     runs = watch(fleet, snapshot, seen, sizes.decisions, memories, sizes.memories)
-    return Figures(fleet, snapshot, context, seen, sizes.decisions, ailing(health.findings, runs.forecasts), runs)
+    return Figures(
+        fleet, snapshot, context, seen, sizes.decisions, with_missed_runs(health.findings, runs.forecasts), runs
+    )
 
 
 def settled(state: State, outcome: Outcome | None) -> State:

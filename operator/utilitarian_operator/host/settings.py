@@ -47,7 +47,7 @@ class Settings:
         lease: its name: replicas that share it are one operator, of which one works.
         instance: this process' name in the Lease and in events.
         admission: of the webhook; None has none.
-        patience: how long signs must last before they count.
+        patience: how long symptoms must last before they count.
         intervals: between two readings of the same thing of a broker.
         allowances: what pods of fleets may ask for beyond the Pod Security baseline.
         reach: which addresses brokers may have.

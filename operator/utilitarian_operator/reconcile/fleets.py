@@ -53,7 +53,7 @@ class Fleets:
         clock: the one clock, UTC.
         monotonic: seconds of a clock that never goes back.
         forgotten: called with what was kept of a resource that is gone.
-        patience: how long signs must last.
+        patience: how long symptoms must last.
         allowances: what pods may ask for.
     """
 

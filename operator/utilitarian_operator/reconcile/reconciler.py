@@ -37,7 +37,7 @@ class Reconciler:
         metrics: the one writer.
         clock: the one clock, UTC.
         monotonic: seconds of a clock that never goes back.
-        patience: how long signs must last.
+        patience: how long symptoms must last.
         allowances: what pods may ask for beyond the Pod Security baseline.
         salt: of the checksums of Secrets; None where there is none.
     """

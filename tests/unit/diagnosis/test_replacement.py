@@ -72,7 +72,7 @@ def test_nothing_is_replaced_while_a_worker_is_still_to_come_or_none_is_stuck() 
 
 @pytest.mark.parametrize("word", [None, WORKING], ids=["it says nothing", "it works on and on"])
 def test_what_a_stuck_worker_may_still_run_has_as_long_as_a_drain(word: WorkerLoad | None) -> None:
-    end = STUCK_SINCE.signs["a"] + POOL.drain_timeout
+    end = STUCK_SINCE.since["a"] + POOL.drain_timeout
     assert chosen(pod("a", word), stuck="a", now=end - SECOND) is None
     assert chosen(pod("a", word), stuck="a", now=end) == "a"
 

@@ -10,7 +10,7 @@ import pytest
 from tests.support.explained import MEASURED, ago, left_by_operator, one
 from tests.support.pools import NOW, facts
 from utilitarian_operator.api.effective import Fleet
-from utilitarian_operator.core.explain.explanation import explain, next_run, troubles
+from utilitarian_operator.core.explain.explanation import explain, next_run, wrong_conditions
 from utilitarian_operator.core.explain.from_status import facts_from_status
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory
@@ -129,9 +129,12 @@ def test_conditions_that_are_as_they_should_be_are_no_trouble() -> None:
     good = [condition(kind, "True") for kind in ("Ready", "BrokerReachable", "QueuesCovered", "BeatReady")]
     good += [condition(kind, "False") for kind in ("Stalled", "AtMaximum", "DeadlineAtRisk")]
     good += [condition("Reconciling", "True")]
-    assert list(troubles({"conditions": good})) == []
+    assert list(wrong_conditions({"conditions": good})) == []
     bad = [condition("Ready", "Unknown"), condition("AtMaximum", "True")]
-    assert list(troubles({"conditions": bad})) == ["Ready=Unknown, Why: because", "AtMaximum=True, Why: because"]
+    assert list(wrong_conditions({"conditions": bad})) == [
+        "Ready=Unknown, Why: because",
+        "AtMaximum=True, Why: because",
+    ]
 
 
 def test_the_names_of_queues_without_a_pool_are_not_repeated_beside_each_pool() -> None:
@@ -142,7 +145,7 @@ def test_the_names_of_queues_without_a_pool_are_not_repeated_beside_each_pool() 
     resource["status"]["conditions"] = [condition]
     (only,) = explain(resource, fleet, "pool", NOW).troubles
     assert only.startswith("QueuesCovered=False, NoPool: `status` names the queues")
-    assert list(troubles(resource["status"])) == [f"QueuesCovered=False, NoPool: {meant}"]
+    assert list(wrong_conditions(resource["status"])) == [f"QueuesCovered=False, NoPool: {meant}"]
 
 
 def test_the_next_run_is_the_first_of_all_schedules() -> None:

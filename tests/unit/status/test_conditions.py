@@ -15,7 +15,7 @@ from utilitarian_operator.api.resource import parse
 from utilitarian_operator.core.blocker import INVALID_SPEC, Blocker
 from utilitarian_operator.core.condition import Condition
 from utilitarian_operator.core.forecast.completion import Cause, Forecast, Forecasts, Risk
-from utilitarian_operator.core.forecast.news import ailing
+from utilitarian_operator.core.forecast.news import with_missed_runs
 from utilitarian_operator.core.observation.beat import BeatSnapshot
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings
 from utilitarian_operator.core.observation.model import (
@@ -379,5 +379,7 @@ def test_what_is_said_of_deadlines(runs: Forecasts, expected: tuple[str, str, st
 
 def test_a_missed_run_is_in_the_message_of_ready() -> None:
     runs = {"a": (replace(a_run(), message="run x was due"),)}
-    said = fleet_conditions(fleet(), snapshot(), decided(), StatusInput(1, findings=ailing({}, runs), runs=runs))
+    said = fleet_conditions(
+        fleet(), snapshot(), decided(), StatusInput(1, findings=with_missed_runs({}, runs), runs=runs)
+    )
     assert condition("Ready", said) == ("True", "Idle", "RunMissed: pool a: run x was due")

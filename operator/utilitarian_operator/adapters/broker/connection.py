@@ -12,7 +12,8 @@ from kombu.transport import pyamqp
 
 from utilitarian_operator.adapters.broker.address import Address, addresses
 from utilitarian_operator.adapters.broker.bounded import calls as bounds
-from utilitarian_operator.adapters.broker.bounded.failures import GONE, Ours, broker_errors
+from utilitarian_operator.adapters.broker.bounded.failures import GONE, broker_errors
+from utilitarian_operator.adapters.broker.bounded.refused import Ours
 from utilitarian_operator.adapters.broker.tls import Tls
 from utilitarian_operator.adapters.intervals import (
     HEARTBEAT_S,

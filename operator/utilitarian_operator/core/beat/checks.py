@@ -40,7 +40,7 @@ def beat_condition(beat: Beat, snapshot: BeatSnapshot | None, waits: Patience = 
     Args:
         beat: as it is asked for.
         snapshot: of this look; None where beat is not asked for.
-        waits: how long signs must last.
+        waits: how long symptoms must last.
     """
     if snapshot is None:
         return Condition(

@@ -56,8 +56,8 @@ class Health:
     def examined(self, fleet: Fleet, snapshot: FleetSnapshot) -> "Health":
         """With one more look taken into account; one that did not reach the broker says nothing new.
 
-        What went on meanwhile was not seen: a sign must last anew when the broker is back, and after a time without a
-        look, or when the clock was set.
+        What went on meanwhile was not seen: a symptom must last anew when the broker is back, and after a time without
+        a look, or when the clock was set.
         """
         if snapshot.broker is not None:
             return replace(self, symptoms=unseen(self.symptoms), at=snapshot.at)

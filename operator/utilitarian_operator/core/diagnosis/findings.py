@@ -1,7 +1,7 @@
 """What is wrong in a pool, seen over time: stuck workers, starved queues, foreign consumers.
 
 A single look proves nothing: a worker that was just started consumes in a moment, and a broker counts for a while the
-consumer of one that has ended. So each sign must have lasted before it is said, and is said with its evidence.
+consumer of one that has ended. So each symptom must have lasted before it is said, and is said with its evidence.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -48,28 +48,28 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class SymptomHistory:
-    """What is remembered of one pool's signs; small, and lost without harm: all then begins anew.
+    """What is remembered of one pool's symptoms; small, and lost without harm: all then begins anew.
 
     Args:
-        signs: since when each pod has shown one, by pod.
+        since: when each pod has shown one, by pod.
         heard: pods that have answered once.
         standing: tasks that the workers had begun, and since when that has not changed although work waits.
         foreign_since: since when there have been consumers that are not ours.
         unheard_since: since when none of the workers that run has ever answered.
     """
 
-    signs: Mapping[str, datetime] = field(default_factory=dict)
+    since: Mapping[str, datetime] = field(default_factory=dict)
     heard: frozenset[str] = frozenset()
     standing: tuple[int, datetime] | None = None
     foreign_since: datetime | None = None
     unheard_since: datetime | None = None
 
 
-_UNTROUBLED = SymptomHistory()
+_NO_SYMPTOMS = SymptomHistory()
 
 
 @dataclass(frozen=True, slots=True)
-class _Sign:
+class _Symptom:
     """What one worker shows at one look, and how long it must last to be said."""
 
     what: str
@@ -92,28 +92,28 @@ def examine(
     findings: dict[str, tuple[Finding, ...]] = {}
     histories: dict[str, SymptomHistory] = {}
     for pool in fleet.pools:
-        seen, symptoms = snapshot.pools[pool.name], before.get(pool.name, _UNTROUBLED)
+        seen, symptoms = snapshot.pools[pool.name], before.get(pool.name, _NO_SYMPTOMS)
         if not seen.pods and not seen.foreign:
-            findings[pool.name], histories[pool.name] = (), _UNTROUBLED
+            findings[pool.name], histories[pool.name] = (), _NO_SYMPTOMS
             continue
-        all_signs = _all_signs(pool, seen, symptoms, waits, answering=answering)
-        signs = dict(all_signs) if snapshot.mute is None else {}
-        symptoms = _followed(seen, symptoms, signs, snapshot.at)
+        shown_now = _all_symptoms(pool, seen, symptoms, waits, answering=answering)
+        shown = dict(shown_now) if snapshot.mute is None else {}
+        symptoms = _followed(seen, symptoms, shown, snapshot.at)
         symptoms = replace(symptoms, unheard_since=_unheard_since(seen, symptoms, snapshot))
         histories[pool.name] = symptoms
         remedy = causes(fleet.broker, snapshot.about.unreadable)
         mute = _mute(pool, symptoms, snapshot.at, waits.mute, remedy)
-        found = [*_said(pool, seen, symptoms, signs, snapshot.at, waits), *mute]
+        found = [*_said(pool, seen, symptoms, shown, snapshot.at, waits), *mute]
         findings[pool.name] = tuple(sorted(found, key=lambda it: REASONS.index(it.reason)))
     return findings, histories
 
 
 def _followed(
-    seen: PoolSnapshot, symptoms: SymptomHistory, signs: Mapping[str, _Sign], now: datetime
+    seen: PoolSnapshot, symptoms: SymptomHistory, shown: Mapping[str, _Symptom], now: datetime
 ) -> SymptomHistory:
     return replace(
         symptoms,
-        signs={pod: since(symptoms.signs.get(pod), now) for pod in signs},
+        since={pod: since(symptoms.since.get(pod), now) for pod in shown},
         heard=frozenset(pod.name for pod in seen.pods if pod.name in symptoms.heard or _answered(pod)),
         standing=_standing(seen, symptoms, now),
         foreign_since=since(symptoms.foreign_since, now) if seen.foreign else None,
@@ -125,9 +125,14 @@ def _answered(pod: PodSnapshot) -> bool:
 
 
 def _said(
-    pool: Pool, seen: PoolSnapshot, symptoms: SymptomHistory, signs: Mapping[str, _Sign], now: datetime, waits: Patience
+    pool: Pool,
+    seen: PoolSnapshot,
+    symptoms: SymptomHistory,
+    shown: Mapping[str, _Symptom],
+    now: datetime,
+    waits: Patience,
 ) -> Iterator[Finding]:
-    stuck = {pod: sign for pod, sign in signs.items() if now - symptoms.signs[pod] >= sign.patience}
+    stuck = {pod: symptom for pod, symptom in shown.items() if now - symptoms.since[pod] >= symptom.patience}
     if stuck:
         yield _stuck(stuck, symptoms)
     if symptoms.standing is not None and now - symptoms.standing[1] >= waits.no_progress and not stuck:
@@ -162,16 +167,16 @@ def _who_is_slow(pool: Pool, slow: Sequence[str]) -> str:
     return f"{named(slow, MOST_NAMED)} {what} after a drain of {after} (drainTimeout); no task is cut off"
 
 
-def _all_signs(
+def _all_symptoms(
     pool: Pool, seen: PoolSnapshot, symptoms: SymptomHistory, waits: Patience, *, answering: bool
-) -> Iterator[tuple[str, _Sign]]:
-    yield from _signs(pool, seen, symptoms, waits, answering=answering)
+) -> Iterator[tuple[str, _Symptom]]:
+    yield from _symptoms(pool, seen, symptoms, waits, answering=answering)
     yield from _never_ready(pool, seen, symptoms, waits)
 
 
-def _signs(
+def _symptoms(
     pool: Pool, seen: PoolSnapshot, symptoms: SymptomHistory, waits: Patience, *, answering: bool
-) -> Iterator[tuple[str, _Sign]]:
+) -> Iterator[tuple[str, _Symptom]]:
     """What each worker that ought to consume shows."""
     serving = [pod for pod in seen.pods if pod.serves]
     there = {name: queue.consumers for name, queue in seen.queues.items() if isinstance(queue, Present)}
@@ -191,7 +196,7 @@ def _signs(
 
 def _never_ready(
     pool: Pool, seen: PoolSnapshot, symptoms: SymptomHistory, waits: Patience
-) -> Iterator[tuple[str, _Sign]]:
+) -> Iterator[tuple[str, _Symptom]]:
     """Workers that run and have not come up; one that was ready once may have lost that to another container."""
     # It is not known what a catch-all consumes: where none of its workers ever answered, none is called ready.
     unknowable = pool.is_catch_all and not symptoms.heard and not any(map(_answered, seen.pods))
@@ -199,19 +204,19 @@ def _never_ready(
         if not pod.running or not pod.staying or pod.ready or pod.gate is not None or unknowable:
             continue
         if pod.blank or (pod.word is None and pod.name not in symptoms.heard):
-            yield pod.name, _Sign("has neither answered nor been ready", waits.starts_within, "runs and")
+            yield pod.name, _Symptom("has neither answered nor been ready", waits.starts_within, "runs and")
 
 
 def _of_one_that_answered(
     pod: PodSnapshot, consuming: tuple[str, ...], owes: Sequence[str], consumers: Mapping[str, int], waits: Patience
-) -> Iterator[tuple[str, _Sign]]:
+) -> Iterator[tuple[str, _Symptom]]:
     lacking = [queue for queue in (owes if consuming else consumers) if queue not in consuming]
     unserved = [queue for queue in consumers if queue in consuming and not consumers[queue]]
     if lacking:
-        yield pod.name, _Sign(f"answers and does not consume {lacking[0]}", waits.not_consuming)
+        yield pod.name, _Symptom(f"answers and does not consume {lacking[0]}", waits.not_consuming)
     elif unserved:
         what = f"says that it consumes {unserved[0]}, and the broker has no consumer of it"
-        yield pod.name, _Sign(what, waits.not_consuming)
+        yield pod.name, _Symptom(what, waits.not_consuming)
 
 
 def _consume(queue: str, consumed: Iterable[tuple[str, ...]]) -> int:
@@ -220,28 +225,28 @@ def _consume(queue: str, consumed: Iterable[tuple[str, ...]]) -> int:
 
 def _of_a_silent_one(
     pool: Pool, pod: PodSnapshot, waits: Patience, *, none_consumes: bool, heard: bool
-) -> Iterator[tuple[str, _Sign]]:
+) -> Iterator[tuple[str, _Symptom]]:
     """One that runs a task in its only thread can't answer, and consumes all the same.
 
     Where no worker of the pool ever answered the cause is none of this worker's: another would be as mute.
     """
     if none_consumes:
-        yield pod.name, _Sign("neither answers nor consumes", 2 * waits.not_consuming)
+        yield pod.name, _Symptom("neither answers nor consumes", 2 * waits.not_consuming)
     elif heard and pool.worker.execution != "solo":
-        yield pod.name, _Sign("has not answered", waits.mute)
+        yield pod.name, _Symptom("has not answered", waits.mute)
 
 
-def _stuck(stuck: Mapping[str, _Sign], symptoms: SymptomHistory) -> Finding:
-    pods = sorted(stuck, key=lambda pod: (symptoms.signs[pod], pod))
+def _stuck(stuck: Mapping[str, _Symptom], symptoms: SymptomHistory) -> Finding:
+    pods = sorted(stuck, key=lambda pod: (symptoms.since[pod], pod))
     first = pods[0]
     others = f", and {plural(len(pods) - 1, 'other')}" if len(pods) > 1 else ""
-    since = symptoms.signs[first].strftime("%H:%M:%SZ")
+    since = symptoms.since[first].strftime("%H:%M:%SZ")
     message = f"pod {first} {stuck[first].state} {stuck[first].what} since {since}{others}"
     return Finding(STUCK, message, tuple(pods))
 
 
 def unseen(histories: Mapping[str, SymptomHistory]) -> dict[str, SymptomHistory]:
-    """What is left of the signs when the broker was not seen at a look: who has answered; all else begins anew."""
+    """What is left of the symptoms when the broker was not seen at a look: who has answered; all else begins anew."""
     return {pool: SymptomHistory(heard=symptoms.heard) for pool, symptoms in histories.items()}
 
 

@@ -52,7 +52,7 @@ def replacement(
     words = {pod.name: None if pod.blank else pod.word for pod in seen.pods}
     for name in stuck:
         word = words[name]
-        if now - symptoms.signs[name] >= pool.drain_timeout or (word is not None and word.nothing):
+        if now - symptoms.since[name] >= pool.drain_timeout or (word is not None and word.nothing):
             return name
     return None
 

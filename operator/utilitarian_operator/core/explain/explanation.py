@@ -92,7 +92,7 @@ def explain(resource: Mapping[str, Any], fleet: Fleet, name: str, now: datetime)
         trade_offs=tuple(trade_offs(given, kept_in_broker="delayed" in status)),
         cautions=tuple(it for it in cautions(fleet, {name: given.seconds_per_task}) if it.pool in {"", name}),
         recommendations=recommendations(pool, figures(given, trail)),
-        troubles=(*_ailing(of_pool), *troubles(status, beside_a_pool=True), *_advised(status, name)),
+        troubles=(*_finding(of_pool), *wrong_conditions(status, beside_a_pool=True), *_advised(status, name)),
     )
 
 
@@ -112,7 +112,7 @@ def figures(given: RuleInput, trail: tuple[Step, ...] = ()) -> Figures:
     )
 
 
-def troubles(status: Mapping[str, Any], *, beside_a_pool: bool = False) -> Iterator[str]:
+def wrong_conditions(status: Mapping[str, Any], *, beside_a_pool: bool = False) -> Iterator[str]:
     """The conditions that are not as they should be, each with its reason and its sentence.
 
     Args:
@@ -127,7 +127,7 @@ def troubles(status: Mapping[str, Any], *, beside_a_pool: bool = False) -> Itera
             yield f"{kind}={state}, {condition.get('reason', 'Unknown')}: {said}"
 
 
-def _ailing(of_pool: Mapping[str, Any]) -> Iterator[str]:
+def _finding(of_pool: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the pool itself, as its status has it."""
     if of_pool.get("reason") in REASONS:
         yield f"{of_pool['reason']}: {of_pool.get('message', '')}"

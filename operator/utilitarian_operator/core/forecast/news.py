@@ -91,7 +91,7 @@ def watch(
     return Watched(memories, forecasts, tuple(news), tuple(ended))
 
 
-def ailing(findings: Mapping[str, Sequence[Finding]], forecasts: Forecasts) -> dict[str, tuple[Finding, ...]]:
+def with_missed_runs(findings: Mapping[str, Sequence[Finding]], forecasts: Forecasts) -> dict[str, tuple[Finding, ...]]:
     """What is wrong in the pools, missed runs included, the most serious first; all by pool name."""
     found = {pool: tuple(each) for pool, each in findings.items()}
     for pool, message in missed(forecasts):

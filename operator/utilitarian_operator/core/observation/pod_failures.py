@@ -79,11 +79,11 @@ def pod_failure(
         pods: of the pool, as they were seen.
         now: the one clock.
         events: what Kubernetes says of pods that have not become ready, as far as it was asked.
-        hurries: whether the first sign counts: the pool asks for workers only when its tasks can't wait any longer.
+        hurries: whether the first failure counts: the pool asks for workers only when its tasks can't wait any longer.
     """
     found = list(_why_not_ready(deployment or {}, pods, now, events))
     if hurries and not found:
-        found += _first_signs(pods, now)
+        found += _first_failures(pods, now)
     return next((it for it in found if it.stops), found[0] if found else None)
 
 
@@ -139,7 +139,7 @@ def _why_not_ready(
     yield from _never_ready(deployment, there, ready, now, events)
 
 
-def _first_signs(pods: Sequence[ReadOnlyObject], now: datetime) -> Iterator[PodFailure]:
+def _first_failures(pods: Sequence[ReadOnlyObject], now: datetime) -> Iterator[PodFailure]:
     """What the scheduler says of pods that may still get a node: from an autoscaler that makes one, for example."""
     found = [unplaced(pod, now, timedelta()) for pod in pods if _stays(pod) and condition(pod, "PodScheduled")]
     waiting = [it for it in found if it is not None]

@@ -48,7 +48,7 @@ class Acceptance:
     Args:
         resource: as it is when the operator first sees it.
         kept: the ControllerRevision of the spec that ran before; None if none did.
-        patience: how long signs must last.
+        patience: how long symptoms must last.
         allowed: what its pods may ask for beyond the Pod Security baseline.
     """
 
@@ -91,7 +91,7 @@ class _Judge:
     """Reads one version of a resource.
 
     Args:
-        patience: how long signs must last.
+        patience: how long symptoms must last.
         allowed: what its pods may ask for beyond the Pod Security baseline.
     """
 

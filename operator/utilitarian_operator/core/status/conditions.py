@@ -111,11 +111,11 @@ def _ready(
     for name, pool in snapshot.pools.items():
         if pool.pod_failure is not None and pool.pod_failure.stops:
             return Condition("Ready", "False", pool.pod_failure.reason, f"pool {name}: {pool.pod_failure.message}")
-    ailing = _ailing(findings)
+    wrong = _worst_finding(findings)
     if all(decision.replicas == 0 for decision in decisions.values()):
-        return Condition("Ready", "True", "Idle", ailing or f"nothing to do: no worker is needed{_later(snapshot)}")
+        return Condition("Ready", "True", "Idle", wrong or f"nothing to do: no worker is needed{_later(snapshot)}")
     busiest = max(decisions, key=lambda name: decisions[name].replicas)
-    return Condition("Ready", "True", "Working", ailing or f"pool {busiest}: {decisions[busiest].message}")
+    return Condition("Ready", "True", "Working", wrong or f"pool {busiest}: {decisions[busiest].message}")
 
 
 def _later(snapshot: FleetSnapshot) -> str:
@@ -124,7 +124,7 @@ def _later(snapshot: FleetSnapshot) -> str:
     return f"; in the broker for later: {plural(snapshot.about.delayed, 'task')}"
 
 
-def _ailing(findings: Mapping[str, Sequence[Finding]]) -> str:
+def _worst_finding(findings: Mapping[str, Sequence[Finding]]) -> str:
     """What is wrong with a pool, the most serious of all; empty if nothing is."""
     found = [(REASONS.index(it.reason), pool, it) for pool, each in findings.items() for it in each]
     if not found:

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from utilitarian_operator.adapters.broker.bounded.failures import Ours, TooSlow
 from utilitarian_operator.adapters.broker.bounded.reach import ROUTED, Reach
+from utilitarian_operator.adapters.broker.bounded.refused import Ours, TooSlow
 from utilitarian_operator.adapters.broker.timing import CLOCK, Clock
 from utilitarian_operator.errors import BrokerUnreachable
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from amqp.exceptions import AccessRefused, AMQPError, NotAllowed, PreconditionFailed
 from kombu.exceptions import KombuError
 
+from utilitarian_operator.adapters.broker.bounded.refused import Ours
 from utilitarian_operator.errors import (
     BrokerError,
     BrokerUnreachable,
@@ -38,14 +39,6 @@ _WORDS = {
     "UnexpectedFrame": "its answer is no AMQP",
 }
 """By the name of the library's class."""
-
-
-class Ours(OSError):
-    """A refusal of the operator itself, whose sentence may be shown."""
-
-
-class TooSlow(Ours, TimeoutError):
-    """A call that goes on for too long."""
 
 
 @contextlib.contextmanager

@@ -10,8 +10,8 @@ from aiohttp.resolver import ThreadedResolver
 
 from utilitarian_operator.adapters.broker.bounded import calls as bounds
 from utilitarian_operator.adapters.broker.bounded.calls import MOST_ADDRESSES
-from utilitarian_operator.adapters.broker.bounded.failures import Ours
 from utilitarian_operator.adapters.broker.bounded.reach import Reach
+from utilitarian_operator.adapters.broker.bounded.refused import Ours
 from utilitarian_operator.adapters.broker.tls import Tls
 
 T = TypeVar("T")

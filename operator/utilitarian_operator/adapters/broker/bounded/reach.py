@@ -3,7 +3,7 @@
 import ipaddress
 from dataclasses import dataclass
 
-from utilitarian_operator.adapters.broker.bounded.failures import Ours
+from utilitarian_operator.adapters.broker.bounded.refused import Ours
 
 METADATA = tuple(map(ipaddress.ip_address, ("100.100.100.200", "192.0.0.192", "168.63.129.16", "fd00:ec2::254")))
 """Where clouds other than by link-local addresses serve what a machine may know of itself, and its credentials."""

@@ -23,7 +23,8 @@ from kombu.exceptions import OperationalError
 
 from tests.support.ports import LOOPBACK, free_port
 from utilitarian_operator.adapters.broker.address import EXAMPLE
-from utilitarian_operator.adapters.broker.bounded.failures import Ours, TooSlow, away, broker_errors, kind, right
+from utilitarian_operator.adapters.broker.bounded.failures import away, broker_errors, kind, right
+from utilitarian_operator.adapters.broker.bounded.refused import Ours, TooSlow
 from utilitarian_operator.adapters.broker.session import BrokerSession, Credentials
 from utilitarian_operator.adapters.broker.statistics import Statistics
 from utilitarian_operator.core.observation.broker import Questions
