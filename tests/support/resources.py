@@ -191,9 +191,24 @@ INVALID: tuple[Refused, ...] = (
     Refused("dotted-name", "{}", "no dots", "metadata.name", name="a.fleet"),
     # Queues
     Refused("queue-with-comma", "pools: [{name: a, queues: ['q,r']}]", "without commas", "spec.pools[0].queues[0]"),
-    Refused("queue-with-space", "pools: [{name: a, queues: ['q r']}]", "without commas", "spec.pools[0].queues[0]"),
+    Refused(
+        "queue-with-space-before", "pools: [{name: a, queues: [' q']}]", "without commas", "spec.pools[0].queues[0]"
+    ),
+    Refused(
+        "queue-with-space-after", "pools: [{name: a, queues: ['q ']}]", "without commas", "spec.pools[0].queues[0]"
+    ),
+    Refused(
+        "queue-with-a-newline", 'pools: [{name: a, queues: ["q\\nr"]}]', "without commas", "spec.pools[0].queues[0]"
+    ),
+    Refused("queue-of-a-space", "pools: [{name: a, queues: [' ']}]", "without commas", "spec.pools[0].queues[0]"),
     Refused("queue-like-a-flag", "pools: [{name: a, queues: [-q]}]", "leading hyphen", "spec.pools[0].queues[0]"),
-    Refused("queue-beyond-ascii", "pools: [{name: a, queues: [kö]}]", "in ASCII", "spec.pools[0].queues[0]"),
+    Refused(
+        "queue-of-too-many-bytes",
+        f"pools: [{{name: a, queues: [{'ö' * 128}]}}]",
+        "",
+        "spec.pools[0].queues[0]",
+        "255 bytes of UTF-8",
+    ),
     Refused(
         "queue-too-long",
         f"pools: [{{name: a, queues: [{'q' * 256}]}}]",
@@ -741,6 +756,8 @@ VALID: dict[str, str] = {
         "worker: {resources: {requests: {cpu: 1}, limits: {cpu: 2, memory: 1Gi, nvidia.com/gpu: 1}}}"
     ),
     "names-just-fit": f"pools: [{{name: {'p' * 40}, queues: [q]}}]",
+    "queues-with-spaces-and-other-alphabets": "pools: [{name: a, queues: ['späte Aufgaben', 計算, 'a b c', x, 'ü']}]",
+    "longest-queue-in-bytes": f"pools: [{{name: a, queues: [{'ö' * 127}]}}]",
     "longest-queue": f"pools: [{{name: a, queues: [{'q' * 255}]}}]",
     "defaults-for-children-and-gevent": (
         "{defaults: {worker: {maxTasksPerChild: 5}}, pools: [{name: a, queues: [q], worker: {execution: gevent}}]}"

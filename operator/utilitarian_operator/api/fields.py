@@ -27,6 +27,8 @@ class Text:
     message: str
     plain: bool = False
     """Write a `pattern` to the schema, where so many may stand that rules with words of their own cost too much."""
+    in_bytes: bool = False
+    """Whether it may have no more bytes of UTF-8 than characters, which only the operator checks."""
 
     def check(self, value: object) -> str:
         """Return the text, or raise with the message.
@@ -38,6 +40,10 @@ class Text:
             raise PydanticCustomError("text", "must be a string: {message}", {"message": self.message})
         if len(value) > self.longest:
             raise PydanticCustomError("text", "may not be more than {longest} characters", {"longest": self.longest})
+        if self.in_bytes and len(value.encode(errors="replace")) > self.longest:
+            raise PydanticCustomError(
+                "text", "may not be more than {longest} bytes of UTF-8", {"longest": self.longest}
+            )
         if not re.fullmatch(self.pattern.removesuffix("$"), value):
             raise PydanticCustomError("text", "{message}", {"message": self.message})
         return value
@@ -211,9 +217,10 @@ ManyDataKeys = Annotated[str, replace(_DATA_KEY, plain=True)]
 QueueName = Annotated[
     str,
     Text(
-        "^[!-+.-~][!-+\\x2d-~]*$",
+        "^[^\\x00- ,\\x2d\\x7f]([^\\x00-\\x1f,\\x7f]*[^\\x00- ,\\x7f])?$",
         255,
-        "write the queue's name as the application declares it, in ASCII, without commas, spaces or a leading hyphen",
+        "write the queue's name as the application declares it, without commas, a leading hyphen or spaces around it",
+        in_bytes=True,
     ),
 ]
 ExchangeName = Annotated[

@@ -246,3 +246,35 @@ def test_null_takes_a_default_of_the_security_context_away() -> None:
     made = fleet("{pod: {securityContext: {fsGroup: null, seccompProfile: null}}}")
     for template in pod_templates("fleet", made).values():
         assert template["spec"]["securityContext"] == {}
+
+
+@pytest.mark.parametrize(
+    "app, label",
+    [
+        ("utilitarian", "utilitarian"),
+        ("package.module:app", "package.module"),
+        ("a" * 64, "a" * 63),
+        (f"{'a' * 62}.module", "a" * 62),
+        ("_private", "private"),
+        ("_", "application"),
+    ],
+)
+def test_the_applications_name_is_cut_to_what_a_label_may_be(app: str, label: str) -> None:
+    asked = fleet(f"{{app: {app}, pools: [{{name: a, queues: [q]}}]}}")
+    made_of = deployment(OWNER, asked, asked.pools[0])
+    labels = [made_of["metadata"]["labels"], made_of["spec"]["template"]["metadata"]["labels"]]
+    assert [it["app.kubernetes.io/name"] for it in labels] == [label, label]
+    assert made_of["spec"]["template"]["spec"]["containers"][0]["command"][2] == app
+
+
+@pytest.mark.parametrize(
+    "queues, argument",
+    [
+        pytest.param("[späte Aufgaben, 計算]", "späte Aufgaben,計算", id="spaces and other alphabets"),
+        pytest.param("[a$b]", "a$b", id="a dollar"),
+        pytest.param("['$(HOME)', a$$b]", "$$(HOME),a$$$$b", id="what Kubernetes would expand"),
+    ],
+)
+def test_queues_reach_celery_as_they_are_called(queues: str, argument: str) -> None:
+    command = container(f"pools: [{{name: a, queues: {queues}}}]")["command"]
+    assert command[command.index("-Q") + 1] == argument

@@ -35,6 +35,7 @@ KEPT_BY_ARGO_CD = {
 
 
 KIBIBYTE = 1024
+LONGEST_LABEL = 63
 """Celery's unit for --max-memory-per-child."""
 
 BEAT_FOLDER = "/var/lib/celery-beat"
@@ -191,7 +192,7 @@ def _worker_command(pool: Pool) -> list[str]:
     worker = pool.worker
     # What listens to events takes a worker without heartbeats for one that is gone.
     beats = "-E" if worker.events else "--without-heartbeat"
-    queues = ["-Q", ",".join(pool.queues)] if pool.queues else []
+    queues = ["-Q", _literal(",".join(pool.queues))] if pool.queues else []
     return [
         *worker.command_prefix,
         *("celery", "-A", pool.app, "worker", "--loglevel=INFO", "-n", node_name("$(POD_NAME)"), *queues),
@@ -199,6 +200,11 @@ def _worker_command(pool: Pool) -> list[str]:
         *(f"--prefetch-multiplier={worker.prefetch_multiplier}", *_recycling(worker)),
         *("--without-gossip", "--without-mingle", beats, *worker.extra_args),
     ]
+
+
+def _literal(argument: str) -> str:
+    """An argument of which Kubernetes expands nothing: it takes `$(NAME)` for a variable and `$$` for a dollar."""
+    return argument.replace("$", "$$") if "$$" in argument or "$(" in argument else argument
 
 
 def _hook(pool: Pool) -> list[str]:
@@ -321,12 +327,17 @@ def _beat_volume(owner: Owner, beat: Beat) -> Object:
 
 def _labels(owner: Owner, app: str, component: str) -> dict[str, str]:
     return {
-        "app.kubernetes.io/name": app.partition(":")[0],
+        "app.kubernetes.io/name": _label_of(app),
         INSTANCE_LABEL: owner.name,
         "app.kubernetes.io/component": component,
         "app.kubernetes.io/part-of": "utilitarian",
         MANAGED_BY_LABEL: MANAGER,
     }
+
+
+def _label_of(app: str) -> str:
+    """The application's module as the value of a label, which may have 63 characters, the outer ones no punctuation."""
+    return app.partition(":")[0][:LONGEST_LABEL].strip("._-") or "application"
 
 
 def _pod_metadata(settings: PodSettings, labels: Mapping[str, str], checksum: str | None) -> Object:
