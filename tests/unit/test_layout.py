@@ -133,15 +133,30 @@ def test_modules_and_functions_stay_short(path: Path) -> None:
 
 
 def test_every_test_asserts() -> None:
-    """By itself, or by a function of the tests or of the demonstration that it calls, however deep."""
+    """By itself, or by a function that it calls, however deep: of its own module, or of what tests share."""
     theirs = [path for path in MODULES if name(path).startswith(("tests/", "demo/"))]
     functions = [(path, node) for path in theirs for node in _functions(path)]
-    asserting = {node.name for _, node in functions if _asserts(node)}
-    calls = [(node.name, _calls(node)) for _, node in functions]
+    methods = {
+        id(it) for path in theirs for of in ast.walk(_tree(path)) if isinstance(of, ast.ClassDef) for it in of.body
+    }
+    names = {node: f"{_shared_by(path)} {'.' * (id(node) in methods)}{node.name}" for path, node in functions}
+    asserting = {names[node] for _, node in functions if _asserts(node)}
+    calls = [
+        (names[node], {f"{by} {it}" for it in _calls(node) for by in ("all", _shared_by(path))})
+        for path, node in functions
+    ]
     while more := {it for it, called in calls if called & asserting} - asserting:
         asserting |= more
-    silent = [(path, node.name) for path, node in functions if node.name not in asserting]
+    silent = [(path, node.name) for path, node in functions if names[node] not in asserting]
     assert [f"{name(path)}: {it}" for path, it in silent if path.stem[:5] == it[:5] == "test_"] == []
+
+
+def _shared_by(path: Path) -> str:
+    """Which tests may call the functions of a module."""
+    folder = name(path.parent)
+    if folder.startswith(("tests/support", "demo")):
+        return "all"
+    return folder if folder == "tests/adversary" else name(path)
 
 
 def _asserts(function: ast.AST) -> bool:
@@ -150,14 +165,16 @@ def _asserts(function: ast.AST) -> bool:
     return (
         any(isinstance(node, ast.Assert) for node in nodes)
         or any(re.match(r"AssertionError|NotInTimeError", it) for it in raised)
-        or bool({"raises", "fail"} & _calls(function))
+        or bool({".raises", ".fail"} & _calls(function))
     )
 
 
+@cache
 def _calls(function: ast.AST) -> set[str]:
+    """Names of what is called, those of methods with a dot before them."""
     called = [node.func for node in ast.walk(function) if isinstance(node, ast.Call)]
     return {it.id for it in called if isinstance(it, ast.Name)} | {
-        it.attr for it in called if isinstance(it, ast.Attribute)
+        f".{it.attr}" for it in called if isinstance(it, ast.Attribute)
     }
 
 

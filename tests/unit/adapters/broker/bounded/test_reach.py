@@ -5,6 +5,14 @@ import pytest
 from utilitarian_operator.adapters.broker.bounded.reach import AddressRefused, Reach
 
 
+def passes(reach: Reach, address: str) -> bool:
+    try:
+        reach.check(address)
+    except AddressRefused:
+        return False
+    return True
+
+
 @pytest.mark.parametrize(
     "address",
     [
@@ -15,9 +23,9 @@ from utilitarian_operator.adapters.broker.bounded.reach import AddressRefused, R
 def test_what_serves_a_machine_itself_is_refused_unless_allowed(address: str) -> None:
     with pytest.raises(AddressRefused, match="refused"):
         Reach().check(address)
-    Reach(link_local=True).check(address)
+    assert passes(Reach(link_local=True), address)
 
 
 @pytest.mark.parametrize("address", ["10.0.0.9", "127.0.0.1", "192.168.1.1", "2001:db8::1", "rabbit.example"])
 def test_others_pass(address: str) -> None:
-    Reach().check(address)
+    assert passes(Reach(), address)
