@@ -1,4 +1,4 @@
-"""Runs kopf as informer: every event goes to the cache and asks for a look."""
+"""Runs kopf as informer: every event goes to the cache, and what is new asks for a look."""
 
 import asyncio
 import itertools
@@ -67,8 +67,10 @@ def registry(
             body = dict(event["object"])
             progress(plural, version(body))
             edited = plural == FLEETS and store.edited(body)
-            key = store.see(plural, body, deleted=event["type"] == "DELETED")
-            if key is not None:
+            deleted = event["type"] == "DELETED"
+            news = deleted or not store.knows(plural, body)
+            key = store.see(plural, body, deleted=deleted)
+            if key is not None and news:
                 queue.add(key, at_once=edited)
 
         kopf.on.event(*WATCHED[plural], id=f"saw-{plural}", registry=handlers)(saw)

@@ -83,6 +83,18 @@ class Store:
             known[name] = body
             self._answers[kind, key].add(name)
 
+    def knows(self, kind: str, body: Object) -> bool:
+        """Whether what a watch shows is nothing new: an echo of a write whose answer was taken for seen, or older.
+
+        The echo of a write that was only `answered` is new: from here on the watch has it, too.
+        """
+        key, name = fleet_of(kind, body), body["metadata"]["name"]
+        known = None if key is None else self._objects[kind][key].get(name)
+        if key is None or known is None:
+            return False
+        behind = version(body) - version(known)
+        return behind < 0 or (not behind and name not in self._answers[kind, key])
+
     def watch_has(self, kind: str, key: Key, name: str) -> bool:
         """Whether the watch has shown the newest version that is known of an object, or a later one."""
         return name not in self._answers[kind, key]

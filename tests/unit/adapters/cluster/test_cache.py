@@ -52,6 +52,26 @@ def test_the_newer_version_stays(seen: list[int], stays: int) -> None:
     assert version(store.children(DEPLOYMENTS, KEY)["a"]) == stays
 
 
+@pytest.mark.parametrize(
+    "seen,answered,shown,known",
+    [
+        pytest.param(None, None, 1, False, id="never-seen"),
+        pytest.param(1, None, 2, False, id="newer"),
+        pytest.param(2, None, 2, True, id="the-echo-of-a-write-that-counts-as-seen"),
+        pytest.param(3, None, 2, True, id="older"),
+        pytest.param(1, 2, 2, False, id="the-echo-by-which-the-watch-catches-up"),
+        pytest.param(1, 3, 2, True, id="older-than-an-answer"),
+    ],
+)
+def test_what_an_event_says_that_is_nothing_new(seen: int | None, answered: int | None, shown: int, known: bool) -> None:
+    store = Store()
+    if seen is not None:
+        store.see(DEPLOYMENTS, child("a", seen))
+    if answered is not None:
+        store.answered(DEPLOYMENTS, child("a", answered))
+    assert store.knows(DEPLOYMENTS, child("a", shown)) is known
+
+
 def test_of_the_same_version_the_later_stays() -> None:
     store = Store()
     store.see(DEPLOYMENTS, child("a", 3, spec={"replicas": 1}))
