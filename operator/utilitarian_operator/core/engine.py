@@ -47,6 +47,7 @@ from utilitarian_operator.core.observation.fleet import Readings, Sightings, fle
 from utilitarian_operator.core.observation.model import FleetSnapshot
 from utilitarian_operator.core.plan import Event, Figures, KeepSpec, Outcome, Plan, Scale, WriteStatus
 from utilitarian_operator.core.reasons import MOST_EVENTS_AT_ONCE, Reason
+from utilitarian_operator.core.rest import at_rest, rested, still, woken
 from utilitarian_operator.core.sizing.facts import facts
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet, first_seen_work, looked_well
@@ -74,7 +75,9 @@ def step(spec: Spec, seen: Seen, state: State, now: datetime) -> tuple[Plan, Sta
     Returns:
         All that is to happen, and the state of this look.
     """
-    state = settled(state, seen.outcome)
+    if seen.read is not None and still(state.rest, spec, seen, now):
+        return Plan(same=tuple(seen.read.broker.sources())), rested(state, now)
+    state = settled(woken(state), seen.outcome)
     running = spec.running
     if running is None or running.fleet is None or seen.read is None:
         return _nothing_runs(spec, seen, state, now)
@@ -96,7 +99,8 @@ def step(spec: Spec, seen: Seen, state: State, now: datetime) -> tuple[Plan, Sta
         refused=state.refusals,
     )
     plan = allowed(replace(plan, figures=figures), fleet.mode, figures.context.contested)
-    return _reported(spec, seen, state, plan, now)
+    plan, state = _reported(spec, seen, state, plan, now)
+    return plan, replace(state, rest=at_rest(spec, seen, state, plan, now))
 
 
 def _snapshot(fleet: Fleet, read: Readings, beat: BeatReadings, state: State) -> tuple[FleetSnapshot, Sightings]:

@@ -106,6 +106,23 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
+class Rest:
+    """A look at which nothing was to do, and after which time alone changes nothing for a while.
+
+    Args:
+        spec: what was asked for.
+        seen: at that look.
+        until: when it is decided anew, whatever is seen.
+        last: the last look at which all was as at that one.
+    """
+
+    spec: Spec
+    seen: Seen
+    until: datetime
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """What is kept of one fleet from look to look.
 
@@ -134,6 +151,7 @@ class State:
         written: the status as it was written last.
         recorded: what has its event.
         note: what of the status could not be read at the start; empty once it has its event.
+        rest: the look after which the fleet was at rest; None where it was not.
     """
 
     started: datetime
@@ -155,6 +173,7 @@ class State:
     written: Written | None = None
     recorded: Recorded = field(default_factory=Recorded)
     note: str = ""
+    rest: Rest | None = None
 
 
 def begun(status: ReadOnlyObject, recalled: Recalled, now: datetime) -> State:

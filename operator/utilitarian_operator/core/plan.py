@@ -18,7 +18,7 @@ from utilitarian_operator.core.objects.refusals import Refusal, Refusals
 from utilitarian_operator.core.objects.wanted import Wanted
 from utilitarian_operator.core.observation.beat import OtherBeat
 from utilitarian_operator.core.observation.broker import Questions
-from utilitarian_operator.core.observation.model import FleetSnapshot
+from utilitarian_operator.core.observation.model import FleetSnapshot, Source
 from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.core.sizing.decision import Decision
 from utilitarian_operator.core.sizing.facts import Facts
@@ -138,6 +138,8 @@ class Plan:
         keep: the spec to keep.
         refused: what was refused, and still holds.
         status: None where it is not worth a write.
+        same: of a look at which all was as at the one before, so that nothing of the above was made anew: how fresh
+            each source is; None of all others.
     """
 
     figures: Figures | None = None
@@ -156,6 +158,7 @@ class Plan:
     keep: KeepSpec | None = None
     refused: Refusals = field(default_factory=Refusals)
     status: WriteStatus | None = None
+    same: tuple[Source, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

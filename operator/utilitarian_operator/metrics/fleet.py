@@ -2,7 +2,7 @@
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,13 +17,16 @@ from utilitarian_operator.api.resource import Mode
 from utilitarian_operator.core.diagnosis.findings import REASONS, Finding
 from utilitarian_operator.core.diagnosis.pod_losses import Cause
 from utilitarian_operator.core.mode import makes_objects
-from utilitarian_operator.core.observation.model import FleetSnapshot, PoolSnapshot, Present, Unknown
+from utilitarian_operator.core.observation.model import FleetSnapshot, PoolSnapshot, Present, Source, Unknown
 from utilitarian_operator.core.sizing.decision import Decision, Rule
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.usage import Usage
 from utilitarian_operator.metrics.runs import CAME, RUNS, RunMetrics
 from utilitarian_operator.metrics.series import Board, Figures, Series, counter_of, gauge_of, histogram_of
 from utilitarian_operator.metrics.series import FleetLabels as Fleet
+
+AGES = "/ages"
+"""The part of a fleet's board that is shown at each look: no pool can be called so."""
 
 _FLEET = ("namespace", "fleet")
 _POOL = (*_FLEET, "pool")
@@ -79,7 +82,7 @@ class Metrics:
             "When this operator last began a round of looks, Unix time; 0 while it waits for the Lease",
             registry=registry,
         )
-        self._board = Board()
+        self._board, self._decided = Board(), dict[Fleet, list[Counter]]()
         self._shown: dict[Fleet, dict[str, _Shown]] = {}
         self._counted: dict[Fleet, set[str]] = defaultdict(set)
         self._unseen: set[Fleet] = set()
@@ -120,11 +123,14 @@ class Metrics:
         self._unseen.discard(fleet)
         self._keep_only(fleet, snapshot)
         self._board.show(fleet, "", self._whole(fleet, snapshot, mode))
+        self._show_ages(fleet, snapshot.sources)
         self.runs.came(fleet, snapshot)
         before = self._shown.get(fleet, {})
         now = self._shown[fleet] = {}
+        self._decided[fleet] = [self._decisions.labels(*fleet, name, decisions[name].rule) for name in snapshot.pools]
+        for decided in self._decided[fleet]:
+            decided.inc()
         for name, pool in snapshot.pools.items():
-            self._decisions.labels(*fleet, name, decisions[name].rule).inc()
             reasons = frozenset(it.reason for it in findings.get(name, ()))
             decision = decisions[name]
             held = waits_on_purpose(pool, decision)
@@ -137,10 +143,28 @@ class Metrics:
         for name, pool in snapshot.leftover.items():
             self._board.show(fleet, name, self._workers_of((*fleet, name), pool, 0))
 
+    def same(self, fleet: Fleet, sources: Iterable[Source]) -> None:
+        """Record a look at which all was as at the one before: the same was decided, and what is shown holds still.
+
+        Args:
+            fleet: namespace and name.
+            sources: how fresh each is.
+        """
+        self._unseen.discard(fleet)
+        self._show_ages(fleet, sources)
+        for decided in self._decided.get(fleet, ()):
+            decided.inc()
+
+    def _show_ages(self, fleet: Fleet, sources: Iterable[Source]) -> None:
+        ages: Figures = {
+            (self._sight_age, (*fleet, it.name)): None if it.age is None else it.age.total_seconds() for it in sources
+        }
+        self._board.show(fleet, AGES, ages)
+
     def _keep_only(self, fleet: Fleet, snapshot: FleetSnapshot) -> None:
         """Show nothing of pools that are neither asked for nor led out any more, their counters included."""
         there = {*snapshot.pools, *snapshot.leftover}
-        self._board.keep_only(fleet, {"", RUNS, CAME, *there})
+        self._board.keep_only(fleet, {"", AGES, RUNS, CAME, *there})
         gone = self._counted[fleet] - there - ({BEAT} if snapshot.beat is not None else set())
         for pool in gone:
             self._wake.forget(*fleet, pool)
@@ -150,15 +174,10 @@ class Metrics:
 
     def _whole(self, fleet: Fleet, snapshot: FleetSnapshot, mode: Mode) -> Figures:
         beat = snapshot.beat if makes_objects(mode) else None
-        ages: Figures = {
-            (self._sight_age, (*fleet, it.name)): None if it.age is None else it.age.total_seconds()
-            for it in snapshot.sources
-        }
         return {
             (self._reachable, fleet): snapshot.broker is None,
             (self._beat, fleet): None if beat is None else beat.ready,
             **{(self._mode, (*fleet, it)): it == mode for it in get_args(Mode)},
-            **ages,
         }
 
     def _pool(self, pool: tuple[str, str, str], shown: "_Shown") -> Figures:
@@ -252,6 +271,7 @@ class Metrics:
         for histogram in (self._wake, self._tick):
             histogram.forget(*fleet)
         self._shown.pop(fleet, None)
+        self._decided.pop(fleet, None)
         self._counted.pop(fleet, None)
         self.runs.forget(fleet)
 

@@ -73,16 +73,23 @@ class Fleets:
         self._clock, self._monotonic, self._forgotten = clock, monotonic, forgotten
         self._known: dict[Key, FleetState] = {}
         self._rivals = RivalsReader(cluster, monotonic)
+        self._formed: dict[Key, tuple[Object, Object]] = {}
         self._claims = Claims(store, brokers, monotonic)
         self._around: dict[str, asyncio.Task[None]] = {}
         self._looked_around: set[Key] = set()
         self._read_again: dict[Key, float] = {}
 
     def present(self, key: Key) -> Object | None:
-        """The resource with a well-formed status; None if it is gone, or about to go."""
+        """The resource with a well-formed status, one object for each version; None if it is gone, or about to go."""
         resource = self._store.fleet(key)
         gone = resource is None or "deletionTimestamp" in resource["metadata"]
-        return None if resource is None or gone else resource | {"status": well_formed(resource.get("status"))}
+        if resource is None or gone:
+            self._formed.pop(key, None)
+            return None
+        before = self._formed.get(key)
+        if before is None or before[0] is not resource:
+            before = self._formed[key] = resource, resource | {"status": well_formed(resource.get("status"))}
+        return before[1]
 
     async def known(self, key: Key, resource: Object) -> FleetState:
         """What is kept of one fleet; of one that was not looked at before, what its status and its revisions tell."""

@@ -79,6 +79,8 @@ class _OnePlan:
         by, plan = self.by, self.plan
         if broker is not None and plan.questions is not None:
             broker.ask(self.key, plan.questions)
+        if plan.same is not None:
+            by.metrics.same(self.key, plan.same)
         if plan.figures is not None:
             self._show(plan.figures)
         await self._scale()

@@ -63,7 +63,9 @@ def test_the_newer_version_stays(seen: list[int], stays: int) -> None:
         pytest.param(1, 3, 2, True, id="older-than-an-answer"),
     ],
 )
-def test_what_an_event_says_that_is_nothing_new(seen: int | None, answered: int | None, shown: int, known: bool) -> None:
+def test_what_an_event_says_that_is_nothing_new(
+    seen: int | None, answered: int | None, shown: int, known: bool
+) -> None:
     store = Store()
     if seen is not None:
         store.see(DEPLOYMENTS, child("a", seen))
