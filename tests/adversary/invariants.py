@@ -158,6 +158,8 @@ class Invariants:
         worker = world.kubelet.workers.get(pod["metadata"]["name"])
         if rolling or world.scaled_by.get(name) != "operator" or worker is None or not worker.alive:
             return
+        if worker.born > world.scaled_at[name]:
+            return  # it did not run yet when the step down was sent: its hook lets it end what it has begun since
         right = self._clock_is_right
         begun = [*worker.reserved, *(task for task, _, _ in worker.running.values())]
         # By a clock that is wrong what is due soon is due too late to wait for; it may have begun since.

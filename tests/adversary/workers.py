@@ -54,7 +54,7 @@ class Worker:
         self.scheduled: dict[int, Task] = {}
         self._redelivered: set[int] = set()
         """Of what runs here, by its begin, what the broker has given to somebody else since."""
-        self.begun, self._born = 0, rabbit.loop.now
+        self.begun, self.born = 0, rabbit.loop.now
         self.begun_at = self.idle_since = rabbit.loop.now
         self.mute_until = self.hung_until = self.slow_until = 0.0
         self._closed = 0
@@ -188,7 +188,7 @@ class Worker:
                 ]
             case "stats":
                 pool = {"implementation": f"celery.concurrency.{_POOLS[self.kind.execution]}:TaskPool"}
-                return {"total": {TASK: self.begun}, "pool": pool, "uptime": int(self._rabbit.loop.now - self._born)}
+                return {"total": {TASK: self.begun}, "pool": pool, "uptime": int(self._rabbit.loop.now - self.born)}
             case "registered":
                 return [f"{TASK} [acks_late={self.kind.late}]"]
             case _:

@@ -84,6 +84,7 @@ class World:
         self.weather, self.quota, self.full = Weather(), None, False
         self.lag_until = self.edited_at = 0.0
         self.scaled_by: dict[str, str] = {}
+        self.scaled_at: dict[str, float] = {}
         self.unseen: dict[str, int] = {}
         self.mode = "Auto", 0.0
         self.person_scaled = self.beat_scaled = self.rolled = self.over = False
@@ -125,7 +126,7 @@ class World:
         before = live["spec"].get("replicas", 1)
         self.invariants.scales(name, before, replicas, by=by)
         self.log(f"{name}: {before} to {replicas} by the {by}")
-        self.scaled_by[name] = by
+        self.scaled_by[name], self.scaled_at[name] = by, self.loop.now
         scaled = self.server.change("deployments", name, spec={**live["spec"], "replicas": replicas})
         assert scaled is not None
         if by == "person" and before != replicas:
