@@ -52,6 +52,8 @@ class Invariants:
         self.quiet_from = math.inf
         self._questions = 0
         self._over_since: float | None = None
+        self._full_at = -math.inf
+        """When the pools had all workers that they may have together."""
         self._idle: dict[str, float] = {}
         self._last_lead = 0
 
@@ -224,12 +226,14 @@ class Invariants:
         """A pool that sleeps while its tasks wait, although the operator can see them."""
         world, now = self._world, self._world.loop.now
         rabbit = world.rabbit
+        asked = sum(it["spec"].get("replicas", 1) for it in world.server.objects["deployments"].values())
+        if asked >= world.spec["maxWorkers"]:
+            self._full_at = now  # another one must leave first
         lied = max(rabbit.zero_until, rabbit.stale_until, rabbit.no_statistics_until)
         if not world.sees or max(lied, world.edited_at) > now - WAKES_IN_S or world.spec.get("mode", "Auto") != "Auto":
             return
-        asked = sum(it["spec"].get("replicas", 1) for it in world.server.objects["deployments"].values())
-        if asked >= world.spec["maxWorkers"]:
-            return  # another one must have left first
+        if now - self._full_at < OBEYS_IN_S:
+            return
         for pool, queues in QUEUES_OF.items():
             live = world.server.objects["deployments"].get(f"{world.name}-{pool}")
             if live is None or live["spec"].get("replicas", 1):
