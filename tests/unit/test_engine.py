@@ -16,7 +16,7 @@ from utilitarian_operator.core.objects.actions import Create
 from utilitarian_operator.core.objects.refusals import Refusal
 from utilitarian_operator.core.objects.wanted import DEPLOYMENT, DISRUPTION_BUDGET, STATEFUL_SET
 from utilitarian_operator.core.observation.beat import BeatReadings, OtherBeat
-from utilitarian_operator.core.observation.broker import BrokerSnapshot, Depth
+from utilitarian_operator.core.observation.broker import BrokerName, BrokerSnapshot, Depth
 from utilitarian_operator.core.observation.fleet import Readings
 from utilitarian_operator.core.observation.model import Unknown
 from utilitarian_operator.core.plan import Outcome, Plan
@@ -356,3 +356,22 @@ def test_a_client_that_sets_the_number_again_and_again_is_named_and_not_fought()
     assert (stalled["status"], stalled["reason"]) == ("True", "ReplicasTaken")
     assert "kube-controller-manager sets the replicas of Deployment fleet-a" in stalled["message"]
     assert [it.reason for it in plan.events] == ["ReplicasTaken"]
+
+
+def test_tasks_that_stay_on_the_broker_before_are_told_once() -> None:
+    look = at_rest(Look(waiting=5))
+    _, state = look.decided()
+    old = BrokerName(frozenset({"old:5672"}), "/", "old")
+    moved = replace(look, state=replace(state, broker=old), outcome=None)
+
+    def told(of: Look, name: BrokerName) -> tuple[list[str], State]:
+        seen = of.seen()
+        assert seen.read is not None
+        broker = replace(seen.read.broker, hosts=name.hosts, vhost=name.vhost, cluster=name.cluster)
+        spec = Spec(*(Acceptance(of.resource).judge(of.resource),) * 2)
+        plan, after = step(spec, replace(seen, read=replace(seen.read, broker=broker)), of.state, NOW + SECOND)
+        return [it.note for it in plan.events if it.reason == "BrokerChanged"], after
+
+    (note,), after = told(moved, BrokerName(frozenset({"new:5672"}), "/", "new"))
+    assert "5 tasks waited on the old one" in note
+    assert told(replace(moved, state=after), BrokerName(frozenset({"new:5672"}), "/", "new"))[0] == []

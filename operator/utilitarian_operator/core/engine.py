@@ -42,7 +42,7 @@ from utilitarian_operator.core.objects.wanted import (
     wanted_objects,
 )
 from utilitarian_operator.core.observation.beat import BeatReadings
-from utilitarian_operator.core.observation.broker import questions
+from utilitarian_operator.core.observation.broker import moved, questions
 from utilitarian_operator.core.observation.fleet import Readings, Sightings, fleet_snapshot
 from utilitarian_operator.core.observation.model import FleetSnapshot
 from utilitarian_operator.core.plan import Event, Figures, KeepSpec, Outcome, Plan, Scale, WriteStatus
@@ -319,6 +319,8 @@ def _report(spec: Spec, seen: Seen, state: State, plan: Plan, figures: Figures, 
     left, wrong = reviewed(state.drains.departures, figures.snapshot)
     slow = {pod: pool for pool, drain in plan.drains.items() for pod in drain.slow}
     losses, seen_losses = state.losses.new([*seen.pods.values(), *seen.gone])
+    named_now = seen.read.broker.name if seen.read is not None else None
+    of_another = [Event(Reason.BROKER_CHANGED, it) for it in moved(state.broker, named_now, seen.resource["status"])]
     of_broker, broker = _of_broker(figures.snapshot, blockers, recorded=state.recorded.broker)
     beat_before = seen.resource["status"].get("beat", {})
     of_beat, beat = news(figures.fleet, beat_before, figures.snapshot.beat, state.beat.recorded)
@@ -330,6 +332,7 @@ def _report(spec: Spec, seen: Seen, state: State, plan: Plan, figures: Figures, 
         *_of_warnings(spec.newest, state.recorded.warnings),
         *_of_findings(state, figures),
         *of_broker,
+        *of_another,
         *(Event(reason, note) for reason, note in of_beat),
     )
     warnings = spec.newest.generation if spec.newest.warnings else state.recorded.warnings
@@ -337,6 +340,7 @@ def _report(spec: Spec, seen: Seen, state: State, plan: Plan, figures: Figures, 
         state,
         recorded=Recorded(tuple(blockers), warnings, broker),
         note="",
+        broker=named_now or state.broker,
         losses=seen_losses,
         memories=with_kills(figures.fleet, state.memories, [it for it, _ in losses], figures.snapshot.at),
         health=state.health.with_all_recorded(),

@@ -17,6 +17,7 @@ from utilitarian_operator.core.objects.replica_writers import ReplicaWriters
 from utilitarian_operator.core.objects.rivals import Rivals
 from utilitarian_operator.core.objects.wanted import Live, Wanted
 from utilitarian_operator.core.observation.beat import BeatReadings
+from utilitarian_operator.core.observation.broker import BrokerName
 from utilitarian_operator.core.observation.deltas import LastMessages
 from utilitarian_operator.core.observation.fleet import Readings, Sightings
 from utilitarian_operator.core.plan import Outcome
@@ -146,6 +147,7 @@ class State:
         waiting_since: since when each sleeping pool has had work waiting, by pool name.
         applied: what was held of each object after its last apply, by kind and name.
         writers: who else set the numbers of workers.
+        broker: which one answered last; None while none did.
         made: the objects of the spec that runs.
         claimed: whether beat's claim was made, or found.
         written: the status as it was written last.
@@ -168,6 +170,7 @@ class State:
     waiting_since: Mapping[str, datetime] = field(default_factory=dict)
     applied: Mapping[tuple[str, str], Applied] = field(default_factory=dict)
     writers: ReplicaWriters = field(default_factory=ReplicaWriters)
+    broker: BrokerName | None = None
     made: Made | None = None
     claimed: bool = False
     written: Written | None = None

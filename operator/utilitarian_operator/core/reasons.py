@@ -28,6 +28,7 @@ class Reason(StrEnum):
     QUEUE_TAKEN = "QueueTaken"
     REPLICAS_TAKEN = "ReplicasTaken"
     BROKER_UNREACHABLE = "BrokerUnreachable"
+    BROKER_CHANGED = "BrokerChanged"
     BROKER_REACHABLE = "BrokerReachable"
     SECRET_MISSING = "SecretMissing"  # noqa: S105 - the name of a reason
     CONFIG_MAP_MISSING = "ConfigMapMissing"

@@ -7,8 +7,9 @@ import pytest
 
 from tests.support.looks import pod, snapshot
 from tests.support.pools import NOW
-from utilitarian_operator.core.observation.broker import questions
+from utilitarian_operator.core.observation.broker import BrokerName, BrokerSnapshot, moved, questions
 from utilitarian_operator.core.observation.model import PoolSnapshot, Unknown
+from utilitarian_operator.errors import BrokerUnreachable
 
 WELL = "celery@well"
 ONE = pod("one")
@@ -47,3 +48,32 @@ def test_every_worker_of_the_broker_is_asked_where_a_queue_has_consumers_of_unkn
     seen = snapshot(ONE)
     foreign = replace(seen.pools["work"], foreign={"q": 1})
     assert questions(replace(seen, pools={**seen.pools, "work": foreign}), ()).around
+
+
+BEFORE = BrokerName(frozenset({"a:5672", "b:5672"}), "/", "rabbit@one")
+
+
+@pytest.mark.parametrize(
+    "now, another",
+    [
+        pytest.param(BEFORE, False, id="the same"),
+        pytest.param(BrokerName(frozenset({"b:5672"}), "/", None), False, id="an address less"),
+        pytest.param(BrokerName(frozenset({"c:5672"}), "/", "rabbit@one"), False, id="another name of the same"),
+        pytest.param(BrokerName(frozenset({"c:5672"}), "/", "rabbit@two"), True, id="another broker"),
+        pytest.param(BrokerName(frozenset({"c:5672"}), "/", None), True, id="another one that does not say its name"),
+        pytest.param(BrokerName(BEFORE.hosts, "/new", "rabbit@one"), True, id="another virtual host"),
+    ],
+)
+def test_a_url_that_names_another_broker_is_told_with_what_the_old_one_holds(now: BrokerName, another: bool) -> None:
+    said = list(moved(BEFORE, now, {"backlog": 12}))
+    assert bool(said) is another
+    assert not another or "12 tasks waited on the old one and stay there" in said[0]
+    assert not another or "an unknown number of tasks" in next(iter(moved(BEFORE, now, {"backlog": None})))
+    assert list(moved(None, now, {})) == list(moved(BEFORE, None, {})) == []
+
+
+def test_a_broker_has_a_name_once_it_has_answered() -> None:
+    answered = BrokerSnapshot(0.0, hosts=BEFORE.hosts, vhost="/", cluster="rabbit@one")
+    assert answered.name == BEFORE
+    assert replace(answered, failed=BrokerUnreachable("no")).name is None
+    assert BrokerSnapshot(0.0).name is None

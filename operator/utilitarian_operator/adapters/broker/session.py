@@ -100,6 +100,7 @@ class BrokerSession:
         self._beats: tuple[str, ...] = ()
         self._mute: BrokerError | None = None
         self._endpoints, self._vhost, self._tls = stats, addresses(url)[0].vhost, tls
+        self._hosts = frozenset(f"{it.host}:{it.port}" for it in addresses(url))
         self._declared: Mapping[str, QueueSettings] = {}
         self._celery: str | None = None
         self._celery_asked = float("-inf")
@@ -127,6 +128,8 @@ class BrokerSession:
             seen_at=dict(self._seen_at),
             settings=self._settings(),
             cluster=self._depths.cluster,
+            hosts=self._hosts,
+            vhost=self._vhost,
         )
 
     async def look(self, queues: Sequence[str]) -> BrokerSnapshot:

@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from utilitarian_operator.core.labels import node_name
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings
@@ -16,6 +16,7 @@ from utilitarian_operator.core.observation.model import (
     WorkerLoad,
 )
 from utilitarian_operator.core.observation.worked import Worked
+from utilitarian_operator.core.wording import plural
 from utilitarian_operator.errors import BrokerError
 
 
@@ -63,6 +64,20 @@ NO_QUESTIONS = Questions()
 
 
 @dataclass(frozen=True, slots=True)
+class BrokerName:
+    """Which broker a URL names: its addresses, its virtual host, and what the broker calls itself."""
+
+    hosts: frozenset[str]
+    vhost: str
+    cluster: str | None
+
+    def is_another_than(self, before: "BrokerName") -> bool:
+        """Whether the queues are others: one address more, or another name of the same host, makes no other broker."""
+        same = self.cluster is not None and self.cluster == before.cluster
+        return self.vhost != before.vhost or not (same or self.hosts & before.hosts)
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerAnswer:
     """What a worker said, and when it was asked (monotonic seconds)."""
 
@@ -88,6 +103,8 @@ class BrokerSnapshot:
         seen_at: when each source was last asked with success (monotonic seconds), None if never; by its name.
         settings: what broker and workers tell of themselves, minutes old; good for advice only.
         cluster: what the broker calls itself; None while it was never connected to.
+        hosts: host and port of each address of its URL.
+        vhost: of its URL.
     """
 
     at: float
@@ -103,6 +120,13 @@ class BrokerSnapshot:
     seen_at: Mapping[str, float | None] = field(default_factory=dict)
     settings: BrokerSettings = field(default_factory=BrokerSettings)
     cluster: str | None = None
+    hosts: frozenset[str] = frozenset()
+    vhost: str = ""
+
+    @property
+    def name(self) -> "BrokerName | None":
+        """Which broker it is; None while it has not answered."""
+        return BrokerName(self.hosts, self.vhost, self.cluster) if self.hosts and self.failed is None else None
 
     def answer(self, node: str, not_before: float) -> WorkerLoad | None:
         """What a worker said to a question asked after a moment (monotonic seconds); None if it said nothing since."""
@@ -150,3 +174,20 @@ def _worth_asking(pool: PoolSnapshot, *, shrinking: bool) -> Iterable[PodSnapsho
         matters = shrinking or pool.ready == 0 or pool.unlearned or unopened or not pod.staying
         if leaves or (pod.running and matters):
             yield pod
+
+
+def moved(before: BrokerName | None, now: BrokerName | None, status: Mapping[str, Any]) -> Iterable[str]:
+    """What there is to say where a URL names another broker: what the one before held stays there.
+
+    Args:
+        before: the one that answered last.
+        now: the one that answers now; None while none does.
+        status: of the resource, as it was written last.
+    """
+    if before is not None and now is not None and now.is_another_than(before):
+        waited = status.get("backlog")
+        tasks = plural(waited, "task") if isinstance(waited, int) else "an unknown number of tasks"
+        yield (
+            f"the URL names another broker or virtual host than before: {tasks} waited on the old one and stay there; "
+            "workers with the old URL end what they hold, and take no more"
+        )

@@ -25,6 +25,7 @@ WARNINGS = frozenset(
         Reason.QUEUE_TAKEN,
         Reason.REPLICAS_TAKEN,
         Reason.BROKER_UNREACHABLE,
+        Reason.BROKER_CHANGED,
         Reason.SECRET_MISSING,
         Reason.CONFIG_MAP_MISSING,
         Reason.REFUSED,

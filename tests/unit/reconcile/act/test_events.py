@@ -50,7 +50,7 @@ def test_two_events_have_two_names() -> None:
 
 
 WARNINGS = {
-    *("MemoryUnreadable", "InvalidSpec", "NameTaken", "NamespaceTaken", "QueueTaken", "ReplicasTaken"),
+    *("MemoryUnreadable", "InvalidSpec", "NameTaken", "NamespaceTaken", "QueueTaken", "ReplicasTaken", "BrokerChanged"),
     *("BrokerUnreachable", "SecretMissing", "ConfigMapMissing", "Refused"),
     *("SpecWarning", "Stuck", "Starved", "Mute", "ForeignConsumers"),
     *("DeadlineAtRisk", "DeadlineMissed", "RunMissed", "RunOverlaps"),
