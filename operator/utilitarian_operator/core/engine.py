@@ -1,7 +1,7 @@
 """Decides a look: from what is asked for, what was seen and what is kept, all that is to happen because of it."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from utilitarian_operator.api.effective import Fleet
@@ -11,6 +11,7 @@ from utilitarian_operator.core.beat.actions import BeatMemory, in_turn, news, re
 from utilitarian_operator.core.beat.snapshot import beat_snapshot
 from utilitarian_operator.core.beat.volume_claim import claims
 from utilitarian_operator.core.blocker import INVALID_SPEC, SECRET_MISSING, Blocker
+from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.diagnosis.finding_history import Health
 from utilitarian_operator.core.diagnosis.memory_kills import with_kills
 from utilitarian_operator.core.draining.eviction_guard import guards, idle_since
@@ -84,12 +85,12 @@ def step(spec: Spec, seen: Seen, state: State, now: datetime) -> tuple[Plan, Sta
     fleet, owner = running.fleet, owner_of(seen.resource)
     snapshot, sightings = _snapshot(fleet, seen.read, seen.beat, state)
     asked = questions(snapshot, state.drains.shrinking)
-    state = _observed(fleet, snapshot, replace(state, sightings=sightings))
+    state = _observed(fleet, snapshot, changed(state, sightings=sightings))
     ours = own_deployments(owner, seen.live) if fleet.mode == "Auto" else {}
-    state = replace(state, writers=state.writers.seen(ours, now))
+    state = changed(state, writers=state.writers.seen(ours, now))
     figures, state = _sized(spec, fleet, snapshot, state)
     plan, state = _with_objects(running, owner, seen, state, _drained(figures, owner, seen, state), now)
-    plan = replace(
+    plan = changed(
         plan,
         questions=asked,
         beat=repairs(seen.beat, owner.uid, state.beat, now),
@@ -98,9 +99,9 @@ def step(spec: Spec, seen: Seen, state: State, now: datetime) -> tuple[Plan, Sta
         keep=KeepSpec(running.generation, running.written, makes_objects=True),
         refused=state.refusals,
     )
-    plan = allowed(replace(plan, figures=figures), fleet.mode, figures.context.contested)
+    plan = allowed(changed(plan, figures=figures), fleet.mode, figures.context.contested)
     plan, state = _reported(spec, seen, state, plan, now)
-    return plan, replace(state, rest=at_rest(spec, seen, state, plan, now))
+    return plan, changed(state, rest=at_rest(spec, seen, state, plan, now))
 
 
 def _snapshot(fleet: Fleet, read: Readings, beat: BeatReadings, state: State) -> tuple[FleetSnapshot, Sightings]:
@@ -108,12 +109,12 @@ def _snapshot(fleet: Fleet, read: Readings, beat: BeatReadings, state: State) ->
     before, sends = state.sightings, makes_objects(fleet.mode)
     snapshot, sightings = fleet_snapshot(fleet, read, before)
     of_beat, kept = beat_snapshot(fleet, beat, read, before.beat, state.beat.ahead, sends=sends)
-    return replace(snapshot, beat=of_beat), replace(sightings, beat=kept)
+    return changed(snapshot, beat=of_beat), changed(sightings, beat=kept)
 
 
 def _observed(fleet: Fleet, snapshot: FleetSnapshot, state: State) -> State:
     """The state with what a look says of the fleet's health, and of how well it is seen."""
-    return replace(
+    return changed(
         state,
         health=state.health.examined(fleet, snapshot),
         good_looks=state.good_looks + 1 if looked_well(snapshot) else 0,
@@ -126,12 +127,12 @@ def _sized(spec: Spec, fleet: Fleet, snapshot: FleetSnapshot, state: State) -> t
     figures = decide(
         fleet, state.health.doubted(snapshot), state.health, state.memories, _context(spec, state, snapshot)
     )
-    return figures, replace(
+    return figures, changed(
         state,
         runs=figures.runs,
         memories=figures.runs.memories,
         waiting_since=first_seen_work(state.waiting_since, figures.snapshot, figures.decisions),
-        drains=replace(state.drains, shrinking=shrinking(figures.snapshot, figures.decisions, state.drains.shrinking)),
+        drains=changed(state.drains, shrinking=shrinking(figures.snapshot, figures.decisions, state.drains.shrinking)),
     )
 
 
@@ -162,9 +163,9 @@ def settled(state: State, outcome: Outcome | None) -> State:
     pending = {it.pool: it.pending for it in outcome.scaled if it.pending is not None}
     refused = {(it.wanted.kind, it.wanted.name) for it in outcome.refused}
     claims_made = (it for it in outcome.tried if it.kind == CLAIM)
-    return replace(
+    return changed(
         state,
-        drains=replace(state.drains, departures={**state.drains.departures, **pending}),
+        drains=changed(state.drains, departures={**state.drains.departures, **pending}),
         refusals=outcome.refusals(state.refusals),
         applied=all_applied(outcome.applied, outcome.tried, state.applied, outcome.at),
         claimed=state.claimed or any((it.kind, it.name) not in refused for it in claims_made),
@@ -191,7 +192,7 @@ def _nothing_runs(spec: Spec, seen: Seen, state: State, now: datetime) -> tuple[
         return Plan(), state
     events = (*_of_note(state), *_of_blockers(blockers, state.recorded.blockers))
     status = refused_status(blockers, seen.resource["status"], spec.newest.generation, now)
-    state = replace(state, recorded=replace(state.recorded, blockers=tuple(blockers)), note="")
+    state = changed(state, recorded=changed(state.recorded, blockers=tuple(blockers)), note="")
     return Plan(events=events, status=_write(status, seen, state, now)), state
 
 
@@ -225,19 +226,19 @@ def _with_objects(
     figures, fleet = plan.figures, running.fleet
     if figures is None or fleet is None:
         return plan, state
-    state = replace(state, made=_made(running, owner, seen, state))
+    state = changed(state, made=_made(running, owner, seen, state))
     todos = _todo(owner, seen, state, {name: it.replicas for name, it in figures.decisions.items()}, now)
     actions, ahead = in_turn(todos.actions, seen.beat.rivals, fleet.beat.app)
     actions += claims(owner, fleet, seen.beat, made=state.claimed)
     refusals = state.refusals.only([*(it for it, _ in actions), *todos.taken])
-    plan = replace(
+    plan = changed(
         plan,
         objects=tuple((it, action) for it, action in actions if refusals.due(it, now)),
         postponed=tuple(it for it, _ in actions if not refusals.due(it, now)),
         ahead=ahead,
         deletions=tuple(it for it in todos.deletions if not works_still(it.live, figures.snapshot)),
     )
-    return plan, replace(state, refusals=refusals.noted(todos.taken, map(taken, todos.taken), now))
+    return plan, changed(state, refusals=refusals.noted(todos.taken, map(taken, todos.taken), now))
 
 
 def _made(running: Judgement, owner: Owner, seen: Seen, state: State) -> Made | None:
@@ -294,7 +295,7 @@ def _reported(spec: Spec, seen: Seen, state: State, plan: Plan, now: datetime) -
     fleet, snapshot, owner = figures.fleet, figures.snapshot, owner_of(seen.resource)
     blockers = [*_blockers(spec, plan.refused), *contests(owner, fleet, state.writers, seen.rivals)]
     scaled = plan.beat.version if plan.beat.scaled_back else state.beat.scaled
-    state = replace(state, beat=BeatMemory(state.beat.recorded, scaled, plan.ahead))
+    state = changed(state, beat=BeatMemory(state.beat.recorded, scaled, plan.ahead))
     report = _report(spec, seen, state, plan, figures, blockers)
     generation = running.generation if spec.doubted else spec.newest.generation
     starts = upcoming(fleet, snapshot.at)
@@ -303,7 +304,7 @@ def _reported(spec: Spec, seen: Seen, state: State, plan: Plan, now: datetime) -
     about = StatusInput(generation, blockers, *said)
     previous = seen.resource["status"]
     status = fleet_status(fleet, snapshot, figures.decisions, report.state.memories, previous, about)
-    plan = replace(plan, figures=report.figures, events=report.events, status=_write(status, seen, state, now))
+    plan = changed(plan, figures=report.figures, events=report.events, status=_write(status, seen, state, now))
     return plan, report.state
 
 
@@ -336,7 +337,7 @@ def _report(spec: Spec, seen: Seen, state: State, plan: Plan, figures: Figures, 
         *(Event(reason, note) for reason, note in of_beat),
     )
     warnings = spec.newest.generation if spec.newest.warnings else state.recorded.warnings
-    state_after = replace(
+    state_after = changed(
         state,
         recorded=Recorded(tuple(blockers), warnings, broker),
         note="",
@@ -344,12 +345,12 @@ def _report(spec: Spec, seen: Seen, state: State, plan: Plan, figures: Figures, 
         losses=seen_losses,
         memories=with_kills(figures.fleet, state.memories, [it for it, _ in losses], figures.snapshot.at),
         health=state.health.with_all_recorded(),
-        beat=replace(state.beat, recorded=beat),
+        beat=changed(state.beat, recorded=beat),
         drains=Progress(state.drains.shrinking, left, frozenset(slow)),
     )
     new = {pod: pool for pod, pool in slow.items() if pod not in state.drains.slow}
     lost = tuple((it.pool, it.cause) for it, _ in losses)
-    return _Report(events, state_after, replace(figures, slow=new, wrong_victims=wrong, losses=lost))
+    return _Report(events, state_after, changed(figures, slow=new, wrong_victims=wrong, losses=lost))
 
 
 def _blockers(spec: Spec, refusals: Refusals) -> list[Blocker]:

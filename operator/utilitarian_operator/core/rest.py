@@ -6,12 +6,13 @@ while: a start of a schedule ends it, and what is counted down (idleAfter, a dra
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import fields, replace
+from dataclasses import fields
 from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any
 
 from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.labels import node_name
 from utilitarian_operator.core.look import Rest, Seen, Spec, State
 from utilitarian_operator.core.observation.broker import BrokerSnapshot
@@ -19,7 +20,7 @@ from utilitarian_operator.core.observation.fleet import ANSWER_HOLDS_S, Readings
 from utilitarian_operator.core.observation.model import PodSnapshot, PoolSnapshot, Present, WorkerLoad
 from utilitarian_operator.core.plan import Figures, Plan
 from utilitarian_operator.core.sizing.decision import Decision, Rule
-from utilitarian_operator.core.sizing.memory import Memory, changed
+from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.pools import GOOD_LOOKS
 from utilitarian_operator.core.sizing.runs import coming_start
 
@@ -63,7 +64,7 @@ def still(rest: Rest | None, spec: Spec, seen: Seen, now: datetime) -> bool:
 
 def rested(state: State, now: datetime) -> State:
     """The state after one more look at which all was as before."""
-    return state if state.rest is None else replace(state, rest=replace(state.rest, last=now))
+    return state if state.rest is None else changed(state, rest=changed(state.rest, last=now))
 
 
 def woken(state: State) -> State:
@@ -72,7 +73,7 @@ def woken(state: State) -> State:
         return state
     last = state.rest.last
     memories = {name: changed(it, looked_at=last) for name, it in state.memories.items()}
-    return replace(state, memories=memories, rest=None)
+    return changed(state, memories=memories, rest=None)
 
 
 def at_rest(spec: Spec, seen: Seen, state: State, plan: Plan, now: datetime) -> Rest | None:

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from utilitarian_operator.adapters.broker.seam import Broker
@@ -13,6 +12,7 @@ from utilitarian_operator.api.names import beat_object
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.patience import PATIENCE, Patience
 from utilitarian_operator.api.validation.pod_security import BASELINE, Allowances
+from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.engine import settled, step
 from utilitarian_operator.core.look import Seen, Spec, unrecorded
 from utilitarian_operator.core.reasons import Reason
@@ -110,7 +110,7 @@ class Reconciler:
         broker, spec = await self._fleets.broker(known, fleet, spec)
         seen = await known.parts.reader.look(resource, fleet, broker, known.state, contents, known.outcome)
         known.read_again_if_refused(seen)
-        return spec, replace(seen, salt=self._salt), broker
+        return spec, changed(seen, salt=self._salt), broker
 
     async def _forgotten(self, known: FleetState) -> None:
         self._metrics.forget(known.key)

@@ -10,7 +10,7 @@ from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core.diagnosis.silence import causes
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings, QueueSettings
 from utilitarian_operator.core.observation.model import FleetSnapshot, PoolSnapshot, Unknown, WorkerLoad
-from utilitarian_operator.core.sizing.memory import Memory, longest_seen
+from utilitarian_operator.core.sizing.memory import FRESH, Memory, longest_seen
 from utilitarian_operator.core.wording import number, plural, seconds
 
 MOST = 20
@@ -41,7 +41,7 @@ def advice(fleet: Fleet, snapshot: FleetSnapshot, memories: Mapping[str, Memory]
     settings = snapshot.about
     found = [*_of_the_broker(settings, snapshot, fleet.patience), *_of_delayed_delivery(settings)]
     for pool in fleet.pools:
-        memory = memories.get(pool.name, Memory())
+        memory = memories.get(pool.name, FRESH)
         for queue in snapshot.pools[pool.name].queues:
             found += _of_a_queue(pool, queue, memory, settings)
         found += _of_prefetch(pool, snapshot.pools[pool.name], memory)

@@ -1,10 +1,11 @@
 """What is wrong in the pools of one fleet, kept from look to look, and which findings are new."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.diagnosis.findings import (
     FOREIGN_CONSUMERS,
     STARVED,
@@ -60,10 +61,10 @@ class Health:
         a look, or when the clock was set.
         """
         if snapshot.broker is not None:
-            return replace(self, symptoms=unseen(self.symptoms), at=snapshot.at)
+            return changed(self, symptoms=unseen(self.symptoms), at=snapshot.at)
         before = self.symptoms if watched(self.at, snapshot.at) else unseen(self.symptoms)
         findings, symptoms = examine(fleet, snapshot, before)
-        return replace(self, findings=findings, symptoms=symptoms, at=snapshot.at)
+        return changed(self, findings=findings, symptoms=symptoms, at=snapshot.at)
 
     def doubted(self, snapshot: FleetSnapshot) -> FleetSnapshot:
         """The snapshot without what is not acknowledged where others consume too: those tasks may be anyone's.
@@ -78,9 +79,9 @@ class Health:
             if it.reason == FOREIGN_CONSUMERS and (since := self.symptoms[pool].foreign_since) is not None
         }
         pools = {
-            name: replace(it, unacked=unknown[name]) if name in unknown else it for name, it in snapshot.pools.items()
+            name: changed(it, unacked=unknown[name]) if name in unknown else it for name, it in snapshot.pools.items()
         }
-        return replace(snapshot, pools=pools) if unknown else snapshot
+        return changed(snapshot, pools=pools) if unknown else snapshot
 
     def starved(self, pool: str) -> str:
         """Why no worker of a pool takes the work that waits; empty where work goes on."""
@@ -99,7 +100,7 @@ class Health:
 
     def with_replaced(self, steps: Iterable[Replace]) -> "Health":
         """With workers that were replaced."""
-        return replace(self, replaced={**self.replaced, **{it.pool: it.replaced for it in steps}})
+        return changed(self, replaced={**self.replaced, **{it.pool: it.replaced for it in steps}})
 
     def news(self) -> list[tuple[Reason, str]]:
         """The events of what has begun since they were recorded last."""
@@ -112,6 +113,6 @@ class Health:
 
     def with_all_recorded(self) -> "Health":
         """Once the news have their events."""
-        return replace(
+        return changed(
             self, recorded=frozenset((pool, it.reason) for pool, each in self.findings.items() for it in each)
         )

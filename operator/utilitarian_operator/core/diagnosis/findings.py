@@ -5,12 +5,13 @@ consumer of one that has ended. So each symptom must have lasted before it is sa
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.patience import Patience
 from utilitarian_operator.api.units import format_duration
+from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.diagnosis.silence import causes
 from utilitarian_operator.core.draining import steps as drain
 from utilitarian_operator.core.draining.workers import pool_workers
@@ -99,7 +100,7 @@ def examine(
         shown_now = _all_symptoms(pool, seen, symptoms, waits, answering=answering)
         shown = dict(shown_now) if snapshot.mute is None else {}
         symptoms = _followed(seen, symptoms, shown, snapshot.at)
-        symptoms = replace(symptoms, unheard_since=_unheard_since(seen, symptoms, snapshot))
+        symptoms = changed(symptoms, unheard_since=_unheard_since(seen, symptoms, snapshot))
         histories[pool.name] = symptoms
         remedy = causes(fleet.broker, snapshot.about.unreadable)
         mute = _mute(pool, symptoms, snapshot.at, waits.mute, remedy)
@@ -111,7 +112,7 @@ def examine(
 def _followed(
     seen: PoolSnapshot, symptoms: SymptomHistory, shown: Mapping[str, _Symptom], now: datetime
 ) -> SymptomHistory:
-    return replace(
+    return changed(
         symptoms,
         since={pod: since(symptoms.since.get(pod), now) for pod in shown},
         heard=frozenset(pod.name for pod in seen.pods if pod.name in symptoms.heard or _answered(pod)),

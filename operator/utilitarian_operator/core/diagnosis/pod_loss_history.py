@@ -1,10 +1,11 @@
 """The losses of pods that are new since the last look, and which of them are worth an event."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.diagnosis.pod_losses import Cause, PodLoss, pod_losses
 from utilitarian_operator.core.reasons import MOST_EVENTS_AT_ONCE
 
@@ -43,7 +44,7 @@ class PodLosses:
             worth_an_event = left > 0 and (it.uid, it.cause) not in recorded
             recorded |= {(it.uid, it.cause)} if worth_an_event else set()
             found.append((it, worth_an_event))
-        return found, replace(self, seen=frozenset(_key(it) for it in now), recorded=recorded)
+        return found, changed(self, seen=frozenset(_key(it) for it in now), recorded=recorded)
 
     def _is_since(self, loss: PodLoss, *, first_look: bool) -> bool:
         """Whether it happened since this operator began: a pod's status shows a container's last end for weeks."""

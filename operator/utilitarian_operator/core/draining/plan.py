@@ -1,7 +1,7 @@
 """What the drains of a fleet need now: the steps of each pool, and which removed pools may go."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
@@ -158,25 +158,35 @@ def works_still(live: Mapping[str, Any], snapshot: FleetSnapshot) -> bool:
 def _drain_plan(pool: Pool, snapshot: FleetSnapshot, desired: int, since: timedelta) -> DrainPlan:
     seen = snapshot.pools[pool.name]
     workers = pool_workers(pool, seen, snapshot.at, since)
-    return replace(
-        _sorted(drain.steps(workers, desired), snapshot, seen),
+    steps = list(drain.steps(workers, desired))
+    return DrainPlan(
+        resize := _resize(steps),
+        _single(steps, snapshot),
         slow=tuple(drain.slow(workers, pool.drain_timeout, snapshot.at)),
+        others=_others(resize, seen),
         gates=tuple(gates(seen, snapshot.at, workers, desired)),
-        returns=_sorted(drain.lifted(workers), snapshot, seen).steps,
+        returns=_single(drain.lifted(workers), snapshot),
     )
 
 
 def _farewell(seen: PoolSnapshot, snapshot: FleetSnapshot) -> DrainPlan:
     workers = pool_workers(None, seen, snapshot.at, timedelta.max)
-    return replace(_sorted(drain.steps(workers, 0), snapshot, seen), farewell=True)
+    steps = list(drain.steps(workers, 0))
+    resize = _resize(steps)
+    return DrainPlan(resize, _single(steps, snapshot), others=_others(resize, seen), farewell=True)
 
 
-def _sorted(steps: Iterable[DrainStep], snapshot: FleetSnapshot, seen: PoolSnapshot) -> DrainPlan:
-    """Steps that need the broker are left out while it is away."""
-    steps = list(steps)
-    resize = next((step for step in steps if isinstance(step, Resize)), None)
+def _resize(steps: Iterable[DrainStep]) -> Resize | None:
+    return next((step for step in steps if isinstance(step, Resize)), None)
+
+
+def _single(steps: Iterable[DrainStep], snapshot: FleetSnapshot) -> tuple[PodStep, ...]:
+    """Those for single pods; those that need the broker are left out while it is away."""
     left_out: tuple[type, ...] = (CancelConsumers, ResumeConsumers, Unmark) if snapshot.broker is not None else ()
+    return tuple(step for step in steps if not isinstance(step, Resize) and not isinstance(step, left_out))
+
+
+def _others(resize: Resize | None, seen: PoolSnapshot) -> frozenset[str]:
+    """The pods that a step down must not take."""
     going = resize.going if resize else ()
-    others = frozenset(pod.name for pod in seen.pods if pod.running and not pod.leaving and pod.name not in going)
-    single = tuple(step for step in steps if not isinstance(step, Resize) and not isinstance(step, left_out))
-    return DrainPlan(resize, single, others=others)
+    return frozenset(pod.name for pod in seen.pods if pod.running and not pod.leaving and pod.name not in going)

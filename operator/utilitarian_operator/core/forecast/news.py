@@ -6,13 +6,14 @@ from datetime import timedelta
 
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.units import format_duration
+from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.diagnosis.findings import REASONS, RUN_MISSED, Finding
 from utilitarian_operator.core.forecast.completion import Forecast, Forecasts, forecast, missed
 from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.observation.model import FleetSnapshot
 from utilitarian_operator.core.sizing.decision import Decision
 from utilitarian_operator.core.sizing.facts import Facts
-from utilitarian_operator.core.sizing.memory import Memory, changed
+from utilitarian_operator.core.sizing.memory import FRESH, Memory
 from utilitarian_operator.core.sizing.run_state import OpenRun, Outcome, PastRun
 from utilitarian_operator.core.wording import number, plural
 
@@ -75,7 +76,7 @@ def watch(
     """
     memories, forecasts, news, ended = dict(after), {}, [], []
     for pool in fleet.pools:
-        name, was, memory = pool.name, before.get(pool.name, Memory()), after[pool.name]
+        name, was, memory = pool.name, before.get(pool.name, FRESH), after[pool.name]
         if not memory.runs and memory.history is was.history:
             continue
         open_forecasts = forecast(fleet, pool, seen[name], decisions[name], memory, snapshot.at)

@@ -1,11 +1,12 @@
 """What is believed of a fleet after a look: of two sources which one counts, what is in doubt, and what is foreign."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 
 from utilitarian_operator.api.effective import Fleet, Pool
+from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.moments import since
 from utilitarian_operator.core.observation.blank_workers import Beginnings, begun, consumers_by_answers, with_blank
 from utilitarian_operator.core.observation.broker import Depth, Depths, Unread
@@ -24,6 +25,9 @@ from utilitarian_operator.core.observation.model import (
 from utilitarian_operator.core.observation.own_queues import Learned, learned
 from utilitarian_operator.core.observation.queue_trust import Contradiction, believed, contradiction, doubted
 from utilitarian_operator.core.wording import plural
+
+_NOTHING = PoolSnapshot({}, 0)
+"""A pool of which Kubernetes tells nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +172,7 @@ class _Look:
         named = {queue for pool in self._fleet.pools for queue in pool.queues}
         pools = {}
         for pool in self._fleet.pools:
-            there = objects.get(pool.name, PoolSnapshot({}, 0))
+            there = objects.get(pool.name, _NOTHING)
             serving = sum(pod.serves and not takes_nothing(pod) for pod in there.pods)
             seen = {queue: self._broker or self._queue(queue, serving) for queue in self._before.queues(pool)}
             if pool.is_catch_all:  # its queues are those that its workers share and that no other pool names
@@ -177,7 +181,7 @@ class _Look:
             self.beginnings[pool.name] = known
             pods, unlearned = self._with_blank(there.pods, known), self._unlearned(pool)
             unacked = unlearned or self._unacked(pool, seen, pods)
-            pools[pool.name] = replace(there, queues=seen, pods=pods, unacked=unacked, unlearned=unlearned)
+            pools[pool.name] = changed(there, queues=seen, pods=pods, unacked=unacked, unlearned=unlearned)
         return pools
 
     def _with_blank(self, pods: tuple[PodSnapshot, ...], known: Beginnings) -> tuple[PodSnapshot, ...]:
@@ -230,7 +234,7 @@ def _with_own_alone(pool: Pool, seen: PoolSnapshot, statistics: Unknown | None, 
     present = {name: it for name, it in seen.queues.items() if isinstance(it, Present)}
     why = why_not_told(present, seen.pods, others=True)
     doubt = seen.unlearned or doubts.of(f"own share of {pool.name}", why)
-    return replace(seen, unacked=doubt or told_unacked(seen.pods))
+    return changed(seen, unacked=doubt or told_unacked(seen.pods))
 
 
 def why_not_told(present: Mapping[str, Present], pods: tuple[PodSnapshot, ...], *, others: bool = False) -> str | None:
@@ -275,5 +279,5 @@ def _with_silent(pool: PoolSnapshot, doubts: _Doubts) -> PoolSnapshot:
     for pod in pool.pods:
         unknown = doubts.of(f"worker {pod.name}", pod.held.why if isinstance(pod.held, Unknown) else None)
         if unknown is not None and unknown != pod.held:
-            silent[pod.name] = replace(pod, held=unknown)
-    return replace(pool, pods=tuple(silent.get(pod.name, pod) for pod in pool.pods)) if silent else pool
+            silent[pod.name] = changed(pod, held=unknown)
+    return changed(pool, pods=tuple(silent.get(pod.name, pod) for pod in pool.pods)) if silent else pool

@@ -1,10 +1,11 @@
 """What changed between two looks: the tasks that a pod's worker has done, and a queue's arrivals."""
 
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
+from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.observation.model import Counted, Missing, PodSnapshot, QueueSnapshot, Unknown
 from utilitarian_operator.core.observation.worked import Worked
 from utilitarian_operator.core.pod_usage import PodUsage
@@ -34,7 +35,7 @@ def with_done(
     before = first if before is None else before
     if worked.ended < before.ended or worked.slot_seconds < before.slot_seconds:
         before = first  # another session with the broker, which counts anew
-    return replace(
+    return changed(
         pod,
         completed=worked.ended - before.ended,
         slot_seconds=worked.slot_seconds - before.slot_seconds,
@@ -55,7 +56,7 @@ def used(usage: PodUsage | None, worked: Worked | None, before: Worked | None) -
     span, spent = worked.last.asked - before.last.asked, worked.slot_seconds - before.slot_seconds
     if not SHORTEST_READING_S <= span <= LONGEST_READING_S or spent < 0:  # less: another session, which counts anew
         return usage
-    return replace(usage, busy=spent / span)
+    return changed(usage, busy=spent / span)
 
 
 def flowed(

@@ -1,13 +1,14 @@
 """What is seen of a fleet at one look, made from what was read and from what the looks before have left."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.names import pool_object
 from utilitarian_operator.api.objects import ReadOnlyObject
+from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.labels import POOL_LABEL, node_name
 from utilitarian_operator.core.observation.assemble import Assembled, Beliefs, Sources, assemble
 from utilitarian_operator.core.observation.beat import BeatSightings
@@ -177,7 +178,9 @@ class _Look:
         sample = None if sample is None else no_older(sample, pod.running_since, now)
         worked = seen.worked.get(node)
         usage = used(self._read.usage.get(name), worked, self._before.metered.get(name))
-        return self._with_done(replace(pod, sample=sample, usage=usage), body, worked)
+        if sample is not None or usage is not None:
+            pod = changed(pod, sample=sample, usage=usage)
+        return self._with_done(pod, body, worked)
 
     def _with_done(self, pod: PodSnapshot, body: ReadOnlyObject, worked: Worked | None) -> PodSnapshot:
         if worked is None or worked.last is None:

@@ -15,7 +15,7 @@ from utilitarian_operator.core.observation.start_ups import LONGEST_DELAY_S, LON
 from utilitarian_operator.core.reading import MOST_SECONDS, Reader
 from utilitarian_operator.core.sizing.eta_sleep import EtaSleep
 from utilitarian_operator.core.sizing.learning import LONGEST_TASK_S, MOST_COMPLETIONS, MOST_STRETCHES
-from utilitarian_operator.core.sizing.memory import Memory
+from utilitarian_operator.core.sizing.memory import FRESH, Memory
 from utilitarian_operator.core.sizing.run_state import MOST_PAST_RUNS, OpenRun, Outcome, PastRun
 from utilitarian_operator.core.sizing.usage import MOST_BYTES, MOST_CORES, MOST_MINUTES, Usage
 from utilitarian_operator.core.sizing.usage import MOST_STRETCHES as MOST_DAYS
@@ -47,7 +47,6 @@ _NOT_KEPT = {"looked_at", "history", "oldest", "empty_looks"}
 _OF_BEFORE = {"eta_sleep": "nap"}
 """Fields that have another name in a status: what an operator has written, its next version reads."""
 
-_EMPTY = Memory()
 _KEPT = {
     field.name: _OF_BEFORE.get(field.name, to_camel(field.name.removesuffix("_s")))
     for field in fields(Memory)
@@ -59,7 +58,7 @@ _KEPT = {
 def to_text(memory: Memory) -> Text:
     """What is worth keeping, without what is as at the beginning."""
     values = {name: getattr(memory, name) for name in _KEPT}
-    return {_KEPT[name]: _plain(value) for name, value in values.items() if value != getattr(_EMPTY, name)}
+    return {_KEPT[name]: _plain(value) for name, value in values.items() if value != getattr(FRESH, name)}
 
 
 def from_text(text: object, now: datetime) -> Memory:

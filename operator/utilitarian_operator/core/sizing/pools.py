@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from utilitarian_operator.api.effective import Fleet, Pool
+from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.moments import since
 from utilitarian_operator.core.observation.model import FleetSnapshot, Unknown
 from utilitarian_operator.core.sizing import fleet_limits as budget
@@ -14,7 +15,7 @@ from utilitarian_operator.core.sizing import runs, when_due
 from utilitarian_operator.core.sizing.decision import Decision, Rule, Step
 from utilitarian_operator.core.sizing.eta_sleep import deferring, followed, put_to_sleep
 from utilitarian_operator.core.sizing.facts import Facts
-from utilitarian_operator.core.sizing.memory import Memory, changed, remember, start_up_s
+from utilitarian_operator.core.sizing.memory import FRESH, Memory, remember, start_up_s
 from utilitarian_operator.core.sizing.rules import FIRST_GUESS_START_UP, RuleInput, arrival_window, decide
 from utilitarian_operator.core.spec.override import Override
 
@@ -93,7 +94,7 @@ def decide_fleet(
     own, remembered = {}, {}
     for pool in fleet.pools:
         if pool.name in seen:
-            memory = memories.get(pool.name, Memory())
+            memory = memories.get(pool.name, FRESH)
             own[pool.name], remembered[pool.name] = decide_pool(pool, seen[pool.name], memory, context)
     decisions = _together(fleet, own, seen, remembered, context, beside)
     return Sizes(decisions, _with_turns(decisions, remembered, seen, context.now), own)

@@ -7,6 +7,7 @@ from math import ceil
 
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.api.units import format_duration as duration
+from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.observation.model import Unknown
 from utilitarian_operator.core.sizing import memory as memories
@@ -263,7 +264,7 @@ def _demanded(given: RuleInput, demanded: int) -> Memory:
         memory = memories.with_demand(memory, demanded, scaling.stabilization, now)
     surplus = max(memories.highest(memory), _useful(given)) < facts.current
     since = (memory.surplus_since or now) if surplus else None
-    return memory if since == memory.surplus_since else memories.changed(memory, surplus_since=since)
+    return memory if since == memory.surplus_since else changed(memory, surplus_since=since)
 
 
 def _useful(given: RuleInput) -> int:

@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from math import ceil
 
 from utilitarian_operator.api.effective import Pool, Schedule
+from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.sizing import cron_starts
 from utilitarian_operator.core.sizing.facts import Facts
-from utilitarian_operator.core.sizing.memory import LONGEST_GAP, Memory, changed, longest_task
+from utilitarian_operator.core.sizing.memory import LONGEST_GAP, Memory, longest_task
 from utilitarian_operator.core.sizing.run_state import MOST_PAST_RUNS, OpenRun, Outcome, PastRun
 
 NO_MESSAGE_WITHIN = timedelta(minutes=15)

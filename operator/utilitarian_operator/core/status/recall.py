@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.reading import Reader
-from utilitarian_operator.core.sizing.memory import Memory, changed
+from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.memory_json import read, read_past
 from utilitarian_operator.core.status.change import LAST_MESSAGES
 

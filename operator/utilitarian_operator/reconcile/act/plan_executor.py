@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from utilitarian_operator.adapters.broker.seam import Broker
 from utilitarian_operator.adapters.cluster.cache import FLEETS, PODS, Key, Store
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.objects import Object
+from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.moments import apart
 from utilitarian_operator.core.plan import Figures, Outcome, Plan
 from utilitarian_operator.core.reasons import Reason
@@ -58,7 +59,7 @@ class PlanExecutor:
         try:
             await one.carry_out(broker, revisions)
         except OperatorError as error:
-            return replace(one.outcome, failed=error)
+            return changed(one.outcome, failed=error)
         return one.outcome
 
 
@@ -93,9 +94,10 @@ class _OnePlan:
             self._count(plan.figures)
         for event in plan.events:
             await by.writer.record_event(self.resource, event.reason, event.note)
-        self.outcome = replace(self.outcome, recorded=True)
-        await by.writer.replace(self.resource, plan.replacements)
-        self.outcome = replace(self.outcome, replaced=plan.replacements)
+        self.outcome = changed(self.outcome, recorded=True)
+        if plan.replacements:
+            await by.writer.replace(self.resource, plan.replacements)
+            self.outcome = changed(self.outcome, replaced=plan.replacements)
         if plan.keep is not None:
             keep = plan.keep
             await revisions.keep(keep.generation, keep.spec, makes_objects=keep.makes_objects)
@@ -112,10 +114,12 @@ class _OnePlan:
         metrics.runs.watched(self.key, fleet, figures.runs)
 
     async def _scale(self) -> None:
+        if not self.plan.scales:
+            return
         scales = {it.pool: it for it in self.plan.scales}
         steps = {pool: (it.step, it.because) for pool, it in scales.items()}
         accepted = [scales[pool] for pool in await self.by.writer.scale(self.resource, steps)]
-        self.outcome = replace(self.outcome, scaled=tuple(accepted))
+        self.outcome = changed(self.outcome, scaled=tuple(accepted))
         for it in accepted:
             if it.waiting_since is not None:
                 self.by.metrics.woke(self.key, it.pool, apart(self.by.clock(), it.waiting_since))
@@ -136,9 +140,10 @@ class _OnePlan:
 
     async def _make_objects(self) -> None:
         writer, plan = self.by.writer, self.plan
-        answers = await writer.carry_out(self.resource, plan.objects)
-        tried = tuple(it for it, _ in plan.objects)
-        self.outcome = replace(self.outcome, tried=tried, refused=answers.refused, applied=answers.applied)
+        if plan.objects:
+            answers = await writer.carry_out(self.resource, plan.objects)
+            tried = tuple(it for it, _ in plan.objects)
+            self.outcome = changed(self.outcome, tried=tried, refused=answers.refused, applied=answers.applied)
         await writer.remove(self.resource, plan.deletions)
 
     def _count(self, figures: Figures) -> None:
@@ -158,4 +163,4 @@ class _OnePlan:
         stored = await self.by.cluster.patch(self.resource, {"status": status.patch}, "status")
         self.by.store.see(FLEETS, stored)
         written = Written(status.wanted, well_formed(stored.get("status")), self.by.clock())
-        self.outcome = replace(self.outcome, written=written)
+        self.outcome = changed(self.outcome, written=written)
