@@ -15,6 +15,12 @@ logger = logging.getLogger(__name__)
 LONGEST_S = 120
 """Seconds that another holder's Lease is waited out at most, whatever it says of itself."""
 
+LONGEST_NAME = 200
+"""Characters that are shown of another holder: the API server has no bound for it but that of an object."""
+
+MOST_TRANSITIONS = 2**31 - 1
+"""The API server takes no larger number, and whoever wrote that one could else keep a Lease from all for ever."""
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -116,11 +122,11 @@ class Lease:
             except Gone:
                 self._holds(await self._cluster.create(self._manifest()), begun)
                 return
-        holder = live["spec"].get("holderIdentity") or ""
+        holder = _spec_of(live).get("holderIdentity") or ""
         if holder in {"", self._holder}:
             self._holds(await self._cluster.patch(live, _at(live, self._spec(live))), begun, holder)
             return
-        self._live, self._until, self.another = live, float("-inf"), holder
+        self._live, self._until, self.another = live, float("-inf"), _shown(holder)
         version = live["metadata"]["resourceVersion"]
         if version != self._seen[0]:
             self._seen = version, self._seconds()  # after the answer: it may have been renewed just before
@@ -130,7 +136,7 @@ class Lease:
     def _holds(self, live: Object, begun: float, holder: str = "") -> None:
         # The answer of the request that took it may have been lost, and another one may have led before that: the
         # number in the Lease tells both.
-        transitions = live["spec"].get("leaseTransitions")
+        transitions = _spec_of(live).get("leaseTransitions")
         self.taken += holder != self._holder or not self.taken or transitions != self._transitions
         self._transitions = transitions
         self._live, self.another, self._seen = live, None, ("", 0.0)
@@ -144,11 +150,12 @@ class Lease:
     def _spec(self, live: ReadOnlyObject) -> Object:
         # What people read in the Lease; nothing is decided by it.
         now = utc_now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        before = live["spec"]
+        before = _spec_of(live)
         spec = {"holderIdentity": self._holder, "leaseDurationSeconds": self._terms.duration_s, "renewTime": now}
         if before.get("holderIdentity") == self._holder:
             return spec
-        return spec | {"acquireTime": now, "leaseTransitions": int(before.get("leaseTransitions") or 0) + 1}
+        count = int(before.get("leaseTransitions") or 0) + 1
+        return spec | {"acquireTime": now, "leaseTransitions": count if count <= MOST_TRANSITIONS else 1}
 
 
 def _at(live: ReadOnlyObject, spec: ReadOnlyObject) -> Object:
@@ -157,5 +164,17 @@ def _at(live: ReadOnlyObject, spec: ReadOnlyObject) -> Object:
 
 
 def _duration_s(live: ReadOnlyObject | None) -> int:
-    said = (live or {}).get("spec", {}).get("leaseDurationSeconds")
+    said = _spec_of(live or {}).get("leaseDurationSeconds")
     return min(said, LONGEST_S) if isinstance(said, int) and said > 0 else LONGEST_S
+
+
+def _spec_of(live: ReadOnlyObject) -> ReadOnlyObject:
+    """What the Lease says; one may have been made with nothing in it."""
+    spec: ReadOnlyObject = live.get("spec") or {}
+    return spec
+
+
+def _shown(holder: str) -> str:
+    """A holder's name in one line that is not too long."""
+    line = "".join(it if it.isprintable() else "\N{REPLACEMENT CHARACTER}" for it in holder[:LONGEST_NAME])
+    return line if len(holder) <= LONGEST_NAME else f"{line}…"

@@ -92,7 +92,10 @@ class Namespaces:
 
             async def one(name: str, slots: asyncio.Semaphore = slots) -> None:
                 async with slots:
-                    await self._attempt(name, self._one(name))
+                    try:
+                        await self._attempt(name, self._one(name))
+                    except Exception:  # whatever is wrong with one, the others are renewed
+                        logger.exception("the Lease of a namespace not renewed", extra={"namespace": name})
 
             await asyncio.gather(*(one(name) for name in sorted(names)), *(lease.give_back() for lease in gone))
             await sleep(RENEWED_EACH_S)

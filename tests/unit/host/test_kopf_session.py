@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import json
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import kopf
 import pytest
 from aiohttp import web
+from kopf._cogs.clients.api import iter_jsonlines
 from kubernetes.aio.client.configuration import Configuration
 
 from tests.support.ports import LOOPBACK
@@ -40,7 +42,7 @@ def test_the_time_that_an_answer_asks_for_is_bounded(asked: str, waits_s: int) -
 
 
 @contextlib.asynccontextmanager
-async def serving(handler: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[str]:
+async def serving(handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
     """A server that answers every request so."""
     application = web.Application()
     application.router.add_route("*", "/{rest:.*}", handler)
@@ -115,3 +117,42 @@ async def test_a_login_is_known_again() -> None:
     finally:
         for it in (one, same, other):
             await it.aiohttp_session.close()
+
+
+def deep(name: str, levels: int) -> str:
+    """A fleet whose template has so many levels."""
+    template = '{"a":' * levels + "1" + "}" * levels
+    return f'{{"metadata": {{"name": "{name}"}}, "spec": {{"pod": {{"template": {template}}}}}}}'
+
+
+FLEETS = [deep("one", 1), deep("deep", 9_000), deep("other", 2)]
+"""Who may write one could else end the watch of all: Python reads no more than a thousand levels."""
+
+
+@pytest.mark.parametrize("piece", [100, 5_000, 10**6])
+async def test_a_watch_goes_on_after_an_object_that_is_nested_too_deeply(piece: int) -> None:
+    async def answers(request: web.Request) -> web.StreamResponse:
+        stream = web.StreamResponse()
+        await stream.prepare(request)
+        lines = "\n\n".join(FLEETS).encode()
+        for begin in range(0, len(lines), piece):
+            await stream.write(lines[begin : begin + piece])
+        return stream
+
+    async with serving(answers) as url:
+        opened = session(kopf.ConnectionInfo(server=url, token="t"))
+        async with opened.aiohttp_session as client, client.get(url) as answer:
+            seen = [json.loads(line) async for line in iter_jsonlines(answer.content, piece)]
+    assert [it["metadata"]["name"] for it in seen] == ["one", "deep", "other"]
+    assert [seen[n] for n in (0, 2)] == [json.loads(FLEETS[n]) for n in (0, 2)]
+
+
+async def test_a_list_with_an_object_that_is_nested_too_deeply_is_read() -> None:
+    async def answers(_: web.Request) -> web.Response:
+        return web.Response(text=f'{{"items": [{", ".join(FLEETS)}]}}', content_type="application/json")
+
+    async with serving(answers) as url:
+        opened = session(kopf.ConnectionInfo(server=url, token="t"))
+        async with opened.aiohttp_session as client:
+            seen = await (await client.get(url)).json()
+    assert [it["metadata"]["name"] for it in seen["items"]] == ["one", "deep", "other"]

@@ -13,7 +13,7 @@ from utilitarian_operator.adapters.cluster.client import ClusterClient
 from utilitarian_operator.adapters.cluster.fake import FakeCluster
 from utilitarian_operator.errors import ClusterError, LeadershipLost, LeaseUnsure
 from utilitarian_operator.host.leadership import TERMS, Leadership
-from utilitarian_operator.host.lease import Lease, Terms
+from utilitarian_operator.host.lease import LONGEST_NAME, LONGEST_S, Lease, Terms
 
 NAMESPACE, NAME = "utilitarian-system", "uo"
 
@@ -228,3 +228,39 @@ async def test_a_write_ends_before_the_lease_does() -> None:
     with pytest.raises(ClusterError, match="TimeoutError"):
         await client.create({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "n"}})
     assert asyncio.get_running_loop().time() - begun < 5
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {},
+        {"spec": None},
+        {"spec": {"holderIdentity": "two", "leaseTransitions": 2**31 - 1}},
+        {"spec": {"holderIdentity": "two", "leaseDurationSeconds": 2**31 - 1, "renewTime": "9999-12-31T23:59:59Z"}},
+        {"spec": {"holderIdentity": "two", "leaseDurationSeconds": -5, "leaseTransitions": -5}},
+        {"spec": {"holderIdentity": "two\nWARNING all is well\x1b[2J", "strategy": "OldestEmulationVersion"}},
+        {"spec": {"holderIdentity": "x" * 1_000_000}},
+    ],
+    ids=["nothing", "null", "most transitions", "for ever", "negative", "two lines", "a megabyte"],
+)
+async def test_whatever_another_has_written_into_it_it_is_taken_when_that_one_is_silent(
+    written: dict[str, Any],
+) -> None:
+    machine = Machine()
+    cluster = cluster_of(machine)
+    metadata = {"name": NAME, "namespace": NAMESPACE}
+    await cluster.create({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, **written})
+    held = lease(cluster, machine, "one")
+    await held.attempt()
+    assert held.failure is None
+    if written.get("spec"):
+        assert held.another is not None
+        assert held.another.isprintable()
+        assert len(held.another) <= LONGEST_NAME + 1
+        assert held.left_s <= 0
+        machine.now += LONGEST_S
+        await held.attempt()
+    assert held.left_s > 0
+    spec = (await cluster.read("Lease", NAMESPACE, NAME))["spec"]
+    assert spec["holderIdentity"] == "one"
+    assert spec["leaseTransitions"] < 2**31

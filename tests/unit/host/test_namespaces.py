@@ -1,9 +1,14 @@
 """Whose fleets those of a namespace are, on a cluster in memory: the next replica's, or the next operator's."""
 
+import asyncio
+
+import pytest
+
 from tests.support.clocked_cluster import Machine, cluster_of
 from utilitarian_operator.adapters.cluster.fake import FakeCluster
 from utilitarian_operator.api.names import FLEETS_LEASE
 from utilitarian_operator.api.objects import Object
+from utilitarian_operator.errors import LeaseUnsure
 from utilitarian_operator.host.namespaces import LOOKED_AT_EACH_S, TERMS, Namespaces
 
 
@@ -43,3 +48,23 @@ async def test_a_namespace_that_was_given_back_is_free_at_once() -> None:
     live = await cluster.read("Lease", "metering", FLEETS_LEASE)
     assert "holderIdentity" not in live["spec"]
     assert await second.ours("metering")
+
+
+async def test_what_goes_wrong_with_one_namespace_keeps_no_other_from_being_renewed() -> None:
+    class Odd(FakeCluster):
+        async def read(self, kind: str, namespace: str, name: str) -> Object:
+            if namespace == "odd":
+                raise ValueError("nothing that was thought of")
+            return await super().read(kind, namespace, name)
+
+    async def ends(_: float) -> None:
+        raise asyncio.CancelledError
+
+    machine = Machine()
+    those = namespaces(Odd(), machine, "first/uo")
+    with pytest.raises(asyncio.CancelledError):
+        await those.renew(lambda: ["metering", "odd", "test"], ends)
+    assert those.check("metering") > 0
+    assert those.check("test") > 0
+    with pytest.raises(LeaseUnsure):
+        those.check("odd")

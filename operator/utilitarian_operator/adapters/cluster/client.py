@@ -9,7 +9,7 @@ from aiohttp import ClientError, ClientResponse
 from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.exceptions import ApiException
 
-from utilitarian_operator.adapters.cluster import pod_metrics
+from utilitarian_operator.adapters.cluster import nested_json, pod_metrics
 from utilitarian_operator.adapters.cluster.request_rate import RequestRate
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.objects import Object, ReadOnlyObject
@@ -194,7 +194,7 @@ class ClusterClient(Cluster):
     async def _request(self, method: str, path: str, *more: Any, **options: Any) -> Object:
         text = await self._answer(method, path, *more, **options)
         try:
-            result: Object = json.loads(text) if text else {}
+            result: Object = nested_json.load(text) if text else {}
         except ValueError as error:
             raise ClusterError(f"{method} {path}: no JSON in the answer: {error}") from error
         return result

@@ -16,7 +16,7 @@ from utilitarian_operator.api import cel_rules as rules
 from utilitarian_operator.api import names
 from utilitarian_operator.api.effective import Fleet, Pool, Tree, effective_fleet, tree
 from utilitarian_operator.api.kubernetes import Part
-from utilitarian_operator.api.problem import InvalidSpec, Problem, shown
+from utilitarian_operator.api.problem import InvalidSpec, Problem, field_path, shown
 from utilitarian_operator.api.pydantic_messages import MOST_PROBLEMS
 from utilitarian_operator.api.resource import (
     BeatSpec,
@@ -27,6 +27,7 @@ from utilitarian_operator.api.resource import (
     WorkerSpec,
     parse,
 )
+from utilitarian_operator.api.strict_yaml import DEEPEST
 from utilitarian_operator.api.units import format_duration, parse_quantity
 from utilitarian_operator.api.validation.beat_arguments import check_beat_arguments
 from utilitarian_operator.api.validation.command_prefix import check_command_prefix, prefix_warnings
@@ -61,11 +62,27 @@ def accept(body: Mapping[str, Any], allowed: Collection[str] = NOTHING) -> Utili
     Raises:
         InvalidSpec: with every Problem found; those of `check` only once the fields themselves are right.
     """
+    too_deep = next(_too_deep(body.get("spec")), None)
+    if too_deep is not None:  # nothing else can go through it
+        raise InvalidSpec([too_deep])
     resource = parse(body)
     problems = [*check(resource.spec, resource.metadata.name), *check_pod_security(resource.spec, allowed)]
     if problems:
         raise InvalidSpec(problems[:MOST_PROBLEMS])
     return resource
+
+
+def _too_deep(spec: object) -> Iterator[Problem]:
+    """The fields whose parts lie too deep within each other, down to where they are too deep."""
+    todo: list[tuple[tuple[str | int, ...], Any]] = [(("spec",), spec)]
+    while todo:
+        path, here = todo.pop()
+        if isinstance(here, Mapping | list) and len(path) >= DEEPEST:
+            yield Problem(field_path(path), "", f"has more than {DEEPEST} parts within each other; write fewer")
+        elif isinstance(here, Mapping):
+            todo += [((*path, str(name)), it) for name, it in here.items()]
+        elif isinstance(here, list):
+            todo += [((*path, number), it) for number, it in enumerate(here)]
 
 
 def check(spec: UtilitarianWorkerPoolSpec, name: str = "") -> list[Problem]:

@@ -1,5 +1,7 @@
 """The operator refuses what the API server refuses, and what only it can tell, with a path and a remedy."""
 
+from typing import Any
+
 import pytest
 import yaml
 
@@ -147,3 +149,19 @@ def test_a_grace_that_node_autoscalers_would_cut_is_a_warning(written: str, warn
     found = warnings(parse(resource(pool(written))).spec)
     assert [problem.path for problem in found] == ["spec.pools[0].drainTimeout"] * warned
     assert all("disruption: Avoid" in str(problem) for problem in found)
+
+
+@pytest.mark.parametrize("levels", [101, 900, 10_000])
+@pytest.mark.parametrize("lists", [False, True])
+def test_parts_that_lie_too_deep_within_each_other_are_refused_and_nothing_is_raised(levels: int, lists: bool) -> None:
+    template: Any = "x"
+    for _ in range(levels):
+        template = [template] if lists else {"a": template}
+    with pytest.raises(InvalidSpec) as raised:
+        accept(
+            resource("{}") | {"spec": resource("{}")["spec"] | {"pod": {"template": {"spec": {"affinity": template}}}}}
+        )
+    (problem,) = raised.value.errors
+    assert str(problem).startswith("spec.pod.template.spec.affinity")
+    assert "more than 100 parts within each other" in str(problem)
+    assert len(str(problem)) < 400
