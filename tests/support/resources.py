@@ -96,6 +96,20 @@ INVALID: tuple[Refused, ...] = (
                 "spec.broker.from.host",
                 "write the name or the address alone",
             ),
+            *(
+                (
+                    name,
+                    f"{{from: {{host: '{it}'}}}}",
+                    "",
+                    "spec.broker.from.host",
+                    "write the name or the address alone",
+                )
+                for name, it in {
+                    "port-in-a-host": "h:5672",
+                    "zone-in-a-host": "fe80::1%eth0",
+                    "no-ipv6": "::1::",
+                }.items()
+            ),
             ("no-port", "{from: {host: h, port: 0}}", "", "spec.broker.from.port", "write a port from 1 to 65535"),
             ("scheme", "{from: {host: h, scheme: redis}}", "", "spec.broker.from.scheme", "write amqp or amqps"),
             (

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Literal, NamedTuple
 from urllib.parse import quote
 
@@ -12,8 +13,8 @@ from utilitarian_operator.api.resource import BrokerSpec
 CONTROL_EXCHANGE = "celery"
 """Celery's own `control_exchange`."""
 
-HOST = r"[\w.:-]+"
-"""A name or an address alone."""
+HOST = r"[\w.-]+"
+"""A name or an address alone, but for one of IPv6."""
 
 
 class Source(NamedTuple):
@@ -111,6 +112,16 @@ def escaped(name: str, value: str) -> str:
     """A part as it stands in a URL; white space around it, such as the end of a file's line, is no part of it."""
     value = value.strip()
     return f"[{value}]" if name == "host" and ":" in value else quote(value, safe="")
+
+
+def is_host(text: str) -> bool:
+    """Whether a text is a name or an address alone."""
+    if re.fullmatch(HOST, text):
+        return True
+    try:
+        return ip_address(text).version == 6 and "%" not in text  # noqa: PLR2004 - that of IPv6
+    except ValueError:
+        return False
 
 
 def _part(name: str, value: str | None) -> str:

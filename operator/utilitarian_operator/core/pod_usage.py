@@ -11,8 +11,10 @@ class PodUsage:
         cpu: cores, on the average of some seconds.
         memory: bytes of its working set: what the kernel could not free.
         busy: its slots that were busy since the reading before, on the average; None where that was not seen.
+        measured: when, as the API writes it; None where it does not say.
     """
 
     cpu: float
     memory: float
     busy: float | None = None
+    measured: str | None = None

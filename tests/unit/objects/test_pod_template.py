@@ -47,6 +47,22 @@ PLAIN, PLAIN_BEAT = pods("{}")
             {"volumes": [{"name": "v", "secret": {"secretName": "s"}}]},
             id="a volume is replaced",
         ),
+        pytest.param(
+            {"ports": [{"containerPort": 53, "name": "a"}]},
+            {
+                "ports": [
+                    {"containerPort": 53, "protocol": "UDP"},
+                    {"containerPort": 53, "protocol": "TCP", "name": "b"},
+                ]
+            },
+            {
+                "ports": [
+                    {"containerPort": 53, "protocol": "TCP", "name": "b"},
+                    {"containerPort": 53, "protocol": "UDP"},
+                ]
+            },
+            id="one number is two ports by TCP and UDP",
+        ),
     ],
 )
 def test_how_parts_merge(under: dict[str, Any], over: dict[str, Any], result: dict[str, Any]) -> None:

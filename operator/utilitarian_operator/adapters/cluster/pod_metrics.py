@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from utilitarian_operator.core.containers import WORKER
@@ -17,6 +18,8 @@ MOST_BYTES = 4 * 2**20
 """Of a listing: about 4,000 pods, each with its labels."""
 
 MOST_PODS = 5_000
+LONGEST_MOMENT = 64
+"""Characters of a moment that is kept as it is written."""
 MOST_CORES, MOST_MEMORY = 1024.0, float(2**50)
 
 _QUANTITY = re.compile(r"([0-9]{1,20}(?:[.][0-9]{1,9})?)(n|u|m|k|M|G|T|Ki|Mi|Gi|Ti)?")
@@ -55,7 +58,7 @@ def _rows(items: list[Any]) -> Iterator[tuple[str, PodUsage]]:
             if isinstance(container, Mapping) and container.get("name") == WORKER:
                 usage = _usage(container.get("usage"))
                 if usage is not None:
-                    yield str(name), usage
+                    yield str(name), replace(usage, measured=_moment(item.get("timestamp")))
 
 
 def _usage(written: object) -> PodUsage | None:
@@ -63,6 +66,10 @@ def _usage(written: object) -> PodUsage | None:
         return None
     cpu, memory = _quantity(written.get("cpu"), MOST_CORES), _quantity(written.get("memory"), MOST_MEMORY)
     return None if cpu is None or memory is None else PodUsage(cpu, memory)
+
+
+def _moment(written: object) -> str | None:
+    return written if isinstance(written, str) and len(written) <= LONGEST_MOMENT else None
 
 
 def _quantity(written: object, most: float) -> float | None:

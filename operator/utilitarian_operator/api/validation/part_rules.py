@@ -7,7 +7,7 @@ from typing import Any
 
 from utilitarian_operator.api import cel_rules as rules
 from utilitarian_operator.api import kubernetes, resource
-from utilitarian_operator.api.broker_url import HOST
+from utilitarian_operator.api.broker_url import is_host
 from utilitarian_operator.api.names import BEAT
 from utilitarian_operator.api.problem import Problem, shown
 from utilitarian_operator.api.units import parse_quantity
@@ -117,7 +117,7 @@ LOCAL_RULES: tuple[Local, ...] = (
         resource.BrokerPartsSpec,
         "host",
         "write the name or the address alone: scheme, port and virtual host are fields of their own",
-        lambda parts: not isinstance(parts.host, str) or re.fullmatch(HOST, parts.host) is not None,
+        lambda parts: not isinstance(parts.host, str) or is_host(parts.host),
     ),
     Local(
         resource.BrokerPartsSpec,

@@ -31,10 +31,15 @@ _OF_THE_CONTAINER: Mapping[str, str] = MappingProxyType(
         "resources": "use worker.resources or beat.resources",
         "env": "use env, whose Secrets are followed when they change",
         "envFrom": "use envFrom, whose Secrets are followed when they change",
+        "restartPolicy": _OURS,
+        "restartPolicyRules": _OURS,
     }
 )
 _CONTAINERS = ("worker", "beat")
+_PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+_GRACE = "terminationGracePeriodSeconds"
 _BEATS_VOLUME, _BEATS_CHECK = "schedule", "check-schedule"
+_BEATS_FOLDER = "/var/lib/celery-beat"
 _LABELS = ("utilitarian.io/", "app.kubernetes.io/")
 _ANNOTATIONS = ("utilitarian.io/", "controller.kubernetes.io/pod-deletion-cost")
 
@@ -107,8 +112,18 @@ def _container(at: str, container: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem(
             f"{at}.lifecycle", "", "the preStop hook lets the worker finish its tasks: only postStart is yours"
         )
+    for name in _PROBES:
+        probe = container.get(name)
+        if isinstance(probe, dict) and probe.get(_GRACE) is not None:
+            why = "a container that the probe fails would have that time alone to finish its tasks: leave it out"
+            yield Problem(f"{at}.{name}.{_GRACE}", "", why)
     if "volumeMounts" in container and not isinstance(container["volumeMounts"], list):
         yield Problem(f"{at}.volumeMounts", "", _NOT_TAKEN)
+    for number, mount in _named(container, "volumeMounts") if container["name"] == "beat" else ():
+        if f"{mount.get('mountPath')}/".startswith(f"{_BEATS_FOLDER}/"):
+            yield Problem(
+                f"{at}.volumeMounts[{number}].mountPath", "", "beat keeps its memory there: mount it elsewhere"
+            )
 
 
 def _named(spec: Mapping[str, Any], name: str) -> Iterator[tuple[int, Mapping[str, Any]]]:

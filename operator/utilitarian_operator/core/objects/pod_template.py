@@ -70,14 +70,21 @@ def _merged(under: Object, over: Object) -> Object:
 
 def _by_key(name: str, under: list[Any], over: list[Any]) -> list[Any]:
     """Items of the same key merged where they stand, the others after them; a volume is replaced: it has one kind."""
-    key, result = KEYS[name], list(under)
+    result = list(under)
     for item in over:
         if not isinstance(item, dict):
             result.append(item)  # the API server refuses it
             continue
-        at = next((n for n, it in enumerate(result) if isinstance(it, dict) and it.get(key) == item.get(key)), None)
+        key = _key(name, item)
+        at = next((n for n, it in enumerate(result) if isinstance(it, dict) and _key(name, it) == key), None)
         if at is None:
             result.append(_merged({}, item))
         else:
             result[at] = _merged({} if name == "volumes" else result[at], item)
     return result
+
+
+def _key(name: str, item: Object) -> object:
+    """What tells an item from others: of ports also the protocol, as server-side apply has it (53 of TCP and of UDP)."""
+    value = item.get(KEYS[name])
+    return (value, item.get("protocol") or "TCP") if name == "ports" else value

@@ -1,7 +1,6 @@
 """Reads the broker's credentials from the Secrets that a resource names, masked wherever they are printed."""
 
 import logging
-import re
 from collections.abc import Callable, Iterable, Mapping
 
 from utilitarian_operator.adapters.broker.address import (
@@ -121,7 +120,7 @@ def _url(broker: Broker, values: Mapping[str, str]) -> str:
     if broker.parts is None:
         return values["urlFrom"]
     parts = {path.removeprefix("from."): value for path, value in values.items() if path.startswith("from.")}
-    if not re.fullmatch(broker_url.HOST, parts.get("host", "given")):
+    if not broker_url.is_host(parts.get("host", "given")):
         raise SecretMissing("spec.broker.from.host: what is read is no host; write its name or address alone")
     return broker_url.filled(broker_url.pattern(broker.parts), parts)
 

@@ -31,6 +31,7 @@ class UsageReader:
         self._key, self._cluster, self._monotonic = key, cluster, monotonic
         self._due, self._said = -inf, False
         self._newest: Mapping[str, PodUsage] = {}
+        self._measured: Mapping[str, str | None] = {}
         self._reading: asyncio.Task[None] | None = None
 
     def newest(self, *, wanted: bool) -> Mapping[str, PodUsage]:
@@ -53,7 +54,7 @@ class UsageReader:
     async def _read(self) -> None:
         selector = f"{MANAGED_BY_LABEL}={MANAGER},{INSTANCE_LABEL}={self._key.name}"
         try:
-            self._newest = await self._cluster.pod_usage(self._key.namespace, selector)
+            found = await self._cluster.pod_usage(self._key.namespace, selector)
         except ClusterError as error:
             if isinstance(error, Gone | Rejected):
                 self._due = self._monotonic() + ABSENT_S
@@ -61,4 +62,10 @@ class UsageReader:
             logger.log(logging.DEBUG if self._said else logging.INFO, "usage of CPU and memory not read", extra=fields)
             self._said = True
         else:
+            self._newest = {name: it for name, it in found.items() if not self._is_known(name, it)}
+            self._measured = {name: it.measured for name, it in found.items()}
             self._said = False
+
+    def _is_known(self, name: str, usage: PodUsage) -> bool:
+        """Whether it was told already: an adapter that stands still answers with what it measured long ago."""
+        return usage.measured is not None and usage.measured == self._measured.get(name)

@@ -8,7 +8,9 @@ from utilitarian_operator.adapters.cluster.pod_metrics import MOST_PODS, from_li
 from utilitarian_operator.core.pod_usage import PodUsage
 
 
-def item(name: object = "p", cpu: object = "250m", memory: object = "100Mi", container: object = "worker") -> object:
+def item(
+    name: object = "p", cpu: object = "250m", memory: object = "100Mi", container: object = "worker"
+) -> dict[str, object]:
     proxy = {"name": "proxy", "usage": {"cpu": "9", "memory": "9Gi"}}
     return {
         "metadata": {"name": name},
@@ -72,3 +74,13 @@ def test_what_is_no_listing_is_refused(body: bytes) -> None:
 def test_no_more_pods_are_read_than_a_fleet_has() -> None:
     body = json.dumps({"items": [item(f"p{number}") for number in range(MOST_PODS + 5)]}).encode()
     assert len(from_listing(body)) == MOST_PODS
+
+
+@pytest.mark.parametrize(
+    "written, kept",
+    [("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z"), (None, None), (5, None), ("x" * 100, None)],
+    ids=["a-moment", "none", "a-number", "too-long"],
+)
+def test_when_it_was_measured(written: object, kept: str | None) -> None:
+    row = item() | {"timestamp": written}
+    assert from_listing(json.dumps({"items": [row]}).encode())["p"].measured == kept

@@ -29,6 +29,27 @@ REFUSED = [
         "spec.containers[0].lifecycle",
         "only postStart is yours",
     ),
+    ("spec: {containers: [{name: worker, restartPolicy: Never}]}", "spec.containers[0].restartPolicy", "sets it"),
+    (
+        "spec: {containers: [{name: worker, restartPolicyRules: [{action: Restart}]}]}",
+        "spec.containers[0].restartPolicyRules",
+        "sets it",
+    ),
+    (
+        "spec: {containers: [{name: worker, livenessProbe: {terminationGracePeriodSeconds: 1}}]}",
+        "spec.containers[0].livenessProbe.terminationGracePeriodSeconds",
+        "that time alone",
+    ),
+    (
+        "spec: {containers: [{name: beat, volumeMounts: [{mountPath: /var/lib/celery-beat, name: x}]}]}",
+        "spec.containers[0].volumeMounts[0].mountPath",
+        "keeps its memory there",
+    ),
+    (
+        "spec: {containers: [{name: beat, volumeMounts: [{mountPath: /var/lib/celery-beat/schedule, name: x}]}]}",
+        "spec.containers[0].volumeMounts[0].mountPath",
+        "keeps its memory there",
+    ),
     ("spec: {volumes: [{name: schedule, emptyDir: {}}]}", "spec.volumes[0].name", "beat's own"),
     ("spec: {initContainers: [{name: check-schedule}]}", "spec.initContainers[0].name", "beat's own"),
     ("spec: {containers: [{$patch: replace}]}", "spec.containers[0].$patch", "write null"),

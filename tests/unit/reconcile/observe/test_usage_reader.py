@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -95,3 +96,16 @@ async def test_a_metrics_api_that_hangs_holds_up_no_look_and_is_not_asked_twice_
         assert await stage.look(after=EVERY_S) == {}
     assert len(asked) == 1
     stage.reader.close()
+
+
+async def test_what_an_adapter_that_stands_still_says_again_is_told_once() -> None:
+    """Else the CPU of an hour ago would be divided by the slots that are busy now."""
+    stage = Stage()
+    await stage.pods()
+    told = []
+    for moment in ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z", "2026-01-01T00:02:00Z", None, None):
+        usage = replace(READ, measured=moment)
+        stage.cluster.usage = {"p": usage}
+        await stage.look(after=EVERY_S)
+        told.append(await stage.look(after=1) == {"p": usage})
+    assert told == [True, False, True, True, True]
