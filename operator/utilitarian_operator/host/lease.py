@@ -19,7 +19,7 @@ LONGEST_NAME = 200
 """Characters that are shown of another holder: the API server has no bound for it but that of an object."""
 
 MOST_TRANSITIONS = 2**31 - 1
-"""The API server takes no larger number, and whoever wrote that one could else keep a Lease from all for ever."""
+"""The API server takes no larger number: who wrote that one could else keep a Lease from all for ever."""
 
 
 @dataclass(frozen=True, slots=True)

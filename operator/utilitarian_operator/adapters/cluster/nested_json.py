@@ -36,7 +36,7 @@ def is_shallow(text: bytes) -> bool:
         json.loads(text)
     except RecursionError:
         return False
-    except ValueError:  # whoever reads it finds that it is no JSON
+    except ValueError:  # its reader finds that it is no JSON
         return True
     return True
 

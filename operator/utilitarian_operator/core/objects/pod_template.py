@@ -85,6 +85,6 @@ def _by_key(name: str, under: list[Any], over: list[Any]) -> list[Any]:
 
 
 def _key(name: str, item: Object) -> object:
-    """What tells an item from others: of ports also the protocol, as server-side apply has it (53 of TCP and of UDP)."""
+    """What tells an item from others: of ports also the protocol, as server-side apply has it."""
     value = item.get(KEYS[name])
     return (value, item.get("protocol") or "TCP") if name == "ports" else value
