@@ -5,10 +5,13 @@ import contextlib
 import gzip
 import io
 import json
+import logging
+import re
 import ssl
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -19,6 +22,7 @@ from tests.support.authority import Authority
 from tests.support.pace import slowness
 from tests.support.ports import LOOPBACK, free_port
 from tests.support.resources import resource
+from tests.support.taken import taken
 from utilitarian_operator.adapters.broker.tls import load_key_pair
 from utilitarian_operator.adapters.cluster.fake import FakeCluster
 from utilitarian_operator.api.validation.pod_security import BASELINE
@@ -98,6 +102,23 @@ def test_a_text_that_is_wrong_throughout_is_told_of_in_twenty_sentences() -> Non
     assert message.count("is no field here") == 20
     assert message.endswith("spec: has 199980 more mistakes")
     assert len(message) < 20_000
+
+
+async def ask_for_a_review(text: str) -> str:
+    """As an API server, or whoever reaches the port, may."""
+    body = io.BytesIO(await asyncio.to_thread(Path(text).read_bytes))
+    async with reviews() as (_, url), aiohttp.ClientSession() as session, session.post(url, data=body) as answered:
+        return f"{answered.status}: {len(await answered.read())} bytes"
+
+
+async def test_such_a_text_takes_little_memory_and_leaves_the_event_loop_to_others(tmp_path: Path) -> None:
+    review = {"request": {"uid": "u", "operation": "CREATE", "object": with_unknown_fields(200_000)}}
+    (tmp_path / "review").write_text(json.dumps(review))
+    found = await asyncio.to_thread(taken, f"{__name__}:ask_for_a_review", str(tmp_path / "review"))
+    logging.getLogger(__name__).warning("a review of 200,000 unknown fields: %s", found)
+    assert re.fullmatch(r"200: \d{4} bytes|503: \d\d bytes", found.said), found.said
+    assert found.grown_mib < 256, "one is checked at a time, and the chart's limit is 512Mi"
+    assert found.stall_s < 2 * slowness()
 
 
 @contextlib.asynccontextmanager

@@ -1,12 +1,20 @@
 """Pages of brokers that are packed, lead elsewhere, are too deep or too long."""
 
+import asyncio
+import contextlib
 import gzip
 import json
+import logging
+import zlib
+from collections.abc import Callable
 
+import aiohttp
 import pytest
 from aiohttp import web
 
+from tests.support.pace import slowness
 from tests.support.ports import LOOPBACK, free_port
+from tests.support.taken import Taken, taken
 from utilitarian_operator.adapters.broker.declarations import declarations
 from utilitarian_operator.adapters.broker.statistics import Statistics
 from utilitarian_operator.adapters.broker.statistics_page import (
@@ -82,3 +90,86 @@ def test_the_event_loop_goes_on_while_a_long_page_is_read() -> None:
     steps = sum(1 for _ in prometheus_in_steps(identity, "/"))
     assert steps > len(identity) // (512 * 1024)
     assert len(from_prometheus(identity, "/").statistics.rows) == 20_000
+
+
+MIB = 1024 * 1024
+UNPACKED_MIB = 410
+
+
+def packed(text: bytes) -> bytes:
+    """A page of gzip of 410 MiB of this, made in no time: each MiB is packed alike."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    head = packer.compress(b"") + packer.flush(zlib.Z_FULL_FLUSH)
+    part = (text * (MIB // len(text) + 1))[:MIB]
+    raw = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return head + (raw.compress(part) + raw.flush(zlib.Z_FULL_FLUSH)) * UNPACKED_MIB
+
+
+def statistics_of(queues: int) -> bytes:
+    """A page of statistics of so many queues."""
+    page = '# TYPE rabbitmq_identity_info untyped\nrabbitmq_identity_info{rabbitmq_node="n"} 1\n'
+    for family in ("queue_messages_ready", "queue_messages_unacked"):
+        name = f"rabbitmq_detailed_{family}"
+        lines = "".join(f'{name}{{vhost="/",queue="q{it:06}"}} 1\n' for it in range(queues))
+        page += f"# TYPE {name} gauge\n{lines}"
+    return page.encode()
+
+
+async def read_statistics(endpoint: str) -> str:
+    """As an operator does each five seconds."""
+    try:
+        return f"{len(await Statistics([endpoint], '/').read())} queues"
+    except BrokerUnreachable as error:
+        return str(error)
+
+
+async def read_as_before(endpoint: str) -> str:
+    """As aiohttp does by itself, and without slices: how it was done once."""
+    async with aiohttp.ClientSession() as session, session.get(endpoint) as answer:
+        text = await answer.text()
+        with contextlib.suppress(ValueError):
+            from_prometheus(text, "/")
+    return f"{len(text)} characters"
+
+
+async def taken_by(work: str, body: bytes, headers: dict[str, str]) -> Taken:
+    """What reading a page takes of a process that does nothing else."""
+
+    async def page(_: web.Request) -> web.Response:
+        return web.Response(body=body, headers=headers)
+
+    application, port = web.Application(), free_port()
+    application.router.add_get("/{rest:.*}", page)
+    async with listen(application, LOOPBACK, port, "statistics"):
+        found = await asyncio.to_thread(taken, f"{__name__}:{work}", f"http://{LOOPBACK}:{port}")
+    logging.getLogger(__name__).warning("%s of %.1f MiB on the wire: %s", work, len(body) / MIB, found)
+    return found
+
+
+PACKED = {"Content-Encoding": "gzip"}
+
+
+def longest() -> bytes:
+    """As much as is read of one node."""
+    return statistics_of(50_000)
+
+
+@pytest.mark.parametrize(
+    "body, headers, most_mib",
+    [
+        pytest.param(lambda: packed(b" \n"), PACKED, 32, id="408 KB that unpack to 410 MiB"),
+        pytest.param(longest, {}, 192, id="50,000 queues"),
+        pytest.param(lambda: b"x" * 200 * MIB, {}, 96, id="200 MiB"),
+    ],
+)
+async def test_no_page_takes_much_memory_or_stops_the_event_loop(
+    body: Callable[[], bytes], headers: dict[str, str], most_mib: int
+) -> None:
+    found = await taken_by("read_statistics", body(), headers)
+    assert found.grown_mib < most_mib
+    assert found.stall_s < 0.5 * slowness()
+    assert ("50000 queues" in found.said) == (body is longest)
+
+
+async def test_what_reading_as_aiohttp_does_would_take() -> None:
+    await taken_by("read_as_before", packed(b" \n"), PACKED)
