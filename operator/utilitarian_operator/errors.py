@@ -13,7 +13,7 @@ OperatorError
 │   ├── Rejected           the API server refuses the object as it is: a person must act
 │   └── LeaseUnsure        a Lease was not renewed in time: nothing is written until it is
 ├── SecretMissing          a Secret, or a key in it, that the resource names doesn't exist, or can't be what it is for
-├── TooManyBrokers         the fleets of one namespace name more brokers than are looked at
+├── TooManyBrokers         more brokers are named than are looked at, of a namespace or of all
 └── LeadershipLost         another replica holds the Lease: nothing may be written any more
 """
 
@@ -59,18 +59,14 @@ class ClusterError(OperatorError):
 
 
 class TooManyBrokers(OperatorError):
-    """The fleets of one namespace name more brokers than are looked at.
+    """More brokers are named than are looked at.
 
     Args:
-        namespace: theirs.
-        most: that are looked at.
+        which: by which fleets, and how many.
     """
 
-    def __init__(self, namespace: str, most: int) -> None:
-        super().__init__(
-            f"spec.broker: the fleets of namespace {namespace} name more than {most} brokers or logins: this one is "
-            "not looked at; share them, or use another namespace"
-        )
+    def __init__(self, which: str) -> None:
+        super().__init__(f"spec.broker: {which}: this one is not looked at; share brokers and logins")
 
 
 class Conflict(ClusterError):

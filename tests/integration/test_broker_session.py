@@ -13,7 +13,8 @@ from tests.support.ports import LOOPBACK, free_port
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until_async
 from utilitarian import routing
-from utilitarian_operator.adapters.broker.session import Brokers, BrokerSession, Credentials
+from utilitarian_operator.adapters.broker.bounded.brokers import Brokers
+from utilitarian_operator.adapters.broker.session import BrokerSession, Credentials
 from utilitarian_operator.core.observation.broker import Depth, Questions
 from utilitarian_operator.core.observation.model import Counted
 from utilitarian_operator.errors import BrokerUnreachable
@@ -160,12 +161,12 @@ async def test_closing_leaves_nothing_on_the_broker(rabbitmq: RabbitMQ, vhost: s
 async def test_equal_credentials_share_a_session_while_it_is_used(rabbitmq: RabbitMQ, vhost: str) -> None:
     brokers = Brokers()
     credentials = Credentials(rabbitmq.amqp_url(vhost))
-    one = brokers.session(credentials)
-    assert brokers.session(Credentials(rabbitmq.amqp_url(vhost))) is one
+    one = brokers.session(credentials, "ns")
+    assert brokers.session(Credentials(rabbitmq.amqp_url(vhost)), "ns") is one
     await brokers.keep_only({"fleet": credentials})
-    assert brokers.session(credentials) is one
+    assert brokers.session(credentials, "ns") is one
     await brokers.keep_only({})
-    another = brokers.session(credentials)
+    another = brokers.session(credentials, "ns")
     assert another is not one
     assert (await another.look(["queue"])).depths == {"queue": None}
     await brokers.keep_only({})

@@ -17,7 +17,8 @@ from kubernetes.aio.client.configuration import Configuration
 from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR, CollectorRegistry
 from yaml import YAMLError
 
-from utilitarian_operator.adapters.broker.session import Brokers, opened
+from utilitarian_operator.adapters.broker.bounded.brokers import Brokers
+from utilitarian_operator.adapters.broker.session import opened
 from utilitarian_operator.adapters.broker.timing import (
     CLOCK,
 )
@@ -158,7 +159,7 @@ async def _operate(  # noqa: PLR0913 - the parts that it is handed
     finally:
         stop.set()
         await _finish(queue, tasks, fences)
-        await brokers.keep_only({})
+        await brokers.close()
         # kopf goes last: it waits five seconds for every task that began after it did, and then cancels it.
         closing.set()
         await asyncio.gather(informer, return_exceptions=True)

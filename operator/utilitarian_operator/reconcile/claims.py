@@ -27,7 +27,7 @@ from utilitarian_operator.core.spec.queue_claims import (
     only_asking_tells,
     why_stalled,
 )
-from utilitarian_operator.errors import BrokerError, OperatorError
+from utilitarian_operator.errors import BrokerError, OperatorError, TooManyBrokers
 from utilitarian_operator.reconcile.fleet_state import FleetState
 
 FIND_OUT_WITHIN_S = 10.0
@@ -49,8 +49,8 @@ _LAST_RUNS = "; until then, the last accepted spec keeps running"
 class Brokers(Protocol):
     """The sessions in use."""
 
-    def session(self, credentials: Credentials) -> Broker:
-        """The session of these credentials."""
+    def session(self, credentials: Credentials, namespace: str) -> Broker:
+        """The session of these credentials, which a fleet of this namespace has; raises TooManyBrokers."""
 
     def cluster(self, credentials: Credentials) -> str | None:
         """What their broker calls itself, if it was heard."""
@@ -222,11 +222,11 @@ class Claims:
             return False
         unheard = [it for it in (one, other) if it.claim.place.cluster is None and it.credentials not in self._tried]
         for it in unheard:
-            self._begin(it.credentials, self._hear(it.credentials))
+            self._begin(it.credentials, self._hear(it))
         if unheard or not only_asking_tells(place, another):
             return bool(unheard)
         if self._clock() - self._failed.get(pair, float("-inf")) >= ASK_AGAIN_S:
-            self._begin(pair, self._compare(one.credentials, other.credentials, pair))
+            self._begin(pair, self._compare(one, other, pair))
         return pair not in self._failed
 
     def _begin(self, what: object, finding: Coroutine[Any, Any, None]) -> None:
@@ -236,25 +236,28 @@ class Claims:
         task = self._tasks[what] = asyncio.create_task(finding, name="claims")
         task.add_done_callback(lambda _: self._tasks.pop(what, None))
 
-    async def _hear(self, credentials: Credentials) -> None:
+    async def _hear(self, noted: _Noted) -> None:
         """Have a broker say who it is; where it doesn't, the URLs alone are compared until it does."""
         try:
             async with asyncio.timeout(FIND_OUT_WITHIN_S):
-                await self._brokers.session(credentials).look(())
-        except (TimeoutError, RuntimeError):  # the last: its session was closed meanwhile
+                await self._session(noted).look(())
+        except (TimeoutError, TooManyBrokers, RuntimeError):  # the last: its session was closed meanwhile
             pass
         finally:
-            self._tried.add(credentials)
+            self._tried.add(noted.credentials)
 
-    async def _compare(self, one: Credentials, other: Credentials, pair: Pair) -> None:
+    async def _compare(self, one: _Noted, other: _Noted, pair: Pair) -> None:
         """Find out whether two brokers that call themselves alike are one; without the right to ask, they are."""
         try:
             async with asyncio.timeout(FIND_OUT_WITHIN_S):
-                same = await self._brokers.session(one).is_same(self._brokers.session(other))
+                same = await self._session(one).is_same(self._session(other))
             self._same[pair] = same is not False
             self._failed.pop(pair, None)
-        except (BrokerError, TimeoutError, RuntimeError):
+        except (BrokerError, TimeoutError, TooManyBrokers, RuntimeError):
             self._failed[pair] = self._clock()
+
+    def _session(self, noted: _Noted) -> Broker:
+        return self._brokers.session(noted.credentials, noted.claim.fleet.partition("/")[0])
 
 
 def _versions(known: FleetState, newest: Judgement) -> list[Version]:

@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from utilitarian_operator.adapters.broker.bounded.brokers import Brokers
 from utilitarian_operator.adapters.broker.seam import Broker
-from utilitarian_operator.adapters.broker.session import Brokers, Credentials
+from utilitarian_operator.adapters.broker.session import Credentials
 from utilitarian_operator.adapters.broker.unreachable import UnreachableBroker
 from utilitarian_operator.adapters.cluster.cache import Key, Store
 from utilitarian_operator.adapters.cluster.seam import Cluster
@@ -31,9 +32,6 @@ from utilitarian_operator.reconcile.observe.reference_reader import ReferenceRea
 from utilitarian_operator.reconcile.observe.rivals_reader import RivalsReader
 
 logger = logging.getLogger(__name__)
-
-MOST_BROKERS = 50
-"""That the fleets of one namespace may have: each keeps two threads and two connections of the one operator."""
 
 LOOKS_AROUND_FOR_S = 2.0
 """A fleet's first look waits no longer for what is read of others: a spec that runs goes on with what is known by then,
@@ -135,15 +133,14 @@ class Fleets:
             blocker = Blocker(SECRET_MISSING, str(error))
             said = any(it.message.startswith(blocker.message) for it in spec.blockers)
             return UnreachableBroker(error), spec if said else replace(spec, blockers=(*spec.blockers, blocker))
-        others = {
-            it.used for key, it in self._known.items() if key.namespace == known.key.namespace and it is not known
-        }
-        if credentials not in others and len(others - {None}) >= MOST_BROKERS:
-            return UnreachableBroker(TooManyBrokers(known.key.namespace, MOST_BROKERS)), spec
         if credentials != known.used:
             known.used = credentials
             await self._keep_brokers()
-        return self._brokers.session(credentials), spec
+        try:
+            return self._brokers.session(credentials, known.key.namespace), spec
+        except TooManyBrokers as error:
+            known.used = None
+            return UnreachableBroker(error), spec
 
     async def forget(self, key: Key) -> None:
         """A resource is gone."""

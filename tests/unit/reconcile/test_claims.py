@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.support.pools import fleet
+from utilitarian_operator.adapters.broker.bounded.brokers import Brokers
 from utilitarian_operator.adapters.broker.fake import FakeBroker, FakeRabbitMQ
 from utilitarian_operator.adapters.broker.seam import Broker
-from utilitarian_operator.adapters.broker.session import Brokers, Credentials
+from utilitarian_operator.adapters.broker.session import Credentials
 from utilitarian_operator.adapters.cluster.cache import Key, Store
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.observation.broker import BrokerSnapshot
@@ -188,7 +189,7 @@ async def test_brokers_that_are_all_called_alike_are_compared_few_at_a_time() ->
     sessions = {Credentials(url(key)): Session(FakeRabbitMQ("one")) for key in keys}
     brokers = Brokers(sessions.__getitem__)
     for credentials in sessions:
-        await brokers.session(credentials).look(())
+        await brokers.session(credentials, "ns").look(())
     claims, compared = Claims(Store(), brokers, time.monotonic), []
     for _ in range(10):
         for key, credentials in zip(keys, sessions, strict=True):

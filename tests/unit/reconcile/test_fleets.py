@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from tests.support.resources import resource
+from utilitarian_operator.adapters.broker.bounded.brokers import Brokers
 from utilitarian_operator.adapters.broker.fake import FakeBroker
-from utilitarian_operator.adapters.broker.session import Brokers, Credentials
+from utilitarian_operator.adapters.broker.session import Credentials
 from utilitarian_operator.adapters.broker.unreachable import UnreachableBroker
 from utilitarian_operator.adapters.cluster.cache import FLEETS, Key, Store
 from utilitarian_operator.adapters.cluster.fake import FakeCluster

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -28,7 +28,7 @@ from utilitarian_operator.adapters.intervals import (
     INTERVALS,
     Intervals,
 )
-from utilitarian_operator.core.observation.broker import NO_QUESTIONS, BrokerSnapshot, Depths, Questions
+from utilitarian_operator.core.observation.broker import BrokerSnapshot, Depths, Questions
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings, QueueSettings
 from utilitarian_operator.core.observation.model import HOLDS, Counted
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable, RightMissing
@@ -112,6 +112,7 @@ class BrokerSession:
         if self._statistics is not None:
             self._seen_at["statistics"] = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._last: Sequence[Awaitable[None]] = ()
 
     @property
     def known(self) -> BrokerSnapshot:
@@ -239,8 +240,14 @@ class BrokerSession:
             *(in_thread(thread, close, CLOSED_WITHIN_S, self._reach, self._clock) for thread, close in closing),
             return_exceptions=True,
         )
+        loop = asyncio.get_running_loop()
+        self._last = [loop.run_in_executor(thread, _nothing) for thread, _ in closing]
         self._depth_thread.shutdown(wait=False)
         self._worker_thread.shutdown(wait=False)
+
+    async def ended(self) -> None:
+        """Wait, after it was closed, until its threads have done what they do: a silent broker holds them for long."""
+        await asyncio.gather(*self._last)
 
     async def _ask_workers(self) -> None:
         pause = Pause(self._clock)
@@ -347,6 +354,10 @@ class BrokerSession:
             await self._clock.sleep(max(self._every.statistics_s - (self._clock.monotonic() - started), LEAST_GAP_S))
 
 
+def _nothing() -> None:
+    """Is done when all that was asked of a thread before is done."""
+
+
 def opened(
     credentials: Credentials, intervals: Intervals = INTERVALS, clock: Clock = CLOCK, reach: Reach = ROUTED
 ) -> BrokerSession:
@@ -354,40 +365,3 @@ def opened(
     session = BrokerSession(credentials, intervals, clock, reach)
     session.start()
     return session
-
-
-class Brokers:
-    """The sessions in use, one for each set of credentials.
-
-    Args:
-        opened: makes one.
-    """
-
-    def __init__(self, opened: Callable[[Credentials], Broker] = opened) -> None:
-        self._opened = opened
-        self._sessions: dict[Credentials, Broker] = {}
-        self._used: Mapping[Hashable, Credentials] = {}
-
-    def session(self, credentials: Credentials) -> Broker:
-        """The session of these credentials, opened if need be."""
-        if credentials not in self._sessions:
-            self._sessions[credentials] = self._opened(credentials)
-        return self._sessions[credentials]
-
-    def cluster(self, credentials: Credentials) -> str | None:
-        """What the broker of these credentials calls itself, if a session has heard it."""
-        session = self._sessions.get(credentials)
-        return None if session is None else session.known.cluster
-
-    async def keep_only(self, used: Mapping[Hashable, Credentials]) -> None:
-        """Close the sessions that no fleet uses any more, and ask nothing more for fleets that left one.
-
-        Args:
-            used: the credentials of each that uses some.
-        """
-        before, self._used = self._used, dict(used)
-        for credentials in [known for known in self._sessions if known not in used.values()]:
-            await self._sessions.pop(credentials).close()
-        for who, credentials in before.items():
-            if credentials in self._sessions and used.get(who) != credentials:
-                self._sessions[credentials].ask(who, NO_QUESTIONS)

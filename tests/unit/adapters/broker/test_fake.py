@@ -4,8 +4,9 @@ import pytest
 
 from tests.support.broker_contract import BrokerContract
 from tests.support.fake_broker_stage import FakeStage
+from utilitarian_operator.adapters.broker.bounded.brokers import Brokers
 from utilitarian_operator.adapters.broker.fake import FakeBroker, FakeRabbitMQ
-from utilitarian_operator.adapters.broker.session import Brokers, Credentials
+from utilitarian_operator.adapters.broker.session import Credentials
 from utilitarian_operator.core.observation.broker import Depth, Questions
 from utilitarian_operator.errors import BrokerUnreachable
 
@@ -57,7 +58,7 @@ async def test_a_session_is_asked_no_more_for_a_fleet_that_left_and_closed_when_
     made: dict[Credentials, FakeBroker] = {}
     brokers = Brokers(lambda credentials: made.setdefault(credentials, FakeBroker()))
     for fleet in ("stays", "goes"):
-        brokers.session(ONE).ask(fleet, Questions(around=True))
+        brokers.session(ONE, "ns").ask(fleet, Questions(around=True))
     await brokers.keep_only({"stays": ONE, "goes": ONE})
     await brokers.keep_only({"stays": ONE, "goes": TWO})
     assert (list(made[ONE].questions), made[ONE].closed) == (["stays"], False)
