@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.support.command import operator_command
 from tests.support.controlplane import ControlPlane
 from tests.support.fleet import Fleet
 from tests.support.operator import as_process
@@ -76,6 +77,14 @@ def create(controlplane: ControlPlane, namespace: str, name: str, case: Case) ->
     return fleet
 
 
+def printed(controlplane: ControlPlane, namespace: str, fleet: str) -> str:
+    """What the commands print of a fleet that is in the cluster."""
+    cluster = ("-n", namespace, "--kubeconfig", controlplane.kubeconfig)
+    commands = [("explain", "work", "--fleet", fleet), ("status", "--fleet", fleet, "-o", "json")]
+    done = [operator_command(*command, *cluster) for command in commands]
+    return "\n".join(f"{it.stdout}\n{it.stderr}" for it in done)
+
+
 def messages(resource: Mapping[str, Any]) -> str:
     return "\n".join(condition["message"] for condition in resource.get("status", {}).get("conditions", []))
 
@@ -102,6 +111,7 @@ def test_no_password_is_printed_whatever_is_wrong_with_a_url(
             "events": shown,
             "metrics": list(operator.metrics()),
             "log": process.log_text(),
+            "commands": [printed(controlplane, namespace, name) for name in fleets],
         }
         for where, what in written.items():
             assert WORD not in json.dumps(what), where

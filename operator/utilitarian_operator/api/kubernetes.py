@@ -47,6 +47,7 @@ class Part(BaseModel):
         validate_by_alias=True,
         validate_by_name=True,
         use_attribute_docstrings=True,
+        hide_input_in_errors=True,  # a password may stand where it doesn't belong, and a traceback is read by others
     )
 
 

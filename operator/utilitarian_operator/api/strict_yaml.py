@@ -1,11 +1,14 @@
 """Reads YAML as the API server does: a key that stands twice is refused, and a date is text."""
 
+import re
 from typing import Any
 
 import yaml
 
 _TIMESTAMP = "tag:yaml.org,2002:timestamp"
 
+
+_QUOTED = re.compile(r"'.*'")
 
 DEEPEST = 100
 """Parts within parts; a resource has a dozen."""
@@ -42,6 +45,18 @@ class StrictLoader(yaml.SafeLoader):
                 raise yaml.constructor.ConstructorError(None, None, f"{key.value} stands there twice", key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep=deep)
+
+
+def why_no_yaml(error: yaml.YAMLError) -> str:
+    """What is wrong, with line and column; nothing of the text, which may be a password's line.
+
+    Args:
+        error: of a loader.
+    """
+    said = getattr(error, "problem", None) or getattr(error, "reason", None) or "it can't be read"
+    mark = getattr(error, "problem_mark", None)
+    where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
+    return f"{_QUOTED.sub('…', said)}{where}"
 
 
 StrictLoader.yaml_implicit_resolvers = {

@@ -69,6 +69,8 @@ async def _login(target: Target) -> "tuple[Configuration, str]":
     from kubernetes.aio.client.configuration import Configuration
     from yaml import YAMLError
 
+    from utilitarian_operator.api.strict_yaml import why_no_yaml
+
     configuration = Configuration()
     in_pod = target.kubeconfig is None and target.context is None and "KUBERNETES_SERVICE_HOST" in os.environ
     try:
@@ -79,7 +81,8 @@ async def _login(target: Target) -> "tuple[Configuration, str]":
         await config.load_kube_config(path, target.context, configuration, persist_config=False)
         contexts, current = config.list_kube_config_contexts(path)
     except (config.ConfigException, YAMLError, OSError, TypeError) as error:
-        why = " ".join(str(error).split())
+        # A kubeconfig has tokens in it.
+        why = why_no_yaml(error) if isinstance(error, YAMLError) else " ".join(str(error).split())
         raise ClusterError(f"no cluster: {why}; give --kubeconfig or set KUBECONFIG to a kubeconfig file") from error
     return configuration, _namespace(target.context, contexts, current)
 

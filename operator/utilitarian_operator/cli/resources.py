@@ -17,7 +17,7 @@ from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.problem import InvalidSpec, field_path
 from utilitarian_operator.api.resource import KIND
 from utilitarian_operator.api.status import FleetStatus
-from utilitarian_operator.api.strict_yaml import StrictLoader
+from utilitarian_operator.api.strict_yaml import StrictLoader, why_no_yaml
 from utilitarian_operator.api.validation.pod_security import EVERYTHING
 from utilitarian_operator.api.validation.resource_rules import accept
 from utilitarian_operator.cli.connection import Target, connected
@@ -40,7 +40,7 @@ def from_file(path: Path) -> list[Object]:
     except UnicodeDecodeError as error:
         raise WrongInput(f"{name}: no text: {error.reason} at byte {error.start}") from error
     except yaml.YAMLError as error:
-        raise WrongInput(f"{name}: no YAML: {' '.join(str(error).split())}") from error
+        raise WrongInput(f"{name}: no YAML: {why_no_yaml(error)}") from error
     found = [it for it in objects if isinstance(it, dict) and it.get("kind") == KIND]
     if not found:
         kinds = ", ".join(sorted({str(it.get("kind")) for it in objects if isinstance(it, dict)})) or "nothing"

@@ -26,6 +26,7 @@ from utilitarian_operator.adapters.cluster.cache import CHILD_SELECTOR, FLEETS, 
 from utilitarian_operator.adapters.cluster.client import ClusterClient
 from utilitarian_operator.adapters.cluster.request_rate import RequestRate
 from utilitarian_operator.adapters.cluster.seam import Cluster
+from utilitarian_operator.api.strict_yaml import why_no_yaml
 from utilitarian_operator.errors import ClusterError, LeadershipLost
 from utilitarian_operator.host import kopf_host as handlers
 from utilitarian_operator.host.admission_webhook import AdmissionWebhook, renew
@@ -353,6 +354,7 @@ async def _login(settings: Settings) -> Configuration:
             path = str(settings.kubeconfig) if settings.kubeconfig else None
             await config.load_kube_config(path, client_configuration=configuration)
     except (config.ConfigException, YAMLError, OSError) as error:
-        why = " ".join(str(error).split())
+        # A kubeconfig has tokens in it.
+        why = why_no_yaml(error) if isinstance(error, YAMLError) else " ".join(str(error).split())
         raise ClusterError(f"no cluster: {why}; set KUBECONFIG to a kubeconfig file, or run it in a pod") from error
     return configuration

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
-from utilitarian_operator.api.strict_yaml import DEEPEST, StrictLoader
+from utilitarian_operator.api.strict_yaml import DEEPEST, StrictLoader, why_no_yaml
 
 
 def read(text: str) -> Any:
@@ -41,6 +41,26 @@ def test_what_is_read(text: str, value: object) -> None:
 def test_what_is_refused(text: str, says: str) -> None:
     with pytest.raises(yaml.YAMLError, match=says):
         read(text)
+
+
+@pytest.mark.parametrize(
+    "text,says",
+    [
+        pytest.param("a: 1\nb: 2\na: 3", "a stands there twice at line 3, column 1", id="a key twice"),
+        pytest.param('a: "\\geheim"', "found unknown escape character … at line 1, column 6", id="an escape"),
+        pytest.param("a: *geheim", "found undefined alias … at line 1, column 4", id="an alias"),
+        pytest.param('a: "geheim', "found unexpected end of stream at line 1, column 11", id="cut off"),
+        pytest.param("a: geheim: b", "mapping values are not allowed here at line 1, column 10", id="a colon"),
+        pytest.param(
+            "a: !!geheim b", "could not determine a constructor for the tag … at line 1, column 4", id="a tag"
+        ),
+        pytest.param("a: geh\0eim", "special characters are not allowed", id="no text"),
+    ],
+)
+def test_what_is_wrong_is_said_without_the_text(text: str, says: str) -> None:
+    with pytest.raises(yaml.YAMLError) as refused:
+        read(text)
+    assert why_no_yaml(refused.value) == says
 
 
 def test_a_long_list_is_not_deep() -> None:
