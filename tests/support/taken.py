@@ -21,7 +21,8 @@ class Taken:
 
     Args:
         grown_mib: memory at its peak, beyond what the process had before (`VmHWM` and `VmRSS` of Linux).
-        stall_s: the longest time for which the event loop came to nothing else.
+        stall_s: the longest time for which the event loop came to nothing else, in seconds of the process' own work:
+            what else the machine does is no fault of it.
         cpu_s: of the processor, all threads together.
         said: what the work returned.
     """
@@ -51,9 +52,9 @@ async def _measured(work: Callable[..., Awaitable[str]], arguments: list[str]) -
     async def tick() -> None:
         nonlocal longest
         while not over:
-            before = time.monotonic()
+            before = time.process_time()
             await asyncio.sleep(TICK_S)
-            longest = max(longest, time.monotonic() - before - TICK_S)
+            longest = max(longest, time.process_time() - before)
 
     ticking = asyncio.create_task(tick())
     await asyncio.sleep(TICK_S)

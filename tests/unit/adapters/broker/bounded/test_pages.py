@@ -167,7 +167,7 @@ async def test_no_page_takes_much_memory_or_stops_the_event_loop(
 ) -> None:
     found = await taken_by("read_statistics", body(), headers)
     assert found.grown_mib < most_mib
-    assert found.stall_s < 0.5 * slowness()
+    assert found.stall_s < slowness()
     assert ("50000 queues" in found.said) == (body is longest)
 
 
