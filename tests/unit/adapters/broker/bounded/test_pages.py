@@ -172,4 +172,5 @@ async def test_no_page_takes_much_memory_or_stops_the_event_loop(
 
 
 async def test_what_reading_as_aiohttp_does_would_take() -> None:
-    await taken_by("read_as_before", packed(b" \n"), PACKED)
+    found = await taken_by("read_as_before", packed(b" \n"), PACKED)
+    assert found.grown_mib > UNPACKED_MIB, "else what is measured above says nothing"
