@@ -151,6 +151,9 @@ class Client:
     def _list(self, plural: str, query: Any) -> Any:
         matches = _selector(query.get("labelSelector", ""))
         found = [it for it in self.server.objects[plural].values() if matches(it["metadata"].get("labels") or {})]
+        if named := query.get("fieldSelector", "").removeprefix("metadata.name="):
+            found = [it for it in found if it["metadata"]["name"] == named]
+        found = found[: int(query.get("limit") or len(found))]
         kind, group = KINDS[plural]
         metadata = {"resourceVersion": str(self.server.version)}
         return {"kind": f"{kind}List", "apiVersion": group, "metadata": metadata, "items": found}
@@ -180,15 +183,16 @@ class Client:
         if "apply" in kind:
             return self._apply(plural, live, body)
         given = body.get("metadata") or {}
-        if any(
-            given.get(name, live["metadata"][name]) != live["metadata"][name] for name in ("uid", "resourceVersion")
-        ):
-            raise Refused(409, f"{live['metadata']['name']} is another one, or was changed")
+        name, seen = live["metadata"]["name"], live["metadata"]
+        if given.get("uid", seen["uid"]) != seen["uid"]:
+            raise Refused(422, f"{name} is invalid: metadata.uid: field is immutable")
+        if given.get("resourceVersion", seen["resourceVersion"]) != seen["resourceVersion"]:
+            raise Refused(409, f"{name} was changed")
         if sub == "status":
             changed = self._with_status(live, body["status"], by_key="strategic" in kind)
         else:
             parts = {"metadata": {**given, "resourceVersion": live["metadata"]["resourceVersion"]}}
-            parts |= {"spec": body["spec"]} if "spec" in body else {}
+            parts |= {part: body[part] for part in ("spec", "data") if part in body}
             changed = merged(live, parts)
         return live if changed == live else self.server.put(plural, changed)
 
@@ -208,7 +212,8 @@ class Client:
         if wanted is not None and wanted != live["metadata"]["resourceVersion"]:
             raise Refused(409, f"{live['metadata']['name']} was changed")
         scaled = self.world.scale(live["metadata"]["name"], body["spec"]["replicas"], by="operator")
-        return {"kind": "Scale", "metadata": scaled["metadata"], "spec": {"replicas": scaled["spec"]["replicas"]}}
+        replicas = scaled["spec"]["replicas"]  # of none nothing is said
+        return {"kind": "Scale", "metadata": scaled["metadata"], "spec": {"replicas": replicas} if replicas else {}}
 
     def _apply(self, plural: str, live: Object, body: Object) -> Object:
         spec = dict(body["spec"])
@@ -218,7 +223,8 @@ class Client:
         metadata = {**live["metadata"], "managedFields": [*kept, _fields(body, "Apply")]}
         for part in ("labels", "annotations"):
             metadata[part] = {**(live["metadata"].get(part) or {}), **body["metadata"].get(part, {})}
-        metadata["ownerReferences"] = body["metadata"]["ownerReferences"]
+        if "ownerReferences" in body["metadata"]:
+            metadata["ownerReferences"] = body["metadata"]["ownerReferences"]
         if metadata == live["metadata"] and spec == live["spec"]:
             return live
         if spec != live["spec"]:

@@ -12,6 +12,7 @@ from tests.adversary.api_requests import Client
 from tests.adversary.api_server import Object
 from tests.adversary.threads import Thread
 from utilitarian_operator.adapters.cluster.client import ClusterClient
+from utilitarian_operator.adapters.cluster.request_rate import RequestRate
 from utilitarian_operator.errors import LeadershipLost
 from utilitarian_operator.host import wiring
 from utilitarian_operator.host.health import ProcessHealth
@@ -61,7 +62,8 @@ class Process:
             if self.stop.is_set():
                 return
             self._world.leads(self)
-            cluster = ClusterClient(client, fences.may_write) if fences else ClusterClient(client)
+            may_write = {"may_write": fences.may_write} if fences else {}
+            cluster = ClusterClient(client, **may_write, rate=RequestRate(self._world.loop.time))
             await wiring._operate(self._settings, cluster, metrics, health, self._login, self.stop, fences)
 
     async def _login(self) -> Any:
