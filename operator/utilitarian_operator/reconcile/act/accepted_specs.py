@@ -73,10 +73,9 @@ class Revisions:
 
     async def _add(self, manifest: Object) -> None:
         try:
-            made = await self._records.create(manifest)
-        except Conflict:  # the answer to an earlier request was lost
-            made = manifest
-        self._live.append(made)
+            self._live.append(await self._records.create(manifest))
+        except Conflict:  # the answer to an earlier request was lost: only what is there has a uid to be deleted by
+            await self.newest()
         while len(self._live) > KEPT:
             try:
                 await self._records.delete(self._live[0])

@@ -58,6 +58,16 @@ async def test_a_record_that_is_there_already_is_one() -> None:
     assert await kept(cluster) == [(1, {"maxWorkers": 5})]
 
 
+async def test_a_record_that_is_there_already_goes_in_its_turn() -> None:
+    """It is deleted by the uid that the API server gave it, which the answer that was lost had told."""
+    cluster = FakeCluster()
+    first, second = (Revisions(cluster, OWNER, time.monotonic) for _ in range(2))
+    await first.keep(1, {"maxWorkers": 1}, makes_objects=True)
+    for generation in range(1, KEPT + 2):
+        await second.keep(generation, {"maxWorkers": generation}, makes_objects=True)
+    assert [generation for generation, _ in await kept(cluster)] == list(range(2, KEPT + 2))
+
+
 async def test_what_the_api_server_refuses_stops_nothing_and_is_not_asked_for_at_each_look() -> None:
     cluster = FakeCluster()
     cluster.fails = lambda asked: Rejected("forbidden") if asked.verb != "read" else None
