@@ -1,5 +1,6 @@
 """A real API server behind one that refuses, fails, cuts and errs: no process ends, and nothing is reset."""
 
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -64,3 +65,34 @@ def test_no_process_ends_and_nothing_is_reset(
             after = controlplane.request("GET", lease)["spec"]
             assert after["holderIdentity"] == before["holderIdentity"], "the same process leads still"
             assert after["leaseTransitions"] == before["leaseTransitions"]
+
+
+def test_a_fleet_that_is_nested_too_deeply_is_refused_and_keeps_no_other_from_being_looked_at(
+    controlplane: ControlPlane, namespace: str
+) -> None:
+    """The API server takes what Python can't read: it ended the lists and watches of all fleets."""
+    broker = {"urlFrom": {"secretKeyRef": {"name": "none", "key": "URL"}}}
+    deep: Any = "x"
+    for _ in range(5_000):
+        deep = {"a": deep}
+    path = f"/apis/utilitarian.io/v1alpha1/namespaces/{namespace}/utilitarianworkerpools"
+
+    def fleet(name: str, affinity: object) -> dict[str, Any]:
+        pod = {"template": {"spec": {"affinity": affinity}}}
+        kind = {"apiVersion": "utilitarian.io/v1alpha1", "kind": "UtilitarianWorkerPool"}
+        return kind | {"metadata": {"name": name}, "spec": {"image": "u:1", "broker": broker, "pod": pod}}
+
+    def said(name: str) -> str:
+        return controlplane.kubectl("get", "uwp", name, "-n", namespace, "-o", "jsonpath={.status.conditions}")
+
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(100_000)  # of this test, which writes and reads the whole of it
+    try:
+        controlplane.request("POST", path, fleet("deep", deep))
+    finally:
+        sys.setrecursionlimit(before)
+    with in_process(controlplane, namespace) as operator:
+        controlplane.request("POST", path, fleet("later", {}))
+        wait_until(lambda: "SecretMissing" in said("later"), within=SOON)
+        wait_until(lambda: "more than 100 parts within each other" in said("deep"), within=SOON)
+        assert operator.healthy()

@@ -27,6 +27,9 @@ MISSING_ASKED_AT_A_TIME = 50
 DELAYED = tuple(f"celery_delayed_{level}" for level in range(28))
 """Where tasks wait for their time with Celery's native delayed delivery (kombu's module of that name declares them)."""
 
+LONGEST_NAME = 255
+"""Characters of what a broker calls itself."""
+
 _DECLARE_SIGNATURE = "BsbbbbbF"  # py-amqp's for Queue.Declare
 
 
@@ -141,8 +144,16 @@ class DepthReader:
             self._connection = connect(self._url, self._tls, "utilitarian-operator depths")
             self._channel = self._connection.default_channel
             properties = self._connection.connection.server_properties
-            self.version, self.cluster = properties.get("version"), properties.get("cluster_name")
+            self.version, self.cluster = (name(properties.get(it)) for it in ("version", "cluster_name"))
         return self._channel
+
+
+def name(said: object) -> str | None:
+    """What a broker calls itself, or its version; None where that is no text: AMQP lets it be a table, too.
+
+    The claims of all fleets are compared by it, and none of them may be held up by what one broker says.
+    """
+    return said if isinstance(said, str) and 0 < len(said) <= LONGEST_NAME else None
 
 
 def _depths(channel: Any, queues: Sequence[str]) -> Iterator[tuple[str, Depth | Unread | None]]:

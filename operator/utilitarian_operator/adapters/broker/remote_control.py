@@ -59,6 +59,10 @@ LIMIT, LATE = "rate_limit", "acks_late"
 """What is asked once of each worker about its tasks: messages that wait for a rate limit stand in none of its other
 answers, and some that it acknowledges early stand among the active ones for ever."""
 
+FARTHEST = timedelta(days=365)
+"""A task's own time that is further away says no more to a pool, and all that is reckoned from it has its place in the
+calendar: an application may write the year 9999 for never."""
+
 REMEDY = "remote control needs configure, write and read on {0}.pidbox, reply.{0}.pidbox, *.reply.{0}.pidbox".format
 """What to do where the broker refuses it; of the application's control_exchange."""
 
@@ -335,7 +339,7 @@ def _held(answers: Mapping[str, Mapping[str, Any]], node: str, now: float, tasks
         consuming=_names(answers[QUEUES][node]) if QUEUES in answers else None,
         own=own(node, answers[QUEUES][node] if QUEUES in answers else ()),
         passing=passing(answers[QUEUES][node] if QUEUES in answers else ()),
-        first_due=min((it for task in answers["scheduled"][node] if (it := _eta(task.get("eta")))), default=None),
+        first_due=min((it for task in answers["scheduled"][node] if (it := eta(task.get("eta"), now))), default=None),
         limited=not tasks.limited.isdisjoint(totals or ()),
         never_begun=len(answers["active"][node]) - len(active),
         alone=_alone(stats),
@@ -353,15 +357,21 @@ def _alone(stats: Mapping[str, Any]) -> bool:
     return bool(stats.get("pool", {}).get("implementation") == ALONE)
 
 
-def _eta(value: object) -> datetime | None:
-    """The ETA of a task, as kombu's JSON brings it or as text; without a zone it is UTC, as Celery keeps it."""
+def eta(value: object, now: float) -> datetime | None:
+    """The ETA of a task, as kombu's JSON brings it or as text; without a zone it is UTC, as Celery keeps it.
+
+    Args:
+        value: as a worker said it.
+        now: seconds since 1970. One that is further away than can be reckoned with is `FARTHEST` from it.
+    """
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else value
     except ValueError:
         return None
     if not isinstance(moment, datetime):
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    moment, around = moment if moment.tzinfo else moment.replace(tzinfo=UTC), datetime.fromtimestamp(now, UTC)
+    return min(max(moment, around - FARTHEST), around + FARTHEST)
 
 
 def _names(queues: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:

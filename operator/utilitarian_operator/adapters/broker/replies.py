@@ -6,6 +6,12 @@ One worker's odd word, of a plugin that answers in Celery's stead say, must not 
 from collections.abc import Mapping
 from typing import Any
 
+MOST_TASKS = 10**15
+"""Of a name, that a worker has begun."""
+
+MOST_SECONDS = 10**11
+"""Of a worker's clock: three thousand years."""
+
 
 def is_answer(question: str, reply: object) -> bool:
     """Whether a reply answers a question, and is not the worker's word that it failed to.
@@ -40,9 +46,12 @@ def _counts(stats: Mapping[str, Any]) -> bool:
     """Whether the figures of a worker's statistics are some."""
     totals, pool = stats.get("total", {}), stats.get("pool", {})
     kinds = isinstance(pool, dict) and isinstance(totals, dict) and isinstance(pool.get("implementation"), str | None)
-    return kinds and all(type(it) is int and it >= 0 for it in totals.values()) and _is_number(stats.get("uptime"))
+    counted = kinds and all(type(it) is int and 0 <= it <= MOST_TASKS for it in totals.values())
+    return counted and _is_number(stats.get("uptime"))
 
 
 def _is_number(value: object) -> bool:
-    """Whether a figure is a number of seconds, or is not given."""
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+    """Whether a figure is a number of seconds that can be reckoned with, or is not given; JSON has NaN as well."""
+    if value is None:
+        return True
+    return isinstance(value, int | float) and not isinstance(value, bool) and -MOST_SECONDS <= value <= MOST_SECONDS

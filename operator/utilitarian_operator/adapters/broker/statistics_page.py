@@ -9,7 +9,7 @@ import re
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 from utilitarian_operator.core.observation.queue_rates import NodeStatistics, Row
 
@@ -156,11 +156,11 @@ def management_in_steps(body: str) -> Generator[None, None, NodeStatistics]:
             rows[name] = Row(ready, unacked)
             if "messages_details" in listed:
                 counters = listed.get("message_stats") or {}
-                left[name, ""] = sum(counters.get(counter, 0) for counter in _LEFT_IN_MANAGEMENT)
+                left[name, ""] = sum(filter(_counts, map(counters.get, _LEFT_IN_MANAGEMENT)))
     return NodeStatistics(CLUSTER, rows, left, of_all=True)
 
 
-def _counts(figure: object) -> bool:
+def _counts(figure: object) -> TypeGuard[int]:
     """Whether it may be a number of messages."""
     return type(figure) is int and 0 <= figure < MOST
 

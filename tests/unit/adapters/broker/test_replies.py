@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,17 +12,20 @@ from hypothesis import strategies as st
 
 from utilitarian_operator.adapters.broker.mailbox import AnswersBox
 from utilitarian_operator.adapters.broker.remote_control import (
+    FARTHEST,
     LEARNING,
     QUESTIONS,
     QUEUES,
     REGISTERED,
     _held,
     _tasks,
+    eta,
 )
 from utilitarian_operator.adapters.broker.timing import (
     CLOCK,
 )
 from utilitarian_operator.core.never_started import AFTER
+from utilitarian_operator.core.observation.worked import Worked, heard, word
 
 QUIET: dict[str, Any] = {
     **{question: [] for question in (*QUESTIONS, QUEUES, REGISTERED)},
@@ -86,3 +90,42 @@ def test_an_answer_is_one(question: str, answer: object) -> None:
 def test_a_worker_whose_pool_has_not_begun_is_silent() -> None:
     """Celery itself says so then, in its `stats`."""
     assert said(LEARNING, [{ODD: {"total": {}, "pool": "N/A", "uptime": 0}}, {NODE: QUIET[LEARNING]}]).keys() == {NODE}
+
+
+@pytest.mark.parametrize(
+    "question,answer",
+    [
+        pytest.param("active", [{"time_start": float("nan")}], id="began at no time"),
+        pytest.param("active", [{"time_start": float("-inf")}], id="has run for ever"),
+        pytest.param("active", [{"time_start": -1e300}], id="has run for longer than there is"),
+        pytest.param(LEARNING, {"total": {}, "uptime": 10**400}, id="up for longer than a number holds"),
+        pytest.param(LEARNING, {"total": {"a": 10**400}, "uptime": 1}, id="more tasks than a number holds"),
+    ],
+)
+def test_figures_that_nothing_can_be_reckoned_with_are_no_answer(question: str, answer: object) -> None:
+    assert ODD not in said(question, [{ODD: answer}, {NODE: QUIET[question]}])
+
+
+@given(moments=st.lists(st.datetimes() | st.datetimes().map(datetime.isoformat), min_size=1, max_size=3))
+@example(moments=["0001-01-01T00:00:00", "9999-12-31T23:59:59.999999"])
+@example(moments=["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+def test_any_time_of_a_task_can_be_reckoned_with(moments: list[object]) -> None:
+    now = time.time()
+    for moment in moments:
+        found = eta(moment, now)
+        assert found is not None
+        assert abs(found.timestamp() - now) <= FARTHEST.total_seconds() + 1
+
+
+@given(
+    stats=st.dictionaries(st.sampled_from(["total", "uptime", "pool"]), VALUES),
+    active=st.lists(st.dictionaries(st.sampled_from(["time_start", "name", "acknowledged"]), VALUES), max_size=3),
+)
+def test_whatever_counts_as_an_answer_can_be_added_up(stats: dict[str, Any], active: list[Any]) -> None:
+    found = {question: said(question, [{ODD: it}]) for question, it in ((LEARNING, stats), ("active", active))}
+    if all(ODD in it for it in found.values()):
+        answers = {name: {ODD: answer} for name, answer in QUIET.items()} | found
+        held = _held(answers, ODD, time.time(), _tasks((), found[LEARNING][ODD], AFTER))
+        worked = heard(heard(Worked(), word(held, 5.0)), word(held, 6.0))
+        assert worked.ended + worked.slot_seconds >= 0
+        assert timedelta(seconds=held.oldest_s) >= timedelta()

@@ -112,6 +112,13 @@ def test_a_listing_of_the_management_api() -> None:
     assert from_management(body) == NodeStatistics(CLUSTER, *expected, of_all=True)
 
 
+@pytest.mark.parametrize("said", ["1e308", "NaN", "-5", "null", "true", '"9"', "[]", "9" * 400])
+def test_what_is_no_count_is_not_counted_as_left(said: str) -> None:
+    body = f"""[{{"name": "q", "messages_ready": 1, "messages_unacknowledged": 2, "messages_details": {{}},
+        "message_stats": {{"ack": {said}, "get_no_ack": 5}}}}]"""
+    assert from_management(body).left == {("q", ""): 5}
+
+
 def test_a_thousand_queues_are_read_in_no_time() -> None:
     names = (
         *("queue_messages_ready", "queue_messages_unacked", "queue_messages", "queue_process_reductions_total"),
