@@ -1,3 +1,9 @@
+"""Settings of queues under the names of policies."""
+
+from datetime import timedelta
+
+import pytest
+
 from utilitarian_operator.core.observation.broker_settings import by_policy_name
 
 
@@ -9,3 +15,10 @@ def test_an_argument_comes_before_the_policy() -> None:
         "queue-type": "quorum",
         "dead-letter-exchange": "dlx",
     }
+
+
+@pytest.mark.parametrize("name", ["consumer-timeout", "expires", "delivery-limit"])
+@pytest.mark.parametrize("value", [2**63 - 1, 10**400, -(10**400)])
+def test_a_number_that_means_never_can_be_reckoned_with(name: str, value: int) -> None:
+    found = by_policy_name({f"x-{name}": value}, {name: 5})[name]
+    assert abs(timedelta(milliseconds=found)) < timedelta.max

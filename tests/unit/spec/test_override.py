@@ -28,8 +28,20 @@ def test_what_is_read(text: str, override: Override) -> None:
         "5 until 2026-11-24T12:00",
         "-1 until 2026-11-24T12:00Z",
         "12345 until 2026-11-24T12:00Z",
+        "5 until 9999-12-31T23:59:59-14:00",
+        "5 until 0001-01-01T00:00+14:00",
     ],
-    ids=["empty", "no end", "no moment", "no moment at all", "no zone", "below zero", "too many"],
+    ids=[
+        "empty",
+        "no end",
+        "no moment",
+        "no moment at all",
+        "no zone",
+        "below zero",
+        "too many",
+        "after all years",
+        "before all",
+    ],
 )
 def test_what_is_refused(text: str) -> None:
     found, (problem,) = overrides({f"{PREFIX}work": text})

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+MOST = 10**14
+"""Three thousand years in milliseconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class QueueSettings:
@@ -41,4 +44,10 @@ class BrokerSettings:
 
 def by_policy_name(arguments: Mapping[str, Any], policy: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a queue under the names that policies use; an argument comes before the policy."""
-    return {**policy, **{name.removeprefix("x-"): value for name, value in arguments.items()}}
+    every = {**policy, **{name.removeprefix("x-"): value for name, value in arguments.items()}}
+    return {name: _within(value) for name, value in every.items()}
+
+
+def _within(value: Any) -> Any:
+    """A number no larger than what a time in milliseconds may be; "never" is written as one that is larger."""
+    return max(min(value, MOST), -MOST) if type(value) is int else value

@@ -46,6 +46,6 @@ def _read(text: str) -> Override | None:
         return None
     try:
         until = datetime.fromisoformat(match["until"])
-    except ValueError:
+        return Override(int(match["workers"]), until.astimezone(UTC)) if until.tzinfo else None
+    except (ValueError, OverflowError):  # the last: no year of UTC
         return None
-    return Override(int(match["workers"]), until.astimezone(UTC)) if until.tzinfo else None
