@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import copy
 from contextvars import ContextVar
 from typing import Any
 
@@ -16,6 +15,7 @@ from utilitarian_operator.adapters.cluster.request_rate import RequestRate
 from utilitarian_operator.errors import LeadershipLost
 from utilitarian_operator.host import wiring
 from utilitarian_operator.host.health import ProcessHealth
+from utilitarian_operator.host.kopf_host import WATCHED
 from utilitarian_operator.host.settings import Settings
 from utilitarian_operator.metrics.fleet import Metrics
 
@@ -69,9 +69,9 @@ class Process:
     async def _login(self) -> Any:
         raise AssertionError("no client logs in here")
 
-    async def host(self, registry: Any, _settings: Any, _login: Any, *, ready: Any, stop: Any) -> None:
+    async def host(self, see: Any, _settings: Any, _login: Any, *, ready: Any, stop: Any) -> None:
         """Stands for kopf: opens the watches."""
-        self.watches = Watches(self._world, self, registry)
+        self.watches = Watches(self._world, self, see)
         ready.set()
         await stop.wait()
 
@@ -122,14 +122,13 @@ class Process:
 
 
 class Watches:
-    """What kopf does for the operator: its real handlers are called with events, late, twice, or after a relist."""
+    """What kopf does for the operator: it is told of events, late, twice, or after a relist."""
 
-    def __init__(self, world: Any, process: Process, registry: Any) -> None:
-        self._world, self._process = world, process
-        self._handlers = {handler.selector.any_name: handler.fn for handler in registry._watching._handlers}
+    def __init__(self, world: Any, process: Process, see: Any) -> None:
+        self._world, self._process, self._see = world, process, see
         self.stalled: dict[str, float] = {}
         self.broken: set[str] = set()
-        self._waiting: dict[str, list[tuple[str | None, Object]]] = {plural: [] for plural in self._handlers}
+        self._waiting: dict[str, list[tuple[str | None, Object]]] = {plural: [] for plural in WATCHED}
         self._busy: set[str] = set()
         world.server.watchers.append(self._event)
 
@@ -145,7 +144,7 @@ class Watches:
         self._soon(plural)
 
     def _event(self, kind: str, plural: str, body: Object) -> None:
-        if plural in self._handlers and plural not in self.broken and not self._process.dead:
+        if plural in WATCHED and plural not in self.broken and not self._process.dead:
             self._waiting[plural].append((kind, body))
             self._soon(plural)
 
@@ -167,9 +166,4 @@ class Watches:
         events, self._waiting[plural] = self._waiting[plural], []
         for kind, body in events:
             self._world.saw(plural, body)
-            call = self._handlers[plural](event={"type": kind, "object": copy.copy(body)})
-            try:
-                call.send(None)
-            except StopIteration:
-                continue
-            raise AssertionError("a handler waits for something: the model has to learn it")
+            self._see(plural, kind, dict(body))

@@ -28,7 +28,6 @@ WITHOUT_A_TEST_OF_ITS_NAME = {
     "adapters/cluster/dry_run": "a client whose writes are dry runs: controlplane/test_plan_diff.py",
     "core/look": "what a look is decided from, as values: test_engine.py",
     "errors": "classes of errors, each tried where it is raised",
-    "host/kopf_host": "registers handlers with kopf: every test with an operator on a real API server",
     "host/wiring": "constructs the process: every test with an operator on a real API server",
 }
 """Why each of these modules is tried in another place; one that only has data, or shapes, needs no test."""

@@ -1,8 +1,12 @@
 """Runs kopf as informer: every event goes to the cache, and what is new asks for a look."""
 
 import asyncio
+import concurrent.futures
+import contextlib
 import itertools
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import kopf
@@ -26,7 +30,8 @@ from utilitarian_operator.host.kopf_session import session
 from utilitarian_operator.host.settings import Settings
 from utilitarian_operator.host.workqueue import WorkQueue
 
-Registry = kopf.OperatorRegistry
+ENDS_WITHIN_S = 10.0
+"""After one of its parts ended, or it was told to; what goes on then is left to the end of the process."""
 
 BACKOFF = Backoff(first_s=0.5, longest_s=10.0)
 
@@ -50,28 +55,37 @@ class Backoffs:
         return (BACKOFF.pause_s(count, CLOCK.between) for count in itertools.count(1))
 
 
-def registry(
-    store: Store, queue: WorkQueue[Key], progress: Callable[[str, int], None] = lambda *_: None
-) -> kopf.OperatorRegistry:
-    """The handlers of one operator.
+See = Callable[[str, str | None, dict[str, Any]], None]
+"""Given each event: the plural, its type (None: it was listed), and the object."""
+
+
+def seeing(store: Store, queue: WorkQueue[Key], progress: Callable[[str, int], None] = lambda *_: None) -> See:
+    """What is done with each event.
 
     Args:
         store: given every object.
         queue: asked for a look at the fleet that an object belongs to.
         progress: given the kind and the version of every object.
     """
+
+    def see(plural: str, kind: str | None, body: dict[str, Any]) -> None:
+        progress(plural, version(body))
+        edited = plural == FLEETS and store.edited(body)
+        key = store.see(plural, body, deleted=kind == "DELETED")
+        if key is not None:
+            queue.add(key, at_once=edited)
+
+    return see
+
+
+def _registry(see: See, home: asyncio.AbstractEventLoop) -> kopf.OperatorRegistry:
+    """Handlers that hand each event over to another event loop."""
     handlers = kopf.OperatorRegistry()
 
     def watch(plural: str) -> None:
         async def saw(event: Mapping[str, Any], **_: object) -> None:
-            body = dict(event["object"])
-            progress(plural, version(body))
-            edited = plural == FLEETS and store.edited(body)
-            deleted = event["type"] == "DELETED"
-            news = deleted or not store.knows(plural, body)
-            key = store.see(plural, body, deleted=deleted)
-            if key is not None and news:
-                queue.add(key, at_once=edited)
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the process ends
+                home.call_soon_threadsafe(see, plural, event["type"], dict(event["object"]))
 
         kopf.on.event(*WATCHED[plural], id=f"saw-{plural}", registry=handlers)(saw)
 
@@ -83,6 +97,7 @@ def registry(
 def informer_settings() -> kopf.OperatorSettings:
     """Make kopf a mere informer: no peering, no events of its own, nothing written to any object."""
     result = kopf.OperatorSettings()
+    result.process.ultimate_exiting_timeout = None  # it would kill the process ten minutes after an error in a watch
     result.peering.standalone = True
     result.posting.enabled = False
     result.persistence.finalizer = f"{GROUP}/kopf-finalizer"
@@ -100,38 +115,98 @@ def informer_settings() -> kopf.OperatorSettings:
 
 
 async def host(
-    handlers: kopf.OperatorRegistry,
+    see: See,
     settings: Settings,
     login: Callable[[], Awaitable[Configuration]],
     *,
     ready: asyncio.Event,
     stop: asyncio.Event,
 ) -> None:
-    """Run kopf until `stop` is set or a signal comes.
+    """Watch until `stop` is set.
+
+    kopf has a thread and an event loop of its own: it takes a loop that it runs in for its own, waits at its end, which
+    an error in a watch brings, for each task that began after it did, and cancels it.
 
     Args:
-        handlers: of `registry`.
+        see: given each event, in the caller's event loop.
         settings: of the process.
-        login: gives the address and the credentials of the API server, anew each time it refuses the old ones.
+        login: gives the address and the credentials of the API server, anew each time it refuses the old ones; called
+            in kopf's thread.
         ready: set when it has started.
         stop: ends it.
-    """
 
+    Raises:
+        Exception: what ended the watches.
+    """
+    home, inner, closing = asyncio.get_running_loop(), asyncio.new_event_loop(), asyncio.Event()
+    ended: concurrent.futures.Future[None] = concurrent.futures.Future()
+    ended.set_running_or_notify_cancel()
+    watches = _watch(_registry(see, home), settings, login, partial(home.call_soon_threadsafe, ready.set), closing)
+    threading.Thread(target=_run, args=(inner, watches, ended), name="kopf", daemon=True).start()
+    outcome: asyncio.Future[None] = asyncio.wrap_future(ended)
+    stopped: asyncio.Future[Any] = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({outcome, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopped.cancel()
+        with contextlib.suppress(RuntimeError):  # it has ended, and closed its loop
+            inner.call_soon_threadsafe(closing.set)
+    await asyncio.wait_for(outcome, 2 * ENDS_WITHIN_S)
+
+
+def _run(
+    loop: asyncio.AbstractEventLoop, watches: Coroutine[Any, Any, None], ended: "concurrent.futures.Future[None]"
+) -> None:
+    """Run the watches in this thread."""
+
+    async def told() -> None:
+        try:
+            await watches
+        except BaseException as error:  # noqa: BLE001 - raised where the watches are waited for
+            ended.set_exception(error)
+        else:
+            ended.set_result(None)
+
+    # It is told first: a task of kopf that can't be cancelled would keep the loop from its end.
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(told())
+
+
+async def _watch(
+    handlers: kopf.OperatorRegistry,
+    settings: Settings,
+    login: Callable[[], Awaitable[Configuration]],
+    tell_ready: Callable[[], object],
+    stop: asyncio.Event,
+) -> None:
     async def connection(**_: object) -> kopf.AiohttpSession:
         return session(await _connection(await login()))
 
+    async def tell() -> None:
+        await ready.wait()
+        with contextlib.suppress(RuntimeError):  # the process ends
+            tell_ready()
+
     kopf.on.login(registry=handlers)(connection)
-    await kopf.operator(
-        registry=handlers,
-        settings=informer_settings(),
-        # Its own guess asks for the user's name, which an arbitrary user id doesn't have.
-        identity=settings.instance,  # type: ignore[arg-type] # kopf's type for it is not public
-        standalone=True,
-        clusterwide=not settings.namespaces,
-        namespaces=settings.namespaces,
-        ready_flag=ready,
-        stop_flag=stop,
-    )
+    ready = asyncio.Event()
+    telling = asyncio.create_task(tell())
+    try:
+        roots = await kopf.spawn_tasks(
+            registry=handlers,
+            settings=informer_settings(),
+            # Its own guess asks for the user's name, which an arbitrary user id doesn't have.
+            identity=settings.instance,  # type: ignore[arg-type] # kopf's type for it is not public
+            standalone=True,
+            clusterwide=not settings.namespaces,
+            namespaces=settings.namespaces,
+            ready_flag=ready,
+            stop_flag=stop,
+        )
+        running = asyncio.create_task(kopf.run_tasks(roots, ignored={telling, *asyncio.all_tasks()}))
+        await asyncio.wait({running, *roots}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait_for(running, ENDS_WITHIN_S)
+    finally:
+        telling.cancel()
 
 
 async def _connection(configuration: Configuration) -> kopf.ConnectionInfo:

@@ -1,9 +1,11 @@
 """The HTTP session that kopf watches through: its TLS and login, and bounds on what an answer may hold.
 
-Those are how long kopf is asked to wait, and how deep the parts of an object lie within each other.
+Those are how long kopf is asked to wait, how deep the parts of an object lie within each other, and errors of a watch.
 """
 
 import asyncio
+import json
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -16,15 +18,30 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from utilitarian_operator.adapters.cluster import nested_json
 
+logger = logging.getLogger(__name__)
+
 RETRY_AFTER = "Retry-After"
+
+LIST_ANEW = json.dumps({"type": "ERROR", "object": {"kind": "Status", "code": HTTPStatus.GONE}}).encode() + b"\n"
+"""What a watch says when it can't go on from where it was: kopf lists everything, and watches from there."""
+
+USUAL = tuple(b'{"type":"%s","object":{' % it for it in (b"ADDED", b"MODIFIED", b"DELETED", b"BOOKMARK"))
+"""How the API server begins an event."""
+
+MOST_TOLD = 300
+"""Characters of an error that stand in the log."""
 
 LONGEST_S = 30
 """kopf sleeps for as long as a 429 asks for, a day too, and its process ends where that is no number: a date, say. So a
 longer time is cut to this, and what is no time counts as none: then kopf's own pauses go on."""
 
 
-class ShallowLines:
-    """The body of a watch, a line an object, without what Python could not read of it.
+class Events:
+    """The lines of a watch, an event each, without what Python could not read of it.
+
+    An error, or what is no event, asks kopf to list everything anew. It ends for good at any error but 410, which an API
+    server that is overloaded or restarted sends, and now and then it does not come to its end: its watches then wait for
+    a login that no one gives any more.
 
     Args:
         stream: as it comes.
@@ -38,7 +55,7 @@ class ShallowLines:
         return getattr(self._stream, name)
 
     async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
-        """The lines, and at the end what is no whole line.
+        """The lines; the end of a line that never ended is left out.
 
         Args:
             size: bytes that are waited for at most.
@@ -49,10 +66,13 @@ class ShallowLines:
             if end:
                 lines = b"".join((*begun, whole)).split(b"\n")
                 begun = []
-                for line in lines:
-                    yield await _readable(line) + b"\n"
+                for line in filter(None, lines):
+                    readable = await _readable(line)
+                    if not _goes_on(readable):
+                        yield LIST_ANEW
+                        return
+                    yield readable + b"\n"
             begun.append(rest)
-        yield await _readable(b"".join(begun))
 
 
 class BoundedAnswer(ClientResponse):
@@ -60,7 +80,7 @@ class BoundedAnswer(ClientResponse):
 
     async def __aenter__(self) -> Self:
         """As kopf begins to read a watch; a list is read by `json`."""
-        self.content = ShallowLines(self.content)  # type: ignore[assignment] # the same to who reads it
+        self.content = Events(self.content)  # type: ignore[assignment] # the same to who reads it
         await super().__aenter__()
         return self
 
@@ -87,6 +107,22 @@ class BoundedAnswer(ClientResponse):
 async def _readable(line: bytes) -> bytes:
     """The same, or what of it can be read: in a thread, since its author may have made it long, too."""
     return line if nested_json.is_shallow(line) else await asyncio.to_thread(nested_json.cut, line)
+
+
+def _goes_on(line: bytes) -> bool:
+    """Whether a line of a watch is an event that kopf takes; its object is not looked into, since it may be large."""
+    if line.startswith(USUAL):
+        return True
+    said: object = "it is no event"
+    try:
+        event = json.loads(line)
+        if event["type"] != "ERROR" and isinstance(event["object"], dict):
+            return True
+        said = event["object"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        pass
+    logger.info("a watch says an error, so all is listed anew", extra={"because": str(said)[:MOST_TOLD]})
+    return False
 
 
 def _load(text: str) -> Any:

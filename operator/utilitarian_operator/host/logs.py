@@ -45,6 +45,8 @@ def configure(level: str, *, as_json: bool) -> None:
     handler.setFormatter(Lines(as_json=as_json))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("utilitarian_operator").setLevel(level)
+    # It warns that it hears no signals, since it has a thread of its own: they are heard beside it.
+    logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
 
 
 def _quoted(value: object) -> str:

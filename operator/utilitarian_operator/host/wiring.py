@@ -150,10 +150,8 @@ async def _operate(  # noqa: PLR0913 - the parts that it is handed
         asyncio.create_task(_resync(cluster, store, queue, settings, watches), name="resync"),
     ]
     tasks += _renewals(settings, own, store, fences)
-    closing, registry = asyncio.Event(), partial(handlers.registry, store, queue, watches.saw)
-    informer = asyncio.create_task(
-        _inform(registry, settings, login, health_of_process, stop, closing), name="informer"
-    )
+    closing, see = asyncio.Event(), handlers.seeing(store, queue, watches.saw)
+    informer = asyncio.create_task(_inform(see, settings, login, health_of_process, closing), name="informer")
     tasks.append(asyncio.create_task(_until(stop), name="stop"))
     try:
         done, _ = await asyncio.wait([informer, *tasks], return_when=asyncio.FIRST_COMPLETED)
@@ -161,7 +159,6 @@ async def _operate(  # noqa: PLR0913 - the parts that it is handed
         stop.set()
         await _finish(queue, tasks, fences)
         await brokers.close()
-        # kopf goes last: it waits five seconds for every task that began after it did, and then cancels it.
         closing.set()
         await asyncio.gather(informer, return_exceptions=True)
     for task in done:
@@ -190,34 +187,35 @@ def _renewals(settings: Settings, cluster: Cluster, store: Store, fences: Fences
 
 
 async def _inform(
-    registry: Callable[[], handlers.Registry],
+    see: handlers.See,
     settings: Settings,
     login: Callable[[], Awaitable[Configuration]],
     health_of_process: ProcessHealth,
-    stop: asyncio.Event,
     closing: asyncio.Event,
 ) -> None:
-    """Keep the watches open until they are closed; a signal sets `stop`.
+    """Keep the watches open until they are closed.
 
     kopf ends for good at an error in a watch, which an API server that is overloaded or restarted sends. What the
     operator knows and holds need not end with it: the watches are opened anew, and list everything.
     """
-    while True:
+    while not closing.is_set():
         ready = asyncio.Event()
-        host = handlers.host(registry(), settings, login, ready=ready, stop=closing)
+        host = handlers.host(see, settings, login, ready=ready, stop=closing)
         hosting, opened = asyncio.create_task(host, name="kopf"), asyncio.create_task(ready.wait())
+        because = "kopf has ended"
         try:
             await asyncio.wait([hosting, opened], return_when=asyncio.FIRST_COMPLETED)
-            _stop_on_signals(stop)  # again: kopf has put its own handlers in their place
             health_of_process.watches = ready.is_set()
-            return await hosting  # it was closed, or a signal came before it was ready
+            await hosting
         except Exception as error:  # noqa: BLE001 - whatever ended them, the process goes on
-            logger.warning("watches ended; they are opened anew", extra={"because": f"{error or type(error).__name__}"})
+            because = f"{error or type(error).__name__}"
         finally:
             opened.cancel()
         health_of_process.watches = False
-        with contextlib.suppress(TimeoutError):
-            return await asyncio.wait_for(_until(closing), RETRY_S)
+        if not closing.is_set():
+            logger.warning("watches ended; they are opened anew", extra={"because": because})
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(_until(closing), RETRY_S)
 
 
 async def _tick(

@@ -15,8 +15,8 @@ from kubernetes.aio.client.configuration import Configuration
 from tests.support.ports import LOOPBACK
 from utilitarian_operator.adapters.cluster.cache import Key, Store
 from utilitarian_operator.host import kopf_session
-from utilitarian_operator.host.kopf_host import host, registry
-from utilitarian_operator.host.kopf_session import LONGEST_S, RETRY_AFTER, pause_s, session
+from utilitarian_operator.host.kopf_host import host, seeing
+from utilitarian_operator.host.kopf_session import LIST_ANEW, LONGEST_S, RETRY_AFTER, pause_s, session
 from utilitarian_operator.host.settings import Settings
 from utilitarian_operator.host.workqueue import WorkQueue
 
@@ -39,6 +39,37 @@ SOON_S, OFTEN = 30.0, 3
 )
 def test_the_time_that_an_answer_asks_for_is_bounded(asked: str, waits_s: int) -> None:
     assert pause_s(asked) == waits_s
+
+
+ADDED = b'{"type":"ADDED","object":{"metadata":{"name":"a"}}}'
+LONG = b'{"type":"MODIFIED","object":{"long":"' + b"x" * 300_000 + b'"}}'
+
+
+@pytest.mark.parametrize(
+    "sent, kept",
+    [
+        pytest.param([ADDED, LONG], [ADDED, LONG], id="events"),
+        pytest.param([b'{ "object": {}, "type": "BOOKMARK" }'], [b'{ "object": {}, "type": "BOOKMARK" }'], id="spaces"),
+        pytest.param([ADDED, b'{"type":"ERROR","object":{"code":410}}'], [ADDED, LIST_ANEW], id="410"),
+        pytest.param([ADDED, b'{"type":"ERROR","object":{"code":500}}', ADDED], [ADDED, LIST_ANEW], id="500"),
+        pytest.param([b'{"type":"ERROR","object":"gone"}'], [LIST_ANEW], id="an error of another shape"),
+        pytest.param([b"<html>"], [LIST_ANEW], id="no JSON"),
+        pytest.param([b"[" * 200_000], [LIST_ANEW], id="deep JSON"),
+        pytest.param([b'["ADDED"]'], [LIST_ANEW], id="no object"),
+        pytest.param([b'{"type":"ADDED"}'], [LIST_ANEW], id="an event of nothing"),
+        pytest.param([b"", ADDED, b""], [ADDED], id="empty lines"),
+    ],
+)
+@pytest.mark.parametrize("end", [b"\n", b'\n{"type":"ADDED","obj'], ids=["whole", "cut off"])
+async def test_no_error_in_a_watch_reaches_kopf(sent: list[bytes], kept: list[bytes], end: bytes) -> None:
+    async def answers(_: web.Request) -> web.Response:
+        return web.Response(body=b"\n".join(sent) + end)
+
+    async with serving(answers) as url:
+        opened = session(kopf.ConnectionInfo(server=url, token="t"))
+        async with opened.aiohttp_session as client, client.get(url, params={"watch": "true"}) as answer:
+            seen = b"".join([line async for line in answer.content.iter_chunked(1024)])
+    assert seen.split(b"\n")[:-1] == [line.strip() for line in kept]
 
 
 @contextlib.asynccontextmanager
@@ -98,7 +129,7 @@ async def test_watches_try_again_soon_whatever_time_they_were_asked_to_wait(
 
         queue: WorkQueue[Key] = WorkQueue(lambda _: asyncio.sleep(0, result=True))
         running = asyncio.create_task(
-            host(registry(Store(), queue), Settings(), login, ready=asyncio.Event(), stop=stop), name="kopf"
+            host(seeing(Store(), queue), Settings(), login, ready=asyncio.Event(), stop=stop), name="kopf"
         )
         come = asyncio.create_task(often.wait())
         await asyncio.wait([running, come], timeout=SOON_S, return_when=asyncio.FIRST_COMPLETED)
