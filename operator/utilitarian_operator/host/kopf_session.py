@@ -39,9 +39,9 @@ longer time is cut to this, and what is no time counts as none: then kopf's own 
 class Events:
     """The lines of a watch, an event each, without what Python could not read of it.
 
-    An error, or what is no event, asks kopf to list everything anew. It ends for good at any error but 410, which an API
-    server that is overloaded or restarted sends, and now and then it does not come to its end: its watches then wait for
-    a login that no one gives any more.
+    An error, or what is no event, asks kopf to list everything anew. It ends for good at any error but 410, which an
+    API server that is overloaded or restarted sends, and now and then it does not come to its end: its watches then
+    wait for a login that no one gives any more.
 
     Args:
         stream: as it comes.

@@ -165,7 +165,7 @@ async def test_a_watch_goes_on_after_an_object_that_is_nested_too_deeply(piece: 
     async def answers(request: web.Request) -> web.StreamResponse:
         stream = web.StreamResponse()
         await stream.prepare(request)
-        lines = "\n\n".join(FLEETS).encode()
+        lines = "".join(f'{{"type": "ADDED", "object": {fleet}}}\n\n' for fleet in FLEETS).encode()
         for begin in range(0, len(lines), piece):
             await stream.write(lines[begin : begin + piece])
         return stream
@@ -173,7 +173,7 @@ async def test_a_watch_goes_on_after_an_object_that_is_nested_too_deeply(piece: 
     async with serving(answers) as url:
         opened = session(kopf.ConnectionInfo(server=url, token="t"))
         async with opened.aiohttp_session as client, client.get(url) as answer:
-            seen = [json.loads(line) async for line in iter_jsonlines(answer.content, piece)]
+            seen = [json.loads(line)["object"] async for line in iter_jsonlines(answer.content, piece)]
     assert [it["metadata"]["name"] for it in seen] == ["one", "deep", "other"]
     assert [seen[n] for n in (0, 2)] == [json.loads(FLEETS[n]) for n in (0, 2)]
 
