@@ -42,6 +42,9 @@ LONGEST_DOUBT_S = 15.0
 AT_A_TIME = 4
 """Questions that are open together: brokers that are all called alike make one for each pair of them."""
 
+MORE_KEPT = 1_000
+"""Answers that are kept beyond twice those that were still of use when they were last looked through."""
+
 _NOTHING_RUNS = "; nothing of this resource runs until then"
 _LAST_RUNS = "; until then, the last accepted spec keeps running"
 
@@ -121,6 +124,7 @@ class Claims:
         self._failed: dict[Pair, float] = {}
         self._doubts: dict[Key, float] = {}
         self._tasks: dict[object, asyncio.Task[None]] = {}
+        self._most_kept = MORE_KEPT
 
     def __contains__(self, key: Key) -> bool:
         """Whether the claims of a resource are known."""
@@ -155,6 +159,19 @@ class Claims:
         """
         noted = [await self._read(key, created, version) for version in versions]
         self._noted[key] = tuple(it for it in noted if it is not None)
+        if self._kept() > self._most_kept:
+            self._keep_what_is_named()
+
+    def _kept(self) -> int:
+        return len(self._same) + len(self._failed) + len(self._tried)
+
+    def _keep_what_is_named(self) -> None:
+        """Forget what was found out of brokers that no resource names any more: a URL may change again and again."""
+        places = {it.claim.place for each in self._noted.values() for it in each}
+        self._same = {pair: it for pair, it in self._same.items() if pair <= places}
+        self._failed = {pair: it for pair, it in self._failed.items() if pair <= places}
+        self._tried &= set(self.in_use.values())
+        self._most_kept = 2 * self._kept() + MORE_KEPT
 
     async def _read(self, key: Key, created: str, version: Version) -> _Noted | None:
         """One claim; None where its broker is not known: it can't be a rival yet."""

@@ -227,3 +227,24 @@ async def test_who_only_previews_takes_nothing_from_anybody_and_goes_on() -> Non
     assert [it.reason for it in seen.blockers] == ["QueueTaken"]
     await world.look(OLD, runs=True, spec=previewing)
     assert await world.look(NEW, runs=False) == Lost()
+
+
+async def test_what_was_found_out_of_brokers_that_nobody_names_any_more_is_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A Secret may name another host each half minute, for ever; a comparison of brokers in use is kept."""
+    monkeypatch.setattr("utilitarian_operator.reconcile.claims.MORE_KEPT", 10)
+    places = [FakeRabbitMQ("one"), FakeRabbitMQ("one")]
+    brokers = Brokers(lambda it: Session(places["old" in it.url]))
+    claims = Claims(Store(), brokers, lambda: 0.0)
+    compared = 0
+    for number in range(60):
+        named = [(OLD, "amqp://old/"), (NEW, f"amqp://h{number}/" if number < 50 else "amqp://last/")]
+        for key, at in named:
+            await claims.note(key, BEFORE, [Version(SPEC, Named(Credentials(at)), runs=True)])
+            await brokers.keep_only(claims.in_use)
+            claims.lost(key, SPEC, SPEC)
+            await pause()
+        compared += bool(claims._same)
+        assert claims._kept() <= 40
+    assert compared > 0

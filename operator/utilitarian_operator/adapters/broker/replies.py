@@ -9,6 +9,12 @@ from typing import Any
 MOST_TASKS = 10**15
 """Of a name, that a worker has begun."""
 
+MOST_QUEUES = 1_000
+"""That one worker consumes; a catch-all is looked at, and shown, queue by queue."""
+
+LONGEST_NAME = 255
+"""Characters of a queue's name (AMQP 0-9-1: a short string)."""
+
 MOST_SECONDS = 10**11
 """Of a worker's clock: three thousand years."""
 
@@ -24,7 +30,7 @@ def is_answer(question: str, reply: object) -> bool:
         case list() if question == "registered":
             return all(isinstance(it, str) for it in reply)
         case list() if question == "active_queues":
-            return all(isinstance(it, dict) and _is_queue(it) for it in reply)
+            return len(reply) <= MOST_QUEUES and all(isinstance(it, dict) and _is_queue(it) for it in reply)
         case list() if question in {"active", "reserved", "scheduled"}:
             return all(isinstance(it, dict) and _is_task(it) for it in reply)
         case dict() if question == "stats":
@@ -35,7 +41,8 @@ def is_answer(question: str, reply: object) -> bool:
 
 
 def _is_queue(queue: Mapping[str, Any]) -> bool:
-    return isinstance(queue.get("name"), str) and isinstance(queue.get("exchange") or {}, dict)
+    name = queue.get("name")
+    return isinstance(name, str) and len(name) <= LONGEST_NAME and isinstance(queue.get("exchange") or {}, dict)
 
 
 def _is_task(request: Mapping[str, Any]) -> bool:

@@ -100,9 +100,11 @@ def test_a_worker_whose_pool_has_not_begun_is_silent() -> None:
         pytest.param("active", [{"time_start": -1e300}], id="has run for longer than there is"),
         pytest.param(LEARNING, {"total": {}, "uptime": 10**400}, id="up for longer than a number holds"),
         pytest.param(LEARNING, {"total": {"a": 10**400}, "uptime": 1}, id="more tasks than a number holds"),
+        pytest.param(QUEUES, [{"name": "x" * 256}], id="a name longer than a broker takes"),
+        pytest.param(QUEUES, [{"name": str(number)} for number in range(1_001)], id="more queues than a worker has"),
     ],
 )
-def test_figures_that_nothing_can_be_reckoned_with_are_no_answer(question: str, answer: object) -> None:
+def test_what_nothing_can_be_reckoned_with_is_no_answer(question: str, answer: object) -> None:
     assert ODD not in said(question, [{ODD: answer}, {NODE: QUIET[question]}])
 
 
