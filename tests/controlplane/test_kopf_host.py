@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-import kopf
 import pytest
 from kubernetes.aio import config
 from kubernetes.aio.client.configuration import Configuration
@@ -60,6 +59,14 @@ def watching(controlplane: ControlPlane, namespace: str) -> Watching:
     return Watching(controlplane.url, controlplane, namespace)
 
 
+def nothing(*_: object) -> None:
+    pass
+
+
+async def nobody() -> Configuration:
+    return Configuration()
+
+
 def kopf_threads() -> list[threading.Thread]:
     return [it for it in threading.enumerate() if it.name == "kopf"]
 
@@ -101,31 +108,33 @@ async def test_an_error_in_a_watch_ends_nothing(watching: Watching, controlplane
             await running
 
 
-async def test_what_ends_kopf_is_said(watching: Watching, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def fails(*_: object, **__: object) -> None:
+async def test_what_ends_the_watches_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fails(*_: object) -> None:
         raise RuntimeError("no watch is left")
 
-    monkeypatch.setattr("kopf.run_tasks", fails)
+    monkeypatch.setattr(kopf_host, "_watch", fails)
     with pytest.raises(RuntimeError, match="no watch is left"):
-        await watching.begin()
+        await host(nothing, Settings(), nobody, ready=asyncio.Event(), stop=asyncio.Event())
 
 
-async def test_kopf_that_does_not_come_to_its_end_is_left(watching: Watching, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its watches may wait for a login that no one gives any more."""
-    real = kopf.run_tasks
+async def test_watches_that_do_not_come_to_their_end_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of kopf may wait for a login that no one gives any more."""
+    held = threading.Event()
 
-    async def hangs(*arguments: Any, **options: Any) -> None:
-        await real(*arguments, **options)
-        await asyncio.Event().wait()
+    async def hangs(*_: object) -> None:
+        await asyncio.to_thread(held.wait)
 
-    monkeypatch.setattr("kopf.run_tasks", hangs)
-    monkeypatch.setattr(kopf_host, "ENDS_WITHIN_S", 0.5)
-    async with asyncio.timeout(SOON_S):
-        running = watching.begin()
-        await watching.something.wait()
-        watching.stop.set()
+    monkeypatch.setattr(kopf_host, "_watch", hangs)
+    monkeypatch.setattr(kopf_host, "ENDS_WITHIN_S", 0.05)
+    stop = asyncio.Event()
+    stop.set()
+    try:
         with pytest.raises(TimeoutError):
-            await running
+            await host(nothing, Settings(), nobody, ready=asyncio.Event(), stop=stop)
+    finally:
+        (thread,) = kopf_threads()
+        held.set()
+        await ended(thread)
 
 
 async def test_one_that_is_cancelled_ends_its_watches(watching: Watching) -> None:

@@ -26,7 +26,7 @@ from utilitarian_operator.adapters.cluster.cache import (
 )
 from utilitarian_operator.api.resource import GROUP, VERSION
 from utilitarian_operator.core.backoff import Backoff
-from utilitarian_operator.host.kopf_session import session
+from utilitarian_operator.host.kopf_session import Session, session
 from utilitarian_operator.host.settings import Settings
 from utilitarian_operator.host.workqueue import WorkQueue
 
@@ -179,8 +179,11 @@ async def _watch(
     tell_ready: Callable[[], object],
     stop: asyncio.Event,
 ) -> None:
+    opened: list[Session] = []
+
     async def connection(**_: object) -> kopf.AiohttpSession:
-        return session(await _connection(await login()))
+        opened.append(session(await _connection(await login())))
+        return opened[-1]
 
     async def tell() -> None:
         await ready.wait()
@@ -207,6 +210,8 @@ async def _watch(
         await asyncio.wait_for(running, ENDS_WITHIN_S)
     finally:
         telling.cancel()
+        for it in opened:  # kopf closes them where it comes to its end
+            await it.aiohttp_session.close()
 
 
 async def _connection(configuration: Configuration) -> kopf.ConnectionInfo:
