@@ -135,13 +135,12 @@ def test_every_test_asserts() -> None:
     """By itself, or by a function that it calls, however deep: of its own module, or of what tests share."""
     theirs = [path for path in MODULES if name(path).startswith(("tests/", "demo/"))]
     functions = [(path, node) for path in theirs for node in _functions(path)]
-    methods = {
-        id(it) for path in theirs for of in ast.walk(_tree(path)) if isinstance(of, ast.ClassDef) for it in of.body
-    }
+    classes = [it for path in theirs for it in _tree(path).body if isinstance(it, ast.ClassDef)]
+    methods = {id(it) for of in classes for it in of.body}
     names = {node: f"{_shared_by(path)} {'.' * (id(node) in methods)}{node.name}" for path, node in functions}
     asserting = {names[node] for _, node in functions if _asserts(node)}
     calls = [
-        (names[node], {f"{by} {it}" for it in _calls(node) for by in ("all", _shared_by(path))})
+        (names[node], {f"{by} {it}" for it in _said(node)[1] for by in ("all", _shared_by(path))})
         for path, node in functions
     ]
     while more := {it for it, called in calls if called & asserting} - asserting:
@@ -159,22 +158,22 @@ def _shared_by(path: Path) -> str:
 
 
 def _asserts(function: ast.AST) -> bool:
-    nodes = list(ast.walk(function))
+    nodes, called = _said(function)
     raised = [ast.unparse(node.exc) for node in nodes if isinstance(node, ast.Raise) and node.exc is not None]
     return (
         any(isinstance(node, ast.Assert) for node in nodes)
         or any(re.match(r"AssertionError|NotInTimeError", it) for it in raised)
-        or bool({".raises", ".fail"} & _calls(function))
+        or bool({".raises", ".fail"} & called)
     )
 
 
 @cache
-def _calls(function: ast.AST) -> set[str]:
-    """Names of what is called, those of methods with a dot before them."""
-    called = [node.func for node in ast.walk(function) if isinstance(node, ast.Call)]
-    return {it.id for it in called if isinstance(it, ast.Name)} | {
-        f".{it.attr}" for it in called if isinstance(it, ast.Attribute)
-    }
+def _said(function: ast.AST) -> tuple[list[ast.AST], set[str]]:
+    """What it asserts and raises, and the names of what it calls, those of methods with a dot before them."""
+    nodes = [it for it in ast.walk(function) if isinstance(it, (ast.Assert, ast.Raise, ast.Call))]
+    called = [it.func for it in nodes if isinstance(it, ast.Call)]
+    names = {it.id for it in called if isinstance(it, ast.Name)}
+    return nodes, names | {f".{it.attr}" for it in called if isinstance(it, ast.Attribute)}
 
 
 def test_tests_share_only_what_is_in_their_support() -> None:

@@ -98,7 +98,7 @@ def test_to_wake_when_due_is_said_with_its_waits() -> None:
 
 
 def test_a_longer_promise_is_only_asked_about() -> None:
-    found = advised(stage({"work": {"arrivals": [{"rate": "0.1/s"}]}}, {"scaling": {"drainWithin": "1m"}}, days=0.3))
+    found = advised(stage({"work": {"arrivals": [{"rate": "0.1/s"}]}}, {"scaling": {"drainWithin": "1m"}}, days=0.15))
     assert "scaling.drainWithin" not in {it.field for one in found.changes for it in one.fields}
     (asked,) = found.questions
     assert "scaling.drainWithin 1m → 2m" in [str(it) for it in asked.fields]
@@ -106,7 +106,7 @@ def test_a_longer_promise_is_only_asked_about() -> None:
 
 
 def test_slots_are_advised_only_where_what_a_worker_requests_has_a_price() -> None:
-    staged = stage({"work": {"arrivals": [{"rate": "20/h"}]}}, {"worker": {"concurrency": 8}}, days=0.2)
+    staged = stage({"work": {"arrivals": [{"rate": "20/h"}]}}, {"worker": {"concurrency": 8}}, days=0.1)
     fields = {
         price: {it.field for one in advised(staged, price).changes for it in one.fields}
         for price in (None, Price(worker=1), Price(cpu=1))
