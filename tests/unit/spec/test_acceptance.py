@@ -49,8 +49,17 @@ def test_the_newest_spec_runs_at_once_if_it_is_the_one_that_was_kept() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [{}, {"spec": None}, {"spec": "text"}, {"spec": {"image": 5}}, {"spec": body("timeZone: Mars")["spec"]}],
-    ids=["nothing", "null", "text", "of another version", "refused by now"],
+    [
+        None,
+        [1],
+        "text",
+        {},
+        {"spec": None},
+        {"spec": "text"},
+        {"spec": {"image": 5}},
+        {"spec": body("timeZone: Mars")["spec"]},
+    ],
+    ids=["no data", "a list", "a text", "nothing", "null", "text", "of another version", "refused by now"],
 )
-def test_what_was_kept_and_can_not_be_run_is_passed_over(data: dict[str, Any]) -> None:
+def test_what_was_kept_and_can_not_be_run_is_passed_over(data: object) -> None:
     assert Acceptance(body(), {**record({}, 1), "data": data}).running is None

@@ -184,7 +184,8 @@ def violations(template: Pod) -> Found:
     """What a pod template asks for beyond the baseline, with paths below `spec` of the template."""
     pod = _map(template.get("spec"))
     yield from ((name, name) for name in ("hostNetwork", "hostPID", "hostIPC") if pod.get(name))
-    if pod.get("serviceAccountName", pod.get("serviceAccount")) not in (None, "", "default"):
+    # The API server takes the older name of the field where the newer one is empty.
+    if any(pod.get(name) not in (None, "", "default") for name in ("serviceAccountName", "serviceAccount")):
         yield "serviceAccountName", "serviceAccountName"
     yield from ((f"volumes[{n}].hostPath", "hostPath") for n, it in _list(pod.get("volumes")) if it.get("hostPath"))
     yield from _of_context("securityContext", _map(pod.get("securityContext")))

@@ -13,6 +13,7 @@ from utilitarian_operator.api.validation.resource_rules import accept, warnings
 from utilitarian_operator.core.objects.wanted import pod_templates
 from utilitarian_operator.core.spec.override import PREFIX, Override, overrides
 from utilitarian_operator.core.spec.references import Reference, references
+from utilitarian_operator.core.spec.revisions import spec_of
 
 MEANWHILE = "; until it is corrected, the last accepted spec keeps running"
 
@@ -123,8 +124,8 @@ class _Judge:
     def kept(self, resource: ReadOnlyObject, kept: ReadOnlyObject) -> Judgement | None:
         """The spec that was kept, if this operator still understands and allows it."""
         metadata = {**resource["metadata"], "generation": kept["revision"]}
-        written = (kept.get("data") or {}).get("spec")
-        if not isinstance(written, dict):
+        written = spec_of(kept)
+        if written is None:
             return None
         judgement = self({**resource, "metadata": metadata, "spec": written}, {})
         return judgement if judgement.fleet else None

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from utilitarian_operator.api.objects import Object
+from utilitarian_operator.api.objects import Object, ReadOnlyObject
 from utilitarian_operator.api.resource import API_VERSION, KIND
 from utilitarian_operator.core.labels import INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER, Owner
 from utilitarian_operator.core.objects.actions import controlled_by
@@ -42,6 +42,13 @@ def revision(owner: Owner, generation: int, spec: Mapping[str, Any]) -> Object:
         "revision": generation,
         "data": {"spec": dict(spec)},
     }
+
+
+def spec_of(record: ReadOnlyObject) -> Mapping[str, Any] | None:
+    """The spec that a record holds; None where another client has written something else there."""
+    data = record.get("data")
+    spec = data.get("spec") if isinstance(data, Mapping) else None
+    return spec if isinstance(spec, Mapping) else None
 
 
 def selector(name: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.labels import Owner
-from utilitarian_operator.core.spec.revisions import KEPT, in_order, newest, revision, selector
+from utilitarian_operator.core.spec.revisions import KEPT, in_order, newest, revision, selector, spec_of
 from utilitarian_operator.errors import Conflict, Gone, Rejected
 
 logger = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class Revisions:
         last = newest(self._live, self._owner.uid)
         if generation == self._kept or self._monotonic() < self._not_before or not (makes_objects or last):
             return
-        if last is None or last["data"]["spec"] != spec:
+        if last is None or spec_of(last) != spec:
             try:
                 await self._add(revision(self._owner, generation, spec))
             except Rejected as error:

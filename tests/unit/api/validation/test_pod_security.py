@@ -88,6 +88,8 @@ TEMPLATES = [
         "containers[0].lifecycle.postStart.tcpSocket.host",
     ),
     ("serviceAccountName", "serviceAccount: admin", "serviceAccountName"),
+    ("serviceAccountName", '{serviceAccountName: "", serviceAccount: admin}', "serviceAccountName"),
+    ("serviceAccountName", "{serviceAccountName: default, serviceAccount: admin}", "serviceAccountName"),
 ]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from utilitarian_operator.adapters.cluster.fake import FakeCluster, Request
 from utilitarian_operator.core.labels import Owner
-from utilitarian_operator.core.spec.revisions import KEPT
+from utilitarian_operator.core.spec.revisions import KEPT, revision
 from utilitarian_operator.errors import ClusterError, Rejected
 from utilitarian_operator.reconcile.act.accepted_specs import Revisions
 
@@ -89,3 +89,15 @@ async def test_an_api_server_that_does_not_answer_is_an_error(verb: str) -> None
     revisions = Revisions(cluster, OWNER, time.monotonic)
     with pytest.raises(ClusterError, match="no answer"):
         await (revisions.newest() if verb == "items" else revisions.keep(1, {}, makes_objects=True))
+
+
+@pytest.mark.parametrize("data", [None, [1], "text", {}, {"spec": None}])
+async def test_a_record_that_another_client_wrote_is_no_spec_and_stops_nothing(data: object) -> None:
+    cluster = FakeCluster()
+    await cluster.create(revision(OWNER, 1, {}) | {"data": data})
+    revisions = Revisions(cluster, OWNER, time.monotonic)
+    await revisions.newest()
+    await revisions.keep(2, {"maxWorkers": 5}, makes_objects=True)
+    restarted = await Revisions(cluster, OWNER, time.monotonic).newest()
+    assert restarted is not None
+    assert restarted["data"]["spec"] == {"maxWorkers": 5}
