@@ -11,6 +11,7 @@ from utilitarian_operator.core.objects.replica_writers import (
     WITHIN,
     WRITES,
     ReplicaWriters,
+    held_by_us,
     other_writer,
 )
 
@@ -117,3 +118,29 @@ def test_the_last_writer_is_read_from_the_managers_of_the_field(
 ) -> None:
     found = other_writer(deployment(*entries))
     assert (None if found is None else found[0]) == writer
+
+
+def test_writes_within_one_second_are_told_apart_by_ours_in_between() -> None:
+    """The moment of a field's manager is known to the second only."""
+
+    def at(generation: int) -> dict[str, dict[str, Any]]:
+        seen = by(HPA, 1)
+        return {"a": {**seen, "metadata": {**seen["metadata"], "generation": generation}}}
+
+    known = ReplicaWriters().seen({"a": by(OURS, 0, 5)}, NOW)
+    looks = ((2, ()), (4, ("a",)), (6, ("a",)))
+    for generation, scaled in looks:
+        known = known.seen(at(generation), NOW + SECOND, scaled)
+    assert known.contested_pools == {"a": HPA}
+    edited = ReplicaWriters().seen({"a": by(OURS, 0, 5)}, NOW)
+    for generation in (2, 3, 4, 5):
+        edited = edited.seen(at(generation), NOW + SECOND)
+    assert edited.contested_pools == {}, "a template that is applied is no write of the number"
+
+
+def test_what_the_operator_set_is_its_own_before_the_watch_shows_it() -> None:
+    fields = [entry("person", NOW), {"manager": "x", "fieldsV1": {"f:metadata": {}}}, {"manager": "y"}]
+    after_ours = deployment(*held_by_us(fields))
+    assert other_writer(deployment(*fields)) is not None
+    assert other_writer(after_ours) is None
+    assert [it["manager"] for it in after_ours["metadata"]["managedFields"]] == ["x", "y", OURS]

@@ -1,6 +1,6 @@
 """Which other clients set the number of a Deployment's pods, and whether they do it again and again."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,7 +22,8 @@ class Writes:
     """What is known of the others' writes to one Deployment.
 
     Args:
-        last: the newest of them, as the object tells it: manager, moment and number.
+        last: the newest of them, as the object tells it: manager, moment (to the second) and number.
+        generation: of the Deployment at the last look.
         moments: of those within the last minute, when they were seen.
         manager: who wrote last.
         contested: when it wrote last while the number is left to it; None while it is not.
@@ -30,6 +31,7 @@ class Writes:
     """
 
     last: tuple[Any, ...] | None = None
+    generation: int = 0
     moments: tuple[datetime, ...] = ()
     manager: str = ""
     contested: datetime | None = None
@@ -42,14 +44,20 @@ class ReplicaWriters:
 
     writes: Mapping[str, Writes] = field(default_factory=dict)
 
-    def seen(self, deployments: Mapping[str, ReadOnlyObject], now: datetime) -> "ReplicaWriters":
+    def seen(
+        self, deployments: Mapping[str, ReadOnlyObject], now: datetime, scaled: Collection[str] = ()
+    ) -> "ReplicaWriters":
         """With one more look: who set each number since the last one.
 
         Args:
             deployments: the fleet's own, by pool name.
             now: the one clock.
+            scaled: names of pools whose number the operator has set since the last look.
         """
-        return ReplicaWriters({name: _followed(self.writes.get(name), it, now) for name, it in deployments.items()})
+        writes = self.writes
+        return ReplicaWriters(
+            {name: _followed(writes.get(name), it, now, ours=name in scaled) for name, it in deployments.items()}
+        )
 
     @property
     def contested_pools(self) -> dict[str, str]:
@@ -72,20 +80,36 @@ def other_writer(deployment: ReadOnlyObject) -> tuple[str, str] | None:
     )
 
 
-def _followed(before: Writes | None, deployment: ReadOnlyObject, now: datetime) -> Writes:
-    writer = other_writer(deployment)
+def held_by_us(fields: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The managedFields of a Deployment after the operator has set another number, as the API server will show them.
+
+    Args:
+        fields: as they were.
+    """
+    others = [it for it in fields if "f:replicas" not in ((it.get("fieldsV1") or {}).get("f:spec") or {})]
+    own = {"manager": MANAGER, "operation": "Update", "subresource": "scale"}
+    return [*others, {**own, "fieldsV1": {"f:spec": {"f:replicas": {}}}}]
+
+
+def _followed(before: Writes | None, deployment: ReadOnlyObject, now: datetime, *, ours: bool) -> Writes:
+    """With one Deployment as it is now.
+
+    Two writes of the same number within a second look alike: the second is known by ours, which came in between.
+    """
+    writer, generation = other_writer(deployment), deployment["metadata"].get("generation", 0)
     newest = None if writer is None else (*writer, deployment["spec"].get("replicas", 1))
     if before is None:  # who wrote before the operator began to look does not count
-        return Writes(newest)
-    wrote = newest is not None and newest != before.last
+        return Writes(newest, generation)
+    again = ours and generation != before.generation
+    wrote = newest is not None and (newest != before.last or again)
     moments = tuple(it for it in (*before.moments, *((now,) if wrote else ())) if apart(now, it) < WITHIN)[-WRITES:]
     manager = writer[0] if writer is not None and wrote else before.manager
     enough = before.contested is not None or _just_released(before, now) or len(moments) >= WRITES
     if wrote and enough:
-        return Writes(newest, moments, manager, now, before.released)
+        return Writes(newest, generation, moments, manager, now, before.released)
     if before.contested is not None and apart(now, before.contested) >= LEFT_ALONE_FOR:
-        return Writes(newest or before.last, (), manager, None, now)
-    return Writes(newest or before.last, moments, manager, before.contested, before.released)
+        return Writes(newest or before.last, generation, (), manager, None, now)
+    return Writes(newest or before.last, generation, moments, manager, before.contested, before.released)
 
 
 def _just_released(before: Writes, now: datetime) -> bool:

@@ -27,6 +27,7 @@ from utilitarian_operator.core.objects.actions import (
     released_fields,
 )
 from utilitarian_operator.core.objects.refusals import Refusal, taken
+from utilitarian_operator.core.objects.replica_writers import held_by_us
 from utilitarian_operator.core.objects.wanted import CLAIM, Wanted, field_path
 from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.errors import ClusterError, Conflict, Gone, Rejected
@@ -260,6 +261,7 @@ class ObjectWriter:
         if live is None:
             return
         metadata = {**live["metadata"], "resourceVersion": scaled["metadata"]["resourceVersion"]}
+        metadata["managedFields"] = held_by_us(live["metadata"].get("managedFields") or ())
         metadata["generation"] = live["metadata"].get("generation", 0) + 1
         body = {**live, "metadata": metadata, "spec": {**live["spec"], "replicas": step.replicas}}
         self.store.answered(DEPLOYMENTS, body)
