@@ -87,8 +87,7 @@ def step(spec: Spec, seen: Seen, state: State, now: datetime) -> tuple[Plan, Sta
     asked = questions(snapshot, state.drains.shrinking)
     state = _observed(fleet, snapshot, changed(state, sightings=sightings))
     ours = own_deployments(owner, seen.live) if fleet.mode == "Auto" else {}
-    scaled = () if seen.outcome is None else [it.pool for it in seen.outcome.scaled]
-    state = changed(state, writers=state.writers.seen(ours, now, scaled))
+    state = changed(state, writers=state.writers.seen(ours, now, seen.scaled))
     figures, state = _sized(spec, fleet, snapshot, state)
     plan, state = _with_objects(running, owner, seen, state, _drained(figures, owner, seen, state), now)
     plan = changed(

@@ -75,6 +75,11 @@ class Seen:
     rivals: Rivals = field(default_factory=Rivals)
     salt: str | None = None
 
+    @property
+    def scaled(self) -> frozenset[str]:
+        """Names of the pools whose number the last plan has set."""
+        return frozenset() if self.outcome is None else frozenset(it.pool for it in self.outcome.scaled)
+
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
