@@ -27,6 +27,12 @@ test: ready ## All tests, on a real API server, broker and cluster
 e2e: ready ## The end-to-end tests alone: make e2e PYTEST_ARGS=--keep-cluster leaves their cluster
 	@$(BIN)/pytest tests/e2e $(PYTEST_ARGS)
 
+.PHONY: test-controlplane
+test-controlplane: venv ## The tests on a real API server alone; K8S=1.35: on that version's, built from its sources
+	@test -z "$(K8S)" -o "$(K8S)" = 1.34 -o -d "hack/tools/kubernetes-$(K8S)" || { echo "error: K8S=$(K8S): only 1.34 and$(patsubst hack/tools/kubernetes-%, %,$(wildcard hack/tools/kubernetes-*)) are built from sources" >&2; exit 1; }
+	@python3 -m hack.tool_path >/dev/null
+	@$(BIN)/pytest tests/controlplane -n 4 --no-loadscope-reorder
+
 .PHONY: test-chart
 test-chart: ready ## The chart alone: its templates, its rights on a real API server, its release on a real cluster
 	@$(BIN)/pytest tests/unit/chart tests/controlplane/test_chart_install.py tests/controlplane/test_chart_rights.py tests/e2e/test_chart.py

@@ -32,13 +32,22 @@ class Group:
         return HACK_FOLDER / "tools" / self.module
 
 
-def _kubernetes(name: str, *programs: str) -> Group:
-    return Group(name, "kubernetes", {program: f"k8s.io/kubernetes/cmd/{program}" for program in programs})
+def of_kubernetes(wanted: str | None) -> str:
+    """The module under hack/tools with the API server of a version, as `1.35`: the pinned one where it has none."""
+    other = f"kubernetes-{wanted}"
+    return other if (HACK_FOLDER / "tools" / other).is_dir() else "kubernetes"
+
+
+KUBERNETES = of_kubernetes(os.environ.get("K8S"))
+
+
+def _kubernetes(name: str, module: str, *programs: str) -> Group:
+    return Group(name, module, {program: f"k8s.io/kubernetes/cmd/{program}" for program in programs})
 
 
 GROUPS = (
-    _kubernetes("control-plane", "kube-apiserver", "kube-controller-manager", "kubectl"),
-    _kubernetes("node", "kubelet", "kube-proxy", "kube-scheduler", "kubeadm"),
+    _kubernetes("control-plane", KUBERNETES, "kube-apiserver", "kube-controller-manager", "kubectl"),
+    _kubernetes("node", "kubernetes", "kubelet", "kube-proxy", "kube-scheduler", "kubeadm"),
     Group("etcd", "etcd", {"etcd": "go.etcd.io/etcd/server/v3"}),
     Group("kind", "kind", {"kind": "sigs.k8s.io/kind"}),
     Group("helm", "helm", {"helm": "helm.sh/helm/v3/cmd/helm"}),
@@ -47,23 +56,24 @@ GROUPS = (
 )
 
 # How a program that is there already proves that it fits; what is not named here is always built.
+_MINOR = KUBERNETES.removeprefix("kubernetes-") if KUBERNETES != "kubernetes" else "1.34"
+_OURS = re.escape(_MINOR)
 FITS = {
     "etcd": ((), "--version", r"etcd Version: 3\.6\."),
-    "kube-apiserver": ((), "--version", r"Kubernetes v1\.34\."),
-    "kube-controller-manager": ((), "--version", r"Kubernetes v1\.34\."),
-    "kubectl": (("version",), "--client", r"Client Version: v1\.34\."),
+    "kube-apiserver": ((), "--version", rf"Kubernetes v{_OURS}\."),
+    "kube-controller-manager": ((), "--version", rf"Kubernetes v{_OURS}\."),
+    "kubectl": (("version",), "--client", rf"Client Version: v{_OURS}\."),
     "kind": ((), "version", r"kind v0\.33\."),
     "helm": ((), "version", r"v3\.(1[6-9]|2\d)\."),
 }
 
 
-def kubernetes_version() -> str:
-    """The pinned version of Kubernetes, as `v1.34.4`."""
-    found = re.search(
-        r"^\tk8s\.io/kubernetes (v\S+)", (HACK_FOLDER / "tools/kubernetes/go.mod").read_text(), re.MULTILINE
-    )
+def kubernetes_version(module: str = "kubernetes") -> str:
+    """The version of Kubernetes that a module under hack/tools builds, as `v1.34.4`: the pinned one unless given."""
+    text = (HACK_FOLDER / "tools" / module / "go.mod").read_text()
+    found = re.search(r"^(?:require|\t) ?k8s\.io/kubernetes (v\S+)", text, re.MULTILINE)
     if found is None:
-        raise Failure("hack/tools/kubernetes/go.mod names no version of k8s.io/kubernetes; restore the file")
+        raise Failure(f"hack/tools/{module}/go.mod names no version of k8s.io/kubernetes; restore the file")
     return found[1]
 
 
@@ -142,8 +152,8 @@ def _built_name(package: str) -> str:
 
 def _link_flags(group: Group) -> str:
     flags = "-s -w"
-    if group.module == "kubernetes":
-        version = kubernetes_version()
+    if group.module.startswith("kubernetes"):
+        version = kubernetes_version(group.module)
         major, minor = version.removeprefix("v").split(".")[:2]
         about = "k8s.io/component-base/version"
         flags += f" -X {about}.gitVersion={version} -X {about}.gitMajor={major} -X {about}.gitMinor={minor}"

@@ -104,6 +104,20 @@ def test_the_pinned_version_is_that_of_the_module() -> None:
     assert tools.kubernetes_version().startswith("v1.34.")
 
 
+@pytest.mark.parametrize(
+    "wanted, module, version",
+    [
+        pytest.param(None, "kubernetes", "v1.34.", id="none asked for"),
+        pytest.param("1.34", "kubernetes", "v1.34.", id="the pinned one"),
+        pytest.param("1.35", "kubernetes-1.35", "v1.35.", id="another one that is built"),
+        pytest.param("1.31", "kubernetes", "v1.34.", id="of kind's image alone"),
+    ],
+)
+def test_the_api_server_of_a_version_has_its_own_module(wanted: str | None, module: str, version: str) -> None:
+    assert tools.of_kubernetes(wanted) == module
+    assert tools.kubernetes_version(module).startswith(version)
+
+
 @pytest.mark.parametrize("name", [*tools.FAST_TIER, "kubelet", "kube-proxy", "kubeadm", "kind", "helm", "coredns"])
 def test_every_program_has_a_module_with_its_sums(name: str) -> None:
     folder = tools.group_of(name).folder
