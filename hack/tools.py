@@ -41,12 +41,17 @@ def of_kubernetes(wanted: str | None) -> str:
 KUBERNETES = of_kubernetes(os.environ.get("K8S"))
 
 
+def shelf(name: str, module: str) -> str:
+    """Where the programs of a module are kept: each version apart, since what is made there takes away what was."""
+    return name + module.removeprefix("kubernetes")
+
+
 def _kubernetes(name: str, module: str, *programs: str) -> Group:
     return Group(name, module, {program: f"k8s.io/kubernetes/cmd/{program}" for program in programs})
 
 
 GROUPS = (
-    _kubernetes("control-plane", KUBERNETES, "kube-apiserver", "kube-controller-manager", "kubectl"),
+    _kubernetes(shelf("control-plane", KUBERNETES), KUBERNETES, "kube-apiserver", "kube-controller-manager", "kubectl"),
     _kubernetes("node", "kubernetes", "kubelet", "kube-proxy", "kube-scheduler", "kubeadm"),
     Group("etcd", "etcd", {"etcd": "go.etcd.io/etcd/server/v3"}),
     Group("kind", "kind", {"kind": "sigs.k8s.io/kind"}),
@@ -187,7 +192,11 @@ def fast_tier() -> Path:
     folders = {path.parent for path in programs.values()}
     if len(folders) == 1:
         return folders.pop()
-    return published("fast-tier", key_of(*(str(path) for path in programs.values())), lambda to: _link(programs, to))
+    return published(
+        shelf("fast-tier", KUBERNETES),
+        key_of(*(str(path) for path in programs.values())),
+        lambda to: _link(programs, to),
+    )
 
 
 def _link(programs: Mapping[str, Path], folder: Path) -> None:

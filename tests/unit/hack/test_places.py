@@ -118,6 +118,12 @@ def test_the_api_server_of_a_version_has_its_own_module(wanted: str | None, modu
     assert tools.kubernetes_version(module).startswith(version)
 
 
+def test_two_versions_are_kept_side_by_side() -> None:
+    assert tools.shelf("fast-tier", "kubernetes") == "fast-tier"
+    assert tools.shelf("fast-tier", "kubernetes-1.35") == "fast-tier-1.35"
+    assert tools.group_of("kube-apiserver").name == tools.shelf("control-plane", tools.KUBERNETES)
+
+
 @pytest.mark.parametrize("name", [*tools.FAST_TIER, "kubelet", "kube-proxy", "kubeadm", "kind", "helm", "coredns"])
 def test_every_program_has_a_module_with_its_sums(name: str) -> None:
     folder = tools.group_of(name).folder
