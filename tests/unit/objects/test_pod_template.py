@@ -1,16 +1,22 @@
 """Partial pod templates over ours: Kubernetes' own rules of merging, one at a time, and that what is ours stays."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.support.resources import resource
 from utilitarian_operator.api.effective import effective_fleet
+from utilitarian_operator.api.problem import InvalidSpec
 from utilitarian_operator.api.validation.pod_security import check_made_pods
+from utilitarian_operator.api.validation.pod_template import MOST_PARTS
 from utilitarian_operator.api.validation.resource_rules import accept
 from utilitarian_operator.core.labels import Owner
 from utilitarian_operator.core.objects.manifests import beat_statefulset, deployment
-from utilitarian_operator.core.objects.pod_template import with_templates
+from utilitarian_operator.core.objects.pod_template import KEYS, with_templates
 from utilitarian_operator.core.objects.wanted import pod_templates
 
 OWNER = Owner("ns", "fleet", "uid")
@@ -113,3 +119,41 @@ def test_the_rules_of_pod_security_hold_for_what_comes_by_a_template() -> None:
     said = {str(it) for it in check_made_pods(templates, ())}
     assert any("hostNetwork" in it for it in said)
     assert any("containers[1].securityContext.privileged" in it for it in said)
+
+
+@given(length=st.integers(min_value=1, max_value=3_000), name=st.sampled_from(sorted(KEYS)), odd=st.booleans())
+def test_a_long_list_is_merged_in_a_time_that_its_length_says(length: int, name: str, *, odd: bool) -> None:
+    """Each item was looked for in all others: twenty thousand volumes stopped the looks at every fleet for minutes."""
+    asked = Counter[str]()
+
+    class Item(dict[str, Any]):
+        def get(self, key: str, default: Any = None) -> Any:
+            asked[key] += 1
+            return super().get(key, default)
+
+    key = KEYS[name]
+    under, over = ([Item({key: [n] if odd else n}) for n in range(length)] for _ in range(2))
+    assert with_templates({name: under}, [{name: over}], "worker") == {name: over}
+    assert asked.total() <= 8 * length
+
+
+@pytest.mark.parametrize("at", ["spec.pod", "spec.defaults.pod", "spec.pools[0].pod", "spec.beat.pod"])
+def test_a_template_has_a_bound(at: str) -> None:
+    def problems(number: int) -> dict[str, str]:
+        pod = {"template": {"spec": {"volumes": [{"name": f"v{n}"} for n in range(number)]}}}
+        spec: dict[str, Any] = {"pools": [{"name": "a", "queues": ["q"]}]}
+        match at.split("."):
+            case ["spec", "pod"]:
+                spec["pod"] = pod
+            case ["spec", "pools[0]", "pod"]:
+                spec["pools"][0]["pod"] = pod
+            case [_, part, _]:
+                spec[part] = {"pod": pod}
+        try:
+            accept(resource(yaml.safe_dump(spec)))
+        except InvalidSpec as error:
+            return {it.path: it.remedy for it in error.errors}
+        return {}
+
+    assert problems(MOST_PARTS // 2 - 10) == {}
+    assert problems(MOST_PARTS // 2) == {f"{at}.template": "has more than 1000 fields and values; write fewer"}

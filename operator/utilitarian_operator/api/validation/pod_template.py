@@ -44,13 +44,33 @@ _LABELS = ("utilitarian.io/", "app.kubernetes.io/")
 _ANNOTATIONS = ("utilitarian.io/", "controller.kubernetes.io/pod-deletion-cost")
 
 
+MOST_PARTS = 1_000
+"""Fields and values of one template: it is laid over each pool's pod, and no other fleet is looked at meanwhile."""
+
+
 def check_templates(spec: UtilitarianWorkerPoolSpec) -> Iterator[Problem]:
     """What of the templates of a spec is refused, each with its field."""
     pools = [(f"spec.pools[{number}].pod", pool.pod) for number, pool in enumerate(spec.pools or ())]
     defaults = spec.defaults.pod if spec.defaults else None
     for at, pod in [("spec.pod", spec.pod), ("spec.defaults.pod", defaults), *pools, ("spec.beat.pod", spec.beat.pod)]:
         if pod is not None and pod.template is not None:
-            yield from _template(f"{at}.template", pod.template)
+            if more_parts_than(MOST_PARTS, pod.template):
+                yield Problem(f"{at}.template", "", f"has more than {MOST_PARTS} fields and values; write fewer")
+            else:
+                yield from _template(f"{at}.template", pod.template)
+
+
+def more_parts_than(most: int, value: object) -> bool:
+    """Whether a value consists of more fields and values than that."""
+    todo, count = [value], 0
+    while todo and count <= most:
+        here = todo.pop()
+        count += 1
+        if isinstance(here, Mapping):
+            todo += here.values()
+        elif isinstance(here, list):
+            todo += here
+    return count > most
 
 
 def _template(at: str, template: Mapping[str, Any]) -> Iterator[Problem]:

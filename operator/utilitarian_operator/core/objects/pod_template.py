@@ -1,7 +1,7 @@
 """Lays partial pod templates over the operator's own, as Kubernetes merges a strategic merge patch."""
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -71,20 +71,22 @@ def _merged(under: Object, over: Object) -> Object:
 def _by_key(name: str, under: list[Any], over: list[Any]) -> list[Any]:
     """Items of the same key merged where they stand, the others after them; a volume is replaced: it has one kind."""
     result = list(under)
+    places = {_key(name, it): n for n, it in reversed(list(enumerate(result))) if isinstance(it, dict)}
     for item in over:
         if not isinstance(item, dict):
             result.append(item)  # the API server refuses it
             continue
-        key = _key(name, item)
-        at = next((n for n, it in enumerate(result) if isinstance(it, dict) and _key(name, it) == key), None)
+        at = places.get(_key(name, item))
         if at is None:
+            places[_key(name, item)] = len(result)
             result.append(_merged({}, item))
         else:
             result[at] = _merged({} if name == "volumes" else result[at], item)
     return result
 
 
-def _key(name: str, item: Object) -> object:
+def _key(name: str, item: Object) -> Hashable:
     """What tells an item from others: of ports also the protocol, as server-side apply has it."""
     value = item.get(KEYS[name])
-    return (value, item.get("protocol") or "TCP") if name == "ports" else value
+    plain = value if isinstance(value, Hashable) else repr(value)
+    return (plain, item.get("protocol") == "UDP") if name == "ports" else plain
