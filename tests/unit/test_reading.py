@@ -80,3 +80,14 @@ def test_of_a_list_the_parts_that_can_be_read_are_taken() -> None:
     assert left_out == ["runs[1] is 'x', which is no number"]
     assert list(Reader(NOW, "runs", left_out).each({"a": 1}, read)) == []
     assert left_out[1:] == ["runs is {'a': 1}, which is no list"]
+
+
+@pytest.mark.parametrize("kind", ["moment", "figure", "count", "flag", "name", "fields", "pair"])
+def test_what_python_has_no_text_of_is_left_out_as_well(kind: str) -> None:
+    deep: Any = []
+    for _ in range(5_000):
+        deep = [deep]
+    for value in (deep, 10**5_000):
+        left_out: list[str] = []
+        assert not getattr(Reader(NOW, "status", left_out), kind)(value)
+        assert len(left_out) == 1

@@ -39,7 +39,10 @@ class Reader:
 
     def leave_out(self, value: object, why: str) -> None:
         """Note that a value is not taken, and why."""
-        text = str(value) if not isinstance(value, str) else repr(value)
+        try:
+            text = str(value) if not isinstance(value, str) else repr(value)
+        except (RecursionError, ValueError):  # parts within each other, or digits, that Python has no text of
+            text = "nothing that can be shown"
         self.left_out.append(f"{self.where} is {text[:SHOWN]}, which is {why}")
 
     def moment(self, value: object, ahead: timedelta = SOON) -> datetime | None:

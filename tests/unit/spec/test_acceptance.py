@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from tests.support.resources import resource
+from utilitarian_operator.api.pydantic_messages import MOST_PROBLEMS
 from utilitarian_operator.core.labels import Owner
 from utilitarian_operator.core.spec.acceptance import Acceptance
 from utilitarian_operator.core.spec.revisions import revision
@@ -63,3 +64,12 @@ def test_the_newest_spec_runs_at_once_if_it_is_the_one_that_was_kept() -> None:
 )
 def test_what_was_kept_and_can_not_be_run_is_passed_over(data: object) -> None:
     assert Acceptance(body(), {**record({}, 1), "data": data}).running is None
+
+
+def test_no_more_problems_are_told_of_all_pods_than_of_a_spec() -> None:
+    sidecars = ", ".join(f"{{name: c{number}, image: x}}" for number in range(50))
+    pools = ", ".join(f"{{name: p{number}, queues: [q{number}]}}" for number in range(20))
+    wrong = body(
+        f"{{podSecurity: Restricted, pools: [{pools}], pod: {{template: {{spec: {{containers: [{sidecars}]}}}}}}}}"
+    )
+    assert len(Acceptance(wrong).judge(wrong).problems) == MOST_PROBLEMS

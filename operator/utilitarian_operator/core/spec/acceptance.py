@@ -2,11 +2,13 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.objects import ReadOnlyObject
 from utilitarian_operator.api.patience import PATIENCE, Patience
 from utilitarian_operator.api.problem import InvalidSpec, Problem
+from utilitarian_operator.api.pydantic_messages import MOST_PROBLEMS
 from utilitarian_operator.api.resource import UtilitarianWorkerPoolSpec
 from utilitarian_operator.api.validation.pod_security import NOTHING, check_made_pods, check_restricted
 from utilitarian_operator.api.validation.resource_rules import accept, warnings
@@ -114,10 +116,11 @@ class _Judge:
         """Refuse what would be made, too: a field may lead to it that no rule on fields knows.
 
         Raises:
-            InvalidSpec: with every problem.
+            InvalidSpec: with the first problems: what one template says may be wrong in a hundred pools.
         """
         pods = pod_templates(str(resource["metadata"]["name"]), fleet)
-        problems = [*check_made_pods(pods, self.allowed), *(check_restricted(pods) if fleet.restricted else ())]
+        every = chain(check_made_pods(pods, self.allowed), check_restricted(pods) if fleet.restricted else ())
+        problems = list(islice(every, MOST_PROBLEMS))
         if problems:
             raise InvalidSpec(problems)
 
