@@ -95,7 +95,16 @@ class LeaseUnsure(ClusterError):
 
 
 class SecretMissing(OperatorError):
-    """A Secret, or a key in it, that the resource names doesn't exist, or holds something else than it should."""
+    """A Secret, or a key in it, that the resource names doesn't exist, or holds something else than it should.
+
+    Args:
+        message: field path, what is wrong and what to do.
+        about: kind and name of what is not there, and the key if it is that; nothing where all is there.
+    """
+
+    def __init__(self, message: str, about: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.about = about
 
 
 class LeadershipLost(OperatorError):

@@ -18,7 +18,9 @@ class Blocker:
     Args:
         reason: one word, of the condition `Stalled` and of the event.
         message: field path, what is wrong, what to do, and what runs meanwhile.
+        about: kind and name of an object that is not there, and the key if it is that.
     """
 
     reason: str
     message: str
+    about: tuple[str, ...] = ()

@@ -130,8 +130,8 @@ class Fleets:
         try:
             credentials = await known.parts.credentials.read(fleet)
         except SecretMissing as error:
-            blocker = Blocker(SECRET_MISSING, str(error))
-            said = any(it.message.startswith(blocker.message) for it in spec.blockers)
+            blocker = Blocker(SECRET_MISSING, str(error), error.about)
+            said = blocker.about and any(it.about == blocker.about for it in spec.blockers)
             return UnreachableBroker(error), spec if said else replace(spec, blockers=(*spec.blockers, blocker))
         if credentials != known.used:
             known.used = credentials

@@ -50,9 +50,10 @@ class World:
     async def _forget(self, known: FleetState) -> None:
         self.forgotten.append(known)
 
-    async def write(self, *, queue: str = "q", **metadata: Any) -> Object:
+    async def write(self, *, queue: str = "q", broker: Object | None = None, **metadata: Any) -> Object:
         """Make the resource, as a watch then tells of it."""
         body = resource(f"pools: [{{name: a, queues: [{queue}]}}]")
+        body["spec"]["broker"] |= broker or {}
         body["metadata"] |= {"namespace": "ns", "generation": 1, **metadata}
         made = await self.cluster.create(body)
         made["metadata"] |= {name: metadata[name] for name in ("creationTimestamp",) if name in metadata}
@@ -103,6 +104,16 @@ async def test_a_broker_without_its_secret_sees_nothing_and_says_why() -> None:
     broker, spec = await world.fleets.broker(known, spec.newest.fleet, spec)
     assert isinstance(broker, UnreachableBroker)
     assert [it.reason for it in spec.blockers] == [SECRET_MISSING]
+
+
+async def test_a_secret_that_two_fields_name_is_missing_once() -> None:
+    world = World()
+    same = resource("image: u:1")["spec"]["broker"]["urlFrom"]
+    known = await world.fleets.known(KEY, await world.write(broker={"stats": {"urlFrom": same}}))
+    spec, _ = await world.fleets.spec(known)
+    assert spec.newest.fleet is not None
+    _, spec = await world.fleets.broker(known, spec.newest.fleet, spec)
+    assert len(spec.blockers) == 1
 
 
 async def test_a_session_is_closed_when_its_resource_is_gone() -> None:

@@ -80,7 +80,8 @@ def missing(
         what = _lack(reference, contents.get(reference.target, Unreadable()), namespace)
         if what and not reference.optional:
             reason = SECRET_MISSING if reference.target.kind == SECRET else CONFIG_MAP_MISSING
-            blockers[what] = Blocker(reason, f"{reference.path}: {what}{doing}")
+            key = () if isinstance(contents[reference.target], Absent) else (str(reference.key),)
+            blockers[what] = Blocker(reason, f"{reference.path}: {what}{doing}", (*reference.target, *key))
     return list(blockers.values())
 
 

@@ -91,13 +91,13 @@ class BrokerCredentials:
         values = {}
         for field, (kind, ref) in sources.items():
             where = f"spec.broker.{field}: {kind} {self._namespace}/{ref.name}"
+            at = (kind, ref.name)
             try:
-                at = (kind, ref.name)
                 read[at] = read.get(at) or _data(await self._cluster.read(kind, self._namespace, ref.name), kind)
             except Gone as error:
-                raise SecretMissing(f"{where} does not exist; create it") from error
+                raise SecretMissing(f"{where} does not exist; create it", at) from error
             if ref.key not in read[at]:
-                raise SecretMissing(f"{where} has no key {ref.key}; add it")
+                raise SecretMissing(f"{where} has no key {ref.key}; add it", (*at, ref.key))
             values[field] = read[at][ref.key].strip()
             if not values[field]:
                 raise SecretMissing(f"{where} has nothing under the key {ref.key}; write it")
