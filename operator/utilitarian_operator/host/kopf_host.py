@@ -193,6 +193,7 @@ async def _watch(
     kopf.on.login(registry=handlers)(connection)
     ready = asyncio.Event()
     telling = asyncio.create_task(tell())
+    others = asyncio.all_tasks()
     try:
         roots = await kopf.spawn_tasks(
             registry=handlers,
@@ -205,7 +206,7 @@ async def _watch(
             ready_flag=ready,
             stop_flag=stop,
         )
-        running = asyncio.create_task(kopf.run_tasks(roots, ignored={telling, *asyncio.all_tasks()}))
+        running = asyncio.create_task(kopf.run_tasks(roots, ignored={*others, *roots}))
         await asyncio.wait({running, *roots}, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.wait_for(running, ENDS_WITHIN_S)
     finally:
