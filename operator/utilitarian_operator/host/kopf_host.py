@@ -33,6 +33,10 @@ from utilitarian_operator.host.workqueue import WorkQueue
 ENDS_WITHIN_S = 10.0
 """After one of its parts ended, or it was told to; what goes on then is left to the end of the process."""
 
+GOODBYE_S = 0.25
+"""A closed TLS connection says goodbye in the background; a loop that ends at once leaves it open (aiohttp's manual,
+"Graceful Shutdown")."""
+
 BACKOFF = Backoff(first_s=0.5, longest_s=10.0)
 
 WATCHED = {
@@ -213,6 +217,7 @@ async def _watch(
         telling.cancel()
         for it in opened:  # kopf closes them where it comes to its end
             await it.aiohttp_session.close()
+        await asyncio.sleep(GOODBYE_S)
 
 
 async def _connection(configuration: Configuration) -> kopf.ConnectionInfo:

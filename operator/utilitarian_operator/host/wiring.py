@@ -49,10 +49,6 @@ RETRY_S = 2.0
 FINISH_S = 1.0
 """Looks that run when the process is to stop may take so long: a request that is cut off may still be carried out."""
 
-GOODBYE_S = 0.25
-"""A closed TLS connection says goodbye in the background; a loop that ends at once leaves it open (aiohttp's manual,
-"Graceful Shutdown")."""
-
 
 @dataclass(frozen=True)
 class Running:
@@ -108,7 +104,7 @@ async def run(settings: Settings, stop: asyncio.Event, started: Callable[[Runnin
                 await _operate(
                     settings, cluster, Metrics(registry, CLOCK.monotonic), health_of_process, login, stop, fences
                 )
-    await asyncio.sleep(GOODBYE_S)
+    await asyncio.sleep(handlers.GOODBYE_S)
 
 
 async def _until(event: asyncio.Event) -> None:

@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -33,7 +33,8 @@ class _Call:
     reach: Reach
 
 
-_HERE = threading.local()
+_CALL: ContextVar[_Call | None] = ContextVar("call", default=None)
+"""The call of this thread; one context a thread, and also where threads are only played (greenlets)."""
 
 
 @contextlib.contextmanager
@@ -45,30 +46,29 @@ def bounded(seconds: float, reach: Reach = ROUTED, clock: Clock = CLOCK) -> Iter
         reach: which addresses may be spoken to.
         clock: seconds that never go back.
     """
-    before = getattr(_HERE, "call", None)
-    _HERE.call = _Call(clock, clock.monotonic() + seconds, MOST_BYTES, reach)
+    token = _CALL.set(_Call(clock, clock.monotonic() + seconds, MOST_BYTES, reach))
     try:
         yield
     finally:
-        _HERE.call = before
+        _CALL.reset(token)
 
 
 def check_address(address: str) -> None:
     """Raise AddressRefused for an address that this thread's call may not speak to."""
-    call = getattr(_HERE, "call", None)
+    call = _CALL.get()
     (call.reach if call else ROUTED).check(address)
 
 
 def check_time() -> None:
     """Raise TooSlow when this thread's call has gone on for too long."""
-    call = getattr(_HERE, "call", None)
+    call = _CALL.get()
     if call is not None and call.clock.monotonic() > call.until:
         raise TooSlow("it answers too slowly")
 
 
 def count(read: bytes) -> bytes:
     """Count what was read; raises TooSlow or Ours when it is too slow or too much."""
-    call = getattr(_HERE, "call", None)
+    call = _CALL.get()
     check_time()
     if call is not None:
         call.left -= len(read)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from greenlet import getcurrent, greenlet  # type: ignore[import-untyped] # it has no types
 
 from tests.support.ports import LOOPBACK
 from utilitarian_operator.adapters.broker.bounded import calls
@@ -87,3 +88,16 @@ async def test_statistics_are_not_read_from_metadata_services(endpoint: str) -> 
     async with asyncio.timeout(20):
         with pytest.raises(BrokerUnreachable, match="link-local"):
             await Statistics([endpoint], "/").read()
+
+
+def test_calls_that_take_turns_in_one_thread_leave_no_bound_behind() -> None:
+    """As those of greenlets do, where an application or a test plays threads with them."""
+
+    def call() -> None:
+        with bounded(0.0):
+            getcurrent().parent.switch()
+
+    first, second = greenlet(call), greenlet(call)
+    for it in (first, second, first, second):
+        it.switch()
+    count(b"x" * (calls.MOST_BYTES + 1))  # none is bounded any more
