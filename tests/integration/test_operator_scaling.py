@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from tests.support.operator import Operator, in_process
 from tests.support.pace import slowness
 from tests.support.rabbitmq import RabbitMQ
 
-STEP_UP = re.compile(r"pool work: [0-4] to [1-5]: (\d+) tasks? of ")
+SMALLER = re.compile(r"pool work: 0 to [1-4]: ")
 
 
 def histogram(operator: Operator, name: str, labels: str) -> tuple[float, float]:
@@ -40,11 +39,10 @@ def test_sixty_tasks_wake_a_pool_in_one_step_and_it_goes_back_to_zero(
     steps = fleet.scalings("work")[before:]
     top = max(range(len(steps)), key=lambda at: steps[at][1])
     up, down = [to for _, to in steps[: top + 1]], steps[top + 1 :]
-    # Where the machine is slow, a look may fall between two messages of the broker's commit. Each step is the whole
-    # answer to the tasks that it names: of 0.3 s, to be started within 1 s, by workers with four slots.
-    seen = [int(it) for _, note in fleet.events() for it in STEP_UP.findall(note)]
-    assert up == [ceil(tasks * 0.3 / 4) for tasks in seen]
-    assert seen == sorted(seen)
+    # Where the machine is slow, a look may fall between two messages of the broker's commit: then the step is smaller.
+    smaller = [note for _, note in fleet.events() if SMALLER.match(note)]
+    assert len(smaller) == len(up) - 1 <= 1
+    assert not [note for note in smaller if "60 tasks" in note]
     assert up[-1] == 5
     assert [to for _, to in down] == sorted({to for _, to in down}, reverse=True)
     assert down[0][0] > installation.ledger.read().records[-1].at
