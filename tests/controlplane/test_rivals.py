@@ -49,7 +49,8 @@ def applied(fleet: Fleet) -> bool:
 
 def test_a_client_that_scales_a_deployment_again_and_again_is_named_and_not_fought(fleet: Fleet) -> None:
     fleet.create(None, pools=[POOL], beat=OFF)
-    wait_until(lambda: applied(fleet), within=SOON, describe=fleet.describe)
+    # What another writes before the operator's first look at its Deployment, it takes for what was there.
+    wait_until(lambda: applied(fleet) and fleet.pool("work").get("replicas") == 2, within=SOON, describe=fleet.describe)
     for _ in range(3):
         wait_until(lambda: fleet.replicas("work") == 2, within=SOON, describe=fleet.describe)
         one = {"spec": {"replicas": 1}}
