@@ -138,6 +138,16 @@ def test_writes_within_one_second_are_told_apart_by_ours_in_between() -> None:
     assert edited.contested_pools == {}, "a template that is applied is no write of the number"
 
 
+def test_writes_within_one_second_are_told_apart_by_a_look_in_between() -> None:
+    """The look after the operator's own write finds nothing to set: the next equal write is another one."""
+    known = ReplicaWriters().seen({"a": by(OURS, 0, 5)}, NOW)
+    for _ in range(WRITES):
+        known = known.seen({"a": by("rival", 10)}, NOW + 10 * SECOND)
+        known = known.seen({"a": by(OURS, 10, 5)}, NOW + 10 * SECOND, scaled=["a"])
+        known = known.seen({"a": by(OURS, 10, 5)}, NOW + 10 * SECOND)
+    assert known.contested_pools == {"a": "rival"}
+
+
 def test_what_the_operator_set_is_its_own_before_the_watch_shows_it() -> None:
     fields = [entry("person", NOW), {"manager": "x", "fieldsV1": {"f:metadata": {}}}, {"manager": "y"}]
     after_ours = deployment(*held_by_us(fields))

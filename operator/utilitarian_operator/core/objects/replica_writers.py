@@ -22,7 +22,7 @@ class Writes:
     """What is known of the others' writes to one Deployment.
 
     Args:
-        last: the newest of them, as the object tells it: manager, moment (to the second) and number.
+        last: who holds the number, as the object tells it: manager, moment (to the second) and number; None: we do.
         generation: of the Deployment at the last look.
         moments: of those within the last minute, when they were seen.
         manager: who wrote last.
@@ -108,8 +108,8 @@ def _followed(before: Writes | None, deployment: ReadOnlyObject, now: datetime, 
     if wrote and enough:
         return Writes(newest, generation, moments, manager, now, before.released)
     if before.contested is not None and apart(now, before.contested) >= LEFT_ALONE_FOR:
-        return Writes(newest or before.last, generation, (), manager, None, now)
-    return Writes(newest or before.last, generation, moments, manager, before.contested, before.released)
+        return Writes(newest, generation, (), manager, None, now)
+    return Writes(newest, generation, moments, manager, before.contested, before.released)
 
 
 def _just_released(before: Writes, now: datetime) -> bool:
