@@ -1,6 +1,7 @@
 """Watches through kopf itself: what is told, and what its end is."""
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -131,6 +132,32 @@ async def test_watches_that_do_not_come_to_their_end_are_left(monkeypatch: pytes
     try:
         with pytest.raises(TimeoutError):
             await host(nothing, Settings(), nobody, ready=asyncio.Event(), stop=stop)
+    finally:
+        (thread,) = kopf_threads()
+        held.set()
+        await ended(thread)
+
+
+async def test_kopf_that_does_not_let_itself_be_cancelled_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of its parts has ended, and it waits for the others whatever it is asked."""
+    held = threading.Event()
+
+    async def parts(**_: object) -> list[asyncio.Task[None]]:
+        return [asyncio.create_task(asyncio.sleep(0))]
+
+    async def waits(*_: object, **__: object) -> None:
+        while not held.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.to_thread(held.wait)
+
+    monkeypatch.setattr("kopf.spawn_tasks", parts)
+    monkeypatch.setattr("kopf.run_tasks", waits)
+    monkeypatch.setattr(kopf_host, "ENDS_WITHIN_S", 0.05)
+    running = asyncio.create_task(host(nothing, Settings(), nobody, ready=asyncio.Event(), stop=asyncio.Event()))
+    try:
+        done, _ = await asyncio.wait([running], timeout=10)
+        assert done, "it is waited for without an end"
+        assert isinstance(running.exception(), TimeoutError)
     finally:
         (thread,) = kopf_threads()
         held.set()

@@ -5,7 +5,7 @@ import concurrent.futures
 import contextlib
 import itertools
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -210,14 +210,32 @@ async def _watch(
             ready_flag=ready,
             stop_flag=stop,
         )
-        running = asyncio.create_task(kopf.run_tasks(roots, ignored={*others, *roots}))
-        await asyncio.wait({running, *roots}, return_when=asyncio.FIRST_COMPLETED)
-        await asyncio.wait_for(running, ENDS_WITHIN_S)
+        await _run_to_the_end(roots, others)
     finally:
         telling.cancel()
         for it in opened:  # kopf closes them where it comes to its end
             await it.aiohttp_session.close()
         await asyncio.sleep(GOODBYE_S)
+
+
+async def _run_to_the_end(parts: Collection["asyncio.Task[Any]"], others: Collection["asyncio.Task[Any]"]) -> None:
+    """Run kopf's parts until one of them has ended, and the others soon after it.
+
+    Args:
+        parts: of kopf.
+        others: tasks of the loop that are not kopf's.
+
+    Raises:
+        TimeoutError: the others go on.
+        Exception: what ended the part.
+    """
+    running = asyncio.create_task(kopf.run_tasks(parts, ignored={*others, *parts}))
+    await asyncio.wait({running, *parts}, return_when=asyncio.FIRST_COMPLETED)
+    # Not wait_for: that waits until what it cancels has ended.
+    ended, _ = await asyncio.wait({running}, timeout=ENDS_WITHIN_S)
+    if not ended:
+        raise TimeoutError(f"a part of kopf has ended, and the others go on after {ENDS_WITHIN_S:g} s")
+    running.result()
 
 
 async def _connection(configuration: Configuration) -> kopf.ConnectionInfo:
