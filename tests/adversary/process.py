@@ -63,7 +63,7 @@ class Process:
                 return
             self._world.leads(self)
             may_write = {"may_write": fences.may_write} if fences else {}
-            cluster = ClusterClient(client, **may_write, rate=RequestRate(self._world.loop.time))
+            cluster = ClusterClient(client, **may_write, rate=RequestRate(self._world.loop.time, asyncio.sleep))
             await wiring._operate(self._settings, cluster, metrics, health, self._login, self.stop, fences)
 
     async def _login(self) -> Any:

@@ -103,7 +103,7 @@ async def test_reads_and_writes_go_at_the_rate_that_is_allowed(controlplane: Con
         serve(LOOPBACK, 0, {"/{path:.*}": lambda: web.Response(text="{}")}) as port,
         client(controlplane, f"http://{LOOPBACK}:{port}") as made,
     ):
-        cluster = ClusterClient(made, rate=RequestRate(time.monotonic, per_second=10, burst=2))
+        cluster = ClusterClient(made, rate=RequestRate(time.monotonic, asyncio.sleep, per_second=10, burst=2))
         began = time.monotonic()
         reads = [cluster.read("Secret", "ns", "env") for _ in range(5)]
         writes = [cluster.scale("ns", "fleet-a", 1) for _ in range(4)]  # refused here: only GET is served

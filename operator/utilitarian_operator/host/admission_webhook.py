@@ -10,7 +10,7 @@ import contextlib
 import json
 import logging
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -54,11 +54,13 @@ class AdmissionWebhook:
     Args:
         settings: where the certificate is.
         cluster: where it is read.
+        sleep: waits for so many seconds.
         allowances: what pods of fleets may ask for.
     """
 
     settings: Admission
     cluster: Cluster
+    sleep: Callable[[float], Awaitable[None]]
     allowances: Allowances = BASELINE
 
     def __post_init__(self) -> None:
@@ -95,7 +97,7 @@ class AdmissionWebhook:
                 # Of a file, ssl says no more than that something is wrong with it.
                 name = f"{self.settings.namespace}/{self.settings.secret}"
                 logger.warning("certificate unusable", extra={"secret": name, "because": type(error).__name__})
-            await asyncio.sleep(LOOK_EVERY_S if self._served else FIRST_LOOKS_EVERY_S)
+            await self.sleep(LOOK_EVERY_S if self._served else FIRST_LOOKS_EVERY_S)
 
     def _load(self, values: Mapping[str, str]) -> None:
         served = values["tls.crt"] + values.get(CLIENT_CA, "")
@@ -109,13 +111,19 @@ class AdmissionWebhook:
         logger.info("admission is served", extra={"path": PATH})
 
 
-async def renew(settings: Admission, cluster: Cluster, clock: Callable[[], datetime]) -> None:
+async def renew(
+    settings: Admission,
+    cluster: Cluster,
+    clock: Callable[[], datetime],
+    sleep: Callable[[float], Awaitable[None]],
+) -> None:
     """Make the certificate and renew it in time, for ever; the leader's task.
 
     Args:
         settings: with the names of the Secret and of the configuration.
         cluster: where both are written.
         clock: the one clock, UTC.
+        sleep: waits for so many seconds.
     """
     while True:
         pause = LOOK_EVERY_S
@@ -124,7 +132,7 @@ async def renew(settings: Admission, cluster: Cluster, clock: Callable[[], datet
         except ClusterError as error:
             logger.warning("certificate not renewed", extra={"because": str(error)})
             pause = FIRST_LOOKS_EVERY_S
-        await asyncio.sleep(pause)
+        await sleep(pause)
 
 
 async def _renew_once(settings: Admission, cluster: Cluster, now: datetime) -> None:

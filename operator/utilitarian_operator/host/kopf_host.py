@@ -125,6 +125,7 @@ async def host(
     *,
     ready: asyncio.Event,
     stop: asyncio.Event,
+    sleep: Callable[[float], Awaitable[None]] = CLOCK.sleep,
 ) -> None:
     """Watch until `stop` is set.
 
@@ -138,6 +139,7 @@ async def host(
             in kopf's thread.
         ready: set when it has started.
         stop: ends it.
+        sleep: waits for so many seconds.
 
     Raises:
         Exception: what ended the watches.
@@ -145,7 +147,8 @@ async def host(
     home, inner, closing = asyncio.get_running_loop(), asyncio.new_event_loop(), asyncio.Event()
     ended: concurrent.futures.Future[None] = concurrent.futures.Future()
     ended.set_running_or_notify_cancel()
-    watches = _watch(_registry(see, home), settings, login, partial(home.call_soon_threadsafe, ready.set), closing)
+    tell_ready = partial(home.call_soon_threadsafe, ready.set)
+    watches = _watch(_registry(see, home), settings, login, tell_ready, stop=closing, sleep=sleep)
     threading.Thread(target=_run, args=(inner, watches, ended), name="kopf", daemon=True).start()
     outcome: asyncio.Future[None] = asyncio.wrap_future(ended)
     stopped: asyncio.Future[Any] = asyncio.create_task(stop.wait())
@@ -181,7 +184,9 @@ async def _watch(
     settings: Settings,
     login: Callable[[], Awaitable[Configuration]],
     tell_ready: Callable[[], object],
+    *,
     stop: asyncio.Event,
+    sleep: Callable[[float], Awaitable[None]],
 ) -> None:
     opened: list[Session] = []
 
@@ -215,7 +220,7 @@ async def _watch(
         telling.cancel()
         for it in opened:  # kopf closes them where it comes to its end
             await it.aiohttp_session.close()
-        await asyncio.sleep(GOODBYE_S)
+        await sleep(GOODBYE_S)
 
 
 async def _run_to_the_end(parts: Collection["asyncio.Task[Any]"], others: Collection["asyncio.Task[Any]"]) -> None:

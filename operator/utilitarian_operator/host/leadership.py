@@ -38,7 +38,7 @@ class Leadership:
         instance: str,
         *,
         seconds: Callable[[], float] = boot_seconds,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        sleep: Callable[[float], Awaitable[None]] = CLOCK.sleep,
     ) -> None:
         # Two processes may have been given one name by mistake, and one that was started again is another one.
         self.identity = f"{instance}_{str(CLOCK.unique())[:8]}"

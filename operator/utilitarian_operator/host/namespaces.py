@@ -104,10 +104,9 @@ class Namespaces:
         """Leave all to the operator that comes next; a request that takes longer is left to the Lease's end."""
         leases = [it.lease for it in self._known.values()]
         self._known = {}
-        await asyncio.wait(
-            [asyncio.create_task(lease.give_back()) for lease in leases] or [asyncio.create_task(asyncio.sleep(0))],
-            timeout=GIVEN_BACK_WITHIN_S,
-        )
+        if leases:
+            returns = [asyncio.create_task(lease.give_back()) for lease in leases]
+            await asyncio.wait(returns, timeout=GIVEN_BACK_WITHIN_S)
 
     def _one(self, namespace: str) -> _Namespace:
         if namespace not in self._known:

@@ -1,7 +1,6 @@
 """Whether this process could work: the API server answers, knows the resource, and gives the rights that it needs."""
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from utilitarian_operator.adapters.cluster.cache import FLEETS
 from utilitarian_operator.adapters.cluster.seam import Cluster
@@ -52,12 +51,24 @@ async def check(cluster: Cluster, namespaces: Sequence[str]) -> str | None:
     return None
 
 
-async def keep_checking(cluster: Cluster, namespaces: Sequence[str], tell: Callable[[str | None], None]) -> None:
-    """Check for ever, and tell what came of it."""
+async def keep_checking(
+    cluster: Cluster,
+    namespaces: Sequence[str],
+    tell: Callable[[str | None], None],
+    sleep: Callable[[float], Awaitable[None]],
+) -> None:
+    """Check for ever, and tell what came of it.
+
+    Args:
+        cluster: the API server, as of `check`.
+        namespaces: that are watched; none is all.
+        tell: called with what is missing, or None, after each check.
+        sleep: waits for so many seconds.
+    """
     while True:
         found = await check(cluster, namespaces)
         tell(found)
-        await asyncio.sleep(EACH_S if found is None else AGAIN_S)
+        await sleep(EACH_S if found is None else AGAIN_S)
 
 
 async def _has(  # noqa: PLR0913 - what a right consists of

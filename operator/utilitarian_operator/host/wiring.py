@@ -100,11 +100,11 @@ async def run(settings: Settings, stop: asyncio.Event, started: Callable[[Runnin
             if not stop.is_set():
                 health_of_process.leads = True
                 may_write = {"may_write": fences.may_write} if fences else {}
-                cluster = ClusterClient(client, **may_write, rate=RequestRate(CLOCK.monotonic))
+                cluster = ClusterClient(client, **may_write, rate=RequestRate(CLOCK.monotonic, CLOCK.sleep))
                 await _operate(
                     settings, cluster, Metrics(registry, CLOCK.monotonic), health_of_process, login, stop, fences
                 )
-    await asyncio.sleep(handlers.GOODBYE_S)
+    await CLOCK.sleep(handlers.GOODBYE_S)
 
 
 async def _until(event: asyncio.Event) -> None:
@@ -131,7 +131,8 @@ async def _operate(  # noqa: PLR0913 - the parts that it is handed
     salt = await salt_in(own, settings.lease_namespace, stop, CLOCK.secret) if settings.lease_namespace else None
     store, brokers = Store(), Brokers(partial(opened, intervals=settings.intervals, clock=CLOCK, reach=settings.reach))
     writer = ObjectWriter(cluster, store, metrics, settings.instance, utc_now, CLOCK.unique)
-    drains = Drains(cluster, store, writer, utc_now, may_act=fences.may_write if fences else lambda _: None)
+    may_act = fences.may_write if fences else lambda _: None
+    drains = Drains(cluster, store, writer, utc_now, CLOCK.sleep, may_act)
     reconciler = Reconciler(
         cluster, store, brokers, drains, metrics, utc_now, CLOCK.monotonic, settings.patience, settings.allowances, salt
     )
@@ -176,9 +177,9 @@ def _renewals(settings: Settings, cluster: Cluster, store: Store, fences: Fences
     tasks = []
     if fences is not None:
         watched = partial(_watched, settings, store)
-        tasks.append(asyncio.create_task(fences.namespaces.renew(watched, asyncio.sleep), name="namespaces"))
+        tasks.append(asyncio.create_task(fences.namespaces.renew(watched, CLOCK.sleep), name="namespaces"))
     if settings.admission is not None:
-        tasks.append(asyncio.create_task(renew(settings.admission, cluster, utc_now), name="certificate"))
+        tasks.append(asyncio.create_task(renew(settings.admission, cluster, utc_now, CLOCK.sleep), name="certificate"))
     return tasks
 
 
@@ -223,7 +224,7 @@ async def _tick(
         metrics.began_a_round(utc_now())
         for key in store.fleets():
             queue.add(key)
-        await asyncio.sleep(settings.tick.total_seconds())
+        await CLOCK.sleep(settings.tick.total_seconds())
 
 
 async def _ours(fences: Fences, reconciler: Reconciler, key: Key) -> bool:
@@ -247,7 +248,7 @@ async def _resync(
 ) -> None:
     """List everything now and then: a watch may miss that something vanished."""
     while True:
-        await asyncio.sleep(settings.resync.total_seconds())
+        await CLOCK.sleep(settings.resync.total_seconds())
         try:
             for key in await _list(cluster, store, settings, watches):
                 queue.add(key)
@@ -293,7 +294,8 @@ async def _checking(settings: Settings, client: ApiClient, health_of_process: Pr
             logger.warning("not ready", extra={"because": lacks})
         health_of_process.lacks = lacks
 
-    checker = asyncio.create_task(keep_checking(ClusterClient(client), settings.namespaces, tell), name="preflight")
+    checks = keep_checking(ClusterClient(client), settings.namespaces, tell, CLOCK.sleep)
+    checker = asyncio.create_task(checks, name="preflight")
     try:
         yield
     finally:
@@ -307,7 +309,7 @@ async def _admitting(settings: Settings, client: ApiClient) -> AsyncIterator[int
     if settings.admission is None:
         yield None
         return
-    async with AdmissionWebhook(settings.admission, ClusterClient(client), settings.allowances).serve(
+    async with AdmissionWebhook(settings.admission, ClusterClient(client), CLOCK.sleep, settings.allowances).serve(
         settings.host
     ) as port:
         yield port

@@ -1,6 +1,7 @@
 """What the admission webhook answers, and when its certificate is made anew."""
 
 import asyncio
+import base64
 import contextlib
 import gzip
 import io
@@ -9,7 +10,7 @@ import logging
 import re
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,11 +29,14 @@ from utilitarian_operator.adapters.cluster.fake import FakeCluster
 from utilitarian_operator.api.validation.pod_security import BASELINE
 from utilitarian_operator.host.admission_webhook import (
     CLIENT_CA,
+    FIRST_LOOKS_EVERY_S,
     LONGEST_BODY,
+    LOOK_EVERY_S,
     MOST_WAITING,
     PATH,
     AdmissionWebhook,
     Reviews,
+    renew,
     review,
 )
 from utilitarian_operator.host.certificates import make
@@ -175,7 +179,7 @@ async def test_the_api_server_can_be_asked_for_its_certificate(shown: bool) -> N
     served, authority = make([LOOPBACK], datetime.now(UTC)), Authority()
     client = authority.issue("kube-apiserver")
     values = {"tls.crt": served.certificate, "tls.key": served.key, CLIENT_CA: authority.certificate}
-    webhook = AdmissionWebhook(Admission("ns", "tls", (LOOPBACK,), port=0), FakeCluster())
+    webhook = AdmissionWebhook(Admission("ns", "tls", (LOOPBACK,), port=0), FakeCluster(), asyncio.sleep)
     webhook._load(values)
     assert webhook._tls.verify_mode is ssl.CERT_REQUIRED
     context = ssl.create_default_context(cadata=served.authority)
@@ -188,3 +192,45 @@ async def test_the_api_server_can_be_asked_for_its_certificate(shown: bool) -> N
         except aiohttp.ClientError:
             said = 0
     assert said == (400 if shown else 0)
+
+
+class Pauses:
+    """Counts pauses instead of waiting, and does something in each; after the last one it is told to end."""
+
+    def __init__(self, *meanwhile: Callable[[], Awaitable[object]]) -> None:
+        self.slept: list[float] = []
+        self._meanwhile = list(meanwhile)
+
+    async def __call__(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        if not self._meanwhile:
+            raise asyncio.CancelledError
+        await self._meanwhile.pop(0)()
+
+
+async def test_a_certificate_is_made_as_soon_as_the_configuration_can_be_had() -> None:
+    cluster, settings = FakeCluster(), Admission("ns", "tls", (LOOPBACK,), "fleets", 0)
+    configuration = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": "fleets"},
+        "webhooks": [{"name": "one", "clientConfig": {}}],
+    }
+    pauses = Pauses(lambda: cluster.create(configuration), lambda: cluster.read("Secret", "ns", "tls"))
+    with pytest.raises(asyncio.CancelledError):
+        await renew(settings, cluster, lambda: datetime(2026, 1, 1, tzinfo=UTC), pauses)
+    assert pauses.slept == [FIRST_LOOKS_EVERY_S, LOOK_EVERY_S, LOOK_EVERY_S]
+
+
+async def test_a_replica_looks_for_its_first_certificate_more_often() -> None:
+    cluster, made = FakeCluster(), make([LOOPBACK], datetime.now(UTC))
+    data = {
+        name: base64.b64encode(text.encode()).decode()
+        for name, text in (("tls.crt", made.certificate), ("tls.key", made.key))
+    }
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "tls", "namespace": "ns"}, "data": data}
+    pauses = Pauses(lambda: cluster.create(secret))
+    webhook = AdmissionWebhook(Admission("ns", "tls", (LOOPBACK,), port=0), cluster, pauses)
+    with pytest.raises(asyncio.CancelledError):
+        await webhook._follow()
+    assert pauses.slept == [FIRST_LOOKS_EVERY_S, LOOK_EVERY_S]

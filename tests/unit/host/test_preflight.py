@@ -1,12 +1,14 @@
 """What a candidate says that keeps it from taking over."""
 
+import asyncio
+
 import pytest
 
 from utilitarian_operator.adapters.cluster.fake import FakeCluster, Request
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.errors import ClusterError, Gone
 from utilitarian_operator.host.health import ProcessHealth
-from utilitarian_operator.host.preflight import check
+from utilitarian_operator.host.preflight import AGAIN_S, EACH_S, check, keep_checking
 
 
 class Reviews(FakeCluster):
@@ -48,3 +50,19 @@ async def test_a_candidate_says_what_keeps_it_from_taking_over(
     health = ProcessHealth(lacks=said)
     assert health.unready() == said
     assert health.sick() is None
+
+
+async def test_a_candidate_that_lacks_something_is_checked_more_often() -> None:
+    cluster, found, slept = Reviews(), [], []
+    cluster.lacking = ("patch", "scale")
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        cluster.lacking = None
+        if len(slept) == 3:
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await keep_checking(cluster, ["metering"], found.append, sleep)
+    assert slept == [AGAIN_S, EACH_S, EACH_S]
+    assert [it is None for it in found] == [False, True, True]

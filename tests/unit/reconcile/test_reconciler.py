@@ -1,5 +1,6 @@
 """One fleet's look goes on whatever becomes of another's, in another namespace."""
 
+import asyncio
 import time
 import uuid
 from datetime import UTC, datetime
@@ -37,7 +38,7 @@ async def test_no_fleet_is_held_up_by_what_is_wrong_with_another(failure: Except
     cluster.fails = lambda asked: failure if asked.namespace == OTHER.namespace else None
     metrics = Metrics(CollectorRegistry(), time.monotonic)
     writer = ObjectWriter(cluster, store, metrics, "operator-0", lambda: NOW, uuid.uuid4)
-    drains = Drains(cluster, store, writer, lambda: NOW)
+    drains = Drains(cluster, store, writer, lambda: NOW, asyncio.sleep)
     reconciler = Reconciler(
         cluster, store, Brokers(lambda _: FakeBroker()), drains, metrics, lambda: NOW, time.monotonic
     )

@@ -55,7 +55,7 @@ class Drains:
     store: Store
     writer: ObjectWriter
     clock: Callable[[], datetime]
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    sleep: Callable[[float], Awaitable[None]]
     may_act: Callable[[str], object] = lambda _: None
 
     async def carry_out(

@@ -11,9 +11,13 @@ from utilitarian_operator.adapters.cluster.request_rate import RequestRate
 ROUNDING = 1e-6
 
 
+async def no_wait(_: float) -> None:
+    raise AssertionError("only the length of a pause is asked for")
+
+
 def sent_at(asked: list[float], per_second: float, burst: int) -> list[float]:
     clock = iter(asked)
-    rate = RequestRate(lambda: next(clock), per_second, burst)
+    rate = RequestRate(lambda: next(clock), no_wait, per_second, burst)
     return [now + rate.pause_s() for now in asked]
 
 
@@ -28,6 +32,18 @@ def sent_at(asked: list[float], per_second: float, burst: int) -> list[float]:
 )
 def test_requests_go_at_their_turn(asked: list[float], sent: list[float]) -> None:
     assert sent_at(asked, per_second=10, burst=3) == pytest.approx(sent)
+
+
+async def test_a_turn_that_is_not_due_is_waited_for() -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    rate = RequestRate(lambda: 0.0, sleep, per_second=8, burst=3)
+    for _ in range(5):
+        await rate.turn()
+    assert slept == pytest.approx([0.125, 0.25])
 
 
 @given(

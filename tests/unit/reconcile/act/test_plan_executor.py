@@ -1,5 +1,6 @@
 """A plan as it is carried out: in its order, and what becomes of what fails."""
 
+import asyncio
 import time
 import uuid
 from dataclasses import replace
@@ -90,7 +91,7 @@ async def test_what_is_asked(refuses: dict[str, Exception], asked: list[str]) ->
     cluster.requests.clear()
     cluster.fails = lambda request: refuses.get(words(request))
     writer = ObjectWriter(cluster, store, metrics, "operator-0", lambda: NOW, uuid.uuid4)
-    drains = Drains(cluster, store, writer, lambda: NOW)
+    drains = Drains(cluster, store, writer, lambda: NOW, asyncio.sleep)
     executor = PlanExecutor(cluster, store, drains, writer, metrics, lambda: NOW)
     outcome = await executor.carry_out(resource, plan, None, FakeBroker())
     assert [words(it) for it in cluster.requests] == asked
