@@ -70,6 +70,10 @@ context: venv ## The context to build the operator's image from, for several pro
 crds: venv ## Generate the CRD and the chart's copy from the models
 	@$(BIN)/python -m hack.crds
 
+.PHONY: dashboards
+dashboards: venv ## Generate the Grafana dashboards and the table of docs/metrics.md from code
+	@$(BIN)/python -m hack.observability
+
 .PHONY: bench
 bench: venv ## Measure: make bench BENCH=name prints one JSON object a line
 	@test -n "$(BENCH)" || { echo "error: say which: make bench BENCH=name" >&2; exit 1; }

@@ -62,7 +62,7 @@ class Process:
             if self.stop.is_set():
                 return
             self._world.leads(self)
-            may_write = {"may_write": fences.may_write} if fences else {}
+            may_write: dict[str, Any] = {"may_write": fences.may_write} if fences else {}
             cluster = ClusterClient(client, **may_write, rate=RequestRate(self._world.loop.time, asyncio.sleep))
             await wiring._operate(self._settings, cluster, metrics, health, self._login, self.stop, fences)
 

@@ -128,15 +128,15 @@ class Prometheus:
         self.stop()
 
 
-def promtool(*arguments: str | Path) -> str:
-    """What `promtool ARGUMENTS` prints.
+def promtool(*arguments: str | Path, reads: str | None = None) -> str:
+    """What `promtool ARGUMENTS` prints, reading a text where one is given.
 
     Raises:
         AssertionError: it failed; the message is what it said.
         FileNotFoundError: it is not installed.
     """
     command = [installed("promtool"), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(command, input=reads, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 

@@ -193,7 +193,8 @@ def _nothing_runs(spec: Spec, seen: Seen, state: State, now: datetime) -> tuple[
     events = (*_of_note(state), *_of_blockers(blockers, state.recorded.blockers))
     status = refused_status(blockers, seen.resource["status"], spec.newest.generation, now)
     state = changed(state, recorded=changed(state.recorded, blockers=tuple(blockers)), note="")
-    return Plan(events=events, status=_write(status, seen, state, now)), state
+    write = _write(status, seen, state, now)
+    return Plan(events=events, status=write, conditions=tuple(status["conditions"])), state
 
 
 def _drained(figures: Figures, owner: Owner, seen: Seen, state: State) -> Plan:
@@ -302,10 +303,9 @@ def _reported(spec: Spec, seen: Seen, state: State, plan: Plan, now: datetime) -
     beside = advice(owner, fleet, seen.live, seen.rivals, state.applied)
     said = (spec.newest.warnings, starts, figures.findings, figures.runs.forecasts, beside)
     about = StatusInput(generation, blockers, *said)
-    previous = seen.resource["status"]
-    status = fleet_status(fleet, snapshot, figures.decisions, report.state.memories, previous, about)
+    status = fleet_status(fleet, snapshot, figures.decisions, report.state.memories, seen.resource["status"], about)
     plan = changed(plan, figures=report.figures, events=report.events, status=_write(status, seen, state, now))
-    return plan, report.state
+    return changed(plan, conditions=tuple(status["conditions"])), report.state
 
 
 def _write(status: ReadOnlyObject, seen: Seen, state: State, now: datetime) -> WriteStatus | None:

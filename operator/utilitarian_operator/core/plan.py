@@ -138,6 +138,7 @@ class Plan:
         keep: the spec to keep.
         refused: what was refused, and still holds.
         status: None where it is not worth a write.
+        conditions: of the resource, as they stand in the status, also where that is not worth a write.
         same: of a look at which all was as at the one before, so that nothing of the above was made anew: how fresh
             each source is; None of all others.
     """
@@ -158,6 +159,7 @@ class Plan:
     keep: KeepSpec | None = None
     refused: Refusals = field(default_factory=Refusals)
     status: WriteStatus | None = None
+    conditions: tuple[ReadOnlyObject, ...] = ()
     same: tuple[Source, ...] | None = None
 
 

@@ -26,6 +26,7 @@ from utilitarian_operator.adapters.cluster.cache import CHILD_SELECTOR, FLEETS, 
 from utilitarian_operator.adapters.cluster.client import ClusterClient
 from utilitarian_operator.adapters.cluster.request_rate import RequestRate
 from utilitarian_operator.adapters.cluster.seam import Cluster
+from utilitarian_operator.adapters.requests import Requests
 from utilitarian_operator.api.strict_yaml import why_no_yaml
 from utilitarian_operator.errors import ClusterError, LeadershipLost
 from utilitarian_operator.host import kopf_host as handlers
@@ -78,7 +79,7 @@ async def run(settings: Settings, stop: asyncio.Event, started: Callable[[Runnin
     registry = CollectorRegistry()
     for collector in (GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR):
         registry.register(collector)
-    health_of_process = ProcessHealth(seconds=CLOCK.monotonic)
+    health_of_process, metrics = ProcessHealth(seconds=CLOCK.monotonic), Metrics(registry, CLOCK.monotonic)
     login = partial(_login, settings)
     _stop_on_signals(stop)
     async with (
@@ -100,11 +101,15 @@ async def run(settings: Settings, stop: asyncio.Event, started: Callable[[Runnin
             if not stop.is_set():
                 health_of_process.leads = True
                 may_write = {"may_write": fences.may_write} if fences else {}
-                cluster = ClusterClient(client, **may_write, rate=RequestRate(CLOCK.monotonic, CLOCK.sleep))
-                await _operate(
-                    settings, cluster, Metrics(registry, CLOCK.monotonic), health_of_process, login, stop, fences
-                )
+                rate, requests = RequestRate(CLOCK.monotonic, CLOCK.sleep), _told_to(metrics)
+                cluster = ClusterClient(client, **may_write, rate=rate, requests=requests)
+                metrics.process.leads(leads=True)
+                await _operate(settings, cluster, metrics, health_of_process, login, stop, fences)
     await CLOCK.sleep(handlers.GOODBYE_S)
+
+
+def _told_to(metrics: Metrics) -> Requests:
+    return Requests(metrics.process.asked, CLOCK.monotonic)
 
 
 async def _until(event: asyncio.Event) -> None:
@@ -129,7 +134,10 @@ async def _operate(  # noqa: PLR0913 - the parts that it is handed
 ) -> None:
     own = fences.cluster if fences else cluster
     salt = await salt_in(own, settings.lease_namespace, stop, CLOCK.secret) if settings.lease_namespace else None
-    store, brokers = Store(), Brokers(partial(opened, intervals=settings.intervals, clock=CLOCK, reach=settings.reach))
+    sessions = partial(
+        opened, intervals=settings.intervals, clock=CLOCK, reach=settings.reach, requests=_told_to(metrics)
+    )
+    store, brokers = Store(), Brokers(sessions)
     writer = ObjectWriter(cluster, store, metrics, settings.instance, utc_now, CLOCK.unique)
     may_act = fences.may_write if fences else lambda _: None
     drains = Drains(cluster, store, writer, utc_now, CLOCK.sleep, may_act)
@@ -221,10 +229,12 @@ async def _tick(
     """Ask for a look at every fleet, once a tick."""
     while True:
         health_of_process.goes_on("tick")
-        metrics.began_a_round(utc_now())
+        metrics.process.began_a_round(utc_now())
         for key in store.fleets():
             queue.add(key)
+        due = CLOCK.monotonic() + settings.tick.total_seconds()
         await CLOCK.sleep(settings.tick.total_seconds())
+        metrics.process.lagged(CLOCK.monotonic() - due)
 
 
 async def _ours(fences: Fences, reconciler: Reconciler, key: Key) -> bool:

@@ -5,13 +5,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from types import MappingProxyType
-from typing import get_args
+from typing import Any, get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Info
+from prometheus_client import CollectorRegistry, Counter
 
-from utilitarian_operator import __version__
 from utilitarian_operator.api.names import BEAT
 from utilitarian_operator.api.resource import Mode
 from utilitarian_operator.core.diagnosis.findings import REASONS, Finding
@@ -21,18 +19,22 @@ from utilitarian_operator.core.observation.model import FleetSnapshot, PoolSnaps
 from utilitarian_operator.core.sizing.decision import Decision, Rule
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.usage import Usage
+from utilitarian_operator.metrics.conditions import CONDITIONS, ConditionMetrics
+from utilitarian_operator.metrics.families import (
+    CountedFamilies,
+    FleetFamilies,
+    PoolFamilies,
+    QueueFamilies,
+    WaitingFamilies,
+)
+from utilitarian_operator.metrics.flow import FLOW, FlowMetrics
+from utilitarian_operator.metrics.process import ProcessMetrics
 from utilitarian_operator.metrics.runs import CAME, RUNS, RunMetrics
-from utilitarian_operator.metrics.series import Board, Figures, Series, counter_of, gauge_of, histogram_of
+from utilitarian_operator.metrics.series import Board, Figures, Series
 from utilitarian_operator.metrics.series import FleetLabels as Fleet
 
 AGES = "/ages"
 """The part of a fleet's board that is shown at each look: no pool can be called so."""
-
-_FLEET = ("namespace", "fleet")
-_POOL = (*_FLEET, "pool")
-_QUEUE = (*_POOL, "queue")
-_WAKE_BUCKETS = (0.1, 0.25, 0.5, 1, 1.5, 2, 3, 5, 10, 30)
-_TICK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 
 
 class Metrics:
@@ -45,61 +47,41 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        gauge, counter = partial(gauge_of, registry), partial(counter_of, registry)
-        histogram = partial(histogram_of, registry)
-        self._messages = gauge("queue_messages", "Messages on a queue, by state", (*_QUEUE, "state"))
-        self._consumers = gauge("queue_consumers", "Consumers on a queue", _QUEUE)
-        self._workers = gauge(
-            "pool_workers", "Workers of a pool: wanted by the decision, ready and draining", (*_POOL, "state")
-        )
-        self._tasks = gauge("pool_tasks", "Tasks that the pool's workers say they hold, by state", (*_POOL, "state"))
-        self._foreign = gauge("queue_foreign_consumers", "Consumers on a queue that are not the fleet's", _QUEUE)
-        self._ailing = gauge("pool_ailing", "1 while something is wrong with the pool, by reason", (*_POOL, "reason"))
-        self._held = gauge("pool_held_tasks", "Tasks that no worker is asked for on purpose", _POOL)
-        self._due = gauge("pool_due_timestamp_seconds", "When workers are asked for, for tasks that may wait", _POOL)
-        self._cpu = gauge("pool_slot_cpu_cores", "Cores that a busy slot of a worker uses, measured", _POOL)
-        self._memory = gauge("pool_worker_memory_peak_bytes", "Memory of the largest worker lately, measured", _POOL)
-        self._mode = gauge("fleet_mode", "1 for the mode of a fleet, 0 for the others", (*_FLEET, "mode"))
-        self._decisions = counter("decisions", "Decisions by the rule that set the number", (*_POOL, "rule"))
-        self._scales = counter("scale_requests", "Scale requests sent, by direction", (*_POOL, "direction"))
-        self._slow = counter("slow_drains", "Workers that drained for longer than the pool's drainTimeout", _POOL)
-        self._wrong = counter("drain_wrong_victims", "Workers that a step down took although others were to go", _POOL)
-        self._replaced = counter("workers_replaced", "Stuck workers that were replaced", _POOL)
-        self._wake = histogram(
-            "wake_seconds", "Work first seen on a sleeping pool to its scale request", _POOL, _WAKE_BUCKETS
-        )
-        self._tick_age = gauge("tick_age_seconds", "Seconds since the last complete look at the fleet", _FLEET)
-        self._tick = histogram("tick_duration_seconds", "How long observe, decide and act took", _FLEET, _TICK_BUCKETS)
-        self._reachable = gauge("broker_reachable", "1 when the broker answered the last look", _FLEET)
-        self._sight_age = gauge("sight_age_seconds", "Seconds since a source last answered", (*_FLEET, "source"))
-        self._beat = gauge("beat_ready", "1 when beat's pod is ready", _FLEET)
-        self._lost = counter(
-            "worker_losses", "Workers lost though the operator kept them, by cause", (*_POOL, "reason")
-        )
-        self._errors = counter("errors", "Failed reconciliations by kind of error", ("kind",))
-        self._last_tick = Gauge(
-            "utilitarian_operator_last_tick_timestamp_seconds",
-            "When this operator last began a round of looks, Unix time; 0 while it waits for the Lease",
-            registry=registry,
-        )
-        self._board, self._decided = Board(), dict[Fleet, list[Counter]]()
+        self._board = Board()
+        self._queues, self._pools = QueueFamilies(registry), PoolFamilies(registry)
+        self._waiting = WaitingFamilies(registry)
+        self._fleets, self._counts = FleetFamilies(registry), CountedFamilies(registry)
+        self._conditions = ConditionMetrics(registry, self._board)
+        self._decided = dict[Fleet, list[Counter]]()
         self._shown: dict[Fleet, dict[str, _Shown]] = {}
         self._counted: dict[Fleet, set[str]] = defaultdict(set)
-        self._unseen: set[Fleet] = set()
+        self._unseen, self._told = set[Fleet](), set[Fleet]()
         self.runs = RunMetrics(registry, self._board)
-        Info("utilitarian_build", "Version of the operator", registry=registry).info({"version": __version__})
+        self.flow = FlowMetrics(registry, self._board, self._pools.workers, monotonic)
+        self.process = ProcessMetrics(registry)
 
     @contextlib.contextmanager
     def look(self, fleet: Fleet) -> Iterator[None]:
         """Around one look at a fleet: if it comes to nothing, the figures of the last one are shown no more."""
         self._unseen.add(fleet)
+        self._told.discard(fleet)
         try:
             yield
         finally:
             if fleet in self._unseen:
                 self._unseen.discard(fleet)
                 self._shown.pop(fleet, None)
-                self._board.keep_only(fleet, ())
+                self._board.keep_only(fleet, {CONDITIONS} if fleet in self._told else ())
+
+    def conditions(self, fleet: Fleet, conditions: Sequence[Mapping[str, Any]]) -> None:
+        """Record the conditions of a fleet, also of one that was never let run.
+
+        Args:
+            fleet: namespace and name.
+            conditions: as they stand in a status.
+        """
+        self._told.add(fleet)
+        self._conditions.told(fleet, conditions)
 
     def looked(
         self,
@@ -127,7 +109,9 @@ class Metrics:
         self.runs.came(fleet, snapshot)
         before = self._shown.get(fleet, {})
         now = self._shown[fleet] = {}
-        self._decided[fleet] = [self._decisions.labels(*fleet, name, decisions[name].rule) for name in snapshot.pools]
+        self._decided[fleet] = [
+            self._counts.decisions.labels(*fleet, name, decisions[name].rule) for name in snapshot.pools
+        ]
         for decided in self._decided[fleet]:
             decided.inc()
         for name, pool in snapshot.pools.items():
@@ -152,22 +136,24 @@ class Metrics:
         """
         self._unseen.discard(fleet)
         self._show_ages(fleet, sources)
+        self.flow.same(fleet)
         for decided in self._decided.get(fleet, ()):
             decided.inc()
 
     def _show_ages(self, fleet: Fleet, sources: Iterable[Source]) -> None:
         ages: Figures = {
-            (self._sight_age, (*fleet, it.name)): None if it.age is None else it.age.total_seconds() for it in sources
+            (self._fleets.sight_age, (*fleet, it.name)): None if it.age is None else it.age.total_seconds()
+            for it in sources
         }
         self._board.show(fleet, AGES, ages)
 
     def _keep_only(self, fleet: Fleet, snapshot: FleetSnapshot) -> None:
         """Show nothing of pools that are neither asked for nor led out any more, their counters included."""
         there = {*snapshot.pools, *snapshot.leftover}
-        self._board.keep_only(fleet, {"", AGES, RUNS, CAME, *there})
+        self._board.keep_only(fleet, {"", AGES, RUNS, CAME, CONDITIONS, FLOW, *there})
         gone = self._counted[fleet] - there - ({BEAT} if snapshot.beat is not None else set())
         for pool in gone:
-            self._wake.forget(*fleet, pool)
+            self._counts.wake.forget(*fleet, pool)
             for counter in self._counters:
                 counter.forget(*fleet, pool)
         self._counted[fleet] = (self._counted[fleet] - gone) | there
@@ -175,9 +161,9 @@ class Metrics:
     def _whole(self, fleet: Fleet, snapshot: FleetSnapshot, mode: Mode) -> Figures:
         beat = snapshot.beat if makes_objects(mode) else None
         return {
-            (self._reachable, fleet): snapshot.broker is None,
-            (self._beat, fleet): None if beat is None else beat.ready,
-            **{(self._mode, (*fleet, it)): it == mode for it in get_args(Mode)},
+            (self._fleets.reachable, fleet): snapshot.broker is None,
+            (self._fleets.beat, fleet): None if beat is None else beat.ready,
+            **{(self._fleets.mode, (*fleet, it)): it == mode for it in get_args(Mode)},
         }
 
     def _pool(self, pool: tuple[str, str, str], shown: "_Shown") -> Figures:
@@ -185,99 +171,104 @@ class Metrics:
         if seen.pods:
             self.lost(pool[:2], pool[2])
         figures = dict(self._workers_of(pool, seen, shown.wanted))
-        figures[self._held, pool] = shown.held
-        figures[self._due, pool] = None if shown.due is None else shown.due.timestamp()
-        figures[self._cpu, pool], figures[self._memory, pool] = shown.usage.cores, shown.usage.peak_memory
+        figures[self._waiting.held, pool] = shown.held
+        figures[self._waiting.due, pool] = None if shown.due is None else shown.due.timestamp()
+        figures[self._waiting.cpu, pool], figures[self._waiting.memory, pool] = (
+            shown.usage.cores,
+            shown.usage.peak_memory,
+        )
         for state in ("active", "reserved", "scheduled"):
-            figures[self._tasks, (*pool, state)] = seen.said(state)
+            figures[self._pools.tasks, (*pool, state)] = seen.said(state)
         for reason in REASONS:
-            figures[self._ailing, (*pool, reason)] = reason in shown.reasons
+            figures[self._pools.ailing, (*pool, reason)] = reason in shown.reasons
         for queue, it in seen.queues.items():
             if isinstance(it, Present):  # what is not seen has no figure; the last one would look like the present one
-                figures[self._messages, (*pool, queue, "ready")] = it.ready
-                figures[self._messages, (*pool, queue, "unacked")] = it.unacked
-                figures[self._consumers, (*pool, queue)] = it.consumers
-                figures[self._foreign, (*pool, queue)] = seen.foreign.get(queue, 0)
+                figures[self._queues.messages, (*pool, queue, "ready")] = it.ready
+                figures[self._queues.messages, (*pool, queue, "unacked")] = it.unacked
+                figures[self._queues.consumers, (*pool, queue)] = it.consumers
+                figures[self._queues.foreign, (*pool, queue)] = seen.foreign.get(queue, 0)
         return figures
 
     def _workers_of(self, pool: tuple[str, str, str], seen: PoolSnapshot, wanted: int) -> Figures:
         return {
-            (self._workers, (*pool, "wanted")): wanted,
-            (self._workers, (*pool, "ready")): seen.ready_workers,
-            (self._workers, (*pool, "draining")): seen.draining,
+            (self._pools.workers, (*pool, "wanted")): wanted,
+            (self._pools.workers, (*pool, "ready")): seen.ready_workers,
+            (self._pools.workers, (*pool, "starting")): max(seen.current - seen.ready_workers, 0),
+            (self._pools.workers, (*pool, "draining")): seen.draining,
         }
 
     def _begin(self, fleet: Fleet, pool: str) -> None:
         """Show the counters of a pool from its first look on: `rate` doesn't see the step from nothing to 1."""
-        self._wake.labels(*fleet, pool)
-        for counted in (self._slow, self._wrong, self._replaced):
+        self._counts.wake.labels(*fleet, pool)
+        for counted in (self._counts.slow, self._counts.wrong, self._counts.replaced):
             counted.labels(*fleet, pool)
         for direction in ("up", "down"):
-            self._scales.labels(*fleet, pool, direction)
-
-    def began_a_round(self, at: datetime) -> None:
-        """Record that the operator lives and looks at its fleets."""
-        self._last_tick.set(at.timestamp())
+            self._counts.scales.labels(*fleet, pool, direction)
 
     def ticked(self, fleet: Fleet, took: timedelta) -> None:
         """Record that a look was completed."""
-        self._tick.labels(*fleet).observe(took.total_seconds())
+        self._fleets.tick.labels(*fleet).observe(took.total_seconds())
         finished = self._monotonic()
-        self._tick_age.labels(*fleet).set_function(lambda: self._monotonic() - finished)
+        self._fleets.tick_age.labels(*fleet).set_function(lambda: self._monotonic() - finished)
 
     def scaled(self, fleet: Fleet, pool: str, *, up: bool) -> None:
         """Count a scale request."""
         self._counted[fleet].add(pool)
-        self._scales.labels(*fleet, pool, "up" if up else "down").inc()
+        self._counts.scales.labels(*fleet, pool, "up" if up else "down").inc()
 
     def drained_slowly(self, fleet: Fleet, pool: str) -> None:
         """Count a worker that still holds something after the pool's `drainTimeout`."""
         self._counted[fleet].add(pool)
-        self._slow.labels(*fleet, pool).inc()
+        self._counts.slow.labels(*fleet, pool).inc()
 
     def wrong_victims(self, fleet: Fleet, pool: str, number: int) -> None:
         """Count workers that a step down took although others had been released for it."""
         self._counted[fleet].add(pool)
-        self._wrong.labels(*fleet, pool).inc(number)
+        self._counts.wrong.labels(*fleet, pool).inc(number)
 
     def replaced(self, fleet: Fleet, pool: str) -> None:
         """Count a stuck worker that was replaced."""
         self._counted[fleet].add(pool)
-        self._replaced.labels(*fleet, pool).inc()
+        self._counts.replaced.labels(*fleet, pool).inc()
 
     def woke(self, fleet: Fleet, pool: str, after: timedelta) -> None:
         """Record how long a pool that slept had work waiting before it was woken."""
         self._counted[fleet].add(pool)
-        self._wake.labels(*fleet, pool).observe(after.total_seconds())
+        self._counts.wake.labels(*fleet, pool).observe(after.total_seconds())
 
     def lost(self, fleet: Fleet, pool: str, cause: Cause | None = None) -> None:
         """Count a lost worker; without a cause show the counters, which begin with a pool's first worker."""
         self._counted[fleet].add(pool)
         for one in Cause if cause is None else ():
-            self._lost.labels(*fleet, pool, one)
+            self._counts.lost.labels(*fleet, pool, one)
         if cause is not None:
-            self._lost.labels(*fleet, pool, cause).inc()
-
-    def failed(self, error: Exception) -> None:
-        """Count a reconciliation that failed."""
-        self._errors.labels(type(error).__name__).inc()
+            self._counts.lost.labels(*fleet, pool, cause).inc()
 
     def forget(self, fleet: Fleet) -> None:
         """Drop every series of a fleet that is gone: a gauge that stays at its last value tells a lie."""
         self._board.forget(fleet)
-        self._tick_age.forget(*fleet)
+        self._fleets.tick_age.forget(*fleet)
         for counter in self._counters:
             counter.forget(*fleet)
-        for histogram in (self._wake, self._tick):
+        for histogram in (self._counts.wake, self._fleets.tick):
             histogram.forget(*fleet)
         self._shown.pop(fleet, None)
         self._decided.pop(fleet, None)
         self._counted.pop(fleet, None)
+        self._told.discard(fleet)
         self.runs.forget(fleet)
+        self.flow.forget(fleet)
 
     @property
     def _counters(self) -> tuple[Series[Counter], ...]:
-        return self._replaced, self._decisions, self._scales, self._slow, self._wrong, self._lost
+        return (
+            self._counts.replaced,
+            self._counts.decisions,
+            self._counts.scales,
+            self._counts.slow,
+            self._counts.wrong,
+            self._counts.lost,
+        )
 
 
 @dataclass(frozen=True, slots=True)

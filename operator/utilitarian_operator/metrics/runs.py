@@ -7,12 +7,14 @@ from prometheus_client import CollectorRegistry, Gauge
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.forecast.completion import Forecast
 from utilitarian_operator.core.forecast.news import Watched
+from utilitarian_operator.core.moments import apart
 from utilitarian_operator.core.observation.model import FleetSnapshot
 from utilitarian_operator.core.sizing.run_state import Outcome
-from utilitarian_operator.metrics.series import Board, Figures, FleetLabels, Series, counter_of, gauge_of
+from utilitarian_operator.metrics.series import Board, Figures, FleetLabels, Series, counter_of, gauge_of, histogram_of
 
 _POOL = ("namespace", "fleet", "pool")
 _RUN = (*_POOL, "run")
+_RUN_BUCKETS = (60, 300, 900, 1800, 3600, 7200, 14400, 28800, 86400, 259200)
 
 RUNS, CAME = "/runs", "/came"
 """The parts of a fleet's board that are shown here: no pool can be called so."""
@@ -32,18 +34,31 @@ class RunMetrics:
 
         self._board = board
         self._remaining = gauge("remaining_tasks", "Tasks left in an open run")
-        self._eta = gauge("eta_timestamp_seconds", "When an open run will be done, Unix time")
+        self._eta = gauge(
+            "eta_timestamp_seconds",
+            "When an open run will be done, Unix time; absent while nothing is left or no worker works",
+        )
         self._deadline = gauge("deadline_timestamp_seconds", "When an open run must be done, Unix time")
-        self._at_risk = gauge("at_risk", "1 while an open run will probably not be done by its deadline")
-        self._missed = gauge("missed", "1 while a run is open and no message has come although it was due")
+        self._at_risk = gauge("at_risk", "1 while an open run will probably not be done by its deadline, else 0")
+        self._missed = gauge("missed", "1 while a run was due, is open, and no message has come, else 0")
+        self._over = counter_of(
+            registry, "runs", "Runs that are over; `outcome` is one of those in runs.md", (*_RUN, "outcome")
+        )
+        self._length = histogram_of(
+            registry,
+            "run_seconds",
+            "Seconds from when a run was due to its end, by outcome, from the first one on that ended so",
+            (*_RUN, "outcome"),
+            _RUN_BUCKETS,
+        )
         self._last_message = gauge_of(
             registry,
             "queue_last_message_timestamp_seconds",
-            "When a message was last seen to come to a queue of a pool with runs, Unix time",
+            "When a message was last seen to come to a queue of a pool with schedules, Unix time: beat is alive when "
+            "it sends; absent until one has come. beat.md says how it is seen",
             (*_POOL, "queue"),
         )
         self._begun: dict[FleetLabels, Fleet] = {}
-        self._over = counter_of(registry, "runs", "Runs that are over, by outcome", (*_RUN, "outcome"))
 
     def watched(self, fleet: FleetLabels, spec: Fleet, watched: Watched) -> None:
         """Record what is expected of the open runs, and count those that are over.
@@ -64,6 +79,8 @@ class RunMetrics:
         for name, past in watched.ended:
             if (name, past.name) in known:  # the counters of a schedule that was taken away are gone
                 self._over.labels(*fleet, name, past.name, past.outcome).inc()
+                length = apart(past.finished, past.start)
+                self._length.labels(*fleet, name, past.name, past.outcome).observe(length.total_seconds())
 
     def came(self, fleet: FleetLabels, snapshot: FleetSnapshot) -> None:
         """Record when something last came to the queues of pools with schedules.
@@ -81,12 +98,14 @@ class RunMetrics:
         """Drop the counters of a fleet that is gone; its figures go with the board."""
         self._begun.pop(fleet, None)
         self._over.forget(*fleet)
+        self._length.forget(*fleet)
 
     def _begin(self, fleet: FleetLabels, spec: Fleet) -> None:
         """Show the counters of the spec's runs, from nothing on, and no others: `increase` sees no step to 1."""
         before, self._begun[fleet] = self._begun.get(fleet), spec
         for run in (_runs(before) if before is not None else set()) - _runs(spec):
             self._over.forget(*fleet, *run)
+            self._length.forget(*fleet, *run)
         for run in _runs(spec):
             for outcome in Outcome:
                 self._over.labels(*fleet, *run, outcome)

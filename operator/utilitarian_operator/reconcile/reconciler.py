@@ -76,7 +76,7 @@ class Reconciler:
         except (Conflict, Gone) as error:
             logger.info("changed meanwhile", extra={"fleet": str(key), "because": str(error)})
         except OperatorError as error:
-            self._metrics.failed(error)
+            self._metrics.process.failed(error)
             logger.warning("not reconciled", extra={"fleet": str(key), "because": str(error)})
             return False
         self._metrics.ticked(key, timedelta(seconds=self._monotonic() - started))

@@ -28,6 +28,7 @@ from utilitarian_operator.adapters.intervals import (
     INTERVALS,
     Intervals,
 )
+from utilitarian_operator.adapters.requests import UNTOLD, Requests, Target
 from utilitarian_operator.core.observation.broker import BrokerSnapshot, Depths, Questions
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings, QueueSettings
 from utilitarian_operator.core.observation.model import HOLDS, Counted
@@ -78,6 +79,7 @@ class BrokerSession:
         intervals: how often each thing is read.
         clock: time and chance.
         reach: which addresses may be spoken to.
+        requests: where each is told of.
     """
 
     def __init__(
@@ -86,8 +88,9 @@ class BrokerSession:
         intervals: Intervals = INTERVALS,
         clock: Clock = CLOCK,
         reach: Reach = ROUTED,
+        requests: Requests = UNTOLD,
     ) -> None:
-        self._every, self._clock, self._reach = intervals, clock, reach
+        self._every, self._clock, self._reach, self._requests = intervals, clock, reach, requests
         url, stats, tls = credentials.url, credentials.stats, credentials.tls
         self._depths = DepthReader(url, tls, clock)
         self._workers = RemoteControl(url, tls, credentials.control_exchange, intervals, clock)
@@ -152,7 +155,8 @@ class BrokerSession:
         self._pause.check()
         asked_at = self._clock.monotonic()
         try:
-            answer = await self._in(self._depth_thread, lambda: self._depths.read(queues))
+            with self._requests.to(Target.BROKER):
+                answer = await self._in(self._depth_thread, lambda: self._depths.read(queues))
         except BrokerError as error:
             self._pause.failed(error)
             raise
@@ -271,10 +275,11 @@ class BrokerSession:
         try:
             if due.around:
                 self._around = await self._in(self._worker_thread, self._workers.consuming)
-            answers = await self._in(
-                self._worker_thread,
-                lambda: self._workers.holdings(due.nodes, queues=True, learning=True, all_workers=due.learning),
-            )
+            with self._requests.to(Target.REMOTE_CONTROL):
+                answers = await self._in(
+                    self._worker_thread,
+                    lambda: self._workers.holdings(due.nodes, queues=True, learning=True, all_workers=due.learning),
+                )
         except BrokerError as error:
             self._mute = error
             pause.failed(error)
@@ -344,7 +349,8 @@ class BrokerSession:
         while True:
             started = self._clock.monotonic()
             try:
-                self._counted = await statistics.read()
+                with self._requests.to(Target.STATISTICS):
+                    self._counted = await statistics.read()
                 self._seen_at["statistics"] = started
             except BrokerError as error:
                 self._counted = error
@@ -359,9 +365,13 @@ def _nothing() -> None:
 
 
 def opened(
-    credentials: Credentials, intervals: Intervals = INTERVALS, clock: Clock = CLOCK, reach: Reach = ROUTED
+    credentials: Credentials,
+    intervals: Intervals = INTERVALS,
+    clock: Clock = CLOCK,
+    reach: Reach = ROUTED,
+    requests: Requests = UNTOLD,
 ) -> BrokerSession:
     """A session that has begun to read."""
-    session = BrokerSession(credentials, intervals, clock, reach)
+    session = BrokerSession(credentials, intervals, clock, reach, requests)
     session.start()
     return session

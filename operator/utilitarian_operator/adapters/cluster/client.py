@@ -12,6 +12,7 @@ from kubernetes.aio.client.exceptions import ApiException
 from utilitarian_operator.adapters.cluster import nested_json, pod_metrics
 from utilitarian_operator.adapters.cluster.request_rate import RequestRate
 from utilitarian_operator.adapters.cluster.seam import Cluster
+from utilitarian_operator.adapters.requests import UNTOLD, Requests, Target
 from utilitarian_operator.api.objects import Object, ReadOnlyObject
 from utilitarian_operator.core.labels import MANAGER
 from utilitarian_operator.core.pod_usage import PodUsage
@@ -63,6 +64,7 @@ class ClusterClient(Cluster):
         may_write: called before each write with the object's namespace, or "" where it has none; returns within how
             many seconds the write must be over, and raises LeadershipLost or LeaseUnsure to prevent it.
         rate: of all requests; None for one that never waits, as the Lease must not.
+        requests: where each is told of.
     """
 
     _with_each_write: Sequence[tuple[str, str]] = ()
@@ -73,8 +75,9 @@ class ClusterClient(Cluster):
         client: ApiClient,
         may_write: Callable[[str], float] = lambda _: TIMEOUT_S,
         rate: RequestRate | None = None,
+        requests: Requests = UNTOLD,
     ) -> None:
-        self._client, self._may_write, self._rate = client, may_write, rate
+        self._client, self._may_write, self._rate, self._requests = client, may_write, rate, requests
 
     async def create(self, manifest: Object) -> Object:
         """Make an object; returns it as it is now."""
@@ -209,28 +212,34 @@ class ClusterClient(Cluster):
         most: int | None = None,
         within_s: float = TIMEOUT_S,
     ) -> bytes:
-        headers = {"Accept": f"{JSON}, */*", "Content-Type": content_type}
         if method == "GET":
             await self._turn()
-        try:
-            request = await self._client.param_serialize(
-                method,
-                f"/{path}",
-                query_params=list(query),
-                header_params=headers,
-                body=body,
-                auth_settings=["BearerToken"],
-            )
-            async with asyncio.timeout(within_s):
-                answer = await self._client.call_api(*request, _request_timeout=TIMEOUT_S)
-                text: bytes = await (answer.read() if most is None else _bounded(answer.response, most))
-        except ApiException as error:
-            raise _error(error.status or 0, str(error.body or error.reason), f"{method} {path}") from error
-        except (ClientError, TimeoutError, OSError) as error:
-            raise ClusterError(f"{method} {path}: {str(error) or type(error).__name__}") from error
-        if answer.status >= 300:  # noqa: PLR2004 - HTTP's own number
-            raise _error(answer.status, text.decode(errors="replace"), f"{method} {path}")
+        headers = {"Accept": f"{JSON}, */*", "Content-Type": content_type}
+        with self._requests.to(Target.API, _is_answer):
+            try:
+                request = await self._client.param_serialize(
+                    method,
+                    f"/{path}",
+                    query_params=list(query),
+                    header_params=headers,
+                    body=body,
+                    auth_settings=["BearerToken"],
+                )
+                async with asyncio.timeout(within_s):
+                    answer = await self._client.call_api(*request, _request_timeout=TIMEOUT_S)
+                    text: bytes = await (answer.read() if most is None else _bounded(answer.response, most))
+            except ApiException as error:
+                raise _error(error.status or 0, str(error.body or error.reason), f"{method} {path}") from error
+            except (ClientError, TimeoutError, OSError) as error:
+                raise ClusterError(f"{method} {path}: {str(error) or type(error).__name__}") from error
+            if answer.status >= 300:  # noqa: PLR2004 - HTTP's own number
+                raise _error(answer.status, text.decode(errors="replace"), f"{method} {path}")
         return text
+
+
+def _is_answer(error: Exception) -> bool:
+    """Whether the API server has answered, though not as hoped for."""
+    return isinstance(error, Conflict | Gone | Rejected)
 
 
 async def _bounded(response: ClientResponse, most: int) -> bytes:

@@ -11,7 +11,7 @@ from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.moments import apart
-from utilitarian_operator.core.plan import Figures, Outcome, Plan
+from utilitarian_operator.core.plan import Figures, Outcome, Plan, Scale
 from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.core.sizing import decision_record
 from utilitarian_operator.core.status.change import Written
@@ -82,6 +82,8 @@ class _OnePlan:
             broker.ask(self.key, plan.questions)
         if plan.same is not None:
             by.metrics.same(self.key, plan.same)
+        if plan.conditions:
+            by.metrics.conditions(self.key, plan.conditions)
         if plan.figures is not None:
             self._show(plan.figures)
         await self._scale()
@@ -112,6 +114,7 @@ class _OnePlan:
         learned = figures.runs.memories
         metrics.looked(self.key, figures.snapshot, figures.decisions, figures.findings, fleet.mode, learned)
         metrics.runs.watched(self.key, fleet, figures.runs)
+        metrics.flow.looked(self.key, figures)
 
     async def _scale(self) -> None:
         if not self.plan.scales:
@@ -121,8 +124,15 @@ class _OnePlan:
         accepted = [scales[pool] for pool in await self.by.writer.scale(self.resource, steps)]
         self.outcome = changed(self.outcome, scaled=tuple(accepted))
         for it in accepted:
-            if it.waiting_since is not None:
-                self.by.metrics.woke(self.key, it.pool, apart(self.by.clock(), it.waiting_since))
+            self._count_scaled(it)
+
+    def _count_scaled(self, it: Scale) -> None:
+        metrics, now, figures = self.by.metrics, self.by.clock(), self.plan.figures
+        if it.waiting_since is not None:
+            metrics.woke(self.key, it.pool, apart(now, it.waiting_since))
+        seen = None if figures is None else figures.snapshot.pools.get(it.pool)
+        if it.pending is not None and seen is not None:
+            metrics.flow.drained(self.key, it.pool, [pod for pod in seen.pods if pod.name in it.pending.going], now)
 
     async def _repair_beat(self) -> None:
         repairs, record_event = self.plan.beat, self.by.writer.record_event

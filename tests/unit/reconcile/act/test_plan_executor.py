@@ -4,20 +4,24 @@ import asyncio
 import time
 import uuid
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from tests.support.metrics_looks import figures, worker
+from tests.support.pools import fleet
 from utilitarian_operator.adapters.broker.fake import FakeBroker
 from utilitarian_operator.adapters.cluster.cache import FLEETS, PODS, Key, Store
 from utilitarian_operator.adapters.cluster.fake import FakeCluster, Request
 from utilitarian_operator.core.beat.actions import Repairs, ReplaceBeatPod
+from utilitarian_operator.core.draining.plan import PendingScaleDown
 from utilitarian_operator.core.labels import INSTANCE_LABEL
 from utilitarian_operator.core.objects.actions import Create, ScaleTo
 from utilitarian_operator.core.objects.wanted import Wanted
-from utilitarian_operator.core.plan import Event, Plan, WriteStatus
+from utilitarian_operator.core.observation.model import PoolSnapshot, WorkerLoad
+from utilitarian_operator.core.plan import Event, Plan, Scale, WriteStatus
 from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.errors import ClusterError, Conflict, Rejected
 from utilitarian_operator.metrics.fleet import Metrics
@@ -100,6 +104,40 @@ async def test_what_is_asked(refuses: dict[str, Exception], asked: list[str]) ->
     assert (outcome.failed is not None) == (not outcome.recorded)
     assert ("fleet-beat-0" in store.children(PODS, KEY)) == (OF_BEAT[1] not in asked)
     assert outcome.overtakes(plan) == ("create Deployment" in refuses and outcome.failed is None)
+
+
+async def test_conditions_are_shown_also_of_a_fleet_of_which_nothing_runs() -> None:
+    cluster, store, registry = FakeCluster(lambda: NOW), Store(), CollectorRegistry()
+    metrics = Metrics(registry, time.monotonic)
+    resource = await cluster.create(RESOURCE)
+    writer = ObjectWriter(cluster, store, metrics, "operator-0", lambda: NOW, uuid.uuid4)
+    drains = Drains(cluster, store, writer, lambda: NOW, asyncio.sleep)
+    executor = PlanExecutor(cluster, store, drains, writer, metrics, lambda: NOW)
+    conditions = ({"type": "Stalled", "status": "True", "reason": "InvalidSpec"},)
+    await executor.carry_out(resource, Plan(conditions=conditions), None, FakeBroker())
+    labels = {"namespace": "ns", "fleet": "fleet", "type": "Stalled", "reason": "InvalidSpec"}
+    assert registry.get_sample_value("utilitarian_condition", labels) == 1
+
+
+async def test_a_step_down_is_counted_with_what_its_workers_held() -> None:
+    cluster, store, registry = FakeCluster(lambda: NOW), Store(), CollectorRegistry()
+    metrics = Metrics(registry, time.monotonic)
+    resource = await cluster.create(RESOURCE)
+    live = await cluster.create(MADE | {"apiVersion": "apps/v1", "spec": {"replicas": 1}})
+    writer = ObjectWriter(cluster, store, metrics, "operator-0", lambda: NOW, uuid.uuid4)
+    drains = Drains(cluster, store, writer, lambda: NOW, asyncio.sleep)
+    executor = PlanExecutor(cluster, store, drains, writer, metrics, lambda: NOW)
+    marked = NOW - timedelta(seconds=20)
+    seen = PoolSnapshot({}, 0, (worker(WorkerLoad(0, 0, 0, 3), "goes", marked=marked), worker(name="stays")), 2)
+    step = ScaleTo("fleet-a", 1, 0, live["metadata"]["resourceVersion"])
+    scale = Scale("a", step, "nothing to do", PendingScaleDown(frozenset({"goes"}), frozenset()))
+    plan = Plan(figures=figures(fleet({"name": "a"}), {"a": seen}), scales=(scale,))
+    await executor.carry_out(resource, plan, None, FakeBroker())
+    labels = {"namespace": "ns", "fleet": "fleet", "pool": "a"}
+    served = [
+        registry.get_sample_value(f"utilitarian_drain_{it}", labels) for it in ("seconds_sum", "returned_tasks_total")
+    ]
+    assert served == [20, 3]
 
 
 async def test_events_of_scaling_come_in_the_order_of_the_pools() -> None:

@@ -1,0 +1,232 @@
+"""What flows through each pool and how soon it is done; what its workers use, and what workers at all times would."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from utilitarian_operator.api.effective import Fleet, Pool
+from utilitarian_operator.core.mode import makes_objects
+from utilitarian_operator.core.moments import apart
+from utilitarian_operator.core.observation.model import PodSnapshot, PoolSnapshot, Unknown, WorkerLoad
+from utilitarian_operator.core.plan import Figures as Look
+from utilitarian_operator.core.sizing.facts import Facts, is_idle
+from utilitarian_operator.core.sizing.memory import Memory, seconds_per_task
+from utilitarian_operator.metrics.families import FlowFamilies, SpentFamilies
+from utilitarian_operator.metrics.series import Board, Figures, FleetLabels, Series
+
+FLOW = "/flow"
+"""The part of a fleet's board that is shown here: no pool can be called so."""
+
+RATES_OVER_S = 60.0
+"""Rates are the mean of the last minute."""
+
+LONGEST_GAP_S = 120.0
+"""A longer time between two looks is not counted as worked: it was not seen."""
+
+_FRESH = Memory()
+
+
+class FlowMetrics:
+    """The metrics of what flows through the pools of one operator.
+
+    Args:
+        registry: where they are registered.
+        board: where their figures are shown, and taken away.
+        workers: the series of workers by state, of which the bounds are shown here.
+        monotonic: seconds of a clock that never goes back.
+    """
+
+    def __init__(
+        self, registry: CollectorRegistry, board: Board, workers: Series[Gauge], monotonic: Callable[[], float]
+    ) -> None:
+        self._board, self._workers, self._monotonic = board, workers, monotonic
+        self._gauges, self._counted = FlowFamilies(registry), SpentFamilies(registry)
+        self._kept: dict[FleetLabels, dict[str, _PoolFlow]] = {}
+        self._seen_at: dict[FleetLabels, float] = {}
+
+    def looked(self, fleet: FleetLabels, look: Look) -> None:
+        """Record a look.
+
+        Args:
+            fleet: namespace and name.
+            look: all that was seen and decided at it.
+        """
+        now = self._work_goes_on(fleet)
+        before, shares = self._kept.get(fleet, {}), _always_on(look.fleet)
+        self._forget_pools(fleet, before.keys() - shares.keys())
+        figures: dict[tuple[Series[Gauge], tuple[str, ...]], float | None] = {
+            (self._gauges.ceiling, fleet): look.fleet.max_workers
+        }
+        kept = self._kept[fleet] = {}
+        for pool in look.fleet.pools:
+            labels = (*fleet, pool.name)
+            flow = kept[pool.name] = before.get(pool.name) or self._begun(labels)
+            flow.looked(look.snapshot.pools[pool.name], look.facts[pool.name], now)
+            flow.always = shares[pool.name]
+            figures |= self._figures(labels, pool, look, flow, now)
+        self._board.show(fleet, FLOW, figures)
+
+    def same(self, fleet: FleetLabels) -> None:
+        """Record a look at which all was as at the one before: the same workers worked on, or idled."""
+        self._work_goes_on(fleet)
+
+    def drained(self, fleet: FleetLabels, pool: str, going: Iterable[PodSnapshot], at: datetime) -> None:
+        """Record workers that were let go.
+
+        Args:
+            fleet: namespace and name.
+            pool: its name.
+            going: as they were at the look.
+            at: when their scale request was accepted.
+        """
+        if pool not in self._kept.get(fleet, {}):
+            return  # one that is led out for good has no figures any more
+        for pod in going:
+            if pod.marked is not None:
+                self._counted.drain.labels(*fleet, pool).observe(apart(at, pod.marked).total_seconds())
+            if isinstance(pod.held, WorkerLoad):
+                self._counted.returned.labels(*fleet, pool).inc(pod.held.reserved + pod.held.scheduled)
+
+    def forget(self, fleet: FleetLabels) -> None:
+        """Drop the counters of a fleet that is gone; its figures go with the board."""
+        self._kept.pop(fleet, None)
+        self._seen_at.pop(fleet, None)
+        self._counted.forget(*fleet)
+
+    def _begun(self, labels: tuple[str, str, str]) -> "_PoolFlow":
+        """The counters of a pool, from its first look on: `rate` doesn't see the step from nothing to 1."""
+        self._counted.drain.labels(*labels)
+        self._counted.returned.labels(*labels)
+        busy, idle = self._counted.spent.labels(*labels, "busy"), self._counted.spent.labels(*labels, "idle")
+        return _PoolFlow(busy, idle, self._counted.always.labels(*labels))
+
+    def _forget_pools(self, fleet: FleetLabels, gone: Iterable[str]) -> None:
+        for pool in gone:
+            self._counted.forget(*fleet, pool)
+
+    def _work_goes_on(self, fleet: FleetLabels) -> float:
+        """Count the time since the last look to what was there at it; returns the present moment."""
+        now = self._monotonic()
+        seconds = now - self._seen_at.get(fleet, now)
+        self._seen_at[fleet] = now
+        if 0 < seconds <= LONGEST_GAP_S:
+            for flow in self._kept.get(fleet, {}).values():
+                flow.spend(seconds)
+        return now
+
+    def _figures(self, labels: tuple[str, str, str], pool: Pool, look: Look, flow: "_PoolFlow", now: float) -> Figures:
+        seen, facts = look.snapshot.pools[pool.name], look.facts[pool.name]
+        memory = look.runs.memories.get(pool.name, _FRESH)
+        task_s = seconds_per_task(pool, memory, look.snapshot.at)
+        completions = flow.completed.per_second(now)
+        if completions is None and not any(pod.running for pod in seen.pods):
+            completions = 0.0
+        return {
+            (self._workers, (*labels, "min")): pool.scaling.min,
+            (self._workers, (*labels, "max")): pool.scaling.max,
+            (self._gauges.arrivals, labels): flow.arrived.per_second(now),
+            (self._gauges.completions, labels): completions,
+            (self._gauges.task, labels): task_s if memory.completions else None,
+            (self._gauges.start_up, labels): memory.start_up_s,
+            (self._gauges.to_drain, labels): _time_to_drain(pool, facts, task_s),
+            (self._gauges.promise, labels): pool.scaling.drain_within.total_seconds(),
+            (self._gauges.age, labels): _age(seen, memory, flow, look.snapshot.at, now),
+        }
+
+
+@dataclass(slots=True)
+class _Rate:
+    """What came within the last minute, by the moments of the looks."""
+
+    counts: deque[tuple[float, int]] = field(default_factory=deque)
+    total: int = 0
+
+    def add(self, at: float, count: int | None) -> None:
+        """Count what a look saw; None where it does not know."""
+        if count is not None:
+            self.counts.append((at, count))
+            self.total += count
+
+    def per_second(self, now: float) -> float | None:
+        """The mean of the last minute; None where no look of it knew."""
+        while self.counts and now - self.counts[0][0] >= RATES_OVER_S:
+            self.total -= self.counts.popleft()[1]
+        return self.total / RATES_OVER_S if self.counts else None
+
+
+@dataclass(slots=True)
+class _PoolFlow:
+    """What is kept of one pool from look to look: its rates, and who works until the next one."""
+
+    busy_s: Counter
+    idle_s: Counter
+    always_s: Counter
+    busy: int = 0
+    idle: int = 0
+    always: float = 0.0
+    waits_since: float | None = None
+    arrived: _Rate = field(default_factory=_Rate)
+    completed: _Rate = field(default_factory=_Rate)
+
+    def looked(self, seen: PoolSnapshot, facts: Facts, now: float) -> None:
+        """Take what a look says.
+
+        Args:
+            seen: of the pool.
+            facts: made from it.
+            now: seconds of a clock that never goes back.
+        """
+        running = [pod for pod in seen.pods if pod.running]
+        self.busy = sum(_is_busy(pod) for pod in running)
+        self.idle = len(running) - self.busy
+        self.arrived.add(now, facts.arrived)
+        self.completed.add(now, facts.completed)
+        waits = not isinstance(facts.ready, Unknown) and facts.ready > 0
+        self.waits_since = (self.waits_since or now) if waits and not facts.serving else None
+
+    def spend(self, seconds: float) -> None:
+        """Count so many seconds to what was there at the last look."""
+        if self.busy:
+            self.busy_s.inc(self.busy * seconds)
+        if self.idle:
+            self.idle_s.inc(self.idle * seconds)
+        self.always_s.inc(self.always * seconds)
+
+
+def _is_busy(pod: PodSnapshot) -> bool:
+    """Whether it has a task, or may have: one that is not ready yet has none."""
+    return (pod.ready or not pod.staying) and not is_idle(pod)
+
+
+def _always_on(fleet: Fleet) -> Mapping[str, float]:
+    """Workers of each pool that always has as many as it may; none of a fleet that is only previewed."""
+    if not makes_objects(fleet.mode):
+        return {pool.name: 0.0 for pool in fleet.pools}
+    most = sum(pool.scaling.max for pool in fleet.pools)
+    share = min(1.0, fleet.max_workers / most) if fleet.max_workers is not None and most else 1.0
+    return {pool.name: max(float(pool.scaling.min), pool.scaling.max * share) for pool in fleet.pools}
+
+
+def _time_to_drain(pool: Pool, facts: Facts, seconds_per_task: float) -> float | None:
+    """Seconds until what is there is done by those that serve; None where that can't be said."""
+    if facts.at_least is None:
+        return None
+    slots = min(facts.serving * pool.worker.concurrency, facts.at_least)
+    if not slots:
+        return None if facts.at_least else 0.0
+    return max(facts.at_least / slots, 1.0) * seconds_per_task
+
+
+def _age(seen: PoolSnapshot, memory: Memory, flow: _PoolFlow, at: datetime, now: float) -> float | None:
+    """Seconds that the oldest waiting message has waited, as far as it was seen; None where that is not known."""
+    if isinstance(seen.ready, Unknown):
+        return None
+    if not seen.ready:
+        return 0.0
+    if flow.waits_since is None:
+        return None
+    remembered = 0.0 if memory.waiting_since is None else apart(at, memory.waiting_since).total_seconds()
+    return max(now - flow.waits_since, remembered)

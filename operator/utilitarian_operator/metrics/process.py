@@ -1,0 +1,91 @@
+"""The metrics of the operator's own process: whether it leads, how late it is, whom it asks and what fails."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+
+from utilitarian_operator import __version__
+from utilitarian_operator.adapters.requests import Target
+from utilitarian_operator.errors import OperatorError
+
+_REQUEST_BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class ProcessMetrics:
+    """What one process tells of itself, from its start on, also while another replica leads.
+
+    Args:
+        registry: where it is registered.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._last_tick = Gauge(
+            "utilitarian_operator_last_tick_timestamp_seconds",
+            "When this operator last began a round of looks at all its fleets, Unix time; 0 while it waits "
+            "for the Lease",
+            registry=registry,
+        )
+        self._leader = Gauge(
+            "utilitarian_leader",
+            "1 while this replica works: it holds the Lease, or there is none; 0 while it waits for the Lease",
+            registry=registry,
+        )
+        self._lag = Gauge(
+            "utilitarian_event_loop_lag_seconds",
+            "Seconds by which the last tick came late, because the process had no time for it; near 0 in good health",
+            registry=registry,
+        )
+        self._requests = Histogram(
+            "utilitarian_request_seconds",
+            "Seconds that a request took; `target` is `broker` (depths, over AMQP), `statistics` (of the broker), "
+            "`remote_control` (all workers' answers that came in time) or `api` (Kubernetes)",
+            ("target",),
+            registry=registry,
+            buckets=_REQUEST_BUCKETS,
+        )
+        self._failed_requests = Counter(
+            "utilitarian_request_errors",
+            "Requests that failed, by target; that there is no such object, or that it has changed, is an answer",
+            ("target",),
+            registry=registry,
+        )
+        self._errors = Counter(
+            "utilitarian_errors", "Looks at a fleet that failed, by kind of error", ("kind",), registry=registry
+        )
+        info = Info("utilitarian_build", "Always 1; the version of the operator", registry=registry)
+        info.info({"version": __version__})
+        for target in Target:
+            self._requests.labels(target)
+            self._failed_requests.labels(target)
+        for kind in _kinds(OperatorError):  # `rate` doesn't see the step from nothing to 1
+            self._errors.labels(kind.__name__)
+
+    def leads(self, *, leads: bool) -> None:
+        """Record whether this replica works."""
+        self._leader.set(leads)
+
+    def began_a_round(self, at: datetime) -> None:
+        """Record that the operator lives and looks at its fleets."""
+        self._last_tick.set(at.timestamp())
+
+    def lagged(self, seconds: float) -> None:
+        """Record by how many seconds a tick came late."""
+        self._lag.set(max(seconds, 0.0))
+
+    def asked(self, target: Target, seconds: float, failed: bool) -> None:
+        """Record a request, its seconds, and whether it failed."""
+        self._requests.labels(target).observe(max(seconds, 0.0))
+        if failed:
+            self._failed_requests.labels(target).inc()
+
+    def failed(self, error: Exception) -> None:
+        """Count a look that failed."""
+        self._errors.labels(type(error).__name__).inc()
+
+
+def _kinds(kind: type[OperatorError]) -> Iterator[type[OperatorError]]:
+    """A kind of error, and all that are of it."""
+    yield kind
+    for one in kind.__subclasses__():
+        yield from _kinds(one)
