@@ -52,9 +52,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:  # type: ignore[override]
         return executor.submit(self, lambda: func(*args))
 
-    async def getaddrinfo(self, _host: Any, port: Any, **_: Any) -> list[Any]:  # type: ignore[override]
-        return [(2, 1, 6, "", ("10.0.0.9", port))]
-
     def add_signal_handler(self, *_: Any) -> None:  # type: ignore[override]
         """A world sends no signals."""
 

@@ -1,6 +1,7 @@
 """The machine that the operator runs on: its clocks, its randomness and its threads, put into its modules."""
 
 import random
+import socket
 import sys
 import uuid
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,9 @@ from utilitarian_operator.host import clocks
 
 START = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 """What time it is when a world begins."""
+
+BROKER = "10.0.0.9"
+"""The address behind each name."""
 
 
 class Machine:
@@ -56,6 +60,7 @@ class Machine:
             clocks.boot_seconds: self._loop.time,
             clocks.utc_now: self.wall,
             ThreadPoolExecutor: threads.Thread,
+            socket.getaddrinfo: lambda _host, port, *_: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (BROKER, port))],
         }
 
 

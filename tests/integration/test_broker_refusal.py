@@ -22,6 +22,6 @@ def test_a_queue_that_was_declared_with_other_arguments_is_named(
     rabbitmq: RabbitMQ, vhost: str, tmp_path: Path
 ) -> None:
     rabbitmq.declare(vhost, CLEANUP_QUEUE, arguments={"x-max-priority": 10})
-    said = broker_refusal(ended(Application(rabbitmq.amqp_url(vhost), tmp_path)))
-    assert f"406 PRECONDITION_FAILED - inequivalent arg 'x-max-priority' for queue '{CLEANUP_QUEUE}'" in said
+    said = broker_refusal(ended(Application(rabbitmq.amqp_url(vhost), tmp_path)), [CLEANUP_QUEUE])
+    assert f"406 PRECONDITION_FAILED (argument x-max-priority, queue {CLEANUP_QUEUE})" in said
     assert "make them alike" in said

@@ -13,7 +13,7 @@ import aiohttp
 from yarl import URL
 
 from utilitarian_operator.adapters.broker.bounded import pages
-from utilitarian_operator.adapters.broker.bounded.reach import ROUTED, Reach
+from utilitarian_operator.adapters.broker.bounded.names import Names
 from utilitarian_operator.adapters.broker.statistics import prefix
 from utilitarian_operator.adapters.broker.tls import Tls
 from utilitarian_operator.core.observation.broker_settings import QueueSettings, by_policy_name
@@ -26,7 +26,7 @@ _NO_ANSWER = (
 
 
 async def declarations(
-    endpoints: Sequence[str], vhost: str, tls: Tls, reach: Reach = ROUTED
+    endpoints: Sequence[str], vhost: str, tls: Tls, names: Names | None = None
 ) -> dict[str, QueueSettings]:
     """The settings of each queue by the first endpoint that tells them; empty where none does.
 
@@ -34,12 +34,13 @@ async def declarations(
         endpoints: `http(s)://[user:password@]host:port`; those of Prometheus know nothing of it.
         vhost: of the queues.
         tls: certificates for https://.
-        reach: which addresses may be spoken to.
+        names: finds the addresses, and says which of them may be spoken to.
     """
-    async with pages.session(tls, TIMEOUT_S, reach) as session:
+    names = names or Names()
+    async with pages.session(tls, TIMEOUT_S, names) as session:
         for endpoint in endpoints:
             try:
-                reach.check(urlsplit(endpoint).hostname or "")
+                names.reach.check(urlsplit(endpoint).hostname or "")
                 return await _read(session, _base(endpoint), quote(vhost, safe=""))
             except _NO_ANSWER:
                 continue

@@ -11,6 +11,7 @@ from typing import TypeVar
 from utilitarian_operator.adapters.broker.address import addresses
 from utilitarian_operator.adapters.broker.answers import Answers
 from utilitarian_operator.adapters.broker.bounded.calls import in_thread
+from utilitarian_operator.adapters.broker.bounded.names import Names
 from utilitarian_operator.adapters.broker.bounded.reach import ROUTED, Reach
 from utilitarian_operator.adapters.broker.declarations import declarations
 from utilitarian_operator.adapters.broker.depths import DepthReader
@@ -94,7 +95,8 @@ class BrokerSession:
         url, stats, tls = credentials.url, credentials.stats, credentials.tls
         self._depths = DepthReader(url, tls, clock)
         self._workers = RemoteControl(url, tls, credentials.control_exchange, intervals, clock)
-        self._statistics = Statistics(stats, addresses(url)[0].vhost, tls, clock, reach) if stats else None
+        self._names = Names(reach)
+        self._statistics = Statistics(stats, addresses(url)[0].vhost, tls, clock, self._names) if stats else None
         self._depth_thread = ThreadPoolExecutor(1, "depths")
         self._worker_thread = ThreadPoolExecutor(1, "remote-control")
         self._pause = Pause(self._clock)
@@ -245,9 +247,10 @@ class BrokerSession:
             return_exceptions=True,
         )
         loop = asyncio.get_running_loop()
-        self._last = [loop.run_in_executor(thread, _nothing) for thread, _ in closing]
-        self._depth_thread.shutdown(wait=False)
-        self._worker_thread.shutdown(wait=False)
+        threads = (self._depth_thread, self._worker_thread, *self._names.threads)
+        self._last = [loop.run_in_executor(thread, _nothing) for thread in threads]
+        for thread in threads:
+            thread.shutdown(wait=False)
 
     async def ended(self) -> None:
         """Wait, after it was closed, until its threads have done what they do: a silent broker holds them for long."""
@@ -340,7 +343,7 @@ class BrokerSession:
     async def _read_declarations(self) -> None:
         while True:
             try:
-                self._declared = await declarations(self._endpoints, self._vhost, self._tls, self._reach)
+                self._declared = await declarations(self._endpoints, self._vhost, self._tls, self._names)
             except Exception:
                 logger.exception("declarations not read")
             await self._clock.sleep(self._every.declarations_s)

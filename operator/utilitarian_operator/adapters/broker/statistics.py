@@ -18,7 +18,7 @@ from yarl import URL
 from utilitarian_operator.adapters.broker.bounded import pages
 from utilitarian_operator.adapters.broker.bounded.calls import MOST_ADDRESSES
 from utilitarian_operator.adapters.broker.bounded.failures import kind, untrusted
-from utilitarian_operator.adapters.broker.bounded.reach import ROUTED, Reach
+from utilitarian_operator.adapters.broker.bounded.names import Names
 from utilitarian_operator.adapters.broker.statistics_page import management_in_steps, prometheus_in_steps
 from utilitarian_operator.adapters.broker.timing import (
     CLOCK,
@@ -72,13 +72,18 @@ class Statistics:
         vhost: of the queues.
         tls: certificates for https://.
         clock: when something was read.
-        reach: which addresses may be spoken to.
+        names: finds the addresses, and says which of them may be spoken to.
     """
 
     def __init__(
-        self, endpoints: Sequence[str], vhost: str, tls: Tls = SYSTEM, clock: Clock = CLOCK, reach: Reach = ROUTED
+        self,
+        endpoints: Sequence[str],
+        vhost: str,
+        tls: Tls = SYSTEM,
+        clock: Clock = CLOCK,
+        names: Names | None = None,
     ) -> None:
-        self._clock, self._reach = clock, reach
+        self._clock, self._names = clock, names or Names()
         self._endpoints, self._vhost, self._quoted = tuple(endpoints), vhost, quote(vhost, safe="")
         self._management: set[str] = set()
         self._by_channel: set[_Place] = set()
@@ -94,7 +99,7 @@ class Statistics:
             BrokerUnreachable: one of the nodes did not answer: what it would have said is unknown.
             LoginRefused, RightMissing: it refused the user.
         """
-        async with pages.session(self._tls, TIMEOUT_S, self._reach) as session:
+        async with pages.session(self._tls, TIMEOUT_S, self._names) as session:
             self._readings, at = self._readings + 1, self._clock.monotonic()
             nodes = await self._nodes(session)
             if nodes is None:
@@ -130,11 +135,7 @@ class Statistics:
             return [_Place(endpoint)]
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                found = await asyncio.get_running_loop().getaddrinfo(
-                    parts.hostname, parts.port or 0, type=socket.SOCK_STREAM
-                )
-            for *_, at in found:
-                self._reach.check(str(at[0]))
+                found = await self._names.find(parts.hostname or "", parts.port or 0)
         except OSError as error:  # also TimeoutError
             raise BrokerUnreachable(f"no statistics from {_place(endpoint)}: {kind(error)}") from error
         # A node with an address of each kind is one node.

@@ -76,9 +76,10 @@ class FleetReader:
             outcome: what became of the last plan.
         """
         usage = self._usage.newest(wanted=bool(self._store.children(PODS, self._key)))
-        warnings = await self._warnings.look(list(self._store.children(PODS, self._key).values()), self._clock())
-        beat = await self._beat.look(fleet, claimed=state.claimed)
         queues = state.sightings.queues(fleet)
+        mine = list(self._store.children(PODS, self._key).values())
+        warnings = await self._warnings.look(mine, self._clock(), queues)
+        beat = await self._beat.look(fleet, claimed=state.claimed)
         read = await self._observer.read(broker, queues, self._clock(), warnings, usage)
         pods, others = self._store.children(PODS, self._key), self._rivals.newest(self._key.namespace)
         self._gone += self._store.all_pods(self._key)[len(pods) :]

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -37,12 +37,13 @@ class PodWarnings:
         self._due = 0.0
         self._reading: asyncio.Task[None] | None = None
 
-    async def look(self, pods: Sequence[Object], now: datetime) -> Mapping[str, str]:
+    async def look(self, pods: Sequence[Object], now: datetime, queues: Collection[str] = ()) -> Mapping[str, str]:
         """A sentence by the pod's name, as far as there is one and it may be read.
 
         Args:
             pods: of the fleet, as they were seen.
             now: the one clock.
+            queues: that the fleet consumes; a refusal names no other.
         """
         waiting = late(None, pods, now)[:MOST_PODS]
         ended = [(pod, which) for pod in pods if (which := crashed(pod, now))][:MOST_PODS]
@@ -56,7 +57,7 @@ class PodWarnings:
                 await self._ask(pod["metadata"])
             if ended and (self._reading is None or self._reading.done()):
                 # Aside: a node that doesn't answer would hold up the look for as long as the request may take.
-                self._reading = asyncio.create_task(self._read(ended))
+                self._reading = asyncio.create_task(self._read(ended, frozenset(queues)))
         return self._words
 
     def close(self) -> None:
@@ -73,7 +74,7 @@ class PodWarnings:
             return
         self._note(metadata["name"], newest_warning(events))
 
-    async def _read(self, ended: Sequence[tuple[Object, str]]) -> None:
+    async def _read(self, ended: Sequence[tuple[Object, str]], queues: Collection[str]) -> None:
         for pod, which in ended:
             name, container = pod["metadata"]["name"], spec_of_ours(pod).get("name", "")
             try:
@@ -81,7 +82,7 @@ class PodWarnings:
             except ClusterError as error:
                 logger.debug("log not seen", extra={"pod": name, "because": str(error)})
             else:
-                self._note(name, broker_refusal(log))
+                self._note(name, broker_refusal(log, queues))
 
     def _note(self, pod: str, words: str) -> None:
         if words:

@@ -1,6 +1,5 @@
 """Every address behind a name is read, each node once; the pages are RabbitMQ's, the names are the test's own."""
 
-import asyncio
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,6 +9,7 @@ from aiohttp import web
 
 from tests.support.ports import free_port
 from utilitarian_operator.adapters.broker.bounded import calls
+from utilitarian_operator.adapters.broker.bounded import names as bounded_names
 from utilitarian_operator.adapters.broker.statistics import PEERS_EACH, Statistics, prefix
 from utilitarian_operator.errors import BrokerUnreachable
 from utilitarian_operator.host.http import listen
@@ -50,9 +50,9 @@ class Names:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.addresses: list[tuple[socket.AddressFamily, str]] = []
-        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", self._answer)
+        monkeypatch.setattr(bounded_names, "getaddrinfo", self._answer)
 
-    async def _answer(self, host: str, port: int, **_: object) -> list[tuple[object, ...]]:
+    def _answer(self, host: str, port: int, *_: object) -> list[tuple[object, ...]]:
         if host == NAME:
             if not self.addresses:
                 raise socket.gaierror("no such name")

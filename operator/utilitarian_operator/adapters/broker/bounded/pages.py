@@ -2,15 +2,12 @@
 
 import asyncio
 from collections.abc import Generator
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import aiohttp
-from aiohttp.abc import ResolveResult
-from aiohttp.resolver import ThreadedResolver
 
 from utilitarian_operator.adapters.broker.bounded import calls as bounds
-from utilitarian_operator.adapters.broker.bounded.calls import MOST_ADDRESSES
-from utilitarian_operator.adapters.broker.bounded.reach import Reach
+from utilitarian_operator.adapters.broker.bounded.names import Names
 from utilitarian_operator.adapters.broker.bounded.refused import Ours
 from utilitarian_operator.adapters.broker.tls import Tls
 
@@ -21,31 +18,17 @@ class TooLong(Ours):
     """A page has more than may be read."""
 
 
-class _Resolver(ThreadedResolver):
-    """The addresses of a name, as many as are tried, and only such as may be spoken to."""
-
-    def __init__(self, reach: Reach) -> None:
-        super().__init__()
-        self._reach = reach
-
-    async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
-        found = (await super().resolve(host, port, family))[:MOST_ADDRESSES]
-        for it in found:
-            self._reach.check(it["host"])
-        return found
-
-
-def session(tls: Tls, within_s: float, reach: Reach) -> aiohttp.ClientSession:
+def session(tls: Tls, within_s: float, names: Names) -> aiohttp.ClientSession:
     """A session whose requests take so many seconds at most; nothing that comes is unpacked.
 
     Args:
         tls: certificates for https://.
         within_s: of one request, with its answer.
-        reach: which addresses may be spoken to.
+        names: finds the addresses, of which only some may be spoken to.
     """
     return aiohttp.ClientSession(
         timeout=aiohttp.ClientTimeout(total=within_s),
-        connector=aiohttp.TCPConnector(ssl=tls.context, resolver=_Resolver(reach)),
+        connector=aiohttp.TCPConnector(ssl=tls.context, resolver=names),
         headers={"Accept-Encoding": "identity"},  # a small page may be packed so that it fills the memory
         auto_decompress=False,
     )
