@@ -45,15 +45,26 @@ class BeatReader:
             fleet: what runs.
             claimed: whether its claim was made, or found, since the operator began.
         """
-        found = BeatReadings(self._statefulset(), self._pod_of(self._key))
+        found = self.newest(fleet, BeatReadings())
+        if not fleet.beat.enabled or not makes_objects(fleet.mode):
+            return found
+        return self.newest(fleet, await self._with_requests(fleet, found, claimed=claimed))
+
+    def newest(self, fleet: Fleet, found: BeatReadings) -> BeatReadings:
+        """The same with what the watches show at this moment.
+
+        Args:
+            fleet: what runs.
+            found: by requests, some time ago.
+        """
+        found = replace(found, statefulset=self._statefulset(), pod=self._pod_of(self._key))
         if not fleet.beat.enabled:
             return found
-        found = replace(
+        return replace(
             found,
             rivals=() if found.statefulset else tuple(self._rivals()),
             beats=tuple(it for key in self._store.fleets() if (it := self._pod_of(key))),
         )
-        return await self._with_requests(fleet, found, claimed=claimed) if makes_objects(fleet.mode) else found
 
     async def _with_requests(self, fleet: Fleet, found: BeatReadings, *, claimed: bool) -> BeatReadings:
         if self._is_due("others", OTHERS_EVERY_S):

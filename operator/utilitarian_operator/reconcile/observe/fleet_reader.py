@@ -83,6 +83,8 @@ class FleetReader:
         read = await self._observer.read(broker, queues, self._clock(), warnings, usage)
         pods, others = self._store.children(PODS, self._key), self._rivals.newest(self._key.namespace)
         self._gone += self._store.all_pods(self._key)[len(pods) :]
+        # Of the same moment as the other objects: what is undone of beat and what is said of it are then one.
+        beat = self._beat.newest(fleet, beat)
         return Seen(resource, read, self._live(), pods, tuple(self._gone), beat, contents, outcome, others)
 
     def recorded(self) -> None:

@@ -2,14 +2,18 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Any
 
+from tests.support.beats import beat_of, fleet_with_beat, pod_of
 from tests.support.pools import NOW, fleet
 from utilitarian_operator.adapters.broker.fake import FakeBroker
-from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, FLEETS, PODS, Key, Store
+from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, FLEETS, PODS, STATEFUL_SETS, Key, Store
 from utilitarian_operator.adapters.cluster.fake import FakeCluster
+from utilitarian_operator.core.beat.actions import BeatMemory, repairs
 from utilitarian_operator.core.labels import INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER
 from utilitarian_operator.core.look import Seen, begun
+from utilitarian_operator.core.observation.broker import BrokerSnapshot
 from utilitarian_operator.core.pod_usage import PodUsage
 from utilitarian_operator.core.status.recall import recall
 from utilitarian_operator.reconcile.observe.fleet_reader import FleetReader
@@ -68,3 +72,47 @@ async def test_usage_is_handed_over_once_with_the_look_that_follows_its_reading(
         await asyncio.sleep(0)
     reader.close()
     assert told == [{}, {"fleet-a-1": usage}, {}]
+
+
+def beat_at(version: str, **spec: Any) -> dict[str, Any]:
+    made = beat_of(KEY.name)
+    owner = {"uid": "u-fleet", "controller": True}
+    metadata = {**made["metadata"], "resourceVersion": version, "ownerReferences": [owner]}
+    return {**made, "metadata": metadata, "spec": {**made["spec"], **spec}}
+
+
+class BusyBroker(FakeBroker):
+    """While it answers, something happens in the cluster."""
+
+    def __init__(self, store: Store, happens: dict[str, Any], *, deleted: bool = False) -> None:
+        super().__init__()
+        self._see = lambda: store.see(STATEFUL_SETS, happens, deleted=deleted)
+
+    async def look(self, queues: Sequence[str]) -> BrokerSnapshot:
+        self._see()
+        return await super().look(queues)
+
+
+async def seen_beside(*, happens: dict[str, Any], deleted: bool = False) -> Seen:
+    """What a look sees at whose middle beat's StatefulSet is changed; a beat of another resource runs."""
+    store, cluster = Store(), FakeCluster()
+    store.see(STATEFUL_SETS, beat_at("1"))
+    store.see(STATEFUL_SETS, beat_of("old"))
+    store.see(PODS, pod_of(beat_of("old"), phase="Running"))
+    reader = FleetReader(KEY, store, cluster, lambda: NOW, time.monotonic, RivalsReader(cluster, time.monotonic))
+    broker, state = BusyBroker(store, happens, deleted=deleted), begun({}, recall({}, NOW), NOW)
+    seen = await reader.look({"metadata": {"name": KEY.name}}, fleet_with_beat(), broker, state, {}, None)
+    reader.close()
+    return seen
+
+
+async def test_a_beat_that_is_scaled_within_a_look_is_said_with_the_number_that_is_undone() -> None:
+    seen = await seen_beside(happens=beat_at("2", replicas=2))
+    assert seen.live["StatefulSet"]["fleet-beat"] == seen.beat.statefulset
+    assert "was scaled to 2 and is put back to 1" in repairs(seen.beat, "u-fleet", BeatMemory(), NOW).scaled_back
+
+
+async def test_a_beat_that_is_deleted_within_a_look_is_made_again_after_the_same_one_of_another_resource() -> None:
+    seen = await seen_beside(happens=beat_at("2"), deleted=True)
+    assert "fleet-beat" not in seen.live["StatefulSet"]
+    assert [it["metadata"]["name"] for it in seen.beat.rivals] == ["old-beat-0"]
