@@ -3,13 +3,13 @@
 import sys
 
 from hack.console import exit_code, say
-from hack.observability import metrics_table
+from hack.observability import dashboards, metrics_table
 from hack.places import ROOT, replace_file
 
 
 def write() -> None:
     """Write each file anew."""
-    for place, text in {metrics_table.PAGE: metrics_table.page()}.items():
+    for place, text in {metrics_table.PAGE: metrics_table.page(), **dashboards.files()}.items():
         replace_file(place, text)
         say(f"wrote {place.relative_to(ROOT)}")
 

@@ -1,42 +1,55 @@
-"""Reads the Grafana dashboard of the chart and hands out its queries as Prometheus understands them; it runs none."""
+"""Reads the Grafana dashboards of the chart and hands out their queries as Prometheus understands them."""
 
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-DASHBOARD = ROOT / "charts/utilitarian-operator/dashboards/utilitarian.json"
+FOLDER = ROOT / "charts/utilitarian-operator/dashboards"
 
 _LABEL_VALUES = re.compile(r"label_values\((?P<series>.+), (?P<label>\w+)\)")
+_VARIABLE = re.compile(r"\$(\w+)")
 
 
-def dashboard() -> dict[str, Any]:
-    """The dashboard as it is in the chart."""
-    loaded: dict[str, Any] = json.loads(DASHBOARD.read_text())
-    return loaded
+@dataclass(frozen=True)
+class Variables:
+    """What takes the place of a dashboard's variables: regular expressions, and Prometheus durations."""
+
+    namespace: str = ".*"
+    fleet: str = ".*"
+    pool: str = ".*"
+    window: str = "1m"
+    whole: str = "1m"
+    before: str = "1s"
+
+    def filled_in(self, expression: str) -> str:
+        """An expression without variables.
+
+        Raises:
+            KeyError: it has one that is not known here.
+        """
+        names = {"__rate_interval": self.window, "__range": self.whole}
+        values = {"namespace": self.namespace, "fleet": self.fleet, "pool": self.pool, "before": self.before, **names}
+        return _VARIABLE.sub(lambda found: values[found[1]], expression)
 
 
-def dashboard_queries(
-    *, namespace: str = ".*", fleet: str = ".*", pool: str = ".*", window: str = "1m"
-) -> list[tuple[str, str]]:
-    """Every query of the dashboard, variables filled in: (title of the panel or name of the variable, expression).
+ALL = Variables()
+"""All of everything, over a minute."""
 
-    Args:
-        namespace: a regular expression, as are `fleet` and `pool`; the default is what "All" stands for.
-        fleet: see `namespace`.
-        pool: see `namespace`.
-        window: takes the place of the windows that Grafana computes, as a Prometheus duration.
-    """
-    values = {
-        "$namespace": namespace,
-        "$fleet": fleet,
-        "$pool": pool,
-        "$__rate_interval": window,
-        "$__range": window,
-    }
-    return [(title, _filled_in(expression, values)) for title, expression in _raw_queries(dashboard())]
+
+def dashboards() -> dict[str, dict[str, Any]]:
+    """The dashboards as they are in the chart, by uid."""
+    loaded = [json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))]
+    return {board["uid"]: board for board in loaded}
+
+
+def dashboard_queries(variables: Variables = ALL) -> list[tuple[str, str]]:
+    """Every query of every dashboard, variables filled in: what asks (a panel, a variable), and what it asks."""
+    found = ((f"{uid}: {what}", query) for uid, board in dashboards().items() for what, query in raw_queries(board))
+    return [(what, variables.filled_in(query)) for what, query in found]
 
 
 def panels(board: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -44,20 +57,15 @@ def panels(board: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [panel for panel in board["panels"] if panel["type"] != "row"]
 
 
-def _raw_queries(board: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def raw_queries(board: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Every query of one dashboard as it is written: what asks, and what it asks."""
     for variable in board["templating"]["list"]:
         found = _LABEL_VALUES.fullmatch(str(variable["query"]["query"])) if variable["type"] == "query" else None
         if found:
             # Grafana asks the series API; the same series, grouped, are an expression.
             yield f"variable {variable['name']}", f"group by ({found['label']}) ({found['series']})"
     for panel in panels(board):
-        for target in panel["targets"]:
+        for target in panel.get("targets", []):
             yield panel["title"], target["expr"]
-
-
-def _filled_in(expression: str, values: Mapping[str, str]) -> str:
-    for variable, value in values.items():
-        expression = expression.replace(variable, value)
-    if "$" in expression:
-        raise ValueError(f"the dashboard's query {expression!r} has a variable that is not known here")
-    return expression
+    for annotation in board["annotations"]["list"]:
+        yield f"annotation {annotation['name']}", annotation["expr"]

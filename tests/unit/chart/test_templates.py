@@ -13,7 +13,7 @@ import yaml
 from tests.support.chart import CHART, NAMESPACE, ChartRefusedError, Object, helm, kinds, one, render
 from tests.support.chart_readme import README, readme, undescribed_values
 from tests.support.chart_schema import SCHEMA, schema
-from tests.support.dashboard import dashboard
+from tests.support.dashboard import dashboards
 from utilitarian_operator.api.names import FLEETS_LEASE, SALT
 from utilitarian_operator.api.validation.pod_security import EVERYTHING
 from utilitarian_operator.api.validation.resource_rules import accept
@@ -95,7 +95,7 @@ SNAPSHOT = Path(__file__).with_name("defaults.yaml")
 
 
 def test_the_defaults_are_the_agreed_ones(request: pytest.FixtureRequest) -> None:
-    """All but the definition and the dashboard, which are files of their own."""
+    """All but the definition and the dashboards, which are files of their own."""
     made = [it for it in default() if it["kind"] not in {"CustomResourceDefinition", "ConfigMap"}]
     text = yaml.safe_dump_all(made, sort_keys=True)
     if request.config.getoption("--update-golden"):
@@ -330,17 +330,23 @@ def test_the_definition_may_go_with_the_release_or_be_left_out() -> None:
     assert "CustomResourceDefinition" not in kinds(render({"crds": {"enabled": False}}))
 
 
-def test_the_dashboard_reaches_grafana_unchanged() -> None:
-    found = one(default(), "ConfigMap")
-    assert json.loads(found["data"]["utilitarian.json"]) == dashboard()
+@pytest.mark.parametrize("uid", dashboards())
+def test_a_dashboard_reaches_grafana_unchanged(uid: str) -> None:
+    found = one(default(), "ConfigMap", f"uo-utilitarian-operator-dashboard-{uid.removeprefix('utilitarian-')}")
+    assert json.loads(found["data"][f"{uid}.json"]) == dashboards()[uid]
     assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
+
+
+def test_without_dashboards_there_is_no_config_map() -> None:
     assert "ConfigMap" not in kinds(render({"dashboard": {"enabled": False}}))
 
 
-def test_the_dashboard_may_live_where_grafana_looks() -> None:
-    found = one(render({"dashboard": {"namespace": "grafana", "annotations": {"grafana_folder": "Work"}}}), "ConfigMap")
-    assert found["metadata"]["namespace"] == "grafana"
-    assert found["metadata"]["annotations"] == {"grafana_folder": "Work"}
+def test_dashboards_may_live_where_grafana_looks() -> None:
+    values = {"dashboard": {"namespace": "grafana", "annotations": {"grafana_folder": "Work"}}}
+    found = [it for it in render(values) if it["kind"] == "ConfigMap"]
+    assert len(found) == len(dashboards())
+    assert {it["metadata"]["namespace"] for it in found} == {"grafana"}
+    assert [it["metadata"]["annotations"] for it in found] == [{"grafana_folder": "Work"}] * len(found)
 
 
 def test_the_metrics_service_finds_the_operators_pods() -> None:
