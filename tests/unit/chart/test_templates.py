@@ -375,6 +375,14 @@ def test_a_rule_object_holds_the_alerts() -> None:
     assert found["spec"] == yaml.safe_load((CHART / "files/alerts.yaml").read_text())
 
 
+def test_runbooks_are_linked_to_where_people_read_them() -> None:
+    values = {"enabled": True, "runbooks": "https://git.example.com/operator/docs/runbooks/"}
+    spec = one(render({"metrics": {"prometheusRule": values}}), "PrometheusRule")["spec"]
+    links = {it["alert"]: it["annotations"]["runbook_url"] for it in spec["groups"][0]["rules"] if "alert" in it}
+    assert links
+    assert links == {name: f"https://git.example.com/operator/docs/runbooks/{name}.md" for name in links}
+
+
 def test_helms_own_test_asks_the_service_with_no_more_rights_than_the_operator() -> None:
     asks = one(default(), "Pod")
     assert asks["metadata"]["annotations"]["helm.sh/hook"] == "test"
