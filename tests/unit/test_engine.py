@@ -220,6 +220,34 @@ def test_what_a_mode_leaves_of_it(mode: str, before: Callable[[], Look], planned
         assert not plan.keep.makes_objects
 
 
+def annotated(look: Look, **annotations: str) -> Look:
+    """The look at the same resource with annotations, each by what stands behind `utilitarian.io/`."""
+    written = {f"utilitarian.io/{name}": text for name, text in annotations.items()}
+    metadata = {**look.resource["metadata"], "annotations": written}
+    return replace(look, resource={**look.resource, "metadata": metadata})
+
+
+@pytest.mark.parametrize(
+    "until,mode,planned",
+    [("2100-01-01T00:00Z", "Paused", {"status"}), ("2026-01-01T00:00Z", "Auto", {"scale a 0 to 1", "status"})],
+    ids=["in force", "over"],
+)
+def test_a_pause_by_annotation_holds_until_its_end(until: str, mode: str, planned: set[str]) -> None:
+    plan, _ = annotated(replace(at_rest(Look()), waiting=9), paused=f"until {until}").decided()
+    assert kinds(plan) == planned
+    assert plan.status is not None
+    assert plan.status.wanted["mode"] == mode
+
+
+def test_a_hostile_annotation_is_said_in_the_status_and_changes_nothing_else() -> None:
+    plan, _ = annotated(replace(at_rest(Look()), waiting=9), paused="for ever").decided()
+    assert plan.scales
+    assert plan.status is not None
+    (stalled,) = (it for it in plan.status.wanted["conditions"] if it["type"] == "Stalled")
+    assert (stalled["status"], stalled["reason"]) == ("True", "InvalidSpec")
+    assert 'annotations[utilitarian.io/paused]: write it like "until 2026-11-24T12:00Z"' in stalled["message"]
+
+
 @pytest.mark.parametrize(
     "look",
     [

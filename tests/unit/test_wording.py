@@ -59,3 +59,9 @@ def test_of_many_names_the_first_few() -> None:
 )
 def test_seconds_in_a_table(value: float, text: str) -> None:
     assert wording.clock(value) == text
+
+
+def test_values_as_bars() -> None:
+    assert wording.sparkline([0, 0, 0, 0], 4) == "▁▁▁▁"
+    assert wording.sparkline([0, 7, 14, 7], 4) == "▁▅█▅"
+    assert wording.sparkline(range(100), 2) == "▄█"

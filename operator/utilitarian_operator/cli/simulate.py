@@ -17,14 +17,14 @@ from utilitarian_operator.cli.output import (
     Format,
     Shape,
     WrongInput,
-    columns,
     document,
     emit,
     explained,
     section,
 )
 from utilitarian_operator.cli.resources import fleet_of, from_file, the_one
-from utilitarian_operator.core.wording import plural
+from utilitarian_operator.cli.tables import columns
+from utilitarian_operator.core.wording import plural, sparkline
 from utilitarian_operator.simulation.load.sweep import InvalidSweep, variants
 from utilitarian_operator.simulation.load.workload import InvalidLoad, read_load
 from utilitarian_operator.simulation.oracle import play_oracle
@@ -44,7 +44,6 @@ from utilitarian_operator.simulation.report.report import (
     questions,
     queues,
     remarks,
-    sparkline,
 )
 from utilitarian_operator.simulation.report.written import as_yaml, followed
 

@@ -27,7 +27,7 @@ from utilitarian_operator.core.draining.plan import (
 from utilitarian_operator.core.forecast.news import watch, with_missed_runs
 from utilitarian_operator.core.forecast.next_starts import upcoming
 from utilitarian_operator.core.labels import Owner, owner_of
-from utilitarian_operator.core.look import Made, Recorded, Seen, Spec, State
+from utilitarian_operator.core.look import Made, Recorded, Seen, Spec, State, context_of
 from utilitarian_operator.core.mode import allowed, makes_objects
 from utilitarian_operator.core.objects.actions import controlled_by, scale_action
 from utilitarian_operator.core.objects.drift import all_applied, drifted, may_repeat
@@ -82,7 +82,7 @@ def step(spec: Spec, seen: Seen, state: State, now: datetime) -> tuple[Plan, Sta
     running = spec.running
     if running is None or running.fleet is None or seen.read is None:
         return _nothing_runs(spec, seen, state, now)
-    fleet, owner = running.fleet, owner_of(seen.resource)
+    fleet, owner = spec.in_force(running.fleet, now), owner_of(seen.resource)
     snapshot, sightings = _snapshot(fleet, seen.read, seen.beat, state)
     asked = questions(snapshot, state.drains.shrinking)
     state = _observed(fleet, snapshot, changed(state, sightings=sightings))
@@ -125,7 +125,7 @@ def _observed(fleet: Fleet, snapshot: FleetSnapshot, state: State) -> State:
 def _sized(spec: Spec, fleet: Fleet, snapshot: FleetSnapshot, state: State) -> tuple[Figures, State]:
     """How many workers each pool needs, and the state with what is remembered of it."""
     figures = decide(
-        fleet, state.health.doubted(snapshot), state.health, state.memories, _context(spec, state, snapshot)
+        fleet, state.health.doubted(snapshot), state.health, state.memories, context_of(spec, state, snapshot.at)
     )
     return figures, changed(
         state,
@@ -171,17 +171,6 @@ def settled(state: State, outcome: Outcome | None) -> State:
         claimed=state.claimed or any((it.kind, it.name) not in refused for it in claims_made),
         health=state.health.with_replaced(outcome.replaced),
         written=outcome.written or state.written,
-    )
-
-
-def _context(spec: Spec, state: State, snapshot: FleetSnapshot) -> FleetContext:
-    return FleetContext(
-        now=snapshot.at,
-        running_for=abs(snapshot.at - state.started),  # the clock may have been set back
-        good_looks=state.good_looks,
-        overrides=spec.newest.overrides,
-        given_up=spec.given_up,
-        contested=state.writers.contested_pools,
     )
 
 

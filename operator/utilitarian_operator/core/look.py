@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.objects import ReadOnlyObject
 from utilitarian_operator.core.beat.actions import BeatMemory, recalled_beat
 from utilitarian_operator.core.blocker import Blocker
@@ -22,6 +23,7 @@ from utilitarian_operator.core.observation.deltas import LastMessages
 from utilitarian_operator.core.observation.fleet import Readings, Sightings
 from utilitarian_operator.core.plan import Outcome
 from utilitarian_operator.core.sizing.memory import Memory
+from utilitarian_operator.core.sizing.pools import FleetContext
 from utilitarian_operator.core.spec.acceptance import Judgement
 from utilitarian_operator.core.spec.references import Content, Target
 from utilitarian_operator.core.status.change import Written
@@ -45,6 +47,15 @@ class Spec:
     blockers: Sequence[Blocker] = ()
     given_up: Mapping[str, str] = field(default_factory=dict)
     doubted: bool = False
+
+    def paused_until(self, now: datetime) -> datetime | None:
+        """When a person's pause by annotation ends; None where none is in force."""
+        fleet = None if self.running is None else self.running.fleet
+        return None if fleet is None else self.newest.by_hand.pause(fleet.mode, now)
+
+    def in_force(self, fleet: Fleet, now: datetime) -> Fleet:
+        """The fleet that runs, in the mode that is in force."""
+        return fleet if self.paused_until(now) is None else replace(fleet, mode="Paused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +206,26 @@ def begun(status: ReadOnlyObject, recalled: Recalled, now: datetime) -> State:
     beat = recalled_beat(status)
     sightings = Sightings(now, last_messages=LastMessages(recalled.last_messages))
     return State(now, PodLosses(now), sightings, memories=dict(recalled.memories), beat=beat, note=recalled.note)
+
+
+def context_of(spec: Spec, state: State, at: datetime) -> FleetContext:
+    """What the sizes of a look depend on beside the pools.
+
+    Args:
+        spec: what is asked for.
+        state: of the look.
+        at: when it was made.
+    """
+    return FleetContext(
+        now=at,
+        running_for=abs(at - state.started),  # the clock may have been set back
+        good_looks=state.good_looks,
+        overrides=spec.newest.overrides,
+        runs_by_hand=spec.newest.by_hand.runs,
+        paused_until=spec.paused_until(at),
+        given_up=spec.given_up,
+        contested=state.writers.contested_pools,
+    )
 
 
 def unrecorded(state: State, before: State) -> State:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+BARS = "▁▂▃▄▅▆▇█"
+
 
 def number(value: float) -> str:
     """A number with thousands separated, and no decimals where there are none: `20,000`, `174.8`."""
@@ -49,3 +51,11 @@ def clock(value: float) -> str:
     if rounded < 3600:  # noqa: PLR2004 - an hour
         return f"{rounded // 60}m{rounded % 60:02}s"
     return f"{rounded // 3600}h{rounded % 3600 // 60:02}m"
+
+
+def sparkline(values: Sequence[int], width: int = 48) -> str:
+    """Values as bars, the largest of each of `width` parts."""
+    part = len(values) / width
+    highest = [max(values[int(i * part) : int((i + 1) * part)], default=0) for i in range(width)]
+    top = max(highest, default=0)
+    return "".join(BARS[round(value / top * (len(BARS) - 1))] if top else BARS[0] for value in highest)

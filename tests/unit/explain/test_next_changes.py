@@ -29,6 +29,17 @@ def test_an_override_names_its_end_and_how_to_end_it_now() -> None:
     assert f"the rules decide again at {UNTIL}, or without the annotation utilitarian.io/override.pool" in ahead
 
 
+def test_a_pause_by_annotation_names_its_end_and_how_to_end_it_now() -> None:
+    decided = one()
+    annotations = {"utilitarian.io/paused": f"until {UNTIL}"}
+    resource = left_by_operator(decided, facts(10), annotations=annotations)
+    trail = decisions_now(decided, resource, NOW)["pool"].trail
+    assert trail[-1].because.startswith(f"paused by annotation until {UNTIL}: would be 1 (10 tasks of ")
+    resource["status"]["pools"][0] |= {"trail": [asdict(step) for step in trail]}
+    ahead = explain(resource, decided, "pool", NOW).ahead
+    assert "the rules set it to 1 when the pause is over, or without the annotation utilitarian.io/paused" in ahead
+
+
 @pytest.mark.parametrize(
     "ahead,said",
     [

@@ -1,7 +1,7 @@
 """A run from its warm-up to its record, as an operator looks: what is opened, missed, overtaken, forgotten."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool
 from utilitarian_operator.core.sizing.run_state import Outcome
 from utilitarian_operator.core.sizing.runs import MOST_OPEN
+from utilitarian_operator.core.spec.by_hand import RunByHand
 
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
 RUN = {"name": "run", "start": "0 12 * * *", "workers": 2, "finishWithin": "2h"}
@@ -32,13 +33,15 @@ class Looks:
     def __init__(self, *schedule: dict[str, Any], start: datetime = NOW - 5 * MINUTE, **scaling: Any) -> None:
         self.pool: Pool = pool(schedule=list(schedule), **scaling)
         self.now, self.memory, self.workers = start, Memory(), 0
+        self.by_hand: dict[str, RunByHand] = {}
 
     def until(self, moment: datetime, work: int | None = 0, every: timedelta = 10 * SECOND, **more: Any) -> "Looks":
         """Looks at this work up to a moment; workers come at once, and go when they are not needed."""
         while self.now < moment:
             self.now = min(self.now + every, moment)
             seen: Facts = facts(work, current=self.workers, serving=self.workers, **more)
-            decision, self.memory = decide_pool(self.pool, seen, self.memory, FleetContext(self.now))
+            context = FleetContext(self.now, runs_by_hand=self.by_hand)
+            decision, self.memory = decide_pool(self.pool, seen, self.memory, context)
             self.workers = decision.replicas
         return self
 
@@ -323,3 +326,57 @@ def test_a_clock_that_was_put_back_lets_a_worker_sleep_all_the_same() -> None:
     looks.until(looks.now + 10 * SECOND)
     looks.now -= HOUR
     assert looks.until(looks.now + 5 * MINUTE).workers == 0
+
+
+def by_hand(looks: Looks, run: str, start: datetime) -> Looks:
+    """The same looks, with a run that a person opened."""
+    looks.by_hand = {looks.pool.name: RunByHand(run, start)}
+    return looks
+
+
+def test_a_run_by_hand_begins_at_its_moment_and_ends_as_any_other() -> None:
+    start = NOW - 10 * HOUR
+    looks = by_hand(Looks(RUN, start=start - MINUTE), "run", start).until(start - 10 * SECOND)
+    assert (looks.open, looks.workers) == ([], 0)
+    looks.until(start)
+    assert (looks.open, looks.workers) == ([("run", start)], 2)
+    looks.until(start + HOUR, work=400, completed=1).until(start + HOUR + 5 * MINUTE)
+    assert (looks.open, looks.past) == ([], [("run", Outcome.DONE)])
+    assert looks.memory.history[0].deadline == start + 2 * HOUR
+
+
+def test_what_an_old_annotation_says_opens_no_run_again() -> None:
+    start = NOW - 10 * HOUR
+    looks = by_hand(Looks(RUN, start=start), "run", start).until(start + 3 * HOUR)
+    assert len(looks.past) == 1
+    looks.restarted().until(NOW - 3 * MINUTE)
+    assert (looks.open, len(looks.past)) == ([], 1)
+    looks.until(NOW)
+    assert looks.open == [("run", NOW)]  # the schedule's own
+
+
+@pytest.mark.parametrize(
+    "run,start",
+    [
+        pytest.param("other", NOW - 10 * HOUR, id="no run of the pool"),
+        pytest.param("run", NOW - 35 * HOUR, id="over by now"),
+        pytest.param("run", datetime.max.replace(tzinfo=UTC), id="at the end of time"),
+        pytest.param("run", datetime.min.replace(tzinfo=UTC), id="at its beginning"),
+    ],
+)
+@pytest.mark.parametrize("more", [{}, {"finishWithin": None}], ids=["with a deadline", "without"])
+def test_a_run_by_hand_that_can_not_be_opened(run: str, start: datetime, more: dict[str, Any]) -> None:
+    schedule = {name: value for name, value in (RUN | more).items() if value is not None}
+    looks = by_hand(Looks(schedule, start=NOW - 10 * HOUR), run, start).until(NOW - 9 * HOUR)
+    assert (looks.open, looks.past, looks.workers) == ([], [], 0)
+
+
+def test_a_run_that_is_being_prepared_is_not_opened_beside_itself() -> None:
+    looks = Looks(RUN).until(NOW - MINUTE)
+    assert by_hand(looks, "run", NOW - MINUTE).until(NOW - 30 * SECOND).open == [("run", NOW)]
+
+
+def test_a_pool_that_holds_its_work_does_it_in_a_run_by_hand() -> None:
+    held = Looks(RUN, start=NOW - 10 * HOUR, outsideRuns="Hold").until(NOW - 9 * HOUR, work=40)
+    assert held.workers == 0
+    assert by_hand(held, "run", NOW - 9 * HOUR).until(NOW - 9 * HOUR + MINUTE, work=40).workers > 0

@@ -73,3 +73,16 @@ def test_no_more_problems_are_told_of_all_pods_than_of_a_spec() -> None:
         f"{{podSecurity: Restricted, pools: [{pools}], pod: {{template: {{spec: {{containers: [{sidecars}]}}}}}}}}"
     )
     assert len(Acceptance(wrong).judge(wrong).problems) == MOST_PROBLEMS
+
+
+def test_an_annotation_that_steers_is_judged_as_soon_as_it_is_set_and_of_many_the_first_wrong_ones_are_told() -> None:
+    acceptance = Acceptance(body())
+    acceptance.let_run(acceptance.judge(body()))
+    paused = body()
+    paused["metadata"]["annotations"] = {"utilitarian.io/paused": "until 2026-11-24T12:00Z"}
+    judged = acceptance.judge(paused)
+    assert judged.by_hand.paused_until is not None
+    assert acceptance.running is judged
+    wrong = body()
+    wrong["metadata"]["annotations"] = {f"utilitarian.io/run-now.{n}": "now" for n in range(1000)}
+    assert len(acceptance.judge(wrong).problems) == MOST_PROBLEMS

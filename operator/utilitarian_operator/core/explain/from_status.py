@@ -5,10 +5,12 @@ from datetime import datetime
 from typing import Any
 
 from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.observation.model import Unknown
 from utilitarian_operator.core.sizing.decision import Decision, Rule, Step
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet
+from utilitarian_operator.core.spec.by_hand import by_hand
 from utilitarian_operator.core.spec.override import overrides
 from utilitarian_operator.core.status.recall import remembered
 
@@ -63,5 +65,8 @@ def decisions_now(fleet: Fleet, resource: Mapping[str, Any], now: datetime) -> d
     status = resource.get("status") or {}
     entries = {pool.get("name"): pool for pool in status.get("pools") or ()}
     seen = {pool.name: facts_from_status(entries.get(pool.name, {}), now) for pool in fleet.pools}
-    set_by_hand, _ = overrides(resource["metadata"].get("annotations") or {})
-    return decide_fleet(fleet, seen, remembered(status, now), FleetContext(now=now, overrides=set_by_hand)).decisions
+    annotations = resource["metadata"].get("annotations") or {}
+    asked, until = by_hand(annotations)[0], by_hand(annotations)[0].pause(fleet.mode, now)
+    context = FleetContext(now, overrides=overrides(annotations)[0], runs_by_hand=asked.runs, paused_until=until)
+    fleet = fleet if until is None else changed(fleet, mode="Paused")
+    return decide_fleet(fleet, seen, remembered(status, now), context).decisions

@@ -14,6 +14,7 @@ from utilitarian_operator.core.sizing.decision import Rule, Step
 from utilitarian_operator.core.sizing.demand import is_cut
 from utilitarian_operator.core.sizing.memory import arrival_rate, highest, longest_task
 from utilitarian_operator.core.sizing.rules import RuleInput, arrival_window, horizon_now
+from utilitarian_operator.core.spec.by_hand import PAUSED
 from utilitarian_operator.core.wording import number, plural, seconds
 
 LONG_TASK_S = 60.0
@@ -254,7 +255,9 @@ def _held_up(fleet: Fleet, given: RuleInput, step: Step) -> str:
 
 
 def _paused(fleet: Fleet, given: RuleInput, step: Step) -> str:
-    del fleet, given
+    del given
+    if fleet.mode == "Auto":
+        return f"the rules set it to {step.before} when the pause is over, or without the annotation {PAUSED}"
     return f"spec.mode: Auto sets it to {step.before}"
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.core.changed import changed
-from utilitarian_operator.core.moments import since
+from utilitarian_operator.core.moments import since, timestamp
 from utilitarian_operator.core.observation.model import FleetSnapshot, Unknown
 from utilitarian_operator.core.sizing import fleet_limits as budget
 from utilitarian_operator.core.sizing import runs, when_due
@@ -17,6 +17,7 @@ from utilitarian_operator.core.sizing.eta_sleep import deferring, followed, put_
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import FRESH, Memory, remember, start_up_s
 from utilitarian_operator.core.sizing.rules import FIRST_GUESS_START_UP, RuleInput, arrival_window, decide
+from utilitarian_operator.core.spec.by_hand import RunByHand
 from utilitarian_operator.core.spec.override import Override
 
 GOOD_LOOKS = 2
@@ -32,6 +33,8 @@ class FleetContext:
         running_for: since the operator began to look at this fleet.
         good_looks: looks since then at which nothing was missing.
         overrides: what a person set, by pool name.
+        runs_by_hand: that a person opened, by pool name.
+        paused_until: when a person's pause ends; None where none is in force, or where it has no end.
         given_up: why pools leave their queues to another resource, by pool name.
         contested: the client to which the number of a pool's workers is left, by pool name.
     """
@@ -40,6 +43,8 @@ class FleetContext:
     running_for: timedelta = timedelta.max
     good_looks: int = GOOD_LOOKS
     overrides: Mapping[str, Override] = field(default_factory=dict)
+    runs_by_hand: Mapping[str, RunByHand] = field(default_factory=dict)
+    paused_until: datetime | None = None
     given_up: Mapping[str, str] = field(default_factory=dict)
     contested: Mapping[str, str] = field(default_factory=dict)
 
@@ -116,7 +121,9 @@ def _together(
         shared = _shared(fleet, everyone, {**beside, **seen}, turns, context.now)
         decisions = {name: shared[name] for name in own}
     if fleet.mode == "Paused":
-        return {name: _paused(decision, seen[name].current) for name, decision in decisions.items()}
+        return {
+            name: _paused(decision, seen[name].current, context.paused_until) for name, decision in decisions.items()
+        }
     others = {name: by for name, by in context.contested.items() if name in decisions}
     return decisions | {name: _contested(decisions[name], seen[name].current, by) for name, by in others.items()}
 
@@ -182,6 +189,7 @@ def decide_pool(pool: Pool, facts: Facts, memory: Memory, context: FleetContext)
     if (asked, delay) != (memory.asked_since, memory.start_delay_s):
         memory = changed(memory, asked_since=asked, start_delay_s=delay)
     if pool.schedule or memory.runs:
+        memory = runs.opened_by_hand(pool, context.runs_by_hand.get(pool.name), memory, now)
         memory = runs.follow(pool, facts, memory, now, since)
     steady = context.running_for >= pool.scaling.stabilization and context.good_looks >= GOOD_LOOKS
     given = RuleInput(pool, facts, memory, now, steady, context.overrides.get(pool.name))
@@ -197,11 +205,12 @@ def looked_well(snapshot: FleetSnapshot) -> bool:
     return snapshot.broker is None and snapshot.statistics is None
 
 
-def _paused(decision: Decision, current: int) -> Decision:
-    """`mode: Paused` leaves the numbers of workers alone; the trail says what they would be."""
+def _paused(decision: Decision, current: int, until: datetime | None) -> Decision:
+    """A pause leaves the numbers of workers alone; the trail says what they would be."""
     if decision.replicas == current:
         return decision
-    because = f"paused: would be {decision.replicas} ({decision.message})"
+    paused = f"paused by annotation until {timestamp(until)}" if until else "paused"
+    because = f"{paused}: would be {decision.replicas} ({decision.message})"
     return decision.then(Step(Rule.PAUSED, decision.replicas, current, because))
 
 

@@ -10,6 +10,7 @@ from utilitarian_operator.core.sizing import cron_starts
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import LONGEST_GAP, Memory, longest_task
 from utilitarian_operator.core.sizing.run_state import MOST_PAST_RUNS, OpenRun, Outcome, PastRun
+from utilitarian_operator.core.spec.by_hand import RunByHand
 
 NO_MESSAGE_WITHIN = timedelta(minutes=15)
 """A run without any message for so long after its start has probably not been sent: a person must look at beat."""
@@ -93,6 +94,25 @@ def follow(pool: Pool, facts: Facts, memory: Memory, now: datetime, since: datet
         return memory
     history = sorted([*over, *memory.history], key=lambda past: past.finished, reverse=True)[:MOST_PAST_RUNS]
     return changed(memory, runs=tuple(stay), history=tuple(history))
+
+
+def opened_by_hand(pool: Pool, asked: RunByHand | None, memory: Memory, now: datetime) -> Memory:
+    """The memory with the run that a person has opened, once: as if its schedule began then.
+
+    It is opened as long as it could still be open, not before its start, and where no later start of its schedule was
+    opened, be it one that is only being prepared. So what an old annotation says never opens a run again.
+    """
+    schedule = None if asked is None else next((it for it in pool.schedule if it.name == asked.name), None)
+    if asked is None or schedule is None:
+        return memory
+    age, longest = now - asked.start, schedule.finish_within or schedule.duration or WITHOUT_A_DEADLINE
+    # The first question keeps the calendar out of it, which has no answer at either end of time.
+    if not timedelta() <= age <= longest or age > window(schedule, asked.start):
+        return memory
+    newest = _newest(schedule, memory)
+    if (newest is not None and newest >= asked.start) or _open(schedule, memory) >= MOST_OPEN:
+        return memory
+    return _with_run(schedule, asked.start, memory, now)
 
 
 def window(schedule: Schedule, start: datetime) -> timedelta:

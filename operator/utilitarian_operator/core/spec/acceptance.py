@@ -1,7 +1,7 @@
 """Which spec may run: judged when the resource changes; after a bad edit the last accepted one goes on."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, islice
 
 from utilitarian_operator.api.effective import Fleet, effective_fleet
@@ -13,7 +13,8 @@ from utilitarian_operator.api.resource import UtilitarianWorkerPoolSpec
 from utilitarian_operator.api.validation.pod_security import NOTHING, check_made_pods, check_restricted
 from utilitarian_operator.api.validation.resource_rules import accept, warnings
 from utilitarian_operator.core.objects.wanted import pod_templates
-from utilitarian_operator.core.spec.override import PREFIX, Override, overrides
+from utilitarian_operator.core.spec.by_hand import ByHand, by_hand, is_by_hand
+from utilitarian_operator.core.spec.override import Override, overrides
 from utilitarian_operator.core.spec.references import Reference, references
 from utilitarian_operator.core.spec.revisions import spec_of
 
@@ -30,9 +31,10 @@ class Judgement:
         spec: the same, read; None if it is wrong.
         fleet: the same with every default; None if it is wrong.
         references: what the spec names.
-        problems: what is wrong with the spec, or with an override.
+        problems: what is wrong with the spec, or with an annotation by which a person steers the fleet.
         warnings: what will run, but probably not as meant.
         overrides: numbers of workers that a person set, by pool name.
+        by_hand: what else a person asks for by annotations.
     """
 
     generation: int
@@ -43,6 +45,7 @@ class Judgement:
     problems: Sequence[Problem]
     warnings: Sequence[Problem]
     overrides: Mapping[str, Override]
+    by_hand: ByHand = field(default_factory=ByHand)
 
 
 class Acceptance:
@@ -73,15 +76,15 @@ class Acceptance:
         return self._running
 
     def judge(self, resource: ReadOnlyObject) -> Judgement:
-        """Read a resource, unless generation and overrides are those that were read last."""
+        """Read a resource, unless generation and annotations are those that were read last."""
         metadata = resource["metadata"]
-        annotations = {k: v for k, v in (metadata.get("annotations") or {}).items() if k.startswith(PREFIX)}
+        annotations = {k: v for k, v in (metadata.get("annotations") or {}).items() if is_by_hand(k)}
         newest = self._newest
         if newest is None or newest.generation != metadata["generation"] or annotations != self._annotations:
             newest, self._annotations = self._judged(resource, annotations), annotations
             self._newest = newest
             if self._running is not None and self._running.generation == newest.generation and newest.fleet:
-                self._running = newest  # only an override changed
+                self._running = newest  # only an annotation changed
         return newest
 
     def let_run(self, judgement: Judgement) -> None:
@@ -102,15 +105,17 @@ class _Judge:
     allowed: Collection[str]
 
     def __call__(self, resource: ReadOnlyObject, annotations: Mapping[str, str]) -> Judgement:
-        found, problems = overrides(annotations)
+        found, wrong = overrides(annotations)
+        asked, also_wrong = by_hand(annotations)
+        problems = (*wrong, *also_wrong)[:MOST_PROBLEMS]
         generation, written = int(resource["metadata"]["generation"]), resource.get("spec", {})
         try:
             spec = accept(resource, self.allowed).spec
             fleet = effective_fleet(spec, self.patience)
             self._check_pods(resource, fleet)
         except InvalidSpec as error:
-            return Judgement(generation, written, None, None, (), (*error.errors, *problems), (), found)
-        return Judgement(generation, written, spec, fleet, references(spec), problems, warnings(spec), found)
+            return Judgement(generation, written, None, None, (), (*error.errors, *problems), (), found, asked)
+        return Judgement(generation, written, spec, fleet, references(spec), problems, warnings(spec), found, asked)
 
     def _check_pods(self, resource: ReadOnlyObject, fleet: Fleet) -> None:
         """Refuse what would be made, too: a field may lead to it that no rule on fields knows.

@@ -9,7 +9,6 @@ from utilitarian_operator.simulation.report.advice import Advice, Change, Figure
 from utilitarian_operator.simulation.report.measure import PolicyResult, PoolResult, Waits
 from utilitarian_operator.simulation.report.price import Price
 
-BARS = "▁▂▃▄▅▆▇█"
 NOTHING = "-"
 NOT_TRIED = "not tried: --advise plays other settings, a few minutes for a month"
 NO_ADVICE = (
@@ -236,14 +235,6 @@ def remarks(report: Report) -> Iterator[str]:
     yield from _of_sweep(report.results)
     for pool in ours.pools.values():
         yield from _of_pool(pool)
-
-
-def sparkline(values: Sequence[int], width: int = 48) -> str:
-    """Values as bars, the largest of each of `width` parts."""
-    part = len(values) / width
-    highest = [max(values[int(i * part) : int((i + 1) * part)], default=0) for i in range(width)]
-    top = max(highest, default=0)
-    return "".join(BARS[round(value / top * (len(BARS) - 1))] if top else BARS[0] for value in highest)
 
 
 def quantiles(waits: Waits) -> list[str]:

@@ -17,7 +17,6 @@ from utilitarian_operator.simulation.report.report import (
     queues,
     remarks,
     share,
-    sparkline,
 )
 
 STAGE = stage({"work": {"arrivals": [{"cron": "0 * * * *", "tasks": 3}]}}, days=0.1)
@@ -30,12 +29,6 @@ RESULT = measured("utilitarian", play("utilitarian", STAGE), STAGE)
 )
 def test_a_share_is_all_only_if_it_is(part: int, whole: int, text: str) -> None:
     assert share(part, whole) == text
-
-
-def test_values_as_bars() -> None:
-    assert sparkline([0, 0, 0, 0], 4) == "▁▁▁▁"
-    assert sparkline([0, 7, 14, 7], 4) == "▁▅█▅"
-    assert sparkline(range(100), 2) == "▄█"
 
 
 def report(*results: PolicyResult, price: Price | None = None) -> Report:

@@ -1,0 +1,69 @@
+"""Whether a pool keeps what was promised of it, by its status: a run's deadline, else that tasks start in time."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from math import ceil
+from typing import Any
+
+from utilitarian_operator.api.effective import Pool
+from utilitarian_operator.core.sizing.decision import Rule
+from utilitarian_operator.core.sizing.memory import seconds_per_task, start_up_s
+from utilitarian_operator.core.sizing.memory_json import from_text
+from utilitarian_operator.core.sizing.rules import FIRST_GUESS_START_UP
+
+
+class Kept(StrEnum):
+    """Whether a promise is kept, as a table says it."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "?"
+    NONE = "-"
+    """None is given: the work waits for the next run."""
+
+
+def promise(pool: Pool, of_pool: Mapping[str, Any], now: datetime) -> Kept:
+    """Whether a pool keeps its promise with the work and the workers that its status tells of.
+
+    A run with a deadline is to be done by it. Else the work that is there now is to be started within `drainWithin`
+    from now: in whole waves of as many tasks as the workers have slots, after a start where none is ready.
+
+    Worked example: 20,000 tasks of 5 s, 9 workers of 20 slots, none ready, a start of 28 s: 112 waves, the last of
+    which starts after 28 + 111 * 5 = 583 s; kept with `drainWithin: 10m`.
+
+    Args:
+        pool: the effective spec.
+        of_pool: the pool's entry in the status.
+        now: the one clock.
+    """
+    run, backlog = of_pool.get("run") or {}, of_pool.get("backlog")
+    if run.get("deadline") and run.get("eta"):
+        return Kept.YES if _moment(run["eta"]) <= _moment(run["deadline"]) else Kept.NO
+    if backlog is None:
+        return Kept.UNKNOWN
+    if not backlog or of_pool.get("reason") == Rule.WAIT:
+        return Kept.YES
+    if of_pool.get("reason") == Rule.HOLD:
+        return Kept.NONE
+    slots = (of_pool.get("desired") or 0) * pool.worker.concurrency
+    if not slots:
+        return Kept.NO
+    memory = from_text(of_pool.get("memory"), now)
+    waves = ceil((backlog + (of_pool.get("busy") or 0)) / slots)
+    last_s = (waves - 1) * seconds_per_task(pool, memory, now)
+    if not of_pool.get("ready"):
+        last_s += start_up_s(memory, FIRST_GUESS_START_UP)
+    return Kept.YES if last_s <= pool.scaling.drain_within.total_seconds() else Kept.NO
+
+
+def _moment(text: object) -> datetime:
+    """A moment of the status; the beginning of time where it is none."""
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        return _NONE
+    return moment if moment.tzinfo else _NONE
+
+
+_NONE = datetime.fromisoformat("0001-01-01T00:00:00+00:00")
