@@ -26,6 +26,7 @@ WITHOUT_A_TEST_OF_ITS_NAME = {
     "api/kubernetes": "fields and their bounds: tests/support/resources.py has a case for each",
     "api/resource": "fields and their bounds: tests/support/resources.py has a case for each",
     "adapters/cluster/dry_run": "a client whose writes are dry runs: controlplane/test_plan_diff.py",
+    "adapters/cluster/by_hand": "a client that writes for a person: controlplane/test_cli_hands.py",
     "core/look": "what a look is decided from, as values: test_engine.py",
     "errors": "classes of errors, each tried where it is raised",
     "host/wiring": "constructs the process: every test with an operator on a real API server",

@@ -8,11 +8,15 @@ import typer
 from utilitarian_operator.cli.connection import Target
 from utilitarian_operator.cli.options import (
     Context,
+    Everywhere,
     File,
     FleetName,
     Kubeconfig,
+    Labels,
     Namespace,
     Output,
+    PoolName,
+    Watch,
 )
 from utilitarian_operator.cli.output import Format, Shape
 
@@ -47,10 +51,12 @@ def plan(  # noqa: PLR0913 - one parameter an option
 
 
 def explain(  # noqa: PLR0913 - one parameter an option
-    pool: Annotated[str, typer.Argument(help="Name of the pool.")],
+    pool: PoolName,
     fleet: FleetName = None,
     filename: File = None,
     namespace: Namespace = None,
+    *,
+    watch: Watch = False,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
     output: Output = Format.TABLE,
@@ -64,7 +70,7 @@ def explain(  # noqa: PLR0913 - one parameter an option
     """
     from utilitarian_operator.cli import explain as command
 
-    command.explain(pool, fleet, filename, Target(kubeconfig, context, namespace), output)
+    command.explain(pool, fleet, filename, Target(kubeconfig, context, namespace), output, watch=watch)
 
 
 def status(  # noqa: PLR0913 - one parameter an option
@@ -72,7 +78,9 @@ def status(  # noqa: PLR0913 - one parameter an option
     filename: File = None,
     namespace: Namespace = None,
     *,
-    everywhere: Annotated[bool, typer.Option("-A", "--all-namespaces", help="Fleets of all namespaces.")] = False,
+    selector: Labels = "",
+    everywhere: Everywhere = False,
+    watch: Watch = False,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
     output: Output = Format.TABLE,
@@ -87,7 +95,7 @@ def status(  # noqa: PLR0913 - one parameter an option
     from utilitarian_operator.cli import status as command
 
     target = Target(kubeconfig, context, namespace)
-    command.status(fleet, filename, target, output, everywhere=everywhere)
+    command.status(fleet, filename, target, output, selector, everywhere=everywhere, watch=watch)
 
 
 def simulate(  # noqa: PLR0913 - one parameter an option

@@ -12,6 +12,7 @@ from utilitarian_operator.errors import ClusterError
 if TYPE_CHECKING:
     from kubernetes.aio.client.configuration import Configuration
 
+    from utilitarian_operator.adapters.cluster.by_hand import HandCluster
     from utilitarian_operator.adapters.cluster.dry_run import DryRunCluster
 
 DEFAULT_KUBECONFIG = Path("~/.kube/config")
@@ -38,12 +39,19 @@ class Connection:
     """A cluster that is logged in to.
 
     Args:
-        cluster: to read, and to make dry runs on.
+        cluster: to read, and to write to as a dry run or by hand.
         namespace: that is meant where none is named.
     """
 
     cluster: "DryRunCluster"
     namespace: str
+
+
+@dataclass(frozen=True)
+class HandConnection(Connection):
+    """A cluster that is logged in to, to be changed by a person."""
+
+    cluster: "HandCluster"
 
 
 @contextlib.asynccontextmanager
@@ -61,6 +69,22 @@ async def connected(target: Target) -> AsyncIterator[Connection]:
     configuration, namespace = await _login(target)
     async with ApiClient(configuration) as client:
         yield Connection(DryRunCluster(client), target.namespace or namespace)
+
+
+@contextlib.asynccontextmanager
+async def by_hand(target: Target, *, dry_run: bool) -> AsyncIterator[HandConnection]:
+    """A connection for the time of the block, whose writes are kept unless all is a dry run.
+
+    Raises:
+        ClusterError: there is no cluster to log in to.
+    """
+    from kubernetes.aio.client.api_client import ApiClient
+
+    from utilitarian_operator.adapters.cluster.by_hand import HandCluster
+
+    configuration, namespace = await _login(target)
+    async with ApiClient(configuration) as client:
+        yield HandConnection(HandCluster(client, dry_run=dry_run), target.namespace or namespace)
 
 
 async def _login(target: Target) -> "tuple[Configuration, str]":

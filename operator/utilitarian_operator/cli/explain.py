@@ -12,9 +12,10 @@ from utilitarian_operator.api.problem import InvalidSpec
 from utilitarian_operator.cli.connection import (
     Target,
 )
+from utilitarian_operator.cli.hands.watching import follow, looks
 from utilitarian_operator.cli.output import (
     Format,
-    columns,
+    WrongInput,
     document,
     emit,
     explained,
@@ -30,6 +31,7 @@ from utilitarian_operator.cli.resources import (
     label,
     the_one,
 )
+from utilitarian_operator.cli.tables import columns
 from utilitarian_operator.core.explain.explanation import Explanation, why_from_status, wrong_conditions
 from utilitarian_operator.core.explain.explanation import explain as explanation_of
 from utilitarian_operator.core.explain.from_status import trail_from_status
@@ -42,14 +44,28 @@ THE_BILL = (
 )
 
 
-def explain(pool: str, fleet: str | None, filename: Path | None, target: Target, output: Format) -> None:
+def explain(
+    pool: str, fleet: str | None, filename: Path | None, target: Target, output: Format, *, watch: bool
+) -> None:
     """Print why a pool has its size; `commands.explain` says what each argument is."""
     with explained(output):
-        found = Found(from_file(filename)) if filename is not None else asyncio.run(from_cluster(target))
-        emit(_printed(found, the_one(found.resources, fleet, pool), pool, output, datetime.now(UTC)))
+        if filename is not None and watch:
+            raise WrongInput("--filename is no cluster: --watch needs one")
+
+        def said(found: Found) -> str:
+            return printed(found, the_one(found.resources, fleet, pool), pool, output, datetime.now(UTC))
+
+        async def look() -> str:
+            return said(await from_cluster(target))
+
+        if watch:
+            follow(lambda: looks(look))
+        else:
+            emit(said(Found(from_file(filename))) if filename is not None else asyncio.run(look()))
 
 
-def _printed(found: Found, resource: Object, pool: str, output: Format, now: datetime) -> str:
+def printed(found: Found, resource: Object, pool: str, output: Format, now: datetime) -> str:
+    """Why a pool has its size, in a format."""
     it = found.presence(resource, now)
     try:
         explanation = explanation_of(resource, fleet_of(resource), pool, found.as_of(resource, now))
@@ -103,13 +119,14 @@ def _trail(explanation: Explanation) -> str:
     if not explanation.trail:
         return ""
     rows = ([step.rule, f"{step.before} to {step.after}", step.because] for step in explanation.trail)
-    return columns(["RULE", "WORKERS", "BECAUSE"], rows)
+    return columns(["RULE", "WORKERS", "BECAUSE"], rows, indent=2)
 
 
 def _recommended(explanation: Explanation, *, wide: bool) -> str:
     if wide:
         rows = ([it.path, it.was, it.to, it.because, it.effect] for it in explanation.recommendations)
-        return columns(["FIELD", "NOW", "BETTER", "BECAUSE", "EFFECT"], rows) if explanation.recommendations else ""
+        head = ["FIELD", "NOW", "BETTER", "BECAUSE", "EFFECT"]
+        return columns(head, rows, indent=2) if explanation.recommendations else ""
     said = [
         f"{it.path}: {it.to} (now {it.was})\n  because {it.because}\n  effect: {it.effect}"
         for it in explanation.recommendations

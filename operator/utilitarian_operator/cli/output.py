@@ -3,8 +3,9 @@
 import contextlib
 import json
 import os
+import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -17,7 +18,10 @@ FAILED = 1
 WRONG_INPUT = 2
 CHANGED = 3
 MISSED = 3
+WRONG = 3
 _GAP = "   "
+_CONTROL = re.compile(r"\x1b(?!\[[0-9;]{1,8}m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]")
+"""What a terminal obeys, but for line ends, tabs and colours: the words of a broker or a peer may have it in them."""
 
 
 class WrongInput(Exception):
@@ -63,27 +67,25 @@ def explained(output: Format) -> Iterator[None]:
 def emit(text: str) -> None:
     """Print an answer; a reader that has seen enough (`| head`) is no error."""
     try:
-        typer.echo(text)
+        typer.echo(harmless(text))
     except BrokenPipeError:
         # Else the interpreter would complain once more when it closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def harmless(text: str) -> str:
+    """The text as a terminal may have it: without what it would obey, and without what is no text."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text).encode(errors="replace").decode()
+
+
 def document(value: Any, output: Format) -> str:
     """A value as JSON or YAML, its keys in the order they have."""
     if output is Format.JSON:
-        return json.dumps(value, indent=2, default=str, ensure_ascii=False)
+        text = json.dumps(value, indent=2, default=str, ensure_ascii=False)
+        return _CONTROL.sub(lambda it: f"\\u{ord(it[0]):04x}", text)
     import yaml  # slow to import
 
     return yaml.safe_dump(json.loads(json.dumps(value, default=str)), sort_keys=False, allow_unicode=True).rstrip()
-
-
-def columns(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Rows under a head, each column as wide as it must be; the last one may be as long as it likes."""
-    lines = [head, *([str(cell) for cell in row] for row in rows)]
-    widths = [max(len(line[number]) for line in lines) for number in range(len(head))]
-    padded = (_GAP.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
-    return "\n".join(line.rstrip() for line in padded)
 
 
 def pairs(entries: Mapping[str, str]) -> str:

@@ -21,7 +21,6 @@ from utilitarian_operator.cli.output import (
     CHANGED,
     Format,
     WrongInput,
-    columns,
     document,
     emit,
     explained,
@@ -29,6 +28,7 @@ from utilitarian_operator.cli.output import (
     section,
 )
 from utilitarian_operator.cli.resources import fleet_of, from_file, the_one
+from utilitarian_operator.cli.tables import columns
 from utilitarian_operator.core.explain.cautions import Caution, cautions
 from utilitarian_operator.core.explain.from_status import decisions_now
 from utilitarian_operator.core.labels import Owner
@@ -231,7 +231,7 @@ def _differences(changes: Sequence[Mapping[str, Any]], proposal: Proposal) -> It
         )
         return
     rows = ([change["action"], change["kind"], change["name"], change["because"] or "-"] for change in changes)
-    yield from section("In the cluster", columns(["ACTION", "KIND", "NAME", "BECAUSE"], rows))
+    yield from section("In the cluster", columns(["ACTION", "KIND", "NAME", "BECAUSE"], rows, indent=2))
     for change in changes:
         if change["action"] == "change":
             yield ""

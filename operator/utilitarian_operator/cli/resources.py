@@ -1,9 +1,11 @@
 """Where a command's resource comes from, a file or the cluster, and whether it is the resource that is meant."""
 
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +16,18 @@ from pydantic_core import ErrorDetails
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.names import FLEETS_LEASE
 from utilitarian_operator.api.objects import Object
-from utilitarian_operator.api.problem import InvalidSpec, field_path
+from utilitarian_operator.api.problem import InvalidSpec, field_path, shown
 from utilitarian_operator.api.resource import KIND
 from utilitarian_operator.api.status import FleetStatus
 from utilitarian_operator.api.strict_yaml import StrictLoader, why_no_yaml
 from utilitarian_operator.api.validation.pod_security import EVERYTHING
 from utilitarian_operator.api.validation.resource_rules import accept
-from utilitarian_operator.cli.connection import Target, connected
+from utilitarian_operator.cli import connection
+from utilitarian_operator.cli.connection import Target
 from utilitarian_operator.cli.output import WrongInput
 from utilitarian_operator.core.explain.presence import Presence, Seen, newest_moment, of_a_file, presence
+
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 def from_file(path: Path) -> list[Object]:
@@ -77,19 +82,46 @@ class Found:
         return it.at or newest_moment(resource, now) or now
 
 
-async def from_cluster(target: Target, *, everywhere: bool = False) -> Found:
+async def from_cluster(target: Target, *, everywhere: bool = False, selector: str = "") -> Found:
     """The UtilitarianWorkerPools of the namespace, or of all, and the Leases of their operators.
 
     Raises:
         ClusterError: they can't be read.
+        WrongInput: the namespace's name can be none.
     """
-    async with connected(target) as connection:
-        items, _ = await connection.cluster.items(
-            "utilitarianworkerpools", None if everywhere else connection.namespace
-        )
-        places = sorted({str(item["metadata"]["namespace"]) for item in items})
-        leases = await connection.cluster.leases(FLEETS_LEASE, places)
+    checked(target)
+    async with connection.connected(target) as there:
+        return await found_in(there, everywhere=everywhere, selector=selector)
+
+
+async def found_in(there: connection.Connection, *, everywhere: bool = False, selector: str = "") -> Found:
+    """The same, through a connection that is open.
+
+    Raises:
+        ClusterError: they can't be read.
+    """
+    items, _ = await there.cluster.items("utilitarianworkerpools", None if everywhere else there.namespace, selector)
+    places = sorted({str(item["metadata"]["namespace"]) for item in items})
+    leases = await there.cluster.leases(FLEETS_LEASE, places)
     return Found(sorted(items, key=label), leases)
+
+
+def checked(target: Target) -> None:
+    """Refuse a namespace that can't be one: it becomes part of a path.
+
+    Raises:
+        WrongInput: it is no name of a namespace.
+    """
+    if target.namespace is not None and not _NAMESPACE.fullmatch(target.namespace):
+        raise WrongInput(
+            f"--namespace {shown('', target.namespace)} is no name of a namespace: lower-case letters, digits and -"
+        )
+
+
+def meant(name: str, there_are: Sequence[str]) -> str:
+    """The question whether another name was meant, to be added to a sentence; nothing where none is like it."""
+    close = get_close_matches(name, there_are, 1)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 def the_one(resources: Sequence[Object], fleet: str | None, pool: str | None = None) -> Object:
@@ -106,13 +138,16 @@ def the_one(resources: Sequence[Object], fleet: str | None, pool: str | None = N
     named = [it for it in resources if fleet is None or _name(it) == fleet]
     if not named:
         there_are = ", ".join(_name(it) for it in resources) or "none"
-        raise WrongInput(f"no {KIND} {fleet or ''}".rstrip() + f" here; there are: {there_are}")
+        raise WrongInput(
+            f"no {KIND} {fleet or ''}".rstrip()
+            + f" here; there are: {there_are}{meant(fleet or '', list(map(_name, resources)))}"
+        )
     fitting = [it for it in named if pool is None or pool in pools_of(it)] if len(named) > 1 else named
     if len(fitting) > 1:
         raise WrongInput(f"several fleets could be meant, name one by --fleet: {', '.join(map(_name, fitting))}")
     if pool is not None and (not fitting or pool not in pools_of(fitting[0])):
-        there_are = ", ".join(name for it in named for name in pools_of(it)) or "none"
-        raise WrongInput(f"no pool {pool}; there are: {there_are}")
+        names = [name for it in named for name in pools_of(it)]
+        raise WrongInput(f"no pool {pool}; there are: {', '.join(names) or 'none'}{meant(pool, names)}")
     return fitting[0]
 
 

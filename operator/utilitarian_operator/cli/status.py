@@ -14,10 +14,10 @@ from utilitarian_operator.api.problem import InvalidSpec
 from utilitarian_operator.cli.connection import (
     Target,
 )
+from utilitarian_operator.cli.hands.watching import follow, looks
 from utilitarian_operator.cli.output import (
     Format,
     WrongInput,
-    columns,
     document,
     emit,
     explained,
@@ -31,6 +31,7 @@ from utilitarian_operator.cli.resources import (
     label,
     the_one,
 )
+from utilitarian_operator.cli.tables import columns
 from utilitarian_operator.core.explain.explanation import next_run, why_from_status, wrong_conditions
 from utilitarian_operator.core.explain.next_changes import until
 from utilitarian_operator.core.explain.presence import Seen
@@ -41,29 +42,42 @@ from utilitarian_operator.core.sizing.memory_json import from_text
 from utilitarian_operator.core.wording import seconds
 
 
-def status(
+def status(  # noqa: PLR0913 - what a person may ask for
     fleet: str | None,
     filename: Path | None,
     target: Target,
     output: Format,
+    selector: str,
     *,
     everywhere: bool,
+    watch: bool,
 ) -> None:
     """Print each fleet and its pools; `commands.status` says what each argument is."""
     with explained(output):
         if everywhere and target.namespace is not None:
             raise WrongInput("--namespace and --all-namespaces contradict each other: give one of them")
-        if filename is not None:
-            found = Found(from_file(filename))
+        if filename is not None and (watch or selector):
+            raise WrongInput("--filename is no cluster: --watch and --selector need one")
+
+        async def look() -> str:
+            found = await from_cluster(target, everywhere=everywhere, selector=selector)
+            return _chosen(found, fleet, output)
+
+        if watch:
+            follow(lambda: looks(look))
         else:
-            found = asyncio.run(from_cluster(target, everywhere=everywhere))
-        chosen = found.resources if fleet is None else [the_one(found.resources, fleet)]
-        if not chosen:
-            typer.echo("no UtilitarianWorkerPool here; -A looks in all namespaces", err=True)
-        emit(_printed(found, chosen, output, datetime.now(UTC)))
+            emit(_chosen(Found(from_file(filename)), fleet, output) if filename is not None else asyncio.run(look()))
 
 
-def _printed(found: Found, chosen: list[Object], output: Format, now: datetime) -> str:
+def _chosen(found: Found, fleet: str | None, output: Format) -> str:
+    chosen = found.resources if fleet is None else [the_one(found.resources, fleet)]
+    if not chosen:
+        typer.echo("no UtilitarianWorkerPool here; -A looks in all namespaces", err=True)
+    return printed(found, chosen, output, datetime.now(UTC))
+
+
+def printed(found: Found, chosen: list[Object], output: Format, now: datetime) -> str:
+    """Fleets and their pools in a format."""
     if output in {Format.JSON, Format.YAML}:
         return document({"fleets": [_fleet(found, resource, now) for resource in chosen]}, output)
     blocks = ("\n".join(_text(found, resource, now, wide=output is Format.WIDE)) for resource in chosen)
@@ -73,7 +87,7 @@ def _printed(found: Found, chosen: list[Object], output: Format, now: datetime) 
 def _fleet(found: Found, resource: Object, now: datetime) -> dict[str, Any]:
     """A fleet as programs want it: the status, without what only the operator reads, and each pool's next run."""
     status, it, moment = resource.get("status") or {}, found.presence(resource, now), found.as_of(resource, now)
-    coming = _next_runs(_effective(resource), moment)
+    coming = next_runs(effective(resource), moment)
     operator = {"seen": it.seen, "at": timestamp(it.at) if it.at else None, "message": it.message}
     pools = [
         {key: value for key, value in pool.items() if key != "memory"} | {"nextRun": coming.get(pool["name"])}
@@ -104,8 +118,8 @@ def _text(found: Found, resource: Object, now: datetime, *, wide: bool) -> Itera
     rows = status.get("pools") or ()
     yield from (f"{pool['name']}: {sentence}" for pool in rows if (sentence := open_run(pool)))
     if rows:
-        fleet = _effective(resource)
-        coming = _next_runs(fleet, moment)
+        fleet = effective(resource)
+        coming = next_runs(fleet, moment)
         more = ["UNACKED", "LATER", "LEAVING", "A-TASK"] if wide else []
         head = ["POOL", "READY", "BACKLOG", "BUSY", *more, "NEXT-RUN", "RULE", "WHY"]
         yield columns(head, (_row(pool, fleet, coming, moment, live=moment == now, wide=wide) for pool in rows))
@@ -142,13 +156,15 @@ def _task(pool: Mapping[str, Any], fleet: Fleet | None, now: datetime) -> str:
     return seconds(seconds_per_task(spec, memory, now)) if spec is not None and memory.completions else "-"
 
 
-def _effective(resource: Mapping[str, Any]) -> Fleet | None:
+def effective(resource: Mapping[str, Any]) -> Fleet | None:
+    """The effective spec of a resource; None where it is refused."""
     try:
         return fleet_of(resource)
     except InvalidSpec:
         return None  # the condition Stalled, printed above, says what is wrong
 
 
-def _next_runs(fleet: Fleet | None, now: datetime) -> dict[str, str]:
+def next_runs(fleet: Fleet | None, now: datetime) -> dict[str, str]:
+    """When the next run of each pool that has runs begins, by the pool's name."""
     runs = {pool.name: next_run(pool, now) for pool in fleet.pools} if fleet else {}
     return {name: timestamp(run[1]) for name, run in runs.items() if run is not None}

@@ -67,9 +67,7 @@ def test_colour_is_for_terminals_and_can_be_switched_off(
     assert output.painted("AtMaximum", "red") == ("\x1b[31mAtMaximum\x1b[0m" if painted else "AtMaximum")
 
 
-def test_columns_are_as_wide_as_they_must_be_and_the_last_as_long_as_it_likes() -> None:
-    said = output.columns(["POOL", "WHY"], [["a", "1 task"], ["longer", ""]])
-    assert said.splitlines() == ["POOL     WHY", "a        1 task", "longer"]
+def test_values_stand_under_each_other_and_a_section_is_indented() -> None:
     assert output.pairs({"a": "1", "long": "2"}).splitlines() == ["a      1", "long   2"]
     assert output.section("T", "") == []
     assert output.section("T", "a\nb") == ["", "T", "  a", "  b"]
@@ -95,3 +93,12 @@ def test_problems_come_in_the_format_that_was_asked_for() -> None:
     (problem,) = json.loads(done.stdout)["problems"]
     assert problem["path"] == "spec.mode"
     assert set(problem) == {"path", "value", "remedy"}
+
+
+def test_what_a_terminal_would_obey_is_not_printed() -> None:
+    said = output.harmless("a\x1b[2J\x1b]0;t\x07\rb\tc\n\x9b1m\udcff\x1b[31mred\x1b[0m")
+    assert said == "a\ufffd[2J\ufffd]0;t\ufffd\ufffdb\tc\n\ufffd1m?\x1b[31mred\x1b[0m"
+    value = {"a": "\x9b\x1b[2J\x7f"}
+    text = output.document(value, output.Format.JSON)
+    assert text == output.harmless(text)
+    assert json.loads(text) == value

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from aiohttp import ClientError, ClientResponse
 from kubernetes.aio.client.api_client import ApiClient
@@ -69,6 +69,8 @@ class ClusterClient(Cluster):
 
     _with_each_write: Sequence[tuple[str, str]] = ()
     """Parameters of the query of each write."""
+    _manager: ClassVar[str] = MANAGER
+    """In whose name fields are written."""
 
     def __init__(
         self,
@@ -186,7 +188,7 @@ class ClusterClient(Cluster):
         await self._turn()  # before the Lease is asked how long it lasts
         within_s = min(self._may_write(_namespace(path)), TIMEOUT_S)
         # Strict: a typing error in a part that the CRD passes through must not be dropped in silence.
-        manager = [] if method == "DELETE" else [("fieldManager", MANAGER), ("fieldValidation", "Strict")]
+        manager = [] if method == "DELETE" else [("fieldManager", self._manager), ("fieldValidation", "Strict")]
         more = [*manager, *query, *self._with_each_write]
         return await self._request(method, path, body, content_type, more, within_s=within_s)
 

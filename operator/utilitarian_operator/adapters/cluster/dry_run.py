@@ -1,6 +1,6 @@
 """The API server as the command line uses it: reads, and writes as dry runs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from utilitarian_operator.adapters.cluster.client import ClusterClient
 from utilitarian_operator.api.objects import Object
@@ -12,7 +12,7 @@ DRY_RUN = ("dryRun", "All")
 class DryRunCluster(ClusterClient):
     """The API server; whatever is written to it is checked, admitted, given its defaults, and not kept."""
 
-    _with_each_write = (DRY_RUN,)
+    _with_each_write: Sequence[tuple[str, str]] = (DRY_RUN,)
 
     async def find(self, manifest: Object) -> Object | None:
         """The object that a manifest describes, as it is now; None if there is none."""

@@ -1,0 +1,121 @@
+"""`events`: what the operator and Kubernetes have told of a fleet and its objects, the newest last."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import typer
+
+from utilitarian_operator.api.names import beat_object, pool_object
+from utilitarian_operator.api.objects import Object
+from utilitarian_operator.cli import connection
+from utilitarian_operator.cli.connection import Connection, Target
+from utilitarian_operator.cli.hands import watching
+from utilitarian_operator.cli.hands.top import ago
+from utilitarian_operator.cli.output import Format, document, emit, explained, painted
+from utilitarian_operator.cli.resources import checked, found_in, pools_of, the_one
+from utilitarian_operator.cli.tables import columns
+
+KINDS = ("UtilitarianWorkerPool", "Deployment", "StatefulSet", "ReplicaSet", "Pod", "PersistentVolumeClaim")
+MOST_OF_A_KIND = 500
+
+
+def events(  # noqa: PLR0913 - what a person may ask for
+    pool: str | None, fleet: str | None, target: Target, output: Format, *, selector: str, watch: bool, last: int
+) -> None:
+    """Print the events of fleets; `commands.events` says what each argument is."""
+    with explained(output):
+        checked(target)
+
+        async def frames() -> AsyncIterator[str]:
+            async with connection.connected(target) as there:
+
+                async def look() -> str:
+                    return await _printed(there, pool, fleet, selector, output, last)
+
+                async for frame in watching.looks(look):
+                    yield frame
+
+        async def once() -> str:
+            async with connection.connected(target) as there:
+                return await _printed(there, pool, fleet, selector, output, last)
+
+        if watch:
+            watching.follow(frames)
+        else:
+            emit(asyncio.run(once()))
+
+
+async def _printed(
+    there: Connection, pool: str | None, fleet: str | None, selector: str, output: Format, last: int
+) -> str:
+    found = (await found_in(there, selector=selector)).resources
+    several = fleet is None and pool is None
+    chosen = found if several else [the_one(found, fleet, pool)]
+    rows = await of_fleets(there, chosen, pool)
+    rows = rows[-last:] if last else rows
+    if output in {Format.JSON, Format.YAML}:
+        return document({"events": rows}, output)
+    if not rows:
+        typer.echo("no events: Kubernetes keeps them for an hour, unless it is set otherwise", err=True)
+        return ""
+    return _table(rows, datetime.now(UTC))
+
+
+async def of_fleets(there: Connection, resources: Sequence[Object], pool: str | None = None) -> list[dict[str, Any]]:
+    """The events of fleets and their objects, oldest first, each with `at`, `type`, `reason`, `about`, `count`, `note`.
+
+    Args:
+        there: to ask.
+        resources: the fleets; of one namespace.
+        pool: only what is about this one; None for all, beat included.
+    """
+    names = {it["metadata"]["name"]: pools_of(it) for it in resources}
+    rows = []
+    for kind in KINDS:
+        fields = f"involvedObject.kind={kind}"
+        items, _ = await there.cluster.items("events", there.namespace, limit=MOST_OF_A_KIND, fields=fields)
+        rows += [_row(it) for it in items if _is_about(it, names, pool)]
+    return sorted(rows, key=lambda row: row["at"])
+
+
+def _is_about(event: Mapping[str, Any], names: Mapping[str, Sequence[str]], pool: str | None) -> bool:
+    about = event.get("involvedObject") or {}
+    name, note = str(about.get("name", "")), str(event.get("message") or "")
+    if about.get("kind") == "UtilitarianWorkerPool":
+        return name in names and (pool is None or pool in note.replace(":", " ").replace(",", " ").split())
+    return any(name == it or name.startswith(f"{it}-") for it in _objects(names, pool))
+
+
+def _objects(names: Mapping[str, Sequence[str]], pool: str | None) -> Iterator[str]:
+    """Names of the objects of fleets: what Kubernetes makes for one of them begins so."""
+    for fleet, pools in names.items():
+        yield from (pool_object(fleet, it) for it in pools if pool in {None, it})
+        if pool is None:
+            yield beat_object(fleet)
+
+
+def _row(event: Mapping[str, Any]) -> dict[str, Any]:
+    series, about = event.get("series") or {}, event.get("involvedObject") or {}
+    moments = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"))
+    at = next((str(it) for it in (*moments, event["metadata"].get("creationTimestamp")) if it), "")
+    return {
+        "at": at,
+        "type": event.get("type") or "Normal",
+        "reason": event.get("reason") or "-",
+        "about": f"{about.get('kind', '?')}/{about.get('name', '?')}",
+        "count": series.get("count") or event.get("count") or 1,
+        "note": event.get("message") or "",
+    }
+
+
+def _table(rows: Sequence[Mapping[str, Any]], now: datetime) -> str:
+    def line(row: Mapping[str, Any]) -> list[str]:
+        about = row["about"].removeprefix("UtilitarianWorkerPool/")
+        times = f" ({row['count']} times)" if row["count"] > 1 else ""
+        return [ago(row["at"], now), row["reason"], about, f"{row['note']}{times}"]
+
+    text = columns(["AGO", "REASON", "ABOUT", "WHAT"], map(line, rows))
+    warnings = {row["reason"] for row in rows if row["type"] == "Warning"}
+    return "\n".join(painted(it, "yellow") if warnings & set(it.split()[:4]) else it for it in text.splitlines())

@@ -1,0 +1,149 @@
+"""`doctor`: each thing that can be wrong is found, with its remedy, and nothing else is called wrong."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.support.fake_shell import NAMESPACE, FakeShell
+from utilitarian_operator import __version__
+from utilitarian_operator.errors import ClusterError, Gone, Rejected
+
+GOOD = [{"type": "BrokerReachable", "status": "True", "reason": "Reachable", "message": "queues are seen"}]
+
+
+def deployed(shell: FakeShell, version: str = __version__) -> None:
+    """The operator's Deployment."""
+    labels = {"app.kubernetes.io/name": "utilitarian-operator", "app.kubernetes.io/version": version}
+    shell.add(
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "o", "namespace": "op", "labels": labels}}
+    )
+
+
+@pytest.fixture
+def well(shell: FakeShell) -> FakeShell:
+    """A fleet with which all is well."""
+    fleet = shell.fleet()
+    status = {**fleet["status"], "conditions": GOOD}
+    shell.cluster._objects["UtilitarianWorkerPool", NAMESPACE, "utilitarian"]["status"] = status
+    shell.lease()
+    deployed(shell)
+    return shell
+
+
+def wrong(shell: FakeShell) -> dict[str, str]:
+    """What is wrong, each with its remedy."""
+    checks = json.loads(shell.run("doctor", "-o", "json").stdout)["checks"]
+    return {it["said"]: it["remedy"] for it in checks if it["state"] == "WRONG"}
+
+
+def test_all_is_well(well: FakeShell) -> None:
+    done = well.run("doctor")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "WRONG" not in done.stdout
+    assert "unknown" not in done.stdout
+    assert done.stdout.splitlines()[1].split() == ["API", "server", "ok", "v1.34.1"]
+    assert "broker: Reachable: queues are seen" in done.stdout
+    assert f"{__version__}, as the operator's" in done.stdout
+
+
+def pod(shell: FakeShell, reason: str) -> None:
+    waiting = {"name": "worker", "state": {"waiting": {"reason": reason}}}
+    metadata = {"name": "p", "namespace": NAMESPACE, "labels": {"app.kubernetes.io/instance": "utilitarian"}}
+    shell.add({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": {"containerStatuses": [waiting]}})
+
+
+def status(shell: FakeShell, **more: Any) -> None:
+    body = shell.cluster._objects["UtilitarianWorkerPool", NAMESPACE, "utilitarian"]
+    body["status"] = {**body["status"], **more}
+
+
+STALLED = {"type": "Stalled", "status": "True", "reason": "NameTaken", "message": "another has it"}
+
+
+@pytest.mark.parametrize(
+    "harm,said,remedy",
+    [
+        pytest.param(
+            lambda it: setattr(it.cluster, "clock_ahead", timedelta(minutes=10)), "10 min apart", "NTP", id="clock"
+        ),
+        pytest.param(
+            lambda it: setattr(it.cluster, "forbidden", frozenset({("patch", "utilitarianworkerpools")})),
+            "to patch utilitarianworkerpools is missing",
+            "role edit in namespace metering",
+            id="a right",
+        ),
+        pytest.param(
+            lambda it: it.cluster._objects.pop(("Deployment", "op", "o")) and deployed(it, "0.0.1"),
+            "the operator is 0.0.1",
+            "operator's version",
+            id="version",
+        ),
+        pytest.param(
+            lambda it: it.cluster._objects.pop(("Lease", NAMESPACE, "utilitarian-fleets")),
+            "operator NOT SEEN",
+            "kubectl get pods -A -l",
+            id="no operator",
+        ),
+        pytest.param(
+            lambda it: status(it, conditions=[STALLED]),
+            "Stalled=True, NameTaken: another",
+            "docs/status.md",
+            id="stalled",
+        ),
+        pytest.param(lambda it: status(it, advice=["pool a: two budgets"]), "two budgets", "what it says", id="advice"),
+        pytest.param(lambda it: pod(it, "ImagePullBackOff"), "wait: ImagePullBackOff", "imagePullSecrets", id="image"),
+        pytest.param(
+            lambda it: it.cluster._objects["UtilitarianWorkerPool", NAMESPACE, "utilitarian"]["spec"].update(image="i"),
+            "image i has no version",
+            "name a version",
+            id="no version",
+        ),
+    ],
+)
+def test_what_is_wrong_has_its_remedy(well: FakeShell, harm: Any, said: str, remedy: str) -> None:
+    harm(well)
+    ((found, cure),) = wrong(well).items()
+    assert said in found
+    assert remedy in cure
+    done = well.run("doctor", env={"COLUMNS": "80"})
+    assert done.returncode == 3
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("reason", ["ContainerCreating", "PodInitializing", "\x1b[2J"])
+def test_a_container_that_is_only_starting_is_well(well: FakeShell, reason: str) -> None:
+    pod(well, reason)
+    assert wrong(well) == {}
+
+
+@pytest.mark.parametrize("image", ["i@sha256:0", "registry:5000/i:1", "i:2026.11"])
+def test_an_image_with_a_version_is_well(well: FakeShell, image: str) -> None:
+    well.cluster._objects["UtilitarianWorkerPool", NAMESPACE, "utilitarian"]["spec"]["image"] = image
+    assert wrong(well) == {}
+
+
+def test_without_the_resource_or_the_right_to_see_it(shell: FakeShell) -> None:
+    shell.cluster.fails = lambda it: Gone("HTTP 404") if it.kind == "utilitarianworkerpools" else None
+    ((said, remedy),) = wrong(shell).items()
+    assert said == "the API server does not know utilitarianworkerpools.utilitarian.io"
+    assert remedy == "install it: utilitarian-operator crd | kubectl apply --server-side -f -"
+    shell.cluster.fails = lambda it: Rejected("HTTP 403") if it.kind == "utilitarianworkerpools" else None
+    assert wrong(shell) == {"HTTP 403": "ask for the right to list it: the role view has it by our chart"}
+
+
+def test_what_can_not_be_seen_is_unknown_and_not_wrong(well: FakeShell) -> None:
+    well.cluster.fails = lambda it: (
+        ClusterError("no") if it.kind in {"deployments", "pods", "leases", "Lease"} else None
+    )
+    done = well.run("doctor")
+    assert (done.returncode, done.stdout.count(" unknown ")) == (0, 3)
+
+
+def test_a_namespace_without_a_fleet(shell: FakeShell) -> None:
+    done = shell.run("doctor")
+    assert done.returncode == 0
+    assert "there are none in namespace metering; remedy: name another one by -n" in done.stdout
+    shell.fleet()
+    assert shell.run("doctor", "--fleet", "utilitariam").returncode == 2
