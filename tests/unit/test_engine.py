@@ -23,7 +23,7 @@ from utilitarian_operator.core.plan import Outcome, Plan
 from utilitarian_operator.core.spec.acceptance import Acceptance, Judgement
 from utilitarian_operator.core.spec.references import Content, Target
 from utilitarian_operator.core.status.change import Written
-from utilitarian_operator.core.status.recall import Recalled
+from utilitarian_operator.core.status.recall import Recalled, recall
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable
 
 Body = dict[str, Any]
@@ -384,6 +384,20 @@ def test_a_client_that_sets_the_number_again_and_again_is_named_and_not_fought()
     assert (stalled["status"], stalled["reason"]) == ("True", "ReplicasTaken")
     assert "kube-controller-manager sets the replicas of Deployment fleet-a" in stalled["message"]
     assert [it.reason for it in plan.events] == ["ReplicasTaken"]
+
+
+def test_what_is_left_to_another_client_still_is_when_the_operator_is_started_again() -> None:
+    look = at_rest(Look(waiting=1200))
+    for second in (2, 17, 32):
+        look = written_by(written_by(look, MANAGER, second, 3), "kube-controller-manager", second + 1, 1)
+    before, _ = look.decided()
+    assert before.status is not None
+    status, at = before.status.wanted, NOW + 40 * SECOND
+    started = replace(look, resource={**look.resource, "status": status}, state=begun(status, recall(status, at), at))
+    plan, _ = replace(started, outcome=None, after=40 * SECOND).decided()
+    assert plan.scales == ()
+    assert plan.figures is not None
+    assert plan.figures.decisions["a"].rule == "contested"
 
 
 def test_tasks_that_stay_on_the_broker_before_are_told_once() -> None:

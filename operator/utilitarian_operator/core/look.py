@@ -205,7 +205,8 @@ def begun(status: ReadOnlyObject, recalled: Recalled, now: datetime) -> State:
     """
     beat = recalled_beat(status)
     sightings = Sightings(now, last_messages=LastMessages(recalled.last_messages))
-    return State(now, PodLosses(now), sightings, memories=dict(recalled.memories), beat=beat, note=recalled.note)
+    memories, writers = dict(recalled.memories), ReplicaWriters(recalled=recalled.contested)
+    return State(now, PodLosses(now), sightings, memories=memories, beat=beat, writers=writers, note=recalled.note)
 
 
 def context_of(spec: Spec, state: State, at: datetime) -> FleetContext:

@@ -97,6 +97,43 @@ def test_a_fight_that_lasts_costs_a_write_of_ours_in_ten_minutes() -> None:
     assert writes <= WRITES - 1 + hour / LEFT_ALONE_FOR.total_seconds()
 
 
+RESTART = ReplicaWriters(recalled=frozenset("a"))
+LEFT = int(LEFT_ALONE_FOR.total_seconds())
+
+
+@pytest.mark.parametrize(
+    "last, since, contested",
+    [
+        pytest.param(by(HPA, 0), 1, HPA, id="still left to it"),
+        pytest.param(by(HPA, 0), LEFT - 1, HPA, id="until ten minutes after its last write"),
+        pytest.param(by(HPA, 0), LEFT, "", id="and no longer"),
+        pytest.param(by(HPA, 60), 1, HPA, id="its clock goes before ours"),
+        pytest.param(deployment(entry(HPA, NOW) | {"time": "soon"}), 1, HPA, id="no moment"),
+        pytest.param(by(OURS, 0, 5), 1, "", id="taken back meanwhile"),
+    ],
+)
+def test_a_number_that_was_left_to_another_still_is_after_a_restart(
+    last: dict[str, Any], since: int, contested: str
+) -> None:
+    known = after([(since, last)], RESTART)
+    assert known.contested_pools.get("a", "") == contested
+    again = after([(since + 5, by("other", since + 5, 3))], known)
+    assert again.contested_pools == {"a": "other"}, "one write more is enough"
+
+
+def test_after_a_restart_it_is_released_when_the_other_has_written_none_for_ten_minutes() -> None:
+    known = after([(second, by(HPA, 0)) for second in range(30, LEFT, 30)], RESTART)
+    assert known.contested_pools == {"a": HPA}
+    assert after([(LEFT, by(HPA, 0))], known).contested_pools == {}
+
+
+def test_what_is_recalled_waits_for_its_deployment_and_counts_once() -> None:
+    known = RESTART.seen({}, NOW)
+    assert known.recalled == {"a"}
+    known = after([(1, by(HPA, 0)), (LEFT, by(HPA, 0))], known)
+    assert (known.recalled, known.contested_pools) == (frozenset(), {})
+
+
 def test_deployments_that_are_gone_are_forgotten() -> None:
     assert ReplicaWriters().seen({"a": by(HPA, 0)}, NOW).seen({}, NOW).writes == {}
 

@@ -54,6 +54,14 @@ BROKEN = {
 }
 
 
+def test_whose_number_was_left_to_another_client_is_read_from_the_trails() -> None:
+    rules = {"a": ["demand", "contested"], "b": ["demand"], "c": []}
+    rows: list[Any] = [{"name": name, "trail": [{"rule": it} for it in of]} for name, of in rules.items()]
+    strange = [{"name": "d", "trail": 5}, {"name": 5, "trail": rows[0]["trail"]}, {"trail": [5]}, 5, None]
+    assert recall({"pools": [*rows, *strange]}, NOW).contested == {"a"}
+    assert recall({"pools": 5}, NOW).contested == recall({}, NOW).contested == frozenset()
+
+
 @pytest.mark.parametrize("name", BROKEN)
 def test_what_cannot_be_read_is_left_out_and_said_and_all_else_is_kept(name: str) -> None:
     written, said = BROKEN[name]

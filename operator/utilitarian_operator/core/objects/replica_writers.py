@@ -40,9 +40,15 @@ class Writes:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaWriters:
-    """The others' writes to the Deployments of one fleet, by the pool that each runs."""
+    """The others' writes to the Deployments of one fleet, by the pool that each runs.
+
+    Args:
+        writes: what is known of them.
+        recalled: pools whose number was left to another when the operator before this one wrote the status.
+    """
 
     writes: Mapping[str, Writes] = field(default_factory=dict)
+    recalled: frozenset[str] = frozenset()
 
     def seen(
         self, deployments: Mapping[str, ReadOnlyObject], now: datetime, scaled: Collection[str] = ()
@@ -54,10 +60,13 @@ class ReplicaWriters:
             now: the one clock.
             scaled: names of pools whose number the operator has set since the last look.
         """
-        writes = self.writes
-        return ReplicaWriters(
-            {name: _followed(writes.get(name), it, now, ours=name in scaled) for name, it in deployments.items()}
-        )
+        found = {
+            name: _recalled(it, now)
+            if name in self.recalled and name not in self.writes
+            else _followed(self.writes.get(name), it, now, ours=name in scaled)
+            for name, it in deployments.items()
+        }
+        return ReplicaWriters(found, self.recalled - found.keys())
 
     @property
     def contested_pools(self) -> dict[str, str]:
@@ -110,6 +119,26 @@ def _followed(before: Writes | None, deployment: ReadOnlyObject, now: datetime, 
     if before.contested is not None and apart(now, before.contested) >= LEFT_ALONE_FOR:
         return Writes(newest, generation, (), manager, None, now)
     return Writes(newest, generation, moments, manager, before.contested, before.released)
+
+
+def _recalled(deployment: ReadOnlyObject, now: datetime) -> Writes:
+    """With a Deployment that was left to another before a restart: it still is, until long after the last write."""
+    writer, generation = other_writer(deployment), deployment["metadata"].get("generation", 0)
+    if writer is None:  # the number was taken back meanwhile
+        return Writes(None, generation, released=now)
+    newest, at = (*writer, deployment["spec"].get("replicas", 1)), _moment(writer[1], now)
+    if apart(now, at) >= LEFT_ALONE_FOR:
+        return Writes(newest, generation, (), writer[0], None, now)
+    return Writes(newest, generation, (), writer[0], at)
+
+
+def _moment(written: str, now: datetime) -> datetime:
+    """When a write was, as the API server has it; now where that can't be read, or is still to come."""
+    try:
+        at = datetime.fromisoformat(written)
+    except ValueError:
+        return now
+    return min(at, now) if at.tzinfo is not None else now
 
 
 def _just_released(before: Writes, now: datetime) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.reading import Reader
+from utilitarian_operator.core.sizing.decision import Rule
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.memory_json import read, read_past
 from utilitarian_operator.core.status.change import LAST_MESSAGES
@@ -24,11 +25,13 @@ class Recalled:
     Args:
         memories: by pool name.
         last_messages: when a message last came to each queue with runs.
+        contested: names of the pools whose number was left to another client.
         left_out: what could not be read, each with its place, its value and why.
     """
 
     memories: Mapping[str, Memory] = field(default_factory=dict)
     last_messages: Mapping[str, datetime] = field(default_factory=dict)
+    contested: frozenset[str] = frozenset()
     left_out: tuple[str, ...] = ()
 
     @property
@@ -54,7 +57,7 @@ def recall(status: object, now: datetime) -> Recalled:
     memories = dict(reader.at(".pools").each(fields.get("pools"), _memory))
     beat = reader.at(".beat").fields(fields.get("beat")) or {}
     messages = dict(reader.at(f".beat.{LAST_MESSAGES}").each(beat.get(LAST_MESSAGES), _last_message))
-    return Recalled(memories, messages, tuple(left_out))
+    return Recalled(memories, messages, _contested(fields.get("pools")), tuple(left_out))
 
 
 def remembered(status: object, now: datetime) -> dict[str, Memory]:
@@ -75,6 +78,12 @@ def _memory(reader: Reader, pool: object) -> tuple[str, Memory] | None:
     history = read_past(reader.at(".history"), fields.get("history"))
     memory = read(reader.at(".memory"), fields.get("memory"))
     return name, changed(memory, history=history) if history else memory
+
+
+def _contested(pools: object) -> frozenset[str]:
+    """By the trails of the pools, which people read, too."""
+    steps = ((row.get("name"), step) for row in _rows(pools) for step in _rows(row.get("trail")))
+    return frozenset(name for name, step in steps if isinstance(name, str) and step.get("rule") == Rule.CONTESTED)
 
 
 def _last_message(reader: Reader, row: object) -> tuple[str, datetime] | None:
