@@ -77,10 +77,17 @@ def create(controlplane: ControlPlane, namespace: str, name: str, case: Case) ->
     return fleet
 
 
-def printed(controlplane: ControlPlane, namespace: str, fleet: str) -> str:
-    """What the commands print of a fleet that is in the cluster."""
-    cluster = ("-n", namespace, "--kubeconfig", controlplane.kubeconfig)
-    commands = [("explain", "work", "--fleet", fleet), ("status", "--fleet", fleet, "-o", "json")]
+def printed(controlplane: ControlPlane, fleet: Fleet, directory: Path) -> str:
+    """What the commands print of a fleet that is in the cluster, and of its file beside it."""
+    cluster = ("-n", fleet.namespace, "--kubeconfig", controlplane.kubeconfig)
+    saved = directory / f"{fleet.name}.json"
+    saved.write_text(json.dumps(fleet.read()))
+    commands: list[tuple[str | Path, ...]] = [
+        ("explain", "work", "--fleet", fleet.name),
+        ("status", "--fleet", fleet.name, "-o", "json"),
+        ("plan", "-f", saved, "--live"),
+        ("plan", "-f", saved, "--live", "-o", "yaml"),
+    ]
     done = [operator_command(*command, *cluster) for command in commands]
     return "\n".join(f"{it.stdout}\n{it.stderr}" for it in done)
 
@@ -111,7 +118,7 @@ def test_no_password_is_printed_whatever_is_wrong_with_a_url(
             "events": shown,
             "metrics": list(operator.metrics()),
             "log": process.log_text(),
-            "commands": [printed(controlplane, namespace, name) for name in fleets],
+            "commands": [printed(controlplane, fleet, tmp_path) for fleet in fleets.values()],
         }
         for where, what in written.items():
             assert WORD not in json.dumps(what), where
