@@ -93,6 +93,25 @@ def test_of_two_that_run_already_the_newer_is_led_to_zero_and_comes_back_when_th
 
 
 @pytest.mark.usefixtures("seeing_both")
+def test_who_names_the_broker_with_a_wrong_password_keeps_no_newer_one_from_running(
+    installation: Installation, newer: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("utilitarian_operator.reconcile.claims.NEVER_LET_IN_S", 5.0)
+    installation.declare()
+    right = newer.broker_url = installation.broker_url
+    installation.broker_url = right.replace(f":{installation.rabbitmq.password}@", ":wrong@")
+    installation.create()
+    installation.wait(lambda: "refuses user, password" in installation.fleet.condition("BrokerReachable")[2])
+    newer.create()
+    newer.wait(lambda: newer.fleet.condition("Ready")[0] == "True")
+    sent = newer.send(DEFAULT, 4, 0.2)
+    newer.wait(lambda: len(newer.ledger.read().ids("end")) == len(sent))
+    assert newer.fleet.read()["status"]["letIn"]
+    assert "letIn" not in installation.fleet.read()["status"]
+    assert is_taken(installation, key(newer))
+
+
+@pytest.mark.usefixtures("seeing_both")
 def test_an_edit_that_names_the_queue_of_another_keeps_the_last_spec_running(
     installation: Installation, newer: Installation
 ) -> None:

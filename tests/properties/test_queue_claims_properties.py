@@ -24,7 +24,8 @@ def resources(draw: st.DrawFn) -> list[Claim]:
     for number in range(draw(st.integers(1, 6))):
         place, created = draw(st.sampled_from(PLACES)), f"2026-01-0{draw(st.integers(1, 3))}T00:00:00Z"
         versions = draw(st.sampled_from([(True,), (False,), (True, False)]))
-        claims += [Claim(f"ns/{number}", created, runs, place, draw(QUEUES)) for runs in versions]
+        let_in = draw(st.booleans())
+        claims += [Claim(f"ns/{number}", created, runs, place, draw(QUEUES), let_in) for runs in versions]
     return draw(st.permutations(claims))
 
 
@@ -48,13 +49,14 @@ def test_a_queue_of_a_broker_has_one_keeper(claims: list[Claim]) -> None:
 
 
 @given(resources())
-def test_who_runs_loses_only_to_an_older_one_that_runs(claims: list[Claim]) -> None:
+def test_who_runs_loses_only_to_an_older_one_that_runs_and_was_let_in_if_it_was_itself(claims: list[Claim]) -> None:
     running = {claim.fleet: claim for claim in claims if claim.runs}
     for claim, queues in lost(claims, SAME).items():
         for holder in queues.values():
             if claim.runs:
                 other = running[holder]
-                assert (other.created, other.fleet) < (claim.created, claim.fleet)
+                before, after = ((not it.let_in, it.created, it.fleet) for it in (other, claim))
+                assert before < after
 
 
 @given(resources(), st.data())

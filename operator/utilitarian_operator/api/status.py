@@ -176,6 +176,8 @@ class FleetStatus(Part):
     """Messages that wait in the queues of all pools; absent or null while that of one can't be known."""
     delayed: Figure | None = None
     """Tasks that wait in the broker for their time; absent where Celery's native delayed delivery is not set up."""
+    let_in: Line | None = None
+    """What stands for the addresses and the virtual host by which the broker last let the operator in."""
     next_run: Line | None = None
     """The next scheduled run, of which pool and when."""
     conditions: Annotated[tuple[ConditionStatus, ...], Field(max_length=16), keyed_by("type")] | None = None

@@ -14,6 +14,7 @@ from utilitarian_operator.adapters.broker.session import Credentials
 from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, Key, Store
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.blocker import QUEUE_TAKEN, Blocker
+from utilitarian_operator.core.let_in import mark, recorded
 from utilitarian_operator.core.mode import makes_objects
 from utilitarian_operator.core.spec.acceptance import Judgement
 from utilitarian_operator.core.spec.queue_claims import (
@@ -38,6 +39,10 @@ ASK_AGAIN_S = 30.0
 
 LONGEST_DOUBT_S = 15.0
 """A new spec waits no longer to know whose its queues are: then only what is known counts."""
+
+NEVER_LET_IN_S = 60.0
+"""A broker that has let in one resource for so long, and another one never, won't: who is not let in holds no queue
+against who is, or any host could be claimed without a login. Each is asked again within half of this time."""
 
 AT_A_TIME = 4
 """Questions that are open together: brokers that are all called alike make one for each pair of them."""
@@ -120,6 +125,8 @@ class Claims:
         self._store, self._brokers, self._clock = store, brokers, clock
         self._noted: dict[Key, tuple[_Noted, ...]] = {}
         self._tried: set[Credentials] = set()
+        self._asked: dict[Credentials, float] = {}
+        self._let_in_since: dict[Credentials, float] = {}
         self._same: dict[Pair, bool] = {}
         self._failed: dict[Pair, float] = {}
         self._doubts: dict[Key, float] = {}
@@ -143,37 +150,46 @@ class Claims:
         """A resource is gone: it claims nothing any more."""
         self._noted.pop(key, None)
         self._doubts.pop(key, None)
-        self._tried &= set(self.in_use.values())
+        self._keep_logins()
 
     async def note_versions(self, known: FleetState, newest: Judgement) -> None:
         """Remember what a resource claims now, by the spec that runs and by its newest one."""
-        await self.note(known.key, known.resource["metadata"]["creationTimestamp"], _versions(known, newest))
+        created, let_in = known.resource["metadata"]["creationTimestamp"], recorded(known.resource["status"])
+        await self.note(known.key, created, _versions(known, newest), let_in)
 
-    async def note(self, key: Key, created: str, versions: Sequence[Version]) -> None:
+    async def note(self, key: Key, created: str, versions: Sequence[Version], let_in: str = "") -> None:
         """Remember what a resource claims now.
 
         Args:
             key: of it.
             created: when it was made, as Kubernetes writes it.
             versions: the one that runs, and the newest where it is another.
+            let_in: the mark of the addresses by which its broker last let the operator in, by its status.
         """
-        noted = [await self._read(key, created, version) for version in versions]
+        noted = [await self._read(key, created, version, let_in) for version in versions]
         self._noted[key] = tuple(it for it in noted if it is not None)
         if self._kept() > self._most_kept:
             self._keep_what_is_named()
 
     def _kept(self) -> int:
-        return len(self._same) + len(self._failed) + len(self._tried)
+        of_pairs, of_logins = (self._same, self._failed), (self._tried, self._asked, self._let_in_since)
+        return sum(len(it) for it in of_pairs) + sum(len(it) for it in of_logins)
 
     def _keep_what_is_named(self) -> None:
         """Forget what was found out of brokers that no resource names any more: a URL may change again and again."""
         places = {it.claim.place for each in self._noted.values() for it in each}
         self._same = {pair: it for pair, it in self._same.items() if pair <= places}
         self._failed = {pair: it for pair, it in self._failed.items() if pair <= places}
-        self._tried &= set(self.in_use.values())
+        self._keep_logins()
         self._most_kept = 2 * self._kept() + MORE_KEPT
 
-    async def _read(self, key: Key, created: str, version: Version) -> _Noted | None:
+    def _keep_logins(self) -> None:
+        used = set(self.in_use.values())
+        self._tried &= used
+        self._asked = {it: at for it, at in self._asked.items() if it in used}
+        self._let_in_since = {it: at for it, at in self._let_in_since.items() if it in used}
+
+    async def _read(self, key: Key, created: str, version: Version, let_in: str) -> _Noted | None:
         """One claim; None where its broker is not known: it can't be a rival yet."""
         try:
             credentials = await version.reader.read(version.fleet)
@@ -182,8 +198,11 @@ class Claims:
         before = next((it for it in self._noted.get(key, ()) if it.credentials is credentials), None)
         place = before.claim.place if before else _place(credentials)
         cluster = self._brokers.cluster(credentials) or place.cluster
+        if cluster is not None:
+            self._let_in_since.setdefault(credentials, self._clock())
+        proven = cluster is not None or mark(place.addresses, place.vhost) == let_in
         queues = frozenset(queue for pool in version.fleet.pools for queue in pool.queues)
-        claim = Claim(str(key), created, version.runs, replace(place, cluster=cluster), queues)
+        claim = Claim(str(key), created, version.runs, replace(place, cluster=cluster), queues, proven)
         holds = makes_objects(version.fleet.mode) or bool(self._store.children(DEPLOYMENTS, key))
         noted = _Noted(claim, credentials, holds)
         return before if noted == before else noted
@@ -217,17 +236,19 @@ class Claims:
         same = {pair for pair, one in self._same.items() if one}
         clashes = [pair for pair in rivals if is_one(pair[0].claim.place, pair[1].claim.place, same)]
         places = {it.claim.place for pair in clashes for it in pair}
-        missed = self._missed(places, [it.claim for it in mine], same) if places else {}
+        missed = self._missed(places, mine, same) if places else {}
         found = _said(running, newest, {it.claim.runs: missed[it.claim] for it in mine if it.claim in missed})
         return replace(found, may_run=False, doubted=True) if doubted and found.may_run else found
 
     def _missed(
-        self, places: Collection[Place], mine: Sequence[Claim], same: Collection[Pair]
+        self, places: Collection[Place], mine: Sequence[_Noted], same: Collection[Pair]
     ) -> Mapping[Claim, Mapping[str, str]]:
         """Who doesn't get what, of those at some places."""
+        since = min((self._let_in_since.get(it.credentials, float("inf")) for it in mine), default=float("inf"))
+        waited = self._clock() - since >= NEVER_LET_IN_S
         held = [it.claim for each in self._noted.values() for it in each if it.holds]
         there = [it for it in held if any(is_one(it.place, place, same) for place in places)]
-        return lost({*there, *mine}, same)
+        return lost({*(it for it in there if it.let_in or not waited), *(it.claim for it in mine)}, same)
 
     def _find_out(self, one: _Noted, other: _Noted) -> bool:
         """Whether it isn't known yet if two claims are at one place; if so, it is being found out."""
@@ -236,6 +257,7 @@ class Claims:
             return False
         pair = frozenset({place, another})
         if place.addresses & another.addresses or pair in self._same:
+            self._try_logins(one, other)
             return False
         unheard = [it for it in (one, other) if it.claim.place.cluster is None and it.credentials not in self._tried]
         for it in unheard:
@@ -245,6 +267,15 @@ class Claims:
         if self._clock() - self._failed.get(pair, float("-inf")) >= ASK_AGAIN_S:
             self._begin(pair, self._compare(one, other, pair))
         return pair not in self._failed
+
+    def _try_logins(self, one: _Noted, other: _Noted) -> None:
+        """Where one of two was never let in, have both asked for: nothing else looks at what doesn't run."""
+        if one.claim.let_in and other.claim.let_in:
+            return
+        for it in (one, other):
+            asked = self._clock() - self._asked.get(it.credentials, float("-inf")) < ASK_AGAIN_S
+            if it.credentials not in self._let_in_since and not asked:
+                self._begin(it.credentials, self._hear(it))
 
     def _begin(self, what: object, finding: Coroutine[Any, Any, None]) -> None:
         if what in self._tasks or len(self._tasks) >= AT_A_TIME:
@@ -262,6 +293,7 @@ class Claims:
             pass
         finally:
             self._tried.add(noted.credentials)
+            self._asked[noted.credentials] = self._clock()
 
     async def _compare(self, one: _Noted, other: _Noted, pair: Pair) -> None:
         """Find out whether two brokers that call themselves alike are one; without the right to ask, they are."""

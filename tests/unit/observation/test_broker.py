@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.looks import pod, snapshot
 from tests.support.pools import NOW
+from utilitarian_operator.core.let_in import mark
 from utilitarian_operator.core.observation.broker import BrokerName, BrokerSnapshot, moved, questions
 from utilitarian_operator.core.observation.model import PoolSnapshot, Unknown
 from utilitarian_operator.errors import BrokerUnreachable
@@ -77,3 +78,5 @@ def test_a_broker_has_a_name_once_it_has_answered() -> None:
     assert answered.name == BEFORE
     assert replace(answered, failed=BrokerUnreachable("no")).name is None
     assert BrokerSnapshot(0.0).name is None
+    assert answered.let_in == mark(BEFORE.hosts, "/")
+    assert replace(answered, failed=BrokerUnreachable("no")).let_in == BrokerSnapshot(0.0).let_in == ""

@@ -14,13 +14,15 @@ from utilitarian_operator.adapters.broker.seam import Broker
 from utilitarian_operator.adapters.broker.session import Credentials
 from utilitarian_operator.adapters.cluster.cache import Key, Store
 from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.core.let_in import mark
 from utilitarian_operator.core.observation.broker import BrokerSnapshot
-from utilitarian_operator.errors import BrokerUnreachable
+from utilitarian_operator.errors import BrokerError, BrokerUnreachable, LoginRefused
 from utilitarian_operator.reconcile.claims import (
     ASK_AGAIN_S,
     AT_A_TIME,
     FIND_OUT_WITHIN_S,
     LONGEST_DOUBT_S,
+    NEVER_LET_IN_S,
     Claims,
     Lost,
     Version,
@@ -69,13 +71,20 @@ class World:
     new: Session
     now: float = 0.0
     claims: Claims = field(init=False)
+    address: str = ""
+    recorded: dict[Key, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        sessions = {CREDENTIALS[OLD]: self.old, CREDENTIALS[NEW]: self.new}
+        sessions = {self.credentials(OLD): self.old, self.credentials(NEW): self.new}
         self.claims = Claims(Store(), Brokers(sessions.__getitem__), lambda: self.now)
 
+    def credentials(self, key: Key) -> Credentials:
+        """Those of one URL each, with the same address in both where the world has one."""
+        return Credentials(f"amqp://{key.name}:secret@{self.address}/vhost") if self.address else CREDENTIALS[key]
+
     async def look(self, key: Key, *, runs: bool, spec: Fleet = SPEC) -> Lost:
-        await self.claims.note(key, BEFORE if key == OLD else AFTER, [Version(spec, Named(CREDENTIALS[key]), runs)])
+        versions = [Version(spec, Named(self.credentials(key)), runs)]
+        await self.claims.note(key, BEFORE if key == OLD else AFTER, versions, self.recorded.get(key, ""))
         found = self.claims.lost(key, spec if runs else None, spec)
         await pause()
         return found
@@ -203,7 +212,7 @@ async def test_brokers_that_are_all_called_alike_are_compared_few_at_a_time() ->
 
 
 def test_what_is_found_out_has_an_end() -> None:
-    assert FIND_OUT_WITHIN_S < LONGEST_DOUBT_S < ASK_AGAIN_S
+    assert FIND_OUT_WITHIN_S < LONGEST_DOUBT_S < ASK_AGAIN_S <= NEVER_LET_IN_S / 2
 
 
 async def test_where_the_right_to_ask_is_missing_the_brokers_name_decides() -> None:
@@ -227,6 +236,75 @@ async def test_who_only_previews_takes_nothing_from_anybody_and_goes_on() -> Non
     assert [it.reason for it in seen.blockers] == ["QueueTaken"]
     await world.look(OLD, runs=True, spec=previewing)
     assert await world.look(NEW, runs=False) == Lost()
+
+
+REFUSED = LoginRefused("the broker refuses user, password or virtual host of the URL")
+ADDRESS = "rabbit:5672"
+
+
+def squatted(why: BrokerError = REFUSED) -> World:
+    """The older names the newer one's broker, which never lets it in."""
+    world = World(Session(FakeRabbitMQ("one")), Session(FakeRabbitMQ("one")), address=ADDRESS)
+    world.old.place.failure = why
+    return world
+
+
+@pytest.mark.parametrize("why", [REFUSED, AWAY, BrokerUnreachable("it speaks no TLS there")], ids=str)
+async def test_who_was_never_let_in_holds_a_queue_for_a_minute_at_most(why: BrokerError) -> None:
+    """Whatever it is that keeps its login from being let in: the same address lets in the other's."""
+    world = squatted(why)
+    found = await world.poll_schedule(int(NEVER_LET_IN_S) + 3)
+    assert [it.may_run for it in found].index(True) in range(int(NEVER_LET_IN_S), int(NEVER_LET_IN_S) + 3)
+    assert found[-1] == Lost()
+
+
+async def test_it_holds_on_where_it_was_let_in_once_as_its_status_tells_after_a_restart() -> None:
+    world = squatted()
+    world.recorded[OLD] = mark([ADDRESS], "vhost")
+    assert not any(it.may_run for it in await world.poll_schedule(3 * int(NEVER_LET_IN_S)))
+
+
+@pytest.mark.parametrize(
+    "by",
+    [
+        pytest.param(mark(["other:5672"], "vhost"), id="another broker"),
+        pytest.param(mark([ADDRESS], "other"), id="another virtual host"),
+        pytest.param(mark([ADDRESS, "other:5672"], "vhost"), id="one address more"),
+        pytest.param("x" * 1000, id="no mark"),
+    ],
+)
+async def test_who_was_let_in_elsewhere_has_shown_nothing(by: str) -> None:
+    world = squatted()
+    world.recorded[OLD] = by
+    assert (await world.poll_schedule(int(NEVER_LET_IN_S) + 3))[-1] == Lost()
+
+
+async def test_who_runs_and_was_let_in_goes_on_after_a_restart_beside_an_older_one_that_never_was() -> None:
+    world = squatted()
+    world.recorded[NEW] = mark([ADDRESS], "vhost")
+    assert await world.poll_schedule(5, new_runs=True) == [Lost()] * 5
+    old = await world.look(OLD, runs=True)
+    assert old.pools == {"work": "queue q is left to UtilitarianWorkerPool test/new"}
+
+
+async def test_one_that_does_not_run_is_asked_for_so_that_it_can_be_let_in() -> None:
+    """As it waits for a Secret: nothing else looks at its broker."""
+    world = World(Session(FakeRabbitMQ("one")), Session(FakeRabbitMQ("one")), address=ADDRESS)
+    for _ in range(2 * int(NEVER_LET_IN_S)):
+        await world.look(OLD, runs=False)
+        assert not (await world.look(NEW, runs=False)).may_run
+        world.now += 1
+
+
+async def test_while_neither_is_let_in_the_urls_count() -> None:
+    world = squatted(AWAY)
+    world.new.place.failure = AWAY
+    assert not any(it.may_run for it in await world.poll_schedule(3 * int(NEVER_LET_IN_S)))
+    world.new.place.failure = None  # and from then on it is a minute, in which the other is asked again
+    found = await world.poll_schedule(int(ASK_AGAIN_S) - 1)
+    world.old.place.failure = None
+    found += await world.poll_schedule(3 * int(NEVER_LET_IN_S))
+    assert not any(it.may_run for it in found)
 
 
 async def test_what_was_found_out_of_brokers_that_nobody_names_any_more_is_forgotten(

@@ -14,6 +14,7 @@ from utilitarian_operator.api.resource import parse
 from utilitarian_operator.api.status import FleetStatus
 from utilitarian_operator.core.blocker import INVALID_SPEC, Blocker
 from utilitarian_operator.core.forecast.completion import Forecast
+from utilitarian_operator.core.let_in import recorded
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings
 from utilitarian_operator.core.observation.model import (
     Missing,
@@ -230,6 +231,16 @@ def test_the_full_memory_is_full() -> None:
 )
 def test_what_cannot_be_read_is_as_at_the_beginning(previous: dict[str, Any]) -> None:
     assert remembered(previous, NOW) == {pool["name"]: Memory() for pool in previous.get("pools", [])}
+
+
+def test_by_which_addresses_the_broker_let_the_operator_in_is_written_at_once_and_kept() -> None:
+    """A claim of its queues rests on it after a restart, also while the broker is away then."""
+    told = status(replace(SEEN, let_in="0123456789abcdef"))
+    assert FleetStatus.model_validate(told).let_in == recorded(told) == "0123456789abcdef"
+    assert worth_writing(told, status(), JUST_NOW, NOW)
+    assert status(SEEN, previous=told)["letIn"] == "0123456789abcdef"
+    assert refused_status([Blocker(INVALID_SPEC, "no")], told, 3, NOW)["letIn"] == "0123456789abcdef"
+    assert "letIn" not in status(SEEN, previous={"letIn": 5})
 
 
 def test_that_the_broker_keeps_tasks_for_later_is_told_at_once_and_how_many_as_figures_are() -> None:

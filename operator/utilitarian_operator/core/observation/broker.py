@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, TypeAlias
 
 from utilitarian_operator.core.labels import node_name
+from utilitarian_operator.core.let_in import mark
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings
 from utilitarian_operator.core.observation.model import (
     Counted,
@@ -127,6 +128,11 @@ class BrokerSnapshot:
     def name(self) -> "BrokerName | None":
         """Which broker it is; None while it has not answered."""
         return BrokerName(self.hosts, self.vhost, self.cluster) if self.hosts and self.failed is None else None
+
+    @property
+    def let_in(self) -> str:
+        """What stands for the addresses by which it lets the operator in; empty while it has not answered."""
+        return mark(self.hosts, self.vhost) if self.name is not None else ""
 
     def answer(self, node: str, not_before: float) -> WorkerLoad | None:
         """What a worker said to a question asked after a moment (monotonic seconds); None if it said nothing since."""

@@ -105,6 +105,7 @@ def fleet_snapshot(fleet: Fleet, read: Readings, before: Sightings) -> tuple[Fle
         *(read.at, found.pools, found.broker, found.statistics, None, look.rolling_out(), found.mute),
         leftover=found.leftover,
         about=read.broker.settings,
+        let_in=read.broker.let_in,
         sources=tuple(read.broker.sources()),
         last_messages=last.known,
     )

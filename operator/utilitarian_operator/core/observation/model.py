@@ -41,8 +41,7 @@ class Source:
     """One of the sources of a look and how fresh it is.
 
     Args:
-        name: `depths` (ready and consumers, asked over AMQP), `statistics` (unacknowledged, arrivals) or `workers`
-            (what they hold, by remote control).
+        name: `depths` (ready and consumers), `statistics` (unacknowledged, arrivals) or `workers` (what they hold).
         age: time since it was last asked with success; None if it never answered.
     """
 
@@ -358,6 +357,7 @@ class FleetSnapshot:
         statistics: whether the broker's statistics are read: None when they were; else why not.
         mute: None when workers can be asked, whether they answer or not; else why not.
         about: the broker's settings, as far as it tells them.
+        let_in: the mark of the addresses by which it let the operator in; empty where it didn't answer.
         beat: of the fleet; None where it is not asked for.
         rolling_out: names of the Deployments and the StatefulSet whose template has not reached every pod.
         leftover: pools that the resource doesn't ask for any more and whose Deployment is still there, by name.
@@ -374,6 +374,7 @@ class FleetSnapshot:
     mute: Unknown | None = None
     leftover: Mapping[str, PoolSnapshot] = field(default_factory=dict)
     about: BrokerSettings = field(default_factory=BrokerSettings)
+    let_in: str = ""
     sources: tuple[Source, ...] = ()
     last_messages: Mapping[str, datetime] = field(default_factory=dict)
 

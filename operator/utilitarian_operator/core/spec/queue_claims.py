@@ -36,6 +36,7 @@ class Claim:
         runs: whether this version runs; else it is only asked for.
         place: of the queues.
         queues: their names.
+        let_in: whether the broker ever let the operator in there for this resource.
     """
 
     fleet: str
@@ -43,11 +44,15 @@ class Claim:
     runs: bool
     place: Place
     queues: frozenset[str]
+    let_in: bool = True
 
     @property
-    def rank(self) -> tuple[bool, str, str]:
-        """The lower keeps the queue: what runs goes before what is only asked for, then the older resource."""
-        return not self.runs, self.created, self.fleet
+    def rank(self) -> tuple[bool, bool, str, str]:
+        """The lower keeps the queue: what runs goes before what is only asked for, then the older resource.
+
+        Of those that run, one that its broker never let in comes last: it has shown no right to the queue.
+        """
+        return not self.runs, self.runs and not self.let_in, self.created, self.fleet
 
 
 def only_asking_tells(one: Place, other: Place) -> bool:

@@ -10,6 +10,7 @@ from utilitarian_operator.core.beat.checks import KEPT_SINCE, memory_since
 from utilitarian_operator.core.blocker import Blocker
 from utilitarian_operator.core.diagnosis.broker_advice import MOST, advice
 from utilitarian_operator.core.forecast.completion import Forecast
+from utilitarian_operator.core.let_in import FIELD, recorded
 from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.observation.model import FleetSnapshot, Missing, PoolSnapshot, add
 from utilitarian_operator.core.sizing.decision import Decision
@@ -60,6 +61,7 @@ def fleet_status(
         "activePools": sum(decision.replicas > 0 for decision in decisions.values()),
         **({} if backlog is None else {"backlog": backlog}),
         **({} if snapshot.about.delayed is None else {"delayed": snapshot.about.delayed}),
+        **({FIELD: let_in} if (let_in := snapshot.let_in or recorded(previous)) else {}),
         "conditions": dated(current, previous.get("conditions", []), newest.generation, snapshot.at),
         "pools": [
             _pool(pool, snapshot.pools[pool.name], decisions[pool.name], memories[pool.name])
