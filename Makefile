@@ -74,6 +74,16 @@ crds: venv ## Generate the CRD and the chart's copy from the models
 dashboards: venv ## Generate the Grafana dashboards and the table of docs/metrics.md from code
 	@$(BIN)/python -m hack.observability
 
+.PHONY: test-observability
+test-observability: venv ## Metrics, rules and dashboards on a real Prometheus that scrapes a real fleet; pictures in build/pictures
+	@python3 -m hack.tool_path >/dev/null
+	@$(BIN)/pytest -n 0 tests/unit/metrics tests/unit/chart/test_dashboard.py tests/unit/chart/test_alerts.py tests/unit/chart/test_metrics_table.py
+	@PICTURES=$(or $(PICTURES),build/pictures) $(BIN)/pytest -n 0 tests/integration/test_observability.py
+
+.PHONY: grafana
+grafana: venv ## A real Grafana and Prometheus with the dashboards, beside `make demo` (needs Docker): make grafana TARGET=127.0.0.1:8080
+	@$(BIN)/python -m hack.observability.grafana up --target $(or $(TARGET),127.0.0.1:8080)
+
 .PHONY: bench
 bench: venv ## Measure: make bench BENCH=name prints one JSON object a line
 	@test -n "$(BENCH)" || { echo "error: say which: make bench BENCH=name" >&2; exit 1; }

@@ -1,5 +1,7 @@
 """The dashboard of all fleets: whether anything is wrong, what each pool does, and what it costs."""
 
+from collections.abc import Sequence
+
 from grafana_foundation_sdk.builders.dashboard import Panel
 
 from hack.observability.panels import (
@@ -24,6 +26,7 @@ from hack.observability.panels import (
     panel,
     states,
     table,
+    text,
 )
 
 _BY = "by (namespace, fleet, pool)"
@@ -52,6 +55,7 @@ def fleet() -> Board:
             "What it costs": [*_costs(), _used()],
             "What happened to workers": [_lost(), _leaving()],
         },
+        more=[text("price", "Price of a worker-hour", "0.05")],
     )
 
 
@@ -237,34 +241,41 @@ def _costs() -> list[Panel]:
     used = f"sum(increase(utilitarian_worker_seconds_total{{{OF_POOL}}}[$__range]))"
     idle = f'sum(increase(utilitarian_worker_seconds_total{{{OF_POOL}, state="idle"}}[$__range]))'
     always = f"sum(increase(utilitarian_always_on_worker_seconds_total{{{OF_POOL}}}[$__range]))"
+
+    def one(title: str, text: str, unit: str, expr: str, steps: Sequence[tuple[float | None, str]] = ()) -> Panel:
+        return figure(title, text, unit, [Query(expr, title.lower(), instant=True)], Look(4, 4, steps))
+
+    bad_when_low = [(None, RED), (0.1, ORANGE), (0.3, GREEN)]
+    bad_when_high = [(None, GREEN), (0.3, YELLOW), (0.6, RED)]
+    price = "at the price of a worker-hour that stands at the top."
     return [
-        figure(
-            "Worker time",
-            "Time of all workers that ran within the range shown.",
-            "s",
-            [Query(used, "used", instant=True)],
-            Look(3, 4),
-        ),
-        figure(
+        one("Worker time", "Time of all workers that ran within the range shown.", "s", used),
+        one(
             "Always on",
             "Time of workers if each pool had always had as many as it may, within the fleet's maxWorkers.",
             "s",
-            [Query(always, "always on", instant=True)],
-            Look(3, 4),
+            always,
         ),
-        figure(
+        one(
             "Saved",
             "The part of the time of workers that are always on that was not needed.",
             "percentunit",
-            [Query(f"1 - {used} / {always}", "saved", instant=True)],
-            Look(3, 4, [(None, RED), (0.1, ORANGE), (0.3, GREEN)]),
+            f"1 - {used} / {always}",
+            bad_when_low,
         ),
-        figure(
+        one(
             "Idle",
             "The part of the workers' time in which they had nothing to do.",
             "percentunit",
-            [Query(f"{idle} / {used}", "idle", instant=True)],
-            Look(3, 4, [(None, GREEN), (0.3, YELLOW), (0.6, RED)]),
+            f"{idle} / {used}",
+            bad_when_high,
+        ),
+        one("Money", f"What the workers cost, {price}", "short", f"{used} / 3600 * $price"),
+        one(
+            "Money, always on",
+            f"What workers that are always on would cost, {price}",
+            "short",
+            f"{always} / 3600 * $price",
         ),
     ]
 
@@ -281,11 +292,10 @@ def _used() -> Panel:
         "color": {"mode": "fixed", "fixedColor": GREY},
     }
     stacked = {"stacking": {"mode": "normal", "group": "A"}, "fillOpacity": 40}
+    look = Look(24, custom=stacked, overrides=[("/always on$/", apart)])
     queries = [Query(used, f"{FLEET_NAME} {{{{state}}}}"), Query(always, f"{FLEET_NAME} always on")]
-    text = "Workers that ran, busy and idle, beside those that would always run."
-    return lines(
-        "Cost against always on", text, "workers", queries, Look(custom=stacked, overrides=[("/always on$/", apart)])
-    )
+    said = "Workers that ran, busy and idle, beside those that would always run."
+    return lines("Cost against always on", said, "workers", queries, look)
 
 
 def _lost() -> Panel:

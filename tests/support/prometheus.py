@@ -28,6 +28,14 @@ class Sample:
     value: float
 
 
+@dataclass(frozen=True)
+class Series:
+    """One series of an answer over time: Unix seconds and values, which may be NaN."""
+
+    labels: Mapping[str, str]
+    points: Sequence[tuple[float, float]]
+
+
 class Prometheus:
     """One Prometheus process with a storage of its own; use it as a context manager, or `start` and `stop`."""
 
@@ -38,8 +46,11 @@ class Prometheus:
         folder: Path,
         path: str = "/metrics",
         scrape_every: timedelta = timedelta(seconds=1),
+        rules: Path | None = None,
     ) -> None:
         """`targets` are `host:port` that answer `path`; configuration, data and log go to `folder`.
+
+        `rules` is a file of alerts and recording rules, asked as often as is scraped.
 
         Raises:
             FileNotFoundError: no `prometheus` is installed.
@@ -50,7 +61,7 @@ class Prometheus:
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / "prometheus.yml"
         # JSON is YAML.
-        config.write_text(json.dumps(_configuration(self.targets, path, scrape_every)))
+        config.write_text(json.dumps(_configuration(self.targets, path, scrape_every, rules)))
         self.process = Process(
             "prometheus",
             [
@@ -87,6 +98,30 @@ class Prometheus:
             HttpError: the expression is wrong; the message holds what Prometheus says about it.
         """
         return _samples(self._ask("query", query=expression))
+
+    def range(self, expression: str, start: float, end: float, step: float) -> list[Series]:
+        """What a query answers at each moment from `start` to `end` (Unix seconds), `step` seconds apart.
+
+        Raises:
+            HttpError: the expression is wrong; the message holds what Prometheus says about it.
+        """
+        asked = {"query": expression, "start": f"{start}", "end": f"{end}", "step": f"{step}"}
+        found = self._ask("query_range", **asked)["result"]
+        return [Series(it["metric"], [(float(at), _number(value)) for at, value in it["values"]]) for it in found]
+
+    def all_series(self, names: str, start: float, end: float) -> list[Mapping[str, str]]:
+        """The labels of all series with such names, a regular expression, that were there at some time."""
+        match = f'{{__name__=~"{names}"}}'
+        found: list[Mapping[str, str]] = self._ask("series", **{"match[]": match, "start": f"{start}", "end": f"{end}"})
+        return found
+
+    def alerts(self) -> list[tuple[str, str]]:
+        """Name and state of each alert that fires, or is about to."""
+        return [(it["labels"]["alertname"], it["state"]) for it in self._ask("alerts")["alerts"]]
+
+    def rules(self) -> list[Mapping[str, Any]]:
+        """All rules, each with its health and the last error."""
+        return [rule for group in self._ask("rules")["groups"] for rule in group["rules"]]
 
     def wait_scraped(self, *, times: int = 1, within: timedelta = STARTS_WITHIN) -> None:
         """Waits until every target has been scraped `times` times or more.
@@ -153,10 +188,11 @@ def installed(program: str) -> str:
     return found
 
 
-def _configuration(targets: Sequence[str], path: str, scrape_every: timedelta) -> Mapping[str, Any]:
+def _configuration(targets: Sequence[str], path: str, scrape_every: timedelta, rules: Path | None) -> Mapping[str, Any]:
     interval = f"{scrape_every // timedelta(milliseconds=1)}ms"
     return {
-        "global": {"scrape_interval": interval, "scrape_timeout": interval},
+        "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
+        "rule_files": [str(rules)] if rules else [],
         "scrape_configs": [
             # As the chart's monitors do: the label "namespace" of a series is the fleet's.
             {
