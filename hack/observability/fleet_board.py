@@ -164,7 +164,7 @@ def _states() -> Panel:
         ]
     )
     text = "What each pool does: asleep, working, draining its last workers, waiting for a worker, or ailing."
-    return states("State of all pools", text, [Query(expr, POOL_NAME)], Look(24, 9, names=_STATES))
+    return states("State of all pools", text, [Query(expr, POOL_NAME)], Look(24, 7, names=_STATES))
 
 
 def _pools() -> Panel:
@@ -186,7 +186,7 @@ def _pools() -> Panel:
     hidden = {"custom.hidden": True}
     look = Look(
         24,
-        9,
+        7,
         overrides=[
             ("/^(time to drain|promise)$/", {"unit": "s"}),
             ("/^(decisions by its rule|ails)$/", hidden),

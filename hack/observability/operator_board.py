@@ -146,10 +146,10 @@ def _lag() -> Panel:
 def _leaders() -> Panel:
     names = {0: ("waits", "#5a6270"), 1: ("works", GREEN)}
     expr = "max by (instance) (utilitarian_leader)"
-    return states("Leader", "Which replica works.", [Query(expr, "{{instance}}")], Look(names=names))
+    return states("Leader", "Which replica works.", [Query(expr, "{{instance}}")], Look(12, 4, names=names))
 
 
 def _beat() -> Panel:
     names = {0: ("down", RED), 1: ("ready", GREEN)}
     expr = f"min by (namespace, fleet) (utilitarian_beat_ready{{{OF_FLEET}}})"
-    return states("Beat", "Whether each fleet's beat is ready.", [Query(expr, FLEET_NAME)], Look(names=names))
+    return states("Beat", "Whether each fleet's beat is ready.", [Query(expr, FLEET_NAME)], Look(12, 4, names=names))

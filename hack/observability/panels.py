@@ -256,7 +256,7 @@ class Board:
         variables: in their order.
         rows: of panels.
         span: the time that it shows at first, as Grafana writes it.
-        annotations: on all of its panels over time.
+        annotations: each on one of its panels.
         more: variables that no query fills.
     """
 
@@ -274,8 +274,8 @@ def made(board: Board) -> dict[str, Any]:
     out = Dashboard(TITLES[board.uid]).uid(board.uid).description(board.description).tags([TAG]).refresh("30s")
     out = out.time(board.span, "now").timezone("browser").tooltip(grafana.DashboardCursorSync.CROSSHAIR).readonly()
     out = out.with_variable(DatasourceVariable("datasource").label("Data source").type("prometheus"))
-    for one in (*map(variable, board.variables), *board.more):
-        out = out.with_variable(one)
+    for chosen in (*map(variable, board.variables), *board.more):
+        out = out.with_variable(chosen)
     for link in _links():
         out = out.link(link)
     for title, panels in board.rows.items():
@@ -283,18 +283,37 @@ def made(board: Board) -> dict[str, Any]:
         for it in panels:
             out = out.with_panel(it)
     body: dict[str, Any] = json.loads(json.dumps(out.build(), cls=JSONEncoder))
-    for number, shown in enumerate(body["panels"], 1):
-        shown["id"] = number
+    for number, one in enumerate(body["panels"], 1):
+        one["id"] = number
     # The library's annotations lack what Grafana's Prometheus source reads.
-    body["annotations"] = {"list": list(board.annotations)}
+    named = {it["title"]: it["id"] for it in body["panels"]}
+    shown_on = [{**it, "filter": {"exclude": False, "ids": [named[it["filter"]]]}} for it in board.annotations]
+    body["annotations"] = {"list": shown_on}
     return body
 
 
-def annotation(name: str, color: str, expr: str, title: str, text: str) -> dict[str, Any]:
-    """A mark wherever a query has a value above 0; marks next to each other are one region."""
+def annotation(name: str, color: str, query: Query, text: str, on: str) -> dict[str, Any]:
+    """A mark wherever a query has a value above 0; marks next to each other are one region.
+
+    Args:
+        name: of all of them.
+        color: theirs.
+        query: its legend is the title of a mark.
+        text: what a mark says.
+        on: the title of the panel that has them.
+    """
     source = {"type": "prometheus", "uid": "${datasource}"}
-    asked = {"expr": expr, "step": "", "titleFormat": title, "textFormat": text, "useValueForTime": False}
-    return {"name": name, "datasource": source, "enable": True, "hide": False, "iconColor": color, **asked}
+    said = {"titleFormat": query.legend, "textFormat": text, "useValueForTime": False, "filter": on}
+    return {
+        "name": name,
+        "datasource": source,
+        "enable": True,
+        "hide": False,
+        "iconColor": color,
+        "expr": query.expr,
+        "step": "",
+        **said,
+    }
 
 
 def _links() -> Iterable[DashboardLink]:

@@ -27,6 +27,7 @@ from hack.observability.panels import (
 )
 
 _WORKERS = f"max by (namespace, fleet, pool) (utilitarian_pool_workers{{{OF_POOL}, state="
+_TITLE = "Work and workers on one axis of time"
 _DASHED = {"custom.lineStyle": {"fill": "dash", "dash": [8, 6]}, "custom.fillOpacity": 0}
 
 
@@ -47,17 +48,20 @@ def queue() -> Board:
             annotation(
                 "Runs",
                 "rgba(115, 191, 105, 0.35)",
-                f"max by (pool, run) (utilitarian_run_at_risk{{{OF_POOL}}}) * 0 + 1",
-                "run {{run}}",
+                Query(f"max by (pool, run) (utilitarian_run_at_risk{{{OF_POOL}}}) * 0 + 1", "run {{run}}"),
                 "{{pool}}: a run is open",
+                _TITLE,
             ),
             annotation(
                 "Decisions",
                 "purple",
-                f"sum by (pool, rule) (rate(utilitarian_decisions_total{{{OF_POOL}}}[$__rate_interval])) > 0 and on () "
-                f"(sum(increase(utilitarian_scale_requests_total{{{OF_POOL}}}[$__rate_interval])) > 0)",
-                "{{rule}}",
+                Query(
+                    f"sum by (pool, rule) (rate(utilitarian_decisions_total{{{OF_POOL}}}[$__rate_interval])) > 0 and "
+                    f"on () (sum(increase(utilitarian_scale_requests_total{{{OF_POOL}}}[$__rate_interval])) > 0)",
+                    "{{rule}}",
+                ),
                 "{{pool}}: the number of workers was changed; this rule had the last word",
+                _TITLE,
             ),
         ],
     )
@@ -94,7 +98,7 @@ def _everything() -> Panel:
             ("/^workers wanted$/", _colour(ORANGE) | _DASHED),
             ("/^workers ready$/", _colour(GREEN)),
             ("/^workers starting$/", _colour("purple")),
-            ("/^workers draining$/", _colour("#b877d9")),
+            ("/^workers draining$/", _colour("#fa6e9f")),
             ("/^workers m(ax|in)$/", _colour(GREY) | _DASHED | {"custom.lineWidth": 1}),
         ],
     )
@@ -102,7 +106,7 @@ def _everything() -> Panel:
         "Tasks on the left, workers on the right. Green regions are open runs; each mark is a change of the number "
         "of workers, with the rule that had the last word."
     )
-    return lines("Work and workers", text, "short", queries, look)
+    return lines(_TITLE, text, "short", queries, look)
 
 
 def _colour(color: str) -> dict[str, object]:

@@ -116,10 +116,10 @@ def _outcomes() -> Panel:
 
 
 def _lengths() -> Panel:
-    of, within = "utilitarian_run_seconds", f"{{{OF_POOL}}}[$__range]"
-    expr = f"sum {_BY} (increase({of}_sum{within})) / sum {_BY} (increase({of}_count{within}))"
-    text = "The mean time from when a run was due to its end, of those that ended within the range shown."
-    return figure("Mean length", text, "s", [Query(expr, _RUN, instant=True)], Look(12, 4, no_value="none ended"))
+    of = "utilitarian_run_seconds"
+    expr = f"sum {_BY} ({of}_sum{{{OF_POOL}}}) / sum {_BY} ({of}_count{{{OF_POOL}}})"
+    text = "The mean time from when a run was due to its end, of all that ended since the operator started."
+    return figure("Mean length", text, "s", [Query(expr, _RUN)], Look(12, 4, no_value="none ended"))
 
 
 def _table() -> Panel:

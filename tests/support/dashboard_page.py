@@ -159,10 +159,10 @@ def _lines(panel: Mapping[str, Any], board: Mapping[str, Any], sight: Sight, wid
     lines = _stacked(lines)
     right = [it for it in lines if it.right]
     left = [it for it in lines if not it.right] or lines
-    box = (46, 6, width - 46 - (46 if right else 10), height - 26)
+    box = (62, 6, width - 62 - (46 if right else 10), height - 26)
     scale = Scale.of(left, sight.start, sight.end, box)
     parts = [time_axis(scale), axis_left(scale, lambda it: shown(it, left[0].unit))]
-    parts += [marks(scale, _annotated(board, sight))] if board["annotations"]["list"] else []
+    parts.append(marks(scale, _annotated(panel, board, sight)))
     parts += [path(it, scale) for it in left]
     if right:
         other = Scale.of(right, sight.start, sight.end, box)
@@ -184,10 +184,12 @@ def _stacked(lines: Sequence[Line]) -> list[Line]:
     return found[::-1] if any(it.stacked for it in found) else found
 
 
-def _annotated(board: Mapping[str, Any], sight: Sight) -> list[tuple[str, str, list[tuple[float, float]]]]:
+def _annotated(
+    panel: Mapping[str, Any], board: Mapping[str, Any], sight: Sight
+) -> list[tuple[str, str, list[tuple[float, float]]]]:
     """Colour, name and times of each annotation; those next to each other are one region."""
     found = []
-    for it in board["annotations"]["list"]:
+    for it in (one for one in board["annotations"]["list"] if panel["id"] in one["filter"]["ids"]):
         for series in sight.series(it["expr"]):
             spans: list[tuple[float, float]] = []
             for at, _ in series.points:

@@ -137,7 +137,7 @@ def marks(scale: Scale, annotations: Sequence[tuple[str, str, Sequence[tuple[flo
     for color, name, spans in annotations:
         for begin, end in spans:
             x, width = scale.x(begin), max(scale.x(end) - scale.x(begin), 1.5)
-            opacity = 0.18 if width > REGION else 0.7
+            opacity = 0.15 if width > REGION else 0.4
             shape = f'x="{x:.1f}" y="{top}" width="{width:.1f}" height="{height}"'
             parts.append(f'<rect {shape} fill="{color}" fill-opacity="{opacity}"/>')
             at = f'x="{x + 3:.1f}" y="{top + 11 + 12 * (used % 4)}"'
