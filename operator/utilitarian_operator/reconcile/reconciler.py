@@ -86,6 +86,7 @@ class Reconciler:
         """Keep nothing more of a fleet that is another operator's."""
         if await self._fleets.leave(key) is not None:
             self._metrics.forget(key)
+            self._executor.decision_log.forget(key)
 
     async def _look(self, key: Key, resource: Object) -> bool:
         """One look; returns whether another must follow at once."""
@@ -114,6 +115,7 @@ class Reconciler:
 
     async def _forgotten(self, known: FleetState) -> None:
         self._metrics.forget(known.key)
+        self._executor.decision_log.forget(known.key)
         if settled(known.state, known.outcome).claimed:
             kept = f"PersistentVolumeClaim {beat_object(known.key.name)} is kept: it says when each task was last run"
             await self._writer.record_event(known.resource, Reason.CLAIM_KEPT, f"{kept}; delete it by hand")

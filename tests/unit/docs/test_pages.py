@@ -48,7 +48,9 @@ def test_no_sentence_is_too_long(page: Path) -> None:
 
 
 def test_sentences_are_told_apart() -> None:
-    text = "# Head\n\nOne: two. Three\nfour!\n\n- five `a. b` six\n\n| a cell | another. And |\n\n```\ncode. Code\n```\n"
+    text = (
+        "# Head\n\nOne: two. Three\nfour!\n\n- five `a. b` six\n\n| a cell | another. And |\n\n```\ncode. Code\n```\n"
+    )
     assert list(sentences(text)) == ["One: two.", "Three four!", "five `` six", "a cell", "another.", "And"]
     assert [words(it) for it in ("five `` six", "it's [two words](docs/two_words.md)")] == [2, 3]
 

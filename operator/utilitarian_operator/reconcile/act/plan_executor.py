@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from utilitarian_operator.adapters.broker.seam import Broker
@@ -19,6 +19,7 @@ from utilitarian_operator.core.status.recall import well_formed
 from utilitarian_operator.errors import Conflict, Gone, OperatorError
 from utilitarian_operator.metrics.fleet import Metrics
 from utilitarian_operator.reconcile.act.accepted_specs import Revisions
+from utilitarian_operator.reconcile.act.decision_log import DecisionLog
 from utilitarian_operator.reconcile.act.drains import Drains
 from utilitarian_operator.reconcile.act.eviction_guard import guard
 from utilitarian_operator.reconcile.act.writer import ObjectWriter
@@ -37,6 +38,7 @@ class PlanExecutor:
         writer: sends scale requests, makes objects and records events.
         metrics: the one writer.
         clock: the one clock.
+        decision_log: says decisions that are others than before.
     """
 
     cluster: Cluster
@@ -45,6 +47,7 @@ class PlanExecutor:
     writer: ObjectWriter
     metrics: Metrics
     clock: Callable[[], datetime]
+    decision_log: DecisionLog = field(default_factory=DecisionLog)
 
     async def carry_out(self, resource: Object, plan: Plan, broker: Broker | None, revisions: Revisions) -> Outcome:
         """Carry out a plan in its order; what fails ends it, and the outcome says so.
@@ -110,6 +113,7 @@ class _OnePlan:
             # What `simulation.replay` reads: a record of what was seen and decided, to be played again.
             look = decision_record.to_text(figures.context, figures.facts, figures.decisions)
             logger.debug("decided", extra={"fleet": str(self.key), "look": look})
+        self.by.decision_log.decided(self.key, figures.decisions)
         metrics, fleet = self.by.metrics, figures.fleet
         learned = figures.runs.memories
         metrics.looked(self.key, figures.snapshot, figures.decisions, figures.findings, fleet.mode, learned)
