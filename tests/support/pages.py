@@ -58,7 +58,7 @@ def sentences(text: str) -> Iterator[str]:
 
 def words(sentence: str) -> int:
     """How many words a sentence has; names in backticks don't count, and of a link its text does."""
-    return len(re.findall(r"[\w’']+", _LINK.sub("]", sentence)))
+    return len(re.findall(r"[\w']+", _LINK.sub("]", sentence)))
 
 
 def links(page: Path) -> Iterator[tuple[str, Path, str]]:
