@@ -20,7 +20,7 @@ from tests.support.celery_workers import Application
 from tests.support.controlplane import MERGE_PATCH
 from tests.support.installation import CLEANUP, POOLS, Installation
 from tests.support.operator import Operator
-from tests.support.pace import slowness, takes_at_most
+from tests.support.pace import Pace, slowness, takes_at_most
 from tests.support.processes import Process
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
@@ -234,7 +234,7 @@ def test_when_something_last_came_to_a_queue_with_runs_is_told(installation: Ins
     labels = f'fleet="fleet",namespace="{installation.fleet.namespace}",pool="cleanup",queue="{CLEANUP}"'
     name = f"utilitarian_queue_last_message_timestamp_seconds{{{labels}}}"
     installation.wait(lambda: name in operator.metrics(), SOON)
-    assert abs(operator.metrics()[name] - time.time()) < (EVERY_S + 1) * slowness()
+    assert Pace().allows(abs(operator.metrics()[name] - time.time()), EVERY_S + 1)
     installation.wait(lambda: "lastMessages" in installation.fleet.status().get("beat", {}), SOON)
     assert [it["queue"] for it in installation.fleet.status()["beat"]["lastMessages"]] == [CLEANUP]
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.controlplane import ControlPlane
 from tests.support.operator import Operator, as_process
-from tests.support.pace import slowness
+from tests.support.pace import paced
 from tests.support.plain_fleet import apply
 from tests.support.processes import Process
 from tests.support.rabbitmq import RabbitMQ
@@ -54,7 +54,7 @@ def test_the_other_replica_writes_soon(  # noqa: PLR0913 - the real parts
         return stack.enter_context(as_process(controlplane, namespace, directory=folder, options=options))
 
     took = []
-    with ExitStack() as stack:
+    with paced() as pace, ExitStack() as stack:
         replicas = {name: start(name) for name in ("one", "two")}
         wait_until(lambda: len(controlplane.request("GET", deployments)["items"]) == POOLS, within=SOON)
         for number in range(POOLS - 2):
@@ -73,4 +73,4 @@ def test_the_other_replica_writes_soon(  # noqa: PLR0913 - the real parts
             took.append(round(time.monotonic() - begun, 2))
             replicas[leader] = start(leader)
     logging.getLogger(__name__).warning("to the next writer, in seconds: %s", took)
-    assert max(took) < within_s * slowness(), took
+    assert pace.allows(max(took), within_s), (took, pace)

@@ -10,7 +10,7 @@ import pytest
 from tests.support.controlplane import MERGE_PATCH, ControlPlane
 from tests.support.installation import CLEANUP, DEFAULT, POOLS, Installation
 from tests.support.operator import Operator, in_process
-from tests.support.pace import slowness
+from tests.support.pace import paced
 from tests.support.rabbitmq import RabbitMQ
 
 SMALLER = re.compile(r"pool work: 0 to [1-4]: ")
@@ -33,8 +33,9 @@ def test_sixty_tasks_wake_a_pool_in_one_step_and_it_goes_back_to_zero(
     installation.create()
     installation.settle()
     before = len(fleet.scalings("work"))
-    sent = installation.send(DEFAULT, 60, 0.3)
-    installation.wait(lambda: len(installation.ledger.read().ids("end")) == 60)
+    with paced() as pace:
+        sent = installation.send(DEFAULT, 60, 0.3)
+        installation.wait(lambda: len(installation.ledger.read().ids("end")) == 60)
     installation.wait(lambda: fleet.replicas("work") == 0)
     steps = fleet.scalings("work")[before:]
     top = max(range(len(steps)), key=lambda at: steps[at][1])
@@ -51,7 +52,7 @@ def test_sixty_tasks_wake_a_pool_in_one_step_and_it_goes_back_to_zero(
     assert summary.each_finished_once, summary
     wakes, seconds = histogram(operator, "utilitarian_wake_seconds", 'pool="work"')
     assert wakes == 1
-    assert seconds < 1.5 * slowness()
+    assert pace.allows(seconds, 1.5), (seconds, pace)
 
 
 def test_a_long_task_that_the_broker_has_forgotten_keeps_its_worker(
