@@ -36,6 +36,7 @@ HOURLY = routing.period_queue("hourly")
 RUN = {"name": "hourly", "finishWithin": "5m", "warmUp": "10s", "workers": 1}
 AHEAD = timedelta(seconds=20)
 """The run is due at the first full minute that is so far away, or further."""
+LONGER = timedelta(seconds=90)
 POOLS: list[dict[str, Any]] = [
     {"name": "work", "queues": [DEFAULT]},
     {"name": "cleanup", "queues": [CLEANUP]},
@@ -92,13 +93,13 @@ def played(
         Prometheus([f"{LOOPBACK}:{operator.metrics_port}"], folder=folder / "prometheus", rules=RULES) as prometheus,
     ):
         installation = Installation(Fleet(controlplane, namespace), rabbitmq, vhost, node, folder / "ledger")
-        start = time.time()
-        _play(installation)
+        start = _play(installation, prometheus)
         prometheus.wait_scraped(times=3)
         yield Played(prometheus, start, time.time(), namespace)
 
 
-def _play(it: Installation) -> None:
+def _play(it: Installation, prometheus: Prometheus) -> float:
+    """Returns since when the fleet was seen at rest, Unix seconds."""
     fleet, names = it.fleet, [pool["name"] for pool in POOLS]
     due = (datetime.now(UTC) + AHEAD + timedelta(minutes=1)).replace(second=0, microsecond=0)
     pools = [*POOLS[:2], {**POOLS[2], "schedule": [{**RUN, "start": f"{due.minute} * * * *"}]}]
@@ -106,14 +107,18 @@ def _play(it: Installation) -> None:
     broker = it.with_statistics(it.rabbitmq.prometheus_url)
     it.create(pools=pools, defaults=DEFAULTS, broker=broker, beat={"storage": {"size": "10Mi"}}, maxWorkers=8)
     it.wait(lambda: fleet.condition("BeatReady")[0] == "True")
-    sent = it.send(DEFAULT, 60, 0.5)
+    # `rate` sees what comes after a counter's first scrape.
+    it.wait(lambda: len(prometheus.query("count_over_time(utilitarian_wake_seconds_count[1m]) > 3")) == len(pools))
+    at_rest = time.time() - 3
+    sent = it.send(DEFAULT, 100, 1)
     sent += it.send(CLEANUP, 6, 0.2)
-    it.wait(lambda: fleet.pool("runs").get("run"))
+    it.wait(lambda: fleet.pool("runs").get("run"), LONGER)
     time.sleep(max(due.timestamp() - time.time(), 0))  # beat's own wait: the clock is what a schedule is about
     sent += it.send(HOURLY, 24, 0.5)
     it.wait(lambda: len(it.ledger.read().ids("end")) == len(sent))
     it.wait(lambda: fleet.pool("runs").get("history"))
-    it.wait(lambda: [fleet.replicas(name) for name in names] == [0, 0, 0], timedelta(seconds=90))
+    it.wait(lambda: [fleet.replicas(name) for name in names] == [0, 0, 0], LONGER)
+    return at_rest
 
 
 def test_every_query_of_every_dashboard_shows_the_run(played: Played) -> None:
