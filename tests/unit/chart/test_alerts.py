@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from tests.support.chart import CHART
+from tests.support.dashboard import dashboards
 from tests.support.metrics_table import documented_alerts
 from tests.support.prometheus import promtool
 from tests.support.quiet_month import A_DAY, AN_HOUR, Look, quiet_month
@@ -58,6 +59,16 @@ def test_an_alert_says_what_is_wrong_in_numbers_and_where_to_read_on(alert: str)
     assert not annotations["summary"].endswith(".")
     assert re.search(r"\$value|\d", annotations["description"])
     assert annotations["runbook_url"] == f"docs/runbooks/{alert}.md"
+
+
+@alerts
+def test_an_alert_leads_to_a_dashboard_with_its_own_fleet_and_pool_chosen(alert: str) -> None:
+    path, _, query = RULES_OF_ALERTS[alert]["annotations"]["dashboard"].partition("?")
+    (board,) = (it for uid, it in dashboards().items() if path == f"/d/{uid}")
+    variables = {f"var-{it['name']}" for it in board["templating"]["list"]}
+    chosen = dict(it.split("=") for it in query.split("&")) if query else {}
+    assert set(chosen) <= variables
+    assert all(value == f"{{{{ $labels.{name.removeprefix('var-')} }}}}" for name, value in chosen.items())
 
 
 def test_alerts_are_documented_with_their_severity() -> None:
