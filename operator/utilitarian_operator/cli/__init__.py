@@ -11,7 +11,7 @@ import typer
 
 from utilitarian_operator import __version__
 from utilitarian_operator.cli import commands, run
-from utilitarian_operator.cli.hands import commands as hands
+from utilitarian_operator.cli.hands import commands as by_hand
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,15 +24,15 @@ app.command()(run.run)
 app.command()(commands.plan)
 app.command()(commands.explain)
 app.command()(commands.status)
-app.command()(hands.top)
-app.command()(hands.events)
-app.command()(hands.doctor)
-app.command()(hands.report)
-app.command(epilog=hands.ENDS)(hands.scale)
-app.command(epilog=hands.ENDS)(hands.drain)
-app.command(epilog=hands.ENDS)(hands.pause)
-app.command(epilog=hands.ENDS)(hands.resume)
-app.command(epilog=hands.ENDS)(hands.run_now)
+app.command()(by_hand.top)
+app.command()(by_hand.events)
+app.command()(by_hand.doctor)
+app.command()(by_hand.report)
+app.command(epilog=by_hand.ENDS)(by_hand.scale)
+app.command(epilog=by_hand.ENDS)(by_hand.drain)
+app.command(epilog=by_hand.ENDS)(by_hand.pause)
+app.command(epilog=by_hand.ENDS)(by_hand.resume)
+app.command(epilog=by_hand.ENDS)(by_hand.run_now)
 app.command()(commands.simulate)
 app.command()(commands.crd)
 

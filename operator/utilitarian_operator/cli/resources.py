@@ -174,6 +174,17 @@ def label(resource: Mapping[str, Any]) -> str:
     return f"{namespace}/{_name(resource)}" if namespace else _name(resource)
 
 
+def mode_of(resource: Mapping[str, Any]) -> str:
+    """The mode that the spec asks for."""
+    spec = resource.get("spec")
+    return str(spec.get("mode") or "Auto") if isinstance(spec, Mapping) else "Auto"
+
+
+def annotations_of(resource: Mapping[str, Any]) -> Mapping[str, str]:
+    """The annotations of a resource."""
+    return resource["metadata"].get("annotations") or {}
+
+
 def _check(resource: Object, file: str) -> None:
     """What a file must have before anything else is asked of it; its spec is another matter.
 
@@ -182,6 +193,9 @@ def _check(resource: Object, file: str) -> None:
     """
     if not _name(resource):
         raise WrongInput(f"{file}: metadata.name is missing: give the {KIND} its name")
+    annotations = resource["metadata"].get("annotations") or {}
+    if not (isinstance(annotations, dict) and all(isinstance(it, str) for it in (*annotations, *annotations.values()))):
+        raise WrongInput(f"{file}: metadata.annotations: each has a text: put its value in quotes")
     try:
         FleetStatus.model_validate(resource.get("status") or {}, by_alias=True)
     except ValidationError as error:

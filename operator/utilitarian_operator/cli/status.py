@@ -25,10 +25,12 @@ from utilitarian_operator.cli.output import (
 )
 from utilitarian_operator.cli.resources import (
     Found,
+    annotations_of,
     fleet_of,
     from_cluster,
     from_file,
     label,
+    mode_of,
     the_one,
 )
 from utilitarian_operator.cli.tables import columns
@@ -39,6 +41,7 @@ from utilitarian_operator.core.explain.run_sentences import open_run
 from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.sizing.memory import seconds_per_task
 from utilitarian_operator.core.sizing.memory_json import from_text
+from utilitarian_operator.core.spec.by_hand import by_hand
 from utilitarian_operator.core.wording import seconds
 
 
@@ -105,12 +108,7 @@ def _fleet(found: Found, resource: Object, now: datetime) -> dict[str, Any]:
 
 def _text(found: Found, resource: Object, now: datetime, *, wide: bool) -> Iterator[str]:
     status, it, moment = resource.get("status") or {}, found.presence(resource, now), found.as_of(resource, now)
-    figures = (
-        f"workers {status.get('workers', '?')}, queues {status.get('queues', '?')}, mode {status.get('mode', '?')}"
-    )
-    if status.get("delayed"):
-        figures += f", for later in the broker {status['delayed']}"
-    yield f"{label(resource)}: {figures}" if status else f"{label(resource)}: no operator has looked at it yet"
+    yield f"{label(resource)}: {figures(resource, now) if status else 'no operator has looked at it yet'}"
     if status or found.leases is not None:
         yield painted(it.message, "red") if it.seen is Seen.NOT else it.message
     for said in wrong_conditions(status):
@@ -123,6 +121,16 @@ def _text(found: Found, resource: Object, now: datetime, *, wide: bool) -> Itera
         more = ["UNACKED", "LATER", "LEAVING", "A-TASK"] if wide else []
         head = ["POOL", "READY", "BACKLOG", "BUSY", *more, "NEXT-RUN", "RULE", "WHY"]
         yield columns(head, (_row(pool, fleet, coming, moment, live=moment == now, wide=wide) for pool in rows))
+
+
+def figures(resource: Mapping[str, Any], now: datetime) -> str:
+    """A fleet in one line: `workers 3/15, queues 1/2, mode Paused until 2026-11-24T12:00:00Z`."""
+    status = resource.get("status") or {}
+    found = ", ".join(f"{name} {status.get(name, '?')}" for name in ("workers", "queues", "mode"))
+    until_then = by_hand(annotations_of(resource))[0].pause("Auto", now)
+    if status.get("mode") == "Paused" and mode_of(resource) == "Auto" and until_then:
+        found += f" until {timestamp(until_then)}"
+    return f"{found}, for later in the broker {status['delayed']}" if status.get("delayed") else found
 
 
 def _row(

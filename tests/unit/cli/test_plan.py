@@ -41,7 +41,7 @@ def test_the_table_says_what_a_pool_will_be() -> None:
 
 
 def test_wide_shows_more_of_each_pool() -> None:
-    done = operator_command("plan", "-f", PRODUCTION, "-o", "wide")
+    done = operator_command("plan", "-f", PRODUCTION, "-o", "wide", env={"COLUMNS": "400"})
     row = next(line.split() for line in done.stdout.splitlines() if line.startswith("amr-monthly"))
     assert row[6:] == ["2Gi", "40", "1h", "2m", "monthly-run"]
 

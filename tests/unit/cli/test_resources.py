@@ -65,6 +65,16 @@ def test_what_is_wrong_with_a_file_is_said_with_path_and_remedy(name: str) -> No
     assert all(line.startswith("error: ") for line in done.stderr.splitlines()), done.stderr
 
 
+@pytest.mark.parametrize("annotations", [{"utilitarian.io/paused": 5}, [1], "a"], ids=["a number", "a list", "a text"])
+@pytest.mark.parametrize("command", ["status", "plan"])
+def test_an_annotation_has_a_text(command: str, annotations: object) -> None:
+    body = json.loads(resource())
+    body["metadata"]["annotations"] = annotations
+    done = operator_command(command, "-f", "-", stdin=json.dumps(body))
+    said = "error: stdin: metadata.annotations: each has a text: put its value in quotes\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
+
+
 def test_one_of_several_is_chosen_by_its_name() -> None:
     both = "\n---\n".join([resource("one"), resource("two")])
     done = operator_command("plan", "-f", "-", "--fleet", "two", "-o", "json", stdin=both)

@@ -79,3 +79,21 @@ def test_what_is_wrong_is_said_in_one_sentence(words: list[str | Path], code: in
     assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr.startswith(said)
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "mode,spec,said",
+    [
+        ("Paused", None, "mode Paused until 2100-01-01T00:00:00Z"),
+        ("Paused", "Paused", "mode Paused"),
+        ("Auto", None, "mode Auto"),
+    ],
+    ids=["by annotation", "by the spec", "not yet followed"],
+)
+def test_a_pause_has_its_end(mode: str, spec: str | None, said: str) -> None:
+    body = yaml.safe_load(SAVED.read_text())
+    body["metadata"]["annotations"] = {"utilitarian.io/paused": "until 2100-01-01T00:00Z"}
+    body["status"]["mode"] = mode
+    body["spec"] |= {"mode": spec} if spec else {}
+    head = operator_command("status", "-f", "-", stdin=json.dumps(body)).stdout.splitlines()[0]
+    assert head == f"metering/utilitarian: workers 3/15, queues 1/2, {said}"

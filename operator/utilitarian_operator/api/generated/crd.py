@@ -77,7 +77,7 @@ def _columns() -> list[dict[str, Any]]:
         ("Age", ".metadata.creationTimestamp", "date"),
     ]
     wide = [
-        ("Mode", ".spec.mode", "string"),
+        ("Mode", ".status.mode", "string"),
         ("Beat", condition.format("BeatReady", "status"), "string"),
         ("Broker", condition.format("BrokerReachable", "status"), "string"),
         ("Next-Run", ".status.nextRun", "string"),

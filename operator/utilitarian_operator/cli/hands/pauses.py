@@ -3,8 +3,9 @@
 from datetime import datetime
 
 from utilitarian_operator.api.objects import Object
-from utilitarian_operator.cli.hands.steering import Change, Wish, annotations_of, lasting, mode_of, steer
+from utilitarian_operator.cli.hands.steering import Change, Wish, lasting, steer
 from utilitarian_operator.cli.output import Format, WrongInput, explained
+from utilitarian_operator.cli.resources import annotations_of, mode_of
 from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.spec.by_hand import PAUSED, by_hand, pause_written
 

@@ -7,9 +7,9 @@ from typing import Any
 from utilitarian_operator.api.effective import Fleet, Pool, Schedule
 from utilitarian_operator.api.names import beat_object
 from utilitarian_operator.api.objects import Object
-from utilitarian_operator.cli.hands.steering import Change, Wish, mode_of, steer
+from utilitarian_operator.cli.hands.steering import Change, Wish, steer
 from utilitarian_operator.cli.output import WrongInput
-from utilitarian_operator.cli.resources import fleet_of, meant
+from utilitarian_operator.cli.resources import fleet_of, meant, mode_of
 from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.sizing.runs import next_start
 from utilitarian_operator.core.spec.by_hand import RUN_NOW, run_written

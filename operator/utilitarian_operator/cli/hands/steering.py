@@ -117,14 +117,3 @@ def lasting(text: str, option: str = "--for") -> timedelta:
             f"{option}: from 1s to {LONGEST.days} days (744h); what is to last longer belongs into the spec"
         )
     return length
-
-
-def mode_of(resource: Mapping[str, Any]) -> str:
-    """The mode that the spec asks for."""
-    spec = resource.get("spec")
-    return str(spec.get("mode") or "Auto") if isinstance(spec, Mapping) else "Auto"
-
-
-def annotations_of(resource: Mapping[str, Any]) -> Mapping[str, str]:
-    """The annotations of a resource."""
-    return resource["metadata"].get("annotations") or {}

@@ -14,7 +14,7 @@ from utilitarian_operator.cli.connection import Connection, Target
 from utilitarian_operator.cli.hands import watching
 from utilitarian_operator.cli.output import Format, emit, explained, painted
 from utilitarian_operator.cli.resources import Found, checked, found_in, label, the_one
-from utilitarian_operator.cli.status import effective, next_runs
+from utilitarian_operator.cli.status import effective, figures, next_runs
 from utilitarian_operator.cli.tables import columns, cut, terminal_width
 from utilitarian_operator.core.explain.explanation import why_from_status, wrong_conditions
 from utilitarian_operator.core.explain.next_changes import until
@@ -77,10 +77,7 @@ def frame(found: Found, resources: Sequence[Object], history: History, now: date
 
 def _fleet(found: Found, resource: Object, history: History, now: datetime) -> Iterator[str]:
     status, it = resource.get("status") or {}, found.presence(resource, now)
-    figures = (
-        f"workers {status.get('workers', '?')}, queues {status.get('queues', '?')}, mode {status.get('mode', '?')}"
-    )
-    yield f"{label(resource)}: {figures}"
+    yield f"{label(resource)}: {figures(resource, now)}"
     operator = painted(it.message, "red") if it.seen is Seen.NOT else it.message
     yield operator
     yield ", ".join(_beat_and_broker(status, now))

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.fake_shell import FakeShell
-from utilitarian_operator.cli.hands.steering import LONGEST, Change, annotations_of, lasting, mode_of
+from utilitarian_operator.cli.hands.steering import LONGEST, Change, lasting
 from utilitarian_operator.cli.output import WrongInput
+from utilitarian_operator.cli.resources import annotations_of, mode_of
 
 HANDS = (["scale", "cleanup", "1"], ["drain", "cleanup"], ["pause"], ["resume"], ["run-now", "amr-hourly"])
 
