@@ -236,19 +236,22 @@ class Claims:
         same = {pair for pair, one in self._same.items() if one}
         clashes = [pair for pair in rivals if is_one(pair[0].claim.place, pair[1].claim.place, same)]
         places = {it.claim.place for pair in clashes for it in pair}
-        missed = self._missed(places, mine, same) if places else {}
+        waited = any(self._let_in_for(one) >= NEVER_LET_IN_S for one, _ in clashes)
+        missed = self._missed(places, [it.claim for it in mine], same, waited=waited) if places else {}
         found = _said(running, newest, {it.claim.runs: missed[it.claim] for it in mine if it.claim in missed})
         return replace(found, may_run=False, doubted=True) if doubted and found.may_run else found
 
     def _missed(
-        self, places: Collection[Place], mine: Sequence[_Noted], same: Collection[Pair]
+        self, places: Collection[Place], mine: Sequence[Claim], same: Collection[Pair], *, waited: bool
     ) -> Mapping[Claim, Mapping[str, str]]:
-        """Who doesn't get what, of those at some places."""
-        since = min((self._let_in_since.get(it.credentials, float("inf")) for it in mine), default=float("inf"))
-        waited = self._clock() - since >= NEVER_LET_IN_S
+        """Who doesn't get what, of those at some places; `waited`: who was never let in there holds nothing."""
         held = [it.claim for each in self._noted.values() for it in each if it.holds]
         there = [it for it in held if any(is_one(it.place, place, same) for place in places)]
-        return lost({*(it for it in there if it.let_in or not waited), *(it.claim for it in mine)}, same)
+        return lost({*(it for it in there if it.let_in or not waited), *mine}, same)
+
+    def _let_in_for(self, noted: _Noted) -> float:
+        """Seconds since its broker was first heard; none at all where it never was."""
+        return self._clock() - self._let_in_since.get(noted.credentials, float("inf"))
 
     def _find_out(self, one: _Noted, other: _Noted) -> bool:
         """Whether it isn't known yet if two claims are at one place; if so, it is being found out."""

@@ -296,6 +296,23 @@ async def test_one_that_does_not_run_is_asked_for_so_that_it_can_be_let_in() -> 
         world.now += 1
 
 
+async def test_that_another_broker_lets_it_in_counts_for_nothing_at_this_one() -> None:
+    """An edit that moves a fleet to the broker of another, which has yet to be let in there."""
+    world = squatted(AWAY)
+    world.new.place.failure = AWAY
+    own = Credentials("amqp://new:secret@own:5672/vhost")
+    sessions = {own: Session(FakeRabbitMQ("own")), world.credentials(OLD): world.old, world.credentials(NEW): world.new}
+    world.claims = Claims(Store(), brokers := Brokers(sessions.__getitem__), lambda: world.now)
+    await brokers.session(own, "test").look(())
+    versions = [Version(SPEC, Named(own), runs=True), Version(SPEC, Named(world.credentials(NEW)), runs=False)]
+    for _ in range(2 * int(NEVER_LET_IN_S)):
+        await world.look(OLD, runs=True)
+        await world.claims.note(NEW, AFTER, versions)
+        assert not world.claims.lost(NEW, SPEC, SPEC).may_run
+        await pause()
+        world.now += 1
+
+
 async def test_while_neither_is_let_in_the_urls_count() -> None:
     world = squatted(AWAY)
     world.new.place.failure = AWAY
