@@ -93,7 +93,7 @@ def _status_alone(resource: Mapping[str, Any], name: str, error: InvalidSpec) ->
         trade_offs=(),
         cautions=(),
         recommendations=(),
-        troubles=(refused, *wrong_conditions(status)),
+        warnings=(refused, *wrong_conditions(status)),
     )
 
 
@@ -102,7 +102,7 @@ def _text(resource: Object, explanation: Explanation, it: Presence, now: datetim
     yield f"Pool {explanation.pool} of {label(resource)}" + (f", as of {age}" if age else "")
     yield painted(it.message, "red") if it.seen is Seen.NOT else it.message
     yield explanation.summary
-    yield from section("Beware", "\n".join(explanation.troubles))
+    yield from section("Beware", "\n".join(explanation.warnings))
     yield from section("Seen", pairs(explanation.seen))
     yield from section("Runs", pairs(explanation.runs))
     yield from section("Rules, in their order", _trail(explanation))

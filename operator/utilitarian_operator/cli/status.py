@@ -101,7 +101,7 @@ def _fleet(found: Found, resource: Object, now: datetime) -> dict[str, Any]:
         "fleet": label(resource),
         "operator": operator,
         "asOf": timestamp(moment),
-        "troubles": list(wrong_conditions(status)),
+        "warnings": list(wrong_conditions(status)),
     }
     return {**about, **whole, "pools": pools}
 

@@ -14,10 +14,10 @@ SAVED = Path(__file__).with_name("saved_fleet.yaml")
 def test_each_pool_has_a_row() -> None:
     done = operator_command("status", "-f", SAVED)
     assert (done.returncode, done.stderr) == (0, "")
-    head, age, trouble, names, *rows = done.stdout.splitlines()
+    head, age, warning, names, *rows = done.stdout.splitlines()
     assert head == "metering/utilitarian: workers 3/15, queues 1/2, mode Auto"
     assert age.startswith("read from a file: nothing in it is newer than 2026-03-02T12:00:00Z, ")
-    assert trouble.startswith("AtMaximum=True, MoreNeeded: ")
+    assert warning.startswith("AtMaximum=True, MoreNeeded: ")
     assert names.split() == ["POOL", "READY", "BACKLOG", "BUSY", "NEXT-RUN", "RULE", "WHY"]
     hourly, cleanup = (row.split(maxsplit=4) for row in rows)
     assert hourly[:4] == ["amr-hourly", "3/5", "19940", "60"]

@@ -122,7 +122,7 @@ def test_unknown_figures_are_not_zero() -> None:
     )
 
 
-def test_conditions_that_are_as_they_should_be_are_no_trouble() -> None:
+def test_conditions_that_are_as_they_should_be_are_no_warning() -> None:
     def condition(kind: str, status: str) -> dict[str, str]:
         return {"type": kind, "status": status, "reason": "Why", "message": "because"}
 
@@ -143,7 +143,7 @@ def test_the_names_of_queues_without_a_pool_are_not_repeated_beside_each_pool() 
     fleet = one()
     resource = left_by_operator(fleet, facts(0))
     resource["status"]["conditions"] = [condition]
-    (only,) = explain(resource, fleet, "pool", NOW).troubles
+    (only,) = explain(resource, fleet, "pool", NOW).warnings
     assert only.startswith("QueuesCovered=False, NoPool: `status` names the queues")
     assert list(wrong_conditions(resource["status"])) == [f"QueuesCovered=False, NoPool: {meant}"]
 
@@ -165,4 +165,4 @@ def test_cautions_and_advice_are_those_of_the_pool_and_of_the_whole_fleet() -> N
     resource["status"]["advice"] = ["pool pool, queue q: x", "pool pool: y", "pool other: z", "of all"]
     explanation = explain(resource, decided, "pool", NOW)
     assert [it.rule for it in explanation.cautions] == ["prefetch-behind-a-task"]
-    assert explanation.troubles[-2:] == ("pool pool, queue q: x", "pool pool: y")
+    assert explanation.warnings[-2:] == ("pool pool, queue q: x", "pool pool: y")

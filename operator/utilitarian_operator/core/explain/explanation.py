@@ -46,7 +46,7 @@ class Explanation:
         trade_offs: what the settings cost whatever the number is.
         cautions: what will run as it is written and may surprise, of the pool and of the whole fleet.
         recommendations: what to change.
-        troubles: what is wrong with the pool, and conditions of the fleet that are not as they should be.
+        warnings: what is wrong with the pool, and conditions of the fleet that are not as they should be.
     """
 
     pool: str
@@ -59,7 +59,7 @@ class Explanation:
     trade_offs: tuple[TradeOff, ...]
     cautions: tuple[Caution, ...]
     recommendations: tuple[Recommendation, ...]
-    troubles: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 def explain(resource: Mapping[str, Any], fleet: Fleet, name: str, now: datetime) -> Explanation:
@@ -92,7 +92,7 @@ def explain(resource: Mapping[str, Any], fleet: Fleet, name: str, now: datetime)
         trade_offs=tuple(trade_offs(given, kept_in_broker="delayed" in status)),
         cautions=tuple(it for it in cautions(fleet, {name: given.seconds_per_task}) if it.pool in {"", name}),
         recommendations=recommendations(pool, figures(given, trail)),
-        troubles=(*_finding(of_pool), *wrong_conditions(status, beside_a_pool=True), *_advised(status, name)),
+        warnings=(*_finding(of_pool), *wrong_conditions(status, beside_a_pool=True), *_advised(status, name)),
     )
 
 
