@@ -150,13 +150,15 @@ def full() -> dict[str, Any]:
     return resource(FULL)
 
 
-PLACES = tuple(places(full()["spec"], ("spec",)))
+_FULL = full()
+
+PLACES = tuple(places(_FULL["spec"], ("spec",)))
 
 
 @st.composite
 def spoiled(draw: st.DrawFn) -> dict[str, Any]:
     """The full resource with one or two values replaced, taken away or put where they don't belong."""
-    body = copy.deepcopy(full())
+    body = copy.deepcopy(_FULL)
     for place in draw(st.lists(st.sampled_from(PLACES), min_size=1, max_size=2)):
         parent: Any = body
         for step in place[:-1]:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -171,7 +172,8 @@ def promtool(*arguments: str | Path, reads: str | None = None) -> str:
         FileNotFoundError: it is not installed.
     """
     command = [installed("promtool"), *arguments]
-    done = subprocess.run(command, input=reads, capture_output=True, text=True, check=False, timeout=300)
+    rare = os.environ | {"GOGC": "400"}  # it collects garbage a quarter as often
+    done = subprocess.run(command, input=reads, capture_output=True, text=True, check=False, timeout=300, env=rare)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 

@@ -1,27 +1,34 @@
 """`run` says in one sentence why it can't: each test that gets as far as the operator runs the installed program."""
 
+from pathlib import Path
+
 import pytest
 import typer
 
 from tests.support.command import PROGRAM, installed_program, operator_command
 from utilitarian_operator.cli.run import _admission, _tick
-from utilitarian_operator.host.settings import Admission
+from utilitarian_operator.errors import ClusterError
+from utilitarian_operator.host.settings import Admission, Settings
+from utilitarian_operator.host.wiring import _login
 
 
 @pytest.mark.parametrize(
-    "words,env,said",
+    "env,said",
     [
-        pytest.param(["--tick", "0s"], {}, "error: --tick: 0s is too short: use 100ms or more", id="no-time"),
-        pytest.param([], {"UTILITARIAN_OPERATOR_TICK": "soon"}, "error: --tick: 'soon' is no duration", id="variable"),
-        pytest.param([], {}, "error: no cluster: ", id="no-kubeconfig"),
-        pytest.param([], {"KUBECONFIG": __file__}, "error: no cluster: ", id="kubeconfig-is-none"),
+        pytest.param({"UTILITARIAN_OPERATOR_TICK": "soon"}, "error: --tick: 'soon' is no duration", id="variable"),
+        pytest.param({"KUBECONFIG": __file__}, "error: no cluster: ", id="kubeconfig-is-none"),
     ],
 )
-def test_run_says_in_one_sentence_why_it_cannot(words: list[str], env: dict[str, str], said: str) -> None:
-    done = installed_program(PROGRAM, "run", "--metrics-port", "0", "--health-port", "0", *words, env=env)
+def test_run_says_in_one_sentence_why_it_cannot(env: dict[str, str], said: str) -> None:
+    done = installed_program(PROGRAM, "run", "--metrics-port", "0", "--health-port", "0", env=env)
     assert done.returncode == 1, done.stderr
     assert done.stderr.splitlines()[-1].startswith(said), done.stderr
     assert "Traceback" not in done.stderr
+
+
+async def test_without_a_kubeconfig_there_is_no_cluster(tmp_path: Path) -> None:
+    with pytest.raises(ClusterError, match=r"no cluster: .*set KUBECONFIG to a kubeconfig file, or run it in a pod"):
+        await _login(Settings(kubeconfig=tmp_path / "kubeconfig"))
 
 
 @pytest.mark.parametrize("port", ["99999", "-1", "http"])
@@ -36,6 +43,7 @@ def test_run_refuses_a_port_that_is_none(port: str) -> None:
     [
         ("5", "'5' is no duration: write it like 500ms"),
         ("99ms", "99ms is too short: use 100ms or more"),
+        ("0s", "0s is too short: use 100ms or more"),
         ("5m", "5m is too long: use 30s or less"),
     ],
 )

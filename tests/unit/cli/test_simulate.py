@@ -91,25 +91,28 @@ def test_days_and_seed_are_taken(files: list[str]) -> None:
     def hours(*more: str) -> float:
         return float(json.loads(run(*files, "-o", "json", *more))["policies"]["utilitarian"]["worker_hours"])
 
-    assert hours("--days", "0.25") < hours()
-    assert hours("--seed", "2") != hours() == hours("--seed", "1")
+    usual = hours("--days", "0.2")
+    assert hours("--days", "0.1") < usual
+    assert hours("--days", "0.2", "--seed", "2") != usual == hours("--days", "0.2", "--seed", "1")
+
+
+PATIENCE = ("--days", "0.1", "--sweep", "pools.rest.scaling.idleAfter=10s,30m")
 
 
 def test_a_sweep_tries_each_value(files: list[str]) -> None:
-    answer = json.loads(run(*files, "--sweep", "pools.rest.scaling.idleAfter=10s,30m", "-o", "json"))["policies"]
+    answer = json.loads(run(*files, *PATIENCE, "-o", "json"))["policies"]
     short, long = (answer[f"pools.rest.scaling.idleAfter={value}"] for value in ("10s", "30m"))
     assert short["pools"]["rest"]["worker_hours"] < long["pools"]["rest"]["worker_hours"]
     assert short["starts"] > long["starts"]
 
 
 def test_a_sweep_marks_the_resource_as_it_is_and_the_best_value(files: list[str]) -> None:
-    table = run(*files, "--sweep", "pools.rest.scaling.idleAfter=10s,30m")
+    table = run(*files, *PATIENCE)
     assert "utilitarian (as it is) " in table
     assert "pools.rest.scaling.idleAfter=10s (best) " in table
     assert "pools.rest.scaling.idleAfter=30m " in table
-    assert json.loads(run(*files, "--sweep", "pools.rest.scaling.idleAfter=10s,30m", "-o", "json"))["totals"][
-        "best"
-    ] == ("pools.rest.scaling.idleAfter=10s")
+    totals = json.loads(run(*files, *PATIENCE, "-o", "json"))["totals"]
+    assert totals["best"] == "pools.rest.scaling.idleAfter=10s"
 
 
 def test_advice_has_its_figures_and_is_written(files: list[str], tmp_path: Path) -> None:
@@ -138,8 +141,8 @@ def test_a_missed_deadline_is_said_with_3(files: list[str]) -> None:
 
 def test_a_sweep_without_an_effect_is_said_to_have_none(files: list[str]) -> None:
     said = "drainWithin makes no difference here: each value asks for the same workers; a run with finishWithin is"
-    assert said in run(*files, "--sweep", "pools.runs.scaling.drainWithin=5m,30m")
-    assert "no difference" not in run(*files, "--sweep", "pools.rest.scaling.idleAfter=10s,30m")
+    assert said in run(*files, "--days", "0.1", "--sweep", "pools.runs.scaling.drainWithin=5m,30m")
+    assert "no difference" not in run(*files, *PATIENCE)
 
 
 @pytest.mark.parametrize(

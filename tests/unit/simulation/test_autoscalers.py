@@ -129,7 +129,7 @@ def test_it_kills_what_it_does_not_see(acks: str, *, lost: bool) -> None:
 
 
 def test_ours_interrupts_nothing_on_the_same_load() -> None:
-    result = played("utilitarian", LONG, SMALL, days=0.25).pools["pool"]
+    result = played("utilitarian", LONG, SMALL, days=0.12).pools["pool"]
     assert (result.interrupted, result.lost, result.unfinished) == (0, 0, 0)
 
 

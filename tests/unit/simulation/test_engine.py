@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.examples import days
 from tests.support.pools import NOW, facts, fleet, pool
 from tests.support.simulated import load, stage
 from utilitarian_operator.core.sizing.memory import Memory, remember
@@ -35,30 +36,30 @@ def looked(asked: Scene, *, every_tick: bool) -> Engine:
 
 
 @pytest.mark.parametrize(
-    "arrivals, settings, days, near",
+    "arrivals, settings, played, near",
     [
-        pytest.param([HOURLY], {"schedule": RUN}, 0.125, 0.002, id="runs"),
-        pytest.param([{"poisson": "40/h"}], {}, 0.125, 0.002, id="a trickle"),
-        pytest.param([HOURLY], {"scaling": {"drainWithin": "2m"}}, 0.125, 0.02, id="bursts"),
-        pytest.param([{"poisson": "8/s"}], {}, 0.25, 0.01, id="a steady stream"),
-        pytest.param([{"poisson": "40/h"}, HOURLY], {"scaling": {"idleAfter": "30s"}}, 0.125, 0.02, id="both"),
-        pytest.param([{"poisson": "200/h"}], {"scaling": {"wake": "WhenDue"}}, 0.125, 0.04, id="a trickle that waits"),
+        pytest.param([HOURLY], {"schedule": RUN}, 0.0625, 0.002, id="runs"),
+        pytest.param([{"poisson": "40/h"}], {}, 0.0625, 0.002, id="a trickle"),
+        pytest.param([HOURLY], {"scaling": {"drainWithin": "2m"}}, 0.0625, 0.02, id="bursts"),
+        pytest.param([{"poisson": "8/s"}], {}, days(0.25, quick=0.1), 0.01, id="a steady stream"),
+        pytest.param([{"poisson": "40/h"}, HOURLY], {"scaling": {"idleAfter": "30s"}}, 0.0625, 0.02, id="both"),
+        pytest.param([{"poisson": "200/h"}], {"scaling": {"wake": "WhenDue"}}, 0.0625, 0.04, id="a trickle that waits"),
         pytest.param(
-            [HOURLY], {"scaling": {"wake": "WhenDue", "drainWithin": "2m"}}, 0.125, 0.03, id="bursts that wait"
+            [HOURLY], {"scaling": {"wake": "WhenDue", "drainWithin": "2m"}}, 0.0625, 0.03, id="bursts that wait"
         ),
         pytest.param(
             [{"rate": "0.1/s"}],
             {"scaling": {"wake": "WhenDue", "drainWithin": "5m", "taskDuration": "1s"}, "worker": {"concurrency": 4}},
-            0.125,
+            0.0625,
             0.025,
             id="a stream that waits, many times what runs at once",
         ),
     ],
 )
 def test_it_decides_as_if_it_looked_each_second(
-    arrivals: list[Any], settings: dict[str, Any], days: float, near: float
+    arrivals: list[Any], settings: dict[str, Any], played: float, near: float
 ) -> None:
-    asked = stage({"work": {"arrivals": arrivals}}, settings, days=days)
+    asked = stage({"work": {"arrivals": arrivals}}, settings, days=played)
     sparse, dense = (looked(asked, every_tick=every).lanes["pool"] for every in (False, True))
     one, other = sparse.workers.account, dense.workers.account
     assert len(sparse.samples) < len(dense.samples) / 2
@@ -74,7 +75,7 @@ def result(asked: Scene, policy: str = "utilitarian") -> PoolResult:
 
 def test_the_same_seed_plays_the_same() -> None:
     one, same, other = (
-        result(stage({"work": {"arrivals": [{"poisson": "60/h"}, HOURLY]}}, days=0.5, seed=seed)) for seed in (3, 3, 4)
+        result(stage({"work": {"arrivals": [{"poisson": "60/h"}, HOURLY]}}, days=0.2, seed=seed)) for seed in (3, 3, 4)
     )
     assert one == same
     assert one.hours != other.hours
@@ -88,19 +89,21 @@ def test_a_sleeping_pool_wakes_within_a_second() -> None:
 
 
 @pytest.mark.parametrize(
-    "arrivals, start_up, days, part",
+    "arrivals, start_up, played, part",
     [
         pytest.param("40/h", "10s", 0.5, 0.1, id="a trickle"),
         pytest.param("1/s", "10s", 0.25, 0.65, id="a stream"),
         pytest.param("40/h", {"median": "8s", "p95": "20s"}, 0.5, 0.2, id="starts that differ"),
-        pytest.param("8/s", "10s", 0.1, 1.02, id="workers are always needed"),
+        pytest.param("8/s", "10s", 0.05, 1.02, id="workers are always needed"),
     ],
 )
 def test_a_pool_that_wakes_when_due_keeps_its_promise_for_a_part_of_the_hours(
-    arrivals: str, start_up: Any, days: float, part: float
+    arrivals: str, start_up: Any, played: float, part: float
 ) -> None:
     asked, at_once = (
-        stage({"work": {"arrivals": [{"poisson": arrivals}]}}, {"scaling": {"wake": wake}}, days=days, startUp=start_up)
+        stage(
+            {"work": {"arrivals": [{"poisson": arrivals}]}}, {"scaling": {"wake": wake}}, days=played, startUp=start_up
+        )
         for wake in ("WhenDue", "AtOnce")
     )
     due, once = result(asked), result(at_once)
@@ -150,7 +153,7 @@ def test_what_is_left_after_a_duration_is_held_and_no_worker_stands_for_it() -> 
     run = {"name": "early", "start": "0 1 * * *", "until": "Duration", "duration": "1h", "workers": 2}
     settings = {"scaling": {"outsideRuns": "Hold", "max": 2}, "schedule": [run]}
     arrivals = [{"cron": "0 1 * * *", "tasks": 20_000}, {"cron": "* 2-23 * * *", "tasks": 1}]
-    asked = stage({"work": {"arrivals": arrivals}}, settings, days=1)
+    asked = stage({"work": {"arrivals": arrivals}}, settings, days=0.25)
     samples = looked(asked, every_tick=False).lanes["pool"].samples
     awake = [at for at, _, workers in samples if workers]
     assert min(awake) >= 3600 - 130

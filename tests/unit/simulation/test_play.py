@@ -13,8 +13,8 @@ def result(asked: Scene, policy: str = "utilitarian") -> PoolResult:
 def test_a_node_that_dies_takes_tasks_with_it(acks: str, *, lost: bool) -> None:
     kills = [{"cron": "30 * * * *", "workers": 1}, {"at": "2026-03-02T02:45:00"}]
     busy = {"arrivals": [{"poisson": "1/s"}], "seconds": {"median": 20, "p95": 60}}
-    asked = stage({"work": busy}, acks=acks, nodeKills=kills, days=0.25)
-    assert len(kill_times(asked)) == 7
+    asked = stage({"work": busy}, acks=acks, nodeKills=kills, days=0.125)
+    assert len(kill_times(asked)) == 4
     killed = result(asked)
     assert killed.interrupted > 0
     assert (killed.lost > 0) is lost

@@ -49,12 +49,12 @@ def run_of(folder: Path, files: dict[str, str]) -> "subprocess.CompletedProcess[
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
-    options = ("-q", "-s", "-n", "2", "--no-loadscope-reorder", "-p", "no:cacheprovider")
+    options = ("-q", "-s", "-p", "xdist", "-n", "2", "--no-loadscope-reorder", "-p", "no:cacheprovider")
     return subprocess.run(  # noqa: S603 - our own tests
         [sys.executable, "-m", "pytest", *options, f"--rootdir={folder}", "-c", "/dev/null", folder],
         check=False,
         cwd=folder,
-        env={"PYTHONPATH": str(REPOSITORY)},
+        env={"PYTHONPATH": str(REPOSITORY), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -33,7 +33,7 @@ def test_the_file_is_what_the_models_say(folder: str) -> None:
 
 
 def test_the_yaml_is_the_definition() -> None:
-    assert yaml.safe_load(crd_yaml()) == definition()
+    assert yaml.load(crd_yaml(), Loader=yaml.CSafeLoader) == definition()
 
 
 def test_nothing_below_pools_or_defaults_has_a_default() -> None:

@@ -1,5 +1,6 @@
 """The page holds its own style and plots, and shows names as text, whatever stands in them."""
 
+from functools import cache
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -7,14 +8,18 @@ import pytest
 from tests.support.simulated import stage
 from utilitarian_operator.simulation.play import play
 from utilitarian_operator.simulation.report.advice import Advice, Figures, Search
-from utilitarian_operator.simulation.report.measure import measured
+from utilitarian_operator.simulation.report.measure import PolicyResult, measured
 from utilitarian_operator.simulation.report.page import as_page
 from utilitarian_operator.simulation.report.price import Price
 from utilitarian_operator.simulation.report.report import NO_ADVICE, NOT_TRIED, Report
 
 SCHEDULE = [{"name": "run", "start": "0 * * * *", "finishWithin": "30m"}]
 STAGE = stage({"work": {"arrivals": [{"cron": "0 * * * *", "tasks": 3}]}}, {"schedule": SCHEDULE}, days=0.1)
-RESULT = measured("utilitarian", play("utilitarian", STAGE), STAGE)
+
+
+@cache
+def result() -> PolicyResult:
+    return measured("utilitarian", play("utilitarian", STAGE), STAGE)
 
 
 PRICE = Price(worker=0.05, currency="EUR")
@@ -26,7 +31,7 @@ def plots(page: str) -> list[ET.Element]:
 
 
 def test_a_name_is_text_and_each_plot_is_well_formed() -> None:
-    page = as_page(Report("<b>fleet</b>", STAGE, [RESULT], PRICE))
+    page = as_page(Report("<b>fleet</b>", STAGE, [result()], PRICE))
     assert "<b>" not in page
     assert "&lt;b&gt;fleet&lt;/b&gt;" in page
     assert " EUR)" in page
@@ -39,7 +44,7 @@ def test_a_name_is_text_and_each_plot_is_well_formed() -> None:
 
 
 def test_tables_have_captions_and_say_what_their_heads_are_of() -> None:
-    page = as_page(Report("fleet", STAGE, [RESULT], PRICE))
+    page = as_page(Report("fleet", STAGE, [result()], PRICE))
     assert page.count("<table>") == page.count("<caption>") == 2
     assert "<td>utilitarian" not in page
     assert '<th scope="row">utilitarian</th>' in page
@@ -48,20 +53,23 @@ def test_tables_have_captions_and_say_what_their_heads_are_of() -> None:
 
 def test_work_start_up_and_waiting_are_told_apart() -> None:
     bars = [
-        plot for plot in plots(as_page(Report("fleet", STAGE, [RESULT], PRICE))) if "each" in plot.findtext("title", "")
+        plot
+        for plot in plots(as_page(Report("fleet", STAGE, [result()], PRICE)))
+        if "each" in plot.findtext("title", "")
     ]
     kinds = [bar.get("class") for bar in bars[0].iter("rect")]
+    found = result()
     assert kinds == ["busy", "starting", "waiting"]
-    assert RESULT.working + RESULT.starting + RESULT.idle == pytest.approx(RESULT.hours)
-    assert RESULT.starting > 0
+    assert found.working + found.starting + found.idle == pytest.approx(found.hours)
+    assert found.starting > 0
 
 
 def test_what_to_change_comes_first_and_is_said_to_be_none_or_not_tried() -> None:
-    untried = as_page(Report("fleet", STAGE, [RESULT], None))
+    untried = as_page(Report("fleet", STAGE, [result()], None))
     assert NOT_TRIED in untried
     assert untried.index("What to change") < untried.index("What it costs")
     figures = Figures(1.0, 1.0, 0, 0, 0, 0, (), 0.0)
-    assert NO_ADVICE in as_page(Report("fleet", STAGE, [RESULT], None, Advice(0.1, (), (), figures, figures)))
+    assert NO_ADVICE in as_page(Report("fleet", STAGE, [result()], None, Advice(0.1, (), (), figures, figures)))
 
 
 def test_a_change_has_its_figures_before_and_after() -> None:
