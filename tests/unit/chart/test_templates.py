@@ -337,6 +337,13 @@ def test_a_dashboard_reaches_grafana_unchanged(uid: str) -> None:
     assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
 
 
+def test_dashboards_lead_to_where_people_read_the_runbooks() -> None:
+    found = [it for it in render({"metrics": {"prometheusRule": {"runbooks": "https://wiki/ours/"}}}) if "data" in it]
+    boards = [json.loads(text) for it in found for name, text in it["data"].items() if name.startswith("utilitarian-")]
+    led_to = [link["url"] for board in boards for link in board["links"] if link["title"] == "Runbooks"]
+    assert led_to == ["https://wiki/ours/README.md"] * len(dashboards())
+
+
 def test_without_dashboards_there_is_no_config_map() -> None:
     assert "ConfigMap" not in kinds(render({"dashboard": {"enabled": False}}))
 
