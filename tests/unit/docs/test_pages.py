@@ -10,15 +10,7 @@ LONGEST_LINE = 120
 LONGEST_SENTENCE = 40
 """In words; names in backticks are none."""
 
-NOT_YET = {"docs/pools.md"}
-"""A page that is still to be wrapped and whose long sentences are still to be parted."""
-
 each_page = pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
-each_easy_page = pytest.mark.parametrize(
-    "page",
-    [page for page in pages() if str(page.relative_to(ROOT)) not in NOT_YET],
-    ids=lambda page: str(page.relative_to(ROOT)),
-)
 
 
 def test_every_page_is_reached_from_the_readme() -> None:
@@ -35,14 +27,14 @@ def test_a_link_leads_to_a_file_and_a_heading_that_are_there(page: Path) -> None
     assert dead == []
 
 
-@each_easy_page
+@each_page
 def test_no_line_is_too_long(page: Path) -> None:
     """But rows of tables, which can't be parted, and what stands in blocks of code."""
     found = lines(page.read_text())
     assert [it.number for it in found if not it.code and not it.table and len(it.text) > LONGEST_LINE] == []
 
 
-@each_easy_page
+@each_page
 def test_no_sentence_is_too_long(page: Path) -> None:
     assert [it for it in sentences(page.read_text()) if words(it) > LONGEST_SENTENCE] == []
 
