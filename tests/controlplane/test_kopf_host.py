@@ -110,7 +110,7 @@ async def test_an_error_in_a_watch_ends_nothing(watching: Watching, controlplane
 
 
 async def test_what_ends_the_watches_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def fails(*_: object) -> None:
+    async def fails(*_: object, **__: object) -> None:
         raise RuntimeError("no watch is left")
 
     monkeypatch.setattr(kopf_host, "_watch", fails)
@@ -122,7 +122,7 @@ async def test_watches_that_do_not_come_to_their_end_are_left(monkeypatch: pytes
     """Those of kopf may wait for a login that no one gives any more."""
     held = threading.Event()
 
-    async def hangs(*_: object) -> None:
+    async def hangs(*_: object, **__: object) -> None:
         await asyncio.to_thread(held.wait)
 
     monkeypatch.setattr(kopf_host, "_watch", hangs)
