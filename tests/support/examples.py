@@ -1,6 +1,9 @@
 """How much a test tries: all of it, or a part in `make check`, which is run after each edit."""
 
 import os
+from typing import TypeVar
+
+T = TypeVar("T", int, float)
 
 QUICK = bool(os.environ.get("QUICK"))
 SHARE = 5 if QUICK else 1
@@ -14,6 +17,6 @@ def examples(most: int = USUAL) -> int:
     return max(most // SHARE, min(most, FEWEST))
 
 
-def days(whole: float, quick: float) -> float:
+def days(whole: T, quick: T) -> T:
     """How many days a simulation plays: `quick` in `make check`."""
     return quick if QUICK else whole

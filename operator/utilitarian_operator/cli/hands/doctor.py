@@ -38,7 +38,7 @@ RIGHTS = (
 """Verb, group, resource, subresource, the role of Kubernetes that has it by our chart, and what needs it."""
 
 _PULL = "name an image that is there, and give pod.imagePullSecrets where its registry asks for a login"
-IMAGE_TROUBLES = {
+IMAGE_REMEDIES = {
     "ErrImagePull": _PULL,
     "ImagePullBackOff": _PULL,
     "InvalidImageName": "correct the name in the field image",
@@ -201,9 +201,9 @@ async def _images(there: Connection, resource: Object) -> Check:
         pods, _ = await there.cluster.items("pods", resource["metadata"]["namespace"], f"{INSTANCE_LABEL}={name}")
     except ClusterError as error:
         return Check(what, State.UNKNOWN, f"pods can't be seen: {error}", "ask for the right to list pods")
-    waiting = sorted({reason for pod in pods for reason in _waiting(pod)} & IMAGE_TROUBLES.keys())
+    waiting = sorted({reason for pod in pods for reason in _waiting(pod)} & IMAGE_REMEDIES.keys())
     if waiting:
-        remedy = "; ".join(dict.fromkeys(IMAGE_TROUBLES[it] for it in waiting))
+        remedy = "; ".join(dict.fromkeys(IMAGE_REMEDIES[it] for it in waiting))
         return Check(what, State.WRONG, f"containers wait: {named(waiting)}", remedy)
     image = str((resource.get("spec") or {}).get("image", ""))
     tag = image.rpartition("/")[2].partition(":")[2]
