@@ -21,7 +21,7 @@ from utilitarian_operator.api.validation.resource_rules import accept
 PLAIN = [
     *["ClusterRole"] * 3,
     "ClusterRoleBinding",
-    "ConfigMap",
+    *["ConfigMap"] * 4,
     "CustomResourceDefinition",
     "Deployment",
     "Pod",
