@@ -1,5 +1,6 @@
 """The fixtures that every tier shares: thin, because tests/support holds what they start; no test logic here."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,11 @@ from tests.support.controlplane import REPOSITORY, ControlPlane
 from tests.support.examples import examples
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.sharing import Sharing, measures
+
+# pytest imports readline, which tells the processes that come after it of a terminal, also where there is none.
+for name in ("COLUMNS", "LINES"):
+    os.environ.pop(name, None)
+    os.unsetenv(name)
 
 # How long one example takes, or is made, says how busy the machine is, and nothing of the code.
 settings.register_profile("tests", deadline=None, max_examples=examples(), suppress_health_check=[HealthCheck.too_slow])
