@@ -235,4 +235,5 @@ def test_a_broker_that_stops_is_unreachable_and_read_again_when_it_is_back(fragi
         given_up(reader)
         given_up(reader)
         fragile.start()
+        fragile.declare("/", "queue")  # a broker that is killed loses what was declared just before
         assert reader.read(["queue"]) == {"queue": Depth(0, 0)}
