@@ -47,8 +47,13 @@ def test_the_second_on_a_namespace_says_so_and_writes_nothing(
         with in_process(controlplane, *watched, lease_namespace=namespace, lease="second", instance="two") as second:
             left = f"the fleets of namespace {namespace} are left alone: {namespace}/first works on them"
             wait_until(lambda: left in readiness(second), within=SOON, describe=lambda: readiness(second))
-            events = controlplane.request("GET", f"/apis/events.k8s.io/v1/namespaces/{namespace}/events")["items"]
-            ours = [it for it in events if it.get("reportingInstance") == "two"]
-            assert [(it["reason"], it["regarding"]["name"]) for it in ours] == [("NamespaceTaken", FLEETS_LEASE)]
+
+            def told() -> list[tuple[str, str]]:
+                events = controlplane.request("GET", f"/apis/events.k8s.io/v1/namespaces/{namespace}/events")["items"]
+                ours = [it for it in events if it.get("reportingInstance") == "two"]
+                return [(it["reason"], it["regarding"]["name"]) for it in ours]
+
+            # It is in /readyz before the event is written.
+            wait_until(lambda: told() == [("NamespaceTaken", FLEETS_LEASE)], within=SOON, describe=told)
             assert holder(controlplane, namespace) == f"{namespace}/first"
     assert holder(controlplane, namespace) is None

@@ -127,7 +127,7 @@ def test_load_that_returns_takes_busy_workers_back_and_starts_new_ones_at_once(
     busy.more(12)
     installation.wait(lambda: len(installation.fleet.pods("work")) == 5 and not busy.marked())
     assert before <= set(installation.fleet.pods("work"))
-    assert any(reason == "TakenBack" for reason, _ in installation.fleet.events())
+    installation.wait(lambda: any(reason == "TakenBack" for reason, _ in installation.fleet.events()))
     installation.wait(lambda: len(busy.at_work()) == 5)
     busy.finish()
     assert wrong_victims(operator) == 0

@@ -92,6 +92,8 @@ def test_a_worker_that_hangs_is_stuck_and_replaced_when_its_tasks_had_their_time
     fleet, pod = installation.fleet, one_worker(installation, pools=[{**POOL[0], "drainTimeout": "5s"}])
     installation.node.pod(pod).process.pause()
     installation.wait(lambda: fleet.pods("work") and pod not in fleet.pods("work"))
+    # A pod is deleted before its event is written.
+    installation.wait(lambda: "WorkerReplaced" in dict(fleet.events()))
     shown = [(reason, note) for reason, note in fleet.events() if reason in {"Stuck", "WorkerReplaced"}]
     assert [reason for reason, _ in shown] == ["Stuck", "WorkerReplaced"]
     assert f"pod {pod} is ready and has not answered" in shown[0][1]
