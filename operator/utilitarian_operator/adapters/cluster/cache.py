@@ -21,6 +21,9 @@ CHILD_SELECTOR = f"{MANAGED_BY_LABEL}={MANAGER}"
 MOST_DEPARTED = 100
 """Pods of one fleet that are kept after they are gone, until the next look: their end may be worth telling."""
 
+MOST_DELETED = 10_000
+"""Names of which it is kept that an object went: a list or an answer that is on its way is younger than so many."""
+
 
 class Key(NamedTuple):
     """One resource: a fleet."""
@@ -38,6 +41,8 @@ class Store:
     """Objects by kind, fleet and name.
 
     A watch may miss deletions (kopf's relist after 410 makes none): `replace` is called with a full list now and then.
+    What comes out of its order counts for what it is: kopf tells of two objects that had one name, one after the other,
+    in any order, and a list or an answer may be on its way while the watch tells that an object of it is gone.
     """
 
     _objects: dict[str, dict[Key, dict[str, Object]]] = field(
@@ -51,6 +56,9 @@ class Store:
     _answers: dict[tuple[str, Key], set[str]] = field(default_factory=lambda: defaultdict(set))
     """Names of the objects whose newest version is the answer to a write, which the watch has yet to tell."""
 
+    _deleted: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    """At which version the last object that went was gone, by kind, namespace and name."""
+
     def see(self, kind: str, body: Object, *, deleted: bool = False) -> Key | None:
         """Remember one object as a watch or a list showed it; returns the fleet it belongs to, if any.
 
@@ -61,14 +69,32 @@ class Store:
             return None
         name, known = body["metadata"]["name"], self._objects[kind][key]
         if deleted:
-            known.pop(name, None)
-            self._answers[kind, key].discard(name)
-            if kind == PODS and self.fleet(key) is not None:
-                self._departed[key].append(body)
+            self._see_deleted(kind, key, body)
+        elif self.has_gone(kind, body):
+            pass
         elif name not in known or version(body) >= version(known[name]):
             known[name] = body
             self._answers[kind, key].discard(name)
         return key
+
+    def _see_deleted(self, kind: str, key: Key, body: Object) -> None:
+        self._remember_deleted(kind, body)
+        name, known = body["metadata"]["name"], self._objects[kind][key]
+        if name in known and not _is_successor(known[name], body):
+            del known[name]
+            self._answers[kind, key].discard(name)
+        if kind == PODS and self.fleet(key) is not None:
+            self._departed[key].append(body)
+
+    def _remember_deleted(self, kind: str, body: Object) -> None:
+        at = _at(kind, body)
+        self._deleted[at] = max(version(body), self._deleted.pop(at, 0))
+        if len(self._deleted) > MOST_DELETED:
+            del self._deleted[next(iter(self._deleted))]
+
+    def has_gone(self, kind: str, body: Object) -> bool:
+        """Whether it was told that this object is gone since it was as it is here."""
+        return version(body) <= self._deleted.get(_at(kind, body), -1)
 
     def answered(self, kind: str, body: Object) -> None:
         """Remember the answer to a write, so that the next look doesn't wait for the watch to tell it.
@@ -162,6 +188,15 @@ def fleet_of(kind: str, body: Object) -> Key | None:
         return Key(metadata["namespace"], metadata["name"])
     instance = (metadata.get("labels") or {}).get(INSTANCE_LABEL)
     return Key(metadata["namespace"], instance) if instance else None
+
+
+def _at(kind: str, body: Object) -> tuple[str, str, str]:
+    return kind, body["metadata"]["namespace"], body["metadata"]["name"]
+
+
+def _is_successor(body: Object, gone: Object) -> bool:
+    """Whether an object was made after another one of its name had gone."""
+    return body["metadata"].get("uid") != gone["metadata"].get("uid") and version(body) > version(gone)
 
 
 def version(body: Object) -> int:
