@@ -26,7 +26,6 @@ from hack.observability.panels import (
     panel,
     states,
     table,
-    text,
 )
 
 _BY = "by (namespace, fleet, pool)"
@@ -55,7 +54,6 @@ def fleet() -> Board:
             "What it costs": [*_costs(), _used()],
             "What happened to workers": [_lost(), _leaving()],
         },
-        more=[text("price", "Price of a worker-hour", "0.05")],
     )
 
 
@@ -247,7 +245,6 @@ def _costs() -> list[Panel]:
 
     bad_when_low = [(None, RED), (0.1, ORANGE), (0.3, GREEN)]
     bad_when_high = [(None, GREEN), (0.3, YELLOW), (0.6, RED)]
-    price = "at the price of a worker-hour that stands at the top."
     return [
         one("Worker time", "Time of all workers that ran within the range shown.", "s", used),
         one(
@@ -270,14 +267,17 @@ def _costs() -> list[Panel]:
             f"{idle} / {used}",
             bad_when_high,
         ),
-        one("Money", f"What the workers cost, {price}", "short", f"{used} / 3600 * $price"),
-        one(
-            "Money, always on",
-            f"What workers that are always on would cost, {price}",
-            "short",
-            f"{always} / 3600 * $price",
-        ),
+        _money("Money", "What the workers cost", "worker_cost"),
+        _money("Money, always on", "What workers that are always on would cost", "always_on_worker_cost"),
     ]
+
+
+def _money(title: str, what: str, metric: str) -> Panel:
+    """An amount for each currency: there is one, unless it was changed within the range."""
+    expr = f"sum by (currency) (increase(utilitarian_{metric}_total{{{OF_POOL}}}[$__range]))"
+    said = f"{what} within the range shown, by the price that is set in the chart (`price`)."
+    look = Look(4, 4, options={"textMode": "value_and_name"}, no_value="no price is set")
+    return figure(title, said, "short", [Query(expr, "{{currency}}", instant=True)], look)
 
 
 def _used() -> Panel:

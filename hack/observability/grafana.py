@@ -28,7 +28,7 @@ NAMES = {name: f"utilitarian-{name}" for name in PORTS}
 STATE = BUILD / "grafana"
 READY_WITHIN = 90.0  # seconds
 LOGIN = base64.b64encode(b"admin:admin").decode()
-VARIABLES = {"namespace": ".*", "fleet": ".*", "pool": ".*", "datasource": "utilitarian", "before": "1h", "price": "1"}
+VARIABLES = {"namespace": ".*", "fleet": ".*", "pool": ".*", "datasource": "utilitarian", "before": "1h"}
 
 
 def up(target: str) -> None:
@@ -104,7 +104,7 @@ def _configure(target: str) -> None:
 def _queries(board: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for panel in board["panels"]:
         for target in panel.get("targets", []):
-            names = r"\$(namespace|fleet|pool|datasource|before|price)\b"
+            names = r"\$(namespace|fleet|pool|datasource|before)\b"
             yield panel["title"], re.sub(names, lambda found: VARIABLES[found[1]], target["expr"])
 
 

@@ -14,7 +14,6 @@ from grafana_foundation_sdk.builders.dashboard import (
     Panel,
     QueryVariable,
     Row,
-    TextBoxVariable,
     ThresholdsConfig,
 )
 from grafana_foundation_sdk.builders.prometheus import Dataquery
@@ -237,11 +236,6 @@ def choice(name: str, label: str, values: Sequence[str]) -> CustomVariable:
     return CustomVariable(name).label(label).values(",".join(values)).options(options).current(options[0])
 
 
-def text(name: str, label: str, value: str) -> TextBoxVariable:
-    """A variable that people type."""
-    return TextBoxVariable(name).label(label).default_value(value)
-
-
 Rows = Mapping[str, Sequence[Panel]]
 """Panels by the heading of their row."""
 
@@ -266,7 +260,7 @@ class Board:
     rows: Rows
     span: str = "now-6h"
     annotations: Sequence[Mapping[str, Any]] = ()
-    more: Sequence[CustomVariable | TextBoxVariable] = ()
+    more: Sequence[CustomVariable] = ()
 
 
 def made(board: Board) -> dict[str, Any]:

@@ -25,8 +25,8 @@ pytestmark = pytest.mark.timeout(1800)  # the first test of a run waits for the 
 
 FOUR = {"amr", "amr-on-demand", "commits", "external"}
 EACH_S = 5.0
-# The quickstart names no statistics, no schedule and no maxWorkers, its cluster has no metrics.k8s.io, and nothing goes
-# wrong in it; tests/integration/test_observability.py asks these too.
+# The quickstart names no statistics, no schedule and no maxWorkers, no price is set, its cluster has no metrics.k8s.io,
+# and nothing goes wrong in it; tests/integration/test_observability.py asks these too.
 NOTHING_TO_TELL = (
     'state="unacked"',
     "utilitarian_run_",
@@ -38,6 +38,7 @@ NOTHING_TO_TELL = (
     "utilitarian_pool_ailing",
     "utilitarian_queue_foreign_consumers",
     "utilitarian_pool_slot_cpu_cores",
+    "_worker_cost_total",
     "utilitarian_pool_worker_memory_peak_bytes",
 )
 

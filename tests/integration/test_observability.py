@@ -30,6 +30,7 @@ from tests.support.process_node import ProcessNode
 from tests.support.prometheus import Prometheus
 from tests.support.rabbitmq import RabbitMQ
 from utilitarian import routing
+from utilitarian_operator.api.price import Price
 
 RULES = CHART / "files/alerts.yaml"
 HOURLY = routing.period_queue("hourly")
@@ -89,7 +90,7 @@ def played(
         controlplane.namespace() as namespace,
         rabbitmq.vhost() as vhost,
         ProcessNode(controlplane, namespace, folder / "node") as node,
-        in_process(controlplane, namespace) as operator,
+        in_process(controlplane, namespace, price=Price(worker=0.05, currency="EUR")) as operator,
         Prometheus([f"{LOOPBACK}:{operator.metrics_port}"], folder=folder / "prometheus", rules=RULES) as prometheus,
     ):
         installation = Installation(Fleet(controlplane, namespace), rabbitmq, vhost, node, folder / "ledger")

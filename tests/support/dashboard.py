@@ -24,7 +24,6 @@ class Variables:
     window: str = "1m"
     whole: str = "1m"
     before: str = "1s"
-    price: str = "0.05"
 
     def filled_in(self, expression: str) -> str:
         """An expression without variables.
@@ -33,13 +32,7 @@ class Variables:
             KeyError: it has one that is not known here.
         """
         names = {"__rate_interval": self.window, "__range": self.whole}
-        values = {
-            "namespace": self.namespace,
-            "fleet": self.fleet,
-            "pool": self.pool,
-            "before": self.before,
-            "price": self.price,
-        }
+        values = {"namespace": self.namespace, "fleet": self.fleet, "pool": self.pool, "before": self.before}
         values |= names
         return _VARIABLE.sub(lambda found: values[found[1]], expression)
 

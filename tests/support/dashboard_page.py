@@ -207,11 +207,12 @@ def _figures(panel: Mapping[str, Any], sight: Sight) -> str:
     defaults = panel["fieldConfig"]["defaults"]
     if not found:
         return f'<div class="none">{html.escape(defaults.get("noValue") or "no data")}</div>'
-    by_name = panel["options"].get("textMode") == "name"
+    mode = panel["options"].get("textMode")
+    by_name, named_too = mode == "name", len(found) > 1 or mode == "value_and_name"
     parts = []
     for name, value in found:
         text, color = named(value, defaults)
-        small = f"<small>{html.escape(name)}</small>" if len(found) > 1 and not by_name else ""
+        small = f"<small>{html.escape(name)}</small>" if named_too and not by_name else ""
         points = 26 if len(found) < 4 and not by_name else 15
         said = html.escape(name if by_name else text)
         parts.append(f'<div style="color:{color};font-size:{points}px">{said}{small}</div>')

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from tests.support.pools import NOW
 from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.api.price import Price
 from utilitarian_operator.core.forecast.news import Watched
 from utilitarian_operator.core.observation.model import FleetSnapshot, PodSnapshot, PoolSnapshot, Unknown, WorkerLoad
 from utilitarian_operator.core.plan import Figures
@@ -56,9 +57,9 @@ def figures(
 class Shown:
     """The metrics of one operator, and what they show."""
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic, price: Price | None = None) -> None:
         self.registry = CollectorRegistry()
-        self.metrics = Metrics(self.registry, monotonic)
+        self.metrics = Metrics(self.registry, monotonic, price)
 
     def value(self, name: str, **labels: str) -> float | None:
         """Of one series, or None; of the fleet `fleet` in `ns` and its pool `p`, unless other labels are given."""

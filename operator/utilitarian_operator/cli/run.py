@@ -98,6 +98,15 @@ LeaseNamespace = Annotated[
 LeaseName = Annotated[
     str, typer.Option(envvar=_env("LEASE"), help="Name of the Lease that all replicas of this operator share.")
 ]
+PriceText = Annotated[
+    str,
+    typer.Option(
+        envvar=_env("PRICE"),
+        help="For metrics of money: of a worker-hour, 0.05; or of what is requested an hour: cpu=0.03,memory=0.004 "
+        "(core, GiB).",
+    ),
+]
+Currency = Annotated[str, typer.Option(envvar=_env("CURRENCY"), help="Of the price, like EUR.")]
 LogLevel = Annotated[Level, typer.Option(envvar=_env("LOG_LEVEL"), help="Least level that is logged.")]
 LogFormat = Annotated[Format, typer.Option(envvar=_env("LOG_FORMAT"), help="text or json.")]
 
@@ -115,6 +124,8 @@ def run(  # noqa: PLR0913 - each is an option of the command
     link_local: LinkLocal = False,  # noqa: FBT002 - an option of the command
     lease_namespace: LeaseNamespace = None,
     lease: LeaseName = "utilitarian-operator",
+    price: PriceText = "",
+    currency: Currency = "",
     log_level: LogLevel = Level.INFO,
     log_format: LogFormat = Format.TEXT,
 ) -> None:
@@ -122,6 +133,7 @@ def run(  # noqa: PLR0913 - each is an option of the command
 
     Exit codes: 0 stopped by a signal; 1 it can't run, the reason is printed; 75 another replica took the Lease.
     """
+    from utilitarian_operator.api.price import read_price
     from utilitarian_operator.host.settings import Settings
 
     # Celery's client library would prefer it to the URL that a resource names.
@@ -139,6 +151,7 @@ def run(  # noqa: PLR0913 - each is an option of the command
             instance=os.environ.get("POD_NAME") or socket.gethostname(),
             allowances=_allowances(allow or []),
             admission=_admission(admission, admission_name or [], admission_configuration, admission_port),
+            price=read_price(price, currency) if price else None,
         )
         _until_signal(settings)
 

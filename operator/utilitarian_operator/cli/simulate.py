@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table as RichTable
 
 from utilitarian_operator.api.objects import Object
+from utilitarian_operator.api.price import InvalidPrice, read_price
 from utilitarian_operator.cli.output import (
     MISSED,
     Format,
@@ -33,7 +34,6 @@ from utilitarian_operator.simulation.report.advice import Advice, Search
 from utilitarian_operator.simulation.report.document import as_json
 from utilitarian_operator.simulation.report.measure import PolicyResult, measured
 from utilitarian_operator.simulation.report.page import as_page
-from utilitarian_operator.simulation.report.price import InvalidPrice, read_price
 from utilitarian_operator.simulation.report.report import (
     Report,
     Table,

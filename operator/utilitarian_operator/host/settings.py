@@ -10,6 +10,7 @@ from utilitarian_operator.adapters.intervals import (
     Intervals,
 )
 from utilitarian_operator.api.patience import PATIENCE, Patience
+from utilitarian_operator.api.price import Price
 from utilitarian_operator.api.validation.pod_security import BASELINE, Allowances
 
 
@@ -51,6 +52,7 @@ class Settings:
         intervals: between two readings of the same thing of a broker.
         allowances: what pods of fleets may ask for beyond the Pod Security baseline.
         reach: which addresses brokers may have.
+        price: of a worker-hour, for the metrics of money; None has none.
         kubeconfig: None takes KUBECONFIG, the default file or the pod's service account.
     """
 
@@ -68,4 +70,5 @@ class Settings:
     intervals: Intervals = INTERVALS
     allowances: Allowances = BASELINE
     reach: Reach = ROUTED
+    price: Price | None = None
     kubeconfig: Path | None = None

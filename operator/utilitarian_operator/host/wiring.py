@@ -79,7 +79,8 @@ async def run(settings: Settings, stop: asyncio.Event, started: Callable[[Runnin
     registry = CollectorRegistry()
     for collector in (GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR):
         registry.register(collector)
-    health_of_process, metrics = ProcessHealth(seconds=CLOCK.monotonic), Metrics(registry, CLOCK.monotonic)
+    health_of_process = ProcessHealth(seconds=CLOCK.monotonic)
+    metrics = Metrics(registry, CLOCK.monotonic, settings.price)
     login = partial(_login, settings)
     _stop_on_signals(stop)
     async with (

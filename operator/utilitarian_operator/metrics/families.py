@@ -246,6 +246,16 @@ class SpentFamilies:
             "fleet's `maxWorkers` where that is less",
             _POOL,
         )
+        money = "by the operator's `price`, in its `currency`; absent unless a price is set"
+        self.cost = counter_of(
+            registry, "worker_cost", f"What the pool's workers cost whose containers ran, {money}", (*_POOL, "currency")
+        )
+        self.always_cost = counter_of(
+            registry,
+            "always_on_worker_cost",
+            f"What the seconds of `utilitarian_always_on_worker_seconds_total` would have cost, {money}",
+            (*_POOL, "currency"),
+        )
         self.drain = histogram_of(
             registry,
             "drain_seconds",
@@ -262,7 +272,7 @@ class SpentFamilies:
 
     def forget(self, *first: str) -> None:
         """Show nothing any more of a fleet, or of one of its pools."""
-        for one in (self.spent, self.always, self.returned):
+        for one in (self.spent, self.always, self.cost, self.always_cost, self.returned):
             one.forget(*first)
         self.drain.forget(*first)
 

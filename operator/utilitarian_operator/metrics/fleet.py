@@ -11,6 +11,7 @@ from typing import Any, get_args
 from prometheus_client import CollectorRegistry, Counter
 
 from utilitarian_operator.api.names import BEAT
+from utilitarian_operator.api.price import Price
 from utilitarian_operator.api.resource import Mode
 from utilitarian_operator.core.diagnosis.findings import REASONS, Finding
 from utilitarian_operator.core.diagnosis.pod_losses import Cause
@@ -43,9 +44,10 @@ class Metrics:
     Args:
         registry: where they are registered.
         monotonic: seconds of a clock that never goes back.
+        price: of a worker-hour; None tells no money.
     """
 
-    def __init__(self, registry: CollectorRegistry, monotonic: Callable[[], float]) -> None:
+    def __init__(self, registry: CollectorRegistry, monotonic: Callable[[], float], price: Price | None = None) -> None:
         self._monotonic = monotonic
         self._board = Board()
         self._queues, self._pools = QueueFamilies(registry), PoolFamilies(registry)
@@ -57,7 +59,7 @@ class Metrics:
         self._counted: dict[Fleet, set[str]] = defaultdict(set)
         self._unseen, self._told = set[Fleet](), set[Fleet]()
         self.runs = RunMetrics(registry, self._board)
-        self.flow = FlowMetrics(registry, self._board, self._pools.workers, monotonic)
+        self.flow = FlowMetrics(registry, self._board, self._pools.workers, monotonic, price)
         self.process = ProcessMetrics(registry)
 
     @contextlib.contextmanager

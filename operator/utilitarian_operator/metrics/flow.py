@@ -8,6 +8,7 @@ from datetime import datetime
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from utilitarian_operator.api.effective import Fleet, Pool
+from utilitarian_operator.api.price import Price
 from utilitarian_operator.core.mode import makes_objects
 from utilitarian_operator.core.moments import apart
 from utilitarian_operator.core.observation.model import PodSnapshot, PoolSnapshot, Unknown, WorkerLoad
@@ -37,12 +38,18 @@ class FlowMetrics:
         board: where their figures are shown, and taken away.
         workers: the series of workers by state, of which the bounds are shown here.
         monotonic: seconds of a clock that never goes back.
+        price: of a worker-hour; None tells no money.
     """
 
     def __init__(
-        self, registry: CollectorRegistry, board: Board, workers: Series[Gauge], monotonic: Callable[[], float]
+        self,
+        registry: CollectorRegistry,
+        board: Board,
+        workers: Series[Gauge],
+        monotonic: Callable[[], float],
+        price: Price | None = None,
     ) -> None:
-        self._board, self._workers, self._monotonic = board, workers, monotonic
+        self._board, self._workers, self._monotonic, self._price = board, workers, monotonic, price
         self._gauges, self._counted = FlowFamilies(registry), SpentFamilies(registry)
         self._kept: dict[FleetLabels, dict[str, _PoolFlow]] = {}
         self._seen_at: dict[FleetLabels, float] = {}
@@ -66,6 +73,8 @@ class FlowMetrics:
             flow = kept[pool.name] = before.get(pool.name) or self._begun(labels)
             flow.looked(look.snapshot.pools[pool.name], look.facts[pool.name], now)
             flow.always = shares[pool.name]
+            if self._price is not None:
+                flow.hour_costs = self._price.of(pool.worker.resources["requests"])
             figures |= self._figures(labels, pool, look, flow, now)
         self._board.show(fleet, FLOW, figures)
 
@@ -101,7 +110,11 @@ class FlowMetrics:
         self._counted.drain.labels(*labels)
         self._counted.returned.labels(*labels)
         busy, idle = self._counted.spent.labels(*labels, "busy"), self._counted.spent.labels(*labels, "idle")
-        return _PoolFlow(busy, idle, self._counted.always.labels(*labels))
+        flow = _PoolFlow(busy, idle, self._counted.always.labels(*labels))
+        if self._price is not None:
+            flow.cost = self._counted.cost.labels(*labels, self._price.currency)
+            flow.always_cost = self._counted.always_cost.labels(*labels, self._price.currency)
+        return flow
 
     def _forget_pools(self, fleet: FleetLabels, gone: Iterable[str]) -> None:
         for pool in gone:
@@ -167,6 +180,9 @@ class _PoolFlow:
     busy: int = 0
     idle: int = 0
     always: float = 0.0
+    cost: Counter | None = None
+    always_cost: Counter | None = None
+    hour_costs: float = 0.0
     waits_since: float | None = None
     arrived: _Rate = field(default_factory=_Rate)
     completed: _Rate = field(default_factory=_Rate)
@@ -194,6 +210,10 @@ class _PoolFlow:
         if self.idle:
             self.idle_s.inc(self.idle * seconds)
         self.always_s.inc(self.always * seconds)
+        worker_costs = self.hour_costs * seconds / 3600
+        if self.cost is not None and self.always_cost is not None and worker_costs:
+            self.cost.inc((self.busy + self.idle) * worker_costs)
+            self.always_cost.inc(self.always * worker_costs)
 
 
 def _is_busy(pod: PodSnapshot) -> bool:

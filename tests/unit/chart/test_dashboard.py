@@ -38,6 +38,7 @@ VALUES = {
         *("OOMKilled", "Crashed", "Evicted", "Preempted", "NodeLost"),
     ],
     "version": ["0.1.0"],
+    "currency": ["EUR"],
     "kind": ["BrokerUnreachable"],
     "source": ["depths", "statistics", "workers"],
     "run": ["hourly-run"],

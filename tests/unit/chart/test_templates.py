@@ -116,6 +116,13 @@ def test_the_command_line_is_the_operators() -> None:
     assert "command" not in container(objects)
 
 
+@pytest.mark.parametrize("hour", ["0.05", "cpu=0.03,memory=0.004"])
+def test_a_price_reaches_the_operator(hour: str) -> None:
+    arguments = container(render({"price": {"hour": hour, "currency": "EUR"}}))["args"]
+    assert [word for option, word in pairwise(arguments) if option in {"--price", "--currency"}] == [hour, "EUR"]
+    assert "--price" not in container(default())["args"]
+
+
 def test_what_pods_may_ask_for_reaches_the_operator() -> None:
     allowed = {"allow": ["hostPath"], "namespaces": {"metering": ["sysctls", "privileged"]}}
     arguments = container(render({"podSecurity": allowed}))["args"]
@@ -554,6 +561,10 @@ def test_a_pod_label_never_takes_the_pod_from_its_deployment() -> None:
         ({"resources": {"limits": {"memory": "lots"}}}, "/resources/limits/memory"),
         ({"metrics": {"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}}}, "not both"),
         ({"metrics": {"serviceMonitor": {"enabled": True}, "service": {"enabled": False}}}, "metrics.service.enabled"),
+        ({"price": {"hour": 0.05}}, "/price/hour"),
+        ({"price": {"hour": "cheap"}}, "/price/hour"),
+        ({"price": {"hour": "1", "currency": "US dollars"}}, "/price/currency"),
+        ({"price": {"currency": "EUR"}}, "price.currency: there is no price: set price.hour"),
         ({"serviceAccount": {"create": False}}, "serviceAccount.name: name the service account"),
     ],
     ids=lambda value: json.dumps(value) if isinstance(value, dict) else "",

@@ -16,6 +16,7 @@ from utilitarian_operator.host.wiring import _login
     "env,said",
     [
         pytest.param({"UTILITARIAN_OPERATOR_TICK": "soon"}, "error: --tick: 'soon' is no duration", id="variable"),
+        pytest.param({"UTILITARIAN_OPERATOR_PRICE": "cheap"}, "error: --price cheap: write what", id="price"),
         pytest.param({"KUBECONFIG": __file__}, "error: no cluster: ", id="kubeconfig-is-none"),
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 from tests.support.metrics_looks import BUSY, FLEET, IDLE, Shown, figures, worker
 from tests.support.pools import NOW, fleet
 from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.api.price import Price
 from utilitarian_operator.core.observation.model import PodSnapshot, PoolSnapshot, Present, Unknown, WorkerLoad
 from utilitarian_operator.core.sizing.memory import Memory
 
@@ -19,9 +20,9 @@ AWAY = Unknown("away", NOW)
 class Looks:
     """Looks at a fleet, each some seconds after the one before."""
 
-    def __init__(self, spec: Fleet = SPEC) -> None:
+    def __init__(self, spec: Fleet = SPEC, price: Price | None = None) -> None:
         self.spec, self.now = spec, 100.0
-        self.shown = Shown(lambda: self.now)
+        self.shown = Shown(lambda: self.now, price)
         self.value = self.shown.value
 
     def look(self, pool: PoolSnapshot, memory: Memory | None = None, *, after: float = 1.0, name: str = "p") -> None:
@@ -140,6 +141,41 @@ def test_always_on_keeps_to_the_ceiling_of_the_fleet_and_counts_nothing_that_is_
         assert looks.value("always_on_worker_seconds_total") == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(
+    "price, hour_costs",
+    [
+        pytest.param(Price(worker=0.36, currency="EUR"), 0.36, id="of a worker-hour"),
+        pytest.param(Price(cpu=0.4, memory=0.16, currency="EUR"), 0.4 * 0.5 + 0.16 * 2, id="of what it requests"),
+        pytest.param(Price(currency="EUR"), 0, id="nothing"),
+    ],
+)
+def test_money_is_worker_seconds_at_the_price(price: Price, hour_costs: float) -> None:
+    requests = {"resources": {"requests": {"cpu": "500m", "memory": "2Gi"}}}
+    looks = Looks(fleet({"name": "p", "worker": requests, "scaling": {"max": 6}}), price)
+    looks.look(replace(EMPTY, pods=(worker(BUSY, "a"), worker(IDLE, "b"))))
+    assert looks.value("worker_cost_total", currency="EUR") == 0
+    looks.look(EMPTY, after=10)
+    assert looks.value("worker_cost_total", currency="EUR") == pytest.approx(20 / 3600 * hour_costs)
+    assert looks.value("always_on_worker_cost_total", currency="EUR") == pytest.approx(60 / 3600 * hour_costs)
+
+
+def test_another_request_costs_from_then_on() -> None:
+    looks = Looks(price=Price(cpu=36.0, currency="€"))
+    for cpu, expected in (("1", 0.0), ("2", 0.06), ("2", 0.18)):
+        looks.spec = fleet(
+            {"name": "p", "worker": {"resources": {"requests": {"cpu": cpu}}}, "scaling": {"min": 1, "max": 6}}
+        )
+        looks.look(EMPTY)
+        assert looks.value("always_on_worker_cost_total", currency="€") == pytest.approx(expected)
+
+
+def test_without_a_price_nothing_costs() -> None:
+    looks = Looks()
+    looks.look(EMPTY)
+    looks.look(EMPTY)
+    assert not {"utilitarian_worker_cost_total", "utilitarian_always_on_worker_cost_total"} & looks.shown.names("p")
+
+
 def test_a_drain_lasts_from_the_mark_to_the_step_down_and_gives_back_what_was_not_begun() -> None:
     looks = Looks()
     looks.look(EMPTY)
@@ -153,11 +189,11 @@ def test_a_drain_lasts_from_the_mark_to_the_step_down_and_gives_back_what_was_no
 
 
 def test_nothing_stays_of_a_pool_or_a_fleet_that_is_gone() -> None:
-    looks = Looks()
+    looks = Looks(price=Price(worker=1))
     looks.look(EMPTY)
     looks.spec = fleet({"name": "other"})
     looks.look(EMPTY, name="other")
     assert looks.shown.names("p") == set()
-    assert "utilitarian_worker_seconds_total" in looks.shown.names("other")
+    assert {"utilitarian_worker_seconds_total", "utilitarian_worker_cost_total"} <= looks.shown.names("other")
     looks.shown.metrics.forget(FLEET)
     assert looks.shown.names("other") == set()

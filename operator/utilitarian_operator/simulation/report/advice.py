@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from utilitarian_operator.api.effective import Pool
+from utilitarian_operator.api.price import Price
 from utilitarian_operator.simulation.load.arrivals import joined, until
 from utilitarian_operator.simulation.play import DAY, Progress, Scene, play
 from utilitarian_operator.simulation.report.candidates import (
@@ -25,7 +26,6 @@ from utilitarian_operator.simulation.report.candidates import (
 )
 from utilitarian_operator.simulation.report.measure import PolicyResult, PoolResult, measured
 from utilitarian_operator.simulation.report.merging import may_merge, merge
-from utilitarian_operator.simulation.report.price import Price
 
 DAYS = 2.0
 MOST_TASKS = 100_000

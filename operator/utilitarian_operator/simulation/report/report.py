@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from utilitarian_operator.api.price import Price
 from utilitarian_operator.core.wording import clock, number, plural
 from utilitarian_operator.simulation.play import Scene
 from utilitarian_operator.simulation.report.advice import Advice, Change, Figures
 from utilitarian_operator.simulation.report.measure import PolicyResult, PoolResult, Waits
-from utilitarian_operator.simulation.report.price import Price
 
 NOTHING = "-"
 NOT_TRIED = "not tried: --advise plays other settings, a few minutes for a month"

@@ -9,12 +9,12 @@ import yaml
 
 from tests.support.simulated import stage
 from utilitarian_operator.api.effective import Fleet, effective_fleet
+from utilitarian_operator.api.price import Price
 from utilitarian_operator.api.validation.resource_rules import accept
 from utilitarian_operator.simulation.load.workload import read_load
 from utilitarian_operator.simulation.play import Scene, play, scene
 from utilitarian_operator.simulation.report.advice import Advice, Search
 from utilitarian_operator.simulation.report.measure import PolicyResult, measured
-from utilitarian_operator.simulation.report.price import Price
 from utilitarian_operator.simulation.report.written import followed
 
 EXAMPLES = Path(__file__).resolve().parents[4] / "examples"

@@ -6,11 +6,11 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.support.simulated import stage
+from utilitarian_operator.api.price import Price
 from utilitarian_operator.simulation.play import play
 from utilitarian_operator.simulation.report.advice import Advice, Figures, Search
 from utilitarian_operator.simulation.report.measure import PolicyResult, measured
 from utilitarian_operator.simulation.report.page import as_page
-from utilitarian_operator.simulation.report.price import Price
 from utilitarian_operator.simulation.report.report import NO_ADVICE, NOT_TRIED, Report
 
 SCHEDULE = [{"name": "run", "start": "0 * * * *", "finishWithin": "30m"}]

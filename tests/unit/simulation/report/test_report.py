@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from tests.support.simulated import stage
+from utilitarian_operator.api.price import Price
 from utilitarian_operator.simulation.play import play
 from utilitarian_operator.simulation.report.measure import PolicyResult, measured
-from utilitarian_operator.simulation.report.price import Price
 from utilitarian_operator.simulation.report.report import (
     Report,
     headline,

@@ -1,17 +1,22 @@
 """What a worker-hour costs: one price for every worker, or by the CPU and memory that it requests."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite
 
 from utilitarian_operator.api.units import parse_quantity
 from utilitarian_operator.errors import OperatorError
 
 _GIBIBYTE = 1024**3
 
+_NUMBER = r"[0-9]{1,7}([.][0-9]{1,9})?"
+PRICE_PATTERN = rf"^({_NUMBER}|cpu={_NUMBER}(, ?memory={_NUMBER})?|memory={_NUMBER}(, ?cpu={_NUMBER})?)$"
+CURRENCY_PATTERN = "^([A-Za-z]{1,8}|[$€£¥])?$"
+"""It is the value of a label of metrics. The schema of the chart's values has both patterns."""
+
 
 class InvalidPrice(OperatorError):
-    """A `--price` that says no price; the message says how to write it."""
+    """A `--price` or `--currency` that is none; the message says how to write it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +53,19 @@ class Price:
 def read_price(text: str, currency: str) -> Price:
     """`0.05` for a worker-hour, or `cpu=0.03,memory=0.004` for a core and a GiB an hour.
 
+    Args:
+        text: of the price; at most 7 digits before the point and 9 behind it.
+        currency: a code of at most 8 letters, a sign, or empty.
+
     Raises:
         InvalidPrice: it is written otherwise.
     """
-    named = [part.strip().rpartition("=") for part in text.split(",")]
-    try:
-        values = {name or "worker": float(value) for name, _, value in named}
-    except ValueError:
-        values = {}
-    wrong = (
-        len(values) != len(named)
-        or set(values) - {"worker", "cpu", "memory"}
-        or ("worker" in values and len(values) > 1)
-    )
-    if wrong or not all(isfinite(value) and value >= 0 for value in values.values()):
+    if not re.fullmatch(PRICE_PATTERN, text):
         raise InvalidPrice(
-            f"--price {text}: write what a worker-hour costs, like 0.05, or what a requested core and GiB cost an "
+            f"--price {text[:50]}: write what a worker-hour costs, like 0.05, or what a requested core and GiB cost an "
             "hour, like cpu=0.03,memory=0.004"
         )
-    return Price(**values, currency=currency)
+    if not re.fullmatch(CURRENCY_PATTERN, currency):
+        raise InvalidPrice(f"--currency {currency[:50]!r}: write it like EUR, or as one of $, €, £ and ¥")
+    named = [part.strip().rpartition("=") for part in text.split(",")]
+    return Price(**{name or "worker": float(value) for name, _, value in named}, currency=currency)
