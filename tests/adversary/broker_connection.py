@@ -11,7 +11,7 @@ from amqp.exceptions import AccessRefused, NotFound
 
 from tests.adversary import threads
 from tests.adversary.rabbitmq import RabbitMQ
-from utilitarian_operator.adapters.broker.mailbox import AnswersBox
+from utilitarian_operator.adapters.broker.workers.mailbox import AnswersBox
 
 SILENT_FOR_S = 3.0
 

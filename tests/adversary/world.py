@@ -29,7 +29,8 @@ from tests.adversary.process import PRESENT, Process
 from tests.adversary.rabbitmq import STATISTICS_EVERY_S, RabbitMQ
 from tests.adversary.stateful_set import StatefulSets
 from tests.adversary.threads import Thread
-from utilitarian_operator.adapters.broker import connection, mailbox
+from utilitarian_operator.adapters.broker import connection
+from utilitarian_operator.adapters.broker.workers import mailbox
 from utilitarian_operator.host import kopf_host
 from utilitarian_operator.host.settings import Settings
 

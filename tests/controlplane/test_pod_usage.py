@@ -12,7 +12,7 @@ from tests.support.controlplane import ControlPlane
 from tests.support.metrics_api import MetricsApi
 from utilitarian_operator.adapters.cluster.client import ClusterClient
 from utilitarian_operator.adapters.cluster.pod_metrics import MOST_BYTES
-from utilitarian_operator.core.pod_usage import PodUsage
+from utilitarian_operator.core.observation.model.usage import PodUsage
 from utilitarian_operator.errors import ClusterError, Rejected
 
 OURS = {"app.kubernetes.io/managed-by": "utilitarian-operator", "app.kubernetes.io/instance": "fleet"}

@@ -8,7 +8,7 @@ import celery
 from tests.support.celery_workers import Application, running
 from tests.support.rabbitmq import RabbitMQ
 from utilitarian import routing
-from utilitarian_operator.adapters.broker.remote_control import RemoteControl
+from utilitarian_operator.adapters.broker.workers.remote_control import RemoteControl
 
 EVERY_RABBITMQ = True
 

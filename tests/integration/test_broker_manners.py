@@ -19,9 +19,9 @@ from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until, wait_until_async
 from utilitarian import routing
 from utilitarian_operator.adapters.broker.depths import DepthReader
-from utilitarian_operator.adapters.broker.remote_control import RemoteControl
 from utilitarian_operator.adapters.broker.session import BrokerSession, Credentials
 from utilitarian_operator.adapters.broker.statistics import Statistics
+from utilitarian_operator.adapters.broker.workers.remote_control import RemoteControl
 from utilitarian_operator.core.observation.broker import Depth, Questions, Unread
 from utilitarian_operator.errors import BrokerUnreachable, LoginRefused, RightMissing
 

@@ -16,7 +16,7 @@ from utilitarian import routing
 from utilitarian_operator.adapters.broker.bounded.brokers import Brokers
 from utilitarian_operator.adapters.broker.session import BrokerSession, Credentials
 from utilitarian_operator.core.observation.broker import Depth, Questions
-from utilitarian_operator.core.observation.model import Counted
+from utilitarian_operator.core.observation.model.queue import Counted
 from utilitarian_operator.errors import BrokerUnreachable
 
 EVERY_RABBITMQ = True

@@ -21,7 +21,7 @@ from tests.support.celery_workers import running, send
 from tests.support.leaving import GRACE, NODE, QUEUE, SOON, Kind, Outcome, Stand, Way, standing, started
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
-from utilitarian_operator.adapters.broker.remote_control import RemoteControl
+from utilitarian_operator.adapters.broker.workers.remote_control import RemoteControl
 
 EXECUTIONS = ("prefork", "threads", "gevent", "solo")
 INSTALLED = "installed"

@@ -13,7 +13,7 @@ from tests.support.installation import DEFAULT, QUICK, Installation
 from tests.support.operator import Operator, as_process
 from tests.support.pod_lives import PodLives
 from tests.support.relay import Moment, Relay
-from utilitarian_operator.adapters.broker.remote_control import RemoteControl
+from utilitarian_operator.adapters.broker.workers.remote_control import RemoteControl
 from utilitarian_operator.core.labels import DRAINING
 
 pytestmark = pytest.mark.soak  # a slice of all this is in test_drain_proof.py and test_operator_drain.py

@@ -15,7 +15,7 @@ from tests.support.celery_workers import Application, running, send
 from tests.support.controlplane import REPOSITORY
 from tests.support.installation import DEFAULT, QUICK, Installation
 from tests.support.operator import Operator
-from utilitarian_operator.adapters.broker.remote_control import RemoteControl
+from utilitarian_operator.adapters.broker.workers.remote_control import RemoteControl
 from utilitarian_operator.adapters.intervals import (
     Intervals,
 )

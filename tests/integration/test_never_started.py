@@ -13,7 +13,7 @@ from tests.support.leaving import NODE, QUEUE, SOON, Kind, by_hook, standing
 from tests.support.ledger import FileLedgerReader
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
-from utilitarian_operator.adapters.broker.remote_control import RemoteControl
+from utilitarian_operator.adapters.broker.workers.remote_control import RemoteControl
 from utilitarian_operator.adapters.intervals import (
     Intervals,
 )

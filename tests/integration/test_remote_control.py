@@ -20,14 +20,14 @@ from tests.support.waiting import wait_until
 from utilitarian import routing
 from utilitarian.celery import build
 from utilitarian.settings import Settings
-from utilitarian_operator.adapters.broker.remote_control import RemoteControl
 from utilitarian_operator.adapters.broker.timing import (
     Clock,
 )
+from utilitarian_operator.adapters.broker.workers.remote_control import RemoteControl
 from utilitarian_operator.adapters.intervals import (
     Intervals,
 )
-from utilitarian_operator.core.observation.model import WorkerLoad
+from utilitarian_operator.core.observation.model.pod import WorkerLoad
 from utilitarian_operator.errors import BrokerUnreachable, LoginRefused, RightMissing
 
 EVERY_RABBITMQ = True

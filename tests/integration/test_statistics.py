@@ -14,7 +14,7 @@ from tests.support.ports import LOOPBACK, free_port
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until_async
 from utilitarian_operator.adapters.broker.statistics import Statistics
-from utilitarian_operator.core.observation.model import Counted
+from utilitarian_operator.core.observation.model.queue import Counted
 from utilitarian_operator.errors import BrokerUnreachable, LoginRefused, RightMissing
 from utilitarian_operator.host.http import serve
 

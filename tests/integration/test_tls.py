@@ -19,9 +19,9 @@ from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
 from utilitarian.routing import DEFAULT_QUEUE
 from utilitarian_operator.adapters.broker.depths import DepthReader
-from utilitarian_operator.adapters.broker.remote_control import RemoteControl
 from utilitarian_operator.adapters.broker.statistics import Statistics
 from utilitarian_operator.adapters.broker.tls import SYSTEM, Tls
+from utilitarian_operator.adapters.broker.workers.remote_control import RemoteControl
 from utilitarian_operator.core.observation.broker import Depth
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable, CertificateRefused, LoginRefused
 

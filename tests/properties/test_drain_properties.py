@@ -22,7 +22,10 @@ from utilitarian_operator.core.draining.steps import (
     Unmark,
 )
 from utilitarian_operator.core.draining.workers import OpenGate, gates, pool_workers
-from utilitarian_operator.core.observation.model import PodSnapshot, PoolSnapshot, Present, Unknown, WorkerLoad
+from utilitarian_operator.core.observation.model.figures import Unknown
+from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import Present
 from utilitarian_operator.core.observation.reported import Reported
 
 QUEUE = "queue"

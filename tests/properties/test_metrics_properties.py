@@ -13,16 +13,11 @@ from utilitarian_operator.core.diagnosis.findings import STARVED, Finding
 from utilitarian_operator.core.forecast.completion import Forecast
 from utilitarian_operator.core.forecast.news import Watched
 from utilitarian_operator.core.observation.beat import BeatSnapshot
-from utilitarian_operator.core.observation.model import (
-    FleetSnapshot,
-    Missing,
-    PodSnapshot,
-    PoolSnapshot,
-    Present,
-    Source,
-    Unknown,
-    WorkerLoad,
-)
+from utilitarian_operator.core.observation.model.figures import Source, Unknown
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
+from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import Missing, Present
 from utilitarian_operator.core.sizing.decision import Decision, Step, start
 from utilitarian_operator.core.sizing.run_state import OpenRun
 from utilitarian_operator.metrics.fleet import Metrics

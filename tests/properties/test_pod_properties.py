@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.diagnosis.pod_losses import pod_losses
-from utilitarian_operator.core.observation.model import Unknown
+from utilitarian_operator.core.observation.model.figures import Unknown
 from utilitarian_operator.core.observation.pod import pod_snapshot
 from utilitarian_operator.core.observation.pod_failures import pod_failure
 

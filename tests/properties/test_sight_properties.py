@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.examples import examples
-from utilitarian_operator.core.observation.model import PodSnapshot, PoolSnapshot, Present, WorkerLoad
+from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import Present
 from utilitarian_operator.core.sizing.facts import facts
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)

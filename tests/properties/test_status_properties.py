@@ -16,8 +16,11 @@ from utilitarian_operator.api.generated.crd import definition
 from utilitarian_operator.core.blocker import INVALID_SPEC, Blocker
 from utilitarian_operator.core.diagnosis.findings import Finding
 from utilitarian_operator.core.forecast.completion import Forecast
-from utilitarian_operator.core.observation.model import FleetSnapshot, PoolSnapshot, Present, Unknown
-from utilitarian_operator.core.observation.start_ups import MOST_START_UPS
+from utilitarian_operator.core.observation.counted.start_ups import MOST_START_UPS
+from utilitarian_operator.core.observation.model.figures import Unknown
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import Present
 from utilitarian_operator.core.sizing.decision import Decision, Step
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.run_state import OpenRun, Outcome, PastRun

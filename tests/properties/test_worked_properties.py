@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.answering import Asked, Task, played
-from utilitarian_operator.core.observation.worked import UNSEEN_S
+from utilitarian_operator.core.observation.counted.worked import UNSEEN_S
 
 PAUSE = st.floats(0.1, 5.0)
 LENGTHS = st.lists(st.tuples(st.floats(0.0, 20.0), st.floats(0.01, 60.0)), max_size=30)

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from utilitarian_operator.core.observation.worked import AT_ONCE_S, WAITED_S, Word, Worked, heard, unheard
+from utilitarian_operator.core.observation.counted.worked import AT_ONCE_S, WAITED_S, Word, Worked, heard, unheard
 
 STARTS_S = 2.0
 """From its container's start to its first task; it answers nothing before."""

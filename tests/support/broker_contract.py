@@ -12,7 +12,8 @@ from tests.support.waiting import wait_until_async
 from utilitarian import routing
 from utilitarian_operator.adapters.broker.seam import Broker
 from utilitarian_operator.core.observation.broker import BrokerSnapshot, Depth, Questions
-from utilitarian_operator.core.observation.model import Counted, WorkerLoad
+from utilitarian_operator.core.observation.model.pod import WorkerLoad
+from utilitarian_operator.core.observation.model.queue import Counted
 from utilitarian_operator.errors import BrokerError
 
 SOON = timedelta(seconds=30)

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.support.pools import NOW, facts, fleet
 from utilitarian_operator.api.effective import Fleet
-from utilitarian_operator.core.observation.model import Unknown
+from utilitarian_operator.core.observation.model.figures import Unknown
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.memory_json import to_text

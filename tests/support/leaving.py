@@ -15,7 +15,7 @@ from tests.support.processes import Process
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
 from utilitarian import routing
-from utilitarian_operator.adapters.broker.remote_control import RemoteControl
+from utilitarian_operator.adapters.broker.workers.remote_control import RemoteControl
 from utilitarian_operator.core.never_started import AFTER
 from utilitarian_operator.core.objects import pre_stop_hook as pre_stop
 

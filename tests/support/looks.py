@@ -3,14 +3,11 @@
 from dataclasses import replace
 
 from tests.support.pools import NOW, fleet
-from utilitarian_operator.core.observation.model import (
-    FleetSnapshot,
-    PodSnapshot,
-    PoolSnapshot,
-    Present,
-    Unknown,
-    WorkerLoad,
-)
+from utilitarian_operator.core.observation.model.figures import Unknown
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
+from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import Present
 
 FLEET = fleet({"name": "work", "queues": ["q"]}, {"name": "other", "queues": ["r"]})
 SILENT = Unknown("does not answer", NOW)

@@ -10,7 +10,10 @@ from tests.support.pools import NOW
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.price import Price
 from utilitarian_operator.core.forecast.news import Watched
-from utilitarian_operator.core.observation.model import FleetSnapshot, PodSnapshot, PoolSnapshot, Unknown, WorkerLoad
+from utilitarian_operator.core.observation.model.figures import Unknown
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
+from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
 from utilitarian_operator.core.plan import Figures
 from utilitarian_operator.core.sizing.decision import Step, start
 from utilitarian_operator.core.sizing.facts import facts

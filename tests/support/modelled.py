@@ -12,7 +12,7 @@ from demo.broker import Sent
 from demo.report import ScaleUp
 from utilitarian.reckoning import Ledger
 from utilitarian_operator.api.effective import Fleet, Pool
-from utilitarian_operator.core.observation.model import Unknown
+from utilitarian_operator.core.observation.model.figures import Unknown
 from utilitarian_operator.core.sizing.decision_record import Look
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.simulation.engine import DEPARTURE_S, Engine

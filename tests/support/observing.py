@@ -9,7 +9,7 @@ from utilitarian_operator.adapters.cluster.cache import Key, Store
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.observation.broker import questions
 from utilitarian_operator.core.observation.fleet import Sightings, fleet_snapshot
-from utilitarian_operator.core.observation.model import FleetSnapshot
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
 from utilitarian_operator.reconcile.observe.observer import Observer
 
 

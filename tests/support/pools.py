@@ -5,7 +5,7 @@ from typing import Any
 
 from utilitarian_operator.api.effective import Fleet, Pool, effective_fleet
 from utilitarian_operator.api.resource import parse
-from utilitarian_operator.core.observation.model import Unknown
+from utilitarian_operator.core.observation.model.figures import Unknown
 from utilitarian_operator.core.sizing.facts import Facts
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

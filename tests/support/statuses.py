@@ -10,15 +10,11 @@ from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.core.forecast.completion import Forecast
 from utilitarian_operator.core.observation.beat import BeatSnapshot
-from utilitarian_operator.core.observation.model import (
-    FleetSnapshot,
-    Missing,
-    PodSnapshot,
-    PoolSnapshot,
-    Present,
-    Unknown,
-    WorkerLoad,
-)
+from utilitarian_operator.core.observation.model.figures import Unknown
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
+from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import Missing, Present
 from utilitarian_operator.core.sizing.decision import Decision, Step, start
 from utilitarian_operator.core.sizing.eta_sleep import EtaSleep
 from utilitarian_operator.core.sizing.learning import Oldest

@@ -4,13 +4,10 @@ from datetime import timedelta
 from typing import Any
 
 from tests.support.pools import NOW
-from utilitarian_operator.core.observation.model import (
-    PodSnapshot,
-    PoolSnapshot,
-    Present,
-    Unknown,
-    WorkerLoad,
-)
+from utilitarian_operator.core.observation.model.figures import Unknown
+from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import Present
 from utilitarian_operator.core.observation.reported import Reported
 
 NOTHING = WorkerLoad(0, 0, 0, 0, consuming=())

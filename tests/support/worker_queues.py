@@ -6,11 +6,8 @@ from typing import Any
 from kombu import Exchange, Queue
 
 from tests.support.pools import NOW
-from utilitarian_operator.core.observation.model import (
-    PodSnapshot,
-    Unknown,
-    WorkerLoad,
-)
+from utilitarian_operator.core.observation.model.figures import Unknown
+from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
 from utilitarian_operator.core.observation.own_queues import Learned, learned, own, passing
 
 SILENT = Unknown("does not answer", NOW)

@@ -18,7 +18,7 @@ from utilitarian_operator.core.objects.wanted import DEPLOYMENT, DISRUPTION_BUDG
 from utilitarian_operator.core.observation.beat import BeatReadings, OtherBeat
 from utilitarian_operator.core.observation.broker import BrokerName, BrokerSnapshot, Depth
 from utilitarian_operator.core.observation.fleet import Readings
-from utilitarian_operator.core.observation.model import Unknown
+from utilitarian_operator.core.observation.model.figures import Unknown
 from utilitarian_operator.core.plan import Outcome, Plan
 from utilitarian_operator.core.spec.acceptance import Acceptance, Judgement
 from utilitarian_operator.core.spec.references import Content, Target

@@ -19,7 +19,9 @@ from utilitarian_operator.core.moments import apart, since, timestamp
 from utilitarian_operator.core.objects.drift import AGAIN_AFTER, Applied, drifted
 from utilitarian_operator.core.objects.refusals import LONGEST_PAUSE, Refusal, Refusals
 from utilitarian_operator.core.objects.wanted import Wanted
-from utilitarian_operator.core.observation.model import FleetSnapshot, PoolSnapshot, Present
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import Present
 from utilitarian_operator.core.sizing.decision import Decision, Step
 from utilitarian_operator.core.sizing.pools import first_seen_work
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.names import pool_object
 from utilitarian_operator.api.objects import ReadOnlyObject
+from utilitarian_operator.core.at_rest import at_rest, rested, still, woken
 from utilitarian_operator.core.beat.actions import BeatMemory, in_turn, news, repairs
 from utilitarian_operator.core.beat.snapshot import beat_snapshot
 from utilitarian_operator.core.beat.volume_claim import claims
@@ -45,10 +46,9 @@ from utilitarian_operator.core.objects.wanted import (
 from utilitarian_operator.core.observation.beat import BeatReadings
 from utilitarian_operator.core.observation.broker import moved, questions
 from utilitarian_operator.core.observation.fleet import Readings, Sightings, fleet_snapshot
-from utilitarian_operator.core.observation.model import FleetSnapshot
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
 from utilitarian_operator.core.plan import Event, Figures, KeepSpec, Outcome, Plan, Scale, WriteStatus
 from utilitarian_operator.core.reasons import MOST_EVENTS_AT_ONCE, Reason
-from utilitarian_operator.core.rest import at_rest, rested, still, woken
 from utilitarian_operator.core.sizing.facts import facts
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet, first_seen_work, looked_well

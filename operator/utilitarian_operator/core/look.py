@@ -14,12 +14,12 @@ from utilitarian_operator.core.draining.plan import Progress
 from utilitarian_operator.core.forecast.news import Watched
 from utilitarian_operator.core.objects.drift import Applied
 from utilitarian_operator.core.objects.refusals import Refusals
-from utilitarian_operator.core.objects.replica_writers import ReplicaWriters
 from utilitarian_operator.core.objects.rivals import Rivals
+from utilitarian_operator.core.objects.scaled_by import ReplicaWriters
 from utilitarian_operator.core.objects.wanted import Live, Wanted
 from utilitarian_operator.core.observation.beat import BeatReadings
 from utilitarian_operator.core.observation.broker import BrokerName
-from utilitarian_operator.core.observation.deltas import LastMessages
+from utilitarian_operator.core.observation.counted.deltas import LastMessages
 from utilitarian_operator.core.observation.fleet import Readings, Sightings
 from utilitarian_operator.core.plan import Outcome
 from utilitarian_operator.core.sizing.memory import Memory

@@ -18,7 +18,8 @@ from utilitarian_operator.core.objects.refusals import Refusal, Refusals
 from utilitarian_operator.core.objects.wanted import Wanted
 from utilitarian_operator.core.observation.beat import OtherBeat
 from utilitarian_operator.core.observation.broker import Questions
-from utilitarian_operator.core.observation.model import FleetSnapshot, Source
+from utilitarian_operator.core.observation.model.figures import Source
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
 from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.core.sizing.decision import Decision
 from utilitarian_operator.core.sizing.facts import Facts

@@ -16,7 +16,10 @@ from utilitarian_operator.api.resource import Mode
 from utilitarian_operator.core.diagnosis.findings import REASONS, Finding
 from utilitarian_operator.core.diagnosis.pod_losses import Cause
 from utilitarian_operator.core.mode import makes_objects
-from utilitarian_operator.core.observation.model import FleetSnapshot, PoolSnapshot, Present, Source, Unknown
+from utilitarian_operator.core.observation.model.figures import Source, Unknown
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import Present
 from utilitarian_operator.core.sizing.decision import Decision, Rule
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.usage import Usage

@@ -11,7 +11,9 @@ from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.price import Price
 from utilitarian_operator.core.mode import makes_objects
 from utilitarian_operator.core.moments import apart
-from utilitarian_operator.core.observation.model import PodSnapshot, PoolSnapshot, Unknown, WorkerLoad
+from utilitarian_operator.core.observation.model.figures import Unknown
+from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
 from utilitarian_operator.core.plan import Figures as Look
 from utilitarian_operator.core.sizing.facts import Facts, is_idle
 from utilitarian_operator.core.sizing.memory import Memory, seconds_per_task

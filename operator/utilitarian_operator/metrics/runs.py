@@ -8,7 +8,7 @@ from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.forecast.completion import Forecast
 from utilitarian_operator.core.forecast.news import Watched
 from utilitarian_operator.core.moments import apart
-from utilitarian_operator.core.observation.model import FleetSnapshot
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
 from utilitarian_operator.core.sizing.run_state import Outcome
 from utilitarian_operator.metrics.series import Board, Figures, FleetLabels, Series, counter_of, gauge_of, histogram_of
 

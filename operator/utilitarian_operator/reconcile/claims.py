@@ -14,8 +14,8 @@ from utilitarian_operator.adapters.broker.session import Credentials
 from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, Key, Store
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.blocker import QUEUE_TAKEN, Blocker
-from utilitarian_operator.core.let_in import mark, recorded
 from utilitarian_operator.core.mode import makes_objects
+from utilitarian_operator.core.observation.let_in import mark, recorded
 from utilitarian_operator.core.spec.acceptance import Judgement
 from utilitarian_operator.core.spec.queue_claims import (
     Claim,

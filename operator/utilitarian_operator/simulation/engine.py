@@ -15,7 +15,7 @@ from math import ceil, floor, inf
 
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.draining.steps import largest_step
-from utilitarian_operator.core.observation.start_ups import MOST_AT_ONCE
+from utilitarian_operator.core.observation.counted.start_ups import MOST_AT_ONCE
 from utilitarian_operator.core.sizing.decision import Decision
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import BUCKETS, Memory, seconds_per_task, with_demand

@@ -26,15 +26,18 @@ RECORDED = [rule["record"] for rule in RULES if "record" in rule]
 alerts = pytest.mark.parametrize("alert", RULES_OF_ALERTS)
 
 
+@pytest.mark.thorough
 def test_alerts_fire_when_they_should_and_only_then() -> None:
     assert "SUCCESS" in promtool("test", "rules", CASES)
 
 
+@pytest.mark.thorough
 def test_a_quiet_month_fires_nothing(tmp_path: Path) -> None:
     month = quiet_month(days(DAYS, quick=7))
     assert "SUCCESS" in promtool("test", "rules", month.write(tmp_path / "month.yaml", ALERTS, {}))
 
 
+@pytest.mark.thorough
 def test_a_month_with_trouble_in_it_does(tmp_path: Path) -> None:
     """Else the month would prove nothing: a pool that does not wake, on the fourth day, for an hour."""
     trouble = range(3 * A_DAY + 2 * AN_HOUR, 3 * A_DAY + 3 * AN_HOUR)

@@ -87,6 +87,7 @@ def test_the_page_is_well_formed_and_asks_for_nothing(files: list[str]) -> None:
     assert not re.search(r"(src|href)=|url\(|https?://", page)
 
 
+@pytest.mark.thorough
 def test_days_and_seed_are_taken(files: list[str]) -> None:
     def hours(*more: str) -> float:
         return float(json.loads(run(*files, "-o", "json", *more))["policies"]["utilitarian"]["worker_hours"])
@@ -115,6 +116,7 @@ def test_a_sweep_marks_the_resource_as_it_is_and_the_best_value(files: list[str]
     assert totals["best"] == "pools.rest.scaling.idleAfter=10s"
 
 
+@pytest.mark.thorough
 def test_advice_has_its_figures_and_is_written(files: list[str], tmp_path: Path) -> None:
     to = tmp_path / "cheaper.yaml"
     Path(files[2]).write_text(RESOURCE.replace("drainWithin: 5s", "drainWithin: 5m"))
@@ -139,6 +141,7 @@ def test_a_missed_deadline_is_said_with_3(files: list[str]) -> None:
     assert "0 of 3 deadlines met" in result.stdout
 
 
+@pytest.mark.thorough
 def test_a_sweep_without_an_effect_is_said_to_have_none(files: list[str]) -> None:
     said = "drainWithin makes no difference here: each value asks for the same workers; a run with finishWithin is"
     assert said in run(*files, "--days", "0.1", "--sweep", "pools.runs.scaling.drainWithin=5m,30m")

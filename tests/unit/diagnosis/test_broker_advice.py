@@ -8,14 +8,11 @@ import pytest
 from tests.support.pools import NOW, fleet
 from utilitarian_operator.core.diagnosis.broker_advice import MOST, advice
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings, QueueSettings
-from utilitarian_operator.core.observation.model import (
-    FleetSnapshot,
-    PodSnapshot,
-    PoolSnapshot,
-    Present,
-    Unknown,
-    WorkerLoad,
-)
+from utilitarian_operator.core.observation.model.figures import Unknown
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
+from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import Present
 from utilitarian_operator.core.sizing.memory import Memory
 
 FLEET = fleet({"name": "p", "queues": ["q"], "worker": {"prefetchMultiplier": 4}, "scaling": {"drainWithin": "10m"}})

@@ -17,14 +17,11 @@ from utilitarian_operator.api.patience import PATIENCE
 from utilitarian_operator.core.diagnosis.finding_history import Health
 from utilitarian_operator.core.diagnosis.findings import FOREIGN_CONSUMERS, STUCK
 from utilitarian_operator.core.observation.foreign_consumers import with_foreign
-from utilitarian_operator.core.observation.model import (
-    FleetSnapshot,
-    PodSnapshot,
-    PoolSnapshot,
-    Present,
-    Unknown,
-    WorkerLoad,
-)
+from utilitarian_operator.core.observation.model.figures import Unknown
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
+from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import Present
 from utilitarian_operator.core.observation.own_queues import learned
 from utilitarian_operator.core.sizing.facts import facts
 

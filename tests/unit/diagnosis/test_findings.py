@@ -21,11 +21,9 @@ from utilitarian_operator.core.diagnosis.findings import (
 )
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings
 from utilitarian_operator.core.observation.foreign_consumers import with_foreign
-from utilitarian_operator.core.observation.model import (
-    FleetSnapshot,
-    Missing,
-    WorkerLoad,
-)
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
+from utilitarian_operator.core.observation.model.pod import WorkerLoad
+from utilitarian_operator.core.observation.model.queue import Missing
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool
 

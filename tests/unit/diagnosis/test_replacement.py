@@ -10,14 +10,11 @@ from utilitarian_operator.core.diagnosis.finding_history import Health
 from utilitarian_operator.core.diagnosis.findings import SymptomHistory
 from utilitarian_operator.core.diagnosis.replacement import AGAIN_AFTER, SEEN_WITHIN, Replaced, replacement
 from utilitarian_operator.core.mode import allowed
-from utilitarian_operator.core.observation.model import (
-    FleetSnapshot,
-    PodSnapshot,
-    PoolSnapshot,
-    Present,
-    Unknown,
-    WorkerLoad,
-)
+from utilitarian_operator.core.observation.model.figures import Unknown
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
+from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import Present
 from utilitarian_operator.core.plan import Plan
 
 FLEET = fleet({"name": "work", "queues": ["q"]})

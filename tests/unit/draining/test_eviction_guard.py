@@ -10,7 +10,10 @@ import pytest
 from tests.support.pools import NOW, fleet
 from utilitarian_operator.api.patience import PATIENCE
 from utilitarian_operator.core.draining.eviction_guard import GUARD, guards, idle_since
-from utilitarian_operator.core.observation.model import FleetSnapshot, PodSnapshot, PoolSnapshot, Unknown, WorkerLoad
+from utilitarian_operator.core.observation.model.figures import Unknown
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
+from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
 
 Annotations = dict[str, Any]
 NOTHING = WorkerLoad(active=0, acked_early=0, reserved=0, scheduled=0)

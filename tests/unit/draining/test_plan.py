@@ -7,10 +7,8 @@ from tests.support.pools import NOW, fleet
 from tests.support.worker_pods import SILENT, pod, released, said, snapshot
 from utilitarian_operator.core.draining.plan import drain_plans, may_go
 from utilitarian_operator.core.draining.steps import Resize
-from utilitarian_operator.core.observation.model import (
-    FleetSnapshot,
-    PodSnapshot,
-)
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
+from utilitarian_operator.core.observation.model.pod import PodSnapshot
 from utilitarian_operator.core.observation.reported import Reported
 from utilitarian_operator.core.sizing.decision import Step, start
 

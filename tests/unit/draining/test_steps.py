@@ -24,7 +24,8 @@ from utilitarian_operator.core.draining.steps import (
     slow,
     steps,
 )
-from utilitarian_operator.core.observation.model import Unknown, WorkerLoad
+from utilitarian_operator.core.observation.model.figures import Unknown
+from utilitarian_operator.core.observation.model.pod import WorkerLoad
 
 SILENT = Unknown("does not answer", NOW)
 MARKED = NOW - timedelta(seconds=5)

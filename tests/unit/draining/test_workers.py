@@ -10,10 +10,8 @@ from tests.support.worker_pods import MARKED, NOTHING, SILENT, WORKS, pod, relea
 from utilitarian_operator.core.draining import steps as drain
 from utilitarian_operator.core.draining.steps import MarkDraining, Resize
 from utilitarian_operator.core.draining.workers import agreed, gates, pool_workers
-from utilitarian_operator.core.observation.model import (
-    PodSnapshot,
-    PoolSnapshot,
-)
+from utilitarian_operator.core.observation.model.pod import PodSnapshot
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
 from utilitarian_operator.core.observation.reported import Reported
 
 FLEET = fleet({"name": "pool", "queues": ["q"]})

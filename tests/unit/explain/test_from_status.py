@@ -6,7 +6,7 @@ import pytest
 from tests.support.explained import MEASURED, OUTLOOKS, left_by_operator, one
 from tests.support.pools import NOW, facts
 from utilitarian_operator.core.explain.from_status import decisions_now, facts_from_status
-from utilitarian_operator.core.observation.model import Unknown
+from utilitarian_operator.core.observation.model.figures import Unknown
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from tests.support.pools import NOW, facts, fleet
 from utilitarian_operator.core.forecast.news import Watched, watch
 from utilitarian_operator.core.observation.beat import BeatSnapshot
-from utilitarian_operator.core.observation.model import FleetSnapshot
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
 from utilitarian_operator.core.sizing.decision import Decision, Step, start
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory

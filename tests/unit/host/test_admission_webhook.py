@@ -99,6 +99,7 @@ def with_unknown_fields(count: int) -> dict[str, Any]:
     return body | {"spec": body["spec"] | {f"x{it}": 1 for it in range(count)}}
 
 
+@pytest.mark.thorough
 def test_a_text_that_is_wrong_throughout_is_told_of_in_twenty_sentences() -> None:
     begun = time.process_time()
     message = answer("CREATE", with_unknown_fields(200_000))["status"]["message"]
@@ -116,6 +117,7 @@ async def ask_for_a_review(text: str) -> str:
         return f"{answered.status}: {len(await answered.read())} bytes"
 
 
+@pytest.mark.thorough
 async def test_such_a_text_takes_little_memory_and_leaves_the_event_loop_to_others(tmp_path: Path) -> None:
     review = {"request": {"uid": "u", "operation": "CREATE", "object": with_unknown_fields(200_000)}}
     (tmp_path / "review").write_text(json.dumps(review))

@@ -9,7 +9,9 @@ from tests.support.metrics_looks import BUSY, FLEET, Shown, figures, worker
 from tests.support.pools import NOW, fleet
 from tests.support.prometheus import promtool
 from utilitarian_operator.core.forecast.news import Watched
-from utilitarian_operator.core.observation.model import PoolSnapshot, Present, Source
+from utilitarian_operator.core.observation.model.figures import Source
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import Present
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.run_state import Outcome, PastRun
 

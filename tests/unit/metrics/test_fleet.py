@@ -11,15 +11,11 @@ from prometheus_client import CollectorRegistry
 from tests.support.pools import NOW
 from utilitarian_operator.core.diagnosis.findings import STARVED, Finding
 from utilitarian_operator.core.observation.beat import BeatSnapshot
-from utilitarian_operator.core.observation.model import (
-    FleetSnapshot,
-    PodSnapshot,
-    PoolSnapshot,
-    Present,
-    Source,
-    Unknown,
-    WorkerLoad,
-)
+from utilitarian_operator.core.observation.model.figures import Source, Unknown
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
+from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import Present
 from utilitarian_operator.core.sizing.decision import Decision, Step, start
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.usage import Usage

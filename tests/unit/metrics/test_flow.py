@@ -9,7 +9,10 @@ from tests.support.metrics_looks import BUSY, FLEET, IDLE, Shown, figures, worke
 from tests.support.pools import NOW, fleet
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.price import Price
-from utilitarian_operator.core.observation.model import PodSnapshot, PoolSnapshot, Present, Unknown, WorkerLoad
+from utilitarian_operator.core.observation.model.figures import Unknown
+from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import Present
 from utilitarian_operator.core.sizing.memory import Memory
 
 SPEC = fleet({"name": "p", "worker": {"concurrency": 4}, "scaling": {"min": 1, "max": 6, "drainWithin": "5m"}})

@@ -8,7 +8,9 @@ from prometheus_client import CollectorRegistry
 from tests.support.pools import NOW, fleet
 from utilitarian_operator.core.forecast.completion import Cause, Forecast, Risk
 from utilitarian_operator.core.forecast.news import Watched
-from utilitarian_operator.core.observation.model import FleetSnapshot, Missing, PoolSnapshot, Present
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import Missing, Present
 from utilitarian_operator.core.sizing.run_state import OpenRun, Outcome, PastRun
 from utilitarian_operator.metrics.runs import RunMetrics
 from utilitarian_operator.metrics.series import Board

@@ -13,7 +13,6 @@ from utilitarian_operator.core.blocker import REPLICAS_TAKEN
 from utilitarian_operator.core.labels import MANAGER, Owner
 from utilitarian_operator.core.objects.drift import applied
 from utilitarian_operator.core.objects.manifests import deployment
-from utilitarian_operator.core.objects.replica_writers import ReplicaWriters, Writes
 from utilitarian_operator.core.objects.rivals import (
     MOST_READ,
     Rivals,
@@ -24,6 +23,7 @@ from utilitarian_operator.core.objects.rivals import (
     rivals,
     selects,
 )
+from utilitarian_operator.core.objects.scaled_by import ReplicaWriters, Writes
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 OWNER = Owner("ns", "fleet", "uid")

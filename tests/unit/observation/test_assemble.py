@@ -10,15 +10,10 @@ import pytest
 from tests.support.pools import NOW, fleet
 from utilitarian_operator.core.observation.assemble import Assembled, Beliefs, Sources, assemble
 from utilitarian_operator.core.observation.broker import Depth, Unread
-from utilitarian_operator.core.observation.model import (
-    Counted,
-    Missing,
-    PodSnapshot,
-    PoolSnapshot,
-    Present,
-    Unknown,
-    WorkerLoad,
-)
+from utilitarian_operator.core.observation.model.figures import Unknown
+from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import Counted, Missing, Present
 
 HOLDS = PodSnapshot(
     "a", ready=True, running=True, leaving=False, held=WorkerLoad(2, 1, 3, 0, consuming=("queue",)), revision="1"

@@ -21,16 +21,11 @@ from utilitarian_operator.core.observation.blank_workers import (
     consumers_by_answers,
     with_blank,
 )
-from utilitarian_operator.core.observation.model import (
-    FleetSnapshot,
-    Missing,
-    PodSnapshot,
-    PoolSnapshot,
-    Present,
-    QueueSnapshot,
-    Unknown,
-    WorkerLoad,
-)
+from utilitarian_operator.core.observation.model.figures import Unknown
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
+from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import Missing, Present, QueueSnapshot
 from utilitarian_operator.core.observation.reported import Reported
 from utilitarian_operator.core.sizing.facts import facts
 

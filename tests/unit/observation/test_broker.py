@@ -7,9 +7,10 @@ import pytest
 
 from tests.support.looks import pod, snapshot
 from tests.support.pools import NOW
-from utilitarian_operator.core.let_in import mark
 from utilitarian_operator.core.observation.broker import BrokerName, BrokerSnapshot, moved, questions
-from utilitarian_operator.core.observation.model import PoolSnapshot, Unknown
+from utilitarian_operator.core.observation.let_in import mark
+from utilitarian_operator.core.observation.model.figures import Unknown
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
 from utilitarian_operator.errors import BrokerUnreachable
 
 WELL = "celery@well"

@@ -16,18 +16,14 @@ from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.core.labels import POOL_LABEL, node_name
 from utilitarian_operator.core.observation.broker import BrokerSnapshot, Depth, Unread, WorkerAnswer
+from utilitarian_operator.core.observation.counted.worked import Word, Worked
 from utilitarian_operator.core.observation.fleet import Readings, Sightings, fleet_snapshot
-from utilitarian_operator.core.observation.model import (
-    Counted,
-    FleetSnapshot,
-    Missing,
-    PoolSnapshot,
-    Present,
-    Unknown,
-    WorkerLoad,
-)
-from utilitarian_operator.core.observation.worked import Word, Worked
-from utilitarian_operator.core.pod_usage import PodUsage
+from utilitarian_operator.core.observation.model.figures import Unknown
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
+from utilitarian_operator.core.observation.model.pod import WorkerLoad
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import Counted, Missing, Present
+from utilitarian_operator.core.observation.model.usage import PodUsage
 from utilitarian_operator.core.sizing.facts import Facts, facts
 from utilitarian_operator.core.sizing.pools import looked_well
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable, OperatorError

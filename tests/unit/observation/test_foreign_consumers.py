@@ -6,12 +6,9 @@ import pytest
 from tests.support.looks import FLEET, IDLE, SILENT, pod, snapshot
 from tests.support.pools import fleet
 from utilitarian_operator.core.observation.foreign_consumers import with_foreign
-from utilitarian_operator.core.observation.model import (
-    FleetSnapshot,
-    Missing,
-    PoolSnapshot,
-    Present,
-)
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import Missing, Present
 
 OLD = {"celery@old-1": ("q", "x"), "celery@old-2": ("q",), "celery@elsewhere": ("x",), "celery@a": ("q",)}
 

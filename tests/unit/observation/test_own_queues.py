@@ -7,9 +7,7 @@ from kombu.common import Broadcast
 
 from tests.support.pools import NOW
 from tests.support.worker_queues import CACHE, NOTHING, mute, pod, queues
-from utilitarian_operator.core.observation.model import (
-    PodSnapshot,
-)
+from utilitarian_operator.core.observation.model.pod import PodSnapshot
 from utilitarian_operator.core.observation.own_queues import learned, own
 
 

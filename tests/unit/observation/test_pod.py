@@ -7,12 +7,9 @@ import pytest
 from tests.support.pools import NOW, fleet
 from utilitarian_operator.core.draining.steps import MarkDraining, Release, steps
 from utilitarian_operator.core.draining.workers import pool_workers
-from utilitarian_operator.core.observation.model import (
-    PodSnapshot,
-    PoolSnapshot,
-    Unknown,
-    WorkerLoad,
-)
+from utilitarian_operator.core.observation.model.figures import Unknown
+from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
 from utilitarian_operator.core.observation.pod import pod_snapshot
 from utilitarian_operator.core.observation.reported import Reported
 

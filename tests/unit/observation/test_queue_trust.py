@@ -4,10 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from utilitarian_operator.core.observation.model import (
-    Counted,
-    Source,
-)
+from utilitarian_operator.core.observation.model.figures import Source
+from utilitarian_operator.core.observation.model.queue import Counted
 from utilitarian_operator.core.observation.queue_trust import doubted
 
 

@@ -14,8 +14,8 @@ from utilitarian_operator.adapters.broker.seam import Broker
 from utilitarian_operator.adapters.broker.session import Credentials
 from utilitarian_operator.adapters.cluster.cache import Key, Store
 from utilitarian_operator.api.effective import Fleet
-from utilitarian_operator.core.let_in import mark
 from utilitarian_operator.core.observation.broker import BrokerSnapshot
+from utilitarian_operator.core.observation.let_in import mark
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable, LoginRefused
 from utilitarian_operator.reconcile.claims import (
     ASK_AGAIN_S,

@@ -97,6 +97,7 @@ LONG = {"arrivals": [{"cron": "0 * * * *", "tasks": 40}], "seconds": {"median": 
 SMALL = {"worker": {"concurrency": 2}, "scaling": {"drainWithin": "2m", "taskDuration": "100s"}}
 
 
+@pytest.mark.thorough
 def test_an_expert_s_keda_interrupts_nothing_and_keeps_every_deadline() -> None:
     """Four days of the typical month's runs: the same grace as ours makes the difference."""
     fleet = effective_fleet(accept(yaml.safe_load((EXAMPLES / "production.yaml").read_text())).spec)

@@ -56,6 +56,7 @@ def looked(asked: Scene, *, every_tick: bool) -> Engine:
         ),
     ],
 )
+@pytest.mark.thorough
 def test_it_decides_as_if_it_looked_each_second(
     arrivals: list[Any], settings: dict[str, Any], played: float, near: float
 ) -> None:
@@ -97,6 +98,7 @@ def test_a_sleeping_pool_wakes_within_a_second() -> None:
         pytest.param("8/s", "10s", 0.05, 1.02, id="workers are always needed"),
     ],
 )
+@pytest.mark.thorough
 def test_a_pool_that_wakes_when_due_keeps_its_promise_for_a_part_of_the_hours(
     arrivals: str, start_up: Any, played: float, part: float
 ) -> None:

@@ -3,14 +3,11 @@ from typing import Any
 import pytest
 
 from tests.support.pools import NOW
-from utilitarian_operator.core.observation.model import (
-    PodSnapshot,
-    PoolSnapshot,
-    Present,
-    Unknown,
-    WorkerLoad,
-)
-from utilitarian_operator.core.observation.start_ups import StartUp
+from utilitarian_operator.core.observation.counted.start_ups import StartUp
+from utilitarian_operator.core.observation.model.figures import Unknown
+from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import Present
 from utilitarian_operator.core.sizing.facts import facts
 
 SILENT = Unknown("does not answer", NOW)

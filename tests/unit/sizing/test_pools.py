@@ -4,7 +4,10 @@ from datetime import timedelta
 import pytest
 
 from tests.support.pools import NOW, facts, fleet, pool
-from utilitarian_operator.core.observation.model import FleetSnapshot, PodSnapshot, PoolSnapshot, Present, WorkerLoad
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
+from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import Present
 from utilitarian_operator.core.sizing import facts as from_sight
 from utilitarian_operator.core.sizing.decision import Decision
 from utilitarian_operator.core.sizing.eta_sleep import EtaSleep

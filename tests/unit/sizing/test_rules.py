@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.pools import NOW, facts, pool
 from utilitarian_operator.api.effective import Pool
-from utilitarian_operator.core.observation.model import Unknown
+from utilitarian_operator.core.observation.model.figures import Unknown
 from utilitarian_operator.core.sizing.eta_sleep import EtaSleep
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory

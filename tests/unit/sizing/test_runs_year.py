@@ -158,6 +158,7 @@ def test_a_year_of_runs_on_special_days(line: str, starts: Callable[[], Starts])
 
 
 @pytest.mark.parametrize("name", [name for name in PRODUCTION if name != "amr-hourly"])
+@pytest.mark.thorough
 def test_a_year_of_the_production_fleet(name: str) -> None:
     check(production(name), PRODUCTION[name]())
 
@@ -190,5 +191,6 @@ def test_an_operator_that_sleeps_through_every_third_start_opens_it_when_it_is_b
 @pytest.mark.soak
 @pytest.mark.parametrize("step", [0, 2, 7])
 @pytest.mark.parametrize("name", PRODUCTION)
+@pytest.mark.thorough
 def test_a_whole_year_with_an_operator_that_is_often_away(name: str, step: int) -> None:
     check(production(name), PRODUCTION[name](), away=lambda number: bool(step) and number % step == 1)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from tests.support.pools import NOW, facts, pool
-from utilitarian_operator.core.pod_usage import PodUsage
+from utilitarian_operator.core.observation.model.usage import PodUsage
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.memory_json import from_text, to_text
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool

@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 
 from tests.support.pools import NOW, facts, fleet, pool
-from utilitarian_operator.core.observation.model import FleetSnapshot, PoolSnapshot, Present, Unknown
+from utilitarian_operator.core.observation.model.figures import Unknown
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import Present
 from utilitarian_operator.core.sizing import when_due
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory

@@ -14,7 +14,10 @@ from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.forecast.news import watch
 from utilitarian_operator.core.forecast.next_starts import upcoming
 from utilitarian_operator.core.observation.beat import BeatSnapshot
-from utilitarian_operator.core.observation.model import FleetSnapshot, PodSnapshot, PoolSnapshot, Present, WorkerLoad
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
+from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import Present
 from utilitarian_operator.core.sizing.eta_sleep import EtaSleep
 from utilitarian_operator.core.sizing.facts import facts
 from utilitarian_operator.core.sizing.memory import Memory

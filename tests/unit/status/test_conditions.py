@@ -18,14 +18,11 @@ from utilitarian_operator.core.forecast.completion import Cause, Forecast, Forec
 from utilitarian_operator.core.forecast.news import with_missed_runs
 from utilitarian_operator.core.observation.beat import BeatSnapshot
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings
-from utilitarian_operator.core.observation.model import (
-    FleetSnapshot,
-    PodSnapshot,
-    PoolSnapshot,
-    Present,
-    Unknown,
-    WorkerLoad,
-)
+from utilitarian_operator.core.observation.model.figures import Unknown
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
+from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import Present
 from utilitarian_operator.core.observation.pod_failures import PodFailure
 from utilitarian_operator.core.sizing.decision import Decision, Step, start
 from utilitarian_operator.core.sizing.run_state import OpenRun

@@ -6,10 +6,8 @@ import pytest
 
 from tests.support.pools import fleet as made
 from tests.support.statuses import FORECAST, FULL, NOW, SEEN, status
-from utilitarian_operator.core.observation.model import (
-    FleetSnapshot,
-    Unknown,
-)
+from utilitarian_operator.core.observation.model.figures import Unknown
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
 from utilitarian_operator.core.sizing.decision import Decision, Step
 from utilitarian_operator.core.status.recall import remembered
 from utilitarian_operator.core.status.report import StatusInput

@@ -14,14 +14,12 @@ from utilitarian_operator.api.resource import parse
 from utilitarian_operator.api.status import FleetStatus
 from utilitarian_operator.core.blocker import INVALID_SPEC, Blocker
 from utilitarian_operator.core.forecast.completion import Forecast
-from utilitarian_operator.core.let_in import recorded
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings
-from utilitarian_operator.core.observation.model import (
-    Missing,
-    PodSnapshot,
-    PoolSnapshot,
-    Unknown,
-)
+from utilitarian_operator.core.observation.let_in import recorded
+from utilitarian_operator.core.observation.model.figures import Unknown
+from utilitarian_operator.core.observation.model.pod import PodSnapshot
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import Missing
 from utilitarian_operator.core.observation.pod_failures import PodFailure
 from utilitarian_operator.core.sizing.learning import Oldest
 from utilitarian_operator.core.sizing.memory import Memory

@@ -63,6 +63,7 @@ def run_of(folder: Path, files: dict[str, str]) -> "subprocess.CompletedProcess[
 
 
 @pytest.mark.parametrize("beside", [0, 1, 4], ids=["alone", "with one more file", "with four more files"])
+@pytest.mark.thorough
 def test_what_is_measured_runs_first_and_alone_and_then_everything_runs(tmp_path: Path, beside: int) -> None:
     seconds = {MEASURES: 0.1} | {f"tests/unit/test_{number}.py": 0.0 for number in range(beside)}
     run = run_of(tmp_path, {name: TESTS.format(seconds=it) for name, it in seconds.items()})
@@ -73,6 +74,7 @@ def test_what_is_measured_runs_first_and_alone_and_then_everything_runs(tmp_path
 
 
 @pytest.mark.parametrize("place", [0, -1], ids=["the first", "the last"])
+@pytest.mark.thorough
 def test_a_process_that_ends_costs_its_own_test_alone(tmp_path: Path, place: int) -> None:
     """The one that takes its place is given two tests: it begins a test when it knows the next."""
     names = [f"tests/integration/test_{number}.py" for number in range(6)]

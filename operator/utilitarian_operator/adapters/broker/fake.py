@@ -4,13 +4,14 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from utilitarian_operator.adapters.broker.answers import Answers
 from utilitarian_operator.adapters.broker.seam import Broker
 from utilitarian_operator.adapters.broker.timing import (
     CLOCK,
 )
+from utilitarian_operator.adapters.broker.workers.answers import Answers
 from utilitarian_operator.core.observation.broker import NO_QUESTIONS, BrokerSnapshot, Depth, Questions
-from utilitarian_operator.core.observation.model import Counted, WorkerLoad
+from utilitarian_operator.core.observation.model.pod import WorkerLoad
+from utilitarian_operator.core.observation.model.queue import Counted
 from utilitarian_operator.errors import BrokerError
 
 PREFETCHED_FOR_EACH = 4

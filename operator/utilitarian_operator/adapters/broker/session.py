@@ -9,15 +9,12 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from utilitarian_operator.adapters.broker.address import addresses
-from utilitarian_operator.adapters.broker.answers import Answers
 from utilitarian_operator.adapters.broker.bounded.calls import in_thread
 from utilitarian_operator.adapters.broker.bounded.names import Names
 from utilitarian_operator.adapters.broker.bounded.reach import ROUTED, Reach
 from utilitarian_operator.adapters.broker.declarations import declarations
 from utilitarian_operator.adapters.broker.depths import DepthReader
 from utilitarian_operator.adapters.broker.pause import Pause
-from utilitarian_operator.adapters.broker.poll_schedule import PollSchedule, Round
-from utilitarian_operator.adapters.broker.remote_control import RemoteControl
 from utilitarian_operator.adapters.broker.seam import Broker
 from utilitarian_operator.adapters.broker.statistics import Statistics
 from utilitarian_operator.adapters.broker.timing import (
@@ -25,6 +22,9 @@ from utilitarian_operator.adapters.broker.timing import (
     Clock,
 )
 from utilitarian_operator.adapters.broker.tls import SYSTEM, Tls
+from utilitarian_operator.adapters.broker.workers.answers import Answers
+from utilitarian_operator.adapters.broker.workers.poll_schedule import PollSchedule, Round
+from utilitarian_operator.adapters.broker.workers.remote_control import RemoteControl
 from utilitarian_operator.adapters.intervals import (
     INTERVALS,
     Intervals,
@@ -32,7 +32,8 @@ from utilitarian_operator.adapters.intervals import (
 from utilitarian_operator.adapters.requests import UNTOLD, Requests, Target
 from utilitarian_operator.core.observation.broker import BrokerSnapshot, Depths, Questions
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings, QueueSettings
-from utilitarian_operator.core.observation.model import HOLDS, Counted
+from utilitarian_operator.core.observation.model.figures import HOLDS
+from utilitarian_operator.core.observation.model.queue import Counted
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable, RightMissing
 
 T = TypeVar("T")

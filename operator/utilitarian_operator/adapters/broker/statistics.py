@@ -25,8 +25,8 @@ from utilitarian_operator.adapters.broker.timing import (
     Clock,
 )
 from utilitarian_operator.adapters.broker.tls import SYSTEM, Tls
-from utilitarian_operator.core.observation.model import Counted
-from utilitarian_operator.core.observation.queue_rates import NodeStatistics, Row, Tally, count, figures, merged
+from utilitarian_operator.core.observation.counted.queue_rates import NodeStatistics, Row, Tally, count, figures, merged
+from utilitarian_operator.core.observation.model.queue import Counted
 from utilitarian_operator.core.wording import named, plural
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable, LoginRefused, RightMissing
 

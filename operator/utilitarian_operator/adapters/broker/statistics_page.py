@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeGuard, TypeVar
 
-from utilitarian_operator.core.observation.queue_rates import NodeStatistics, Row
+from utilitarian_operator.core.observation.counted.queue_rates import NodeStatistics, Row
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.adapters.requests import UNTOLD, Requests, Target
 from utilitarian_operator.api.objects import Object, ReadOnlyObject
 from utilitarian_operator.core.labels import MANAGER
-from utilitarian_operator.core.pod_usage import PodUsage
+from utilitarian_operator.core.observation.model.usage import PodUsage
 from utilitarian_operator.errors import ClusterError, Conflict, Gone, Rejected
 
 TIMEOUT_S = 10.0

@@ -25,7 +25,7 @@ from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.objects import Object, ReadOnlyObject
 from utilitarian_operator.core.labels import MANAGER
 from utilitarian_operator.core.moments import timestamp
-from utilitarian_operator.core.pod_usage import PodUsage
+from utilitarian_operator.core.observation.model.usage import PodUsage
 from utilitarian_operator.errors import Conflict, Gone, Rejected
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)

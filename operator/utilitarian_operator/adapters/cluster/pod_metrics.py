@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from utilitarian_operator.core.containers import WORKER
-from utilitarian_operator.core.pod_usage import PodUsage
+from utilitarian_operator.core.observation.model.usage import PodUsage
 
 PATH = "apis/metrics.k8s.io/v1beta1"
 MOST_BYTES = 4 * 2**20

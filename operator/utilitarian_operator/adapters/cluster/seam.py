@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from utilitarian_operator.api.objects import Object, ReadOnlyObject
-from utilitarian_operator.core.pod_usage import PodUsage
+from utilitarian_operator.core.observation.model.usage import PodUsage
 
 
 class Cluster(Protocol):

@@ -9,7 +9,10 @@ from utilitarian_operator.api.patience import Patience
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core.diagnosis.silence import causes
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings, QueueSettings
-from utilitarian_operator.core.observation.model import FleetSnapshot, PoolSnapshot, Unknown, WorkerLoad
+from utilitarian_operator.core.observation.model.figures import Unknown
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
+from utilitarian_operator.core.observation.model.pod import WorkerLoad
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
 from utilitarian_operator.core.sizing.memory import FRESH, Memory, longest_seen
 from utilitarian_operator.core.wording import number, plural, seconds
 

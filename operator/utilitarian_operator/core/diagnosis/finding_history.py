@@ -17,7 +17,8 @@ from utilitarian_operator.core.diagnosis.findings import (
 )
 from utilitarian_operator.core.diagnosis.replacement import Replaced, replacement
 from utilitarian_operator.core.moments import watched
-from utilitarian_operator.core.observation.model import FleetSnapshot, Unknown
+from utilitarian_operator.core.observation.model.figures import Unknown
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
 from utilitarian_operator.core.reasons import Reason
 
 

@@ -16,7 +16,10 @@ from utilitarian_operator.core.diagnosis.silence import causes
 from utilitarian_operator.core.draining import steps as drain
 from utilitarian_operator.core.draining.workers import pool_workers
 from utilitarian_operator.core.moments import since
-from utilitarian_operator.core.observation.model import FleetSnapshot, PodSnapshot, PoolSnapshot, Present
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
+from utilitarian_operator.core.observation.model.pod import PodSnapshot
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import Present
 from utilitarian_operator.core.observation.own_queues import owed
 from utilitarian_operator.core.wording import named, number, plural
 

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.core.diagnosis.findings import SymptomHistory
 from utilitarian_operator.core.moments import apart
-from utilitarian_operator.core.observation.model import PodSnapshot, PoolSnapshot
+from utilitarian_operator.core.observation.model.pod import PodSnapshot
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
 
 SEEN_WITHIN = timedelta(seconds=10)
 """Until then the watch may not yet have shown that the last one leaves."""

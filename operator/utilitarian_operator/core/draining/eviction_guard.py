@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.objects import ReadOnlyObject
 from utilitarian_operator.core.moments import since
-from utilitarian_operator.core.observation.model import FleetSnapshot, PodSnapshot
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
+from utilitarian_operator.core.observation.model.pod import PodSnapshot
 from utilitarian_operator.core.sizing.facts import is_idle
 
 GUARD = {

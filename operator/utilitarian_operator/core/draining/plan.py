@@ -19,7 +19,8 @@ from utilitarian_operator.core.draining.workers import OpenGate, agreed, gates, 
 from utilitarian_operator.core.labels import POOL_LABEL
 from utilitarian_operator.core.moments import since
 from utilitarian_operator.core.objects.wanted import DEPLOYMENT
-from utilitarian_operator.core.observation.model import FleetSnapshot, PoolSnapshot
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
 from utilitarian_operator.core.sizing.decision import Decision
 
 SingleStep: TypeAlias = PodStep | OpenGate

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from math import ceil
 from typing import TypeAlias
 
-from utilitarian_operator.core.observation.model import Unknown, WorkerLoad
+from utilitarian_operator.core.observation.model.figures import Unknown
+from utilitarian_operator.core.observation.model.pod import WorkerLoad
 
 LARGEST_STEP = 0.25
 """Part of a pool's workers that may begin to leave at the same look: a mistake then costs a quarter at most."""

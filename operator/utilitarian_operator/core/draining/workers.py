@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.core.draining import steps as drain
 from utilitarian_operator.core.draining.steps import PoolWorkers, Worker
-from utilitarian_operator.core.observation.model import PodSnapshot, PoolSnapshot, Present, WorkerLoad
+from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import Present
 
 ASKED_AFTER = timedelta(seconds=3)
 """Time in which a worker that was not asked before has said what it holds, or is one that doesn't answer."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.changed import changed
-from utilitarian_operator.core.observation.model import Unknown
+from utilitarian_operator.core.observation.model.figures import Unknown
 from utilitarian_operator.core.sizing.decision import Decision, Rule, Step
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet

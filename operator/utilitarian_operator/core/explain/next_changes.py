@@ -8,7 +8,7 @@ from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core.explain import usage_advice
 from utilitarian_operator.core.moments import timestamp
-from utilitarian_operator.core.observation.model import Unknown
+from utilitarian_operator.core.observation.model.figures import Unknown
 from utilitarian_operator.core.sizing import runs, when_due
 from utilitarian_operator.core.sizing.decision import Rule, Step
 from utilitarian_operator.core.sizing.demand import is_cut

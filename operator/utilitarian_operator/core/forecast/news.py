@@ -10,7 +10,7 @@ from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.diagnosis.findings import REASONS, RUN_MISSED, Finding
 from utilitarian_operator.core.forecast.completion import Forecast, Forecasts, forecast, missed
 from utilitarian_operator.core.moments import timestamp
-from utilitarian_operator.core.observation.model import FleetSnapshot
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
 from utilitarian_operator.core.sizing.decision import Decision
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import FRESH, Memory

@@ -11,7 +11,7 @@ from utilitarian_operator.core.blocker import REPLICAS_TAKEN, Blocker
 from utilitarian_operator.core.labels import POOL_LABEL, Owner
 from utilitarian_operator.core.objects.actions import controlled_by
 from utilitarian_operator.core.objects.drift import Applied, fought
-from utilitarian_operator.core.objects.replica_writers import ReplicaWriters
+from utilitarian_operator.core.objects.scaled_by import ReplicaWriters
 from utilitarian_operator.core.objects.wanted import DEPLOYMENT, STATEFUL_SET, Live
 
 MOST_READ = 500

@@ -11,17 +11,10 @@ from utilitarian_operator.core.moments import since
 from utilitarian_operator.core.observation.blank_workers import Beginnings, begun, consumers_by_answers, with_blank
 from utilitarian_operator.core.observation.broker import Depth, Depths, Unread
 from utilitarian_operator.core.observation.foreign_consumers import with_foreign
-from utilitarian_operator.core.observation.model import (
-    Count,
-    Counted,
-    Missing,
-    PodSnapshot,
-    PoolSnapshot,
-    Present,
-    QueueSnapshot,
-    Unknown,
-    WorkerLoad,
-)
+from utilitarian_operator.core.observation.model.figures import Count, Unknown
+from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import Counted, Missing, Present, QueueSnapshot
 from utilitarian_operator.core.observation.own_queues import Learned, learned
 from utilitarian_operator.core.observation.queue_trust import Contradiction, believed, contradiction, doubted
 from utilitarian_operator.core.wording import plural

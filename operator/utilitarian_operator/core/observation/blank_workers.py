@@ -12,7 +12,9 @@ from datetime import datetime, timedelta
 
 from utilitarian_operator.api.patience import PATIENCE
 from utilitarian_operator.core.moments import since, watched
-from utilitarian_operator.core.observation.model import PodSnapshot, Present, QueueSnapshot, Unknown, WorkerLoad
+from utilitarian_operator.core.observation.model.figures import Unknown
+from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
+from utilitarian_operator.core.observation.model.queue import Present, QueueSnapshot
 
 STARTS_WITHIN = PATIENCE.starts_within
 

@@ -6,17 +6,14 @@ from datetime import timedelta
 from typing import Any, TypeAlias
 
 from utilitarian_operator.core.labels import node_name
-from utilitarian_operator.core.let_in import mark
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings
-from utilitarian_operator.core.observation.model import (
-    Counted,
-    FleetSnapshot,
-    PodSnapshot,
-    PoolSnapshot,
-    Source,
-    WorkerLoad,
-)
-from utilitarian_operator.core.observation.worked import Worked
+from utilitarian_operator.core.observation.counted.worked import Worked
+from utilitarian_operator.core.observation.let_in import mark
+from utilitarian_operator.core.observation.model.figures import Source
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
+from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import Counted
 from utilitarian_operator.core.wording import plural
 from utilitarian_operator.errors import BrokerError
 

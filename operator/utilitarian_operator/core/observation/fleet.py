@@ -13,14 +13,16 @@ from utilitarian_operator.core.labels import POOL_LABEL, node_name
 from utilitarian_operator.core.observation.assemble import Assembled, Beliefs, Sources, assemble
 from utilitarian_operator.core.observation.beat import BeatSightings
 from utilitarian_operator.core.observation.broker import BrokerSnapshot
-from utilitarian_operator.core.observation.deltas import LastMessages, Totals, flowed, totals, used, with_done
-from utilitarian_operator.core.observation.model import FleetSnapshot, PodSnapshot, PoolSnapshot
+from utilitarian_operator.core.observation.counted.deltas import LastMessages, Totals, flowed, totals, used, with_done
+from utilitarian_operator.core.observation.counted.starts import Starts, with_starts
+from utilitarian_operator.core.observation.counted.worked import Worked
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
+from utilitarian_operator.core.observation.model.pod import PodSnapshot
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.usage import PodUsage
 from utilitarian_operator.core.observation.pod import no_older, pod_snapshot
 from utilitarian_operator.core.observation.pod_failures import PodFailure, pod_failure, rolls_out
 from utilitarian_operator.core.observation.reported import reported
-from utilitarian_operator.core.observation.starts import Starts, with_starts
-from utilitarian_operator.core.observation.worked import Worked
-from utilitarian_operator.core.pod_usage import PodUsage
 from utilitarian_operator.errors import BrokerError
 
 ANSWER_HOLDS_S = 4.0

@@ -7,7 +7,8 @@ from types import MappingProxyType
 
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.labels import node_name
-from utilitarian_operator.core.observation.model import PoolSnapshot, Present
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import Present
 
 
 def with_foreign(

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from utilitarian_operator.core.observation.model import PodSnapshot
+from utilitarian_operator.core.observation.model.pod import PodSnapshot
 
 BROADCAST = "bcast."
 """How kombu begins the name of a queue of its `Broadcast`."""

@@ -7,7 +7,8 @@ from typing import Any
 
 from utilitarian_operator.core.containers import ours
 from utilitarian_operator.core.labels import CHEAPEST, CONSUMING, DELETION_COST, DRAINING
-from utilitarian_operator.core.observation.model import PodSnapshot, Unknown, WorkerLoad
+from utilitarian_operator.core.observation.model.figures import Unknown
+from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
 
 
 def pod_snapshot(

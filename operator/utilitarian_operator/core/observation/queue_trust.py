@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from utilitarian_operator.core.observation.model import HOLDS, Counted
+from utilitarian_operator.core.observation.model.figures import HOLDS
+from utilitarian_operator.core.observation.model.queue import Counted
 from utilitarian_operator.core.wording import plural
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from utilitarian_operator.core.observation.model import Unknown
+from utilitarian_operator.core.observation.model.figures import Unknown
 from utilitarian_operator.core.sizing.decision import Decision
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.pools import FleetContext

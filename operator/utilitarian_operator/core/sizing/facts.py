@@ -4,9 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from utilitarian_operator.core.observation.model import Count, PodSnapshot, PoolSnapshot, Unknown, WorkerLoad, add
-from utilitarian_operator.core.observation.start_ups import MOST_AT_ONCE
-from utilitarian_operator.core.pod_usage import PodUsage
+from utilitarian_operator.core.observation.counted.start_ups import MOST_AT_ONCE
+from utilitarian_operator.core.observation.model.figures import Count, Unknown, add
+from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.usage import PodUsage
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from typing import Any
 
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.core.changed import changed
-from utilitarian_operator.core.observation import start_ups
-from utilitarian_operator.core.observation.model import Unknown
+from utilitarian_operator.core.observation.counted import start_ups
+from utilitarian_operator.core.observation.model.figures import Unknown
 from utilitarian_operator.core.sizing.eta_sleep import EtaSleep
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.learning import (

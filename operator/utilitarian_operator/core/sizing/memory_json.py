@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic.alias_generators import to_camel
 
 from utilitarian_operator.core.moments import timestamp
-from utilitarian_operator.core.observation.start_ups import LONGEST_DELAY_S, LONGEST_START_UP_S, MOST_START_UPS
+from utilitarian_operator.core.observation.counted.start_ups import LONGEST_DELAY_S, LONGEST_START_UP_S, MOST_START_UPS
 from utilitarian_operator.core.reading import MOST_SECONDS, Reader
 from utilitarian_operator.core.sizing.eta_sleep import EtaSleep
 from utilitarian_operator.core.sizing.learning import LONGEST_TASK_S, MOST_COMPLETIONS, MOST_STRETCHES

@@ -9,7 +9,8 @@ from typing import Protocol
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.moments import since, timestamp
-from utilitarian_operator.core.observation.model import FleetSnapshot, Unknown
+from utilitarian_operator.core.observation.model.figures import Unknown
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
 from utilitarian_operator.core.sizing import fleet_limits as budget
 from utilitarian_operator.core.sizing import runs, when_due
 from utilitarian_operator.core.sizing.decision import Decision, Rule, Step

@@ -9,7 +9,7 @@ from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.api.units import format_duration as duration
 from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.moments import timestamp
-from utilitarian_operator.core.observation.model import Unknown
+from utilitarian_operator.core.observation.model.figures import Unknown
 from utilitarian_operator.core.sizing import memory as memories
 from utilitarian_operator.core.sizing import runs, when_due
 from utilitarian_operator.core.sizing.decision import Decision, Rule, Step, start

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from statistics import median
 
-from utilitarian_operator.core.pod_usage import PodUsage
+from utilitarian_operator.core.observation.model.usage import PodUsage
 
 MOST_MINUTES = 10
 """Readings that the median of the cores of a busy slot is taken of: each counts a tenth."""

@@ -13,7 +13,7 @@ from math import inf
 
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.core.moments import since
-from utilitarian_operator.core.observation.start_ups import LONGEST_DELAY_S
+from utilitarian_operator.core.observation.counted.start_ups import LONGEST_DELAY_S
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory, arrival_rate
 

@@ -14,7 +14,8 @@ from utilitarian_operator.core.condition import Condition
 from utilitarian_operator.core.diagnosis.findings import REASONS, Finding
 from utilitarian_operator.core.forecast.completion import Cause, Forecasts, Risk, at_risk
 from utilitarian_operator.core.moments import timestamp
-from utilitarian_operator.core.observation.model import FleetSnapshot, Unknown
+from utilitarian_operator.core.observation.model.figures import Unknown
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
 from utilitarian_operator.core.sizing.decision import Decision, Rule
 from utilitarian_operator.core.status.report import StatusInput
 from utilitarian_operator.core.wording import named, plural

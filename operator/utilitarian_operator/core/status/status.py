@@ -10,9 +10,12 @@ from utilitarian_operator.core.beat.checks import KEPT_SINCE, memory_since
 from utilitarian_operator.core.blocker import Blocker
 from utilitarian_operator.core.diagnosis.broker_advice import MOST, advice
 from utilitarian_operator.core.forecast.completion import Forecast
-from utilitarian_operator.core.let_in import FIELD, recorded
 from utilitarian_operator.core.moments import timestamp
-from utilitarian_operator.core.observation.model import FleetSnapshot, Missing, PoolSnapshot, add
+from utilitarian_operator.core.observation.let_in import FIELD, recorded
+from utilitarian_operator.core.observation.model.figures import add
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import Missing
 from utilitarian_operator.core.sizing.decision import Decision
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.memory_json import past_to_text, to_text

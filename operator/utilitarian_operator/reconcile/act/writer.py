@@ -27,7 +27,7 @@ from utilitarian_operator.core.objects.actions import (
     released_fields,
 )
 from utilitarian_operator.core.objects.refusals import Refusal, taken
-from utilitarian_operator.core.objects.replica_writers import held_by_us
+from utilitarian_operator.core.objects.scaled_by import held_by_us
 from utilitarian_operator.core.objects.wanted import CLAIM, Wanted, field_path
 from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.errors import ClusterError, Conflict, Gone, Rejected

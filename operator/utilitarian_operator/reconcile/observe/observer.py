@@ -8,7 +8,7 @@ from utilitarian_operator.adapters.broker.seam import Broker
 from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, PODS, STATEFUL_SETS, Key, Store
 from utilitarian_operator.core.labels import node_name
 from utilitarian_operator.core.observation.fleet import Readings
-from utilitarian_operator.core.pod_usage import PodUsage
+from utilitarian_operator.core.observation.model.usage import PodUsage
 
 
 class Observer:

@@ -8,7 +8,7 @@ from math import inf
 from utilitarian_operator.adapters.cluster.cache import Key
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.core.labels import INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER
-from utilitarian_operator.core.pod_usage import PodUsage
+from utilitarian_operator.core.observation.model.usage import PodUsage
 from utilitarian_operator.errors import ClusterError, Gone, Rejected
 
 logger = logging.getLogger(__name__)

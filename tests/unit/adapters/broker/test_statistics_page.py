@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.pace import Pace
 from utilitarian_operator.adapters.broker.statistics_page import CLUSTER, from_management, from_prometheus
-from utilitarian_operator.core.observation.queue_rates import NodeStatistics, Row
+from utilitarian_operator.core.observation.counted.queue_rates import NodeStatistics, Row
 
 IDENTITY = """# TYPE rabbitmq_identity_info untyped
 # HELP rabbitmq_identity_info RabbitMQ node & cluster identity info

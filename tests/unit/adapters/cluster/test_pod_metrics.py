@@ -5,7 +5,7 @@ import json
 import pytest
 
 from utilitarian_operator.adapters.cluster.pod_metrics import MOST_PODS, from_listing
-from utilitarian_operator.core.pod_usage import PodUsage
+from utilitarian_operator.core.observation.model.usage import PodUsage
 
 
 def item(

@@ -20,7 +20,8 @@ from utilitarian_operator.core.draining.plan import PendingScaleDown
 from utilitarian_operator.core.labels import INSTANCE_LABEL
 from utilitarian_operator.core.objects.actions import Create, ScaleTo
 from utilitarian_operator.core.objects.wanted import Wanted
-from utilitarian_operator.core.observation.model import PoolSnapshot, WorkerLoad
+from utilitarian_operator.core.observation.model.pod import WorkerLoad
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
 from utilitarian_operator.core.plan import Event, Plan, Scale, WriteStatus
 from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.errors import ClusterError, Conflict, Rejected

@@ -14,7 +14,7 @@ from utilitarian_operator.core.beat.actions import BeatMemory, repairs
 from utilitarian_operator.core.labels import INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER
 from utilitarian_operator.core.look import Seen, begun
 from utilitarian_operator.core.observation.broker import BrokerSnapshot
-from utilitarian_operator.core.pod_usage import PodUsage
+from utilitarian_operator.core.observation.model.usage import PodUsage
 from utilitarian_operator.core.status.recall import recall
 from utilitarian_operator.reconcile.observe.fleet_reader import FleetReader
 from utilitarian_operator.reconcile.observe.rivals_reader import RivalsReader

@@ -9,7 +9,9 @@ from tests.support.pools import NOW, fleet
 from utilitarian_operator.adapters.broker.fake import FakeBroker
 from utilitarian_operator.adapters.cluster.cache import PODS, Key, Store
 from utilitarian_operator.core.labels import POOL_LABEL, node_name
-from utilitarian_operator.core.observation.model import Present, Unknown, WorkerLoad
+from utilitarian_operator.core.observation.model.figures import Unknown
+from utilitarian_operator.core.observation.model.pod import WorkerLoad
+from utilitarian_operator.core.observation.model.queue import Present
 from utilitarian_operator.errors import BrokerUnreachable
 
 KEY = Key("ns", "fleet")

@@ -10,7 +10,7 @@ import pytest
 
 from utilitarian_operator.adapters.cluster.cache import Key
 from utilitarian_operator.adapters.cluster.fake import FakeCluster, Request
-from utilitarian_operator.core.pod_usage import PodUsage
+from utilitarian_operator.core.observation.model.usage import PodUsage
 from utilitarian_operator.errors import ClusterError, Gone, Rejected
 from utilitarian_operator.reconcile.observe.usage_reader import ABSENT_S, EVERY_S, UsageReader
 

@@ -45,6 +45,7 @@ def on_stage(resource: dict[str, Any], load: str, pools: set[str], days: float) 
         pytest.param("hard", "load-hard", {"trickle"}, 0.3, True, id="hard"),
     ],
 )
+@pytest.mark.thorough
 def test_followed_again_and_again_the_bill_only_falls(
     resource: str, load: str, pools: set[str], days: float, *, some: bool
 ) -> None:
@@ -81,6 +82,7 @@ MANY_STARTS = {"seconds": {"median": 1, "p95": 1}, "arrivals": [{"rate": "30/h"}
         ),
     ],
 )
+@pytest.mark.thorough
 def test_nothing_is_said_that_was_not_confirmed(queue: dict[str, Any], pool: dict[str, Any], why: str) -> None:
     staged = stage({"work": queue}, {"worker": {"concurrency": 1}, **pool}, days=0.2)
     assert [str(it) for one in advised(staged).changes for it in one.fields] == [], why
@@ -97,6 +99,7 @@ def test_to_wake_when_due_is_said_with_its_waits() -> None:
     assert one.after.starts_an_hour > 1
 
 
+@pytest.mark.thorough
 def test_a_longer_promise_is_only_asked_about() -> None:
     found = advised(stage({"work": {"arrivals": [{"rate": "0.1/s"}]}}, {"scaling": {"drainWithin": "1m"}}, days=0.15))
     assert "scaling.drainWithin" not in {it.field for one in found.changes for it in one.fields}
@@ -105,6 +108,7 @@ def test_a_longer_promise_is_only_asked_about() -> None:
     assert asked.after.hours < asked.before.hours
 
 
+@pytest.mark.thorough
 def test_slots_are_advised_only_where_what_a_worker_requests_has_a_price() -> None:
     staged = stage({"work": {"arrivals": [{"rate": "20/h"}]}}, {"worker": {"concurrency": 8}}, days=0.1)
     fields = {
@@ -115,6 +119,7 @@ def test_slots_are_advised_only_where_what_a_worker_requests_has_a_price() -> No
     assert {"worker.concurrency", "worker.resources.requests.cpu"} <= fields[Price(cpu=1)]
 
 
+@pytest.mark.thorough
 def test_quiet_pools_with_equal_workers_become_one() -> None:
     resource = example("production")
     for pool in resource["spec"]["pools"]:

@@ -161,6 +161,7 @@ def longest() -> bytes:
         pytest.param(lambda: b"x" * 200 * MIB, {}, 96, id="200 MiB"),
     ],
 )
+@pytest.mark.thorough
 async def test_no_page_takes_much_memory_or_stops_the_event_loop(
     body: Callable[[], bytes], headers: dict[str, str], most_mib: int
 ) -> None:
@@ -170,6 +171,7 @@ async def test_no_page_takes_much_memory_or_stops_the_event_loop(
     assert ("50000 queues" in found.said) == (body is longest)
 
 
+@pytest.mark.thorough
 async def test_what_reading_as_aiohttp_does_would_take() -> None:
     found = await taken_by("read_as_before", packed(b" \n", 60), PACKED)
     assert found.grown_mib > 60, "else what is measured above says nothing"

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from utilitarian_operator.adapters.broker.poll_schedule import (
+from utilitarian_operator.adapters.broker.workers.poll_schedule import (
     LEARNING_A_SECOND,
     MOST_IN_A_ROUND,
     NEAR_A_SECOND,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from utilitarian_operator.core.objects.replica_writers import (
+from utilitarian_operator.core.objects.scaled_by import (
     LEFT_ALONE_FOR,
     WITHIN,
     WRITES,

@@ -10,7 +10,7 @@ one.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from utilitarian_operator.core.observation.model import Counted
+from utilitarian_operator.core.observation.model.queue import Counted
 
 WAVERS_S = 4.9
 """How long a sum may be too high or too low: five seconds, less what two readings may be nearer to each other."""

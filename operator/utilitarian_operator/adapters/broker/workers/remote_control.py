@@ -15,20 +15,20 @@ from kombu import Connection
 
 from utilitarian_operator.adapters.broker.bounded.failures import broker_errors
 from utilitarian_operator.adapters.broker.connection import connect, release
-from utilitarian_operator.adapters.broker.mailbox import AnswersBox
 from utilitarian_operator.adapters.broker.timing import (
     CLOCK,
     Clock,
 )
 from utilitarian_operator.adapters.broker.tls import SYSTEM, Tls
+from utilitarian_operator.adapters.broker.workers.mailbox import AnswersBox
 from utilitarian_operator.adapters.intervals import (
     INTERVALS,
     Intervals,
 )
 from utilitarian_operator.core.never_started import AFTER, IN_PROCESS, surely_run
-from utilitarian_operator.core.observation.model import WorkerLoad
+from utilitarian_operator.core.observation.counted.worked import Word
+from utilitarian_operator.core.observation.model.pod import WorkerLoad
 from utilitarian_operator.core.observation.own_queues import own, passing
-from utilitarian_operator.core.observation.worked import Word
 from utilitarian_operator.errors import BrokerBlocked, BrokerError, BrokerUnreachable
 
 GLANCES, GLANCE_EACH_S = 3, 0.08

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from kombu import Connection, Producer
 
-from utilitarian_operator.adapters.broker.mailbox import LONGEST_READING, AnswersBox
+from utilitarian_operator.adapters.broker.workers.mailbox import LONGEST_READING, AnswersBox
 
 PICKLE = "application/x-python-serialize"
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.pools import NOW
+from utilitarian_operator.core.at_rest import LASTS
 from utilitarian_operator.core.blocker import REFUSED, Blocker
 from utilitarian_operator.core.engine import step
 from utilitarian_operator.core.labels import MANAGER
@@ -16,9 +17,8 @@ from utilitarian_operator.core.objects.actions import Create
 from utilitarian_operator.core.objects.wanted import DEPLOYMENT, DISRUPTION_BUDGET, STATEFUL_SET
 from utilitarian_operator.core.observation.broker import BrokerSnapshot, Depth
 from utilitarian_operator.core.observation.fleet import Readings
-from utilitarian_operator.core.observation.model import Counted
+from utilitarian_operator.core.observation.model.queue import Counted
 from utilitarian_operator.core.plan import Outcome, Plan
-from utilitarian_operator.core.rest import LASTS
 from utilitarian_operator.core.spec.acceptance import Acceptance
 from utilitarian_operator.core.status.change import Written
 from utilitarian_operator.core.status.recall import Recalled

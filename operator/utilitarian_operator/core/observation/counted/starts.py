@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from utilitarian_operator.core.observation.model import PodSnapshot
-from utilitarian_operator.core.observation.start_ups import LONGEST_START_UP_S, start_up
+from utilitarian_operator.core.observation.counted.start_ups import LONGEST_START_UP_S, start_up
+from utilitarian_operator.core.observation.model.pod import PodSnapshot
 
 Pods = Mapping[str, tuple[PodSnapshot, ...]]
 Bodies = Mapping[str, Mapping[str, Any]]

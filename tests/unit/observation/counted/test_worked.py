@@ -8,7 +8,7 @@ from typing import TypeAlias
 import pytest
 
 from tests.support.answering import Asked, bursts, played, stream
-from utilitarian_operator.core.observation.worked import FRESH_S, UNSEEN_S, Word, Worked, heard, unheard
+from utilitarian_operator.core.observation.counted.worked import FRESH_S, UNSEEN_S, Word, Worked, heard, unheard
 
 
 def word(asked: float, begun: int, active: int = 0, **more: float) -> Word:
@@ -107,6 +107,7 @@ SLOTS = [pytest.param(4, False, id="prefork"), pytest.param(1, True, id="solo")]
 @pytest.mark.parametrize("slots, solo", SLOTS)
 @pytest.mark.parametrize("arrive", KINDS)
 @pytest.mark.parametrize("seconds", [1.0, 10.0, 100.0])
+@pytest.mark.thorough
 def test_tasks_of_a_second_and_longer_are_learned_within_a_fifth_after_fifty(
     seconds: float, arrive: Arrive, slots: int, solo: bool
 ) -> None:

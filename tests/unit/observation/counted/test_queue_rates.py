@@ -7,8 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utilitarian_operator.core.observation.model import Counted
-from utilitarian_operator.core.observation.queue_rates import FELL_S, NodeStatistics, Row, Tally, count, figures, merged
+from utilitarian_operator.core.observation.counted.queue_rates import (
+    FELL_S,
+    NodeStatistics,
+    Row,
+    Tally,
+    count,
+    figures,
+    merged,
+)
+from utilitarian_operator.core.observation.model.queue import Counted
 
 Q = "q"
 EVERY_S = 5.0

@@ -8,7 +8,7 @@ here is a guess of a duration: where nothing is ever seen running, tasks take ne
 
 from dataclasses import dataclass, replace
 
-from utilitarian_operator.core.observation.model import WorkerLoad
+from utilitarian_operator.core.observation.model.pod import WorkerLoad
 
 UNSEEN_S = 30.0
 """A worker that was not asked for longer may have done anything meanwhile: neither tasks nor their time count."""

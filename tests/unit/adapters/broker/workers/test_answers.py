@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from utilitarian_operator.adapters.broker.answers import Answers
-from utilitarian_operator.core.observation.model import WorkerLoad
+from utilitarian_operator.adapters.broker.workers.answers import Answers
+from utilitarian_operator.core.observation.model.pod import WorkerLoad
 
 NODE, OTHER, QUEUE = "celery@one", "celery@two", "q"
 CONSUMES, LEFT = WorkerLoad(0, 0, 0, 0, consuming=(QUEUE,)), WorkerLoad(0, 0, 0, 0, consuming=())

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.pools import NOW, facts, pool
-from utilitarian_operator.core.observation.model import Unknown, WorkerLoad
+from utilitarian_operator.core.observation.counted.start_ups import LONGEST_START_UP_S, StartUp, learned, start_up
+from utilitarian_operator.core.observation.model.figures import Unknown
+from utilitarian_operator.core.observation.model.pod import WorkerLoad
 from utilitarian_operator.core.observation.pod import no_older
-from utilitarian_operator.core.observation.start_ups import LONGEST_START_UP_S, StartUp, learned, start_up
 from utilitarian_operator.core.sizing.memory import Memory, remember
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool
 

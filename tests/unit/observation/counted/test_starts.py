@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tests.support.pools import NOW
-from utilitarian_operator.core.observation.model import Unknown
+from utilitarian_operator.core.observation.counted.start_ups import StartUp
+from utilitarian_operator.core.observation.counted.starts import Starts, with_starts
+from utilitarian_operator.core.observation.model.figures import Unknown
 from utilitarian_operator.core.observation.pod import pod_snapshot
-from utilitarian_operator.core.observation.start_ups import StartUp
-from utilitarian_operator.core.observation.starts import Starts, with_starts
 
 SECOND = timedelta(seconds=1)
 SILENT = Unknown("does not answer", NOW)

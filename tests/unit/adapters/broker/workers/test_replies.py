@@ -10,8 +10,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from utilitarian_operator.adapters.broker.mailbox import AnswersBox
-from utilitarian_operator.adapters.broker.remote_control import (
+from utilitarian_operator.adapters.broker.timing import (
+    CLOCK,
+)
+from utilitarian_operator.adapters.broker.workers.mailbox import AnswersBox
+from utilitarian_operator.adapters.broker.workers.remote_control import (
     FARTHEST,
     LEARNING,
     QUESTIONS,
@@ -21,11 +24,8 @@ from utilitarian_operator.adapters.broker.remote_control import (
     _tasks,
     eta,
 )
-from utilitarian_operator.adapters.broker.timing import (
-    CLOCK,
-)
 from utilitarian_operator.core.never_started import AFTER
-from utilitarian_operator.core.observation.worked import Worked, heard, word
+from utilitarian_operator.core.observation.counted.worked import Worked, heard, word
 
 QUIET: dict[str, Any] = {
     **{question: [] for question in (*QUESTIONS, QUEUES, REGISTERED)},

@@ -7,10 +7,10 @@ from typing import Any
 from kombu import Consumer, Producer
 from kombu.pidbox import Mailbox
 
-from utilitarian_operator.adapters.broker.replies import is_answer
 from utilitarian_operator.adapters.broker.timing import (
     CLOCK,
 )
+from utilitarian_operator.adapters.broker.workers.replies import is_answer
 
 ANSWER_WITHIN_S = 1.0
 """How long the slowest worker may take; a worker that is busy in a solo pool, or stopping, never answers."""

@@ -6,8 +6,8 @@ Each table is replaced when an answer comes and never changed in place, so that 
 from collections.abc import Collection, Iterable, Mapping
 
 from utilitarian_operator.core.observation.broker import WorkerAnswer
-from utilitarian_operator.core.observation.model import WorkerLoad
-from utilitarian_operator.core.observation.worked import Word, Worked, heard, unheard, word
+from utilitarian_operator.core.observation.counted.worked import Word, Worked, heard, unheard, word
+from utilitarian_operator.core.observation.model.pod import WorkerLoad
 
 
 class Answers:

@@ -6,9 +6,11 @@ from datetime import datetime
 from typing import TypeAlias
 
 from utilitarian_operator.core.changed import changed
-from utilitarian_operator.core.observation.model import Counted, Missing, PodSnapshot, QueueSnapshot, Unknown
-from utilitarian_operator.core.observation.worked import Worked
-from utilitarian_operator.core.pod_usage import PodUsage
+from utilitarian_operator.core.observation.counted.worked import Worked
+from utilitarian_operator.core.observation.model.figures import Unknown
+from utilitarian_operator.core.observation.model.pod import PodSnapshot
+from utilitarian_operator.core.observation.model.queue import Counted, Missing, QueueSnapshot
+from utilitarian_operator.core.observation.model.usage import PodUsage
 
 SHORTEST_READING_S, LONGEST_READING_S = 20.0, 180.0
 """Between two readings of usage: over less a single task says too much, and of more not every second was seen."""

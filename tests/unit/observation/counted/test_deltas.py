@@ -4,10 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from utilitarian_operator.core.observation.deltas import LastMessages, Totals, flowed, totals, used, with_done
-from utilitarian_operator.core.observation.model import Counted, Missing, PodSnapshot, Present, QueueSnapshot, Unknown
-from utilitarian_operator.core.observation.worked import Word, Worked
-from utilitarian_operator.core.pod_usage import PodUsage
+from utilitarian_operator.core.observation.counted.deltas import LastMessages, Totals, flowed, totals, used, with_done
+from utilitarian_operator.core.observation.counted.worked import Word, Worked
+from utilitarian_operator.core.observation.model.figures import Unknown
+from utilitarian_operator.core.observation.model.pod import PodSnapshot
+from utilitarian_operator.core.observation.model.queue import Counted, Missing, Present, QueueSnapshot
+from utilitarian_operator.core.observation.model.usage import PodUsage
 
 BEGAN = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 SILENT = Unknown("does not answer", BEGAN)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from utilitarian_operator.core.let_in import FIELD, LENGTH, mark, recorded
+from utilitarian_operator.core.observation.let_in import FIELD, LENGTH, mark, recorded
 
 
 def test_a_mark_tells_places_apart_and_names_none() -> None:

@@ -17,7 +17,9 @@ from utilitarian_operator.core.labels import node_name
 from utilitarian_operator.core.look import Rest, Seen, Spec, State
 from utilitarian_operator.core.observation.broker import BrokerSnapshot
 from utilitarian_operator.core.observation.fleet import ANSWER_HOLDS_S, Readings
-from utilitarian_operator.core.observation.model import PodSnapshot, PoolSnapshot, Present, WorkerLoad
+from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
+from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import Present
 from utilitarian_operator.core.plan import Figures, Plan
 from utilitarian_operator.core.sizing.decision import Decision, Rule
 from utilitarian_operator.core.sizing.memory import Memory

@@ -1,0 +1,1 @@
+"""What was seen, as values: figures, queues, workers, pools, fleets."""
