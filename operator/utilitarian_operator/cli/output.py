@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import select
 import sys
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
@@ -20,8 +21,12 @@ CHANGED = 3
 MISSED = 3
 WRONG = 3
 _GAP = "   "
-_CONTROL = re.compile(r"\x1b(?!\[[0-9;]{1,8}m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]")
-"""What a terminal obeys, but for line ends, tabs and colours: the words of a broker or a peer may have it in them."""
+_ORDERS = r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
+"""What a terminal obeys, but for line ends, tabs and escapes; the last two change the direction of writing."""
+_CONTROL = re.compile(rf"\x1b(?!\[(?:0|1|3[0-7])m)|{_ORDERS}")
+"""The same, and all escapes but for our own colours and bold: the words of a broker or a peer may have them in them."""
+_UNCOLOURED = re.compile(rf"\x1b|{_ORDERS}")
+_RESET = "\x1b[0m"
 
 
 class WrongInput(Exception):
@@ -54,28 +59,69 @@ def explained(output: Format) -> Iterator[None]:
         if output in {Format.JSON, Format.YAML}:
             emit(document({"problems": [problem._asdict() for problem in error.errors]}, output))
         for problem in error.errors:
-            typer.echo(f"error: {problem}", err=True)
+            remark(f"error: {problem}")
         raise typer.Exit(WRONG_INPUT) from error
     except WrongInput as error:
-        typer.echo(f"error: {error}", err=True)
+        remark(f"error: {error}")
         raise typer.Exit(WRONG_INPUT) from error
     except OperatorError as error:
-        typer.echo(f"error: {error}", err=True)
+        remark(f"error: {error}")
         raise typer.Exit(FAILED) from error
 
 
-def emit(text: str) -> None:
-    """Print an answer; a reader that has seen enough (`| head`) is no error."""
+def emit(text: str) -> bool:
+    """Print an answer; a reader that has seen enough (`| head`) is no error.
+
+    Returns:
+        Whether somebody still reads.
+
+    Raises:
+        OperatorError: it can't be printed, as on a disk that is full.
+    """
     try:
-        typer.echo(harmless(text))
+        typer.echo(harmless(text) if coloured() else plain(text))
     except BrokenPipeError:
-        # Else the interpreter would complain once more when it closes the stream.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _to_nowhere()
+        return False
+    except OSError as error:
+        _to_nowhere()
+        raise OperatorError(f"stdout: {error.strerror or error}") from error
+    return True
+
+
+def remark(text: str) -> None:
+    """Say something beside the answer, on stderr."""
+    with contextlib.suppress(OSError):
+        typer.echo(plain(text), err=True)
+
+
+def is_read() -> bool:
+    """Whether somebody may still read the answer: not so once the reader of a pipe has ended."""
+    if sys.stdout is None:
+        return False
+    try:
+        stdout, poll = sys.stdout.fileno(), select.poll()
+    except (AttributeError, OSError, ValueError):  # no file, or a system without it
+        return True
+    poll.register(stdout, 0)
+    return not any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+def _to_nowhere() -> None:
+    """Let stdout go nowhere: else the interpreter would complain once more when it closes the stream."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def harmless(text: str) -> str:
-    """The text as a terminal may have it: without what it would obey, and without what is no text."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text).encode(errors="replace").decode()
+    """The text as a terminal may have it: without what it would obey but for colours, and without what is no text."""
+    said = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text).encode(errors="replace").decode()
+    # A colour that somebody else began ends with its line.
+    return "\n".join(f"{it}{_RESET}" if "\x1b" in it and not it.endswith(_RESET) else it for it in said.split("\n"))
+
+
+def plain(text: str) -> str:
+    """The same without colours."""
+    return _UNCOLOURED.sub("\N{REPLACEMENT CHARACTER}", text).encode(errors="replace").decode()
 
 
 def document(value: Any, output: Format) -> str:
@@ -100,6 +146,20 @@ def section(title: str, body: str) -> list[str]:
 
 
 def painted(text: str, colour: str) -> str:
-    """The text in a colour where a person sees it: on a terminal, and unless NO_COLOR is set (no-color.org)."""
-    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not sys.stdout.isatty()
-    return text if plain else typer.style(text, fg=colour)
+    """The text in a colour where a person sees it, and in none of its own."""
+    return typer.style(plain(text), fg=colour) if coloured() else text
+
+
+def coloured() -> bool:
+    """Whether colours are used: on a terminal that knows them, and unless NO_COLOR is set (no-color.org)."""
+    return on_a_screen() and not os.environ.get("NO_COLOR")
+
+
+def on_a_screen() -> bool:
+    """Whether the answer goes to a terminal that obeys escapes."""
+    return on_a_terminal() and os.environ.get("TERM") != "dumb"
+
+
+def on_a_terminal() -> bool:
+    """Whether the answer goes to a terminal; without a stdout (`>&-`) it goes nowhere."""
+    return sys.stdout is not None and sys.stdout.isatty()

@@ -25,6 +25,7 @@ from utilitarian_operator.cli.output import (
     emit,
     explained,
     painted,
+    remark,
     section,
 )
 from utilitarian_operator.cli.resources import fleet_of, from_file, the_one
@@ -78,9 +79,9 @@ def plan(  # noqa: PLR0913 - one parameter an option
         if asked:
             asyncio.run(_compare(proposal, target))
         for warning in proposal.warnings:
-            typer.echo(f"warning: {warning}", err=True)
+            remark(f"warning: {warning}")
         for it in proposal.cautions:
-            typer.echo(f"note: {it.path}: {it.what}; cure: {it.cure}", err=True)
+            remark(f"note: {it.path}: {it.what}; cure: {it.cure}")
         emit(_printed(proposal, output))
         if exit_code and proposal.changes:
             raise typer.Exit(CHANGED)

@@ -89,7 +89,7 @@ async def from_cluster(target: Target, *, everywhere: bool = False, selector: st
         ClusterError: they can't be read.
         WrongInput: the namespace's name can be none.
     """
-    checked(target)
+    checked(target, everywhere=everywhere)
     async with connection.connected(target) as there:
         return await found_in(there, everywhere=everywhere, selector=selector)
 
@@ -106,12 +106,14 @@ async def found_in(there: connection.Connection, *, everywhere: bool = False, se
     return Found(sorted(items, key=label), leases)
 
 
-def checked(target: Target) -> None:
+def checked(target: Target, *, everywhere: bool = False) -> None:
     """Refuse a namespace that can't be one: it becomes part of a path.
 
     Raises:
-        WrongInput: it is no name of a namespace.
+        WrongInput: it is no name of a namespace, or all are asked for beside it.
     """
+    if everywhere and target.namespace is not None:
+        raise WrongInput("--namespace and --all-namespaces contradict each other: give one of them")
     if target.namespace is not None and not _NAMESPACE.fullmatch(target.namespace):
         raise WrongInput(
             f"--namespace {shown('', target.namespace)} is no name of a namespace: lower-case letters, digits and -"
@@ -122,6 +124,19 @@ def meant(name: str, there_are: Sequence[str]) -> str:
     """The question whether another name was meant, to be added to a sentence; nothing where none is like it."""
     close = get_close_matches(name, there_are, 1)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+NONE_HERE = "no UtilitarianWorkerPool here; -A looks in all namespaces"
+
+
+def those_meant(resources: Sequence[Object], fleet: str | None) -> list[Object]:
+    """All resources, or those of a name: of several namespaces each may have one.
+
+    Raises:
+        WrongInput: none has the name.
+    """
+    named = [it for it in resources if fleet is None or _name(it) == fleet]
+    return named if named or fleet is None else [the_one(resources, fleet)]
 
 
 def the_one(resources: Sequence[Object], fleet: str | None, pool: str | None = None) -> Object:

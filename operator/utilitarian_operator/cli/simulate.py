@@ -18,9 +18,11 @@ from utilitarian_operator.cli.output import (
     Format,
     Shape,
     WrongInput,
+    coloured,
     document,
     emit,
     explained,
+    remark,
     section,
 )
 from utilitarian_operator.cli.resources import fleet_of, from_file, the_one
@@ -105,7 +107,7 @@ def _write(path: Path, resource: Object, found: Advice) -> None:
         path.write_text(as_yaml(followed(resource, found.changes)), encoding="utf-8")
     except OSError as error:
         raise WrongInput(f"--write {path}: {error.strerror or error}") from error
-    typer.echo(f"wrote {path} with {plural(len(found.changes), 'change')}", err=True)
+    remark(f"wrote {path} with {plural(len(found.changes), 'change')}")
 
 
 @contextmanager
@@ -194,7 +196,7 @@ def _sparklines(report: Report) -> str:
 
 def _table(table: Table) -> str:
     """A drawn table for a terminal, bare columns for a file or a pipe."""
-    if not sys.stdout.isatty():
+    if not coloured():
         return columns(table.head, table.rows)
     drawn = RichTable(*table.head, box=None, header_style="bold", pad_edge=False)
     for column in drawn.columns[1:]:

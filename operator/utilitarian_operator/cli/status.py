@@ -6,8 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.problem import InvalidSpec
@@ -22,16 +20,19 @@ from utilitarian_operator.cli.output import (
     emit,
     explained,
     painted,
+    remark,
 )
 from utilitarian_operator.cli.resources import (
+    NONE_HERE,
     Found,
     annotations_of,
+    checked,
     fleet_of,
     from_cluster,
     from_file,
     label,
     mode_of,
-    the_one,
+    those_meant,
 )
 from utilitarian_operator.cli.tables import columns
 from utilitarian_operator.core.explain.explanation import next_run, why_from_status, wrong_conditions
@@ -57,14 +58,13 @@ def status(  # noqa: PLR0913 - what a person may ask for
 ) -> None:
     """Print each fleet and its pools; `commands.status` says what each argument is."""
     with explained(output):
-        if everywhere and target.namespace is not None:
-            raise WrongInput("--namespace and --all-namespaces contradict each other: give one of them")
+        checked(target, everywhere=everywhere)
         if filename is not None and (watch or selector):
             raise WrongInput("--filename is no cluster: --watch and --selector need one")
 
         async def look() -> str:
             found = await from_cluster(target, everywhere=everywhere, selector=selector)
-            return _chosen(found, fleet, output)
+            return _chosen(found, fleet, output, watch=watch)
 
         if watch:
             follow(lambda: looks(look))
@@ -72,10 +72,12 @@ def status(  # noqa: PLR0913 - what a person may ask for
             emit(_chosen(Found(from_file(filename)), fleet, output) if filename is not None else asyncio.run(look()))
 
 
-def _chosen(found: Found, fleet: str | None, output: Format) -> str:
-    chosen = found.resources if fleet is None else [the_one(found.resources, fleet)]
-    if not chosen:
-        typer.echo("no UtilitarianWorkerPool here; -A looks in all namespaces", err=True)
+def _chosen(found: Found, fleet: str | None, output: Format, *, watch: bool = False) -> str:
+    chosen = those_meant(found.resources, fleet)
+    if not chosen and watch and output in {Format.TABLE, Format.WIDE}:
+        return NONE_HERE
+    if not chosen and not watch:
+        remark(NONE_HERE)
     return printed(found, chosen, output, datetime.now(UTC))
 
 

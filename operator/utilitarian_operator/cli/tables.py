@@ -2,8 +2,9 @@
 
 import os
 import shutil
-import sys
 from collections.abc import Iterable, Iterator, Sequence
+
+from utilitarian_operator.cli.output import on_a_terminal, plain
 
 _GAP = 3
 _ENOUGH = 24
@@ -17,7 +18,7 @@ def terminal_width() -> int | None:
     set_by_hand = os.environ.get("COLUMNS", "")
     if set_by_hand.isascii() and set_by_hand.isdigit() and 0 < len(set_by_hand) < _NARROWEST and int(set_by_hand):
         return max(int(set_by_hand), _NARROWEST)
-    return max(shutil.get_terminal_size().columns, _NARROWEST) if sys.stdout.isatty() else None
+    return max(shutil.get_terminal_size().columns, _NARROWEST) if on_a_terminal() else None
 
 
 def columns(head: Sequence[str], rows: Iterable[Sequence[object]], *, indent: int = 0, one_line: bool = False) -> str:
@@ -29,7 +30,7 @@ def columns(head: Sequence[str], rows: Iterable[Sequence[object]], *, indent: in
         indent: cells that stand in front of each line.
         one_line: whether a row has one line whatever it costs: the last column is cut, or left out.
     """
-    lines = [list(head), *([" ".join(str(cell).split()) for cell in row] for row in rows)]
+    lines = [list(head), *([plain(" ".join(str(cell).split())) for cell in row] for row in rows)]
     most = terminal_width()
     fitted = _Fitted(lines, None if most is None else most - indent, one_line=one_line)
     return "\n".join(line.rstrip() for line in fitted)

@@ -81,6 +81,22 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize(
+    "where,code,said",
+    [(">/dev/full", 1, "error: stdout: No space left on device\n"), (">&-", 0, "")],
+    ids=["a full disk", "no stdout"],
+)
+def test_an_answer_that_can_not_be_printed(where: str, code: int, said: str) -> None:
+    done = subprocess.run(  # noqa: S603 - our own program
+        ["/bin/bash", "-c", f"{PROGRAM} status -f {SAVED} {where}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert (done.returncode, done.stderr) == (code, said)
+
+
 def resource(name: str = "fleet", **spec: object) -> str:
     broker = {"urlFrom": {"secretKeyRef": {"name": "broker", "key": "url"}}}
     body = {"apiVersion": "utilitarian.io/v1alpha1", "kind": "UtilitarianWorkerPool", "metadata": {"name": name}}
@@ -95,10 +111,29 @@ def test_problems_come_in_the_format_that_was_asked_for() -> None:
     assert set(problem) == {"path", "value", "remedy"}
 
 
+@pytest.mark.parametrize(
+    "said,printed",
+    [
+        ("\x1b[8mhidden", "\ufffd[8mhidden"),
+        ("\x1b[31mred\nnext", "\x1b[31mred\x1b[0m\nnext"),
+        ("a\u202eb\u2066c", "a\ufffdb\ufffdc"),
+    ],
+    ids=["concealed", "a colour without an end", "written backwards"],
+)
+def test_what_others_say_changes_nothing_of_what_is_around_it(said: str, printed: str) -> None:
+    assert output.harmless(said) == printed
+
+
+def test_colours_of_others_are_not_for_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    output.emit("\x1b[31ma\x1b[0m")
+    output.remark("\x1b[31mb")
+    assert tuple(capsys.readouterr()) == ("\ufffd[31ma\ufffd[0m\n", "\ufffd[31mb\n")
+
+
 def test_what_a_terminal_would_obey_is_not_printed() -> None:
     said = output.harmless("a\x1b[2J\x1b]0;t\x07\rb\tc\n\x9b1m\udcff\x1b[31mred\x1b[0m")
     assert said == "a\ufffd[2J\ufffd]0;t\ufffd\ufffdb\tc\n\ufffd1m?\x1b[31mred\x1b[0m"
-    value = {"a": "\x9b\x1b[2J\x7f"}
+    value = {"a": "\x9b\x1b[2J\x7f\u202e"}
     text = output.document(value, output.Format.JSON)
     assert text == output.harmless(text)
     assert json.loads(text) == value

@@ -5,20 +5,19 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import typer
-
 from utilitarian_operator.api.names import beat_object, pool_object
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.cli import connection
 from utilitarian_operator.cli.connection import Connection, Target
 from utilitarian_operator.cli.hands import watching
 from utilitarian_operator.cli.hands.top import ago
-from utilitarian_operator.cli.output import Format, document, emit, explained, painted
+from utilitarian_operator.cli.output import Format, document, emit, explained, painted, remark
 from utilitarian_operator.cli.resources import checked, found_in, pools_of, the_one
 from utilitarian_operator.cli.tables import columns
 
 KINDS = ("UtilitarianWorkerPool", "Deployment", "StatefulSet", "ReplicaSet", "Pod", "PersistentVolumeClaim")
 MOST_OF_A_KIND = 500
+NONE_KEPT = "no events: Kubernetes keeps them for an hour, unless it is set otherwise"
 
 
 def events(  # noqa: PLR0913 - what a person may ask for
@@ -32,7 +31,7 @@ def events(  # noqa: PLR0913 - what a person may ask for
             async with connection.connected(target) as there:
 
                 async def look() -> str:
-                    return await _printed(there, pool, fleet, selector, output, last)
+                    return await _printed(there, pool, fleet, selector, output, last) or NONE_KEPT
 
                 async for frame in watching.looks(look):
                     yield frame
@@ -43,8 +42,10 @@ def events(  # noqa: PLR0913 - what a person may ask for
 
         if watch:
             watching.follow(frames)
+        elif text := asyncio.run(once()):
+            emit(text)
         else:
-            emit(asyncio.run(once()))
+            remark(NONE_KEPT)
 
 
 async def _printed(
@@ -57,10 +58,7 @@ async def _printed(
     rows = rows[-last:] if last else rows
     if output in {Format.JSON, Format.YAML}:
         return document({"events": rows}, output)
-    if not rows:
-        typer.echo("no events: Kubernetes keeps them for an hour, unless it is set otherwise", err=True)
-        return ""
-    return _table(rows, datetime.now(UTC))
+    return _table(rows, datetime.now(UTC)) if rows else ""
 
 
 async def of_fleets(there: Connection, resources: Sequence[Object], pool: str | None = None) -> list[dict[str, Any]]:

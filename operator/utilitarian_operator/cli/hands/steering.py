@@ -6,13 +6,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import typer
-
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.units import parse_duration
 from utilitarian_operator.cli import connection
 from utilitarian_operator.cli.connection import Connection, Target
-from utilitarian_operator.cli.output import Format, WrongInput, emit, explained
+from utilitarian_operator.cli.output import Format, WrongInput, emit, explained, remark
 from utilitarian_operator.cli.resources import Found, checked, found_in, label, the_one
 from utilitarian_operator.core.explain.presence import Seen
 
@@ -96,10 +94,10 @@ async def _changed(
     tried = " (dry run: nothing was changed)" if wish.dry_run and not asked.nothing else ""
     emit(f"{label(resource)}: {asked.said}{tried}")
     for note in asked.notes:
-        typer.echo(f"note: {note}", err=True)
+        remark(f"note: {note}")
     it = found.presence(resource, now)
     if it.seen is Seen.NOT and not asked.nothing:
-        typer.echo(f"warning: {it.message.partition(';')[0]}; it is done when one runs", err=True)
+        remark(f"warning: {it.message.partition(';')[0]}; it is done when one runs")
 
 
 def lasting(text: str, option: str = "--for") -> timedelta:

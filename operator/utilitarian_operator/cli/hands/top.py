@@ -13,7 +13,7 @@ from utilitarian_operator.cli import connection
 from utilitarian_operator.cli.connection import Connection, Target
 from utilitarian_operator.cli.hands import watching
 from utilitarian_operator.cli.output import Format, emit, explained, painted
-from utilitarian_operator.cli.resources import Found, checked, found_in, label, the_one
+from utilitarian_operator.cli.resources import NONE_HERE, Found, checked, found_in, label, those_meant
 from utilitarian_operator.cli.status import effective, figures, next_runs
 from utilitarian_operator.cli.tables import columns, cut, terminal_width
 from utilitarian_operator.core.explain.explanation import why_from_status, wrong_conditions
@@ -44,12 +44,11 @@ def top(fleet: str | None, target: Target, *, selector: str, everywhere: bool, o
     """Show fleets; `commands.top` says what each argument is."""
     history = History()
     with explained(Format.TABLE):
-        checked(target)
+        checked(target, everywhere=everywhere)
 
         async def look(there: Connection) -> str:
             found = await found_in(there, everywhere=everywhere, selector=selector)
-            chosen = found.resources if fleet is None else [the_one(found.resources, fleet)]
-            return frame(found, chosen, history, datetime.now(UTC))
+            return frame(found, those_meant(found.resources, fleet), history, datetime.now(UTC))
 
         async def frames() -> AsyncIterator[str]:
             async with connection.connected(target) as there:
@@ -69,21 +68,22 @@ def top(fleet: str | None, target: Target, *, selector: str, everywhere: bool, o
 def frame(found: Found, resources: Sequence[Object], history: History, now: datetime) -> str:
     """One screen: each fleet with a line on itself, on beat and broker, on what is wrong, and its pools."""
     if not resources:
-        return "no UtilitarianWorkerPool here; -A looks in all namespaces"
+        return NONE_HERE
     most = terminal_width()
     lines = [line for it in resources for line in (*_fleet(found, it, history, now), "")]
     return "\n".join(line if most is None or "\x1b" in line else cut(line, most) for line in lines[:-1])
 
 
 def _fleet(found: Found, resource: Object, history: History, now: datetime) -> Iterator[str]:
-    status, it = resource.get("status") or {}, found.presence(resource, now)
+    status, it, most = resource.get("status") or {}, found.presence(resource, now), terminal_width()
+
+    def red(said: str) -> str:
+        return painted(said if most is None else cut(said, most), "red")
+
     yield f"{label(resource)}: {figures(resource, now)}"
-    operator = painted(it.message, "red") if it.seen is Seen.NOT else it.message
-    yield operator
+    yield red(it.message) if it.seen is Seen.NOT else it.message
     yield ", ".join(_beat_and_broker(status, now))
-    most = terminal_width()
-    for said in wrong_conditions(status):
-        yield painted(said if most is None else cut(said, most), "red")
+    yield from map(red, wrong_conditions(status))
     rows = status.get("pools") or ()
     if rows:
         yield from _table(label(resource), effective(resource), rows, history, found.as_of(resource, now)).splitlines()

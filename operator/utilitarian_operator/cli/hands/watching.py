@@ -2,32 +2,34 @@
 
 import asyncio
 import contextlib
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from utilitarian_operator.adapters.broker.timing import CLOCK
-from utilitarian_operator.cli.output import emit, harmless
+from utilitarian_operator.cli.output import WrongInput, coloured, emit, harmless, is_read, on_a_screen, plain
 from utilitarian_operator.errors import OperatorError
 
 EVERY_S = 2.0
 """Between two looks: a status is written when something changes, and its figures each 30 s at most."""
 
+OLD = "what follows is what was seen last"
+
 
 def follow(frames: Callable[[], AsyncIterator[str]]) -> None:
-    """Show each frame in the place of the one before, until Ctrl-C.
+    """Show each frame in the place of the one before, until Ctrl-C, or until nobody reads any more.
 
     Args:
         frames: made anew with a connection of their own.
 
     Raises:
-        OperatorError: the first look failed; later ones are shown as an error under the last frame.
+        OperatorError: the first look failed; later ones are shown as an error above the last frame.
+        WrongInput: there was nothing to show at the first look.
     """
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_screen(frames()) if sys.stdout.isatty() else _pipe(frames()))
+        asyncio.run(_screen(frames()) if on_a_screen() else _pipe(frames()))
 
 
 async def looks(look: Callable[[], Awaitable[str]], every_s: float | None = None) -> AsyncIterator[str]:
-    """A frame a look; a look that fails shows the last frame with the error under it.
+    """A frame a look; a look that fails shows the last frame, and above it the error, where it is seen.
 
     Args:
         look: makes one frame.
@@ -35,6 +37,7 @@ async def looks(look: Callable[[], Awaitable[str]], every_s: float | None = None
 
     Raises:
         OperatorError: the first look failed.
+        WrongInput: the same, as what was named is not there; later it may be made anew.
     """
     frame = shown = await look()
     while True:
@@ -42,15 +45,15 @@ async def looks(look: Callable[[], Awaitable[str]], every_s: float | None = None
         await CLOCK.sleep(EVERY_S if every_s is None else every_s)
         try:
             frame = shown = await look()
-        except OperatorError:
-            shown = f"{frame}\nerror: the cluster does not answer; this is what it said last"
+        except (OperatorError, WrongInput) as error:
+            shown = f"error: {OLD}: {' '.join(str(error).split())}\n{frame}"
 
 
 async def _pipe(frames: AsyncIterator[str]) -> None:
     last = None
     async for frame in frames:
-        if frame != last:
-            emit(frame if last is None else f"\n{frame}")
+        if not is_read() or (frame != last and not emit(frame if last is None else f"\n{frame}")):
+            break
         last = frame
 
 
@@ -63,7 +66,8 @@ async def _screen(frames: AsyncIterator[str]) -> None:
     try:
         with Live(console=console, screen=True, auto_refresh=False) as live:
             async for frame in frames:
-                live.update(Text.from_ansi(harmless(frame), no_wrap=True, overflow="ellipsis"), refresh=True)
+                said = harmless(frame) if coloured() else plain(frame)
+                live.update(Text.from_ansi(said, no_wrap=True, overflow="ellipsis"), refresh=True)
     finally:
         if frame:
             emit(frame)

@@ -77,3 +77,17 @@ def test_nothing_is_no_error_and_a_fleet_that_is_none_is(shell: FakeShell) -> No
 def test_how_long_ago(at: str, said: str) -> None:
     assert ago(at, NOW) == said
     assert ago(at, NOW + timedelta(0)) == said
+
+
+@pytest.mark.parametrize("hand", [["top", "--once"], ["status"]], ids=["top", "status"])
+def test_of_all_namespaces_each_fleet_of_a_name_is_shown(shell: FakeShell, hand: list[str]) -> None:
+    shell.fleet()
+    shell.fleet(namespace="other")
+    shell.fleet("neighbour")
+    said = shell.run(*hand, "-A", "--fleet", "utilitarian").stdout.splitlines()
+    assert [it.partition(":")[0] for it in said if "/utilitarian: " in it] == [
+        "metering/utilitarian",
+        "other/utilitarian",
+    ]
+    assert "neighbour" not in "".join(said)
+    assert shell.run(*hand, "-A", "-n", "other").returncode == 2

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from utilitarian_operator.cli.hands.watching import follow, looks
+from utilitarian_operator.cli.output import WrongInput
 from utilitarian_operator.errors import ClusterError, OperatorError
 
 
@@ -35,15 +36,42 @@ def test_a_pipe_has_each_change_once(capsys: pytest.CaptureFixture[str]) -> None
     assert capsys.readouterr().out == "a\nb\n\nc\n"
 
 
-def test_a_look_that_fails_later_is_said_under_what_was_seen_last(capsys: pytest.CaptureFixture[str]) -> None:
-    followed("a", ClusterError("away"), ClusterError("away"), "b")
+@pytest.mark.parametrize(
+    "error", [ClusterError("GET x: HTTP 403:\nno"), WrongInput("GET x: HTTP 403: no")], ids=["away", "taken away"]
+)
+def test_a_look_that_fails_later_is_said_above_what_was_seen_last(
+    capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    """A screen that has no room for all of a frame shows its first lines; and what is gone may be made anew."""
+    followed("a", error, error, "b")
     said = capsys.readouterr().out
-    assert said == "a\n\na\nerror: the cluster does not answer; this is what it said last\n\nb\n"
+    assert said == "a\n\nerror: what follows is what was seen last: GET x: HTTP 403: no\na\n\nb\n"
 
 
-def test_a_first_look_that_fails_ends_it() -> None:
-    with pytest.raises(OperatorError):
-        followed(ClusterError("away"))
+@pytest.mark.parametrize("error", [ClusterError("away"), WrongInput("none")], ids=["away", "not there"])
+def test_a_first_look_that_fails_ends_it(error: Exception) -> None:
+    with pytest.raises((OperatorError, WrongInput)):
+        followed(error)
+
+
+ALWAYS_THE_SAME = (
+    "from utilitarian_operator.cli.hands.watching import follow, looks\n"
+    "async def look(): return 'a frame'\n"
+    "follow(lambda: looks(look, every_s=0.01))"
+)
+
+
+def test_it_ends_when_nobody_reads_any_more_also_where_nothing_changes() -> None:
+    """As with `| head`: else it would ask the cluster until somebody finds it."""
+    with subprocess.Popen(  # noqa: S603 - our own program
+        [sys.executable, "-c", ALWAYS_THE_SAME], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as it:
+        assert it.stdout is not None
+        assert it.stderr is not None
+        assert it.stdout.readline() == b"a frame\n"
+        it.stdout.close()
+        assert it.wait(300) == 0
+        assert it.stderr.read() == b""
 
 
 async def test_looks_are_apart() -> None:
@@ -53,17 +81,18 @@ async def test_looks_are_apart() -> None:
     assert asyncio.get_running_loop().time() - started >= 0.01
 
 
-def test_a_terminal_has_its_screen_back_with_the_last_frame_on_it() -> None:
+def on_a_terminal(kind: str, *frames: str) -> bytes:
+    """What a terminal gets of these frames."""
     code = (
         "from utilitarian_operator.cli.hands.watching import follow, looks\n"
-        "left = iter(['first\\nframe', 'last\\nframe'])\n"
+        f"left = iter({frames!r})\n"
         "async def look():\n"
         "    try: return next(left)\n"
         "    except StopIteration: raise KeyboardInterrupt from None\n"
         "follow(lambda: looks(look, every_s=0))"
     )
     ours, theirs = pty.openpty()
-    with subprocess.Popen([sys.executable, "-c", code], stdout=theirs, env={**os.environ, "TERM": "xterm"}) as process:  # noqa: S603 - our own program
+    with subprocess.Popen([sys.executable, "-c", code], stdout=theirs, env={**os.environ, "TERM": kind}) as process:  # noqa: S603 - our own program
         os.close(theirs)
         shown = b""
         try:
@@ -73,7 +102,16 @@ def test_a_terminal_has_its_screen_back_with_the_last_frame_on_it() -> None:
             pass  # the terminal is gone with its last writer
         assert process.wait(300) == 0
     os.close(ours)
+    return shown
+
+
+def test_a_terminal_has_its_screen_back_with_the_last_frame_on_it() -> None:
+    shown = on_a_terminal("xterm", "first\nframe", "last\nframe")
     assert shown.startswith(b"\x1b[?1049h")  # the other screen
     *_, after = shown.partition(b"\x1b[?1049l")
     assert b"last\r\nframe" in after
     assert b"first" in shown
+
+
+def test_a_terminal_that_obeys_no_escapes_has_each_change_as_a_pipe() -> None:
+    assert on_a_terminal("dumb", "first", "first", "last") == b"first\r\n\r\nlast\r\n"
