@@ -4,9 +4,9 @@ from datetime import datetime
 
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.problem import InvalidSpec, shown
-from utilitarian_operator.cli.hands.steering import Change, Wish, lasting, steer
+from utilitarian_operator.cli.hands.steering import Change, Wish, kept_still, lasting, steer
 from utilitarian_operator.cli.output import Format, WrongInput, explained
-from utilitarian_operator.cli.resources import annotations_of, fleet_of, mode_of
+from utilitarian_operator.cli.resources import annotations_of, fleet_of
 from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.spec.override import PREFIX, written
 from utilitarian_operator.core.wording import plural
@@ -27,7 +27,7 @@ def scale(wish: Wish, workers: str, length: str) -> None:
             return _left_to_the_rules(resource, name)
         until = now + lasts
         said = f"{wish.pool} has {plural(number, 'worker')} until {timestamp(until)}, then the rules decide again"
-        return Change(said, {name: written(number, until)}, notes=_notes(resource, wish, number))
+        return Change(said, {name: written(number, until)}, notes=_notes(resource, wish, number, now))
 
     steer(wish, change)
 
@@ -43,7 +43,7 @@ def drain(wish: Wish, length: str) -> None:
             f"the workers of {wish.pool} finish what they hold and go, and no other comes until {timestamp(until)}; "
             "what is sent to its queues waits there"
         )
-        return Change(said, {f"{PREFIX}{wish.pool}": written(0, until)}, notes=_notes(resource, wish, 0))
+        return Change(said, {f"{PREFIX}{wish.pool}": written(0, until)}, notes=_notes(resource, wish, 0, now))
 
     steer(wish, change)
 
@@ -56,11 +56,12 @@ def _number(text: str) -> int | None:
     """
     if text.casefold() == AUTO:
         return None
-    if not (text.isascii() and text.isdigit()) or int(text[:9]) > MOST_WORKERS:
+    digits = text.lstrip("0") or text[-1:]
+    if not (digits.isascii() and digits.isdigit()) or len(digits) > len(str(MOST_WORKERS)):
         raise WrongInput(
             f"{shown('', text)} is no number of workers: 0 to {MOST_WORKERS}, or {AUTO} to leave it to the rules"
         )
-    return int(text)
+    return int(digits)
 
 
 def _left_to_the_rules(resource: Object, name: str) -> Change:
@@ -70,10 +71,9 @@ def _left_to_the_rules(resource: Object, name: str) -> Change:
     return Change(f"the rules decide again how many workers {pool} has", {name: None})
 
 
-def _notes(resource: Object, wish: Wish, number: int) -> tuple[str, ...]:
-    mode, notes = mode_of(resource), []
-    if mode != "Auto":
-        notes.append(f"the fleet's mode is {mode}: no number of workers changes before it is Auto")
+def _notes(resource: Object, wish: Wish, number: int, now: datetime) -> tuple[str, ...]:
+    still = kept_still(resource, now)
+    notes = [still] if still else []
     try:
         ceiling = fleet_of(resource).max_workers
     except InvalidSpec:

@@ -6,16 +6,25 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import typer
+
 from utilitarian_operator.api.objects import Object
+from utilitarian_operator.api.resource import KIND
 from utilitarian_operator.api.units import parse_duration
 from utilitarian_operator.cli import connection
 from utilitarian_operator.cli.connection import Connection, Target
-from utilitarian_operator.cli.output import Format, WrongInput, emit, explained, remark
-from utilitarian_operator.cli.resources import Found, checked, found_in, label, the_one
+from utilitarian_operator.cli.output import FAILED, WRONG_INPUT, Format, WrongInput, emit, explained, remark
+from utilitarian_operator.cli.resources import Found, annotations_of, checked, found_in, label, mode_of, the_one
 from utilitarian_operator.core.explain.presence import Seen
+from utilitarian_operator.core.moments import timestamp
+from utilitarian_operator.core.spec.by_hand import by_hand
+from utilitarian_operator.errors import Conflict, OperatorError
 
 LONGEST = timedelta(days=31)
 """What is to last longer belongs into the spec."""
+
+TRIES = 5
+"""The operator writes the status of a busy fleet each second, and each write makes a new version of the resource."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +81,20 @@ def steer(wish: Wish, change: Callable[[Object, datetime], Change]) -> None:
 
 async def _steer(wish: Wish, change: Callable[[Object, datetime], Change]) -> None:
     checked(wish.target)
+    codes = []
     async with connection.by_hand(wish.target, dry_run=wish.dry_run) as there:
         found = await found_in(there, selector=wish.selector)
-        for resource in _meant(wish, found):
-            await _changed(wish, there, found, resource, change)
+        meant = _meant(wish, found)
+        for resource in meant:
+            try:
+                await _changed(wish, there, found, resource, change)
+            except (WrongInput, OperatorError) as error:
+                if len(meant) == 1:
+                    raise
+                remark(f"error: {label(resource)}: {error}")  # what is wrong with one keeps no other from its change
+                codes.append(WRONG_INPUT if isinstance(error, WrongInput) else FAILED)
+    if codes:
+        raise typer.Exit(codes[0])
 
 
 def _meant(wish: Wish, found: Found) -> list[Object]:
@@ -87,10 +106,7 @@ def _meant(wish: Wish, found: Found) -> list[Object]:
 async def _changed(
     wish: Wish, there: Connection, found: Found, resource: Object, change: Callable[[Object, datetime], Change]
 ) -> None:
-    now = datetime.now(UTC)
-    asked = change(resource, now)
-    if not asked.nothing:
-        await there.cluster.patch(resource, asked.body())
+    asked, now = await _agreed(wish, there, resource, change)
     tried = " (dry run: nothing was changed)" if wish.dry_run and not asked.nothing else ""
     emit(f"{label(resource)}: {asked.said}{tried}")
     for note in asked.notes:
@@ -98,6 +114,40 @@ async def _changed(
     it = found.presence(resource, now)
     if it.seen is Seen.NOT and not asked.nothing:
         remark(f"warning: {it.message.partition(';')[0]}; it is done when one runs")
+
+
+async def _agreed(
+    wish: Wish, there: Connection, resource: Object, change: Callable[[Object, datetime], Change]
+) -> tuple[Change, datetime]:
+    """Make the change of what the API server has: what others changed since it was read is read again, and counts.
+
+    Returns:
+        The change, and the moment of it.
+    """
+    for left in reversed(range(TRIES)):
+        now = datetime.now(UTC)
+        asked = change(resource, now)
+        if asked.nothing:
+            break
+        body, version = asked.body(), resource["metadata"].get("resourceVersion")
+        try:
+            await there.cluster.patch(resource, {**body, "metadata": {**body["metadata"], "resourceVersion": version}})
+            break
+        except Conflict:
+            if not left:
+                raise
+        about = resource["metadata"]
+        resource = await there.cluster.read(KIND, about["namespace"], about["name"])
+        the_one([resource], wish.fleet, wish.pool)
+    return asked, now
+
+
+def kept_still(resource: Object, now: datetime) -> str | None:
+    """Why no number of workers changes whatever is asked for, and until when; None where they do change."""
+    mode, until = mode_of(resource), by_hand(annotations_of(resource))[0].pause("Auto", now)
+    if mode != "Auto":
+        return f"the fleet's mode is {mode}: no number of workers changes before it is Auto"
+    return f"the fleet is paused until {timestamp(until)}: no number of workers changes before" if until else None
 
 
 def lasting(text: str, option: str = "--for") -> timedelta:

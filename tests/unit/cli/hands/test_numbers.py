@@ -77,6 +77,8 @@ def test_what_keeps_a_number_from_counting_is_said(shell: FakeShell) -> None:
         (["scale", "amr-hourly", "10000"], '"10000" is no number of workers'),
         (["scale", "amr-hourly", "²"], '"²" is no number of workers'),
         (["scale", "amr-hourly", "9" * 5000], "is no number of workers"),
+        (["scale", "amr-hourly", "000000000123456"], "is no number of workers"),
+        (["scale", "amr-hourly", ""], "is no number of workers"),
         (["scale", "amr-hourly", "7", "--for", "2"], "--for: '2' is no duration: write it like 500ms, 90s or 1h30m"),
         (["scale", "amr-hourly", "7", "--for", "0s"], "--for: from 1s to 31 days (744h)"),
         (["scale", "amr-hourly", "7", "--for", "745h"], "--for: from 1s to 31 days (744h)"),
@@ -91,6 +93,8 @@ def test_what_keeps_a_number_from_counting_is_said(shell: FakeShell) -> None:
         "too many",
         "no digit",
         "far too many",
+        "too many behind zeros",
+        "nothing",
         "no unit",
         "no time",
         "too long",
@@ -123,3 +127,12 @@ def test_what_the_api_server_refuses_is_said_in_one_sentence(shell: FakeShell) -
     shell.cluster.fails = lambda it: Rejected("PATCH …: HTTP 403: no") if it.verb == "patch" else None
     done = shell.run("scale", "cleanup", "1")
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "error: PATCH …: HTTP 403: no\n")
+
+
+@pytest.mark.parametrize("zeros", ["00", "0" * 5000], ids=["some", "thousands"])
+def test_zeros_in_front_say_nothing(shell: FakeShell, zeros: str) -> None:
+    shell.fleet()
+    assert shell.run("scale", "amr-hourly", f"{zeros}7").returncode == 0
+    assert soon(shell, 7, timedelta(hours=1))
+    assert shell.run("scale", "amr-hourly", zeros).returncode == 0
+    assert soon(shell, 0, timedelta(hours=1))

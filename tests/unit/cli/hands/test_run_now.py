@@ -1,10 +1,12 @@
 """`run-now`: the annotation that it sets, what it says, and what it refuses."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tests.support.fake_shell import FakeShell
+from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.spec.by_hand import RUN_NOW, by_hand
 
 RUN = {"name": "monthly-run", "start": "0 0 1 1 *", "workers": 2, "finishWithin": "24h"}
@@ -32,7 +34,7 @@ def test_one_of_several_is_named(shell: FakeShell) -> None:
     assert done.stderr == "error: pool amr-hourly has several runs, name one: monthly-run, late-run\n"
     done = shell.run("run-now", "amr-hourly", "late-run")
     assert (done.returncode, shell.annotations()[f"{RUN_NOW}amr-hourly"][:12]) == (0, "late-run at ")
-    assert "note: the fleet's mode is Paused: no worker is added before it is Auto" in done.stderr
+    assert "note: the fleet's mode is Paused: no number of workers changes before it is Auto" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -76,3 +78,48 @@ def test_no_second_run_of_a_schedule_beside_the_first(
     done = shell.run("run-now", "amr-hourly")
     assert (done.returncode, done.stdout, shell.annotations()) == (2, "", {})
     assert said in done.stderr
+
+
+def test_of_several_open_runs_none_is_opened_a_second_time(shell: FakeShell) -> None:
+    """A pool's status shows the one whose deadline is nearest."""
+    other = {**RUN, "name": "late-run", "finishWithin": "1h"}
+    status = shell.fleet(pools=pools(RUN, other))["status"]
+    status["pools"][0]["run"] = {"name": "late-run", "started": "2026-03-02T12:00:00Z"}
+    runs = [{"name": "monthly-run", "start": "2026-03-02T11:00:00+00:00"}]
+    status["pools"][0]["memory"] = {"runs": runs}
+    shell.cluster._objects["UtilitarianWorkerPool", "metering", "utilitarian"]["status"] = status
+    done = shell.run("run-now", "amr-hourly", "monthly-run")
+    assert (done.returncode, done.stdout, shell.annotations()) == (2, "", {})
+    assert "run monthly-run of 2026-03-02T11:00:00Z is open" in done.stderr
+
+
+def test_two_hands_before_the_operator_looks(shell: FakeShell) -> None:
+    """The annotation has one run: the operator would open the second and never know of the first, or open it twice."""
+    shell.fleet(pools=pools(RUN, {**RUN, "name": "late-run"}))
+    assert shell.run("run-now", "amr-hourly", "monthly-run").returncode == 0
+    before = shell.annotations()
+    again = shell.run("run-now", "amr-hourly", "monthly-run")
+    assert (again.returncode, again.stdout, shell.annotations()) == (2, "", before)
+    assert "run monthly-run was asked for at 20" in again.stderr
+    other = shell.run("run-now", "amr-hourly", "late-run")
+    assert other.returncode == 0
+    assert "note: it takes the place of run monthly-run at 20" in other.stderr
+
+
+@pytest.mark.parametrize(
+    "asked,over",
+    [("monthly-run at 2020-01-01T00:00Z", []), ("gone-run at 2100-01-01T00:00Z", []), ("what", []), (None, ["Done"])],
+    ids=["long ago", "of no schedule", "unreadable", "over"],
+)
+def test_what_was_asked_for_before_and_is_past_counts_no_more(
+    shell: FakeShell, asked: str | None, over: list[str]
+) -> None:
+    fleet = shell.fleet(pools=pools(RUN))
+    start = timestamp(datetime.now(UTC) - timedelta(minutes=10))
+    live = shell.cluster._objects["UtilitarianWorkerPool", "metering", "utilitarian"]
+    live["metadata"]["annotations"] = {f"{RUN_NOW}amr-hourly": asked or f"monthly-run at {start}"}
+    fleet["status"]["pools"][0]["history"] = [{"name": "monthly-run", "started": start, "outcome": it} for it in over]
+    live["status"] = fleet["status"]
+    done = shell.run("run-now", "amr-hourly")
+    assert done.returncode == 0, done.stderr
+    assert "takes the place" not in done.stderr

@@ -1,5 +1,6 @@
 """What all hands that change something have in common."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -7,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.fake_shell import FakeShell
+from tests.support.fake_shell import NAMESPACE, FakeShell
+from utilitarian_operator.adapters.cluster.fake import Request
 from utilitarian_operator.cli.hands.steering import LONGEST, Change, lasting
 from utilitarian_operator.cli.output import WrongInput
 from utilitarian_operator.cli.resources import annotations_of, mode_of
@@ -49,3 +51,79 @@ def test_a_dry_run_keeps_nothing(shell: FakeShell, hand: list[str]) -> None:
     done = shell.run(*hand, "--dry-run", "-n", "metering", "--fleet", "utilitarian")
     assert done.returncode in {0, 2}, done.stderr  # a run may be due within its warm-up just now
     assert shell.now() == fleet
+
+
+def edited(shell: FakeShell, name: str = "utilitarian", **spec: Any) -> None:
+    """What somebody else writes meanwhile, as a tool that takes the resource from Git does."""
+    live = shell.cluster._objects["UtilitarianWorkerPool", NAMESPACE, name]
+    version = str(int(live["metadata"]["resourceVersion"]) + 1000)
+    live["spec"], live["metadata"] = {**live["spec"], **spec}, {**live["metadata"], "resourceVersion": version}
+
+
+def at_each_patch(shell: FakeShell, happens: Callable[[], None], times: int = 1) -> None:
+    """Let something happen between a hand's look and its write."""
+    left = iter(range(times))
+
+    def before(request: Request) -> None:
+        if request.verb == "patch" and next(left, None) is not None:
+            happens()
+
+    shell.cluster.fails = before
+
+
+def test_what_git_sets_between_look_and_write_counts(shell: FakeShell) -> None:
+    """Else `resume` would let a fleet run that was put into Preview a moment ago."""
+    shell.fleet(mode="Paused")
+    at_each_patch(shell, lambda: edited(shell, mode="Preview"))
+    done = shell.run("resume")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: the fleet's mode is Preview, which is no pause")
+    assert shell.now()["spec"]["mode"] == "Preview"
+
+
+def test_a_pool_that_is_taken_out_between_look_and_write_gets_no_number(shell: FakeShell) -> None:
+    pools = shell.fleet()["spec"]["pools"]
+    at_each_patch(shell, lambda: edited(shell, pools=pools[:1]))
+    done = shell.run("scale", "cleanup", "1")
+    assert (done.returncode, done.stderr) == (2, "error: no pool cleanup; there are: amr-hourly\n")
+    assert shell.annotations() == {}
+
+
+@pytest.mark.parametrize("times,code", [(4, 0), (5, 1)], ids=["a busy one", "one that never rests"])
+def test_a_hand_tries_again_where_the_resource_changes_under_it(shell: FakeShell, times: int, code: int) -> None:
+    shell.fleet()
+    at_each_patch(shell, lambda: edited(shell), times)
+    done = shell.run("scale", "cleanup", "1")
+    assert done.returncode == code
+    assert done.stderr.startswith("error: HTTP 409" if code else "warning: operator NOT SEEN")
+    assert len(shell.annotations()) == 1 - code
+
+
+def test_a_resource_that_is_deleted_between_look_and_write(shell: FakeShell) -> None:
+    shell.fleet()
+    at_each_patch(shell, shell.cluster._objects.clear)
+    done = shell.run("drain", "cleanup")
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+
+
+def test_what_is_wrong_with_one_fleet_keeps_no_other_from_its_change(shell: FakeShell) -> None:
+    for name, mode in (("a", "Auto"), ("b", "Preview"), ("c", "Auto")):
+        shell.fleet(name, mode=mode)
+        live = shell.cluster._objects["UtilitarianWorkerPool", NAMESPACE, name]
+        live["metadata"] = {**live["metadata"], "labels": {"team": "billing"}}
+    done = shell.run("pause", "-l", "team=billing", "--for", "2h")
+    assert done.returncode == 2
+    assert [it.partition(":")[0] for it in done.stdout.splitlines()] == ["metering/a", "metering/c"]
+    said = "error: metering/b: the fleet's mode is Preview, which scales nothing: there is nothing to pause"
+    assert said in done.stderr.splitlines()
+    assert [len(shell.annotations(name)) for name in "abc"] == [1, 0, 1]
+
+
+@pytest.mark.parametrize("hand", [["scale", "amr-hourly", "1"], ["run-now", "amr-hourly"]], ids=["scale", "run-now"])
+def test_a_pause_by_annotation_is_said_by_the_hands_that_it_holds_up(shell: FakeShell, hand: list[str]) -> None:
+    run = {"name": "monthly-run", "start": "0 0 1 1 *", "workers": 2}
+    shell.fleet(pools=[{"name": "amr-hourly", "queues": ["one"], "schedule": [run]}])
+    shell.run("pause", "--for", "2h")
+    until = shell.annotations()["utilitarian.io/paused"].removeprefix("until ")
+    said = f"note: the fleet is paused until {until}: no number of workers changes before"
+    assert said in shell.run(*hand).stderr.splitlines()
