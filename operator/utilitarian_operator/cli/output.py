@@ -73,7 +73,7 @@ def emit(text: str) -> bool:
     """Print an answer; a reader that has seen enough (`| head`) is no error.
 
     Returns:
-        Whether somebody still reads.
+        Whether there is still a reader.
 
     Raises:
         OperatorError: it can't be printed, as on a disk that is full.
@@ -96,7 +96,7 @@ def remark(text: str) -> None:
 
 
 def is_read() -> bool:
-    """Whether somebody may still read the answer: not so once the reader of a pipe has ended."""
+    """Whether the answer may still have a reader: not so once that of a pipe has ended."""
     if sys.stdout is None:
         return False
     try:
@@ -115,7 +115,7 @@ def _to_nowhere() -> None:
 def harmless(text: str) -> str:
     """The text as a terminal may have it: without what it would obey but for colours, and without what is no text."""
     said = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text).encode(errors="replace").decode()
-    # A colour that somebody else began ends with its line.
+    # A colour that is not ours ends with its line.
     return "\n".join(f"{it}{_RESET}" if "\x1b" in it and not it.endswith(_RESET) else it for it in said.split("\n"))
 
 

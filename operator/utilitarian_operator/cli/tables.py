@@ -1,8 +1,10 @@
 """Aligned columns that fit the terminal."""
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from contextvars import ContextVar
 
 from utilitarian_operator.cli.output import on_a_terminal, plain
 
@@ -13,8 +15,23 @@ _ENOUGH = 24
 _NARROWEST = 20
 
 
+_FOR_A_FILE = ContextVar("_FOR_A_FILE", default=False)
+
+
+@contextlib.contextmanager
+def for_a_file() -> Iterator[None]:
+    """While it lasts nothing limits a line, whatever terminal there is: the text is for a file."""
+    token = _FOR_A_FILE.set(True)
+    try:
+        yield
+    finally:
+        _FOR_A_FILE.reset(token)
+
+
 def terminal_width() -> int | None:
     """Columns that a line may have: of COLUMNS or of the terminal; None where nothing limits them, as in a pipe."""
+    if _FOR_A_FILE.get():
+        return None
     set_by_hand = os.environ.get("COLUMNS", "")
     if set_by_hand.isascii() and set_by_hand.isdigit() and 0 < len(set_by_hand) < _NARROWEST and int(set_by_hand):
         return max(int(set_by_hand), _NARROWEST)

@@ -2,13 +2,14 @@
 
 import asyncio
 import io
+import os
 import platform
 import re
 import tarfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from utilitarian_operator import __version__
 from utilitarian_operator.api.objects import Object
@@ -16,9 +17,10 @@ from utilitarian_operator.cli import connection, explain, status
 from utilitarian_operator.cli.connection import Connection, HandConnection, Target
 from utilitarian_operator.cli.hands.doctor import OPERATORS, checks
 from utilitarian_operator.cli.hands.events import of_fleets
-from utilitarian_operator.cli.hands.redaction import plain, plain_log, redacted
+from utilitarian_operator.cli.hands.redaction import plain, plain_log, redacted, without_values_of
 from utilitarian_operator.cli.output import Format, WrongInput, document, emit, explained
 from utilitarian_operator.cli.resources import Found, checked, found_in, label, pools_of, the_one
+from utilitarian_operator.cli.tables import for_a_file
 from utilitarian_operator.core.labels import INSTANCE_LABEL
 from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.errors import ClusterError
@@ -45,8 +47,8 @@ operator-*.log    the last lines of the operator's log, where it may be read
 not-read.txt      what could not be read, and why
 
 Left out or replaced by (redacted): values of variables, words of commands, pod templates, annotations of others,
-logins in URLs, and what stands behind words such as password or token. Secrets and ConfigMaps were not read, nor the
-logs of workers.
+logins in URLs, what stands behind words such as password or token, and the last words of containers. Secrets and
+ConfigMaps were not read, nor the logs of workers.
 Look through it before you give it away: names of queues, images and hosts are in it.
 """
 
@@ -68,7 +70,13 @@ async def _gathered(fleet: str | None, target: Target, now: datetime) -> dict[st
         chosen = found.resources if fleet is None else [the_one(found.resources, fleet)]
         if not chosen:
             raise WrongInput(f"no UtilitarianWorkerPool in namespace {there.namespace}: name another one by -n")
-        return {name: text async for name, text in bundle(there, found, chosen, now)}
+        clean = without_values_of(chosen)
+        return {_file(name): clean(text) async for name, text in bundle(there, found, chosen, now)}
+
+
+def _file(name: str) -> str:
+    """A name that stays within its folder, whatever a status calls a pool."""
+    return re.sub(r"[^\w.-]", "_", name)
 
 
 async def bundle(
@@ -108,11 +116,14 @@ async def bundle(
 
 
 def _explained(found: Found, resources: list[Object], now: datetime) -> list[tuple[str, str]]:
-    texts = [("status.txt", status.printed(found, resources, Format.WIDE, now))]
-    for it in resources:
-        for pool in pools_of(it):
-            name = f"explain-{it['metadata']['name']}-{pool}.txt"
-            texts.append((name, explain.printed(found, it, pool, Format.WIDE, now)))
+    # Whole sentences are made plain before tables break them into lines.
+    told = [it | {"status": redacted(it.get("status") or {}, "status")} for it in resources]
+    with for_a_file():
+        texts = [("status.txt", status.printed(found, told, Format.WIDE, now))]
+        for it in told:
+            for pool in pools_of(it):
+                name = f"explain-{it['metadata']['name']}-{pool}.txt"
+                texts.append((name, explain.printed(found, it, pool, Format.WIDE, now)))
     return texts
 
 
@@ -165,6 +176,11 @@ async def _logs(
             yield f"operator-{name}.log", text
 
 
+def _private(path: Path) -> BinaryIO:
+    """A new file that its owner alone may read, from its first byte on."""
+    return open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600))  # pathlib has no opener
+
+
 def _write(path: Path, files: Mapping[str, str], now: datetime) -> None:
     """A compressed archive with one folder.
 
@@ -173,13 +189,12 @@ def _write(path: Path, files: Mapping[str, str], now: datetime) -> None:
     """
     folder = path.name.partition(".")[0] or "report"
     try:
-        with path.open("xb") as out, tarfile.open(fileobj=out, mode="w:gz") as archive:
+        with _private(path) as out, tarfile.open(fileobj=out, mode="w:gz") as archive:
             for name, text in files.items():
                 data = text.encode(errors="replace")
                 entry = tarfile.TarInfo(f"{folder}/{name}")
                 entry.size, entry.mtime, entry.mode = len(data), int(now.timestamp()), 0o600
                 archive.addfile(entry, io.BytesIO(data))
-        path.chmod(0o600)
     except FileExistsError:
         raise WrongInput(f"{path} is there already: give another --file") from None
     except OSError as error:

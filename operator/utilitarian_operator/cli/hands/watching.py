@@ -15,7 +15,7 @@ OLD = "what follows is what was seen last"
 
 
 def follow(frames: Callable[[], AsyncIterator[str]]) -> None:
-    """Show each frame in the place of the one before, until Ctrl-C, or until nobody reads any more.
+    """Show each frame in the place of the one before, until Ctrl-C, or until the reader has ended.
 
     Args:
         frames: made anew with a connection of their own.

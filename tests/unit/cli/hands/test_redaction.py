@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.examples import examples
-from utilitarian_operator.cli.hands.redaction import GONE, plain, plain_log, redacted
+from utilitarian_operator.cli.hands.redaction import GONE, plain, plain_log, redacted, without_values_of
 
 WORD = "geheim"
 AROUND = st.text("a0,;:/?#@%[]()<>&=+ \\'\"`{}|^~!$*._-ä\t\n", max_size=6)
@@ -30,6 +30,9 @@ PLACES: dict[str, Any] = {
     "a volume": lambda _, password: {"volumes": [{"csi": {"driver": "d", "volumeAttributes": {"a": password}}}]},
     "a probe": lambda _, password: {"httpGet": {"httpHeaders": [{"name": "Authorization", "value": password}]}},
     "a field of that name": lambda _, password: {"apiToken": password, "dbPassword": password},
+    "the end of a log": lambda _, password: {
+        "containerStatuses": [{"lastState": {"terminated": {"reason": "Error", "message": f"it was {password}"}}}]
+    },
     "a message": lambda url, _: {"message": f"the broker {url} does not answer"},
 }
 
@@ -78,6 +81,20 @@ def test_what_support_needs_stays() -> None:
         f"eyJhbGciOi.{WORD}.{WORD}",
         f"-----BEGIN PRIVATE KEY-----\n{WORD}\n-----END PRIVATE KEY-----",
         f"-----BEGIN PRIVATE KEY-----\n{WORD}",
+        f'{{"said": "{{\\"password\\": \\"{WORD}\\"}}"}}',
+        f'{{"said": "{{\\"password\\": \\"a b {WORD}\\", \\"c\\": 1}}"}}',
+        f'{{"password": "a\\"b {WORD}"}}',
+        f"password=a,b;c&{WORD}",
+        f"RABBITMQ_DEFAULT_PASS={WORD}",
+        f"passphrase: {WORD}",
+        f"AWS_ACCESS_KEY={WORD}",
+        f"SENTRY_DSN=https://{WORD}.example/1",
+        f"https://a.blob.core.windows.net/c?sv=1&sig={WORD}",
+        f"https://s3/b?X-Amz-Signature={WORD}",
+        f"https://hooks.slack.com/services/T0/B0/{WORD}",
+        f"https://r/?to=amqp%3A%2F%2Fuser%3A{WORD}%40rabbit",
+        f'{{"url":"amqp:\\/\\/user:{WORD}@rabbit"}}',
+        f"ghp_{WORD * 4}",
     ],
 )
 def test_a_line_of_a_log(line: str) -> None:
@@ -92,7 +109,42 @@ def test_a_line_of_a_log(line: str) -> None:
         "amqp://rabbit:5672/vhost answers",
         "pool a: 20,000 tasks of 5 s, to be started within 10m",
         "the Secret utilitarian-env has no key CELERY_BROKER_URL",
+        "its author: somebody; passed: 5; the design: a",
+        "Terminated: the pass is over",
     ],
 )
 def test_a_sentence_without_a_secret_stays(text: str) -> None:
     assert plain(text) == text
+
+
+VALUE = "correct-horse"
+HOLDERS: dict[str, Any] = {
+    "a variable": {"env": [{"name": "A", "value": VALUE}]},
+    "variables as an object": {"env": {"A": VALUE}},
+    "a word of a command": {"worker": {"commandPrefix": ["sh", "-c", f"login {VALUE}"]}},
+    "an option": {"worker": {"extraArgs": [f"--app-key={VALUE}"]}},
+    "a volume": {"volumes": [{"csi": {"volumeAttributes": {"a": VALUE}}}]},
+    "a template": {"pod": {"template": {"spec": {"containers": [{"env": [{"name": "A", "value": VALUE}]}]}}}},
+    "lines": {"env": [{"name": "A", "value": f"first line\n{VALUE}\nlast line"}]},
+}
+
+
+@pytest.mark.parametrize("spec", HOLDERS.values(), ids=HOLDERS)
+@pytest.mark.parametrize("said", ["lost {}", '{{"note": "{}"}}', "a={}&b", "'{}'"])
+def test_what_an_object_hides_is_taken_out_of_what_others_say(spec: Any, said: str) -> None:
+    """An event of a hook that failed has the hook's words in it."""
+    clean = without_values_of([{"metadata": {"name": "a"}, "spec": spec, "status": {"message": said.format(VALUE)}}])
+    assert VALUE not in clean(said.format(VALUE))
+    assert clean("the same as before") == "the same as before"
+
+
+def test_names_and_what_stands_elsewhere_too_is_not_taken_out() -> None:
+    env = [
+        {"name": "QUEUE_OF_MINE", "value": "utilitarian.tasks"},
+        {"name": "B", "value": "short"},
+        {"name": "C", "valueFrom": {"secretKeyRef": {"name": "a-secret-of-mine", "key": "the-key-in-it"}}},
+    ]
+    it = {"metadata": {"name": "a"}, "spec": {"env": env, "pools": [{"queues": ["utilitarian.tasks"]}]}}
+    said = "QUEUE_OF_MINE utilitarian.tasks short a-secret-of-mine the-key-in-it"
+    assert without_values_of([it])(said) == said
+    assert without_values_of([])(said) == said

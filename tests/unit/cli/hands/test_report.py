@@ -1,6 +1,7 @@
 """`report`: what is in the bundle, and that nothing secret is."""
 
 import io
+import re
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -112,3 +113,39 @@ def test_without_a_fleet_there_is_no_report(shell: FakeShell, tmp_path: Path) ->
     done = shell.run("report", "--file", tmp_path / "r")
     assert (done.returncode, list(tmp_path.iterdir())) == (2, [])
     assert done.stderr == "error: no UtilitarianWorkerPool in namespace metering: name another one by -n\n"
+
+
+def test_a_terminal_changes_nothing_of_it(fleet: FakeShell, tmp_path: Path) -> None:
+    """A sentence that is broken into lines would have a password on two of them."""
+    found = []
+    for columns in ("30", "200"):
+        fleet.run("report", "--file", tmp_path / columns, env={"COLUMNS": columns})
+        files = unpacked(tmp_path / columns)
+        assert WORD not in files["status.txt"].replace("\n", "").replace(" ", "")
+        found.append({name: re.sub(r"\d+ (s|min) ago|\dZ", "", text) for name, text in files.items()})
+    assert found[0] == found[1]
+
+
+def test_what_a_hook_was_started_with_is_not_in_an_event(fleet: FakeShell, tmp_path: Path) -> None:
+    spec = fleet.cluster._objects["UtilitarianWorkerPool", NAMESPACE, "utilitarian"]["spec"]
+    spec["env"] = [*spec["env"], {"name": "A", "value": "correct-horse"}]
+    about = {"kind": "Pod", "name": "utilitarian-cleanup-7d-x"}
+    metadata = {"name": "f", "namespace": NAMESPACE}
+    event = {"apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": metadata, "regarding": about}
+    fleet.add(
+        event | {"note": "Exec lifecycle hook ([sh -c login correct-horse]) failed", "reason": "FailedPreStopHook"}
+    )
+    fleet.cluster.logs["op", "op-1", "operator", False] = "refused: correct-horse"
+    fleet.run("report", "--file", tmp_path / "r")
+    files = unpacked(tmp_path / "r")
+    assert "correct-horse" not in "\n".join(files.values())
+    assert "FailedPreStopHook" in files["events.txt"]
+
+
+def test_what_a_status_calls_a_pool_leads_out_of_no_folder(fleet: FakeShell, tmp_path: Path) -> None:
+    live = fleet.cluster._objects["UtilitarianWorkerPool", NAMESPACE, "utilitarian"]
+    live["spec"] = {**live["spec"], "mode": "Sometimes"}
+    live["status"] = {**live["status"], "pools": [{"name": "../../etc/x", "message": "m"}]}
+    fleet.run("report", "--file", tmp_path / "r")
+    with tarfile.open(tmp_path / "r") as archive:
+        assert {it.name.count("/") for it in archive.getmembers()} == {1}
