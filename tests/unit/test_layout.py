@@ -29,7 +29,6 @@ WITHOUT_A_TEST_OF_ITS_NAME = {
     "adapters/cluster/by_hand": "a client that writes for a person: controlplane/test_cli_hands.py",
     "core/look": "what a look is decided from, as values: test_engine.py",
     "errors": "classes of errors, each tried where it is raised",
-    "host/wiring": "constructs the process: every test with an operator on a real API server",
 }
 """Why each of these modules is tried in another place; one that only has data, or shapes, needs no test."""
 LEFT_TO_THE_CONTRACTS = re.compile(

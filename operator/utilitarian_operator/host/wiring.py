@@ -109,6 +109,11 @@ async def run(settings: Settings, stop: asyncio.Event, started: Callable[[Runnin
     await CLOCK.sleep(handlers.GOODBYE_S)
 
 
+def _brokers(settings: Settings, metrics: Metrics) -> Brokers:
+    requests = _told_to(metrics)
+    return Brokers(partial(opened, intervals=settings.intervals, clock=CLOCK, reach=settings.reach, requests=requests))
+
+
 def _told_to(metrics: Metrics) -> Requests:
     return Requests(metrics.process.asked, CLOCK.monotonic)
 
@@ -135,10 +140,7 @@ async def _operate(  # noqa: PLR0913 - the parts that it is handed
 ) -> None:
     own = fences.cluster if fences else cluster
     salt = await salt_in(own, settings.lease_namespace, stop, CLOCK.secret) if settings.lease_namespace else None
-    sessions = partial(
-        opened, intervals=settings.intervals, clock=CLOCK, reach=settings.reach, requests=_told_to(metrics)
-    )
-    store, brokers = Store(), Brokers(sessions)
+    store, brokers = Store(), _brokers(settings, metrics)
     writer = ObjectWriter(cluster, store, metrics, settings.instance, utc_now, CLOCK.unique)
     may_act = fences.may_write if fences else lambda _: None
     drains = Drains(cluster, store, writer, utc_now, CLOCK.sleep, may_act)
@@ -152,7 +154,9 @@ async def _operate(  # noqa: PLR0913 - the parts that it is handed
     await _list_all(cluster, store, settings, health_of_process, stop)
     tasks = [
         asyncio.create_task(queue.run(), name="queue"),
-        asyncio.create_task(_tick(store, queue, settings, health_of_process, metrics), name="tick"),
+        asyncio.create_task(
+            _tick(partial(_wanted, store, reconciler), queue, settings, health_of_process, metrics), name="tick"
+        ),
         asyncio.create_task(_resync(cluster, store, queue, settings, watches), name="resync"),
     ]
     tasks += _renewals(settings, own, store, fences)
@@ -224,14 +228,23 @@ async def _inform(
                 await asyncio.wait_for(_until(closing), RETRY_S)
 
 
+def _wanted(store: Store, reconciler: Reconciler) -> list[Key]:
+    """The fleets that are there, and those that are to be forgotten: no event may tell of that again."""
+    return list(dict.fromkeys((*store.fleets(), *sorted(reconciler.kept))))
+
+
 async def _tick(
-    store: Store, queue: WorkQueue[Key], settings: Settings, health_of_process: ProcessHealth, metrics: Metrics
+    wanted: Callable[[], list[Key]],
+    queue: WorkQueue[Key],
+    settings: Settings,
+    health_of_process: ProcessHealth,
+    metrics: Metrics,
 ) -> None:
     """Ask for a look at every fleet, once a tick."""
     while True:
         health_of_process.goes_on("tick")
         metrics.process.began_a_round(utc_now())
-        for key in store.fleets():
+        for key in wanted():
             queue.add(key)
         due = CLOCK.monotonic() + settings.tick.total_seconds()
         await CLOCK.sleep(settings.tick.total_seconds())
@@ -244,7 +257,7 @@ async def _ours(fences: Fences, reconciler: Reconciler, key: Key) -> bool:
         return True  # the next tick asks again
     if await fences.namespaces.ours(key.namespace):
         return await reconciler.reconcile(key)
-    if key.namespace in fences.namespaces.left_alone:
+    if key.namespace in fences.namespaces.left_alone or reconciler.has_gone(key):
         await reconciler.leave(key)  # what the other one does meanwhile is not known here
     return True
 

@@ -4,7 +4,7 @@ What brokers say of themselves, and whether two of them are one, is found out by
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -136,6 +136,10 @@ class Claims:
     def __contains__(self, key: Key) -> bool:
         """Whether the claims of a resource are known."""
         return key in self._noted
+
+    def __iter__(self) -> Iterator[Key]:
+        """The resources whose claims are known."""
+        return iter(self._noted)
 
     @property
     def in_use(self) -> dict[tuple[Key, int], Credentials]:

@@ -89,6 +89,11 @@ class Fleets:
             before = self._formed[key] = resource, resource | {"status": well_formed(resource.get("status"))}
         return before[1]
 
+    @property
+    def kept(self) -> set[Key]:
+        """Of which anything is kept: what a fleet claims is, also before it was looked at."""
+        return {*self._known, *self._claims}
+
     async def known(self, key: Key, resource: Object) -> FleetState:
         """What is kept of one fleet; of one that was not looked at before, what its status and its revisions tell."""
         known = self._known.get(key)

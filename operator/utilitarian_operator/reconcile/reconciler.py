@@ -1,7 +1,7 @@
 """Read, decide, act for one resource: level-based, read anew each time."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 from utilitarian_operator.adapters.broker.bounded.brokers import Brokers
@@ -55,7 +55,7 @@ class Reconciler:
         allowances: Allowances = BASELINE,
         salt: str | None = None,
     ) -> None:
-        self._salt = salt
+        self._salt, self._store = salt, store
         self._fleets = Fleets(cluster, store, brokers, clock, monotonic, self._forgotten, patience, allowances)
         self._executor = PlanExecutor(cluster, store, drains, drains.writer, metrics, clock)
         self._writer, self._metrics, self._clock, self._monotonic = drains.writer, metrics, clock, monotonic
@@ -82,8 +82,17 @@ class Reconciler:
         self._metrics.ticked(key, timedelta(seconds=self._monotonic() - started))
         return True
 
+    @property
+    def kept(self) -> Collection[Key]:
+        """The fleets of which anything is kept; one of them may be gone."""
+        return self._fleets.kept
+
+    def has_gone(self, key: Key) -> bool:
+        """Whether there is no such resource any more."""
+        return self._fleets.present(key) is None
+
     async def leave(self, key: Key) -> None:
-        """Keep nothing more of a fleet that is another operator's."""
+        """Keep nothing more of a fleet that is another operator's, or gone."""
         if await self._fleets.leave(key) is not None:
             self._metrics.forget(key)
             self._executor.decision_log.forget(key)
@@ -92,6 +101,8 @@ class Reconciler:
         """One look; returns whether another must follow at once."""
         known = await self._fleets.known(key, resource)
         spec, seen, broker = await self._read(known, resource)
+        if self._store.has_left(resource):  # what is of the same moment as the objects that go with it
+            return False
         before = settled(known.state, seen.outcome)
         plan, known.state = step(spec, seen, known.state, self._clock())
         outcome = known.outcome = await self._executor.carry_out(resource, plan, broker, known.parts.revisions)

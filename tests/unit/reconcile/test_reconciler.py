@@ -1,25 +1,18 @@
-"""One fleet's look goes on whatever becomes of another's, in another namespace."""
+"""One fleet's look goes on whatever becomes of another's, in another namespace, and ends where its resource goes."""
 
-import asyncio
-import time
-import uuid
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
-from prometheus_client import CollectorRegistry
 
-from utilitarian_operator.adapters.broker.bounded.brokers import Brokers
+from tests.support import resources
+from tests.support.reconciling import NOW, reconciler_of
 from utilitarian_operator.adapters.broker.fake import FakeBroker
 from utilitarian_operator.adapters.cluster.cache import FLEETS, Key, Store
-from utilitarian_operator.adapters.cluster.fake import FakeCluster
+from utilitarian_operator.adapters.cluster.fake import FakeCluster, Request
 from utilitarian_operator.api.objects import Object
+from utilitarian_operator.core.observation.broker import BrokerSnapshot
 from utilitarian_operator.errors import ClusterError
-from utilitarian_operator.metrics.fleet import Metrics
-from utilitarian_operator.reconcile.act.drains import Drains
-from utilitarian_operator.reconcile.act.writer import ObjectWriter
-from utilitarian_operator.reconcile.reconciler import Reconciler
 
-NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 OURS, OTHER = Key("ours", "fleet"), Key("other", "fleet")
 
 
@@ -36,12 +29,111 @@ async def test_no_fleet_is_held_up_by_what_is_wrong_with_another(failure: Except
     for key in (OURS, OTHER):
         store.see(FLEETS, await cluster.create(resource(key)))
     cluster.fails = lambda asked: failure if asked.namespace == OTHER.namespace else None
-    metrics = Metrics(CollectorRegistry(), time.monotonic)
-    writer = ObjectWriter(cluster, store, metrics, "operator-0", lambda: NOW, uuid.uuid4)
-    drains = Drains(cluster, store, writer, lambda: NOW, asyncio.sleep)
-    reconciler = Reconciler(
-        cluster, store, Brokers(lambda _: FakeBroker()), drains, metrics, lambda: NOW, time.monotonic
-    )
-    assert await reconciler.reconcile(OURS)
+    assert await reconciler_of(cluster, store, FakeBroker()).reconcile(OURS)
     status = (await cluster.read("UtilitarianWorkerPool", *OURS))["status"]
     assert {it["reason"] for it in status["conditions"] if it["type"] == "Stalled"} == {"InvalidSpec"}
+
+
+SECRET: Object = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "metadata": {"namespace": OURS.namespace, "name": "env"},
+    "data": {"URL": "YW1xcDovL3JhYmJpdC8="},
+}
+POOLS = "pools: [{name: a, queues: [a], scaling: {min: 2}}, {name: b, queues: [b], scaling: {min: 2}}]"
+
+
+class InterruptedBroker(FakeBroker):
+    """While it is looked at, something happens."""
+
+    async def look(self, queues: Sequence[str]) -> BrokerSnapshot:
+        await self.happens()
+        return await super().look(queues)
+
+    async def happens(self) -> None:
+        """Nothing, unless told otherwise."""
+
+
+class World:
+    """A resource that was never looked at."""
+
+    def __init__(self) -> None:
+        self.store, self.cluster, self.broker = Store(), FakeCluster(lambda: NOW), InterruptedBroker()
+        self.reconciler = reconciler_of(self.cluster, self.store, self.broker)
+
+    async def write(self) -> Object:
+        body = resources.resource(POOLS)
+        body["metadata"] |= {"namespace": OURS.namespace}
+        made = await self.cluster.create(body)
+        self.store.see(FLEETS, made)
+        return made
+
+    async def delete(self, live: Object, *, told: bool = True) -> None:
+        await self.cluster.delete(live)
+        if told:
+            gone = {**live["metadata"], "resourceVersion": str(int(live["metadata"]["resourceVersion"]) + 1)}
+            self.store.see(FLEETS, {**live, "metadata": gone}, deleted=True)
+
+    def made(self) -> list[str]:
+        """Names of the Deployments that were asked for."""
+        return [it.name for it in self.cluster.requests if it.verb == "create" and it.kind == "Deployment"]
+
+
+async def goes_within_a_look(world: World, live: Object) -> None:
+    world.broker.happens = lambda: world.delete(live)  # type: ignore[method-assign] # of this one
+
+
+async def is_about_to_go_within_a_look(world: World, live: Object) -> None:
+    async def happens() -> None:
+        leaving = {"deletionTimestamp": "2026-11-23T12:00:00Z", "resourceVersion": "99"}
+        world.store.see(FLEETS, {**live, "metadata": live["metadata"] | leaving})
+
+    world.broker.happens = happens  # type: ignore[method-assign] # of this one
+
+
+async def goes_after_the_first_object(world: World, live: Object) -> None:
+    def fails(asked: Request) -> None:
+        if asked.verb == "create" and asked.kind == "Deployment" and world.store.fleet(OURS):
+            gone = {**live["metadata"], "resourceVersion": "99"}
+            world.store.see(FLEETS, {**live, "metadata": gone}, deleted=True)
+
+    world.cluster.fails = fails
+
+
+async def went_without_a_word(world: World, live: Object) -> None:
+    await world.delete(live, told=False)
+
+
+@pytest.mark.parametrize(
+    "goes, made",
+    [
+        pytest.param(None, 2, id="it stays"),
+        pytest.param(goes_within_a_look, 0, id="while its broker is looked at"),
+        pytest.param(is_about_to_go_within_a_look, 0, id="it is about to go"),
+        pytest.param(goes_after_the_first_object, 1, id="between two objects"),
+        pytest.param(went_without_a_word, 0, id="as no watch has told"),
+    ],
+)
+async def test_nothing_is_made_for_a_resource_that_has_gone(
+    goes: Callable[[World, Object], Awaitable[None]] | None, made: int
+) -> None:
+    """Its workers would take tasks until Kubernetes has found out that they belong to nothing."""
+    world = World()
+    await world.cluster.create(SECRET)
+    live = await world.write()
+    if goes is not None:
+        await goes(world, live)
+    await world.reconciler.reconcile(OURS)
+    assert len(world.made()) == made
+
+
+async def test_a_resource_that_went_without_a_word_of_the_watch_is_forgotten_when_it_is_written() -> None:
+    """Until then it holds its queues against others, and is looked at for ever."""
+    world = World()
+    live = await world.write()
+    await world.delete(live, told=False)
+    for _ in range(2):
+        await world.reconciler.reconcile(OURS)
+    assert world.store.fleets() == []
+    await world.write()
+    assert world.store.fleets() == [OURS]

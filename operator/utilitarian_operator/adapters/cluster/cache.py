@@ -78,7 +78,7 @@ class Store:
         return key
 
     def _see_deleted(self, kind: str, key: Key, body: Object) -> None:
-        self._remember_deleted(kind, body)
+        self._remember_deleted(_at(kind, body), version(body))
         name, known = body["metadata"]["name"], self._objects[kind][key]
         if name in known and not _is_successor(known[name], body):
             del known[name]
@@ -86,9 +86,8 @@ class Store:
         if kind == PODS and self.fleet(key) is not None:
             self._departed[key].append(body)
 
-    def _remember_deleted(self, kind: str, body: Object) -> None:
-        at = _at(kind, body)
-        self._deleted[at] = max(version(body), self._deleted.pop(at, 0))
+    def _remember_deleted(self, where: tuple[str, str, str], at: int) -> None:
+        self._deleted[where] = max(at, self._deleted.pop(where, 0))
         if len(self._deleted) > MOST_DELETED:
             del self._deleted[next(iter(self._deleted))]
 
@@ -138,14 +137,18 @@ class Store:
             {key: set(names) for (of, key), names in self._answers.items() if of == kind},
         )
         newer = [body for known in before.values() for body in known.values() if version(body) > at]
+        vanished = {_at(kind, body) for known in before.values() for body in known.values() if version(body) <= at}
         self._objects[kind] = defaultdict(dict)
         for key in answers:
             self._answers[kind, key].clear()
         for body in bodies:
+            vanished.discard(_at(kind, body))
             self.see(kind, body)
+        for where in sorted(vanished):
+            self._remember_deleted(where, at)
         for body in newer:
             fleet, name = self.see(kind, body), body["metadata"]["name"]
-            if fleet is not None and self._objects[kind][fleet][name] is body and name in answers.get(fleet, ()):
+            if fleet is not None and self._objects[kind][fleet].get(name) is body and name in answers.get(fleet, ()):
                 self._answers[kind, fleet].add(name)
         return set(before) | set(self._objects[kind])
 
@@ -163,6 +166,14 @@ class Store:
     def fleet(self, key: Key) -> Object | None:
         """The resource itself."""
         return self._objects[FLEETS][key].get(key.name)
+
+    def has_left(self, resource: Object) -> bool:
+        """Whether a resource went since it was as it is here, or is about to, or another one has its name."""
+        metadata = resource["metadata"]
+        newest = self.fleet(Key(metadata["namespace"], metadata["name"]))
+        seen = {} if newest is None else newest["metadata"]
+        another = newest is not None and seen.get("uid") != metadata.get("uid")
+        return another or "deletionTimestamp" in seen or self.has_gone(FLEETS, resource)
 
     def all_pods(self, key: Key) -> list[Object]:
         """The fleet's pods, with those that went since this was asked last, as they were at their end."""

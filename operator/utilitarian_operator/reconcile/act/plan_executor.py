@@ -172,9 +172,13 @@ class _OnePlan:
     async def _write_status(self) -> None:
         """Write the status, unless what was refused is not in it: the look that follows at once writes that."""
         status = self.plan.status
-        if status is None or self.outcome.overtakes(self.plan):
+        if status is None or self.outcome.overtakes(self.plan) or self.by.store.has_left(self.resource):
             return
-        stored = await self.by.cluster.patch(self.resource, {"status": status.patch}, "status")
+        try:
+            stored = await self.by.cluster.patch(self.resource, {"status": status.patch}, "status")
+        except Gone:
+            self.by.store.see(FLEETS, self.resource, deleted=True)  # which no watch has told
+            raise
         self.by.store.see(FLEETS, stored)
         written = Written(status.wanted, well_formed(stored.get("status")), self.by.clock())
         self.outcome = changed(self.outcome, written=written)

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, DISRUPTION_BUDGETS, PODS, STATEFUL_SETS, Key, Store
+from utilitarian_operator.adapters.cluster.cache import (
+    DEPLOYMENTS,
+    DISRUPTION_BUDGETS,
+    FLEETS,
+    PODS,
+    STATEFUL_SETS,
+    Key,
+    Store,
+)
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.blocker import REFUSED, Blocker
@@ -138,8 +146,12 @@ class ObjectWriter:
             resource: the fleet's.
             actions: in this order, each with the object that it is for.
         """
-        refused, applied = [], []
-        for wanted, action in actions:
+        refused, applied, every = [], [], tuple(actions)
+        if any(isinstance(action, Create) for _, action in every):
+            await self._look_at(resource)
+        for wanted, action in every:
+            if self.store.has_left(resource):
+                break  # what is made for it now would run until Kubernetes has found out that it belongs to nothing
             try:
                 came_of_it = await self._carry_out(resource, wanted, action)
             except Rejected as error:
@@ -154,6 +166,13 @@ class ObjectWriter:
             elif came_of_it is not None:
                 applied.append(came_of_it)
         return Answers(tuple(refused), tuple(applied))
+
+    async def _look_at(self, resource: Object) -> None:
+        """See whether a resource is there still: a watch may have missed that it went."""
+        try:
+            self.store.see(FLEETS, await self.cluster.read(resource["kind"], *_key(resource)))
+        except Gone:
+            self.store.see(FLEETS, resource, deleted=True)
 
     async def remove(self, resource: Object, deletions: Iterable[Delete]) -> None:
         """Delete objects that are no longer asked for; their pods end in their own time."""

@@ -1,5 +1,6 @@
 """Reads all that one look at a fleet is decided from, and returns it as values."""
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
@@ -7,6 +8,7 @@ from utilitarian_operator.adapters.broker.seam import Broker
 from utilitarian_operator.adapters.cluster.cache import (
     DEPLOYMENTS,
     DISRUPTION_BUDGETS,
+    MOST_DEPARTED,
     PODS,
     STATEFUL_SETS,
     Key,
@@ -54,7 +56,7 @@ class FleetReader:
         self._observer = Observer(key, store)
         self._beat, self._warnings = BeatReader(key, store, cluster, monotonic), PodWarnings(cluster, monotonic)
         self._usage = UsageReader(key, cluster, monotonic)
-        self._gone: list[Object] = []
+        self._gone: deque[Object] = deque(maxlen=MOST_DEPARTED)
 
     async def look(
         self,

@@ -57,7 +57,8 @@ PLAN = Plan(
     events=(Event(Reason.SPEC_WARNING, "beware"),),
     status=WriteStatus({"mode": "Auto"}, {"mode": "Auto"}),
 )
-OF_BEAT, OF_OBJECTS = ["delete Pod", "create BeatReplaced"], ["create Deployment", "create Created"]
+IS_THERE = "read UtilitarianWorkerPool"
+OF_BEAT, OF_OBJECTS = ["delete Pod", "create BeatReplaced"], [IS_THERE, "create Deployment", "create Created"]
 TOLD, WRITTEN = ["create SpecWarning"], ["patch status"]
 
 
@@ -72,12 +73,12 @@ TOLD, WRITTEN = ["create SpecWarning"], ["patch status"]
         ),
         pytest.param(
             {"create Deployment": Rejected("refused", "no")},
-            [*OF_BEAT, "create Deployment", *TOLD],
+            [*OF_BEAT, IS_THERE, "create Deployment", *TOLD],
             id="a status that does not say what was refused is not written",
         ),
         pytest.param(
             {"create Deployment": ClusterError("no answer")},
-            [*OF_BEAT, "create Deployment"],
+            [*OF_BEAT, IS_THERE, "create Deployment"],
             id="an API server that does not answer is not asked on",
         ),
         pytest.param(

@@ -1,0 +1,58 @@
+"""What of the operator's parts is put together so that nothing is kept of a fleet that is gone."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.support import resources
+from tests.support.clocked_cluster import Machine, cluster_of
+from tests.support.reconciling import reconciler_of
+from utilitarian_operator.adapters.broker.fake import FakeBroker
+from utilitarian_operator.adapters.cluster.cache import FLEETS, Key, Store
+from utilitarian_operator.adapters.cluster.fake import Request
+from utilitarian_operator.errors import ClusterError, Gone
+from utilitarian_operator.host.fences import Fences
+from utilitarian_operator.host.leadership import TERMS as LEADS
+from utilitarian_operator.host.namespaces import TERMS
+from utilitarian_operator.host.wiring import _ours, _wanted
+
+KEY = Key("ns", "fleet")
+
+
+def no_lease(error: ClusterError) -> Callable[[Request], ClusterError | None]:
+    return lambda asked: error if asked.kind == "Lease" else None
+
+
+@pytest.mark.parametrize(
+    "error, passes_s, then",
+    [
+        pytest.param(ClusterError("no answer"), LEADS.duration_s, [KEY], id="while it is not known who leads"),
+        pytest.param(Gone("its namespace is gone"), TERMS.duration_s, [], id="with its namespace"),
+    ],
+)
+async def test_a_fleet_that_goes_while_its_lease_can_not_be_had_is_forgotten_all_the_same(
+    error: ClusterError, passes_s: float, then: list[Key]
+) -> None:
+    """No event tells of it again, and until then its queues would be held against others."""
+    machine = Machine()
+    cluster, store = cluster_of(machine), Store()
+    reconciler = reconciler_of(cluster, store, FakeBroker())
+    fences = Fences(cluster, "system", "uo", "pod", machine.seconds)
+    await fences.leadership._lease.attempt()
+    made = await cluster.create(resources.resource() | {"metadata": {"namespace": KEY.namespace, "name": KEY.name}})
+    store.see(FLEETS, made)
+    assert await _ours(fences, reconciler, KEY)
+    assert reconciler.kept == {KEY}
+    store.see(FLEETS, made, deleted=True)
+    machine.now += passes_s
+    if not then:
+        await fences.leadership._lease.attempt()
+    cluster.fails = no_lease(error)
+    assert _wanted(store, reconciler) == [KEY]
+    assert await _ours(fences, reconciler, KEY)
+    assert _wanted(store, reconciler) == then
+    cluster.fails = lambda _: None
+    await fences.leadership._lease.attempt()
+    for key in _wanted(store, reconciler):
+        assert await _ours(fences, reconciler, key)
+    assert _wanted(store, reconciler) == []
