@@ -12,7 +12,7 @@ from tests.support.http import HttpError
 from tests.support.operator import in_process
 from tests.support.waiting import wait_until
 from utilitarian_operator.api.objects import Object
-from utilitarian_operator.core.labels import CONFIG_CHECKSUM
+from utilitarian_operator.core.labels import CONFIG_CHECKSUM, MOUNTS_CHECKSUM
 from utilitarian_operator.reconcile.observe import reference_reader as references
 
 SOON = timedelta(seconds=20)
@@ -63,6 +63,7 @@ def objects(fleet: Fleet, api: str, name: str = "") -> Any:
 DEPLOYMENTS = "apis/apps/v1/namespaces/{}/deployments"
 BUDGETS = "apis/policy/v1/namespaces/{}/poddisruptionbudgets"
 BEATS = "apis/apps/v1/namespaces/{}/statefulsets"
+CONFIG_MAPS = "api/v1/namespaces/{}/configmaps"
 CLAIMS = "api/v1/namespaces/{}/persistentvolumeclaims"
 
 
@@ -182,6 +183,30 @@ def test_a_changed_secret_rolls_the_pods_and_a_missing_one_does_not(fleet: Fleet
     fleet.create_secret(f"{NO_BROKER}other")
     wait_until(lambda: "NEW" in env_names(fleet), within=SOON, describe=fleet.describe)
     assert pod_annotations(fleet)[CONFIG_CHECKSUM] == second
+
+
+def test_a_changed_file_rolls_the_pods_that_see_it_and_no_others(fleet: Fleet) -> None:
+    """As a file alone, as a whole volume that may roll nothing, and in pods that an operator of before had made."""
+    settings = {"metadata": {"name": "settings"}, "data": {"a.py": "1", "b.py": "1"}}
+    write(fleet, "POST", CONFIG_MAPS, settings)
+    volume = {"volumes": [{"name": "s", "configMap": {"name": "settings"}}]}
+    one = {"volumeMounts": [{"name": "s", "mountPath": "/app/a.py", "subPath": "a.py"}]}
+    every = {"volumeMounts": [{"name": "s", "mountPath": "/app"}]}
+    left = {**OTHER, "pod": {**volume, **every}, "rollout": {"onMountChange": "Leave"}}
+    late = {"name": "late", "queues": ["utilitarian.tasks.commits"], "pod": {**volume, **every}}
+    fleet.create(None, pools=[{**WORK, "pod": {**volume, **one}}, left, late], beat=NO_BEAT)
+    made(fleet, "work", "other", "late")
+    before = {pool: pod_annotations(fleet, pool)[MOUNTS_CHECKSUM] for pool in ("work", "other", "late")}
+    write(fleet, "PATCH", f"{CONFIG_MAPS}/settings", {"data": {"b.py": "2"}})
+    wait_until(
+        lambda: pod_annotations(fleet, "late")[MOUNTS_CHECKSUM] != before["late"],
+        within=SOON,
+        describe=fleet.describe,
+    )
+    assert pod_annotations(fleet)[MOUNTS_CHECKSUM] == before["work"]
+    write(fleet, "PATCH", f"{CONFIG_MAPS}/settings", {"data": {"a.py": "2"}})
+    wait_until(lambda: pod_annotations(fleet)[MOUNTS_CHECKSUM] != before["work"], within=SOON, describe=fleet.describe)
+    assert pod_annotations(fleet, "other")[MOUNTS_CHECKSUM] == before["other"]
 
 
 def test_two_resources_with_one_secret_have_two_checksums(fleet: Fleet) -> None:

@@ -10,9 +10,9 @@ import pytest
 from tests.support.pools import NOW
 from utilitarian_operator.core.blocker import REFUSED, Blocker
 from utilitarian_operator.core.engine import settled, step
-from utilitarian_operator.core.labels import MANAGER
+from utilitarian_operator.core.labels import MANAGER, MOUNTS_CHECKSUM
 from utilitarian_operator.core.look import Seen, Spec, State, begun, unrecorded
-from utilitarian_operator.core.objects.actions import Create
+from utilitarian_operator.core.objects.actions import Apply, Create
 from utilitarian_operator.core.objects.refusals import Refusal
 from utilitarian_operator.core.objects.wanted import DEPLOYMENT, DISRUPTION_BUDGET, STATEFUL_SET
 from utilitarian_operator.core.observation.beat import BeatReadings, OtherBeat
@@ -29,9 +29,11 @@ from utilitarian_operator.errors import BrokerError, BrokerUnreachable
 Body = dict[str, Any]
 NOTHING: Mapping[str, Mapping[str, Body]] = {DEPLOYMENT: {}, DISRUPTION_BUDGET: {}, STATEFUL_SET: {}}
 SECOND = timedelta(seconds=1)
+NOTHING_MORE: Mapping[str, Any] = {}
 
 
-def resource(pools: tuple[str, ...] = ("a",), **spec: Any) -> Body:
+def resource(pools: tuple[str, ...] = ("a",), pool: Mapping[str, Any] = NOTHING_MORE, **spec: Any) -> Body:
+    """A resource; each pool has the fields of `pool` too."""
     return {
         "apiVersion": "utilitarian.io/v1alpha1",
         "kind": "UtilitarianWorkerPool",
@@ -40,7 +42,7 @@ def resource(pools: tuple[str, ...] = ("a",), **spec: Any) -> Body:
             "image": "utilitarian:1",
             "broker": {"urlFrom": {"secretKeyRef": {"name": "broker", "key": "url"}}},
             "beat": {"enabled": False},
-            "pools": [{"name": name, "queues": [f"q-{name}"]} for name in pools],
+            "pools": [{"name": name, "queues": [f"q-{name}"], **pool} for name in pools],
             **spec,
         },
         "status": {},
@@ -336,6 +338,42 @@ def test_a_salt_rolls_no_worker_and_a_new_password_does(salt: str | None, passwo
     assert bool(applied) is rolls
     again, _ = replace(look, contents=secret_of(password), salt=salt, state=state).decided()
     assert bool([it for it, _ in again.objects if it.kind == DEPLOYMENT]) is rolls
+
+
+MOUNTING = {
+    "pod": {
+        "volumes": [{"name": "v", "configMap": {"name": "settings"}}],
+        "volumeMounts": [{"name": "v", "mountPath": "/etc/app"}],
+    },
+}
+
+
+def applied_deployment(look: Look) -> tuple[Body | None, State]:
+    """The Deployment that a look applies; None if none."""
+    plan, state = look.decided()
+    made = [action.manifest for it, action in plan.objects if isinstance(action, Apply) and it.kind == DEPLOYMENT]
+    return made[0] if made else None, state
+
+
+def test_an_operator_that_begins_to_follow_what_is_mounted_rolls_no_worker_and_the_next_change_does() -> None:
+    def contents(text: str) -> Mapping[Target, Content]:
+        return secret_of("old") | {Target("ConfigMap", "settings", digested=True): {"settings.py": text}}
+
+    # What is mounted was not read by the operator before: its objects say nothing of it.
+    before = at_rest(replace(Look(), resource=resource(pool=MOUNTING), contents=secret_of("old"), salt="salt"))
+    old = before.live[DEPLOYMENT]["fleet-a"]
+    noted, state = applied_deployment(replace(before, contents=contents("1")))
+    assert noted is not None
+    assert noted["spec"]["template"] == old["spec"]["template"]
+    assert MOUNTS_CHECKSUM in noted["metadata"]["annotations"]
+    fields = {name: old["metadata"][name] for name in ("resourceVersion", "uid", "managedFields")}
+    live = {**before.live, DEPLOYMENT: {"fleet-a": {**noted, "metadata": {**noted["metadata"], **fields}}}}
+    now = replace(before, live=live, state=state, outcome=Outcome(NOW, recorded=True))
+    assert applied_deployment(replace(now, contents=contents("1")))[0] is None
+    changed, _ = applied_deployment(replace(now, contents=contents("2")))
+    assert changed is not None
+    assert MOUNTS_CHECKSUM in changed["spec"]["template"]["metadata"]["annotations"]
+    assert MOUNTS_CHECKSUM not in changed["metadata"]["annotations"]
 
 
 def test_a_worker_that_was_killed_for_its_memory_is_learned_from_at_once() -> None:

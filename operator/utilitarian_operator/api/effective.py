@@ -126,7 +126,9 @@ class Rollout:
     max_surge: int | str
     max_unavailable: int | str
     leaves_secrets: bool
-    """Whether pods stay as they are when what they refer to changes."""
+    """Whether pods stay as they are when what their environment refers to changes."""
+    leaves_mounts: bool
+    """Whether they do when what is mounted changes."""
 
 
 @dataclass(frozen=True)
@@ -303,11 +305,13 @@ def _pool(written: Tree, spec: UtilitarianWorkerPoolSpec, env: tuple[Tree, ...],
 
 
 def _rollout(written: Tree) -> Rollout:
+    on_change = written.get("onSecretChange", "Roll")
     return Rollout(
         recreate=written.get("type") == "Recreate",
         max_surge=written.get("maxSurge", "25%"),
         max_unavailable=written.get("maxUnavailable", 0),
-        leaves_secrets=written.get("onSecretChange") == "Leave",
+        leaves_secrets=on_change == "Leave",
+        leaves_mounts=written.get("onMountChange", on_change) == "Leave",
     )
 
 

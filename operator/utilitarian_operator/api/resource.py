@@ -204,6 +204,8 @@ class RolloutSpec(Part):
     """Old workers that may go before new ones consume, a number or a share. Unless given: 0."""
     on_secret_change: OnSecretChange | None = None
     """Leave: workers keep what a Secret or ConfigMap held when they started. Unless given: Roll."""
+    on_mount_change: OnSecretChange | None = None
+    """The same for those that are mounted, or that other containers use. Unless given: as onSecretChange."""
 
 
 class PoolSpec(Part):

@@ -32,6 +32,7 @@ from utilitarian_operator.core.look import Made, Recorded, Seen, Spec, State, co
 from utilitarian_operator.core.mode import allowed, makes_objects
 from utilitarian_operator.core.objects.actions import controlled_by, scale_action
 from utilitarian_operator.core.objects.drift import all_applied, drifted, may_repeat
+from utilitarian_operator.core.objects.manifests import Mounted
 from utilitarian_operator.core.objects.refusals import Refusals, taken
 from utilitarian_operator.core.objects.rivals import advice, contests, own_deployments
 from utilitarian_operator.core.objects.wanted import (
@@ -39,6 +40,7 @@ from utilitarian_operator.core.objects.wanted import (
     DEPLOYMENT,
     Todo,
     Wanted,
+    carried,
     live_checksums,
     todo,
     wanted_objects,
@@ -53,6 +55,7 @@ from utilitarian_operator.core.sizing.facts import facts
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet, first_seen_work, looked_well
 from utilitarian_operator.core.spec.acceptance import MEANWHILE, Judgement
+from utilitarian_operator.core.spec.mounts import mounted_checksums
 from utilitarian_operator.core.spec.references import checksums, kept_checksums
 from utilitarian_operator.core.status.change import patch, worth_writing
 from utilitarian_operator.core.status.report import StatusInput
@@ -236,10 +239,12 @@ def _made(running: Judgement, owner: Owner, seen: Seen, state: State) -> Made | 
     if running.fleet is None or running.spec is None:
         return None
     sums, made = _checksums(running.fleet, owner, seen), state.made
-    if made is not None and (made.running, made.checksums) == (running, sums) and None not in sums.values():
+    mounted = _mounted(running, running.fleet, owner, seen)
+    same = made is not None and (made.running, made.checksums, made.mounted) == (running, sums, mounted)
+    if same and None not in sums.values():
         return made
-    built_in = running.spec.pools is None
-    return Made(running, sums, tuple(wanted_objects(owner, running.fleet, seen.live, sums, built_in=built_in)))
+    objects = wanted_objects(owner, running.fleet, seen.live, sums, mounted, built_in=running.spec.pools is None)
+    return Made(running, sums, mounted, tuple(objects))
 
 
 def _checksums(fleet: Fleet, owner: Owner, seen: Seen) -> Mapping[str | None, str | None]:
@@ -253,6 +258,12 @@ def _checksums(fleet: Fleet, owner: Owner, seen: Seen) -> Mapping[str | None, st
     if all(live[name] in (None, it) for name, it in salted.items()):
         return salted
     return kept_checksums(salted, checksums(fleet, seen.contents, owner.uid), live)
+
+
+def _mounted(running: Judgement, fleet: Fleet, owner: Owner, seen: Seen) -> Mapping[str | None, Mounted]:
+    """The same of what they have mounted."""
+    salt = owner.uid if seen.salt is None else seen.salt and f"{seen.salt}/{owner.uid}"
+    return carried(owner, fleet, seen.live, mounted_checksums(running.mounts, seen.contents, salt) if salt else {})
 
 
 def _todo(owner: Owner, seen: Seen, state: State, replicas: Mapping[str, int], now: datetime) -> Todo:

@@ -19,6 +19,9 @@ CHEAPEST = "-2147483648"
 """The lowest deletion cost: of ready pods the ReplicaSet controller deletes this one first."""
 CONFIG_CHECKSUM = "utilitarian.io/config-checksum"
 """Annotation of pods with a checksum of the Secrets and ConfigMaps of their environment: a change rolls them."""
+MOUNTS_CHECKSUM = "utilitarian.io/mounts-checksum"
+"""Annotation with a checksum of what is mounted. On pods a change of it rolls them. On a Deployment or StatefulSet it
+notes what pods have whose template says nothing of it: those of an operator that did not follow what is mounted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from utilitarian_operator.core.diagnosis.pod_loss_history import PodLosses
 from utilitarian_operator.core.draining.plan import Progress
 from utilitarian_operator.core.forecast.news import Watched
 from utilitarian_operator.core.objects.drift import Applied
+from utilitarian_operator.core.objects.manifests import Mounted
 from utilitarian_operator.core.objects.refusals import Refusals
 from utilitarian_operator.core.objects.rivals import Rivals
 from utilitarian_operator.core.objects.scaled_by import ReplicaWriters
@@ -114,11 +115,13 @@ class Made:
     Args:
         running: the spec.
         checksums: of what the pods' environments are made of.
+        mounted: of what they have mounted, where each object carries it.
         wanted: the objects.
     """
 
     running: Judgement
     checksums: Mapping[str | None, str | None]
+    mounted: Mapping[str | None, Mounted]
     wanted: tuple[Wanted, ...]
 
 

@@ -20,6 +20,7 @@ from utilitarian_operator.core.blocker import SECRET_MISSING, Blocker
 from utilitarian_operator.core.labels import owner_of
 from utilitarian_operator.core.look import Spec, begun
 from utilitarian_operator.core.spec.acceptance import MEANWHILE, Acceptance, Judgement
+from utilitarian_operator.core.spec.mounts import mounted_targets
 from utilitarian_operator.core.spec.references import Content, Target, missing, targets
 from utilitarian_operator.core.status.recall import recall, well_formed
 from utilitarian_operator.errors import OperatorError, SecretMissing, TooManyBrokers
@@ -228,7 +229,8 @@ class Fleets:
     ) -> tuple[Mapping[Target, Content], list[Blocker]]:
         """Read what is referred to, and let the newest spec run unless that, or a queue of it, is not to be had."""
         running = known.acceptance.running
-        wanted = targets(newest.references, running.fleet if running else None)
+        wanted = targets(newest.references, running.fleet if running else None) | mounted_targets(newest.mounts)
+        wanted |= mounted_targets(running.mounts) if running else set()
         contents = await known.parts.references.read(wanted)
         lacking = missing(newest.references, contents, known.key.namespace, MEANWHILE)
         may_run = newest.fleet is not None and newest is not running and lost.may_run

@@ -7,8 +7,8 @@ from utilitarian_operator.api.effective import effective_fleet
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.core.explain.cautions import RULES, Caution, cautions
 
-SUB = "{name: v, mountPath: /etc/x, subPath: x}"
 MOUNT = "{name: v, mountPath: /etc/x}"
+MANY = "{name: v, projected: {sources: [" + ", ".join(f"{{configMap: {{name: c-{n}}}}}" for n in range(101)) + "]}}"
 
 
 def found(spec: str, measured: dict[str, float] | None = None) -> tuple[Caution, ...]:
@@ -19,8 +19,8 @@ def pool(more: str, over: str = "") -> str:
     return f"{over}pools: [{{name: a, queues: [q], {more}}}]"
 
 
-def mounting(volume: str, more: str = "", mount: str = MOUNT) -> str:
-    return pool(f"pod: {{volumes: [{{name: v, {volume}}}], volumeMounts: [{mount}]}}{more}")
+def mounting(volume: str, more: str = "") -> str:
+    return pool(f"pod: {{volumes: [{{name: v, {volume}}}], volumeMounts: [{MOUNT}]}}{more}")
 
 
 BACKEND = "env: [{name: CELERY_RESULT_BACKEND, value: 'redis://x'}], "
@@ -56,28 +56,10 @@ SAID: dict[str, tuple[str, str, str]] = {
         "volume-of-one-node",
         "the volume v (iscsi)",
     ),
-    "a ConfigMap that is mounted": (
-        mounting("configMap: {name: settings}"),
+    "more mounts than are followed": (
+        f"pools: [{{name: a, queues: [q]}}, {{name: b, pod: {{volumes: [{MANY}], volumeMounts: [{MOUNT}]}}}}]",
         "mounts-not-followed",
-        "a change of ConfigMap settings rolls no worker",
-    ),
-    "a Secret that is mounted by subPath": (
-        mounting("secret: {secretName: tls}", mount=SUB),
-        "mounts-not-followed",
-        "keeps; a file that is mounted by subPath stays as it was",
-    ),
-    "what is projected": (
-        mounting("projected: {sources: [{secret: {name: one}}, {configMap: {name: two}}]}"),
-        "mounts-not-followed",
-        "Secret one, ConfigMap two",
-    ),
-    "the environment of a sidecar": (
-        pool(
-            "pod: {template: {spec: {initContainers: [{name: proxy, image: p, restartPolicy: Always, "
-            "envFrom: [{secretRef: {name: db}}], env: [{name: X, valueFrom: {configMapKeyRef: {name: c, key: k}}}]}]}}}"
-        ),
-        "mounts-not-followed",
-        "Secret db, ConfigMap c",
+        "a change of what pool b mounts rolls no pod: with it the fleet would mount more than 100",
     ),
 }
 
@@ -119,6 +101,7 @@ def test_each_rule_has_a_case() -> None:
         pytest.param(mounting("persistentVolumeClaim: {claimName: d, readOnly: true}"), id="a claim that is read"),
         pytest.param(mounting("emptyDir: {}"), id="an empty directory"),
         pytest.param(pool("envFrom: [{secretRef: {name: env}}]"), id="the worker's own environment"),
+        pytest.param(mounting("configMap: {name: settings}"), id="what is mounted, which is followed"),
     ],
 )
 def test_nothing_is_said_of_what_is_well(spec: str) -> None:

@@ -7,9 +7,9 @@ import pytest
 from tests.support.resources import resource
 from utilitarian_operator.api.effective import effective_fleet
 from utilitarian_operator.api.resource import KIND, parse
-from utilitarian_operator.core.labels import CONFIG_CHECKSUM, Owner
+from utilitarian_operator.core.labels import CONFIG_CHECKSUM, MOUNTS_CHECKSUM, Owner
 from utilitarian_operator.core.objects.actions import Adopt, Apply, Create
-from utilitarian_operator.core.objects.wanted import Wanted, field_path, todo, wanted_objects
+from utilitarian_operator.core.objects.wanted import Wanted, carried, field_path, todo, wanted_objects
 
 OWNER = Owner("ns", "fleet", "mine")
 OURS = {"app.kubernetes.io/managed-by": "utilitarian-operator"}
@@ -52,6 +52,40 @@ def test_pods_that_are_left_alone_keep_the_checksum_that_they_have() -> None:
     for seen, kept in ({**NOTHING, "Deployment": {"fleet-a": there}}, "0"), (NOTHING, "1"):
         found = list(wanted_objects(OWNER, fleet, seen, SUMS))
         assert [checksum_of(it) for it in found if it.kind != "PodDisruptionBudget"] == [kept, "3"]
+
+
+@pytest.mark.parametrize(
+    "rollout,now,live_now,noted,expected",
+    [
+        pytest.param("", "1", None, None, ("1", None), id="new pods carry it"),
+        pytest.param("", "2", "1", None, ("2", None), id="a change rolls them"),
+        pytest.param("", "1", "1", None, ("1", None), id="without a change they stay"),
+        pytest.param("", None, "1", None, ("1", None), id="what is not known changes nothing"),
+        pytest.param("", "", "1", None, (None, None), id="nothing is mounted any more"),
+        pytest.param("", "1", "", "", (None, "1"), id="of pods that were there before it is noted, and none is rolled"),
+        pytest.param("", "1", "", "1", (None, "1"), id="as long as it is what was noted"),
+        pytest.param("", "2", "", "1", ("2", None), id="and from the first change on they carry it"),
+        pytest.param("", None, "", "1", (None, "1"), id="what was noted stays while nothing is known"),
+        pytest.param("", None, "", "", (None, None), id="nothing is known, nothing is noted"),
+        pytest.param("onMountChange: Leave", "2", "1", None, ("1", None), id="pods are left"),
+        pytest.param("onMountChange: Leave", "2", "", "1", (None, "1"), id="pods that were there before, too"),
+        pytest.param("onMountChange: Leave", "1", None, None, ("1", None), id="new pods carry it all the same"),
+        pytest.param("onSecretChange: Leave", "2", "1", None, ("1", None), id="unless given, it is as for Secrets"),
+        pytest.param("onSecretChange: Leave, onMountChange: Roll", "2", "1", None, ("2", None), id="files alone"),
+    ],
+)
+def test_what_is_mounted_rolls_pods_when_it_changes_and_not_when_it_is_first_followed(
+    rollout: str, now: str | None, live_now: str | None, noted: str | None, expected: tuple[str | None, str | None]
+) -> None:
+    """`live_now` is on the pods that are there, None without any; `noted` on the Deployment itself."""
+    fleet = effective_fleet(parse(resource(f"pools: [{{name: a, queues: [q], rollout: {{{rollout}}}}}]")).spec)
+    there = live(annotations={MOUNTS_CHECKSUM: noted} if noted else {})
+    there["spec"]["template"]["metadata"]["annotations"] = {MOUNTS_CHECKSUM: live_now} if live_now else {}
+    seen = NOTHING if live_now is None else {**NOTHING, "Deployment": {"fleet-a": there}}
+    mounted = carried(OWNER, fleet, seen, {"a": now, None: ""})
+    made = next(iter(wanted_objects(OWNER, fleet, seen, SUMS, mounted))).manifest
+    on_pods = made["spec"]["template"]["metadata"]["annotations"]
+    assert (on_pods.get(MOUNTS_CHECKSUM), made["metadata"]["annotations"].get(MOUNTS_CHECKSUM)) == expected
 
 
 def test_a_pool_without_a_budget_has_its_old_one_deleted() -> None:

@@ -4,16 +4,17 @@ What needs the broker's or the workers' own word is in `core/diagnosis/broker_ad
 mistake is a warning of `api/validation/resource_rules.py`, which the API server's answer has, too.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.units import format_duration
-from utilitarian_operator.core.containers import WORKER
 from utilitarian_operator.core.labels import Owner
 from utilitarian_operator.core.objects.manifests import deployment
+from utilitarian_operator.core.objects.wanted import pod_templates
+from utilitarian_operator.core.spec.mounts import MOST_MOUNTED, mounts
 from utilitarian_operator.core.wording import named, number, seconds
 
 CELERYS_OWN = "celery"
@@ -24,13 +25,6 @@ MANY_BEHIND_ONE = 16
 
 _ONE_NODE = ("awsElasticBlockStore", "azureDisk", "cinder", "fc", "gcePersistentDisk", "iscsi", "rbd", "vsphereVolume")
 """Kinds of volumes that one node can write to at a time."""
-
-_SOURCES = {
-    "secretRef": "Secret",
-    "configMapRef": "ConfigMap",
-    "secretKeyRef": "Secret",
-    "configMapKeyRef": "ConfigMap",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +89,20 @@ def _celery_without_a_pool(fleet: Fleet) -> _Found:
     )
 
 
+def _mounts_not_followed(fleet: Fleet) -> _Found:
+    followed = mounts(pod_templates("NAME", fleet), fleet)
+    too_many = ["beat" if name is None else f"pool {name}" for name, of_pod in followed.items() if of_pod is None]
+    if too_many:
+        yield (
+            "pools",
+            (
+                f"a change of what {named(too_many, 3)} mounts rolls no pod: with it the fleet would mount more than "
+                f"{MOST_MOUNTED} Secrets and ConfigMaps, which are not all read twice a minute"
+            ),
+            "fewer objects with more keys each, or kubectl rollout restart after a change",
+        )
+
+
 def _prefetch_behind_a_task(_: Fleet, pool: Pool, s: float) -> _Found:
     worker, promise = pool.worker, pool.scaling.drain_within
     multiplier, held = worker.prefetch_multiplier, worker.concurrency * worker.prefetch_multiplier
@@ -132,28 +140,13 @@ def _volume_of_one_node(fleet: Fleet, pool: Pool, _: float) -> _Found:
         )
 
 
-def _mounts_not_followed(fleet: Fleet, pool: Pool, _: float) -> _Found:
-    pod = _pod(fleet, pool)
-    mounted = list(dict.fromkeys(_mounted(pod)))
-    if not mounted:
-        return
-    by_path = any("subPath" in it for container in _containers(pod) for it in container.get("volumeMounts") or ())
-    kept = "; a file that is mounted by subPath stays as it was until its pod ends" if by_path else ""
-    yield (
-        "pod",
-        (
-            f"a change of {named(mounted, 3)} rolls no worker, as one of env and envFrom does: the kubelet renews "
-            f"mounted files in running pods, and what a process has read at its start it keeps{kept}"
-        ),
-        f"kubectl rollout restart deployment/NAME-{pool.name} after a change that workers must see",
-    )
-
-
-OF_A_FLEET: Mapping[str, Callable[[Fleet], _Found]] = {"celery-without-a-pool": _celery_without_a_pool}
+OF_A_FLEET: Mapping[str, Callable[[Fleet], _Found]] = {
+    "celery-without-a-pool": _celery_without_a_pool,
+    "mounts-not-followed": _mounts_not_followed,
+}
 OF_A_POOL: Mapping[str, Callable[[Fleet, Pool, float], _Found]] = {
     "prefetch-behind-a-task": _prefetch_behind_a_task,
     "volume-of-one-node": _volume_of_one_node,
-    "mounts-not-followed": _mounts_not_followed,
 }
 RULES = (*OF_A_FLEET, *OF_A_POOL)
 """The names of all rules."""
@@ -163,33 +156,3 @@ def _pod(fleet: Fleet, pool: Pool) -> Object:
     """The pod's specification as it will be, templates included."""
     spec: Object = deployment(Owner("", "NAME", ""), fleet, pool)["spec"]["template"]["spec"]
     return spec
-
-
-def _containers(pod: Object) -> list[Object]:
-    return [*(pod.get("initContainers") or ()), *(pod.get("containers") or ())]
-
-
-def _mounted(pod: Object) -> Iterator[str]:
-    """What is referred to beside the worker's own environment, which is followed."""
-    for volume in pod.get("volumes") or ():
-        yield from _of_volume(volume)
-        for source in (volume.get("projected") or {}).get("sources") or ():
-            yield from _of_volume({key: {**it, "secretName": it.get("name")} for key, it in source.items()})
-    others = [it for it in _containers(pod) if it.get("name") != WORKER]
-    yield from _of_environments(others)
-
-
-def _of_volume(volume: Object) -> Iterator[str]:
-    if "secret" in volume and volume["secret"].get("secretName"):
-        yield f"Secret {volume['secret']['secretName']}"
-    if "configMap" in volume and volume["configMap"].get("name"):
-        yield f"ConfigMap {volume['configMap']['name']}"
-
-
-def _of_environments(containers: Iterable[Object]) -> Iterator[str]:
-    for container in containers:
-        sources = [*(container.get("envFrom") or ()), *(it.get("valueFrom") or {} for it in container.get("env") or ())]
-        for source in sources:
-            for field, kind in _SOURCES.items():
-                if field in source:
-                    yield f"{kind} {source[field].get('name')}"

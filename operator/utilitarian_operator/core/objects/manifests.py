@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from utilitarian_operator.api.broker_url import CONTROL_EXCHANGE
@@ -17,6 +18,7 @@ from utilitarian_operator.core.labels import (
     INSTANCE_LABEL,
     MANAGED_BY_LABEL,
     MANAGER,
+    MOUNTS_CHECKSUM,
     POOL_LABEL,
     TEMPLATE_HASH,
     Owner,
@@ -54,7 +56,25 @@ BEAT_GROUP = 65534
 """fsGroup of beat's volume, so that an image of any user can write its schedule file."""
 
 
-def deployment(owner: Owner, fleet: Fleet, pool: Pool, checksum: str | None = None) -> Object:
+@dataclass(frozen=True, slots=True)
+class Mounted:
+    """The checksum of what pods have mounted, where an object carries it; None where it does not.
+
+    Args:
+        on_pods: in the template, so that another one rolls them.
+        noted: on the object itself, which rolls nothing.
+    """
+
+    on_pods: str | None = None
+    noted: str | None = None
+
+
+NOT_CARRIED = Mounted()
+
+
+def deployment(
+    owner: Owner, fleet: Fleet, pool: Pool, checksum: str | None = None, mounted: Mounted = NOT_CARRIED
+) -> Object:
     """A pool's Deployment, without replicas: those are set when it is created and then only through /scale.
 
     Args:
@@ -62,6 +82,7 @@ def deployment(owner: Owner, fleet: Fleet, pool: Pool, checksum: str | None = No
         fleet: the effective spec.
         pool: one of its pools.
         checksum: of what the pods' environment refers to; None leaves the annotation out.
+        mounted: checksums of what they have mounted.
     """
     labels = _labels(owner, pool.app, "worker") | {POOL_LABEL: pool.name}
     selector = {INSTANCE_LABEL: owner.name, POOL_LABEL: pool.name}
@@ -85,10 +106,11 @@ def deployment(owner: Owner, fleet: Fleet, pool: Pool, checksum: str | None = No
         "revisionHistoryLimit": 2,
         "strategy": _strategy(pool.rollout),
         "template": with_templates(
-            {"metadata": _pod_metadata(pool.pod, labels, checksum), "spec": pod}, pool.pod.templates, "worker"
+            {"metadata": _pod_metadata(pool.pod, labels, checksum, mounted), "spec": pod}, pool.pod.templates, "worker"
         ),
     }
-    return _stamped(_object("apps/v1", "Deployment", owner, pool_object(owner.name, pool.name), labels, spec))
+    made = _object("apps/v1", "Deployment", owner, pool_object(owner.name, pool.name), labels, spec)
+    return _stamped(made, mounted.noted)
 
 
 def disruption_budget(owner: Owner, pool: Pool) -> Object:
@@ -103,7 +125,7 @@ def disruption_budget(owner: Owner, pool: Pool) -> Object:
     return _stamped(_object("policy/v1", "PodDisruptionBudget", owner, name, labels, spec))
 
 
-def beat_statefulset(owner: Owner, fleet: Fleet, checksum: str | None = None) -> Object:
+def beat_statefulset(owner: Owner, fleet: Fleet, checksum: str | None = None, mounted: Mounted = NOT_CARRIED) -> Object:
     """The StatefulSet of the one beat; a StatefulSet because it never starts a pod before its predecessor is gone."""
     beat = fleet.beat
     labels = _labels(owner, beat.app, "beat")
@@ -130,10 +152,10 @@ def beat_statefulset(owner: Owner, fleet: Fleet, checksum: str | None = None) ->
         "selector": {"matchLabels": selector},
         "revisionHistoryLimit": 2,
         "template": with_templates(
-            {"metadata": _pod_metadata(beat.pod, labels, checksum), "spec": pod}, beat.pod.templates, "beat"
+            {"metadata": _pod_metadata(beat.pod, labels, checksum, mounted), "spec": pod}, beat.pod.templates, "beat"
         ),
     }
-    return _stamped(_object("apps/v1", "StatefulSet", owner, beat_object(owner.name), labels, spec))
+    return _stamped(_object("apps/v1", "StatefulSet", owner, beat_object(owner.name), labels, spec), mounted.noted)
 
 
 def beat_claim(owner: Owner, fleet: Fleet, access_mode: str = READ_WRITE_ONCE) -> Object | None:
@@ -298,9 +320,9 @@ def _pod_security(*, restricted: bool) -> Object:
     return {"seccompProfile": {"type": "RuntimeDefault"}} | ({"runAsNonRoot": True} if restricted else {})
 
 
-def _said(context: Mapping[str, Any]) -> Object:
-    """A security context without the fields that null takes away: OpenShift chooses fsGroup itself."""
-    return {name: value for name, value in context.items() if value is not None}
+def _said(fields: Mapping[str, Any]) -> Object:
+    """The fields that are not null, which takes one of ours away: OpenShift chooses fsGroup itself."""
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _container_security() -> Object:
@@ -340,9 +362,9 @@ def _label_of(app: str) -> str:
     return app.partition(":")[0][:LONGEST_LABEL].strip("._-") or "application"
 
 
-def _pod_metadata(settings: PodSettings, labels: Mapping[str, str], checksum: str | None) -> Object:
+def _pod_metadata(settings: PodSettings, labels: Mapping[str, str], checksum: str | None, mounted: Mounted) -> Object:
     metadata: Object = {"labels": {**settings.labels, **labels}}
-    own = {} if checksum is None else {CONFIG_CHECKSUM: checksum}
+    own = _said({CONFIG_CHECKSUM: checksum, MOUNTS_CHECKSUM: mounted.on_pods})
     if settings.annotations or own:
         metadata["annotations"] = {**settings.annotations, **own}
     return metadata
@@ -361,7 +383,9 @@ def _object(api_version: str, kind: str, owner: Owner, name: str, labels: Mappin
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec}
 
 
-def _stamped(manifest: Object) -> Object:
+def _stamped(manifest: Object, noted: str | None = None) -> Object:
+    said = _said({MOUNTS_CHECKSUM: noted})
+    manifest["metadata"] |= {"annotations": said} if said else {}
     digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16]
-    manifest["metadata"]["annotations"] = {TEMPLATE_HASH: digest}
+    manifest["metadata"]["annotations"] = {**said, TEMPLATE_HASH: digest}
     return manifest

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeAlias
 
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.names import beat_object, pool_object
 from utilitarian_operator.api.objects import Object
-from utilitarian_operator.core.labels import CONFIG_CHECKSUM, Owner
+from utilitarian_operator.core.labels import CONFIG_CHECKSUM, MOUNTS_CHECKSUM, Owner
 from utilitarian_operator.core.objects import manifests
 from utilitarian_operator.core.objects.actions import (
     Action,
@@ -20,6 +21,7 @@ from utilitarian_operator.core.objects.actions import (
     superfluous,
     template_actions,
 )
+from utilitarian_operator.core.objects.manifests import NOT_CARRIED, Mounted
 
 Live: TypeAlias = Mapping[str, Mapping[str, Object]]
 """The objects seen, by kind and name."""
@@ -75,6 +77,7 @@ def wanted_objects(
     fleet: Fleet,
     live: Live,
     checksums: Mapping[str | None, str | None],
+    mounted: Mapping[str | None, Mounted] = MappingProxyType({}),
     *,
     built_in: bool = False,
 ) -> Iterator[Wanted]:
@@ -84,7 +87,8 @@ def wanted_objects(
         owner: the resource.
         fleet: what runs.
         live: what was seen; where a checksum is not known, the one that is there stays.
-        checksums: by pool name, beat's under None.
+        checksums: of environments, by pool name, beat's under None.
+        mounted: those of what is mounted, as `carried` has them.
         built_in: whether the pools are the built-in layout's, which stand nowhere in the spec.
     """
     for index, pool in enumerate(fleet.pools):
@@ -92,12 +96,13 @@ def wanted_objects(
         name = pool_object(owner.name, pool.name)
         now, there = checksums.get(pool.name), _checksum_of(live[DEPLOYMENT].get(name))
         checksum = (there or now) if pool.rollout.leaves_secrets else (now or there)
-        yield Wanted(manifests.deployment(owner, fleet, pool, checksum), at, pool.name, pool.image != fleet.image)
+        made = manifests.deployment(owner, fleet, pool, checksum, mounted.get(pool.name, NOT_CARRIED))
+        yield Wanted(made, at, pool.name, pool.image != fleet.image)
         if pool.disruption_budget:
             yield Wanted(manifests.disruption_budget(owner, pool), at)
     if fleet.beat.enabled:
         checksum = checksums.get(None) or _checksum_of(live[STATEFUL_SET].get(beat_object(owner.name)))
-        made = manifests.beat_statefulset(owner, fleet, checksum)
+        made = manifests.beat_statefulset(owner, fleet, checksum, mounted.get(None, NOT_CARRIED))
         yield Wanted(made, "spec.beat", own_image=fleet.beat.image != fleet.image)
 
 
@@ -200,9 +205,41 @@ def live_checksums(owner: Owner, fleet: Fleet, live: Live) -> dict[str | None, s
     return found
 
 
-def _checksum_of(live: Object | None) -> str | None:
+def carried(owner: Owner, fleet: Fleet, live: Live, now: Mapping[str | None, str | None]) -> dict[str | None, Mounted]:
+    """Where each object carries the checksum of what is mounted, by pool name; beat's under None.
+
+    A change rolls the pods. The first look at pods that were there before it was followed rolls none.
+
+    Args:
+        owner: the resource.
+        fleet: what runs.
+        live: what was seen.
+        now: the checksums by pool name; None where it is not known, empty where nothing is mounted.
+    """
+    beat = live[STATEFUL_SET].get(beat_object(owner.name))
+    found: dict[str | None, Mounted] = {None: _mounted(now.get(None), beat, leaves=False)}
+    for pool in fleet.pools:
+        before = live[DEPLOYMENT].get(pool_object(owner.name, pool.name))
+        found[pool.name] = _mounted(now.get(pool.name), before, leaves=pool.rollout.leaves_mounts)
+    return found
+
+
+def _mounted(now: str | None, live: Object | None, *, leaves: bool) -> Mounted:
+    if live is None or now == "":
+        return Mounted(now or None)
+    there, noted = _checksum_of(live, MOUNTS_CHECKSUM), _annotation(live, MOUNTS_CHECKSUM)
+    if there is not None:
+        return Mounted(there if leaves or now is None else now)
+    if leaves or now is None or noted in (None, now):
+        return Mounted(noted=noted or now)
+    return Mounted(now)
+
+
+def _checksum_of(live: Object | None, name: str = CONFIG_CHECKSUM) -> str | None:
     """The checksum that the pods of an object have now."""
-    if live is None:
-        return None
-    annotations: dict[str, str] = live["spec"]["template"]["metadata"].get("annotations") or {}
-    return annotations.get(CONFIG_CHECKSUM)
+    return None if live is None else _annotation(live["spec"]["template"], name)
+
+
+def _annotation(it: Object, name: str) -> str | None:
+    annotations: dict[str, str] = it["metadata"].get("annotations") or {}
+    return annotations.get(name)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 
 from utilitarian_operator.api.effective import Fleet, effective_fleet
-from utilitarian_operator.api.objects import ReadOnlyObject
+from utilitarian_operator.api.objects import Object, ReadOnlyObject
 from utilitarian_operator.api.patience import PATIENCE, Patience
 from utilitarian_operator.api.problem import InvalidSpec, Problem
 from utilitarian_operator.api.pydantic_messages import MOST_PROBLEMS
@@ -14,6 +14,7 @@ from utilitarian_operator.api.validation.pod_security import NOTHING, check_made
 from utilitarian_operator.api.validation.resource_rules import accept, warnings
 from utilitarian_operator.core.objects.wanted import pod_templates
 from utilitarian_operator.core.spec.by_hand import ByHand, by_hand, is_by_hand
+from utilitarian_operator.core.spec.mounts import Mounts, mounts
 from utilitarian_operator.core.spec.override import Override, overrides
 from utilitarian_operator.core.spec.references import Reference, references
 from utilitarian_operator.core.spec.revisions import spec_of
@@ -35,6 +36,7 @@ class Judgement:
         warnings: what will run, but probably not as meant.
         overrides: numbers of workers that a person set, by pool name.
         by_hand: what else a person asks for by annotations.
+        mounts: what its pods have beside their environment.
     """
 
     generation: int
@@ -46,6 +48,7 @@ class Judgement:
     warnings: Sequence[Problem]
     overrides: Mapping[str, Override]
     by_hand: ByHand = field(default_factory=ByHand)
+    mounts: Mounts = field(default_factory=dict)
 
 
 class Acceptance:
@@ -112,13 +115,14 @@ class _Judge:
         try:
             spec = accept(resource, self.allowed).spec
             fleet = effective_fleet(spec, self.patience)
-            self._check_pods(resource, fleet)
+            of_pods = mounts(self._checked_pods(resource, fleet), fleet)
         except InvalidSpec as error:
             return Judgement(generation, written, None, None, (), (*error.errors, *problems), (), found, asked)
-        return Judgement(generation, written, spec, fleet, references(spec), problems, warnings(spec), found, asked)
+        said = (references(spec), problems, warnings(spec), found, asked, of_pods)
+        return Judgement(generation, written, spec, fleet, *said)
 
-    def _check_pods(self, resource: ReadOnlyObject, fleet: Fleet) -> None:
-        """Refuse what would be made, too: a field may lead to it that no rule on fields knows.
+    def _checked_pods(self, resource: ReadOnlyObject, fleet: Fleet) -> Mapping[str, Object]:
+        """The pods that would be made; what may not be is refused there too: no rule on fields knows all ways to it.
 
         Raises:
             InvalidSpec: with the first problems: what one template says may be wrong in a hundred pools.
@@ -128,6 +132,7 @@ class _Judge:
         problems = list(islice(every, MOST_PROBLEMS))
         if problems:
             raise InvalidSpec(problems)
+        return pods
 
     def kept(self, resource: ReadOnlyObject, kept: ReadOnlyObject) -> Judgement | None:
         """The spec that was kept, if this operator still understands and allows it."""

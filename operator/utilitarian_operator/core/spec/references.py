@@ -19,10 +19,16 @@ CONFIG_MAP = "ConfigMap"
 
 
 class Target(NamedTuple):
-    """An object that is referred to, in the resource's own namespace."""
+    """An object that is referred to, in the resource's own namespace.
+
+    Args:
+        kind, name: of the object.
+        digested: whether of each value only a digest is kept: files may be large, and none of them is needed.
+    """
 
     kind: str
     name: str
+    digested: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,9 @@ def missing(
         if what and not reference.optional:
             reason = SECRET_MISSING if reference.target.kind == SECRET else CONFIG_MAP_MISSING
             key = () if isinstance(contents[reference.target], Absent) else (str(reference.key),)
-            blockers[what] = Blocker(reason, f"{reference.path}: {what}{doing}", (*reference.target, *key))
+            blockers[what] = Blocker(
+                reason, f"{reference.path}: {what}{doing}", (reference.target.kind, reference.target.name, *key)
+            )
     return list(blockers.values())
 
 
@@ -95,8 +103,8 @@ def checksums(fleet: Fleet, contents: Mapping[Target, Content], salt: str) -> di
         contents: what was read.
         salt: that only the operator knows, so that no secret can be guessed by its checksum.
     """
-    beat = {None: _checksum(_in_pod(fleet, fleet.env, fleet.env_from), contents, salt)}
-    pools = {pool.name: _checksum(_in_pod(fleet, pool.env, pool.env_from), contents, salt) for pool in fleet.pools}
+    beat = {None: checksum_of(_in_pod(fleet, fleet.env, fleet.env_from), contents, salt)}
+    pools = {pool.name: checksum_of(_in_pod(fleet, pool.env, pool.env_from), contents, salt) for pool in fleet.pools}
     return beat | pools
 
 
@@ -128,7 +136,7 @@ def targets(found: Iterable[Reference], fleet: Fleet | None) -> set[Target]:
 
 
 def _lack(reference: Reference, content: Content, namespace: str) -> str | None:
-    kind, name = reference.target
+    kind, name, _ = reference.target
     if isinstance(content, Absent):
         return f"{kind} {namespace}/{name} does not exist; create it"
     if not isinstance(content, Unreadable) and reference.key is not None and reference.key not in content:
@@ -136,7 +144,8 @@ def _lack(reference: Reference, content: Content, namespace: str) -> str | None:
     return None
 
 
-def _checksum(found: Iterable[Reference], contents: Mapping[Target, Content], salt: str) -> str | None:
+def checksum_of(found: Iterable[Reference], contents: Mapping[Target, Content], salt: str) -> str | None:
+    """A checksum of what is referred to; None where nothing is, or where something is not known."""
     parts: list[tuple[str, str, str, object]] = []
     for reference in found:
         content = contents.get(reference.target, Unreadable())
@@ -147,7 +156,7 @@ def _checksum(found: Iterable[Reference], contents: Mapping[Target, Content], sa
         if not here and not reference.optional:
             return None
         value = values.get(reference.key) if reference.key is not None else dict(values)
-        parts.append((*reference.target, reference.key or "", value))
+        parts.append((reference.target.kind, reference.target.name, reference.key or "", value))
     if not parts:
         return None
     text = json.dumps(sorted(parts, key=lambda part: part[:3]), sort_keys=True)
@@ -160,7 +169,7 @@ def _in_pod(fleet: Fleet, variables: Iterable[Tree], sources: Iterable[Tree]) ->
     if all(variable["name"] != BROKER_VARIABLE for variable in named):
         url = {path: it for path, it in fleet.broker.sources.items() if path.startswith(("urlFrom", "from."))}
         yield from _of_sources(url)
-    yield from _of_trees("", named, list(sources))
+    yield from of_environment("", named, list(sources))
 
 
 def _of_sources(sources: Mapping[str, Source]) -> Iterator[Reference]:
@@ -169,10 +178,17 @@ def _of_sources(sources: Mapping[str, Source]) -> Iterator[Reference]:
 
 
 def _environment(at: str, env: Iterable[Part] | None, env_from: Iterable[Part] | None) -> Iterator[Reference]:
-    return _of_trees(f"{at}.", [tree(part) for part in env or ()], [tree(part) for part in env_from or ()])
+    return of_environment(f"{at}.", [tree(part) for part in env or ()], [tree(part) for part in env_from or ()])
 
 
-def _of_trees(at: str, env: list[Tree], env_from: list[Tree]) -> Iterator[Reference]:
+def of_environment(at: str, env: list[Tree], env_from: list[Tree]) -> Iterator[Reference]:
+    """What the environment of one container refers to.
+
+    Args:
+        at: where both stand, with a dot at its end.
+        env: as Kubernetes has it.
+        env_from: as Kubernetes has it.
+    """
     for index, variable in enumerate(env):
         source = variable.get("valueFrom", {})
         for field, kind in (("secretKeyRef", SECRET), ("configMapKeyRef", CONFIG_MAP)):

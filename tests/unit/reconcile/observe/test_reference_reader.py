@@ -1,5 +1,7 @@
 """How the Secrets and ConfigMaps of a resource are read: each now and then, and what can't be read is not forgotten."""
 
+import hashlib
+
 import pytest
 
 from tests.support.contents import NAMESPACE, Contents, encoded, secrets
@@ -49,6 +51,13 @@ async def test_what_is_missing_is_looked_for_more_often_than_what_is_there() -> 
     clock.now_s += READ_EVERY_S
     await reads.read(BOTH)
     assert contents.read == ["a", "b", "b", "a", "b"]
+
+
+async def test_of_what_is_mounted_only_digests_are_kept() -> None:
+    contents, files = await secrets(a={"k": "v"}), Target("Secret", "a", digested=True)
+    found = await reader(contents).read({A, files})
+    assert found[A] == {"k": encoded("v")}
+    assert found[files] == {"k": hashlib.sha256(encoded("v").encode()).hexdigest()}
 
 
 async def test_a_config_map_has_texts_and_bytes() -> None:
