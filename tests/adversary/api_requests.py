@@ -145,8 +145,11 @@ class Client:
         if method == "GET":
             metadata = {"resourceVersion": str(self.server.version)}
             return {"kind": "EventList", "apiVersion": "v1", "metadata": metadata, "items": []}
+        if method == "PATCH":
+            self.events.append((self.world.loop.at, "again", str(body["series"]["count"])))
+            return body
         self.events.append((self.world.loop.at, body["reason"], body["note"]))
-        return body
+        return {**body, "metadata": {**body["metadata"], "uid": body["metadata"]["name"]}}
 
     def _list(self, plural: str, query: Any) -> Any:
         matches = _selector(query.get("labelSelector", ""))

@@ -29,6 +29,7 @@ MAY = (
     "get secrets",
     "create persistentvolumeclaims",
     "create events.k8s.io/events",
+    "patch events.k8s.io/events",
 )
 MAY_NOT = (
     "list secrets",

@@ -16,10 +16,12 @@ from utilitarian_operator.api.effective import effective_fleet
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.core import labels
+from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.objects import manifests
 from utilitarian_operator.core.objects.actions import held_by_create, released_fields
 from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.errors import Conflict, Gone, Rejected
+from utilitarian_operator.reconcile.act.event_series import WRITTEN_EACH, EventSeries
 from utilitarian_operator.reconcile.act.events import event
 
 SOON = timedelta(seconds=10)
@@ -288,6 +290,21 @@ class ClusterContract:
         [said] = (await stage.cluster.items("events", stage.namespace, fields=about))[0]
         assert (said["reason"], said["message"], said["involvedObject"]["name"]) == ("Stuck", "why", "fleet")
         assert (await stage.cluster.items("events", stage.namespace, fields="involvedObject.uid=another"))[0] == []
+
+    async def test_an_event_takes_the_series_of_its_repeats(self, stage: Stage) -> None:
+        body = resource()
+        body["metadata"] |= {"namespace": stage.namespace}
+        about = await stage.cluster.create(body)
+        series, now = EventSeries(), datetime.now(UTC)
+        said = event(about, Reason.RECOVERED, "why", instance="operator-0", now=now, unique=uuid4())
+        series.recorded(await stage.cluster.create(said), now)
+        for count, later in ((2, WRITTEN_EACH), (3, 2 * WRITTEN_EACH)):
+            assert series.again(said, now + later)
+            (due,) = series.due(stage.namespace, "fleet", now + later)
+            await stage.cluster.patch(due.live, due.change)
+            (found,) = (await stage.cluster.items("events", stage.namespace, fields="reason=Recovered"))[0]
+            assert found["series"] == {"count": count, "lastObservedTime": timestamp(now + later, "microseconds")}
+            assert (found["message"], found["eventTime"]) == ("why", timestamp(now, "microseconds"))
 
     async def test_a_pod_that_no_node_runs_has_an_empty_log(self, stage: Stage) -> None:
         with pytest.raises(Gone, match="HTTP 404"):

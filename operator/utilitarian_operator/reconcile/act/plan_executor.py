@@ -99,6 +99,7 @@ class _OnePlan:
             self._count(plan.figures)
         for event in plan.events:
             await by.writer.record_event(self.resource, event.reason, event.note)
+        await by.writer.catch_up(self.key)
         self.outcome = changed(self.outcome, recorded=True)
         if plan.replacements:
             await by.writer.replace(self.resource, plan.replacements)

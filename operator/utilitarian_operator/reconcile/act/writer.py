@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -40,6 +40,7 @@ from utilitarian_operator.core.objects.wanted import CLAIM, Wanted, field_path
 from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.errors import ClusterError, Conflict, Gone, Rejected
 from utilitarian_operator.metrics.fleet import Metrics
+from utilitarian_operator.reconcile.act.event_series import EventSeries
 from utilitarian_operator.reconcile.act.events import event
 
 logger = logging.getLogger(__name__)
@@ -80,6 +81,7 @@ class ObjectWriter:
         instance: the operator's own name, for events.
         clock: the one clock.
         unique: gives a UUID, for the name of an event.
+        series: the events of the last minutes.
     """
 
     cluster: Cluster
@@ -88,6 +90,7 @@ class ObjectWriter:
     instance: str
     clock: Callable[[], datetime]
     unique: Callable[[], object]
+    series: EventSeries = field(default_factory=EventSeries)
 
     async def scale(self, resource: Object, pools: Mapping[str, tuple[ScaleTo, str]]) -> list[str]:
         """Send the scale requests of a fleet.
@@ -159,7 +162,7 @@ class ObjectWriter:
                 message = f"{at}: {error.said}; until it is corrected, what ran before goes on as it is"
                 came_of_it = Refusal(wanted, Blocker(REFUSED, message))
             except (Conflict, Gone) as error:
-                logger.info("changed meanwhile", extra={"object": wanted.name, "because": str(error)})
+                logger.info("changed meanwhile", extra={**_about(resource, wanted), "because": str(error)})
                 continue
             if isinstance(came_of_it, Refusal):
                 refused.append(came_of_it)
@@ -208,14 +211,32 @@ class ObjectWriter:
         return None
 
     async def record_event(self, resource: Object, reason: Reason, note: str) -> None:
-        """Record an event and a log line; an event that can't be recorded stops nothing."""
-        key = _key(resource)
+        """Record an event and a log line; an event that can't be recorded stops nothing.
+
+        The same one, said again within minutes, is counted, and `catch_up` writes the count.
+        """
+        key, now = _key(resource), self.clock()
         logger.info("event", extra={"fleet": str(key), "reason": str(reason), "note": note})
+        body = event(resource, reason, note, instance=self.instance, now=now, unique=self.unique())
+        if self.series.again(body, now):
+            return
         try:
-            body = event(resource, reason, note, instance=self.instance, now=self.clock(), unique=self.unique())
-            await self.cluster.create(body)
+            self.series.recorded(await self.cluster.create(body), now)
         except ClusterError as error:
             logger.warning("event not recorded", extra={"fleet": str(key), "because": str(error)})
+
+    async def catch_up(self, key: Key) -> None:
+        """Write how often events about a fleet were said again."""
+        for it in self.series.due(key.namespace, key.name, self.clock()):
+            count = it.count
+            try:
+                await self.cluster.patch(it.live, it.change)
+            except Gone:
+                self.series.forget(it)
+            except ClusterError as error:
+                logger.warning("event not recorded", extra={"fleet": str(key), "because": str(error)})
+            else:
+                self.series.told(it, count)
 
     async def _apply(self, manifest: Object, *, force: bool) -> Object:
         answer = await self.cluster.apply(manifest, force=force)
@@ -254,7 +275,7 @@ class ObjectWriter:
         try:
             adopted = await self._apply(wanted.manifest, force=False)
         except Conflict as error:
-            logger.info("not adopted", extra={"object": wanted.name, "because": str(error)})
+            logger.info("not adopted", extra={**_about(resource, wanted), "because": str(error)})
             return taken(wanted)
         await self.record_event(
             resource, Reason.ADOPTED, f"{wanted.kind} {wanted.name} was there already and is adopted"
@@ -293,6 +314,12 @@ def _farewell(live: Mapping[str, Any]) -> str:
         return ""
     grace = live["spec"]["template"]["spec"].get("terminationGracePeriodSeconds", 30)
     return f"; its {replicas} workers take no new task and have {grace} s to finish those that they run"
+
+
+def _about(resource: Mapping[str, Any], wanted: Wanted) -> dict[str, str]:
+    """What a line of the log is about."""
+    key = _key(resource)
+    return {"fleet": str(key), "kind": wanted.kind, "object": f"{key.namespace}/{wanted.name}"}
 
 
 def _released(live: Object) -> Object:
