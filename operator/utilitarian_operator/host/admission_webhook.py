@@ -87,16 +87,16 @@ class AdmissionWebhook:
                 reviews.close()
 
     async def _follow(self) -> None:
+        where = f"{self.settings.namespace}/{self.settings.secret}"
         while True:
             try:
                 values = secret_values(await self.cluster.read("Secret", self.settings.namespace, self.settings.secret))
                 self._load(values)
             except ClusterError as error:
-                logger.debug("no certificate yet", extra={"because": str(error)})
+                logger.debug("no certificate yet", extra={"secret": where, "because": str(error)})
             except (KeyError, OSError, ValueError) as error:
                 # Of a file, ssl says no more than that something is wrong with it.
-                name = f"{self.settings.namespace}/{self.settings.secret}"
-                logger.warning("certificate unusable", extra={"secret": name, "because": type(error).__name__})
+                logger.warning("certificate unusable", extra={"secret": where, "because": type(error).__name__})
             await self.sleep(LOOK_EVERY_S if self._served else FIRST_LOOKS_EVERY_S)
 
     def _load(self, values: Mapping[str, str]) -> None:
@@ -130,7 +130,8 @@ async def renew(
         try:
             await _renew_once(settings, cluster, clock())
         except ClusterError as error:
-            logger.warning("certificate not renewed", extra={"because": str(error)})
+            where = f"{settings.namespace}/{settings.secret}"
+            logger.warning("certificate not renewed", extra={"secret": where, "because": str(error)})
             pause = FIRST_LOOKS_EVERY_S
         await sleep(pause)
 

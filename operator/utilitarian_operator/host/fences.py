@@ -73,4 +73,5 @@ class Fences:
                 made = partial(event, instance=self._instance, now=utc_now(), unique=CLOCK.unique())
                 await self.cluster.create(made(about, Reason.NAMESPACE_TAKEN, note))
         except (ClusterError, TimeoutError, KeyError) as error:
-            logger.warning("event not recorded", extra={"lease": FLEETS_LEASE, "because": str(error)})
+            where = f"{namespace}/{FLEETS_LEASE}"
+            logger.warning("event not recorded", extra={"lease": where, "because": str(error)})

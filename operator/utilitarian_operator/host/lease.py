@@ -112,7 +112,8 @@ class Lease:
                 if held and live is not None:
                     await self._cluster.patch(live, _at(live, {"holderIdentity": None}))
         except (ClusterError, TimeoutError) as error:
-            logger.info("lease not given back", extra={"lease": self._name, "because": str(error)})
+            where = f"{self._namespace}/{self._name}"
+            logger.info("lease not given back", extra={"lease": where, "because": str(error)})
 
     async def _attempt(self, begun: float) -> None:
         live = self._live if self.left_s > 0 else None

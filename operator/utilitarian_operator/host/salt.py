@@ -37,15 +37,15 @@ async def salt_in(
         The salt; empty where the API server refuses to give or keep it: then no change of a Secret rolls a pod, since
         a checksum of another kind would roll them all.
     """
+    where = f"{namespace}/{SALT}"
     while not stop.is_set():
         try:
             return await _read(cluster, namespace) or await _made(cluster, namespace, secret())
         except Rejected as error:
-            where = f"{namespace}/{SALT}"
             logger.warning("no salt: changed Secrets roll no pod", extra={"secret": where, "because": str(error)})
             return ""
         except ClusterError as error:
-            logger.warning("waiting for the API server", extra={"because": str(error)})
+            logger.warning("waiting for the API server", extra={"secret": where, "because": str(error)})
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), RETRY_S)
     return ""

@@ -1,7 +1,8 @@
-"""Each line of the operator's log has a constant text and says what it is about in values of its own."""
+"""Each line of the operator's log has a constant text, and says what it is about in values of its own."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -11,31 +12,108 @@ import utilitarian_operator
 PACKAGE = Path(utilitarian_operator.__file__).parent
 LEVELS = ("debug", "info", "warning", "error", "exception")
 
+OBJECTS = {"fleet", "pod", "object", "secret", "lease", "key"}
+"""Values that name an object, as NAMESPACE/NAME."""
 
-def calls() -> Iterator[tuple[str, ast.Call]]:
+PLACES = {"namespace", "broker"}
+"""Values that name what has no namespace: one, and the addresses of a broker."""
+
+ABOUT_THE_PROCESS = {
+    "watches ended; they are opened anew",
+    "not resynced",
+    "waiting for the API server and the CRD",
+    "not ready",
+    "a watch says an error, so all is listed anew",
+    "admission is served",
+}
+"""Lines about no object: about the operator itself, and all that it watches."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A call of a `logger`, in the module that it stands in."""
+
+    call: ast.Call
+    module: ast.Module
+
+    @property
+    def message(self) -> str:
+        (message,) = self.call.args
+        return str(ast.literal_eval(message))
+
+    @property
+    def values(self) -> Mapping[str, ast.expr]:
+        given = [it.value for it in self.call.keywords if it.arg == "extra"]
+        return self._pairs(given[0]) if given else {}
+
+    def _pairs(self, value: ast.expr) -> dict[str, ast.expr]:
+        """The pairs of a dictionary: written here, in a variable, or by a function of the module."""
+        if not isinstance(value, ast.Dict):
+            return {name: it for made in self.meant(value) for name, it in self._pairs(made).items()}
+        pairs: dict[str, ast.expr] = {}
+        for name, it in zip(value.keys, value.values, strict=True):
+            pairs |= self._pairs(it) if name is None else {ast.literal_eval(name): it}
+        return pairs
+
+    def meant(self, value: ast.expr) -> Iterator[ast.expr]:
+        """What a variable or a function of the module has for a value; of all else the value itself."""
+        for node in ast.walk(self.module):
+            match node, value:
+                case ast.Assign(targets=[target], value=found), ast.Name() | ast.Attribute():
+                    if ast.unparse(target) == ast.unparse(value):
+                        yield found
+                case ast.FunctionDef(name=name, body=[*_, ast.Return(value=ast.expr() as found)]), ast.Call(
+                    func=ast.Name(id=called)
+                ):
+                    if name == called:
+                        yield found
+                case _:
+                    pass
+
+
+def lines() -> Iterator[tuple[str, Line]]:
     """Every call of a `logger`, and where it stands."""
     for path in sorted(PACKAGE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+        module = ast.parse(path.read_text())
+        for node in ast.walk(module):
             match node:
                 case ast.Call(func=ast.Attribute(value=ast.Name(id="logger"), attr=level)) if level in LEVELS:
-                    yield f"{path.relative_to(PACKAGE)}:{node.lineno}", node
+                    yield f"{path.relative_to(PACKAGE)}:{node.lineno}", Line(node, module)
 
 
-CALLS = [pytest.param(call, id=where) for where, call in calls()]
+LINES = [pytest.param(line, id=where) for where, line in lines()]
 
 
-@pytest.mark.parametrize("call", CALLS)
-def test_a_message_is_constant(call: ast.Call) -> None:
-    (message,) = call.args
+@pytest.mark.parametrize("line", LINES)
+def test_a_message_is_constant(line: Line) -> None:
+    (message,) = line.call.args
     assert isinstance(message, ast.Constant)
     assert isinstance(message.value, str)
     assert "%" not in message.value
 
 
-@pytest.mark.parametrize("call", CALLS)
-def test_what_it_is_about_stands_in_values(call: ast.Call) -> None:
-    assert {it.arg for it in call.keywords} <= {"extra", "exc_info"}
+@pytest.mark.parametrize("line", LINES)
+def test_what_it_is_about_stands_in_values(line: Line) -> None:
+    assert {it.arg for it in line.call.keywords} <= {"extra", "exc_info"}
+    about = line.values.keys() & (OBJECTS | PLACES)
+    assert bool(about) is (line.message not in ABOUT_THE_PROCESS), line.values.keys()
 
 
-def test_the_calls_are_found() -> None:
-    assert len(CALLS) > 20
+@pytest.mark.parametrize("line", LINES)
+def test_an_object_is_named_with_its_namespace(line: Line) -> None:
+    for name in line.values.keys() & OBJECTS:
+        value = line.values[name]
+        written = {ast.unparse(it) for it in (value, *line.meant(value))}
+        assert any(_is_reference(it) for it in written), f"{name}={written}: write NAMESPACE/NAME"
+
+
+def _is_reference(written: str) -> bool:
+    """Whether an expression gives NAMESPACE/NAME: a key of the store as a text, or both parts by themselves."""
+    keys = {"str(key)", "str(self.key)", "str(self._key)"}
+    return written in keys or (written[:2] in {"f'", 'f"'} and "}/{" in written)
+
+
+def test_all_lines_are_found_and_no_exception_is_left_over() -> None:
+    found = {line.message for _, line in lines()}
+    assert len(LINES) > 40
+    assert found >= ABOUT_THE_PROCESS

@@ -107,6 +107,7 @@ class BrokerSession:
         self._mute: BrokerError | None = None
         self._endpoints, self._vhost, self._tls = stats, addresses(url)[0].vhost, tls
         self._hosts = frozenset(f"{it.host}:{it.port}" for it in addresses(url))
+        self._named = ",".join(sorted(self._hosts))
         self._declared: Mapping[str, QueueSettings] = {}
         self._celery: str | None = None
         self._celery_asked = float("-inf")
@@ -291,7 +292,7 @@ class BrokerSession:
             return
         except Exception:
             # Without its word a worker counts as busy: one bad answer must not end the asking, and is no secret.
-            logger.exception("workers not asked")
+            logger.exception("workers not asked", extra={"broker": self._named})
             return
         self._mute = None
         pause.ended()
@@ -309,7 +310,7 @@ class BrokerSession:
         except BrokerError as error:
             pause.failed(error)
         except Exception:
-            logger.exception("workers not asked closely")
+            logger.exception("workers not asked closely", extra={"broker": self._named})
         else:
             self._answers.count(due.nodes, words, asked_at)
 
@@ -318,9 +319,9 @@ class BrokerSession:
         try:
             self._beats = await self._in(self._worker_thread, self._workers.beats)
         except BrokerError as error:
-            logger.debug("beats not asked", extra={"because": str(error)})
+            logger.debug("beats not asked", extra={"broker": self._named, "because": str(error)})
         except Exception:
-            logger.exception("beats not asked")
+            logger.exception("beats not asked", extra={"broker": self._named})
 
     async def _ask_celery(self, node: str | None) -> None:
         if node is None or self._clock.monotonic() - self._celery_asked < self._every.celery_s:
@@ -336,7 +337,7 @@ class BrokerSession:
             except BrokerError:  # the depths say so, too
                 self._delayed = None
             except Exception:  # whatever a broker says, it must not end the asking
-                logger.exception("delayed tasks not counted")
+                logger.exception("delayed tasks not counted", extra={"broker": self._named})
                 self._delayed = None
             absent = self._delayed is None and self._seen_at["depths"] is not None
             await self._clock.sleep(self._every.delayed_looked_for_s if absent else self._every.delayed_s)
@@ -346,7 +347,7 @@ class BrokerSession:
             try:
                 self._declared = await declarations(self._endpoints, self._vhost, self._tls, self._names)
             except Exception:
-                logger.exception("declarations not read")
+                logger.exception("declarations not read", extra={"broker": self._named})
             await self._clock.sleep(self._every.declarations_s)
 
     async def _read_statistics(self, statistics: Statistics) -> None:
@@ -359,7 +360,7 @@ class BrokerSession:
             except BrokerError as error:
                 self._counted = error
             except Exception:
-                logger.exception("statistics not read")
+                logger.exception("statistics not read", extra={"broker": self._named})
                 self._counted = BrokerUnreachable("the statistics could not be read: the operator's log has the cause")
             await self._clock.sleep(max(self._every.statistics_s - (self._clock.monotonic() - started), LEAST_GAP_S))
 

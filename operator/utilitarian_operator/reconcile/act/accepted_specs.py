@@ -28,6 +28,7 @@ class Revisions:
 
     def __init__(self, records: Cluster, owner: Owner, monotonic: Callable[[], float]) -> None:
         self._records, self._owner, self._monotonic = records, owner, monotonic
+        self._fleet = f"{owner.namespace}/{owner.name}"
         self._live: list[Object] = []
         self._kept = 0
         self._not_before = 0.0
@@ -43,7 +44,7 @@ class Revisions:
                 "controllerrevisions", self._owner.namespace, selector(self._owner.name)
             )
         except Rejected as error:
-            logger.warning("accepted specs not read", extra={"fleet": self._owner.name, "because": str(error)})
+            logger.warning("accepted specs not read", extra={"fleet": self._fleet, "because": str(error)})
             return None
         self._live = in_order(found, self._owner.uid)
         return newest(self._live, self._owner.uid)
@@ -66,7 +67,7 @@ class Revisions:
             try:
                 await self._add(revision(self._owner, generation, spec))
             except Rejected as error:
-                logger.warning("accepted spec not kept", extra={"fleet": self._owner.name, "because": str(error)})
+                logger.warning("accepted spec not kept", extra={"fleet": self._fleet, "because": str(error)})
                 self._not_before = self._monotonic() + AGAIN_AFTER_S
                 return
         self._kept = generation
@@ -80,5 +81,5 @@ class Revisions:
             try:
                 await self._records.delete(self._live[0])
             except (Conflict, Gone):
-                logger.info("accepted spec gone already", extra={"object": self._live[0]["metadata"]["name"]})
+                logger.info("accepted spec gone already", extra={"fleet": self._fleet})
             self._live.pop(0)

@@ -110,7 +110,7 @@ class Drains:
             self.may_act(key.namespace)
             await self._carry_out(pod, step, broker)
         except (ClusterError, BrokerError) as error:
-            about = {"fleet": str(key), "pod": step.pod, "step": type(step).__name__}
+            about = {"fleet": str(key), "pod": f"{key.namespace}/{step.pod}", "step": type(step).__name__}
             logger.info("step of a drain put off", extra={**about, "because": str(error)})
             return False
         return True

@@ -28,4 +28,5 @@ async def guard(cluster: Cluster, store: Store, key: Key, guards: Iterable[Guard
             change = {"metadata": {"annotations": it.annotations}}
             store.answered(PODS, await cluster.patch({"kind": "Pod", **there[it.pod]}, change))
         except ClusterError as error:
-            logger.info("pod not annotated", extra={"pod": it.pod, "because": str(error)})
+            about = {"fleet": str(key), "pod": f"{key.namespace}/{it.pod}"}
+            logger.info("pod not annotated", extra={**about, "because": str(error)})

@@ -70,7 +70,8 @@ class PodWarnings:
             about = f"involvedObject.uid={metadata['uid']},type=Warning"
             events, _ = await self._cluster.items("events", metadata["namespace"], limit=MOST_EVENTS, fields=about)
         except ClusterError as error:  # its role may be an older chart's, without the right
-            logger.debug("warnings not seen", extra={"pod": metadata["name"], "because": str(error)})
+            pod = f"{metadata['namespace']}/{metadata['name']}"
+            logger.debug("warnings not seen", extra={"pod": pod, "because": str(error)})
             return
         self._note(metadata["name"], newest_warning(events))
 
@@ -80,7 +81,8 @@ class PodWarnings:
             try:
                 log = await self._cluster.log_end(pod, container, previous=which == "previous")
             except ClusterError as error:
-                logger.debug("log not seen", extra={"pod": name, "because": str(error)})
+                where = f"{pod['metadata']['namespace']}/{name}"
+                logger.debug("log not seen", extra={"pod": where, "because": str(error)})
             else:
                 self._note(name, broker_refusal(log, queues))
 
