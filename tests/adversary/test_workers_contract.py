@@ -1,0 +1,80 @@
+"""Modelled workers and their broker do as real ones do: tests/integration plays the same cases on those."""
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.adversary.loop import VirtualLoop
+from tests.adversary.rabbitmq import RabbitMQ
+from tests.adversary.workers import Kind, Worker
+from tests.support.workers_contract import Counts, Holds, WorkersContract
+
+QUEUE = "work"
+SOON_S, EVERY_S = 60.0, 0.05
+
+
+class Model:
+    """The broker and the workers of a world."""
+
+    def __init__(self, seed: int) -> None:
+        self.loop = VirtualLoop()
+        self._rabbit = RabbitMQ(self.loop, random.Random(seed))
+        self._workers: dict[str, Worker] = {}
+
+    def worker(self, name: str, *, late: bool, slots: int = 2, multiplier: int = 1, execution: str = "threads") -> None:
+        made = Worker(self._rabbit, name, Kind((QUEUE,), slots, multiplier, execution, late))
+        self._workers[name] = self._rabbit.workers[made.node] = made
+        made.connect()
+
+    def send(self, count: int, seconds: float, *, due_in_s: float | None = None) -> None:
+        for _ in range(count):
+            self._rabbit.send(QUEUE, seconds, None if due_in_s is None else self.loop.now + due_in_s)
+
+    def holds(self, name: str) -> Holds | None:
+        worker = self._workers[name]
+        if not worker.hears:
+            return None
+        active = worker.answer("active")
+        early = sum(it["acknowledged"] for it in active)
+        return Holds(len(active), early, len(worker.answer("reserved")), len(worker.answer("scheduled")))
+
+    def counts(self) -> Counts:
+        unacked = sum(worker.unacked_of(QUEUE) for worker in self._workers.values())
+        return Counts(len(self._rabbit.declare(QUEUE).ready), unacked)
+
+    def cancel(self, name: str) -> None:
+        self._workers[name].cancel(QUEUE)
+
+    def add(self, name: str) -> None:
+        self._workers[name].add(QUEUE)
+
+    def terminate(self, name: str) -> None:
+        self._workers[name].sigterm(lambda: None)
+
+    def kill(self, name: str) -> None:
+        self._workers[name].kill("the test")
+
+    def ended(self, name: str) -> bool:
+        return not self._workers[name].alive
+
+    def done(self) -> int:
+        return sum(task.ended for task in self._rabbit.tasks)
+
+    def wait(self, condition: Callable[[], object]) -> None:
+        async def until() -> None:
+            end = self.loop.now + SOON_S
+            while not condition():
+                assert self.loop.now < end, (self.counts(), {name: self.holds(name) for name in self._workers})
+                await asyncio.sleep(EVERY_S)
+
+        self.loop.run_until_complete(until())
+
+
+class TestModelledWorkers(WorkersContract):
+    @pytest.fixture
+    def scene(self) -> Iterator[Model]:
+        model = Model(1)
+        yield model
+        model.loop.close()

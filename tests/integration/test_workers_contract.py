@@ -1,0 +1,92 @@
+"""Real workers keep the contract by which those of the adversary's model are held to them."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.support.celery_workers import Application, send, wait_worker_ready
+from tests.support.ledger import FileLedgerReader
+from tests.support.processes import Process
+from tests.support.rabbitmq import RabbitMQ
+from tests.support.waiting import wait_until
+from tests.support.workers_contract import Counts, Holds, WorkersContract
+from utilitarian import routing
+from utilitarian_operator.adapters.broker.workers.remote_control import RemoteControl
+
+SOON = timedelta(seconds=60)
+QUEUE = routing.DEFAULT_QUEUE
+
+
+class Real:
+    """A virtual host of RabbitMQ and workers of the reference application."""
+
+    def __init__(self, rabbitmq: RabbitMQ, vhost: str, directory: Path, stack: ExitStack) -> None:
+        self._rabbitmq, self._vhost, self._stack = rabbitmq, vhost, stack
+        self._url = rabbitmq.amqp_url(vhost)
+        self._application = Application(self._url, directory, directory / "ledger")
+        self._ledger = FileLedgerReader(directory / "ledger")
+        self._workers: dict[str, Process] = {}
+        self._control = RemoteControl(self._url)
+        stack.callback(self._control.close)
+
+    def worker(self, name: str, *, late: bool, slots: int = 2, multiplier: int = 1, execution: str = "threads") -> None:
+        made = self._application.worker(
+            name,
+            f"--prefetch-multiplier={multiplier}",
+            queues=[QUEUE],
+            concurrency=slots,
+            execution=execution,
+            env={"UTILITARIAN_ACKS_LATE": str(late).lower()},
+        )
+        self._workers[name] = self._stack.enter_context(made)
+        self._stack.callback(made.kill)
+        wait_worker_ready(made)
+
+    def send(self, count: int, seconds: float, *, due_in_s: float | None = None) -> None:
+        eta = None if due_in_s is None else datetime.now(UTC) + timedelta(seconds=due_in_s)
+        send(self._url, QUEUE, [seconds] * count, eta=eta)
+
+    def holds(self, name: str) -> Holds | None:
+        node = f"celery@{name}"
+        said = self._control.holdings([node]).get(node)
+        return said and Holds(said.active, said.acked_early, said.reserved, said.scheduled)
+
+    def counts(self) -> Counts:
+        ready, unacked = self._rabbitmq.totals(self._vhost).get(QUEUE, (0, 0))
+        return Counts(ready, unacked)
+
+    def cancel(self, name: str) -> None:
+        self._control.cancel_consumers(f"celery@{name}", [QUEUE])
+
+    def add(self, name: str) -> None:
+        self._control.add_consumers(f"celery@{name}", [QUEUE])
+
+    def terminate(self, name: str) -> None:
+        self._workers[name].signal(signal.SIGTERM)
+
+    def kill(self, name: str) -> None:
+        self._workers[name].kill()
+
+    def ended(self, name: str) -> bool:
+        return not self._workers[name].running
+
+    def done(self) -> int:
+        return len(self._ledger.read().ids("end"))
+
+    def wait(self, condition: Callable[[], object]) -> None:
+        wait_until(
+            condition,
+            within=SOON,
+            describe=lambda: (self.counts(), {name: self.holds(name) for name in self._workers}),
+        )
+
+
+class TestWorkers(WorkersContract):
+    @pytest.fixture
+    def scene(self, rabbitmq: RabbitMQ, vhost: str, tmp_path: Path) -> Iterator[Real]:
+        with ExitStack() as stack:
+            yield Real(rabbitmq, vhost, tmp_path, stack)
