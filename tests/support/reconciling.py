@@ -19,15 +19,18 @@ from utilitarian_operator.reconcile.reconciler import Reconciler
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
-def reconciler_of(cluster: FakeCluster, store: Store, broker: FakeBroker) -> Reconciler:
+def reconciler_of(
+    cluster: FakeCluster, store: Store, broker: FakeBroker, registry: CollectorRegistry | None = None
+) -> Reconciler:
     """One whose fleets all have this broker.
 
     Args:
         cluster: the API server.
         store: what watches told.
         broker: that every resource names.
+        registry: of its metrics; one of its own unless given.
     """
-    metrics = Metrics(CollectorRegistry(), time.monotonic)
+    metrics = Metrics(registry or CollectorRegistry(), time.monotonic)
     writer = ObjectWriter(cluster, store, metrics, "operator-0", lambda: NOW, uuid.uuid4)
     drains = Drains(cluster, store, writer, lambda: NOW, asyncio.sleep)
     return Reconciler(cluster, store, Brokers(lambda _: broker), drains, metrics, lambda: NOW, time.monotonic)

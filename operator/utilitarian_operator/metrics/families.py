@@ -81,8 +81,8 @@ class WaitingFamilies:
         self.held = gauge(
             "pool_held_tasks",
             "Tasks that wait and that no worker is asked for on purpose: they wait for the pool's next run "
-            "(`outsideRuns: Hold`), for their own time or until they are due (`wake: WhenDue`), or another resource "
-            "has the queue (pools.md#one-queue-one-resource)",
+            "(`outsideRuns: Hold`), for their own time or until they are due (`wake: WhenDue`), another resource has "
+            "the queue (pools.md#one-queue-one-resource), or a person has set the pool to 0 (`drain`)",
             _POOL,
         )
         self.due = gauge(
@@ -159,7 +159,11 @@ class FleetFamilies:
             f"1 for the fleet's `mode` ({_any_of(get_args(Mode))}), 0 for the two others",
             (*_FLEET, "mode"),
         )
-        self.tick_age = gauge("tick_age_seconds", "Seconds since the fleet was last looked at", _FLEET)
+        self.tick_age = gauge(
+            "tick_age_seconds",
+            "Seconds since a look at the fleet last succeeded, or since this process first tried one",
+            _FLEET,
+        )
         self.tick = histogram(
             "tick_duration_seconds",
             "Seconds that one round of reading, deciding and acting took",

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -60,7 +60,7 @@ class Metrics:
         self._decided = dict[Fleet, list[Counter]]()
         self._shown: dict[Fleet, dict[str, _Shown]] = {}
         self._counted: dict[Fleet, set[str]] = defaultdict(set)
-        self._unseen, self._told = set[Fleet](), set[Fleet]()
+        self._unseen, self._told, self._begun = set[Fleet](), set[Fleet](), set[Fleet]()
         self.runs = RunMetrics(registry, self._board)
         self.flow = FlowMetrics(registry, self._board, self._pools.workers, monotonic, price)
         self.process = ProcessMetrics(registry)
@@ -68,6 +68,9 @@ class Metrics:
     @contextlib.contextmanager
     def look(self, fleet: Fleet) -> Iterator[None]:
         """Around one look at a fleet: if it comes to nothing, the figures of the last one are shown no more."""
+        if fleet not in self._begun:  # where no look ever succeeds, there is none from which its age could be told
+            self._begun.add(fleet)
+            self._ages_from_now(fleet)
         self._unseen.add(fleet)
         self._told.discard(fleet)
         try:
@@ -213,8 +216,16 @@ class Metrics:
     def ticked(self, fleet: Fleet, took: timedelta) -> None:
         """Record that a look was completed."""
         self._fleets.tick.labels(*fleet).observe(took.total_seconds())
+        self._ages_from_now(fleet)
+
+    def _ages_from_now(self, fleet: Fleet) -> None:
         finished = self._monotonic()
         self._fleets.tick_age.labels(*fleet).set_function(lambda: self._monotonic() - finished)
+
+    @property
+    def fleets(self) -> Collection[Fleet]:
+        """Those of which something is shown."""
+        return self._begun
 
     def scaled(self, fleet: Fleet, pool: str, *, up: bool) -> None:
         """Count a scale request."""
@@ -261,6 +272,7 @@ class Metrics:
         self._decided.pop(fleet, None)
         self._counted.pop(fleet, None)
         self._told.discard(fleet)
+        self._begun.discard(fleet)
         self.runs.forget(fleet)
         self.flow.forget(fleet)
 
@@ -291,10 +303,11 @@ class _Shown:
 def waits_on_purpose(pool: PoolSnapshot, decision: Decision) -> int | None:
     """Ready messages that no worker is asked for, on purpose.
 
-    They wait for a run, for their own time or until they are due, or they are another resource's.
-    None where it is not known how much is ready.
+    They wait for a run, for their own time or until they are due, they are another resource's, or a person has drained
+    the pool. None where it is not known how much is ready.
     """
     if isinstance(pool.ready, Unknown):
         return None
     waits = decision.trail[0].after == 0 or decision.due is not None or decision.rule == Rule.QUEUE_TAKEN
-    return pool.ready if waits else 0
+    drained = not decision.replicas and any(step.rule == Rule.OVERRIDE and not step.after for step in decision.trail)
+    return pool.ready if waits or drained else 0

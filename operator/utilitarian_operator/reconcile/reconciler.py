@@ -65,6 +65,7 @@ class Reconciler:
         resource = self._fleets.present(key)
         if resource is None:
             await self._fleets.forget(key)
+            self._metrics.forget(key)  # also what no look had come to know
             return True
         started = self._monotonic()
         try:
@@ -85,7 +86,7 @@ class Reconciler:
     @property
     def kept(self) -> Collection[Key]:
         """The fleets of which anything is kept; one of them may be gone."""
-        return self._fleets.kept
+        return {*self._fleets.kept, *(Key(*it) for it in self._metrics.fleets)}
 
     def has_gone(self, key: Key) -> bool:
         """Whether there is no such resource any more."""
@@ -93,7 +94,8 @@ class Reconciler:
 
     async def leave(self, key: Key) -> None:
         """Keep nothing more of a fleet that is another operator's, or gone."""
-        if await self._fleets.leave(key) is not None:
+        await self._fleets.leave(key)
+        if key in self._metrics.fleets:
             self._metrics.forget(key)
             self._executor.decision_log.forget(key)
 

@@ -81,6 +81,24 @@ def test_what_is_not_seen_has_no_figure_and_comes_back_when_it_is() -> None:
     assert shown.value("queue_messages", queue="q", state="ready") == 3
 
 
+def test_a_fleet_at_which_no_look_ever_succeeds_has_an_age_all_the_same() -> None:
+    """After a restart of the operator too: else nothing would tell that it is blind for this fleet."""
+    shown, where = Shown(), {"namespace": "ns", "fleet": "fleet"}
+    with pytest.raises(KeyError), shown.metrics.look(FLEET):
+        raise KeyError
+    first = shown.registry.get_sample_value("utilitarian_tick_age_seconds", where)
+    with pytest.raises(KeyError), shown.metrics.look(FLEET):
+        raise KeyError
+    again = shown.registry.get_sample_value("utilitarian_tick_age_seconds", where)
+    assert first is not None
+    assert again is not None
+    assert 0 <= first < again
+    assert FLEET in shown.metrics.fleets
+    shown.metrics.forget(FLEET)
+    assert FLEET not in shown.metrics.fleets
+    assert [it for metric in shown.registry.collect() for it in metric.samples if it.labels.get("fleet")] == []
+
+
 def test_nothing_stays_of_a_fleet_that_is_gone_and_it_may_come_again() -> None:
     shown = Shown()
     shown.look(POOL)
@@ -205,6 +223,10 @@ WAITING = Step("wait", 1, 0, "3 tasks wait", NOW)
             start(Step("demand", 0, 2, "3")).then(Step("queue-taken", 2, 0, "x")), 3, 3, id="another resource's"
         ),
         pytest.param(start(Step("demand", 0, 1, "3")).then(WAITING), 3, 3, id="until they are due"),
+        pytest.param(
+            start(Step("demand", 0, 2, "3")).then(Step("override", 2, 0, "x")), 3, 3, id="a person drained it"
+        ),
+        pytest.param(start(Step("demand", 0, 2, "3")).then(Step("override", 2, 1, "x")), 3, 0, id="by hand"),
         pytest.param(start(Step("demand", 0, 0, "nothing to do")), 0, 0, id="nothing"),
         pytest.param(start(Step("unknown", 0, 0, "not seen")), None, None, id="unknown"),
     ],

@@ -1,8 +1,10 @@
 """One fleet's look goes on whatever becomes of another's, in another namespace, and ends where its resource goes."""
 
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from tests.support import resources
 from tests.support.reconciling import NOW, reconciler_of
@@ -137,3 +139,19 @@ async def test_a_resource_that_went_without_a_word_of_the_watch_is_forgotten_whe
     assert world.store.fleets() == []
     await world.write()
     assert world.store.fleets() == [OURS]
+
+
+@pytest.mark.parametrize("failure", [ClusterError("no answer"), KeyError("what no code expects")], ids=type)
+async def test_a_fleet_at_which_no_look_succeeds_is_told_of_until_it_is_gone(failure: Exception) -> None:
+    """The alert on an operator that is blind for a fleet rests on its age, also after a restart."""
+    world, registry = World(), CollectorRegistry()
+    reconciler = reconciler_of(world.cluster, world.store, world.broker, registry)
+    live = await world.write()
+    world.cluster.fails = lambda asked: failure if asked.verb != "delete" else None
+    with contextlib.suppress(KeyError):
+        await reconciler.reconcile(OURS)
+    where = {"namespace": OURS.namespace, "fleet": OURS.name}
+    assert registry.get_sample_value("utilitarian_tick_age_seconds", where) is not None
+    await world.delete(live)
+    assert await reconciler.reconcile(OURS)
+    assert [it for metric in registry.collect() for it in metric.samples if "fleet" in it.labels] == []
