@@ -14,7 +14,7 @@ import yaml
 
 from tests.support.command import operator_command
 from utilitarian_operator.adapters.cluster.by_hand import Server
-from utilitarian_operator.adapters.cluster.dry_run import DryRunCluster
+from utilitarian_operator.adapters.cluster.dry_run import PAGE, DryRunCluster
 from utilitarian_operator.adapters.cluster.fake import FakeCluster
 from utilitarian_operator.api.names import FLEETS_LEASE
 from utilitarian_operator.api.objects import Object
@@ -31,16 +31,27 @@ class PersonCluster(FakeCluster):
 
     find = DryRunCluster.find
     leases = DryRunCluster.leases
+    all_items = DryRunCluster.all_items
     _lease = DryRunCluster._lease
 
     clock_ahead = timedelta()
     """How far its clock is ahead of this machine's."""
+    page_size = PAGE
+    """Objects of a page."""
     forbidden: frozenset[tuple[str, str]] = frozenset()
     """Verbs and resources to which the person has no right."""
 
     async def server(self) -> Server:
         """Its version and its clock."""
         return Server("v1.34.1", datetime.now(UTC) + self.clock_ahead)
+
+    async def page(
+        self, plural: str, namespace: str | None, selector: str = "", fields: str = "", after: str = ""
+    ) -> tuple[list[Object], str]:
+        """Some objects of one kind, and by what those after them are asked for."""
+        found, _ = await self.items(plural, namespace, selector, None, fields)
+        begin, end = int(after or 0), int(after or 0) + self.page_size
+        return found[begin:end], str(end) if end < len(found) else ""
 
     async def create(self, manifest: Object) -> Object:
         """Make an object; a review of rights is answered and not kept."""

@@ -174,13 +174,28 @@ class ClusterClient(Cluster):
         self, plural: str, namespace: str | None, selector: str = "", limit: int | None = None, fields: str = ""
     ) -> tuple[list[Object], int]:
         """All objects of one kind, of a namespace or of all (None), and the version of the list; the first `limit`."""
-        scope = f"namespaces/{namespace}/" if namespace else ""
-        asked = {"labelSelector": selector, "limit": limit, "fieldSelector": fields}
+        found, metadata = await self._listed(plural, namespace, selector, limit, fields)
+        return found, int(metadata["resourceVersion"])
+
+    async def _listed(  # noqa: PLR0913 - what a list may be asked for
+        self,
+        plural: str,
+        namespace: str | None,
+        selector: str = "",
+        limit: int | None = None,
+        fields: str = "",
+        after: str = "",
+    ) -> tuple[list[Object], Object]:
+        """Objects of one kind, and what the list says of itself."""
+        path = f"{_LISTS[plural]}/{f'namespaces/{namespace}/' if namespace else ''}{plural}"
+        asked = {"labelSelector": selector, "limit": limit, "fieldSelector": fields, "continue": after}
         query = [(option, str(value)) for option, value in asked.items() if value]
-        most = MOST_LISTED_BYTES if limit else None
-        answer = await self._request("GET", f"{_LISTS[plural]}/{scope}{plural}", query=query, most=most)
-        kind = {"apiVersion": answer["apiVersion"], "kind": answer["kind"].removesuffix("List")}
-        return [kind | item for item in answer["items"]], int(answer["metadata"]["resourceVersion"])
+        answer = await self._request("GET", path, query=query, most=MOST_LISTED_BYTES if limit else None)
+        try:
+            kind = {"apiVersion": answer["apiVersion"], "kind": answer["kind"].removesuffix("List")}
+            return [kind | item for item in answer["items"] or ()], dict(answer["metadata"])
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ClusterError(f"GET {path}: the answer is no list of an API server") from error
 
     async def _write(
         self, method: str, path: str, body: Any, content_type: str, query: Sequence[tuple[str, str]] = ()

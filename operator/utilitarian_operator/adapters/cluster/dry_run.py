@@ -7,6 +7,8 @@ from utilitarian_operator.api.objects import Object
 from utilitarian_operator.errors import ClusterError, Gone, Rejected
 
 DRY_RUN = ("dryRun", "All")
+PAGE = 200
+"""Objects asked for at once: so many pods are far from what a list may have (`client.MOST_LISTED_BYTES`)."""
 
 
 class DryRunCluster(ClusterClient):
@@ -21,6 +23,23 @@ class DryRunCluster(ClusterClient):
             return await self.read(manifest["kind"], metadata["namespace"], metadata["name"])
         except Gone:
             return None
+
+    async def page(
+        self, plural: str, namespace: str | None, selector: str = "", fields: str = "", after: str = ""
+    ) -> tuple[list[Object], str]:
+        """The first objects of one kind, or those after a page; and by what those after them are asked for, "" if none."""
+        found, metadata = await self._listed(plural, namespace, selector, PAGE, fields, after)
+        return found, str(metadata.get("continue") or "")
+
+    async def all_items(
+        self, plural: str, namespace: str | None, selector: str = "", fields: str = "", most: int = 5000
+    ) -> tuple[list[Object], bool]:
+        """The objects of one kind, page by page, and whether there are more than `most`, which are left out."""
+        found, after = await self.page(plural, namespace, selector, fields)
+        while after and len(found) < most:
+            more, after = await self.page(plural, namespace, selector, fields, after)
+            found += more
+        return found, bool(after)
 
     async def leases(self, name: str, namespaces: Iterable[str]) -> Mapping[str, Object | str]:
         """The Lease of a name in each of some namespaces that has one; or why it can't be read."""

@@ -1,7 +1,7 @@
 """`events`: what the operator and Kubernetes have told of a fleet and its objects, the newest last."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from utilitarian_operator.cli.resources import checked, found_in, pools_of, the_
 from utilitarian_operator.cli.tables import columns
 
 KINDS = ("UtilitarianWorkerPool", "Deployment", "StatefulSet", "ReplicaSet", "Pod", "PersistentVolumeClaim")
-MOST_OF_A_KIND = 500
+MOST_OF_A_KIND = 5000
 NONE_KEPT = "no events: Kubernetes keeps them for an hour, unless it is set otherwise"
 
 
@@ -31,14 +31,16 @@ def events(  # noqa: PLR0913 - what a person may ask for
             async with connection.connected(target) as there:
 
                 async def look() -> str:
-                    return await _printed(there, pool, fleet, selector, output, last) or NONE_KEPT
+                    said: list[str] = []
+                    text = await _printed(there, pool, fleet, selector, output, last, said.append)
+                    return "\n".join([*(said if output in {Format.TABLE, Format.WIDE} else ()), text or NONE_KEPT])
 
                 async for frame in watching.looks(look):
                     yield frame
 
         async def once() -> str:
             async with connection.connected(target) as there:
-                return await _printed(there, pool, fleet, selector, output, last)
+                return await _printed(there, pool, fleet, selector, output, last, lambda it: remark(f"note: {it}"))
 
         if watch:
             watching.follow(frames)
@@ -48,34 +50,55 @@ def events(  # noqa: PLR0913 - what a person may ask for
             remark(NONE_KEPT)
 
 
-async def _printed(
-    there: Connection, pool: str | None, fleet: str | None, selector: str, output: Format, last: int
+async def _printed(  # noqa: PLR0913 - what a person may ask for
+    there: Connection,
+    pool: str | None,
+    fleet: str | None,
+    selector: str,
+    output: Format,
+    last: int,
+    told: Callable[[str], None],
 ) -> str:
     found = (await found_in(there, selector=selector)).resources
     several = fleet is None and pool is None
     chosen = found if several else [the_one(found, fleet, pool)]
-    rows = await of_fleets(there, chosen, pool)
+    rows = await of_fleets(there, chosen, pool, told=told)
     rows = rows[-last:] if last else rows
     if output in {Format.JSON, Format.YAML}:
         return document({"events": rows}, output)
     return _table(rows, datetime.now(UTC)) if rows else ""
 
 
-async def of_fleets(there: Connection, resources: Sequence[Object], pool: str | None = None) -> list[dict[str, Any]]:
+async def of_fleets(
+    there: Connection, resources: Sequence[Object], pool: str | None = None, *, told: Callable[[str], None]
+) -> list[dict[str, Any]]:
     """The events of fleets and their objects, oldest first, each with `at`, `type`, `reason`, `about`, `count`, `note`.
 
     Args:
         there: to ask.
         resources: the fleets; of one namespace.
         pool: only what is about this one; None for all, beat included.
+        told: called with a sentence where not all could be read.
     """
     names = {it["metadata"]["name"]: pools_of(it) for it in resources}
     rows = []
     for kind in KINDS:
         fields = f"involvedObject.kind={kind}"
-        items, _ = await there.cluster.items("events", there.namespace, limit=MOST_OF_A_KIND, fields=fields)
+        # In the order of their names, so all are read: the newest may be the last.
+        items, more = await there.cluster.all_items("events", there.namespace, fields=fields, most=MOST_OF_A_KIND)
         rows += [_row(it) for it in items if _is_about(it, names, pool)]
-    return sorted(rows, key=lambda row: row["at"])
+        if more:
+            told(f"there are more than {len(items)} events of the kind {kind}: some are not among these")
+    return sorted(rows, key=lambda row: _moment(row["at"]))
+
+
+def _moment(text: str) -> datetime:
+    """A moment as Kubernetes writes it, with or without fractions of a second; the beginning of time where it is none."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _is_about(event: Mapping[str, Any], names: Mapping[str, Sequence[str]], pool: str | None) -> bool:

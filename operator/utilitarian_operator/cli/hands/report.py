@@ -26,7 +26,7 @@ from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.errors import ClusterError
 
 OBJECTS = ("deployments", "statefulsets", "poddisruptionbudgets", "pods")
-MOST_OBJECTS = 500
+MOST_OBJECTS = 1000
 MOST_LOGS = 5
 """Pods of operators whose logs are read."""
 
@@ -107,7 +107,7 @@ async def bundle(
         yield f"resource-{it['metadata']['name']}.yaml", document(it, Format.YAML)
     for name, text in _explained(found, resources, now):
         yield name, plain_log(_COLOUR.sub("", text))
-    yield "events.txt", await read("events", lambda: _events(there, resources))
+    yield "events.txt", await read("events", lambda: _events(there, resources, not_read))
     yield "objects.yaml", await read("objects", lambda: _objects(there, resources, not_read))
     yield "doctor.txt", await read("doctor", lambda: _examined(there, now))
     async for name, text in _logs(there, read):
@@ -127,8 +127,8 @@ def _explained(found: Found, resources: list[Object], now: datetime) -> list[tup
     return texts
 
 
-async def _events(there: Connection, resources: list[Object]) -> str:
-    rows = await of_fleets(there, resources)
+async def _events(there: Connection, resources: list[Object], not_read: list[str]) -> str:
+    rows = await of_fleets(there, resources, told=not_read.append)
     return "\n".join(
         f"{it['at']} {it['type']} {it['reason']} {it['about']} x{it['count']}: {plain(it['note'])}" for it in rows
     )
@@ -140,10 +140,11 @@ async def _objects(there: Connection, resources: list[Object], not_read: list[st
         selector = f"{INSTANCE_LABEL}={resource['metadata']['name']}"
         for plural in OBJECTS:
             try:
-                items, _ = await there.cluster.items(plural, there.namespace, selector, MOST_OBJECTS)
+                items, more = await there.cluster.all_items(plural, there.namespace, selector, most=MOST_OBJECTS)
             except ClusterError as error:
                 not_read.append(f"{plural}: {plain(str(error))}")
                 continue
+            not_read += [f"{plural}: there are more than the first {len(items)}"] if more else []
             texts += [f"---\n{document(redacted(it), Format.YAML)}" for it in items]
     return "\n".join(texts)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.fake_shell import NAMESPACE, FakeShell
-from utilitarian_operator.cli.hands import watching
+from utilitarian_operator.cli.hands import events, watching
 from utilitarian_operator.core.moments import timestamp
 
 NUMBERS = count()
@@ -92,3 +92,30 @@ def test_a_watch_ends_with_ctrl_c(fleet: FakeShell, monkeypatch: pytest.MonkeyPa
     done = fleet.run("events", "-w")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("no node") == 1
+
+
+@pytest.mark.parametrize("page", [1, 2, 100])
+def test_the_newest_is_found_behind_whatever_many_events_others_have(fleet: FakeShell, page: int) -> None:
+    """Kubernetes lists events in the order of their names."""
+    fleet.cluster.page_size = page
+    for number in range(3):
+        told(fleet, "Pod", f"another-{number}", "another's", metadata={"name": f"a-{number}", "namespace": NAMESPACE})
+    metadata = {"name": "z", "namespace": NAMESPACE}
+    told(fleet, "Pod", "utilitarian-cleanup-7d-y", "the newest", metadata=metadata)
+    assert "the newest" in fleet.run("events").stdout.splitlines()[-1]
+
+
+def test_events_that_are_too_many_are_said(fleet: FakeShell, monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet.cluster.page_size = 1
+    monkeypatch.setattr(events, "MOST_OF_A_KIND", 2)
+    done = fleet.run("events")
+    said = "note: there are more than 2 events of the kind UtilitarianWorkerPool: some are not among these\n"
+    assert (done.returncode, done.stderr) == (0, said)
+
+
+def test_moments_are_ordered_whatever_their_fractions(shell: FakeShell) -> None:
+    shell.fleet()
+    for note, at in (("third", "2026-03-02T12:00:00.5Z"), ("first", "what"), ("second", "2026-03-02T12:00:00Z")):
+        told(shell, "Deployment", "utilitarian-cleanup", note, eventTime=at)
+    said = json.loads(shell.run("events", "-o", "json").stdout)["events"]
+    assert [it["note"] for it in said] == ["first", "second", "third"]
