@@ -177,7 +177,7 @@ class ClusterClient(Cluster):
         found, metadata = await self._listed(plural, namespace, selector, limit, fields)
         return found, int(metadata["resourceVersion"])
 
-    async def _listed(  # noqa: PLR0913 - what a list may be asked for
+    async def _listed(
         self,
         plural: str,
         namespace: str | None,

@@ -27,7 +27,7 @@ class DryRunCluster(ClusterClient):
     async def page(
         self, plural: str, namespace: str | None, selector: str = "", fields: str = "", after: str = ""
     ) -> tuple[list[Object], str]:
-        """The first objects of one kind, or those after a page; and by what those after them are asked for, "" if none."""
+        """The first objects of one kind, or those after a page; and how to ask for the next page, "" after the last."""
         found, metadata = await self._listed(plural, namespace, selector, PAGE, fields, after)
         return found, str(metadata.get("continue") or "")
 

@@ -1,7 +1,7 @@
 """`doctor`: what keeps a person, the operator or a fleet from working, each with its remedy."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -47,6 +47,69 @@ IMAGE_REMEDIES = {
     "CrashLoopBackOff": "see why it ends: kubectl logs POD --previous",
 }
 """Why a container waits, as the kubelet says it, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """One thing that the operator needs of the broker.
+
+    Args:
+        what: it needs.
+        lacking: the reason of the condition BrokerReachable that says that it has it not.
+        well: what is so where it has it.
+        remedies: what to do, each by words of the condition's message; the last for all others.
+    """
+
+    what: str
+    lacking: str
+    well: str
+    remedies: tuple[tuple[str, str], ...]
+
+
+BROKER = (
+    Right(
+        "login and virtual host",
+        "Unreachable",
+        "the broker lets the operator in",
+        (
+            ("refuses user, password", "correct the Secret that spec.broker names: rabbitmqctl authenticate_user USER"),
+            ("lacks the URL's virtual host", "rabbitmqctl add_vhost VHOST, or correct the URL's last part"),
+            ("its virtual host", "rabbitmqctl set_permissions -p VHOST USER …: docs/install.md has the patterns"),
+            ("certificate", "see spec.broker.tls: caFrom, or certFrom and keyFrom"),
+            ("TLS", "see spec.broker.tls, and the port of the URL"),
+            ("the right", "rabbitmqctl set_permissions -p VHOST USER …: docs/install.md has the patterns"),
+            (
+                "",
+                "see that it runs (rabbitmq-diagnostics check_running) and that the operator's pod may reach its port",
+            ),
+        ),
+    ),
+    Right(
+        "read on the queues",
+        "QueueUntold",
+        "how much waits in each is seen",
+        (("", "let the user read them (rabbitmqctl set_permissions), or see to the node that has the queue"),),
+    ),
+    Right(
+        "remote control: configure, write and read on its mailboxes",
+        "WorkersUnasked",
+        "the workers can be asked what they hold",
+        (
+            ("alarm", "free memory or disk on the broker: rabbitmq-diagnostics check_alarms"),
+            ("", "rabbitmqctl set_permissions -p VHOST USER …: docs/install.md has the patterns of celery.pidbox"),
+        ),
+    ),
+    Right(
+        "statistics",
+        "DepthOnly",
+        "the endpoint of broker.stats answers",
+        (
+            ("no broker.stats", ""),
+            ("", "rabbitmqctl set_user_tags USER management (monitoring for several nodes), or correct broker.stats"),
+        ),
+    ),
+)
+"""In the order in which the operator tries them: the condition says the first that it lacks, and none after it."""
 
 
 class State(StrEnum):
@@ -185,13 +248,45 @@ def _fleet(found: Found, resource: Object, now: datetime) -> Iterator[Check]:
     }
     name = label(resource)
     yield Check(name, states[it.seen], it.message, remedy.get(it.seen, ""))
-    broker = next((c for c in status.get("conditions") or () if c.get("type") == "BrokerReachable"), None)
-    if broker is not None and broker.get("status") == "True":
-        yield Check(name, State.OK, f"broker: {broker.get('reason')}: {broker.get('message', '')}")
+    yield from (Check(name, *found) for found in _broker(status, old=it.seen is Seen.NOT))
     for said in wrong_conditions(status):
+        if said.startswith("BrokerReachable=False"):
+            continue  # told above, with the remedy
         yield Check(name, State.WRONG, said, f"docs/status.md has the row {said.partition(':')[0]}")
     for advice in status.get("advice") or ():
         yield Check(name, State.WRONG, str(advice), "what it says")
+
+
+def _broker(status: Mapping[str, Any], *, old: bool) -> Iterator[tuple[State, str, str]]:
+    """What the operator may do at the broker, by its own word: nothing is asked of the broker.
+
+    Args:
+        status: of the fleet.
+        old: no operator is at work: what is well may be so no more.
+    """
+    conditions: Iterable[Mapping[str, Any]] = status.get("conditions") or ()
+    said = next((it for it in conditions if it.get("type") == "BrokerReachable"), None) or {}
+    reason, message = str(said.get("reason", "")), str(said.get("message", ""))
+    lacking = next((number for number, it in enumerate(BROKER) if it.lacking == reason), None)
+    if said.get("status") not in {"True", "False"} or (lacking is None and reason != "Reachable"):
+        told = f": {reason}: {message}" if said else ""
+        yield (
+            State.UNKNOWN,
+            f"broker: the operator does not say whether it can use it{told}",
+            "see the rows of the fleet",
+        )
+        return
+    for number, it in enumerate(BROKER):
+        if lacking is None or number < lacking:
+            yield State.UNKNOWN if old else State.OK, f"broker, {it.what}: {it.well}", ""
+        elif number > lacking:
+            yield State.UNKNOWN, f"broker, {it.what}: not known before what is above is right", ""
+        else:
+            remedy = next(remedy for words, remedy in it.remedies if words in message)
+            yield State.WRONG if remedy else State.OK, f"broker, {it.what}: {message}", remedy
+    ready = [pool["name"] for pool in status.get("pools") or () if pool.get("ready")]
+    if ready and not old:
+        yield State.OK, f"broker, the workers' own login: workers of {named(ready)} consume", ""
 
 
 async def _images(there: Connection, resource: Object) -> Check:

@@ -93,7 +93,7 @@ async def of_fleets(
 
 
 def _moment(text: str) -> datetime:
-    """A moment as Kubernetes writes it, with or without fractions of a second; the beginning of time where it is none."""
+    """A moment as Kubernetes writes it, fractions of a second or not; the beginning of time where it is none."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -44,7 +44,9 @@ def test_all_is_well(well: FakeShell) -> None:
     assert "WRONG" not in done.stdout
     assert "unknown" not in done.stdout
     assert done.stdout.splitlines()[1].split() == ["API", "server", "ok", "v1.34.1"]
-    assert "broker: Reachable: queues are seen" in done.stdout
+    assert "broker, login and virtual host: the broker lets the operator in" in done.stdout
+    assert "broker, statistics: the endpoint of broker.stats answers" in done.stdout
+    assert "broker, the workers' own login: workers of amr-hourly consume" in done.stdout
     assert f"{__version__}, as the operator's" in done.stdout
 
 
@@ -147,3 +149,78 @@ def test_a_namespace_without_a_fleet(shell: FakeShell) -> None:
     assert "there are none in namespace metering; remedy: name another one by -n" in done.stdout
     shell.fleet()
     assert shell.run("doctor", "--fleet", "utilitariam").returncode == 2
+
+
+def broker(shell: FakeShell, reason: str, message: str, state: str = "True") -> list[tuple[str, str, str]]:
+    """What is said of the broker where its condition is so: what, state and remedy."""
+    status(shell, conditions=[{"type": "BrokerReachable", "status": state, "reason": reason, "message": message}])
+    checks = json.loads(shell.run("doctor", "-o", "json").stdout)["checks"]
+    rows = [it for it in checks if it["said"].startswith("broker")]
+    return [(it["said"].partition(":")[0].removeprefix("broker, "), it["state"], it["remedy"]) for it in rows]
+
+
+@pytest.mark.parametrize(
+    "reason,message,states,remedy",
+    [
+        pytest.param(*it[1:], id=it[0])
+        for it in (
+            (
+                "password",
+                "Unreachable",
+                "the broker refuses user, password or virtual host of the URL",
+                "WUUU",
+                "Secret",
+            ),
+            ("no vhost", "Unreachable", "the broker lacks the URL's virtual host; make it", "WUUU", "add_vhost"),
+            ("not its vhost", "Unreachable", "the broker refuses the user its virtual host", "WUUU", "set_permissions"),
+            ("certificate", "Unreachable", "the certificate of the broker is not trusted", "WUUU", "caFrom"),
+            ("TLS", "Unreachable", "the broker speaks no TLS there", "WUUU", "port of the URL"),
+            ("away", "Unreachable", "no answer from the broker: timed out", "WUUU", "check_running"),
+            ("read", "QueueUntold", "the broker refuses the right `read` on a queue", "OWUU", "let the user read them"),
+            (
+                "mailbox",
+                "WorkersUnasked",
+                "the broker refuses the right `configure` on a queue",
+                "OOWU",
+                "celery.pidbox",
+            ),
+            (
+                "alarm",
+                "WorkersUnasked",
+                "the broker takes no messages (a memory or disk alarm)",
+                "OOWU",
+                "check_alarms",
+            ),
+            (
+                "tag",
+                "DepthOnly",
+                "http://r:15672 refuses the login, or its user lacks the tag",
+                "OOOW",
+                "set_user_tags",
+            ),
+            ("no endpoint", "DepthOnly", "queues are seen over AMQP (no broker.stats)", "OOOO", ""),
+            ("all", "Reachable", "queues and statistics are seen", "OOOO", ""),
+        )
+    ],
+)
+def test_the_rights_on_the_broker(well: FakeShell, reason: str, message: str, states: str, remedy: str) -> None:
+    rows = broker(well, reason, message, "False" if reason == "Unreachable" else "True")
+    assert [state[0].upper() for _, state, _ in rows[:4]] == list(states)
+    assert [what for what, _, _ in rows[:4]][1:4:2] == ["read on the queues", "statistics"]
+    found = "".join(it for _, _, it in rows)
+    assert remedy in found
+    assert bool(found) == bool(remedy)
+    assert well.run("doctor").returncode == (3 if "W" in states else 0)
+
+
+@pytest.mark.parametrize(
+    "reason,state", [("Unknown", "Unknown"), ("OfALaterVersion", "True")], ids=["unknown", "a later version"]
+)
+def test_a_broker_of_which_nothing_is_said_that_is_understood(well: FakeShell, reason: str, state: str) -> None:
+    (row,) = broker(well, reason, "m", state)
+    assert row[1] == "unknown"
+
+
+def test_what_an_operator_said_that_is_gone_is_well_no_more(well: FakeShell) -> None:
+    well.cluster._objects.pop(("Lease", NAMESPACE, "utilitarian-fleets"))
+    assert {state for _, state, _ in broker(well, "Reachable", "seen")} == {"unknown"}
