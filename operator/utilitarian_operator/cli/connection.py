@@ -2,14 +2,16 @@
 
 import contextlib
 import os
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
-from utilitarian_operator.errors import ClusterError
+from utilitarian_operator.errors import ClusterError, OperatorError
 
 if TYPE_CHECKING:
+    from kubernetes.aio.client.api_client import ApiClient
     from kubernetes.aio.client.configuration import Configuration
 
     from utilitarian_operator.adapters.cluster.by_hand import HandCluster
@@ -17,6 +19,14 @@ if TYPE_CHECKING:
 
 DEFAULT_KUBECONFIG = Path("~/.kube/config")
 SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+def is_namespace(name: str) -> bool:
+    """Whether a namespace may be called so: it becomes part of a path."""
+    return _NAMESPACE.fullmatch(name) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +57,10 @@ class Connection:
     namespace: str
 
 
+Look: TypeAlias = Callable[[Connection], Awaitable[str]]
+"""Makes what is shown of the cluster."""
+
+
 @dataclass(frozen=True)
 class HandConnection(Connection):
     """A cluster that is logged in to, to be changed by a person."""
@@ -62,13 +76,34 @@ async def connected(target: Target) -> AsyncIterator[Connection]:
         ClusterError: there is no cluster to log in to.
     """
     # Slow to import: a command that needs no cluster starts in a quarter of the time.
-    from kubernetes.aio.client.api_client import ApiClient
-
     from utilitarian_operator.adapters.cluster.dry_run import DryRunCluster
 
     configuration, namespace = await _login(target)
-    async with ApiClient(configuration) as client:
+    async with _client(configuration) as client:
         yield Connection(DryRunCluster(client), target.namespace or namespace)
+
+
+@contextlib.asynccontextmanager
+async def for_long(target: Target) -> AsyncIterator[Callable[[Look], Awaitable[str]]]:
+    """A connection for many looks: what it yields makes a look, after one that failed with a login of its own.
+
+    A login may end (a token of a cloud lasts a quarter of an hour), and a look has no other way to find out.
+    """
+    async with contextlib.AsyncExitStack() as used:
+        there: Connection | None = None
+
+        async def asked(look: Look) -> str:
+            nonlocal there
+            if there is None:
+                await used.aclose()
+                there = await used.enter_async_context(connected(target))
+            try:
+                return await look(there)
+            except OperatorError:
+                there = None
+                raise
+
+        yield asked
 
 
 @contextlib.asynccontextmanager
@@ -78,13 +113,24 @@ async def by_hand(target: Target, *, dry_run: bool) -> AsyncIterator[HandConnect
     Raises:
         ClusterError: there is no cluster to log in to.
     """
-    from kubernetes.aio.client.api_client import ApiClient
-
     from utilitarian_operator.adapters.cluster.by_hand import HandCluster
 
     configuration, namespace = await _login(target)
-    async with ApiClient(configuration) as client:
+    async with _client(configuration) as client:
         yield HandConnection(HandCluster(client, dry_run=dry_run), target.namespace or namespace)
+
+
+@contextlib.asynccontextmanager
+async def _client(configuration: "Configuration") -> "AsyncIterator[ApiClient]":
+    from kubernetes.aio.client.api_client import ApiClient
+
+    try:
+        client = ApiClient(configuration)
+    except (OSError, ValueError) as error:  # OpenSSL's errors are the first
+        why = "a certificate or key in the kubeconfig is none that can be used"
+        raise ClusterError(f"no cluster: {why} ({type(error).__name__}); give --kubeconfig or mend it") from error
+    async with client:
+        yield client
 
 
 async def _login(target: Target) -> "tuple[Configuration, str]":
@@ -93,8 +139,6 @@ async def _login(target: Target) -> "tuple[Configuration, str]":
     from kubernetes.aio.client.configuration import Configuration
     from yaml import YAMLError
 
-    from utilitarian_operator.api.strict_yaml import why_no_yaml
-
     configuration = Configuration()
     in_pod = target.kubeconfig is None and target.context is None and "KUBERNETES_SERVICE_HOST" in os.environ
     try:
@@ -102,13 +146,31 @@ async def _login(target: Target) -> "tuple[Configuration, str]":
             config.load_incluster_config(client_configuration=configuration)
             return configuration, _own_namespace()
         path = _existing(target.kubeconfig)
-        await config.load_kube_config(path, target.context, configuration, persist_config=False)
-        contexts, current = config.list_kube_config_contexts(path)
-    except (config.ConfigException, YAMLError, OSError, TypeError) as error:
-        # A kubeconfig has tokens in it.
-        why = why_no_yaml(error) if isinstance(error, YAMLError) else " ".join(str(error).split())
-        raise ClusterError(f"no cluster: {why}; give --kubeconfig or set KUBECONFIG to a kubeconfig file") from error
-    return configuration, _namespace(target.context, contexts, current)
+        loader = await config.load_kube_config(path, target.context, configuration, persist_config=False)
+        namespace = str(loader.current_context["context"].get("namespace") or "default")
+    except (config.ConfigException, YAMLError, OSError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise _no_cluster(_why(error)) from error
+    if target.namespace is None and not is_namespace(namespace):
+        raise _no_cluster("the context's namespace is no name of one (lower-case letters, digits and -)")
+    return configuration, namespace
+
+
+def _why(error: Exception) -> str:
+    """Why a kubeconfig can't be used; it has tokens in it, which an error of a parser may tell of."""
+    from kubernetes.aio.config import ConfigException
+    from yaml import YAMLError
+
+    from utilitarian_operator.api.strict_yaml import why_no_yaml
+
+    if isinstance(error, YAMLError):
+        return why_no_yaml(error)
+    if isinstance(error, ConfigException | OSError):
+        return " ".join(str(error).split())
+    return f"the file is no kubeconfig ({type(error).__name__})"
+
+
+def _no_cluster(why: str) -> ClusterError:
+    return ClusterError(f"no cluster: {why}; give --kubeconfig or set KUBECONFIG to a kubeconfig file")
 
 
 def _existing(kubeconfig: Path | None) -> str:
@@ -125,8 +187,3 @@ def _existing(kubeconfig: Path | None) -> str:
 
 def _own_namespace() -> str:
     return SERVICE_ACCOUNT_NAMESPACE.read_text().strip()
-
-
-def _namespace(context: str | None, contexts: list[dict[str, Any]], current: dict[str, Any]) -> str:
-    chosen = next((entry for entry in contexts if entry["name"] == context), current)
-    return str(chosen["context"].get("namespace") or "default")

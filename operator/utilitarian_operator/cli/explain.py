@@ -9,10 +9,8 @@ from typing import Any
 
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.problem import InvalidSpec
-from utilitarian_operator.cli.connection import (
-    Target,
-)
-from utilitarian_operator.cli.hands.watching import follow, looks
+from utilitarian_operator.cli.connection import Connection, Target
+from utilitarian_operator.cli.hands.watching import follow, frames
 from utilitarian_operator.cli.output import (
     Format,
     WrongInput,
@@ -25,7 +23,9 @@ from utilitarian_operator.cli.output import (
 )
 from utilitarian_operator.cli.resources import (
     Found,
+    checked,
     fleet_of,
+    found_in,
     from_cluster,
     from_file,
     label,
@@ -55,13 +55,17 @@ def explain(
         def said(found: Found) -> str:
             return printed(found, the_one(found.resources, fleet, pool), pool, output, datetime.now(UTC))
 
-        async def look() -> str:
+        async def look(there: Connection) -> str:
+            return said(await found_in(there))
+
+        async def once() -> str:
             return said(await from_cluster(target))
 
         if watch:
-            follow(lambda: looks(look))
+            checked(target)
+            follow(lambda: frames(target, look))
         else:
-            emit(said(Found(from_file(filename))) if filename is not None else asyncio.run(look()))
+            emit(said(Found(from_file(filename))) if filename is not None else asyncio.run(once()))
 
 
 def printed(found: Found, resource: Object, pool: str, output: Format, now: datetime) -> str:

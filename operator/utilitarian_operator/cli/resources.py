@@ -1,6 +1,5 @@
 """Where a command's resource comes from, a file or the cluster, and whether it is the resource that is meant."""
 
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,8 +25,6 @@ from utilitarian_operator.cli import connection
 from utilitarian_operator.cli.connection import Target
 from utilitarian_operator.cli.output import WrongInput
 from utilitarian_operator.core.explain.presence import Presence, Seen, newest_moment, of_a_file, presence
-
-_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 def from_file(path: Path) -> list[Object]:
@@ -114,7 +111,7 @@ def checked(target: Target, *, everywhere: bool = False) -> None:
     """
     if everywhere and target.namespace is not None:
         raise WrongInput("--namespace and --all-namespaces contradict each other: give one of them")
-    if target.namespace is not None and not _NAMESPACE.fullmatch(target.namespace):
+    if target.namespace is not None and not connection.is_namespace(target.namespace):
         raise WrongInput(
             f"--namespace {shown('', target.namespace)} is no name of a namespace: lower-case letters, digits and -"
         )

@@ -9,10 +9,9 @@ from typing import Any
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.problem import InvalidSpec
-from utilitarian_operator.cli.connection import (
-    Target,
-)
-from utilitarian_operator.cli.hands.watching import follow, looks
+from utilitarian_operator.cli import connection
+from utilitarian_operator.cli.connection import Connection, Target
+from utilitarian_operator.cli.hands.watching import follow, frames
 from utilitarian_operator.cli.output import (
     Format,
     WrongInput,
@@ -28,7 +27,7 @@ from utilitarian_operator.cli.resources import (
     annotations_of,
     checked,
     fleet_of,
-    from_cluster,
+    found_in,
     from_file,
     label,
     mode_of,
@@ -62,14 +61,18 @@ def status(  # noqa: PLR0913 - what a person may ask for
         if filename is not None and (watch or selector):
             raise WrongInput("--filename is no cluster: --watch and --selector need one")
 
-        async def look() -> str:
-            found = await from_cluster(target, everywhere=everywhere, selector=selector)
+        async def look(there: Connection) -> str:
+            found = await found_in(there, everywhere=everywhere, selector=selector)
             return _chosen(found, fleet, output, watch=watch)
 
+        async def once() -> str:
+            async with connection.connected(target) as there:
+                return await look(there)
+
         if watch:
-            follow(lambda: looks(look))
+            follow(lambda: frames(target, look))
         else:
-            emit(_chosen(Found(from_file(filename)), fleet, output) if filename is not None else asyncio.run(look()))
+            emit(_chosen(Found(from_file(filename)), fleet, output) if filename is not None else asyncio.run(once()))
 
 
 def _chosen(found: Found, fleet: str | None, output: Format, *, watch: bool = False) -> str:

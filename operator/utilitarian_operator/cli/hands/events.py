@@ -1,7 +1,7 @@
 """`events`: what the operator and Kubernetes have told of a fleet and its objects, the newest last."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,23 +27,17 @@ def events(  # noqa: PLR0913 - what a person may ask for
     with explained(output):
         checked(target)
 
-        async def frames() -> AsyncIterator[str]:
-            async with connection.connected(target) as there:
-
-                async def look() -> str:
-                    said: list[str] = []
-                    text = await _printed(there, pool, fleet, selector, output, last, said.append)
-                    return "\n".join([*(said if output in {Format.TABLE, Format.WIDE} else ()), text or NONE_KEPT])
-
-                async for frame in watching.looks(look):
-                    yield frame
+        async def look(there: Connection) -> str:
+            said: list[str] = []
+            text = await _printed(there, pool, fleet, selector, output, last, said.append)
+            return "\n".join([*(said if output in {Format.TABLE, Format.WIDE} else ()), text or NONE_KEPT])
 
         async def once() -> str:
             async with connection.connected(target) as there:
                 return await _printed(there, pool, fleet, selector, output, last, lambda it: remark(f"note: {it}"))
 
         if watch:
-            watching.follow(frames)
+            watching.follow(lambda: watching.frames(target, look))
         elif text := asyncio.run(once()):
             emit(text)
         else:

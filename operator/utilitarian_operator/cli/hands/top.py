@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -50,11 +50,6 @@ def top(fleet: str | None, target: Target, *, selector: str, everywhere: bool, o
             found = await found_in(there, everywhere=everywhere, selector=selector)
             return frame(found, those_meant(found.resources, fleet), history, datetime.now(UTC))
 
-        async def frames() -> AsyncIterator[str]:
-            async with connection.connected(target) as there:
-                async for it in watching.looks(lambda: look(there)):
-                    yield it
-
         async def one() -> str:
             async with connection.connected(target) as there:
                 return await look(there)
@@ -62,7 +57,7 @@ def top(fleet: str | None, target: Target, *, selector: str, everywhere: bool, o
         if once:
             emit(asyncio.run(one()))
         else:
-            watching.follow(frames)
+            watching.follow(lambda: watching.frames(target, look))
 
 
 def frame(found: Found, resources: Sequence[Object], history: History, now: datetime) -> str:

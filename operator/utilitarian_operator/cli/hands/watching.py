@@ -5,6 +5,8 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from utilitarian_operator.adapters.broker.timing import CLOCK
+from utilitarian_operator.cli import connection
+from utilitarian_operator.cli.connection import Look, Target
 from utilitarian_operator.cli.output import WrongInput, coloured, emit, harmless, is_read, on_a_screen, plain
 from utilitarian_operator.errors import OperatorError
 
@@ -12,6 +14,18 @@ EVERY_S = 2.0
 """Between two looks: a status is written when something changes, and its figures each 30 s at most."""
 
 OLD = "what follows is what was seen last"
+
+
+async def frames(target: Target, look: Look) -> AsyncIterator[str]:
+    """A frame a look at the cluster, by one connection as long as it serves.
+
+    Args:
+        target: where the cluster is.
+        look: makes one frame.
+    """
+    async with connection.for_long(target) as asked:
+        async for frame in looks(lambda: asked(look)):
+            yield frame
 
 
 def follow(frames: Callable[[], AsyncIterator[str]]) -> None:
