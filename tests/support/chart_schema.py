@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from tests.support.chart import CHART
+from utilitarian_operator.adapters.traces import ENDPOINT_PATTERN
 from utilitarian_operator.api.price import CURRENCY_PATTERN, PRICE_PATTERN
 
 SCHEMA = CHART / "values.schema.json"
@@ -57,6 +58,7 @@ SHAPES: Mapping[str, dict[str, Any]] = {
     "texts": {"type": "object", "additionalProperties": {"type": "string"}},
     "price": {"type": "string", "pattern": f"^$|{PRICE_PATTERN}"},
     "currency": {"type": "string", "pattern": CURRENCY_PATTERN},
+    "endpoint": {"type": "string", "pattern": f"^$|{ENDPOINT_PATTERN}"},
     "port": {"type": "integer", "minimum": 1, "maximum": 65535},
     "tick": {"type": "string", "pattern": r"^([1-9][0-9]{2,3}ms|([1-9]|[12][0-9])(\.[0-9]+)?s|30s)$"},
     "duration": {"type": "string", "pattern": r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"},

@@ -17,6 +17,7 @@ from utilitarian_operator.errors import LeadershipLost, OperatorError
 from utilitarian_operator.host import logs
 
 if TYPE_CHECKING:
+    from utilitarian_operator.api.price import Price
     from utilitarian_operator.api.validation.pod_security import Allowances
     from utilitarian_operator.host.settings import Admission, Settings
 
@@ -107,6 +108,13 @@ PriceText = Annotated[
     ),
 ]
 Currency = Annotated[str, typer.Option(envvar=_env("CURRENCY"), help="Of the price, like EUR.")]
+TracesEndpoint = Annotated[
+    str,
+    typer.Option(
+        envvar=_env("TRACES_ENDPOINT"),
+        help="Send traces there: URL of a collector that takes OTLP over HTTP, http://HOST:4318. None unless given.",
+    ),
+]
 LogLevel = Annotated[Level, typer.Option(envvar=_env("LOG_LEVEL"), help="Least level that is logged.")]
 LogFormat = Annotated[Format, typer.Option(envvar=_env("LOG_FORMAT"), help="text or json.")]
 
@@ -126,6 +134,7 @@ def run(  # noqa: PLR0913 - each is an option of the command
     lease: LeaseName = "utilitarian-operator",
     price: PriceText = "",
     currency: Currency = "",
+    traces_endpoint: TracesEndpoint = "",
     log_level: LogLevel = Level.INFO,
     log_format: LogFormat = Format.TEXT,
 ) -> None:
@@ -133,7 +142,6 @@ def run(  # noqa: PLR0913 - each is an option of the command
 
     Exit codes: 0 stopped by a signal; 1 it can't run, the reason is printed; 75 another replica took the Lease.
     """
-    from utilitarian_operator.api.price import read_price
     from utilitarian_operator.host.settings import Settings
 
     # Celery's client library would prefer it to the URL that a resource names.
@@ -151,7 +159,8 @@ def run(  # noqa: PLR0913 - each is an option of the command
             instance=os.environ.get("POD_NAME") or socket.gethostname(),
             allowances=_allowances(allow or []),
             admission=_admission(admission, admission_name or [], admission_configuration, admission_port),
-            price=read_price(price, currency) if price else None,
+            price=_price(price, currency),
+            traces_endpoint=_traces_endpoint(traces_endpoint),
         )
         _until_signal(settings)
 
@@ -187,6 +196,18 @@ def _allowances(words: list[str]) -> "Allowances":
         return Allowances.read(words)
     except ValueError as error:
         raise typer.BadParameter(f"--allow: {error}") from error
+
+
+def _price(text: str, currency: str) -> "Price | None":
+    from utilitarian_operator.api.price import read_price
+
+    return read_price(text, currency) if text else None
+
+
+def _traces_endpoint(text: str) -> str | None:
+    from utilitarian_operator.adapters.traces import checked
+
+    return checked(text) if text else None
 
 
 def _admission(secret: str | None, names: list[str], configuration: str | None, port: int) -> "Admission | None":

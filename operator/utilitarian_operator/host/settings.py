@@ -53,6 +53,7 @@ class Settings:
         allowances: what pods of fleets may ask for beyond the Pod Security baseline.
         reach: which addresses brokers may have.
         price: of a worker-hour, for the metrics of money; None has none.
+        traces_endpoint: the URL that traces are sent to; None makes none.
         kubeconfig: None takes KUBECONFIG, the default file or the pod's service account.
     """
 
@@ -71,4 +72,5 @@ class Settings:
     allowances: Allowances = BASELINE
     reach: Reach = ROUTED
     price: Price | None = None
+    traces_endpoint: str | None = None
     kubeconfig: Path | None = None

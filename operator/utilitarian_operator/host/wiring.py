@@ -27,6 +27,8 @@ from utilitarian_operator.adapters.cluster.client import ClusterClient
 from utilitarian_operator.adapters.cluster.request_rate import RequestRate
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.adapters.requests import Requests
+from utilitarian_operator.adapters.spans import UNTRACED, Spans
+from utilitarian_operator.adapters.traces import traced
 from utilitarian_operator.api.strict_yaml import why_no_yaml
 from utilitarian_operator.errors import ClusterError, LeadershipLost
 from utilitarian_operator.host import kopf_host as handlers
@@ -84,6 +86,7 @@ async def run(settings: Settings, stop: asyncio.Event, started: Callable[[Runnin
     login = partial(_login, settings)
     _stop_on_signals(stop)
     async with (
+        traced(settings.traces_endpoint, settings.instance) as spans,
         serve(settings.host, settings.metrics_port, {"/metrics": metrics_page(registry)}) as metrics_port,
         serve(
             settings.host,
@@ -102,20 +105,20 @@ async def run(settings: Settings, stop: asyncio.Event, started: Callable[[Runnin
             if not stop.is_set():
                 health_of_process.leads = True
                 may_write = {"may_write": fences.may_write} if fences else {}
-                rate, requests = RequestRate(CLOCK.monotonic, CLOCK.sleep), _told_to(metrics)
+                rate, requests = RequestRate(CLOCK.monotonic, CLOCK.sleep), _told_to(metrics, spans)
                 cluster = ClusterClient(client, **may_write, rate=rate, requests=requests)
                 metrics.process.leads(leads=True)
-                await _operate(settings, cluster, metrics, health_of_process, login, stop, fences)
+                await _operate(settings, cluster, metrics, health_of_process, login, stop, fences, spans)
     await CLOCK.sleep(handlers.GOODBYE_S)
 
 
-def _brokers(settings: Settings, metrics: Metrics) -> Brokers:
-    requests = _told_to(metrics)
+def _brokers(settings: Settings, metrics: Metrics, spans: Spans) -> Brokers:
+    requests = _told_to(metrics, spans)
     return Brokers(partial(opened, intervals=settings.intervals, clock=CLOCK, reach=settings.reach, requests=requests))
 
 
-def _told_to(metrics: Metrics) -> Requests:
-    return Requests(metrics.process.asked, CLOCK.monotonic)
+def _told_to(metrics: Metrics, spans: Spans) -> Requests:
+    return Requests(metrics.process.asked, CLOCK.monotonic, spans)
 
 
 async def _until(event: asyncio.Event) -> None:
@@ -137,16 +140,16 @@ async def _operate(  # noqa: PLR0913 - the parts that it is handed
     login: Callable[[], Awaitable[Configuration]],
     stop: asyncio.Event,
     fences: Fences | None = None,
+    spans: Spans = UNTRACED,
 ) -> None:
     own = fences.cluster if fences else cluster
     salt = await salt_in(own, settings.lease_namespace, stop, CLOCK.secret) if settings.lease_namespace else None
-    store, brokers = Store(), _brokers(settings, metrics)
+    store, brokers = Store(), _brokers(settings, metrics, spans)
     writer = ObjectWriter(cluster, store, metrics, settings.instance, utc_now, CLOCK.unique)
     may_act = fences.may_write if fences else lambda _: None
     drains = Drains(cluster, store, writer, utc_now, CLOCK.sleep, may_act)
-    reconciler = Reconciler(
-        cluster, store, brokers, drains, metrics, utc_now, CLOCK.monotonic, settings.patience, settings.allowances, salt
-    )
+    parts, how = (cluster, store, brokers, drains, metrics), (settings.patience, settings.allowances)
+    reconciler = Reconciler(*parts, utc_now, CLOCK.monotonic, *how, salt=salt, spans=spans)
     look = partial(_ours, fences, reconciler) if fences else reconciler.reconcile
     queue: WorkQueue[Key] = WorkQueue(look, group=attrgetter("namespace"), between=CLOCK.between)
     watches = WatchProgress(CLOCK.monotonic)

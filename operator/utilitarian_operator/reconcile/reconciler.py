@@ -3,18 +3,21 @@
 import logging
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
+from functools import partial
 
 from utilitarian_operator.adapters.broker.bounded.brokers import Brokers
 from utilitarian_operator.adapters.broker.seam import Broker
 from utilitarian_operator.adapters.cluster.cache import Key, Store
 from utilitarian_operator.adapters.cluster.seam import Cluster
+from utilitarian_operator.adapters.spans import UNTRACED, Attributes, Spans
 from utilitarian_operator.api.names import beat_object
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.patience import PATIENCE, Patience
 from utilitarian_operator.api.validation.pod_security import BASELINE, Allowances
 from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.engine import settled, step
-from utilitarian_operator.core.look import Seen, Spec, unrecorded
+from utilitarian_operator.core.look import Seen, Spec, State, unrecorded
+from utilitarian_operator.core.plan import Outcome, Plan
 from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.errors import Conflict, Gone, OperatorError
 from utilitarian_operator.metrics.fleet import Metrics
@@ -40,6 +43,7 @@ class Reconciler:
         patience: how long symptoms must last.
         allowances: what pods may ask for beyond the Pod Security baseline.
         salt: of the checksums of Secrets; None where there is none.
+        spans: of traces.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of an operator, and how patient it is
@@ -54,8 +58,9 @@ class Reconciler:
         patience: Patience = PATIENCE,
         allowances: Allowances = BASELINE,
         salt: str | None = None,
+        spans: Spans = UNTRACED,
     ) -> None:
-        self._salt, self._store = salt, store
+        self._salt, self._store, self._spans = salt, store, spans
         self._fleets = Fleets(cluster, store, brokers, clock, monotonic, self._forgotten, patience, allowances)
         self._executor = PlanExecutor(cluster, store, drains, drains.writer, metrics, clock)
         self._writer, self._metrics, self._clock, self._monotonic = drains.writer, metrics, clock, monotonic
@@ -101,20 +106,19 @@ class Reconciler:
 
     async def _look(self, key: Key, resource: Object) -> bool:
         """One look; returns whether another must follow at once."""
-        known = await self._fleets.known(key, resource)
-        spec, seen, broker = await self._read(known, resource)
-        if self._store.has_left(resource):  # what is of the same moment as the objects that go with it
-            return False
-        before = settled(known.state, seen.outcome)
-        plan, known.state = step(spec, seen, known.state, self._clock())
-        outcome = known.outcome = await self._executor.carry_out(resource, plan, broker, known.parts.revisions)
-        if outcome.recorded:
-            known.parts.reader.recorded()
-        else:
-            known.state = unrecorded(known.state, before)
-        if outcome.failed is not None:
-            raise outcome.failed
-        return outcome.overtakes(plan)
+        with self._spans("look", {"k8s.namespace.name": key.namespace, "utilitarian.fleet": key.name}) as span:
+            with self._spans("observe"):
+                known = await self._fleets.known(key, resource)
+                spec, seen, broker = await self._read(known, resource)
+            if self._store.has_left(resource):  # what is of the same moment as the objects that go with it
+                return False
+            before = settled(known.state, seen.outcome)
+            with self._spans("decide"):
+                plan, known.state = step(spec, seen, known.state, self._clock())
+            span.tell(partial(_told, plan))
+            with self._spans("act"):
+                outcome = known.outcome = await self._executor.carry_out(resource, plan, broker, known.parts.revisions)
+            return _kept(known, before, plan, outcome)
 
     async def _read(self, known: FleetState, resource: Object) -> tuple[Spec, Seen, Broker | None]:
         spec, contents = await self._fleets.spec(known)
@@ -132,3 +136,25 @@ class Reconciler:
         if settled(known.state, known.outcome).claimed:
             kept = f"PersistentVolumeClaim {beat_object(known.key.name)} is kept: it says when each task was last run"
             await self._writer.record_event(known.resource, Reason.CLAIM_KEPT, f"{kept}; delete it by hand")
+
+
+def _told(plan: Plan) -> Attributes:
+    """What a trace tells of a look: how many pools there are, and how many of them were to change."""
+    numbers = {"scaled": len(plan.scales), "objects": len(plan.objects), "drained": len(plan.drains)}
+    if plan.figures is not None:
+        decisions = plan.figures.decisions.values()
+        numbers |= {"pools": len(decisions), "awake": sum(it.replicas > 0 for it in decisions)}
+    return {f"utilitarian.{name}": value for name, value in numbers.items()} | {
+        "utilitarian.same": plan.same is not None
+    }
+
+
+def _kept(known: FleetState, before: State, plan: Plan, outcome: Outcome) -> bool:
+    """Keep what became of a plan; returns whether another look must follow at once."""
+    if outcome.recorded:
+        known.parts.reader.recorded()
+    else:
+        known.state = unrecorded(known.state, before)
+    if outcome.failed is not None:
+        raise outcome.failed
+    return outcome.overtakes(plan)

@@ -123,6 +123,12 @@ def test_a_price_reaches_the_operator(hour: str) -> None:
     assert "--price" not in container(default())["args"]
 
 
+def test_where_traces_go_reaches_the_operator() -> None:
+    arguments = container(render({"tracing": {"endpoint": "http://collector:4318"}}))["args"]
+    assert "http://collector:4318" in [word for option, word in pairwise(arguments) if option == "--traces-endpoint"]
+    assert "--traces-endpoint" not in container(default())["args"]
+
+
 def test_what_pods_may_ask_for_reaches_the_operator() -> None:
     allowed = {"allow": ["hostPath"], "namespaces": {"metering": ["sysctls", "privileged"]}}
     arguments = container(render({"podSecurity": allowed}))["args"]
@@ -565,6 +571,8 @@ def test_a_pod_label_never_takes_the_pod_from_its_deployment() -> None:
         ({"price": {"hour": "cheap"}}, "/price/hour"),
         ({"price": {"hour": "1", "currency": "US dollars"}}, "/price/currency"),
         ({"price": {"currency": "EUR"}}, "price.currency: there is no price: set price.hour"),
+        ({"tracing": {"endpoint": "collector:4318"}}, "/tracing/endpoint"),
+        ({"tracing": {"endpoint": "http://me:secret@collector"}}, "/tracing/endpoint"),
         ({"serviceAccount": {"create": False}}, "serviceAccount.name: name the service account"),
     ],
     ids=lambda value: json.dumps(value) if isinstance(value, dict) else "",

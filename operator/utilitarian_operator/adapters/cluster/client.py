@@ -232,7 +232,7 @@ class ClusterClient(Cluster):
         if method == "GET":
             await self._turn()
         headers = {"Accept": f"{JSON}, */*", "Content-Type": content_type}
-        with self._requests.to(Target.API, _is_answer):
+        with self._requests.to(Target.API, _is_answer, {"http.request.method": method, "url.path": f"/{path}"}):
             try:
                 request = await self._client.param_serialize(
                     method,
