@@ -7,7 +7,7 @@ import html
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tests.support.dashboard import Variables, panels
@@ -51,6 +51,7 @@ class Sight:
         start, end: Unix seconds.
         variables: that take the place of the dashboard's.
         step: seconds between two moments.
+        answers: by what was asked: the time is over, so that nothing is asked twice.
     """
 
     prometheus: Prometheus
@@ -58,11 +59,14 @@ class Sight:
     end: float
     variables: Variables
     step: float = 1.0
+    answers: dict[str, list[Series]] = field(default_factory=dict)
 
     def series(self, expression: str) -> list[Series]:
         """What a query answers over the whole time."""
         asked = self.variables.filled_in(expression)
-        return self.prometheus.range(asked, self.start, self.end, self.step)
+        if asked not in self.answers:
+            self.answers[asked] = self.prometheus.range(asked, self.start, self.end, self.step)
+        return self.answers[asked]
 
     def last(self, target: Mapping[str, Any]) -> list[Series]:
         """What a query answers at the end; of one over time, the last value that there was."""
