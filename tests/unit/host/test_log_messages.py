@@ -10,7 +10,7 @@ import pytest
 import utilitarian_operator
 
 PACKAGE = Path(utilitarian_operator.__file__).parent
-LEVELS = ("debug", "info", "warning", "error", "exception")
+LEVELS = ("debug", "info", "warning", "error", "exception", "log")
 
 OBJECTS = {"fleet", "pod", "object", "secret", "lease", "key"}
 """Values that name an object, as NAMESPACE/NAME."""
@@ -38,8 +38,7 @@ class Line:
 
     @property
     def message(self) -> str:
-        (message,) = self.call.args
-        return str(ast.literal_eval(message))
+        return str(ast.literal_eval(self.call.args[-1]))
 
     @property
     def values(self) -> Mapping[str, ast.expr]:
@@ -86,7 +85,8 @@ LINES = [pytest.param(line, id=where) for where, line in lines()]
 
 @pytest.mark.parametrize("line", LINES)
 def test_a_message_is_constant(line: Line) -> None:
-    (message,) = line.call.args
+    level, message = [None, *line.call.args][-2:]
+    assert (level is not None) is (ast.unparse(line.call.func) == "logger.log")
     assert isinstance(message, ast.Constant)
     assert isinstance(message.value, str)
     assert "%" not in message.value
