@@ -123,7 +123,8 @@ class Scene:
         return f"{found[0]['reason']}" if found else ""
 
     def events(self) -> list[str]:
-        return [it["reason"] for it in self.items("events.events.k8s.io")]
+        found = [(it["reason"], (it.get("series") or {}).get("count", 1)) for it in self.items("events.events.k8s.io")]
+        return [reason for reason, times in found for _ in range(times)]
 
     def describe(self) -> str:
         return self.kubectl("describe", "uwp,pods,pvc")
