@@ -32,8 +32,10 @@ _BY = "by (namespace, fleet, pool)"
 _READY = f'sum {_BY} (utilitarian_queue_messages{{{OF_POOL}, state="ready"}})'
 _WITHOUT = (
     f'{_READY} > 0) unless (max {_BY} (utilitarian_pool_workers{{{OF_POOL}, state="ready"}}) > 0) '
-    f"unless (max {_BY} (utilitarian_pool_held_tasks{{{OF_POOL}}}) > 0)"
+    f"unless (max {_BY} (utilitarian_pool_held_tasks{{{OF_POOL}}}) > 0) "
+    f'unless on (namespace, fleet) (max by (namespace, fleet) (utilitarian_fleet_mode{{{OF_FLEET}, mode!="Auto"}}) > 0)'
 )
+"""As the alert has it: in Preview workers run elsewhere, and in Paused a person keeps the numbers."""
 _OK = {0: ("no", RED), 1: ("yes", GREEN)}
 _TO_QUEUE = (
     "/d/utilitarian-queue/?var-namespace=${__data.fields.namespace}&var-fleet=${__data.fields.fleet}"
@@ -257,14 +259,14 @@ def _costs() -> list[Panel]:
             "Saved",
             "The part of the time of workers that are always on that was not needed.",
             "percentunit",
-            f"1 - {used} / {always}",
+            f"1 - {used} / ({always} > 0)",
             bad_when_low,
         ),
         one(
             "Idle",
             "The part of the workers' time in which they had nothing to do.",
             "percentunit",
-            f"{idle} / {used}",
+            f"{idle} / ({used} > 0)",
             bad_when_high,
         ),
         _money("Money", "What the workers cost", "worker_cost"),

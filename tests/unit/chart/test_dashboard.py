@@ -17,7 +17,7 @@ from tests.support.chart import CHART
 from tests.support.dashboard import dashboard_queries, dashboards, panels
 from tests.support.metrics_table import METRIC_TYPES, Metric, documented_metrics
 from tests.support.ports import free_port
-from tests.support.prometheus import Prometheus
+from tests.support.prometheus import Prometheus, promtool
 from tests.support.waiting import wait_until
 
 ALERTS = CHART / "files/alerts.yaml"
@@ -137,6 +137,45 @@ def test_every_query_of_the_dashboard_has_an_answer(prometheus: Prometheus, titl
 @pytest.mark.parametrize("rule", rules(), ids=rule_name)
 def test_every_rule_can_be_asked(prometheus: Prometheus, rule: dict[str, Any]) -> None:
     assert prometheus.query(rule["expr"]) is not None
+
+
+WORKLESS = {
+    'utilitarian_queue_messages{namespace="m",fleet="f",pool="p",queue="q",state="ready"}': "5x5",
+    'utilitarian_pool_workers{namespace="m",fleet="f",pool="p",state="ready"}': "0x5",
+    'utilitarian_pool_held_tasks{namespace="m",fleet="f",pool="p"}': "0x5",
+}
+UNUSED = {
+    'utilitarian_worker_seconds_total{namespace="m",fleet="f",pool="p",state="idle"}': "0x5",
+    'utilitarian_always_on_worker_seconds_total{namespace="m",fleet="f",pool="p"}': "0x5",
+}
+
+
+@pytest.mark.parametrize(
+    "title, series, mode, shown",
+    [
+        pytest.param("Waiting without a worker", WORKLESS, "Auto", 1, id="work and no worker"),
+        pytest.param("Waiting without a worker", WORKLESS, "Preview", 0, id="workers run elsewhere"),
+        pytest.param("Waiting without a worker", WORKLESS, "Paused", 0, id="a person keeps the numbers"),
+        pytest.param("Saved", UNUSED, "Preview", None, id="saved of nothing"),
+        pytest.param("Idle", UNUSED, "Auto", None, id="idle of nothing"),
+    ],
+)
+def test_a_figure_of_the_fleet_shows_no_trouble_where_none_is(
+    title: str, series: dict[str, str], mode: str, shown: int | None, tmp_path: Path
+) -> None:
+    ((_, expr),) = (it for it in dashboard_queries() if it[0] == f"utilitarian-fleet: {title}")
+    modes = {
+        f'utilitarian_fleet_mode{{namespace="m",fleet="f",mode="{it}"}}': f"{int(it == mode)}x5"
+        for it in ("Auto", "Paused", "Preview")
+    }
+    expected = [] if shown is None else [{"labels": "{}", "value": shown}]
+    test = {
+        "interval": "15s",
+        "input_series": [{"series": name, "values": values} for name, values in {**series, **modes}.items()],
+        "promql_expr_test": [{"expr": expr, "eval_time": "1m", "exp_samples": expected}],
+    }
+    (tmp_path / "test.yaml").write_text(json.dumps({"tests": [test]}))  # JSON is YAML
+    assert "SUCCESS" in promtool("test", "rules", tmp_path / "test.yaml")
 
 
 def test_a_wrong_query_says_what_is_wrong_with_it(prometheus: Prometheus) -> None:

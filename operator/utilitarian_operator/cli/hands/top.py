@@ -12,7 +12,7 @@ from utilitarian_operator.api.objects import Object
 from utilitarian_operator.cli import connection
 from utilitarian_operator.cli.connection import Connection, Target
 from utilitarian_operator.cli.hands import watching
-from utilitarian_operator.cli.output import Format, emit, explained, painted
+from utilitarian_operator.cli.output import Format, emit, explained, painted, plain
 from utilitarian_operator.cli.resources import NONE_HERE, Found, checked, found_in, label, those_meant
 from utilitarian_operator.cli.status import effective, figures, next_runs
 from utilitarian_operator.cli.tables import columns, cut, terminal_width
@@ -66,14 +66,14 @@ def frame(found: Found, resources: Sequence[Object], history: History, now: date
         return NONE_HERE
     most = terminal_width()
     lines = [line for it in resources for line in (*_fleet(found, it, history, now), "")]
-    return "\n".join(line if most is None or "\x1b" in line else cut(line, most) for line in lines[:-1])
+    return "\n".join(line if most is None or "\x1b" in line else cut(plain(line), most) for line in lines[:-1])
 
 
 def _fleet(found: Found, resource: Object, history: History, now: datetime) -> Iterator[str]:
     status, it, most = resource.get("status") or {}, found.presence(resource, now), terminal_width()
 
     def red(said: str) -> str:
-        return painted(said if most is None else cut(said, most), "red")
+        return painted(said if most is None else cut(plain(said), most), "red")
 
     yield f"{label(resource)}: {figures(resource, now)}"
     yield red(it.message) if it.seen is Seen.NOT else it.message
