@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +143,6 @@ def _age(resource: Mapping[str, Any], now: datetime) -> str:
     fields = resource["metadata"].get("managedFields")
     try:
         written = max(entry["time"] for entry in fields or () if entry.get("subresource") == "status")
-        return f"{written}, {span(now - datetime.fromisoformat(written))} ago"
+        return f"{written}, {span(max(now - datetime.fromisoformat(written), timedelta()))} ago"
     except (AttributeError, KeyError, TypeError, ValueError):
         return ""

@@ -16,7 +16,7 @@ from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.names import FLEETS_LEASE
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.problem import InvalidSpec, field_path, shown
-from utilitarian_operator.api.resource import KIND
+from utilitarian_operator.api.resource import GROUP, KIND
 from utilitarian_operator.api.status import FleetStatus
 from utilitarian_operator.api.strict_yaml import StrictLoader, why_no_yaml
 from utilitarian_operator.api.validation.pod_security import EVERYTHING
@@ -25,6 +25,7 @@ from utilitarian_operator.cli import connection
 from utilitarian_operator.cli.connection import Target
 from utilitarian_operator.cli.output import WrongInput
 from utilitarian_operator.core.explain.presence import Presence, Seen, newest_moment, of_a_file, presence
+from utilitarian_operator.errors import Gone
 
 
 def from_file(path: Path) -> list[Object]:
@@ -97,7 +98,11 @@ async def found_in(there: connection.Connection, *, everywhere: bool = False, se
     Raises:
         ClusterError: they can't be read.
     """
-    items, _ = await there.cluster.items("utilitarianworkerpools", None if everywhere else there.namespace, selector)
+    try:
+        items, _ = await there.cluster.items(FLEETS, None if everywhere else there.namespace, selector)
+    except Gone as error:
+        install = "utilitarian-operator crd | kubectl apply --server-side -f -"
+        raise Gone(f"the API server does not know {FLEETS}.{GROUP}; install it: {install}") from error
     places = sorted({str(item["metadata"]["namespace"]) for item in items})
     leases = await there.cluster.leases(FLEETS_LEASE, places)
     return Found(sorted(items, key=label), leases)
@@ -123,6 +128,7 @@ def meant(name: str, there_are: Sequence[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
+FLEETS = "utilitarianworkerpools"
 NONE_HERE = "no UtilitarianWorkerPool here; -A looks in all namespaces"
 
 

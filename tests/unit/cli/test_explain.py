@@ -151,3 +151,10 @@ def test_without_a_cluster_it_fails_in_one_sentence() -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("error: no cluster: ")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_clock_that_is_behind_makes_no_age_below_zero() -> None:
+    body = yaml.safe_load(SAVED.read_text())
+    body["metadata"]["managedFields"][0]["time"] = "2999-01-01T00:00:00Z"
+    done = operator_command("explain", "amr-hourly", "-f", "-", stdin=json.dumps(body))
+    assert "as of 2999-01-01T00:00:00Z, 0 s ago" in done.stdout

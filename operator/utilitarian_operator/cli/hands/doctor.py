@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -15,8 +15,9 @@ from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.resource import GROUP
 from utilitarian_operator.cli import connection
 from utilitarian_operator.cli.connection import Connection, HandConnection, Target
+from utilitarian_operator.cli.hands.steering import CLOCKS_APART
 from utilitarian_operator.cli.output import WRONG, Format, document, emit, explained, painted
-from utilitarian_operator.cli.resources import Found, checked, found_in, label, the_one
+from utilitarian_operator.cli.resources import FLEETS, Found, checked, found_in, label, the_one
 from utilitarian_operator.cli.tables import columns
 from utilitarian_operator.core.explain.explanation import wrong_conditions
 from utilitarian_operator.core.explain.presence import Seen
@@ -24,8 +25,6 @@ from utilitarian_operator.core.labels import INSTANCE_LABEL
 from utilitarian_operator.core.wording import named, span
 from utilitarian_operator.errors import ClusterError, Gone
 
-FLEETS = "utilitarianworkerpools"
-CLOCKS_APART = timedelta(seconds=5)
 OPERATORS = "app.kubernetes.io/name=utilitarian-operator"
 RIGHTS = (
     ("list", GROUP, FLEETS, "", "view", "status, explain, top and every hand"),
@@ -169,9 +168,9 @@ async def checks(there: HandConnection, fleet: str | None, now: datetime) -> Asy
     yield _clock(server.clock, now)
     try:
         found = await found_in(there)
-    except Gone:
-        remedy = "install it: utilitarian-operator crd | kubectl apply --server-side -f -"
-        yield Check("resource", State.WRONG, f"the API server does not know {FLEETS}.{GROUP}", remedy)
+    except Gone as error:
+        said, _, remedy = str(error).partition("; ")
+        yield Check("resource", State.WRONG, said, remedy)
         return
     except ClusterError as error:
         yield Check(
@@ -197,7 +196,10 @@ def _clock(server: datetime | None, now: datetime) -> Check:
         return Check("clock", State.OK, "this machine's and the API server's agree")
     said = f"this machine's and the API server's are {span(apart)} apart"
     return Check(
-        "clock", State.WRONG, said, "set this machine's clock (NTP): ends of pauses and of numbers by hand are by it"
+        "clock",
+        State.WRONG,
+        said,
+        "set this machine's clock (NTP): how long ago things were, and what is to come, is counted by it",
     )
 
 

@@ -1,7 +1,7 @@
 """What all hands that change something have in common."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +13,8 @@ from utilitarian_operator.adapters.cluster.fake import Request
 from utilitarian_operator.cli.hands.steering import LONGEST, Change, lasting
 from utilitarian_operator.cli.output import WrongInput
 from utilitarian_operator.cli.resources import annotations_of, mode_of
+from utilitarian_operator.core.spec.override import overrides
+from utilitarian_operator.errors import Gone
 
 HANDS = (["scale", "cleanup", "1"], ["drain", "cleanup"], ["pause"], ["resume"], ["run-now", "amr-hourly"])
 
@@ -127,3 +129,24 @@ def test_a_pause_by_annotation_is_said_by_the_hands_that_it_holds_up(shell: Fake
     until = shell.annotations()["utilitarian.io/paused"].removeprefix("until ")
     said = f"note: the fleet is paused until {until}: no number of workers changes before"
     assert said in shell.run(*hand).stderr.splitlines()
+
+
+@pytest.mark.parametrize("hours,said", [(3, "3 h behind"), (-3, "3 h ahead of")], ids=["behind", "ahead"])
+def test_an_end_is_by_the_clock_of_the_api_server_where_this_machine_s_is_wrong(
+    shell: FakeShell, hours: int, said: str
+) -> None:
+    """Else what is to last for two hours would be over before it began, or last for five."""
+    shell.fleet()
+    shell.cluster.clock_ahead = timedelta(hours=hours)
+    done = shell.run("drain", "cleanup", "--for", "2h")
+    until = overrides(shell.annotations())[0]["cleanup"].until
+    assert abs(until - datetime.now(UTC) - timedelta(hours=hours + 2)) < timedelta(minutes=1)
+    assert f"note: this machine's clock is {said} the API server's: moments are by the latter" in done.stderr
+
+
+@pytest.mark.parametrize("hand", [["status"], ["top", "--once"], ["explain", "a"], ["pause"]], ids=lambda it: it[0])
+def test_without_the_crd_it_is_said_how_to_install_it(shell: FakeShell, hand: list[str]) -> None:
+    shell.cluster.fails = lambda it: Gone("HTTP 404") if it.kind == "utilitarianworkerpools" else None
+    done = shell.run(*hand)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith("install it: utilitarian-operator crd | kubectl apply --server-side -f -\n")
