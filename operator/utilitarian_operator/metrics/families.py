@@ -80,9 +80,9 @@ class WaitingFamilies:
         gauge = partial(gauge_of, registry)
         self.held = gauge(
             "pool_held_tasks",
-            "Tasks that wait and that no worker is asked for on purpose: they wait for the pool's next run "
-            "(`outsideRuns: Hold`), for their own time or until they are due (`wake: WhenDue`), another resource has "
-            "the queue (pools.md#one-queue-one-resource), or a person has set the pool to 0 (`drain`)",
+            "Tasks that wait and that no worker is asked for on purpose: for the pool's next run "
+            "(`outsideRuns: Hold`), for their own time, until they are due (`wake: WhenDue`), because a person drained "
+            "the pool, or because another resource has the queue (pools.md#one-queue-one-resource)",
             _POOL,
         )
         self.due = gauge(
