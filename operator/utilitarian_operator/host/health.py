@@ -79,8 +79,11 @@ class WatchProgress:
 
     def listed(self, plural: str, version: int) -> None:
         """A list has an object at this version, which its watch must tell of, too."""
-        if version > self._watched.get(plural, 0) and plural not in self._behind:
-            self._behind[plural] = version, self._seconds()
+        if version <= self._watched.get(plural, 0):
+            self._behind.pop(plural, None)  # what was waited for has gone, which no watch need tell
+        else:
+            before, since = self._behind.get(plural, (version, self._seconds()))
+            self._behind[plural] = min(version, before), since
 
     def stuck(self) -> str | None:
         """Which watch has not shown for long what a list had, or None."""

@@ -63,17 +63,25 @@ See = Callable[[str, str | None, dict[str, Any]], None]
 """Given each event: the plural, its type (None: it was listed), and the object."""
 
 
-def seeing(store: Store, queue: WorkQueue[Key], progress: Callable[[str, int], None] = lambda *_: None) -> See:
+def seeing(
+    store: Store,
+    queue: WorkQueue[Key],
+    progress: Callable[[str, int], None] = lambda *_: None,
+    listed: Callable[[], None] = lambda: None,
+) -> See:
     """What is done with each event.
 
     Args:
         store: given every object.
         queue: asked for a look at the fleet that an object belongs to.
         progress: given the kind and the version of every object.
+        listed: called where a watch began anew: it has no word of what went before that.
     """
 
     def see(plural: str, kind: str | None, body: dict[str, Any]) -> None:
         progress(plural, version(body))
+        if kind is None:
+            listed()
         edited = plural == FLEETS and store.edited(body)
         key = store.see(plural, body, deleted=kind == "DELETED")
         if key is not None:

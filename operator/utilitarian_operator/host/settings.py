@@ -40,7 +40,7 @@ class Settings:
     Args:
         namespaces: watched; empty is all.
         tick: time between two looks at the same fleet.
-        resync: time between two full lists, which find what a watch has missed.
+        resync: longest time between two full lists, which find what a watch has missed.
         metrics_port: of /metrics; 0 for any free port.
         health_port: of /healthz; 0 for any free port.
         host: address that both listen on.

@@ -49,6 +49,9 @@ from utilitarian_operator.reconcile.reconciler import Reconciler
 logger = logging.getLogger(__name__)
 
 RETRY_S = 2.0
+LISTED_AGAIN_S = 30.0
+"""Two full lists are no closer to each other, however often watches begin anew."""
+
 FINISH_S = 1.0
 """Looks that run when the process is to stop may take so long: a request that is cut off may still be carried out."""
 
@@ -152,7 +155,7 @@ async def _operate(  # noqa: PLR0913 - the parts that it is handed
     reconciler = Reconciler(*parts, utc_now, CLOCK.monotonic, *how, salt=salt, spans=spans)
     look = partial(_ours, fences, reconciler) if fences else reconciler.reconcile
     queue: WorkQueue[Key] = WorkQueue(look, group=attrgetter("namespace"), between=CLOCK.between)
-    watches = WatchProgress(CLOCK.monotonic)
+    watches, anew = WatchProgress(CLOCK.monotonic), asyncio.Event()
     health_of_process.stuck += [queue.stuck, watches.stuck]
     await _list_all(cluster, store, settings, health_of_process, stop)
     tasks = [
@@ -160,10 +163,10 @@ async def _operate(  # noqa: PLR0913 - the parts that it is handed
         asyncio.create_task(
             _tick(partial(_wanted, store, reconciler), queue, settings, health_of_process, metrics), name="tick"
         ),
-        asyncio.create_task(_resync(cluster, store, queue, settings, watches), name="resync"),
+        asyncio.create_task(_resync(cluster, store, queue, settings, watches, anew), name="resync"),
     ]
     tasks += _renewals(settings, own, store, fences)
-    closing, see = asyncio.Event(), handlers.seeing(store, queue, watches.saw)
+    closing, see = asyncio.Event(), handlers.seeing(store, queue, watches.saw, anew.set)
     informer = asyncio.create_task(_inform(see, settings, login, health_of_process, closing), name="informer")
     tasks.append(asyncio.create_task(_until(stop), name="stop"))
     try:
@@ -271,11 +274,21 @@ def _watched(settings: Settings, store: Store) -> set[str]:
 
 
 async def _resync(
-    cluster: Cluster, store: Store, queue: WorkQueue[Key], settings: Settings, watches: WatchProgress
+    cluster: Cluster,
+    store: Store,
+    queue: WorkQueue[Key],
+    settings: Settings,
+    watches: WatchProgress,
+    anew: asyncio.Event,
 ) -> None:
-    """List everything now and then: a watch may miss that something vanished."""
+    """List everything now and then, and soon after a watch began anew: it may miss that something vanished."""
+    each_s = settings.resync.total_seconds()
+    at_least_s = min(LISTED_AGAIN_S, each_s)
     while True:
-        await CLOCK.sleep(settings.resync.total_seconds())
+        await CLOCK.sleep(at_least_s)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(_until(anew), each_s - at_least_s)
+        anew.clear()
         try:
             for key in await _list(cluster, store, settings, watches):
                 queue.add(key)
@@ -288,9 +301,8 @@ async def _list_all(
 ) -> None:
     """Know everything before anything is decided; tries until the API server answers."""
     while not stop.is_set():
-        health_of_process.goes_on("first list")
         try:
-            await _list(cluster, store, settings)
+            await _list(cluster, store, settings, goes_on=lambda: health_of_process.goes_on("first list"))
         except ClusterError as error:
             logger.warning("waiting for the API server and the CRD", extra={"because": str(error)})
             with contextlib.suppress(TimeoutError):
@@ -300,11 +312,19 @@ async def _list_all(
             return
 
 
-async def _list(cluster: Cluster, store: Store, settings: Settings, watches: WatchProgress | None = None) -> set[Key]:
+async def _list(
+    cluster: Cluster,
+    store: Store,
+    settings: Settings,
+    watches: WatchProgress | None = None,
+    goes_on: Callable[[], None] = lambda: None,
+) -> set[Key]:
     touched: set[Key] = set()
     for plural in handlers.WATCHED:
-        selector = "" if plural == FLEETS else CHILD_SELECTOR
-        lists = [await cluster.items(plural, namespace, selector) for namespace in settings.namespaces or (None,)]
+        selector, lists = "" if plural == FLEETS else CHILD_SELECTOR, []
+        for namespace in settings.namespaces or (None,):
+            goes_on()
+            lists.append(await cluster.items(plural, namespace, selector))
         found = [body for bodies, _ in lists for body in bodies]
         touched |= store.replace(plural, found, min(at for _, at in lists))
         if watches is not None:

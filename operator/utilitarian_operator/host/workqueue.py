@@ -49,7 +49,7 @@ class WorkQueue(Generic[K]):
         self._work, self._between, self._within_s = work, between, within_s
         self._group, self._of_a_group, self._at_a_time = group, of_a_group, at_a_time
         self._busy: Counter[Hashable] = Counter()
-        self._waiting: dict[K, None] = {}
+        self._waiting: dict[K, bool] = {}  # whether it was asked for at once
         self._running: set[K] = set()
         self._failures: dict[K, int] = {}
         self._paused: dict[K, asyncio.TimerHandle] = {}
@@ -64,15 +64,19 @@ class WorkQueue(Generic[K]):
 
         Args:
             key: of the work.
-            at_once: don't wait out the pause after a failure: what failed was changed.
+            at_once: don't wait out the pause after a failure, nor after that of the work that runs: what fails was
+                changed.
         """
         if at_once and key in self._paused:
             self._paused.pop(key).cancel()
-        if key in self._paused or key in self._waiting:
+        if key in self._paused:
+            return
+        if key in self._waiting:
+            self._waiting[key] |= at_once
             return
         if not self._waiting and not self._running:
             self._ended = asyncio.get_running_loop().time()
-        self._waiting[key] = None
+        self._waiting[key] = at_once
         self._more.set()
 
     def forget(self, key: K) -> None:
@@ -154,7 +158,9 @@ class WorkQueue(Generic[K]):
     def _pause(self, key: K) -> None:
         count = self._failures[key] = self._failures.get(key, 0) + 1
         length = BACKOFF.pause_s(count, self._between)
-        self._waiting.pop(key, None)
+        if self._waiting.pop(key, False):
+            self._waiting[key] = True
+            return
         self._paused[key] = asyncio.get_running_loop().call_later(length, self._resume, key)
 
     def _resume(self, key: K) -> None:

@@ -62,3 +62,22 @@ async def test_work_that_never_ends_is_named(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.undo()
     run.cancel()
     await asyncio.gather(run, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    "listed, stuck",
+    [
+        pytest.param([9, 5], False, id="all that is left was shown"),
+        pytest.param([9, 8], True, id="not all that is left"),
+        pytest.param([9, 12], True, id="and there is more"),
+    ],
+)
+def test_what_vanished_while_a_watch_was_away_is_waited_for_no_longer(listed: list[int], stuck: bool) -> None:
+    """The process would be killed in a namespace where nothing more happens."""
+    clock = Clock()
+    watches = WatchProgress(clock.seconds)
+    watches.saw("pods", 7)
+    for version in listed:
+        watches.listed("pods", version)
+        clock.now += SILENT_S / 2 + 1
+    assert (watches.stuck() is not None) == stuck

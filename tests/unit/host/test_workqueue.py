@@ -264,3 +264,20 @@ async def test_work_that_takes_too_long_is_cut_off_and_tried_again() -> None:
     await wait_until_async(lambda: len(tries) >= 2, within=timedelta(seconds=30))
     run.cancel()
     await asyncio.gather(run, return_exceptions=True)
+
+
+async def test_what_is_changed_while_it_fails_is_worked_on_at_once() -> None:
+    """The pause after a failure is up to 30 s, and the change may be its remedy."""
+    work = Work(FAILS, holds=True)
+    async with running(work) as queue:
+        queue._failures["a"] = 10
+        queue.add("a")
+        assert await work.next() == "a"
+        queue.add("a")
+        queue.add("a", at_once=True)
+        queue.add("a")
+        work.let_go.release()
+        assert await asyncio.wait_for(work.begun.get(), DEADLINE_S) == "a"
+        work.let_go.release()
+        await idle(queue)
+    assert queue._failures == {}
