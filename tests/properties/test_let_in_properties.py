@@ -20,7 +20,7 @@ from utilitarian_operator.adapters.cluster.cache import Key, Store
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.observation.broker import BrokerSnapshot
 from utilitarian_operator.core.observation.let_in import mark
-from utilitarian_operator.errors import BrokerError, BrokerUnreachable, LoginRefused
+from utilitarian_operator.errors import BrokerError, BrokerUnreachable, LoginRefused, SecretMissing
 from utilitarian_operator.reconcile.claims import ASK_AGAIN_S, NEVER_LET_IN_S, Claims, Version
 
 SPEC = fleet({"name": "work", "queues": ["q"]})
@@ -51,11 +51,16 @@ class Session(FakeBroker):
 
 @dataclass(frozen=True)
 class Named:
-    credentials: Credentials
+    """A reader of one login, which is kept once it was read, until the operator is restarted."""
+
+    world: "World"
+    key: Key
 
     async def read(self, fleet: Fleet) -> Credentials:
-        del fleet
-        return self.credentials
+        if self.key in self.world.unreadable and self.key not in self.world.was_read:
+            raise SecretMissing(f"no Secret for {fleet.broker}")
+        self.world.was_read.add(self.key)
+        return CREDENTIALS[self.key]
 
 
 @dataclass
@@ -66,6 +71,8 @@ class World:
     runs: set[Key] = field(default_factory=set)
     recorded: dict[Key, str] = field(default_factory=dict)
     led_to_zero: set[Key] = field(default_factory=set)
+    unreadable: set[Key] = field(default_factory=set)
+    was_read: set[Key] = field(default_factory=set)
     now: float = 0.0
     place: FakeRabbitMQ = field(default_factory=FakeRabbitMQ)
 
@@ -73,6 +80,7 @@ class World:
         self.restart()
 
     def restart(self) -> None:
+        self.was_read.clear()
         owners = {credentials: key for key, credentials in CREDENTIALS.items()}
         self.brokers = Brokers(lambda credentials: Session(self, owners[credentials]))
         self.claims = Claims(Store(), self.brokers, lambda: self.now)
@@ -80,14 +88,14 @@ class World:
     async def look(self, key: Key) -> None:
         """As the operator looks: it notes all claims, lets the spec run or not, looks at the broker, writes status."""
         for it, created in CREATED.items():
-            version = Version(SPEC, Named(CREDENTIALS[it]), it in self.runs)
+            version = Version(SPEC, Named(self, it), it in self.runs)
             await self.claims.note(it, created, [version], self.recorded.get(it, ""))
         found = self.claims.lost(key, SPEC if key in self.runs else None, SPEC)
         if found.may_run and key not in self.runs:
             self.check_alone(key)
             self.runs.add(key)
         (self.led_to_zero.add if found.pools else self.led_to_zero.discard)(key)
-        if key in self.runs:
+        if key in self.runs and key in self.was_read:
             seen = await self.brokers.session(CREDENTIALS[key], key.namespace).look(())
             if seen.failed is None:
                 self.recorded[key] = MARK
@@ -100,25 +108,32 @@ class World:
         assert not (other in self.runs and other in self.recorded), f"{key} was let run beside {other}"
 
     async def happens(self, event: str) -> None:
-        match event:
-            case "old looks":
-                await self.look(OLD)
-            case "new looks":
-                await self.look(NEW)
-            case "restart":
-                self.restart()
-            case "a minute":
+        match event.split(" ", 1):
+            case ["old" | "new" as who, "looks"]:
+                await self.look(OLD if who == "old" else NEW)
+            case ["old", fate]:
+                self.befalls_old(fate)
+            case ["a", "minute"]:
                 await self.both(int(NEVER_LET_IN_S))
-            case "a pause":
+            case ["a", "pause"]:
                 self.now += 20
-            case "old is refused":
-                self.failures[OLD] = LoginRefused("no")
-            case "old is not heard":
-                self.failures[OLD] = BrokerUnreachable("no")
-            case "old is let in":
-                self.failures.pop(OLD, None)
+            case _:
+                self.restart()
         if NEW in self.runs and NEW in self.recorded and OLD not in self.recorded:
             assert NEW not in self.led_to_zero, "one that was let in gives way to one that never was"
+
+    def befalls_old(self, fate: str) -> None:
+        match fate:
+            case "is refused":
+                self.failures[OLD] = LoginRefused("no")
+            case "is not heard":
+                self.failures[OLD] = BrokerUnreachable("no")
+            case "is let in":
+                self.failures.pop(OLD, None)
+            case "has no Secret" if OLD in self.runs:  # one that never had it is not known to be a rival
+                self.unreadable.add(OLD)
+            case "has its Secret":
+                self.unreadable.discard(OLD)
 
     async def both(self, seconds: int) -> None:
         for _ in range(seconds // STEP_S + 1):
@@ -130,6 +145,7 @@ class World:
 EVENTS = [
     *("old looks", "new looks", "restart", "a minute", "a pause"),
     *("old is refused", "old is not heard", "old is let in"),
+    *("old has no Secret", "old has its Secret"),
 ]
 
 
@@ -150,6 +166,7 @@ def lived(events: Sequence[str], *, refused: bool) -> World:
 @given(events=st.lists(st.sampled_from(EVENTS), max_size=12), refused=st.booleans())
 @example(events=["old looks", "new looks", "old is refused", "restart", "a minute"], refused=False)
 @example(events=["old looks", "a minute", "restart", "new looks", "old looks"], refused=True)
+@example(events=["old looks", "old has no Secret", "restart", "new looks", "old has its Secret"], refused=False)
 def test_two_never_run_together_and_who_was_let_in_goes_on(events: list[str], *, refused: bool) -> None:
     world = lived(events, refused=refused)
     working = world.runs - world.led_to_zero

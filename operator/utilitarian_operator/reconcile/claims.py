@@ -4,9 +4,9 @@ What brokers say of themselves, and whether two of them are one, is found out by
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from utilitarian_operator.adapters.broker.address import addresses
 from utilitarian_operator.adapters.broker.seam import Broker
@@ -29,6 +29,7 @@ from utilitarian_operator.core.spec.queue_claims import (
     why_stalled,
 )
 from utilitarian_operator.errors import BrokerError, OperatorError, TooManyBrokers
+from utilitarian_operator.reconcile.asking import Asking
 from utilitarian_operator.reconcile.fleet_state import FleetState
 
 FIND_OUT_WITHIN_S = 10.0
@@ -43,9 +44,6 @@ LONGEST_DOUBT_S = 15.0
 NEVER_LET_IN_S = 60.0
 """A broker that has let in one resource for so long, and another one never, won't: who is not let in holds no queue
 against who is, or any host could be claimed without a login. Each is asked again within half of this time."""
-
-AT_A_TIME = 4
-"""Questions that are open together: brokers that are all called alike make one for each pair of them."""
 
 MORE_KEPT = 1_000
 """Answers that are kept beyond twice those that were still of use when they were last looked through."""
@@ -112,6 +110,19 @@ class _Noted:
     holds: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    """A claim of what runs whose broker can't be read now.
+
+    Args:
+        claim: at no place.
+        at: the mark of the place where it was let in.
+    """
+
+    claim: Claim
+    at: str
+
+
 class Claims:
     """The queues that all resources name.
 
@@ -124,13 +135,14 @@ class Claims:
     def __init__(self, store: Store, brokers: Brokers, clock: Callable[[], float]) -> None:
         self._store, self._brokers, self._clock = store, brokers, clock
         self._noted: dict[Key, tuple[_Noted, ...]] = {}
+        self._unread: dict[Key, _Unread] = {}
         self._tried: set[Credentials] = set()
         self._asked: dict[Credentials, float] = {}
         self._let_in_since: dict[Credentials, float] = {}
         self._same: dict[Pair, bool] = {}
         self._failed: dict[Pair, float] = {}
         self._doubts: dict[Key, float] = {}
-        self._tasks: dict[object, asyncio.Task[None]] = {}
+        self._asking = Asking()
         self._most_kept = MORE_KEPT
 
     def __contains__(self, key: Key) -> bool:
@@ -152,8 +164,8 @@ class Claims:
 
     def forget(self, key: Key) -> None:
         """A resource is gone: it claims nothing any more."""
-        self._noted.pop(key, None)
-        self._doubts.pop(key, None)
+        for kept in (self._noted, self._unread, self._doubts):
+            kept.pop(key, None)
         self._keep_logins()
 
     async def note_versions(self, known: FleetState, newest: Judgement) -> None:
@@ -172,6 +184,11 @@ class Claims:
         """
         noted = [await self._read(key, created, version, let_in) for version in versions]
         self._noted[key] = tuple(it for it in noted if it is not None)
+        self._unread.pop(key, None)
+        for version, it in zip(versions, noted, strict=True):
+            if it is None and version.runs and let_in and self._may_consume(key, version.fleet):
+                claim = Claim(str(key), created, True, Place(frozenset(), ""), _queues(version.fleet))  # noqa: FBT003
+                self._unread[key] = _Unread(claim, let_in)
         if self._kept() > self._most_kept:
             self._keep_what_is_named()
 
@@ -205,11 +222,13 @@ class Claims:
         if cluster is not None:
             self._let_in_since.setdefault(credentials, self._clock())
         proven = cluster is not None or mark(place.addresses, place.vhost) == let_in
-        queues = frozenset(queue for pool in version.fleet.pools for queue in pool.queues)
+        queues = _queues(version.fleet)
         claim = Claim(str(key), created, version.runs, replace(place, cluster=cluster), queues, proven)
-        holds = makes_objects(version.fleet.mode) or bool(self._store.children(DEPLOYMENTS, key))
-        noted = _Noted(claim, credentials, holds)
+        noted = _Noted(claim, credentials, self._may_consume(key, version.fleet))
         return before if noted == before else noted
+
+    def _may_consume(self, key: Key, fleet: Fleet) -> bool:
+        return makes_objects(fleet.mode) or bool(self._store.children(DEPLOYMENTS, key))
 
     def lost(self, key: Key, running: Fleet | None, newest: Fleet | None, *, all_known: bool = True) -> Lost:
         """What a resource doesn't get of the queues that it names, by what is known now.
@@ -231,7 +250,8 @@ class Claims:
         ]
         doubtful = {one.claim.runs for one, other in rivals if self._find_out(one, other)}
         doubtful |= set() if all_known else {one.claim.runs for one in mine}
-        if not rivals and False not in doubtful:
+        unread = list(self._unread_beside([one.claim for one in mine]))
+        if not rivals and not unread and False not in doubtful:
             self._doubts.pop(key, None)
             return Lost()
         doubted = False in doubtful and self._clock() - self._doubts.setdefault(key, self._clock()) < LONGEST_DOUBT_S
@@ -239,19 +259,25 @@ class Claims:
             self._doubts.pop(key, None)
         same = {pair for pair, one in self._same.items() if one}
         clashes = [pair for pair in rivals if is_one(pair[0].claim.place, pair[1].claim.place, same)]
-        places = {it.claim.place for pair in clashes for it in pair}
+        places = {it.claim.place for pair in clashes for it in pair} | {it.place for it in unread}
         waited = any(self._let_in_for(one) >= NEVER_LET_IN_S for one, _ in clashes)
-        missed = self._missed(places, [it.claim for it in mine], same, waited=waited) if places else {}
+        missed = lost({*self._held_at(places, same, waited=waited), *unread, *(it.claim for it in mine)}, same)
         found = _said(running, newest, {it.claim.runs: missed[it.claim] for it in mine if it.claim in missed})
         return replace(found, may_run=False, doubted=True) if doubted and found.may_run else found
 
-    def _missed(
-        self, places: Collection[Place], mine: Sequence[Claim], same: Collection[Pair], *, waited: bool
-    ) -> Mapping[Claim, Mapping[str, str]]:
-        """Who doesn't get what, of those at some places; `waited`: who was never let in there holds nothing."""
+    def _held_at(self, places: Collection[Place], same: Collection[Pair], *, waited: bool) -> list[Claim]:
+        """What is claimed at some places; `waited`: who was never let in there holds nothing."""
         held = [it.claim for each in self._noted.values() for it in each if it.holds]
         there = [it for it in held if any(is_one(it.place, place, same) for place in places)]
-        return lost({*(it for it in there if it.let_in or not waited), *mine}, same)
+        return [it for it in there if it.let_in or not waited]
+
+    def _unread_beside(self, mine: Sequence[Claim]) -> Iterator[Claim]:
+        """What runs where its broker let it in, as its status tells, and can't be read now: a Secret is away, say."""
+        for it in self._unread.values():
+            for one in mine:
+                claim = replace(it.claim, place=one.place)
+                if may_clash(one, claim) and mark(one.place.addresses, one.place.vhost) == it.at:
+                    yield claim
 
     def _let_in_for(self, noted: _Noted) -> float:
         """Seconds since its broker was first heard; none at all where it never was."""
@@ -268,11 +294,12 @@ class Claims:
             return False
         unheard = [it for it in (one, other) if it.claim.place.cluster is None and it.credentials not in self._tried]
         for it in unheard:
-            self._begin(it.credentials, self._hear(it))
+            self._have_heard(it)
         if unheard or not only_asking_tells(place, another):
             return bool(unheard)
         if self._clock() - self._failed.get(pair, float("-inf")) >= ASK_AGAIN_S:
-            self._begin(pair, self._compare(one, other, pair))
+            namespaces = [_namespace(it.claim) for it in (one, other)]
+            self._asking.begin(pair, namespaces, self._compare(one, other, pair))
         return pair not in self._failed
 
     def _try_logins(self, one: _Noted, other: _Noted) -> None:
@@ -282,14 +309,10 @@ class Claims:
         for it in (one, other):
             asked = self._clock() - self._asked.get(it.credentials, float("-inf")) < ASK_AGAIN_S
             if it.credentials not in self._let_in_since and not asked:
-                self._begin(it.credentials, self._hear(it))
+                self._have_heard(it)
 
-    def _begin(self, what: object, finding: Coroutine[Any, Any, None]) -> None:
-        if what in self._tasks or len(self._tasks) >= AT_A_TIME:
-            finding.close()  # asked for again at the next look
-            return
-        task = self._tasks[what] = asyncio.create_task(finding, name="claims")
-        task.add_done_callback(lambda _: self._tasks.pop(what, None))
+    def _have_heard(self, noted: _Noted) -> None:
+        self._asking.begin(noted.credentials, [_namespace(noted.claim)], self._hear(noted))
 
     async def _hear(self, noted: _Noted) -> None:
         """Have a broker say who it is; where it doesn't, the URLs alone are compared until it does."""
@@ -303,17 +326,36 @@ class Claims:
             self._asked[noted.credentials] = self._clock()
 
     async def _compare(self, one: _Noted, other: _Noted, pair: Pair) -> None:
-        """Find out whether two brokers that call themselves alike are one; without the right to ask, they are."""
+        """Find out whether two brokers that call themselves alike are one."""
         try:
             async with asyncio.timeout(FIND_OUT_WITHIN_S):
-                same = await self._session(one).is_same(self._session(other))
-            self._same[pair] = same is not False
+                self._same[pair] = await _are_one(self._session(one), self._session(other))
             self._failed.pop(pair, None)
         except (BrokerError, TimeoutError, TooManyBrokers, RuntimeError):
             self._failed[pair] = self._clock()
 
     def _session(self, noted: _Noted) -> Broker:
-        return self._brokers.session(noted.credentials, noted.claim.fleet.partition("/")[0])
+        return self._brokers.session(noted.credentials, _namespace(noted.claim))
+
+
+async def _are_one(one: Broker, other: Broker) -> bool:
+    """Whether each of two sees the other; where neither has the right to find out, what they call themselves decides.
+
+    The word of one side proves nothing: anybody may run what calls itself like another's broker, and says that it sees
+    whatever it is asked for, or refuses the question.
+    """
+    seen = [await one.is_same(other), await other.is_same(one)]
+    if None not in seen or False in seen:
+        return False not in seen
+    return await one.is_same(one) is None and await other.is_same(other) is None
+
+
+def _namespace(claim: Claim) -> str:
+    return claim.fleet.partition("/")[0]
+
+
+def _queues(fleet: Fleet) -> frozenset[str]:
+    return frozenset(queue for pool in fleet.pools for queue in pool.queues)
 
 
 def _versions(known: FleetState, newest: Judgement) -> list[Version]:

@@ -41,6 +41,9 @@ and a new one waits as it does for brokers."""
 READ_AGAIN_S = 30.0
 """After that, what another operator's fleet claims is read anew."""
 
+TRIED_AGAIN_S = 5.0
+"""After that, what a fleet claims is read anew where no answer came: until then a new spec may wait for it."""
+
 
 class Fleets:
     """All fleets of one operator.
@@ -200,8 +203,9 @@ class Fleets:
 
     def _is_due(self, key: Key) -> bool:
         """Whether it must be read what a resource claims, since no look at it does."""
-        again = self._read_again.get(key, float("inf")) <= self._monotonic()
-        return (again or key not in self._claims) and self.present(key) is not None
+        again = self._read_again.get(key)
+        due = key not in self._claims if again is None else again <= self._monotonic()
+        return due and self.present(key) is not None
 
     async def _find_out(self, namespace: str) -> None:
         try:
@@ -216,8 +220,8 @@ class Fleets:
         try:
             found = await self.known(key, resource)
             await self._claims.note_versions(found, found.acceptance.judge(found.resource))
-        except OperatorError:
-            self._claims.unseen(key)
+        except OperatorError:  # it may have its queues, for all that is known
+            self._read_again[key] = self._monotonic() + TRIED_AGAIN_S
         except Exception:  # whatever is wrong with it, no other fleet is held up by it
             logger.exception("another fleet's queues not known", extra={"fleet": str(key)})
             self._claims.unseen(key)

@@ -16,10 +16,10 @@ from utilitarian_operator.adapters.cluster.cache import Key, Store
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.observation.broker import BrokerSnapshot
 from utilitarian_operator.core.observation.let_in import mark
-from utilitarian_operator.errors import BrokerError, BrokerUnreachable, LoginRefused
+from utilitarian_operator.errors import BrokerError, BrokerUnreachable, LoginRefused, SecretMissing
+from utilitarian_operator.reconcile.asking import OF_A_PAIR
 from utilitarian_operator.reconcile.claims import (
     ASK_AGAIN_S,
-    AT_A_TIME,
     FIND_OUT_WITHIN_S,
     LONGEST_DOUBT_S,
     NEVER_LET_IN_S,
@@ -41,11 +41,15 @@ class Session(FakeBroker):
         place: that it looks at.
         answers: whether it ever does.
         may_ask: whether its user may do what it takes to find out if two are one.
+        sees_all: whether it is nothing but a program that says that it sees what it is asked for.
     """
 
-    def __init__(self, place: FakeRabbitMQ, *, answers: bool = True, may_ask: bool = True) -> None:
+    def __init__(
+        self, place: FakeRabbitMQ, *, answers: bool = True, may_ask: bool = True, sees_all: bool = False
+    ) -> None:
         super().__init__(place)
         self.compared, self._answers_at_all, self._may_ask = 0, answers, may_ask
+        self._sees_all = sees_all
 
     async def look(self, queues: Sequence[str]) -> BrokerSnapshot:
         await self._answer()
@@ -56,7 +60,9 @@ class Session(FakeBroker):
         assert isinstance(other, Session)
         await self._answer()
         await other._answer()
-        return await super().is_same(other) if self._may_ask else None
+        if not self._may_ask or not other._may_ask:
+            return None
+        return other._sees_all or await super().is_same(other)
 
     async def _answer(self) -> None:
         if not self._answers_at_all:
@@ -193,6 +199,16 @@ async def test_what_came_to_nothing_is_asked_again_and_not_at_each_look() -> Non
     assert not (await world.poll_schedule(3))[-1].may_run
 
 
+@pytest.mark.parametrize("lies", [{"sees_all": True}, {"may_ask": False}], ids=["sees all", "refuses the question"])
+@pytest.mark.parametrize("new_runs", [True, False], ids=["beside one that runs", "beside a new one"])
+async def test_who_runs_what_only_calls_itself_like_anothers_broker_takes_no_queue_from_it(
+    lies: dict[str, bool], new_runs: bool
+) -> None:
+    """Anybody may run a program that speaks AMQP, and have it say whatever helps."""
+    world = World(Session(FakeRabbitMQ("one"), **lies), Session(FakeRabbitMQ("one")))
+    assert (await world.poll_schedule(6, new_runs=new_runs))[-1] == Lost()
+
+
 async def test_brokers_that_are_all_called_alike_are_compared_few_at_a_time() -> None:
     keys = [Key("ns", f"fleet-{number}") for number in range(8)]
     sessions = {Credentials(url(key)): Session(FakeRabbitMQ("one")) for key in keys}
@@ -200,22 +216,22 @@ async def test_brokers_that_are_all_called_alike_are_compared_few_at_a_time() ->
     for credentials in sessions:
         await brokers.session(credentials, "ns").look(())
     claims, compared = Claims(Store(), brokers, time.monotonic), []
-    for _ in range(10):
+    for _ in range(20):
         for key, credentials in zip(keys, sessions, strict=True):
             await claims.note(key, BEFORE, [Version(SPEC, Named(credentials), runs=True)])
             claims.lost(key, SPEC, SPEC)
         before = sum(it.compared for it in sessions.values())
         await pause()
         compared.append(sum(it.compared for it in sessions.values()) - before)
-    assert max(compared) <= AT_A_TIME
-    assert sum(compared) == 28  # each pair once
+    assert max(compared) <= 2 * OF_A_PAIR
+    assert sum(compared) == 2 * 28  # each pair once, from both sides
 
 
 def test_what_is_found_out_has_an_end() -> None:
     assert FIND_OUT_WITHIN_S < LONGEST_DOUBT_S < ASK_AGAIN_S <= NEVER_LET_IN_S / 2
 
 
-async def test_where_the_right_to_ask_is_missing_the_brokers_name_decides() -> None:
+async def test_where_both_lack_the_right_to_ask_the_brokers_name_decides() -> None:
     world = one_broker(may_ask=False)
     assert not (await world.poll_schedule(4))[-1].may_run
 
@@ -343,3 +359,42 @@ async def test_what_was_found_out_of_brokers_that_nobody_names_any_more_is_forgo
         compared += bool(claims._same)
         assert claims._kept() <= 40
     assert compared > 0
+
+
+class Unreadable:
+    """In place of a reader whose Secret can't be read: it was deleted, say, or the API server doesn't answer."""
+
+    async def read(self, fleet: Fleet) -> Credentials:
+        raise SecretMissing(f"spec.broker.urlFrom: no Secret for {fleet.broker}")
+
+
+@pytest.mark.parametrize(
+    "recorded, runs, kept",
+    [
+        pytest.param(mark([ADDRESS], "vhost"), True, True, id="where it was let in"),
+        pytest.param(mark([ADDRESS], "other"), True, False, id="elsewhere"),
+        pytest.param("", True, False, id="nowhere"),
+        pytest.param(mark([ADDRESS], "vhost"), False, False, id="but it never ran"),
+    ],
+)
+async def test_what_runs_keeps_its_queues_also_where_its_secret_can_not_be_read_after_a_restart(
+    recorded: str, runs: bool, kept: bool
+) -> None:
+    world = World(Session(FakeRabbitMQ("one")), Session(FakeRabbitMQ("one")), address=ADDRESS)
+    found = []
+    for _ in range(2 * int(NEVER_LET_IN_S)):
+        await world.claims.note(OLD, BEFORE, [Version(SPEC, Unreadable(), runs=runs)], recorded)
+        found.append(await world.look(NEW, runs=False))
+        world.now += 1
+    assert {it.may_run for it in found} == {not kept}
+    if kept:
+        assert "shop/old has the queue q" in found[-1].blockers[0].message
+    world.claims.forget(OLD)
+    assert await world.look(NEW, runs=False) == Lost()
+
+
+async def test_of_two_that_run_the_older_has_the_queue_also_where_its_secret_can_not_be_read() -> None:
+    world = World(Session(FakeRabbitMQ("one")), Session(FakeRabbitMQ("one")), address=ADDRESS)
+    await world.claims.note(OLD, BEFORE, [Version(SPEC, Unreadable(), runs=True)], mark([ADDRESS], "vhost"))
+    found = await world.look(NEW, runs=True)
+    assert found.pools == {"work": "queue q is left to UtilitarianWorkerPool shop/old"}

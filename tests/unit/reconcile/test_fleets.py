@@ -19,10 +19,11 @@ from utilitarian_operator.api.validation.pod_security import Allowances
 from utilitarian_operator.core.blocker import QUEUE_TAKEN, SECRET_MISSING
 from utilitarian_operator.core.engine import owner_of
 from utilitarian_operator.core.spec.revisions import revision
+from utilitarian_operator.errors import ClusterError
 from utilitarian_operator.reconcile import fleets
 from utilitarian_operator.reconcile.claims import LONGEST_DOUBT_S
 from utilitarian_operator.reconcile.fleet_state import FleetState
-from utilitarian_operator.reconcile.fleets import READ_AGAIN_S, Fleets
+from utilitarian_operator.reconcile.fleets import READ_AGAIN_S, TRIED_AGAIN_S, Fleets
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 KEY = Key("ns", "fleet")
@@ -236,3 +237,40 @@ async def test_what_another_operators_fleet_claims_is_read_anew_now_and_then_and
     assert requests() > before
     world.store.see(FLEETS, older, deleted=True)
     assert not await taken()
+
+
+async def test_a_new_spec_waits_for_what_could_not_be_read_of_a_fleet_that_may_have_its_queues() -> None:
+    """As when the API server is restarted with the operator: one answer that fails gives no queue away."""
+    world = World()
+    older = await world.write(namespace="theirs", name="fleet", creationTimestamp="2026-11-23T11:00:00Z")
+    await world.cluster.create(SECRET | {"metadata": {"namespace": "theirs", "name": "env"}})
+    await world.cluster.create(revision(owner_of(older), 1, older["spec"]))
+    ours = await world.ready("ns")
+    world.cluster.fails = lambda asked: ClusterError("HTTP 503") if asked.namespace == "theirs" else None
+
+    def asked() -> int:
+        return sum(it.namespace == "theirs" and it.verb == "items" for it in world.cluster.requests)
+
+    for _ in range(5):
+        spec, _ = await world.fleets.spec(ours)
+        assert (spec.running, spec.doubted) == (None, True)
+    assert asked() == 1, "it is not asked for at each look"
+    world.cluster.fails = lambda _: None
+    world.passed_s += TRIED_AGAIN_S
+    await world.fleets.spec(ours)
+    await settle()
+    spec, _ = await world.fleets.spec(ours)
+    assert (spec.running, spec.doubted) == (None, False)
+    assert [it.reason for it in spec.blockers] == [QUEUE_TAKEN]
+
+
+async def test_a_new_spec_does_not_wait_for_ever_for_what_can_not_be_read() -> None:
+    world = World()
+    await world.write(namespace="theirs", name="fleet")
+    ours = await world.ready("ns")
+    world.cluster.fails = lambda asked: ClusterError("HTTP 503") if asked.namespace == "theirs" else None
+    await world.fleets.spec(ours)
+    world.passed_s += LONGEST_DOUBT_S
+    await world.fleets.spec(ours)
+    spec, _ = await world.fleets.spec(ours)
+    assert spec.running is not None

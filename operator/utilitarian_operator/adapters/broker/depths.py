@@ -85,15 +85,18 @@ class DepthReader:
             return sum(depth.ready for _, depth in _depths(channel, DELAYED) if isinstance(depth, Depth))
 
     @contextlib.contextmanager
-    def mark(self) -> Iterator[str]:
+    def mark(self, control_exchange: str = "celery") -> Iterator[str]:
         """A queue of this connection alone, for the time of the block: who sees it is on the same broker.
 
         Yields its name, which is one of those that remote control has the rights for.
 
+        Args:
+            control_exchange: of remote control.
+
         Raises:
             BrokerError: it could not be made.
         """
-        name = f"{self._clock.unique()}.reply.celery.pidbox"
+        name = f"{self._clock.unique()}.reply.{control_exchange}.pidbox"
         with broker_errors(), self._open().connection.channel() as channel:
             channel.queue_declare(name, exclusive=True, auto_delete=True)
             yield name

@@ -96,7 +96,7 @@ class BrokerSession:
         url, stats, tls = credentials.url, credentials.stats, credentials.tls
         self._depths = DepthReader(url, tls, clock)
         self._workers = RemoteControl(url, tls, credentials.control_exchange, intervals, clock)
-        self._names = Names(reach)
+        self._names, self._control_exchange = Names(reach), credentials.control_exchange
         self._statistics = Statistics(stats, addresses(url)[0].vhost, tls, clock, self._names) if stats else None
         self._depth_thread = ThreadPoolExecutor(1, "depths")
         self._worker_thread = ThreadPoolExecutor(1, "remote-control")
@@ -187,13 +187,16 @@ class BrokerSession:
             return False
         with contextlib.ExitStack() as marked:
             try:
-                name = await self._in(self._depth_thread, lambda: marked.enter_context(self._depths.mark()))
+                name = await self._in(self._depth_thread, lambda: marked.enter_context(self._mark()))
                 return await other._in(other._depth_thread, lambda: other._depths.sees(name))  # noqa: SLF001 - of its kind
             except RightMissing:
                 return None
             finally:
                 with contextlib.suppress(BrokerError):
                     await self._in(self._depth_thread, marked.close)
+
+    def _mark(self) -> contextlib.AbstractContextManager[str]:
+        return self._depths.mark(self._control_exchange)
 
     def ask(self, who: Hashable, questions: Questions) -> None:
         """Ask this from now on, in the background; replaces what the same one wanted before.
