@@ -3,7 +3,7 @@
 from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.labels import INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER
@@ -36,6 +36,10 @@ class Key(NamedTuple):
         return f"{self.namespace}/{self.name}"
 
 
+Where: TypeAlias = tuple[str, str, str]
+"""Of one object: kind, namespace and name."""
+
+
 @dataclass
 class Store:
     """Objects by kind, fleet and name.
@@ -56,37 +60,53 @@ class Store:
     _answers: dict[tuple[str, Key], set[str]] = field(default_factory=lambda: defaultdict(set))
     """Names of the objects whose newest version is the answer to a write, which the watch has yet to tell."""
 
-    _deleted: dict[tuple[str, str, str], int] = field(default_factory=dict)
-    """At which version the last object that went was gone, by kind, namespace and name."""
+    _whose: dict[Where, Key] = field(default_factory=dict)
+    """With which fleet each object is kept."""
+
+    _deleted: dict[Where, int] = field(default_factory=dict)
+    """At which version the last object that went was gone."""
 
     def see(self, kind: str, body: Object, *, deleted: bool = False) -> Key | None:
         """Remember one object as a watch or a list showed it; returns the fleet it belongs to, if any.
 
         Of two versions the newer stays: an answer to a write may overtake the watch.
         """
-        key = fleet_of(kind, body)
-        if key is None:
-            return None
-        name, known = body["metadata"]["name"], self._objects[kind][key]
+        key, where = fleet_of(kind, body), _at(kind, body)
+        known = self._known(where)
         if deleted:
-            self._see_deleted(kind, key, body)
-        elif self.has_gone(kind, body):
-            pass
-        elif name not in known or version(body) >= version(known[name]):
-            known[name] = body
-            self._answers[kind, key].discard(name)
+            self._remember_deleted(where, version(body))
+            if known is not None and not _is_successor(known, body):
+                self._drop(where)
+            if kind == PODS and key is not None and self.fleet(key) is not None:
+                self._departed[key].append(body)
+        elif not self.has_gone(kind, body) and (known is None or version(body) >= version(known)):
+            self._take(where, key, body)
         return key
 
-    def _see_deleted(self, kind: str, key: Key, body: Object) -> None:
-        self._remember_deleted(_at(kind, body), version(body))
-        name, known = body["metadata"]["name"], self._objects[kind][key]
-        if name in known and not _is_successor(known[name], body):
-            del known[name]
-            self._answers[kind, key].discard(name)
-        if kind == PODS and self.fleet(key) is not None:
-            self._departed[key].append(body)
+    def _take(self, where: Where, key: Key | None, body: Object) -> None:
+        if self._whose.get(where) != key:  # its label names another fleet than before
+            self._drop(where)
+        if key is None:
+            self._remember_deleted(where, version(body))
+            return
+        kind, _, name = where
+        self._objects[kind][key][name] = body
+        self._answers[kind, key].discard(name)
+        self._whose[where] = key
 
-    def _remember_deleted(self, where: tuple[str, str, str], at: int) -> None:
+    def _known(self, where: Where) -> Object | None:
+        kind, _, name = where
+        key = self._whose.get(where)
+        return None if key is None else self._objects[kind][key].get(name)
+
+    def _drop(self, where: Where) -> None:
+        kind, _, name = where
+        key = self._whose.pop(where, None)
+        if key is not None:
+            self._objects[kind][key].pop(name, None)
+            self._answers[kind, key].discard(name)
+
+    def _remember_deleted(self, where: Where, at: int) -> None:
         self._deleted[where] = max(at, self._deleted.pop(where, 0))
         if len(self._deleted) > MOST_DELETED:
             del self._deleted[next(iter(self._deleted))]
@@ -139,6 +159,7 @@ class Store:
         newer = [body for known in before.values() for body in known.values() if version(body) > at]
         vanished = {_at(kind, body) for known in before.values() for body in known.values() if version(body) <= at}
         self._objects[kind] = defaultdict(dict)
+        self._whose = {where: key for where, key in self._whose.items() if where[0] != kind}
         for key in answers:
             self._answers[kind, key].clear()
         for body in bodies:
@@ -201,7 +222,7 @@ def fleet_of(kind: str, body: Object) -> Key | None:
     return Key(metadata["namespace"], instance) if instance else None
 
 
-def _at(kind: str, body: Object) -> tuple[str, str, str]:
+def _at(kind: str, body: Object) -> Where:
     return kind, body["metadata"]["namespace"], body["metadata"]["name"]
 
 
