@@ -9,7 +9,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from utilitarian_operator.adapters.broker.timing import CLOCK
 from utilitarian_operator.errors import OperatorError
+
+SHARE_OF_SCRAPES = 10
+"""Pages of metrics take a tenth of the event loop's time at most: that of 1,000 pools is long, and all who reach the
+port may ask for it again and again. In between the last one is given."""
 
 
 class CannotListen(OperatorError):
@@ -89,9 +94,26 @@ def _refused(host: str, port: int, path: str, error: OSError) -> CannotListen:
     return CannotListen(f"{path}: can't listen on {host} port {port}: {os.strerror(error.errno or 0)}")
 
 
-def metrics_page(registry: CollectorRegistry) -> Callable[[], web.Response]:
-    """The answer to a scrape."""
-    return lambda: web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+def metrics_page(
+    registry: CollectorRegistry, seconds: Callable[[], float] = CLOCK.monotonic
+) -> Callable[[], web.Response]:
+    """The answer to a scrape.
+
+    Args:
+        registry: of what is shown.
+        seconds: of a clock that never goes back.
+    """
+    page, again_at = b"", float("-inf")
+
+    def answer() -> web.Response:
+        nonlocal page, again_at
+        begun = seconds()
+        if begun >= again_at:
+            page = generate_latest(registry)
+            again_at = seconds() + (seconds() - begun) * (SHARE_OF_SCRAPES - 1)
+        return web.Response(body=page, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return answer
 
 
 def health_page(sick: Callable[[], str | None], notes: Callable[[], list[str]] = list) -> Callable[[], web.Response]:

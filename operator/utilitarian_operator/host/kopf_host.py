@@ -1,9 +1,10 @@
-"""Runs kopf as informer: every event goes to the cache, and what is new asks for a look."""
+"""Runs kopf as informer: every event goes to the cache, and what is new asks for a look; lists what watches miss."""
 
 import asyncio
 import concurrent.futures
 import contextlib
 import itertools
+import logging
 import threading
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Mapping
 from functools import partial
@@ -24,11 +25,20 @@ from utilitarian_operator.adapters.cluster.cache import (
     Store,
     version,
 )
+from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.resource import GROUP, VERSION
 from utilitarian_operator.core.backoff import Backoff
+from utilitarian_operator.errors import ClusterError
+from utilitarian_operator.host.health import ProcessHealth, WatchProgress
 from utilitarian_operator.host.kopf_session import Session, session
 from utilitarian_operator.host.settings import Settings
 from utilitarian_operator.host.workqueue import WorkQueue
+
+logger = logging.getLogger(__name__)
+
+RETRY_S = 2.0
+LISTED_AGAIN_S = 30.0
+"""Two full lists are no closer to each other, however often watches begin anew."""
 
 ENDS_WITHIN_S = 10.0
 """After one of its parts ended, or it was told to; what goes on then is left to the end of the process."""
@@ -249,6 +259,65 @@ async def _run_to_the_end(parts: Collection["asyncio.Task[Any]"], others: Collec
     if not ended:
         raise TimeoutError(f"a part of kopf has ended, and the others go on after {ENDS_WITHIN_S:g} s")
     running.result()
+
+
+async def resync(
+    cluster: Cluster,
+    store: Store,
+    queue: WorkQueue[Key],
+    settings: Settings,
+    watches: WatchProgress,
+    anew: asyncio.Event,
+) -> None:
+    """List everything now and then, and soon after a watch began anew: it may miss that something vanished."""
+    each_s = settings.resync.total_seconds()
+    at_least_s = min(LISTED_AGAIN_S, each_s)
+    while True:
+        await CLOCK.sleep(at_least_s)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(anew.wait(), each_s - at_least_s)
+        anew.clear()
+        try:
+            for key in await _list(cluster, store, settings, watches):
+                queue.add(key)
+        except ClusterError as error:
+            logger.warning("not resynced", extra={"because": str(error)})
+
+
+async def list_all(
+    cluster: Cluster, store: Store, settings: Settings, health_of_process: ProcessHealth, stop: asyncio.Event
+) -> None:
+    """Know everything before anything is decided; tries until the API server answers."""
+    while not stop.is_set():
+        try:
+            await _list(cluster, store, settings, goes_on=lambda: health_of_process.goes_on("first list"))
+        except ClusterError as error:
+            logger.warning("waiting for the API server and the CRD", extra={"because": str(error)})
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), RETRY_S)
+        else:
+            health_of_process.ended("first list")
+            return
+
+
+async def _list(
+    cluster: Cluster,
+    store: Store,
+    settings: Settings,
+    watches: WatchProgress | None = None,
+    goes_on: Callable[[], None] = lambda: None,
+) -> set[Key]:
+    touched: set[Key] = set()
+    for plural in WATCHED:
+        selector, lists = "" if plural == FLEETS else CHILD_SELECTOR, []
+        for namespace in settings.namespaces or (None,):
+            goes_on()
+            lists.append(await cluster.items(plural, namespace, selector))
+        found = [body for bodies, _ in lists for body in bodies]
+        touched |= store.replace(plural, found, min(at for _, at in lists))
+        if watches is not None:
+            watches.listed(plural, max(map(version, found), default=0))
+    return touched
 
 
 async def _connection(configuration: Configuration) -> kopf.ConnectionInfo:

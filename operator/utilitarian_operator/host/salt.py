@@ -19,6 +19,9 @@ from utilitarian_operator.errors import ClusterError, Conflict, Gone, Rejected
 logger = logging.getLogger(__name__)
 
 RETRY_S = 2.0
+ASKED_AGAIN_S = 60.0
+"""Where it is refused: a right may be given back, as in the middle of an upgrade of the chart."""
+
 _KEY = "salt"
 
 
@@ -49,6 +52,27 @@ async def salt_in(
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), RETRY_S)
     return ""
+
+
+async def keep_asking(
+    tell: Callable[[str], object], cluster: Cluster, namespace: str, stop: asyncio.Event, each_s: float = ASKED_AGAIN_S
+) -> None:
+    """Ask for a salt that was refused until it is had, tell it, and wait for the end.
+
+    Args:
+        tell: called with the salt.
+        cluster: where it is kept.
+        namespace: of the operator.
+        stop: ends all.
+        each_s: between two questions.
+    """
+    while not stop.is_set():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), each_s)
+        if salt := await salt_in(cluster, namespace, stop):
+            tell(salt)
+            break
+    await stop.wait()
 
 
 async def _read(cluster: Cluster, namespace: str) -> str:

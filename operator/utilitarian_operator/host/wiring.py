@@ -22,7 +22,7 @@ from utilitarian_operator.adapters.broker.session import opened
 from utilitarian_operator.adapters.broker.timing import (
     CLOCK,
 )
-from utilitarian_operator.adapters.cluster.cache import CHILD_SELECTOR, FLEETS, Key, Store, version
+from utilitarian_operator.adapters.cluster.cache import Key, Store
 from utilitarian_operator.adapters.cluster.client import ClusterClient
 from utilitarian_operator.adapters.cluster.request_rate import RequestRate
 from utilitarian_operator.adapters.cluster.seam import Cluster
@@ -38,7 +38,7 @@ from utilitarian_operator.host.fences import Fences
 from utilitarian_operator.host.health import ProcessHealth, WatchProgress
 from utilitarian_operator.host.http import health_page, metrics_page, serve
 from utilitarian_operator.host.preflight import keep_checking
-from utilitarian_operator.host.salt import salt_in
+from utilitarian_operator.host.salt import keep_asking, salt_in
 from utilitarian_operator.host.settings import Settings
 from utilitarian_operator.host.workqueue import WorkQueue
 from utilitarian_operator.metrics.fleet import Metrics
@@ -49,9 +49,6 @@ from utilitarian_operator.reconcile.reconciler import Reconciler
 logger = logging.getLogger(__name__)
 
 RETRY_S = 2.0
-LISTED_AGAIN_S = 30.0
-"""Two full lists are no closer to each other, however often watches begin anew."""
-
 FINISH_S = 1.0
 """Looks that run when the process is to stop may take so long: a request that is cut off may still be carried out."""
 
@@ -157,15 +154,15 @@ async def _operate(  # noqa: PLR0913 - the parts that it is handed
     queue: WorkQueue[Key] = WorkQueue(look, group=attrgetter("namespace"), between=CLOCK.between)
     watches, anew = WatchProgress(CLOCK.monotonic), asyncio.Event()
     health_of_process.stuck += [queue.stuck, watches.stuck]
-    await _list_all(cluster, store, settings, health_of_process, stop)
+    await handlers.list_all(cluster, store, settings, health_of_process, stop)
     tasks = [
         asyncio.create_task(queue.run(), name="queue"),
         asyncio.create_task(
             _tick(partial(_wanted, store, reconciler), queue, settings, health_of_process, metrics), name="tick"
         ),
-        asyncio.create_task(_resync(cluster, store, queue, settings, watches, anew), name="resync"),
+        asyncio.create_task(handlers.resync(cluster, store, queue, settings, watches, anew), name="resync"),
     ]
-    tasks += _renewals(settings, own, store, fences)
+    tasks += [*_renewals(settings, own, store, fences), *_salting(settings, own, reconciler, stop)]
     closing, see = asyncio.Event(), handlers.seeing(store, queue, watches.saw, anew.set)
     informer = asyncio.create_task(_inform(see, settings, login, health_of_process, closing), name="informer")
     tasks.append(asyncio.create_task(_until(stop), name="stop"))
@@ -189,6 +186,15 @@ async def _finish(queue: WorkQueue[Key], tasks: list["asyncio.Task[None]"], fenc
     await asyncio.gather(*tasks, return_exceptions=True)
     if fences is not None:
         await fences.give_back()
+
+
+def _salting(
+    settings: Settings, cluster: Cluster, reconciler: Reconciler, stop: asyncio.Event
+) -> list["asyncio.Task[None]"]:
+    if reconciler.has_salt:
+        return []
+    asking = keep_asking(reconciler.salted, cluster, settings.lease_namespace or "", stop)
+    return [asyncio.create_task(asking, name="salt")]
 
 
 def _renewals(settings: Settings, cluster: Cluster, store: Store, fences: Fences | None) -> list["asyncio.Task[None]"]:
@@ -271,65 +277,6 @@ async def _ours(fences: Fences, reconciler: Reconciler, key: Key) -> bool:
 def _watched(settings: Settings, store: Store) -> set[str]:
     """The namespaces that are watched by name, and those that have fleets."""
     return {*settings.namespaces, *(key.namespace for key in store.fleets())}
-
-
-async def _resync(
-    cluster: Cluster,
-    store: Store,
-    queue: WorkQueue[Key],
-    settings: Settings,
-    watches: WatchProgress,
-    anew: asyncio.Event,
-) -> None:
-    """List everything now and then, and soon after a watch began anew: it may miss that something vanished."""
-    each_s = settings.resync.total_seconds()
-    at_least_s = min(LISTED_AGAIN_S, each_s)
-    while True:
-        await CLOCK.sleep(at_least_s)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(_until(anew), each_s - at_least_s)
-        anew.clear()
-        try:
-            for key in await _list(cluster, store, settings, watches):
-                queue.add(key)
-        except ClusterError as error:
-            logger.warning("not resynced", extra={"because": str(error)})
-
-
-async def _list_all(
-    cluster: Cluster, store: Store, settings: Settings, health_of_process: ProcessHealth, stop: asyncio.Event
-) -> None:
-    """Know everything before anything is decided; tries until the API server answers."""
-    while not stop.is_set():
-        try:
-            await _list(cluster, store, settings, goes_on=lambda: health_of_process.goes_on("first list"))
-        except ClusterError as error:
-            logger.warning("waiting for the API server and the CRD", extra={"because": str(error)})
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), RETRY_S)
-        else:
-            health_of_process.ended("first list")
-            return
-
-
-async def _list(
-    cluster: Cluster,
-    store: Store,
-    settings: Settings,
-    watches: WatchProgress | None = None,
-    goes_on: Callable[[], None] = lambda: None,
-) -> set[Key]:
-    touched: set[Key] = set()
-    for plural in handlers.WATCHED:
-        selector, lists = "" if plural == FLEETS else CHILD_SELECTOR, []
-        for namespace in settings.namespaces or (None,):
-            goes_on()
-            lists.append(await cluster.items(plural, namespace, selector))
-        found = [body for bodies, _ in lists for body in bodies]
-        touched |= store.replace(plural, found, min(at for _, at in lists))
-        if watches is not None:
-            watches.listed(plural, max(map(version, found), default=0))
-    return touched
 
 
 @contextlib.asynccontextmanager

@@ -42,7 +42,7 @@ class Reconciler:
         monotonic: seconds of a clock that never goes back.
         patience: how long symptoms must last.
         allowances: what pods may ask for beyond the Pod Security baseline.
-        salt: of the checksums of Secrets; None where there is none.
+        salt: of the checksums of Secrets; None where there is none, empty where it can't be read yet.
         spans: of traces.
     """
 
@@ -87,6 +87,15 @@ class Reconciler:
             return False
         self._metrics.ticked(key, timedelta(seconds=self._monotonic() - started))
         return True
+
+    @property
+    def has_salt(self) -> bool:
+        """Whether it knows the salt of checksums, or needs none."""
+        return self._salt != ""
+
+    def salted(self, salt: str) -> None:
+        """The salt could be read at last."""
+        self._salt = salt
 
     @property
     def kept(self) -> Collection[Key]:

@@ -4,14 +4,17 @@ import asyncio
 import contextlib
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 
 import pytest
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry, Gauge, Metric
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from tests.support.ports import LOOPBACK
 from utilitarian_operator.errors import OperatorError
-from utilitarian_operator.host.http import PortTaken, health_page, metrics_page, serve
+from utilitarian_operator.host.http import SHARE_OF_SCRAPES, PortTaken, health_page, metrics_page, serve
 
 
 def _get(port: int, path: str) -> tuple[int, str, str]:
@@ -35,6 +38,28 @@ async def test_metrics_are_served_as_prometheus_reads_them() -> None:
         assert (status, 'utilitarian_queue_messages{queue="a"} 3.0' in body) == (200, True)
         assert kind.startswith("text/plain; version=")
         assert (await get(port, "/"))[0] == 404
+
+
+def test_whoever_asks_for_metrics_again_and_again_holds_up_nothing() -> None:
+    now, made = 0.0, 0
+
+    class Slow(Collector):
+        def collect(self) -> Iterator[Metric]:
+            nonlocal now, made
+            now, made = now + 0.5, made + 1
+            yield GaugeMetricFamily("utilitarian_made", "Pages.", made)
+
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Slow())
+    made = 0
+    answer = metrics_page(registry, lambda: now)
+    for _ in range(1_000):
+        answer()
+        now += 0.05
+    took = made * 0.5
+    assert took <= now / SHARE_OF_SCRAPES + 0.5
+    now += 0.5 * SHARE_OF_SCRAPES
+    assert f"utilitarian_made {made + 1}.0".encode() in bytes(answer().body)  # type: ignore[arg-type] # a page
 
 
 async def test_health_says_what_is_wrong() -> None:

@@ -10,7 +10,7 @@ from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.names import SALT
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.errors import Conflict, Gone, Rejected
-from utilitarian_operator.host.salt import salt_in
+from utilitarian_operator.host.salt import keep_asking, salt_in
 
 
 async def salt(cluster: Cluster) -> str:
@@ -45,3 +45,22 @@ async def test_nothing_is_known_without_the_right_to_read_it(refuse: Callable[[]
     cluster = Refusing()
     cluster.refuse = refuse
     assert await salt(cluster) == ""
+
+
+async def test_one_that_was_refused_is_asked_for_until_it_is_had() -> None:
+    """Else no changed Secret would roll a pod until the process is started again."""
+    cluster, stop, told = FakeCluster(), asyncio.Event(), asyncio.Event()
+    first, salts = await salt(cluster), list[str]()
+    cluster.fails = lambda _: Rejected("forbidden") if len(cluster.requests) < 10 else None
+
+    def tell(salt: str) -> None:
+        salts.append(salt)
+        told.set()
+
+    asking = asyncio.create_task(keep_asking(tell, cluster, "system", stop, each_s=0.0))
+    async with asyncio.timeout(60):
+        await told.wait()
+    await asyncio.sleep(0)
+    assert (salts, asking.done()) == ([first], False), "a task that ended would end the process"
+    stop.set()
+    await asking
