@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import typer
@@ -27,6 +28,8 @@ from utilitarian_operator.cli.output import (
 )
 from utilitarian_operator.cli.resources import fleet_of, from_file, the_one
 from utilitarian_operator.cli.tables import columns
+from utilitarian_operator.core.sizing.usage import Usage
+from utilitarian_operator.core.status.recall import remembered
 from utilitarian_operator.core.wording import plural, sparkline
 from utilitarian_operator.simulation.load.sweep import InvalidSweep, variants
 from utilitarian_operator.simulation.load.workload import InvalidLoad, read_load
@@ -97,8 +100,14 @@ def _report(resource: Object, load: Path, wishes: Wishes) -> Report:
     wanted = [(OURS, resource), *(variants(resource, wishes.sweep) if wishes.sweep else ())]
     with _progress(len(wanted) + len(others) + wishes.advise) as tell:
         results, stage = _results(wanted, others, load, wishes, tell)
-        found = Search(stage, price).advise(results[0], tell("what to change")) if wishes.advise else None
+        search = Search(stage, price, _usage(resource))
+        found = search.advise(results[0], tell("what to change")) if wishes.advise else None
     return Report(str(resource["metadata"]["name"]), stage, results, price, found)
+
+
+def _usage(resource: Object) -> dict[str, Usage]:
+    """What an operator has learned of the workers' CPU and memory, where the resource comes from a cluster."""
+    return {name: memory.usage for name, memory in remembered(resource.get("status"), datetime.now(UTC)).items()}
 
 
 def _write(path: Path, resource: Object, found: Advice) -> None:

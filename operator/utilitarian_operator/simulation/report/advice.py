@@ -2,15 +2,17 @@
 
 Tried are the way to wake, `idleAfter`, a smaller `max`, and where CPU and memory have a price the `concurrency`; then
 whether quiet pools with equal workers are cheaper as one. What doesn't cost less with every promise kept that is kept
-now is not said. A longer `drainWithin` is only asked about: only people know whether tasks may wait.
+now is not said. Where it was measured what tasks use of CPU and memory, more slots are tried within what is requested
+already, instead of by a guess. A longer `drainWithin` is only asked about: only people know whether tasks may wait.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.api.price import Price
+from utilitarian_operator.core.sizing.usage import Usage
 from utilitarian_operator.simulation.load.arrivals import joined, until
 from utilitarian_operator.simulation.play import DAY, Progress, Scene, play
 from utilitarian_operator.simulation.report.candidates import (
@@ -19,6 +21,7 @@ from utilitarian_operator.simulation.report.candidates import (
     fewer_slots,
     longer_idles,
     longer_promises,
+    measured_slots,
     more_slots,
     shorter_idles,
     smaller,
@@ -122,10 +125,11 @@ class Search:
     Args:
         stage: the whole load, and the fleet as it is.
         price: of worker-hours; None if not given.
+        usage: what was learned of the CPU and memory of the pools' workers, by pool; those are left out that have none.
     """
 
-    def __init__(self, stage: Scene, price: Price | None) -> None:
-        self.stage, self.price = stage, price
+    def __init__(self, stage: Scene, price: Price | None, usage: Mapping[str, Usage] | None = None) -> None:
+        self.stage, self.price, self._usage = stage, price, usage or {}
         self._scenes: dict[tuple[str, ...], Scene] = {}
 
     def advise(self, result: PolicyResult, progress: Progress = lambda _: None) -> Advice:
@@ -163,10 +167,20 @@ class Search:
         if other is not asis:
             best = self._cheaper(best, self._idle(other))
         best = self._step(best, smaller(best.pool, best.result.peak))
-        if not (self.price and self.price.by_requests):
-            return best
-        fewer = self._step(best, fewer_slots(best.pool))
-        return fewer if fewer is not best else self._step(best, more_slots(best.pool))
+        return self._slots(best) if self.price and self.price.by_requests else best
+
+    def _slots(self, best: Trial) -> Trial:
+        """More slots by what was measured, or fewer; more with requests to match only where nothing was measured."""
+        usage = self._usage.get(best.pool.name, Usage())
+        for candidates in (
+            measured_slots(best.pool, usage, best.result.peak),
+            fewer_slots(best.pool),
+            () if usage.slots else more_slots(best.pool),
+        ):
+            tried = self._step(best, candidates)
+            if tried is not best:
+                return tried
+        return best
 
     def _idle(self, trial: Trial) -> Trial:
         shorter = self._step(trial, shorter_idles(trial.pool))

@@ -8,12 +8,15 @@ from math import ceil
 
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.api.units import format_duration, parse_quantity
+from utilitarian_operator.core.explain.usage_advice import slots as slots_by_usage
+from utilitarian_operator.core.sizing.usage import Usage
 
 IDLE_AFTER = tuple(timedelta(seconds=seconds) for seconds in (0, 5, 10, 15, 30, 60, 120, 300))
 PROMISES = tuple(timedelta(seconds=seconds) for seconds in (30, 60, 120, 300, 600, 1800, 3600))
 LONGER = 2
 """Times the promise at least of one that is asked about."""
 
+Resources = dict[str, dict[str, str]]
 Value = str | int | tuple[str, ...]
 """What stands in a field of a resource."""
 
@@ -71,9 +74,23 @@ def more_slots(pool: Pool) -> Iterator[Pool]:
         yield from (_with_slots(pool, pool.worker.concurrency * times) for times in (2, 4))
 
 
-def _with_slots(pool: Pool, slots: int) -> Pool:
+def measured_slots(pool: Pool, usage: Usage, peak: int) -> Iterator[Pool]:
+    """More tasks at a time within what a worker requests already, where they fit by what they were seen to use.
+
+    Args:
+        pool: as it is.
+        usage: what was learned of its workers.
+        peak: workers that it had at most.
+    """
+    found = slots_by_usage(pool, usage, peak)
+    if found is not None and found.to > pool.worker.concurrency:
+        yield _with_slots(pool, found.to, pool.worker.resources)
+
+
+def _with_slots(pool: Pool, slots: int, resources: Resources | None = None) -> Pool:
     c = pool.worker.concurrency
-    worker = replace(pool.worker, concurrency=slots, resources=_times(pool.worker.resources, Decimal(slots) / c))
+    resources = _times(pool.worker.resources, Decimal(slots) / c) if resources is None else resources
+    worker = replace(pool.worker, concurrency=slots, resources=resources)
     return replace(_scaled(pool, max=ceil(pool.scaling.max * c / slots)), worker=worker)
 
 
@@ -94,7 +111,7 @@ def _scaled(pool: Pool, **fields: object) -> Pool:
     return replace(pool, scaling=replace(pool.scaling, **fields))  # type: ignore[arg-type]  # the callers name fields
 
 
-def _times(resources: dict[str, dict[str, str]], part: Decimal) -> dict[str, dict[str, str]]:
+def _times(resources: Resources, part: Decimal) -> Resources:
     return {
         kind: {name: _quantity(name, parse_quantity(value) * part) for name, value in amounts.items()}
         for kind, amounts in resources.items()

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.support.pools import NOW
 from tests.support.simulated import stage
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.price import Price
 from utilitarian_operator.api.validation.resource_rules import accept
+from utilitarian_operator.core.sizing.usage import Usage
 from utilitarian_operator.simulation.load.workload import read_load
 from utilitarian_operator.simulation.play import Scene, play, scene
 from utilitarian_operator.simulation.report.advice import Advice, Search
@@ -117,6 +119,19 @@ def test_slots_are_advised_only_where_what_a_worker_requests_has_a_price() -> No
     }
     assert "worker.concurrency" not in fields[None] | fields[Price(worker=1)]
     assert {"worker.concurrency", "worker.resources.requests.cpu"} <= fields[Price(cpu=1)]
+
+
+@pytest.mark.thorough
+def test_slots_that_fit_by_what_was_measured_are_advised_without_more_requests() -> None:
+    resources = {"requests": {"cpu": "1", "memory": "4Gi"}}
+    pool = {"worker": {"concurrency": 2, "resources": resources}, "scaling": {"max": 20}}
+    staged = stage({"work": {"arrivals": [{"rate": "4/s"}]}}, pool, days=0.05)
+    usage = {"pool": Usage(slots=2, cpu_per_slot=(0.02,) * 10, peak=2**28, since=NOW)}
+    (one,) = Search(staged, Price(cpu=1, memory=1), usage).advise(played(staged)).changes
+    fields = {it.field: it.to for it in one.fields}
+    assert fields["worker.concurrency"] == 8
+    assert not any(it.startswith("worker.resources") for it in fields)
+    assert one.after.cost < 0.5 * one.before.cost
 
 
 @pytest.mark.thorough

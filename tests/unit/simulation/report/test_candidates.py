@@ -1,13 +1,18 @@
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from tests.support.pools import fleet
+import pytest
+
+from tests.support.pools import NOW, fleet
 from utilitarian_operator.api.effective import Pool
+from utilitarian_operator.core.sizing.usage import Usage
 from utilitarian_operator.simulation.report.candidates import (
     differences,
     fewer_slots,
     longer_idles,
     longer_promises,
+    measured_slots,
     more_slots,
     shorter_idles,
     smaller,
@@ -64,3 +69,26 @@ def test_the_next_longer_promise_is_one_that_people_write() -> None:
         timedelta(minutes=2)
     ]
     assert list(longer_promises(pool(scaling={"drainWithin": "1h"}))) == []
+
+
+REQUESTS = {"requests": {"cpu": "200m", "memory": "1Gi"}, "limits": {"memory": "2Gi"}}
+LIGHT = Usage(slots=4, cpu_per_slot=(0.01,) * 10, peak=0.5 * 2**30, since=NOW)
+
+
+@pytest.mark.parametrize(
+    "usage, peak, slots",
+    [
+        pytest.param(LIGHT, 3, [13], id="by its memory, less a margin"),
+        pytest.param(LIGHT, 1, [], id="one worker is enough: nothing to save"),
+        pytest.param(replace(LIGHT, cpu_per_slot=(0.05,) * 10), 3, [], id="its tasks use what is requested"),
+        pytest.param(replace(LIGHT, slots=2), 3, [], id="measured with another number of slots"),
+        pytest.param(replace(LIGHT, peak=1.9 * 2**30), 3, [], id="its memory is short: fewer slots save nothing"),
+        pytest.param(Usage(), 3, [], id="nothing was measured"),
+    ],
+)
+def test_measured_slots_are_had_for_the_same_requests(usage: Usage, peak: int, slots: list[int]) -> None:
+    asked = pool(worker={"concurrency": 4, "resources": REQUESTS}, scaling={"max": 6})
+    found = list(measured_slots(asked, usage, peak))
+    assert [it.worker.concurrency for it in found] == slots
+    assert all(it.worker.resources == asked.worker.resources for it in found)
+    assert all(it.scaling.max * it.worker.concurrency >= 6 * 4 for it in found)
