@@ -8,7 +8,7 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import kopf
 from kubernetes.aio.client.configuration import Configuration
@@ -69,6 +69,9 @@ class Backoffs:
         return (BACKOFF.pause_s(count, CLOCK.between) for count in itertools.count(1))
 
 
+LISTED = "LISTED"
+"""The type of an event that is about no object: a watch began anew, with a list that may have nothing in it."""
+
 See = Callable[[str, str | None, dict[str, Any]], None]
 """Given each event: the plural, its type (None: it was listed), and the object."""
 
@@ -89,9 +92,11 @@ def seeing(
     """
 
     def see(plural: str, kind: str | None, body: dict[str, Any]) -> None:
-        progress(plural, version(body))
-        if kind is None:
+        if kind in {None, LISTED}:
             listed()
+        if kind == LISTED:
+            return
+        progress(plural, version(body))
         edited = plural == FLEETS and store.edited(body)
         key = store.see(plural, body, deleted=kind == "DELETED")
         if key is not None:
@@ -100,14 +105,25 @@ def seeing(
     return see
 
 
+def _hand_over(home: asyncio.AbstractEventLoop, see: See, plural: str, kind: str | None, body: dict[str, Any]) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop is closed: the process ends
+        home.call_soon_threadsafe(see, plural, kind, body)
+
+
+class _Tell(NamedTuple):
+    """What the watches tell beside events: that they are open, and that one began anew."""
+
+    ready: Callable[[], object]
+    listed: Callable[[], object]
+
+
 def _registry(see: See, home: asyncio.AbstractEventLoop) -> kopf.OperatorRegistry:
     """Handlers that hand each event over to another event loop."""
     handlers = kopf.OperatorRegistry()
 
     def watch(plural: str) -> None:
         async def saw(event: Mapping[str, Any], **_: object) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: the process ends
-                home.call_soon_threadsafe(see, plural, event["type"], dict(event["object"]))
+            _hand_over(home, see, plural, event["type"], dict(event["object"]))
 
         kopf.on.event(*WATCHED[plural], id=f"saw-{plural}", registry=handlers)(saw)
 
@@ -165,8 +181,8 @@ async def host(
     home, inner, closing = asyncio.get_running_loop(), asyncio.new_event_loop(), asyncio.Event()
     ended: concurrent.futures.Future[None] = concurrent.futures.Future()
     ended.set_running_or_notify_cancel()
-    tell_ready = partial(home.call_soon_threadsafe, ready.set)
-    watches = _watch(_registry(see, home), settings, login, tell_ready, stop=closing, sleep=sleep)
+    tell = _Tell(partial(home.call_soon_threadsafe, ready.set), partial(_hand_over, home, see, "", LISTED, {}))
+    watches = _watch(_registry(see, home), settings, login, tell, stop=closing, sleep=sleep)
     threading.Thread(target=_run, args=(inner, watches, ended), name="kopf", daemon=True).start()
     outcome: asyncio.Future[None] = asyncio.wrap_future(ended)
     stopped: asyncio.Future[Any] = asyncio.create_task(stop.wait())
@@ -201,7 +217,7 @@ async def _watch(
     handlers: kopf.OperatorRegistry,
     settings: Settings,
     login: Callable[[], Awaitable[Configuration]],
-    tell_ready: Callable[[], object],
+    tell: _Tell,
     *,
     stop: asyncio.Event,
     sleep: Callable[[float], Awaitable[None]],
@@ -209,17 +225,17 @@ async def _watch(
     opened: list[Session] = []
 
     async def connection(**_: object) -> kopf.AiohttpSession:
-        opened.append(session(await _connection(await login())))
+        opened.append(session(await _connection(await login()), tell.listed))
         return opened[-1]
 
-    async def tell() -> None:
+    async def is_ready() -> None:
         await ready.wait()
         with contextlib.suppress(RuntimeError):  # the process ends
-            tell_ready()
+            tell.ready()
 
     kopf.on.login(registry=handlers)(connection)
     ready = asyncio.Event()
-    telling = asyncio.create_task(tell())
+    telling = asyncio.create_task(is_ready())
     others = asyncio.all_tasks()
     try:
         roots = await kopf.spawn_tasks(

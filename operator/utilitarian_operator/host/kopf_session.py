@@ -6,14 +6,14 @@ Those are how long kopf is asked to wait, how deep the parts of an object lie wi
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from math import isfinite
 from typing import Any, Self
 
 import kopf
-from aiohttp import ClientResponse, ClientSession, StreamReader, TCPConnector
+from aiohttp import ClientResponse, ClientSession, StreamReader, TCPConnector, TraceConfig, TraceRequestEndParams
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from utilitarian_operator.adapters.cluster import nested_json
@@ -125,6 +125,16 @@ def _goes_on(line: bytes) -> bool:
     return False
 
 
+def _telling(listed: Callable[[], object]) -> TraceConfig:
+    async def ended(_session: ClientSession, _context: object, request: TraceRequestEndParams) -> None:
+        if request.method == "GET" and "watch" not in request.url.query and request.response.ok:
+            listed()
+
+    config = TraceConfig()
+    config.on_request_end.append(ended)
+    return config
+
+
 def _load(text: str) -> Any:
     return nested_json.load(text.encode())
 
@@ -150,9 +160,15 @@ class Session(kopf.AiohttpSession):
     aiohttp_session: ClientSession = field(compare=False)
 
 
-def session(login: kopf.ConnectionInfo) -> Session:
-    """Open a session; kopf closes it."""
+def session(login: kopf.ConnectionInfo, listed: Callable[[], object] = lambda: None) -> Session:
+    """Open a session; kopf closes it.
+
+    Args:
+        login: its address and credentials.
+        listed: called with each answer to a list, by which a watch begins: also where there is nothing in it.
+    """
     opened = ClientSession(
+        trace_configs=[_telling(listed)],
         connector=TCPConnector(limit=0, ssl=login.as_ssl_context()),
         headers=login.as_http_headers(),
         proxy=login.proxy_url,

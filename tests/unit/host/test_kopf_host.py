@@ -11,7 +11,7 @@ from utilitarian_operator.adapters.cluster.fake import FakeCluster
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.host import kopf_host
 from utilitarian_operator.host.health import SILENT_S, ProcessHealth, WatchProgress
-from utilitarian_operator.host.kopf_host import WATCHED, list_all, resync, seeing
+from utilitarian_operator.host.kopf_host import LISTED, WATCHED, list_all, resync, seeing
 from utilitarian_operator.host.settings import Settings
 from utilitarian_operator.host.workqueue import WorkQueue
 
@@ -42,7 +42,7 @@ async def test_what_vanished_while_a_watch_was_away_is_found_soon_after_it_began
     )
     running = asyncio.create_task(queue.run())
     await asyncio.sleep(0)
-    see(FLEETS, None, other)
+    see("", LISTED, {})
     async with asyncio.timeout(60):
         while await asked.get() != KEY or store.fleet(KEY) is not None:
             pass

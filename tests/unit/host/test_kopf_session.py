@@ -139,6 +139,28 @@ async def test_watches_try_again_soon_whatever_time_they_were_asked_to_wait(
         await running
 
 
+@pytest.mark.parametrize(
+    "query, status, told",
+    [
+        pytest.param({}, 200, 1, id="a list"),
+        pytest.param({"watch": "true"}, 200, 0, id="a watch"),
+        pytest.param({}, 429, 0, id="a list that is refused"),
+    ],
+)
+async def test_a_list_is_told_also_where_there_is_nothing_in_it(query: dict[str, str], status: int, told: int) -> None:
+    """Of the last object of a kind that went while its watch was closed nothing else tells."""
+
+    async def has_nothing(_: web.Request) -> web.Response:
+        return web.json_response({"items": []}, status=status)
+
+    listed = list[bool]()
+    async with serving(has_nothing) as url:
+        opened = session(kopf.ConnectionInfo(server=url, token="t"), lambda: listed.append(True))
+        async with opened.aiohttp_session as client, client.get(url, params=query):
+            pass
+    assert len(listed) == told
+
+
 async def test_a_login_is_known_again() -> None:
     one, same = (session(kopf.ConnectionInfo(server="http://a", token="t")) for _ in range(2))
     other = session(kopf.ConnectionInfo(server="http://a", token="u"))
