@@ -17,7 +17,7 @@ from tests.support.controlplane import ControlPlane
 from tests.support.waiting import wait_until_async
 from utilitarian_operator.adapters.cluster.cache import FLEETS
 from utilitarian_operator.host import kopf_host
-from utilitarian_operator.host.kopf_host import host, informer_settings
+from utilitarian_operator.host.kopf_host import LISTED, WATCHED, host, informer_settings
 from utilitarian_operator.host.settings import Settings
 
 SOON_S, OFTEN = 120.0, 3
@@ -35,8 +35,12 @@ class Watching:
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     seen: list[tuple[str, str | None, str, threading.Thread]] = field(default_factory=list)
     something: asyncio.Event = field(default_factory=asyncio.Event)
+    lists: int = 0
 
     def see(self, plural: str, kind: str | None, body: Mapping[str, Any]) -> None:
+        if kind == LISTED:
+            self.lists += 1
+            return
         self.seen.append((plural, kind, body["metadata"]["name"], threading.current_thread()))
         self.something.set()
 
@@ -83,6 +87,7 @@ async def test_what_is_seen_is_told_in_the_callers_thread_until_it_is_stopped(wa
         await watching.ready.wait()
         await watching.something.wait()
         assert watching.seen == [(FLEETS, None, "a", threading.current_thread())]
+        await wait_until_async(lambda: watching.lists >= len(WATCHED), within=SOON)
         (thread,) = kopf_threads()
         watching.stop.set()
         await running
