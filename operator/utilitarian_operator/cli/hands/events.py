@@ -1,11 +1,11 @@
 """`events`: what the operator and Kubernetes have told of a fleet and its objects, the newest last."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from utilitarian_operator.api.names import beat_object, pool_object
+from utilitarian_operator.api.names import BEAT, beat_object, pool_object
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.cli import connection
 from utilitarian_operator.cli.connection import Connection, Target
@@ -56,7 +56,7 @@ async def _printed(  # noqa: PLR0913 - what a person may ask for
     found = (await found_in(there, selector=selector)).resources
     several = fleet is None and pool is None
     chosen = found if several else [the_one(found, fleet, pool)]
-    rows = await of_fleets(there, chosen, pool, told=told)
+    rows = await of_fleets(there, chosen, found, pool, told=told)
     rows = rows[-last:] if last else rows
     if output in {Format.JSON, Format.YAML}:
         return document({"events": rows}, output)
@@ -64,23 +64,29 @@ async def _printed(  # noqa: PLR0913 - what a person may ask for
 
 
 async def of_fleets(
-    there: Connection, resources: Sequence[Object], pool: str | None = None, *, told: Callable[[str], None]
+    there: Connection,
+    resources: Sequence[Object],
+    among: Sequence[Object],
+    pool: str | None = None,
+    *,
+    told: Callable[[str], None],
 ) -> list[dict[str, Any]]:
     """The events of fleets and their objects, oldest first, each with `at`, `type`, `reason`, `about`, `count`, `note`.
 
     Args:
         there: to ask.
         resources: the fleets; of one namespace.
+        among: all fleets of it that are known.
         pool: only what is about this one; None for all, beat included.
         told: called with a sentence where not all could be read.
     """
-    names = {it["metadata"]["name"]: pools_of(it) for it in resources}
+    fleets, objects = {it["metadata"]["name"] for it in resources}, _objects(among)
     rows = []
     for kind in KINDS:
         fields = f"involvedObject.kind={kind}"
         # In the order of their names, so all are read: the newest may be the last.
         items, more = await there.cluster.all_items("events", there.namespace, fields=fields, most=MOST_OF_A_KIND)
-        rows += [_row(it) for it in items if _is_about(it, names, pool)]
+        rows += [_row(it) for it in items if _is_about(it, objects, fleets, pool)]
         if more:
             told(f"there are more than {len(items)} events of the kind {kind}: some are not among these")
     return sorted(rows, key=lambda row: _moment(row["at"]))
@@ -95,20 +101,27 @@ def _moment(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _is_about(event: Mapping[str, Any], names: Mapping[str, Sequence[str]], pool: str | None) -> bool:
+def _is_about(
+    event: Mapping[str, Any], objects: Mapping[str, tuple[str, str]], fleets: Container[str], pool: str | None
+) -> bool:
     about = event.get("involvedObject") or {}
     name, note = str(about.get("name", "")), str(event.get("message") or "")
     if about.get("kind") == "UtilitarianWorkerPool":
-        return name in names and (pool is None or pool in note.replace(":", " ").replace(",", " ").split())
-    return any(name == it or name.startswith(f"{it}-") for it in _objects(names, pool))
+        return name in fleets and (pool is None or pool in note.replace(":", " ").replace(",", " ").split())
+    # A pool's name may be the beginning of another's: what is made for an object has the longest name that fits.
+    whose = max((it for it in objects if name == it or name.startswith(f"{it}-")), key=len, default="")
+    fleet, of = objects.get(whose, ("", ""))
+    return fleet in fleets and pool in {None, of}
 
 
-def _objects(names: Mapping[str, Sequence[str]], pool: str | None) -> Iterator[str]:
-    """Names of the objects of fleets: what Kubernetes makes for one of them begins so."""
-    for fleet, pools in names.items():
-        yield from (pool_object(fleet, it) for it in pools if pool in {None, it})
-        if pool is None:
-            yield beat_object(fleet)
+def _objects(resources: Sequence[Object]) -> dict[str, tuple[str, str]]:
+    """The objects that pools and beat are made of, by their names, each with its fleet and its pool."""
+    found: dict[str, tuple[str, str]] = {}
+    for it in resources:
+        fleet = it["metadata"]["name"]
+        found |= {pool_object(fleet, pool): (fleet, pool) for pool in pools_of(it)}
+        found[beat_object(fleet)] = (fleet, BEAT)
+    return found
 
 
 def _row(event: Mapping[str, Any]) -> dict[str, Any]:

@@ -107,7 +107,7 @@ async def bundle(
         yield f"resource-{it['metadata']['name']}.yaml", document(it, Format.YAML)
     for name, text in _explained(found, resources, now):
         yield name, plain_log(_COLOUR.sub("", text))
-    yield "events.txt", await read("events", lambda: _events(there, resources, not_read))
+    yield "events.txt", await read("events", lambda: _events(there, resources, found.resources, not_read))
     yield "objects.yaml", await read("objects", lambda: _objects(there, resources, not_read))
     yield "doctor.txt", await read("doctor", lambda: _examined(there, now))
     async for name, text in _logs(there, read):
@@ -127,8 +127,8 @@ def _explained(found: Found, resources: list[Object], now: datetime) -> list[tup
     return texts
 
 
-async def _events(there: Connection, resources: list[Object], not_read: list[str]) -> str:
-    rows = await of_fleets(there, resources, told=not_read.append)
+async def _events(there: Connection, resources: list[Object], among: list[Object], not_read: list[str]) -> str:
+    rows = await of_fleets(there, resources, among, told=not_read.append)
     return "\n".join(
         f"{it['at']} {it['type']} {it['reason']} {it['about']} x{it['count']}: {plain(it['note'])}" for it in rows
     )

@@ -119,3 +119,14 @@ def test_moments_are_ordered_whatever_their_fractions(shell: FakeShell) -> None:
         told(shell, "Deployment", "utilitarian-cleanup", note, eventTime=at)
     said = json.loads(shell.run("events", "-o", "json").stdout)["events"]
     assert [it["note"] for it in said] == ["first", "second", "third"]
+
+
+def test_a_pool_or_fleet_whose_name_begins_another_has_not_the_events_of_that(shell: FakeShell) -> None:
+    shell.fleet("f", pools=[{"name": name, "queues": [name]} for name in ("amr", "amr-hourly", "eu")])
+    shell.fleet("f-eu", pools=[{"name": "west", "queues": ["west"]}])
+    for name in ("f-amr-6d-x", "f-amr-hourly-7d-y", "f-eu-8d-z", "f-eu-west-9d-z"):
+        told(shell, "Pod", name, name)
+    said = {pool: shell.run("events", pool, "--fleet", "f").stdout for pool in ("amr", "amr-hourly", "eu")}
+    found = {pool: {word for word in text.split() if word.startswith("f-")} for pool, text in said.items()}
+    assert found == {"amr": {"f-amr-6d-x"}, "amr-hourly": {"f-amr-hourly-7d-y"}, "eu": {"f-eu-8d-z"}}
+    assert "f-eu-west-9d-z" not in shell.run("events", "--fleet", "f").stdout
