@@ -9,6 +9,11 @@ def boot_seconds() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
+def thread_seconds() -> float:
+    """Seconds that a processor has worked for this thread: what other programs take is not in it."""
+    return time.thread_time()
+
+
 def utc_now() -> datetime:
     """The wall clock, which may be set."""
     return datetime.now(UTC)

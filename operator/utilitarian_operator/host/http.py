@@ -11,6 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 
 from utilitarian_operator.adapters.broker.timing import CLOCK
 from utilitarian_operator.errors import OperatorError
+from utilitarian_operator.host.clocks import thread_seconds
 
 SHARE_OF_SCRAPES = 10
 """Pages of metrics take a tenth of the event loop's time at most: that of 1,000 pools is long, and all who reach the
@@ -95,22 +96,25 @@ def _refused(host: str, port: int, path: str, error: OSError) -> CannotListen:
 
 
 def metrics_page(
-    registry: CollectorRegistry, seconds: Callable[[], float] = CLOCK.monotonic
+    registry: CollectorRegistry,
+    seconds: Callable[[], float] = CLOCK.monotonic,
+    work_seconds: Callable[[], float] = thread_seconds,
 ) -> Callable[[], web.Response]:
     """The answer to a scrape.
 
     Args:
         registry: of what is shown.
         seconds: of a clock that never goes back.
+        work_seconds: that were worked for this thread.
     """
     page, again_at = b"", float("-inf")
 
     def answer() -> web.Response:
         nonlocal page, again_at
-        begun = seconds()
-        if begun >= again_at:
+        if seconds() >= again_at:
+            begun = work_seconds()
             page = generate_latest(registry)
-            again_at = seconds() + (seconds() - begun) * (SHARE_OF_SCRAPES - 1)
+            again_at = seconds() + (work_seconds() - begun) * (SHARE_OF_SCRAPES - 1)
         return web.Response(body=page, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     return answer

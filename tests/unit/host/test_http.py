@@ -52,7 +52,7 @@ def test_whoever_asks_for_metrics_again_and_again_holds_up_nothing() -> None:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Slow())
     made = 0
-    answer = metrics_page(registry, lambda: now)
+    answer = metrics_page(registry, lambda: now, lambda: now)
     for _ in range(1_000):
         answer()
         now += 0.05

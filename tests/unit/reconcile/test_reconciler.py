@@ -13,7 +13,7 @@ from utilitarian_operator.adapters.cluster.cache import FLEETS, Key, Store
 from utilitarian_operator.adapters.cluster.fake import FakeCluster, Request
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.observation.broker import BrokerSnapshot
-from utilitarian_operator.errors import ClusterError
+from utilitarian_operator.errors import ClusterError, Rejected
 
 OURS, OTHER = Key("ours", "fleet"), Key("other", "fleet")
 
@@ -102,6 +102,10 @@ async def goes_after_the_first_object(world: World, live: Object) -> None:
     world.cluster.fails = fails
 
 
+async def may_not_be_read(world: World, live: Object) -> None:
+    world.cluster.fails = lambda it: Rejected("forbidden") if (it.verb, it.kind) == ("read", live["kind"]) else None
+
+
 async def went_without_a_word(world: World, live: Object) -> None:
     await world.delete(live, told=False)
 
@@ -110,6 +114,7 @@ async def went_without_a_word(world: World, live: Object) -> None:
     "goes, made",
     [
         pytest.param(None, 2, id="it stays"),
+        pytest.param(may_not_be_read, 2, id="it stays and may not be read"),
         pytest.param(goes_within_a_look, 0, id="while its broker is looked at"),
         pytest.param(is_about_to_go_within_a_look, 0, id="it is about to go"),
         pytest.param(goes_after_the_first_object, 1, id="between two objects"),

@@ -176,6 +176,8 @@ class ObjectWriter:
             self.store.see(FLEETS, await self.cluster.read(resource["kind"], *_key(resource)))
         except Gone:
             self.store.see(FLEETS, resource, deleted=True)
+        except Rejected as error:  # its role may be an older chart's, without the right
+            logger.debug("resource not read", extra={"fleet": str(_key(resource)), "because": str(error)})
 
     async def remove(self, resource: Object, deletions: Iterable[Delete]) -> None:
         """Delete objects that are no longer asked for; their pods end in their own time."""
