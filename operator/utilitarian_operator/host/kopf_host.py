@@ -7,6 +7,7 @@ import itertools
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -26,9 +27,10 @@ from utilitarian_operator.adapters.cluster.cache import (
     version,
 )
 from utilitarian_operator.adapters.cluster.seam import Cluster
+from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.resource import GROUP, VERSION
 from utilitarian_operator.core.backoff import Backoff
-from utilitarian_operator.errors import ClusterError
+from utilitarian_operator.errors import ClusterError, Rejected
 from utilitarian_operator.host.health import ProcessHealth, WatchProgress
 from utilitarian_operator.host.kopf_session import Session, session
 from utilitarian_operator.host.settings import Settings
@@ -277,63 +279,95 @@ async def _run_to_the_end(parts: Collection["asyncio.Task[Any]"], others: Collec
     running.result()
 
 
-async def resync(
-    cluster: Cluster,
-    store: Store,
-    queue: WorkQueue[Key],
-    settings: Settings,
-    watches: WatchProgress,
-    anew: asyncio.Event,
-) -> None:
-    """List everything now and then, and soon after a watch began anew: it may miss that something vanished."""
-    each_s = settings.resync.total_seconds()
-    at_least_s = min(LISTED_AGAIN_S, each_s)
-    while True:
-        await CLOCK.sleep(at_least_s)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(anew.wait(), each_s - at_least_s)
-        anew.clear()
-        try:
-            for key in await _list(cluster, store, settings, watches):
-                queue.add(key)
-        except ClusterError as error:
-            logger.warning("not resynced", extra={"because": str(error)})
+@dataclass
+class Listing:
+    """Lists all that is watched: a watch may miss that something vanished.
 
+    Args:
+        cluster: the API server.
+        store: given all that is listed.
+        settings: of the process.
+        watches: told what is listed.
+        blind: those of the watched namespaces that may not be listed: nothing is decided there.
+    """
 
-async def list_all(
-    cluster: Cluster, store: Store, settings: Settings, health_of_process: ProcessHealth, stop: asyncio.Event
-) -> None:
-    """Know everything before anything is decided; tries until the API server answers."""
-    while not stop.is_set():
-        try:
-            await _list(cluster, store, settings, goes_on=lambda: health_of_process.goes_on("first list"))
-        except ClusterError as error:
-            logger.warning("waiting for the API server and the CRD", extra={"because": str(error)})
+    cluster: Cluster
+    store: Store
+    settings: Settings
+    watches: WatchProgress
+    blind: set[str] = field(default_factory=set)
+
+    async def first(self, health_of_process: ProcessHealth, stop: asyncio.Event) -> None:
+        """Know everything before anything is decided; tries until the API server answers."""
+        while not stop.is_set():
+            try:
+                await self._list(lambda: health_of_process.goes_on("first list"))
+            except ClusterError as error:
+                logger.warning("waiting for the API server and the CRD", extra={"because": str(error)})
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), RETRY_S)
+            else:
+                health_of_process.ended("first list")
+                return
+
+    async def again(self, queue: WorkQueue[Key], anew: asyncio.Event) -> None:
+        """List everything now and then, and soon after a watch began anew, which sets `anew`; for ever."""
+        each_s = self.settings.resync.total_seconds()
+        at_least_s = min(LISTED_AGAIN_S, each_s)
+        while True:
+            await CLOCK.sleep(at_least_s)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), RETRY_S)
-        else:
-            health_of_process.ended("first list")
-            return
+                await asyncio.wait_for(anew.wait(), each_s - at_least_s)
+            anew.clear()
+            try:
+                for key in await self._list(told=self.watches.listed):
+                    queue.add(key)
+            except ClusterError as error:
+                logger.warning("not resynced", extra={"because": str(error)})
 
+    def seen(self, look: Callable[[Key], Awaitable[bool]]) -> Callable[[Key], Awaitable[bool]]:
+        """The same look, but at no fleet of which a watch may tell a part alone."""
 
-async def _list(
-    cluster: Cluster,
-    store: Store,
-    settings: Settings,
-    watches: WatchProgress | None = None,
-    goes_on: Callable[[], None] = lambda: None,
-) -> set[Key]:
-    touched: set[Key] = set()
-    for plural in WATCHED:
-        selector, lists = "" if plural == FLEETS else CHILD_SELECTOR, []
-        for namespace in settings.namespaces or (None,):
-            goes_on()
-            lists.append(await cluster.items(plural, namespace, selector))
-        found = [body for bodies, _ in lists for body in bodies]
-        touched |= store.replace(plural, found, min(at for _, at in lists))
-        if watches is not None:
-            watches.listed(plural, max(map(version, found), default=0))
-    return touched
+        async def if_seen(key: Key) -> bool:
+            return key.namespace in self.blind or await look(key)
+
+        return if_seen
+
+    async def _list(
+        self, goes_on: Callable[[], None] = lambda: None, told: Callable[[str, int], None] = lambda *_: None
+    ) -> set[Key]:
+        listed = await self._lists(goes_on)
+        blind = {it for it in self.settings.namespaces if it not in listed}
+        for namespace in sorted(blind - self.blind):
+            logger.warning("left alone: it may not be listed", extra={"namespace": namespace})
+        self.blind.clear()
+        self.blind.update(blind)
+        touched: set[Key] = set()
+        for plural in WATCHED:
+            found = [body for each in listed.values() for body in each[plural][0]]
+            found += self.store.objects_in(plural, blind)
+            touched |= self.store.replace(plural, found, min(each[plural][1] for each in listed.values()))
+            told(plural, max(map(version, found), default=0))
+        return touched
+
+    async def _lists(self, goes_on: Callable[[], None]) -> dict[str | None, dict[str, tuple[list[Object], int]]]:
+        """Each kind's objects and the version of their list, by namespace, of which no kind is refused."""
+        found: dict[str | None, dict[str, tuple[list[Object], int]]] = {}
+        refused: Rejected | None = None
+        for namespace in self.settings.namespaces or (None,):
+            lists = {}
+            try:
+                for plural in WATCHED:
+                    goes_on()
+                    selector = "" if plural == FLEETS else CHILD_SELECTOR
+                    lists[plural] = await self.cluster.items(plural, namespace, selector)
+            except Rejected as error:  # it was deleted, say, and with it the operator's rights there
+                refused = error
+            else:
+                found[namespace] = lists
+        if refused is not None and not found:
+            raise refused
+        return found
 
 
 async def _connection(configuration: Configuration) -> kopf.ConnectionInfo:

@@ -150,17 +150,18 @@ async def _operate(  # noqa: PLR0913 - the parts that it is handed
     drains = Drains(cluster, store, writer, utc_now, CLOCK.sleep, may_act)
     parts, how = (cluster, store, brokers, drains, metrics), (settings.patience, settings.allowances)
     reconciler = Reconciler(*parts, utc_now, CLOCK.monotonic, *how, salt=salt, spans=spans)
-    look = partial(_ours, fences, reconciler) if fences else reconciler.reconcile
-    queue: WorkQueue[Key] = WorkQueue(look, group=attrgetter("namespace"), between=CLOCK.between)
     watches, anew = WatchProgress(CLOCK.monotonic), asyncio.Event()
+    listing = handlers.Listing(cluster, store, settings, watches)
+    look = listing.seen(partial(_ours, fences, reconciler) if fences else reconciler.reconcile)
+    queue: WorkQueue[Key] = WorkQueue(look, group=attrgetter("namespace"), between=CLOCK.between)
     health_of_process.stuck += [queue.stuck, watches.stuck]
-    await handlers.list_all(cluster, store, settings, health_of_process, stop)
+    await listing.first(health_of_process, stop)
     tasks = [
         asyncio.create_task(queue.run(), name="queue"),
         asyncio.create_task(
             _tick(partial(_wanted, store, reconciler), queue, settings, health_of_process, metrics), name="tick"
         ),
-        asyncio.create_task(handlers.resync(cluster, store, queue, settings, watches, anew), name="resync"),
+        asyncio.create_task(listing.again(queue, anew), name="resync"),
     ]
     tasks += [*_renewals(settings, own, store, fences), *_salting(settings, own, reconciler, stop)]
     closing, see = asyncio.Event(), handlers.seeing(store, queue, watches.saw, anew.set)

@@ -9,9 +9,10 @@ from tests.support import resources
 from utilitarian_operator.adapters.cluster.cache import FLEETS, Key, Store
 from utilitarian_operator.adapters.cluster.fake import FakeCluster
 from utilitarian_operator.api.objects import Object
+from utilitarian_operator.errors import Rejected
 from utilitarian_operator.host import kopf_host
 from utilitarian_operator.host.health import SILENT_S, ProcessHealth, WatchProgress
-from utilitarian_operator.host.kopf_host import LISTED, WATCHED, list_all, resync, seeing
+from utilitarian_operator.host.kopf_host import LISTED, WATCHED, Listing, seeing
 from utilitarian_operator.host.settings import Settings
 from utilitarian_operator.host.workqueue import WorkQueue
 
@@ -33,13 +34,12 @@ async def test_what_vanished_while_a_watch_was_away_is_found_soon_after_it_began
     made = await cluster.create(resources.resource() | {"metadata": {"namespace": KEY.namespace, "name": KEY.name}})
     other = await cluster.create(resources.resource() | {"metadata": {"namespace": KEY.namespace, "name": "other"}})
     queue = WorkQueue[Key](work)
+    listing = Listing(cluster, store, Settings(resync=timedelta(hours=1)), WatchProgress())
     see = seeing(store, queue, listed=anew.set)
     for body in (made, other):
         see(FLEETS, "ADDED", body)
     await cluster.delete(made)
-    listing_all = asyncio.create_task(
-        resync(cluster, store, queue, Settings(resync=timedelta(hours=1)), WatchProgress(), anew)
-    )
+    listing_all = asyncio.create_task(listing.again(queue, anew))
     running = asyncio.create_task(queue.run())
     await asyncio.sleep(0)
     see("", LISTED, {})
@@ -66,5 +66,51 @@ async def test_the_first_list_of_many_namespaces_may_take_long() -> None:
             return await super().items(plural, namespace, selector, limit, fields)
 
     settings = Settings(namespaces=tuple(f"ns-{number}" for number in range(3)))
-    await list_all(SlowCluster(), Store(), settings, health, asyncio.Event())
+    await Listing(SlowCluster(), Store(), settings, WatchProgress()).first(health, asyncio.Event())
     assert sick == [None] * 3 * len(WATCHED)
+
+
+async def test_a_namespace_that_may_not_be_listed_keeps_the_others_from_nothing() -> None:
+    """It was deleted, say, and with it the operator's rights there; what is known of it is neither lost nor used."""
+    cluster, store, health = FakeCluster(), Store(), ProcessHealth()
+    settings = Settings(namespaces=("here", "gone"))
+    listing = Listing(cluster, store, settings, WatchProgress())
+    for namespace in settings.namespaces:
+        await cluster.create(resources.resource() | {"metadata": {"namespace": namespace, "name": "fleet"}})
+    cluster.fails = lambda it: Rejected("forbidden") if (it.namespace, it.kind) == ("gone", "pods") else None
+    async with asyncio.timeout(60):
+        await listing.first(health, asyncio.Event())
+    assert (store.fleets(), listing.blind) == ([Key("here", "fleet")], {"gone"})
+    cluster.fails = lambda _: None
+    await listing.first(health, asyncio.Event())
+    assert (set(store.fleets()), listing.blind) == ({Key("here", "fleet"), Key("gone", "fleet")}, set())
+    cluster.fails = lambda it: Rejected("forbidden") if it.namespace == "gone" else None
+    await listing.first(health, asyncio.Event())
+    assert (len(store.fleets()), listing.blind) == (2, {"gone"})
+
+
+async def test_where_nothing_may_be_listed_it_is_waited_for() -> None:
+    cluster, store, stop = FakeCluster(), Store(), asyncio.Event()
+
+    def fails(_: object) -> Exception:
+        stop.set()
+        return Rejected("forbidden")
+
+    cluster.fails = fails
+    health, settings = ProcessHealth(seconds=lambda: 0.0), Settings(namespaces=("a", "b"))
+    async with asyncio.timeout(60):
+        await Listing(cluster, store, settings, WatchProgress()).first(health, stop)
+    assert "first list" in health._last, "it goes on with it"
+
+
+@pytest.mark.parametrize("namespace, looked", [("seen", ["seen/fleet"]), ("unseen", [])])
+async def test_nothing_is_decided_where_not_all_can_be_seen(namespace: str, looked: list[str]) -> None:
+    found = list[str]()
+
+    async def look(key: Key) -> bool:
+        found.append(str(key))
+        return True
+
+    listing = Listing(FakeCluster(), Store(), Settings(), WatchProgress(), {"unseen"})
+    assert await listing.seen(look)(Key(namespace, "fleet"))
+    assert found == looked

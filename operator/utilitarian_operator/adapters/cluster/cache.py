@@ -1,7 +1,7 @@
 """What the watches last said of the objects of every fleet, in memory."""
 
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
@@ -172,6 +172,11 @@ class Store:
             if fleet is not None and self._objects[kind][fleet].get(name) is body and name in answers.get(fleet, ()):
                 self._answers[kind, fleet].add(name)
         return set(before) | set(self._objects[kind])
+
+    def objects_in(self, kind: str, namespaces: Collection[str]) -> list[Object]:
+        """All objects of one kind in some namespaces."""
+        known = self._objects[kind].items()
+        return [body for key, objects in known if key.namespace in namespaces for body in objects.values()]
 
     def fleets(self) -> list[Key]:
         """All resources seen, those being deleted included."""

@@ -172,12 +172,13 @@ class ObjectWriter:
 
     async def _look_at(self, resource: Object) -> None:
         """See whether a resource is there still: a watch may have missed that it went."""
+        key = _key(resource)
         try:
-            self.store.see(FLEETS, await self.cluster.read(resource["kind"], *_key(resource)))
+            self.store.see(FLEETS, await self.cluster.read(resource["kind"], *key))
         except Gone:
             self.store.see(FLEETS, resource, deleted=True)
         except Rejected as error:  # its role may be an older chart's, without the right
-            logger.debug("resource not read", extra={"fleet": str(_key(resource)), "because": str(error)})
+            logger.debug("resource not read", extra={"fleet": str(key), "because": str(error)})
 
     async def remove(self, resource: Object, deletions: Iterable[Delete]) -> None:
         """Delete objects that are no longer asked for; their pods end in their own time."""
