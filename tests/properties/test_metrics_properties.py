@@ -1,6 +1,5 @@
 """After any looks at any fleets the gauges show the newest look of each, as if there had been none before it."""
 
-import time
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -76,7 +75,7 @@ class Shown:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.metrics = Metrics(self.registry, time.monotonic)
+        self.metrics = Metrics(self.registry, lambda: 0.0)  # the age of a look is no figure of it
 
     def look(self, where: tuple[str, str], look: Look | None) -> None:
         """Look at a fleet; None is a look that fails before anything was seen."""

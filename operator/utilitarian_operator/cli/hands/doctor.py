@@ -28,6 +28,7 @@ from utilitarian_operator.errors import ClusterError, Gone
 OPERATORS = "app.kubernetes.io/name=utilitarian-operator"
 RIGHTS = (
     ("list", GROUP, FLEETS, "", "view", "status, explain, top and every hand"),
+    ("get", GROUP, FLEETS, "", "view", "the hands that change something, where the resource changes meanwhile,"),
     ("patch", GROUP, FLEETS, "", "edit", "scale, drain, pause, resume and run-now"),
     ("list", "", "events", "", "view", "events and report"),
     ("list", "", "pods", "", "view", "doctor and report"),
