@@ -199,7 +199,7 @@ class Invariants:
         """What can be seen at any moment."""
         world = self._world
         pods = [it for it in world.server.objects["pods"].values() if POOL in it["metadata"]["labels"]]
-        there, most = sum(not leaving(it) for it in pods), world.spec["maxWorkers"]
+        there, most = sum(not leaving(it) and not self._ends_its_tasks(it) for it in pods), world.spec["maxWorkers"]
         fine = there <= most or world.person_scaled or world.rolled
         self._over_since = None if fine else self._over_since or world.loop.now
         if self._over_since and world.loop.now - max(self._over_since, world.edited_at) > SETTLES_IN_S:
@@ -207,6 +207,12 @@ class Invariants:
 
         self._look_at_sleepers()
         self._look_at_idlers()
+
+    def _ends_its_tasks(self, pod: Object) -> bool:
+        """Whether a worker is chosen to leave and holds tasks: under a lower ceiling too it may end them."""
+        worker = self._world.kubelet.workers.get(pod["metadata"]["name"])
+        marked = DRAINING in (pod["metadata"].get("annotations") or {})
+        return marked and worker is not None and worker.holds > 0
 
     def _look_at_idlers(self) -> None:
         """A ready worker that is not marked, and consumes nothing although it could."""
