@@ -3,9 +3,11 @@
 import contextlib
 import socket
 import ssl
+import struct
 from collections.abc import Callable
 from typing import Any
 
+from amqp.exceptions import UnexpectedFrame
 from amqp.transport import SSLTransport, TCPTransport
 from kombu import Connection
 from kombu.transport import pyamqp
@@ -22,6 +24,9 @@ from utilitarian_operator.errors import BrokerError, BrokerUnreachable
 
 TIMEOUT_S = 3.0
 """Longest wait for one answer of the broker; a healthy one answers in a millisecond."""
+
+NO_AMQP = (struct.error, LookupError, ValueError, TypeError)
+"""What the library's parsers raise at bytes that they can't read, or that belong to no channel."""
 
 AHEAD = 4096
 """Bytes that are read at once: sixty answers about queues."""
@@ -134,7 +139,26 @@ class _SecureSocket(SSLTransport):  # type: ignore[misc]
         """AMQP has its own farewell; TLS would wait for an answer of a broker that fell silent."""
 
 
-class _PlainConnection(pyamqp.Connection):  # type: ignore[misc]
+class _Connection(pyamqp.Connection):  # type: ignore[misc]
+    """The library's connection, for whatever a program says that is no broker."""
+
+    def connect(self, callback: Callable[[], None] | None = None) -> Any:
+        """Log in; where that fails no socket is left, whatever it was: the library closes it after an OSError alone."""
+        try:
+            return super().connect(callback)
+        except BaseException:
+            self.collect()
+            raise
+
+    def drain_events(self, timeout: float | None = None) -> Any:
+        """Read a frame; what the library can't read is no AMQP."""
+        try:
+            return super().drain_events(timeout)
+        except NO_AMQP as error:
+            raise UnexpectedFrame(type(error).__name__) from error
+
+
+class _PlainConnection(_Connection):
     def Transport(self, host: str, timeout: float, security: Any, *timeouts: float, **options: Any) -> Any:  # noqa: N802
         return _PlainSocket(host, timeout, *timeouts, ssl=security, **options)
 
@@ -143,7 +167,7 @@ class _PlainTransport(pyamqp.Transport):  # type: ignore[misc]
     Connection = _PlainConnection
 
 
-class _SecureConnection(pyamqp.Connection):  # type: ignore[misc]
+class _SecureConnection(_Connection):
     def Transport(self, host: str, timeout: float, security: Any, read_timeout: float, *_: Any, **options: Any) -> Any:  # noqa: N802
         return _SecureSocket(host, connect_timeout=timeout, ssl=security, read_timeout=read_timeout, **options)
 

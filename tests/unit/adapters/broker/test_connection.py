@@ -1,15 +1,19 @@
 """Frames of AMQP are read ahead and none is lost, however they come; a thread pays for few reads only."""
 
+import gc
 import socket
 import struct
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from utilitarian_operator.adapters.broker import connection
-from utilitarian_operator.adapters.broker.connection import AHEAD, _PlainSocket
+from utilitarian_operator.adapters.broker.connection import AHEAD, _PlainSocket, connect
+from utilitarian_operator.adapters.broker.tls import Tls
+from utilitarian_operator.errors import BrokerError
 
 LOOPBACK = "127.0.0.1"
 HELLO = len(b"AMQP\x00\x00\x09\x01")
@@ -69,3 +73,35 @@ def test_five_hundred_answers_take_a_few_reads(monkeypatch: pytest.MonkeyPatch) 
     assert reads() < len(PAYLOADS) / 5
     monkeypatch.setattr(connection, "AHEAD", 1)
     assert reads() > 2 * len(PAYLOADS)
+
+
+START = bytes([0, 10, 0, 10])  # connection.start
+NO_BROKER = {
+    "hangs up": b"",
+    "another protocol": b"HTTP/1.1 400 Bad Request\r\n\r\n",
+    "a frame that has no end": struct.pack(">BHL", 1, 0, 4) + START + b"x",
+    "a greeting that breaks off": struct.pack(">BHL", 1, 0, 6) + START + b"\x00\x09" + b"\xce",
+    "an answer to nothing": struct.pack(">BHL", 1, 0, 4) + bytes([0, 50, 0, 11]) + b"\xce",
+    "a channel that is not open": struct.pack(">BHL", 1, 7, 4) + bytes([0, 50, 0, 11]) + b"\xce",
+}
+
+
+@pytest.mark.parametrize("said", NO_BROKER.values(), ids=NO_BROKER)
+def test_no_socket_is_left_of_what_is_no_broker(said: bytes) -> None:
+    with socket.create_server((LOOPBACK, 0)) as server:
+
+        def serve() -> None:
+            client, _ = server.accept()
+            with client:
+                client.recv(8)
+                client.sendall(said)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with warnings.catch_warnings(record=True) as left:
+            warnings.simplefilter("always", ResourceWarning)
+            with pytest.raises(BrokerError):
+                connect(f"amqp://u:p@{LOOPBACK}:{server.getsockname()[1]}/", Tls(), "test")
+            gc.collect()
+        thread.join()
+    assert [str(it.message) for it in left] == []
