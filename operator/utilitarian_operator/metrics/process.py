@@ -7,9 +7,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 
 from utilitarian_operator import __version__
 from utilitarian_operator.adapters.requests import Target
+from utilitarian_operator.api.problem import InvalidSpec
 from utilitarian_operator.errors import OperatorError
 
 _REQUEST_BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+OF_LOOKS = (OperatorError.__module__, InvalidSpec.__module__)
 
 
 class ProcessMetrics:
@@ -85,7 +88,8 @@ class ProcessMetrics:
 
 
 def _kinds(kind: type[OperatorError]) -> Iterator[type[OperatorError]]:
-    """A kind of error, and all that are of it."""
+    """A kind of error, and all that are of it and that a look may meet; those of a wrong option end the process."""
     yield kind
     for one in kind.__subclasses__():
-        yield from _kinds(one)
+        if one.__module__ in OF_LOOKS:
+            yield from _kinds(one)

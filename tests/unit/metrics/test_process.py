@@ -3,8 +3,10 @@
 from prometheus_client import CollectorRegistry
 
 from tests.support.pools import NOW
+from utilitarian_operator import errors
 from utilitarian_operator.adapters.requests import Target
-from utilitarian_operator.errors import BrokerBlocked, OperatorError
+from utilitarian_operator.api.price import InvalidPrice
+from utilitarian_operator.api.problem import InvalidSpec
 from utilitarian_operator.metrics.process import ProcessMetrics
 
 
@@ -15,11 +17,13 @@ def test_each_kind_of_error_and_each_target_is_there_from_the_start() -> None:
     def value(name: str, **labels: str) -> float | None:
         return registry.get_sample_value(f"utilitarian_{name}", labels)
 
-    kinds = {it.__name__ for it in (OperatorError, *OperatorError.__subclasses__(), BrokerBlocked)}
+    named = [it for it in vars(errors).values() if isinstance(it, type) and issubclass(it, errors.OperatorError)]
+    kinds = {it.__name__ for it in (*named, InvalidSpec)}
     assert {value("errors_total", kind=kind) for kind in kinds} == {0}
     assert {value("request_errors_total", target=it) for it in Target} == {0}
     assert {value("request_seconds_count", target=it) for it in Target} == {0}
-    metrics.failed(BrokerBlocked("x"))
+    assert value("errors_total", kind=InvalidPrice.__name__) is None, "a wrong option ends the process"
+    metrics.failed(errors.BrokerBlocked("x"))
     assert value("errors_total", kind="BrokerBlocked") == 1
     for failed in (False, True):
         metrics.asked(Target.API, 0.5, failed)
