@@ -209,6 +209,25 @@ def test_a_changed_file_rolls_the_pods_that_see_it_and_no_others(fleet: Fleet) -
     assert pod_annotations(fleet, "other")[MOUNTS_CHECKSUM] == before["other"]
 
 
+def test_pods_of_an_operator_that_followed_no_files_are_rolled_by_the_next_change_and_not_before(fleet: Fleet) -> None:
+    write(fleet, "POST", CONFIG_MAPS, {"metadata": {"name": "settings"}, "data": {"a.py": "1"}})
+    volume = {"volumes": [{"name": "s", "configMap": {"name": "settings"}}]}
+    pod = {**volume, "volumeMounts": [{"name": "s", "mountPath": "/app"}]}
+    fleet.create(None, pools=[{**WORK, "pod": pod}], beat=NO_BEAT)
+    made(fleet, "work")
+
+    def noted() -> bool:
+        return MOUNTS_CHECKSUM in objects(fleet, DEPLOYMENTS, "fleet-work")["metadata"]["annotations"]
+
+    as_before = {"spec": {"template": {"metadata": {"annotations": {MOUNTS_CHECKSUM: None}}}}}
+    write(fleet, "PATCH", f"{DEPLOYMENTS}/fleet-work", as_before)
+    wait_until(noted, within=SOON, describe=fleet.describe)
+    assert MOUNTS_CHECKSUM not in pod_annotations(fleet)
+    write(fleet, "PATCH", f"{CONFIG_MAPS}/settings", {"data": {"a.py": "2"}})
+    wait_until(lambda: MOUNTS_CHECKSUM in pod_annotations(fleet), within=SOON, describe=fleet.describe)
+    assert not noted()
+
+
 def test_two_resources_with_one_secret_have_two_checksums(fleet: Fleet) -> None:
     twin = Fleet(fleet.controlplane, fleet.namespace, "twin")
     # Each with queues of its own: two resources can't have one.

@@ -2,31 +2,54 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.controlplane import APPLY_PATCH, MERGE_PATCH, ControlPlane
 from tests.support.fleet import Fleet
-from tests.support.operator import in_process
+from tests.support.mutating_webhook import MutatingWebhook, Patch
+from tests.support.operator import Operator, in_process
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
 from utilitarian_operator.core.labels import MANAGER
 
 SOON, STATUS_WRITTEN = timedelta(seconds=20), timedelta(seconds=60)
+THREE_WRITES = timedelta(seconds=120)
+"""Of a HorizontalPodAutoscaler, which looks every fifteen seconds, on a slow machine."""
+FULL_TURN = 20
+"""Looks, one a second: more than an autoscaler's fifteen seconds, and than the ten after which a drift is mended."""
 QUEUE = "utilitarian.tasks.default"
 POOL: dict[str, Any] = {"name": "work", "queues": [QUEUE], "scaling": {"min": 2, "max": 5}}
 OFF = {"enabled": False}
+AUTOSCALERS = "horizontalpodautoscalers"
 
 
 @pytest.fixture
-def fleet(controlplane: ControlPlane, namespace: str, rabbitmq: RabbitMQ, vhost: str) -> Iterator[Fleet]:
+def operator(controlplane: ControlPlane, namespace: str) -> Iterator[Operator]:
+    with in_process(controlplane, namespace) as running:
+        yield running
+
+
+@pytest.fixture
+def fleet(controlplane: ControlPlane, namespace: str, rabbitmq: RabbitMQ, vhost: str, operator: Operator) -> Fleet:
     """A fleet under a running operator; its queue exists and is empty, and its pods don't run."""
+    assert operator.healthy()
     rabbitmq.declare(vhost, QUEUE)
     found = Fleet(controlplane, namespace)
     found.create_secret(rabbitmq.amqp_url(vhost))
-    with in_process(controlplane, namespace):
-        yield found
+    return found
+
+
+def looks(operator: Operator) -> float:
+    """How often it has looked at its fleets."""
+    return sum(value for name, value in operator.metrics().items() if "tick_duration_seconds_count" in name)
+
+
+def wait_full_turn(operator: Operator, fleet: Fleet) -> None:
+    before = looks(operator)
+    wait_until(lambda: looks(operator) - before > FULL_TURN, within=STATUS_WRITTEN, describe=fleet.describe)
 
 
 def deployment_path(fleet: Fleet, more: str = "") -> str:
@@ -67,20 +90,53 @@ def test_a_client_that_scales_a_deployment_again_and_again_is_named_and_not_foug
     assert any(reason == "ReplicasTaken" for reason, _ in fleet.events())
 
 
+def test_a_real_autoscaler_has_the_number_after_three_writes_and_is_named(fleet: Fleet, operator: Operator) -> None:
+    """Kubernetes' own controller, at its own pace of fifteen seconds: KEDA makes one of these, too."""
+    fleet.create(None, pools=[POOL], beat=OFF)
+    wait_until(lambda: applied(fleet) and fleet.pool("work").get("replicas") == 2, within=SOON, describe=fleet.describe)
+    scaler = autoscaler(minReplicas=4, maxReplicas=6)
+    fleet.controlplane.request("POST", f"/apis/autoscaling/v2/namespaces/{fleet.namespace}/{AUTOSCALERS}", scaler)
+
+    def stalled() -> bool:
+        status, reason, message = fleet.condition("Stalled")
+        return (status, reason) == ("True", "ReplicasTaken") and "kube-controller-manager" in message
+
+    wait_until(stalled, within=THREE_WRITES, describe=lambda: (fleet.condition("Stalled"), fleet.describe()))
+    written = scale_writes(fleet)
+    assert (fleet.replicas("work"), fleet.pool("work")["trail"][-1]["rule"]) == (4, "contested")
+    assert [it for it in fleet.status()["advice"] if "HorizontalPodAutoscaler theirs" in it]
+    wait_full_turn(operator, fleet)
+    assert scale_writes(fleet) == written, "the operator has written the number again"
+
+
+def autoscaler(**spec: Any) -> dict[str, Any]:
+    """One that targets the pool's Deployment; it needs no metrics to bring the number within its bounds."""
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "fleet-work"}
+    cpu = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}
+    whole = {"scaleTargetRef": target, "metrics": [{"type": "Resource", "resource": cpu}], **spec}
+    return {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "theirs"}} | {
+        "spec": whole
+    }
+
+
+def scale_writes(fleet: Fleet) -> list[str]:
+    """When each client has set the number last."""
+    live = fleet.deployment("work")
+    assert live is not None
+    return [
+        f"{it['manager']} {it.get('time')}"
+        for it in live["metadata"]["managedFields"]
+        if it.get("subresource") == "scale"
+    ]
+
+
 def test_an_autoscaler_and_a_second_budget_are_named_in_the_advice(fleet: Fleet) -> None:
     at = f"/namespaces/{fleet.namespace}"
-    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "fleet-work"}
-    scaler = {"scaleTargetRef": target, "minReplicas": 1, "maxReplicas": 3}
-    scaler["metrics"] = [
-        {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}}
-    ]
-    budget = {"maxUnavailable": 1, "selector": {"matchLabels": {"utilitarian.io/pool": "work"}}}
-    for group, plural, kind, spec in (
-        ("autoscaling/v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", scaler),
-        ("policy/v1", "poddisruptionbudgets", "PodDisruptionBudget", budget),
-    ):
-        body = {"apiVersion": group, "kind": kind, "metadata": {"name": "theirs"}, "spec": spec}
-        fleet.controlplane.request("POST", f"/apis/{group}{at}/{plural}", body)
+    scaler = autoscaler(minReplicas=1, maxReplicas=3)
+    selector = {"maxUnavailable": 1, "selector": {"matchLabels": {"utilitarian.io/pool": "work"}}}
+    budget = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "theirs"}}
+    fleet.controlplane.request("POST", f"/apis/autoscaling/v2{at}/{AUTOSCALERS}", scaler)
+    fleet.controlplane.request("POST", f"/apis/policy/v1{at}/poddisruptionbudgets", {**budget, "spec": selector})
     fleet.create(None, pools=[POOL], beat=OFF)
     wait_until(
         lambda: (
@@ -139,6 +195,38 @@ def test_a_client_that_takes_a_field_again_is_answered_once_and_then_seldom(flee
         describe=lambda: fleet.status().get("advice"),
     )
     assert image() == "by-hand:2"
+
+
+MIRROR = Patch("replace", "/spec/template/spec/containers/0/image", "mirror.example/utilitarian:dev")
+SIDECAR = Patch("add", "/spec/template/spec/containers/-", {"name": "mesh", "image": "mesh:1"})
+LABEL = Patch("add", "/spec/template/metadata/labels/mesh", "injected")
+STRIPPED = Patch("remove", "/metadata/annotations/utilitarian.io~1applied")
+GRACE = Patch("replace", "/spec/template/spec/terminationGracePeriodSeconds", 30)
+
+
+@pytest.mark.parametrize(
+    "patches,named",
+    [
+        pytest.param((MIRROR,), False, id="another registry"),
+        pytest.param((SIDECAR, LABEL), False, id="an injected sidecar"),
+        pytest.param((GRACE,), False, id="a shorter grace period"),
+        pytest.param((STRIPPED,), True, id="a policy without foreign annotations"),
+    ],
+)
+def test_a_webhook_that_changes_what_is_applied_is_no_reason_to_apply_it_again_and_again(
+    patches: tuple[Patch, ...], fleet: Fleet, operator: Operator, tmp_path: Path, *, named: bool
+) -> None:
+    """A real server that the real API server calls; it counts what the operator sends."""
+    with MutatingWebhook(fleet.controlplane, fleet.namespace, tmp_path, patches) as webhook:
+        fleet.create(None, pools=[POOL], beat=OFF)
+        wait_until(lambda: fleet.replicas("work") == 2, within=SOON, describe=fleet.describe)
+        wait_full_turn(operator, fleet)
+        written = webhook.writes(MANAGER)
+        wait_full_turn(operator, fleet)
+        assert webhook.writes(MANAGER) == written, "it writes against the webhook"
+    assert 2 <= written <= 4, "what is made is applied once, and what had no effect once more"
+    said = [it for it in fleet.status().get("advice", []) if "changed by another client or by a webhook" in it]
+    assert bool(said) == named, fleet.status().get("advice")
 
 
 def test_what_a_backup_brings_back_with_a_dead_owner_is_made_anew_and_beats_claim_is_taken_over(fleet: Fleet) -> None:
