@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from utilitarian_operator.core.containers import lost_on
+from utilitarian_operator.core.containers import early_proxy, lost_on
 
 NOW = datetime(2026, 12, 1, 0, 10, tzinfo=UTC)
 
@@ -37,3 +37,31 @@ def test_a_pod_that_does_not_go_is_on_a_silent_node(late: int, node: str | None)
     leaving = pod(conditions=conditions(Ready="True", ContainersReady="True"))
     leaving["metadata"]["deletionTimestamp"] = f"{NOW - timedelta(seconds=late):%Y-%m-%dT%H:%M:%SZ}"
     assert lost_on(leaving, NOW) == node
+
+
+def beside(name: str, place: str = "containers", **proxy: Any) -> dict[str, Any]:
+    found = pod()
+    found["spec"] = {"containers": [{"name": "worker"}], "initContainers": []}
+    found["spec"][place].insert(0, {"name": name, **proxy})
+    return found
+
+
+@pytest.mark.parametrize(
+    "found, name",
+    [
+        pytest.param(pod(), "", id="none"),
+        pytest.param(beside("istio-proxy"), "istio-proxy", id="Istio's"),
+        pytest.param(beside("linkerd-proxy"), "linkerd-proxy", id="Linkerd's"),
+        pytest.param(beside("istio-proxy", "initContainers", restartPolicy="Always"), "", id="a native sidecar"),
+        pytest.param(beside("log-shipper"), "", id="no proxy of a mesh"),
+        pytest.param(beside("linkerd-proxy", lifecycle={"preStop": {"sleep": {"seconds": 60}}}), "", id="a hook"),
+        pytest.param(
+            beside("istio-proxy", env=[{"name": "EXIT_ON_ZERO_ACTIVE_CONNECTIONS", "value": "true"}]),
+            "",
+            id="it stays while it has connections",
+        ),
+        pytest.param(beside("istio-proxy", lifecycle=None, env=None), "istio-proxy", id="fields without a value"),
+    ],
+)
+def test_a_mesh_whose_proxy_ends_before_the_worker_is_told_by_the_pod(found: dict[str, Any], name: str) -> None:
+    assert early_proxy(found) == name

@@ -11,6 +11,12 @@ from utilitarian_operator.api.objects import ReadOnlyObject
 WORKER, BEAT = "worker", "beat"
 """What our containers are called."""
 
+MESH_PROXIES = ("istio-proxy", "linkerd-proxy")
+"""What meshes call the container that they put into a pod, and by which all its connections go."""
+
+_WAITS = "EXIT_ON_ZERO_ACTIVE_CONNECTIONS"
+"""With this variable Istio's proxy stays while it has connections (Istio 1.12 and later)."""
+
 OVERDUE = timedelta(seconds=30)
 """A pod that should have ended for this long is on a node that doesn't answer."""
 
@@ -41,6 +47,21 @@ def keeps_running(pod: ReadOnlyObject, name: str) -> bool:
     """Whether an init container is a native sidecar, which ends only with its pod."""
     specs = pod.get("spec", {}).get("initContainers") or []
     return any(it.get("name") == name and it.get("restartPolicy") == "Always" for it in specs)
+
+
+def early_proxy(pod: ReadOnlyObject) -> str:
+    """The proxy of a mesh that ends at the pod's first signal, and not after our container; empty if there is none.
+
+    One that is a native sidecar ends after all others. One with a preStop hook, or with the variable, waits by itself.
+    """
+    there = (it for it in pod.get("spec", {}).get("containers", []) if it.get("name") in MESH_PROXIES)
+    return next((str(it["name"]) for it in there if not waits(it)), "")
+
+
+def waits(container: ReadOnlyObject) -> bool:
+    """Whether a container was told to stay for a while when its pod is to end."""
+    by_hook = "preStop" in (container.get("lifecycle") or {})
+    return by_hook or any(it.get("name") == _WAITS and it.get("value") == "true" for it in container.get("env") or ())
 
 
 def condition(pod: ReadOnlyObject, kind: str) -> ReadOnlyObject:

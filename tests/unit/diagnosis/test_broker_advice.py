@@ -212,3 +212,26 @@ def test_a_queue_that_goes_without_consumers_is_safe_where_one_always_stays(sett
     about = BrokerSettings("3.10.8", None, {"q": having(CLASSIC, **settings)})
     snapshot = FleetSnapshot(NOW, {"p": PoolSnapshot({"q": Present(0, 0)}, 0)}, about=about)
     assert advice(awake, snapshot, {}) == ()
+
+
+@pytest.mark.parametrize(
+    "proxies, leaving, said",
+    [
+        pytest.param(["istio-proxy", "istio-proxy"], False, "sidecar.istio.io/nativeSidecar", id="Istio's, once"),
+        pytest.param(["linkerd-proxy"], False, "proxy-enable-native-sidecar", id="Linkerd's"),
+        pytest.param(["", "istio-proxy"], False, "sidecar.istio.io/nativeSidecar", id="of one pod, in a rollout"),
+        pytest.param(["istio-proxy"], True, None, id="a pod that ends"),
+        pytest.param(["", ""], False, None, id="none"),
+    ],
+)
+def test_a_mesh_whose_proxy_ends_before_the_worker_is_named_with_what_mends_it(
+    proxies: list[str], leaving: bool, said: str | None
+) -> None:
+    word = WorkerLoad(0, 0, 0, 0, consuming=("q",))
+    pods = tuple(
+        PodSnapshot(f"p-{n}", ready=True, running=True, leaving=leaving, held=word, early_proxy=it)
+        for n, it in enumerate(proxies)
+    )
+    found = advice(FLEET, FleetSnapshot(NOW, {"p": PoolSnapshot({"q": Present(0, 1)}, 0, pods, 1)}), {})
+    assert [it.startswith("pool p: the container ") for it in found] == ([] if said is None else [True])
+    assert said is None or said in found[0]

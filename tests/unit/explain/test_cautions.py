@@ -23,6 +23,10 @@ def mounting(volume: str, more: str = "") -> str:
     return pool(f"pod: {{volumes: [{{name: v, {volume}}}], volumeMounts: [{MOUNT}]}}{more}")
 
 
+def beside(container: str, kind: str = "containers") -> str:
+    return pool(f"pod: {{template: {{spec: {{{kind}: [{container}]}}}}}}")
+
+
 BACKEND = "env: [{name: CELERY_RESULT_BACKEND, value: 'redis://x'}], "
 
 SAID: dict[str, tuple[str, str, str]] = {
@@ -60,6 +64,11 @@ SAID: dict[str, tuple[str, str, str]] = {
         f"pools: [{{name: a, queues: [q]}}, {{name: b, pod: {{volumes: [{MANY}], volumeMounts: [{MOUNT}]}}}}]",
         "mounts-not-followed",
         "a change of what pool b mounts rolls no pod: with it the fleet would mount more than 100",
+    ),
+    "a proxy in containers": (
+        beside("{name: sql-proxy, image: proxy}"),
+        "sidecar-ends-first",
+        "when a pod ends, sql-proxy gets the signal to end as the worker's preStop hook begins",
     ),
 }
 
@@ -100,6 +109,11 @@ def test_each_rule_has_a_case() -> None:
         ),
         pytest.param(mounting("persistentVolumeClaim: {claimName: d, readOnly: true}"), id="a claim that is read"),
         pytest.param(mounting("emptyDir: {}"), id="an empty directory"),
+        pytest.param(beside("{name: proxy, image: p, restartPolicy: Always}", "initContainers"), id="a native sidecar"),
+        pytest.param(beside("{name: worker, workingDir: /app}"), id="the worker's own container"),
+        pytest.param(
+            beside("{name: proxy, image: p, lifecycle: {preStop: {sleep: {seconds: 60}}}}"), id="one that waits"
+        ),
         pytest.param(pool("envFrom: [{secretRef: {name: env}}]"), id="the worker's own environment"),
         pytest.param(mounting("configMap: {name: settings}"), id="what is mounted, which is followed"),
     ],

@@ -28,9 +28,17 @@ CONSUMER_TIMEOUT = timedelta(minutes=30)
 NEAR = 0.8
 """Part of a limit that a task may take before it is said."""
 
-
 HANDED_OVER = timedelta(seconds=5)
 """A task that is due later, and is in a worker all the same, was not kept back by the broker."""
+
+_NATIVE = {
+    "istio-proxy": 'let Istio make it a native sidecar: pod.annotations: {sidecar.istio.io/nativeSidecar: "true"}',
+    "linkerd-proxy": (
+        "let Linkerd make it a native sidecar: pod.annotations: "
+        '{config.linkerd.io/proxy-enable-native-sidecar: "true"} (config.beta.linkerd.io/… before 2.20)'
+    ),
+}
+"""What has a mesh's proxy end after the worker, by its container."""
 
 
 def advice(fleet: Fleet, snapshot: FleetSnapshot, memories: Mapping[str, Memory]) -> tuple[str, ...]:
@@ -52,6 +60,7 @@ def advice(fleet: Fleet, snapshot: FleetSnapshot, memories: Mapping[str, Memory]
         found += _of_tasks_never_begun(pool, snapshot.pools[pool.name])
         found += _of_queues_that_stay(pool, snapshot.pools[pool.name])
         found += _of_silence(fleet, pool, snapshot)
+        found += _of_a_proxy(pool, snapshot.pools[pool.name])
     return tuple(found[:MOST])
 
 
@@ -200,6 +209,17 @@ def _of_queues_that_stay(pool: Pool, seen: PoolSnapshot) -> Iterator[str]:
         yield (
             f"pool {pool.name}: each worker has a queue of its own, which stays on the broker for ever when the worker "
             f"is gone ({min(staying)}: Celery's worker_direct makes such); set a policy with expires for their names"
+        )
+
+
+def _of_a_proxy(pool: Pool, seen: PoolSnapshot) -> Iterator[str]:
+    """The first that is seen: a mesh puts the same into all pods."""
+    for name in sorted({pod.early_proxy for pod in seen.pods if pod.staying} - {""})[:1]:
+        yield (
+            f"pool {pool.name}: the container {name} of its pods ends at the same signal as the worker's preStop hook "
+            "begins, and takes the worker's connections along: in a rollout, an eviction or a kubectl delete a busy "
+            "worker is cut off from its broker, and tasks that are acknowledged late run twice; "
+            f"{_NATIVE[name]}"
         )
 
 

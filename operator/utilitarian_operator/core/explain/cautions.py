@@ -11,6 +11,7 @@ from datetime import timedelta
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.units import format_duration
+from utilitarian_operator.core.containers import WORKER, waits
 from utilitarian_operator.core.labels import Owner
 from utilitarian_operator.core.objects.manifests import deployment
 from utilitarian_operator.core.objects.wanted import pod_templates
@@ -140,6 +141,20 @@ def _volume_of_one_node(fleet: Fleet, pool: Pool, _: float) -> _Found:
         )
 
 
+def _sidecar_ends_first(fleet: Fleet, pool: Pool, _: float) -> _Found:
+    beside = [it["name"] for it in _pod(fleet, pool)["containers"] if it["name"] != WORKER and not waits(it)]
+    if beside:
+        yield (
+            "pod.template",
+            (
+                f"when a pod ends, {named(beside, 3)} gets the signal to end as the worker's preStop hook begins, and "
+                "not after the worker: a proxy takes the worker's connections along, an exporter or a log shipper "
+                "misses the last tasks"
+            ),
+            "initContainers with restartPolicy: Always, which end after the worker; or a preStop hook of its own",
+        )
+
+
 OF_A_FLEET: Mapping[str, Callable[[Fleet], _Found]] = {
     "celery-without-a-pool": _celery_without_a_pool,
     "mounts-not-followed": _mounts_not_followed,
@@ -147,6 +162,7 @@ OF_A_FLEET: Mapping[str, Callable[[Fleet], _Found]] = {
 OF_A_POOL: Mapping[str, Callable[[Fleet, Pool, float], _Found]] = {
     "prefetch-behind-a-task": _prefetch_behind_a_task,
     "volume-of-one-node": _volume_of_one_node,
+    "sidecar-ends-first": _sidecar_ends_first,
 }
 RULES = (*OF_A_FLEET, *OF_A_POOL)
 """The names of all rules."""

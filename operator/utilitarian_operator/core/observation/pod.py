@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from utilitarian_operator.core.containers import ours
+from utilitarian_operator.core.containers import early_proxy, ours
 from utilitarian_operator.core.labels import CHEAPEST, CONSUMING, DELETION_COST, DRAINING
 from utilitarian_operator.core.observation.model.figures import Unknown
 from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
@@ -41,6 +41,7 @@ def pod_snapshot(
         revision=(metadata.get("labels") or {}).get("pod-template-hash", ""),
         running_since=_moment((running or {}).get("startedAt")),
         caught_up=caught_up,
+        early_proxy=early_proxy(body),
     )
 
 

@@ -81,6 +81,7 @@ class PodSnapshot:
         blank: whether it should long have started and surely has taken no message: what it holds is then deduced.
         caught_up: whether the watch has seen all that the operator wrote to it.
         usage: of CPU and memory, given once, after each reading; None at all other looks.
+        early_proxy: the container of a mesh beside it that ends before it does; empty if there is none.
     """
 
     name: str
@@ -102,6 +103,7 @@ class PodSnapshot:
     blank: bool = False
     caught_up: bool = True
     usage: PodUsage | None = None
+    early_proxy: str = ""
 
     @property
     def staying(self) -> bool:
