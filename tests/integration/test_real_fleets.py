@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.support import containers
+from tests.support.celery_versions import interpreter
 from tests.support.installation import NO_BEAT, QUICK, Installation
 from tests.support.operator import Operator
 from utilitarian.celery import build
@@ -46,6 +48,8 @@ def _pool(written: dict[str, Any]) -> dict[str, Any]:
 
 def _worker(written: dict[str, Any]) -> dict[str, Any]:
     kept = {name: value for name, value in written.items() if name != "resources"}
+    if kept.get("execution") == "gevent":  # its interpreter is another one, by the name `celery`
+        kept.pop("commandPrefix", None)
     if "commandPrefix" in kept:
         kept["commandPrefix"] = WRAPPER
     if "concurrency" in kept:
@@ -67,8 +71,12 @@ def send(installation: Installation, queue: str) -> list[str]:
 
 @pytest.mark.parametrize("path", FLEETS)
 def test_each_fleet_goes_from_zero_to_work_and_back_and_does_each_task_once(
-    path: Path, installation: Installation, operator: Operator
+    path: Path, installation: Installation, operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if "gevent" in path.stem:
+        python = str(interpreter("5.7"))
+        monkeypatch.setitem(containers.PROGRAMS, "celery", [python, "-m", "celery"])
+        monkeypatch.setitem(containers.PROGRAMS, "python3", [python])
     spec, fleet = standing_in(path), installation.fleet
     least = {it["name"]: it["scaling"].get("min", 0) for it in spec["pools"]}
     queues = {queue for it in spec["pools"] for queue in it.get("queues", [DEFAULT_QUEUE])}
