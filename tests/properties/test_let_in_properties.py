@@ -93,6 +93,7 @@ class World:
         found = self.claims.lost(key, SPEC if key in self.runs else None, SPEC)
         if found.may_run and key not in self.runs:
             self.check_alone(key)
+            assert key in self.was_read or not self.runs, f"{key} is let run without a Secret beside another"
             self.runs.add(key)
         (self.led_to_zero.add if found.pools else self.led_to_zero.discard)(key)
         if key in self.runs and key in self.was_read:
@@ -113,6 +114,10 @@ class World:
                 await self.look(OLD if who == "old" else NEW)
             case ["old", fate]:
                 self.befalls_old(fate)
+            case ["new", "has no Secret"]:
+                self.unreadable.add(NEW)
+            case ["new", "has its Secret"]:
+                self.unreadable.discard(NEW)
             case ["a", "minute"]:
                 await self.both(int(NEVER_LET_IN_S))
             case ["a", "pause"]:
@@ -130,7 +135,7 @@ class World:
                 self.failures[OLD] = BrokerUnreachable("no")
             case "is let in":
                 self.failures.pop(OLD, None)
-            case "has no Secret" if OLD in self.runs:  # one that never had it is not known to be a rival
+            case "has no Secret":
                 self.unreadable.add(OLD)
             case "has its Secret":
                 self.unreadable.discard(OLD)
@@ -145,17 +150,18 @@ class World:
 EVENTS = [
     *("old looks", "new looks", "restart", "a minute", "a pause"),
     *("old is refused", "old is not heard", "old is let in"),
-    *("old has no Secret", "old has its Secret"),
+    *("old has no Secret", "old has its Secret", "new has no Secret", "new has its Secret"),
 ]
 
 
 def lived(events: Sequence[str], *, refused: bool) -> World:
-    """A world after these events, and a while after them."""
+    """A world after these events, and a while after them in which no Secret is missing."""
 
     async def live() -> World:
         world = World({OLD: LoginRefused("no")} if refused else {})
         for event in events:
             await world.happens(event)
+        world.unreadable.clear()
         await world.both(int(NEVER_LET_IN_S + ASK_AGAIN_S) + 2 * STEP_S)
         return world
 
@@ -167,6 +173,8 @@ def lived(events: Sequence[str], *, refused: bool) -> World:
 @example(events=["old looks", "new looks", "old is refused", "restart", "a minute"], refused=False)
 @example(events=["old looks", "a minute", "restart", "new looks", "old looks"], refused=True)
 @example(events=["old looks", "old has no Secret", "restart", "new looks", "old has its Secret"], refused=False)
+@example(events=["old looks", "new has no Secret", "new looks", "new has its Secret", "new looks"], refused=False)
+@example(events=["old has no Secret", "new looks", "old looks", "new looks", "old has its Secret"], refused=False)
 def test_two_never_run_together_and_who_was_let_in_goes_on(events: list[str], *, refused: bool) -> None:
     world = lived(events, refused=refused)
     working = world.runs - world.led_to_zero

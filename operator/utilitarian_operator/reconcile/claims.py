@@ -5,15 +5,15 @@ What brokers say of themselves, and whether two of them are one, is found out by
 
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from utilitarian_operator.adapters.broker.address import addresses
 from utilitarian_operator.adapters.broker.seam import Broker
 from utilitarian_operator.adapters.broker.session import Credentials
-from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, Key, Store
+from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, PODS, Key, Store
 from utilitarian_operator.api.effective import Fleet
-from utilitarian_operator.core.blocker import QUEUE_TAKEN, Blocker
+from utilitarian_operator.core.labels import POOL_LABEL
 from utilitarian_operator.core.mode import makes_objects
 from utilitarian_operator.core.observation.let_in import mark, recorded
 from utilitarian_operator.core.spec.acceptance import Judgement
@@ -21,16 +21,17 @@ from utilitarian_operator.core.spec.queue_claims import (
     Claim,
     Pair,
     Place,
-    given_up,
+    held_back,
     is_one,
     lost,
     may_clash,
     only_asking_tells,
-    why_stalled,
 )
 from utilitarian_operator.errors import BrokerError, OperatorError, TooManyBrokers
 from utilitarian_operator.reconcile.asking import Asking
 from utilitarian_operator.reconcile.fleet_state import FleetState
+from utilitarian_operator.reconcile.known_claims import KnownClaims, Noted, Unread
+from utilitarian_operator.reconcile.lost_queues import Lost, said, shared, waits
 
 FIND_OUT_WITHIN_S = 10.0
 """After so long a broker has not said who it is, and a comparison came to nothing."""
@@ -48,8 +49,8 @@ against who is, or any host could be claimed without a login. Each is asked agai
 MORE_KEPT = 1_000
 """Answers that are kept beyond twice those that were still of use when they were last looked through."""
 
-_NOTHING_RUNS = "; nothing of this resource runs until then"
-_LAST_RUNS = "; until then, the last accepted spec keeps running"
+NOWHERE = Place(frozenset(), "")
+"""Of a claim whose broker can't be read."""
 
 
 class Brokers(Protocol):
@@ -70,23 +71,6 @@ class Reader(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
-    """What one fleet doesn't get.
-
-    Args:
-        blockers: what to say of it.
-        may_run: whether its newest spec may run.
-        pools: of the spec that runs, those that are led to zero, each with why.
-        doubted: whether it isn't known yet whose the queues of its newest spec are.
-    """
-
-    blockers: tuple[Blocker, ...] = ()
-    may_run: bool = True
-    pools: Mapping[str, str] = field(default_factory=dict)
-    doubted: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Version:
     """One version of a resource.
 
@@ -101,28 +85,6 @@ class Version:
     runs: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Noted:
-    """A claim; `holds`: whether its resource can have consumers: one that was only ever previewed has none."""
-
-    claim: Claim
-    credentials: Credentials
-    holds: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Unread:
-    """A claim of what runs whose broker can't be read now.
-
-    Args:
-        claim: at no place.
-        at: the mark of the place where it was let in.
-    """
-
-    claim: Claim
-    at: str
-
-
 class Claims:
     """The queues that all resources name.
 
@@ -134,8 +96,8 @@ class Claims:
 
     def __init__(self, store: Store, brokers: Brokers, clock: Callable[[], float]) -> None:
         self._store, self._brokers, self._clock = store, brokers, clock
-        self._noted: dict[Key, tuple[_Noted, ...]] = {}
-        self._unread: dict[Key, _Unread] = {}
+        self._known = KnownClaims()
+        self._sighted: dict[Key, float] = {}
         self._tried: set[Credentials] = set()
         self._asked: dict[Credentials, float] = {}
         self._let_in_since: dict[Credentials, float] = {}
@@ -147,24 +109,31 @@ class Claims:
 
     def __contains__(self, key: Key) -> bool:
         """Whether the claims of a resource are known."""
-        return key in self._noted
+        return key in self._known
 
     def __iter__(self) -> Iterator[Key]:
         """The resources whose claims are known."""
-        return iter(self._noted)
+        return iter(self._known)
+
+    @property
+    def changes(self) -> int:
+        """How often a claim came, went or became another."""
+        return self._known.changes
 
     @property
     def in_use(self) -> dict[tuple[Key, int], Credentials]:
         """The credentials that were noted, so that their sessions are kept open."""
-        return {(key, number): it.credentials for key, each in self._noted.items() for number, it in enumerate(each)}
+        return {(key, number): it.credentials for key, number, it in self._known.every()}
 
     def unseen(self, key: Key) -> None:
         """A resource can't be looked at yet: it claims nothing until it was."""
-        self._noted.setdefault(key, ())
+        if key not in self._known:
+            self._known.put(key, ())
 
     def forget(self, key: Key) -> None:
         """A resource is gone: it claims nothing any more."""
-        for kept in (self._noted, self._unread, self._doubts):
+        self._known.forget(key)
+        for kept in (self._sighted, self._doubts):
             kept.pop(key, None)
         self._keep_logins()
 
@@ -182,15 +151,22 @@ class Claims:
             versions: the one that runs, and the newest where it is another.
             let_in: the mark of the addresses by which its broker last let the operator in, by its status.
         """
-        noted = [await self._read(key, created, version, let_in) for version in versions]
-        self._noted[key] = tuple(it for it in noted if it is not None)
-        self._unread.pop(key, None)
-        for version, it in zip(versions, noted, strict=True):
-            if it is None and version.runs and let_in and self._may_consume(key, version.fleet):
-                claim = Claim(str(key), created, True, Place(frozenset(), ""), _queues(version.fleet))  # noqa: FBT003
-                self._unread[key] = _Unread(claim, let_in)
+        had = {id(it.reader): _queues(it.fleet) for it in versions if it.runs}
+        read = [await self._read(key, created, it, let_in, had) for it in versions]
+        noted, unread = [it for it in read if isinstance(it, Noted)], [it for it in read if isinstance(it, Unread)]
+        if self._is_first_sight(key, noted, let_in):
+            self._sighted[key] = self._clock()
+        self._known.put(key, noted, unread)
         if self._kept() > self._most_kept:
             self._keep_what_is_named()
+
+    def _is_first_sight(self, key: Key, noted: Sequence[Noted], let_in: str) -> bool:
+        """Whether the broker of what runs is read for the first time: none let it in before, and it has no worker."""
+        was_unread = key not in self._known or any(it.claim.runs for it in self._known.unread(key))
+        if let_in or not was_unread or not any(it.claim.runs for it in noted):
+            return False
+        pods = self._store.children(PODS, key).values()
+        return not any(POOL_LABEL in (it["metadata"].get("labels") or {}) for it in pods)
 
     def _kept(self) -> int:
         of_pairs, of_logins = (self._same, self._failed), (self._tried, self._asked, self._let_in_since)
@@ -198,7 +174,7 @@ class Claims:
 
     def _keep_what_is_named(self) -> None:
         """Forget what was found out of brokers that no resource names any more: a URL may change again and again."""
-        places = {it.claim.place for each in self._noted.values() for it in each}
+        places = {it.claim.place for _, _, it in self._known.every()}
         self._same = {pair: it for pair, it in self._same.items() if pair <= places}
         self._failed = {pair: it for pair, it in self._failed.items() if pair <= places}
         self._keep_logins()
@@ -210,21 +186,24 @@ class Claims:
         self._asked = {it: at for it, at in self._asked.items() if it in used}
         self._let_in_since = {it: at for it, at in self._let_in_since.items() if it in used}
 
-    async def _read(self, key: Key, created: str, version: Version, let_in: str) -> _Noted | None:
-        """One claim; None where its broker is not known: it can't be a rival yet."""
+    async def _read(
+        self, key: Key, created: str, version: Version, let_in: str, had: Mapping[int, frozenset[str]]
+    ) -> Noted | Unread:
+        """One claim; `had`: the queues that the resource has already, by the reader of their broker's credentials."""
+        queues, holds = _queues(version.fleet), self._may_consume(key, version.fleet)
         try:
             credentials = await version.reader.read(version.fleet)
-        except OperatorError:  # said where the broker is looked at
-            return None
-        before = next((it for it in self._noted.get(key, ()) if it.credentials is credentials), None)
+        except OperatorError as error:  # said where the broker is looked at
+            claim = Claim(str(key), created, version.runs, NOWHERE, queues)
+            return Unread(claim, version.fleet, error, let_in, queues - had.get(id(version.reader), frozenset()), holds)
+        before = next((it for it in self._known.noted(key) if it.credentials is credentials), None)
         place = before.claim.place if before else _place(credentials)
         cluster = self._brokers.cluster(credentials) or place.cluster
         if cluster is not None:
             self._let_in_since.setdefault(credentials, self._clock())
         proven = cluster is not None or mark(place.addresses, place.vhost) == let_in
-        queues = _queues(version.fleet)
         claim = Claim(str(key), created, version.runs, replace(place, cluster=cluster), queues, proven)
-        noted = _Noted(claim, credentials, self._may_consume(key, version.fleet))
+        noted = Noted(claim, credentials, holds)
         return before if noted == before else noted
 
     def _may_consume(self, key: Key, fleet: Fleet) -> bool:
@@ -239,51 +218,75 @@ class Claims:
             newest: its newest spec; None if that is wrong.
             all_known: whether the claims of all other resources were read; else a new spec is in doubt for a while.
         """
-        mine = self._noted.get(key, ())
-        rivals = [
-            (one, it)
-            for one in mine
-            for other, each in self._noted.items()
-            if other != key
-            for it in each
-            if it.holds and may_clash(one.claim, it.claim)
-        ]
-        doubtful = {one.claim.runs for one, other in rivals if self._find_out(one, other)}
-        doubtful |= set() if all_known else {one.claim.runs for one in mine}
-        unread = list(self._unread_beside([one.claim for one in mine]))
-        if not rivals and not unread and False not in doubtful:
+        rivals, blind = self._known.rivals(key), self._blind(key, newest)
+        doubts = [(one, other) for one, other in rivals if self._find_out(one, other)]
+        rival = None if blind is None else self._known.may_run_there(key, blind.adds)
+        unsure = blind is not None and rival is not None and not blind.person_must_act
+        not_read = not all_known and (blind is not None or any(not it.claim.runs for it in self._known.noted(key)))
+        in_doubt = any(not one.claim.runs for one, _ in doubts)
+        doubted = self._is_in_doubt(key, doubtful=in_doubt or unsure or not_read)
+        found = self._found(key, running, newest, rivals)
+        if running is not None and self._clock() - self._sighted.get(key, float("-inf")) < LONGEST_DOUBT_S:
+            may_have = shared((one.claim, other.claim) for one, other in doubts if one.claim.runs)
+            found = replace(found, pools={**held_back(running.pools, may_have), **found.pools})
+        if blind is not None and rival is not None and not (unsure and doubted):
+            blocker = waits(blind.why, blind.adds, rival, running)
+            found = replace(found, blockers=(*found.blockers, blocker), may_run=False)
+        return replace(found, may_run=False, doubted=True) if doubted and found.may_run else found
+
+    def _blind(self, key: Key, newest: Fleet | None) -> Unread | None:
+        """The newest spec, where it would run and its broker can't be read."""
+        if newest is None or not makes_objects(newest.mode):
+            return None
+        return next((it for it in self._known.unread(key) if it.fleet is newest and not it.claim.runs), None)
+
+    def why_unread(self, key: Key, fleet: Fleet) -> OperatorError | None:
+        """Why the broker of a spec could not be read when its claim was noted; None where it could."""
+        return next((it.why for it in self._known.unread(key) if it.fleet is fleet), None)
+
+    def _is_in_doubt(self, key: Key, *, doubtful: bool) -> bool:
+        """Whether a new spec waits to know whose its queues are, and has not done so for too long."""
+        if not doubtful:
             self._doubts.pop(key, None)
+            return False
+        return self._clock() - self._doubts.setdefault(key, self._clock()) < LONGEST_DOUBT_S
+
+    def _found(
+        self, key: Key, running: Fleet | None, newest: Fleet | None, rivals: Sequence[tuple[Noted, Noted]]
+    ) -> Lost:
+        """What others have, of what is known of their places."""
+        mine = [it.claim for it in self._known.noted(key)]
+        unread = list(self._unread_beside(key, mine))
+        if not rivals and not unread:
             return Lost()
-        doubted = False in doubtful and self._clock() - self._doubts.setdefault(key, self._clock()) < LONGEST_DOUBT_S
-        if False not in doubtful:
-            self._doubts.pop(key, None)
         same = {pair for pair, one in self._same.items() if one}
         clashes = [pair for pair in rivals if is_one(pair[0].claim.place, pair[1].claim.place, same)]
+        if not clashes and not unread:
+            return Lost()
         places = {it.claim.place for pair in clashes for it in pair} | {it.place for it in unread}
         waited = any(self._let_in_for(one) >= NEVER_LET_IN_S for one, _ in clashes)
-        missed = lost({*self._held_at(places, same, waited=waited), *unread, *(it.claim for it in mine)}, same)
-        found = _said(running, newest, {it.claim.runs: missed[it.claim] for it in mine if it.claim in missed})
-        return replace(found, may_run=False, doubted=True) if doubted and found.may_run else found
+        missed = lost({*self._held_at(places, same, waited=waited), *unread, *mine}, same)
+        return said(running, newest, {it.runs: missed[it] for it in mine if it in missed})
 
     def _held_at(self, places: Collection[Place], same: Collection[Pair], *, waited: bool) -> list[Claim]:
         """What is claimed at some places; `waited`: who was never let in there holds nothing."""
-        held = [it.claim for each in self._noted.values() for it in each if it.holds]
+        held = [it.claim for _, _, it in self._known.every() if it.holds]
         there = [it for it in held if any(is_one(it.place, place, same) for place in places)]
         return [it for it in there if it.let_in or not waited]
 
-    def _unread_beside(self, mine: Sequence[Claim]) -> Iterator[Claim]:
+    def _unread_beside(self, key: Key, mine: Sequence[Claim]) -> Iterator[Claim]:
         """What runs where its broker let it in, as its status tells, and can't be read now: a Secret is away, say."""
-        for it in self._unread.values():
+        for it in self._known.unread_that_run(key):
             for one in mine:
                 claim = replace(it.claim, place=one.place)
                 if may_clash(one, claim) and mark(one.place.addresses, one.place.vhost) == it.at:
                     yield claim
 
-    def _let_in_for(self, noted: _Noted) -> float:
+    def _let_in_for(self, noted: Noted) -> float:
         """Seconds since its broker was first heard; none at all where it never was."""
         return self._clock() - self._let_in_since.get(noted.credentials, float("inf"))
 
-    def _find_out(self, one: _Noted, other: _Noted) -> bool:
+    def _find_out(self, one: Noted, other: Noted) -> bool:
         """Whether it isn't known yet if two claims are at one place; if so, it is being found out."""
         place, another = one.claim.place, other.claim.place
         if place.cluster != another.cluster and None not in {place.cluster, another.cluster}:
@@ -302,7 +305,7 @@ class Claims:
             self._asking.begin(pair, namespaces, self._compare(one, other, pair))
         return pair not in self._failed
 
-    def _try_logins(self, one: _Noted, other: _Noted) -> None:
+    def _try_logins(self, one: Noted, other: Noted) -> None:
         """Where one of two was never let in, have both asked for: nothing else looks at what doesn't run."""
         if one.claim.let_in and other.claim.let_in:
             return
@@ -311,10 +314,10 @@ class Claims:
             if it.credentials not in self._let_in_since and not asked:
                 self._have_heard(it)
 
-    def _have_heard(self, noted: _Noted) -> None:
+    def _have_heard(self, noted: Noted) -> None:
         self._asking.begin(noted.credentials, [_namespace(noted.claim)], self._hear(noted))
 
-    async def _hear(self, noted: _Noted) -> None:
+    async def _hear(self, noted: Noted) -> None:
         """Have a broker say who it is; where it doesn't, the URLs alone are compared until it does."""
         try:
             async with asyncio.timeout(FIND_OUT_WITHIN_S):
@@ -325,7 +328,7 @@ class Claims:
             self._tried.add(noted.credentials)
             self._asked[noted.credentials] = self._clock()
 
-    async def _compare(self, one: _Noted, other: _Noted, pair: Pair) -> None:
+    async def _compare(self, one: Noted, other: Noted, pair: Pair) -> None:
         """Find out whether two brokers that call themselves alike are one."""
         try:
             async with asyncio.timeout(FIND_OUT_WITHIN_S):
@@ -334,7 +337,7 @@ class Claims:
         except (BrokerError, TimeoutError, TooManyBrokers, RuntimeError):
             self._failed[pair] = self._clock()
 
-    def _session(self, noted: _Noted) -> Broker:
+    def _session(self, noted: Noted) -> Broker:
         return self._brokers.session(noted.credentials, _namespace(noted.claim))
 
 
@@ -374,16 +377,3 @@ def _versions(known: FleetState, newest: Judgement) -> list[Version]:
 def _place(credentials: Credentials) -> Place:
     found = addresses(credentials.url)
     return Place(frozenset(f"{it.host.lower().rstrip('.')}:{it.port}" for it in found), found[0].vhost)
-
-
-def _said(running: Fleet | None, newest: Fleet | None, missed: Mapping[bool, Mapping[str, str]]) -> Lost:
-    """What follows for a resource of which others have queues, by whether those are of the spec that runs."""
-    meanwhile = _NOTHING_RUNS if running is None else _LAST_RUNS
-    said = [
-        Blocker(QUEUE_TAKEN, why)
-        for runs, queues in sorted(missed.items())
-        for why in why_stalled(queues, runs=runs, meanwhile=meanwhile)
-    ]
-    # A fleet that only looks takes no queue from another.
-    may_run = False not in missed or (newest is not None and not makes_objects(newest.mode))
-    return Lost(tuple(said), may_run, given_up(running.pools, missed.get(True, {})) if running is not None else {})

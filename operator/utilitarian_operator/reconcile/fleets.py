@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import NamedTuple
 
 from utilitarian_operator.adapters.broker.bounded.brokers import Brokers
 from utilitarian_operator.adapters.broker.seam import Broker
@@ -25,8 +27,9 @@ from utilitarian_operator.core.spec.references import Content, Target, missing, 
 from utilitarian_operator.core.status.recall import recall, well_formed
 from utilitarian_operator.errors import OperatorError, SecretMissing, TooManyBrokers
 from utilitarian_operator.reconcile.act.accepted_specs import Revisions
-from utilitarian_operator.reconcile.claims import Claims, Lost
+from utilitarian_operator.reconcile.claims import Claims
 from utilitarian_operator.reconcile.fleet_state import FleetParts, FleetState
+from utilitarian_operator.reconcile.lost_queues import Lost
 from utilitarian_operator.reconcile.observe.credentials import BrokerCredentials
 from utilitarian_operator.reconcile.observe.fleet_reader import FleetReader
 from utilitarian_operator.reconcile.observe.reference_reader import ReferenceReader
@@ -43,6 +46,20 @@ READ_AGAIN_S = 30.0
 
 TRIED_AGAIN_S = 5.0
 """After that, what a fleet claims is read anew where no answer came: until then a new spec may wait for it."""
+
+
+class _AllKnown(NamedTuple):
+    """When the claims of all resources were known: so each look need not go through all of them.
+
+    Args:
+        fleets: changes of resources until then.
+        claims: changes of claims until then.
+        until: when one of them is to be read again, in monotonic seconds.
+    """
+
+    fleets: int
+    claims: int
+    until: float
 
 
 class Fleets:
@@ -80,6 +97,7 @@ class Fleets:
         self._around: dict[str, asyncio.Task[None]] = {}
         self._looked_around: set[Key] = set()
         self._read_again: dict[Key, float] = {}
+        self._all_known: _AllKnown | None = None
 
     def present(self, key: Key) -> Object | None:
         """The resource with a well-formed status, one object for each version; None if it is gone, or about to go."""
@@ -131,12 +149,15 @@ class Fleets:
         newest = known.acceptance.judge(known.resource)
         lost = await self._lost(known, newest)
         contents, lacking = await self._references(known, newest, lost)
-        blockers = (*lacking, *lost.blockers)
+        said = {it.about for it in lost.blockers if it.about}
+        blockers = (*(it for it in lacking if it.about not in said), *lost.blockers)
         return Spec(known.acceptance.running, newest, blockers, lost.pools, lost.doubted), contents
 
     async def broker(self, known: FleetState, fleet: Fleet, spec: Spec) -> tuple[Broker, Spec]:
         """The session to look through, or one that sees nothing and says why, as what is asked for then does."""
         try:
+            if (why := self._claims.why_unread(known.key, fleet)) is not None:
+                raise why  # it may be there since: but what its queues are to others is not known yet
             credentials = await known.parts.credentials.read(fleet)
         except SecretMissing as error:
             blocker = Blocker(SECRET_MISSING, str(error), error.about)
@@ -168,6 +189,7 @@ class Fleets:
             self._read_again.pop(key, None)
         elif known is not None:
             self._read_again[key] = self._monotonic() + READ_AGAIN_S
+            self._all_known = None
         if known is not None:
             known.parts.reader.close()
             if all(it.namespace != key.namespace for it in self._known):
@@ -177,10 +199,10 @@ class Fleets:
 
     async def _lost(self, known: FleetState, newest: Judgement) -> Lost:
         """What other resources on the same broker have of this one's queues: who was never looked at may, too."""
-        before = self._claims.in_use
+        before = self._claims.changes
         await self._claims.note_versions(known, newest)
         all_known = await self._look_around(known.key)
-        if self._claims.in_use != before:
+        if self._claims.changes != before:
             await self._keep_brokers()
         running = known.acceptance.running
         fleet = running.fleet if running is not None else None
@@ -192,14 +214,26 @@ class Fleets:
         Returns:
             Whether all is known.
         """
+        if self._is_all_known():
+            self._looked_around.add(key)
+            return True
         for namespace in dict.fromkeys(it.namespace for it in self._store.fleets() if it != key and self._is_due(it)):
             if namespace not in self._around:
                 self._around[namespace] = asyncio.create_task(self._find_out(namespace), name="look around")
         if self._around and key not in self._looked_around:
             await asyncio.wait(list(self._around.values()), timeout=LOOKS_AROUND_FOR_S)
         self._looked_around.add(key)
-        others = (it for it in self._store.fleets() if it != key)
-        return all(it in self._claims or self.present(it) is None for it in others)
+        all_known = all(it in self._claims or self.present(it) is None for it in self._store.fleets() if it != key)
+        if all_known and not self._around and key in self._claims:
+            due = min(self._read_again.values(), default=math.inf)
+            self._all_known = _AllKnown(self._store.fleets_changed, self._claims.changes, due)
+        return all_known
+
+    def _is_all_known(self) -> bool:
+        """Whether the last word on it holds: no resource or claim has changed since, and none is to be read again."""
+        last = self._all_known
+        now = (self._store.fleets_changed, self._claims.changes)
+        return last is not None and (last.fleets, last.claims) == now and self._monotonic() < last.until
 
     def _is_due(self, key: Key) -> bool:
         """Whether it must be read what a resource claims, since no look at it does."""

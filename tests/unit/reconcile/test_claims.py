@@ -24,9 +24,9 @@ from utilitarian_operator.reconcile.claims import (
     LONGEST_DOUBT_S,
     NEVER_LET_IN_S,
     Claims,
-    Lost,
     Version,
 )
+from utilitarian_operator.reconcile.lost_queues import Lost
 
 OLD, NEW = Key("shop", "old"), Key("test", "new")
 SPEC = fleet({"name": "work", "queues": ["q"]})
@@ -179,10 +179,21 @@ async def test_a_fleet_does_not_wait_for_the_silent_broker_of_another() -> None:
     assert running == [Lost()]
 
 
-async def test_two_that_run_go_on_until_it_is_seen_that_their_broker_is_one() -> None:
-    found = await one_broker().poll_schedule(4, new_runs=True)
-    assert found[0] == Lost()
+@pytest.mark.parametrize("let_in", [True, False], ids=["was let in", "ran without a Secret, and has no worker"])
+async def test_who_runs_goes_on_until_it_is_seen_that_two_brokers_are_one_unless_it_never_had_one(let_in: bool) -> None:
+    world = one_broker()
+    world.recorded[NEW] = mark(["new:5672"], "vhost") if let_in else ""
+    await world.claims.note(NEW, AFTER, [Version(SPEC, Unreadable(), runs=True)], world.recorded[NEW])
+    found = await world.poll_schedule(4, new_runs=True)
+    doubt = "queue q may be on the same broker as that of UtilitarianWorkerPool shop/old, which is being found out"
+    assert found[0] == (Lost() if let_in else Lost(pools={"work": doubt}))
     assert found[-1].pools == {"work": "queue q is left to UtilitarianWorkerPool shop/old"}
+
+
+async def test_who_never_had_a_broker_waits_no_longer_than_a_new_one() -> None:
+    world = World(Session(FakeRabbitMQ(), answers=False), Session(FakeRabbitMQ()))
+    found = await world.poll_schedule(int(LONGEST_DOUBT_S) + 1, new_runs=True)
+    assert [bool(it.pools) for it in found] == [True] * int(LONGEST_DOUBT_S) + [False]
 
 
 async def test_what_came_to_nothing_is_asked_again_and_not_at_each_look() -> None:

@@ -1,6 +1,7 @@
 """What is kept of each fleet: once a resource, through one session a broker, and nothing of one that is gone."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +20,7 @@ from utilitarian_operator.api.validation.pod_security import Allowances
 from utilitarian_operator.core.blocker import QUEUE_TAKEN, SECRET_MISSING
 from utilitarian_operator.core.engine import owner_of
 from utilitarian_operator.core.spec.revisions import revision
-from utilitarian_operator.errors import ClusterError
+from utilitarian_operator.errors import ClusterError, Rejected
 from utilitarian_operator.reconcile import fleets
 from utilitarian_operator.reconcile.claims import LONGEST_DOUBT_S
 from utilitarian_operator.reconcile.fleet_state import FleetState
@@ -274,3 +275,122 @@ async def test_a_new_spec_does_not_wait_for_ever_for_what_can_not_be_read() -> N
     await world.fleets.spec(ours)
     spec, _ = await world.fleets.spec(ours)
     assert spec.running is not None
+
+
+def _forbidden(world: World) -> None:
+    world.cluster.fails = lambda it: (
+        Rejected("HTTP 403", "forbidden") if it.kind == "Secret" and it.namespace == "ns" else None
+    )
+
+
+def _unanswered(world: World) -> None:
+    world.cluster.fails = lambda it: ClusterError("HTTP 503") if it.kind == "Secret" and it.namespace == "ns" else None
+
+
+async def with_one_that_runs() -> World:
+    """A world in which another resource of the same queue runs."""
+    world = World()
+    older = await world.write(namespace="shop", name="fleet", creationTimestamp="2026-11-23T11:00:00Z")
+    await world.cluster.create(SECRET | {"metadata": {"namespace": "shop", "name": "env"}})
+    await world.cluster.create(revision(owner_of(older), 1, older["spec"]))
+    await world.fleets.spec(await world.fleets.known(Key("shop", "fleet"), older))
+    return world
+
+
+@pytest.mark.parametrize(
+    "away, why",
+    [
+        pytest.param(lambda _: None, "Secret ns/env does not exist; create it", id="not there"),
+        pytest.param(_forbidden, "let the operator read it", id="forbidden"),
+        pytest.param(_unanswered, "gives no answer about its Secret", id="no answer"),
+    ],
+)
+async def test_a_new_resource_whose_secret_is_away_waits_where_another_runs_on_its_queues(
+    away: Callable[[World], None], why: str
+) -> None:
+    """Its workers would start with its Secret, before it is known whose the queues are."""
+    world = await with_one_that_runs()
+    known = await world.fleets.known(KEY, await world.write())
+    away(world)
+    await world.fleets.spec(known)
+    world.passed_s += LONGEST_DOUBT_S
+    spec, _ = await world.fleets.spec(known)
+    assert spec.running is None
+    (said,) = spec.blockers
+    assert said.reason == SECRET_MISSING
+    assert why in said.message
+    assert "shop/fleet may have q" in said.message
+    world.cluster.fails = lambda _: None
+    await world.cluster.create(SECRET)
+    world.passed_s += 60
+    spec, _ = await world.fleets.spec(known)
+    assert (spec.running, [it.reason for it in spec.blockers]) == (None, [QUEUE_TAKEN])
+
+
+async def test_a_new_resource_whose_secret_is_away_runs_where_no_other_names_its_queues() -> None:
+    world = await with_one_that_runs()
+    known = await world.fleets.known(KEY, await world.write(queue="own"))
+    await world.fleets.spec(known)
+    spec, _ = await world.fleets.spec(known)
+    assert spec.running is spec.newest
+    # A Secret that comes within a look counts from the next one on, when it is known what others have.
+    await world.cluster.create(SECRET)
+    assert spec.newest.fleet is not None
+    broker, _ = await world.fleets.broker(known, spec.newest.fleet, spec)
+    assert isinstance(broker, UnreachableBroker)
+    spec, _ = await world.fleets.spec(known)
+    broker, _ = await world.fleets.broker(known, spec.newest.fleet, spec)
+    assert not isinstance(broker, UnreachableBroker)
+
+
+@pytest.mark.parametrize(
+    "queue, moves, runs",
+    [
+        pytest.param("q", False, False, id="a queue that another runs on"),
+        pytest.param("mine", True, True, id="another broker, and no queue of another's"),
+        pytest.param("mine", False, True, id="nothing but the image"),
+    ],
+)
+async def test_an_edit_waits_while_it_is_not_known_whether_another_has_what_it_adds(
+    queue: str, moves: bool, runs: bool
+) -> None:
+    world = await with_one_that_runs()
+    before = await world.write(queue="mine")
+    await world.cluster.create(revision(owner_of(before), 1, before["spec"]))
+    spec = {**before["spec"], "image": "new:2", "pools": [{"name": "a", "queues": [queue]}]}
+    if moves:
+        spec["broker"] = {"urlFrom": {"secretKeyRef": {"name": "other", "key": "URL"}}}
+    version = str(int(before["metadata"]["resourceVersion"]) + 100)
+    edited = {**before, "spec": spec, "metadata": before["metadata"] | {"generation": 2, "resourceVersion": version}}
+    world.store.see(FLEETS, edited)
+    _forbidden(world)
+    there = world.fleets.present(KEY)
+    assert there is not None
+    known = await world.fleets.known(KEY, there)
+    await world.fleets.spec(known)
+    found, _ = await world.fleets.spec(known)
+    assert (found.running is found.newest) == runs
+    assert any("the last accepted spec keeps running, since" in it.message for it in found.blockers) != runs
+
+
+async def test_whether_all_is_known_is_not_looked_up_again_unless_something_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    known = [await world.ready(f"ns-{number}", f"q{number}") for number in range(5)]
+    for it in (*known, *known):
+        await world.fleets.spec(it)
+    asked: list[Key] = []
+    present = world.fleets.present
+
+    def noting(key: Key) -> Object | None:
+        asked.append(key)
+        return present(key)
+
+    monkeypatch.setattr(world.fleets, "present", noting)
+    for it in known:
+        await world.fleets.spec(it)
+    assert not asked
+    await world.write(namespace="late", queue="q0")
+    await world.fleets.spec(known[0])
+    assert Key("late", "fleet") in asked

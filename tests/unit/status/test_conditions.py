@@ -301,6 +301,24 @@ def test_a_resource_that_was_never_accepted_has_all_conditions_too() -> None:
     assert {each.status for each in said if each.type not in {"Ready", "Stalled", "Reconciling"}} == {"Unknown"}
 
 
+@pytest.mark.parametrize(
+    "reasons, expected",
+    [
+        pytest.param([], "InvalidSpec", id="nothing is known"),
+        pytest.param(["QueueTaken"], "QueueTaken", id="a queue is another's"),
+        pytest.param(["ConfigMapMissing", "SecretMissing"], "SecretMissing", id="its broker is not known"),
+        pytest.param(["SecretMissing", "QueueTaken", "QueueTaken"], "QueueTaken", id="a queue, and another's password"),
+        pytest.param(["InvalidSpec", "SecretMissing"], "InvalidSpec", id="it is wrong"),
+    ],
+)
+def test_a_resource_that_waits_says_what_for(reasons: list[str], expected: str) -> None:
+    said = refused([Blocker(it, f"why {it}") for it in reasons])
+    for kind in ("Ready", "Reconciling"):
+        assert condition(kind, said)[:2] == ("False", expected)
+    message = next(it.message for it in said if it.type == "Ready")
+    assert message == (f"why {expected}" if expected != "InvalidSpec" else "the spec was never accepted")
+
+
 EARLIER = "2026-11-23T11:00:00Z"
 
 

@@ -66,6 +66,9 @@ class Store:
     _deleted: dict[Where, int] = field(default_factory=dict)
     """At which version the last object that went was gone."""
 
+    fleets_changed: int = 0
+    """How often a resource came, went or was about to go, or another one had its name."""
+
     def see(self, kind: str, body: Object, *, deleted: bool = False) -> Key | None:
         """Remember one object as a watch or a list showed it; returns the fleet it belongs to, if any.
 
@@ -80,8 +83,13 @@ class Store:
             if kind == PODS and key is not None and self.fleet(key) is not None:
                 self._departed[key].append(body)
         elif not self.has_gone(kind, body) and (known is None or version(body) >= version(known)):
+            self._count_change(kind, known, body)
             self._take(where, key, body)
         return key
+
+    def _count_change(self, kind: str, known: Object | None, body: Object) -> None:
+        if kind == FLEETS and (known is None or _life(known) != _life(body)):
+            self.fleets_changed += 1
 
     def _take(self, where: Where, key: Key | None, body: Object) -> None:
         if self._whose.get(where) != key:  # its label names another fleet than before
@@ -105,6 +113,7 @@ class Store:
         if key is not None:
             self._objects[kind][key].pop(name, None)
             self._answers[kind, key].discard(name)
+            self.fleets_changed += kind == FLEETS
 
     def _remember_deleted(self, where: Where, at: int) -> None:
         self._deleted[where] = max(at, self._deleted.pop(where, 0))
@@ -125,6 +134,7 @@ class Store:
             return
         name, known = body["metadata"]["name"], self._objects[kind][key]
         if name in known and version(body) > version(known[name]):
+            self._count_change(kind, known[name], body)
             known[name] = body
             self._answers[kind, key].add(name)
 
@@ -158,6 +168,7 @@ class Store:
         )
         newer = [body for known in before.values() for body in known.values() if version(body) > at]
         vanished = {_at(kind, body) for known in before.values() for body in known.values() if version(body) <= at}
+        self.fleets_changed += kind == FLEETS
         self._objects[kind] = defaultdict(dict)
         self._whose = {where: key for where, key in self._whose.items() if where[0] != kind}
         for key in answers:
@@ -225,6 +236,11 @@ def fleet_of(kind: str, body: Object) -> Key | None:
         return Key(metadata["namespace"], metadata["name"])
     instance = (metadata.get("labels") or {}).get(INSTANCE_LABEL)
     return Key(metadata["namespace"], instance) if instance else None
+
+
+def _life(body: Object) -> tuple[object, bool]:
+    """Which object of its name it is, and whether it is about to go."""
+    return body["metadata"].get("uid"), "deletionTimestamp" in body["metadata"]
 
 
 def _at(kind: str, body: Object) -> Where:

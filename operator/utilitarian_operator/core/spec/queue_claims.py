@@ -136,3 +136,19 @@ def given_up(pools: Sequence[Pool], missed: Mapping[str, str]) -> dict[str, str]
             rest = f", and {plural(others, 'queue')} of its own with it" if others else ""
             found[pool.name] = f"queue {queues[0]} is left to UtilitarianWorkerPool {missed[queues[0]]}{rest}"
     return found
+
+
+def held_back(pools: Sequence[Pool], doubted: Mapping[str, str]) -> dict[str, str]:
+    """The pools without a worker whose queues may be another resource's, each with the sentence that keeps it at zero.
+
+    Args:
+        pools: of the spec that runs.
+        doubted: who may have a queue, by the queue.
+    """
+    found = {}
+    for pool in pools:
+        queue = next((it for it in pool.queues if it in doubted), None)
+        if queue is not None:
+            of = f"UtilitarianWorkerPool {doubted[queue]}"
+            found[pool.name] = f"queue {queue} may be on the same broker as that of {of}, which is being found out"
+    return found

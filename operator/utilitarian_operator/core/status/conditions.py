@@ -9,7 +9,7 @@ from utilitarian_operator.api.built_in_pools import DOCUMENTED_QUEUES
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.problem import Problem
 from utilitarian_operator.core.beat.checks import beat_condition
-from utilitarian_operator.core.blocker import INVALID_SPEC, QUEUE_TAKEN, Blocker
+from utilitarian_operator.core.blocker import INVALID_SPEC, QUEUE_TAKEN, SECRET_MISSING, Blocker
 from utilitarian_operator.core.condition import Condition
 from utilitarian_operator.core.diagnosis.findings import REASONS, Finding
 from utilitarian_operator.core.forecast.completion import Cause, Forecasts, Risk, at_risk
@@ -53,25 +53,22 @@ def fleet_conditions(
     )
 
 
+WHY_NOTHING_RUNS = (INVALID_SPEC, QUEUE_TAKEN, SECRET_MISSING)
+"""Why a resource that never ran doesn't, the first of these that is so."""
+
+
 def refused(blockers: Sequence[Blocker]) -> tuple[Condition, ...]:
     """The conditions of a resource that was never let run: nothing of it does."""
     unseen = ("BrokerReachable", "QueuesCovered", "BeatReady", "AtMaximum", "DeadlineAtRisk")
-    taken = bool(blockers) and all(it.reason == QUEUE_TAKEN for it in blockers)
-    message = blockers[0].message if taken else "the spec was never accepted"
+    wrong = Blocker(INVALID_SPEC, "the spec was never accepted")
+    # A missing Secret is said last where it is that of the broker: what else is missing keeps no new spec from running.
+    why = next((it for reason in WHY_NOTHING_RUNS for it in reversed(blockers) if it.reason == reason), wrong)
+    why = wrong if why.reason == INVALID_SPEC else why
     return (
-        *(
-            (
-                Condition("Ready", "False", "QueueTaken", message),
-                Condition("Reconciling", "False", "QueueTaken", message),
-            )
-            if taken
-            else (
-                Condition("Ready", "False", "InvalidSpec", message),
-                Condition("Reconciling", "False", "InvalidSpec", message),
-            )
-        ),
+        Condition("Ready", "False", why.reason, why.message),
+        Condition("Reconciling", "False", why.reason, why.message),
         _stalled(blockers, ()),
-        *(Condition(kind, "Unknown", QUEUE_TAKEN if taken else INVALID_SPEC, message) for kind in unseen),
+        *(Condition(kind, "Unknown", why.reason, why.message) for kind in unseen),
     )
 
 
