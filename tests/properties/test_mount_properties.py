@@ -1,12 +1,14 @@
 """What is followed of a pod, whatever stands in its template: no error, and no name that leads a request astray."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from utilitarian_operator.api.objects import Object
+from utilitarian_operator.core.objects.manifests import NOT_CARRIED
+from utilitarian_operator.core.objects.mounted import Contents, followed
 from utilitarian_operator.core.spec.mounts import mounted
 from utilitarian_operator.core.spec.references import Content, Target, checksum_of
 
@@ -73,3 +75,29 @@ def test_a_checksum_tells_contents_apart_that_a_pod_sees(pod: Object, values: Ma
     for whole in (it for it in found if it.key is None):
         after = checksum_of(found, {**contents, whole.target: {**values, "new": "1"}}, "salt")
         assert before is None or before != after
+
+
+LOOKS = st.lists(st.tuples(*[st.sampled_from(["1", "2", None])] * 3), min_size=1, max_size=12)
+"""What each of three objects holds at each look; None where it can't be read."""
+
+
+@given(LOOKS, st.booleans())
+def test_pods_are_rolled_by_what_they_do_not_have_and_by_nothing_else(
+    looks: Sequence[Sequence[str | None]], leaves: bool
+) -> None:
+    """Each object by itself: what pods have of it is what it was when they were rolled last, or known first."""
+    before, pods = None, dict[int, str]()
+    for texts in looks:
+        known = {number: text for number, text in enumerate(texts) if text is not None}
+        each = {f"{number:08}": None if text is None else text * 16 for number, text in enumerate(texts)}
+        now = Contents(each, "".join(map(str, texts)) if None not in texts else None)
+        after = followed(now, before, leaves=leaves)
+        differs = any(pods.get(number, text) != text for number, text in known.items())
+        if before is not None:
+            assert (after.on_pods != before.on_pods) == (differs and not leaves)
+        if before is None or not leaves:
+            pods |= known
+        else:
+            pods = known | pods
+        assert followed(now, after, leaves=leaves) == after, "the same contents change nothing more"
+        before = after if after != NOT_CARRIED else before or after

@@ -10,7 +10,7 @@ import pytest
 from tests.support.pools import NOW
 from utilitarian_operator.core.blocker import REFUSED, Blocker
 from utilitarian_operator.core.engine import settled, step
-from utilitarian_operator.core.labels import MANAGER, MOUNTS_CHECKSUM
+from utilitarian_operator.core.labels import MANAGER, MOUNTS, MOUNTS_CHECKSUM
 from utilitarian_operator.core.look import Seen, Spec, State, begun, unrecorded
 from utilitarian_operator.core.objects.actions import Apply, Create
 from utilitarian_operator.core.objects.refusals import Refusal
@@ -365,7 +365,7 @@ def test_an_operator_that_begins_to_follow_what_is_mounted_rolls_no_worker_and_t
     noted, state = applied_deployment(replace(before, contents=contents("1")))
     assert noted is not None
     assert noted["spec"]["template"] == old["spec"]["template"]
-    assert MOUNTS_CHECKSUM in noted["metadata"]["annotations"]
+    assert MOUNTS in noted["metadata"]["annotations"]
     fields = {name: old["metadata"][name] for name in ("resourceVersion", "uid", "managedFields")}
     live = {**before.live, DEPLOYMENT: {"fleet-a": {**noted, "metadata": {**noted["metadata"], **fields}}}}
     now = replace(before, live=live, state=state, outcome=Outcome(NOW, recorded=True))
@@ -373,7 +373,7 @@ def test_an_operator_that_begins_to_follow_what_is_mounted_rolls_no_worker_and_t
     changed, _ = applied_deployment(replace(now, contents=contents("2")))
     assert changed is not None
     assert MOUNTS_CHECKSUM in changed["spec"]["template"]["metadata"]["annotations"]
-    assert MOUNTS_CHECKSUM not in changed["metadata"]["annotations"]
+    assert changed["metadata"]["annotations"][MOUNTS] != noted["metadata"]["annotations"][MOUNTS]
 
 
 def test_a_worker_that_was_killed_for_its_memory_is_learned_from_at_once() -> None:

@@ -28,11 +28,11 @@ from utilitarian_operator.core.draining.plan import (
 from utilitarian_operator.core.forecast.news import watch, with_missed_runs
 from utilitarian_operator.core.forecast.next_starts import upcoming
 from utilitarian_operator.core.labels import Owner, owner_of
-from utilitarian_operator.core.look import Made, Recorded, Seen, Spec, State, context_of
+from utilitarian_operator.core.look import Recorded, Seen, Spec, State, context_of
+from utilitarian_operator.core.made import made_objects, said_of_contents
 from utilitarian_operator.core.mode import allowed, makes_objects
 from utilitarian_operator.core.objects.actions import controlled_by, scale_action
 from utilitarian_operator.core.objects.drift import all_applied, drifted, may_repeat
-from utilitarian_operator.core.objects.manifests import Mounted
 from utilitarian_operator.core.objects.refusals import Refusals, taken
 from utilitarian_operator.core.objects.rivals import advice, contests, own_deployments
 from utilitarian_operator.core.objects.wanted import (
@@ -40,10 +40,7 @@ from utilitarian_operator.core.objects.wanted import (
     DEPLOYMENT,
     Todo,
     Wanted,
-    carried,
-    live_checksums,
     todo,
-    wanted_objects,
 )
 from utilitarian_operator.core.observation.beat import BeatReadings
 from utilitarian_operator.core.observation.broker import moved, questions
@@ -55,8 +52,6 @@ from utilitarian_operator.core.sizing.facts import facts
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet, first_seen_work, looked_well
 from utilitarian_operator.core.spec.acceptance import MEANWHILE, Judgement
-from utilitarian_operator.core.spec.mounts import mounted_checksums
-from utilitarian_operator.core.spec.references import checksums, kept_checksums
 from utilitarian_operator.core.status.change import patch, worth_writing
 from utilitarian_operator.core.status.report import StatusInput
 from utilitarian_operator.core.status.status import fleet_status, refused_status
@@ -219,7 +214,7 @@ def _with_objects(
     figures, fleet = plan.figures, running.fleet
     if figures is None or fleet is None:
         return plan, state
-    state = changed(state, made=_made(running, owner, seen, state))
+    state = changed(state, made=made_objects(running, owner, seen, state.made, now))
     todos = _todo(owner, seen, state, {name: it.replicas for name, it in figures.decisions.items()}, now)
     actions, ahead = in_turn(todos.actions, seen.beat.rivals, fleet.beat.app)
     actions += claims(owner, fleet, seen.beat, made=state.claimed)
@@ -232,38 +227,6 @@ def _with_objects(
         deletions=tuple(it for it in todos.deletions if not works_still(it.live, figures.snapshot)),
     )
     return plan, changed(state, refusals=refusals.noted(todos.taken, map(taken, todos.taken), now))
-
-
-def _made(running: Judgement, owner: Owner, seen: Seen, state: State) -> Made | None:
-    """The same objects as long as spec and checksums are the same; an unknown checksum is taken from what is there."""
-    if running.fleet is None or running.spec is None:
-        return None
-    sums, made = _checksums(running.fleet, owner, seen), state.made
-    mounted = _mounted(running, running.fleet, owner, seen)
-    same = made is not None and (made.running, made.checksums, made.mounted) == (running, sums, mounted)
-    if same and None not in sums.values():
-        return made
-    objects = wanted_objects(owner, running.fleet, seen.live, sums, mounted, built_in=running.spec.pools is None)
-    return Made(running, sums, mounted, tuple(objects))
-
-
-def _checksums(fleet: Fleet, owner: Owner, seen: Seen) -> Mapping[str | None, str | None]:
-    """Of what the pods' environments are made of; nothing is known without the salt, and then no pod is rolled."""
-    if seen.salt is None:
-        return checksums(fleet, seen.contents, owner.uid)
-    if not seen.salt:
-        return dict.fromkeys(live_checksums(owner, fleet, seen.live))
-    salted = checksums(fleet, seen.contents, f"{seen.salt}/{owner.uid}")
-    live = live_checksums(owner, fleet, seen.live)
-    if all(live[name] in (None, it) for name, it in salted.items()):
-        return salted
-    return kept_checksums(salted, checksums(fleet, seen.contents, owner.uid), live)
-
-
-def _mounted(running: Judgement, fleet: Fleet, owner: Owner, seen: Seen) -> Mapping[str | None, Mounted]:
-    """The same of what they have mounted."""
-    salt = owner.uid if seen.salt is None else seen.salt and f"{seen.salt}/{owner.uid}"
-    return carried(owner, fleet, seen.live, mounted_checksums(running.mounts, seen.contents, salt) if salt else {})
 
 
 def _todo(owner: Owner, seen: Seen, state: State, replicas: Mapping[str, int], now: datetime) -> Todo:
@@ -300,7 +263,10 @@ def _reported(spec: Spec, seen: Seen, state: State, plan: Plan, now: datetime) -
     report = _report(spec, seen, state, plan, figures, blockers)
     generation = running.generation if spec.doubted else spec.newest.generation
     starts = upcoming(fleet, snapshot.at)
-    beside = advice(owner, fleet, seen.live, seen.rivals, state.applied)
+    beside = (
+        *advice(owner, fleet, seen.live, seen.rivals, state.applied),
+        *said_of_contents(running, fleet, seen, state.made),
+    )
     said = (spec.newest.warnings, starts, figures.findings, figures.runs.forecasts, beside)
     about = StatusInput(generation, blockers, *said)
     status = fleet_status(fleet, snapshot, figures.decisions, report.state.memories, seen.resource["status"], about)

@@ -20,8 +20,11 @@ CHEAPEST = "-2147483648"
 CONFIG_CHECKSUM = "utilitarian.io/config-checksum"
 """Annotation of pods with a checksum of the Secrets and ConfigMaps of their environment: a change rolls them."""
 MOUNTS_CHECKSUM = "utilitarian.io/mounts-checksum"
-"""Annotation with a checksum of what is mounted. On pods a change of it rolls them. On a Deployment or StatefulSet it
-notes what pods have whose template says nothing of it: those of an operator that did not follow what is mounted."""
+"""Annotation of pods with a checksum of what is mounted: another one rolls them. An earlier version wrote it on a
+Deployment or StatefulSet too, to note what pods have whose template says nothing of it."""
+MOUNTS = "utilitarian.io/mounts"
+"""Annotation of a Deployment or StatefulSet: a digest of each object that its pods have mounted, as it was when they
+were last rolled for one of them, or when it could be read first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,7 @@ class Seen:
         outcome: what became of the plan of the last look; None at the first.
         rivals: what else in its namespace scales objects or keeps pods from being evicted.
         salt: of the checksums of contents; None where the operator has none, empty where it could not be read.
+        unread: the Secrets and ConfigMaps that it names and the operator may not read.
     """
 
     resource: ReadOnlyObject
@@ -86,6 +87,7 @@ class Seen:
     outcome: Outcome | None = None
     rivals: Rivals = field(default_factory=Rivals)
     salt: str | None = None
+    unread: frozenset[Target] = frozenset()
 
     @property
     def scaled(self) -> frozenset[str]:
@@ -117,12 +119,16 @@ class Made:
         checksums: of what the pods' environments are made of.
         mounted: of what they have mounted, where each object carries it.
         wanted: the objects.
+        rolled: when pods were rolled last for what their Secrets and ConfigMaps hold, by pool name, beat's under None.
+        held: the pools whose next roll for that waits, each with its moment.
     """
 
     running: Judgement
     checksums: Mapping[str | None, str | None]
     mounted: Mapping[str | None, Mounted]
     wanted: tuple[Wanted, ...]
+    rolled: Mapping[str | None, tuple[datetime, ...]] = field(default_factory=dict)
+    held: Mapping[str | None, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,4 +72,4 @@ class FleetState:
         if isinstance(error, LoginRefused) and error is not self.login_refused:  # a session repeats its last error
             self.login_refused = error
             self.parts.credentials.refused()
-            self.parts.references.refused()
+            self.parts.references.read_again()

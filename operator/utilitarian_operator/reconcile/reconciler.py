@@ -137,7 +137,7 @@ class Reconciler:
         broker, spec = await self._fleets.broker(known, fleet, spec)
         seen = await known.parts.reader.look(resource, fleet, broker, known.state, contents, known.outcome)
         known.read_again_if_refused(seen)
-        return spec, changed(seen, salt=self._salt), broker
+        return spec, changed(seen, salt=self._salt, unread=known.parts.references.refused), broker
 
     async def _forgotten(self, known: FleetState) -> None:
         self._metrics.forget(known.key)

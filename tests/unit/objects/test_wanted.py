@@ -7,8 +7,9 @@ import pytest
 from tests.support.resources import resource
 from utilitarian_operator.api.effective import effective_fleet
 from utilitarian_operator.api.resource import KIND, parse
-from utilitarian_operator.core.labels import CONFIG_CHECKSUM, MOUNTS_CHECKSUM, Owner
+from utilitarian_operator.core.labels import CONFIG_CHECKSUM, MOUNTS, MOUNTS_CHECKSUM, Owner
 from utilitarian_operator.core.objects.actions import Adopt, Apply, Create
+from utilitarian_operator.core.objects.mounted import Contents
 from utilitarian_operator.core.objects.wanted import Wanted, carried, field_path, todo, wanted_objects
 
 OWNER = Owner("ns", "fleet", "mine")
@@ -55,37 +56,27 @@ def test_pods_that_are_left_alone_keep_the_checksum_that_they_have() -> None:
 
 
 @pytest.mark.parametrize(
-    "rollout,now,live_now,noted,expected",
+    "rollout, rolls",
     [
-        pytest.param("", "1", None, None, ("1", None), id="new pods carry it"),
-        pytest.param("", "2", "1", None, ("2", None), id="a change rolls them"),
-        pytest.param("", "1", "1", None, ("1", None), id="without a change they stay"),
-        pytest.param("", None, "1", None, ("1", None), id="what is not known changes nothing"),
-        pytest.param("", "", "1", None, (None, None), id="nothing is mounted any more"),
-        pytest.param("", "1", "", "", (None, "1"), id="of pods that were there before it is noted, and none is rolled"),
-        pytest.param("", "1", "", "1", (None, "1"), id="as long as it is what was noted"),
-        pytest.param("", "2", "", "1", ("2", None), id="and from the first change on they carry it"),
-        pytest.param("", None, "", "1", (None, "1"), id="what was noted stays while nothing is known"),
-        pytest.param("", None, "", "", (None, None), id="nothing is known, nothing is noted"),
-        pytest.param("onMountChange: Leave", "2", "1", None, ("1", None), id="pods are left"),
-        pytest.param("onMountChange: Leave", "2", "", "1", (None, "1"), id="pods that were there before, too"),
-        pytest.param("onMountChange: Leave", "1", None, None, ("1", None), id="new pods carry it all the same"),
-        pytest.param("onSecretChange: Leave", "2", "1", None, ("1", None), id="unless given, it is as for Secrets"),
-        pytest.param("onSecretChange: Leave, onMountChange: Roll", "2", "1", None, ("2", None), id="files alone"),
+        pytest.param("", True, id="unless told otherwise"),
+        pytest.param("onMountChange: Leave", False, id="pods are left"),
+        pytest.param("onSecretChange: Leave", False, id="unless given, it is as for Secrets"),
+        pytest.param("onSecretChange: Leave, onMountChange: Roll", True, id="files alone"),
     ],
 )
-def test_what_is_mounted_rolls_pods_when_it_changes_and_not_when_it_is_first_followed(
-    rollout: str, now: str | None, live_now: str | None, noted: str | None, expected: tuple[str | None, str | None]
-) -> None:
-    """`live_now` is on the pods that are there, None without any; `noted` on the Deployment itself."""
+def test_what_is_mounted_rolls_pods_when_it_changes(rollout: str, rolls: bool) -> None:
     fleet = effective_fleet(parse(resource(f"pools: [{{name: a, queues: [q], rollout: {{{rollout}}}}}]")).spec)
-    there = live(annotations={MOUNTS_CHECKSUM: noted} if noted else {})
-    there["spec"]["template"]["metadata"]["annotations"] = {MOUNTS_CHECKSUM: live_now} if live_now else {}
-    seen = NOTHING if live_now is None else {**NOTHING, "Deployment": {"fleet-a": there}}
-    mounted = carried(OWNER, fleet, seen, {"a": now, None: ""})
-    made = next(iter(wanted_objects(OWNER, fleet, seen, SUMS, mounted))).manifest
-    on_pods = made["spec"]["template"]["metadata"]["annotations"]
-    assert (on_pods.get(MOUNTS_CHECKSUM), made["metadata"]["annotations"].get(MOUNTS_CHECKSUM)) == expected
+
+    def made(text: str, seen: dict[str, Any]) -> dict[str, Any]:
+        mounted = carried(OWNER, fleet, seen, {"a": Contents({"1" * 8: text * 16}, text)})
+        return next(iter(wanted_objects(OWNER, fleet, seen, SUMS, mounted))).manifest
+
+    first = made("1", NOTHING)
+    assert first["spec"]["template"]["metadata"]["annotations"][MOUNTS_CHECKSUM] == "1"
+    assert first["metadata"]["annotations"][MOUNTS] == f"{'1' * 8}:{'1' * 16}"
+    seen = {**NOTHING, "Deployment": {"fleet-a": first}}
+    assert made("1", seen) == first
+    assert (made("2", seen)["spec"]["template"] != first["spec"]["template"]) == rolls
 
 
 def test_a_pool_without_a_budget_has_its_old_one_deleted() -> None:

@@ -8,14 +8,16 @@ import yaml
 from tests.support.resources import resource
 from utilitarian_operator.api.effective import effective_fleet
 from utilitarian_operator.api.resource import parse
+from utilitarian_operator.core.objects.mounted import Contents
 from utilitarian_operator.core.objects.wanted import pod_templates
 from utilitarian_operator.core.spec.mounts import (
     MOST_MOUNTED,
     Mounts,
     mounted,
-    mounted_checksums,
+    mounted_contents,
     mounted_targets,
     mounts,
+    not_followed,
 )
 from utilitarian_operator.core.spec.references import Absent, Content, Target, Unreadable
 
@@ -145,22 +147,40 @@ def test_a_change_has_another_checksum_where_it_is_seen(
     changed: dict[Target, Content], rolled: set[str | None]
 ) -> None:
     found = of_fleet(SPEC)
-    before, after = (mounted_checksums(found, it, "salt") for it in (FULL, {**FULL, **changed}))
+    before, after = (mounted_contents(found, it, "salt") for it in (FULL, {**FULL, **changed}))
     assert {name for name in before if before[name] != after[name]} == rolled
-    assert before["c"] == ""
+    assert before["c"] == Contents({}, None)
     assert mounted_targets(found) == {SETTINGS, TLS}
 
 
 @pytest.mark.parametrize("content", [Unreadable(), Absent()], ids=["unreadable", "gone"])
-def test_what_can_not_be_read_has_no_checksum(content: Content) -> None:
-    found = mounted_checksums(of_fleet(SPEC), {**FULL, SETTINGS: content}, "salt")
-    assert (found["a"], found[None], found["c"]) == (None, None, "")
-    assert found["b"] is not None
+def test_what_can_not_be_read_is_not_known_and_all_else_is(content: Content) -> None:
+    both = SPEC.replace("volumes: [{name: t,", "volumes: [{name: s, configMap: {name: settings}}, {name: t,").replace(
+        "volumeMounts: [{name: t,", "volumeMounts: [{name: s, mountPath: /s}, {name: t,"
+    )
+    found = mounted_contents(of_fleet(both), {**FULL, SETTINGS: content}, "salt")
+    known = {name: None if it is None else (len(it.each), len(it.known), it.together) for name, it in found.items()}
+    assert known == {"a": (1, 0, None), "b": (2, 1, None), "c": (0, 0, None), None: (1, 0, None)}
 
 
 def test_the_same_contents_have_another_checksum_with_another_salt() -> None:
     found = of_fleet(SPEC)
-    assert mounted_checksums(found, FULL, "one")["a"] != mounted_checksums(found, FULL, "two")["a"]
+    one, two = (mounted_contents(found, FULL, salt)["a"] for salt in ("one", "two"))
+    assert one is not None
+    assert two is not None
+    assert one.together != two.together
+    assert one.each.keys() == two.each.keys()
+    assert one.each != two.each
+
+
+def test_what_can_not_be_followed_is_said() -> None:
+    found = of_fleet(SPEC)
+    env = Target("Secret", "login")
+    assert list(not_followed(found, {env}, FULL, set())) == []
+    said = list(not_followed(found, {env}, {**FULL, TLS: Absent()}, {env, SETTINGS, Target("Secret", "other")}))
+    assert said[0] == "Secret tls is mounted and does not exist: no new pod starts without it; create it"
+    may_not = "the operator may not read ConfigMap settings, Secret login, so no change of them rolls a pod"
+    assert said[1:] == [f"{may_not}: let it read them (rbac of its chart), or restart the workers after a change"]
 
 
 def test_no_fleet_has_more_objects_read_than_its_share() -> None:
@@ -173,4 +193,4 @@ def test_no_fleet_has_more_objects_read_than_its_share() -> None:
     found = of_fleet(yaml.safe_dump({"pools": pools}))
     assert len(mounted_targets(found)) == MOST_MOUNTED
     assert {name for name, it in found.items() if it is None} == {"b"}
-    assert mounted_checksums(found, {}, "salt")["b"] is None
+    assert mounted_contents(found, {}, "salt")["b"] is None

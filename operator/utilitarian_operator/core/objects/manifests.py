@@ -18,6 +18,7 @@ from utilitarian_operator.core.labels import (
     INSTANCE_LABEL,
     MANAGED_BY_LABEL,
     MANAGER,
+    MOUNTS,
     MOUNTS_CHECKSUM,
     POOL_LABEL,
     TEMPLATE_HASH,
@@ -58,14 +59,16 @@ BEAT_GROUP = 65534
 
 @dataclass(frozen=True, slots=True)
 class Mounted:
-    """The checksum of what pods have mounted, where an object carries it; None where it does not.
+    """What is written of what pods have mounted; None where nothing is.
 
     Args:
-        on_pods: in the template, so that another one rolls them.
-        noted: on the object itself, which rolls nothing.
+        on_pods: a checksum in the template, so that another one rolls them.
+        each: digests of each object, on the object itself, which rolls nothing.
+        noted: a checksum there, as an earlier version wrote it.
     """
 
     on_pods: str | None = None
+    each: str | None = None
     noted: str | None = None
 
 
@@ -110,7 +113,7 @@ def deployment(
         ),
     }
     made = _object("apps/v1", "Deployment", owner, pool_object(owner.name, pool.name), labels, spec)
-    return _stamped(made, mounted.noted)
+    return _stamped(made, mounted)
 
 
 def disruption_budget(owner: Owner, pool: Pool) -> Object:
@@ -155,7 +158,7 @@ def beat_statefulset(owner: Owner, fleet: Fleet, checksum: str | None = None, mo
             {"metadata": _pod_metadata(beat.pod, labels, checksum, mounted), "spec": pod}, beat.pod.templates, "beat"
         ),
     }
-    return _stamped(_object("apps/v1", "StatefulSet", owner, beat_object(owner.name), labels, spec), mounted.noted)
+    return _stamped(_object("apps/v1", "StatefulSet", owner, beat_object(owner.name), labels, spec), mounted)
 
 
 def beat_claim(owner: Owner, fleet: Fleet, access_mode: str = READ_WRITE_ONCE) -> Object | None:
@@ -383,8 +386,8 @@ def _object(api_version: str, kind: str, owner: Owner, name: str, labels: Mappin
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec}
 
 
-def _stamped(manifest: Object, noted: str | None = None) -> Object:
-    said = _said({MOUNTS_CHECKSUM: noted})
+def _stamped(manifest: Object, mounted: Mounted = NOT_CARRIED) -> Object:
+    said = _said({MOUNTS: mounted.each, MOUNTS_CHECKSUM: mounted.noted})
     manifest["metadata"] |= {"annotations": said} if said else {}
     digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16]
     manifest["metadata"]["annotations"] = {**said, TEMPLATE_HASH: digest}

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.names import beat_object, pool_object
 from utilitarian_operator.api.objects import Object
-from utilitarian_operator.core.labels import CONFIG_CHECKSUM, MOUNTS_CHECKSUM, Owner
+from utilitarian_operator.core.labels import CONFIG_CHECKSUM, MOUNTS, MOUNTS_CHECKSUM, Owner
 from utilitarian_operator.core.objects import manifests
 from utilitarian_operator.core.objects.actions import (
     Action,
@@ -22,6 +22,7 @@ from utilitarian_operator.core.objects.actions import (
     template_actions,
 )
 from utilitarian_operator.core.objects.manifests import NOT_CARRIED, Mounted
+from utilitarian_operator.core.objects.mounted import Contents, followed
 
 Live: TypeAlias = Mapping[str, Mapping[str, Object]]
 """The objects seen, by kind and name."""
@@ -88,7 +89,7 @@ def wanted_objects(
         fleet: what runs.
         live: what was seen; where a checksum is not known, the one that is there stays.
         checksums: of environments, by pool name, beat's under None.
-        mounted: those of what is mounted, as `carried` has them.
+        mounted: what is written of what is mounted, as `carried` has it.
         built_in: whether the pools are the built-in layout's, which stand nowhere in the spec.
     """
     for index, pool in enumerate(fleet.pools):
@@ -205,16 +206,16 @@ def live_checksums(owner: Owner, fleet: Fleet, live: Live) -> dict[str | None, s
     return found
 
 
-def carried(owner: Owner, fleet: Fleet, live: Live, now: Mapping[str | None, str | None]) -> dict[str | None, Mounted]:
-    """Where each object carries the checksum of what is mounted, by pool name; beat's under None.
-
-    A change rolls the pods. The first look at pods that were there before it was followed rolls none.
+def carried(
+    owner: Owner, fleet: Fleet, live: Live, now: Mapping[str | None, Contents | None]
+) -> dict[str | None, Mounted]:
+    """What each object says of what its pods have mounted, by pool name; beat's under None.
 
     Args:
         owner: the resource.
         fleet: what runs.
         live: what was seen.
-        now: the checksums by pool name; None where it is not known, empty where nothing is mounted.
+        now: what is mounted, by pool name; None where it is not known.
     """
     beat = live[STATEFUL_SET].get(beat_object(owner.name))
     found: dict[str | None, Mounted] = {None: _mounted(now.get(None), beat, leaves=False)}
@@ -224,15 +225,11 @@ def carried(owner: Owner, fleet: Fleet, live: Live, now: Mapping[str | None, str
     return found
 
 
-def _mounted(now: str | None, live: Object | None, *, leaves: bool) -> Mounted:
-    if live is None or now == "":
-        return Mounted(now or None)
-    there, noted = _checksum_of(live, MOUNTS_CHECKSUM), _annotation(live, MOUNTS_CHECKSUM)
-    if there is not None:
-        return Mounted(there if leaves or now is None else now)
-    if leaves or now is None or noted in (None, now):
-        return Mounted(noted=noted or now)
-    return Mounted(now)
+def _mounted(now: Contents | None, live: Object | None, *, leaves: bool) -> Mounted:
+    if live is None:
+        return followed(now, None, leaves=leaves)
+    before = Mounted(_checksum_of(live, MOUNTS_CHECKSUM), _annotation(live, MOUNTS), _annotation(live, MOUNTS_CHECKSUM))
+    return followed(now, before, leaves=leaves)
 
 
 def _checksum_of(live: Object | None, name: str = CONFIG_CHECKSUM) -> str | None:

@@ -5,15 +5,28 @@ says is not checked by a schema: what has another shape than Kubernetes', or a n
 the API server to refuse.
 """
 
+import hashlib
+import json
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.objects import Object
+from utilitarian_operator.core import wording
 from utilitarian_operator.core.containers import BEAT, WORKER
-from utilitarian_operator.core.spec.references import CONFIG_MAP, SECRET, Content, Reference, Target, checksum_of
+from utilitarian_operator.core.objects.mounted import Contents
+from utilitarian_operator.core.spec.references import (
+    CONFIG_MAP,
+    SECRET,
+    Absent,
+    Content,
+    Reference,
+    Target,
+    checksum_of,
+)
 
 MOST_MOUNTED = 100
 """Objects that are followed for one fleet: each is read twice a minute, with what all fleets may ask the API server."""
@@ -53,12 +66,52 @@ def mounted_targets(found: Mounts) -> set[Target]:
     return {it.target for of_pod in found.values() for it in of_pod or ()}
 
 
-def mounted_checksums(found: Mounts, contents: Mapping[Target, Content], salt: str) -> dict[str | None, str | None]:
-    """A checksum of what is mounted, by pool name, beat's under None; empty where nothing is, None if not known."""
-    return {
-        name: None if of_pod is None else checksum_of(of_pod, contents, salt) if of_pod else ""
-        for name, of_pod in found.items()
-    }
+def mounted_contents(found: Mounts, contents: Mapping[Target, Content], salt: str) -> dict[str | None, Contents | None]:
+    """What is mounted, by pool name, beat's under None; None where too much is for it to be followed.
+
+    An object that can't be read, or must be there and is not, is not known: so it keeps no other one from being
+    followed.
+    """
+    return {name: None if of_pod is None else _contents(of_pod, contents, salt) for name, of_pod in found.items()}
+
+
+def not_followed(
+    found: Mounts, named: Collection[Target], contents: Mapping[Target, Content], unread: Collection[Target]
+) -> Iterator[str]:
+    """What is said of objects that can't be followed, each a sentence.
+
+    Args:
+        found: what is mounted.
+        named: what the environments name, without the broker's.
+        contents: of all of them, as they were read last.
+        unread: those that may not be read.
+    """
+    must = {it.target for of_pod in found.values() for it in of_pod or () if not it.optional}
+    for target in sorted(must):
+        if isinstance(contents.get(target), Absent):
+            yield f"{target.kind} {target.name} is mounted and does not exist: no new pod starts without it; create it"
+    forbidden = sorted({(it.kind, it.name) for it in unread if it in named or it in mounted_targets(found)})
+    if forbidden:
+        objects, them = (
+            wording.named([f"{kind} {name}" for kind, name in forbidden], 3),
+            "it" if len(forbidden) == 1 else "them",
+        )
+        why = f"the operator may not read {objects}, so no change of {them} rolls a pod"
+        yield f"{why}: let it read {them} (rbac of its chart), or restart the workers after a change"
+
+
+def _contents(of_pod: Iterable[Reference], contents: Mapping[Target, Content], salt: str) -> Contents:
+    by_target: dict[Target, list[Reference]] = defaultdict(list)
+    for reference in of_pod:
+        by_target[reference.target].append(reference)
+    each = {_word(target, used): checksum_of(used, contents, salt) for target, used in by_target.items()}
+    return Contents(each, checksum_of(of_pod, contents, salt) if None not in each.values() else None)
+
+
+def _word(target: Target, used: Iterable[Reference]) -> str:
+    """What stands for an object and the keys of it: with other keys it is another, which nothing was noted of."""
+    keys = sorted(it.key or "" for it in used)
+    return hashlib.sha256(json.dumps([target.kind, target.name, keys]).encode()).hexdigest()[:8]
 
 
 def mounted(pod: Object, own: str) -> Iterator[Reference]:

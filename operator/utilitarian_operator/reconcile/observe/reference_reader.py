@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.core.spec.references import Absent, Content, Target, Unreadable
@@ -17,6 +17,7 @@ MISSING_READ_EVERY_S = 5.0
 class _Reading:
     content: Content
     due: float
+    refused: bool = False
 
 
 class ReferenceReader:
@@ -31,6 +32,8 @@ class ReferenceReader:
     def __init__(self, cluster: Cluster, namespace: str, monotonic: Callable[[], float]) -> None:
         self._cluster, self._namespace, self._monotonic = cluster, namespace, monotonic
         self._readings: dict[Target, _Reading] = {}
+        self.refused: frozenset[Target] = frozenset()
+        """What may not be read, of what was asked for last."""
 
     async def read(self, targets: Iterable[Target]) -> Mapping[Target, Content]:
         """The contents of all of them; what could not be read keeps what was read last."""
@@ -45,11 +48,12 @@ class ReferenceReader:
             away = away or reading is None
             readings[target] = reading or self._later(known)
         self._readings = readings
+        self.refused = frozenset(target for target, reading in readings.items() if reading.refused)
         return {target: reading.content for target, reading in readings.items()}
 
-    def refused(self) -> None:
+    def read_again(self) -> None:
         """The broker refused the login: read everything again at the next look."""
-        self._readings = {target: _Reading(it.content, 0.0) for target, it in self._readings.items()}
+        self._readings = {target: replace(it, due=0.0) for target, it in self._readings.items()}
 
     async def _read(self, target: Target) -> _Reading | None:
         """What is there now; None when the API server is away, so that the others need not be tried."""
@@ -59,7 +63,7 @@ class ReferenceReader:
         except Gone:
             return _Reading(Absent(), now + MISSING_READ_EVERY_S)
         except Rejected:
-            return self._later(self._readings.get(target))
+            return replace(self._later(self._readings.get(target)), refused=True)
         except ClusterError:
             return None
         values = {**(body.get("data") or {}), **(body.get("binaryData") or {})}
@@ -67,8 +71,8 @@ class ReferenceReader:
         return _Reading(kept, now + READ_EVERY_S)
 
     def _later(self, known: _Reading | None) -> _Reading:
-        content = known.content if known else Unreadable()
-        return _Reading(content, self._monotonic() + MISSING_READ_EVERY_S)
+        due = self._monotonic() + MISSING_READ_EVERY_S
+        return replace(known, due=due) if known else _Reading(Unreadable(), due)
 
 
 def _digest(value: str) -> str:

@@ -36,7 +36,7 @@ async def test_each_object_is_read_once_and_again_after_a_refused_login() -> Non
     reads = reader(contents)
     assert await reads.read(BOTH) == await reads.read(BOTH) == {A: {"k": encoded("v")}, B: Absent()}
     assert contents.read == ["a", "b"]
-    reads.refused()
+    reads.read_again()
     await reads.read(BOTH)
     assert contents.read == ["a", "b", "a", "b"]
 
@@ -75,10 +75,15 @@ async def test_what_can_not_be_read_keeps_what_was_read_last(error: ClusterError
     before = await reads.read(BOTH)
     contents.errors["a"] = error
     await contents.put("Secret", b={"k": "3"})
-    reads.refused()
+    reads.read_again()
     away = not isinstance(error, Rejected)
     assert await reads.read(BOTH) == {**before, B: before[B] if away else {"k": encoded("3")}}
+    assert reads.refused == (frozenset() if away else {A})
     assert await reader(contents).read({A}) == {A: Unreadable()}
+    contents.errors.clear()
+    reads.read_again()
+    await reads.read(BOTH)
+    assert not reads.refused
 
 
 async def test_when_the_api_server_is_away_the_others_are_not_tried() -> None:

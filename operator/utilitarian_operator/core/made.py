@@ -1,0 +1,98 @@
+"""The objects of the spec that runs as they should be, with what their pods' Secrets and ConfigMaps hold now."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.api.units import format_duration
+from utilitarian_operator.core.labels import Owner
+from utilitarian_operator.core.look import Made, Seen
+from utilitarian_operator.core.moments import apart, timestamp
+from utilitarian_operator.core.objects.manifests import NOT_CARRIED, Mounted
+from utilitarian_operator.core.objects.wanted import carried, live_checksums, wanted_objects
+from utilitarian_operator.core.spec import mounts
+from utilitarian_operator.core.spec.acceptance import Judgement
+from utilitarian_operator.core.spec.references import Target, checksums, kept_checksums, targets
+
+_Sums: TypeAlias = Mapping[str | None, str | None]
+
+MOST_ROLLS = 3
+WITHIN = timedelta(minutes=10)
+"""A pool is rolled no more often than so for what its Secrets and ConfigMaps hold: workers would end all the time
+where one is written all the time. A change that a person makes, and corrects, rolls at once."""
+
+
+def made_objects(running: Judgement, owner: Owner, seen: Seen, before: Made | None, now: datetime) -> Made | None:
+    """The same objects as long as spec and checksums are the same; an unknown checksum is taken from what is there.
+
+    Args:
+        running: the spec that runs.
+        owner: the resource.
+        seen: at this look.
+        before: of the look before.
+        now: the one clock.
+    """
+    if running.fleet is None or running.spec is None:
+        return None
+    sums, mounted = dict(_checksums(running.fleet, owner, seen)), dict(_mounted(running, running.fleet, owner, seen))
+    before = before if before is not None and before.running is running else None
+    rolled, held = _rolled(before, sums, mounted, now)
+    if before is not None:
+        sums |= {name: before.checksums[name] for name in held}
+        mounted |= {name: before.mounted[name] for name in held}
+    if before is not None and (before.checksums, before.mounted) == (sums, mounted) and None not in sums.values():
+        return before if before.held == held else replace(before, held=held)
+    objects = wanted_objects(owner, running.fleet, seen.live, sums, mounted, built_in=running.spec.pools is None)
+    return Made(running, sums, mounted, tuple(objects), rolled, held)
+
+
+def _rolled(
+    before: Made | None, sums: _Sums, mounted: Mapping[str | None, Mounted], now: datetime
+) -> tuple[Mapping[str | None, tuple[datetime, ...]], Mapping[str | None, datetime]]:
+    """When pods were rolled for a change of contents, with the changes of now; and what has to wait, until when."""
+    if before is None:
+        return {}, {}
+    rolled, held = dict(before.rolled), {}
+    for name, checksum in sums.items():
+        old = before.checksums.get(name), before.mounted.get(name, NOT_CARRIED).on_pods
+        new = checksum, mounted.get(name, NOT_CARRIED).on_pods
+        if any(was is not None is not it and was != it for was, it in zip(old, new, strict=True)):
+            lately = tuple(at for at in rolled.get(name, ()) if apart(now, at) < WITHIN)
+            rolled[name] = lately if len(lately) >= MOST_ROLLS else (*lately, now)
+            if len(lately) >= MOST_ROLLS:
+                held[name] = lately[0] + WITHIN
+    return rolled, held
+
+
+def _checksums(fleet: Fleet, owner: Owner, seen: Seen) -> Mapping[str | None, str | None]:
+    """Of what the pods' environments are made of; nothing is known without the salt, and then no pod is rolled."""
+    if seen.salt is None:
+        return checksums(fleet, seen.contents, owner.uid)
+    if not seen.salt:
+        return dict.fromkeys(live_checksums(owner, fleet, seen.live))
+    salted = checksums(fleet, seen.contents, f"{seen.salt}/{owner.uid}")
+    live = live_checksums(owner, fleet, seen.live)
+    if all(live[name] in (None, it) for name, it in salted.items()):
+        return salted
+    return kept_checksums(salted, checksums(fleet, seen.contents, owner.uid), live)
+
+
+def _mounted(running: Judgement, fleet: Fleet, owner: Owner, seen: Seen) -> Mapping[str | None, Mounted]:
+    """The same of what they have mounted."""
+    salt = owner.uid if seen.salt is None else seen.salt and f"{seen.salt}/{owner.uid}"
+    return carried(
+        owner, fleet, seen.live, mounts.mounted_contents(running.mounts, seen.contents, salt) if salt else {}
+    )
+
+
+def said_of_contents(running: Judgement, fleet: Fleet, seen: Seen, made: Made | None) -> Iterator[str]:
+    """What is said of Secrets and ConfigMaps that can't be followed, or change too often; the broker's: elsewhere."""
+    of_broker = {Target(kind, ref.name) for kind, ref in fleet.broker.sources.values()}
+    yield from mounts.not_followed(running.mounts, targets((), fleet) - of_broker, seen.contents, seen.unread)
+    for name, until in made.held.items() if made is not None else ():
+        whose = "beat" if name is None else f"pool {name}"
+        often = f"changed {MOST_ROLLS + 1} times in {format_duration(WITHIN)}"
+        cure = "where its program reads them anew, set rollout: {onMountChange: Leave}"
+        yield f"{whose} is rolled again at {timestamp(until)}: its Secrets or ConfigMaps {often}; {cure}"
