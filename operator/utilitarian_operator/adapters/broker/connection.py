@@ -3,11 +3,10 @@
 import contextlib
 import socket
 import ssl
-import struct
 from collections.abc import Callable
 from typing import Any
 
-from amqp.exceptions import UnexpectedFrame
+from amqp.exceptions import RecoverableConnectionError, UnexpectedFrame
 from amqp.transport import SSLTransport, TCPTransport
 from kombu import Connection
 from kombu.transport import pyamqp
@@ -15,6 +14,7 @@ from kombu.transport import pyamqp
 from utilitarian_operator.adapters.broker.address import Address, addresses
 from utilitarian_operator.adapters.broker.bounded import calls as bounds
 from utilitarian_operator.adapters.broker.bounded.failures import GONE, broker_errors
+from utilitarian_operator.adapters.broker.bounded.names import found_addresses
 from utilitarian_operator.adapters.broker.bounded.refused import Ours
 from utilitarian_operator.adapters.broker.tls import Tls
 from utilitarian_operator.adapters.intervals import (
@@ -25,11 +25,8 @@ from utilitarian_operator.errors import BrokerError, BrokerUnreachable
 TIMEOUT_S = 3.0
 """Longest wait for one answer of the broker; a healthy one answers in a millisecond."""
 
-NO_AMQP = (struct.error, LookupError, ValueError, TypeError)
-"""What the library's parsers raise at bytes that they can't read, or that belong to no channel."""
-
-AHEAD = 4096
-"""Bytes that are read at once: sixty answers about queues."""
+AHEAD, MOST_AT_ONCE = 4096, 128 * 1024
+"""Bytes that are read at once: sixty answers about queues; and at most, whatever length a frame announces."""
 
 
 def connect(url: str, tls: Tls, name: str, **callbacks: Callable[..., None]) -> Connection:
@@ -60,7 +57,7 @@ def connect(url: str, tls: Tls, name: str, **callbacks: Callable[..., None]) -> 
 def _open(address: Address, tls: Tls, options: dict[str, Any]) -> Connection:
     # A client certificate is there to log in with, where the URL has no other login.
     by_certificate = address.by_certificate or (address.secure and address.user is None and bool(tls.certificate))
-    connection = Connection(
+    connection = _Once(
         address.host,
         address.user,
         address.password,
@@ -85,17 +82,27 @@ def release(connection: Connection, *, farewell: bool) -> None:
         farewell: whether to tell the broker and wait for its answer; one that fell silent would only be waited for.
     """
     with contextlib.suppress(*GONE):
-        if not farewell and connection.connected:
-            connection.connection.collect()
+        if not farewell:
+            connection.collect()
         connection.release()
+
+
+class _Once(Connection):  # type: ignore[misc]
+    """The library's connection, which would open another in place of one that broke, and leave the socket of that."""
+
+    _opened = False
+
+    def _ensure_connection(self, *arguments: Any, **options: Any) -> Any:
+        if self._opened and not self.connected:
+            raise RecoverableConnectionError("it ended the connection")
+        self._opened = True
+        return super()._ensure_connection(*arguments, **options)
 
 
 def _connected(host: str, port: int, timeout: float) -> socket.socket:
     """A socket that is connected to the first address of a name that answers, of those that may be spoken to."""
     failure: OSError = Ours("the name has no address")
-    for family, kind, protocol, _, address in socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
-    )[: bounds.MOST_ADDRESSES]:
+    for family, kind, protocol, _, address in found_addresses(host, port)[: bounds.MOST_ADDRESSES]:
         bounds.check_time()
         found = socket.socket(family, kind, protocol)
         try:
@@ -118,7 +125,9 @@ class _PlainSocket(TCPTransport):  # type: ignore[misc]
 
     def _setup_transport(self) -> None:
         super()._setup_transport()
-        self._quick_recv = lambda wanted: bounds.count(self.sock.recv(max(wanted, AHEAD)))
+        # A time-out of the system would be no end: within a frame the library goes on to read after it.
+        self.sock.settimeout(self.read_timeout)
+        self._quick_recv = lambda wanted: bounds.count(self.sock.recv(_at_once(wanted)))
 
 
 class _SecureSocket(SSLTransport):  # type: ignore[misc]
@@ -129,7 +138,7 @@ class _SecureSocket(SSLTransport):  # type: ignore[misc]
 
     def _setup_transport(self) -> None:
         super()._setup_transport()
-        self._quick_recv = lambda wanted: bounds.count(self.sock.read(max(wanted, AHEAD)))
+        self._quick_recv = lambda wanted: bounds.count(self.sock.read(_at_once(wanted)))
 
     def _wrap_socket(self, sock: Any, context: ssl.SSLContext, server_hostname: str) -> ssl.SSLSocket:
         # The handshake is the library's next step, under a timeout.
@@ -139,8 +148,26 @@ class _SecureSocket(SSLTransport):  # type: ignore[misc]
         """AMQP has its own farewell; TLS would wait for an answer of a broker that fell silent."""
 
 
+def _at_once(wanted: int) -> int:
+    return min(max(wanted, AHEAD), MOST_AT_ONCE)
+
+
+class _Message(pyamqp.Message):  # type: ignore[misc]
+    """A message that is never unpacked: a small one may fill the memory then, and no worker packs its answers."""
+
+    def __init__(self, raw: Any, channel: Any = None, **options: Any) -> None:
+        raw.properties.get("application_headers", {}).pop("compression", None)
+        super().__init__(raw, channel=channel, **options)
+
+
+class _Channel(pyamqp.Channel):  # type: ignore[misc]
+    Message = _Message
+
+
 class _Connection(pyamqp.Connection):  # type: ignore[misc]
     """The library's connection, for whatever a program says that is no broker."""
+
+    Channel = _Channel
 
     def connect(self, callback: Callable[[], None] | None = None) -> Any:
         """Log in; where that fails no socket is left, whatever it was: the library closes it after an OSError alone."""
@@ -150,11 +177,20 @@ class _Connection(pyamqp.Connection):  # type: ignore[misc]
             self.collect()
             raise
 
+    def close(self, *arguments: Any, **options: Any) -> Any:
+        """Say farewell; no socket is left then, whatever is answered: the library closes it after an OSError alone."""
+        try:
+            return super().close(*arguments, **options)
+        finally:
+            self.collect()
+
     def drain_events(self, timeout: float | None = None) -> Any:
-        """Read a frame; what the library can't read is no AMQP."""
+        """Read a frame; what the library can't read, in whatever way it fails at it, is no AMQP."""
         try:
             return super().drain_events(timeout)
-        except NO_AMQP as error:
+        except GONE:
+            raise
+        except Exception as error:
             raise UnexpectedFrame(type(error).__name__) from error
 
 

@@ -16,7 +16,7 @@ from utilitarian_operator.adapters.broker.timing import (
 )
 from utilitarian_operator.adapters.broker.tls import SYSTEM, Tls
 from utilitarian_operator.core.observation.broker import Depth, Unread
-from utilitarian_operator.errors import BrokerError, BrokerUnreachable
+from utilitarian_operator.errors import RightMissing
 
 BATCH = 500
 """Questions sent before the first answer is read: the answers (60 bytes each) must fit in the socket's buffers."""
@@ -62,11 +62,18 @@ class DepthReader:
             BrokerUnreachable: no connection, or it broke or fell silent.
             LoginRefused: user, password or virtual host are wrong.
         """
+        with self._talking() as channel:
+            return self._read(channel, queues)
+
+    @contextlib.contextmanager
+    def _talking(self) -> Iterator[Any]:
+        """The channel; whatever fails on its connection closes that, but for a right that is missing on another one."""
         try:
             with broker_errors():
-                return self._read(queues)
-        except BrokerError as error:
-            self._close(farewell=not isinstance(error, BrokerUnreachable))
+                yield self._open()
+        except Exception as error:
+            if not isinstance(error, RightMissing) or not self._is_open:
+                self._close(farewell=False)
             raise
 
     def delayed(self) -> int | None:
@@ -79,7 +86,7 @@ class DepthReader:
         """
         if self._connection is None:
             return None
-        with broker_errors(), self._connection.channel() as channel:
+        with self._talking() as talking, talking.connection.channel() as channel:
             if not isinstance(dict(_depths(channel, DELAYED[-1:]))[DELAYED[-1]], Depth):
                 return None
             return sum(depth.ready for _, depth in _depths(channel, DELAYED) if isinstance(depth, Depth))
@@ -97,7 +104,7 @@ class DepthReader:
             BrokerError: it could not be made.
         """
         name = f"{self._clock.unique()}.reply.{control_exchange}.pidbox"
-        with broker_errors(), self._open().connection.channel() as channel:
+        with self._talking() as talking, talking.connection.channel() as channel:
             channel.queue_declare(name, exclusive=True, auto_delete=True)
             yield name
             channel.queue_delete(name)
@@ -108,7 +115,7 @@ class DepthReader:
         Raises:
             BrokerError: it could not be asked.
         """
-        with broker_errors(), self._open().connection.channel() as channel:
+        with self._talking() as talking, talking.connection.channel() as channel:
             try:
                 channel.queue_declare(mark, passive=True)
             except ResourceLocked:
@@ -126,8 +133,11 @@ class DepthReader:
         if connection is not None:
             release(connection, farewell=farewell)
 
-    def _read(self, queues: Sequence[str]) -> dict[str, Depth | Unread | None]:
-        channel = self._open()
+    @property
+    def _is_open(self) -> bool:
+        return self._connection is not None and bool(self._connection.connected)
+
+    def _read(self, channel: Any, queues: Sequence[str]) -> dict[str, Depth | Unread | None]:
         if not queues:
             channel.connection.send_heartbeat()  # or the broker would take the connection for a dead one
         wanted = set(queues)

@@ -120,6 +120,7 @@ class BrokerSession:
             self._seen_at["statistics"] = None
         self._tasks: list[asyncio.Task[None]] = []
         self._last: Sequence[Awaitable[None]] = ()
+        self._closed = False
 
     @property
     def known(self) -> BrokerSnapshot:
@@ -152,8 +153,14 @@ class BrokerSession:
         return replace(self.known, depths=depths)
 
     async def _in(self, thread: ThreadPoolExecutor, call: Callable[[], T]) -> T:
+        if self._closed:  # it would connect again, and that would stay
+            raise BrokerUnreachable("the operator has ended this connection, and opens another at its next look")
         within_s = WITHIN_S if thread is self._depth_thread else WORKERS_WITHIN_S
         return await in_thread(thread, call, within_s, self._reach, self._clock)
+
+    async def _surely(self, thread: ThreadPoolExecutor, close: Callable[[], None], within_s: float) -> None:
+        if not self._last:  # else the threads have ended, and nothing is open
+            await in_thread(thread, close, within_s, self._reach, self._clock, surely=True)
 
     async def _read_depths(self, queues: Sequence[str]) -> Depths:
         self._pause.check()
@@ -185,15 +192,15 @@ class BrokerSession:
         """
         if not isinstance(other, BrokerSession):
             return False
-        with contextlib.ExitStack() as marked:
-            try:
-                name = await self._in(self._depth_thread, lambda: marked.enter_context(self._mark()))
-                return await other._in(other._depth_thread, lambda: other._depths.sees(name))  # noqa: SLF001 - of its kind
-            except RightMissing:
-                return None
-            finally:
-                with contextlib.suppress(BrokerError):
-                    await self._in(self._depth_thread, marked.close)
+        marked = contextlib.ExitStack()
+        try:
+            name = await self._in(self._depth_thread, lambda: marked.enter_context(self._mark()))
+            return await other._in(other._depth_thread, lambda: other._depths.sees(name))  # noqa: SLF001 - of its kind
+        except RightMissing:
+            return None
+        finally:
+            with contextlib.suppress(BrokerError):
+                await self._surely(self._depth_thread, marked.close, WITHIN_S)
 
     def _mark(self) -> contextlib.AbstractContextManager[str]:
         return self._depths.mark(self._control_exchange)
@@ -242,14 +249,14 @@ class BrokerSession:
 
     async def close(self) -> None:
         """Stop the background and leave nothing on the broker."""
+        self._closed = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         closing = [(self._depth_thread, self._depths.close), (self._worker_thread, self._workers.close)]
-        # One that fell silent is left to its thread.
+        # One that fell silent is left to its thread, which closes also what it was about to open.
         await asyncio.gather(
-            *(in_thread(thread, close, CLOSED_WITHIN_S, self._reach, self._clock) for thread, close in closing),
-            return_exceptions=True,
+            *(self._surely(thread, close, CLOSED_WITHIN_S) for thread, close in closing), return_exceptions=True
         )
         loop = asyncio.get_running_loop()
         threads = (self._depth_thread, self._worker_thread, *self._names.threads)

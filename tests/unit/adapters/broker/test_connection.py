@@ -4,16 +4,20 @@ import gc
 import socket
 import struct
 import threading
+import tracemalloc
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 
+from tests.support.scripted_broker import Peer, greeting, scripted_broker
 from utilitarian_operator.adapters.broker import connection
-from utilitarian_operator.adapters.broker.connection import AHEAD, _PlainSocket, connect
+from utilitarian_operator.adapters.broker.bounded.calls import bounded
+from utilitarian_operator.adapters.broker.bounded.failures import GONE
+from utilitarian_operator.adapters.broker.connection import AHEAD, _PlainSocket, connect, release
 from utilitarian_operator.adapters.broker.tls import Tls
-from utilitarian_operator.errors import BrokerError
+from utilitarian_operator.errors import BrokerError, BrokerUnreachable
 
 LOOPBACK = "127.0.0.1"
 HELLO = len(b"AMQP\x00\x00\x09\x01")
@@ -75,8 +79,25 @@ def test_five_hundred_answers_take_a_few_reads(monkeypatch: pytest.MonkeyPatch) 
     assert reads() > 2 * len(PAYLOADS)
 
 
+def table(item: bytes, key: bytes = b"capabilities") -> bytes:
+    """A table of AMQP with one item."""
+    body = bytes([len(key)]) + key + item
+    return struct.pack(">I", len(body)) + body
+
+
+def nested(deep: int) -> bytes:
+    """A list in a list, and so on."""
+    inner = b"V"
+    for _ in range(deep):
+        inner = b"A" + struct.pack(">I", len(inner)) + inner
+    return inner
+
+
 START = bytes([0, 10, 0, 10])  # connection.start
 NO_BROKER = {
+    "lists without end": greeting(table(nested(3000))),
+    "a text instead of what it is able to": greeting(table(b"S\x00\x00\x00\x01x")),
+    "a moment that no clock shows": greeting(table(b"T" + b"\xff" * 8)),
     "hangs up": b"",
     "another protocol": b"HTTP/1.1 400 Bad Request\r\n\r\n",
     "a frame that has no end": struct.pack(">BHL", 1, 0, 4) + START + b"x",
@@ -98,10 +119,86 @@ def test_no_socket_is_left_of_what_is_no_broker(said: bytes) -> None:
 
         thread = threading.Thread(target=serve)
         thread.start()
-        with warnings.catch_warnings(record=True) as left:
-            warnings.simplefilter("always", ResourceWarning)
-            with pytest.raises(BrokerError):
-                connect(f"amqp://u:p@{LOOPBACK}:{server.getsockname()[1]}/", Tls(), "test")
-            gc.collect()
+        with no_socket_left(), pytest.raises(BrokerError):
+            connect(f"amqp://u:p@{LOOPBACK}:{server.getsockname()[1]}/", Tls(), "test")
         thread.join()
+
+
+@contextmanager
+def no_socket_left() -> Iterator[None]:
+    """Python tells of a socket that nobody closed when its object is gone."""
+    with warnings.catch_warnings(record=True) as left:
+        warnings.simplefilter("always", ResourceWarning)
+        yield
+        gc.collect()
     assert [str(it.message) for it in left] == []
+
+
+@pytest.mark.parametrize("host", ["a..b", ".b", "a" * 64, "%C3%28"], ids=["dots", "a dot first", "long", "no text"])
+@pytest.mark.parametrize("scheme", ["amqp", "amqps"])
+def test_what_is_no_name_is_said_to_have_no_address(scheme: str, host: str) -> None:
+    with pytest.raises(BrokerUnreachable, match="its name has no address"):
+        connect(f"{scheme}://u:p@{host}/", Tls(), "test")
+
+
+NO_ANSWER = struct.pack(">BHI", 1, 0, 4) + b"abcdx"
+WITHIN_A_FRAME = struct.pack(">BHI", 1, 0, 32) + b"abc"
+FAREWELLS: dict[str, Callable[[Peer, int], None]] = {
+    "what is no AMQP": lambda peer, _: peer.say(NO_ANSWER),
+    "nothing more": lambda *_: None,
+    "half a frame": lambda peer, _: peer.say(WITHIN_A_FRAME),
+    "no more, and reads on": lambda peer, _: peer.hang_up(),
+    "a reset": lambda peer, _: peer.reset(),
+}
+
+
+@pytest.mark.parametrize("at", ["channel_close", "connection_close"])
+@pytest.mark.parametrize("answers", FAREWELLS.values(), ids=FAREWELLS)
+def test_no_socket_is_left_whatever_is_answered_to_the_farewell(
+    monkeypatch: pytest.MonkeyPatch, answers: Callable[[Peer, int], None], at: str
+) -> None:
+    monkeypatch.setattr(connection, "TIMEOUT_S", 0.2)
+    with scripted_broker(**{at: answers}) as broker, no_socket_left():
+        opened = connect(broker.url, Tls(), "test")
+        opened.default_channel  # noqa: B018 - opens it
+        with bounded(60.0):
+            release(opened, farewell=True)
+        del opened
+        assert broker.left() == 0
+
+
+def test_a_connection_that_broke_is_not_opened_anew_behind_our_back() -> None:
+    """Of the library's own, that would be one more: the socket of the one that broke was left, and it never blocked."""
+    with scripted_broker(channel_open=lambda peer, _: peer.reset()) as broker, no_socket_left():
+        opened = connect(broker.url, Tls(), "test")
+        for _ in range(2):
+            with pytest.raises(GONE):
+                opened.channel()
+        with pytest.raises(GONE):
+            opened.default_channel  # noqa: B018 - opens it
+        release(opened, farewell=False)
+        with pytest.raises(GONE):
+            opened.default_channel  # noqa: B018
+        assert broker.connections == 1
+
+
+def test_half_a_frame_and_no_more_is_a_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library waited for the rest for ever, and with it the thread of the broker."""
+    monkeypatch.setattr(connection, "TIMEOUT_S", 0.2)
+    with scripted_broker(channel_open=lambda peer, _: peer.say(WITHIN_A_FRAME)) as broker:
+        opened = connect(broker.url, Tls(), "test")
+        with pytest.raises(TimeoutError):
+            opened.channel()
+        release(opened, farewell=False)
+
+
+def test_memory_is_not_taken_for_what_a_frame_only_announces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "TIMEOUT_S", 0.2)
+    with scripted_broker(struct.pack(">BHI", 1, 0, 2**31 - 1)) as broker:
+        tracemalloc.start()
+        try:
+            with pytest.raises(BrokerUnreachable):
+                connect(broker.url, Tls(), "test")
+            assert tracemalloc.get_traced_memory()[1] < 16 * 1024**2
+        finally:
+            tracemalloc.stop()

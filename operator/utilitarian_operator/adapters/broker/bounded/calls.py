@@ -78,7 +78,13 @@ def count(read: bytes) -> bytes:
 
 
 async def in_thread(
-    thread: ThreadPoolExecutor, call: Callable[[], T], within_s: float, reach: Reach = ROUTED, clock: Clock = CLOCK
+    thread: ThreadPoolExecutor,
+    call: Callable[[], T],
+    within_s: float,
+    reach: Reach = ROUTED,
+    clock: Clock = CLOCK,
+    *,
+    surely: bool = False,
 ) -> T:
     """Run a call to a broker in a thread, and wait for it no longer than it may take.
 
@@ -88,6 +94,7 @@ async def in_thread(
         within_s: that it may take.
         reach: which addresses may be spoken to.
         clock: seconds that never go back.
+        surely: whether it is done also when it had not begun in that time, as all that closes something must be.
 
     Raises:
         BrokerUnreachable: it takes longer; the thread goes on until the broker, or the name server, lets it go.
@@ -99,6 +106,7 @@ async def in_thread(
 
     try:
         async with asyncio.timeout(within_s + GRACE_S):
-            return await asyncio.get_running_loop().run_in_executor(thread, bounded_call)
+            future = asyncio.get_running_loop().run_in_executor(thread, bounded_call)
+            return await (asyncio.shield(future) if surely else future)
     except TimeoutError as error:
         raise BrokerUnreachable(f"no answer from the broker within {within_s + GRACE_S:g} s") from error

@@ -34,6 +34,7 @@ _WORDS = {
     "ClientPayloadError": "its answer broke off",
     "ClientResponseError": "its answer is no HTTP",
     "OSError": "it ended the connection",
+    "RecoverableConnectionError": "it ended the connection",
     "ServerDisconnectedError": "it ended the connection",
     "UnicodeDecodeError": "its answer is no text",
     "UnexpectedFrame": "its answer is no AMQP",

@@ -16,6 +16,23 @@ Found: TypeAlias = tuple[Any, Any, int, str, tuple[Any, ...]]
 """As `socket.getaddrinfo` gives it: family, kind, protocol, name, and the address with its port."""
 
 
+def found_addresses(host: str, port: int, family: int = socket.AF_UNSPEC) -> list[Found]:
+    """Every address behind a name.
+
+    Args:
+        host: name or address.
+        port: that goes with each address.
+        family: of the addresses that are wanted.
+
+    Raises:
+        socket.gaierror: it has none, or is none: `a..b`.
+    """
+    try:
+        return getaddrinfo(host, port, family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    except UnicodeError as error:
+        raise socket.gaierror(socket.EAI_NONAME, "no name") from error
+
+
 class Names(AbstractResolver):
     """The names of one broker's statistics; the event loop's own threads, which all share, are left alone.
 
@@ -48,7 +65,7 @@ class Names(AbstractResolver):
         """
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, "names")
-        look_up = functools.partial(getaddrinfo, host, port, family, socket.SOCK_STREAM)
+        look_up = functools.partial(found_addresses, host, port, family)
         found: list[Found] = await asyncio.get_running_loop().run_in_executor(self._thread, look_up)
         for *_, at in found:
             self.reach.check(str(at[0]))

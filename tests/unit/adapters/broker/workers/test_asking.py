@@ -1,0 +1,51 @@
+"""Asks workers through a broker that does what a real one would not."""
+
+import zlib
+from contextlib import closing
+
+import pytest
+from amqp import spec
+
+from tests.support.scripted_broker import Peer, method, scripted_broker
+from utilitarian_operator.adapters.broker.workers import mailbox
+from utilitarian_operator.adapters.broker.workers.remote_control import RemoteControl
+from utilitarian_operator.errors import BrokerBlocked, BrokerUnreachable
+
+ANSWER = b'{"celery@a": []}'
+PACKED = {"compression": "application/x-gzip"}
+
+
+@pytest.mark.parametrize(
+    "body, headers, heard",
+    [(ANSWER, {}, {"celery@a": ()}), (zlib.compress(ANSWER), PACKED, {}), (zlib.compress(ANSWER), {}, {})],
+    ids=["as it is", "packed", "packed and not said"],
+)
+def test_what_is_packed_is_never_unpacked(
+    monkeypatch: pytest.MonkeyPatch, body: bytes, headers: dict[str, str], heard: object
+) -> None:
+    """A few KiB that a worker of one namespace packs could fill the memory of the operator of all."""
+    monkeypatch.setattr(mailbox, "ANSWER_WITHIN_S", 0.3)
+
+    def consume(peer: Peer, channel: int) -> None:
+        peer.say(method(channel, spec.Basic.ConsumeOk, b"\x011"))
+        peer.deliver(channel, body, headers)
+
+    with scripted_broker(basic_consume=consume) as broker, closing(RemoteControl(broker.url)) as control:
+        assert control.consuming() == heard
+
+
+def test_workers_are_asked_again_after_a_broker_that_took_no_messages_broke(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library had connected again by itself, and nobody says on a new connection that it is no more blocked."""
+    monkeypatch.setattr(mailbox, "ANSWER_WITHIN_S", 0.3)
+
+    def block(peer: Peer, _: int) -> None:
+        peer.say(method(0, spec.Connection.Blocked, b"\x03mem"))
+        peer.reset()
+
+    with scripted_broker(exchange_declare=block) as broker, closing(RemoteControl(broker.url)) as control:
+        with pytest.raises(BrokerBlocked):
+            control.consuming()
+        broker.react()
+        with pytest.raises(BrokerUnreachable):  # it finds out that it broke
+            control.consuming()
+        assert control.consuming() == {}
