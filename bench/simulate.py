@@ -15,7 +15,7 @@ import yaml
 
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.validation.resource_rules import accept
-from utilitarian_operator.simulation.load.workload import Load, read_load
+from utilitarian_operator.simulation.load.workload import Load, StartUp, read_load
 from utilitarian_operator.simulation.oracle import play_oracle
 from utilitarian_operator.simulation.play import Scene, play, scene
 from utilitarian_operator.simulation.report.measure import PolicyResult, measured
@@ -24,7 +24,7 @@ EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 DAYS = 31
 SEEDS = (1, 2, 3)
 TIMES = (0.3, 1.0, 3.0, 10.0)
-SPREAD = {"median": timedelta(seconds=8), "p95": timedelta(seconds=20)}
+SPREAD = StartUp(median=timedelta(seconds=8), p95=timedelta(seconds=20))
 PARTS = (*(f"month:{seed}" for seed in SEEDS), "spread", *(f"times:{times:g}" for times in TIMES), "hard")
 
 
@@ -58,7 +58,7 @@ def _month(seed: float) -> list[dict[str, Any]]:
 def _spread(_: float) -> list[dict[str, Any]]:
     """The same month with start-ups that differ."""
     stage = _typical(DAYS, 1)
-    load = stage.load.model_copy(update={"start_up": _start_up()})
+    load = stage.load.model_copy(update={"start_up": SPREAD})
     return [_row(_played("utilitarian", replace(stage, load=load)), stage)]
 
 
@@ -104,11 +104,6 @@ def _fleet(name: str) -> Fleet:
 def _all(stage: Scene, wake: Literal["AtOnce", "WhenDue"]) -> Scene:
     pools = (replace(pool, scaling=replace(pool.scaling, wake=wake)) for pool in stage.fleet.pools)
     return replace(stage, fleet=replace(stage.fleet, pools=tuple(pools)))
-
-
-def _start_up() -> Any:
-    spread = {name: f"{value.total_seconds():g}s" for name, value in SPREAD.items()}
-    return Load.model_validate({"start": "2026-01-01", "startUp": spread, "queues": {}}).start_up
 
 
 def _multiplied(load: Load, times: float) -> Load:

@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 from decimal import Decimal
+from functools import lru_cache
 
 DURATION_PATTERN = r"^([0-9]{1,6}([.][0-9]{1,3})?(h|m|s|ms))+$"
 DURATION_LENGTH = 20
@@ -37,8 +38,12 @@ def parse_duration(text: str) -> timedelta:
     return sum((float(number) * _UNITS[unit] for number, unit in parts), timedelta())
 
 
+@lru_cache(maxsize=1024)
 def format_duration(value: timedelta) -> str:
-    """Write a duration of whole milliseconds as Go does, without zero parts: `1h30m`, `90s` becomes `1m30s`."""
+    """Write a duration of whole milliseconds as Go does, without zero parts: `1h30m`, `90s` becomes `1m30s`.
+
+    Kept, since each look says the same few of them again.
+    """
     left = round(value / _UNITS["ms"])
     words = []
     for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)):

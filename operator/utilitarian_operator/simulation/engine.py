@@ -8,23 +8,23 @@ compares a day with one that is looked at each second.
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from heapq import heappop, heappush
 from math import ceil, floor, inf
 
 from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.draining.steps import largest_step
 from utilitarian_operator.core.observation.counted.start_ups import MOST_AT_ONCE
 from utilitarian_operator.core.sizing.decision import Decision
 from utilitarian_operator.core.sizing.facts import Facts
-from utilitarian_operator.core.sizing.memory import BUCKETS, Memory, seconds_per_task, with_demand
+from utilitarian_operator.core.sizing.memory import BUCKETS, SHORTEST_WINDOW, Memory, seconds_per_task, with_demand
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet
-from utilitarian_operator.core.sizing.rules import arrival_window
+from utilitarian_operator.core.sizing.rule_input import arrival_window
 from utilitarian_operator.simulation.lane import TICK_S, Lane
 from utilitarian_operator.simulation.next_look import SLOWEST_PACE_S, Calendar
 from utilitarian_operator.simulation.pool_model import Workers
-from utilitarian_operator.simulation.worker import State
+from utilitarian_operator.simulation.worker import SERVING, STARTING
 
 LOOKS_TO_REMEMBER = 20
 """Looks at several workers within `stabilization`: fewer miss demands that would have kept them all."""
@@ -34,6 +34,9 @@ DEPARTURE_S = 3.0
 
 LEARNING = 0.03
 """Part by which the seconds per task have moved since the last look: more is worth another look soon."""
+
+_NOTHING = Facts(current=0, ready=0, work=0, at_least=0, idle=0)
+_SHORTEST_BUCKET_S = SHORTEST_WINDOW.total_seconds() / BUCKETS
 
 
 class Engine:
@@ -56,8 +59,9 @@ class Engine:
         looks: Sequence[float] | None = None,
     ) -> None:
         self.fleet, self.begins, self.until, self.looks = fleet, begins, until, looks
-        self._calendar = Calendar(begins)
+        self._calendar, self._context = Calendar(begins), FleetContext(begins)
         self.lanes = {pool.name: Lane(pool, workers[pool.name]) for pool in fleet.pools}
+        self._models = [lane.workers for lane in self.lanes.values()]
         first = looks[0] if looks else 0.0
         self._agenda = [(first, index, pool.name) for index, pool in enumerate(fleet.pools)]
 
@@ -88,7 +92,7 @@ class Engine:
             lane.workers.advance(now)
             memories[lane.pool.name], since = self._caught_up(lane, now)
             seen[lane.pool.name] = self._facts(lane, since)
-        context = FleetContext(self._calendar.moment(now))
+        context = changed(self._context, now=self._calendar.moment(now))
         sizes = decide_fleet(self.fleet, seen, memories, context, self.lanes)
         for lane in lanes:
             name, lane.looked_at = lane.pool.name, now
@@ -108,9 +112,9 @@ class Engine:
 
     def _see_who_start(self) -> None:
         """Workers that start together may slow each other down: their start-ups are distinguished."""
-        if count := sum(lane.workers.in_each[State.STARTING] for lane in self.lanes.values()):
-            for lane in self.lanes.values():
-                lane.workers.see_start(count)
+        if count := sum([workers.in_each[STARTING] for workers in self._models]):
+            for workers in self._models:
+                workers.see_start(count)
 
     def _set_pace(self, lane: Lane, *, moved: bool, now: float) -> None:
         """Look often after a change, and while the seconds per task are being learned; ever more rarely after."""
@@ -124,7 +128,8 @@ class Engine:
         workers = lane.workers
         ready, arrived, used = workers.ready, workers.arrived, workers.used
         work = ready + workers.held()
-        facts = Facts(
+        facts = changed(
+            _NOTHING,
             current=workers.current,
             ready=ready,
             work=work,
@@ -135,25 +140,33 @@ class Engine:
             arrived=arrived - since,
             completed=workers.completed - lane.completed,
             slot_seconds=max(used - lane.used, 0.0),
-            serving=workers.count(State.SERVING),
+            serving=workers.in_each[SERVING],
             longest_s=workers.oldest,
-            started_up=tuple(seconds for seconds, at_once in workers.started_up if at_once <= MOST_AT_ONCE),
-            started_together=tuple(seconds for seconds, at_once in workers.started_up if at_once > MOST_AT_ONCE),
+            started_up=tuple([seconds for seconds, at_once in workers.started_up if at_once <= MOST_AT_ONCE]),
+            started_together=tuple([seconds for seconds, at_once in workers.started_up if at_once > MOST_AT_ONCE]),
             draining=lane.draining,
-            first_due=min((self._calendar.moment(workers.tasks.eta[k]) for k in workers.deferred), default=None),
+            first_due=self._first_due(workers),
         )
         workers.started_up.clear()
         lane.arrived, lane.completed, lane.used = arrived, workers.completed, used
         return facts
 
+    def _first_due(self, workers: Workers) -> datetime | None:
+        """The first ETA of the tasks that wait for theirs in a worker."""
+        if not workers.deferred:
+            return None
+        return self._calendar.moment(min([workers.tasks.eta[k] for k in workers.deferred]))
+
     def _caught_up(self, lane: Lane, now: float) -> tuple[Memory, int]:
         """The memory as looks at each second would have left it, and how many tasks came before the last second."""
         memory, workers = lane.memory, lane.workers
         if not workers.current and memory.looked_at is not None:
-            memory = replace(memory, looked_at=self._calendar.moment(now - TICK_S))
+            memory = changed(memory, looked_at=self._calendar.moment(now - TICK_S))
         if lane.coasted:
             memory = with_demand(memory, 1, lane.pool.scaling.stabilization, self._calendar.moment(workers.busy_until))
             lane.coasted = False
+        if now - lane.looked_at <= _SHORTEST_BUCKET_S:
+            return memory, lane.arrived
         window = arrival_window(lane.pool, memory, self._calendar.moment(now))
         length = window.total_seconds() / BUCKETS
         if now - lane.looked_at <= length:
@@ -166,7 +179,7 @@ class Engine:
             for edge, a, b in zip(edges, counts, counts[1:], strict=False)
             if b - a > 0
         ]
-        return replace(
+        return changed(
             memory,
             arrivals=(*memory.arrivals, *new),
             busy_since=None if workers.emptied > lane.looked_at else memory.busy_since,

@@ -7,6 +7,7 @@ from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.core.sizing.decision import Decision, Rule, Step, start
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.simulation.pool_model import Workers
+from utilitarian_operator.simulation.worker import DRAINING, LEAVING, SERVING, STARTING
 
 TICK_S = 1.0
 """Seconds between two looks of the operator."""
@@ -44,9 +45,11 @@ class Lane:
     @property
     def current(self) -> int:
         """Workers asked for now."""
-        return self.workers.current
+        in_each = self.workers.in_each
+        return in_each[STARTING] + in_each[SERVING]
 
     @property
     def draining(self) -> int:
         """Workers on their way out."""
-        return len(self.workers.alive) - self.workers.current
+        in_each = self.workers.in_each
+        return in_each[DRAINING] + in_each[LEAVING]

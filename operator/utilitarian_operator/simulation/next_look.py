@@ -6,10 +6,10 @@ from operator import itemgetter
 
 from utilitarian_operator.core.sizing import when_due
 from utilitarian_operator.core.sizing.memory import BUCKETS, seconds_per_task, start_up_s
-from utilitarian_operator.core.sizing.rules import FIRST_GUESS_START_UP, arrival_window
+from utilitarian_operator.core.sizing.rule_input import FIRST_GUESS_START_UP, arrival_window
 from utilitarian_operator.core.sizing.runs import next_start, tolerance, window
 from utilitarian_operator.simulation.lane import TICK_S, Lane
-from utilitarian_operator.simulation.worker import State
+from utilitarian_operator.simulation.worker import SERVING
 
 SLOWEST_PACE_S = 30.0
 """Seconds between two looks at a pool that is busy and needs nothing."""
@@ -50,7 +50,7 @@ class Calendar:
             if workers.ready and not sleeps and when_due.applies(lane.pool, lane.memory):
                 return min(known, ends, self._due(lane, now))
             return min(known, ends, arrives, now + SLOWEST_PACE_S if workers.ready and not sleeps else inf)
-        if workers.count(State.SERVING) and self._leaves_when_served(lane, now):
+        if workers.in_each[SERVING] and self._leaves_when_served(lane, now):
             return min(known, self._while_served(lane, now))
         if workers.arrived == workers.completed + len(workers.lost) and not workers.deferred:
             return self._while_empty(lane, now, known)
@@ -78,7 +78,9 @@ class Calendar:
             return False
         if not (when_due.has_room(pool, memory) or when_due.learns(memory, moment)):
             return False
-        return when_due.sleep_pays(pool, memory, lane.seconds, arrival_window(pool, memory, moment), moment)
+        return when_due.sleep_pays(
+            pool, memory, lane.seconds, arrival_window(pool, memory, moment, lane.seconds), moment
+        )
 
     def _while_served(self, lane: Lane, now: float) -> float:
         """A pool that leaves when its queue is empty: when it is, at the look after, or when its long tasks ended."""
@@ -135,7 +137,7 @@ class Calendar:
     def _may_coast(self, lane: Lane) -> bool:
         """Whether one worker serves alone with slots to spare: nothing but its end can change the decision."""
         workers = lane.workers
-        alone = len(workers.alive) == 1 and workers.count(State.SERVING) == 1
+        alone = len(workers.alive) == 1 and workers.in_each[SERVING] == 1
         settled = lane.own.replicas == 1
         return (
             alone
@@ -171,7 +173,7 @@ class Calendar:
     def _surplus_at(self, lane: Lane, now: float, work: int) -> float:
         """When to look because a worker may soon be one too many, or already is."""
         workers, c = lane.workers, lane.pool.worker.concurrency
-        if not workers.in_each[State.SERVING]:
+        if not workers.in_each[SERVING]:
             return inf  # none is taken away while all that came waits for the first that is ready
         alone = workers.current == 1
         if alone and work <= c:
@@ -180,7 +182,7 @@ class Calendar:
         useful = work - c * max(workers.current - 1, 1)
         if useful <= 0:
             return now + lane.pace
-        slots = max(min(work, c * workers.count(State.SERVING)), 1)
+        slots = max(min(work, c * workers.in_each[SERVING]), 1)
         soon = useful * lane.seconds / slots / LOOKS_BEFORE_SURPLUS
         # A dip shorter than that is smoothed by the rules themselves.
         calm = min(lane.pace, lane.pool.scaling.stabilization.total_seconds() / BUCKETS)

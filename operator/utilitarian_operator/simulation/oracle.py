@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush, heapreplace
 from itertools import pairwise
 from math import inf
+from operator import add, gt, sub
 from statistics import fmean
 
 from utilitarian_operator.api.effective import Pool
@@ -94,10 +95,13 @@ def play_oracle(stage: Scene, progress: Progress = lambda _: None) -> tuple[dict
         start_up_s = fmean(seconds for seconds, _ in zip(start_ups(pool, stage), range(START_UPS), strict=False))
         runs = runs_of(pool, tasks, stage.load, stage.until)
         problem, order = _problem(pool, tasks, runs, start_up_s)
-        bounds[pool.name] = max(lower_bound(problem), pool.scaling.min * stage.until)
-        _begin_runs_at_once(problem, order, runs)
+        bound = lower_bound(problem)
+        bounds[pool.name] = max(bound, pool.scaling.min * stage.until)
+        if runs:
+            _begin_runs_at_once(problem, order, runs)
+            bound = lower_bound(problem)
         workers = Workers(tasks, kind(pool, stage), start_ups(pool, stage))
-        samples = _serve(problem, order, workers, pool.scaling.min, stage.until)
+        samples = _serve(problem, order, workers, bound, pool.scaling.min, stage.until)
         played[pool.name] = Played(pool, workers, samples, {})
         progress((index + 1) / len(stage.fleet.pools))
     return played, bounds
@@ -118,22 +122,26 @@ def _problem(pool: Pool, tasks: Tasks, runs: list[Run], start_up_s: float) -> tu
 def _begin_runs_at_once(problem: Problem, order: list[int] | range, runs: list[Run]) -> None:
     """Let the first task of each run start as soon as it can: waiting brings a run nothing."""
     firsts = {run.first for run in runs}
-    for place, k in enumerate(order):
-        if k in firsts:
-            problem.latest[place] = problem.at[place]
+    for place in firsts if isinstance(order, range) else [place for place, k in enumerate(order) if k in firsts]:
+        problem.latest[place] = problem.at[place]
 
 
-def _serve(problem: Problem, order: list[int] | range, workers: Workers, least: int, until: float) -> list[Sample]:
+def _serve(
+    problem: Problem, order: list[int] | range, workers: Workers, bound: float, least: int, until: float
+) -> list[Sample]:
     """The cheaper of two ways to keep the promises; the second only where the first is far from the bound."""
     plan = stays(problem, least, until)
-    if not least and plan.cost > WORTH_ANOTHER * lower_bound(problem):
+    if not least and plan.cost > WORTH_ANOTHER * bound:
         plan = min(plan, one_by_one(problem), key=lambda it: (it.late, it.cost))
     account = workers.account
     account.worker_seconds, account.idle = plan.cost, plan.idle
     account.starts, account.changes, account.peak = plan.starts, 2 * plan.starts, plan.peak
     workers.completed, workers.start_ups = len(plan.began), [problem.start_up_s] * plan.starts
-    for place, k in enumerate(order):
-        workers.began_at[k] = plan.began[place]
+    if isinstance(order, range):
+        workers.began_at = plan.began
+    else:
+        for place, k in enumerate(order):
+            workers.began_at[k] = plan.began[place]
     return plan.samples
 
 
@@ -153,34 +161,42 @@ def stays(problem: Problem, least: int, until: float) -> Plan:
         plan.samples += [(ready - before, waiting, max(count, least)), (max(batch.ends, ready), 0, least)]
         i, left = batch.beyond, batch.ends
     plan.idle = max(plan.cost - busy - plan.starts * problem.start_up_s, 0.0)
-    plan.late = sum(began > latest + SLACK for began, latest in zip(plan.began, problem.latest, strict=True))
+    plan.late = sum(map(gt, plan.began, map(SLACK.__add__, problem.latest)))
     return plan
 
 
 def _fewest(problem: Problem, first: int, earliest: float, began: "array[float]") -> tuple[int, float, Batch]:
     """The fewest workers that keep the promises of a stay: doubled until they do, then halved back."""
     low, high = 0, 1
-    while (ready := _latest_ready(problem, first, earliest, high, began)) is None and high < problem.most:
+    while (found := _latest_ready(problem, first, earliest, high, began)) is None and high < problem.most:
         low, high = high, min(high * 2, problem.most)
+    last = found  # of which `began` tells
     while high - low > 1:
         middle = (low + high) // 2
-        at = _latest_ready(problem, first, earliest, middle, began)
-        low, high, ready = (low, middle, at) if at is not None else (middle, high, ready)
-    if ready is None:
-        ready = earliest
-    beyond, _ = _stay(problem, first, ready, high, began)
+        last = _latest_ready(problem, first, earliest, middle, began)
+        low, high, found = (low, middle, last) if last is not None else (middle, high, found)
+    ready, beyond = (earliest, None) if found is None else found
+    if beyond is None or last is None:
+        beyond, _ = _stay(problem, first, ready, high, began)
     return high, ready, _left(problem, began, range(first, beyond), ready, high)
 
 
-def _latest_ready(problem: Problem, first: int, earliest: float, count: int, began: "array[float]") -> float | None:
-    """How late so many workers may be ready and still keep the promises of a stay; None if they never can."""
-    _, slack = _stay(problem, first, earliest, count, began)
+def _latest_ready(
+    problem: Problem, first: int, earliest: float, count: int, began: "array[float]"
+) -> tuple[float, int | None] | None:
+    """How late so many workers may be ready and still keep the promises of a stay; None if they never can.
+
+    With the index after the stay's last task, if `began` has what that schedule is.
+    """
+    beyond, slack = _stay(problem, first, earliest, count, began)
     if slack < -SLACK:
         return None
-    for share in LATER:
-        if share * slack > SLACK and _stay(problem, first, earliest + share * slack, count, began)[1] >= -SLACK:
-            return earliest + share * slack
-    return earliest
+    later = [earliest + share * slack for share in LATER if share * slack > SLACK]
+    for ready in later:
+        beyond, left = _stay(problem, first, ready, count, began)
+        if left >= -SLACK:
+            return ready, beyond
+    return earliest, None if later else beyond
 
 
 def _stay(problem: Problem, first: int, ready: float, count: int, began: "array[float]") -> tuple[int, float]:
@@ -293,7 +309,7 @@ def lower_bound(problem: Problem) -> float:
     at, seconds, latest = problem.at, problem.seconds, problem.latest
     if not at:
         return 0.0
-    longest, widest = max(seconds), max(end - begin for begin, end in zip(at, latest, strict=True))
+    longest, widest = max(seconds), max(map(sub, latest, at))
     anchors = [0]
     while (following := bisect_right(at, max(latest[anchors[-1]], at[anchors[-1]]))) < len(at):
         anchors.append(following)
@@ -301,10 +317,8 @@ def lower_bound(problem: Problem) -> float:
     for this, following in pairwise(anchors):
         gap_from, gap = latest[this], at[following] - latest[this]
         begin = bisect_right(at, gap_from - longest - widest)
-        fits = sum(
-            min(seconds[k], gap, latest[k] + seconds[k] - gap_from)
-            for k in range(begin, following)
-            if latest[k] + seconds[k] > gap_from
-        )
+        runs = seconds[begin:following]
+        ends = map(add, latest[begin:following], runs)
+        fits = sum([min(took, gap, end - gap_from) for took, end in zip(runs, ends, strict=True) if end > gap_from])
         total += min(problem.start_up_s, max(gap - fits / problem.slots, 0.0))
     return total

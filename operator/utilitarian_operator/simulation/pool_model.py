@@ -6,141 +6,41 @@ early acknowledgement a worker that ends a task also fetches ahead, up to its pr
 its own running ones, as in Celery.
 """
 
-from array import array
-from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterator
 from heapq import heapify, heappop, heappush, heapreplace
 from math import inf
 
-from utilitarian_operator.simulation.load.arrivals import Tasks
-from utilitarian_operator.simulation.worker import Account, Event, Kind, State, Worker
+from utilitarian_operator.simulation.model_state import ModelState
+from utilitarian_operator.simulation.worker import (
+    DRAINING,
+    GONE,
+    LEAVING,
+    SERVING,
+    STARTING,
+    Event,
+    State,
+    Worker,
+)
 
 
-class Workers:
-    """The workers of a pool and the tasks that they serve.
-
-    Args:
-        tasks: of the whole load.
-        kind: of worker.
-        start_up: seconds of each worker's start-up, in turn; of one that starts alone where they share a node.
-    """
-
-    def __init__(self, tasks: Tasks, kind: Kind, start_up: Iterator[float]) -> None:
-        self.tasks, self.kind = tasks, kind
-        self.at = array("d", tasks.at)
-        self.at.append(inf)
-        self.began_at = array("d", [-1.0]) * len(tasks.at)
-        self.head = self.completed = 0
-        self.clock = self.spent = self.emptied = 0.0
-        self.returned: deque[int] = deque()
-        self.deferred: set[int] = set()
-        self.workers: list[Worker] = []
-        self.alive: set[int] = set()
-        self.in_each = [0] * len(State)
-        self.free: deque[int] = deque()
-        self.account = Account()
-        self.lost: list[int] = []
-        self.started_up: list[tuple[float, int]] = []
-        self.ready_at: list[float] = []
-        self.start_ups: list[float] = []
-        self._start_up = start_up
-        self._heap: list[tuple[float, int, int]] = []
-        self._calendar: list[tuple[float, Event, int]] = []
-
-    def count(self, *states: State) -> int:
-        """Workers in any of these states."""
-        return sum(self.in_each[state] for state in states)
+class Workers(ModelState):
+    """The workers of a pool and the tasks that they serve."""
 
     def see_start(self, count: int) -> None:
         """So many workers of the fleet start at once: those of this pool among them may be slower for it."""
-        for worker in (self.workers[w] for w in self.alive if self.workers[w].state is State.STARTING):
+        if not self.in_each[STARTING]:
+            return
+        for worker in (self.workers[w] for w in self.alive if self.workers[w].state is STARTING):
             worker.at_once = max(worker.at_once, count)
-
-    @property
-    def current(self) -> int:
-        """Workers asked for: those that start and serve, not those that drain."""
-        return self.in_each[State.STARTING] + self.in_each[State.SERVING]
-
-    @property
-    def arrived(self) -> int:
-        """Tasks that came so far."""
-        return bisect_right(self.at, self.clock, self.head)
-
-    @property
-    def ready(self) -> int:
-        """Messages that wait in the broker."""
-        return self.arrived - self.head + len(self.returned)
-
-    @property
-    def running(self) -> int:
-        """Tasks that run."""
-        return len(self._heap)
-
-    def held(self, *, fetched_only: bool = False) -> int:
-        """Tasks in workers that stay: running and fetched ahead, or only the latter."""
-        held = 0
-        for w in self.alive:
-            worker = self.workers[w]
-            if worker.state is State.SERVING:
-                held += len(worker.held) + (0 if fetched_only else worker.running)
-        return held
-
-    @property
-    def idle(self) -> int:
-        """Workers asked for that hold nothing."""
-        return sum(map(self._holds_nothing, self._staying())) if self.alive else 0
-
-    @property
-    def used(self) -> float:
-        """Slot-seconds that tasks have taken so far."""
-        return self.spent - sum(end - self.clock for end, _, _ in self._heap)
-
-    @property
-    def oldest(self) -> float:
-        """Seconds that the longest running task has run."""
-        return self.clock - min((self.began_at[k] for _, _, k in self._heap), default=self.clock)
-
-    @property
-    def last_end(self) -> float:
-        """When the last of the running tasks will end; now if none runs."""
-        return max((end for end, _, _ in self._heap), default=self.clock)
-
-    @property
-    def busy_until(self) -> float:
-        """Until when something ran, as far as time has passed."""
-        served = [self.workers[w].idle_from for w in self.alive if self.workers[w].state is State.SERVING]
-        return self.clock if self._heap else max(served, default=self.clock)
-
-    @property
-    def next_event(self) -> float:
-        """When the next worker is ready, the next ETA is due or the next grace ends; never if nothing is to come."""
-        return self._calendar[0][0] if self._calendar else inf
-
-    @property
-    def next_arrival(self) -> float:
-        """When the next task comes, after all that have."""
-        return self.at[self.arrived]
-
-    def arrived_by(self, moment: float) -> int:
-        """Tasks that come up to a moment."""
-        return bisect_right(self.at, moment)
-
-    def arrival(self, number: int) -> float:
-        """When the task comes before which so many came; never for one too many."""
-        return self.at[min(number, len(self.at) - 1)]
-
-    def _holds_nothing(self, w: int) -> bool:
-        return not (self.workers[w].running or self.workers[w].held)
 
     def start(self, count: int, now: float) -> None:
         """Ask for more workers."""
-        times = self.count(State.STARTING) + count if self.kind.crowded else 1
+        times = self.count(STARTING) + count if self.kind.crowded else 1
         for _ in range(count):
             self.alive.add(len(self.workers))
             heappush(self._calendar, (now + next(self._start_up) * times, Event.READY, len(self.workers)))
             self.workers.append(Worker(now))
-        self.in_each[State.STARTING] += count
+        self.in_each[STARTING] += count
         self.account.starts, self.account.peak = self.account.starts + count, max(self.account.peak, len(self.alive))
 
     def resize(self, wanted: int, now: float) -> None:
@@ -150,7 +50,7 @@ class Workers:
             return
         self.account.changes += 1
         if wanted > current:
-            draining = [w for w in self.alive if self.workers[w].state is State.DRAINING]
+            draining = [w for w in self.alive if self.workers[w].state is DRAINING]
             back = sorted(draining, key=self._burden, reverse=True)[: wanted - current]
             for w in back:
                 self._take_back(w)
@@ -168,18 +68,18 @@ class Workers:
         for w in newest[:count]:
             self._give_back(w)
             self.drain(w, now)
-            if self.workers[w].state is State.DRAINING:
+            if self.workers[w].state is DRAINING:
                 heappush(self._calendar, (now + grace, Event.END, w))
         self._forget_deferred()
 
     def drain(self, w: int, now: float) -> None:
         """Have a worker take no new task, and leave when it holds none."""
-        if (worker := self.workers[w]).state is State.SERVING:
+        if (worker := self.workers[w]).state is SERVING:
             self.free = deque(other for other in self.free if other != w)
         if self._holds_nothing(w):
             self._see_off(w, now)
         else:
-            self._turn(worker, State.DRAINING)
+            self._turn(worker, DRAINING)
 
     def kill(self, w: int, now: float) -> None:
         """End a worker at once: what it runs is interrupted, what it fetched ahead goes back to the queue."""
@@ -254,14 +154,11 @@ class Workers:
         for w in list(self.alive):
             self._leave(w, self.clock)
 
-    def _staying(self) -> list[int]:
-        return [w for w in self.alive if self.workers[w].state in {State.STARTING, State.SERVING}]
-
     def _burden(self, w: int) -> tuple[int, int, int]:
         return (worker := self.workers[w]).state, worker.running + len(worker.held), -w
 
     def _take_back(self, w: int) -> None:
-        self._turn(worker := self.workers[w], State.SERVING)
+        self._turn(worker := self.workers[w], SERVING)
         self.free.extend([w] * (self.kind.concurrency - worker.running))
 
     def _give_back(self, w: int) -> None:
@@ -270,7 +167,7 @@ class Workers:
 
     def _forget_deferred(self) -> None:
         """Without any worker, tasks that wait for their time wait in the queue."""
-        if self.deferred and not self.count(State.SERVING):
+        if self.deferred and not self.count(SERVING):
             self.returned.extend(sorted(self.deferred))
             self.deferred.clear()
 
@@ -280,14 +177,14 @@ class Workers:
             self._leave(w, now)
         else:
             worker = self.workers[w]
-            worker.idle_from = now if worker.state is State.STARTING else worker.idle_from
-            self._turn(worker, State.LEAVING)
+            worker.idle_from = now if worker.state is STARTING else worker.idle_from
+            self._turn(worker, LEAVING)
             heappush(self._calendar, (now + self.kind.departure, Event.END, w))
 
     def _leave(self, w: int, now: float) -> None:
-        if (worker := self.workers[w]).state is not State.STARTING and not worker.running:
+        if (worker := self.workers[w]).state is not STARTING and not worker.running:
             self.account.idle += now - worker.idle_from
-        self._turn(worker, State.GONE)
+        self._turn(worker, GONE)
         self.alive.discard(w)
         self.account.worker_seconds += now - worker.began
 
@@ -298,14 +195,14 @@ class Workers:
                 self.at[which] = self.clock
                 self.returned.append(which)
         elif event is Event.READY:
-            if (worker := self.workers[which]).state is State.STARTING:
-                self._turn(worker, State.SERVING)
+            if (worker := self.workers[which]).state is STARTING:
+                self._turn(worker, SERVING)
                 worker.idle_from = self.clock
                 self.started_up.append((self.clock - worker.began, worker.at_once))
                 self.ready_at.append(self.clock)
                 self.start_ups.append(self.clock - worker.began)
                 self.free.extend([which] * self.kind.concurrency)
-        elif self.workers[which].state in {State.DRAINING, State.LEAVING}:
+        elif self.workers[which].state in {DRAINING, LEAVING}:
             self.kill(which, self.clock)
 
     def _defer(self, k: int, now: float) -> bool:
@@ -327,6 +224,9 @@ class Workers:
     def _begin(self, until: float) -> float:
         """Begin waiting tasks in free slots, up to the next end; returns `until`, or when the first ETA is due."""
         at, seconds, eta, heap, free = self.at, self.tasks.seconds, self.tasks.eta, self._heap, self.free
+        if not (eta or self.returned):
+            self._begin_arrived(until)
+            return until
         end = heap[0][0] if heap else inf
         while free:
             now = self.clock if self.returned else at[self.head]
@@ -350,6 +250,34 @@ class Workers:
             end = heap[0][0]
         return until
 
+    def _begin_arrived(self, until: float) -> None:
+        """The same where no task has an ETA and none was returned, which is so nearly always: in their order."""
+        at, seconds, began, heap = self.at, self.tasks.seconds, self.began_at, self._heap
+        workers, free, account, head, clock, spent = (
+            self.workers,
+            self.free,
+            self.account,
+            self.head,
+            self.clock,
+            self.spent,
+        )
+        end = heap[0][0] if heap else inf
+        while free and at[head] <= end and at[head] <= until:
+            clock = now = max(clock, at[head])
+            w = free.popleft()
+            worker = workers[w]
+            if not worker.running:
+                account.idle += now - worker.idle_from
+            if not heap:
+                self.emptied = now
+            worker.running += 1
+            began[head] = now
+            spent += seconds[head]
+            heappush(heap, (now + seconds[head], w, head))
+            head += 1
+            end = heap[0][0]
+        self.head, self.clock, self.spent = head, clock, spent
+
     def _next(self) -> int:
         self.head += 1
         return self.head - 1
@@ -358,7 +286,7 @@ class Workers:
         """Play ends, and the begin of the next task in each slot; whether a task can begin before the next end."""
         at, seconds, began, heap, returned = self.at, self.tasks.seconds, self.began_at, self._heap, self.returned
         ahead, plain, workers = 0 if self.tasks.eta else self.kind.fetched_ahead, not self.tasks.eta, self.workers
-        head, completed, spent, serving, more = self.head, self.completed, self.spent, State.SERVING, False
+        head, completed, spent, serving, more = self.head, self.completed, self.spent, SERVING, False
         while heap and heap[0][0] <= until:
             now, w, k = heap[0]
             completed += 1
@@ -390,10 +318,10 @@ class Workers:
         """A slot is free: its worker may be idle now, or gone."""
         self.clock, worker = now, self.workers[w]
         worker.running -= 1
-        if worker.state is State.SERVING:
+        if worker.state is SERVING:
             self.free.append(w)
         if worker.running:
             return
         worker.idle_from = now
-        if worker.state is State.DRAINING and not worker.held:
+        if worker.state is DRAINING and not worker.held:
             self._see_off(w, now)

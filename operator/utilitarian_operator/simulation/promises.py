@@ -56,8 +56,9 @@ def latest_starts(pool: Pool, tasks: Tasks, runs: list[Run]) -> "array[float]":
     for k, due in tasks.eta.items():
         latest[k] = due + promise
     for run in runs:
-        for k in range(run.first, run.beyond):
-            latest[k] = max(run.deadline - tasks.seconds[k], tasks.eta.get(k, tasks.at[k]))
+        mine = slice(run.first, run.beyond)
+        begins = [tasks.eta.get(k, tasks.at[k]) for k in range(run.first, run.beyond)] if tasks.eta else tasks.at[mine]
+        latest[mine] = array("d", map(max, [run.deadline - took for took in tasks.seconds[mine]], begins))
     return latest
 
 

@@ -9,7 +9,7 @@ from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.core.explain import usage_advice
 from utilitarian_operator.core.explain.next_changes import trade_offs
 from utilitarian_operator.core.sizing.memory import Memory
-from utilitarian_operator.core.sizing.rules import RuleInput
+from utilitarian_operator.core.sizing.rule_input import RuleInput
 from utilitarian_operator.core.sizing.usage import Usage
 
 MIB = 2**20

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -50,6 +51,16 @@ def test_an_operator_that_comes_back_in_the_second_pass_opens_the_run_at_once(
     (schedule,) = seen.schedule
     assert last_start(schedule, moment(now)) == moment(last)
     assert next_start(schedule, moment(last)) == moment(following)
+
+
+@pytest.mark.parametrize("zone, line, now, last, following", REPEATED.values(), ids=REPEATED)
+def test_what_was_asked_before_changes_no_answer(zone: str, line: str, now: str, last: str, following: str) -> None:
+    asked = [moment(following), moment(now), moment(last), moment(following) - MINUTE, moment(last) + MINUTE]
+    expected = [moment(following), *[moment(last)] * 4]
+    assert [last_until(line, zone, at) for at in asked] == expected
+    assert [last_until(line, zone, at) for at in reversed(asked)] == expected[::-1]
+    elsewhere = moment(now).astimezone(ZoneInfo(zone))
+    assert last_until(line, zone, elsewhere).tzinfo is elsewhere.tzinfo
 
 
 CHANGES = {

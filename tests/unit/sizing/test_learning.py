@@ -1,6 +1,7 @@
 """What a pool learns of its tasks heals: after a clock that was set back, and after a task that hung."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -43,11 +44,7 @@ def test_a_clock_that_is_set_back_makes_no_task_shorter(
     assert (memory.slot_seconds, memory.completions) == (1_040.0, 200.0)
     assert seconds_per_task(of, memory, NOW - back) == 5.0
     runs = (OpenRun("run", NOW - back),) if schedule else ()
-    assert asked(of, facts(work, current=2, running=40), Memory(**_values(memory, runs=runs)), NOW - back) == workers
-
-
-def _values(memory: Memory, **new: Any) -> dict[str, Any]:
-    return {name: getattr(memory, name) for name in Memory.__slots__} | new
+    assert asked(of, facts(work, current=2, running=40), replace(memory, runs=runs), NOW - back) == workers
 
 
 def hangs(since: datetime, now: datetime, **more: Any) -> Facts:

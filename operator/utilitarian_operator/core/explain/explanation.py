@@ -19,7 +19,7 @@ from utilitarian_operator.core.sizing import runs
 from utilitarian_operator.core.sizing.decision import Decision, Rule, Step
 from utilitarian_operator.core.sizing.memory import Memory, arrival_rate, highest, longest_seen, longest_task
 from utilitarian_operator.core.sizing.memory_json import from_text
-from utilitarian_operator.core.sizing.rules import RuleInput, arrival_window
+from utilitarian_operator.core.sizing.rule_input import RuleInput, arrival_window
 from utilitarian_operator.core.sizing.usage import Usage
 from utilitarian_operator.core.spec.override import overrides
 from utilitarian_operator.core.wording import number, plural, seconds

@@ -13,7 +13,7 @@ from utilitarian_operator.core.sizing import runs, when_due
 from utilitarian_operator.core.sizing.decision import Rule, Step
 from utilitarian_operator.core.sizing.demand import is_cut
 from utilitarian_operator.core.sizing.memory import arrival_rate, highest, longest_task
-from utilitarian_operator.core.sizing.rules import RuleInput, arrival_window, horizon_now
+from utilitarian_operator.core.sizing.rule_input import RuleInput, arrival_window, horizon_now
 from utilitarian_operator.core.spec.by_hand import PAUSED
 from utilitarian_operator.core.wording import number, plural, seconds
 

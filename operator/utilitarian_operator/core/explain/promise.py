@@ -10,7 +10,7 @@ from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.core.sizing.decision import Rule
 from utilitarian_operator.core.sizing.memory import seconds_per_task, start_up_s
 from utilitarian_operator.core.sizing.memory_json import from_text
-from utilitarian_operator.core.sizing.rules import FIRST_GUESS_START_UP
+from utilitarian_operator.core.sizing.rule_input import FIRST_GUESS_START_UP
 
 
 class Kept(StrEnum):

@@ -15,7 +15,7 @@ from utilitarian_operator.core.sizing.decision import Decision, Rule
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.learning import GUESS_WEIGHT
 from utilitarian_operator.core.sizing.memory import Memory
-from utilitarian_operator.core.sizing.rules import FIRST_GUESS_START_UP
+from utilitarian_operator.core.sizing.rule_input import FIRST_GUESS_START_UP
 from utilitarian_operator.core.sizing.run_state import OpenRun
 from utilitarian_operator.core.wording import number, plural, seconds, whole
 

@@ -4,6 +4,7 @@ As in Debian's cron: a line with a fixed minute and hour starts once where the w
 right after the change where its time is left out; a line with a star there starts each time that the clock shows it.
 """
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -32,9 +33,30 @@ def next_after(line: str, time_zone: str, moment: datetime) -> datetime:
     return min(it for it in found if it > moment).astimezone(moment.tzinfo)
 
 
-@lru_cache(maxsize=4096)
 def last_until(line: str, time_zone: str, moment: datetime) -> datetime:
-    """The last start that is not later than a moment, in the moment's zone."""
+    """The last start that is not later than a moment, in the moment's zone; the calendar is asked once a start."""
+    newest = _newest(line, time_zone)
+    if newest.start is None or newest.following is None or not newest.start <= moment < newest.following:
+        newest.start = _last_until(line, time_zone, moment)
+        newest.following = next_after(line, time_zone, newest.start)
+    return newest.start.astimezone(moment.tzinfo)
+
+
+@dataclass(slots=True)
+class _Newest:
+    """The start that was asked for last, and the one after it: until then it is the answer to the same question."""
+
+    start: datetime | None = None
+    following: datetime | None = None
+
+
+@lru_cache(maxsize=4096)
+def _newest(line: str, time_zone: str) -> _Newest:  # noqa: ARG001 - kept for each line and zone
+    return _Newest()
+
+
+@lru_cache(maxsize=4096)
+def _last_until(line: str, time_zone: str, moment: datetime) -> datetime:
     zone = ZoneInfo(time_zone)
     wall, fixed = _wall(moment, zone), _is_fixed(line)
     last = next(CronSim(line, wall + timedelta(microseconds=1), reverse=True))

@@ -63,7 +63,10 @@ class Decision:
     @property
     def deciding(self) -> Step:
         """The step that set the number: the last that changed it, else the first that spoke."""
-        return next((step for step in reversed(self.trail) if step.before != step.after), self.trail[0])
+        for step in reversed(self.trail):
+            if step.before != step.after:
+                return step
+        return self.trail[0]
 
     @property
     def rule(self) -> str:

@@ -11,9 +11,9 @@ from utilitarian_operator.core.observation.model.pool import PoolSnapshot
 from utilitarian_operator.core.observation.model.usage import PodUsage
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Facts:
-    """One pool at one moment.
+    """One pool at one moment; without slots, so that one can be made of another (`changed`).
 
     Args:
         current: workers asked for, without those that are draining.

@@ -34,9 +34,9 @@ LONGEST_GAP = timedelta(minutes=2)
 """A longer time between two looks (the operator was away) is not counted as busy: it was not seen."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Memory:
-    """What a pool remembers.
+    """What a pool remembers; without slots, since each look changes some of it (`changed`).
 
     Args:
         looked_at: when it was last seen.
@@ -114,7 +114,7 @@ def seconds_per_task(pool: Pool, memory: Memory, now: datetime) -> float:
     guess = pool.scaling.task_duration.total_seconds()
     most = no_longer_than(longest_seen(memory), guess, memory.completions)
     s = min((GUESS_WEIGHT * guess + memory.slot_seconds) / (GUESS_WEIGHT + memory.completions), most)
-    if memory.busy_since is None or memory.period_seconds is None:
+    if memory.busy_since is None or memory.period_seconds is None or s <= memory.period_seconds:
         return s
     return min(s, max(memory.period_seconds, (now - memory.busy_since).total_seconds()))
 
@@ -140,7 +140,7 @@ def longest_task(memory: Memory, seconds_per_task: float) -> float:
 
 def longest_seen(memory: Memory) -> float:
     """Seconds of the longest task that was seen in recent busy periods, one that hung included."""
-    return max(memory.longest_s, 0.0, *memory.longest_before)
+    return max(memory.longest_s, 0.0, *memory.longest_before) if memory.longest_before else max(memory.longest_s, 0.0)
 
 
 def start_up_s(memory: Memory, first_guess: timedelta) -> float:
@@ -150,7 +150,8 @@ def start_up_s(memory: Memory, first_guess: timedelta) -> float:
 
 def arrival_rate(memory: Memory, window: timedelta, now: datetime) -> float:
     """Lambda: tasks a second that came within the window; 0 without statistics."""
-    return sum(count for begin, count in memory.arrivals if now - begin < window) / window.total_seconds()
+    since = now - window
+    return sum([count for begin, count in memory.arrivals if begin > since]) / window.total_seconds()
 
 
 def remember(pool: Pool, facts: Facts, memory: Memory, now: datetime, window: timedelta) -> Memory:
@@ -168,11 +169,11 @@ def remember(pool: Pool, facts: Facts, memory: Memory, now: datetime, window: ti
     memory = _period(pool, facts, memory, now)
     memory = _learned(pool, facts, memory, now)
     memory = _started(facts, memory, now)
-    memory = _arrived(facts, memory, now, max(window, SHORTEST_WINDOW))
     memory = _first_worker(pool, facts, memory, now)
     if facts.measured:
         memory = changed(memory, usage=learned(memory.usage, pool.worker.concurrency, facts.measured, now))
-    return changed(memory, looked_at=now)
+    arrivals = _arrived(facts, memory.arrivals, now, max(window, SHORTEST_WINDOW))
+    return changed(memory, arrivals=arrivals, looked_at=now)
 
 
 def _without_the_future(memory: Memory, now: datetime) -> Memory:
@@ -279,17 +280,21 @@ def _started(facts: Facts, memory: Memory, now: datetime) -> Memory:
     )
 
 
-def _arrived(facts: Facts, memory: Memory, now: datetime, window: timedelta) -> Memory:
+Arrivals = tuple[tuple[datetime, int], ...]
+
+
+def _arrived(facts: Facts, kept: Arrivals, now: datetime, window: timedelta) -> Arrivals:
     # One bucket more than the window has: with the seconds per task the window may grow again a little.
-    kept, length = memory.arrivals, window / BUCKETS
+    length = window / BUCKETS
     if kept and now - kept[0][0] >= window + length:
-        kept = tuple((begin, count) for begin, count in kept if now - begin < window + length)
+        since = now - window - length
+        kept = tuple([it for it in kept if it[0] > since])
     if not facts.arrived:
-        return memory if kept is memory.arrivals else changed(memory, arrivals=kept)
+        return kept
     if kept and now - kept[-1][0] < length:
         begin, count = kept[-1]
-        return changed(memory, arrivals=(*kept[:-1], (begin, count + facts.arrived)))
-    return changed(memory, arrivals=(*kept, (now, facts.arrived)))
+        return (*kept[:-1], (begin, count + facts.arrived))
+    return (*kept, (now, facts.arrived))
 
 
 def _first_worker(pool: Pool, facts: Facts, memory: Memory, now: datetime) -> Memory:
@@ -306,7 +311,7 @@ def _first_worker(pool: Pool, facts: Facts, memory: Memory, now: datetime) -> Me
 
 def highest(memory: Memory) -> int:
     """The largest demand that is still remembered."""
-    return max([value for _, value in memory.highs], default=0)
+    return max([value for _, value in memory.highs]) if memory.highs else 0
 
 
 def with_demand(memory: Memory, demand: int, stabilization: timedelta, now: datetime) -> Memory:
@@ -314,13 +319,14 @@ def with_demand(memory: Memory, demand: int, stabilization: timedelta, now: date
 
     Of a tenth of that time only the largest is kept, so that never more than a dozen are.
     """
-    recent = list(memory.highs)
+    recent = memory.highs
     if recent and now - recent[0][0] >= stabilization:
-        recent = [(at, value) for at, value in recent if now - at < stabilization]
+        recent = tuple([it for it in recent if now - it[0] < stabilization])
     if recent and _same_bucket(recent[-1][0], now, stabilization / BUCKETS):
-        demand = max(demand, recent.pop()[1])
+        demand, recent = max(demand, recent[-1][1]), recent[:-1]
     return changed(memory, highs=(*recent, (now, demand)))
 
 
 def _same_bucket(one: datetime, other: datetime, length: timedelta) -> bool:
-    return bool(length) and one.timestamp() // length.total_seconds() == other.timestamp() // length.total_seconds()
+    seconds = length.total_seconds()
+    return seconds > 0 and one.timestamp() // seconds == other.timestamp() // seconds

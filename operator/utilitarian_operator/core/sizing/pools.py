@@ -17,7 +17,8 @@ from utilitarian_operator.core.sizing.decision import Decision, Rule, Step
 from utilitarian_operator.core.sizing.eta_sleep import deferring, followed, put_to_sleep
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import FRESH, Memory, remember, start_up_s
-from utilitarian_operator.core.sizing.rules import FIRST_GUESS_START_UP, RuleInput, arrival_window, decide
+from utilitarian_operator.core.sizing.rule_input import FIRST_GUESS_START_UP, RuleInput, arrival_window
+from utilitarian_operator.core.sizing.rules import decide
 from utilitarian_operator.core.spec.by_hand import RunByHand
 from utilitarian_operator.core.spec.override import Override
 
@@ -25,9 +26,9 @@ GOOD_LOOKS = 2
 """Complete looks that an operator must have had since it started before it takes a worker away."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FleetContext:
-    """What a decision depends on beside the pools.
+    """What a decision depends on beside the pools; without slots, so that one can be made of another (`changed`).
 
     Args:
         now: the one clock.
@@ -135,9 +136,13 @@ def _fits(
     """Whether the pools may have what each asks for by itself; a quick answer for most looks."""
     if ceiling is None:
         return True
-    asked = sum(it.draining + max(own[name].replicas, it.current) for name, it in seen.items())
-    others = (it for name, it in beside.items() if name not in seen)
-    return asked + sum(it.draining + max(it.own.replicas, it.current) for it in others) <= ceiling
+    asked = 0
+    for name, facts in seen.items():
+        asked += facts.draining + max(own[name].replicas, facts.current)
+    for name, other in beside.items():
+        if name not in seen:
+            asked += other.draining + max(other.own.replicas, other.current)
+    return asked <= ceiling
 
 
 def _shared(
@@ -177,17 +182,18 @@ def _lasts(turn: datetime | None, facts: Facts, now: datetime) -> bool:
 def decide_pool(pool: Pool, facts: Facts, memory: Memory, context: FleetContext) -> tuple[Decision, Memory]:
     """The decision for one pool by itself, and what is remembered of it."""
     now, since = context.now, memory.looked_at
-    sleep = followed(memory.eta_sleep, facts)
-    if sleep != memory.eta_sleep:
-        memory = changed(memory, eta_sleep=sleep)
-    facts = deferring(facts, sleep, start_up_s(memory, FIRST_GUESS_START_UP), now)
+    if memory.eta_sleep is not None:
+        sleep = followed(memory.eta_sleep, facts)
+        if sleep != memory.eta_sleep:
+            memory = changed(memory, eta_sleep=sleep)
+        facts = deferring(facts, sleep, start_up_s(memory, FIRST_GUESS_START_UP), now)
     waiting = when_due.waiting_since(pool, facts, memory, now)
     empty = when_due.empty_looks(facts, memory)
     memory = remember(pool, facts, memory, now, arrival_window(pool, memory, now))
-    if (waiting, empty) != (memory.waiting_since, memory.empty_looks):
+    if waiting != memory.waiting_since or empty != memory.empty_looks:
         memory = changed(memory, waiting_since=waiting, empty_looks=empty)
     asked, delay = when_due.start_followed(pool, facts, memory, now)
-    if (asked, delay) != (memory.asked_since, memory.start_delay_s):
+    if asked != memory.asked_since or delay != memory.start_delay_s:
         memory = changed(memory, asked_since=asked, start_delay_s=delay)
     if pool.schedule or memory.runs:
         memory = runs.opened_by_hand(pool, context.runs_by_hand.get(pool.name), memory, now)

@@ -1,11 +1,9 @@
 """The rules that size one pool, in order; each returns the new number with a sentence, or None: no change."""
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import cached_property
+from collections.abc import Callable, Iterable
+from datetime import timedelta
 from math import ceil
 
-from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.api.units import format_duration as duration
 from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.moments import timestamp
@@ -13,112 +11,32 @@ from utilitarian_operator.core.observation.model.figures import Unknown
 from utilitarian_operator.core.sizing import memory as memories
 from utilitarian_operator.core.sizing import runs, when_due
 from utilitarian_operator.core.sizing.decision import Decision, Rule, Step, start
-from utilitarian_operator.core.sizing.demand import demand, horizon, is_cut
+from utilitarian_operator.core.sizing.demand import demand, is_cut
 from utilitarian_operator.core.sizing.eta_sleep import given_back_too_often, why_awake
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory
+from utilitarian_operator.core.sizing.rule_input import RuleInput, window_of
 from utilitarian_operator.core.sizing.run_state import OpenRun
-from utilitarian_operator.core.spec.override import Override
 from utilitarian_operator.core.wording import number, plural, seconds, whole
-
-FIRST_GUESS_START_UP = timedelta(seconds=5)
-"""Start-up time of a worker before one was measured."""
 
 START_HOLDS = timedelta(days=1)
 """For how long a measured start is a reason to keep a worker awake."""
 
 
-@dataclass(frozen=True)
-class RuleInput:
-    """All that a rule may look at; what is worked out from it is worked out once.
-
-    Args:
-        pool: the effective spec.
-        facts: what was seen.
-        memory: what is remembered, brought up to `now`.
-        now: the one clock.
-        steady: the operator has run long enough, and seen well often enough, to take workers away.
-        override: what a person set, or None.
-    """
-
-    pool: Pool
-    facts: Facts
-    memory: Memory
-    now: datetime
-    steady: bool = True
-    override: Override | None = None
-
-    @cached_property
-    def seconds_per_task(self) -> float:
-        """s, measured or guessed."""
-        return memories.seconds_per_task(self.pool, self.memory, self.now)
-
-    @cached_property
-    def horizon(self) -> float:
-        """H in seconds, by what is known now."""
-        return _horizon(self.pool, self.memory, self.seconds_per_task, self.now)
-
-    @property
-    def start_up_s(self) -> float:
-        """U in seconds, measured or guessed."""
-        return memories.start_up_s(self.memory, FIRST_GUESS_START_UP)
-
-    @cached_property
-    def leaves(self) -> bool:
-        """Whether the workers of a pool that wakes when due may go as soon as no message waits for them."""
-        pool, facts, memory, s = self.pool, self.facts, self.memory, self.seconds_per_task
-        if not when_due.may_leave(pool, facts, memory, s, self.now):
-            return False
-        if facts.deferred and why_awake(pool, facts, memory.eta_sleep, self.start_up_s, self.now) is not None:
-            return False
-        return when_due.sleep_pays(pool, memory, s, window_of(self.horizon), self.now)
-
-    @property
-    def idle_for(self) -> timedelta | None:
-        """How long nothing has been to do; None while something is, or may be."""
-        return None if self.memory.idle_since is None else self.now - self.memory.idle_since
-
-
 def decide(given: RuleInput) -> tuple[Decision, Memory]:
     """All the rules of one pool, without what the fleet's ceiling says; and the memory with the demand in it."""
-    asked = start(by_demand(given))
-    for floor in (wait_until_due, leave_when_served, by_run, not_for_starved_work, declare_missing_queues):
-        asked = asked.then(floor(given, asked.replicas))
+    asked = _ruled(given, start(by_demand(given)), _FLOORS)
     # A floor is no demand: with nothing to do there is none to remember, or each run would be stood by for longer.
-    memory = _demanded(given, asked.replicas if given.facts.at_least else 0)
-    remembering = RuleInput(given.pool, given.facts, memory, given.now, given.steady, given.override)
-    decision = asked
-    for rule in (
-        do_not_scale_up_failing_pods,
-        keep_what_is_of_use,
-        sleep_when_idle,
-        give_back_seldom,
-        within_bounds,
-        by_override,
-        wait_after_a_start,
-    ):
-        decision = decision.then(rule(remembering, decision.replicas))
-    return decision, memory
+    remembering = given.remembering(_demanded(given, asked.replicas if given.facts.at_least else 0))
+    return _ruled(remembering, asked, _BOUNDS), remembering.memory
 
 
-def horizon_now(pool: Pool, memory: Memory, now: datetime) -> float:
-    """H in seconds, by what is known now."""
-    return _horizon(pool, memory, memories.seconds_per_task(pool, memory, now), now)
-
-
-def _horizon(pool: Pool, memory: Memory, seconds_per_task: float, now: datetime) -> float:
-    u, rising = memories.start_up_s(memory, FIRST_GUESS_START_UP), memories.is_rising(memory, seconds_per_task, now)
-    return horizon(pool.scaling.drain_within.total_seconds(), u, seconds_per_task, rising=rising)
-
-
-def arrival_window(pool: Pool, memory: Memory, now: datetime) -> timedelta:
-    """max(H, 60 s): the time over which arrivals are counted."""
-    return window_of(horizon_now(pool, memory, now))
-
-
-def window_of(over: float) -> timedelta:
-    """The time over which arrivals are counted, where H is so many seconds."""
-    return max(timedelta(seconds=over), memories.SHORTEST_WINDOW)
+def _ruled(given: RuleInput, decision: Decision, rules: Iterable[Callable[[RuleInput, int], Step | None]]) -> Decision:
+    """The decision after some more rules, in order."""
+    for rule in rules:
+        if (step := rule(given, decision.replicas)) is not None:
+            decision = decision.then(step)
+    return decision
 
 
 def by_demand(given: RuleInput) -> Step:
@@ -133,6 +51,8 @@ def by_demand(given: RuleInput) -> Step:
         some = f"{plural(waiting, 'task')} {'waits' if waiting == 1 else 'wait'}" if waiting else "nothing waits"
         because = f"{some} for the next run, {run} at {timestamp(opens)} (outsideRuns: Hold)"
         return Step(Rule.HOLD, facts.current, 0, because)
+    if not facts.at_least:
+        return Step(Rule.DEMAND, facts.current, 0, "nothing to do")
     s = given.seconds_per_task
     result = demand(
         facts.at_least,
@@ -141,8 +61,6 @@ def by_demand(given: RuleInput) -> Step:
         seconds_per_task=s,
         over=given.horizon,
     )
-    if not facts.at_least:
-        return Step(Rule.DEMAND, facts.current, 0, "nothing to do")
     because = (
         f"{plural(facts.at_least, 'task')} of {seconds(s)}, to be started within "
         f"{duration(pool.scaling.drain_within)}: {plural(round(result.slots, 1), 'slot')}, "
@@ -195,6 +113,8 @@ def holds(given: RuleInput) -> bool:
 
 def by_run(given: RuleInput, wanted: int) -> Step | None:
     """An open run with a deadline is sized by it; every open run has its workers ready from its warm-up on."""
+    if not given.memory.runs:
+        return None
     schedules = {schedule.name: schedule for schedule in given.pool.schedule}
     asked = [(run, _deadline_demand(given, run)) for run in given.memory.runs]
     replaced = any(by_deadline is not None for _, by_deadline in asked)
@@ -240,10 +160,13 @@ def _why_run(given: RuleInput, run: OpenRun, workers: int, asked: runs.RunDemand
 
 def not_for_starved_work(given: RuleInput, wanted: int) -> Step | None:
     """Work that no free worker takes is not answered with more workers; what an open run asked for in advance stays."""
-    facts, open_runs = given.facts, {run.name for run in given.memory.runs}
+    facts = given.facts
+    if not facts.starved:
+        return None
+    open_runs = {run.name for run in given.memory.runs}
     prepared = max((it.workers for it in given.pool.schedule if it.name in open_runs), default=0)
     enough = max(facts.current, prepared)
-    if not facts.starved or wanted <= enough:
+    if wanted <= enough:
         return None
     return Step(Rule.STARVED, wanted, enough, f"{plural(enough, 'worker')} kept: {facts.starved}")
 
@@ -272,6 +195,8 @@ def _useful(given: RuleInput) -> int:
     facts = given.facts
     if isinstance(facts.work, Unknown):
         return facts.current
+    if not (facts.work and facts.current):
+        return 0
     held = facts.work - (facts.ready if holds(given) and isinstance(facts.ready, int) else 0)
     return min(facts.current, ceil(held / given.pool.worker.concurrency))
 
@@ -392,3 +317,15 @@ def wait_after_a_start(given: RuleInput, wanted: int) -> Step | None:
 def held_back(decision: Decision, allowed: int, because: str) -> Decision:
     """The decision cut down by the fleet's ceiling."""
     return decision.then(Step(Rule.BUDGET, decision.replicas, allowed, because))
+
+
+_FLOORS = (wait_until_due, leave_when_served, by_run, not_for_starved_work, declare_missing_queues)
+_BOUNDS = (
+    do_not_scale_up_failing_pods,
+    keep_what_is_of_use,
+    sleep_when_idle,
+    give_back_seldom,
+    within_bounds,
+    by_override,
+    wait_after_a_start,
+)

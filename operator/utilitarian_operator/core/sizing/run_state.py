@@ -25,9 +25,9 @@ class Outcome(StrEnum):
     """The operator was away, so that it is not known how it went."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OpenRun:
-    """A run that has begun, or is being prepared.
+    """A run that has begun, or is being prepared; without slots, since each look changes some of it (`changed`).
 
     Args:
         name: of its schedule.

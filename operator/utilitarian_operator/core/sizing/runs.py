@@ -84,7 +84,7 @@ def follow(pool: Pool, facts: Facts, memory: Memory, now: datetime, since: datet
         if run.start <= now:
             noted = _worked(schedule, noted, facts, now, alone=len(begun) == 1)
         if run is newest:
-            noted = replace(noted, tasks=noted.tasks + (facts.arrived or 0), done=noted.done + (facts.completed or 0))
+            noted = changed(noted, tasks=noted.tasks + (facts.arrived or 0), done=noted.done + (facts.completed or 0))
         past = _past(schedule, noted, pool, memory, now)
         if past is None:
             stay.append(noted)
@@ -192,6 +192,8 @@ def _opened(schedule: Schedule, memory: Memory, now: datetime) -> Memory:
 
 def _with_none_too_many(schedule: Schedule, memory: Memory, now: datetime) -> Memory:
     """Each run once, and of those that are to come no more than may be: a status may tell anything."""
+    if len(memory.runs) <= 1:
+        return memory
     mine = {run.start: run for run in memory.runs if run.name == schedule.name}
     begun = [start for start in mine if start <= now]
     ahead = sorted(mine.keys() - begun)[: max(MOST_OPEN - len(begun), 0)]
@@ -228,8 +230,8 @@ def _without_the_future(schedule: Schedule, memory: Memory, now: datetime) -> Me
     A run is prepared before its start, but nothing happens in it and it can't be over. Nor is the time over of one that
     was given up later than now.
     """
-    name, soon = schedule.name, now + schedule.warm_up
-    over = {past.start for past in memory.history if past.name == name and _is_over_too_early(past, now)}
+    name, soon, latest = schedule.name, now + schedule.warm_up, now + LONGEST_GAP
+    over = {it.start for it in memory.history if it.name == name and (it.start > now or _gave_up_after(it, latest))}
     begun = [run.start for run in memory.runs if run.name == name and run.start > now and _has_begun(run)]
     newest = _newest(schedule, memory)
     if not over and not begun and (newest is None or newest <= soon):
@@ -248,9 +250,8 @@ def _without_the_future(schedule: Schedule, memory: Memory, now: datetime) -> Me
     )
 
 
-def _is_over_too_early(past: PastRun, now: datetime) -> bool:
-    given_up = past.outcome not in {Outcome.DONE, Outcome.LATE} and past.finished > now + LONGEST_GAP
-    return past.start > now or given_up
+def _gave_up_after(past: PastRun, latest: datetime) -> bool:
+    return past.finished > latest and past.outcome not in {Outcome.DONE, Outcome.LATE}
 
 
 def _has_begun(run: OpenRun) -> bool:
@@ -272,7 +273,7 @@ def _staffed(run: OpenRun, facts: Facts, now: datetime, since: datetime | None) 
     """The run with the workers that this look tells of, and since when it has been watched without a gap."""
     gap = timedelta() if since is None or now < since else now - since
     unwatched = now > run.start and (since is None or gap > LONGEST_GAP)
-    return replace(
+    return changed(
         run,
         watched_since=now if unwatched else run.watched_since,
         most_workers=max(run.most_workers, facts.current),
@@ -284,7 +285,7 @@ def _staffed(run: OpenRun, facts: Facts, now: datetime, since: datetime | None) 
 def _worked(schedule: Schedule, run: OpenRun, facts: Facts, now: datetime, *, alone: bool) -> OpenRun:
     """A run that has begun, with the work that this look tells of."""
     first = run.first_message or (now if _has_come(facts, alone=alone) else None)
-    return replace(
+    return changed(
         run,
         first_message=first,
         worked_at=now if facts.at_least or facts.arrived or facts.completed else run.worked_at,

@@ -60,7 +60,7 @@ def longest_start_up_s(pool: Pool, memory: Memory) -> float | None:
 def has_room(pool: Pool, memory: Memory) -> bool:
     """Whether D >= 2 u_hi + 3 s: a start-up surely fits into the promise, with time to wait before it."""
     u = longest_start_up_s(pool, memory)
-    return u is not None and _promise(pool) >= ROOM * u + MARGIN_S
+    return u is not None and _fits(pool, u)
 
 
 def due(pool: Pool, memory: Memory, waiting: int, seconds_per_task: float) -> datetime | None:
@@ -75,7 +75,7 @@ def due(pool: Pool, memory: Memory, waiting: int, seconds_per_task: float) -> da
     u = longest_start_up_s(pool, memory)
     if memory.waiting_since is None or u is None:
         return None
-    if not has_room(pool, memory):
+    if not _fits(pool, u):
         return memory.waiting_since
     c = pool.worker.concurrency
     before = u + MARGIN_S + max(waiting - c, 0) * seconds_per_task / c + memory.start_delay_s
@@ -93,7 +93,7 @@ def may_leave(pool: Pool, facts: Facts, memory: Memory, seconds_per_task: float,
         now: the one clock.
     """
     u = longest_start_up_s(pool, memory)
-    if u is None or not applies(pool, memory) or not (has_room(pool, memory) or learns(memory, now)):
+    if u is None or not applies(pool, memory) or not (_fits(pool, u) or learns(memory, now)):
         return False
     if not facts.serving or facts.missing or not isinstance(facts.work, int) or facts.ready != 0:
         return False
@@ -195,6 +195,10 @@ def empty_looks(facts: Facts, memory: Memory) -> int:
         memory: of the look before.
     """
     return min(memory.empty_looks + 1, SURELY_EMPTY) if facts.current and facts.ready == 0 else 0
+
+
+def _fits(pool: Pool, longest_s: float) -> bool:
+    return _promise(pool) >= ROOM * longest_s + MARGIN_S
 
 
 def _promise(pool: Pool) -> float:

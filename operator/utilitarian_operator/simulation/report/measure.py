@@ -190,23 +190,30 @@ def measured(
     for name, one in played.items():
         runs = runs_of(one.pool, stage.tasks[name], stage.load, stage.until)
         waits = _waits(one.workers, stage.tasks[name], stage.until)
-        outside = sorted(_outside(waits, runs))
-        promised += outside  # sorted stretches one behind the other are sorted fast
-        results[name] = _pool(
-            one, waits, runs, _promises(one, stage, outside, runs), stage, (bounds or {}).get(name, 0.0)
-        )
+        ordered = sorted(waits)
+        outside = sorted(_outside(waits, runs)) if runs else ordered
+        promised += outside  # sorted stretches one behind the other are sorted fast, as what is sorted already
+        given = _promises(one, stage, outside, runs)
+        results[name] = _pool(one, (waits, ordered), runs, given, stage, (bounds or {}).get(name, 0.0))
     of_all = _quantiles(promised)
     return PolicyResult(policy, results, of_all.p50, of_all.p95)
 
 
 def _pool(
-    one: Played, waits: list[float], runs: list[Run], promises: Promises, stage: Scene, bound: float
+    one: Played,
+    both: tuple[list[float], list[float]],
+    runs: list[Run],
+    promises: Promises,
+    stage: Scene,
+    bound: float,
 ) -> PoolResult:
+    """The figures of a pool; `both` are the waits of its tasks in their order, and sorted."""
+    waits, ordered = both
     workers, tasks = one.workers, stage.tasks[one.pool.name]
     account = workers.account
     return PoolResult(
         name=one.pool.name,
-        waits=(whole := _quantiles(waits)),
+        waits=(whole := _quantiles(ordered)),
         queues={tasks.queues[0]: whole} if len(tasks.queues) == 1 else _by_queue(waits, tasks),
         runs=[_run(run, workers, tasks, stage.until) for run in runs if run.deadline <= stage.until],
         promises=promises,
@@ -304,7 +311,7 @@ def binned(samples: Sequence[Sample], until: float, column: int, bins: int = BIN
     highest, current, place = [0] * bins, 0, 0
     for sample in samples:
         now = min(int(sample[0] / until * bins), bins - 1)
-        for between in range(place, now + 1):
+        for between in range(place + 1, now + 1):
             highest[between] = max(highest[between], current)
         place, current = now, int(sample[column])
         highest[now] = max(highest[now], current)

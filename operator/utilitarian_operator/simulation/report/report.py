@@ -55,7 +55,7 @@ class Report:
     def best(self) -> PolicyResult | None:
         """The cheapest value of a sweep that breaks no more promises than the resource as it is; None without one."""
         asis, *rest = self.results
-        kept = [it for it in (asis, *(it for it in rest if is_tried(it))) if _breaks(it) <= _breaks(asis)]
+        kept = [it for it in (asis, *filter(is_tried, rest)) if _breaks_no_more(it, asis)]
         return min(kept, key=self.cost) if any(map(is_tried, rest)) else None
 
     def cost(self, result: PolicyResult) -> float:
@@ -247,6 +247,11 @@ def share(part: int, whole: int) -> str:
     if not whole:
         return NOTHING
     return "100%" if part == whole else f"{min(part / whole * 100, 99.99):.2f}%"
+
+
+def _breaks_no_more(result: PolicyResult, asis: PolicyResult) -> bool:
+    """Whether no more deadlines are missed, promises broken and tasks interrupted than as it is, each by itself."""
+    return all(now <= then for now, then in zip(_breaks(result), _breaks(asis), strict=True))
 
 
 def _breaks(result: PolicyResult) -> tuple[int, int, int]:

@@ -81,3 +81,11 @@ def test_the_best_value_of_a_sweep_breaks_nothing_that_is_kept() -> None:
     assert asked.best is cheap
     assert [row[0] for row in policies(asked).rows] == ["utilitarian (as it is)", "a=1 (best)", "a=2"]
     assert report(RESULT).best is None
+
+
+def test_one_broken_promise_less_makes_no_other_good() -> None:
+    pool = replace(RESULT.pools["pool"], interrupted=1)
+    asis = replace(RESULT, pools={"pool": pool})
+    late = replace(pool.promises, kept=pool.promises.kept - 1)
+    other = replace(RESULT, policy="a=1", pools={"pool": replace(pool, hours=0.0, interrupted=0, promises=late)})
+    assert report(asis, other).best is asis
