@@ -43,8 +43,8 @@ def size(status: Mapping[str, Any]) -> int:
 
 def short(text: str, most: int) -> str:
     """A text that is cut where it is too long, and that every JSON reader takes."""
-    whole = text if text.isascii() else text.encode(errors="replace").decode()
-    return whole if len(whole) <= most else f"{whole[: most - 1]}…"
+    cut = text if len(text) <= most else f"{text[: most - 1]}…"
+    return cut if cut.isascii() else cut.encode(errors="replace").decode()
 
 
 def bounded(conditions: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
