@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from tests.support.yaml_text import load_all
 from utilitarian_operator.api.effective import effective_fleet
 from utilitarian_operator.api.resource import KIND
 from utilitarian_operator.api.validation.resource_rules import accept
@@ -27,7 +28,7 @@ def examples() -> dict[str, dict[str, Any]]:
     """The resource of each example that holds one, by the file's name without its ending."""
     found = {}
     for path in [*sorted((ROOT / "examples").glob("*.yaml")), *sorted((ROOT / "examples/fleets").glob("*.yaml"))]:
-        for document in yaml.safe_load_all(path.read_text()):
+        for document in load_all(path.read_text()):
             if document and document.get("kind") == KIND:
                 found[path.stem] = document
     return found

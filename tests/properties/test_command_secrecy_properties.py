@@ -93,13 +93,13 @@ def test_a_password_where_none_belongs_is_refused_and_not_printed(place: Any) ->
     assert "error: spec." in said
 
 
-@settings(max_examples=examples(20), deadline=None)
+@settings(max_examples=examples(20, fewest=5), deadline=None)
 @given(password=PASSWORDS, place=st.sampled_from(list(PLACES.values())))
 def test_no_command_prints_a_password_that_stands_where_none_belongs(password: str, place: Any) -> None:
     assert WORD not in printed(written(place, password))
 
 
-@settings(max_examples=examples(20), deadline=None)
+@settings(max_examples=examples(20, fewest=5), deadline=None)
 @given(
     password=PASSWORDS, cut=st.integers(1, 60), more=st.sampled_from(["", "\t", "}", "]", "'", '"', ": :", "&", "*a"])
 )
@@ -111,6 +111,7 @@ def test_no_command_prints_a_password_of_a_file_that_is_no_yaml(password: str, c
     assert WORD not in printed(broken, objects=False)
 
 
+@pytest.mark.thorough
 def test_a_traceback_has_no_values_in_it(tmp_path: Path) -> None:
     """What no code expects ends a command with Python's own traceback: lines of the program, without variables."""
     (tmp_path / "fleet.json").write_text(json.dumps(resource({"broker": {"urlFrom": f"amqp://u:{WORD}@r/"}})))

@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.examples import examples
+from tests.support.yaml_text import load
 from utilitarian_operator.cli.resources import fleet_of, pools_of, the_one
 from utilitarian_operator.core.explain.explanation import explain
 from utilitarian_operator.core.explain.from_status import NO_REASON, decisions_now, trail_from_status
 
-SAVED = yaml.safe_load((Path(__file__).parents[1] / "unit" / "cli" / "saved_fleet.yaml").read_text())
+SAVED = load((Path(__file__).parents[1] / "unit" / "cli" / "saved_fleet.yaml").read_text())
 NOW = datetime.fromisoformat("2026-03-02T12:10:00Z")
 RUN = {"name": "run", "started": "2026-03-02T12:00:00Z", "remaining": 5, "eta": "2026-03-02T12:20:00Z"}
 PAST = {"name": "run", "started": "2026-03-02T11:00:00Z", "finished": "2026-03-02T11:20:00Z", "outcome": "Done"}

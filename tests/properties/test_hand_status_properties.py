@@ -10,12 +10,12 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.examples import examples
 from tests.support.fake_shell import NAMESPACE, SAVED, FakeShell
+from tests.support.yaml_text import load
 from utilitarian_operator.cli.tables import width_of
 
 HANDS = (
@@ -33,7 +33,7 @@ NAMES = ("name", "type", "status", "rule", "queue", "lastTransitionTime")
 @st.composite
 def statuses(draw: st.DrawFn) -> dict[str, Any]:
     """The saved status, with some of its values as another version or a stranger may have written them."""
-    status: dict[str, Any] = yaml.safe_load(SAVED.read_text())["status"]
+    status: dict[str, Any] = load(SAVED.read_text())["status"]
     for _ in range(draw(st.integers(0, 8))):
         part: Any = status
         while isinstance(part, dict | list) and part:

@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.pools import NOW
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.engine import step
@@ -97,7 +98,7 @@ def pool_by_pool(fleet: Fleet, figures: Figures, before: State) -> dict[str, Dec
     return found
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60, fewest=8))
 @given(FLEET, st.lists(LOOK, min_size=1, max_size=6))
 def test_all_that_decide_sizes_come_to_the_same(spec: dict[str, Any], looks: list[dict[str, Any]]) -> None:
     body = resource(spec)

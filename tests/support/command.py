@@ -4,13 +4,19 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
+from unittest.mock import patch
 
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from utilitarian_operator.cli import app
 
 PROGRAM = Path(sys.executable).with_name("utilitarian-operator")
+
+# Each of a thousand runs would build all commands anew, which takes longer than most of them do.
+patch("typer.testing._get_command", cache(get_command)).start()
 
 
 def operator_command(

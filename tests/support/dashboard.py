@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ ALL = Variables()
 """All of everything, over a minute."""
 
 
+@cache
 def dashboards() -> dict[str, dict[str, Any]]:
     """The dashboards as they are in the chart, by uid."""
     loaded = [json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))]

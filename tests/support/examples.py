@@ -12,11 +12,16 @@ USUAL = 100
 """Hypothesis' own number."""
 
 
-def examples(most: int = USUAL) -> int:
-    """The number of examples of a property, of so many at most; a fifth of them in `make check`."""
-    return max(most // SHARE, min(most, FEWEST))
+def examples(most: int = USUAL, fewest: int = FEWEST) -> int:
+    """The number of examples of a property, of so many at most; a fifth of them in `make check`.
+
+    Args:
+        most: in a run of all tests.
+        fewest: in `make check`; fewer than usual where a single one takes long.
+    """
+    return max(most // SHARE, min(most, fewest))
 
 
-def days(whole: T, quick: T) -> T:
-    """How many days a simulation plays: `quick` in `make check`."""
+def length(whole: T, quick: T) -> T:
+    """How long a simulation plays, in days or looks: `quick` in `make check`."""
     return quick if QUICK else whole

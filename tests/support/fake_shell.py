@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.support.command import operator_command
+from tests.support.yaml_text import load
 from utilitarian_operator.adapters.cluster.by_hand import Server
 from utilitarian_operator.adapters.cluster.dry_run import PAGE, DryRunCluster
 from utilitarian_operator.adapters.cluster.fake import FakeCluster
@@ -94,7 +94,7 @@ class FakeShell:
 
     def fleet(self, name: str = "utilitarian", namespace: str = NAMESPACE, **spec: Any) -> Object:
         """The saved fleet, with other fields in its spec."""
-        body: Object = yaml.safe_load(SAVED.read_text())
+        body: Object = load(SAVED.read_text())
         metadata = {"name": name, "namespace": namespace}
         return self.add({**body, "metadata": metadata, "spec": {**body["spec"], **spec}})
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 TABLE = Path(__file__).resolve().parents[2] / "docs/metrics.md"
@@ -24,6 +25,7 @@ class Metric:
         return tuple(self.name + suffix for suffix in _SUFFIXES.get(self.kind, ("",)))
 
 
+@cache
 def documented_metrics() -> tuple[Metric, ...]:
     """The metrics of the table, in its order."""
     return tuple(Metric(_words(row[0])[0], row[1], frozenset(_words(row[2]))) for row in _rows() if len(row) == 4)

@@ -3,13 +3,12 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-import yaml
-
+from tests.support.yaml_text import load
 from utilitarian_operator.api.objects import Object
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 HOUR_AGO = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
-STATES = yaml.safe_load((Path(__file__).parent / "pod_states.yaml").read_text())
+STATES = load((Path(__file__).parent / "pod_states.yaml").read_text())
 
 
 def pod(written: Object, kind: str) -> Object:

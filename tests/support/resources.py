@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
+from tests.support.yaml_text import load
 
 BASE = """
 apiVersion: utilitarian.io/v1alpha1
@@ -43,16 +43,11 @@ class Refused:
 
 def resource(spec: str = "{}", name: str = "fleet") -> dict[str, Any]:
     """A valid resource with some fields of its spec replaced."""
-    body: dict[str, Any] = _read(BASE)
+    body: dict[str, Any] = load(BASE)
     body["metadata"]["name"] = name
-    body["spec"].update(_read(spec))
+    body["spec"].update(load(spec))
     body["spec"] = {key: value for key, value in body["spec"].items() if value is not None}
     return body
-
-
-def _read(text: str) -> Any:
-    """What YAML says, by the parser in C: thousands of tests begin with a resource."""
-    return yaml.load(text, Loader=yaml.CSafeLoader)
 
 
 def pool(fields: str) -> str:

@@ -1,18 +1,19 @@
 """The alerts: each fires when it should and only then, and has a runbook that can be found."""
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.support.chart import CHART
 from tests.support.dashboard import dashboards
-from tests.support.examples import days
+from tests.support.examples import length
 from tests.support.metrics_table import documented_alerts
 from tests.support.prometheus import promtool
 from tests.support.quiet_month import A_DAY, AN_HOUR, DAYS, Look, quiet_month
+from tests.support.yaml_text import load
 
 ROOT = Path(__file__).resolve().parents[3]
 ALERTS = CHART / "files/alerts.yaml"
@@ -20,7 +21,7 @@ CASES = Path(__file__).parent / "chart_alert_cases.yaml"
 RUNBOOKS = ROOT / "docs" / "runbooks"
 INDEX = (RUNBOOKS / "README.md").read_text()
 
-RULES: list[dict[str, Any]] = yaml.safe_load(ALERTS.read_text())["groups"][0]["rules"]
+RULES: list[dict[str, Any]] = load(ALERTS.read_text())["groups"][0]["rules"]
 RULES_OF_ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
 RECORDED = [rule["record"] for rule in RULES if "record" in rule]
 alerts = pytest.mark.parametrize("alert", RULES_OF_ALERTS)
@@ -33,7 +34,7 @@ def test_alerts_fire_when_they_should_and_only_then() -> None:
 
 @pytest.mark.thorough
 def test_a_quiet_month_fires_nothing(tmp_path: Path) -> None:
-    month = quiet_month(days(DAYS, quick=7))
+    month = quiet_month(length(DAYS, quick=7))
     assert "SUCCESS" in promtool("test", "rules", month.write(tmp_path / "month.yaml", ALERTS, {}))
 
 
@@ -47,10 +48,14 @@ def test_a_month_with_trouble_in_it_does(tmp_path: Path) -> None:
     assert "SUCCESS" in promtool("test", "rules", month.write(tmp_path / "month.yaml", ALERTS, fired))
 
 
+@cache
+def cases() -> list[dict[str, Any]]:
+    return [it for test in load(CASES.read_text())["tests"] for it in test["alert_rule_test"]]
+
+
 @alerts
 def test_an_alert_has_a_case_that_fires_and_one_that_is_silent(alert: str) -> None:
-    tests = [it for test in yaml.safe_load(CASES.read_text())["tests"] for it in test["alert_rule_test"]]
-    fires = {bool(it["exp_alerts"]) for it in tests if it["alertname"] == alert}
+    fires = {bool(it["exp_alerts"]) for it in cases() if it["alertname"] == alert}
     assert fires == {True, False}
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from hack.observability.dashboards import files as dashboard_files
@@ -19,6 +18,7 @@ from tests.support.metrics_table import METRIC_TYPES, Metric, documented_metrics
 from tests.support.ports import free_port
 from tests.support.prometheus import Prometheus, promtool
 from tests.support.waiting import wait_until
+from tests.support.yaml_text import load
 
 ALERTS = CHART / "files/alerts.yaml"
 
@@ -57,7 +57,7 @@ STATES = {
 
 def rules() -> list[dict[str, Any]]:
     """The alerts, and the recording rules that they ask for."""
-    found: list[dict[str, Any]] = yaml.safe_load(ALERTS.read_text())["groups"][0]["rules"]
+    found: list[dict[str, Any]] = load(ALERTS.read_text())["groups"][0]["rules"]
     return found
 
 
@@ -126,6 +126,7 @@ def prometheus(exposition: Exposition, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.mark.parametrize("title, expression", QUERIES, ids=QUERY_IDS)
+@pytest.mark.thorough
 def test_every_query_of_the_dashboard_has_an_answer(prometheus: Prometheus, title: str, expression: str) -> None:
     def answered() -> bool:
         # NaN is what a rate of nothing answers.
@@ -135,6 +136,7 @@ def test_every_query_of_the_dashboard_has_an_answer(prometheus: Prometheus, titl
 
 
 @pytest.mark.parametrize("rule", rules(), ids=rule_name)
+@pytest.mark.thorough
 def test_every_rule_can_be_asked(prometheus: Prometheus, rule: dict[str, Any]) -> None:
     assert prometheus.query(rule["expr"]) is not None
 
@@ -178,6 +180,7 @@ def test_a_figure_of_the_fleet_shows_no_trouble_where_none_is(
     assert "SUCCESS" in promtool("test", "rules", tmp_path / "test.yaml")
 
 
+@pytest.mark.thorough
 def test_a_wrong_query_says_what_is_wrong_with_it(prometheus: Prometheus) -> None:
     with pytest.raises(AssertionError, match="unclosed left parenthesis"):
         prometheus.query("sum(up")

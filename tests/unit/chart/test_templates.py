@@ -470,6 +470,7 @@ SERVICE = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 @pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.thorough
 def test_every_release_has_names_that_kubernetes_takes(release: str) -> None:
     objects = render({"admission": {"enabled": True}, "replicas": 2}, release=release)
     services = [it["metadata"]["name"] for it in objects if it["kind"] == "Service"]
@@ -577,6 +578,7 @@ def test_a_pod_label_never_takes_the_pod_from_its_deployment() -> None:
     ],
     ids=lambda value: json.dumps(value) if isinstance(value, dict) else "",
 )
+@pytest.mark.thorough
 def test_what_makes_no_sense_is_refused(values: dict[str, Any], says: str) -> None:
     with pytest.raises(ChartRefusedError, match=says):
         render(values)

@@ -80,9 +80,14 @@ FILE = ("-f", str(SAVED))
         # typer checks a command's options with pydantic
         pytest.param([["simulate", "--help"], ["run", "--help"]], SLOW, id="the help of a command"),
         pytest.param(
-            [["crd"], ["status", *FILE], ["plan", *FILE], ["explain", "cleanup", *FILE]], CLIENTS, id="on a file"
+            [["crd"], ["status", *FILE], ["plan", *FILE], ["explain", "cleanup", *FILE]],
+            CLIENTS,
+            id="on a file",
+            marks=pytest.mark.thorough,
         ),
-        pytest.param([["plan", *FILE, "--live"]], {"kopf", "kombu", "amqp"}, id="on a cluster"),
+        pytest.param(
+            [["plan", *FILE, "--live"]], {"kopf", "kombu", "amqp"}, id="on a cluster", marks=pytest.mark.thorough
+        ),
     ],
 )
 def test_a_command_imports_what_it_needs_alone(commands: list[list[str]], heavy: set[str]) -> None:

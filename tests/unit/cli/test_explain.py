@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.support.command import operator_command
+from tests.support.yaml_text import load
 
 SAVED = Path(__file__).with_name("saved_fleet.yaml")
 
 
 def saved(**changes: Any) -> str:
-    return json.dumps(yaml.safe_load(SAVED.read_text()) | changes)
+    return json.dumps(load(SAVED.read_text()) | changes)
 
 
 def test_a_pool_is_explained_with_its_numbers() -> None:
@@ -61,7 +61,7 @@ def test_what_was_not_seen_is_unknown_and_not_zero() -> None:
 @pytest.mark.parametrize("output", ["json", "yaml"])
 def test_programs_get_the_same(output: str) -> None:
     text = operator_command("explain", "amr-hourly", "-f", SAVED, "-o", output).stdout
-    shown = json.loads(text) if output == "json" else yaml.safe_load(text)
+    shown = json.loads(text) if output == "json" else load(text)
     assert (shown["fleet"], shown["pool"]) == ("metering/utilitarian", "amr-hourly")
     assert [step["rule"] for step in shown["trail"]] == ["demand", "bounds"]
     assert shown["recommendations"][0]["path"] == "pools.amr-hourly.scaling.max"
@@ -79,7 +79,7 @@ def test_a_list_as_kubectl_prints_it_is_read_from_stdin() -> None:
 
 
 def test_a_refused_spec_still_tells_its_status() -> None:
-    spec = yaml.safe_load(SAVED.read_text())["spec"] | {"mode": "Sometimes"}
+    spec = load(SAVED.read_text())["spec"] | {"mode": "Sometimes"}
     done = operator_command("explain", "amr-hourly", "-f", "-", stdin=saved(spec=spec))
     assert done.returncode == 0, done.stderr
     assert "the spec as it stands is refused, an earlier one runs: spec.mode: " in done.stdout
@@ -129,7 +129,7 @@ EDITED: dict[str, tuple[tuple[str | int, ...], Any]] = {
 @pytest.mark.parametrize("name", EDITED)
 def test_an_edited_status_is_explained_as_far_as_it_goes(name: str) -> None:
     (*parents, leaf), value = EDITED[name]
-    body = yaml.safe_load(SAVED.read_text())
+    body = load(SAVED.read_text())
     part = body
     for parent in parents:
         part = part[parent]
@@ -140,7 +140,7 @@ def test_an_edited_status_is_explained_as_far_as_it_goes(name: str) -> None:
 
 
 def test_a_newer_operators_status_is_read_too() -> None:
-    status = yaml.safe_load(SAVED.read_text())["status"]
+    status = load(SAVED.read_text())["status"]
     status["pools"][0]["newer"] = status["newer"] = "figure"
     done = operator_command("explain", "amr-hourly", "-f", "-", stdin=saved(status=status))
     assert done.returncode == 0, done.stderr
@@ -154,7 +154,7 @@ def test_without_a_cluster_it_fails_in_one_sentence() -> None:
 
 
 def test_a_clock_that_is_behind_makes_no_age_below_zero() -> None:
-    body = yaml.safe_load(SAVED.read_text())
+    body = load(SAVED.read_text())
     body["metadata"]["managedFields"][0]["time"] = "2999-01-01T00:00:00Z"
     done = operator_command("explain", "amr-hourly", "-f", "-", stdin=json.dumps(body))
     assert "as of 2999-01-01T00:00:00Z, 0 s ago" in done.stdout

@@ -41,6 +41,7 @@ def on_a_terminal() -> str:
     return shown.decode()
 
 
+@pytest.mark.thorough
 def test_a_terminal_sees_colour() -> None:
     assert "\x1b[31mAtMaximum" in on_a_terminal()
     assert "\x1b" not in operator_command("status", "-f", SAVED, env={"TERM": "xterm"}).stdout
@@ -73,6 +74,7 @@ def test_values_stand_under_each_other_and_a_section_is_indented() -> None:
     assert output.section("T", "a\nb") == ["", "T", "  a", "  b"]
 
 
+@pytest.mark.thorough
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     command = f"set -o pipefail; {PROGRAM} plan -f {SAVED} -o yaml | head -c 10 >/dev/null"
     done = subprocess.run(  # noqa: S603 - our own program
@@ -86,6 +88,7 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     [(">/dev/full", 1, "error: stdout: No space left on device\n"), (">&-", 0, "")],
     ids=["a full disk", "no stdout"],
 )
+@pytest.mark.thorough
 def test_an_answer_that_can_not_be_printed(where: str, code: int, said: str) -> None:
     done = subprocess.run(  # noqa: S603 - our own program
         ["/bin/bash", "-c", f"{PROGRAM} status -f {SAVED} {where}"],

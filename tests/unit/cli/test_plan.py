@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.support.command import operator_command
+from tests.support.yaml_text import load_all
 from utilitarian_operator.api.effective import effective_fleet
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.validation.resource_rules import accept
@@ -49,7 +49,7 @@ def test_wide_shows_more_of_each_pool() -> None:
 def test_yaml_is_what_kubectl_takes_always_in_the_same_order() -> None:
     first, second = (operator_command("plan", "-f", PRODUCTION, "-n", "metering", "-o", "yaml") for _ in range(2))
     assert first.stdout == second.stdout
-    objects = list(yaml.safe_load_all(first.stdout))
+    objects = list(load_all(first.stdout))
     assert len(objects) == 24
     assert "&id" not in first.stdout
     assert {it["metadata"]["namespace"] for it in objects} == {"metering"}
@@ -68,7 +68,7 @@ def test_json_has_the_effective_spec_with_every_default() -> None:
 
 @pytest.mark.parametrize("path", FLEETS, ids=lambda path: path.stem)
 def test_the_objects_are_those_that_the_operator_makes(path: Path) -> None:
-    body = next(it for it in yaml.safe_load_all(path.read_text()) if it["kind"] == "UtilitarianWorkerPool")
+    body = next(it for it in load_all(path.read_text()) if it["kind"] == "UtilitarianWorkerPool")
     fleet, owner = effective_fleet(accept(body).spec), Owner("default", body["metadata"]["name"], "uid")
     nothing: dict[str, dict[str, Object]] = {DEPLOYMENT: {}, STATEFUL_SET: {}, DISRUPTION_BUDGET: {}}
     wanted = wanted_objects(owner, fleet, nothing, {})

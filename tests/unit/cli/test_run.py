@@ -12,6 +12,7 @@ from utilitarian_operator.host.settings import Admission, Settings
 from utilitarian_operator.host.wiring import _login
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "env,said",
     [

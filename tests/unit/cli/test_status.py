@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.support.command import operator_command
+from tests.support.yaml_text import load
 
 SAVED = Path(__file__).with_name("saved_fleet.yaml")
 
@@ -27,7 +27,7 @@ def test_each_pool_has_a_row() -> None:
 
 
 def test_an_open_run_has_a_line() -> None:
-    body = yaml.safe_load(SAVED.read_text())
+    body = load(SAVED.read_text())
     run = {"name": "hourly-run", "started": "2026-03-02T12:00:00Z", "remaining": 20000, "eta": "2026-03-02T12:17:00Z"}
     body["status"]["pools"][0]["run"] = {**run, "uncertainty": "2m3s", "deadline": "2026-03-02T12:30:00Z"}
     done = operator_command("status", "-f", "-", stdin=json.dumps(body))
@@ -47,7 +47,7 @@ def test_wide_shows_what_was_learned() -> None:
 @pytest.mark.parametrize("output", ["json", "yaml"])
 def test_programs_get_the_status_without_the_operators_own_memory(output: str) -> None:
     text = operator_command("status", "-f", SAVED, "-o", output).stdout
-    (fleet,) = (json.loads(text) if output == "json" else yaml.safe_load(text))["fleets"]
+    (fleet,) = (json.loads(text) if output == "json" else load(text))["fleets"]
     hourly, cleanup = fleet["pools"]
     assert (fleet["fleet"], fleet["workers"]) == ("metering/utilitarian", "3/15")
     assert "memory" not in hourly
@@ -57,7 +57,7 @@ def test_programs_get_the_status_without_the_operators_own_memory(output: str) -
 
 
 def test_a_fleet_that_no_operator_has_seen() -> None:
-    body = yaml.safe_load(SAVED.read_text())
+    body = load(SAVED.read_text())
     del body["status"]
     done = operator_command("status", "-f", "-", stdin=json.dumps(body))
     assert done.stdout == "metering/utilitarian: no operator has looked at it yet\n"
@@ -91,7 +91,7 @@ def test_what_is_wrong_is_said_in_one_sentence(words: list[str | Path], code: in
     ids=["by annotation", "by the spec", "not yet followed"],
 )
 def test_a_pause_has_its_end(mode: str, spec: str | None, said: str) -> None:
-    body = yaml.safe_load(SAVED.read_text())
+    body = load(SAVED.read_text())
     body["metadata"]["annotations"] = {"utilitarian.io/paused": "until 2100-01-01T00:00Z"}
     body["status"]["mode"] = mode
     body["spec"] |= {"mode": spec} if spec else {}

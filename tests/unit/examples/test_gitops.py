@@ -14,6 +14,7 @@ from utilitarian_operator.api.resource import Mode
 
 ROOT = Path(__file__).resolve().parents[3]
 GITOPS = ROOT / "examples" / "gitops"
+EXAMPLES = examples()
 ACCEPTED = ("Stalled", "False", "Accepted")
 SETTLED = ("Reconciling", "False", "RolledOut")
 IDLE = ("Ready", "True", "Idle")
@@ -83,9 +84,9 @@ def tracked(made: dict[str, Any], application: str) -> bool:
     return metadata["labels"]["app.kubernetes.io/instance"] == application and not metadata.get("ownerReferences")
 
 
-@pytest.mark.parametrize("example", examples())
+@pytest.mark.parametrize("example", EXAMPLES)
 def test_argo_cd_prunes_nothing_of_a_fleet_that_is_called_like_its_application(example: str) -> None:
-    resource = examples()[example]
+    resource = EXAMPLES[example]
     at_risk = [made for made in objects(resource) if tracked(made, resource["metadata"]["name"])]
     assert {made["kind"] for made in at_risk} <= {"PersistentVolumeClaim"}
     for made in at_risk:

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.clocked_cluster import Machine, cluster_of
+from tests.support.examples import examples
 from utilitarian_operator.adapters.cluster.fake import FakeCluster
 from utilitarian_operator.errors import LeadershipLost, LeaseUnsure
 from utilitarian_operator.host.fences import Fences
@@ -76,7 +77,7 @@ async def test_an_upgrade_after_the_one_before_was_killed_waits_for_its_lease() 
     assert TERMS.duration_s <= took <= TERMS.duration_s + LOOKED_AT_EACH_S
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     st.lists(
         st.tuples(

@@ -106,6 +106,7 @@ async def test_what_kopf_sees_of_an_answer(status: int, sent: dict[str, str], se
             assert await answer.json(content_type=None) == {}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("asked", ["86400", "Wed, 21 Oct 2099 07:28:00 GMT", "inf"])
 async def test_watches_try_again_soon_whatever_time_they_were_asked_to_wait(
     asked: str, monkeypatch: pytest.MonkeyPatch

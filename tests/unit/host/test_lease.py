@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.clocked_cluster import Machine, cluster_of
+from tests.support.examples import examples
 from utilitarian_operator.adapters.cluster.client import ClusterClient
 from utilitarian_operator.adapters.cluster.fake import FakeCluster
 from utilitarian_operator.errors import ClusterError, LeadershipLost, LeaseUnsure
@@ -179,7 +180,7 @@ def test_two_processes_of_one_name_are_two() -> None:
     assert one.startswith("pod-1_")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     st.lists(
         st.tuples(

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,7 @@ class Line:
 
     def meant(self, value: ast.expr) -> Iterator[ast.expr]:
         """What a variable or a function of the module has for a value; of all else the value itself."""
-        for node in ast.walk(self.module):
+        for node in _nodes(self.module):
             match node, value:
                 case ast.Assign(targets=[target], value=found), ast.Name() | ast.Attribute():
                     if ast.unparse(target) == ast.unparse(value):
@@ -70,17 +71,26 @@ class Line:
                     pass
 
 
+@cache
+def _nodes(module: ast.Module) -> list[ast.AST]:
+    return list(ast.walk(module))
+
+
 def lines() -> Iterator[tuple[str, Line]]:
     """Every call of a `logger`, and where it stands."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        module = ast.parse(path.read_text())
-        for node in ast.walk(module):
+    texts = ((path, path.read_text()) for path in sorted(PACKAGE.rglob("*.py")))
+    for path, text in texts:
+        if "logger." not in text:
+            continue  # each process that collects the tests would parse all modules
+        module = ast.parse(text)
+        for node in _nodes(module):
             match node:
                 case ast.Call(func=ast.Attribute(value=ast.Name(id="logger"), attr=level)) if level in LEVELS:
                     yield f"{path.relative_to(PACKAGE)}:{node.lineno}", Line(node, module)
 
 
-LINES = [pytest.param(line, id=where) for where, line in lines()]
+FOUND = tuple(lines())
+LINES = [pytest.param(line, id=where) for where, line in FOUND]
 
 
 @pytest.mark.parametrize("line", LINES)
@@ -114,6 +124,6 @@ def _is_reference(written: str) -> bool:
 
 
 def test_all_lines_are_found_and_no_exception_is_left_over() -> None:
-    found = {line.message for _, line in lines()}
+    found = {line.message for _, line in FOUND}
     assert len(LINES) > 40
     assert found >= ABOUT_THE_PROCESS

@@ -8,6 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.examples import length as length_of
 from tests.support.resources import resource
 from utilitarian_operator.api.effective import effective_fleet
 from utilitarian_operator.api.problem import InvalidSpec
@@ -121,7 +122,10 @@ def test_the_rules_of_pod_security_hold_for_what_comes_by_a_template() -> None:
     assert any("containers[1].securityContext.privileged" in it for it in said)
 
 
-@given(length=st.integers(min_value=1, max_value=3_000), name=st.sampled_from(sorted(KEYS)), odd=st.booleans())
+MANY = length_of(3_000, quick=500)
+
+
+@given(length=st.integers(min_value=1, max_value=MANY), name=st.sampled_from(sorted(KEYS)), odd=st.booleans())
 def test_a_long_list_is_merged_in_a_time_that_its_length_says(length: int, name: str, *, odd: bool) -> None:
     """Each item was looked for in all others: twenty thousand volumes stopped the looks at every fleet for minutes."""
     asked = Counter[str]()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.examples import days
+from tests.support.examples import length
 from tests.support.pools import NOW, facts, fleet, pool
 from tests.support.simulated import load, stage
 from utilitarian_operator.core.sizing.memory import Memory, remember
@@ -41,7 +41,7 @@ def looked(asked: Scene, *, every_tick: bool) -> Engine:
         pytest.param([HOURLY], {"schedule": RUN}, 0.0625, 0.002, id="runs"),
         pytest.param([{"poisson": "40/h"}], {}, 0.0625, 0.002, id="a trickle"),
         pytest.param([HOURLY], {"scaling": {"drainWithin": "2m"}}, 0.0625, 0.02, id="bursts"),
-        pytest.param([{"poisson": "8/s"}], {}, days(0.25, quick=0.1), 0.01, id="a steady stream"),
+        pytest.param([{"poisson": "8/s"}], {}, length(0.25, quick=0.1), 0.01, id="a steady stream"),
         pytest.param([{"poisson": "40/h"}, HOURLY], {"scaling": {"idleAfter": "30s"}}, 0.0625, 0.02, id="both"),
         pytest.param([{"poisson": "200/h"}], {"scaling": {"wake": "WhenDue"}}, 0.0625, 0.04, id="a trickle that waits"),
         pytest.param(
@@ -76,7 +76,7 @@ def result(asked: Scene, policy: str = "utilitarian") -> PoolResult:
 
 def test_the_same_seed_plays_the_same() -> None:
     one, same, other = (
-        result(stage({"work": {"arrivals": [{"poisson": "60/h"}, HOURLY]}}, days=0.2, seed=seed)) for seed in (3, 3, 4)
+        result(stage({"work": {"arrivals": [{"poisson": "60/h"}, HOURLY]}}, days=0.1, seed=seed)) for seed in (3, 3, 4)
     )
     assert one == same
     assert one.hours != other.hours
@@ -121,8 +121,8 @@ def test_runs_meet_their_deadlines_and_nothing_is_interrupted() -> None:
 
 def test_a_month_without_the_run_has_no_deadline() -> None:
     quarterly = {"schedule": [{"name": "quarter", "start": "0 3 1 1,4,7,10 *", "finishWithin": "24h"}]}
-    pool_result = result(stage({"work": {"arrivals": [{"rate": "20/h"}]}}, quarterly))
-    assert (pool_result.runs, pool_result.promises.given, pool_result.waits.tasks) == ([], 480, 480)
+    pool_result = result(stage({"work": {"arrivals": [{"rate": "20/h"}]}}, quarterly, days=0.25))
+    assert (pool_result.runs, pool_result.promises.given, pool_result.waits.tasks) == ([], 120, 120)
 
 
 def test_a_quarter_of_the_workers_begins_to_go_at_a_look() -> None:
@@ -193,7 +193,7 @@ def test_a_floor_is_no_demand_to_remember() -> None:
 def test_idle_after_alone_says_when_a_pool_sleeps() -> None:
     trickle = {"work": {"arrivals": [{"poisson": "20/h"}]}}
     short, long = (
-        result(stage(trickle, {"scaling": {"idleAfter": patience, "stabilization": "5m"}}))
+        result(stage(trickle, {"scaling": {"idleAfter": patience, "stabilization": "5m"}}, days=0.5))
         for patience in ("10s", "5m")
     )
     assert short.hours < long.hours / 3

@@ -10,6 +10,7 @@ def result(asked: Scene, policy: str = "utilitarian") -> PoolResult:
 
 
 @pytest.mark.parametrize("acks, lost", [("early", True), ("late", False)])
+@pytest.mark.thorough
 def test_a_node_that_dies_takes_tasks_with_it(acks: str, *, lost: bool) -> None:
     kills = [{"cron": "30 * * * *", "workers": 1}, {"at": "2026-03-02T02:45:00"}]
     busy = {"arrivals": [{"poisson": "1/s"}], "seconds": {"median": 20, "p95": 60}}

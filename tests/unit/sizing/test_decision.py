@@ -10,7 +10,8 @@ import utilitarian_operator
 from utilitarian_operator.core.sizing.decision import Rule, Step, start
 
 PACKAGE = Path(utilitarian_operator.__file__).parent
-MODULES = sorted(PACKAGE.rglob("*.py"))
+TEXTS = {path: path.read_text() for path in sorted(PACKAGE.rglob("*.py"))}
+MODULES = [path for path, text in TEXTS.items() if "Step(" in text or "rule" in text]
 
 
 def literals(tree: ast.AST) -> Iterator[ast.expr]:
@@ -25,7 +26,7 @@ def literals(tree: ast.AST) -> Iterator[ast.expr]:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_no_rule_is_named_by_a_bare_string(path: Path) -> None:
-    found = [it for it in literals(ast.parse(path.read_text())) if isinstance(it, ast.Constant | ast.JoinedStr)]
+    found = [it for it in literals(ast.parse(TEXTS[path])) if isinstance(it, ast.Constant | ast.JoinedStr)]
     assert [ast.unparse(it) for it in found] == []
 
 

@@ -232,7 +232,7 @@ def test_work_that_is_left_when_a_duration_is_over_waits_for_the_next_run() -> N
 def test_no_more_than_twelve_are_kept_the_newest_first() -> None:
     looks = Looks(HOURLY)
     for hour in range(20):
-        looks.until(NOW + hour * HOUR + MINUTE, work=1).until(NOW + (hour + 1) * HOUR - 5 * MINUTE)
+        looks.until(NOW + hour * HOUR + MINUTE, work=1).until(NOW + (hour + 1) * HOUR - 5 * MINUTE, every=MINUTE)
     starts = [past.start for past in looks.memory.history]
     assert starts == [NOW + hour * HOUR for hour in range(19, 7, -1)]
 

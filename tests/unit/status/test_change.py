@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.examples import length
 from tests.support.merge_patch import merged
 from tests.support.pools import NOW, fleet
 from utilitarian_operator.api.effective import Fleet
@@ -27,7 +28,7 @@ from utilitarian_operator.core.status.recall import remembered
 from utilitarian_operator.core.status.report import StatusInput
 from utilitarian_operator.core.status.status import fleet_status
 
-SETTLING, REST = 180, 600
+SETTLING, REST = 180, length(600, quick=120)
 """Looks, one a second: until a stabilization and an idleAfter are over, and those that count."""
 
 IDLE = WorkerLoad(active=0, acked_early=0, reserved=0, scheduled=0, consuming=("q",))

@@ -34,6 +34,7 @@ def program(name: str, function: str, *words: str) -> str:
     return done.stdout
 
 
+@pytest.mark.thorough
 def test_as_a_plugin_it_has_the_name_that_a_person_types() -> None:
     assert program("kubectl-utilitarian", "main", "pause", "-h").split()[:4] == [
         "Usage:",
@@ -49,6 +50,7 @@ def test_as_a_plugin_it_has_the_name_that_a_person_types() -> None:
     [(["res"], "resume"), (["pause", "--dry"], "--dry-run"), (["status", "-o", ""], "wide"), ([""], "scale")],
     ids=["a command", "an option", "a value", "nothing yet"],
 )
+@pytest.mark.thorough
 def test_kubectl_completes(words: list[str], offered: str) -> None:
     *said, last = program("kubectl_complete-utilitarian", "complete_for_kubectl", *words).splitlines()
     assert offered in said

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.examples import days
+from tests.support.examples import length
 from tests.support.simulated import load, one_pool, stage
 from utilitarian_operator.api.effective import effective_fleet
 from utilitarian_operator.api.validation.resource_rules import accept
@@ -143,7 +143,7 @@ def test_the_examples_can_be_played(name: str, resource: str) -> None:
 def test_the_typical_load_is_the_documented_one() -> None:
     fleet = effective_fleet(accept(yaml.safe_load((EXAMPLES / "production.yaml").read_text())).spec)
     typical = read_load(EXAMPLES / "load-typical.yaml", fleet)
-    played = days(31, quick=7)
+    played = length(31, quick=7)
     counts: Counter[str] = Counter()
     for pool in fleet.pools:
         tasks = tasks_of(pool, fleet, typical, days=played, seed=1, folder=EXAMPLES)

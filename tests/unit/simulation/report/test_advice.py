@@ -90,6 +90,7 @@ def test_nothing_is_said_that_was_not_confirmed(queue: dict[str, Any], pool: dic
     assert [str(it) for one in advised(staged).changes for it in one.fields] == [], why
 
 
+@pytest.mark.thorough
 def test_to_wake_when_due_is_said_with_its_waits() -> None:
     found = advised(stage({"work": {"arrivals": [{"rate": "20/h"}]}}, days=0.3))
     (one,) = found.changes

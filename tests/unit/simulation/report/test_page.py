@@ -72,6 +72,7 @@ def test_what_to_change_comes_first_and_is_said_to_be_none_or_not_tried() -> Non
     assert NO_ADVICE in as_page(Report("fleet", STAGE, [result()], None, Advice(0.1, (), (), figures, figures)))
 
 
+@pytest.mark.thorough
 def test_a_change_has_its_figures_before_and_after() -> None:
     staged = stage({"work": {"arrivals": [{"rate": "20/h"}]}}, days=0.1)
     result = measured("utilitarian", play("utilitarian", staged), staged)

@@ -49,6 +49,7 @@ def threads() -> int:
     return sum(it.name.startswith(("depths", "remote-control")) for it in threading.enumerate())
 
 
+@pytest.mark.thorough
 async def test_silent_brokers_of_a_namespace_have_a_bounded_number_of_threads() -> None:
     """Sixty fleets with three addresses each, and each of them names another broker as soon as it may."""
     with silent() as port:
