@@ -20,6 +20,21 @@ def pool(concurrency: int, execution: str = "prefork", **resources: Any) -> Pool
     return fleet({"name": "pool", "worker": worker}).pools[0]
 
 
+def test_a_solo_worker_is_never_advised_more_slots_than_its_one() -> None:
+    """The schema refuses them."""
+    solo = pool(1, "solo", requests={"cpu": "200m", "memory": "1Gi"})
+    assert usage_advice.slots(solo, usage(1, 0.01, 100), 3) is None
+    assert usage_advice.slots(pool(1, requests={"cpu": "200m", "memory": "1Gi"}), usage(1, 0.01, 100), 3) is not None
+
+
+def test_a_peak_of_nearly_nothing_is_no_error() -> None:
+    """As a person may have written it into a status."""
+    asked = pool(4, requests={"cpu": "200m", "memory": "1Gi"})
+    found = usage_advice.slots(asked, Usage(4, (0.01,) * 5, 5e-324, since=NOW), 3)
+    assert found is not None
+    assert found.to == 16
+
+
 def usage(slots: int, cores: float, mebibytes: float, *, killed: bool = False) -> Usage:
     return Usage(slots, (cores,) * 5, mebibytes * MIB, since=NOW, killed_at=NOW if killed else None)
 

@@ -23,6 +23,9 @@ MOST_AT_A_TIME = 4
 """Times the present slots that are worth saying, and that are advised at once: what was not tried is not known."""
 
 MOST_SLOTS = 100
+_MANY = 1_000_000
+"""Slots beyond which it makes no difference how many fit."""
+
 _GIBIBYTE = 2**30
 
 
@@ -110,6 +113,8 @@ def _fewer(pool: Pool, usage: Usage, peak: float) -> Slots | None:
 
 
 def _more(pool: Pool, cores: float, peak: float) -> Slots | None:
+    if pool.worker.execution == "solo":
+        return None
     c, requested, most = pool.worker.concurrency, _quantity(pool, "requests", "cpu"), _most_cores(pool)
     memory = _quantity(pool, "limits", "memory")
     room = _quantity(pool, "requests", "memory") if memory is None else AIM * memory
@@ -131,7 +136,7 @@ def _more(pool: Pool, cores: float, peak: float) -> Slots | None:
 def _that_fit(pool: Pool, room: float, peak: float) -> int:
     """Slots whose memory fits, if each child takes what one takes now; the parent takes as much as a child."""
     c, parent = pool.worker.concurrency, int(pool.worker.execution == "prefork")
-    return floor((c + parent) * room / peak) - parent
+    return floor(min((c + parent) * room / peak, _MANY)) - parent
 
 
 def _grown(pool: Pool, slots: int, peak: float) -> float:

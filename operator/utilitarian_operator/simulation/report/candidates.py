@@ -13,6 +13,9 @@ from utilitarian_operator.core.sizing.usage import Usage
 
 IDLE_AFTER = tuple(timedelta(seconds=seconds) for seconds in (0, 5, 10, 15, 30, 60, 120, 300))
 PROMISES = tuple(timedelta(seconds=seconds) for seconds in (30, 60, 120, 300, 600, 1800, 3600))
+MOST_SLOTS = MOST_WORKERS = 1000
+"""That `concurrency` and `max` may be."""
+
 LONGER = 2
 """Times the promise at least of one that is asked about."""
 
@@ -54,7 +57,7 @@ def longer_idles(pool: Pool) -> Iterator[Pool]:
 
 def smaller(pool: Pool, peak: int) -> Iterator[Pool]:
     """Fewer workers at most than there were."""
-    least = max(pool.scaling.min, 1, *(run.workers for run in pool.schedule))
+    least = _least(pool)
     most = ceil(min(peak, pool.scaling.max) / 2)
     while least <= most < min(peak, pool.scaling.max):
         yield _scaled(pool, max=most)
@@ -64,14 +67,14 @@ def smaller(pool: Pool, peak: int) -> Iterator[Pool]:
 def fewer_slots(pool: Pool) -> Iterator[Pool]:
     """Ever fewer tasks at a time, with as much CPU and memory for each as now, and as many slots in all."""
     slots = pool.worker.concurrency
-    while pool.worker.execution != "solo" and (slots := slots // 2):
-        yield _with_slots(pool, slots)
+    while slots := slots // 2:
+        yield from _with_slots(pool, slots)
 
 
 def more_slots(pool: Pool) -> Iterator[Pool]:
     """Twice the tasks at a time, and twice that, same."""
-    if pool.worker.execution != "solo":
-        yield from (_with_slots(pool, pool.worker.concurrency * times) for times in (2, 4))
+    for times in (2, 4):
+        yield from _with_slots(pool, pool.worker.concurrency * times)
 
 
 def measured_slots(pool: Pool, usage: Usage, peak: int) -> Iterator[Pool]:
@@ -84,14 +87,27 @@ def measured_slots(pool: Pool, usage: Usage, peak: int) -> Iterator[Pool]:
     """
     found = slots_by_usage(pool, usage, peak)
     if found is not None and found.to > pool.worker.concurrency:
-        yield _with_slots(pool, found.to, pool.worker.resources)
+        yield from _with_slots(pool, found.to, pool.worker.resources)
 
 
-def _with_slots(pool: Pool, slots: int, resources: Resources | None = None) -> Pool:
+def _with_slots(pool: Pool, slots: int, resources: Resources | None = None) -> Iterator[Pool]:
+    """A pool with other slots; none that a resource can't have, or that would ask for other devices than now."""
     c = pool.worker.concurrency
+    most = max(ceil(pool.scaling.max * c / slots), _least(pool))
+    if pool.worker.execution == "solo" or slots > MOST_SLOTS or most > MOST_WORKERS or _has_a_device(pool):
+        return
     resources = _times(pool.worker.resources, Decimal(slots) / c) if resources is None else resources
-    worker = replace(pool.worker, concurrency=slots, resources=resources)
-    return replace(_scaled(pool, max=ceil(pool.scaling.max * c / slots)), worker=worker)
+    yield replace(_scaled(pool, max=most), worker=replace(pool.worker, concurrency=slots, resources=resources))
+
+
+def _least(pool: Pool) -> int:
+    """The least `max` that a pool can have."""
+    return max(pool.scaling.min, 1, *(run.workers for run in pool.schedule))
+
+
+def _has_a_device(pool: Pool) -> bool:
+    """Whether a worker asks for what is no CPU, memory or disk: a GPU has no price here, and tasks share it or not."""
+    return any({*amounts} - {*_SCALED, "ephemeral-storage"} for amounts in pool.worker.resources.values())
 
 
 def longer_promises(pool: Pool) -> Iterator[Pool]:
@@ -111,9 +127,15 @@ def _scaled(pool: Pool, **fields: object) -> Pool:
     return replace(pool, scaling=replace(pool.scaling, **fields))  # type: ignore[arg-type]  # the callers name fields
 
 
+_SCALED = ("cpu", "memory")
+
+
 def _times(resources: Resources, part: Decimal) -> Resources:
     return {
-        kind: {name: _quantity(name, parse_quantity(value) * part) for name, value in amounts.items()}
+        kind: {
+            name: _quantity(name, parse_quantity(value) * part) if name in _SCALED else value
+            for name, value in amounts.items()
+        }
         for kind, amounts in resources.items()
     }
 

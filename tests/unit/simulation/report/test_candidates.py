@@ -71,6 +71,35 @@ def test_the_next_longer_promise_is_one_that_people_write() -> None:
     assert list(longer_promises(pool(scaling={"drainWithin": "1h"}))) == []
 
 
+@pytest.mark.parametrize(
+    "written, found",
+    [
+        pytest.param({"scaling": {"min": 3, "max": 4}}, [(2, 8), (1, 16), (8, 3), (16, 3)], id="no fewer than stay"),
+        pytest.param(
+            {"schedule": [{"name": "run", "start": "0 * * * *", "workers": 5}]},
+            [(2, 20), (1, 40), (8, 5), (16, 5)],
+            id="than a run has",
+        ),
+        pytest.param({"scaling": {"max": 400}}, [(2, 800), (8, 200), (16, 100)], id="no more workers than may be"),
+        pytest.param(
+            {"worker": {"concurrency": 400}, "scaling": {"max": 1}},
+            [(200, 2), (100, 4), (50, 8), (25, 16), (12, 34), (6, 67), (3, 134), (1, 400), (800, 1)],
+            id="no more slots than may be",
+        ),
+        pytest.param({"worker": {"execution": "solo"}}, [], id="solo"),
+        pytest.param({"worker": {"resources": {"limits": {"nvidia.com/gpu": "1"}}}}, [], id="a device"),
+    ],
+)
+def test_slots_are_tried_that_a_resource_can_have(written: dict[str, Any], found: list[tuple[int, int]]) -> None:
+    tried = [*fewer_slots(pool(**written)), *more_slots(pool(**written))]
+    assert [(it.worker.concurrency, it.scaling.max) for it in tried] == found
+
+
+def test_a_disk_is_not_multiplied_with_the_slots() -> None:
+    asked = pool(worker={"resources": {"requests": {"cpu": "200m", "ephemeral-storage": "1Gi"}}})
+    assert {it.worker.resources["requests"]["ephemeral-storage"] for it in fewer_slots(asked)} == {"1Gi"}
+
+
 REQUESTS = {"requests": {"cpu": "200m", "memory": "1Gi"}, "limits": {"memory": "2Gi"}}
 LIGHT = Usage(slots=4, cpu_per_slot=(0.01,) * 10, peak=0.5 * 2**30, since=NOW)
 
