@@ -311,11 +311,14 @@ def _lost() -> Panel:
 
 
 def _leaving() -> Panel:
-    draining = f'max {_BY} (utilitarian_pool_workers{{{OF_POOL}, state="draining"}})'
+    draining, finishing = (
+        f'max {_BY} (utilitarian_pool_workers{{{OF_POOL}, state="{state}"}})' for state in ("draining", "finishing")
+    )
     slow = f"sum {_BY} (increase(utilitarian_slow_drains_total{{{OF_POOL}}}[$__rate_interval]))"
     wrong = f"sum {_BY} (increase(utilitarian_drain_wrong_victims_total{{{OF_POOL}}}[$__rate_interval]))"
     queries = [
         Query(draining, f"{POOL_NAME} draining"),
+        Query(finishing, f"{POOL_NAME} finishing"),
         Query(slow, f"{POOL_NAME} slow"),
         Query(wrong, f"{POOL_NAME} wrong victim"),
     ]

@@ -11,6 +11,7 @@ OperatorError
 │   ├── Conflict           another client changed the object in between: look again
 │   ├── Gone               the object is not there (any more)
 │   ├── Rejected           the API server refuses the object as it is: a person must act
+│   ├── HistoryWentBack    the API server has an earlier state than was seen: what is kept in memory counts no more
 │   └── LeaseUnsure        a Lease was not renewed in time: nothing is written until it is
 ├── SecretMissing          a Secret, or a key in it, that the resource names doesn't exist, or can't be what it is for
 ├── TooManyBrokers         more brokers are named than are looked at, of a namespace or of all
@@ -92,6 +93,10 @@ class Rejected(ClusterError):
 
 class LeaseUnsure(ClusterError):
     """A Lease was not renewed in time, or is not this operator's: nothing is written until it is."""
+
+
+class HistoryWentBack(ClusterError):
+    """The API server has an earlier state than was seen, as after a restore of etcd: all must be read anew."""
 
 
 class SecretMissing(OperatorError):

@@ -1,9 +1,13 @@
 """How the process is: what of it must go on all the time, what has stopped, and why it can't do its work."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from utilitarian_operator.adapters.broker.timing import CLOCK
+from utilitarian_operator.errors import HistoryWentBack
+
+logger = logging.getLogger(__name__)
 
 SILENT_S = 120.0
 """What has made no progress for this long will make none: the kubelet shall restart the process."""
@@ -90,3 +94,35 @@ class WatchProgress:
         now = self._seconds()
         late = next((plural for plural, (_, since) in self._behind.items() if now - since > SILENT_S), None)
         return None if late is None else f"the watch of {late} has shown nothing of what is there for {SILENT_S:.0f} s"
+
+
+class History:
+    """Whether the API server has an earlier state than before, as after a restore of etcd from a snapshot.
+
+    A list without a version asks for the newest state: it is never older than what was seen before it was asked for,
+    whichever of several API servers answers. One such answer may be a fault, and two in a row are none. Then the
+    watches, too, wait for versions that are long to come: so the process ends, and begins anew with nothing.
+    """
+
+    def __init__(self) -> None:
+        self.doubtful = False
+
+    def compare(self, seen: Mapping[str, int], listed: Mapping[str, int]) -> None:
+        """Compare lists, by kind.
+
+        Args:
+            seen: the latest version that was seen before they were asked for.
+            listed: their versions.
+
+        Raises:
+            HistoryWentBack: these are older, and so were those before them.
+        """
+        back = next((kind for kind, version in listed.items() if version < seen[kind]), None)
+        before, self.doubtful = self.doubtful, back is not None
+        if back is None:
+            return
+        what = f"the list of {back} is at version {listed[back]}, and version {seen[back]} was seen before"
+        because = f"the API server has an earlier state, as after a restore of etcd: {what}"
+        if before:
+            raise HistoryWentBack(f"{because}; this process ends, and reads all anew")
+        logger.warning("older than what was seen", extra={"because": because})

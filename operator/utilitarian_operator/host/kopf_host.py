@@ -30,8 +30,8 @@ from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.resource import GROUP, VERSION
 from utilitarian_operator.core.backoff import Backoff
-from utilitarian_operator.errors import ClusterError, Rejected
-from utilitarian_operator.host.health import ProcessHealth, WatchProgress
+from utilitarian_operator.errors import ClusterError, HistoryWentBack, Rejected
+from utilitarian_operator.host.health import History, ProcessHealth, WatchProgress
 from utilitarian_operator.host.kopf_session import Session, session
 from utilitarian_operator.host.settings import Settings
 from utilitarian_operator.host.workqueue import WorkQueue
@@ -289,6 +289,7 @@ class Listing:
         settings: of the process.
         watches: told what is listed.
         blind: those of the watched namespaces that may not be listed: nothing is decided there.
+        history: of what was seen and listed.
     """
 
     cluster: Cluster
@@ -296,6 +297,7 @@ class Listing:
     settings: Settings
     watches: WatchProgress
     blind: set[str] = field(default_factory=set)
+    history: History = field(default_factory=History)
 
     async def first(self, health_of_process: ProcessHealth, stop: asyncio.Event) -> None:
         """Know everything before anything is decided; tries until the API server answers."""
@@ -311,7 +313,7 @@ class Listing:
                 return
 
     async def again(self, queue: WorkQueue[Key], anew: asyncio.Event) -> None:
-        """List everything now and then, and soon after a watch began anew, which sets `anew`; for ever."""
+        """List everything now and then, and soon after `anew` is set: a watch began anew. Raises HistoryWentBack."""
         each_s = self.settings.resync.total_seconds()
         at_least_s = min(LISTED_AGAIN_S, each_s)
         while True:
@@ -322,8 +324,12 @@ class Listing:
             try:
                 for key in await self._list(told=self.watches.listed):
                     queue.add(key)
+            except HistoryWentBack:
+                raise
             except ClusterError as error:
                 logger.warning("not resynced", extra={"because": str(error)})
+            if self.history.doubtful:
+                anew.set()  # soon, to be sure
 
     def seen(self, look: Callable[[Key], Awaitable[bool]]) -> Callable[[Key], Awaitable[bool]]:
         """The same look, but at no fleet of which a watch may tell a part alone."""
@@ -336,7 +342,9 @@ class Listing:
     async def _list(
         self, goes_on: Callable[[], None] = lambda: None, told: Callable[[str, int], None] = lambda *_: None
     ) -> set[Key]:
+        seen = {plural: self.store.newest(plural) for plural in WATCHED}
         listed = await self._lists(goes_on)
+        self.history.compare(seen, {plural: min(each[plural][1] for each in listed.values()) for plural in WATCHED})
         blind = {it for it in self.settings.namespaces if it not in listed}
         for namespace in sorted(blind - self.blind):
             logger.warning("left alone: it may not be listed", extra={"namespace": namespace})

@@ -57,7 +57,7 @@ class PoolFamilies:
             "pool_workers",
             "Workers; `state` is `wanted` (asked for), `ready` (their pods are ready: they consume), `starting` (their "
             "Deployment asks for them and they are not ready), `draining` (they finish what they hold, and then go), "
-            "or a bound of the pool: `min` or `max`",
+            "`finishing` (so do these, which Kubernetes ends, as in a rollout), or a bound of the pool: `min` or `max`",
             (*_POOL, "state"),
         )
         self.tasks = gauge(

@@ -127,13 +127,14 @@ class Metrics:
             decision = decisions[name]
             held = waits_on_purpose(pool, decision)
             usage = memories[name].usage if name in memories else Usage()
-            shown = now[name] = _Shown(pool, decision.replicas, held, decision.due, reasons, usage)
+            finishing = pool.finishing(snapshot.at)
+            shown = now[name] = _Shown(pool, decision.replicas, held, decision.due, reasons, usage, finishing)
             # Most pools of a large fleet are as they were a second ago, and setting it all anew would take longest.
             if before.get(name) != shown:
                 self._begin(fleet, name)
                 self._board.show(fleet, name, self._pool((*fleet, name), shown))
         for name, pool in snapshot.leftover.items():
-            self._board.show(fleet, name, self._workers_of((*fleet, name), pool, 0))
+            self._board.show(fleet, name, self._workers_of((*fleet, name), pool, 0, pool.finishing(snapshot.at)))
 
     def same(self, fleet: Fleet, sources: Iterable[Source]) -> None:
         """Record a look at which all was as at the one before: the same was decided, and what is shown holds still.
@@ -178,7 +179,7 @@ class Metrics:
         seen = shown.seen
         if seen.pods:
             self.lost(pool[:2], pool[2])
-        figures = dict(self._workers_of(pool, seen, shown.wanted))
+        figures = dict(self._workers_of(pool, seen, shown.wanted, shown.finishing))
         figures[self._waiting.held, pool] = shown.held
         figures[self._waiting.due, pool] = None if shown.due is None else shown.due.timestamp()
         figures[self._waiting.cpu, pool], figures[self._waiting.memory, pool] = (
@@ -197,12 +198,13 @@ class Metrics:
                 figures[self._queues.foreign, (*pool, queue)] = seen.foreign.get(queue, 0)
         return figures
 
-    def _workers_of(self, pool: tuple[str, str, str], seen: PoolSnapshot, wanted: int) -> Figures:
+    def _workers_of(self, pool: tuple[str, str, str], seen: PoolSnapshot, wanted: int, finishing: int) -> Figures:
         return {
             (self._pools.workers, (*pool, "wanted")): wanted,
             (self._pools.workers, (*pool, "ready")): seen.ready_workers,
             (self._pools.workers, (*pool, "starting")): max(seen.current - seen.ready_workers, 0),
             (self._pools.workers, (*pool, "draining")): seen.draining,
+            (self._pools.workers, (*pool, "finishing")): finishing,
         }
 
     def _begin(self, fleet: Fleet, pool: str) -> None:
@@ -290,7 +292,10 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """All that the gauges of one pool rest on; `held`: tasks that no worker is asked for, `due`: until when."""
+    """All that the gauges of one pool rest on; `held`: tasks that no worker is asked for, `due`: until when.
+
+    `finishing`: workers that are being deleted and have time.
+    """
 
     seen: PoolSnapshot
     wanted: int
@@ -298,6 +303,7 @@ class _Shown:
     due: datetime | None
     reasons: frozenset[str]
     usage: Usage
+    finishing: int
 
 
 def waits_on_purpose(pool: PoolSnapshot, decision: Decision) -> int | None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from utilitarian_operator.host.health import SILENT_S, ProcessHealth, WatchProgress
+from utilitarian_operator.errors import HistoryWentBack
+from utilitarian_operator.host.health import SILENT_S, History, ProcessHealth, WatchProgress
 from utilitarian_operator.host.workqueue import STUCK_S, WorkQueue
 
 
@@ -81,3 +82,24 @@ def test_what_vanished_while_a_watch_was_away_is_waited_for_no_longer(listed: li
         watches.listed("pods", version)
         clock.now += SILENT_S / 2 + 1
     assert (watches.stuck() is not None) == stuck
+
+
+@pytest.mark.parametrize(
+    "versions",
+    [
+        pytest.param([10, 12, 11], id="as it goes: a list is as new as what was seen before, or newer"),
+        pytest.param([9, 10, 9, 10], id="one that is older now and then"),
+    ],
+)
+def test_one_list_that_is_older_than_what_was_seen_is_a_fault(versions: list[int]) -> None:
+    history = History()
+    for version in versions:
+        history.compare({"pods": 10, "deployments": 0}, {"pods": version, "deployments": version})
+        assert history.doubtful == (version < 10)
+
+
+def test_two_in_a_row_are_of_an_api_server_that_has_an_earlier_state() -> None:
+    history = History()
+    history.compare({"pods": 10}, {"pods": 4})
+    with pytest.raises(HistoryWentBack, match="the list of pods is at version 5, and version 10 was seen before"):
+        history.compare({"pods": 10}, {"pods": 5})

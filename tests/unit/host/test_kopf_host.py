@@ -9,7 +9,7 @@ from tests.support import resources
 from utilitarian_operator.adapters.cluster.cache import FLEETS, Key, Store
 from utilitarian_operator.adapters.cluster.fake import FakeCluster
 from utilitarian_operator.api.objects import Object
-from utilitarian_operator.errors import Rejected
+from utilitarian_operator.errors import HistoryWentBack, Rejected
 from utilitarian_operator.host import kopf_host
 from utilitarian_operator.host.health import SILENT_S, ProcessHealth, WatchProgress
 from utilitarian_operator.host.kopf_host import LISTED, WATCHED, Listing, seeing
@@ -114,3 +114,59 @@ async def test_nothing_is_decided_where_not_all_can_be_seen(namespace: str, look
     listing = Listing(FakeCluster(), Store(), Settings(), WatchProgress(), {"unseen"})
     assert await listing.seen(look)(Key(namespace, "fleet"))
     assert found == looked
+
+
+class RestoredCluster(FakeCluster):
+    """One whose lists have the versions that a test says, as after a restore of etcd."""
+
+    def __init__(self, *versions: int) -> None:
+        super().__init__()
+        self.versions, self.seen = list(versions), list[int]()
+
+    async def items(
+        self, plural: str, namespace: str | None, selector: str = "", limit: int | None = None, fields: str = ""
+    ) -> tuple[list[Object], int]:
+        found, _ = await super().items(plural, namespace, selector, limit, fields)
+        if plural == FLEETS:
+            self.seen.append(self.versions.pop(0))
+        return found, self.seen[-1]
+
+
+def fleet_at(version: int) -> Object:
+    return resources.resource() | {
+        "metadata": {"namespace": KEY.namespace, "name": KEY.name, "uid": "u", "resourceVersion": str(version)}
+    }
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["it is there", "it has gone"])
+async def test_the_process_ends_where_the_api_server_has_gone_back(gone: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else what is kept of before would count until versions are as high again: for days, maybe."""
+    monkeypatch.setattr(kopf_host, "LISTED_AGAIN_S", 0.0)
+    cluster, store, anew = RestoredCluster(1000, 999, 1000, 40, 41), Store(), asyncio.Event()
+    listing = Listing(cluster, store, Settings(resync=timedelta(hours=1)), WatchProgress())
+    store.see(FLEETS, fleet_at(1000), deleted=gone)
+    for _ in range(3):
+        await listing._list()
+
+    async def work(_: Key) -> bool:
+        return True
+
+    anew.set()  # once: what is in doubt is listed again by itself
+    with pytest.raises(HistoryWentBack, match="version 41"):
+        await asyncio.wait_for(listing.again(WorkQueue[Key](work), anew), 60)
+    assert cluster.seen == [1000, 999, 1000, 40, 41]
+
+
+async def test_what_is_seen_while_a_list_is_on_its_way_says_nothing_of_it() -> None:
+    store = Store()
+
+    class Watched(RestoredCluster):
+        async def items(
+            self, plural: str, namespace: str | None, selector: str = "", limit: int | None = None, fields: str = ""
+        ) -> tuple[list[Object], int]:
+            store.see(FLEETS, fleet_at(2000))
+            return await super().items(plural, namespace, selector, limit, fields)
+
+    listing = Listing(Watched(1000), store, Settings(), WatchProgress())
+    await listing._list()
+    assert not listing.history.doubtful

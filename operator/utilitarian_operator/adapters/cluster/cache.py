@@ -184,6 +184,11 @@ class Store:
                 self._answers[kind, fleet].add(name)
         return set(before) | set(self._objects[kind])
 
+    def newest(self, kind: str) -> int:
+        """The latest version that was seen of any object of one kind, also of one that has gone."""
+        there = (version(body) for known in self._objects[kind].values() for body in known.values())
+        return max(*there, *(at for (of, _, _), at in self._deleted.items() if of == kind), 0, 0)
+
     def objects_in(self, kind: str, namespaces: Collection[str]) -> list[Object]:
         """All objects of one kind in some namespaces."""
         known = self._objects[kind].items()

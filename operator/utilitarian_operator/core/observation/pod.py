@@ -42,6 +42,7 @@ def pod_snapshot(
         running_since=_moment((running or {}).get("startedAt")),
         caught_up=caught_up,
         early_proxy=early_proxy(body),
+        leaves_by=_moment(metadata.get("deletionTimestamp")),
     )
 
 

@@ -1,7 +1,7 @@
 """What a snapshot tells of a pool beside its fields."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -82,3 +82,18 @@ def test_what_all_workers_say_is_unknown_where_one_says_nothing() -> None:
     assert PoolSnapshot({}, 0, (HOLDS, silent), 2).begun_or_next == SILENT
     said_before = replace(silent, sample=WorkerLoad(4, 0, 0, 0))
     assert PoolSnapshot({}, 0, (HOLDS, said_before), 2).said("active") == 6
+
+
+@pytest.mark.parametrize(
+    "pod, finishes",
+    [
+        pytest.param(replace(HOLDS, leaving=True, leaves_by=NOW + timedelta(hours=1)), 1, id="it has time"),
+        pytest.param(replace(HOLDS, leaving=True, leaves_by=NOW - timedelta(minutes=1)), 0, id="it should have ended"),
+        pytest.param(replace(HOLDS, leaving=True, running=False, leaves_by=NOW), 0, id="it has ended"),
+        pytest.param(HOLDS, 0, id="it stays"),
+    ],
+)
+def test_a_worker_that_kubernetes_ends_finishes_what_it_holds_until_its_time_is_over(
+    pod: PodSnapshot, finishes: int
+) -> None:
+    assert PoolSnapshot({}, 0, (pod,)).finishing(NOW) == finishes

@@ -66,6 +66,7 @@ class PodSnapshot:
         ready: the kubelet's word.
         running: whether its container runs; one that doesn't can hold no task.
         leaving: whether it is being deleted.
+        leaves_by: until when it may finish what it holds, where it is being deleted.
         held: what its worker holds; Unknown when it did not answer or was not asked.
         sample: what its worker last said, some seconds ago perhaps; good for averages, never for stopping it.
         completed: tasks it ended since the last look, by its answers; None while it is not known.
@@ -104,6 +105,7 @@ class PodSnapshot:
     caught_up: bool = True
     usage: PodUsage | None = None
     early_proxy: str = ""
+    leaves_by: datetime | None = None
 
     @property
     def staying(self) -> bool:

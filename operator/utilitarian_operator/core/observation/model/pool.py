@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
+from utilitarian_operator.core.containers import OVERDUE
 from utilitarian_operator.core.observation.model.figures import Count, Unknown, add
 from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
 from utilitarian_operator.core.observation.model.queue import Missing, Present, QueueSnapshot
@@ -51,6 +53,11 @@ class PoolSnapshot:
         """Released workers that the Deployment asks for no more: a step down is seen before its pods are seen to go."""
         there = [pod for pod in self.pods if not pod.leaving]
         return min(sum(pod.released for pod in there), max(len(there) - (self.replicas or 0), 0))
+
+    def finishing(self, at: datetime) -> int:
+        """Workers that are being deleted and finish what they hold, as in a rollout; not those that are overdue."""
+        leaving = [pod.leaves_by for pod in self.pods if pod.leaving and pod.running]
+        return sum(by is not None and at <= by + OVERDUE for by in leaving)
 
     @property
     def current(self) -> int:
