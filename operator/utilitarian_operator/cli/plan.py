@@ -93,12 +93,14 @@ def _proposal(resource: Object, namespace: str | None) -> Proposal:
     owner = Owner(where, accepted.metadata.name, "")
     objects = [unowned(manifest) for manifest in fleet_objects(owner, fleet)]
     refused = check_pod_security(accepted.spec, NOTHING)
-    return Proposal(resource, fleet, [*refused, *warnings(accepted.spec)], objects, cautions(fleet))
+    found = [*refused, *warnings(accepted.spec), *too_many_named(accepted.spec)]
+    return Proposal(resource, fleet, found, objects, cautions(fleet))
 
 
 async def _compare(proposal: Proposal, target: Target) -> None:
     """Add what would change in the cluster and what the rules would decide there."""
     from utilitarian_operator.cli.plan_diff import changes  # slow to import, and only a plan with a cluster needs it
+from utilitarian_operator.core.spec.references import too_many_named
 
     metadata = proposal.resource["metadata"]
     async with connected(target) as connection:

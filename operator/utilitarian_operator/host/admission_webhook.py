@@ -24,6 +24,7 @@ from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.problem import InvalidSpec
 from utilitarian_operator.api.validation.pod_security import BASELINE, Allowances
 from utilitarian_operator.api.validation.resource_rules import accept, warnings
+from utilitarian_operator.core.spec.references import too_many_named
 from utilitarian_operator.errors import ClusterError, Gone
 from utilitarian_operator.host.certificates import Certificate, due, make
 from utilitarian_operator.host.http import listen
@@ -240,7 +241,8 @@ def review(body: Mapping[str, Any], allowances: Allowances = BASELINE) -> Object
     if request.get("operation") in {"CREATE", "UPDATE"} and new.get("spec") != old.get("spec"):
         allowed = allowances.of(str(request.get("namespace", "")))
         try:
-            found = [str(warning)[:256] for warning in warnings(accept(new, allowed).spec)]
+            spec = accept(new, allowed).spec
+            found = [str(warning)[:256] for warning in (*warnings(spec), *too_many_named(spec))]
             response |= {"warnings": found} if found else {}
         except InvalidSpec as error:
             message = "; ".join(str(problem) for problem in error.errors)

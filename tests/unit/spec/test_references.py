@@ -1,12 +1,16 @@
 """What a spec refers to, what is missing of it, and which change of it rolls which pods."""
 
+from typing import Any
+
 import pytest
+import yaml
 
 from tests.support.resources import resource
 from utilitarian_operator.api.effective import effective_fleet
 from utilitarian_operator.api.resource import parse
 from utilitarian_operator.core.blocker import CONFIG_MAP_MISSING, SECRET_MISSING
 from utilitarian_operator.core.spec.references import (
+    MOST_NAMED,
     Absent,
     Content,
     Target,
@@ -16,6 +20,7 @@ from utilitarian_operator.core.spec.references import (
     missing,
     references,
     targets,
+    too_many_named,
 )
 
 SPEC = """
@@ -162,3 +167,27 @@ def test_the_parts_of_a_url_are_named_each_and_a_change_of_any_rolls_the_pods() 
     for target, key in ((where, "h"), (login, "p")):
         after = checksums(fleet, {**contents, target: {key: "eg=="}}, "salt")
         assert all(after[name] != before[name] for name in ("a", None))
+
+
+def test_what_a_fleet_names_beyond_its_share_is_neither_read_nor_followed_and_said_with_its_field() -> None:
+    def named(first: int, count: int) -> list[dict[str, Any]]:
+        return [
+            {"name": f"V{n}", "valueFrom": {"secretKeyRef": {"name": f"s-{n}", "key": "k"}}}
+            for n in range(first, first + count)
+        ]
+
+    pools = [
+        {"name": "a", "queues": ["a"], "env": named(0, MOST_NAMED - 1)},  # with the broker's Secret
+        {"name": "b", "queues": ["b"], "env": named(MOST_NAMED - 2, 2)},
+        {"name": "c", "queues": ["c"], "env": named(0, 5)},
+    ]
+    spec = parse(resource(yaml.safe_dump({"pools": pools}))).spec
+    fleet, found = effective_fleet(spec), references(spec)
+    read = targets(found, fleet)
+    assert len(read) == MOST_NAMED
+    (said,) = too_many_named(spec)
+    assert said.path == "spec.pools[1].env[1].valueFrom.secretKeyRef"
+    assert said.remedy.startswith("broker, env and envFrom name more than 100 Secrets and ConfigMaps: this one")
+    contents: dict[Target, Content] = {it: {"k": "1", "URL": "amqp://"} for it in read}
+    assert [name for name, it in checksums(fleet, contents, "salt").items() if it is None] == ["b"]
+    assert too_many_named(parse(resource(yaml.safe_dump({"pools": pools[:1]}))).spec) == []

@@ -16,7 +16,7 @@ from utilitarian_operator.core.objects.wanted import pod_templates
 from utilitarian_operator.core.spec.by_hand import ByHand, by_hand, is_by_hand
 from utilitarian_operator.core.spec.mounts import Mounts, mounts
 from utilitarian_operator.core.spec.override import Override, overrides
-from utilitarian_operator.core.spec.references import Reference, references
+from utilitarian_operator.core.spec.references import Reference, references, too_many_named
 from utilitarian_operator.core.spec.revisions import spec_of
 
 MEANWHILE = "; until it is corrected, the last accepted spec keeps running"
@@ -118,7 +118,7 @@ class _Judge:
             of_pods = mounts(self._checked_pods(resource, fleet), fleet)
         except InvalidSpec as error:
             return Judgement(generation, written, None, None, (), (*error.errors, *problems), (), found, asked)
-        said = (references(spec), problems, warnings(spec), found, asked, of_pods)
+        said = (references(spec), problems, (*warnings(spec), *too_many_named(spec)), found, asked, of_pods)
         return Judgement(generation, written, spec, fleet, *said)
 
     def _checked_pods(self, resource: ReadOnlyObject, fleet: Fleet) -> Mapping[str, Object]:

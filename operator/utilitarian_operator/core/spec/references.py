@@ -10,12 +10,18 @@ from typing import NamedTuple, TypeAlias
 from utilitarian_operator.api.broker_url import Source, effective_broker
 from utilitarian_operator.api.effective import Fleet, Tree, tree
 from utilitarian_operator.api.kubernetes import Part
+from utilitarian_operator.api.problem import Problem
 from utilitarian_operator.api.resource import UtilitarianWorkerPoolSpec
 from utilitarian_operator.core.blocker import CONFIG_MAP_MISSING, SECRET_MISSING, Blocker
 from utilitarian_operator.core.objects.broker_environment import BROKER_VARIABLE
 
 SECRET = "Secret"  # noqa: S105 - a kind of object
 CONFIG_MAP = "ConfigMap"
+
+
+MOST_NAMED = 100
+"""Objects that are read for what one fleet's environments name: each is read twice a minute, with what all fleets may
+ask the API server."""
 
 
 class Target(NamedTuple):
@@ -63,7 +69,28 @@ Content: TypeAlias = Mapping[str, str] | Absent | Unreadable
 
 
 def references(spec: UtilitarianWorkerPoolSpec) -> list[Reference]:
-    """Every place of a spec that names a Secret or ConfigMap which must be there, or may be."""
+    """Every place of a spec that names a Secret or ConfigMap which must, or may, be there, as far as they are read."""
+    return [reference for reference, read in _named(spec) if read]
+
+
+def too_many_named(spec: UtilitarianWorkerPoolSpec) -> list[Problem]:
+    """A warning of the first reference to an object that is not read any more, if there is one."""
+    first = next((reference.path for reference, read in _named(spec) if not read), None)
+    many = f"broker, env and envFrom name more than {MOST_NAMED} Secrets and ConfigMaps: this one, and others after it"
+    why = f"{many}, are not read, and no change of them rolls a worker; put their keys into fewer objects"
+    return [] if first is None else [Problem(first, "", why)]
+
+
+def _named(spec: UtilitarianWorkerPoolSpec) -> Iterator[tuple[Reference, bool]]:
+    """Every place of a spec that names a Secret or ConfigMap, and whether that is among those that are read."""
+    read: set[Target] = set()
+    for reference in _every(spec):
+        if len(read) < MOST_NAMED:
+            read.add(reference.target)
+        yield reference, reference.target in read
+
+
+def _every(spec: UtilitarianWorkerPoolSpec) -> list[Reference]:
     found = [*_of_sources(effective_broker(spec.broker).sources), *_environment("spec", spec.env, spec.env_from)]
     for index, pool in enumerate(spec.pools or ()):
         found += _environment(f"spec.pools[{index}]", pool.env, pool.env_from)
@@ -96,16 +123,18 @@ def missing(
 def checksums(fleet: Fleet, contents: Mapping[Target, Content], salt: str) -> dict[str | None, str | None]:
     """A checksum of all that a pod's environment is made of, by pool name; beat's under None.
 
-    It is None where something could not be read or must be there and is not: what is unknown never rolls a pod.
+    It is None where something could not be read or must be there and is not, and for a pool that names more objects
+    than are read: what is unknown never rolls a pod.
 
     Args:
         fleet: what runs.
         contents: what was read.
         salt: that only the operator knows, so that no secret can be guessed by its checksum.
     """
-    beat = {None: checksum_of(_in_pod(fleet, fleet.env, fleet.env_from), contents, salt)}
-    pools = {pool.name: checksum_of(_in_pod(fleet, pool.env, pool.env_from), contents, salt) for pool in fleet.pools}
-    return beat | pools
+    return {
+        name: None if of_pod is None else checksum_of(of_pod, contents, salt)
+        for name, of_pod in _followed(fleet).items()
+    }
 
 
 def kept_checksums(
@@ -129,10 +158,22 @@ def kept_checksums(
 def targets(found: Iterable[Reference], fleet: Fleet | None) -> set[Target]:
     """Everything that must be read: of a spec, and of the fleet that runs if it is another one."""
     wanted = {reference.target for reference in found}
-    if fleet is not None:
-        for variables, sources in [(fleet.env, fleet.env_from), *((p.env, p.env_from) for p in fleet.pools)]:
-            wanted |= {reference.target for reference in _in_pod(fleet, variables, sources)}
+    for of_pod in () if fleet is None else _followed(fleet).values():
+        wanted |= {reference.target for reference in of_pod or ()}
     return wanted
+
+
+def _followed(fleet: Fleet) -> dict[str | None, tuple[Reference, ...] | None]:
+    """What the environment of each pool's pods refers to, beat's under None; None where that would be too many."""
+    found: dict[str | None, tuple[Reference, ...] | None] = {}
+    read: set[Target] = set()
+    pools = ((pool.name, pool.env, pool.env_from) for pool in fleet.pools)
+    for name, variables, sources in [(None, fleet.env, fleet.env_from), *pools]:
+        of_pod = tuple(_in_pod(fleet, variables, sources))
+        more = read | {it.target for it in of_pod}
+        found[name] = of_pod if len(more) <= MOST_NAMED else None
+        read = more if found[name] is not None else read
+    return found
 
 
 def _lack(reference: Reference, content: Content, namespace: str) -> str | None:

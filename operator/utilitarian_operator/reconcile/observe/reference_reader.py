@@ -12,12 +12,20 @@ READ_EVERY_S = 30.0
 MISSING_READ_EVERY_S = 5.0
 """What is missing is waited for, so it is looked for more often than what is there."""
 
+AT_ONCE = 1_048_576
+"""Characters: what is read for one fleet in READ_EVERY_S, and of files in one look. To read an object of that length
+takes the event loop up to a tenth of a second, and a fleet may name a hundred of them: so more is read more seldom."""
+
+PER_KEY = 64
+"""Characters as which a key counts beside its own: many short values take longer than one that is long."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
     content: Content
     due: float
     refused: bool = False
+    length: int = 0
 
 
 class ReferenceReader:
@@ -34,26 +42,32 @@ class ReferenceReader:
         self._readings: dict[Target, _Reading] = {}
         self.refused: frozenset[Target] = frozenset()
         """What may not be read, of what was asked for last."""
+        self._every_s = READ_EVERY_S
 
     async def read(self, targets: Iterable[Target]) -> Mapping[Target, Content]:
         """The contents of all of them; what could not be read keeps what was read last."""
         readings: dict[Target, _Reading] = {}
-        away = False
+        away, spent = False, 0
         for target in sorted(targets):
             known = self._readings.get(target)
-            if known is not None and (away or self._monotonic() < known.due):
+            waits = away or (target.digested and spent >= AT_ONCE)
+            if known is not None and (waits or self._monotonic() < known.due):
                 readings[target] = known
                 continue
-            reading = None if away else await self._read(target)
-            away = away or reading is None
-            readings[target] = reading or self._later(known)
+            reading = None if waits else await self._read(target)
+            away = away or (reading is None and not waits)
+            spent += 0 if reading is None else reading.length
+            readings[target] = reading or (self._later(known) if away else _Reading(Unreadable(), 0.0))
+        self._every_s = READ_EVERY_S * max(1.0, sum(it.length for it in readings.values()) / AT_ONCE)
         self._readings = readings
         self.refused = frozenset(target for target, reading in readings.items() if reading.refused)
         return {target: reading.content for target, reading in readings.items()}
 
     def read_again(self) -> None:
-        """The broker refused the login: read everything again at the next look."""
-        self._readings = {target: replace(it, due=0.0) for target, it in self._readings.items()}
+        """The broker refused the login: read all but files again at the next look."""
+        self._readings = {
+            target: it if target.digested else replace(it, due=0.0) for target, it in self._readings.items()
+        }
 
     async def _read(self, target: Target) -> _Reading | None:
         """What is there now; None when the API server is away, so that the others need not be tried."""
@@ -68,7 +82,8 @@ class ReferenceReader:
             return None
         values = {**(body.get("data") or {}), **(body.get("binaryData") or {})}
         kept = {key: _digest(value) for key, value in values.items()} if target.digested else values
-        return _Reading(kept, now + READ_EVERY_S)
+        length = sum(len(key) + len(value) + PER_KEY for key, value in values.items())
+        return _Reading(kept, now + self._every_s, length=length)
 
     def _later(self, known: _Reading | None) -> _Reading:
         due = self._monotonic() + MISSING_READ_EVERY_S

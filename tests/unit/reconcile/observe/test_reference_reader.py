@@ -8,6 +8,7 @@ from tests.support.contents import NAMESPACE, Contents, encoded, secrets
 from utilitarian_operator.core.spec.references import Absent, Target, Unreadable
 from utilitarian_operator.errors import ClusterError, Rejected
 from utilitarian_operator.reconcile.observe.reference_reader import (
+    AT_ONCE,
     MISSING_READ_EVERY_S,
     READ_EVERY_S,
     ReferenceReader,
@@ -91,3 +92,36 @@ async def test_when_the_api_server_is_away_the_others_are_not_tried() -> None:
     contents.errors["a"] = ClusterError("timed out")
     assert await reader(contents).read(BOTH) == {A: Unreadable(), B: Unreadable()}
     assert contents.read == ["a"]
+
+
+async def test_files_that_are_large_are_read_a_few_at_a_look_and_the_more_seldom_the_more_they_are() -> None:
+    """Their author may have made them so: what is read must not keep the event loop from other fleets."""
+    contents, clock = await secrets(**{f"s{n}": {"k": "x" * (AT_ONCE // 2)} for n in range(8)}), Time()
+    reads = reader(contents, clock)
+    files = {Target("Secret", f"s{n}", digested=True) for n in range(8)}
+    asked = []
+    for _ in range(12):
+        found = await reads.read(files)
+        asked.append(len(contents.read))
+        clock.now_s += 1
+    assert asked == [2, 4, 6, 8, *[8] * 8]
+    assert Unreadable() not in found.values()
+    clock.now_s += 2 * READ_EVERY_S
+    before = len(contents.read)
+    for _ in range(int(4 * READ_EVERY_S)):
+        await reads.read(files)
+        clock.now_s += 1
+    assert len(contents.read) - before == 8
+
+
+async def test_a_login_is_read_whatever_files_wait() -> None:
+    contents = await secrets(**{f"s{n}": {"k": "x" * AT_ONCE} for n in range(3)}, z={"k": "v"})
+    reads = reader(contents)
+    login = Target("Secret", "z")
+    found = await reads.read({login, *(Target("Secret", f"s{n}", digested=True) for n in range(3))})
+    assert found[login] == {"k": encoded("v")}
+    contents.read.clear()
+    reads.read_again()
+    before = len(contents.read)
+    await reads.read({login, Target("Secret", "s0", digested=True)})
+    assert contents.read[before:] == ["z"]
