@@ -130,6 +130,11 @@ class Rollout:
     leaves_mounts: bool
     """Whether they do when what is mounted changes."""
 
+    @property
+    def surges(self) -> bool:
+        """Whether new workers come beside the old ones, which go when the new ones consume."""
+        return not self.recreate and str(self.max_surge) not in {"0", "0%"}
+
 
 @dataclass(frozen=True)
 class Pool:

@@ -35,6 +35,7 @@ from utilitarian_operator.core.explain.from_status import decisions_now
 from utilitarian_operator.core.labels import Owner
 from utilitarian_operator.core.objects.manifests import fleet_objects, unowned
 from utilitarian_operator.core.sizing.decision import Decision
+from utilitarian_operator.core.spec.references import too_many_named
 
 _MEBIBYTE = 1024**2
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
@@ -100,7 +101,6 @@ def _proposal(resource: Object, namespace: str | None) -> Proposal:
 async def _compare(proposal: Proposal, target: Target) -> None:
     """Add what would change in the cluster and what the rules would decide there."""
     from utilitarian_operator.cli.plan_diff import changes  # slow to import, and only a plan with a cluster needs it
-from utilitarian_operator.core.spec.references import too_many_named
 
     metadata = proposal.resource["metadata"]
     async with connected(target) as connection:

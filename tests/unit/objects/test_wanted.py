@@ -79,6 +79,41 @@ def test_what_is_mounted_rolls_pods_when_it_changes(rollout: str, rolls: bool) -
     assert (made("2", seen)["spec"]["template"] != first["spec"]["template"]) == rolls
 
 
+@pytest.mark.parametrize(
+    "rollout, rolls",
+    [
+        pytest.param("", True, id="the old workers go on until new ones consume"),
+        pytest.param("maxSurge: 0, maxUnavailable: 1", False, id="an old one goes first"),
+        pytest.param("type: Recreate", False, id="all go first"),
+    ],
+)
+def test_no_worker_goes_for_new_ones_that_can_not_start_because_something_mounted_is_missing(
+    rollout: str, rolls: bool
+) -> None:
+    fleet = effective_fleet(parse(resource(f"pools: [{{name: a, queues: [q], rollout: {{{rollout}}}}}]")).spec)
+
+    def made(now: Contents, seen: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The Deployment and beat's StatefulSet, whose one pod always goes first."""
+        mounted = carried(OWNER, fleet, seen, {"a": now, None: now})
+        found = {it.kind: it.manifest for it in wanted_objects(OWNER, fleet, seen, SUMS, mounted)}
+        return found["Deployment"], found["StatefulSet"]
+
+    file, key = "1" * 8, "2" * 8
+    first, beat = made(Contents({file: "1" * 16, key: "1" * 16}, "1"), NOTHING)
+    seen = {**NOTHING, "Deployment": {"fleet-a": first}, "StatefulSet": {"fleet-beat": beat}}
+    missing = made(Contents({file: "2" * 16, key: None}, None, missing=True), seen)
+    assert [a["spec"]["template"] != b["spec"]["template"] for a, b in zip(missing, (first, beat), strict=True)] == [
+        rolls,
+        False,
+    ]
+    seen = {**NOTHING, "Deployment": {"fleet-a": missing[0]}, "StatefulSet": {"fleet-beat": missing[1]}}
+    back = made(Contents({file: "2" * 16, key: "1" * 16}, "2"), seen)
+    assert [a["spec"]["template"] != b["spec"]["template"] for a, b in zip(back, missing, strict=True)] == [
+        not rolls,
+        True,
+    ]
+
+
 def test_a_pool_without_a_budget_has_its_old_one_deleted() -> None:
     spec = "pools: [{name: a, queues: [q], disruptionBudget: false}]"
     seen = {**NOTHING, "PodDisruptionBudget": {"fleet-a": live(ownerReferences=controller())}}

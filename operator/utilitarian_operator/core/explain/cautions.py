@@ -123,8 +123,7 @@ def _prefetch_behind_a_task(_: Fleet, pool: Pool, s: float) -> _Found:
 
 
 def _volume_of_one_node(fleet: Fleet, pool: Pool, _: float) -> _Found:
-    surges = not pool.rollout.recreate and str(pool.rollout.max_surge) not in {"0", "0%"}
-    if pool.scaling.max == 1 and not surges:
+    if pool.scaling.max == 1 and not pool.rollout.surges:
         return
     for volume in _pod(fleet, pool).get("volumes") or ():
         claim = volume.get("persistentVolumeClaim")

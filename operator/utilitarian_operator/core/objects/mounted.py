@@ -22,10 +22,12 @@ class Contents:
     Args:
         each: a digest of each object, as far as they use it, by what stands for it; None where that is not known.
         together: one checksum of all; None unless all are known.
+        missing: whether one that must be there is not, so that no new pod starts.
     """
 
     each: Mapping[str, str | None]
     together: str | None
+    missing: bool = False
 
     @property
     def known(self) -> dict[str, str]:

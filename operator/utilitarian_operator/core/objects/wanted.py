@@ -218,14 +218,17 @@ def carried(
         now: what is mounted, by pool name; None where it is not known.
     """
     beat = live[STATEFUL_SET].get(beat_object(owner.name))
-    found: dict[str | None, Mounted] = {None: _mounted(now.get(None), beat, leaves=False)}
+    found: dict[str | None, Mounted] = {None: _mounted(now.get(None), beat, leaves=False, surges=False)}
     for pool in fleet.pools:
         before = live[DEPLOYMENT].get(pool_object(owner.name, pool.name))
-        found[pool.name] = _mounted(now.get(pool.name), before, leaves=pool.rollout.leaves_mounts)
+        leaves, surges = pool.rollout.leaves_mounts, pool.rollout.surges
+        found[pool.name] = _mounted(now.get(pool.name), before, leaves=leaves, surges=surges)
     return found
 
 
-def _mounted(now: Contents | None, live: Object | None, *, leaves: bool) -> Mounted:
+def _mounted(now: Contents | None, live: Object | None, *, leaves: bool, surges: bool) -> Mounted:
+    # Where the old pods go first, none would be left while new ones can't start.
+    leaves = leaves or (now is not None and now.missing and not surges)
     if live is None:
         return followed(now, None, leaves=leaves)
     before = Mounted(_checksum_of(live, MOUNTS_CHECKSUM), _annotation(live, MOUNTS), _annotation(live, MOUNTS_CHECKSUM))

@@ -105,7 +105,8 @@ def _contents(of_pod: Iterable[Reference], contents: Mapping[Target, Content], s
     for reference in of_pod:
         by_target[reference.target].append(reference)
     each = {_word(target, used): checksum_of(used, contents, salt) for target, used in by_target.items()}
-    return Contents(each, checksum_of(of_pod, contents, salt) if None not in each.values() else None)
+    missing = any(isinstance(contents.get(it.target), Absent) and not it.optional for it in of_pod)
+    return Contents(each, checksum_of(of_pod, contents, salt) if None not in each.values() else None, missing)
 
 
 def _word(target: Target, used: Iterable[Reference]) -> str:
