@@ -12,6 +12,7 @@ from utilitarian_operator.adapters.spans import NONE, UNTRACED, Attributes, Span
 from utilitarian_operator.errors import OperatorError
 
 if TYPE_CHECKING:
+    import requests
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SpanExporter
 
@@ -79,7 +80,17 @@ def _exporter(endpoint: str) -> "SpanExporter":
         raise Untraceable(
             f"--traces-endpoint: {error.name} is missing; install utilitarian-operator[tracing]"
         ) from error
-    return OTLPSpanExporter(endpoint, timeout=ANSWERS_WITHIN_S)
+    return OTLPSpanExporter(endpoint, timeout=ANSWERS_WITHIN_S, session=_session())
+
+
+def _session() -> "requests.Session":
+    """A session that reads no more of an answer than its status, which is all that counts; it would read all."""
+    import requests  # noqa: PLC0415 - comes with the extra
+
+    made = requests.Session()
+    made.stream = True
+    made.hooks["response"] = [lambda answer, **_: answer.close()]
+    return made
 
 
 def provider_to(exporter: "SpanExporter", instance: str) -> "TracerProvider":

@@ -36,7 +36,7 @@ class Lines(logging.Formatter):
             head = {"time": moment, "level": record.levelname, "logger": logger, "message": record.getMessage()}
             return json.dumps(values | head, default=str)
         pairs = "".join(f" {key}={_quoted(value)}" for key, value in values.items())
-        return f"{moment} {record.levelname} {logger}: {record.getMessage()}{pairs}"
+        return f"{moment} {record.levelname} {logger}: {_on_one_line(record.getMessage())}{pairs}"
 
 
 def configure(level: str, *, as_json: bool) -> None:
@@ -51,4 +51,11 @@ def configure(level: str, *, as_json: bool) -> None:
 
 def _quoted(value: object) -> str:
     text = str(value)
+    if not text.isprintable():  # an escape of a terminal, another kind of line end, a change of the direction
+        return json.dumps(text)
     return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+
+
+def _on_one_line(message: str) -> str:
+    """Our own are constant; those of libraries have the words of others in them."""
+    return message if message.isprintable() else json.dumps(message)[1:-1]

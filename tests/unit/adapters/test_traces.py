@@ -169,11 +169,18 @@ def collector(status: int = 200) -> Iterator[tuple[str, list[tuple[str, bytes]]]
         def log_message(self, *_: object) -> None:
             return
 
-    server = HTTPServer(("127.0.0.1", 0), Takes)
+    with serving(Takes) as url:
+        yield url, got
+
+
+@contextlib.contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """The URL of a server."""
+    server = HTTPServer(("127.0.0.1", 0), handler)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", got
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
@@ -189,6 +196,30 @@ async def test_a_collector_gets_the_last_spans_when_the_process_ends() -> None:
     sent = ExportTraceServiceRequest.FromString(body)
     assert path == "/v1/traces"
     assert [it.name for of in sent.resource_spans for scope in of.scope_spans for it in scope.spans] == ["look"]
+
+
+async def test_an_answer_without_end_is_read_no_further() -> None:
+    """The library kept it all: whoever answers there could have filled the operator's memory."""
+    part, said = b" " * 2**20, []
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(500)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                for _ in range(64):
+                    self.wfile.write(part)
+                    said.append(part)
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with serving(Answers) as url:
+        async with traced(checked(url), "operator-0") as spans:
+            with spans("look"):
+                pass
+    assert len(said) < 32
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from utilitarian_operator.adapters.broker.session import Credentials
 from utilitarian_operator.host import logs
@@ -39,11 +41,26 @@ HEAD = "2026-11-23T12:00:00.250000Z INFO reconcile.act.writer: scaled"
         pytest.param("a\nb", '"a\\nb"', id="two-lines"),
         pytest.param("a\tb", '"a\\tb"', id="a-tab"),
         pytest.param('say"so', '"say\\"so"', id="a-quote"),
+        pytest.param("größe", "größe", id="letters"),
+        pytest.param("die größe", '"die größe"', id="words-of-letters"),
+        pytest.param("a\x1b[2Jb", '"a\\u001b[2Jb"', id="an-escape"),
+        pytest.param("a\x9b2Jb", '"a\\u009b2Jb"', id="an-escape-of-one-sign"),
+        pytest.param("a\u2028b", '"a\\u2028b"', id="another-line-end"),
+        pytest.param("a\u202eb", '"a\\u202eb"', id="the-other-direction"),
+        pytest.param("a\udc80b", '"a\\udc80b"', id="half-a-sign"),
         pytest.param(None, "None", id="none"),
     ],
 )
 def test_values_in_a_line_for_people(value: object, shown: str) -> None:
     assert text(record(value=value)) == f"{HEAD} value={shown}"
+
+
+@given(message=st.text(), value=st.text(), as_json=st.booleans())
+def test_whatever_is_said_is_one_line_that_no_terminal_obeys(message: str, value: str, *, as_json: bool) -> None:
+    """A library logs what its peer says: `Failed to export spans batch code: 500, reason: …`."""
+    line = logs.Lines(as_json=as_json).format(record(message.replace("%", "%%"), value=value))
+    assert line.isprintable()
+    line.encode()
 
 
 def test_a_line_without_values() -> None:
