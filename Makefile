@@ -51,7 +51,8 @@ check: venv ## Format, lint, types, layers and the quick tests with fewer exampl
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(MAKE) --silent --jobs 2 --output-sync types layers
-	@QUICK=1 $(BIN)/pytest -q -n 2 -m "not soak and not thorough" $(FAST_TESTS)
+	@# Which tests made it longer is said at its end.
+	@QUICK=1 $(BIN)/pytest -q -n 2 -m "not soak and not thorough" --durations 10 --durations-min 1 $(FAST_TESTS)
 
 .PHONY: types layers
 types:

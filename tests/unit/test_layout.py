@@ -133,11 +133,11 @@ def _tests_of(path: Path) -> list[Path]:
     return [it for it in (unit, *real) if it.exists()]
 
 
-@pytest.mark.parametrize("path", OURS, ids=name)
-def test_modules_and_functions_stay_short(path: Path) -> None:
-    text = path.read_text()
-    assert len(text.splitlines()) < LONGEST_MODULE
-    assert [f.name for f in _functions(path) if (f.end_lineno or 0) - f.lineno >= LONGEST_FUNCTION] == []
+def test_modules_and_functions_stay_short() -> None:
+    lengths = {name(path): len(path.read_text().splitlines()) for path in OURS}
+    assert {path: lines for path, lines in lengths.items() if lines >= LONGEST_MODULE} == {}
+    functions = [(name(path), it.name, (it.end_lineno or 0) - it.lineno) for path in OURS for it in _functions(path)]
+    assert [it for it in functions if it[-1] >= LONGEST_FUNCTION] == []
 
 
 @pytest.mark.thorough
@@ -190,6 +190,12 @@ def test_tests_share_only_what_is_in_their_support() -> None:
     # The world that the adversary plays in is one thing, with its tests beside it.
     others = [path for path in MODULES if not name(path).startswith("tests/adversary/")]
     assert [name(path) for path in others if shared.search(path.read_text())] == []
+
+
+def test_properties_try_fewer_examples_in_make_check() -> None:
+    """By `examples` of tests/support: a number of its own is tried in each run, also in the one after each edit."""
+    quick = [path for path in MODULES if name(path).startswith(("tests/unit/", "tests/properties/", "tests/golden/"))]
+    assert [name(path) for path in quick if re.search(r"max_examples=\d", path.read_text())] == []
 
 
 def test_only_the_host_imports_kopf() -> None:
