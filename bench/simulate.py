@@ -1,10 +1,11 @@
 """What the documented fleet costs and keeps over months and days of its load, played in virtual time; prints JSON.
 
-`make bench BENCH=simulate` plays all parts, twenty minutes of CPU; `python -m bench.simulate month:1 spread` two.
+`make bench BENCH=simulate` plays all parts, half an hour of CPU; `python -m bench.simulate month:1 spread` two.
 """
 
 import json
 import sys
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from utilitarian_operator.api.validation.resource_rules import accept
 from utilitarian_operator.simulation.load.workload import Load, StartUp, read_load
 from utilitarian_operator.simulation.oracle import play_oracle
 from utilitarian_operator.simulation.play import Scene, play, scene
+from utilitarian_operator.simulation.report.advice import Search
 from utilitarian_operator.simulation.report.measure import PolicyResult, measured
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
@@ -25,14 +27,14 @@ DAYS = 31
 SEEDS = (1, 2, 3)
 TIMES = (0.3, 1.0, 3.0, 10.0)
 SPREAD = StartUp(median=timedelta(seconds=8), p95=timedelta(seconds=20))
-PARTS = (*(f"month:{seed}" for seed in SEEDS), "spread", *(f"times:{times:g}" for times in TIMES), "hard")
+PARTS = (*(f"month:{seed}" for seed in SEEDS), "spread", *(f"times:{times:g}" for times in TIMES), "hard", "advice")
 
 
 def main() -> None:
     """Play the parts that were asked for, or all."""
     for part in sys.argv[1:] or PARTS:
         name, _, value = part.partition(":")
-        for row in {"month": _month, "spread": _spread, "times": _times, "hard": _hard}[name](float(value or 1)):
+        for row in _BY_NAME[name](float(value or 1)):
             print(json.dumps({"bench": "simulate", "part": part, **row}), flush=True)
 
 
@@ -92,6 +94,24 @@ def _hard(_: float) -> list[dict[str, Any]]:
     return rows
 
 
+def _advice(_: float) -> Iterator[dict[str, Any]]:
+    """What is advised for each hard load, a day of it, and for each pool of the typical one, three days."""
+    for resource, load, days in (("hard", "load-hard", 1.0), ("production", "load-typical", 3.0)):
+        fleet = _fleet(resource)
+        for pool in fleet.pools:
+            alone = replace(fleet, pools=(pool,))
+            stage = scene(alone, read_load(EXAMPLES / f"{load}.yaml", fleet), days=days, seed=1, folder=EXAMPLES)
+            found = Search(stage, None).advise(_played("utilitarian", stage))
+            yield {
+                "load": resource,
+                "pool": pool.name,
+                "worker_hours": [round(it.hours, 2) for it in (found.before, found.after)],
+                "promises_kept": [it.kept / max(it.promised, 1) for it in (found.before, found.after)],
+                "wait_p95_s": [[round(p95, 1) for _, p95 in it.waits] for it in (found.before, found.after)],
+                "changes": [str(field) for change in found.changes for field in change.fields],
+            }
+
+
 def _typical(days: float, seed: int) -> Scene:
     fleet = _fleet("production")
     return scene(fleet, read_load(EXAMPLES / "load-typical.yaml", fleet), days=days, seed=seed, folder=EXAMPLES)
@@ -140,6 +160,14 @@ def _row(result: PolicyResult, stage: Scene) -> dict[str, Any]:
         "starts_an_hour": round(result.starts / stage.days / 24, 1),
     }
 
+
+_BY_NAME: dict[str, Callable[[float], Iterable[dict[str, Any]]]] = {
+    "month": _month,
+    "spread": _spread,
+    "times": _times,
+    "hard": _hard,
+    "advice": _advice,
+}
 
 if __name__ == "__main__":
     main()

@@ -2,12 +2,19 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import lru_cache
 
 BARS = "▁▂▃▄▅▆▇█"
 
 
+@lru_cache(maxsize=4096)
 def number(value: float) -> str:
-    """A number with thousands separated, and no decimals where there are none: `20,000`, `174.8`."""
+    """A number with thousands separated, and no decimals where there are none: `20,000`, `174.8`.
+
+    Kept, since each look says the same ones again.
+    """
+    if not value:
+        return "0"
     return f"{value:,.0f}" if value == int(value) else f"{value:,.3g}" if value < 1 else f"{value:,.1f}"
 
 

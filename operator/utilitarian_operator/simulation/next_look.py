@@ -30,10 +30,13 @@ class Calendar:
 
     def __init__(self, begins: datetime) -> None:
         self.begins = begins
+        self._now, self._moment = 0.0, begins
 
     def moment(self, seconds: float) -> datetime:
-        """A time of the play as the engine knows it."""
-        return self.begins + timedelta(seconds=seconds)
+        """A time of the play as the engine knows it; one look asks for the same time again and again."""
+        if seconds != self._now:
+            self._now, self._moment = seconds, self.begins + timedelta(seconds=seconds)
+        return self._moment
 
     def seconds(self, moment: datetime) -> float:
         """A moment of the engine in seconds since the start of the load."""

@@ -117,7 +117,8 @@ def _together(
 ) -> dict[str, Decision]:
     """The pools' own decisions within what they may have together, and within the mode of the fleet."""
     decisions = dict(own)
-    if any(map(budget.declares, own.values())) or not _fits(fleet.max_workers, own, seen, beside):
+    declare = any(it.missing for it in seen.values()) and any(map(budget.declares, own.values()))
+    if declare or not _fits(fleet.max_workers, own, seen, beside):
         everyone = {name: own.get(name) or it.own for name, it in beside.items()} | decisions
         turns = {name: it.first_worker_turn for name, it in memories.items() if it.first_worker_turn is not None}
         shared = _shared(fleet, everyone, {**beside, **seen}, turns, context.now)
@@ -167,6 +168,8 @@ def _with_turns(
 
 def _with_turn(decision: Decision, memory: Memory, facts: Facts, now: datetime) -> Memory:
     turn = memory.first_worker_turn
+    if turn is None and not facts.missing:
+        return memory
     if turn is not None and not facts.missing and not isinstance(facts.ready, Unknown):
         turn = None
     elif budget.declares(decision) and decision.replicas and not _lasts(turn, facts, now):

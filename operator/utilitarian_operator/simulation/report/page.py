@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from html import escape
 
+from utilitarian_operator.core.wording import plural
 from utilitarian_operator.simulation.report.measure import PoolResult
 from utilitarian_operator.simulation.report.plots import costs, runs, timeline
 from utilitarian_operator.simulation.report.report import (
@@ -109,6 +110,6 @@ def _over_time(pool: PoolResult, report: Report) -> Iterator[str]:
     yield timeline(pool, begins, until)
     if pool.runs:
         missed = sum(not run.met for run in pool.runs)
-        key = f"{len(pool.runs)} runs, {missed} late; the height is the part of finishWithin that each took"
+        key = f"{plural(len(pool.runs), 'run')}, {missed} late; the height is the part of finishWithin that each took"
         yield _legend(("good", "run in time"), ("bad", f"run late; {key}"))
         yield runs(pool, begins, until)
