@@ -333,11 +333,15 @@ def test_what_was_not_recorded_is_recorded_by_the_next_look() -> None:
 )
 def test_a_salt_rolls_no_worker_and_a_new_password_does(salt: str | None, password: str, *, rolls: bool) -> None:
     look = at_rest(replace(Look(), contents=secret_of("old")))
-    plan, state = replace(look, contents=secret_of(password), salt=salt).decided()
-    applied = [it for it, _ in plan.objects if it.kind == DEPLOYMENT]
-    assert bool(applied) is rolls
-    again, _ = replace(look, contents=secret_of(password), salt=salt, state=state).decided()
-    assert bool([it for it, _ in again.objects if it.kind == DEPLOYMENT]) is rolls
+    before = look.live[DEPLOYMENT]["fleet-a"]["spec"]["template"]
+
+    def rolled(it: Look) -> tuple[bool, State]:
+        applied, state = applied_deployment(it)
+        return applied is not None and applied["spec"]["template"] != before, state
+
+    first, state = rolled(replace(look, contents=secret_of(password), salt=salt))
+    again, _ = rolled(replace(look, contents=secret_of(password), salt=salt, state=state))
+    assert (first, again) == (rolls, rolls)
 
 
 MOUNTING = {

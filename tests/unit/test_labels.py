@@ -9,4 +9,5 @@ def test_what_stands_on_live_objects_keeps_its_name() -> None:
         f"utilitarian.io/{name}" for name in ("pool", "applied", "consuming", "draining", "config-checksum")
     }
     assert (labels.MOUNTS_CHECKSUM, labels.MOUNTS) == ("utilitarian.io/mounts-checksum", "utilitarian.io/mounts")
+    assert labels.ENVIRONMENT == "utilitarian.io/environment"
     assert (labels.DELETION_COST, int(labels.CHEAPEST)) == ("controller.kubernetes.io/pod-deletion-cost", -(2**31))

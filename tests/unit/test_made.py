@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from tests.support.pools import NOW
 from tests.support.resources import resource
-from utilitarian_operator.core.labels import CONFIG_CHECKSUM, MOUNTS_CHECKSUM, owner_of
+from utilitarian_operator.core.labels import CONFIG_CHECKSUM, ENVIRONMENT, MOUNTS_CHECKSUM, owner_of
 from utilitarian_operator.core.look import Made, Seen
 from utilitarian_operator.core.made import MOST_ROLLS, WITHIN, made_objects, said_of_contents
 from utilitarian_operator.core.spec.acceptance import Acceptance
-from utilitarian_operator.core.spec.references import Content, Target
+from utilitarian_operator.core.spec.references import Absent, Content, Target, Unreadable
 
 SPEC = """
 pools:
@@ -37,7 +39,10 @@ class World:
 
     def look(self, text: str, login: str = "1", **more: Any) -> Mapping[str, tuple[str, str]]:
         """What each pool's pods have after a look at these contents: the checksums of environment and mounts."""
-        contents: dict[Target, Content] = {SETTINGS: {"x.py": text}, LOGIN: {"URL": login}}
+        return self.see({SETTINGS: {"x.py": text}, LOGIN: {"URL": login}}, **more)
+
+    def see(self, contents: Mapping[Target, Content], **more: Any) -> Mapping[str, tuple[str, str]]:
+        """The same of any contents."""
         self.seen = Seen(RESOURCE, live=self.live, contents=contents, **more)
         self.made = made_objects(self.running, owner_of(RESOURCE), self.seen, self.made, self.now)
         assert self.made is not None
@@ -99,3 +104,51 @@ def test_what_may_not_be_read_is_said_but_of_the_broker_more_is_said_elsewhere()
     world.look("0", unread=frozenset({LOGIN, SETTINGS}))
     (said,) = world.said()
     assert said.startswith("the operator may not read ConfigMap settings, so no change of it rolls a pod")
+
+
+SPEC_OF_TWO = SPEC.replace(
+    "{name: b, queues: [r]}",
+    "{name: b, queues: [r], envFrom: [{secretRef: {name: more}}, {secretRef: {name: may-be, optional: true}}]}",
+)
+MORE, MAY_BE = Target("Secret", "more"), Target("Secret", "may-be")
+REFUSED = Unreadable()
+
+
+@pytest.mark.parametrize(
+    "first, then, rolls",
+    [
+        pytest.param({}, {}, False, id="nothing changes"),
+        pytest.param({}, {MORE: {"k": "2"}}, True, id="a change"),
+        pytest.param({}, {MORE: REFUSED}, False, id="one may not be read"),
+        pytest.param({MORE: REFUSED}, {MORE: REFUSED, LOGIN: {"URL": "2"}}, True, id="another changes meanwhile"),
+        pytest.param({MORE: REFUSED}, {}, False, id="it may be read"),
+        pytest.param({}, {MORE: Absent()}, False, id="one is gone"),
+        pytest.param({}, {MORE: Absent(), LOGIN: {"URL": "2"}}, False, id="and no new pod could start"),
+        pytest.param({MAY_BE: Absent()}, {}, True, id="one comes that may be there"),
+    ],
+)
+def test_each_object_of_an_environment_is_followed_by_itself(
+    first: Mapping[Target, Content], then: Mapping[Target, Content], rolls: bool
+) -> None:
+    body = resource(SPEC_OF_TWO)
+    body["metadata"] |= RESOURCE["metadata"]
+    all_of_it = {LOGIN: {"URL": "1"}, SETTINGS: {"x.py": "1"}, MORE: {"k": "1"}, MAY_BE: {"k": "1"}}
+    world = World()
+    world.running = Acceptance(body).judge(body)
+    before = world.see({**all_of_it, **first})["b"]
+    assert (world.see({**all_of_it, **then})["b"] != before) == rolls
+    assert world.see({**all_of_it, **first})["b"] == before or rolls
+    again = world.see({**all_of_it, **then})
+    assert world.see({**all_of_it, **then}) == again
+
+
+@pytest.mark.parametrize("salt", [None, "salt"])
+def test_an_upgrade_notes_what_pods_have_and_rolls_none(salt: str | None) -> None:
+    world = World()
+    before = world.look("1", salt=salt)
+    for it in world.live["Deployment"].values():
+        del it["metadata"]["annotations"][ENVIRONMENT]
+    world.made = None
+    assert world.look("1", salt=salt) == before
+    assert all(ENVIRONMENT in it["metadata"]["annotations"] for it in world.live["Deployment"].values())
+    assert world.look("1", login="2", salt=salt)["b"] != before["b"]

@@ -25,8 +25,8 @@ from utilitarian_operator.core.objects.wanted import (
     DISRUPTION_BUDGET,
     STATEFUL_SET,
     Wanted,
-    carried,
     field_path,
+    noted,
     todo,
     wanted_objects,
 )
@@ -78,7 +78,7 @@ async def changes(cluster: DryRunCluster, owner: Owner, fleet: Fleet, *, built_i
     live = await _live(cluster, owner)
     none = dict.fromkeys((pool.name for pool in fleet.pools), 0)
     # Whether an object is as it should be is not believed from its annotations: a dry run of the apply shows it.
-    wanted = wanted_objects(owner, fleet, live, {}, carried(owner, fleet, live, {}), built_in=built_in)
+    wanted = wanted_objects(owner, fleet, live, {}, noted(owner, fleet, live), built_in=built_in)
     plan = todo(owner, wanted, live, none, changed=lambda _, __: True)
     turn = asyncio.Semaphore(AT_A_TIME)
     found = await asyncio.gather(

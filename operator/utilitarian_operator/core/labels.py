@@ -19,6 +19,8 @@ CHEAPEST = "-2147483648"
 """The lowest deletion cost: of ready pods the ReplicaSet controller deletes this one first."""
 CONFIG_CHECKSUM = "utilitarian.io/config-checksum"
 """Annotation of pods with a checksum of the Secrets and ConfigMaps of their environment: a change rolls them."""
+ENVIRONMENT = "utilitarian.io/environment"
+"""Annotation of a Deployment or StatefulSet: the same of each of these objects as `MOUNTS` has of what is mounted."""
 MOUNTS_CHECKSUM = "utilitarian.io/mounts-checksum"
 """Annotation of pods with a checksum of what is mounted: another one rolls them. An earlier version wrote it on a
 Deployment or StatefulSet too, to note what pods have whose template says nothing of it."""

@@ -11,10 +11,11 @@ from utilitarian_operator.core.labels import Owner
 from utilitarian_operator.core.look import Made, Seen
 from utilitarian_operator.core.moments import apart, timestamp
 from utilitarian_operator.core.objects.manifests import NOT_CARRIED, Mounted
-from utilitarian_operator.core.objects.wanted import carried, live_checksums, wanted_objects
+from utilitarian_operator.core.objects.mounted import Contents
+from utilitarian_operator.core.objects.wanted import carried, environment, live_checksums, wanted_objects
 from utilitarian_operator.core.spec import mounts
 from utilitarian_operator.core.spec.acceptance import Judgement
-from utilitarian_operator.core.spec.references import Target, checksums, kept_checksums, targets
+from utilitarian_operator.core.spec.references import Target, checksums, contents_of, followed, kept_checksums, targets
 
 _Sums: TypeAlias = Mapping[str | None, str | None]
 
@@ -36,13 +37,15 @@ def made_objects(running: Judgement, owner: Owner, seen: Seen, before: Made | No
     """
     if running.fleet is None or running.spec is None:
         return None
-    sums, mounted = dict(_checksums(running.fleet, owner, seen)), dict(_mounted(running, running.fleet, owner, seen))
+    around, mounted = _environment(running.fleet, owner, seen), _mounted(running, running.fleet, owner, seen)
+    sums = {name: it.on_pods for name, it in around.items()}
+    mounted = {name: replace(it, environment=around[name].each) for name, it in mounted.items()}
     before = before if before is not None and before.running is running else None
     rolled, held = _rolled(before, sums, mounted, now)
     if before is not None:
         sums |= {name: before.checksums[name] for name in held}
         mounted |= {name: before.mounted[name] for name in held}
-    if before is not None and (before.checksums, before.mounted) == (sums, mounted) and None not in sums.values():
+    if before is not None and (before.checksums, before.mounted) == (sums, mounted):
         return before if before.held == held else replace(before, held=held)
     objects = wanted_objects(owner, running.fleet, seen.live, sums, mounted, built_in=running.spec.pools is None)
     return Made(running, sums, mounted, tuple(objects), rolled, held)
@@ -66,22 +69,30 @@ def _rolled(
     return rolled, held
 
 
-def _checksums(fleet: Fleet, owner: Owner, seen: Seen) -> Mapping[str | None, str | None]:
+def _environment(fleet: Fleet, owner: Owner, seen: Seen) -> dict[str | None, Mounted]:
     """Of what the pods' environments are made of; nothing is known without the salt, and then no pod is rolled."""
-    if seen.salt is None:
-        return checksums(fleet, seen.contents, owner.uid)
-    if not seen.salt:
-        return dict.fromkeys(live_checksums(owner, fleet, seen.live))
-    salted = checksums(fleet, seen.contents, f"{seen.salt}/{owner.uid}")
-    live = live_checksums(owner, fleet, seen.live)
-    if all(live[name] in (None, it) for name, it in salted.items()):
-        return salted
-    return kept_checksums(salted, checksums(fleet, seen.contents, owner.uid), live)
+    live, salt = live_checksums(owner, fleet, seen.live), _salt(owner, seen)
+    now: dict[str | None, Contents | None] = {}
+    if salt:
+        now = {
+            name: None if it is None else contents_of(it, seen.contents, salt) for name, it in followed(fleet).items()
+        }
+        salted = {name: None if it is None else it.together for name, it in now.items()}
+        if any(
+            live[name] not in (None, it) for name, it in salted.items()
+        ):  # made without a salt, or of other contents
+            together = kept_checksums(salted, checksums(fleet, seen.contents, owner.uid), live)
+            now = {name: None if it is None else replace(it, together=together[name]) for name, it in now.items()}
+    return environment(owner, fleet, seen.live, now)
 
 
-def _mounted(running: Judgement, fleet: Fleet, owner: Owner, seen: Seen) -> Mapping[str | None, Mounted]:
+def _salt(owner: Owner, seen: Seen) -> str:
+    return owner.uid if seen.salt is None else seen.salt and f"{seen.salt}/{owner.uid}"
+
+
+def _mounted(running: Judgement, fleet: Fleet, owner: Owner, seen: Seen) -> dict[str | None, Mounted]:
     """The same of what they have mounted."""
-    salt = owner.uid if seen.salt is None else seen.salt and f"{seen.salt}/{owner.uid}"
+    salt = _salt(owner, seen)
     return carried(
         owner, fleet, seen.live, mounts.mounted_contents(running.mounts, seen.contents, salt) if salt else {}
     )

@@ -56,8 +56,9 @@ class PoolFamilies:
         self.workers = gauge(
             "pool_workers",
             "Workers; `state` is `wanted` (asked for), `ready` (their pods are ready: they consume), `starting` (their "
-            "Deployment asks for them and they are not ready), `draining` (they finish what they hold, and then go), "
-            "`finishing` (so do these, which Kubernetes ends, as in a rollout), or a bound of the pool: `min` or `max`",
+            "Deployment asks for them and they are not ready) or `draining` (they finish what they hold, and then go). "
+            "Those that finish because Kubernetes ends them, as in a rollout, are `finishing`; `min` and `max` are the "
+            "bounds of the pool",
             (*_POOL, "state"),
         )
         self.tasks = gauge(

@@ -49,7 +49,7 @@ VALUES = {
 }
 STATES = {
     "utilitarian_queue_messages": ["ready", "unacked"],
-    "utilitarian_pool_workers": ["wanted", "ready", "starting", "draining", "min", "max"],
+    "utilitarian_pool_workers": ["wanted", "ready", "starting", "draining", "finishing", "min", "max"],
     "utilitarian_worker_seconds_total": ["busy", "idle"],
     "utilitarian_pool_tasks": ["active", "reserved", "scheduled"],
 }

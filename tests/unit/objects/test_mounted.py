@@ -78,6 +78,8 @@ def test_pods_that_are_left_are_rolled_by_what_changed_meanwhile_once_they_are_n
         pytest.param(Mounted(noted="1+1"), None, False, id="and something is not known"),
         pytest.param(Mounted(), "1", False, id="nothing was followed"),
         pytest.param(Mounted("1+1", each="what a person wrote"), "1", False, id="the digests are no digests"),
+        pytest.param(Mounted("1+1", each=f"{'c' * 8}:{'1' * 16}"), "1", False, id="they were made with another salt"),
+        pytest.param(Mounted("1+1", each=f"{'c' * 8}:{'1' * 16}"), "2", True, id="and something changed meanwhile"),
     ],
 )
 def test_an_upgrade_rolls_no_worker_unless_something_changed(before: Mounted, now: str | None, expected: bool) -> None:

@@ -15,6 +15,7 @@ from utilitarian_operator.api.units import parse_quantity
 from utilitarian_operator.core.labels import (
     CONFIG_CHECKSUM,
     CONSUMING,
+    ENVIRONMENT,
     INSTANCE_LABEL,
     MANAGED_BY_LABEL,
     MANAGER,
@@ -65,11 +66,13 @@ class Mounted:
         on_pods: a checksum in the template, so that another one rolls them.
         each: digests of each object, on the object itself, which rolls nothing.
         noted: a checksum there, as an earlier version wrote it.
+        environment: digests there of each object of the environment.
     """
 
     on_pods: str | None = None
     each: str | None = None
     noted: str | None = None
+    environment: str | None = None
 
 
 NOT_CARRIED = Mounted()
@@ -387,7 +390,7 @@ def _object(api_version: str, kind: str, owner: Owner, name: str, labels: Mappin
 
 
 def _stamped(manifest: Object, mounted: Mounted = NOT_CARRIED) -> Object:
-    said = _said({MOUNTS: mounted.each, MOUNTS_CHECKSUM: mounted.noted})
+    said = _said({ENVIRONMENT: mounted.environment, MOUNTS: mounted.each, MOUNTS_CHECKSUM: mounted.noted})
     manifest["metadata"] |= {"annotations": said} if said else {}
     digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16]
     manifest["metadata"]["annotations"] = {**said, TEMPLATE_HASH: digest}

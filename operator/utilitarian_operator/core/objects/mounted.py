@@ -17,7 +17,7 @@ _NOTED = re.compile(r"[0-9a-f]{8}:[0-9a-f]{16}(,[0-9a-f]{8}:[0-9a-f]{16}){0,999}
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What the pods of one part of a spec have mounted now.
+    """What the pods of one part of a spec have now, mounted or in their environment.
 
     Args:
         each: a digest of each object, as far as they use it, by what stands for it; None where that is not known.
@@ -50,7 +50,7 @@ def followed(now: Contents | None, before: Mounted | None, *, leaves: bool) -> M
     if before is None:
         return Mounted(_checksum(now, now.known), _text(now.known))
     noted = _read(before.each)
-    if noted is None:
+    if noted is None or noted.keys().isdisjoint(now.each):
         return _of_an_earlier_version(now, before, leaves=leaves)
     kept = {word: noted.get(word) or digest for word, digest in now.each.items()}
     has = {word: digest for word, digest in kept.items() if digest is not None}
@@ -61,7 +61,7 @@ def followed(now: Contents | None, before: Mounted | None, *, leaves: bool) -> M
 
 
 def _of_an_earlier_version(now: Contents, before: Mounted, *, leaves: bool) -> Mounted:
-    """It followed nothing, or all together: the checksum of what pods have is in their template, or beside it."""
+    """It followed nothing, or all together, or had another salt: what pods have is in their template, or beside it."""
     was = before.on_pods or before.noted
     if not now.known:
         return before

@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TypeAlias
 
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.names import beat_object, pool_object
 from utilitarian_operator.api.objects import Object
-from utilitarian_operator.core.labels import CONFIG_CHECKSUM, MOUNTS, MOUNTS_CHECKSUM, Owner
+from utilitarian_operator.core.labels import CONFIG_CHECKSUM, ENVIRONMENT, MOUNTS, MOUNTS_CHECKSUM, Owner
 from utilitarian_operator.core.objects import manifests
 from utilitarian_operator.core.objects.actions import (
     Action,
@@ -206,6 +206,33 @@ def live_checksums(owner: Owner, fleet: Fleet, live: Live) -> dict[str | None, s
     return found
 
 
+def environment(
+    owner: Owner, fleet: Fleet, live: Live, now: Mapping[str | None, Contents | None]
+) -> dict[str | None, Mounted]:
+    """What each object says of its pods' environment, by pool name; beat's under None.
+
+    Args:
+        owner: the resource.
+        fleet: what runs.
+        live: what was seen.
+        now: what the environments have, by pool name; None where it is not known.
+    """
+    beat = live[STATEFUL_SET].get(beat_object(owner.name))
+    found: dict[str | None, Mounted] = {None: _environment(now.get(None), beat, leaves=False)}
+    for pool in fleet.pools:
+        before = live[DEPLOYMENT].get(pool_object(owner.name, pool.name))
+        found[pool.name] = _environment(now.get(pool.name), before, leaves=pool.rollout.leaves_secrets)
+    return found
+
+
+def _environment(now: Contents | None, live: Object | None, *, leaves: bool) -> Mounted:
+    before = None if live is None else Mounted(_checksum_of(live), _annotation(live, ENVIRONMENT))
+    if before == NOT_CARRIED and now is not None and now.together is not None:
+        before = None  # made while nothing was known: its pods could not start
+    # Nor can new pods start while something is missing.
+    return followed(now, before, leaves=leaves or (now is not None and now.missing))
+
+
 def carried(
     owner: Owner, fleet: Fleet, live: Live, now: Mapping[str | None, Contents | None]
 ) -> dict[str | None, Mounted]:
@@ -224,6 +251,12 @@ def carried(
         leaves, surges = pool.rollout.leaves_mounts, pool.rollout.surges
         found[pool.name] = _mounted(now.get(pool.name), before, leaves=leaves, surges=surges)
     return found
+
+
+def noted(owner: Owner, fleet: Fleet, live: Live) -> dict[str | None, Mounted]:
+    """What each object says already, for who has not read what its pods have: that stays as it is."""
+    around = environment(owner, fleet, live, {})
+    return {name: replace(it, environment=around[name].each) for name, it in carried(owner, fleet, live, {}).items()}
 
 
 def _mounted(now: Contents | None, live: Object | None, *, leaves: bool, surges: bool) -> Mounted:

@@ -5,12 +5,9 @@ says is not checked by a schema: what has another shape than Kubernetes', or a n
 the API server to refuse.
 """
 
-import hashlib
-import json
 import posixpath
 import re
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from utilitarian_operator.api.effective import Fleet
@@ -25,7 +22,7 @@ from utilitarian_operator.core.spec.references import (
     Content,
     Reference,
     Target,
-    checksum_of,
+    contents_of,
 )
 
 MOST_MOUNTED = 100
@@ -72,7 +69,7 @@ def mounted_contents(found: Mounts, contents: Mapping[Target, Content], salt: st
     An object that can't be read, or must be there and is not, is not known: so it keeps no other one from being
     followed.
     """
-    return {name: None if of_pod is None else _contents(of_pod, contents, salt) for name, of_pod in found.items()}
+    return {name: None if of_pod is None else contents_of(of_pod, contents, salt) for name, of_pod in found.items()}
 
 
 def not_followed(
@@ -98,21 +95,6 @@ def not_followed(
         )
         why = f"the operator may not read {objects}, so no change of {them} rolls a pod"
         yield f"{why}: let it read {them} (rbac of its chart), or restart the workers after a change"
-
-
-def _contents(of_pod: Iterable[Reference], contents: Mapping[Target, Content], salt: str) -> Contents:
-    by_target: dict[Target, list[Reference]] = defaultdict(list)
-    for reference in of_pod:
-        by_target[reference.target].append(reference)
-    each = {_word(target, used): checksum_of(used, contents, salt) for target, used in by_target.items()}
-    missing = any(isinstance(contents.get(it.target), Absent) and not it.optional for it in of_pod)
-    return Contents(each, checksum_of(of_pod, contents, salt) if None not in each.values() else None, missing)
-
-
-def _word(target: Target, used: Iterable[Reference]) -> str:
-    """What stands for an object and the keys of it: with other keys it is another, which nothing was noted of."""
-    keys = sorted(it.key or "" for it in used)
-    return hashlib.sha256(json.dumps([target.kind, target.name, keys]).encode()).hexdigest()[:8]
 
 
 def mounted(pod: Object, own: str) -> Iterator[Reference]:

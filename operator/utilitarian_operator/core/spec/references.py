@@ -3,7 +3,8 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -14,6 +15,7 @@ from utilitarian_operator.api.problem import Problem
 from utilitarian_operator.api.resource import UtilitarianWorkerPoolSpec
 from utilitarian_operator.core.blocker import CONFIG_MAP_MISSING, SECRET_MISSING, Blocker
 from utilitarian_operator.core.objects.broker_environment import BROKER_VARIABLE
+from utilitarian_operator.core.objects.mounted import Contents
 
 SECRET = "Secret"  # noqa: S105 - a kind of object
 CONFIG_MAP = "ConfigMap"
@@ -133,7 +135,7 @@ def checksums(fleet: Fleet, contents: Mapping[Target, Content], salt: str) -> di
     """
     return {
         name: None if of_pod is None else checksum_of(of_pod, contents, salt)
-        for name, of_pod in _followed(fleet).items()
+        for name, of_pod in followed(fleet).items()
     }
 
 
@@ -158,12 +160,12 @@ def kept_checksums(
 def targets(found: Iterable[Reference], fleet: Fleet | None) -> set[Target]:
     """Everything that must be read: of a spec, and of the fleet that runs if it is another one."""
     wanted = {reference.target for reference in found}
-    for of_pod in () if fleet is None else _followed(fleet).values():
+    for of_pod in () if fleet is None else followed(fleet).values():
         wanted |= {reference.target for reference in of_pod or ()}
     return wanted
 
 
-def _followed(fleet: Fleet) -> dict[str | None, tuple[Reference, ...] | None]:
+def followed(fleet: Fleet) -> dict[str | None, tuple[Reference, ...] | None]:
     """What the environment of each pool's pods refers to, beat's under None; None where that would be too many."""
     found: dict[str | None, tuple[Reference, ...] | None] = {}
     read: set[Target] = set()
@@ -202,6 +204,28 @@ def checksum_of(found: Iterable[Reference], contents: Mapping[Target, Content], 
         return None
     text = json.dumps(sorted(parts, key=lambda part: part[:3]), sort_keys=True)
     return hmac.new(salt.encode(), text.encode(), hashlib.sha256).hexdigest()[:16]
+
+
+def contents_of(found: Sequence[Reference], contents: Mapping[Target, Content], salt: str) -> Contents:
+    """What is referred to, each object by itself and all together.
+
+    Args:
+        found: by one pod.
+        contents: what was read.
+        salt: that only the operator knows.
+    """
+    by_target: dict[Target, list[Reference]] = defaultdict(list)
+    for reference in found:
+        by_target[reference.target].append(reference)
+    each = {_word(target, used, salt): checksum_of(used, contents, salt) for target, used in by_target.items()}
+    gone = any(isinstance(contents.get(it.target), Absent) and not it.optional for it in found)
+    return Contents(each, checksum_of(found, contents, salt) if None not in each.values() else None, gone)
+
+
+def _word(target: Target, used: Iterable[Reference], salt: str) -> str:
+    """What stands for an object, the keys of it and the salt: with others it is another, which nothing was noted of."""
+    keys = sorted(it.key or "" for it in used)
+    return hashlib.sha256(json.dumps([target.kind, target.name, keys, salt]).encode()).hexdigest()[:8]
 
 
 def _in_pod(fleet: Fleet, variables: Iterable[Tree], sources: Iterable[Tree]) -> Iterator[Reference]:
