@@ -12,6 +12,9 @@ from utilitarian_operator.errors import OperatorError
 
 _REQUEST_BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
+UNEXPECTED = "Unexpected"
+"""The kind of an error that is none of the tree."""
+
 OF_LOOKS = (OperatorError.__module__, InvalidSpec.__module__)
 
 
@@ -54,15 +57,19 @@ class ProcessMetrics:
             registry=registry,
         )
         self._errors = Counter(
-            "utilitarian_errors", "Looks at a fleet that failed, by kind of error", ("kind",), registry=registry
+            "utilitarian_errors",
+            "Looks at a fleet that failed, by kind of error; `Unexpected` is a fault of the operator, and its log has "
+            "it",
+            ("kind",),
+            registry=registry,
         )
         info = Info("utilitarian_build", "Always 1; the version of the operator", registry=registry)
         info.info({"version": __version__})
         for target in Target:
             self._requests.labels(target)
             self._failed_requests.labels(target)
-        for kind in _kinds(OperatorError):  # `rate` doesn't see the step from nothing to 1
-            self._errors.labels(kind.__name__)
+        for kind in (*(it.__name__ for it in _kinds(OperatorError)), UNEXPECTED):
+            self._errors.labels(kind)  # `rate` doesn't see the step from nothing to 1
 
     def leads(self, *, leads: bool) -> None:
         """Record whether this replica works."""
@@ -84,7 +91,7 @@ class ProcessMetrics:
 
     def failed(self, error: Exception) -> None:
         """Count a look that failed."""
-        self._errors.labels(type(error).__name__).inc()
+        self._errors.labels(type(error).__name__ if isinstance(error, OperatorError) else UNEXPECTED).inc()
 
 
 def _kinds(kind: type[OperatorError]) -> Iterator[type[OperatorError]]:

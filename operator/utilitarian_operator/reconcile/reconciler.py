@@ -85,6 +85,9 @@ class Reconciler:
             self._metrics.process.failed(error)
             logger.warning("not reconciled", extra={"fleet": str(key), "because": str(error)})
             return False
+        except Exception as error:
+            self._metrics.process.failed(error)
+            raise
         self._metrics.ticked(key, timedelta(seconds=self._monotonic() - started))
         return True
 

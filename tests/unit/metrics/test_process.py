@@ -25,6 +25,9 @@ def test_each_kind_of_error_and_each_target_is_there_from_the_start() -> None:
     assert value("errors_total", kind=InvalidPrice.__name__) is None, "a wrong option ends the process"
     metrics.failed(errors.BrokerBlocked("x"))
     assert value("errors_total", kind="BrokerBlocked") == 1
+    assert value("errors_total", kind="Unexpected") == 0
+    metrics.failed(KeyError("x"))
+    assert (value("errors_total", kind="Unexpected"), value("errors_total", kind="KeyError")) == (1, None)
     for failed in (False, True):
         metrics.asked(Target.API, 0.5, failed)
     assert (value("request_seconds_count", target="api"), value("request_errors_total", target="api")) == (2, 1)

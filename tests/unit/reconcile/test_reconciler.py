@@ -146,8 +146,14 @@ async def test_a_resource_that_went_without_a_word_of_the_watch_is_forgotten_whe
     assert world.store.fleets() == [OURS]
 
 
-@pytest.mark.parametrize("failure", [ClusterError("no answer"), KeyError("what no code expects")], ids=type)
-async def test_a_fleet_at_which_no_look_succeeds_is_told_of_until_it_is_gone(failure: Exception) -> None:
+@pytest.mark.parametrize(
+    "failure, kind",
+    [
+        pytest.param(ClusterError("no answer"), "ClusterError", id="the API server"),
+        pytest.param(KeyError("what no code expects"), "Unexpected", id="a fault of ours"),
+    ],
+)
+async def test_a_fleet_at_which_no_look_succeeds_is_told_of_until_it_is_gone(failure: Exception, kind: str) -> None:
     """The alert on an operator that is blind for a fleet rests on its age, also after a restart."""
     world, registry = World(), CollectorRegistry()
     reconciler = reconciler_of(world.cluster, world.store, world.broker, registry)
@@ -157,6 +163,7 @@ async def test_a_fleet_at_which_no_look_succeeds_is_told_of_until_it_is_gone(fai
         await reconciler.reconcile(OURS)
     where = {"namespace": OURS.namespace, "fleet": OURS.name}
     assert registry.get_sample_value("utilitarian_tick_age_seconds", where) is not None
+    assert registry.get_sample_value("utilitarian_errors_total", {"kind": kind}) == 1
     await world.delete(live)
     assert await reconciler.reconcile(OURS)
     assert [it for metric in registry.collect() for it in metric.samples if "fleet" in it.labels] == []

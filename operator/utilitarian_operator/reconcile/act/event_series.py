@@ -78,11 +78,16 @@ class EventSeries:
         return True
 
     def due(self, namespace: str, name: str, now: datetime) -> list[Recorded]:
-        """The events about one resource whose counts are to be written now; what is not `told` comes again later."""
+        """The events about one resource whose counts are to be written now; what is not `told` comes again later.
+
+        One that is said no more is tried once more, and then forgotten: an API server may refuse it for ever.
+        """
         ours = (it for it in self._behind.values() if it.which[:2] == (namespace, name))
         found = [it for it in ours if apart(now, it.written) >= WRITTEN_EACH]
         for it in found:
             it.written = now
+            if apart(now, it.at) > SAME_WITHIN:
+                self.forget(it)
         return found
 
     def told(self, event: Recorded, count: int) -> None:

@@ -129,6 +129,19 @@ async def test_a_count_that_was_not_written_is_written_later(recording: Recordin
     assert (recording.verbs(), event["series"]["count"]) == (["create", "patch", "patch"], 2)
 
 
+async def test_a_count_that_is_refused_is_not_written_for_ever(recording: Recording) -> None:
+    """As where the right to patch events is missing: each count was sent, and a line logged, each 30 s for ever."""
+    await recording.say()
+    await recording.say()
+    recording.failure = ClusterError("HTTP 403: events is forbidden")
+    for _ in range(120):
+        await recording.look(after=WRITTEN_EACH)
+    assert recording.verbs().count("patch") <= SAME_WITHIN / WRITTEN_EACH + 1
+    recording.failure = None
+    await recording.say()
+    assert recording.verbs()[-1] == "create"
+
+
 async def test_an_event_that_kubernetes_has_no_more_is_new_when_it_is_said_again(recording: Recording) -> None:
     await recording.say()
     await recording.say()
