@@ -2,15 +2,22 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.pools import NOW
+from tests.support.resources import resource
 from utilitarian_operator.api.objects import Object
+from utilitarian_operator.core.labels import CONFIG_CHECKSUM, owner_of
+from utilitarian_operator.core.look import Seen
+from utilitarian_operator.core.made import made_objects
 from utilitarian_operator.core.objects.manifests import NOT_CARRIED
 from utilitarian_operator.core.objects.mounted import Contents, followed
+from utilitarian_operator.core.spec.acceptance import Acceptance
 from utilitarian_operator.core.spec.mounts import mounted
-from utilitarian_operator.core.spec.references import Content, Target, checksum_of
+from utilitarian_operator.core.spec.references import Absent, Content, Target, Unreadable, checksum_of
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 WORDS = st.sampled_from(
@@ -101,3 +108,54 @@ def test_pods_are_rolled_by_what_they_do_not_have_and_by_nothing_else(
             pods = known | pods
         assert followed(now, after, leaves=leaves) == after, "the same contents change nothing more"
         before = after if after != NOT_CARRIED else before or after
+
+
+OF_SPEC = """
+pools:
+  - name: a
+    queues: [q]
+    envFrom: [{secretRef: {name: more}}, {configMapRef: {name: may-be, optional: true}}]
+    pod: {volumes: [{name: s, configMap: {name: settings}}], volumeMounts: [{name: s, mountPath: /s}]}
+beat: {enabled: false}
+"""
+LOGIN, MORE, MAY_BE = Target("Secret", "env"), Target("Secret", "more"), Target("ConfigMap", "may-be")
+FILE = Target("ConfigMap", "settings", digested=True)
+HELD = st.sampled_from([{"URL": "1"}, {"URL": "2"}, Unreadable(), Absent()])
+SEEN = st.fixed_dictionaries({LOGIN: HELD, MORE: HELD, MAY_BE: HELD, FILE: HELD})
+NO_OBJECTS: dict[str, dict[str, Object]] = {"Deployment": {}, "StatefulSet": {}, "PodDisruptionBudget": {}}
+
+
+@given(st.lists(st.tuples(SEEN, st.booleans()), min_size=1, max_size=8))
+def test_a_pool_is_rolled_by_what_its_pods_do_not_have_whatever_may_not_be_read_and_whenever_the_operator_is_restarted(
+    looks: Sequence[tuple[Mapping[Target, Content], bool]],
+) -> None:
+    """Environment and files; an hour between two looks, so that no roll has to wait for the one before it."""
+    body = resource(OF_SPEC)
+    body["metadata"] |= {"namespace": "ns", "uid": "u", "generation": 1}
+    running, live, made, now = Acceptance(body).judge(body), NO_OBJECTS, None, NOW
+    template: Object | None = None
+    pods: dict[Target, Content] = {}
+    for contents, restarts in looks:
+        now += timedelta(hours=1)
+        seen = Seen(body, live=live, contents=contents, salt="salt")
+        made = made_objects(running, owner_of(body), seen, None if restarts else made, now)
+        assert made is not None
+        (deployment,) = (it.manifest for it in made.wanted if it.kind == "Deployment")
+        known = {target: it for target, it in contents.items() if not isinstance(it, Unreadable)}
+        gone = {target for target, it in known.items() if isinstance(it, Absent) and target != MAY_BE}
+        known = {target: it for target, it in known.items() if target not in gone}
+        new = {target for target, it in known.items() if pods.get(target, it) != it}
+        of_environment = new - {FILE} if not gone - {FILE} else set()
+        after = deployment["spec"]["template"]
+        if template is not None and (
+            CONFIG_CHECKSUM in annotations(template) or CONFIG_CHECKSUM not in annotations(after)
+        ):
+            assert (after != template) == bool(of_environment or new & {FILE})
+        taken = of_environment | (new & {FILE})
+        pods |= {target: it for target, it in known.items() if target in taken or target not in pods}
+        template, live = after, {**NO_OBJECTS, "Deployment": {"fleet-a": deployment}}
+
+
+def annotations(template: Object) -> Object:
+    found: Object = template["metadata"].get("annotations") or {}
+    return found
