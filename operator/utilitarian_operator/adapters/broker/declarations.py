@@ -3,8 +3,7 @@
 The statistics, from the same endpoints, say what is wrong with them.
 """
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -15,6 +14,7 @@ from yarl import URL
 from utilitarian_operator.adapters.broker.bounded import pages
 from utilitarian_operator.adapters.broker.bounded.names import Names
 from utilitarian_operator.adapters.broker.statistics import prefix
+from utilitarian_operator.adapters.broker.statistics_page import ROWS_A_STEP, rows_in_steps
 from utilitarian_operator.adapters.broker.tls import Tls
 from utilitarian_operator.core.observation.broker_settings import QueueSettings, by_policy_name
 
@@ -56,7 +56,18 @@ async def _read(session: aiohttp.ClientSession, endpoint: str, vhost: str) -> di
     queues = await _json(session, f"{endpoint}/api/queues/{vhost}?disable_stats=true&enable_queue_totals=true")
     policies = await _json(session, f"{endpoint}/api/policies/{vhost}")
     defined = {policy["name"]: policy["definition"] for policy in policies}
-    return {row["name"]: _settings(row, defined) for row in queues}
+    return await pages.in_slices(_in_steps(queues, defined))
+
+
+def _in_steps(
+    queues: Sequence[Mapping[str, Any]], policies: Mapping[str, Mapping[str, Any]]
+) -> Generator[None, None, dict[str, QueueSettings]]:
+    found = {}
+    for number, row in enumerate(queues):
+        if number % ROWS_A_STEP == 0:
+            yield
+        found[row["name"]] = _settings(row, policies)
+    return found
 
 
 def _settings(row: Mapping[str, Any], policies: Mapping[str, Mapping[str, Any]]) -> QueueSettings:
@@ -66,9 +77,9 @@ def _settings(row: Mapping[str, Any], policies: Mapping[str, Mapping[str, Any]])
     return QueueSettings(str(kind), settings | ({"auto-delete": True} if row.get("auto_delete") is True else {}))
 
 
-async def _json(session: aiohttp.ClientSession, address: str) -> Any:
+async def _json(session: aiohttp.ClientSession, address: str) -> list[Any]:
     # As written: `%2F`, the default virtual host, must not be decoded on the way.
     async with session.get(URL(address, encoded=True), allow_redirects=False) as answer:
         if answer.status != HTTPStatus.OK:
             raise ValueError(f"HTTP {answer.status}")
-        return json.loads(await pages.text(answer))
+        return await pages.in_slices(rows_in_steps(await pages.text(answer)))

@@ -19,7 +19,11 @@ from utilitarian_operator.adapters.broker.bounded import pages
 from utilitarian_operator.adapters.broker.bounded.calls import MOST_ADDRESSES
 from utilitarian_operator.adapters.broker.bounded.failures import kind, untrusted
 from utilitarian_operator.adapters.broker.bounded.names import Names
-from utilitarian_operator.adapters.broker.statistics_page import management_in_steps, prometheus_in_steps
+from utilitarian_operator.adapters.broker.statistics_page import (
+    management_in_steps,
+    peers_in_steps,
+    prometheus_in_steps,
+)
 from utilitarian_operator.adapters.broker.timing import (
     CLOCK,
     Clock,
@@ -40,8 +44,6 @@ COUNTED_EACH = 3
 PEERS_EACH = 6
 """Of so many readings of nodes one asks how many they are."""
 
-MOST_PEERS = 100
-_PEER = re.compile(r'^erlang_vm_dist_node_state\{peer="([\w.@-]{1,255})"\} 3$', re.MULTILINE)
 _TOOLS = "rabbitmqcli"
 _PAGES = re.compile(r"/(metrics(/detailed|/per-object)?|api)$")
 """How the names of the command line's own nodes begin."""
@@ -168,7 +170,8 @@ class Statistics:
         read = frozenset(seen)
         if not read >= self._cluster or self._readings % PEERS_EACH == 1:
             page = await _get(session, place, "/metrics") or ""
-            self._cluster = read | {peer for peer in _PEER.findall(page)[:MOST_PEERS] if not peer.startswith(_TOOLS)}
+            peers = await _read(place, peers_in_steps(page))
+            self._cluster = read | {peer for peer in peers if not peer.startswith(_TOOLS)}
         return sorted(self._cluster - read)
 
     async def _of_cluster(self, session: aiohttp.ClientSession) -> dict[str, Row]:

@@ -25,7 +25,13 @@ LONGEST_NAME = 255
 """Characters of a queue's name (AMQP 0-9-1: a short string)."""
 
 SLICE, ROWS_A_STEP = 256 * 1024, 200
-"""Characters, and rows, that are read in one step: a few milliseconds."""
+"""Characters, and rows, that are read in one step: a few milliseconds. A line, or a row, that is longer is none."""
+
+MOST_FAMILIES = 100
+"""Of a page of details: a dozen is asked for."""
+
+MOST_PEERS = 100
+"""Nodes of a cluster."""
 
 MOST = 10**15
 """Messages that a queue has fewer of: what says more is no count, and no number that Kubernetes takes."""
@@ -39,6 +45,7 @@ _LEFT = {
 _FAMILY = "# TYPE rabbitmq_detailed_"
 _VALUE = r'"([^"\\\n]*(?:\\.[^"\\\n]*)*)"'
 _NODE = re.compile(rf"^rabbitmq_identity_info\{{[^\n]*rabbitmq_node={_VALUE}", re.MULTILINE)
+_PEER = re.compile(r'^erlang_vm_dist_node_state\{peer="([\w.@-]{1,255})"\} 3$', re.MULTILINE)
 _SPACE = re.compile(r"[ \t\n\r]*")
 _ESCAPE = re.compile(r"\\(.)")
 _LEFT_IN_MANAGEMENT = ("ack", "deliver_no_ack", "get_no_ack")
@@ -86,14 +93,14 @@ def prometheus_in_steps(body: str, vhost: str) -> Generator[None, None, Page]:
     Raises:
         ValueError: it is no page of RabbitMQ's, or not the whole of it.
     """
-    node = _NODE.search(body)
-    if node is None:
-        raise ValueError("no rabbitmq_identity_info")
+    node = yield from _node(body)
     line = _line(vhost)
     gauges: dict[str, dict[str, int]] = {_READY: {}, _UNACKED: {}}
     leads: dict[str, bool] = {}
     left: dict[tuple[str, str], int] = {}
-    families = [family.partition(" ") for family in body.split(_FAMILY)[1:]]
+    families = [family.partition(" ") for family in body.split(_FAMILY, MOST_FAMILIES + 1)[1:]]
+    if len(families) > MOST_FAMILIES:
+        raise ValueError(f"more than {MOST_FAMILIES} families")
     for name, _, lines in families:
         for piece in _pieces(lines):
             yield
@@ -109,7 +116,30 @@ def prometheus_in_steps(body: str, vhost: str) -> Generator[None, None, Page]:
                 raise ValueError(f"more than {MOST_ROWS} rows")
     ready, unacked = gauges.values()
     rows = {queue: Row(ready[queue], unacked[queue], leads.get(queue)) for queue in ready if queue in unacked}
-    return Page(NodeStatistics(_plain(node[1]), rows, left), any(name == _ACKED for name, _, _ in families))
+    return Page(NodeStatistics(node, rows, left), any(name == _ACKED for name, _, _ in families))
+
+
+def _node(body: str) -> Generator[None, None, str]:
+    """The name of the node that speaks."""
+    for piece in _pieces(body):
+        yield
+        found = _NODE.search(piece)
+        if found is not None:
+            return _plain(found[1])
+    raise ValueError("no rabbitmq_identity_info")
+
+
+def peers_in_steps(body: str) -> Generator[None, None, list[str]]:
+    """The other nodes of the cluster that are up, by a node's page of `/metrics`; no more than may be.
+
+    Raises:
+        ValueError: it is no page of RabbitMQ's.
+    """
+    peers: list[str] = []
+    for piece in _pieces(body):
+        yield
+        peers += _PEER.findall(piece)[:MOST_PEERS]
+    return peers[:MOST_PEERS]
 
 
 def _pieces(lines: str) -> Iterator[str]:
@@ -118,6 +148,8 @@ def _pieces(lines: str) -> Iterator[str]:
     while begin < len(lines):
         end = lines.find("\n", begin + SLICE)
         end = len(lines) if end < 0 else end + 1
+        if end - begin > 2 * SLICE:
+            raise ValueError("a line without end")
         yield lines[begin:end]
         begin = end
 
@@ -146,11 +178,11 @@ def management_in_steps(body: str) -> Generator[None, None, NodeStatistics]:
     """
     rows: dict[str, Row] = {}
     left: dict[tuple[str, str], int] = {}
-    for number, (name, listed) in enumerate(_listed(body)):
-        if number % ROWS_A_STEP == 0:
+    for listed in _listed(body):
+        if listed is None:
             yield
-        if number >= MOST_ROWS:
-            raise ValueError(f"more than {MOST_ROWS} rows")
+            continue
+        name = str(listed["name"])[:LONGEST_NAME]
         ready, unacked = listed.get("messages_ready"), listed.get("messages_unacknowledged")
         if _counts(ready) and _counts(unacked):
             rows[name] = Row(ready, unacked)
@@ -165,17 +197,45 @@ def _counts(figure: object) -> TypeGuard[int]:
     return type(figure) is int and 0 <= figure < MOST
 
 
-def _listed(body: str) -> Iterator[tuple[str, Any]]:
-    """Each object of a JSON list, decoded when it is asked for."""
-    decode = json.JSONDecoder().raw_decode
+def rows_in_steps(body: str) -> Generator[None, None, list[Any]]:
+    """The objects of a listing of the management API, read in steps of a few milliseconds.
+
+    Raises:
+        ValueError, TypeError, RecursionError: it is no listing.
+    """
+    rows = []
+    for listed in _listed(body):
+        if listed is None:
+            yield
+        else:
+            rows.append(listed)
+    return rows
+
+
+def _listed(body: str) -> Iterator[Any]:
+    """Each object of a JSON list, decoded when it is asked for, and None where a step ends."""
+    decode, number = json.JSONDecoder().raw_decode, 0
     at = _SPACE.match(body, 0).end()  # type: ignore[union-attr] # it matches nothing, too
     if body[at : at + 1] != "[":
         raise TypeError("no list")
     at = _SPACE.match(body, at + 1).end()  # type: ignore[union-attr]
+    piece, begin = "", -1
     while body[at : at + 1] != "]":
-        listed, at = decode(body, at)
-        yield str(listed["name"])[:LONGEST_NAME], listed
-        at = _SPACE.match(body, at).end()  # type: ignore[union-attr]
+        try:
+            listed, end = decode(piece, at - begin)
+        except ValueError:
+            if at == begin:
+                raise
+            yield None
+            piece, begin = body[at : at + SLICE], at  # it goes on behind the piece
+            continue
+        if number % ROWS_A_STEP == 0:
+            yield None
+        number += 1
+        if number > MOST_ROWS:
+            raise ValueError(f"more than {MOST_ROWS} rows")
+        yield listed
+        at = _SPACE.match(body, begin + end).end()  # type: ignore[union-attr]
         if body[at : at + 1] == ",":
             at = _SPACE.match(body, at + 1).end()  # type: ignore[union-attr]
         elif body[at : at + 1] != "]":

@@ -1,11 +1,24 @@
 """What RabbitMQ's pages say: labels as they are escaped, channels, leaders, other virtual hosts, and speed."""
 
+import json
 import time
+from collections.abc import Generator
 
 import pytest
 
 from tests.support.pace import Pace
-from utilitarian_operator.adapters.broker.statistics_page import CLUSTER, from_management, from_prometheus
+from utilitarian_operator.adapters.broker.statistics_page import (
+    CLUSTER,
+    MOST_ROWS,
+    SLICE,
+    _at_once,
+    from_management,
+    from_prometheus,
+    management_in_steps,
+    peers_in_steps,
+    prometheus_in_steps,
+    rows_in_steps,
+)
 from utilitarian_operator.core.observation.counted.queue_rates import NodeStatistics, Row
 
 IDENTITY = """# TYPE rabbitmq_identity_info untyped
@@ -140,3 +153,42 @@ def test_what_is_no_count_of_messages_is_not_known(figure: str) -> None:
     listed = f'[{{"name": "q", "messages_ready": {figure}, "messages_unacknowledged": 2}}]'
     assert from_management(listed).rows == {}
     assert from_prometheus(page(gauges('vhost="/",queue="q"', ready=10**15)), "/").statistics.rows == {}
+
+
+LONG = SLICE * 3
+"""Characters that no line or row of RabbitMQ's has."""
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        pytest.param(prometheus_in_steps(IDENTITY + "}" * LONG, "/"), id="a line"),
+        pytest.param(prometheus_in_steps("}" * LONG, "/"), id="a line before any node"),
+        pytest.param(prometheus_in_steps(IDENTITY + "# TYPE rabbitmq_detailed_" * LONG, "/"), id="families"),
+        pytest.param(peers_in_steps("}" * LONG), id="a line among nodes"),
+        pytest.param(management_in_steps('[{"name": "q", "x": [' + "[]," * SLICE + "1]}]"), id="a row"),
+        pytest.param(rows_in_steps('[{"name": "q", "x": [' + "[]," * SLICE + "1]}]"), id="a row of declarations"),
+        pytest.param(rows_in_steps("[" + '{"name":""},' * (MOST_ROWS + 1) + "{}]"), id="declarations"),
+    ],
+)
+def test_what_would_hold_the_event_loop_is_refused(steps: Generator[None, None, object]) -> None:
+    """A listing with one row of 15 MiB held all fleets of the operator for more than a second, each five seconds."""
+    with pytest.raises(ValueError, match=r"line without end|more than|delimiter|Expecting"):
+        list(steps)
+
+
+@pytest.mark.parametrize("size", [SLICE // 2, SLICE - 100, SLICE // 3 + 1])
+def test_rows_are_read_wherever_a_step_ends(size: int) -> None:
+    rows = [{"name": f"q{it}", "messages_ready": it, "messages_unacknowledged": 0, "x": "y" * size} for it in range(7)]
+    body = json.dumps(rows)
+    assert [(name, row.ready) for name, row in from_management(body).rows.items()] == [
+        (f"q{it}", it) for it in range(7)
+    ]
+    steps = rows_in_steps(body)
+    assert 1 + sum(1 for _ in steps) >= len(body) // SLICE
+
+
+def test_peers_are_told_wherever_a_step_ends() -> None:
+    line = 'erlang_vm_dist_node_state{peer="rabbit@%d"} 3\n'
+    body = "".join(("# HELP x y\n" * 10_000) + line % it for it in range(5))
+    assert _at_once(peers_in_steps(body)) == [f"rabbit@{it}" for it in range(5)]
