@@ -192,9 +192,11 @@ class Autoscaler:
         workers = self.workers
         if self.settings.counting == "amqp":
             return workers.ready
-        came = workers.arrived_by(workers.clock - REACTION_S)
         unacked = workers.running * workers.kind.acks_late + workers.held(fetched_only=True) + len(workers.deferred)
-        return max(came - workers.head + len(workers.returned), 0) + unacked
+        known = workers.clock - REACTION_S
+        if workers.at[workers.head] > known and not workers.returned:
+            return unacked
+        return max(workers.arrived_by(known) - workers.head + len(workers.returned), 0) + unacked
 
     def _skip_sleep(self) -> None:
         """Nothing happens to a pool at zero before the first poll after a task came."""
@@ -238,7 +240,10 @@ class Autoscaler:
         self._sample(now)
 
     def _sample(self, now: float) -> None:
-        self.samples.append((now, self.workers.ready + self.workers.held(), len(self.workers.alive)))
+        work, alive = self.workers.ready + self.workers.held(), len(self.workers.alive)
+        if self.samples and self.samples[-1][1:] == (work, alive):
+            return  # a sample holds until the next one
+        self.samples.append((now, work, alive))
 
 
 def default_target(pool: Pool) -> float:

@@ -53,7 +53,9 @@ class ModelState:
 
     @property
     def arrived(self) -> int:
-        """Tasks that came so far; counted once for each moment."""
+        """Tasks that came so far; counted once for each moment, and not at all while none waits."""
+        if self.at[self.head] > self.clock:
+            return self.head
         if self.clock != self._counted_at:
             begin = max(self._counted, self.head) if self.clock > self._counted_at else self.head
             self._counted, self._counted_at = bisect_right(self.at, self.clock, begin), self.clock

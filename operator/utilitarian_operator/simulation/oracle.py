@@ -205,7 +205,9 @@ def _stay(problem: Problem, first: int, ready: float, count: int, began: "array[
     heap: list[float] = []
     k, size, slack = first, len(problem.at), inf
     while k < size:
-        now = max(at[k], ready)
+        now = at[k]
+        if now < ready:  # noqa: PLR1730 - calls of max and min would be a third of this loop
+            now = ready
         while heap and heap[0] <= now:
             heappop(heap)
         if k > first and at[k] > ready and (not heap or (len(heap) * FEW <= total and at[k] - began[k - 1] > PAUSE)):
@@ -214,7 +216,9 @@ def _stay(problem: Problem, first: int, ready: float, count: int, began: "array[
             heappush(heap, now + seconds[k])
         else:
             now = heapreplace(heap, heap[0] + seconds[k])
-        slack = min(slack, latest[k] - now)
+        spare = latest[k] - now
+        if spare < slack:  # noqa: PLR1730 - same
+            slack = spare
         began[k] = now
         k += 1
     return k, slack
