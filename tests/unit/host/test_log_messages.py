@@ -25,6 +25,7 @@ ABOUT_THE_PROCESS = {
     "waiting for the API server and the CRD",
     "not ready",
     "a watch says an error, so all is listed anew",
+    "older than what was seen",
     "admission is served",
 }
 """Lines about no object: about the operator itself, and all that it watches."""

@@ -21,7 +21,7 @@ def test_each_refused_login_has_the_secrets_read_again_once() -> None:
     read: list[str] = []
     parts = SimpleNamespace(
         credentials=SimpleNamespace(refused=lambda: read.append("credentials")),
-        references=SimpleNamespace(refused=lambda: read.append("references")),
+        references=SimpleNamespace(read_again=lambda: read.append("references")),
     )
     body = resource()
     body["metadata"] |= {"namespace": "ns", "uid": "mine", "generation": 1}
