@@ -3,11 +3,14 @@
 import contextlib
 import os
 import re
+import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from demo.bed import ROOT, STATE, Bed, read_bed
 from hack import chart, rabbitmq, tools
@@ -85,6 +88,42 @@ def kill_operator(bed: Bed) -> None:
 def stop_broker(bed: Bed) -> None:
     """Ends the broker's process in good order; the kubelet starts it again, with its data."""
     _run(bed, "exec", "deployment/rabbitmq", "--", "sh", "-c", "kill 1", namespace=rabbitmq.NAMESPACE)
+
+
+@contextlib.contextmanager
+def virtual_host(bed: Bed, name: str) -> Iterator[Bed]:
+    """The same test bed on a virtual host of its own for the time of the block; all that is on it goes with it.
+
+    Args:
+        bed: whose broker.
+        name: of the virtual host, to which something is added that no other has.
+    """
+    user, made = unquote(urlsplit(bed.amqp_url).username or ""), f"{name}-{secrets.token_hex(3)}"
+
+    def of(url: str) -> str:
+        return urlunsplit(urlsplit(url)._replace(path=f"/{quote(made, safe='')}"))
+
+    _rabbitmqctl(bed, "add_vhost", made)
+    try:
+        _rabbitmqctl(bed, "set_permissions", "--vhost", made, user, ".*", ".*", ".*")
+        yield replace(bed, amqp_url=of(bed.amqp_url), cluster_amqp_url=of(bed.cluster_amqp_url))
+    finally:
+        _rabbitmqctl(bed, "delete_vhost", made)
+
+
+def described(bed: Bed, namespace: str) -> str:
+    """What kubectl says of the fleets and pods of a namespace, and its events."""
+    return _run(bed, "describe", "uwp,pods", namespace=namespace) + _run(bed, "get", "events", namespace=namespace)
+
+
+def in_worker(bed: Bed, namespace: str, pod: str, *words: str) -> str:
+    """Runs a command in a worker's container and returns what it prints."""
+    return _run(bed, "exec", pod, "--container=worker", "--", *words, namespace=namespace)
+
+
+def _rabbitmqctl(bed: Bed, *words: str) -> None:
+    # The user of the management API may look and not make.
+    _run(bed, "exec", "deployment/rabbitmq", "--", "rabbitmqctl", "--quiet", *words, namespace=rabbitmq.NAMESPACE)
 
 
 def _run(bed: Bed, *words: str, namespace: str = chart.NAMESPACE) -> str:
