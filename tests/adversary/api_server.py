@@ -80,6 +80,10 @@ def leaving(body: Object) -> bool:
     return "deletionTimestamp" in body["metadata"]
 
 
+BEGINS_AT = 1_000_000_000
+"""Version of the first object: high, so that one which went back is long below what was before."""
+
+
 class ApiServer:
     """The objects of one namespace.
 
@@ -91,7 +95,7 @@ class ApiServer:
     def __init__(self, loop: VirtualLoop, machine: Machine) -> None:
         self._loop, self._machine = loop, machine
         self.objects: dict[str, dict[str, Object]] = defaultdict(dict)
-        self.version, self._numbered = 1, 0
+        self.version, self._numbered = BEGINS_AT, 0
         self._past: dict[str, list[tuple[float, Object]]] = defaultdict(list)
         self.watchers: list[Callable[[str, str, Object], None]] = []
 
@@ -145,6 +149,17 @@ class ApiServer:
             self.version += 1
             metadata = {**body["metadata"], "resourceVersion": str(self.version)}
             self._tell("DELETED", plural, {**body, "metadata": metadata})
+
+    def go_back(self) -> None:
+        """All objects as they are, at earlier versions: etcd was restored from a snapshot of this moment."""
+        there = [(plural, body) for plural, objects in self.objects.items() for body in objects.values()]
+        self.version //= 2
+        for plural, body in sorted(there, key=lambda it: int(it[1]["metadata"]["resourceVersion"])):
+            self.version += 1
+            earlier = {**body, "metadata": {**body["metadata"], "resourceVersion": str(self.version)}}
+            self.objects[plural][body["metadata"]["name"]] = earlier
+            if plural == "pods":
+                self._past[body["metadata"]["uid"]] = [(self._loop.now, earlier)]
 
     def as_of(self, pod: Object, at: float) -> Object:
         """A pod as it was at a moment, as far as that is kept."""

@@ -41,6 +41,16 @@ def _watch_twice(world: Any, _: Fault) -> None:
             world.process.watches.relist(plural)
 
 
+def _etcd_restored(world: Any, fault: Fault) -> None:
+    """From a snapshot of this moment: versions go back, and watches wait for those that are long to come."""
+    world.server.go_back()
+    watches = world.process.watches
+    if watches is not None:
+        watches.broken.update(WATCHED)
+        for plural in WATCHED:
+            world.loop.call_later(fault.lasts, watches.relist_deaf, plural)
+
+
 def _api(world: Any, fault: Fault) -> None:
     kinds = (("409", "429", "500"), ("500", "timeout", "lost-answer"), ("409", "403", "slow"))[int(fault.b * 3)]
     weather = world.weather
@@ -128,6 +138,7 @@ _KINDS: dict[str, Callable[[Any, Fault], None]] = {
     "kill-at-write": _kill_at_write,
     "watch-stall": _watch_stall,
     "watch-gap": _watch_gap,
+    "etcd-restored": _etcd_restored,
     "watch-twice": _watch_twice,
     "api-errors": _api,
     "api-away": _api_away,

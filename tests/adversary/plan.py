@@ -26,6 +26,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "leaders": ("leader-suspended", "leader-killed", "leader-stopped", "api-errors", "api-away"),
     "images": ("bad-image",),
     "vandals": ("edit-status", "delete-deployment"),
+    "restore": ("etcd-restored",),
 }
 LASTS_S = (2.0, 10.0, 40.0)
 FIRST_AT_S, LAST_BEFORE_S = 30.0, 500.0

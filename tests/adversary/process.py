@@ -12,7 +12,7 @@ from tests.adversary.api_server import Object
 from tests.adversary.threads import Thread
 from utilitarian_operator.adapters.cluster.client import ClusterClient
 from utilitarian_operator.adapters.cluster.request_rate import RequestRate
-from utilitarian_operator.errors import LeadershipLost
+from utilitarian_operator.errors import HistoryWentBack, LeadershipLost
 from utilitarian_operator.host import wiring
 from utilitarian_operator.host.health import ProcessHealth
 from utilitarian_operator.host.kopf_host import WATCHED
@@ -79,7 +79,7 @@ class Process:
         if self.dead or task.cancelled() or self._world.over:
             return
         error = task.exception()
-        if not self.stop.is_set() and not isinstance(error, LeadershipLost):
+        if not self.stop.is_set() and not isinstance(error, LeadershipLost | HistoryWentBack):
             self._world.invariants.breach("exception", f"the operator ended: {error!r}")
         self._world.log(f"the operator ends: {error or 'it was told to'}")
         self.dead = True
@@ -140,6 +140,11 @@ class Watches:
     def relist(self, plural: str) -> None:
         """After 410, or a lost connection: all that is there, and no word of what vanished meanwhile."""
         self.broken.discard(plural)
+        self._waiting[plural] = [(None, body) for body in self._world.server.objects[plural].values()]
+        self._soon(plural)
+
+    def relist_deaf(self, plural: str) -> None:
+        """A list in the middle of it, after which the watch goes on to wait for what is long to come."""
         self._waiting[plural] = [(None, body) for body in self._world.server.objects[plural].values()]
         self._soon(plural)
 

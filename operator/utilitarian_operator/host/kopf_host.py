@@ -332,10 +332,10 @@ class Listing:
                 anew.set()  # soon, to be sure
 
     def seen(self, look: Callable[[Key], Awaitable[bool]]) -> Callable[[Key], Awaitable[bool]]:
-        """The same look, but at no fleet of which a watch may tell a part alone."""
+        """The same look, but at no fleet of which a watch may tell a part alone, or what is so no longer."""
 
         async def if_seen(key: Key) -> bool:
-            return key.namespace in self.blind or await look(key)
+            return key.namespace in self.blind or self.history.doubtful or await look(key)
 
         return if_seen
 

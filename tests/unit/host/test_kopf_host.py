@@ -114,6 +114,9 @@ async def test_nothing_is_decided_where_not_all_can_be_seen(namespace: str, look
     listing = Listing(FakeCluster(), Store(), Settings(), WatchProgress(), {"unseen"})
     assert await listing.seen(look)(Key(namespace, "fleet"))
     assert found == looked
+    listing.history.doubtful = True  # until the next list nothing that was seen may be so any more
+    assert await listing.seen(look)(Key("seen", "fleet"))
+    assert found == looked
 
 
 class RestoredCluster(FakeCluster):
