@@ -65,7 +65,7 @@ class RabbitMQ:
     With TLS on ports of its own: a client certificate is a login for AMQP, and must be shown to the management API.
     With `joins` it becomes, at its first start, a member of the cluster of a node that runs, with the same users.
     With `root` it is the RabbitMQ of another system's folder instead of this one's. `settings` are more lines of its
-    configuration.
+    configuration, `plugins` more plugins.
     """
 
     directory: Path
@@ -74,6 +74,7 @@ class RabbitMQ:
     joins: "RabbitMQ | None" = None
     root: Path | None = None
     settings: Sequence[str] = ()
+    plugins: Sequence[str] = ()
     server: Process = field(init=False)
     epmd: Process = field(init=False)
 
@@ -377,7 +378,8 @@ class RabbitMQ:
             """
         whole = "\n".join([listen, *self._tls_configuration(), *self.settings])
         self._configuration.write_text("\n".join(line.strip() for line in whole.splitlines()))
-        self._plugins.write_text("[rabbitmq_management,rabbitmq_prometheus,rabbitmq_auth_mechanism_ssl].\n")
+        plugins = ("rabbitmq_management", "rabbitmq_prometheus", "rabbitmq_auth_mechanism_ssl", *self.plugins)
+        self._plugins.write_text(f"[{','.join(plugins)}].\n")
 
     def _tls_configuration(self) -> Iterator[str]:
         pair = self.authority.issue("broker", LOOPBACK, "localhost")
