@@ -159,6 +159,7 @@ def started(
     *,
     queue_type: str = "classic",
     policy: Mapping[str, object] | None = None,
+    through: Callable[[str], str] = str,
 ) -> Iterator[Stand]:
     """A worker that consumes and has been sent nothing yet.
 
@@ -168,6 +169,7 @@ def started(
         directory: for its log and its ledger.
         queue_type: "classic" or "quorum".
         policy: for the queue, such as {"delivery-limit": 2}.
+        through: makes of the broker's URL the one by which the worker reaches it.
     """
     settings = ["--", *kind.settings] if kind.settings else []
     env = {"UTILITARIAN_ACKS_LATE": str(kind.late).lower(), "UTILITARIAN_QUEUE_TYPE": queue_type}
@@ -175,7 +177,8 @@ def started(
         if policy:
             rabbitmq.set_policy(vhost, QUEUE, policy)
         ledger = FileLedgerReader(directory / "ledger")
-        application = Application(rabbitmq.amqp_url(vhost), directory, ledger.directory, env, kind.python, kind.module)
+        url = through(rabbitmq.amqp_url(vhost))
+        application = Application(url, directory, ledger.directory, env, kind.python, kind.module)
         flags = (f"--prefetch-multiplier={kind.multiplier}", *settings)
         worker = application.worker(POD, *flags, queues=[QUEUE], concurrency=kind.concurrency, execution=kind.execution)
         with running(worker):
