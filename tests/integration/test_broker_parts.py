@@ -1,13 +1,20 @@
-"""A worker whose broker's URL is put together from parts: a login full of what a URL must escape, and the hook too."""
+"""A broker's URL that is put together from parts: a login full of what a URL must escape, and parts that change."""
 
 import signal
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.support.celery_workers import send
-from tests.support.controlplane import REPOSITORY
+from tests.support.controlplane import MERGE_PATCH, REPOSITORY, ControlPlane
+from tests.support.fleet import Fleet
 from tests.support.ledger import FileLedgerReader
+from tests.support.operator import Operator
 from tests.support.pid_namespace import Container
+from tests.support.ports import LOOPBACK
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.resources import resource
 from tests.support.waiting import wait_until
@@ -47,3 +54,68 @@ def test_a_worker_and_its_hook_log_in_with_parts_that_are_not_escaped(rabbitmq: 
         container.signal(signal.SIGTERM)
         container.process.wait(within=SOON)
     rabbitmq.delete_vhost(VHOST)
+
+
+def reachable(fleet: Fleet) -> str:
+    """Whether the broker can be reached, as its condition says it."""
+    return fleet.condition("BrokerReachable")[0]
+
+
+class InParts:
+    """A fleet whose login and virtual host are keys of a Secret, on a virtual host of a broker."""
+
+    def __init__(self, controlplane: ControlPlane, namespace: str, rabbitmq: RabbitMQ, **values: str) -> None:
+        self.fleet, self._secrets = Fleet(controlplane, namespace), f"/api/v1/namespaces/{namespace}/secrets"
+        self._controlplane = controlplane
+        controlplane.request("POST", self._secrets, {"metadata": {"name": "login"}, "stringData": values})
+        parts: dict[str, Any] = {name: {"secretKeyRef": {"name": "login", "key": name}} for name in values}
+        host = {"host": LOOPBACK, "port": rabbitmq.amqp_port}
+        pools = [{"name": "work", "queues": [DEFAULT_QUEUE]}]
+        self.fleet.create(None, broker={"from": {**host, **parts}}, pools=pools, beat={"enabled": False})
+        self.wait(lambda: reachable(self.fleet) == "True")
+
+    def wait(self, condition: Callable[[], object]) -> None:
+        wait_until(condition, within=SOON, describe=self.fleet.describe)
+
+    def edit(self, **values: str) -> None:
+        """Other values for some of the keys."""
+        self._controlplane.request("PATCH", f"{self._secrets}/login", {"stringData": values}, MERGE_PATCH)
+
+    @property
+    def template(self) -> Any:
+        """What the pods of its pool are annotated with: another checksum rolls them."""
+        return (self.fleet.deployment("work") or {})["spec"]["template"]["metadata"]["annotations"]
+
+
+def test_a_part_that_changes_is_used_when_the_old_one_is_refused_and_rolls_the_pods(
+    rabbitmq: RabbitMQ, vhost: str, controlplane: ControlPlane, namespace: str, operator: Operator
+) -> None:
+    user, new = f"of-{vhost}", "another one/#"
+    rabbitmq.make_user(user, PASSWORD)
+    rabbitmq.grant(user, vhost)
+    within = InParts(controlplane, namespace, rabbitmq, username=user, password=PASSWORD, vhost=vhost)
+    before = within.template
+    rabbitmq.make_user(user, new)
+    within.wait(lambda: rabbitmq.close_connections(vhost))
+    within.wait(lambda: reachable(within.fleet) == "False")
+    within.edit(password=new)
+    within.wait(lambda: reachable(within.fleet) == "True")
+    within.wait(lambda: within.template != before)
+    assert operator.healthy()
+
+
+@pytest.mark.soak
+def test_what_waits_on_the_virtual_host_of_before_is_told_when_the_secret_names_another(
+    rabbitmq: RabbitMQ, vhost: str, controlplane: ControlPlane, namespace: str, operator: Operator
+) -> None:
+    rabbitmq.declare(vhost, DEFAULT_QUEUE)
+    rabbitmq.publish(vhost, DEFAULT_QUEUE, ["{}"] * 3)
+    login = {"username": rabbitmq.user, "password": rabbitmq.password}
+    with rabbitmq.vhost() as other:
+        within = InParts(controlplane, namespace, rabbitmq, **login, vhost=vhost)
+        within.wait(lambda: within.fleet.status().get("backlog") == 3)
+        within.edit(vhost=other)
+        within.wait(lambda: any(reason == "BrokerChanged" for reason, _ in within.fleet.events()))
+    (note,) = [note for reason, note in within.fleet.events() if reason == "BrokerChanged"]
+    assert "3 tasks waited on the old one and stay there" in note
+    assert operator.healthy()
