@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
@@ -25,10 +26,19 @@ def evict(installation: Installation, pod: str) -> None:
     installation.fleet.controlplane.request("POST", path, body)
 
 
-def roll_out(installation: Installation, pod: str) -> None:
+def roll_out(installation: Installation, pod: str, **rollout: Any) -> None:
     del pod
     ledger = {"name": "UTILITARIAN_LEDGER", "value": str(installation.ledger.directory)}
-    installation.fleet.edit(env=[ledger, {"name": "REVISION", "value": "2"}])
+    env, pools = [ledger, {"name": "REVISION", "value": "2"}], [{**POOL, "rollout": rollout}]
+    installation.fleet.edit(env=env, pools=pools)
+
+
+def roll_out_without_a_surge(installation: Installation, pod: str) -> None:
+    roll_out(installation, pod, maxSurge=0, maxUnavailable=1)
+
+
+def recreate(installation: Installation, pod: str) -> None:
+    roll_out(installation, pod, type="Recreate")
 
 
 def scale_to_nothing(installation: Installation, pod: str) -> None:
@@ -87,6 +97,7 @@ def what_was_sent_and_ended(
         pytest.param(delete, True, id="kubectl delete"),
         pytest.param(evict, True, id="eviction", marks=pytest.mark.soak),
         pytest.param(roll_out, True, id="rollout", marks=pytest.mark.soak),
+        pytest.param(roll_out_without_a_surge, True, id="rollout without a surge", marks=pytest.mark.soak),
         pytest.param(delete, False, id="no operator, kubectl delete", marks=pytest.mark.soak),
         pytest.param(evict, False, id="no operator, eviction", marks=pytest.mark.soak),
     ],
@@ -115,3 +126,17 @@ def test_the_last_busy_worker_finishes_what_it_holds_and_the_rest_waits_untouche
     waiting = installation.rabbitmq.take(installation.vhost, DEFAULT)
     assert {str(message.headers["id"]) for message in waiting} == set(sent) - ended
     assert not any(message.delivery_info["redelivered"] for message in waiting)
+
+
+@pytest.mark.soak
+@pytest.mark.usefixtures("operating")
+def test_the_first_new_worker_comes_when_the_last_old_one_has_finished_where_all_are_recreated(
+    installation: Installation,
+) -> None:
+    """As versions want it that must not meet, and a volume that one node holds."""
+    sent, ended = what_was_sent_and_ended(installation, recreate, without=None)
+    installation.wait(lambda: len(installation.ledger.read().ids("end")) == TASKS)
+    ledger = installation.ledger.read()
+    last = max(it.at for it in ledger.records if it.task_id in ended)
+    assert last < min(it.at for it in ledger.records if it.task_id not in ended)
+    assert ledger.summary(sent).each_finished_once

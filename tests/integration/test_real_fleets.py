@@ -32,6 +32,9 @@ FLEETS = [
     for path in sorted(EXAMPLES.glob("*.yaml"))
 ]
 
+NAMES = {"late": ["späte Aufgaben", "tasks & more/%2F"], "reckoning": ["計算", "расчёт #1"]}
+"""Queues of two pools, as applications call them elsewhere."""
+
 
 def standing_in(path: Path) -> dict[str, Any]:
     """The spec with the reference application: small workers, quick pools, and no name of theirs but the queues'."""
@@ -77,7 +80,22 @@ def test_each_fleet_goes_from_zero_to_work_and_back_and_does_each_task_once(
         python = str(interpreter("5.7"))
         monkeypatch.setitem(containers.PROGRAMS, "celery", [python, "-m", "celery"])
         monkeypatch.setitem(containers.PROGRAMS, "python3", [python])
-    spec, fleet = standing_in(path), installation.fleet
+    each_task_is_done_once(installation, standing_in(path))
+    assert operator.healthy()
+
+
+@pytest.mark.soak
+def test_names_with_spaces_and_of_other_alphabets_are_names_of_queues_to_all_of_them(
+    installation: Installation, operator: Operator
+) -> None:
+    pools = [_pool({"name": name, "queues": queues}) for name, queues in NAMES.items()]
+    each_task_is_done_once(installation, {"app": "utilitarian", "beat": NO_BEAT, "pools": pools})
+    assert operator.healthy()
+
+
+def each_task_is_done_once(installation: Installation, spec: dict[str, Any]) -> None:
+    """Has a fleet declare its queues, do tasks in each pool, and come to rest."""
+    fleet = installation.fleet
     least = {it["name"]: it["scaling"].get("min", 0) for it in spec["pools"]}
     queues = {queue for it in spec["pools"] for queue in it.get("queues", [DEFAULT_QUEUE])}
 
@@ -96,4 +114,3 @@ def test_each_fleet_goes_from_zero_to_work_and_back_and_does_each_task_once(
     installation.wait(at_rest, within=LONG)
     summary = installation.ledger.read().summary(sent)
     assert summary.each_finished_once, summary
-    assert operator.healthy()
