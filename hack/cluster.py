@@ -33,6 +33,7 @@ NODE_PORTS = {"amqp": 30672, "management": 31672, "prometheus": 31692}
 # Ours is one node with a plain bridge and no Docker networking; see node-image.
 KUBELET_PATCH = """kind: KubeletConfiguration
 failSwapOn: false
+failCgroupV1: false
 cgroupDriver: cgroupfs
 enforceNodeAllocatable: []
 resolvConf: /kind/resolv.conf

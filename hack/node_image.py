@@ -41,7 +41,8 @@ def official(engine: Engine) -> bool:
 def name() -> str:
     """The name of our node image, which changes with what is in it."""
     builds = [key_of(tools.group_of(program).folder) for program in PROGRAMS]
-    return f"utilitarian-node:{key_of(base.NODE.image, base.rabbitmq_image(), FILES, Path(__file__), *builds)}"
+    shelf = tools.shelf("utilitarian-node", tools.KUBERNETES)  # the image of another version stays
+    return f"{shelf}:{key_of(base.NODE.image, base.rabbitmq_image(), FILES, Path(__file__), *builds)}"
 
 
 def ensure(engine: Engine) -> str:
@@ -73,7 +74,7 @@ def _build_pause(source: Path, folder: Path) -> None:
 
 def _system_images(engine: Engine, pods_base: str, programs: Mapping[str, Path]) -> Iterator[str]:
     """Make the control plane's images under the names that kubeadm looks for."""
-    version = tools.kubernetes_version()
+    version = tools.kubernetes_version(tools.KUBERNETES)
     listed = run(programs["kubeadm"], "config", "images", "list", "--kubernetes-version", version)
     for image in listed.split():
         program = image.rsplit("/", 1)[-1].split(":")[0]
@@ -161,7 +162,7 @@ def _node_files(programs: Mapping[str, Path]) -> dict[str, Path | bytes]:
         "etc/containerd/config.toml": FILES / "containerd.toml",
         "etc/cni/net.d/10-bridge.conflist": FILES / "10-bridge.conflist",
         f"{UNITS}/kubelet.service": FILES / "kubelet.service",
-        "kind/version": tools.kubernetes_version().encode(),
+        "kind/version": tools.kubernetes_version(tools.KUBERNETES).encode(),
         "kind/manifests/default-cni.yaml": NOTHING,
         "kind/manifests/default-storage.yaml": _storage(),
     }

@@ -2,12 +2,13 @@
 
 import os
 
+from hack import tools
 from hack.commands import run
 from hack.console import say, step
 from hack.engine import Engine
 from hack.failure import Failure
 
-PINNED = "1.34"
+PINNED = tools.PINNED
 # The node images that kind's release notes name for each minor version, by digest as they ask.
 NODES = {
     PINNED: "kindest/node:v1.34.11@sha256:44e222ee2132dab25ff87301682f89eb82c7880ea3a1bf543bfe9708fd08d67d",
@@ -31,13 +32,14 @@ def serves(engine: Engine, fallback: str) -> bool:
     Raises:
         Failure: K8S asks for a version that there is no image for, or that only a published image has.
     """
-    if not NODE:
-        raise Failure(f"K8S={WANTED}: no node image is known for it; there are {', '.join(sorted(NODES))}")
-    own = engine.private or engine.has_image(fallback)
+    built = tools.versions()
+    if not NODE and WANTED not in built:
+        raise Failure(f"K8S={WANTED}: no node image is known for it; there are {', '.join(sorted({*NODES, *built}))}")
+    own = not NODE or engine.private or engine.has_image(fallback)
     found = not own and (all(engine.has_image(image) for image in ALL) or _pulled(engine))
-    if not found and WANTED != PINNED:
+    if not found and WANTED not in built:
         why = "needs a published node image, and none can be pulled here"
-        raise Failure(f"K8S={WANTED} {why}; leave K8S out: {PINNED} is built from its sources")
+        raise Failure(f"K8S={WANTED} {why}; what is built from its sources: {', '.join(built)}")
     return found
 
 

@@ -15,6 +15,8 @@ from hack.failure import Failure
 from hack.places import HACK_FOLDER, cache, key_of, published
 
 PROVISIONER = "local-path-provisioner"
+PINNED = "1.34"
+"""The minor version of Kubernetes that is built unless K8S asks for another."""
 FAST_TIER = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
 
 
@@ -33,9 +35,15 @@ class Group:
 
 
 def of_kubernetes(wanted: str | None) -> str:
-    """The module under hack/tools with the API server of a version, as `1.35`: the pinned one where it has none."""
+    """The module under hack/tools with the sources of a version, as `1.35`: the pinned one where it has none."""
     other = f"kubernetes-{wanted}"
     return other if (HACK_FOLDER / "tools" / other).is_dir() else "kubernetes"
+
+
+def versions() -> list[str]:
+    """The minor versions of Kubernetes that are built from their sources, as `["1.34", "1.35"]`."""
+    others = (HACK_FOLDER / "tools").glob("kubernetes-*")
+    return sorted([PINNED, *(folder.name.removeprefix("kubernetes-") for folder in others)])
 
 
 KUBERNETES = of_kubernetes(os.environ.get("K8S"))
@@ -52,7 +60,9 @@ def _kubernetes(name: str, module: str, *programs: str) -> Group:
 
 GROUPS = (
     _kubernetes(shelf("control-plane", KUBERNETES), KUBERNETES, "kube-apiserver", "kube-controller-manager", "kubectl"),
-    _kubernetes("node", "kubernetes", "kubelet", "kube-proxy", "kube-scheduler", "kubeadm"),
+    _kubernetes(
+        shelf("node", KUBERNETES), KUBERNETES, "kubelet", "kube-proxy", "kube-scheduler", "kubeadm"
+    ),
     Group("etcd", "etcd", {"etcd": "go.etcd.io/etcd/server/v3"}),
     Group("kind", "kind", {"kind": "sigs.k8s.io/kind"}),
     Group("helm", "helm", {"helm": "helm.sh/helm/v3/cmd/helm"}),
@@ -61,7 +71,7 @@ GROUPS = (
 )
 
 # How a program that is there already proves that it fits; what is not named here is always built.
-_MINOR = KUBERNETES.removeprefix("kubernetes-") if KUBERNETES != "kubernetes" else "1.34"
+_MINOR = KUBERNETES.removeprefix("kubernetes-") if KUBERNETES != "kubernetes" else PINNED
 _OURS = re.escape(_MINOR)
 FITS = {
     "etcd": ((), "--version", r"etcd Version: 3\.6\."),

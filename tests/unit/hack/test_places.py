@@ -6,6 +6,7 @@ import pytest
 
 from hack import base, cluster, places, tools
 from hack.failure import Failure
+from hack.places import HACK_FOLDER
 
 
 @pytest.fixture(autouse=True)
@@ -122,6 +123,15 @@ def test_two_versions_are_kept_side_by_side() -> None:
     assert tools.shelf("fast-tier", "kubernetes") == "fast-tier"
     assert tools.shelf("fast-tier", "kubernetes-1.35") == "fast-tier-1.35"
     assert tools.group_of("kube-apiserver").name == tools.shelf("control-plane", tools.KUBERNETES)
+    assert tools.group_of("kubelet").name == tools.shelf("node", tools.KUBERNETES)
+
+
+@pytest.mark.parametrize("version", tools.versions())
+def test_each_version_builds_the_same_programs(version: str) -> None:
+    named = (HACK_FOLDER / "tools" / tools.of_kubernetes(version) / "go.mod").read_text()
+    for group in tools.GROUPS:
+        if group.module == tools.KUBERNETES:
+            assert [package for package in group.packages.values() if f"\t{package}\n" not in named] == []
 
 
 @pytest.mark.parametrize("name", [*tools.FAST_TIER, "kubelet", "kube-proxy", "kubeadm", "kind", "helm", "coredns"])

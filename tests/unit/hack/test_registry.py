@@ -35,7 +35,7 @@ def test_each_version_has_its_image_by_digest(version: str) -> None:
 @pytest.mark.parametrize(
     "version,node,images,says",
     [
-        ("1.12", "", Images(), "K8S=1.12: no node image is known for it; there are 1.31, 1.32, 1.33, 1.34"),
+        ("1.12", "", Images(), "K8S=1.12: no node image is known for it; there are 1.31, 1.32, 1.33, 1.34, 1.35"),
         ("1.33", registry.NODES["1.33"], Images(private=True), "K8S=1.33 needs a published node image"),
         ("1.33", registry.NODES["1.33"], Images(has=("own",)), "K8S=1.33 needs a published node image"),
     ],
@@ -49,6 +49,13 @@ def test_a_version_that_can_not_be_had_is_refused(
     with pytest.raises(Failure) as refused:
         registry.serves(cast(Engine, images), fallback="own")
     assert str(refused.value).startswith(says)
+
+
+@pytest.mark.parametrize("images", [Images(), Images(private=True)], ids=["any-engine", "own-engine"])
+def test_a_version_without_a_published_image_is_built(monkeypatch: pytest.MonkeyPatch, images: Images) -> None:
+    monkeypatch.setattr(registry, "WANTED", "1.35")
+    monkeypatch.setattr(registry, "NODE", "")
+    assert not registry.serves(cast(Engine, images), fallback="own")
 
 
 def test_published_images_serve_where_they_are() -> None:
