@@ -60,9 +60,7 @@ def _kubernetes(name: str, module: str, *programs: str) -> Group:
 
 GROUPS = (
     _kubernetes(shelf("control-plane", KUBERNETES), KUBERNETES, "kube-apiserver", "kube-controller-manager", "kubectl"),
-    _kubernetes(
-        shelf("node", KUBERNETES), KUBERNETES, "kubelet", "kube-proxy", "kube-scheduler", "kubeadm"
-    ),
+    _kubernetes(shelf("node", KUBERNETES), KUBERNETES, "kubelet", "kube-proxy", "kube-scheduler", "kubeadm"),
     Group("etcd", "etcd", {"etcd": "go.etcd.io/etcd/server/v3"}),
     Group("kind", "kind", {"kind": "sigs.k8s.io/kind"}),
     Group("helm", "helm", {"helm": "helm.sh/helm/v3/cmd/helm"}),
