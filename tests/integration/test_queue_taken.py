@@ -112,6 +112,27 @@ def test_who_names_the_broker_with_a_wrong_password_keeps_no_newer_one_from_runn
 
 
 @pytest.mark.usefixtures("seeing_both")
+def test_a_new_one_whose_secret_comes_later_starts_no_worker_beside_the_one_that_has_its_queue(
+    installation: Installation, newer: Installation
+) -> None:
+    installation.declare()
+    installation.create(pools=[{**POOLS[0], "scaling": {**QUICK, "min": 1}}])
+    installation.wait(lambda: installation.fleet.pool("work").get("ready") == 1)
+    newer.fleet.create(None, pools=[{**POOLS[0], "scaling": {**QUICK, "min": 1}}], beat={"enabled": False})
+
+    def waits() -> bool:
+        status, reason, message = newer.fleet.condition("Stalled")
+        may_have = f"{key(installation)} may have {DEFAULT}"
+        return (status, reason) == ("True", "SecretMissing") and may_have in message
+
+    newer.wait(waits)
+    assert newer.fleet.condition("Ready")[:2] == ("False", "SecretMissing")
+    newer.fleet.create_secret(newer.broker_url)
+    newer.wait(lambda: is_taken(newer, key(installation)))
+    assert newer.fleet.deployment("work") is None
+
+
+@pytest.mark.usefixtures("seeing_both")
 def test_an_edit_that_names_the_queue_of_another_keeps_the_last_spec_running(
     installation: Installation, newer: Installation
 ) -> None:
