@@ -123,7 +123,6 @@ def over(login: Login, url: str, ends: datetime) -> None:
     wait_until(lambda: datetime.now(UTC) > ends and login.refuses(url), within=LIFE * 2)
 
 
-@pytest.mark.soak
 def test_rabbitmq_leaves_the_connection_open_and_refuses_what_is_sent(login: Login) -> None:
     url, ends = login.url(timedelta(seconds=10))
     with kombu.Connection(url, transport_options={"confirm_publish": True}) as connection:
@@ -164,7 +163,6 @@ def test_a_worker_goes_on_with_what_comes_and_is_refused_when_it_connects_again(
         worker.kill()
 
 
-@pytest.mark.soak
 def test_a_token_that_is_over_is_named_and_the_next_one_is_taken_from_its_secret(
     login: Login, controlplane: ControlPlane, namespace: str, operator: Operator
 ) -> None:
