@@ -30,6 +30,9 @@ SOON = timedelta(seconds=30)
 RENEWED = timedelta(seconds=60)
 """The operator reads each Secret every 30 s."""
 
+LASTING_S = 100.0
+"""Of tasks that outlast a token."""
+
 LIFE, HOUR = timedelta(seconds=30), timedelta(hours=1)
 """Of a token that ends during the test, which a slow machine must be let in by before; and of one that doesn't."""
 
@@ -143,10 +146,14 @@ def test_a_worker_that_is_asked_anything_ends_when_its_tasks_are_done(login: Log
     ledger, own = FileLedgerReader(tmp_path / "ledger"), login.broker.amqp_url(login.vhost)
     worker = Application(url, tmp_path, ledger.directory).worker("one", queues=[DEFAULT_QUEUE])
     with running(worker), closing(RemoteControl(own)) as control:
+        sent = send(own, DEFAULT_QUEUE, [*[LASTING_S] * 2, 0.1])
+        wait_until(lambda: len(ledger.read().running()) == 2, within=SOON, describe=worker.tail)
         over(login, url, ends)
         # What its channels were allowed before is forgotten within a minute.
         wait_until(lambda: not control.holdings(["celery@one"]), within=LIFE * 4, describe=worker.tail)
-        assert worker.wait(within=LIFE) == 1, worker.tail()
+        assert worker.wait(within=timedelta(seconds=LASTING_S * 2)) == 1, worker.tail()
+    assert ledger.read().ids("end") == set(sent[:2])
+    wait_until(lambda: login.broker.totals(login.vhost)[DEFAULT_QUEUE] == (1, 0), within=SOON)
 
 
 @pytest.mark.soak
