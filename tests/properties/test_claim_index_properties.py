@@ -33,7 +33,7 @@ class AllPairs(KnownClaims):
         return [
             (one, it)
             for one in self.noted(key)
-            for other, _, it in self.every()
+            for other, _, it in sorted(self.every(), key=lambda entry: entry[:2])
             if other != key and it.holds and may_clash(one.claim, it.claim)
         ]
 
