@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import aiohttp
@@ -54,6 +55,17 @@ async def test_both_kinds_of_endpoint_tell_what_is_unacknowledged(rabbitmq: Rabb
                 await wait_told(Statistics([getattr(rabbitmq, endpoint)], vhost), {"none": 0, "three": 3})
     finally:
         rabbitmq.delete_vhost(vhost)
+
+
+async def test_a_management_api_is_asked_under_its_prefix(tmp_path: Path) -> None:
+    with (
+        RabbitMQ(tmp_path / "rabbitmq", prefix="/behind/a-proxy") as broker,
+        broker.vhost() as vhost,
+        unacknowledged(broker, vhost, two=2),
+    ):
+        await wait_told(Statistics([broker.management_url], vhost), {"two": 2})
+        with pytest.raises(BrokerUnreachable, match="is no statistics endpoint"):
+            await Statistics([broker.management_url.removesuffix(broker.prefix)], vhost).read()
 
 
 async def test_only_the_queues_of_the_virtual_host_are_told(rabbitmq: RabbitMQ, vhost: str) -> None:

@@ -65,7 +65,7 @@ class RabbitMQ:
     With TLS on ports of its own: a client certificate is a login for AMQP, and must be shown to the management API.
     With `joins` it becomes, at its first start, a member of the cluster of a node that runs, with the same users.
     With `root` it is the RabbitMQ of another system's folder instead of this one's. `settings` are more lines of its
-    configuration, `plugins` more plugins.
+    configuration, `plugins` more plugins, `prefix` the path under which it has the management API, such as "/rabbit".
     """
 
     directory: Path
@@ -75,6 +75,7 @@ class RabbitMQ:
     root: Path | None = None
     settings: Sequence[str] = ()
     plugins: Sequence[str] = ()
+    prefix: str = ""
     server: Process = field(init=False)
     epmd: Process = field(init=False)
 
@@ -104,8 +105,8 @@ class RabbitMQ:
 
     @property
     def management_url(self) -> str:
-        """The management API with user and password, without a path."""
-        return f"http://{self.user}:{self.password}@{LOOPBACK}:{self.management_port}"
+        """The management API with user and password, with no path but its prefix."""
+        return f"http://{self.user}:{self.password}@{LOOPBACK}:{self.management_port}{self.prefix}"
 
     @property
     def prometheus_url(self) -> str:
@@ -214,7 +215,7 @@ class RabbitMQ:
             HttpError: the broker refused it.
             OSError: no answer comes.
         """
-        url = f"http://{LOOPBACK}:{self.management_port}{path}"
+        url = f"http://{LOOPBACK}:{self.management_port}{self.prefix}{path}"
         return request_json(method, url, body, login=(self.user, self.password))
 
     def make_vhost(self, name: str | None = None) -> str:
@@ -370,6 +371,8 @@ class RabbitMQ:
             log.console = true
             log.file = false
         """
+        if self.prefix:
+            listen += f"management.path_prefix = {self.prefix}\n"
         if self.joins is not None:
             listen += f"""
                 cluster_formation.peer_discovery_backend = classic_config
