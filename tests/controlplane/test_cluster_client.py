@@ -22,7 +22,7 @@ from utilitarian_operator.adapters.cluster.request_rate import RequestRate
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.errors import ClusterError, Conflict, Gone, LeadershipLost, Rejected
-from utilitarian_operator.host.http import serve
+from utilitarian_operator.host.serving.http import serve
 from utilitarian_operator.reconcile.act.events import LONGEST_NOTE, event
 
 

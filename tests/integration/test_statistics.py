@@ -17,7 +17,7 @@ from tests.support.waiting import wait_until_async
 from utilitarian_operator.adapters.broker.statistics import Statistics
 from utilitarian_operator.core.observation.model.queue import Counted
 from utilitarian_operator.errors import BrokerUnreachable, LoginRefused, RightMissing
-from utilitarian_operator.host.http import serve
+from utilitarian_operator.host.serving.http import serve
 
 EVERY_RABBITMQ = True
 SOON = timedelta(seconds=20)

@@ -27,7 +27,7 @@ from utilitarian_operator.api.validation.resource_rules import accept, warnings
 from utilitarian_operator.core.spec.references import too_many_named
 from utilitarian_operator.errors import ClusterError, Gone
 from utilitarian_operator.host.certificates import Certificate, due, make
-from utilitarian_operator.host.http import listen
+from utilitarian_operator.host.serving.http import listen
 from utilitarian_operator.host.settings import Admission
 
 logger = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class AdmissionWebhook:
         application = web.Application(client_max_size=LONGEST_BODY)
         reviews = Reviews(self.allowances)
         application.router.add_post(PATH, reviews.answer)
-        async with listen(application, host, self.settings.port, PATH, tls=self._tls) as port:
+        async with listen(application, host, self.settings.port, PATH, tls=lambda: self._tls) as port:
             follower = asyncio.create_task(self._follow(), name="admission-certificate")
             try:
                 yield port
@@ -95,7 +95,7 @@ class AdmissionWebhook:
                 self._load(values)
             except ClusterError as error:
                 logger.debug("no certificate yet", extra={"secret": where, "because": str(error)})
-            except (KeyError, OSError, ValueError) as error:
+            except (KeyError, OSError, ValueError, TypeError) as error:
                 # Of a file, ssl says no more than that something is wrong with it.
                 logger.warning("certificate unusable", extra={"secret": where, "because": type(error).__name__})
             await self.sleep(LOOK_EVERY_S if self._served else FIRST_LOOKS_EVERY_S)
@@ -104,11 +104,13 @@ class AdmissionWebhook:
         served = values["tls.crt"] + values.get(CLIENT_CA, "")
         if served == self._served:
             return
+        # A new one each time: an authority that was taken away again must not be trusted any longer.
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         if CLIENT_CA in values:
-            self._tls.load_verify_locations(cadata=values[CLIENT_CA])
-            self._tls.verify_mode = ssl.CERT_REQUIRED
-        load_key_pair(self._tls, values["tls.crt"], values["tls.key"])
-        self._served = served
+            tls.load_verify_locations(cadata=values[CLIENT_CA])
+            tls.verify_mode = ssl.CERT_REQUIRED
+        load_key_pair(tls, values["tls.crt"], values["tls.key"])
+        self._served, self._tls = served, tls
         logger.info("admission is served", extra={"path": PATH})
 
 

@@ -12,6 +12,7 @@ from utilitarian_operator.adapters.intervals import (
 from utilitarian_operator.api.patience import PATIENCE, Patience
 from utilitarian_operator.api.price import Price
 from utilitarian_operator.api.validation.pod_security import BASELINE, Allowances
+from utilitarian_operator.host.serving.connections import ANY
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Settings:
         resync: longest time between two full lists, which find what a watch has missed.
         metrics_port: of /metrics; 0 for any free port.
         health_port: of /healthz; 0 for any free port.
-        host: address that both listen on.
+        host: address that both listen on; the chart's NetworkPolicy may narrow who reaches it.
         lease_namespace: where the leader's Lease is; None runs without an election (by hand, or in a test).
         lease: its name: replicas that share it are one operator, of which one works.
         instance: this process' name in the Lease and in events.
@@ -62,7 +63,7 @@ class Settings:
     resync: timedelta = timedelta(minutes=5)
     metrics_port: int = 8080
     health_port: int = 8081
-    host: str = "0.0.0.0"  # noqa: S104 - a pod's own address; the chart's NetworkPolicy may narrow it
+    host: str = ANY
     lease_namespace: str | None = None
     lease: str = "utilitarian-operator"
     instance: str = "utilitarian-operator"

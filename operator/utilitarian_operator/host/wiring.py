@@ -36,9 +36,10 @@ from utilitarian_operator.host.admission_webhook import AdmissionWebhook, renew
 from utilitarian_operator.host.clocks import boot_seconds, utc_now
 from utilitarian_operator.host.fences import Fences
 from utilitarian_operator.host.health import ProcessHealth, WatchProgress
-from utilitarian_operator.host.http import health_page, metrics_page, serve
+from utilitarian_operator.host.open_files import allow_enough
 from utilitarian_operator.host.preflight import keep_checking
 from utilitarian_operator.host.salt import keep_asking, salt_in
+from utilitarian_operator.host.serving.http import health_page, metrics_page, serve
 from utilitarian_operator.host.settings import Settings
 from utilitarian_operator.host.workqueue import WorkQueue
 from utilitarian_operator.metrics.fleet import Metrics
@@ -78,6 +79,7 @@ async def run(settings: Settings, stop: asyncio.Event, started: Callable[[Runnin
     Raises:
         LeadershipLost: another process holds the Lease; this one must end.
     """
+    allow_enough()
     registry = CollectorRegistry()
     for collector in (GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR):
         registry.register(collector)

@@ -40,7 +40,7 @@ from utilitarian_operator.host.admission_webhook import (
     review,
 )
 from utilitarian_operator.host.certificates import make
-from utilitarian_operator.host.http import listen
+from utilitarian_operator.host.serving.http import listen
 from utilitarian_operator.host.settings import Admission
 
 BAD = resource("timeZone: Mars")
@@ -198,6 +198,33 @@ async def test_the_api_server_can_be_asked_for_its_certificate(shown: bool) -> N
         except aiohttp.ClientError:
             said = 0
     assert said == (400 if shown else 0)
+
+
+async def test_an_authority_that_is_taken_away_is_trusted_no_longer() -> None:
+    served, (first, second) = make([LOOPBACK], datetime.now(UTC)), (Authority(), Authority())
+    values = {"tls.crt": served.certificate, "tls.key": served.key}
+    webhook = AdmissionWebhook(Admission("ns", "tls", (LOOPBACK,), port=0), FakeCluster(), asyncio.sleep)
+    webhook._load(values | {CLIENT_CA: first.certificate})
+    webhook._load(values | {CLIENT_CA: second.certificate})
+    assert webhook._tls.cert_store_stats()["x509_ca"] == 1
+    webhook._load(values)
+    assert webhook._tls.verify_mode is ssl.CERT_NONE
+
+
+@pytest.mark.parametrize(
+    "authority", ["", "none", "\xe9", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"]
+)
+async def test_an_authority_that_is_none_leaves_what_was_served(authority: str) -> None:
+    cluster, made = FakeCluster(), make([LOOPBACK], datetime.now(UTC))
+    values = {"tls.crt": made.certificate, "tls.key": made.key, CLIENT_CA: authority}
+    data = {name: base64.b64encode(text.encode()).decode() for name, text in values.items()}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "tls", "namespace": "ns"}, "data": data}
+    await cluster.create(secret)
+    webhook = AdmissionWebhook(Admission("ns", "tls", (LOOPBACK,), port=0), cluster, Pauses())
+    before = webhook._tls
+    with pytest.raises(asyncio.CancelledError):
+        await webhook._follow()
+    assert webhook._tls is before
 
 
 class Pauses:

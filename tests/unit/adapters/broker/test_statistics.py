@@ -12,7 +12,7 @@ from utilitarian_operator.adapters.broker.bounded import calls
 from utilitarian_operator.adapters.broker.bounded import names as bounded_names
 from utilitarian_operator.adapters.broker.statistics import PEERS_EACH, Statistics, prefix
 from utilitarian_operator.errors import BrokerUnreachable
-from utilitarian_operator.host.http import listen
+from utilitarian_operator.host.serving.http import listen
 
 NAME = "rabbit-nodes.example"
 ONE, TWO, THREE = "127.0.0.1", "127.0.0.2", "127.0.0.3"

@@ -21,7 +21,7 @@ from utilitarian_operator.adapters.broker.session import BrokerSession, Credenti
 from utilitarian_operator.adapters.broker.statistics import Statistics
 from utilitarian_operator.adapters.broker.tls import SYSTEM
 from utilitarian_operator.errors import BrokerUnreachable, TooManyBrokers
-from utilitarian_operator.host.http import listen
+from utilitarian_operator.host.serving.http import listen
 
 SLOW, HEALTHY, LINK_LOCAL = "slow.example", "healthy.example", "fe80::1"
 SOON = timedelta(seconds=30)

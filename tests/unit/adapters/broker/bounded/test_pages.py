@@ -24,7 +24,7 @@ from utilitarian_operator.adapters.broker.statistics_page import (
 )
 from utilitarian_operator.adapters.broker.tls import SYSTEM
 from utilitarian_operator.errors import BrokerUnreachable
-from utilitarian_operator.host.http import listen
+from utilitarian_operator.host.serving.http import listen
 
 DEEP = "[" * 200_000
 

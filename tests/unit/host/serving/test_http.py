@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from tests.support.ports import LOOPBACK
 from utilitarian_operator.errors import OperatorError
-from utilitarian_operator.host.http import SHARE_OF_SCRAPES, PortTaken, health_page, metrics_page, serve
+from utilitarian_operator.host.serving.http import SHARE_OF_SCRAPES, PortTaken, health_page, metrics_page, serve
 
 
 def _get(port: int, path: str) -> tuple[int, str, str]:

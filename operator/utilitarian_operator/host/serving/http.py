@@ -1,10 +1,12 @@
 """The two small HTTP servers of an operator: metrics for Prometheus, health for the kubelet."""
 
+import asyncio
 import contextlib
 import errno
 import os
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import cast
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -12,10 +14,15 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from utilitarian_operator.adapters.broker.timing import CLOCK
 from utilitarian_operator.errors import OperatorError
 from utilitarian_operator.host.clocks import thread_seconds
+from utilitarian_operator.host.serving.connections import ANY, Connections, listener
 
 SHARE_OF_SCRAPES = 10
 """Pages of metrics take a tenth of the event loop's time at most: that of 1,000 pools is long, and all who reach the
 port may ask for it again and again. In between the last one is given."""
+
+
+SILENT_S = 75.0
+"""A connection on which nothing is asked for so long is ended; Prometheus asks more often."""
 
 
 class CannotListen(OperatorError):
@@ -31,7 +38,7 @@ async def serve(host: str, port: int, pages: Mapping[str, Callable[[], web.Respo
     """Answer GET requests while the context lasts.
 
     Args:
-        host: address to listen on.
+        host: address to listen on, or ANY.
         port: to listen on; 0 for any free one.
         pages: what answers for which path.
 
@@ -51,16 +58,16 @@ async def serve(host: str, port: int, pages: Mapping[str, Callable[[], web.Respo
 
 @contextlib.asynccontextmanager
 async def listen(
-    application: web.Application, host: str, port: int, path: str, *, tls: ssl.SSLContext | None = None
+    application: web.Application, host: str, port: int, path: str, *, tls: Callable[[], ssl.SSLContext] | None = None
 ) -> AsyncIterator[int]:
     """Serve an application while the context lasts.
 
     Args:
         application: what is served.
-        host: address to listen on.
+        host: address to listen on, or ANY.
         port: 0 for a free one.
         path: what is asked for there, for the message if it can't be had.
-        tls: what it is served with; its certificate may change meanwhile.
+        tls: gives what a connection is served with, which may change meanwhile.
 
     Yields:
         The port.
@@ -69,16 +76,21 @@ async def listen(
         PortTaken: another process listens there already.
         CannotListen: the system refuses the address or the port.
     """
-    # What is sent packed stays so: it could fill the memory.
-    runner = web.AppRunner(application, access_log=None, auto_decompress=False)
-    await runner.setup()
     try:
-        try:
-            await web.TCPSite(runner, host, port, ssl_context=tls).start()
-        except OSError as error:
-            raise _refused(host, port, path, error) from error
-        yield runner.addresses[0][1]
+        listening = listener(host, port)
+    except OSError as error:
+        raise _refused(host, port, path, error) from error
+    # What is sent packed stays so: it could fill the memory.
+    runner = web.AppRunner(application, access_log=None, auto_decompress=False, keepalive_timeout=SILENT_S)
+    await runner.setup()
+    connections = Connections(listening, cast("web.Server", runner.server), tls)
+    accepting = asyncio.create_task(connections.accept(), name=f"connections for {path}")
+    try:
+        yield listening.getsockname()[1]
     finally:
+        accepting.cancel()
+        await asyncio.gather(accepting, return_exceptions=True)
+        await connections.close()
         await runner.cleanup()
 
 
@@ -90,9 +102,10 @@ def _handler(page: Callable[[], web.Response]) -> Callable[[web.Request], Awaita
 
 
 def _refused(host: str, port: int, path: str, error: OSError) -> CannotListen:
+    where = "all addresses" if host == ANY else host
     if error.errno == errno.EADDRINUSE:
-        return PortTaken(f"{path}: port {port} of {host} is taken by another process: choose another port")
-    return CannotListen(f"{path}: can't listen on {host} port {port}: {os.strerror(error.errno or 0)}")
+        return PortTaken(f"{path}: port {port} of {where} is taken by another process: choose another port")
+    return CannotListen(f"{path}: can't listen on {where} port {port}: {os.strerror(error.errno or 0)}")
 
 
 def metrics_page(
