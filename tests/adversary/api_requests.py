@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.adversary.api_server import KINDS, ApiServer, Object, condition, merged, with_condition
+from tests.adversary.crd import PLURAL, Invalid
 
 _PATH = re.compile(
     r"^/apis?/(?:(?P<group>[\w.]+)/)?v\w+/(?:namespaces/(?P<ns>[^/]+)/)?(?P<plural>\w+)(?:/(?P<name>[^/]+))?(?:/(?P<sub>\w+))?$"
@@ -167,6 +168,8 @@ class Client:
             raise Refused(409, f"{plural} {name!r} already exists")
         if plural == "deployments":
             self.world.invariants.scales(name, 0, body["spec"].get("replicas", 1), by="operator")
+        if plural == PLURAL:
+            body = self._stored({part: it for part, it in body.items() if part != "status"}, {})
         metadata = {**body["metadata"], "managedFields": [_fields(body, "Update")]}
         return self.server.add(plural, {**body, "metadata": metadata})
 
@@ -197,7 +200,18 @@ class Client:
             parts = {"metadata": {**given, "resourceVersion": live["metadata"]["resourceVersion"]}}
             parts |= {part: body[part] for part in ("spec", "data") if part in body}
             changed = merged(live, parts)
+        if plural == PLURAL:
+            changed = self._stored(changed, live)
+            self.world.invariants.status(live.get("status", {}), changed.get("status", {}))
         return live if changed == live else self.server.put(plural, changed)
+
+    def _stored(self, body: Object, before: Object) -> Object:
+        """A resource as its schema lets it in; what the operator writes is never refused for that."""
+        try:
+            return self.server.crd.stored(body, before)
+        except Invalid as error:
+            self.world.invariants.breach("refused-write", str(error))
+            raise Refused(422, str(error)) from error
 
     def _with_status(self, live: Object, status: Object, *, by_key: bool) -> Object:
         """A merge patch of the status; a strategic one merges the conditions by their type."""
@@ -206,9 +220,7 @@ class Client:
             for entry in status["conditions"]:
                 changed = with_condition(changed, {**(condition(live, entry["type"]) or {}), **entry})
             return changed
-        new = merged(live.get("status", {}), status)
-        self.world.invariants.status(live.get("status", {}), new)
-        return {**live, "status": new}
+        return {**live, "status": merged(live.get("status", {}), status)}
 
     def _scale(self, live: Object, body: Any) -> Object:
         wanted = body.get("metadata", {}).get("resourceVersion")

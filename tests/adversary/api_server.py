@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tests.adversary.crd import Crd
 from tests.adversary.loop import VirtualLoop
 from tests.adversary.machine import Machine
 
@@ -95,6 +96,7 @@ class ApiServer:
     def __init__(self, loop: VirtualLoop, machine: Machine) -> None:
         self._loop, self._machine = loop, machine
         self.objects: dict[str, dict[str, Object]] = defaultdict(dict)
+        self.crd = Crd()
         self.version, self._numbered = BEGINS_AT, 0
         self._past: dict[str, list[tuple[float, Object]]] = defaultdict(list)
         self.watchers: list[Callable[[str, str, Object], None]] = []

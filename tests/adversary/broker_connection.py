@@ -243,6 +243,7 @@ class _Browser:
                 "messages_unacknowledged": unacked,
                 "messages_details": {"rate": 0.0},
                 "message_stats": {"ack": left},
+                **rabbit.declared_as(name),
             }
             for name, (ready, unacked, left) in rabbit.statistics.items()
         ]

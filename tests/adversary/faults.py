@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from tests.adversary import people
+from tests.adversary import people, versions
+from tests.adversary.invariants import GRACE_S
 from tests.adversary.kubelet import NODES
 from tests.adversary.plan import Fault
 
@@ -96,10 +97,24 @@ def _tasks_for_later(world: Any, fault: Fault) -> None:
             world.rabbit.send(queue, 1.0 + number, world.loop.now + 10.0 + 2 * fault.lasts + number)
 
 
+def _tasks_for_much_later(world: Any, fault: Fault) -> None:
+    """Due later than a drain waits for: those that a worker which leaves may give back."""
+    queue = ("fast", "slow")[int(fault.b * 2)]
+    for number in range(1 + int(fault.a * 4)):
+        if not world.rabbit.away:
+            world.rabbit.send(queue, 1.0 + number, world.loop.now + GRACE_S + 60.0 + fault.lasts + 5 * number)
+
+
 def _out_of_memory(world: Any, fault: Fault) -> None:
     worker = _worker(world, fault.a)
     if worker is not None:
         world.kubelet.kill_container(worker.pod)
+
+
+def _evicted(world: Any, fault: Fault) -> None:
+    worker = _worker(world, fault.a)
+    if worker is not None:
+        world.drains.evict(worker.pod)
 
 
 def _evict(world: Any, fault: Fault) -> None:
@@ -151,9 +166,12 @@ _KINDS: dict[str, Callable[[Any, Fault], None]] = {
     "mute": _mute,
     "hung": lambda world, fault: _mute(world, fault, hung=True),
     "tasks-for-later": _tasks_for_later,
+    "tasks-for-much-later": _tasks_for_much_later,
     "slow-children": _slow_children,
     "out-of-memory": _out_of_memory,
     "evict": _evict,
+    "evicted": _evicted,
+    "node-drained": lambda world, fault: world.drains.begin(NODES[int(fault.a * 3)]),
     "node-lost": lambda world, fault: world.kubelet.lose_node(NODES[int(fault.a * 3)]),
     "nodes-full": _for_a_while("full", lambda _: True, after=False),
     "quota": _for_a_while("quota", lambda fault: 2 + int(fault.a * 4), after=None),
@@ -171,5 +189,8 @@ _KINDS: dict[str, Callable[[Any, Fault], None]] = {
     "pause": lambda world, fault: people.pause(world, fault.lasts, fault.a),
     "bad-image": lambda world, fault: people.bad_image(world, fault.lasts),
     "edit-status": lambda world, fault: people.edit_status(world, fault.a, fault.b),
+    "status-of-another-version": lambda world, fault: versions.status(world, fault.a, fault.b),
+    "spec-of-another-version": lambda world, fault: versions.spec(world, fault.a, fault.lasts),
+    "crd-of-another-version": lambda world, fault: versions.crd(world, fault.a),
     "delete-deployment": lambda world, fault: people.delete_deployment(world, fault.a),
 }

@@ -14,6 +14,8 @@ POOLS = tuple(LATE)
 QUEUES_OF = {"fast": ("fast",), "slow": ("slow",), "runs": ("runs",), "duo": ("duo.a", "duo.b")}
 SECONDS = {"45s": 45.0, "90s": 90.0}
 SCHEDULED_EACH_S = 300
+LIMIT = 4
+"""One return more than the operator may cause by putting a pool to sleep again and again."""
 ENDS_BEFORE_S = 450
 """The last task is sent so long before the end of a world: what follows is its way to rest."""
 
@@ -51,6 +53,11 @@ def fleet(*, statistics: bool, execution: str, when_due: bool = False) -> Object
         pools[1]["scaling"] |= {"wake": "WhenDue", "drainWithin": "90s"}
     spec = {"image": "utilitarian:1", "broker": broker, "maxWorkers": 8, "pools": pools}
     return {"metadata": {"name": NAME, "annotations": {}}, "spec": spec, "status": {}}
+
+
+def limits(seed: int) -> dict[str, int]:
+    """In each seventh world two queues are quorum queues: how often a message of each may be given back."""
+    return {"fast": LIMIT, "slow": LIMIT} if seed % 7 == 2 else {}
 
 
 def patience(spec: Object, pool: str) -> float:

@@ -291,6 +291,8 @@ class Invariants:
                 self.breach("ready-but-idle", f"{worker.pod} is ready and not marked, and consumes nothing", worker.pod)
             if marked and not leaving(pod):
                 self.breach("not-at-rest", f"{pod['metadata']['name']} is marked still", "marked")
+        for node, since in world.drains.since.items():
+            self.breach("node-held-up", f"{node} has been drained for {world.loop.now - since:.0f} s", node)
         if len(world.kubelet.beats) != 1:
             self.breach("not-at-rest", f"beats: {sorted(world.kubelet.beats)}", "beats")
 

@@ -9,6 +9,7 @@ from typing import Any
 from tests.adversary import pre_stop
 from tests.adversary.api_server import ApiServer, Object, condition, leaving, with_condition
 from tests.adversary.loop import VirtualLoop
+from tests.adversary.rabbitmq import WORLD
 from tests.adversary.threads import Thread
 from tests.adversary.workers import Kind, Worker
 
@@ -16,6 +17,8 @@ POOL = "utilitarian.io/pool"
 NODES = ("n1", "n2", "n3")
 NOT_READY_AFTER_S, EVICTED_AFTER_S, REPLACED_AFTER_S = 40.0, 340.0, 900.0
 BAD_IMAGE = "bad"
+OURS = ("scale", "operator")
+"""Ends of a pod that the operator asked for."""
 
 
 def kind_of(container: Object, *, late: bool) -> Kind:
@@ -49,6 +52,8 @@ class Kubelet:
         self.workers: dict[str, Worker] = {}
         self.beats: dict[str, str] = {}
         self.lost: set[str] = set()
+        self.cordoned: set[str] = set()
+        """Nodes that take no more pods."""
 
     def _live(self, name: str, uid: str) -> Object | None:
         pod = self._server.get("pods", name)
@@ -70,7 +75,7 @@ class Kubelet:
         pod = self._live(name, uid)
         if pod is None or leaving(pod):
             return
-        nodes = [it for it in NODES if it not in self.lost]
+        nodes = [it for it in NODES if it not in self.lost | self.cordoned]
         if not nodes or self._world.full:
             if condition(pod, "PodScheduled") is None:
                 words = {"reason": "Unschedulable", "message": "0/3 nodes are available"}
@@ -170,6 +175,7 @@ class Kubelet:
 
     async def _stop(self, worker: Worker, pod: Object, grace: float, by: str) -> None:
         worker.stop_begun = self._loop.now
+        worker.ends_by = by if by in OURS else f"{WORLD}: {by}"
         end = self._loop.now + grace
         command = pod["spec"]["containers"][0]["lifecycle"]["preStop"]["exec"]["command"]
         await asyncio.sleep(self._rng.uniform(0.1, 0.6))
@@ -199,7 +205,7 @@ class Kubelet:
     def lose_node(self, node: str) -> None:
         """A machine is gone for good: the broker notices after two heartbeats, the cluster in its own time."""
         self.lost.add(node)
-        for pod in self._on(node):
+        for pod in self.on(node):
             name = pod["metadata"]["name"]
             self.beats.pop(name, None)
             if name in self.workers:
@@ -208,15 +214,16 @@ class Kubelet:
         self._loop.call_later(EVICTED_AFTER_S, self._evict, node)
         self._loop.call_later(REPLACED_AFTER_S, self.replace_node, node)
 
-    def _on(self, node: str) -> list[Object]:
+    def on(self, node: str) -> list[Object]:
+        """The pods of a node."""
         return [it for it in list(self._server.objects["pods"].values()) if it["spec"].get("nodeName") == node]
 
     def _not_ready(self, node: str) -> None:
-        for pod in self._on(node) if node in self.lost else []:
+        for pod in self.on(node) if node in self.lost else []:
             self._server.put("pods", self._set(pod, "Ready", "False"))
 
     def _evict(self, node: str) -> None:
-        for pod in self._on(node) if node in self.lost else []:
+        for pod in self.on(node) if node in self.lost else []:
             words = {"reason": "DeletionByTaintManager", "message": "the node was lost"}
             body = self._set(pod, "DisruptionTarget", "True", **words)
             marks = {"deletionTimestamp": self._server.stamp(), "deletionGracePeriodSeconds": 30}
@@ -225,6 +232,6 @@ class Kubelet:
     def replace_node(self, node: str) -> None:
         """Its Node object goes, and with it its pods; another machine comes in its place."""
         if node in self.lost:
-            for pod in self._on(node):
+            for pod in self.on(node):
                 self._gone(pod["metadata"]["name"], pod["metadata"]["uid"])
             self.lost.discard(node)

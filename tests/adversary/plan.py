@@ -18,7 +18,9 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "workers": ("mute", "hung", "out-of-memory", "evict"),
     "children": ("slow-children",),
     "later": ("tasks-for-later",),
+    "much-later": ("tasks-for-much-later",),
     "nodes": ("node-lost", "nodes-full", "quota"),
+    "drains": ("node-drained", "evicted"),
     "lag": ("replica-set-lag",),
     "clock": ("clock-step",),
     "suspend": ("suspend",),
@@ -26,6 +28,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "leaders": ("leader-suspended", "leader-killed", "leader-stopped", "api-errors", "api-away"),
     "images": ("bad-image",),
     "vandals": ("edit-status", "delete-deployment"),
+    "versions": ("status-of-another-version", "spec-of-another-version", "crd-of-another-version"),
     "restore": ("etcd-restored",),
 }
 LASTS_S = (2.0, 10.0, 40.0)

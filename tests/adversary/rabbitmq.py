@@ -9,6 +9,8 @@ from typing import Any
 from tests.adversary.loop import VirtualLoop
 
 STATISTICS_EVERY_S = 5.0
+WORLD = "world"
+"""Begins each cause that is not the operator's doing."""
 
 
 @dataclass(eq=False)
@@ -31,6 +33,8 @@ class Task:
     lost_by: str | None = None
     again_by: str | None = None
     ready_at: float = 0.0
+    returns: list[str] = field(default_factory=list)
+    """Why it was given back to a queue that counts that."""
 
     def waits_since(self, now: float) -> float | None:
         """Since when it may be begun; None before its ETA."""
@@ -39,10 +43,15 @@ class Task:
 
 
 class Queue:
-    """Messages that are ready, in order, and who consumes them in turn."""
+    """Messages that are ready, in order, and who consumes them in turn.
 
-    def __init__(self, name: str) -> None:
-        self.name, self.exists = name, False
+    Args:
+        name: of the queue.
+        limit: returns of a message that it bears; None for a classic queue, which counts none.
+    """
+
+    def __init__(self, name: str, limit: int | None = None) -> None:
+        self.name, self.limit, self.exists = name, limit, False
         self.ready: deque[Task] = deque()
         self.consumers: list[Any] = []
         self.turn = self.left = 0
@@ -59,6 +68,8 @@ class RabbitMQ:
     def __init__(self, loop: VirtualLoop, rng: random.Random) -> None:
         self.loop, self.rng = loop, rng
         self.queues: dict[str, Queue] = {}
+        self.limits: dict[str, int] = {}
+        """Of the quorum queues."""
         self.workers: dict[str, Any] = {}
         self.tasks: list[Task] = []
         self.away = False
@@ -72,9 +83,18 @@ class RabbitMQ:
 
     def declare(self, name: str) -> Queue:
         """The queue of this name, made if need be."""
-        queue = self.queues.setdefault(name, Queue(name))
+        queue = self.queues.get(name)
+        if queue is None:
+            queue = self.queues[name] = Queue(name, self.limits.get(name))
         queue.exists = True
         return queue
+
+    def declared_as(self, name: str) -> dict[str, Any]:
+        """What the management API says of how a queue was declared."""
+        limit = self.limits.get(name)
+        if limit is None:
+            return {"type": "classic", "arguments": {}}
+        return {"type": "quorum", "arguments": {"x-queue-type": "quorum", "x-delivery-limit": limit}}
 
     def send(self, name: str, seconds: float, eta: float | None = None) -> None:
         """A producer sends a task."""
@@ -84,14 +104,31 @@ class RabbitMQ:
         queue.ready.append(task)
         self.deliver(queue)
 
-    def give_back(self, tasks: Iterable[Task]) -> None:
-        """Messages whose consumer went away without acknowledging them: first in their queue again."""
-        tasks = list(tasks)
+    def give_back(self, tasks: Iterable[Task], why: str) -> None:
+        """Messages whose consumer went away without acknowledging them: first in their queue again.
+
+        Args:
+            tasks: in their order.
+            why: what took the consumer away; `world: …` where that is not the operator's doing.
+        """
+        tasks = [it for it in tasks if not self._dropped(it, why)]
         for task in reversed(tasks):
             task.ready_at = self.loop.now
             self.queues[task.queue].ready.appendleft(task)
         for name in dict.fromkeys(task.queue for task in tasks):
             self.deliver(self.queues[name])
+
+    def _dropped(self, task: Task, why: str) -> bool:
+        """Whether a quorum queue gives a message up: rabbit_fifo.erl counts returns and compares with the limit."""
+        limit = self.queues[task.queue].limit
+        if limit is None:
+            return False
+        task.returns.append(why)
+        if len(task.returns) <= limit:
+            return False
+        by_the_world = sum(it.startswith(WORLD) for it in task.returns)
+        task.lost_by = f"{WORLD}: its returns" if by_the_world > limit else f"delivery limit {limit}: {task.returns}"
+        return True
 
     def deliver(self, queue: Queue) -> None:
         """Hand out what is ready, in turn, to consumers with room."""

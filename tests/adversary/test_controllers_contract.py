@@ -10,9 +10,11 @@ import pytest
 
 from tests.adversary.api_server import ApiServer, Object, is_ready, leaving, with_condition
 from tests.adversary.controllers import Deployments, controller
+from tests.adversary.disruptions import CREATED, Evictions
 from tests.adversary.loop import VirtualLoop
 from tests.adversary.machine import Machine
 from tests.adversary.stateful_set import StatefulSets
+from tests.support.budget_contract import BUDGET, BudgetContract
 from tests.support.controllers_contract import COST, ControllersContract, Pod, Shape
 
 SOON_S, EVERY_S = 30.0, 0.05
@@ -34,6 +36,7 @@ class Model:
         rng = random.Random(seed)
         self._deployments = Deployments(self.loop, rng, self._server, world)
         self._stateful_sets = StatefulSets(self.loop, rng, self._server, world)
+        self._evictions = Evictions(self._server, self.delete)
         self._server.watchers.append(self._changed)
         self._kind = "deployments"
 
@@ -82,6 +85,15 @@ class Model:
     def end(self, name: str) -> None:
         self._server.remove("pods", name)
 
+    def budget(self) -> None:
+        self._server.add("poddisruptionbudgets", {"metadata": {"name": "it"}, "spec": BUDGET})
+
+    def may_evict(self, name: str) -> bool:
+        return self._evictions.may(name)
+
+    def evict(self, name: str) -> None:
+        assert self._evictions.evict(name) == CREATED
+
     def seen(self) -> bool:
         live = self._server.objects[self._kind]["it"]
         return bool(live.get("status", {}).get("observedGeneration") == live["metadata"]["generation"])
@@ -109,9 +121,17 @@ class Model:
         (self._deployments if of_deployments else self._stateful_sets).changed(owner)
 
 
+@pytest.fixture(params=[1, 2, 3], ids="seed {}".format)
+def scene(request: pytest.FixtureRequest) -> Iterator[Model]:
+    """Controllers in virtual time."""
+    model = Model(request.param)
+    yield model
+    model.loop.close()
+
+
 class TestModelledControllers(ControllersContract):
-    @pytest.fixture(params=[1, 2, 3], ids="seed {}".format)
-    def scene(self, request: pytest.FixtureRequest) -> Iterator[Model]:
-        model = Model(request.param)
-        yield model
-        model.loop.close()
+    """Who goes first, and in which order."""
+
+
+class TestModelledBudgets(BudgetContract):
+    """What may be evicted."""

@@ -9,6 +9,7 @@ import pytest
 from tests.adversary.loop import VirtualLoop
 from tests.adversary.rabbitmq import RabbitMQ
 from tests.adversary.workers import Kind, Worker
+from tests.support.quorum_contract import QuorumContract
 from tests.support.workers_contract import Counts, Holds, WorkersContract
 
 QUEUE = "work"
@@ -27,6 +28,9 @@ class Model:
         made = Worker(self._rabbit, name, Kind((QUEUE,), slots, multiplier, execution, late))
         self._workers[name] = self._rabbit.workers[made.node] = made
         made.connect()
+
+    def quorum(self, limit: int) -> None:
+        self._rabbit.limits[QUEUE] = limit
 
     def send(self, count: int, seconds: float, *, due_in_s: float | None = None) -> None:
         for _ in range(count):
@@ -72,9 +76,17 @@ class Model:
         self.loop.run_until_complete(until())
 
 
+@pytest.fixture
+def scene() -> Iterator[Model]:
+    """A broker and workers in virtual time."""
+    model = Model(1)
+    yield model
+    model.loop.close()
+
+
 class TestModelledWorkers(WorkersContract):
-    @pytest.fixture
-    def scene(self) -> Iterator[Model]:
-        model = Model(1)
-        yield model
-        model.loop.close()
+    """On a classic queue."""
+
+
+class TestModelledQuorumQueue(QuorumContract):
+    """On a quorum queue."""

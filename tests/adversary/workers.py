@@ -9,9 +9,12 @@ from typing import Any
 
 from tests.adversary.loop import BEGIN
 from tests.adversary.machine import START
-from tests.adversary.rabbitmq import RabbitMQ, Task
+from tests.adversary.rabbitmq import WORLD, RabbitMQ, Task
 
 TASK = "tasks.work"
+EXIT = "exit"
+ON_ITS_WAY_S = 0.02
+"""What a message takes from the broker to a worker; measured are some milliseconds (docs/drain.md)."""
 SLOW_CHILD_S = 6.0
 """What it takes to replace a process that has done its number of tasks (maxTasksPerChild), where that is slow."""
 _POOLS = {"prefork": "prefork", "threads": "thread", "gevent": "gevent", "solo": "solo"}
@@ -61,6 +64,11 @@ class Worker:
         """Slots whose process is being replaced."""
         self.helpless: list[tuple[float, float]] = []
         self.stop_begun: float | None = None
+        self.ends_by = f"{WORLD}: it ended by itself"
+        self._static = bool(rabbit.limits.keys() & set(kind.queues))
+        """Whether its prefetch can't be raised: one for the whole channel is not to be had beside a quorum queue."""
+        self._received: dict[int, float] = {}
+        """When it got each message of a quorum queue that is reserved."""
         self._on_exit: Callable[[], None] = lambda: None
 
     @property
@@ -77,9 +85,10 @@ class Worker:
 
     @property
     def room(self) -> int:
-        """Messages that the broker may still give it; one for an ETA raises the limit by one."""
+        """Messages that the broker may still give it; an ETA raises the limit by one, but not of quorum queues."""
         late = len(self.running) if self.kind.late else 0
-        limit = self.kind.concurrency * self.kind.multiplier + len(self.scheduled)
+        raised = 0 if self._static else len(self.scheduled)
+        limit = self.kind.concurrency * self.kind.multiplier + raised
         return limit - late - len(self.reserved) - len(self.scheduled)
 
     def unacked_of(self, queue: str) -> int:
@@ -117,7 +126,7 @@ class Worker:
                     self._redelivered.add(begin)
                     task.again_by = "world: the broker went away"
                     back.append(task)
-        self._rabbit.give_back(back)
+        self._rabbit.give_back(back, f"{WORLD}: the broker went away")
 
     def cancel(self, queue: str) -> None:
         """cancel_consumer."""
@@ -125,6 +134,16 @@ class Worker:
         if queue in self.consuming:
             self.consuming.discard(queue)
             self._rabbit.queues[queue].consumers.remove(self)
+            if self._static:
+                self._give_back_what_was_on_its_way(queue)
+
+    def _give_back_what_was_on_its_way(self, queue: str) -> None:
+        """Of a quorum queue what a consumer has not got yet when it is cancelled is delivered again, and counts."""
+        late = self._rabbit.loop.now - ON_ITS_WAY_S
+        back = [it for it in self.reserved if it.queue == queue and self._received.get(it.number, 0.0) > late]
+        for task in back:
+            self.reserved.remove(task)
+        self._rabbit.give_back(back, "cancel")
 
     def add(self, queue: str) -> None:
         """add_consumer."""
@@ -140,6 +159,8 @@ class Worker:
             loop.call_at(task.eta, self._due, task)
             return
         self.reserved.append(task)
+        if self._static:
+            self._received[task.number] = loop.now
         self._begin()
 
     def sigterm(self, on_exit: Callable[[], None]) -> None:
@@ -167,7 +188,8 @@ class Worker:
             held.clear()
         self._rabbit.workers.pop(self.node, None)
         if back:
-            self._rabbit.loop.call_later(after, self._rabbit.give_back, back)
+            why = self.ends_by if cause == EXIT else cause
+            self._rabbit.loop.call_later(after, self._rabbit.give_back, back, why)
 
     def answer(self, question: str) -> Any:
         """What it says over remote control, as Celery spells it."""
@@ -264,7 +286,7 @@ class Worker:
 
     def _exit(self) -> None:
         if self.alive:
-            self.kill("exit")
+            self.kill(EXIT)
             self._on_exit()
 
 

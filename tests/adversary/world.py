@@ -20,6 +20,7 @@ from tests.adversary import broker_connection, faults, fleet, people, rest
 from tests.adversary.api_requests import Weather
 from tests.adversary.api_server import NAMESPACE, ApiServer, Object
 from tests.adversary.controllers import Deployments, controller
+from tests.adversary.disruptions import Drains
 from tests.adversary.invariants import Breach, Invariants
 from tests.adversary.kubelet import Kubelet
 from tests.adversary.loop import VirtualLoop
@@ -78,8 +79,10 @@ class World:
         self.events: list[tuple[float, str, str]] = []
         self.invariants = Invariants(self)
         self.rabbit = RabbitMQ(self.loop, self.rng)
+        self.rabbit.limits = fleet.limits(seed)
         self.server = ApiServer(self.loop, self.machine)
         self.kubelet = Kubelet(self.loop, self.rng, self.server, self)
+        self.drains = Drains(self)
         self.deployments = Deployments(self.loop, self.rng, self.server, self)
         self.stateful_sets = StatefulSets(self.loop, self.rng, self.server, self)
         self.weather, self.quota, self.full = Weather(), None, False
@@ -181,7 +184,7 @@ class World:
             self._finish()
         if self.loop.at >= self.length and self._asked is None and not self.found:
             calm = World(self.seed, self.plan, 0.0, asked=rest.resource_of(self))
-            calm.server.objects["secrets"] = dict(self.server.objects["secrets"])
+            calm.server.objects["secrets"], calm.server.crd = dict(self.server.objects["secrets"]), self.server.crd
             calm.play()
             for it in rest.differences(rest.state(self), rest.state(calm)):
                 self.invariants.breach("other-end", it)
