@@ -1,5 +1,6 @@
 """`plan` against a real API server and a running operator: it tells what would change, and changes nothing."""
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -169,3 +170,13 @@ def test_who_may_only_read_is_told_which_right_a_plan_needs(fleet: Fleet, shell:
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("error: a dry run needs the rights of a write: ")
     assert "cannot patch resource" in done.stderr
+
+
+def test_what_the_operator_advises_of_the_fleet_is_noted(fleet: Fleet, shell: Shell) -> None:
+    """Only the broker and the workers know it, so it stands in the status of the resource that is there."""
+    fleet.create("amqp://nowhere.invalid", pools=POOLS)
+    sentence = "pool work, queue q: task t expires after 10s, and a pool without a worker needs 28 s to start one"
+    fleet.set_status({"advice": [sentence]})
+    done = shell.plan("-o", "json")
+    assert f"note: {sentence}" in done.stderr.splitlines()
+    assert json.loads(done.stdout)["advice"] == [sentence]

@@ -62,6 +62,10 @@ class Fleet:
         status: Object = self.read().get("status", {})
         return status
 
+    def set_status(self, status: Mapping[str, Any]) -> None:
+        """Merges into the status, as an operator does."""
+        self._request("PATCH", f"/apis/{_API}", f"utilitarianworkerpools/{self.name}/status", {"status": status})
+
     def pool(self, name: str) -> Object:
         """What the status says of a pool, empty if nothing yet."""
         return next((pool for pool in self.status().get("pools", []) if pool["name"] == name), {})

@@ -54,6 +54,7 @@ class Proposal:
         changes: in the cluster, each as a mapping; None without a cluster.
         decisions: by pool name, of what the live resource's status tells; empty if there is none.
         current: workers by pool name, now.
+        advice: of the live resource's status: what the broker and the workers told the operator.
     """
 
     resource: Object
@@ -64,6 +65,7 @@ class Proposal:
     changes: list[dict[str, Any]] | None = None
     decisions: Mapping[str, Decision] = field(default_factory=dict)
     current: Mapping[str, int] = field(default_factory=dict)
+    advice: Sequence[str] = ()
 
 
 def plan(  # noqa: PLR0913 - one parameter an option
@@ -83,6 +85,8 @@ def plan(  # noqa: PLR0913 - one parameter an option
             remark(f"warning: {warning}")
         for it in proposal.cautions:
             remark(f"note: {it.path}: {it.what}; cure: {it.cure}")
+        for sentence in proposal.advice:
+            remark(f"note: {sentence}")
         emit(_printed(proposal, output))
         if exit_code and proposal.changes:
             raise typer.Exit(CHANGED)
@@ -111,6 +115,8 @@ async def _compare(proposal: Proposal, target: Target) -> None:
         built_in = proposal.resource["spec"].get("pools") is None
         found = await changes(connection.cluster, owner, proposal.fleet, built_in=built_in)
     proposal.changes = [asdict(change) for change in found]
+    if there is not None:
+        proposal.advice = there.get("status", {}).get("advice") or ()
     if there is not None and there.get("status", {}).get("pools"):
         # Overrides are the live resource's: an annotation set by hand stands in no file.
         proposal.decisions = decisions_now(proposal.fleet, there, datetime.now(UTC))
@@ -141,7 +147,7 @@ def _whole(proposal: Proposal) -> dict[str, Any]:
     if proposal.changes is None:
         return whole
     decisions = {name: asdict(decision) for name, decision in proposal.decisions.items()}
-    return whole | {"changes": proposal.changes, "decisions": decisions}
+    return whole | {"changes": proposal.changes, "decisions": decisions, "advice": list(proposal.advice)}
 
 
 def _effective(pool: Pool) -> dict[str, Any]:

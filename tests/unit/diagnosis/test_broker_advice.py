@@ -8,6 +8,7 @@ import pytest
 from tests.support.pools import NOW, fleet
 from utilitarian_operator.core.diagnosis.broker_advice import MOST, advice
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings, QueueSettings
+from utilitarian_operator.core.observation.expiring import Expiring
 from utilitarian_operator.core.observation.model.figures import Unknown
 from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
 from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
@@ -235,3 +236,45 @@ def test_a_mesh_whose_proxy_ends_before_the_worker_is_named_with_what_mends_it(
     found = advice(FLEET, FleetSnapshot(NOW, {"p": PoolSnapshot({"q": Present(0, 1)}, 0, pods, 1)}), {})
     assert [it.startswith("pool p: the container ") for it in found] == ([] if said is None else [True])
     assert said is None or said in found[0]
+
+
+QUICKLY = Expiring("q", "task t (tick of beat_schedule)", timedelta(seconds=10))
+
+
+@pytest.mark.parametrize(
+    "scaling, start_up_s, said",
+    [
+        pytest.param(
+            {}, 28.0, "needs 28 s to start one: it is dropped then without being run", id="longer than a start"
+        ),
+        pytest.param({}, 5.0, "may wait for drainWithin (10m)", id="shorter than a start"),
+        pytest.param({}, None, "may wait for drainWithin (10m)", id="no start was measured"),
+        pytest.param({"min": 1}, 28.0, "may wait for drainWithin (10m)", id="a worker stands"),
+        pytest.param(
+            {"wake": "WhenDue"}, 5.0, "as long as drainWithin allows (wake: WhenDue)", id="it waits on purpose"
+        ),
+    ],
+)
+def test_a_task_that_expires_before_its_pool_need_start_it_is_told(
+    scaling: dict[str, object], start_up_s: float | None, said: str
+) -> None:
+    one = fleet({"name": "p", "queues": ["q"], "scaling": {"drainWithin": "10m", **scaling}})
+    about = BrokerSettings(expiring=(QUICKLY, replace(QUICKLY, after=timedelta(minutes=5))))
+    snapshot = FleetSnapshot(NOW, {"p": PoolSnapshot({"q": Present(0, 0)}, 0)}, about=about)
+    (sentence,) = advice(one, snapshot, {"p": Memory(start_up_s=start_up_s)})
+    assert sentence.startswith("pool p, queue q: task t (tick of beat_schedule) expires after 10s, and ")
+    assert said in sentence
+
+
+@pytest.mark.parametrize(
+    "expiring",
+    [
+        pytest.param(replace(QUICKLY, after=timedelta(minutes=10)), id="no sooner than is promised"),
+        pytest.param(replace(QUICKLY, queue="other"), id="in a queue of another"),
+    ],
+)
+def test_a_task_that_is_started_in_time_or_elsewhere_is_not_told(expiring: Expiring) -> None:
+    snapshot = FleetSnapshot(
+        NOW, {"p": PoolSnapshot({"q": Present(0, 0)}, 0)}, about=BrokerSettings(expiring=(expiring,))
+    )
+    assert advice(FLEET, snapshot, {"p": Memory(start_up_s=28.0)}) == ()

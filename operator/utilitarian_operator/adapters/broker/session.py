@@ -182,7 +182,10 @@ class BrokerSession:
         return self._counted
 
     def _settings(self) -> BrokerSettings:
-        return BrokerSettings(self._depths.version, self._celery, self._declared, self._delayed, self._unreadable)
+        return BrokerSettings(
+            *(self._depths.version, self._celery, self._declared, self._delayed, self._unreadable),
+            expiring=self._workers.expiring,
+        )
 
     async def is_same(self, other: Broker) -> bool | None:
         """Whether another session looks at the same virtual host of the same broker; None where a right is missing.

@@ -14,6 +14,7 @@ from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
 from utilitarian_operator.core.observation.model.pod import WorkerLoad
 from utilitarian_operator.core.observation.model.pool import PoolSnapshot
 from utilitarian_operator.core.sizing.memory import FRESH, Memory, longest_seen
+from utilitarian_operator.core.sizing.when_due import longest_start_up_s
 from utilitarian_operator.core.wording import number, plural, seconds
 
 MOST = 20
@@ -61,6 +62,7 @@ def advice(fleet: Fleet, snapshot: FleetSnapshot, memories: Mapping[str, Memory]
         found += _of_queues_that_stay(pool, snapshot.pools[pool.name])
         found += _of_silence(fleet, pool, snapshot)
         found += _of_a_proxy(pool, snapshot.pools[pool.name])
+        found += _of_expiry(pool, snapshot, memory)
     return tuple(found[:MOST])
 
 
@@ -221,6 +223,37 @@ def _of_a_proxy(pool: Pool, seen: PoolSnapshot) -> Iterator[str]:
             "worker is cut off from its broker, and tasks that are acknowledged late run twice; "
             f"{_NATIVE[name]}"
         )
+
+
+def _of_expiry(pool: Pool, snapshot: FleetSnapshot, memory: Memory) -> Iterator[str]:
+    """The task that expires first of those whose pool may let them wait for longer."""
+    queues, promise = snapshot.pools[pool.name].queues, pool.scaling.drain_within
+    here = [it for it in snapshot.about.expiring if it.queue in queues and it.after < promise]
+    if not here:
+        return
+    first = min(here, key=lambda it: it.after)
+    asleep, how = _wait_of_a_sleeping_pool(pool, memory)
+    expires = f"pool {pool.name}, queue {first.queue}: {first.what} expires after {format_duration(first.after)}"
+    if asleep is not None and first.after < asleep:
+        yield (
+            f"{expires}, and a pool without a worker {how}: it is dropped then without being run; let it expire later "
+            f"than drainWithin ({format_duration(promise)}), or set scaling.min to 1"
+        )
+    else:
+        yield (
+            f"{expires}, and a task may wait for drainWithin ({format_duration(promise)}): one that expires meanwhile "
+            "is dropped without being run; where that is not meant, set scaling.drainWithin below it"
+        )
+
+
+def _wait_of_a_sleeping_pool(pool: Pool, memory: Memory) -> tuple[timedelta | None, str]:
+    """How long the first task waits, in words too; None where a worker always stands, or no start was measured."""
+    if pool.scaling.min or pool.is_catch_all:
+        return None, ""
+    if pool.scaling.wake == "WhenDue":
+        return pool.scaling.drain_within, "lets its first task wait as long as drainWithin allows (wake: WhenDue)"
+    u = longest_start_up_s(pool, memory)
+    return (None, "") if u is None else (timedelta(seconds=u), f"needs {seconds(u)} to start one")
 
 
 def _at_least(version: str | None, *wanted: int) -> bool:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from utilitarian_operator.core.observation.expiring import Expiring
+
 MOST = 10**14
 """Three thousand years in milliseconds."""
 
@@ -33,6 +35,7 @@ class BrokerSettings:
         delayed: tasks that wait in the broker for their time (Celery's native delayed delivery), of all queues of the
             virtual host; None where that is not set up.
         unreadable: content types in which workers answered that are never decoded.
+        expiring: what expires in each queue, as the workers' application has it, the shortest first.
     """
 
     version: str | None = None
@@ -40,6 +43,7 @@ class BrokerSettings:
     queues: Mapping[str, QueueSettings] = field(default_factory=dict)
     delayed: int | None = None
     unreadable: frozenset[str] = frozenset()
+    expiring: tuple[Expiring, ...] = ()
 
 
 def by_policy_name(arguments: Mapping[str, Any], policy: Mapping[str, Any]) -> dict[str, Any]:

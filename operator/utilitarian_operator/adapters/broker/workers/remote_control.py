@@ -6,7 +6,7 @@ A question is a fanout message to every worker of the broker, whatever its desti
 import contextlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
@@ -20,13 +20,15 @@ from utilitarian_operator.adapters.broker.timing import (
     Clock,
 )
 from utilitarian_operator.adapters.broker.tls import SYSTEM, Tls
+from utilitarian_operator.adapters.broker.workers.known_tasks import KnownTasks, Tasks
 from utilitarian_operator.adapters.broker.workers.mailbox import AnswersBox
 from utilitarian_operator.adapters.intervals import (
     INTERVALS,
     Intervals,
 )
-from utilitarian_operator.core.never_started import AFTER, IN_PROCESS, surely_run
+from utilitarian_operator.core.never_started import surely_run
 from utilitarian_operator.core.observation.counted.worked import Word
+from utilitarian_operator.core.observation.expiring import Expiring
 from utilitarian_operator.core.observation.model.pod import WorkerLoad
 from utilitarian_operator.core.observation.own_queues import own, passing
 from utilitarian_operator.errors import BrokerBlocked, BrokerError, BrokerUnreachable
@@ -54,11 +56,6 @@ ALONE = "celery.concurrency.solo:TaskPool"
 BEATS = "celerybeat@*"
 """Names of Celery's beats (5.7 and later, with beat_enable_remote_control), which answer a ping and nothing else."""
 
-REGISTERED = "registered"
-LIMIT, LATE = "rate_limit", "acks_late"
-"""What is asked once of each worker about its tasks: messages that wait for a rate limit stand in none of its other
-answers, and some that it acknowledges early stand among the active ones for ever."""
-
 FARTHEST = timedelta(days=365)
 """A task's own time that is further away says no more to a pool, and all that is reckoned from it has its place in the
 calendar: an application may write the year 9999 for never."""
@@ -67,21 +64,6 @@ REMEDY = "remote control needs configure, write and read on {0}.pidbox, reply.{0
 """What to do where the broker refuses it; of the application's control_exchange."""
 
 BLOCKED = "the broker takes no messages (a memory or disk alarm): no worker can be asked"
-
-
-@dataclass(frozen=True, slots=True)
-class _Tasks:
-    """Names of tasks of one worker, learned once.
-
-    Args:
-        limited: those with a rate limit.
-        acked_early: those that it acknowledges at their start, and doesn't begin where that fails.
-        begins: until one of those is acknowledged; one that is not never began.
-    """
-
-    limited: frozenset[str] = frozenset()
-    acked_early: frozenset[str] = frozenset()
-    begins: timedelta = AFTER
 
 
 class RemoteControl:
@@ -111,12 +93,17 @@ class RemoteControl:
         self._mailbox: AnswersBox | None = None
         self._blocked = False
         self._used_at = 0.0
-        self._tasks: dict[str, _Tasks] = {}
+        self._known = KnownTasks(timedelta(seconds=every.begins_s))
 
     @property
     def idle(self) -> bool:
         """Whether there is a connection that was not used for a while and should be closed."""
         return self._connection is not None and self._clock.monotonic() - self._used_at > self._every.idle_s
+
+    @property
+    def expiring(self) -> tuple[Expiring, ...]:
+        """What expires in each queue, by the word of the workers that were asked last; also when they have gone."""
+        return self._known.expiring
 
     def holdings(
         self, nodes: Sequence[str], *, queues: bool = False, learning: bool = False, all_workers: bool = False
@@ -147,9 +134,10 @@ class RemoteControl:
                 answers[question] = mailbox.ask(question, nodes, None if answers else took)
             nodes = [node for node in nodes if all(node in each for each in answers.values())]
             if learning:
-                self._learn_tasks(mailbox, {node: answers[LEARNING][node] for node in nodes}, forget=all_workers)
+                stats = {node: answers[LEARNING][node] for node in nodes}
+                self._known.learn(mailbox, stats, _consumed(answers.get(QUEUES, {})), forget=all_workers)
             self.unreadable = frozenset(mailbox.unreadable)
-        held = {node: _held(answers, node, self._clock.wall(), self._tasks.get(node, _Tasks())) for node in nodes}
+        held = {node: _held(answers, node, self._clock.wall(), self._known.of(node)) for node in nodes}
         return {node: replace(it, took_s=took.get(node, 0.0)) for node, it in held.items()}
 
     def words(self, nodes: Sequence[str]) -> dict[str, Word]:
@@ -165,7 +153,7 @@ class RemoteControl:
                     self._clock.block(GLANCE_EACH_S)
                 answers = {ACTIVE: mailbox.ask(ACTIVE, nodes, None if running else took)}
                 nodes, now = list(answers[ACTIVE]), self._clock.wall()
-                running.append({it: len(_running(answers, it, now, self._tasks.get(it, _Tasks()))) for it in nodes})
+                running.append({it: len(_running(answers, it, now, self._known.of(it))) for it in nodes})
             stats = mailbox.ask(LEARNING, nodes)
         return {
             node: Word(
@@ -180,14 +168,6 @@ class RemoteControl:
             for node in stats
         }
 
-    def _learn_tasks(self, mailbox: AnswersBox, stats: Mapping[str, Mapping[str, Any]], *, forget: bool) -> None:
-        """Ask the workers that are new about their tasks; forget those that are gone."""
-        unasked = [node for node in stats if node not in self._tasks]
-        answers = mailbox.ask(REGISTERED, unasked, taskinfoitems=[LIMIT, LATE], builtins=True)
-        begins = timedelta(seconds=self._every.begins_s)
-        known = self._tasks | {node: _tasks(tasks, stats[node], begins) for node, tasks in answers.items()}
-        self._tasks = {node: tasks for node, tasks in known.items() if node in stats or not forget}
-
     def consuming(self) -> dict[str, tuple[str, ...]]:
         """The queues that each worker consumes, of every worker that answers, of whatever fleet.
 
@@ -196,7 +176,7 @@ class RemoteControl:
         """
         with self._talking() as mailbox:
             answers = mailbox.ask(QUEUES, None)
-        return {node: _names(queues) for node, queues in answers.items()}
+        return _consumed(answers)
 
     def beats(self) -> tuple[str, ...]:
         """The node names of the beats that answer, of whatever fleet, sorted; the same name twice counts once.
@@ -314,17 +294,7 @@ class RemoteControl:
         return self._mailbox
 
 
-def _tasks(registered: Sequence[str], stats: Mapping[str, Any], begins: timedelta) -> _Tasks:
-    """What is known of tasks that are each written as `NAME [rate_limit=10/m acks_late=False]`."""
-    in_process = stats.get("pool", {}).get("implementation") in IN_PROCESS
-    return _Tasks(
-        limited=frozenset(task.partition(" ")[0] for task in registered if f"[{LIMIT}=" in task),
-        acked_early=frozenset(task.partition(" ")[0] for task in registered if in_process and f"{LATE}=False]" in task),
-        begins=begins,
-    )
-
-
-def _held(answers: Mapping[str, Mapping[str, Any]], node: str, now: float, tasks: _Tasks) -> WorkerLoad:
+def _held(answers: Mapping[str, Mapping[str, Any]], node: str, now: float, tasks: Tasks) -> WorkerLoad:
     active = _running(answers, node, now, tasks)
     stats = answers[LEARNING][node] if LEARNING in answers else {}
     totals = stats.get("total", {}) if stats else None
@@ -348,7 +318,7 @@ def _held(answers: Mapping[str, Mapping[str, Any]], node: str, now: float, tasks
 
 
 def _running(
-    answers: Mapping[str, Mapping[str, Any]], node: str, now: float, tasks: _Tasks
+    answers: Mapping[str, Mapping[str, Any]], node: str, now: float, tasks: Tasks
 ) -> Sequence[Mapping[str, Any]]:
     return surely_run(answers[ACTIVE][node], tasks.acked_early, now, tasks.begins)
 
@@ -372,6 +342,10 @@ def eta(value: object, now: float) -> datetime | None:
         return None
     moment, around = moment if moment.tzinfo else moment.replace(tzinfo=UTC), datetime.fromtimestamp(now, UTC)
     return min(max(moment, around - FARTHEST), around + FARTHEST)
+
+
+def _consumed(answers: Mapping[str, Iterable[Mapping[str, Any]]]) -> dict[str, tuple[str, ...]]:
+    return {node: _names(queues) for node, queues in answers.items()}
 
 
 def _names(queues: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:

@@ -36,7 +36,7 @@ def is_answer(question: str, reply: object) -> bool:
         case dict() if question == "stats":
             return "error" not in reply and _counts(reply)
         case dict():
-            return question == "report" and "error" not in reply
+            return question in {"report", "conf"} and "error" not in reply
     return False
 
 

@@ -13,15 +13,14 @@ from hypothesis import strategies as st
 from utilitarian_operator.adapters.broker.timing import (
     CLOCK,
 )
+from utilitarian_operator.adapters.broker.workers.known_tasks import REGISTERED, tasks_of
 from utilitarian_operator.adapters.broker.workers.mailbox import AnswersBox
 from utilitarian_operator.adapters.broker.workers.remote_control import (
     FARTHEST,
     LEARNING,
     QUESTIONS,
     QUEUES,
-    REGISTERED,
     _held,
-    _tasks,
     eta,
 )
 from utilitarian_operator.core.never_started import AFTER
@@ -69,7 +68,7 @@ def test_an_odd_reply_takes_away_no_other_answer(question: str, odd: object, *, 
     assert found[NODE] == QUIET[question]
     if question != REGISTERED and ODD in found:
         answers = {name: {ODD: answer} for name, answer in QUIET.items()} | {question: {ODD: found[ODD]}}
-        assert _held(answers, ODD, time.time(), _tasks((), answers[LEARNING][ODD], AFTER)).unacked >= 0
+        assert _held(answers, ODD, time.time(), tasks_of((), answers[LEARNING][ODD], AFTER)).unacked >= 0
 
 
 @pytest.mark.parametrize(
@@ -81,6 +80,7 @@ def test_an_odd_reply_takes_away_no_other_answer(question: str, odd: object, *, 
         pytest.param(REGISTERED, ["a.task [rate_limit=10/m]"], id="registered"),
         pytest.param(LEARNING, {"total": {"a.task": 3}, "pool": {"implementation": "p"}, "uptime": 9}, id="statistics"),
         pytest.param("report", {"ok": "celery:5.7.0"}, id="report"),
+        pytest.param("conf", {"task_default_queue": "q"}, id="settings"),
     ],
 )
 def test_an_answer_is_one(question: str, answer: object) -> None:
@@ -127,7 +127,7 @@ def test_whatever_counts_as_an_answer_can_be_added_up(stats: dict[str, Any], act
     found = {question: said(question, [{ODD: it}]) for question, it in ((LEARNING, stats), ("active", active))}
     if all(ODD in it for it in found.values()):
         answers = {name: {ODD: answer} for name, answer in QUIET.items()} | found
-        held = _held(answers, ODD, time.time(), _tasks((), found[LEARNING][ODD], AFTER))
+        held = _held(answers, ODD, time.time(), tasks_of((), found[LEARNING][ODD], AFTER))
         worked = heard(heard(Worked(), word(held, 5.0)), word(held, 6.0))
         assert worked.ended + worked.slot_seconds >= 0
         assert timedelta(seconds=held.oldest_s) >= timedelta()

@@ -1,0 +1,109 @@
+"""What workers say once, when they are new, of the tasks that they know and of their application's settings."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from utilitarian_operator.adapters.broker.workers.mailbox import AnswersBox
+from utilitarian_operator.core.never_started import AFTER, IN_PROCESS
+from utilitarian_operator.core.observation.expiring import Expiring, Registered, expiring, registered
+
+REGISTERED = "registered"
+OF_TASKS = ["rate_limit", "expires", "acks_late", "queue"]
+"""What is asked of each worker about its tasks: messages that wait for a rate limit stand in none of its other answers,
+and some that it acknowledges early stand among the active ones for ever."""
+
+SETTINGS = "conf"
+"""Asked of one worker of each kind that is new: its application's schedule and routes tell which tasks expire."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tasks:
+    """Names of tasks of one worker, learned once.
+
+    Args:
+        limited: those with a rate limit.
+        acked_early: those that it acknowledges at their start, and doesn't begin where that fails.
+        begins: until one of those is acknowledged; one that is not never began.
+    """
+
+    limited: frozenset[str] = frozenset()
+    acked_early: frozenset[str] = frozenset()
+    begins: timedelta = AFTER
+
+
+class KnownTasks:
+    """The tasks of one broker's workers.
+
+    Args:
+        begins: how long a task may take to begin.
+    """
+
+    def __init__(self, begins: timedelta) -> None:
+        self._begins = begins
+        self._tasks: dict[str, Tasks] = {}
+        self._expiring: dict[frozenset[str], tuple[Expiring, ...]] = {}
+
+    @property
+    def expiring(self) -> tuple[Expiring, ...]:
+        """What expires in each queue, by the word of the workers that were asked last; also when they have gone."""
+        return tuple(it for told in self._expiring.values() for it in told)
+
+    def of(self, node: str) -> Tasks:
+        """What a worker has said of its tasks; nothing where it was not asked yet."""
+        return self._tasks.get(node, Tasks())
+
+    def learn(
+        self,
+        mailbox: AnswersBox,
+        stats: Mapping[str, Mapping[str, Any]],
+        consumed: Mapping[str, tuple[str, ...]],
+        *,
+        forget: bool,
+    ) -> None:
+        """Ask the workers that are new.
+
+        Args:
+            mailbox: to ask them by.
+            stats: what each worker that answers has said of itself, by node name.
+            consumed: the queues that each consumes.
+            forget: whether no other workers are there: what others have said of their tasks is forgotten.
+        """
+        unasked = [node for node in stats if node not in self._tasks]
+        answers = mailbox.ask(REGISTERED, unasked, taskinfoitems=OF_TASKS, builtins=True)
+        told = {node: tuple(map(registered, lines)) for node, lines in answers.items()}
+        known = self._tasks | {node: tasks_of(tasks, stats[node], self._begins) for node, tasks in told.items()}
+        self._tasks = {node: tasks for node, tasks in known.items() if node in stats or not forget}
+        self._learn_expiry(mailbox, told, consumed)
+
+    def _learn_expiry(
+        self, mailbox: AnswersBox, new: Mapping[str, tuple[Registered, ...]], consumed: Mapping[str, tuple[str, ...]]
+    ) -> None:
+        """Ask one of the new workers of each set of queues for its settings; it replaces what was said of these queues.
+
+        All but what expires is thrown away at once.
+        """
+        kinds = {frozenset(consumed[node]): node for node in sorted(new) if consumed.get(node)}
+        answers = mailbox.ask(SETTINGS, sorted(kinds.values()))
+        for queues, node in kinds.items():
+            if node in answers:
+                kept = {it: told for it, told in self._expiring.items() if it.isdisjoint(queues)}
+                self._expiring = kept | {queues: expiring(answers[node], new[node])}
+
+
+def tasks_of(told: Iterable[Registered], stats: Mapping[str, Any], begins: timedelta) -> Tasks:
+    """What is kept of a worker's word on its tasks.
+
+    Args:
+        told: of each task.
+        stats: of the worker.
+        begins: how long a task may take to begin.
+    """
+    in_process = stats.get("pool", {}).get("implementation") in IN_PROCESS
+    every = tuple(told)
+    return Tasks(
+        limited=frozenset(task.name for task in every if task.limited),
+        acked_early=frozenset(task.name for task in every if in_process and task.acked_early),
+        begins=begins,
+    )
