@@ -99,7 +99,16 @@ def _nothing_to_do(plan: Plan) -> bool:
     drains = any(
         (it.resize, it.steps, it.gates, it.returns, it.slow, it.farewell) != _NO_DRAIN for it in plan.drains.values()
     )
-    todo = (*plan.scales, *plan.objects, *plan.postponed, *plan.ahead, *plan.deletions, *plan.guards, *plan.events)
+    todo = (
+        *plan.scales,
+        *plan.objects,
+        *plan.postponed,
+        *plan.ahead,
+        *plan.behind,
+        *plan.deletions,
+        *plan.guards,
+        *plan.events,
+    )
     beat = plan.beat.scaled_back or plan.beat.replace
     return not (todo or drains or beat or plan.replacements or plan.status or plan.refused.blockers)
 

@@ -9,6 +9,7 @@ from utilitarian_operator.api.names import pool_object
 from utilitarian_operator.api.objects import ReadOnlyObject
 from utilitarian_operator.core.at_rest import at_rest, rested, still, woken
 from utilitarian_operator.core.beat.actions import BeatMemory, in_turn, news, repairs
+from utilitarian_operator.core.beat.after_workers import after_workers
 from utilitarian_operator.core.beat.snapshot import beat_snapshot
 from utilitarian_operator.core.beat.volume_claim import claims
 from utilitarian_operator.core.blocker import INVALID_SPEC, SECRET_MISSING, Blocker
@@ -106,7 +107,7 @@ def _snapshot(fleet: Fleet, read: Readings, beat: BeatReadings, state: State) ->
     """What is seen of the fleet and of its beat, and what is kept of it for the next look."""
     before, sends = state.sightings, makes_objects(fleet.mode)
     snapshot, sightings = fleet_snapshot(fleet, read, before)
-    of_beat, kept = beat_snapshot(fleet, beat, read, before.beat, state.beat.ahead, sends=sends)
+    of_beat, kept = beat_snapshot(fleet, beat, read, before.beat, state.beat, sends=sends)
     return changed(snapshot, beat=of_beat), changed(sightings, beat=kept)
 
 
@@ -217,6 +218,7 @@ def _with_objects(
     state = changed(state, made=made_objects(running, owner, seen, state.made, now))
     todos = _todo(owner, seen, state, {name: it.replicas for name, it in figures.decisions.items()}, now)
     actions, ahead = in_turn(todos.actions, seen.beat.rivals, fleet.beat.app)
+    actions, behind = after_workers(actions, seen.live, state.refusals, runs=seen.beat.ready)
     actions += claims(owner, fleet, seen.beat, made=state.claimed)
     refusals = state.refusals.only([*(it for it, _ in actions), *todos.taken])
     plan = changed(
@@ -224,6 +226,7 @@ def _with_objects(
         objects=tuple((it, action) for it, action in actions if refusals.due(it, now)),
         postponed=tuple(it for it, _ in actions if not refusals.due(it, now)),
         ahead=ahead,
+        behind=behind,
         deletions=tuple(it for it in todos.deletions if not works_still(it.live, figures.snapshot)),
     )
     return plan, changed(state, refusals=refusals.noted(todos.taken, map(taken, todos.taken), now))
@@ -259,7 +262,7 @@ def _reported(spec: Spec, seen: Seen, state: State, plan: Plan, now: datetime) -
     fleet, snapshot, owner = figures.fleet, figures.snapshot, owner_of(seen.resource)
     blockers = [*_blockers(spec, plan.refused), *contests(owner, fleet, state.writers, seen.rivals)]
     scaled = plan.beat.version if plan.beat.scaled_back else state.beat.scaled
-    state = changed(state, beat=BeatMemory(state.beat.recorded, scaled, plan.ahead))
+    state = changed(state, beat=BeatMemory(state.beat.recorded, scaled, plan.ahead, plan.behind))
     report = _report(spec, seen, state, plan, figures, blockers)
     generation = running.generation if spec.doubted else spec.newest.generation
     starts = upcoming(fleet, snapshot.at)

@@ -40,6 +40,7 @@ def allowed(plan: Plan, mode: Mode, contested: Collection[str] = ()) -> Plan:
         objects=(),
         postponed=(),
         ahead=(),
+        behind=(),
         deletions=(),
         guards=(),
         drains={pool: drain for pool, drain in drains.items() if not drain.farewell},

@@ -130,6 +130,7 @@ class Plan:
         objects: to make, apply or adopt, each with what is to be done.
         postponed: objects that the API server refused, and that are tried again only after a pause.
         ahead: beats of other resources that must have ended before ours is made.
+        behind: Deployments with old workers, after which beat gets its new version.
         deletions: of objects that are no longer asked for.
         guards: annotations that ask node autoscalers to leave a worker alone.
         drains: the steps for single pods, by pool name.
@@ -151,6 +152,7 @@ class Plan:
     objects: tuple[tuple[Wanted, Action], ...] = ()
     postponed: tuple[Wanted, ...] = ()
     ahead: tuple[OtherBeat, ...] = ()
+    behind: tuple[str, ...] = ()
     deletions: tuple[Delete, ...] = ()
     guards: tuple[GuardPod, ...] = ()
     drains: Mapping[str, DrainPlan] = field(default_factory=dict)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.beats import beat_of, fleet_with_beat, pod_of
+from utilitarian_operator.core.beat.actions import BeatMemory
 from utilitarian_operator.core.beat.snapshot import beat_snapshot, claim_of, file_of
 from utilitarian_operator.core.observation.beat import (
     BeatReadings,
@@ -51,7 +52,7 @@ def seen(
     broker = BrokerSnapshot(0.0, {}, None, beats=answering)
     warned = {POD["metadata"]["name"]: "FailedMount: no"}
     read = Readings(NOW, "fleet", broker, broker, warnings=warned)
-    return beat_snapshot(fleet_with_beat(spec), beat, read, before, ahead, sends=sends)
+    return beat_snapshot(fleet_with_beat(spec), beat, read, before, BeatMemory(ahead=tuple(ahead)), sends=sends)
 
 
 def snapshot(beat: BeatReadings, *args: Any, **more: Any) -> BeatSnapshot:

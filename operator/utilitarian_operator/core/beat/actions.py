@@ -26,11 +26,13 @@ class BeatMemory:
         recorded: the reason of `BeatReady` that has its event; `status` has it as well.
         scaled: the version of the StatefulSet whose wrong scale has its event.
         ahead: beats of other resources that must have ended before ours is made.
+        behind: Deployments with old workers, after which it gets its new version.
     """
 
     recorded: str | None = None
     scaled: str = ""
     ahead: tuple[OtherBeat, ...] = ()
+    behind: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

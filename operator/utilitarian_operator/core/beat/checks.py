@@ -12,7 +12,7 @@ from utilitarian_operator.core.containers import ours
 from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.observation.beat import BeatSnapshot, OtherBeat
 from utilitarian_operator.core.sizing.runs import last_start
-from utilitarian_operator.core.wording import plural
+from utilitarian_operator.core.wording import named, plural
 
 KEPT_SINCE = "memorySince"
 """Of status.beat: since when beat has remembered without a gap when each task was last sent."""
@@ -48,7 +48,9 @@ def beat_condition(beat: Beat, snapshot: BeatSnapshot | None, waits: Patience = 
         )
     if snapshot.ahead:
         return Condition("BeatReady", "False", "BeatStarting", _after(snapshot.ahead))
-    return _down(snapshot, waits) or Condition("BeatReady", "True", "Running", _running(beat))
+    return _down(snapshot, waits) or Condition(
+        "BeatReady", "True", "Running", _running(beat) + _behind(snapshot.behind)
+    )
 
 
 def _down(snapshot: BeatSnapshot, waits: Patience) -> Condition | None:
@@ -98,6 +100,12 @@ def _running(beat: Beat) -> str:
             "exactly one beat runs; storage.ephemeral: a run that falls into a downtime of beat is skipped in silence"
         )
     return "exactly one beat runs"
+
+
+def _behind(deployments: Sequence[str]) -> str:
+    if not deployments:
+        return ""
+    return f"; it gets its new version when all workers of {named(deployments, MOST_NAMED)} have theirs"
 
 
 def _blocked(snapshot: BeatSnapshot) -> str:

@@ -1,11 +1,12 @@
 """What is seen of the one beat at one look, made of what was read and of what the looks before have left."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.names import beat_object
 from utilitarian_operator.api.objects import ReadOnlyObject
+from utilitarian_operator.core.beat.actions import BeatMemory
 from utilitarian_operator.core.beat.duplicates import also_beat, elsewhere, same_beat
 from utilitarian_operator.core.containers import lost_on
 from utilitarian_operator.core.objects import beat_scripts
@@ -23,7 +24,7 @@ from utilitarian_operator.core.observation.fleet import Readings
 
 
 def beat_snapshot(
-    fleet: Fleet, beat: BeatReadings, read: Readings, before: BeatSightings, ahead: Sequence[OtherBeat], *, sends: bool
+    fleet: Fleet, beat: BeatReadings, read: Readings, before: BeatSightings, memory: BeatMemory, *, sends: bool
 ) -> tuple[BeatSnapshot | None, BeatSightings]:
     """What is seen, None where beat is not asked for; and what is kept of it for the next look.
 
@@ -32,14 +33,14 @@ def beat_snapshot(
         beat: what was read of beat.
         read: of the fleet, at the same look.
         before: what the look before has left.
-        ahead: beats of other resources that must have ended before this one is made, by the look before.
+        memory: of the look before: what beat waits for.
         sends: whether the fleet sends tasks; while it is only previewed, another's beat is the one that runs.
     """
     if not fleet.beat.enabled:
         return None, before
     kept, pod = _kept(fleet, beat, before, read.at), beat.pod
     # What this one waits for is no duplicate of it.
-    neighbours = () if ahead or not pod else same_beat(_neighbours(beat), pod, fleet.beat.app)
+    neighbours = () if memory.ahead or not pod else same_beat(_neighbours(beat), pod, fleet.beat.app)
     others = (*kept.others, *neighbours) if sends else ()
     snapshot = BeatSnapshot(
         ready=beat.ready,
@@ -50,7 +51,8 @@ def beat_snapshot(
         claim=kept.claim,
         others=others,
         elsewhere=_elsewhere(fleet, beat, read, others) if sends else (),
-        ahead=tuple(ahead),
+        ahead=memory.ahead,
+        behind=memory.behind,
     )
     return snapshot, kept
 

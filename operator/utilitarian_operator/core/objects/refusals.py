@@ -57,6 +57,11 @@ class Refusals:
             return True
         return apart(now, it.tried) >= min(max(it.tried - it.since, SHORTEST_PAUSE), LONGEST_PAUSE)
 
+    def refused(self, wanted: Wanted) -> bool:
+        """Whether it was refused in the shape in which it is wanted."""
+        it = self.pending.get(_key(wanted))
+        return it is not None and it.digest == _digest(wanted)
+
     def noted(self, tried: Iterable[Wanted], refused: Iterable[Refusal], now: datetime) -> "Refusals":
         """With what came of a try.
 

@@ -70,6 +70,7 @@ class BeatSnapshot:
         others: pods that also run a beat of the application.
         elsewhere: node names of beats that answer on the broker and of which no pod is known.
         ahead: beats of other resources that must have ended before ours is made.
+        behind: Deployments with old workers, after which it gets its new version.
     """
 
     ready: bool = False
@@ -81,6 +82,7 @@ class BeatSnapshot:
     others: tuple[OtherBeat, ...] = ()
     elsewhere: tuple[str, ...] = ()
     ahead: tuple[OtherBeat, ...] = ()
+    behind: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
