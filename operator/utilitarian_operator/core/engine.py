@@ -14,6 +14,7 @@ from utilitarian_operator.core.beat.snapshot import beat_snapshot
 from utilitarian_operator.core.beat.volume_claim import claims
 from utilitarian_operator.core.blocker import INVALID_SPEC, SECRET_MISSING, Blocker
 from utilitarian_operator.core.changed import changed
+from utilitarian_operator.core.diagnosis.dropped_tasks import dropped_news
 from utilitarian_operator.core.diagnosis.finding_history import Health
 from utilitarian_operator.core.diagnosis.memory_kills import with_kills
 from utilitarian_operator.core.draining.eviction_guard import guards, idle_since
@@ -303,12 +304,13 @@ def _report(spec: Spec, seen: Seen, state: State, plan: Plan, figures: Figures, 
         *_of_findings(state, figures),
         *of_broker,
         *of_another,
+        *_of_dropped(state, figures),
         *(Event(reason, note) for reason, note in of_beat),
     )
     warnings = spec.newest.generation if spec.newest.warnings else state.recorded.warnings
     state_after = changed(
         state,
-        recorded=Recorded(tuple(blockers), warnings, broker),
+        recorded=Recorded(tuple(blockers), warnings, broker, figures.snapshot.dropped),
         note="",
         broker=named_now or state.broker,
         losses=seen_losses,
@@ -354,6 +356,11 @@ def _of_warnings(newest: Judgement, recorded: int) -> Iterator[Event]:
 def _of_findings(state: State, figures: Figures) -> Iterable[Event]:
     runs = ((Reason(it.reason), it.note) for it in figures.runs.news)
     return [Event(reason, note) for reason, note in (*state.health.news(), *runs)][:MOST_EVENTS_AT_ONCE]
+
+
+def _of_dropped(state: State, figures: Figures) -> Iterable[Event]:
+    notes = dropped_news(figures.fleet, figures.snapshot, state.recorded.dropped)
+    return [Event(Reason.TASKS_DROPPED, it) for it in notes][:MOST_EVENTS_AT_ONCE]
 
 
 def _of_broker(

@@ -21,6 +21,7 @@ from utilitarian_operator.core.objects.wanted import Live, Wanted
 from utilitarian_operator.core.observation.beat import BeatReadings
 from utilitarian_operator.core.observation.broker import BrokerName
 from utilitarian_operator.core.observation.counted.deltas import LastMessages
+from utilitarian_operator.core.observation.counted.dropped import Dropped
 from utilitarian_operator.core.observation.fleet import Readings, Sightings
 from utilitarian_operator.core.plan import Outcome
 from utilitarian_operator.core.sizing.memory import Memory
@@ -103,11 +104,13 @@ class Recorded:
         blockers: those of the last look.
         warnings: the generation whose warnings were recorded.
         broker: whether it was recorded that the broker can't be reached.
+        dropped: what was known of dropped tasks when they were recorded last, by queue.
     """
 
     blockers: tuple[Blocker, ...] = ()
     warnings: int = 0
     broker: bool = False
+    dropped: Mapping[str, Dropped] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

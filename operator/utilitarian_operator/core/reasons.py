@@ -37,6 +37,7 @@ class Reason(StrEnum):
     WORKER_REPLACED = "WorkerReplaced"
     STARVED = "Starved"
     MUTE = "Mute"
+    TASKS_DROPPED = "TasksDropped"
     FOREIGN_CONSUMERS = "ForeignConsumers"
     DEADLINE_AT_RISK = "DeadlineAtRisk"
     DEADLINE_SAFE = "DeadlineSafe"

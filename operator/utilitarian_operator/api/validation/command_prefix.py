@@ -21,6 +21,15 @@ _TO_ALL = (
 )
 _INIT = {"dumb-init": ({"-c", "--single-child"}, True, "add -c"), "tini": ({"-g"}, False, "leave -g out")}
 
+_FILES = "it ends the worker when a file changes, whatever it runs, and is meant for development: leave it out"
+_OTHERWISE = {
+    "timeout": "it ends the worker when its time is over, whatever it runs: leave it out",
+    "watchmedo": _FILES,
+    "watchfiles": _FILES,
+    "nodemon": _FILES,
+}
+_ONE_STRING = "su -c runs the one word celery, without its arguments: use gosu, su-exec or setpriv"
+
 
 def check_command_prefix(path: str, prefix: Sequence[str]) -> Iterator[Problem]:
     """Why a command with this prefix would not start celery.
@@ -52,6 +61,10 @@ def prefix_warnings(path: str, prefix: Sequence[str]) -> Iterator[Problem]:
         flags, needed, cure = _INIT.get(word.rsplit("/", 1)[-1], (frozenset[str](), False, ""))
         if cure and bool(flags & set(prefix[number + 1 :])) is not needed:
             yield Problem(path, "", f"{word}: {_TO_ALL.format(cure)}")
+        if otherwise := _OTHERWISE.get(word.rsplit("/", 1)[-1]):
+            yield Problem(path, "", f"{word}: {otherwise}")
+    if set(prefix[-1:]) & {"-c", "--command"} and any(word.rsplit("/", 1)[-1] == "su" for word in prefix):
+        yield Problem(path, "", _ONE_STRING)
 
 
 def _script(prefix: Sequence[Any]) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.patience import Patience
 from utilitarian_operator.api.units import format_duration
+from utilitarian_operator.core.diagnosis.dropped_tasks import dropped_advice
 from utilitarian_operator.core.diagnosis.silence import causes
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings, QueueSettings
 from utilitarian_operator.core.observation.model.figures import Unknown
@@ -62,7 +63,7 @@ def advice(fleet: Fleet, snapshot: FleetSnapshot, memories: Mapping[str, Memory]
         found += _of_queues_that_stay(pool, snapshot.pools[pool.name])
         found += _of_silence(fleet, pool, snapshot)
         found += _of_a_proxy(pool, snapshot.pools[pool.name])
-        found += _of_expiry(pool, snapshot, memory)
+        found += (*_of_expiry(pool, snapshot, memory), *dropped_advice(pool, snapshot))
     return tuple(found[:MOST])
 
 

@@ -14,11 +14,13 @@ from utilitarian_operator.core.observation.assemble import Assembled, Beliefs, S
 from utilitarian_operator.core.observation.beat import BeatSightings
 from utilitarian_operator.core.observation.broker import BrokerSnapshot
 from utilitarian_operator.core.observation.counted.deltas import LastMessages, Totals, flowed, totals, used, with_done
+from utilitarian_operator.core.observation.counted.dropped import Drops
 from utilitarian_operator.core.observation.counted.starts import Starts, with_starts
 from utilitarian_operator.core.observation.counted.worked import Worked
 from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
 from utilitarian_operator.core.observation.model.pod import PodSnapshot
 from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import QueueSnapshot
 from utilitarian_operator.core.observation.model.usage import PodUsage
 from utilitarian_operator.core.observation.pod import no_older, pod_snapshot
 from utilitarian_operator.core.observation.pod_failures import PodFailure, pod_failure, rolls_out
@@ -76,6 +78,7 @@ class Sightings:
         starts: which workers were starting.
         last_messages: when a message last came to each queue that a schedule feeds.
         metered: what the worker of each pod had done when its usage was last read, by pod.
+        drops: what was dropped of queues that nothing consumed.
         beat: what is kept of it.
     """
 
@@ -86,6 +89,7 @@ class Sightings:
     starts: Starts = field(default_factory=Starts)
     last_messages: LastMessages = field(default_factory=LastMessages)
     metered: Mapping[str, Worked] = field(default_factory=dict)
+    drops: Drops = field(default_factory=Drops)
     beat: BeatSightings = field(default_factory=BeatSightings)
 
     def queues(self, fleet: Fleet) -> list[str]:
@@ -103,6 +107,7 @@ def fleet_snapshot(fleet: Fleet, read: Readings, before: Sightings) -> tuple[Fle
     """
     look = _Look(fleet, read, before)
     found, last = look.found, look.last_messages()
+    drops = before.drops.seen(look.queues(), read.at, fleet.patience.dropped)
     snapshot = FleetSnapshot(
         *(read.at, found.pools, found.broker, found.statistics, None, look.rolling_out(), found.mute),
         leftover=found.leftover,
@@ -110,10 +115,13 @@ def fleet_snapshot(fleet: Fleet, read: Readings, before: Sightings) -> tuple[Fle
         let_in=read.broker.let_in,
         sources=tuple(read.broker.sources()),
         last_messages=last.known,
+        dropped=drops.known,
     )
     worked = {name: it for name, it in before.worked.items() if name in read.pods} | look.worked
     metered = {name: worked[name] for name in read.usage if name in worked} if read.usage else before.metered
-    return snapshot, Sightings(before.began, found.beliefs, worked, look.flows, look.starts, last, metered, before.beat)
+    return snapshot, Sightings(
+        before.began, found.beliefs, worked, look.flows, look.starts, last, metered, drops, before.beat
+    )
 
 
 class _Look:
@@ -134,6 +142,10 @@ class _Look:
         """The objects whose template has not reached every pod, by name."""
         owned = {**self._read.deployments, **self._read.stateful_sets}
         return tuple(name for name, body in sorted(owned.items()) if rolls_out(body))
+
+    def queues(self) -> dict[str, QueueSnapshot]:
+        """All of the fleet, by name."""
+        return {name: it for pool in self._fleet.pools for name, it in self.found.pools[pool.name].queues.items()}
 
     def last_messages(self) -> LastMessages:
         """As far as they are known; a catch-all with a schedule may learn its queues only later."""

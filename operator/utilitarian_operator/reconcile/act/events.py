@@ -32,6 +32,7 @@ WARNINGS = frozenset(
         Reason.STUCK,
         Reason.STARVED,
         Reason.MUTE,
+        Reason.TASKS_DROPPED,
         Reason.FOREIGN_CONSUMERS,
         Reason.DEADLINE_AT_RISK,
         Reason.DEADLINE_MISSED,

@@ -49,6 +49,9 @@ def test_what_would_not_start(prefix: list[str], says: str) -> None:
         ([*SHELL, './exporter & "$@"', "sh"], "does not pass SIGTERM on"),
         (["dumb-init", "--"], "dumb-init: it passes SIGTERM on to all processes"),
         (["/usr/bin/tini", "-g", "--"], "leave -g out"),
+        (["/usr/bin/timeout", "1h"], "ends the worker when its time is over"),
+        (["watchmedo", "auto-restart", "-R", "--"], "when a file changes"),
+        (["su", "app", "-c"], "runs the one word celery"),
     ],
     ids=" ".join,
 )

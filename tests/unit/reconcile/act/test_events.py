@@ -52,7 +52,7 @@ def test_two_events_have_two_names() -> None:
 WARNINGS = {
     *("MemoryUnreadable", "InvalidSpec", "NameTaken", "NamespaceTaken", "QueueTaken", "ReplicasTaken", "BrokerChanged"),
     *("BrokerUnreachable", "SecretMissing", "ConfigMapMissing", "Refused"),
-    *("SpecWarning", "Stuck", "Starved", "Mute", "ForeignConsumers"),
+    *("SpecWarning", "Stuck", "Starved", "Mute", "TasksDropped", "ForeignConsumers"),
     *("DeadlineAtRisk", "DeadlineMissed", "RunMissed", "RunOverlaps"),
     *("SlowDrain", "WrongVictim"),
     *("BeatDuplicate", "BeatBlocked", "BeatScaledBack", "VolumePending", "ScheduleLost", "ScheduleMovedAside"),

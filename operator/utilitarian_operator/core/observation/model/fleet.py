@@ -6,6 +6,7 @@ from datetime import datetime
 
 from utilitarian_operator.core.observation.beat import BeatSnapshot
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings
+from utilitarian_operator.core.observation.counted.dropped import Dropped
 from utilitarian_operator.core.observation.model.figures import Source, Unknown
 from utilitarian_operator.core.observation.model.pool import PoolSnapshot
 
@@ -26,6 +27,7 @@ class FleetSnapshot:
         rolling_out: names of the Deployments and the StatefulSet whose template has not reached every pod.
         leftover: pools that the resource doesn't ask for any more and whose Deployment is still there, by name.
         sources: that were asked, and how fresh each is.
+        dropped: tasks that left a queue while nothing consumed it, by queue, where there were some within a day.
         last_messages: when a message was last seen to come to each queue of a pool with schedules, where one ever was.
     """
 
@@ -41,3 +43,4 @@ class FleetSnapshot:
     let_in: str = ""
     sources: tuple[Source, ...] = ()
     last_messages: Mapping[str, datetime] = field(default_factory=dict)
+    dropped: Mapping[str, Dropped] = field(default_factory=dict)
