@@ -67,9 +67,12 @@ def make(names: Sequence[str], now: datetime, before: str = "") -> Certificate:
 
 
 def due(certificate: str, names: Sequence[str], now: datetime) -> bool:
-    """Whether a certificate must be renewed: it ends soon, is for other names, or can't be read."""
+    """Whether a certificate must be renewed: it ends soon, is for other names, or can't be read.
+
+    Also one that is not valid yet: it was made while the clock was ahead, and no API server would take it until then.
+    """
     found = _read_all(certificate)
-    if not found or found[0].not_valid_after_utc - now < RENEWED_BEFORE:
+    if not found or found[0].not_valid_after_utc - now < RENEWED_BEFORE or found[0].not_valid_before_utc > now:
         return True
     try:
         alternatives = found[0].extensions.get_extension_for_class(x509.SubjectAlternativeName).value

@@ -29,6 +29,7 @@ def test_a_certificate_is_for_its_names_and_signed_by_its_authority() -> None:
         pytest.param(NAMES, LIFETIME - RENEWED_BEFORE + timedelta(days=1), True, id="ends-soon"),
         pytest.param(NAMES, LIFETIME * 2, True, id="ended"),
         pytest.param(NAMES[:1], timedelta(), True, id="other-names"),
+        pytest.param(NAMES, timedelta(days=-300), True, id="made-while-the-clock-was-ahead"),
     ],
 )
 def test_when_a_certificate_is_renewed(names: list[str], later: timedelta, *, renewed: bool) -> None:

@@ -16,7 +16,7 @@ ANY = ""
 """Every address of the pod, of both families: some clusters have IPv6 alone."""
 
 MOST_OPEN = 100
-"""To one port; the kubelet, Prometheus and API servers have a few. Each takes a file, and memory, of the process."""
+"""To one port; the kubelet and API servers have a few. Each takes a file, and memory, of the process."""
 
 HANDSHAKE_WITHIN_S = 5.0
 RETRY_S = 0.5
@@ -54,6 +54,7 @@ class Connections:
         listening: what they come to.
         protocol: makes what answers one of them.
         tls: what it is served with, as it is when the connection comes; None for plain HTTP.
+        most: that are open at a time.
         sleep: waits for so many seconds.
     """
 
@@ -62,9 +63,11 @@ class Connections:
         listening: socket.socket,
         protocol: Callable[[], asyncio.Protocol],
         tls: Callable[[], ssl.SSLContext] | None = None,
+        most: int = MOST_OPEN,
         sleep: Callable[[float], Awaitable[None]] = CLOCK.sleep,
     ) -> None:
         self._listening, self._protocol, self._tls, self._sleep = listening, protocol, tls, sleep
+        self._most = most
         self._all: dict[socket.socket, None] = {}  # the oldest first
         self._beginning: set[asyncio.Task[None]] = set()
 
@@ -86,7 +89,7 @@ class Connections:
                     self._end_oldest()
                     await self._sleep(RETRY_S)
                 continue
-            while self.open >= MOST_OPEN:
+            while self.open >= self._most:
                 self._end_oldest()
             self._all[connection] = None
             beginning = asyncio.create_task(self._begin(connection), name="connection")

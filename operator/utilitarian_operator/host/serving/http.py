@@ -14,12 +14,15 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from utilitarian_operator.adapters.broker.timing import CLOCK
 from utilitarian_operator.errors import OperatorError
 from utilitarian_operator.host.clocks import thread_seconds
-from utilitarian_operator.host.serving.connections import ANY, Connections, listener
+from utilitarian_operator.host.serving.connections import ANY, MOST_OPEN, Connections, listener
 
 SHARE_OF_SCRAPES = 10
 """Pages of metrics take a tenth of the event loop's time at most: that of 1,000 pools is long, and all who reach the
 port may ask for it again and again. In between the last one is given."""
 
+
+MOST_SCRAPES = 20
+"""Connections to the page of metrics: who asks for it and doesn't read it has the whole of it kept in memory."""
 
 SILENT_S = 75.0
 """A connection on which nothing is asked for so long is ended; Prometheus asks more often."""
@@ -34,13 +37,16 @@ class PortTaken(CannotListen):
 
 
 @contextlib.asynccontextmanager
-async def serve(host: str, port: int, pages: Mapping[str, Callable[[], web.Response]]) -> AsyncIterator[int]:
+async def serve(
+    host: str, port: int, pages: Mapping[str, Callable[[], web.Response]], most: int = MOST_OPEN
+) -> AsyncIterator[int]:
     """Answer GET requests while the context lasts.
 
     Args:
         host: address to listen on, or ANY.
         port: to listen on; 0 for any free one.
         pages: what answers for which path.
+        most: connections that are open at a time.
 
     Yields:
         The port, chosen by the system where 0 was asked for.
@@ -52,13 +58,19 @@ async def serve(host: str, port: int, pages: Mapping[str, Callable[[], web.Respo
     application = web.Application()
     for path, page in pages.items():
         application.router.add_get(path, _handler(page))
-    async with listen(application, host, port, next(iter(pages))) as chosen:
+    async with listen(application, host, port, next(iter(pages)), most=most) as chosen:
         yield chosen
 
 
 @contextlib.asynccontextmanager
 async def listen(
-    application: web.Application, host: str, port: int, path: str, *, tls: Callable[[], ssl.SSLContext] | None = None
+    application: web.Application,
+    host: str,
+    port: int,
+    path: str,
+    *,
+    tls: Callable[[], ssl.SSLContext] | None = None,
+    most: int = MOST_OPEN,
 ) -> AsyncIterator[int]:
     """Serve an application while the context lasts.
 
@@ -68,6 +80,7 @@ async def listen(
         port: 0 for a free one.
         path: what is asked for there, for the message if it can't be had.
         tls: gives what a connection is served with, which may change meanwhile.
+        most: connections that are open at a time.
 
     Yields:
         The port.
@@ -83,7 +96,7 @@ async def listen(
     # What is sent packed stays so: it could fill the memory.
     runner = web.AppRunner(application, access_log=None, auto_decompress=False, keepalive_timeout=SILENT_S)
     await runner.setup()
-    connections = Connections(listening, cast("web.Server", runner.server), tls)
+    connections = Connections(listening, cast("web.Server", runner.server), tls, most)
     accepting = asyncio.create_task(connections.accept(), name=f"connections for {path}")
     try:
         yield listening.getsockname()[1]

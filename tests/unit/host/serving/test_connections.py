@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import logging
 import os
 import socket
 import ssl
@@ -14,13 +15,15 @@ import pytest
 from aiohttp import web
 
 from tests.support.ports import LOOPBACK
+from tests.support.taken import taken
 from tests.support.waiting import wait_until_async
 from utilitarian_operator.adapters.broker.tls import load_key_pair
 from utilitarian_operator.host.certificates import make
 from utilitarian_operator.host.serving.connections import ANY, MOST_OPEN, RETRY_S, Connections, listener
-from utilitarian_operator.host.serving.http import listen
+from utilitarian_operator.host.serving.http import MOST_SCRAPES, listen, serve
 
 SOON = timedelta(seconds=30)
+PAGE_MIB = 5
 FEW = 20
 """What the answer to one more, and the pytest process itself, may open meanwhile."""
 
@@ -67,6 +70,23 @@ async def test_silent_clients_take_no_place_from_the_kubelet(secure: bool, says:
                     assert await answered.text() == "ok"
             await wait_until_async(lambda: open_files() <= before + count + MOST_OPEN + FEW, within=SOON)
         await wait_until_async(lambda: open_files() <= before + FEW, within=SOON)
+
+
+async def ask_for_pages_and_read_none(count: str) -> str:
+    """Clients that ask for a page of metrics as long as a thousand pools have it, each once more, and read nothing."""
+    page = b"x" * PAGE_MIB * 2**20
+    async with serve(LOOPBACK, 0, {"/metrics": lambda: web.Response(body=page)}, MOST_SCRAPES) as port:
+        with await asyncio.to_thread(silent, port, int(count), b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 2):
+            async with aiohttp.ClientSession() as session, session.get(f"http://{LOOPBACK}:{port}/metrics") as answered:
+                return f"{len(await answered.read()) / 2**20:g} MiB"
+
+
+@pytest.mark.thorough
+async def test_clients_that_do_not_read_take_little_memory() -> None:
+    found = await asyncio.to_thread(taken, f"{__name__}:ask_for_pages_and_read_none", "200")
+    logging.getLogger(__name__).warning("two hundred clients that read no page of %s MiB: %s", PAGE_MIB, found)
+    assert found.said == f"{PAGE_MIB} MiB"
+    assert found.grown_mib < (MOST_SCRAPES + FEW) * PAGE_MIB
 
 
 class NoRoom(socket.socket):
