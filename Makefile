@@ -38,8 +38,9 @@ test-controlplane: venv ## The tests on a real API server alone; K8S=1.35: on th
 	@$(BIN)/pytest tests/controlplane -n 4 --no-loadscope-reorder
 
 .PHONY: test-chart
-test-chart: ready ## The chart alone: its templates, its rights on a real API server, its release on a real cluster
-	@$(BIN)/pytest tests/unit/chart tests/controlplane/test_chart_install.py tests/controlplane/test_chart_rights.py tests/e2e/test_chart.py
+test-chart: ready ## The chart alone: templates, rights, releases on a real cluster, an upgrade of the version BEFORE=COMMIT
+	@$(BIN)/pytest -m "soak or not soak" tests/unit/chart tests/controlplane/test_chart_install.py \
+		tests/controlplane/test_chart_rights.py tests/e2e/test_chart.py tests/e2e/test_releases.py
 
 .PHONY: ready
 ready: venv # All that takes minutes is made before the tests, which have time limits

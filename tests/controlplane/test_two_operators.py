@@ -2,6 +2,7 @@
 
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
 
@@ -29,20 +30,29 @@ def holder(controlplane: ControlPlane, namespace: str) -> Any:
     return controlplane.request("GET", path)["spec"].get("holderIdentity")
 
 
+FLEET = {
+    "apiVersion": "utilitarian.io/v1alpha1",
+    "kind": "UtilitarianWorkerPool",
+    "metadata": {"name": "u"},
+    "spec": {"image": "u:1", "broker": {"urlFrom": {"secretKeyRef": {"name": "none", "key": "URL"}}}},
+}
+
+
+def path_in(namespace: str) -> str:
+    return f"/apis/utilitarian.io/v1alpha1/namespaces/{namespace}/utilitarianworkerpools"
+
+
+def has_conditions(controlplane: ControlPlane, namespace: str) -> bool:
+    return "conditions" in controlplane.request("GET", f"{path_in(namespace)}/u").get("status", {})
+
+
 @pytest.mark.parametrize("everywhere", [False, True], ids=["both watch it by name", "one watches all namespaces"])
 def test_the_second_on_a_namespace_says_so_and_writes_nothing(
     controlplane: ControlPlane, namespace: str, everywhere: bool
 ) -> None:
-    fleet = {
-        "apiVersion": "utilitarian.io/v1alpha1",
-        "kind": "UtilitarianWorkerPool",
-        "metadata": {"name": "u"},
-        "spec": {"image": "u:1", "broker": {"urlFrom": {"secretKeyRef": {"name": "none", "key": "URL"}}}},
-    }
-    path = f"/apis/utilitarian.io/v1alpha1/namespaces/{namespace}/utilitarianworkerpools"
     with in_process(controlplane, namespace, lease_namespace=namespace, lease="first", instance="one"):
-        controlplane.request("POST", path, fleet)
-        wait_until(lambda: "conditions" in controlplane.request("GET", f"{path}/u").get("status", {}), within=SOON)
+        controlplane.request("POST", path_in(namespace), FLEET)
+        wait_until(lambda: has_conditions(controlplane, namespace), within=SOON)
         watched = () if everywhere else (namespace,)
         with in_process(controlplane, *watched, lease_namespace=namespace, lease="second", instance="two") as second:
             left = f"the fleets of namespace {namespace} are left alone: {namespace}/first works on them"
@@ -57,3 +67,23 @@ def test_the_second_on_a_namespace_says_so_and_writes_nothing(
             wait_until(lambda: told() == [("NamespaceTaken", FLEETS_LEASE)], within=SOON, describe=told)
             assert holder(controlplane, namespace) == f"{namespace}/first"
     assert holder(controlplane, namespace) is None
+
+
+def test_two_releases_in_one_namespace_work_side_by_side_on_namespaces_of_their_own(
+    controlplane: ControlPlane, namespace: str
+) -> None:
+    watched = {name: f"{namespace}-{name}" for name in ("first", "second")}
+    for of_fleets in watched.values():
+        controlplane.request("POST", "/api/v1/namespaces", {"metadata": {"name": of_fleets}})
+        controlplane.request("POST", path_in(of_fleets), FLEET)
+    with ExitStack() as stack:
+        operators = {
+            name: stack.enter_context(
+                in_process(controlplane, of_fleets, lease_namespace=namespace, lease=name, instance=name)
+            )
+            for name, of_fleets in watched.items()
+        }
+        for name, of_fleets in watched.items():
+            wait_until(lambda of_fleets=of_fleets: has_conditions(controlplane, of_fleets), within=SOON)
+            wait_until(lambda name=name: readiness(operators[name]) == "ok\n", within=SOON)
+            assert holder(controlplane, of_fleets) == f"{namespace}/{name}"
