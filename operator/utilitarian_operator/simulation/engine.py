@@ -63,6 +63,7 @@ class Engine:
         self.lanes = {pool.name: Lane(pool, workers[pool.name]) for pool in fleet.pools}
         self._models = [lane.workers for lane in self.lanes.values()]
         first = looks[0] if looks else 0.0
+        self._departing: dict[str, Lane] = {}
         self._agenda = [(first, index, pool.name) for index, pool in enumerate(fleet.pools)]
 
     @property
@@ -70,8 +71,15 @@ class Engine:
         """When a pool is looked at next."""
         return self._agenda[0][0]
 
-    def advance(self, until: float) -> None:
-        """Look at the pools, each at its times, up to a moment; those that are due together share the ceiling."""
+    def advance(self, until: float, alone_until: float | None = None) -> None:
+        """Look at the pools, each at its times, up to a moment; those that are due together share the ceiling.
+
+        Args:
+            until: the moment, seconds.
+            alone_until: until when nothing from outside happens to the workers, so that a model may be played so far
+                ahead; `until` unless given.
+        """
+        alone_until = until if alone_until is None else alone_until
         while self._agenda[0][0] < until:
             now, due = self._agenda[0][0], []
             while self._agenda and self._agenda[0][0] == now:
@@ -79,7 +87,7 @@ class Engine:
             lanes = [self.lanes[name] for _, name in due]
             self._act(lanes, self._decided(lanes, now), now)
             for (index, name), lane in zip(due, lanes, strict=True):
-                heappush(self._agenda, (self._next_look(lane, now, until), index, name))
+                heappush(self._agenda, (self._next_look(lane, now, alone_until), index, name))
 
     def look_again(self, now: float) -> None:
         """Have every pool looked at again soon: something happened to it from outside."""
@@ -87,6 +95,7 @@ class Engine:
 
     def _decided(self, lanes: list[Lane], now: float) -> list[Decision]:
         """See some pools and decide for them, beside what was last decided for the others."""
+        self._see_off(now)
         seen, memories = {}, {}
         for lane in lanes:
             lane.workers.advance(now)
@@ -107,8 +116,16 @@ class Engine:
             if moved:
                 lane.rules[decision.rule] = lane.rules.get(decision.rule, 0) + 1
                 workers.resize(max(decision.replicas, _fewest(workers)), now)
+                self._departing[lane.pool.name] = lane
             lane.samples.append((now, workers.ready + workers.held(), len(workers.alive)))
         self._see_who_start()
+
+    def _see_off(self, now: float) -> None:
+        """Workers that are gone hold no place under the ceiling, also where their pool is not looked at now."""
+        for name, lane in list(self._departing.items()):
+            lane.workers.advance(now)
+            if not lane.draining:
+                del self._departing[name]
 
     def _see_who_start(self) -> None:
         """Workers that start together may slow each other down: their start-ups are distinguished."""

@@ -40,7 +40,11 @@ class Lane:
     seconds: float = 0.0
     coasted: bool = False
     rules: dict[str, int] = field(default_factory=dict)
-    samples: list[tuple[float, int, int]] = field(default_factory=list)
+
+    @property
+    def samples(self) -> list[tuple[float, int, int]]:
+        """Of the model: a look adds one, as does a worker that goes."""
+        return self.workers.samples
 
     @property
     def current(self) -> int:

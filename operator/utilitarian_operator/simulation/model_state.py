@@ -34,6 +34,7 @@ class ModelState:
         self.free: deque[int] = deque()
         self.account = Account()
         self.lost: list[int] = []
+        self.samples: list[tuple[float, int, int]] = []
         self.started_up: list[tuple[float, int]] = []
         self.ready_at: list[float] = []
         self.start_ups: list[float] = []

@@ -24,7 +24,7 @@ MOST_FIXED = 1000
 """Workers of `fixed:N`: as many as a pool may have."""
 
 STEPS = 200
-"""Parts in which a load is played, so that progress can be shown."""
+"""Parts in which a load is played, so that progress can be shown; what becomes of it doesn't depend on them."""
 
 Sample = tuple[float, int, int]
 """Seconds since the start, tasks to do, workers alive."""
@@ -82,8 +82,8 @@ def scene(fleet: Fleet, load: Load, *, days: float | None, seed: int, folder: Pa
     return Scene(fleet, load, tasks, span, seed)
 
 
-def play(policy: str, stage: Scene, progress: Progress = lambda _: None) -> dict[str, Played]:
-    """Play one policy: `utilitarian`, `keda`, `keda-tuned`, `keda-amqp`, `hpa` or `fixed:N`."""
+def play(policy: str, stage: Scene, progress: Progress = lambda _: None, *, steps: int = STEPS) -> dict[str, Played]:
+    """Play one policy: `utilitarian`, `keda`, `keda-tuned`, `keda-amqp`, `hpa` or `fixed:N`; progress in some steps."""
     pools = stage.fleet.pools
     ours = policy == "utilitarian"
     kinds = {pool.name: kind(pool, stage, departure=DEPARTURE_S if ours else 0.0) for pool in pools}
@@ -92,16 +92,16 @@ def play(policy: str, stage: Scene, progress: Progress = lambda _: None) -> dict
     others = {} if engine else {p.name: controller(policy, p, workers[p.name], stage.seed) for p in pools}
     random = Random(f"{stage.seed}/kills")
     kills = [*kill_times(stage), (inf, 0)]
-    for step in range(1, STEPS + 1):
-        until = stage.until * step / STEPS
+    for step in range(1, steps + 1):
+        until = stage.until * step / steps
         while kills[0][0] < until:
             moment, count = kills.pop(0)
-            _advance(engine, others, moment)
+            _advance(engine, others, moment, moment)
             _kill(workers, moment, count, random)
             if engine:
                 engine.look_again(moment)
-        _advance(engine, others, until)
-        progress(step / STEPS)
+        _advance(engine, others, until, min(kills[0][0], stage.until))
+        progress(step / steps)
     for model in workers.values():
         model.advance(stage.until)
         model.close()
@@ -166,9 +166,9 @@ def kill_times(stage: Scene) -> list[tuple[float, int]]:
     return sorted(found)
 
 
-def _advance(engine: Engine | None, others: Mapping[str, Controller], until: float) -> None:
+def _advance(engine: Engine | None, others: Mapping[str, Controller], until: float, alone_until: float) -> None:
     if engine:
-        engine.advance(until)
+        engine.advance(until, alone_until)
     for one in others.values():
         one.advance(until)
 

@@ -187,6 +187,7 @@ class Workers(ModelState):
         self._turn(worker, GONE)
         self.alive.discard(w)
         self.account.worker_seconds += now - worker.began
+        self.samples.append((now, self.ready + self.held(), len(self.alive)))
 
     def _happen(self, event: Event, which: int) -> None:
         if event is Event.DUE:

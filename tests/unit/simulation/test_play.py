@@ -22,6 +22,17 @@ def test_a_node_that_dies_takes_tasks_with_it(acks: str, *, lost: bool) -> None:
     assert killed.unfinished < 200
 
 
+@pytest.mark.parametrize("wake", ["AtOnce", "WhenDue"])
+def test_what_becomes_of_a_load_does_not_depend_on_how_often_progress_is_shown(wake: str) -> None:
+    work = {"arrivals": [{"poisson": "40/h"}, {"cron": "0 * * * *", "tasks": 60}]}
+    kills = [{"at": "2026-03-02T00:47:13", "workers": 1}]
+    asked = stage({"work": work}, {"scaling": {"wake": wake}}, nodeKills=kills, days=0.0625)
+    often, seldom = (play("utilitarian", asked, steps=steps)["pool"] for steps in (173, 1))
+    assert often.samples == seldom.samples
+    assert often.workers.account == seldom.workers.account
+    assert often.workers.began_at == seldom.workers.began_at
+
+
 def test_a_kill_without_a_zone_is_in_the_file_s() -> None:
     kills = [{"at": "2026-03-02T02:00:00"}, {"at": "2026-03-02T02:00:00Z"}]
     queues = {"work": {"arrivals": [{"rate": "1/h"}]}}

@@ -122,6 +122,15 @@ def test_a_worker_that_goes_costs_until_that_was_seen() -> None:
     assert (played.account.interrupted, played.completed) == (0, 1)
 
 
+def test_a_worker_that_goes_is_seen_to_go_though_no_look_is_made() -> None:
+    played = model([0, 20], [5, 5], departure=3)
+    played.start(1, 0)
+    played.advance(15)
+    played.resize(0, 15)
+    played.advance(100)
+    assert played.samples == [(18, 0, 0)]
+
+
 def test_a_draining_worker_ends_its_tasks_and_takes_none() -> None:
     played = model([0] * 6, [30, 40, 30, 30, 30, 30])
     played.start(2, 0)
