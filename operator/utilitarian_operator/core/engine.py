@@ -13,7 +13,7 @@ from utilitarian_operator.core.beat.after_workers import after_workers
 from utilitarian_operator.core.beat.snapshot import beat_snapshot
 from utilitarian_operator.core.beat.volume_claim import claims
 from utilitarian_operator.core.blocker import INVALID_SPEC, SECRET_MISSING, Blocker
-from utilitarian_operator.core.changed import changed
+from utilitarian_operator.core.changed import Kept, changed
 from utilitarian_operator.core.diagnosis.dropped_tasks import dropped_news
 from utilitarian_operator.core.diagnosis.finding_history import Health
 from utilitarian_operator.core.diagnosis.memory_kills import with_kills
@@ -82,14 +82,16 @@ def step(spec: Spec, seen: Seen, state: State, now: datetime) -> tuple[Plan, Sta
     running = spec.running
     if running is None or running.fleet is None or seen.read is None:
         return _nothing_runs(spec, seen, state, now)
+    kept = Kept(state.kept)
     fleet, owner = spec.in_force(running.fleet, now), owner_of(seen.resource)
-    snapshot, sightings = _snapshot(fleet, seen.read, seen.beat, state)
+    snapshot, sightings = _snapshot(fleet, seen.read, seen.beat, state, kept)
     asked = questions(snapshot, state.drains.shrinking)
     state = _observed(fleet, snapshot, changed(state, sightings=sightings))
     ours = own_deployments(owner, seen.live) if fleet.mode == "Auto" else {}
     state = changed(state, writers=state.writers.seen(ours, now, seen.scaled))
-    figures, state = _sized(spec, fleet, snapshot, state)
-    plan, state = _with_objects(running, owner, seen, state, _drained(figures, owner, seen, state), now)
+    figures, state = _sized(spec, fleet, snapshot, state, kept)
+    drained = _drained(figures, owner, seen, state)
+    plan, state = _with_objects(running, owner, seen, state, drained, now, kept)
     plan = changed(
         plan,
         questions=asked,
@@ -100,16 +102,18 @@ def step(spec: Spec, seen: Seen, state: State, now: datetime) -> tuple[Plan, Sta
         refused=state.refusals,
     )
     plan = allowed(changed(plan, figures=figures), fleet.mode, figures.context.contested)
-    plan, state = _reported(spec, seen, state, plan, now)
-    return plan, changed(state, rest=at_rest(spec, seen, state, plan, now))
+    plan, state = _reported(spec, seen, state, plan, now, kept)
+    return plan, changed(state, rest=at_rest(spec, seen, state, plan, now), kept=kept.makings)
 
 
-def _snapshot(fleet: Fleet, read: Readings, beat: BeatReadings, state: State) -> tuple[FleetSnapshot, Sightings]:
+def _snapshot(
+    fleet: Fleet, read: Readings, beat: BeatReadings, state: State, kept: Kept
+) -> tuple[FleetSnapshot, Sightings]:
     """What is seen of the fleet and of its beat, and what is kept of it for the next look."""
     before, sends = state.sightings, makes_objects(fleet.mode)
-    snapshot, sightings = fleet_snapshot(fleet, read, before)
-    of_beat, kept = beat_snapshot(fleet, beat, read, before.beat, state.beat, sends=sends)
-    return changed(snapshot, beat=of_beat), changed(sightings, beat=kept)
+    snapshot, sightings = fleet_snapshot(fleet, read, before, kept)
+    of_beat, beat_kept = beat_snapshot(fleet, beat, read, before.beat, state.beat, sends=sends)
+    return changed(snapshot, beat=of_beat), changed(sightings, beat=beat_kept)
 
 
 def _observed(fleet: Fleet, snapshot: FleetSnapshot, state: State) -> State:
@@ -122,11 +126,10 @@ def _observed(fleet: Fleet, snapshot: FleetSnapshot, state: State) -> State:
     )
 
 
-def _sized(spec: Spec, fleet: Fleet, snapshot: FleetSnapshot, state: State) -> tuple[Figures, State]:
+def _sized(spec: Spec, fleet: Fleet, snapshot: FleetSnapshot, state: State, kept: Kept) -> tuple[Figures, State]:
     """How many workers each pool needs, and the state with what is remembered of it."""
-    figures = decide(
-        fleet, state.health.doubted(snapshot), state.health, state.memories, context_of(spec, state, snapshot.at)
-    )
+    context = context_of(spec, state, snapshot.at)
+    figures = decide(fleet, state.health.doubted(snapshot), state.health, state.memories, context, kept)
     return figures, changed(
         state,
         runs=figures.runs,
@@ -137,7 +140,12 @@ def _sized(spec: Spec, fleet: Fleet, snapshot: FleetSnapshot, state: State) -> t
 
 
 def decide(
-    fleet: Fleet, snapshot: FleetSnapshot, health: Health, memories: Mapping[str, Memory], context: FleetContext
+    fleet: Fleet,
+    snapshot: FleetSnapshot,
+    health: Health,
+    memories: Mapping[str, Memory],
+    context: FleetContext,
+    kept: Kept,
 ) -> Figures:
     """Decide how many workers each pool needs.
 
@@ -147,8 +155,9 @@ def decide(
         health: the findings of this look.
         memories: of the look before, by pool name.
         context: what the decision depends on beside the pools.
+        kept: what the look before has made.
     """
-    seen = {name: facts(pool, health.starved(name)) for name, pool in snapshot.pools.items()}
+    seen = {name: kept.of(name, facts, pool, health.starved(name)) for name, pool in snapshot.pools.items()}
     sizes = decide_fleet(fleet, seen, memories, context)
     runs = watch(fleet, snapshot, seen, sizes.decisions, memories, sizes.memories)
     return Figures(
@@ -209,14 +218,14 @@ def _pending(drain: DrainPlan) -> PendingScaleDown | None:
     return PendingScaleDown(frozenset(drain.resize.going), drain.others)
 
 
-def _with_objects(
-    running: Judgement, owner: Owner, seen: Seen, state: State, plan: Plan, now: datetime
+def _with_objects(  # noqa: PLR0913 - one look, and what the look before has made
+    running: Judgement, owner: Owner, seen: Seen, state: State, plan: Plan, now: datetime, kept: Kept
 ) -> tuple[Plan, State]:
     """The plan with the objects to make, apply, adopt and delete."""
     figures, fleet = plan.figures, running.fleet
     if figures is None or fleet is None:
         return plan, state
-    state = changed(state, made=made_objects(running, owner, seen, state.made, now))
+    state = changed(state, made=made_objects(running, owner, seen, state.made, now, kept))
     todos = _todo(owner, seen, state, {name: it.replicas for name, it in figures.decisions.items()}, now)
     actions, ahead = in_turn(todos.actions, seen.beat.rivals, fleet.beat.app)
     actions, behind = after_workers(actions, seen.live, state.refusals, runs=seen.beat.ready)
@@ -255,7 +264,7 @@ class _Report:
     figures: Figures
 
 
-def _reported(spec: Spec, seen: Seen, state: State, plan: Plan, now: datetime) -> tuple[Plan, State]:
+def _reported(spec: Spec, seen: Seen, state: State, plan: Plan, now: datetime, kept: Kept) -> tuple[Plan, State]:
     """The plan with its events and the status."""
     figures, running = plan.figures, spec.running
     if figures is None or running is None:
@@ -269,7 +278,7 @@ def _reported(spec: Spec, seen: Seen, state: State, plan: Plan, now: datetime) -
     starts = upcoming(fleet, snapshot.at)
     beside = (
         *advice(owner, fleet, seen.live, seen.rivals, state.applied),
-        *said_of_contents(running, fleet, seen, state.made),
+        *said_of_contents(running, fleet, seen, state.made, kept),
     )
     said = (spec.newest.warnings, starts, figures.findings, figures.runs.forecasts, beside)
     about = StatusInput(generation, blockers, *said)

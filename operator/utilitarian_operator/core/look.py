@@ -8,6 +8,7 @@ from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.objects import ReadOnlyObject
 from utilitarian_operator.core.beat.actions import BeatMemory, recalled_beat
 from utilitarian_operator.core.blocker import Blocker
+from utilitarian_operator.core.changed import Makings
 from utilitarian_operator.core.diagnosis.finding_history import Health
 from utilitarian_operator.core.diagnosis.pod_loss_history import PodLosses
 from utilitarian_operator.core.draining.plan import Progress
@@ -60,9 +61,9 @@ class Spec:
         return fleet if self.paused_until(now) is None else replace(fleet, mode="Paused")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Seen:
-    """What was seen at one look.
+    """What was seen at one look; without slots, so that one can be made of another (`changed`).
 
     Args:
         resource: with its status.
@@ -151,9 +152,9 @@ class Rest:
     last: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class State:
-    """What is kept of one fleet from look to look.
+    """What is kept of one fleet from look to look; without slots, since each look changes much of it (`changed`).
 
     What must outlive the process is in the resource's status as well: `memories`, of beat what was recorded, and of
     `sightings` when the last messages came.
@@ -182,6 +183,7 @@ class State:
         recorded: what has its event.
         note: what of the status could not be read at the start; empty once it has its event.
         rest: the look after which the fleet was at rest; None where it was not.
+        kept: what the look has made of what may be the same at the next one; without it the next one is as good.
     """
 
     started: datetime
@@ -205,6 +207,7 @@ class State:
     recorded: Recorded = field(default_factory=Recorded)
     note: str = ""
     rest: Rest | None = None
+    kept: Makings = field(default_factory=dict, compare=False, repr=False)
 
 
 def begun(status: ReadOnlyObject, recalled: Recalled, now: datetime) -> State:

@@ -7,17 +7,35 @@ from typing import TypeAlias
 
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.units import format_duration
+from utilitarian_operator.core.changed import Kept
 from utilitarian_operator.core.labels import Owner
 from utilitarian_operator.core.look import Made, Seen
 from utilitarian_operator.core.moments import apart, timestamp
 from utilitarian_operator.core.objects.manifests import NOT_CARRIED, Mounted
 from utilitarian_operator.core.objects.mounted import Contents
-from utilitarian_operator.core.objects.wanted import carried, environment, live_checksums, wanted_objects
+from utilitarian_operator.core.objects.wanted import (
+    Live,
+    carried,
+    environment,
+    live_checksums,
+    said_by_live,
+    wanted_objects,
+)
 from utilitarian_operator.core.spec import mounts
 from utilitarian_operator.core.spec.acceptance import Judgement
-from utilitarian_operator.core.spec.references import Target, checksums, contents_of, followed, kept_checksums, targets
+from utilitarian_operator.core.spec.references import (
+    Content,
+    Target,
+    checksums,
+    contents_of,
+    followed,
+    kept_checksums,
+    targets,
+)
 
 _Sums: TypeAlias = Mapping[str | None, str | None]
+_Mounts: TypeAlias = Mapping[str | None, Mounted]
+_Contents: TypeAlias = Mapping[Target, Content]
 
 MOST_ROLLS = 3
 WITHIN = timedelta(minutes=10)
@@ -25,7 +43,9 @@ WITHIN = timedelta(minutes=10)
 where one is written all the time. A change that a person makes, and corrects, rolls at once."""
 
 
-def made_objects(running: Judgement, owner: Owner, seen: Seen, before: Made | None, now: datetime) -> Made | None:
+def made_objects(
+    running: Judgement, owner: Owner, seen: Seen, before: Made | None, now: datetime, kept: Kept | None = None
+) -> Made | None:
     """The same objects as long as spec and checksums are the same; an unknown checksum is taken from what is there.
 
     Args:
@@ -34,21 +54,33 @@ def made_objects(running: Judgement, owner: Owner, seen: Seen, before: Made | No
         seen: at this look.
         before: of the look before.
         now: the one clock.
+        kept: what the look before has made.
     """
     if running.fleet is None or running.spec is None:
         return None
-    around, mounted = _environment(running.fleet, owner, seen), _mounted(running, running.fleet, owner, seen)
-    sums = {name: it.on_pods for name, it in around.items()}
-    mounted = {name: replace(it, environment=around[name].each) for name, it in mounted.items()}
+    there, salt = said_by_live(seen.live), _salt(owner, seen)
+    sums, mounted = (kept or Kept()).of(None, _checksums, running, running.fleet, owner, there, seen.contents, salt)
     before = before if before is not None and before.running is running else None
+    if before is not None and before.checksums is sums and before.mounted is mounted and not before.held:
+        return before
     rolled, held = _rolled(before, sums, mounted, now)
-    if before is not None:
-        sums |= {name: before.checksums[name] for name in held}
-        mounted |= {name: before.mounted[name] for name in held}
+    if before is not None and held:
+        sums = {**sums, **{name: before.checksums[name] for name in held}}
+        mounted = {**mounted, **{name: before.mounted[name] for name in held}}
     if before is not None and (before.checksums, before.mounted) == (sums, mounted):
         return before if before.held == held else replace(before, held=held)
     objects = wanted_objects(owner, running.fleet, seen.live, sums, mounted, built_in=running.spec.pools is None)
     return Made(running, sums, mounted, tuple(objects), rolled, held)
+
+
+def _checksums(
+    running: Judgement, fleet: Fleet, owner: Owner, live: Live, contents: _Contents, salt: str
+) -> tuple[_Sums, _Mounts]:
+    """What the pods of each part have now, beat's under None: a checksum of their environments, and what is mounted."""
+    around = _environment(fleet, owner, live, contents, salt)
+    mounted = carried(owner, fleet, live, mounts.mounted_contents(running.mounts, contents, salt) if salt else {})
+    sums = {name: it.on_pods for name, it in around.items()}
+    return sums, {name: replace(it, environment=around[name].each) for name, it in mounted.items()}
 
 
 def _rolled(
@@ -69,41 +101,37 @@ def _rolled(
     return rolled, held
 
 
-def _environment(fleet: Fleet, owner: Owner, seen: Seen) -> dict[str | None, Mounted]:
+def _environment(fleet: Fleet, owner: Owner, there: Live, contents: _Contents, salt: str) -> dict[str | None, Mounted]:
     """Of what the pods' environments are made of; nothing is known without the salt, and then no pod is rolled."""
-    live, salt = live_checksums(owner, fleet, seen.live), _salt(owner, seen)
+    live = live_checksums(owner, fleet, there)
     now: dict[str | None, Contents | None] = {}
     if salt:
-        now = {
-            name: None if it is None else contents_of(it, seen.contents, salt) for name, it in followed(fleet).items()
-        }
+        now = {name: None if it is None else contents_of(it, contents, salt) for name, it in followed(fleet).items()}
         salted = {name: None if it is None else it.together for name, it in now.items()}
         if any(
             live[name] not in (None, it) for name, it in salted.items()
         ):  # made without a salt, or of other contents
-            together = kept_checksums(salted, checksums(fleet, seen.contents, owner.uid), live)
+            together = kept_checksums(salted, checksums(fleet, contents, owner.uid), live)
             now = {name: None if it is None else replace(it, together=together[name]) for name, it in now.items()}
-    return environment(owner, fleet, seen.live, now)
+    return environment(owner, fleet, there, now)
 
 
 def _salt(owner: Owner, seen: Seen) -> str:
     return owner.uid if seen.salt is None else seen.salt and f"{seen.salt}/{owner.uid}"
 
 
-def _mounted(running: Judgement, fleet: Fleet, owner: Owner, seen: Seen) -> dict[str | None, Mounted]:
-    """The same of what they have mounted."""
-    salt = _salt(owner, seen)
-    return carried(
-        owner, fleet, seen.live, mounts.mounted_contents(running.mounts, seen.contents, salt) if salt else {}
-    )
-
-
-def said_of_contents(running: Judgement, fleet: Fleet, seen: Seen, made: Made | None) -> Iterator[str]:
+def said_of_contents(
+    running: Judgement, fleet: Fleet, seen: Seen, made: Made | None, kept: Kept | None = None
+) -> Iterator[str]:
     """What is said of Secrets and ConfigMaps that can't be followed, or change too often; the broker's: elsewhere."""
-    of_broker = {Target(kind, ref.name) for kind, ref in fleet.broker.sources.values()}
-    yield from mounts.not_followed(running.mounts, targets((), fleet) - of_broker, seen.contents, seen.unread)
+    yield from (kept or Kept()).of(None, _not_followed, running, fleet, seen.contents, seen.unread)
     for name, until in made.held.items() if made is not None else ():
         whose = "beat" if name is None else f"pool {name}"
         often = f"changed {MOST_ROLLS + 1} times in {format_duration(WITHIN)}"
         cure = "where its program reads them anew, set rollout: {onMountChange: Leave}"
         yield f"{whose} is rolled again at {timestamp(until)}: its Secrets or ConfigMaps {often}; {cure}"
+
+
+def _not_followed(running: Judgement, fleet: Fleet, contents: _Contents, unread: frozenset[Target]) -> tuple[str, ...]:
+    of_broker = {Target(kind, ref.name) for kind, ref in fleet.broker.sources.values()}
+    return tuple(mounts.not_followed(running.mounts, targets((), fleet) - of_broker, contents, unread))

@@ -198,6 +198,19 @@ def field_path(wanted: Wanted, said: str) -> str:
     return f"{wanted.path}.pod.{pod or metadata}"
 
 
+def said_by_live(live: Live) -> Live:
+    """The objects of a fleet, of each nothing but its annotations and those of its pods."""
+    return {kind: {name: _said(it) for name, it in there.items()} for kind, there in live.items()}
+
+
+def _said(it: Object) -> Object:
+    bare = {"metadata": {"annotations": it["metadata"].get("annotations")}}
+    template = it["spec"].get("template")
+    if template is None:
+        return bare
+    return bare | {"spec": {"template": {"metadata": {"annotations": template["metadata"].get("annotations")}}}}
+
+
 def live_checksums(owner: Owner, fleet: Fleet, live: Live) -> dict[str | None, str | None]:
     """The checksums that the pods of a fleet have now, by pool name; beat's under None."""
     found: dict[str | None, str | None] = {None: _checksum_of(live[STATEFUL_SET].get(beat_object(owner.name)))}

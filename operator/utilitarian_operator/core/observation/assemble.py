@@ -69,9 +69,9 @@ class Beliefs:
         return self.own_queues.queues if pool.is_catch_all else pool.queues
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Assembled:
-    """What is believed after a look.
+    """What is believed after a look; without slots, so that one can be made of another (`changed`).
 
     Args:
         pools: by pool name.

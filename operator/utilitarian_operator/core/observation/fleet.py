@@ -1,6 +1,6 @@
 """What is seen of a fleet at one look, made from what was read and from what the looks before have left."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
@@ -8,7 +8,7 @@ from typing import TypeAlias
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.names import pool_object
 from utilitarian_operator.api.objects import ReadOnlyObject
-from utilitarian_operator.core.changed import changed
+from utilitarian_operator.core.changed import Kept, changed
 from utilitarian_operator.core.labels import POOL_LABEL, node_name
 from utilitarian_operator.core.observation.assemble import Assembled, Beliefs, Sources, assemble
 from utilitarian_operator.core.observation.beat import BeatSightings
@@ -22,8 +22,8 @@ from utilitarian_operator.core.observation.model.pod import PodSnapshot
 from utilitarian_operator.core.observation.model.pool import PoolSnapshot
 from utilitarian_operator.core.observation.model.queue import QueueSnapshot
 from utilitarian_operator.core.observation.model.usage import PodUsage
-from utilitarian_operator.core.observation.pod import no_older, pod_snapshot
-from utilitarian_operator.core.observation.pod_failures import PodFailure, pod_failure, rolls_out
+from utilitarian_operator.core.observation.pod import no_older, pod_by_itself
+from utilitarian_operator.core.observation.pod_failures import PodFailure, is_refused, is_sound, pod_failure, rolls_out
 from utilitarian_operator.core.observation.reported import reported
 from utilitarian_operator.errors import BrokerError
 
@@ -97,15 +97,18 @@ class Sightings:
         return [queue for pool in fleet.pools for queue in self.beliefs.queues(pool)]
 
 
-def fleet_snapshot(fleet: Fleet, read: Readings, before: Sightings) -> tuple[FleetSnapshot, Sightings]:
+def fleet_snapshot(
+    fleet: Fleet, read: Readings, before: Sightings, kept: Kept | None = None
+) -> tuple[FleetSnapshot, Sightings]:
     """What is seen but for beat, and what is kept of it for the next look.
 
     Args:
         fleet: what runs.
         read: at this look.
         before: what the look before has left.
+        kept: what the look before has made.
     """
-    look = _Look(fleet, read, before)
+    look = _Look(fleet, read, before, kept or Kept())
     found, last = look.found, look.last_messages()
     drops = before.drops.seen(look.queues(), read.at, fleet.patience.dropped)
     snapshot = FleetSnapshot(
@@ -127,8 +130,8 @@ def fleet_snapshot(fleet: Fleet, read: Readings, before: Sightings) -> tuple[Fle
 class _Look:
     """One look that is being made sense of."""
 
-    def __init__(self, fleet: Fleet, read: Readings, before: Sightings) -> None:
-        self._fleet, self._read, self._before = fleet, read, before
+    def __init__(self, fleet: Fleet, read: Readings, before: Sightings, kept: Kept) -> None:
+        self._fleet, self._read, self._before, self._kept = fleet, read, before, kept
         self._sources = _sources_of(read.workers, read.broker)
         self.worked: dict[str, Worked] = {}
         queues = ((pool.name, before.beliefs.queues(pool)) for pool in fleet.pools)
@@ -136,12 +139,14 @@ class _Look:
         bodies = _by_pool(read.pods)
         pods, self.starts = self._pods(bodies)
         objects = dict(self._objects(bodies, pods))
-        self.found: Assembled = assemble(fleet, self._sources, objects, before.beliefs, read.at, read.neighbours)
+        found = assemble(fleet, self._sources, objects, before.beliefs, read.at, read.neighbours)
+        pools = {name: kept.same(name, it) for name, it in found.pools.items()}
+        self.found: Assembled = changed(found, pools=pools)
 
     def rolling_out(self) -> tuple[str, ...]:
         """The objects whose template has not reached every pod, by name."""
         owned = {**self._read.deployments, **self._read.stateful_sets}
-        return tuple(name for name, body in sorted(owned.items()) if rolls_out(body))
+        return tuple(sorted(name for name, body in owned.items() if rolls_out(body)))
 
     def queues(self) -> dict[str, QueueSnapshot]:
         """All of the fleet, by name."""
@@ -165,13 +170,34 @@ class _Look:
             name, queues = pool.name, self._before.beliefs.queues(pool)
             deployment = deployments.get(pool_object(self._read.resource, name))
             there, hurries = bodies.get(name, ()), pool.scaling.wake == "WhenDue"
-            failure = pod_failure(deployment, there, now, self._read.warnings, hurries=hurries)
+            failure = None
+            if not self._is_sound(deployment, there):
+                failure = pod_failure(deployment, there, now, self._read.warnings, hurries=hurries)
             flow = flowed(name, counted, queues, self._before.flows)
-            yield name, _of_deployment(deployment, pods.get(name, ()), failure, flow)
+            yield name, self._of_deployment(deployment, pods.get(name, ()), failure, flow)
         labels = ((body["metadata"].get("labels") or {}, body) for body in deployments.values())
         others = {str(it[POOL_LABEL]): body for it, body in labels if POOL_LABEL in it}
         for name in sorted({*others, *pods} - {pool.name for pool in self._fleet.pools}):
-            yield name, _of_deployment(others.get(name), pods.get(name, ()))
+            yield name, self._of_deployment(others.get(name), pods.get(name, ()))
+
+    def _is_sound(self, deployment: ReadOnlyObject | None, pods: Sequence[ReadOnlyObject]) -> bool:
+        """Whether nothing can keep a pool from its workers, at whatever moment that is asked."""
+        if deployment is not None and self._kept.of(deployment["metadata"]["name"], is_refused, deployment):
+            return False
+        return all(self._kept.of(pod["metadata"]["name"], is_sound, pod) for pod in pods)
+
+    def _of_deployment(
+        self,
+        deployment: ReadOnlyObject | None,
+        pods: tuple[PodSnapshot, ...],
+        failure: PodFailure | None = None,
+        flow: tuple[int | None, int | None] = (None, None),
+    ) -> PoolSnapshot:
+        """What a pool's Deployment asks for and says of its pods, with what flowed since the last look."""
+        replicas = None if deployment is None else int(deployment["spec"].get("replicas", 1))
+        said = None if deployment is None else self._kept.of(deployment["metadata"]["name"], reported, deployment)
+        arrived, left = flow
+        return PoolSnapshot({}, 0, pods, replicas, pod_failure=failure, arrived=arrived, left=left, reported=said)
 
     def _pods(self, bodies: _Bodies) -> tuple[_Pods, Starts]:
         pods = {}
@@ -188,13 +214,12 @@ class _Look:
         answer = seen.answer(node, seen.at - ANSWER_HOLDS_S)
         why = f"worker {name} does not answer" if seen.mute is None else str(seen.mute)
         held = self._before.beliefs.silent(name, why, now) if answer is None else answer
-        pod = pod_snapshot(name, body, held, caught_up=name not in self._read.behind)
+        by_itself = self._kept.of(name, pod_by_itself, name, body)
         sample = seen.sample(node, seen.at - sampled_s)
-        sample = None if sample is None else no_older(sample, pod.running_since, now)
+        sample = None if sample is None else no_older(sample, by_itself.running_since, now)
         worked = seen.worked.get(node)
         usage = used(self._read.usage.get(name), worked, self._before.metered.get(name))
-        if sample is not None or usage is not None:
-            pod = changed(pod, sample=sample, usage=usage)
+        pod = changed(by_itself, held=held, caught_up=name not in self._read.behind, sample=sample, usage=usage)
         return self._with_done(pod, body, worked)
 
     def _with_done(self, pod: PodSnapshot, body: ReadOnlyObject, worked: Worked | None) -> PodSnapshot:
@@ -226,16 +251,3 @@ def _sources_of(before: BrokerSnapshot, after: BrokerSnapshot) -> Sources:
         consuming=after.consuming,
         mute=None if before.mute is None else str(before.mute),
     )
-
-
-def _of_deployment(
-    deployment: ReadOnlyObject | None,
-    pods: tuple[PodSnapshot, ...],
-    failure: PodFailure | None = None,
-    flow: tuple[int | None, int | None] = (None, None),
-) -> PoolSnapshot:
-    """What a pool's Deployment asks for and says of its pods, with what flowed since the last look."""
-    replicas = None if deployment is None else int(deployment["spec"].get("replicas", 1))
-    said = None if deployment is None else reported(deployment)
-    arrived, left = flow
-    return PoolSnapshot({}, 0, pods, replicas, pod_failure=failure, arrived=arrived, left=left, reported=said)

@@ -5,10 +5,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.containers import early_proxy, ours
 from utilitarian_operator.core.labels import CHEAPEST, CONSUMING, DELETION_COST, DRAINING
 from utilitarian_operator.core.observation.model.figures import Unknown
 from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
+
+_NOT_ASKED = Unknown("not asked", datetime.min.replace(tzinfo=UTC))
 
 
 def pod_snapshot(
@@ -22,6 +25,16 @@ def pod_snapshot(
         held: what its worker said.
         caught_up: whether the watch has seen all that the operator wrote to it.
     """
+    return changed(pod_by_itself(name, body), held=held, caught_up=caught_up)
+
+
+def pod_by_itself(name: str, body: Mapping[str, Any]) -> PodSnapshot:
+    """The same as the object alone tells it: its worker is not asked.
+
+    Args:
+        name: of the pod.
+        body: the Kubernetes object.
+    """
     metadata, status = body["metadata"], body.get("status", {})
     annotations = metadata.get("annotations") or {}
     conditions = {condition["type"]: condition["status"] for condition in status.get("conditions") or []}
@@ -33,14 +46,13 @@ def pod_snapshot(
         ready=conditions.get("Ready") == "True",
         running=running is not None,
         leaving="deletionTimestamp" in metadata,
-        held=held,
+        held=_NOT_ASKED,
         gated={"conditionType": CONSUMING} in gates,
         gate={"True": True, "False": False}.get(conditions.get(CONSUMING, "")),
         marked=_moment(annotations.get(DRAINING)),
         cheapest=annotations.get(DELETION_COST) == CHEAPEST,
         revision=(metadata.get("labels") or {}).get("pod-template-hash", ""),
         running_since=_moment((running or {}).get("startedAt")),
-        caught_up=caught_up,
         early_proxy=early_proxy(body),
         leaves_by=_moment(metadata.get("deletionTimestamp")),
     )

@@ -87,6 +87,16 @@ def pod_failure(
     return next((it for it in found if it.stops), found[0] if found else None)
 
 
+def is_refused(deployment: ReadOnlyObject) -> bool:
+    """Whether the API server does not let a Deployment's pods be made, or deleted."""
+    return condition(deployment, "ReplicaFailure").get("status") == "True"
+
+
+def is_sound(pod: ReadOnlyObject) -> bool:
+    """Whether a pod has what it needs, whatever the time is: it stays, and is ready on a node that answers."""
+    return _stays(pod) and is_ready(pod) and (bool(pod.get("spec", {}).get("nodeName")) or ours(pod) is not None)
+
+
 def make_room(deployment: ReadOnlyObject) -> str:
     """What lets a new template take over where there is no room for a worker more, as a clause; empty if none is made.
 
@@ -193,9 +203,9 @@ def _patience(deployment: ReadOnlyObject) -> timedelta:
 
 def _refused(deployment: ReadOnlyObject, ready: int, *, rolling_out: bool) -> Iterator[PodFailure]:
     """What the API server says of pods that it does not let the ReplicaSet make, or delete."""
-    failure = condition(deployment, "ReplicaFailure")
-    if failure.get("status") != "True":
+    if not is_refused(deployment):
         return
+    failure = condition(deployment, "ReplicaFailure")
     said = str(failure.get("message", "no message")).rstrip(".")
     if failure.get("reason") == "FailedDelete":
         message = f"a pod of it can't be deleted: {said}; until it can, more workers run than are asked for"

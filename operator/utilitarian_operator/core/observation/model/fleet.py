@@ -11,9 +11,9 @@ from utilitarian_operator.core.observation.model.figures import Source, Unknown
 from utilitarian_operator.core.observation.model.pool import PoolSnapshot
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FleetSnapshot:
-    """Everything seen of one fleet at one moment.
+    """Everything seen of one fleet at one moment; without slots, so that one can be made of another (`changed`).
 
     Args:
         at: when the look was finished.

@@ -57,9 +57,9 @@ class WorkerLoad:
         return self.active - self.acked_early + self.reserved + self.scheduled
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PodSnapshot:
-    """One pod of a pool.
+    """One pod of a pool; without slots, so that one can be made of another (`changed`).
 
     Args:
         name: of the pod; its worker is `celery@NAME`.

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 from utilitarian_operator.core.containers import OVERDUE
 from utilitarian_operator.core.observation.model.figures import Count, Unknown, add
@@ -12,9 +13,9 @@ from utilitarian_operator.core.observation.pod_failures import PodFailure
 from utilitarian_operator.core.observation.reported import Reported
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PoolSnapshot:
-    """Everything seen of one pool.
+    """Everything seen of one pool; without slots, so that one can be made of another (`changed`).
 
     Args:
         queues: one entry for each of the pool's queues.
@@ -43,12 +44,12 @@ class PoolSnapshot:
     unlearned: Unknown | None = None
     reported: Reported | None = None
 
-    @property
+    @cached_property
     def draining(self) -> int:
         """Workers chosen to leave that the Deployment still asks for."""
         return sum(pod.marked is not None for pod in self.pods if not pod.leaving) - self.deleted_soon
 
-    @property
+    @cached_property
     def deleted_soon(self) -> int:
         """Released workers that the Deployment asks for no more: a step down is seen before its pods are seen to go."""
         there = [pod for pod in self.pods if not pod.leaving]
@@ -59,33 +60,33 @@ class PoolSnapshot:
         leaving = [pod.leaves_by for pod in self.pods if pod.leaving and pod.running]
         return sum(by is not None and at <= by + OVERDUE for by in leaving)
 
-    @property
+    @cached_property
     def current(self) -> int:
         """Workers asked for now, without those that drain."""
         return max((self.replicas or 0) - self.draining, 0)
 
-    @property
+    @cached_property
     def ready_workers(self) -> int:
         """Workers that the kubelet calls ready and that stay."""
         return sum(pod.ready and pod.staying for pod in self.pods)
 
-    @property
+    @cached_property
     def rolling_out(self) -> bool:
         """Whether pods of several templates are there; those asked to go are in no ReplicaSet's hands any more."""
         return len({pod.revision for pod in self.pods if not pod.leaving}) > 1
 
-    @property
+    @cached_property
     def missing(self) -> tuple[str, ...]:
         """Names of the pool's queues that don't exist, sorted."""
         return tuple(sorted(name for name, snapshot in self.queues.items() if isinstance(snapshot, Missing)))
 
-    @property
+    @cached_property
     def ready(self) -> Count:
         """Messages ready on all the pool's queues; Unknown if one of them is."""
         counts = (snapshot if isinstance(snapshot, Unknown) else _ready(snapshot) for snapshot in self.queues.values())
         return self.unlearned or add(counts)
 
-    @property
+    @cached_property
     def most_ready(self) -> Count:
         """Messages that may be ready by any source; Unknown if one of the queues is, or its answer is in doubt."""
         counts = (
@@ -93,18 +94,18 @@ class PoolSnapshot:
         )
         return self.unlearned or add(counts)
 
-    @property
+    @cached_property
     def begun_or_next(self) -> Count:
         """Tasks that workers which stay run or are about to, by their own word; Unknown if one did not say."""
         staying = (pod.held for pod in self.pods if pod.running and pod.staying)
         return add(held if isinstance(held, Unknown) else held.active + held.reserved for held in staying)
 
-    @property
+    @cached_property
     def elsewhere(self) -> Count:
         """Unacknowledged messages that no worker tells of: more of them than there are where one took some since."""
         return self.unacked if isinstance(self.unacked, Unknown) else max(self.unacked - self.total("unacked"), 0)
 
-    @property
+    @cached_property
     def surely_held(self) -> int:
         """Tasks that are no longer ready and surely there: by the broker's count or by the workers' word.
 
@@ -122,7 +123,7 @@ class PoolSnapshot:
         words = (pod.held if isinstance(pod.held, WorkerLoad) else pod.sample for pod in self.pods if pod.staying)
         return sum(word.scheduled for word in words if word is not None)
 
-    @property
+    @cached_property
     def given_up(self) -> int:
         """What workers on their way out hold of any kind, by their own word: no others are needed for it.
 
