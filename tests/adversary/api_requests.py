@@ -132,7 +132,7 @@ class Client:
         if sub == "log":
             return {}
         if name is None:
-            return self._list(plural, query) if method == "GET" else self._create(plural, body)
+            return self._list(plural, query) if method == "GET" else self._create(plural, body, query)
         live = self.server.get(plural, name)
         if live is None:
             raise Refused(404, f"{plural} {name!r} not found")
@@ -140,7 +140,15 @@ class Client:
             return live
         if method == "DELETE":
             return self._delete(plural, live, body.get("preconditions", {}))
+        if plural == PLURAL:
+            self._known(body, query, 422)
         return self._patch(plural, live, sub, kind, body)
+
+    def _known(self, body: Object, query: Any, status: int) -> None:
+        """Refuse a request with unknown fields, where it asks for that."""
+        unknown = self.server.crd.unknown(body) if query.get("fieldValidation") == "Strict" else []
+        if unknown:
+            raise Refused(status, "strict decoding error: " + ", ".join(f'unknown field "{it}"' for it in unknown))
 
     def _event(self, method: str, body: Any) -> Any:
         if method == "GET":
@@ -162,13 +170,14 @@ class Client:
         metadata = {"resourceVersion": str(self.server.version)}
         return {"kind": f"{kind}List", "apiVersion": group, "metadata": metadata, "items": found}
 
-    def _create(self, plural: str, body: Object) -> Object:
+    def _create(self, plural: str, body: Object, query: Any) -> Object:
         name = body["metadata"]["name"]
         if self.server.get(plural, name) is not None:
             raise Refused(409, f"{plural} {name!r} already exists")
         if plural == "deployments":
             self.world.invariants.scales(name, 0, body["spec"].get("replicas", 1), by="operator")
         if plural == PLURAL:
+            self._known(body, query, 400)
             body = self._stored({part: it for part, it in body.items() if part != "status"}, {})
         metadata = {**body["metadata"], "managedFields": [_fields(body, "Update")]}
         return self.server.add(plural, {**body, "metadata": metadata})

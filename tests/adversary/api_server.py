@@ -30,7 +30,9 @@ KEPT = 8
 
 
 def merged(old: Any, patch: Any) -> Any:
-    """A merge patch (RFC 7396)."""
+    """A merge patch (RFC 7396); from what is in a list the API server takes each null as well."""
+    if isinstance(patch, list):
+        return [merged({}, it) if isinstance(it, Mapping) else it for it in patch]
     if not isinstance(patch, Mapping):
         return patch
     new = dict(old) if isinstance(old, Mapping) else {}

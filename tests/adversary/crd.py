@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-from tests.support.structural import NOTHING, admitted, refused
+from tests.support.structural import NOTHING, admitted, refused, unknown
 from utilitarian_operator.api.generated.crd import definition
 from utilitarian_operator.api.objects import Object
 
@@ -46,6 +46,11 @@ class Crd:
     def read(self, part: str, value: Any) -> Any:
         """What a client is shown of a spec or status, whichever version has written it."""
         return admitted(self._schema["properties"][part], value)
+
+    def unknown(self, body: Object) -> list[str]:
+        """Paths of the fields that the schema does not know."""
+        parts = [it for it in ("spec", "status") if it in body]
+        return [path for it in parts for path in unknown(self._schema["properties"][it], body[it], it)]
 
     def _wrong(self, part: str, new: Object, before: Object) -> Iterator[str]:
         return refused(self._schema["properties"][part], new[part], part, before.get(part, NOTHING))

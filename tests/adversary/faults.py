@@ -10,6 +10,8 @@ from tests.adversary.plan import Fault
 
 WATCHED = ("deployments", "pods", "utilitarianworkerpools", "statefulsets")
 HELPLESS_AFTER_S = 5.0
+OVER_BEFORE_S = 300.0
+"""All that was sent is due so long before the end of a world."""
 
 
 def inject(world: Any, fault: Fault) -> None:
@@ -99,10 +101,10 @@ def _tasks_for_later(world: Any, fault: Fault) -> None:
 
 def _tasks_for_much_later(world: Any, fault: Fault) -> None:
     """Due later than a drain waits for: those that a worker which leaves may give back."""
-    queue = ("fast", "slow")[int(fault.b * 2)]
+    queue, after = ("fast", "slow")[int(fault.b * 2)], GRACE_S + 30.0 + fault.lasts
     for number in range(1 + int(fault.a * 4)):
-        if not world.rabbit.away:
-            world.rabbit.send(queue, 1.0 + number, world.loop.now + GRACE_S + 60.0 + fault.lasts + 5 * number)
+        if not world.rabbit.away and world.loop.at + after < world.length - OVER_BEFORE_S:
+            world.rabbit.send(queue, 1.0 + number, world.loop.now + after + 5 * number)
 
 
 def _out_of_memory(world: Any, fault: Fault) -> None:

@@ -15,7 +15,7 @@ from utilitarian_operator.adapters.cluster.request_rate import RequestRate
 from utilitarian_operator.errors import HistoryWentBack, LeadershipLost
 from utilitarian_operator.host import wiring
 from utilitarian_operator.host.health import ProcessHealth
-from utilitarian_operator.host.kopf_host import WATCHED
+from utilitarian_operator.host.kopf_host import LISTED, WATCHED
 from utilitarian_operator.host.settings import Settings
 from utilitarian_operator.metrics.fleet import Metrics
 
@@ -140,12 +140,12 @@ class Watches:
     def relist(self, plural: str) -> None:
         """After 410, or a lost connection: all that is there, and no word of what vanished meanwhile."""
         self.broken.discard(plural)
-        self._waiting[plural] = [(None, body) for body in self._world.server.objects[plural].values()]
-        self._soon(plural)
+        self.relist_deaf(plural)
 
     def relist_deaf(self, plural: str) -> None:
         """A list in the middle of it, after which the watch goes on to wait for what is long to come."""
-        self._waiting[plural] = [(None, body) for body in self._world.server.objects[plural].values()]
+        there = [(None, body) for body in self._world.server.objects[plural].values()]
+        self._waiting[plural] = [(LISTED, {}), *there]
         self._soon(plural)
 
     def _event(self, kind: str, plural: str, body: Object) -> None:
@@ -170,5 +170,8 @@ class Watches:
             return
         events, self._waiting[plural] = self._waiting[plural], []
         for kind, body in events:
+            if kind == LISTED:
+                self._see("", kind, {})
+                continue
             self._world.saw(plural, body)
             self._see(plural, kind, dict(body))

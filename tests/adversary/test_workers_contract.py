@@ -9,7 +9,7 @@ import pytest
 from tests.adversary.loop import VirtualLoop
 from tests.adversary.rabbitmq import RabbitMQ
 from tests.adversary.workers import Kind, Worker
-from tests.support.quorum_contract import QuorumContract
+from tests.support.quorum_contract import LongQuorumContract, QuorumContract
 from tests.support.workers_contract import Counts, Holds, WorkersContract
 
 QUEUE = "work"
@@ -90,3 +90,7 @@ class TestModelledWorkers(WorkersContract):
 
 class TestModelledQuorumQueue(QuorumContract):
     """On a quorum queue."""
+
+
+class TestModelledQuorumQueueForLong(LongQuorumContract):
+    """The same, one after the other."""

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from tests.support.budget_contract import BUDGET, BudgetContract
 from tests.support.controllers_contract import COST, ControllersContract, Pod, Shape
 from tests.support.controlplane import APPLY_PATCH, MERGE_PATCH, ControlPlane
+from tests.support.http import HttpError
 from tests.support.waiting import wait_until
 
 SOON = timedelta(seconds=30)
@@ -45,6 +47,27 @@ class Real:
     def end(self, name: str) -> None:
         path = f"/api/v1/namespaces/{self._namespace}/pods/{name}"
         self._api.request("DELETE", path, {"gracePeriodSeconds": 0})
+
+    def budget(self) -> None:
+        body = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "it"}, "spec": BUDGET}
+        self._api.request("POST", f"/apis/policy/v1/namespaces/{self._namespace}/poddisruptionbudgets", body)
+
+    def may_evict(self, name: str) -> bool:
+        return self._evict(name, "?dryRun=All")
+
+    def evict(self, name: str) -> None:
+        assert self._evict(name, "")
+
+    def _evict(self, name: str, query: str) -> bool:
+        path = f"/api/v1/namespaces/{self._namespace}/pods/{name}/eviction{query}"
+        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
+        try:
+            self._api.request("POST", path, body)
+        except HttpError as error:
+            if error.status != 429:
+                raise
+            return False
+        return True
 
     def seen(self) -> bool:
         live = self._api.request("GET", f"{APPS}/{self._namespace}/{self._kind}/it")
@@ -87,7 +110,15 @@ def _pod(body: dict[str, Any]) -> Pod:
     )
 
 
+@pytest.fixture
+def scene(controlplane: ControlPlane, namespace: str) -> Real:
+    """A namespace of a real control plane."""
+    return Real(controlplane, namespace)
+
+
 class TestControllers(ControllersContract):
-    @pytest.fixture
-    def scene(self, controlplane: ControlPlane, namespace: str) -> Real:
-        return Real(controlplane, namespace)
+    """Who goes first, and in which order."""
+
+
+class TestBudgets(BudgetContract):
+    """What may be evicted."""

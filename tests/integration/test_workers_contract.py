@@ -11,6 +11,7 @@ import pytest
 from tests.support.celery_workers import Application, send, wait_worker_ready
 from tests.support.ledger import FileLedgerReader
 from tests.support.processes import Process
+from tests.support.quorum_contract import LongQuorumContract, QuorumContract
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
 from tests.support.workers_contract import Counts, Holds, WorkersContract
@@ -30,6 +31,7 @@ class Real:
         self._application = Application(self._url, directory, directory / "ledger")
         self._ledger = FileLedgerReader(directory / "ledger")
         self._workers: dict[str, Process] = {}
+        self._queue_type = "classic"
         self._control = RemoteControl(self._url)
         stack.callback(self._control.close)
 
@@ -40,15 +42,19 @@ class Real:
             queues=[QUEUE],
             concurrency=slots,
             execution=execution,
-            env={"UTILITARIAN_ACKS_LATE": str(late).lower()},
+            env={"UTILITARIAN_ACKS_LATE": str(late).lower(), "UTILITARIAN_QUEUE_TYPE": self._queue_type},
         )
         self._workers[name] = self._stack.enter_context(made)
         self._stack.callback(made.kill)
         wait_worker_ready(made)
 
+    def quorum(self, limit: int) -> None:
+        self._queue_type = "quorum"
+        self._rabbitmq.set_policy(self._vhost, QUEUE, {"delivery-limit": limit})
+
     def send(self, count: int, seconds: float, *, due_in_s: float | None = None) -> None:
         eta = None if due_in_s is None else datetime.now(UTC) + timedelta(seconds=due_in_s)
-        send(self._url, QUEUE, [seconds] * count, eta=eta)
+        send(self._url, QUEUE, [seconds] * count, eta=eta, queue_type=self._queue_type)
 
     def holds(self, name: str) -> Holds | None:
         node = f"celery@{name}"
@@ -85,8 +91,21 @@ class Real:
         )
 
 
+@pytest.fixture
+def scene(rabbitmq: RabbitMQ, vhost: str, tmp_path: Path) -> Iterator[Real]:
+    """A virtual host of a real broker."""
+    with ExitStack() as stack:
+        yield Real(rabbitmq, vhost, tmp_path, stack)
+
+
 class TestWorkers(WorkersContract):
-    @pytest.fixture
-    def scene(self, rabbitmq: RabbitMQ, vhost: str, tmp_path: Path) -> Iterator[Real]:
-        with ExitStack() as stack:
-            yield Real(rabbitmq, vhost, tmp_path, stack)
+    """On a classic queue."""
+
+
+class TestQuorumQueue(QuorumContract):
+    """On a quorum queue."""
+
+
+@pytest.mark.soak
+class TestQuorumQueueForLong(LongQuorumContract):
+    """The same, one after the other."""

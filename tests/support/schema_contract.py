@@ -13,7 +13,7 @@ from utilitarian_operator.api.objects import Object
 from utilitarian_operator.errors import Rejected
 
 KIND = "UtilitarianWorkerPool"
-ROW = {"name": "a", "replicas": 1, "backlog": None, "memory": {"highs": [["x", 1]], "of": {"another": "version"}}}
+ROW: dict[str, Any] = {"name": "a", "replicas": 1, "memory": {"highs": [["x", 1]], "of": {"another": "version"}}}
 STATUS = {"mode": "Auto", "backlog": 3, "pools": [ROW]}
 WRONG: Mapping[str, tuple[dict[str, Any], str]] = {
     "a text for a number": ({"backlog": "3"}, "backlog"),
@@ -23,7 +23,6 @@ WRONG: Mapping[str, tuple[dict[str, Any], str]] = {
     "a row without its name": ({"pools": [{"replicas": 1}]}, "name"),
     "two rows of a name": ({"pools": [{"name": "a"}, {"name": "a"}]}, "pools"),
     "no moment": ({"beat": {"lastSeen": "yesterday"}}, "lastSeen"),
-    "null where none may be": ({"pools": [{"name": "a", "replicas": None}]}, "replicas"),
 }
 OTHERS = {"mode": 7, "future": {"deep": 1}, "pools": [{**ROW, "replicas": "many", "future": 1}]}
 """A status that another version's schema let in."""
@@ -67,11 +66,15 @@ class SchemaContract:
         written = await stage.cluster.patch(made, {"status": told}, "status")
         assert written["status"] == STATUS
 
-    async def test_unknown_fields_of_a_spec_are_taken_away(self, stage: Stage) -> None:
-        body = resource()
-        asked = {**body["spec"], "future": 1, "pools": [{"name": "a", "queues": ["q"], "worker": {"future": 1}}]}
-        spec = (await stage.made(spec=asked))["spec"]
-        assert (spec["pools"], "future" in spec) == ([{"name": "a", "queues": ["q"], "worker": {}}], False)
+    async def test_null_in_a_row_is_as_if_it_were_left_out(self, stage: Stage) -> None:
+        made = await stage.made()
+        rows = [{**ROW, "backlog": None, "ready": None}]
+        written = await stage.cluster.patch(made, {"status": {"pools": rows}}, "status")
+        assert written["status"] == {"pools": [ROW]}
+
+    async def test_unknown_fields_of_a_spec_are_refused(self, stage: Stage) -> None:
+        with pytest.raises(Rejected, match=r"HTTP 400.*unknown field \\?\"spec.future"):
+            await stage.made(spec={**resource()["spec"], "future": 1})
 
     async def test_a_spec_of_another_kind_is_refused(self, stage: Stage) -> None:
         with pytest.raises(Rejected, match=r"HTTP 422.*maxWorkers"):

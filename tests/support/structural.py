@@ -44,6 +44,21 @@ def admitted(schema: Schema, value: Any) -> Any:
     return {**found, **defaults}
 
 
+def unknown(schema: Schema, value: Any, at: str) -> Iterator[str]:
+    """Paths of what `admitted` takes away."""
+    if isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from unknown(schema.get("items", {}), item, f"{at}[{number}]")
+    elif isinstance(value, dict):
+        known, others = schema.get("properties", {}), schema.get("additionalProperties")
+        for name, part in value.items():
+            of = known.get(name, others if isinstance(others, Mapping) else None)
+            if of is not None:
+                yield from unknown(of, part, f"{at}.{name}")
+            elif not (others or schema.get(KEPT)):
+                yield f"{at}.{name}"
+
+
 def refused(schema: Schema, value: Any, at: str, before: Any = NOTHING) -> Iterator[str]:
     """Why the API server would not store a value; what did not change since it was stored is let through.
 

@@ -109,7 +109,10 @@ class ClusterClient(Cluster):
         body = {**change, "metadata": {**change.get("metadata", {}), **only}}
         path = f"{_item(live)}/{subresource}" if subresource else _item(live)
         # The API server merges lists by their key for its own kinds alone.
-        return await self._write("PATCH", path, body, MERGE_PATCH if live["kind"] == _OURS else STRATEGIC_MERGE_PATCH)
+        content_type = MERGE_PATCH if live["kind"] == _OURS else STRATEGIC_MERGE_PATCH
+        # An older CRD doesn't know each field of the status: what it knows is written all the same.
+        unknown = "Ignore" if subresource == "status" else "Strict"
+        return await self._write("PATCH", path, body, content_type, unknown=unknown)
 
     async def scale(
         self, namespace: str, deployment: str, replicas: int, resource_version: str | None = None
@@ -198,12 +201,18 @@ class ClusterClient(Cluster):
             raise ClusterError(f"GET {path}: the answer is no list of an API server") from error
 
     async def _write(
-        self, method: str, path: str, body: Any, content_type: str, query: Sequence[tuple[str, str]] = ()
+        self,
+        method: str,
+        path: str,
+        body: Any,
+        content_type: str,
+        query: Sequence[tuple[str, str]] = (),
+        unknown: str = "Strict",
     ) -> Object:
         await self._turn()  # before the Lease is asked how long it lasts
         within_s = min(self._may_write(_namespace(path)), TIMEOUT_S)
         # Strict: a typing error in a part that the CRD passes through must not be dropped in silence.
-        manager = [] if method == "DELETE" else [("fieldManager", self._manager), ("fieldValidation", "Strict")]
+        manager = [] if method == "DELETE" else [("fieldManager", self._manager), ("fieldValidation", unknown)]
         more = [*manager, *query, *self._with_each_write]
         return await self._request(method, path, body, content_type, more, within_s=within_s)
 
