@@ -165,13 +165,16 @@ def test_an_optional_reference_may_be_missing(fleet: Fleet) -> None:
 
 
 def test_a_changed_secret_rolls_the_pods_and_a_missing_one_does_not(fleet: Fleet) -> None:
-    fleet.create(None, pools=[WORK], beat=EPHEMERAL)
+    left = {**OTHER, "rollout": {"onSecretChange": "Leave"}}
+    fleet.create(None, pools=[WORK, left], beat=EPHEMERAL)
+    made(fleet, "work", "other")
     wait_until(lambda: CONFIG_CHECKSUM in pod_annotations(fleet), within=SOON, describe=fleet.describe)
-    first = pod_annotations(fleet)[CONFIG_CHECKSUM]
+    first, as_left = (pod_annotations(fleet, pool)[CONFIG_CHECKSUM] for pool in ("work", "other"))
     path = f"api/v1/namespaces/{fleet.namespace}/secrets/{SECRET}"
     write(fleet, "PATCH", path, {"stringData": {URL_KEY: f"{NO_BROKER}other"}})
     wait_until(lambda: pod_annotations(fleet)[CONFIG_CHECKSUM] != first, within=SOON, describe=fleet.describe)
     second = pod_annotations(fleet)[CONFIG_CHECKSUM]
+    assert pod_annotations(fleet, "other")[CONFIG_CHECKSUM] == as_left
     live, beat = fleet.deployment("work"), fleet.beat()
     assert live
     assert beat
@@ -256,6 +259,8 @@ def test_a_budget_protects_each_pool_and_goes_with_it(fleet: Fleet) -> None:
     fleet.edit(pools=[WORK])
     wait_until(lambda: len(objects(fleet, BUDGETS)["items"]) == 1, within=SOON, describe=fleet.describe)
     shown(fleet, "Deleted", "Deployment fleet-other", "no longer asked for")
+    fleet.edit(pools=[{**WORK, "disruptionBudget": False}])
+    wait_until(lambda: objects(fleet, BUDGETS)["items"] == [], within=SOON, describe=fleet.describe)
 
 
 def test_a_taken_name_stalls_its_pool_alone(fleet: Fleet) -> None:
