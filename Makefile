@@ -87,6 +87,7 @@ dashboards: venv ## Generate the Grafana dashboards and the table of docs/metric
 
 .PHONY: test-observability
 test-observability: venv ## Metrics, rules and dashboards on a real Prometheus that scrapes a real fleet; pictures in build/pictures
+	@python3 -m hack.prerequisites pictures
 	@python3 -m hack.tool_path >/dev/null
 	@$(BIN)/pytest -n 0 tests/unit/metrics tests/unit/chart/test_dashboard.py tests/unit/chart/test_alerts.py tests/unit/chart/test_metrics_table.py
 	@PICTURES=$(or $(PICTURES),build/pictures) $(BIN)/pytest -n 0 tests/integration/test_observability.py

@@ -25,6 +25,7 @@ BASE = {"debootstrap": "debootstrap"}
 PYTHON = {"/usr/share/python-wheels": "python3-venv"}
 FAST_TIER = {"openssl": "openssl", "/usr/lib/rabbitmq/bin/rabbitmq-server": "rabbitmq-server"}
 MONITORING = {"prometheus": "prometheus"}
+DRAWING = {"chromium": "chromium", "/usr/share/fonts/truetype/dejavu": "fonts-dejavu-core"}
 
 
 def missing(needs: dict[str, str]) -> list[str]:

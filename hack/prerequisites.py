@@ -22,5 +22,14 @@ def ensure() -> None:
     packages.ensure(*needs)
 
 
+def ensure_for_pictures() -> None:
+    """Have what draws the dashboards, and the broker and Prometheus that give them figures; no engine.
+
+    Raises:
+        Failure: something is missing and can't be installed.
+    """
+    packages.ensure(packages.FAST_TIER, packages.MONITORING, packages.DRAWING)
+
+
 if __name__ == "__main__":
-    sys.exit(exit_code(ensure))
+    sys.exit(exit_code(ensure_for_pictures if sys.argv[1:] == ["pictures"] else ensure))

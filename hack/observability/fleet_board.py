@@ -243,7 +243,7 @@ def _costs() -> list[Panel]:
     always = f"sum(increase(utilitarian_always_on_worker_seconds_total{{{OF_POOL}}}[$__range]))"
 
     def one(title: str, text: str, unit: str, expr: str, steps: Sequence[tuple[float | None, str]] = ()) -> Panel:
-        return figure(title, text, unit, [Query(expr, title.lower(), instant=True)], Look(4, 4, steps))
+        return figure(title, text, unit, [Query(expr, title.lower())], Look(4, 4, steps))
 
     bad_when_low = [(None, RED), (0.1, ORANGE), (0.3, GREEN)]
     bad_when_high = [(None, GREEN), (0.3, YELLOW), (0.6, RED)]
@@ -279,7 +279,7 @@ def _money(title: str, what: str, metric: str) -> Panel:
     expr = f"sum by (currency) (increase(utilitarian_{metric}_total{{{OF_POOL}}}[$__range]))"
     said = f"{what} within the range shown, by the price that is set in the chart (`price`)."
     look = Look(4, 4, options={"textMode": "value_and_name"}, no_value="no price is set")
-    return figure(title, said, "short", [Query(expr, "{{currency}}", instant=True)], look)
+    return figure(title, said, "short", [Query(expr, "{{currency}}")], look)
 
 
 def _used() -> Panel:

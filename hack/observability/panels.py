@@ -108,8 +108,9 @@ def lines(title: str, text: str, unit: str, queries: Sequence[Query], look: Look
 
 
 def figure(title: str, text: str, unit: str, queries: Sequence[Query], look: Look | None = None) -> Panel:
-    """One figure a series: the last one."""
+    """One figure a series: the present one. What ended within the dashboard's range has none."""
     look = look or Look(4, 4)
+    queries = [replace(it, instant=True) for it in queries]
     options = {
         "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
         "colorMode": "value",

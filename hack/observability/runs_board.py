@@ -112,7 +112,7 @@ def _risk() -> Panel:
 def _outcomes() -> Panel:
     expr = f"sum by (outcome) (increase(utilitarian_runs_total{{{OF_POOL}}}[$__range]))"
     text = "Runs that ended within the range shown, by outcome."
-    return figure("Outcomes", text, "short", [Query(expr, "{{outcome}}", instant=True)], Look(12, 4))
+    return figure("Outcomes", text, "short", [Query(expr, "{{outcome}}")], Look(12, 4))
 
 
 def _lengths() -> Panel:

@@ -179,6 +179,12 @@ def test_a_dashboard_can_be_drawn(played: Played, uid: str, tmp_path: Path) -> N
         _photograph(drawn, size(board), tmp_path / f"{uid}.html", Path(pictures).resolve() / f"{uid}.png")
 
 
+def test_each_pool_has_one_row_in_the_table_of_pools(played: Played) -> None:
+    drawn = page(dashboards()["utilitarian-fleet"], played.sight())
+    rows = re.findall(r"<tr><td>fleet</td><td>[^<]*</td><td>([^<]*)</td>", drawn)
+    assert sorted(rows) == sorted(pool["name"] for pool in POOLS)
+
+
 def _photograph(drawn: str, pixels: tuple[int, int], source: Path, into: Path) -> None:
     """What Chromium shows of a page."""
     source.write_text(drawn)

@@ -72,7 +72,8 @@ class Sight:
         """What a query answers at the end; of one over time, the last value that there was."""
         found = self.series(target["expr"])
         if target.get("instant"):
-            found = [it for it in found if it.points[-1][0] >= self.end - 5]
+            newest = max((it.points[-1][0] for it in found), default=0.0)
+            found = [it for it in found if it.points[-1][0] == newest >= self.end - 5]
         return [Series(it.labels, it.points[-1:]) for it in found]
 
 
