@@ -50,13 +50,14 @@ from utilitarian_operator.core.observation.fleet import Readings, Sightings, fle
 from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
 from utilitarian_operator.core.plan import Event, Figures, KeepSpec, Outcome, Plan, Scale, WriteStatus
 from utilitarian_operator.core.reasons import MOST_EVENTS_AT_ONCE, Reason
+from utilitarian_operator.core.sizing.decision import Decision
 from utilitarian_operator.core.sizing.facts import facts
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet, first_seen_work, looked_well
 from utilitarian_operator.core.spec.acceptance import MEANWHILE, Judgement
-from utilitarian_operator.core.status.change import patch, worth_writing
+from utilitarian_operator.core.status.change import only_figures_moved, patch, worth_writing
 from utilitarian_operator.core.status.report import StatusInput
-from utilitarian_operator.core.status.status import fleet_status, refused_status
+from utilitarian_operator.core.status.status import bare_status, fleet_status, refused_status
 from utilitarian_operator.core.wording import named
 
 NOT_ASKED_FOR = "the pool is no longer asked for"
@@ -86,11 +87,11 @@ def step(spec: Spec, seen: Seen, state: State, now: datetime) -> tuple[Plan, Sta
     fleet, owner = spec.in_force(running.fleet, now), owner_of(seen.resource)
     snapshot, sightings = _snapshot(fleet, seen.read, seen.beat, state, kept)
     asked = questions(snapshot, state.drains.shrinking)
-    state = _observed(fleet, snapshot, changed(state, sightings=sightings))
+    state = _observed(fleet, snapshot, changed(state, sightings=sightings), kept)
     ours = own_deployments(owner, seen.live) if fleet.mode == "Auto" else {}
     state = changed(state, writers=state.writers.seen(ours, now, seen.scaled))
     figures, state = _sized(spec, fleet, snapshot, state, kept)
-    drained = _drained(figures, owner, seen, state)
+    drained = _drained(figures, owner, seen, state, kept)
     plan, state = _with_objects(running, owner, seen, state, drained, now, kept)
     plan = changed(
         plan,
@@ -116,11 +117,11 @@ def _snapshot(
     return changed(snapshot, beat=of_beat), changed(sightings, beat=beat_kept)
 
 
-def _observed(fleet: Fleet, snapshot: FleetSnapshot, state: State) -> State:
+def _observed(fleet: Fleet, snapshot: FleetSnapshot, state: State, kept: Kept) -> State:
     """The state with what a look says of the fleet's health, and of how well it is seen."""
     return changed(
         state,
-        health=state.health.examined(fleet, snapshot),
+        health=state.health.examined(fleet, snapshot, kept),
         good_looks=state.good_looks + 1 if looked_well(snapshot) else 0,
         idle=idle_since(snapshot, state.idle),
     )
@@ -195,11 +196,11 @@ def _nothing_runs(spec: Spec, seen: Seen, state: State, now: datetime) -> tuple[
     return Plan(events=events, status=write, conditions=tuple(status["conditions"])), state
 
 
-def _drained(figures: Figures, owner: Owner, seen: Seen, state: State) -> Plan:
+def _drained(figures: Figures, owner: Owner, seen: Seen, state: State, kept: Kept) -> Plan:
     """What the pools need whose Deployments are this resource's."""
     deployments = seen.live[DEPLOYMENT]
     ours = {name for name, live in deployments.items() if controlled_by(live, owner.uid)}
-    found = drain_plans(figures.fleet, figures.snapshot, figures.decisions, state.drains.shrinking)
+    found = drain_plans(figures.fleet, figures.snapshot, figures.decisions, state.drains.shrinking, kept)
     drains = {pool: drain for pool, drain in found.items() if pool_object(owner.name, pool) in ours}
     because = {pool: figures.decisions[pool].message if pool in figures.decisions else NOT_ASKED_FOR for pool in drains}
     scales = []
@@ -226,7 +227,7 @@ def _with_objects(  # noqa: PLR0913 - one look, and what the look before has mad
     if figures is None or fleet is None:
         return plan, state
     state = changed(state, made=made_objects(running, owner, seen, state.made, now, kept))
-    todos = _todo(owner, seen, state, {name: it.replicas for name, it in figures.decisions.items()}, now)
+    todos = _todo(owner, seen, state, figures.decisions, now, kept)
     actions, ahead = in_turn(todos.actions, seen.beat.rivals, fleet.beat.app)
     actions, behind = after_workers(actions, seen.live, state.refusals, runs=seen.beat.ready)
     actions += claims(owner, fleet, seen.beat, made=state.claimed)
@@ -242,9 +243,10 @@ def _with_objects(  # noqa: PLR0913 - one look, and what the look before has mad
     return plan, changed(state, refusals=refusals.noted(todos.taken, map(taken, todos.taken), now))
 
 
-def _todo(owner: Owner, seen: Seen, state: State, replicas: Mapping[str, int], now: datetime) -> Todo:
+def _todo(owner: Owner, seen: Seen, state: State, decisions: Mapping[str, Decision], now: datetime, kept: Kept) -> Todo:
     if state.made is None:
         return Todo((), (), ())
+    replicas = {name: it.replicas for name, it in decisions.items()}
 
     def changed(it: Wanted, live: ReadOnlyObject) -> bool:
         return drifted(dict(live), state.applied.get((it.kind, it.name)), now)
@@ -252,7 +254,7 @@ def _todo(owner: Owner, seen: Seen, state: State, replicas: Mapping[str, int], n
     def repeatable(it: Wanted, live: ReadOnlyObject) -> bool:
         return may_repeat(it.manifest, dict(live), state.applied.get((it.kind, it.name)), now)
 
-    return todo(owner, state.made.wanted, seen.live, replicas, changed, repeatable)
+    return todo(owner, state.made.wanted, seen.live, replicas, changed, repeatable, kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,16 +277,18 @@ def _reported(spec: Spec, seen: Seen, state: State, plan: Plan, now: datetime, k
     state = changed(state, beat=BeatMemory(state.beat.recorded, scaled, plan.ahead, plan.behind))
     report = _report(spec, seen, state, plan, figures, blockers)
     generation = running.generation if spec.doubted else spec.newest.generation
-    starts = upcoming(fleet, snapshot.at)
-    beside = (
-        *advice(owner, fleet, seen.live, seen.rivals, state.applied),
-        *said_of_contents(running, fleet, seen, state.made, kept),
-    )
-    said = (spec.newest.warnings, starts, figures.findings, figures.runs.forecasts, beside)
+    said = (spec.newest.warnings, upcoming(fleet, snapshot.at), figures.findings, figures.runs.forecasts)
     about = StatusInput(generation, blockers, *said)
-    status = fleet_status(fleet, snapshot, figures.decisions, report.state.memories, seen.resource["status"], about)
-    plan = changed(plan, figures=report.figures, events=report.events, status=_write(status, seen, state, now))
-    return changed(plan, conditions=tuple(status["conditions"])), report.state
+    look = (fleet, snapshot, figures.decisions, report.state.memories, seen.resource["status"])
+    bare, write = bare_status(*look, about, kept), None
+    if not only_figures_moved(bare, seen.resource["status"], state.written, now, kept):
+        beside = (
+            *advice(owner, fleet, seen.live, seen.rivals, state.applied),
+            *said_of_contents(running, fleet, seen, state.made),
+        )
+        write = _write(fleet_status(*look, changed(about, advice=beside)), seen, state, now)
+    plan = changed(plan, figures=report.figures, events=report.events, status=write)
+    return changed(plan, conditions=tuple(bare["conditions"])), report.state
 
 
 def _write(status: ReadOnlyObject, seen: Seen, state: State, now: datetime) -> WriteStatus | None:

@@ -120,18 +120,12 @@ def _salt(owner: Owner, seen: Seen) -> str:
     return owner.uid if seen.salt is None else seen.salt and f"{seen.salt}/{owner.uid}"
 
 
-def said_of_contents(
-    running: Judgement, fleet: Fleet, seen: Seen, made: Made | None, kept: Kept | None = None
-) -> Iterator[str]:
+def said_of_contents(running: Judgement, fleet: Fleet, seen: Seen, made: Made | None) -> Iterator[str]:
     """What is said of Secrets and ConfigMaps that can't be followed, or change too often; the broker's: elsewhere."""
-    yield from (kept or Kept()).of(None, _not_followed, running, fleet, seen.contents, seen.unread)
+    of_broker = {Target(kind, ref.name) for kind, ref in fleet.broker.sources.values()}
+    yield from mounts.not_followed(running.mounts, targets((), fleet) - of_broker, seen.contents, seen.unread)
     for name, until in made.held.items() if made is not None else ():
         whose = "beat" if name is None else f"pool {name}"
         often = f"changed {MOST_ROLLS + 1} times in {format_duration(WITHIN)}"
         cure = "where its program reads them anew, set rollout: {onMountChange: Leave}"
         yield f"{whose} is rolled again at {timestamp(until)}: its Secrets or ConfigMaps {often}; {cure}"
-
-
-def _not_followed(running: Judgement, fleet: Fleet, contents: _Contents, unread: frozenset[Target]) -> tuple[str, ...]:
-    of_broker = {Target(kind, ref.name) for kind, ref in fleet.broker.sources.values()}
-    return tuple(mounts.not_followed(running.mounts, targets((), fleet) - of_broker, contents, unread))

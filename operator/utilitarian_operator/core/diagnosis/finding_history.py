@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from utilitarian_operator.api.effective import Fleet
-from utilitarian_operator.core.changed import changed
+from utilitarian_operator.core.changed import Kept, changed
 from utilitarian_operator.core.diagnosis.findings import (
     FOREIGN_CONSUMERS,
     STARVED,
@@ -55,7 +55,7 @@ class Health:
     recorded: frozenset[tuple[str, str]] = frozenset()
     at: datetime | None = None
 
-    def examined(self, fleet: Fleet, snapshot: FleetSnapshot) -> "Health":
+    def examined(self, fleet: Fleet, snapshot: FleetSnapshot, kept: Kept | None = None) -> "Health":
         """With one more look taken into account; one that did not reach the broker says nothing new.
 
         What went on meanwhile was not seen: a symptom must last anew when the broker is back, and after a time without
@@ -64,7 +64,7 @@ class Health:
         if snapshot.broker is not None:
             return changed(self, symptoms=unseen(self.symptoms), at=snapshot.at)
         before = self.symptoms if watched(self.at, snapshot.at) else unseen(self.symptoms)
-        findings, symptoms = examine(fleet, snapshot, before)
+        findings, symptoms = examine(fleet, snapshot, before, kept)
         return changed(self, findings=findings, symptoms=symptoms, at=snapshot.at)
 
     def doubted(self, snapshot: FleetSnapshot) -> FleetSnapshot:

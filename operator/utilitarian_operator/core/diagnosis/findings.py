@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.patience import Patience
 from utilitarian_operator.api.units import format_duration
-from utilitarian_operator.core.changed import changed
+from utilitarian_operator.core.changed import Kept
 from utilitarian_operator.core.diagnosis.silence import causes
 from utilitarian_operator.core.draining import steps as drain
 from utilitarian_operator.core.draining.workers import pool_workers
@@ -82,7 +82,7 @@ class _Symptom:
 
 
 def examine(
-    fleet: Fleet, snapshot: FleetSnapshot, before: Mapping[str, SymptomHistory]
+    fleet: Fleet, snapshot: FleetSnapshot, before: Mapping[str, SymptomHistory], kept: Kept | None = None
 ) -> tuple[dict[str, tuple[Finding, ...]], dict[str, SymptomHistory]]:
     """What is wrong in each pool, the most serious first, and what to remember; both by pool name.
 
@@ -90,8 +90,9 @@ def examine(
         fleet: what runs.
         snapshot: of this look, which must have reached the broker.
         before: of the last look.
+        kept: what the look before has made.
     """
-    waits = fleet.patience
+    waits, kept = fleet.patience, kept or Kept()
     answering = any(_answered(pod) for pool in snapshot.pools.values() for pod in pool.pods)
     findings: dict[str, tuple[Finding, ...]] = {}
     histories: dict[str, SymptomHistory] = {}
@@ -100,28 +101,36 @@ def examine(
         if not seen.pods and not seen.foreign:
             findings[pool.name], histories[pool.name] = (), _NO_SYMPTOMS
             continue
-        shown_now = _all_symptoms(pool, seen, symptoms, waits, answering=answering)
-        shown = dict(shown_now) if snapshot.mute is None else {}
-        symptoms = _followed(seen, symptoms, shown, snapshot.at)
-        symptoms = changed(symptoms, unheard_since=_unheard_since(seen, symptoms, snapshot))
+        shown_now = kept.of(pool.name, _all_symptoms, pool, seen, symptoms.heard, waits, answering)
+        shown = shown_now if snapshot.mute is None else {}
+        symptoms = _followed(seen, symptoms, shown, snapshot, kept.of(pool.name, _heard, seen, symptoms.heard))
         histories[pool.name] = symptoms
-        remedy = causes(fleet.broker, snapshot.about.unreadable)
-        mute = _mute(pool, symptoms, snapshot.at, waits.mute, remedy)
+        mute = _mute(pool, symptoms, fleet, snapshot)
         found = [*_said(pool, seen, symptoms, shown, snapshot.at, waits), *mute]
         findings[pool.name] = tuple(sorted(found, key=lambda it: REASONS.index(it.reason)))
     return findings, histories
 
 
 def _followed(
-    seen: PoolSnapshot, symptoms: SymptomHistory, shown: Mapping[str, _Symptom], now: datetime
+    seen: PoolSnapshot,
+    symptoms: SymptomHistory,
+    shown: Mapping[str, _Symptom],
+    snapshot: FleetSnapshot,
+    heard: frozenset[str],
 ) -> SymptomHistory:
-    return changed(
-        symptoms,
+    now = snapshot.at
+    return SymptomHistory(
         since={pod: since(symptoms.since.get(pod), now) for pod in shown},
-        heard=frozenset(pod.name for pod in seen.pods if pod.name in symptoms.heard or _answered(pod)),
+        heard=heard,
         standing=_standing(seen, symptoms, now),
         foreign_since=since(symptoms.foreign_since, now) if seen.foreign else None,
+        unheard_since=_unheard_since(seen, symptoms.unheard_since, heard, snapshot),
     )
+
+
+def _heard(seen: PoolSnapshot, before: frozenset[str]) -> frozenset[str]:
+    """The pods whose worker has answered by now."""
+    return frozenset(pod.name for pod in seen.pods if pod.name in before or _answered(pod))
 
 
 def _answered(pod: PodSnapshot) -> bool:
@@ -141,7 +150,8 @@ def _said(
         yield _stuck(stuck, symptoms)
     if symptoms.standing is not None and now - symptoms.standing[1] >= waits.no_progress and not stuck:
         yield Finding(STARVED, _why_starved(pool, seen, now - symptoms.standing[1]))
-    slow = drain.slow(pool_workers(pool, seen, now), pool.drain_timeout, now)
+    marked = any(pod.marked is not None for pod in seen.pods)
+    slow = drain.slow(pool_workers(pool, seen, now), pool.drain_timeout, now) if marked else ()
     if slow:
         yield Finding(SLOW_DRAIN, _who_is_slow(pool, slow), tuple(slow))
     unexpected = pool.foreign_consumers == "Unexpected"
@@ -149,19 +159,23 @@ def _said(
         yield Finding(FOREIGN_CONSUMERS, _who_consumes(seen))
 
 
-def _unheard_since(seen: PoolSnapshot, symptoms: SymptomHistory, snapshot: FleetSnapshot) -> datetime | None:
+def _unheard_since(
+    seen: PoolSnapshot, before: datetime | None, heard: frozenset[str], snapshot: FleetSnapshot
+) -> datetime | None:
     """While workers could be asked; of a container that was started again nothing was heard before."""
     running = [pod for pod in seen.pods if pod.running and pod.staying]
-    if snapshot.mute is not None or not running or any(pod.name in symptoms.heard for pod in running):
+    if snapshot.mute is not None or not running or any(pod.name in heard for pod in running):
         return None
-    return since(symptoms.unheard_since, snapshot.at)
+    return since(before, snapshot.at)
 
 
-def _mute(pool: Pool, symptoms: SymptomHistory, now: datetime, patience: timedelta, remedy: str) -> Iterator[Finding]:
+def _mute(pool: Pool, symptoms: SymptomHistory, fleet: Fleet, snapshot: FleetSnapshot) -> Iterator[Finding]:
     """A worker with a single thread answers nothing while it runs a task, which may be the first that it got."""
+    patience = fleet.patience.mute
     patience = max(patience, pool.drain_timeout) if pool.worker.execution == "solo" else patience
-    if symptoms.unheard_since is not None and now - symptoms.unheard_since >= patience:
+    if symptoms.unheard_since is not None and snapshot.at - symptoms.unheard_since >= patience:
         unheard = symptoms.unheard_since.strftime("%H:%M:%SZ")
+        remedy = causes(fleet.broker, snapshot.about.unreadable)
         yield Finding(MUTE, f"no worker has answered since {unheard}, so none is taken away: {remedy}")
 
 
@@ -172,26 +186,31 @@ def _who_is_slow(pool: Pool, slow: Sequence[str]) -> str:
 
 
 def _all_symptoms(
-    pool: Pool, seen: PoolSnapshot, symptoms: SymptomHistory, waits: Patience, *, answering: bool
-) -> Iterator[tuple[str, _Symptom]]:
-    yield from _symptoms(pool, seen, symptoms, waits, answering=answering)
-    yield from _never_ready(pool, seen, symptoms, waits)
+    pool: Pool,
+    seen: PoolSnapshot,
+    heard: frozenset[str],
+    waits: Patience,
+    answering: bool,
+) -> dict[str, _Symptom]:
+    """What each worker shows, by the name of its pod."""
+    shown = dict(_symptoms(pool, seen, heard, waits, answering=answering))
+    return shown | dict(_never_ready(pool, seen, heard, waits))
 
 
 def _symptoms(
-    pool: Pool, seen: PoolSnapshot, symptoms: SymptomHistory, waits: Patience, *, answering: bool
+    pool: Pool, seen: PoolSnapshot, before: frozenset[str], waits: Patience, *, answering: bool
 ) -> Iterator[tuple[str, _Symptom]]:
     """What each worker that ought to consume shows."""
     serving = [pod for pod in seen.pods if pod.serves]
     there = {name: queue.consumers for name, queue in seen.queues.items() if isinstance(queue, Present)}
     consumed = [pod.word.consuming for pod in serving if pod.word is not None and pod.word.consuming is not None]
-    heard = bool(symptoms.heard) or any(map(_answered, seen.pods))
+    heard = bool(before) or any(map(_answered, seen.pods))
     unclaimed = {name: consumers - _consume(name, consumed) for name, consumers in there.items()}
     for pod in serving:
         word, owes = pod.word, owed(pod, serving, there, catches_all=pool.is_catch_all)
         if word is not None and word.consuming is not None:
             yield from _of_one_that_answered(pod, word.consuming, owes, there, waits)
-        elif word is None and (answering or pod.name in symptoms.heard):
+        elif word is None and (answering or pod.name in before):
             idle = [unclaimed[queue] <= 0 for queue in owes or there]
             # One of a catch-all's queues may be another worker's own: only where all are idle it consumes none.
             none_consumes = bool(idle) and (all(idle) if pool.is_catch_all else any(idle))
@@ -199,15 +218,15 @@ def _symptoms(
 
 
 def _never_ready(
-    pool: Pool, seen: PoolSnapshot, symptoms: SymptomHistory, waits: Patience
+    pool: Pool, seen: PoolSnapshot, heard: frozenset[str], waits: Patience
 ) -> Iterator[tuple[str, _Symptom]]:
     """Workers that run and have not come up; one that was ready once may have lost that to another container."""
     # It is not known what a catch-all consumes: where none of its workers ever answered, none is called ready.
-    unknowable = pool.is_catch_all and not symptoms.heard and not any(map(_answered, seen.pods))
+    unknowable = pool.is_catch_all and not heard and not any(map(_answered, seen.pods))
     for pod in seen.pods:
         if not pod.running or not pod.staying or pod.ready or pod.gate is not None or unknowable:
             continue
-        if pod.blank or (pod.word is None and pod.name not in symptoms.heard):
+        if pod.blank or (pod.word is None and pod.name not in heard):
             yield pod.name, _Symptom("has neither answered nor been ready", waits.starts_within, "runs and")
 
 
@@ -256,11 +275,13 @@ def unseen(histories: Mapping[str, SymptomHistory]) -> dict[str, SymptomHistory]
 
 def _standing(seen: PoolSnapshot, symptoms: SymptomHistory, now: datetime) -> tuple[int, datetime] | None:
     """Since when work has waited while all its workers say that they run nothing and have begun nothing more."""
+    if not (isinstance(seen.ready, int) and seen.ready):
+        return None
     words = [pod.word for pod in seen.pods if pod.serves]
     samples = [pod.sample for pod in seen.pods if pod.serves]
     free = bool(words) and all(word is not None and not word.active and word.consuming for word in words)
     begun = [sample.begun for sample in samples if sample is not None and sample.begun is not None]
-    if not (isinstance(seen.ready, int) and seen.ready and free and len(begun) == len(words)):
+    if not (free and len(begun) == len(words)):
         return None
     total = sum(begun)
     known = symptoms.standing is not None and symptoms.standing[0] == total

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from utilitarian_operator.api.effective import Fleet, Pool
+from utilitarian_operator.core.changed import Kept
 from utilitarian_operator.core.draining import steps as drain
 from utilitarian_operator.core.draining.steps import (
     CancelConsumers,
@@ -79,7 +80,11 @@ class DrainPlan:
 
 
 def drain_plans(
-    fleet: Fleet, snapshot: FleetSnapshot, decisions: Mapping[str, Decision], shrinking: Mapping[str, datetime]
+    fleet: Fleet,
+    snapshot: FleetSnapshot,
+    decisions: Mapping[str, Decision],
+    shrinking: Mapping[str, datetime],
+    kept: Kept | None = None,
 ) -> dict[str, DrainPlan]:
     """What each pool with a Deployment needs now, those included that the spec no longer has.
 
@@ -88,11 +93,14 @@ def drain_plans(
         snapshot: of this look.
         decisions: by pool name.
         shrinking: since when pools have more workers than are wanted, by pool name.
+        kept: what the look before has made.
     """
-    found = {}
+    kept, found = kept or Kept(), {}
     for pool in fleet.pools:
         seen = snapshot.pools[pool.name]
-        if seen.replicas is not None:
+        if seen.replicas is not None and kept.of(pool.name, _stands, seen, decisions[pool.name].replicas):
+            found[pool.name] = kept.of(pool.name, _standing, seen)
+        elif seen.replicas is not None:
             since = snapshot.at - shrinking.get(pool.name, snapshot.at)
             found[pool.name] = _drain_plan(pool, snapshot, decisions[pool.name].replicas, since)
     return found | {name: _farewell(seen, snapshot) for name, seen in snapshot.leftover.items()}
@@ -168,6 +176,20 @@ def _drain_plan(pool: Pool, snapshot: FleetSnapshot, desired: int, since: timede
         gates=tuple(gates(seen, snapshot.at, workers, desired)),
         returns=_single(drain.lifted(workers), snapshot),
     )
+
+
+def _stands(seen: PoolSnapshot, desired: int) -> bool:
+    """Whether there is nothing to lead: as many workers as are wanted, of which none leaves and each is called ready.
+
+    Where the controller has yet to make or to end some, the steps say what that means.
+    """
+    staying = all(pod.marked is None and not pod.leaving and not pod.released for pod in seen.pods)
+    called_ready = all(pod.gate is True or not pod.gated for pod in seen.pods)
+    return staying and called_ready and seen.replicas == desired == len(seen.pods)
+
+
+def _standing(seen: PoolSnapshot) -> DrainPlan:
+    return DrainPlan(None, (), others=_others(None, seen))
 
 
 def _farewell(seen: PoolSnapshot, snapshot: FleetSnapshot) -> DrainPlan:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.names import beat_object, pool_object
 from utilitarian_operator.api.objects import Object
+from utilitarian_operator.core.changed import Kept
 from utilitarian_operator.core.labels import CONFIG_CHECKSUM, ENVIRONMENT, MOUNTS, MOUNTS_CHECKSUM, Owner
 from utilitarian_operator.core.objects import manifests
 from utilitarian_operator.core.objects.actions import (
@@ -107,13 +108,14 @@ def wanted_objects(
         yield Wanted(made, "spec.beat", own_image=fleet.beat.image != fleet.image)
 
 
-def todo(
+def todo(  # noqa: PLR0913 - what is and what should be, two questions, and what the look before has made
     owner: Owner,
     wanted: Iterable[Wanted],
     live: Live,
     replicas: Mapping[str, int],
     changed: Callable[[Wanted, Object], bool] = lambda _, __: False,
     may_repeat: Callable[[Wanted, Object], bool] = lambda _, __: True,
+    kept: Kept | None = None,
 ) -> Todo:
     """What brings the cluster from what was seen to what is wanted; another's objects are only named.
 
@@ -124,17 +126,19 @@ def todo(
         replicas: by pool name, for Deployments that are created.
         changed: whether another client changed an object that is as it should be, as far as its annotations say.
         may_repeat: whether one that is not as it should be may be applied now: not at once what had no effect before.
+        kept: what the look before has made.
     """
+    kept = kept or Kept()
     actions: list[tuple[Wanted, Action]] = []
     taken = []
     names: dict[str, list[str]] = {kind: [] for kind in live}
     for it in wanted:
         names[it.kind].append(it.name)
         seen = live[it.kind].get(it.name)
-        whose = Belongs.OURS if seen is None else belongs(seen, owner)
+        whose = Belongs.OURS if seen is None else kept.of((it.kind, it.name), belongs, seen, owner)
         if whose is Belongs.OURS:
-            first = replicas[it.pool] if it.pool is not None else None
-            steps = list(template_actions(it.manifest, seen, replicas=first))
+            first = replicas[it.pool] if it.pool is not None and seen is None else None
+            steps = list(kept.of((it.kind, it.name), _actions, it.manifest, seen, first))
             if seen is not None and not steps and changed(it, seen):
                 steps = [Apply(it.manifest)]
             elif seen is not None and any(isinstance(step, Apply) for step in steps) and not may_repeat(it, seen):
@@ -146,6 +150,10 @@ def todo(
             taken.append(it)
     deletions = [delete for kind, seen in live.items() for delete in superfluous(names[kind], seen, owner.uid)]
     return Todo(tuple(actions), tuple(deletions), tuple(taken))
+
+
+def _actions(manifest: Object, seen: Object | None, first: int | None) -> tuple[Action, ...]:
+    return tuple(template_actions(manifest, seen, replicas=first))
 
 
 def pod_templates(name: str, fleet: Fleet) -> dict[str, Object]:

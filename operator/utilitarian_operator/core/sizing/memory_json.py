@@ -6,6 +6,7 @@ The runs that are over stand beside it, in `history`, where people read them too
 from collections.abc import Callable
 from dataclasses import fields
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from pydantic.alias_generators import to_camel
@@ -55,10 +56,21 @@ _KEPT = {
 """Each field and how it is called in a status, where durations have no unit in their name: all are in seconds."""
 
 
+_SETTLED = {name: text for name, text in _KEPT.items() if text not in FIGURES}
+settled: Callable[[Memory], tuple[Any, ...]] = attrgetter(*_SETTLED)
+"""What of a memory is no figure: it changes seldom, and is written at once."""
+
+
 def to_text(memory: Memory) -> Text:
     """What is worth keeping, without what is as at the beginning."""
     values = {name: getattr(memory, name) for name in _KEPT}
     return {_KEPT[name]: _plain(value) for name, value in values.items() if value != getattr(FRESH, name)}
+
+
+def settled_text(*values: Any) -> Text:
+    """The same of what is no figure, as `settled` has it."""
+    written = zip(_SETTLED.values(), values, settled(FRESH), strict=True)
+    return {text: _plain(value) for text, value, fresh in written if value != fresh}
 
 
 def from_text(text: object, now: datetime) -> Memory:

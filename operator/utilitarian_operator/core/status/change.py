@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
+from utilitarian_operator.core.changed import Kept
 from utilitarian_operator.core.sizing.memory_json import FIGURES, RUN_FIGURES
 
 REFRESH = timedelta(seconds=30)
@@ -52,6 +53,28 @@ def worth_writing(
     return written is None or not timedelta() <= now - written.at < REFRESH
 
 
+def only_figures_moved(
+    bare: Mapping[str, Any], previous: Mapping[str, Any], written: Written | None, now: datetime, kept: Kept
+) -> bool:
+    """Whether a status need not be worked out to its end: it was written lately, and nothing but figures moved since.
+
+    Args:
+        bare: the status without most of its figures.
+        previous: as it reads.
+        written: the last time.
+        now: the one clock.
+        kept: what the look before has made.
+    """
+    if written is None or not timedelta() <= now - written.at < REFRESH:
+        return False
+    return _without_figures(bare, kept) == kept.of(None, _before, previous, written)
+
+
+def _before(previous: Mapping[str, Any], written: Written) -> Status:
+    """What there was, without figures."""
+    return _without_figures(written.wanted if previous == written.stored else previous)
+
+
 def patch(wanted: Mapping[str, Any], previous: Mapping[str, Any]) -> Status:
     """What to merge into the status so that it becomes as wanted: a field that shall go must be named, however deep."""
     gone = dict.fromkeys(previous.keys() - wanted.keys())
@@ -94,8 +117,9 @@ _POOL_FIGURES = (
 _RUN_FIGURES = ("remaining", "eta", "uncertainty")
 
 
-def _without_figures(status: Mapping[str, Any]) -> Status:
-    pools = [_pool_without_figures(pool) for pool in status.get("pools", ())]
+def _without_figures(status: Mapping[str, Any], kept: Kept | None = None) -> Status:
+    kept = kept or Kept()
+    pools = [kept.of(pool["name"], _pool_without_figures, pool) for pool in status.get("pools", ())]
     conditions = [
         {k: v for k, v in condition.items() if k != "message" or condition["type"] not in _WITH_FIGURES}
         for condition in status.get("conditions", ())

@@ -8,6 +8,7 @@ from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.units import format_duration, mebibytes, millicores
 from utilitarian_operator.core.beat.checks import KEPT_SINCE, memory_since
 from utilitarian_operator.core.blocker import Blocker
+from utilitarian_operator.core.changed import Kept
 from utilitarian_operator.core.diagnosis.broker_advice import MOST, advice
 from utilitarian_operator.core.forecast.completion import Forecast
 from utilitarian_operator.core.moments import timestamp
@@ -18,13 +19,13 @@ from utilitarian_operator.core.observation.model.pool import PoolSnapshot
 from utilitarian_operator.core.observation.model.queue import Missing
 from utilitarian_operator.core.sizing.decision import Decision
 from utilitarian_operator.core.sizing.memory import Memory
-from utilitarian_operator.core.sizing.memory_json import past_to_text, to_text
+from utilitarian_operator.core.sizing.memory_json import past_to_text, settled, settled_text, to_text
 from utilitarian_operator.core.sizing.run_state import MOST_PAST_RUNS, PastRun
 from utilitarian_operator.core.sizing.usage import Usage
 from utilitarian_operator.core.status.change import LAST_MESSAGES
 from utilitarian_operator.core.status.conditions import dated, fleet_conditions, known, refused
 from utilitarian_operator.core.status.report import StatusInput
-from utilitarian_operator.core.status.size import Status, bounded, fitting
+from utilitarian_operator.core.status.size import SENTENCE_LENGTH, WORD_LENGTH, Status, bounded, fitting, short
 from utilitarian_operator.core.wording import whole
 
 MOST_PAST_RUNS_SHOWN = 300
@@ -52,22 +53,57 @@ def fleet_status(
         previous: the status as it is.
         newest: what there is to say of the resource's newest spec.
     """
-    ceiling = fleet.max_workers or sum(pool.scaling.max for pool in fleet.pools)
+    status = bare_status(fleet, snapshot, decisions, memories, previous, newest)
     backlog = known(add(snapshot.pools[pool.name].ready for pool in fleet.pools))
+    pools = zip(fleet.pools, status["pools"], strict=True)
+    whole_status = {
+        **status,
+        **({} if backlog is None else {"backlog": backlog}),
+        "pools": [
+            bare | _figures(snapshot.pools[pool.name], decisions[pool.name], memories[pool.name])
+            for pool, bare in pools
+        ],
+        **({"advice": advised} if (advised := [*newest.advice, *advice(fleet, snapshot, memories)][:MOST]) else {}),
+    }
+    return fitting(whole_status)
+
+
+def bare_status(  # noqa: PLR0913 - one look, and what the look before has made
+    fleet: Fleet,
+    snapshot: FleetSnapshot,
+    decisions: Mapping[str, Decision],
+    memories: Mapping[str, Memory],
+    previous: Mapping[str, Any],
+    newest: StatusInput,
+    kept: Kept | None = None,
+) -> Status:
+    """The status without most of its figures and without advice: what of it is written at once when it changes.
+
+    Args:
+        fleet: what runs.
+        snapshot: of this look.
+        decisions: by pool name.
+        memories: by pool name.
+        previous: the status as it is.
+        newest: what there is to say of the resource's newest spec.
+        kept: what the look before has made.
+    """
+    kept = kept or Kept()
+    ceiling = fleet.max_workers or sum(pool.scaling.max for pool in fleet.pools)
     most = most_past_runs(fleet)
     current = fleet_conditions(fleet, snapshot, decisions, newest)
-    whole_status = {
+    return {
         "observedGeneration": newest.generation,
         "mode": fleet.mode,
         "workers": f"{sum(snapshot.pools[pool.name].ready_workers for pool in fleet.pools)}/{ceiling}",
         "queues": _queues(fleet, snapshot),
         "activePools": sum(decision.replicas > 0 for decision in decisions.values()),
-        **({} if backlog is None else {"backlog": backlog}),
         **({} if snapshot.about.delayed is None else {"delayed": snapshot.about.delayed}),
         **({FIELD: let_in} if (let_in := snapshot.let_in or recorded(previous)) else {}),
-        "conditions": dated(current, previous.get("conditions", []), newest.generation, snapshot.at),
+        "conditions": bounded(dated(current, previous.get("conditions", []), newest.generation, snapshot.at)),
         "pools": [
-            _pool(pool, snapshot.pools[pool.name], decisions[pool.name], memories[pool.name])
+            _pool(pool, snapshot.pools[pool.name], decisions[pool.name])
+            | {"memory": kept.of(pool.name, settled_text, *settled(memories[pool.name]))}
             | _why(pool.name, snapshot.pools[pool.name], decisions[pool.name], newest)
             | _starts(newest.starts.get(pool.name))
             | _runs(newest.runs.get(pool.name, ()), memories[pool.name].history[:most])
@@ -75,9 +111,7 @@ def fleet_status(
         ],
         "beat": _beat(snapshot, previous.get("beat", {})),
         **_next_run(newest.starts),
-        **({"advice": advised} if (advised := [*newest.advice, *advice(fleet, snapshot, memories)][:MOST]) else {}),
     }
-    return fitting(whole_status)
 
 
 def refused_status(blockers: Sequence[Blocker], previous: Mapping[str, Any], generation: int, now: datetime) -> Status:
@@ -138,14 +172,20 @@ def _next_run(starts: Mapping[str, datetime]) -> Status:
     return {"nextRun": f"{pool} {timestamp(starts[pool], 'minutes')}"}
 
 
-def _pool(pool: Pool, snapshot: PoolSnapshot, decision: Decision, memory: Memory) -> Status:
-    figures = {"backlog": known(snapshot.ready), "unacked": known(snapshot.unacked), "busy": snapshot.said("active")}
-    return {name: figure for name, figure in figures.items() if figure is not None} | {
+def _pool(pool: Pool, snapshot: PoolSnapshot, decision: Decision) -> Status:
+    return {
         "name": pool.name,
         "replicas": snapshot.replicas or 0,
         "ready": snapshot.ready_workers,
         "desired": decision.replicas,
         "draining": sum(not pod.staying for pod in snapshot.pods),
+    }
+
+
+def _figures(snapshot: PoolSnapshot, decision: Decision, memory: Memory) -> Status:
+    """What moves all the time, and is written with other changes or after a while."""
+    figures = {"backlog": known(snapshot.ready), "unacked": known(snapshot.unacked), "busy": snapshot.said("active")}
+    return {name: figure for name, figure in figures.items() if figure is not None} | {
         "deferred": snapshot.total("scheduled"),
         "trail": [
             {"rule": step.rule, "before": step.before, "after": step.after, "because": step.because}
@@ -193,7 +233,7 @@ def _why(name: str, snapshot: PoolSnapshot, decision: Decision, newest: StatusIn
     aside = [pod_failure.message] if pod_failure is not None and not pod_failure.stops else []
     causes, asides = ([one for one in some if one not in decision.message] for some in ([it for _, it in found], aside))
     message = "; ".join([*causes, decision.message, *asides])
-    return {"reason": reason, "message": message}
+    return {"reason": short(reason, WORD_LENGTH), "message": short(message, SENTENCE_LENGTH)}
 
 
 def _queues(fleet: Fleet, snapshot: FleetSnapshot) -> str:
