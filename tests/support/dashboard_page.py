@@ -72,8 +72,8 @@ class Sight:
         """What a query answers at the end; of one over time, the last value that there was."""
         found = self.series(target["expr"])
         if target.get("instant"):
-            newest = max((it.points[-1][0] for it in found), default=0.0)
-            found = [it for it in found if it.points[-1][0] == newest >= self.end - 5]
+            newest = self.start + (self.end - self.start) // self.step * self.step
+            found = [it for it in found if it.points[-1][0] > newest - self.step / 2]
         return [Series(it.labels, it.points[-1:]) for it in found]
 
 
