@@ -12,8 +12,10 @@ from tests.support.celery_workers import Application, running
 from tests.support.controlplane import REPOSITORY
 from tests.support.rabbitmq import RabbitMQ
 from utilitarian import routing
+from utilitarian_operator.adapters.broker.bounded.calls import bounded
 from utilitarian_operator.adapters.broker.workers.remote_control import RemoteControl
 from utilitarian_operator.core.observation.expiring import Expiring
+from utilitarian_operator.errors import BrokerUnreachable
 
 EVERY_RABBITMQ = True
 
@@ -66,6 +68,7 @@ def test_a_worker_tells_which_tasks_expire_and_in_which_queue_and_it_is_known_wh
     worker = application.worker("one", queues=[routing.DEFAULT_QUEUE], execution="solo")
     with running(worker), closing(RemoteControl(application.broker_url)) as control:
         assert control.holdings(["celery@one"], queues=True, learning=True)
+        control.learn_settings()
         known = control.expiring
         assert control.holdings([], queues=True, learning=True) == {}
         assert control.expiring == known
@@ -74,3 +77,20 @@ def test_a_worker_tells_which_tasks_expire_and_in_which_queue_and_it_is_known_wh
         Expiring("sweeps", "task hasty.sweep (sweep of beat_schedule)", timedelta(seconds=45.5)),
         Expiring("ticks", "task hasty.tick (tick of beat_schedule)", timedelta(seconds=20)),
     )
+
+
+def test_a_worker_whose_settings_are_too_large_is_still_asked_what_it_holds(
+    rabbitmq: RabbitMQ, vhost: str, tmp_path: Path
+) -> None:
+    """No more than 16 MiB are read for one call."""
+    (tmp_path / "large.py").write_text("from utilitarian.celery import app\n\napp.conf.large = 'x' * 20_000_000\n")
+    path = {"PYTHONPATH": f"{tmp_path}:{REPOSITORY / 'worker'}:{REPOSITORY}"}
+    application = Application(rabbitmq.amqp_url(vhost), tmp_path, env=path, module="large")
+    worker = application.worker("one", queues=[routing.DEFAULT_QUEUE], execution="solo")
+    with running(worker), closing(RemoteControl(application.broker_url)) as control:
+        assert control.holdings(["celery@one"], queues=True, learning=True)
+        with bounded(10.0), pytest.raises(BrokerUnreachable, match="more than 16 MiB"):
+            control.learn_settings()
+        assert control.holdings(["celery@one"], queues=True, learning=True)
+        control.learn_settings()  # it is not asked again
+        assert control.expiring == ()

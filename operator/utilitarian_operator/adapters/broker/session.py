@@ -182,10 +182,8 @@ class BrokerSession:
         return self._counted
 
     def _settings(self) -> BrokerSettings:
-        return BrokerSettings(
-            *(self._depths.version, self._celery, self._declared, self._delayed, self._unreadable),
-            expiring=self._workers.expiring,
-        )
+        known = (self._depths.version, self._celery, self._declared, self._delayed, self._unreadable)
+        return BrokerSettings(*known, self._workers.expiring)
 
     async def is_same(self, other: Broker) -> bool | None:
         """Whether another session looks at the same virtual host of the same broker; None where a right is missing.
@@ -314,7 +312,7 @@ class BrokerSession:
         self._answers.take(due.nodes, answers, asked_at)
         if due.learning:
             self._unreadable = self._workers.unreadable  # all were asked
-            await self._ask_celery(next(iter(sorted(answers)), None))
+            await self._ask_for_advice(next(iter(sorted(answers)), None))
 
     async def _ask_closely(self, due: Round, pause: Pause) -> None:
         asked_at = self._clock.monotonic()
@@ -336,12 +334,16 @@ class BrokerSession:
         except Exception:
             logger.exception("beats not asked", extra={"broker": self._named})
 
-    async def _ask_celery(self, node: str | None) -> None:
-        if node is None or self._clock.monotonic() - self._celery_asked < self._every.celery_s:
-            return
-        self._celery_asked = self._clock.monotonic()
-        with contextlib.suppress(BrokerError):  # who could not be asked is asked for more important things, too
-            self._celery = await self._in(self._worker_thread, lambda: self._workers.celery(node))
+    async def _ask_for_advice(self, node: str | None) -> None:
+        """What advice alone needs, so that no other word of a worker is lost with it; a failure ends no asking."""
+        try:
+            with contextlib.suppress(BrokerError):
+                await self._in(self._worker_thread, self._workers.learn_settings)
+                if node is not None and self._clock.monotonic() - self._celery_asked >= self._every.celery_s:
+                    self._celery_asked = self._clock.monotonic()
+                    self._celery = await self._in(self._worker_thread, lambda: self._workers.celery(node))
+        except Exception:
+            logger.exception("version and settings not asked", extra={"broker": self._named})
 
     async def _read_delayed(self) -> None:
         while True:

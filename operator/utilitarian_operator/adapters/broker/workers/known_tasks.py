@@ -17,6 +17,9 @@ and some that it acknowledges early stand among the active ones for ever."""
 SETTINGS = "conf"
 """Asked of one worker of each kind that is new: its application's schedule and routes tell which tasks expire."""
 
+MOST_AT_ONCE = 4
+"""Workers that are asked for their settings at a time: an application may have large ones."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tasks:
@@ -44,6 +47,12 @@ class KnownTasks:
         self._begins = begins
         self._tasks: dict[str, Tasks] = {}
         self._expiring: dict[frozenset[str], tuple[Expiring, ...]] = {}
+        self._unasked: dict[frozenset[str], tuple[str, tuple[Registered, ...]]] = {}
+
+    @property
+    def has_new(self) -> bool:
+        """Whether some worker is to be asked for its settings."""
+        return bool(self._unasked)
 
     @property
     def expiring(self) -> tuple[Expiring, ...]:
@@ -75,21 +84,22 @@ class KnownTasks:
         told = {node: tuple(map(registered, lines)) for node, lines in answers.items()}
         known = self._tasks | {node: tasks_of(tasks, stats[node], self._begins) for node, tasks in told.items()}
         self._tasks = {node: tasks for node, tasks in known.items() if node in stats or not forget}
-        self._learn_expiry(mailbox, told, consumed)
+        new = {frozenset(consumed[node]): (node, told[node]) for node in sorted(told) if consumed.get(node)}
+        self._unasked = self._unasked | new
 
-    def _learn_expiry(
-        self, mailbox: AnswersBox, new: Mapping[str, tuple[Registered, ...]], consumed: Mapping[str, tuple[str, ...]]
-    ) -> None:
-        """Ask one of the new workers of each set of queues for its settings; it replaces what was said of these queues.
+    def ask_settings(self, mailbox: AnswersBox) -> None:
+        """Ask some of the new workers, one of each set of queues, for its settings, once, whatever comes of it.
 
-        All but what expires is thrown away at once.
+        They replace what was said of these queues before; all but what expires is thrown away at once. They may be
+        large: who calls sees to it that nothing else fails with it.
         """
-        kinds = {frozenset(consumed[node]): node for node in sorted(new) if consumed.get(node)}
-        answers = mailbox.ask(SETTINGS, sorted(kinds.values()))
-        for queues, node in kinds.items():
+        some = dict(list(self._unasked.items())[:MOST_AT_ONCE])
+        self._unasked = {queues: it for queues, it in self._unasked.items() if queues not in some}
+        answers = mailbox.ask(SETTINGS, sorted(node for node, _ in some.values()))
+        for queues, (node, tasks) in some.items():
             if node in answers:
                 kept = {it: told for it, told in self._expiring.items() if it.isdisjoint(queues)}
-                self._expiring = kept | {queues: expiring(answers[node], new[node])}
+                self._expiring = kept | {queues: expiring(answers[node], tasks)}
 
 
 def tasks_of(told: Iterable[Registered], stats: Mapping[str, Any], begins: timedelta) -> Tasks:

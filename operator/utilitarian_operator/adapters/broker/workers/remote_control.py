@@ -140,6 +140,16 @@ class RemoteControl:
         held = {node: _held(answers, node, self._clock.wall(), self._known.of(node)) for node in nodes}
         return {node: replace(it, took_s=took.get(node, 0.0)) for node, it in held.items()}
 
+    def learn_settings(self) -> None:
+        """Ask new workers which of their tasks expire; apart from what they hold, which no large answer may hide.
+
+        Raises:
+            BrokerError: no worker could be asked, as in `holdings`, or one said too much.
+        """
+        if self._known.has_new:
+            with self._talking() as mailbox:
+                self._known.ask_settings(mailbox)
+
     def words(self, nodes: Sequence[str]) -> dict[str, Word]:
         """What each worker runs and how much it has begun, and nothing more; who does not answer is left out.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, cast
 
-from utilitarian_operator.adapters.broker.workers.known_tasks import REGISTERED, SETTINGS, KnownTasks
+from utilitarian_operator.adapters.broker.workers.known_tasks import MOST_AT_ONCE, REGISTERED, SETTINGS, KnownTasks
 from utilitarian_operator.adapters.broker.workers.mailbox import AnswersBox
 
 STATS: Mapping[str, Any] = {"total": {}, "pool": {}}
@@ -27,7 +27,11 @@ class Answering:
 
 
 def learned(known: KnownTasks, workers: Answering, consumed: Mapping[str, tuple[str, ...]]) -> dict[str, timedelta]:
-    known.learn(cast("AnswersBox", workers), dict.fromkeys(consumed, STATS), consumed, forget=False)
+    mailbox = cast("AnswersBox", workers)
+    known.learn(mailbox, dict.fromkeys(consumed, STATS), consumed, forget=False)
+    assert SETTINGS not in [question for question, _ in workers.asked], "a large answer would take the others along"
+    while known.has_new:
+        known.ask_settings(mailbox)
     return {it.queue: it.after for it in known.expiring}
 
 
@@ -43,6 +47,14 @@ def test_of_the_new_workers_one_for_each_set_of_queues_is_asked_for_its_settings
     workers.asked.clear()
     learned(known, workers, consumed)
     assert {nodes for _, nodes in workers.asked} == {()}
+
+
+def test_few_are_asked_at_a_time_and_each_once_whatever_it_says() -> None:
+    known, workers = KnownTasks(timedelta(seconds=1)), Answering({}, silent=("n3", "n7"))
+    learned(known, workers, {f"n{n}": (f"q{n}",) for n in range(10)})
+    asked = [nodes for question, nodes in workers.asked if question == SETTINGS]
+    assert [len(nodes) for nodes in asked] == [MOST_AT_ONCE, MOST_AT_ONCE, 2]
+    assert len({node for nodes in asked for node in nodes}) == 10
 
 
 def test_a_new_worker_of_the_same_queues_replaces_what_was_said_and_of_others_nothing() -> None:
