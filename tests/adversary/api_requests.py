@@ -93,7 +93,7 @@ class Client:
     async def call_api(self, method: str, path: str, query: Any, kind: str, body: Any, **_: Any) -> Answer:
         """Send a request: latency, what goes wrong, the effect, and the answer; a dead process gets none."""
         write, rng = method != "GET", self.world.rng
-        wrong = self._wrong(write)
+        wrong = "timeout" if "metrics.k8s.io" in path and self.world.usage.silent else self._wrong(write)
         await asyncio.sleep(rng.uniform(0.5, 4.0) if wrong == "slow" else rng.uniform(0.001, 0.006))
         await self.process.alive()
         await self.process.writes_now(write, "before")
@@ -102,6 +102,7 @@ class Client:
         if wrong == "timeout":
             await asyncio.sleep(TIMEOUT_S)
             raise TimeoutError
+        self.world.moments.asked(method, path, body)
         try:
             result = self._do(method, _PATH.match(path), query, kind, body)
         except Refused as error:
@@ -124,6 +125,8 @@ class Client:
         return None if kind == "409" and not write else str(kind)
 
     def _do(self, method: str, at: Any, query: Any, kind: str, body: Any) -> Any:
+        if at is not None and at["group"] == "metrics.k8s.io" and self.world.usage.there:
+            return self.world.usage.listing()
         if at is None or at["group"] in {"metrics.k8s.io", "autoscaling"}:
             raise Refused(404, "the server could not find the requested resource")
         plural, name, sub = at["plural"], at["name"], at["sub"]

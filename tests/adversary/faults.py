@@ -72,6 +72,13 @@ def _until(name: str) -> Callable[[Any, Fault], None]:
     return inject
 
 
+def _usage(name: str) -> Callable[[Any, Fault], None]:
+    def inject(world: Any, fault: Fault) -> None:
+        setattr(world.usage, name, world.loop.now + 3 * fault.lasts)
+
+    return inject
+
+
 def _worker(world: Any, a: float) -> Any:
     """One of the workers that live."""
     there = sorted((it for it in world.kubelet.workers.values() if it.alive), key=lambda it: str(it.pod))
@@ -101,7 +108,7 @@ def _tasks_for_later(world: Any, fault: Fault) -> None:
 
 def _tasks_for_much_later(world: Any, fault: Fault) -> None:
     """Due later than a drain waits for: those that a worker which leaves may give back."""
-    queue, after = ("fast", "slow")[int(fault.b * 2)], GRACE_S + 30.0 + fault.lasts
+    queue, after = ("fast", "slow")[int(fault.b * 2)], GRACE_S + 30.0 + 12 * fault.lasts
     for number in range(1 + int(fault.a * 4)):
         if not world.rabbit.away and world.loop.at + after < world.length - OVER_BEFORE_S:
             world.rabbit.send(queue, 1.0 + number, world.loop.now + after + 5 * number)
@@ -184,6 +191,7 @@ _KINDS: dict[str, Callable[[Any, Fault], None]] = {
     "leader-killed": lambda world, _: world.process.die("by the plan"),
     "leader-stopped": lambda world, _: world.process.stop.set(),
     "scale-by-hand": lambda world, fault: people.scale(world, fault.a, fault.b),
+    "scale-in-between": lambda world, fault: people.scale_this(world, fault.b),
     "scale-beat": lambda world, fault: people.scale_beat(world, fault.a),
     "edit-max": lambda world, fault: people.edit_max(world, fault.a, fault.b),
     "edit-ceiling": lambda world, fault: people.edit_ceiling(world, fault.b),
@@ -191,6 +199,11 @@ _KINDS: dict[str, Callable[[Any, Fault], None]] = {
     "pause": lambda world, fault: people.pause(world, fault.lasts, fault.a),
     "bad-image": lambda world, fault: people.bad_image(world, fault.lasts),
     "edit-status": lambda world, fault: people.edit_status(world, fault.a, fault.b),
+    "tenant-worker": lambda world, fault: world.tenants.work(fault.a, fault.b, fault.lasts),
+    "tenant-resource": lambda world, fault: world.tenants.claim(fault.a, 2 * fault.lasts),
+    "metrics-lie": _usage("lies_until"),
+    "metrics-silent": _usage("silent_until"),
+    "metrics-stand": _usage("stands_until"),
     "status-of-another-version": lambda world, fault: versions.status(world, fault.a, fault.b),
     "spec-of-another-version": lambda world, fault: versions.spec(world, fault.a, fault.lasts),
     "crd-of-another-version": lambda world, fault: versions.crd(world, fault.a),

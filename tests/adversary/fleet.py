@@ -2,6 +2,8 @@
 
 import base64
 import random
+from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from tests.adversary.api_server import Object
@@ -60,6 +62,11 @@ def limits(seed: int) -> dict[str, int]:
     return {"fast": LIMIT, "slow": LIMIT} if seed % 7 == 2 else {}
 
 
+def measured(seed: int) -> bool:
+    """In each fifth world the cluster has a metrics API."""
+    return seed % 5 == 2
+
+
 def patience(spec: Object, pool: str) -> float:
     """Seconds that a task may wait for a pool that sleeps, by its spec."""
     scaling = next(it["scaling"] for it in spec["pools"] if it["name"] == pool)
@@ -91,8 +98,13 @@ def send_tasks(world: Any, length: float) -> None:
                 world.loop.call_later(at + rng.uniform(0, over), _send, world, queue, rng.uniform(least, most), eta)
             at += rng.choice([20, 60, 120, 200]) * rng.uniform(0.5, 1.5)
     for at in range(SCHEDULED_EACH_S, int(end) + 220, SCHEDULED_EACH_S):
-        for _ in range(rng.randint(10, 80)):
-            world.loop.call_later(at + rng.uniform(0, 10), _send, world, "runs", rng.uniform(1, 8), None)
+        run = [(rng.uniform(0, 10), rng.uniform(1, 8)) for _ in range(rng.randint(10, 80))]
+        world.loop.call_later(at, world.beat.due, partial(_send_a_run, world, run))
+
+
+def _send_a_run(world: Any, run: Iterable[tuple[float, float]]) -> None:
+    for after, seconds in run:
+        world.loop.call_later(after, _send, world, "runs", seconds, None)
 
 
 def _send(world: Any, queue: str, seconds: float, eta: float | None) -> None:

@@ -110,7 +110,9 @@ class Kubelet:
             self.beats[name] = uid
             self._server.put("pods", pod)
             self._world.invariants.beats()
+            self._world.beat.began()
             return
+        self._world.moments.happens("start", name)
         worker = Worker(self._world.rabbit, name, kind_of(container, late=self._world.late[pool]))
         self.workers[name] = self._world.rabbit.workers[worker.node] = worker
         self._server.put("pods", pod)

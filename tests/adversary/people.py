@@ -53,6 +53,14 @@ def scale(world: Any, a: float, b: float) -> None:
         world.scale(name, int(b * 10), by="person")
 
 
+def scale_this(world: Any, b: float) -> None:
+    """`kubectl scale` of the Deployment that the operator is about to step down."""
+    live = world.server.get("deployments", world.moments.name)
+    if live is not None:
+        world.person_scaled = True
+        world.scale(world.moments.name, live["spec"].get("replicas", 1) + 1 + int(b * 3), by="person")
+
+
 def scale_beat(world: Any, a: float) -> None:
     """`kubectl scale` of beat, to two or none."""
     live = world.server.get("statefulsets", f"{NAME}-beat")

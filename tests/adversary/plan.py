@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,15 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "leaders": ("leader-suspended", "leader-killed", "leader-stopped", "api-errors", "api-away"),
     "images": ("bad-image",),
     "vandals": ("edit-status", "delete-deployment"),
+    "tenants": ("tenant-worker", "tenant-resource"),
+    "metrics": ("metrics-lie", "metrics-silent", "metrics-stand"),
     "versions": ("status-of-another-version", "spec-of-another-version", "crd-of-another-version"),
     "restore": ("etcd-restored",),
+    "moments": ("kill", "suspend", "watch-stall", "clock-step", "mute", "scale-in-between"),
 }
+MOMENTS = ("mark", "gate", "step-down", "step-up", "start", "rollout")
+AT_MOMENTS, SHARE = "moments", 0.5
+"""With this family half of the faults, of whichever family, wait for one of them."""
 LASTS_S = (2.0, 10.0, 40.0)
 FIRST_AT_S, LAST_BEFORE_S = 30.0, 500.0
 
@@ -44,6 +50,7 @@ class Fault:
         kind: what.
         lasts: seconds, where it has an end.
         a, b: between 0 and 1: what it strikes, and how hard.
+        when: what it waits for from then on, one of `MOMENTS`; empty: nothing.
     """
 
     at: float
@@ -51,6 +58,7 @@ class Fault:
     lasts: float = 0.0
     a: float = 0.0
     b: float = 0.0
+    when: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,6 +92,8 @@ def drawn(seed: int, hours: float, families: Sequence[str], most: int = 12) -> t
         )
         for _ in range(rng.randint(2, most))
     ]
+    if AT_MOMENTS in families:
+        faults = [replace(it, when=rng.choice(MOMENTS)) if rng.random() < SHARE else it for it in faults]
     return tuple(sorted(faults, key=lambda it: it.at))
 
 
@@ -97,5 +107,5 @@ def read(path: Path) -> Scenario:
 def written(scenario: Scenario) -> str:
     """The same as a file."""
     document: dict[str, Any] = asdict(scenario)
-    document["plan"] = [dict(it) for it in document["plan"]]
+    document["plan"] = [{name: value for name, value in it.items() if value != ""} for it in document["plan"]]
     return yaml.safe_dump(document, sort_keys=False, width=120)

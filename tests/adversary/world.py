@@ -19,17 +19,21 @@ import utilitarian_operator.cli.run  # noqa: F401 - every module is there before
 from tests.adversary import broker_connection, faults, fleet, people, rest
 from tests.adversary.api_requests import Weather
 from tests.adversary.api_server import NAMESPACE, ApiServer, Object
+from tests.adversary.beats import Beats
 from tests.adversary.controllers import Deployments, controller
 from tests.adversary.disruptions import Drains
 from tests.adversary.invariants import Breach, Invariants
 from tests.adversary.kubelet import Kubelet
 from tests.adversary.loop import VirtualLoop
 from tests.adversary.machine import Machine, replaced
+from tests.adversary.moments import Moments
 from tests.adversary.plan import Fault
 from tests.adversary.process import PRESENT, Process
 from tests.adversary.rabbitmq import STATISTICS_EVERY_S, RabbitMQ
 from tests.adversary.stateful_set import StatefulSets
+from tests.adversary.tenants import Tenants
 from tests.adversary.threads import Thread
+from tests.adversary.usage import Usage
 from utilitarian_operator.adapters.broker import connection
 from utilitarian_operator.adapters.broker.workers import mailbox
 from utilitarian_operator.host import kopf_host
@@ -82,7 +86,9 @@ class World:
         self.rabbit.limits = fleet.limits(seed)
         self.server = ApiServer(self.loop, self.machine)
         self.kubelet = Kubelet(self.loop, self.rng, self.server, self)
-        self.drains = Drains(self)
+        self.drains, self.tenants, self.beat = Drains(self), Tenants(self), Beats(self)
+        self.moments = Moments(self)
+        self.usage = Usage(self, there=fleet.measured(seed))
         self.deployments = Deployments(self.loop, self.rng, self.server, self)
         self.stateful_sets = StatefulSets(self.loop, self.rng, self.server, self)
         self.weather, self.quota, self.full = Weather(), None, False
@@ -266,9 +272,10 @@ class World:
             self.rabbit.declare(queue)
         self.rabbit.every(STATISTICS_EVERY_S, self.rabbit.collect_statistics)
         self.rabbit.every(1.0, self.invariants.look)
+        self.rabbit.every(1.0, self.beat.look)
         self.rabbit.every(60.0, self.invariants.look_at_questions)
         for fault in self.plan if self._asked is None else ():
-            self.loop.call_later(fault.at, faults.inject, self, fault)
+            self.loop.call_later(fault.at, self.moments.come, fault)
         self.loop.call_later(max(self.length - CURED_S, 0.0), self._cure)
         self.invariants.quiet_from = self.loop.now + self.length - QUIET_S
         for number in range(self._replicas):
@@ -277,6 +284,7 @@ class World:
     def _cure(self) -> None:
         """The last of the faults is over: from here on the fleet must find its rest."""
         self.machine.wrong_by = 0.0
+        self.moments.over()
         for node in sorted(self.kubelet.lost):
             self.kubelet.replace_node(node)
 

@@ -1,0 +1,52 @@
+"""Others who use the same broker and the same namespace: workers of their own on our queues, a second resource."""
+
+import copy
+from typing import Any
+
+from tests.adversary.crd import PLURAL
+from tests.adversary.fleet import LATE, NAME, QUEUES
+from tests.adversary.rabbitmq import WORLD
+from tests.adversary.workers import Kind, Worker
+
+HOARDS = 40
+"""Messages that a tenant takes at once who never comes to an end with them."""
+RESOURCES = ("before", "rival")
+
+
+class Tenants:
+    """All of them.
+
+    Args:
+        world: they are in.
+    """
+
+    def __init__(self, world: Any) -> None:
+        self._world, self._numbered = world, 0
+
+    def work(self, a: float, b: float, lasts: float) -> None:
+        """A worker that is not the fleet's consumes a queue for a while; each third one hangs with all that it got."""
+        rabbit, queue = self._world.rabbit, QUEUES[int(a * len(QUEUES))]
+        late, hangs = LATE[queue.partition(".")[0]], b < 1 / 3
+        self._numbered += 1
+        kind = Kind((queue,), HOARDS if hangs else 2, 1, "prefork", late)
+        worker = Worker(rabbit, f"tenant-{self._numbered}", kind)
+        rabbit.workers[worker.node] = worker
+        if hangs:
+            worker.hung_until = rabbit.loop.now + lasts
+        worker.connect()
+        rabbit.loop.call_later(lasts, worker.kill, f"{WORLD}: a tenant's end")
+
+    def claim(self, a: float, lasts: float) -> None:
+        """A second resource in the namespace wants the same queues, and more workers; it goes again."""
+        name = RESOURCES[int(a * len(RESOURCES))]
+        if self._world.server.get(PLURAL, name) is not None:
+            return
+        spec = copy.deepcopy(self._world.spec)
+        for pool in spec["pools"]:
+            pool["scaling"]["min"] = 1
+            pool["priority"] = 100
+        spec["beat"] = {"enabled": False}
+        made = {"metadata": {"name": name, "annotations": {}}, "spec": spec}
+        self._world.server.add(PLURAL, made)
+        self._world.loop.call_later(lasts, self._world.remove, PLURAL, name)
+        self._world.log(f"resource {name} wants the queues of {NAME}")
