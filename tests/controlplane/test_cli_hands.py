@@ -1,11 +1,13 @@
 """The hands of the person on call with a real API server and a running operator."""
 
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from tests.support.command import PROGRAM, installed_program
 from tests.support.controlplane import ControlPlane
 from tests.support.fleet import Fleet
 from tests.support.operator import in_process
@@ -73,9 +75,24 @@ def test_each_hand_is_followed_by_the_operator_and_seen_in_the_resource(running:
     assert "kubectl-utilitarian" in written
 
 
-def test_a_pause_without_an_end_is_the_mode(running: Fleet, shell: Shell) -> None:
-    assert shell.run("pause").returncode == 0
+def test_as_a_plugin_of_kubectl_they_pause_without_an_end_which_is_the_mode(running: Fleet) -> None:
+    def kubectl(*words: str) -> str:
+        plane = running.controlplane
+        path = f"{PROGRAM.parent}:{os.environ['PATH']}"
+        done = installed_program(
+            plane.tools / "kubectl", *words, env={"KUBECONFIG": str(plane.kubeconfig), "PATH": path}
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    where = ("-n", running.namespace)
+    assert "/kubectl-utilitarian" in kubectl("plugin", "list")
+    assert "other" in kubectl("utilitarian", "status", *where)
+    # What kubectl asks its plugin after the Tab key; it proposes nothing where the cluster has not answered in 3 s.
+    words = ("__complete", "utilitarian", "explain", *where, "")
+    wait_until(lambda: "other" in kubectl(*words).splitlines(), within=SOON)
+    kubectl("utilitarian", "pause", *where)
     wait_until(lambda: running.status()["mode"] == "Paused", within=SOON, describe=running.describe)
     assert running.read()["spec"]["mode"] == "Paused"
-    assert shell.run("resume").returncode == 0
+    kubectl("utilitarian", "resume", *where)
     wait_until(lambda: running.status()["mode"] == "Auto", within=SOON, describe=running.describe)
