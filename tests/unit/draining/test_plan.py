@@ -6,9 +6,10 @@ import pytest
 from tests.support.pools import NOW, fleet
 from tests.support.worker_pods import SILENT, pod, released, said, snapshot
 from utilitarian_operator.core.draining.plan import drain_plans, may_go
-from utilitarian_operator.core.draining.steps import Resize
+from utilitarian_operator.core.draining.steps import Release, Resize
+from utilitarian_operator.core.observation.broker_settings import BrokerSettings, QueueSettings
 from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
-from utilitarian_operator.core.observation.model.pod import PodSnapshot
+from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
 from utilitarian_operator.core.observation.reported import Reported
 from utilitarian_operator.core.sizing.decision import Step, start
 
@@ -39,6 +40,38 @@ def test_a_look_over_the_fleet_asks_each_deployment() -> None:
     drain = drain_plans(FLEET, fresh, decisions, {})["pool"]
     assert drain.resize == Resize(1, ("b",))
     assert drain.others == {"a"}
+
+
+NEXT_WEEK = WorkerLoad(0, 0, 0, 2, consuming=(), first_due=NOW + timedelta(days=7))
+QUORUM = QueueSettings("quorum")
+DRAINS = {
+    "on a classic queue it goes": (BrokerSettings("4.1.0", queues={"q": QueueSettings("classic")}), 1, True),
+    "on a queue of which nothing is known it goes": (BrokerSettings("4.1.0"), 1, True),
+    "a quorum queue counts each return": (BrokerSettings("4.1.0", queues={"q": QUORUM}), 1, False),
+    "before 4.0 it counts to no limit": (BrokerSettings("3.13.7", queues={"q": QUORUM}), 1, True),
+    "before 4.0 it may have one": (
+        BrokerSettings("3.13.7", queues={"q": QueueSettings("quorum", {"delivery-limit": 5})}),
+        1,
+        False,
+    ),
+    "its limit may be taken away": (
+        BrokerSettings("4.1.0", queues={"q": QueueSettings("quorum", {"delivery-limit": -1})}),
+        1,
+        True,
+    ),
+    "a pool that may sleep has counted its returns": (BrokerSettings("4.1.0", queues={"q": QUORUM}), 0, True),
+}
+
+
+@pytest.mark.parametrize("about, wanted, goes", DRAINS.values(), ids=DRAINS)
+def test_a_worker_gives_no_task_back_that_waits_for_its_eta_where_the_queue_drops_it_in_the_end(
+    about: BrokerSettings, wanted: int, goes: bool
+) -> None:
+    others = () if wanted == 0 else (pod("b"),)
+    seen = snapshot(pod("a", NEXT_WEEK, marked=NOW), *others, reported=said(1 + wanted, 1 + wanted))
+    decisions = {"pool": start(Step("demand", 1 + wanted, wanted, "fewer"))}
+    plan = drain_plans(FLEET, FleetSnapshot(NOW, {"pool": seen}, about=about), decisions, {})["pool"]
+    assert (Release("a") in plan.steps) is goes
 
 
 def test_of_pods_that_do_not_run_none_is_a_wrong_victim() -> None:

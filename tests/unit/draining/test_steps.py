@@ -37,6 +37,10 @@ def worker(name: str, active: int | None = 0, *, reserved: int = 0, **more: Any)
     return Worker(name=name, held=held, **given)
 
 
+def waiting(name: str, tasks: int) -> Worker:
+    return replace(worker(name), held=WorkerLoad(0, 0, 0, tasks), later=True)
+
+
 def cancelled(name: str, active: int = 0) -> Worker:
     return worker(name, active, consuming=(), marked=MARKED)
 
@@ -55,6 +59,16 @@ CASES: dict[str, tuple[PoolWorkers, int, list[DrainStep]]] = {
         [MarkDraining("b")],
     ),
     "least work held": (PoolWorkers([worker("a", 3), worker("b", 1, reserved=1)], 2), 1, [MarkDraining("b")]),
+    "of two that run nothing the one in which no task waits for its ETA": (
+        PoolWorkers([waiting("a", 2), worker("b"), waiting("c", 1)], 3),
+        2,
+        [MarkDraining("b")],
+    ),
+    "of two in which tasks wait for their ETA the one with fewer": (
+        PoolWorkers([waiting("a", 2), waiting("b", 1)], 2),
+        1,
+        [MarkDraining("b")],
+    ),
     "one that doesn't answer goes last": (PoolWorkers([worker("a", None), worker("b", 9)], 2), 1, [MarkDraining("b")]),
     "a quarter at a time": (
         PoolWorkers([worker(f"w{i}") for i in range(8)], 8),

@@ -9,7 +9,12 @@ from utilitarian_operator.api.patience import Patience
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core.diagnosis.dropped_tasks import dropped_advice
 from utilitarian_operator.core.diagnosis.silence import causes
-from utilitarian_operator.core.observation.broker_settings import BrokerSettings, QueueSettings
+from utilitarian_operator.core.observation.broker_settings import (
+    BrokerSettings,
+    QueueSettings,
+    at_least,
+    delivery_limit,
+)
 from utilitarian_operator.core.observation.model.figures import Unknown
 from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
 from utilitarian_operator.core.observation.model.pod import WorkerLoad
@@ -20,9 +25,6 @@ from utilitarian_operator.core.wording import number, plural, seconds
 
 MOST = 20
 """Sentences of advice at a time; the others follow when these are done."""
-
-DELIVERY_LIMIT = 20
-"""Of a quorum queue from RabbitMQ 4.0 on, unless it says otherwise."""
 
 CONSUMER_TIMEOUT = timedelta(minutes=30)
 """RabbitMQ's own from 3.8.17 on; its configuration may say otherwise, and can't be read from outside."""
@@ -69,7 +71,7 @@ def advice(fleet: Fleet, snapshot: FleetSnapshot, memories: Mapping[str, Memory]
 
 def _of_the_broker(settings: BrokerSettings, snapshot: FleetSnapshot, waits: Patience) -> Iterator[str]:
     """A worker whose remote control is refused can't tell its version of Celery either."""
-    if not _at_least(settings.version, 4, 3) or _at_least(settings.celery, 5, 7):
+    if not at_least(settings.version, 4, 3) or at_least(settings.celery, 5, 7):
         return
     if settings.celery is not None or _none_answers(snapshot, waits):
         which = f"Celery {settings.celery}" if settings.celery else "workers of which none answers"
@@ -86,7 +88,7 @@ def _of_delayed_delivery(settings: BrokerSettings) -> Iterator[str]:
     Celery takes the headers away that it goes by from 5.6.3 on (celery #9867, and the sources of 5.6.2 and 5.6.3).
     """
     known = settings.delayed is not None and settings.celery is not None and settings.version is not None
-    if not known or _at_least(settings.celery, 5, 6, 3) or _at_least(settings.version, 4, 0, 1):
+    if not known or at_least(settings.celery, 5, 6, 3) or at_least(settings.version, 4, 0, 1):
         return
     yield (
         f"Celery {settings.celery} with RabbitMQ {settings.version}: a task that waits in the broker for its time "
@@ -108,8 +110,8 @@ def _of_a_queue(pool: Pool, queue: str, memory: Memory, settings: BrokerSettings
     if declared is None:
         return
     has = declared.settings
-    limit = has.get("delivery-limit", DELIVERY_LIMIT if _at_least(settings.version, 4, 0) else None)
-    if declared.kind == "quorum" and isinstance(limit, int) and limit > 0 and "dead-letter-exchange" not in has:
+    limit = delivery_limit(settings, queue)
+    if limit is not None and "dead-letter-exchange" not in has:
         yield (
             f"pool {pool.name}, queue {queue}: a message is dropped after {number(limit)} deliveries (a worker's "
             "death counts as one for all that it held); set a policy with a dead-letter-exchange"
@@ -147,7 +149,7 @@ def _of_its_timeout(
 ) -> Iterator[str]:
     """From 4.3 on quorum queues alone have the timeout."""
     own = declared.settings.get("consumer-timeout")
-    if settings.version is None or (_at_least(settings.version, 4, 3) and declared.kind != "quorum"):
+    if settings.version is None or (at_least(settings.version, 4, 3) and declared.kind != "quorum"):
         return
     known = isinstance(own, int)
     limit = timedelta(milliseconds=own) if isinstance(own, int) else CONSUMER_TIMEOUT
@@ -255,12 +257,3 @@ def _wait_of_a_sleeping_pool(pool: Pool, memory: Memory) -> tuple[timedelta | No
         return pool.scaling.drain_within, "lets its first task wait as long as drainWithin allows (wake: WhenDue)"
     u = longest_start_up_s(pool, memory)
     return (None, "") if u is None else (timedelta(seconds=u), f"needs {seconds(u)} to start one")
-
-
-def _at_least(version: str | None, *wanted: int) -> bool:
-    """Whether a version is as new as that; False for one that is not known or can't be read."""
-    parts = (version or "").split(".")
-    try:
-        return tuple(int(part) for part in parts[: len(wanted)]) >= wanted
-    except ValueError:
-        return False

@@ -151,7 +151,8 @@ def _said(
     if symptoms.standing is not None and now - symptoms.standing[1] >= waits.no_progress and not stuck:
         yield Finding(STARVED, _why_starved(pool, seen, now - symptoms.standing[1]))
     marked = any(pod.marked is not None for pod in seen.pods)
-    slow = drain.slow(pool_workers(pool, seen, now), pool.drain_timeout, now) if marked else ()
+    leaving = pool_workers(pool, seen, now, gives_back=False)  # what waits in them for its ETA is held, too
+    slow = drain.slow(leaving, pool.drain_timeout, now) if marked else ()
     if slow:
         yield Finding(SLOW_DRAIN, _who_is_slow(pool, slow), tuple(slow))
     unexpected = pool.foreign_consumers == "Unexpected"

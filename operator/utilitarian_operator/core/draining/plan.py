@@ -20,6 +20,7 @@ from utilitarian_operator.core.draining.workers import OpenGate, agreed, gates, 
 from utilitarian_operator.core.labels import POOL_LABEL
 from utilitarian_operator.core.moments import since
 from utilitarian_operator.core.objects.wanted import DEPLOYMENT
+from utilitarian_operator.core.observation.broker_settings import delivery_limit
 from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
 from utilitarian_operator.core.observation.model.pool import PoolSnapshot
 from utilitarian_operator.core.sizing.decision import Decision
@@ -166,7 +167,9 @@ def works_still(live: Mapping[str, Any], snapshot: FleetSnapshot) -> bool:
 
 def _drain_plan(pool: Pool, snapshot: FleetSnapshot, desired: int, since: timedelta) -> DrainPlan:
     seen = snapshot.pools[pool.name]
-    workers = pool_workers(pool, seen, snapshot.at, since)
+    # A pool that goes to zero has its own count of what it gave back.
+    counted = desired > 0 and any(delivery_limit(snapshot.about, queue) is not None for queue in pool.queues)
+    workers = pool_workers(pool, seen, snapshot.at, since, gives_back=not counted)
     steps = list(drain.steps(workers, desired))
     return DrainPlan(
         resize := _resize(steps),

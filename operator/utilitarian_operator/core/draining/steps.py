@@ -238,9 +238,13 @@ def largest_step(workers: int) -> int:
     return max(1, min(ceil(workers * LARGEST_STEP), MOST_AT_ONCE))
 
 
-def loses_least(worker: Worker) -> tuple[bool, float, str]:
-    """Order in which workers are chosen: not ready, then idle, then least work held; by name between equals."""
-    return (worker.ready, worker.tasks, worker.name)
+def loses_least(worker: Worker) -> tuple[bool, float, int, str]:
+    """Order in which workers are chosen: not ready, then idle, then least work held; by name between equals.
+
+    Of two with as much work the one goes first in which fewer tasks wait for their ETA: those are given back.
+    """
+    waiting = worker.held.scheduled if isinstance(worker.held, WorkerLoad) else 0
+    return (worker.ready, worker.tasks, waiting, worker.name)
 
 
 def _choose(pool_workers: PoolWorkers, desired: int) -> Iterator[MarkDraining]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from utilitarian_operator.api.effective import Pool
 from utilitarian_operator.core.draining import steps as drain
@@ -14,6 +14,7 @@ from utilitarian_operator.core.observation.model.queue import Present
 ASKED_AFTER = timedelta(seconds=3)
 """Time in which a worker that was not asked before has said what it holds, or is one that doesn't answer."""
 
+NEVER = datetime.max.replace(tzinfo=UTC)
 MUTE_BUT_CONSUMING_AFTER = timedelta(seconds=30)
 """A worker that can't answer (remote control refused, or busy in a solo pool) is believed by its consumers then."""
 
@@ -26,7 +27,12 @@ class OpenGate:
 
 
 def pool_workers(
-    pool: Pool | None, snapshot: PoolSnapshot, now: datetime, shrinking_for: timedelta = timedelta()
+    pool: Pool | None,
+    snapshot: PoolSnapshot,
+    now: datetime,
+    shrinking_for: timedelta = timedelta(),
+    *,
+    gives_back: bool = True,
 ) -> PoolWorkers:
     """The workers of a pool, as its drain sees them.
 
@@ -35,8 +41,9 @@ def pool_workers(
         snapshot: of its pods.
         now: the one clock.
         shrinking_for: since when it has more workers than are wanted.
+        gives_back: whether what waits in a worker for an ETA may go back to the queue if it is due late.
     """
-    patience = None if pool is None else now + pool.drain_timeout
+    patience = None if pool is None else now + pool.drain_timeout if gives_back else NEVER
     workers = [_worker(pod, patience) for pod in snapshot.pods]
     silent = any(pod.running and pod.staying and not isinstance(pod.held, WorkerLoad) for pod in snapshot.pods)
     return PoolWorkers(

@@ -9,6 +9,9 @@ from utilitarian_operator.core.observation.expiring import Expiring
 MOST = 10**14
 """Three thousand years in milliseconds."""
 
+DELIVERY_LIMIT = 20
+"""Of a quorum queue from RabbitMQ 4.0 on, unless it says otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class QueueSettings:
@@ -44,6 +47,24 @@ class BrokerSettings:
     delayed: int | None = None
     unreadable: frozenset[str] = frozenset()
     expiring: tuple[Expiring, ...] = ()
+
+
+def delivery_limit(settings: BrokerSettings, queue: str) -> int | None:
+    """How often a message of a queue may come back before the queue drops it; None: any number, or it is not known."""
+    declared = settings.queues.get(queue)
+    if declared is None or declared.kind != "quorum":
+        return None
+    limit = declared.settings.get("delivery-limit", DELIVERY_LIMIT if at_least(settings.version, 4, 0) else None)
+    return limit if isinstance(limit, int) and limit > 0 else None
+
+
+def at_least(version: str | None, *wanted: int) -> bool:
+    """Whether a version is as new as that; False for one that is not known or can't be read."""
+    parts = (version or "").split(".")
+    try:
+        return tuple(int(part) for part in parts[: len(wanted)]) >= wanted
+    except ValueError:
+        return False
 
 
 def by_policy_name(arguments: Mapping[str, Any], policy: Mapping[str, Any]) -> dict[str, Any]:
