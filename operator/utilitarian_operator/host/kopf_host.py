@@ -84,7 +84,7 @@ def seeing(
     progress: Callable[[str, int], None] = lambda *_: None,
     listed: Callable[[], None] = lambda: None,
 ) -> See:
-    """What is done with each event.
+    """What is done with each event: it goes to the cache, and what is new asks for a look.
 
     Args:
         store: given every object.
@@ -100,8 +100,10 @@ def seeing(
             return
         progress(plural, version(body))
         edited = plural == FLEETS and store.edited(body)
-        key = store.see(plural, body, deleted=kind == "DELETED")
-        if key is not None:
+        deleted = kind == "DELETED"
+        news = deleted or not store.knows(plural, body)
+        key = store.see(plural, body, deleted=deleted)
+        if key is not None and news:
             queue.add(key, at_once=edited)
 
     return see

@@ -51,6 +51,36 @@ async def test_what_vanished_while_a_watch_was_away_is_found_soon_after_it_began
     await asyncio.gather(listing_all, running, return_exceptions=True)
 
 
+@pytest.mark.parametrize(
+    "events,looks",
+    [
+        pytest.param([("ADDED", 1)], 1, id="new"),
+        pytest.param([("ADDED", 1), ("MODIFIED", 2)], 2, id="another-version"),
+        pytest.param([("ADDED", 1), ("MODIFIED", 1)], 1, id="the-echo-of-a-write"),
+        pytest.param([("ADDED", 1), (None, 1)], 1, id="listed-anew"),
+        pytest.param([("ADDED", 1), ("DELETED", 1)], 2, id="gone"),
+    ],
+)
+async def test_a_look_is_asked_for_by_what_is_new_alone(events: list[tuple[str | None, int]], looks: int) -> None:
+    """Each write of a status comes back by the watch: a fifth of all looks would be because of that alone."""
+    asked: list[Key] = []
+
+    async def work(key: Key) -> bool:
+        asked.append(key)
+        return True
+
+    queue = WorkQueue[Key](work)
+    see, running = seeing(Store(), queue), asyncio.create_task(queue.run())
+    for kind, at in events:
+        metadata = {"namespace": KEY.namespace, "name": KEY.name, "resourceVersion": str(at)}
+        see(FLEETS, kind, resources.resource() | {"metadata": metadata})
+        for _ in range(5):  # turns of the loop, in which the queue works
+            await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert asked == [KEY] * looks
+
+
 async def test_the_first_list_of_many_namespaces_may_take_long() -> None:
     """Two minutes for one answer would be a standstill; the process must not be killed for many that are slow."""
     now, sick = 0.0, list[str | None]()

@@ -98,7 +98,8 @@ class Store:
             self._remember_deleted(where, version(body))
             return
         kind, _, name = where
-        self._objects[kind][key][name] = body
+        there = self._objects[kind][key]
+        there[name] = _same(there.get(name), body)
         self._answers[kind, key].discard(name)
         self._whose[where] = key
 
@@ -175,7 +176,9 @@ class Store:
             self._answers[kind, key].clear()
         for body in bodies:
             vanished.discard(_at(kind, body))
-            self.see(kind, body)
+            whose = fleet_of(kind, body)
+            known = before[whose].get(body["metadata"]["name"]) if whose in before else None
+            self.see(kind, _same(known, body))
         for where in sorted(vanished):
             self._remember_deleted(where, at)
         for body in newer:
@@ -241,6 +244,11 @@ def fleet_of(kind: str, body: Object) -> Key | None:
         return Key(metadata["namespace"], metadata["name"])
     instance = (metadata.get("labels") or {}).get(INSTANCE_LABEL)
     return Key(metadata["namespace"], instance) if instance else None
+
+
+def _same(known: Object | None, body: Object) -> Object:
+    """An object as it is kept: the one that is known where it is told again, so that nothing looks new by that."""
+    return known if known is not None and known == body else body
 
 
 def _life(body: Object) -> tuple[object, bool]:

@@ -81,6 +81,19 @@ def test_of_the_same_version_the_later_stays() -> None:
     assert store.children(DEPLOYMENTS, KEY)["a"]["spec"] == {"replicas": 5}
 
 
+def test_what_is_told_again_is_the_same_object() -> None:
+    """What follows from an object is kept with it, until another one takes its place."""
+    store = Store()
+    store.see(DEPLOYMENTS, child("a", 3))
+    first = store.children(DEPLOYMENTS, KEY)["a"]
+    store.see(DEPLOYMENTS, child("a", 3))
+    assert store.children(DEPLOYMENTS, KEY)["a"] is first
+    store.replace(DEPLOYMENTS, [child("a", 3), child("b", 4)], 5)
+    assert store.children(DEPLOYMENTS, KEY)["a"] is first
+    store.replace(DEPLOYMENTS, [child("a", 6)], 6)
+    assert store.children(DEPLOYMENTS, KEY)["a"] is not first
+
+
 def test_what_is_deleted_is_forgotten_and_its_fleet_is_told() -> None:
     store = Store()
     store.see(DEPLOYMENTS, child("a"))
