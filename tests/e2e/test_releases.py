@@ -57,6 +57,8 @@ def built(sources: Path, folder: Path) -> dict[str, Any]:
 def test_an_upgrade_from_an_earlier_version_and_the_way_back_touch_no_busy_worker(bed: Bed, tmp_path: Path) -> None:
     before = tmp_path / "before"
     run("git", "worktree", "add", "--detach", before, BEFORE, cwd=ROOT)
+    (before / "build").mkdir()
+    (before / "build" / "venv").symlink_to(ROOT / "build" / "venv")
     with ExitStack() as stack:
         stack.callback(run, "git", "worktree", "remove", "--force", before, cwd=ROOT)
         earlier = built(before, tmp_path)
