@@ -584,6 +584,15 @@ def test_what_makes_no_sense_is_refused(values: dict[str, Any], says: str) -> No
         render(values)
 
 
+@pytest.mark.thorough
+def test_an_archive_of_the_chart_makes_the_same_objects(tmp_path: Path) -> None:
+    """As docs/install.md has it for who has no checkout."""
+    helm("package", str(CHART), "--destination", str(tmp_path))
+    [archive] = tmp_path.glob("utilitarian-operator-*.tgz")
+    of_archive, of_folder = (helm("template", "uo", str(of), "--kube-version", "1.34.4") for of in (archive, CHART))
+    assert of_archive == of_folder
+
+
 def test_an_old_cluster_is_refused() -> None:
     with pytest.raises(ChartRefusedError, match=r">=1\.30"):
         render(kube_version="1.29.9")
