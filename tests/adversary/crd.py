@@ -36,9 +36,9 @@ class Crd:
         Raises:
             Invalid: a value is not as it should be, and was not there before.
         """
-        parts: Object = {part: self.read(part, body[part]) for part in ("spec", "status") if part in body}
-        new = {**body, **parts}
-        wrong = [why for part in ("spec", "status") if part in new for why in self._wrong(part, new, before)]
+        others = [it for it in ("spec", "status") if it in body and (it != "spec" or body[it] is not before.get(it))]
+        new: Object = {**body, **{part: self.read(part, body[part]) for part in others}}
+        wrong = [why for part in others for why in self._wrong(part, new, before)]
         if wrong:
             raise Invalid(f"{body['metadata']['name']} is invalid: {'; '.join(wrong)}")
         return new

@@ -275,7 +275,7 @@ def _reported(spec: Spec, seen: Seen, state: State, plan: Plan, now: datetime, k
     blockers = [*_blockers(spec, plan.refused), *contests(owner, fleet, state.writers, seen.rivals)]
     scaled = plan.beat.version if plan.beat.scaled_back else state.beat.scaled
     state = changed(state, beat=BeatMemory(state.beat.recorded, scaled, plan.ahead, plan.behind))
-    report = _report(spec, seen, state, plan, figures, blockers)
+    report = _report(spec, seen, state, plan, figures, blockers, kept)
     generation = running.generation if spec.doubted else spec.newest.generation
     said = (spec.newest.warnings, upcoming(fleet, snapshot.at), figures.findings, figures.runs.forecasts)
     about = StatusInput(generation, blockers, *said)
@@ -298,11 +298,13 @@ def _write(status: ReadOnlyObject, seen: Seen, state: State, now: datetime) -> W
     return WriteStatus(status, patch(status, previous))
 
 
-def _report(spec: Spec, seen: Seen, state: State, plan: Plan, figures: Figures, blockers: Sequence[Blocker]) -> _Report:
+def _report(  # noqa: PLR0913 - one look, and what the look before has made
+    spec: Spec, seen: Seen, state: State, plan: Plan, figures: Figures, blockers: Sequence[Blocker], kept: Kept
+) -> _Report:
     """The events, in this order, and what is counted with them."""
     left, wrong = reviewed(state.drains.departures, figures.snapshot)
     slow = {pod: pool for pool, drain in plan.drains.items() for pod in drain.slow}
-    losses, seen_losses = state.losses.new([*seen.pods.values(), *seen.gone])
+    losses, seen_losses = state.losses.new([*seen.pods.values(), *seen.gone], kept)
     named_now = seen.read.broker.name if seen.read is not None else None
     of_another = [Event(Reason.BROKER_CHANGED, it) for it in moved(state.broker, named_now, seen.resource["status"])]
     of_broker, broker = _of_broker(figures.snapshot, blockers, recorded=state.recorded.broker)

@@ -89,9 +89,11 @@ class WriteStatus:
     patch: ReadOnlyObject
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Figures:
     """What the metrics, and a record of the decision, are made of.
+
+    Without slots, so that one can be made of another (`changed`).
 
     Args:
         fleet: what runs.
@@ -118,9 +120,11 @@ class Figures:
     losses: tuple[tuple[str, Cause], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """Everything that is to happen because of one look, in this order.
+
+    Without slots, so that one can be made of another (`changed`).
 
     Args:
         figures: None where nothing runs.

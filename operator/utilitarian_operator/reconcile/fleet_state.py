@@ -7,7 +7,8 @@ from utilitarian_operator.adapters.cluster.cache import Key
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.look import Seen, State
 from utilitarian_operator.core.plan import Outcome
-from utilitarian_operator.core.spec.acceptance import Acceptance
+from utilitarian_operator.core.spec.acceptance import Acceptance, Judgement
+from utilitarian_operator.core.spec.references import Target
 from utilitarian_operator.errors import LoginRefused
 from utilitarian_operator.reconcile.act.accepted_specs import Revisions
 from utilitarian_operator.reconcile.observe.credentials import BrokerCredentials
@@ -46,6 +47,7 @@ class FleetState:
         outcome: what became of the plan of the last look.
         used: the credentials of its broker.
         login_refused: the error after which they were read again.
+        named: the Secrets and ConfigMaps that the newest spec and the one that runs name, with the two.
     """
 
     resource: Object
@@ -55,6 +57,7 @@ class FleetState:
     outcome: Outcome | None = None
     used: Credentials | None = None
     login_refused: LoginRefused | None = None
+    named: tuple[Judgement, Judgement | None, frozenset[Target]] | None = None
 
     @property
     def key(self) -> Key:

@@ -267,9 +267,7 @@ class Fleets:
     ) -> tuple[Mapping[Target, Content], list[Blocker]]:
         """Read what is referred to, and let the newest spec run unless that, or a queue of it, is not to be had."""
         running = known.acceptance.running
-        wanted = targets(newest.references, running.fleet if running else None) | mounted_targets(newest.mounts)
-        wanted |= mounted_targets(running.mounts) if running else set()
-        contents = await known.parts.references.read(wanted)
+        contents = await known.parts.references.read(_named(known, newest, running))
         lacking = missing(newest.references, contents, known.key.namespace, MEANWHILE)
         may_run = newest.fleet is not None and newest is not running and lost.may_run
         if may_run and (not lacking or running is None):
@@ -279,3 +277,13 @@ class Fleets:
     async def _keep_brokers(self) -> None:
         used: dict[Hashable, Credentials] = {it: known.used for it, known in self._known.items() if known.used}
         await self._brokers.keep_only(used | self._claims.in_use)
+
+
+def _named(known: FleetState, newest: Judgement, running: Judgement | None) -> frozenset[Target]:
+    """All Secrets and ConfigMaps that two specs name; kept as long as they are the same."""
+    before = known.named
+    if before is None or before[0] is not newest or before[1] is not running:
+        wanted = targets(newest.references, running.fleet if running else None) | mounted_targets(newest.mounts)
+        wanted |= mounted_targets(running.mounts) if running else set()
+        before = known.named = newest, running, frozenset(wanted)
+    return before[2]

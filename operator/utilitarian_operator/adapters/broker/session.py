@@ -5,7 +5,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from utilitarian_operator.adapters.broker.address import addresses
@@ -30,6 +30,7 @@ from utilitarian_operator.adapters.intervals import (
     Intervals,
 )
 from utilitarian_operator.adapters.requests import UNTOLD, Requests, Target
+from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.observation.broker import BrokerSnapshot, Depths, Questions
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings, QueueSettings
 from utilitarian_operator.core.observation.model.figures import HOLDS
@@ -149,8 +150,8 @@ class BrokerSession:
         try:
             depths = await self._read_depths(queues)
         except BrokerError as error:
-            return replace(self.known, failed=error)
-        return replace(self.known, depths=depths)
+            return changed(self.known, failed=error)
+        return changed(self.known, depths=depths)
 
     async def _in(self, thread: ThreadPoolExecutor, call: Callable[[], T]) -> T:
         if self._closed:  # it would connect again, and that would stay

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from utilitarian_operator.core.changed import changed
+from utilitarian_operator.core.changed import Kept, changed
 from utilitarian_operator.core.diagnosis.pod_losses import Cause, PodLoss, pod_losses
 from utilitarian_operator.core.reasons import MOST_EVENTS_AT_ONCE
 
@@ -27,15 +27,19 @@ class PodLosses:
     seen: frozenset[tuple[str, Cause, str]] | None = None
     recorded: frozenset[tuple[str, Cause]] = frozenset()
 
-    def new(self, pods: Iterable[Mapping[str, Any]]) -> "tuple[list[tuple[PodLoss, bool]], PodLosses]":
+    def new(
+        self, pods: Iterable[Mapping[str, Any]], kept: Kept | None = None
+    ) -> "tuple[list[tuple[PodLoss, bool]], PodLosses]":
         """The losses that were not seen before, each with whether it is worth an event, and what is remembered now.
 
         Of a pod that is lost again and again by the same cause only the first is, and only some of one look.
 
         Args:
             pods: of the fleet: those that are there, and as they were those that went since the last look.
+            kept: what the look before has made.
         """
-        now = [loss for pod in pods for loss in pod_losses(pod)]
+        kept = kept or Kept()
+        now = [loss for pod in pods for loss in kept.of(pod["metadata"]["name"], _losses, pod)]
         known, first_look = self.seen or frozenset(), self.seen is None
         fresh = [it for it in now if _key(it) not in known and self._is_since(it, first_look=first_look)]
         recorded = self.recorded & {(it.uid, it.cause) for it in now}
@@ -51,6 +55,10 @@ class PodLosses:
         if loss.at is None:
             return not first_look
         return loss.at >= (self.began if first_look else self.began - CLOCKS_DIFFER)
+
+
+def _losses(pod: Mapping[str, Any]) -> tuple[PodLoss, ...]:
+    return tuple(pod_losses(pod))
 
 
 def _key(loss: PodLoss) -> tuple[str, Cause, str]:

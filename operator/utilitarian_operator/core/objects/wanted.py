@@ -135,16 +135,19 @@ def todo(  # noqa: PLR0913 - what is and what should be, two questions, and what
     for it in wanted:
         names[it.kind].append(it.name)
         seen = live[it.kind].get(it.name)
-        whose = Belongs.OURS if seen is None else kept.of((it.kind, it.name), belongs, seen, owner)
+        if seen is None:
+            first = replicas[it.pool] if it.pool is not None else None
+            actions += [(it, step) for step in template_actions(it.manifest, None, replicas=first)]
+            continue
+        whose, due = kept.of(it.manifest["metadata"]["name"], _as_it_is, it.manifest, seen, owner)
         if whose is Belongs.OURS:
-            first = replicas[it.pool] if it.pool is not None and seen is None else None
-            steps = list(kept.of((it.kind, it.name), _actions, it.manifest, seen, first))
-            if seen is not None and not steps and changed(it, seen):
+            steps = list(due)
+            if not steps and changed(it, seen):
                 steps = [Apply(it.manifest)]
-            elif seen is not None and any(isinstance(step, Apply) for step in steps) and not may_repeat(it, seen):
+            elif any(isinstance(step, Apply) for step in steps) and not may_repeat(it, seen):
                 steps = []
             actions += [(it, step) for step in steps]
-        elif whose is Belongs.LEFT and seen is not None:
+        elif whose is Belongs.LEFT:
             actions.append((it, Adopt(it.manifest, seen)))
         elif whose is Belongs.ANOTHERS:
             taken.append(it)
@@ -152,8 +155,9 @@ def todo(  # noqa: PLR0913 - what is and what should be, two questions, and what
     return Todo(tuple(actions), tuple(deletions), tuple(taken))
 
 
-def _actions(manifest: Object, seen: Object | None, first: int | None) -> tuple[Action, ...]:
-    return tuple(template_actions(manifest, seen, replicas=first))
+def _as_it_is(manifest: Object, seen: Object, owner: Owner) -> tuple[Belongs, tuple[Action, ...]]:
+    """Whose an object is that is there, and what brings it to its manifest."""
+    return belongs(seen, owner), tuple(template_actions(manifest, seen))
 
 
 def pod_templates(name: str, fleet: Fleet) -> dict[str, Object]:

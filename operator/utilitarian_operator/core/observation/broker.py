@@ -83,9 +83,11 @@ class WorkerAnswer:
     asked_at: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BrokerSnapshot:
     """What is known of one broker at one moment; nothing in it changes afterwards.
+
+    Without slots, so that one can be made of another (`changed`).
 
     Args:
         at: the moment, in monotonic seconds.

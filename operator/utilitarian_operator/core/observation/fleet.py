@@ -66,9 +66,11 @@ class Readings:
     usage: Mapping[str, PodUsage] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sightings:
     """What is kept of what was seen, so that the next look can say what is new, and since when something is so.
+
+    Without slots, so that one can be made of another (`changed`).
 
     Args:
         began: when this operator began to look; what older pods did before is not counted.

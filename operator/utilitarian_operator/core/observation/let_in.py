@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 FIELD = "letIn"
@@ -19,6 +20,11 @@ def mark(hosts: Iterable[str], vhost: str) -> str:
         hosts: host and port of each address.
         vhost: of the URL.
     """
+    return _mark(frozenset(hosts), vhost)
+
+
+@lru_cache(maxsize=1024)
+def _mark(hosts: frozenset[str], vhost: str) -> str:
     there = sorted({re.sub(r"\.(?=:\d+$)", "", it.lower()) for it in hosts})
     return hashlib.sha256("\n".join([vhost, *there]).encode()).hexdigest()[:LENGTH]
 

@@ -10,6 +10,7 @@ from utilitarian_operator.core.beat.checks import KEPT_SINCE, memory_since
 from utilitarian_operator.core.blocker import Blocker
 from utilitarian_operator.core.changed import Kept
 from utilitarian_operator.core.diagnosis.broker_advice import MOST, advice
+from utilitarian_operator.core.diagnosis.findings import Finding
 from utilitarian_operator.core.forecast.completion import Forecast
 from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.observation.let_in import FIELD, recorded
@@ -17,6 +18,7 @@ from utilitarian_operator.core.observation.model.figures import add
 from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
 from utilitarian_operator.core.observation.model.pool import PoolSnapshot
 from utilitarian_operator.core.observation.model.queue import Missing
+from utilitarian_operator.core.observation.pod_failures import PodFailure
 from utilitarian_operator.core.sizing.decision import Decision
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.memory_json import past_to_text, settled, settled_text, to_text
@@ -102,12 +104,8 @@ def bare_status(  # noqa: PLR0913 - one look, and what the look before has made
         **({FIELD: let_in} if (let_in := snapshot.let_in or recorded(previous)) else {}),
         "conditions": bounded(dated(current, previous.get("conditions", []), newest.generation, snapshot.at)),
         "pools": [
-            _pool(pool, snapshot.pools[pool.name], decisions[pool.name])
-            | {"memory": kept.of(pool.name, settled_text, *settled(memories[pool.name]))}
-            | _why(pool.name, snapshot.pools[pool.name], decisions[pool.name], newest)
-            | _starts(newest.starts.get(pool.name))
-            | _runs(newest.runs.get(pool.name, ()), memories[pool.name].history[:most])
-            for pool in fleet.pools
+            kept.of(it.name, _pool, *_of_pool(it, snapshot, decisions, memories[it.name], newest, most))
+            for it in fleet.pools
         ],
         "beat": _beat(snapshot, previous.get("beat", {})),
         **_next_run(newest.starts),
@@ -172,13 +170,45 @@ def _next_run(starts: Mapping[str, datetime]) -> Status:
     return {"nextRun": f"{pool} {timestamp(starts[pool], 'minutes')}"}
 
 
-def _pool(pool: Pool, snapshot: PoolSnapshot, decision: Decision) -> Status:
+def _of_pool(
+    pool: Pool,
+    snapshot: FleetSnapshot,
+    decisions: Mapping[str, Decision],
+    memory: Memory,
+    newest: StatusInput,
+    most: int,
+) -> tuple[Any, ...]:
+    """All that a pool's part is made of (`_pool`), but for what moves all the time."""
+    name, seen = pool.name, snapshot.pools[pool.name]
+    leaving = sum(not pod.staying for pod in seen.pods)
+    workers = (seen.replicas or 0, seen.ready_workers, leaving, seen.pod_failure)
+    said = (newest.findings.get(name, ()), newest.starts.get(name), newest.runs.get(name, ()))
+    return (name, *workers, decisions[name], *said, memory.history[:most], *settled(memory))
+
+
+def _pool(  # noqa: PLR0913 - as `_of_pool` has them: the part is kept while they are the same
+    name: str,
+    replicas: int,
+    ready: int,
+    leaving: int,
+    failure: PodFailure | None,
+    decision: Decision,
+    found: Sequence[Finding],
+    start: datetime | None,
+    forecasts: tuple[Forecast, ...],
+    history: tuple[PastRun, ...],
+    *remembered: Any,
+) -> Status:
     return {
-        "name": pool.name,
-        "replicas": snapshot.replicas or 0,
-        "ready": snapshot.ready_workers,
+        "name": name,
+        "replicas": replicas,
+        "ready": ready,
         "desired": decision.replicas,
-        "draining": sum(not pod.staying for pod in snapshot.pods),
+        "draining": leaving,
+        "memory": settled_text(*remembered),
+        **_why(failure, decision, found),
+        **_starts(start),
+        **_runs(forecasts, history),
     }
 
 
@@ -220,13 +250,12 @@ def _used(usage: Usage) -> Status:
     return used
 
 
-def _why(name: str, snapshot: PoolSnapshot, decision: Decision, newest: StatusInput) -> Status:
+def _why(pod_failure: PodFailure | None, decision: Decision, wrong: Sequence[Finding]) -> Status:
     """Reason and sentence: first what is wrong with the pool, then the rule that set its number.
 
     A pool's failure comes first where it stops the pool, and last where some of its workers go on.
     """
-    pod_failure = snapshot.pod_failure
-    found = [(it.reason, it.message) for it in newest.findings.get(name, ())]
+    found = [(it.reason, it.message) for it in wrong]
     if pod_failure is not None and pod_failure.stops:
         found.insert(0, (pod_failure.reason, pod_failure.message))
     reason = found[0][0] if found else decision.rule

@@ -1,8 +1,10 @@
 """Reads the Secrets and ConfigMaps that a resource names, one by one, and again after a while."""
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.core.spec.references import Absent, Content, Target, Unreadable
@@ -28,6 +30,14 @@ class _Reading:
     length: int = 0
 
 
+class _AllRead(NamedTuple):
+    """What was read of all that was asked for, and until when none of it is read again (monotonic seconds)."""
+
+    targets: frozenset[Target]
+    contents: Mapping[Target, Content]
+    until: float
+
+
 class ReferenceReader:
     """The contents of what one resource names, as they were last read.
 
@@ -43,9 +53,21 @@ class ReferenceReader:
         self.refused: frozenset[Target] = frozenset()
         """What may not be read, of what was asked for last."""
         self._every_s = READ_EVERY_S
+        self._all: _AllRead | None = None
 
     async def read(self, targets: Iterable[Target]) -> Mapping[Target, Content]:
-        """The contents of all of them; what could not be read keeps what was read last."""
+        """The contents of all of them; what could not be read keeps what was read last.
+
+        Between two reads it is the same mapping, so that what is made of it need not be made anew.
+        """
+        wanted = frozenset(targets)
+        if self._all is None or self._all.targets != wanted or self._monotonic() >= self._all.until:
+            contents = await self._read_all(wanted)
+            until = min((it.due for it in self._readings.values()), default=math.inf)
+            self._all = _AllRead(wanted, contents, until)
+        return self._all.contents
+
+    async def _read_all(self, targets: Iterable[Target]) -> Mapping[Target, Content]:
         readings: dict[Target, _Reading] = {}
         away, spent = False, 0
         for target in sorted(targets):
@@ -65,6 +87,7 @@ class ReferenceReader:
 
     def read_again(self) -> None:
         """The broker refused the login: read all but files again at the next look."""
+        self._all = None
         self._readings = {
             target: it if target.digested else replace(it, due=0.0) for target, it in self._readings.items()
         }
