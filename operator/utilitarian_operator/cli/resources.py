@@ -46,7 +46,8 @@ def from_file(path: Path) -> list[Object]:
         raise WrongInput(f"{name}: no YAML: {why_no_yaml(error)}") from error
     found = [it for it in objects if isinstance(it, dict) and it.get("kind") == KIND]
     if not found:
-        kinds = ", ".join(sorted({str(it.get("kind")) for it in objects if isinstance(it, dict)})) or "nothing"
+        named = sorted({str(it.get("kind") or "objects without a kind") for it in objects if isinstance(it, dict)})
+        kinds = ", ".join(named) or "nothing"
         raise WrongInput(f"{name}: no {KIND} in it, only {kinds}")
     for resource in found:
         _check(resource, name)

@@ -34,6 +34,7 @@ WRONG: dict[str, tuple[str, str]] = {
     "a date that is none": ("kind: Secret\nmetadata: 2026-13-01", "error: stdin: no UtilitarianWorkerPool in it"),
     "nothing": ("", "error: stdin: no UtilitarianWorkerPool in it, only nothing"),
     "something else": ("kind: Secret", "error: stdin: no UtilitarianWorkerPool in it, only Secret"),
+    "no kind": ("start: 2026-01-01", "error: stdin: no UtilitarianWorkerPool in it, only objects without a kind"),
     "no name": ("kind: UtilitarianWorkerPool", "error: stdin: metadata.name is missing"),
     "two": (
         "\n---\n".join([resource("one"), resource("two")]),
