@@ -59,7 +59,7 @@ class Engine:
         looks: Sequence[float] | None = None,
     ) -> None:
         self.fleet, self.begins, self.until, self.looks = fleet, begins, until, looks
-        self._calendar, self._context = Calendar(begins), FleetContext(begins)
+        self._calendar, self._context = Calendar(begins), FleetContext(begins, in_words=False)
         self.lanes = {pool.name: Lane(pool, workers[pool.name]) for pool in fleet.pools}
         self._models = [lane.workers for lane in self.lanes.values()]
         first = looks[0] if looks else 0.0
@@ -159,12 +159,11 @@ class Engine:
             slot_seconds=max(used - lane.used, 0.0),
             serving=workers.in_each[SERVING],
             longest_s=workers.oldest,
-            started_up=tuple([seconds for seconds, at_once in workers.started_up if at_once <= MOST_AT_ONCE]),
-            started_together=tuple([seconds for seconds, at_once in workers.started_up if at_once > MOST_AT_ONCE]),
             draining=lane.draining,
             first_due=self._first_due(workers),
         )
-        workers.started_up.clear()
+        if workers.started_up:
+            facts = _with_starts(facts, workers)
         lane.arrived, lane.completed, lane.used = arrived, workers.completed, used
         return facts
 
@@ -208,6 +207,13 @@ class Engine:
             return max(self._calendar.next_change(lane, now, until), now + TICK_S)
         number = bisect_right(self.looks, now)
         return self.looks[number] if number < len(self.looks) else inf
+
+
+def _with_starts(facts: Facts, workers: Workers) -> Facts:
+    """The facts with the starts since the last look, each told once."""
+    starts = [[s for s, n in workers.started_up if (n > MOST_AT_ONCE) is together] for together in (False, True)]
+    workers.started_up.clear()
+    return changed(facts, started_up=tuple(starts[0]), started_together=tuple(starts[1]))
 
 
 def _fewest(workers: Workers) -> int:

@@ -86,13 +86,16 @@ class Calendar:
         )
 
     def _while_served(self, lane: Lane, now: float) -> float:
-        """A pool that leaves when its queue is empty: when it is, at the look after, or when its long tasks ended."""
+        """A pool that leaves when its queue is empty: when it is, and at the look after.
+
+        While long tasks run it is a busy pool like others: workers without one go, and what they take is learned.
+        """
         workers, longest = lane.workers, when_due.longest_start_up_s(lane.pool, lane.memory) or 0.0
         if workers.ready:
             return self._emptied(lane, now, self._while_busy(lane, now))
         if lane.seconds <= longest or not workers.running:
             return now + TICK_S
-        return min(_tick(workers.last_end), _tick(workers.next_arrival))
+        return min(self._while_busy(lane, now), _tick(workers.next_arrival))
 
     def _emptied(self, lane: Lane, now: float, limit: float) -> float:
         """The first look at which no message waits any more."""

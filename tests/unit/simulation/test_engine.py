@@ -60,7 +60,16 @@ def looked(asked: Scene, *, every_tick: bool) -> Engine:
 def test_it_decides_as_if_it_looked_each_second(
     arrivals: list[Any], settings: dict[str, Any], played: float, near: float
 ) -> None:
-    asked = stage({"work": {"arrivals": arrivals}}, settings, days=played)
+    alike(stage({"work": {"arrivals": arrivals}}, settings, days=played), near)
+
+
+def test_long_tasks_that_wait_are_played_as_if_they_were_looked_at_each_second() -> None:
+    work = {"seconds": {"median": 900, "p95": 900}, "arrivals": [{"cron": "0 * * * *", "tasks": 100}]}
+    alike(stage({"work": work}, {"worker": {"concurrency": 20}, "scaling": {"wake": "WhenDue"}}, days=0.08), 0.01)
+
+
+def alike(asked: Scene, near: float) -> None:
+    """The looks that count come to what looks each second come to."""
     sparse, dense = (looked(asked, every_tick=every).lanes["pool"] for every in (False, True))
     one, other = sparse.workers.account, dense.workers.account
     assert len(sparse.samples) < len(dense.samples) / 2

@@ -39,6 +39,7 @@ class FleetContext:
         paused_until: when a person's pause ends; None where none is in force, or where it has no end.
         given_up: why pools leave their queues to another resource, by pool name.
         contested: the client to which the number of a pool's workers is left, by pool name.
+        in_words: whether a person reads why. A simulation decides 100,000 times, and only the numbers count.
     """
 
     now: datetime
@@ -49,6 +50,7 @@ class FleetContext:
     paused_until: datetime | None = None
     given_up: Mapping[str, str] = field(default_factory=dict)
     contested: Mapping[str, str] = field(default_factory=dict)
+    in_words: bool = True
 
 
 class Beside(Protocol):
@@ -202,7 +204,7 @@ def decide_pool(pool: Pool, facts: Facts, memory: Memory, context: FleetContext)
         memory = runs.opened_by_hand(pool, context.runs_by_hand.get(pool.name), memory, now)
         memory = runs.follow(pool, facts, memory, now, since)
     steady = context.running_for >= pool.scaling.stabilization and context.good_looks >= GOOD_LOOKS
-    given = RuleInput(pool, facts, memory, now, steady, context.overrides.get(pool.name))
+    given = RuleInput(pool, facts, memory, now, steady, context.overrides.get(pool.name), context.in_words)
     decision, memory = decide(given)
     if (why := context.given_up.get(pool.name)) is not None:
         decision = decision.then(Step(Rule.QUEUE_TAKEN, decision.replicas, 0, why))

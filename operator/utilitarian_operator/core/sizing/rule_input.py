@@ -29,6 +29,7 @@ class RuleInput:
         now: the one clock.
         steady: the operator has run long enough, and seen well often enough, to take workers away.
         override: what a person set, or None.
+        in_words: whether the sentence on the demand is needed, which is half of what the demand costs.
     """
 
     pool: Pool
@@ -37,6 +38,7 @@ class RuleInput:
     now: datetime
     steady: bool = True
     override: Override | None = None
+    in_words: bool = True
     _seconds: float | None = field(default=None, init=False, repr=False, compare=False)
     _horizon: float | None = field(default=None, init=False, repr=False, compare=False)
     _leaves: bool | None = field(default=None, init=False, repr=False, compare=False)
@@ -69,7 +71,7 @@ class RuleInput:
 
     def remembering(self, memory: Memory) -> "RuleInput":
         """The same with a memory that has the demand in it, on which nothing depends that was worked out before."""
-        after = RuleInput(self.pool, self.facts, memory, self.now, self.steady, self.override)
+        after = RuleInput(self.pool, self.facts, memory, self.now, self.steady, self.override, self.in_words)
         after._seconds, after._horizon, after._leaves = self._seconds, self._horizon, self._leaves
         return after
 

@@ -11,7 +11,7 @@ from utilitarian_operator.core.observation.model.figures import Unknown
 from utilitarian_operator.core.sizing import memory as memories
 from utilitarian_operator.core.sizing import runs, when_due
 from utilitarian_operator.core.sizing.decision import Decision, Rule, Step, start
-from utilitarian_operator.core.sizing.demand import demand, is_cut
+from utilitarian_operator.core.sizing.demand import Demand, demand, is_cut
 from utilitarian_operator.core.sizing.eta_sleep import given_back_too_often, why_awake
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory
@@ -61,17 +61,23 @@ def by_demand(given: RuleInput) -> Step:
         seconds_per_task=s,
         over=given.horizon,
     )
+    because = _why_demand(given, facts.at_least, result) if given.in_words else ""
+    return Step(Rule.DEMAND, facts.current, result.workers, because)
+
+
+def _why_demand(given: RuleInput, work: int, asked: Demand) -> str:
+    scaling, s = given.pool.scaling, given.seconds_per_task
     because = (
-        f"{plural(facts.at_least, 'task')} of {seconds(s)}, to be started within "
-        f"{duration(pool.scaling.drain_within)}: {plural(round(result.slots, 1), 'slot')}, "
-        f"{number(pool.worker.concurrency)} a worker: {plural(result.workers, 'worker')}"
+        f"{plural(work, 'task')} of {seconds(s)}, to be started within {duration(scaling.drain_within)}: "
+        f"{plural(round(asked.slots, 1), 'slot')}, {number(given.pool.worker.concurrency)} a worker: "
+        f"{plural(asked.workers, 'worker')}"
     )
-    if result.workers > facts.current and is_cut(pool.scaling.drain_within.total_seconds(), given.start_up_s, s):
+    if asked.workers > given.facts.current and is_cut(scaling.drain_within.total_seconds(), given.start_up_s, s):
         because += (
             f"; a start takes {seconds(given.start_up_s)} of that, so some begin too late whatever their number: "
             "a longer drainWithin, or workers that stand by (min)"
         )
-    return Step(Rule.DEMAND, facts.current, result.workers, because)
+    return because
 
 
 def wait_until_due(given: RuleInput, wanted: int) -> Step | None:
