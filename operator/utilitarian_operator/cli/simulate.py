@@ -93,10 +93,13 @@ def simulate(filename: Path, load: Path, fleet: str | None, output: Shape, wishe
 
 
 def _report(resource: Object, load: Path, wishes: Wishes) -> Report:
-    others = [checked_policy(name.strip()) for name in wishes.against.split(",") if name.strip()]
+    named = dict.fromkeys(name.strip() for name in wishes.against.split(","))
+    others = [checked_policy(name) for name in named if name]
     price = None if wishes.price is None else read_price(wishes.price, wishes.currency)
-    if wishes.write is not None and not wishes.advise:
-        raise WrongInput("--write: there is nothing to write without --advise")
+    if wishes.currency and price is None:
+        raise WrongInput(f"--currency {wishes.currency[:50]}: there is nothing to print in it without --price")
+    if wishes.write is not None:
+        _check_writable(wishes.write, advise=wishes.advise)
     wanted = [(OURS, resource), *(variants(resource, wishes.sweep) if wishes.sweep else ())]
     with _progress(len(wanted) + len(others) + wishes.advise) as tell:
         results, stage = _results(wanted, others, load, wishes, tell)
@@ -108,6 +111,14 @@ def _report(resource: Object, load: Path, wishes: Wishes) -> Report:
 def _usage(resource: Object) -> dict[str, Usage]:
     """What an operator has learned of the workers' CPU and memory, where the resource comes from a cluster."""
     return {name: memory.usage for name, memory in remembered(resource.get("status"), datetime.now(UTC)).items()}
+
+
+def _check_writable(path: Path, *, advise: bool) -> None:
+    """Whether what is advised can be written: a month is played for minutes before it is."""
+    if not advise:
+        raise WrongInput("--write: there is nothing to write without --advise")
+    if path.is_dir() or not path.parent.is_dir():
+        raise WrongInput(f"--write {path}: {'Is a directory' if path.is_dir() else 'No such directory'}")
 
 
 def _write(path: Path, resource: Object, found: Advice) -> None:

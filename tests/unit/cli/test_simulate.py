@@ -56,6 +56,7 @@ def files(tmp_path: Path) -> list[str]:
 def run(*arguments: str, code: int = 0) -> str:
     result = CliRunner().invoke(app, list(arguments))
     assert result.exit_code == code, result.output
+    assert not (code == 2 and result.stdout)  # what is wrong is said before anything is played
     return result.stdout if not code else result.stderr
 
 
@@ -74,6 +75,12 @@ def test_json_has_its_shape(files: list[str]) -> None:
 
 def test_the_table_says_all_of_it(files: list[str]) -> None:
     assert run(*files, "--against", "keda,keda-tuned,oracle", "--price", "0.05") == GOLDEN.read_text()
+
+
+def test_what_is_named_twice_is_played_once(files: list[str]) -> None:
+    swept = ["--sweep", "pools.rest.scaling.max=3,3"]
+    table = run(*files, "--days", "0.05", "--against", "hpa,hpa", *swept)
+    assert [table.count(f"\n  {name} ") for name in ("hpa", "pools.rest.scaling.max=3")] == [1, 1]
 
 
 def test_the_page_is_well_formed_and_asks_for_nothing(files: list[str]) -> None:
@@ -154,6 +161,7 @@ def test_a_sweep_without_an_effect_is_said_to_have_none(files: list[str]) -> Non
         (["--against", "kedda"], "unknown policy 'kedda'"),
         (["--sweep", "pools.none.scaling.max=1,2"], "no pool 'none'; there are: runs, rest"),
         (["--sweep", "pools.rest.scaling.max"], "write it like"),
+        (["--sweep", "pools=1"], "write a pool's field like pools.amr-hourly.scaling.drainWithin"),
         (["--sweep", "pools.rest.scaling.max=soon"], "spec.pools[1].scaling.max"),
         (["--sweep", "maxWorkers.more=1"], "has no fields"),
         (["--sweep", "pools.rest.scaling.max=["], "'[' can't be read as YAML"),
@@ -162,6 +170,9 @@ def test_a_sweep_without_an_effect_is_said_to_have_none(files: list[str]) -> Non
         (["--days", "0"], "--days"),
         (["--price", "much"], "--price much: write what a worker-hour costs, like 0.05"),
         (["--write", "cheaper.yaml"], "nothing to write without --advise"),
+        (["--advise", "--write", "/"], "--write /: Is a directory"),
+        (["--advise", "--write", "/no/such/cheaper.yaml"], "--write /no/such/cheaper.yaml: No such directory"),
+        (["--currency", "EUR"], "--currency EUR: there is nothing to print in it without --price"),
         (["--days", "nan"], "--days"),
         (["-o", "pdf"], "--output"),
         (["--fleet", "other"], "there are: small"),

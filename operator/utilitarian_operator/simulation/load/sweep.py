@@ -28,7 +28,7 @@ def variants(resource: Mapping[str, Any], sweep: str) -> Iterator[tuple[str, dic
     steps = path.split(".")
     if not equals or not values or len(steps) < 1 or not all(steps):
         raise InvalidSweep(f"--sweep {sweep}: write it like pools.amr-hourly.scaling.drainWithin=1m,5m,30m")
-    for value in values.split(","):
+    for value in dict.fromkeys(values.split(",")):
         changed = deepcopy(dict(resource))
         spec = changed.get("spec")
         if not isinstance(spec, dict):
@@ -46,8 +46,10 @@ def _read(value: str, sweep: str) -> Any:
 
 def _set(spec: dict[str, Any], steps: list[str], value: Any, sweep: str) -> None:
     place: dict[str, Any] = spec
+    if steps[0] == "pools" and len(steps) <= 2:  # noqa: PLR2004 - pools.NAME.FIELD
+        raise InvalidSweep(f"--sweep {sweep}: write a pool's field like pools.amr-hourly.scaling.drainWithin=1m,5m,30m")
     if steps[0] == "pools":
-        place, steps = _pool(spec, steps[1] if len(steps) > 2 else "", sweep), steps[2:]  # noqa: PLR2004 - pools.NAME.x
+        place, steps = _pool(spec, steps[1], sweep), steps[2:]
     for step in steps[:-1]:
         below = place.setdefault(step, {})
         if not isinstance(below, dict):
