@@ -151,7 +151,9 @@ class Client:
         """Refuse a request with unknown fields, where it asks for that."""
         unknown = self.server.crd.unknown(body) if query.get("fieldValidation") == "Strict" else []
         if unknown:
-            raise Refused(status, "strict decoding error: " + ", ".join(f'unknown field "{it}"' for it in unknown))
+            why = "strict decoding error: " + ", ".join(f'unknown field "{it}"' for it in unknown)
+            self.world.invariants.breach("refused-write", why)
+            raise Refused(status, why)
 
     def _event(self, method: str, body: Any) -> Any:
         if method == "GET":

@@ -62,6 +62,11 @@ def limits(seed: int) -> dict[str, int]:
     return {"fast": LIMIT, "slow": LIMIT} if seed % 7 == 2 else {}
 
 
+def execution(seed: int) -> str:
+    """Celery's `--pool` of the quick pool."""
+    return "gevent" if seed % 12 == 11 else ("prefork", "threads", "prefork", "solo")[seed % 4]
+
+
 def measured(seed: int) -> bool:
     """In each fifth world the cluster has a metrics API."""
     return seed % 5 == 2

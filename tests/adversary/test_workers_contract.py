@@ -10,7 +10,7 @@ from tests.adversary.loop import VirtualLoop
 from tests.adversary.rabbitmq import RabbitMQ
 from tests.adversary.workers import Kind, Worker
 from tests.support.quorum_contract import LongQuorumContract, QuorumContract
-from tests.support.workers_contract import Counts, Holds, WorkersContract
+from tests.support.workers_contract import Counts, GeventContract, Holds, WorkersContract
 
 QUEUE = "work"
 SOON_S, EVERY_S = 60.0, 0.05
@@ -94,3 +94,7 @@ class TestModelledQuorumQueue(QuorumContract):
 
 class TestModelledQuorumQueueForLong(LongQuorumContract):
     """The same, one after the other."""
+
+
+class TestModelledGevent(GeventContract):
+    """With gevent."""

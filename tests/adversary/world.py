@@ -262,8 +262,11 @@ class World:
         self.loop.set_exception_handler(self._unhandled)
         self.server.watchers.append(self._changed)
         self.server.add("secrets", fleet.secret())  # first: the uids that follow are the same in all worlds
-        execution = ("prefork", "threads", "prefork", "solo")[self.seed % 4]
-        options: Any = {"statistics": self.seed % 3 != 0, "execution": execution, "when_due": self.seed % 5 == 4}
+        options: Any = {
+            "statistics": self.seed % 3 != 0,
+            "execution": fleet.execution(self.seed),
+            "when_due": self.seed % 5 == 4,
+        }
         resource = self._asked or fleet.fleet(**options)
         self.server.add("utilitarianworkerpools", resource)
         if self._asked is None:

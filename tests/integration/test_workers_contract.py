@@ -1,6 +1,7 @@
 """Real workers keep the contract by which those of the adversary's model are held to them."""
 
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -8,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.celery_versions import VERSIONS, interpreter
 from tests.support.celery_workers import Application, send, wait_worker_ready
 from tests.support.ledger import FileLedgerReader
 from tests.support.processes import Process
 from tests.support.quorum_contract import LongQuorumContract, QuorumContract
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
-from tests.support.workers_contract import Counts, Holds, WorkersContract
+from tests.support.workers_contract import Counts, GeventContract, Holds, WorkersContract
 from utilitarian import routing
 from utilitarian_operator.adapters.broker.workers.remote_control import RemoteControl
 
@@ -25,10 +27,12 @@ QUEUE = routing.DEFAULT_QUEUE
 class Real:
     """A virtual host of RabbitMQ and workers of the reference application."""
 
-    def __init__(self, rabbitmq: RabbitMQ, vhost: str, directory: Path, stack: ExitStack) -> None:
+    def __init__(
+        self, rabbitmq: RabbitMQ, vhost: str, directory: Path, stack: ExitStack, python: str | Path = sys.executable
+    ) -> None:
         self._rabbitmq, self._vhost, self._stack = rabbitmq, vhost, stack
         self._url = rabbitmq.amqp_url(vhost)
-        self._application = Application(self._url, directory, directory / "ledger")
+        self._application = Application(self._url, directory, directory / "ledger", python=python)
         self._ledger = FileLedgerReader(directory / "ledger")
         self._workers: dict[str, Process] = {}
         self._queue_type = "classic"
@@ -109,3 +113,13 @@ class TestQuorumQueue(QuorumContract):
 @pytest.mark.soak
 class TestQuorumQueueForLong(LongQuorumContract):
     """The same, one after the other."""
+
+
+@pytest.mark.soak
+class TestGevent(GeventContract):
+    """With gevent, by an interpreter that has it."""
+
+    @pytest.fixture
+    def scene(self, rabbitmq: RabbitMQ, vhost: str, tmp_path: Path) -> Iterator[Real]:
+        with ExitStack() as stack:
+            yield Real(rabbitmq, vhost, tmp_path, stack, interpreter(VERSIONS[-1]))

@@ -199,3 +199,36 @@ class WorkersContract:
         scene.wait(lambda: scene.holds(ONE) is None)
         scene.wait(lambda: scene.done() == 1)
         scene.wait(lambda: scene.holds(ONE) == Holds())
+
+
+class GeventContract:
+    """Of a worker with gevent: one message may stand in none of its answers, and a warm stop runs all that it has."""
+
+    def test_while_all_slots_run_one_message_is_not_told_of(self, scene: Scene) -> None:
+        scene.worker(ONE, late=EARLY, execution="gevent")
+        scene.send(5, LONG_S)
+        scene.wait(lambda: (scene.holds(ONE), scene.counts()) == (Holds(2, 2, 1), Counts(1, 2)))
+
+    def test_acknowledged_late_each_is_told_of(self, scene: Scene) -> None:
+        scene.worker(ONE, late=LATE, execution="gevent")
+        scene.send(5, LONG_S)
+        scene.wait(lambda: (scene.holds(ONE), scene.counts()) == (Holds(2), Counts(3, 2)))
+
+    def test_a_cancelled_one_runs_what_it_told_of_and_what_not(self, scene: Scene) -> None:
+        scene.worker(ONE, late=EARLY, execution="gevent")
+        scene.send(4, 3 * SHORT_S)
+        scene.wait(lambda: scene.holds(ONE) == Holds(2, 2, 1))
+        scene.cancel(ONE)
+        scene.wait(lambda: scene.holds(ONE) == Holds())
+        assert scene.done() == 4
+        scene.send(1, SHORT_S)
+        scene.wait(lambda: scene.counts() == Counts(1))
+
+    def test_a_warm_stop_gives_nothing_back(self, scene: Scene) -> None:
+        scene.worker(ONE, late=EARLY, execution="gevent")
+        scene.send(4, 3 * SHORT_S)
+        scene.wait(lambda: scene.holds(ONE) == Holds(2, 2, 1))
+        scene.terminate(ONE)
+        scene.wait(lambda: scene.ended(ONE))
+        assert scene.done() == 4
+        scene.wait(lambda: scene.counts() == Counts())
