@@ -3,6 +3,7 @@
 import copy
 import random
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from tests.support.structural import NOTHING, admitted, refused, unknown
@@ -24,11 +25,18 @@ class Invalid(Exception):
     """The schema refuses an object; the text says why."""
 
 
+@cache
+def _generated() -> Object:
+    """The schema of the CRD as it is; never changed in its place."""
+    schema: Object = definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    return schema
+
+
 class Crd:
     """The schema in force."""
 
     def __init__(self) -> None:
-        self._schema: Object = definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+        self._schema = _generated()
 
     def stored(self, body: Object, before: Object) -> Object:
         """An object as it is stored: spec and status without unknown fields.

@@ -170,9 +170,11 @@ class Plan:
     same: tuple[Source, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Outcome:
     """What became of a plan.
+
+    Without slots, so that one can be made of another (`changed`).
 
     Args:
         at: when its objects were tried.

@@ -202,9 +202,12 @@ class Claims:
         if cluster is not None:
             self._let_in_since.setdefault(credentials, self._clock())
         proven = cluster is not None or mark(place.addresses, place.vhost) == let_in
+        if before is not None and before.holds == holds and place.cluster == cluster:
+            claim = before.claim
+            if (claim.created, claim.runs, claim.queues, claim.let_in) == (created, version.runs, queues, proven):
+                return before
         claim = Claim(str(key), created, version.runs, replace(place, cluster=cluster), queues, proven)
-        noted = Noted(claim, credentials, holds)
-        return before if noted == before else noted
+        return Noted(claim, credentials, holds)
 
     def _may_consume(self, key: Key, fleet: Fleet) -> bool:
         return makes_objects(fleet.mode) or bool(self._store.children(DEPLOYMENTS, key))

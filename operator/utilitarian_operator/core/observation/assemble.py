@@ -22,6 +22,9 @@ from utilitarian_operator.core.wording import plural
 _NOTHING = PoolSnapshot({}, 0)
 """A pool of which Kubernetes tells nothing."""
 
+_UNSEEN = Beginnings()
+"""Of a pool that was not looked at before."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sources:
@@ -170,7 +173,7 @@ class _Look:
             seen = {queue: self._broker or self._queue(queue, serving) for queue in self._before.queues(pool)}
             if pool.is_catch_all:  # its queues are those that its workers share and that no other pool names
                 self.own_queues = learned(self.own_queues, there.pods, named)
-            known = begun(self.beginnings.get(pool.name, Beginnings()), there.pods, seen, consumers, self._doubts.now)
+            known = begun(self.beginnings.get(pool.name, _UNSEEN), there.pods, seen, consumers, self._doubts.now)
             self.beginnings[pool.name] = known
             pods, unlearned = self._with_blank(there.pods, known), self._unlearned(pool)
             unacked = unlearned or self._unacked(pool, seen, pods)

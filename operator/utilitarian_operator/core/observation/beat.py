@@ -98,9 +98,11 @@ class BeatSightings:
     claim: Claim | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BeatReadings:
     """What was read of beat at one look, as the API server and its watches gave it.
+
+    Without slots, so that one can be made of another (`changed`).
 
     Args:
         statefulset: of beat; empty if there is none.

@@ -56,6 +56,7 @@ _KEPT = {
 """Each field and how it is called in a status, where durations have no unit in their name: all are in seconds."""
 
 
+_MOVING = {name: text for name, text in _KEPT.items() if text in FIGURES}
 _SETTLED = {name: text for name, text in _KEPT.items() if text not in FIGURES}
 settled: Callable[[Memory], tuple[Any, ...]] = attrgetter(*_SETTLED)
 """What of a memory is no figure: it changes seldom, and is written at once."""
@@ -63,8 +64,13 @@ settled: Callable[[Memory], tuple[Any, ...]] = attrgetter(*_SETTLED)
 
 def to_text(memory: Memory) -> Text:
     """What is worth keeping, without what is as at the beginning."""
-    values = {name: getattr(memory, name) for name in _KEPT}
-    return {_KEPT[name]: _plain(value) for name, value in values.items() if value != getattr(FRESH, name)}
+    return settled_text(*settled(memory)) | figures_text(memory)
+
+
+def figures_text(memory: Memory) -> Text:
+    """The same of the figures, which are written with other changes or after a while."""
+    values = {name: getattr(memory, name) for name in _MOVING}
+    return {_MOVING[name]: _plain(value) for name, value in values.items() if value != getattr(FRESH, name)}
 
 
 def settled_text(*values: Any) -> Text:

@@ -21,7 +21,7 @@ from utilitarian_operator.core.observation.model.queue import Missing
 from utilitarian_operator.core.observation.pod_failures import PodFailure
 from utilitarian_operator.core.sizing.decision import Decision
 from utilitarian_operator.core.sizing.memory import Memory
-from utilitarian_operator.core.sizing.memory_json import past_to_text, settled, settled_text, to_text
+from utilitarian_operator.core.sizing.memory_json import figures_text, past_to_text, settled, settled_text
 from utilitarian_operator.core.sizing.run_state import MOST_PAST_RUNS, PastRun
 from utilitarian_operator.core.sizing.usage import Usage
 from utilitarian_operator.core.status.change import LAST_MESSAGES
@@ -62,7 +62,7 @@ def fleet_status(
         **status,
         **({} if backlog is None else {"backlog": backlog}),
         "pools": [
-            bare | _figures(snapshot.pools[pool.name], decisions[pool.name], memories[pool.name])
+            bare | _figures(bare["memory"], snapshot.pools[pool.name], decisions[pool.name], memories[pool.name])
             for pool, bare in pools
         ],
         **({"advice": advised} if (advised := [*newest.advice, *advice(fleet, snapshot, memories)][:MOST]) else {}),
@@ -212,7 +212,7 @@ def _pool(  # noqa: PLR0913 - as `_of_pool` has them: the part is kept while the
     }
 
 
-def _figures(snapshot: PoolSnapshot, decision: Decision, memory: Memory) -> Status:
+def _figures(remembered: Status, snapshot: PoolSnapshot, decision: Decision, memory: Memory) -> Status:
     """What moves all the time, and is written with other changes or after a while."""
     figures = {"backlog": known(snapshot.ready), "unacked": known(snapshot.unacked), "busy": snapshot.said("active")}
     return {name: figure for name, figure in figures.items() if figure is not None} | {
@@ -221,7 +221,7 @@ def _figures(snapshot: PoolSnapshot, decision: Decision, memory: Memory) -> Stat
             {"rule": step.rule, "before": step.before, "after": step.after, "because": step.because}
             for step in decision.trail
         ],
-        "memory": to_text(memory),
+        "memory": remembered | figures_text(memory),
         **_held_up(snapshot),
         **_started(memory),
         **_used(memory.usage),

@@ -2,13 +2,13 @@
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 from utilitarian_operator.adapters.cluster.cache import PODS, STATEFUL_SETS, Key, Store
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.names import beat_object
 from utilitarian_operator.api.objects import Object, ReadOnlyObject
+from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.labels import MANAGED_BY_LABEL, MANAGER
 from utilitarian_operator.core.mode import makes_objects
 from utilitarian_operator.core.observation.beat import BeatReadings
@@ -48,7 +48,8 @@ class BeatReader:
         found = self.newest(fleet, BeatReadings())
         if not fleet.beat.enabled or not makes_objects(fleet.mode):
             return found
-        return self.newest(fleet, await self._with_requests(fleet, found, claimed=claimed))
+        asked = await self._with_requests(fleet, found, claimed=claimed)
+        return found if asked is found else self.newest(fleet, asked)
 
     def newest(self, fleet: Fleet, found: BeatReadings) -> BeatReadings:
         """The same with what the watches show at this moment.
@@ -57,22 +58,24 @@ class BeatReader:
             fleet: what runs.
             found: by requests, some time ago.
         """
-        found = replace(found, statefulset=self._statefulset(), pod=self._pod_of(self._key))
+        statefulset, pod = self._statefulset(), self._pod_of(self._key)
         if not fleet.beat.enabled:
-            return found
-        return replace(
+            return changed(found, statefulset=statefulset, pod=pod)
+        return changed(
             found,
-            rivals=() if found.statefulset else tuple(self._rivals()),
+            statefulset=statefulset,
+            pod=pod,
+            rivals=() if statefulset else tuple(self._rivals()),
             beats=tuple(it for key in self._store.fleets() if (it := self._pod_of(key))),
         )
 
     async def _with_requests(self, fleet: Fleet, found: BeatReadings, *, claimed: bool) -> BeatReadings:
         if self._is_due("others", OTHERS_EVERY_S):
-            found = replace(found, others=await self._others())
+            found = changed(found, others=await self._others())
         if fleet.beat.storage.ephemeral:
             return found
         if not found.ready and self._is_due("claim", CLAIM_EVERY_S):
-            found = replace(found, claim=await self._claim())
+            found = changed(found, claim=await self._claim())
         return found if claimed and not found.claim_is_gone else await self._with_storage(found)
 
     def _rivals(self) -> Iterable[ReadOnlyObject]:
@@ -91,7 +94,7 @@ class BeatReader:
         except ClusterError as error:  # an operator of some namespaces may not see what belongs to the cluster
             logger.debug("storage classes not seen", extra={"fleet": str(self._key), "because": str(error)})
             return found
-        return replace(found, storage_classes=classes, csi_drivers=drivers)
+        return changed(found, storage_classes=classes, csi_drivers=drivers)
 
     def _statefulset(self) -> Object:
         return self._store.children(STATEFUL_SETS, self._key).get(beat_object(self._key.name), {})

@@ -9,6 +9,9 @@ from utilitarian_operator.core.observation.broker import WorkerAnswer
 from utilitarian_operator.core.observation.counted.worked import Word, Worked, heard, unheard, word
 from utilitarian_operator.core.observation.model.pod import WorkerLoad
 
+_NOTHING = Worked()
+"""Of a worker that was not asked before."""
+
 
 class Answers:
     """The answers of one broker's workers, by node name.
@@ -42,7 +45,7 @@ class Answers:
         """Go on with what each of those has done who were asked at a moment."""
         worked = dict(self.worked)
         for node in asked:
-            so_far, said = worked.get(node, Worked()), words.get(node)
+            so_far, said = worked.get(node, _NOTHING), words.get(node)
             worked[node] = unheard(so_far, at) if said is None else heard(so_far, said)
         self.worked = worked
 
