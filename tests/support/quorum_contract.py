@@ -30,6 +30,10 @@ class QuorumContract:
         scene.send(5, LONG_S, due_in_s=HOUR_S)
         scene.wait(lambda: (scene.holds(ONE), scene.counts()) == (Holds(scheduled=2), Counts(3, 2)))
 
+
+class LongQuorumContract:
+    """The same, of which each case takes several workers one after the other, or a task."""
+
     def test_a_message_is_dropped_when_more_workers_were_killed_with_it_than_its_limit(
         self, scene: QuorumScene
     ) -> None:
@@ -45,10 +49,6 @@ class QuorumContract:
             left = Counts(1) if number < LIMIT else Counts()
             scene.wait(lambda left=left: scene.counts() == left)  # type: ignore[misc]
         assert scene.done() == 0
-
-
-class LongQuorumContract:
-    """The same, of which each case takes several workers one after the other, or a task."""
 
     def test_a_warm_stop_counts_as_well(self, scene: QuorumScene) -> None:
         scene.quorum(LIMIT)

@@ -202,12 +202,15 @@ class WorkersContract:
 
 
 class GeventContract:
-    """Of a worker with gevent: one message may stand in none of its answers, and a warm stop runs all that it has."""
+    """Of a worker with gevent: it fetches ahead unheard, and a warm stop runs all that it has."""
 
-    def test_while_all_slots_run_one_message_is_not_told_of(self, scene: Scene) -> None:
-        scene.worker(ONE, late=EARLY, execution="gevent")
-        scene.send(5, LONG_S)
-        scene.wait(lambda: (scene.holds(ONE), scene.counts()) == (Holds(2, 2, 1), Counts(1, 2)))
+    @pytest.mark.parametrize("multiplier, counts", [(1, Counts(5, 2)), (2, Counts(3, 4))], ids=["1", "2"])
+    def test_while_all_slots_run_it_tells_of_one_of_the_messages_that_it_has_fetched(
+        self, scene: Scene, multiplier: int, counts: Counts
+    ) -> None:
+        scene.worker(ONE, late=EARLY, execution="gevent", multiplier=multiplier)
+        scene.send(9, LONG_S)
+        scene.wait(lambda: (scene.holds(ONE), scene.counts()) == (Holds(2, 2, 1), counts))
 
     def test_acknowledged_late_each_is_told_of(self, scene: Scene) -> None:
         scene.worker(ONE, late=LATE, execution="gevent")
