@@ -65,6 +65,36 @@ async def test_an_object_that_can_not_be_is_refused(cluster: Cluster, namespace:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "💡",
+        "a\U0010fffd",
+        "\x7f\x80\x85\u2028\ufeff\uffff",
+        "\x01\t\n\r",
+        "\\ud83d\\udca1 \\",
+        "ü 計",
+        "\"'",
+        "$(A) %2f",
+    ],
+    ids=ascii,
+)
+async def test_any_text_is_applied_and_kept_as_it_is(cluster: Cluster, namespace: str, text: str) -> None:
+    """An apply is read as YAML, which has no surrogates, and no control characters but escaped."""
+    manifest = deployment(namespace, name="any")
+    manifest["metadata"]["annotations"] = {"said": text}
+    revision = {
+        "apiVersion": "apps/v1",
+        "kind": "ControllerRevision",
+        "metadata": {"name": "any", "namespace": namespace},
+        "revision": 1,
+        "data": {"said": text},
+    }
+    applied = await cluster.apply(manifest, force=True)
+    assert applied["metadata"]["annotations"]["said"] == text
+    assert (await cluster.create(revision))["data"] == {"said": text}
+
+
+@pytest.mark.parametrize(
     "status,kind",
     [(400, Rejected), (403, Rejected), (404, Gone), (409, Conflict), (422, Rejected)]
     + [(status, ClusterError) for status in (401, 410, 429, 500, 503)],

@@ -12,6 +12,7 @@ from kubernetes.aio.client.exceptions import ApiException
 from utilitarian_operator.adapters.cluster import nested_json, pod_metrics
 from utilitarian_operator.adapters.cluster.request_rate import RequestRate
 from utilitarian_operator.adapters.cluster.seam import Cluster
+from utilitarian_operator.adapters.cluster.yaml_body import as_yaml
 from utilitarian_operator.adapters.requests import UNTOLD, Requests, Target
 from utilitarian_operator.api.objects import Object, ReadOnlyObject
 from utilitarian_operator.core.labels import MANAGER
@@ -26,7 +27,9 @@ MOST_LISTED_BYTES = 4 * 2**20
 JSON = "application/json"
 YAML = "application/yaml"
 MERGE_PATCH = "application/merge-patch+json"
-APPLY_PATCH = "application/apply-patch+yaml"
+APPLY_PATCH = "application/apply-patch+yaml; charset=utf-8"
+"""With the charset, so that the library sends our text as it is; without, it would make JSON of it."""
+
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 
 _PATHS = {
@@ -87,7 +90,7 @@ class ClusterClient(Cluster):
             return await self._write("POST", _collection(manifest), manifest, JSON)
         # Its data may never change, and as JSON they are kept byte by byte: any patch of its metadata, the garbage
         # collector's too, spells them anew and would be refused. As YAML they are spelt by the API server at once.
-        return await self._write("POST", _collection(manifest), json.dumps(manifest, ensure_ascii=False), YAML)
+        return await self._write("POST", _collection(manifest), as_yaml(manifest), YAML)
 
     async def read(self, kind: str, namespace: str, name: str) -> Object:
         """One object as it is now."""
@@ -101,7 +104,7 @@ class ClusterClient(Cluster):
             force: take over fields of others; only for objects that the resource controls. Else Conflict is raised.
         """
         query = [("force", "true")] if force else []
-        return await self._write("PATCH", _item(manifest), manifest, APPLY_PATCH, query)
+        return await self._write("PATCH", _item(manifest), as_yaml(manifest), APPLY_PATCH, query)
 
     async def patch(self, live: ReadOnlyObject, change: ReadOnlyObject, subresource: str = "") -> Object:
         """Change some fields of exactly this object; None takes one away."""
