@@ -106,7 +106,7 @@ def _advice(_: float) -> Iterator[dict[str, Any]]:
                 "load": resource,
                 "pool": pool.name,
                 "worker_hours": [round(it.hours, 2) for it in (found.before, found.after)],
-                "promises_kept": [it.kept / max(it.promised, 1) for it in (found.before, found.after)],
+                "promises_kept": [it.kept / it.promised if it.promised else None for it in (found.before, found.after)],
                 "wait_p95_s": [[round(p95, 1) for _, p95 in it.waits] for it in (found.before, found.after)],
                 "changes": [str(field) for change in found.changes for field in change.fields],
             }
