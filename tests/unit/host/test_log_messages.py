@@ -27,6 +27,9 @@ ABOUT_THE_PROCESS = {
     "a watch says an error, so all is listed anew",
     "older than what was seen",
     "admission is served",
+    "no connection accepted",
+    "no connection",
+    "a connection has ended by itself",
 }
 """Lines about no object: about the operator itself, and all that it watches."""
 
