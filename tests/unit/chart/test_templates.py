@@ -369,6 +369,13 @@ def test_dashboards_may_live_where_grafana_looks() -> None:
     assert [it["metadata"]["annotations"] for it in found] == [{"grafana_folder": "Work"}] * len(found)
 
 
+def test_dashboards_of_two_releases_may_live_in_one_namespace() -> None:
+    both = [render({"dashboard": {"namespace": "monitoring"}}, namespace=it) for it in ("one", "two")]
+    first, second = ({it["metadata"]["name"] for it in made if it["kind"] == "ConfigMap"} for made in both)
+    assert len(first) == len(second) > 0
+    assert first & second == set()
+
+
 def test_the_metrics_service_finds_the_operators_pods() -> None:
     service = one(default(), "Service")
     labels = one(default(), "Deployment")["spec"]["template"]["metadata"]["labels"]
