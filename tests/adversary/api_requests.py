@@ -171,6 +171,8 @@ class Client:
         if named := query.get("fieldSelector", "").removeprefix("metadata.name="):
             found = [it for it in found if it["metadata"]["name"] == named]
         found = found[: int(query.get("limit") or len(found))]
+        for it in found if plural == "deployments" else ():
+            self.world.saw(plural, it)  # an operator that begins is shown so what a person did meanwhile
         kind, group = KINDS[plural]
         metadata = {"resourceVersion": str(self.server.version)}
         return {"kind": f"{kind}List", "apiVersion": group, "metadata": metadata, "items": found}

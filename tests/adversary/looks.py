@@ -57,7 +57,6 @@ def main() -> None:
     took = [(milliseconds(warm), milliseconds(cold)) for _ in range(ROUNDS)]
     with_kept, anew = (median(each) for each in zip(*took, strict=True))
     said = {
-        "bench": "looks",
         "pools": 4,
         "looks": len(warm),
         "ms": round(with_kept, 2),
