@@ -133,7 +133,9 @@ class Scene:
         wait_until(condition, within=within, describe=self.describe, every=timedelta(seconds=0.5))
 
     def wait_running(self, but_not: str = "") -> None:
-        self.wait(lambda: self.reason() == "Running" and self.pod().get("metadata", {}).get("uid", "") != but_not)
+        self.wait(
+            lambda: self.reason() == "Running" and self.pod().get("metadata", {}).get("uid", "") not in {"", but_not}
+        )
 
     @property
     def volume(self) -> Path:

@@ -40,14 +40,13 @@ def with_status_schema(plane: ControlPlane, schema: Mapping[str, Any], resource:
     def stored() -> Any:
         return plane.request("PATCH", path, {"status": probe}, MERGE_PATCH).get("status")
 
-    def put(crd: Any, *, before: Any) -> None:
+    def put(crd: Any) -> None:
+        before = stored()  # what the block has stored is in it
         plane.request("PATCH", f"{_DEFINITION}?fieldManager=tests&force=true", crd, APPLY_PATCH)
         wait_until(lambda: stored() != before, within=SOON)
 
-    ours = stored()
     try:
-        put(other, before=ours)
-        theirs = stored()
+        put(other)
         yield
     finally:
-        put(CRD, before=theirs)
+        put(CRD)

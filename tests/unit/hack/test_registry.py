@@ -58,6 +58,9 @@ def test_a_version_without_a_published_image_is_built(monkeypatch: pytest.Monkey
     assert not registry.serves(cast(Engine, images), fallback="own")
 
 
-def test_published_images_serve_where_they_are() -> None:
+def test_published_images_serve_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "WANTED", "1.34")
+    monkeypatch.setattr(registry, "NODE", registry.NODES["1.34"])
+    monkeypatch.setattr(registry, "ALL", ("node", *registry.ALL[1:]))
     assert registry.serves(cast(Engine, Images(has=registry.ALL)), fallback="own")
     assert not registry.serves(cast(Engine, Images(private=True)), fallback="own")
