@@ -13,7 +13,7 @@ from kubernetes.aio import config
 from kubernetes.aio.client.configuration import Configuration
 
 from tests.support.api_proxy import ApiProxy
-from tests.support.controlplane import ControlPlane
+from tests.support.controlplane import MERGE_PATCH, ControlPlane
 from tests.support.waiting import wait_until_async
 from utilitarian_operator.adapters.cluster.cache import FLEETS
 from utilitarian_operator.host import kopf_host
@@ -43,6 +43,11 @@ class Watching:
             return
         self.seen.append((plural, kind, body["metadata"]["name"], threading.current_thread()))
         self.something.set()
+
+    def edit(self) -> None:
+        """Change the fleet."""
+        path = f"/apis/utilitarian.io/v1alpha1/namespaces/{self.namespace}/utilitarianworkerpools/a"
+        self.controlplane.request("PATCH", path, {"metadata": {"annotations": {"edited": "1"}}}, MERGE_PATCH)
 
     def begin(self) -> "asyncio.Task[None]":
         async def login() -> Configuration:
@@ -106,7 +111,8 @@ async def test_an_error_in_a_watch_ends_nothing(watching: Watching, controlplane
             await wait_until_async(lambda: proxy.done >= OFTEN, within=SOON)
             proxy.heal()
             watching.something.clear()
-            await watching.something.wait()  # all is listed anew
+            watching.edit()
+            await watching.something.wait()  # by a list or by a watch
             assert not running.done()
             assert not ours.done()
             ours.cancel()

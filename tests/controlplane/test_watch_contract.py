@@ -57,10 +57,10 @@ class Real:
         self._proxy.status, self._proxy.cut = 503, True
         wait_until(lambda: self._proxy.watches == 0, within=SOON)
         yield
-        self._proxy.outdated = 0
+        self._proxy.outdated.clear()
         self._proxy.asks_for_the_past = True
         self._proxy.heal()
-        wait_until(lambda: self._proxy.outdated, within=SOON)
+        wait_until(lambda: FLEETS in self._proxy.outdated, within=SOON)
         self._proxy.asks_for_the_past = False
 
     def wait(self, condition: Callable[[], object]) -> None:

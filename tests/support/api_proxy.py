@@ -33,7 +33,7 @@ class ApiProxy:
         done: how often one of these went wrong.
         asks_for_the_past: whether a watch is asked for from the first version on, which the API server has long
             forgotten.
-        outdated: how often it said so: a 410 of its own.
+        outdated: the kinds, in the plural, of which it said so: a 410 of its own.
         watches: that are open.
     """
 
@@ -44,7 +44,7 @@ class ApiProxy:
     cut: bool = False
     done: int = 0
     asks_for_the_past: bool = False
-    outdated: int = 0
+    outdated: set[str] = field(default_factory=set)
     watches: int = 0
     port: int = field(default_factory=free_port)
 
@@ -125,7 +125,8 @@ class ApiProxy:
                     continue
                 if not part.result():
                     return
-                self.outdated += b'"code":410' in part.result()
+                if b'"code":410' in part.result():
+                    self.outdated.add(request.path.rpartition("/")[2])
                 await response.write(part.result())
                 part = asyncio.ensure_future(anext(parts, b""))
         finally:
