@@ -72,12 +72,17 @@ def frame(found: Found, resources: Sequence[Object], history: History, now: date
 def _fleet(found: Found, resource: Object, history: History, now: datetime) -> Iterator[str]:
     status, it, most = resource.get("status") or {}, found.presence(resource, now), terminal_width()
 
-    def red(said: str) -> str:
-        return painted(said if most is None else cut(plain(said), most), "red")
+    def fitted(said: str) -> str:
+        # What others wrote may hold lines, and escapes that look like colours of ours.
+        line = plain(" ".join(said.split("\n")))
+        return line if most is None else cut(line, most)
 
-    yield f"{label(resource)}: {figures(resource, now)}"
-    yield red(it.message) if it.seen is Seen.NOT else it.message
-    yield ", ".join(_beat_and_broker(status, now))
+    def red(said: str) -> str:
+        return painted(fitted(said), "red")
+
+    yield fitted(f"{label(resource)}: {figures(resource, now)}")
+    yield red(it.message) if it.seen is Seen.NOT else fitted(it.message)
+    yield fitted(", ".join(_beat_and_broker(status, now)))
     yield from map(red, wrong_conditions(status))
     rows = status.get("pools") or ()
     if rows:

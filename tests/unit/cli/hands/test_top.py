@@ -64,6 +64,14 @@ def test_it_fits_the_terminal(shell: FakeShell, width: int) -> None:
     assert max(map(width_of, said.splitlines())) <= width
 
 
+def test_a_text_of_escapes_and_lines_is_one_line_that_fits(shell: FakeShell) -> None:
+    shell.fleet().setdefault("status", {})["mode"] = "\x1b[2J\x1b[8mhidden\r\nnext"
+    said = shell.run("top", "--once", env={"COLUMNS": "40"}).stdout.splitlines()
+    assert said[0].startswith("metering/utilitarian: workers")
+    assert max(map(width_of, said)) <= 40
+    assert "next" not in said
+
+
 def test_nothing_is_no_error_and_a_fleet_that_is_none_is(shell: FakeShell) -> None:
     assert shell.run("top", "--once").stdout == "no UtilitarianWorkerPool here; -A looks in all namespaces\n"
     shell.fleet()
