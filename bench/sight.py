@@ -38,7 +38,8 @@ from utilitarian_operator.core.sizing.facts import facts
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet
 from utilitarian_operator.core.status.change import Written, worth_writing
-from utilitarian_operator.core.status.status import StatusInput, fleet_status
+from utilitarian_operator.core.status.report import Reported, StatusInput
+from utilitarian_operator.core.status.status import fleet_status
 from utilitarian_operator.host.workqueue import WorkQueue
 from utilitarian_operator.metrics.fleet import Metrics
 
@@ -135,7 +136,7 @@ class Watch:
         decisions, it.memories = sizes.decisions, sizes.memories
         self._note(it, {name for name, decision in decisions.items() if decision.replicas})
         self._metrics.looked(key, snapshot, decisions, it.health.findings)
-        status = fleet_status(it.fleet, snapshot, decisions, it.memories, it.status, StatusInput(1))
+        status = fleet_status(Reported(it.fleet, snapshot, decisions, it.memories, it.status, StatusInput(1)))
         if worth_writing(status, it.status, it.written, snapshot.at):
             it.status, it.written = status, Written(status, status, snapshot.at)
         self._left.discard(key)

@@ -27,7 +27,7 @@ from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.run_state import OpenRun, Outcome, PastRun
 from utilitarian_operator.core.sizing.runs import MOST_OPEN
 from utilitarian_operator.core.status.recall import remembered
-from utilitarian_operator.core.status.report import StatusInput
+from utilitarian_operator.core.status.report import Reported, StatusInput
 from utilitarian_operator.core.status.size import LIMIT, size
 from utilitarian_operator.core.status.status import fleet_status, refused_status
 
@@ -92,7 +92,7 @@ def said(draw: st.DrawFn) -> dict[str, Any]:
         runs=dict.fromkeys(names, forecasts),
     )
     decisions = dict.fromkeys(names, Decision(100, trail))
-    return fleet_status(asked, snapshot, decisions, dict.fromkeys(names, memory), {}, about)
+    return fleet_status(Reported(asked, snapshot, decisions, dict.fromkeys(names, memory), {}, about))
 
 
 @given(said())

@@ -21,7 +21,7 @@ from utilitarian_operator.core.sizing.learning import Oldest
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.run_state import OpenRun, Outcome, PastRun
 from utilitarian_operator.core.sizing.usage import Usage
-from utilitarian_operator.core.status.report import StatusInput
+from utilitarian_operator.core.status.report import Reported, StatusInput
 from utilitarian_operator.core.status.status import fleet_status
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
@@ -87,7 +87,7 @@ def status(
     memory: Memory | None = None,
 ) -> dict[str, Any]:
     memories = {"a": memory or Memory(), "b": Memory()}
-    return fleet_status(fleet(), seen, decisions or decided(), memories, previous or {}, StatusInput(3))
+    return fleet_status(Reported(fleet(), seen, decisions or decided(), memories, previous or {}, StatusInput(3)))
 
 
 RUN = OpenRun("monthly", NOW, at_risk=True)

@@ -56,7 +56,7 @@ from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet, first_seen_work, looked_well
 from utilitarian_operator.core.spec.acceptance import MEANWHILE, Judgement
 from utilitarian_operator.core.status.change import only_figures_moved, patch, worth_writing
-from utilitarian_operator.core.status.report import StatusInput
+from utilitarian_operator.core.status.report import Reported, StatusInput
 from utilitarian_operator.core.status.status import bare_status, fleet_status, refused_status
 from utilitarian_operator.core.wording import named
 
@@ -279,14 +279,14 @@ def _reported(spec: Spec, seen: Seen, state: State, plan: Plan, now: datetime, k
     generation = running.generation if spec.doubted else spec.newest.generation
     said = (spec.newest.warnings, upcoming(fleet, snapshot.at), figures.findings, figures.runs.forecasts)
     about = StatusInput(generation, blockers, *said)
-    look = (fleet, snapshot, figures.decisions, report.state.memories, seen.resource["status"])
-    bare, write = bare_status(*look, about, kept), None
+    look = Reported(fleet, snapshot, figures.decisions, report.state.memories, seen.resource["status"], about)
+    bare, write = bare_status(look, kept), None
     if not only_figures_moved(bare, seen.resource["status"], state.written, now, kept):
         beside = (
             *advice(owner, fleet, seen.live, seen.rivals, state.applied),
             *said_of_contents(running, fleet, seen, state.made),
         )
-        write = _write(fleet_status(*look, changed(about, advice=beside)), seen, state, now)
+        write = _write(fleet_status(changed(look, newest=changed(about, advice=beside))), seen, state, now)
     plan = changed(plan, figures=report.figures, events=report.events, status=write)
     return changed(plan, conditions=tuple(bare["conditions"])), report.state
 

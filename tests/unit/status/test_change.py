@@ -25,7 +25,7 @@ from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet
 from utilitarian_operator.core.status.change import Written, patch, worth_writing
 from utilitarian_operator.core.status.recall import remembered
-from utilitarian_operator.core.status.report import StatusInput
+from utilitarian_operator.core.status.report import Reported, StatusInput
 from utilitarian_operator.core.status.status import fleet_status
 
 SETTLING, REST = 180, length(600, quick=120)
@@ -84,7 +84,7 @@ def looks(asked: Fleet, seen: PoolSnapshot, status: dict[str, Any], memory: Memo
         watched = watch(asked, snapshot, found, decisions, memories, after)
         memories = watched.memories
         about = StatusInput(1, starts=upcoming(asked, now), runs=watched.forecasts)
-        wanted = fleet_status(asked, snapshot, decisions, memories, status, about)
+        wanted = fleet_status(Reported(asked, snapshot, decisions, memories, status, about))
         wrote = worth_writing(wanted, status, written, now)
         if wrote:
             status = merged(status, json.loads(json.dumps(patch(wanted, status))))

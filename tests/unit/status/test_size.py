@@ -10,7 +10,7 @@ from utilitarian_operator.core.observation.model.figures import Unknown
 from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
 from utilitarian_operator.core.sizing.decision import Decision, Step
 from utilitarian_operator.core.status.recall import remembered
-from utilitarian_operator.core.status.report import StatusInput
+from utilitarian_operator.core.status.report import Reported, StatusInput
 from utilitarian_operator.core.status.size import CONDITION_LENGTH, size
 from utilitarian_operator.core.status.status import fleet_status
 
@@ -36,7 +36,7 @@ def crowd(schedules: int, pools: int = 100) -> dict[str, Any]:
     forecasts = dict.fromkeys(names, (FORECAST,))
     about = StatusInput(3, starts=dict.fromkeys(names, NOW), runs=forecasts)
     return fleet_status(
-        asked, snapshot, dict.fromkeys(names, Decision(9, steps)), dict.fromkeys(names, memory), {}, about
+        Reported(asked, snapshot, dict.fromkeys(names, Decision(9, steps)), dict.fromkeys(names, memory), {}, about)
     )
 
 

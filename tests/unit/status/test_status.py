@@ -26,7 +26,7 @@ from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.run_state import Outcome, PastRun
 from utilitarian_operator.core.status.change import Written, patch, worth_writing
 from utilitarian_operator.core.status.recall import last_messages, remembered
-from utilitarian_operator.core.status.report import StatusInput
+from utilitarian_operator.core.status.report import Reported, StatusInput
 from utilitarian_operator.core.status.status import fleet_status, most_past_runs, refused_status
 
 JUST_NOW, LONG_AGO = (Written({}, {}, NOW - timedelta(seconds=ago)) for ago in (29, 30))
@@ -133,7 +133,9 @@ def test_of_many_queues_those_are_told_to_which_nothing_came_for_longest() -> No
 
 
 def test_without_a_ceiling_the_pools_own_count() -> None:
-    said = fleet_status(fleet("mode: Paused"), SEEN, decided(), dict.fromkeys("ab", Memory()), {}, StatusInput(1))
+    said = fleet_status(
+        Reported(fleet("mode: Paused"), SEEN, decided(), dict.fromkeys("ab", Memory()), {}, StatusInput(1))
+    )
     assert (said["workers"], said["mode"]) == ("1/20", "Paused")
 
 
@@ -286,7 +288,7 @@ def test_a_refused_resource_keeps_what_it_is_remembered_by() -> None:
 
 def with_run(it: Forecast = FORECAST, memory: Memory | None = None) -> dict[str, Any]:
     memories = {"a": memory or Memory(runs=(RUN,)), "b": Memory()}
-    return fleet_status(fleet(), SEEN, decided(), memories, {}, StatusInput(3, runs={"a": (it,)}))
+    return fleet_status(Reported(fleet(), SEEN, decided(), memories, {}, StatusInput(3, runs={"a": (it,)})))
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,18 @@
-"""All that the status is made from beside what was seen and decided, as one value."""
+"""All that the status is made from, as one value."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
+from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.problem import Problem
 from utilitarian_operator.core.blocker import Blocker
 from utilitarian_operator.core.diagnosis.findings import Finding
 from utilitarian_operator.core.forecast.completion import Forecasts
+from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
+from utilitarian_operator.core.sizing.decision import Decision
+from utilitarian_operator.core.sizing.memory import Memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +36,24 @@ class StatusInput:
     findings: Mapping[str, Sequence[Finding]] = field(default_factory=dict)
     runs: Forecasts = field(default_factory=dict)
     advice: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """One look at a fleet that runs, with all that its status tells of it.
+
+    Args:
+        fleet: what runs: the last accepted spec.
+        snapshot: of this look.
+        decisions: by pool name.
+        memories: by pool name.
+        previous: the status as it is.
+        newest: what there is to say of the resource's newest spec.
+    """
+
+    fleet: Fleet
+    snapshot: FleetSnapshot
+    decisions: Mapping[str, Decision]
+    memories: Mapping[str, Memory]
+    previous: Mapping[str, Any]
+    newest: StatusInput

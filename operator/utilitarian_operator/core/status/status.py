@@ -26,7 +26,7 @@ from utilitarian_operator.core.sizing.run_state import MOST_PAST_RUNS, PastRun
 from utilitarian_operator.core.sizing.usage import Usage
 from utilitarian_operator.core.status.change import LAST_MESSAGES
 from utilitarian_operator.core.status.conditions import dated, fleet_conditions, known, refused
-from utilitarian_operator.core.status.report import StatusInput
+from utilitarian_operator.core.status.report import Reported
 from utilitarian_operator.core.status.size import SENTENCE_LENGTH, WORD_LENGTH, Status, bounded, fitting, short
 from utilitarian_operator.core.wording import whole
 
@@ -37,76 +37,46 @@ MOST_LAST_MESSAGES = 100
 """Of a fleet, at about 100 bytes each: those of the queues to which nothing has come for longest."""
 
 
-def fleet_status(
-    fleet: Fleet,
-    snapshot: FleetSnapshot,
-    decisions: Mapping[str, Decision],
-    memories: Mapping[str, Memory],
-    previous: Mapping[str, Any],
-    newest: StatusInput,
-) -> Status:
-    """The status of a fleet that runs.
-
-    Args:
-        fleet: what runs: the last accepted spec.
-        snapshot: of this look.
-        decisions: by pool name.
-        memories: by pool name.
-        previous: the status as it is.
-        newest: what there is to say of the resource's newest spec.
-    """
-    status = bare_status(fleet, snapshot, decisions, memories, previous, newest)
-    backlog = known(add(snapshot.pools[pool.name].ready for pool in fleet.pools))
-    pools = zip(fleet.pools, status["pools"], strict=True)
+def fleet_status(look: Reported) -> Status:
+    """The status of a fleet that runs."""
+    status, snapshot, memories = bare_status(look), look.snapshot, look.memories
+    backlog = known(add(snapshot.pools[pool.name].ready for pool in look.fleet.pools))
+    pools = zip(look.fleet.pools, status["pools"], strict=True)
+    advised = [*look.newest.advice, *advice(look.fleet, snapshot, memories)][:MOST]
     whole_status = {
         **status,
         **({} if backlog is None else {"backlog": backlog}),
         "pools": [
-            bare | _figures(bare["memory"], snapshot.pools[pool.name], decisions[pool.name], memories[pool.name])
+            bare | _figures(bare["memory"], snapshot.pools[pool.name], look.decisions[pool.name], memories[pool.name])
             for pool, bare in pools
         ],
-        **({"advice": advised} if (advised := [*newest.advice, *advice(fleet, snapshot, memories)][:MOST]) else {}),
+        **({"advice": advised} if advised else {}),
     }
     return fitting(whole_status)
 
 
-def bare_status(  # noqa: PLR0913 - one look, and what the look before has made
-    fleet: Fleet,
-    snapshot: FleetSnapshot,
-    decisions: Mapping[str, Decision],
-    memories: Mapping[str, Memory],
-    previous: Mapping[str, Any],
-    newest: StatusInput,
-    kept: Kept | None = None,
-) -> Status:
+def bare_status(look: Reported, kept: Kept | None = None) -> Status:
     """The status without most of its figures and without advice: what of it is written at once when it changes.
 
     Args:
-        fleet: what runs.
-        snapshot: of this look.
-        decisions: by pool name.
-        memories: by pool name.
-        previous: the status as it is.
-        newest: what there is to say of the resource's newest spec.
+        look: what was seen and decided.
         kept: what the look before has made.
     """
     kept = kept or Kept()
+    fleet, snapshot, previous, newest = look.fleet, look.snapshot, look.previous, look.newest
     ceiling = fleet.max_workers or sum(pool.scaling.max for pool in fleet.pools)
     most = most_past_runs(fleet)
-    current = fleet_conditions(fleet, snapshot, decisions, newest)
+    current = fleet_conditions(fleet, snapshot, look.decisions, newest)
     return {
         "observedGeneration": newest.generation,
         "mode": fleet.mode,
         "workers": f"{sum(snapshot.pools[pool.name].ready_workers for pool in fleet.pools)}/{ceiling}",
         "queues": _queues(fleet, snapshot),
-        "activePools": sum(decision.replicas > 0 for decision in decisions.values()),
+        "activePools": sum(decision.replicas > 0 for decision in look.decisions.values()),
         **({} if snapshot.about.delayed is None else {"delayed": snapshot.about.delayed}),
         **({FIELD: let_in} if (let_in := snapshot.let_in or recorded(previous)) else {}),
         "conditions": bounded(dated(current, previous.get("conditions", []), newest.generation, snapshot.at)),
-        "pools": [
-            kept.of(it.name, _pool, *_of_pool(it, snapshot, decisions, memories[it.name], newest, most))
-            for it in fleet.pools
-        ],
+        "pools": [kept.of(it.name, _pool, *_of_pool(it, look, most)) for it in fleet.pools],
         "beat": _beat(snapshot, previous.get("beat", {})),
         **_next_run(newest.starts),
     }
@@ -170,20 +140,13 @@ def _next_run(starts: Mapping[str, datetime]) -> Status:
     return {"nextRun": f"{pool} {timestamp(starts[pool], 'minutes')}"}
 
 
-def _of_pool(
-    pool: Pool,
-    snapshot: FleetSnapshot,
-    decisions: Mapping[str, Decision],
-    memory: Memory,
-    newest: StatusInput,
-    most: int,
-) -> tuple[Any, ...]:
+def _of_pool(pool: Pool, look: Reported, most: int) -> tuple[Any, ...]:
     """All that a pool's part is made of (`_pool`), but for what moves all the time."""
-    name, seen = pool.name, snapshot.pools[pool.name]
+    name, seen, memory, newest = pool.name, look.snapshot.pools[pool.name], look.memories[pool.name], look.newest
     leaving = sum(not pod.staying for pod in seen.pods)
     workers = (seen.replicas or 0, seen.ready_workers, leaving, seen.pod_failure)
     said = (newest.findings.get(name, ()), newest.starts.get(name), newest.runs.get(name, ()))
-    return (name, *workers, decisions[name], *said, memory.history[:most], *settled(memory))
+    return (name, *workers, look.decisions[name], *said, memory.history[:most], *settled(memory))
 
 
 def _pool(  # noqa: PLR0913 - as `_of_pool` has them: the part is kept while they are the same
