@@ -196,9 +196,7 @@ def _learned() -> Panel:
 def _wakes() -> Panel:
     asked = f"sum by (le) (rate(utilitarian_wake_seconds_bucket{{{OF_POOL}}}[10m]))"
     queries = [Query(f"histogram_quantile({it}, {asked})", f"p{100 * it:.0f}") for it in (0.5, 0.95)]
-    text = (
-        "From the first message seen on a sleeping pool to the request for its first workers, of the last ten minutes."
-    )
+    text = "From when a sleeping pool needed workers to the request for its first ones, of the last ten minutes."
     return lines("Wake time", text, "s", queries)
 
 

@@ -133,7 +133,8 @@ class CountedFamilies:
         self.replaced = counter("workers_replaced", "Stuck workers that were replaced", _POOL)
         self.wake = histogram(
             "wake_seconds",
-            "Seconds from the first message seen for an idle pool to the request for its first workers",
+            "Seconds from when a sleeping pool needed workers to the request for its first ones: from its first "
+            "message, or from when that was due where it may wait (`wake: WhenDue`, `outsideRuns: Hold`, a later time)",
             _POOL,
             _WAKE_BUCKETS,
         )
