@@ -1,5 +1,6 @@
 """What counts as a second beat: by the commands of pods, and by what answers on the broker."""
 
+import time
 from typing import Any
 
 import pytest
@@ -125,3 +126,32 @@ def test_who_answers_on_the_broker_and_is_not_ours(
 ) -> None:
     named = [OtherBeat("old-beat", "celery -A utilitarian beat")]
     assert elsewhere(answering, "fleet-beat-0", extra_args, named, ["app-beat-0"]) == found
+
+
+MANY = 100_000
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(["celery"] * MANY, id="celery as each word"),
+        pytest.param(["celery", "-A", "x"] * MANY, id="with an application"),
+        pytest.param(["sh", "-c", "celery -A x " * MANY], id="in a script"),
+        pytest.param(["sh", "-c", "celery -A x;" * MANY], id="as commands of a script"),
+        pytest.param(["celery", "-A", "${a-" * MANY, "beat"], id="a variable in a variable"),
+        pytest.param(["celery", "-A", "utilitarian", "worker", *["-BBBBBBBB="] * MANY], id="many options"),
+        pytest.param([f"celery {n}" for n in range(MANY)], id="many scripts"),
+    ],
+)
+def test_a_pod_of_another_with_a_long_command_keeps_no_fleet_waiting(command: list[str]) -> None:
+    began = time.process_time()
+    also_beat([pod("x", *command)], "utilitarian")
+    assert time.process_time() - began < 2.0
+
+
+def test_many_pods_with_one_script_are_all_seen_and_it_is_split_once() -> None:
+    script = f"{'true; ' * 500}celery -A utilitarian beat"
+    began = time.process_time()
+    found = also_beat([pod(f"x{n}", "sh", "-c", script) for n in range(500)], "utilitarian")
+    assert len(found) == 500
+    assert time.process_time() - began < 5.0

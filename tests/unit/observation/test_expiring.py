@@ -1,5 +1,6 @@
 """What expires in which queue, by what workers say of their application, however odd that is."""
 
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -116,3 +117,43 @@ def test_whatever_a_worker_says_is_read(settings: dict[str, Any], lines: list[st
     for it in expiring(settings, map(registered, lines)):
         assert it.queue
         assert timedelta() < it.after <= timedelta(days=365)
+
+
+LONG = 400_000
+"""Characters, of which each one more would take longer than all before it if anything looked back over them."""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param("a" + " [expires=1" * (LONG // 11), id="begun again and again"),
+        pytest.param("a" + " [expires=1]" * (LONG // 12) + "x", id="with an end each time, and more behind it"),
+        pytest.param("a [expires=" + "1" * LONG + "x]", id="a long number"),
+        pytest.param("a [" + "expires=1." * (LONG // 10) + "]", id="no number, again and again"),
+    ],
+)
+def test_a_long_line_of_a_worker_keeps_no_other_fleet_waiting(line: str) -> None:
+    began = time.perf_counter()
+    assert registered(line).expires_s is None
+    assert time.perf_counter() - began < 1.0
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        pytest.param("?" * 50_000 + "*{}", id="a long pattern"),
+        pytest.param("*aaa" * 2_000 + "{}", id="one with many stars"),
+    ],
+)
+def test_many_long_patterns_of_a_route_keep_no_other_fleet_waiting(pattern: str) -> None:
+    entries = {f"e{n}": {"task": f"t{'a' * 200}{n}", "options": {"expires": 30}} for n in range(10_000)}
+    routes = [{pattern.format(n): "q"} for n in range(200)]
+    began = time.process_time()
+    expiring({"beat_schedule": entries, "task_routes": routes}, [])
+    assert time.process_time() - began < 5.0
+
+
+def test_a_name_that_no_queue_can_have_is_left_out() -> None:
+    assert expiring(entry(expires=30, queue="q" * 256), []) == ()
+    assert [it.queue for it in expiring(entry(expires=30, queue="q" * 255), [])] == ["q" * 255]
+    assert expiring(entry(expires=30) | {"task_routes": {"*" * 256: "q"}}, []) == ()

@@ -3,7 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 
 from utilitarian_operator.api.objects import ReadOnlyObject
 from utilitarian_operator.api.validation.command_line import BEAT, Command, celery_command, read
@@ -13,6 +13,18 @@ from utilitarian_operator.core.observation.beat import OtherBeat
 
 NODE = "celerybeat"
 """What Celery calls a beat's node, before the @, unless it is configured otherwise."""
+
+MOST_COMMANDS = 5
+"""Of one container, each after a word `celery`, that are looked at: each is read to its end."""
+
+LONGEST_COMMAND = 4_000
+"""Characters of a container's words that are looked at: they are another's, and may have a megabyte."""
+
+MOST_SCRIPTS = 50
+"""Different scripts that are split as a shell does it, which takes 10 µs a character."""
+
+LONGEST_APP = 255
+"""Characters of an application's name in which variables are filled in."""
 
 _NODE_OPTIONS = {"--hostname", "-n"}
 _VARIABLE = re.compile(r"\$(?:\{(?P<a>\w+)(?::?-(?P<otherwise>[^}]*))?\}|\((?P<b>\w+)\)|(?P<c>\w+))")
@@ -52,7 +64,8 @@ def also_beat(pods: Iterable[ReadOnlyObject], app: str) -> tuple[OtherBeat, ...]
         pods: that are not the operator's.
         app: as it is given to Celery.
     """
-    found = {pod["metadata"]["name"]: _beat_command(pod, app) for pod in pods if _may_run(pod)}
+    scripts = _Scripts()
+    found = {pod["metadata"]["name"]: _beat_command(pod, app, scripts) for pod in pods if _may_run(pod)}
     return tuple(OtherBeat(name, command) for name, command in sorted(found.items()) if command)
 
 
@@ -78,14 +91,28 @@ def _may_run(pod: ReadOnlyObject) -> bool:
     return pod.get("status", {}).get("phase") not in {"Succeeded", "Failed"}
 
 
-def _beat_command(pod: ReadOnlyObject, app: str) -> str | None:
+class _Scripts:
+    """Shell scripts, each split once: the pods of one Deployment have the same."""
+
+    def __init__(self) -> None:
+        self._split: dict[str, tuple[Sequence[str], ...]] = {}
+
+    def commands(self, script: str) -> tuple[Sequence[str], ...]:
+        """The commands of a script, each in words; nothing of one that is too many."""
+        if script not in self._split and len(self._split) < MOST_SCRIPTS:
+            self._split[script] = tuple(_split(script))
+        return self._split.get(script, ())
+
+
+def _beat_command(pod: ReadOnlyObject, app: str, scripts: _Scripts) -> str | None:
     """The command with which a pod runs a beat of the application, without options that may hold a password."""
     spec = pod.get("spec", {})
     sidecars = [it for it in spec.get("initContainers") or [] if it.get("restartPolicy") == "Always"]
     for container in [*spec.get("containers", []), *sidecars]:
         env = {it["name"]: it.get("value") or "" for it in container.get("env") or []}
-        for words in _commands([*(container.get("command") or []), *(container.get("args") or [])]):
-            found = celery_command(words)
+        words = _bounded([*(container.get("command") or []), *(container.get("args") or [])])
+        for command in islice(_commands(words, scripts), MOST_COMMANDS):
+            found = celery_command(command)
             given = _filled_in(found.app, env)
             if found.schedules and _module(given or env.get("APP", "")) == _module(app):
                 return " ".join(["celery", *(["-A", given] if given else []), _shown(found)])
@@ -96,10 +123,21 @@ def _shown(command: Command) -> str:
     return command.subcommand if command.subcommand == "beat" else f"{command.subcommand} -B"
 
 
-def _commands(words: Sequence[str]) -> Iterator[Sequence[str]]:
+def _bounded(words: Sequence[str]) -> Sequence[str]:
+    """The words as far as they are looked at."""
+    found, left = [], LONGEST_COMMAND
+    for word in words:
+        found.append(word[:left])
+        left -= len(word) + 1
+        if left <= 0:
+            break
+    return found
+
+
+def _commands(words: Sequence[str], scripts: _Scripts) -> Iterator[Sequence[str]]:
     """What follows each `celery` of a container's words; those that a shell is given in one are split as it does."""
-    scripts = [word for word in words if "celery" in word and any(it.isspace() for it in word)]
-    for part in (words, *(part for script in scripts for part in _split(script))):
+    given = [word for word in words if "celery" in word and any(it.isspace() for it in word)]
+    for part in (words, *(part for script in given for part in scripts.commands(script))):
         for at, word in enumerate(part):
             if word.rsplit("/", 1)[-1] == "celery":
                 yield part[at + 1 :]
@@ -120,6 +158,8 @@ def _split(script: str) -> Iterator[Sequence[str]]:
 
 def _filled_in(word: str, env: Mapping[str, str]) -> str:
     """A word with the variables of its container, as a shell or Kubernetes fills them in."""
+    if len(word) > LONGEST_APP:
+        return word
     return _VARIABLE.sub(lambda it: env.get(it["a"] or it["b"] or it["c"], "") or it["otherwise"] or "", word)
 
 

@@ -20,7 +20,8 @@ LONGEST = timedelta(days=365)
 """An `expires` beyond it says no more than none."""
 
 LONGEST_NAME = 255
-"""Characters of a name that are kept."""
+"""Characters of a name that are kept. A task or a queue with a longer one is left out, and such a pattern is not read:
+each is compared with each task."""
 
 DEFAULT_QUEUE = "celery"
 """Celery's own `task_default_queue`."""
@@ -33,7 +34,9 @@ _ROUTES = ("task_routes", "celery_routes")
 _DEFAULT = ("task_default_queue", "celery_default_queue")
 """How the names of the settings end: an application may give them a prefix of its own (Django's `CELERY_`)."""
 
-_TASK = re.compile(r"(?P<name>.+?)(?: \[(?P<info>(?:rate_limit|expires|acks_late|queue)=.*)\])?", re.DOTALL)
+_INFO = re.compile(r" \[(?=(?:rate_limit|expires|acks_late|queue)=)")
+"""Where what is told of a task begins, behind its name. What a worker says may be long: nothing here looks back."""
+
 _EXPIRES = re.compile(r"(?:^| )expires=(\d+(?:\.\d+)?)(?: |$)")
 
 
@@ -73,13 +76,13 @@ class Expiring:
 
 def registered(line: str) -> Registered:
     """A task as `inspect registered` writes it: `NAME [rate_limit=10/m expires=30 acks_late=False queue=q]`."""
-    found = _TASK.fullmatch(line)
-    if found is None or found["info"] is None:
+    found = _INFO.search(line, 1) if line.endswith("]") else None
+    if found is None:
         return Registered(line)
-    told, has_queue, queue = f" {found['info']}".partition(" queue=")
+    told, has_queue, queue = f" {line[found.end() : -1]}".partition(" queue=")
     expires = _EXPIRES.search(told)
     return Registered(
-        found["name"],
+        line[: found.start()],
         limited="rate_limit=" in told,
         acked_early="acks_late=False" in told,
         expires_s=float(expires[1]) if expires else None,
@@ -101,8 +104,10 @@ def expiring(settings: Mapping[str, Any], tasks: Iterable[Registered]) -> tuple[
     for name, what, options in (*_scheduled(settings), *_of_themselves(by_name.values())):
         task = by_name.get(name, Registered(name))
         after, queue = _after(options.get("expires", task.expires_s)), options.get("queue", task.queue)
+        if after is None or len(name) > LONGEST_NAME:
+            continue
         queue = _routed(routes, name, default) if queue is None else queue
-        if after is None or not isinstance(queue, str) or not queue:
+        if not isinstance(queue, str) or not 0 < len(queue) <= LONGEST_NAME:
             continue
         here = shortest.get(queue)
         if here is None or after < here.after:
@@ -151,7 +156,7 @@ def _pairs(router: Any) -> Iterator[tuple[str, Any] | None]:
         return
     for pair in found[:MOST_ROUTES]:
         match pair:
-            case [str() as name, route]:
+            case [str() as name, route] if len(name) <= LONGEST_NAME or "*" not in name:
                 yield name, route
             case _:
                 yield None
