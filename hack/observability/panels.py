@@ -18,6 +18,7 @@ from grafana_foundation_sdk.builders.dashboard import (
 )
 from grafana_foundation_sdk.builders.prometheus import Dataquery
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models import dashboard as grafana
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
@@ -277,13 +278,23 @@ def made(board: Board) -> dict[str, Any]:
         out = out.with_row(Row(title))
         for it in panels:
             out = out.with_panel(it)
-    body: dict[str, Any] = json.loads(json.dumps(out.build(), cls=JSONEncoder))
+    body = written(grafana.Dashboard.from_json(written(out.build())))
     for number, one in enumerate(body["panels"], 1):
         one["id"] = number
     # The library's annotations lack what Grafana's Prometheus source reads.
     named = {it["title"]: it["id"] for it in body["panels"]}
     shown_on = [{**it, "filter": {"exclude": False, "ids": [named[it["filter"]]]}} for it in board.annotations]
     body["annotations"] = {"list": shown_on}
+    return body
+
+
+def written(it: grafana.Dashboard) -> dict[str, Any]:
+    """A dashboard as JSON.
+
+    Read from it again by the library, a panel has all that Grafana itself writes: other programs don't read it without.
+    """
+    register_default_plugins()
+    body: dict[str, Any] = json.loads(json.dumps(it, cls=JSONEncoder))
     return body
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from grafana_foundation_sdk.models import dashboard as grafana
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from hack.observability.dashboards import files as dashboard_files
+from hack.observability.panels import written
 from tests.support.chart import CHART
 from tests.support.dashboard import dashboard_queries, dashboards, panels
 from tests.support.metrics_table import METRIC_TYPES, Metric, documented_metrics
@@ -260,6 +262,12 @@ def test_a_legend_names_namespace_and_fleet_where_several_can_be_there(uid: str,
         by = re.match(r"[^(]*(?:time\(\) - )?\w+ by \(namespace, fleet", target["expr"].replace("clamp_max((", ""))
         if by and panel["title"] != "Mode":
             assert "{{namespace}}/{{fleet}}" in target["legendFormat"], target
+
+
+@pytest.mark.parametrize("board", dashboards().values(), ids=lambda board: board["uid"])
+def test_panels_have_all_that_grafana_itself_writes(board: dict[str, Any]) -> None:
+    """Other programs that read Grafana's dashboards, such as Perses, refuse a panel that lacks a part of it."""
+    assert written(grafana.Dashboard.from_json(board))["panels"] == board["panels"]
 
 
 @pytest.mark.parametrize("board", dashboards().values(), ids=lambda board: board["uid"])
