@@ -5,7 +5,7 @@ import io
 import json
 import tarfile
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -26,6 +26,8 @@ SAID = st.sampled_from(
     ["", "x" * 300, "\x1b[2J\x1b[8mhidden\r\nnext", "日本語" * 30, "\u202eabc", "9999-12-31T23:59:59Z", "OfALater",
      "0001-01-01T00:00:00Z", "2026-03-02T12:00:00+23:59", "[red]{}%s"]
 )  # fmt: skip
+OF_ANOTHER_TYPE = st.sampled_from([None, 7, -3, 1.5, float("nan"), "text", True, [], ["x"], [None], {}, {"a": 1}])
+READING = HANDS[:5]
 NAMES = ("name", "type", "status", "rule", "queue", "lastTransitionTime")
 """What the CRD asks for, or bounds."""
 
@@ -70,6 +72,27 @@ def test_each_hand_answers_and_orders_the_terminal_nothing(
     assert not [it for it in done.stdout + done.stderr if (it < " " and it not in "\n\t") or it == "\u202e"]
     if hand[0] == "top":
         assert max(map(width_of, done.stdout.splitlines())) <= columns
+
+
+def parts(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Each value within another, by what it stands in and its place there."""
+    for key in list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        yield value, key
+        yield from parts(value[key])
+
+
+@settings(max_examples=examples(25), deadline=None)
+@given(drawn=st.data(), hand=st.sampled_from(READING))
+def test_each_hand_answers_where_a_value_is_of_another_type(drawn: st.DataObject, hand: tuple[str, ...]) -> None:
+    resource: dict[str, Any] = {"status": load(SAVED.read_text())["status"]}
+    for _ in range(drawn.draw(st.integers(1, 3))):
+        part, key = drawn.draw(st.sampled_from(list(parts(resource))))
+        part[key] = copy.deepcopy(drawn.draw(OF_ANOTHER_TYPE))
+    with pytest.MonkeyPatch.context() as patch:
+        shell = FakeShell(patch)
+        shell.fleet()
+        shell.cluster._objects["UtilitarianWorkerPool", NAMESPACE, "utilitarian"]["status"] = resource["status"]
+        assert shell.run(*hand).returncode in {0, 2, 3}
 
 
 HIDDEN: tuple[Callable[[str], dict[str, Any]], ...] = (

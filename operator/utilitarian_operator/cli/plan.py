@@ -28,6 +28,7 @@ from utilitarian_operator.cli.output import (
     remark,
     section,
 )
+from utilitarian_operator.cli.readable_status import readable
 from utilitarian_operator.cli.resources import fleet_of, from_file, the_one
 from utilitarian_operator.cli.tables import columns
 from utilitarian_operator.core.explain.cautions import Caution, cautions
@@ -110,7 +111,8 @@ async def _compare(proposal: Proposal, target: Target) -> None:
     async with connected(target) as connection:
         namespace = target.namespace or metadata.get("namespace") or connection.namespace
         bare = {"kind": "UtilitarianWorkerPool", "metadata": {"namespace": namespace, "name": metadata["name"]}}
-        there = await connection.cluster.find(bare)
+        live = await connection.cluster.find(bare)
+        there = None if live is None else readable(live)[0]
         owner = Owner(namespace, metadata["name"], there["metadata"]["uid"] if there else "")
         built_in = proposal.resource["spec"].get("pools") is None
         found = await changes(connection.cluster, owner, proposal.fleet, built_in=built_in)

@@ -2,28 +2,26 @@
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.names import FLEETS_LEASE
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.problem import InvalidSpec, field_path, shown
 from utilitarian_operator.api.resource import GROUP, KIND
-from utilitarian_operator.api.status import FleetStatus
 from utilitarian_operator.api.strict_yaml import StrictLoader, why_no_yaml
 from utilitarian_operator.api.validation.pod_security import EVERYTHING
 from utilitarian_operator.api.validation.resource_rules import accept
 from utilitarian_operator.cli import connection
 from utilitarian_operator.cli.connection import Target
 from utilitarian_operator.cli.output import WrongInput
+from utilitarian_operator.cli.readable_status import faults, readable
 from utilitarian_operator.core.explain.presence import Presence, Seen, newest_moment, of_a_file, presence
 from utilitarian_operator.errors import Gone
 
@@ -61,10 +59,12 @@ class Found:
     Args:
         resources: by namespace and name.
         leases: of fleets, by their namespace, or why one can't be read; None where the resources come from a file.
+        left_out: what of a status is not as this version knows it and is not shown, its paths, by the resource's label.
     """
 
     resources: list[Object]
     leases: Mapping[str, Object | str] | None = None
+    left_out: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def presence(self, resource: Object, now: datetime) -> Presence:
         """Whether an operator is at work on a resource."""
@@ -106,7 +106,9 @@ async def found_in(there: connection.Connection, *, everywhere: bool = False, se
         raise Gone(f"the API server does not know {FLEETS}.{GROUP}; install it: {install}") from error
     places = sorted({str(item["metadata"]["namespace"]) for item in items})
     leases = await there.cluster.leases(FLEETS_LEASE, places)
-    return Found(sorted(items, key=label), leases)
+    shown_of = [readable(item) for item in sorted(items, key=label)]
+    left_out = {label(resource): left for resource, left in shown_of if left}
+    return Found([resource for resource, _ in shown_of], leases, left_out)
 
 
 def checked(target: Target, *, everywhere: bool = False) -> None:
@@ -215,19 +217,10 @@ def _check(resource: Object, file: str) -> None:
     annotations = resource["metadata"].get("annotations") or {}
     if not (isinstance(annotations, dict) and all(isinstance(it, str) for it in (*annotations, *annotations.values()))):
         raise WrongInput(f"{file}: metadata.annotations: each has a text: put its value in quotes")
-    try:
-        FleetStatus.model_validate(resource.get("status") or {}, by_alias=True)
-    except ValidationError as error:
-        # A field that this version doesn't know, or misses, is no fault: another version may have written the status.
-        wrong = [it for it in error.errors() if it["type"] != "extra_forbidden" and not _is_spared(it)]
-        if wrong:
-            at = field_path(("status", *wrong[0]["loc"]))
-            raise WrongInput(f"{file}: {at}: {wrong[0]['msg']}; take the status as kubectl prints it") from None
-
-
-def _is_spared(error: ErrorDetails) -> bool:
-    """Whether a field is missing without which the rest can be shown; nothing is shown of what has no name."""
-    return error["type"] == "missing" and error["loc"][-1] != "name"
+    wrong = faults(resource.get("status") or {})
+    if wrong:
+        at = field_path(("status", *wrong[0]["loc"]))
+        raise WrongInput(f"{file}: {at}: {wrong[0]['msg']}; take the status as kubectl prints it")
 
 
 def _name(resource: Mapping[str, Any]) -> str:

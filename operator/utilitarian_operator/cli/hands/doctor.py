@@ -251,6 +251,9 @@ def _fleet(found: Found, resource: Object, now: datetime) -> Iterator[Check]:
     }
     name = label(resource)
     yield Check(name, states[it.seen], it.message, remedy.get(it.seen, ""))
+    if left := found.left_out.get(name):
+        said = f"the status has what this version does not know so, and leaves out: {named(left)}"
+        yield Check(name, State.WRONG, said, "use the command line of the operator's version")
     yield from (Check(name, *found) for found in _broker(status, old=it.seen is Seen.NOT))
     for said in wrong_conditions(status):
         if said.startswith("BrokerReachable=False"):

@@ -90,7 +90,8 @@ async def bundle(
         resources: those that are meant.
         now: the one clock.
     """
-    not_read: list[str] = []
+    meant = {label(it) for it in resources}
+    not_read = [f"{name}: {', '.join(left)}: not known so" for name, left in found.left_out.items() if name in meant]
 
     async def read(what: str, asked: Callable[[], Awaitable[str]]) -> str:
         try:

@@ -14,6 +14,7 @@ from utilitarian_operator.api.units import parse_duration
 from utilitarian_operator.cli import connection
 from utilitarian_operator.cli.connection import Connection, HandConnection, Target
 from utilitarian_operator.cli.output import FAILED, WRONG_INPUT, Format, WrongInput, emit, explained, remark
+from utilitarian_operator.cli.readable_status import readable
 from utilitarian_operator.cli.resources import Found, annotations_of, checked, found_in, label, mode_of, the_one
 from utilitarian_operator.core.explain.presence import Seen
 from utilitarian_operator.core.moments import timestamp
@@ -163,7 +164,7 @@ async def _agreed(wish: Wish, there: Connection, resource: Object, change: Makin
             if not left:
                 raise
         about = resource["metadata"]
-        resource = await there.cluster.read(KIND, about["namespace"], about["name"])
+        resource, _ = readable(await there.cluster.read(KIND, about["namespace"], about["name"]))
         the_one([resource], wish.fleet, wish.pool)
     return asked, now
 
