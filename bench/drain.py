@@ -1,11 +1,12 @@
-"""What scaling costs running tasks: the same load under this operator and under scaling by queue depth alone.
+"""What scaling costs running tasks: the same load under this operator, under KEDA, and under queue depth alone.
 
 All run on the same real parts: API server, ReplicaSet controller, RabbitMQ and Celery workers, with processes for
-containers. The `depth-only` systems stand in for KEDA and its HPA, by the rules of the simulator's model and with
-Kubernetes' default grace of 30 s; they are not KEDA itself. `-ready` counts as its amqp trigger does and takes workers
-away after 30 s, `-unacked` counts as its http trigger does, after 60 s. `--scale 0.1` makes every duration a tenth
-(tasks, grace, patience), but for the start of a worker. Prints one JSON object for each case and system, ends by itself
-and leaves nothing behind.
+containers. `keda-amqp` and `keda-http` are KEDA itself with the cluster's HPA, and Kubernetes' default grace of 30 s.
+The `depth-only` systems follow their rules as the simulator models them, and are not KEDA. `keda-amqp` and `-ready`
+count what waits and take workers away after 30 s, `keda-http` and `-unacked` what is unacknowledged, too, after 60 s.
+`--scale 0.1` makes every duration a tenth (tasks, grace, patience), but for a worker's start; KEDA and its HPA have
+a pace of their own, so they are measured with `--scale 1` alone. Prints one JSON object for each case and system, ends
+by itself and leaves nothing behind.
 
 `worker_seconds` is how long pods were there, `to_zero_s` the time from the last task's end to no worker asked for: both
 as measured, not scaled back. `lost` tasks never finished; `twice` were begun more than once.
@@ -23,26 +24,32 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from bench.deployments import make_deployments, scale
+from bench.keda import API_URL, Settings, keda
+from bench.systems import Target, scaled_by_keda
 from tests.support.celery_workers import send
-from tests.support.controlplane import MERGE_PATCH, REPOSITORY, ControlPlane
+from tests.support.controlplane import REPOSITORY, ControlPlane
 from tests.support.fleet import Fleet
 from tests.support.installation import DEFAULT, NO_BEAT, Installation
 from tests.support.operator import as_process
 from tests.support.pod_lives import PodLives
+from tests.support.ports import LOOPBACK
 from tests.support.process_node import ProcessNode
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import NotInTimeError, wait_until
-from utilitarian_operator.api.effective import effective_fleet
-from utilitarian_operator.api.validation.resource_rules import accept
-from utilitarian_operator.core.labels import Owner
-from utilitarian_operator.core.objects.manifests import deployment
 from utilitarian_operator.simulation.autoscalers import GRACE_S, POLL, SYNC, Hpa
 
-OURS, READY, UNACKED = SYSTEMS = ("utilitarian", "depth-only-ready", "depth-only-unacked")
-ROWS = [*((system, False) for system in SYSTEMS), (OURS, True), (UNACKED, True)]
-"""What is measured: `depth-only-ready` would take late-acknowledged long tasks away for ever."""
+OURS, READY, UNACKED = ("utilitarian", "depth-only-ready", "depth-only-unacked")
+KEDA_READY, KEDA_UNACKED = ("keda-amqp", "keda-http")
+SYSTEMS = (OURS, KEDA_READY, KEDA_UNACKED, READY, UNACKED)
+ROWS = [*((system, False) for system in SYSTEMS), (OURS, True), (KEDA_UNACKED, True), (UNACKED, True)]
+"""What is measured: those that count what waits alone would take late-acknowledged long tasks away for ever."""
 
 PATIENCE = {OURS: 30.0, READY: 30.0, UNACKED: 60.0}
+REAL = {
+    KEDA_READY: Settings(cooldown_s=30, stabilization_s=30),
+    KEDA_UNACKED: Settings(cooldown_s=60, stabilization_s=60, protocol="http"),
+}
 TASKS, SHORTEST, LONGEST = 40, 30.0, 180.0
 MOST = 10
 MESSAGES_A_WORKER = 4
@@ -74,8 +81,9 @@ class Case:
             "worker": {"concurrency": 2, "prefetchMultiplier": 1},
             "scaling": {**scaling, "max": MOST},
         }
-        ledger = {"name": "UTILITARIAN_LEDGER", "value": str(installation.ledger.directory)}
-        return {"pools": [pool], "beat": NO_BEAT, "env": [ledger, *([LATE] if self.late else [])]}
+        env = [{"name": "UTILITARIAN_LEDGER", "value": str(installation.ledger.directory)}]
+        env.append({"name": API_URL, "value": _api_url(installation)})
+        return {"pools": [pool], "beat": NO_BEAT, "env": [*env, *([LATE] if self.late else [])]}
 
 
 @dataclass
@@ -118,16 +126,25 @@ class Bench:
 
     def measure(self, system: str, case: Case) -> dict[str, object]:
         """One row."""
-        name = f"{system}-{'late' if case.late else 'acked_early'}"
-        with self._installation(self.folder / name) as installation, PodLives.of(installation.fleet) as lives:
-            if system == "utilitarian":
-                with as_process(self.plane, installation.fleet.namespace, directory=self.folder / name):
+        folder = self.folder / f"{system}-{'late' if case.late else 'acked_early'}"
+        with self._installation(folder) as installation, PodLives.of(installation.fleet) as lives:
+            fleet = installation.fleet
+            if system == OURS:
+                with as_process(self.plane, fleet.namespace, directory=folder):
                     installation.create(**case.spec(installation))
                     sent = self._send(installation, case)
                     _wait(lambda: _over(installation, lives), case)
-                    installation.fleet.delete()
+                    fleet.delete()
+            elif system in REAL:
+                spec = case.spec(installation)
+                with keda(self.plane, fleet.namespace, folder) as running:
+                    target = Target(fleet, installation.broker_url, spec, MOST, MESSAGES_A_WORKER)
+                    scaled_by_keda(running, REAL[system], target)
+                    sent = self._send(installation, case)
+                    _wait(lambda: _over(installation, lives), case)
             else:
-                _make_deployment(installation, case)
+                grace_s = max(1, round(GRACE_S * case.scale))
+                make_deployments(installation.fleet, installation.broker_url, case.spec(installation), grace_s)
                 sent = self._send(installation, case)
                 self._scale(installation, lives, case, system)
             return _row(system, case, installation, lives, sent)
@@ -151,7 +168,6 @@ class Bench:
     def _scale(self, installation: Installation, lives: PodLives, case: Case, system: str) -> None:
         """Sizes the Deployment by the queue's depth until all is over: no message, no worker."""
         scaler, fleet, begun = DepthOnly(PATIENCE[system]), installation.fleet, time.monotonic()
-        path = f"/apis/apps/v1/namespaces/{fleet.namespace}/deployments/{fleet.name}-work/scale"
 
         def over() -> bool:
             before, totals = scaler.replicas, installation.rabbitmq.totals(installation.vhost).get(DEFAULT)
@@ -160,10 +176,15 @@ class Bench:
             messages = totals.ready + (totals.unacked if system == UNACKED else 0)
             replicas = scaler.look((time.monotonic() - begun) / case.scale, messages)
             if replicas != before:
-                fleet.controlplane.request("PATCH", path, {"spec": {"replicas": replicas}}, MERGE_PATCH)
+                scale(fleet, "work", replicas)
             return not replicas and _over(installation, lives)
 
         _wait(over, case)
+
+
+def _api_url(installation: Installation) -> str:
+    broker = installation.rabbitmq
+    return f"http://{broker.user}:{broker.password}@{LOOPBACK}:{broker.management_port}/{installation.vhost}"
 
 
 def _wait(over: Callable[[], bool], case: Case) -> None:
@@ -176,24 +197,6 @@ def _over(installation: Installation, lives: PodLives) -> bool:
     """Whether nothing waits, no worker works, and none is asked for."""
     totals = installation.rabbitmq.totals(installation.vhost).get(DEFAULT)
     return totals == (0, 0) and lives.asleep_since("work") is not None and not installation.fleet.pods("work")
-
-
-def _make_deployment(installation: Installation, case: Case) -> None:
-    """The pool's own Deployment without what this operator adds: Celery's command, and Kubernetes' default grace."""
-    fleet = installation.fleet
-    fleet.create_secret(installation.broker_url)
-    reference = {"urlFrom": {"secretKeyRef": {"name": "utilitarian-env", "key": "CELERY_BROKER_URL"}}}
-    spec = {"image": "utilitarian:dev", "broker": reference, **case.spec(installation)}
-    body = {"apiVersion": "utilitarian.io/v1alpha1", "kind": "UtilitarianWorkerPool", "metadata": {"name": fleet.name}}
-    effective = effective_fleet(accept({**body, "spec": spec}).spec)
-    made = deployment(Owner(fleet.namespace, fleet.name, "no-owner"), effective, effective.pools[0])
-    del made["metadata"]["ownerReferences"]
-    pod = made["spec"]["template"]["spec"]
-    pod.pop("readinessGates", None)
-    pod["containers"][0].pop("lifecycle")
-    pod["terminationGracePeriodSeconds"] = max(1, round(GRACE_S * case.scale))
-    made["spec"]["replicas"] = 0
-    fleet.controlplane.request("POST", f"/apis/apps/v1/namespaces/{fleet.namespace}/deployments", made)
 
 
 def _row(system: str, case: Case, installation: Installation, lives: PodLives, sent: list[str]) -> dict[str, object]:
@@ -233,7 +236,7 @@ def main() -> None:
     asked = parser.parse_args()
     with bench() as parts:
         for system, late in ROWS:
-            if system in (asked.system or SYSTEMS):
+            if system in (asked.system or SYSTEMS) and (asked.scale == 1 or system not in REAL):
                 print(json.dumps(parts.measure(system, Case(late, asked.scale))), flush=True)
 
 

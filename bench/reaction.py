@@ -1,22 +1,26 @@
 """How soon a pool at zero is woken: from a message in its queue to the workers asked for, and to its first task.
 
-A real API server with its controllers, a real RabbitMQ, a fleet of fourteen pools and Celery workers as processes; one
-pool after the other is woken, at random moments. In `0-1` one task is sent and run. In `0-20` two hundred messages come
-at once to a fleet that has no node: how soon twenty workers are asked for is the operator's matter, how soon they start
-is the cluster's. Prints one JSON object a step, ends by itself and leaves nothing behind.
+A real API server with its controllers (the HPA's too), a real RabbitMQ, a fleet of fourteen pools and Celery workers as
+processes; the systems follow one another: this operator, KEDA as documented, KEDA as an expert sets it. A round wakes
+each pool once, at a random moment of a minute; then all of them are put to rest again: ours by itself, KEDA's by hand
+when no message is left, since its cooldown takes minutes. In `0-1` one task is sent and run. In `0-20` two hundred
+messages come at once to a fleet that has no node: how soon twenty workers are asked for is the system's matter, how
+soon they start is the cluster's. Prints one JSON object a step and system, ends by itself and leaves nothing behind.
 
 `p50_s` and `p99_s` are of the time until the Deployment asks for all of its workers; `steps_max` says in how many
 changes it came there, at most; `first_task_p50_s` is of the time until the first task runs. `0-1` counts from when the
-broker has confirmed the message, `0-20` from before the first message is sent.
+broker has confirmed the message, `0-20` from before the first message is sent. `load` is the machine's own figure for
+the last minute when the row was done.
 """
 
 import argparse
 import contextlib
 import json
 import math
+import os
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -24,147 +28,173 @@ from statistics import median
 from typing import Any
 
 from bench.drain import Bench, bench
+from bench.replica_trail import ReplicaTrail, replica_trail
+from bench.systems import OURS, SYSTEMS, System, Target, at_work
 from tests.support.celery_workers import send
 from tests.support.fleet import Fleet
 from tests.support.installation import NO_BEAT
 from tests.support.ledger import FileLedgerReader
-from tests.support.operator import as_process
 from tests.support.process_node import ProcessNode
 from tests.support.waiting import wait_until
 from utilitarian import routing
 
 QUEUES = tuple(routing.WORK_TASKS)
 STEPS = ("0-1", "0-20")
-WAKES = 40
+ROUNDS = 3
 MOST, MESSAGES = 20, 200
-GLANCE = timedelta(milliseconds=10)
-AT_REST_WITHIN = timedelta(minutes=2)
-LONGEST_PAUSE_S = 2.0
+GLANCE_S = 0.02
+WOKEN_WITHIN = timedelta(minutes=4)
+ROUND_S = 60.0
 SCALING = {"idleAfter": "1s", "stabilization": "1s", "taskDuration": "1s", "drainWithin": "1s", "max": MOST}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Wake:
-    """One wake, in seconds after the broker had its messages; `first_task_s` is None where none is run."""
+    """One wake: times in seconds since the epoch; `task` and `ran_at` are None where none is run."""
 
-    asked_s: float
-    steps: int
-    first_task_s: float | None = None
+    queue: str
+    sent_at: float
+    task: str | None = None
+    asked_at: float | None = None
+    steps: int = 0
+    ran_at: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Sleepers:
-    """A fleet of pools at zero, each with a queue of its own."""
+    """A fleet of pools at zero, each with a queue of its own, under one system."""
 
     parts: Bench
-    fleet: Fleet
+    step: str
+    target: Target
     vhost: str
     ledger: FileLedgerReader
+    system: System
+    trail: ReplicaTrail
+    open: list[Wake] = field(default_factory=list)
 
-    def create(self) -> None:
-        """Make its queues and the resource, and wait until all is at rest."""
-        with self.parts.rabbitmq.channel(self.vhost) as channel:
-            for declaration in routing.declarations("classic"):
-                declaration(channel).declare()
-        pools = [{"name": _pool(queue), "queues": [queue]} for queue in QUEUES]
-        defaults = {"worker": {"concurrency": 1}, "scaling": SCALING}
-        env = [{"name": "UTILITARIAN_LEDGER", "value": str(self.ledger.directory)}]
-        url = self.parts.rabbitmq.amqp_url(self.vhost)
-        self.fleet.create(url, pools=pools, defaults=defaults, beat=NO_BEAT, env=env)
-        for queue in QUEUES:
-            self.rest(queue)
+    def round(self, dice: Random) -> list[Wake]:
+        """Wake each pool once, and put all to rest again."""
+        due = sorted((dice.uniform(0, ROUND_S), queue) for queue in QUEUES)
+        begun, wakes = time.monotonic(), list[Wake]()
+        self.open = []
+        while due:
+            if time.monotonic() - begun >= due[0][0]:
+                wakes.append(self._wake(due.pop(0)[1]))
+                self.open.append(wakes[-1])
+            self._look()
+            time.sleep(GLANCE_S)
+        wait_until(self._all_woken, within=WOKEN_WITHIN, every=timedelta(seconds=GLANCE_S), describe=self._describe)
+        wait_until(lambda: self._all_ran(wakes), within=WOKEN_WITHIN)
+        self.system.rest()
+        return wakes
 
-    def rest(self, queue: str) -> None:
-        """Wait until the pool of a queue has no worker and none is asked for."""
+    def _wake(self, queue: str) -> Wake:
+        """Send one task, or so many messages that the pool needs all of its workers."""
         pool = _pool(queue)
-        wait_until(lambda: self.fleet.replicas(pool) == 0 and not self.fleet.pods(pool), within=AT_REST_WITHIN)
-
-    def wake_one(self, queue: str) -> Wake:
-        """Send one task, and wait until it runs."""
-        (task,) = send(self.parts.rabbitmq.amqp_url(self.vhost), queue, [0.1])
-        begun = time.time()
-        woken = self._asked(queue, begun, 1)
-        wait_until(lambda: task in self.ledger.read().ids("start"), within=AT_REST_WITHIN)
-        at = next(it.at for it in self.ledger.read().records if it.task_id == task and it.event == "start")
-        return Wake(woken.asked_s, woken.steps, at - begun)
-
-    def wake_many(self, queue: str) -> Wake:
-        """Publish so many messages that the pool needs all of its workers, and take them away when it asks for them."""
+        if self.trail.now(f"{self.target.fleet.name}-{pool}"):
+            raise AssertionError(f"pool {pool} has workers before it is woken: the row would be wrong")
+        if self.step == "0-1":
+            (task,) = send(self.target.broker_url, queue, [0.1])
+            return Wake(queue, time.time(), task)
         begun = time.time()
         self.parts.rabbitmq.publish(self.vhost, queue, ["{}"] * MESSAGES)
-        woken = self._asked(queue, begun, MOST)
-        self.parts.rabbitmq.purge(self.vhost, queue)
-        return woken
+        return Wake(queue, begun)
 
-    def _asked(self, queue: str, begun: float, workers: int) -> Wake:
-        seen: list[int] = []
+    def _look(self) -> None:
+        """Note which pools have been asked to have all of their workers; what waits for these is taken away."""
+        for wake in list(self.open):
+            name, workers = f"{self.target.fleet.name}-{_pool(wake.queue)}", 1 if wake.task else MOST
+            asked = self.trail.first(name, wake.sent_at - 1, workers)
+            if asked is not None:
+                wake.asked_at = asked
+                wake.steps = sum(
+                    at <= asked and replicas > 0 for at, replicas in self.trail.since(name, wake.sent_at - 1)
+                )
+                self.open.remove(wake)
+                if not wake.task:
+                    self.parts.rabbitmq.purge(self.vhost, wake.queue)
 
-        def enough() -> bool:
-            asked = self.fleet.replicas(_pool(queue)) or 0
-            if asked and asked not in seen:
-                seen.append(asked)
-            return asked >= workers
+    def _all_woken(self) -> bool:
+        self._look()
+        return not self.open
 
-        wait_until(enough, within=AT_REST_WITHIN, every=GLANCE)
-        return Wake(time.time() - begun, len(seen))
+    def _describe(self) -> str:
+        return "\n".join(process.tail() for process in self.system.processes)
+
+    def _all_ran(self, wakes: list[Wake]) -> bool:
+        began = {it.task_id: it.at for it in self.ledger.read().records if it.event == "start"}
+        for wake in wakes:
+            wake.ran_at = began.get(wake.task) if wake.task else None
+        return all(wake.task is None or wake.ran_at is not None for wake in wakes)
 
 
 def _pool(queue: str) -> str:
     return queue.rsplit(".", 1)[-1].replace("_", "-")
 
 
+def sleeping_spec(ledger: FileLedgerReader) -> dict[str, Any]:
+    """Of the fleet: a pool for each of the application's queues."""
+    return {
+        "pools": [{"name": _pool(queue), "queues": [queue]} for queue in QUEUES],
+        "defaults": {"worker": {"concurrency": 1}, "scaling": SCALING},
+        "beat": NO_BEAT,
+        "env": [{"name": "UTILITARIAN_LEDGER", "value": str(ledger.directory)}],
+    }
+
+
 @contextlib.contextmanager
-def _sleepers(parts: Bench, folder: Path, *, node: bool) -> Iterator[Sleepers]:
+def _sleepers(parts: Bench, system: str, step: str, folder: Path) -> Iterator[Sleepers]:
     with parts.rabbitmq.vhost() as vhost, parts.plane.namespace() as namespace, contextlib.ExitStack() as stack:
-        if node:
+        if step == "0-1":
             stack.enter_context(ProcessNode(parts.plane, namespace, folder / "node"))
-        sleepers = Sleepers(parts, Fleet(parts.plane, namespace), vhost, FileLedgerReader(folder / "ledger"))
-        stack.enter_context(as_process(parts.plane, namespace, directory=folder))
-        sleepers.create()
-        yield sleepers
-        sleepers.fleet.delete()
+        with parts.rabbitmq.channel(vhost) as channel:
+            for declaration in routing.declarations("classic"):
+                declaration(channel).declare()
+        ledger, url = FileLedgerReader(folder / "ledger"), parts.rabbitmq.amqp_url(vhost)
+        target = Target(Fleet(parts.plane, namespace), url, sleeping_spec(ledger), MOST, MESSAGES // MOST)
+        trail = stack.enter_context(replica_trail(parts.plane, namespace))
+        scaling = stack.enter_context(at_work(system, parts.plane, target, folder))
+        yield Sleepers(parts, step, target, vhost, ledger, scaling, trail)
 
 
-def measure(parts: Bench, step: str, wakes: int) -> dict[str, Any]:
+def measure(parts: Bench, system: str, step: str, rounds: int) -> dict[str, Any]:
     """One row."""
-    dice = Random(wakes)  # noqa: S311 - no secret
-    folder = parts.folder / step
+    dice = Random(rounds)  # noqa: S311 - no secret
+    folder = parts.folder / f"{system}-{step}"
     folder.mkdir()
-    with _sleepers(parts, folder, node=step == "0-1") as sleepers:
-        wake: Callable[[str], Wake] = sleepers.wake_one if step == "0-1" else sleepers.wake_many
-        found = []
-        for number in range(wakes):
-            queue = QUEUES[number % len(QUEUES)]
-            sleepers.rest(queue)
-            time.sleep(dice.uniform(0, LONGEST_PAUSE_S))
-            found.append(wake(queue))
-    return _row(step, found)
+    with _sleepers(parts, system, step, folder) as sleepers:
+        found = [wake for _ in range(rounds) for wake in sleepers.round(dice)]
+    return _row(system, step, found)
 
 
-def _row(step: str, found: list[Wake]) -> dict[str, Any]:
-    asked = sorted(it.asked_s for it in found)
-    ran = [it.first_task_s for it in found if it.first_task_s is not None]
+def _row(system: str, step: str, found: list[Wake]) -> dict[str, Any]:
+    asked = sorted(it.asked_at - it.sent_at for it in found if it.asked_at is not None)
+    ran = [it.ran_at - it.sent_at for it in found if it.ran_at is not None]
     return {
         "bench": "reaction",
-        "system": "utilitarian",
+        "system": system,
         "step": step,
-        "n": len(found),
+        "n": len(asked),
         "p50_s": round(median(asked), 2),
         "p99_s": round(asked[math.ceil(len(asked) * 0.99) - 1], 2),
         "steps_max": max(it.steps for it in found),
         "first_task_p50_s": round(median(ran), 2) if ran else None,
+        "load": round(os.getloadavg()[0], 1),
     }
 
 
 def main() -> None:
-    """Print one JSON object a step."""
+    """Print one JSON object a step and system."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--wakes", type=int, default=WAKES, help="of each step (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of 14 wakes each (default: %(default)s)")
     parser.add_argument("--step", choices=STEPS, action="append", help="only this one")
+    parser.add_argument("--system", choices=SYSTEMS, action="append", help=f"only this one ({OURS} needs no Go)")
     asked = parser.parse_args()
     with bench() as parts:
         for step in asked.step or STEPS:
-            print(json.dumps(measure(parts, step, asked.wakes)), flush=True)
+            for system in asked.system or SYSTEMS:
+                print(json.dumps(measure(parts, system, step, asked.rounds)), flush=True)
 
 
 if __name__ == "__main__":

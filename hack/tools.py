@@ -66,6 +66,10 @@ GROUPS = (
     Group("helm", "helm", {"helm": "helm.sh/helm/v3/cmd/helm"}),
     Group("coredns", "coredns", {"coredns": "github.com/coredns/coredns"}),
     Group(PROVISIONER, PROVISIONER, {PROVISIONER: f"github.com/rancher/{PROVISIONER}"}),
+    # For the measurements beside it alone: no test needs it, and it takes many minutes to build.
+    Group(
+        "keda", "keda", {f"keda-{part}": f"github.com/kedacore/keda/v2/cmd/{part}" for part in ("operator", "adapter")}
+    ),
 )
 
 # How a program that is there already proves that it fits; what is not named here is always built.
