@@ -76,7 +76,9 @@ class Settings:
 
 def crds() -> list[Path]:
     """The files of its resources, from the Go module that its programs are built of."""
-    downloaded = run("go", "mod", "download", "-json", "github.com/kedacore/keda/v2", cwd=tools.group_of("keda").folder)
+    downloaded = run(
+        "go", "mod", "download", "-json", "github.com/kedacore/keda/v2", cwd=tools.group_of("keda-operator").folder
+    )
     return sorted(Path(json.loads(downloaded)["Dir"], "config/crd/bases").glob("*.yaml"))
 
 
@@ -168,6 +170,7 @@ class Keda:
             f"--tls-cert-file={self._certificates / 'tls.crt'}",
             f"--tls-private-key-file={self._certificates / 'tls.key'}",
             f"--client-ca-file={self._certificates / 'ca.crt'}",
+            f"--lister-kubeconfig={self.plane.kubeconfig}",
             f"--authentication-kubeconfig={self.plane.kubeconfig}",
             f"--authorization-kubeconfig={self.plane.kubeconfig}",
             "--authentication-skip-lookup",

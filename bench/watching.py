@@ -1,8 +1,8 @@
 """What it costs to watch pools at zero: CPU and memory of the system, CPU of its broker, requests to the API server.
 
 A real API server with its controllers and a real RabbitMQ with a queue a pool, fourteen pools a fleet; no message, no
-worker, no node. First the same parts are left alone for a while, without any fleet: what broker and API server do then, with
-the same queues, is taken off. Prints one JSON object a system and size, ends by itself and leaves nothing behind.
+worker, no node. First the same parts are left alone for a while, without any fleet: what broker and API server do then,
+with the same queues, is taken off. Prints one JSON object a system and size, ends by itself and leaves nothing behind.
 
 `operator_cores` and `operator_mib` (resident memory) are of all processes of the system together; `ready_s` is from the
 first fleet that is applied until all are ready; `lists_s` and `writes_s` are those of the requests that list objects or
