@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import logging
 import re
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from utilitarian_operator import __version__
@@ -13,8 +14,10 @@ from utilitarian_operator.errors import OperatorError
 
 if TYPE_CHECKING:
     import requests
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import SpanExporter
+    from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+    from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+logger = logging.getLogger(__name__)
 
 ENDPOINT_PATTERN = r"^https?://[A-Za-z0-9._:\[\]-]{1,253}(/[A-Za-z0-9._~/-]{0,200})?$"
 """Without a login, which would stand in the pod's arguments; the schema of the chart's values has it too."""
@@ -62,7 +65,7 @@ async def traced(endpoint: str | None, instance: str) -> AsyncIterator[Spans]:
     if endpoint is None:
         yield UNTRACED
         return
-    provider = provider_to(_exporter(endpoint), instance)
+    provider = provider_to(announced(_exporter(endpoint), endpoint), instance)
     try:
         yield spans_of(provider)
     finally:
@@ -81,6 +84,40 @@ def _exporter(endpoint: str) -> "SpanExporter":
             f"--traces-endpoint: {error.name} is missing; install utilitarian-operator[tracing]"
         ) from error
     return OTLPSpanExporter(endpoint, timeout=ANSWERS_WITHIN_S, session=_session())
+
+
+def announced(exporter: "SpanExporter", endpoint: str) -> "SpanExporter":
+    """The same, with a line in the log when a collector ceases to take spans, and when it takes them again.
+
+    The library's own lines, one or two for each batch, are for its developers alone.
+    """
+    from opentelemetry.sdk.trace.export import SpanExportResult  # noqa: PLC0415 - an extra
+
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
+
+    class Announced:
+        """Sends spans, and says when that changes."""
+
+        taken = True
+
+        def export(self, spans: "Sequence[ReadableSpan]") -> "SpanExportResult":
+            result = exporter.export(spans)
+            taken = result is SpanExportResult.SUCCESS
+            if taken is not self.taken:
+                self.taken = taken
+                if taken:
+                    logger.info("traces are sent again", extra={"collector": endpoint})
+                else:
+                    logger.warning("traces can't be sent, and are dropped", extra={"collector": endpoint})
+            return result
+
+        def shutdown(self) -> None:
+            exporter.shutdown()
+
+        def force_flush(self, timeout_millis: int = 30_000) -> bool:
+            return bool(exporter.force_flush(timeout_millis))
+
+    return Announced()
 
 
 def _session() -> "requests.Session":

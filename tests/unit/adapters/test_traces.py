@@ -6,7 +6,7 @@ import contextlib
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
@@ -16,9 +16,11 @@ import pytest
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry
 
+from tests.support.ports import free_port
 from tests.support.resources import resource
 from utilitarian_operator.adapters.broker.bounded.brokers import Brokers
 from utilitarian_operator.adapters.broker.fake import FakeBroker
@@ -26,7 +28,7 @@ from utilitarian_operator.adapters.cluster.cache import FLEETS, Key, Store
 from utilitarian_operator.adapters.cluster.fake import FakeCluster
 from utilitarian_operator.adapters.requests import Requests, Target
 from utilitarian_operator.adapters.spans import UNTRACED, Spans
-from utilitarian_operator.adapters.traces import Untraceable, checked, provider_to, spans_of, traced
+from utilitarian_operator.adapters.traces import Untraceable, announced, checked, provider_to, spans_of, traced
 from utilitarian_operator.errors import ClusterError, Gone
 from utilitarian_operator.metrics.fleet import Metrics
 from utilitarian_operator.reconcile.act.drains import Drains
@@ -196,6 +198,44 @@ async def test_a_collector_gets_the_last_spans_when_the_process_ends() -> None:
     sent = ExportTraceServiceRequest.FromString(body)
     assert path == "/v1/traces"
     assert [it.name for of in sent.resource_spans for scope in of.scope_spans for it in scope.spans] == ["look"]
+
+
+class Taking(SpanExporter):
+    """What sends spans, with these results in turn."""
+
+    def __init__(self, *results: SpanExportResult) -> None:
+        self._results = iter(results)
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        del spans
+        return next(self._results)
+
+    def shutdown(self) -> None:
+        return
+
+
+def test_that_a_collector_takes_nothing_is_said_once_and_that_it_takes_spans_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The library says it once or twice for each batch, two dozen times a minute."""
+    caplog.set_level("INFO")
+    well, ill = SpanExportResult.SUCCESS, SpanExportResult.FAILURE
+    exporter = announced(Taking(well, ill, ill, well, well), "http://c/v1/traces")
+    for _ in range(5):
+        exporter.export([])
+    said = [(it.levelname, it.message, vars(it)["collector"]) for it in caplog.records]
+    assert said == [
+        ("WARNING", "traces can't be sent, and are dropped", "http://c/v1/traces"),
+        ("INFO", "traces are sent again", "http://c/v1/traces"),
+    ]
+
+
+async def test_a_collector_that_is_not_there_is_said_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}/v1/traces"
+    async with traced(nowhere, "operator-0") as spans:
+        with spans("look"):
+            pass
+    assert [it.message for it in caplog.records] == ["traces can't be sent, and are dropped"]
 
 
 async def test_an_answer_without_end_is_read_no_further() -> None:

@@ -30,6 +30,8 @@ ABOUT_THE_PROCESS = {
     "no connection accepted",
     "no connection",
     "a connection has ended by itself",
+    "traces can't be sent, and are dropped",
+    "traces are sent again",
 }
 """Lines about no object: about the operator itself, and all that it watches."""
 

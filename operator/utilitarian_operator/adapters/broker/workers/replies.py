@@ -13,7 +13,7 @@ MOST_QUEUES = 1_000
 """That one worker consumes; a catch-all is looked at, and shown, queue by queue."""
 
 LONGEST_NAME = 255
-"""Characters of a queue's name (AMQP 0-9-1: a short string)."""
+"""Bytes of a queue's name (AMQP 0-9-1: a short string)."""
 
 MOST_SECONDS = 10**11
 """Of a worker's clock: three thousand years."""
@@ -41,8 +41,15 @@ def is_answer(question: str, reply: object) -> bool:
 
 
 def _is_queue(queue: Mapping[str, Any]) -> bool:
-    name = queue.get("name")
-    return isinstance(name, str) and len(name) <= LONGEST_NAME and isinstance(queue.get("exchange") or {}, dict)
+    return _is_name(queue.get("name")) and isinstance(queue.get("exchange") or {}, dict)
+
+
+def _is_name(name: object) -> bool:
+    """Whether a queue may be called so: JSON has halves of characters, too, with which no page of metrics is served."""
+    try:
+        return isinstance(name, str) and len(name.encode()) <= LONGEST_NAME
+    except UnicodeEncodeError:
+        return False
 
 
 def _is_task(request: Mapping[str, Any]) -> bool:

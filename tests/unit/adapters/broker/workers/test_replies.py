@@ -7,8 +7,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from amqp.serialization import dumps
 from hypothesis import example, given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from utilitarian_operator.adapters.broker.timing import (
     CLOCK,
@@ -101,11 +103,23 @@ def test_a_worker_whose_pool_has_not_begun_is_silent() -> None:
         pytest.param(LEARNING, {"total": {}, "uptime": 10**400}, id="up for longer than a number holds"),
         pytest.param(LEARNING, {"total": {"a": 10**400}, "uptime": 1}, id="more tasks than a number holds"),
         pytest.param(QUEUES, [{"name": "x" * 256}], id="a name longer than a broker takes"),
+        pytest.param(QUEUES, [{"name": "é" * 128}], id="a name of more bytes than a broker takes"),
+        pytest.param(QUEUES, [{"name": "q\ud800"}], id="a name that is no text"),
         pytest.param(QUEUES, [{"name": str(number)} for number in range(1_001)], id="more queues than a worker has"),
     ],
 )
 def test_what_nothing_can_be_reckoned_with_is_no_answer(question: str, answer: object) -> None:
     assert ODD not in said(question, [{ODD: answer}, {NODE: QUIET[question]}])
+
+
+@given(name=st.text(st.characters(codec=None), max_size=300))
+@example(name="\udfff")
+def test_whatever_counts_as_a_queue_can_be_asked_for_and_shown(name: str) -> None:
+    if ODD in said(QUEUES, [{ODD: [{"name": name}]}]):
+        dumps("s", [name])  # as the broker is asked for it
+        registry = CollectorRegistry()
+        Gauge("depth", "of a queue", ["queue"], registry=registry).labels(name)
+        generate_latest(registry)
 
 
 @given(moments=st.lists(st.datetimes() | st.datetimes().map(datetime.isoformat), min_size=1, max_size=3))
