@@ -8,7 +8,6 @@ from math import exp, inf, log
 from pathlib import Path
 from random import Random
 from statistics import NormalDist
-from zoneinfo import ZoneInfo
 
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.errors import OperatorError
@@ -161,7 +160,7 @@ def kill_times(stage: Scene) -> list[tuple[float, int]]:
         if node.cron is not None:
             found += [(moment, node.workers) for moment in cron_times(node.cron, stage.load, stage.until)]
         elif node.at is not None:
-            at = node.at if node.at.tzinfo else node.at.replace(tzinfo=ZoneInfo(stage.load.time_zone))
+            at = node.at_in(stage.load.time_zone)
             found.append(((at - stage.load.begins).total_seconds(), node.workers))
     return sorted(found)
 

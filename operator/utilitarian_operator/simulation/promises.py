@@ -18,6 +18,8 @@ from utilitarian_operator.simulation.load.workload import Load
 class Run:
     """One run with a deadline, and its tasks by index: those from its start on, up to a pause of 15 minutes.
 
+    With `until: Duration` they are those that come within its duration.
+
     Args:
         name: of its schedule.
         start: seconds since the load's start.
@@ -43,7 +45,7 @@ def runs_of(pool: Pool, tasks: Tasks, load: Load, until: float) -> list[Run]:
             if deadline == inf:
                 continue
             first = bisect_left(tasks.at, start)
-            beyond = _end_of(tasks.at, first, min(deadline, following))
+            beyond = _end_of(tasks.at, first, min(deadline, following), schedule, start)
             if beyond > first:
                 found.append(Run(schedule.name, start, deadline, first, beyond))
     return sorted(found, key=lambda run: run.start)
@@ -72,7 +74,10 @@ def _starts(schedule: Schedule, load: Load, until: float) -> Iterator[float]:
         yield seconds
 
 
-def _end_of(at: "array[float]", first: int, end: float) -> int:
+def _end_of(at: "array[float]", first: int, end: float, schedule: Schedule, start: float) -> int:
+    """The index after the last task of a run that begins with the one at `first`, if it comes before `end`."""
+    if schedule.until == "Duration" and schedule.duration is not None:
+        return bisect_left(at, min(end, start + schedule.duration.total_seconds()), first)
     pause = NO_MESSAGE_WITHIN.total_seconds()
     k, last = first, None
     while k < len(at) and at[k] < end and (last is None or at[k] - last <= pause):

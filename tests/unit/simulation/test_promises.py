@@ -26,6 +26,13 @@ def test_a_run_has_the_tasks_from_its_start_up_to_a_pause() -> None:
     ]
 
 
+def test_a_run_of_a_duration_has_the_tasks_that_come_within_it() -> None:
+    trickle = [{"rate": "30/h"}, {"cron": "0,25 * * * *", "tasks": 5}]
+    asked = played(trickle, schedule=[{**RUN, "until": "Duration", "duration": "20m"}])
+    runs = runs_of(asked.fleet.pools[0], asked.tasks["pool"], asked.load, asked.until)
+    assert [run.beyond - run.first for run in runs] == [15] * 6
+
+
 def test_a_schedule_without_a_deadline_and_one_without_tasks_promise_nothing() -> None:
     asked = played([{"cron": "0 0 * * *", "tasks": 1}], schedule=[RUN, {"name": "no-deadline", "start": "0 * * * *"}])
     assert [run.start for run in runs_of(asked.fleet.pools[0], asked.tasks["pool"], asked.load, asked.until)] == [0]

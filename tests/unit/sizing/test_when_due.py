@@ -159,8 +159,13 @@ def test_workers_leave_when_no_message_waits_and_a_sleep_pays(
         pytest.param(facts(1), waited(50), ago(50), id="goes-on"),
         pytest.param(facts(None), SLEEPS, ago(1), id="unseen-it-may-have-come"),
         pytest.param(facts(None), waited(50), ago(50), id="unseen-it-goes-on"),
-        pytest.param(facts(0), waited(50), None, id="taken-by-another"),
-        pytest.param(facts(1, current=1), waited(50), None, id="a-worker-is-asked-for"),
+        pytest.param(facts(0, consumed=True), waited(50), None, id="taken-by-another"),
+        pytest.param(facts(0), waited(50), ago(50), id="a-zero-of-a-queue-without-its-leader"),
+        pytest.param(facts(0), waited(90, idle_since=ago(59)), ago(90), id="which-may-last-until-another-is-elected"),
+        pytest.param(facts(0), waited(90, idle_since=ago(60)), None, id="and-no-longer"),
+        pytest.param(facts(1, current=1), SLEEPS, None, id="what-comes-to-a-worker-that-starts-waits-for-it"),
+        pytest.param(facts(1, current=1), waited(50), ago(50), id="a-worker-is-asked-for"),
+        pytest.param(facts(1, current=1, serving=1), waited(50), None, id="and-serves"),
         pytest.param(facts(1), Memory(), ago(600), id="it-was-not-seen-to-come"),
     ],
 )
@@ -170,9 +175,12 @@ def test_since_when_the_oldest_message_waits(seen: Facts, before: Memory, expect
     assert after.waiting_since == expected
 
 
-def test_a_clock_that_is_set_back_makes_nothing_wait_longer_than_promised() -> None:
-    _, after = decide_pool(WAITS, facts(1), replace(SLEEPS, looked_at=NOW, waiting_since=NOW), FleetContext(ago(3600)))
-    assert after.waiting_since == ago(3600)
+@pytest.mark.parametrize("back", [0.5, 30, 3600])
+@pytest.mark.parametrize("seen", [facts(1), facts(None), facts(0)], ids=["seen", "unseen", "a-false-zero"])
+def test_a_clock_that_is_set_back_makes_nothing_wait_longer_than_promised(seen: Facts, back: float) -> None:
+    memory = replace(SLEEPS, looked_at=NOW, waiting_since=ago(50))
+    _, after = decide_pool(WAITS, seen, memory, FleetContext(ago(back)))
+    assert after.waiting_since == ago(back + 50)
 
 
 ASKED = facts(1, current=1)

@@ -8,6 +8,7 @@ from utilitarian_operator.core.observation.counted.start_ups import MOST_AT_ONCE
 from utilitarian_operator.core.observation.model.figures import Count, Unknown, add
 from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
 from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import Present
 from utilitarian_operator.core.observation.model.usage import PodUsage
 
 
@@ -41,6 +42,7 @@ class Facts:
         starved: why no worker takes the work that waits, though free; empty where work goes on.
         measured: what workers that stay used of CPU and memory, where a reading is new and they are all alike.
         held_up: why more workers would fare no better than those that can't be had; empty if they would.
+        consumed: whether each queue has consumers, of whatever fleet: then its leader answers for it.
     """
 
     current: int
@@ -67,6 +69,7 @@ class Facts:
     still_held: int | None = 0
     held_up: str = ""
     measured: tuple[PodUsage, ...] = ()
+    consumed: bool = False
 
     @property
     def nothing_to_do(self) -> bool:
@@ -115,6 +118,7 @@ def facts(snapshot: PoolSnapshot, starved: str = "") -> Facts:
         held_up=snapshot.pod_failure.message
         if snapshot.pod_failure is not None and snapshot.pod_failure.more_is_useless
         else "",
+        consumed=all(isinstance(it, Present) and it.consumers > 0 for it in snapshot.queues.values()),
     )
 
 

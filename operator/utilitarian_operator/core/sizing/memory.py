@@ -56,7 +56,7 @@ class Memory:
         arrivals: tasks by bucket, each with the moment it begins; newest last.
         highs: the largest demand of each stretch of the stabilization time, with its moment; newest last.
         surplus_since: since when fewer workers would do; None while they would not.
-        waiting_since: since when the oldest message of a pool without a worker may wait; None while none does.
+        waiting_since: since when the oldest message of a pool that no worker serves may wait; None while none does.
         asked_since: since when a pool that wakes when due has asked for workers and none serves; None while one does.
         start_delay_s: seconds that its last start took longer than a start takes; 0 where it did not.
         usage: of CPU and memory.

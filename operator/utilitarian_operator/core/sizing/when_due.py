@@ -30,6 +30,9 @@ MARGIN_S = 3.0
 SURELY_EMPTY = 2
 """Looks in a row: one alone may lie between two messages."""
 
+FALSE_ZERO = timedelta(seconds=60)
+"""A quorum queue without its leader says 0 messages and 0 consumers; another one is elected sooner than that."""
+
 ROOM = 2.0
 """Times the longest start-up that must fit into the promise."""
 
@@ -145,10 +148,11 @@ def recent_rate(memory: Memory, now: datetime) -> float:
 
 
 def waiting_since(pool: Pool, facts: Facts, memory: Memory, now: datetime) -> datetime | None:
-    """Since when the oldest message of a pool without a worker may wait; None where none does.
+    """Since when the oldest message of a pool that no worker serves may wait; None where none does.
 
     What came unseen came right after the look before, also where that look, or this one, saw nothing. An operator that
-    has just started and has no word of it finds messages that may have waited for any time.
+    has just started and has no word of it finds messages that may have waited for any time. A start that comes to
+    nothing ends no wait, nor does a zero that a queue without its leader says.
 
     Args:
         pool: the effective spec.
@@ -156,10 +160,29 @@ def waiting_since(pool: Pool, facts: Facts, memory: Memory, now: datetime) -> da
         memory: of the look before.
         now: of this look.
     """
-    if pool.scaling.wake != "WhenDue" or facts.current or facts.ready == 0:
+    if pool.scaling.wake != "WhenDue" or facts.serving:
         return None
-    known = memory.waiting_since or memory.looked_at
-    return now - pool.scaling.drain_within if known is None else min(known, now)  # the clock may have been set back
+    known = _by_this_clock(memory, now)
+    if facts.ready == 0:
+        return None if _surely_empty(facts, memory, now) else known
+    if facts.current:
+        return known
+    if known is None:
+        known = memory.looked_at or now - pool.scaling.drain_within
+    return min(known, now)
+
+
+def _by_this_clock(memory: Memory, now: datetime) -> datetime | None:
+    """Since when the oldest message waited at the look before; where the clock was set back it has waited as long."""
+    known, before = memory.waiting_since, memory.looked_at
+    if known is None or before is None or now >= before:
+        return known
+    return now - max(before - known, timedelta())
+
+
+def _surely_empty(facts: Facts, memory: Memory, now: datetime) -> bool:
+    """Whether no message waits any more: a queue that something consumes says so by its leader."""
+    return facts.consumed or (memory.idle_since is not None and now - memory.idle_since >= FALSE_ZERO)
 
 
 def start_followed(pool: Pool, facts: Facts, memory: Memory, now: datetime) -> tuple[datetime | None, float]:

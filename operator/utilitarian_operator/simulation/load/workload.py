@@ -1,7 +1,7 @@
 """The load file: what comes when and how long it takes, read and checked."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -221,6 +221,12 @@ class Kill(Part):
             raise ValueError("give at or cron: when the node dies")
         return self
 
+    def at_in(self, time_zone: str) -> datetime:
+        """The moment `at`, in a zone where it has none of its own."""
+        if self.at is None:
+            raise ValueError("it comes by a cron line")
+        return self.at if self.at.tzinfo else self.at.replace(tzinfo=ZoneInfo(time_zone))
+
 
 class Load(Part):
     """A whole load file; read from one, its time zone is the fleet's unless it names one."""
@@ -282,6 +288,7 @@ def read_load(path: Path, fleet: Fleet) -> Load:
         raise InvalidLoad(str(path), _line(node, where), _reason(first, where)) from error
     _check_queues(path, node, load, fleet)
     _check_pools(path, node, load, fleet)
+    _check_kills(path, node, load)
     return load.read_from(path, node)
 
 
@@ -307,6 +314,14 @@ def _check_pools(path: Path, node: Any, load: Load, fleet: Fleet) -> None:
         raise InvalidLoad(str(path), _line(node, ("startUps", name)), reason)
 
 
+def _check_kills(path: Path, node: Any, load: Load) -> None:
+    for place, kill in enumerate(load.node_kills):
+        if kill.at is not None and kill.at_in(load.time_zone) < load.begins:
+            where = ("nodeKills", place, "at")
+            reason = f"nodeKills.{place}.at: {kill.at.isoformat()} is before the load's start, {load.start.isoformat()}"
+            raise InvalidLoad(str(path), _line(node, where), reason)
+
+
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
@@ -316,8 +331,28 @@ def _text(path: Path) -> str:
 
 def _reason(error: Mapping[str, Any], where: Sequence[Any]) -> str:
     text = str(error["msg"]).removeprefix("Value error, ")
-    text = "unknown field" if error["type"] == "extra_forbidden" else text
+    text = _IN_WORDS[error["type"]](error) if error["type"] in _IN_WORDS else text
     return f"{'.'.join(str(part) for part in where)}: {text}"
+
+
+def _fields_of(error: Mapping[str, Any]) -> str:
+    """What stands in a part for which something else was written; pydantic names our class."""
+    part = _PARTS[error["ctx"]["class_name"]]
+    required = [name for name, field in part.model_fields.items() if field.is_required()]
+    fields = (part.model_fields[name].alias or to_camel(name) for name in required or part.model_fields)
+    return f"must be an object with named fields ({', '.join(fields)})"
+
+
+_PARTS = {part.__name__: part for part in (Spread, StartUp, OnOneNode, Eta, Source, Queue, Kill)}
+_IN_WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "extra_forbidden": lambda _: "unknown field",
+    "too_short": lambda _: "may not be empty",
+    "tuple_type": lambda _: "must be a list",
+    "dict_type": lambda _: "must have named entries",
+    "model_type": _fields_of,
+    "missing": lambda _: "is required",
+}
+"""What is said instead of pydantic's own sentences, by its kind of error."""
 
 
 def _line(node: Any, location: Sequence[Any]) -> int:

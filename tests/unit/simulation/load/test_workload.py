@@ -81,6 +81,31 @@ queues:
         pytest.param(
             "queues:", "startUp: {median: 0s, p95: 8s}\nqueues:", 2, "median: Input should be greater", id="at once"
         ),
+        pytest.param(
+            "queues:",
+            "nodeKills: [{cron: '0 3 * * *'}, {at: 2025-12-31}]\nqueues:",
+            2,
+            "nodeKills.1.at: 2025-12-31T00:00:00 is before the load's start, 2026-01-01",
+            id="a node that died before",
+        ),
+        pytest.param(
+            "queues:",
+            "timeZone: Asia/Tokyo\nnodeKills:\n  - {at: 0001-01-01}\nqueues:",
+            4,
+            "nodeKills.0.at: 0001-01-01T00:00:00 is before",
+            id="at the begin of time",
+        ),
+        pytest.param(
+            "{median: 2, p95: 6}", "2", 4, "seconds: must be an object with named fields (median, p95)", id="one"
+        ),
+        pytest.param('\n      - {cron: "0 * * * *", tasks: 5}', " []", 5, "arrivals: may not be empty", id="none"),
+        pytest.param(
+            '{cron: "0 * * * *", tasks: 5}',
+            "5/h",
+            6,
+            "arrivals.0: must be an object with named fields (cron, tasks, poisson, rate, trace, prometheus, from, to)",
+            id="no fields",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_with_its_line(tmp_path: Path, old: str, new: str, line: int, reason: str) -> None:
