@@ -107,6 +107,18 @@ def test_a_service_account_that_is_missing_is_named(fleet: Fleet) -> None:
     ready(fleet, pods=2)
 
 
+def test_a_rollout_that_a_person_has_paused_is_named_and_goes_on_when_it_is_resumed(fleet: Fleet) -> None:
+    create(fleet)
+    ready(fleet, pods=2)
+    fleet.controlplane.kubectl("rollout", "pause", "deployment/fleet-work", "-n", fleet.namespace)
+    fleet.edit(env=[{"name": "ROUND", "value": "2"}])
+    not_ready(fleet, "RolloutFailing", "is paused; kubectl rollout resume deployment/fleet-work")
+    fleet.controlplane.kubectl("rollout", "resume", "deployment/fleet-work", "-n", fleet.namespace)
+    wait_until(
+        lambda: "is paused" not in fleet.condition("Ready")[2], within=SOON, describe=lambda: fleet.condition("Ready")
+    )
+
+
 def test_workers_that_find_no_node_are_named_after_a_while(fleet: Fleet, rabbitmq: RabbitMQ, vhost: str) -> None:
     create(fleet)
     wait_until(lambda: len(fleet.pods("work")) == 2, within=SOON, describe=fleet.describe)

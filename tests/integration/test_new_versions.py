@@ -7,7 +7,8 @@ from urllib.parse import quote
 import pytest
 
 from tests.support.celery_workers import Application, running
-from tests.support.controlplane import REPOSITORY
+from tests.support.controlplane import MERGE_PATCH, REPOSITORY
+from tests.support.fleet import Fleet
 from tests.support.installation import DEFAULT, Installation
 from tests.support.operator import Operator
 from tests.support.rabbitmq import RabbitMQ
@@ -81,3 +82,37 @@ def test_beat_gets_a_new_version_when_no_old_worker_takes_tasks(
     logs = [it.read_text() for it in (tmp_path / "node").rglob("*.log")]
     assert not [it for it in logs if UNKNOWN in it]
     assert operator.healthy()
+
+
+@pytest.mark.soak
+def test_a_renewed_login_comes_to_the_beat_that_runs_while_a_new_version_does_not_get_on(
+    installation: Installation, operator: Operator
+) -> None:
+    """The new application is not there, so that no new worker ever starts; and it is taken back."""
+    fleet = installation.fleet
+    secrets = f"/api/v1/namespaces/{fleet.namespace}/secrets"
+    token = {"metadata": {"name": "renewed"}, "stringData": {"TOKEN": "first"}}
+    fleet.controlplane.request("POST", secrets, token)
+    env = [
+        {"name": "UTILITARIAN_LEDGER", "value": str(installation.ledger.directory)},
+        {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "renewed", "key": "TOKEN"}}},
+    ]
+    installation.create(env=env, pools=[POOL], beat={"storage": {"size": "10Mi"}})
+    installation.wait(lambda: fleet.condition("BeatReady")[:2] == ("True", "Running"))
+    before = beat_pod(fleet)
+    fleet.edit(app="nowhere")
+    installation.wait(lambda: "its new version when all workers of fleet-work" in fleet.condition("BeatReady")[2])
+    fleet.controlplane.request("PATCH", f"{secrets}/renewed", {"stringData": {"TOKEN": "second"}}, MERGE_PATCH)
+    installation.wait(lambda: beat_pod(fleet) != before)
+    installation.wait(lambda: "its new version when all workers of fleet-work" in fleet.condition("BeatReady")[2])
+    assert "nowhere" not in str(fleet.beat())
+    fleet.edit(app="utilitarian")
+    installation.wait(lambda: fleet.condition("BeatReady")[2] == "exactly one beat runs")
+    assert operator.healthy()
+
+
+def beat_pod(fleet: Fleet) -> str:
+    """The uid of the pod of beat; empty while there is none."""
+    pods = fleet.controlplane.pods(fleet.namespace)
+    found = [it["metadata"]["uid"] for it in pods if it["metadata"]["name"] == "fleet-beat-0"]
+    return str(found[0]) if found else ""

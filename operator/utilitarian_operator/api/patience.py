@@ -21,6 +21,7 @@ class Patience:
         unread: workers whose answers can't be read, before advice says so.
         sampled: an answer of a worker still counts in averages. Two of the slow rounds.
         beat_pending: the claim of beat's volume waits for a volume.
+        beat_away: beat doesn't run: one that is restarted, or moved to another node, takes a part of it.
         dropped: messages have left a queue that nothing consumes. A broker may say a false zero for a while, as of a
             queue without its leader.
         idle: a worker is idle before nodes under it may go.
@@ -34,6 +35,7 @@ class Patience:
     unread: timedelta = timedelta(seconds=30)
     sampled: timedelta = timedelta(seconds=25)
     beat_pending: timedelta = timedelta(minutes=1)
+    beat_away: timedelta = timedelta(minutes=2)
     dropped: timedelta = timedelta(minutes=1)
     idle: timedelta = timedelta(seconds=30)
 

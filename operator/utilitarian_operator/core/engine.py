@@ -1,6 +1,6 @@
 """Decides a look: from what is asked for, what was seen and what is kept, all that is to happen because of it."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from utilitarian_operator.api.names import pool_object
 from utilitarian_operator.api.objects import ReadOnlyObject
 from utilitarian_operator.core.at_rest import at_rest, rested, still, woken
 from utilitarian_operator.core.beat.actions import BeatMemory, in_turn, news, repairs
-from utilitarian_operator.core.beat.after_workers import after_workers
+from utilitarian_operator.core.beat.after_workers import after_workers, runs, still_take
 from utilitarian_operator.core.beat.snapshot import beat_snapshot
 from utilitarian_operator.core.beat.volume_claim import claims
 from utilitarian_operator.core.blocker import INVALID_SPEC, SECRET_MISSING, Blocker
@@ -229,7 +229,12 @@ def _with_objects(  # noqa: PLR0913 - one look, and what the look before has mad
     state = changed(state, made=made_objects(running, owner, seen, state.made, now, kept))
     todos = _todo(owner, seen, state, figures.decisions, now, kept)
     actions, ahead = in_turn(todos.actions, seen.beat.rivals, fleet.beat.app)
-    actions, behind = after_workers(actions, seen.live, state.refusals, runs=seen.beat.ready)
+    behind: tuple[str, ...] = ()
+    if runs(seen.beat, seen.resource["status"].get("beat", {}), now, fleet.patience.beat_away):
+        old = still_take(figures.snapshot.leftover)
+        actions, behind = after_workers(
+            *(owner, fleet, actions, seen.live, state.refusals, old), may_repeat=_repeatable(state, now)
+        )
     actions += claims(owner, fleet, seen.beat, made=state.claimed)
     refusals = state.refusals.only([*(it for it, _ in actions), *todos.taken])
     plan = changed(
@@ -243,6 +248,11 @@ def _with_objects(  # noqa: PLR0913 - one look, and what the look before has mad
     return plan, changed(state, refusals=refusals.noted(todos.taken, map(taken, todos.taken), now))
 
 
+def _repeatable(state: State, now: datetime) -> Callable[[Wanted, ReadOnlyObject], bool]:
+    """Whether an object may be applied that is not as it should be."""
+    return lambda it, live: may_repeat(it.manifest, dict(live), state.applied.get((it.kind, it.name)), now)
+
+
 def _todo(owner: Owner, seen: Seen, state: State, decisions: Mapping[str, Decision], now: datetime, kept: Kept) -> Todo:
     if state.made is None:
         return Todo((), (), ())
@@ -251,10 +261,7 @@ def _todo(owner: Owner, seen: Seen, state: State, decisions: Mapping[str, Decisi
     def changed(it: Wanted, live: ReadOnlyObject) -> bool:
         return drifted(dict(live), state.applied.get((it.kind, it.name)), now)
 
-    def repeatable(it: Wanted, live: ReadOnlyObject) -> bool:
-        return may_repeat(it.manifest, dict(live), state.applied.get((it.kind, it.name)), now)
-
-    return todo(owner, state.made.wanted, seen.live, replicas, changed, repeatable, kept)
+    return todo(owner, state.made.wanted, seen.live, replicas, changed, _repeatable(state, now), kept)
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,18 @@ LONG, SHORT = timedelta(minutes=2), timedelta(seconds=119)
             id="a rollout that is stuck",
         ),
         pytest.param(
+            {**deployment(**ROLLING), "spec": {"paused": True}},
+            [WORKS, WORKS],
+            PodFailure(
+                "RolloutFailing",
+                "a new template can't take over and the old workers go on: the rollout of Deployment fleet-a is "
+                "paused; kubectl rollout resume deployment/fleet-a",
+                more_is_useless=False,
+            ),
+            id="a rollout that was paused",
+        ),
+        pytest.param({**deployment(), "spec": {"paused": True}}, [WORKS], None, id="paused, with nothing to roll out"),
+        pytest.param(
             deployment(),
             [WORKS, WORKS, pod("p", LOOPING)],
             PodFailure(

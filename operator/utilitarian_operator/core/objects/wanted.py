@@ -8,9 +8,16 @@ from typing import TypeAlias
 
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.names import beat_object, pool_object
-from utilitarian_operator.api.objects import Object
+from utilitarian_operator.api.objects import Object, ReadOnlyObject
 from utilitarian_operator.core.changed import Kept
-from utilitarian_operator.core.labels import CONFIG_CHECKSUM, ENVIRONMENT, MOUNTS, MOUNTS_CHECKSUM, Owner
+from utilitarian_operator.core.labels import (
+    CONFIG_CHECKSUM,
+    ENVIRONMENT,
+    MOUNTS,
+    MOUNTS_CHECKSUM,
+    TEMPLATE_HASH,
+    Owner,
+)
 from utilitarian_operator.core.objects import manifests
 from utilitarian_operator.core.objects.actions import (
     Action,
@@ -223,6 +230,19 @@ def _said(it: Object) -> Object:
     return bare | {"spec": {"template": {"metadata": {"annotations": template["metadata"].get("annotations")}}}}
 
 
+def contents_on(it: ReadOnlyObject) -> tuple[str | None, Mounted]:
+    """What an object says of its pods' environment and of what they have mounted, as it is made with."""
+    pods = it["spec"]["template"]
+    on_pods, each = _annotation(pods, MOUNTS_CHECKSUM), _annotation(it, MOUNTS)
+    mounted = Mounted(on_pods, each, _annotation(it, MOUNTS_CHECKSUM), _annotation(it, ENVIRONMENT))
+    return _annotation(pods, CONFIG_CHECKSUM), mounted
+
+
+def is_applied(manifest: ReadOnlyObject, live: ReadOnlyObject) -> bool:
+    """Whether what was applied last of an object is just this."""
+    return _annotation(live, TEMPLATE_HASH) == _annotation(manifest, TEMPLATE_HASH)
+
+
 def live_checksums(owner: Owner, fleet: Fleet, live: Live) -> dict[str | None, str | None]:
     """The checksums that the pods of a fleet have now, by pool name; beat's under None."""
     found: dict[str | None, str | None] = {None: _checksum_of(live[STATEFUL_SET].get(beat_object(owner.name)))}
@@ -298,6 +318,6 @@ def _checksum_of(live: Object | None, name: str = CONFIG_CHECKSUM) -> str | None
     return None if live is None else _annotation(live["spec"]["template"], name)
 
 
-def _annotation(it: Object, name: str) -> str | None:
-    annotations: dict[str, str] = it["metadata"].get("annotations") or {}
+def _annotation(it: ReadOnlyObject, name: str) -> str | None:
+    annotations: Mapping[str, str] = it.get("metadata", {}).get("annotations") or {}
     return annotations.get(name)

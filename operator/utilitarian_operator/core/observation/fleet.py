@@ -23,7 +23,14 @@ from utilitarian_operator.core.observation.model.pool import PoolSnapshot
 from utilitarian_operator.core.observation.model.queue import QueueSnapshot
 from utilitarian_operator.core.observation.model.usage import PodUsage
 from utilitarian_operator.core.observation.pod import no_older, pod_by_itself
-from utilitarian_operator.core.observation.pod_failures import PodFailure, is_refused, is_sound, pod_failure, rolls_out
+from utilitarian_operator.core.observation.pod_failures import (
+    PodFailure,
+    is_paused,
+    is_refused,
+    is_sound,
+    pod_failure,
+    rolls_out,
+)
 from utilitarian_operator.core.observation.reported import reported
 from utilitarian_operator.errors import BrokerError
 
@@ -184,7 +191,9 @@ class _Look:
 
     def _is_sound(self, deployment: ReadOnlyObject | None, pods: Sequence[ReadOnlyObject]) -> bool:
         """Whether nothing can keep a pool from its workers, at whatever moment that is asked."""
-        if deployment is not None and self._kept.of(deployment["metadata"]["name"], is_refused, deployment):
+        if deployment is not None and any(
+            self._kept.of(deployment["metadata"]["name"], hindered, deployment) for hindered in (is_refused, is_paused)
+        ):
             return False
         return all(self._kept.of(pod["metadata"]["name"], is_sound, pod) for pod in pods)
 

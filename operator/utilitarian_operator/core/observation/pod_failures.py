@@ -92,6 +92,11 @@ def is_refused(deployment: ReadOnlyObject) -> bool:
     return condition(deployment, "ReplicaFailure").get("status") == "True"
 
 
+def is_paused(deployment: ReadOnlyObject) -> bool:
+    """Whether a new template waits because another client has paused the Deployment's rollout."""
+    return bool(deployment.get("spec", {}).get("paused")) and rolls_out(deployment)
+
+
 def is_sound(pod: ReadOnlyObject) -> bool:
     """Whether a pod has what it needs, whatever the time is: it stays, and is ready on a node that answers."""
     return _stays(pod) and is_ready(pod) and (bool(pod.get("spec", {}).get("nodeName")) or ours(pod) is not None)
@@ -132,6 +137,7 @@ def _why_not_ready(
     there = [pod for pod in pods if _stays(pod)]
     ready, rolling_out = sum(is_ready(pod) for pod in there), rolls_out(deployment)
     yield from _refused(deployment, ready, rolling_out=rolling_out)
+    yield from _paused(deployment)
     yield from _rejected(pods, ready, now)
     lost = [(pod, node) for pod in there if (node := lost_on(pod, now))]
     there = [pod for pod in there if not lost_on(pod, now)]
@@ -214,6 +220,17 @@ def _refused(deployment: ReadOnlyObject, ready: int, *, rolling_out: bool) -> It
         room = make_room(deployment) if ready and rolling_out else ""
         message = f"its pods are refused: {said}; {cure(said)}{room}"
         yield PodFailure(PODS_REFUSED, message, stops=not ready or rolling_out)
+
+
+def _paused(deployment: ReadOnlyObject) -> Iterator[PodFailure]:
+    """What a person may have paused and forgotten: the operator leaves such a field to the client that set it."""
+    if is_paused(deployment):
+        name = deployment["metadata"]["name"]
+        message = (
+            "a new template can't take over and the old workers go on: "
+            f"the rollout of Deployment {name} is paused; kubectl rollout resume deployment/{name}"
+        )
+        yield PodFailure(ROLLOUT_FAILING, message, more_is_useless=False)
 
 
 def _rejected(pods: Sequence[ReadOnlyObject], ready: int, now: datetime) -> Iterator[PodFailure]:
