@@ -273,8 +273,12 @@ def _lost() -> Panel:
         Query(asked("utilitarian_slow_drains_total"), "slow drains"),
         Query(asked("utilitarian_drain_wrong_victims_total"), "wrong victims"),
         Query(asked("utilitarian_drain_returned_tasks_total"), "tasks given back by drains"),
+        Query(asked("utilitarian_dropped_tasks_total"), "tasks dropped before a worker came"),
     ]
-    text = "Workers lost or replaced, drains that went on for longer than drainTimeout, and tasks that went back."
+    text = (
+        "Workers lost or replaced, drains that went on for longer than drainTimeout, and tasks that went back or were "
+        "dropped from a queue that nothing consumed."
+    )
     return lines("Losses, replacements, drains", text, "short", queries, Look(custom={"drawStyle": "bars"}))
 
 

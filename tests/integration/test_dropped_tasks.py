@@ -39,6 +39,8 @@ def test_a_task_that_expires_while_its_pool_sleeps_is_told(installation: Install
     (advice,) = fleet.status()["advice"]
     assert advice.startswith(f"pool work, queue {DEFAULT}: 1 task of the pool left while nothing consumed them")
     assert fleet.status()["backlog"] == 1
+    counted = [value for name, value in operator.metrics().items() if "dropped_tasks_total" in name and "work" in name]
+    assert counted == [1]
     assert operator.healthy()
 
 

@@ -14,7 +14,7 @@ from utilitarian_operator.core.beat.snapshot import beat_snapshot
 from utilitarian_operator.core.beat.volume_claim import claims
 from utilitarian_operator.core.blocker import INVALID_SPEC, SECRET_MISSING, Blocker
 from utilitarian_operator.core.changed import Kept, changed
-from utilitarian_operator.core.diagnosis.dropped_tasks import dropped_news
+from utilitarian_operator.core.diagnosis.dropped_tasks import dropped_news, newly_dropped
 from utilitarian_operator.core.diagnosis.finding_history import Health
 from utilitarian_operator.core.diagnosis.memory_kills import with_kills
 from utilitarian_operator.core.draining.eviction_guard import guards, idle_since
@@ -343,7 +343,8 @@ def _report(  # noqa: PLR0913 - one look, and what the look before has made
     )
     new = {pod: pool for pod, pool in slow.items() if pod not in state.drains.slow}
     lost = tuple((it.pool, it.cause) for it, _ in losses)
-    return _Report(events, state_after, changed(figures, slow=new, wrong_victims=wrong, losses=lost))
+    dropped = newly_dropped(figures.fleet, figures.snapshot, state.recorded.dropped)
+    return _Report(events, state_after, changed(figures, slow=new, wrong_victims=wrong, losses=lost, dropped=dropped))
 
 
 def _blockers(spec: Spec, refusals: Refusals) -> list[Blocker]:

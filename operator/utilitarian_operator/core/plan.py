@@ -106,6 +106,7 @@ class Figures:
         slow: pods whose drain has just become slow, each with its pool.
         wrong_victims: pods that went although they were not to, by pool name.
         losses: the losses of pods that are new, each with its pool.
+        dropped: tasks that were dropped since they were recorded last, by pool name.
     """
 
     fleet: Fleet
@@ -118,6 +119,7 @@ class Figures:
     slow: Mapping[str, str] = field(default_factory=dict)
     wrong_victims: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     losses: tuple[tuple[str, Cause], ...] = ()
+    dropped: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -131,6 +131,12 @@ class CountedFamilies:
             "drain_wrong_victims", "Workers that Kubernetes took although others had been released for it", _POOL
         )
         self.replaced = counter("workers_replaced", "Stuck workers that were replaced", _POOL)
+        self.dropped = counter(
+            "dropped_tasks",
+            "Tasks that left a queue while nothing consumed it, and did not come back: they expired, or were purged "
+            "(pools.md#my-tasks-expire). At least so many",
+            _POOL,
+        )
         self.wake = histogram(
             "wake_seconds",
             "Seconds from when a sleeping pool needed workers to the request for its first ones: from its first "

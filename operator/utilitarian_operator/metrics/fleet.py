@@ -210,7 +210,7 @@ class Metrics:
     def _begin(self, fleet: Fleet, pool: str) -> None:
         """Show the counters of a pool from its first look on: `rate` doesn't see the step from nothing to 1."""
         self._counts.wake.labels(*fleet, pool)
-        for counted in (self._counts.slow, self._counts.wrong, self._counts.replaced):
+        for counted in (self._counts.slow, self._counts.wrong, self._counts.replaced, self._counts.dropped):
             counted.labels(*fleet, pool)
         for direction in ("up", "down"):
             self._counts.scales.labels(*fleet, pool, direction)
@@ -248,6 +248,11 @@ class Metrics:
         """Count a stuck worker that was replaced."""
         self._counted[fleet].add(pool)
         self._counts.replaced.labels(*fleet, pool).inc()
+
+    def dropped(self, fleet: Fleet, pool: str, number: int) -> None:
+        """Count tasks that left a queue while nothing consumed it."""
+        self._counted[fleet].add(pool)
+        self._counts.dropped.labels(*fleet, pool).inc(number)
 
     def woke(self, fleet: Fleet, pool: str, after: timedelta) -> None:
         """Record how long a pool that slept had work waiting before it was woken."""
@@ -287,6 +292,7 @@ class Metrics:
             self._counts.slow,
             self._counts.wrong,
             self._counts.lost,
+            self._counts.dropped,
         )
 
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from tests.support.pools import NOW, fleet
-from utilitarian_operator.core.diagnosis.dropped_tasks import dropped_advice, dropped_news
+from utilitarian_operator.core.diagnosis.dropped_tasks import dropped_advice, dropped_news, newly_dropped
 from utilitarian_operator.core.observation.counted.dropped import Dropped
 from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
 from utilitarian_operator.core.observation.model.pool import PoolSnapshot
@@ -23,6 +23,12 @@ def test_a_pool_is_told_how_many_and_of_which_queue_the_last() -> None:
     assert sentence.startswith("pool p, queue q: 3 tasks of the pool left while nothing consumed them, the last by 2")
     assert sentence.endswith("let them expire later than drainWithin, or set scaling.min to 1")
     assert list(dropped_advice(FLEET.pools[1], seen(q=TWO))) == []
+
+
+def test_each_task_is_counted_once() -> None:
+    assert newly_dropped(FLEET, seen(q=TWO, r=ONE), {"q": ONE}) == {"p": 2}
+    assert newly_dropped(FLEET, seen(q=TWO, r=ONE), {"q": TWO, "r": ONE}) == {}
+    assert newly_dropped(FLEET, seen(q=ONE), {"q": TWO}) == {}, "they were forgotten meanwhile"
 
 
 def test_it_is_recorded_when_it_happens_again_in_the_same_words() -> None:

@@ -120,9 +120,18 @@ def test_a_pool_that_is_removed_leaves_no_series_its_counters_included() -> None
     shown.look_at("p")
     assert shown.series("gone") == set()
     assert len(shown.series("p")) > 10
+    shown.metrics.dropped(FLEET, "gone", 2)
     shown.metrics.replaced(FLEET, "gone")  # told late, of its last pod
     shown.look_at("p")
     assert shown.series("gone") == set()
+
+
+def test_tasks_that_were_dropped_are_counted_from_the_first_look_on() -> None:
+    shown = Shown()
+    shown.look(POOL)
+    assert shown.value("dropped_tasks_total") == 0
+    shown.metrics.dropped(FLEET, "p", 3)
+    assert shown.value("dropped_tasks_total") == 3
 
 
 def test_a_queue_that_moves_to_another_pool_is_counted_once() -> None:

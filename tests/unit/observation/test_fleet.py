@@ -249,3 +249,18 @@ async def test_a_look_without_all_the_statistics_is_no_good_one() -> None:
     partly = await look(Answers(Depth(0, 0), BrokerUnreachable("the statistics of 2 of 3 nodes are read")))
     assert not looked_well(partly)
     assert partly.statistics == Unknown("the statistics of 2 of 3 nodes are read", NOW)
+
+
+@pytest.mark.parametrize(
+    "vhosts, dropped", [("//", {"q": 3}), ("/b", {}), ("/", {"q": 3})], ids=["same", "new", "away"]
+)
+def test_what_waits_on_the_broker_of_before_was_not_dropped(vhosts: str, dropped: dict[str, int]) -> None:
+    """The URL names another virtual host, whose queue of that name is empty: `BrokerChanged` tells of the others."""
+    sightings = Sightings(NOW)
+    looked_at = [(vhosts[0], 3), *[(vhosts[-1], 0)] * 70]
+    for second, (vhost, ready) in enumerate(looked_at):
+        hosts = frozenset({"mq:5672"}) if second < len(vhosts) else frozenset[str]()
+        broker = BrokerSnapshot(float(second), depths={"q": Depth(ready, 0)}, hosts=hosts, vhost=vhost)
+        read = Readings(NOW + timedelta(seconds=second), "fleet", broker, broker)
+        found, sightings = fleet_snapshot(fleet(), read, sightings)
+    assert {queue: it.tasks for queue, it in found.dropped.items()} == dropped

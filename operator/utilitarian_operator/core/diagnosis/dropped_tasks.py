@@ -23,6 +23,23 @@ def dropped_advice(pool: Pool, snapshot: FleetSnapshot) -> Iterator[str]:
         )
 
 
+def newly_dropped(fleet: Fleet, snapshot: FleetSnapshot, recorded: Mapping[str, Dropped]) -> dict[str, int]:
+    """How many tasks were dropped since, by pool name; of no pool of which there were none.
+
+    Args:
+        fleet: what runs.
+        snapshot: of this look.
+        recorded: what was known when they were recorded last.
+    """
+    since = {
+        queue: it.tasks - (recorded[queue].tasks if queue in recorded else 0) for queue, it in snapshot.dropped.items()
+    }
+    by_pool = {
+        it.name: sum(max(since.get(queue, 0), 0) for queue in snapshot.pools[it.name].queues) for it in fleet.pools
+    }
+    return {name: number for name, number in by_pool.items() if number}
+
+
 def dropped_news(fleet: Fleet, snapshot: FleetSnapshot, recorded: Mapping[str, Dropped]) -> Iterator[str]:
     """What is recorded of queues of which something was dropped since; in the same words each time.
 

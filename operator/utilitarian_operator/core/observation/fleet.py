@@ -12,7 +12,7 @@ from utilitarian_operator.core.changed import Kept, changed
 from utilitarian_operator.core.labels import POOL_LABEL, node_name
 from utilitarian_operator.core.observation.assemble import Assembled, Beliefs, Sources, assemble
 from utilitarian_operator.core.observation.beat import BeatSightings
-from utilitarian_operator.core.observation.broker import BrokerSnapshot
+from utilitarian_operator.core.observation.broker import BrokerName, BrokerSnapshot
 from utilitarian_operator.core.observation.counted.deltas import LastMessages, Totals, flowed, totals, used, with_done
 from utilitarian_operator.core.observation.counted.dropped import Drops
 from utilitarian_operator.core.observation.counted.starts import Starts, with_starts
@@ -89,6 +89,7 @@ class Sightings:
         metered: what the worker of each pod had done when its usage was last read, by pod.
         drops: what was dropped of queues that nothing consumed.
         beat: what is kept of it.
+        broker: that answered last; None while none has.
     """
 
     began: datetime
@@ -100,6 +101,7 @@ class Sightings:
     metered: Mapping[str, Worked] = field(default_factory=dict)
     drops: Drops = field(default_factory=Drops)
     beat: BeatSightings = field(default_factory=BeatSightings)
+    broker: BrokerName | None = None
 
     def queues(self, fleet: Fleet) -> list[str]:
         """Those of a fleet, as far as they are known: the next look asks for their depths."""
@@ -119,7 +121,10 @@ def fleet_snapshot(
     """
     look = _Look(fleet, read, before, kept or Kept())
     found, last = look.found, look.last_messages()
-    drops = before.drops.seen(look.queues(), read.at, fleet.patience.dropped)
+    named = read.broker.name or before.broker
+    moved = before.broker is not None and named is not None and named.is_another_than(before.broker)
+    # The queues of another broker are others: what waited on the one before is still there.
+    drops = (Drops() if moved else before.drops).seen(look.queues(), read.at, fleet.patience.dropped)
     snapshot = FleetSnapshot(
         *(read.at, found.pools, found.broker, found.statistics, None, look.rolling_out(), found.mute),
         leftover=found.leftover,
@@ -132,7 +137,7 @@ def fleet_snapshot(
     worked = {name: it for name, it in before.worked.items() if name in read.pods} | look.worked
     metered = {name: worked[name] for name in read.usage if name in worked} if read.usage else before.metered
     return snapshot, Sightings(
-        before.began, found.beliefs, worked, look.flows, look.starts, last, metered, drops, before.beat
+        *(before.began, found.beliefs, worked, look.flows, look.starts, last, metered, drops, before.beat), named
     )
 
 

@@ -167,6 +167,8 @@ class _OnePlan:
             metrics.drained_slowly(self.key, pool)
         for pool, pods in figures.wrong_victims.items():
             metrics.wrong_victims(self.key, pool, len(pods))
+        for pool, number in figures.dropped.items():
+            metrics.dropped(self.key, pool, number)
         for pool, cause in figures.losses:
             metrics.lost(self.key, pool, cause)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utilitarian_operator.core.observation.counted.dropped import Drops
+from utilitarian_operator.core.observation.counted.dropped import Dropped, Drops
 from utilitarian_operator.core.observation.model.figures import Unknown
 from utilitarian_operator.core.observation.model.queue import Missing, Present, QueueSnapshot
 
@@ -66,6 +66,11 @@ def test_they_add_up_are_told_for_a_day_and_forgotten_with_their_queue() -> None
     assert drops.seen({"q": Present(0, 0)}, now + timedelta(hours=23), MINUTE).known
     assert not drops.seen({"q": Present(0, 0)}, now + timedelta(hours=25), MINUTE).known
     assert not drops.seen({}, now, MINUTE).known
+
+
+def test_a_clock_that_was_a_year_ahead_does_not_tell_of_them_for_a_year() -> None:
+    drops = Drops({"q": Dropped(1, NOW + timedelta(days=365))}, at=NOW)
+    assert not drops.seen({"q": Present(0, 0)}, NOW + SECOND, MINUTE).known
 
 
 @given(looks=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 1)), max_size=20))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from utilitarian_operator.core.changed import changed
-from utilitarian_operator.core.moments import watched
+from utilitarian_operator.core.moments import apart, watched
 from utilitarian_operator.core.observation.model.queue import Present, QueueSnapshot
 
 TOLD_FOR = timedelta(days=1)
@@ -66,7 +66,7 @@ class Drops:
             now: when it was.
             settles: what has not come back for so long was dropped.
         """
-        known = {name: it for name, it in self.known.items() if name in queues and now - it.last < TOLD_FOR}
+        known = {name: it for name, it in self.known.items() if name in queues and apart(now, it.last) < TOLD_FOR}
         after: dict[str, _Unconsumed] = {}
         before = self.queues if watched(self.at, now) else {}
         for name, queue in queues.items():
