@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from utilitarian_operator.adapters.broker.bounded.reach import Reach
-from utilitarian_operator.api.units import parse_duration
+from utilitarian_operator.api.units import parse_duration, parse_quantity
 from utilitarian_operator.errors import LeadershipLost, OperatorError
 from utilitarian_operator.host import logs
 
@@ -108,6 +108,14 @@ PriceText = Annotated[
     ),
 ]
 Currency = Annotated[str, typer.Option(envvar=_env("CURRENCY"), help="Of the price, like EUR.")]
+Memory = Annotated[
+    str,
+    typer.Option(
+        envvar=_env("MEMORY"),
+        help="Memory that the process may have, like 512Mi: a namespace whose objects take too much of it gives way. "
+        "Unlimited unless given.",
+    ),
+]
 TracesEndpoint = Annotated[
     str,
     typer.Option(
@@ -134,6 +142,7 @@ def run(  # noqa: PLR0913 - each is an option of the command
     lease: LeaseName = "utilitarian-operator",
     price: PriceText = "",
     currency: Currency = "",
+    memory: Memory = "",
     traces_endpoint: TracesEndpoint = "",
     log_level: LogLevel = Level.INFO,
     log_format: LogFormat = Format.TEXT,
@@ -144,8 +153,6 @@ def run(  # noqa: PLR0913 - each is an option of the command
     """
     from utilitarian_operator.host.settings import Settings
 
-    # Celery's client library would prefer it to the URL that a resource names.
-    os.environ.pop("CELERY_BROKER_URL", None)
     logs.configure(log_level, as_json=log_format is Format.JSON)
     with _exit_codes():
         settings = Settings(
@@ -160,6 +167,7 @@ def run(  # noqa: PLR0913 - each is an option of the command
             allowances=_allowances(allow or []),
             admission=_admission(admission, admission_name or [], admission_configuration, admission_port),
             price=_price(price, currency),
+            memory=_memory(memory),
             traces_endpoint=_traces_endpoint(traces_endpoint),
         )
         _until_signal(settings)
@@ -204,6 +212,13 @@ def _price(text: str, currency: str) -> "Price | None":
     return read_price(text, currency) if text else None
 
 
+def _memory(text: str) -> int | None:
+    try:
+        return int(parse_quantity(text)) or None if text else None
+    except ValueError as error:
+        raise typer.BadParameter(f"--memory: {error}") from error
+
+
 def _traces_endpoint(text: str) -> str | None:
     from utilitarian_operator.adapters.traces import checked
 
@@ -228,6 +243,8 @@ def _until_signal(settings: "Settings") -> None:
 
     from utilitarian_operator.host import wiring
 
+    # Celery's client library would prefer it to the URL that a resource names.
+    os.environ.pop("CELERY_BROKER_URL", None)
     asyncio.run(wiring.run(settings, asyncio.Event()))
 
 

@@ -25,6 +25,7 @@ class Reason(StrEnum):
     INVALID_SPEC = "InvalidSpec"
     NAME_TAKEN = "NameTaken"
     NAMESPACE_TAKEN = "NamespaceTaken"
+    NAMESPACE_TOO_LARGE = "NamespaceTooLarge"
     QUEUE_TAKEN = "QueueTaken"
     REPLICAS_TAKEN = "ReplicasTaken"
     BROKER_UNREACHABLE = "BrokerUnreachable"

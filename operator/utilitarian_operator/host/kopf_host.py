@@ -26,13 +26,14 @@ from utilitarian_operator.adapters.cluster.cache import (
     Store,
     version,
 )
+from utilitarian_operator.adapters.cluster.pages import PAGE
 from utilitarian_operator.adapters.cluster.seam import Cluster
-from utilitarian_operator.api.objects import Object
+from utilitarian_operator.adapters.cluster.sieve import Sieve
 from utilitarian_operator.api.resource import GROUP, VERSION
 from utilitarian_operator.core.backoff import Backoff
 from utilitarian_operator.errors import ClusterError, HistoryWentBack, Rejected
 from utilitarian_operator.host.health import History, ProcessHealth, WatchProgress
-from utilitarian_operator.host.kopf_session import Session, session
+from utilitarian_operator.host.kopf_session import Session, connection, session
 from utilitarian_operator.host.settings import Settings
 from utilitarian_operator.host.workqueue import WorkQueue
 
@@ -150,6 +151,8 @@ def informer_settings() -> kopf.OperatorSettings:
     result.watching.server_timeout = 300  # whole: the API server refuses "300.0"
     result.watching.client_timeout = 330.0  # a stream that was cut in silence is opened anew
     result.watching.reconnect_backoff = 0.5  # kopf would open one that is closed at once ten times a second
+    result.watching.chunk_size = PAGE
+    result.queueing.idle_timeout = 0.5  # until then it keeps an object that it has told of, 5 s unless it is said
     result.scanning.disabled = True  # the kinds are fixed: nothing to discover while running
     for plural in (it for it in WATCHED if it != FLEETS):
         result.watching.label_selectors[plural] = CHILD_SELECTOR
@@ -228,8 +231,8 @@ async def _watch(
 ) -> None:
     opened: list[Session] = []
 
-    async def connection(**_: object) -> kopf.AiohttpSession:
-        opened.append(session(await _connection(await login()), tell.listed))
+    async def open_one(**_: object) -> kopf.AiohttpSession:
+        opened.append(session(await connection(await login()), tell.listed))
         return opened[-1]
 
     async def is_ready() -> None:
@@ -237,7 +240,7 @@ async def _watch(
         with contextlib.suppress(RuntimeError):  # the process ends
             tell.ready()
 
-    kopf.on.login(registry=handlers)(connection)
+    kopf.on.login(registry=handlers)(open_one)
     ready = asyncio.Event()
     telling = asyncio.create_task(is_ready())
     others = asyncio.all_tasks()
@@ -333,10 +336,18 @@ class Listing:
             if self.history.doubtful:
                 anew.set()  # soon, to be sure
 
-    def seen(self, look: Callable[[Key], Awaitable[bool]]) -> Callable[[Key], Awaitable[bool]]:
-        """The same look, but at no fleet of which a watch may tell a part alone, or what is so no longer."""
+    def seen(
+        self, look: Callable[[Key], Awaitable[bool]], leave: Callable[[Key], Awaitable[object]]
+    ) -> Callable[[Key], Awaitable[bool]]:
+        """The same look, but at no fleet of which a part alone may be known, or what is so no longer.
+
+        One whose namespace gave way is left, so that nothing more is kept of it.
+        """
 
         async def if_seen(key: Key) -> bool:
+            if key.namespace in self.store.room.aside:
+                await leave(key)
+                return True
             return key.namespace in self.blind or self.history.doubtful or await look(key)
 
         return if_seen
@@ -345,50 +356,38 @@ class Listing:
         self, goes_on: Callable[[], None] = lambda: None, told: Callable[[str, int], None] = lambda *_: None
     ) -> set[Key]:
         seen = {plural: self.store.newest(plural) for plural in WATCHED}
-        listed = await self._lists(goes_on)
-        self.history.compare(seen, {plural: min(each[plural][1] for each in listed.values()) for plural in WATCHED})
+        sieve = Sieve(self.store, goes_on)
+        listed = await self._lists(sieve, goes_on)
+        self.history.compare(seen, {plural: min(each[plural] for each in listed.values()) for plural in WATCHED})
         blind = {it for it in self.settings.namespaces if it not in listed}
         for namespace in sorted(blind - self.blind):
             logger.warning("left alone: it may not be listed", extra={"namespace": namespace})
         self.blind.clear()
         self.blind.update(blind)
+        self.store.lay_only_aside(sieve.room.aside)
         touched: set[Key] = set()
         for plural in WATCHED:
-            found = [body for each in listed.values() for body in each[plural][0]]
-            found += self.store.objects_in(plural, blind)
-            touched |= self.store.replace(plural, found, min(each[plural][1] for each in listed.values()))
+            found = [*sieve.found(plural), *self.store.objects_in(plural, blind)]
+            touched |= self.store.replace(plural, found, min(each[plural] for each in listed.values()))
             told(plural, max(map(version, found), default=0))
         return touched
 
-    async def _lists(self, goes_on: Callable[[], None]) -> dict[str | None, dict[str, tuple[list[Object], int]]]:
-        """Each kind's objects and the version of their list, by namespace, of which no kind is refused."""
-        found: dict[str | None, dict[str, tuple[list[Object], int]]] = {}
+    async def _lists(self, sieve: Sieve, goes_on: Callable[[], None]) -> dict[str | None, dict[str, int]]:
+        """The version of each kind's list, by namespace, of which no kind is refused."""
+        found: dict[str | None, dict[str, int]] = {}
         refused: Rejected | None = None
         for namespace in self.settings.namespaces or (None,):
-            lists = {}
+            versions = {}
             try:
                 for plural in WATCHED:
                     goes_on()
                     selector = "" if plural == FLEETS else CHILD_SELECTOR
-                    lists[plural] = await self.cluster.items(plural, namespace, selector)
+                    _, versions[plural] = await self.cluster.kept_items(plural, namespace, selector, sieve.of(plural))
             except Rejected as error:  # it was deleted, say, and with it the operator's rights there
                 refused = error
+                sieve.drop(namespace or "")
             else:
-                found[namespace] = lists
+                found[namespace] = versions
         if refused is not None and not found:
             raise refused
         return found
-
-
-async def _connection(configuration: Configuration) -> kopf.ConnectionInfo:
-    """The official client's way to log in, as kopf wants it."""
-    header = await configuration.get_api_key_with_prefix("BearerToken") or ""
-    return kopf.ConnectionInfo(
-        server=configuration.host,
-        ca_path=configuration.ssl_ca_cert,
-        insecure=not configuration.verify_ssl,
-        certificate_path=configuration.cert_file,
-        private_key_path=configuration.key_file,
-        token=header.rpartition(" ")[2] or None,
-        proxy_url=configuration.proxy,
-    )

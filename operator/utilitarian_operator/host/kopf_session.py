@@ -1,6 +1,7 @@
 """The HTTP session that kopf watches through: its TLS and login, and bounds on what an answer may hold.
 
-Those are how long kopf is asked to wait, how deep the parts of an object lie within each other, and errors of a watch.
+Those are how long kopf is asked to wait, how deep the parts of an object lie within each other, how large it is, and
+errors of a watch.
 """
 
 import asyncio
@@ -8,15 +9,27 @@ import json
 import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from math import isfinite
 from typing import Any, Self
 
 import kopf
-from aiohttp import ClientResponse, ClientSession, StreamReader, TCPConnector, TraceConfig, TraceRequestEndParams
+from aiohttp import (
+    ClientPayloadError,
+    ClientResponse,
+    ClientSession,
+    StreamReader,
+    TCPConnector,
+    TraceConfig,
+    TraceRequestEndParams,
+)
+from kubernetes.aio.client.configuration import Configuration
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from utilitarian_operator.adapters.cluster import nested_json
+from utilitarian_operator.adapters.cluster.kept import kept
+from utilitarian_operator.adapters.cluster.pages import PAGE, Pages, bounded, listed
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +49,10 @@ LONGEST_S = 30
 longer time is cut to this, and what is no time counts as none: then kopf's own pauses go on."""
 
 
+LONG_LINE = 2**16
+"""Bytes of an event: of the object in a longer one, kopf is told only what is kept of it. It holds more than one."""
+
+
 class Events:
     """The lines of a watch, an event each, without what Python could not read of it.
 
@@ -45,10 +62,11 @@ class Events:
 
     Args:
         stream: as it comes.
+        plural: of the objects.
     """
 
-    def __init__(self, stream: StreamReader) -> None:
-        self._stream = stream
+    def __init__(self, stream: StreamReader, plural: str = "") -> None:
+        self._stream, self._plural = stream, plural
 
     def __getattr__(self, name: str) -> Any:
         """All else is the stream's own."""
@@ -71,26 +89,47 @@ class Events:
                     if not _goes_on(readable):
                         yield LIST_ANEW
                         return
-                    yield readable + b"\n"
+                    yield _cut(readable, self._plural) + b"\n"
             begun.append(rest)
 
 
 class BoundedAnswer(ClientResponse):
     """An answer whose `Retry-After` is a number of seconds that is not too long, and whose objects can be read."""
 
+    def __init__(self, *parts: Any, pages: dict[str, Pages] | None = None, **more: Any) -> None:
+        """One answer; `pages` has how long pages of each list may be."""
+        super().__init__(*parts, **more)
+        self._pages = {} if pages is None else pages
+
     async def __aenter__(self) -> Self:
         """As kopf begins to read a watch; a list is read by `json`."""
-        self.content = Events(self.content)  # type: ignore[assignment] # the same to who reads it
+        self.content = Events(self.content, self._plural)  # type: ignore[assignment] # the same to who reads it
         await super().__aenter__()
         return self
 
+    @property
+    def _plural(self) -> str:
+        return self.url.path.rpartition("/")[2]
+
     async def json(self, *, content_type: str | None = "application/json", **_: object) -> Any:
-        """The value of the body.
+        """The value of the body; of the objects of a list what is kept of them.
 
         Args:
             content_type: that it must have, if any.
         """
-        return await super().json(loads=_load, content_type=content_type)
+        if "limit" not in self.url.query:
+            return await super().json(loads=_load, content_type=content_type)
+        text = await self._pages.setdefault(self.url.path, Pages()).read(self._page)
+        return listed(text, partial(kept, self._plural))
+
+    async def _page(self, limit: int, most: int) -> bytes:
+        """The page that kopf asked for, or one with fewer objects."""
+        if limit == PAGE:
+            return await bounded(self, most)
+        async with self._session.get(self.url.update_query(limit=limit)) as fewer:  # type: ignore[union-attr] # it is open
+            if fewer.status != HTTPStatus.OK:
+                raise ClientPayloadError(f"a page of a list: HTTP {fewer.status}")
+            return await bounded(fewer, most)
 
     @property
     def headers(self) -> CIMultiDictProxy[str]:
@@ -107,6 +146,16 @@ class BoundedAnswer(ClientResponse):
 async def _readable(line: bytes) -> bytes:
     """The same, or what of it can be read: in a thread, since its author may have made it long, too."""
     return line if nested_json.is_shallow(line) else await asyncio.to_thread(nested_json.cut, line)
+
+
+def _cut(line: bytes, plural: str) -> bytes:
+    """The same, or with what is kept of its object where that is large."""
+    if len(line) <= LONG_LINE:
+        return line
+    event = json.loads(line)
+    if "metadata" not in event["object"]:
+        return line
+    return json.dumps({**event, "object": kept(plural, event["object"])}, separators=(",", ":")).encode()
 
 
 def _goes_on(line: bytes) -> bool:
@@ -172,6 +221,20 @@ def session(login: kopf.ConnectionInfo, listed: Callable[[], object] = lambda: N
         connector=TCPConnector(limit=0, ssl=login.as_ssl_context()),
         headers=login.as_http_headers(),
         proxy=login.proxy_url,
-        response_class=BoundedAnswer,
+        response_class=partial(BoundedAnswer, pages={}),  # type: ignore[arg-type] # only called
     )
     return Session(server=login.server, login=login, aiohttp_session=opened)
+
+
+async def connection(configuration: Configuration) -> kopf.ConnectionInfo:
+    """The official client's way to log in, as kopf wants it."""
+    header = await configuration.get_api_key_with_prefix("BearerToken") or ""
+    return kopf.ConnectionInfo(
+        server=configuration.host,
+        ca_path=configuration.ssl_ca_cert,
+        insecure=not configuration.verify_ssl,
+        certificate_path=configuration.cert_file,
+        private_key_path=configuration.key_file,
+        token=header.rpartition(" ")[2] or None,
+        proxy_url=configuration.proxy,
+    )

@@ -54,6 +54,7 @@ class Settings:
         allowances: what pods of fleets may ask for beyond the Pod Security baseline.
         reach: which addresses brokers may have.
         price: of a worker-hour, for the metrics of money; None has none.
+        memory: bytes that the process may have; None where nothing limits it.
         traces_endpoint: the URL that traces are sent to; None makes none.
         kubeconfig: None takes KUBECONFIG, the default file or the pod's service account.
     """
@@ -73,5 +74,6 @@ class Settings:
     allowances: Allowances = BASELINE
     reach: Reach = ROUTED
     price: Price | None = None
+    memory: int | None = None
     traces_endpoint: str | None = None
     kubeconfig: Path | None = None

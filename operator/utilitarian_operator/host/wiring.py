@@ -45,6 +45,7 @@ from utilitarian_operator.host.workqueue import WorkQueue
 from utilitarian_operator.metrics.fleet import Metrics
 from utilitarian_operator.reconcile.act.drains import Drains
 from utilitarian_operator.reconcile.act.writer import ObjectWriter
+from utilitarian_operator.reconcile.aside import Aside, room_in
 from utilitarian_operator.reconcile.reconciler import Reconciler
 
 logger = logging.getLogger(__name__)
@@ -146,15 +147,14 @@ async def _operate(  # noqa: PLR0913 - the parts that it is handed
 ) -> None:
     own = fences.cluster if fences else cluster
     salt = await salt_in(own, settings.lease_namespace, stop, CLOCK.secret) if settings.lease_namespace else None
-    store, brokers = Store(), _brokers(settings, metrics, spans)
+    store, brokers = Store(room=room_in(settings.memory)), _brokers(settings, metrics, spans)
     writer = ObjectWriter(cluster, store, metrics, settings.instance, utc_now, CLOCK.unique)
-    may_act = fences.may_write if fences else lambda _: None
-    drains = Drains(cluster, store, writer, utc_now, CLOCK.sleep, may_act)
+    drains = Drains(cluster, store, writer, utc_now, CLOCK.sleep, fences.may_write if fences else lambda _: None)
     parts, how = (cluster, store, brokers, drains, metrics), (settings.patience, settings.allowances)
     reconciler = Reconciler(*parts, utc_now, CLOCK.monotonic, *how, salt=salt, spans=spans)
     watches, anew = WatchProgress(CLOCK.monotonic), asyncio.Event()
     listing = handlers.Listing(cluster, store, settings, watches)
-    look = listing.seen(partial(_ours, fences, reconciler) if fences else reconciler.reconcile)
+    look = listing.seen(partial(_ours, fences, reconciler) if fences else reconciler.reconcile, reconciler.leave)
     queue: WorkQueue[Key] = WorkQueue(look, group=attrgetter("namespace"), between=CLOCK.between)
     health_of_process.stuck += [queue.stuck, watches.stuck]
     await listing.first(health_of_process, stop)
@@ -166,6 +166,7 @@ async def _operate(  # noqa: PLR0913 - the parts that it is handed
         asyncio.create_task(listing.again(queue, anew), name="resync"),
     ]
     tasks += [*_renewals(settings, own, store, fences), *_salting(settings, own, reconciler, stop)]
+    tasks.append(_telling(Aside(store.room, cluster, writer.record_event), health_of_process))
     closing, see = asyncio.Event(), handlers.seeing(store, queue, watches.saw, anew.set)
     informer = asyncio.create_task(_inform(see, settings, login, health_of_process, closing), name="informer")
     tasks.append(asyncio.create_task(_until(stop), name="stop"))
@@ -189,6 +190,12 @@ async def _finish(queue: WorkQueue[Key], tasks: list["asyncio.Task[None]"], fenc
     await asyncio.gather(*tasks, return_exceptions=True)
     if fences is not None:
         await fences.give_back()
+
+
+def _telling(aside: Aside, health_of_process: ProcessHealth) -> "asyncio.Task[None]":
+    notes = health_of_process.notes
+    health_of_process.notes = lambda: [*notes(), *aside.notes()]
+    return asyncio.create_task(aside.run(CLOCK.sleep), name="aside")
 
 
 def _salting(

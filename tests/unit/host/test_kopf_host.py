@@ -8,6 +8,7 @@ import pytest
 from tests.support import resources
 from utilitarian_operator.adapters.cluster.cache import FLEETS, Key, Store
 from utilitarian_operator.adapters.cluster.fake import FakeCluster
+from utilitarian_operator.adapters.cluster.room import Room
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.errors import HistoryWentBack, Rejected
 from utilitarian_operator.host import kopf_host
@@ -133,20 +134,40 @@ async def test_where_nothing_may_be_listed_it_is_waited_for() -> None:
     assert "first list" in health._last, "it goes on with it"
 
 
-@pytest.mark.parametrize("namespace, looked", [("seen", ["seen/fleet"]), ("unseen", [])])
+@pytest.mark.parametrize("namespace, looked", [("seen", ["seen/fleet"]), ("unseen", []), ("aside", [])])
 async def test_nothing_is_decided_where_not_all_can_be_seen(namespace: str, looked: list[str]) -> None:
-    found = list[str]()
+    found, left = list[str](), list[str]()
+
+    async def leave(key: Key) -> None:
+        left.append(str(key))
 
     async def look(key: Key) -> bool:
         found.append(str(key))
         return True
 
     listing = Listing(FakeCluster(), Store(), Settings(), WatchProgress(), {"unseen"})
-    assert await listing.seen(look)(Key(namespace, "fleet"))
-    assert found == looked
+    listing.store.lay_aside("aside", "too much")
+    if_seen = listing.seen(look, leave)
+    assert await if_seen(Key(namespace, "fleet"))
+    assert (found, left) == (looked, ["aside/fleet"] if namespace == "aside" else [])
     listing.history.doubtful = True  # until the next list nothing that was seen may be so any more
-    assert await listing.seen(look)(Key("seen", "fleet"))
+    assert await if_seen(Key("seen", "fleet"))
     assert found == looked
+
+
+async def test_a_namespace_that_is_flooded_gives_way_and_is_taken_back() -> None:
+    cluster = FakeCluster()
+    kind = {"apiVersion": "utilitarian.io/v1alpha1", "kind": "UtilitarianWorkerPool", "spec": {}}
+    await cluster.create({**kind, "metadata": {"namespace": "healthy", "name": "fleet"}})
+    for number in range(200):
+        await cluster.create({**kind, "metadata": {"namespace": "hostile", "name": f"f{number}"}})
+    listing = Listing(cluster, Store(room=Room(40_000)), Settings(), WatchProgress())
+    await listing.first(ProcessHealth(), asyncio.Event())
+    assert (listing.store.fleets(), set(listing.store.room.aside)) == ([Key("healthy", "fleet")], {"hostile"})
+    for number in range(199):
+        await cluster.delete(await cluster.read("UtilitarianWorkerPool", "hostile", f"f{number}"))
+    await listing.first(ProcessHealth(), asyncio.Event())
+    assert set(listing.store.fleets()) == {Key("healthy", "fleet"), Key("hostile", "f199")}
 
 
 class RestoredCluster(FakeCluster):

@@ -1,18 +1,21 @@
 """What the watches last said of the objects of every fleet, in memory."""
 
 from collections import defaultdict, deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
+from utilitarian_operator.adapters.cluster import kept as keeping
+from utilitarian_operator.adapters.cluster.kept import kept
+from utilitarian_operator.adapters.cluster.room import Room
 from utilitarian_operator.api.objects import Object
+from utilitarian_operator.api.validation.size import TOO_LARGE, weight
 from utilitarian_operator.core.labels import INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER
 
-FLEETS = "utilitarianworkerpools"
+FLEETS, PODS = keeping.FLEETS, keeping.PODS
 DEPLOYMENTS = "deployments"
 STATEFUL_SETS = "statefulsets"
 DISRUPTION_BUDGETS = "poddisruptionbudgets"
-PODS = "pods"
 
 CHILD_SELECTOR = f"{MANAGED_BY_LABEL}={MANAGER}"
 """Label selector of everything that the operator makes; asked of the API server, so that nothing else is sent."""
@@ -20,6 +23,9 @@ CHILD_SELECTOR = f"{MANAGED_BY_LABEL}={MANAGER}"
 
 MOST_DEPARTED = 100
 """Pods of one fleet that are kept after they are gone, until the next look: their end may be worth telling."""
+
+MOST_OF_A_DEPARTED_POD = 64 * 2**10
+"""Bytes of memory: a larger one is not kept after its end."""
 
 MOST_DELETED = 10_000
 """Names of which it is kept that an object went: a list or an answer that is on its way is younger than so many."""
@@ -47,7 +53,12 @@ class Store:
     A watch may miss deletions (kopf's relist after 410 makes none): `replace` is called with a full list now and then.
     What comes out of its order counts for what it is: kopf tells of two objects that had one name, one after the other,
     in any order, and a list or an answer may be on its way while the watch tells that an object of it is gone.
+
+    Args:
+        room: how much memory all of it may take, and which namespaces had to give way: nothing is kept of those.
     """
+
+    room: Room = field(default_factory=Room)
 
     _objects: dict[str, dict[Key, dict[str, Object]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(dict))
@@ -63,6 +74,9 @@ class Store:
     _whose: dict[Where, Key] = field(default_factory=dict)
     """With which fleet each object is kept."""
 
+    _weighed: dict[Where, Object] = field(default_factory=dict)
+    """Each object as it was when it was counted."""
+
     _deleted: dict[Where, int] = field(default_factory=dict)
     """At which version the last object that went was gone."""
 
@@ -74,56 +88,112 @@ class Store:
 
         Of two versions the newer stays: an answer to a write may overtake the watch.
         """
-        key, where = fleet_of(kind, body), _at(kind, body)
-        known = self._known(where)
+        key, place = fleet_of(kind, body), where(kind, body)
+        body = body if body is self._known(place) else kept(kind, body)
+        if place[1] in self.room.aside:
+            return None
+        known = self._known(place)
         if deleted:
-            self._remember_deleted(where, version(body))
+            self._remember_deleted(place, version(body))
             if known is not None and not _is_successor(known, body):
-                self._drop(where)
-            if kind == PODS and key is not None and self.fleet(key) is not None:
+                self._drop(place)
+            if kind == PODS and key is not None and self.fleet(key) is not None and _is_small(body):
                 self._departed[key].append(body)
         elif not self.has_gone(kind, body) and (known is None or version(body) >= version(known)):
             self._count_change(kind, known, body)
-            self._take(where, key, body)
+            self._take(place, key, body)
         return key
+
+    def as_kept(self, kind: str, body: Object) -> Object:
+        """An object of a list as it is kept: the one that is known where it is told again."""
+        place = where(kind, body)
+        known = self._known(place)
+        if known is None or version(known) != version(body) or place[2] in self._answers[kind, self._whose[place]]:
+            return kept(kind, body)
+        return known
 
     def _count_change(self, kind: str, known: Object | None, body: Object) -> None:
         if kind == FLEETS and (known is None or _life(known) != _life(body)):
             self.fleets_changed += 1
 
-    def _take(self, where: Where, key: Key | None, body: Object) -> None:
-        if self._whose.get(where) != key:  # its label names another fleet than before
-            self._drop(where)
+    def _take(self, place: Where, key: Key | None, body: Object) -> None:
+        if self._whose.get(place) != key:  # its label names another fleet than before
+            self._drop(place)
         if key is None:
-            self._remember_deleted(where, version(body))
+            self._remember_deleted(place, version(body))
             return
-        kind, _, name = where
+        kind, _, name = place
         there = self._objects[kind][key]
         there[name] = _same(there.get(name), body)
         self._answers[kind, key].discard(name)
-        self._whose[where] = key
+        self._whose[place] = key
+        self._weigh(place, there[name])
 
-    def _known(self, where: Where) -> Object | None:
-        kind, _, name = where
-        key = self._whose.get(where)
+    def _weigh(self, place: Where, body: Object) -> None:
+        """Count what an object takes; the namespace that takes most gives way, or one where a child is too large."""
+        kind, namespace, _ = place
+        if self._weighed.get(place) is body:
+            return
+        self._weighed[place] = body
+        why = is_too_large(kind, body)
+        if why:
+            self.lay_aside(namespace, why)
+            return
+        heaviest = self.room.take(namespace, place, weight(body))
+        if heaviest is not None:
+            self.lay_aside(heaviest, self.room.aside[heaviest])
+
+    def _weigh_no_more(self, place: Where) -> None:
+        self.room.give_back(place[1], place)
+        self._weighed.pop(place, None)
+
+    def weight_of(self, place: Where, body: Object) -> int:
+        """How much memory an object takes; of one that is known it is not found out again."""
+        known = self.room.weight_of(place[1], place) if self._weighed.get(place) is body else None
+        return weight(body) if known is None else known
+
+    def lay_only_aside(self, namespaces: Mapping[str, str]) -> None:
+        """Keep nothing more of these namespaces, each with why, and take back the others."""
+        for name in self.room.aside.keys() - namespaces.keys():
+            del self.room.aside[name]
+        for name in namespaces.keys() - self.room.aside.keys():
+            self.lay_aside(name, namespaces[name])
+
+    def lay_aside(self, namespace: str, why: str) -> None:
+        """Keep nothing more of a namespace, until it is taken back."""
+        self.room.lay_aside(namespace, why)
+        for place in [it for it in self._whose if it[1] == namespace]:
+            self._drop(place)
+        for place in [it for it in self._weighed if it[1] == namespace]:
+            del self._weighed[place]
+        for kind in self._objects:
+            for key in [it for it in self._objects[kind] if it.namespace == namespace]:
+                del self._objects[kind][key]
+        for key in [it for it in self._departed if it.namespace == namespace]:
+            del self._departed[key]
+
+    def _known(self, place: Where) -> Object | None:
+        kind, _, name = place
+        key = self._whose.get(place)
         return None if key is None else self._objects[kind][key].get(name)
 
-    def _drop(self, where: Where) -> None:
-        kind, _, name = where
-        key = self._whose.pop(where, None)
+    def _drop(self, place: Where) -> None:
+        kind, _, name = place
+        key = self._whose.pop(place, None)
+        self._weigh_no_more(place)
         if key is not None:
             self._objects[kind][key].pop(name, None)
             self._answers[kind, key].discard(name)
             self.fleets_changed += kind == FLEETS
 
-    def _remember_deleted(self, where: Where, at: int) -> None:
-        self._deleted[where] = max(at, self._deleted.pop(where, 0))
+    def _remember_deleted(self, place: Where, at: int) -> None:
+        self._deleted[place] = max(at, self._deleted.pop(place, 0))
         if len(self._deleted) > MOST_DELETED:
             del self._deleted[next(iter(self._deleted))]
 
     def has_gone(self, kind: str, body: Object) -> bool:
         """Whether it was told that this object is gone since it was as it is here."""
-        return version(body) <= self._deleted.get(_at(kind, body), -1)
+        return version(body) <= self._deleted.get(where(kind, body), -1)
 
     def answered(self, kind: str, body: Object) -> None:
         """Remember the answer to a write, so that the next look doesn't wait for the watch to tell it.
@@ -136,8 +206,9 @@ class Store:
         name, known = body["metadata"]["name"], self._objects[kind][key]
         if name in known and version(body) > version(known[name]):
             self._count_change(kind, known[name], body)
-            known[name] = body
+            known[name] = body = kept(kind, body)
             self._answers[kind, key].add(name)
+            self._weigh(where(kind, body), body)
 
     def knows(self, kind: str, body: Object) -> bool:
         """Whether what a watch shows is nothing new: an echo of a write whose answer was taken for seen, or older.
@@ -168,23 +239,25 @@ class Store:
             {key: set(names) for (of, key), names in self._answers.items() if of == kind},
         )
         newer = [body for known in before.values() for body in known.values() if version(body) > at]
-        vanished = {_at(kind, body) for known in before.values() for body in known.values() if version(body) <= at}
+        vanished = {where(kind, body) for known in before.values() for body in known.values() if version(body) <= at}
         self.fleets_changed += kind == FLEETS
         self._objects[kind] = defaultdict(dict)
-        self._whose = {where: key for where, key in self._whose.items() if where[0] != kind}
+        self._whose = {place: key for place, key in self._whose.items() if place[0] != kind}
         for key in answers:
             self._answers[kind, key].clear()
         for body in bodies:
-            vanished.discard(_at(kind, body))
+            vanished.discard(where(kind, body))
             whose = fleet_of(kind, body)
             known = before[whose].get(body["metadata"]["name"]) if whose in before else None
             self.see(kind, _same(known, body))
-        for where in sorted(vanished):
-            self._remember_deleted(where, at)
+        for place in sorted(vanished):
+            self._remember_deleted(place, at)
         for body in newer:
             fleet, name = self.see(kind, body), body["metadata"]["name"]
             if fleet is not None and self._objects[kind][fleet].get(name) is body and name in answers.get(fleet, ()):
                 self._answers[kind, fleet].add(name)
+        for place in [it for it in self._weighed if it[0] == kind and it not in self._whose]:
+            self._weigh_no_more(place)
         return set(before) | set(self._objects[kind])
 
     def newest(self, kind: str) -> int:
@@ -203,7 +276,7 @@ class Store:
 
     def edited(self, resource: Object) -> bool:
         """Whether what a resource asks for was changed since it was seen: its spec or an annotation."""
-        metadata = resource["metadata"]
+        metadata = kept(FLEETS, resource)["metadata"]
         known = self.fleet(Key(metadata["namespace"], metadata["name"]))
         before = known["metadata"] if known else {}
         return any(metadata.get(field) != before.get(field) for field in ("generation", "annotations"))
@@ -246,6 +319,15 @@ def fleet_of(kind: str, body: Object) -> Key | None:
     return Key(metadata["namespace"], instance) if instance else None
 
 
+def is_too_large(kind: str, body: Object) -> str:
+    """Why nothing can be decided where an object is; empty where it is not too large, or a fleet, which says it."""
+    return "" if kind == FLEETS else str(body.get(TOO_LARGE, ""))
+
+
+def _is_small(pod: Object) -> bool:
+    return weight(pod) <= MOST_OF_A_DEPARTED_POD
+
+
 def _same(known: Object | None, body: Object) -> Object:
     """An object as it is kept: the one that is known where it is told again, so that nothing looks new by that."""
     return known if known is not None and known == body else body
@@ -256,7 +338,8 @@ def _life(body: Object) -> tuple[object, bool]:
     return body["metadata"].get("uid"), "deletionTimestamp" in body["metadata"]
 
 
-def _at(kind: str, body: Object) -> Where:
+def where(kind: str, body: Object) -> Where:
+    """Kind, namespace and name of an object."""
     return kind, body["metadata"]["namespace"], body["metadata"]["name"]
 
 

@@ -5,13 +5,14 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from aiohttp import ClientError, ClientResponse
+from aiohttp import ClientError
 from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.exceptions import ApiException
 
 from utilitarian_operator.adapters.cluster import nested_json, pod_metrics
+from utilitarian_operator.adapters.cluster.pages import Pages, bounded, listed
 from utilitarian_operator.adapters.cluster.request_rate import RequestRate
-from utilitarian_operator.adapters.cluster.seam import Cluster
+from utilitarian_operator.adapters.cluster.seam import Cluster, Each
 from utilitarian_operator.adapters.cluster.yaml_body import as_yaml
 from utilitarian_operator.adapters.requests import UNTOLD, Requests, Target
 from utilitarian_operator.api.objects import Object, ReadOnlyObject
@@ -180,8 +181,28 @@ class ClusterClient(Cluster):
         self, plural: str, namespace: str | None, selector: str = "", limit: int | None = None, fields: str = ""
     ) -> tuple[list[Object], int]:
         """All objects of one kind, of a namespace or of all (None), and the version of the list; the first `limit`."""
+        if limit is None:
+            return await self.kept_items(plural, namespace, selector, lambda it: it, fields)
         found, metadata = await self._listed(plural, namespace, selector, limit, fields)
         return found, int(metadata["resourceVersion"])
+
+    async def kept_items(
+        self, plural: str, namespace: str | None, selector: str, each: Each, fields: str = ""
+    ) -> tuple[list[Object], int]:
+        """What is kept of all objects of one kind, and the version of the list; read in pages."""
+        found: list[Object] = []
+        pages, after = Pages(), ""
+        while True:
+
+            async def ask(limit: int, most: int, after: str = after) -> bytes:
+                path, query = _list_of(plural, namespace, selector, limit, fields, after)
+                return await self._answer("GET", path, query=query, most=most)
+
+            items, metadata = _objects_of(await pages.read(ask), plural, each)
+            found += items
+            after = metadata.get("continue") or ""
+            if not after:
+                return found, int(metadata["resourceVersion"])
 
     async def _listed(
         self,
@@ -193,15 +214,9 @@ class ClusterClient(Cluster):
         after: str = "",
     ) -> tuple[list[Object], Object]:
         """Objects of one kind, and what the list says of itself."""
-        path = f"{_LISTS[plural]}/{f'namespaces/{namespace}/' if namespace else ''}{plural}"
-        asked = {"labelSelector": selector, "limit": limit, "fieldSelector": fields, "continue": after}
-        query = [(option, str(value)) for option, value in asked.items() if value]
-        answer = await self._request("GET", path, query=query, most=MOST_LISTED_BYTES if limit else None)
-        try:
-            kind = {"apiVersion": answer["apiVersion"], "kind": answer["kind"].removesuffix("List")}
-            return [kind | item for item in answer["items"] or ()], dict(answer["metadata"])
-        except (AttributeError, KeyError, TypeError) as error:
-            raise ClusterError(f"GET {path}: the answer is no list of an API server") from error
+        path, query = _list_of(plural, namespace, selector, limit, fields, after)
+        answer = await self._answer("GET", path, query=query, most=MOST_LISTED_BYTES if limit else None)
+        return _objects_of(answer, plural, lambda it: it)
 
     async def _write(
         self,
@@ -256,7 +271,7 @@ class ClusterClient(Cluster):
                 )
                 async with asyncio.timeout(within_s):
                     answer = await self._client.call_api(*request, _request_timeout=TIMEOUT_S)
-                    text: bytes = await (answer.read() if most is None else _bounded(answer.response, most))
+                    text: bytes = await (answer.read() if most is None else bounded(answer.response, most))
             except ApiException as error:
                 raise _error(error.status or 0, str(error.body or error.reason), f"{method} {path}") from error
             except (ClientError, TimeoutError, OSError) as error:
@@ -266,21 +281,35 @@ class ClusterClient(Cluster):
         return text
 
 
+def _kind(kind: str, plural: str) -> Object:
+    """What an item of a list doesn't say of itself."""
+    return {"apiVersion": _LISTS[plural].partition("/")[2], "kind": kind}
+
+
+_KINDS = {plural: _kind(kind, plural) for kind, (_, plural) in _PATHS.items()}
+
+
+def _list_of(
+    plural: str, namespace: str | None, selector: str, limit: int | None, fields: str, after: str
+) -> tuple[str, list[tuple[str, str]]]:
+    """Path and query of a list."""
+    asked = {"labelSelector": selector, "limit": limit, "fieldSelector": fields, "continue": after}
+    path = f"{_LISTS[plural]}/{f'namespaces/{namespace}/' if namespace else ''}{plural}"
+    return path, [(option, str(value)) for option, value in asked.items() if value]
+
+
+def _objects_of(text: bytes, plural: str, each: Each) -> tuple[list[Object], Object]:
+    """What is kept of the objects of a page, and what the list says of itself."""
+    try:
+        answer = listed(text, lambda it: each(_KINDS[plural] | it))
+        return list(answer["items"] or ()), dict(answer["metadata"])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ClusterError(f"GET {plural}: the answer is no list of an API server") from error
+
+
 def _is_answer(error: Exception) -> bool:
     """Whether the API server has answered, though not as hoped for."""
     return isinstance(error, Conflict | Gone | Rejected)
-
-
-async def _bounded(response: ClientResponse, most: int) -> bytes:
-    """The body of an answer that another program may have made; raises ClusterError where it is too large."""
-    parts, size = [], 0
-    async for part in response.content.iter_any():
-        parts.append(part)
-        size += len(part)
-        if size > most:
-            response.close()
-            raise ClusterError(f"GET {response.url.path}: more than {most} bytes")
-    return b"".join(parts)
 
 
 def _path(kind: str, namespace: str | None, name: str = "") -> str:

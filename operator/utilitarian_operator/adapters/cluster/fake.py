@@ -21,7 +21,7 @@ from utilitarian_operator.adapters.cluster.ownership import (
     value_at,
     without,
 )
-from utilitarian_operator.adapters.cluster.seam import Cluster
+from utilitarian_operator.adapters.cluster.seam import Cluster, Each
 from utilitarian_operator.api.objects import Object, ReadOnlyObject
 from utilitarian_operator.core.labels import MANAGER
 from utilitarian_operator.core.moments import timestamp
@@ -93,6 +93,13 @@ class FakeCluster(Cluster):
         ]
         found = [it for it in of_kind if _has_labels(it, selector) and _has_fields(it, fields)]
         return copy.deepcopy(found[:limit]), next(self._numbers)
+
+    async def kept_items(
+        self, plural: str, namespace: str | None, selector: str, each: Each, fields: str = ""
+    ) -> tuple[list[Object], int]:
+        """What is kept of the objects of one kind."""
+        found, at = await self.items(plural, namespace, selector, fields=fields)
+        return [it for it in map(each, found) if it is not None], at
 
     async def log_end(self, pod: ReadOnlyObject, container: str, *, previous: bool) -> str:
         """The text that was put into `logs`; else there is none."""

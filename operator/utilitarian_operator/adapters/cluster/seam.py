@@ -5,11 +5,14 @@
 """
 
 import base64
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Protocol, TypeAlias
 
 from utilitarian_operator.api.objects import Object, ReadOnlyObject
 from utilitarian_operator.core.observation.model.usage import PodUsage
+
+Each: TypeAlias = Callable[[Object], Object | None]
+"""Gives what is kept of an object; None leaves it out."""
 
 
 class Cluster(Protocol):
@@ -35,6 +38,21 @@ class Cluster(Protocol):
             selector: of labels, as `kubectl get -l` takes it; all objects without it.
             limit: at most so many objects.
             fields: selector of fields, as `kubectl get --field-selector` takes it; all objects without it.
+        """
+
+    async def kept_items(
+        self, plural: str, namespace: str | None, selector: str, each: Each, fields: str = ""
+    ) -> tuple[list[Object], int]:
+        """What is kept of all objects of one kind, and the resourceVersion of the list.
+
+        They are read in pages, and no two are in memory as a whole: who wrote them decides how large they are.
+
+        Args:
+            plural: the kind, as its path has it.
+            namespace: that they are in; None for all namespaces.
+            selector: of labels.
+            each: called with each object once; gives what is kept of it.
+            fields: selector of fields.
         """
 
     async def log_end(self, pod: ReadOnlyObject, container: str, *, previous: bool) -> str:

@@ -34,6 +34,7 @@ from utilitarian_operator.api.validation.command_prefix import check_command_pre
 from utilitarian_operator.api.validation.part_rules import broken_rules
 from utilitarian_operator.api.validation.pod_security import NOTHING, check_pod_security
 from utilitarian_operator.api.validation.pod_template import check_templates
+from utilitarian_operator.api.validation.size import too_large
 from utilitarian_operator.api.validation.worker_arguments import check_worker_arguments
 
 _ANY_DAY = datetime(2026, 1, 1, tzinfo=UTC)
@@ -62,9 +63,9 @@ def accept(body: Mapping[str, Any], allowed: Collection[str] = NOTHING) -> Utili
     Raises:
         InvalidSpec: with every Problem found; those of `check` only once the fields themselves are right.
     """
-    too_deep = next(_too_deep(body.get("spec")), None)
-    if too_deep is not None:  # nothing else can go through it
-        raise InvalidSpec([too_deep])
+    unreadable = next(_too_deep(body.get("spec")), None) or too_large(body.get("spec"))
+    if unreadable is not None:  # nothing else can go through it
+        raise InvalidSpec([unreadable])
     resource = parse(body)
     problems = [*check(resource.spec, resource.metadata.name), *check_pod_security(resource.spec, allowed)]
     if problems:

@@ -12,6 +12,7 @@ from utilitarian_operator.api.pydantic_messages import MOST_PROBLEMS
 from utilitarian_operator.api.resource import UtilitarianWorkerPoolSpec
 from utilitarian_operator.api.validation.pod_security import NOTHING, check_made_pods, check_restricted
 from utilitarian_operator.api.validation.resource_rules import accept, warnings
+from utilitarian_operator.api.validation.size import TOO_LARGE
 from utilitarian_operator.core.objects.wanted import pod_templates
 from utilitarian_operator.core.spec.by_hand import ByHand, by_hand, is_by_hand
 from utilitarian_operator.core.spec.mounts import Mounts, mounts
@@ -113,13 +114,19 @@ class _Judge:
         problems = (*wrong, *also_wrong)[:MOST_PROBLEMS]
         generation, written = int(resource["metadata"]["generation"]), resource.get("spec", {})
         try:
-            spec = accept(resource, self.allowed).spec
+            spec = self._accepted(resource)
             fleet = effective_fleet(spec, self.patience)
             of_pods = mounts(self._checked_pods(resource, fleet), fleet)
         except InvalidSpec as error:
             return Judgement(generation, written, None, None, (), (*error.errors, *problems), (), found, asked)
         said = (references(spec), problems, (*warnings(spec), *too_many_named(spec)), found, asked, of_pods)
         return Judgement(generation, written, spec, fleet, *said)
+
+    def _accepted(self, resource: ReadOnlyObject) -> UtilitarianWorkerPoolSpec:
+        """The spec, read; raises InvalidSpec."""
+        if TOO_LARGE in resource:  # what was wrong with it was found before it was left out
+            raise InvalidSpec([Problem(*resource[TOO_LARGE])])
+        return accept(resource, self.allowed).spec
 
     def _checked_pods(self, resource: ReadOnlyObject, fleet: Fleet) -> Mapping[str, Object]:
         """The pods that would be made; what may not be is refused there too: no rule on fields knows all ways to it.

@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.lost_pods import disrupted, pod
 from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, FLEETS, PODS, Key, Store, fleet_of, version
+from utilitarian_operator.adapters.cluster.room import Room
 
 KEY = Key("ns", "fleet")
 
@@ -230,3 +231,61 @@ def test_a_pod_that_went_between_two_looks_is_looked_at_once_more() -> None:
     store.see(PODS, lost, deleted=True)
     assert store.all_pods(key) == [lost]
     assert store.all_pods(key) == []
+
+
+MUCH = [{}] * 100_000
+
+
+def in_namespace(name: str, namespace: str, at: int = 1, **more: Any) -> dict[str, Any]:
+    body = child(name, at, **more)
+    return {**body, "metadata": {**body["metadata"], "namespace": namespace}}
+
+
+def test_the_namespace_that_takes_most_is_kept_no_longer_and_the_others_are() -> None:
+    store = Store(room=Room(60_000))
+    store.see(FLEETS, fleet())
+    store.see(PODS, child("mine"))
+    for number in range(1_000):
+        store.see(FLEETS, fleet(f"f{number}", namespace="hostile"))
+        store.see(PODS, in_namespace(f"p{number}", "hostile"))
+    assert set(store.room.aside) == {"hostile"}
+    assert store.fleets() == [KEY]
+    assert [key for kind in (PODS, FLEETS) for key in store.owners(kind)] == [KEY, KEY]
+    assert store.see(PODS, in_namespace("p", "hostile")) is None
+
+
+def test_so_is_one_with_a_child_that_is_too_large() -> None:
+    store = Store()
+    store.see(FLEETS, fleet(namespace="hostile"))
+    store.see(PODS, child("mine"))
+    store.see(PODS, in_namespace("p", "hostile", status={"x": MUCH}))
+    assert store.room.aside == {"hostile": "pods p takes more than 8 MiB of memory"}
+    assert (store.fleets(), list(store.children(PODS, KEY))) == ([], ["mine"])
+
+
+def test_it_is_taken_back_where_a_list_has_room_for_it() -> None:
+    store = Store(room=Room(60_000))
+    store.lay_aside("hostile", "too much")
+    store.lay_only_aside({"other": "too much"})
+    assert store.room.aside == {"other": "too much"}
+    store.replace(FLEETS, [fleet(namespace="hostile")], 5)
+    assert store.fleets() == [Key("hostile", "fleet")]
+
+
+def test_what_has_gone_takes_no_room() -> None:
+    store = Store(room=Room(5_000))
+    for at in range(1, 100):
+        store.see(PODS, child(f"p{at}", at))
+        store.see(PODS, child(f"p{at}", at), deleted=True)
+        store.see(PODS, child("answered", at))
+        store.answered(PODS, child("answered", at, status={"at": at}))
+        store.replace(PODS, [child("answered", at), child(f"q{at}", at)], at)
+    assert store.room.aside == {}
+
+
+def test_a_pod_that_is_large_is_not_kept_after_its_end() -> None:
+    store = Store()
+    store.see(FLEETS, fleet())
+    for name, size in (("small", 1), ("large", 70_000)):
+        store.see(PODS, child(name, status={"message": "x" * size}), deleted=True)
+    assert [it["metadata"]["name"] for it in store.all_pods(KEY)] == ["small"]

@@ -50,7 +50,16 @@ def test_two_events_have_two_names() -> None:
 
 
 WARNINGS = {
-    *("MemoryUnreadable", "InvalidSpec", "NameTaken", "NamespaceTaken", "QueueTaken", "ReplicasTaken", "BrokerChanged"),
+    *(
+        "MemoryUnreadable",
+        "InvalidSpec",
+        "NameTaken",
+        "NamespaceTaken",
+        "NamespaceTooLarge",
+        "QueueTaken",
+        "ReplicasTaken",
+        "BrokerChanged",
+    ),
     *("BrokerUnreachable", "SecretMissing", "ConfigMapMissing", "Refused"),
     *("SpecWarning", "Stuck", "Starved", "Mute", "TasksDropped", "ForeignConsumers"),
     *("DeadlineAtRisk", "DeadlineMissed", "RunMissed", "RunOverlaps"),

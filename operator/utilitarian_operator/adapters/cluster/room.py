@@ -1,0 +1,53 @@
+"""How much memory the objects of each namespace take; the one that takes most gives way where all take too much."""
+
+from collections import Counter, defaultdict
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Room:
+    """What is kept of all namespaces.
+
+    Args:
+        most: bytes of all together; None for as much as there is.
+        aside: the namespaces of which nothing is kept any more, and why.
+    """
+
+    most: int | None = None
+    aside: dict[str, str] = field(default_factory=dict)
+    _weights: dict[str, dict[Hashable, int]] = field(default_factory=lambda: defaultdict(dict))
+    _totals: Counter[str] = field(default_factory=Counter)
+    _total: int = 0
+
+    def take(self, namespace: str, what: Hashable, bytes_: int) -> str | None:
+        """Count one object, instead of what had its name; returns the namespace that must give way, if one must."""
+        if namespace in self.aside:
+            return None
+        self.give_back(namespace, what)
+        self._weights[namespace][what] = bytes_
+        self._totals[namespace] += bytes_
+        self._total += bytes_
+        if self.most is None or self._total <= self.most:
+            return None
+        heaviest = max(self._totals, key=lambda name: self._totals[name])
+        mib, most = (count // 2**20 for count in (self._totals[heaviest], self.most))
+        self.lay_aside(heaviest, f"its objects take {mib} MiB, the most of all namespaces, which together may {most}")
+        return heaviest
+
+    def weight_of(self, namespace: str, what: Hashable) -> int | None:
+        """What an object was counted with."""
+        return self._weights.get(namespace, {}).get(what)
+
+    def give_back(self, namespace: str, what: Hashable) -> None:
+        """Count an object no more."""
+        if namespace in self._weights:
+            bytes_ = self._weights[namespace].pop(what, 0)
+            self._totals[namespace] -= bytes_
+            self._total -= bytes_
+
+    def lay_aside(self, namespace: str, why: str) -> None:
+        """Keep nothing more of a namespace."""
+        self._weights.pop(namespace, None)
+        self._total -= self._totals.pop(namespace, 0)
+        self.aside[namespace] = why

@@ -1,0 +1,82 @@
+"""Tells of namespaces whose fleets are left alone because what is kept of them takes too much memory."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from utilitarian_operator.adapters.cluster.cache import FLEETS
+from utilitarian_operator.adapters.cluster.room import Room
+from utilitarian_operator.adapters.cluster.seam import Cluster
+from utilitarian_operator.api.objects import Object
+from utilitarian_operator.core.reasons import Reason
+from utilitarian_operator.errors import ClusterError
+
+logger = logging.getLogger(__name__)
+
+LOOKED_AT_EACH_S = 1.0
+
+PART_OF_THE_LIMIT = 4
+"""Of the memory that the process may have, what is kept of objects takes one such part at most: what follows from them
+takes as much again, and the process itself the rest."""
+
+
+def room_in(memory: int | None) -> Room:
+    """Room for the objects of all namespaces.
+
+    Args:
+        memory: bytes that the process may have; None where nothing limits it.
+    """
+    return Room(None if memory is None else memory // PART_OF_THE_LIMIT)
+
+
+@dataclass
+class Aside:
+    """Tells where a namespace gives way.
+
+    Args:
+        room: says which, and why.
+        cluster: the API server.
+        record: records an event on a fleet.
+    """
+
+    room: Room
+    cluster: Cluster
+    record: Callable[[Object, Reason, str], Awaitable[None]]
+    _told: dict[str, str] = field(default_factory=dict)
+
+    def notes(self) -> list[str]:
+        """Which are left alone, a sentence each."""
+        return [_sentence(namespace, why) for namespace, why in sorted(self.room.aside.items())]
+
+    async def run(self, sleep: Callable[[float], Awaitable[None]]) -> None:
+        """Tell of each once, for ever."""
+        while True:
+            await self.look()
+            await sleep(LOOKED_AT_EACH_S)
+
+    async def look(self) -> None:
+        """Tell of those that gave way or were taken back since the last time."""
+        now = dict(self.room.aside)
+        for namespace in sorted(self._told.keys() - now.keys()):
+            logger.info("the fleets of a namespace are looked at again", extra={"namespace": namespace})
+        for namespace in sorted(now.keys() - self._told.keys()):
+            about = {"namespace": namespace, "because": now[namespace]}
+            logger.warning("the fleets of a namespace are left alone: it takes too much memory", extra=about)
+            await self._record(namespace, now[namespace])
+        self._told = now
+
+    async def _record(self, namespace: str, why: str) -> None:
+        try:
+            fleets, _ = await self.cluster.items(FLEETS, namespace, limit=1)
+        except ClusterError as error:
+            logger.warning("event not recorded", extra={"namespace": namespace, "because": str(error)})
+            return
+        for fleet in fleets:
+            await self.record(fleet, Reason.NAMESPACE_TOO_LARGE, _sentence(namespace, why))
+
+
+def _sentence(namespace: str, why: str) -> str:
+    return (
+        f"the fleets of namespace {namespace} are left alone: {why}; delete what is not needed there, or give the "
+        "operator more memory (resources.limits.memory)"
+    )

@@ -1,0 +1,75 @@
+"""That a namespace gives way is told once, by an event, the log and a note."""
+
+import logging
+from functools import partial
+from typing import Any
+
+import pytest
+
+from utilitarian_operator.adapters.cluster.cache import FLEETS
+from utilitarian_operator.adapters.cluster.fake import FakeCluster
+from utilitarian_operator.adapters.cluster.room import Room
+from utilitarian_operator.api.objects import Object
+from utilitarian_operator.core.reasons import Reason
+from utilitarian_operator.errors import ClusterError
+from utilitarian_operator.reconcile.aside import Aside, room_in
+
+SENTENCE = (
+    "the fleets of namespace hostile are left alone: too much; delete what is not needed there, or give the operator "
+    "more memory (resources.limits.memory)"
+)
+
+
+class World:
+    """What is recorded."""
+
+    def __init__(self) -> None:
+        self.room, self.cluster, self.events = Room(10), FakeCluster(), list[tuple[str, Reason, str]]()
+        self.aside = Aside(self.room, self.cluster, self.record)
+
+    async def record(self, fleet: Object, reason: Reason, note: str) -> None:
+        self.events.append((fleet["metadata"]["name"], reason, note))
+
+
+async def test_one_of_its_fleets_is_told() -> None:
+    world = World()
+    for name in ("f", "g"):
+        kind = {"apiVersion": "utilitarian.io/v1alpha1", "kind": "UtilitarianWorkerPool"}
+        await world.cluster.create({**kind, "metadata": {"name": name, "namespace": "hostile"}, "spec": {}})
+    await world.aside.look()
+    assert (world.aside.notes(), world.events) == ([], [])
+    world.room.lay_aside("hostile", "too much")
+    for _ in range(3):
+        await world.aside.look()
+    assert world.events == [("f", Reason.NAMESPACE_TOO_LARGE, SENTENCE)]
+    assert world.aside.notes() == [SENTENCE]
+
+
+async def test_it_is_told_again_where_it_gives_way_again(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    with caplog.at_level(logging.INFO):
+        for aside in (True, False, True):
+            world.room.aside.clear()
+            world.room.aside.update({"hostile": "too much"} if aside else {})
+            await world.aside.look()
+    left, again = (
+        "the fleets of a namespace are left alone: it takes too much memory",
+        "the fleets of a namespace are looked at again",
+    )
+    assert [it.message for it in caplog.records if it.name.endswith("aside")] == [left, again, left]
+
+
+async def test_an_event_that_can_not_be_recorded_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fails(*_: Any, **__: Any) -> None:
+        raise ClusterError("no answer")
+
+    world = World()
+    monkeypatch.setattr(world.cluster, "items", partial(fails, FLEETS))
+    world.room.lay_aside("hostile", "too much")
+    await world.aside.look()
+    assert (world.events, world.aside.notes()) == ([], [SENTENCE])
+
+
+@pytest.mark.parametrize("memory,most", [(None, None), (512 * 2**20, 128 * 2**20)])
+def test_the_room_is_a_part_of_the_memory(memory: int | None, most: int | None) -> None:
+    assert room_in(memory).most == most
