@@ -163,6 +163,26 @@ def test_a_prefix_of_beat_is_its_own() -> None:
     assert pod["initContainers"][0]["command"][0] == "python3"
 
 
+@pytest.mark.parametrize(
+    "of_fleet, of_part, shared",
+    [("true", "{}", True), ("false", "{}", False), ("true", "{shareProcessNamespace: null}", False)],
+    ids=["shared", "not shared", "taken away"],
+)
+def test_where_containers_share_their_processes_ours_is_looked_for_and_is_not_number_1(
+    of_fleet: str, of_part: str, *, shared: bool
+) -> None:
+    """Number 1 is Kubernetes' own then: it never wakes, so that a beat was called hung and restarted for ever."""
+    part = f"pod: {{template: {{spec: {of_part}}}}}"
+    asked = fleet(
+        f"{{pod: {{template: {{spec: {{shareProcessNamespace: {of_fleet}}}}}}}, beat: {{{part}}}, "
+        f"pools: [{{name: p, queues: [q], {part}}}]}}"
+    )
+    worker = deployment(OWNER, asked, asked.pools[0])["spec"]["template"]["spec"]["containers"][0]
+    assert worker["lifecycle"]["preStop"]["exec"]["command"][2] == (WRAPPED_SCRIPT if shared else SCRIPT)
+    beat = beat_statefulset(OWNER, asked)["spec"]["template"]["spec"]["containers"][0]
+    assert (beat["livenessProbe"]["exec"]["command"][-1] == "/var/lib/celery-beat/schedule") is shared
+
+
 def test_events_come_with_heartbeats() -> None:
     command = container(pool("worker: {events: true}"))["command"]
     assert ("-E" in command, "--without-heartbeat" in command) == (True, False)

@@ -1,5 +1,6 @@
 """What a partial pod template may not say: what the operator stands on, and what a field of the resource says."""
 
+import posixpath
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -40,9 +41,12 @@ _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 _GRACE = "terminationGracePeriodSeconds"
 _BEATS_VOLUME, _BEATS_CHECK = "schedule", "check-schedule"
 _BEATS_FOLDER = "/var/lib/celery-beat"
+_BEATS_MEMORY = "beat keeps its memory there: mount it elsewhere"
 _LABELS = ("utilitarian.io/", "app.kubernetes.io/")
 _ANNOTATIONS = ("utilitarian.io/", "controller.kubernetes.io/pod-deletion-cost")
 
+
+_OF_BEAT = ("spec.pod", "spec.beat.pod")
 
 MOST_PARTS = 1_000
 """Fields and values of one template: it is laid over each pool's pod, and no other fleet is looked at meanwhile."""
@@ -53,6 +57,10 @@ def check_templates(spec: UtilitarianWorkerPoolSpec) -> Iterator[Problem]:
     pools = [(f"spec.pools[{number}].pod", pool.pod) for number, pool in enumerate(spec.pools or ())]
     defaults = spec.defaults.pod if spec.defaults else None
     for at, pod in [("spec.pod", spec.pod), ("spec.defaults.pod", defaults), *pools, ("spec.beat.pod", spec.beat.pod)]:
+        mounts = pod.volume_mounts if pod is not None and at in _OF_BEAT else None
+        for number, mount in enumerate(mounts or ()):
+            if spec.beat.enabled is not False and covers_beats_memory(mount.mount_path):
+                yield Problem(f"{at}.volumeMounts[{number}].mountPath", "", _BEATS_MEMORY)
         if pod is not None and pod.template is not None:
             if more_parts_than(MOST_PARTS, pod.template):
                 yield Problem(f"{at}.template", "", f"has more than {MOST_PARTS} fields and values; write fewer")
@@ -140,10 +148,14 @@ def _container(at: str, container: Mapping[str, Any]) -> Iterator[Problem]:
     if "volumeMounts" in container and not isinstance(container["volumeMounts"], list):
         yield Problem(f"{at}.volumeMounts", "", _NOT_TAKEN)
     for number, mount in _named(container, "volumeMounts") if container["name"] == "beat" else ():
-        if f"{mount.get('mountPath')}/".startswith(f"{_BEATS_FOLDER}/"):
-            yield Problem(
-                f"{at}.volumeMounts[{number}].mountPath", "", "beat keeps its memory there: mount it elsewhere"
-            )
+        if covers_beats_memory(str(mount.get("mountPath"))):
+            yield Problem(f"{at}.volumeMounts[{number}].mountPath", "", _BEATS_MEMORY)
+
+
+def covers_beats_memory(path: str) -> bool:
+    """Whether what is mounted there, however that is written, would lie over beat's schedule file."""
+    plain = posixpath.normpath(f"/{path}").replace("//", "/")
+    return f"{plain}/".startswith(f"{_BEATS_FOLDER}/")
 
 
 def _named(spec: Mapping[str, Any], name: str) -> Iterator[tuple[int, Mapping[str, Any]]]:

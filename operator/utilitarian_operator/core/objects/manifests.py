@@ -29,7 +29,7 @@ from utilitarian_operator.core.labels import (
 from utilitarian_operator.core.objects import beat_scripts
 from utilitarian_operator.core.objects import pre_stop_hook as pre_stop
 from utilitarian_operator.core.objects.broker_environment import BROKER_VARIABLE, broker_variables, broker_words
-from utilitarian_operator.core.objects.pod_template import with_templates
+from utilitarian_operator.core.objects.pod_template import shares_processes, with_templates
 
 KEPT_BY_ARGO_CD = {
     "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
@@ -150,7 +150,7 @@ def beat_statefulset(owner: Owner, fleet: Fleet, checksum: str | None = None, mo
     pod["volumes"] = [_beat_volume(owner, beat), *pod.get("volumes", [])]
     mount = {"name": "schedule", "mountPath": BEAT_FOLDER}
     container["volumeMounts"] = [mount, *container.get("volumeMounts", [])]
-    container["livenessProbe"] = _beat_probe(BEAT_FILE if beat.command_prefix else None)
+    container["livenessProbe"] = _beat_probe(behind=beat.command_prefix or shares_processes(beat.pod.templates))
     pod["initContainers"] = [_beat_check(container, mount, BEAT_FILE if beat.scheduler is None else "")]
     spec = {
         "replicas": 1,
@@ -236,7 +236,8 @@ def _literal(argument: str) -> str:
 
 
 def _hook(pool: Pool) -> list[str]:
-    return pre_stop.command(pool.drain_timeout, pool.worker.execution, wrapped=bool(pool.worker.command_prefix))
+    wrapped = bool(pool.worker.command_prefix) or shares_processes(pool.pod.templates)
+    return pre_stop.command(pool.drain_timeout, pool.worker.execution, wrapped=wrapped)
 
 
 def _recycling(worker: Worker) -> list[str]:
@@ -269,9 +270,9 @@ def _beat_check(beat: Object, mount: Object, file: str) -> Object:
     }
 
 
-def _beat_probe(mark: str | None) -> Object:
+def _beat_probe(*, behind: object) -> Object:
     """Seldom and patient: a beat that hangs has hung for a quarter of an hour, and one that works is never ended."""
-    exec_ = {"command": beat_scripts.alive(f"{BEAT_FOLDER}/.alive", mark)}
+    exec_ = {"command": beat_scripts.alive(f"{BEAT_FOLDER}/.alive", BEAT_FILE if behind else None)}
     return {"exec": exec_, "periodSeconds": 60, "timeoutSeconds": 20, "failureThreshold": 3}
 
 

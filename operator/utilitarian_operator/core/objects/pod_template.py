@@ -44,6 +44,13 @@ def with_templates(made: Object, templates: Iterable[Object], container: str) ->
     return made
 
 
+def shares_processes(templates: Iterable[Object]) -> bool:
+    """Whether the pod's containers see each other's processes, so that ours is not process 1."""
+    specs = [it["spec"] for it in templates if isinstance(it.get("spec"), dict)]
+    name = "shareProcessNamespace"
+    return [it[name] for it in specs if name in it][-1:] == [True]
+
+
 def _concerning(template: Object, container: str) -> Object:
     spec = template.get("spec")
     if not isinstance(spec, dict) or not isinstance(spec.get("containers"), list):

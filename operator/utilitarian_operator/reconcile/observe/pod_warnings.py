@@ -10,7 +10,7 @@ from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.containers import spec_of_ours
 from utilitarian_operator.core.observation.causes.pod_status import crashed, newest_warning
-from utilitarian_operator.core.observation.causes.worker_log import broker_refusal
+from utilitarian_operator.core.observation.causes.worker_log import said_by_log
 from utilitarian_operator.core.observation.pod_failures import late
 from utilitarian_operator.errors import ClusterError
 
@@ -84,7 +84,7 @@ class PodWarnings:
                 where = f"{pod['metadata']['namespace']}/{name}"
                 logger.debug("log not seen", extra={"pod": where, "because": str(error)})
             else:
-                self._note(name, broker_refusal(log, queues))
+                self._note(name, said_by_log(log, queues))
 
     def _note(self, pod: str, words: str) -> None:
         if words:

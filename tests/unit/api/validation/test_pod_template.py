@@ -50,6 +50,11 @@ REFUSED = [
         "spec.containers[0].volumeMounts[0].mountPath",
         "keeps its memory there",
     ),
+    (
+        "spec: {containers: [{name: beat, volumeMounts: [{mountPath: /var//lib/./celery-beat/, name: x}]}]}",
+        "spec.containers[0].volumeMounts[0].mountPath",
+        "keeps its memory there",
+    ),
     ("spec: {volumes: [{name: schedule, emptyDir: {}}]}", "spec.volumes[0].name", "beat's own"),
     ("spec: {initContainers: [{name: check-schedule}]}", "spec.initContainers[0].name", "beat's own"),
     ("spec: {containers: [{$patch: replace}]}", "spec.containers[0].$patch", "write null"),
@@ -98,3 +103,19 @@ def test_what_is_let_through() -> None:
     body = resource()
     body["spec"]["pod"] = {"template": yaml.safe_load(ALLOWED)}
     assert list(check_templates(parse(body).spec)) == []
+
+
+MOUNT = "{volumeMounts: [{name: x, mountPath: /var/lib/celery-beat/}]}"
+
+
+@pytest.mark.parametrize(
+    "spec, refused",
+    [
+        pytest.param(f"pod: {MOUNT}", ["spec.pod.volumeMounts[0].mountPath"], id="of the fleet"),
+        pytest.param(f"beat: {{pod: {MOUNT}}}", ["spec.beat.pod.volumeMounts[0].mountPath"], id="of beat"),
+        pytest.param(f"defaults: {{pod: {MOUNT}}}", [], id="of workers"),
+        pytest.param(f"pod: {MOUNT}\nbeat: {{enabled: false}}", [], id="without a beat"),
+    ],
+)
+def test_a_volume_may_not_lie_over_beats_memory(spec: str, refused: list[str]) -> None:
+    assert [it.path for it in check_templates(parse(resource(spec)).spec)] == refused

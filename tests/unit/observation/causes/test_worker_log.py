@@ -1,10 +1,14 @@
 """What of a crashed worker's log is told: what kind of thing the broker refused it, in the operator's own words."""
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utilitarian_operator.core.observation.causes.worker_log import _CODES, broker_refusal
+from utilitarian_operator.core.objects.broker_environment import PUT_TOGETHER
+from utilitarian_operator.core.observation.causes.worker_log import _CODES, NO_PROGRAM, broker_refusal, said_by_log
 
 INEQUIVALENT = (
     "inequivalent arg 'x-max-priority' for queue 'amr' in vhost '/': received none but current is the value '10'"
@@ -81,3 +85,16 @@ def test_no_word_of_the_log_is_told_whatever_stands_there(before: str, code: str
     """As who writes to a log could have the operator copy what it is not to show."""
     log = f"{before}({code}) {_CODES[code]} - queue '{name}' inequivalent arg '{after}' {after}"
     assert broker_refusal(log) in OURS | {""}
+
+
+@pytest.mark.parametrize("program", ["no-such-program", "/etc/passwd", "/etc/passwd/celery"])
+def test_an_image_without_celery_is_told_where_python_was_to_become_it(program: str) -> None:
+    words = [sys.executable, "-c", PUT_TOGETHER, "amqp://mq/%2F", program, "-A", "app", "worker"]
+    ended = subprocess.run(words, stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603 - our own program
+    assert ended.returncode == 1
+    assert said_by_log(ended.stderr) == NO_PROGRAM
+
+
+def test_another_file_that_is_missing_is_the_applications_own_business() -> None:
+    assert said_by_log("FileNotFoundError: [Errno 2] No such file or directory: 'settings.ini'") == ""
+    assert said_by_log(LOG, ["amr"]) == broker_refusal(LOG, ["amr"]) != ""

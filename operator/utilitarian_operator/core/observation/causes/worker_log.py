@@ -1,4 +1,4 @@
-"""What kind of thing RabbitMQ refused a worker, by the last lines of the worker's log, and what to do about it.
+"""What RabbitMQ refused a worker, or that it has no celery, by the last lines of its log, and what to do about it.
 
 Of the log itself nothing is told: it is the application's, and may hold whatever the broker or another server said.
 """
@@ -21,6 +21,15 @@ _CODES = {
     "541": "INTERNAL_ERROR",
 }
 """AMQP 0-9-1's replies that end a channel or a connection."""
+
+_BECOMES = ", in execvp"
+_NO_PROGRAM = ("FileNotFoundError: [Errno 2]", "PermissionError: [Errno 13]", "NotADirectoryError: [Errno 20]")
+"""How Python says that the words that put the broker's URL together (`broker.from`) can't become the next one."""
+
+NO_PROGRAM = (
+    "the first word of its command (celery, or that of commandPrefix) is no program of the image: "
+    "is it the application's image, and is the word on its PATH?"
+)
 
 _REFUSAL = re.compile(r"\((?P<code>40[3-6]|50[1-6]|530|541)\) (?P<name>[A-Z]+_[A-Z_]+) - (?P<words>[^\r\n]{1,1000})")
 _NAMED = re.compile(r"\bqueue '([^']{1,255})'")
@@ -60,6 +69,19 @@ _REMEDIES = (
     (r"^ACCESS_REFUSED", "correct user or password of the workers' broker URL"),
     (r"^NOT_ALLOWED.*vhost", "correct the virtual host of the workers' broker URL, or the rights in it"),
 )
+
+
+def said_by_log(log: str, queues: Collection[str] = ()) -> str:
+    """Why a worker ended, as far as its log says what we know; empty if it doesn't.
+
+    Args:
+        log: the end of a worker's log, with whatever the application writes there.
+        queues: that the fleet consumes: one of these is named, and no other.
+    """
+    _, begun, rest = log.rpartition(_BECOMES)
+    if begun and any(it in rest for it in _NO_PROGRAM):
+        return NO_PROGRAM
+    return broker_refusal(log, queues)
 
 
 def broker_refusal(log: str, queues: Collection[str] = ()) -> str:
