@@ -119,6 +119,15 @@ def _check_writable(path: Path, *, advise: bool) -> None:
         raise WrongInput("--write: there is nothing to write without --advise")
     if path.is_dir() or not path.parent.is_dir():
         raise WrongInput(f"--write {path}: {'Is a directory' if path.is_dir() else 'No such directory'}")
+    there = path.exists()
+    if there and not path.is_file():
+        return  # a pipe's reader would see its end
+    try:
+        path.open("a").close()
+    except OSError as error:
+        raise WrongInput(f"--write {path}: {error.strerror or error}") from error
+    if not there:
+        path.unlink()
 
 
 def _write(path: Path, resource: Object, found: Advice) -> None:

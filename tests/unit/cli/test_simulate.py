@@ -172,6 +172,7 @@ def test_a_sweep_without_an_effect_is_said_to_have_none(files: list[str]) -> Non
         (["--write", "cheaper.yaml"], "nothing to write without --advise"),
         (["--advise", "--write", "/"], "--write /: Is a directory"),
         (["--advise", "--write", "/no/such/cheaper.yaml"], "--write /no/such/cheaper.yaml: No such directory"),
+        (["--advise", "--write", "/proc/cheaper.yaml", "--days", "400"], "--write /proc/cheaper.yaml: No such file"),
         (["--currency", "EUR"], "--currency EUR: there is nothing to print in it without --price"),
         (["--days", "nan"], "--days"),
         (["-o", "pdf"], "--output"),

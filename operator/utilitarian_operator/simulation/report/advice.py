@@ -145,9 +145,7 @@ class Search:
                 found.append(self._best(pool))
             progress(SEARCH * (index + 1) / len(self.stage.fleet.pools))
         won = [it for it in self._merged(found) if it.pool != it.of[0]]
-        changes = tuple(self._confirmed(won, result)) if won else ()
-        gone = {name for change in changes for name in change.pools}
-        stayed = [it for it in before if it.name not in gone]
+        changes, stayed = self._confirmed(won, result)
         days = max((self._few(it.pool.name).days for it in found), default=0.0)
         after = _sum([self._figures(stayed), *(change.after for change in changes)])
         return Advice(days, changes, tuple(self._questions(found)), self._figures(before), after)
@@ -221,29 +219,61 @@ class Search:
         both = self._tried(merge(one.pool, other.pool), self._few(*(it.name for it in of)), of)
         return both if self._saves([one.result, other.result], [both.result], WORTH_SAYING) else None
 
-    def _confirmed(self, won: Sequence[Trial], result: PolicyResult) -> Iterator[Change]:
-        """The changes that save on the whole load too."""
-        changed = {it.pool.name: it for it in won}
-        gone = {pool.name for it in won for pool in it.of}
-        stayed = [pool for pool in self.stage.fleet.pools if pool.name not in gone]
-        pools = [it.pool for it in won] + (stayed if self._depend(won, result) else [])
-        tasks = {
-            **{pool.name: self.stage.tasks[pool.name] for pool in stayed},
-            **{it.pool.name: joined([self.stage.tasks[pool.name] for pool in it.of]) for it in won},
-        }
-        whole = replace(self.stage, fleet=replace(self.stage.fleet, pools=tuple(pools)), tasks=tasks)
-        after = measured("utilitarian", play("utilitarian", whole), whole).pools
-        for name, it in changed.items():
-            before = [result.pools[pool.name] for pool in it.of]
-            if self._saves(before, [after[name]], WORTH_SAYING):
-                names, fields = tuple(pool.name for pool in it.of), differences(it.of[0], it.pool)
-                yield Change(names, it.pool, fields, self._figures(before), self._figures([after[name]]))
+    def _confirmed(self, won: Sequence[Trial], result: PolicyResult) -> tuple[tuple[Change, ...], list[PoolResult]]:
+        """The changes that save on the whole load too, and what the pools without one come to then.
 
-    def _depend(self, won: Sequence[Trial], result: PolicyResult) -> bool:
-        """Whether what a pool does may change another one: the fleet's ceiling is near, or nodes die."""
+        Under a ceiling that is near, what one pool saves another may pay for. There the changes count together: without
+        those that don't save, or the least of them while a pool without one keeps less, the rest is played again.
+        """
+        while won:
+            after = self._on_the_whole(won, result)
+            changes = tuple(self._saving(won, after, result))
+            gone = {name for change in changes for name in change.pools}
+            shares = self._share(won, result)
+            stayed = [after.get(name, it) if shares else it for name, it in result.pools.items() if name not in gone]
+            if not shares or (len(changes) == len(won) and self._spares(changes, stayed, result)):
+                return changes, stayed
+            if len(changes) == len(won):
+                changes = tuple(it for it in changes if it is not min(changes, key=_saved))
+            won = [it for it in won if it.pool.name in {change.pools[0] for change in changes}]
+        return (), list(result.pools.values())
+
+    def _on_the_whole(self, won: Sequence[Trial], result: PolicyResult) -> Mapping[str, PoolResult]:
+        """What changed pools come to on the whole load, with the others where one may depend on another."""
+        changed = {it.of[0].name: it for it in won}
+        gone = {pool.name for it in won for pool in it.of}
+        depend = self._share(won, result) or self.stage.load.node_kills
+        pools, tasks = [], {}
+        for pool in self.stage.fleet.pools:  # in their order: of two of one priority the first has its workers first
+            it = changed.get(pool.name)
+            if it is not None:
+                pools.append(it.pool)
+                tasks[it.pool.name] = joined([self.stage.tasks[one.name] for one in it.of])
+            elif depend and pool.name not in gone:
+                pools.append(pool)
+                tasks[pool.name] = self.stage.tasks[pool.name]
+        whole = replace(self.stage, fleet=replace(self.stage.fleet, pools=tuple(pools)), tasks=tasks)
+        return measured("utilitarian", play("utilitarian", whole), whole).pools
+
+    def _saving(self, won: Sequence[Trial], after: Mapping[str, PoolResult], result: PolicyResult) -> Iterator[Change]:
+        for it in won:
+            before = [result.pools[pool.name] for pool in it.of]
+            if self._saves(before, [after[it.pool.name]], WORTH_SAYING):
+                names, fields = tuple(pool.name for pool in it.of), differences(it.of[0], it.pool)
+                yield Change(names, it.pool, fields, self._figures(before), self._figures([after[it.pool.name]]))
+
+    def _share(self, won: Sequence[Trial], result: PolicyResult) -> bool:
+        """Whether what a pool has may be missing in another one: the fleet's ceiling is near."""
         most = sum(pool.peak for pool in result.pools.values()) + sum(it.result.peak for it in won)
         ceiling = self.stage.fleet.max_workers
-        return bool(self.stage.load.node_kills) or (ceiling is not None and most > ceiling)
+        return ceiling is not None and most > ceiling
+
+    def _spares(self, changes: Sequence[Change], stayed: Sequence[PoolResult], result: PolicyResult) -> bool:
+        """Whether no pool that stays keeps less than before under the changes of others, and the whole costs less."""
+        before = [result.pools[it.name] for it in stayed]
+        keeps = all(now <= then for now, then in zip(map(_late, stayed), map(_late, before), strict=True))
+        missed = all(now <= then for now, then in zip(map(_missed, stayed), map(_missed, before), strict=True))
+        return keeps and missed and self._cost(stayed) - self._cost(before) < sum(map(_saved, changes))
 
     def _questions(self, found: Sequence[Trial]) -> Iterator[Change]:
         """What a longer promise would bring on top, on the few days."""
@@ -304,7 +334,18 @@ def _sum(parts: Sequence[Figures]) -> Figures:
     )
 
 
+def _saved(change: Change) -> float:
+    return change.before.cost - change.after.cost
+
+
 def _broken(results: Sequence[PoolResult]) -> tuple[int, ...]:
-    late = sum(it.promises.given - it.promises.kept for it in results)
-    missed = sum(not run.met for it in results for run in it.runs)
+    late, missed = sum(map(_late, results)), sum(map(_missed, results))
     return late, missed, sum(it.interrupted for it in results), sum(it.lost for it in results)
+
+
+def _late(result: PoolResult) -> int:
+    return result.promises.given - result.promises.kept
+
+
+def _missed(result: PoolResult) -> int:
+    return sum(not run.met for run in result.runs)

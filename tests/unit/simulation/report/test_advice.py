@@ -1,5 +1,7 @@
 """What is advised was tried: the bill falls, no promise is broken, and following it again asks for nothing worse."""
 
+import random
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,12 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.pools import NOW
-from tests.support.simulated import stage
+from tests.support.pools import NOW, fleet
+from tests.support.simulated import load, stage
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.price import Price
 from utilitarian_operator.api.validation.resource_rules import accept
 from utilitarian_operator.core.sizing.usage import Usage
+from utilitarian_operator.simulation.load.arrivals import joined
 from utilitarian_operator.simulation.load.workload import read_load
 from utilitarian_operator.simulation.play import Scene, play, scene
 from utilitarian_operator.simulation.report.advice import Advice, Search
@@ -37,9 +40,9 @@ def advised(staged: Scene, price: Price | None = None) -> Advice:
 
 
 def on_stage(resource: dict[str, Any], load: str, pools: set[str], days: float) -> Scene:
-    fleet = effective_fleet(accept(resource).spec)
-    few: Fleet = replace(fleet, pools=tuple(pool for pool in fleet.pools if pool.name in pools))
-    return scene(few, read_load(EXAMPLES / f"{load}.yaml", fleet), days=days, seed=1, folder=EXAMPLES)
+    whole = effective_fleet(accept(resource).spec)
+    few: Fleet = replace(whole, pools=tuple(pool for pool in whole.pools if pool.name in pools))
+    return scene(few, read_load(EXAMPLES / f"{load}.yaml", whole), days=days, seed=1, folder=EXAMPLES)
 
 
 @pytest.mark.parametrize(
@@ -168,6 +171,62 @@ def test_slots_that_fit_by_what_was_measured_are_advised_without_more_requests()
     assert fields["worker.concurrency"] == 8
     assert not any(it.startswith("worker.resources") for it in fields)
     assert one.after.cost < 0.5 * one.before.cost
+
+
+def crowded(*pools: dict[str, Any], rates: dict[str, str], ceiling: int, days: float = 0.02) -> Scene:
+    """Pools with tasks of 10 s and 4 slots a worker, each with a queue of its name, that share a ceiling."""
+    worker = {"concurrency": 4, "resources": {"requests": {"cpu": "400m", "memory": "512Mi"}}}
+    scaling = {"drainWithin": "30s", "taskDuration": "10s"}
+    asked = fleet(*({"queues": [it["name"]], "worker": worker, "scaling": scaling, **it} for it in pools))
+    arrive = {name: {"seconds": {"median": 10, "p95": 11}, "arrivals": [{"rate": it}]} for name, it in rates.items()}
+    return scene(replace(asked, max_workers=ceiling), load(arrive), days=days, seed=1, folder=Path())
+
+
+@pytest.mark.thorough
+def test_no_pool_pays_with_its_promises_for_what_another_one_saves() -> None:
+    """Half the slots would save `first` a quarter, with three workers for two: under the ceiling `second` lacks one."""
+    pools = {"name": "first", "priority": 90}, {"name": "second", "priority": 10}
+    rates, price = {"first": "0.45/s", "second": "0.55/s"}, Price(cpu=1, memory=1)
+    (alone,) = advised(crowded(pools[0], rates={"first": "0.45/s"}, ceiling=4), price).changes
+    assert ("worker.concurrency", 2) in {(it.field, it.to) for it in alone.fields}
+    assert not advised(crowded(*pools, rates=rates, ceiling=4), price).changes
+
+
+@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.soak
+def test_advice_for_a_fleet_under_a_ceiling_lowers_its_bill_and_no_pool_keeps_less(seed: int) -> None:
+    rng = random.Random(seed)  # noqa: S311 - of a test
+    names = ["first", "second", "third", "fourth"][: rng.randint(2, 4)]
+    pools = [
+        {"name": name, "priority": rng.choice([10, 50, 90]), "scaling": {"taskDuration": "10s", **_any(rng)}}
+        for name in names
+    ]
+    rates = {name: rng.choice(["20/h", "0.1/s", "0.45/s", "0.55/s"]) for name in names}
+    staged = crowded(*pools, rates=rates, ceiling=rng.randint(len(names), 2 * len(names)), days=0.1)
+    before, price = played(staged), rng.choice([None, Price(worker=1), Price(cpu=1, memory=1)])
+    found = Search(staged, price).advise(before)
+    of = {it.pools: it.to for it in found.changes}
+    pools_then = tuple(of.get((pool.name,), pool) for pool in staged.fleet.pools)
+    if any(len(it.pools) > 1 for it in found.changes):
+        pools_then = tuple(pool for pool in pools_then if not any(pool.name in it for it in of if len(it) > 1))
+        pools_then += tuple(it.to for it in found.changes if len(it.pools) > 1)
+    tasks = staged.tasks | {it.to.name: joined([staged.tasks[n] for n in it.pools]) for it in found.changes}
+    after = played(replace(staged, fleet=replace(staged.fleet, pools=pools_then), tasks=tasks))
+    assert after.hours == pytest.approx(found.after.hours)
+    assert found.after.cost <= found.before.cost
+    for name, pool in after.pools.items():
+        late = sum(before.pools[n].promises.given - before.pools[n].promises.kept for n in _now(name, of))
+        assert pool.promises.given - pool.promises.kept <= late, (name, found.changes)
+
+
+def _any(rng: random.Random) -> dict[str, Any]:
+    idle, wake = rng.choice(["0s", "30s", "5m"]), rng.choice(["AtOnce", "WhenDue"])
+    return {"drainWithin": rng.choice(["30s", "2m", "10m"]), "idleAfter": idle, "wake": wake}
+
+
+def _now(name: str, changes: Mapping[tuple[str, ...], Any]) -> tuple[str, ...]:
+    """The pools that a pool stands for."""
+    return next((names for names in changes if names[0] == name), (name,))
 
 
 @pytest.mark.thorough
