@@ -124,6 +124,9 @@ def simulate(  # noqa: PLR0913 - one parameter an option
     advise: Annotated[
         bool, typer.Option("--advise", help="Try what lowers the bill with every promise kept; takes minutes.")
     ] = False,
+    advise_within: Annotated[
+        str, typer.Option(help="With --advise: for so long the next pool is begun; those not tried are named.")
+    ] = "10m",
     write: Annotated[
         Path | None, typer.Option(help="With --advise: write the resource with all that was found to this file.")
     ] = None,
@@ -140,7 +143,7 @@ def simulate(  # noqa: PLR0913 - one parameter an option
     """
     from utilitarian_operator.cli import simulate as command
 
-    wishes = command.Wishes(days, seed, against, sweep, price, currency, advise, write)
+    wishes = command.Wishes(days, seed, against, sweep, price, currency, advise, advise_within, write)
     command.simulate(filename, load, fleet, output, wishes)
 
 

@@ -4,8 +4,9 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import monotonic
 
 import typer
 from rich.console import Console
@@ -14,6 +15,7 @@ from rich.table import Table as RichTable
 
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.price import InvalidPrice, read_price
+from utilitarian_operator.api.units import parse_duration
 from utilitarian_operator.cli.output import (
     MISSED,
     Format,
@@ -67,6 +69,7 @@ class Wishes:
         price: as `read_price` reads it, or None.
         currency: of the price.
         advise: whether to look for what lowers the bill.
+        advise_within: for so long the search begins with one pool more, as a duration is written.
         write: where to write the resource with all that was found, or None.
     """
 
@@ -77,6 +80,7 @@ class Wishes:
     price: str | None
     currency: str
     advise: bool
+    advise_within: str
     write: Path | None
 
 
@@ -100,12 +104,21 @@ def _report(resource: Object, load: Path, wishes: Wishes) -> Report:
         raise WrongInput(f"--currency {wishes.currency[:50]}: there is nothing to print in it without --price")
     if wishes.write is not None:
         _check_writable(wishes.write, advise=wishes.advise)
+    patience = _patience(wishes.advise_within)
     wanted = [(OURS, resource), *(variants(resource, wishes.sweep) if wishes.sweep else ())]
     with _progress(len(wanted) + len(others) + wishes.advise) as tell:
         results, stage = _results(wanted, others, load, wishes, tell)
-        search = Search(stage, price, _usage(resource))
+        until = monotonic() + patience.total_seconds()
+        search = Search(stage, price, _usage(resource), lambda: monotonic() < until)
         found = search.advise(results[0], tell("what to change")) if wishes.advise else None
     return Report(str(resource["metadata"]["name"]), stage, results, price, found)
+
+
+def _patience(text: str) -> timedelta:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise WrongInput(f"--advise-within: {error}") from error
 
 
 def _usage(resource: Object) -> dict[str, Usage]:

@@ -170,6 +170,7 @@ def test_a_sweep_without_an_effect_is_said_to_have_none(files: list[str]) -> Non
         (["--days", "0"], "--days"),
         (["--price", "much"], "--price much: write what a worker-hour costs, like 0.05"),
         (["--write", "cheaper.yaml"], "nothing to write without --advise"),
+        (["--advise", "--advise-within", "soon"], "--advise-within: 'soon' is no duration: write it like"),
         (["--advise", "--write", "/"], "--write /: Is a directory"),
         (["--advise", "--write", "/no/such/cheaper.yaml"], "--write /no/such/cheaper.yaml: No such directory"),
         (["--advise", "--write", "/proc/cheaper.yaml", "--days", "400"], "--write /proc/cheaper.yaml: No such file"),

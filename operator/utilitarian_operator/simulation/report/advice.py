@@ -6,7 +6,7 @@ now is not said. Where it was measured what tasks use of CPU and memory, more sl
 already, instead of by a guess. A longer `drainWithin` is only asked about: only people know whether tasks may wait.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -101,6 +101,7 @@ class Advice:
         questions: the same with a longer promise, on the few days alone.
         before: the whole fleet.
         after: same, with all changes.
+        untried: names of the pools for which no time was left.
     """
 
     days: float
@@ -108,6 +109,7 @@ class Advice:
     questions: tuple[Change, ...]
     before: Figures
     after: Figures
+    untried: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +128,17 @@ class Search:
         stage: the whole load, and the fleet as it is.
         price: of worker-hours; None if not given.
         usage: what was learned of the CPU and memory of the pools' workers, by pool; those are left out that have none.
+        in_time: whether there is time for one more pool, or for one more question.
     """
 
-    def __init__(self, stage: Scene, price: Price | None, usage: Mapping[str, Usage] | None = None) -> None:
-        self.stage, self.price, self._usage = stage, price, usage or {}
+    def __init__(
+        self,
+        stage: Scene,
+        price: Price | None,
+        usage: Mapping[str, Usage] | None = None,
+        in_time: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self.stage, self.price, self._usage, self._in_time = stage, price, usage or {}, in_time
         self._scenes: dict[tuple[str, ...], Scene] = {}
 
     def advise(self, result: PolicyResult, progress: Progress = lambda _: None) -> Advice:
@@ -139,16 +148,26 @@ class Search:
             result: what the fleet as it is came to there.
             progress: called with the share that is done.
         """
-        found, before = [], list(result.pools.values())
-        for index, pool in enumerate(self.stage.fleet.pools):
-            if self._may_save(result.pools[pool.name], result):
-                found.append(self._best(pool))
-            progress(SEARCH * (index + 1) / len(self.stage.fleet.pools))
+        before = list(result.pools.values())
+        found, untried = self._searched(result, progress)
         won = [it for it in self._merged(found) if it.pool != it.of[0]]
         changes, stayed = self._confirmed(won, result)
         days = max((self._few(it.pool.name).days for it in found), default=0.0)
         after = _sum([self._figures(stayed), *(change.after for change in changes)])
-        return Advice(days, changes, tuple(self._questions(found)), self._figures(before), after)
+        return Advice(days, changes, tuple(self._questions(found)), self._figures(before), after, untried)
+
+    def _searched(self, result: PolicyResult, progress: Progress) -> tuple[list[Trial], tuple[str, ...]]:
+        """The best of each pool in the fleet's order, those first tried that spend most; and those not tried."""
+        worth = [pool for pool in self.stage.fleet.pools if self._may_save(result.pools[pool.name], result)]
+        by_spending = sorted(worth, key=lambda pool: -self._cost([result.pools[pool.name]]))
+        best: dict[str, Trial] = {}
+        for index, pool in enumerate(by_spending):
+            if not self._in_time():
+                break
+            best[pool.name] = self._best(pool)
+            progress(SEARCH * (index + 1) / len(by_spending))
+        found = [best[pool.name] for pool in worth if pool.name in best]
+        return found, tuple(pool.name for pool in worth if pool.name not in best)
 
     def _may_save(self, pool: PoolResult, fleet: PolicyResult) -> bool:
         """Whether a pool has anything to save: of work itself only other requests change the cost."""
@@ -208,7 +227,11 @@ class Search:
         while left:
             one = left.pop(0)
             for other in [it for it in left if max(it.result.peak, one.result.peak) <= 1]:
-                if may_merge(one.pool, other.pool) and (both := self._as_one(one, other)) is not None:
+                if (
+                    may_merge(one.pool, other.pool)
+                    and self._in_time()
+                    and (both := self._as_one(one, other)) is not None
+                ):
                     left.remove(other)
                     one = both
             done.append(one)
@@ -278,7 +301,7 @@ class Search:
     def _questions(self, found: Sequence[Trial]) -> Iterator[Change]:
         """What a longer promise would bring on top, on the few days."""
         for it in found:
-            if len(it.of) > 1 or it.pool.schedule:
+            if len(it.of) > 1 or it.pool.schedule or not self._in_time():
                 continue
             for pool in longer_promises(it.pool):
                 longer = self._step(self._tried(pool, self._few(pool.name), it.of), wakes(pool))

@@ -43,6 +43,7 @@ def _totals(report: Report) -> Json:
 def _advice(report: Report, found: Advice) -> Json:
     return {
         "tried_on_days": round(found.days, 3),
+        "untried": list(found.untried),
         "changes": [_change(report, change) for change in found.changes],
         "questions": [_change(report, change) for change in found.questions],
         "before": _figures(report, found.before),

@@ -159,13 +159,14 @@ def advised(report: Report) -> tuple[Table, str]:
     head = ["CHANGE", "WORKER-HOURS", *cost, "STARTED IN TIME", "DEADLINES", "P50 WAIT", "P95 WAIT", "STARTS AN HOUR"]
     if found is None:
         return Table(head, []), NOT_TRIED
+    untried = f"; no time was left for {', '.join(found.untried)}; --advise-within gives more" if found.untried else ""
     if not found.changes:
-        return Table(head, []), NO_ADVICE
+        return Table(head, []), NO_ADVICE + untried
     rows = [[_what(change), *_both(report, change.before, change.after)] for change in found.changes]
     if len(rows) > 1:
         rows.append(["the whole fleet, with all of it", *_both(report, found.before, found.after)])
     said = f"tried on {number(round(found.days, 2))} days, confirmed on {number(report.stage.days)}: before → after"
-    return Table(head, rows), said
+    return Table(head, rows), said + untried
 
 
 def questions(report: Report) -> Iterator[str]:

@@ -141,6 +141,20 @@ def test_to_wake_when_due_is_said_with_its_waits() -> None:
 
 
 @pytest.mark.thorough
+def test_the_pool_that_spends_most_is_tried_first_and_those_without_time_are_named() -> None:
+    pools = ({"name": name, "scaling": {"idleAfter": "5m"}} for name in ("less", "most", "quiet"))
+    staged = crowded(*pools, rates={"less": "3/h", "most": "20/h", "quiet": "1/h"}, ceiling=40, days=0.2)
+    before, times = played(staged), iter([True, False, False])
+    found = Search(staged, None, in_time=lambda: next(times, False)).advise(before)
+    assert [it.pools for it in found.changes] == [("most",)]
+    assert found.untried == ("less", "quiet")
+    _, said = rows_and_word(Report("fleet", staged, [before], None, found))
+    assert said.endswith("; no time was left for less, quiet; --advise-within gives more")
+    none = Search(staged, None, in_time=lambda: False).advise(before)
+    assert (none.changes, none.after) == ((), none.before)
+
+
+@pytest.mark.thorough
 def test_a_longer_promise_is_only_asked_about() -> None:
     found = advised(stage({"work": {"arrivals": [{"rate": "0.1/s"}]}}, {"scaling": {"drainWithin": "1m"}}, days=0.15))
     assert "scaling.drainWithin" not in {it.field for one in found.changes for it in one.fields}
