@@ -4,9 +4,11 @@ A real API server with its controllers and a real RabbitMQ with a queue a pool, 
 worker, no node. First the same parts are left alone for a while, without any fleet: what broker and API server do then,
 with the same queues, is taken off. Prints one JSON object a system and size, ends by itself and leaves nothing behind.
 
-`operator_cores` and `operator_mib` (resident memory) are of all processes of the system together; `ready_s` is from the
-first fleet that is applied until all are ready; `lists_s` and `writes_s` are those of the requests that list objects or
-change one. `load` is the machine's own figure for the last minute when the row was done.
+After the span in which nothing happens, single messages come to forty pools at random moments; `wake_p50_s` and
+`wake_p99_s` are from the confirmed message to the worker asked for. `operator_cores` and `operator_mib` (resident
+memory) are of all processes of the system together; `ready_s` is from the first fleet that is applied until all are
+ready; `lists_s` and `writes_s` are those of the requests that list objects or change one. `load` is the machine's own
+figure for the last minute when the row was done.
 """
 
 import argparse
@@ -19,10 +21,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from random import Random
+from statistics import median
 from typing import Any
 
 from bench.drain import Bench, bench
-from bench.sight import cpu_of
+from bench.replica_trail import replica_trail
+from bench.sight import cpu_of, p99
 from bench.systems import KEDA, OURS, SYSTEMS, Target, at_work
 from tests.support.controlplane import ControlPlane
 from tests.support.fleet import Fleet
@@ -35,6 +40,8 @@ from utilitarian_operator.api.objects import Object
 SIZES = (14, 100, 500, 1000)
 A_FLEET = 14
 SETTLE_S, SPAN_S = 20.0, 60.0
+WAKES, WAKES_EVERY_S = 40, 1.0
+WOKEN_WITHIN = timedelta(minutes=4)
 READY_WITHIN = timedelta(minutes=10)
 MOST, MESSAGES_A_WORKER = 20, 10
 REQUESTS = re.compile(r"^apiserver_request_total\{(?P<labels>.*)\} (?P<value>\S+)$", re.MULTILINE)
@@ -88,10 +95,30 @@ def _span(parts: Bench, processes: Sequence[Process]) -> dict[str, float]:
     return Figures.read(parts, processes).rates(before)
 
 
+def _wakes(parts: Bench, namespace: str, vhost: str, deployments: dict[str, str]) -> list[float]:
+    """Seconds from a confirmed message to the worker asked for, of pools at random: queue -> Deployment."""
+    dice = Random(len(deployments))  # noqa: S311 - no secret
+    chosen = dice.sample(sorted(deployments), min(WAKES, len(deployments)))
+    sent: dict[str, float] = {}
+    with replica_trail(parts.plane, namespace) as trail:
+        for queue in chosen:
+            time.sleep(dice.uniform(0, 2 * WAKES_EVERY_S))
+            parts.rabbitmq.publish(vhost, queue)
+            sent[queue] = time.time()
+
+        def asked(queue: str) -> float | None:
+            return trail.first(deployments[queue], sent[queue] - 1, 1)
+
+        wait_until(lambda: all(map(asked, chosen)), within=WOKEN_WITHIN)
+        took = [(asked(queue) or 0) - sent[queue] for queue in chosen]
+    parts.rabbitmq.purge(vhost, *chosen)
+    return sorted(took)
+
+
 @contextlib.contextmanager
 def _ours(parts: Bench, namespace: str, url: str, queues: list[str], folder: Path) -> Iterator[Sequence[Process]]:
     """This operator with all fleets ready."""
-    fleets = {f"fleet-{first:04}": queues[first : first + A_FLEET] for first in range(0, len(queues), A_FLEET)}
+    fleets = {_fleet(first): queues[first : first + A_FLEET] for first in range(0, len(queues), A_FLEET)}
     with as_process(parts.plane, namespace, directory=folder) as (process, _):
         for name, theirs in fleets.items():
             apply(parts.plane, namespace, name, url, parts.rabbitmq.prometheus_url, theirs)
@@ -99,6 +126,11 @@ def _ours(parts: Bench, namespace: str, url: str, queues: list[str], folder: Pat
         yield [process]
         for name in fleets:
             Fleet(parts.plane, namespace, name).delete()
+
+
+def _fleet(number: int) -> str:
+    """Name of the fleet that has the pool of this number."""
+    return f"fleet-{number // A_FLEET:03}"
 
 
 def _all_ready(plane: ControlPlane, namespace: str, fleets: int) -> bool:
@@ -143,6 +175,9 @@ def measure(parts: Bench, system: str, pools: int) -> dict[str, Any]:
             ready = time.monotonic() - begun
             rates = _span(parts, processes)
             memory = sum(map(_resident_mib, processes))
+            own = {queue: f"{_fleet(it)}-p{it % A_FLEET}" for it, queue in enumerate(queues)}
+            theirs = {queue: f"fleet-p{it}" for it, queue in enumerate(queues)}
+            took = _wakes(parts, namespace, vhost, own if system == OURS else theirs)
     over = {name: max(0.0, rates[name] - alone[name]) for name in ("broker", "requests", "lists", "writes")}
     return {
         "bench": "watching",
@@ -155,6 +190,8 @@ def measure(parts: Bench, system: str, pools: int) -> dict[str, Any]:
         "lists_s": round(over["lists"], 2),
         "writes_s": round(over["writes"], 2),
         "ready_s": round(ready, 1),
+        "wake_p50_s": round(median(took), 2),
+        "wake_p99_s": round(p99(took), 2),
         "load": round(os.getloadavg()[0], 1),
     }
 
