@@ -7,8 +7,8 @@ with the same queues, is taken off. Prints one JSON object a system and size, en
 After the span in which nothing happens, single messages come to forty pools at random moments; `wake_p50_s` and
 `wake_p99_s` are from the confirmed message to the worker asked for. `operator_cores` and `operator_mib` (resident
 memory) are of all processes of the system together; `ready_s` is from the first fleet that is applied until all are
-ready; `lists_s` and `writes_s` are those of the requests that list objects or change one. `load` is the machine's own
-figure for the last minute when the row was done.
+ready; `lists_s` and `writes_s` are those of the requests that list objects or change one, `most` the most frequent of
+all requests. `load` is the machine's own figure for the last minute when the row was done.
 """
 
 import argparse
@@ -40,12 +40,13 @@ from utilitarian_operator.api.objects import Object
 SIZES = (14, 100, 500, 1000)
 A_FLEET = 14
 SETTLE_S, SPAN_S = 20.0, 60.0
+MOST_FREQUENT = 5
 WAKES, WAKES_EVERY_S = 40, 1.0
 WOKEN_WITHIN = timedelta(minutes=4)
 READY_WITHIN = timedelta(minutes=10)
 MOST, MESSAGES_A_WORKER = 20, 10
 REQUESTS = re.compile(r"^apiserver_request_total\{(?P<labels>.*)\} (?P<value>\S+)$", re.MULTILINE)
-VERB = re.compile(r'verb="(\w+)"')
+LABEL = re.compile(r'(verb|resource)="(\w*)"')
 WRITES = {"POST", "PUT", "PATCH", "DELETE", "APPLY"}
 
 
@@ -56,7 +57,7 @@ class Figures:
     at: float
     system_cpu: float
     broker_cpu: float
-    requests: dict[str, float]
+    requests: dict[tuple[str, str], float]
 
     @classmethod
     def read(cls, parts: Bench, processes: Sequence[Process]) -> "Figures":
@@ -64,30 +65,49 @@ class Figures:
         system = sum(cpu_of(process.pid) for process in processes)
         return cls(time.monotonic(), system, cpu_of(parts.rabbitmq.server.pid), _requests(parts.plane))
 
-    def rates(self, before: "Figures") -> dict[str, float]:
+    def rates(self, before: "Figures") -> "Rates":
         """A second, since then."""
         span = self.at - before.at
-        verbs = {verb: self.requests[verb] - before.requests.get(verb, 0) for verb in self.requests}
-        return {
-            "system": (self.system_cpu - before.system_cpu) / span,
-            "broker": (self.broker_cpu - before.broker_cpu) / span,
-            "requests": sum(verbs.values()) / span,
-            "lists": verbs.get("LIST", 0) / span,
-            "writes": sum(verbs.get(verb, 0) for verb in WRITES) / span,
-        }
+        requests = {kind: (self.requests[kind] - before.requests.get(kind, 0)) / span for kind in self.requests}
+        return Rates(
+            (self.system_cpu - before.system_cpu) / span, (self.broker_cpu - before.broker_cpu) / span, requests
+        )
 
 
-def _requests(plane: ControlPlane) -> dict[str, float]:
-    """By verb; a watch counts when it ends."""
-    found: dict[str, float] = {}
+@dataclass(frozen=True)
+class Rates:
+    """Cores of the system and of its broker, and requests a second by verb and resource."""
+
+    system: float
+    broker: float
+    requests: dict[tuple[str, str], float]
+
+    def over(self, alone: "Rates") -> "Rates":
+        """What is more than when the parts were alone."""
+        requests = {kind: max(0.0, rate - alone.requests.get(kind, 0)) for kind, rate in self.requests.items()}
+        return Rates(self.system, max(0.0, self.broker - alone.broker), requests)
+
+    def asked(self, verbs: set[str] | None = None) -> float:
+        """Requests a second with one of these verbs, or with any."""
+        return sum(rate for (verb, _), rate in self.requests.items() if verbs is None or verb in verbs)
+
+    def most(self) -> dict[str, float]:
+        """The most frequent requests, at least one in two minutes."""
+        ordered = sorted(self.requests.items(), key=lambda it: -it[1])[:MOST_FREQUENT]
+        return {f"{verb} {resource}".strip(): round(rate, 3) for (verb, resource), rate in ordered if rate > 1 / 120}
+
+
+def _requests(plane: ControlPlane) -> dict[tuple[str, str], float]:
+    """By verb and resource; a watch counts when it ends."""
+    found: dict[tuple[str, str], float] = {}
     for line in REQUESTS.finditer(plane.request("GET", "/metrics")):
-        verb = VERB.search(line["labels"])
-        name = verb[1] if verb else ""
-        found[name] = found.get(name, 0) + float(line["value"])
+        labels = dict(LABEL.findall(line["labels"]))
+        kind = labels.get("verb", ""), labels.get("resource", "")
+        found[kind] = found.get(kind, 0) + float(line["value"])
     return found
 
 
-def _span(parts: Bench, processes: Sequence[Process]) -> dict[str, float]:
+def _span(parts: Bench, processes: Sequence[Process]) -> Rates:
     """The rates of a stretch in which nothing happens, after one in which what was begun comes to its end."""
     time.sleep(SETTLE_S)
     before = Figures.read(parts, processes)
@@ -178,17 +198,18 @@ def measure(parts: Bench, system: str, pools: int) -> dict[str, Any]:
             own = {queue: f"{_fleet(it)}-p{it % A_FLEET}" for it, queue in enumerate(queues)}
             theirs = {queue: f"fleet-p{it}" for it, queue in enumerate(queues)}
             took = _wakes(parts, namespace, vhost, own if system == OURS else theirs)
-    over = {name: max(0.0, rates[name] - alone[name]) for name in ("broker", "requests", "lists", "writes")}
+    over = rates.over(alone)
     return {
         "bench": "watching",
         "system": system,
         "pools": pools,
-        "operator_cores": round(rates["system"], 3),
+        "operator_cores": round(rates.system, 3),
         "operator_mib": round(memory),
-        "broker_cores": round(over["broker"], 3),
-        "api_requests_s": round(over["requests"], 2),
-        "lists_s": round(over["lists"], 2),
-        "writes_s": round(over["writes"], 2),
+        "broker_cores": round(over.broker, 3),
+        "api_requests_s": round(over.asked(), 2),
+        "lists_s": round(over.asked({"LIST"}), 2),
+        "writes_s": round(over.asked(WRITES), 2),
+        "most": over.most(),
         "ready_s": round(ready, 1),
         "wake_p50_s": round(median(took), 2),
         "wake_p99_s": round(p99(took), 2),
