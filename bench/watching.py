@@ -39,7 +39,7 @@ from utilitarian_operator.api.objects import Object
 
 SIZES = (14, 100, 500, 1000)
 A_FLEET = 14
-SETTLE_S, SPAN_S = 20.0, 60.0
+SETTLE_S, SPAN_S = 60.0, 60.0
 MOST_FREQUENT = 5
 WAKES, WAKES_EVERY_S = 40, 1.0
 WOKEN_WITHIN = timedelta(minutes=4)
