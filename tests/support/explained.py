@@ -56,6 +56,16 @@ MEASURED = Memory(
 )
 OUTLOOKS: dict[str, tuple[Fleet, dict[str, Any], str]] = {
     "asleep": (one(), {"seen": facts(0)}, "the first message wakes it with one worker"),
+    "asleep, and wakes when due": (
+        one(scaling={"wake": "WhenDue", "drainWithin": "10m"}),
+        {"seen": facts(0), "memory": Memory(start_up_s=28, start_up_deviation_s=1, started_at=NOW)},
+        "the first message waits for 9m21s, then it asks for one worker",
+    ),
+    "asleep, and has not seen a start": (
+        one(scaling={"wake": "WhenDue"}),
+        {"seen": facts(0)},
+        "the first message wakes it with one worker",
+    ),
     "work": (
         one(worker={"concurrency": 20}),
         {"seen": facts(20_000, current=9), "memory": MEASURED},

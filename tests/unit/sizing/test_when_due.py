@@ -18,8 +18,9 @@ from utilitarian_operator.core.observation.model.queue import Present
 from utilitarian_operator.core.sizing import when_due
 from utilitarian_operator.core.sizing.facts import Facts
 from utilitarian_operator.core.sizing.memory import Memory
-from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool, first_seen_work
+from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet, decide_pool, first_seen_work
 from utilitarian_operator.core.sizing.run_state import OpenRun
+from utilitarian_operator.core.spec.override import Override
 
 WAITS = pool(concurrency=20, drainWithin="10m", taskDuration="5s", wake="WhenDue", idleAfter="2m")
 SLEEPS = Memory(
@@ -94,6 +95,27 @@ def test_the_sentence_says_when_workers_are_asked_for() -> None:
         decision.message
         == "12 tasks wait; workers are asked for at 2026-03-02T12:07:59Z, so that they start within 10m"
     )
+
+
+TWO_HOURS = NOW + timedelta(hours=2)
+STRONGER = {
+    "a-person-s-number": ({"overrides": {"pool": Override(0, TWO_HOURS)}}, "override", "0 workers by annotation"),
+    "a-pause": ({"paused_until": TWO_HOURS}, "paused", "paused by annotation until 2026-03-02T14:00:00Z: would be 0 ("),
+    "another-client": ({"contested": {"pool": "keda"}}, "contested", "keda sets the number, too"),
+    "another-resource": ({"given_up": {"pool": "it has the queue"}}, "queue-taken", "it has the queue"),
+}
+"""What keeps a pool at zero also when its tasks are due: context, rule, and how its sentence begins."""
+
+
+@pytest.mark.parametrize("context, rule, sentence", STRONGER.values(), ids=STRONGER)
+def test_no_worker_is_announced_while_something_stronger_keeps_them_away(
+    context: dict[str, Any], rule: str, sentence: str
+) -> None:
+    asked = replace(fleet({"name": "other"}, mode="Paused" if rule == "paused" else "Auto"), pools=(WAITS,))
+    sizes = decide_fleet(asked, {"pool": facts(1)}, {"pool": SLEEPS}, FleetContext(NOW, **context))
+    decision = sizes.decisions["pool"]
+    assert (decision.replicas, decision.rule, decision.due) == (0, rule, None)
+    assert decision.message.startswith(sentence)
 
 
 SERVED = replace(SLEEPS, empty_looks=1)

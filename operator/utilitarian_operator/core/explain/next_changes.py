@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.units import format_duration
+from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.explain import usage_advice
 from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.observation.model.figures import Unknown
@@ -15,7 +16,7 @@ from utilitarian_operator.core.sizing.demand import is_cut
 from utilitarian_operator.core.sizing.memory import arrival_rate, highest, longest_task
 from utilitarian_operator.core.sizing.rule_input import RuleInput, arrival_window, horizon_now
 from utilitarian_operator.core.spec.by_hand import PAUSED
-from utilitarian_operator.core.wording import number, plural, seconds
+from utilitarian_operator.core.wording import number, plural, seconds, whole
 
 LONG_TASK_S = 60.0
 MANY_SLOTS = 10
@@ -151,12 +152,21 @@ def _growth(given: RuleInput) -> Iterator[str]:
     if facts.at_least is None:
         return
     if not facts.current and not facts.at_least:
-        yield "the first message wakes it with one worker"
+        yield _first_message(given)
     over = horizon_now(pool, given.memory, given.now)
     more = max(facts.current, 1) + 1
     if more <= pool.scaling.max and s > 0:
         tasks = int((more - 1) * pool.worker.concurrency * over / s) + 1
         yield f"from {plural(tasks, 'task')} on, {seconds(s)} each, it asks for {plural(more, 'worker')}"
+
+
+def _first_message(given: RuleInput) -> str:
+    pool, memory, now = given.pool, given.memory, given.now
+    if when_due.applies(pool, memory):
+        due = when_due.due(pool, changed(memory, waiting_since=now), 1, given.seconds_per_task)
+        if due is not None and due > now:
+            return f"the first message waits for {format_duration(whole(due - now))}, then it asks for one worker"
+    return "the first message wakes it with one worker"
 
 
 def _unknown(fleet: Fleet, given: RuleInput, step: Step) -> str:

@@ -29,6 +29,10 @@ class Rule(StrEnum):
     CONTESTED = "contested"
 
 
+_STRONGER = {Rule.OVERRIDE, Rule.QUEUE_TAKEN, Rule.PAUSED, Rule.CONTESTED}
+"""Rules that hold for as long as something lasts, whatever the work asks for meanwhile."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One rule's word on a pool.
@@ -62,10 +66,16 @@ class Decision:
 
     @property
     def deciding(self) -> Step:
-        """The step that set the number: the last that changed it, else the first that spoke."""
+        """The step that set the number: the last that changed it, else the first that spoke.
+
+        What a rule announces for later does not come while a stronger one keeps the number as it is: that one set it.
+        """
+        kept = None
         for step in reversed(self.trail):
             if step.before != step.after:
-                return step
+                return kept if kept is not None and step.rule == Rule.WAIT else step
+            if kept is None and step.rule in _STRONGER:
+                kept = step
         return self.trail[0]
 
     @property

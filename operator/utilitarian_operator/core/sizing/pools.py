@@ -219,7 +219,7 @@ def looked_well(snapshot: FleetSnapshot) -> bool:
 
 def _paused(decision: Decision, current: int, until: datetime | None) -> Decision:
     """A pause leaves the numbers of workers alone; the trail says what they would be."""
-    if decision.replicas == current:
+    if decision.replicas == current and decision.due is None:
         return decision
     paused = f"paused by annotation until {timestamp(until)}" if until else "paused"
     because = f"{paused}: would be {decision.replicas} ({decision.message})"
@@ -228,7 +228,7 @@ def _paused(decision: Decision, current: int, until: datetime | None) -> Decisio
 
 def _contested(decision: Decision, current: int, by: str) -> Decision:
     """Another client sets the number again and again, and is not fought; the trail says what it would be."""
-    if decision.replicas == current:
+    if decision.replicas == current and decision.due is None:
         return decision
     because = f"{by} sets the number, too, and is not fought: would be {decision.replicas} ({decision.message})"
     return decision.then(Step(Rule.CONTESTED, decision.replicas, current, because))

@@ -15,6 +15,7 @@ NO_ADVICE = (
     "nothing: no other wake, idleAfter or max that was tried, and no pools as one, costs less with every promise kept"
 )
 MOST_WAITS = 4
+MOST_NAMES = 4
 """Pools that become one, beyond which their waits are not said one by one."""
 
 AS_IT_IS, BEST = "as it is", "best"
@@ -159,13 +160,13 @@ def advised(report: Report) -> tuple[Table, str]:
     head = ["CHANGE", "WORKER-HOURS", *cost, "STARTED IN TIME", "DEADLINES", "P50 WAIT", "P95 WAIT", "STARTS AN HOUR"]
     if found is None:
         return Table(head, []), NOT_TRIED
-    untried = f"; no time was left for {', '.join(found.untried)}; --advise-within gives more" if found.untried else ""
+    untried = f"; no time was left for {_some(found.untried)}; --advise-within gives more" if found.untried else ""
     if not found.changes:
         return Table(head, []), NO_ADVICE + untried
     rows = [[_what(change), *_both(report, change.before, change.after)] for change in found.changes]
     if len(rows) > 1:
         rows.append(["the whole fleet, with all of it", *_both(report, found.before, found.after)])
-    said = f"tried on {number(round(found.days, 2))} days, confirmed on {number(report.stage.days)}: before → after"
+    said = f"tried on {plural(round(found.days, 2), 'day')}, confirmed on {number(report.stage.days)}: before → after"
     return Table(head, rows), said + untried
 
 
@@ -179,6 +180,11 @@ def questions(report: Report) -> Iterator[str]:
             f"that were tried, p50 wait {_waits(change.before, 0)} → {_waits(change.after, 0)}, p95 wait "
             f"{_waits(change.before, 1)} → {_waits(change.after, 1)} ({_fields(change)})"
         )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {plural(more, 'other pool')}" if more > 0 else "")
 
 
 def _what(change: Change) -> str:

@@ -150,6 +150,8 @@ def test_the_pool_that_spends_most_is_tried_first_and_those_without_time_are_nam
     assert found.untried == ("less", "quiet")
     _, said = rows_and_word(Report("fleet", staged, [before], None, found))
     assert said.endswith("; no time was left for less, quiet; --advise-within gives more")
+    _, said = rows_and_word(Report("fleet", staged, [before], None, replace(found, untried=tuple("abcdef"))))
+    assert "; no time was left for a, b, c, d and 2 other pools; " in said
     none = Search(staged, None, in_time=lambda: False).advise(before)
     assert (none.changes, none.after) == ((), none.before)
 
