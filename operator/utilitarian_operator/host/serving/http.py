@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import cast
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, disable_created_metrics, generate_latest
 
 from utilitarian_operator.adapters.broker.timing import CLOCK
 from utilitarian_operator.errors import OperatorError
@@ -133,6 +133,7 @@ def metrics_page(
         seconds: of a clock that never goes back.
         work_seconds: that were worked for this thread.
     """
+    disable_created_metrics()  # type: ignore[no-untyped-call] # when each series began: a quarter of them all, and nothing asks for it
     page, again_at = b"", float("-inf")
 
     def answer() -> web.Response:
