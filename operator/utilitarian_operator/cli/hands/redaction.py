@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 GONE = "(redacted)"
-_LOGIN = re.compile(r"(?i)(?P<scheme>[a-z][a-z0-9+.-]*(?::\\?/\\?/|%3A%2F%2F)).*(?:@|%40)", re.DOTALL)
+_LOGIN = re.compile(r"(?i)(?P<scheme>(?<=[a-z0-9+.-])(?::\\?/\\?/|%3A%2F%2F)).*(?:@|%40)", re.DOTALL)
 """To the last @: a password that was not escaped may have any letter in it."""
 _CUT = re.compile(r"(?P<scheme>://)[^\s@/]*:(?!\d{1,5}(?:/|\s|$))[^@]*$", re.DOTALL)
 """The beginning of one, where a text was cut before its @."""
@@ -15,12 +15,25 @@ _SECRETS = (
     r"passw|pass(?:phrase|code)?(?![a-z])|pwd|secret|token|credential|authorization|auth(?![a-z])|cookie|signature|"
     r"(?:api|access|account|private|shared|signing|encryption|session)[-_]?key|dsn(?![a-z])|(?<![a-z])sig(?![a-z])"
 )
+_WORD = r"(?<![\w.-])[\w.-]*"
+"""From its beginning on: one that is looked at from each of its letters on takes the square of its length."""
 _NAMED = re.compile(
-    rf"(?i)(?P<name>[\w.-]*(?:{_SECRETS})[\w.-]*)(?P<is>\\*[\"']?\s*[=:]\s*(?:(?:bearer|basic)\s+)?)"
+    rf"(?i)(?P<name>{_WORD}(?:{_SECRETS})[\w.-]*)(?P<is>\\*[\"']?\s*[=:]\s*(?:(?:bearer|basic)\s+)?)"
     r"(?P<value>\\+\".*?(?:(?<!\\)\"|\Z)|\"(?:\\.|[^\"\\])*\"|'[^']*'|(?:\\.|[^\s\"\\])+)",
     re.DOTALL,
 )
 """What a text within a text is called goes to the end of the outer one: quotes of several depths tell no end."""
+_OPTION = re.compile(
+    rf"(?i)(?P<name>(?<![\w-])--?[\w-]*(?:{_SECRETS})[\w-]*)(?P<is>\s+)(?P<value>\"[^\"]*\"|'[^']*'|\S+)"
+)
+"""Of a command, with its value behind a space."""
+_LISTED = re.compile(
+    rf"(?i)(?P<name>[\"'][\w.-]*(?:{_SECRETS})[\w.-]*\\*[\"'])(?P<is>\s*,\s*b?)"
+    r"(?P<value>\\*\"(?:\\[^\"]|[^\"\\])*\\*\"|'[^']*')"
+)
+"""A name with its value behind it in a list or a pair, as Python and JSON write them."""
+_BEGUN = re.compile(rf"(?i){_WORD}(?:{_SECRETS})[\w.-]*\\*[\"']?\s*[=:]\s*[|>]?[-+]?\s*$")
+"""A line after whose end the value comes."""
 _BEARER = re.compile(r"(?i)\b(?P<kind>bearer|basic)\s+[a-z0-9+/=._~-]{6,}")
 _JWT = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*")
 _KNOWN_SHAPE = re.compile(
@@ -83,14 +96,19 @@ def plain(text: str) -> str:
     text = _PEM.sub(GONE, text)
     text = _LOGIN.sub(lambda it: f"{it['scheme']}{GONE}@", text)
     text = _CUT.sub(lambda it: f"{it['scheme']}{GONE}", text)
-    text = _NAMED.sub(lambda it: f"{it['name']}{it['is']}{GONE}", text)
+    for named in (_NAMED, _OPTION, _LISTED):
+        text = named.sub(lambda it: f"{it['name']}{it['is']}{GONE}", text)
     text = _KNOWN_SHAPE.sub(GONE, _BEARER.sub(lambda it: f"{it['kind']} {GONE}", text))
     return _JWT.sub(GONE, text)
 
 
 def plain_log(text: str) -> str:
-    """The lines of a log, each of them plain."""
-    return "\n".join(plain(line) for line in _PEM.sub(GONE, text).splitlines())
+    """The lines of a log, each of them plain; one that follows on the name of a secret goes."""
+    lines, begun = [], False
+    for line in _PEM.sub(GONE, text).splitlines():
+        lines.append(GONE if begun and line.strip() else plain(line))
+        begun = _BEGUN.search(line) is not None or (begun and not line.strip())
+    return "\n".join(lines)
 
 
 def _variable(entry: Any) -> Any:
