@@ -7,7 +7,7 @@ from utilitarian_operator.core.observation.counted.start_ups import StartUp
 from utilitarian_operator.core.observation.model.figures import Unknown
 from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
 from utilitarian_operator.core.observation.model.pool import PoolSnapshot
-from utilitarian_operator.core.observation.model.queue import Present
+from utilitarian_operator.core.observation.model.queue import Missing, Present
 from utilitarian_operator.core.sizing.facts import facts
 
 SILENT = Unknown("does not answer", NOW)
@@ -43,3 +43,19 @@ def test_the_larger_figure_keeps_workers_and_the_fresher_one_calls_them(
     seen = facts(PoolSnapshot({"q": queue}, 0, (IDLE,), 1))
     assert (seen.at_least, seen.work) == (at_least, work)
     assert seen.nothing_to_do == (work == 0)
+
+
+@pytest.mark.parametrize(
+    "queues, seen_ready, consumed",
+    [
+        pytest.param({"one": Present(3, 1), "other": Present(2, 1)}, 0, True, id="all-seen-and-consumed"),
+        pytest.param({"one": Present(3, 0), "other": Present(2, 1)}, 0, False, id="one-without-a-consumer"),
+        pytest.param({"one": Present(3, 1), "other": Unknown("its node is away", NOW)}, 3, False, id="one-unseen"),
+        pytest.param({"one": Missing(), "other": Unknown("its node is away", NOW)}, 0, False, id="one-missing"),
+    ],
+)
+def test_what_is_seen_of_several_queues(
+    queues: dict[str, Present | Missing | Unknown], seen_ready: int, *, consumed: bool
+) -> None:
+    seen = facts(PoolSnapshot(queues, 0))
+    assert (seen.seen_ready, seen.consumed) == (seen_ready, consumed)

@@ -88,6 +88,21 @@ CASES = {
         facts(None, current=4), 4, "unknown", "the broker does not answer"
     ),
     "and wakes no worker": Case(facts(None), 0, "unknown", "nothing changes"),
+    "what waits on a queue that can be seen wakes the first worker": Case(
+        facts(None, seen_ready=88),
+        1,
+        "demand",
+        "88 tasks wait on the queues that can be seen: 1 worker, since the rest",
+    ),
+    "and no more than that": Case(facts(None, seen_ready=88, current=1), 1, "unknown", "nothing changes"),
+    "not where it waits for a run": Case(facts(None, seen_ready=88), 0, "unknown", "nothing changes", pool=HOLDING),
+    "nor for a time of its own": Case(
+        facts(None, seen_ready=3),
+        0,
+        "unknown",
+        "nothing changes",
+        memory=Memory(eta_sleep=EtaSleep(3, NOW + timedelta(hours=1), 0)),
+    ),
     "no more are asked for while those that are there fail": Case(
         facts(20_000, current=3, held_up="pod a: CrashLoopBackOff"),
         3,

@@ -57,6 +57,8 @@ def decided(seen: Facts, memory: Memory, **scaling: Any) -> tuple[int, str]:
         pytest.param(facts(20_000), SLEEPS, (9, "demand"), id="a-burst-that-one-worker-cannot-start-is-due-at-once"),
         pytest.param(facts(None), waited(900), (0, "unknown"), id="unknown-sight-changes-nothing"),
         pytest.param(facts(1), waited(900), (1, "demand"), id="overdue-when-it-is-seen-again"),
+        pytest.param(facts(None, seen_ready=1), waited(578), (0, "wait"), id="one-queue-unseen-it-waits-as-long"),
+        pytest.param(facts(None, seen_ready=1), waited(579), (1, "demand"), id="and-is-due-all-the-same"),
         pytest.param(facts(1), Memory(start_up_s=10.0), (1, "demand"), id="a-restart-without-a-memory-wakes-at-once"),
         pytest.param(facts(1), Memory(looked_at=ago(1)), (1, "demand"), id="at-once-before-a-start-was-measured"),
         pytest.param(facts(1), replace(SLEEPS, start_up_s=290.0), (0, "wait"), id="room-for-two-long-starts"),

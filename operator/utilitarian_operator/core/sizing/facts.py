@@ -43,6 +43,7 @@ class Facts:
         measured: what workers that stay used of CPU and memory, where a reading is new and they are all alike.
         held_up: why more workers would fare no better than those that can't be had; empty if they would.
         consumed: whether each queue has consumers, of whatever fleet: then its leader answers for it.
+        seen_ready: messages waiting on those queues that can be seen, where others of the pool can't; else 0.
     """
 
     current: int
@@ -70,6 +71,7 @@ class Facts:
     held_up: str = ""
     measured: tuple[PodUsage, ...] = ()
     consumed: bool = False
+    seen_ready: int = 0
 
     @property
     def nothing_to_do(self) -> bool:
@@ -119,6 +121,9 @@ def facts(snapshot: PoolSnapshot, starved: str = "") -> Facts:
         if snapshot.pod_failure is not None and snapshot.pod_failure.more_is_useless
         else "",
         consumed=all(isinstance(it, Present) and it.consumers > 0 for it in snapshot.queues.values()),
+        seen_ready=sum(it.ready for it in snapshot.queues.values() if isinstance(it, Present))
+        if isinstance(ready, Unknown)
+        else 0,
     )
 
 

@@ -44,6 +44,9 @@ def by_demand(given: RuleInput) -> Step:
     pool, facts = given.pool, given.facts
     if facts.at_least is None:
         why = facts.ready.why if isinstance(facts.ready, Unknown) else "not seen"
+        if (certain := _certainly_waiting(given)) and not facts.current:
+            some = f"{plural(certain, 'task')} {'waits' if certain == 1 else 'wait'} on the queues that can be seen"
+            return Step(Rule.DEMAND, 0, 1, f"{some}: 1 worker, since the rest of the backlog is unknown ({why})")
         return Step(Rule.UNKNOWN, facts.current, facts.current, f"backlog unknown ({why}): nothing changes")
     if holds(given):
         opens, run = min((runs.coming_start(it, given.now), it.name) for it in pool.schedule)
@@ -63,6 +66,12 @@ def by_demand(given: RuleInput) -> Step:
     )
     because = _why_demand(given, facts.at_least, result) if given.in_words else ""
     return Step(Rule.DEMAND, facts.current, result.workers, because)
+
+
+def _certainly_waiting(given: RuleInput) -> int:
+    """Messages that wait while the backlog of other queues of the pool is unknown; not those for a later time."""
+    sleep = given.memory.eta_sleep
+    return 0 if holds(given) else max(given.facts.seen_ready - (0 if sleep is None else sleep.number), 0)
 
 
 def _why_demand(given: RuleInput, work: int, asked: Demand) -> str:
@@ -85,7 +94,7 @@ def wait_until_due(given: RuleInput, wanted: int) -> Step | None:
     pool, facts, memory = given.pool, given.facts, given.memory
     if not wanted or facts.current or not when_due.applies(pool, memory):
         return None
-    waiting = facts.at_least or 0
+    waiting = _certainly_waiting(given) if facts.at_least is None else facts.at_least
     due = when_due.due(pool, memory, waiting, given.seconds_per_task)
     if due is None or given.now >= due:
         return None
