@@ -16,7 +16,7 @@ from tests.support.ports import LOOPBACK
 from utilitarian_operator.adapters.cluster.cache import Key, Store
 from utilitarian_operator.host import kopf_session
 from utilitarian_operator.host.kopf_host import host, seeing
-from utilitarian_operator.host.kopf_session import LIST_ANEW, LONGEST_S, RETRY_AFTER, pause_s, session
+from utilitarian_operator.host.kopf_session import LIST_ANEW, LONG_LINE, LONGEST_S, RETRY_AFTER, pause_s, session
 from utilitarian_operator.host.settings import Settings
 from utilitarian_operator.host.workqueue import WorkQueue
 
@@ -210,3 +210,22 @@ async def test_a_list_with_an_object_that_is_nested_too_deeply_is_read() -> None
         async with opened.aiohttp_session as client:
             seen = await (await client.get(url)).json()
     assert [it["metadata"]["name"] for it in seen["items"]] == ["one", "deep", "other"]
+
+
+async def test_a_long_event_of_an_object_that_is_nearly_too_deep_ends_no_watch() -> None:
+    def line(depth: int) -> bytes:
+        deep = b'{"a":' * depth + b"1" + b"}" * depth
+        metadata = b'{"name":"a","namespace":"n","resourceVersion":"1"}'
+        return b'{"type":"ADDED","object":{"metadata":%s,"spec":%s,"x":"%s"}}' % (metadata, deep, b"x" * LONG_LINE)
+
+    sent = [line(depth) for depth in range(700, 1_000, 20)]
+
+    async def answers(_: web.Request) -> web.Response:
+        return web.Response(body=b"\n".join(sent) + b"\n")
+
+    async with serving(answers) as url:
+        opened = session(kopf.ConnectionInfo(server=url, token="t"))
+        fleets = f"{url}/utilitarianworkerpools"
+        async with opened.aiohttp_session as client, client.get(fleets, params={"watch": "true"}) as answer:
+            seen = b"".join([line async for line in answer.content.iter_chunked(1024)]).splitlines()
+    assert len(seen) == len(sent)

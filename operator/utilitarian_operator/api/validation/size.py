@@ -1,7 +1,9 @@
 """How much memory a value takes as the operator keeps it, and how much a spec may take."""
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
+from functools import reduce
 from operator import itemgetter
 from typing import Any
 
@@ -17,16 +19,29 @@ _LEVELS_NAMED, _PARTS_MEASURED = 6, 1_000
 """Of the path to what is largest: below that, a person finds it."""
 
 
+_SPARE_LEVELS = 300
+"""Of those that Python can go through, about a thousand, the stack of its caller included."""
+
+ENDLESS = sys.maxsize
+
+
 def weight(value: object) -> int:
     """About how many bytes of memory a value of JSON takes, by its text: Python has no quick answer to that.
 
+    One whose parts lie so deep within each other that Python could soon go through it no longer counts as endless: what
+    works on it later may be called from deeper down, and ends with an error there.
+
     An empty object takes 64 bytes and an empty list 56, a field 40 more, a string 48 and its characters, a number 28.
     """
-    text = json.dumps(value, separators=(",", ":"), default=str)
+    try:
+        text = json.dumps(reduce(lambda it, _: [it], range(_SPARE_LEVELS), value), separators=(",", ":"), default=str)
+    except RecursionError:
+        return ENDLESS
     return (
         len(text)
+        - 2 * _SPARE_LEVELS
         + 64 * text.count("{")
-        + 56 * text.count("[")
+        + 56 * (text.count("[") - _SPARE_LEVELS)
         + 40 * text.count('":')
         + 24 * text.count('"')
         + 24 * text.count(",")
@@ -35,10 +50,13 @@ def weight(value: object) -> int:
 
 def too_large(spec: object) -> Problem | None:
     """What is wrong with a spec that takes too much memory, at the field that has most of it; None if it doesn't."""
-    if weight(spec) <= MOST_OF_A_SPEC:
+    bytes_ = weight(spec)
+    if bytes_ <= MOST_OF_A_SPEC:
         return None
+    if bytes_ == ENDLESS:
+        return Problem("spec", "", "has parts that lie too deep within each other; write fewer")
     remedy = (
-        f"is the largest part of a spec that takes more than {MOST_OF_A_SPEC // 2**20} MiB of the operator's memory: "
+        f"has most of a spec that takes more than {MOST_OF_A_SPEC // 2**20} MiB of the operator's memory: "
         "write less, or take it apart into several resources"
     )
     return Problem(field_path(("spec", *_largest(spec))), "", remedy)

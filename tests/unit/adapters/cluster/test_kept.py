@@ -1,6 +1,8 @@
 """What is kept of an object: all that is read, nothing that is not, and little of one that is too large."""
 
-from typing import Any
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import pytest
 
@@ -12,6 +14,7 @@ from utilitarian_operator.core.spec.acceptance import Acceptance
 
 NAME = {"name": "a", "namespace": "ns", "uid": "u", "resourceVersion": "7", "generation": 2}
 LABELS = {"app.kubernetes.io/instance": "fleet", "utilitarian.io/pool": "p"}
+T = TypeVar("T")
 MUCH = [{}] * 100_000
 
 
@@ -75,3 +78,23 @@ def test_a_resource_that_is_too_large_keeps_its_status_and_says_where_it_is() ->
 
 def test_a_status_that_is_too_large_is_forgotten() -> None:
     assert kept(FLEETS, body(spec={}, status={"pools": MUCH})) == body(spec={}, status={})
+
+
+@pytest.mark.parametrize("kind", [FLEETS, PODS, DEPLOYMENTS])
+def test_what_python_could_just_read_is_laid_aside_before_it_ends_what_comes_after(kind: str) -> None:
+    """Python goes through about a thousand levels, and fewer where it is called from deeper down."""
+    for depth in range(200, 1_000, 7):
+        text = '{"a":' * depth + "1" + "}" * depth
+        try:
+            deep, again = json.loads(text), json.loads(text)
+        except RecursionError:
+            break
+        cut = kept(kind, body(spec=deep, status=deep))
+        same = kept(kind, body(spec=again, status=again))
+        assert from_deeper(lambda cut=cut, same=same: cut == same, 50)
+        assert from_deeper(lambda cut=cut: json.dumps(cut), 200)
+    assert TOO_LARGE in cut
+
+
+def from_deeper(call: Callable[[], T], levels: int) -> T:
+    return from_deeper(call, levels - 1) if levels else call()

@@ -8,7 +8,7 @@ import pytest
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.problem import InvalidSpec
 from utilitarian_operator.api.validation.resource_rules import accept
-from utilitarian_operator.api.validation.size import MOST_OF_A_SPEC, too_large, weight
+from utilitarian_operator.api.validation.size import ENDLESS, MOST_OF_A_SPEC, too_large, weight
 
 DENSE = 80_000
 
@@ -32,6 +32,14 @@ def measured(value: Any) -> int:
 )
 def test_a_weight_is_about_what_python_takes(value: Any) -> None:
     assert measured(value) / 2 <= weight(value) <= 3 * measured(value)
+
+
+def test_what_lies_too_deep_is_endless() -> None:
+    deep: Any = 1
+    for _ in range(900):
+        deep = {"a": deep}
+    assert weight(deep) == ENDLESS
+    assert str(too_large(deep)) == "spec: has parts that lie too deep within each other; write fewer"
 
 
 def spec(**more: Any) -> Object:
