@@ -1,20 +1,42 @@
 """Keeps the accepted specs of one resource in the cluster, and reads them at a start."""
 
+import hashlib
+import json
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.objects import Object
+from utilitarian_operator.api.validation.size import MOST_OF_A_SPEC, weight
 from utilitarian_operator.core.labels import Owner
 from utilitarian_operator.core.spec.revisions import KEPT, in_order, newest, revision, selector, spec_of
-from utilitarian_operator.errors import Conflict, Gone, Rejected
+from utilitarian_operator.errors import ClusterError, Conflict, Gone, Rejected
 
 logger = logging.getLogger(__name__)
 
 
 AGAIN_AFTER_S = 30.0
 """A record that the API server refuses (a missing right, a quota) stops nothing; it is tried again after this time."""
+
+
+MOST_READ = (2 * KEPT + 1) * MOST_OF_A_SPEC
+"""Bytes of memory for all records of one resource, while they are read: also of one that was deleted before it."""
+
+
+class _Bounded:
+    """Keeps what is listed, until it is too much: who may write records in a namespace may write many."""
+
+    def __init__(self) -> None:
+        self._left = MOST_READ
+
+    def __call__(self, record: Object) -> Object:
+        """The same; raises ClusterError."""
+        self._left -= weight(record)
+        if self._left < 0:
+            mib = MOST_READ // 2**20
+            raise ClusterError(f"its ControllerRevisions take more than {mib} MiB of memory: delete the oldest of them")
+        return record
 
 
 class Revisions:
@@ -30,6 +52,7 @@ class Revisions:
         self._records, self._owner, self._monotonic = records, owner, monotonic
         self._fleet = f"{owner.namespace}/{owner.name}"
         self._live: list[Object] = []
+        self._last: str | None = None
         self._kept = 0
         self._not_before = 0.0
 
@@ -40,14 +63,17 @@ class Revisions:
             ClusterError: they are not known yet: nothing may be decided.
         """
         try:
-            found, _ = await self._records.items(
-                "controllerrevisions", self._owner.namespace, selector(self._owner.name)
+            found, _ = await self._records.kept_items(
+                "controllerrevisions", self._owner.namespace, selector(self._owner.name), _Bounded()
             )
         except Rejected as error:
             logger.warning("accepted specs not read", extra={"fleet": self._fleet, "because": str(error)})
             return None
-        self._live = in_order(found, self._owner.uid)
-        return newest(self._live, self._owner.uid)
+        ordered = in_order(found, self._owner.uid)
+        self._live = [_without_spec(it) for it in ordered]
+        last = newest(ordered, self._owner.uid)
+        self._last = None if last is None else _digest(spec_of(last))
+        return last
 
     async def keep(self, generation: int, spec: Mapping[str, Any], *, makes_objects: bool) -> None:
         """Keep an accepted spec, unless it is the one that was kept last; the oldest goes.
@@ -63,7 +89,7 @@ class Revisions:
         last = newest(self._live, self._owner.uid)
         if generation == self._kept or self._monotonic() < self._not_before or not (makes_objects or last):
             return
-        if last is None or spec_of(last) != spec:
+        if last is None or self._last != _digest(spec):
             try:
                 await self._add(revision(self._owner, generation, spec))
             except Rejected as error:
@@ -74,7 +100,8 @@ class Revisions:
 
     async def _add(self, manifest: Object) -> None:
         try:
-            self._live.append(await self._records.create(manifest))
+            self._live.append(_without_spec(await self._records.create(manifest)))
+            self._last = _digest(spec_of(manifest))
         except Conflict:  # the answer to an earlier request was lost: only what is there has a uid to be deleted by
             await self.newest()
         while len(self._live) > KEPT:
@@ -83,3 +110,13 @@ class Revisions:
             except (Conflict, Gone):
                 logger.info("accepted spec gone already", extra={"fleet": self._fleet})
             self._live.pop(0)
+
+
+def _without_spec(record: Object) -> Object:
+    """What is needed of a record to know it again and to delete it: specs are large."""
+    return {name: it for name, it in record.items() if name != "data"}
+
+
+def _digest(spec: Mapping[str, Any] | None) -> str | None:
+    """Of a spec; equal for two that are."""
+    return None if spec is None else hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from utilitarian_operator.adapters.cluster.fake import FakeCluster, Request
+from utilitarian_operator.api.validation.size import weight
 from utilitarian_operator.core.labels import Owner
 from utilitarian_operator.core.spec.revisions import KEPT, revision
 from utilitarian_operator.errors import ClusterError, Rejected
@@ -101,3 +102,19 @@ async def test_a_record_that_another_client_wrote_is_no_spec_and_stops_nothing(d
     restarted = await Revisions(cluster, OWNER, time.monotonic).newest()
     assert restarted is not None
     assert restarted["data"]["spec"] == {"maxWorkers": 5}
+
+
+async def test_of_a_record_no_spec_is_kept_in_memory() -> None:
+    revisions = Revisions(FakeCluster(), OWNER, time.monotonic)
+    await revisions.keep(1, {"pools": [{"name": "x" * 1_000_000}]}, makes_objects=True)
+    assert await revisions.newest() is not None
+    assert weight(revisions._live) < 10_000
+
+
+async def test_more_records_than_the_operator_makes_are_not_read() -> None:
+    """Who may write records in a namespace may write many; nothing is decided for that fleet until they are gone."""
+    cluster = FakeCluster()
+    for generation in range(12):
+        await cluster.create(revision(OWNER, generation, {"pools": [{}] * 40_000}))
+    with pytest.raises(ClusterError, match="ControllerRevisions take more than 28 MiB of memory: delete"):
+        await Revisions(cluster, OWNER, time.monotonic).newest()
