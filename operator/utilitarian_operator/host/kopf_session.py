@@ -7,6 +7,7 @@ errors of a watch.
 import asyncio
 import json
 import logging
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -93,13 +94,24 @@ class Events:
             begun.append(rest)
 
 
+class Lists:
+    """The lists that are asked for through one session.
+
+    Args:
+        session: gives it: an answer that was closed has none any more.
+    """
+
+    def __init__(self, session: Callable[[], ClientSession]) -> None:
+        self.session, self.pages = session, defaultdict[str, Pages](Pages)
+
+
 class BoundedAnswer(ClientResponse):
     """An answer whose `Retry-After` is a number of seconds that is not too long, and whose objects can be read."""
 
-    def __init__(self, *parts: Any, pages: dict[str, Pages] | None = None, **more: Any) -> None:
-        """One answer; `pages` has how long pages of each list may be."""
+    def __init__(self, *parts: Any, lists: Lists, **more: Any) -> None:
+        """One answer; `lists` are those of its session."""
         super().__init__(*parts, **more)
-        self._pages = {} if pages is None else pages
+        self._lists = lists
 
     async def __aenter__(self) -> Self:
         """As kopf begins to read a watch; a list is read by `json`."""
@@ -119,14 +131,14 @@ class BoundedAnswer(ClientResponse):
         """
         if "limit" not in self.url.query:
             return await super().json(loads=_load, content_type=content_type)
-        text = await self._pages.setdefault(self.url.path, Pages()).read(self._page)
+        text = await self._lists.pages[self.url.path].read(self._page)
         return listed(text, partial(kept, self._plural))
 
     async def _page(self, limit: int, most: int) -> bytes:
         """The page that kopf asked for, or one with fewer objects."""
         if limit == PAGE:
             return await bounded(self, most)
-        async with self._session.get(self.url.update_query(limit=limit)) as fewer:  # type: ignore[union-attr] # it is open
+        async with self._lists.session().get(self.url.update_query(limit=limit)) as fewer:
             if fewer.status != HTTPStatus.OK:
                 raise ClientPayloadError(f"a page of a list: HTTP {fewer.status}")
             return await bounded(fewer, most)
@@ -216,12 +228,13 @@ def session(login: kopf.ConnectionInfo, listed: Callable[[], object] = lambda: N
         login: its address and credentials.
         listed: called with each answer to a list, by which a watch begins: also where there is nothing in it.
     """
+    lists = Lists(lambda: opened)
     opened = ClientSession(
         trace_configs=[_telling(listed)],
         connector=TCPConnector(limit=0, ssl=login.as_ssl_context()),
         headers=login.as_http_headers(),
         proxy=login.proxy_url,
-        response_class=partial(BoundedAnswer, pages={}),  # type: ignore[arg-type] # only called
+        response_class=partial(BoundedAnswer, lists=lists),  # type: ignore[arg-type] # only called
     )
     return Session(server=login.server, login=login, aiohttp_session=opened)
 

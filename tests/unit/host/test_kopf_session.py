@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+import aiohttp
 import kopf
 import pytest
 from aiohttp import web
@@ -229,3 +230,44 @@ async def test_a_long_event_of_an_object_that_is_nearly_too_deep_ends_no_watch()
         async with opened.aiohttp_session as client, client.get(fleets, params={"watch": "true"}) as answer:
             seen = b"".join([line async for line in answer.content.iter_chunked(1024)]).splitlines()
     assert len(seen) == len(sent)
+
+
+async def listed_in_pages(status: int = 200) -> tuple[list[str], list[str]]:
+    """Names of the pods that kopf is given of a list whose pages are long, and how many objects were asked for."""
+    asked = list[str]()
+
+    async def answers(request: web.Request) -> web.Response:
+        asked.append(request.query["limit"])
+        after, limit = int(request.query.get("continue", 0)), int(request.query["limit"])
+        names = [f"p{number}" for number in range(12)][after : after + limit]
+        items = [{"metadata": {"name": it}, "spec": {"volumes": ["x" * 10**6], "nodeName": "n"}} for it in names]
+        metadata = {"resourceVersion": "1", "continue": str(after + limit) if after + limit < 12 else ""}
+        body = json.dumps({"kind": "PodList", "metadata": metadata, "items": items}, separators=(",", ":"))
+        return web.Response(text=body, content_type="application/json", status=status if len(asked) > 1 else 200)
+
+    found, after = list[str](), ""
+    async with serving(answers) as url:
+        opened = session(kopf.ConnectionInfo(server=url, token="t"))
+        async with opened.aiohttp_session as client:
+            while True:
+                more = {"continue": after} if after else {}
+                answer = await client.get(f"{url}/api/v1/pods", params={"limit": "500", **more})
+                async with answer:
+                    page = await answer.json()
+                assert all(it["spec"] == {"nodeName": "n"} for it in page["items"])
+                found += [it["metadata"]["name"] for it in page["items"]]
+                after = page["metadata"]["continue"]
+                if not after:
+                    return found, asked
+
+
+async def test_a_list_whose_pages_are_long_is_read_in_shorter_ones() -> None:
+    found, asked = await listed_in_pages()
+    assert found == [f"p{number}" for number in range(12)]
+    assert [int(it) for it in asked][:4] == [500, 62, 7, 1]
+    assert len(asked) < 30
+
+
+async def test_a_shorter_page_that_is_refused_has_kopf_list_again() -> None:
+    with pytest.raises(aiohttp.ClientPayloadError, match="a page of a list: HTTP 410"):
+        await listed_in_pages(410)
