@@ -28,6 +28,7 @@ from aiohttp import (
 from kubernetes.aio.client.configuration import Configuration
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from utilitarian_operator.adapters.broker.timing import CLOCK
 from utilitarian_operator.adapters.cluster import nested_json
 from utilitarian_operator.adapters.cluster.kept import kept
 from utilitarian_operator.adapters.cluster.pages import PAGE, Pages, bounded, listed
@@ -86,12 +87,22 @@ class Events:
                 lines = b"".join((*begun, whole)).split(b"\n")
                 begun = []
                 for line in filter(None, lines):
-                    readable = await _readable(line)
+                    readable = await self._readable(line)
                     if not _goes_on(readable):
                         yield LIST_ANEW
                         return
-                    yield _cut(readable, self._plural) + b"\n"
+                    yield readable + b"\n"
             begun.append(rest)
+
+    async def _readable(self, line: bytes) -> bytes:
+        """The same, or what of it can be read and is kept; no more than half of the time is spent on long lines."""
+        if len(line) <= LONG_LINE:
+            return line if nested_json.is_shallow(line) else nested_json.cut(line)
+        began = CLOCK.monotonic()
+        try:
+            return await asyncio.to_thread(_cut, line, self._plural)
+        finally:
+            await CLOCK.sleep(CLOCK.monotonic() - began)
 
 
 class Lists:
@@ -155,19 +166,15 @@ class BoundedAnswer(ClientResponse):
         return CIMultiDictProxy(bounded)
 
 
-async def _readable(line: bytes) -> bytes:
-    """The same, or what of it can be read: in a thread, since its author may have made it long, too."""
-    return line if nested_json.is_shallow(line) else await asyncio.to_thread(nested_json.cut, line)
-
-
 def _cut(line: bytes, plural: str) -> bytes:
-    """The same, or with what is kept of its object where that is large."""
-    if len(line) <= LONG_LINE:
-        return line
-    event = json.loads(line)
-    if "metadata" not in event["object"]:
-        return line
-    return json.dumps({**event, "object": kept(plural, event["object"])}, separators=(",", ":")).encode()
+    """A line with what is kept of its object; the same where it is no event."""
+    try:
+        event = nested_json.load(line)
+        if event["type"] != "ERROR" and "metadata" in event["object"]:
+            return json.dumps({**event, "object": kept(plural, event["object"])}, separators=(",", ":")).encode()
+    except (ValueError, TypeError, KeyError):
+        pass
+    return line
 
 
 def _goes_on(line: bytes) -> bool:

@@ -71,7 +71,10 @@ def _largest(value: Any) -> Iterator[str | int]:
             parts = list(value.items() if isinstance(value, Mapping) else enumerate(value))
         if not parts:
             return
-        length, name, part = max(((_length(it), name, it) for name, it in parts), key=itemgetter(0))
+        name, part = parts[0]
+        length = whole
+        if len(parts) > 1:
+            length, name, part = max(((_length(it), name, it) for name, it in parts), key=itemgetter(0))
         if 2 * length < whole:
             return
         yield name
