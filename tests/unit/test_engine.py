@@ -106,7 +106,12 @@ def at_rest(look: Look) -> Look:
         written=Written(plan.status.wanted, plan.status.wanted, NOW),
     )
     seen = {**look.resource, "status": plan.status.wanted}
-    return replace(look, resource=seen, live=live, state=state, outcome=outcome, after=SECOND)
+    done = replace(look, resource=seen, live=live, state=state, outcome=outcome, after=SECOND)
+    told = done.decided()[0].status  # that all of it is made
+    if told is None:
+        return done
+    said = {**done.resource, "status": told.wanted}
+    return replace(done, resource=said, outcome=replace(outcome, written=Written(told.wanted, told.wanted, NOW)))
 
 
 def refused(look: Look) -> Look:
@@ -459,3 +464,32 @@ def test_tasks_that_stay_on_the_broker_before_are_told_once() -> None:
     (note,), after = told(moved, BrokerName(frozenset({"new:5672"}), "/", "new"))
     assert "5 tasks waited on the old one" in note
     assert told(replace(moved, state=after), BrokerName(frozenset({"new:5672"}), "/", "new"))[0] == []
+
+
+def reconciling(plan: Plan) -> str:
+    assert plan.status is not None
+    return next(str(it["status"]) for it in plan.status.wanted["conditions"] if it["type"] == "Reconciling")
+
+
+def test_a_new_spec_is_not_called_rolled_out_before_the_controllers_have_seen_it() -> None:
+    """Who waits for the new generation, as Argo CD does, would go on at once."""
+    rest = at_rest(Look())
+    body = edited(rest, image="utilitarian:2")
+    newer = replace(body, resource={**body.resource, "metadata": body.resource["metadata"] | {"generation": 2}})
+    plan, state = newer.decided()
+    assert plan.status is not None
+    assert (plan.status.wanted["observedGeneration"], reconciling(plan)) == (2, "True")
+    applied = {it.name: applied_to(rest.live[it.kind][it.name], it.manifest) for it, _ in plan.objects}
+    outcome = Outcome(NOW, tried=tuple(it for it, _ in plan.objects), applied=tuple(applied.values()), recorded=True)
+    told = replace(newer, resource={**newer.resource, "status": plan.status.wanted}, state=state, outcome=outcome)
+    unseen = replace(told, live={**told.live, DEPLOYMENT: applied}, after=2 * SECOND)
+    again, after = unseen.decided()
+    assert again.status is None or reconciling(again) == "True"
+    done = {name: {**it, "status": {"observedGeneration": 2}} for name, it in applied.items()}
+    seen = replace(unseen, live={**told.live, DEPLOYMENT: done}, state=after, outcome=None, after=3 * SECOND)
+    assert reconciling(seen.decided()[0]) == "False"
+
+
+def applied_to(there: Body, manifest: Body) -> Body:
+    metadata = there["metadata"] | {"annotations": manifest["metadata"]["annotations"], "generation": 2}
+    return {**manifest, "metadata": metadata, "status": {"observedGeneration": 1}}

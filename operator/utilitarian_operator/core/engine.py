@@ -37,13 +37,7 @@ from utilitarian_operator.core.objects.actions import controlled_by, scale_actio
 from utilitarian_operator.core.objects.drift import all_applied, drifted, may_repeat
 from utilitarian_operator.core.objects.refusals import Refusals, taken
 from utilitarian_operator.core.objects.rivals import advice, contests, own_deployments
-from utilitarian_operator.core.objects.wanted import (
-    CLAIM,
-    DEPLOYMENT,
-    Todo,
-    Wanted,
-    todo,
-)
+from utilitarian_operator.core.objects.wanted import CLAIM, DEPLOYMENT, Todo, Wanted, todo
 from utilitarian_operator.core.observation.beat import BeatReadings
 from utilitarian_operator.core.observation.broker import moved, questions
 from utilitarian_operator.core.observation.fleet import Readings, Sightings, fleet_snapshot
@@ -57,6 +51,7 @@ from utilitarian_operator.core.sizing.pools import FleetContext, decide_fleet, f
 from utilitarian_operator.core.spec.acceptance import MEANWHILE, Judgement
 from utilitarian_operator.core.status.change import only_figures_moved, patch, worth_writing
 from utilitarian_operator.core.status.report import Reported, StatusInput
+from utilitarian_operator.core.status.rollouts import rollouts
 from utilitarian_operator.core.status.status import bare_status, fleet_status, refused_status
 from utilitarian_operator.core.wording import named
 
@@ -102,7 +97,8 @@ def step(spec: Spec, seen: Seen, state: State, now: datetime) -> tuple[Plan, Sta
         keep=KeepSpec(running.generation, running.written, makes_objects=True),
         refused=state.refusals,
     )
-    plan = allowed(changed(plan, figures=figures), fleet.mode, figures.context.contested)
+    plan = allowed(plan, fleet.mode, figures.context.contested)
+    plan = _with_rollouts(spec, seen, state, plan, figures)
     plan, state = _reported(spec, seen, state, plan, now, kept)
     return plan, changed(state, rest=at_rest(spec, seen, state, plan, now), kept=kept.makings)
 
@@ -229,12 +225,9 @@ def _with_objects(  # noqa: PLR0913 - one look, and what the look before has mad
     state = changed(state, made=made_objects(running, owner, seen, state.made, now, kept))
     todos = _todo(owner, seen, state, figures.decisions, now, kept)
     actions, ahead = in_turn(todos.actions, seen.beat.rivals, fleet.beat.app)
-    behind: tuple[str, ...] = ()
-    if runs(seen.beat, seen.resource["status"].get("beat", {}), now, fleet.patience.beat_away):
-        old = still_take(figures.snapshot.leftover)
-        actions, behind = after_workers(
-            *(owner, fleet, actions, seen.live, state.refusals, old), may_repeat=_repeatable(state, now)
-        )
+    sends = runs(seen.beat, seen.resource["status"].get("beat", {}), now, fleet.patience.beat_away)
+    what = (owner, fleet, actions, seen.live, state.refusals, still_take(figures.snapshot.leftover))
+    actions, behind = after_workers(*what, _repeatable(state, now), beat_runs=sends)
     actions += claims(owner, fleet, seen.beat, made=state.claimed)
     refusals = state.refusals.only([*(it for it, _ in actions), *todos.taken])
     plan = changed(
@@ -262,6 +255,14 @@ def _todo(owner: Owner, seen: Seen, state: State, decisions: Mapping[str, Decisi
         return drifted(dict(live), state.applied.get((it.kind, it.name)), now)
 
     return todo(owner, state.made.wanted, seen.live, replicas, changed, _repeatable(state, now), kept)
+
+
+def _with_rollouts(spec: Spec, seen: Seen, state: State, plan: Plan, figures: Figures) -> Plan:
+    """The plan with its figures, whose snapshot has all that rolls out."""
+    new = seen.resource["status"].get("observedGeneration") != spec.newest.generation
+    more = rollouts(plan.objects, seen.live, plan.refused, state.applied, new=new, beat_waits=bool(plan.behind))
+    there = tuple(sorted({*figures.snapshot.rolling_out, *more}))
+    return changed(plan, figures=changed(figures, snapshot=changed(figures.snapshot, rolling_out=there)))
 
 
 @dataclass(frozen=True, slots=True)

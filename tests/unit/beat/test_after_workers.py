@@ -81,6 +81,10 @@ def test_beat_waits_for_workers_of_the_version_before(
     assert [it for it in actions if it not in kept] == (BEAT if waits_for else [])
 
 
+def test_a_beat_that_does_not_run_waits_for_nothing() -> None:
+    assert after_workers(OWNER, FLEET, ALL, there(OLD), Refusals(), beat_runs=False) == (ALL, ())
+
+
 def test_two_beats_become_one_whatever_waits() -> None:
     live = there(OLD)
     live[STATEFUL_SET]["fleet-beat"]["spec"]["replicas"] = 2

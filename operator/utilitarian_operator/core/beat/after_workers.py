@@ -44,11 +44,13 @@ def after_workers(  # noqa: PLR0913 - what is due, what is there, and of whom
     refusals: Refusals,
     old_pools: Collection[str] = (),
     may_repeat: Callable[[Wanted, Object], bool] = lambda _, __: True,
+    *,
+    beat_runs: bool = True,
 ) -> tuple[Due, tuple[str, ...]]:
     """The actions without the one that brings beat to another version while old workers take tasks; their Deployments.
 
-    What beat's Secrets hold comes to it meanwhile, in the version that runs. A beat that is to be scaled back to one
-    waits for nothing. What the API server refuses, or what is at zero, has no rollout that would end.
+    What beat's Secrets hold comes to it meanwhile, in the version that runs. A beat that doesn't run, or is to be
+    scaled back to one, waits for nothing. What the API server refuses, or what is at zero, has no rollout that would end.
 
     Args:
         owner: the resource.
@@ -58,9 +60,11 @@ def after_workers(  # noqa: PLR0913 - what is due, what is there, and of whom
         refusals: what the API server refused.
         old_pools: that are no longer asked for and whose workers take tasks, by `still_take`.
         may_repeat: whether an object that is not as it should be may be applied now.
+        beat_runs: by `runs`.
     """
     beats = live[STATEFUL_SET]
-    beat = next((it for it, action in actions if isinstance(action, Apply) and _renews(owner, fleet, it, beats)), None)
+    new = (it for it, action in actions if isinstance(action, Apply) and _renews(owner, fleet, it, beats))
+    beat = next(new, None) if beat_runs else None
     behind = () if beat is None else tuple(sorted(_behind(owner, fleet, beat, actions, live, refusals, old_pools)))
     if beat is None or not behind:
         return actions, ()

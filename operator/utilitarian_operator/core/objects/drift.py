@@ -29,6 +29,7 @@ class Applied:
         digest: of what was asked for; empty where it is not known.
         again: whether the apply did not take effect, or was the second in a row of the same.
         as_scaled: whether the answer had the number of pods that was asked for.
+        generation: of the object then; 0 where it is not known.
     """
 
     fields: Sequence[Any]
@@ -36,6 +37,7 @@ class Applied:
     digest: str = ""
     again: bool = False
     as_scaled: bool = True
+    generation: int = 0
 
     @property
     def pause(self) -> timedelta:
@@ -56,7 +58,8 @@ def applied(live: Object, now: datetime, manifest: Object | None = None, before:
     repeated = before is not None and before.digest == asked != ""
     ineffective = bool(asked) and _digest(live) != asked
     as_scaled = manifest is None or not scaled(manifest, live)
-    return Applied(_fields(live), now, asked, repeated or ineffective, as_scaled)
+    generation = live["metadata"].get("generation") or 0
+    return Applied(_fields(live), now, asked, repeated or ineffective, as_scaled, generation)
 
 
 def all_applied(

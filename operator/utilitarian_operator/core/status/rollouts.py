@@ -1,0 +1,69 @@
+"""Which objects have pods of an earlier template, also where their own status does not say so yet.
+
+A status that says of a new generation that all is rolled out has what waits for that go on: a GitOps tool's next wave.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from utilitarian_operator.core.objects.actions import Action, Apply, Create
+from utilitarian_operator.core.objects.drift import Applied
+from utilitarian_operator.core.objects.refusals import Refusals
+from utilitarian_operator.core.objects.wanted import DEPLOYMENT, STATEFUL_SET, Live, Wanted, is_applied
+
+_WITH_PODS = (DEPLOYMENT, STATEFUL_SET)
+
+
+def rollouts(
+    actions: Iterable[tuple[Wanted, Action]],
+    live: Live,
+    refusals: Refusals,
+    applied: Mapping[tuple[str, str], Applied],
+    *,
+    new: bool,
+    beat_waits: bool,
+) -> frozenset[str]:
+    """All objects with pods of an earlier template, or of an earlier spec, beside those that say so, by name.
+
+    Args:
+        actions: that are due.
+        live: the objects seen.
+        refusals: what the API server refused.
+        applied: what was applied last, by kind and name.
+        new: whether the status has yet to speak of the newest spec.
+        beat_waits: whether beat's new version does.
+    """
+    now = to_be_renewed(actions, live, refusals) if new else ()
+    return frozenset({*unobserved(live, applied), *now, *(live[STATEFUL_SET] if beat_waits else ())})
+
+
+def unobserved(live: Live, applied: Mapping[tuple[str, str], Applied]) -> Iterator[str]:
+    """The objects whose controller has yet to see what was applied last, by name.
+
+    Until then their status speaks of the template before, all of whose pods are there. Scaling does not matter.
+
+    Args:
+        live: the objects seen.
+        applied: what was applied last, by kind and name.
+    """
+    for kind in _WITH_PODS:
+        for name, it in live[kind].items():
+            last, now = applied.get((kind, name)), it["metadata"].get("generation") or 0
+            # One that another client has made anew counts from 1 again.
+            newest = min(last.generation if last else 0, now)
+            if (it.get("status", {}).get("observedGeneration") or 0) < newest:
+                yield name
+
+
+def to_be_renewed(actions: Iterable[tuple[Wanted, Action]], live: Live, refusals: Refusals) -> Iterator[str]:
+    """The objects that are made, or get another manifest, now, by name; what is refused has no rollout.
+
+    Args:
+        actions: that are due.
+        live: the objects seen.
+        refusals: what the API server refused.
+    """
+    for it, action in actions:
+        if it.kind in _WITH_PODS and isinstance(action, Create | Apply) and not refusals.refused(it):
+            there = live[it.kind].get(it.name)
+            if there is None or not is_applied(it.manifest, there):
+                yield it.name

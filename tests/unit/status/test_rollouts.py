@@ -1,0 +1,65 @@
+"""What rolls out before the status of a Deployment says so."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from utilitarian_operator.core.blocker import Blocker
+from utilitarian_operator.core.labels import TEMPLATE_HASH
+from utilitarian_operator.core.objects.actions import Action, Adopt, Apply, Create
+from utilitarian_operator.core.objects.drift import Applied
+from utilitarian_operator.core.objects.refusals import Refusal, Refusals
+from utilitarian_operator.core.objects.wanted import DEPLOYMENT, DISRUPTION_BUDGET, STATEFUL_SET, Wanted
+from utilitarian_operator.core.status.rollouts import to_be_renewed, unobserved
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+def body(digest: str = "", kind: str = DEPLOYMENT, generation: int = 1, observed: int | None = 1) -> dict[str, Any]:
+    metadata = {"name": "fleet-a", "generation": generation, "annotations": {TEMPLATE_HASH: digest}}
+    return {"kind": kind, "metadata": metadata, "status": {} if observed is None else {"observedGeneration": observed}}
+
+
+def live(*bodies: dict[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
+    found: dict[str, dict[str, dict[str, Any]]] = {DEPLOYMENT: {}, STATEFUL_SET: {}, DISRUPTION_BUDGET: {}}
+    for it in bodies:
+        found[it["kind"]][it["metadata"]["name"]] = it
+    return found
+
+
+@pytest.mark.parametrize(
+    "there, applied, rolls",
+    [
+        pytest.param(body(generation=3, observed=3), 3, False, id="its controller has seen it"),
+        pytest.param(body(generation=3, observed=2), 3, True, id="it has not yet"),
+        pytest.param(body(generation=3, observed=None), 3, True, id="it has seen none"),
+        pytest.param(body(generation=4, observed=3), 3, False, id="it was scaled since"),
+        pytest.param(body(generation=3, observed=2), None, False, id="what was applied is not known"),
+        pytest.param(body(generation=1, observed=1), 7, False, id="another client has made it anew"),
+        pytest.param(body(kind=STATEFUL_SET, generation=3, observed=2), 3, True, id="beat"),
+        pytest.param(body(kind=DISRUPTION_BUDGET, generation=3, observed=2), 3, False, id="it has no pods"),
+    ],
+)
+def test_what_its_controller_has_not_seen_rolls_out(there: dict[str, Any], applied: int | None, *, rolls: bool) -> None:
+    last = {} if applied is None else {(there["kind"], "fleet-a"): Applied((), NOW, generation=applied)}
+    assert list(unobserved(live(there), last)) == (["fleet-a"] if rolls else [])
+
+
+NEW = body("new")
+
+
+@pytest.mark.parametrize(
+    "action, there, rolls",
+    [
+        pytest.param(Apply(NEW), body("old"), True, id="another manifest"),
+        pytest.param(Apply(NEW), body("new"), False, id="the same again"),
+        pytest.param(Create(NEW), None, True, id="it is made"),
+        pytest.param(Adopt(NEW, body("old")), body("old"), False, id="it is taken over"),
+    ],
+)
+def test_what_gets_another_manifest_now_rolls_out(action: Action, there: dict[str, Any] | None, *, rolls: bool) -> None:
+    wanted, seen = Wanted(NEW, "spec.pools[0]"), live(*([] if there is None else [there]))
+    assert list(to_be_renewed([(wanted, action)], seen, Refusals())) == (["fleet-a"] if rolls else [])
+    refused = Refusals().noted([wanted], [Refusal(wanted, Blocker("Refused", "no"))], NOW)
+    assert list(to_be_renewed([(wanted, action)], seen, refused)) == []
