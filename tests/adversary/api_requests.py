@@ -219,6 +219,8 @@ class Client:
         if plural == PLURAL:
             changed = self._stored(changed, live)
             self.world.invariants.status(live.get("status", {}), changed.get("status", {}))
+            if sub == "status" and name == self.world.name:
+                self.world.invariants.told(live["metadata"]["generation"], changed.get("status", {}))
         return live if changed == live else self.server.put(plural, changed)
 
     def _stored(self, body: Object, before: Object) -> Object:

@@ -152,6 +152,21 @@ class Invariants:
             if len(repr(memory)) > LARGEST_MEMORY:
                 self.breach("memory-size", f"pool {pool['name']}: {len(repr(memory))} characters", pool["name"])
 
+    def told(self, generation: int, status: Object) -> None:
+        """The operator's status was written: of the newest spec it says that it is rolled out only where it is."""
+        said = {it["type"]: it["status"] for it in status.get("conditions") or []}
+        if status.get("observedGeneration") != generation or said.get("Reconciling") != "False":
+            return
+        world, spec = self._world, self._world.spec
+        if said.get("Stalled") != "False" or spec.get("mode", "Auto") != "Auto" or not world.sees:
+            return
+        wanted = spec["image"], [it["value"] for it in spec.get("env") or ()]
+        for name, pod in world.server.objects["pods"].items():
+            if POOL in pod["metadata"]["labels"] and not leaving(pod) and _made_of(pod) != wanted:
+                self.breach(
+                    "told-too-early", f"rolled out, generation {generation}, and {name} is not", "told-too-early"
+                )
+
     # told by the controllers and the kubelet
 
     def victim(self, name: str, pod: Object, *, rolling: bool) -> None:
@@ -295,6 +310,12 @@ class Invariants:
             self.breach("node-held-up", f"{node} has been drained for {world.loop.now - since:.0f} s", node)
         if len(world.kubelet.beats) != 1:
             self.breach("not-at-rest", f"beats: {sorted(world.kubelet.beats)}", "beats")
+
+
+def _made_of(pod: Object) -> tuple[str, list[str]]:
+    """Image of a worker, and the values of the variables that the spec gives it."""
+    container = pod["spec"]["containers"][0]
+    return container["image"], [it["value"] for it in container.get("env") or () if it["name"] == "X"]
 
 
 def _leaves(value: Any, path: str = "memory") -> Iterator[tuple[str, Any]]:

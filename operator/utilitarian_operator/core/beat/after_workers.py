@@ -50,7 +50,7 @@ def after_workers(  # noqa: PLR0913 - what is due, what is there, and of whom
     """The actions without the one that brings beat to another version while old workers take tasks; their Deployments.
 
     What beat's Secrets hold comes to it meanwhile, in the version that runs. A beat that doesn't run, or is to be
-    scaled back to one, waits for nothing. What the API server refuses, or what is at zero, has no rollout that would end.
+    scaled back to one, waits for nothing. What the API server refuses, or is at zero, has no rollout that would end.
 
     Args:
         owner: the resource.
