@@ -45,6 +45,8 @@ class Process:
         self.lead = 0
         """The so manieth leader of the world; 0 while it does not lead."""
         self.stop = asyncio.Event()
+        self.registry = CollectorRegistry()
+        """What it shows to Prometheus."""
 
     def start(self) -> None:
         """Begin, in a context of its own, so that all that it starts is known to be its."""
@@ -56,7 +58,7 @@ class Process:
         client: Any = Client(self._world.server, self._world, self, self._world.events)
         health, metrics = (
             ProcessHealth(seconds=self._world.loop.time),
-            Metrics(CollectorRegistry(), self._world.loop.time),
+            Metrics(self.registry, self._world.loop.time),
         )
         async with wiring._leading(self._settings, client, health, self.stop) as fences:
             if self.stop.is_set():

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.examples import examples
@@ -81,7 +81,7 @@ def parts(value: Any) -> Iterator[tuple[Any, Any]]:
         yield from parts(value[key])
 
 
-@settings(max_examples=examples(25), deadline=None)
+@settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(drawn=st.data(), hand=st.sampled_from(READING))
 def test_each_hand_answers_where_a_value_is_of_another_type(drawn: st.DataObject, hand: tuple[str, ...]) -> None:
     resource: dict[str, Any] = {"status": load(SAVED.read_text())["status"]}

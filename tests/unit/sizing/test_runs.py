@@ -114,7 +114,7 @@ def test_a_run_that_never_came_is_told_as_missed() -> None:
 
 def test_the_tolerance_is_a_quarter_of_a_short_period() -> None:
     every_minute = {"name": "often", "start": "* * * * *", "warmUp": "0s"}
-    looks = Looks(every_minute, start=NOW - SECOND).until(NOW + 14 * SECOND, every=SECOND)
+    looks = Looks(every_minute, start=NOW - 2 * SECOND).until(NOW + 14 * SECOND, every=SECOND)
     assert missed(looks) == [False]
     assert missed(looks.until(NOW + 15 * SECOND, every=SECOND)) == [True]
 
@@ -158,6 +158,18 @@ def test_a_new_pool_has_missed_nothing() -> None:
     looks = Looks({"name": "run", "start": "0 12 * * *"}, start=NOW + HOUR, outsideRuns="Hold")
     assert looks.until(NOW + 2 * HOUR, work=10).open == []
     assert looks.workers == 0
+
+
+@pytest.mark.parametrize("late", [timedelta(), 10 * SECOND, 10 * MINUTE], ids=["at-its-start", "just-after", "later"])
+@pytest.mark.parametrize("restart", [False, True], ids=["", "restarted"])
+def test_a_run_that_had_begun_when_its_schedule_came_is_open_and_not_missed(late: timedelta, *, restart: bool) -> None:
+    """A new beat sends nothing that was due before it was there, and nobody is to be called for that."""
+    looks = Looks(RUN, start=NOW + late - 10 * SECOND).until(NOW + late + MINUTE)
+    assert looks.open == [("run", NOW)]
+    looks = looks.restarted() if restart else looks
+    assert missed(looks.until(NOW + HOUR)) == [False]
+    assert looks.until(NOW + 2 * HOUR + MINUTE).past == [("run", Outcome.UNSEEN)]
+    assert missed(looks.until(NOW + 25 * HOUR)) == [True]  # the next one, whose start was seen
 
 
 def test_a_run_longer_than_its_period_stays_open_beside_the_next_until_its_own_deadline() -> None:

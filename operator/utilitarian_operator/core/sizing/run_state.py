@@ -32,7 +32,8 @@ class OpenRun:
     Args:
         name: of its schedule.
         start: when it is due.
-        watched_since: since when it has been watched without a gap; None is from before its start on.
+        watched_since: since when it has been watched without a gap; None where it had begun when its schedule came: it
+            is not known whether anything was to be sent.
         first_message: when the pool first had work in it; None if it had none yet.
         worked_at: when it last had work, as far as looks were made.
         tasks: seen to arrive in it, as far as arrivals are counted.

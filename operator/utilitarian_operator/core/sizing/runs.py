@@ -183,7 +183,7 @@ def _opened(schedule: Schedule, memory: Memory, now: datetime) -> Memory:
         # A pool that is new has missed nothing: what began a day ago without a deadline was not its own.
         known = newest or schedule.finish_within or schedule.duration
         if now - due <= (window(schedule, due) if known else NO_MESSAGE_WITHIN):
-            memory = _with_run(schedule, due, memory, now)
+            memory = _with_run(schedule, due, memory, now, seen=newest is not None)
         newest = due
     while (coming := next_start(schedule, newest)) <= now + schedule.warm_up and _open(schedule, memory) < MOST_OPEN:
         memory, newest = _with_run(schedule, coming, memory, now), coming
@@ -216,11 +216,11 @@ def _open(schedule: Schedule, memory: Memory) -> int:
     return sum(run.name == schedule.name for run in memory.runs)
 
 
-def _with_run(schedule: Schedule, start: datetime, memory: Memory, now: datetime) -> Memory:
+def _with_run(schedule: Schedule, start: datetime, memory: Memory, now: datetime, *, seen: bool = True) -> Memory:
     if _is_known(schedule, start, memory):
         return memory
     opened = {**dict(memory.opened), schedule.name: start}
-    begun = OpenRun(schedule.name, start, watched_since=max(now, start))
+    begun = OpenRun(schedule.name, start, watched_since=max(now, start) if seen else None)
     return changed(memory, runs=(*memory.runs, begun), opened=tuple(sorted(opened.items())))
 
 
@@ -272,7 +272,7 @@ def _is_known(schedule: Schedule, due: datetime, memory: Memory) -> bool:
 def _staffed(run: OpenRun, facts: Facts, now: datetime, since: datetime | None) -> OpenRun:
     """The run with the workers that this look tells of, and since when it has been watched without a gap."""
     gap = timedelta() if since is None or now < since else now - since
-    unwatched = now > run.start and (since is None or gap > LONGEST_GAP)
+    unwatched = run.watched_since is not None and now > run.start and (since is None or gap > LONGEST_GAP)
     return changed(
         run,
         watched_since=now if unwatched else run.watched_since,
