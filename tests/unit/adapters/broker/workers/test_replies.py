@@ -116,10 +116,10 @@ def test_what_nothing_can_be_reckoned_with_is_no_answer(question: str, answer: o
 @example(name="\udfff")
 def test_whatever_counts_as_a_queue_can_be_asked_for_and_shown(name: str) -> None:
     if ODD in said(QUEUES, [{ODD: [{"name": name}]}]):
-        dumps("s", [name])  # as the broker is asked for it
+        assert dumps("s", [name])  # as the broker is asked for it
         registry = CollectorRegistry()
         Gauge("depth", "of a queue", ["queue"], registry=registry).labels(name)
-        generate_latest(registry)
+        assert generate_latest(registry)
 
 
 @given(moments=st.lists(st.datetimes() | st.datetimes().map(datetime.isoformat), min_size=1, max_size=3))
