@@ -179,7 +179,7 @@ def most_memory(pid: int) -> int:
     "fleets,pods,limit_mib",
     [
         pytest.param(8, 16, 256, id="slice"),
-        pytest.param(100, 400, 512, id="flood", marks=pytest.mark.soak),
+        pytest.param(60, 150, 512, id="flood", marks=pytest.mark.soak),
     ],
 )
 def test_a_namespace_full_of_large_objects_fills_no_memory_and_holds_up_no_other(  # noqa: PLR0913 - fixtures
