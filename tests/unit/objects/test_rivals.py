@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.support.resources import resource
 from utilitarian_operator.api.effective import effective_fleet
@@ -149,3 +151,32 @@ def of(operator: str, *values: str, key: str = "app") -> dict[str, Any]:
 )
 def test_a_selector_matches_as_kubernetes_has_it(selector: Mapping[str, Any] | None, matches: bool) -> None:
     assert selects(selector, LABELS) is matches
+
+
+LETTERS = st.sampled_from("ab")
+SELECTORS = st.none() | st.fixed_dictionaries(
+    {},
+    optional={
+        "matchLabels": st.dictionaries(LETTERS, LETTERS, max_size=2),
+        "matchExpressions": st.lists(
+            st.fixed_dictionaries({"key": LETTERS, "operator": st.sampled_from(["Exists", "DoesNotExist"])}), max_size=1
+        ),
+    },
+)
+
+
+@given(st.lists(SELECTORS, max_size=6), st.dictionaries(LETTERS, LETTERS, max_size=2))
+def test_the_budgets_found_by_a_label_are_those_that_select(
+    selectors: list[Mapping[str, Any] | None], labels: Mapping[str, str]
+) -> None:
+    known = rivals([], [pdb(selector, f"budget-{place}") for place, selector in enumerate(selectors)])
+    assert known.selecting(labels) == [it for it in known.budgets if selects(it.selector, labels)]
+
+
+def test_the_budgets_of_other_fleets_are_not_gone_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Mapping[str, Any] | None] = []
+    own = {"app.kubernetes.io/instance": "fleet-7", "utilitarian.io/pool": "a"}
+    others = [{**own, "app.kubernetes.io/instance": f"fleet-{number}"} for number in range(MOST_READ)]
+    known = rivals([], [pdb({"matchLabels": labels}) for labels in others])
+    monkeypatch.setattr("utilitarian_operator.core.objects.rivals.selects", lambda it, _: asked.append(it) is None)
+    assert len(known.selecting(own)) == len(asked) == 1

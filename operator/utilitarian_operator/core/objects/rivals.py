@@ -1,7 +1,8 @@
 """What else in the namespace sets the number of a fleet's pods, or keeps them from being evicted; and what to say."""
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from utilitarian_operator.api.effective import Fleet
@@ -52,6 +53,17 @@ class Rivals:
 
     scalers: tuple[Scaler, ...] = ()
     budgets: tuple[Budget, ...] = ()
+    _by_label: "_ByLabel" = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Each pool of each fleet asks at each look: it must not go through the budgets of all other fleets."""
+        object.__setattr__(self, "_by_label", _by_rarest_label(self.budgets))
+
+    def selecting(self, labels: Mapping[str, str]) -> list[Budget]:
+        """The budgets that select a pod with these labels, in the order in which they were listed."""
+        asked = (None, *labels.items())
+        found = sorted(place for label in asked for place in self._by_label.get(label, ()))
+        return [self.budgets[place] for place in found if selects(self.budgets[place].selector, labels)]
 
     def of(self, kind: str, name: str) -> tuple[Scaler, ...]:
         """Those that scale one object."""
@@ -127,7 +139,7 @@ def _of_a_pool(owner: Owner, fleet: Fleet, of: tuple[str, Object], known: Rivals
             "after three of its writes within a minute the operator leaves the number to it"
         )
     labels = body["spec"]["template"]["metadata"].get("labels") or {}
-    others = [it.name for it in known.budgets if it.owner != owner.uid and selects(it.selector, labels)]
+    others = [it.name for it in known.selecting(labels) if it.owner != owner.uid]
     if others and (pool.disruption_budget or len(others) > 1):
         beside = "beside the operator's own" if pool.disruption_budget else f"beside {others[1]}"
         remedy = "delete it, or write disruptionBudget: false in the pool" if pool.disruption_budget else "delete one"
@@ -135,6 +147,20 @@ def _of_a_pool(owner: Owner, fleet: Fleet, of: tuple[str, Object], known: Rivals
             f"pool {name}: PodDisruptionBudget {others[0]} selects its workers {beside}: Kubernetes evicts no pod that "
             f"two budgets select, so their nodes are never drained; {remedy}"
         )
+
+
+_ByLabel = Mapping[tuple[str, str] | None, list[int]]
+"""Places in a list of budgets by a label that a pod must have; None: of those that name no label with its value."""
+
+
+def _by_rarest_label(budgets: tuple[Budget, ...]) -> _ByLabel:
+    """Each budget stands under the label of its selector that the fewest of them name."""
+    named = [tuple(((it.selector or {}).get("matchLabels") or {}).items()) for it in budgets]
+    times = Counter(label for labels in named for label in labels)
+    found = defaultdict[tuple[str, str] | None, list[int]](list)
+    for place, labels in enumerate(named):
+        found[min(labels, key=times.__getitem__, default=None)].append(place)
+    return dict(found)
 
 
 def _scaler(body: ReadOnlyObject) -> Scaler:
