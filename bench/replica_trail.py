@@ -41,7 +41,9 @@ class ReplicaTrail:
 @contextlib.contextmanager
 def replica_trail(plane: ControlPlane, namespace: str) -> Iterator[ReplicaTrail]:
     """The trail of all Deployments of a namespace, for the time of the block."""
-    options = ["get", "deployments", "--watch", "--namespace", namespace, "--output", f"jsonpath={FORMAT}"]
+    # Of a list in chunks kubectl prints each chunk as one object, without the Deployments in it.
+    options = ["get", "deployments", "--watch", "--chunk-size=0", "--namespace", namespace]
+    options += ["--output", f"jsonpath={FORMAT}"]
     command = [str(plane.tools / "kubectl"), f"--kubeconfig={plane.kubeconfig}", *options]
     trail = ReplicaTrail()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as watch:
