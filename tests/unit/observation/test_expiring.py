@@ -5,10 +5,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from celery.app.routes import prepare
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from utilitarian_operator.core.observation.expiring import Expiring, Registered, expiring, registered
+from utilitarian_operator.core.observation.expiring import (
+    MOST_PATTERNS,
+    MOST_ROUTES,
+    Expiring,
+    Registered,
+    expiring,
+    registered,
+)
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(["q", "t", "a.*"]),
@@ -153,7 +161,36 @@ def test_many_long_patterns_of_a_route_keep_no_other_fleet_waiting(pattern: str)
     assert time.process_time() - began < 5.0
 
 
+@pytest.mark.parametrize(
+    "routes, queues",
+    [
+        pytest.param({f"x{n}": "x" for n in range(5_000)} | {"t": "last"}, ["last"], id="by name"),
+        pytest.param({f"x{n}": "x" for n in range(MOST_ROUTES)} | {"t": "last"}, [], id="too many names"),
+        pytest.param({f"x{n}*": "x" for n in range(MOST_PATTERNS)} | {"t": "last"}, ["last"], id="beside patterns"),
+        pytest.param({f"x{n}*": "x" for n in range(MOST_PATTERNS + 1)}, [], id="too many patterns"),
+        pytest.param([{"t*": "first"}, {"t": "last"}], ["first"], id="one router after the other"),
+        pytest.param([{"t*": "x", "t": "last"}], ["last"], id="in one router names come first"),
+        pytest.param([{f"x{n}": "x"} for n in range(300)] + [{"t": "last"}], ["last"], id="in many routers"),
+    ],
+)
+def test_of_many_routes_the_last_counts_too_and_of_too_many_none_is_guessed(routes: object, queues: list[str]) -> None:
+    assert [it.queue for it in expiring(entry(expires=30) | {"task_routes": routes}, [])] == queues
+
+
 def test_a_name_that_no_queue_can_have_is_left_out() -> None:
     assert expiring(entry(expires=30, queue="q" * 256), []) == ()
     assert [it.queue for it in expiring(entry(expires=30, queue="q" * 255), [])] == ["q" * 255]
     assert expiring(entry(expires=30) | {"task_routes": {"*" * 256: "q"}}, []) == ()
+
+
+NAMES = st.text("ab.*?[", min_size=1, max_size=4).filter(lambda it: "**" not in it)
+"""Celery takes two stars for the same pattern as one."""
+ROUTERS = st.lists(st.dictionaries(NAMES, st.sampled_from(["q", "r", {"queue": "s"}])), max_size=3)
+
+
+@given(routers=ROUTERS, name=st.text("ab.", min_size=1, max_size=4))
+def test_a_task_goes_where_celery_itself_sends_it(routers: list[dict[str, Any]], name: str) -> None:
+    found = next((route for it in prepare(routers) if (route := it(name)) is not None), {"queue": "celery"})
+    entries = {"a": {"task": name, "options": {"expires": 1}}}
+    (ours,) = expiring({"beat_schedule": entries, "task_routes": routers}, [])
+    assert ours.queue == found["queue"]

@@ -8,13 +8,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from fnmatch import fnmatchcase
+from itertools import islice
 from typing import Any
 
 MOST_ENTRIES = 1_000
 """Of a `beat_schedule` that are looked at; as many tasks."""
 
-MOST_ROUTES = 200
-"""Of `task_routes` that are looked at: each is compared with each task."""
+MOST_ROUTES = 10_000
+"""Of `task_routes`: of an application with more the routes are not known."""
+
+MOST_PATTERNS = 200
+"""Of them, with a star: each is compared with each task that expires."""
 
 LONGEST = timedelta(days=365)
 """An `expires` beyond it says no more than none."""
@@ -99,14 +103,14 @@ def expiring(settings: Mapping[str, Any], tasks: Iterable[Registered]) -> tuple[
         tasks: that it knows.
     """
     by_name = {it.name: it for it in tasks}
-    routes, default = _routes(settings), _setting(settings, _DEFAULT) or DEFAULT_QUEUE
+    routers, default = _routers(settings), _setting(settings, _DEFAULT) or DEFAULT_QUEUE
     shortest: dict[str, Expiring] = {}
     for name, what, options in (*_scheduled(settings), *_of_themselves(by_name.values())):
         task = by_name.get(name, Registered(name))
         after, queue = _after(options.get("expires", task.expires_s)), options.get("queue", task.queue)
         if after is None or len(name) > LONGEST_NAME:
             continue
-        queue = _routed(routes, name, default) if queue is None else queue
+        queue = _routed(routers, name, default) if queue is None else queue
         if not isinstance(queue, str) or not 0 < len(queue) <= LONGEST_NAME:
             continue
         here = shortest.get(queue)
@@ -137,24 +141,46 @@ def _setting(settings: Mapping[str, Any], ends: tuple[str, ...]) -> Any:
     return next((value for name, value in settings.items() if name.lower().endswith(ends)), None)
 
 
-_Routes = Sequence[tuple[str, Any]]
+_Pair = tuple[str, Any]
+"""A name, or a pattern of names, with its route."""
 
 
-def _routes(settings: Mapping[str, Any]) -> _Routes | None:
-    """Names and patterns, each with its route; None where some route is a function, which may say anything."""
+@dataclass(frozen=True, slots=True)
+class _Router:
+    """Where tasks go, by their names and by patterns of them."""
+
+    exact: Mapping[str, Any]
+    patterns: Sequence[_Pair]
+
+    def route(self, name: str) -> Any:
+        """Exact names come before patterns, as Celery has it; None where there is no route."""
+        by_pattern = (route for it, route in self.patterns if fnmatchcase(name, it))
+        return self.exact[name] if name in self.exact else next(by_pattern, None)
+
+
+def _routers(settings: Mapping[str, Any]) -> Sequence[_Router] | None:
+    """One after the other; None where one is a function, or says too much: what was left out may be the one."""
     found = _setting(settings, _ROUTES)
-    routers = [] if found is None else found if isinstance(found, list) else [found]
-    flat = [pair for router in routers[:MOST_ROUTES] for pair in _pairs(router)]
-    return None if None in flat else [it for it in flat if it is not None][:MOST_ROUTES]
+    written = [] if found is None else found if isinstance(found, list) else [found]
+    read: list[_Router] = []
+    names, patterns = MOST_ROUTES, MOST_PATTERNS
+    for it in written[: MOST_ROUTES + 1]:
+        pairs = list(islice(_pairs(it), names + 1))
+        known = [pair for pair in pairs if pair is not None]
+        with_star = [pair for pair in known if "*" in pair[0]]
+        names, patterns = names - max(len(pairs), 1), patterns - len(with_star)
+        if len(known) < len(pairs) or names < 0 or patterns < 0:
+            return None
+        read.append(_Router({name: route for name, route in known if "*" not in name}, with_star))
+    return read
 
 
-def _pairs(router: Any) -> Iterator[tuple[str, Any] | None]:
+def _pairs(router: Any) -> Iterator[_Pair | None]:
     """A mapping, or a list of pairs; None stands for what can't be read."""
-    found = list(router.items()) if isinstance(router, dict) else router
-    if not isinstance(found, list):
+    if not isinstance(router, dict | list):
         yield None
         return
-    for pair in found[:MOST_ROUTES]:
+    for pair in router.items() if isinstance(router, dict) else router:
         match pair:
             case [str() as name, route] if len(name) <= LONGEST_NAME or "*" not in name:
                 yield name, route
@@ -162,13 +188,11 @@ def _pairs(router: Any) -> Iterator[tuple[str, Any] | None]:
                 yield None
 
 
-def _routed(routes: _Routes | None, name: str, default: object) -> object:
-    """The queue of a task by the routes, exact names before patterns as Celery has it; None where it is not known."""
-    if routes is None:
+def _routed(routers: Sequence[_Router] | None, name: str, default: object) -> object:
+    """The queue of a task by the routes; None where it is not known."""
+    if routers is None:
         return None
-    exact = (route for it, route in routes if it == name)
-    by_pattern = (route for it, route in routes if "*" in it and fnmatchcase(name, it))
-    route = next(exact, None) or next(by_pattern, None)
+    route = next((found for it in routers if (found := it.route(name)) is not None), None)
     if route is None:
         return default
     queue = route.get("queue") if isinstance(route, dict) else route
