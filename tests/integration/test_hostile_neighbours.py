@@ -92,12 +92,10 @@ def healthy_fleet(controlplane: ControlPlane, namespace: str, rabbitmq: RabbitMQ
 
 
 @pytest.fixture
-def theirs(controlplane: ControlPlane, namespace: str) -> Iterator[str]:
+def theirs(controlplane: ControlPlane) -> Iterator[str]:
     """A hostile namespace."""
-    name = f"{namespace}-hostile"
-    controlplane.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
-    yield name
-    controlplane.request("DELETE", f"/api/v1/namespaces/{name}")
+    with controlplane.namespace("hostile") as name:
+        yield name
 
 
 def test_a_healthy_fleet_wakes_in_time_beside_ten_hostile_ones(
