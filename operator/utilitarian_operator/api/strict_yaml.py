@@ -1,6 +1,12 @@
-"""Reads YAML as the API server does: a key that stands twice is refused, and a date is text."""
+"""Reads YAML as the API server does: a key that stands twice is refused, and a date is text.
 
+What JSON does not have is refused, as by `kubectl`, which makes JSON of it.
+"""
+
+import json
 import re
+from datetime import date
+from math import isfinite
 from typing import Any
 
 import yaml
@@ -32,19 +38,25 @@ class StrictLoader(yaml.SafeLoader):
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: FBT002 - theirs
         """The value; what has a tag that it does not fit (`!!int soon`) is no YAML either."""
         try:
-            return super().construct_object(node, deep=deep)
+            value = super().construct_object(node, deep=deep)
         except (ValueError, LookupError, AttributeError, TypeError, ArithmeticError) as error:
             kind = node.tag.rpartition(":")[2]
             raise yaml.constructor.ConstructorError(None, None, f"this is no {kind}", node.start_mark) from error
+        if isinstance(value, bytes | set | date) or (isinstance(value, float) and not isfinite(value)):
+            raise yaml.constructor.ConstructorError(None, None, "JSON has no such value", node.start_mark)
+        return value
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT002 - theirs
-        """The mapping, if each of its keys stands there once."""
+        """The mapping, if each of its keys stands there once; a number or a truth value as a key is text."""
         seen = set()
         for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"{key.value} stands there twice", key.start_mark)
             seen.add(key.value)
-        return super().construct_mapping(node, deep=deep)
+        made = super().construct_mapping(node, deep=deep)
+        if not all(isinstance(key, str | int | float) for key in made):
+            raise yaml.constructor.ConstructorError(None, None, "a key is no text", node.start_mark)
+        return {key if isinstance(key, str) else json.dumps(key): value for key, value in made.items()}
 
 
 def why_no_yaml(error: yaml.YAMLError) -> str:

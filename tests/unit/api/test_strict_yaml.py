@@ -65,3 +65,27 @@ def test_what_is_wrong_is_said_without_the_text(text: str, says: str) -> None:
 
 def test_a_long_list_is_not_deep() -> None:
     assert len(read("[" + "{a: 1}," * 10 * DEEPEST + "]")) == 10 * DEEPEST
+
+
+def test_keys_that_are_no_text_are_read_as_kubectl_reads_them() -> None:
+    text = "{2: a, 1.5: b, true: c, off: d, 2026-01-01: e, x: f}"
+    assert read(text) == {"2": "a", "1.5": "b", "true": "c", "false": "d", "2026-01-01": "e", "x": "f"}
+
+
+@pytest.mark.parametrize(
+    "text,said",
+    [
+        pytest.param("{null: 1}", "a key is no text", id="null"),
+        pytest.param("{? [a] : 1}", "unhashable key", id="a-list"),
+        pytest.param("{a: !!binary aGVsbG8=}", "JSON has no such value", id="bytes"),
+        pytest.param("{a: !!set {b, c}}", "JSON has no such value", id="a-set"),
+        pytest.param("{a: !!timestamp 2026-01-01}", "JSON has no such value", id="a-date"),
+        pytest.param("{a: !!timestamp 2026-01-01T00:00:00Z}", "JSON has no such value", id="a-moment"),
+        pytest.param("{a: [.nan]}", "JSON has no such value", id="no-number"),
+        pytest.param("{a: -.inf}", "JSON has no such value", id="endless"),
+    ],
+)
+def test_what_json_does_not_have_is_refused(text: str, said: str) -> None:
+    with pytest.raises(yaml.YAMLError) as refused:
+        read(text)
+    assert said in why_no_yaml(refused.value)
