@@ -42,8 +42,9 @@ _GRACE = "terminationGracePeriodSeconds"
 _BEATS_VOLUME, _BEATS_CHECK = "schedule", "check-schedule"
 _BEATS_FOLDER = "/var/lib/celery-beat"
 _BEATS_MEMORY = "beat keeps its memory there: mount it elsewhere"
-_LABELS = ("utilitarian.io/", "app.kubernetes.io/")
-_ANNOTATIONS = ("utilitarian.io/", "controller.kubernetes.io/pod-deletion-cost")
+_OWN_PREFIX = "utilitarian.io/"
+_LABELS = (_OWN_PREFIX, "app.kubernetes.io/")
+_ANNOTATIONS = (_OWN_PREFIX, "controller.kubernetes.io/pod-deletion-cost")
 
 
 _OF_BEAT = ("spec.pod", "spec.beat.pod")
@@ -125,6 +126,9 @@ def _spec(at: str, spec: Mapping[str, Any]) -> Iterator[Problem]:
     for number, container in _named(spec, "containers"):
         if container.get("name") in _CONTAINERS:
             yield from _container(f"{at}.containers[{number}]", container)
+    for number, gate in _named(spec, "readinessGates"):
+        if str(gate.get("conditionType")).startswith(_OWN_PREFIX):
+            yield Problem(f"{at}.readinessGates[{number}].conditionType", "", _OURS)
     for name, own in (("volumes", _BEATS_VOLUME), ("initContainers", _BEATS_CHECK)):
         for number, item in _named(spec, name):
             if item.get("name") == own:

@@ -55,6 +55,11 @@ REFUSED = [
         "spec.containers[0].volumeMounts[0].mountPath",
         "keeps its memory there",
     ),
+    (
+        "spec: {readinessGates: [{conditionType: a/b}, {conditionType: utilitarian.io/consuming}]}",
+        "spec.readinessGates[1].conditionType",
+        "the operator sets it",
+    ),
     ("spec: {volumes: [{name: schedule, emptyDir: {}}]}", "spec.volumes[0].name", "beat's own"),
     ("spec: {initContainers: [{name: check-schedule}]}", "spec.initContainers[0].name", "beat's own"),
     ("spec: {containers: [{$patch: replace}]}", "spec.containers[0].$patch", "write null"),
