@@ -14,6 +14,7 @@ OperatorError
 │   ├── HistoryWentBack    the API server has an earlier state than was seen: what is kept in memory counts no more
 │   └── LeaseUnsure        a Lease was not renewed in time: nothing is written until it is
 ├── SecretMissing          a Secret, or a key in it, that the resource names doesn't exist, or can't be what it is for
+├── NamespaceTooLarge      the objects of a namespace take too much memory: its fleets are left alone
 ├── TooManyBrokers         more brokers are named than are looked at, of a namespace or of all
 └── LeadershipLost         another replica holds the Lease: nothing may be written any more
 """
@@ -110,6 +111,10 @@ class SecretMissing(OperatorError):
     def __init__(self, message: str, about: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.about = about
+
+
+class NamespaceTooLarge(OperatorError):
+    """The objects of a namespace take too much memory: its fleets are left alone."""
 
 
 class LeadershipLost(OperatorError):

@@ -9,7 +9,7 @@ from utilitarian_operator.adapters.cluster.room import Room
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.reasons import Reason
-from utilitarian_operator.errors import ClusterError
+from utilitarian_operator.errors import ClusterError, NamespaceTooLarge
 
 logger = logging.getLogger(__name__)
 
@@ -37,11 +37,13 @@ class Aside:
         room: says which, and why.
         cluster: the API server.
         record: records an event on a fleet.
+        failed: counts an error: so the alert on errors of looks tells of it.
     """
 
     room: Room
     cluster: Cluster
     record: Callable[[Object, Reason, str], Awaitable[None]]
+    failed: Callable[[Exception], None]
     _told: dict[str, str] = field(default_factory=dict)
 
     def notes(self) -> list[str]:
@@ -55,7 +57,9 @@ class Aside:
             await sleep(LOOKED_AT_EACH_S)
 
     async def look(self) -> None:
-        """Tell of those that gave way or were taken back since the last time."""
+        """Tell of those that gave way or were taken back since the last time, and count those that are left alone."""
+        for namespace in self.room.aside:
+            self.failed(NamespaceTooLarge(namespace))
         now = dict(self.room.aside)
         for namespace in sorted(self._told.keys() - now.keys()):
             logger.info("the fleets of a namespace are looked at again", extra={"namespace": namespace})

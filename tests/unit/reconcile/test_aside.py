@@ -25,7 +25,11 @@ class World:
 
     def __init__(self) -> None:
         self.room, self.cluster, self.events = Room(10), FakeCluster(), list[tuple[str, Reason, str]]()
-        self.aside = Aside(self.room, self.cluster, self.record)
+        self.failures = list[str]()
+        self.aside = Aside(self.room, self.cluster, self.record, self.failed)
+
+    def failed(self, error: Exception) -> None:
+        self.failures.append(f"{type(error).__name__} {error}")
 
     async def record(self, fleet: Object, reason: Reason, note: str) -> None:
         self.events.append((fleet["metadata"]["name"], reason, note))
@@ -41,6 +45,7 @@ async def test_one_of_its_fleets_is_told() -> None:
     world.room.lay_aside("hostile", "too much")
     for _ in range(3):
         await world.aside.look()
+    assert world.failures == ["NamespaceTooLarge hostile"] * 3
     assert world.events == [("f", Reason.NAMESPACE_TOO_LARGE, SENTENCE)]
     assert world.aside.notes() == [SENTENCE]
 
