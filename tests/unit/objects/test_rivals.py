@@ -1,5 +1,6 @@
 """What else scales a fleet's objects or keeps its pods from being evicted is named with what to do about it."""
 
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from utilitarian_operator.core.labels import MANAGER, Owner
 from utilitarian_operator.core.objects.drift import applied
 from utilitarian_operator.core.objects.manifests import deployment
 from utilitarian_operator.core.objects.rivals import (
+    LONGEST_SELECTOR,
     MOST_READ,
     Rivals,
     Scaler,
@@ -180,3 +182,22 @@ def test_the_budgets_of_other_fleets_are_not_gone_through(monkeypatch: pytest.Mo
     known = rivals([], [pdb({"matchLabels": labels}) for labels in others])
     monkeypatch.setattr("utilitarian_operator.core.objects.rivals.selects", lambda it, _: asked.append(it) is None)
     assert len(known.selecting(own)) == len(asked) == 1
+
+
+@pytest.mark.parametrize("expressions, values", [(15_000, 1), (1, 100_000)], ids=["many requirements", "many values"])
+def test_a_long_selector_of_another_keeps_no_fleet_waiting(expressions: int, values: int) -> None:
+    """Each of 20 budgets has a megabyte, and each of 100 pools asks them at each look."""
+    given = [
+        {"key": f"k{n}", "operator": "NotIn", "values": [f"v{n}" for n in range(values)]} for n in range(expressions)
+    ]
+    known, began = rivals([], [pdb({"matchExpressions": given})] * 20), time.process_time()
+    for _ in range(100):
+        known.selecting(LABELS)
+    assert time.process_time() - began < 1.0
+
+
+def test_a_selector_of_the_usual_length_is_asked() -> None:
+    usual = [{"key": "app", "operator": "In", "values": [f"v{n}" for n in range(LONGEST_SELECTOR - 2)] + ["x"]}]
+    assert [it.name for it in rivals([], [pdb({"matchExpressions": usual})]).selecting(LABELS)] == ["budget"]
+    longer = [*usual, {"key": "app", "operator": "Exists"}]
+    assert rivals([], [pdb({"matchExpressions": longer})]).selecting(LABELS) == []

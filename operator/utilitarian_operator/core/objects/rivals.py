@@ -18,6 +18,10 @@ from utilitarian_operator.core.objects.wanted import DEPLOYMENT, STATEFUL_SET, L
 MOST_READ = 500
 """Of each kind in a namespace; what else there is is not looked at."""
 
+LONGEST_SELECTOR = 100
+"""Requirements of a budget's selector with their values: each pool asks them at each look, and they are another's. A
+budget with more counts as one that selects none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scaler:
@@ -170,8 +174,10 @@ def _scaler(body: ReadOnlyObject) -> Scaler:
 
 
 def _budget(body: ReadOnlyObject) -> Budget:
-    owner = _controller(body)
-    return Budget(body["metadata"]["name"], owner["uid"] if owner else "", body["spec"].get("selector"))
+    owner, selector = _controller(body), body["spec"].get("selector")
+    asked = (selector or {}).get("matchExpressions") or ()
+    long = len(asked) + sum(len(it.get("values") or ()) for it in asked) > LONGEST_SELECTOR
+    return Budget(body["metadata"]["name"], owner["uid"] if owner else "", None if long else selector)
 
 
 def _controller(body: ReadOnlyObject) -> Mapping[str, Any] | None:
