@@ -52,7 +52,7 @@ class Invariants:
         self.quiet_from = math.inf
         self._questions = 0
         self._over_since: float | None = None
-        self._full_at = -math.inf
+        self._full_at = self._wrong_at = -math.inf
         """When the pools had all workers that they may have together."""
         self._idle: dict[str, float] = {}
         self._last_lead = 0
@@ -250,6 +250,8 @@ class Invariants:
         asked = sum(it["spec"].get("replicas", 1) for it in world.server.objects["deployments"].values())
         if asked >= world.spec["maxWorkers"]:
             self._full_at = now  # another one must leave first
+        if not self._clock_is_right:
+            self._wrong_at = now
         lied = max(rabbit.zero_until, rabbit.stale_until, rabbit.no_statistics_until)
         if not world.sees or max(lied, world.edited_at) > now - WAKES_IN_S or world.spec.get("mode", "Auto") != "Auto":
             return
@@ -261,7 +263,8 @@ class Invariants:
                 continue
             ready = [it for queue in queues if queue in rabbit.queues for it in rabbit.queues[queue].ready]
             # By a clock that is wrong what was given back for its ETA is due when that clock says so.
-            waiting = [it.waits_since(now) for it in ready if self._clock_is_right or it.eta is None]
+            trusts = now - self._wrong_at > WAKES_IN_S
+            waiting = [it.waits_since(now) for it in ready if trusts or it.eta is None]
             first = min((it for it in waiting if it is not None), default=now)
             if now - first > WAKES_IN_S + patience(world.spec, pool):
                 self.breach("overslept", f"{pool}: a task has waited for {now - first:.0f} s", pool)
