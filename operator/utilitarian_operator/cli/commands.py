@@ -115,10 +115,7 @@ def simulate(  # noqa: PLR0913 - one parameter an option
         str | None, typer.Option(help="Try values of a field: pools.NAME.scaling.drainWithin=1m,5m,30m.")
     ] = None,
     price: Annotated[
-        str | None,
-        typer.Option(
-            help="Of a worker-hour, 0.05; or of what is requested an hour: cpu=0.03,memory=0.004 (core, GiB)."
-        ),
+        str | None, typer.Option(help="Of a worker-hour, 0.05; or of a requested core and GiB: cpu=0.03,memory=0.004.")
     ] = None,
     currency: Annotated[str, typer.Option(help="Of the price, as it is to be printed.")] = "",
     advise: Annotated[

@@ -117,14 +117,19 @@ def facts(snapshot: PoolSnapshot, starved: str = "") -> Facts:
         given_back=_scheduled(pod for pod in snapshot.pods if pod.running and not pod.staying),
         still_held=_scheduled(pod for pod in snapshot.pods if pod.running and not pod.staying and not pod.leaving),
         measured=_measured(snapshot),
-        held_up=snapshot.pod_failure.message
-        if snapshot.pod_failure is not None and snapshot.pod_failure.more_is_useless
-        else "",
+        held_up=_held_up(snapshot),
         consumed=all(isinstance(it, Present) and it.consumers > 0 for it in snapshot.queues.values()),
-        seen_ready=sum(it.ready for it in snapshot.queues.values() if isinstance(it, Present))
-        if isinstance(ready, Unknown)
-        else 0,
+        seen_ready=_seen_ready(snapshot) if isinstance(ready, Unknown) else 0,
     )
+
+
+def _seen_ready(snapshot: PoolSnapshot) -> int:
+    return sum(it.ready for it in snapshot.queues.values() if isinstance(it, Present))
+
+
+def _held_up(snapshot: PoolSnapshot) -> str:
+    failure = snapshot.pod_failure
+    return failure.message if failure is not None and failure.more_is_useless else ""
 
 
 def _starts(snapshot: PoolSnapshot, *, together: bool) -> tuple[float, ...]:
