@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from typing import Any
 
 from utilitarian_operator.api import cel_rules as rules
@@ -15,6 +16,12 @@ _STAYS = (
     'a shell that runs "$@" without exec stays process 1 and does not pass SIGTERM on, so only the preStop hook can '
     'tell the worker to stop: write exec "$@"'
 )
+_IN_A_PIPE = (
+    'exec "$@" in a pipe or behind a & is a child of the shell, which stays process 1 and does not pass SIGTERM on, so '
+    "only the preStop hook can tell the worker to stop: leave tee or the & out, celery writes to the container's log"
+)
+_PIPED = re.compile(r'exec\s+"\$@"(?:[^|&;\n<>]|[<>](?!&)|[<>]&|&>)*(?:\|(?!\|)|&(?![&>]))')
+"""Redirections (`2>&1`, `&>file`) are none of these; what follows `||`, `&&` or `;` never runs."""
 _TO_ALL = (
     "it passes SIGTERM on to all processes, which ends tasks in the middle where the preStop hook could not reach the "
     "worker: {}"
@@ -57,6 +64,8 @@ def prefix_warnings(path: str, prefix: Sequence[str]) -> Iterator[Problem]:
     script = _script(prefix)
     if script is not None and not re.search(r'exec\s+"\$@"', script):
         yield Problem(path, "", _STAYS)
+    elif script is not None and _PIPED.search(script):
+        yield Problem(path, "", _IN_A_PIPE)
     for number, word in enumerate(prefix):
         flags, needed, cure = _INIT.get(word.rsplit("/", 1)[-1], (frozenset[str](), False, ""))
         if cure and bool(flags & set(prefix[number + 1 :])) is not needed:
@@ -69,7 +78,11 @@ def prefix_warnings(path: str, prefix: Sequence[str]) -> Iterator[Problem]:
 
 def _script(prefix: Sequence[Any]) -> str | None:
     """The script that a shell in the prefix is given; None if there is none."""
-    for shell, flag, script in zip(prefix, prefix[1:], prefix[2:], strict=False):
-        if re.search(rules.SHELL, shell) and re.search(rules.SCRIPT_FOLLOWS, flag):
-            return str(script)
+    for number, word in enumerate(prefix):
+        if re.search(rules.SHELL, word):
+            rest = prefix[number + 1 :]
+            options = [*takewhile(lambda it: it.startswith("-"), rest)]
+            given = next((n for n, it in enumerate(options, 1) if re.search(rules.SCRIPT_FOLLOWS, it)), len(rest))
+            if given < len(rest):
+                return str(rest[given])
     return None
