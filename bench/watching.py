@@ -149,7 +149,13 @@ def _ours(parts: Bench, namespace: str, url: str, queues: list[str], folder: Pat
     with as_process(parts.plane, namespace, directory=folder) as (process, _):
         for name, theirs in fleets.items():
             apply(parts.plane, namespace, name, url, parts.rabbitmq.prometheus_url, theirs)
-        wait_until(lambda: _all_ready(parts.plane, namespace, len(fleets)), within=READY_WITHIN, describe=process.tail)
+        numbers = (len(fleets), len(queues))
+        wait_until(
+            lambda: _all_ready(parts.plane, namespace, *numbers),
+            within=READY_WITHIN,
+            every=timedelta(seconds=1),
+            describe=process.tail,
+        )
         yield [process]
         for name in fleets:
             Fleet(parts.plane, namespace, name).delete()
@@ -160,10 +166,17 @@ def _fleet(number: int) -> str:
     return f"fleet-{number // A_FLEET:03}"
 
 
-def _all_ready(plane: ControlPlane, namespace: str, fleets: int) -> bool:
-    path = f"/apis/utilitarian.io/v1alpha1/namespaces/{namespace}/utilitarianworkerpools"
-    items: list[Object] = plane.request("GET", path)["items"]
-    return len(items) == fleets and all(_is_ready(it) for it in items)
+def _all_ready(plane: ControlPlane, namespace: str, fleets: int, pools: int) -> bool:
+    """Whether all fleets say that they are ready, and all that they need is made."""
+
+    def listed(group: str, kind: str) -> list[Object]:
+        found: list[Object] = plane.request("GET", f"/apis/{group}/namespaces/{namespace}/{kind}")["items"]
+        return found
+
+    items = listed("utilitarian.io/v1alpha1", "utilitarianworkerpools")
+    if len(items) < fleets or not all(_is_ready(it) for it in items):
+        return False
+    return len(listed("policy/v1", "poddisruptionbudgets")) == len(listed("apps/v1", "deployments")) == pools
 
 
 def _is_ready(fleet: Object) -> bool:
