@@ -3,11 +3,9 @@
 import gc
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.adversary import people
 from tests.adversary.plan import Fault
 from tests.adversary.scraped import Scraped, rule_test
 from tests.support.chart import CHART
@@ -19,12 +17,9 @@ WORK = [
     Fault(500, "kill"),
     Fault(620, "tasks-for-later", lasts=40, a=0.5, b=0.5),
     Fault(910, "pause", lasts=150, a=0.1),
-    Fault(1210, "tasks-for-much-later", lasts=40, a=0.5, b=0.5),
     Fault(1510, "pause", lasts=200, a=0.9),
 ]
 """A rollout, a restart of the operator, tasks with an ETA, a pause, and a preview."""
-REMOVED, REMOVED_AT_S = "slow", 1900
-"""A pool that is taken out of the resource, and when."""
 
 
 @pytest.fixture(autouse=True)
@@ -35,17 +30,11 @@ def _garbage_afterwards() -> Iterator[None]:
 
 
 def played(seed: int, hours: float, plan: list[Fault]) -> Scraped:
-    """A world that has come to its end, from which a pool is taken if there is the time."""
+    """A world that has come to its end."""
     world = Scraped(seed, plan, hours)
-    if world.length > REMOVED_AT_S + 600:
-        world.loop.call_later(REMOVED_AT_S, people.edit, world, _without_one)
     world.play()
-    assert [it for it in world.found if REMOVED not in it.detail] == []  # tasks of a pool that is gone wait for ever
+    assert world.found == []
     return world
-
-
-def _without_one(spec: Any) -> None:
-    spec["pools"] = [it for it in spec["pools"] if it["name"] != REMOVED]
 
 
 @pytest.mark.thorough

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.problem import InvalidSpec
 from utilitarian_operator.cli.connection import Connection, Target
@@ -29,6 +30,7 @@ from utilitarian_operator.cli.resources import (
     from_cluster,
     from_file,
     label,
+    pools_of,
     the_one,
 )
 from utilitarian_operator.cli.tables import columns
@@ -70,12 +72,32 @@ def explain(
 
 def printed(found: Found, resource: Object, pool: str, output: Format, now: datetime) -> str:
     """Why a pool has its size, in a format."""
-    it = found.presence(resource, now)
+    return _printed(found, resource, pool, output, now, _accepted(resource))
+
+
+def of_each_pool(found: Found, resource: Object, output: Format, now: datetime) -> Iterator[tuple[str, str]]:
+    """Why each pool of a resource has its size, by its name: the spec of a large fleet takes long to read."""
+    spec = _accepted(resource)
+    return ((pool, _printed(found, resource, pool, output, now, spec)) for pool in pools_of(resource))
+
+
+def _accepted(resource: Object) -> Fleet | InvalidSpec:
+    """The effective spec, or why there is none."""
     try:
-        explanation = explanation_of(resource, fleet_of(resource), pool, found.as_of(resource, now))
+        return fleet_of(resource)
     except InvalidSpec as error:
+        return error
+
+
+def _printed(
+    found: Found, resource: Object, pool: str, output: Format, now: datetime, spec: Fleet | InvalidSpec
+) -> str:
+    it = found.presence(resource, now)
+    if isinstance(spec, InvalidSpec):
         # The operator runs the last accepted spec, which a saved file does not have: only its status can be shown.
-        explanation = _status_alone(resource, pool, error)
+        explanation = _status_alone(resource, pool, spec)
+    else:
+        explanation = explanation_of(resource, spec, pool, found.as_of(resource, now))
     if output in {Format.JSON, Format.YAML}:
         operator = {"seen": it.seen, "at": timestamp(it.at) if it.at else None, "message": it.message}
         return document({"fleet": label(resource), "operator": operator} | asdict(explanation), output)

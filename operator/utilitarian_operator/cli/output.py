@@ -67,6 +67,9 @@ def explained(output: Format) -> Iterator[None]:
     except OperatorError as error:
         remark(f"error: {error}")
         raise typer.Exit(FAILED) from error
+    except RecursionError:
+        remark("error: what was read lies too deep: it has hundreds of parts within each other")
+        raise typer.Exit(FAILED) from None
 
 
 def emit(text: str) -> bool:

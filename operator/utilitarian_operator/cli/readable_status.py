@@ -1,7 +1,6 @@
 """What of a status this version can show: an operator of another version may have written some of it otherwise."""
 
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from typing import Any
 
 from pydantic import ValidationError
@@ -33,11 +32,10 @@ def readable(resource: Object) -> tuple[Object, tuple[str, ...]]:
     if not wrong:
         return resource, ()
     places = sorted({_place(it) for it in wrong}, reverse=True)  # the last of a list first: those before keep theirs
-    whole = {"status": deepcopy(resource["status"])}
+    shown: Any = resource
     for place in places:
-        _leave_out(whole, place)
-    left = tuple(field_path(it) for it in reversed(places))
-    return {**resource, "status": whole.get("status") or {}}, left
+        shown = _without(shown, place)
+    return {**shown, "status": shown.get("status") or {}}, tuple(field_path(it) for it in reversed(places))
 
 
 def _place(error: ErrorDetails) -> tuple[int | str, ...]:
@@ -46,17 +44,18 @@ def _place(error: ErrorDetails) -> tuple[int | str, ...]:
     return where[:-1] if where[-1] == "name" else where
 
 
-def _leave_out(whole: dict[str, Any], place: Sequence[int | str]) -> None:
-    part: Any = whole
-    for key in place[:-1]:
-        part = part[key]
-    del part[place[-1]]
+def _without(part: Any, place: Sequence[int | str]) -> Any:
+    """The same without what is at a place; the part itself stays as it is."""
+    first, *rest = place
+    entries = part.items() if isinstance(part, Mapping) else enumerate(part)
+    kept = [(key, _without(it, rest) if key == first else it) for key, it in entries if key != first or rest]
+    return dict(kept) if isinstance(part, Mapping) else [it for _, it in kept]
 
 
 def _with_tuples(value: Any) -> Any:
-    """The same as strict validation takes it, which takes no list for a tuple."""
+    """The same as strict validation takes it, which takes no list for a tuple; what is of any shape stays as it is."""
     if isinstance(value, Mapping):
-        return {name: _with_tuples(it) for name, it in value.items()}
+        return {name: it if name == "memory" else _with_tuples(it) for name, it in value.items()}
     return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
 
 

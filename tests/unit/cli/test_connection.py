@@ -76,6 +76,13 @@ def test_a_context_that_is_named_needs_no_current_one(tmp_path: Path) -> None:
     assert done.stderr.startswith("error: GET apis/utilitarian.io/v1alpha1/namespaces/mine/")
 
 
+def test_a_kubeconfig_that_lies_too_deep_is_said_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "config").write_text("[" * 100_000)
+    done = operator_command("status", "--kubeconfig", tmp_path / "config")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: what was read lies too deep: it has hundreds of parts within each other\n"
+
+
 async def test_a_look_that_failed_is_followed_by_one_with_a_login_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """A token may be over; and a program that gives tokens is not called for each look."""
     happened: list[str] = []

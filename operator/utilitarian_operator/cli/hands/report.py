@@ -19,7 +19,7 @@ from utilitarian_operator.cli.hands.doctor import OPERATORS, checks
 from utilitarian_operator.cli.hands.events import of_fleets
 from utilitarian_operator.cli.hands.redaction import plain, plain_log, redacted, without_values_of
 from utilitarian_operator.cli.output import Format, WrongInput, document, emit, explained
-from utilitarian_operator.cli.resources import Found, checked, found_in, label, pools_of, the_one
+from utilitarian_operator.cli.resources import Found, checked, found_in, label, the_one
 from utilitarian_operator.cli.tables import for_a_file
 from utilitarian_operator.core.labels import INSTANCE_LABEL
 from utilitarian_operator.core.moments import timestamp
@@ -122,9 +122,8 @@ def _explained(found: Found, resources: list[Object], now: datetime) -> list[tup
     with for_a_file():
         texts = [("status.txt", status.printed(found, told, Format.WIDE, now))]
         for it in told:
-            for pool in pools_of(it):
-                name = f"explain-{it['metadata']['name']}-{pool}.txt"
-                texts.append((name, explain.printed(found, it, pool, Format.WIDE, now)))
+            for pool, text in explain.of_each_pool(found, it, Format.WIDE, now):
+                texts.append((f"explain-{it['metadata']['name']}-{pool}.txt", text))
     return texts
 
 

@@ -51,19 +51,22 @@ _Found = Iterator[tuple[str, str, str]]
 """Field, what happens, and what to change."""
 
 
-def cautions(fleet: Fleet, seconds_per_task: Mapping[str, float] | None = None) -> tuple[Caution, ...]:
+def cautions(
+    fleet: Fleet, seconds_per_task: Mapping[str, float] | None = None, only: str | None = None
+) -> tuple[Caution, ...]:
     """All that the rules find, in the order of the rules.
 
     Args:
         fleet: what is asked for.
         seconds_per_task: measured, by pool name; where a pool is not in it the guess of its `taskDuration` counts.
+        only: name of the pool that is meant, beside the fleet; None for all of them.
     """
     measured = seconds_per_task or {}
     found = []
     for rule, look in OF_A_FLEET.items():
         found += [Caution(rule, "", f"spec.{at}", what, cure) for at, what, cure in look(fleet)]
     for rule, look_at in OF_A_POOL.items():
-        for pool in fleet.pools:
+        for pool in (it for it in fleet.pools if only in {None, it.name}):
             s = measured.get(pool.name, pool.scaling.task_duration.total_seconds())
             prefix = f"pools.{pool.name}"
             found += [

@@ -90,7 +90,7 @@ def explain(resource: Mapping[str, Any], fleet: Fleet, name: str, now: datetime)
         remembered=dict(_remembered(given)),
         ahead=tuple(outlook(fleet, given, trail)) if of_pool else (),
         trade_offs=tuple(trade_offs(given, kept_in_broker="delayed" in status)),
-        cautions=tuple(it for it in cautions(fleet, {name: given.seconds_per_task}) if it.pool in {"", name}),
+        cautions=cautions(fleet, {name: given.seconds_per_task}, only=name),
         recommendations=recommendations(pool, figures(given, trail)),
         warnings=(*_finding(of_pool), *wrong_conditions(status, beside_a_pool=True), *_advised(status, name)),
     )

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.fake_shell import NAMESPACE, FakeShell
+from utilitarian_operator.cli import explain, resources, status
 from utilitarian_operator.errors import ClusterError
 
 WORD = "geheim"
@@ -149,3 +150,23 @@ def test_what_a_status_calls_a_pool_leads_out_of_no_folder(fleet: FakeShell, tmp
     fleet.run("report", "--file", tmp_path / "r")
     with tarfile.open(tmp_path / "r") as archive:
         assert {it.name.count("/") for it in archive.getmembers()} == {1}
+
+
+def test_the_spec_of_a_large_fleet_is_read_once_and_not_for_each_pool(
+    shell: FakeShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A report on 1,000 pools took more than a minute."""
+    shell.fleet(pools=[{"name": f"p{number}", "queues": [f"q{number}"]} for number in range(30)])
+    read: list[str] = []
+
+    def counted(resource: Any, before: Any = resources.fleet_of) -> Any:
+        read.append(resource["metadata"]["name"])
+        return before(resource)
+
+    for module in (explain, resources, status):
+        monkeypatch.setattr(module, "fleet_of", counted)
+    file = tmp_path / "report"
+    assert shell.run("report", "--file", file).returncode == 0
+    with tarfile.open(file) as archive:
+        assert sum("explain-" in name for name in archive.getnames()) == 30
+    assert len(read) < 10
