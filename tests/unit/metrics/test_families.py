@@ -31,3 +31,19 @@ def test_promtool_finds_nothing_to_say_of_what_is_served() -> None:
     served = generate_latest(shown.registry).decode()
     assert len(served) > 10_000
     assert promtool("check", "metrics", reads=served) == ""
+
+
+def test_a_pool_has_about_seventy_series() -> None:
+    """What a Prometheus pays for it: docs/metrics.md says so."""
+
+    def series(pools: int) -> int:
+        names = [f"p{number}" for number in range(pools)]
+        spec = fleet(*({"name": it, "schedule": [{"name": "run", "start": "0 12 * * *"}]} for it in names))
+        shown, look = Shown(), figures(spec, dict.fromkeys(names, POOL))
+        shown.metrics.looked(FLEET, look.snapshot, look.decisions, look.findings)
+        shown.metrics.flow.looked(FLEET, look)
+        shown.metrics.runs.watched(FLEET, spec, Watched())
+        samples = [it for metric in shown.registry.collect() for it in metric.samples]
+        return sum(not it.name.endswith("_created") for it in samples)
+
+    assert 65 <= series(2) - series(1) <= 75
