@@ -27,6 +27,9 @@ from utilitarian_operator.api.objects import Object
 
 HOSTILE, POOLS = 10, 20
 WAKES_WITHIN_S = 2.0
+LARGE_FLEETS, LARGE_PODS, LIMIT_MIB = 8, 16, 256
+"""Read whole and kept, they would take 150 MiB, and several times that while they are listed and told."""
+
 SOON = timedelta(seconds=120)
 BOMB = gzip.compress(b" " * 64 * 1024 * 1024, 9)
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
@@ -173,30 +176,20 @@ def most_memory(pid: int) -> int:
     return next(int(line.split()[1]) // 1024 for line in status.splitlines() if line.startswith("VmHWM:"))
 
 
-@pytest.mark.parametrize(
-    "fleets,pods,limit_mib",
-    [
-        pytest.param(8, 16, 256, id="slice"),
-        pytest.param(60, 150, 512, id="flood", marks=pytest.mark.soak),
-    ],
-)
-def test_a_namespace_full_of_large_objects_fills_no_memory_and_holds_up_no_other(  # noqa: PLR0913 - fixtures
+def test_a_namespace_full_of_large_objects_fills_no_memory_and_holds_up_no_other(
     controlplane: ControlPlane,
     namespace: str,
     theirs: str,
     rabbitmq: RabbitMQ,
     vhost: str,
     tmp_path: Path,
-    fleets: int,
-    pods: int,
-    limit_mib: int,
 ) -> None:
     of_fleets = f"/apis/utilitarian.io/v1alpha1/namespaces/{theirs}/utilitarianworkerpools"
     flood = [
-        *((of_fleets, large_fleet(f"f{number}")) for number in range(fleets)),
-        *((f"/api/v1/namespaces/{theirs}/pods", large_pod(f"p{number}")) for number in range(pods)),
+        *((of_fleets, large_fleet(f"f{number}")) for number in range(LARGE_FLEETS)),
+        *((f"/api/v1/namespaces/{theirs}/pods", large_pod(f"p{number}")) for number in range(LARGE_PODS)),
     ]
-    memory = ["--memory", f"{limit_mib}Mi"]
+    memory = ["--memory", f"{LIMIT_MIB}Mi"]
     with as_process(controlplane, namespace, theirs, directory=tmp_path, options=memory) as (process, operator):
         healthy_fleet(controlplane, namespace, rabbitmq, vhost)
         at_first = most_memory(process.pid)
@@ -214,6 +207,6 @@ def test_a_namespace_full_of_large_objects_fills_no_memory_and_holds_up_no_other
         anew, pace_anew = woken(controlplane, namespace, rabbitmq, vhost, range(half + 1, POOLS))
         begun_anew = most_memory(process.pid)
     told("wakes", [*took, *anew], first_after_a_start=apart, rewritten=written[0], mib=(at_first, flooded, begun_anew))
-    assert max(flooded, begun_anew) < limit_mib
+    assert max(flooded, begun_anew) < LIMIT_MIB
     assert pace.allows(max(took), WAKES_WITHIN_S), (took, pace)
     assert pace_anew.allows(max(anew), WAKES_WITHIN_S), (anew, pace_anew)
