@@ -21,8 +21,8 @@ CHANGED = 3
 MISSED = 3
 WRONG = 3
 _GAP = "   "
-_ORDERS = r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
-"""What a terminal obeys, but for line ends, tabs and escapes; the last two change the direction of writing."""
+_ORDERS = r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+"""What a terminal obeys, but for line ends, tabs and escapes: the last ones change the direction of writing."""
 _CONTROL = re.compile(rf"\x1b(?!\[(?:0|1|3[0-7])m)|{_ORDERS}")
 """The same, and all escapes but for our own colours and bold: the words of a broker or a peer may have them in them."""
 _UNCOLOURED = re.compile(rf"\x1b|{_ORDERS}")

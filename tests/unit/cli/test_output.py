@@ -120,8 +120,10 @@ def test_problems_come_in_the_format_that_was_asked_for() -> None:
         ("\x1b[8mhidden", "\ufffd[8mhidden"),
         ("\x1b[31mred\nnext", "\x1b[31mred\x1b[0m\nnext"),
         ("a\u202eb\u2066c", "a\ufffdb\ufffdc"),
+        ("a\u200fb\u200ec\u061cd", "a\ufffdb\ufffdc\ufffdd"),
+        ("a\u2028b\u2029c", "a\ufffdb\ufffdc"),
     ],
-    ids=["concealed", "a colour without an end", "written backwards"],
+    ids=["concealed", "a colour without an end", "written backwards", "marks of a direction", "other ends of lines"],
 )
 def test_what_others_say_changes_nothing_of_what_is_around_it(said: str, printed: str) -> None:
     assert output.harmless(said) == printed
