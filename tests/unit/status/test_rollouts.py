@@ -17,8 +17,12 @@ NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
 def body(digest: str = "", kind: str = DEPLOYMENT, generation: int = 1, observed: int | None = 1) -> dict[str, Any]:
-    metadata = {"name": "fleet-a", "generation": generation, "annotations": {TEMPLATE_HASH: digest}}
+    metadata = {"name": "fleet-a", "uid": "u", "generation": generation, "annotations": {TEMPLATE_HASH: digest}}
     return {"kind": kind, "metadata": metadata, "status": {} if observed is None else {"observedGeneration": observed}}
+
+
+def made_anew(it: dict[str, Any]) -> dict[str, Any]:
+    return {**it, "metadata": {**it["metadata"], "uid": "another"}}
 
 
 def live(*bodies: dict[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
@@ -36,13 +40,14 @@ def live(*bodies: dict[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
         pytest.param(body(generation=3, observed=None), 3, True, id="it has seen none"),
         pytest.param(body(generation=4, observed=3), 3, False, id="it was scaled since"),
         pytest.param(body(generation=3, observed=2), None, False, id="what was applied is not known"),
-        pytest.param(body(generation=1, observed=1), 7, False, id="another client has made it anew"),
+        pytest.param(body(generation=2, observed=2), 3, True, id="the watch has not told of the apply yet"),
+        pytest.param(made_anew(body(generation=1, observed=1)), 3, False, id="another client has made it anew"),
         pytest.param(body(kind=STATEFUL_SET, generation=3, observed=2), 3, True, id="beat"),
         pytest.param(body(kind=DISRUPTION_BUDGET, generation=3, observed=2), 3, False, id="it has no pods"),
     ],
 )
 def test_what_its_controller_has_not_seen_rolls_out(there: dict[str, Any], applied: int | None, *, rolls: bool) -> None:
-    last = {} if applied is None else {(there["kind"], "fleet-a"): Applied((), NOW, generation=applied)}
+    last = {} if applied is None else {(there["kind"], "fleet-a"): Applied((), NOW, generation=applied, uid="u")}
     assert list(unobserved(live(there), last)) == (["fleet-a"] if rolls else [])
 
 

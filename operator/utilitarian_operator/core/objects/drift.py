@@ -30,6 +30,7 @@ class Applied:
         again: whether the apply did not take effect, or was the second in a row of the same.
         as_scaled: whether the answer had the number of pods that was asked for.
         generation: of the object then; 0 where it is not known.
+        uid: of the object.
     """
 
     fields: Sequence[Any]
@@ -38,6 +39,7 @@ class Applied:
     again: bool = False
     as_scaled: bool = True
     generation: int = 0
+    uid: str = ""
 
     @property
     def pause(self) -> timedelta:
@@ -58,8 +60,8 @@ def applied(live: Object, now: datetime, manifest: Object | None = None, before:
     repeated = before is not None and before.digest == asked != ""
     ineffective = bool(asked) and _digest(live) != asked
     as_scaled = manifest is None or not scaled(manifest, live)
-    generation = live["metadata"].get("generation") or 0
-    return Applied(_fields(live), now, asked, repeated or ineffective, as_scaled, generation)
+    which = live["metadata"].get("generation") or 0, live["metadata"].get("uid") or ""
+    return Applied(_fields(live), now, asked, repeated or ineffective, as_scaled, *which)
 
 
 def all_applied(

@@ -47,10 +47,9 @@ def unobserved(live: Live, applied: Mapping[tuple[str, str], Applied]) -> Iterat
     """
     for kind in _WITH_PODS:
         for name, it in live[kind].items():
-            last, now = applied.get((kind, name)), it["metadata"].get("generation") or 0
-            # One that another client has made anew counts from 1 again.
-            newest = min(last.generation if last else 0, now)
-            if (it.get("status", {}).get("observedGeneration") or 0) < newest:
+            last, observed = applied.get((kind, name)), it.get("status", {}).get("observedGeneration") or 0
+            # The watch may not have told of the apply itself yet; one that was made anew counts from 1 again.
+            if last is not None and last.uid == it["metadata"].get("uid") and observed < last.generation:
                 yield name
 
 
