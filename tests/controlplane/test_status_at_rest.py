@@ -59,3 +59,26 @@ def test_nothing_is_written_while_nothing_happens_and_what_is_left_over_goes(fle
         before["status"],
         after["status"],
     )
+
+
+def test_a_new_template_is_never_called_rolled_out_before_its_pods_are_there(fleet: Fleet) -> None:
+    """No pod runs, so that the rollout stays where it is; who waits for the new generation waits on."""
+    said: list[tuple[int | None, str]] = []
+
+    def rolls_out(generation: int) -> bool:
+        status = fleet.status()
+        reconciling = next(it["status"] for it in status["conditions"] if it["type"] == "Reconciling")
+        said.append((status.get("observedGeneration"), reconciling))
+        return said[-1] == (generation, "True")
+
+    with in_process(fleet.controlplane, fleet.namespace):
+        wait_until(
+            lambda: fleet.condition("Reconciling")[0] == "False" and fleet.pods("awake"),
+            within=SOON,
+            describe=fleet.describe,
+        )
+        generation = fleet.edit(env=[{"name": "ROUND", "value": "2"}])["metadata"]["generation"]
+        wait_until(lambda: rolls_out(generation), within=SOON, describe=lambda: said)
+        wait_until(lambda: len(fleet.pods("awake")) == 2, within=SOON, describe=fleet.describe)
+        assert rolls_out(generation)
+    assert (generation, "False") not in said
