@@ -1,6 +1,7 @@
 """What must never be, whatever goes wrong; each breach is recorded once, with its moment."""
 
 import math
+import re
 from collections import Counter, deque
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -18,6 +19,8 @@ SETTLES_IN_S = 60.0
 OBEYS_IN_S = 5.0
 WAKES_IN_S = 20.0
 LONG_IDLE_S, LONG_BUSY_S = 8.0, 8.0
+NO_WORDS = re.compile(r"\b(None|nan|inf|datetime|timedelta)\b|<[\w.]+ object")
+"""What a sentence holds that was made of a value nobody thought of."""
 GRACE_S = 240.0
 """The `drainTimeout` of every pool."""
 
@@ -72,6 +75,7 @@ class Invariants:
         now, place = self._world.loop.now, path.partition("/ns/")[2]
         if place.startswith("events"):
             self.writes["event"] += 1
+            self._readable(body.get("note", ""))
             return
         kind = "status" if place.startswith("utilitarianworkerpools") else f"{method} {place.partition('/')[0]}"
         self.writes[kind] += 1
@@ -143,6 +147,8 @@ class Invariants:
         """A status is about to be written."""
         if len(repr(status)) > LARGEST_STATUS:
             self.breach("status-size", f"{len(repr(status))} characters", "size")
+        for _, value in _leaves(status):
+            self._readable(value)
         for pool in status.get("pools") or []:
             memory = pool.get("memory") or {}
             for path, value in _leaves(memory):
@@ -151,6 +157,11 @@ class Invariants:
                     self.breach("bad-memory", f"pool {pool['name']}: {path} is {value}", path.partition("[")[0])
             if len(repr(memory)) > LARGEST_MEMORY:
                 self.breach("memory-size", f"pool {pool['name']}: {len(repr(memory))} characters", pool["name"])
+
+    def _readable(self, said: Any) -> None:
+        """A sentence, or another value, is about to be shown to a person."""
+        if isinstance(said, str) and NO_WORDS.search(said):
+            self.breach("not-a-sentence", said)
 
     def told(self, generation: int, status: Object) -> None:
         """The operator's status was written: of the newest spec it says that it is rolled out only where it is."""

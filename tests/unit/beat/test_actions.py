@@ -71,6 +71,7 @@ WAITS = {"waiting": {"reason": "ImagePullBackOff"}}
     [
         pytest.param(objects(1, {"running": {}}), [], [], id="all is well"),
         pytest.param(objects(1, WAITS), ["p"], ["BeatReplaced"], id="never ran"),
+        pytest.param(objects(1, {}), ["p"], ["BeatReplaced"], id="no cause is known yet"),
         pytest.param(objects(2, {"running": {}}), [], ["BeatScaledBack"], id="scaled"),
         pytest.param(objects(2, WAITS, owner="another"), [], [], id="another resource's"),
     ],
@@ -83,5 +84,6 @@ def test_what_is_done(seen: BeatReadings, deleted: list[str], reasons: list[str]
     if found.replace is not None:
         shown.append("BeatReplaced")
         assert "pod fleet-beat-0 of an earlier template never ran and is replaced" in found.replace.note
+        assert "None" not in found.replace.note
     assert ([found.replace.pod["metadata"]["uid"]] if found.replace else []) == deleted
     assert shown == reasons

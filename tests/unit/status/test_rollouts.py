@@ -11,7 +11,7 @@ from utilitarian_operator.core.objects.actions import Action, Adopt, Apply, Crea
 from utilitarian_operator.core.objects.drift import Applied
 from utilitarian_operator.core.objects.refusals import Refusal, Refusals
 from utilitarian_operator.core.objects.wanted import DEPLOYMENT, DISRUPTION_BUDGET, STATEFUL_SET, Wanted
-from utilitarian_operator.core.status.rollouts import to_be_renewed, unobserved
+from utilitarian_operator.core.status.rollouts import rollouts, to_be_renewed, unobserved
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -49,6 +49,15 @@ def live(*bodies: dict[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
 def test_what_its_controller_has_not_seen_rolls_out(there: dict[str, Any], applied: int | None, *, rolls: bool) -> None:
     last = {} if applied is None else {(there["kind"], "fleet-a"): Applied((), NOW, generation=applied, uid="u")}
     assert list(unobserved(live(there), last)) == (["fleet-a"] if rolls else [])
+
+
+@pytest.mark.parametrize("kind", [DEPLOYMENT, STATEFUL_SET])
+@pytest.mark.parametrize("updated, rolls", [(1, True), (3, False)])
+def test_what_says_of_itself_that_it_rolls_out_does(kind: str, updated: int, *, rolls: bool) -> None:
+    """Also where it says so only since the look began."""
+    there = {**body(kind=kind), "status": {"observedGeneration": 1, "replicas": 3, "updatedReplicas": updated}}
+    seen = rollouts((), live(there), Refusals(), {}, new=False, beat_waits=False)
+    assert seen == ({"fleet-a"} if rolls else frozenset())
 
 
 NEW = body("new")

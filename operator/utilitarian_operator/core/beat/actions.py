@@ -111,8 +111,8 @@ def repairs(beat: BeatReadings, uid: str, memory: BeatMemory, now: datetime) -> 
     if not pod or not stuck(statefulset, pod):
         return Repairs(scaled_back, version)
     why = why_not_ready(pod, now)
-    never_ran = f"pod {pod['metadata']['name']} of an earlier template never ran and is replaced: {why}"
-    return Repairs(scaled_back, version, ReplaceBeatPod(pod, never_ran))
+    never_ran = f"pod {pod['metadata']['name']} of an earlier template never ran and is replaced"
+    return Repairs(scaled_back, version, ReplaceBeatPod(pod, f"{never_ran}: {why}" if why else never_ran))
 
 
 def news(

@@ -9,6 +9,7 @@ from utilitarian_operator.core.objects.actions import Action, Apply, Create
 from utilitarian_operator.core.objects.drift import Applied
 from utilitarian_operator.core.objects.refusals import Refusals
 from utilitarian_operator.core.objects.wanted import DEPLOYMENT, STATEFUL_SET, Live, Wanted, is_applied
+from utilitarian_operator.core.observation.pod_failures import rolls_out
 
 _WITH_PODS = (DEPLOYMENT, STATEFUL_SET)
 
@@ -22,7 +23,7 @@ def rollouts(
     new: bool,
     beat_waits: bool,
 ) -> frozenset[str]:
-    """All objects with pods of an earlier template, or of an earlier spec, beside those that say so, by name.
+    """All objects with pods of an earlier template, or of an earlier spec, by name.
 
     Args:
         actions: that are due.
@@ -33,7 +34,18 @@ def rollouts(
         beat_waits: whether beat's new version does.
     """
     now = to_be_renewed(actions, live, refusals) if new else ()
-    return frozenset({*unobserved(live, applied), *now, *(live[STATEFUL_SET] if beat_waits else ())})
+    return frozenset({*outdated(live), *unobserved(live, applied), *now, *(live[STATEFUL_SET] if beat_waits else ())})
+
+
+def outdated(live: Live) -> Iterator[str]:
+    """The objects that say of themselves that they have pods of an earlier template, by name.
+
+    They may say it only since the look began, in which the broker is asked as well.
+
+    Args:
+        live: the objects seen.
+    """
+    yield from (name for kind in _WITH_PODS for name, it in live[kind].items() if rolls_out(it))
 
 
 def unobserved(live: Live, applied: Mapping[tuple[str, str], Applied]) -> Iterator[str]:
