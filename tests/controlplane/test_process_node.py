@@ -212,6 +212,8 @@ def test_a_pod_with_a_readiness_gate_is_ready_only_while_the_gate_is_true(
         describe=node.describe,
     )
     assert condition(the_pod(controlplane, namespace), "Ready") == "False"
+    reasons = [it.get("reason") for it in the_pod(controlplane, namespace)["status"]["conditions"]]
+    assert "ReadinessGatesNotReady" in reasons
     for state in ("True", "False"):
         gate = {"type": GATE, "status": state, "lastTransitionTime": "2026-01-01T00:00:00Z"}
         path = f"/api/v1/namespaces/{namespace}/pods/pod/status"

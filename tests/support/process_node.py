@@ -145,13 +145,19 @@ class ProcessNode:
     def _write(self, uid: str, ours: PodProcess) -> None:
         """Writes the status if it changed; conditions of others, such as readiness gates, stay as they are."""
         status = ours.status()
-        there = {it["type"]: it["status"] for it in ours.pod.get("status", {}).get("conditions", [])}
+        conditions = ours.pod.get("status", {}).get("conditions", [])
+        there = {it["type"]: (it["status"], it.get("reason", "")) for it in conditions}
         stated = {kind: str(is_so) for kind, is_so in ours.conditions().items()}
-        changed = {kind: state for kind, state in stated.items() if there.get(kind) != state}
+        told = {kind: (state, _reason(kind, stated)) for kind, state in stated.items()}
+        changed = {kind: it for kind, it in told.items() if there.get(kind) != it}
         if status == self._written.get(uid) and not changed:
             return
-        conditions = [{"type": kind, "status": state, "lastTransitionTime": ago()} for kind, state in changed.items()]
-        body = {"metadata": {"uid": uid}, "status": {**status, "conditions": conditions}}
+        moment = ago()
+        written = [
+            {"type": kind, "status": state, "reason": reason, "lastTransitionTime": moment}
+            for kind, (state, reason) in changed.items()
+        ]
+        body = {"metadata": {"uid": uid}, "status": {**status, "conditions": written}}
         self._api.request("PATCH", f"{_path(ours.pod)}/status", body, STRATEGIC_MERGE_PATCH)
         self._written[uid] = status
 
@@ -175,6 +181,13 @@ class ProcessNode:
         lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": self.name}, "spec": spec}
         self._api.request("PATCH", f"{path}?fieldManager=node&force=true", lease, "application/apply-patch+yaml")
         self._renewed = time.monotonic()
+
+
+def _reason(kind: str, stated: Mapping[str, str]) -> str:
+    """Why a kubelet calls a pod not ready; who reads it tells by that from a node that has fallen silent."""
+    if kind not in {"Ready", "ContainersReady"} or stated[kind] == "True":
+        return ""
+    return "ReadinessGatesNotReady" if stated["ContainersReady"] == "True" else "ContainersNotReady"
 
 
 def _path(pod: Object) -> str:

@@ -6,6 +6,7 @@ import pytest
 from utilitarian_operator.core.containers import early_proxy, lost_on
 
 NOW = datetime(2026, 12, 1, 0, 10, tzinfo=UTC)
+GATES = "ReadinessGatesNotReady"
 
 
 def pod(name: str = "x", *command: str, **status: Any) -> dict[str, Any]:
@@ -25,6 +26,13 @@ def conditions(**statuses: str) -> list[dict[str, str]]:
             pod(conditions=conditions(Ready="False", ContainersReady="False")), None, id="its container failed"
         ),
         pytest.param(pod(conditions=conditions(Ready="False", ContainersReady="True")), "n1", id="its node is silent"),
+        pytest.param(
+            pod(
+                conditions=[{"type": "Ready", "status": "False", "reason": GATES}, *conditions(ContainersReady="True")]
+            ),
+            None,
+            id="its kubelet has yet to see that its gates are open",
+        ),
         pytest.param(pod(), None, id="just bound"),
     ],
 )

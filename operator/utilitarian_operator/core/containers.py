@@ -78,14 +78,19 @@ def lost_on(pod: ReadOnlyObject, now: datetime) -> str | None:
     """The node of a pod, if it doesn't answer, as far as the pod shows it: nodes themselves are not read.
 
     When a node falls silent, Kubernetes takes the pod's `Ready` away and leaves `ContainersReady`, which only a kubelet
-    writes; and a pod that was deleted goes only when its kubelet says that it has ended.
+    writes; and a pod that was deleted goes only when its kubelet says that it has ended. One that was not ready for
+    its gates, as its kubelet wrote, has a kubelet that has yet to see that they are open.
     """
     node = pod.get("spec", {}).get("nodeName")
     if not node:
         return None
     gates = {it["conditionType"] for it in pod["spec"].get("readinessGates") or []}
     silent = (condition(pod, "Ready").get("status"), condition(pod, "ContainersReady").get("status"))
-    gated = any(condition(pod, gate).get("status") != "True" for gate in gates)
+    gated = any(condition(pod, gate).get("status") != "True" for gate in gates) or _waits_for_gates(pod)
     should_end = pod["metadata"].get("deletionTimestamp")
     overdue = should_end is not None and now - datetime.fromisoformat(should_end) > OVERDUE
     return str(node) if (silent == ("False", "True") and not gated) or overdue else None
+
+
+def _waits_for_gates(pod: ReadOnlyObject) -> bool:
+    return condition(pod, "Ready").get("reason") == "ReadinessGatesNotReady"
