@@ -13,6 +13,7 @@ from utilitarian_operator.core.status.change import REFRESH
 
 SOON = timedelta(seconds=20)
 TICK = timedelta(milliseconds=200)
+LOOKS = 3
 QUEUE, UNSEEN = "utilitarian.tasks.default", "utilitarian.tasks.cleanup"
 POOLS = [
     {"name": "asleep", "queues": [QUEUE]},
@@ -38,14 +39,16 @@ def fleet(controlplane: ControlPlane, namespace: str, rabbitmq: RabbitMQ, vhost:
     return found
 
 
-def test_nothing_is_written_while_nothing_happens_and_what_is_left_over_goes(fleet: Fleet) -> None:
-    looks = f'utilitarian_tick_duration_seconds_count{{fleet="fleet",namespace="{fleet.namespace}"}}'
+def looks(operator: Operator, fleet: Fleet) -> float:
+    """How often it has looked at the fleet."""
+    name = f'utilitarian_tick_duration_seconds_count{{fleet="fleet",namespace="{fleet.namespace}"}}'
+    return operator.metrics().get(name, 0)
 
+
+def test_nothing_is_written_while_nothing_happens_and_what_is_left_over_goes(fleet: Fleet) -> None:
     def looked(operator: Operator, more: int) -> None:
-        until = operator.metrics().get(looks, 0) + more
-        wait_until(
-            lambda: operator.metrics().get(looks, 0) >= until, within=3 * more * TICK + SOON, describe=fleet.describe
-        )
+        until = looks(operator, fleet) + more
+        wait_until(lambda: looks(operator, fleet) >= until, within=3 * more * TICK + SOON, describe=fleet.describe)
 
     with in_process(fleet.controlplane, fleet.namespace, tick=TICK) as operator:
         wait_until(lambda: fleet.pool("awake").get("desired") == 1, within=SOON, describe=fleet.describe)
@@ -82,3 +85,38 @@ def test_a_new_template_is_never_called_rolled_out_before_its_pods_are_there(fle
         wait_until(lambda: len(fleet.pods("awake")) == 2, within=SOON, describe=fleet.describe)
         assert rolls_out(generation)
     assert (generation, "False") not in said
+
+
+def test_a_worker_that_went_first_is_replaced_only_when_the_new_one_is_ready(fleet: Fleet) -> None:
+    """Without a surge no pod of the old template is left long before one of the new works."""
+    plane, first = fleet.controlplane, {**POOLS[1], "rollout": {"maxSurge": 0, "maxUnavailable": 1}}
+
+    def pod(count: int = 1) -> str:
+        pods = fleet.pods("awake")
+        return pods[0] if len(pods) == count else ""
+
+    def told(generation: int, reconciling: str) -> bool:
+        status = fleet.status()
+        said = next(it["status"] for it in status["conditions"] if it["type"] == "Reconciling")
+        return (status.get("observedGeneration"), said) == (generation, reconciling)
+
+    fleet.edit(pools=[POOLS[0], first])
+    with in_process(plane, fleet.namespace) as operator:
+        wait_until(pod, within=SOON, describe=fleet.describe)
+        old = pod()
+        plane.mark_pod_ready(fleet.namespace, old)
+        wait_until(lambda: progress(fleet) == "NewReplicaSetAvailable", within=SOON, describe=fleet.describe)
+        generation = fleet.edit(env=[{"name": "ROUND", "value": "2"}])["metadata"]["generation"]
+        wait_until(lambda: pod() not in {"", old}, within=SOON, describe=fleet.describe)
+        wait_until(lambda: told(generation, "True"), within=SOON, describe=fleet.describe)
+        until = looks(operator, fleet) + LOOKS
+        wait_until(lambda: looks(operator, fleet) >= until, within=SOON, describe=fleet.describe)
+        assert told(generation, "True"), fleet.condition("Reconciling")
+        plane.mark_pod_ready(fleet.namespace, pod())
+        wait_until(lambda: told(generation, "False"), within=SOON, describe=fleet.describe)
+
+
+def progress(fleet: Fleet) -> str:
+    """What the Deployment controller says of the pool's rollout."""
+    conditions = (fleet.deployment("awake") or {}).get("status", {}).get("conditions", [])
+    return next((it["reason"] for it in conditions if it["type"] == "Progressing"), "")

@@ -13,6 +13,7 @@ from tests.support.operator import Operator, as_process, in_process
 from tests.support.process_node import ProcessNode
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
+from utilitarian_operator.core.containers import is_ready
 
 LATE = {"name": "UTILITARIAN_ACKS_LATE", "value": "true"}
 
@@ -140,6 +141,38 @@ def test_a_new_image_rolls_out_under_running_tasks_without_losing_one(
     installation.wait(lambda: fleet.condition("Reconciling")[0] == "True")
     installation.wait(lambda: all_ended(installation, 6))
     installation.wait(lambda: fleet.replicas("work") == 0 and fleet.condition("Reconciling")[0] == "False")
+    summary = installation.ledger.read().summary(sent)
+    assert summary.each_finished_once, summary
+    assert operator.healthy()
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("rollout", [{"maxSurge": 0, "maxUnavailable": 1}, {"type": "Recreate"}], ids=str)
+def test_a_new_template_is_on_its_way_while_the_last_old_worker_ends_its_task(
+    installation: Installation, operator: Operator, rollout: dict[str, Any]
+) -> None:
+    """As with the last GPU of a cluster: the old worker has left, as the Deployment counts, and no new one works."""
+    fleet = installation.fleet
+    installation.create(pools=[{**POOLS[0], "rollout": rollout, "scaling": {"min": 1, "max": 1}}])
+    installation.wait(lambda: fleet.pool("work").get("ready") == 1)
+    old = set(fleet.pods("work"))
+    sent = installation.send(DEFAULT, 1, 15)
+    installation.wait(lambda: installation.ledger.read().ids("start"))
+    generation = fleet.edit(image="utilitarian:next")["metadata"]["generation"]
+    early = []
+
+    def replaced() -> bool:
+        status = fleet.status()
+        reconciling = next(it["status"] for it in status["conditions"] if it["type"] == "Reconciling")
+        pods = fleet.controlplane.pods(fleet.namespace)
+        works = [it for it in pods if it["metadata"]["name"] not in old and is_ready(it)]
+        if not works and (status["observedGeneration"], reconciling) == (generation, "False"):
+            early.append(status["conditions"])
+        return bool(works)
+
+    installation.wait(replaced)
+    assert not early
+    installation.wait(lambda: fleet.condition("Reconciling")[0] == "False" and all_ended(installation, 1))
     summary = installation.ledger.read().summary(sent)
     assert summary.each_finished_once, summary
     assert operator.healthy()

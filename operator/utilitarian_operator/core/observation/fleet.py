@@ -29,9 +29,9 @@ from utilitarian_operator.core.observation.pod_failures import (
     is_refused,
     is_sound,
     pod_failure,
-    rolls_out,
 )
 from utilitarian_operator.core.observation.reported import reported
+from utilitarian_operator.core.observation.rollout import is_under_way
 from utilitarian_operator.errors import BrokerError
 
 ANSWER_HOLDS_S = 4.0
@@ -150,7 +150,7 @@ class _Look:
         self.worked: dict[str, Worked] = {}
         queues = ((pool.name, before.beliefs.queues(pool)) for pool in fleet.pools)
         self.flows = {**before.flows, **totals(queues, self._sources.counted)}
-        bodies = _by_pool(read.pods)
+        self._bodies = bodies = _by_pool(read.pods)
         pods, self.starts = self._pods(bodies)
         objects = dict(self._objects(bodies, pods))
         found = assemble(fleet, self._sources, objects, before.beliefs, read.at, read.neighbours)
@@ -160,7 +160,10 @@ class _Look:
     def rolling_out(self) -> tuple[str, ...]:
         """The objects whose template has not reached every pod, by name."""
         owned = {**self._read.deployments, **self._read.stateful_sets}
-        return tuple(sorted(name for name, body in owned.items() if rolls_out(body)))
+        return tuple(sorted(name for name, body in owned.items() if is_under_way(body, self._pods_of(body))))
+
+    def _pods_of(self, body: ReadOnlyObject) -> Sequence[ReadOnlyObject]:
+        return self._bodies.get((body["metadata"].get("labels") or {}).get(POOL_LABEL, ""), ())
 
     def queues(self) -> dict[str, QueueSnapshot]:
         """All of the fleet, by name."""
