@@ -136,7 +136,8 @@ class World:
         before = live["spec"].get("replicas", 1)
         self.invariants.scales(name, before, replicas, by=by)
         self.log(f"{name}: {before} to {replicas} by the {by}")
-        self.scaled_by[name], self.scaled_at[name] = by, self.loop.now
+        if replicas < before:  # who goes now goes by this step, also where another one asks for more meanwhile
+            self.scaled_by[name], self.scaled_at[name] = by, self.loop.now
         scaled = self.server.change("deployments", name, spec={**live["spec"], "replicas": replicas})
         assert scaled is not None
         if by == "person" and before != replicas:

@@ -86,8 +86,9 @@ def hand(where: tuple[str, ...]) -> Callable[..., str]:
 
 @pytest.fixture
 def watching(watcher: Watcher, where: tuple[str, ...], tmp_path: Path) -> Iterator[list[Process]]:
-    """The hands that watch, each begun before there is work."""
-    commands = {words[0]: [PROGRAM, *words, "--fleet", watcher.name, *where] for words in WATCHED}
+    """The hands that watch, each begun before there is work; Ctrl-C ends them, also where it doesn't end the tests."""
+    with_ctrl_c = ["env", "--default-signal=INT", PROGRAM]
+    commands = {words[0]: [*with_ctrl_c, *words, "--fleet", watcher.name, *where] for words in WATCHED}
     with ExitStack() as all_of_them:
         yield [
             all_of_them.enter_context(Process(name, command, log=tmp_path / f"{name}.log"))
