@@ -33,10 +33,10 @@ POOL = {
     "scaling": {"max": 1, "idleAfter": "5s", "stabilization": "5s"},
     "schedule": [RUN],
 }
-AWAKE, ASLEEP = r"(?m)^one +.*1/1 ", r"(?m)^one +.*0/0 "
+AWAKE, ASLEEP = r"(?m)^one +.*[1-9]/[1-9] ", r"(?m)^one +.*0/0 "
 WATCHED = {
     ("status", "-w"): (AWAKE, ASLEEP),
-    ("explain", "one", "-w"): (r"1 worker wanted, 1 ready", r"0 workers wanted, 0 ready"),
+    ("explain", "one", "-w"): (r"[1-9] workers? wanted, [1-9] ready", r"0 workers wanted, 0 ready"),
     ("top",): (AWAKE, ASLEEP),
     ("events", "one", "-w"): (r"ScaledUp", r"ScaledDown"),
 }
@@ -115,6 +115,8 @@ def test_each_hand(
 
     hand("scale", "one", "2", "--for", "1h")
     until(lambda seen: seen.pools[0].ready == 2, "scale did not bring a second worker")
+    for process, (awake, _) in zip(watching, WATCHED.values(), strict=True):
+        process.wait_ready(lambda it=process, of=awake: re.search(of, it.log_text()), within=timedelta(seconds=SOON))
     hand("pause", "--for", "1h")
     until(lambda _: mode(watcher) == "Paused", "it was not paused")
     hand("drain", "one", "--for", "1h")
