@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import io
 import sys
 import threading
+import traceback
 import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -69,12 +71,25 @@ class _Thread(threading.Thread):
             self._loop.call_soon_threadsafe(self._ending.set)
         self.join(STOP_WITHIN.total_seconds())
         if self.is_alive():
-            raise AssertionError(f"the operator did not stop within {STOP_WITHIN.total_seconds():g} s")
+            raise AssertionError(
+                f"the operator did not stop within {STOP_WITHIN.total_seconds():g} s\n{self._what_goes_on()}"
+            )
         if self.error is not None:
             raise AssertionError("the operator failed") from self.error
 
     def _listens(self, running: Running) -> None:
         self.listening = running
+
+    def _what_goes_on(self) -> str:
+        """Where each of its tasks, and each thread of this process, is."""
+        said = io.StringIO()
+        for task in asyncio.all_tasks(self._loop):
+            task.print_stack(file=said)
+        names = {thread.ident: thread.name for thread in threading.enumerate()}
+        for number, frame in sys._current_frames().items():  # noqa: SLF001 - documented, for debuggers
+            print(f"Thread {names.get(number, number)}:", file=said)
+            traceback.print_stack(frame, file=said)
+        return said.getvalue()
 
 
 @contextlib.contextmanager
