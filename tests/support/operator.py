@@ -86,7 +86,7 @@ class _Thread(threading.Thread):
         for task in asyncio.all_tasks(self._loop):
             task.print_stack(file=said)
         names = {thread.ident: thread.name for thread in threading.enumerate()}
-        for number, frame in sys._current_frames().items():  # noqa: SLF001 - documented, for debuggers
+        for number, frame in sys._current_frames().items():
             print(f"Thread {names.get(number, number)}:", file=said)
             traceback.print_stack(frame, file=said)
         return said.getvalue()

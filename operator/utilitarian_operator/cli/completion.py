@@ -58,4 +58,9 @@ def _resources(ctx: typer.Context) -> "list[Object]":
         return [] if str(path) == "-" else from_file(path)
     target = Target(asked.get("kubeconfig"), asked.get("context"), asked.get("namespace"))
     everywhere = bool(asked.get("everywhere"))
-    return asyncio.run(asyncio.wait_for(from_cluster(target, everywhere=everywhere), PATIENCE_S)).resources
+
+    async def in_time() -> "list[Object]":
+        async with asyncio.timeout(PATIENCE_S):
+            return (await from_cluster(target, everywhere=everywhere)).resources
+
+    return asyncio.run(in_time())

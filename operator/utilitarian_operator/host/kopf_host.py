@@ -199,7 +199,8 @@ async def host(
         stopped.cancel()
         with contextlib.suppress(RuntimeError):  # it has ended, and closed its loop
             inner.call_soon_threadsafe(closing.set)
-    await asyncio.wait_for(outcome, 2 * ENDS_WITHIN_S)
+    async with asyncio.timeout(2 * ENDS_WITHIN_S):
+        await outcome
 
 
 def _run(
@@ -312,7 +313,8 @@ class Listing:
             except ClusterError as error:
                 logger.warning("waiting for the API server and the CRD", extra={"because": str(error)})
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), RETRY_S)
+                    async with asyncio.timeout(RETRY_S):
+                        await stop.wait()
             else:
                 health_of_process.ended("first list")
                 return
@@ -324,7 +326,8 @@ class Listing:
         while True:
             await CLOCK.sleep(at_least_s)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(anew.wait(), each_s - at_least_s)
+                async with asyncio.timeout(each_s - at_least_s):
+                    await anew.wait()
             anew.clear()
             try:
                 for key in await self._list(told=self.watches.listed):

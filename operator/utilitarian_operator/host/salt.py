@@ -50,7 +50,8 @@ async def salt_in(
         except ClusterError as error:
             logger.warning("waiting for the API server", extra={"secret": where, "because": str(error)})
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), RETRY_S)
+            async with asyncio.timeout(RETRY_S):
+                await stop.wait()
     return ""
 
 
@@ -68,7 +69,8 @@ async def keep_asking(
     """
     while not stop.is_set():
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), each_s)
+            async with asyncio.timeout(each_s):
+                await stop.wait()
         if salt := await salt_in(cluster, namespace, stop):
             tell(salt)
             break

@@ -51,6 +51,9 @@ from utilitarian_operator.reconcile.reconciler import Reconciler
 logger = logging.getLogger(__name__)
 
 RETRY_S = 2.0
+CANCELLED_WITHIN_S = 5.0
+"""What is cancelled and goes on is left to the end of the process."""
+
 FINISH_S = 1.0
 """Looks that run when the process is to stop may take so long: a request that is cut off may still be carried out."""
 
@@ -187,7 +190,9 @@ async def _finish(queue: WorkQueue[Key], tasks: list["asyncio.Task[None]"], fenc
     await queue.finish(FINISH_S)
     for task in tasks:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    _, on = await asyncio.wait(tasks, timeout=CANCELLED_WITHIN_S)
+    for task in on:
+        logger.warning("a part goes on while the process ends", extra={"part": task.get_name()})
     if fences is not None:
         await fences.give_back()
 
@@ -247,7 +252,8 @@ async def _inform(
         if not closing.is_set():
             logger.warning("watches ended; they are opened anew", extra={"because": because})
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(_until(closing), RETRY_S)
+                async with asyncio.timeout(RETRY_S):
+                    await closing.wait()
 
 
 def _wanted(store: Store, reconciler: Reconciler) -> list[Key]:

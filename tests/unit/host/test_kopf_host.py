@@ -52,6 +52,23 @@ async def test_what_vanished_while_a_watch_was_away_is_found_soon_after_it_began
     await asyncio.gather(listing_all, running, return_exceptions=True)
 
 
+@pytest.mark.parametrize("turns", range(5))
+async def test_a_watch_that_begins_anew_in_the_moment_of_the_end_keeps_no_list_alive(
+    turns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`asyncio.wait_for` of Python 3.11 loses a cancellation that comes just after what it waits for."""
+    monkeypatch.setattr(kopf_host, "LISTED_AGAIN_S", 0.0)
+    anew, settings = asyncio.Event(), Settings(resync=timedelta(hours=1))
+    listing = Listing(FakeCluster(), Store(), settings, WatchProgress())
+    listing_all = asyncio.create_task(listing.again(WorkQueue[Key](worked), anew))
+    await _turns(5)  # until it waits
+    anew.set()
+    await _turns(turns)
+    listing_all.cancel()
+    await asyncio.wait({listing_all}, timeout=5)
+    assert listing_all.cancelled()
+
+
 @pytest.mark.parametrize(
     "events,looks",
     [
@@ -192,6 +209,15 @@ def fleet_at(version: int) -> Object:
     }
 
 
+async def worked(_: Key) -> bool:
+    return True
+
+
+async def _turns(number: int) -> None:
+    for _ in range(number):
+        await asyncio.sleep(0)
+
+
 @pytest.mark.parametrize("gone", [False, True], ids=["it is there", "it has gone"])
 async def test_the_process_ends_where_the_api_server_has_gone_back(gone: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else what is kept of before would count until versions are as high again: for days, maybe."""
@@ -202,12 +228,9 @@ async def test_the_process_ends_where_the_api_server_has_gone_back(gone: bool, m
     for _ in range(3):
         await listing._list()
 
-    async def work(_: Key) -> bool:
-        return True
-
     anew.set()  # once: what is in doubt is listed again by itself
     with pytest.raises(HistoryWentBack, match="version 41"):
-        await asyncio.wait_for(listing.again(WorkQueue[Key](work), anew), 60)
+        await asyncio.wait_for(listing.again(WorkQueue[Key](worked), anew), 60)
     assert cluster.seen == [1000, 999, 1000, 40, 41]
 
 

@@ -1,5 +1,6 @@
 """How the operator's parts are put together: what is gone is forgotten, and a slow start is no standstill."""
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -11,10 +12,12 @@ from utilitarian_operator.adapters.broker.fake import FakeBroker
 from utilitarian_operator.adapters.cluster.cache import FLEETS, Key, Store
 from utilitarian_operator.adapters.cluster.fake import Request
 from utilitarian_operator.errors import ClusterError, Gone
+from utilitarian_operator.host import wiring
 from utilitarian_operator.host.fences import Fences
 from utilitarian_operator.host.leadership import TERMS as LEADS
 from utilitarian_operator.host.namespaces import TERMS
-from utilitarian_operator.host.wiring import _ours, _wanted
+from utilitarian_operator.host.wiring import _finish, _ours, _wanted
+from utilitarian_operator.host.workqueue import WorkQueue
 
 KEY = Key("ns", "fleet")
 
@@ -56,3 +59,28 @@ async def test_a_fleet_that_goes_while_its_lease_can_not_be_had_is_forgotten_all
     for key in _wanted(store, reconciler):
         assert await _ours(fences, reconciler, key)
     assert _wanted(store, reconciler) == []
+
+
+async def test_a_part_that_can_not_be_cancelled_holds_up_no_end(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(wiring, "CANCELLED_WITHIN_S", 0.05)
+    free = asyncio.Event()
+
+    async def goes_on() -> None:
+        while not free.is_set():
+            try:
+                await free.wait()
+            except asyncio.CancelledError:
+                continue
+
+    async def waits() -> None:
+        await free.wait()
+
+    parts = [asyncio.create_task(goes_on(), name="stubborn"), asyncio.create_task(waits(), name="well-behaved")]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await _finish(WorkQueue[Key](lambda _: asyncio.sleep(0, result=True)), parts, None)
+    assert [(it.message, it.part) for it in caplog.records] == [("a part goes on while the process ends", "stubborn")]
+    free.set()
+    await parts[0]
