@@ -1,22 +1,15 @@
 """Each situation in docs/sight.md names the tests that prove it, and they exist."""
 
 import re
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3]
-PAGE = (ROOT / "docs" / "sight.md").read_text()
-TABLE = PAGE.partition("## Situation")[2].partition("\n## ")[0]
-SITUATIONS = [line.strip("|").split("|") for line in TABLE.splitlines() if line.startswith("|")][2:]
-TESTS = {
-    name for path in (ROOT / "tests").rglob("test_*.py") for name in re.findall(r"def (test_\w+)", path.read_text())
-}
+from tests.support.tested_rows import ROOT, TESTS, named_in, rows
 
 
-@pytest.mark.parametrize("cells", SITUATIONS, ids=lambda cells: cells[0].strip())
+@pytest.mark.parametrize("cells", rows("sight.md", "## Situation"), ids=lambda cells: cells[0])
 def test_a_situation_has_tests_that_exist(cells: list[str]) -> None:
-    named = re.findall(r"`(test_\w+)`", cells[3])
+    named = named_in(cells[3])
     assert named
     assert set(named) <= TESTS
 

@@ -1,0 +1,60 @@
+import random
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import yaml
+
+from tests.support.controlplane import REPOSITORY
+from tests.support.random_edits import BEAT, FLEET, POOL, edited, first
+from utilitarian_operator.api.validation.resource_rules import accept
+
+CRD = REPOSITORY / "crds" / "utilitarianworkerpools.yaml"
+EDITED_OTHERWISE = {
+    "pools[].name": "pools are renamed",
+    "pools[].queues": "queues come, and go from one pool to another",
+    "volumes": "with its mounts",
+    "volumeMounts": "with their volumes",
+}
+LEFT = {
+    "broker": "another broker is another fleet",
+    "serviceAccountName": "who installs the operator must allow it",
+    "scaling.stabilization": "a walk would wait for it",
+    "scaling.idleAfter": "a walk would wait for it",
+}
+
+
+def fields(schema: Mapping[str, Any], at: str = "") -> Iterator[str]:
+    """The paths of all fields that have no fields of their own that are known."""
+    below = schema.get("properties") or schema.get("items", {}).get("properties")
+    if not below:
+        yield at
+        return
+    step = f"{at}[]" if "items" in schema else at
+    for name, its in below.items():
+        yield from fields(its, f"{step}.{name}" if step else name)
+
+
+def test_every_field_of_the_resource_is_edited_or_left_for_a_reason() -> None:
+    (version,) = yaml.safe_load(CRD.read_text())["spec"]["versions"]
+    spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    menu = [*FLEET, *(f"pools[].{it}" for it in POOL), *(f"beat.{it}" for it in BEAT)]
+
+    def known(path: str) -> bool:
+        others = {**EDITED_OTHERWISE, **LEFT}
+        whole = any(path == it or path.startswith((f"{it}.", f"{it}[")) for it in menu)
+        return whole or any(path == it or f".{it}" in f".{path}" for it in others)
+
+    assert [path for path in fields(spec) if not known(path)] == []
+
+
+def test_each_step_is_valid_and_the_same_seed_goes_the_same_way() -> None:
+    ways = []
+    for _ in range(2):
+        dice, body, way = random.Random(5), first("fleet", "secret", "key"), []  # noqa: S311 - no secret
+        for _ in range(60):
+            said, body = edited(dice, body)
+            accept(body)
+            way.append(said)
+        ways.append(way)
+    assert ways[0] == ways[1]
+    assert len(set(ways[0])) > 30
