@@ -147,6 +147,7 @@ _STATES = {
     2: ("draining", BLUE),
     3: ("waits for a worker", YELLOW),
     4: ("ailing", RED),
+    5: ("starting", ORANGE),
 }
 
 
@@ -160,10 +161,14 @@ def _states() -> Panel:
             f"3 * clamp_max(({_WITHOUT}, 1)",
             f"clamp_max({workers('ready')} > 0, 1)",
             f"2 * clamp_max({workers('draining')} > 0, 1)",
+            f"5 * clamp_max({workers('wanted')} > 0, 1)",
             f"0 * {workers('wanted')}",
         ]
     )
-    text = "What each pool does: asleep, working, draining its last workers, waiting for a worker, or ailing."
+    text = (
+        "What each pool does: asleep, starting its first workers, working, draining its last ones, waiting for a "
+        "worker, or ailing."
+    )
     return states("State of all pools", text, [Query(expr, POOL_NAME)], Look(24, 7, names=_STATES))
 
 

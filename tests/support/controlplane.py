@@ -18,6 +18,7 @@ from typing import Any, Self
 
 import yaml
 
+from tests.support.authority import Authority
 from tests.support.http import HttpError, request_json
 from tests.support.ports import LOOPBACK, free_port
 from tests.support.processes import Process
@@ -47,12 +48,14 @@ class ControlPlane:
     """A running control plane; `kubeconfig` is the administrator's.
 
     `crds` are installed before the controller manager starts: its garbage collector looks for new kinds only every
-    30 s, and until then it doesn't delete what a resource of a new kind owns.
+    30 s, and until then it doesn't delete what a resource of a new kind owns. Client certificates that `authority` has
+    signed are taken for logins.
     """
 
     directory: Path
     crds: Sequence[Path] = ()
     tools: Path = field(default_factory=binaries)
+    authority: Authority = field(default_factory=Authority)
     apiserver: Process = field(init=False)
     etcd: Process = field(init=False)
     controller_manager: Process = field(init=False)
@@ -220,7 +223,7 @@ class ControlPlane:
     def _make_credentials(self) -> None:
         command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
         names = f"subjectAltName=IP:{LOOPBACK},DNS:localhost,DNS:kubernetes.default.svc"
-        files = ["-keyout", str(self._key), "-out", str(self._certificate)]
+        files = ["-keyout", str(self.signing_key), "-out", str(self._certificate)]
         made = subprocess.run(
             [*command, "-days", "2", "-subj", "/CN=tests", "-addext", names, *files],
             capture_output=True,
@@ -229,12 +232,18 @@ class ControlPlane:
         )
         if made.returncode:
             raise RuntimeError(f"openssl could not make the API server's certificate: {made.stderr}")
+        self._client_authority.write_text(self.authority.certificate)
         self._tokens.write_text(f'{self._token},admin,admin,"system:masters"\n')
         self.kubeconfig.write_text(yaml.safe_dump(self._kubeconfig()))
 
     @property
-    def _key(self) -> Path:
+    def signing_key(self) -> Path:
+        """The key of the API server's certificate, which signs tokens of service accounts as well."""
         return self.directory / "server.key"
+
+    @property
+    def _client_authority(self) -> Path:
+        return self.directory / "client-ca.crt"
 
     @property
     def _certificate(self) -> Path:
@@ -277,11 +286,12 @@ class ControlPlane:
             f"--secure-port={self.port}",
             f"--cert-dir={self.directory}",
             f"--tls-cert-file={self._certificate}",
-            f"--tls-private-key-file={self._key}",
+            f"--tls-private-key-file={self.signing_key}",
             f"--token-auth-file={self._tokens}",
+            f"--client-ca-file={self._client_authority}",
             "--authorization-mode=RBAC",
             f"--service-account-key-file={self._certificate}",
-            f"--service-account-signing-key-file={self._key}",
+            f"--service-account-signing-key-file={self.signing_key}",
             "--service-account-issuer=https://kubernetes.default.svc",
             "--service-cluster-ip-range=10.96.0.0/16",
             "--allow-privileged",
@@ -294,7 +304,7 @@ class ControlPlane:
             f"--bind-address={LOOPBACK}",
             f"--secure-port={free_port()}",
             f"--cert-dir={self.directory}",
-            f"--service-account-private-key-file={self._key}",
+            f"--service-account-private-key-file={self.signing_key}",
             f"--root-ca-file={self._certificate}",
             # The defaults (20 a second) are for a shared API server; here they would only make tests wait.
             "--kube-api-qps=500",

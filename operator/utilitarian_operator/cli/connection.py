@@ -1,9 +1,11 @@
 """How a command reaches the cluster, by kubeconfig or as the pod that it runs in, to read and to make dry runs."""
 
+import ast
 import contextlib
+import logging
 import os
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -21,6 +23,10 @@ DEFAULT_KUBECONFIG = Path("~/.kube/config")
 SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
+MOST_TOLD = 400
+"""Characters of what a program that logs in has said."""
+
+_EXEC = re.compile(r"exec: process returned (-?\d+)(?:\. (b(?:'.*'|\".*\")))?")
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -141,15 +147,19 @@ async def _login(target: Target) -> "tuple[Configuration, str]":
 
     configuration = Configuration()
     in_pod = target.kubeconfig is None and target.context is None and "KUBERNETES_SERVICE_HOST" in os.environ
+    said: list[str] = []
     try:
         if in_pod:
             config.load_incluster_config(client_configuration=configuration)
             return configuration, _own_namespace()
         path = _existing(target.kubeconfig)
-        loader = await config.load_kube_config(path, target.context, configuration, persist_config=False)
+        with _said_by_the_library() as said:
+            loader = await config.load_kube_config(path, target.context, configuration, persist_config=False)
         namespace = str(loader.current_context["context"].get("namespace") or "default")
     except (config.ConfigException, YAMLError, OSError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise _no_cluster(_why(error)) from error
+    if said:
+        raise _no_login(said[0])
     if target.namespace is None and not is_namespace(namespace):
         raise _no_cluster("the context's namespace is no name of one (lower-case letters, digits and -)")
     return configuration, namespace
@@ -167,6 +177,38 @@ def _why(error: Exception) -> str:
     if isinstance(error, ConfigException | OSError):
         return " ".join(str(error).split())
     return f"the file is no kubeconfig ({type(error).__name__})"
+
+
+@contextlib.contextmanager
+def _said_by_the_library() -> Iterator[list[str]]:
+    """What the library logs while it logs in: that a program for it failed, it tells in no other way, and goes on."""
+    said: list[str] = []
+    handler, logger = logging.Handler(logging.ERROR), logging.getLogger("kubernetes.aio.config.kube_config")
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    propagated, logger.propagate = logger.propagate, False
+    logger.addHandler(handler)
+    try:
+        yield said
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = propagated
+
+
+def _no_login(said: str) -> ClusterError:
+    """A program that the kubeconfig names for the login failed: most often the login of a cloud is over."""
+    said = " ".join(said.split())
+    if ended := _EXEC.fullmatch(said):
+        said = f"it ended with {ended[1]}{_told(ended[2])}"
+    why = f"no login: the program that the kubeconfig names for it failed: {said.removeprefix('exec: ')}"
+    return ClusterError(f"{why}; log in again as for kubectl, or choose another by --context")
+
+
+def _told(stderr: str | None) -> str:
+    """What a program has said, of which the library gives the bytes as Python spells them."""
+    if not stderr:
+        return ""
+    said = " ".join(ast.literal_eval(stderr).decode(errors="replace").split())
+    return f": {said if len(said) <= MOST_TOLD else f'{said[: MOST_TOLD - 1]}…'}"
 
 
 def _no_cluster(why: str) -> ClusterError:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from utilitarian_operator.cli.output import (
     explained,
     painted,
     pairs,
+    remark,
     section,
 )
 from utilitarian_operator.cli.resources import (
@@ -55,7 +56,9 @@ def explain(
             raise WrongInput("--filename is no cluster: --watch needs one")
 
         def said(found: Found) -> str:
-            return printed(found, the_one(found.resources, fleet, pool), pool, output, datetime.now(UTC))
+            for note in () if watch else found.notes:
+                remark(f"note: {note}")
+            return printed(found, the_one(found.resources, fleet, pool), pool, output, found.now())
 
         async def look(there: Connection) -> str:
             return said(await found_in(there))

@@ -29,7 +29,7 @@ from utilitarian_operator.cli.output import (
     section,
 )
 from utilitarian_operator.cli.readable_status import readable
-from utilitarian_operator.cli.resources import fleet_of, from_file, the_one
+from utilitarian_operator.cli.resources import clock_ahead, fleet_of, from_file, the_one
 from utilitarian_operator.cli.tables import columns
 from utilitarian_operator.core.explain.cautions import Caution, cautions
 from utilitarian_operator.core.explain.from_status import decisions_now
@@ -116,12 +116,13 @@ async def _compare(proposal: Proposal, target: Target) -> None:
         owner = Owner(namespace, metadata["name"], there["metadata"]["uid"] if there else "")
         built_in = proposal.resource["spec"].get("pools") is None
         found = await changes(connection.cluster, owner, proposal.fleet, built_in=built_in)
+        now = datetime.now(UTC) + clock_ahead(connection)
     proposal.changes = [asdict(change) for change in found]
     if there is not None:
         proposal.advice = there.get("status", {}).get("advice") or ()
     if there is not None and there.get("status", {}).get("pools"):
         # Overrides are the live resource's: an annotation set by hand stands in no file.
-        proposal.decisions = decisions_now(proposal.fleet, there, datetime.now(UTC))
+        proposal.decisions = decisions_now(proposal.fleet, there, now)
         pools_now = there["status"]["pools"]
         proposal.current = {str(pool.get("name")): pool.get("replicas") or 0 for pool in pools_now}
 

@@ -2,13 +2,13 @@
 
 import asyncio
 import difflib
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
 from utilitarian_operator.adapters.cluster.dry_run import DryRunCluster
+from utilitarian_operator.adapters.cluster.no_right import NoRight
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.labels import (
@@ -38,9 +38,6 @@ AT_A_TIME = 8
 _PLURALS = {DEPLOYMENT: "deployments", STATEFUL_SET: "statefulsets", DISRUPTION_BUDGET: "poddisruptionbudgets"}
 _SERVERS_OWN = ("managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "selfLink")
 _NOT_COMPARED = (TEMPLATE_HASH, "deployment.kubernetes.io/revision")
-
-_NO_RIGHT = re.compile(r'is forbidden: User ".*" cannot ')
-"""How the API server's RBAC says no; quotas and policies use other words for the same status code."""
 
 Live = dict[str, dict[str, Object]]
 
@@ -147,8 +144,8 @@ def _refused(kind: str, name: str, path: str, error: Rejected) -> Change:
     Raises:
         ClusterError: it is not the object, the person who asks lacks a right.
     """
-    if _NO_RIGHT.search(error.said):
-        raise ClusterError(f"a dry run needs the rights of a write: {error.said}") from error
+    if isinstance(error, NoRight):
+        raise ClusterError(f"a dry run needs the rights of a write: {error}; or --offline") from error
     return Change("refused", kind, name, because=f"{path}: {error.said}")
 
 

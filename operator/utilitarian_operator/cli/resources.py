@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,11 @@ from utilitarian_operator.cli.connection import Target
 from utilitarian_operator.cli.output import WrongInput
 from utilitarian_operator.cli.readable_status import faults, readable
 from utilitarian_operator.core.explain.presence import Presence, Seen, newest_moment, of_a_file, presence
+from utilitarian_operator.core.wording import span
 from utilitarian_operator.errors import Gone
+
+CLOCKS_APART = timedelta(seconds=5)
+"""Of clocks that go right, with the time that a request takes."""
 
 
 def from_file(path: Path) -> list[Object]:
@@ -60,11 +64,26 @@ class Found:
         resources: by namespace and name.
         leases: of fleets, by their namespace, or why one can't be read; None where the resources come from a file.
         left_out: what of a status is not as this version knows it and is not shown, its paths, by the resource's label.
+        ahead: how far the API server's clock is ahead of this machine's, if by more than clocks that go right ever are:
+            what the operator writes, and when a pause or a number ends, is by a clock of the cluster.
     """
 
     resources: list[Object]
     leases: Mapping[str, Object | str] | None = None
     left_out: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    ahead: timedelta = timedelta()
+
+    def now(self) -> datetime:
+        """The present moment: by the API server's clock where this machine's is wrong."""
+        return datetime.now(UTC) + self.ahead
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know of the answer."""
+        if not self.ahead:
+            return []
+        which = "behind" if self.ahead > timedelta() else "ahead of"
+        return [f"this machine's clock is {span(abs(self.ahead))} {which} the API server's: moments are by the latter"]
 
     def presence(self, resource: Object, now: datetime) -> Presence:
         """Whether an operator is at work on a resource."""
@@ -108,7 +127,13 @@ async def found_in(there: connection.Connection, *, everywhere: bool = False, se
     leases = await there.cluster.leases(FLEETS_LEASE, places)
     shown_of = [readable(item) for item in sorted(items, key=label)]
     left_out = {label(resource): left for resource, left in shown_of if left}
-    return Found([resource for resource, _ in shown_of], leases, left_out)
+    return Found([resource for resource, _ in shown_of], leases, left_out, clock_ahead(there))
+
+
+def clock_ahead(there: connection.Connection) -> timedelta:
+    """How far the API server's clock is ahead of this machine's; nothing where both go right, as far as can be told."""
+    ahead = there.cluster.clock_ahead
+    return ahead if abs(ahead) > CLOCKS_APART else timedelta()
 
 
 def checked(target: Target, *, everywhere: bool = False) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,9 @@ def _chosen(found: Found, fleet: str | None, output: Format, *, watch: bool = Fa
         return NONE_HERE
     if not chosen and not watch:
         remark(NONE_HERE)
-    return printed(found, chosen, output, datetime.now(UTC))
+    for note in () if watch else found.notes:
+        remark(f"note: {note}")
+    return printed(found, chosen, output, found.now())
 
 
 def printed(found: Found, chosen: list[Object], output: Format, now: datetime) -> str:

@@ -39,7 +39,7 @@ from utilitarian_operator.host.health import ProcessHealth, WatchProgress
 from utilitarian_operator.host.open_files import allow_enough
 from utilitarian_operator.host.preflight import keep_checking
 from utilitarian_operator.host.salt import keep_asking, salt_in
-from utilitarian_operator.host.serving.http import MOST_SCRAPES, health_page, metrics_page, serve
+from utilitarian_operator.host.serving.http import MOST_SCRAPES, MetricsPage, health_page, serve
 from utilitarian_operator.host.settings import Settings
 from utilitarian_operator.host.workqueue import WorkQueue
 from utilitarian_operator.metrics.fleet import Metrics
@@ -93,7 +93,7 @@ async def run(settings: Settings, stop: asyncio.Event, started: Callable[[Runnin
     _stop_on_signals(stop)
     async with (
         traced(settings.traces_endpoint, settings.instance) as spans,
-        serve(settings.host, settings.metrics_port, {"/metrics": metrics_page(registry)}, MOST_SCRAPES) as metrics_port,
+        serve(settings.host, settings.metrics_port, {"/metrics": MetricsPage(registry)}, MOST_SCRAPES) as metrics_port,
         serve(
             settings.host,
             settings.health_port,

@@ -167,19 +167,54 @@ UNUSED = {
 def test_a_figure_of_the_fleet_shows_no_trouble_where_none_is(
     title: str, series: dict[str, str], mode: str, shown: int | None, tmp_path: Path
 ) -> None:
-    ((_, expr),) = (it for it in dashboard_queries() if it[0] == f"utilitarian-fleet: {title}")
-    modes = {
-        f'utilitarian_fleet_mode{{namespace="m",fleet="f",mode="{it}"}}': f"{int(it == mode)}x5"
-        for it in ("Auto", "Paused", "Preview")
-    }
     expected = [] if shown is None else [{"labels": "{}", "value": shown}]
+    assert of_the_fleet(title, {**series, **modes(mode)}, expected, tmp_path)
+
+
+def modes(mode: str) -> dict[str, str]:
+    """The series of a fleet's mode."""
+    name = 'utilitarian_fleet_mode{{namespace="m",fleet="f",mode="{}"}}'
+    return {name.format(it): f"{int(it == mode)}x5" for it in ("Auto", "Paused", "Preview")}
+
+
+def of_the_fleet(title: str, series: dict[str, str], expected: list[dict[str, Any]], folder: Path) -> bool:
+    """Whether a panel of the dashboard Fleet shows what is expected after a minute of these series."""
+    ((_, expr),) = (it for it in dashboard_queries() if it[0] == f"utilitarian-fleet: {title}")
     test = {
         "interval": "15s",
-        "input_series": [{"series": name, "values": values} for name, values in {**series, **modes}.items()],
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
         "promql_expr_test": [{"expr": expr, "eval_time": "1m", "exp_samples": expected}],
     }
-    (tmp_path / "test.yaml").write_text(json.dumps({"tests": [test]}))  # JSON is YAML
-    assert "SUCCESS" in promtool("test", "rules", tmp_path / "test.yaml")
+    (folder / "test.yaml").write_text(json.dumps({"tests": [test]}))  # JSON is YAML
+    return "SUCCESS" in promtool("test", "rules", folder / "test.yaml")
+
+
+@pytest.mark.parametrize(
+    "workers, waiting, ailing, said",
+    [
+        pytest.param({}, 0, 0, "asleep", id="asleep"),
+        pytest.param({"wanted": 2}, 5, 0, "waits for a worker", id="work waits"),
+        pytest.param({"wanted": 2}, 0, 0, "starting", id="before a run"),
+        pytest.param({"wanted": 2, "ready": 1}, 5, 0, "working", id="at work"),
+        pytest.param({"draining": 1}, 0, 0, "draining", id="the last ones go"),
+        pytest.param({"wanted": 1, "draining": 1}, 0, 0, "draining", id="another comes"),
+        pytest.param({"wanted": 2, "ready": 2}, 0, 1, "ailing", id="ailing"),
+    ],
+)
+def test_the_state_of_a_pool(workers: dict[str, int], waiting: int, ailing: int, said: str, tmp_path: Path) -> None:
+    of_it = 'namespace="m",fleet="f",pool="p"'
+    series = {
+        f'utilitarian_queue_messages{{{of_it},queue="q",state="ready"}}': f"{waiting}x5",
+        f"utilitarian_pool_held_tasks{{{of_it}}}": "0x5",
+        f'utilitarian_pool_ailing{{{of_it},reason="Stuck"}}': f"{ailing}x5",
+    } | {
+        f'utilitarian_pool_workers{{{of_it},state="{it}"}}': f"{workers.get(it, 0)}x5"
+        for it in ("wanted", "ready", "draining")
+    }
+    (panel,) = (it for it in panels(dashboards()["utilitarian-fleet"]) if it["title"] == "State of all pools")
+    names = {it["text"]: float(key) for key, it in panel["fieldConfig"]["defaults"]["mappings"][0]["options"].items()}
+    expected = [{"labels": f"{{{of_it}}}", "value": names[said]}]
+    assert of_the_fleet("State of all pools", {**series, **modes("Auto")}, expected, tmp_path)
 
 
 @pytest.mark.thorough

@@ -271,7 +271,11 @@ def for_people(role: Object) -> bool:
 
 def test_who_may_view_or_edit_a_namespace_may_do_so_with_its_fleets() -> None:
     view, edit = (one(default(), "ClusterRole", f"{OPERATOR}.{role}") for role in ("view", "edit"))
-    assert rights(view) == {("utilitarian.io", "utilitarianworkerpools"): "get list watch"}
+    assert rights(view) == {
+        ("utilitarian.io", "utilitarianworkerpools"): "get list watch",
+        ("coordination.k8s.io", "leases"): "get",
+    }
+    assert [it.get("resourceNames") for it in view["rules"]] == [None, [FLEETS_LEASE]]
     assert rights(edit) == {("utilitarian.io", "utilitarianworkerpools"): "create update patch delete deletecollection"}
     to = "rbac.authorization.k8s.io/aggregate-to-"
     assert [role for role in ("view", "edit", "admin") if f"{to}{role}" in view["metadata"]["labels"]] == [

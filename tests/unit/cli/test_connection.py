@@ -108,3 +108,34 @@ async def test_a_look_that_failed_is_followed_by_one_with_a_login_of_its_own(mon
                 await asked(fails)
         await asked(well)
     assert happened == ["login", "look", "look", "end", "login", "end", "login", "look", "end"]
+
+
+PLUGIN = "{exec: {apiVersion: client.authentication.k8s.io/v1, command: COMMAND, args: [-c, SCRIPT]}}"
+
+
+@pytest.mark.parametrize(
+    "command,script,said",
+    [
+        pytest.param(
+            "sh",
+            "'echo SSO session expired >&2; echo run: aws sso login >&2; exit 7'",
+            "it ended with 7: SSO session expired run: aws sso login; log in again as for kubectl, or choose another",
+            id="it fails",
+        ),
+        pytest.param("sh", "exit 1", "it ended with 1; log in again as for kubectl", id="in silence"),
+        pytest.param("sh", "'exec >&2; yes a | head -c 9999; exit 1'", "it ended with 1: a a a a ", id="at length"),
+        pytest.param("sh", "echo no", "failed to decode process output: ", id="no answer"),
+        pytest.param("no-such", "x", "[Errno 2] No such file or directory: 'no-such'; log in", id="it is not there"),
+    ],
+)
+def test_a_program_that_logs_in_and_can_not_is_no_fault_of_the_kubeconfig(
+    tmp_path: Path, command: str, script: str, said: str
+) -> None:
+    """The login of a cloud, once it is over: the library says so in its log alone, and goes on without a login."""
+    user = PLUGIN.replace("COMMAND", command).replace("SCRIPT", script)
+    (tmp_path / "config").write_text(f"{HEAD}users: [{{name: u, user: {user}}}]\n{AT}")
+    done = operator_command("status", "--kubeconfig", tmp_path / "config")
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+    assert done.stderr.startswith(f"error: no login: the program that the kubeconfig names for it failed: {said}")
+    assert len(done.stderr) < 700
+    assert "KUBECONFIG" not in done.stderr

@@ -4,7 +4,6 @@ import asyncio
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import ClassVar
 
 from aiohttp import ClientError
@@ -12,7 +11,7 @@ from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.exceptions import ApiException
 
 from utilitarian_operator.adapters.cluster.client import JSON, TIMEOUT_S
-from utilitarian_operator.adapters.cluster.dry_run import DRY_RUN, DryRunCluster
+from utilitarian_operator.adapters.cluster.dry_run import DRY_RUN, DryRunCluster, clock_of
 from utilitarian_operator.errors import ClusterError
 
 
@@ -56,9 +55,10 @@ class HandCluster(DryRunCluster):
             )
             async with asyncio.timeout(TIMEOUT_S):
                 answer = await self._client.call_api(*request, _request_timeout=TIMEOUT_S)
-                said = json.loads(await answer.read())
-            clock = answer.response.headers.get("Date")
-            return Server(str(said["gitVersion"]), parsedate_to_datetime(clock) if clock else None)
+                text = await answer.read()
+            if answer.status >= 300:  # noqa: PLR2004 - HTTP's own number
+                raise self._error(answer.status, text.decode(errors="replace"), "GET version")
+            return Server(str(json.loads(text)["gitVersion"]), clock_of(answer.response.headers))
         except (ApiException, ClientError, TimeoutError, OSError) as error:
             raise ClusterError(f"GET version: {type(error).__name__}") from error
         except (ValueError, KeyError, TypeError) as error:

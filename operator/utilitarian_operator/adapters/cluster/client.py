@@ -271,14 +271,29 @@ class ClusterClient(Cluster):
                 )
                 async with asyncio.timeout(within_s):
                     answer = await self._client.call_api(*request, _request_timeout=TIMEOUT_S)
+                    self._came(answer.response.headers)
                     text: bytes = await (answer.read() if most is None else bounded(answer.response, most))
             except ApiException as error:
-                raise _error(error.status or 0, str(error.body or error.reason), f"{method} {path}") from error
+                raise self._error(error.status or 0, str(error.body or error.reason), f"{method} {path}") from error
             except (ClientError, TimeoutError, OSError) as error:
                 raise ClusterError(f"{method} {path}: {str(error) or type(error).__name__}") from error
             if answer.status >= 300:  # noqa: PLR2004 - HTTP's own number
-                raise _error(answer.status, text.decode(errors="replace"), f"{method} {path}")
+                raise self._error(answer.status, text.decode(errors="replace"), f"{method} {path}")
         return text
+
+    def _came(self, headers: Mapping[str, str]) -> None:
+        """An answer has come, with these headers."""
+
+    def _error(self, status: int, text: str, what: str) -> ClusterError:
+        """What an answer of this status means, which says this to that request."""
+        try:
+            said = json.loads(text).get("message", text)
+        except (ValueError, AttributeError):  # a page of a proxy, not the API server's own Status
+            said = text
+        message, kind = f"{what}: HTTP {status}: {said}", _ERRORS.get(status, ClusterError)
+        if status == 500 and "failed to create typed patch object" in said:  # noqa: PLR2004 - HTTP's own number
+            kind = Rejected  # a field that Kubernetes doesn't know, as server-side apply says it
+        return Rejected(message, said) if kind is Rejected else kind(message)
 
 
 def _kind(kind: str, plural: str) -> Object:
@@ -330,14 +345,3 @@ def _collection(manifest: ReadOnlyObject) -> str:
 
 def _item(live: ReadOnlyObject) -> str:
     return _path(live["kind"], live["metadata"].get("namespace"), live["metadata"]["name"])
-
-
-def _error(status: int, text: str, what: str) -> ClusterError:
-    try:
-        said = json.loads(text).get("message", text)
-    except (ValueError, AttributeError):  # a page of a proxy, not the API server's own Status
-        said = text
-    message, kind = f"{what}: HTTP {status}: {said}", _ERRORS.get(status, ClusterError)
-    if status == 500 and "failed to create typed patch object" in said:  # noqa: PLR2004 - HTTP's own number
-        kind = Rejected  # a field that Kubernetes doesn't know, as server-side apply says it
-    return Rejected(message, said) if kind is Rejected else kind(message)

@@ -1,8 +1,11 @@
 """The API server as the command line uses it: reads, and writes as dry runs."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 from utilitarian_operator.adapters.cluster.client import ClusterClient
+from utilitarian_operator.adapters.cluster.no_right import for_a_person
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.errors import ClusterError, Gone, Rejected
 
@@ -11,10 +14,21 @@ PAGE = 200
 """Objects asked for at once: so many pods are far from what a list may have (`client.MOST_LISTED_BYTES`)."""
 
 
+def clock_of(headers: Mapping[str, str]) -> datetime | None:
+    """The moment at which an answer was sent; None where it says none."""
+    try:
+        moment = parsedate_to_datetime(headers["Date"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo else None
+
+
 class DryRunCluster(ClusterClient):
     """The API server; whatever is written to it is checked, admitted, given its defaults, and not kept."""
 
     _with_each_write: Sequence[tuple[str, str]] = (DRY_RUN,)
+    clock_ahead = timedelta()
+    """How far the API server's clock is ahead of this machine's, by its last answer, which says it to the second."""
 
     async def find(self, manifest: Object) -> Object | None:
         """The object that a manifest describes, as it is now; None if there is none."""
@@ -40,6 +54,13 @@ class DryRunCluster(ClusterClient):
             more, after = await self.page(plural, namespace, selector, fields, after)
             found += more
         return found, bool(after)
+
+    def _came(self, headers: Mapping[str, str]) -> None:
+        clock = clock_of(headers)
+        self.clock_ahead = timedelta() if clock is None else clock - datetime.now(UTC)
+
+    def _error(self, status: int, text: str, what: str) -> ClusterError:
+        return for_a_person(super()._error(status, text, what), status)
 
     async def leases(self, name: str, namespaces: Iterable[str]) -> Mapping[str, Object | str]:
         """The Lease of a name in each of some namespaces that has one; or why it can't be read."""

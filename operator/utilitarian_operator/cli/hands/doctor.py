@@ -10,14 +10,14 @@ from typing import Any
 import typer
 
 from utilitarian_operator import __version__
+from utilitarian_operator.adapters.cluster.no_right import NoRight
 from utilitarian_operator.api.names import FLEETS_LEASE
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.resource import GROUP
 from utilitarian_operator.cli import connection
 from utilitarian_operator.cli.connection import Connection, HandConnection, Target
-from utilitarian_operator.cli.hands.steering import CLOCKS_APART
 from utilitarian_operator.cli.output import WRONG, Format, document, emit, explained, painted
-from utilitarian_operator.cli.resources import FLEETS, Found, checked, found_in, label, the_one
+from utilitarian_operator.cli.resources import CLOCKS_APART, FLEETS, Found, checked, found_in, label, the_one
 from utilitarian_operator.cli.tables import columns
 from utilitarian_operator.core.explain.explanation import wrong_conditions
 from utilitarian_operator.core.explain.presence import Seen
@@ -173,10 +173,11 @@ async def checks(there: HandConnection, fleet: str | None, now: datetime) -> Asy
         said, _, remedy = str(error).partition("; ")
         yield Check("resource", State.WRONG, said, remedy)
         return
+    except NoRight as error:
+        yield Check("resource", State.WRONG, error.lacks, f"{error.remedy}: our chart adds the resource to it")
+        return
     except ClusterError as error:
-        yield Check(
-            "resource", State.WRONG, str(error), "ask for the right to list it: the role view has it by our chart"
-        )
+        yield Check("resource", State.WRONG, str(error), "see whether kubectl can list it")
         return
     for right in RIGHTS:
         yield await _right(there, *right)
@@ -185,7 +186,7 @@ async def checks(there: HandConnection, fleet: str | None, now: datetime) -> Asy
     if not chosen:
         yield Check("fleets", State.UNKNOWN, f"there are none in namespace {there.namespace}", "name another one by -n")
     for resource in chosen:
-        for check in (*_fleet(found, resource, now), await _images(there, resource)):
+        for check in (*_fleet(found, resource, found.now()), await _images(there, resource)):
             yield check
 
 

@@ -53,14 +53,16 @@ async def _printed(  # noqa: PLR0913 - what a person may ask for
     last: int,
     told: Callable[[str], None],
 ) -> str:
-    found = (await found_in(there, selector=selector)).resources
+    found = await found_in(there, selector=selector)
+    for note in found.notes:
+        told(note)
     several = fleet is None and pool is None
-    chosen = found if several else [the_one(found, fleet, pool)]
-    rows = await of_fleets(there, chosen, found, pool, told=told)
+    chosen = found.resources if several else [the_one(found.resources, fleet, pool)]
+    rows = await of_fleets(there, chosen, found.resources, pool, told=told)
     rows = rows[-last:] if last else rows
     if output in {Format.JSON, Format.YAML}:
         return document({"events": rows}, output)
-    return _table(rows, datetime.now(UTC)) if rows else ""
+    return _table(rows, found.now()) if rows else ""
 
 
 async def of_fleets(

@@ -8,7 +8,7 @@ from utilitarian_operator.cli.hands.steering import Change, Wish, kept_still, la
 from utilitarian_operator.cli.output import Format, WrongInput, explained
 from utilitarian_operator.cli.resources import annotations_of, fleet_of
 from utilitarian_operator.core.moments import timestamp
-from utilitarian_operator.core.spec.override import PREFIX, written
+from utilitarian_operator.core.spec.override import PREFIX, overrides, written
 from utilitarian_operator.core.wording import plural
 
 AUTO = "auto"
@@ -72,8 +72,11 @@ def _left_to_the_rules(resource: Object, name: str) -> Change:
 
 
 def _notes(resource: Object, wish: Wish, number: int, now: datetime) -> tuple[str, ...]:
-    still = kept_still(resource, now)
+    still, before = kept_still(resource, now), overrides(annotations_of(resource))[0].get(str(wish.pool))
     notes = [still] if still else []
+    if before is not None and before.until > now and before.workers != number:
+        had = plural(before.workers, "worker")
+        notes.append(f"it takes the place of {had} until {timestamp(before.until)}, which was set by hand before")
     try:
         ceiling = fleet_of(resource).max_workers
     except InvalidSpec:

@@ -24,8 +24,10 @@ def pause(wish: Wish, length: str | None) -> None:
         if mode == "Paused":
             return Change("paused already by spec.mode, without an end; resume ends it")
         if lasts is not None:
-            until = now + lasts
-            return Change(_paused(f"until {timestamp(until)}"), {PAUSED: pause_written(until)})
+            until, before = now + lasts, by_hand(annotations_of(resource))[0].pause("Auto", now)
+            shorter = before is not None and before > until
+            notes = (f"it was paused until {timestamp(before)}: it ends earlier now",) if before and shorter else ()
+            return Change(_paused(f"until {timestamp(until)}"), {PAUSED: pause_written(until)}, notes=notes)
         taken = {PAUSED: None} if annotated else {}
         return Change(_paused("until resume"), taken, {"mode": "Paused"}, (BY_GIT,))
 

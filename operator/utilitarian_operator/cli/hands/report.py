@@ -88,7 +88,7 @@ async def bundle(
         there: where to ask.
         found: all resources of the namespace.
         resources: those that are meant.
-        now: the one clock.
+        now: this machine's clock.
     """
     meant = {label(it) for it in resources}
     not_read = [f"{name}: {', '.join(left)}: not known so" for name, left in found.left_out.items() if name in meant]
@@ -106,7 +106,7 @@ async def bundle(
     clean = [redacted(it) for it in resources]
     for it in clean:
         yield f"resource-{it['metadata']['name']}.yaml", document(it, Format.YAML)
-    for name, text in _explained(found, resources, now):
+    for name, text in _explained(found, resources, now + found.ahead):
         yield name, plain_log(_COLOUR.sub("", text))
     yield "events.txt", await read("events", lambda: _events(there, resources, found.resources, not_read))
     yield "objects.yaml", await read("objects", lambda: _objects(there, resources, not_read))

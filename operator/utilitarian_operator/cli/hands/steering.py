@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 import typer
@@ -12,21 +12,17 @@ from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.resource import KIND
 from utilitarian_operator.api.units import parse_duration
 from utilitarian_operator.cli import connection
-from utilitarian_operator.cli.connection import Connection, HandConnection, Target
+from utilitarian_operator.cli.connection import Connection, Target
 from utilitarian_operator.cli.output import FAILED, WRONG_INPUT, Format, WrongInput, emit, explained, remark
 from utilitarian_operator.cli.readable_status import readable
 from utilitarian_operator.cli.resources import Found, annotations_of, checked, found_in, label, mode_of, the_one
 from utilitarian_operator.core.explain.presence import Seen
 from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.spec.by_hand import by_hand
-from utilitarian_operator.core.wording import span
-from utilitarian_operator.errors import ClusterError, Conflict, OperatorError
+from utilitarian_operator.errors import Conflict, OperatorError
 
 LONGEST = timedelta(days=31)
 """What is to last longer belongs into the spec."""
-
-CLOCKS_APART = timedelta(seconds=5)
-"""Of clocks that go right, with the time that a request takes."""
 
 TRIES = 5
 """The operator writes the status of a busy fleet each second, and each write makes a new version of the resource."""
@@ -93,10 +89,12 @@ async def _steer(wish: Wish, change: Making) -> None:
     codes = []
     async with connection.by_hand(wish.target, dry_run=wish.dry_run) as there:
         found = await found_in(there, selector=wish.selector)
-        meant, ahead = _meant(wish, found), await _ahead(there)
+        meant = _meant(wish, found)
+        for note in found.notes:
+            remark(f"note: {note}")
         for resource in meant:
             try:
-                await _changed(wish, there, found, resource, _by_that_clock(change, ahead))
+                await _changed(wish, there, found, resource, change)
             except (WrongInput, OperatorError) as error:
                 if len(meant) == 1:
                     raise
@@ -112,30 +110,8 @@ def _meant(wish: Wish, found: Found) -> list[Object]:
     return [the_one(found.resources, wish.fleet, wish.pool)]
 
 
-async def _ahead(there: HandConnection) -> timedelta:
-    """How far the API server's clock is ahead of this machine's, if by more than clocks that go right ever are.
-
-    The operator ends a pause or a number by a clock of the cluster: by one that is hours behind, what is to last for
-    two hours would be over before it began.
-    """
-    try:
-        clock = (await there.cluster.server()).clock
-    except ClusterError:
-        return timedelta()
-    ahead = timedelta() if clock is None else clock - datetime.now(UTC)
-    if abs(ahead) <= CLOCKS_APART:
-        return timedelta()
-    which = "behind" if ahead > timedelta() else "ahead of"
-    remark(f"note: this machine's clock is {span(abs(ahead))} {which} the API server's: moments are by the latter")
-    return ahead
-
-
-def _by_that_clock(change: Making, ahead: timedelta) -> Making:
-    return lambda resource, now: change(resource, now + ahead)
-
-
 async def _changed(wish: Wish, there: Connection, found: Found, resource: Object, change: Making) -> None:
-    asked, now = await _agreed(wish, there, resource, change)
+    asked, now = await _agreed(wish, there, found, resource, change)
     tried = " (dry run: nothing was changed)" if wish.dry_run and not asked.nothing else ""
     emit(f"{label(resource)}: {asked.said}{tried}")
     for note in asked.notes:
@@ -145,14 +121,16 @@ async def _changed(wish: Wish, there: Connection, found: Found, resource: Object
         remark(f"warning: {it.message.partition(';')[0]}; it is done when one runs")
 
 
-async def _agreed(wish: Wish, there: Connection, resource: Object, change: Making) -> tuple[Change, datetime]:
+async def _agreed(
+    wish: Wish, there: Connection, found: Found, resource: Object, change: Making
+) -> tuple[Change, datetime]:
     """Make the change of what the API server has: what others changed since it was read is read again, and counts.
 
     Returns:
         The change, and the moment of it.
     """
     for left in reversed(range(TRIES)):
-        now = datetime.now(UTC)
+        now = found.now()
         asked = change(resource, now)
         if asked.nothing:
             break

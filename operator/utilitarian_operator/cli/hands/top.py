@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from utilitarian_operator.api.effective import Fleet
@@ -12,7 +12,7 @@ from utilitarian_operator.api.objects import Object
 from utilitarian_operator.cli import connection
 from utilitarian_operator.cli.connection import Connection, Target
 from utilitarian_operator.cli.hands import watching
-from utilitarian_operator.cli.output import Format, emit, explained, painted, plain
+from utilitarian_operator.cli.output import Format, emit, explained, painted, plain, remark
 from utilitarian_operator.cli.resources import NONE_HERE, Found, checked, found_in, label, those_meant
 from utilitarian_operator.cli.status import effective, figures, next_runs
 from utilitarian_operator.cli.tables import columns, cut, terminal_width
@@ -48,7 +48,9 @@ def top(fleet: str | None, target: Target, *, selector: str, everywhere: bool, o
 
         async def look(there: Connection) -> str:
             found = await found_in(there, everywhere=everywhere, selector=selector)
-            return frame(found, those_meant(found.resources, fleet), history, datetime.now(UTC))
+            for note in found.notes if once else ():
+                remark(f"note: {note}")
+            return frame(found, those_meant(found.resources, fleet), history, found.now())
 
         async def one() -> str:
             async with connection.connected(target) as there:

@@ -6,7 +6,7 @@ import errno
 import os
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import cast
+from typing import TypeAlias, cast
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, disable_created_metrics, generate_latest
@@ -17,15 +17,20 @@ from utilitarian_operator.host.clocks import thread_seconds
 from utilitarian_operator.host.serving.connections import ANY, MOST_OPEN, Connections, listener
 
 SHARE_OF_SCRAPES = 10
-"""Pages of metrics take a tenth of the event loop's time at most: that of 1,000 pools is long, and all who reach the
-port may ask for it again and again. In between the last one is given."""
-
+"""Pages of metrics take a tenth of a processor at most: that of 1,000 pools is long, and all who reach the port may ask
+for it again and again. In between the last one is given."""
 
 MOST_SCRAPES = 20
 """Connections to the page of metrics: who asks for it and doesn't read it has the whole of it kept in memory."""
 
 SILENT_S = 75.0
 """A connection on which nothing is asked for so long is ended; Prometheus asks more often."""
+
+
+Page: TypeAlias = Callable[[], web.Response | Awaitable[web.Response]]
+"""Answers a GET request, at once or when it is ready."""
+
+Beside: TypeAlias = Callable[[Callable[[], tuple[bytes, float]]], Awaitable[tuple[bytes, float]]]
 
 
 class CannotListen(OperatorError):
@@ -37,9 +42,7 @@ class PortTaken(CannotListen):
 
 
 @contextlib.asynccontextmanager
-async def serve(
-    host: str, port: int, pages: Mapping[str, Callable[[], web.Response]], most: int = MOST_OPEN
-) -> AsyncIterator[int]:
+async def serve(host: str, port: int, pages: Mapping[str, Page], most: int = MOST_OPEN) -> AsyncIterator[int]:
     """Answer GET requests while the context lasts.
 
     Args:
@@ -107,9 +110,10 @@ async def listen(
         await runner.cleanup()
 
 
-def _handler(page: Callable[[], web.Response]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+def _handler(page: Page) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handle(_: web.Request) -> web.Response:
-        return page()
+        answer = page()
+        return answer if isinstance(answer, web.Response) else await answer
 
     return handle
 
@@ -121,30 +125,50 @@ def _refused(host: str, port: int, path: str, error: OSError) -> CannotListen:
     return CannotListen(f"{path}: can't listen on {where} port {port}: {os.strerror(error.errno or 0)}")
 
 
-def metrics_page(
-    registry: CollectorRegistry,
-    seconds: Callable[[], float] = CLOCK.monotonic,
-    work_seconds: Callable[[], float] = thread_seconds,
-) -> Callable[[], web.Response]:
-    """The answer to a scrape.
+class MetricsPage:
+    """The answer to a scrape: made in a thread, since the event loop would stand still for as long as it takes.
+
+    It is not of one moment: what a look sets while it is made may be in it or not.
 
     Args:
         registry: of what is shown.
         seconds: of a clock that never goes back.
-        work_seconds: that were worked for this thread.
+        work_seconds: that were worked for the thread that asks.
+        beside: calls a function while the event loop goes on.
     """
-    disable_created_metrics()  # type: ignore[no-untyped-call] # when each series began: a quarter of them all, and nothing asks for it
-    page, again_at = b"", float("-inf")
 
-    def answer() -> web.Response:
-        nonlocal page, again_at
-        if seconds() >= again_at:
-            begun = work_seconds()
-            page = generate_latest(registry)
-            again_at = seconds() + (work_seconds() - begun) * (SHARE_OF_SCRAPES - 1)
-        return web.Response(body=page, headers={"Content-Type": CONTENT_TYPE_LATEST})
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        seconds: Callable[[], float] = CLOCK.monotonic,
+        work_seconds: Callable[[], float] = thread_seconds,
+        beside: Beside = asyncio.to_thread,
+    ) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call] # when each series began: a quarter of them all, and nothing asks for it
+        self._registry, self._seconds, self._work_seconds, self._beside = registry, seconds, work_seconds, beside
+        self._page, self._again_at = b"", float("-inf")
+        self._making: asyncio.Task[None] | None = None
 
-    return answer
+    async def __call__(self) -> web.Response:
+        """The page; who asks while one is made gets that one."""
+        if self._making is None and self._seconds() >= self._again_at:
+            self._making = asyncio.create_task(self._make(), name="page of metrics")
+        if self._making is not None:
+            await asyncio.shield(self._making)  # who goes away takes it from no other
+        return web.Response(body=self._page, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def _make(self) -> None:
+        try:
+            self._page, took = await self._beside(self._made)
+            self._again_at = self._seconds() + took * (SHARE_OF_SCRAPES - 1)
+        finally:
+            self._making = None
+
+    def _made(self) -> tuple[bytes, float]:
+        """A page, and how long a processor has worked for it."""
+        begun = self._work_seconds()
+        page = generate_latest(self._registry)
+        return page, self._work_seconds() - begun
 
 
 def health_page(sick: Callable[[], str | None], notes: Callable[[], list[str]] = list) -> Callable[[], web.Response]:

@@ -8,7 +8,8 @@ import pytest
 
 from tests.support.fake_shell import NAMESPACE, FakeShell
 from utilitarian_operator import __version__
-from utilitarian_operator.errors import ClusterError, Gone, Rejected
+from utilitarian_operator.adapters.cluster.no_right import NoRight
+from utilitarian_operator.errors import ClusterError, Gone
 
 GOOD = [{"type": "BrokerReachable", "status": "True", "reason": "Reachable", "message": "queues are seen"}]
 
@@ -61,15 +62,20 @@ def status(shell: FakeShell, **more: Any) -> None:
     body["status"] = {**body["status"], **more}
 
 
+def clock_ahead(shell: FakeShell) -> None:
+    """The cluster's clock is ahead of this machine's, and its operator works by that clock."""
+    shell.cluster.clock_ahead = timedelta(minutes=10)
+    shell.cluster._objects.pop(("Lease", NAMESPACE, "utilitarian-fleets"))
+    shell.lease(-timedelta(minutes=10))
+
+
 STALLED = {"type": "Stalled", "status": "True", "reason": "NameTaken", "message": "another has it"}
 
 
 @pytest.mark.parametrize(
     "harm,said,remedy",
     [
-        pytest.param(
-            lambda it: setattr(it.cluster, "clock_ahead", timedelta(minutes=10)), "10 min apart", "NTP", id="clock"
-        ),
+        pytest.param(clock_ahead, "10 min apart", "NTP", id="clock"),
         pytest.param(
             lambda it: setattr(it.cluster, "forbidden", frozenset({("patch", "utilitarianworkerpools")})),
             "to patch utilitarianworkerpools is missing",
@@ -131,8 +137,11 @@ def test_without_the_resource_or_the_right_to_see_it(shell: FakeShell) -> None:
     ((said, remedy),) = wrong(shell).items()
     assert said == "the API server does not know utilitarianworkerpools.utilitarian.io"
     assert remedy == "install it: utilitarian-operator crd | kubectl apply --server-side -f -"
-    shell.cluster.fails = lambda it: Rejected("HTTP 403") if it.kind == "utilitarianworkerpools" else None
-    assert wrong(shell) == {"HTTP 403": "ask for the right to list it: the role view has it by our chart"}
+    refused = NoRight("jo may not list it", "ask for the role view there")
+    shell.cluster.fails = lambda it: refused if it.kind == "utilitarianworkerpools" else None
+    assert wrong(shell) == {"jo may not list it": "ask for the role view there: our chart adds the resource to it"}
+    shell.cluster.fails = lambda it: ClusterError("HTTP 500") if it.kind == "utilitarianworkerpools" else None
+    assert wrong(shell) == {"HTTP 500": "see whether kubectl can list it"}
 
 
 def test_what_can_not_be_seen_is_unknown_and_not_wrong(well: FakeShell) -> None:

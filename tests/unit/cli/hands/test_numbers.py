@@ -68,6 +68,17 @@ def test_what_keeps_a_number_from_counting_is_said(shell: FakeShell) -> None:
     ]
 
 
+def test_a_number_that_another_person_set_is_said_where_it_is_replaced(shell: FakeShell) -> None:
+    shell.fleet()
+    shell.lease()
+    assert shell.run("scale", "amr-hourly", "7", "--for", "8h").stderr == ""
+    until = shell.annotations()[NAME].removeprefix("7 until ")
+    said = f"note: it takes the place of 7 workers until {until}, which was set by hand before\n"
+    assert shell.run("drain", "amr-hourly", "--dry-run").stderr == said
+    assert shell.run("scale", "amr-hourly", "7").stderr == ""  # the same number for longer or shorter
+    assert shell.run("scale", "cleanup", "1").stderr == ""
+
+
 @pytest.mark.parametrize(
     "words,said",
     [

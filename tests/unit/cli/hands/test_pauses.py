@@ -43,6 +43,16 @@ def test_a_pause_without_an_end_is_the_mode(shell: FakeShell) -> None:
     assert mode(shell) == "Auto"
 
 
+def test_a_pause_of_another_person_that_becomes_shorter_is_said(shell: FakeShell) -> None:
+    shell.fleet()
+    shell.lease()
+    shell.run("pause", "--for", "8h")
+    until = shell.annotations()[PAUSED].removeprefix("until ")
+    done = shell.run("pause", "--for", "1h")
+    assert done.stderr == f"note: it was paused until {until}: it ends earlier now\n"
+    assert shell.run("pause", "--for", "2h").stderr == ""
+
+
 def test_a_fleet_that_is_not_paused(shell: FakeShell) -> None:
     shell.fleet()
     done = shell.run("resume")

@@ -150,3 +150,31 @@ def test_without_the_crd_it_is_said_how_to_install_it(shell: FakeShell, hand: li
     done = shell.run(*hand)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.endswith("install it: utilitarian-operator crd | kubectl apply --server-side -f -\n")
+
+
+COMMANDS = [["status"], ["top", "--once"], ["explain", "amr-hourly"], ["events"], ["pause", "--for", "2h"]]
+
+
+@pytest.mark.parametrize("hours", [3, -3], ids=["behind", "ahead"])
+@pytest.mark.parametrize("words", COMMANDS, ids=lambda it: it[0])
+def test_an_operator_that_is_at_work_is_seen_by_a_machine_whose_clock_is_wrong(
+    shell: FakeShell, words: list[str], hours: int
+) -> None:
+    """Else a laptop that slept would say in the night that there is none."""
+    shell.fleet()
+    shell.cluster.clock_ahead = timedelta(hours=hours)
+    shell.lease(-shell.cluster.clock_ahead)
+    done = shell.run(*words)
+    assert done.returncode == 0
+    which = "behind" if hours > 0 else "ahead of"
+    notes = [it for it in done.stderr.splitlines() if "clock" in it]
+    assert notes == [f"note: this machine's clock is 3 h {which} the API server's: moments are by the latter"]
+    assert "NOT SEEN" not in done.stdout + done.stderr
+    assert words[0] in {"events", "pause"} or "operator seen" in done.stdout
+
+
+def test_a_pause_that_is_over_by_the_clusters_clock_is_over(shell: FakeShell) -> None:
+    shell.fleet()
+    shell.run("pause", "--for", "1h")
+    shell.cluster.clock_ahead = timedelta(hours=3)
+    assert "paused until" not in shell.run("scale", "cleanup", "1").stderr

@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 from aiohttp import web
@@ -13,8 +15,13 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from tests.support.ports import LOOPBACK
+from tests.support.waiting import wait_until_async
 from utilitarian_operator.errors import OperatorError
-from utilitarian_operator.host.serving.http import SHARE_OF_SCRAPES, PortTaken, health_page, metrics_page, serve
+from utilitarian_operator.host.serving.http import SHARE_OF_SCRAPES, MetricsPage, PortTaken, health_page, serve
+from utilitarian_operator.metrics.series import Series
+
+SOON = timedelta(seconds=30)
+MADE = b"# HELP utilitarian_made Pages.\n# TYPE utilitarian_made gauge\nutilitarian_made 1.0\n"
 
 
 def _get(port: int, path: str) -> tuple[int, str, str]:
@@ -33,22 +40,22 @@ async def get(port: int, path: str) -> tuple[int, str, str]:
 async def test_metrics_are_served_as_prometheus_reads_them() -> None:
     registry = CollectorRegistry()
     Gauge("utilitarian_queue_messages", "Messages.", ["queue"], registry=registry).labels("a").set(3)
-    async with serve(LOOPBACK, 0, {"/metrics": metrics_page(registry)}) as port:
+    async with serve(LOOPBACK, 0, {"/metrics": MetricsPage(registry)}) as port:
         status, kind, body = await get(port, "/metrics")
         assert (status, 'utilitarian_queue_messages{queue="a"} 3.0' in body) == (200, True)
         assert kind.startswith("text/plain; version=")
         assert (await get(port, "/"))[0] == 404
 
 
-def test_nothing_is_served_for_which_nothing_asks() -> None:
-    """When each series began: a quarter of the page of 1,000 pools, which holds up the event loop while it is made."""
+async def test_nothing_is_served_for_which_nothing_asks() -> None:
+    """When each series began: a quarter of the page of 1,000 pools."""
     registry = CollectorRegistry()
     Counter("utilitarian_scale_requests", "Changes.", registry=registry).inc()
     Histogram("utilitarian_wake_seconds", "Seconds.", registry=registry).observe(1)
-    assert b"_created" not in bytes(metrics_page(registry)().body)  # type: ignore[arg-type] # a page
+    assert b"_created" not in bytes((await MetricsPage(registry)()).body)  # type: ignore[arg-type] # a page
 
 
-def test_whoever_asks_for_metrics_again_and_again_holds_up_nothing() -> None:
+async def test_whoever_asks_for_metrics_again_and_again_holds_up_nothing() -> None:
     now, made = 0.0, 0
 
     class Slow(Collector):
@@ -60,14 +67,88 @@ def test_whoever_asks_for_metrics_again_and_again_holds_up_nothing() -> None:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Slow())
     made = 0
-    answer = metrics_page(registry, lambda: now, lambda: now)
+    answer = MetricsPage(registry, lambda: now, lambda: now)
     for _ in range(1_000):
-        answer()
+        await answer()
         now += 0.05
     took = made * 0.5
     assert took <= now / SHARE_OF_SCRAPES + 0.5
     now += 0.5 * SHARE_OF_SCRAPES
-    assert f"utilitarian_made {made + 1}.0".encode() in bytes(answer().body)  # type: ignore[arg-type] # a page
+    assert f"utilitarian_made {made + 1}.0".encode() in bytes((await answer()).body)  # type: ignore[arg-type] # a page
+
+
+class Held(Collector):
+    """A metric that is read in another thread, as long as the test wants."""
+
+    def __init__(self) -> None:
+        self.goes_on, self.reads = threading.Event(), 0
+
+    def collect(self) -> Iterator[Metric]:
+        """As the page asks for it."""
+        self.reads += 1
+        assert self.goes_on.wait(30)
+        yield GaugeMetricFamily("utilitarian_made", "Pages.", self.reads)
+
+
+def held() -> tuple[Held, MetricsPage]:
+    """A page that is not ready before the test says so."""
+    registry, metric = CollectorRegistry(auto_describe=False), Held()
+    registry.register(metric)
+    return metric, MetricsPage(registry, lambda: 0.0, lambda: 0.0)
+
+
+async def test_the_event_loop_goes_on_while_a_page_is_made_and_all_who_ask_get_that_one() -> None:
+    metric, page = held()
+    asked = [asyncio.create_task(page()) for _ in range(20)]
+    await wait_until_async(lambda: metric.reads == 1, within=SOON)
+    asked[0].cancel()  # the one for whom it was begun goes away
+    metric.goes_on.set()
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert isinstance(answers[0], asyncio.CancelledError)
+    assert {bytes(it.body) for it in answers[1:] if isinstance(it, web.Response)} == {MADE}  # type: ignore[arg-type] # a page
+    assert (metric.reads, len(answers)) == (1, 20)
+
+
+async def test_a_page_that_can_not_be_made_is_tried_again() -> None:
+    tries = 0
+
+    async def beside(made: Callable[[], tuple[bytes, float]]) -> tuple[bytes, float]:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise MemoryError
+        return made()
+
+    page = MetricsPage(CollectorRegistry(), lambda: 0.0, lambda: 0.0, beside)
+    with pytest.raises(MemoryError):
+        await page()
+    assert (await page()).body == b""
+    assert tries == 2
+
+
+async def test_series_may_come_and_go_while_a_page_is_made() -> None:
+    """They are set on the event loop, and read in another thread."""
+    registry = CollectorRegistry()
+    gauge, waited = (
+        Series(Gauge("utilitarian_workers", "Workers.", ["pool"], registry=registry)),
+        Series(Histogram("utilitarian_wake_seconds", "Seconds.", ["pool"], registry=registry)),
+    )
+    page, pages = MetricsPage(registry, lambda: 0.0, lambda: 0.0), 0
+    for number in range(200):
+        making = asyncio.create_task(page())
+        while not making.done():
+            for pool in map(str, range(50)):
+                gauge.labels(pool).set(number)
+                waited.labels(pool).observe(number)
+            await asyncio.sleep(0)
+            for pool in map(str, range(0, 50, 2)):
+                gauge.remove(pool)
+                waited.remove(pool)
+        text = bytes((await making).body).decode()  # type: ignore[arg-type] # a page
+        names = [it.rpartition(" ")[0] for it in text.splitlines() if not it.startswith("#")]
+        assert len(names) == len(set(names))
+        pages += bool(names)
+    assert pages
 
 
 async def test_health_says_what_is_wrong() -> None:
