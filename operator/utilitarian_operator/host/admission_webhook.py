@@ -9,6 +9,7 @@ import base64
 import contextlib
 import json
 import logging
+import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -32,17 +33,22 @@ from utilitarian_operator.host.settings import Admission
 
 logger = logging.getLogger(__name__)
 
-PATH = "/validate"
+PATH, REVIEWS = "/validate", "admission.k8s.io/v1"
 LOOK_EVERY_S = 30.0
 FIRST_LOOKS_EVERY_S = 1.0
 LONGEST_BODY = 3 * 1024 * 1024
-"""Bytes; the API server itself takes no larger object."""
+"""Bytes; the API server itself takes no larger object. A review has the one before as well, and who owns each field."""
+
+HEAD = 1024
+"""Bytes at the beginning of a review, where the API server writes what an answer must repeat."""
 
 MOST_WAITING = 8
 """Reviews that are read or checked at a time."""
 
-WITHIN_S = 2.5
-"""Less than the API server waits (`timeoutSeconds` of the chart)."""
+WITHIN_S = 2.0
+"""A second less than the API server waits (`timeoutSeconds` of the chart): a busy process notices it late."""
+
+_UID = re.compile(rb'"request"\s*:\s*\{\s*"uid"\s*:\s*"([0-9A-Za-z-]+)"')
 
 CLIENT_CA = "client-ca.crt"
 """The key of the Secret that has the authority of the API server's client certificate."""
@@ -183,8 +189,9 @@ def _secret(settings: Admission, made: Certificate) -> Object:
 class Reviews:
     """Answers reviews one after the other in a thread, so that the event loop goes on meanwhile.
 
-    All who reach the port may send them. So one that comes while many wait, is too long, comes too slowly or takes
-    too long is not answered: the API server goes on without it, and the operator checks the resource itself.
+    All who reach the port may send them. So one that is too long, or takes too long to come or to be checked, is let
+    through with a warning, and one that comes while many wait is not answered: the API server goes on without it. The
+    operator checks the resource itself.
 
     Args:
         allowances: what pods of fleets may ask for.
@@ -202,15 +209,18 @@ class Reviews:
         if self._waiting >= MOST_WAITING:
             return web.Response(status=503, text="too many reviews at once\n")
         self._waiting += 1
+        head = bytearray()
         try:
             async with asyncio.timeout(WITHIN_S):
-                body = await request.read()
+                body = await _read(request, head)
+                if body is None:
+                    return _unchecked(bytes(head), 413, f"is longer than {LONGEST_BODY // 2**20} MiB")
                 loop = asyncio.get_running_loop()
                 text = await loop.run_in_executor(self._thread, _reviewed, body, self._allowances)
         except TimeoutError:
-            return web.Response(status=503, text="the review took too long\n")
+            return _unchecked(bytes(head), 503, "took too long")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return web.Response(status=400, text="write an AdmissionReview of admission.k8s.io/v1\n")
+            return web.Response(status=400, text=f"write an AdmissionReview of {REVIEWS}\n")
         finally:
             self._waiting -= 1
         return web.Response(text=text, content_type="application/json")
@@ -218,6 +228,40 @@ class Reviews:
     def close(self) -> None:
         """Answer nothing more."""
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+async def _read(request: web.Request, head: bytearray) -> bytes | None:
+    """The body of a request; None where it is too long: then it is read to its end, as its sender expects.
+
+    Args:
+        request: whose body.
+        head: gets the beginning of it, also where no end comes in time.
+    """
+    body, length = bytearray(), 0
+    async for part in request.content.iter_any():
+        length += len(part)
+        head += part[: HEAD - len(head)]
+        if length > LONGEST_BODY:
+            body.clear()
+        else:
+            body += part
+    return bytes(body) if length <= LONGEST_BODY else None
+
+
+def _unchecked(head: bytes, status: int, why: str) -> web.Response:
+    """Let through what was not checked, with a warning that the user of the API server reads.
+
+    Args:
+        head: of the request: without the uid in it there is no answer to a review.
+        status: of the answer where it isn't there.
+        why: it was not checked, to be read after "the review".
+    """
+    uid = _UID.search(head)
+    if uid is None:
+        return web.Response(status=status, text=f"the review {why}\n")
+    warning = f"not checked by the operator's webhook: the review {why}; see whether its condition Stalled is True"
+    response = {"uid": uid[1].decode(), "allowed": True, "warnings": [warning]}
+    return web.json_response({"apiVersion": REVIEWS, "kind": "AdmissionReview", "response": response})
 
 
 def _reviewed(body: bytes, allowances: Allowances) -> str:
@@ -249,4 +293,4 @@ def review(body: Mapping[str, Any], allowances: Allowances = BASELINE) -> Object
         except InvalidSpec as error:
             message = "; ".join(str(problem) for problem in error.errors)
             response |= {"allowed": False, "status": {"code": 422, "reason": "Invalid", "message": message}}
-    return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}
+    return {"apiVersion": REVIEWS, "kind": "AdmissionReview", "response": response}

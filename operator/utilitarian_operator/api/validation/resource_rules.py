@@ -34,7 +34,7 @@ from utilitarian_operator.api.validation.command_prefix import check_command_pre
 from utilitarian_operator.api.validation.part_rules import broken_rules
 from utilitarian_operator.api.validation.pod_security import NOTHING, check_pod_security
 from utilitarian_operator.api.validation.pod_template import check_templates
-from utilitarian_operator.api.validation.size import too_large
+from utilitarian_operator.api.validation.size import ENDLESS, MOST_OF_A_SPEC, too_large, weight_of_spec
 from utilitarian_operator.api.validation.worker_arguments import check_worker_arguments
 
 _ANY_DAY = datetime(2026, 1, 1, tzinfo=UTC)
@@ -63,14 +63,20 @@ def accept(body: Mapping[str, Any], allowed: Collection[str] = NOTHING) -> Utili
     Raises:
         InvalidSpec: with every Problem found; those of `check` only once the fields themselves are right.
     """
-    unreadable = next(_too_deep(body.get("spec")), None) or too_large(body.get("spec"))
-    if unreadable is not None:  # nothing else can go through it
+    if (unreadable := _unreadable(body.get("spec"))) is not None:  # nothing else can go through it
         raise InvalidSpec([unreadable])
     resource = parse(body)
     problems = [*check(resource.spec, resource.metadata.name), *check_pod_security(resource.spec, allowed)]
     if problems:
         raise InvalidSpec(problems[:MOST_PROBLEMS])
     return resource
+
+
+def _unreadable(spec: object) -> Problem | None:
+    """Why a spec is not looked at any further. First its size: all else takes longer the larger it is."""
+    bytes_ = weight_of_spec(spec)
+    deep = next(_too_deep(spec), None) if bytes_ <= MOST_OF_A_SPEC or bytes_ == ENDLESS else None
+    return deep or too_large(spec, bytes_)
 
 
 def _too_deep(spec: object) -> Iterator[Problem]:

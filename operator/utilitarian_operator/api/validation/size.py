@@ -18,6 +18,12 @@ TOO_LARGE = "utilitarian.io/too-large"
 _LEVELS_NAMED, _PARTS_MEASURED = 6, 1_000
 """Of the path to what is largest: below that, a person finds it."""
 
+_PARTS_COUNTED = 1_000
+"""Values whose parts are counted to see at once that there are too many."""
+
+_OF_A_FIELD, _OF_AN_ITEM = 92, 26
+"""Bytes that the shortest field and the shortest item of a list take, the first item less."""
+
 
 _SPARE_LEVELS = 300
 """Of those that Python can go through, about a thousand, the stack of its caller included."""
@@ -48,9 +54,30 @@ def weight(value: object) -> int:
     )
 
 
-def too_large(spec: object) -> Problem | None:
-    """What is wrong with a spec that takes too much memory, at the field that has most of it; None if it doesn't."""
-    bytes_ = weight(spec)
+def weight_of_spec(spec: object) -> int:
+    """The weight of a spec; of one that is far too large soon a lesser one, which is too large too."""
+    bytes_, todo = 0, [spec]
+    for _ in range(_PARTS_COUNTED):
+        if not todo or bytes_ > MOST_OF_A_SPEC:
+            break
+        here = todo.pop()
+        if isinstance(here, Mapping):
+            bytes_ += len(here) * _OF_A_FIELD
+            todo += here.values()
+        elif isinstance(here, list):
+            bytes_ += (len(here) - 1) * _OF_AN_ITEM
+            todo += here
+    return bytes_ if bytes_ > MOST_OF_A_SPEC else weight(spec)
+
+
+def too_large(spec: object, bytes_: int | None = None) -> Problem | None:
+    """What is wrong with a spec that takes too much memory, at the field that has most of it; None if it doesn't.
+
+    Args:
+        spec: as it is written.
+        bytes_: its weight, where that is known.
+    """
+    bytes_ = weight_of_spec(spec) if bytes_ is None else bytes_
     if bytes_ <= MOST_OF_A_SPEC:
         return None
     if bytes_ == ENDLESS:
@@ -64,13 +91,14 @@ def too_large(spec: object) -> Problem | None:
 
 def _largest(value: Any) -> Iterator[str | int]:
     """The way to the part that has most of a value, as long as it has more than half of what it lies in."""
-    whole = _length(value)
+    whole: int | None = None
     for _ in range(_LEVELS_NAMED):
         parts: list[tuple[str | int, Any]] = []
         if isinstance(value, Mapping | list) and len(value) <= _PARTS_MEASURED:
             parts = list(value.items() if isinstance(value, Mapping) else enumerate(value))
         if not parts:
             return
+        whole = _length(value) if whole is None else whole
         name, part = parts[0]
         length = whole
         if len(parts) > 1:

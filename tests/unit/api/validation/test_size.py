@@ -4,9 +4,12 @@ import sys
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.problem import InvalidSpec
+from utilitarian_operator.api.validation import size
 from utilitarian_operator.api.validation.resource_rules import accept
 from utilitarian_operator.api.validation.size import ENDLESS, MOST_OF_A_SPEC, too_large, weight
 
@@ -32,6 +35,22 @@ def measured(value: Any) -> int:
 )
 def test_a_weight_is_about_what_python_takes(value: Any) -> None:
     assert measured(value) / 2 <= weight(value) <= 3 * measured(value)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=40,
+)
+
+
+@given(JSON, st.integers(0, 3_000))
+def test_what_is_too_large_is_so_however_soon_it_is_known(value: Any, most: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(size, "MOST_OF_A_SPEC", most)
+        known = size.weight_of_spec(value)
+    assert known <= weight(value)
+    assert (known > most) is (weight(value) > most)
 
 
 def test_what_lies_too_deep_is_endless() -> None:
