@@ -31,7 +31,7 @@ def operator() -> Board:
             "Is it alive": _figures(),
             "Looks": [_age(), _length(), _conditions(), _mode()],
             "Sight": [_sources(), _reachable(), _latency(), _failed()],
-            "Health of the process": [_errors(), _lag(), _leaders(), _beat()],
+            "Health of the process": [_errors(), _lag(), _kept(), _leaders(), _beat()],
         },
     )
 
@@ -130,6 +130,7 @@ def _errors() -> Panel:
         "Looks at a fleet that failed, a minute, by kind of error.",
         "cpm",
         [Query(expr, "{{kind}}")],
+        Look(8),
     )
 
 
@@ -140,7 +141,20 @@ def _lag() -> Panel:
         text,
         "s",
         [Query("max by (instance) (utilitarian_event_loop_lag_seconds)", "{{instance}}")],
+        Look(8),
     )
+
+
+def _kept() -> Panel:
+    text = (
+        "Memory that is taken by what the operator keeps of objects; beyond the limit the namespace that takes most is "
+        "left alone."
+    )
+    queries = [
+        Query("max by (instance) (utilitarian_kept_bytes)", "kept {{instance}}"),
+        Query("max by (instance) (utilitarian_kept_limit_bytes)", "limit {{instance}}"),
+    ]
+    return lines("Memory of objects", text, "bytes", queries, Look(8))
 
 
 def _leaders() -> Panel:

@@ -1,7 +1,5 @@
 """Several operators on one real API server: which of them works on a namespace of fleets, and what the others say."""
 
-import urllib.error
-import urllib.request
 from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
@@ -9,20 +7,11 @@ from typing import Any
 import pytest
 
 from tests.support.controlplane import ControlPlane
-from tests.support.operator import Operator, in_process
-from tests.support.ports import LOOPBACK
+from tests.support.operator import in_process
 from tests.support.waiting import wait_until
 from utilitarian_operator.api.names import FLEETS_LEASE
 
 SOON = timedelta(seconds=60)
-
-
-def readiness(operator: Operator) -> str:
-    try:
-        with urllib.request.urlopen(f"http://{LOOPBACK}:{operator.health_port}/readyz", timeout=60) as answer:
-            return str(answer.read().decode())
-    except urllib.error.HTTPError as error:
-        return f"{error.code} {error.read().decode()}"
 
 
 def holder(controlplane: ControlPlane, namespace: str) -> Any:
@@ -56,7 +45,7 @@ def test_the_second_on_a_namespace_says_so_and_writes_nothing(
         watched = () if everywhere else (namespace,)
         with in_process(controlplane, *watched, lease_namespace=namespace, lease="second", instance="two") as second:
             left = f"the fleets of namespace {namespace} are left alone: {namespace}/first works on them"
-            wait_until(lambda: left in readiness(second), within=SOON, describe=lambda: readiness(second))
+            wait_until(lambda: left in second.readiness(), within=SOON, describe=second.readiness)
 
             def told() -> list[tuple[str, str]]:
                 events = controlplane.request("GET", f"/apis/events.k8s.io/v1/namespaces/{namespace}/events")["items"]
@@ -85,5 +74,5 @@ def test_two_releases_in_one_namespace_work_side_by_side_on_namespaces_of_their_
         }
         for name, of_fleets in watched.items():
             wait_until(lambda of_fleets=of_fleets: has_conditions(controlplane, of_fleets), within=SOON)
-            wait_until(lambda name=name: readiness(operators[name]) == "ok\n", within=SOON)
+            wait_until(lambda name=name: operators[name].readiness() == "ok\n", within=SOON)
             assert holder(controlplane, of_fleets) == f"{namespace}/{name}"

@@ -127,10 +127,10 @@ def told(what: str, took: list[float], **more: object) -> None:
     logging.getLogger(__name__).warning("%s in seconds: %s", what, figures | more)
 
 
-def large_fleet(name: str) -> Object:
+def large_fleet(name: str, parts: int = 100_000) -> Object:
     """One of 300 KB that takes 8 MiB as Python keeps it: of larger ones the API server gives up some."""
     broker = {"urlFrom": {"secretKeyRef": {"name": "none", "key": "URL"}}}
-    template = {"spec": {"x": [{}] * 100_000}}
+    template = {"spec": {"x": [{}] * parts}}
     return {
         "apiVersion": "utilitarian.io/v1alpha1",
         "kind": "UtilitarianWorkerPool",
@@ -210,3 +210,44 @@ def test_a_namespace_full_of_large_objects_fills_no_memory_and_holds_up_no_other
     assert max(flooded, begun_anew) < LIMIT_MIB
     assert pace.allows(max(took), WAKES_WITHIN_S), (took, pace)
     assert pace_anew.allows(max(anew), WAKES_WITHIN_S), (anew, pace_anew)
+
+
+LIMIT, PARTS_THAT_ARE_KEPT = 32 * 2**20, 40_000
+"""All objects together may take a quarter of the limit; a resource with so many parts takes 3.5 MiB, and is kept."""
+
+
+def test_a_namespace_that_takes_too_much_gives_way_and_is_taken_back(
+    controlplane: ControlPlane, namespace: str, theirs: str, rabbitmq: RabbitMQ, vhost: str
+) -> None:
+    of_fleets = f"/apis/utilitarian.io/v1alpha1/namespaces/{theirs}/utilitarianworkerpools"
+    deployment = f"/apis/apps/v1/namespaces/{theirs}/deployments/theirs-p0"
+    left_alone = f"the fleets of namespace {theirs} are left alone: its objects take 10 MiB, the most of all namespaces"
+    flood = [f"f{number}" for number in range(3)]
+
+    def replicas() -> int:
+        return int(controlplane.request("GET", deployment)["spec"]["replicas"])
+
+    def events() -> list[str]:
+        found = controlplane.request("GET", f"/apis/events.k8s.io/v1/namespaces/{theirs}/events")["items"]
+        return [it["note"] for it in found if it["reason"] == "NamespaceTooLarge"]
+
+    rabbitmq.declare(vhost, "theirs")
+    with in_process(controlplane, namespace, theirs, memory=LIMIT, resync=timedelta(seconds=2)) as operator:
+        apply(controlplane, theirs, "theirs", rabbitmq.amqp_url(vhost), "", ["theirs"])
+        healthy_fleet(controlplane, namespace, rabbitmq, vhost)
+        wait_until(lambda: replicas() == 0, within=SOON, ignoring=(HttpError,))
+        for name in flood:
+            controlplane.request("POST", of_fleets, large_fleet(name, PARTS_THAT_ARE_KEPT))
+        wait_until(lambda: left_alone in operator.readiness(), within=SOON, describe=operator.readiness)
+        wait_until(lambda: any(left_alone in note for note in events()), within=SOON, describe=events)
+        rabbitmq.publish(vhost, "theirs")
+        took, pace = woken(controlplane, namespace, rabbitmq, vhost, range(3))
+        assert replicas() == 0, "it is left as it is"
+        figures = operator.metrics()
+        assert 0 < figures["utilitarian_kept_bytes"] < figures["utilitarian_kept_limit_bytes"] == LIMIT / 4
+        for name in flood:
+            controlplane.request("DELETE", f"{of_fleets}/{name}")
+        wait_until(lambda: replicas() == 1, within=SOON)
+        wait_until(lambda: operator.readiness() == "ok\n", within=SOON, describe=operator.readiness)
+    told("wakes", took)
+    assert pace.allows(max(took), WAKES_WITHIN_S), (took, pace)

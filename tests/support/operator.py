@@ -6,6 +6,7 @@ import io
 import sys
 import threading
 import traceback
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -45,6 +46,14 @@ class Operator:
                 return True
         except OSError:
             return False
+
+    def readiness(self) -> str:
+        """What /readyz says, after its number where that is not 200."""
+        try:
+            with urllib.request.urlopen(f"http://{LOOPBACK}:{self.health_port}/readyz", timeout=60) as answer:
+                return str(answer.read().decode())
+        except urllib.error.HTTPError as error:
+            return f"{error.code} {error.read().decode()}"
 
 
 class _Thread(threading.Thread):

@@ -169,7 +169,8 @@ async def _operate(  # noqa: PLR0913 - the parts that it is handed
         asyncio.create_task(listing.again(queue, anew), name="resync"),
     ]
     tasks += [*_renewals(settings, own, store, fences), *_salting(settings, own, reconciler, stop)]
-    tasks.append(_telling(Aside(store.room, cluster, writer.record_event, metrics.process.failed), health_of_process))
+    aside = Aside(store.room, cluster, writer.record_event, metrics.process.failed, metrics.process.keeps)
+    tasks.append(_telling(aside, health_of_process))
     closing, see = asyncio.Event(), handlers.seeing(store, queue, watches.saw, anew.set)
     informer = asyncio.create_task(_inform(see, settings, login, health_of_process, closing), name="informer")
     tasks.append(asyncio.create_task(_until(stop), name="stop"))

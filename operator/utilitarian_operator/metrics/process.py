@@ -1,5 +1,6 @@
 """The metrics of the operator's own process: whether it leads, how late it is, whom it asks and what fails."""
 
+import math
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -42,6 +43,19 @@ class ProcessMetrics:
             "Seconds by which the last tick came late, because the process had no time for it; near 0 in good health",
             registry=registry,
         )
+        self._kept = Gauge(
+            "utilitarian_kept_bytes",
+            "About how many bytes of memory is taken by what the operator keeps of resources, Deployments, pods and "
+            "others; 0 while it waits for the Lease",
+            registry=registry,
+        )
+        self._kept_limit = Gauge(
+            "utilitarian_kept_limit_bytes",
+            "How many of these bytes there may be: a quarter of the memory limit. Beyond that the namespace that "
+            "takes most is left alone (event `NamespaceTooLarge`). Infinite without a limit, 0 while it waits for the "
+            "Lease",
+            registry=registry,
+        )
         self._requests = Histogram(
             "utilitarian_request_seconds",
             "Seconds that a request took; `target` is `broker` (depths, over AMQP), `statistics` (of the broker), "
@@ -82,6 +96,11 @@ class ProcessMetrics:
     def lagged(self, seconds: float) -> None:
         """Record by how many seconds a tick came late."""
         self._lag.set(max(seconds, 0.0))
+
+    def keeps(self, bytes_: int, most: int | None) -> None:
+        """Record how much memory what is kept of objects takes, and may take; None: as much as there is."""
+        self._kept.set(bytes_)
+        self._kept_limit.set(math.inf if most is None else most)
 
     def asked(self, target: Target, seconds: float, failed: bool) -> None:
         """Record a request, its seconds, and whether it failed."""

@@ -38,12 +38,14 @@ class Aside:
         cluster: the API server.
         record: records an event on a fleet.
         failed: counts an error: so the alert on errors of looks tells of it.
+        keeps: shows how many bytes are kept, and how many may be (None: as many as there are).
     """
 
     room: Room
     cluster: Cluster
     record: Callable[[Object, Reason, str], Awaitable[None]]
     failed: Callable[[Exception], None]
+    keeps: Callable[[int, int | None], None]
     _told: dict[str, str] = field(default_factory=dict)
 
     def notes(self) -> list[str]:
@@ -57,7 +59,8 @@ class Aside:
             await sleep(LOOKED_AT_EACH_S)
 
     async def look(self) -> None:
-        """Tell of those that gave way or were taken back since the last time, and count those that are left alone."""
+        """Tell of those that gave way or were taken back since the last time, and show how full the room is."""
+        self.keeps(self.room.taken, self.room.most)
         for namespace in self.room.aside:
             self.failed(NamespaceTooLarge(namespace))
         now = dict(self.room.aside)

@@ -1,5 +1,7 @@
 """What the process tells of itself, from its start on: each kind of error and each target at 0."""
 
+import math
+
 from prometheus_client import CollectorRegistry
 
 from tests.support.pools import NOW
@@ -36,12 +38,19 @@ def test_each_kind_of_error_and_each_target_is_there_from_the_start() -> None:
 def test_a_replica_that_waits_says_so() -> None:
     registry = CollectorRegistry()
     metrics = ProcessMetrics(registry)
-    names = ("leader", "operator_last_tick_timestamp_seconds", "event_loop_lag_seconds")
+    names = (
+        "leader",
+        "operator_last_tick_timestamp_seconds",
+        "event_loop_lag_seconds",
+        "kept_bytes",
+        "kept_limit_bytes",
+    )
     shown = [[registry.get_sample_value(f"utilitarian_{name}") for name in names]]
     metrics.leads(leads=True)
     metrics.began_a_round(NOW)
     metrics.lagged(0.25)
+    metrics.keeps(3, None)
     shown.append([registry.get_sample_value(f"utilitarian_{name}") for name in names])
-    assert shown == [[0, 0, 0], [1, NOW.timestamp(), 0.25]]
+    assert shown == [[0, 0, 0, 0, 0], [1, NOW.timestamp(), 0.25, 3, math.inf]]
     metrics.lagged(-0.1)  # a clock is not exact
     assert registry.get_sample_value("utilitarian_event_loop_lag_seconds") == 0

@@ -25,11 +25,14 @@ class World:
 
     def __init__(self) -> None:
         self.room, self.cluster, self.events = Room(10), FakeCluster(), list[tuple[str, Reason, str]]()
-        self.failures = list[str]()
-        self.aside = Aside(self.room, self.cluster, self.record, self.failed)
+        self.failures, self.shown = list[str](), list[tuple[int, int | None]]()
+        self.aside = Aside(self.room, self.cluster, self.record, self.failed, self.keeps)
 
     def failed(self, error: Exception) -> None:
         self.failures.append(f"{type(error).__name__} {error}")
+
+    def keeps(self, bytes_: int, most: int | None) -> None:
+        self.shown.append((bytes_, most))
 
     async def record(self, fleet: Object, reason: Reason, note: str) -> None:
         self.events.append((fleet["metadata"]["name"], reason, note))
@@ -73,6 +76,16 @@ async def test_an_event_that_can_not_be_recorded_stops_nothing(monkeypatch: pyte
     world.room.lay_aside("hostile", "too much")
     await world.aside.look()
     assert (world.events, world.aside.notes()) == ([], [SENTENCE])
+
+
+async def test_it_shows_how_full_the_room_is() -> None:
+    world = World()
+    for bytes_ in (4, 6, 1):
+        world.room.take("metering", "pod", bytes_)
+        await world.aside.look()
+    world.room.take("hostile", "pod", 10)
+    await world.aside.look()
+    assert world.shown == [(4, 10), (6, 10), (1, 10), (1, 10)], "of what is laid aside nothing is kept"
 
 
 @pytest.mark.parametrize("memory,most", [(None, None), (512 * 2**20, 128 * 2**20)])

@@ -20,6 +20,11 @@ class Room:
     _totals: Counter[str] = field(default_factory=Counter)
     _total: int = 0
 
+    @property
+    def taken(self) -> int:
+        """Bytes of all that is kept."""
+        return self._total
+
     def take(self, namespace: str, what: Hashable, bytes_: int) -> str | None:
         """Count one object, instead of what had its name; returns the namespace that must give way, if one must."""
         if namespace in self.aside:
