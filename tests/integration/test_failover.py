@@ -1,4 +1,7 @@
-"""Two replicas on a real API server and broker, under load; each is killed, and ended, in turn."""
+"""Two replicas on a real API server and broker, under load; each is killed, and ended, in turn.
+
+`make soak NAME=failover` does it ten times each.
+"""
 
 import logging
 import signal
@@ -17,7 +20,7 @@ from tests.support.processes import Process
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
 
-LEASE, POOLS = "uo", 4
+LEASE = "uo"
 SOON = timedelta(seconds=120)
 KILLED_WITHIN_S, ENDED_WITHIN_S = 10.0, 2.0
 
@@ -30,17 +33,19 @@ def holder(controlplane: ControlPlane, namespace: str) -> str:
 @pytest.mark.parametrize(
     "how, within_s", [(signal.SIGKILL, KILLED_WITHIN_S), (signal.SIGTERM, ENDED_WITHIN_S)], ids=["killed", "ended"]
 )
+@pytest.mark.parametrize("times", [2, pytest.param(10, marks=pytest.mark.soak)])
 def test_the_other_replica_writes_soon(  # noqa: PLR0913 - the real parts
     controlplane: ControlPlane,
     namespace: str,
     rabbitmq: RabbitMQ,
     vhost: str,
     tmp_path: Path,
+    times: int,
     how: signal.Signals,
     within_s: float,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    queues = [f"q{number}" for number in range(POOLS)]
+    queues = [f"q{number}" for number in range(times)]
     for queue in queues:
         rabbitmq.declare(vhost, queue)
     apply(controlplane, namespace, "healthy", rabbitmq.amqp_url(vhost), "", queues)
@@ -56,8 +61,8 @@ def test_the_other_replica_writes_soon(  # noqa: PLR0913 - the real parts
     took = []
     with paced() as pace, ExitStack() as stack:
         replicas = {name: start(name) for name in ("one", "two")}
-        wait_until(lambda: len(controlplane.request("GET", deployments)["items"]) == POOLS, within=SOON)
-        for number in range(POOLS - 2):
+        wait_until(lambda: len(controlplane.request("GET", deployments)["items"]) == times, within=SOON)
+        for number in range(times):
             leader = holder(controlplane, namespace).rpartition("_")[0]
             process, _ = replicas[leader]
             rabbitmq.publish(vhost, queues[number], ["{}"])

@@ -15,7 +15,7 @@ TERMS = Terms(duration_s=6, margin_s=1.0, request_within_s=2.0)
 it meanwhile does this process end."""
 
 RENEWED_EACH_S = 1.0
-LOOKED_AT_EACH_S = 0.5
+LOOKED_AT_EACH_S = 0.25
 SHORTEST_S = 0.05
 
 

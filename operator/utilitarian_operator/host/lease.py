@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.objects import Object, ReadOnlyObject
-from utilitarian_operator.errors import ClusterError, Gone
+from utilitarian_operator.errors import ClusterError, Conflict, Gone
 from utilitarian_operator.host.clocks import boot_seconds, utc_now
 
 logger = logging.getLogger(__name__)
@@ -96,7 +96,11 @@ class Lease:
         """Take or renew it, if it may be; a failure changes nothing of what is held, and the next one reads anew."""
         try:
             async with self._one, asyncio.timeout(self._terms.request_within_s):
-                await self._attempt(self._seconds())
+                try:
+                    await self._attempt(self._seconds())
+                except Conflict:  # it was written meanwhile: given back, say, by one who ends
+                    self._live = None
+                    await self._attempt(self._seconds())
             self.failure = None
         except (ClusterError, TimeoutError) as error:
             self._live = None

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.names import FLEETS_LEASE
@@ -31,6 +31,7 @@ class _Namespace:
     lease: Lease
     looked_at: float = float("-inf")
     said: str | None = None
+    one: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Namespaces:
@@ -60,10 +61,16 @@ class Namespaces:
         return {name: it.lease.another for name, it in sorted(self._known.items()) if it.lease.another is not None}
 
     async def ours(self, namespace: str) -> bool:
-        """Whether the fleets of a namespace are this operator's; takes it if it is no other's."""
+        """Whether the fleets of a namespace are this operator's; takes it if it is no other's.
+
+        An attempt that is on its way is waited for: a leader's first look would else come a tick later.
+        """
         known = self._one(namespace)
-        if known.lease.left_s <= 0 and self._seconds() - known.looked_at >= LOOKED_AT_EACH_S:
-            await self._attempt(namespace, known)
+        if known.lease.left_s > 0:
+            return True
+        async with known.one:
+            if known.lease.left_s <= 0 and self._seconds() - known.looked_at >= LOOKED_AT_EACH_S:
+                await self._attempt(namespace, known)
         return known.lease.left_s > 0
 
     def check(self, namespace: str) -> float:
@@ -91,9 +98,10 @@ class Namespaces:
             slots = asyncio.Semaphore(AT_ONCE)
 
             async def one(name: str, slots: asyncio.Semaphore = slots) -> None:
-                async with slots:
+                known = self._one(name)
+                async with slots, known.one:
                     try:
-                        await self._attempt(name, self._one(name))
+                        await self._attempt(name, known)
                     except Exception:  # whatever is wrong with one, the others are renewed
                         logger.exception("the Lease of a namespace not renewed", extra={"namespace": name})
 

@@ -51,11 +51,12 @@ from utilitarian_operator.reconcile.reconciler import Reconciler
 logger = logging.getLogger(__name__)
 
 RETRY_S = 2.0
-CANCELLED_WITHIN_S = 5.0
-"""What is cancelled and goes on is left to the end of the process."""
+CANCELLED_WITHIN_S = 1.0
+"""What is cancelled and goes on is left to the end of the process; it may not write once the Lease is given back."""
 
-FINISH_S = 1.0
-"""Looks that run when the process is to stop may take so long: a request that is cut off may still be carried out."""
+FINISH_READING_S, FINISH_WRITING_S = 0.2, 0.8
+"""Looks that run when the process is to stop may take so long. Those that wait for a slow broker are cut off sooner:
+the next replica looks there anew. A request that is cut off may still be carried out."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,7 @@ async def run(settings: Settings, stop: asyncio.Event, started: Callable[[Runnin
                 rate, requests = RequestRate(CLOCK.monotonic, CLOCK.sleep), _told_to(metrics, spans)
                 cluster = ClusterClient(client, **may_write, rate=rate, requests=requests)
                 metrics.process.leads(leads=True)
+                logger.info("this replica works", extra={"instance": settings.instance})
                 await _operate(settings, cluster, metrics, health_of_process, login, stop, fences, spans)
     await CLOCK.sleep(handlers.GOODBYE_S)
 
@@ -178,7 +180,8 @@ async def _operate(  # noqa: PLR0913 - the parts that it is handed
         done, _ = await asyncio.wait([informer, *tasks], return_when=asyncio.FIRST_COMPLETED)
     finally:
         stop.set()
-        await _finish(queue, tasks, fences)
+        await queue.finish(FINISH_READING_S, FINISH_WRITING_S, reconciler.acts)
+        await _finish(tasks, fences)
         await brokers.close()
         closing.set()
         await asyncio.gather(informer, return_exceptions=True)
@@ -186,9 +189,8 @@ async def _operate(  # noqa: PLR0913 - the parts that it is handed
         task.result()
 
 
-async def _finish(queue: WorkQueue[Key], tasks: list["asyncio.Task[None]"], fences: Fences | None) -> None:
+async def _finish(tasks: list["asyncio.Task[None]"], fences: Fences | None) -> None:
     """End what writes; the next replica need not wait until brokers and watches are closed."""
-    await queue.finish(FINISH_S)
     for task in tasks:
         task.cancel()
     _, on = await asyncio.wait(tasks, timeout=CANCELLED_WITHIN_S)
@@ -196,6 +198,7 @@ async def _finish(queue: WorkQueue[Key], tasks: list["asyncio.Task[None]"], fenc
         logger.warning("a part goes on while the process ends", extra={"part": task.get_name()})
     if fences is not None:
         await fences.give_back()
+        logger.info("the next replica may work")
 
 
 def _telling(aside: Aside, health_of_process: ProcessHealth) -> "asyncio.Task[None]":

@@ -54,7 +54,7 @@ class WorkQueue(Generic[K]):
         self._failures: dict[K, int] = {}
         self._paused: dict[K, asyncio.TimerHandle] = {}
         self._more = asyncio.Event()
-        self._tasks: dict[asyncio.Task[None], None] = {}  # in the order in which they began
+        self._tasks: dict[asyncio.Task[None], K] = {}  # in the order in which they began
         self._began: dict[K, float] = {}
         self._ended = float("inf")
         self._closed = False
@@ -98,11 +98,21 @@ class WorkQueue(Generic[K]):
             return f"keys wait in the queue, and none was worked on for {STUCK_S:.0f} s"
         return None
 
-    async def finish(self, within_s: float) -> None:
-        """Begin nothing more, and wait for what runs, at most so many seconds."""
+    async def finish(self, within_s: float, more_s: float, has_begun_to_write: Callable[[K], bool]) -> None:
+        """Begin nothing more, and wait for what runs; what has written nothing by then is cut off.
+
+        Args:
+            within_s: for how many seconds all that runs is waited for.
+            more_s: for how many seconds more what writes is.
+            has_begun_to_write: whether the work on a key has come so far.
+        """
         self._closed = True
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=within_s)
+        for task in [it for it, key in self._tasks.items() if not has_begun_to_write(key)]:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=more_s)
 
     async def run(self) -> None:
         """Work until cancelled; what runs then is cancelled too."""
@@ -130,7 +140,7 @@ class WorkQueue(Generic[K]):
         self._running.add(key)
         self._began[key] = asyncio.get_running_loop().time()
         task = asyncio.create_task(self._one(key), name=f"reconcile {key}")
-        self._tasks[task] = None
+        self._tasks[task] = key
         task.add_done_callback(lambda it: self._tasks.pop(it, None))
 
     async def _one(self, key: K) -> None:

@@ -64,6 +64,7 @@ class Reconciler:
         self._fleets = Fleets(cluster, store, brokers, clock, monotonic, self._forgotten, patience, allowances)
         self._executor = PlanExecutor(cluster, store, drains, drains.writer, metrics, clock)
         self._writer, self._metrics, self._clock, self._monotonic = drains.writer, metrics, clock, monotonic
+        self._acting: set[Key] = set()
 
     async def reconcile(self, key: Key) -> bool:
         """Bring one fleet to what it should be; False asks to be called again after a pause."""
@@ -90,6 +91,10 @@ class Reconciler:
             raise
         self._metrics.ticked(key, timedelta(seconds=self._monotonic() - started))
         return True
+
+    def acts(self, key: Key) -> bool:
+        """Whether a look at a fleet has come so far that it may have sent what changes something."""
+        return key in self._acting
 
     @property
     def has_salt(self) -> bool:
@@ -128,8 +133,13 @@ class Reconciler:
             with self._spans("decide"):
                 plan, known.state = step(spec, seen, known.state, self._clock())
             span.tell(partial(_told, plan))
-            with self._spans("act"):
-                outcome = known.outcome = await self._executor.carry_out(resource, plan, broker, known.parts.revisions)
+            self._acting.add(key)
+            try:
+                with self._spans("act"):
+                    outcome = await self._executor.carry_out(resource, plan, broker, known.parts.revisions)
+            finally:
+                self._acting.discard(key)
+            known.outcome = outcome
             return _kept(known, before, plan, outcome)
 
     async def _read(self, known: FleetState, resource: Object) -> tuple[Spec, Seen, Broker | None]:

@@ -12,6 +12,7 @@ from tests.support.clocked_cluster import Machine, cluster_of
 from tests.support.examples import examples
 from utilitarian_operator.adapters.cluster.client import ClusterClient
 from utilitarian_operator.adapters.cluster.fake import FakeCluster
+from utilitarian_operator.api.objects import Object, ReadOnlyObject
 from utilitarian_operator.errors import ClusterError, LeadershipLost, LeaseUnsure
 from utilitarian_operator.host.leadership import TERMS, Leadership
 from utilitarian_operator.host.lease import LONGEST_NAME, LONGEST_S, Lease, Terms
@@ -76,6 +77,25 @@ async def test_it_is_given_back_only_if_no_other_has_written_it() -> None:
     assert "holderIdentity" not in (await cluster.read("Lease", NAMESPACE, NAME))["spec"]
     await first.attempt()
     assert first.left_s > 0
+
+
+async def test_one_that_is_given_back_while_it_is_asked_for_is_taken_at_once() -> None:
+    """As when a leader ends while the next replica begins: the fleets' Lease names the operator, not the replica."""
+
+    class Meanwhile(FakeCluster):
+        async def patch(self, live: ReadOnlyObject, change: ReadOnlyObject, subresource: str = "") -> Object:
+            if change["spec"]["holderIdentity"] is not None and not first.left_s <= 0:
+                await first.give_back()
+            return await super().patch(live, change, subresource)
+
+    machine = Machine()
+    cluster = Meanwhile()
+    first, second = (Lease(cluster, NAMESPACE, NAME, "system/uo", TERMS, machine.seconds) for _ in range(2))
+    await first.attempt()
+    await second.attempt()
+    assert first.left_s <= 0
+    assert second.left_s > 0
+    assert [it.verb for it in cluster.requests][-4:] == ["patch", "patch", "read", "patch"]
 
 
 async def test_an_outage_loses_nothing_and_writes_nothing() -> None:

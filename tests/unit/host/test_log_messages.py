@@ -32,6 +32,9 @@ ABOUT_THE_PROCESS = {
     "a connection has ended by itself",
     "traces can't be sent, and are dropped",
     "traces are sent again",
+    "a part goes on while the process ends",
+    "this replica works",
+    "the next replica may work",
 }
 """Lines about no object: about the operator itself, and all that it watches."""
 

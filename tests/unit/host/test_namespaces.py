@@ -27,6 +27,31 @@ async def test_the_next_replica_of_the_same_operator_goes_on_at_once() -> None:
     assert await namespaces(cluster, machine, "first/uo").ours("metering")
 
 
+async def test_a_first_look_waits_for_the_attempt_that_is_on_its_way() -> None:
+    """A leader renews all that it finds as it begins: a look that did not wait would do nothing until the next tick."""
+    asked, answers = asyncio.Event(), asyncio.Event()
+
+    class Slow(FakeCluster):
+        async def read(self, kind: str, namespace: str, name: str) -> Object:
+            asked.set()
+            await answers.wait()
+            return await super().read(kind, namespace, name)
+
+    async def waits(_: float) -> None:
+        await asyncio.Event().wait()
+
+    those = namespaces(Slow(), Machine(), "first/uo")
+    renewing = asyncio.create_task(those.renew(lambda: ["metering"], waits))
+    await asked.wait()
+    look = asyncio.create_task(those.ours("metering"))
+    answered, _ = await asyncio.wait([look], timeout=0)
+    answers.set()
+    assert await look
+    assert not answered
+    renewing.cancel()
+    await asyncio.gather(renewing, return_exceptions=True)
+
+
 async def test_a_namespace_whose_operator_is_gone_is_taken_after_its_lease() -> None:
     machine = Machine()
     cluster = cluster_of(machine)

@@ -17,7 +17,6 @@ from utilitarian_operator.host.fences import Fences
 from utilitarian_operator.host.leadership import TERMS as LEADS
 from utilitarian_operator.host.namespaces import TERMS
 from utilitarian_operator.host.wiring import _finish, _ours, _wanted
-from utilitarian_operator.host.workqueue import WorkQueue
 
 KEY = Key("ns", "fleet")
 
@@ -80,7 +79,7 @@ async def test_a_part_that_can_not_be_cancelled_holds_up_no_end(
     parts = [asyncio.create_task(goes_on(), name="stubborn"), asyncio.create_task(waits(), name="well-behaved")]
     await asyncio.sleep(0)
     async with asyncio.timeout(5):
-        await _finish(WorkQueue[Key](lambda _: asyncio.sleep(0, result=True)), parts, None)
+        await _finish(parts, None)
     assert [(it.message, it.part) for it in caplog.records] == [("a part goes on while the process ends", "stubborn")]
     free.set()
     await parts[0]

@@ -281,3 +281,29 @@ async def test_what_is_changed_while_it_fails_is_worked_on_at_once() -> None:
         work.let_go.release()
         await idle(queue)
     assert queue._failures == {}
+
+
+async def test_at_the_end_what_only_reads_is_cut_off_and_what_writes_is_waited_for() -> None:
+    """The next replica waits meanwhile, and a broker that is slow to answer would have it wait for nothing."""
+    work = Work(holds=True)
+    async with running(work) as queue:
+        for key in ("reads", "writes"):
+            queue.add(key)
+            await work.next()
+        over = asyncio.create_task(queue.finish(0, DEADLINE_S, {"writes"}.__contains__))
+        await wait_until_async(lambda: work.cancelled == ["reads"], within=timedelta(seconds=DEADLINE_S))
+        assert not over.done()
+        queue.add("new")
+        work.let_go.release()
+        await asyncio.wait_for(over, DEADLINE_S)
+        assert work.cancelled == ["reads"]
+        assert work.begun.empty()
+
+
+async def test_the_end_waits_for_what_writes_no_longer_than_it_was_told() -> None:
+    work = Work(holds=True)
+    async with running(work) as queue:
+        queue.add("writes")
+        await work.next()
+        await asyncio.wait_for(queue.finish(0, 0.01, {"writes"}.__contains__), DEADLINE_S)
+        assert work.cancelled == []

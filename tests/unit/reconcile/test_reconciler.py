@@ -167,3 +167,20 @@ async def test_a_fleet_at_which_no_look_succeeds_is_told_of_until_it_is_gone(fai
     await world.delete(live)
     assert await reconciler.reconcile(OURS)
     assert [it for metric in registry.collect() for it in metric.samples if "fleet" in it.labels] == []
+
+
+async def test_it_says_of_which_fleet_it_may_have_sent_what_changes_something() -> None:
+    """Where the process ends, only such a look is waited for long."""
+    world = World()
+    await world.cluster.create(SECRET)
+    await world.write()
+    during: dict[tuple[str, str], set[bool]] = {}
+
+    def note(asked: Request) -> None:
+        during.setdefault((asked.verb, asked.kind), set()).add(world.reconciler.acts(OURS))
+
+    world.cluster.fails = note
+    assert await world.reconciler.reconcile(OURS)
+    assert during["read", "Secret"] == {False}
+    assert during["create", "Deployment"] == during["patch", "UtilitarianWorkerPool"] == {True}
+    assert not world.reconciler.acts(OURS)
