@@ -96,6 +96,17 @@ def test_cron_and_zone_are_refused_at_apply(controlplane: ControlPlane, namespac
     assert not refusal(controlplane, namespace, NEVER)
 
 
+def test_what_is_far_too_large_is_refused_in_one_sentence(
+    controlplane: ControlPlane, namespace: str, port: int
+) -> None:
+    large = resource(name="probe")
+    large["spec"]["defaults"] = {"pod": {"template": {"spec": {"x": [{}] * 100_000}}}}
+    with serving(controlplane, namespace, admission(namespace, port)):
+        said = refusal(controlplane, namespace, large)
+    assert "spec.defaults.pod.template.spec.x: has most of a spec that takes more than 4 MiB" in said
+    assert len(said) < 1_000
+
+
 def test_what_is_wrong_already_can_still_be_labelled_and_mended(
     controlplane: ControlPlane, namespace: str, port: int
 ) -> None:

@@ -35,17 +35,21 @@ def has_conditions(controlplane: ControlPlane, namespace: str) -> bool:
     return "conditions" in controlplane.request("GET", f"{path_in(namespace)}/u").get("status", {})
 
 
-@pytest.mark.parametrize("everywhere", [False, True], ids=["both watch it by name", "one watches all namespaces"])
+@pytest.mark.parametrize(
+    "everywhere",
+    [(), ("second",), ("first",)],
+    ids=["both watch it by name", "the second watches all namespaces", "the first watches all namespaces"],
+)
 def test_the_second_on_a_namespace_says_so_and_writes_nothing(
-    controlplane: ControlPlane, namespace: str, everywhere: bool
+    controlplane: ControlPlane, namespace: str, everywhere: tuple[str, ...]
 ) -> None:
-    with in_process(controlplane, namespace, lease_namespace=namespace, lease="first", instance="one"):
+    first, second = (() if name in everywhere else (namespace,) for name in ("first", "second"))
+    with in_process(controlplane, *first, lease_namespace=namespace, lease="first", instance="one"):
         controlplane.request("POST", path_in(namespace), FLEET)
         wait_until(lambda: has_conditions(controlplane, namespace), within=SOON)
-        watched = () if everywhere else (namespace,)
-        with in_process(controlplane, *watched, lease_namespace=namespace, lease="second", instance="two") as second:
+        with in_process(controlplane, *second, lease_namespace=namespace, lease="second", instance="two") as other:
             left = f"the fleets of namespace {namespace} are left alone: {namespace}/first works on them"
-            wait_until(lambda: left in second.readiness(), within=SOON, describe=second.readiness)
+            wait_until(lambda: left in other.readiness(), within=SOON, describe=other.readiness)
 
             def told() -> list[tuple[str, str]]:
                 events = controlplane.request("GET", f"/apis/events.k8s.io/v1/namespaces/{namespace}/events")["items"]

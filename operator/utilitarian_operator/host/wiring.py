@@ -171,8 +171,7 @@ async def _operate(  # noqa: PLR0913 - the parts that it is handed
         asyncio.create_task(listing.again(queue, anew), name="resync"),
     ]
     tasks += [*_renewals(settings, own, store, fences), *_salting(settings, own, reconciler, stop)]
-    aside = Aside(store.room, cluster, writer.record_event, metrics.process.failed, metrics.process.keeps)
-    tasks.append(_telling(aside, health_of_process))
+    tasks.append(_telling(Aside(store.room, cluster, writer.record_event, metrics.process), health_of_process))
     closing, see = asyncio.Event(), handlers.seeing(store, queue, watches.saw, anew.set)
     informer = asyncio.create_task(_inform(see, settings, login, health_of_process, closing), name="informer")
     tasks.append(asyncio.create_task(_until(stop), name="stop"))
@@ -180,8 +179,7 @@ async def _operate(  # noqa: PLR0913 - the parts that it is handed
         done, _ = await asyncio.wait([informer, *tasks], return_when=asyncio.FIRST_COMPLETED)
     finally:
         stop.set()
-        await queue.finish(FINISH_READING_S, FINISH_WRITING_S, reconciler.acts)
-        await _finish(tasks, fences)
+        await _finish(queue.finish(FINISH_READING_S, FINISH_WRITING_S, reconciler.acts), tasks, fences)
         await brokers.close()
         closing.set()
         await asyncio.gather(informer, return_exceptions=True)
@@ -189,8 +187,9 @@ async def _operate(  # noqa: PLR0913 - the parts that it is handed
         task.result()
 
 
-async def _finish(tasks: list["asyncio.Task[None]"], fences: Fences | None) -> None:
+async def _finish(looks: Awaitable[None], tasks: list["asyncio.Task[None]"], fences: Fences | None) -> None:
     """End what writes; the next replica need not wait until brokers and watches are closed."""
+    await looks
     for task in tasks:
         task.cancel()
     _, on = await asyncio.wait(tasks, timeout=CANCELLED_WITHIN_S)

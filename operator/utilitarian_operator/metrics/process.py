@@ -43,19 +43,7 @@ class ProcessMetrics:
             "Seconds by which the last tick came late, because the process had no time for it; near 0 in good health",
             registry=registry,
         )
-        self._kept = Gauge(
-            "utilitarian_kept_bytes",
-            "About how many bytes of memory is taken by what the operator keeps of resources, Deployments, pods and "
-            "others; 0 while it waits for the Lease",
-            registry=registry,
-        )
-        self._kept_limit = Gauge(
-            "utilitarian_kept_limit_bytes",
-            "How many of these bytes there may be: a quarter of the memory limit. Beyond that the namespace that "
-            "takes most is left alone (event `NamespaceTooLarge`). Infinite without a limit, 0 while it waits for the "
-            "Lease",
-            registry=registry,
-        )
+        self._kept, self._kept_limit = _of_memory(registry)
         self._requests = Histogram(
             "utilitarian_request_seconds",
             "Seconds that a request took; `target` is `broker` (depths, over AMQP), `statistics` (of the broker), "
@@ -79,11 +67,15 @@ class ProcessMetrics:
         )
         info = Info("utilitarian_build", "Always 1; the version of the operator", registry=registry)
         info.info({"version": __version__})
+        self._begin()
+
+    def _begin(self) -> None:
+        """Show each label from the start on: `rate` doesn't see the step from nothing to 1."""
         for target in Target:
             self._requests.labels(target)
             self._failed_requests.labels(target)
         for kind in (*(it.__name__ for it in _kinds(OperatorError)), UNEXPECTED):
-            self._errors.labels(kind)  # `rate` doesn't see the step from nothing to 1
+            self._errors.labels(kind)
 
     def leads(self, *, leads: bool) -> None:
         """Record whether this replica works."""
@@ -111,6 +103,22 @@ class ProcessMetrics:
     def failed(self, error: Exception) -> None:
         """Count a look that failed."""
         self._errors.labels(type(error).__name__ if isinstance(error, OperatorError) else UNEXPECTED).inc()
+
+
+def _of_memory(registry: CollectorRegistry) -> tuple[Gauge, Gauge]:
+    kept = Gauge(
+        "utilitarian_kept_bytes",
+        "About how many bytes of memory is taken by what the operator keeps of resources, Deployments, pods and "
+        "others; 0 while it waits for the Lease",
+        registry=registry,
+    )
+    limit = Gauge(
+        "utilitarian_kept_limit_bytes",
+        "How many of these bytes there may be: a quarter of the memory limit. Beyond that the namespace that takes "
+        "most is left alone (event `NamespaceTooLarge`). Infinite without a limit, 0 while it waits for the Lease",
+        registry=registry,
+    )
+    return kept, limit
 
 
 def _kinds(kind: type[OperatorError]) -> Iterator[type[OperatorError]]:

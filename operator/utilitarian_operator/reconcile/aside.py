@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from utilitarian_operator.adapters.cluster.cache import FLEETS
 from utilitarian_operator.adapters.cluster.room import Room
@@ -29,6 +30,16 @@ def room_in(memory: int | None) -> Room:
     return Room(None if memory is None else memory // PART_OF_THE_LIMIT)
 
 
+class Figures(Protocol):
+    """What is shown of it."""
+
+    def failed(self, error: Exception, /) -> None:
+        """Count an error: so the alert on errors of looks tells of it."""
+
+    def keeps(self, bytes_: int, most: int | None, /) -> None:
+        """Show how many bytes are kept, and how many may be; None: as many as there are."""
+
+
 @dataclass
 class Aside:
     """Tells where a namespace gives way.
@@ -37,15 +48,13 @@ class Aside:
         room: says which, and why.
         cluster: the API server.
         record: records an event on a fleet.
-        failed: counts an error: so the alert on errors of looks tells of it.
-        keeps: shows how many bytes are kept, and how many may be (None: as many as there are).
+        figures: of the process.
     """
 
     room: Room
     cluster: Cluster
     record: Callable[[Object, Reason, str], Awaitable[None]]
-    failed: Callable[[Exception], None]
-    keeps: Callable[[int, int | None], None]
+    figures: Figures
     _told: dict[str, str] = field(default_factory=dict)
 
     def notes(self) -> list[str]:
@@ -60,9 +69,9 @@ class Aside:
 
     async def look(self) -> None:
         """Tell of those that gave way or were taken back since the last time, and show how full the room is."""
-        self.keeps(self.room.taken, self.room.most)
+        self.figures.keeps(self.room.taken, self.room.most)
         for namespace in self.room.aside:
-            self.failed(NamespaceTooLarge(namespace))
+            self.figures.failed(NamespaceTooLarge(namespace))
         now = dict(self.room.aside)
         for namespace in sorted(self._told.keys() - now.keys()):
             logger.info("the fleets of a namespace are looked at again", extra={"namespace": namespace})

@@ -79,7 +79,7 @@ async def test_a_part_that_can_not_be_cancelled_holds_up_no_end(
     parts = [asyncio.create_task(goes_on(), name="stubborn"), asyncio.create_task(waits(), name="well-behaved")]
     await asyncio.sleep(0)
     async with asyncio.timeout(5):
-        await _finish(parts, None)
+        await _finish(asyncio.sleep(0), parts, None)
     assert [(it.message, it.part) for it in caplog.records] == [("a part goes on while the process ends", "stubborn")]
     free.set()
     await parts[0]

@@ -26,7 +26,7 @@ class World:
     def __init__(self) -> None:
         self.room, self.cluster, self.events = Room(10), FakeCluster(), list[tuple[str, Reason, str]]()
         self.failures, self.shown = list[str](), list[tuple[int, int | None]]()
-        self.aside = Aside(self.room, self.cluster, self.record, self.failed, self.keeps)
+        self.aside = Aside(self.room, self.cluster, self.record, self)
 
     def failed(self, error: Exception) -> None:
         self.failures.append(f"{type(error).__name__} {error}")
