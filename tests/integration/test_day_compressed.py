@@ -32,7 +32,7 @@ from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.labels import node_name
 from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.memory_json import from_text
-from utilitarian_operator.simulation.engine import DEPARTURE_S, Engine
+from utilitarian_operator.simulation.engine import Engine
 from utilitarian_operator.simulation.load.arrivals import Tasks, tasks_of
 from utilitarian_operator.simulation.load.workload import Load
 from utilitarian_operator.simulation.play import Scene, kind
@@ -43,6 +43,9 @@ THIN = DAY_S / LENGTH_S / DENSER
 SEED = 11
 ENDS = timedelta(seconds=180)
 """What the last tasks may wait and take."""
+
+HALF_A_TICK_S = 0.5
+"""Until a look sees that a pool has nothing to do."""
 
 NEAR = 0.10
 """Part that the forecast of worker-seconds may be off by."""
@@ -116,14 +119,27 @@ class Came:
         return f"{self.worker_seconds:,.0f} worker-seconds, {self.starts} starts, {waits}, {self.late} late"
 
 
-def simulated(
-    fleet: Fleet, tasks: Mapping[str, Tasks], start_ups: Mapping[str, Sequence[float]], known: Mapping[str, Memory]
-) -> Came:
-    """What the simulator says of the same tasks and start-ups, with what was known of starts when they began."""
+@dataclass(frozen=True)
+class Machine:
+    """What the machine, and not the operator, had a part in.
+
+    Args:
+        start_ups: seconds that each worker took to begin its first task, by pool.
+        departure_s: from the look that sees that a worker has nothing to do until it is not asked for any more.
+    """
+
+    start_ups: Mapping[str, Sequence[float]]
+    departure_s: float
+
+
+def simulated(fleet: Fleet, tasks: Mapping[str, Tasks], machine: Machine, known: Mapping[str, Memory]) -> Came:
+    """What the simulator says of the same tasks and machine, with what was known of starts when they began."""
     until = LENGTH_S + ENDS.total_seconds()
     stage = Scene(fleet, typical(), tasks, until / DAY_S, SEED)
     workers = {
-        it.name: Workers(tasks[it.name], kind(it, stage, departure=DEPARTURE_S), cycle(start_ups[it.name]))
+        it.name: Workers(
+            tasks[it.name], kind(it, stage, departure=machine.departure_s), cycle(machine.start_ups[it.name])
+        )
         for it in fleet.pools
     }
     engine = Engine(fleet, workers, stage.load.begins, until, range(int(until)))
@@ -193,6 +209,23 @@ def first_starts(installation: Installation) -> dict[str, Memory]:
     }
 
 
+def departure_s(fleet: Fleet, lives: PodLives, ended: Sequence[tuple[str, float]]) -> float:
+    """Seconds from the look that sees that a pool has nothing to do until it is at zero, in the median.
+
+    Args:
+        fleet: says for how long an idle worker stays.
+        lives: of the pods.
+        ended: pool and moment of each end of a task.
+    """
+    found = []
+    for pool in fleet.pools:
+        stays_s = 0.0 if pool.scaling.wake == "WhenDue" else pool.scaling.idle_after.total_seconds()
+        for at in (at for at, size in lives.sizes(pool.name) if size == 0):
+            before = [end for name, end in ended if name == pool.name and end < at]
+            found += [at - max(before) - stays_s - HALF_A_TICK_S] if before else []
+    return max(median(found), 0.0)
+
+
 def start_ups(lives: Sequence[Life], begun: Mapping[str, float]) -> dict[str, list[float]]:
     """Seconds from asking for a worker to its first task, as a load file has them, by pool, in their order.
 
@@ -237,13 +270,20 @@ def test_a_compressed_day_costs_what_was_simulated(
     of_day = [it for it in lives.lives() if it.first >= begun.timestamp()]
     took = start_ups(of_day, {record.hostname: record.at for record in starts})
     real = Came(asked_for(lives, begun.timestamp(), until), len(of_day), sorted(waits.values()), late)
-    forecast = simulated(fleet, tasks, took, known)
+    ends = [
+        (sent[record.task_id][0], record.at)
+        for record in ledger.records
+        if record.event == "end" and record.task_id in sent
+    ]
+    machine = Machine(took, departure_s(fleet, lives, ends))
+    forecast = simulated(fleet, tasks, machine, known)
     off, every = real.worker_seconds / forecast.worker_seconds - 1, [it for each in took.values() for it in each]
     lines = [
         f"{policy}: {len(sent)} tasks in {ended - begun.timestamp():.0f} s, {off:+.1%} off",
         f"  real      {real}",
         f"  simulated {forecast}",
         f"  a start took {median(every):.1f} s (median), {max(every):.1f} s at most",
+        f"  a worker left {machine.departure_s:.1f} s (median) after a look saw it idle",
     ]
     with capsys.disabled():
         sys.stdout.write("\n" + "\n".join(lines) + "\n")
