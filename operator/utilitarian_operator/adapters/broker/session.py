@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -279,12 +279,13 @@ class BrokerSession:
                 if pause.lasts
                 else self._schedule.due(now := self._clock.monotonic(), self._answers.wanting_a_closer_look(now))
             )
-            if due is not None and due.closely:
-                await self._ask_closely(due, pause)
-            elif due is not None:
-                await (self._ask_beats() if due.beats else self._ask_once(due, pause))
-            elif self._workers.idle:
-                await self._in(self._worker_thread, self._workers.close)
+            with self._goes_on("workers not asked"):
+                if due is not None and due.closely:
+                    await self._ask_closely(due, pause)
+                elif due is not None:
+                    await (self._ask_beats() if due.beats else self._ask_once(due, pause))
+                elif self._workers.idle:
+                    await self._in(self._worker_thread, self._workers.close)
             await self._clock.sleep(self._every.looks_for_work_s)
 
     async def _ask_once(self, due: Round, pause: Pause) -> None:
@@ -302,10 +303,6 @@ class BrokerSession:
             pause.failed(error)
             self._schedule.failed()
             return
-        except Exception:
-            # Without its word a worker counts as busy: one bad answer must not end the asking, and is no secret.
-            logger.exception("workers not asked", extra={"broker": self._named})
-            return
         self._mute = None
         pause.ended()
         if answers:
@@ -321,8 +318,6 @@ class BrokerSession:
             words = await self._in(self._worker_thread, lambda: self._workers.words(due.nodes))
         except BrokerError as error:
             pause.failed(error)
-        except Exception:
-            logger.exception("workers not asked closely", extra={"broker": self._named})
         else:
             self._answers.count(due.nodes, words, asked_at)
 
@@ -332,53 +327,55 @@ class BrokerSession:
             self._beats = await self._in(self._worker_thread, self._workers.beats)
         except BrokerError as error:
             logger.debug("beats not asked", extra={"broker": self._named, "because": str(error)})
-        except Exception:
-            logger.exception("beats not asked", extra={"broker": self._named})
 
     async def _ask_for_advice(self, node: str | None) -> None:
-        """What advice alone needs, so that no other word of a worker is lost with it; a failure ends no asking."""
-        try:
-            with contextlib.suppress(BrokerError):
-                await self._in(self._worker_thread, self._workers.learn_settings)
-                if node is not None and self._clock.monotonic() - self._celery_asked >= self._every.celery_s:
-                    self._celery_asked = self._clock.monotonic()
-                    self._celery = await self._in(self._worker_thread, lambda: self._workers.celery(node))
-        except Exception:
-            logger.exception("version and settings not asked", extra={"broker": self._named})
+        """What advice alone needs; last, so that no other word of a worker is lost with it."""
+        with contextlib.suppress(BrokerError):
+            await self._in(self._worker_thread, self._workers.learn_settings)
+            if node is not None and self._clock.monotonic() - self._celery_asked >= self._every.celery_s:
+                self._celery_asked = self._clock.monotonic()
+                self._celery = await self._in(self._worker_thread, lambda: self._workers.celery(node))
 
     async def _read_delayed(self) -> None:
         while True:
-            try:
-                self._delayed = await self._in(self._depth_thread, self._depths.delayed)
-            except BrokerError:  # the depths say so, too
-                self._delayed = None
-            except Exception:  # whatever a broker says, it must not end the asking
-                logger.exception("delayed tasks not counted", extra={"broker": self._named})
-                self._delayed = None
-            absent = self._delayed is None and self._seen_at["depths"] is not None
+            read = None
+            with self._goes_on("delayed tasks not counted"), contextlib.suppress(BrokerError):  # the depths tell of it
+                read = await self._in(self._depth_thread, self._depths.delayed)
+            self._delayed = read
+            absent = read is None and self._seen_at["depths"] is not None
             await self._clock.sleep(self._every.delayed_looked_for_s if absent else self._every.delayed_s)
 
     async def _read_declarations(self) -> None:
         while True:
-            try:
+            with self._goes_on("declarations not read"):
                 self._declared = await declarations(self._endpoints, self._vhost, self._tls, self._names)
-            except Exception:
-                logger.exception("declarations not read", extra={"broker": self._named})
             await self._clock.sleep(self._every.declarations_s)
 
     async def _read_statistics(self, statistics: Statistics) -> None:
         while True:
             started = self._clock.monotonic()
-            try:
-                with self._requests.to(Target.STATISTICS):
-                    self._counted = await statistics.read()
-                self._seen_at["statistics"] = started
-            except BrokerError as error:
-                self._counted = error
-            except Exception:
-                logger.exception("statistics not read", extra={"broker": self._named})
-                self._counted = BrokerUnreachable("the statistics could not be read: the operator's log has the cause")
+            unreadable = BrokerUnreachable("the statistics could not be read: the operator's log has the cause")
+            read: dict[str, Counted] | BrokerError = unreadable
+            with self._goes_on("statistics not read"):
+                try:
+                    with self._requests.to(Target.STATISTICS):
+                        read = await statistics.read()
+                    self._seen_at["statistics"] = started
+                except BrokerError as error:
+                    read = error
+            self._counted = read
             await self._clock.sleep(max(self._every.statistics_s - (self._clock.monotonic() - started), LEAST_GAP_S))
+
+    @contextlib.contextmanager
+    def _goes_on(self, without: str) -> Iterator[None]:
+        """Whatever a broker or a worker says, it must not end the asking; what is missing is logged, and is no secret.
+
+        A worker that was not heard counts as busy.
+        """
+        try:
+            yield
+        except Exception:
+            logger.exception(without, extra={"broker": self._named})
 
 
 def _nothing() -> None:
