@@ -23,7 +23,7 @@ from utilitarian_operator.host.settings import Settings
 from utilitarian_operator.host.wiring import Running, run
 
 START_WITHIN = timedelta(seconds=30)
-STOP_WITHIN = timedelta(seconds=30)
+STOP_WITHIN = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
