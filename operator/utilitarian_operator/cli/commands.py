@@ -55,6 +55,7 @@ def explain(  # noqa: PLR0913 - one parameter an option
     fleet: FleetName = None,
     filename: File = None,
     namespace: Namespace = None,
+    selector: Labels = "",
     *,
     watch: Watch = False,
     kubeconfig: Kubeconfig = None,
@@ -70,7 +71,8 @@ def explain(  # noqa: PLR0913 - one parameter an option
     """
     from utilitarian_operator.cli import explain as command
 
-    command.explain(pool, fleet, filename, Target(kubeconfig, context, namespace), output, watch=watch)
+    target = Target(kubeconfig, context, namespace)
+    command.explain(pool, fleet, filename, target, output, selector, watch=watch)
 
 
 def status(  # noqa: PLR0913 - one parameter an option

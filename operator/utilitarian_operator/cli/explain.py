@@ -47,13 +47,20 @@ THE_BILL = (
 )
 
 
-def explain(
-    pool: str, fleet: str | None, filename: Path | None, target: Target, output: Format, *, watch: bool
+def explain(  # noqa: PLR0913 - what a person may ask for
+    pool: str,
+    fleet: str | None,
+    filename: Path | None,
+    target: Target,
+    output: Format,
+    selector: str,
+    *,
+    watch: bool,
 ) -> None:
     """Print why a pool has its size; `commands.explain` says what each argument is."""
     with explained(output):
-        if filename is not None and watch:
-            raise WrongInput("--filename is no cluster: --watch needs one")
+        if filename is not None and (watch or selector):
+            raise WrongInput("--filename is no cluster: --watch and --selector need one")
 
         def said(found: Found) -> str:
             for note in () if watch else found.notes:
@@ -61,10 +68,10 @@ def explain(
             return printed(found, the_one(found.resources, fleet, pool), pool, output, found.now())
 
         async def look(there: Connection) -> str:
-            return said(await found_in(there))
+            return said(await found_in(there, selector=selector))
 
         async def once() -> str:
-            return said(await from_cluster(target))
+            return said(await from_cluster(target, selector=selector))
 
         if watch:
             checked(target)

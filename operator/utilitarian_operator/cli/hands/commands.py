@@ -34,6 +34,7 @@ def scale(  # noqa: PLR0913 - one parameter an option
         "1h"
     ),
     fleet: FleetName = None,
+    selector: Labels = "",
     *,
     dry_run: DryRun = False,
     namespace: Namespace = None,
@@ -48,13 +49,14 @@ def scale(  # noqa: PLR0913 - one parameter an option
     from utilitarian_operator.cli.hands import numbers
     from utilitarian_operator.cli.hands.steering import Wish
 
-    numbers.scale(Wish(Target(kubeconfig, context, namespace), fleet, pool, dry_run=dry_run), workers, length)
+    numbers.scale(Wish(Target(kubeconfig, context, namespace), fleet, pool, selector, dry_run), workers, length)
 
 
 def drain(  # noqa: PLR0913 - one parameter an option
     pool: PoolName,
     length: Annotated[str, typer.Option("--for", help="For how long no worker comes: 90s, 2h, 1h30m.")] = "1h",
     fleet: FleetName = None,
+    selector: Labels = "",
     *,
     dry_run: DryRun = False,
     namespace: Namespace = None,
@@ -68,7 +70,7 @@ def drain(  # noqa: PLR0913 - one parameter an option
     from utilitarian_operator.cli.hands import numbers
     from utilitarian_operator.cli.hands.steering import Wish
 
-    numbers.drain(Wish(Target(kubeconfig, context, namespace), fleet, pool, dry_run=dry_run), length)
+    numbers.drain(Wish(Target(kubeconfig, context, namespace), fleet, pool, selector, dry_run), length)
 
 
 def pause(  # noqa: PLR0913 - one parameter an option
@@ -117,6 +119,7 @@ def run_now(  # noqa: PLR0913 - one parameter an option
         typer.Argument(help="Name of the run; the pool's only one unless given.", autocompletion=completion.runs),
     ] = None,
     fleet: FleetName = None,
+    selector: Labels = "",
     *,
     dry_run: DryRun = False,
     namespace: Namespace = None,
@@ -131,7 +134,7 @@ def run_now(  # noqa: PLR0913 - one parameter an option
     from utilitarian_operator.cli.hands import run_now as hand
     from utilitarian_operator.cli.hands.steering import Wish
 
-    hand.run_now(Wish(Target(kubeconfig, context, namespace), fleet, pool, dry_run=dry_run), run)
+    hand.run_now(Wish(Target(kubeconfig, context, namespace), fleet, pool, selector, dry_run), run)
 
 
 def events(  # noqa: PLR0913 - one parameter an option
@@ -187,6 +190,7 @@ def top(  # noqa: PLR0913 - one parameter an option
 def doctor(
     fleet: FleetName = None,
     namespace: Namespace = None,
+    selector: Labels = "",
     kubeconfig: Kubeconfig = None,
     context: Context = None,
     output: Output = Format.TABLE,
@@ -200,12 +204,13 @@ def doctor(
     """
     from utilitarian_operator.cli.hands import doctor as hand
 
-    hand.doctor(fleet, Target(kubeconfig, context, namespace), output)
+    hand.doctor(fleet, Target(kubeconfig, context, namespace), output, selector)
 
 
 def report(
     fleet: FleetName = None,
     namespace: Namespace = None,
+    selector: Labels = "",
     file: Annotated[
         Path | None, typer.Option("--file", help="Where to write it: a new file; utilitarian-report-TIME.tar.gz else.")
     ] = None,
@@ -221,4 +226,4 @@ def report(
     """
     from utilitarian_operator.cli.hands import report as hand
 
-    hand.report(fleet, Target(kubeconfig, context, namespace), file)
+    hand.report(fleet, Target(kubeconfig, context, namespace), file, selector)

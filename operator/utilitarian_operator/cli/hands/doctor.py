@@ -137,28 +137,29 @@ class Check:
     remedy: str = ""
 
 
-def doctor(fleet: str | None, target: Target, output: Format) -> None:
+def doctor(fleet: str | None, target: Target, output: Format, selector: str) -> None:
     """Print all checks; end with 3 where something is wrong."""
     with explained(output):
         checked(target)
-        checks = asyncio.run(_examined(fleet, target))
+        checks = asyncio.run(_examined(fleet, target, selector))
         emit(_printed(checks, output))
         if any(it.state is State.WRONG for it in checks):
             raise typer.Exit(WRONG)
 
 
-async def _examined(fleet: str | None, target: Target) -> list[Check]:
+async def _examined(fleet: str | None, target: Target, selector: str) -> list[Check]:
     async with connection.by_hand(target, dry_run=True) as there:
-        return [check async for check in checks(there, fleet, datetime.now(UTC))]
+        return [check async for check in checks(there, fleet, datetime.now(UTC), selector)]
 
 
-async def checks(there: HandConnection, fleet: str | None, now: datetime) -> AsyncIterator[Check]:
+async def checks(there: HandConnection, fleet: str | None, now: datetime, selector: str = "") -> AsyncIterator[Check]:
     """All checks, in the order in which one explains the next.
 
     Args:
         there: where to ask.
         fleet: the one that is meant; None for all of the namespace.
         now: this machine's clock.
+        selector: of labels that the fleets have.
 
     Raises:
         ClusterError: the API server does not answer at all.
@@ -168,7 +169,7 @@ async def checks(there: HandConnection, fleet: str | None, now: datetime) -> Asy
     yield Check("API server", State.OK, server.version)
     yield _clock(server.clock, now)
     try:
-        found = await found_in(there)
+        found = await found_in(there, selector=selector)
     except Gone as error:
         said, _, remedy = str(error).partition("; ")
         yield Check("resource", State.WRONG, said, remedy)

@@ -6,7 +6,7 @@ import os
 import platform
 import re
 import tarfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -53,20 +53,20 @@ Look through it before you give it away: names of queues, images and hosts are i
 """
 
 
-def report(fleet: str | None, target: Target, file: Path | None) -> None:
+def report(fleet: str | None, target: Target, file: Path | None, selector: str) -> None:
     """Write the bundle; `commands.report` says what each argument is."""
     with explained(Format.TABLE):
         checked(target)
         now = datetime.now(UTC)
         path = file or Path(f"utilitarian-report-{now:%Y%m%dT%H%M%SZ}.tar.gz")
-        files = asyncio.run(_gathered(fleet, target, now))
+        files = asyncio.run(_gathered(fleet, target, now, selector))
         _write(path, files, now)
         emit(f"{path}: {len(files)} files, without secrets; look through it before you give it away")
 
 
-async def _gathered(fleet: str | None, target: Target, now: datetime) -> dict[str, str]:
+async def _gathered(fleet: str | None, target: Target, now: datetime, selector: str) -> dict[str, str]:
     async with connection.by_hand(target, dry_run=True) as there:
-        found = await found_in(there)
+        found = await found_in(there, selector=selector)
         chosen = found.resources if fleet is None else [the_one(found.resources, fleet)]
         if not chosen:
             raise WrongInput(f"no UtilitarianWorkerPool in namespace {there.namespace}: name another one by -n")
@@ -110,7 +110,7 @@ async def bundle(
         yield name, plain_log(_COLOUR.sub("", text))
     yield "events.txt", await read("events", lambda: _events(there, resources, found.resources, not_read))
     yield "objects.yaml", await read("objects", lambda: _objects(there, resources, not_read))
-    yield "doctor.txt", await read("doctor", lambda: _examined(there, now))
+    yield "doctor.txt", await read("doctor", lambda: _examined(there, now, meant))
     async for name, text in _logs(there, read):
         yield name, text
     yield "not-read.txt", "\n".join(not_read)
@@ -149,8 +149,8 @@ async def _objects(there: Connection, resources: list[Object], not_read: list[st
     return "\n".join(texts)
 
 
-async def _examined(there: HandConnection, now: datetime) -> str:
-    rows = [it async for it in checks(there, None, now)]
+async def _examined(there: HandConnection, now: datetime, fleets: Container[str]) -> str:
+    rows = [it async for it in checks(there, None, now) if "/" not in it.what or it.what in fleets]
     return "\n".join(plain(f"{it.what} {it.state}: {it.said} {it.remedy}".rstrip()) for it in rows)
 
 

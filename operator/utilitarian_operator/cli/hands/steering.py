@@ -15,7 +15,16 @@ from utilitarian_operator.cli import connection
 from utilitarian_operator.cli.connection import Connection, Target
 from utilitarian_operator.cli.output import FAILED, WRONG_INPUT, Format, WrongInput, emit, explained, remark
 from utilitarian_operator.cli.readable_status import readable
-from utilitarian_operator.cli.resources import Found, annotations_of, checked, found_in, label, mode_of, the_one
+from utilitarian_operator.cli.resources import (
+    Found,
+    annotations_of,
+    checked,
+    found_in,
+    label,
+    mode_of,
+    pools_of,
+    the_one,
+)
 from utilitarian_operator.core.explain.presence import Seen
 from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.spec.by_hand import by_hand
@@ -105,9 +114,9 @@ async def _steer(wish: Wish, change: Making) -> None:
 
 
 def _meant(wish: Wish, found: Found) -> list[Object]:
-    if wish.selector and wish.fleet is None and wish.pool is None and found.resources:
-        return found.resources
-    return [the_one(found.resources, wish.fleet, wish.pool)]
+    labelled = found.resources if wish.selector and wish.fleet is None else []
+    fitting = [it for it in labelled if wish.pool is None or wish.pool in pools_of(it)]
+    return fitting or [the_one(found.resources, wish.fleet, wish.pool)]
 
 
 async def _changed(wish: Wish, there: Connection, found: Found, resource: Object, change: Making) -> None:

@@ -1,7 +1,9 @@
 """What all hands that change something have in common."""
 
+import tarfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -178,3 +180,43 @@ def test_a_pause_that_is_over_by_the_clusters_clock_is_over(shell: FakeShell) ->
     shell.run("pause", "--for", "1h")
     shell.cluster.clock_ahead = timedelta(hours=3)
     assert "paused until" not in shell.run("scale", "cleanup", "1").stderr
+
+
+def labelled(shell: FakeShell, name: str, **labels: str) -> None:
+    shell.fleet(name, pools=[{"name": name[0], "queues": ["q"], "schedule": [RUN]}])
+    live = shell.cluster._objects["UtilitarianWorkerPool", NAMESPACE, name]
+    live["metadata"] = {**live["metadata"], "labels": labels}
+
+
+RUN = {"name": "yearly-run", "start": "0 0 1 1 *", "workers": 2}
+BY_LABEL = [["scale", "a", "1"], ["drain", "a"], ["run-now", "a"], ["pause"], ["resume"]]
+LOOKS = [["status"], ["top", "--once"], ["explain", "a"], ["events"], ["doctor"], ["report", "--file"]]
+
+
+@pytest.mark.parametrize("hand", BY_LABEL, ids=lambda it: it[0])
+def test_each_hand_does_it_to_all_fleets_with_a_label_that_have_the_pool(shell: FakeShell, hand: list[str]) -> None:
+    for name, team in (("a1", "billing"), ("a2", "billing"), ("a3", "other")):
+        labelled(shell, name, team=team)
+    done = shell.run(*hand, "-l", "team=billing")
+    assert done.returncode == 0
+    assert [it.partition(":")[0] for it in done.stdout.splitlines()] == ["metering/a1", "metering/a2"]
+    one = shell.run(*hand, "-l", "team=billing", "--fleet", "a2", "--dry-run")
+    assert [it.partition(":")[0] for it in one.stdout.splitlines()][:1] == (["metering/a2"] if one.stdout else [])
+    labelled(shell, "b1", team="billing")
+    assert "metering/b1" not in shell.run(*hand, "-l", "team=billing").stdout or hand[0] in {"pause", "resume"}
+    assert shell.run(*hand, "-l", "team=none").returncode == 2
+
+
+@pytest.mark.parametrize("words", LOOKS, ids=lambda it: it[0])
+def test_each_look_is_at_the_fleets_with_a_label(shell: FakeShell, tmp_path: Path, words: list[str]) -> None:
+    labelled(shell, "a1", team="billing")
+    labelled(shell, "a2", team="other")
+    file = tmp_path / "r.tar.gz"
+    done = shell.run(*words, *([file] if words[0] == "report" else []), "-l", "team=billing")
+    said = done.stdout + done.stderr
+    if words[0] == "report":
+        with tarfile.open(file) as archive:
+            said = "\n".join(archive.extractfile(it).read().decode() for it in archive)  # type: ignore[union-attr]
+    assert done.returncode in {0, 3}
+    assert words[0] == "events" or "metering/a1" in said
+    assert "metering/a2" not in said
