@@ -11,7 +11,7 @@ import pytest
 from tests.support.chart import CHART, NAMESPACE, RELEASE, ChartRefusedError, helm, one, render
 from tests.support.controlplane import ControlPlane
 from tests.support.waiting import wait_until
-from utilitarian_operator.api.names import FLEETS_LEASE
+from utilitarian_operator.api.names import FLEETS_LEASE, SALT
 
 CRD = "utilitarianworkerpools.utilitarian.io"
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:uo-utilitarian-operator"
@@ -108,6 +108,15 @@ def test_the_resource_is_served_after_the_first_install(cluster: ControlPlane) -
     assert install(cluster, {})["info"]["status"] == "deployed"
     cluster.kubectl("wait", "--for=condition=Established", f"crd/{CRD}", "--timeout=120s")
     assert cluster.kubectl("get", "uwp", "--all-namespaces", "--output=name") == ""
+
+
+def test_the_notes_say_what_comes_next_and_what_an_uninstall_leaves(cluster: ControlPlane) -> None:
+    notes = install(cluster, {"admission": {"enabled": True}})["info"]["notes"]
+    for command in ("helm test uo", "create secret generic", "apply -f -", "kubectl get uwp -A"):
+        assert command in notes
+    left = notes.partition("An uninstall leaves")[2]
+    for name in (SALT, FLEETS_LEASE, "Lease uo-utilitarian-operator", "Secret uo-utilitarian-operator-admission"):
+        assert name in left
 
 
 @pytest.mark.parametrize("values", [{}, {"watchNamespaces": ["metering"]}], ids=["all namespaces", "one namespace"])

@@ -294,8 +294,8 @@ async def _ours(fences: Fences, reconciler: Reconciler, key: Key) -> bool:
 
 
 def _watched(settings: Settings, store: Store) -> set[str]:
-    """The namespaces that are watched by name, and those that have fleets."""
-    return {*settings.namespaces, *(key.namespace for key in store.fleets())}
+    """The namespaces that are watched by name, and those that have fleets, also where these are left alone."""
+    return {*settings.namespaces, *store.room.aside, *(key.namespace for key in store.fleets())}
 
 
 @contextlib.asynccontextmanager

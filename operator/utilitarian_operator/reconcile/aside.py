@@ -15,6 +15,8 @@ from utilitarian_operator.errors import ClusterError, NamespaceTooLarge
 logger = logging.getLogger(__name__)
 
 LOOKED_AT_EACH_S = 1.0
+TRIES = 10
+"""To record an event: after a start, the Lease without which none may be written is held within a second or two."""
 
 PART_OF_THE_LIMIT = 4
 """Of the memory that the process may have, what is kept of objects takes one such part at most: what follows from them
@@ -47,15 +49,16 @@ class Aside:
     Args:
         room: says which, and why.
         cluster: the API server.
-        record: records an event on a fleet.
+        record: records an event on a fleet; returns whether it could be.
         figures: of the process.
     """
 
     room: Room
     cluster: Cluster
-    record: Callable[[Object, Reason, str], Awaitable[None]]
+    record: Callable[[Object, Reason, str], Awaitable[bool]]
     figures: Figures
     _told: dict[str, str] = field(default_factory=dict)
+    _tries_left: dict[str, int] = field(default_factory=dict)
 
     def notes(self) -> list[str]:
         """Which are left alone, a sentence each."""
@@ -78,17 +81,21 @@ class Aside:
         for namespace in sorted(now.keys() - self._told.keys()):
             about = {"namespace": namespace, "because": now[namespace]}
             logger.warning("the fleets of a namespace are left alone: it takes too much memory", extra=about)
-            await self._record(namespace, now[namespace])
+            self._tries_left[namespace] = TRIES
         self._told = now
+        for namespace in sorted(now.keys() & self._tries_left.keys()):
+            self._tries_left[namespace] -= 1
+            if await self._is_recorded(namespace, now[namespace]) or not self._tries_left[namespace]:
+                del self._tries_left[namespace]
 
-    async def _record(self, namespace: str, why: str) -> None:
+    async def _is_recorded(self, namespace: str, why: str) -> bool:
+        """Record an event on one of a namespace's fleets; that can't be done before its Lease is held."""
         try:
             fleets, _ = await self.cluster.items(FLEETS, namespace, limit=1)
         except ClusterError as error:
-            logger.warning("event not recorded", extra={"namespace": namespace, "because": str(error)})
-            return
-        for fleet in fleets:
-            await self.record(fleet, Reason.NAMESPACE_TOO_LARGE, _sentence(namespace, why))
+            logger.debug("event not recorded yet", extra={"namespace": namespace, "because": str(error)})
+            return False
+        return all([await self.record(it, Reason.NAMESPACE_TOO_LARGE, _sentence(namespace, why)) for it in fleets])
 
 
 def _sentence(namespace: str, why: str) -> str:

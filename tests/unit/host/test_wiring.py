@@ -16,7 +16,8 @@ from utilitarian_operator.host import wiring
 from utilitarian_operator.host.fences import Fences
 from utilitarian_operator.host.leadership import TERMS as LEADS
 from utilitarian_operator.host.namespaces import TERMS
-from utilitarian_operator.host.wiring import _finish, _ours, _wanted
+from utilitarian_operator.host.settings import Settings
+from utilitarian_operator.host.wiring import _finish, _ours, _wanted, _watched
 
 KEY = Key("ns", "fleet")
 
@@ -83,3 +84,11 @@ async def test_a_part_that_can_not_be_cancelled_holds_up_no_end(
     assert [(it.message, it.part) for it in caplog.records] == [("a part goes on while the process ends", "stubborn")]
     free.set()
     await parts[0]
+
+
+def test_the_lease_of_a_namespace_that_is_left_alone_is_held_too() -> None:
+    """Without it no event could tell of it, and another operator would work on what this one may take back."""
+    store = Store()
+    store.room.lay_aside("large", "too much")
+    assert _watched(Settings(), store) == {"large"}
+    assert _watched(Settings(namespaces=("metering",)), store) == {"large", "metering"}

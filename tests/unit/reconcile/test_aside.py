@@ -1,6 +1,8 @@
 """That a namespace gives way is told once, by an event, the log and a note."""
 
+import itertools
 import logging
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -12,7 +14,7 @@ from utilitarian_operator.adapters.cluster.room import Room
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.errors import ClusterError
-from utilitarian_operator.reconcile.aside import Aside, room_in
+from utilitarian_operator.reconcile.aside import TRIES, Aside, room_in
 
 SENTENCE = (
     "the fleets of namespace hostile are left alone: too much; delete what is not needed there, or give the operator "
@@ -25,6 +27,7 @@ class World:
 
     def __init__(self) -> None:
         self.room, self.cluster, self.events = Room(10), FakeCluster(), list[tuple[str, Reason, str]]()
+        self.recorded: Iterator[bool] = itertools.repeat(object=True)
         self.failures, self.shown = list[str](), list[tuple[int, int | None]]()
         self.aside = Aside(self.room, self.cluster, self.record, self)
 
@@ -34,15 +37,19 @@ class World:
     def keeps(self, bytes_: int, most: int | None) -> None:
         self.shown.append((bytes_, most))
 
-    async def record(self, fleet: Object, reason: Reason, note: str) -> None:
+    async def record(self, fleet: Object, reason: Reason, note: str) -> bool:
         self.events.append((fleet["metadata"]["name"], reason, note))
+        return next(self.recorded)
+
+    async def make_fleet(self, name: str) -> None:
+        kind = {"apiVersion": "utilitarian.io/v1alpha1", "kind": "UtilitarianWorkerPool"}
+        await self.cluster.create({**kind, "metadata": {"name": name, "namespace": "hostile"}, "spec": {}})
 
 
 async def test_one_of_its_fleets_is_told() -> None:
     world = World()
     for name in ("f", "g"):
-        kind = {"apiVersion": "utilitarian.io/v1alpha1", "kind": "UtilitarianWorkerPool"}
-        await world.cluster.create({**kind, "metadata": {"name": name, "namespace": "hostile"}, "spec": {}})
+        await world.make_fleet(name)
     await world.aside.look()
     assert (world.aside.notes(), world.events) == ([], [])
     world.room.lay_aside("hostile", "too much")
@@ -76,6 +83,21 @@ async def test_an_event_that_can_not_be_recorded_stops_nothing(monkeypatch: pyte
     world.room.lay_aside("hostile", "too much")
     await world.aside.look()
     assert (world.events, world.aside.notes()) == ([], [SENTENCE])
+
+
+async def test_an_event_that_could_not_be_recorded_is_tried_again() -> None:
+    """As after a start: the namespace gives way in the first list, before its Lease is held."""
+    world = World()
+    await world.make_fleet("f")
+    world.recorded = itertools.chain([False, False, True], itertools.repeat(object=False))
+    for tries in (3, TRIES):
+        world.events.clear()
+        world.room.lay_aside("hostile", "too much")
+        for _ in range(2 * TRIES):
+            await world.aside.look()
+        assert world.events == [("f", Reason.NAMESPACE_TOO_LARGE, SENTENCE)] * tries
+        world.room.aside.clear()
+        await world.aside.look()
 
 
 async def test_it_shows_how_full_the_room_is() -> None:

@@ -213,8 +213,8 @@ class ObjectWriter:
                 self._see(live["kind"], await self.cluster.patch(live, _released(live)))
         return None
 
-    async def record_event(self, resource: Object, reason: Reason, note: str) -> None:
-        """Record an event and a log line; an event that can't be recorded stops nothing.
+    async def record_event(self, resource: Object, reason: Reason, note: str) -> bool:
+        """Record an event and a log line; an event that can't be recorded stops nothing. Returns whether it could be.
 
         The same one, said again within minutes, is counted, and `catch_up` writes the count.
         """
@@ -222,11 +222,13 @@ class ObjectWriter:
         logger.info("event", extra={"fleet": str(key), "reason": str(reason), "note": note})
         body = event(resource, reason, note, instance=self.instance, now=now, unique=self.unique())
         if self.series.again(body, now):
-            return
+            return True
         try:
             self.series.recorded(await self.cluster.create(body), now)
         except ClusterError as error:
             logger.warning("event not recorded", extra={"fleet": str(key), "because": str(error)})
+            return False
+        return True
 
     async def catch_up(self, key: Key) -> None:
         """Write how often events about a fleet were said again."""
