@@ -279,7 +279,7 @@ class BrokerSession:
                 if pause.lasts
                 else self._schedule.due(now := self._clock.monotonic(), self._answers.wanting_a_closer_look(now))
             )
-            with self._goes_on("workers not asked"):
+            with self._goes_on("workers"):
                 if due is not None and due.closely:
                     await self._ask_closely(due, pause)
                 elif due is not None:
@@ -339,7 +339,7 @@ class BrokerSession:
     async def _read_delayed(self) -> None:
         while True:
             read = None
-            with self._goes_on("delayed tasks not counted"), contextlib.suppress(BrokerError):  # the depths tell of it
+            with self._goes_on("delayed tasks"), contextlib.suppress(BrokerError):  # the depths tell of it
                 read = await self._in(self._depth_thread, self._depths.delayed)
             self._delayed = read
             absent = read is None and self._seen_at["depths"] is not None
@@ -347,7 +347,7 @@ class BrokerSession:
 
     async def _read_declarations(self) -> None:
         while True:
-            with self._goes_on("declarations not read"):
+            with self._goes_on("declarations"):
                 self._declared = await declarations(self._endpoints, self._vhost, self._tls, self._names)
             await self._clock.sleep(self._every.declarations_s)
 
@@ -356,7 +356,7 @@ class BrokerSession:
             started = self._clock.monotonic()
             unreadable = BrokerUnreachable("the statistics could not be read: the operator's log has the cause")
             read: dict[str, Counted] | BrokerError = unreadable
-            with self._goes_on("statistics not read"):
+            with self._goes_on("statistics"):
                 try:
                     with self._requests.to(Target.STATISTICS):
                         read = await statistics.read()
@@ -367,7 +367,7 @@ class BrokerSession:
             await self._clock.sleep(max(self._every.statistics_s - (self._clock.monotonic() - started), LEAST_GAP_S))
 
     @contextlib.contextmanager
-    def _goes_on(self, without: str) -> Iterator[None]:
+    def _goes_on(self, what: str) -> Iterator[None]:
         """Whatever a broker or a worker says, it must not end the asking; what is missing is logged, and is no secret.
 
         A worker that was not heard counts as busy.
@@ -375,7 +375,7 @@ class BrokerSession:
         try:
             yield
         except Exception:
-            logger.exception(without, extra={"broker": self._named})
+            logger.exception("not read", extra={"broker": self._named, "what": what})
 
 
 def _nothing() -> None:
