@@ -1,5 +1,6 @@
 """`pause` and `resume`: the numbers of all workers of a fleet stay as they are for a while."""
 
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from utilitarian_operator.api.objects import Object
@@ -8,6 +9,8 @@ from utilitarian_operator.cli.output import Format, WrongInput, explained
 from utilitarian_operator.cli.resources import annotations_of, mode_of
 from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.spec.by_hand import PAUSED, by_hand, pause_written
+from utilitarian_operator.core.spec.override import overrides
+from utilitarian_operator.core.wording import plural
 
 BY_GIT = "a tool that takes the resource from Git may set spec.mode back; --for pauses by an annotation instead"
 
@@ -45,11 +48,20 @@ def resume(wish: Wish) -> None:
             raise WrongInput(
                 "the fleet's mode is Preview, which is no pause: set spec.mode to Auto where it is written"
             )
+        numbers = tuple(_numbers(annotations, now))
         if not spec and by_hand(annotations)[0].pause("Auto", now) is None:
-            return Change("not paused: the rules decide", taken)
-        return Change("the rules decide again", taken, spec, (BY_GIT,) if spec else ())
+            return Change("not paused: the rules decide", taken, notes=numbers)
+        return Change("the rules decide again", taken, spec, (*([BY_GIT] if spec else ()), *numbers))
 
     steer(wish, change)
+
+
+def _numbers(annotations: Mapping[str, str], now: datetime) -> Iterator[str]:
+    """The numbers that people have set and that count on: they may be those of another person."""
+    for pool, it in overrides(annotations)[0].items():
+        if it.until > now:
+            had = plural(it.workers, "worker")
+            yield f"{pool} has {had} by hand until {timestamp(it.until)}: scale {pool} auto ends that"
 
 
 def _paused(until: str) -> str:

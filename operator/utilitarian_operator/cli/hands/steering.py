@@ -147,9 +147,10 @@ async def _agreed(
         try:
             await there.cluster.patch(resource, {**body, "metadata": {**body["metadata"], "resourceVersion": version}})
             break
-        except Conflict:
+        except Conflict as error:
             if not left:
-                raise
+                said = f"{label(resource)} was changed by others at each of {TRIES} tries, so nothing was done"
+                raise Conflict(f"{said}: try again") from error
         about = resource["metadata"]
         resource, _ = readable(await there.cluster.read(KIND, about["namespace"], about["name"]))
         the_one([resource], wish.fleet, wish.pool)

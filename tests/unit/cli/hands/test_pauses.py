@@ -53,6 +53,18 @@ def test_a_pause_of_another_person_that_becomes_shorter_is_said(shell: FakeShell
     assert shell.run("pause", "--for", "2h").stderr == ""
 
 
+def test_a_number_by_hand_outlasts_a_pause_and_is_named_when_it_ends(shell: FakeShell) -> None:
+    shell.fleet()
+    shell.lease()
+    shell.run("pause", "--for", "1h")
+    shell.run("drain", "cleanup", "--for", "8h")
+    until = shell.annotations()["utilitarian.io/override.cleanup"].removeprefix("0 until ")
+    said = f"note: cleanup has 0 workers by hand until {until}: scale cleanup auto ends that\n"
+    assert [shell.run("resume").stderr for _ in range(2)] == [said, said]
+    shell.run("scale", "cleanup", "auto")
+    assert shell.run("resume").stderr == ""
+
+
 def test_a_fleet_that_is_not_paused(shell: FakeShell) -> None:
     shell.fleet()
     done = shell.run("resume")

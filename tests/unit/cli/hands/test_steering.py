@@ -99,7 +99,9 @@ def test_a_hand_tries_again_where_the_resource_changes_under_it(shell: FakeShell
     at_each_patch(shell, lambda: edited(shell), times)
     done = shell.run("scale", "cleanup", "1")
     assert done.returncode == code
-    assert done.stderr.startswith("error: HTTP 409" if code else "warning: operator NOT SEEN")
+    assert done.stderr.startswith(
+        "error: metering/utilitarian was changed by others at each of 5 tries" if code else "warning: operator NOT SEEN"
+    )
     assert len(shell.annotations()) == 1 - code
 
 
