@@ -94,6 +94,19 @@ def test_missing_queues_cost_the_others_nothing_and_are_seen_when_they_come(
     assert reader.read(queues[:1]) == {queues[0]: Depth(0, 0)}
 
 
+def test_a_missing_queue_is_not_forgotten_by_a_reading_for_other_looks(
+    rabbitmq: RabbitMQ, vhost: str, reader: DepthReader
+) -> None:
+    """Else it would end each batch that it is in, and all queues behind it would be asked a second time."""
+    rabbitmq.declare(vhost, "there")
+    assert reader.read(["gone"], ["there"]) == {"gone": None, "there": Depth(0, 0)}
+    reader.read(["there"])
+    assert list(reader._apart) == ["gone"]
+    assert reader.read(["there"], ["gone"]) == {"gone": None, "there": Depth(0, 0)}
+    rabbitmq.declare(vhost, "gone")
+    assert reader.read(["gone"], ["there"]) == {"gone": Depth(0, 0), "there": Depth(0, 0)}
+
+
 def test_a_queue_deleted_between_two_reads_is_missing_and_the_others_are_right(
     rabbitmq: RabbitMQ, vhost: str, reader: DepthReader
 ) -> None:

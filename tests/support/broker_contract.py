@@ -104,6 +104,17 @@ class BrokerContract:
             assert seen.seen_at["statistics"] is not None
             assert {it.name for it in seen.sources()} == {"depths", "workers", "statistics"}
 
+    async def test_a_look_tells_of_its_own_queues_alone(self, stage: Stage) -> None:
+        for queue in ("kept", "another"):
+            stage.declare(queue)
+        async with stage.session(statistics=True) as broker:
+            await until(broker, lambda it: isinstance(it.counted, dict) and {"kept", "another"} <= it.counted.keys())
+            seen = await broker.look(["kept", "missing"])
+            assert (seen.counted, seen.depths) == (
+                {"kept": Counted(0, 0, 0, 0)},
+                {"kept": Depth(0, 0), "missing": None},
+            )
+
     async def test_only_those_who_are_asked_answer(self, stage: Stage) -> None:
         async with stage.workers(NODE, OTHER), stage.session() as broker:
             assert answer(broker.known) is None

@@ -8,9 +8,11 @@ import pytest
 from tests.support.looks import pod, snapshot
 from tests.support.pools import NOW
 from utilitarian_operator.core.observation.broker import BrokerName, BrokerSnapshot, moved, questions
+from utilitarian_operator.core.observation.broker_settings import BrokerSettings, QueueSettings
 from utilitarian_operator.core.observation.let_in import mark
 from utilitarian_operator.core.observation.model.figures import Unknown
 from utilitarian_operator.core.observation.model.pool import PoolSnapshot
+from utilitarian_operator.core.observation.model.queue import Counted
 from utilitarian_operator.errors import BrokerUnreachable
 
 WELL = "celery@well"
@@ -72,6 +74,21 @@ def test_a_url_that_names_another_broker_is_told_with_what_the_old_one_holds(now
     assert not another or "12 tasks waited on the old one and stay there" in said[0]
     assert not another or "an unknown number of tasks" in next(iter(moved(BEFORE, now, {"backlog": None})))
     assert list(moved(None, now, {})) == list(moved(BEFORE, None, {})) == []
+
+
+def test_of_some_queues_nothing_is_told_that_comes_to_others() -> None:
+    declared = {name: QueueSettings("quorum") for name in "abc"}
+    seen = BrokerSnapshot(
+        1.0, counted={name: Counted(1, 0) for name in "abc"}, settings=BrokerSettings(queues=declared)
+    )
+    some = seen.of(["a", "b", "d"])
+    assert (some.counted, some.settings.queues) == (
+        {"a": Counted(1, 0), "b": Counted(1, 0)},
+        {"a": declared["a"], "b": declared["b"]},
+    )
+    assert replace(some, counted=seen.counted, settings=seen.settings) == seen
+    away = replace(seen, counted=BrokerUnreachable("away"), settings=BrokerSettings())
+    assert away.of(["a"]) == away
 
 
 def test_a_broker_has_a_name_once_it_has_answered() -> None:

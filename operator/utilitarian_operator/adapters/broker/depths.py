@@ -1,7 +1,8 @@
 """Depths and consumers of queues over AMQP, by pipelined passive declares."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from amqp import spec
@@ -22,7 +23,10 @@ BATCH = 500
 """Questions sent before the first answer is read: the answers (60 bytes each) must fit in the socket's buffers."""
 
 MISSING_ASKED_AT_A_TIME = 50
-"""Queues that were missing or refused, asked again each tick: each costs a channel of its own, which that closes."""
+"""Queues that were missing or refused, asked again for each look: each costs a channel of its own, which it closes."""
+
+MOST_MISSING = 10_000
+"""Names of such queues that are remembered: one that is forgotten costs the rest of its batch."""
 
 DELAYED = tuple(f"celery_delayed_{level}" for level in range(28))
 """Where tasks wait for their time with Celery's native delayed delivery (kombu's module of that name declares them)."""
@@ -52,18 +56,21 @@ class DepthReader:
         self.cluster: str | None = None
         """What the broker calls itself, as it said then."""
 
-    def read(self, queues: Sequence[str]) -> dict[str, Depth | Unread | None]:
+    def read(self, *each: Sequence[str]) -> dict[str, Depth | Unread | None]:
         """The depth of each queue; None for one that doesn't exist.
 
         Queues that were missing or unread are asked after the others and in turn, so that a refusal costs the batch
         nothing; one whose turn has not come is still reported as it was.
+
+        Args:
+            each: the queues of each look that waits for them.
 
         Raises:
             BrokerUnreachable: no connection, or it broke or fell silent.
             LoginRefused: user, password or virtual host are wrong.
         """
         with self._talking() as channel:
-            return self._read(channel, queues)
+            return self._read(channel, list(dict.fromkeys(chain(*each))), MISSING_ASKED_AT_A_TIME * len(each))
 
     @contextlib.contextmanager
     def _talking(self) -> Iterator[Any]:
@@ -137,20 +144,28 @@ class DepthReader:
     def _is_open(self) -> bool:
         return self._connection is not None and bool(self._connection.connected)
 
-    def _read(self, channel: Any, queues: Sequence[str]) -> dict[str, Depth | Unread | None]:
+    def _read(self, channel: Any, queues: Sequence[str], most_apart: int) -> dict[str, Depth | Unread | None]:
         if not queues:
             channel.connection.send_heartbeat()  # or the broker would take the connection for a dead one
         wanted = set(queues)
-        apart = {name: last for name, last in self._apart.items() if name in wanted}
-        known = [name for name in queues if name not in apart]
-        answers: dict[str, Depth | Unread | None] = {name: apart.get(name) for name in queues}
+        apart = [name for name in self._apart if name in wanted]
+        known = [name for name in queues if name not in self._apart]
+        answers: dict[str, Depth | Unread | None] = {name: self._apart.get(name) for name in queues}
         answers.update(_depths(channel, known))
-        again, rest = list(apart)[:MISSING_ASKED_AT_A_TIME], list(apart)[MISSING_ASKED_AT_A_TIME:]
+        again = apart[:most_apart]
         for name in again:
             answers.update(_depths(channel, [name]))
-        asked_apart = ((name, answers[name]) for name in [*rest, *again, *known])
-        self._apart = {name: answer for name, answer in asked_apart if not isinstance(answer, Depth)}
+        self._set_apart({name: answers[name] for name in (*again, *known)})
         return answers
+
+    def _set_apart(self, asked: Mapping[str, Depth | Unread | None]) -> None:
+        """Remember those that were missing or unread, behind those whose turn has yet to come."""
+        for name, answer in asked.items():
+            self._apart.pop(name, None)
+            if not isinstance(answer, Depth):
+                self._apart[name] = answer
+        for name in list(self._apart)[: max(len(self._apart) - MOST_MISSING, 0)]:
+            del self._apart[name]
 
     def _open(self) -> Any:
         if self._connection is None:

@@ -224,12 +224,12 @@ class FakeBroker:
         )
 
     async def look(self, queues: Sequence[str]) -> BrokerSnapshot:
-        """What is known, with messages and consumers of each queue."""
+        """What is known of these queues, with messages and consumers of each."""
         place = self.place
         if place.failure is not None:
-            return replace(self.known, failed=place.failure)
+            return replace(self.known.of(queues), failed=place.failure)
         self._seen_at["depths"], self._cluster = self._clock(), place.cluster
-        return replace(self.known, depths={name: place.depth(name) for name in queues})
+        return replace(self.known.of(queues), depths={name: place.depth(name) for name in queues})
 
     def ask(self, who: Hashable, questions: Questions) -> None:
         """Ask this at every look; replaces what the same fleet wanted before."""

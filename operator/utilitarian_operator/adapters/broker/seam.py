@@ -14,7 +14,7 @@ class Broker(Protocol):
         """What is known without a question: everything but depths."""
 
     async def look(self, queues: Sequence[str]) -> BrokerSnapshot:
-        """What is known after the depths of these queues were read; why not, if they could not be, is part of it."""
+        """What is known of these queues after their depths were read; why not, if they could not be, is part of it."""
 
     def ask(self, who: Hashable, questions: Questions) -> None:
         """Ask this from now on, in the background; replaces what the same one wanted before."""

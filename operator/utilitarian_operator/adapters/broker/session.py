@@ -14,13 +14,11 @@ from utilitarian_operator.adapters.broker.bounded.names import Names
 from utilitarian_operator.adapters.broker.bounded.reach import ROUTED, Reach
 from utilitarian_operator.adapters.broker.declarations import declarations
 from utilitarian_operator.adapters.broker.depths import DepthReader
+from utilitarian_operator.adapters.broker.joint_reading import JointReading
 from utilitarian_operator.adapters.broker.pause import Pause
 from utilitarian_operator.adapters.broker.seam import Broker
 from utilitarian_operator.adapters.broker.statistics import Statistics
-from utilitarian_operator.adapters.broker.timing import (
-    CLOCK,
-    Clock,
-)
+from utilitarian_operator.adapters.broker.timing import CLOCK, Clock
 from utilitarian_operator.adapters.broker.tls import SYSTEM, Tls
 from utilitarian_operator.adapters.broker.workers.answers import Answers
 from utilitarian_operator.adapters.broker.workers.poll_schedule import PollSchedule, Round
@@ -96,6 +94,7 @@ class BrokerSession:
         self._every, self._clock, self._reach, self._requests = intervals, clock, reach, requests
         url, stats, tls = credentials.url, credentials.stats, credentials.tls
         self._depths = DepthReader(url, tls, clock)
+        self._jointly = JointReading(self._read_depths)
         self._workers = RemoteControl(url, tls, credentials.control_exchange, intervals, clock)
         self._names, self._control_exchange = Names(reach), credentials.control_exchange
         self._statistics = Statistics(stats, addresses(url)[0].vhost, tls, clock, self._names) if stats else None
@@ -143,15 +142,16 @@ class BrokerSession:
         )
 
     async def look(self, queues: Sequence[str]) -> BrokerSnapshot:
-        """What is known, with messages and consumers of each queue; None for one that doesn't exist.
+        """What is known of these queues, with messages and consumers of each; None for one that doesn't exist.
 
         A broker that failed a moment ago is left alone, and the failure repeated.
         """
         try:
-            depths = await self._read_depths(queues)
+            self._pause.check()
+            depths = await self._jointly.of(queues)
         except BrokerError as error:
-            return changed(self.known, failed=error)
-        return changed(self.known, depths=depths)
+            return changed(self.known.of(queues), failed=error)
+        return changed(self.known.of(queues), depths=depths)
 
     async def _in(self, thread: ThreadPoolExecutor, call: Callable[[], T]) -> T:
         if self._closed:  # it would connect again, and that would stay
@@ -163,12 +163,11 @@ class BrokerSession:
         if not self._last:  # else the threads have ended, and nothing is open
             await in_thread(thread, close, within_s, self._reach, self._clock, surely=True)
 
-    async def _read_depths(self, queues: Sequence[str]) -> Depths:
-        self._pause.check()
+    async def _read_depths(self, each: Sequence[Sequence[str]]) -> Depths:
         asked_at = self._clock.monotonic()
         try:
             with self._requests.to(Target.BROKER):
-                answer = await self._in(self._depth_thread, lambda: self._depths.read(queues))
+                answer = await self._in(self._depth_thread, lambda: self._depths.read(*each))
         except BrokerError as error:
             self._pause.failed(error)
             raise

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, TypeAlias
 
+from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.labels import node_name
 from utilitarian_operator.core.observation.broker_settings import BrokerSettings
 from utilitarian_operator.core.observation.counted.worked import Worked
@@ -132,6 +133,16 @@ class BrokerSnapshot:
     def let_in(self) -> str:
         """What stands for the addresses by which it lets the operator in; empty while it has not answered."""
         return mark(self.hosts, self.vhost) if self.name is not None else ""
+
+    def of(self, queues: Iterable[str]) -> "BrokerSnapshot":
+        """The same of these queues alone: what comes to others of the broker is nothing new to one who has these."""
+        counted, declared = self.counted, self.settings.queues
+        if isinstance(counted, Mapping):
+            counted = {name: counted[name] for name in queues if name in counted}
+        settings = self.settings
+        if declared:
+            settings = changed(settings, queues={name: declared[name] for name in queues if name in declared})
+        return changed(self, counted=counted, settings=settings)
 
     def answer(self, node: str, not_before: float) -> WorkerLoad | None:
         """What a worker said to a question asked after a moment (monotonic seconds); None if it said nothing since."""
