@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from tests.support.pools import NOW
-from utilitarian_operator.core.at_rest import LASTS
+from utilitarian_operator.core.at_rest import LONGEST, OF_THE_TIME, SHORTEST
 from utilitarian_operator.core.blocker import REFUSED, Blocker
 from utilitarian_operator.core.engine import step
 from utilitarian_operator.core.labels import MANAGER
@@ -104,12 +105,27 @@ def test_a_look_that_finds_the_same_says_only_how_fresh_its_sources_are() -> Non
     assert [(it.name, it.age) for it in plan.same or ()] == [("depths", SECOND / 2)]
 
 
-def test_it_is_decided_anew_after_a_while_and_once_more_at_rest() -> None:
+def decided(fleet: Fleet, seconds: int) -> list[int]:
+    """The seconds at which a fleet is decided anew, from the look before on, at which it has come to rest."""
+    return [after for after in range(2, seconds + 1) if fleet.look().same is None]
+
+
+def test_it_is_decided_anew_now_and_then_the_more_seldom_the_longer_it_has_been_at_rest() -> None:
+    moments = decided(at_rest(Fleet()), 600)
+    pauses = [after - before for before, after in pairwise([0, *moments])]
+    assert pauses == sorted(pauses)
+    assert (pauses[0], pauses[-1]) == (SHORTEST / SECOND, LONGEST / SECOND)
+    for moment, pause in zip(moments, pauses, strict=True):
+        assert pause <= max(SHORTEST / SECOND, moment / OF_THE_TIME + 1)
+
+
+def test_whatever_is_new_begins_the_rest_anew() -> None:
     fleet = at_rest(Fleet())
-    looks = [fleet.look().same is not None for _ in range(30)]
-    longest = int(LASTS / SECOND)
-    assert looks.count(False) == 30 // longest
-    assert looks[longest:] == looks[:-longest]
+    decided(fleet, 600)
+    fleet.broker["depths"] = {"q": Depth(0, 1)}
+    fleet.look()
+    fleet.broker["depths"] = {"q": Depth(0, 0)}
+    assert decided(at_rest(fleet), 10) == [5, 10]
 
 
 def edited(fleet: Fleet) -> None:
@@ -170,7 +186,7 @@ def test_a_message_wakes_a_pool_at_rest_at_once() -> None:
 
 
 def test_a_gap_and_a_clock_that_was_set_back_end_a_rest() -> None:
-    for after in (LASTS + SECOND, -SECOND):
+    for after in (SHORTEST + SECOND, -SECOND):
         assert at_rest(Fleet()).look(after).same is None
 
 

@@ -26,8 +26,11 @@ from utilitarian_operator.core.sizing.memory import Memory
 from utilitarian_operator.core.sizing.pools import GOOD_LOOKS
 from utilitarian_operator.core.sizing.runs import coming_start
 
-LASTS = timedelta(seconds=5)
-"""After so long a fleet at rest is decided anew, whatever is seen."""
+SHORTEST, LONGEST = timedelta(seconds=5), timedelta(seconds=30)
+"""After so long a fleet at rest is decided anew, whatever is seen: the longer it has been at rest, the later."""
+
+OF_THE_TIME = 6
+"""What time alone brings about, by then, is late by no more than such a part of the time that it took."""
 
 _TIMELESS = {Rule.DEMAND, Rule.BOUNDS}
 """Rules whose word is the same as long as the facts are."""
@@ -45,8 +48,8 @@ _WORD = _all_but(WorkerLoad, "oldest_s", "took_s", "up_s")
 """What a worker says, but for how long it has run and how long its answer took."""
 
 
-def still(rest: Rest | None, spec: Spec, seen: Seen, now: datetime) -> bool:
-    """Whether a fleet that was at rest is so still: all is as it was, and the time is not over.
+def undisturbed(rest: Rest | None, spec: Spec, seen: Seen, now: datetime) -> bool:
+    """Whether all is as it was when a fleet came to rest, and it was looked at all the time.
 
     Args:
         rest: of the look before; None where it was not at rest.
@@ -54,7 +57,7 @@ def still(rest: Rest | None, spec: Spec, seen: Seen, now: datetime) -> bool:
         seen: at this look.
         now: the one clock.
     """
-    if rest is None or not timedelta() <= now - rest.last <= LASTS or now >= rest.until:
+    if rest is None or not timedelta() <= now - rest.last <= SHORTEST:
         return False
     before, read = rest.seen, seen.read
     if before.read is None or read is None or seen.outcome is None or spec != rest.spec:
@@ -73,12 +76,16 @@ def woken(state: State) -> State:
     """The state with which a fleet is decided anew: it was looked at until the end of its rest."""
     if state.rest is None:
         return state
-    last = state.rest.last
+    last, before = state.rest.last, state.sightings
     memories = {name: changed(it, looked_at=last) for name, it in state.memories.items()}
-    return changed(state, memories=memories, rest=None)
+    beginnings = {name: changed(it, at=last) for name, it in before.beliefs.beginnings.items()}
+    sightings = changed(
+        before, drops=changed(before.drops, at=last), beliefs=changed(before.beliefs, beginnings=beginnings)
+    )
+    return changed(state, memories=memories, sightings=sightings, health=changed(state.health, at=last), rest=None)
 
 
-def at_rest(spec: Spec, seen: Seen, state: State, plan: Plan, now: datetime) -> Rest | None:
+def at_rest(spec: Spec, seen: Seen, state: State, plan: Plan, now: datetime, before: Rest | None = None) -> Rest | None:
     """Whether a fleet is at rest after a look.
 
     Args:
@@ -87,12 +94,15 @@ def at_rest(spec: Spec, seen: Seen, state: State, plan: Plan, now: datetime) -> 
         state: after it.
         plan: of it.
         now: the one clock.
+        before: the rest that goes on; None where the fleet was not at rest, or was disturbed.
     """
     figures = plan.figures
     if figures is None or not _nothing_to_do(plan) or not _settled(spec, seen, state, figures):
         return None
-    until = min([now + LASTS, *_openings(figures.fleet, now)])
-    return Rest(spec, seen, until, now) if until > now else None
+    since = now if before is None else before.since
+    lasts = min(max((now - since) / OF_THE_TIME, SHORTEST), LONGEST)
+    until = min([now + lasts, *_openings(figures.fleet, now)])
+    return Rest(spec, seen, until, now, since) if until > now else None
 
 
 def _nothing_to_do(plan: Plan) -> bool:

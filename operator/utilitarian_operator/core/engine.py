@@ -7,7 +7,7 @@ from datetime import datetime
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.names import pool_object
 from utilitarian_operator.api.objects import ReadOnlyObject
-from utilitarian_operator.core.at_rest import at_rest, rested, still, woken
+from utilitarian_operator.core.at_rest import at_rest, rested, undisturbed, woken
 from utilitarian_operator.core.beat.actions import BeatMemory, in_turn, news, repairs
 from utilitarian_operator.core.beat.after_workers import after_workers, runs, still_take
 from utilitarian_operator.core.beat.snapshot import beat_snapshot
@@ -72,7 +72,8 @@ def step(spec: Spec, seen: Seen, state: State, now: datetime) -> tuple[Plan, Sta
     Returns:
         All that is to happen, and the state of this look.
     """
-    if seen.read is not None and still(state.rest, spec, seen, now):
+    rest = state.rest if undisturbed(state.rest, spec, seen, now) else None
+    if rest is not None and seen.read is not None and now < rest.until:
         return Plan(same=tuple(seen.read.broker.sources())), rested(state, now)
     state = settled(woken(state), seen.outcome)
     running = spec.running
@@ -100,7 +101,7 @@ def step(spec: Spec, seen: Seen, state: State, now: datetime) -> tuple[Plan, Sta
     plan = allowed(plan, fleet.mode, figures.context.contested)
     plan = _with_rollouts(spec, seen, state, plan, figures)
     plan, state = _reported(spec, seen, state, plan, now, kept)
-    return plan, changed(state, rest=at_rest(spec, seen, state, plan, now), kept=kept.makings)
+    return plan, changed(state, rest=at_rest(spec, seen, state, plan, now, rest), kept=kept.makings)
 
 
 def _snapshot(
@@ -188,8 +189,7 @@ def _nothing_runs(spec: Spec, seen: Seen, state: State, now: datetime) -> tuple[
     events = (*_of_note(state), *_of_blockers(blockers, state.recorded.blockers))
     status = refused_status(blockers, seen.resource["status"], spec.newest.generation, now)
     state = changed(state, recorded=changed(state.recorded, blockers=tuple(blockers)), note="")
-    write = _write(status, seen, state, now)
-    return Plan(events=events, status=write, conditions=tuple(status["conditions"])), state
+    return Plan(events=events, status=_write(status, seen, state, now), conditions=tuple(status["conditions"])), state
 
 
 def _drained(figures: Figures, owner: Owner, seen: Seen, state: State, kept: Kept) -> Plan:

@@ -144,12 +144,14 @@ class Rest:
         seen: at that look.
         until: when it is decided anew, whatever is seen.
         last: the last look at which all was as at that one.
+        since: when the fleet came to rest; since then nothing that was seen was another than at the look before.
     """
 
     spec: Spec
     seen: Seen
     until: datetime
     last: datetime
+    since: datetime
 
 
 @dataclass(frozen=True)
