@@ -135,11 +135,12 @@ class Fleets:
     def _new(self, key: Key, resource: Object, revisions: Revisions, acceptance: Acceptance) -> FleetState:
         now = self._clock()
         recalled = recall(resource["status"], now)
+        references = ReferenceReader(self._cluster, key.namespace, self._monotonic)
         parts = FleetParts(
             reader=FleetReader(key, self._store, self._cluster, self._clock, self._monotonic, self._rivals),
-            credentials=BrokerCredentials(self._cluster, key.namespace, self._monotonic),
-            edited_credentials=BrokerCredentials(self._cluster, key.namespace, self._monotonic),
-            references=ReferenceReader(self._cluster, key.namespace, self._monotonic),
+            credentials=BrokerCredentials(self._cluster, key.namespace, self._monotonic, references.noted),
+            edited_credentials=BrokerCredentials(self._cluster, key.namespace, self._monotonic, references.noted),
+            references=references,
             revisions=revisions,
         )
         return FleetState(resource, parts, acceptance, begun(resource["status"], recalled, now))

@@ -32,10 +32,17 @@ class BrokerCredentials:
         cluster: where they are read.
         namespace: of the resource.
         monotonic: seconds of a clock that never goes back.
+        noted: given kind, name and body of each object that is read.
     """
 
-    def __init__(self, cluster: Cluster, namespace: str, monotonic: Callable[[], float]) -> None:
-        self._cluster, self._namespace, self._monotonic = cluster, namespace, monotonic
+    def __init__(
+        self,
+        cluster: Cluster,
+        namespace: str,
+        monotonic: Callable[[], float],
+        noted: Callable[[str, str, Object], None] = lambda *_: None,
+    ) -> None:
+        self._cluster, self._namespace, self._monotonic, self._noted = cluster, namespace, monotonic, noted
         self._last: Credentials | None = None
         self._asked_for: Broker | None = None
         self._read_at = 0.0
@@ -93,7 +100,7 @@ class BrokerCredentials:
             where = f"spec.broker.{field}: {kind} {self._namespace}/{ref.name}"
             at = (kind, ref.name)
             try:
-                read[at] = read.get(at) or _data(await self._cluster.read(kind, self._namespace, ref.name), kind)
+                read[at] = read.get(at) or await self._read(kind, ref.name)
             except Gone as error:
                 raise SecretMissing(f"{where} does not exist; create it", at) from error
             if ref.key not in read[at]:
@@ -103,6 +110,11 @@ class BrokerCredentials:
                 raise SecretMissing(f"{where} has nothing under the key {ref.key}; write it")
         return values
 
+    async def _read(self, kind: str, name: str) -> Mapping[str, str]:
+        body = await self._cluster.read(kind, self._namespace, name)
+        self._noted(kind, name, body)
+        return secret_values(body) if kind == "Secret" else body.get("data") or {}
+
 
 def _endpoints(text: str) -> tuple[str, ...]:
     """The addresses; an empty one where one is wrong: reading it says so, and the broker is looked at all the same."""
@@ -110,10 +122,6 @@ def _endpoints(text: str) -> tuple[str, ...]:
         return endpoints(text)
     except WrongAddress:
         return ("",)
-
-
-def _data(body: Object, kind: str) -> Mapping[str, str]:
-    return secret_values(body) if kind == "Secret" else body.get("data") or {}
 
 
 def _url(broker: Broker, values: Mapping[str, str]) -> str:

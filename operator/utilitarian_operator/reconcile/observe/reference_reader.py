@@ -7,10 +7,14 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from utilitarian_operator.adapters.cluster.seam import Cluster
+from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.spec.references import Absent, Content, Target, Unreadable
 from utilitarian_operator.errors import ClusterError, Gone, Rejected
 
 READ_EVERY_S = 30.0
+LATER_S = 2.0
+"""So much later one is due that was read for the broker's login: the next reading for that comes first."""
+
 MISSING_READ_EVERY_S = 5.0
 """What is missing is waited for, so it is looked for more often than what is there."""
 
@@ -63,9 +67,11 @@ class ReferenceReader:
         wanted = frozenset(targets)
         if self._all is None or self._all.targets != wanted or self._monotonic() >= self._all.until:
             contents = await self._read_all(wanted)
-            until = min((it.due for it in self._readings.values()), default=math.inf)
-            self._all = _AllRead(wanted, contents, until)
+            self._all = _AllRead(wanted, contents, self._next_due())
         return self._all.contents
+
+    def _next_due(self) -> float:
+        return min((it.due for it in self._readings.values()), default=math.inf)
 
     async def _read_all(self, targets: Iterable[Target]) -> Mapping[Target, Content]:
         readings: dict[Target, _Reading] = {}
@@ -85,6 +91,21 @@ class ReferenceReader:
         self.refused = frozenset(target for target, reading in readings.items() if reading.refused)
         return {target: reading.content for target, reading in readings.items()}
 
+    def noted(self, kind: str, name: str, body: Object) -> None:
+        """What was read of an object just now, for the broker's login: it is not read a second time.
+
+        Args:
+            kind: Secret or ConfigMap.
+            name: of it.
+            body: as it is.
+        """
+        target, before = Target(kind, name), self._readings.get(Target(kind, name))
+        reading = self._readings[target] = self._reading(target, body, self._monotonic() + READ_EVERY_S + LATER_S)
+        if before is None or before.content != reading.content:
+            self._all = None
+        elif self._all is not None:
+            self._all = self._all._replace(until=self._next_due())
+
     def read_again(self) -> None:
         """The broker refused the login: read all but files again at the next look."""
         self._all = None
@@ -103,10 +124,13 @@ class ReferenceReader:
             return replace(self._later(self._readings.get(target)), refused=True)
         except ClusterError:
             return None
+        return self._reading(target, body, now + self._every_s)
+
+    def _reading(self, target: Target, body: Object, due: float) -> _Reading:
         values = {**(body.get("data") or {}), **(body.get("binaryData") or {})}
         kept = {key: _digest(value) for key, value in values.items()} if target.digested else values
         length = sum(len(key) + len(value) + PER_KEY for key, value in values.items())
-        return _Reading(kept, now + self._every_s, length=length)
+        return _Reading(kept, due, length=length)
 
     def _later(self, known: _Reading | None) -> _Reading:
         due = self._monotonic() + MISSING_READ_EVERY_S

@@ -85,6 +85,16 @@ async def test_a_secret_is_read_once_until_the_login_is_refused() -> None:
     assert await credentials.read(fleet()) == Credentials("amqp://b/")
 
 
+async def test_each_object_that_is_read_is_noted_once() -> None:
+    contents, noted = await secrets(env={"URL": "amqp://a/"}, s={"u": "http://a:15692"}), list[tuple[str, str, str]]()
+    credentials = BrokerCredentials(
+        contents.cluster, NAMESPACE, time.monotonic, lambda kind, name, it: noted.append((kind, name, it["kind"]))
+    )
+    for _ in range(2):
+        await credentials.read(fleet(STATS))
+    assert noted == [("Secret", "env", "Secret"), ("Secret", "s", "Secret")]
+
+
 async def test_statistics_endpoints_are_split_and_trimmed() -> None:
     contents = await secrets(env={"URL": "amqp://a/"}, s={"u": " http://a:15692 ,http://b:15692,\n"})
     read = await reader(contents).read(fleet(STATS))

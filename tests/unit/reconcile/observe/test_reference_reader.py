@@ -9,6 +9,7 @@ from utilitarian_operator.core.spec.references import Absent, Target, Unreadable
 from utilitarian_operator.errors import ClusterError, Rejected
 from utilitarian_operator.reconcile.observe.reference_reader import (
     AT_ONCE,
+    LATER_S,
     MISSING_READ_EVERY_S,
     READ_EVERY_S,
     ReferenceReader,
@@ -52,6 +53,33 @@ async def test_what_is_missing_is_looked_for_more_often_than_what_is_there() -> 
     clock.now_s += READ_EVERY_S
     await reads.read(BOTH)
     assert contents.read == ["a", "b", "b", "a", "b"]
+
+
+async def test_what_was_read_for_the_login_is_not_read_a_second_time() -> None:
+    contents, clock = await secrets(a={"k": "v"}, b={"k": "w"}), Time()
+    reads = reader(contents, clock)
+    reads.noted("Secret", "a", await contents.cluster.read("Secret", NAMESPACE, "a"))
+    first = await reads.read(BOTH)
+    assert first == {A: {"k": encoded("v")}, B: {"k": encoded("w")}}
+    for _ in range(3):
+        clock.now_s += READ_EVERY_S
+        reads.noted("Secret", "a", await contents.cluster.read("Secret", NAMESPACE, "a"))
+        assert await reads.read(BOTH) == first
+    assert contents.read == ["a", *["b", "a"] * 3, "b"]  # of which each `a` is the login's own
+    clock.now_s += READ_EVERY_S + LATER_S
+    await reads.read(BOTH)
+    assert contents.read[8:] == ["a", "b"]  # nothing was noted: it is read here
+
+
+async def test_what_is_noted_and_new_is_told_at_once_and_the_same_stays_the_same_mapping() -> None:
+    contents, clock = await secrets(a={"k": "v"}, b={"k": "w"}), Time()
+    reads = reader(contents, clock)
+    before = await reads.read(BOTH)
+    reads.noted("Secret", "a", await contents.cluster.read("Secret", NAMESPACE, "a"))
+    assert await reads.read(BOTH) is before
+    await contents.put("Secret", a={"k": "new"})
+    reads.noted("Secret", "a", await contents.cluster.read("Secret", NAMESPACE, "a"))
+    assert (await reads.read(BOTH))[A] == {"k": encoded("new")}
 
 
 async def test_of_what_is_mounted_only_digests_are_kept() -> None:
