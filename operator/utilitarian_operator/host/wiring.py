@@ -6,10 +6,11 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
+from typing import Any, TypeVar
 
 from kubernetes.aio import config
 from kubernetes.aio.client.api_client import ApiClient
@@ -47,6 +48,8 @@ from utilitarian_operator.reconcile.act.drains import Drains
 from utilitarian_operator.reconcile.act.writer import ObjectWriter
 from utilitarian_operator.reconcile.aside import Aside, room_in
 from utilitarian_operator.reconcile.reconciler import Reconciler
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -133,6 +136,18 @@ async def _until(event: asyncio.Event) -> None:
     await event.wait()
 
 
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """What some work comes to; None where `stop` is set first: the next replica need not wait for its end."""
+    working, told = asyncio.create_task(work, name="start"), asyncio.create_task(_until(stop))
+    try:
+        await asyncio.wait([working, told], return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        for task in (working, told):
+            task.cancel()
+        await asyncio.wait([working, told], timeout=CANCELLED_WITHIN_S)
+
+
 def _stop_on_signals(stop: asyncio.Event) -> None:
     """Signals come to the main thread only; an operator in another one is ended by who started it."""
     if threading.current_thread() is threading.main_thread():
@@ -151,7 +166,7 @@ async def _operate(  # noqa: PLR0913 - the parts that it is handed
     spans: Spans = UNTRACED,
 ) -> None:
     own = fences.cluster if fences else cluster
-    salt = await salt_in(own, settings.lease_namespace, stop, CLOCK.secret) if settings.lease_namespace else None
+    salt = await _unless(stop, _salt(own, settings.lease_namespace, stop))
     store, brokers = Store(room=room_in(settings.memory)), _brokers(settings, metrics, spans)
     writer = ObjectWriter(cluster, store, metrics, settings.instance, utc_now, CLOCK.unique)
     drains = Drains(cluster, store, writer, utc_now, CLOCK.sleep, fences.may_write if fences else lambda _: None)
@@ -162,7 +177,7 @@ async def _operate(  # noqa: PLR0913 - the parts that it is handed
     look = listing.seen(partial(_ours, fences, reconciler) if fences else reconciler.reconcile, reconciler.leave)
     queue: WorkQueue[Key] = WorkQueue(look, group=attrgetter("namespace"), between=CLOCK.between)
     health_of_process.stuck += [queue.stuck, watches.stuck]
-    await listing.first(health_of_process, stop)
+    await _unless(stop, listing.first(health_of_process, stop))
     tasks = [
         asyncio.create_task(queue.run(), name="queue"),
         asyncio.create_task(
@@ -198,6 +213,10 @@ async def _finish(looks: Awaitable[None], tasks: list["asyncio.Task[None]"], fen
     if fences is not None:
         await fences.give_back()
         logger.info("the next replica may work")
+
+
+async def _salt(cluster: Cluster, namespace: str | None, stop: asyncio.Event) -> str | None:
+    return await salt_in(cluster, namespace, stop, CLOCK.secret) if namespace else None
 
 
 def _telling(aside: Aside, health_of_process: ProcessHealth) -> "asyncio.Task[None]":

@@ -1,6 +1,7 @@
 """How the operator's parts are put together: what is gone is forgotten, and a slow start is no standstill."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 import pytest
@@ -17,7 +18,7 @@ from utilitarian_operator.host.fences import Fences
 from utilitarian_operator.host.leadership import TERMS as LEADS
 from utilitarian_operator.host.namespaces import TERMS
 from utilitarian_operator.host.settings import Settings
-from utilitarian_operator.host.wiring import _finish, _ours, _wanted, _watched
+from utilitarian_operator.host.wiring import _finish, _ours, _unless, _wanted, _watched
 
 KEY = Key("ns", "fleet")
 
@@ -92,3 +93,34 @@ def test_the_lease_of_a_namespace_that_is_left_alone_is_held_too() -> None:
     store.room.lay_aside("large", "too much")
     assert _watched(Settings(), store) == {"large"}
     assert _watched(Settings(namespaces=("metering",)), store) == {"large", "metering"}
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["it goes well", "it fails"])
+async def test_a_start_that_comes_to_its_end_is_a_start(*, fails: bool) -> None:
+    async def starts() -> str:
+        if fails:
+            raise ClusterError("no answer")
+        return "salt"
+
+    with pytest.raises(ClusterError) if fails else contextlib.nullcontext():
+        assert await _unless(asyncio.Event(), starts()) == "salt"
+
+
+async def test_a_slow_start_holds_up_no_end() -> None:
+    """As where fifty namespaces are listed slowly: the Lease is held meanwhile."""
+    begun, cut_off, stop = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def starts() -> str:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cut_off.set()
+        return "salt"
+
+    starting = asyncio.create_task(_unless(stop, starts()))
+    await begun.wait()
+    stop.set()
+    async with asyncio.timeout(5):
+        assert await starting is None
+    assert cut_off.is_set()
