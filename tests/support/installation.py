@@ -76,14 +76,14 @@ class Installation:
         """
         wait_until(condition, within=within, describe=lambda: f"{self.fleet.describe()}\n{self.node.describe()}")
 
-    def wait_looks(self, operator: Operator) -> None:
-        """Waits until the operator has looked so often that an idle worker of a quick pool would be gone."""
+    def wait_looks(self, operator: Operator, number: int = LOOKS) -> None:
+        """Waits for so many looks; unless told otherwise, until an idle worker of a quick pool would be gone."""
 
         def looks() -> float:
             return sum(value for name, value in operator.metrics().items() if "tick_duration_seconds_count" in name)
 
         seen = looks()
-        self.wait(lambda: looks() > seen + LOOKS)
+        self.wait(lambda: looks() > seen + number)
 
     def settle(self) -> None:
         """Waits until the queues have been declared and the fleet is at zero."""

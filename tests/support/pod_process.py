@@ -40,6 +40,7 @@ class PodProcess:
         self.gone = False
         self._directory, self._read, self._claim = directory, read, claim
         self._started_at = ""
+        self._env: Mapping[str, str] = {}
         self._begun = ago()
         self._inits_done = 0
         self._inits_ended: list[Object] = []
@@ -49,6 +50,7 @@ class PodProcess:
         self._stopping_since: float | None = None
         self._pre_stop: Process | None = None
         self._told_to_end = False
+        self._killed_for = ""
 
     @property
     def name(self) -> str:
@@ -73,6 +75,12 @@ class PodProcess:
         for process in (self._pre_stop, self.process):
             if process is not None:
                 process.kill()
+
+    def out_of_memory(self) -> None:
+        """Ends the container as the kernel does that has used all of its memory limit."""
+        if self.process is not None:
+            self._killed_for = "OOMKilled"
+            self.process.kill()
 
     def log(self) -> str:
         """The end of the container's log."""
@@ -144,8 +152,9 @@ class PodProcess:
             return
         self._message_file.unlink(missing_ok=True)
         words = [word.replace(TERMINATION_MESSAGE, str(self._message_file)) for word in found.command]
-        self.process = self._run(container["name"], words, found.env)
-        self._started_at = ago()
+        self._env = found.env
+        self.process = self._run(container["name"], words, self._env)
+        self._started_at, self._killed_for = ago(), ""
 
     def _put_off(self, seconds: float, reason: str, message: str) -> None:
         self._not_before = time.monotonic() + min(seconds, LONGEST_BACK_OFF_S)
@@ -174,11 +183,11 @@ class PodProcess:
     def _start_pre_stop(self) -> None:
         command = self._container.get("lifecycle", {}).get("preStop", {}).get("exec", {}).get("command")
         if command and self.running and self.process is not None:
-            found = launch(self.pod, self._container, self._read, self._folder)
             words = exec_command(command, self.pod, self._container, self._folder)
             # In a container the first process is number 1; here it has a number of its own.
             words = [word.replace("/proc/1/", f"/proc/{self.process.pid}/") for word in words]
-            self._pre_stop = self._run("pre-stop", words, found.env)
+            # With the container's environment as it began: what it came from may be gone.
+            self._pre_stop = self._run("pre-stop", words, self._env)
 
     def _run(self, name: str, command: list[str], env: Mapping[str, str]) -> Process:
         # Started by the node's own thread: when that ends, and be it by a crash, the kernel ends the container.
@@ -236,4 +245,5 @@ class PodProcess:
     def _terminated(self, code: int | None) -> Object:
         # A container runtime has no negative exit codes: a signal's is 128 and its number.
         shown = 128 - code if code is not None and code < 0 else code or 0
-        return {"exitCode": shown, "reason": "Error" if shown else "Completed", "startedAt": self._started_at}
+        reason = self._killed_for or ("Error" if shown else "Completed")
+        return {"exitCode": shown, "reason": reason, "startedAt": self._started_at}
