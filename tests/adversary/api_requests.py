@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +55,11 @@ class Answer:
     def response(self) -> "Answer":
         """The same of a client that reads a body in parts."""
         return self
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """None: no time that a header tells is that of the world."""
+        return {}
 
     @property
     def content(self) -> "Answer":
