@@ -15,6 +15,7 @@ from tests.support.fleet import Fleet
 from tests.support.logins import ACCOUNT, Logins
 from tests.support.shell import POOLS
 from tests.support.waiting import wait_until
+from utilitarian_operator.adapters.cluster.no_right import NOT_ITS_CERTIFICATE
 from utilitarian_operator.api.names import FLEETS_LEASE
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "minimal.yaml"
@@ -128,6 +129,14 @@ def test_who_is_not_let_in_is_told_why_and_what_to_do(fleet: Fleet, logins: Logi
         assert (code, answer, len(complaint.splitlines())) == (1, "", 1), (name, answer, complaint)
         if not (name == "plan" and login == "certificate"):
             assert complaint.startswith(f"error: {said}"), name
+
+
+def test_a_server_that_the_kubeconfig_does_not_trust(fleet: Fleet, logins: Logins) -> None:
+    commands = {"status": ["status"], "doctor": ["doctor"], "pause": ["pause"]}
+    for name, (code, answer, said) in answers(fleet, logins.elsewhere(), commands).items():
+        assert (code, answer, len(said.splitlines())) == (1, "", 1), name
+        assert said.startswith("error: GET ")
+        assert said.endswith(f": {NOT_ITS_CERTIFICATE}\n")
 
 
 def test_a_plugin_of_kubectl_says_the_same(fleet: Fleet, logins: Logins) -> None:

@@ -10,6 +10,7 @@ import yaml
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 
+from tests.support.authority import Authority
 from tests.support.controlplane import ControlPlane
 
 ACCOUNT = "viewer"
@@ -53,6 +54,15 @@ class Logins:
     def without(self) -> Path:
         """One without any login."""
         return self._kubeconfig("without", {})
+
+    def elsewhere(self) -> Path:
+        """The viewer's, with the address of a server that another authority has signed for."""
+        path = self.viewer()
+        config = yaml.safe_load(path.read_text())
+        authority = base64.b64encode(Authority().certificate.encode()).decode()
+        config["clusters"][0]["cluster"]["certificate-authority-data"] = authority
+        path.write_text(yaml.safe_dump(config))
+        return path
 
     def _certified(self, name: str, valid_for: timedelta) -> Path:
         pair = self._plane.authority.issue("jo", valid_for=valid_for)

@@ -60,6 +60,6 @@ class HandCluster(DryRunCluster):
                 raise self._error(answer.status, text.decode(errors="replace"), "GET version")
             return Server(str(json.loads(text)["gitVersion"]), clock_of(answer.response.headers))
         except (ApiException, ClientError, TimeoutError, OSError) as error:
-            raise ClusterError(f"GET version: {type(error).__name__}") from error
+            raise self._no_answer(error, "GET version") from error
         except (ValueError, KeyError, TypeError) as error:
             raise ClusterError("GET version: the answer is none of an API server") from error

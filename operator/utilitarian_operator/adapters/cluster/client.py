@@ -276,10 +276,14 @@ class ClusterClient(Cluster):
             except ApiException as error:
                 raise self._error(error.status or 0, str(error.body or error.reason), f"{method} {path}") from error
             except (ClientError, TimeoutError, OSError) as error:
-                raise ClusterError(f"{method} {path}: {str(error) or type(error).__name__}") from error
+                raise self._no_answer(error, f"{method} {path}") from error
             if answer.status >= 300:  # noqa: PLR2004 - HTTP's own number
                 raise self._error(answer.status, text.decode(errors="replace"), f"{method} {path}")
         return text
+
+    def _no_answer(self, error: Exception, what: str) -> ClusterError:
+        """What it means that no answer to a request came."""
+        return ClusterError(f"{what}: {str(error) or type(error).__name__}")
 
     def _came(self, headers: Mapping[str, str]) -> None:
         """An answer has come, with these headers."""

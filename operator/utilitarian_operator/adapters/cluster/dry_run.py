@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from utilitarian_operator.adapters.cluster.client import ClusterClient
-from utilitarian_operator.adapters.cluster.no_right import for_a_person
+from utilitarian_operator.adapters.cluster.no_right import for_a_person, no_answer
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.errors import ClusterError, Gone, Rejected
 
@@ -54,6 +54,9 @@ class DryRunCluster(ClusterClient):
             more, after = await self.page(plural, namespace, selector, fields, after)
             found += more
         return found, bool(after)
+
+    def _no_answer(self, error: Exception, what: str) -> ClusterError:
+        return no_answer(error, what)
 
     def _came(self, headers: Mapping[str, str]) -> None:
         clock = clock_of(headers)

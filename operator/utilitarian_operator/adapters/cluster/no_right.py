@@ -1,6 +1,8 @@
-"""What the API server refuses to a person, in one plain sentence: a login that is no longer valid, a missing right."""
+"""Why a person has no answer, in one plain sentence: a login that is over, a missing right, no API server."""
 
 import re
+
+from aiohttp import ClientConnectorCertificateError
 
 from utilitarian_operator.errors import ClusterError, Rejected
 
@@ -11,6 +13,12 @@ LOG_IN_AGAIN = (
 NOT_LOGGED_IN = (
     "this kubeconfig has no login, and without one nothing can be read: log in as for kubectl, or choose another by "
     "--context or --kubeconfig"
+)
+
+SEE_THE_WAY = "see that the cluster runs, that the network or VPN leads to it, and that its address is right"
+NOT_ITS_CERTIFICATE = (
+    "the kubeconfig's certificate-authority has not signed the API server's certificate, or that has expired: fetch "
+    "the kubeconfig of the cluster anew"
 )
 
 _READING = {"get", "list", "watch"}
@@ -33,6 +41,19 @@ class NoRight(Rejected):
     def __init__(self, lacks: str, remedy: str) -> None:
         super().__init__(f"{lacks}: {remedy}")
         self.lacks, self.remedy = lacks, remedy
+
+
+def no_answer(error: Exception, what: str) -> ClusterError:
+    """No answer to a request came.
+
+    Args:
+        error: of the connection.
+        what: was asked for.
+    """
+    if isinstance(error, ClientConnectorCertificateError):
+        return ClusterError(f"{what}: {NOT_ITS_CERTIFICATE}")
+    said = "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+    return ClusterError(f"{what}: {said}; {SEE_THE_WAY}")
 
 
 def for_a_person(error: ClusterError, status: int) -> ClusterError:

@@ -2,7 +2,14 @@
 
 import pytest
 
-from utilitarian_operator.adapters.cluster.no_right import LOG_IN_AGAIN, NOT_LOGGED_IN, NoRight, for_a_person
+from utilitarian_operator.adapters.cluster.no_right import (
+    LOG_IN_AGAIN,
+    NOT_LOGGED_IN,
+    SEE_THE_WAY,
+    NoRight,
+    for_a_person,
+    no_answer,
+)
 from utilitarian_operator.errors import ClusterError, Conflict, Gone, Rejected
 
 FLEETS = "utilitarianworkerpools"
@@ -47,6 +54,15 @@ def test_a_missing_right(said: str, sentence: str) -> None:
 
 def test_a_login_that_is_over() -> None:
     assert str(for_a_person(ClusterError("GET x: HTTP 401: Unauthorized"), 401)) == LOG_IN_AGAIN
+
+
+@pytest.mark.parametrize(
+    "error,said",
+    [(TimeoutError(), "no answer in time"), (OSError(111, "refused"), "[Errno 111] refused"), (OSError(), "OSError")],
+    ids=["in time", "refused", "silent"],
+)
+def test_no_answer(error: Exception, said: str) -> None:
+    assert str(no_answer(error, "GET x")) == f"GET x: {said}; {SEE_THE_WAY}"
 
 
 @pytest.mark.parametrize(
