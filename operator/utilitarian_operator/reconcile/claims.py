@@ -237,6 +237,11 @@ class Claims:
             found = replace(found, blockers=(*found.blockers, blocker), may_run=False)
         return replace(found, may_run=False, doubted=True) if doubted and found.may_run else found
 
+    def is_undisputed(self, key: Key) -> bool:
+        """Whether no other resource may name what this one does; so it stays until a claim changes."""
+        unread = self._known.unread(key) or any(True for _ in self._known.unread_that_run(key))
+        return not unread and key not in self._doubts and not self._known.rivals(key)
+
     def _blind(self, key: Key, newest: Fleet | None) -> Unread | None:
         """The newest spec, where it would run and its broker can't be read."""
         if newest is None or not makes_objects(newest.mode):

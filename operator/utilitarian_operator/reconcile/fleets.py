@@ -21,6 +21,7 @@ from utilitarian_operator.api.validation.pod_security import Allowances
 from utilitarian_operator.core.blocker import SECRET_MISSING, Blocker
 from utilitarian_operator.core.labels import owner_of
 from utilitarian_operator.core.look import Spec, begun
+from utilitarian_operator.core.mode import makes_objects
 from utilitarian_operator.core.spec.acceptance import MEANWHILE, Acceptance, Judgement
 from utilitarian_operator.core.spec.mounts import mounted_targets
 from utilitarian_operator.core.spec.references import Content, Target, missing, targets
@@ -28,7 +29,7 @@ from utilitarian_operator.core.status.recall import recall, well_formed
 from utilitarian_operator.errors import OperatorError, SecretMissing, TooManyBrokers
 from utilitarian_operator.reconcile.act.accepted_specs import Revisions
 from utilitarian_operator.reconcile.claims import Claims
-from utilitarian_operator.reconcile.fleet_state import FleetParts, FleetState
+from utilitarian_operator.reconcile.fleet_state import FleetParts, FleetState, Undisputed
 from utilitarian_operator.reconcile.lost_queues import Lost
 from utilitarian_operator.reconcile.observe.credentials import BrokerCredentials
 from utilitarian_operator.reconcile.observe.fleet_reader import FleetReader
@@ -147,12 +148,31 @@ class Fleets:
 
     async def spec(self, known: FleetState) -> tuple[Spec, Mapping[Target, Content]]:
         """What is asked for, and the contents of what it names; the newest spec runs from now on if it may."""
+        last = known.undisputed
+        if last is not None and self._is_still(last, known):
+            return last.spec, last.contents
         newest = known.acceptance.judge(known.resource)
         lost = await self._lost(known, newest)
         contents, lacking = await self._references(known, newest, lost)
         said = {it.about for it in lost.blockers if it.about}
         blockers = (*(it for it in lacking if it.about not in said), *lost.blockers)
-        return Spec(known.acceptance.running, newest, blockers, lost.pools, lost.doubted), contents
+        spec = Spec(known.acceptance.running, newest, blockers, lost.pools, lost.doubted)
+        known.undisputed = self._undisputed(known, spec, contents)
+        return spec, contents
+
+    def _undisputed(self, known: FleetState, spec: Spec, contents: Mapping[Target, Content]) -> Undisputed | None:
+        """What need not be found out at the next look; None where time, or another resource, may change it."""
+        fleet, credentials = spec.newest.fleet, known.used
+        in_doubt = spec.blockers or spec.doubted or spec.given_up or not self._claims.is_undisputed(known.key)
+        if in_doubt or fleet is None or credentials is None or spec.running is not spec.newest:
+            return None
+        cluster = self._brokers.cluster(credentials) if makes_objects(fleet.mode) else None
+        return None if cluster is None else Undisputed(known.resource, self._claims.changes, cluster, spec, contents)
+
+    def _is_still(self, last: Undisputed, known: FleetState) -> bool:
+        """Whether nothing has come since that would have it found out again: an edit, a claim, a Secret that is due."""
+        same = last.resource is known.resource and last.changes == self._claims.changes and self._is_all_known()
+        return same and self._monotonic() < min(known.parts.credentials.due, known.parts.references.due)
 
     async def broker(self, known: FleetState, fleet: Fleet, spec: Spec) -> tuple[Broker, Spec]:
         """The session to look through, or one that sees nothing and says why, as what is asked for then does."""

@@ -129,9 +129,9 @@ class Reconciler:
                 spec, seen, broker = await self._read(known, resource)
             if self._store.has_left(resource):  # what is of the same moment as the objects that go with it
                 return False
-            before = settled(known.state, seen.outcome)
+            before = known.state
             with self._spans("decide"):
-                plan, known.state = step(spec, seen, known.state, self._clock())
+                plan, known.state = step(spec, seen, before, self._clock())
             span.tell(partial(_told, plan))
             self._acting.add(key)
             try:
@@ -140,7 +140,7 @@ class Reconciler:
             finally:
                 self._acting.discard(key)
             known.outcome = outcome
-            return _kept(known, before, plan, outcome)
+            return _kept(known, before, seen, plan, outcome)
 
     async def _read(self, known: FleetState, resource: Object) -> tuple[Spec, Seen, Broker | None]:
         spec, contents = await self._fleets.spec(known)
@@ -149,7 +149,7 @@ class Reconciler:
         fleet = spec.running.fleet
         broker, spec = await self._fleets.broker(known, fleet, spec)
         seen = await known.parts.reader.look(resource, fleet, broker, known.state, contents, known.outcome)
-        known.read_again_if_refused(seen)
+        known.looked_through(seen)
         return spec, changed(seen, salt=self._salt, unread=known.parts.references.refused), broker
 
     async def _forgotten(self, known: FleetState) -> None:
@@ -171,12 +171,12 @@ def _told(plan: Plan) -> Attributes:
     }
 
 
-def _kept(known: FleetState, before: State, plan: Plan, outcome: Outcome) -> bool:
+def _kept(known: FleetState, before: State, seen: Seen, plan: Plan, outcome: Outcome) -> bool:
     """Keep what became of a plan; returns whether another look must follow at once."""
     if outcome.recorded:
         known.parts.reader.recorded()
     else:
-        known.state = unrecorded(known.state, before)
+        known.state = unrecorded(known.state, settled(before, seen.outcome))
     if outcome.failed is not None:
         raise outcome.failed
     return outcome.overtakes(plan)

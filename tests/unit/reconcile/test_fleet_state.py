@@ -1,4 +1,4 @@
-"""A refused login has the Secrets read again, once for each refusal."""
+"""What a look through a broker has read again: Secrets once for each refused login, claims where it is another one."""
 
 from types import SimpleNamespace
 from typing import Any, cast
@@ -10,11 +10,23 @@ from utilitarian_operator.core.look import begun
 from utilitarian_operator.core.spec.acceptance import Acceptance
 from utilitarian_operator.core.status.recall import recall
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable, LoginRefused
-from utilitarian_operator.reconcile.fleet_state import FleetState
+from utilitarian_operator.reconcile.fleet_state import FleetState, Undisputed
 
 
-def seen(failed: BrokerError | None) -> Any:
-    return SimpleNamespace(read=SimpleNamespace(broker=SimpleNamespace(failed=failed)))
+def seen(failed: BrokerError | None, cluster: str = "rabbit@a") -> Any:
+    return SimpleNamespace(read=SimpleNamespace(broker=SimpleNamespace(failed=failed, cluster=cluster)))
+
+
+def test_what_was_found_out_holds_as_long_as_the_broker_is_the_same() -> None:
+    body = resource()
+    body["metadata"] |= {"namespace": "ns", "uid": "mine", "generation": 1}
+    found = Undisputed(body, 0, "rabbit@a", cast("Any", None), {})
+    for other in (seen(None, "rabbit@b"), SimpleNamespace(read=None)):
+        state = FleetState(body, cast("Any", None), Acceptance(body), begun({}, recall({}, NOW), NOW), undisputed=found)
+        state.looked_through(seen(None))
+        assert state.undisputed is found
+        state.looked_through(other)
+        assert state.undisputed is None
 
 
 def test_each_refused_login_has_the_secrets_read_again_once() -> None:
@@ -29,8 +41,8 @@ def test_each_refused_login_has_the_secrets_read_again_once() -> None:
     assert (state.key, state.uid) == (Key("ns", "fleet"), "mine")
     refusal = LoginRefused("no")
     for failed in (None, BrokerUnreachable("no answer"), refusal, refusal):  # a session repeats its last error
-        state.read_again_if_refused(seen(failed))
+        state.looked_through(seen(failed))
     assert read == ["credentials", "references"]
-    state.read_again_if_refused(SimpleNamespace(read=None))  # type: ignore[arg-type]
-    state.read_again_if_refused(seen(LoginRefused("no")))
+    state.looked_through(SimpleNamespace(read=None))  # type: ignore[arg-type]
+    state.looked_through(seen(LoginRefused("no")))
     assert read == ["credentials", "references"] * 2

@@ -1,7 +1,7 @@
 """What is kept of each fleet: once a resource, through one session a broker, and nothing of one that is gone."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,12 +19,14 @@ from utilitarian_operator.api.patience import PATIENCE
 from utilitarian_operator.api.validation.pod_security import Allowances
 from utilitarian_operator.core.blocker import QUEUE_TAKEN, SECRET_MISSING
 from utilitarian_operator.core.engine import owner_of
+from utilitarian_operator.core.look import Spec
 from utilitarian_operator.core.spec.revisions import revision
 from utilitarian_operator.errors import ClusterError, Rejected
 from utilitarian_operator.reconcile import fleets
 from utilitarian_operator.reconcile.claims import LONGEST_DOUBT_S
 from utilitarian_operator.reconcile.fleet_state import FleetState
 from utilitarian_operator.reconcile.fleets import READ_AGAIN_S, TRIED_AGAIN_S, Fleets
+from utilitarian_operator.reconcile.observe.credentials import READ_EVERY_S
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 KEY = Key("ns", "fleet")
@@ -394,3 +396,54 @@ async def test_whether_all_is_known_is_not_looked_up_again_unless_something_chan
     await world.write(namespace="late", queue="q0")
     await world.fleets.spec(known[0])
     assert Key("late", "fleet") in asked
+
+
+async def looked(world: World, known: FleetState) -> Spec:
+    """What is asked for, after a look through the broker."""
+    spec, _ = await world.fleets.spec(known)
+    if spec.running is not None and spec.running.fleet is not None:
+        broker, spec = await world.fleets.broker(known, spec.running.fleet, spec)
+        await broker.look([])
+    return spec
+
+
+async def edited(world: World, _: FleetState) -> None:
+    there = await world.cluster.read("UtilitarianWorkerPool", *KEY)
+    changed = await world.cluster.patch(there, {"spec": {"image": "new"}})
+    world.store.see(FLEETS, changed)
+    present = world.fleets.present(KEY)
+    assert present is not None
+    await world.fleets.known(KEY, present)
+
+
+async def claimed_by_another(world: World, _: FleetState) -> None:
+    await looked(world, await world.ready("other"))
+
+
+async def due_again(world: World, _: FleetState) -> None:
+    world.passed_s += READ_EVERY_S
+
+
+async def read_again(_: World, known: FleetState) -> None:
+    known.parts.credentials.refused()
+
+
+@pytest.mark.parametrize("news", [edited, claimed_by_another, due_again, read_again])
+async def test_what_is_asked_for_is_found_out_again_where_something_may_be_another(
+    news: Callable[[World, FleetState], Awaitable[None]],
+) -> None:
+    world = World()
+    known = await world.ready("ns")
+    for _ in range(3):
+        before = await looked(world, known)
+    assert await looked(world, known) is before
+    await news(world, known)
+    assert await looked(world, known) is not before
+
+
+async def test_where_another_may_have_a_queue_it_is_found_out_at_each_look() -> None:
+    world = World()
+    known, other = await world.ready("ns"), await world.ready("other")
+    for _ in range(4):
+        before, _ = await looked(world, known), await looked(world, other)
+    assert await looked(world, known) is not before

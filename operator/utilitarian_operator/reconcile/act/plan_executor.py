@@ -81,10 +81,13 @@ class _OnePlan:
 
     async def carry_out(self, broker: Broker | None, revisions: Revisions) -> None:
         by, plan = self.by, self.plan
+        if plan.same is not None:  # there is nothing to do
+            by.metrics.same(self.key, plan.same)
+            await by.writer.catch_up(self.key)
+            self.outcome = changed(self.outcome, recorded=True)
+            return
         if broker is not None and plan.questions is not None:
             broker.ask(self.key, plan.questions)
-        if plan.same is not None:
-            by.metrics.same(self.key, plan.same)
         if plan.conditions:
             by.metrics.conditions(self.key, plan.conditions)
         if plan.figures is not None:

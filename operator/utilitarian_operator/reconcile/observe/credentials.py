@@ -1,6 +1,7 @@
 """Reads the broker's credentials from the Secrets that a resource names, masked wherever they are printed."""
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Mapping
 
 from utilitarian_operator.adapters.broker.address import (
@@ -45,7 +46,7 @@ class BrokerCredentials:
         self._cluster, self._namespace, self._monotonic, self._noted = cluster, namespace, monotonic, noted
         self._last: Credentials | None = None
         self._asked_for: Broker | None = None
-        self._read_at = 0.0
+        self._read_at = -math.inf
 
     async def read(self, fleet: Fleet) -> Credentials:
         """The credentials as the resource names them; those read last while they are fresh or the API server is away.
@@ -70,9 +71,14 @@ class BrokerCredentials:
         self._last, self._asked_for, self._read_at = read, wanted, self._monotonic()
         return self._last
 
+    @property
+    def due(self) -> float:
+        """When they are read again, in monotonic seconds."""
+        return self._read_at + READ_EVERY_S
+
     def refused(self) -> None:
         """The broker refused the login: read the Secret again at the next look."""
-        self._read_at = 0.0
+        self._read_at = -math.inf
 
     async def _credentials(self, broker: Broker) -> Credentials:
         values = await self._values(broker.sources)

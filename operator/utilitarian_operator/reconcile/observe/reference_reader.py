@@ -70,6 +70,11 @@ class ReferenceReader:
             self._all = _AllRead(wanted, contents, self._next_due())
         return self._all.contents
 
+    @property
+    def due(self) -> float:
+        """When one of them is read again, in monotonic seconds."""
+        return -math.inf if self._all is None else self._all.until
+
     def _next_due(self) -> float:
         return min((it.due for it in self._readings.values()), default=math.inf)
 
