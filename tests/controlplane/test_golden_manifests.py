@@ -6,6 +6,9 @@ import pytest
 
 from tests.golden.manifests import examples, objects
 from tests.support.controlplane import APPLY_PATCH, ControlPlane
+from utilitarian_operator.adapters.cluster.ownership import Path, from_tree, value_at
+from utilitarian_operator.core.labels import MANAGER
+from utilitarian_operator.core.objects.handover import handed_over
 
 EXAMPLES = examples()
 COLLECTIONS = {
@@ -36,6 +39,30 @@ def test_applied_again_nothing_changes(controlplane: ControlPlane, namespace: st
         manifest["metadata"].pop("ownerReferences", None)  # of a resource that doesn't exist: it would be collected
         first, again = apply(controlplane, manifest), apply(controlplane, manifest)
         assert again["metadata"].get("generation") == first["metadata"].get("generation")
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_what_is_made_is_handed_to_the_apply_field_by_field(
+    controlplane: ControlPlane, namespace: str, example: str
+) -> None:
+    """What the operator says of who holds what is what the API server says after an apply of the same."""
+    kinds = {"Deployment", "PodDisruptionBudget"}
+    for manifest in [it for it in objects(EXAMPLES[example], namespace) if it["kind"] in kinds]:
+        path = COLLECTIONS[manifest["kind"]].format(namespace)
+        options = f"?fieldManager={MANAGER}&fieldValidation=Strict"
+        first = manifest | ({"spec": manifest["spec"] | {"replicas": 0}} if manifest["kind"] == "Deployment" else {})
+        made = controlplane.request("POST", path + options, first)
+        item = f"{path}/{manifest['metadata']['name']}{options}&force=true&dryRun=All"
+        applied = controlplane.request("PATCH", item, manifest, APPLY_PATCH)
+        fields = handed_over(manifest, made)
+        assert fields is not None, manifest["metadata"]["name"]
+        differ = _applied(fields) ^ _applied(applied["metadata"]["managedFields"])
+        assert not [it for it in differ if value_at(made, it) is not None]  # what is empty is held by an apply, too
+
+
+def _applied(entries: list[dict[str, Any]]) -> set[Path]:
+    (held,) = [it["fieldsV1"] for it in entries if it["operation"] == "Apply"]
+    return from_tree(held)
 
 
 def _within(wanted: Any, got: Any) -> bool:

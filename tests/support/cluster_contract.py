@@ -19,6 +19,7 @@ from utilitarian_operator.core import labels
 from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.objects import manifests
 from utilitarian_operator.core.objects.actions import held_by_create, released_fields
+from utilitarian_operator.core.objects.handover import handed_over
 from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.errors import Conflict, Gone, Rejected
 from utilitarian_operator.reconcile.act.event_series import WRITTEN_EACH, EventSeries
@@ -84,6 +85,12 @@ def letting_go(live: Object) -> Object:
     return {"metadata": {"managedFields": released_fields(live), "resourceVersion": version}}
 
 
+def held_by_apply(live: Object) -> list[Object]:
+    """The fields of each apply of the operator."""
+    entries = live["metadata"]["managedFields"]
+    return [it["fieldsV1"] for it in entries if (it["manager"], it["operation"]) == (labels.MANAGER, "Apply")]
+
+
 def variables_of(live: Object) -> set[str]:
     """Names of the environment variables of a Deployment's one container."""
     return {variable["name"] for variable in live["spec"]["template"]["spec"]["containers"][0]["env"]}
@@ -128,6 +135,25 @@ class ClusterContract:
         assert {"KEPT", "DROPPED"} & variables_of(again) == {"KEPT"}
         assert again["spec"]["replicas"] == 3
         assert not held_by_create(again)
+
+    async def test_what_was_handed_over_is_held_as_if_it_had_been_applied(self, stage: Stage) -> None:
+        cluster, manifest = stage.cluster, deployment(stage.namespace, "KEPT", "DROPPED")
+        await cluster.create(with_replicas(manifest, 3))
+
+        async def hand_over() -> Object:
+            live = await cluster.read("Deployment", stage.namespace, "fleet-a")
+            fields = handed_over(manifest, live)
+            assert fields is not None
+            version = live["metadata"]["resourceVersion"]
+            return await cluster.patch(live, {"metadata": {"managedFields": fields, "resourceVersion": version}})
+
+        handed: Object = await wait_until_async(hand_over, within=SOON, ignoring=(Conflict,))
+        assert not held_by_create(handed)
+        again = await cluster.apply(manifest, force=True)
+        assert held_by_apply(again) == held_by_apply(handed)
+        dropped = await cluster.apply(deployment(stage.namespace, "KEPT"), force=True)
+        assert {"KEPT", "DROPPED"} & variables_of(dropped) == {"KEPT"}
+        assert dropped["spec"]["replicas"] == 3
 
     async def test_who_holds_what_is_not_rewritten_if_the_object_changed(self, stage: Stage) -> None:
         created = await stage.cluster.create(with_replicas(deployment(stage.namespace), 1))

@@ -76,7 +76,8 @@ def live(
     "seen,kinds",
     [
         pytest.param(None, [Create], id="there-is-none"),
-        pytest.param(live(CREATED), [Apply], id="just-created"),
+        pytest.param(live(CREATED), [Apply], id="just-created-and-not-as-it-was-asked-for"),
+        pytest.param(live(CREATED, applied="old"), [Apply], id="just-created-and-another-by-now"),
         pytest.param(live(CREATED, APPLIED), [Disown], id="created-and-applied"),
         pytest.param(live(TEMPLATE_HELD, APPLIED), [Disown], id="create-holds-the-template"),
         pytest.param(live(RELEASED, APPLIED), [], id="as-it-should-be"),

@@ -1,6 +1,6 @@
 """What must be done so that a fleet's objects are as they should be, as values."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
@@ -8,6 +8,7 @@ from typing import TypeAlias
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.resource import KIND
 from utilitarian_operator.core.labels import MANAGED_BY_LABEL, MANAGER, TEMPLATE_HASH, Owner
+from utilitarian_operator.core.objects.handover import handed_over, is_our_create
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,19 @@ class Adopt:
 
     manifest: Object
     live: Object
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """Give what the operator's *create* holds to its apply, as if the object had been applied once.
+
+    Args:
+        live: as it was seen.
+        fields: its managedFields as they are to become.
+    """
+
+    live: Object
+    fields: Sequence[Object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +80,7 @@ class Delete:
     live: Object
 
 
-Action: TypeAlias = Create | Apply | Adopt | Disown | ScaleTo | Delete
+Action: TypeAlias = Create | Apply | Adopt | HandOver | Disown | ScaleTo | Delete
 
 
 class Belongs(Enum):
@@ -90,9 +104,12 @@ def template_actions(manifest: Object, live: Object | None, *, replicas: int | N
         first = manifest if replicas is None else manifest | {"spec": manifest["spec"] | {"replicas": replicas}}
         yield Create(first)
         return
-    outdated = _applied(live) != manifest["metadata"]["annotations"][TEMPLATE_HASH] or not _has_applied(live)
+    outdated = _applied(live) != manifest["metadata"]["annotations"][TEMPLATE_HASH]
     if outdated or scaled(manifest, live):
         yield Apply(manifest)
+    elif not _has_applied(live):
+        fields = handed_over(manifest, live)
+        yield Apply(manifest) if fields is None else HandOver(live, fields)
     elif held_by_create(live):
         yield Disown(live)
 
@@ -149,7 +166,7 @@ def belongs(live: Object, owner: Owner) -> Belongs:
 
 def held_by_create(live: Object) -> bool:
     """Whether the operator's create still holds more than the replicas."""
-    entries = [e for e in live["metadata"].get("managedFields", []) if _is_our_create(e)]
+    entries = [e for e in live["metadata"].get("managedFields", []) if is_our_create(e)]
     return any(set(entry.get("fieldsV1", {})) - {"f:spec"} or _more_than_replicas(entry) for entry in entries)
 
 
@@ -158,15 +175,11 @@ def released_fields(live: Object) -> list[Object]:
     only_replicas: Object = {"f:spec": {"f:replicas": {}}}
     fields = []
     for entry in live["metadata"].get("managedFields", []):
-        if not _is_our_create(entry):
+        if not is_our_create(entry):
             fields.append(entry)
         elif "f:replicas" in entry.get("fieldsV1", {}).get("f:spec", {}):
             fields.append(entry | {"fieldsV1": only_replicas})
     return fields
-
-
-def _is_our_create(entry: Object) -> bool:
-    return entry.get("manager") == MANAGER and entry.get("operation") == "Update" and not entry.get("subresource")
 
 
 def _more_than_replicas(entry: Object) -> bool:

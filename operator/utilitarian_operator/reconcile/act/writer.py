@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -29,6 +29,7 @@ from utilitarian_operator.core.objects.actions import (
     Create,
     Delete,
     Disown,
+    HandOver,
     ScaleTo,
     belongs,
     held_by_create,
@@ -38,7 +39,8 @@ from utilitarian_operator.core.objects.refusals import Refusal, taken
 from utilitarian_operator.core.objects.scaled_by import held_by_us
 from utilitarian_operator.core.objects.wanted import CLAIM, Wanted, field_path
 from utilitarian_operator.core.reasons import Reason
-from utilitarian_operator.errors import ClusterError, Conflict, Gone, Rejected
+from utilitarian_operator.core.wording import named
+from utilitarian_operator.errors import ClusterError, Conflict, Gone, OperatorError, Rejected
 from utilitarian_operator.metrics.fleet import Metrics
 from utilitarian_operator.reconcile.act.event_series import EventSeries
 from utilitarian_operator.reconcile.act.events import event
@@ -149,14 +151,26 @@ class ObjectWriter:
             resource: the fleet's.
             actions: in this order, each with the object that it is for.
         """
-        refused, applied, every = [], [], tuple(actions)
+        every, made = tuple(actions), list[Wanted]()
         if any(isinstance(action, Create) for _, action in every):
             await self._look_at(resource)
+        try:
+            answers = await self._carry_out_all(resource, every, made)
+        except OperatorError:
+            await self._tell_of(resource, made)
+            raise
+        await self._tell_of(resource, made)
+        return answers
+
+    async def _carry_out_all(
+        self, resource: Object, every: Iterable[tuple[Wanted, Action]], made: list[Wanted]
+    ) -> Answers:
+        refused, applied = [], []
         for wanted, action in every:
             if self.store.has_left(resource):
                 break  # what is made for it now would run until Kubernetes has found out that it belongs to nothing
             try:
-                came_of_it = await self._carry_out(resource, wanted, action)
+                came_of_it = await self._carry_out(resource, wanted, action, made)
             except Rejected as error:
                 at = field_path(wanted, error.said)
                 message = f"{at}: {error.said}; until it is corrected, what ran before goes on as it is"
@@ -169,6 +183,13 @@ class ObjectWriter:
             elif came_of_it is not None:
                 applied.append(came_of_it)
         return Answers(tuple(refused), tuple(applied))
+
+    async def _tell_of(self, resource: Object, made: Sequence[Wanted]) -> None:
+        """Record what was made, one event a kind: a new fleet has dozens of objects."""
+        for kind in dict.fromkeys(it.kind for it in made):
+            names = [it.name for it in made if it.kind == kind]
+            what = f"{kind} {names[0]}" if len(names) == 1 else f"{len(names)} {kind}s ({named(names)})"
+            await self.record_event(resource, Reason.CREATED, f"{what} created")
 
     async def _look_at(self, resource: Object) -> None:
         """See whether a resource is there still: a watch may have missed that it went."""
@@ -201,17 +222,28 @@ class ObjectWriter:
                 resource, Reason.WORKER_REPLACED, f"pool {pool}: pod {name} is replaced: it was stuck"
             )
 
-    async def _carry_out(self, resource: Object, wanted: Wanted, action: Action) -> Refusal | Object | None:
+    async def _carry_out(
+        self, resource: Object, wanted: Wanted, action: Action, made: list[Wanted]
+    ) -> Refusal | Object | None:
         match action:
             case Create(manifest):
-                return await self._create(resource, wanted, manifest)
+                return await self._create(resource, wanted, manifest, made)
             case Apply(manifest):
                 return await self._apply(manifest, force=True)
             case Adopt(_, live):
                 return await self._adopt(resource, wanted, live)
+            case HandOver(live, fields):
+                return await self._held_by(live, fields)
             case Disown(live):
-                self._see(live["kind"], await self.cluster.patch(live, _released(live)))
+                await self._held_by(live, released_fields(live))
         return None
+
+    async def _held_by(self, live: Object, fields: Sequence[Object]) -> Object:
+        """Write who holds which field of an object, if nothing else of it changed."""
+        version = live["metadata"]["resourceVersion"]
+        answer = await self.cluster.patch(live, {"metadata": {"managedFields": fields, "resourceVersion": version}})
+        self._see(live["kind"], answer)
+        return answer
 
     async def record_event(self, resource: Object, reason: Reason, note: str) -> bool:
         """Record an event and a log line; an event that can't be recorded stops nothing. Returns whether it could be.
@@ -248,13 +280,15 @@ class ObjectWriter:
         self._see(manifest["kind"], answer)
         return answer
 
-    async def _create(self, resource: Object, wanted: Wanted, manifest: Object) -> Refusal | Object | None:
+    async def _create(
+        self, resource: Object, wanted: Wanted, manifest: Object, made: list[Wanted]
+    ) -> Refusal | Object | None:
         try:
-            made = await self.cluster.create(manifest)
+            created = await self.cluster.create(manifest)
         except Conflict:
             return None if wanted.kind == CLAIM else await self._found(resource, wanted)
-        self._see(wanted.kind, made)
-        await self.record_event(resource, Reason.CREATED, f"{wanted.kind} {wanted.name} created")
+        self._see(wanted.kind, created)
+        made.append(wanted)
         return None
 
     async def _found(self, resource: Object, wanted: Wanted) -> Refusal | Object | None:
@@ -276,7 +310,7 @@ class ObjectWriter:
         if fresh["metadata"]["uid"] != metadata["uid"] or "deletionTimestamp" in fresh["metadata"]:
             return None  # it goes, and what it leaves behind on purpose must not go with it
         if held_by_create(live):
-            await self.cluster.patch(live, _released(live))
+            await self._held_by(live, released_fields(live))
         try:
             adopted = await self._apply(wanted.manifest, force=False)
         except Conflict as error:
@@ -325,12 +359,6 @@ def _about(resource: Mapping[str, Any], wanted: Wanted) -> dict[str, str]:
     """What a line of the log is about."""
     key = _key(resource)
     return {"fleet": str(key), "kind": wanted.kind, "object": f"{key.namespace}/{wanted.name}"}
-
-
-def _released(live: Object) -> Object:
-    """The change that lets the operator's create go of all fields but the replicas, if nothing else changed."""
-    version = live["metadata"]["resourceVersion"]
-    return {"metadata": {"managedFields": released_fields(live), "resourceVersion": version}}
 
 
 def _key(resource: Mapping[str, Any]) -> Key:
