@@ -6,7 +6,6 @@ Ten fleets whose brokers are silent, drip or send bombs; and a namespace full of
 import contextlib
 import gzip
 import logging
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.controlplane import MERGE_PATCH, ControlPlane
+from tests.support.hostile_server import DRIP, serving
 from tests.support.http import HttpError
 from tests.support.operator import as_process, in_process
 from tests.support.pace import Pace, paced
@@ -33,38 +33,6 @@ LARGE_FLEETS, LARGE_PODS, LIMIT_MIB = 8, 16, 256
 SOON = timedelta(seconds=120)
 BOMB = gzip.compress(b" " * 64 * 1024 * 1024, 9)
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
-
-
-@contextlib.contextmanager
-def serving(says: bytes, each_s: float) -> Iterator[int]:
-    """A server that says this to every client: at once, or a byte after each pause, and then nothing."""
-    over = threading.Event()
-    server = socket.create_server((LOOPBACK, 0), backlog=200)
-    server.settimeout(0.2)
-
-    def client(of: socket.socket) -> None:
-        with of, contextlib.suppress(OSError):
-            if not each_s:
-                of.sendall(says)
-            position = 0
-            while not over.wait(each_s or 1.0):
-                if each_s and says:
-                    of.sendall(says[position % len(says) : position % len(says) + 1])
-                    position += 1
-
-    def serve() -> None:
-        while not over.is_set():
-            with contextlib.suppress(TimeoutError):
-                threading.Thread(target=client, args=(server.accept()[0],), daemon=True).start()
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    try:
-        yield int(server.getsockname()[1])
-    finally:
-        over.set()
-        thread.join()
-        server.close()
 
 
 def woken(
@@ -106,7 +74,7 @@ def test_a_healthy_fleet_wakes_in_time_beside_ten_hostile_ones(
 ) -> None:
     with (
         serving(b"", 0) as silent,
-        serving(b"\x01\x00\x00\x00\x00\x10\x00" + b"x" * 60, 1.0) as dripping,
+        serving(DRIP, 1.0) as dripping,
         serving(HEAD % len(BOMB) + BOMB, 0) as bomb,
         in_process(controlplane, namespace, theirs) as operator,
     ):
