@@ -12,7 +12,7 @@ from tests.support.chart import render
 from tests.support.command import PROGRAM, installed_program, operator_command
 from tests.support.controlplane import ControlPlane
 from tests.support.fleet import Fleet
-from tests.support.logins import ACCOUNT, Logins
+from tests.support.logins import Logins
 from tests.support.shell import POOLS
 from tests.support.waiting import wait_until
 from utilitarian_operator.adapters.cluster.no_right import NOT_ITS_CERTIFICATE
@@ -86,7 +86,7 @@ def answers(fleet: Fleet, login: Path, commands: dict[str, list[str]]) -> dict[s
 
 @pytest.mark.usefixtures("roles")
 def test_who_may_only_look_sees_all_and_is_told_what_the_rest_needs(fleet: Fleet, logins: Logins) -> None:
-    viewer, who = logins.viewer(), f"system:serviceaccount:{fleet.namespace}:{ACCOUNT}"
+    viewer, who = logins.with_role("view"), f"system:serviceaccount:{fleet.namespace}:view"
     wait_until(
         lambda: answers(fleet, viewer, {"it": ["events"]})["it"][0] == 0, within=SOON
     )  # the controller adds our role to `view` a moment later
@@ -104,6 +104,16 @@ def test_who_may_only_look_sees_all_and_is_told_what_the_rest_needs(fleet: Fleet
     assert said.startswith(f"error: a dry run needs the rights of a write: {who} may not patch deployments in ")
     everywhere = operator_command("status", "-A", env={"KUBECONFIG": str(viewer)})
     assert everywhere.stderr.startswith(f"error: {who} may not list utilitarianworkerpools in all namespaces: ask for")
+
+
+@pytest.mark.usefixtures("roles")
+def test_who_may_edit_a_namespace_may_do_all_of_it(fleet: Fleet, logins: Logins) -> None:
+    editor = logins.with_role("edit")
+    wait_until(lambda: answers(fleet, editor, {"it": ["pause", "--for", "1h"]})["it"][0] == 0, within=SOON)
+    done = answers(fleet, editor, {**CHANGES, **PLAN, **LOOKS})
+    assert {name: it for name, it in done.items() if it[0] and name != "doctor"} == {}
+    checks = json.loads(done["doctor"][1])["checks"]
+    assert [it["said"] for it in checks if it["what"] == "right" and it["state"] != "ok"] == []
 
 
 @pytest.mark.parametrize(

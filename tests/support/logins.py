@@ -1,4 +1,4 @@
-"""Kubeconfigs of people: of one who may only look, and of some whose login is valid no longer."""
+"""Kubeconfigs of people: of those who have a role in a namespace, and of some whose login is valid no longer."""
 
 import base64
 import json
@@ -13,35 +13,30 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 from tests.support.authority import Authority
 from tests.support.controlplane import ControlPlane
 
-ACCOUNT = "viewer"
 _HALF = 32
 """Bytes of each of the two numbers of a signature by P-256."""
 
 
 class Logins:
-    """Logins to one namespace; the viewer's is made with its account and its binding to the role `view`.
+    """Logins to one namespace; who has a role there is a service account with the role's name.
 
     Args:
         plane: the cluster.
-        namespace: that may be looked at.
+        namespace: where they have their roles.
         folder: where the kubeconfigs are written.
     """
 
     def __init__(self, plane: ControlPlane, namespace: str, folder: Path) -> None:
-        self._plane, self._folder = plane, folder
-        where = ("--namespace", namespace)
-        plane.kubectl("create", "serviceaccount", ACCOUNT, *where)
-        account = f"--serviceaccount={namespace}:{ACCOUNT}"
-        plane.kubectl("create", "rolebinding", ACCOUNT, "--clusterrole=view", account, *where)
-        self._token = plane.kubectl("create", "token", ACCOUNT, *where).strip()
+        self._plane, self._namespace, self._folder = plane, namespace, folder
 
-    def viewer(self) -> Path:
-        """One who has the role `view` of Kubernetes."""
-        return self._kubeconfig("viewer", {"token": self._token})
+    def with_role(self, role: str) -> Path:
+        """One who has a role of Kubernetes for people."""
+        return self._kubeconfig(role, {"token": self._token(role)})
 
     def expired_token(self) -> Path:
-        """The same, with a token that was valid until a minute ago."""
-        return self._kubeconfig("expired-token", {"token": self._signed(datetime.now(UTC) - timedelta(minutes=1))})
+        """One with the role `view`, and with a token that was valid until a minute ago."""
+        token = self._with_end(self._token("view"), datetime.now(UTC) - timedelta(minutes=1))
+        return self._kubeconfig("expired-token", {"token": token})
 
     def expired_certificate(self) -> Path:
         """One with a client certificate that was valid until a minute ago."""
@@ -56,8 +51,8 @@ class Logins:
         return self._kubeconfig("without", {})
 
     def elsewhere(self) -> Path:
-        """The viewer's, with the address of a server that another authority has signed for."""
-        path = self.viewer()
+        """One with the role `view`, who trusts another authority than the server's."""
+        path = self.with_role("view")
         config = yaml.safe_load(path.read_text())
         authority = base64.b64encode(Authority().certificate.encode()).decode()
         config["clusters"][0]["cluster"]["certificate-authority-data"] = authority
@@ -76,9 +71,16 @@ class Logins:
         path.write_text(yaml.safe_dump(config))
         return path
 
-    def _signed(self, until: datetime) -> str:
-        """The viewer's token with another end: the API server gives none that is valid for less than ten minutes."""
-        head, claims, _ = self._token.split(".")
+    def _token(self, role: str) -> str:
+        where = ("--namespace", self._namespace)
+        self._plane.kubectl("create", "serviceaccount", role, *where)
+        account = f"--serviceaccount={self._namespace}:{role}"
+        self._plane.kubectl("create", "rolebinding", role, f"--clusterrole={role}", account, *where)
+        return self._plane.kubectl("create", "token", role, *where).strip()
+
+    def _with_end(self, token: str, until: datetime) -> str:
+        """A token with another end: the API server gives none that is valid for less than ten minutes."""
+        head, claims, _ = token.split(".")
         said = {**json.loads(_bytes(claims)), "exp": int(until.timestamp())}
         text = f"{head}.{_text(json.dumps(said).encode())}"
         key = serialization.load_pem_private_key(self._plane.signing_key.read_bytes(), None)
