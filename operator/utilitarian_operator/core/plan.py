@@ -185,6 +185,7 @@ class Outcome:
         refused: those of them that the API server refused, or whose names belong to another owner.
         applied: the objects as the answers to their applies had them: what another client changed a moment later,
             and the watch has seen meanwhile, is not in them.
+        missed: objects that were to be made, and could not be because something changed meanwhile.
         replaced: stuck workers whose pods were deleted.
         recorded: whether all events were recorded, or at least tried.
         written: the status, if it was written.
@@ -196,6 +197,7 @@ class Outcome:
     tried: tuple[Wanted, ...] = ()
     refused: tuple[Refusal, ...] = ()
     applied: tuple[ReadOnlyObject, ...] = ()
+    missed: tuple[Wanted, ...] = ()
     replaced: tuple[Replace, ...] = ()
     recorded: bool = False
     written: Written | None = None
@@ -210,5 +212,5 @@ class Outcome:
         return before.noted(self.tried, self.refused, self.at)
 
     def overtakes(self, plan: Plan) -> bool:
-        """Whether what is refused is no longer what the plan says of it, so that its status must not be written."""
-        return self.refusals(plan.refused).blockers != plan.refused.blockers
+        """Whether the status of the plan must not be written: it doesn't say what is refused, or could not be made."""
+        return bool(self.missed) or self.refusals(plan.refused).blockers != plan.refused.blockers

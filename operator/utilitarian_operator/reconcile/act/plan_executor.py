@@ -161,7 +161,8 @@ class _OnePlan:
         if plan.objects:
             answers = await writer.carry_out(self.resource, plan.objects)
             tried = tuple(it for it, _ in plan.objects)
-            self.outcome = changed(self.outcome, tried=tried, refused=answers.refused, applied=answers.applied)
+            came_of_it = {"refused": answers.refused, "applied": answers.applied, "missed": answers.missed}
+            self.outcome = changed(self.outcome, tried=tried, **came_of_it)
         await writer.remove(self.resource, plan.deletions)
 
     def _count(self, figures: Figures) -> None:

@@ -66,10 +66,12 @@ class Answers:
         refused: by the API server, or because the names belong to another owner.
         applied: the objects as the answers to their applies had them: what another client changed a moment later,
             and the watch has seen meanwhile, is not in them.
+        missed: objects that were to be made, and could not be because something changed meanwhile.
     """
 
     refused: tuple[Refusal, ...]
     applied: tuple[Object, ...]
+    missed: tuple[Wanted, ...]
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,7 @@ class ObjectWriter:
     async def _carry_out_all(
         self, resource: Object, every: Iterable[tuple[Wanted, Action]], made: list[Wanted]
     ) -> Answers:
-        refused, applied = [], []
+        refused, applied, missed = [], [], []
         for wanted, action in every:
             if self.store.has_left(resource):
                 break  # what is made for it now would run until Kubernetes has found out that it belongs to nothing
@@ -177,12 +179,13 @@ class ObjectWriter:
                 came_of_it = Refusal(wanted, Blocker(REFUSED, message))
             except (Conflict, Gone) as error:
                 logger.info("changed meanwhile", extra={**_about(resource, wanted), "because": str(error)})
+                missed += [wanted] if isinstance(action, Create) else []
                 continue
             if isinstance(came_of_it, Refusal):
                 refused.append(came_of_it)
             elif came_of_it is not None:
                 applied.append(came_of_it)
-        return Answers(tuple(refused), tuple(applied))
+        return Answers(tuple(refused), tuple(applied), tuple(missed))
 
     async def _tell_of(self, resource: Object, made: Sequence[Wanted]) -> None:
         """Record what was made, one event a kind: a new fleet has dozens of objects."""

@@ -77,6 +77,11 @@ TOLD, WRITTEN = ["create SpecWarning"], ["patch status"]
             id="a status that does not say what was refused is not written",
         ),
         pytest.param(
+            {"create Deployment": Conflict("the quota was changed")},
+            [*OF_BEAT, IS_THERE, "create Deployment", "read Deployment", *TOLD],
+            id="nor one of a fleet whose objects could not all be made",
+        ),
+        pytest.param(
             {"create Deployment": ClusterError("no answer")},
             [*OF_BEAT, IS_THERE, "create Deployment"],
             id="an API server that does not answer is not asked on",
