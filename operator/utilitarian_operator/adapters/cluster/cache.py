@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeAlias
 from utilitarian_operator.adapters.cluster import kept as keeping
 from utilitarian_operator.adapters.cluster.kept import kept
 from utilitarian_operator.adapters.cluster.room import Room
+from utilitarian_operator.adapters.cluster.shared_parts import sharing
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.validation.size import TOO_LARGE, weight
 from utilitarian_operator.core.labels import INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER
@@ -124,7 +125,7 @@ class Store:
             return
         kind, _, name = place
         there = self._objects[kind][key]
-        there[name] = _same(there.get(name), body)
+        there[name] = sharing(body, there.get(name) or next(iter(there.values()), None))
         self._answers[kind, key].discard(name)
         self._whose[place] = key
         self._weigh(place, there[name])
@@ -254,7 +255,7 @@ class Store:
             self._remember_deleted(place, at)
         for body in newer:
             fleet, name = self.see(kind, body), body["metadata"]["name"]
-            if fleet is not None and self._objects[kind][fleet].get(name) is body and name in answers.get(fleet, ()):
+            if fleet is not None and self._objects[kind][fleet].get(name) == body and name in answers.get(fleet, ()):
                 self._answers[kind, fleet].add(name)
         for place in [it for it in self._weighed if it[0] == kind and it not in self._whose]:
             self._weigh_no_more(place)

@@ -1,0 +1,42 @@
+"""Objects that are alike have their equal parts in common, and not a copy each.
+
+The Deployments of one fleet differ in a few words, and an object that is told anew in its status alone. As Python keeps
+them most of each is a copy of what is in memory already.
+"""
+
+import sys
+from typing import Any
+
+_NOTHING = object()
+
+
+def sharing(value: Any, model: Any) -> Any:
+    """An equal value in which each part that the model has at the same place is the model's own.
+
+    Args:
+        value: as JSON has it; stays as it is.
+        model: another such value, of which nothing is ever changed in its place.
+    """
+    if type(value) is not type(model) or value is model:
+        return value
+    if isinstance(value, dict):
+        return _mapping(value, model)
+    if isinstance(value, list):
+        return _list(value, model)
+    return model if value == model else value
+
+
+def _mapping(value: dict[str, Any], model: dict[str, Any]) -> dict[str, Any]:
+    there = {sys.intern(name): sharing(it, model.get(name, _NOTHING)) for name, it in value.items()}
+    for whole in (model, value):
+        if len(whole) == len(there) and all(whole.get(name, _NOTHING) is it for name, it in there.items()):
+            return whole
+    return there
+
+
+def _list(value: list[Any], model: list[Any]) -> list[Any]:
+    there = [*map(sharing, value, model), *value[len(model) :]]
+    for whole in (model, value):
+        if len(whole) == len(there) and all(one is other for one, other in zip(there, whole, strict=True)):
+            return whole
+    return there
