@@ -104,6 +104,7 @@ def test_who_may_only_look_sees_all_and_is_told_what_the_rest_needs(fleet: Fleet
     assert said.startswith(f"error: a dry run needs the rights of a write: {who} may not patch deployments in ")
     everywhere = operator_command("status", "-A", env={"KUBECONFIG": str(viewer)})
     assert everywhere.stderr.startswith(f"error: {who} may not list utilitarianworkerpools in all namespaces: ask for")
+    assert everywhere.stderr.endswith("; -n NAMESPACE looks in one\n")
 
 
 @pytest.mark.usefixtures("roles")

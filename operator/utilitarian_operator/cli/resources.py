@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from utilitarian_operator.adapters.cluster.no_right import NoRight
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.names import FLEETS_LEASE
 from utilitarian_operator.api.objects import Object
@@ -123,6 +124,9 @@ async def found_in(there: connection.Connection, *, everywhere: bool = False, se
     except Gone as error:
         install = "utilitarian-operator crd | kubectl apply --server-side -f -"
         raise Gone(f"the API server does not know {FLEETS}.{GROUP}; install it: {install}") from error
+    except NoRight as error:
+        elsewhere = "; -n NAMESPACE looks in one" if everywhere else ""
+        raise NoRight(error.lacks, f"{error.remedy}{elsewhere}") from error
     places = sorted({str(item["metadata"]["namespace"]) for item in items})
     leases = await there.cluster.leases(FLEETS_LEASE, places)
     shown_of = [readable(item) for item in sorted(items, key=label)]

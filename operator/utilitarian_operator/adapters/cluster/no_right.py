@@ -2,8 +2,6 @@
 
 import re
 
-from aiohttp import ClientConnectorCertificateError
-
 from utilitarian_operator.errors import ClusterError, Rejected
 
 LOG_IN_AGAIN = (
@@ -50,6 +48,8 @@ def no_answer(error: Exception, what: str) -> ClusterError:
         error: of the connection.
         what: was asked for.
     """
+    from aiohttp import ClientConnectorCertificateError  # slow to import, and there by the time that this is called
+
     if isinstance(error, ClientConnectorCertificateError):
         return ClusterError(f"{what}: {NOT_ITS_CERTIFICATE}")
     said = "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
