@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
+from aiohttp import ClientConnectorCertificateError
+
 from utilitarian_operator.adapters.cluster.client import ClusterClient
 from utilitarian_operator.adapters.cluster.no_right import for_a_person, no_answer
 from utilitarian_operator.api.objects import Object
@@ -56,7 +58,7 @@ class DryRunCluster(ClusterClient):
         return found, bool(after)
 
     def _no_answer(self, error: Exception, what: str) -> ClusterError:
-        return no_answer(error, what)
+        return no_answer(error, what, untrusted=isinstance(error, ClientConnectorCertificateError))
 
     def _came(self, headers: Mapping[str, str]) -> None:
         clock = clock_of(headers)

@@ -41,16 +41,15 @@ class NoRight(Rejected):
         self.lacks, self.remedy = lacks, remedy
 
 
-def no_answer(error: Exception, what: str) -> ClusterError:
+def no_answer(error: Exception, what: str, *, untrusted: bool) -> ClusterError:
     """No answer to a request came.
 
     Args:
         error: of the connection.
         what: was asked for.
+        untrusted: whether it is the server's certificate that is in the way.
     """
-    from aiohttp import ClientConnectorCertificateError  # slow to import, and there by the time that this is called
-
-    if isinstance(error, ClientConnectorCertificateError):
+    if untrusted:
         return ClusterError(f"{what}: {NOT_ITS_CERTIFICATE}")
     said = "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
     return ClusterError(f"{what}: {said}; {SEE_THE_WAY}")

@@ -62,7 +62,7 @@ def test_a_login_that_is_over() -> None:
     ids=["in time", "refused", "silent"],
 )
 def test_no_answer(error: Exception, said: str) -> None:
-    assert str(no_answer(error, "GET x")) == f"GET x: {said}; {SEE_THE_WAY}"
+    assert str(no_answer(error, "GET x", untrusted=False)) == f"GET x: {said}; {SEE_THE_WAY}"
 
 
 @pytest.mark.parametrize(
