@@ -5,7 +5,7 @@ import random
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -24,11 +24,14 @@ from utilitarian_operator.api.objects import Object
 
 SOON = timedelta(seconds=40)
 TICK = timedelta(milliseconds=200)
-SLICE, STEPS, EACH = 1, 12, 4
+SLICE, STEPS, EACH = 1, 8, 4
 """Of a walk: its seed, its edits, and after how many of them it is compared."""
 
 LONG = 12
 """Edits of a walk of the soak, which is compared after each."""
+
+AWAY = 0.15
+"""Part of these edits that an operator finds when it starts."""
 
 MINUTES = float(os.environ.get("MINUTES", "10"))
 
@@ -40,6 +43,12 @@ class Walk:
     walked: Fleet
     fresh: Fleet
     said: list[str] = field(default_factory=list)
+    operator: ExitStack = field(default_factory=ExitStack)
+
+    def start_operator(self) -> None:
+        """Have one that looks more often than each second."""
+        namespaces = self.walked.namespace, self.fresh.namespace
+        self.operator.enter_context(in_process(self.walked.controlplane, *namespaces, tick=TICK))
 
     def begin(self, body: Object) -> None:
         """Make the resource that is edited."""
@@ -106,18 +115,37 @@ def walking(plane: ControlPlane, rabbitmq: RabbitMQ) -> Iterator[Walk]:
         for fleet, its in ((walk.walked, vhost), (walk.fresh, another)):
             rabbitmq.declare(its, *QUEUES)
             fleet.create_secret(rabbitmq.amqp_url(its))
-        with in_process(plane, one, other, tick=TICK):
+        with walk.operator:
+            walk.start_operator()
             yield walk
 
 
-def walked(walk: Walk, seed: int, steps: int, each: int) -> int:
-    """Go so many steps and compare after each so many, and at the last; returns how often it was compared."""
+def walked(walk: Walk, seed: int, steps: int, each: int, away: float = 0.0) -> int:
+    """Go at least so many steps and compare after each so many.
+
+    Args:
+        walk: that begins.
+        seed: of its edits.
+        steps: at least.
+        each: compared after so many edits, but for those that end in a preview.
+        away: part of the edits at which no operator is there.
+
+    Returns:
+        How often it was compared.
+    """
     dice, body, compared = random.Random(seed), first("fleet", SECRET, URL_KEY), 0  # noqa: S311 - no secret
     walk.begin(body)
     taken, walk.said = 0, [f"seed {seed}"]
     while True:
         said, changed = edited(dice, body)
-        if not walk.edit(changed):
+        unseen = dice.random() < away
+        if unseen:
+            walk.operator.close()
+        taken_over = walk.edit(changed)
+        if unseen:
+            walk.start_operator()
+            said = f"{said} (while no operator was there)"
+        if not taken_over:
             walk.said.append(f"refused: {said}")
             continue
         body, taken = changed, taken + 1
@@ -149,7 +177,7 @@ def test_random_edits_of_many_seeds(
     begun = seed
     with walking(controlplane, rabbitmq) as walk:
         while time.monotonic() < until:
-            compared += walked(walk, seed, LONG, 1)
+            compared += walked(walk, seed, LONG, 1, AWAY)
             seed += 1
     with capsys.disabled():
         sys.stdout.write(f"\n{seed - begun} walks of {LONG} edits from seed {begun} on, {compared} comparisons\n")

@@ -26,7 +26,7 @@ from tests.support.processes import Process
 from tests.support.rabbitmq import RabbitMQ
 
 MINUTES = float(os.environ.get("MINUTES", "20"))
-ROUNDS = 6
+ROUNDS = 3
 """Of the slice in `make test`, whose pods don't run."""
 
 AT_REST = timedelta(seconds=90)
