@@ -85,7 +85,7 @@ class Invariants:
         marks = ((body.get("metadata") or {}).get("annotations") or {}) if method == "PATCH" else {}
         if marks.get(DRAINING):
             self._chosen(place.rpartition("/")[2])
-        if now > self.quiet_from:
+        if now > max(self.quiet_from, self._world.rabbit.worked_at + SETTLES_IN_S):
             self.breach("not-quiet", f"{method} {place} at rest: {str(body)[:200]}", kind)
         self._recent.append((now, place))
         while self._recent[0][0] < now - 60:

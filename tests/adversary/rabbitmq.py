@@ -76,10 +76,17 @@ class RabbitMQ:
         self.slow_until = self.zero_until = self.refused_until = self.no_statistics_until = self.stale_until = 0.0
         self.statistics: dict[str, tuple[int, int, int]] = {}
         self.questions = 0
+        self.ended_at = 0.0
+        """When the last task ended."""
         self.heard_at: dict[str, float] = {}
         """When each worker hears the last order that was sent to it."""
         self.helpless: list[tuple[float, float]] = []
         """Times in which no client could talk to a worker, a preStop hook neither."""
+
+    @property
+    def worked_at(self) -> float:
+        """When a task ran for the last time."""
+        return self.loop.now if any(it.running for it in self.workers.values()) else self.ended_at
 
     def declare(self, name: str) -> Queue:
         """The queue of this name, made if need be."""

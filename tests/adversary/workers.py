@@ -287,7 +287,7 @@ class Worker:
             self.running[begin] = task, at, loop.call_at(self.hung_until + 0.01, self._end, begin)
             return
         del self.running[begin]
-        task.ended += 1
+        task.ended, self._rabbit.ended_at = task.ended + 1, loop.now
         if self.kind.late and begin not in self._redelivered:
             self._rabbit.queues[task.queue].left += 1
         self._redelivered.discard(begin)
