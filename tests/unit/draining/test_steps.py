@@ -247,6 +247,11 @@ def test_step(pool_workers: PoolWorkers, desired: int, expected: list[DrainStep]
             id="all are told to consume again",
         ),
         pytest.param(
+            PoolWorkers([cancelled("a", 1), released("b"), worker("c")], 2, queues=("q",)),
+            [ResumeConsumers("a", ("q",))],
+            id="not the one that the ReplicaSet is about to delete",
+        ),
+        pytest.param(
             PoolWorkers([worker("a", marked=MARKED)], 1), [Unmark("a", ())], id="one that consumes is like any other"
         ),
         pytest.param(

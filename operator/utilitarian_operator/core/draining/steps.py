@@ -214,8 +214,14 @@ def _becomes_ready(worker: Worker) -> bool:
 
 
 def lifted(pool_workers: PoolWorkers) -> list[DrainStep]:
-    """What to do so that no worker is on its way out any more, as far as its kind of worker can return."""
-    return [_return(pool_workers, worker) for worker in pool_workers.draining] if pool_workers.may_return else []
+    """What to do so that no worker is on its way out any more, as far as its kind of worker can return.
+
+    While the ReplicaSet controller has yet to delete some, a released one is left as it is: it is one that will go.
+    """
+    if not pool_workers.may_return:
+        return []
+    some_go = len(pool_workers.staying) > pool_workers.replicas
+    return [_return(pool_workers, it) for it in pool_workers.draining if not (some_go and it.released)]
 
 
 def slow(pool_workers: PoolWorkers, patience: timedelta, now: datetime) -> list[str]:
