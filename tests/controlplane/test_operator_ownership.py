@@ -10,6 +10,7 @@ from tests.support.fleet import Fleet
 from tests.support.operator import in_process
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
+from utilitarian_operator.api.objects import Object
 
 SOON = timedelta(seconds=20)
 QUEUE = "utilitarian.tasks.default"
@@ -26,26 +27,39 @@ def fleet(controlplane: ControlPlane, namespace: str, rabbitmq: RabbitMQ, vhost:
         yield found
 
 
-def test_a_change_by_hand_is_undone(fleet: Fleet) -> None:
+@pytest.mark.parametrize(
+    "field, value",
+    [
+        pytest.param("image", "by-hand:1", id="what has a value"),
+        pytest.param("envFrom", [{"configMapRef": {"name": "by-hand"}}], id="what is empty"),
+    ],
+)
+def test_a_change_by_hand_is_undone(fleet: Fleet, field: str, value: object) -> None:
     fleet.create(None, pools=[POOL], beat={"enabled": False})
-    wait_until(lambda: fleet.deployment("work"), within=SOON, describe=fleet.describe)
-    container = {"name": "worker", "image": "by-hand:1"}
+    path = f"/apis/apps/v1/namespaces/{fleet.namespace}/deployments/fleet-work"
+    wait_until(lambda: _is_applied(fleet), within=SOON, describe=fleet.describe)
+    before = _worker(fleet).get(field)
     by_hand = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {"name": "fleet-work"},
-        "spec": {"template": {"spec": {"containers": [container]}}},
+        "spec": {"template": {"spec": {"containers": [{"name": "worker", field: value}]}}},
     }
-    path = f"/apis/apps/v1/namespaces/{fleet.namespace}/deployments/fleet-work"
     fleet.controlplane.request("PATCH", f"{path}?fieldManager=person&force=true", by_hand, APPLY_PATCH)
-    wait_until(
-        lambda: (
-            fleet.controlplane.request("GET", path)["spec"]["template"]["spec"]["containers"][0]["image"]
-            == "utilitarian:dev"
-        ),
-        within=SOON,
-        describe=fleet.describe,
-    )
+    wait_until(lambda: _worker(fleet).get(field) == before, within=SOON, describe=fleet.describe)
+
+
+def _is_applied(fleet: Fleet) -> bool:
+    live = fleet.deployment("work")
+    entries = live["metadata"]["managedFields"] if live else []
+    return any((it["manager"], it["operation"]) == ("utilitarian-operator", "Apply") for it in entries)
+
+
+def _worker(fleet: Fleet) -> Object:
+    live = fleet.deployment("work")
+    assert live is not None
+    found: Object = live["spec"]["template"]["spec"]["containers"][0]
+    return found
 
 
 @pytest.mark.parametrize(

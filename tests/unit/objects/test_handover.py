@@ -106,16 +106,19 @@ TAKEN: Body = {
                         ".": {},
                         "f:command": {},
                         "f:env": {A: VARIABLES[A], B: {".": {}, "f:name": {}, "f:valueFrom": {"f:fieldRef": {}}}},
+                        "f:envFrom": {},
                         "f:image": {},
                         "f:name": {},
                         "f:ports": {PORT: {".": {}, "f:containerPort": {}}},
                     }
                 },
                 "f:terminationGracePeriodSeconds": {},
+                "f:tolerations": {},
             }
         },
     },
 }
+"""As an apply holds it: what is empty, too, which no create does; else what another puts there is not noticed."""
 
 
 def live(*more: Body) -> Body:

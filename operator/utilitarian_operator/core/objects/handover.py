@@ -63,6 +63,9 @@ def _held(asked: Any, there: Any, fields: Mapping[str, Any]) -> Object | None:
         return {} if _within(asked, there) else None
     held: Object = {}
     for name, part, of_it in _items(asked, there, fields) if isinstance(asked, list) else _members(asked, there):
+        if name not in fields and _is_empty(part) and of_it is None:
+            held[name] = {}
+            continue
         below = fields.get(name)
         found = None if below is None else _held(part, of_it, below)
         if below is None or found is None:
@@ -79,11 +82,16 @@ _UNKNOWN: _Part = ("", None, None)
 
 
 def _members(asked: Any, there: Any) -> Iterator[_Part]:
-    """The fields of a mapping; the API server leaves out what is empty."""
+    """The fields of a mapping."""
     if not isinstance(asked, Mapping) or not isinstance(there, Mapping):
         yield _UNKNOWN
         return
-    yield from ((f"f:{name}", it, there.get(name)) for name, it in asked.items() if it or name in there or it == 0)
+    yield from ((f"f:{name}", it, there.get(name)) for name, it in asked.items())
+
+
+def _is_empty(part: Any) -> bool:
+    """Whether the API server leaves it out; an apply holds it all the same, and notices what another puts there."""
+    return part in ("", [], {})
 
 
 def _items(asked: list[Any], there: Any, fields: Mapping[str, Any]) -> Iterator[_Part]:
