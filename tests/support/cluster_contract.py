@@ -18,7 +18,7 @@ from utilitarian_operator.api.resource import parse
 from utilitarian_operator.core import labels
 from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.objects import manifests
-from utilitarian_operator.core.objects.actions import held_by_create, released_fields
+from utilitarian_operator.core.objects.actions import handed_over_fields, held_by_create, released_fields
 from utilitarian_operator.core.objects.handover import handed_over
 from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.errors import Conflict, Gone, Rejected
@@ -154,6 +154,40 @@ class ClusterContract:
         dropped = await cluster.apply(deployment(stage.namespace, "KEPT"), force=True)
         assert {"KEPT", "DROPPED"} & variables_of(dropped) == {"KEPT"}
         assert dropped["spec"]["replicas"] == 3
+
+    async def test_what_another_manifest_drops_vanishes_though_the_first_was_never_applied(self, stage: Stage) -> None:
+        cluster = stage.cluster
+        await cluster.create(with_replicas(deployment(stage.namespace, "KEPT", "DROPPED"), 3))
+
+        async def hand_all_over() -> Object:
+            live = await cluster.read("Deployment", stage.namespace, "fleet-a")
+            fields, version = handed_over_fields(live), live["metadata"]["resourceVersion"]
+            return await cluster.patch(live, {"metadata": {"managedFields": fields, "resourceVersion": version}})
+
+        handed: Object = await wait_until_async(hand_all_over, within=SOON, ignoring=(Conflict,))
+        assert not held_by_create(handed)
+        dropped = await cluster.apply(deployment(stage.namespace, "KEPT"), force=True)
+        assert {"KEPT", "DROPPED"} & variables_of(dropped) == {"KEPT"}
+        assert dropped["spec"]["replicas"] == 3
+
+    @pytest.mark.parametrize(
+        "selector,found",
+        [
+            pytest.param(f"{INSTANCE}=settings", 1, id="has this value"),
+            pytest.param(f"{INSTANCE}!=settings", 0, id="has another value"),
+            pytest.param(INSTANCE, 1, id="is there"),
+            pytest.param(f"!{INSTANCE}", 0, id="is not there"),
+        ],
+    )
+    async def test_objects_are_chosen_by_a_label(self, stage: Stage, selector: str, found: int) -> None:
+        await stage.cluster.create(config_map(stage.namespace))
+        listed, _ = await stage.cluster.items("configmaps", stage.namespace, selector)
+        assert len([it for it in listed if it["metadata"]["name"] == "settings"]) == found
+
+    async def test_what_can_choose_no_object_is_refused(self, stage: Stage) -> None:
+        await stage.cluster.create(config_map(stage.namespace))
+        with pytest.raises(Rejected, match="HTTP 400"):
+            await stage.cluster.items("configmaps", stage.namespace, "--for")
 
     async def test_who_holds_what_is_not_rewritten_if_the_object_changed(self, stage: Stage) -> None:
         created = await stage.cluster.create(with_replicas(deployment(stage.namespace), 1))

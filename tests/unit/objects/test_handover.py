@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from utilitarian_operator.core.labels import MANAGER, TEMPLATE_HASH
-from utilitarian_operator.core.objects.actions import Apply, Disown, HandOver, held_by_create, template_actions
+from utilitarian_operator.core.objects.actions import (
+    Apply,
+    Disown,
+    HandAllOver,
+    HandOver,
+    handed_over_fields,
+    held_by_create,
+    template_actions,
+)
 from utilitarian_operator.core.objects.handover import handed_over
 
 Body = dict[str, Any]
@@ -199,11 +207,23 @@ def test_what_is_not_as_it_was_asked_for_is_applied(change: Callable[[Body], Non
     assert list(template_actions(MANIFEST, made)) == [Apply(MANIFEST)]
 
 
-def test_another_manifest_is_applied_and_then_the_create_lets_go() -> None:
+def test_what_the_create_holds_goes_to_the_apply_before_another_manifest_is_applied() -> None:
+    """Else what that drops would be the create's alone, and stay for ever."""
     newer = copy.deepcopy(MANIFEST)
     newer["metadata"]["annotations"][TEMPLATE_HASH] = "2"
-    made = live()
+    made = live(OTHER)
+    assert [type(it) for it in template_actions(newer, made)] == [HandAllOver]
+    fields = handed_over_fields(made)
+    assert [(it["manager"], it["operation"]) for it in fields] == [
+        (MANAGER, "Apply"),
+        (MANAGER, "Update"),
+        (OTHER["manager"], OTHER["operation"]),
+    ]
+    assert fields[1]["fieldsV1"] == {"f:spec": {"f:replicas": {}}}
+    made["metadata"]["managedFields"] = fields
     assert list(template_actions(newer, made)) == [Apply(newer)]
+
+
+def test_the_create_lets_go_of_what_was_applied() -> None:
     applied = live({"manager": MANAGER, "operation": "Apply", "fieldsV1": {}})
-    applied["metadata"]["annotations"][TEMPLATE_HASH] = "2"
-    assert [type(it) for it in template_actions(newer, applied)] == [Disown]
+    assert [type(it) for it in template_actions(MANIFEST, applied)] == [Disown]

@@ -6,6 +6,7 @@ and refuses no field. No controller works on its objects.
 
 import copy
 import itertools
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -33,6 +34,7 @@ OURS = "UtilitarianWorkerPool"
 """The one kind whose lists are not merged by a key: the API server knows no keys of custom resources."""
 
 _Key: TypeAlias = tuple[str, str, str]
+_LABEL = re.compile(r"([a-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?")
 _NOTHING: Object = {"metadata": {}}
 
 
@@ -291,11 +293,15 @@ def _as_listed(body: Object) -> Object:
 
 def _has_labels(body: ReadOnlyObject, selector: str) -> bool:
     labels = body["metadata"].get("labels") or {}
-    for term in filter(None, selector.split(",")):
-        name, value = term.replace("==", "=").split("!=" if "!=" in term else "=", 1)
-        if (labels.get(name) == value) is ("!=" in term):
-            return False
-    return True
+    return all(_meets(labels, term) for term in filter(None, selector.split(",")))
+
+
+def _meets(labels: Object, term: str) -> bool:
+    name, sign, value = term.replace("==", "=").partition("!=" if "!=" in term else "=")
+    bare = name.removeprefix("!")
+    if not _LABEL.fullmatch(bare):
+        raise Rejected(f"HTTP 400: unable to parse requirement: {term}")
+    return (labels.get(name) == value) is (sign == "=") if sign else (bare in labels) is (bare == name)
 
 
 def _has_fields(body: ReadOnlyObject, selector: str) -> bool:

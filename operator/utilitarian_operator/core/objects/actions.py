@@ -8,7 +8,7 @@ from typing import TypeAlias
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.resource import KIND
 from utilitarian_operator.core.labels import MANAGED_BY_LABEL, MANAGER, TEMPLATE_HASH, Owner
-from utilitarian_operator.core.objects.handover import handed_over, is_our_create
+from utilitarian_operator.core.objects.handover import all_handed_over, handed_over, is_our_create
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,16 @@ class HandOver:
 
 
 @dataclass(frozen=True, slots=True)
+class HandAllOver:
+    """Give all that the operator's *create* holds to its apply, but a Deployment's replicas.
+
+    Before an apply of another manifest: what that drops would belong to the create alone, and stay for ever.
+    """
+
+    live: Object
+
+
+@dataclass(frozen=True, slots=True)
 class Disown:
     """Take from the operator's *create* all fields but the replicas.
 
@@ -80,7 +90,7 @@ class Delete:
     live: Object
 
 
-Action: TypeAlias = Create | Apply | Adopt | HandOver | Disown | ScaleTo | Delete
+Action: TypeAlias = Create | Apply | Adopt | HandOver | HandAllOver | Disown | ScaleTo | Delete
 
 
 class Belongs(Enum):
@@ -105,7 +115,9 @@ def template_actions(manifest: Object, live: Object | None, *, replicas: int | N
         yield Create(first)
         return
     outdated = _applied(live) != manifest["metadata"]["annotations"][TEMPLATE_HASH]
-    if outdated or scaled(manifest, live):
+    if outdated and held_by_create(live):  # the next look applies it
+        yield Disown(live) if _has_applied(live) else HandAllOver(live)
+    elif outdated or scaled(manifest, live):
         yield Apply(manifest)
     elif not _has_applied(live):
         fields = handed_over(manifest, live)
@@ -168,6 +180,11 @@ def held_by_create(live: Object) -> bool:
     """Whether the operator's create still holds more than the replicas."""
     entries = [e for e in live["metadata"].get("managedFields", []) if is_our_create(e)]
     return any(set(entry.get("fieldsV1", {})) - {"f:spec"} or _more_than_replicas(entry) for entry in entries)
+
+
+def handed_over_fields(live: Object) -> list[Object]:
+    """The object's managedFields with all that the operator's create holds as its apply's, as `HandAllOver` says."""
+    return all_handed_over(live, replicas_stay=live["kind"] == "Deployment")
 
 
 def released_fields(live: Object) -> list[Object]:

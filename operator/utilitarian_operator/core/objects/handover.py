@@ -45,6 +45,30 @@ def handed_over(manifest: ReadOnlyObject, live: ReadOnlyObject) -> list[Object] 
     return [*ours, *(it for it in entries if it is not create)]
 
 
+def all_handed_over(live: ReadOnlyObject, *, replicas_stay: bool) -> list[Object]:
+    """The managedFields of an object that was created and never applied, with what its create holds as an apply's.
+
+    Also the API server's defaults, which it puts back when the next apply takes them away.
+
+    Args:
+        live: as it is.
+        replicas_stay: whether the number of replicas stays the create's.
+    """
+    fields: list[Object] = []
+    for entry in live["metadata"].get("managedFields", []):
+        held = entry.get("fieldsV1", {})
+        spec = held.get("f:spec", {})
+        if not is_our_create(entry):
+            fields.append(entry)
+        elif replicas_stay and "f:replicas" in spec:
+            others = {name: it for name, it in spec.items() if name != "f:replicas"}
+            fields.append({**entry, "operation": "Apply", "fieldsV1": {**held, "f:spec": others}})
+            fields.append({**entry, "fieldsV1": _REPLICAS})
+        else:
+            fields.append({**entry, "operation": "Apply"})
+    return fields
+
+
 def _asked_for(manifest: ReadOnlyObject) -> Object:
     """The parts of a manifest that a manager holds."""
     metadata = {name: it for name, it in manifest["metadata"].items() if name not in _OF_THE_SERVER}

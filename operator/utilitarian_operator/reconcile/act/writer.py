@@ -29,9 +29,11 @@ from utilitarian_operator.core.objects.actions import (
     Create,
     Delete,
     Disown,
+    HandAllOver,
     HandOver,
     ScaleTo,
     belongs,
+    handed_over_fields,
     held_by_create,
     released_fields,
 )
@@ -237,6 +239,8 @@ class ObjectWriter:
                 return await self._adopt(resource, wanted, live)
             case HandOver(live, fields):
                 return await self._held_by(live, fields)
+            case HandAllOver(live):
+                await self._held_by(live, handed_over_fields(live))
             case Disown(live):
                 await self._held_by(live, released_fields(live))
         return None
