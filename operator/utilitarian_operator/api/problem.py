@@ -9,7 +9,8 @@ from utilitarian_operator.errors import OperatorError
 MASKED = "(not shown)"
 _PRIVATE = re.compile(r"(^|\.)(broker|env|envFrom|extraArgs|commandPrefix|annotations|volumes)(\.|\[|$)")
 _LONGEST = 80
-_LONGEST_PATH = 300
+_LONGEST_PART = 300
+"""Of a path, and of a value: a review may come from one who writes names that no API server takes."""
 
 
 class Problem(NamedTuple):
@@ -21,8 +22,8 @@ class Problem(NamedTuple):
 
     def __str__(self) -> str:
         """`path: remedy (is: value)`, the last part only where there is a value to show."""
-        path = self.path if len(self.path) <= _LONGEST_PATH else f"{self.path[: _LONGEST_PATH - 1]}…"
-        return f"{path}: {self.remedy}" + (f" (is: {self.value})" if self.value else "")
+        value = f" (is: {_cut(self.value)})" if self.value else ""
+        return f"{_cut(self.path)}: {self.remedy}{value}"
 
 
 class InvalidSpec(OperatorError):
@@ -31,6 +32,10 @@ class InvalidSpec(OperatorError):
     def __init__(self, errors: Iterable[Problem]) -> None:
         self.errors: tuple[Problem, ...] = tuple(errors)
         super().__init__("; ".join(str(problem) for problem in self.errors))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_PART else f"{text[: _LONGEST_PART - 1]}…"
 
 
 def field_path(location: Sequence[str | int]) -> str:
