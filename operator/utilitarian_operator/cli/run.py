@@ -25,6 +25,8 @@ SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/
 SHORTEST_TICK = timedelta(milliseconds=100)
 LONGEST_TICK = timedelta(seconds=30)
 """Much less than what `/healthz` takes for a process that is stuck."""
+LEAST_MEMORY = 128 * 2**20
+"""Bytes; with all its libraries the process takes 90 MiB before it has read any object."""
 LEADERSHIP_LOST = 75
 """Exit code after the Lease was lost (EX_TEMPFAIL): nothing is wrong with this process, start it again."""
 
@@ -113,7 +115,7 @@ Memory = Annotated[
     typer.Option(
         envvar=_env("MEMORY"),
         help="Memory that the process may have, like 512Mi: a namespace whose objects take too much of it gives way. "
-        "Unlimited unless given.",
+        "128Mi at least; unlimited unless given.",
     ),
 ]
 TracesEndpoint = Annotated[
@@ -213,10 +215,18 @@ def _price(text: str, currency: str) -> "Price | None":
 
 
 def _memory(text: str) -> int | None:
+    if not text:
+        return None
     try:
-        return int(parse_quantity(text)) or None if text else None
+        memory = int(parse_quantity(text))
     except ValueError as error:
         raise typer.BadParameter(f"--memory: {error}") from error
+    if memory < LEAST_MEMORY:
+        raise typer.BadParameter(
+            f"--memory: {text} is less than the process itself takes, so every namespace would be left alone: use "
+            f"{LEAST_MEMORY // 2**20}Mi or more (resources.limits.memory of the chart)"
+        )
+    return memory
 
 
 def _traces_endpoint(text: str) -> str | None:

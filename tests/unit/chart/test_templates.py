@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise, product
 from pathlib import Path
@@ -490,6 +491,40 @@ def test_every_release_has_names_that_kubernetes_takes(release: str) -> None:
     labels = [value for it in objects for value in it["metadata"].get("labels", {}).values()]
     assert max(map(len, labels)) <= 63
     assert max(len(it["metadata"]["name"]) for it in objects) <= 253
+
+
+@pytest.mark.parametrize("name", ["null", "123", "on"])
+def test_a_name_that_yaml_reads_as_something_else_stays_a_name(name: str) -> None:
+    """A namespace may be called `123`; of one called `null` the rights were given in the release's own."""
+    values = {
+        "watchNamespaces": [name],
+        "fullnameOverride": name,
+        "priorityClassName": name,
+        "apiPriorityLevel": name,
+        "dashboard": {"namespace": name},
+        "admission": {"enabled": True},
+        "networkPolicy": {"enabled": True},
+        "replicas": 2,
+        "metrics": {"podMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}},
+    }
+    everywhere = {"rbac": {"secrets": {"namespaces": [name]}}, "serviceAccount": {"name": name}}
+    for objects in (render(values, namespace=name), render(everywhere, namespace=name)):
+        assert [it for made in objects for it in _no_texts(made)] == []
+
+
+NAMES = {"name", "namespace", "namespaces", "priorityClassName", "serviceAccountName", "resourceNames", "args"}
+
+
+def _no_texts(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """What stands where a name should, and is no text."""
+    if isinstance(value, dict) and value.get("kind") != "CustomResourceDefinition":
+        for inner, it in value.items():
+            yield from _no_texts(it, inner)
+    elif isinstance(value, list):
+        for it in value:
+            yield from _no_texts(it, key)
+    elif key in NAMES and not isinstance(value, str | dict):
+        yield key, value
 
 
 def test_no_two_releases_have_the_same_name_of_something_of_the_cluster() -> None:

@@ -6,7 +6,7 @@ import pytest
 import typer
 
 from tests.support.command import PROGRAM, installed_program, operator_command
-from utilitarian_operator.cli.run import _admission, _tick
+from utilitarian_operator.cli.run import _admission, _memory, _tick
 from utilitarian_operator.errors import ClusterError
 from utilitarian_operator.host.settings import Admission, Settings
 from utilitarian_operator.host.wiring import _login
@@ -52,6 +52,18 @@ def test_run_refuses_a_port_that_is_none(port: str) -> None:
 def test_a_tick_is_a_duration_that_a_look_fits_into(text: str, said: str) -> None:
     with pytest.raises(typer.BadParameter, match=said):
         _tick(text)
+
+
+@pytest.mark.parametrize("text", ["0", "1", "0.5", "512m", "127Mi"])
+def test_memory_that_the_process_itself_would_fill_is_refused(text: str) -> None:
+    """Of 512m, half a byte, every namespace was left alone; 0 counted as no bound."""
+    with pytest.raises(typer.BadParameter, match=f"--memory: {text} is less than the process itself takes.*use 128Mi"):
+        _memory(text)
+
+
+@pytest.mark.parametrize("text,bytes_", [("", None), ("128Mi", 2**27), ("536870912", 2**29), ("1Gi", 2**30)])
+def test_memory_that_is_enough_is_a_bound(text: str, bytes_: int | None) -> None:
+    assert _memory(text) == bytes_
 
 
 def test_the_webhook_needs_a_secret_and_makes_a_certificate_only_for_a_name() -> None:
