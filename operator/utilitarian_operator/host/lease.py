@@ -21,6 +21,9 @@ LONGEST_NAME = 200
 MOST_TRANSITIONS = 2**31 - 1
 """The API server takes no larger number: who wrote that one could else keep a Lease from all for ever."""
 
+_DELETED = "deleted"
+"""In the place of a version."""
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -66,6 +69,7 @@ class Lease:
         self._live: Object | None = None
         self._until = float("-inf")
         self._seen: tuple[str, float] = ("", 0.0)
+        self._theirs_s = LONGEST_S
         self._transitions: object = None
         self.taken = 0
         """How often it became this one's, which is not counted anew when it is renewed."""
@@ -85,7 +89,7 @@ class Lease:
         version, since = self._seen
         if not version or self._live is None:
             return float("inf")
-        return since + _duration_s(self._live) - self._seconds()
+        return since + self._theirs_s - self._seconds()
 
     @property
     def live(self) -> Object:
@@ -98,7 +102,7 @@ class Lease:
             async with self._one, asyncio.timeout(self._terms.request_within_s):
                 try:
                     await self._attempt(self._seconds())
-                except Conflict:  # it was written meanwhile: given back, say, by one who ends
+                except (Conflict, Gone):  # it was written meanwhile, or deleted: given back, say, by one who ends
                     self._live = None
                     await self._attempt(self._seconds())
             self.failure = None
@@ -125,18 +129,26 @@ class Lease:
             try:
                 live = await self._cluster.read("Lease", self._namespace, self._name)
             except Gone:
-                self._holds(await self._cluster.create(self._manifest()), begun)
+                # Who deletes it doesn't stop its holder, which may have renewed it just before.
+                if self.another is None or self._silent(_DELETED):
+                    self._holds(await self._cluster.create(self._manifest()), begun)
                 return
         holder = _spec_of(live).get("holderIdentity") or ""
         if holder in {"", self._holder}:
             self._holds(await self._cluster.patch(live, _at(live, self._spec(live))), begun, holder)
             return
         self._live, self._until, self.another = live, float("-inf"), _shown(holder)
-        version = live["metadata"]["resourceVersion"]
-        if version != self._seen[0]:
-            self._seen = version, self._seconds()  # after the answer: it may have been renewed just before
-        elif self.free_in_s <= 0:
+        self._theirs_s = _duration_s(live)
+        if self._silent(live["metadata"]["resourceVersion"]):
             self._holds(await self._cluster.patch(live, _at(live, self._spec(live))), begun)
+
+    def _silent(self, version: str) -> bool:
+        """Whether another holder, of which this version was seen, has been silent for as long as it holds the Lease."""
+        seen, since = self._seen
+        if version != seen:
+            self._seen = version, self._seconds()  # after the answer: it may have been renewed just before
+            return False
+        return self._seconds() - since >= self._theirs_s
 
     def _holds(self, live: Object, begun: float, holder: str = "") -> None:
         # The answer of the request that took it may have been lost, and another one may have led before that: the
@@ -168,8 +180,8 @@ def _at(live: ReadOnlyObject, spec: ReadOnlyObject) -> Object:
     return {"metadata": {"resourceVersion": live["metadata"]["resourceVersion"]}, "spec": spec}
 
 
-def _duration_s(live: ReadOnlyObject | None) -> int:
-    said = _spec_of(live or {}).get("leaseDurationSeconds")
+def _duration_s(live: ReadOnlyObject) -> int:
+    said = _spec_of(live).get("leaseDurationSeconds")
     return min(said, LONGEST_S) if isinstance(said, int) and said > 0 else LONGEST_S
 
 

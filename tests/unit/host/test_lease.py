@@ -224,6 +224,52 @@ def test_two_never_hold_it_at_once(steps: list[tuple[int, float, float, str]]) -
     asyncio.run(play())
 
 
+@settings(max_examples=examples(200), deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 1), st.floats(0.0, 8.0), st.sampled_from(["attempt", "delete", "down"]))))
+def test_two_that_know_of_each_other_never_hold_it_at_once_although_it_is_deleted(
+    steps: list[tuple[int, float, str]],
+) -> None:
+    """Who had waited for it made a new one at once, and the holder went on for as long as it had renewed it."""
+    machine = Machine()
+    cluster = cluster_of(machine)
+    both = [lease(cluster, machine, name) for name in ("one", "two")]
+
+    async def play() -> None:
+        for who, pause_s, what in steps:
+            machine.now += pause_s
+            machine.down = what == "down"
+            await both[who].attempt()
+            machine.down = False
+            assert sum(it.left_s > 0 for it in both) <= 1
+            other = both[1 - who]
+            if other.left_s <= 0:
+                await other.attempt()
+            if what == "delete" and both[who].left_s > 0 and other.another:
+                await cluster.delete(await cluster.read("Lease", NAMESPACE, NAME))
+
+    asyncio.run(play())
+
+
+async def test_one_that_is_deleted_is_made_anew_at_once_by_its_holder_and_after_its_time_by_another() -> None:
+    machine = Machine()
+    cluster = cluster_of(machine)
+    first, second = lease(cluster, machine, "one"), lease(cluster, machine, "two")
+    await first.attempt()
+    await second.attempt()
+    await cluster.delete(await cluster.read("Lease", NAMESPACE, NAME))
+    await second.attempt()
+    assert second.left_s <= 0
+    await first.attempt()
+    assert first.left_s > 0
+    assert (await cluster.read("Lease", NAMESPACE, NAME))["spec"]["holderIdentity"] == "one"
+    await second.attempt()
+    await cluster.delete(await cluster.read("Lease", NAMESPACE, NAME))
+    await second.attempt()
+    machine.now += TERMS.duration_s
+    await second.attempt()
+    assert second.left_s > 0
+
+
 async def test_a_request_that_hangs_is_given_up_in_time() -> None:
     class Hangs(FakeCluster):
         async def read(self, kind: str, namespace: str, name: str) -> dict[str, object]:
