@@ -27,7 +27,7 @@ from utilitarian_operator.api.validation.pod_security import BASELINE, Allowance
 from utilitarian_operator.api.validation.resource_rules import accept, warnings
 from utilitarian_operator.core.spec.references import too_many_named
 from utilitarian_operator.errors import ClusterError, Gone
-from utilitarian_operator.host.certificates import Certificate, due, make
+from utilitarian_operator.host.certificates import Certificate, belong_together, due, make
 from utilitarian_operator.host.serving.http import listen
 from utilitarian_operator.host.settings import Admission
 
@@ -152,8 +152,8 @@ async def _renew_once(settings: Admission, cluster: Cluster, now: datetime) -> N
         values = secret_values(await cluster.read("Secret", settings.namespace, settings.secret))
     except Gone:
         values = {}
-    authority = values.get("ca.crt", "")
-    if due(values.get("tls.crt", ""), settings.names, now) or not authority or "tls.key" not in values:
+    certificate, key, authority = (values.get(name, "") for name in ("tls.crt", "tls.key", "ca.crt"))
+    if due(certificate, settings.names, now) or not belong_together(certificate, key, authority):
         made = make(settings.names, now, authority)
         # Trusted first: a replica may serve the new certificate as soon as it is written.
         await _trust(cluster, settings.configuration, made.authority)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -79,6 +80,28 @@ def due(certificate: str, names: Sequence[str], now: datetime) -> bool:
     except x509.ExtensionNotFound:
         return True
     return {str(it.value) for it in alternatives} != set(names)
+
+
+def belong_together(certificate: str, key: str, authority: str) -> bool:
+    """Whether a certificate (with those between, if any) has this key, and one of these authorities vouches for it."""
+    chain = _read_all(certificate)
+    try:
+        public = serialization.load_pem_private_key(key.encode(), None).public_key()
+    except (ValueError, TypeError, UnsupportedAlgorithm):  # a TypeError: it needs a password
+        return False
+    return (
+        bool(chain)
+        and public == chain[0].public_key()
+        and any(_issued(it, by) for it in chain for by in _read_all(authority))
+    )
+
+
+def _issued(certificate: x509.Certificate, by: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(by)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
 
 
 def _builder(

@@ -10,7 +10,7 @@ import logging
 import ssl
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ from tests.support.resources import resource
 from tests.support.taken import taken
 from utilitarian_operator.adapters.broker.tls import load_key_pair
 from utilitarian_operator.adapters.cluster.fake import FakeCluster
+from utilitarian_operator.adapters.cluster.seam import secret_values
+from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.validation.pod_security import BASELINE
 from utilitarian_operator.host import admission_webhook
 from utilitarian_operator.host.admission_webhook import (
@@ -40,7 +42,7 @@ from utilitarian_operator.host.admission_webhook import (
     renew,
     review,
 )
-from utilitarian_operator.host.certificates import make
+from utilitarian_operator.host.certificates import belong_together, make
 from utilitarian_operator.host.serving.http import listen
 from utilitarian_operator.host.settings import Admission
 
@@ -286,9 +288,7 @@ async def test_an_authority_that_is_taken_away_is_trusted_no_longer() -> None:
 async def test_an_authority_that_is_none_leaves_what_was_served(authority: str) -> None:
     cluster, made = FakeCluster(), make([LOOPBACK], datetime.now(UTC))
     values = {"tls.crt": made.certificate, "tls.key": made.key, CLIENT_CA: authority}
-    data = {name: base64.b64encode(text.encode()).decode() for name, text in values.items()}
-    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "tls", "namespace": "ns"}, "data": data}
-    await cluster.create(secret)
+    await cluster.create(as_secret(values))
     webhook = AdmissionWebhook(Admission("ns", "tls", (LOOPBACK,), port=0), cluster, Pauses())
     before = webhook._tls
     with pytest.raises(asyncio.CancelledError):
@@ -312,25 +312,50 @@ class Pauses:
 
 async def test_a_certificate_is_made_as_soon_as_the_configuration_can_be_had() -> None:
     cluster, settings = FakeCluster(), Admission("ns", "tls", (LOOPBACK,), "fleets", 0)
-    configuration = {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "ValidatingWebhookConfiguration",
-        "metadata": {"name": "fleets"},
-        "webhooks": [{"name": "one", "clientConfig": {}}],
-    }
-    pauses = Pauses(lambda: cluster.create(configuration), lambda: cluster.read("Secret", "ns", "tls"))
+    pauses = Pauses(lambda: cluster.create(CONFIGURATION), lambda: cluster.read("Secret", "ns", "tls"))
     with pytest.raises(asyncio.CancelledError):
         await renew(settings, cluster, lambda: datetime(2026, 1, 1, tzinfo=UTC), pauses)
     assert pauses.slept == [FIRST_LOOKS_EVERY_S, LOOK_EVERY_S, LOOK_EVERY_S]
 
 
+PARTS = {"tls.crt": "certificate", "tls.key": "key", "ca.crt": "authority"}
+CONFIGURATION: Object = {
+    "apiVersion": "admissionregistration.k8s.io/v1",
+    "kind": "ValidatingWebhookConfiguration",
+    "metadata": {"name": "fleets"},
+    "webhooks": [{"name": "one", "clientConfig": {}}],
+}
+
+
+def as_secret(values: Mapping[str, str]) -> Object:
+    data = {name: base64.b64encode(text.encode()).decode() for name, text in values.items()}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "tls", "namespace": "ns"}, "data": data}
+
+
+@pytest.mark.parametrize("name", ["tls.crt", "tls.key", "ca.crt"])
+@pytest.mark.parametrize("found", ["", "none", "another's"])
+async def test_a_secret_that_someone_has_edited_is_made_anew(name: str, found: str) -> None:
+    """A key that was none or another's stayed, and after a restart no review was answered."""
+    now, cluster = datetime.now(UTC), FakeCluster()
+    edited, other = (
+        {it: getattr(made, at) for it, at in PARTS.items()} for made in (make([LOOPBACK], now) for _ in "ab")
+    )
+    edited[name] = other[name] if found == "another's" else found
+    await cluster.create(CONFIGURATION)
+    await cluster.create(as_secret(edited))
+    with pytest.raises(asyncio.CancelledError):
+        await renew(Admission("ns", "tls", (LOOPBACK,), "fleets", 0), cluster, lambda: now, Pauses())
+    values = secret_values(await cluster.read("Secret", "ns", "tls"))
+    assert belong_together(values["tls.crt"], values["tls.key"], values["ca.crt"])
+    webhook = AdmissionWebhook(Admission("ns", "tls", (LOOPBACK,), port=0), cluster, Pauses())
+    webhook._load(values)
+    [trusted] = (await cluster.read("ValidatingWebhookConfiguration", "", "fleets"))["webhooks"]
+    assert base64.b64decode(trusted["clientConfig"]["caBundle"]).decode() == values["ca.crt"]
+
+
 async def test_a_replica_looks_for_its_first_certificate_more_often() -> None:
     cluster, made = FakeCluster(), make([LOOPBACK], datetime.now(UTC))
-    data = {
-        name: base64.b64encode(text.encode()).decode()
-        for name, text in (("tls.crt", made.certificate), ("tls.key", made.key))
-    }
-    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "tls", "namespace": "ns"}, "data": data}
+    secret = as_secret({"tls.crt": made.certificate, "tls.key": made.key})
     pauses = Pauses(lambda: cluster.create(secret))
     webhook = AdmissionWebhook(Admission("ns", "tls", (LOOPBACK,), port=0), cluster, pauses)
     with pytest.raises(asyncio.CancelledError):

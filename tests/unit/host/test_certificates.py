@@ -2,10 +2,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
-from utilitarian_operator.host.certificates import LIFETIME, RENEWED_BEFORE, due, make
+from utilitarian_operator.host.certificates import LIFETIME, RENEWED_BEFORE, belong_together, due, make
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+NO_PEM = ["", "nonsense", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
 NAMES = ["operator.system.svc", "127.0.0.1"]
 
 
@@ -36,7 +38,7 @@ def test_when_a_certificate_is_renewed(names: list[str], later: timedelta, *, re
     assert due(make(NAMES, NOW).certificate, names, NOW + later) is renewed
 
 
-@pytest.mark.parametrize("text", ["", "nonsense", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
+@pytest.mark.parametrize("text", NO_PEM)
 def test_what_can_not_be_read_is_renewed(text: str) -> None:
     assert due(text, NAMES, NOW)
     assert make(NAMES, NOW, before=text).authority.count("BEGIN") == 1
@@ -49,3 +51,38 @@ def test_one_older_authority_stays_trusted_while_it_is_valid() -> None:
     assert second.authority.endswith(first.authority)
     assert third.authority.count("BEGIN") == 2
     assert make(NAMES, NOW + LIFETIME * 2, before=first.authority).authority.count("BEGIN") == 1
+
+
+ONE, OTHER = make(NAMES, NOW), make(NAMES, NOW)
+LOCKED = serialization.load_pem_private_key(ONE.key.encode(), None).private_bytes(
+    serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"p")
+)
+
+
+@pytest.mark.parametrize(
+    "certificate,key,authority,together",
+    [
+        pytest.param(ONE.certificate, ONE.key, ONE.authority, True, id="made"),
+        pytest.param(ONE.certificate, ONE.key, OTHER.authority + ONE.authority, True, id="two-authorities"),
+        pytest.param(OTHER.certificate + ONE.certificate, OTHER.key, ONE.authority, True, id="one-between"),
+        pytest.param(ONE.certificate, OTHER.key, ONE.authority, False, id="another-key"),
+        pytest.param(ONE.certificate, ONE.key, OTHER.authority, False, id="another-authority"),
+        pytest.param(ONE.certificate, LOCKED.decode(), ONE.authority, False, id="a-key-with-a-password"),
+        *(
+            pytest.param(ONE.certificate, text, ONE.authority, False, id=f"key-{index}")
+            for index, text in enumerate(NO_PEM)
+        ),
+        *(
+            pytest.param(ONE.certificate, ONE.key, text, False, id=f"authority-{index}")
+            for index, text in enumerate(NO_PEM)
+        ),
+        *(
+            pytest.param(text, ONE.key, ONE.authority, False, id=f"certificate-{index}")
+            for index, text in enumerate(NO_PEM)
+        ),
+    ],
+)
+def test_a_key_and_an_authority_belong_to_a_certificate(
+    certificate: str, key: str, authority: str, *, together: bool
+) -> None:
+    assert belong_together(certificate, key, authority) is together
