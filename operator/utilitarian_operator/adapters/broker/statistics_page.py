@@ -22,7 +22,8 @@ MOST_ROWS = 50_000
 """Queues of a node, or pairs of channel and queue."""
 
 LONGEST_NAME = 255
-"""Characters of a queue's name (AMQP 0-9-1: a short string)."""
+"""Characters of a queue's name (AMQP 0-9-1: a short string), and of a node's."""
+_UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"
 
 SLICE, ROWS_A_STEP = 256 * 1024, 200
 """Characters, and rows, that are read in one step: a few milliseconds. A line, or a row, that is longer is none."""
@@ -120,12 +121,12 @@ def prometheus_in_steps(body: str, vhost: str) -> Generator[None, None, Page]:
 
 
 def _node(body: str) -> Generator[None, None, str]:
-    """The name of the node that speaks."""
+    """The name of the node that speaks, as it may stand in a status and a log once it is missing."""
     for piece in _pieces(body):
         yield
         found = _NODE.search(piece)
         if found is not None:
-            return _plain(found[1])
+            return "".join(it if it.isprintable() else _UNPRINTABLE for it in _plain(found[1])[:LONGEST_NAME])
     raise ValueError("no rabbitmq_identity_info")
 
 

@@ -5,6 +5,7 @@ the baseline forbids is refused unless the chart allows it. The controls and the
 are those of https://kubernetes.io/docs/concepts/security/pod-security-standards/ as of Kubernetes 1.34.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -17,6 +18,8 @@ from utilitarian_operator.api.resource import UtilitarianWorkerPoolSpec
 Pod: TypeAlias = Mapping[str, Any]
 Found: TypeAlias = Iterator[tuple[str, str]]
 """Paths within what was looked at, each with the name of what would have to be allowed."""
+
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 REASONS: Mapping[str, str] = MappingProxyType(
     {
@@ -100,11 +103,13 @@ class Allowances:
         """Of words such as `hostPath`, for every namespace, or `metering/hostPath`, for one.
 
         Raises:
-            ValueError: a word names nothing that can be allowed; the message lists what can.
+            ValueError: a word names nothing that can be allowed, of which the message lists what can; or no namespace.
         """
         everywhere, by_namespace = NOTHING, dict[str, frozenset[str]]()
         for word in words:
-            namespace, _, name = word.rpartition("/")
+            namespace, slash, name = word.rpartition("/")
+            if slash and name in REASONS and not _NAMESPACE.fullmatch(namespace):
+                raise ValueError(f"{word}: write {name} for every namespace, or NAMESPACE/{name}")
             if name not in REASONS:
                 raise ValueError(f"{word}: can't be allowed; what can: {', '.join(REASONS)}")
             if namespace:

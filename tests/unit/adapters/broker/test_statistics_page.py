@@ -9,6 +9,7 @@ import pytest
 from tests.support.pace import Pace
 from utilitarian_operator.adapters.broker.statistics_page import (
     CLUSTER,
+    LONGEST_NAME,
     MOST_ROWS,
     SLICE,
     _at_once,
@@ -72,6 +73,15 @@ def test_queues_of_other_virtual_hosts_are_left_out() -> None:
     channel = 'channel="<0.1.0>",vhost="other",queue="q" 7'
     body = page(gauges('vhost="other",queue="q"'), family("channel_messages_acked_total", channel))
     assert from_prometheus(body, "/").statistics == NodeStatistics("rabbit@a", {})
+
+
+def test_a_name_of_a_node_is_short_and_has_nothing_that_a_terminal_obeys() -> None:
+    """Of a node that is missing later it stands in the status and the log."""
+    body = IDENTITY.replace('"rabbit@a"', '"\x1b[2J\\n\u202e' + "a" * 100_000 + '"')
+    node = from_prometheus(body, "/").statistics.node
+    assert node.isprintable()
+    assert node.endswith("a")
+    assert len(node) == LONGEST_NAME
 
 
 def test_what_left_is_told_by_channel_or_by_queue() -> None:

@@ -148,6 +148,14 @@ def test_what_can_not_be_allowed_is_said(word: str) -> None:
         Allowances.read([word])
 
 
+@pytest.mark.parametrize("namespace", ["", "*", "a/b", "Metering", "metering\n", "a.b"])
+def test_what_is_allowed_in_no_namespace_is_said(namespace: str) -> None:
+    """`$NAMESPACE/hostPath` with nothing in the variable allowed it everywhere."""
+    with pytest.raises(ValueError, match="write hostPath for every namespace, or NAMESPACE/hostPath"):
+        Allowances.read([f"{namespace}/hostPath"])
+    assert Allowances.read(["123/hostPath"]).of("123") == {"hostPath"}
+
+
 VALUES = st.recursive(
     st.one_of(st.booleans(), st.none(), st.integers(0, 3), st.sampled_from(["", "ALL", "Unconfined", "/", "admin"])),
     lambda inner: st.one_of(
