@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import errno
+import logging
 import os
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TypeAlias, cast
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, disable_created_metrics, generate_latest
 
 from utilitarian_operator.adapters.broker.timing import CLOCK
@@ -26,6 +28,15 @@ MOST_SCRAPES = 20
 SILENT_S = 75.0
 """A connection on which nothing is asked for so long is ended; Prometheus asks more often."""
 
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether a failure is this process' own; what is no HTTP has its answer, and all who reach a port may write it."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError)
+
+
+_failures = logging.getLogger(__name__)
+_failures.addFilter(_is_ours)
 
 Page: TypeAlias = Callable[[], web.Response | Awaitable[web.Response]]
 """Answers a GET request, at once or when it is ready."""
@@ -97,7 +108,9 @@ async def listen(
     except OSError as error:
         raise _refused(host, port, path, error) from error
     # What is sent packed stays so: it could fill the memory.
-    runner = web.AppRunner(application, access_log=None, auto_decompress=False, keepalive_timeout=SILENT_S)
+    runner = web.AppRunner(
+        application, access_log=None, logger=_failures, auto_decompress=False, keepalive_timeout=SILENT_S
+    )
     await runner.setup()
     connections = Connections(listening, cast("web.Server", runner.server), tls, most)
     accepting = asyncio.create_task(connections.accept(), name=f"connections for {path}")

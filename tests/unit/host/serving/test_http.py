@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import threading
 import urllib.error
 import urllib.request
@@ -45,6 +46,36 @@ async def test_metrics_are_served_as_prometheus_reads_them() -> None:
         assert (status, 'utilitarian_queue_messages{queue="a"} 3.0' in body) == (200, True)
         assert kind.startswith("text/plain; version=")
         assert (await get(port, "/"))[0] == 404
+
+
+NO_HTTP = [
+    b"GET / HTTP/1.1\r\nAuthorization: Bearer hunter2\x00\r\n\r\n",
+    b"GET / HTTP/1.1\r\nX: " + b"y" * 100_000 + b"\r\n\r\n",
+    b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 20_000 + b"\r\n",
+    b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("said", NO_HTTP, ids=["nul", "long", "many", "chunk", "http2"])
+async def test_what_is_no_http_has_its_answer_and_fills_no_log(said: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """Each was a traceback in the log, with a part of what was sent; all who reach the port may send it."""
+    async with serve(LOOPBACK, 0, {"/healthz": health_page(lambda: None)}) as port:
+        reader, writer = await asyncio.open_connection(LOOPBACK, port)
+        writer.write(said)
+        async with asyncio.timeout(SOON.total_seconds()):
+            assert b" 40" in await reader.readline()
+        writer.close()
+    assert [it.getMessage() for it in caplog.records if it.levelno >= logging.WARNING] == []
+
+
+async def test_a_page_that_fails_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    def fails() -> web.Response:
+        raise ZeroDivisionError
+
+    async with serve(LOOPBACK, 0, {"/metrics": fails}) as port:
+        assert (await get(port, "/metrics"))[0] == 500
+    assert [it.exc_info[0] for it in caplog.records if it.exc_info] == [ZeroDivisionError]
 
 
 async def test_nothing_is_served_for_which_nothing_asks() -> None:
