@@ -13,6 +13,8 @@ EXAMPLE = "amqp://USER:PASSWORD@HOST:5672/VHOST"
 STATISTICS_EXAMPLE = "http://USER:PASSWORD@HOST:15672"
 _BETWEEN = re.compile(r",\s*(?=https?://)", re.IGNORECASE)
 """A comma parts two addresses of statistics only where another one follows: it may stand in a password, too."""
+_HOST = re.compile(r"[\w.-]+|[0-9a-f:.]+(%[\w.-]+)?")
+"""A name, or an address of IPv6; what else is there is a part of a password, behind which the @ was escaped too."""
 
 
 class WrongAddress(ValueError):
@@ -127,7 +129,8 @@ def _parts(text: str) -> tuple[SplitResult | None, int | None]:
         return None, None
     # An @ in a virtual host must be escaped too: else it looks like one in a password that was cut off.
     password_went_on = "@" in parts.path + parts.query + parts.fragment
-    return (parts if parts.hostname and port != 0 and not password_went_on else None), port
+    is_host = _HOST.fullmatch(unquote(parts.hostname or "")) is not None
+    return (parts if is_host and port != 0 and not password_went_on else None), port
 
 
 def _statistics_parts(text: str) -> SplitResult | None:

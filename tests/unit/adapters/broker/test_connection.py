@@ -134,7 +134,7 @@ def no_socket_left() -> Iterator[None]:
     assert [str(it.message) for it in left] == []
 
 
-@pytest.mark.parametrize("host", ["a..b", ".b", "a" * 64, "%C3%28"], ids=["dots", "a dot first", "long", "no text"])
+@pytest.mark.parametrize("host", ["a..b", ".b", "a" * 64], ids=["dots", "a dot first", "long"])
 @pytest.mark.parametrize("scheme", ["amqp", "amqps"])
 def test_what_is_no_name_is_said_to_have_no_address(scheme: str, host: str) -> None:
     with pytest.raises(BrokerUnreachable, match="its name has no address"):
