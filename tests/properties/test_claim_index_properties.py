@@ -21,7 +21,7 @@ from utilitarian_operator.reconcile.known_claims import KnownClaims, Noted
 
 KEYS = [Key("ns", name) for name in "abcde"]
 SPECS = [fleet({"name": "work", "queues": list(queues)}) for queues in ("q", "r", "qr", "qs")]
-URLS = ["amqp://a/", "amqp://a,b/", "amqp://b/", "amqp://c/v", "amqp://d/", "amqp://e/v"]
+URLS = ["amqp://a/", "amqp://a/;amqp://b/", "amqp://b/", "amqp://c/v", "amqp://d/", "amqp://e/v"]
 BROKERS = {"a": "one", "b": "one", "c": "two", "d": "two", "e": "one"}
 """What each host calls itself."""
 

@@ -19,21 +19,54 @@ _QUOTED = re.compile(r"'.*'")
 DEEPEST = 100
 """Parts within parts; a resource has a dozen."""
 
+MOST_WITH_ALIASES = 100_000
+"""Parts of a text in which an alias is used, each alias counted as what it stands for: 40 lines may make 10¹² of it."""
+
 
 class StrictLoader(yaml.SafeLoader):
     """For `yaml.load`, `load_all` and `compose`, which raise yaml.YAMLError."""
 
     depth = 0
+    _deepest = 0
+    _parts = 0
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+        self._anchored: dict[str, tuple[int, int]] = {}
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """The next part, unless it is within too many others."""
-        self.depth += 1
-        if self.depth > DEEPEST:
-            where = parent.start_mark if parent is not None else None
-            raise yaml.composer.ComposerError(None, None, f"more than {DEEPEST} parts within each other", where)
-        node = super().compose_node(parent, index)
-        self.depth -= 1
+        """The next part, unless it is within too many others, or aliases make too many parts of it."""
+        event = self.peek_event()  # type: ignore[no-untyped-call] # PyYAML's
+        outer, self._deepest, self.depth = self._deepest, self.depth + 1, self.depth + 1
+        self._check(event)
+        if isinstance(event, yaml.AliasEvent):
+            node = super().compose_node(parent, index)
+            self._stands_for(event)
+            self._check(event)
+        else:
+            begun = self._parts
+            self._anchored.pop(event.anchor, None)
+            node = super().compose_node(parent, index)
+            self._parts += 1
+            if event.anchor is not None:
+                self._anchored[event.anchor] = self._parts - begun, self._deepest - self.depth
+        self._deepest, self.depth = max(outer, self._deepest), self.depth - 1
         return node
+
+    def _stands_for(self, event: Any) -> None:
+        """Count an alias as what it stands for."""
+        if event.anchor not in self._anchored:  # it has begun, and not ended
+            raise yaml.composer.ComposerError(None, None, "a part stands within itself", event.start_mark)
+        parts, height = self._anchored[event.anchor]
+        self._parts, self._deepest = self._parts + parts, self.depth + height
+        if self._parts > MOST_WITH_ALIASES:
+            said = f"its aliases make more than {MOST_WITH_ALIASES} parts of it"
+            raise yaml.composer.ComposerError(None, None, said, event.start_mark)
+
+    def _check(self, event: Any) -> None:
+        if self._deepest > DEEPEST:
+            said = f"more than {DEEPEST} parts within each other"
+            raise yaml.composer.ComposerError(None, None, said, event.start_mark)
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: FBT002 - theirs
         """The value; what has a tag that it does not fit (`!!int soon`) is no YAML either."""

@@ -27,6 +27,10 @@ def test_what_is_read(text: str, value: object) -> None:
     assert read(text) == value
 
 
+ALIASES = "a0: &a0 [x]\n" + "".join(f"a{it}: &a{it} [*a{it - 1}, *a{it - 1}]\n" for it in range(1, 40))
+CHAIN = "a0: &a0 [x]\n" + "".join(f"a{it}: &a{it} [*a{it - 1}]\n" for it in range(1, 200))
+
+
 @pytest.mark.parametrize(
     "text,says",
     [
@@ -34,6 +38,10 @@ def test_what_is_read(text: str, value: object) -> None:
         pytest.param("a: {b: 1, b: 2}", "b stands there twice", id="a key twice within"),
         pytest.param("a: !!int soon", "this is no int", id="a tag that does not fit"),
         pytest.param("[" * (DEEPEST + 1) + "]" * (DEEPEST + 1), "parts within each other", id="too deep"),
+        pytest.param("a: &a [*a]", "a part stands within itself", id="within itself"),
+        pytest.param("a: &a {<<: *a}", "a part stands within itself", id="merged into itself"),
+        pytest.param(ALIASES, "its aliases make more than 100000 parts", id="many by aliases"),
+        pytest.param(CHAIN, "more than 100 parts within each other", id="too deep by aliases"),
         pytest.param("a: !!python/object:os.system {}", "could not determine a constructor", id="an object of Python"),
         pytest.param("a: [", "expected the node content", id="no YAML"),
     ],
@@ -61,6 +69,20 @@ def test_what_is_wrong_is_said_without_the_text(text: str, says: str) -> None:
     with pytest.raises(yaml.YAMLError) as refused:
         read(text)
     assert why_no_yaml(refused.value) == says
+
+
+def test_aliases_are_read_for_what_they_stand_for() -> None:
+    assert read("a: &a [1]\nb: [*a, *a]\nc: {<<: &m {d: *a}, e: 2}") == {
+        "a": [1],
+        "b": [[1], [1]],
+        "c": {"d": [1], "e": 2},
+    }
+
+
+def test_an_anchor_of_one_document_is_not_that_of_the_next() -> None:
+    assert list(yaml.load_all("&a [1]\n---\n[&a 2, *a]", StrictLoader)) == [[1], [2, 2]]
+    with pytest.raises(yaml.YAMLError, match="within itself"):
+        list(yaml.load_all("&a [1]\n---\n&a [*a]", StrictLoader))
 
 
 def test_a_long_list_is_not_deep() -> None:
