@@ -1,20 +1,23 @@
 """What scaling costs running tasks: the same load under this operator, under KEDA, and under queue depth alone.
 
 All run on the same real parts: API server, ReplicaSet controller, RabbitMQ and Celery workers, with processes for
-containers. `keda-amqp` and `keda-http` are KEDA itself with the cluster's HPA, and Kubernetes' default grace of 30 s.
-The `depth-only` systems follow their rules as the simulator models them, and are not KEDA. `keda-amqp` and `-ready`
-count what waits and take workers away after 30 s, `keda-http` and `-unacked` what is unacknowledged, too, after 60 s.
+containers. Those called `keda` are KEDA itself with the cluster's HPA: `keda` by its documented defaults, `keda-tuned`
+as an expert sets it, with a grace as long as ours. `keda-amqp` takes workers away after 30 s, as ours does, `keda-http`
+after 60 s, both with Kubernetes' default grace of 30 s. The `depth-only` systems follow their rules as the simulator
+models them, and are not KEDA. `keda-http` and `-unacked` count what is unacknowledged, too, the others what waits.
 `--scale 0.1` makes every duration a tenth (tasks, grace, patience), but for a worker's start; KEDA and its HPA have
 a pace of their own, so they are measured with `--scale 1` alone. Prints one JSON object for each case and system, ends
 by itself and leaves nothing behind.
 
 `worker_seconds` is how long pods were there, `to_zero_s` the time from the last task's end to no worker asked for: both
-as measured, not scaled back. `lost` tasks never finished; `twice` were begun more than once.
+as measured, not scaled back. `lost` tasks never finished; `twice` were begun more than once. `load` is the machine's
+own figure for the last five minutes when the row was done.
 """
 
 import argparse
 import contextlib
 import json
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +29,8 @@ from typing import Any
 
 from bench.deployments import make_deployments, scale
 from bench.keda import API_URL, Settings, keda
-from bench.systems import Target, scaled_by_keda
+from bench.machine import machine
+from bench.systems import KEDA, OURS, Aim, Target, scaled_by_keda
 from tests.support.celery_workers import send
 from tests.support.controlplane import REPOSITORY, ControlPlane
 from tests.support.fleet import Fleet
@@ -39,14 +43,17 @@ from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import NotInTimeError, wait_until
 from utilitarian_operator.simulation.autoscalers import GRACE_S, POLL, SYNC, Hpa
 
-OURS, READY, UNACKED = ("utilitarian", "depth-only-ready", "depth-only-unacked")
+READY, UNACKED = ("depth-only-ready", "depth-only-unacked")
 KEDA_READY, KEDA_UNACKED = ("keda-amqp", "keda-http")
-SYSTEMS = (OURS, KEDA_READY, KEDA_UNACKED, READY, UNACKED)
-ROWS = [*((system, False) for system in SYSTEMS), (OURS, True), (KEDA_UNACKED, True), (UNACKED, True)]
-"""What is measured: those that count what waits alone would take late-acknowledged long tasks away for ever."""
+SYSTEMS = (OURS, *KEDA, KEDA_READY, KEDA_UNACKED, READY, UNACKED)
+LATE_TOO = (OURS, *KEDA, KEDA_UNACKED, UNACKED)
+"""Those of short patience that count what waits alone would take late-acknowledged long tasks away for ever."""
+
+ROWS = [*((system, False) for system in SYSTEMS), *((system, True) for system in LATE_TOO)]
 
 PATIENCE = {OURS: 30.0, READY: 30.0, UNACKED: 60.0}
 REAL = {
+    **KEDA,
     KEDA_READY: Settings(cooldown_s=30, stabilization_s=30),
     KEDA_UNACKED: Settings(cooldown_s=60, stabilization_s=60, protocol="http"),
 }
@@ -65,10 +72,14 @@ class Case:
     late: bool
     scale: float
 
+    @property
+    def acks(self) -> str:
+        """When a task is acknowledged: at its start, which is Celery's default, or at its end."""
+        return "late" if self.late else "early"
+
     def __str__(self) -> str:
-        acks = "late" if self.late else "early"
         times = "" if self.scale == 1 else f", every duration x {self.scale:g}"
-        return f"{TASKS} tasks of {SHORTEST:g}-{LONGEST:g} s, {acks} ack, prefetch 1, c=2, max {MOST}{times}"
+        return f"{TASKS} tasks of {SHORTEST:g}-{LONGEST:g} s, {self.acks} ack, prefetch 1, c=2, max {MOST}{times}"
 
     def spec(self, installation: Installation) -> dict[str, Any]:
         """The resource's spec; its patience is the cooldown and the stabilization of the other system."""
@@ -138,7 +149,7 @@ class Bench:
             elif system in REAL:
                 spec = case.spec(installation)
                 with keda(self.plane, fleet.namespace, folder) as running:
-                    target = Target(fleet, installation.broker_url, spec, MOST, MESSAGES_A_WORKER)
+                    target = Target(fleet, installation.broker_url, spec, Aim(MOST, MESSAGES_A_WORKER))
                     scaled_by_keda(running, REAL[system], target)
                     sent = self._send(installation, case)
                     _wait(lambda: _over(installation, lives), case)
@@ -207,12 +218,14 @@ def _row(system: str, case: Case, installation: Installation, lives: PodLives, s
         "bench": "drain",
         "system": system,
         "case": str(case),
+        "acks": case.acks,
         "sent": len(sent),
         "finished": len(summary.finished),
         "lost": len(summary.lost),
         "twice": len(summary.run_twice),
         "worker_seconds": round(lives.worker_seconds()),
         "to_zero_s": round((lives.asleep_since("work") or 0.0) - last, 1),
+        "load": round(os.getloadavg()[1], 1),
     }
 
 
@@ -234,6 +247,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=0.1, help="of every duration (default: %(default)s; 1 is true)")
     parser.add_argument("--system", choices=SYSTEMS, action="append", help="only this one")
     asked = parser.parse_args()
+    print(json.dumps(machine()), flush=True)
     with bench() as parts:
         for system, late in ROWS:
             if system in (asked.system or SYSTEMS) and (asked.scale == 1 or system not in REAL):

@@ -8,7 +8,7 @@ ExternalName leads to it. Certificates are made here in the place of KEDA's own 
 import base64
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -49,14 +49,14 @@ class Settings:
     grace_s: int | None = 30
     """Of its pods: Kubernetes' default, or None for what this operator gives its own."""
 
-    def scaled_object(self, name: str, queue: str, most: int, messages_a_worker: int) -> Object:
-        """The resource that has KEDA scale a Deployment of this name by this queue."""
+    def scaled_object(self, name: str, queues: Sequence[str], most: int, messages_a_worker: int) -> Object:
+        """The resource that has KEDA scale a Deployment of this name by the fullest of these queues."""
         times = {"pollingInterval": self.poll_s, "cooldownPeriod": self.cooldown_s}
         spec: Object = {
             "scaleTargetRef": {"name": name},
             "minReplicaCount": 0,
             "maxReplicaCount": most,
-            "triggers": [{"type": "rabbitmq", "metadata": self._trigger(queue, messages_a_worker)}],
+            "triggers": [{"type": "rabbitmq", "metadata": self._trigger(it, messages_a_worker)} for it in queues],
             **{key: value for key, value in times.items() if value is not None},
         }
         if behavior := self._behavior():

@@ -1,16 +1,17 @@
 """How soon a pool at zero is woken: from a message in its queue to the workers asked for, and to its first task.
 
 A real API server with its controllers (the HPA's too), a real RabbitMQ, a fleet of fourteen pools and Celery workers as
-processes; the systems follow one another: this operator, KEDA as documented, KEDA as an expert sets it. A round wakes
-each pool once, at a random moment of a minute; then all of them are put to rest again: ours by itself, KEDA's by hand
-when no message is left, since its cooldown takes minutes. In `0-1` one task is sent and run. In `0-20` two hundred
+processes. In each round the systems follow one another, each started anew: this operator, KEDA as documented, KEDA as
+an expert sets it; so what else the machine does is alike for all. A round wakes each pool once, at a random moment of a
+minute; then all of them are put to rest again: ours by itself, KEDA's by hand when no message is left, since its
+cooldown takes minutes. In `0-1` one task is sent and run. In `0-20` two hundred
 messages come at once to a fleet that has no node: how soon twenty workers are asked for is the system's matter, how
 soon they start is the cluster's. Prints one JSON object a step and system, ends by itself and leaves nothing behind.
 
 `p50_s` and `p99_s` are of the time until the Deployment asks for all of its workers; `steps_max` says in how many
 changes it came there, at most; `first_task_p50_s` is of the time until the first task runs. `0-1` counts from when the
-broker has confirmed the message, `0-20` from before the first message is sent. `load` is the machine's own figure for
-the last minute when the row was done.
+broker has confirmed the message, `0-20` from before the first message is sent. `load` is the machine's own figure
+for the last minute when a round was done, in the mean.
 """
 
 import argparse
@@ -19,17 +20,18 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from random import Random
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 from bench.drain import Bench, bench
+from bench.machine import machine
 from bench.replica_trail import ReplicaTrail, replica_trail
-from bench.systems import OURS, SYSTEMS, System, Target, at_work
+from bench.systems import OURS, SYSTEMS, Aim, System, Target, at_work
 from tests.support.celery_workers import send
 from tests.support.fleet import Fleet
 from tests.support.installation import NO_BEAT
@@ -152,20 +154,39 @@ def _sleepers(parts: Bench, system: str, step: str, folder: Path) -> Iterator[Sl
             for declaration in routing.declarations("classic"):
                 declaration(channel).declare()
         ledger, url = FileLedgerReader(folder / "ledger"), parts.rabbitmq.amqp_url(vhost)
-        target = Target(Fleet(parts.plane, namespace), url, sleeping_spec(ledger), MOST, MESSAGES // MOST)
+        target = Target(Fleet(parts.plane, namespace), url, sleeping_spec(ledger), Aim(MOST, MESSAGES // MOST))
         trail = stack.enter_context(replica_trail(parts.plane, namespace))
         scaling = stack.enter_context(at_work(system, parts.plane, target, folder))
         yield Sleepers(parts, step, target, vhost, ledger, scaling, trail)
 
 
-def measure(parts: Bench, system: str, step: str, rounds: int) -> dict[str, Any]:
-    """One row."""
-    dice = Random(rounds)  # noqa: S311 - no secret
-    folder = parts.folder / f"{system}-{step}"
-    folder.mkdir()
-    with _sleepers(parts, system, step, folder) as sleepers:
-        found = [wake for _ in range(rounds) for wake in sleepers.round(dice)]
-    return _row(system, step, found)
+@dataclass
+class Measured:
+    """The wakes of a system in one step, and what the machine had to do in each round."""
+
+    wakes: list[Wake] = field(default_factory=list)
+    loads: list[float] = field(default_factory=list)
+
+    def round(self, parts: Bench, system: str, step: str, number: int) -> None:
+        """One more round, on parts of its own; the moments are those of all systems in this round."""
+        folder = parts.folder / f"{system}-{step}-{number}"
+        folder.mkdir()
+        with _sleepers(parts, system, step, folder) as sleepers:
+            self.wakes += sleepers.round(Random(number))  # noqa: S311 - no secret
+        self.loads.append(os.getloadavg()[0])
+
+    def row(self, system: str, step: str) -> dict[str, Any]:
+        """What is printed."""
+        return {**_row(system, step, self.wakes), "load": round(mean(self.loads), 1)}
+
+
+def measure(parts: Bench, systems: Sequence[str], step: str, rounds: int) -> list[dict[str, Any]]:
+    """A row a system: in each round they follow one another, so that what else the machine does is alike for all."""
+    measured = {system: Measured() for system in systems}
+    for number in range(rounds):
+        for system, of_it in measured.items():
+            of_it.round(parts, system, step, number)
+    return [of_it.row(system, step) for system, of_it in measured.items()]
 
 
 def _row(system: str, step: str, found: list[Wake]) -> dict[str, Any]:
@@ -180,7 +201,6 @@ def _row(system: str, step: str, found: list[Wake]) -> dict[str, Any]:
         "p99_s": round(asked[math.ceil(len(asked) * 0.99) - 1], 2),
         "steps_max": max(it.steps for it in found),
         "first_task_p50_s": round(median(ran), 2) if ran else None,
-        "load": round(os.getloadavg()[0], 1),
     }
 
 
@@ -191,10 +211,11 @@ def main() -> None:
     parser.add_argument("--step", choices=STEPS, action="append", help="only this one")
     parser.add_argument("--system", choices=SYSTEMS, action="append", help=f"only this one ({OURS} needs no Go)")
     asked = parser.parse_args()
+    print(json.dumps(machine()), flush=True)
     with bench() as parts:
         for step in asked.step or STEPS:
-            for system in asked.system or SYSTEMS:
-                print(json.dumps(measure(parts, system, step, asked.rounds)), flush=True)
+            for row in measure(parts, asked.system or SYSTEMS, step, asked.rounds):
+                print(json.dumps(row), flush=True)
 
 
 if __name__ == "__main__":

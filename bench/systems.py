@@ -6,7 +6,7 @@ a poll each second, a cooldown of 120 s, an HPA that may grow at once, and the g
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -26,7 +26,20 @@ KEDA = {
     "keda-tuned": Settings(poll_s=1, cooldown_s=120, scale_up_at_once=True, grace_s=None),
 }
 SYSTEMS = (OURS, *KEDA)
-AT_REST_WITHIN = timedelta(minutes=3)
+AT_REST_WITHIN = timedelta(minutes=6)
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What KEDA is told of a pool, where this operator uses what is promised and how long a task takes.
+
+    Args:
+        most: workers, at most; it stands in the resource's spec, too.
+        messages_a_worker: the trigger's value, of each queue.
+    """
+
+    most: int
+    messages_a_worker: int
 
 
 @dataclass(frozen=True)
@@ -36,21 +49,23 @@ class Target:
     Args:
         fleet: its name and namespace.
         broker_url: of its workers.
-        spec: of the resource, without image and broker; each pool has one queue.
-        most: workers of a pool, at most; it stands in the spec, too.
-        messages_a_worker: KEDA's target, where this operator uses what is promised and how long a task takes.
+        spec: of the resource, without image and broker; each pool names its queues.
+        aims: of all pools, or of each by its name.
     """
 
     fleet: Fleet
     broker_url: str
     spec: dict[str, Any]
-    most: int
-    messages_a_worker: int
+    aims: Aim | Mapping[str, Aim]
 
     @property
     def pools(self) -> list[str]:
         """Their names."""
         return [pool["name"] for pool in self.spec["pools"]]
+
+    def aim(self, pool: str) -> Aim:
+        """What KEDA is told of this pool."""
+        return self.aims if isinstance(self.aims, Aim) else self.aims[pool]
 
     def at_rest(self) -> bool:
         """Whether no pool has a worker, or is asked to have one."""
@@ -125,7 +140,6 @@ def scaled_by_keda(running: Keda, settings: Settings, target: Target) -> None:
     """Make the target's Deployments and ScaledObjects, and wait until KEDA has taken all of them."""
     make_deployments(target.fleet, target.broker_url, target.spec, settings.grace_s)
     for pool in target.spec["pools"]:
-        (queue,) = pool["queues"]
-        name = f"{target.fleet.name}-{pool['name']}"
-        running.scale(settings.scaled_object(name, queue, target.most, target.messages_a_worker))
+        name, aim = f"{target.fleet.name}-{pool['name']}", target.aim(pool["name"])
+        running.scale(settings.scaled_object(name, pool["queues"], aim.most, aim.messages_a_worker))
     wait_until(running.ready, within=AT_REST_WITHIN, describe=running.operator.tail)

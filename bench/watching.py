@@ -26,9 +26,10 @@ from statistics import median
 from typing import Any
 
 from bench.drain import Bench, bench
+from bench.machine import machine
 from bench.replica_trail import replica_trail
 from bench.sight import cpu_of, p99
-from bench.systems import KEDA, OURS, SYSTEMS, Target, at_work
+from bench.systems import KEDA, OURS, SYSTEMS, Aim, Target, at_work
 from tests.support.controlplane import ControlPlane
 from tests.support.fleet import Fleet
 from tests.support.operator import as_process
@@ -191,7 +192,7 @@ def _theirs(
     """KEDA with all ScaledObjects ready."""
     pools = [{"name": f"p{number}", "queues": [queue]} for number, queue in enumerate(queues)]
     spec = {"pools": pools, "beat": {"enabled": False}}
-    target = Target(Fleet(parts.plane, namespace), url, spec, MOST, MESSAGES_A_WORKER)
+    target = Target(Fleet(parts.plane, namespace), url, spec, Aim(MOST, MESSAGES_A_WORKER))
     with at_work(system, parts.plane, target, folder) as work:
         yield work.processes
 
@@ -243,6 +244,7 @@ def main() -> None:
     parser.add_argument("--pools", type=int, action="append", help=f"only so many (default: {SIZES}; KEDA: 14)")
     parser.add_argument("--system", choices=SYSTEMS, action="append", help="only this one")
     asked = parser.parse_args()
+    print(json.dumps(machine()), flush=True)
     with bench() as parts:
         for pools in asked.pools or SIZES:
             for system in asked.system or SYSTEMS:

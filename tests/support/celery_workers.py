@@ -5,7 +5,7 @@ import re
 import signal
 import sys
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -102,6 +102,23 @@ def send(
             app.send_task(routing.WORK_TASKS[queue], kwargs=work, task_id=task_id, eta=eta, producer=producer)
         channel.tx_commit()
     return ids
+
+
+@contextlib.contextmanager
+def sender(broker_url: str) -> Iterator[Callable[[str, float], str]]:
+    """Publishes single tasks through one connection, by queue and seconds, and says their ids.
+
+    To open a connection for each would take what the workers need.
+    """
+    app = build(Settings(queue_type="classic"))
+    with app.connection_for_write(broker_url) as connection, connection.channel() as channel:
+        producer = app.amqp.Producer(channel)
+
+        def send(queue: str, seconds: float) -> str:
+            work = {"duration": {"distribution": "fixed", "seconds": round(seconds, 3)}}
+            return str(app.send_task(routing.WORK_TASKS[queue], kwargs=work, producer=producer).id)
+
+        yield send
 
 
 @contextlib.contextmanager

@@ -57,10 +57,11 @@ class PodLives:
         get: answers a GET of the API server, by path.
         namespace: of the fleet.
         fleet: name of the resource.
+        every_s: seconds between looks.
     """
 
-    def __init__(self, get: Callable[[str], Object], namespace: str, fleet: str) -> None:
-        self._get, self._namespace, self._fleet = get, namespace, fleet
+    def __init__(self, get: Callable[[str], Object], namespace: str, fleet: str, *, every_s: float = EVERY_S) -> None:
+        self._get, self._namespace, self._fleet, self._every_s = get, namespace, fleet, every_s
         self._lives: dict[str, Life] = {}
         self._sizes: dict[str, list[tuple[float, int]]] = {}
         self._unsettled: dict[str, float] = {}
@@ -68,9 +69,13 @@ class PodLives:
         self._thread = threading.Thread(target=self._run, name="pod-lives", daemon=True)
 
     @classmethod
-    def of(cls, fleet: Fleet) -> Self:
+    def of(cls, fleet: Fleet, *, every_s: float = EVERY_S) -> Self:
         """Those of a fleet under test."""
-        return cls(lambda path: dict(fleet.controlplane.request("GET", path)), fleet.namespace, fleet.name)
+
+        def get(path: str) -> Object:
+            return dict(fleet.controlplane.request("GET", path))
+
+        return cls(get, fleet.namespace, fleet.name, every_s=every_s)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -106,7 +111,7 @@ class PodLives:
         return self._unsettled.get(pool, 0.0)
 
     def _run(self) -> None:
-        while not self._stop.wait(EVERY_S):
+        while not self._stop.wait(self._every_s):
             try:
                 self._look()
             except (HttpError, urllib.error.URLError, OSError):

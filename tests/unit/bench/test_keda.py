@@ -6,7 +6,7 @@ from utilitarian_operator.api.objects import Object
 
 
 def _spec(settings: Settings) -> Object:
-    made = settings.scaled_object("fleet-a", "utilitarian.tasks.a", 20, 10)
+    made = settings.scaled_object("fleet-a", ["utilitarian.tasks.a"], 20, 10)
     assert made["metadata"] == {"name": "fleet-a"}
     spec: Object = made["spec"]
     return spec
@@ -38,3 +38,11 @@ def test_unacknowledged_messages_are_read_from_the_management_api() -> None:
     assert (metadata["protocol"], metadata["hostFromEnv"]) == ("http", API_URL)
     behavior = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
     assert behavior == {"scaleDown": {"stabilizationWindowSeconds": 60}}
+
+
+def test_a_pool_with_several_queues_has_a_trigger_for_each() -> None:
+    made = Settings().scaled_object("fleet-a", ["one", "two"], 5, 100)
+    assert [(it["metadata"]["queueName"], it["metadata"]["value"]) for it in made["spec"]["triggers"]] == [
+        ("one", "100"),
+        ("two", "100"),
+    ]
