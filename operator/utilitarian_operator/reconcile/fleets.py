@@ -31,6 +31,7 @@ from utilitarian_operator.reconcile.act.accepted_specs import Revisions
 from utilitarian_operator.reconcile.claims import Claims
 from utilitarian_operator.reconcile.fleet_state import FleetParts, FleetState, Undisputed
 from utilitarian_operator.reconcile.lost_queues import Lost
+from utilitarian_operator.reconcile.observe.beat import AllBeats
 from utilitarian_operator.reconcile.observe.credentials import BrokerCredentials
 from utilitarian_operator.reconcile.observe.fleet_reader import FleetReader
 from utilitarian_operator.reconcile.observe.reference_reader import ReferenceReader
@@ -92,7 +93,7 @@ class Fleets:
         self._cluster, self._store, self._brokers = cluster, store, brokers
         self._clock, self._monotonic, self._forgotten = clock, monotonic, forgotten
         self._known: dict[Key, FleetState] = {}
-        self._rivals = RivalsReader(cluster, monotonic)
+        self._rivals, self._beats = RivalsReader(cluster, monotonic), AllBeats(store)
         self._formed: dict[Key, tuple[Object, Object]] = {}
         self._claims = Claims(store, brokers, monotonic)
         self._around: dict[str, asyncio.Task[None]] = {}
@@ -138,7 +139,9 @@ class Fleets:
         recalled = recall(resource["status"], now)
         references = ReferenceReader(self._cluster, key.namespace, self._monotonic)
         parts = FleetParts(
-            reader=FleetReader(key, self._store, self._cluster, self._clock, self._monotonic, self._rivals),
+            reader=FleetReader(
+                key, self._store, self._cluster, self._clock, self._monotonic, self._rivals, self._beats
+            ),
             credentials=BrokerCredentials(self._cluster, key.namespace, self._monotonic, references.noted),
             edited_credentials=BrokerCredentials(self._cluster, key.namespace, self._monotonic, references.noted),
             references=references,

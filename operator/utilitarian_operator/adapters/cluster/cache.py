@@ -1,6 +1,6 @@
 """What the watches last said of the objects of every fleet, in memory."""
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
@@ -84,6 +84,9 @@ class Store:
     fleets_changed: int = 0
     """How often a resource came, went or was about to go, or another one had its name."""
 
+    changes: Counter[str] = field(default_factory=Counter)
+    """How often what is kept of each kind has changed: what is worked out of all of it may be kept until it does."""
+
     def see(self, kind: str, body: Object, *, deleted: bool = False) -> Key | None:
         """Remember one object as a watch or a list showed it; returns the fleet it belongs to, if any.
 
@@ -126,6 +129,7 @@ class Store:
         kind, _, name = place
         there = self._objects[kind][key]
         there[name] = sharing(body, there.get(name) or next(iter(there.values()), None))
+        self.changes[kind] += 1
         self._answers[kind, key].discard(name)
         self._whose[place] = key
         self._weigh(place, there[name])
@@ -184,6 +188,7 @@ class Store:
         self._weigh_no_more(place)
         if key is not None:
             self._objects[kind][key].pop(name, None)
+            self.changes[kind] += 1
             self._answers[kind, key].discard(name)
             self.fleets_changed += kind == FLEETS
 
@@ -208,6 +213,7 @@ class Store:
         if name in known and version(body) > version(known[name]):
             self._count_change(kind, known[name], body)
             known[name] = body = kept(kind, body)
+            self.changes[kind] += 1
             self._answers[kind, key].add(name)
             self._weigh(where(kind, body), body)
 
@@ -242,6 +248,7 @@ class Store:
         newer = [body for known in before.values() for body in known.values() if version(body) > at]
         vanished = {where(kind, body) for known in before.values() for body in known.values() if version(body) <= at}
         self.fleets_changed += kind == FLEETS
+        self.changes[kind] += 1
         self._objects[kind] = defaultdict(dict)
         self._whose = {place: key for place, key in self._whose.items() if place[0] != kind}
         for key in answers:
@@ -305,6 +312,10 @@ class Store:
     def owners(self, kind: str) -> list[Key]:
         """The fleets that have objects of one kind, also those whose resource is gone."""
         return [key for key, objects in self._objects[kind].items() if objects]
+
+    def child(self, kind: str, key: Key, name: str) -> Object | None:
+        """One object of a fleet."""
+        return self._objects[kind][key].get(name)
 
     def children(self, kind: str, key: Key) -> dict[str, Object]:
         """The fleet's objects of one kind, by name."""

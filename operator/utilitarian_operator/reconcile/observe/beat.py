@@ -1,9 +1,10 @@
 """Reads what is there of one fleet's beat, also what no watch shows: others' pods, and the claim for its volume."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable
 
-from utilitarian_operator.adapters.cluster.cache import PODS, STATEFUL_SETS, Key, Store
+from utilitarian_operator.adapters.cluster.cache import FLEETS, PODS, STATEFUL_SETS, Key, Store
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.names import beat_object
@@ -24,6 +25,41 @@ MOST_PODS = 500
 NOT_OURS = f"{MANAGED_BY_LABEL}!={MANAGER}"
 
 
+class AllBeats:
+    """The beats of all fleets, gone through once for all looks: each would else go through all other fleets.
+
+    Args:
+        store: of the cluster's objects.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._as_of: tuple[int, ...] = ()
+        self._pods: tuple[Object, ...] = ()
+        self._by_namespace: dict[str, list[tuple[Key, ReadOnlyObject]]] = {}
+
+    def pods(self) -> tuple[Object, ...]:
+        """The pod of each fleet's beat that has one; the same tuple until one of them changes."""
+        self._renew()
+        return self._pods
+
+    def rivals(self, of: Key) -> tuple[ReadOnlyObject, ...]:
+        """Beats of other resources in the namespace of one, also of those that are gone."""
+        self._renew()
+        return tuple(it for key, it in self._by_namespace.get(of.namespace, ()) if key != of)
+
+    def _renew(self) -> None:
+        as_of = tuple(self._store.changes[kind] for kind in (FLEETS, STATEFUL_SETS, PODS))
+        if as_of == self._as_of:
+            return
+        self._as_of, self._by_namespace = as_of, defaultdict(list)
+        pods = tuple(it for key in self._store.fleets() if (it := _pod_of(self._store, key)))
+        self._pods = self._pods if pods == self._pods else pods
+        for key in dict.fromkeys((*self._store.owners(STATEFUL_SETS), *self._store.owners(PODS))):
+            if beat := _pod_of(self._store, key) or _made_by(self._store, key):
+                self._by_namespace[key.namespace].append((key, beat))
+
+
 class BeatReader:
     """What is read of one fleet's beat; of what a request reads it keeps nothing but when it is due again.
 
@@ -32,10 +68,13 @@ class BeatReader:
         store: of the cluster's objects.
         cluster: for what no watch shows.
         monotonic: seconds of a clock that never goes back.
+        beats: of all fleets.
     """
 
-    def __init__(self, key: Key, store: Store, cluster: Cluster, monotonic: Callable[[], float]) -> None:
-        self._key, self._store, self._cluster, self._monotonic = key, store, cluster, monotonic
+    def __init__(
+        self, key: Key, store: Store, cluster: Cluster, monotonic: Callable[[], float], beats: AllBeats
+    ) -> None:
+        self._key, self._store, self._cluster, self._monotonic, self._beats = key, store, cluster, monotonic, beats
         self._due = {"others": 0.0, "claim": 0.0}
 
     async def look(self, fleet: Fleet, *, claimed: bool) -> BeatReadings:
@@ -58,15 +97,15 @@ class BeatReader:
             fleet: what runs.
             found: by requests, some time ago.
         """
-        statefulset, pod = self._statefulset(), self._pod_of(self._key)
+        statefulset, pod = _statefulset(self._store, self._key), _pod_of(self._store, self._key)
         if not fleet.beat.enabled:
             return changed(found, statefulset=statefulset, pod=pod)
         return changed(
             found,
             statefulset=statefulset,
             pod=pod,
-            rivals=() if statefulset else tuple(self._rivals()),
-            beats=tuple(it for key in self._store.fleets() if (it := self._pod_of(key))),
+            rivals=() if statefulset else self._beats.rivals(self._key),
+            beats=self._beats.pods(),
         )
 
     async def _with_requests(self, fleet: Fleet, found: BeatReadings, *, claimed: bool) -> BeatReadings:
@@ -78,15 +117,6 @@ class BeatReader:
             found = changed(found, claim=await self._claim())
         return found if claimed and not found.claim_is_gone else await self._with_storage(found)
 
-    def _rivals(self) -> Iterable[ReadOnlyObject]:
-        """Beats of other resources in the namespace, also of those that are gone."""
-        for key in dict.fromkeys((*self._store.owners(STATEFUL_SETS), *self._store.owners(PODS))):
-            if key.namespace == self._key.namespace and key != self._key:
-                live = self._store.children(STATEFUL_SETS, key).get(beat_object(key.name))
-                made = {**live["spec"]["template"], "metadata": {"name": live["metadata"]["name"]}} if live else {}
-                if beat := self._pod_of(key) or made:
-                    yield beat
-
     async def _with_storage(self, found: BeatReadings) -> BeatReadings:
         try:
             classes, _ = await self._cluster.items("storageclasses", None)
@@ -95,12 +125,6 @@ class BeatReader:
             logger.debug("storage classes not seen", extra={"fleet": str(self._key), "because": str(error)})
             return found
         return changed(found, storage_classes=classes, csi_drivers=drivers)
-
-    def _statefulset(self) -> Object:
-        return self._store.children(STATEFUL_SETS, self._key).get(beat_object(self._key.name), {})
-
-    def _pod_of(self, key: Key) -> Object:
-        return self._store.children(PODS, key).get(f"{beat_object(key.name)}-0", {})
 
     def _is_due(self, what: str, every_s: float) -> bool:
         now = self._monotonic()
@@ -125,3 +149,18 @@ class BeatReader:
         except ClusterError as error:
             logger.info("claim not seen", extra={"fleet": str(self._key), "because": str(error)})
         return None
+
+
+def _pod_of(store: Store, key: Key) -> Object:
+    """The pod of a fleet's beat; empty where there is none."""
+    return store.child(PODS, key, f"{beat_object(key.name)}-0") or {}
+
+
+def _statefulset(store: Store, key: Key) -> Object:
+    return store.child(STATEFUL_SETS, key, beat_object(key.name)) or {}
+
+
+def _made_by(store: Store, key: Key) -> ReadOnlyObject:
+    """The pod that a StatefulSet of beat makes, with its name; empty where there is no such StatefulSet."""
+    live = _statefulset(store, key)
+    return {**live["spec"]["template"], "metadata": {"name": live["metadata"]["name"]}} if live else {}

@@ -21,7 +21,7 @@ from utilitarian_operator.core.look import Seen, State
 from utilitarian_operator.core.objects.wanted import DEPLOYMENT, DISRUPTION_BUDGET, STATEFUL_SET, Live
 from utilitarian_operator.core.plan import Outcome
 from utilitarian_operator.core.spec.references import Content, Target
-from utilitarian_operator.reconcile.observe.beat import BeatReader
+from utilitarian_operator.reconcile.observe.beat import AllBeats, BeatReader
 from utilitarian_operator.reconcile.observe.observer import Observer
 from utilitarian_operator.reconcile.observe.pod_warnings import PodWarnings
 from utilitarian_operator.reconcile.observe.rivals_reader import RivalsReader
@@ -40,9 +40,10 @@ class FleetReader:
         clock: the one clock.
         monotonic: seconds of a clock that never goes back.
         rivals: what else is in the namespaces of all fleets.
+        beats: of all fleets.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of an operator, and what is read for all of its fleets together
         self,
         key: Key,
         store: Store,
@@ -50,11 +51,13 @@ class FleetReader:
         clock: Callable[[], datetime],
         monotonic: Callable[[], float],
         rivals: RivalsReader,
+        beats: AllBeats,
     ) -> None:
         self._rivals = rivals
         self._key, self._store, self._clock = key, store, clock
         self._observer = Observer(key, store)
-        self._beat, self._warnings = BeatReader(key, store, cluster, monotonic), PodWarnings(cluster, monotonic)
+        self._beat = BeatReader(key, store, cluster, monotonic, beats)
+        self._warnings = PodWarnings(cluster, monotonic)
         self._usage = UsageReader(key, cluster, monotonic)
         self._gone: deque[Object] = deque(maxlen=MOST_DEPARTED)
 

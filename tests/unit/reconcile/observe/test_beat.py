@@ -12,7 +12,7 @@ from utilitarian_operator.core.objects.actions import Action, Apply, Create
 from utilitarian_operator.core.objects.wanted import Wanted
 from utilitarian_operator.core.observation.beat import BeatReadings
 from utilitarian_operator.errors import ClusterError, Rejected
-from utilitarian_operator.reconcile.observe.beat import CLAIM_EVERY_S, NOT_OURS, OTHERS_EVERY_S, BeatReader
+from utilitarian_operator.reconcile.observe.beat import CLAIM_EVERY_S, NOT_OURS, OTHERS_EVERY_S, AllBeats, BeatReader
 
 KEY = Key("ns", "fleet")
 OURS, OLD = beat_of("fleet"), beat_of("old")
@@ -28,7 +28,7 @@ class Beat:
     def __init__(self, spec: str = "maxWorkers: 9") -> None:
         self.store, self.cluster, self.at_s = Store(), FakeCluster(), 1000.0
         self.fleet = fleet_with_beat(spec)
-        self._reader = BeatReader(KEY, self.store, self.cluster, lambda: self.at_s)
+        self._reader = BeatReader(KEY, self.store, self.cluster, lambda: self.at_s, AllBeats(self.store))
 
     def see(self, kind: str, *bodies: dict[str, Any]) -> None:
         for body in bodies:
@@ -146,3 +146,19 @@ async def test_what_can_not_be_read_is_not_taken_for_nothing(error: Exception) -
     beat.cluster.fails = lambda _: error
     found = await beat.look(claimed=False)
     assert (found.others, found.claim, found.claim_is_gone, found.storage_classes) == (None, None, False, ())
+
+
+def test_the_beats_of_all_fleets_are_gone_through_once_until_one_of_them_changes() -> None:
+    """Each look at each of them would else go through all of them."""
+    store, resource = Store(), {"metadata": {"namespace": "ns", "name": "old", "uid": "u", "resourceVersion": "1"}}
+    beats, running = AllBeats(store), pod_of(OLD, phase="Running")
+    store.see(FLEETS, resource)
+    store.see(PODS, running)
+    found = beats.pods()
+    assert names(found) == ["old-beat-0"]
+    assert names(beats.rivals(KEY)) == ["old-beat-0"]
+    assert beats.rivals(Key("ns", "old")) == beats.rivals(Key("other", "fleet")) == ()
+    store.see(STATEFUL_SETS, OURS)
+    assert beats.pods() is found, "nothing of it has changed"
+    store.see(PODS, running, deleted=True)
+    assert beats.pods() == ()

@@ -16,6 +16,7 @@ from utilitarian_operator.core.look import Seen, begun
 from utilitarian_operator.core.observation.broker import BrokerSnapshot
 from utilitarian_operator.core.observation.model.usage import PodUsage
 from utilitarian_operator.core.status.recall import recall
+from utilitarian_operator.reconcile.observe.beat import AllBeats
 from utilitarian_operator.reconcile.observe.fleet_reader import FleetReader
 from utilitarian_operator.reconcile.observe.rivals_reader import RivalsReader
 
@@ -32,7 +33,13 @@ def child(name: str, kind: str = "Pod") -> dict[str, Any]:
 async def test_pods_that_went_are_given_until_their_events_are_recorded() -> None:
     store, broker, resource = Store(), FakeBroker(), {"metadata": {"name": "fleet"}}
     reader = FleetReader(
-        KEY, store, FakeCluster(), lambda: NOW, time.monotonic, RivalsReader(FakeCluster(), time.monotonic)
+        KEY,
+        store,
+        FakeCluster(),
+        lambda: NOW,
+        time.monotonic,
+        RivalsReader(FakeCluster(), time.monotonic),
+        AllBeats(store),
     )
     state = begun({}, recall({}, NOW), NOW)
 
@@ -61,7 +68,9 @@ async def test_usage_is_handed_over_once_with_the_look_that_follows_its_reading(
     metadata = {"namespace": KEY.namespace, "name": "fleet-a-1", "labels": labels}
     store.see(PODS, await cluster.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata}))
     reader, state, told = (
-        FleetReader(KEY, store, cluster, lambda: NOW, time.monotonic, RivalsReader(cluster, time.monotonic)),
+        FleetReader(
+            KEY, store, cluster, lambda: NOW, time.monotonic, RivalsReader(cluster, time.monotonic), AllBeats(store)
+        ),
         begun({}, recall({}, NOW), NOW),
         [],
     )
@@ -99,7 +108,9 @@ async def seen_beside(*, happens: dict[str, Any], deleted: bool = False) -> Seen
     store.see(STATEFUL_SETS, beat_at("1"))
     store.see(STATEFUL_SETS, beat_of("old"))
     store.see(PODS, pod_of(beat_of("old"), phase="Running"))
-    reader = FleetReader(KEY, store, cluster, lambda: NOW, time.monotonic, RivalsReader(cluster, time.monotonic))
+    reader = FleetReader(
+        KEY, store, cluster, lambda: NOW, time.monotonic, RivalsReader(cluster, time.monotonic), AllBeats(store)
+    )
     broker, state = BusyBroker(store, happens, deleted=deleted), begun({}, recall({}, NOW), NOW)
     seen = await reader.look({"metadata": {"name": KEY.name}}, fleet_with_beat(), broker, state, {}, None)
     reader.close()
