@@ -104,12 +104,18 @@ def send_tasks(world: Any, length: float) -> None:
             at += rng.choice([20, 60, 120, 200]) * rng.uniform(0.5, 1.5)
     for at in range(SCHEDULED_EACH_S, int(end) + 220, SCHEDULED_EACH_S):
         run = [(rng.uniform(0, 10), rng.uniform(1, 8)) for _ in range(rng.randint(10, 80))]
-        world.loop.call_later(at, world.beat.due, partial(_send_a_run, world, run))
+        world.loop.call_later(at, world.beat.due, partial(send_a_run, world, run))
 
 
-def _send_a_run(world: Any, run: Iterable[tuple[float, float]]) -> None:
+def send_a_run(world: Any, run: Iterable[tuple[float, float]]) -> None:
+    """Send the tasks of a scheduled run, each after so many seconds, that takes so many."""
     for after, seconds in run:
         world.loop.call_later(after, _send, world, "runs", seconds, None)
+
+
+def send_later(world: Any, after: float, queue: str, seconds: float) -> None:
+    """Send a task after so many seconds."""
+    world.loop.call_later(after, _send, world, queue, seconds, None)
 
 
 def _send(world: Any, queue: str, seconds: float, eta: float | None) -> None:

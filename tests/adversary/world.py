@@ -271,7 +271,7 @@ class World:
         resource = self._asked or fleet.fleet(**options)
         self.server.add("utilitarianworkerpools", resource)
         if self._asked is None:
-            fleet.send_tasks(self, self.length)
+            self._send_tasks()
         for queue in fleet.QUEUES if self._asked else ():
             self.rabbit.declare(queue)
         self.rabbit.every(STATISTICS_EVERY_S, self.rabbit.collect_statistics)
@@ -284,6 +284,9 @@ class World:
         self.invariants.quiet_from = self.loop.now + self.length - QUIET_S
         for number in range(self._replicas):
             self.loop.call_later((rest.BEGINS_AT_S if self._asked else 0.0) + 3 * number, self.start_operator)
+
+    def _send_tasks(self) -> None:
+        fleet.send_tasks(self, self.length)
 
     def _cure(self) -> None:
         """The last of the faults is over: from here on the fleet must find its rest."""

@@ -16,11 +16,13 @@ from utilitarian_operator.core.labels import MANAGER
 from utilitarian_operator.core.look import Seen, Spec, State, begun
 from utilitarian_operator.core.objects.actions import Create
 from utilitarian_operator.core.objects.wanted import DEPLOYMENT, DISRUPTION_BUDGET, STATEFUL_SET
+from utilitarian_operator.core.observation.beat import BeatReadings
 from utilitarian_operator.core.observation.broker import BrokerSnapshot, Depth
 from utilitarian_operator.core.observation.fleet import Readings
 from utilitarian_operator.core.observation.model.queue import Counted
 from utilitarian_operator.core.plan import Outcome, Plan
 from utilitarian_operator.core.spec.acceptance import Acceptance
+from utilitarian_operator.core.spec.by_hand import RUN_NOW, run_written
 from utilitarian_operator.core.status.change import Written
 from utilitarian_operator.core.status.recall import Recalled
 from utilitarian_operator.errors import BrokerUnreachable
@@ -47,7 +49,7 @@ def resource(**pool: Any) -> Body:
 
 @dataclass
 class Fleet:
-    """A fleet whose pool sleeps, looked at each second; all that is planned is done."""
+    """A fleet whose pool sleeps, looked at each second; all that is planned is done. `reads_for`: how long it reads."""
 
     resource: Body = field(default_factory=resource)
     state: State = field(default_factory=lambda: begun({}, Recalled(), NOW - timedelta(hours=1)))
@@ -59,6 +61,7 @@ class Fleet:
     more: dict[str, Any] = field(default_factory=dict)
     broker: dict[str, Any] = field(default_factory=dict)
     blockers: tuple[Blocker, ...] = ()
+    reads_for: timedelta = timedelta()
 
     def __post_init__(self) -> None:
         self.acceptance = Acceptance(self.resource)
@@ -69,7 +72,7 @@ class Fleet:
         known: dict[str, Any] = {"depths": {"q": Depth(0, 0)}, "counted": {"q": Counted(0, 0, 0, 0)}, **self.broker}
         seen_at = {"depths": (self.now - NOW).total_seconds()}
         broker = BrokerSnapshot((self.now - NOW).total_seconds() + 0.5, seen_at=seen_at, **known)
-        read = Readings(self.now, "fleet", broker, broker, dict(self.live[DEPLOYMENT]))
+        read = Readings(self.now - self.reads_for, "fleet", broker, broker, dict(self.live[DEPLOYMENT]))
         live = {kind: dict(there) for kind, there in self.live.items()}
         seen = replace(Seen(self.resource, read, live, outcome=self.outcome), **self.more)
         spec = Spec(self.acceptance.running, self.acceptance.judge(self.resource), self.blockers)
@@ -126,6 +129,47 @@ def test_whatever_is_new_begins_the_rest_anew() -> None:
     fleet.look()
     fleet.broker["depths"] = {"q": Depth(0, 0)}
     assert decided(at_rest(fleet), 10) == [5, 10]
+
+
+def pod_of_another(name: str, command: str) -> Body:
+    containers = [{"name": "c", "image": "u", "command": command.split()}]
+    return {"metadata": {"name": name, "labels": {}}, "spec": {"containers": containers}, "status": {}}
+
+
+def with_beat() -> Fleet:
+    """A fleet at rest whose beat runs."""
+    fleet = Fleet()
+    fleet.resource["spec"]["beat"] = {"storage": {"ephemeral": True}}
+    fleet.__post_init__()
+    fleet.more["beat"] = BeatReadings(statefulset={"metadata": {}, "status": {"readyReplicas": 1}})
+    return at_rest(fleet)
+
+
+def look_with(fleet: Fleet, *others: Body) -> Plan:
+    """A look at which the pods of others were read, which is done now and then."""
+    beat = fleet.more["beat"]
+    fleet.more["beat"] = replace(beat, others=list(others))
+    plan = fleet.look()
+    fleet.more["beat"] = beat
+    return plan
+
+
+def test_pods_of_others_that_were_read_end_no_rest() -> None:
+    """They were read each half minute, and each time was news: a fleet with beat was never at rest for longer."""
+    fleet = with_beat()
+    assert look_with(fleet, pod_of_another("web", "gunicorn x")).same is not None
+    assert look_with(fleet, pod_of_another("db", "postgres")).same is not None
+    assert look_with(fleet).same is not None
+
+
+def test_a_beat_among_the_pods_of_others_is_said_at_once_and_so_is_its_end() -> None:
+    fleet = with_beat()
+    other = pod_of_another("old", "celery -A utilitarian beat")
+    for pods, reason in (((other,), "BeatDuplicate"), ((), "Running")):
+        plan = look_with(fleet, *pods)
+        assert {it["type"]: it["reason"] for it in plan.conditions}["BeatReady"] == reason
+        at_rest(fleet)
+        assert look_with(fleet, *pods).same is not None
 
 
 def edited(fleet: Fleet) -> None:
@@ -200,6 +244,33 @@ def test_a_start_that_comes_ends_a_rest_at_its_moment() -> None:
     woken = [now for plan, now in looks if plan.scales]
     assert woken == [opens]
     assert any(plan.same is not None for plan, _ in looks)
+
+
+def opened(fleet: Fleet) -> datetime:
+    """When a run asks for its worker."""
+    while not fleet.look().scales:
+        assert fleet.now < NOW + timedelta(minutes=3), "it is not opened"
+    return fleet.now
+
+
+@pytest.mark.parametrize("read_ms", [1, 300, 999])
+def test_a_start_that_falls_into_a_reading_opens_its_run_at_the_next_look(read_ms: int) -> None:
+    """The look was decided as of before it, and the rest after it lasted until the start of the next day at most."""
+    at, took = NOW + timedelta(minutes=1), timedelta(milliseconds=read_ms)
+    run = {"name": "r", "start": f"{at.minute} {at.hour} * * *", "workers": 1, "warmUp": "0s", "finishWithin": "1h"}
+    fleet = at_rest(Fleet(resource(schedule=[run]), reads_for=took))
+    fleet.look(took / 2)  # from here on a look at which the start falls into the reading is to come
+    assert opened(fleet) - at == took / 2 + SECOND
+
+
+@pytest.mark.parametrize("after", [3, 17, 100])
+def test_a_run_that_a_person_has_asked_for_ends_a_rest_at_its_moment(after: int) -> None:
+    run = {"name": "r", "start": "0 3 1 1 *", "workers": 1, "warmUp": "0s", "finishWithin": "1h"}
+    fleet = at_rest(Fleet(resource(schedule=[run])))
+    at = fleet.now + timedelta(seconds=after)
+    metadata = {**fleet.resource["metadata"], "annotations": {f"{RUN_NOW}a": run_written("r", at)}}
+    fleet.resource = {**fleet.resource, "metadata": metadata}
+    assert opened(fleet) == at
 
 
 @pytest.mark.parametrize(

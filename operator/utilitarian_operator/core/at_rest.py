@@ -2,7 +2,7 @@
 
 Most looks of most fleets find what the look before has found. Such a look is compared and not decided anew, at a small
 part of the cost. What is new is decided at once, as ever. What time alone brings about is decided at the end of the
-while: a start of a schedule ends it, and what is counted down (idleAfter, a drain, a sign that must last) is no rest.
+while: a run that begins ends it, and what is counted down (idleAfter, a drain, a sign that must last) is no rest.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -12,9 +12,11 @@ from operator import attrgetter
 from typing import Any
 
 from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.core.beat.duplicates import also_beat
 from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.labels import node_name
 from utilitarian_operator.core.look import Rest, Seen, Spec, State
+from utilitarian_operator.core.observation.beat import BeatReadings
 from utilitarian_operator.core.observation.broker import BrokerSnapshot
 from utilitarian_operator.core.observation.fleet import ANSWER_HOLDS_S, Readings
 from utilitarian_operator.core.observation.model.pod import PodSnapshot, WorkerLoad
@@ -41,35 +43,44 @@ def _all_but(kind: type[Any], *but: str) -> Callable[[Any], tuple[Any, ...]]:
     return attrgetter(*(it.name for it in fields(kind) if it.name not in but))
 
 
-_SEEN = _all_but(Seen, "resource", "read", "outcome")
+_SEEN = _all_but(Seen, "resource", "read", "outcome", "beat")
+_BEAT = _all_but(BeatReadings, "others")
 _READ = _all_but(Readings, "at", "workers", "broker")
 _BROKER = _all_but(BrokerSnapshot, "at", "answers", "samples", "worked", "seen_at")
 _WORD = _all_but(WorkerLoad, "oldest_s", "took_s", "up_s")
 """What a worker says, but for how long it has run and how long its answer took."""
 
 
-def undisturbed(rest: Rest | None, spec: Spec, seen: Seen, now: datetime) -> bool:
+def undisturbed(state: State, spec: Spec, seen: Seen) -> bool:
     """Whether all is as it was when a fleet came to rest, and it was looked at all the time.
 
     Args:
-        rest: of the look before; None where it was not at rest.
+        state: of the look before.
         spec: what is asked for.
         seen: at this look.
-        now: the one clock.
     """
-    if rest is None or not timedelta() <= now - rest.last <= SHORTEST:
+    rest, read = state.rest, seen.read
+    if rest is None or read is None or not timedelta() <= read.at - rest.last <= SHORTEST:
         return False
-    before, read = rest.seen, seen.read
-    if before.read is None or read is None or seen.outcome is None or spec != rest.spec:
+    before = rest.seen
+    if before.read is None or seen.outcome is None or spec != rest.spec:
         return False
     done = seen.outcome.recorded and seen.outcome.failed is None
-    same = seen.resource is before.resource and _SEEN(seen) == _SEEN(before)
-    return done and same and not seen.gone and _same_readings(before.read, read)
+    same = seen.resource is before.resource and _SEEN(seen) == _SEEN(before) and _BEAT(seen.beat) == _BEAT(before.beat)
+    return done and same and not seen.gone and _same_readings(before.read, read) and _no_other_beat(state, spec, seen)
 
 
-def rested(state: State, now: datetime) -> State:
-    """The state after one more look at which all was as before."""
-    return state if state.rest is None else changed(state, rest=changed(state.rest, last=now))
+def _no_other_beat(state: State, spec: Spec, seen: Seen) -> bool:
+    """Whether the pods of others have the beats that they had; they are read now and then, and change all the time."""
+    fleet = None if spec.running is None else spec.running.fleet
+    if seen.beat.others is None or fleet is None:
+        return True
+    return also_beat(seen.beat.others, fleet.beat.app) == state.sightings.beat.others
+
+
+def rested(state: State, at: datetime) -> State:
+    """The state after one more look, of a moment, at which all was as before."""
+    return state if state.rest is None else changed(state, rest=changed(state.rest, last=at))
 
 
 def woken(state: State) -> State:
@@ -85,24 +96,26 @@ def woken(state: State) -> State:
     return changed(state, memories=memories, sightings=sightings, health=changed(state.health, at=last), rest=None)
 
 
-def at_rest(spec: Spec, seen: Seen, state: State, plan: Plan, now: datetime, before: Rest | None = None) -> Rest | None:
+def at_rest(spec: Spec, seen: Seen, state: State, plan: Plan, before: Rest | None = None) -> Rest | None:
     """Whether a fleet is at rest after a look.
+
+    The time is that of the reading, as all is decided by it: what begins while all is read has not begun yet.
 
     Args:
         spec: what is asked for.
         seen: at the look.
         state: after it.
         plan: of it.
-        now: the one clock.
         before: the rest that goes on; None where the fleet was not at rest, or was disturbed.
     """
     figures = plan.figures
     if figures is None or not _nothing_to_do(plan) or not _settled(spec, seen, state, figures):
         return None
-    since = now if before is None else before.since
-    lasts = min(max((now - since) / OF_THE_TIME, SHORTEST), LONGEST)
-    until = min([now + lasts, *_openings(figures.fleet, now)])
-    return Rest(spec, seen, until, now, since) if until > now else None
+    at = figures.snapshot.at
+    since = at if before is None else before.since
+    lasts = min(max((at - since) / OF_THE_TIME, SHORTEST), LONGEST)
+    until = min([at + lasts, *_openings(spec, figures.fleet, at)])
+    return Rest(spec, seen, until, at, since) if until > at else None
 
 
 def _nothing_to_do(plan: Plan) -> bool:
@@ -177,9 +190,10 @@ def _idles(pod: PodSnapshot) -> bool:
     return said and open_gate and pod.serves and pod.caught_up and not new
 
 
-def _openings(fleet: Fleet, now: datetime) -> Iterator[datetime]:
-    """When the next run of each schedule is prepared for."""
-    return (coming_start(it, now) - it.warm_up for pool in fleet.pools for it in pool.schedule)
+def _openings(spec: Spec, fleet: Fleet, at: datetime) -> Iterator[datetime]:
+    """When the next run of each schedule is prepared for, and when runs begin that a person has asked for."""
+    yield from (coming_start(it, at) - it.warm_up for pool in fleet.pools for it in pool.schedule)
+    yield from (it.start for it in spec.newest.by_hand.runs.values() if it.start > at)
 
 
 def _same_readings(before: Readings, read: Readings) -> bool:

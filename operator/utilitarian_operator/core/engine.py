@@ -72,9 +72,9 @@ def step(spec: Spec, seen: Seen, state: State, now: datetime) -> tuple[Plan, Sta
     Returns:
         All that is to happen, and the state of this look.
     """
-    rest = state.rest if undisturbed(state.rest, spec, seen, now) else None
-    if rest is not None and seen.read is not None and now < rest.until:
-        return Plan(same=tuple(seen.read.broker.sources())), rested(state, now)
+    rest = state.rest if undisturbed(state, spec, seen) else None
+    if rest is not None and seen.read is not None and seen.read.at < rest.until:
+        return Plan(same=tuple(seen.read.broker.sources())), rested(state, seen.read.at)
     state = settled(woken(state), seen.outcome)
     running = spec.running
     if running is None or running.fleet is None or seen.read is None:
@@ -101,7 +101,7 @@ def step(spec: Spec, seen: Seen, state: State, now: datetime) -> tuple[Plan, Sta
     plan = allowed(plan, fleet.mode, figures.context.contested)
     plan = _with_rollouts(spec, seen, state, plan, figures)
     plan, state = _reported(spec, seen, state, plan, now, kept)
-    return plan, changed(state, rest=at_rest(spec, seen, state, plan, now, rest), kept=kept.makings)
+    return plan, changed(state, rest=at_rest(spec, seen, state, plan, rest), kept=kept.makings)
 
 
 def _snapshot(

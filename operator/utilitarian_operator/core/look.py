@@ -142,7 +142,7 @@ class Rest:
     Args:
         spec: what was asked for.
         seen: at that look.
-        until: when it is decided anew, whatever is seen.
+        until: when it is decided anew, whatever is seen; as the moments below by when a look began to read.
         last: the last look at which all was as at that one.
         since: when the fleet came to rest; since then nothing that was seen was another than at the look before.
     """

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, zip_longest
 from typing import Any
 
 from amqp import spec
@@ -24,6 +24,9 @@ BATCH = 500
 
 MISSING_ASKED_AT_A_TIME = 50
 """Queues that were missing or refused, asked again for each look: each costs a channel of its own, which it closes."""
+
+MISSING_ASKED_FOR_S = 0.5
+"""Of one reading, in which those of all looks are asked again: the looks at all that is there wait for it."""
 
 MOST_MISSING = 10_000
 """Names of such queues that are remembered: one that is forgotten costs the rest of its batch."""
@@ -59,8 +62,8 @@ class DepthReader:
     def read(self, *each: Sequence[str]) -> dict[str, Depth | Unread | None]:
         """The depth of each queue; None for one that doesn't exist.
 
-        Queues that were missing or unread are asked after the others and in turn, so that a refusal costs the batch
-        nothing; one whose turn has not come is still reported as it was.
+        Queues that were missing or unread are asked after the others and in turn, for half a second, so that they cost
+        what is there little; one whose turn has not come is still reported as it was.
 
         Args:
             each: the queues of each look that waits for them.
@@ -70,7 +73,7 @@ class DepthReader:
             LoginRefused: user, password or virtual host are wrong.
         """
         with self._talking() as channel:
-            return self._read(channel, list(dict.fromkeys(chain(*each))), MISSING_ASKED_AT_A_TIME * len(each))
+            return self._read(channel, each)
 
     @contextlib.contextmanager
     def _talking(self) -> Iterator[Any]:
@@ -144,19 +147,38 @@ class DepthReader:
     def _is_open(self) -> bool:
         return self._connection is not None and bool(self._connection.connected)
 
-    def _read(self, channel: Any, queues: Sequence[str], most_apart: int) -> dict[str, Depth | Unread | None]:
+    def _read(self, channel: Any, each: Sequence[Sequence[str]]) -> dict[str, Depth | Unread | None]:
+        queues = list(dict.fromkeys(chain(*each)))
         if not queues:
             channel.connection.send_heartbeat()  # or the broker would take the connection for a dead one
-        wanted = set(queues)
-        apart = [name for name in self._apart if name in wanted]
-        known = [name for name in queues if name not in self._apart]
         answers: dict[str, Depth | Unread | None] = {name: self._apart.get(name) for name in queues}
-        answers.update(_depths(channel, known))
-        again = apart[:most_apart]
-        for name in again:
-            answers.update(_depths(channel, [name]))
-        self._set_apart({name: answers[name] for name in (*again, *known)})
+        asked: dict[str, Depth | Unread | None] = {}
+        again, known = self._whose_turn_it_is(each), [name for name in queues if name not in self._apart]
+        try:
+            for name, answer in chain(_depths(channel, known), self._asked_again(channel, again)):
+                asked[name] = answers[name] = answer
+        finally:  # a reading that came to no end has found some of them, and the next one gets further
+            self._set_apart(asked)
         return answers
+
+    def _whose_turn_it_is(self, each: Sequence[Sequence[str]]) -> list[str]:
+        """Those that were missing or unread and are asked again: one of each look, another of each, and so on.
+
+        The look comes first that had its turn longest ago, and of each the one that was not asked for longest.
+        """
+        place = {name: number for number, name in enumerate(self._apart)}
+        turns = [sorted((it for it in look if it in place), key=place.__getitem__) for look in each if place]
+        in_order = sorted(filter(None, turns), key=lambda turn: place[turn[-1]])
+        rounds = zip_longest(*(turn[:MISSING_ASKED_AT_A_TIME] for turn in in_order))
+        return list(dict.fromkeys(it for names in rounds for it in names if it is not None))
+
+    def _asked_again(self, channel: Any, queues: Sequence[str]) -> Iterator[tuple[str, Depth | Unread | None]]:
+        """The depths of these, one by one, until they have taken their time: the first of them in any case."""
+        until = self._clock.monotonic() + MISSING_ASKED_FOR_S
+        for name in queues:
+            yield from _depths(channel, [name])
+            if self._clock.monotonic() >= until:
+                return
 
     def _set_apart(self, asked: Mapping[str, Depth | Unread | None]) -> None:
         """Remember those that were missing or unread, behind those whose turn has yet to come."""
@@ -185,10 +207,15 @@ def name(said: object) -> str | None:
 
 
 def _depths(channel: Any, queues: Sequence[str]) -> Iterator[tuple[str, Depth | Unread | None]]:
-    """The depth of each queue, in order; after a refusal the rest is asked again: the channel forgot it."""
-    position = 0
+    """The depth of each queue, in order; after a refusal the rest is asked again: the channel forgot it.
+
+    So the batches get smaller with each refusal, and larger again where there is none. Else, where a broker has none of
+    a thousand queues, each of them would be asked hundreds of times.
+    """
+    position, size = 0, BATCH
     while position < len(queues):
-        batch = queues[position : position + BATCH]
+        batch = queues[position : position + size]
+        size = min(2 * size, BATCH)
         for name in batch:
             channel.send_method(spec.Queue.Declare, _DECLARE_SIGNATURE, (0, name, True, False, False, False, False, {}))
         try:
@@ -199,7 +226,7 @@ def _depths(channel: Any, queues: Sequence[str]) -> Iterator[tuple[str, Depth | 
         except NotFound as error:
             said = str(error.reply_text)
             yield queues[position], None if "no queue" in said else Unread(f"is away: {away(said)}")
-            position += 1
+            position, size = position + 1, max(len(batch) // 2, 1)
         except AccessRefused as error:
             yield queues[position], Unread(f"is refused: {right(str(error.reply_text))}; give the user `read` on it")
-            position += 1
+            position, size = position + 1, max(len(batch) // 2, 1)

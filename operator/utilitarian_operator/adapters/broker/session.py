@@ -147,7 +147,6 @@ class BrokerSession:
         A broker that failed a moment ago is left alone, and the failure repeated.
         """
         try:
-            self._pause.check()
             depths = await self._jointly.of(queues)
         except BrokerError as error:
             return changed(self.known.of(queues), failed=error)
@@ -164,6 +163,7 @@ class BrokerSession:
             await in_thread(thread, close, within_s, self._reach, self._clock, surely=True)
 
     async def _read_depths(self, each: Sequence[Sequence[str]]) -> Depths:
+        self._pause.check()  # also for looks that have waited for the reading that failed
         asked_at = self._clock.monotonic()
         try:
             with self._requests.to(Target.BROKER):

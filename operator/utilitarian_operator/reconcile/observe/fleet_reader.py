@@ -17,6 +17,7 @@ from utilitarian_operator.adapters.cluster.cache import (
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.objects import Object
+from utilitarian_operator.core.labels import POOL_LABEL
 from utilitarian_operator.core.look import Seen, State
 from utilitarian_operator.core.objects.wanted import DEPLOYMENT, DISRUPTION_BUDGET, STATEFUL_SET, Live
 from utilitarian_operator.core.plan import Outcome
@@ -80,9 +81,9 @@ class FleetReader:
             contents: of the Secrets and ConfigMaps that it names.
             outcome: what became of the last plan.
         """
-        usage = self._usage.newest(wanted=bool(self._store.children(PODS, self._key)))
-        queues = state.sightings.queues(fleet)
         mine = list(self._store.children(PODS, self._key).values())
+        usage = self._usage.newest(wanted=any(POOL_LABEL in it["metadata"]["labels"] for it in mine))
+        queues = state.sightings.queues(fleet)
         warnings = await self._warnings.look(mine, self._clock(), queues)
         beat = await self._beat.look(fleet, claimed=state.claimed)
         read = await self._observer.read(broker, queues, self._clock(), warnings, usage)

@@ -22,14 +22,14 @@ class Gate:
         self.reached, self.opened = threading.Event(), threading.Event()
 
     def open_connection(self, peer: Peer, _: int) -> None:
-        self._wait()
+        self.wait()
         peer.say(method(0, spec.Connection.OpenOk, b"\x00"))
 
     def open_channel(self, peer: Peer, channel: int) -> None:
-        self._wait()
+        self.wait()
         peer.say(method(channel, spec.Channel.OpenOk, OPENED))
 
-    def _wait(self) -> None:
+    def wait(self) -> None:
         self.reached.set()
         self.opened.wait(60.0)
 
@@ -58,6 +58,29 @@ async def test_what_a_thread_was_about_to_open_is_closed_by_it(monkeypatch: pyte
         gate.opened.set()
         await made.ended()
         assert await asyncio.to_thread(broker.left) == 0
+
+
+async def test_looks_that_waited_for_a_reading_that_fails_fail_with_it() -> None:
+    """Each waited for a reading of its own, which failed as slowly: a look at a silent broker took twice its time."""
+    gate = Gate()
+
+    def fall_silent(peer: Peer, _: int) -> None:
+        gate.wait()
+        peer.reset()
+
+    with patient_broker(gate) as broker:
+        broker.react(queue_declare=fall_silent)
+        made = BrokerSession(Credentials(broker.url))
+        first = asyncio.create_task(made.look(["q"]))
+        await asyncio.to_thread(gate.reached.wait, 60.0)
+        others = [asyncio.create_task(made.look([name])) for name in "ab"]
+        await asyncio.sleep(0)
+        gate.opened.set()
+        failed = {(await it).failed for it in (first, *others)}
+        assert [type(it) for it in failed] == [BrokerUnreachable]
+        assert broker.connections == 1
+        await made.close()
+        await made.ended()
 
 
 async def test_one_that_was_closed_opens_nothing_more() -> None:

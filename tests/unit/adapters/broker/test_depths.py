@@ -3,7 +3,9 @@
 import contextlib
 import gc
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import count, takewhile
 
 import pytest
 from amqp import spec
@@ -11,9 +13,17 @@ from amqp.serialization import dumps
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.scripted_broker import Reaction, method, scripted_broker
+from tests.support.scripted_broker import OPENED, Peer, Reaction, method, scripted_broker
 from utilitarian_operator.adapters.broker.bounded.calls import bounded
-from utilitarian_operator.adapters.broker.depths import LONGEST_NAME, DepthReader, name
+from utilitarian_operator.adapters.broker.depths import (
+    BATCH,
+    LONGEST_NAME,
+    MISSING_ASKED_AT_A_TIME,
+    MISSING_ASKED_FOR_S,
+    DepthReader,
+    name,
+)
+from utilitarian_operator.adapters.broker.timing import CLOCK, Clock
 from utilitarian_operator.core.observation.broker import Depth
 from utilitarian_operator.errors import BrokerError
 
@@ -35,6 +45,91 @@ from utilitarian_operator.errors import BrokerError
 def test_only_a_name_is_one(said: object, kept: str | None) -> None:
     """A table can't be looked up: a single broker that said one ended every look at the others that name its queues."""
     assert name(said) == kept
+
+
+class Emptied:
+    """A broker that has no queue, and how often it was asked for one."""
+
+    def __init__(self) -> None:
+        self.asked, self._closed = 0, False
+
+    def refuse(self, peer: Peer, channel: int) -> None:
+        """Close the channel; what came for it by then is thrown away."""
+        self.asked += 1
+        if not self._closed:
+            said = [404, "NOT_FOUND - no queue 'q' in vhost '/'", *spec.Queue.Declare]
+            peer.say(method(channel, spec.Channel.Close, dumps("BsBB", said)))
+        self._closed = True
+
+    def open(self, peer: Peer, channel: int) -> None:
+        """Open the channel, again."""
+        self._closed = False
+        peer.say(method(channel, spec.Channel.OpenOk, OPENED))
+
+    @contextlib.contextmanager
+    def read(self, clock: Clock = CLOCK) -> Iterator[DepthReader]:
+        """Who reads it.
+
+        Args:
+            clock: of the reader.
+        """
+        with (
+            scripted_broker(queue_declare=self.refuse, channel_open=self.open) as broker,
+            contextlib.closing(DepthReader(broker.url, clock=clock)) as reader,
+        ):
+            yield reader
+
+
+@pytest.mark.parametrize("queues", [10, 1000])
+def test_a_broker_that_has_none_of_the_queues_is_asked_a_few_times_for_each(queues: int) -> None:
+    """Each refusal had up to 500 questions sent again: eighty fleets at a broker that was emptied saw nothing more."""
+    emptied, names = Emptied(), [f"q-{number}" for number in range(queues)]
+    with emptied.read() as reader:
+        assert reader.read(names) == dict.fromkeys(names)
+    assert emptied.asked <= queues + 2 * BATCH
+
+
+def test_a_reading_that_comes_to_no_end_lets_the_next_one_get_further() -> None:
+    emptied, names, seconds = Emptied(), [f"q-{number}" for number in range(300)], count()
+    slow = replace(CLOCK, monotonic=lambda: next(seconds))
+    with emptied.read() as reader:
+        failed = list(takewhile(bool, (_failure(reader, names, slow) for _ in range(30))))
+    assert 1 < len(failed) < 30
+
+
+def _failure(reader: DepthReader, names: list[str], clock: Clock) -> BrokerError | None:
+    try:
+        with bounded(200.0, clock=clock):
+            assert reader.read(names) == dict.fromkeys(names)
+    except BrokerError as error:
+        return error
+    return None
+
+
+def test_of_each_look_some_that_were_missing_are_asked_again_whatever_others_have() -> None:
+    """Of a resource with thousands of them as many were asked again as of all looks together."""
+    many, few = [f"many-{number}" for number in range(4 * MISSING_ASKED_AT_A_TIME)], ["few-1", "few-2"]
+    emptied, still = Emptied(), replace(CLOCK, monotonic=lambda: 0.0)
+    with emptied.read(still) as reader:
+        reader.read(many, few)
+        for _ in range(3):
+            emptied.asked = 0
+            reader.read(many, few, [])
+            assert emptied.asked == MISSING_ASKED_AT_A_TIME + len(few)
+
+
+def test_those_that_were_missing_take_no_longer_than_their_time_and_each_look_has_its_turn() -> None:
+    emptied, steps = Emptied(), count()
+    looks = [[f"{look}-{number}" for number in range(often)] for look, often in (("a", 20), ("b", 4), ("c", 20))]
+    clock = replace(CLOCK, monotonic=lambda: next(steps) * MISSING_ASKED_FOR_S / 2)
+    with emptied.read(clock) as reader:
+        reader.read(*looks)
+        for _ in range(6):
+            emptied.asked = 0
+            reader.read(*looks)
+            assert emptied.asked == 2
+        of_whom = [name.partition("-")[0] for name in reader._apart][-12:]
+    assert of_whom == ["a", "b", "c"] * 4
 
 
 QUEUE = {"q": Depth(3, 1)}

@@ -11,7 +11,7 @@ from utilitarian_operator.adapters.broker.fake import FakeBroker
 from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, FLEETS, PODS, STATEFUL_SETS, Key, Store
 from utilitarian_operator.adapters.cluster.fake import FakeCluster
 from utilitarian_operator.core.beat.actions import BeatMemory, repairs
-from utilitarian_operator.core.labels import INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER
+from utilitarian_operator.core.labels import INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER, POOL_LABEL
 from utilitarian_operator.core.look import Seen, begun
 from utilitarian_operator.core.observation.broker import BrokerSnapshot
 from utilitarian_operator.core.observation.model.usage import PodUsage
@@ -22,6 +22,7 @@ from utilitarian_operator.reconcile.observe.rivals_reader import RivalsReader
 
 KEY = Key("ns", "fleet")
 SPEC = fleet({"name": "a", "queues": ["q"]}, beat={"enabled": False})
+USAGE = PodUsage(0.1, 1000.0)
 
 
 def child(name: str, kind: str = "Pod") -> dict[str, Any]:
@@ -61,11 +62,11 @@ async def test_pods_that_went_are_given_until_their_events_are_recorded() -> Non
     reader.close()
 
 
-async def test_usage_is_handed_over_once_with_the_look_that_follows_its_reading() -> None:
-    store, usage = Store(), PodUsage(0.1, 1000.0)
-    cluster = FakeCluster(usage={"fleet-a-1": usage})
-    labels = {INSTANCE_LABEL: KEY.name, MANAGED_BY_LABEL: MANAGER}
-    metadata = {"namespace": KEY.namespace, "name": "fleet-a-1", "labels": labels}
+async def usage_told(looks: int, **labels: str) -> list[dict[str, PodUsage]]:
+    """What so many looks tell of the usage of one pod, with these labels beside those of all of the fleet."""
+    store, cluster = Store(), FakeCluster(usage={"fleet-a-1": USAGE})
+    every = {INSTANCE_LABEL: KEY.name, MANAGED_BY_LABEL: MANAGER, **labels}
+    metadata = {"namespace": KEY.namespace, "name": "fleet-a-1", "labels": every}
     store.see(PODS, await cluster.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata}))
     reader, state, told = (
         FleetReader(
@@ -74,13 +75,22 @@ async def test_usage_is_handed_over_once_with_the_look_that_follows_its_reading(
         begun({}, recall({}, NOW), NOW),
         [],
     )
-    for _ in range(3):
+    for _ in range(looks):
         seen = await reader.look({"metadata": metadata}, SPEC, FakeBroker(), state, {}, None)
         assert seen.read is not None
         told.append(dict(seen.read.usage))
         await asyncio.sleep(0)
     reader.close()
-    assert told == [{}, {"fleet-a-1": usage}, {}]
+    return told
+
+
+async def test_usage_is_handed_over_once_with_the_look_that_follows_its_reading() -> None:
+    assert await usage_told(3, **{POOL_LABEL: "a"}) == [{}, {"fleet-a-1": USAGE}, {}]
+
+
+async def test_usage_is_not_asked_for_while_a_fleet_has_no_worker() -> None:
+    """That of beat is of no use, and was something new each minute to a fleet at rest."""
+    assert await usage_told(3) == [{}, {}, {}]
 
 
 def beat_at(version: str, **spec: Any) -> dict[str, Any]:
