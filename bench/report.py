@@ -1,4 +1,4 @@
-"""Writes the report of what was measured: docs/benchmarks.md's tables and docs/images/bench-*.svg.
+"""Writes the report of what was measured: tables of docs/benchmarks.md and README.md, and docs/images/bench-*.svg.
 
 `python -m bench.report FILE.jsonl …` keeps what each file has of a measurement in docs/benchmarks, in the place of what
 was kept of it, and writes the page anew; without a file it writes the page of what is kept. Of a file the lines count
@@ -13,12 +13,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.first_screen import first_screen
 from bench.plots import svg
-from bench.tables import CHARTS, COLUMNS, Row, table
+from bench.tables import CHARTS, COLUMNS, Row, shown, table
 from hack.places import ROOT, replace_file
 
-PAGE, KEPT, IMAGES = ROOT / "docs/benchmarks.md", ROOT / "docs/benchmarks", ROOT / "docs/images"
-MACHINE = "machine"
+PAGE, README = ROOT / "docs/benchmarks.md", ROOT / "README.md"
+KEPT, IMAGES = ROOT / "docs/benchmarks", ROOT / "docs/images"
+MACHINE, FIRST_SCREEN = "machine", "figures"
 PLACE = re.compile(r"(?P<begin><!-- measured: (?P<name>\w+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 
 
@@ -47,7 +49,7 @@ def keep(files: Sequence[Path]) -> None:
     """
     for file in files:
         found = {name: rows for name, rows in by_bench(rows_of(file.read_text())).items() if name in COLUMNS}
-        if not any(row["bench"] != MACHINE for rows in found.values() for row in rows):
+        if not any(shown(rows) for rows in found.values()):
             raise NoMeasurement(f"{file}: no line of {', '.join(COLUMNS)}: give what `make bench BENCH=…` printed")
         for name, rows in found.items():
             replace_file(KEPT / f"{name}.jsonl", "".join(f"{json.dumps(row)}\n" for row in rows))
@@ -60,7 +62,7 @@ def kept() -> dict[str, list[Row]]:
 
 def section(name: str, rows: Sequence[Row]) -> str:
     """What the page says of a measurement."""
-    measured = [row for row in rows if row["bench"] != MACHINE]
+    measured = shown(rows)
     plot = f"![{CHARTS[name](measured).title}](images/bench-{name}.svg)"
     machines = said([row for row in rows if row["bench"] == MACHINE])
     return "\n".join((*machines, "", plot, "", *table(COLUMNS[name], measured), ""))
@@ -79,9 +81,10 @@ def said(machines: Sequence[Row]) -> list[str]:
 
 def described(machine: Row) -> str:
     """A machine in a line."""
+    speed = f"; ten million additions take {machine['loop_s']:g} s" if "loop_s" in machine else ""
     return (
-        f"On {machine['cores']} cores ({machine['processor']}; ten million additions take {machine['loop_s']:g} s), "
-        f"{machine['memory_gib']} GiB,\n{machine['system']}, Linux {machine['kernel']}:"
+        f"On {machine['cores']} cores ({machine['processor']}{speed}), {machine['memory_gib']} GiB,\n"
+        f"{machine['system']}, Linux {machine['kernel']}:"
     )
 
 
@@ -94,9 +97,13 @@ def page(text: str, measured: Mapping[str, Sequence[Row]]) -> str:
     """
 
     def filled(place: re.Match[str]) -> str:
-        rows = measured.get(place["name"])
-        inner = "Not measured yet.\n" if rows is None else section(place["name"], rows)
-        return f"{place['begin']}\n{inner}\n{place['end']}"
+        name = place["name"]
+        inner = "Not measured yet."
+        if name == FIRST_SCREEN:
+            inner = first_screen(measured)
+        elif name in measured:
+            inner = section(name, measured[name])
+        return f"{place['begin']}\n{inner.strip()}\n\n{place['end']}"
 
     return PLACE.sub(filled, text)
 
@@ -104,9 +111,9 @@ def page(text: str, measured: Mapping[str, Sequence[Row]]) -> str:
 def files() -> dict[Path, str]:
     """All that is written, by its place."""
     measured = kept()
-    charts = {name: CHARTS[name]([row for row in rows if row["bench"] != MACHINE]) for name, rows in measured.items()}
+    charts = {name: CHARTS[name](shown(rows)) for name, rows in measured.items()}
     pictures = {IMAGES / f"bench-{name}.svg": svg(chart) for name, chart in charts.items()}
-    return {PAGE: page(PAGE.read_text(), measured), **pictures}
+    return {**{place: page(place.read_text(), measured) for place in (PAGE, README)}, **pictures}
 
 
 def main() -> None:

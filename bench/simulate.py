@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import yaml
 
+from bench.machine import machine
 from utilitarian_operator.api.effective import Fleet, effective_fleet
 from utilitarian_operator.api.validation.resource_rules import accept
 from utilitarian_operator.simulation.load.workload import Load, StartUp, read_load
@@ -32,6 +33,7 @@ PARTS = (*(f"month:{seed}" for seed in SEEDS), "spread", *(f"times:{times:g}" fo
 
 def main() -> None:
     """Play the parts that were asked for, or all."""
+    print(json.dumps(machine()), flush=True)
     for part in sys.argv[1:] or PARTS:
         name, _, value = part.partition(":")
         for row in _BY_NAME[name](float(value or 1)):

@@ -8,14 +8,26 @@ from bench.plots import Bar, Chart
 Row = Mapping[str, Any]
 Column = tuple[str, Callable[[Row], str]]
 MINUTE_S = 60
+MONTH = "month:1"
+
+
+def shown(rows: Sequence[Row]) -> list[Row]:
+    """The rows of a measurement that its table has: not the machine's; of simulations those of the month's policies."""
+    return [
+        row
+        for row in rows
+        if row["bench"] in COLUMNS and (row["bench"] != "simulate" or ("policy" in row and row["part"] == MONTH))
+    ]
 
 
 def table(columns: Sequence[Column], rows: Sequence[Row]) -> list[str]:
     """Lines of Markdown."""
-    head = "| " + " | ".join(name for name, _ in columns) + " |"
-    rule = "|" + " --- |" * len(columns)
-    cells = [[text(row) for _, text in columns] for row in rows]
-    return [head, rule, *(("| " + " | ".join(of_row) + " |").replace("|  |", "| |") for of_row in cells)]
+    head, *cells = ([name for name, _ in columns], *([text(row) for _, text in columns] for row in rows))
+    return [_line(head), "|" + " --- |" * len(columns), *map(_line, cells)]
+
+
+def _line(cells: Sequence[str]) -> str:
+    return ("| " + " | ".join(cells) + " |").replace("|  |", "| |")
 
 
 def seconds(name: str, *, digits: int = 2) -> Callable[[Row], str]:
@@ -50,7 +62,8 @@ def of(name: str, whole: str) -> Callable[[Row], str]:
 
 def system(row: Row) -> str:
     """A column's text: which system, and what is particular about the row."""
-    return f"`{row['system']}`" + (f", {row['note']}" if "note" in row else "")
+    name = row["system"] if "system" in row else row["policy"]
+    return f"`{name}`" + (f", {row['note']}" if "note" in row else "")
 
 
 def _to_zero(row: Row) -> str:
@@ -107,6 +120,16 @@ COLUMNS: Mapping[str, Sequence[Column]] = {
         ("changes", figure("replica_changes")),
         LOAD,
     ),
+    "simulate": (
+        ("policy", system),
+        ("worker-hours", figure("worker_hours")),
+        ("of them waiting", figure("idle_hours")),
+        ("deadlines met", of("deadlines_met", "deadlines")),
+        ("started in time", of("promises_kept", "promised")),
+        ("p95 wait", seconds("wait_p95_s", digits=1)),
+        ("starts", figure("starts")),
+        ("interrupted", figure("interrupted")),
+    ),
 }
 """Of each measurement's table."""
 
@@ -153,6 +176,14 @@ def _watching(rows: Sequence[Row]) -> Chart:
     )
 
 
+def _simulate(rows: Sequence[Row]) -> Chart:
+    bars = []
+    for row in rows:
+        hours, waiting = row["worker_hours"], row["idle_hours"]
+        bars.append(Bar(row["policy"], (hours - waiting, waiting), f"{hours:,.0f}, of them {waiting:,.0f} waiting"))
+    return Chart("Worker-hours of a typical month", ("starting and working", "waiting"), bars)
+
+
 def _day(rows: Sequence[Row]) -> Chart:
     bars = []
     for row in rows:
@@ -167,4 +198,5 @@ CHARTS: Mapping[str, Callable[[Sequence[Row]], Chart]] = {
     "drain": _drain,
     "watching": _watching,
     "day": _day,
+    "simulate": _simulate,
 }

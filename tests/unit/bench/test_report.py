@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from bench import report
+from bench.first_screen import first_screen
 from bench.plots import Bar, Chart, svg
-from bench.tables import COLUMNS, figure, of, seconds, table
+from bench.tables import COLUMNS, figure, of, seconds, shown, table
 
 MACHINE = {
     "bench": "machine",
@@ -59,7 +60,9 @@ def test_a_new_run_takes_the_place_of_what_was_kept_of_its_measurement_alone(pla
 def test_a_file_without_a_row_is_refused_and_nothing_is_lost(place: Path, printed: str) -> None:
     (place / "reaction.jsonl").write_text(json.dumps(ROW) + "\n")
     (place / "out").write_text(printed)
-    with pytest.raises(report.NoMeasurement, match=r"out: no line of reaction, drain, watching, day: give what"):
+    with pytest.raises(
+        report.NoMeasurement, match=r"out: no line of reaction, drain, watching, day, simulate: give what"
+    ):
         report.keep([place / "out"])
     assert report.rows_of((place / "reaction.jsonl").read_text()) == [ROW]
 
@@ -76,6 +79,19 @@ def test_a_place_says_when_where_and_by_which_command() -> None:
         "| 0 to 20 | `keda` | 42 | 68.02 s | 2m30s | | 11.8 |\n\n"
         "<!-- end -->\nb\n<!-- measured: day -->\n\nNot measured yet.\n\n<!-- end -->\n"
     )
+
+
+def test_of_a_simulation_only_the_policies_of_the_month_are_shown() -> None:
+    month = {"bench": "simulate", "part": "month:1", "policy": "keda"}
+    rows = [MACHINE, {"bench": "simulate", "part": "month:1", "cpu_s": 1}, month, {**month, "part": "spread"}]
+    assert shown(rows) == [month]
+
+
+def test_the_first_screen_has_the_newest_row_of_each_system_or_says_that_there_is_none() -> None:
+    rest = {"bench": "watching", "system": "keda", "pools": 14, "operator_cores": 0.5, "operator_mib": 300}
+    newest = {**rest, "operator_cores": 0.004, "operator_mib": 226}
+    *_, last = first_screen({"watching": [rest, newest, {**rest, "pools": 1000}]}).splitlines()
+    assert last.split(" | ")[1:4] == ["not measured", "0.004 cores, 226 MiB", "not measured"]
 
 
 def test_what_stands_twice_on_two_machines_is_said_of_each() -> None:
