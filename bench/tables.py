@@ -27,7 +27,7 @@ def table(columns: Sequence[Column], rows: Sequence[Row]) -> list[str]:
 
 
 def _line(cells: Sequence[str]) -> str:
-    return ("| " + " | ".join(cells) + " |").replace("|  |", "| |")
+    return "|" + "".join(f" {cell} |" if cell else " |" for cell in cells)
 
 
 def seconds(name: str, *, digits: int = 2) -> Callable[[Row], str]:

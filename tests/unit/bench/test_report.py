@@ -126,7 +126,11 @@ def test_cells(text: object, row: dict[str, float], said: str) -> None:
 
 
 def test_an_empty_cell_is_one_space() -> None:
-    assert table([("a", figure("a")), ("b", figure("b"))], [{"b": 1}])[-1] == "| | 1 |"
+    assert table([("", figure("a")), ("", figure("a")), ("b", figure("b"))], [{"b": 1}]) == [
+        "| | | b |",
+        "| --- | --- | --- |",
+        "| | | 1 |",
+    ]
 
 
 def _widths(chart: Chart) -> list[float]:
