@@ -256,10 +256,15 @@ def _used() -> Panel:
 def _drains() -> Panel:
     asked = f"sum by (le) (rate(utilitarian_drain_seconds_bucket{{{OF_POOL}}}[10m]))"
     text = (
-        "How long workers took to leave, of the last ten minutes: from being chosen to the request that lets them go."
+        "How long workers took to leave, of the last ten minutes: from being chosen to the request that lets them go, "
+        "and how long they held nothing meanwhile, in the mean."
+    )
+    emptied, count = (
+        f"sum(increase(utilitarian_{it}{{{OF_POOL}}}[10m]))"
+        for it in ("departing_worker_seconds_total", "drain_seconds_count")
     )
     queries = [Query(f"histogram_quantile({it}, {asked})", f"p{100 * it:.0f}") for it in (0.5, 0.95)]
-    return lines("Drains", text, "s", queries)
+    return lines("Drains", text, "s", [*queries, Query(f"{emptied} / {count}", "held nothing")])
 
 
 def _lost() -> Panel:

@@ -23,7 +23,7 @@ import yaml
 from tests.support import pools as effective
 from tests.support.controlplane import REPOSITORY
 from tests.support.installation import Installation
-from tests.support.operator import in_process
+from tests.support.operator import Operator, in_process
 from tests.support.pod_lives import Life, PodLives
 from utilitarian import routing
 from utilitarian.celery import build
@@ -43,9 +43,6 @@ THIN = DAY_S / LENGTH_S / DENSER
 SEED = 11
 ENDS = timedelta(seconds=180)
 """What the last tasks may wait and take."""
-
-HALF_A_TICK_S = 0.5
-"""Until a look sees that a pool has nothing to do."""
 
 NEAR = 0.10
 """Part that the forecast of worker-seconds may be off by."""
@@ -125,21 +122,20 @@ class Machine:
 
     Args:
         start_ups: seconds that each worker took to begin its first task, by pool.
-        departure_s: from the look that sees that a worker has nothing to do until it is not asked for any more.
+        departure: of a worker that holds nothing, as docs/simulate.md takes it from the metrics.
     """
 
     start_ups: Mapping[str, Sequence[float]]
-    departure_s: float
+    departure: timedelta
 
 
 def simulated(fleet: Fleet, tasks: Mapping[str, Tasks], machine: Machine, known: Mapping[str, Memory]) -> Came:
     """What the simulator says of the same tasks and machine, with what was known of starts when they began."""
     until = LENGTH_S + ENDS.total_seconds()
-    stage = Scene(fleet, typical(), tasks, until / DAY_S, SEED)
+    load = typical().model_copy(update={"departure": machine.departure})
+    stage = Scene(fleet, load, tasks, until / DAY_S, SEED)
     workers = {
-        it.name: Workers(
-            tasks[it.name], kind(it, stage, departure=machine.departure_s), cycle(machine.start_ups[it.name])
-        )
+        it.name: Workers(tasks[it.name], kind(it, stage, departs=True), cycle(machine.start_ups[it.name]))
         for it in fleet.pools
     }
     engine = Engine(fleet, workers, stage.load.begins, until, range(int(until)))
@@ -209,21 +205,14 @@ def first_starts(installation: Installation) -> dict[str, Memory]:
     }
 
 
-def departure_s(fleet: Fleet, lives: PodLives, ended: Sequence[tuple[str, float]]) -> float:
-    """Seconds from the look that sees that a pool has nothing to do until it is at zero, in the median.
-
-    Args:
-        fleet: says for how long an idle worker stays.
-        lives: of the pods.
-        ended: pool and moment of each end of a task.
-    """
-    found = []
-    for pool in fleet.pools:
-        stays_s = 0.0 if pool.scaling.wake == "WhenDue" else pool.scaling.idle_after.total_seconds()
-        for at in (at for at, size in lives.sizes(pool.name) if size == 0):
-            before = [end for name, end in ended if name == pool.name and end < at]
-            found += [at - max(before) - stays_s - HALF_A_TICK_S] if before else []
-    return max(median(found), 0.0)
+def drains(operator: Operator) -> tuple[float, float]:
+    """How many workers were drained, and what they cost when they held nothing, in seconds, by the metrics."""
+    samples = operator.metrics()
+    count, seconds = (
+        sum(value for name, value in samples.items() if name.startswith(f"utilitarian_{family}{{"))
+        for family in ("drain_seconds_count", "departing_worker_seconds_total")
+    )
+    return count, seconds
 
 
 def start_ups(lives: Sequence[Life], begun: Mapping[str, float]) -> dict[str, list[float]]:
@@ -253,14 +242,16 @@ def test_a_compressed_day_costs_what_was_simulated(
     env = [{"name": "UTILITARIAN_LEDGER", "value": str(installation.ledger.directory)}]
     installation.create(pools=pools(policy), defaults=DEFAULTS, env=env)
     here = installation.fleet
-    with PodLives.of(here) as lives, in_process(here.controlplane, here.namespace):
+    with PodLives.of(here) as lives, in_process(here.controlplane, here.namespace) as operator:
         installation.wait(lambda: all(here.replicas(name) == 0 for name in QUEUES))
         known = first_starts(installation)
+        before = drains(operator)
         begun, sent = play(installation, tasks)
         installation.wait(lambda: installation.ledger.read().ids("end") >= sent.keys(), ENDS)
         ended = time.time()
         installation.wait(lambda: all(here.replicas(name) == 0 for name in QUEUES), ENDS)
         until = time.time()
+        went, took_s = (after - first for after, first in zip(drains(operator), before, strict=True))
     ledger = installation.ledger.read()
     starts = [record for record in reversed(ledger.records) if record.event == "start"]
     first = {record.task_id: record.at for record in starts}
@@ -270,12 +261,7 @@ def test_a_compressed_day_costs_what_was_simulated(
     of_day = [it for it in lives.lives() if it.first >= begun.timestamp()]
     took = start_ups(of_day, {record.hostname: record.at for record in starts})
     real = Came(asked_for(lives, begun.timestamp(), until), len(of_day), sorted(waits.values()), late)
-    ends = [
-        (sent[record.task_id][0], record.at)
-        for record in ledger.records
-        if record.event == "end" and record.task_id in sent
-    ]
-    machine = Machine(took, departure_s(fleet, lives, ends))
+    machine = Machine(took, timedelta(seconds=took_s / max(went, 1)))
     forecast = simulated(fleet, tasks, machine, known)
     off, every = real.worker_seconds / forecast.worker_seconds - 1, [it for each in took.values() for it in each]
     lines = [
@@ -283,7 +269,7 @@ def test_a_compressed_day_costs_what_was_simulated(
         f"  real      {real}",
         f"  simulated {forecast}",
         f"  a start took {median(every):.1f} s (median), {max(every):.1f} s at most",
-        f"  a worker left {machine.departure_s:.1f} s (median) after a look saw it idle",
+        f"  a departure took {machine.departure.total_seconds():.2f} s (mean of {went:.0f})",
     ]
     with capsys.disabled():
         sys.stdout.write("\n" + "\n".join(lines) + "\n")

@@ -15,9 +15,10 @@ from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.core.observation.model.figures import Unknown
 from utilitarian_operator.core.sizing.decision_record import Look
 from utilitarian_operator.core.sizing.facts import Facts
-from utilitarian_operator.simulation.engine import DEPARTURE_S, Engine
+from utilitarian_operator.simulation.engine import Engine
 from utilitarian_operator.simulation.lane import Lane
 from utilitarian_operator.simulation.load.arrivals import Tasks
+from utilitarian_operator.simulation.load.workload import DEPARTURE
 from utilitarian_operator.simulation.pool_model import Workers
 from utilitarian_operator.simulation.replay import memories_after, worker_seconds
 from utilitarian_operator.simulation.worker import Kind
@@ -97,7 +98,9 @@ class _Workers(Workers):
 
     def gone_at(self, emptied: float) -> float:
         after = [at for at in self.looks if at > emptied]
-        return max(emptied + DEPARTURE_S, after[DEPARTING_LOOKS - 1] if len(after) >= DEPARTING_LOOKS else inf)
+        return max(
+            emptied + DEPARTURE.total_seconds(), after[DEPARTING_LOOKS - 1] if len(after) >= DEPARTING_LOOKS else inf
+        )
 
 
 def _at(look: Look, run: Run) -> float:
@@ -113,7 +116,7 @@ def _workers(pool: Pool, run: Run, looks: Sequence[float]) -> Workers:
     )
     at, seconds = array("d", (when for when, _ in tasks)), array("d", (length for _, length in tasks))
     slots = pool.worker.concurrency
-    kind = Kind(slots, slots * pool.worker.prefetch_multiplier, acks_late=False, departure=DEPARTURE_S)
+    kind = Kind(slots, slots * pool.worker.prefetch_multiplier, acks_late=False, departure=DEPARTURE.total_seconds())
     model = _Workers(Tasks(at, seconds, bytearray(len(tasks)), pool.queues, {}), kind, _start_ups(pool, run, looks))
     model.looks = looks
     return model

@@ -275,6 +275,13 @@ class SpentFamilies:
             _POOL,
             _DRAIN_BUCKETS,
         )
+        self.departing = counter_of(
+            registry,
+            "departing_worker_seconds",
+            "Seconds that workers cost which were chosen to leave, from the look that saw them hold nothing to the "
+            "scale request that let them go",
+            _POOL,
+        )
         self.returned = counter_of(
             registry,
             "drain_returned_tasks",
@@ -284,7 +291,7 @@ class SpentFamilies:
 
     def forget(self, *first: str) -> None:
         """Show nothing any more of a fleet, or of one of its pools."""
-        for one in (self.spent, self.always, self.cost, self.always_cost, self.returned):
+        for one in (self.spent, self.always, self.cost, self.always_cost, self.returned, self.departing):
             one.forget(*first)
         self.drain.forget(*first)
 

@@ -73,7 +73,7 @@ class FlowMetrics:
         for pool in look.fleet.pools:
             labels = (*fleet, pool.name)
             flow = kept[pool.name] = before.get(pool.name) or self._begun(labels)
-            flow.looked(look.snapshot.pools[pool.name], look.facts[pool.name], now)
+            flow.looked(look.snapshot.pools[pool.name], look.facts[pool.name], now, look.snapshot.at)
             flow.always = shares[pool.name]
             if self._price is not None:
                 flow.hour_costs = self._price.of(pool.worker.resources["requests"])
@@ -93,11 +93,13 @@ class FlowMetrics:
             going: as they were at the look.
             at: when their scale request was accepted.
         """
-        if pool not in self._kept.get(fleet, {}):
+        flow = self._kept.get(fleet, {}).get(pool)
+        if flow is None:
             return  # one that is led out for good has no figures any more
         for pod in going:
             if pod.marked is not None:
                 self._counted.drain.labels(*fleet, pool).observe(apart(at, pod.marked).total_seconds())
+                self._counted.departing.labels(*fleet, pool).inc(flow.departed(pod.name, pod.marked, at))
             if isinstance(pod.held, WorkerLoad):
                 self._counted.returned.labels(*fleet, pool).inc(pod.held.reserved + pod.held.scheduled)
 
@@ -110,6 +112,7 @@ class FlowMetrics:
     def _begun(self, labels: tuple[str, str, str]) -> "_PoolFlow":
         """The counters of a pool, from its first look on: `rate` doesn't see the step from nothing to 1."""
         self._counted.drain.labels(*labels)
+        self._counted.departing.labels(*labels)
         self._counted.returned.labels(*labels)
         busy, idle = self._counted.spent.labels(*labels, "busy"), self._counted.spent.labels(*labels, "idle")
         flow = _PoolFlow(busy, idle, self._counted.always.labels(*labels))
@@ -186,17 +189,20 @@ class _PoolFlow:
     always_cost: Counter | None = None
     hour_costs: float = 0.0
     waits_since: float | None = None
+    emptied: Mapping[str, datetime] = field(default_factory=dict)
     arrived: _Rate = field(default_factory=_Rate)
     completed: _Rate = field(default_factory=_Rate)
 
-    def looked(self, seen: PoolSnapshot, facts: Facts, now: float) -> None:
+    def looked(self, seen: PoolSnapshot, facts: Facts, now: float, at: datetime) -> None:
         """Take what a look says.
 
         Args:
             seen: of the pool.
             facts: made from it.
             now: seconds of a clock that never goes back.
+            at: the moment of the look, by the clock.
         """
+        self.emptied = {pod.name: self.emptied.get(pod.name, at) for pod in seen.pods if self._holds_nothing(pod)}
         running = [pod for pod in seen.pods if pod.running]
         self.busy = sum(_is_busy(pod) for pod in running)
         self.idle = len(running) - self.busy
@@ -204,6 +210,15 @@ class _PoolFlow:
         self.completed.add(now, facts.completed)
         waits = not isinstance(facts.ready, Unknown) and facts.ready > 0
         self.waits_since = (self.waits_since or now) if waits and not facts.serving else None
+
+    def departed(self, pod: str, marked: datetime, at: datetime) -> float:
+        """Seconds that a worker cost since it was to leave and was seen to hold nothing; 0 where it never was."""
+        since = max(self.emptied.get(pod, at), marked)
+        return max((at - since).total_seconds(), 0.0)
+
+    def _holds_nothing(self, pod: PodSnapshot) -> bool:
+        """By its own word, or the last that it gave."""
+        return pod.held.nothing if isinstance(pod.held, WorkerLoad) else pod.name in self.emptied
 
     def spend(self, seconds: float) -> None:
         """Count so many seconds to what was there at the last look."""

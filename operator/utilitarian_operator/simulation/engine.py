@@ -29,13 +29,6 @@ from utilitarian_operator.simulation.worker import SERVING, STARTING
 LOOKS_TO_REMEMBER = 20
 """Looks at several workers within `stabilization`: fewer miss demands that would have kept them all."""
 
-DEPARTURE_S = 3.0
-"""Seconds that a worker costs after it has nothing more to do: marked, cancelled, seen empty, released, a look each.
-
-That is on a busy machine; on an idle one a write is seen before the next look, and it took 1.1 s (docs/pools.md, "A
-compressed day"). A forecast is rather too high than too low.
-"""
-
 LEARNING = 0.03
 """Part by which the seconds per task have moved since the last look: more is worth another look soon."""
 

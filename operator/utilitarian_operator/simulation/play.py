@@ -12,7 +12,7 @@ from statistics import NormalDist
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.errors import OperatorError
 from utilitarian_operator.simulation.autoscalers import SCALERS, Autoscaler, Controller, Fixed
-from utilitarian_operator.simulation.engine import DEPARTURE_S, Engine
+from utilitarian_operator.simulation.engine import Engine
 from utilitarian_operator.simulation.load.arrivals import Tasks, cron_times, tasks_of
 from utilitarian_operator.simulation.load.workload import Load, OnOneNode
 from utilitarian_operator.simulation.pool_model import Workers
@@ -85,7 +85,7 @@ def play(policy: str, stage: Scene, progress: Progress = lambda _: None, *, step
     """Play one policy: `utilitarian`, `keda`, `keda-tuned`, `keda-amqp`, `hpa` or `fixed:N`; progress in some steps."""
     pools = stage.fleet.pools
     ours = policy == "utilitarian"
-    kinds = {pool.name: kind(pool, stage, departure=DEPARTURE_S if ours else 0.0) for pool in pools}
+    kinds = {pool.name: kind(pool, stage, departs=ours) for pool in pools}
     workers = {p.name: Workers(stage.tasks[p.name], kinds[p.name], start_ups(p, stage)) for p in pools}
     engine = Engine(stage.fleet, workers, stage.load.begins, stage.until) if ours else None
     others = {} if engine else {p.name: controller(policy, p, workers[p.name], stage.seed) for p in pools}
@@ -133,11 +133,12 @@ def controller(policy: str, pool: Pool, workers: Workers, seed: int) -> Controll
     return Fixed(workers, int(policy.removeprefix("fixed:")))
 
 
-def kind(pool: Pool, stage: Scene, *, departure: float = 0.0) -> Kind:
-    """How the pool's workers work under the load's way to acknowledge, and how long an empty one takes to go."""
+def kind(pool: Pool, stage: Scene, *, departs: bool = False) -> Kind:
+    """How the pool's workers work under the load's way to acknowledge, and whether an idle one costs until it left."""
     slots, late = pool.worker.concurrency, stage.load.acks == "late"
     window = slots * (pool.worker.prefetch_multiplier or len(stage.tasks[pool.name].at) + 1)
     crowded = isinstance(stage.load.start_up_of(pool.name), OnOneNode)
+    departure = stage.load.departure.total_seconds() if departs else 0.0
     return Kind(slots, window - slots if late else window, late, departure, crowded)
 
 

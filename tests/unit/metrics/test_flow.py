@@ -191,6 +191,32 @@ def test_a_drain_lasts_from_the_mark_to_the_step_down_and_gives_back_what_was_no
     assert looks.shown.names("gone") == set()
 
 
+HOLDS_NOTHING, HOLDS_ONE = WorkerLoad(0, 0, 0, 0), WorkerLoad(1, 1, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "held, marked_s, costs_s",
+    [
+        pytest.param([HOLDS_ONE, HOLDS_NOTHING, HOLDS_NOTHING], 0, 8, id="from the look that saw it empty"),
+        pytest.param([HOLDS_NOTHING, HOLDS_NOTHING, HOLDS_NOTHING], 9, 1, id="an idle one from its being chosen"),
+        pytest.param([HOLDS_NOTHING, HOLDS_ONE, HOLDS_NOTHING], 0, 7, id="that took another task"),
+        pytest.param([HOLDS_NOTHING, AWAY, HOLDS_NOTHING], 0, 9, id="with an answer missing"),
+        pytest.param([HOLDS_ONE, HOLDS_ONE, HOLDS_ONE], 0, 0, id="never seen empty"),
+        pytest.param([HOLDS_NOTHING, HOLDS_NOTHING, HOLDS_NOTHING], 11, 0, id="chosen by a clock that was set back"),
+    ],
+)
+def test_a_departure_costs_from_the_first_look_that_saw_the_worker_hold_nothing(
+    held: list[WorkerLoad | Unknown], marked_s: float, costs_s: float
+) -> None:
+    looks = Looks()
+    looks.now = 0
+    for load in held:  # at 1, 2 and 3 s
+        looks.look(replace(EMPTY, pods=(worker(load, "a"),)))
+    going = [worker(held[-1], "a", marked=NOW + timedelta(seconds=marked_s)), worker(AWAY, "unseen", marked=NOW)]
+    looks.shown.metrics.flow.drained(FLEET, "p", going, NOW + timedelta(seconds=10))
+    assert looks.value("departing_worker_seconds_total") == costs_s
+
+
 def test_nothing_stays_of_a_pool_or_a_fleet_that_is_gone() -> None:
     looks = Looks(price=Price(worker=1))
     looks.look(EMPTY)

@@ -11,7 +11,7 @@ from tests.support.pools import NOW, facts, fleet, pool
 from tests.support.simulated import load, stage
 from utilitarian_operator.core.sizing.memory import Memory, remember
 from utilitarian_operator.core.sizing.pools import FleetContext, decide_pool
-from utilitarian_operator.simulation.engine import DEPARTURE_S, Engine
+from utilitarian_operator.simulation.engine import Engine
 from utilitarian_operator.simulation.play import Scene, kind, play, scene, start_ups
 from utilitarian_operator.simulation.pool_model import Workers
 from utilitarian_operator.simulation.report.measure import PoolResult, measured
@@ -22,7 +22,7 @@ RUN = [{"name": "hourly", "start": "0 * * * *", "finishWithin": "30m", "warmUp":
 
 def looked(asked: Scene, *, every_tick: bool) -> Engine:
     workers = {
-        one.name: Workers(asked.tasks[one.name], kind(one, asked, departure=DEPARTURE_S), start_ups(one, asked))
+        one.name: Workers(asked.tasks[one.name], kind(one, asked, departs=True), start_ups(one, asked))
         for one in asked.fleet.pools
     }
     engine = Engine(

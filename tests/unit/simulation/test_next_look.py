@@ -5,7 +5,6 @@ from math import inf
 
 from tests.support.simulated import stage
 from utilitarian_operator.core.sizing.memory import Memory
-from utilitarian_operator.simulation.engine import DEPARTURE_S
 from utilitarian_operator.simulation.lane import Lane
 from utilitarian_operator.simulation.next_look import Calendar
 from utilitarian_operator.simulation.play import kind, start_ups
@@ -17,7 +16,7 @@ BEGINS = datetime(2026, 3, 2, tzinfo=UTC)
 def lane(arrivals: dict[str, str], **scaling: str) -> Lane:
     asked = stage({"work": {"arrivals": [arrivals]}}, {"scaling": scaling}, days=1)
     (pool,) = asked.fleet.pools
-    return Lane(pool, Workers(asked.tasks["pool"], kind(pool, asked, departure=DEPARTURE_S), start_ups(pool, asked)))
+    return Lane(pool, Workers(asked.tasks["pool"], kind(pool, asked, departs=True), start_ups(pool, asked)))
 
 
 def test_a_sleeping_pool_is_looked_at_when_the_next_task_comes() -> None:

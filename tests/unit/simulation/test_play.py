@@ -1,7 +1,7 @@
 import pytest
 
 from tests.support.simulated import stage
-from utilitarian_operator.simulation.play import Scene, UnknownPolicy, checked_policy, kill_times, play, start_ups
+from utilitarian_operator.simulation.play import Scene, UnknownPolicy, checked_policy, kill_times, kind, play, start_ups
 from utilitarian_operator.simulation.report.measure import PoolResult, measured
 
 
@@ -38,6 +38,17 @@ def test_a_kill_without_a_zone_is_in_the_file_s() -> None:
     queues = {"work": {"arrivals": [{"rate": "1/h"}]}}
     asked = stage(queues, nodeKills=kills, timeZone="Europe/Stockholm", days=0.25)
     assert kill_times(asked) == [(7200, 1), (10800, 1)]
+
+
+@pytest.mark.parametrize("given, costs", [({}, 3.0), ({"departure": "0s"}, 0.0), ({"departure": "1500ms"}, 1.5)])
+def test_a_worker_of_ours_costs_until_it_has_departed(given: dict[str, str], costs: float) -> None:
+    waits = {"scaling": {"wake": "WhenDue", "drainWithin": "5m"}}
+    asked = stage({"work": {"arrivals": [{"cron": "0 * * * *", "tasks": 1}]}}, waits, days=0.125, **given)
+    without = stage({"work": {"arrivals": [{"cron": "0 * * * *", "tasks": 1}]}}, waits, days=0.125, departure="0s")
+    ours, least = (play("utilitarian", it)["pool"].workers.account for it in (asked, without))
+    assert ours.starts == least.starts > 0
+    assert ours.worker_seconds - least.worker_seconds == pytest.approx(costs * ours.starts)
+    assert kind(asked.fleet.pools[0], asked).departure == 0, "another autoscaler ends a worker at once"
 
 
 def test_start_ups_of_a_spread_differ_and_repeat() -> None:

@@ -40,6 +40,13 @@ MOST_TASK_SECONDS = 31 * 24 * 3600
 MOST_TIMES = 1_000
 """Times the median that a 95th percentile may be: above it the longest of some thousand draws has no end."""
 
+DEPARTURE = timedelta(seconds=3)
+"""What a worker that is to go and holds nothing costs: marked, cancelled, seen empty, released, a look each.
+
+Where a write is seen before the next look it takes less (docs/pools.md, "A compressed day"). So unless it is given, a
+forecast is rather too high than too low.
+"""
+
 _CHOSEN = "="  # how the choices of a union begin in an error's path, which the file doesn't know
 
 
@@ -96,6 +103,7 @@ Clock = Annotated[int, BeforeValidator(_clock)]
 Cron = Annotated[str, BeforeValidator(_cron)]
 Zone = Annotated[str, BeforeValidator(_zone)]
 Duration = Annotated[timedelta, BeforeValidator(_duration), Field(ge=timedelta(), le=timedelta(days=MOST_DAYS))]
+DepartureDuration = Annotated[timedelta, BeforeValidator(_duration), Field(ge=timedelta(), le=timedelta(hours=1))]
 StartUpDuration = Annotated[timedelta, BeforeValidator(_duration), Field(ge=timedelta(), le=timedelta(days=1))]
 TaskSeconds = Annotated[float, Field(gt=0, le=MOST_TASK_SECONDS)]
 
@@ -236,6 +244,7 @@ class Load(Part):
     time_zone: Zone = "UTC"
     start_up: StartUpTime = timedelta(seconds=10)
     start_ups: dict[str, StartUpTime] = Field(default_factory=dict)
+    departure: DepartureDuration = DEPARTURE
     acks: Literal["early", "late"] = "early"
     queues: Annotated[dict[str, Queue], Field(min_length=1)]
     node_kills: tuple[Kill, ...] = ()

@@ -73,6 +73,8 @@ queues:
         ),
         pytest.param("queues:", "startUps: {pool: {each: 0s}}\nqueues:", 2, "each: Input should be", id="a node's"),
         pytest.param("queues:", "startUp: 48h\nqueues:", 2, "startUp: Input should be less", id="never started"),
+        pytest.param("queues:", "departure: -1s\nqueues:", 2, "departure: '-1s' is no duration", id="gone before"),
+        pytest.param("queues:", "departure: 61m\nqueues:", 2, "departure: Input should be less", id="never gone"),
         pytest.param("queues:", "days: 1\ndays: 2\nqueues:", 3, "days stands there twice", id="twice"),
         pytest.param("queues:", "startUp: -3s\nqueues:", 2, "startUp: '-3s' is no duration", id="start-up"),
         pytest.param(
