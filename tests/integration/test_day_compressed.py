@@ -7,8 +7,7 @@ Of a day of examples/load-typical.yaml one task in 96 comes, in the 240th part o
 import sys
 import time
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import cycle
@@ -21,13 +20,11 @@ import pytest
 import yaml
 
 from tests.support import pools as effective
+from tests.support.celery_workers import sender
 from tests.support.controlplane import REPOSITORY
 from tests.support.installation import Installation
 from tests.support.operator import Operator, in_process
 from tests.support.pod_lives import Life, PodLives
-from utilitarian import routing
-from utilitarian.celery import build
-from utilitarian.settings import Settings
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.labels import node_name
 from utilitarian_operator.core.sizing.memory import Memory
@@ -152,20 +149,6 @@ def simulated(fleet: Fleet, tasks: Mapping[str, Tasks], machine: Machine, known:
         waits += of_pool
     accounts = [it.account for it in workers.values()]
     return Came(sum(it.worker_seconds for it in accounts), sum(it.starts for it in accounts), sorted(waits), late)
-
-
-@contextmanager
-def sender(broker_url: str) -> Iterator[Any]:
-    """Publishes single tasks through one connection: opening one for each would take what the workers need."""
-    app = build(Settings(queue_type="classic"))
-    with app.connection_for_write(broker_url) as connection, connection.channel() as channel:
-        producer = app.amqp.Producer(channel)
-
-        def send(queue: str, seconds: float) -> str:
-            work = {"duration": {"distribution": "fixed", "seconds": round(seconds, 3)}}
-            return str(app.send_task(routing.WORK_TASKS[queue], kwargs=work, producer=producer).id)
-
-        yield send
 
 
 def play(installation: Installation, tasks: Mapping[str, Tasks]) -> tuple[datetime, dict[str, tuple[str, float]]]:
