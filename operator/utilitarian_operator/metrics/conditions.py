@@ -3,9 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from prometheus_client import CollectorRegistry
-
-from utilitarian_operator.metrics.series import Board, Figures, FleetLabels, gauge_of
+from utilitarian_operator.metrics.series import Board, Figures, FleetLabels
 
 CONDITIONS = "/conditions"
 """The part of a fleet's board that is shown here: no pool can be called so."""
@@ -17,14 +15,12 @@ class ConditionMetrics:
     """The conditions of all fleets of one operator.
 
     Args:
-        registry: where they are registered.
         board: where their figures are shown, and taken away.
     """
 
-    def __init__(self, registry: CollectorRegistry, board: Board) -> None:
+    def __init__(self, board: Board) -> None:
         self._board = board
-        self._condition = gauge_of(
-            registry,
+        self._condition = board.gauge(
             "condition",
             "A condition of the resource: 1 while it is `True`, 0 while it is `False`, absent while it is `Unknown`; "
             "one series for each `type`, with the `reason` that it has now (status.md)",

@@ -1,15 +1,15 @@
 """The metrics of queues, pools and fleets, each with what it means: docs/metrics.md is made from these sentences."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import get_args
 
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry
 
 from utilitarian_operator.api.resource import Mode
 from utilitarian_operator.core.diagnosis.findings import REASONS
 from utilitarian_operator.core.diagnosis.pod_losses import Cause
-from utilitarian_operator.metrics.series import Series, counter_of, gauge_of, histogram_of
+from utilitarian_operator.metrics.series import Ages, Board, Counter, FleetLabels, Gauge, Histogram
 
 _FLEET = ("namespace", "fleet")
 _POOL = (*_FLEET, "pool")
@@ -23,11 +23,11 @@ class QueueFamilies:
     """Of queues.
 
     Args:
-        registry: where they are registered.
+        board: where they are shown.
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        gauge = partial(gauge_of, registry)
+    def __init__(self, board: Board) -> None:
+        gauge = board.gauge
         self.messages = gauge(
             "queue_messages",
             "Messages in the queue; `state` is `ready` (no worker has taken it) or `unacked` (a worker holds it)",
@@ -43,11 +43,11 @@ class PoolFamilies:
     """Of pools.
 
     Args:
-        registry: where they are registered.
+        board: where they are shown.
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        gauge = partial(gauge_of, registry)
+    def __init__(self, board: Board) -> None:
+        gauge = board.gauge
         self.ailing = gauge(
             "pool_ailing",
             f"1 while something is wrong with the pool, else 0; `reason` is {_any_of(REASONS)}",
@@ -74,11 +74,11 @@ class WaitingFamilies:
     """Of what waits on purpose, and of what workers use.
 
     Args:
-        registry: where they are registered.
+        board: where they are shown.
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        gauge = partial(gauge_of, registry)
+    def __init__(self, board: Board) -> None:
+        gauge = board.gauge
         self.held = gauge(
             "pool_held_tasks",
             "Tasks that wait and that no worker is asked for on purpose: for the pool's next run "
@@ -114,8 +114,8 @@ class CountedFamilies:
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        counter = partial(counter_of, registry)
-        histogram = partial(histogram_of, registry)
+        counter = partial(Counter, registry)
+        histogram = partial(Histogram, registry)
         self.decisions = counter("decisions", "Decisions, by the rule that had the last word", (*_POOL, "rule"))
         self.scales = counter(
             "scale_requests",
@@ -157,22 +157,26 @@ class FleetFamilies:
 
     Args:
         registry: where they are registered.
+        board: where the figures of the gauges are shown.
+        monotonic: seconds of a clock that never goes back.
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        gauge = partial(gauge_of, registry)
-        histogram = partial(histogram_of, registry)
+    def __init__(self, registry: CollectorRegistry, board: Board, monotonic: Callable[[], float]) -> None:
+        gauge = board.gauge
         self.mode = gauge(
             "fleet_mode",
             f"1 for the fleet's `mode` ({_any_of(get_args(Mode))}), 0 for the two others",
             (*_FLEET, "mode"),
         )
-        self.tick_age = gauge(
+        self.tick_age = Ages(
+            registry,
             "tick_age_seconds",
             "Seconds since a look at the fleet last succeeded, or since this process first tried one",
             _FLEET,
+            monotonic,
         )
-        self.tick = histogram(
+        self.tick = Histogram(
+            registry,
             "tick_duration_seconds",
             "Seconds that one round of reading, deciding and acting took",
             _FLEET,
@@ -196,15 +200,14 @@ class FlowFamilies:
     """What flows, as gauges.
 
     Args:
-        registry: where they are registered.
+        board: where they are shown.
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        def gauge(name: str, text: str) -> Series[Gauge]:
-            return gauge_of(registry, f"pool_{name}", text, _POOL)
+    def __init__(self, board: Board) -> None:
+        def gauge(name: str, text: str) -> Gauge:
+            return board.gauge(f"pool_{name}", text, _POOL)
 
-        self.ceiling = gauge_of(
-            registry,
+        self.ceiling = board.gauge(
             "fleet_max_workers",
             "The most workers that the fleet may have (`spec.maxWorkers`); absent without such a ceiling",
             _FLEET,
@@ -244,14 +247,14 @@ class SpentFamilies:
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.spent = counter_of(
+        self.spent = Counter(
             registry,
             "worker_seconds",
             "Seconds of workers whose containers ran; `state` is `busy` (it runs a task or is about to, or does not "
             "answer) or `idle`",
             (*_POOL, "state"),
         )
-        self.always = counter_of(
+        self.always = Counter(
             registry,
             "always_on_worker_seconds",
             "Seconds that the pool's workers would have run if it had always had its `max`, or its share of the "
@@ -259,41 +262,41 @@ class SpentFamilies:
             _POOL,
         )
         money = "by the operator's `price`, in its `currency`; absent unless a price is set"
-        self.cost = counter_of(
+        self.cost = Counter(
             registry, "worker_cost", f"What the pool's workers cost whose containers ran, {money}", (*_POOL, "currency")
         )
-        self.always_cost = counter_of(
+        self.always_cost = Counter(
             registry,
             "always_on_worker_cost",
             f"What the seconds of `utilitarian_always_on_worker_seconds_total` would have cost, {money}",
             (*_POOL, "currency"),
         )
-        self.drain = histogram_of(
+        self.drain = Histogram(
             registry,
             "drain_seconds",
             "Seconds from a worker's being chosen to leave to the scale request that lets it go",
             _POOL,
             _DRAIN_BUCKETS,
         )
-        self.departing = counter_of(
+        self.departing = Counter(
             registry,
             "departing_worker_seconds",
             "Seconds that workers cost which were chosen to leave, from the look that saw them hold nothing to the "
             "scale request that let them go",
             _POOL,
         )
-        self.returned = counter_of(
+        self.returned = Counter(
             registry,
             "drain_returned_tasks",
             "Tasks, not begun, that workers held when they were let go: they went back to their queues",
             _POOL,
         )
 
-    def forget(self, *first: str) -> None:
+    def forget(self, fleet: FleetLabels, *pool: str) -> None:
         """Show nothing any more of a fleet, or of one of its pools."""
         for one in (self.spent, self.always, self.cost, self.always_cost, self.returned, self.departing):
-            one.forget(*first)
-        self.drain.forget(*first)
+            one.forget(fleet, *pool)
+        self.drain.forget(fleet, *pool)
 
 
 def _any_of(names: Iterable[str]) -> str:

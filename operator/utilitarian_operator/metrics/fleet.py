@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, get_args
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 
 from utilitarian_operator.api.names import BEAT
 from utilitarian_operator.api.price import Price
@@ -34,7 +34,7 @@ from utilitarian_operator.metrics.families import (
 from utilitarian_operator.metrics.flow import FLOW, FlowMetrics
 from utilitarian_operator.metrics.process import ProcessMetrics
 from utilitarian_operator.metrics.runs import CAME, RUNS, RunMetrics
-from utilitarian_operator.metrics.series import Board, Figures, Series
+from utilitarian_operator.metrics.series import Board, Counter, Figures
 from utilitarian_operator.metrics.series import FleetLabels as Fleet
 
 AGES = "/ages"
@@ -51,18 +51,16 @@ class Metrics:
     """
 
     def __init__(self, registry: CollectorRegistry, monotonic: Callable[[], float], price: Price | None = None) -> None:
-        self._monotonic = monotonic
-        self._board = Board()
-        self._queues, self._pools = QueueFamilies(registry), PoolFamilies(registry)
-        self._waiting = WaitingFamilies(registry)
-        self._fleets, self._counts = FleetFamilies(registry), CountedFamilies(registry)
-        self._conditions = ConditionMetrics(registry, self._board)
-        self._decided = dict[Fleet, list[Counter]]()
+        self._board = board = Board(registry)
+        self._queues, self._pools, self._waiting = QueueFamilies(board), PoolFamilies(board), WaitingFamilies(board)
+        self._fleets, self._counts = FleetFamilies(registry, board, monotonic), CountedFamilies(registry)
+        self._conditions = ConditionMetrics(board)
+        self._decided = dict[Fleet, list[tuple[str, str]]]()
         self._shown: dict[Fleet, dict[str, _Shown]] = {}
         self._counted: dict[Fleet, set[str]] = defaultdict(set)
         self._unseen, self._told, self._begun = set[Fleet](), set[Fleet](), set[Fleet]()
-        self.runs = RunMetrics(registry, self._board)
-        self.flow = FlowMetrics(registry, self._board, self._pools.workers, monotonic, price)
+        self.runs = RunMetrics(registry, board)
+        self.flow = FlowMetrics(registry, board, self._pools.workers, monotonic, price)
         self.process = ProcessMetrics(registry)
 
     @contextlib.contextmanager
@@ -70,7 +68,7 @@ class Metrics:
         """Around one look at a fleet: if it comes to nothing, the figures of the last one are shown no more."""
         if fleet not in self._begun:  # where no look ever succeeds, there is none from which its age could be told
             self._begun.add(fleet)
-            self._ages_from_now(fleet)
+            self._fleets.tick_age.from_now(fleet)
         self._unseen.add(fleet)
         self._told.discard(fleet)
         try:
@@ -117,11 +115,8 @@ class Metrics:
         self.runs.came(fleet, snapshot)
         before = self._shown.get(fleet, {})
         now = self._shown[fleet] = {}
-        self._decided[fleet] = [
-            self._counts.decisions.labels(*fleet, name, decisions[name].rule) for name in snapshot.pools
-        ]
-        for decided in self._decided[fleet]:
-            decided.inc()
+        self._decided[fleet] = [(name, decisions[name].rule) for name in snapshot.pools]
+        self._count_decisions(fleet)
         for name, pool in snapshot.pools.items():
             reasons = frozenset(it.reason for it in findings.get(name, ()))
             decision = decisions[name]
@@ -146,8 +141,11 @@ class Metrics:
         self._unseen.discard(fleet)
         self._show_ages(fleet, sources)
         self.flow.same(fleet)
-        for decided in self._decided.get(fleet, ()):
-            decided.inc()
+        self._count_decisions(fleet)
+
+    def _count_decisions(self, fleet: Fleet) -> None:
+        for pool, rule in self._decided.get(fleet, ()):
+            self._counts.decisions.add(1, fleet, pool, rule)
 
     def _show_ages(self, fleet: Fleet, sources: Iterable[Source]) -> None:
         ages: Figures = {
@@ -162,9 +160,9 @@ class Metrics:
         self._board.keep_only(fleet, {"", AGES, RUNS, CAME, CONDITIONS, FLOW, *there})
         gone = self._counted[fleet] - there - ({BEAT} if snapshot.beat is not None else set())
         for pool in gone:
-            self._counts.wake.forget(*fleet, pool)
+            self._counts.wake.forget(fleet, pool)
             for counter in self._counters:
-                counter.forget(*fleet, pool)
+                counter.forget(fleet, pool)
         self._counted[fleet] = (self._counted[fleet] - gone) | there
 
     def _whole(self, fleet: Fleet, snapshot: FleetSnapshot, mode: Mode) -> Figures:
@@ -209,20 +207,16 @@ class Metrics:
 
     def _begin(self, fleet: Fleet, pool: str) -> None:
         """Show the counters of a pool from its first look on: `rate` doesn't see the step from nothing to 1."""
-        self._counts.wake.labels(*fleet, pool)
+        self._counts.wake.begin(fleet, pool)
         for counted in (self._counts.slow, self._counts.wrong, self._counts.replaced, self._counts.dropped):
-            counted.labels(*fleet, pool)
+            counted.begin(fleet, pool)
         for direction in ("up", "down"):
-            self._counts.scales.labels(*fleet, pool, direction)
+            self._counts.scales.begin(fleet, pool, direction)
 
     def ticked(self, fleet: Fleet, took: timedelta) -> None:
         """Record that a look was completed."""
-        self._fleets.tick.labels(*fleet).observe(took.total_seconds())
-        self._ages_from_now(fleet)
-
-    def _ages_from_now(self, fleet: Fleet) -> None:
-        finished = self._monotonic()
-        self._fleets.tick_age.labels(*fleet).set_function(lambda: self._monotonic() - finished)
+        self._fleets.tick.observe(took.total_seconds(), fleet)
+        self._fleets.tick_age.from_now(fleet)
 
     @property
     def fleets(self) -> Collection[Fleet]:
@@ -232,49 +226,49 @@ class Metrics:
     def scaled(self, fleet: Fleet, pool: str, *, up: bool) -> None:
         """Count a scale request."""
         self._counted[fleet].add(pool)
-        self._counts.scales.labels(*fleet, pool, "up" if up else "down").inc()
+        self._counts.scales.add(1, fleet, pool, "up" if up else "down")
 
     def drained_slowly(self, fleet: Fleet, pool: str) -> None:
         """Count a worker that still holds something after the pool's `drainTimeout`."""
         self._counted[fleet].add(pool)
-        self._counts.slow.labels(*fleet, pool).inc()
+        self._counts.slow.add(1, fleet, pool)
 
     def wrong_victims(self, fleet: Fleet, pool: str, number: int) -> None:
         """Count workers that a step down took although others had been released for it."""
         self._counted[fleet].add(pool)
-        self._counts.wrong.labels(*fleet, pool).inc(number)
+        self._counts.wrong.add(number, fleet, pool)
 
     def replaced(self, fleet: Fleet, pool: str) -> None:
         """Count a stuck worker that was replaced."""
         self._counted[fleet].add(pool)
-        self._counts.replaced.labels(*fleet, pool).inc()
+        self._counts.replaced.add(1, fleet, pool)
 
     def dropped(self, fleet: Fleet, pool: str, number: int) -> None:
         """Count tasks that left a queue while nothing consumed it."""
         self._counted[fleet].add(pool)
-        self._counts.dropped.labels(*fleet, pool).inc(number)
+        self._counts.dropped.add(number, fleet, pool)
 
     def woke(self, fleet: Fleet, pool: str, after: timedelta) -> None:
         """Record how long a pool that slept had work waiting before it was woken."""
         self._counted[fleet].add(pool)
-        self._counts.wake.labels(*fleet, pool).observe(after.total_seconds())
+        self._counts.wake.observe(after.total_seconds(), fleet, pool)
 
     def lost(self, fleet: Fleet, pool: str, cause: Cause | None = None) -> None:
         """Count a lost worker; without a cause show the counters, which begin with a pool's first worker."""
         self._counted[fleet].add(pool)
         for one in Cause if cause is None else ():
-            self._counts.lost.labels(*fleet, pool, one)
+            self._counts.lost.begin(fleet, pool, one)
         if cause is not None:
-            self._counts.lost.labels(*fleet, pool, cause).inc()
+            self._counts.lost.add(1, fleet, pool, cause)
 
     def forget(self, fleet: Fleet) -> None:
         """Drop every series of a fleet that is gone: a gauge that stays at its last value tells a lie."""
         self._board.forget(fleet)
-        self._fleets.tick_age.forget(*fleet)
+        self._fleets.tick_age.forget(fleet)
         for counter in self._counters:
-            counter.forget(*fleet)
+            counter.forget(fleet)
         for histogram in (self._counts.wake, self._fleets.tick):
-            histogram.forget(*fleet)
+            histogram.forget(fleet)
         self._shown.pop(fleet, None)
         self._decided.pop(fleet, None)
         self._counted.pop(fleet, None)
@@ -284,7 +278,7 @@ class Metrics:
         self.flow.forget(fleet)
 
     @property
-    def _counters(self) -> tuple[Series[Counter], ...]:
+    def _counters(self) -> tuple[Counter, ...]:
         return (
             self._counts.replaced,
             self._counts.decisions,

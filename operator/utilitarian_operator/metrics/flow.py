@@ -1,11 +1,10 @@
 """What flows through each pool and how soon it is done; what its workers use, and what workers at all times would."""
 
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry
 
 from utilitarian_operator.api.effective import Fleet, Pool
 from utilitarian_operator.api.price import Price
@@ -18,7 +17,7 @@ from utilitarian_operator.core.plan import Figures as Look
 from utilitarian_operator.core.sizing.facts import Facts, is_idle
 from utilitarian_operator.core.sizing.memory import Memory, seconds_per_task
 from utilitarian_operator.metrics.families import FlowFamilies, SpentFamilies
-from utilitarian_operator.metrics.series import Board, Figures, FleetLabels, Series
+from utilitarian_operator.metrics.series import Board, Figures, FleetLabels, Gauge
 
 FLOW = "/flow"
 """The part of a fleet's board that is shown here: no pool can be called so."""
@@ -36,9 +35,9 @@ class FlowMetrics:
     """The metrics of what flows through the pools of one operator.
 
     Args:
-        registry: where they are registered.
+        registry: where what is counted is registered.
         board: where their figures are shown, and taken away.
-        workers: the series of workers by state, of which the bounds are shown here.
+        workers: the gauge of workers by state, of which the bounds are shown here.
         monotonic: seconds of a clock that never goes back.
         price: of a worker-hour; None tells no money.
     """
@@ -47,12 +46,12 @@ class FlowMetrics:
         self,
         registry: CollectorRegistry,
         board: Board,
-        workers: Series[Gauge],
+        workers: Gauge,
         monotonic: Callable[[], float],
         price: Price | None = None,
     ) -> None:
         self._board, self._workers, self._monotonic, self._price = board, workers, monotonic, price
-        self._gauges, self._counted = FlowFamilies(registry), SpentFamilies(registry)
+        self._gauges, self._counted = FlowFamilies(board), SpentFamilies(registry)
         self._kept: dict[FleetLabels, dict[str, _PoolFlow]] = {}
         self._seen_at: dict[FleetLabels, float] = {}
 
@@ -66,13 +65,13 @@ class FlowMetrics:
         now = self._work_goes_on(fleet)
         before, shares = self._kept.get(fleet, {}), _always_on(look.fleet)
         self._forget_pools(fleet, before.keys() - shares.keys())
-        figures: dict[tuple[Series[Gauge], tuple[str, ...]], float | None] = {
+        figures: dict[tuple[Gauge, tuple[str, ...]], float | None] = {
             (self._gauges.ceiling, fleet): look.fleet.max_workers
         }
         kept = self._kept[fleet] = {}
         for pool in look.fleet.pools:
             labels = (*fleet, pool.name)
-            flow = kept[pool.name] = before.get(pool.name) or self._begun(labels)
+            flow = kept[pool.name] = before.get(pool.name) or self._begun(fleet, pool.name)
             flow.looked(look.snapshot.pools[pool.name], look.facts[pool.name], now, look.snapshot.at)
             flow.always = shares[pool.name]
             if self._price is not None:
@@ -98,32 +97,31 @@ class FlowMetrics:
             return  # one that is led out for good has no figures any more
         for pod in going:
             if pod.marked is not None:
-                self._counted.drain.labels(*fleet, pool).observe(apart(at, pod.marked).total_seconds())
-                self._counted.departing.labels(*fleet, pool).inc(flow.departed(pod.name, pod.marked, at))
+                self._counted.drain.observe(apart(at, pod.marked).total_seconds(), fleet, pool)
+                self._counted.departing.add(flow.departed(pod.name, pod.marked, at), fleet, pool)
             if isinstance(pod.held, WorkerLoad):
-                self._counted.returned.labels(*fleet, pool).inc(pod.held.reserved + pod.held.scheduled)
+                self._counted.returned.add(pod.held.reserved + pod.held.scheduled, fleet, pool)
 
     def forget(self, fleet: FleetLabels) -> None:
         """Drop the counters of a fleet that is gone; its figures go with the board."""
         self._kept.pop(fleet, None)
         self._seen_at.pop(fleet, None)
-        self._counted.forget(*fleet)
+        self._counted.forget(fleet)
 
-    def _begun(self, labels: tuple[str, str, str]) -> "_PoolFlow":
+    def _begun(self, fleet: FleetLabels, pool: str) -> "_PoolFlow":
         """The counters of a pool, from its first look on: `rate` doesn't see the step from nothing to 1."""
-        self._counted.drain.labels(*labels)
-        self._counted.departing.labels(*labels)
-        self._counted.returned.labels(*labels)
-        busy, idle = self._counted.spent.labels(*labels, "busy"), self._counted.spent.labels(*labels, "idle")
-        flow = _PoolFlow(busy, idle, self._counted.always.labels(*labels))
+        for one in (self._counted.drain, self._counted.departing, self._counted.returned, self._counted.always):
+            one.begin(fleet, pool)
+        for state in ("busy", "idle"):
+            self._counted.spent.begin(fleet, pool, state)
         if self._price is not None:
-            flow.cost = self._counted.cost.labels(*labels, self._price.currency)
-            flow.always_cost = self._counted.always_cost.labels(*labels, self._price.currency)
-        return flow
+            for cost in (self._counted.cost, self._counted.always_cost):
+                cost.begin(fleet, pool, self._price.currency)
+        return _PoolFlow()
 
     def _forget_pools(self, fleet: FleetLabels, gone: Iterable[str]) -> None:
         for pool in gone:
-            self._counted.forget(*fleet, pool)
+            self._counted.forget(fleet, pool)
 
     def _work_goes_on(self, fleet: FleetLabels) -> float:
         """Count the time since the last look to what was there at it; returns the present moment."""
@@ -131,9 +129,22 @@ class FlowMetrics:
         seconds = now - self._seen_at.get(fleet, now)
         self._seen_at[fleet] = now
         if 0 < seconds <= LONGEST_GAP_S:
-            for flow in self._kept.get(fleet, {}).values():
-                flow.spend(seconds)
+            for pool, flow in self._kept.get(fleet, {}).items():
+                self._spend(fleet, pool, flow, seconds)
         return now
+
+    def _spend(self, fleet: FleetLabels, pool: str, flow: "_PoolFlow", seconds: float) -> None:
+        """Count so many seconds to what was there at the last look."""
+        if flow.busy:
+            self._counted.spent.add(flow.busy * seconds, fleet, pool, "busy")
+        if flow.idle:
+            self._counted.spent.add(flow.idle * seconds, fleet, pool, "idle")
+        self._counted.always.add(flow.always * seconds, fleet, pool)
+        worker_costs = flow.hour_costs * seconds / 3600
+        if self._price is not None and worker_costs:
+            currency = self._price.currency
+            self._counted.cost.add((flow.busy + flow.idle) * worker_costs, fleet, pool, currency)
+            self._counted.always_cost.add(flow.always * worker_costs, fleet, pool, currency)
 
     def _figures(self, labels: tuple[str, str, str], pool: Pool, look: Look, flow: "_PoolFlow", now: float) -> Figures:
         seen, facts = look.snapshot.pools[pool.name], look.facts[pool.name]
@@ -159,19 +170,22 @@ class FlowMetrics:
 class _Rate:
     """What came within the last minute, by the moments of the looks."""
 
-    counts: deque[tuple[float, int]] = field(default_factory=deque)
+    counts: list[tuple[float, int]] = field(default_factory=list)
     total: int = 0
 
     def add(self, at: float, count: int | None) -> None:
         """Count what a look saw; None where it does not know."""
-        if count is not None:
-            self.counts.append((at, count))
-            self.total += count
+        if count is None:
+            return
+        if not count and self.counts and not self.counts[-1][1]:  # most pools have nothing for hours
+            self.counts.pop()
+        self.counts.append((at, count))
+        self.total += count
 
     def per_second(self, now: float) -> float | None:
         """The mean of the last minute; None where no look of it knew."""
         while self.counts and now - self.counts[0][0] >= RATES_OVER_S:
-            self.total -= self.counts.popleft()[1]
+            self.total -= self.counts.pop(0)[1]
         return self.total / RATES_OVER_S if self.counts else None
 
 
@@ -179,14 +193,9 @@ class _Rate:
 class _PoolFlow:
     """What is kept of one pool from look to look: its rates, and who works until the next one."""
 
-    busy_s: Counter
-    idle_s: Counter
-    always_s: Counter
     busy: int = 0
     idle: int = 0
     always: float = 0.0
-    cost: Counter | None = None
-    always_cost: Counter | None = None
     hour_costs: float = 0.0
     waits_since: float | None = None
     emptied: Mapping[str, datetime] = field(default_factory=dict)
@@ -219,18 +228,6 @@ class _PoolFlow:
     def _holds_nothing(self, pod: PodSnapshot) -> bool:
         """By its own word, or the last that it gave."""
         return pod.held.nothing if isinstance(pod.held, WorkerLoad) else pod.name in self.emptied
-
-    def spend(self, seconds: float) -> None:
-        """Count so many seconds to what was there at the last look."""
-        if self.busy:
-            self.busy_s.inc(self.busy * seconds)
-        if self.idle:
-            self.idle_s.inc(self.idle * seconds)
-        self.always_s.inc(self.always * seconds)
-        worker_costs = self.hour_costs * seconds / 3600
-        if self.cost is not None and self.always_cost is not None and worker_costs:
-            self.cost.inc((self.busy + self.idle) * worker_costs)
-            self.always_cost.inc(self.always * worker_costs)
 
 
 def _is_busy(pod: PodSnapshot) -> bool:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry
 
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.core.forecast.completion import Forecast
@@ -10,7 +10,7 @@ from utilitarian_operator.core.forecast.news import Watched
 from utilitarian_operator.core.moments import apart
 from utilitarian_operator.core.observation.model.fleet import FleetSnapshot
 from utilitarian_operator.core.sizing.run_state import Outcome
-from utilitarian_operator.metrics.series import Board, Figures, FleetLabels, Series, counter_of, gauge_of, histogram_of
+from utilitarian_operator.metrics.series import Board, Counter, Figures, FleetLabels, Gauge, Histogram
 
 _POOL = ("namespace", "fleet", "pool")
 _RUN = (*_POOL, "run")
@@ -24,13 +24,13 @@ class RunMetrics:
     """The metrics of all runs of one operator.
 
     Args:
-        registry: where they are registered.
+        registry: where what is counted is registered.
         board: where their figures are shown, and taken away.
     """
 
     def __init__(self, registry: CollectorRegistry, board: Board) -> None:
-        def gauge(name: str, text: str) -> Series[Gauge]:
-            return gauge_of(registry, f"run_{name}", text, _RUN)
+        def gauge(name: str, text: str) -> Gauge:
+            return board.gauge(f"run_{name}", text, _RUN)
 
         self._board = board
         self._remaining = gauge("remaining_tasks", "Tasks left in an open run")
@@ -41,18 +41,17 @@ class RunMetrics:
         self._deadline = gauge("deadline_timestamp_seconds", "When an open run must be done, Unix time")
         self._at_risk = gauge("at_risk", "1 while an open run will probably not be done by its deadline, else 0")
         self._missed = gauge("missed", "1 while a run was due, is open, and no message has come, else 0")
-        self._over = counter_of(
+        self._over = Counter(
             registry, "runs", "Runs that are over; `outcome` is one of those in runs.md", (*_RUN, "outcome")
         )
-        self._length = histogram_of(
+        self._length = Histogram(
             registry,
             "run_seconds",
             "Seconds from when a run was due to its end, by outcome, from the first one on that ended so",
             (*_RUN, "outcome"),
             _RUN_BUCKETS,
         )
-        self._last_message = gauge_of(
-            registry,
+        self._last_message = board.gauge(
             "queue_last_message_timestamp_seconds",
             "When a message was last seen to come to a queue of a pool with schedules, Unix time: beat is alive when "
             "it sends; absent until one has come. beat.md says how it is seen",
@@ -69,7 +68,7 @@ class RunMetrics:
             watched: of this look.
         """
         by_run = {(*fleet, name, it.run.name): it for name, runs in watched.forecasts.items() for it in reversed(runs)}
-        figures: dict[tuple[Series[Gauge], tuple[str, ...]], float | None] = {}
+        figures: dict[tuple[Gauge, tuple[str, ...]], float | None] = {}
         for labels, it in by_run.items():
             figures |= self._figures(labels, it)
         self._board.show(fleet, RUNS, figures)
@@ -78,9 +77,9 @@ class RunMetrics:
         known = _runs(spec) if watched.ended else set()
         for name, past in watched.ended:
             if (name, past.name) in known:  # the counters of a schedule that was taken away are gone
-                self._over.labels(*fleet, name, past.name, past.outcome).inc()
+                self._over.add(1, fleet, name, past.name, past.outcome)
                 length = apart(past.finished, past.start)
-                self._length.labels(*fleet, name, past.name, past.outcome).observe(length.total_seconds())
+                self._length.observe(length.total_seconds(), fleet, name, past.name, past.outcome)
 
     def came(self, fleet: FleetLabels, snapshot: FleetSnapshot) -> None:
         """Record when something last came to the queues of pools with schedules.
@@ -97,18 +96,18 @@ class RunMetrics:
     def forget(self, fleet: FleetLabels) -> None:
         """Drop the counters of a fleet that is gone; its figures go with the board."""
         self._begun.pop(fleet, None)
-        self._over.forget(*fleet)
-        self._length.forget(*fleet)
+        self._over.forget(fleet)
+        self._length.forget(fleet)
 
     def _begin(self, fleet: FleetLabels, spec: Fleet) -> None:
         """Show the counters of the spec's runs, from nothing on, and no others: `increase` sees no step to 1."""
         before, self._begun[fleet] = self._begun.get(fleet), spec
         for run in (_runs(before) if before is not None else set()) - _runs(spec):
-            self._over.forget(*fleet, *run)
-            self._length.forget(*fleet, *run)
+            self._over.forget(fleet, *run)
+            self._length.forget(fleet, *run)
         for run in _runs(spec):
             for outcome in Outcome:
-                self._over.labels(*fleet, *run, outcome)
+                self._over.begin(fleet, *run, outcome)
 
     def _figures(self, labels: tuple[str, ...], it: Forecast) -> Figures:
         return {

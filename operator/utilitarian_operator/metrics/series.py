@@ -1,75 +1,227 @@
-"""The series of metrics: found again without making their labels anew, and removed when they are no longer set.
+"""The series of metrics, as plain figures: an object with a lock for each of a pool's seventy takes 30 KiB a pool.
 
-A look at a fleet sets two dozen series of each pool, and the library takes longer to find one than to set it.
+The library makes the page of what the families here tell it when they are asked.
 """
 
+import math
+from abc import abstractmethod
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Collection, Mapping
-from typing import Generic, TypeVar
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from itertools import accumulate, takewhile
+from typing import Generic, TypeAlias, TypeVar
+from weakref import WeakValueDictionary
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
-Metric = TypeVar("Metric", Gauge, Counter, Histogram)
-
-FleetLabels = tuple[str, str]
+FleetLabels: TypeAlias = tuple[str, str]
 """Namespace and name."""
 
+Labels: TypeAlias = tuple[str, ...]
+"""The values of a series' labels; the first two of all families here are those of a fleet."""
 
-class Series(Generic[Metric]):
-    """What one metric has shown, by the values of its labels.
+PLACES = frozenset({"namespace", "fleet", "pool", "queue", "run"})
+"""Labels that say what a figure is of. Those after them have the same values for many."""
+
+_BUCKET = "le"
+
+Kept = TypeVar("Kept")
+
+
+class Family(Collector):
+    """One metric of the page, with all its series.
 
     Args:
-        metric: with labels, whose series are made and removed here alone.
+        registry: where it is registered.
+        kind: of it, by the library's name.
+        name: without `utilitarian_`.
+        text: what it means.
+        labels: their names.
     """
 
-    def __init__(self, metric: Metric) -> None:
-        self._metric: Metric = metric
-        self._shown: dict[tuple[str, ...], Metric] = {}
+    def __init__(self, registry: CollectorRegistry, kind: str, name: str, text: str, labels: Labels) -> None:
+        self._kind, self._name, self._text, self._labels = kind, f"utilitarian_{name}", text, labels
+        registry.register(self)
 
-    def labels(self, *values: str) -> Metric:
-        """The series with these values, shown from now on."""
-        found = self._shown.get(values)
-        if found is None:
-            found = self._shown[values] = self._metric.labels(*values)
-        return found
+    def describe(self) -> list[Metric]:
+        """What it is, without a series."""
+        return [Metric(self._name, self._text, self._kind)]
 
-    def remove(self, *values: str) -> None:
-        """Show one no more; nothing where it was not shown."""
-        if self._shown.pop(values, None) is not None:
-            self._metric.remove(*values)
+    def collect(self) -> list[Metric]:
+        """All that is shown of it; may be asked in a thread of its own."""
+        [found] = self.describe()
+        for suffix, values, figure in self._series():
+            found.add_sample(self._name + suffix, dict(zip(self._labels, values, strict=False)), float(figure))
+        return [found]
 
-    def forget(self, *first: str) -> None:
-        """Show none any more whose first labels have these values."""
-        for values in [it for it in self._shown if it[: len(first)] == first]:
-            self.remove(*values)
+    @abstractmethod
+    def _series(self) -> Iterator[tuple[str, Labels, float]]:
+        """What is added to the name, values of the labels, and the figure of each series."""
 
 
-def gauge_of(registry: CollectorRegistry, name: str, text: str, labels: tuple[str, ...]) -> Series[Gauge]:
-    """A gauge of the operator, registered."""
-    return Series(Gauge(f"utilitarian_{name}", text, labels, registry=registry))
+class _Counted(Family, Generic[Kept]):
+    """A family whose series are kept until they are forgotten."""
+
+    def __init__(self, registry: CollectorRegistry, kind: str, name: str, text: str, labels: Labels) -> None:
+        self._kept: dict[FleetLabels, dict[Labels, Kept]] = defaultdict(dict)
+        super().__init__(registry, kind, name, text, labels)
+
+    def forget(self, fleet: FleetLabels, *first: str) -> None:
+        """Show nothing any more of a fleet, or of one of its pools: labels after the fleet's that begin so."""
+        if not first:
+            self._kept.pop(fleet, None)
+        kept = self._kept.get(fleet, {})
+        for labels in [it for it in kept if it[: len(first)] == first]:
+            del kept[labels]
+
+    def _all(self) -> Iterator[tuple[Labels, Kept]]:
+        for fleet, kept in list(self._kept.items()):
+            for labels, it in list(kept.items()):
+                yield (*fleet, *labels), it
 
 
-def counter_of(registry: CollectorRegistry, name: str, text: str, labels: tuple[str, ...]) -> Series[Counter]:
-    """A counter of the operator, registered; `_total` is added to its name."""
-    return Series(Counter(f"utilitarian_{name}", text, labels, registry=registry))
+class Counter(_Counted[float]):
+    """What only grows; `_total` is added to its name."""
+
+    def __init__(self, registry: CollectorRegistry, name: str, text: str, labels: Labels) -> None:
+        super().__init__(registry, "counter", name, text, labels)
+
+    def begin(self, fleet: FleetLabels, *labels: str) -> None:
+        """Show a series from now on, at nothing if it was not shown: `rate` doesn't see the step from nothing to 1."""
+        self._kept[fleet].setdefault(labels, 0.0)
+
+    def add(self, number: float, fleet: FleetLabels, *labels: str) -> None:
+        """Count so many more.
+
+        Raises:
+            ValueError: it would go back.
+        """
+        if number < 0:
+            raise ValueError(f"{self._name} can't go back by {-number}")
+        kept = self._kept[fleet]
+        kept[labels] = kept.get(labels, 0.0) + number
+
+    def _series(self) -> Iterator[tuple[str, Labels, float]]:
+        return (("_total", labels, count) for labels, count in self._all())
 
 
-def histogram_of(
-    registry: CollectorRegistry, name: str, text: str, labels: tuple[str, ...], buckets: tuple[float, ...]
-) -> Series[Histogram]:
-    """A histogram of the operator, registered."""
-    return Series(Histogram(f"utilitarian_{name}", text, labels, registry=registry, buckets=buckets))
+class Histogram(_Counted[list[float]]):
+    """How often something took at most so long, for some bounds, and how long in all."""
+
+    def __init__(
+        self, registry: CollectorRegistry, name: str, text: str, labels: Labels, bounds: tuple[float, ...]
+    ) -> None:
+        self._bounds = (*bounds, math.inf)
+        self._said = [str(floatToGoString(it)) for it in self._bounds]  # type: ignore[no-untyped-call]
+        self._nothing = [0.0] * (len(self._bounds) + 1)
+        super().__init__(registry, "histogram", name, text, (*labels, _BUCKET))
+
+    def begin(self, fleet: FleetLabels, *labels: str) -> None:
+        """Show a series from now on, without anything seen if it was not shown."""
+        self._kept[fleet].setdefault(labels, self._nothing)
+
+    def observe(self, figure: float, fleet: FleetLabels, *labels: str) -> None:
+        """Take one more into account."""
+        counts = list(self._kept[fleet].get(labels, self._nothing))
+        counts[bisect_left(self._bounds, figure)] += 1
+        counts[-1] += figure
+        self._kept[fleet][labels] = counts
+
+    def _series(self) -> Iterator[tuple[str, Labels, float]]:
+        for labels, (*counts, in_all) in self._all():
+            so_far = list(accumulate(counts))
+            for bound, number in zip(self._said, so_far, strict=True):
+                yield "_bucket", (*labels, bound), number
+            yield "_count", labels, so_far[-1]
+            yield "_sum", labels, in_all
 
 
-Figures = Mapping[tuple[Series[Gauge], tuple[str, ...]], float | None]
+class Ages(Family):
+    """Seconds since something was last so, by fleet.
+
+    Args:
+        registry: where it is registered.
+        name: without `utilitarian_`.
+        text: what it means.
+        labels: of a fleet.
+        monotonic: seconds of a clock that never goes back.
+    """
+
+    def __init__(
+        self, registry: CollectorRegistry, name: str, text: str, labels: Labels, monotonic: Callable[[], float]
+    ) -> None:
+        self._since: dict[FleetLabels, float] = {}
+        self._monotonic = monotonic
+        super().__init__(registry, "gauge", name, text, labels)
+
+    def from_now(self, fleet: FleetLabels) -> None:
+        """It is so at this moment."""
+        self._since[fleet] = self._monotonic()
+
+    def forget(self, fleet: FleetLabels) -> None:
+        """Show nothing any more of a fleet."""
+        self._since.pop(fleet, None)
+
+    def _series(self) -> Iterator[tuple[str, Labels, float]]:
+        now = self._monotonic()
+        return (("", fleet, now - since) for fleet, since in list(self._since.items()))
+
+
+class Gauge(Family):
+    """What goes up and down; all figures of it are the board's."""
+
+    def __init__(self, board: "Board", name: str, text: str, labels: Labels) -> None:
+        self._board = board
+        self.places = sum(1 for _ in takewhile(PLACES.__contains__, labels))
+        super().__init__(board.registry, "gauge", name, text, labels)
+
+    def _series(self) -> Iterator[tuple[str, Labels, float]]:
+        for one in self._board.shown():
+            for at, rest in one.shape.of.get(self, ()):
+                yield "", (*one.place, *rest), one.figures[at]
+
+
+Figures: TypeAlias = Mapping[tuple[Gauge, Labels], float | None]
 """What gauges tell, by metric and labels; None where a figure is not known: it is not shown."""
 
 
-class Board:
-    """The gauges of all fleets: each part of a fleet shows what it said last, and nothing that it said before."""
+class _Shape:
+    """Of which gauges there are figures at a place, and where each stands: once for all places that are alike."""
 
-    def __init__(self) -> None:
-        self._told: dict[FleetLabels, dict[str, Figures]] = defaultdict(dict)
+    __slots__ = ("__weakref__", "of")
+
+    def __init__(self, gauges: Iterable[tuple[Gauge, Labels]]) -> None:
+        self.of: dict[Gauge, list[tuple[int, Labels]]] = defaultdict(list)
+        for at, (gauge, rest) in enumerate(gauges):
+            self.of[gauge].append((at, rest))
+
+
+class _Place:
+    """The figures of one pool, queue, run or fleet."""
+
+    __slots__ = ("figures", "place", "shape")
+
+    def __init__(self, place: Labels, shape: _Shape, figures: tuple[float, ...]) -> None:
+        self.place, self.shape, self.figures = place, shape, figures
+
+
+class Board:
+    """The gauges of all fleets: each part of a fleet shows what it said last, and nothing that it said before.
+
+    Args:
+        registry: where its gauges are registered.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self._told: dict[FleetLabels, dict[str, tuple[_Place, ...]]] = defaultdict(dict)
+        self._shapes = WeakValueDictionary[tuple[tuple[Gauge, Labels], ...], _Shape]()
+
+    def gauge(self, name: str, text: str, labels: Labels) -> Gauge:
+        """A gauge of the operator, registered."""
+        return Gauge(self, name, text, labels)
 
     def show(self, fleet: FleetLabels, part: str, figures: Figures) -> None:
         """Show what a part tells now, and nothing else of it any more.
@@ -79,24 +231,31 @@ class Board:
             part: whose figures no other part tells.
             figures: all of it.
         """
-        before = self._told[fleet].get(part, {})
-        for key, value in figures.items():
-            if value is not None and before.get(key) != value:
-                series, labels = key
-                series.labels(*labels).set(value)
-        for key, value in before.items():
-            if value is not None and figures.get(key) is None:
-                series, labels = key
-                series.remove(*labels)
-        self._told[fleet][part] = figures
+        by_place: dict[Labels, dict[tuple[Gauge, Labels], float]] = defaultdict(dict)
+        for (gauge, labels), figure in figures.items():
+            if figure is not None:
+                by_place[labels[: gauge.places]][gauge, labels[gauge.places :]] = figure
+        self._told[fleet][part] = tuple(
+            _Place(place, self._shape(tuple(it)), tuple(it.values())) for place, it in by_place.items()
+        )
+
+    def _shape(self, gauges: tuple[tuple[Gauge, Labels], ...]) -> _Shape:
+        found = self._shapes.get(gauges)
+        if found is None:
+            found = self._shapes[gauges] = _Shape(gauges)
+        return found
+
+    def shown(self) -> Iterator[_Place]:
+        """All that is shown; may be asked in a thread of its own."""
+        for parts in list(self._told.values()):
+            for places in list(parts.values()):
+                yield from places
 
     def keep_only(self, fleet: FleetLabels, parts: Collection[str]) -> None:
         """Show nothing of a fleet's other parts any more."""
         for part in self._told[fleet].keys() - parts:
-            self.show(fleet, part, {})
             del self._told[fleet][part]
 
     def forget(self, fleet: FleetLabels) -> None:
         """Show nothing of a fleet any more."""
-        self.keep_only(fleet, ())
-        del self._told[fleet]
+        self._told.pop(fleet, None)

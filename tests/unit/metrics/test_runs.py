@@ -30,7 +30,7 @@ def served(registry: CollectorRegistry) -> dict[str, float]:
 
 def test_an_open_run_has_figures_and_one_that_is_over_has_none() -> None:
     registry = CollectorRegistry()
-    metrics = RunMetrics(registry, Board())
+    metrics = RunMetrics(registry, Board(registry))
     metrics.watched(KEY, FLEET, Watched(forecasts={"pool": (IT,)}))
     assert served(registry) == {
         "remaining_tasks": 9,
@@ -50,7 +50,7 @@ def test_an_open_run_has_figures_and_one_that_is_over_has_none() -> None:
 
 def test_when_something_last_came_is_shown_as_long_as_a_schedule_feeds_the_queue() -> None:
     registry = CollectorRegistry()
-    metrics = RunMetrics(registry, Board())
+    metrics = RunMetrics(registry, Board(registry))
     labels = {"namespace": "ns", "fleet": "fleet", "pool": "pool", "queue": "q"}
     snapshot = FleetSnapshot(NOW, {"pool": PoolSnapshot({"q": Present(0, 0), "other": Missing()}, 0)})
     shown = []
@@ -62,7 +62,7 @@ def test_when_something_last_came_is_shown_as_long_as_a_schedule_feeds_the_queue
 
 def test_outcomes_are_counted_from_nothing_and_go_with_the_fleet() -> None:
     registry = CollectorRegistry()
-    metrics = RunMetrics(registry, Board())
+    metrics = RunMetrics(registry, Board(registry))
     past = PastRun("run", NOW, NOW, None, Outcome.LATE)
     counts = []
     for watched in (Watched(), Watched(ended=(("pool", past),)), Watched()):

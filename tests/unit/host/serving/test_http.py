@@ -19,7 +19,8 @@ from tests.support.ports import LOOPBACK
 from tests.support.waiting import wait_until_async
 from utilitarian_operator.errors import OperatorError
 from utilitarian_operator.host.serving.http import SHARE_OF_SCRAPES, MetricsPage, PortTaken, health_page, serve
-from utilitarian_operator.metrics.series import Series
+from utilitarian_operator.metrics.series import Board, Figures
+from utilitarian_operator.metrics.series import Histogram as OurHistogram
 
 SOON = timedelta(seconds=30)
 MADE = b"# HELP utilitarian_made Pages.\n# TYPE utilitarian_made gauge\nutilitarian_made 1.0\n"
@@ -159,22 +160,22 @@ async def test_a_page_that_can_not_be_made_is_tried_again() -> None:
 
 async def test_series_may_come_and_go_while_a_page_is_made() -> None:
     """They are set on the event loop, and read in another thread."""
-    registry = CollectorRegistry()
-    gauge, waited = (
-        Series(Gauge("utilitarian_workers", "Workers.", ["pool"], registry=registry)),
-        Series(Histogram("utilitarian_wake_seconds", "Seconds.", ["pool"], registry=registry)),
-    )
+    board = Board(registry := CollectorRegistry())
+    fleet, labels = ("ns", "fleet"), ("namespace", "fleet", "pool")
+    gauge = board.gauge("workers", "Workers.", labels)
+    waited = OurHistogram(registry, "wake_seconds", "Seconds.", labels, (10, 100))
     page, pages = MetricsPage(registry, lambda: 0.0, lambda: 0.0), 0
     for number in range(200):
         making = asyncio.create_task(page())
         while not making.done():
             for pool in map(str, range(50)):
-                gauge.labels(pool).set(number)
-                waited.labels(pool).observe(number)
+                figures: Figures = {(gauge, (*fleet, pool)): number}
+                board.show(fleet, pool, figures)
+                waited.observe(number, fleet, pool)
             await asyncio.sleep(0)
+            board.keep_only(fleet, {str(it) for it in range(1, 50, 2)})
             for pool in map(str, range(0, 50, 2)):
-                gauge.remove(pool)
-                waited.remove(pool)
+                waited.forget(fleet, pool)
         text = bytes((await making).body).decode()  # type: ignore[arg-type] # a page
         names = [it.rpartition(" ")[0] for it in text.splitlines() if not it.startswith("#")]
         assert len(names) == len(set(names))
