@@ -19,7 +19,7 @@ from utilitarian_operator.core import labels
 from utilitarian_operator.core.moments import timestamp
 from utilitarian_operator.core.objects import manifests
 from utilitarian_operator.core.objects.actions import handed_over_fields, held_by_create, released_fields
-from utilitarian_operator.core.objects.handover import handed_over
+from utilitarian_operator.core.objects.handover import carries, handed_over
 from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.errors import Conflict, Gone, Rejected
 from utilitarian_operator.reconcile.act.event_series import WRITTEN_EACH, EventSeries
@@ -151,9 +151,15 @@ class ClusterContract:
         assert not held_by_create(handed)
         again = await cluster.apply(manifest, force=True)
         assert held_by_apply(again) == held_by_apply(handed)
+        assert carries(manifest, handed)
+        assert carries(manifest, again)
         dropped = await cluster.apply(deployment(stage.namespace, "KEPT"), force=True)
         assert {"KEPT", "DROPPED"} & variables_of(dropped) == {"KEPT"}
         assert dropped["spec"]["replicas"] == 3
+        assert not carries(manifest, dropped)
+        theirs = {"spec": {"template": {"spec": {"containers": [{"name": "worker", "image": "by-hand:1"}]}}}}
+        taken = await stage.edit(dropped, theirs)
+        assert not carries(deployment(stage.namespace, "KEPT"), taken)
 
     async def test_what_another_manifest_drops_vanishes_though_the_first_was_never_applied(self, stage: Stage) -> None:
         cluster = stage.cluster

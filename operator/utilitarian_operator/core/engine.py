@@ -34,7 +34,7 @@ from utilitarian_operator.core.look import Recorded, Seen, Spec, State, context_
 from utilitarian_operator.core.made import made_objects, said_of_contents
 from utilitarian_operator.core.mode import allowed, makes_objects
 from utilitarian_operator.core.objects.actions import controlled_by, scale_action
-from utilitarian_operator.core.objects.drift import all_applied, drifted, may_repeat
+from utilitarian_operator.core.objects.drift import all_applied, drifted, known_applied, may_repeat
 from utilitarian_operator.core.objects.refusals import Refusals, taken
 from utilitarian_operator.core.objects.rivals import advice, contests, own_deployments
 from utilitarian_operator.core.objects.wanted import CLAIM, DEPLOYMENT, Todo, Wanted, todo
@@ -210,9 +210,8 @@ def _drained(figures: Figures, owner: Owner, seen: Seen, state: State, kept: Kep
 
 
 def _pending(drain: DrainPlan) -> PendingScaleDown | None:
-    if drain.resize is None or not drain.resize.going:
-        return None
-    return PendingScaleDown(frozenset(drain.resize.going), drain.others)
+    going = frozenset(drain.resize.going) if drain.resize else frozenset[str]()
+    return PendingScaleDown(going, drain.others) if going else None
 
 
 def _with_objects(  # noqa: PLR0913 - one look, and what the look before has made
@@ -222,7 +221,8 @@ def _with_objects(  # noqa: PLR0913 - one look, and what the look before has mad
     figures, fleet = plan.figures, running.fleet
     if figures is None or fleet is None:
         return plan, state
-    state = changed(state, made=made_objects(running, owner, seen, state.made, now, kept))
+    made = made_objects(running, owner, seen, state.made, now, kept)
+    state = changed(state, made=made, applied=known_applied(state.applied, made.wanted if made else (), seen.live, now))
     todos = _todo(owner, seen, state, figures.decisions, now, kept)
     actions, ahead = in_turn(todos.actions, seen.beat.rivals, fleet.beat.app)
     sends = runs(seen.beat, seen.resource["status"].get("beat", {}), now, fleet.patience.beat_away)

@@ -1,11 +1,12 @@
 """The objects of the spec that runs as they should be, with what their pods' Secrets and ConfigMaps hold now."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from utilitarian_operator.api.effective import Fleet
+from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.units import format_duration
 from utilitarian_operator.core.changed import Kept
 from utilitarian_operator.core.labels import Owner
@@ -13,8 +14,10 @@ from utilitarian_operator.core.look import Made, Seen
 from utilitarian_operator.core.moments import apart, timestamp
 from utilitarian_operator.core.objects.manifests import NOT_CARRIED, Mounted
 from utilitarian_operator.core.objects.mounted import Contents
+from utilitarian_operator.core.objects.shared_parts import sharing
 from utilitarian_operator.core.objects.wanted import (
     Live,
+    Wanted,
     carried,
     environment,
     live_checksums,
@@ -70,7 +73,14 @@ def made_objects(
     if before is not None and (before.checksums, before.mounted) == (sums, mounted):
         return before if before.held == held else replace(before, held=held)
     objects = wanted_objects(owner, running.fleet, seen.live, sums, mounted, built_in=running.spec.pools is None)
-    return Made(running, sums, mounted, tuple(objects), rolled, held)
+    return Made(running, sums, mounted, tuple(_alike(objects)), rolled, held)
+
+
+def _alike(objects: Iterable[Wanted]) -> Iterator[Wanted]:
+    """The same objects; those of a kind have their equal parts in common: pools differ in a few words."""
+    first: dict[str, Object] = {}
+    for it in objects:
+        yield replace(it, manifest=sharing(it.manifest, first.setdefault(it.kind, it.manifest)))
 
 
 def _checksums(

@@ -1,5 +1,6 @@
 """An object that another client changes is put right, and what is changed each time is written seldom."""
 
+import copy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from utilitarian_operator.core.objects.drift import (
     applied,
     drifted,
     fought,
+    known_applied,
     may_repeat,
 )
 from utilitarian_operator.core.objects.wanted import Wanted
@@ -108,3 +110,31 @@ def test_what_is_known_of_objects_that_were_not_applied_stays() -> None:
     held = all_applied([answer("2")], [wanted], {("Deployment", "other"): other}, NOW)
     assert held["Deployment", "other"] is other
     assert held["Deployment", "fleet-a"].digest == "2"
+
+
+DEPLOYED = ("Deployment", "fleet-a")
+
+
+def test_what_is_held_of_an_object_is_in_memory_once() -> None:
+    """As the answer had it and as it was seen: two copies of what takes more memory than the object."""
+    there, wanted = answer(), [Wanted(asked(), "spec")]
+    held = {DEPLOYED: applied(copy.deepcopy(there), NOW, asked())}
+    seen = known_applied(held, wanted, {"Deployment": {"fleet-a": there}}, NOW)
+    assert seen == held
+    assert seen[DEPLOYED].fields[0] is there["metadata"]["managedFields"][0]["fieldsV1"]
+    assert known_applied(seen, wanted, {"Deployment": {"fleet-a": there}}, NOW) is seen
+    another = {"Deployment": {"fleet-a": live(managedFields=PERSON)}}
+    assert known_applied(held, wanted, another, NOW) is held
+    assert known_applied(held, wanted, {"Deployment": {}}, NOW) is held
+
+
+def test_an_object_that_is_just_as_an_operator_before_left_it_counts_as_applied() -> None:
+    fields = {"f:metadata": {"f:annotations": {f"f:{HASH}": {}}}, "f:spec": {"f:paused": {}}}
+    there = answer(paused=False)
+    there["metadata"]["managedFields"] = [{**MANAGED[0], "fieldsV1": fields}]
+    wanted, seen = [Wanted(asked(paused=False), "spec")], {"Deployment": {"fleet-a": there}}
+    found = known_applied({}, wanted, seen, NOW)
+    assert not drifted(there, found[DEPLOYED], NOW)
+    assert known_applied(found, wanted, seen, NOW) is found
+    there["spec"]["paused"] = True
+    assert known_applied({}, wanted, seen, NOW) == {}, "not as it is asked for: it is applied"

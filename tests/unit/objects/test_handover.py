@@ -16,7 +16,7 @@ from utilitarian_operator.core.objects.actions import (
     held_by_create,
     template_actions,
 )
-from utilitarian_operator.core.objects.handover import handed_over
+from utilitarian_operator.core.objects.handover import carries, handed_over
 
 Body = dict[str, Any]
 
@@ -227,3 +227,63 @@ def test_what_the_create_holds_goes_to_the_apply_before_another_manifest_is_appl
 def test_the_create_lets_go_of_what_was_applied() -> None:
     applied = live({"manager": MANAGER, "operation": "Apply", "fieldsV1": {}})
     assert [type(it) for it in template_actions(MANIFEST, applied)] == [Disown]
+
+
+def applied_before() -> Body:
+    """The object as an operator before this one has left it."""
+    held = {"manager": MANAGER, "operation": "Apply", "fieldsV1": copy.deepcopy(TAKEN)}
+    replicas = {"manager": MANAGER, "operation": "Update", "fieldsV1": {"f:spec": {"f:replicas": {}}}}
+    return {**live(), "metadata": live()["metadata"] | {"managedFields": [held, replicas, OTHER]}}
+
+
+def image_taken_over(body: Body) -> None:
+    """By an update or a forced apply, of whatever value."""
+    spec = body["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]["f:template"]["f:spec"]
+    del spec["f:containers"][NAME]["f:image"]
+
+
+def more_was_applied(body: Body) -> None:
+    body["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]["f:paused"] = {}
+
+
+def annotation_lost(body: Body) -> None:
+    body["metadata"]["annotations"] = {}
+
+
+def no_fields_told(body: Body) -> None:
+    del body["metadata"]["managedFields"]
+
+
+def applied_by_two(body: Body) -> None:
+    body["metadata"]["managedFields"].append(copy.deepcopy(body["metadata"]["managedFields"][0]))
+
+
+def tolerations_of_another(body: Body) -> None:
+    body["spec"]["template"]["spec"]["tolerations"] = [{"operator": "Exists"}]
+
+
+def test_what_is_still_as_it_was_applied_needs_no_apply_after_a_restart() -> None:
+    assert carries(MANIFEST, applied_before())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        other_image,
+        without_a_variable,
+        image_taken_over,
+        more_was_applied,
+        annotation_lost,
+        no_fields_told,
+        applied_by_two,
+        tolerations_of_another,
+    ],
+)
+def test_what_another_changed_while_no_operator_looked_is_applied_again(change: Callable[[Body], None]) -> None:
+    there = applied_before()
+    change(there)
+    assert not carries(MANIFEST, there)
+
+
+def test_what_was_only_created_is_not_taken_for_applied() -> None:
+    assert not carries(MANIFEST, live(OTHER))

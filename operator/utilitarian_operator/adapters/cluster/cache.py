@@ -8,10 +8,10 @@ from typing import NamedTuple, TypeAlias
 from utilitarian_operator.adapters.cluster import kept as keeping
 from utilitarian_operator.adapters.cluster.kept import kept
 from utilitarian_operator.adapters.cluster.room import Room
-from utilitarian_operator.adapters.cluster.shared_parts import sharing
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.validation.size import TOO_LARGE, weight
 from utilitarian_operator.core.labels import INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER
+from utilitarian_operator.core.objects.shared_parts import sharing
 
 FLEETS, PODS = keeping.FLEETS, keeping.PODS
 DEPLOYMENTS = "deployments"

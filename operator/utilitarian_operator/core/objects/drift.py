@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from utilitarian_operator.api.objects import Object, ReadOnlyObject
+from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.labels import MANAGER, TEMPLATE_HASH
 from utilitarian_operator.core.moments import apart
 from utilitarian_operator.core.objects.actions import scaled
-from utilitarian_operator.core.objects.wanted import Wanted
+from utilitarian_operator.core.objects.handover import carries
+from utilitarian_operator.core.objects.wanted import Live, Wanted
 from utilitarian_operator.core.wording import named
 
 AGAIN_AFTER = timedelta(seconds=10)
@@ -74,6 +76,37 @@ def all_applied(
         key = (answer["kind"], answer["metadata"]["name"])
         held[key] = applied(dict(answer), now, asked.get(key), before.get(key))
     return held
+
+
+def known_applied(
+    held: Mapping[tuple[str, str], Applied], wanted: Iterable[Wanted], live: Live, now: datetime
+) -> Mapping[tuple[str, str], Applied]:
+    """What is held of each object, with those that an operator before this one applied and that are still just so.
+
+    Where an object was seen as the answer had it, the fields are those that were seen, and no copy of them: they take
+    more memory than the object, and its look compares what is the same in no time.
+
+    Args:
+        held: after the last apply of each object, by kind and name.
+        wanted: all that is asked for.
+        live: what was seen.
+        now: the one clock.
+    """
+    new = {}
+    for it in wanted:
+        key, body = (it.kind, it.name), live.get(it.kind, {}).get(it.name)
+        last = held.get(key)
+        if body is not None and last is not None:
+            new[key] = _as_seen(last, body)
+        elif body is not None and carries(it.manifest, body):
+            new[key] = applied(body, now, it.manifest)
+    return held if all(held.get(key) is it for key, it in new.items()) else {**held, **new}
+
+
+def _as_seen(last: Applied, live: Object) -> Applied:
+    fields = _fields(live)
+    same = all(one is other for one, other in zip(last.fields, fields, strict=False))
+    return last if same or last.fields != fields else changed(last, fields=fields)
 
 
 def drifted(live: Object, last: Applied | None, now: datetime) -> bool:

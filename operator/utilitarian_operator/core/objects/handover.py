@@ -69,6 +69,24 @@ def all_handed_over(live: ReadOnlyObject, *, replicas_stay: bool) -> list[Object
     return fields
 
 
+def carries(manifest: ReadOnlyObject, live: ReadOnlyObject) -> bool:
+    """Whether an apply of a manifest would change nothing: all of it is there as it was asked for, and held by us.
+
+    What another client changes of it is that client's from then on; what a newer manifest drops is held until an apply.
+
+    Args:
+        manifest: as it is asked for.
+        live: as it is.
+    """
+    applies = [it for it in live["metadata"].get("managedFields", []) if _is_our_apply(it)]
+    fields = applies[0].get("fieldsV1", {}) if len(applies) == 1 else {}
+    return bool(fields) and _held(_asked_for(manifest), live, fields) == fields
+
+
+def _is_our_apply(entry: ReadOnlyObject) -> bool:
+    return entry.get("manager") == MANAGER and entry.get("operation") == "Apply" and not entry.get("subresource")
+
+
 def _asked_for(manifest: ReadOnlyObject) -> Object:
     """The parts of a manifest that a manager holds."""
     metadata = {name: it for name, it in manifest["metadata"].items() if name not in _OF_THE_SERVER}
@@ -81,16 +99,17 @@ def _held(asked: Any, there: Any, fields: Mapping[str, Any]) -> Object | None:
     Args:
         asked: a part of the manifest.
         there: the same part of the object.
-        fields: those of it that the create holds, as `fieldsV1` has them; none below what is held as a whole.
+        fields: those of it that the create (or the apply) holds, as `fieldsV1` has them; none below what is held as
+            a whole.
     """
     if not fields:
         return {} if _within(asked, there) else None
     held: Object = {}
     for name, part, of_it in _items(asked, there, fields) if isinstance(asked, list) else _members(asked, there):
-        if name not in fields and _is_empty(part) and of_it is None:
+        below = fields.get(name)
+        if not below and _is_empty(part) and of_it is None:
             held[name] = {}
             continue
-        below = fields.get(name)
         found = None if below is None else _held(part, of_it, below)
         if below is None or found is None:
             return None

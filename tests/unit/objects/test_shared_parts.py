@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from utilitarian_operator.adapters.cluster.cache import DEPLOYMENTS, Key, Store
-from utilitarian_operator.adapters.cluster.shared_parts import sharing
 from utilitarian_operator.core.labels import INSTANCE_LABEL
+from utilitarian_operator.core.objects.shared_parts import sharing
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-2, 2) | st.floats(-2, 2) | st.sampled_from("abc"),
