@@ -117,5 +117,9 @@ class NamespaceTooLarge(OperatorError):
     """The objects of a namespace take too much memory: its fleets are left alone."""
 
 
+class NoOperator(OperatorError):
+    """No operator works on the fleets of a namespace."""
+
+
 class LeadershipLost(OperatorError):
     """Another replica holds the Lease."""

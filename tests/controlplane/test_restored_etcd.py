@@ -11,7 +11,7 @@ from tests.support.fleet import Fleet
 from tests.support.operator import in_process
 from tests.support.waiting import wait_until
 from utilitarian_operator.errors import HistoryWentBack
-from utilitarian_operator.host import kopf_host
+from utilitarian_operator.host.watched import listing
 
 SOON = timedelta(seconds=60)
 NO_BROKER = "amqp://user:password@127.0.0.1:1/"
@@ -35,7 +35,7 @@ def restarted(plane: ControlPlane, directory: Path, *, restored: bool) -> None:
 
 
 def test_the_process_ends_and_the_next_one_sees_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kopf_host, "LISTED_AGAIN_S", 1.0)
+    monkeypatch.setattr(listing, "LISTED_AGAIN_S", 1.0)
     crds = sorted((REPOSITORY / "crds").glob("*.yaml"))
     with ControlPlane(tmp_path / "plane", crds=crds) as plane, plane.namespace() as namespace:
         kept, lost = Fleet(plane, namespace, "kept"), Fleet(plane, namespace, "lost")

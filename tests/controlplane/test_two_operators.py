@@ -10,8 +10,11 @@ from tests.support.controlplane import ControlPlane
 from tests.support.operator import in_process
 from tests.support.waiting import wait_until
 from utilitarian_operator.api.names import FLEETS_LEASE
+from utilitarian_operator.host import namespaces
+from utilitarian_operator.host.watched import unworked
 
 SOON = timedelta(seconds=60)
+MERGE = "application/merge-patch+json"
 
 
 def holder(controlplane: ControlPlane, namespace: str) -> Any:
@@ -80,3 +83,60 @@ def test_two_releases_in_one_namespace_work_side_by_side_on_namespaces_of_their_
             wait_until(lambda of_fleets=of_fleets: has_conditions(controlplane, of_fleets), within=SOON)
             wait_until(lambda name=name: operators[name].readiness() == "ok\n", within=SOON)
             assert holder(controlplane, of_fleets) == f"{namespace}/{name}"
+
+
+def told_in(controlplane: ControlPlane, namespace: str) -> list[tuple[str, str]]:
+    events = controlplane.request("GET", f"/apis/events.k8s.io/v1/namespaces/{namespace}/events")["items"]
+    return [(it["reason"], it["regarding"]["name"]) for it in events]
+
+
+def test_namespaces_are_shared_by_their_labels_and_one_that_gets_another_label_changes_hands(
+    controlplane: ControlPlane, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever holds the Lease of a namespace is the only one that writes there; what no label chooses is told of."""
+    monkeypatch.setattr(namespaces, "RENEWED_EACH_S", 0.5)
+    monkeypatch.setattr(unworked, "ROUND_EACH_S", 3.0)
+    shards = {shard: f"{namespace}-{shard}" for shard in ("a", "b", "none")}
+    for shard, of_fleets in shards.items():
+        labels = {"shard": shard, "of": namespace}
+        controlplane.request("POST", "/api/v1/namespaces", {"metadata": {"name": of_fleets, "labels": labels}})
+        controlplane.request("POST", path_in(of_fleets), FLEET)
+    moves = shards["a"]
+    with ExitStack() as stack:
+        operators = {
+            shard: stack.enter_context(
+                in_process(
+                    controlplane,
+                    namespace_selector=f"of={namespace},shard={shard}",
+                    lease_namespace=namespace,
+                    lease=shard,
+                    instance=shard,
+                )
+            )
+            for shard in ("a", "b")
+        }
+
+        def holders() -> list[Any]:
+            return [holder(controlplane, shards[shard]) for shard in operators]
+
+        for shard in operators:
+            wait_until(lambda shard=shard: has_conditions(controlplane, shards[shard]), within=SOON)
+        assert holders() == [f"{namespace}/a", f"{namespace}/b"]
+        left = f"no operator works on the fleets of namespace {shards['none']}"
+        for operator in operators.values():
+            wait_until(lambda operator=operator: left in operator.readiness(), within=SOON, describe=operator.readiness)
+        assert ("NoOperator", "u") in told_in(controlplane, shards["none"])
+        assert not has_conditions(controlplane, shards["none"])
+
+        label = {"metadata": {"labels": {"shard": "b"}}}
+        controlplane.request("PATCH", f"/api/v1/namespaces/{moves}", label, MERGE)
+        wait_until(lambda: holder(controlplane, moves) == f"{namespace}/b", within=SOON)
+        # It looks as the one before did, so an edit shows that it does.
+        controlplane.request("PATCH", f"{path_in(moves)}/u", {"spec": {"image": "u:2"}}, MERGE)
+        generation = controlplane.request("GET", f"{path_in(moves)}/u")["metadata"]["generation"]
+
+        def observed() -> Any:
+            return controlplane.request("GET", f"{path_in(moves)}/u")["status"].get("observedGeneration")
+
+        wait_until(lambda: observed() == generation, within=SOON, describe=observed)
+        assert "NamespaceTaken" not in dict(told_in(controlplane, moves)), "it only changed hands"

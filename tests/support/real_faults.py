@@ -1,7 +1,7 @@
 """What may happen to the parts of a fleet at work: each does its harm to real parts, and undoes it."""
 
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,6 +19,7 @@ from tests.support.relay import Relay
 from tests.support.tcp_link import TcpLink
 from tests.support.waiting import wait_until
 from utilitarian_operator.adapters.intervals import Intervals
+from utilitarian_operator.api.names import FLEETS_LEASE
 from utilitarian_operator.api.patience import Patience
 from utilitarian_operator.host import clocks, fences, lease, wiring
 
@@ -33,6 +34,7 @@ QUICK_DRAIN = timedelta(seconds=10)
 
 OFTEN = 8
 LEASE, REPLICAS = "uo", ("one", "two")
+SHARD = "example.com/shard"
 Again = Iterator[Collection[str]]
 
 
@@ -100,9 +102,28 @@ def with_its_clock(scene: Scene) -> None:
     scene.operators.append((None, scene.stack.enter_context(running)))
 
 
-def _process(scene: Scene, **how: Any) -> None:
+def two_shards(scene: Scene) -> None:
+    """Two operators that share the cluster by a label of its namespaces, which that of the fleet has of the first."""
+    _label(scene, REPLICAS[0])
+    for name in REPLICAS:
+        namespace = scene.installation.fleet.namespace
+        chosen = f"kubernetes.io/metadata.name={namespace},{SHARD}={name}"
+        options = ("--lease", name, "--lease-namespace", namespace, "--namespace-selector", chosen)
+        folder = scene.folder / name
+        folder.mkdir()
+        _process(scene, (), directory=folder, options=options)
+
+
+def _label(scene: Scene, shard: str) -> None:
+    label = {"metadata": {"labels": {SHARD: shard}}}
+    path = f"/api/v1/namespaces/{scene.installation.fleet.namespace}"
+    scene.plane.request("PATCH", path, label, "application/merge-patch+json")
+
+
+def _process(scene: Scene, namespaces: Sequence[str] | None = None, **how: Any) -> None:
     options = {"directory": scene.folder, **how}
-    running = as_process(scene.plane, scene.installation.fleet.namespace, **options)
+    watched = (scene.installation.fleet.namespace,) if namespaces is None else namespaces
+    running = as_process(scene.plane, *watched, **options)
     scene.operators.append(scene.stack.enter_context(running))
 
 
@@ -279,11 +300,22 @@ def leader_is_suspended(scene: Scene) -> Again:
     wait_until(operator.healthy, within=WITHIN, describe=process.tail)
 
 
+@contextmanager
+def namespace_is_relabelled(scene: Scene) -> Again:
+    """With the label that the other operator has chosen."""
+    _label(scene, REPLICAS[1])
+    yield ()
+
+
 def holder(scene: Scene) -> str:
     """Name of the replica that leads."""
+    return _held(scene, LEASE).rpartition("_")[0]
+
+
+def _held(scene: Scene, lease: str) -> str:
     namespace = scene.installation.fleet.namespace
-    path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{LEASE}"
-    return str(scene.plane.request("GET", path)["spec"].get("holderIdentity", "")).rpartition("_")[0]
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{lease}"
+    return str(scene.plane.request("GET", path)["spec"].get("holderIdentity", ""))
 
 
 # What people do
@@ -380,6 +412,9 @@ FAULTS: Mapping[str, Fault] = {
     "Secret is deleted": Fault(secret_is_deleted, one_process, _condition("Stalled", "True", "SecretMissing")),
     "resource is made anew": Fault(resource_is_made_anew, one_process),
     "two operators": Fault(leader_is_suspended, two_replicas, lambda it: holder(it) not in {it.led_by, ""}),
+    "namespace is relabelled": Fault(
+        namespace_is_relabelled, two_shards, lambda it: _held(it, FLEETS_LEASE).endswith(f"/{REPLICAS[1]}")
+    ),
     "quota is exhausted": Fault(quota_is_exhausted, one_process, _condition("Ready", "False", "PodsRefused")),
     "image can't be pulled": Fault(
         image_can_not_be_pulled, one_process, _condition("Ready", "False", "RolloutFailing")

@@ -2,12 +2,13 @@
 
 import contextlib
 import os
+import re
 import socket
 from collections.abc import Iterator
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,6 +28,12 @@ LONGEST_TICK = timedelta(seconds=30)
 """Much less than what `/healthz` takes for a process that is stuck."""
 LEAST_MEMORY = 128 * 2**20
 """Bytes; with all its libraries the process takes 90 MiB before it has read any object."""
+_KEY = r"([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?"
+_VALUE = r"[A-Za-z0-9]?([A-Za-z0-9_.-]*[A-Za-z0-9])?"
+_TERM = rf"\s*(!\s*{_KEY}|{_KEY}(\s*(=|==|!=)\s*{_VALUE}|\s+(in|notin)\s*\(\s*{_VALUE}(\s*,\s*{_VALUE})*\s*\))?)\s*"
+SELECTOR = re.compile(rf"{_TERM}(,{_TERM})*")
+"""As `kubectl get -l` takes it; numbers (`>`, `<`) are left out."""
+
 LEADERSHIP_LOST = 75
 """Exit code after the Lease was lost (EX_TEMPFAIL): nothing is wrong with this process, start it again."""
 
@@ -90,6 +97,14 @@ Namespaces = Annotated[
     list[str] | None,
     typer.Option(envvar=_env("NAMESPACE"), help="Watch this namespace; repeatable. All unless given."),
 ]
+NamespaceSelector = Annotated[
+    str,
+    typer.Option(
+        envvar=_env("NAMESPACE_SELECTOR"),
+        help="Work in those namespaces alone whose labels this selector chooses, as kubectl get -l takes it: several "
+        "operators share a cluster so. All unless given.",
+    ),
+]
 Tick = Annotated[str, typer.Option(envvar=_env("TICK"), help="Time between two looks at a fleet, 100ms to 30s.")]
 LinkLocal = Annotated[
     bool, typer.Option(envvar=_env("LINK_LOCAL"), help="Let brokers have link-local and metadata addresses.")
@@ -131,6 +146,7 @@ LogFormat = Annotated[Format, typer.Option(envvar=_env("LOG_FORMAT"), help="text
 
 def run(  # noqa: PLR0913 - each is an option of the command
     namespace: Namespaces = None,
+    namespace_selector: NamespaceSelector = "",
     tick: Tick = "1s",
     metrics_port: MetricsPort = 8080,
     health_port: HealthPort = 8081,
@@ -158,11 +174,10 @@ def run(  # noqa: PLR0913 - each is an option of the command
     logs.configure(log_level, as_json=log_format is Format.JSON)
     with _exit_codes():
         settings = Settings(
-            namespaces=tuple(namespace or ()),
+            **_where(namespace, namespace_selector, lease_namespace or _own_namespace()),
             tick=_tick(tick),
             metrics_port=metrics_port,
             health_port=health_port,
-            lease_namespace=lease_namespace or _own_namespace(),
             lease=lease,
             reach=Reach(link_local=link_local),
             instance=os.environ.get("POD_NAME") or socket.gethostname(),
@@ -197,6 +212,22 @@ def _tick(text: str) -> timedelta:
     if tick > LONGEST_TICK:
         raise typer.BadParameter(f"--tick: {text} is too long: use 30s or less")
     return tick
+
+
+def _where(namespaces: list[str] | None, selector: str, lease_namespace: str | None) -> dict[str, Any]:
+    """The settings that say where it works."""
+    about = "--namespace-selector"
+    if selector and namespaces:
+        raise typer.BadParameter(f"{about}: --namespace names the namespaces already: leave one of both out")
+    if selector and lease_namespace is None:
+        raise typer.BadParameter(f"{about}: operators that share a cluster agree by Leases: give --lease-namespace too")
+    if selector and not SELECTOR.fullmatch(selector):
+        raise typer.BadParameter(
+            f"{about}: {selector} is no selector of labels: write it like utilitarian.io/shard=a, or "
+            "'!utilitarian.io/shard' for the namespaces without that label"
+        )
+    where = {"namespaces": tuple(namespaces or ()), "lease_namespace": lease_namespace}
+    return where | {"namespace_selector": selector or None}
 
 
 def _allowances(words: list[str]) -> "Allowances":

@@ -25,6 +25,7 @@ class Reason(StrEnum):
     INVALID_SPEC = "InvalidSpec"
     NAME_TAKEN = "NameTaken"
     NAMESPACE_TAKEN = "NamespaceTaken"
+    NO_OPERATOR = "NoOperator"
     NAMESPACE_TOO_LARGE = "NamespaceTooLarge"
     QUEUE_TAKEN = "QueueTaken"
     REPLICAS_TAKEN = "ReplicasTaken"

@@ -7,7 +7,6 @@ from functools import partial
 
 from utilitarian_operator.adapters.broker.timing import CLOCK
 from utilitarian_operator.adapters.cluster.seam import Cluster
-from utilitarian_operator.api.names import FLEETS_LEASE
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.errors import ClusterError
@@ -27,6 +26,7 @@ class Fences:
         namespace, lease: of the Lease that its replicas share.
         instance: this process' name, to be read by people.
         seconds: of a clock that never goes back nor stands still.
+        handed_over_s: another operator may have a namespace for so long until that is said.
     """
 
     def __init__(
@@ -36,10 +36,11 @@ class Fences:
         lease: str,
         instance: str,
         seconds: Callable[[], float] = boot_seconds,
+        handed_over_s: float = 0.0,
     ) -> None:
         self.cluster, self._instance, self._operator = cluster, instance, f"{namespace}/{lease}"
         self.leadership = Leadership(cluster, namespace, lease, instance, seconds=seconds)
-        self.namespaces = Namespaces(cluster, self._operator, self._report, seconds)
+        self.namespaces = Namespaces(cluster, self._operator, self._report, seconds, handed_over_s)
 
     def may_write(self, namespace: str) -> float:
         """Within how many seconds a write to the fleets of a namespace must be over.
@@ -65,13 +66,19 @@ class Fences:
     async def _report(self, namespace: str, another: str, lease: Object) -> None:
         note = (
             f"the fleets of namespace {namespace} are worked on by the operator {another}; the operator "
-            f"{self._operator} watches them, too, and leaves them alone: give one of both other watchNamespaces"
+            f"{self._operator} watches them, too, and leaves them alone: give one of both other watchNamespaces, or "
+            "another namespaceSelector"
         )
-        about = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", **lease}
+        await self.record(
+            {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", **lease}, Reason.NAMESPACE_TAKEN, note
+        )
+
+    async def record(self, about: Object, reason: Reason, note: str) -> None:
+        """Record an event in a namespace that is not this operator's; what comes of it is logged."""
         try:
             async with asyncio.timeout(2.0):
                 made = partial(event, instance=self._instance, now=utc_now(), unique=CLOCK.unique())
-                await self.cluster.create(made(about, Reason.NAMESPACE_TAKEN, note))
+                await self.cluster.create(made(about, reason, note))
         except (ClusterError, TimeoutError, KeyError) as error:
-            where = f"{namespace}/{FLEETS_LEASE}"
-            logger.warning("event not recorded", extra={"lease": where, "because": str(error)})
+            where = {"namespace": about["metadata"]["namespace"], "reason": str(reason)}
+            logger.warning("event not recorded", extra={**where, "because": str(error)})

@@ -1,4 +1,4 @@
-"""Runs kopf as informer: every event goes to the cache, and what is new asks for a look; lists what watches miss."""
+"""Runs kopf as informer: every event goes to the cache, and what is new asks for a look."""
 
 import asyncio
 import concurrent.futures
@@ -7,9 +7,8 @@ import itertools
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import kopf
 from kubernetes.aio.client.configuration import Configuration
@@ -27,21 +26,14 @@ from utilitarian_operator.adapters.cluster.cache import (
     version,
 )
 from utilitarian_operator.adapters.cluster.pages import PAGE
-from utilitarian_operator.adapters.cluster.seam import Cluster
-from utilitarian_operator.adapters.cluster.sieve import Sieve
 from utilitarian_operator.api.resource import GROUP, VERSION
 from utilitarian_operator.core.backoff import Backoff
-from utilitarian_operator.errors import ClusterError, HistoryWentBack, Rejected
-from utilitarian_operator.host.health import History, ProcessHealth, WatchProgress
 from utilitarian_operator.host.kopf_session import Session, connection, session
 from utilitarian_operator.host.settings import Settings
+from utilitarian_operator.host.watched.chosen import NAMESPACES, Chosen
 from utilitarian_operator.host.workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)
-
-RETRY_S = 2.0
-LISTED_AGAIN_S = 30.0
-"""Two full lists are no closer to each other, however often watches begin anew."""
 
 ENDS_WITHIN_S = 10.0
 """After one of its parts ended, or it was told to; what goes on then is left to the end of the process."""
@@ -52,7 +44,10 @@ GOODBYE_S = 0.25
 
 BACKOFF = Backoff(first_s=0.5, longest_s=10.0)
 
-WATCHED = {
+Kind: TypeAlias = tuple[str, str, str]
+"""Group, version and plural."""
+
+WATCHED: Mapping[str, Kind] = {
     FLEETS: (GROUP, VERSION, FLEETS),
     DEPLOYMENTS: ("apps", "v1", DEPLOYMENTS),
     STATEFUL_SETS: ("apps", "v1", STATEFUL_SETS),
@@ -84,6 +79,7 @@ def seeing(
     queue: WorkQueue[Key],
     progress: Callable[[str, int], None] = lambda *_: None,
     listed: Callable[[], None] = lambda: None,
+    chosen: Chosen | None = None,
 ) -> See:
     """What is done with each event: it goes to the cache, and what is new asks for a look.
 
@@ -92,6 +88,7 @@ def seeing(
         queue: asked for a look at the fleet that an object belongs to.
         progress: given the kind and the version of every object.
         listed: called where a watch began anew: it has no word of what went before that.
+        chosen: told of the namespaces that are chosen by their labels.
     """
 
     def see(plural: str, kind: str | None, body: dict[str, Any]) -> None:
@@ -99,9 +96,14 @@ def seeing(
             listed()
         if kind == LISTED:
             return
-        progress(plural, version(body))
-        edited = plural == FLEETS and store.edited(body)
         deleted = kind == "DELETED"
+        if chosen is not None and plural == NAMESPACES:
+            chosen.see(body, deleted=deleted)
+            return
+        progress(plural, version(body))
+        if not store.chosen.takes(plural, body, deleted=deleted):
+            return
+        edited = plural == FLEETS and store.edited(body)
         news = deleted or not store.knows(plural, body)
         key = store.see(plural, body, deleted=deleted)
         if key is not None and news:
@@ -122,7 +124,7 @@ class _Tell(NamedTuple):
     listed: Callable[[], object]
 
 
-def _registry(see: See, home: asyncio.AbstractEventLoop) -> kopf.OperatorRegistry:
+def _registry(see: See, home: asyncio.AbstractEventLoop, watched: Mapping[str, Kind]) -> kopf.OperatorRegistry:
     """Handlers that hand each event over to another event loop."""
     handlers = kopf.OperatorRegistry()
 
@@ -130,14 +132,14 @@ def _registry(see: See, home: asyncio.AbstractEventLoop) -> kopf.OperatorRegistr
         async def saw(event: Mapping[str, Any], **_: object) -> None:
             _hand_over(home, see, plural, event["type"], dict(event["object"]))
 
-        kopf.on.event(*WATCHED[plural], id=f"saw-{plural}", registry=handlers)(saw)
+        kopf.on.event(*watched[plural], id=f"saw-{plural}", registry=handlers)(saw)
 
-    for plural in WATCHED:
+    for plural in watched:
         watch(plural)
     return handlers
 
 
-def informer_settings() -> kopf.OperatorSettings:
+def informer_settings(namespace_selector: str | None = None) -> kopf.OperatorSettings:
     """Make kopf a mere informer: no peering, no events of its own, nothing written to any object."""
     result = kopf.OperatorSettings()
     result.process.ultimate_exiting_timeout = None  # it would kill the process ten minutes after an error in a watch
@@ -156,6 +158,8 @@ def informer_settings() -> kopf.OperatorSettings:
     result.scanning.disabled = True  # the kinds are fixed: nothing to discover while running
     for plural in (it for it in WATCHED if it != FLEETS):
         result.watching.label_selectors[plural] = CHILD_SELECTOR
+    if namespace_selector is not None:
+        result.watching.label_selectors[NAMESPACES] = namespace_selector
     return result
 
 
@@ -189,7 +193,8 @@ async def host(
     ended: concurrent.futures.Future[None] = concurrent.futures.Future()
     ended.set_running_or_notify_cancel()
     tell = _Tell(partial(home.call_soon_threadsafe, ready.set), partial(_hand_over, home, see, "", LISTED, {}))
-    watches = _watch(_registry(see, home), settings, login, tell, stop=closing, sleep=sleep)
+    watched = WATCHED if settings.namespace_selector is None else {**WATCHED, NAMESPACES: ("", "v1", NAMESPACES)}
+    watches = _watch(_registry(see, home, watched), settings, login, tell, stop=closing, sleep=sleep)
     threading.Thread(target=_run, args=(inner, watches, ended), name="kopf", daemon=True).start()
     outcome: asyncio.Future[None] = asyncio.wrap_future(ended)
     stopped: asyncio.Future[Any] = asyncio.create_task(stop.wait())
@@ -248,7 +253,7 @@ async def _watch(
     try:
         roots = await kopf.spawn_tasks(
             registry=handlers,
-            settings=informer_settings(),
+            settings=informer_settings(settings.namespace_selector),
             # Its own guess asks for the user's name, which an arbitrary user id doesn't have.
             identity=settings.instance,  # type: ignore[arg-type] # kopf's type for it is not public
             standalone=True,
@@ -283,114 +288,3 @@ async def _run_to_the_end(parts: Collection["asyncio.Task[Any]"], others: Collec
     if not ended:
         raise TimeoutError(f"a part of kopf has ended, and the others go on after {ENDS_WITHIN_S:g} s")
     running.result()
-
-
-@dataclass
-class Listing:
-    """Lists all that is watched: a watch may miss that something vanished.
-
-    Args:
-        cluster: the API server.
-        store: given all that is listed.
-        settings: of the process.
-        watches: told what is listed.
-        blind: those of the watched namespaces that may not be listed: nothing is decided there.
-        history: of what was seen and listed.
-    """
-
-    cluster: Cluster
-    store: Store
-    settings: Settings
-    watches: WatchProgress
-    blind: set[str] = field(default_factory=set)
-    history: History = field(default_factory=History)
-
-    async def first(self, health_of_process: ProcessHealth, stop: asyncio.Event) -> None:
-        """Know everything before anything is decided; tries until the API server answers."""
-        while not stop.is_set():
-            try:
-                await self._list(lambda: health_of_process.goes_on("first list"))
-            except ClusterError as error:
-                logger.warning("waiting for the API server and the CRD", extra={"because": str(error)})
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(RETRY_S):
-                        await stop.wait()
-            else:
-                health_of_process.ended("first list")
-                return
-
-    async def again(self, queue: WorkQueue[Key], anew: asyncio.Event) -> None:
-        """List everything now and then, and soon after `anew` is set: a watch began anew. Raises HistoryWentBack."""
-        each_s = self.settings.resync.total_seconds()
-        at_least_s = min(LISTED_AGAIN_S, each_s)
-        while True:
-            await CLOCK.sleep(at_least_s)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(each_s - at_least_s):
-                    await anew.wait()
-            anew.clear()
-            try:
-                for key in await self._list(told=self.watches.listed):
-                    queue.add(key)
-            except HistoryWentBack:
-                raise
-            except ClusterError as error:
-                logger.warning("not resynced", extra={"because": str(error)})
-            if self.history.doubtful:
-                anew.set()  # soon, to be sure
-
-    def seen(
-        self, look: Callable[[Key], Awaitable[bool]], leave: Callable[[Key], Awaitable[object]]
-    ) -> Callable[[Key], Awaitable[bool]]:
-        """The same look, but at no fleet of which a part alone may be known, or what is so no longer.
-
-        One whose namespace gave way is left, so that nothing more is kept of it.
-        """
-
-        async def if_seen(key: Key) -> bool:
-            if key.namespace in self.store.room.aside:
-                await leave(key)
-                return True
-            return key.namespace in self.blind or self.history.doubtful or await look(key)
-
-        return if_seen
-
-    async def _list(
-        self, goes_on: Callable[[], None] = lambda: None, told: Callable[[str, int], None] = lambda *_: None
-    ) -> set[Key]:
-        seen = {plural: self.store.newest(plural) for plural in WATCHED}
-        sieve = Sieve(self.store, goes_on)
-        listed = await self._lists(sieve, goes_on)
-        self.history.compare(seen, {plural: min(each[plural] for each in listed.values()) for plural in WATCHED})
-        blind = {it for it in self.settings.namespaces if it not in listed}
-        for namespace in sorted(blind - self.blind):
-            logger.warning("left alone: it may not be listed", extra={"namespace": namespace})
-        self.blind.clear()
-        self.blind.update(blind)
-        self.store.lay_only_aside(sieve.room.aside)
-        touched: set[Key] = set()
-        for plural in WATCHED:
-            found = [*sieve.found(plural), *self.store.objects_in(plural, blind)]
-            touched |= self.store.replace(plural, found, min(each[plural] for each in listed.values()))
-            told(plural, max(map(version, found), default=0))
-        return touched
-
-    async def _lists(self, sieve: Sieve, goes_on: Callable[[], None]) -> dict[str | None, dict[str, int]]:
-        """The version of each kind's list, by namespace, of which no kind is refused."""
-        found: dict[str | None, dict[str, int]] = {}
-        refused: Rejected | None = None
-        for namespace in self.settings.namespaces or (None,):
-            versions = {}
-            try:
-                for plural in WATCHED:
-                    goes_on()
-                    selector = "" if plural == FLEETS else CHILD_SELECTOR
-                    _, versions[plural] = await self.cluster.kept_items(plural, namespace, selector, sieve.of(plural))
-            except Rejected as error:  # it was deleted, say, and with it the operator's rights there
-                refused = error
-                sieve.drop(namespace or "")
-            else:
-                found[namespace] = versions
-        if refused is not None and not found:
-            raise refused
-        return found

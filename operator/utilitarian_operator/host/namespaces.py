@@ -30,6 +30,7 @@ class _Namespace:
 
     lease: Lease
     looked_at: float = float("-inf")
+    taken_since: float | None = None
     said: str | None = None
     one: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -43,6 +44,7 @@ class Namespaces:
         report: called once for each namespace that is another operator's, with the namespace, that one's name and its
             Lease.
         seconds: of a clock that never goes back nor stands still.
+        handed_over_s: a namespace may be another operator's for so long until that is said.
     """
 
     def __init__(
@@ -51,8 +53,10 @@ class Namespaces:
         operator: str,
         report: Callable[[str, str, Object], Awaitable[None]],
         seconds: Callable[[], float] = boot_seconds,
+        handed_over_s: float = 0.0,
     ) -> None:
         self._cluster, self._operator, self._report, self._seconds = cluster, operator, report, seconds
+        self._handed_over_s = handed_over_s
         self._known: dict[str, _Namespace] = {}
 
     @property
@@ -108,6 +112,12 @@ class Namespaces:
             await asyncio.gather(*(one(name) for name in sorted(names)), *(lease.give_back() for lease in gone))
             await sleep(RENEWED_EACH_S)
 
+    async def leave(self, namespace: str) -> None:
+        """Let another operator work on the fleets of a namespace at once; none of its looks may go on."""
+        known = self._known.pop(namespace, None)
+        if known is not None:
+            await known.lease.give_back()
+
     async def give_back(self) -> None:
         """Leave all to the operator that comes next; a request that takes longer is left to the Lease's end."""
         leases = [it.lease for it in self._known.values()]
@@ -126,7 +136,11 @@ class Namespaces:
         known.looked_at = self._seconds()
         await known.lease.attempt()
         another = known.lease.another
-        if another == known.said:
+        if another is None:
+            known.taken_since = None
+        elif known.taken_since is None:
+            known.taken_since = known.looked_at
+        if another == known.said or not self._is_said_now(known):
             return
         known.said = another
         if another is None:
@@ -135,3 +149,7 @@ class Namespaces:
         about = {"namespace": name, "operator": another}
         logger.warning("the fleets of a namespace are another operator's and left alone", extra=about)
         await self._report(name, another, known.lease.live)
+
+    def _is_said_now(self, known: _Namespace) -> bool:
+        since = known.taken_since
+        return since is None or known.looked_at - since >= self._handed_over_s

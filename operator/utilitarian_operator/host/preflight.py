@@ -1,6 +1,7 @@
 """Whether this process could work: the API server answers, knows the resource, and gives the rights that it needs."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
 
 from utilitarian_operator.adapters.cluster.cache import FLEETS
 from utilitarian_operator.adapters.cluster.seam import Cluster
@@ -11,7 +12,9 @@ from utilitarian_operator.errors import ClusterError, Gone
 
 EACH_S, AGAIN_S = 60.0, 5.0
 
-RIGHTS = (
+Right: TypeAlias = tuple[str, str, str, str]
+
+RIGHTS: tuple[Right, ...] = (
     ("watch", GROUP, FLEETS, ""),
     ("patch", GROUP, FLEETS, "status"),
     ("watch", "apps", "deployments", ""),
@@ -28,18 +31,19 @@ RIGHTS = (
 """Verb, group, resource and subresource without which a fleet can't be run."""
 
 
-async def check(cluster: Cluster, namespaces: Sequence[str]) -> str | None:
+async def check(cluster: Cluster, namespaces: Sequence[str], more: Sequence[Right] = ()) -> str | None:
     """What is missing, or None.
 
     Args:
         cluster: the API server; asking about rights must need no leadership.
         namespaces: that are watched; none is all.
+        more: rights beyond those that each operator needs.
     """
     try:
         for namespace in namespaces or (None,):
             await cluster.items(FLEETS, namespace, limit=1)
         for namespace in namespaces or ("",):
-            for right in RIGHTS:
+            for right in (*RIGHTS, *more):
                 if not await _has(cluster, namespace, *right):
                     return _lacking(namespace, *right)
             if not await _has(cluster, namespace, "patch", "coordination.k8s.io", "leases", "", FLEETS_LEASE):
@@ -56,6 +60,7 @@ async def keep_checking(
     namespaces: Sequence[str],
     tell: Callable[[str | None], None],
     sleep: Callable[[float], Awaitable[None]],
+    more: Sequence[Right] = (),
 ) -> None:
     """Check for ever, and tell what came of it.
 
@@ -64,9 +69,10 @@ async def keep_checking(
         namespaces: that are watched; none is all.
         tell: called with what is missing, or None, after each check.
         sleep: waits for so many seconds.
+        more: rights, as of `check`.
     """
     while True:
-        found = await check(cluster, namespaces)
+        found = await check(cluster, namespaces, more)
         tell(found)
         await sleep(EACH_S if found is None else AGAIN_S)
 

@@ -40,6 +40,8 @@ class Settings:
 
     Args:
         namespaces: watched; empty is all.
+        namespace_selector: works in those namespaces alone whose labels it chooses, as `kubectl get -l` takes it; None:
+            all that are watched.
         tick: time between two looks at the same fleet.
         resync: longest time between two full lists, which find what a watch has missed.
         metrics_port: of /metrics; 0 for any free port.
@@ -60,6 +62,7 @@ class Settings:
     """
 
     namespaces: tuple[str, ...] = ()
+    namespace_selector: str | None = None
     tick: timedelta = timedelta(seconds=1)
     resync: timedelta = timedelta(minutes=5)
     metrics_port: int = 8080

@@ -23,7 +23,7 @@ from utilitarian_operator.adapters.broker.session import opened
 from utilitarian_operator.adapters.broker.timing import (
     CLOCK,
 )
-from utilitarian_operator.adapters.cluster.cache import Key, Store
+from utilitarian_operator.adapters.cluster.cache import Everywhere, Key, Store
 from utilitarian_operator.adapters.cluster.client import ClusterClient
 from utilitarian_operator.adapters.cluster.request_rate import RequestRate
 from utilitarian_operator.adapters.cluster.seam import Cluster
@@ -42,6 +42,10 @@ from utilitarian_operator.host.preflight import keep_checking
 from utilitarian_operator.host.salt import keep_asking, salt_in
 from utilitarian_operator.host.serving.http import MOST_SCRAPES, MetricsPage, health_page, serve
 from utilitarian_operator.host.settings import Settings
+from utilitarian_operator.host.watched.chosen import NAMESPACES, Chosen
+from utilitarian_operator.host.watched.listing import Listing
+from utilitarian_operator.host.watched.ours import held, leave, look_if_ours, wanted
+from utilitarian_operator.host.watched.unworked import Unworked
 from utilitarian_operator.host.workqueue import WorkQueue
 from utilitarian_operator.metrics.fleet import Metrics
 from utilitarian_operator.reconcile.act.drains import Drains
@@ -54,6 +58,9 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 RETRY_S = 2.0
+HANDED_OVER_S = 10.0
+"""Where namespaces are chosen by their labels, one that changed hands may be the former operator's for a moment."""
+
 CANCELLED_WITHIN_S = 1.0
 """What is cancelled and goes on is left to the end of the process; it may not write once the Lease is given back."""
 
@@ -167,27 +174,26 @@ async def _operate(  # noqa: PLR0913 - the parts that it is handed
 ) -> None:
     own = fences.cluster if fences else cluster
     salt = await _unless(stop, _salt(own, settings.lease_namespace, stop))
-    store, brokers = Store(room=room_in(settings.memory)), _brokers(settings, metrics, spans)
+    chosen = None if settings.namespace_selector is None else Chosen(settings.namespace_selector)
+    store, brokers = Store(room_in(settings.memory), chosen or Everywhere()), _brokers(settings, metrics, spans)
     writer = ObjectWriter(cluster, store, metrics, settings.instance, utc_now, CLOCK.unique)
     drains = Drains(cluster, store, writer, utc_now, CLOCK.sleep, fences.may_write if fences else lambda _: None)
     parts, how = (cluster, store, brokers, drains, metrics), (settings.patience, settings.allowances)
     reconciler = Reconciler(*parts, utc_now, CLOCK.monotonic, *how, salt=salt, spans=spans)
     watches, anew = WatchProgress(CLOCK.monotonic), asyncio.Event()
-    listing = handlers.Listing(cluster, store, settings, watches)
-    look = listing.seen(partial(_ours, fences, reconciler) if fences else reconciler.reconcile, reconciler.leave)
+    listing = Listing(cluster, store, settings, watches, chosen)
+    look = _looks(listing, reconciler, fences)
     queue: WorkQueue[Key] = WorkQueue(look, group=attrgetter("namespace"), between=CLOCK.between)
     health_of_process.stuck += [queue.stuck, watches.stuck]
     await _unless(stop, listing.first(health_of_process, stop))
-    tasks = [
-        asyncio.create_task(queue.run(), name="queue"),
-        asyncio.create_task(
-            _tick(partial(_wanted, store, reconciler), queue, settings, health_of_process, metrics), name="tick"
-        ),
-        asyncio.create_task(listing.again(queue, anew), name="resync"),
-    ]
+    ticks = _tick(partial(wanted, store, reconciler), queue, settings, health_of_process, metrics)
+    on = {"queue": queue.run(), "tick": ticks, "resync": listing.again(queue, anew)}
+    tasks = [asyncio.create_task(it, name=name) for name, it in on.items()]
     tasks += [*_renewals(settings, own, store, fences), *_salting(settings, own, reconciler, stop)]
-    tasks.append(_telling(Aside(store.room, cluster, writer.record_event, metrics.process), health_of_process))
-    closing, see = asyncio.Event(), handlers.seeing(store, queue, watches.saw, anew.set)
+    tasks.append(_told(Aside(store.room, cluster, writer.record_event, metrics.process), health_of_process))
+    if fences is not None and chosen is not None:
+        tasks.append(_told(Unworked(own, chosen, fences.record, metrics.process), health_of_process))
+    closing, see = asyncio.Event(), handlers.seeing(store, queue, watches.saw, anew.set, chosen)
     informer = asyncio.create_task(_inform(see, settings, login, health_of_process, closing), name="informer")
     tasks.append(asyncio.create_task(_until(stop), name="stop"))
     try:
@@ -200,6 +206,14 @@ async def _operate(  # noqa: PLR0913 - the parts that it is handed
         await asyncio.gather(informer, return_exceptions=True)
     for task in done:
         task.result()
+
+
+def _looks(listing: Listing, reconciler: Reconciler, fences: Fences | None) -> Callable[[Key], Awaitable[bool]]:
+    """A look at a fleet, as the queue asks for it."""
+    if fences is None:
+        return listing.seen(reconciler.reconcile, reconciler.leave)
+    ours = partial(look_if_ours, fences, reconciler, newly_chosen=listing.newly_chosen)
+    return listing.seen(ours, partial(leave, fences, listing.store, reconciler))
 
 
 async def _finish(looks: Awaitable[None], tasks: list["asyncio.Task[None]"], fences: Fences | None) -> None:
@@ -219,10 +233,11 @@ async def _salt(cluster: Cluster, namespace: str | None, stop: asyncio.Event) ->
     return await salt_in(cluster, namespace, stop, CLOCK.secret) if namespace else None
 
 
-def _telling(aside: Aside, health_of_process: ProcessHealth) -> "asyncio.Task[None]":
+def _told(left_alone: Aside | Unworked, health_of_process: ProcessHealth) -> "asyncio.Task[None]":
+    """Have it told what is left alone."""
     notes = health_of_process.notes
-    health_of_process.notes = lambda: [*notes(), *aside.notes()]
-    return asyncio.create_task(aside.run(CLOCK.sleep), name="aside")
+    health_of_process.notes = lambda: [*notes(), *left_alone.notes()]
+    return asyncio.create_task(left_alone.run(CLOCK.sleep), name=type(left_alone).__name__)
 
 
 def _salting(
@@ -238,7 +253,7 @@ def _renewals(settings: Settings, cluster: Cluster, store: Store, fences: Fences
     """What is renewed for ever: the Leases of namespaces, and the webhook's certificate."""
     tasks = []
     if fences is not None:
-        watched = partial(_watched, settings, store)
+        watched = partial(held, settings, store)
         tasks.append(asyncio.create_task(fences.namespaces.renew(watched, CLOCK.sleep), name="namespaces"))
     if settings.admission is not None:
         tasks.append(asyncio.create_task(renew(settings.admission, cluster, utc_now, CLOCK.sleep), name="certificate"))
@@ -278,11 +293,6 @@ async def _inform(
                     await closing.wait()
 
 
-def _wanted(store: Store, reconciler: Reconciler) -> list[Key]:
-    """The fleets that are there, and those that are to be forgotten: no event may tell of that again."""
-    return list(dict.fromkeys((*store.fleets(), *sorted(reconciler.kept))))
-
-
 async def _tick(
     wanted: Callable[[], list[Key]],
     queue: WorkQueue[Key],
@@ -301,22 +311,6 @@ async def _tick(
         metrics.process.lagged(CLOCK.monotonic() - due)
 
 
-async def _ours(fences: Fences, reconciler: Reconciler, key: Key) -> bool:
-    """Look at a fleet, unless nothing may be written now or it is another operator's."""
-    if fences.leadership.unsure:
-        return True  # the next tick asks again
-    if await fences.namespaces.ours(key.namespace):
-        return await reconciler.reconcile(key)
-    if key.namespace in fences.namespaces.left_alone or reconciler.has_gone(key):
-        await reconciler.leave(key)  # what the other one does meanwhile is not known here
-    return True
-
-
-def _watched(settings: Settings, store: Store) -> set[str]:
-    """The namespaces that are watched by name, and those that have fleets, also where these are left alone."""
-    return {*settings.namespaces, *store.room.aside, *(key.namespace for key in store.fleets())}
-
-
 @contextlib.asynccontextmanager
 async def _checking(settings: Settings, client: ApiClient, health_of_process: ProcessHealth) -> AsyncIterator[None]:
     """Find out all the time whether this process could work, also while it waits for the Lease."""
@@ -326,7 +320,8 @@ async def _checking(settings: Settings, client: ApiClient, health_of_process: Pr
             logger.warning("not ready", extra={"because": lacks})
         health_of_process.lacks = lacks
 
-    checks = keep_checking(ClusterClient(client), settings.namespaces, tell, CLOCK.sleep)
+    more = () if settings.namespace_selector is None else (("watch", "", NAMESPACES, ""),)
+    checks = keep_checking(ClusterClient(client), settings.namespaces, tell, CLOCK.sleep, more)
     checker = asyncio.create_task(checks, name="preflight")
     try:
         yield
@@ -355,7 +350,9 @@ async def _leading(
     if settings.lease_namespace is None:
         yield None
         return
-    fences = Fences(ClusterClient(client), settings.lease_namespace, settings.lease, settings.instance, boot_seconds)
+    handed_over_s = 0.0 if settings.namespace_selector is None else HANDED_OVER_S
+    names = (settings.lease_namespace, settings.lease, settings.instance)
+    fences = Fences(ClusterClient(client), *names, boot_seconds, handed_over_s)
     health_of_process.notes = fences.notes
     async with fences.leadership.held(stop, lambda: health_of_process.goes_on("Lease")) as lost:
         watcher = asyncio.create_task(_stop_when(lost, stop))

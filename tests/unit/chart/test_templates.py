@@ -178,6 +178,17 @@ def test_all_namespaces_need_a_cluster_role_and_no_more_than_this() -> None:
     assert rights(one(default(), "Role")) == LEADERSHIP_RIGHTS
 
 
+def test_namespaces_may_be_chosen_by_their_labels() -> None:
+    objects = render({"namespaceSelector": "utilitarian.io/shard=a"})
+    more = (
+        rights(one(objects, "ClusterRole", OPERATOR)).items() - rights(one(default(), "ClusterRole", OPERATOR)).items()
+    )
+    assert dict(more) == {("", "namespaces"): "list watch"}
+    args = container(objects)["args"]
+    assert args[args.index("--namespace-selector") + 1] == "utilitarian.io/shard=a"
+    assert "--namespace-selector" not in container(default())["args"]
+
+
 def test_only_the_operators_own_lease_can_be_touched() -> None:
     create, rest, _, salt = one(default(), "Role")["rules"]
     assert create["verbs"] == ["create"]
@@ -606,6 +617,8 @@ def test_a_pod_label_never_takes_the_pod_from_its_deployment() -> None:
         ({"image": {"digest": "sha256:abc"}}, "/image/digest"),
         ({"fullnameOverride": "with.dots"}, "/fullnameOverride"),
         ({"nameOverride": "with.dots"}, "/nameOverride"),
+        ({"watchNamespaces": ["a"], "namespaceSelector": "a=b"}, "namespaceSelector: watchNamespaces names"),
+        ({"namespaceSelector": "a;b"}, "/namespaceSelector"),
         ({"watchNamespaces": ["a"], "rbac": {"secrets": {"namespaces": ["a"]}}}, "rbac.secrets.namespaces: with"),
         ({"imagePullSecrets": [{"name": "-"}]}, "/imagePullSecrets/0/name"),
         ({"podSecurity": {"allow": ["hostpath"]}}, "/podSecurity/allow/0"),

@@ -6,7 +6,7 @@ import pytest
 import typer
 
 from tests.support.command import PROGRAM, installed_program, operator_command
-from utilitarian_operator.cli.run import _admission, _memory, _tick
+from utilitarian_operator.cli.run import _admission, _memory, _tick, _where
 from utilitarian_operator.errors import ClusterError
 from utilitarian_operator.host.settings import Admission, Settings
 from utilitarian_operator.host.wiring import _login
@@ -52,6 +52,40 @@ def test_run_refuses_a_port_that_is_none(port: str) -> None:
 def test_a_tick_is_a_duration_that_a_look_fits_into(text: str, said: str) -> None:
     with pytest.raises(typer.BadParameter, match=said):
         _tick(text)
+
+
+@pytest.mark.parametrize(
+    "selector",
+    ["a=b", "a==b", "a!=b", "!utilitarian.io/shard", "a", "a=", "a=b,!c, d in (e, f),g notin (h)", "x.y/A_b-c=1.2"],
+)
+def test_namespaces_are_chosen_by_a_selector_of_labels(selector: str) -> None:
+    assert _where(None, selector, "system") == {
+        "namespaces": (),
+        "namespace_selector": selector,
+        "lease_namespace": "system",
+    }
+
+
+@pytest.mark.parametrize(
+    "namespaces,selector,lease,said",
+    [
+        pytest.param(None, "a;b", "system", "a;b is no selector of labels: write it like", id="not-a-selector"),
+        pytest.param(None, "a=b,", "system", "is no selector", id="nothing-after-a-comma"),
+        pytest.param(None, "a in b", "system", "is no selector", id="no-brackets"),
+        pytest.param(None, " ", "system", "is no selector", id="blank"),
+        pytest.param(["metering"], "a=b", "system", "--namespace names the namespaces already", id="both"),
+        pytest.param(None, "a=b", None, "agree by Leases: give --lease-namespace too", id="no-lease"),
+    ],
+)
+def test_a_selector_that_can_not_be_is_refused(
+    namespaces: list[str] | None, selector: str, lease: str | None, said: str
+) -> None:
+    with pytest.raises(typer.BadParameter, match=said):
+        _where(namespaces, selector, lease)
+
+
+def test_without_a_selector_all_namespaces_are_worked_in() -> None:
+    assert _where(None, "", None) == {"namespaces": (), "namespace_selector": None, "lease_namespace": None}
 
 
 @pytest.mark.parametrize("text", ["0", "1", "0.5", "512m", "127Mi"])

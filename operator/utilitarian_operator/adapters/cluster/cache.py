@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from utilitarian_operator.adapters.cluster import kept as keeping
 from utilitarian_operator.adapters.cluster.kept import kept
@@ -47,6 +47,28 @@ Where: TypeAlias = tuple[str, str, str]
 """Of one object: kind, namespace and name."""
 
 
+class Selection(Protocol):
+    """The namespaces whose objects are kept."""
+
+    def __contains__(self, namespace: object) -> bool:
+        """Whether what is in a namespace is kept."""
+
+    def takes(self, kind: str, body: Object, *, deleted: bool = False) -> bool:
+        """Whether an object is kept, which is seen, or listed, or has just been deleted."""
+
+
+class Everywhere:
+    """All namespaces."""
+
+    def __contains__(self, _: object) -> bool:
+        """It is."""
+        return True
+
+    def takes(self, _kind: str, _body: Object, *, deleted: bool = False) -> bool:  # noqa: ARG002 - as it is called
+        """It is."""
+        return True
+
+
 @dataclass
 class Store:
     """Objects by kind, fleet and name.
@@ -57,9 +79,11 @@ class Store:
 
     Args:
         room: how much memory all of it may take, and which namespaces had to give way: nothing is kept of those.
+        chosen: the namespaces of which anything is kept.
     """
 
     room: Room = field(default_factory=Room)
+    chosen: Selection = field(default_factory=Everywhere)
 
     _objects: dict[str, dict[Key, dict[str, Object]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(dict))
@@ -94,7 +118,7 @@ class Store:
         """
         key, place = fleet_of(kind, body), where(kind, body)
         body = body if body is self._known(place) else kept(kind, body)
-        if place[1] in self.room.aside:
+        if place[1] in self.room.aside or not self.chosen.takes(kind, body, deleted=deleted):
             return None
         known = self._known(place)
         if deleted:
@@ -167,6 +191,10 @@ class Store:
     def lay_aside(self, namespace: str, why: str) -> None:
         """Keep nothing more of a namespace, until it is taken back."""
         self.room.lay_aside(namespace, why)
+        self.drop(namespace)
+
+    def drop(self, namespace: str) -> None:
+        """Know nothing of a namespace; what comes of it from now on is taken."""
         for place in [it for it in self._whose if it[1] == namespace]:
             self._drop(place)
         for place in [it for it in self._weighed if it[1] == namespace]:
@@ -267,6 +295,16 @@ class Store:
         for place in [it for it in self._weighed if it[0] == kind and it not in self._whose]:
             self._weigh_no_more(place)
         return set(before) | set(self._objects[kind])
+
+    def replace_in(self, namespace: str, kind: str, bodies: Iterable[Object], at: int) -> None:
+        """The same for one namespace alone, of which not all was seen."""
+        there = {where(kind, body): body for body in self.objects_in(kind, {namespace})}
+        for body in bodies:
+            there.pop(where(kind, body), None)
+            self.see(kind, body)
+        for place in [it for it, body in there.items() if version(body) <= at]:
+            self._drop(place)
+            self._remember_deleted(place, at)
 
     def newest(self, kind: str) -> int:
         """The latest version that was seen of any object of one kind, also of one that has gone."""

@@ -39,7 +39,7 @@ class Sieve:
         self._goes_on()
         place = where(kind, body)
         namespace = place[1]
-        if namespace in self.room.aside:
+        if namespace in self.room.aside or not self._store.chosen.takes(kind, body):
             return
         body = self._store.as_kept(kind, body)
         self._found[namespace][kind].append(body)

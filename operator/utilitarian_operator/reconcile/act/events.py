@@ -22,6 +22,7 @@ WARNINGS = frozenset(
         Reason.INVALID_SPEC,
         Reason.NAME_TAKEN,
         Reason.NAMESPACE_TAKEN,
+        Reason.NO_OPERATOR,
         Reason.NAMESPACE_TOO_LARGE,
         Reason.QUEUE_TAKEN,
         Reason.REPLICAS_TAKEN,

@@ -21,8 +21,8 @@ from utilitarian_operator.adapters.cluster.sieve import Sieve
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.spec.acceptance import Acceptance
 from utilitarian_operator.host.health import ProcessHealth, WatchProgress
-from utilitarian_operator.host.kopf_host import Listing
 from utilitarian_operator.host.settings import Settings
+from utilitarian_operator.host.watched.listing import Listing
 
 MUCH = [{}] * 100_000
 

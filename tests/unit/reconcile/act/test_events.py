@@ -55,6 +55,7 @@ WARNINGS = {
         "InvalidSpec",
         "NameTaken",
         "NamespaceTaken",
+        "NoOperator",
         "NamespaceTooLarge",
         "QueueTaken",
         "ReplicasTaken",

@@ -1,0 +1,207 @@
+"""Lists what is watched: at the start, now and then because watches miss that something vanished, and what is new."""
+
+import asyncio
+import contextlib
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from utilitarian_operator.adapters.broker.timing import CLOCK
+from utilitarian_operator.adapters.cluster.cache import CHILD_SELECTOR, FLEETS, Key, Store, version
+from utilitarian_operator.adapters.cluster.seam import Cluster
+from utilitarian_operator.adapters.cluster.sieve import Sieve
+from utilitarian_operator.api.objects import Object
+from utilitarian_operator.errors import ClusterError, HistoryWentBack, Rejected
+from utilitarian_operator.host.health import History, ProcessHealth, WatchProgress
+from utilitarian_operator.host.kopf_host import WATCHED
+from utilitarian_operator.host.settings import Settings
+from utilitarian_operator.host.watched.chosen import NAMESPACES, Chosen
+from utilitarian_operator.host.workqueue import WorkQueue
+
+logger = logging.getLogger(__name__)
+
+RETRY_S = 2.0
+LISTED_AGAIN_S = 30.0
+"""Two full lists are no closer to each other, however often watches begin anew."""
+
+
+@dataclass
+class Listing:
+    """Lists all that is watched: a watch may miss that something vanished.
+
+    Args:
+        cluster: the API server.
+        store: given all that is listed.
+        settings: of the process.
+        watches: told what is listed.
+        chosen: the namespaces that are chosen by their labels; None where they are not.
+        blind: those of the watched namespaces that may not be listed: nothing is decided there.
+        history: of what was seen and listed.
+    """
+
+    cluster: Cluster
+    store: Store
+    settings: Settings
+    watches: WatchProgress
+    chosen: Chosen | None = None
+    blind: set[str] = field(default_factory=set)
+    history: History = field(default_factory=History)
+    _looks: Counter[str] = field(default_factory=Counter)
+    """How many looks go on in each namespace."""
+
+    _one: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """A list of everything began before a namespace was chosen, and would take what is listed of it for vanished."""
+
+    async def first(self, health_of_process: ProcessHealth, stop: asyncio.Event) -> None:
+        """Know everything before anything is decided; tries until the API server answers."""
+        while not stop.is_set():
+            try:
+                await self._list(lambda: health_of_process.goes_on("first list"))
+            except ClusterError as error:
+                logger.warning("waiting for the API server and the CRD", extra={"because": str(error)})
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(RETRY_S):
+                        await stop.wait()
+            else:
+                health_of_process.ended("first list")
+                return
+
+    async def again(self, queue: WorkQueue[Key], anew: asyncio.Event) -> None:
+        """List everything now and then, and soon after `anew` is set: a watch began anew. Raises HistoryWentBack."""
+        each_s = self.settings.resync.total_seconds()
+        at_least_s = min(LISTED_AGAIN_S, each_s)
+        while True:
+            await CLOCK.sleep(at_least_s)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(each_s - at_least_s):
+                    await anew.wait()
+            anew.clear()
+            try:
+                for key in await self._list(told=self.watches.listed):
+                    queue.add(key)
+            except HistoryWentBack:
+                raise
+            except ClusterError as error:
+                logger.warning("not resynced", extra={"because": str(error)})
+            if self.history.doubtful:
+                anew.set()  # soon, to be sure
+
+    def seen(
+        self, look: Callable[[Key], Awaitable[bool]], leave: Callable[[Key], Awaitable[object]]
+    ) -> Callable[[Key], Awaitable[bool]]:
+        """The same look, but at no fleet of which a part alone may be known, or what is so no longer.
+
+        One whose namespace gave way, or is chosen no more, is left, so that nothing more is kept of it.
+        """
+
+        async def if_seen(key: Key) -> bool:
+            namespace = key.namespace
+            if self._is_leaving(namespace):
+                return True  # the next tick asks again
+            if namespace in self.store.room.aside or namespace not in self.store.chosen:
+                await leave(key)
+                return True
+            if namespace in self.blind or self.history.doubtful:
+                return True
+            with self._looking(namespace):
+                return await look(key)
+
+        return if_seen
+
+    def _is_leaving(self, namespace: str) -> bool:
+        """Whether a namespace is chosen no more, and looks go on there; else what is kept of such a one is dropped."""
+        if self.chosen is None or namespace not in self.chosen.leaving:
+            return False
+        if not self._looks[namespace]:
+            self.chosen.release(namespace)
+            self.store.drop(namespace)
+        return namespace in self.chosen.leaving
+
+    @contextlib.contextmanager
+    def _looking(self, namespace: str) -> Iterator[None]:
+        self._looks[namespace] += 1
+        try:
+            yield
+        finally:
+            self._looks[namespace] -= 1
+            if not self._looks[namespace]:
+                del self._looks[namespace]
+
+    async def newly_chosen(self, namespace: str) -> None:
+        """List a namespace that was chosen since the last list: what was there before is not known.
+
+        It is called when no other operator writes there any more, so what that one did last is listed, too.
+        """
+        if self.chosen is None or namespace not in self.chosen.unlisted:
+            return
+        async with self._one:
+            if namespace not in self.chosen.unlisted:
+                return
+            for plural in WATCHED:
+                selector = "" if plural == FLEETS else CHILD_SELECTOR
+                found, at = await self.cluster.kept_items(plural, namespace, selector, lambda it: it)
+                self.store.replace_in(namespace, plural, found, at)
+            self.chosen.unlisted.discard(namespace)
+
+    async def _list(
+        self, goes_on: Callable[[], None] = lambda: None, told: Callable[[str, int], None] = lambda *_: None
+    ) -> set[Key]:
+        async with self._one:
+            unlisted = await self._list_chosen()
+            seen = {plural: self.store.newest(plural) for plural in WATCHED}
+            sieve = Sieve(self.store, goes_on)
+            listed = await self._lists(sieve, goes_on)
+            self.history.compare(seen, {plural: min(each[plural] for each in listed.values()) for plural in WATCHED})
+            self._note_blind(listed.keys())
+            self.store.lay_only_aside(sieve.room.aside)
+            apart = {*self.blind, *(self.chosen.unlisted - unlisted if self.chosen else ())}
+            touched: set[Key] = set()
+            for plural in WATCHED:
+                found = [*sieve.found(plural), *self.store.objects_in(plural, apart)]
+                touched |= self.store.replace(plural, found, min(each[plural] for each in listed.values()))
+                told(plural, max(map(version, found), default=0))
+            if self.chosen is not None:
+                self.chosen.unlisted -= unlisted
+            return touched
+
+    async def _list_chosen(self) -> set[str]:
+        """List the namespaces that are chosen; returns those of which not all is known, which is listed after that."""
+        if self.chosen is None:
+            return set()
+        found, at = await self.cluster.kept_items(NAMESPACES, None, self.chosen.selector, _name_alone)
+        self.chosen.replace({it["name"] for it in found}, at)
+        for namespace in self.chosen.leaving:
+            self._is_leaving(namespace)
+        return set(self.chosen.unlisted)
+
+    def _note_blind(self, listed: Iterable[str | None]) -> None:
+        blind = set(self.settings.namespaces) - set(listed)
+        for namespace in sorted(blind - self.blind):
+            logger.warning("left alone: it may not be listed", extra={"namespace": namespace})
+        self.blind.clear()
+        self.blind.update(blind)
+
+    async def _lists(self, sieve: Sieve, goes_on: Callable[[], None]) -> dict[str | None, dict[str, int]]:
+        """The version of each kind's list, by namespace, of which no kind is refused."""
+        found: dict[str | None, dict[str, int]] = {}
+        refused: Rejected | None = None
+        for namespace in self.settings.namespaces or (None,):
+            versions = {}
+            try:
+                for plural in WATCHED:
+                    goes_on()
+                    selector = "" if plural == FLEETS else CHILD_SELECTOR
+                    _, versions[plural] = await self.cluster.kept_items(plural, namespace, selector, sieve.of(plural))
+            except Rejected as error:  # it was deleted, say, and with it the operator's rights there
+                refused = error
+                sieve.drop(namespace or "")
+            else:
+                found[namespace] = versions
+        if refused is not None and not found:
+            raise refused
+        return found
+
+
+def _name_alone(namespace: Object) -> Object:
+    return {"name": namespace["metadata"]["name"]}
