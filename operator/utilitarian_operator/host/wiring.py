@@ -23,9 +23,10 @@ from utilitarian_operator.adapters.broker.session import opened
 from utilitarian_operator.adapters.broker.timing import (
     CLOCK,
 )
-from utilitarian_operator.adapters.cluster.cache import Everywhere, Key, Store
+from utilitarian_operator.adapters.cluster.cache import Key, Store
 from utilitarian_operator.adapters.cluster.client import ClusterClient
 from utilitarian_operator.adapters.cluster.request_rate import RequestRate
+from utilitarian_operator.adapters.cluster.room import Everywhere
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.adapters.requests import Requests
 from utilitarian_operator.adapters.spans import UNTRACED, Spans

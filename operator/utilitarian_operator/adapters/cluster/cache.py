@@ -3,11 +3,11 @@
 from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from utilitarian_operator.adapters.cluster import kept as keeping
 from utilitarian_operator.adapters.cluster.kept import kept
-from utilitarian_operator.adapters.cluster.room import Room
+from utilitarian_operator.adapters.cluster.room import Everywhere, Room, Selection
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.api.validation.size import TOO_LARGE, weight
 from utilitarian_operator.core.labels import INSTANCE_LABEL, MANAGED_BY_LABEL, MANAGER
@@ -45,28 +45,6 @@ class Key(NamedTuple):
 
 Where: TypeAlias = tuple[str, str, str]
 """Of one object: kind, namespace and name."""
-
-
-class Selection(Protocol):
-    """The namespaces whose objects are kept."""
-
-    def __contains__(self, namespace: object) -> bool:
-        """Whether what is in a namespace is kept."""
-
-    def takes(self, kind: str, body: Object, *, deleted: bool = False) -> bool:
-        """Whether an object is kept, which is seen, or listed, or has just been deleted."""
-
-
-class Everywhere:
-    """All namespaces."""
-
-    def __contains__(self, _: object) -> bool:
-        """It is."""
-        return True
-
-    def takes(self, _kind: str, _body: Object, *, deleted: bool = False) -> bool:  # noqa: ARG002 - as it is called
-        """It is."""
-        return True
 
 
 @dataclass

@@ -1,8 +1,33 @@
-"""How much memory the objects of each namespace take; the one that takes most gives way where all take too much."""
+"""Of which namespaces objects are kept, and how much memory they take; where it is too much, one gives way."""
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from typing import Protocol
+
+from utilitarian_operator.api.objects import Object
+
+
+class Selection(Protocol):
+    """The namespaces whose objects are kept."""
+
+    def __contains__(self, namespace: object) -> bool:
+        """Whether what is in a namespace is kept."""
+
+    def takes(self, kind: str, body: Object, *, deleted: bool = False) -> bool:
+        """Whether an object is kept, which is seen, or listed, or has just been deleted."""
+
+
+class Everywhere:
+    """All namespaces."""
+
+    def __contains__(self, _: object) -> bool:
+        """It is."""
+        return True
+
+    def takes(self, _kind: str, _body: Object, *, deleted: bool = False) -> bool:  # noqa: ARG002 - as it is called
+        """It is."""
+        return True
 
 
 @dataclass
