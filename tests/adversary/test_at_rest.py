@@ -41,4 +41,5 @@ def _play(seed: int, families: str, hours: float, monkeypatch: pytest.MonkeyPatc
     beside = world.beside
     trace = "\n".join(f"{at:9.2f} {text}" for at, text in world.trace)
     assert beside.rested > 60 * hours, "it was hardly ever at rest"
+    assert [it for it in world.found if it.what == "exception"] == []
     assert (beside.late, beside.other) == ([], []), f"seed {seed} of {families}:\n{trace}"
