@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 from tests.adversary import fleet
 from tests.adversary.people import RESOURCES
-from tests.adversary.plan import LAST_BEFORE_S
 from tests.adversary.world import World
 from utilitarian_operator.core.at_rest import OF_THE_TIME, SHORTEST
 from utilitarian_operator.core.engine import step
@@ -131,7 +130,7 @@ class Resting(World):
         self._hands = random.Random(self.seed * 11 + 1)
 
     def _send_tasks(self) -> None:
-        rng, end = random.Random(self.seed * 7 + 3), self.length - fleet.ENDS_BEFORE_S
+        rng, end = random.Random(self.seed * 7 + 3), self.length
         at = rng.uniform(5, 60)
         while at < end:
             queue = rng.choice(["fast", "slow", "duo.a", "duo.b"])
@@ -142,7 +141,7 @@ class Resting(World):
             run = [(rng.uniform(0, 5), rng.uniform(1, 4)) for _ in range(rng.randint(2, 6))]
             self.loop.call_later(at, self.beat.due, partial(fleet.send_a_run, self, run))
         at = self._hands.uniform(*HANDS_EACH_S)
-        while at < self.length - LAST_BEFORE_S:
+        while at < self.length:
             self.loop.call_later(at, self._hands.choice(_HANDS), self)
             at += self._hands.uniform(*HANDS_EACH_S)
 
@@ -196,5 +195,4 @@ def _deletes_a_queue(world: Resting) -> None:
         queue.exists = False
 
 
-_SELDOM = (_overrides, _pauses, _opens_a_run)
-_HANDS = (*_SELDOM, *2 * (_says_something, _renews_the_secret, _deletes_a_queue))
+_HANDS = (_overrides, _pauses, _opens_a_run, _says_something, _renews_the_secret, _deletes_a_queue)

@@ -13,7 +13,7 @@ from tests.support.ports import LOOPBACK, free_port
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.waiting import wait_until
 from utilitarian_operator.adapters.broker.depths import BATCH, DELAYED, MISSING_ASKED_AT_A_TIME, DepthReader
-from utilitarian_operator.core.observation.broker import Depth
+from utilitarian_operator.core.observation.broker import Depth, Unread
 from utilitarian_operator.errors import BrokerError, BrokerUnreachable, LoginRefused
 
 EVERY_RABBITMQ = True
@@ -105,6 +105,22 @@ def test_a_missing_queue_is_not_forgotten_by_a_reading_for_other_looks(
     assert reader.read(["there"], ["gone"]) == {"gone": None, "there": Depth(0, 0)}
     rabbitmq.declare(vhost, "gone")
     assert reader.read(["gone"], ["there"]) == {"gone": Depth(0, 0), "there": Depth(0, 0)}
+
+
+def test_a_queue_that_is_exclusive_costs_the_others_nothing(
+    rabbitmq: RabbitMQ, vhost: str, reader: DepthReader
+) -> None:
+    """A fleet that named one had all fleets of its broker call it unreachable."""
+    rabbitmq.declare(vhost, "there", "also-there")
+    looks = [["there"], ["locked", "also-there"]]
+    with rabbitmq.channel(vhost) as channel:
+        channel.queue_declare("locked", exclusive=True)
+        for _ in range(2):
+            found = reader.read(*looks)
+            assert isinstance(locked := found.pop("locked"), Unread)
+            assert "not exclusive" in locked.why
+            assert found == {"there": Depth(0, 0), "also-there": Depth(0, 0)}
+    wait_until(lambda: reader.read(*looks)["locked"] is None, within=SOON)  # it went with its connection
 
 
 def test_a_queue_deleted_between_two_reads_is_missing_and_the_others_are_right(

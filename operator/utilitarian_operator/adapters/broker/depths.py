@@ -6,10 +6,10 @@ from itertools import chain, zip_longest
 from typing import Any
 
 from amqp import spec
-from amqp.exceptions import AccessRefused, NotFound, ResourceLocked
+from amqp.exceptions import AccessRefused, ChannelError, NotFound, ResourceLocked
 from kombu import Connection
 
-from utilitarian_operator.adapters.broker.bounded.failures import away, broker_errors, right
+from utilitarian_operator.adapters.broker.bounded.failures import away, broker_errors, kind, right
 from utilitarian_operator.adapters.broker.connection import TIMEOUT_S, connect, release
 from utilitarian_operator.adapters.broker.timing import (
     CLOCK,
@@ -223,10 +223,18 @@ def _depths(channel: Any, queues: Sequence[str]) -> Iterator[tuple[str, Depth | 
                 _, ready, consumers = channel.wait(spec.Queue.DeclareOk, returns_tuple=True, timeout=TIMEOUT_S)
                 position += 1
                 yield name, Depth(ready, consumers)
-        except NotFound as error:
-            said = str(error.reply_text)
-            yield queues[position], None if "no queue" in said else Unread(f"is away: {away(said)}")
+        except ChannelError as error:  # whatever it says of one queue costs no other one
+            yield queues[position], _refused(error)
             position, size = position + 1, max(len(batch) // 2, 1)
-        except AccessRefused as error:
-            yield queues[position], Unread(f"is refused: {right(str(error.reply_text))}; give the user `read` on it")
-            position, size = position + 1, max(len(batch) // 2, 1)
+
+
+def _refused(error: ChannelError) -> Unread | None:
+    """What a refusal says of a queue; None where there is none."""
+    said = str(error.reply_text)
+    if isinstance(error, NotFound):
+        return None if "no queue" in said else Unread(f"is away: {away(said)}")
+    if isinstance(error, AccessRefused):
+        return Unread(f"is refused: {right(said)}; give the user `read` on it")
+    if isinstance(error, ResourceLocked):
+        return Unread("is another connection's alone: no worker can consume it; name a queue that is not exclusive")
+    return Unread(f"can't be read: {kind(error)}; the broker's log has why")

@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import struct
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -24,7 +25,7 @@ from utilitarian_operator.adapters.broker.depths import (
     name,
 )
 from utilitarian_operator.adapters.broker.timing import CLOCK, Clock
-from utilitarian_operator.core.observation.broker import Depth
+from utilitarian_operator.core.observation.broker import Depth, Unread
 from utilitarian_operator.errors import BrokerError
 
 
@@ -48,22 +49,26 @@ def test_only_a_name_is_one(said: object, kept: str | None) -> None:
 
 
 class Emptied:
-    """A broker that has no queue, and how often it was asked for one."""
+    """A broker that has no queue, and how often it was asked for one.
 
-    def __init__(self) -> None:
-        self.asked, self._closed = 0, False
+    Args:
+        code, said: by which it refuses one.
+    """
+
+    def __init__(self, code: int = 404, said: str = "NOT_FOUND - no queue 'q' in vhost '/'") -> None:
+        self.asked, self.closed = 0, False
+        self._refusal = [code, said, *spec.Queue.Declare]
 
     def refuse(self, peer: Peer, channel: int) -> None:
         """Close the channel; what came for it by then is thrown away."""
         self.asked += 1
-        if not self._closed:
-            said = [404, "NOT_FOUND - no queue 'q' in vhost '/'", *spec.Queue.Declare]
-            peer.say(method(channel, spec.Channel.Close, dumps("BsBB", said)))
-        self._closed = True
+        if not self.closed:
+            peer.say(method(channel, spec.Channel.Close, dumps("BsBB", self._refusal)))
+        self.closed = True
 
     def open(self, peer: Peer, channel: int) -> None:
         """Open the channel, again."""
-        self._closed = False
+        self.closed = False
         peer.say(method(channel, spec.Channel.OpenOk, OPENED))
 
     @contextlib.contextmanager
@@ -130,6 +135,27 @@ def test_those_that_were_missing_take_no_longer_than_their_time_and_each_look_ha
             assert emptied.asked == 2
         of_whom = [name.partition("-")[0] for name in reader._apart][-12:]
     assert of_whom == ["a", "b", "c"] * 4
+
+
+@pytest.mark.parametrize("code", [311, 403, 404, 405, 406, 499])
+def test_whatever_a_broker_says_of_one_queue_costs_no_other_one(code: int) -> None:
+    """What was none of two codes failed the reading of all fleets of the broker."""
+    asked, closed = count(), Emptied(code, "SOMETHING - hunter2")
+
+    def second_is_refused(peer: Peer, channel: int) -> None:
+        if next(asked) == 1:
+            closed.refuse(peer, channel)
+        elif not closed.closed:
+            peer.say(method(channel, spec.Queue.DeclareOk, b"\x01q" + struct.pack(">II", 3, 1)))
+
+    with (
+        scripted_broker(queue_declare=second_is_refused, channel_open=closed.open) as broker,
+        contextlib.closing(DepthReader(broker.url)) as reader,
+    ):
+        found = reader.read(["a", "b"], ["c"])
+    assert (found["a"], found["c"]) == (Depth(3, 1), Depth(3, 1))
+    assert isinstance(refused := found["b"], Unread)
+    assert "hunter2" not in refused.why
 
 
 QUEUE = {"q": Depth(3, 1)}
