@@ -27,6 +27,7 @@ from typing import Any
 
 from bench.drain import Bench, bench
 from bench.machine import machine
+from bench.nodes import ON_IT, node
 from bench.replica_trail import replica_trail
 from bench.sight import cpu_of, p99
 from bench.systems import KEDA, OURS, SYSTEMS, Aim, Target, at_work
@@ -46,6 +47,7 @@ WAKES, WAKES_EVERY_S = 40, 1.0
 WOKEN_WITHIN = timedelta(minutes=4)
 READY_WITHIN = timedelta(minutes=10)
 MOST, MESSAGES_A_WORKER = 20, 10
+AWAKE: Object = {"scaling": {"min": 1}, "pod": {"template": ON_IT}}
 REQUESTS = re.compile(r"^apiserver_request_total\{(?P<labels>.*)\} (?P<value>\S+)$", re.MULTILINE)
 LABEL = re.compile(r'\b(verb|resource)="(\w*)"')
 WRITES = {"POST", "PUT", "PATCH", "DELETE", "APPLY"}
@@ -144,15 +146,21 @@ def _wakes(parts: Bench, namespace: str, vhost: str, deployments: dict[str, str]
 
 
 @contextlib.contextmanager
-def _ours(parts: Bench, namespace: str, url: str, queues: list[str], folder: Path) -> Iterator[Sequence[Process]]:
-    """This operator with all fleets ready."""
+def _ours(
+    parts: Bench, namespace: str, url: str, queues: list[str], folder: Path, awake: Object | None = None
+) -> Iterator[Sequence[Process]]:
+    """This operator with all fleets ready; `awake`: what more their specs have, so that each pool has a worker."""
     fleets = {_fleet(first): queues[first : first + A_FLEET] for first in range(0, len(queues), A_FLEET)}
     with as_process(parts.plane, namespace, directory=folder) as (process, _):
         for name, theirs in fleets.items():
-            apply(parts.plane, namespace, name, url, parts.rabbitmq.prometheus_url, theirs)
+            apply(parts.plane, namespace, name, url, parts.rabbitmq.prometheus_url, theirs, **(awake or {}))
         numbers = (len(fleets), len(queues))
         wait_until(
-            lambda: _all_ready(parts.plane, namespace, *numbers),
+            lambda: (
+                _all_awake(parts.plane, namespace, len(queues))
+                if awake
+                else _all_ready(parts.plane, namespace, *numbers)
+            ),
             within=READY_WITHIN,
             every=timedelta(seconds=1),
             describe=process.tail,
@@ -180,6 +188,12 @@ def _all_ready(plane: ControlPlane, namespace: str, fleets: int, pools: int) -> 
     return len(listed("policy/v1", "poddisruptionbudgets")) == len(listed("apps/v1", "deployments")) == pools
 
 
+def _all_awake(plane: ControlPlane, namespace: str, pools: int) -> bool:
+    """Whether each pool has a worker whose pod is ready."""
+    items: list[Object] = plane.request("GET", f"/apis/apps/v1/namespaces/{namespace}/deployments")["items"]
+    return sum(it.get("status", {}).get("readyReplicas", 0) for it in items) == pools
+
+
 def _is_ready(fleet: Object) -> bool:
     conditions = fleet.get("status", {}).get("conditions", [])
     return any(it["type"] == "Ready" and it["status"] == "True" for it in conditions)
@@ -200,6 +214,30 @@ def _theirs(
 def _resident_mib(process: Process) -> float:
     found = re.search(r"^VmRSS:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text(), re.MULTILINE)
     return int(found[1]) / 1024 if found else 0.0
+
+
+def measure_awake(parts: Bench, pools: int) -> dict[str, Any]:
+    """One row of this operator with a worker in each pool, whose pods run nothing."""
+    queues = [f"utilitarian.tasks.bench-{number:04}" for number in range(pools)]
+    folder = parts.folder / f"awake-{pools}"
+    folder.mkdir()
+    with (
+        parts.rabbitmq.vhost() as vhost,
+        parts.plane.namespace() as namespace,
+        node(parts.plane, folder) as kwok,
+    ):
+        parts.rabbitmq.declare(vhost, *queues)
+        alone = _span(parts, [])
+        begun, spec = time.monotonic(), {"defaults": AWAKE}
+        with _ours(parts, namespace, parts.rabbitmq.amqp_url(vhost), queues, folder, spec) as processes:
+            ready = time.monotonic() - begun
+            rates = _span(parts, processes)
+            row = {"operator_mib": round(sum(map(_resident_mib, processes))), "kwok_mib": round(_resident_mib(kwok))}
+    return {"bench": "watching", "system": "utilitarian", "pools": pools, "awake": pools, **row} | {
+        **_rates(rates, rates.over(alone)),
+        "ready_s": round(ready, 1),
+        "load": round(os.getloadavg()[0], 1),
+    }
 
 
 def measure(parts: Bench, system: str, pools: int) -> dict[str, Any]:
@@ -224,17 +262,24 @@ def measure(parts: Bench, system: str, pools: int) -> dict[str, Any]:
         "bench": "watching",
         "system": system,
         "pools": pools,
-        "operator_cores": round(rates.system, 3),
         "operator_mib": round(memory),
+        **_rates(rates, over),
+        "ready_s": round(ready, 1),
+        "wake_p50_s": round(median(took), 2),
+        "wake_p99_s": round(p99(took), 2),
+        "load": round(os.getloadavg()[0], 1),
+    }
+
+
+def _rates(rates: Rates, over: Rates) -> dict[str, Any]:
+    """As they are printed; `over`: what is more than when the parts were alone."""
+    return {
+        "operator_cores": round(rates.system, 3),
         "broker_cores": round(over.broker, 3),
         "api_requests_s": round(over.asked(), 2),
         "lists_s": round(over.asked({"LIST"}), 2),
         "writes_s": round(over.asked(WRITES), 2),
         "most": over.most(),
-        "ready_s": round(ready, 1),
-        "wake_p50_s": round(median(took), 2),
-        "wake_p99_s": round(p99(took), 2),
-        "load": round(os.getloadavg()[0], 1),
     }
 
 

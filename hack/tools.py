@@ -66,7 +66,8 @@ GROUPS = (
     Group("helm", "helm", {"helm": "helm.sh/helm/v3/cmd/helm"}),
     Group("coredns", "coredns", {"coredns": "github.com/coredns/coredns"}),
     Group(PROVISIONER, PROVISIONER, {PROVISIONER: f"github.com/rancher/{PROVISIONER}"}),
-    # For the measurements beside it alone: no test needs it, and it takes many minutes to build.
+    # For measurements alone: no test needs them, and they take many minutes to build.
+    Group("kwok", "kwok", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"}),
     Group(
         "keda", "keda", {f"keda-{part}": f"github.com/kedacore/keda/v2/cmd/{part}" for part in ("operator", "adapter")}
     ),

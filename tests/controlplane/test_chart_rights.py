@@ -36,10 +36,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
         yield started
 
 
-def install(cluster: ControlPlane, watched: list[str]) -> None:
+def install(cluster: ControlPlane, watched: list[str], chosen: str = "") -> None:
     helm(
         *("upgrade", "--install", RELEASE, str(CHART), "--kubeconfig", str(cluster.kubeconfig), "--values", "-"),
-        values={"watchNamespaces": watched},
+        values={"watchNamespaces": watched, "namespaceSelector": chosen},
     )
 
 
@@ -80,11 +80,15 @@ def fleet(broker: str) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize("watched", [[], ["metering"]], ids=["all namespaces", "one namespace"])
+@pytest.mark.parametrize(
+    "watched, chosen",
+    [([], ""), (["metering"], ""), ([], "kubernetes.io/metadata.name=metering")],
+    ids=["all namespaces", "one namespace", "chosen by labels"],
+)
 def test_the_chart_grants_all_that_the_operator_needs(
-    cluster: ControlPlane, rabbitmq: RabbitMQ, vhost: str, tmp_path: Path, watched: list[str]
+    cluster: ControlPlane, rabbitmq: RabbitMQ, vhost: str, tmp_path: Path, watched: list[str], chosen: str
 ) -> None:
-    install(cluster, watched)
+    install(cluster, watched, chosen)
     cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=120s")
     rabbitmq.declare(vhost, QUEUE)
     rabbitmq.publish(vhost, QUEUE, ["{}"] * 3)
@@ -95,6 +99,7 @@ def test_the_chart_grants_all_that_the_operator_needs(
             *(sys.executable, "-m", "utilitarian_operator", "run"),
             *("--metrics-port", str(metrics), "--health-port", str(health)),
             *(word for name in watched for word in ("--namespace", name)),
+            *(("--namespace-selector", chosen, "--lease", ACCOUNT, "--lease-namespace", NAMESPACE) if chosen else ()),
         ],
         log=tmp_path / "operator.log",
         env={"KUBECONFIG": str(as_operator(cluster, tmp_path))},

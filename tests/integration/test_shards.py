@@ -25,6 +25,7 @@ from tests.support.waiting import wait_until
 FLEETS, A_FLEET = int(os.environ.get("FLEETS", "10")), 14
 """Of each of the two namespaces, and the pools of each fleet."""
 
+SHARD = "example.com/shard"
 WAKES, SPAN_S = 10, 60.0
 READY_WITHIN, SOON = timedelta(minutes=8), timedelta(minutes=2)
 
@@ -86,9 +87,14 @@ def namespaces_of(operator: Operator) -> set[str]:
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("operators", [1, 2])
+@pytest.mark.parametrize("operators, by", [(1, "names"), (2, "names"), (2, "labels")])
 def test_a_few_hundred_pools_are_shared_by_namespaces(
-    operators: int, controlplane: ControlPlane, rabbitmq: RabbitMQ, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    operators: int,
+    by: str,
+    controlplane: ControlPlane,
+    rabbitmq: RabbitMQ,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     with ExitStack() as stack:
         places = [
@@ -102,7 +108,10 @@ def test_a_few_hundred_pools_are_shared_by_namespaces(
         running = [
             stack.enter_context(
                 as_process(
-                    controlplane, *theirs, directory=_folder(tmp_path, number), options=_leases(names[0], number)
+                    controlplane,
+                    *(theirs if by == "names" else ()),
+                    directory=_folder(tmp_path, number),
+                    options=(*_leases(names[0], number), *(_labelled(controlplane, theirs) if by == "labels" else ())),
                 )
             )
             for number, theirs in enumerate(watched)
@@ -118,7 +127,14 @@ def test_a_few_hundred_pools_are_shared_by_namespaces(
         if operators > 1:
             processes[0].kill()
             halves[1].wakes(1)
-        row = {"bench": "shards", "operators": operators, "pools": 2 * FLEETS * A_FLEET, "cores": cores, "mib": mib}
+        row = {
+            "bench": "shards",
+            "operators": operators,
+            "by": by,
+            "pools": 2 * FLEETS * A_FLEET,
+            "cores": cores,
+            "mib": mib,
+        }
         row |= {"made_s": round(ready, 1), "wake_p50_s": round(median(took), 2), "wake_p99_s": round(p99(took), 2)}
     with capsys.disabled():
         sys.stdout.write(f"\n{json.dumps(row)}\n")
@@ -132,3 +148,11 @@ def _folder(below: Path, number: int) -> Path:
 
 def _leases(namespace: str, number: int) -> tuple[str, ...]:
     return "--lease-namespace", namespace, "--lease", f"operator-{number}"
+
+
+def _labelled(controlplane: ControlPlane, namespaces: Sequence[str]) -> tuple[str, ...]:
+    """Give these namespaces a label of their own; the option that chooses them by it."""
+    label = {"metadata": {"labels": {SHARD: namespaces[0]}}}
+    for name in namespaces:
+        controlplane.request("PATCH", f"/api/v1/namespaces/{name}", label, "application/merge-patch+json")
+    return "--namespace-selector", f"{SHARD}={namespaces[0]}"

@@ -5,7 +5,9 @@ from typing import Any
 from tests.support.controlplane import ControlPlane
 
 
-def apply(controlplane: ControlPlane, namespace: str, name: str, url: str, stats: str, queues: list[str]) -> None:
+def apply(
+    controlplane: ControlPlane, namespace: str, name: str, url: str, stats: str, queues: list[str], **spec: Any
+) -> None:
     """Make both.
 
     Args:
@@ -15,6 +17,7 @@ def apply(controlplane: ControlPlane, namespace: str, name: str, url: str, stats
         url: of the broker.
         stats: endpoints of statistics; none where it is empty.
         queues: of which each has a pool: p0, p1, …
+        spec: more of the resource.
     """
     secret = {"metadata": {"name": name}, "stringData": {"URL": url, "STATS": stats}}
     controlplane.request("POST", f"/api/v1/namespaces/{namespace}/secrets", secret)
@@ -26,7 +29,7 @@ def apply(controlplane: ControlPlane, namespace: str, name: str, url: str, stats
         "apiVersion": "utilitarian.io/v1alpha1",
         "kind": "UtilitarianWorkerPool",
         "metadata": {"name": name},
-        "spec": {"image": "u:1", "broker": broker, "beat": {"enabled": False}, "pools": pools},
+        "spec": {"image": "u:1", "broker": broker, "beat": {"enabled": False}, "pools": pools, **spec},
     }
     path = f"/apis/utilitarian.io/v1alpha1/namespaces/{namespace}/utilitarianworkerpools"
     controlplane.request("POST", path, fleet)

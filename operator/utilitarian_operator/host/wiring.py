@@ -189,6 +189,7 @@ async def _operate(  # noqa: PLR0913 - the parts that it is handed
     await _unless(stop, listing.first(health_of_process, stop))
     ticks = _tick(partial(wanted, store, reconciler), queue, settings, health_of_process, metrics)
     on = {"queue": queue.run(), "tick": ticks, "resync": listing.again(queue, anew)}
+    on |= {} if chosen is None else {"chosen": listing.find_fleets(queue)}
     tasks = [asyncio.create_task(it, name=name) for name, it in on.items()]
     tasks += [*_renewals(settings, own, store, fences), *_salting(settings, own, reconciler, stop)]
     tasks.append(_told(Aside(store.room, cluster, writer.record_event, metrics.process), health_of_process))

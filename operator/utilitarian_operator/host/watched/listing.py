@@ -22,6 +22,9 @@ from utilitarian_operator.host.workqueue import WorkQueue
 logger = logging.getLogger(__name__)
 
 RETRY_S = 2.0
+FOUND_WITHIN_S = 1.0
+"""Between two looks for namespaces that were chosen; it costs a request only where there is one."""
+
 LISTED_AGAIN_S = 30.0
 """Two full lists are no closer to each other, however often watches begin anew."""
 
@@ -49,6 +52,9 @@ class Listing:
     history: History = field(default_factory=History)
     _looks: Counter[str] = field(default_factory=Counter)
     """How many looks go on in each namespace."""
+
+    _looked_in: set[str] = field(default_factory=set)
+    """The namespaces that were chosen since the last list, and whose fleets are known."""
 
     _one: asyncio.Lock = field(default_factory=asyncio.Lock)
     """A list of everything began before a namespace was chosen, and would take what is listed of it for vanished."""
@@ -127,6 +133,31 @@ class Listing:
             self._looks[namespace] -= 1
             if not self._looks[namespace]:
                 del self._looks[namespace]
+
+    async def find_fleets(self, queue: WorkQueue[Key]) -> None:
+        """Look for the fleets of namespaces that were chosen since the last list, for ever.
+
+        Before that nothing was kept of them, and who looks at a fleet must know its name.
+        """
+        while True:
+            await CLOCK.sleep(FOUND_WITHIN_S)
+            for key in await self.found():
+                queue.add(key)
+
+    async def found(self) -> list[Key]:
+        """The fleets of namespaces that were chosen since this was asked last, and since the last list."""
+        fleets: list[Key] = []
+        unlisted = set() if self.chosen is None else self.chosen.unlisted
+        self._looked_in &= unlisted
+        for namespace in sorted(unlisted - self._looked_in):
+            try:
+                items, _ = await self.cluster.kept_items(FLEETS, namespace, "", lambda it: it)
+            except ClusterError as error:
+                logger.warning("not listed", extra={"namespace": namespace, "because": str(error)})
+                continue
+            self._looked_in.add(namespace)
+            fleets += [key for body in items if (key := self.store.see(FLEETS, body)) is not None]
+        return fleets
 
     async def newly_chosen(self, namespace: str) -> None:
         """List a namespace that was chosen since the last list: what was there before is not known.

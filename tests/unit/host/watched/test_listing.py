@@ -182,6 +182,19 @@ async def test_what_is_chosen_while_a_list_is_on_its_way_is_not_taken_for_vanish
     assert (store.fleets(), chosen.unlisted) == ([KEY], set())
 
 
+async def test_the_fleets_of_a_namespace_that_is_chosen_are_found_once() -> None:
+    """Else none would look there until a watch tells of one: its status may not change for long."""
+    cluster, chosen = FakeCluster(), Chosen("shard=a")
+    listing = Listing(cluster, Store(chosen=chosen), Settings(), WatchProgress(), chosen)
+    await cluster.create(resources.resource() | {"metadata": {"namespace": KEY.namespace, "name": KEY.name}})
+    chosen.see({"metadata": {"name": KEY.namespace, "resourceVersion": "1"}}, deleted=False)
+    cluster.fails = lambda _: Rejected("no answer")
+    assert await listing.found() == []
+    cluster.fails = lambda _: None
+    assert [await listing.found() for _ in range(2)] == [[KEY], []]
+    assert listing.store.fleets() == [KEY]
+
+
 async def test_what_vanished_before_a_namespace_was_chosen_is_not_kept() -> None:
     cluster, chosen = FakeCluster(), Chosen("shard=a")
     store = Store(chosen=chosen)

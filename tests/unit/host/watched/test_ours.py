@@ -99,6 +99,7 @@ class Sharing:
     async def tick(self) -> None:
         """Ask for a look at all that is wanted."""
         look = partial(look_if_ours, self.fences, self.reconciler, newly_chosen=self.listing.newly_chosen)
+        await self.listing.found()
         seen = self.listing.seen(look, partial(leave, self.fences, self.store, self.reconciler))
         for key in wanted(self.store, self.reconciler):
             await seen(key)
@@ -156,8 +157,6 @@ async def test_a_namespace_that_gets_another_label_changes_hands_and_never_has_t
     assert (first.may_write, second.may_write) == (False, False)
     assert (first.store.fleets(), first.reconciler.kept, first.chosen.elsewhere) == ([], set(), {KEY.namespace})
     machine.now += LOOKED_AT_EACH_S
-    fleet = await cluster.read("UtilitarianWorkerPool", *KEY)
-    second.store.see(FLEETS, fleet)
     await second.tick()
     assert (first.may_write, second.may_write) == (False, True)
     assert "made-before" in second.store.children(DEPLOYMENTS, KEY), "what was there before is listed"
