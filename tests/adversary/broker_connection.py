@@ -4,16 +4,20 @@ import json
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from struct import unpack
 from typing import Any, Self
 
 import aiohttp
 from amqp.exceptions import AccessRefused, NotFound
+from amqp.serialization import loads
 
 from tests.adversary import threads
 from tests.adversary.rabbitmq import RabbitMQ
 from utilitarian_operator.adapters.broker.workers.mailbox import AnswersBox
 
 SILENT_FOR_S = 3.0
+HEAD, METHOD = 7, 4
+"""Bytes of a frame before its method, and of that before its arguments (AMQP 0-9-1, 4.2.3)."""
 
 
 class Client:
@@ -51,10 +55,15 @@ class Connection:
     def __init__(self, client: Client) -> None:
         self.client, self.connected = client, True
         self.server_properties = {"version": "4.0.5", "cluster_name": "rabbit@model"}
+        self.channel_id, self.bytes_sent = 1, 0
         self._asked: list[str] = []
 
     @property
     def connection(self) -> "Connection":
+        return self
+
+    @property
+    def transport(self) -> "Connection":
         return self
 
     @property
@@ -89,9 +98,12 @@ class Connection:
     def queue_delete(self, queue: str) -> None:
         """Of the operator's own short mark."""
 
-    def send_method(self, _method: Any, _signature: str, arguments: Sequence[Any]) -> None:
-        """A passive declare, sent with others before the first answer is read."""
-        self._asked.append(str(arguments[1]))
+    def write(self, frames: bytes) -> None:
+        """Passive declares, sent together before the first answer is read."""
+        while frames:
+            length = HEAD + unpack(">BHI", frames[:HEAD])[2]
+            self._asked.append(loads("Bs", frames[HEAD + METHOD : length])[0][1])
+            frames = frames[length + 1 :]
 
     def wait(self, *_: Any, **__: Any) -> tuple[str, int, int]:
         """The next answer about a queue."""
