@@ -21,6 +21,9 @@ DISRUPTION_BUDGETS = "poddisruptionbudgets"
 CHILD_SELECTOR = f"{MANAGED_BY_LABEL}={MANAGER}"
 """Label selector of everything that the operator makes; asked of the API server, so that nothing else is sent."""
 
+OTHERS_SELECTOR = f"{MANAGED_BY_LABEL}!={MANAGER}"
+"""Label selector of all that it does not make: of a thousand pools it makes as many of a kind, and has them already."""
+
 
 MOST_DEPARTED = 100
 """Pods of one fleet that are kept after they are gone, until the next look: their end may be worth telling."""

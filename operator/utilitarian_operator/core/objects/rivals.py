@@ -13,7 +13,7 @@ from utilitarian_operator.core.labels import POOL_LABEL, Owner
 from utilitarian_operator.core.objects.actions import controlled_by
 from utilitarian_operator.core.objects.drift import Applied, fought
 from utilitarian_operator.core.objects.scaled_by import ReplicaWriters
-from utilitarian_operator.core.objects.wanted import DEPLOYMENT, STATEFUL_SET, Live
+from utilitarian_operator.core.objects.wanted import DEPLOYMENT, DISRUPTION_BUDGET, STATEFUL_SET, Live
 
 MOST_READ = 500
 """Of each kind in a namespace; what else there is is not looked at."""
@@ -123,6 +123,9 @@ def advice(
         applied: what was held of each object after its last apply, by kind and name.
     """
     pools, beat = own_deployments(owner, live).items(), beat_object(owner.name)
+    labelled = [it for it in live.get(DISRUPTION_BUDGET, {}).values() if not controlled_by(it, owner.uid)]
+    if labelled:  # a person's copy of one of ours, with its labels
+        known = Rivals(known.scalers, (*known.budgets, *map(_budget, labelled)))
     said = [sentence for of in pools for sentence in _of_a_pool(owner, fleet, of, known)]
     scalers = known.of(STATEFUL_SET, beat)
     said += [f"beat: {it} scales StatefulSet {beat}, of which exactly one pod may run: delete it" for it in scalers]

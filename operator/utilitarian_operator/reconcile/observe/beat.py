@@ -4,13 +4,12 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable
 
-from utilitarian_operator.adapters.cluster.cache import FLEETS, PODS, STATEFUL_SETS, Key, Store
+from utilitarian_operator.adapters.cluster.cache import FLEETS, OTHERS_SELECTOR, PODS, STATEFUL_SETS, Key, Store
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.names import beat_object
 from utilitarian_operator.api.objects import Object, ReadOnlyObject
 from utilitarian_operator.core.changed import changed
-from utilitarian_operator.core.labels import MANAGED_BY_LABEL, MANAGER
 from utilitarian_operator.core.mode import makes_objects
 from utilitarian_operator.core.observation.beat import BeatReadings
 from utilitarian_operator.errors import ClusterError, Gone
@@ -21,8 +20,6 @@ OTHERS_EVERY_S = 30.0
 CLAIM_EVERY_S = 5.0
 MOST_PODS = 500
 """Pods of others that are looked at, in one request."""
-
-NOT_OURS = f"{MANAGED_BY_LABEL}!={MANAGER}"
 
 
 class AllBeats:
@@ -135,7 +132,7 @@ class BeatReader:
 
     async def _others(self) -> list[Object] | None:
         try:
-            pods, _ = await self._cluster.items("pods", self._key.namespace, NOT_OURS, MOST_PODS)
+            pods, _ = await self._cluster.items("pods", self._key.namespace, OTHERS_SELECTOR, MOST_PODS)
         except ClusterError as error:
             logger.info("pods of others not seen", extra={"fleet": str(self._key), "because": str(error)})
             return None

@@ -16,7 +16,7 @@ from utilitarian_operator.adapters.cluster.cache import (
 )
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.effective import Fleet
-from utilitarian_operator.api.objects import Object
+from utilitarian_operator.api.objects import Object, ReadOnlyObject
 from utilitarian_operator.core.labels import POOL_LABEL
 from utilitarian_operator.core.look import Seen, State
 from utilitarian_operator.core.objects.wanted import DEPLOYMENT, DISRUPTION_BUDGET, STATEFUL_SET, Live
@@ -61,6 +61,7 @@ class FleetReader:
         self._warnings = PodWarnings(cluster, monotonic)
         self._usage = UsageReader(key, cluster, monotonic)
         self._gone: deque[Object] = deque(maxlen=MOST_DEPARTED)
+        self._generation: int | None = None
 
     async def look(
         self,
@@ -87,11 +88,20 @@ class FleetReader:
         warnings = await self._warnings.look(mine, self._clock(), queues)
         beat = await self._beat.look(fleet, claimed=state.claimed)
         read = await self._observer.read(broker, queues, self._clock(), warnings, usage)
-        pods, others = self._store.children(PODS, self._key), self._rivals.newest(self._key.namespace)
+        pods = self._store.children(PODS, self._key)
+        others = self._rivals.newest(self._key.namespace, wanted=self._has_rivals(resource))
         self._gone += self._store.all_pods(self._key)[len(pods) :]
         # Of the same moment as the other objects: what is undone of beat and what is said of it are then one.
         beat = self._beat.newest(fleet, beat)
         return Seen(resource, read, self._live(), pods, tuple(self._gone), beat, contents, outcome, others)
+
+    def _has_rivals(self, resource: ReadOnlyObject) -> bool:
+        """Whether another's autoscaler or budget could matter: to workers, to what was edited, or to what was said."""
+        generation, before = resource["metadata"].get("generation"), self._generation
+        self._generation = generation
+        asks = any(it["spec"].get("replicas", 1) for it in self._store.children(DEPLOYMENTS, self._key).values())
+        has_pods = bool(self._store.children(PODS, self._key))
+        return asks or has_pods or generation != before or bool((resource.get("status") or {}).get("advice"))
 
     def recorded(self) -> None:
         """The events of pods that are gone are recorded: they are not given again."""

@@ -1,4 +1,8 @@
-"""Reads once a minute, for all fleets of a namespace together, which autoscalers and disruption budgets it has."""
+"""Reads which autoscalers and disruption budgets a namespace has, once a minute for all of its fleets together.
+
+Where no fleet has a pod nothing is read again: Kubernetes' autoscaler leaves a Deployment at zero alone, and a budget
+has nothing to keep there.
+"""
 
 import asyncio
 import logging
@@ -6,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import inf
 
+from utilitarian_operator.adapters.cluster.cache import OTHERS_SELECTOR
 from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.objects.rivals import MOST_READ, Rivals, rivals
@@ -24,6 +29,7 @@ class _Reading:
 
     newest: Rivals = field(default_factory=Rivals)
     due: float = -inf
+    wanted: bool = True
     task: asyncio.Task[None] | None = None
     said: set[str] = field(default_factory=set)
 
@@ -40,11 +46,18 @@ class RivalsReader:
         self._cluster, self._monotonic = cluster, monotonic
         self._readings: dict[str, _Reading] = {}
 
-    def newest(self, namespace: str) -> Rivals:
-        """What was read last; empty at first, and where it may not be read."""
+    def newest(self, namespace: str, *, wanted: bool = True) -> Rivals:
+        """What was read last; empty at first, and where it may not be read.
+
+        Args:
+            namespace: of a fleet.
+            wanted: whether it is to be read again when it is time for it.
+        """
         reading = self._readings.setdefault(namespace, _Reading())
-        if self._monotonic() >= reading.due and (reading.task is None or reading.task.done()):
-            reading.due = self._monotonic() + EVERY_S
+        reading.wanted = reading.wanted or wanted
+        is_time = reading.wanted and self._monotonic() >= reading.due
+        if is_time and (reading.task is None or reading.task.done()):
+            reading.due, reading.wanted = self._monotonic() + EVERY_S, False
             reading.task = asyncio.create_task(self._read(namespace, reading), name=f"rivals in {namespace}")
         return reading.newest
 
@@ -56,16 +69,16 @@ class RivalsReader:
 
     async def _read(self, namespace: str, reading: _Reading) -> None:
         scalers = await self._list("horizontalpodautoscalers", namespace, reading)
-        budgets = await self._list("poddisruptionbudgets", namespace, reading)
+        budgets = await self._list("poddisruptionbudgets", namespace, reading, OTHERS_SELECTOR)
         read, before = rivals(scalers or (), budgets or ()), reading.newest
         reading.newest = Rivals(
             before.scalers if scalers is None else read.scalers, before.budgets if budgets is None else read.budgets
         )
 
-    async def _list(self, plural: str, namespace: str, reading: _Reading) -> list[Object] | None:
+    async def _list(self, plural: str, namespace: str, reading: _Reading, selector: str = "") -> list[Object] | None:
         """What there is of one kind, nothing where it may not be read; None where no answer came."""
         try:
-            found, _ = await self._cluster.items(plural, namespace, limit=MOST_READ)
+            found, _ = await self._cluster.items(plural, namespace, selector, MOST_READ)
         except ClusterError as error:
             refused = isinstance(error, Gone | Rejected)
             if refused:

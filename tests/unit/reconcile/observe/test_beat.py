@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from tests.support.beats import beat_of, fleet_with_beat, pod_of
-from utilitarian_operator.adapters.cluster.cache import FLEETS, PODS, STATEFUL_SETS, Key, Store
+from utilitarian_operator.adapters.cluster.cache import FLEETS, OTHERS_SELECTOR, PODS, STATEFUL_SETS, Key, Store
 from utilitarian_operator.adapters.cluster.fake import FakeCluster, Request
 from utilitarian_operator.core.beat.actions import in_turn
 from utilitarian_operator.core.objects.actions import Action, Apply, Create
 from utilitarian_operator.core.objects.wanted import Wanted
 from utilitarian_operator.core.observation.beat import BeatReadings
 from utilitarian_operator.errors import ClusterError, Rejected
-from utilitarian_operator.reconcile.observe.beat import CLAIM_EVERY_S, NOT_OURS, OTHERS_EVERY_S, AllBeats, BeatReader
+from utilitarian_operator.reconcile.observe.beat import CLAIM_EVERY_S, OTHERS_EVERY_S, AllBeats, BeatReader
 
 KEY = Key("ns", "fleet")
 OURS, OLD = beat_of("fleet"), beat_of("old")
@@ -120,7 +120,7 @@ async def test_what_no_watch_shows_is_asked_for_now_and_then() -> None:
     beat.asked()
     found = await beat.look()
     assert (names(found.others), names([found.claim])) == (["theirs"], ["fleet-beat"])
-    assert Request("items", "pods", "ns", body=(NOT_OURS, 500, "")) in beat.cluster.requests
+    assert Request("items", "pods", "ns", body=(OTHERS_SELECTOR, 500, "")) in beat.cluster.requests
     beat.asked()
     found = await beat.look()
     assert (found.others, found.claim, beat.asked()) == (None, None, [])

@@ -5,6 +5,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from tests.support.beats import beat_of, fleet_with_beat, pod_of
 from tests.support.pools import NOW, fleet
 from utilitarian_operator.adapters.broker.fake import FakeBroker
@@ -18,7 +20,7 @@ from utilitarian_operator.core.observation.model.usage import PodUsage
 from utilitarian_operator.core.status.recall import recall
 from utilitarian_operator.reconcile.observe.beat import AllBeats
 from utilitarian_operator.reconcile.observe.fleet_reader import FleetReader
-from utilitarian_operator.reconcile.observe.rivals_reader import RivalsReader
+from utilitarian_operator.reconcile.observe.rivals_reader import EVERY_S, RivalsReader
 
 KEY = Key("ns", "fleet")
 SPEC = fleet({"name": "a", "queues": ["q"]}, beat={"enabled": False})
@@ -137,3 +139,41 @@ async def test_a_beat_that_is_deleted_within_a_look_is_made_again_after_the_same
     seen = await seen_beside(happens=beat_at("2"), deleted=True)
     assert "fleet-beat" not in seen.live["StatefulSet"]
     assert [it["metadata"]["name"] for it in seen.beat.rivals] == ["old-beat-0"]
+
+
+AUTOSCALERS = "horizontalpodautoscalers"
+
+
+@pytest.mark.parametrize(
+    "replicas,metadata,status,again",
+    [
+        pytest.param(0, {}, {}, False, id="at zero, and nothing has changed"),
+        pytest.param(1, {}, {}, True, id="it asks for a worker"),
+        pytest.param(0, {"generation": 2}, {}, True, id="it was edited"),
+        pytest.param(0, {}, {"advice": ["an autoscaler is there"]}, True, id="what was said may be so no longer"),
+    ],
+)
+async def test_rivals_are_read_again_where_they_may_matter(
+    replicas: int, metadata: dict[str, Any], status: dict[str, Any], *, again: bool
+) -> None:
+    store, cluster, now = Store(), FakeCluster(), [1000.0]
+    rivals = RivalsReader(cluster, lambda: now[0])
+    reader = FleetReader(KEY, store, cluster, lambda: NOW, lambda: now[0], rivals, AllBeats(store))
+    state, resource = begun({}, recall({}, NOW), NOW), {"metadata": {"name": KEY.name, "generation": 1}}
+    store.see(DEPLOYMENTS, child("fleet-a", "Deployment") | {"spec": {"replicas": replicas}})
+
+    async def look(resource: dict[str, Any]) -> int:
+        await reader.look(resource, SPEC, FakeBroker(), state, {}, None)
+        for _ in range(8):
+            await asyncio.sleep(0)
+        return sum(it.kind == AUTOSCALERS for it in cluster.requests)
+
+    assert await look(resource) == 1
+    now[0] += 10
+    await look(resource)
+    now[0] += EVERY_S
+    before = await look(resource)
+    now[0] += EVERY_S
+    changed = {"metadata": {**resource["metadata"], **metadata}, "status": status}
+    assert await look(changed) == before + again
+    reader.close()

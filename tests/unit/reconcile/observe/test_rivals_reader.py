@@ -32,10 +32,10 @@ class Stage:
             metadata = {"namespace": "ns", "name": "it"}
             await self.cluster.create({"apiVersion": group, "kind": kind, "metadata": metadata, "spec": spec})
 
-    async def look(self, *, after: float = 0.0, namespace: str = "ns") -> Rivals:
+    async def look(self, *, after: float = 0.0, namespace: str = "ns", wanted: bool = True) -> Rivals:
         """A look, and all that goes on aside until the next one."""
         self.now += after
-        found = self.reader.newest(namespace)
+        found = self.reader.newest(namespace, wanted=wanted)
         for _ in range(8):
             await asyncio.sleep(0)
         return found
@@ -56,7 +56,33 @@ async def test_all_fleets_of_a_namespace_have_what_is_read_once_a_minute() -> No
     assert stage.asked == 2
     await stage.look(after=1)
     assert stage.asked == 4
-    assert {it.body for it in stage.cluster.requests if it.verb == "items"} == {("", MOST_READ, "")}
+    assert {it.body for it in stage.cluster.requests if it.verb == "items"} == {
+        ("", MOST_READ, ""),
+        ("app.kubernetes.io/managed-by!=utilitarian-operator", MOST_READ, ""),
+    }
+
+
+async def test_nothing_is_read_again_while_no_fleet_has_use_for_it() -> None:
+    stage = Stage()
+    await stage.make()
+    await stage.look(wanted=False)
+    found = await stage.look(wanted=False)
+    assert found.scalers, "the first time it is read in any case"
+    for _ in range(3):
+        assert await stage.look(after=EVERY_S, wanted=False) is found
+    assert stage.asked == 2
+    await stage.look(wanted=True)
+    assert stage.asked == 4
+
+
+async def test_who_asks_before_it_is_time_has_it_when_it_is() -> None:
+    stage = Stage()
+    await stage.look()
+    await stage.look(after=1)
+    await stage.look(after=EVERY_S - 2, wanted=False)
+    assert stage.asked == 2
+    await stage.look(after=1, wanted=False)
+    assert stage.asked == 4
 
 
 async def test_each_namespace_is_read_for_itself_and_forgotten_with_its_last_fleet() -> None:
