@@ -58,3 +58,24 @@ def test_each_step_is_valid_and_the_same_seed_goes_the_same_way() -> None:
         ways.append(way)
     assert ways[0] == ways[1]
     assert len(set(ways[0])) > 30
+
+
+def test_no_step_asks_for_pods_that_the_standard_it_names_does_not_let_in() -> None:
+    """The API server takes such a spec; the operator keeps the one before, so a walk would compare two specs."""
+    dice, body = random.Random(13), first("fleet", "secret", "key")  # noqa: S311 - no secret
+    body["spec"]["podSecurity"] = "Restricted"
+    sidecar = {"spec": {"containers": [{"name": "mesh", "image": "mesh:1"}]}}
+    for _ in range(60):
+        _, body = edited(dice, body)
+        asks = body["spec"].get("podSecurity") == "Restricted"
+        places = [body["spec"].get("pod", {}), *(it.get("pod", {}) for it in body["spec"]["pools"])]
+        sidecars = [name for it in places for name in _others(it.get("template") or {})]
+        assert not (asks and sidecars), body
+    accept(body | {"spec": {**body["spec"], "pod": {"template": sidecar}}})
+
+
+def _others(template: dict[str, Any]) -> list[str]:
+    """Names of the containers that are not the operator's own."""
+    spec = template.get("spec", {})
+    every = [*spec.get("containers", []), *spec.get("initContainers", [])]
+    return [it["name"] for it in every if it["name"] != "worker"]
