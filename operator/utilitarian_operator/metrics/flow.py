@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from prometheus_client import CollectorRegistry
 
@@ -72,7 +72,7 @@ class FlowMetrics:
         for pool in look.fleet.pools:
             labels = (*fleet, pool.name)
             flow = kept[pool.name] = before.get(pool.name) or self._begun(fleet, pool.name)
-            flow.looked(look.snapshot.pools[pool.name], look.facts[pool.name], now, look.snapshot.at)
+            flow.looked(look.snapshot.pools[pool.name], look.facts[pool.name], now)
             flow.always = shares[pool.name]
             if self._price is not None:
                 flow.hour_costs = self._price.of(pool.worker.resources["requests"])
@@ -98,7 +98,7 @@ class FlowMetrics:
         for pod in going:
             if pod.marked is not None:
                 self._counted.drain.observe(apart(at, pod.marked).total_seconds(), fleet, pool)
-                self._counted.departing.add(flow.departed(pod.name, pod.marked, at), fleet, pool)
+                self._counted.departing.add(flow.departed(pod.name, self._monotonic(), at - pod.marked), fleet, pool)
             if isinstance(pod.held, WorkerLoad):
                 self._counted.returned.add(pod.held.reserved + pod.held.scheduled, fleet, pool)
 
@@ -198,20 +198,19 @@ class _PoolFlow:
     always: float = 0.0
     hour_costs: float = 0.0
     waits_since: float | None = None
-    emptied: Mapping[str, datetime] = field(default_factory=dict)
+    emptied: Mapping[str, float] = field(default_factory=dict)
     arrived: _Rate = field(default_factory=_Rate)
     completed: _Rate = field(default_factory=_Rate)
 
-    def looked(self, seen: PoolSnapshot, facts: Facts, now: float, at: datetime) -> None:
+    def looked(self, seen: PoolSnapshot, facts: Facts, now: float) -> None:
         """Take what a look says.
 
         Args:
             seen: of the pool.
             facts: made from it.
             now: seconds of a clock that never goes back.
-            at: the moment of the look, by the clock.
         """
-        self.emptied = {pod.name: self.emptied.get(pod.name, at) for pod in seen.pods if self._holds_nothing(pod)}
+        self.emptied = {pod.name: self.emptied.get(pod.name, now) for pod in seen.pods if self._holds_nothing(pod)}
         running = [pod for pod in seen.pods if pod.running]
         self.busy = sum(_is_busy(pod) for pod in running)
         self.idle = len(running) - self.busy
@@ -220,10 +219,15 @@ class _PoolFlow:
         waits = not isinstance(facts.ready, Unknown) and facts.ready > 0
         self.waits_since = (self.waits_since or now) if waits and not facts.serving else None
 
-    def departed(self, pod: str, marked: datetime, at: datetime) -> float:
-        """Seconds that a worker cost since it was to leave and was seen to hold nothing; 0 where it never was."""
-        since = max(self.emptied.get(pod, at), marked)
-        return max((at - since).total_seconds(), 0.0)
+    def departed(self, pod: str, now: float, chosen: timedelta) -> float:
+        """Seconds that a worker cost since it was to leave and was seen to hold nothing; 0 where it never was.
+
+        Args:
+            pod: of the worker.
+            now: seconds of a clock that never goes back.
+            chosen: for how long it was to leave, by the clock on the wall, which may have been set.
+        """
+        return max(min(now - self.emptied.get(pod, now), chosen.total_seconds()), 0.0)
 
     def _holds_nothing(self, pod: PodSnapshot) -> bool:
         """By its own word, or the last that it gave."""

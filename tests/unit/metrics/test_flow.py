@@ -212,9 +212,20 @@ def test_a_departure_costs_from_the_first_look_that_saw_the_worker_hold_nothing(
     looks.now = 0
     for load in held:  # at 1, 2 and 3 s
         looks.look(replace(EMPTY, pods=(worker(load, "a"),)))
+    looks.now = 10
     going = [worker(held[-1], "a", marked=NOW + timedelta(seconds=marked_s)), worker(AWAY, "unseen", marked=NOW)]
     looks.shown.metrics.flow.drained(FLEET, "p", going, NOW + timedelta(seconds=10))
     assert looks.value("departing_worker_seconds_total") == costs_s
+
+
+def test_a_clock_that_is_set_forward_in_between_makes_no_departure_longer() -> None:
+    """A counter would tell of an hour for ever, and a forecast with it."""
+    looks = Looks()
+    looks.look(replace(EMPTY, pods=(worker(HOLDS_NOTHING, "a"),)))
+    looks.now += 2
+    going = [worker(HOLDS_NOTHING, "a", marked=NOW)]
+    looks.shown.metrics.flow.drained(FLEET, "p", going, NOW + timedelta(hours=1))
+    assert looks.value("departing_worker_seconds_total") == 2
 
 
 def test_nothing_stays_of_a_pool_or_a_fleet_that_is_gone() -> None:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import yaml
 from cronsim import CronSim, CronSimError
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -24,7 +25,7 @@ from pydantic.alias_generators import to_camel
 
 from utilitarian_operator.api.effective import Fleet
 from utilitarian_operator.api.strict_yaml import StrictLoader
-from utilitarian_operator.api.units import parse_duration
+from utilitarian_operator.api.units import format_duration, parse_duration
 from utilitarian_operator.errors import OperatorError
 
 _RATE = re.compile(r"^(?P<count>-?[0-9]+(\.[0-9]+)?)/(?P<unit>s|m|h|d)$")
@@ -95,16 +96,27 @@ def _zone(value: Any) -> str:
 
 
 def _duration(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, str | float | timedelta | int):
+        raise ValueError(f"{value!r} is no duration: write it like 500ms, 90s or 1h30m")  # noqa: TRY004 - pydantic's way
     return parse_duration(value) if isinstance(value, str) else value
+
+
+def _up_to(most: timedelta, least: str = "0s") -> AfterValidator:
+    def check(value: timedelta) -> timedelta:
+        if not parse_duration(least) <= value <= most:
+            raise ValueError(f"must be from {least} to {format_duration(most)}")
+        return value
+
+    return AfterValidator(check)
 
 
 Rate = Annotated[float, BeforeValidator(_rate)]
 Clock = Annotated[int, BeforeValidator(_clock)]
 Cron = Annotated[str, BeforeValidator(_cron)]
 Zone = Annotated[str, BeforeValidator(_zone)]
-Duration = Annotated[timedelta, BeforeValidator(_duration), Field(ge=timedelta(), le=timedelta(days=MOST_DAYS))]
-DepartureDuration = Annotated[timedelta, BeforeValidator(_duration), Field(ge=timedelta(), le=timedelta(hours=1))]
-StartUpDuration = Annotated[timedelta, BeforeValidator(_duration), Field(ge=timedelta(), le=timedelta(days=1))]
+Duration = Annotated[timedelta, BeforeValidator(_duration), _up_to(timedelta(days=MOST_DAYS))]
+DepartureDuration = Annotated[timedelta, BeforeValidator(_duration), _up_to(timedelta(hours=1))]
+StartUpDuration = Annotated[timedelta, BeforeValidator(_duration), _up_to(timedelta(days=1))]
 TaskSeconds = Annotated[float, Field(gt=0, le=MOST_TASK_SECONDS)]
 
 
@@ -141,7 +153,7 @@ class Spread(Part):
 class StartUp(Part):
     """Seconds from asking for a worker to its first task, lognormal."""
 
-    median: Annotated[StartUpDuration, Field(gt=timedelta())]
+    median: Annotated[StartUpDuration, _up_to(timedelta(days=1), "1ms")]
     p95: StartUpDuration
 
     @model_validator(mode="after")
@@ -155,7 +167,7 @@ class StartUp(Part):
 class OnOneNode(Part):
     """The workers of a pool share a node that is full while they start: each takes so long times those that start."""
 
-    each: Annotated[StartUpDuration, Field(gt=timedelta())]
+    each: Annotated[StartUpDuration, _up_to(timedelta(days=1), "1ms")]
 
 
 def _kind_of_start_up(value: Any) -> str:
@@ -360,6 +372,9 @@ _IN_WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "dict_type": lambda _: "must have named entries",
     "model_type": _fields_of,
     "missing": lambda _: "is required",
+    "less_than_equal": lambda it: f"must be at most {it['ctx']['le']}",
+    "greater_than_equal": lambda it: f"must be at least {it['ctx']['ge']}",
+    "greater_than": lambda it: f"must be more than {it['ctx']['gt']}",
 }
 """What is said instead of pydantic's own sentences, by its kind of error."""
 
