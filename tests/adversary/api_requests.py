@@ -201,6 +201,8 @@ class Client:
             self.world.invariants.deletes(live)
             self.world.kubelet.delete(live["metadata"]["name"], live["metadata"]["uid"], "operator")
         else:
+            if plural == "deployments":
+                self.world.invariants.removes(live["metadata"]["name"])
             self.world.remove(plural, live["metadata"]["name"])
         return {}
 

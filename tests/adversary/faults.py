@@ -197,6 +197,7 @@ _KINDS: dict[str, Callable[[Any, Fault], None]] = {
     "edit-ceiling": lambda world, fault: people.edit_ceiling(world, fault.b),
     "edit-template": lambda world, fault: people.edit_template(world, fault.a),
     "pause": lambda world, fault: people.pause(world, fault.lasts, fault.a),
+    "remove-pool": lambda world, fault: people.remove_pool(world, 3 * fault.lasts, fault.a),
     "bad-image": lambda world, fault: people.bad_image(world, fault.lasts),
     "edit-status": lambda world, fault: people.edit_status(world, fault.a, fault.b),
     "tenant-worker": lambda world, fault: world.tenants.work(fault.a, fault.b, fault.lasts),

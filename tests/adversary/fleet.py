@@ -72,9 +72,14 @@ def measured(seed: int) -> bool:
     return seed % 5 == 2
 
 
-def patience(spec: Object, pool: str) -> float:
-    """Seconds that a task may wait for a pool that sleeps, by its spec."""
-    scaling = next(it["scaling"] for it in spec["pools"] if it["name"] == pool)
+def asked_for(spec: Object, pool: str) -> Object | None:
+    """A pool of the spec, by name; None if it was removed."""
+    return next((it for it in spec["pools"] if it["name"] == pool), None)
+
+
+def patience(pool: Object) -> float:
+    """Seconds that a task may wait for a pool that sleeps."""
+    scaling = pool["scaling"]
     return SECONDS[scaling["drainWithin"]] if scaling.get("wake") == "WhenDue" else 0.0
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from tests.adversary.api_server import Object, is_ready, leaving
-from tests.adversary.fleet import QUEUES_OF, patience
+from tests.adversary.controllers import controller
+from tests.adversary.fleet import QUEUES_OF, asked_for, patience
 
 POOL, DRAINING = "utilitarian.io/pool", "utilitarian.io/draining"
 MOST_WRITES_A_MINUTE = 400
@@ -113,7 +114,7 @@ class Invariants:
         deployments = world.server.objects["deployments"]
         others = sum(it["spec"].get("replicas", 1) for other, it in deployments.items() if other != name)
         most = world.spec["maxWorkers"]
-        fresh = world.loop.now - world.edited_at < 5
+        fresh = world.unseen or world.loop.now - max(world.edited_at, world.by_hand_at) < OBEYS_IN_S
         if after > before and others + after > most and not (before == 0 and after == 1) and not fresh:
             self.breach("max-workers", f"{name} {before} to {after}, {others} elsewhere, above {most}", name)
 
@@ -135,6 +136,8 @@ class Invariants:
             return
         pods = world.server.objects["pods"]
         pool = pods[name]["metadata"]["labels"][POOL]
+        if asked_for(world.spec, pool) is None or now - world.edited_at < OBEYS_IN_S:
+            return  # all workers of a pool that is removed leave
         for other, body in pods.items():
             metadata, one = body["metadata"], workers.get(other)
             marked = DRAINING in (metadata.get("annotations") or {})
@@ -219,6 +222,18 @@ class Invariants:
         if len(there) > 1 and not self._world.beat_scaled:
             self.breach("two-beats", f"{there}")
 
+    def removes(self, name: str) -> None:
+        """The operator deletes a Deployment: by then its workers have been led out, all that can be talked to."""
+        for worker in self._workers_of(name) if self._world.sees else ():
+            if worker.hears and (worker.holds or worker.consuming):
+                self.breach("removed-busy", f"{worker.pod} holds {worker.holds}, consumes {sorted(worker.consuming)}")
+
+    def _workers_of(self, name: str) -> list[Any]:
+        """Of a Deployment."""
+        pods = [it for it in self._world.server.objects["pods"].values() if controller(it)[1] == name]
+        names = [it["metadata"]["name"] for it in pods if not leaving(it)]
+        return [it for it in map(self._world.kubelet.workers.get, names) if it is not None]
+
     # each second
 
     def look(self) -> None:
@@ -233,6 +248,20 @@ class Invariants:
 
         self._look_at_sleepers()
         self._look_at_idlers()
+        self._look_at_removed()
+
+    def _look_at_removed(self) -> None:
+        """Workers of a pool that was removed take nothing more."""
+        world = self._world
+        obeys = world.sees and world.spec.get("mode", "Auto") == "Auto"
+        if not obeys or world.loop.now - world.edited_at < WAKES_IN_S:
+            return
+        for pool in QUEUES_OF:
+            if asked_for(world.spec, pool) is not None:
+                continue
+            for worker in self._workers_of(f"{world.name}-{pool}"):
+                if worker.hears and worker.consuming and world.loop.now - worker.born > WAKES_IN_S:
+                    self.breach("removed-consumes", f"{worker.pod} consumes {sorted(worker.consuming)}", pool)
 
     def _ends_its_tasks(self, pod: Object) -> bool:
         """Whether a worker is chosen to leave and holds tasks: under a lower ceiling too it may end them."""
@@ -269,15 +298,15 @@ class Invariants:
         if now - self._full_at < OBEYS_IN_S:
             return
         for pool, queues in QUEUES_OF.items():
-            live = world.server.objects["deployments"].get(f"{world.name}-{pool}")
-            if live is None or live["spec"].get("replicas", 1):
+            live, asked = world.server.objects["deployments"].get(f"{world.name}-{pool}"), asked_for(world.spec, pool)
+            if live is None or asked is None or live["spec"].get("replicas", 1):
                 continue
             ready = [it for queue in queues if queue in rabbit.queues for it in rabbit.queues[queue].ready]
             # By a clock that is wrong what was given back for its ETA is due when that clock says so.
             trusts = now - self._wrong_at > WAKES_IN_S
             waiting = [it.waits_since(now) for it in ready if trusts or it.eta is None]
             first = min((it for it in waiting if it is not None), default=now)
-            if now - first > WAKES_IN_S + patience(world.spec, pool):
+            if now - first > WAKES_IN_S + patience(asked):
                 self.breach("overslept", f"{pool}: a task has waited for {now - first:.0f} s", pool)
 
     @property

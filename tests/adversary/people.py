@@ -4,7 +4,7 @@ import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tests.adversary.fleet import NAME, POOLS
+from tests.adversary.fleet import NAME, POOLS, asked_for
 
 RESOURCES = "utilitarianworkerpools"
 
@@ -18,8 +18,24 @@ def edit(world: Any, change: Callable[[Any], None]) -> None:
 
 
 def edit_max(world: Any, a: float, b: float) -> None:
-    """Another maximum for one pool."""
-    edit(world, lambda spec: spec["pools"][int(a * 4)]["scaling"].update(max=1 + int(b * 8)))
+    """Another maximum for one pool, if it is there."""
+
+    def change(spec: Any) -> None:
+        pool = asked_for(spec, POOLS[int(a * 4)])
+        if pool is not None:
+            pool["scaling"]["max"] = 1 + int(b * 8)
+
+    edit(world, change)
+
+
+def remove_pool(world: Any, lasts: float, a: float) -> None:
+    """A pool is taken out of the resource, and comes back as it first was."""
+    name = POOLS[int(a * 4)]
+    if asked_for(world.spec, name) is None or len(world.spec["pools"]) == 1:
+        return
+    edit(world, lambda spec: spec.update(pools=[it for it in spec["pools"] if it["name"] != name]))
+    world.log(f"pool {name} is removed")
+    world.loop.call_later(lasts, edit, world, lambda spec: spec["pools"].append(copy.deepcopy(world.pools[name])))
 
 
 def edit_ceiling(world: Any, b: float) -> None:

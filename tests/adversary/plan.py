@@ -27,6 +27,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "people": ("scale-by-hand", "scale-beat", "edit-max", "edit-ceiling", "edit-template", "pause"),
     "leaders": ("leader-suspended", "leader-killed", "leader-stopped", "api-errors", "api-away"),
     "images": ("bad-image",),
+    "pools": ("remove-pool",),
     "vandals": ("edit-status", "delete-deployment"),
     "tenants": ("tenant-worker", "tenant-resource"),
     "metrics": ("metrics-lie", "metrics-silent", "metrics-stand"),

@@ -12,14 +12,14 @@ STRANGE: tuple[Any, ...] = ("of another version", "", -1, 10**12, 0.5, True, Non
 SPECS: tuple[tuple[tuple[Any, ...], Any], ...] = (
     (("mode",), "Drain"),
     (("future",), {"deep": [1]}),
-    (("pools", 0, "worker", "execution"), "asyncio"),
-    (("pools", 1, "scaling", "max"), "many"),
-    (("pools", 2, "schedule", 0, "start"), 5),
-    (("pools", 3, "scaling", "idleAfter"), 20),
+    (("pools", "fast", "worker", "execution"), "asyncio"),
+    (("pools", "slow", "scaling", "max"), "many"),
+    (("pools", "runs", "schedule", 0, "start"), 5),
+    (("pools", "duo", "scaling", "idleAfter"), 20),
     (("broker", "future"), "amqp10"),
     (("image",), None),
 )
-"""Where a spec is otherwise in another version, and how; None: it has no such field."""
+"""Where a spec is otherwise in another version (a pool by its name), and how; None: it has no such field."""
 
 
 def status(world: Any, a: float, b: float) -> None:
@@ -39,7 +39,10 @@ def status(world: Any, a: float, b: float) -> None:
 def spec(world: Any, a: float, lasts: float) -> None:
     """A spec that only another version knows how to read, and this version's again."""
     path, value = SPECS[int(a * len(SPECS))]
-    before = _at(world.spec, path[:-1]).get(path[-1])
+    holder = _at(world.spec, path[:-1])
+    if holder is None:
+        return
+    before = holder.get(path[-1])
     _put(world, path, value)
     world.loop.call_later(lasts, _put, world, path, before)
 
@@ -58,6 +61,8 @@ def crd(world: Any, a: float) -> None:
 def _put(world: Any, path: Sequence[Any], value: Any) -> None:
     changed = copy.deepcopy(world.spec)
     holder = _at(changed, path[:-1])
+    if holder is None:
+        return  # the pool was removed meanwhile
     if value is None:
         holder.pop(path[-1], None)
     else:
@@ -67,7 +72,11 @@ def _put(world: Any, path: Sequence[Any], value: Any) -> None:
 
 
 def _at(value: Any, path: Sequence[Any]) -> Any:
-    for key in path:
+    """What stands there; None if the pool on the way is not there."""
+    for number, key in enumerate(path):
+        if isinstance(value, list) and isinstance(key, str):
+            found = next((it for it in value if it["name"] == key), None)
+            return None if found is None else _at(found, path[number + 1 :])
         value = value[key]
     return value
 

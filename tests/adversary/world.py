@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import copy
 import gc
 import hashlib
 import json
@@ -93,6 +94,8 @@ class World:
         self.stateful_sets = StatefulSets(self.loop, self.rng, self.server, self)
         self.weather, self.quota, self.full = Weather(), None, False
         self.lag_until = self.edited_at = 0.0
+        self.by_hand_at = 0.0
+        """When a person scaled, or the operator was shown it."""
         self.scaled_by: dict[str, str] = {}
         self.scaled_at: dict[str, float] = {}
         self.unseen: dict[str, int] = {}
@@ -141,6 +144,7 @@ class World:
         scaled = self.server.change("deployments", name, spec={**live["spec"], "replicas": replicas})
         assert scaled is not None
         if by == "person" and before != replicas:
+            self.by_hand_at = self.loop.now
             self.unseen[name] = int(scaled["metadata"]["resourceVersion"])
         return scaled
 
@@ -149,6 +153,7 @@ class World:
         name, version = body["metadata"]["name"], int(body["metadata"]["resourceVersion"])
         if plural == "deployments" and self.unseen.get(name, version + 1) <= version:
             del self.unseen[name]
+            self.by_hand_at = self.loop.now
         if plural == people.RESOURCES and (mode := body["spec"].get("mode", "Auto")) != self.mode[0]:
             self.mode = mode, self.loop.now
 
@@ -270,6 +275,7 @@ class World:
         }
         resource = self._asked or fleet.fleet(**options)
         self.server.add("utilitarianworkerpools", resource)
+        self.pools: dict[str, Object] = {it["name"]: it for it in copy.deepcopy(resource["spec"]["pools"])}
         if self._asked is None:
             self._send_tasks()
         for queue in fleet.QUEUES if self._asked else ():
