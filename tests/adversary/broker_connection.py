@@ -102,7 +102,7 @@ class Connection:
         """Passive declares, sent together before the first answer is read."""
         while frames:
             length = HEAD + unpack(">BHI", frames[:HEAD])[2]
-            self._asked.append(loads("Bs", frames[HEAD + METHOD : length])[0][1])
+            self._asked.append(loads("Bs", frames[HEAD + METHOD : length], 0)[0][1])
             frames = frames[length + 1 :]
 
     def wait(self, *_: Any, **__: Any) -> tuple[str, int, int]:
