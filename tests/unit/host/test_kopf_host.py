@@ -2,11 +2,12 @@
 
 import asyncio
 
+import kopf
 import pytest
 
 from tests.support import resources
 from utilitarian_operator.adapters.cluster.cache import FLEETS, Key, Store
-from utilitarian_operator.host.kopf_host import seeing
+from utilitarian_operator.host.kopf_host import informer_settings, seeing
 from utilitarian_operator.host.watched.chosen import NAMESPACES, Chosen
 from utilitarian_operator.host.workqueue import WorkQueue
 
@@ -62,3 +63,11 @@ async def test_what_is_told_of_namespaces_chooses_them_and_what_is_elsewhere_ask
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert (asked, store.fleets(), chosen.elsewhere) == ([KEY], [KEY], set())
+
+
+def test_kopf_copies_nothing_of_what_it_tells() -> None:
+    """It would, for handlers of changes, which there are none of: each object is large, and told again and again."""
+    storage, body = informer_settings().persistence.diffbase_storage, kopf.Body(resources.resource())
+    essence, patch = storage.build(body=body), kopf.Patch()
+    storage.store(body=body, patch=patch, essence=essence)
+    assert (essence, storage.fetch(body=body), dict(patch)) == ({}, None, {})

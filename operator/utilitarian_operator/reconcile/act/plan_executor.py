@@ -11,6 +11,7 @@ from utilitarian_operator.adapters.cluster.seam import Cluster
 from utilitarian_operator.api.objects import Object
 from utilitarian_operator.core.changed import changed
 from utilitarian_operator.core.moments import apart
+from utilitarian_operator.core.objects.shared_parts import sharing
 from utilitarian_operator.core.plan import Figures, Outcome, Plan, Scale
 from utilitarian_operator.core.reasons import Reason
 from utilitarian_operator.core.sizing import decision_record
@@ -187,5 +188,6 @@ class _OnePlan:
             self.by.store.see(FLEETS, self.resource, deleted=True)  # which no watch has told
             raise
         self.by.store.see(FLEETS, stored)
-        written = Written(status.wanted, well_formed(stored.get("status")), self.by.clock())
+        there = well_formed(stored.get("status"))
+        written = Written(sharing(status.wanted, there), there, self.by.clock())
         self.outcome = changed(self.outcome, written=written)
