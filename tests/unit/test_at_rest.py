@@ -263,6 +263,18 @@ def test_a_start_that_falls_into_a_reading_opens_its_run_at_the_next_look(read_m
     assert opened(fleet) - at == took / 2 + SECOND
 
 
+def test_a_pool_that_waits_for_its_next_run_is_at_rest_until_then_and_counts_what_comes() -> None:
+    at = NOW + timedelta(minutes=1)
+    run = {"name": "r", "start": f"{at.minute} {at.hour} * * *", "workers": 1, "warmUp": "20s", "finishWithin": "1h"}
+    fleet = at_rest(Fleet(resource(schedule=[run], scaling={"outsideRuns": "Hold"})))
+    fleet.broker["depths"] = {"q": Depth(2, 0)}
+    waits = fleet.look()
+    assert waits.figures is not None
+    assert waits.figures.decisions["a"].message.startswith("2 tasks wait for the next run")
+    fleet.broker["depths"] = {"q": Depth(0, 0)}
+    assert opened(at_rest(fleet)) == at - timedelta(seconds=20)
+
+
 @pytest.mark.parametrize("after", [3, 17, 100])
 def test_a_run_that_a_person_has_asked_for_ends_a_rest_at_its_moment(after: int) -> None:
     run = {"name": "r", "start": "0 3 1 1 *", "workers": 1, "warmUp": "0s", "finishWithin": "1h"}

@@ -34,8 +34,8 @@ SHORTEST, LONGEST = timedelta(seconds=5), timedelta(seconds=30)
 OF_THE_TIME = 6
 """What time alone brings about, by then, is late by no more than such a part of the time that it took."""
 
-_TIMELESS = {Rule.DEMAND, Rule.BOUNDS}
-"""Rules whose word is the same as long as the facts are."""
+_TIMELESS = {Rule.DEMAND, Rule.BOUNDS, Rule.HOLD}
+"""Rules whose word is the same as long as the facts are; that of a pool which waits for its next run until then."""
 
 
 def _all_but(kind: type[Any], *but: str) -> Callable[[Any], tuple[Any, ...]]:
