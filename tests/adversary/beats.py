@@ -36,6 +36,10 @@ class Beats:
             self._world.log("beat sends what was missed")
             send()
 
+    def forget(self) -> None:
+        """The volume is lost, and with it what is to be sent anew."""
+        self._missed = None
+
     def look(self) -> None:
         """Each second: whether one runs, or could not."""
         world, now = self._world, self._world.loop.now

@@ -8,10 +8,13 @@ import pytest
 from tests.adversary.api_requests import Client
 from tests.adversary.api_server import NAMESPACE, merged
 from tests.adversary.fleet import fleet
+from tests.adversary.usage import Usage
 from tests.adversary.world import World
 from tests.support.cluster_contract import ClusterContract, Stage
+from tests.support.metrics_contract import MetricsContract
 from utilitarian_operator.adapters.cluster.client import ClusterClient
 from utilitarian_operator.api.objects import Object
+from utilitarian_operator.core.observation.model.usage import PodUsage
 
 
 @pytest.fixture
@@ -49,3 +52,41 @@ class TestModelledApiServer:
     test_secrets = ClusterContract.test_a_secret_is_decoded_and_a_binary_key_hides_none
     test_refusals = ClusterContract.test_what_is_refused_is_called_by_its_kind
     test_usage = ClusterContract.test_without_the_metrics_api_usage_is_gone
+
+
+class Written(Usage):
+    """A metrics API that says of each container what a test has written."""
+
+    written: Object
+
+    def _used(self, pod: Object, *, lies: bool) -> Object:
+        del pod, lies
+        return self.written
+
+
+class Metered:
+    """A world in which one pod runs."""
+
+    def __init__(self, world: World) -> None:
+        self._usage = world.usage = Written(world, there=True)
+        spec = {"containers": [{"name": "worker"}]}
+        status = {"containerStatuses": [{"name": "worker"}]}
+        world.server.add("pods", {"metadata": {"name": "it"}, "spec": spec, "status": status})
+        client: Any = Client(world.server, world, world.process, world.events)
+        self._client = ClusterClient(client)
+
+    def uses(self, cpu: Any, memory: Any) -> None:
+        self._usage.written = {"cpu": cpu, "memory": memory}
+
+    async def read(self) -> PodUsage | None:
+        return (await self._client.pod_usage(NAMESPACE, "")).get("it")
+
+
+class TestModelledMetricsApi(MetricsContract):
+    """Which of its figures are read."""
+
+    @pytest.fixture
+    def scene(self) -> Iterator[Metered]:
+        world = World(1, (), 0.25)
+        yield Metered(world)
+        world.loop.close()

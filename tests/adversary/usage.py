@@ -4,8 +4,9 @@ import random
 from typing import Any
 
 from tests.adversary.api_server import Object
+from tests.support import metrics_contract
 
-LIES: tuple[Any, ...] = ("0", "-5", "1e400", "NaN", "18446744073709551616Ki", "9999999999999Ti", "", None, 7, {"a": 1})
+LIES: tuple[Any, ...] = ("0", *metrics_contract.LIES)
 
 
 class Usage:
@@ -39,13 +40,18 @@ class Usage:
         return [it for it in pods if it["status"].get("containerStatuses")]
 
     def _row(self, pod: Object, *, lies: bool) -> Object:
-        busy = getattr(self._world.kubelet.workers.get(pod["metadata"]["name"]), "running", ())
-        usage: Object = {"cpu": f"{5_000_000 + 200_000_000 * len(busy)}n", "memory": f"{90_000 + 20_000 * len(busy)}Ki"}
-        if lies:
-            usage[self._rng.choice(["cpu", "memory"])] = self._rng.choice(LIES)
+        usage = self._used(pod, lies=lies)
         containers = [{"name": it["name"], "usage": usage} for it in pod["spec"]["containers"]]
         return {
             "metadata": {"name": pod["metadata"]["name"]},
             "timestamp": self._world.server.stamp(),
             "containers": containers,
         }
+
+    def _used(self, pod: Object, *, lies: bool) -> Object:
+        """By each container of a pod."""
+        busy = getattr(self._world.kubelet.workers.get(pod["metadata"]["name"]), "running", ())
+        usage: Object = {"cpu": f"{5_000_000 + 200_000_000 * len(busy)}n", "memory": f"{90_000 + 20_000 * len(busy)}Ki"}
+        if lies:
+            usage[self._rng.choice(["cpu", "memory"])] = self._rng.choice(LIES)
+        return usage

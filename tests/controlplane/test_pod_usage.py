@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 from kubernetes.aio import config
@@ -10,6 +11,7 @@ from kubernetes.aio.client.configuration import Configuration
 
 from tests.support.controlplane import ControlPlane
 from tests.support.metrics_api import MetricsApi
+from tests.support.metrics_contract import MetricsContract
 from utilitarian_operator.adapters.cluster.client import ClusterClient
 from utilitarian_operator.adapters.cluster.pod_metrics import MOST_BYTES
 from utilitarian_operator.core.observation.model.usage import PodUsage
@@ -74,3 +76,27 @@ async def test_without_the_right_it_is_refused(cluster: ControlPlane, client: Ap
     with pytest.raises(Rejected, match="forbidden"):
         await ClusterClient(client).pod_usage("default", SELECTOR)
     assert metrics.body is None
+
+
+class Real:
+    """One pod more, behind the API server."""
+
+    labels = OURS | {"app.kubernetes.io/instance": "contract"}
+
+    def __init__(self, client: ApiClient, metrics: MetricsApi) -> None:
+        self._client, self._metrics = client, metrics
+
+    def uses(self, cpu: Any, memory: Any) -> None:
+        self._metrics.use("default", "contract-1", self.labels, worker=(cpu, memory))
+
+    async def read(self) -> PodUsage | None:
+        selector = ",".join(f"{name}={value}" for name, value in self.labels.items())
+        return (await ClusterClient(self._client).pod_usage("default", selector)).get("contract-1")
+
+
+class TestMetricsApi(MetricsContract):
+    """As the adversary's worlds have it: tests/adversary plays the same cases on those."""
+
+    @pytest.fixture
+    def scene(self, client: ApiClient, metrics: MetricsApi) -> Real:
+        return Real(client, metrics)

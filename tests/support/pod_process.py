@@ -20,7 +20,7 @@ FIRST_BACK_OFF_S = 0.5
 LONGEST_BACK_OFF_S = 5.0
 TERMINATION_MESSAGE = "/dev/termination-log"
 AFTER_LONG_PRE_STOP_S = 2.0
-"""What a kubelet still gives a container whose preStop hook took all of the grace period."""
+"""What a kubelet gives a container at least after SIGTERM, also where its preStop hook took all of the grace period."""
 
 
 class PodProcess:
@@ -49,7 +49,8 @@ class PodProcess:
         self._last: Object = {}
         self._stopping_since: float | None = None
         self._pre_stop: Process | None = None
-        self._told_to_end = False
+        self._killed_at: float | None = None
+        """When the container is killed, from SIGTERM on."""
         self._killed_for = ""
 
     @property
@@ -172,12 +173,10 @@ class PodProcess:
             return
         end = self._stopping_since + self.pod["metadata"].get("deletionGracePeriodSeconds", 0)
         in_hook = self._pre_stop is not None and self._pre_stop.running
-        if in_hook and now >= end:
-            end = self._stopping_since = now + AFTER_LONG_PRE_STOP_S
-        if not self._told_to_end and (not in_hook or now >= end - AFTER_LONG_PRE_STOP_S):
+        if self._killed_at is None and (not in_hook or now >= end):
             self.process.signal(signal.SIGTERM)
-            self._told_to_end = True
-        if self._told_to_end and now >= end:
+            self._killed_at = max(end, now + AFTER_LONG_PRE_STOP_S)
+        if self._killed_at is not None and now >= self._killed_at:
             self.process.kill()
 
     def _start_pre_stop(self) -> None:

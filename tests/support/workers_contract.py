@@ -6,7 +6,7 @@ from typing import Protocol
 
 import pytest
 
-ONE = "one"
+ONE, TENANT = "one", "tenant"
 LONG_S, SHORT_S, HOUR_S = 600.0, 2.0, 3600.0
 EARLY, LATE = False, True
 
@@ -191,6 +191,18 @@ class WorkersContract:
         scene.worker("two", late=EARLY)
         scene.kill(ONE)
         scene.wait(lambda: (scene.holds("two"), scene.counts()) == (Holds(2, 2, 0), Counts(0, 0)))
+
+    def test_another_ones_worker_gets_its_turn_and_what_it_took_comes_back_when_it_is_killed(
+        self, scene: Scene
+    ) -> None:
+        for name in (ONE, TENANT):
+            scene.worker(name, late=LATE)
+        scene.send(6, LONG_S)
+        scene.wait(
+            lambda: (scene.holds(ONE), scene.holds(TENANT), scene.counts()) == (Holds(2), Holds(2), Counts(2, 4))
+        )
+        scene.kill(TENANT)
+        scene.wait(lambda: (scene.holds(ONE), scene.counts()) == (Holds(2), Counts(4, 2)))
 
     def test_solo_is_silent_while_it_runs_a_task(self, scene: Scene) -> None:
         scene.worker(ONE, late=EARLY, slots=1, execution="solo")
